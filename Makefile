@@ -1,0 +1,60 @@
+# telecine: `make help` lists the targets. The virtual environment lies under .venv and is made by the first target that needs it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+BIN := .venv/bin
+# PyTorch's own CPU index: PyPI's Linux build of torch brings 3 GB of CUDA packages.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+PYTEST_WORKERS ?= 2
+
+.PHONY: help demo test lint types format bench docs lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+
+.venv/.runtime: requirements/gamedata.txt requirements/torch.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "telecine needs Python 3.11, and there is no '$(PYTHON)' here. Install it, or name it: make PYTHON=/path/to/python3.11 ..."; exit 78; }
+	@echo "==> virtual environment under .venv ($$($(PYTHON) --version))"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "==> locked requirements (requirements/gamedata.txt)"
+	$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements/gamedata.txt
+	@echo "==> torch"
+	PIP="$(BIN)/pip" TORCH_INDEX="$(TORCH_INDEX)" sh requirements/torch.sh
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements/dev.txt
+	@echo "==> locked development requirements (requirements/dev.txt)"
+	$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: .venv/.runtime  ## sample TARs -> Ray extraction -> quality manifest -> report, in about a minute
+	@$(BIN)/telecine gamedata demo
+
+test: .venv/.dev lint types  ## lint, types and every test that needs no cluster
+	@rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered
+
+lint: .venv/.dev  ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: .venv/.dev  ## mypy, strict
+	@$(BIN)/mypy
+
+format: .venv/.dev  ## let ruff mend what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: .venv/.dev  ## benchmarks: ratios measured in one run
+	@$(BIN)/python -m tests.benchmarks
+
+docs: .venv/.dev  ## regenerate the pages that come from code (configuration table, report schema)
+	@$(BIN)/python -m tests.docs_from_code
+
+lock: .venv/.dev  ## write the hash-locked requirement files anew from pyproject.toml
+	@$(BIN)/pip install --quiet pip-tools && PATH="$(CURDIR)/$(BIN):$$PATH" sh requirements/lock.sh
+
+clean:  ## remove the virtual environment, caches and what the demo wrote
+	rm -rf .venv .telecine .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build ./*.egg-info

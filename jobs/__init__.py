@@ -1,0 +1,1 @@
+"""What runs in a pod: one package per pipeline, joined by :mod:`jobs.cli`."""

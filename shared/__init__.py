@@ -1,0 +1,1 @@
+"""What several pipelines need; imports neither ``jobs`` nor ``workflows``."""

@@ -1,0 +1,233 @@
+"""The error tree. A class fixes the exit code; an instance carries a stable ``code``, and the data of what happened.
+
+.. code-block:: text
+
+    TelecineError                 70  internal                a bug of ours
+      UsageError                   2  usage                   a flag, a value, a file named on the command line
+      DataError                   65  data_invalid            the input is bad; trying again gives the same
+        ItemError                 65  (the pipeline's codes)  one item is bad; the batch goes on
+        IntegrityError            65  integrity               what is stored does not match what was committed
+      TransientError              75  transient               trying again may help
+        EndpointUnreachable       75  endpoint_unreachable
+        StoreUnavailable          75  store_unavailable       503, throttling, a connection cut in mid-body
+        StorageFull               75  storage_full
+        ObjectChanged             75  object_changed          the ETag is not the one that was asked for
+        DatabaseUnreachable       75  database_unreachable
+      ConfigurationError          78  configuration           settings, rights, schema: a person must act
+        BucketMissing             78  bucket_missing
+        AccessDenied              78  access_denied
+        ExtraMissing              78  extra_missing           an optional dependency is not installed
+        DatabaseNotMigrated       78  database_not_migrated
+        WrongEnvironment          78  wrong_environment
+      ObjectMissing               65  object_missing          (a DataError)
+    Stopped (BaseException)  130, 143                         by a signal
+
+Messages say what happened, to what, what is valid, and what to do next. Every class can be pickled: Ray carries them between processes.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import Any, ClassVar
+
+__all__ = [
+    "EXIT_BUG",
+    "EXIT_CONFIGURATION",
+    "EXIT_DATA",
+    "EXIT_OK",
+    "EXIT_TRANSIENT",
+    "EXIT_USAGE",
+    "AccessDenied",
+    "BucketMissing",
+    "ConfigurationError",
+    "DataError",
+    "DatabaseNotMigrated",
+    "DatabaseUnreachable",
+    "EndpointUnreachable",
+    "ExtraMissing",
+    "IntegrityError",
+    "ItemError",
+    "ObjectChanged",
+    "ObjectMissing",
+    "Stopped",
+    "StorageFull",
+    "StoreUnavailable",
+    "TelecineError",
+    "TransientError",
+    "UsageError",
+    "WrongEnvironment",
+    "graver",
+]
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+EXIT_DATA = 65
+EXIT_BUG = 70
+EXIT_TRANSIENT = 75
+EXIT_CONFIGURATION = 78
+
+# A signal ends everything; a bug hides the rest; then the order of DESIGN §5: 78, 65, 75.
+_GRAVITY = (EXIT_OK, EXIT_USAGE, EXIT_TRANSIENT, EXIT_DATA, EXIT_CONFIGURATION, EXIT_BUG, 130, 143)
+
+
+def graver(*codes: int) -> int:
+    """Return the gravest of some exit codes; of none, 0.
+
+    Args:
+        codes: exit codes; one that the API does not name counts as a bug (70).
+    """
+    known = [code if code in _GRAVITY else EXIT_BUG for code in codes]
+    return max(known, key=_GRAVITY.index, default=EXIT_OK)
+
+
+class TelecineError(Exception):
+    """Base of all errors that telecine raises on purpose.
+
+    Args:
+        message: what happened, to what, what is valid, what to do next.
+        code: overrides the class's stable code.
+        retryable: overrides the class's.
+        data: named facts (bucket, key, action, …), kept in :attr:`data` and written to the ledger.
+    """
+
+    default_code: ClassVar[str] = "internal"
+    default_retryable: ClassVar[bool] = False
+    exit_code: ClassVar[int] = EXIT_BUG
+
+    def __init__(self, message: str, *, code: str | None = None, retryable: bool | None = None, **data: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.retryable = self.default_retryable if retryable is None else retryable
+        self.data = data
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.code, self.retryable, self.data)
+
+
+def _rebuild(cls: type[TelecineError], message: str, code: str, retryable: bool, data: dict[str, Any]) -> TelecineError:
+    return cls(message, code=code, retryable=retryable, **data)
+
+
+class UsageError(TelecineError):
+    """A flag, a value or a file named on the command line is wrong."""
+
+    default_code = "usage"
+    exit_code = EXIT_USAGE
+
+
+class DataError(TelecineError):
+    """The input is bad; trying again gives the same."""
+
+    default_code = "data_invalid"
+    exit_code = EXIT_DATA
+
+
+class ItemError(DataError):
+    """One item (a TAR, an upload row, a run) is bad; the rest of the batch goes on. Pipelines give the codes."""
+
+    default_code = "item_invalid"
+
+
+class IntegrityError(DataError):
+    """What is stored does not match what was committed."""
+
+    default_code = "integrity"
+
+
+class ObjectMissing(DataError):
+    """No object under this key (data: ``uri``)."""
+
+    default_code = "object_missing"
+
+
+class TransientError(TelecineError):
+    """Trying again may help."""
+
+    default_code = "transient"
+    default_retryable = True
+    exit_code = EXIT_TRANSIENT
+
+
+class EndpointUnreachable(TransientError):
+    """No connection to an S3 endpoint (data: ``endpoint``)."""
+
+    default_code = "endpoint_unreachable"
+
+
+class StoreUnavailable(TransientError):
+    """The store answered 5xx, throttled, or cut a body, beyond all retries (data: ``uri``, ``action``)."""
+
+    default_code = "store_unavailable"
+
+
+class StorageFull(TransientError):
+    """No space left where an object or a temporary file is written (data: ``uri``)."""
+
+    default_code = "storage_full"
+
+
+class ObjectChanged(TransientError):
+    """The object's ETag is not the one that was asked for (data: ``uri``, ``expected``, ``found``)."""
+
+    default_code = "object_changed"
+
+
+class DatabaseUnreachable(TransientError):
+    """No connection to PostgreSQL (data: ``host``)."""
+
+    default_code = "database_unreachable"
+
+
+class ConfigurationError(TelecineError):
+    """Settings, rights or a schema are wrong; a person must act."""
+
+    default_code = "configuration"
+    exit_code = EXIT_CONFIGURATION
+
+
+class BucketMissing(ConfigurationError):
+    """There is no such bucket or folder (data: ``bucket``)."""
+
+    default_code = "bucket_missing"
+
+
+class AccessDenied(ConfigurationError):
+    """The store refuses an action (data: ``bucket``, ``action``, such as ``s3:ListBucket``)."""
+
+    default_code = "access_denied"
+
+
+class ExtraMissing(ConfigurationError):
+    """An optional dependency is not installed (data: ``extra``, ``module``)."""
+
+    default_code = "extra_missing"
+
+
+class DatabaseNotMigrated(ConfigurationError):
+    """The database's schema is not the one that this version needs (data: ``found``, ``needed``)."""
+
+    default_code = "database_not_migrated"
+
+
+class WrongEnvironment(ConfigurationError):
+    """The database belongs to another environment (data: ``found``, ``expected``)."""
+
+    default_code = "wrong_environment"
+
+
+class Stopped(BaseException):  # noqa: N818 - it is no error: like KeyboardInterrupt, it must pass every `except Exception`
+    """A signal asks the process to end.
+
+    Args:
+        signum: SIGINT (exit 130, status ``cancelled``) or SIGTERM (exit 143, status ``interrupted``).
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        self.signum = signum
+
+    @property
+    def exit_code(self) -> int:
+        """128 plus the signal's number, as shells count."""
+        return 128 + self.signum

@@ -1,0 +1,1 @@
+"""Stand-ins for servers, clocks and runs, one module each."""
