@@ -22,7 +22,8 @@
       ObjectMissing               65  object_missing          (a DataError)
     Stopped (BaseException)  130, 143                         by a signal
 
-Messages say what happened, to what, what is valid, and what to do next. Every class can be pickled: Ray carries them between processes.
+Messages say what happened, to what, what is valid, and what to do next. Every class can be pickled: Ray carries them
+between processes.
 """
 
 from __future__ import annotations
@@ -216,8 +217,8 @@ class WrongEnvironment(ConfigurationError):
     default_code = "wrong_environment"
 
 
-class Stopped(BaseException):  # noqa: N818 - it is no error: like KeyboardInterrupt, it must pass every `except Exception`
-    """A signal asks the process to end.
+class Stopped(BaseException):
+    """A signal asks the process to end; like KeyboardInterrupt, it passes every ``except Exception``.
 
     Args:
         signum: SIGINT (exit 130, status ``cancelled``) or SIGTERM (exit 143, status ``interrupted``).

@@ -12,7 +12,7 @@ CODES: Final[dict[str, str]] = {
     "tar_empty": "the object has no bytes, or no members",
     "tar_truncated": "a member reaches beyond the end of the object",
     "tar_invalid": "a header block is not a TAR header (bad checksum, gzip, something else)",
-    "tar_unsafe": "a header that no honest writer makes (sparse member, negative size, oversized extension, endless chain)",
+    "tar_unsafe": "a header that no honest writer makes (sparse member, negative size, oversized extension)",
     "tar_changed": "the object changed while it was read",
     "tar_missing": "the task list names a TAR that is not in the bucket",
     "video_missing": "no member is a video",

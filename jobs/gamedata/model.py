@@ -1,15 +1,20 @@
-"""The pipeline's values: what to sample, what a session holds, what is measured on it. Only numpy; no torch, no PyAV, no Ray."""
+"""The pipeline's values: what to sample, what a session holds, what is measured on it.
+
+Only numpy: the decoder process, which has no torch, and the planner, which has no Ray, import this.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = [
     "SIGNATURE_SHAPE",
@@ -29,8 +34,8 @@ __all__ = [
 SamplingMode = Literal["auto", "keyframe", "exact"]
 FrameFormat = Literal["rgb", "packets"]
 
-# Luma planes are averaged down to this grid (rows, columns) before anything is measured: a mean is kept by area averaging, a bar of 1.1 % of
-# the height still fills a row, and 14 kB a frame go to numpy or to torch on a GPU alike.
+# Luma planes are averaged down to this grid (rows, columns) before anything is measured: area averaging keeps a mean,
+# a bar of 1.1 % of the height still fills a row, and 14 kB a frame go to numpy or to torch on a GPU alike.
 STATISTICS_SHAPE: Final = (90, 160)
 # RGB thumbnail (rows, columns, channels) kept per frame for likeness to menu references.
 SIGNATURE_SHAPE: Final = (9, 16, 3)
@@ -48,7 +53,8 @@ class SamplingSpec:
     """Which frames are taken and how they are kept.
 
     Attributes:
-        strides: ``(stride in seconds, count)`` pairs; asked times are ``(i + 1) * stride``, as long as they lie within the video.
+        strides: ``(stride in seconds, count)`` pairs; asked times are ``(i + 1) * stride``, as long as they lie within
+            the video.
         mode: ``auto`` | ``keyframe`` | ``exact`` (DESIGN §6).
         max_height: frames higher than this many pixels are scaled to it, width even; 0 keeps the size.
         frames: ``rgb`` keeps pixels, ``packets`` the source's own encoded packets.
@@ -113,7 +119,7 @@ class FrameStore:
         packets: see :class:`PacketRuns`; None when ``images`` holds them.
         height: rows of a sampled frame, after ``max_height``.
         width: columns, likewise.
-        rotation: degrees clockwise to show the stored packets upright (0, 90, 180, 270); ``images`` are upright already.
+        rotation: degrees clockwise that show stored packets upright (0, 90, 180, 270); ``images`` are upright already.
         strides: samples by stride in seconds.
         pts: true pts, shape (D,), int64, in ``time_base``.
         time_s: true times in seconds from the first displayed frame, shape (D,), float64.
@@ -152,8 +158,8 @@ class FrameStatistics:
         border_bottom: float32.
         border_left: float32, the share of the width.
         border_right: float32.
-        static_share: float32, the share of textured picture blocks that stay as they are in the sampled frame before or after (the larger of the
-            two); NaN for a lone frame and for a frame without texture.
+        static_share: float32, the share of textured picture blocks that stay as they are in the sampled frame before or
+            after (the larger of the two); NaN for a lone frame and for a frame without texture.
         corrupt: bool, the decoder concealed errors.
         signature: uint8, shape (D, 9, 16, 3): an RGB thumbnail.
     """
@@ -241,8 +247,8 @@ class ExtractedData:
         video_id: the video's stem.
         video_metadata: ffprobe's ``format`` and ``streams``.
         session_metadata: metadata.json.
-        sampled_frames: ``stride-3_chw`` … -> uint8 RGB, shape (N, 3, H, W); (0, 3, H, W) when the video is shorter than the stride.
-            Views of one buffer where the file keeps pixels; decoded on access where it keeps packets.
+        sampled_frames: ``stride-3_chw`` … -> uint8 RGB, shape (N, 3, H, W); (0, 3, H, W) when the video is shorter than
+            the stride. Views of one buffer where the file keeps pixels; decoded on access where it keeps packets.
         sampled_times_s: the same keys -> true times in seconds, shape (N,).
         asked_times_s: the same keys -> asked times.
         source_etag: ETag of the TAR that was read.

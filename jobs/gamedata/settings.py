@@ -85,7 +85,8 @@ class ExtractSettings(_Buckets, _Work, pipeline="gamedata"):
     )
     task_list: str | None = setting(
         None,
-        description="File or URI with one TAR key a line; blank lines and lines that begin with # are skipped. Without it the source is listed.",
+        description="File or URI with one TAR key a line; blank lines and lines that begin with # are skipped. "
+        "Without it the source is listed.",
     )
     skip_existing: bool = setting(
         True, description="Skip TARs whose result is committed for the same content and sampling."
@@ -96,7 +97,8 @@ class ExtractSettings(_Buckets, _Work, pipeline="gamedata"):
     )
     sampling: Literal["auto", "keyframe", "exact"] = setting(
         "auto",
-        description="auto: nearest keyframe, decoded exactly where it would repeat; keyframe: repeats allowed; exact: all at the asked times.",
+        description="auto: nearest keyframe, decoded exactly where it would repeat; keyframe: repeats allowed; "
+        "exact: all at the asked times.",
     )
     strides: Strides = setting(
         ((3.0, 15), (30.0, 15), (60.0, 5)),

@@ -34,9 +34,10 @@ class ObjectInfo:
 class ObjectStore(Protocol):
     """Objects under one root: an S3 bucket or a folder.
 
-    All methods raise the typed errors of :mod:`shared.errors`: ``BucketMissing``, ``AccessDenied``, ``ObjectMissing``, ``ObjectChanged``
-    (when ``etag`` is given and differs), ``EndpointUnreachable``, ``StoreUnavailable``, ``StorageFull``. Transient errors are retried
-    with jitter before they are raised. Instances are safe to share between threads and can be pickled (the copy opens connections anew).
+    All methods raise the typed errors of :mod:`shared.errors`: ``BucketMissing``, ``AccessDenied``, ``ObjectMissing``,
+    ``ObjectChanged`` (when ``etag`` is given and differs), ``EndpointUnreachable``, ``StoreUnavailable``,
+    ``StorageFull``. Transient errors are retried with jitter before they are raised. Instances are safe to share
+    between threads and can be pickled (the copy opens connections anew).
     """
 
     @property
@@ -48,13 +49,16 @@ class ObjectStore(Protocol):
         """Calls, bytes and latencies so far."""
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Yield objects whose key begins with ``prefix``, in the byte order of their UTF-8 keys, page by page (never all in memory for S3)."""
+        """Yield objects whose key begins with ``prefix``, in the byte order of their UTF-8 keys.
+
+        S3 is listed page by page, never held in memory as a whole.
+        """
 
     def stat(self, key: str) -> ObjectInfo:
         """Describe one object."""
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None) -> bytes:
-        """Read a byte range; ``length`` None means to the end; a range that reaches beyond the end gives what is there."""
+        """Read a byte range; ``length`` None means to the end; beyond the end lies nothing, which is no error."""
 
     def read_ranges(self, key: str, ranges: Sequence[tuple[int, int]], *, etag: str | None = None) -> list[bytes]:
         """Read several ``(offset, length)`` ranges side by side; results in the order asked."""
