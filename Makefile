@@ -7,6 +7,8 @@ BIN := .venv/bin
 # PyTorch's own CPU index: PyPI's Linux build of torch brings 3 GB of CUDA packages.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PYTEST_WORKERS ?= 2
+# What the demo writes, in the current folder; the slash makes it a folder and no bucket.
+DEMO ?= ./.telecine/demo
 
 .PHONY: help demo test lint types format bench docs lock clean
 
@@ -30,7 +32,11 @@ help:  ## list the targets
 	@touch $@
 
 demo: .venv/.runtime  ## sample TARs -> Ray extraction -> quality manifest -> report, in about a minute
-	@$(BIN)/telecine gamedata demo
+	@echo "==> sample: TARs with known truth under $(DEMO)/game-data"
+	@$(BIN)/telecine gamedata sample --output $(DEMO)/game-data
+	@echo "==> run: extraction over Ray, then the manifest"
+	@$(BIN)/telecine gamedata run --source-bucket $(DEMO)/game-data --manifest-bucket $(DEMO)/game-data-manifest \
+		--output-path $(DEMO)/manifest.parquet --report-dir $(DEMO)/report
 
 test: .venv/.dev lint types  ## lint, types and every test that needs no cluster
 	@rm -f .coverage .coverage.*

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
@@ -60,7 +61,9 @@ class ObjectStore(Protocol):
     def read(self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None) -> bytes:
         """Read a byte range; ``length`` None means to the end; beyond the end lies nothing, which is no error."""
 
-    def read_ranges(self, key: str, ranges: Sequence[tuple[int, int]], *, etag: str | None = None) -> list[bytes]:
+    def read_ranges(
+        self, key: str, ranges: Sequence[tuple[int, int]], *, etag: str | None = None
+    ) -> builtins.list[bytes]:
         """Read several ``(offset, length)`` ranges side by side; results in the order asked."""
 
     def stream(self, key: str, *, chunk_size: int = 1 << 20, etag: str | None = None) -> Iterator[bytes]:

@@ -1,0 +1,148 @@
+"""The command line: ``telecine <pipeline> <step>``, ``telecine db …``, ``telecine runs …``.
+
+Importing this module loads the standard library only; a command's own imports come when it is chosen.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from shared.errors import EXIT_OK, EXIT_USAGE
+from shared.step import Step, Tool, execute, execute_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["PIPELINES", "TOOLS", "commands", "main", "run"]
+
+# Each has jobs/<name>/commands.py with STEPS.
+PIPELINES: Final = {"gamedata": "TARs of game sessions -> sampled frames, statistics, a quality manifest"}
+
+_DATABASE: Final = "shared.database.settings:DatabaseSettings"
+
+TOOLS: Final = {
+    "db": (
+        "the PostgreSQL database: its schema and its address",
+        (
+            Tool("db", "upgrade", "Bring the schema to this version.", _DATABASE, "shared.database.commands:upgrade"),
+            Tool("db", "check", "Say what the schema is missing.", _DATABASE, "shared.database.commands:check"),
+            Tool(
+                "db",
+                "url",
+                "Print the database's URL, without its password.",
+                _DATABASE,
+                "shared.database.commands:url",
+            ),
+        ),
+    ),
+    "runs": (
+        "what ran, and how it ended",
+        (
+            Tool(
+                "runs",
+                "list",
+                "List the last runs.",
+                "shared.ledger.commands:ListSettings",
+                "shared.ledger.commands:list_runs",
+            ),
+            Tool(
+                "runs",
+                "show",
+                "Show one run with its stages and errors.",
+                "shared.ledger.commands:ShowSettings",
+                "shared.ledger.commands:show_run",
+            ),
+        ),
+    ),
+}
+
+
+def commands(group: str) -> tuple[Step, ...] | tuple[Tool, ...]:
+    """Return the commands of a pipeline or of a group of tools.
+
+    Raises:
+        KeyError: there is no such group.
+    """
+    if group in TOOLS:
+        return TOOLS[group][1]
+    if group not in PIPELINES:
+        raise KeyError(group)
+    steps: tuple[Step, ...] = import_module(f"jobs.{group}.commands").STEPS
+    return steps
+
+
+def main() -> None:
+    """Entry point of the ``telecine`` script."""
+    code = run(sys.argv[1:])
+    # Standard output may be a pipe that nobody reads any more; Python's own flush at exit would say so aloud.
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(code)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit code.
+
+    Args:
+        argv: what follows ``telecine``.
+    """
+    groups = {**PIPELINES, **{name: text for name, (text, _) in TOOLS.items()}}
+    if not argv:
+        sys.stderr.write(_overview(groups))
+        return EXIT_USAGE
+    word, rest = argv[0], argv[1:]
+    if word in ("--help", "-h", "help"):
+        sys.stdout.write(_overview(groups))
+        return EXIT_OK
+    if word == "--version":
+        from importlib.metadata import version
+
+        sys.stdout.write(f"telecine {version('telecine')}\n")
+        return EXIT_OK
+    if word not in groups:
+        return _unknown("telecine", word, [*groups, "--help", "--version"])
+    return _group(word, groups[word], rest)
+
+
+def _group(group: str, text: str, argv: Sequence[str]) -> int:
+    known = {command.name: command for command in commands(group)}
+    listing = _listing(f"telecine {group}", text, {name: command.help for name, command in known.items()})
+    if not argv:
+        sys.stderr.write(listing)
+        return EXIT_USAGE
+    if argv[0] in ("--help", "-h", "help"):
+        sys.stdout.write(listing)
+        return EXIT_OK
+    command = known.get(argv[0])
+    if command is None:
+        return _unknown(f"telecine {group}", argv[0], [*known, "--help"])
+    if isinstance(command, Tool):
+        return execute_tool(command, argv[1:])
+    return execute(command, argv[1:])
+
+
+def _overview(groups: dict[str, str]) -> str:
+    text = _listing("telecine", "Turns raw media data into tables.", groups)
+    return text + "\n`telecine --version` prints the version.\n"
+
+
+def _listing(program: str, text: str, members: dict[str, str]) -> str:
+    width = max(map(len, members)) + 2
+    lines = [f"Usage: {program} COMMAND [FLAGS]", "", f"  {text}", "", "Commands:"]
+    lines += [f"  {name:<{width}}{about}" for name, about in members.items()]
+    lines += ["", f"`{program} COMMAND --help` shows more."]
+    return "\n".join(lines) + "\n"
+
+
+def _unknown(program: str, word: str, valid: Sequence[str]) -> int:
+    close = difflib.get_close_matches(word, valid, n=1)
+    guess = f"; did you mean {close[0]}?" if close else ""
+    kind = "flag" if word.startswith("-") else "command"
+    sys.stderr.write(f"{program}: there is no {kind} '{word}'{guess}\nValid: {', '.join(valid)}\n")
+    return EXIT_USAGE

@@ -1,0 +1,68 @@
+"""Small pictures: area averages, PNG files, reference pictures. No imaging library: PyAV reads, zlib writes."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+__all__ = ["luma", "png", "read_picture", "shrink"]
+
+
+def shrink(pictures: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.float32]:
+    """Average areas: (…, H, W) -> float32 (…, rows, columns); an axis shorter than asked repeats its cells."""
+    return _average(_average(pictures.astype(np.float32), rows, -2), columns, -1)
+
+
+def _average(values: npt.NDArray[np.float32], count: int, axis: int) -> npt.NDArray[np.float32]:
+    size = values.shape[axis]
+    edges = np.arange(count + 1) * size // count
+    if size < count:
+        return values.take(edges[:-1], axis=axis)
+    shape = [1] * values.ndim
+    shape[axis] = count
+    sums = np.add.reduceat(values, edges[:-1], axis=axis)
+    return (sums / np.diff(edges).reshape(shape)).astype(np.float32)
+
+
+def luma(rgb: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Weigh RGB by BT.601, which undoes what swscale does to the planes of SD video: (…, 3, H, W) -> (…, H, W)."""
+    weights = np.array([0.299, 0.587, 0.114], np.float32).reshape(3, 1, 1)
+    return (rgb * weights).sum(axis=-3)
+
+
+def png(rgb: npt.NDArray[np.uint8]) -> bytes:
+    """Encode uint8 RGB of shape (H, W, 3) as PNG (W3C PNG 3rd edition, §11; colour type 2, filter 0)."""
+    height, width, _ = rgb.shape
+    rows = np.concatenate([np.zeros((height, 1), np.uint8), rgb.reshape(height, -1)], axis=1)
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(rows.tobytes(), 6)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def read_picture(path: Path) -> npt.NDArray[np.uint8]:
+    """Decode a picture file with FFmpeg: uint8 RGB, shape (H, W, 3).
+
+    Raises:
+        ValueError: FFmpeg finds no picture in it.
+    """
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            for frame in container.decode(video=0):
+                return frame.to_ndarray(format="rgb24")
+    except (av.FFmpegError, IndexError, OSError) as error:
+        raise ValueError(f"{path} is no picture: {error}") from error
+    raise ValueError(f"{path} is no picture: it has no frame")

@@ -1,0 +1,64 @@
+"""Tells what a ``.pt`` file is without running a pickle: ours, the original pipeline's, or neither. Needs no torch."""
+
+from __future__ import annotations
+
+import io
+import pickletools
+import zipfile
+from typing import Final, Literal
+
+__all__ = ["FORMAT", "PtKind", "pt_kind"]
+
+PtKind = Literal["telecine", "legacy", "invalid"]
+
+# First string of the dictionary in our files; torch.save keeps a dictionary's order.
+FORMAT: Final = "telecine.gamedata"
+# Ours is some kB of names and shapes; the original's pickle holds the frames themselves.
+_OUR_PICKLE_MAX: Final = 64 << 20
+_ZIP_MAGIC: Final = b"PK\x03\x04"
+# What a dictionary of tensors, strings and numbers needs (torch 2.13, protocol 2).
+_OUR_GLOBALS: Final = frozenset(
+    {
+        "torch._utils _rebuild_tensor_v2",
+        "torch ByteStorage",
+        "torch LongStorage",
+        "torch DoubleStorage",
+        "collections OrderedDict",
+    }
+)
+
+
+def pt_kind(body: bytes | memoryview) -> PtKind:
+    """Look at a ``.pt`` file's opcodes.
+
+    ``legacy`` is any pickle that would call something besides torch's tensor constructor: the original stored numpy
+    arrays, whose loading needs ``weights_only=False`` and so runs whatever the file says.
+
+    Args:
+        body: the whole file.
+    """
+    if body[:1] == b"\x80":
+        return "legacy"
+    if body[:4] != _ZIP_MAGIC:
+        return "invalid"
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            (info,) = [each for each in archive.infolist() if each.filename.endswith("/data.pkl")]
+            if info.compress_type != zipfile.ZIP_STORED:
+                return "invalid"
+            # The original's frames lie in the pickle: no need to read hundreds of MB to know it.
+            with archive.open(info) as stream:
+                pickled = stream.read(_OUR_PICKLE_MAX)
+        return _pickle_kind(pickled)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError):
+        # ValueError: no or several data.pkl, and every malformed opcode.
+        return "invalid"
+
+
+def _pickle_kind(pickled: bytes) -> PtKind:
+    ours = False
+    for opcode, argument, _ in pickletools.genops(pickled):
+        if (opcode.name == "GLOBAL" and argument not in _OUR_GLOBALS) or opcode.name in ("STACK_GLOBAL", "INST"):
+            return "legacy"
+        ours = ours or argument == FORMAT
+    return "telecine" if ours else "invalid"

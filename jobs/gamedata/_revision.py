@@ -1,0 +1,49 @@
+"""Which code made a result: the version, and the commit where it can be known."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import subprocess
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from pathlib import Path
+
+__all__ = ["revision", "version"]
+
+
+@functools.cache
+def version() -> str:
+    """Return telecine's version; ``unknown`` where it runs from a folder and is not installed."""
+    try:
+        return installed("telecine")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+@functools.cache
+def revision() -> str | None:
+    """Return the commit: ``TELECINE_REVISION`` (images set it), else what git says of a checkout, else None.
+
+    A checkout with changes has ``+dirty`` appended.
+    """
+    if given := os.environ.get("TELECINE_REVISION"):
+        return given
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit is None or not re.fullmatch(r"[0-9a-f]{40,64}", commit):
+        return None
+    return f"{commit}+dirty" if _git(root, "status", "--porcelain", "--untracked-files=no") else commit
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    # --no-optional-locks: a query must not write to .git, where a person may be at work.
+    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

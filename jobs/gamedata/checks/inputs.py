@@ -1,0 +1,68 @@
+"""Is there anything in the session, and what was it played with?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from jobs.gamedata.checks.registry import statistics_check
+from jobs.gamedata.checks.vision import BLACK_P99
+
+if TYPE_CHECKING:
+    from jobs.gamedata.settings import ManifestSettings
+
+__all__ = ["input_device_class", "is_session_empty"]
+
+# A device counts as played with from this share of all device events on: a mouse that was nudged beside a gamepad
+# session, or a pad that drifts on the desk, stays below. A share, because counts grow with the session.
+MIN_DEVICE_SHARE: Final = 0.05
+
+
+@statistics_check(
+    "input_device_class", str, vectorised=True, reads=("input_keyboard", "input_mouse", "input_gamepad", "input_events")
+)
+def input_device_class(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series:  # noqa: ARG001
+    """Say ``keyboard_mouse``, ``gamepad``, ``mixed``, or ``none`` without a device event; NULL without inputs.csv."""
+    desk, pad = pl.col("input_keyboard") + pl.col("input_mouse"), pl.col("input_gamepad")
+    least = (desk + pad) * MIN_DEVICE_SHARE
+    return table.select(
+        pl.when(pl.col("input_events").is_null())
+        .then(None)
+        .when(desk + pad == 0)
+        .then(pl.lit("none"))
+        .when(pad < least)
+        .then(pl.lit("keyboard_mouse"))
+        .when(desk < least)
+        .then(pl.lit("gamepad"))
+        .otherwise(pl.lit("mixed"))
+        .alias("input_device_class")
+    ).to_series()
+
+
+@statistics_check(
+    "is_session_empty",
+    bool,
+    also={"empty_reason": str},
+    vectorised=True,
+    reads=("frame_luma_p99", "input_keyboard", "input_mouse", "input_gamepad", "input_events"),
+)
+def is_session_empty(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
+    """Say whether there is nothing to learn from, and why.
+
+    ``no_frames``: no frame could be sampled; ``black``: all of them are black as a whole; ``no_inputs``: inputs.csv is
+    there and has no device event.
+    """
+    lightest = pl.col("frame_luma_p99").list.max()
+    events = pl.col("input_keyboard") + pl.col("input_mouse") + pl.col("input_gamepad")
+    reason = table.select(
+        pl.when(lightest.is_null())
+        .then(pl.lit("no_frames"))
+        .when(lightest < BLACK_P99)
+        .then(pl.lit("black"))
+        .when(pl.col("input_events").is_not_null() & (events == 0))
+        .then(pl.lit("no_inputs"))
+        .otherwise(None)
+        .alias("empty_reason")
+    ).to_series()
+    return {"is_session_empty": reason.is_not_null(), "empty_reason": reason}

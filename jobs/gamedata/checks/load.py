@@ -1,0 +1,125 @@
+"""Finding checks: the modules of this package, and files that a researcher names."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+from jobs.gamedata.checks.registry import Registry, built_in, collect
+from shared.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["CheckFile", "load_built_in", "load_checks", "load_file"]
+
+# First these, in this order: the order of the manifest's columns. Modules added to the package come after, by name.
+_FIRST: Final = ("vision", "menu", "inputs", "timestamps")
+_MACHINERY: Final = frozenset({"load", "ragged", "registry", "run", "session"})
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFile:
+    """A Python file with checks, read once: what is loaded is what is hashed, here and in every worker.
+
+    Attributes:
+        path: as the user named it.
+        source: its bytes.
+    """
+
+    path: str
+    source: bytes
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the source, hexadecimal."""
+        return hashlib.sha256(self.source).hexdigest()
+
+    @classmethod
+    def read(cls, path: str) -> CheckFile:
+        """Read a file.
+
+        Raises:
+            UsageError: there is no such file.
+        """
+        try:
+            return cls(path, Path(path).read_bytes())
+        except OSError as error:
+            raise UsageError(
+                f"--checks {path}: cannot be read ({error.strerror or error}); valid is a Python file with functions "
+                "decorated by jobs.gamedata.checks.statistics_check or frames_check (docs/checks.md)"
+            ) from error
+
+
+def load_built_in() -> Registry:
+    """Import every module of this package and return a copy of the registry that they filled."""
+    package = importlib.import_module("jobs.gamedata.checks")
+    found = {module.name for module in pkgutil.iter_modules(package.__path__)} - _MACHINERY
+    for name in (*_FIRST, *sorted(found - set(_FIRST))):
+        if not name.startswith("_"):
+            importlib.import_module(f"jobs.gamedata.checks.{name}")
+    # Import order may be another one: a test that imports `menu` first must not change the manifest.
+    checks = sorted(built_in(), key=lambda check: _position(check.file))
+    return Registry({check.name: check for check in checks})
+
+
+def _position(file: str) -> tuple[int, str]:
+    stem = Path(file).stem
+    return (_FIRST.index(stem) if stem in _FIRST else len(_FIRST), stem)
+
+
+def load_file(file: CheckFile, registry: Registry) -> int:
+    """Execute a file under a private module name and add its checks to ``registry``; return how many they are.
+
+    Raises:
+        UsageError: it does not run, or defines no check, or one that is not valid.
+    """
+    name = f"_telecine_checks_{file.digest[:16]}"
+    module = ModuleType(name)
+    module.__file__ = file.path
+    before = len(registry)
+    previous = sys.modules.get(name)
+    sys.modules[name] = module  # dataclasses and pickle look their module up
+    try:
+        with collect(registry, {file.path: file.digest}):
+            exec(compile(file.source, file.path, "exec"), module.__dict__)  # noqa: S102 - the user's own code
+    except (Exception, SystemExit) as error:  # whatever the file does wrong is said in one line, with its place
+        if previous is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = previous
+        raise UsageError(f"--checks {file.path}: {_place(error, file.path)}") from error
+    found = len(registry) - before
+    if not found:
+        raise UsageError(
+            f"--checks {file.path}: defines no check; decorate a function with "
+            '@statistics_check("name", bool) or @frames_check("name", bool) (docs/checks.md)'
+        )
+    return found
+
+
+def load_checks(files: Sequence[CheckFile] = ()) -> Registry:
+    """Return the built-in checks and those of some files, in the order of their columns.
+
+    Raises:
+        UsageError: see :func:`load_file`.
+    """
+    registry = load_built_in()
+    for file in files:
+        load_file(file, registry)
+    return registry
+
+
+def _place(error: BaseException, path: str) -> str:
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError):
+        return said
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return f"line {lines[-1]}: {said}" if lines else said

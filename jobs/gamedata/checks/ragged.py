@@ -1,0 +1,92 @@
+"""Lists of one number per sampled frame, for all sessions at once: flat values beside the row that each belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+__all__ = ["Frames"]
+
+
+@dataclass(slots=True)
+class Frames:
+    """The frames of a table of S sessions, F in all.
+
+    NumPy over flat arrays takes about 0.3 s for 200,000 sessions of 29 frames, where Python over rows takes minutes.
+
+    Attributes:
+        table: the part columns.
+        count: frames a session, shape (S,), int64.
+        row: the session that each frame belongs to, shape (F,), int64.
+    """
+
+    table: pl.DataFrame
+    count: npt.NDArray[np.int64]
+    row: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, table: pl.DataFrame) -> Frames:
+        """Look at a table that has ``frame_time_s``."""
+        count = table["frame_time_s"].list.len().fill_null(0).cast(pl.Int64).to_numpy()
+        return cls(table, count, np.repeat(np.arange(len(table), dtype=np.int64), count))
+
+    def values(self, name: str) -> npt.NDArray[np.float64]:
+        """Return a frame column as one array of shape (F,); NULL becomes NaN.
+
+        Raises:
+            ValueError: when a session has more or fewer values than frames.
+        """
+        column = self.table[name]
+        lengths = column.list.len().fill_null(0).cast(pl.Int64).to_numpy()
+        if not np.array_equal(lengths, self.count):
+            key = self.table["s3_key"][int(np.flatnonzero(lengths != self.count)[0])]
+            raise ValueError(f"{name} of {key} has another length than frame_time_s")
+        filled = column.filter(pl.Series(self.count > 0))
+        if not len(filled):
+            return np.empty(0)
+        return filled.explode().cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+    def total(self, weights: npt.NDArray[np.float64] | npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Sum over each session's frames: shape (F,) -> (S,)."""
+        return np.bincount(self.row, weights=weights, minlength=len(self.count))
+
+    def lowest(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return each session's smallest value, infinite where it has no frame: shape (F,) -> (S,)."""
+        found = np.full(len(self.count), np.inf)
+        filled = self.count > 0
+        if filled.any():
+            starts = (np.cumsum(self.count) - self.count)[filled]
+            found[filled] = np.minimum.reduceat(values, starts)
+        return found
+
+    def seconds(self) -> npt.NDArray[np.float64]:
+        """Return the time that each frame stands for, in seconds, shape (F,).
+
+        A frame stands for the times that lie nearer to it than to any other (its Voronoi cell on the time axis), from
+        0 s to the video's end: sampling is dense in the first 45 s, and a plain mean over frames would let that
+        beginning speak for the whole.
+        """
+        times = self.values("frame_time_s")
+        if not len(times):
+            return times
+        middles = (times[1:] + times[:-1]) / 2
+        first, last = np.ones(len(times), bool), np.ones(len(times), bool)
+        first[1:] = self.row[1:] != self.row[:-1]
+        last[:-1] = first[1:]
+        duration = self.table["duration_s"].cast(pl.Float64).fill_null(np.nan).to_numpy()[self.row]
+        begin = np.where(first, 0.0, np.concatenate([[0.0], middles]))
+        # Without a known duration (or with one that is too short) the last frame stands for as long after as before.
+        mirrored = np.where(first, np.maximum(times, 1e-3) * 2, times + (times - begin))
+        end = np.where(last, np.where(duration > times, duration, mirrored), np.concatenate([middles, [0.0]]))
+        return np.maximum(end - begin, 0.0)
+
+
+def nullable(values: npt.NDArray[np.float64] | npt.NDArray[np.bool_], known: npt.NDArray[np.bool_]) -> pl.Series:
+    """Return values as a Series that is NULL where they are not known: shapes (S,), (S,)."""
+    return pl.Series(values).set(pl.Series(~known), None)

@@ -1,0 +1,193 @@
+"""What a check is, and how a decorated function becomes one."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = ["RESERVED", "TYPES", "Check", "Registry", "check_sources", "collect", "frames_check", "statistics_check"]
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+# The types that a column may have; a value of another type is the check's error, in its row.
+TYPES: Final = (bool, int, float, str)
+
+# Columns that the manifest itself fills.
+RESERVED: Final = frozenset(
+    {
+        *("s3_key", "video_id", "video_metadata", "session_metadata", "error", "error_traceback", "processed_time"),
+        *("commit_hash", "schema_version", "error_code", "error_stage", "check_errors", "checks_sha256", "warnings"),
+        *("duration_s", "source_etag", "spec_digest", "sampled"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: the columns it fills and the function that fills them.
+
+    Attributes:
+        name: its first column.
+        kind: ``statistics`` reads rows of measured values, ``frames`` reads the frames of a ``.pt`` file.
+        columns: column name -> ``bool`` | ``int`` | ``float`` | ``str``, in order; all may be NULL.
+        function: what the author wrote.
+        vectorised: the function takes all sessions at once (polars), not one.
+        reads: part columns that it needs; None stands for all of them.
+        file: where it is defined.
+        digest: sha256 of that file: results of another version do not count.
+    """
+
+    name: str
+    kind: Literal["statistics", "frames"]
+    columns: Mapping[str, type]
+    function: Callable[..., Any]
+    vectorised: bool
+    reads: tuple[str, ...] | None
+    file: str
+    digest: str
+
+
+@dataclass(slots=True)
+class Registry:
+    """Checks in the order in which they were defined: the order of their columns."""
+
+    checks: dict[str, Check] = field(default_factory=dict)
+
+    def add(self, check: Check) -> None:
+        """Take a check in.
+
+        Raises:
+            ValueError: one of its columns has a wrong name or belongs to another check or to the manifest.
+        """
+        taken = {column: other for other in self.checks.values() for column in other.columns}
+        for column, kind in check.columns.items():
+            if not _NAME.fullmatch(column):
+                raise ValueError(
+                    f"check column '{column}': valid are 1 to 63 lower-case letters, digits and underscores, "
+                    "a letter first"
+                )
+            if kind not in TYPES:
+                names = ", ".join(kind.__name__ for kind in TYPES)
+                raise ValueError(f"check column '{column}': type {kind!r}; valid are {names}")
+            if column in RESERVED:
+                raise ValueError(f"check column '{column}': the manifest has a column of this name; take another")
+            if column in taken:
+                raise ValueError(
+                    f"check column '{column}' is defined twice, in {taken[column].file} and {check.file}; rename one"
+                )
+        self.checks[check.name] = check
+
+    def copy(self) -> Registry:
+        """Return a registry of the same checks, to add to."""
+        return Registry(dict(self.checks))
+
+    def __iter__(self) -> Iterator[Check]:
+        return iter(self.checks.values())
+
+    def __len__(self) -> int:
+        return len(self.checks)
+
+
+_BUILT_IN: Final = Registry()
+_target: ContextVar[Registry] = ContextVar("telecine_checks", default=_BUILT_IN)
+_sources: Final[dict[str, str]] = {}  # file name -> sha256, for code that is compiled from memory
+
+
+@contextmanager
+def collect(registry: Registry, sources: Mapping[str, str] | None = None) -> Iterator[Registry]:
+    """Let the decorators below add to ``registry`` instead of the built-in one.
+
+    Args:
+        registry: what they add to.
+        sources: file name -> sha256 of source text that is executed from memory.
+    """
+    token = _target.set(registry)
+    _sources.update(sources or {})
+    try:
+        yield registry
+    finally:
+        _target.reset(token)
+
+
+def built_in() -> Registry:
+    """Return the registry that decorators fill outside :func:`collect`."""
+    return _BUILT_IN
+
+
+def check_sources(registry: Registry) -> dict[str, str]:
+    """Return file -> sha256 of the files that define a registry's checks, in order."""
+    return {check.file: check.digest for check in registry}
+
+
+def statistics_check(
+    name: str,
+    dtype: type,
+    *,
+    also: Mapping[str, type] | None = None,
+    vectorised: bool = False,
+    reads: tuple[str, ...] | None = None,
+) -> Callable[[_F], _F]:
+    """Make a function a check over measured values; no frame is read.
+
+    The function is called as ``f(session, settings)`` with a :class:`~jobs.gamedata.checks.SessionStatistics` and
+    returns the column's value, or None for NULL; with ``also``, a mapping of column to value. A ``vectorised`` one gets
+    a ``polars.DataFrame`` of part columns, one row a session, and returns a Series, or a mapping of column to Series;
+    rows must not depend on each other.
+
+    Args:
+        name: the column, lower case with underscores.
+        dtype: ``bool``, ``int``, ``float`` or ``str``.
+        also: further columns that the function fills.
+        vectorised: see above.
+        reads: the part columns it needs (`jobs.gamedata._part_schema`); not given: all. Reading fewer is faster.
+
+    Raises:
+        ValueError: at definition, for a column name or type that is not valid or is taken.
+    """
+    return _decorator(name, "statistics", {name: dtype, **(also or {})}, vectorised=vectorised, reads=reads)
+
+
+def frames_check(name: str, dtype: type, *, also: Mapping[str, type] | None = None) -> Callable[[_F], _F]:
+    """Make a function a check over the sampled frames of a ``.pt`` file; it runs on Ray.
+
+    The function is called as ``f(data, settings)`` with an :class:`~jobs.gamedata.model.ExtractedData` and returns the
+    column's value, or None for NULL; with ``also``, a mapping of column to value. Its result is kept for the ``.pt``
+    file and the version of the check's file, so a second manifest reads no frame. Sessions without a stored ``.pt``
+    file get NULL.
+
+    Args:
+        name: the column, lower case with underscores.
+        dtype: ``bool``, ``int``, ``float`` or ``str``.
+        also: further columns that the function fills.
+
+    Raises:
+        ValueError: at definition, for a column name or type that is not valid or is taken.
+    """
+    return _decorator(name, "frames", {name: dtype, **(also or {})}, vectorised=False, reads=())
+
+
+def _decorator(
+    name: str,
+    kind: Literal["statistics", "frames"],
+    columns: Mapping[str, type],
+    *,
+    vectorised: bool,
+    reads: tuple[str, ...] | None,
+) -> Callable[[_F], _F]:
+    def decorate(function: _F) -> _F:
+        file = inspect.getfile(inspect.unwrap(function))
+        digest = _sources.get(file) or hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        _target.get().add(Check(name, kind, dict(columns), function, vectorised, reads, file, digest))
+        return function
+
+    return decorate

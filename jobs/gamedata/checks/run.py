@@ -1,0 +1,196 @@
+"""Running checks over rows, and keeping each failure in the row that it belongs to."""
+
+from __future__ import annotations
+
+import traceback
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+
+from jobs.gamedata.checks.session import SessionStatistics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jobs.gamedata.checks.registry import Check
+    from jobs.gamedata.settings import ManifestSettings
+
+__all__ = ["POLARS_TYPES", "CheckError", "Columns", "call", "run_statistics"]
+
+POLARS_TYPES: Final[dict[type, type[pl.DataType]]] = {
+    bool: pl.Boolean,
+    int: pl.Int64,
+    float: pl.Float64,
+    str: pl.String,
+}
+# Calls spent on finding the rows that make a vectorised check raise; beyond it a whole slice fails together.
+_BISECTIONS: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class CheckError:
+    """A check that raised on a session.
+
+    Attributes:
+        check: its name.
+        message: ``name: Type: text``.
+        traceback: where it raised.
+    """
+
+    check: str
+    message: str
+    traceback: str
+
+    @classmethod
+    def of(cls, check: str, error: BaseException) -> CheckError:
+        """Describe an exception; the traceback begins in the check, not in this module."""
+        frames = traceback.extract_tb(error.__traceback__)
+        shown = [frame for frame in frames if frame.filename != __file__] or frames
+        text = "".join([*traceback.format_list(shown), *traceback.format_exception_only(error)])
+        return cls(check, f"{check}: {type(error).__name__}: {error}", text)
+
+
+@dataclass(slots=True)
+class Columns:
+    """What checks gave for S sessions.
+
+    Attributes:
+        values: column -> Series of length S, in the order of registration.
+        errors: row -> the checks that raised there.
+    """
+
+    values: dict[str, pl.Series] = field(default_factory=dict)
+    errors: dict[int, list[CheckError]] = field(default_factory=lambda: defaultdict(list))
+
+
+def run_statistics(checks: Sequence[Check], table: pl.DataFrame, settings: ManifestSettings) -> Columns:
+    """Run statistics checks over part rows (one a session); a check sees the columns of those before it.
+
+    Never raises for what a check does: its columns are NULL in the rows that it fails on.
+    """
+    found = Columns()
+    for check in checks:
+        errors: list[tuple[slice, CheckError]] = []
+        values = (
+            _vectorised(check, table, settings, errors) if check.vectorised else _rows(check, table, settings, errors)
+        )
+        found.values.update(values)
+        for rows, error in errors:
+            for row in range(rows.start, rows.stop):
+                found.errors[row].append(error)
+        if check.vectorised:
+            table = table.with_columns(series.alias(name) for name, series in values.items())
+    return found
+
+
+def call(check: Check, subject: object, settings: ManifestSettings) -> dict[str, Any]:
+    """Call a check for one session and return its columns' values, checked against their types.
+
+    Raises:
+        TypeError: a value of another type than the column's, or a column that was not declared.
+        Exception: whatever the check raises.
+    """
+    found = check.function(subject, settings)
+    if len(check.columns) > 1 and found is not None:
+        if not hasattr(found, "keys"):
+            raise TypeError(f"returned {type(found).__name__}; valid is a mapping of {', '.join(check.columns)}")
+        unknown = sorted(set(found) - set(check.columns))
+        if unknown:
+            raise TypeError(f"returned the column {unknown[0]!r}; declared are {', '.join(check.columns)}")
+        values = dict(found)
+    else:
+        values = {check.name: found}
+    return {column: _coerce(column, kind, values.get(column)) for column, kind in check.columns.items()}
+
+
+def _coerce(column: str, kind: type, value: object) -> object:
+    if value is None:
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(value)
+        return None if number != number else number  # noqa: PLR0124 - NaN: not known
+    if kind is str and isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if kind is int and isinstance(value, int) and not isinstance(value, bool):
+        if not -(1 << 63) <= value < 1 << 63:
+            raise OverflowError(f"column {column}: {value} does not fit in 64 bits")
+        return value
+    if kind is bool and isinstance(value, bool):
+        return value
+    raise TypeError(f"column {column} is {kind.__name__}; the check returned {type(value).__name__}")
+
+
+def _rows(
+    check: Check, table: pl.DataFrame, settings: ManifestSettings, errors: list[tuple[slice, CheckError]]
+) -> dict[str, pl.Series]:
+    values: dict[str, list[object]] = {column: [] for column in check.columns}
+    for index, row in enumerate(table.iter_rows(named=True)):
+        try:
+            given: Mapping[str, object] = call(check, SessionStatistics(row), settings)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a researcher's code: its row says what it raised
+            errors.append((slice(index, index + 1), CheckError.of(check.name, error)))
+            given = {}
+        for column, column_values in values.items():
+            column_values.append(given.get(column))
+    return {
+        column: pl.Series(column, values[column], dtype=POLARS_TYPES[kind]) for column, kind in check.columns.items()
+    }
+
+
+def _vectorised(
+    check: Check, table: pl.DataFrame, settings: ManifestSettings, errors: list[tuple[slice, CheckError]]
+) -> dict[str, pl.Series]:
+    budget = _BISECTIONS
+    pieces: list[dict[str, pl.Series]] = []
+
+    def visit(start: int, stop: int) -> None:
+        nonlocal budget
+        budget -= 1
+        try:
+            pieces.append(_series(check, table.slice(start, stop - start), settings))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as in _rows; halves find the row that raised
+            if stop - start > 1 and budget > 0:
+                middle = (start + stop) // 2
+                visit(start, middle)
+                visit(middle, stop)
+                return
+            errors.append((slice(start, stop), CheckError.of(check.name, error)))
+            pieces.append(
+                {
+                    column: pl.repeat(None, stop - start, dtype=POLARS_TYPES[kind], eager=True)
+                    for column, kind in check.columns.items()
+                }
+            )
+
+    visit(0, len(table))
+    return {column: pl.concat([piece[column] for piece in pieces]).alias(column) for column in check.columns}
+
+
+def _series(check: Check, table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:
+    found = check.function(table, settings)
+    if isinstance(found, pl.DataFrame):
+        found = found.to_dict()
+    elif not hasattr(found, "keys"):
+        found = {check.name: found}
+    unknown = sorted(set(found) - set(check.columns))
+    if unknown:
+        raise TypeError(f"returned the column {unknown[0]!r}; declared are {', '.join(check.columns)}")
+    result = {}
+    for column, kind in check.columns.items():
+        series = pl.Series(column, found[column]) if column in found else pl.Series(column, [None] * len(table))
+        if len(series) != len(table):
+            raise ValueError(f"column {column} has {len(series)} values for {len(table)} sessions")
+        if series.dtype != pl.Null and _family(series.dtype) != _family(POLARS_TYPES[kind]()):
+            raise TypeError(f"column {column} is {kind.__name__}; the check returned {series.dtype}")
+        cast = series.cast(POLARS_TYPES[kind])
+        result[column] = cast.fill_nan(None) if kind is float else cast
+    return result
+
+
+def _family(dtype: pl.DataType) -> str:
+    return "number" if dtype.is_numeric() else str(dtype)

@@ -1,0 +1,62 @@
+"""Can the inputs be aligned with the video?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from jobs.gamedata.checks.registry import statistics_check
+
+if TYPE_CHECKING:
+    from jobs.gamedata.settings import ManifestSettings
+
+__all__ = ["has_unusable_timestamps"]
+
+# Threads that write side by side put a few rows out of order; more than one in a hundred means that the clock jumped.
+MAX_UNORDERED_SHARE: Final = 0.01
+# More unreadable rows than readable ones.
+MAX_INVALID_SHARE: Final = 0.5
+# Inputs that span more than twice the video, and a minute more than it, belong to another video or to two.
+MAX_SPAN_FACTOR: Final = 2.0
+MAX_SPAN_EXTRA_S: Final = 60.0
+
+
+@statistics_check(
+    "has_unusable_timestamps",
+    bool,
+    also={"timestamps_reason": str},
+    vectorised=True,
+    reads=(
+        *("input_events", "input_integer_timestamps", "input_unordered", "input_invalid"),
+        *("input_first_s", "input_last_s", "duration_s"),
+    ),
+)
+def has_unusable_timestamps(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
+    """Say whether the timestamps of inputs.csv are useless, and why; NULL without inputs.csv or without rows in it.
+
+    ``integer``: whole seconds only (recordings before 2025-08-28); ``invalid``: most rows do not parse; ``unordered``:
+    the clock jumped; ``span``: they reach far beyond the video's length.
+    """
+    events = pl.col("input_events")
+    span = pl.col("input_last_s") - pl.col("input_first_s")
+    longest = pl.max_horizontal(pl.col("duration_s") * MAX_SPAN_FACTOR, pl.col("duration_s") + MAX_SPAN_EXTRA_S)
+    has_rows = (events > 0).fill_null(value=False)
+    reason = table.select(
+        pl.when(pl.col("input_invalid") > events * MAX_INVALID_SHARE)
+        .then(pl.lit("invalid"))
+        .when(pl.col("input_integer_timestamps"))
+        .then(pl.lit("integer"))
+        .when(pl.col("input_unordered") > events * MAX_UNORDERED_SHARE)
+        .then(pl.lit("unordered"))
+        .when(span > longest)
+        .then(pl.lit("span"))
+        .otherwise(None)
+        .alias("timestamps_reason")
+    ).to_series()
+    known = table.select(has_rows.alias("known")).to_series()
+    missing = pl.repeat(None, len(table), dtype=pl.Boolean, eager=True)
+    return {
+        "has_unusable_timestamps": reason.is_not_null().zip_with(known, missing),
+        "timestamps_reason": reason.zip_with(known, pl.repeat(None, len(table), dtype=pl.String, eager=True)),
+    }

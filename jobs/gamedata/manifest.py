@@ -1,0 +1,292 @@
+"""The manifest step: statistics and ``.pt`` files -> one Parquet row a session, with what each check says of it."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from jobs.gamedata._revision import revision, version
+from jobs.gamedata.checks.load import CheckFile, load_checks
+from shared.errors import EXIT_DATA, EXIT_OK, BucketMissing, DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+    from jobs.gamedata._gather import Sessions
+    from jobs.gamedata.checks import Registry
+    from jobs.gamedata.checks.run import Columns
+    from jobs.gamedata.frames_checks import FrameResults
+    from jobs.gamedata.settings import ManifestSettings
+    from shared.ledger import Failure, StageRun
+    from shared.report import Report
+    from shared.storage import ObjectStore
+
+__all__ = ["Manifest", "build", "run"]
+
+
+@dataclass(slots=True)
+class Manifest:
+    """A manifest before it is written.
+
+    Attributes:
+        table: its rows, by ``s3_key``, in the published schema.
+        sessions: what they were made from.
+        registry: the checks that ran.
+        durations: seconds by part of the work.
+    """
+
+    table: pa.Table
+    sessions: Sessions
+    registry: Registry
+    durations: dict[str, float]
+
+    def parquet(self) -> memoryview:
+        """Return the file's bytes."""
+        import pyarrow.parquet as pq
+
+        stream = io.BytesIO()
+        pq.write_table(self.table, stream, compression="zstd", row_group_size=1 << 16)
+        return stream.getbuffer()
+
+
+def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
+    """Build the manifest, write it in one atomic put, and report.
+
+    Raises:
+        DataError: there is no session in the bucket.
+        UsageError: a check file, the references or the model cannot be used.
+    """
+    from jobs.gamedata.quality_report import report_of
+    from shared.storage import open_store, put_uri
+
+    began = time.monotonic()
+    store = open_store(settings.manifest_bucket, settings)
+    manifest = build(store, settings, stage_run)
+    started = time.monotonic()
+    body = manifest.parquet()
+    put_uri(settings.output_path, bytes(body), settings)
+    manifest.durations["write"] = time.monotonic() - started
+    failures = failures_of(manifest.table)
+    stage_run.record_errors(failures)
+    report = report_of(manifest, store, settings, failures)
+    report.outputs["manifest"] = settings.output_path
+    report.bytes["manifest"] = len(body)
+    report.seconds = time.monotonic() - began
+    report.exit_code = exit_code(len(failures), manifest.table.num_rows, settings.max_failed)
+    report.status = "failed" if report.exit_code else "partial" if failures else "success"
+    return report
+
+
+def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -> Manifest:
+    """Read parts, run the checks and assemble the table; writes nothing but results of frame checks.
+
+    Raises:
+        DataError, UsageError: see :func:`run`.
+    """
+    from jobs.gamedata._gather import gather
+    from jobs.gamedata.checks.run import run_statistics
+    from jobs.gamedata.menu_references import MenuReferences
+
+    files = tuple(CheckFile.read(path) for path in settings.checks)
+    registry = load_checks(files)
+    references = MenuReferences.read(settings.menu_references) if settings.menu_references else None
+    clock = _Clock()
+    try:
+        sessions = gather(store, prefix=settings.prefix, columns=_columns(registry, references is not None))
+    except BucketMissing:
+        if not store.uri.startswith("file:"):
+            raise
+        raise _empty(store, settings) from None  # a folder that no extract has made yet
+    if not len(sessions):
+        raise _empty(store, settings)
+    clock.lap("read")
+    table = sessions.rows
+    if references is not None:
+        import polars as pl
+
+        count = table["frame_time_s"].list.len().fill_null(0).cast(pl.Int64).to_numpy()
+        table = table.with_columns(references.menu_like(table["frame_signature"], count))
+    results = _frames(store, settings, stage_run, files, registry, table)
+    if results is not None:
+        table = _with_model(table, results)
+        clock.lap("frame_checks")
+    found = run_statistics([check for check in registry if check.kind == "statistics"], table, settings)
+    if results is not None:
+        _take_frames(found, registry, table, results)
+    clock.lap("statistics_checks")
+    assembled = _assemble(sessions, found, registry, files)
+    clock.lap("assemble")
+    return Manifest(assembled, sessions, registry, clock.laps)
+
+
+def exit_code(failed: int, total: int, allowed: int | None) -> int:
+    """Return 65 when more sessions than ``--max-failed`` failed here, or, without it, all of them; else 0."""
+    if allowed is None:
+        return EXIT_DATA if total and failed == total else EXIT_OK
+    return EXIT_DATA if failed > allowed else EXIT_OK
+
+
+def failures_of(table: pa.Table) -> list[Failure]:
+    """Return what failed in this stage: sessions whose check raised, ``.pt`` files that cannot be used."""
+    import pyarrow.compute as pc
+
+    from shared.ledger import Failure
+
+    rows = table.filter(pc.equal(table["error_stage"], "manifest"))
+    return [
+        Failure(row["s3_key"], row["error_code"], row["error"], input_hash=row["source_etag"])
+        for row in rows.select(["s3_key", "error_code", "error", "source_etag"]).to_pylist()
+    ]
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.laps[name], self._last = now - self._last, now
+
+
+def _columns(registry: Registry, signatures: bool) -> list[str]:
+    from jobs.gamedata._part_schema import PART_SCHEMA
+
+    names: dict[str, None] = {"frame_time_s": None, "duration_s": None}
+    for check in registry:
+        names.update(dict.fromkeys(PART_SCHEMA.names if check.reads is None else check.reads))
+    if signatures:
+        names["frame_signature"] = None
+    return list(names)
+
+
+def _empty(store: ObjectStore, settings: ManifestSettings) -> DataError:
+    from shared.storage import default_bucket
+
+    command = "telecine gamedata extract"
+    if settings.manifest_bucket != default_bucket("game-data-manifest"):
+        command += f" --manifest-bucket {settings.manifest_bucket}"
+    where = f"{store.uri} holds no extracted session"
+    if settings.prefix:
+        where += f" whose key begins with '{settings.prefix}'"
+        command += f" --prefix '{settings.prefix}'"
+    return DataError(f"{where}: run extract first: {command}", code="nothing_extracted", bucket=store.uri)
+
+
+def _frames(
+    store: ObjectStore,
+    settings: ManifestSettings,
+    stage_run: StageRun,
+    files: tuple[CheckFile, ...],
+    registry: Registry,
+    table: pl.DataFrame,
+) -> FrameResults | None:
+    from jobs.gamedata.frames_checks import MENU_MODEL, FrameTask, Work, digest_of, run_frames
+
+    digests = {
+        check.name: digest_of(check.name, check.digest, settings) for check in registry if check.kind == "frames"
+    }
+    if settings.menu_model:
+        from jobs.gamedata.menu_model import MenuModel, model_digest
+
+        MenuModel.of(settings)  # a program that cannot be used ends the command here, not in every row
+        digests[MENU_MODEL] = digest_of(MENU_MODEL, model_digest(settings), settings)
+    if not digests:
+        return None
+    rows = table.filter(table["pt_etag"].is_not_null()).select("s3_key", "pt_key", "pt_etag", "pt_size")
+    tasks = [FrameTask(key, pt, etag, size or 0) for key, pt, etag, size in rows.iter_rows()]
+    return run_frames(store, Work(store.uri, settings, files, digests), tasks, stage_run.progress)
+
+
+def _with_model(table: pl.DataFrame, results: FrameResults) -> pl.DataFrame:
+    import polars as pl
+
+    from jobs.gamedata.frames_checks import MENU_MODEL
+
+    values = results.values.get(MENU_MODEL)
+    if values is None:
+        return table
+    shares = [
+        values.get(identity, {}).get("model_menu_percent")
+        for identity in zip(table["pt_key"].to_list(), table["pt_etag"].to_list(), strict=True)
+    ]
+    return table.with_columns(pl.Series("model_menu_percent", shares, dtype=pl.Float64))
+
+
+def _take_frames(found: Columns, registry: Registry, table: pl.DataFrame, results: FrameResults) -> None:
+    import polars as pl
+
+    from jobs.gamedata.checks.run import POLARS_TYPES, CheckError
+
+    identities = list(zip(table["pt_key"].to_list(), table["pt_etag"].to_list(), strict=True))
+    for check in registry:
+        if check.kind == "frames":
+            values = results.values.get(check.name, {})
+            for column, kind in check.columns.items():
+                given = [values.get(identity, {}).get(column) for identity in identities]
+                found.values[column] = pl.Series(column, given, dtype=POLARS_TYPES[kind])
+    for name, errors in results.errors.items():
+        for row, identity in enumerate(identities):
+            if identity in errors:
+                found.errors[row].append(CheckError(name, *errors[identity]))
+
+
+def _assemble(sessions: Sessions, found: Columns, registry: Registry, files: tuple[CheckFile, ...]) -> pa.Table:
+    import polars as pl
+
+    from jobs.gamedata._manifest_schema import MANIFEST_VERSION, manifest_schema
+
+    errors = {row: list(of_row) for row, of_row in found.errors.items() if of_row}
+    size = len(sessions.rows)
+    texts: dict[str, list[Any]] = {
+        name: [None] * size for name in ("error", "error_traceback", "error_code", "error_stage", "check_errors")
+    }
+    for row, of_row in errors.items():
+        texts["error"][row] = "; ".join(error.message for error in of_row)
+        texts["error_traceback"][row] = "\n".join(error.traceback for error in of_row)
+        texts["error_code"][row], texts["error_stage"][row] = "check_failed", "manifest"
+        texts["check_errors"][row] = [error.message for error in of_row]
+    judged = sessions.rows.select(
+        *("s3_key", "video_id", "video_metadata", "session_metadata", "duration_s", "sampled"),
+        *("source_etag", "spec_digest", "warnings"),
+    ).with_columns(
+        *(pl.Series(name, texts.pop(name), dtype=pl.String) for name in list(texts)[:4]),
+        pl.Series("check_errors", texts["check_errors"], dtype=pl.List(pl.String)),
+        *(series.alias(name) for name, series in found.values.items()),
+    )
+    digests = ",".join(file.digest for file in files) or None
+    whole = pl.concat([judged, sessions.errors], how="diagonal").sort("s3_key")
+    whole = whole.with_columns(
+        pl.lit(datetime.now(UTC)).dt.cast_time_unit("us").alias("processed_time"),
+        pl.lit(revision(), dtype=pl.String).alias("commit_hash"),
+        pl.lit(MANIFEST_VERSION, dtype=pl.Int32).alias("schema_version"),
+        pl.lit(digests, dtype=pl.String).alias("checks_sha256"),
+        pl.when(pl.col("warnings").list.len() > 0).then(pl.col("warnings")).otherwise(None).alias("warnings"),
+    )
+    metadata = {
+        "version": version(),
+        "checks": [{"file": file.path, "sha256": file.digest} for file in files],
+        "columns": {column: check.name for check in registry for column in check.columns},
+    }
+    schema = manifest_schema(registry, metadata)
+    return whole.select(schema.names).to_arrow().cast(schema)
+
+
+def count_flags(table: pa.Table) -> dict[str, int]:
+    """Count the sessions for which each boolean column is true."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    flags = [field.name for field in table.schema if pa.types.is_boolean(field.type)]
+    return {name: pc.sum(table[name]).as_py() or 0 for name in flags}
+
+
+def rejects_of(table: pa.Table) -> dict[str, int]:
+    """Count rows by error code."""
+    codes = Counter(code for code in table["error_code"].to_pylist() if code is not None)
+    return dict(sorted(codes.items()))

@@ -1,0 +1,303 @@
+"""The ``.pt`` file: a ``torch.save`` dictionary of tensors, strings and numbers that loads with ``weights_only=True``.
+
+.. code-block:: text
+
+    format, format_version      "telecine.gamedata", 1
+    s3_key, video_member, video_id, video_metadata, session_metadata
+    sampled_frames              stride-3_chw … -> uint8 RGB (M, 3, H, W): the stride's distinct frames
+    sampled_index               stride-3_chw … -> int64 (N,): for each sample its row in sampled_frames (with packets:
+                                its run); 0, 1, 2 … unless --sampling keyframe repeats a frame
+    sampled_times_s, asked_times_s, sampled_pts     stride-3_chw … -> float64, float64, int64 (N,)
+    time_base                   [numerator, denominator] of sampled_pts, seconds
+    packets                     None, or codec, extradata, data, offsets, pts, first, count, time_base
+    height, width, rotation     of a frame in pixels; degrees clockwise that show packets upright
+    source_etag, spec, spec_digest, extracted_at, versions
+    checksum                    sha256 over all of it but extracted_at, spec and versions
+
+Strides are views of one buffer as far as a constant step can say them: 30 rows hold the 35 samples of the default.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from jobs.gamedata._packet_frames import PacketFrames
+from jobs.gamedata._pt_kind import FORMAT, pt_kind
+from jobs.gamedata.errors import item_error
+from jobs.gamedata.model import ExtractedData, PacketRuns, stride_key
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from jobs.gamedata.model import FrameStore, SamplingSpec, Session
+
+__all__ = ["FORMAT_VERSION", "dump", "load", "loads", "pt_key", "versions"]
+
+FORMAT_VERSION: Final = 1
+# Known only when it was written: two extractions of one TAR have the same checksum.
+_OUTSIDE_CHECKSUM: Final = frozenset({"checksum", "extracted_at", "spec", "versions"})
+
+
+def pt_key(s3_key: str) -> str:
+    """Where a TAR's ``.pt`` goes: ``a/b/v.tar`` -> ``a/b/v.pt``; a key without ``.tar`` gets ``.pt`` appended."""
+    return s3_key.removesuffix(".tar") + ".pt"
+
+
+def versions() -> dict[str, str]:
+    """Versions of telecine, torch, PyAV and FFmpeg's libavcodec, as far as they are installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name, package in (("telecine", "telecine"), ("torch", "torch"), ("pyav", "av")):
+        try:
+            found[name] = version(package)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    try:
+        import av
+    except ImportError:
+        return found
+    return {**found, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
+
+
+def dump(session: Session, *, s3_key: str, source_etag: str, spec: SamplingSpec, extracted_at: str) -> memoryview:
+    """Write a session as the bytes of a ``.pt`` file.
+
+    Args:
+        session: what the reader gave.
+        s3_key: the TAR's key.
+        source_etag: ETag of the TAR that was read.
+        spec: what was asked.
+        extracted_at: ISO 8601, UTC.
+    """
+    import torch
+
+    store = session.frames
+    frames, index = _layout(store)
+    keys = {stride_key(stride): samples for stride, samples in store.strides.items()}
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "s3_key": s3_key,
+        "video_member": session.video_member,
+        "video_id": session.video_id,
+        "video_metadata": session.video_metadata,
+        "session_metadata": session.session_metadata,
+        "sampled_frames": frames,
+        "sampled_index": {key: _tensor(rows) for key, rows in index.items()},
+        "sampled_times_s": {key: _tensor(store.time_s[samples.index]) for key, samples in keys.items()},
+        "asked_times_s": {key: _tensor(samples.asked_s) for key, samples in keys.items()},
+        "sampled_pts": {key: _tensor(store.pts[samples.index]) for key, samples in keys.items()},
+        "time_base": list(store.time_base),
+        "packets": None if store.packets is None else _packets_document(store.packets),
+        "height": store.height,
+        "width": store.width,
+        "rotation": store.rotation,
+        "source_etag": source_etag,
+        "spec": json.dumps(asdict(spec), sort_keys=True),
+        "spec_digest": spec.digest,
+        "extracted_at": extracted_at,
+        "versions": versions(),
+    }
+    document["checksum"] = _checksum(document)
+    stream = io.BytesIO()
+    torch.save(document, stream)
+    return stream.getbuffer()
+
+
+def load(path: str | os.PathLike[str] | bytes) -> ExtractedData:
+    """Read a ``.pt`` file of this version.
+
+    Args:
+        path: a path, a ``file://`` or ``s3://`` URI, or the file's bytes.
+
+    Raises:
+        ItemError: ``pt_legacy`` for a pickled file of the original pipeline, which is never unpickled; ``pt_invalid``
+            for anything else that is no sound ``.pt`` file of ours.
+        ObjectMissing: there is no such file.
+    """
+    if isinstance(path, bytes):
+        return loads(path)
+    from shared.storage import read_uri
+
+    return loads(read_uri(str(path)), name=str(path))
+
+
+def loads(body: bytes | memoryview, *, name: str = "the .pt file") -> ExtractedData:
+    """Read the bytes of a ``.pt`` file; see :func:`load`. ``name`` is for messages."""
+    kind = pt_kind(body)
+    if kind == "legacy":
+        raise item_error(
+            "pt_legacy",
+            f"{name} holds a pickle of the original pipeline, which could run anything and is never unpickled; "
+            "run `telecine gamedata extract`, which writes it anew from its TAR",
+        )
+    if kind == "invalid":
+        raise item_error(
+            "pt_invalid", f"{name} is no .pt file of telecine; delete it and run `telecine gamedata extract`"
+        )
+    try:
+        return _parse(body, name)
+    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, EOFError, IndexError) as error:
+        # torch.load raises RuntimeError and UnpicklingError (a ValueError's cousin) for what is cut off.
+        raise item_error("pt_invalid", f"{name} cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _parse(body: bytes | memoryview, name: str) -> ExtractedData:
+    import pickle
+
+    import torch
+
+    try:
+        document: dict[str, Any] = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
+    except pickle.UnpicklingError as error:
+        raise item_error("pt_invalid", f"{name} cannot be read ({error})") from error
+    if document["format_version"] != FORMAT_VERSION:
+        raise item_error(
+            "pt_invalid",
+            f"{name} has format version {document['format_version']}; this telecine reads {FORMAT_VERSION}",
+        )
+    if _checksum(document) != document["checksum"]:
+        raise item_error("pt_invalid", f"{name} does not match its checksum: its bytes changed after it was written")
+    index = _arrays(document["sampled_index"])
+    frames: Mapping[str, npt.NDArray[np.uint8]]
+    if document["packets"] is None:
+        distinct = _arrays(document["sampled_frames"])
+        frames = {key: _take(distinct[key], rows) for key, rows in index.items()}
+    else:
+        from jobs.gamedata.decode import decode_runs
+
+        frames = PacketFrames(
+            _packets(document["packets"]),
+            index,
+            height=document["height"],
+            width=document["width"],
+            rotation=document["rotation"],
+            decode=decode_runs,
+        )
+    return ExtractedData(
+        s3_key=document["s3_key"],
+        video_id=document["video_id"],
+        video_metadata=document["video_metadata"],
+        session_metadata=document["session_metadata"],
+        sampled_frames=frames,
+        sampled_times_s=_arrays(document["sampled_times_s"]),
+        asked_times_s=_arrays(document["asked_times_s"]),
+        source_etag=document["source_etag"],
+        spec_digest=document["spec_digest"],
+        extracted_at=document["extracted_at"],
+        versions=document["versions"],
+    )
+
+
+def _layout(store: FrameStore) -> tuple[dict[str, Any], dict[str, npt.NDArray[np.int64]]]:
+    # Strides in order of their number of distinct frames, so that the shorter ones find themselves in the longer.
+    if store.images is None:
+        return {}, {stride_key(stride): samples.index for stride, samples in store.strides.items()}
+
+    buffer: list[int] = []
+    slices: dict[str, slice] = {}
+    index: dict[str, npt.NDArray[np.int64]] = {}
+    for stride, samples in sorted(store.strides.items(), key=lambda item: (-len(np.unique(item[1].index)), item[0])):
+        distinct, index[stride_key(stride)] = np.unique(samples.index, return_inverse=True)
+        found = _find_slice(buffer, distinct.tolist())
+        if found is None:
+            found = slice(len(buffer), len(buffer) + len(distinct), 1)
+            buffer.extend(distinct.tolist())
+        slices[stride_key(stride)] = found
+    # One copy, and only where the layout is not the store's own.
+    images = store.images if buffer == list(range(len(store.images))) else store.images[buffer]
+    pixels = _tensor(images)
+    ordered = [stride_key(stride) for stride in store.strides]
+    return {key: pixels[slices[key]] for key in ordered}, {key: index[key].astype(np.int64) for key in ordered}
+
+
+def _find_slice(buffer: Sequence[int], wanted: Sequence[int]) -> slice | None:
+    if not wanted:
+        return slice(0, 0, 1)
+    positions = {frame: position for position, frame in reversed(list(enumerate(buffer)))}
+    found = [positions.get(frame, -1) for frame in wanted]
+    if -1 in found:
+        return None
+    step = found[1] - found[0] if len(found) > 1 else 1
+    if step < 1 or any(b - a != step for a, b in itertools.pairwise(found)):
+        return None
+    return slice(found[0], found[-1] + 1, step)
+
+
+def _take(distinct: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    if len(rows) == len(distinct) and np.array_equal(rows, np.arange(len(rows))):
+        return distinct
+    return distinct[rows]
+
+
+def _tensor(array: npt.NDArray[Any]) -> Any:
+    import torch
+
+    # What comes from the decoder process lies in a read-only buffer, which torch takes with a warning only.
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def _packets_document(runs: PacketRuns) -> dict[str, Any]:
+    return {
+        "codec": runs.codec,
+        "extradata": _tensor(np.frombuffer(runs.extradata, np.uint8)),
+        "data": _tensor(np.frombuffer(runs.data, np.uint8)),
+        "offsets": _tensor(runs.offsets),
+        "pts": _tensor(runs.pts),
+        "first": _tensor(runs.first),
+        "count": _tensor(runs.count),
+        "time_base": list(runs.time_base),
+    }
+
+
+def _packets(document: dict[str, Any]) -> PacketRuns:
+    arrays = _arrays({key: document[key] for key in ("extradata", "data", "offsets", "pts", "first", "count")})
+    numerator, denominator = document["time_base"]
+    return PacketRuns(
+        codec=document["codec"],
+        extradata=arrays["extradata"].tobytes(),
+        data=arrays["data"].tobytes(),
+        offsets=arrays["offsets"],
+        pts=arrays["pts"],
+        first=arrays["first"],
+        count=arrays["count"],
+        time_base=(numerator, denominator),
+    )
+
+
+def _arrays(tensors: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
+    return {key: tensor.numpy() for key, tensor in tensors.items()}
+
+
+def _checksum(document: Mapping[str, Any]) -> str:
+    # Names, values and tensors in the order of their names; a storage that several views share counts once.
+    import torch
+
+    digest = hashlib.sha256()
+    seen: set[int] = set()
+
+    def described(value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            if isinstance(value, dict):
+                return {str(key): described(value[key]) for key in sorted(value, key=str)}
+            return [described(each) for each in value] if isinstance(value, list | tuple) else value
+        storage = value.untyped_storage()
+        if storage.data_ptr() not in seen and storage.nbytes():
+            seen.add(storage.data_ptr())
+            digest.update(torch.empty(0, dtype=torch.uint8).set_(storage).numpy())
+        return [str(value.dtype), list(value.shape), list(value.stride()), value.storage_offset()]
+
+    names = {key: described(value) for key, value in sorted(document.items()) if key not in _OUTSIDE_CHECKSUM}
+    digest.update(json.dumps(names, sort_keys=True).encode())
+    return digest.hexdigest()

@@ -1,0 +1,247 @@
+"""The manifest's report: counts, flags, histograms, and pictures of the sessions that were flagged."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from jobs.gamedata._pictures import png, shrink
+from shared.errors import TelecineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from jobs.gamedata.manifest import Manifest
+    from jobs.gamedata.settings import ManifestSettings
+    from shared.ledger import Failure
+    from shared.report import Histogram, Picture, Report, Section, Table
+    from shared.storage import ObjectStore
+
+__all__ = ["SESSIONS", "contact_sheet", "report_of"]
+
+# Titles that the console looks for.
+SESSIONS: Final = "Sessions"
+# Rows of the page's table; the manifest has them all.
+_ROWS: Final = 200
+# Sessions with pictures, and frames of each: 24 strips of some 60 kB.
+_PICTURED: Final = 24
+_FRAMES: Final = 6
+_THUMBNAIL: Final = (90, 160)
+_GAP: Final = 2
+_BINS: Final = 20
+# Without .pt files, pictures are thumbnails of 16 x 9; their column is 12 kB a session, so many are not read for them.
+_MANY: Final = 5000
+_NO_PICTURES: Final = frozenset({"is_session_empty"})
+_log = logging.getLogger(__name__)
+
+
+def report_of(
+    manifest: Manifest, store: ObjectStore, settings: ManifestSettings, failures: Sequence[Failure]
+) -> Report:
+    """Describe a manifest; ``outputs``, ``status`` and times are the step's to fill."""
+    from jobs.gamedata.manifest import count_flags, rejects_of
+    from shared.report import Report
+
+    table, sessions = manifest.table, manifest.sessions
+    flags, rejects = count_flags(table), rejects_of(table)
+    seconds = sum(manifest.durations.values())
+    calls = store.metrics.snapshot()
+    report = Report(
+        pipeline="gamedata",
+        step="manifest",
+        counts={
+            "sessions": table.num_rows,
+            "judged": len(sessions.rows),
+            "errors": len(sessions.errors) + sum(1 for failure in failures if failure.code == "check_failed"),
+            "flagged": len(flagged(table)),
+            "deleted": sessions.deleted,
+            "unrecorded": sessions.unrecorded,
+            "broken_parts": len(sessions.broken),
+            **flags,
+        },
+        bytes={"read": calls["bytes_read"]},
+        rejects=rejects,
+        rates={"items_per_s": table.num_rows / seconds if seconds else 0.0, "store_p95_s": calls["p95_s"]},
+        durations=dict(manifest.durations),
+        failures=list(failures),
+    )
+    report.bound, report.bound_reason = _bound(manifest.durations)
+    report.sections = [
+        _flags_table(table, flags),
+        *([_rejects_table(rejects)] if rejects else []),
+        *_histograms(table, settings),
+        *_pictures(manifest, store),
+        _sessions_table(table),
+    ]
+    return report
+
+
+def flagged(table: pa.Table) -> list[int]:
+    """Return the rows for which a boolean column is true."""
+    columns = [table[name].to_pylist() for name in _flags(table)]
+    return [row for row, values in enumerate(zip(*columns, strict=True)) if any(values)]
+
+
+def _flags(table: pa.Table) -> list[str]:
+    import pyarrow as pa
+
+    return [field.name for field in table.schema if pa.types.is_boolean(field.type)]
+
+
+def _bound(durations: dict[str, float]) -> tuple[Any, str]:
+    reading = durations.get("read", 0.0)
+    total = sum(durations.values())
+    if not total:
+        return None, ""
+    name = "network" if reading > total / 2 else "cpu"
+    return name, f"{reading:.2f} of {total:.2f} s went into reading parts and .pt files, the rest into checks"
+
+
+def _flags_table(table: pa.Table, flags: dict[str, int]) -> Table:
+    from shared.report import Table
+
+    rows = []
+    for name, count in flags.items():
+        known = table.num_rows - table[name].null_count
+        rows.append([name, count, f"{count / known:.1%}" if known else None, table[name].null_count])
+    return Table("Flags", ["flag", "sessions", "share", "not known"], rows, "The share is of sessions with a value.")
+
+
+def _rejects_table(rejects: dict[str, int]) -> Table:
+    from jobs.gamedata.errors import CODES
+    from shared.report import Table
+
+    rows = [[code, count, CODES.get(code, "")] for code, count in sorted(rejects.items(), key=lambda item: -item[1])]
+    return Table("Errors", ["code", "sessions", "meaning"], rows)
+
+
+def _histograms(table: pa.Table, settings: ManifestSettings) -> list[Histogram]:
+    from shared.report import Histogram
+
+    found = []
+    for column, title, marker in (
+        ("video_menu_percent", "Menu share", settings.menu_threshold),
+        ("dark_frame_share", "Darkness", settings.dark_share),
+    ):
+        if column in table.schema.names:
+            values = table[column].drop_null().to_numpy()
+            counts, edges = np.histogram(values, bins=_BINS, range=(0, 1))
+            unit = "share of the time" if column == "video_menu_percent" else "share of sampled frames that are dark"
+            found.append(Histogram(title, unit, edges.tolist(), counts.tolist(), marker))
+    return found
+
+
+def _sessions_table(table: pa.Table) -> Table:
+    from shared.report import Table
+
+    flags = _flags(table)
+    names = ["s3_key", "duration_s", "video_menu_percent", "dark_frame_share", *flags, "error_code"]
+    names = [name for name in names if name in table.schema.names]
+    # Sessions with something to say first, where not all of them are shown.
+    order = list(range(table.num_rows))
+    if table.num_rows > _ROWS:
+        loud = flagged(table)
+        errors = [row for row, code in enumerate(table["error_code"].to_pylist()) if code is not None]
+        order = list(dict.fromkeys([*loud[:_ROWS], *errors, *order]))
+    rows = table.select(names).take(order[:_ROWS]).to_pylist()
+    left = table.num_rows - len(rows)
+    note = f"{left:,} more are in the manifest; flagged ones are shown first." if left > 0 else ""
+    return Table(SESSIONS, names, [[row[name] for name in names] for row in rows], note)
+
+
+def _pictures(manifest: Manifest, store: ObjectStore) -> list[Section]:
+    from shared.report import Pictures
+
+    table = manifest.table
+    flags = [name for name in _flags(table) if name not in _NO_PICTURES]
+    columns = {name: table[name].to_pylist() for name in flags}
+    # In turns: a flag that half of the sessions have must not crowd out the others.
+    queues = [[row for row, value in enumerate(values) if value] for values in columns.values()]
+    chosen: dict[int, None] = {}
+    while any(queues) and len(chosen) < _PICTURED:
+        for queue in queues:
+            if queue and len(chosen) < _PICTURED:
+                chosen[queue.pop(0)] = None
+    rows = sorted(chosen)
+    keys = table["s3_key"].take(rows).to_pylist() if rows else []
+    captions = [", ".join(name for name in flags if columns[name][row]) for row in rows]
+    items = _sheets(manifest, store, keys, captions)
+    if not items:
+        return []
+    note = f"Up to {_FRAMES} sampled frames of each, in order of time; at most {_PICTURED} sessions."
+    return [Pictures("Flagged sessions", items, note)]
+
+
+def _sheets(manifest: Manifest, store: ObjectStore, keys: Sequence[str], captions: Sequence[str]) -> list[Picture]:
+    from shared.report import Picture
+
+    rows = manifest.sessions.rows
+    places = dict(
+        zip(
+            rows["s3_key"].to_list(), zip(rows["pt_key"].to_list(), rows["pt_etag"].to_list(), strict=True), strict=True
+        )
+    )
+    thumbnails = _thumbnails(store, [key for key in keys if places[key][1] is None], len(rows))
+    found = []
+    for key, caption in zip(keys, captions, strict=True):
+        frames = _frames(store, places[key][0]) if places[key][1] is not None else thumbnails.get(key, [])
+        if frames:
+            found.append(Picture(contact_sheet(frames), f"{key}: {caption}"))
+    return found
+
+
+def _frames(store: ObjectStore, key: str) -> list[npt.NDArray[np.uint8]]:
+    from jobs.gamedata._pt_frames import distinct_frames
+    from jobs.gamedata.pt import loads
+
+    try:
+        return distinct_frames(loads(store.read(key), name=key))[1]
+    except (TelecineError, ImportError) as error:
+        _log.info("no picture of %s: %s", key, error)  # the report goes on without it
+        return []
+
+
+def _thumbnails(store: ObjectStore, keys: Sequence[str], total: int) -> dict[str, list[npt.NDArray[np.uint8]]]:
+    """Read the 16 x 9 thumbnails of sessions without a ``.pt``."""
+    from jobs.gamedata.model import SIGNATURE_SHAPE
+    from jobs.gamedata.parts import read_parts
+
+    if not keys or total > _MANY:
+        return {}
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = read_parts(store, ["s3_key", "frame_signature"])
+    rows = rows.filter(pc.is_in(rows["s3_key"], pa.array(list(keys))))
+    return {
+        row["s3_key"]: list(
+            np.frombuffer(row["frame_signature"] or b"", np.uint8).reshape(-1, *SIGNATURE_SHAPE).transpose(0, 3, 1, 2)
+        )
+        for row in rows.to_pylist()
+    }
+
+
+def contact_sheet(frames: Sequence[npt.NDArray[np.uint8]]) -> bytes:
+    """Lay up to six frames, spread over the session, side by side: D arrays of uint8 (3, H, W) -> a PNG file."""
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(_FRAMES, len(frames))).round().astype(int))
+    rows, columns = _THUMBNAIL
+    sheet = np.full((rows, len(chosen) * (columns + _GAP) - _GAP, 3), 128, np.uint8)
+    for place, index in enumerate(chosen.tolist()):
+        small = _fit(frames[index], rows, columns)
+        high, wide = small.shape[:2]
+        top, left = (rows - high) // 2, place * (columns + _GAP) + (columns - wide) // 2
+        sheet[top : top + high, left : left + wide] = small
+    return png(sheet)
+
+
+def _fit(frame: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.uint8]:
+    """Scale a frame into a box, in its own proportions: (3, H, W) -> (h, w, 3)."""
+    _, height, width = frame.shape
+    scale = min(rows / height, columns / width)
+    small = shrink(frame, max(1, round(height * scale)), max(1, round(width * scale)))
+    return np.rint(small).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)

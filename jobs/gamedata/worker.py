@@ -1,0 +1,250 @@
+"""What a worker does with a batch: read each TAR, put its ``.pt``, then commit all of them as one part.
+
+The order makes a kill harmless: a ``.pt`` without a part is written again, a part without its ``.pt`` cannot be.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from jobs.gamedata import pt
+from jobs.gamedata._rows import common_columns, error_columns, session_columns
+from jobs.gamedata._store_source import StoreSource
+from jobs.gamedata.parts import write_part
+from shared.errors import ConfigurationError, EndpointUnreachable, StorageFull, TelecineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.gamedata.batches import Batch, Item
+    from jobs.gamedata.model import SamplingSpec, Session
+    from jobs.gamedata.source import RangeSource
+    from shared.storage import ObjectStore
+
+__all__ = ["BatchResult", "Extract", "ItemResult", "Task", "commit", "extract_batch", "extract_item", "worker_name"]
+
+# Nothing that follows would go better: rights, a missing bucket, a full disk, no network.
+_FATAL: Final = (ConfigurationError, EndpointUnreachable, StorageFull)
+
+_log = logging.getLogger(__name__)
+
+
+class Extract(Protocol):
+    """Reads one TAR; :class:`jobs.gamedata.child.DecodeChild` does it in a process of its own."""
+
+    def __call__(self, source: RangeSource, spec: SamplingSpec, /) -> Session:
+        """Give the session, or raise an ``ItemError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is the same for all items of a run.
+
+    Attributes:
+        spec: which frames.
+        store: whether ``.pt`` files are written.
+        run_id: for the rows.
+        generation: for the rows, see :func:`jobs.gamedata.parts.next_generation`.
+        version: of telecine.
+        revision: commit, where it is known.
+        device: where the statistics are computed: ``cpu`` or ``cuda``.
+    """
+
+    spec: SamplingSpec
+    store: bool
+    run_id: str
+    generation: int
+    version: str
+    revision: str | None = None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """What the driver hears of one item: no frames, no statistics.
+
+    Attributes:
+        item: the TAR.
+        code: None, or the error's.
+        message: None, or the error's.
+        retryable: whether trying again may help.
+        seconds: wall clock.
+        store_s: of that, waiting for a store.
+        bytes_read: from the source.
+        bytes_written: of the ``.pt``.
+        duration_s: of the video, 0 when unknown.
+        sampled: samples.
+        repeated: samples that share a frame within a stride.
+        decoded: frames that the decoder put out.
+        reader: ``ranges`` or ``ffmpeg``; None for an error.
+    """
+
+    item: Item
+    code: str | None
+    message: str | None
+    retryable: bool
+    seconds: float
+    store_s: float
+    bytes_read: int
+    bytes_written: int
+    duration_s: float = 0.0
+    sampled: int = 0
+    repeated: int = 0
+    decoded: int = 0
+    reader: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """A committed batch.
+
+    Attributes:
+        number: the batch's.
+        part: key of its part.
+        items: in the order of the batch.
+        worker: ``host:pid``.
+        seconds: wall clock.
+        metrics: snapshots of the stores since the last batch of this worker.
+    """
+
+    number: int
+    part: str
+    items: tuple[ItemResult, ...]
+    worker: str
+    seconds: float
+    metrics: tuple[dict[str, Any], ...]
+
+
+def worker_name() -> str:
+    """Name this process: ``host:pid``."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def extract_item(
+    item: Item, task: Task, *, source: ObjectStore, target: ObjectStore, extract: Extract
+) -> tuple[dict[str, Any], ItemResult]:
+    """Read one TAR and put its ``.pt``; nothing is committed yet.
+
+    Args:
+        item: the TAR.
+        task: what is asked.
+        source: the bucket it is in.
+        target: the bucket that gets the ``.pt``.
+        extract: the reader.
+
+    Returns:
+        The row of its part, and what the driver hears.
+
+    Raises:
+        ConfigurationError: and ``EndpointUnreachable``, ``StorageFull``: no other item would go better.
+    """
+    began = time.perf_counter()
+    now = datetime.now(UTC)
+    row = common_columns(item, task, extracted_at=now, worker=worker_name())
+    tar = StoreSource(source, item.key, size=item.size, etag=item.etag)
+    code = message = None
+    put_s = 0.0
+    try:
+        session = extract(tar, task.spec)
+        columns = session_columns(session)
+        if task.store:
+            body = pt.dump(
+                session, s3_key=item.key, source_etag=item.etag, spec=task.spec, extracted_at=now.isoformat()
+            )
+            del session  # the frames of a session are 20 MB and more: not twice
+            put_began = time.perf_counter()
+            columns |= _put(target, pt.pt_key(item.key), body)
+            put_s = time.perf_counter() - put_began
+        row |= {**columns, "device": task.device}
+    except _FATAL:
+        raise
+    except Exception as error:  # noqa: BLE001 - a bad TAR, and a bug that one TAR meets, must not stop the batch
+        row |= error_columns(item, error)
+        code, message = row["error_code"], row["error_message"]
+        level = logging.WARNING if isinstance(error, TelecineError) else logging.ERROR
+        _log.log(level, "%s: %s: %s", item.key, code, message, extra={"item": item.key, "code": code})
+    row |= {"bytes_read": tar.bytes_read, "seconds": time.perf_counter() - began}
+    return row, ItemResult(
+        item=item,
+        code=code,
+        message=message,
+        retryable=bool(row.get("error_retryable")),
+        seconds=row["seconds"],
+        store_s=tar.seconds + put_s,
+        bytes_read=tar.bytes_read,
+        bytes_written=row.get("pt_size") or 0,
+        duration_s=row.get("duration_s") or 0.0,
+        sampled=row.get("sampled") or 0,
+        repeated=row.get("repeated") or 0,
+        decoded=row.get("decoded") or 0,
+        reader=row.get("reader"),
+    )
+
+
+def extract_batch(
+    batch: Batch, task: Task, *, source: ObjectStore, target: ObjectStore, extract: Extract
+) -> BatchResult:
+    """Read a batch and commit it; see :func:`extract_item` for arguments and errors.
+
+    Before an error that ends the run is raised, what is done of the batch is committed.
+    """
+    began = time.perf_counter()
+    rows: list[dict[str, Any]] = []
+    results: list[ItemResult] = []
+    try:
+        for item in batch.items:
+            row, result = extract_item(item, task, source=source, target=target, extract=extract)
+            rows.append(row)
+            results.append(result)
+    except _FATAL:
+        if rows:
+            write_part(target, rows)
+        raise
+    return BatchResult(
+        number=batch.number,
+        part=write_part(target, rows),
+        items=tuple(results),
+        worker=worker_name(),
+        seconds=time.perf_counter() - began,
+        metrics=tuple(store.metrics.snapshot(reset=True) for store in (source, target)),
+    )
+
+
+def commit(items: Sequence[tuple[Item, BaseException]], task: Task, target: ObjectStore) -> list[ItemResult]:
+    """Commit the errors of items that no worker could read: missing ones, and those that killed their worker.
+
+    Args:
+        items: with their errors; may be empty.
+        task: what was asked.
+        target: the bucket that gets the part.
+    """
+    now = datetime.now(UTC)
+    rows = [
+        common_columns(item, task, extracted_at=now, worker=worker_name()) | error_columns(item, error)
+        for item, error in items
+    ]
+    if rows:
+        write_part(target, rows)
+    return [
+        ItemResult(item, row["error_code"], row["error_message"], row["error_retryable"], 0.0, 0.0, 0, 0)
+        for (item, _), row in zip(items, rows, strict=True)
+    ]
+
+
+def _put(target: ObjectStore, key: str, body: memoryview) -> dict[str, Any]:
+    import hashlib
+
+    info = target.put(key, body)
+    return {
+        "stored": True,
+        "pt_key": key,
+        "pt_size": info.size,
+        "pt_etag": info.etag,
+        "pt_sha256": hashlib.sha256(body).hexdigest(),
+    }

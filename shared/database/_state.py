@@ -1,0 +1,72 @@
+"""What a database says about itself: server, schema version, environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.database._head import HEAD, SCHEMA, VERSION_TABLE
+from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironment
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from shared.database.settings import DatabaseSettings
+
+__all__ = ["demand_environment", "demand_server", "named", "refuse_newer", "scalar", "version"]
+
+OLDEST: Final = 15
+
+
+def scalar(connection: Connection, statement: str, **values: Any) -> Any:
+    """Return the first column of the first row."""
+    from sqlalchemy import text
+
+    return connection.execute(text(statement), values).scalar()
+
+
+def demand_server(connection: Connection) -> None:
+    """Refuse a server older than PostgreSQL 15."""
+    number = int(scalar(connection, "SELECT current_setting('server_version_num')"))
+    if number < OLDEST * 10000:
+        raise ConfigurationError(
+            f"the server is PostgreSQL {number // 10000}; telecine needs {OLDEST} or newer", code="database_old"
+        )
+
+
+def version(connection: Connection) -> str | None:
+    """Return the schema's version; None for a database that was never migrated."""
+    if scalar(connection, "SELECT to_regclass(:name)", name=f"{SCHEMA}.{VERSION_TABLE}") is None:
+        return None
+    found = scalar(connection, f"SELECT version_num FROM {SCHEMA}.{VERSION_TABLE}")  # noqa: S608 - our constants
+    return None if found is None else str(found)
+
+
+def named(found: str | None) -> str:
+    """Say a version in words."""
+    return "not there" if found is None else f"at version {found}"
+
+
+def refuse_newer(found: str | None) -> None:
+    """Refuse a schema that a later telecine made."""
+    # Versions are four digits that count up, so that they compare as text.
+    if found is not None and found > HEAD:
+        raise DatabaseNotMigrated(
+            f"the database is at version {found}, newer than {HEAD}, the last one that this telecine knows. Use the"
+            " telecine that migrated it: there is no way back to an older schema.",
+            code="database_newer",
+            found=found,
+            needed=HEAD,
+        )
+
+
+def demand_environment(connection: Connection, settings: DatabaseSettings) -> None:
+    """Refuse a database of another environment."""
+    found = scalar(connection, f"SELECT name FROM {SCHEMA}.environment")  # noqa: S608 - our constant
+    expected = settings.database_environment
+    if found is not None and found != expected:
+        raise WrongEnvironment(
+            f"the database belongs to environment '{found}', and this command runs for '{expected}'. Check"
+            f" TELECINE_DATABASE_URL; if the database is the right one, set TELECINE_DATABASE_ENVIRONMENT={found}.",
+            found=found,
+            expected=expected,
+        )

@@ -1,0 +1,50 @@
+"""`telecine db upgrade | check | url`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from shared.database import migrate
+from shared.database.check import check as find_problems
+from shared.database.engine import is_embedded, shown
+from shared.errors import DatabaseNotMigrated
+
+if TYPE_CHECKING:
+    from shared.database.settings import DatabaseSettings
+
+__all__ = ["check", "upgrade", "url"]
+
+# The embedded server ends with its last user; a person needs a while to type `psql`.
+KEEP_S: Final = 600.0
+
+
+def upgrade(settings: DatabaseSettings) -> str:
+    """Migrate the database and say from which version to which."""
+    done = migrate.upgrade(settings)
+    if done.found == done.now:
+        return f"The database is at version {done.now} already (environment {done.environment})."
+    return f"Migrated from {done.found or 'an empty database'} to version {done.now} (environment {done.environment})."
+
+
+def check(settings: DatabaseSettings) -> str:
+    """Say that the database serves; else name all that is missing.
+
+    Raises:
+        DatabaseNotMigrated: something is missing, or wrong.
+    """
+    if is_embedded(settings):
+        migrate.ready(settings)
+    problems = find_problems(settings)
+    if problems:
+        raise DatabaseNotMigrated("\n".join(str(problem) for problem in problems), problems=len(problems))
+    return f"The database serves: version {migrate.HEAD}, environment {settings.database_environment}."
+
+
+def url(settings: DatabaseSettings) -> str:
+    """Return the URL for `psql`, without its password; keeps the embedded server for ten minutes."""
+    text = shown(settings).replace("postgresql+psycopg://", "postgresql://", 1)
+    if is_embedded(settings):
+        from shared.database import embedded
+
+        embedded.keep(settings.state_dir, KEEP_S)
+    return text

@@ -1,0 +1,220 @@
+"""A PostgreSQL of the project's own: started when a command needs it, stopped when the last one that uses it ends.
+
+Processes share it through three locks (`flock`, which the kernel drops when a process dies):
+
+- ``start.lock``: held while a process looks whether the server runs, and starts it;
+- ``users.lock``: shared, by every process that uses the server, until it ends;
+- ``server.lock``: by the server itself, so that a stale ``postmaster.pid`` deceives no one.
+
+It listens on a Unix socket in a folder that only its user (and root) can enter, and on no network address.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from shared.database._site import NAME, Site, find_site, own, private
+from shared.errors import DatabaseUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ensure", "keep", "release"]
+
+START_S: Final = 60.0
+LOG_BYTES: Final = 1_000_000
+_OPTIONS: Final = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+    # A crash of the machine may lose the last half second of the ledger, but no consistency.
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "512MB",
+    "jit": "off",
+    "log_min_messages": "warning",
+    "log_checkpoints": "off",
+}
+
+_mutex = threading.RLock()
+_held: dict[Path, int] = {}
+
+
+def ensure(state_dir: str | Path, options: dict[str, str] | None = None) -> str:
+    """Return the URL of the project's server, which runs from now until this process ends or calls :func:`release`.
+
+    Args:
+        state_dir: the project's folder for state; the server's is ``postgres`` in it. As root it may be one below
+            ``/var/tmp``: PostgreSQL runs as another user, which must reach it.
+        options: further server settings, for tests; they count when this call starts the server.
+
+    Raises:
+        ExtraMissing: no PostgreSQL is installed.
+        ConfigurationError: no folder or no user for it.
+        DatabaseUnreachable: it does not start.
+    """
+    with _mutex:
+        site = find_site(Path(state_dir).absolute())
+        with _locked(site.base / "start.lock"):
+            if site.base not in _held:
+                # Waits while a keeper stops the server: it holds the exclusive lock until the server has ended.
+                _held[site.base] = _lock(site.base / "users.lock", fcntl.LOCK_SH)
+            try:
+                _start(site, options or {})
+            except BaseException:
+                os.close(_held.pop(site.base))
+                raise
+        return site.url
+
+
+def keep(state_dir: str | Path, seconds: float) -> None:
+    """Let the server stay for some time after its last user, for a person with `psql`."""
+    with _mutex:
+        (find_site(Path(state_dir).absolute()).base / "keep_until").write_text(str(time.time() + seconds))
+
+
+def release(state_dir: str | Path) -> None:
+    """Stop using the server before this process ends; the last user's release stops it."""
+    with _mutex:
+        handle = _held.pop(find_site(Path(state_dir).absolute()).base, None)
+        if handle is not None:
+            os.close(handle)
+
+
+def _lock(path: Path, operation: int) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, operation)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    handle = _lock(path, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _start(site: Site, options: dict[str, str]) -> None:
+    """Start the server unless it runs, and wait until it answers. Called under the start lock."""
+    deadline = time.monotonic() + START_S
+    while not _answers(site):
+        try:
+            lock = _lock(site.base / "server.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # it is starting, or what a killed keeper left is still ending
+            _pause(site, deadline)
+            continue
+        try:
+            keeper = _launch(site, options, lock)
+        finally:
+            os.close(lock)  # the keeper and the server hold it now
+        while not _answers(site):
+            if keeper.poll() is not None and time.monotonic() < deadline - START_S + 10:
+                break  # the shared memory of a killed server is freed within seconds: once more
+            if keeper.poll() is not None:
+                raise _unreachable(site)
+            _pause(site, deadline)
+
+
+def _pause(site: Site, deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise _unreachable(site)
+    time.sleep(0.02)
+
+
+def _unreachable(site: Site) -> DatabaseUnreachable:
+    tail = ""
+    with suppress(OSError):
+        tail = " | ".join(site.log.read_text(errors="replace").strip().splitlines()[-5:])
+    return DatabaseUnreachable(
+        f"the embedded PostgreSQL below '{site.base}' does not start; its log ends with: {tail or 'nothing'}."
+        " Remove the folder to begin anew, or name a server in TELECINE_DATABASE_URL.",
+        host=str(site.run),
+    )
+
+
+def _launch(site: Site, options: dict[str, str], lock: int) -> subprocess.Popen[bytes]:
+    if site.run.parent != site.base:
+        with suppress(FileExistsError):
+            site.run.mkdir(0o700)
+            own(site.run, site.owner)
+        private(site.run, site.owner.uid, 0o700)
+    _initialise(site)
+    # Whoever holds the server's lock knows that no server runs: a number left by a dead one may be anybody's now.
+    (site.data / "postmaster.pid").unlink(missing_ok=True)
+    if site.log.exists() and site.log.stat().st_size > LOG_BYTES:
+        site.log.unlink()
+    merged = {**_OPTIONS, **options, "unix_socket_directories": str(site.run)}
+    settings = [part for name, value in merged.items() for part in ("-c", f"{name}={value}")]
+    return subprocess.Popen(  # noqa: S603 - our own script and a server that was probed
+        [
+            *(sys.executable, "-I", "-S", str(Path(__file__).with_name("_keeper.py"))),
+            *(str(site.base / "users.lock"), str(site.base / "keep_until"), str(site.log)),
+            *(str(site.owner.uid), str(site.owner.gid), str(lock)),
+            *(str(site.binaries.folder / "postgres"), "-D", str(site.data), *settings),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(lock,),
+        cwd="/",
+        start_new_session=True,  # a Ctrl-C in the terminal is for the command alone
+    )
+
+
+def _initialise(site: Site) -> None:
+    """Make the data folder, by a rename at the end: a killed initdb leaves nothing that looks whole."""
+    for draft in site.base.glob("new-*"):
+        shutil.rmtree(draft, ignore_errors=True)
+    if site.data.exists():
+        return
+    draft = site.base / f"new-{site.binaries.major}"
+    draft.mkdir()
+    own(draft, site.owner)
+    answer = site.owner.run(
+        [
+            *(str(site.binaries.folder / "initdb"), "-D", str(draft), "-U", NAME, "-E", "UTF8", "--locale=C"),
+            *("--auth-local=trust", "--auth-host=reject", "--no-sync"),
+        ]
+    )
+    if answer.returncode != 0:
+        said = (answer.stderr or answer.stdout).strip()[-500:]
+        raise DatabaseUnreachable(
+            f"initdb below '{site.base}' ended with {answer.returncode}: {said}", host=str(site.run)
+        )
+    draft.rename(site.data)
+
+
+def _answers(site: Site) -> bool:
+    """Whether the server takes connections; makes the database on the first one."""
+    if not (site.run / ".s.PGSQL.5432").exists():
+        return False
+    import psycopg
+
+    def connect(name: str) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(host=str(site.run), user=NAME, dbname=name, connect_timeout=5, autocommit=True)
+
+    try:
+        connect(NAME).close()
+    except psycopg.OperationalError as error:
+        if f'database "{NAME}" does not exist' not in str(error):
+            return False
+        with connect("postgres") as connection:
+            connection.execute(f'CREATE DATABASE "{NAME}"')
+    return True

@@ -1,0 +1,225 @@
+"""The URL and the engine, and what PostgreSQL's errors mean here."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.errors import (
+    ConfigurationError,
+    DatabaseNotMigrated,
+    DatabaseUnreachable,
+    TelecineError,
+    TransientError,
+)
+from shared.ledger._text import clean_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import URL, Engine
+
+    from shared.database.settings import DatabaseSettings
+
+__all__ = ["database_url", "engine", "in_pod", "is_embedded", "shown", "translated"]
+
+_DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
+_NO_RIGHTS = "42501"
+_NOT_THERE = frozenset({"42P01", "3F000", "42703"})
+_BUSY = frozenset({"40001", "40P01", "55P03", "57014", "53100", "53200", "25006"})
+_GONE = frozenset({"57P01", "57P02", "57P03", "53300"})
+# libpq tells no SQLSTATE when a connection is refused for one of these reasons; a person must act.
+_REFUSED = re.compile(
+    r"authentication failed|no pg_hba\.conf entry|(?:role|database) \"[^\"]*\" does not exist|no password supplied"
+    r"|not permitted to log in|invalid (?:connection option|URI|sslmode)|certificate"
+)
+
+_engines: dict[tuple[str, bool], Engine] = {}
+
+
+def in_pod() -> bool:
+    """Whether this process runs in a Kubernetes pod."""
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+
+
+def is_embedded(settings: DatabaseSettings) -> bool:
+    """Whether the database is the embedded server: no URL is set, and this is no pod."""
+    return settings.database_url is None and not in_pod()
+
+
+def database_url(settings: DatabaseSettings, *, migration: bool = False) -> str:
+    """Return the database's URL for SQLAlchemy, with its password; starts the embedded server where it is that one.
+
+    Args:
+        settings: where the database is.
+        migration: the URL of the role that migrates, where there is one.
+
+    Raises:
+        ConfigurationError: none is set in a pod, or it is no PostgreSQL URL.
+        ExtraMissing: no URL and no PostgreSQL on this machine.
+        DatabaseUnreachable: the embedded server does not start.
+    """
+    secret = settings.database_url
+    if migration and settings.database_migration_url is not None:
+        secret = settings.database_migration_url
+    if secret is not None:
+        return _parse(secret.get_secret_value()).render_as_string(hide_password=False)
+    if in_pod():
+        raise ConfigurationError(
+            "TELECINE_DATABASE_URL is not set; in a pod it must name the PostgreSQL server, such as"
+            " postgresql://user:password@host:5432/telecine (usually from a Secret: see the chart's values)."
+        )
+    from shared.database import embedded
+
+    return embedded.ensure(settings.state_dir)
+
+
+def shown(settings: DatabaseSettings) -> str:
+    """Return the URL as it may be shown: without password."""
+    return _parse(database_url(settings)).render_as_string(hide_password=True)
+
+
+def engine(settings: DatabaseSettings, *, migration: bool = False, pooled: bool = True) -> Engine:
+    """Return the engine of the database; one per process and URL.
+
+    Args:
+        settings: where the database is.
+        migration: as the role that migrates.
+        pooled: False: every use opens a connection of its own and closes it.
+
+    Raises:
+        ConfigurationError: as :func:`database_url`.
+    """
+    url = database_url(settings, migration=migration)
+    known = _engines.get((url, pooled))
+    if known is None:
+        known = _engines[url, pooled] = _create(url, pooled)
+    return known
+
+
+def _create(url: str, pooled: bool) -> Engine:
+    from sqlalchemy import NullPool, create_engine
+
+    pool: dict[str, Any] = (
+        {"pool_size": 4, "max_overflow": 8, "pool_pre_ping": True} if pooled else {"poolclass": NullPool}
+    )
+    return create_engine(
+        url,
+        # The message of an error must not carry the rows of a statement.
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": 10,
+            "application_name": "telecine",
+            # A host that vanished is noticed within 20 s instead of the kernel's 15 minutes.
+            "tcp_user_timeout": 20_000,
+            "keepalives_idle": 20,
+            # Prepared statements do not survive a transaction pooler (PgBouncer).
+            "prepare_threshold": None,
+        },
+        **pool,
+    )
+
+
+def _forget() -> None:
+    """Drop inherited connections after a fork without closing them: they belong to the parent."""
+    for known in _engines.values():
+        known.dispose(close=False)
+    _engines.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+def _parse(text: str) -> URL:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(text.strip())
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or url.drivername not in _DRIVERS or not url.database:
+        kind = (
+            f"its scheme is '{url.drivername}'" if url is not None and url.drivername not in _DRIVERS else "it is none"
+        )
+        if url is not None and url.drivername in _DRIVERS:
+            kind = "it names no database"
+        raise ConfigurationError(
+            f"the database URL is not one of PostgreSQL ({kind}); valid is postgresql://user:password@host:5432/name"
+        )
+    return url.set(drivername="postgresql+psycopg")
+
+
+@contextmanager
+def translated(settings: DatabaseSettings) -> Iterator[None]:
+    """Raise the errors of :mod:`shared.errors` for those of SQLAlchemy and psycopg; let others through.
+
+    Raises:
+        DatabaseUnreachable: no connection, or it was lost.
+        TransientError: a deadlock, a lock that was not free, a full disk.
+        DatabaseNotMigrated: a table or schema is missing.
+        ConfigurationError: a wrong password, database or role; missing rights.
+    """
+    import psycopg
+    from sqlalchemy.exc import DBAPIError, InterfaceError
+
+    try:
+        yield
+    except DBAPIError as error:
+        original = error.orig
+        known = _known(settings, original if original is not None else error)
+        if known is None and (error.connection_invalidated or isinstance(error, InterfaceError)):
+            known = _unreachable(settings, str(original))
+        if known is None:
+            raise
+        raise known from error
+    except psycopg.Error as error:
+        known = _known(settings, error)
+        if known is None:
+            raise
+        raise known from error
+
+
+def _known(settings: DatabaseSettings, error: BaseException) -> TelecineError | None:
+    import psycopg
+
+    state = getattr(error, "sqlstate", None)
+    first = clean_text(" ".join(str(error).split()), 300)
+    if state == _NO_RIGHTS:
+        return ConfigurationError(
+            f"the database role lacks a right: {first}. `telecine db check` names what is missing;"
+            " `telecine db upgrade` with TELECINE_DATABASE_MIGRATION_URL grants it.",
+            code="database_rights",
+        )
+    if state in _NOT_THERE:
+        return DatabaseNotMigrated(f"the database lacks something: {first}. Run: telecine db upgrade")
+    if state in _BUSY:
+        return TransientError(f"PostgreSQL could not do it now: {first}", code="database_busy", sqlstate=state)
+    if isinstance(error, psycopg.OperationalError):
+        if state is None and _REFUSED.search(str(error)):
+            return ConfigurationError(
+                f"PostgreSQL at {_host(settings)} refuses the connection: {first}. Check user, password and database in"
+                " TELECINE_DATABASE_URL.",
+                code="database_refused",
+            )
+        if state is None or state in _GONE or state.startswith("08"):
+            return _unreachable(settings, first)
+    return None
+
+
+def _unreachable(settings: DatabaseSettings, reason: str) -> DatabaseUnreachable:
+    host = _host(settings)
+    return DatabaseUnreachable(
+        f"PostgreSQL at {host} does not answer: {clean_text(reason, 300)}. Check the server and TELECINE_DATABASE_URL.",
+        host=host,
+    )
+
+
+def _host(settings: DatabaseSettings) -> str:
+    if settings.database_url is None:
+        return "the embedded server"
+    url = _parse(settings.database_url.get_secret_value())
+    host = url.host or url.query.get("host") or "localhost"
+    return f"{host}:{url.port or 5432}"

@@ -1,0 +1,129 @@
+"""Brings the schema to the version that this code needs, forward only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from shared.database._head import HEAD, SCHEMA
+from shared.database._state import demand_environment, demand_server, named, refuse_newer, scalar, version
+from shared.database.engine import engine, is_embedded, translated
+from shared.errors import ConfigurationError, DatabaseNotMigrated
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from shared.database.settings import DatabaseSettings
+
+__all__ = ["RIGHTS", "TABLES", "Upgrade", "ready", "upgrade"]
+
+# The key of the advisory lock that an upgrade holds: the eight letters as a number.
+_LOCK: Final = int.from_bytes(b"telecine", "big", signed=True)
+RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
+TABLES: Final = ("runs", "run_stages", "item_errors")
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What :func:`upgrade` did: the version found (None: an empty database) and the one that is there now."""
+
+    found: str | None
+    now: str
+    environment: str
+
+
+def upgrade(settings: DatabaseSettings) -> Upgrade:
+    """Migrate the database in one transaction; several at once wait for each other, and all but one find it done.
+
+    Grants the rights of the run-time role when another role migrates (``database_migration_url``).
+
+    Args:
+        settings: where the database is, and of which environment it must be.
+
+    Raises:
+        DatabaseNotMigrated: the database is of a newer version (code ``database_newer``).
+        WrongEnvironment: it belongs to another environment.
+        ConfigurationError: missing rights, a server older than 15, a refused connection.
+        DatabaseUnreachable: no connection.
+        TransientError: another upgrade did not end within a minute.
+    """
+    from sqlalchemy import text
+
+    with translated(settings), engine(settings, migration=True).begin() as connection:
+        demand_server(connection)
+        connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        found = version(connection)
+        refuse_newer(found)
+        if found is not None:
+            demand_environment(connection, settings)
+        if found != HEAD:
+            _migrate(connection)
+        connection.execute(
+            text("INSERT INTO pipeline.environment (name) VALUES (:name) ON CONFLICT DO NOTHING"),
+            {"name": settings.database_environment},
+        )
+        _grant(connection, settings)
+    return Upgrade(found, HEAD, settings.database_environment)
+
+
+def ready(settings: DatabaseSettings) -> Engine:
+    """Return the engine of a database that is migrated and of the right environment.
+
+    The embedded server is migrated on the way; another one is not touched.
+
+    Raises:
+        DatabaseNotMigrated: run ``telecine db upgrade``.
+        WrongEnvironment: it belongs to another environment.
+    """
+    known = engine(settings)
+    with translated(settings), known.connect() as connection:
+        found = version(connection)
+        refuse_newer(found)
+        if found == HEAD:
+            demand_environment(connection, settings)
+            return known
+    if not is_embedded(settings):
+        raise DatabaseNotMigrated(
+            f"the database's schema is {named(found)}, this telecine needs {HEAD}. Run: telecine db upgrade",
+            found=found,
+            needed=HEAD,
+        )
+    upgrade(settings)
+    return known
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import text
+
+    if not scalar(connection, "SELECT to_regnamespace(:name) IS NOT NULL", name=SCHEMA):
+        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _grant(connection: Connection, settings: DatabaseSettings) -> None:
+    """Let the run-time role read and write the ledger, where it is another one than this connection's."""
+    from sqlalchemy import make_url, text
+
+    if settings.database_url is None or settings.database_migration_url is None:
+        return
+    role = make_url(settings.database_url.get_secret_value()).username
+    if role is None or role == scalar(connection, "SELECT current_user"):
+        return
+    if not scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :role", role=role):
+        raise ConfigurationError(
+            f"the database has no role '{role}', which TELECINE_DATABASE_URL names. Create it:"
+            f' CREATE ROLE "{role}" LOGIN',
+            code="database_rights",
+        )
+    name = connection.dialect.identifier_preparer.quote(role)
+    connection.execute(text(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {name}"))
+    connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {name}"))
+    for table in TABLES:
+        connection.execute(text(f"GRANT {', '.join(RIGHTS)} ON {SCHEMA}.{table} TO {name}"))

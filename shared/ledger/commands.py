@@ -1,0 +1,100 @@
+"""`telecine runs list | show`: the ledger as text."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from shared.database.settings import DatabaseSettings
+from shared.ledger import history
+from shared.settings._base import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["ListSettings", "ShowSettings", "list_runs", "show_run"]
+
+SHOWN_ERRORS = 20
+
+
+class ListSettings(DatabaseSettings, pipeline="runs"):
+    """What `telecine runs list` takes."""
+
+    limit: Annotated[int, Field(ge=1, le=10_000)] = setting(20, description="How many runs are listed.")
+    of: str | None = setting(None, default_text="all", description="Only runs of this pipeline, such as gamedata.")
+
+
+class ShowSettings(DatabaseSettings, pipeline="runs"):
+    """What `telecine runs show` takes."""
+
+    run: str = setting(description="The run's id, or its beginning.", argument=True)
+
+
+def list_runs(settings: ListSettings) -> str:
+    """Return a table of the last runs, the newest first."""
+    runs = history.list_runs(settings, limit=settings.limit, pipeline=settings.of)
+    if not runs:
+        return "There are no runs yet."
+    rows = [
+        (run.run_id, run.pipeline, run.status, _time(run.started_at), _duration(run.seconds), run.error_message or "")
+        for run in runs
+    ]
+    return _table(("run", "pipeline", "status", "started (UTC)", "took", ""), rows)
+
+
+def show_run(settings: ShowSettings) -> str:
+    """Return one run, its stages, and the first of its item errors."""
+    run, stages = history.show_run(settings, settings.run)
+    lines = [
+        f"run       {run.run_id}",
+        f"pipeline  {run.pipeline}",
+        f"status    {run.status}" + (f" (stage {run.error_stage})" if run.error_stage else ""),
+        f"started   {_time(run.started_at)} UTC, took {_duration(run.seconds)}",
+        f"by        telecine {run.version or '?'} on {run.host or '?'}",
+    ]
+    if run.error_message:
+        lines.append(f"error     {run.error_message}")
+    rows = [
+        (
+            *(str(stage.order), stage.stage, stage.status, str(stage.attempt), _duration(stage.seconds)),
+            "" if stage.exit_code is None else str(stage.exit_code),
+            ", ".join(f"{name} {value}" for name, value in stage.counts.items()),
+        )
+        for stage in stages
+    ]
+    if rows:
+        lines += ["", _table(("", "stage", "status", "attempt", "took", "exit", "counts"), rows)]
+    lines += [f"{stage.stage} wrote {stage.manifest_key}" for stage in stages if stage.manifest_key]
+    failures = history.failed_items(settings, run.run_id, limit=SHOWN_ERRORS)
+    total = sum(stage.failed_items for stage in stages)
+    if failures:
+        errors = [(failure.item, failure.code, failure.message) for failure in failures]
+        lines += ["", _table(("item", "code", "message"), errors)]
+    if total > len(failures):
+        lines.append(f"… and {total - len(failures)} more")
+    if run.parameters:
+        lines += ["", "parameters", *(f"  {name} = {json.dumps(value)}" for name, value in run.parameters.items())]
+    return "\n".join(lines)
+
+
+def _time(moment: Any) -> str:
+    return "-" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out columns; line breaks in a cell become spaces, the last column is not padded."""
+    cells = [[" ".join(cell.split()) for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )

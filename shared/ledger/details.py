@@ -1,0 +1,118 @@
+"""`error_details`: one shape for every pipeline, at most 50 errors and 64 KB (DESIGN §4)."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.errors import Stopped, TelecineError
+from shared.ledger._text import clean_data, clean_text
+from shared.ledger.failure import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["Outcome", "error_details", "of_exception", "of_report"]
+
+VERSION: Final = 1
+MAX_ERRORS: Final = 50
+MAX_BYTES: Final = 64 * 1024
+TRACEBACK_CHARS: Final = 4000
+SIGINT: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a stage ended: the columns of `run_stages` that its end sets."""
+
+    status: str
+    exit_code: int
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    message: str | None = None
+    details: Mapping[str, Any] | None = None
+    seconds: float | None = None
+    output_hash: str | None = None
+    manifest_key: str | None = None
+
+
+def error_details(summary: Mapping[str, Any], failures: Iterable[Mapping[str, Any]], total: int = 0) -> dict[str, Any]:
+    """Return the document of the column ``error_details``.
+
+    Args:
+        summary: the counts of the stage.
+        failures: entries as :meth:`Failure.as_json` gives them; the first 50 are kept, fewer when they exceed 64 KB.
+        total: how many there were in all, when it is more than are given.
+    """
+    entries = list(failures)
+    total = max(total, len(entries))
+    kept: list[Mapping[str, Any]] = []
+    document: dict[str, Any] = {
+        "version": VERSION,
+        "summary": clean_data(dict(summary)),
+        "errors": kept,
+        "truncated": total,
+    }
+    # jsonb stores text much like this; a comma and a space per entry are counted too.
+    size = len(json.dumps(document)) + 8
+    for entry in entries[:MAX_ERRORS]:
+        size += len(json.dumps(entry, ensure_ascii=False).encode()) + 2
+        if size > MAX_BYTES:
+            break
+        kept.append(entry)
+    document["truncated"] = total - len(kept)
+    return document
+
+
+def of_report(report: Any, output_hash: str | None, manifest_key: str | None) -> Outcome:
+    """Return the outcome that a report tells; only a clean success has no error fields.
+
+    Args:
+        report: a :class:`shared.report.Report`.
+        output_hash: of what the stage wrote; None: the report's output of that name.
+        manifest_key: of what the stage wrote; None: the report's output ``manifest``.
+    """
+    failures: Sequence[Failure] = report.failures
+    failed = len(failures) + report.failures_truncated
+    message = None
+    details = None
+    if failed or report.status not in {"success", "skipped"}:
+        details = error_details(report.counts, (failure.as_json() for failure in failures), failed)
+        message = f"{failed} failed" if failed else report.status
+        if failures:
+            message += f"; first {failures[0].item}: {failures[0].code}: {failures[0].message}"
+    return Outcome(
+        status=report.status,
+        exit_code=report.exit_code,
+        counts=clean_data({**report.counts, **{f"bytes_{name}": value for name, value in report.bytes.items()}}),
+        message=None if message is None else clean_text(message),
+        details=details,
+        output_hash=output_hash or report.outputs.get("output_hash"),
+        manifest_key=manifest_key or report.outputs.get("manifest"),
+    )
+
+
+def of_exception(error: BaseException, stage: str, recorded: Sequence[Failure], total: int) -> Outcome:
+    """Return the outcome of a stage that an exception ended.
+
+    Args:
+        error: a :class:`Stopped` or KeyboardInterrupt means that the stage was stopped; all others, that it failed.
+        stage: stands for the item of the error itself.
+        recorded: item errors that the stage had recorded, which are kept beside it.
+        total: how many those were in all.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        error = Stopped(SIGINT)
+    own = Failure.of(stage, error).as_json()
+    if isinstance(error, Stopped):
+        own["code"], own["message"], own["retryable"] = "stopped", str(error), True
+        status = "cancelled" if error.signum == SIGINT else "interrupted"
+        exit_code = error.exit_code
+    elif isinstance(error, TelecineError):
+        status, exit_code = "failed", error.exit_code
+    else:
+        status, exit_code = "failed", TelecineError.exit_code
+        own["traceback"] = clean_text("".join(traceback.format_exception(error))[-TRACEBACK_CHARS:], TRACEBACK_CHARS)
+    details = error_details({}, [own, *(failure.as_json() for failure in recorded)], total + 1)
+    return Outcome(status=status, exit_code=exit_code, message=own["message"], details=details)

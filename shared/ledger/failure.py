@@ -1,0 +1,81 @@
+"""What went wrong with one item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - the report (pydantic) resolves this annotation
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.errors import TelecineError
+from shared.ledger._text import clean_data, clean_item, clean_text
+
+__all__ = ["Failure"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One item that failed: what `item_errors`, `error_details` and a report keep of it.
+
+    Text is cleaned on the way in (no NUL, no secrets, capped), so an instance can be stored as it is.
+
+    Args:
+        item: what failed: a TAR key, a row, a run's id; at most 1024 bytes.
+        code: stable name of the error; pipelines give theirs.
+        message: what happened; at most 2000 characters.
+        retryable: whether trying again may help.
+        attempt: which try at this item it was, from 1.
+        input_hash: identity of the input (an ETag, a sha256), so that a changed input is tried again.
+        data: named facts (``artifact_key``, ``expected``, ``actual``, …), JSON values only.
+        at: when, in UTC.
+    """
+
+    item: str
+    code: str
+    message: str
+    retryable: bool = False
+    attempt: int = 1
+    input_hash: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __post_init__(self) -> None:
+        keep = object.__setattr__
+        keep(self, "item", clean_item(str(self.item)))
+        keep(self, "code", clean_text(str(self.code), 100))
+        keep(self, "message", clean_text(str(self.message)))
+        keep(self, "input_hash", None if self.input_hash is None else clean_text(str(self.input_hash), 200))
+        keep(self, "data", clean_data(dict(self.data)))
+
+    @classmethod
+    def of(
+        cls, item: str, error: BaseException, *, attempt: int = 1, input_hash: str | None = None, **data: Any
+    ) -> Failure:
+        """Return the failure that an exception means; what is no :class:`TelecineError` has the code ``internal``.
+
+        Args:
+            item: what failed.
+            error: the exception; a `TelecineError` brings its code, `retryable` and data.
+            attempt: which try at this item it was.
+            input_hash: identity of the input.
+            data: further facts.
+        """
+        if isinstance(error, TelecineError):
+            code, retryable, message, facts = error.code, error.retryable, error.message, error.data
+        else:
+            code, retryable, message, facts = "internal", False, f"{type(error).__name__}: {error}", {}
+        return cls(item, code, message, retryable, attempt, input_hash, {**facts, **data})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entry of ``error_details`` (DESIGN §4): the facts, then the fixed fields, which win."""
+        fixed: dict[str, Any] = {
+            "code": self.code,
+            "item": self.item,
+            "message": self.message,
+            "retryable": self.retryable,
+            "attempt": self.attempt,
+            "at": self.at.isoformat(),
+        }
+        if self.input_hash is not None:
+            fixed["input_hash"] = self.input_hash
+        return {**self.data, **fixed}

@@ -1,0 +1,170 @@
+"""One attempt at one stage, and how the ledger is written when the database comes and goes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import time
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from shared.database.engine import engine, translated
+from shared.errors import EXIT_OK, EXIT_TRANSIENT, Stopped, TransientError
+from shared.ledger import store
+from shared.ledger.details import MAX_ERRORS, Outcome, error_details, of_exception, of_report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sqlalchemy import Connection
+
+    from shared.ledger.failure import Failure
+    from shared.progress import Progress
+    from shared.settings import StepSettings
+
+__all__ = ["FINISH_S", "OPEN_S", "STOPPED_S", "StageRun", "retry", "who"]
+
+_LOG = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+# Seconds that a write is tried: when a run begins (nothing is lost yet), when it ends (a database that restarts or
+# fails over is back by then), and after a signal (Kubernetes waits 30 s in all).
+OPEN_S: Final = 15.0
+FINISH_S: Final = 60.0
+STOPPED_S: Final = 8.0
+
+
+@cache
+def who() -> dict[str, str]:
+    """Return what the ledger keeps of this process: telecine's version, host and process number."""
+    try:
+        ours = version("telecine")
+    except PackageNotFoundError:
+        ours = "unknown"
+    return {"version": ours, "host": f"{socket.gethostname()}:{os.getpid()}"}
+
+
+def retry(settings: StepSettings, operation: Callable[[Connection], _T], seconds: float) -> _T:
+    """Do one transaction; tries again after a transient error until ``seconds`` are over.
+
+    Every operation of the ledger leaves the same rows when it is done twice (its commit's answer may have been lost),
+    but for a stage's attempt number, which may then skip one.
+    """
+    deadline = time.monotonic() + seconds
+    pause = 0.25
+    while True:
+        try:
+            with translated(settings), engine(settings).begin() as connection:
+                return operation(connection)
+        except TransientError as error:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise
+            _LOG.warning("the ledger waits: %s", error)
+            time.sleep(min(random.uniform(0, pause), remaining))  # noqa: S311 - jitter
+            pause = min(2 * pause, 5.0)
+
+
+class StageRun:
+    """One attempt at one stage, as a step sees it. Made by :func:`open_stage` and :meth:`Run.stage`.
+
+    A database that is lost meanwhile ends nothing: what is to be written waits for :meth:`finish`, which tries for a
+    minute; if that fails, :attr:`exit_code` is 75 and the outputs stay committed.
+
+    Attributes:
+        run_id: the run.
+        pipeline: such as ``gamedata``.
+        stage: such as ``extract``.
+        attempt: from 1; a retry of the same run and stage has the next.
+        progress: how far the stage is.
+        exit_code: 0, or 75 when the ledger could not be written; to be merged with the step's own by ``graver``.
+    """
+
+    def __init__(
+        self, settings: StepSettings, *, run_id: str, pipeline: str, stage: str, attempt: int, progress: Progress
+    ) -> None:
+        self.run_id = run_id
+        self.pipeline = pipeline
+        self.stage = stage
+        self.attempt = attempt
+        self.progress = progress
+        self.exit_code = EXIT_OK
+        self._settings = settings
+        self._pending: dict[tuple[str, str], Failure] = {}
+        self._first: list[Failure] = []
+        self._recorded: set[int] = set()
+        self._away_until = 0.0
+        self._ended = False
+
+    def record_errors(self, failures: Iterable[Failure]) -> None:
+        """Write item errors; the same item and code again replaces the older entry. Never fails: see the class.
+
+        Args:
+            failures: what failed.
+        """
+        for failure in failures:
+            key = (failure.item, failure.code)
+            if hash(key) not in self._recorded and len(self._first) < MAX_ERRORS:
+                self._first.append(failure)
+            self._recorded.add(hash(key))
+            self._pending[key] = failure
+        if self._pending and time.monotonic() >= self._away_until:
+            try:
+                retry(self._settings, self._write_pending, 0)
+            except TransientError as error:
+                # 10 s until the next try: a connection that hangs must not slow down every batch.
+                self._away_until = time.monotonic() + 10
+                _LOG.warning("item errors of run %s wait for the database: %s", self.run_id, error)
+            else:
+                self._pending.clear()
+
+    def finish(self, report: Any, *, output_hash: str | None = None, manifest_key: str | None = None) -> None:
+        """Write how the stage ended. Does not raise for a lost database: see :attr:`exit_code`.
+
+        Args:
+            report: a :class:`shared.report.Report`: status, counts, failures, outputs, exit code.
+            output_hash: of what the stage wrote; by default the report's output ``output_hash``.
+            manifest_key: of what the stage wrote; by default the report's output ``manifest``.
+        """
+        self._end(of_report(report, output_hash, manifest_key), FINISH_S)
+
+    def _write_pending(self, connection: Connection) -> None:
+        store.write_errors(connection, self.run_id, self.stage, list(self._pending.values()))
+
+    def _end(self, outcome: Outcome, seconds: float) -> None:
+        self._ended = True
+
+        def write(connection: Connection) -> bool:
+            self._write_pending(connection)
+            return store.close_stage(connection, self.run_id, self.stage, self.attempt, outcome)
+
+        try:
+            if not retry(self._settings, write, seconds):
+                _LOG.warning("run %s, stage %s: a later attempt has its own end", self.run_id, self.stage)
+        except TransientError as error:
+            self.exit_code = EXIT_TRANSIENT
+            _LOG.warning(
+                "run %s, stage %s ended as %s, but the ledger does not know: %s. What the stage wrote is committed; the"
+                " same command again takes it up from there.",
+                self.run_id,
+                self.stage,
+                outcome.status,
+                error,
+            )
+        self._pending.clear()
+
+    def fail(self, error: BaseException) -> None:
+        """Write that an exception ended the stage."""
+        stopped = isinstance(error, Stopped | KeyboardInterrupt)
+        outcome = of_exception(error, self.stage, self._first, len(self._recorded))
+        self._end(outcome, STOPPED_S if stopped else FINISH_S)
+
+    def conclude(self) -> None:
+        """Say so when the stage's code ended without a report: silence is no success."""
+        if not self._ended:
+            message = "the stage ended without a report"
+            details = error_details({}, [failure.as_json() for failure in self._first], len(self._recorded))
+            self._end(Outcome(status="failed", exit_code=70, message=message, details=details), FINISH_S)

@@ -1,0 +1,205 @@
+"""Logs: for people on a terminal, JSON lines elsewhere; secrets are taken out of both.
+
+A JSON line has ``ts`` (UTC), ``level``, ``message``, ``logger``, then ``run``, ``step`` and ``item`` where they are
+known, what the call gave as ``extra``, and ``traceback``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.errors import UsageError
+from shared.scrub import HIDDEN, scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["HumanFormatter", "JsonFormatter", "bind", "bound", "configure", "in_pod", "is_human"]
+
+_OURS: Final = ("jobs", "shared", "telecine", "workflows")
+_BOUND: ContextVar[dict[str, str]] = ContextVar("telecine_logs_bound")
+# Threads and Ray's callbacks begin with an empty context; the process's own run and step hold for them too.
+_process: dict[str, str] = {}
+
+_PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_COLOURS: Final = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m", "DEBUG": "\x1b[2m"}
+
+
+def in_pod() -> bool:
+    """Whether this process runs in a Kubernetes pod."""
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+
+
+def is_human() -> bool:
+    """Whether a person reads standard error: it is a terminal, and not a pod's."""
+    return sys.stderr.isatty() and not in_pod()
+
+
+def bound() -> dict[str, str]:
+    """Return what :func:`bind` gave to this context: some of ``run``, ``step``, ``item``."""
+    return {**_process, **_BOUND.get({})}
+
+
+@contextmanager
+def bind(
+    *, run: str | None = None, step: str | None = None, item: str | None = None, process: bool = False
+) -> Iterator[None]:
+    """Put names on every log line written inside.
+
+    Args:
+        run: the run's id.
+        step: ``pipeline step``.
+        item: what is being worked on, such as a TAR's key.
+        process: hold for all threads of the process, not only for this context.
+    """
+    given = {key: value for key, value in (("run", run), ("step", step), ("item", item)) if value is not None}
+    if process:
+        before = dict(_process)
+        _process.update(given)
+        try:
+            yield
+        finally:
+            _process.clear()
+            _process.update(before)
+        return
+    token = _BOUND.set({**_BOUND.get({}), **given})
+    try:
+        yield
+    finally:
+        _BOUND.reset(token)
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    return {key: value for key, value in vars(record).items() if key not in _PLAIN and not key.startswith("_")}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line for one record."""
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {
+            "ts": moment.replace("+00:00", "Z"),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+            **bound(),
+        }
+        line.update({key: value for key, value in _extra(record).items() if key not in line})
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(_clean(line), ensure_ascii=False, default=str)
+
+
+def _clean(value: Any) -> Any:
+    """Take secrets out of every string; before JSON's quoting, so that no rule has to know it."""
+    if isinstance(value, str):
+        # Lone surrogates (odd file names) cannot be encoded as UTF-8.
+        return scrub(value).encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {str(key): _clean_member(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN is no JSON
+        return None
+    return value
+
+
+def _clean_member(key: str, value: Any) -> Any:
+    """Hide a string whose key says that it is a secret (``{"password": "x"}``)."""
+    if isinstance(value, str) and scrub(f"{key}={value}").startswith(f"{key}={HIDDEN}"):
+        return HIDDEN
+    return _clean(value)
+
+
+class HumanFormatter(logging.Formatter):
+    """``12:03:04 WARNING message [item]``, coloured on a terminal.
+
+    Args:
+        colour: write ANSI colours.
+    """
+
+    def __init__(self, *, colour: bool) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line for one record; the level is named when it is not INFO."""
+        moment = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
+        text = record.getMessage()
+        if record.levelno != logging.INFO:
+            text = f"{record.levelname} {text}"
+        item = bound().get("item")
+        if item and item not in text:
+            text += f" [{item}]"
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        text = scrub(text).encode("utf-8", "backslashreplace").decode()
+        colour = _COLOURS.get(record.levelname, "")
+        return f"\x1b[2m{moment}\x1b[0m {colour}{text}\x1b[0m" if self._colour else f"{moment} {text}"
+
+
+class _StderrHandler(logging.StreamHandler[Any]):
+    """Writes to what ``sys.stderr`` is at that moment: a rich bar puts its own there, so that lines do not tear it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Stay silent when nobody reads any more (``2>&1 | head``)."""
+        if not isinstance(sys.exc_info()[1], BrokenPipeError):
+            super().handleError(record)
+
+
+def configure(level: str = "INFO", log_file: str | None = None, human: bool | None = None) -> None:
+    """Set up logging for the process; a second call replaces what the first set up.
+
+    Other libraries' lines below WARNING are left out at every level: botocore's DEBUG lines carry credentials.
+
+    Args:
+        level: ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
+        log_file: JSON lines are appended to this file too; its folder is made.
+        human: lines for people instead of JSON; None asks :func:`is_human`.
+
+    Raises:
+        UsageError: the file cannot be opened.
+    """
+    shown = is_human() if human is None else human
+    stderr = _StderrHandler()
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    stderr.setFormatter(HumanFormatter(colour=colour) if shown else JsonFormatter())
+    handlers: list[logging.Handler] = [stderr]
+    if log_file is not None:
+        try:
+            Path(log_file).parent.mkdir(parents=True, exist_ok=True)
+            file = logging.FileHandler(log_file, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"--log-file {log_file}: cannot be opened ({error.strerror}); give a file that can be written"
+            ) from error
+        file.setFormatter(JsonFormatter())
+        handlers.append(file)
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        if isinstance(old.formatter, HumanFormatter | JsonFormatter):
+            root.removeHandler(old)
+            old.close()
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
+    logging.captureWarnings(capture=True)

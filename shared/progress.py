@@ -1,0 +1,191 @@
+"""How far a step is: a bar on a terminal, ``N/M`` in Argo's progress file, log lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["NullProgress", "Progress"]
+
+_LOG = logging.getLogger(__name__)
+
+# Argo's executor reads the progress file every 3 s; more writes than one a second are waste.
+_FILE_EVERY_S: Final = 1.0
+_LOG_EVERY_S: Final = 15.0
+
+
+class _Display(Protocol):
+    every_s: float
+
+    def show(self, progress: Progress) -> None:
+        """Show the state; called at most once in ``every_s`` seconds, and at the end."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class Progress:
+    """Counts of a step, safe to use from several threads.
+
+    Where it shows is chosen at :meth:`start`: a bar when standard error is a terminal, else log lines every 15 s; the
+    file that ``ARGO_PROGRESS_FILE`` names is written in any case.
+
+    Args:
+        title: stands before the bar and in the log lines, such as ``extract``.
+        clock: seconds; tests hand in their own.
+    """
+
+    def __init__(self, title: str = "", *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.title = title
+        self.total = 0
+        self.done = 0
+        self.unit = "items"
+        self.counts: dict[str, int] = {}
+        self._clock = clock
+        self._started = clock()
+        self._displays: list[_Display] = []
+        self._shown: list[float] = []
+        self._lock = threading.RLock()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since :meth:`start`."""
+        return self._clock() - self._started
+
+    def start(self, total: int, unit: str = "items") -> None:
+        """Begin to show ``0/total``; a second call begins anew.
+
+        Args:
+            total: how many units there are; 0 when there is nothing to do.
+            unit: plural noun, such as ``TARs``.
+        """
+        with self._lock:
+            self._close()
+            self.total, self.done, self.unit, self.counts = total, 0, unit, {}
+            self._started = self._clock()
+            self._displays = self._choose()
+            self._shown = [self._started] * len(self._displays)
+            for display in self._displays:
+                display.show(self)
+
+    def advance(self, n: int = 1, **counts: int) -> None:
+        """Count ``n`` units as done, and add to named counts (``failed=1``), which are shown too."""
+        with self._lock:
+            self.done += n
+            for name, value in counts.items():
+                self.counts[name] = self.counts.get(name, 0) + value
+            now = self._clock()
+            for index, display in enumerate(self._displays):
+                if now - self._shown[index] >= display.every_s:
+                    self._shown[index] = now
+                    display.show(self)
+
+    def finish(self) -> None:
+        """Show the last state and close the bar; a second call does nothing."""
+        with self._lock:
+            for display in self._displays:
+                display.show(self)
+            self._close()
+
+    def text(self) -> str:
+        """Return one line: ``3 of 10 TARs, failed 1, 2.1 TARs/s, 3 s left``."""
+        parts = [f"{self.done} of {self.total} {self.unit}"]
+        parts += [f"{name} {value}" for name, value in self.counts.items() if value]
+        seconds = self.seconds
+        if self.done and seconds > 0:
+            rate = self.done / seconds
+            parts.append(f"{rate:.3g} {self.unit}/s")
+            if self.done < self.total:
+                parts.append(f"{(self.total - self.done) / rate:.0f} s left")
+        return ", ".join(parts)
+
+    def _choose(self) -> list[_Display]:
+        displays: list[_Display] = []
+        if path := os.environ.get("ARGO_PROGRESS_FILE"):
+            displays.append(_File(Path(path)))
+        if sys.stderr.isatty() and not os.environ.get("KUBERNETES_SERVICE_HOST"):
+            displays.append(_Bar(self))
+        else:
+            displays.append(_Lines())
+        return displays
+
+    def _close(self) -> None:
+        for display in self._displays:
+            display.close()
+        self._displays, self._shown = [], []
+
+
+class NullProgress(Progress):
+    """Counts, and shows nothing."""
+
+    def _choose(self) -> list[_Display]:
+        return []
+
+
+class _File:
+    """Writes ``N/M``, the only form that Argo takes: 0 <= N <= M and 0 < M."""
+
+    every_s = _FILE_EVERY_S
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def show(self, progress: Progress) -> None:
+        total = max(progress.total, 1)
+        done = total if progress.total == 0 else min(progress.done, total)
+        try:
+            self._path.write_text(f"{done}/{total}\n")
+        except OSError as error:
+            # Progress is a courtesy; the work goes on without it.
+            _LOG.debug("cannot write %s: %s", self._path, error)
+
+    def close(self) -> None:
+        pass
+
+
+class _Lines:
+    every_s = _LOG_EVERY_S
+
+    def show(self, progress: Progress) -> None:
+        if progress.done:
+            _LOG.info("%s%s", f"{progress.title}: " if progress.title else "", progress.text())
+
+    def close(self) -> None:
+        pass
+
+
+class _Bar:
+    every_s = 0.0
+
+    def __init__(self, progress: Progress) -> None:
+        from rich import progress as bars
+        from rich.console import Console
+
+        self._bar: Any = bars.Progress(
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(),
+            bars.MofNCompleteColumn(),
+            bars.TextColumn("{task.fields[counts]}"),
+            bars.TimeElapsedColumn(),
+            bars.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task(progress.title or progress.unit, total=max(progress.total, 1), counts="")
+        self._bar.start()
+
+    def show(self, progress: Progress) -> None:
+        done = progress.done if progress.total else 1
+        counts = " ".join(f"{name} {value}" for name, value in progress.counts.items() if value)
+        self._bar.update(self._task, completed=done, counts=counts)
+
+    def close(self) -> None:
+        self._bar.stop()

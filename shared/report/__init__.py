@@ -1,0 +1,24 @@
+"""A step's report: the model, the sections of its page, and how both files are written."""
+
+from __future__ import annotations
+
+from shared.ledger.failure import Failure
+from shared.report.model import MAX_FAILURES, SCHEMA_VERSION, Bound, Report, Status
+from shared.report.sections import Histogram, Picture, Pictures, Section, Table, Text
+from shared.report.write import write
+
+__all__ = [
+    "MAX_FAILURES",
+    "SCHEMA_VERSION",
+    "Bound",
+    "Failure",
+    "Histogram",
+    "Picture",
+    "Pictures",
+    "Report",
+    "Section",
+    "Status",
+    "Table",
+    "Text",
+    "write",
+]

@@ -1,0 +1,123 @@
+"""Where the bars, ticks and labels of a histogram go, in SVG units."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from shared.report.sections import Histogram
+
+__all__ = ["Bar", "Chart", "Tick", "chart"]
+
+WIDTH: Final = 460
+HEIGHT: Final = 210
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 12, 20, 40
+_GAP: Final = 1.5
+_X_LABELS: Final = 6
+_MOST_NUMBERED: Final = 12
+# A tick's step is one of these times a power of ten.
+_NICE: Final = (1, 2, 2.5, 5, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bin: a rectangle, its count, and what a pointer reads."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    count: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A label at a place on an axis."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A histogram's geometry."""
+
+    width: int
+    height: int
+    left: float
+    right: float
+    top: float
+    bottom: float
+    bars: list[Bar]
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    marker: Tick | None
+    marker_anchor: str
+    numbered: bool
+    total: int
+
+
+def number(value: float) -> str:
+    """Return a number with three digits that matter, thousands apart, without needless zeros."""
+    if not math.isfinite(value):
+        return "\N{EN DASH}"
+    if float(value).is_integer() and abs(value) < 1e15:  # noqa: PLR2004 - beyond it floats skip whole numbers
+        return f"{value:,.0f}"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{min(digits, 9)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _step(top: float, most: int) -> float:
+    """Return a round step that divides 0..top into at most ``most`` parts."""
+    if top <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(top / most))
+    return next((power * nice for nice in _NICE if top / (power * nice) <= most), power * 10)
+
+
+def chart(histogram: Histogram) -> Chart:
+    """Lay a histogram out; bins of different widths are drawn to scale."""
+    low, high = float(histogram.edges[0]), float(histogram.edges[-1])
+    span = high - low or 1.0
+    left, right, top, bottom = float(_LEFT), float(WIDTH - _RIGHT), float(_TOP), float(HEIGHT - _BOTTOM)
+
+    def across(value: float) -> float:
+        return round(left + (value - low) / span * (right - left), 2)
+
+    step = max(1.0, _step(max(histogram.counts, default=0), 4))
+    peak = max(step * math.ceil(max(histogram.counts, default=0) / step), 1.0)
+    bars: list[Bar] = []
+    for begin, end, count in zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False):
+        height = round(count / peak * (bottom - top), 2)
+        x = across(begin) + _GAP / 2
+        width = max(round(across(end) - across(begin) - _GAP, 2), 0.5)
+        bars.append(Bar(x, bottom - height, width, height, count, f"{number(begin)} to {number(end)}: {count:,}"))
+    labels = [float(edge) for edge in histogram.edges]
+    if len(labels) > _X_LABELS + 1:
+        apart = _step(span, _X_LABELS)
+        labels = [index * apart for index in range(math.ceil(low / apart), math.floor(high / apart + 1e-9) + 1)]
+    marker = None
+    if histogram.marker is not None and low <= histogram.marker <= high:
+        marker = Tick(across(histogram.marker), number(histogram.marker))
+    return Chart(
+        width=WIDTH,
+        height=HEIGHT,
+        left=left,
+        right=right,
+        top=top,
+        bottom=bottom,
+        bars=bars,
+        x_ticks=[Tick(across(label), number(round(label, 9))) for label in labels],
+        y_ticks=[
+            Tick(round(bottom - index * step / peak * (bottom - top), 2), number(index * step))
+            for index in range(1, round(peak / step) + 1)
+        ],
+        marker=marker,
+        marker_anchor="end" if marker is not None and marker.at > (left + right) / 2 else "start",
+        numbered=len(bars) <= _MOST_NUMBERED,
+        total=sum(histogram.counts),
+    )

@@ -1,0 +1,70 @@
+"""What a step says about itself when it is done."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from shared.ledger.failure import Failure
+from shared.report.sections import Section
+
+__all__ = ["MAX_FAILURES", "SCHEMA_VERSION", "Bound", "Report", "Status"]
+
+SCHEMA_VERSION: Final = 1
+MAX_FAILURES: Final = 50
+
+Status = Literal["success", "partial", "failed", "skipped", "cancelled", "interrupted"]
+Bound = Literal["network", "cpu", "queue"]
+
+
+class Report(BaseModel):
+    """Counts, times, rejects and failures of one step; report.json is its published form.
+
+    ``pipeline``, ``step``, ``run_id``, times and ``parameters`` may be left out: ``shared.step.execute`` knows them.
+    More than 50 failures are cut to 50, and ``failures_truncated`` counts the rest.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    schema_version: Literal[1] = Field(1, description="Of this document.")
+    pipeline: str = Field("", description="Such as gamedata.")
+    step: str = Field("", description="Such as extract.")
+    run_id: str = Field("", description="The run that the step belongs to.")
+    status: Status = Field("success", description="How the step ended; partial: some items failed.")
+    started_at: datetime | None = Field(None, description="UTC.")
+    finished_at: datetime | None = Field(None, description="UTC.")
+    seconds: float = Field(0.0, ge=0, description="Wall-clock time.")
+    counts: dict[str, int] = Field(default_factory=dict, description="Items by what became of them.")
+    bytes: dict[str, int] = Field(default_factory=dict, description="Bytes by what was done with them.")
+    rejects: dict[str, int] = Field(default_factory=dict, description="Failed items by error code.")
+    rates: dict[str, float] = Field(default_factory=dict, description="Such as items_per_s, mb_per_s.")
+    bound: Bound | None = Field(None, description="What the speed of the run was bound by; null when it is not known.")
+    bound_reason: str = Field("", description="Why, with the figures.")
+    failures: list[Failure] = Field(default_factory=list, description="The first 50 items that failed.")
+    failures_truncated: int = Field(0, ge=0, description="Failed items beyond those listed.")
+    outputs: dict[str, str] = Field(default_factory=dict, description="What was written: name -> path or URI.")
+    durations: dict[str, float] = Field(default_factory=dict, description="Parts of the run, in seconds.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="The step's settings, without secrets.")
+    exit_code: int = Field(0, description="0, 2, 65, 70, 75, 78, 130 or 143; see shared/errors.py.")
+    sections: SkipJsonSchema[Annotated[list[Section], SkipValidation]] = Field(default_factory=list, exclude=True)
+
+    @model_validator(mode="after")
+    def _cap_failures(self) -> Report:
+        extra = len(self.failures) - MAX_FAILURES
+        if extra > 0:
+            # Past validate_assignment, which would come back here.
+            self.__dict__["failures_truncated"] = self.failures_truncated + extra
+            self.__dict__["failures"] = self.failures[:MAX_FAILURES]
+        return self
+
+    def summary(self) -> str:
+        """Return one line for the log: ``gamedata extract: partial, 9 ok, 1 failed, 12.3 s, bound by cpu``."""
+        name = " ".join(part for part in (self.pipeline, self.step) if part)
+        parts = [self.status, *(f"{value:,} {key.replace('_', ' ')}" for key, value in self.counts.items())]
+        parts.append(f"{self.seconds:.1f} s")
+        if self.bound:
+            parts.append(f"bound by {self.bound}")
+        return f"{name}: {', '.join(parts)}"

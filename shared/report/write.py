@@ -1,0 +1,36 @@
+"""Writes report.json and report.html."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared.report.model import Report
+    from shared.settings import StepSettings
+
+__all__ = ["write"]
+
+
+def write(report: Report, folder: str, settings: StepSettings | None = None) -> dict[str, str]:
+    """Write a report's two files.
+
+    Args:
+        report: what to write.
+        folder: a folder, or a URI (``s3://bucket/prefix``, ``file:///folder``).
+        settings: how S3 is reached; None takes the defaults.
+
+    Returns:
+        ``report.json`` and ``report.html`` -> path or URI.
+
+    Raises:
+        TelecineError: the folder cannot be written, by the store's own typed error.
+    """
+    from shared.report.page import render
+    from shared.storage import put_uri
+
+    place = folder.rstrip("/")
+    bodies = {"report.json": report.model_dump_json(indent=2).encode() + b"\n", "report.html": render(report).encode()}
+    places = {name: f"{place}/{name}" for name in bodies}
+    for name, body in bodies.items():
+        put_uri(places[name], body, settings)
+    return places

@@ -1,0 +1,36 @@
+"""Takes secrets out of text that people will read: log lines, error messages, reports."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final
+
+__all__ = ["HIDDEN", "scrub"]
+
+HIDDEN: Final = "***"
+
+_NAME: Final = r"[\w.-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|signature|credential)[\w.-]*"
+_RULES: Final = (
+    # scheme://user:password@host; a password may hold an @ of its own, so the last one before the path counts
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/]+@"), rf"\1:{HIDDEN}@"),
+    (re.compile(r"(?i)\b(authorization\s*[:=]\s*)(?:(?:bearer|basic)\s+)?[^\s\"',]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"(?i)\b((?:bearer|basic)\s+)[\w+/=.~-]{8,}"), rf"\1{HIDDEN}"),
+    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), HIDDEN),
+    (re.compile(rf"(?i)\b({_NAME})([\"']?\s*[=:]\s*[\"']?)(?!\*\*\*)[^\s\"'&,;}})]+"), rf"\1\2{HIDDEN}"),
+)
+# Variables whose value is a secret under whatever name a library prints it.
+_VARIABLES: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD", "TRAKT_CLIENT_SECRET")
+_SHORTEST: Final = 8
+
+
+def scrub(text: str) -> str:
+    """Return ``text`` with passwords in URLs, AWS keys, tokens and values of secret variables replaced by ``***``."""
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    for name in _VARIABLES:
+        value = os.environ.get(name, "")
+        # A value of a few characters stands in too many other words.
+        if len(value) >= _SHORTEST:
+            text = text.replace(value, HIDDEN)
+    return text

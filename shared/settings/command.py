@@ -1,0 +1,206 @@
+"""A settings model as a command line. pydantic reads and checks the values; Typer finds the flags and prints the help.
+
+pydantic-settings' own command line is not used: it shows neither what a default resolves to nor the variables' names,
+splits ``3:15,30:15`` at its comma, and its messages do not name the flag.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from pydantic import ValidationError
+from typer.core import TyperCommand
+
+from shared.errors import UsageError
+from shared.settings._base import variable
+from shared.settings.flags import flags, resolved_default
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic_core import ErrorDetails
+
+    from shared.settings._base import Settings
+    from shared.settings.flags import Flag
+
+__all__ = ["did_you_mean", "parse"]
+
+S = TypeVar("S", bound="Settings")
+
+# pydantic's words, where they speak of strings and parsing
+_PLAIN_WORDS = {
+    "int_parsing": "it must be a whole number",
+    "float_parsing": "it must be a number",
+    "bool_parsing": "it must be true or false",
+}
+_EPILOG = "A flag beats its variable, and a variable beats the default."
+
+
+def did_you_mean(word: str, valid: Sequence[str]) -> str:
+    """Return ``; did you mean --workers?`` for a word close to a valid one, else nothing."""
+    close = difflib.get_close_matches(word, valid, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
+    """Read flags into settings; ``--help`` prints and ends.
+
+    Args:
+        model: the settings' class.
+        program: the command as typed, such as ``telecine gamedata extract``.
+        text: what the command does, for the help.
+        argv: arguments after the command.
+
+    Raises:
+        SystemExit: 0 after ``--help``.
+        UsageError: an unknown flag, or a value that is not valid; the message names the flag and what is valid.
+    """
+    known = flags(model)
+    help_wanted = _check_names(program, known, argv)
+    given: dict[str, Any] = {}
+
+    def take(**values: Any) -> None:
+        given.update({name: value for name, value in values.items() if value not in (None, [])})
+
+    take.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Typer reads
+        [_parameter(model, flag, show=help_wanted) for flag in known]
+    )
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(
+        cls=_command_class(known),
+        help=text,
+        epilog=_EPILOG,
+        options_metavar="[FLAGS]",
+        context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
+    )(take)
+    try:
+        typer.main.get_command(app).main(list(argv), prog_name=program, standalone_mode=True)
+    except SystemExit as end:
+        if end.code or help_wanted:
+            raise
+    values: dict[str, Any] = {
+        flag.name: tuple(given[flag.name]) if flag.repeated else given[flag.name]
+        for flag in known
+        if flag.name in given
+    }
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise UsageError(_explain(model, program, known, values, error)) from error
+
+
+def _check_names(program: str, known: list[Flag], argv: Sequence[str]) -> bool:
+    """Refuse unknown flags and missing values, naming the valid ones; return whether help is asked for."""
+    takes_value = {flag.flag: not flag.is_switch for flag in known if not flag.argument}
+    takes_value.update({flag.negative: False for flag in known if flag.is_switch})
+    positions = [flag.flag for flag in known if flag.argument]
+    words = iter(argv)
+    for word in words:
+        if word in ("--help", "-h"):
+            return True
+        name, equals, _ = word.partition("=")
+        if name.startswith("-"):
+            if name not in takes_value:
+                valid = " ".join(takes_value)
+                raise UsageError(
+                    f"{program}: there is no flag {name}{did_you_mean(name, list(takes_value))}\n"
+                    f"Valid flags: {valid}\nMore: {program} --help"
+                )
+            if equals and not takes_value[name]:
+                raise UsageError(f"{program}: {name} takes no value; the opposite is {_opposite(name)}")
+            if takes_value[name] and not equals and next(words, None) is None:
+                raise UsageError(f"{program}: {name} needs a value. More: {program} --help")
+        elif positions:
+            positions.pop(0)
+        else:
+            raise UsageError(f"{program}: '{word}' belongs to no flag; values follow a flag, as in --flag value")
+    if positions:
+        raise UsageError(f"{program}: {positions[0]} is missing. More: {program} --help")
+    return False
+
+
+def _opposite(name: str) -> str:
+    return "--" + name.removeprefix("--no-") if name.startswith("--no-") else "--no-" + name.removeprefix("--")
+
+
+def _parameter(model: type[Settings], flag: Flag, *, show: bool) -> inspect.Parameter:
+    """Describe one flag to Typer; values stay text, pydantic checks them. Defaults are resolved only to be shown."""
+    if flag.argument:
+        annotation: Any = Annotated[str, typer.Argument(metavar=flag.flag, help=flag.description)]
+        return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+    kind: Any = bool | None if flag.is_switch else list[str] | None if flag.repeated else str | None
+    names = f"{flag.flag}/{flag.negative}" if flag.is_switch else flag.flag
+    option = typer.Option(
+        names,
+        help=_help(model, flag) if show else None,
+        metavar=None if flag.is_switch else flag.metavar,
+        show_default=False,
+    )
+    return inspect.Parameter(
+        flag.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
+    )
+
+
+def _help(model: type[Settings], flag: Flag) -> str:
+    default = "required" if flag.required else f"default: {resolved_default(model, flag) or '-'}"
+    return f"{flag.description} [{default}; {flag.variables[0]}]"
+
+
+def _command_class(known: list[Flag]) -> type[TyperCommand]:
+    shared = {flag.name for flag in known if flag.pipeline is None}
+    own = [flag for flag in known if flag.pipeline is not None]
+
+    class Command(TyperCommand):
+        """Lists the step's own flags before those that every step has."""
+
+        def format_options(self, ctx: Any, formatter: Any) -> None:
+            """Write the flags in two groups."""
+            groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Flags": [], "Flags of every step": []}
+            for param in self.get_params(ctx):
+                record = param.get_help_record(ctx)
+                if record is None:
+                    continue
+                title = "Flags of every step" if own and param.name in shared else "Flags"
+                groups[title if param.param_type_name == "option" else "Arguments"].append(record)
+            for title, records in groups.items():
+                if records:
+                    with formatter.section(title):
+                        formatter.write_dl(records)
+
+    return Command
+
+
+def _explain(
+    model: type[Settings], program: str, known: list[Flag], given: dict[str, Any], error: ValidationError
+) -> str:
+    """Say which flag or variable is wrong, what was given, and what is valid; one line for each."""
+    by_name = {flag.name: flag for flag in known}
+    lines: list[str] = []
+    for detail in error.errors(include_url=False):
+        name = str(detail["loc"][0]) if detail["loc"] else ""
+        line = _explain_one(model, by_name[name], given, detail) if name in by_name else _message(detail)
+        if line not in lines:
+            lines.append(line)
+    return "\n".join(f"{program}: {line}" for line in lines)
+
+
+def _explain_one(model: type[Settings], flag: Flag, given: dict[str, Any], detail: ErrorDetails) -> str:
+    if detail["type"] == "missing":
+        return f"{flag.flag} is required; give it, or set {flag.variables[0]}"
+    found = None if flag.name in given else variable(model, flag.name)
+    raw = given.get(flag.name, found[1] if found else None)
+    value = ",".join(raw) if isinstance(raw, tuple) else raw
+    shown = "" if flag.secret or value is None else f" {value}" if found is None else f"={value}"
+    source = found[0] if found else flag.flag
+    if flag.choices and detail["type"] == "literal_error":
+        guess = did_you_mean(str(value), flag.choices)
+        return f"{source}{shown} is not valid{guess or ';'} valid: {', '.join(flag.choices)}"
+    return f"{source}{shown} is not valid: {_message(detail)}"
+
+
+def _message(detail: ErrorDetails) -> str:
+    plain = _PLAIN_WORDS.get(detail["type"])
+    return plain or detail["msg"].removeprefix("Value error, ").replace("Input should be", "it must be", 1)

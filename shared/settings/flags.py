@@ -1,0 +1,172 @@
+"""A settings model as flags: names, values, defaults, and the table of the docs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
+
+from pydantic_core import PydanticUndefined
+
+from shared.settings._base import About, about, is_secret, is_tuple, union_members, variable
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from shared.settings._base import Settings
+
+__all__ = ["Flag", "flags", "table"]
+
+# What stands for a value in the help, by the last word of the field's name; else by its type.
+_METAVARS: Final = {
+    "bucket": "BUCKET",
+    "checks": "FILE",
+    "dir": "DIR",
+    "file": "FILE",
+    "list": "FILE",
+    "model": "FILE",
+    "output": "BUCKET",
+    "path": "PATH",
+    "references": "DIR",
+    "url": "URL",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One field of a settings model as the command line shows it.
+
+    Attributes:
+        name: the field.
+        flag: ``--max-failed``; an argument by position has its name in capitals.
+        negative: ``--no-skip-existing`` for a bool, else empty.
+        repeated: may be given several times.
+        metavar: what stands for the value.
+        choices: the valid values, where they are a closed list.
+        description: with the unit.
+        variables: environment variables, first the one that is read first.
+        pipeline: whose parameter it is; None for those that every step has.
+        required: there is no default.
+        secret: never shown.
+        argument: given by position.
+    """
+
+    name: str
+    flag: str
+    negative: str
+    repeated: bool
+    metavar: str
+    choices: tuple[str, ...]
+    description: str
+    variables: tuple[str, ...]
+    pipeline: str | None
+    required: bool
+    secret: bool
+    argument: bool
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it takes no value."""
+        return bool(self.negative)
+
+
+def flags(model: type[Settings]) -> list[Flag]:
+    """Return the flags of a model: the pipeline's own in the order of declaration, then those of every step."""
+    found = [
+        _flag(model, name, field, known)
+        for name, field in model.model_fields.items()
+        if not (known := about(field)).hidden
+    ]
+    return sorted(found, key=lambda flag: (not flag.argument, flag.pipeline is None))
+
+
+def _flag(model: type[Settings], name: str, field: FieldInfo, known: About) -> Flag:
+    members = [
+        inner for member in union_members(field.annotation) for inner in union_members(member) if inner is not NoneType
+    ]
+    choices = tuple(str(value) for member in members if get_origin(member) is Literal for value in get_args(member))
+    flag = "--" + name.replace("_", "-")
+    return Flag(
+        name=name,
+        flag=name.upper() if known.argument else flag,
+        negative="--no-" + name.replace("_", "-") if bool in members else "",
+        repeated=is_tuple(field),
+        metavar=_metavar(name, members, choices),
+        choices=choices,
+        description=field.description or "",
+        variables=() if known.argument else model.variables(name),
+        pipeline=model.pipelines.get(name),
+        required=field.is_required(),
+        secret=is_secret(field),
+        argument=known.argument,
+    )
+
+
+def _metavar(name: str, members: list[Any], choices: tuple[str, ...]) -> str:
+    if choices:
+        return "|".join(choices)
+    if int in members:
+        return "N"
+    if float in members:
+        return "NUMBER"
+    return _METAVARS.get(name.rsplit("_", 1)[-1], "TEXT")
+
+
+def _shown(flag: Flag, value: Any) -> str:
+    """Return a default as a user would type it; empty for what is no value (None, an empty string)."""
+    if value is None or value in ((), ""):
+        return ""
+    if isinstance(value, bool):
+        return flag.flag if value else flag.negative
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    return str(value)
+
+
+def _with_unit(text: str, unit: str | None) -> str:
+    return f"{text} {unit}" if unit and text[:1].isdigit() else text
+
+
+def resolved_default(model: type[Settings], flag: Flag) -> str:
+    """Return what holds now without the flag: the variable's value and its name, or the default; empty for none.
+
+    Args:
+        model: the settings.
+        flag: one of :func:`flags`.
+    """
+    field = model.model_fields[flag.name]
+    known = about(field)
+    if not flag.argument and (found := variable(model, flag.name)):
+        return f"{'***' if flag.secret else found[1]} from {found[0]}"
+    if field.default_factory is not None:
+        return _shown(flag, field.get_default(call_default_factory=True, validated_data={}))
+    return _with_unit(known.default_text or _literal_default(flag, field), known.unit)
+
+
+def _literal_default(flag: Flag, field: FieldInfo) -> str:
+    return "" if field.default is PydanticUndefined else _shown(flag, field.default)
+
+
+def table(model: type[Settings], *, every_step: bool) -> str:
+    """Return a Markdown table of a model's parameters, the same on every machine.
+
+    Args:
+        model: the settings.
+        every_step: the parameters that all steps share, or those of this step alone.
+    """
+    lines = ["| Flag | Variable | Default | What it does |", "| --- | --- | --- | --- |"]
+    for flag in flags(model):
+        if flag.argument or (flag.pipeline is None) != every_step:
+            continue
+        known = about(model.model_fields[flag.name])
+        name = f"`{flag.flag}`" + (f", `{flag.negative}`" if flag.is_switch else "")
+        if flag.choices:
+            name += " " + " \\| ".join(f"`{choice}`" for choice in flag.choices)
+        elif not flag.is_switch:
+            name += f" {flag.metavar}" + (" …" if flag.repeated else "")
+        default = known.default_text or _literal_default(flag, model.model_fields[flag.name])
+        default = "required" if flag.required else _with_unit(default, known.unit) or "-"
+        text = flag.description.replace("|", "\\|")
+        variables = ", ".join(f"`{variable}`" for variable in flag.variables)
+        lines.append(f"| {name} | {variables} | {default} | {text} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,243 @@
+"""The step contract: what a command is, and how it is run from its flags to its exit code (DESIGN §3, §5).
+
+Importing this module is cheap; everything that a step needs is imported when it is executed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from shared import _guard, logs
+from shared.errors import EXIT_OK, Stopped, TelecineError, graver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from shared.ledger.failure import Failure
+    from shared.progress import Progress
+    from shared.report import Report
+    from shared.settings import Settings, StepSettings
+
+__all__ = ["Step", "Tool", "UnrecordedRun", "execute", "execute_tool"]
+
+_LOG: Final = logging.getLogger("telecine")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command of a pipeline. What it needs is named as ``module:name`` and imported when it runs.
+
+    Attributes:
+        pipeline: such as ``gamedata``.
+        name: such as ``extract``.
+        help: one sentence.
+        settings: the class of its settings, a ``StepSettings``.
+        run: the function ``(settings, stage_run) -> Report``.
+        stage: name and order in the ledger; None opens no ledger.
+        view: a function ``(report, console)`` that prints the report for people; None prints nothing more.
+    """
+
+    pipeline: str
+    name: str
+    help: str
+    settings: str
+    run: str
+    stage: tuple[str, int] | None = None
+    view: str | None = None
+
+    @property
+    def program(self) -> str:
+        """The command as typed."""
+        return f"telecine {self.pipeline} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A command that is no step of a pipeline: no ledger, no report; it prints what its function returns.
+
+    Attributes:
+        group: such as ``db``.
+        name: such as ``upgrade``.
+        help: one sentence.
+        settings: the class of its settings, a ``Settings``.
+        call: the function ``(settings) -> str``.
+    """
+
+    group: str
+    name: str
+    help: str
+    settings: str
+    call: str
+
+    @property
+    def program(self) -> str:
+        """The command as typed."""
+        return f"telecine {self.group} {self.name}"
+
+
+@dataclass(slots=True)
+class UnrecordedRun:
+    """Stands for ``shared.ledger.StageRun`` in a step that opens no ledger: the same attributes, nothing is stored."""
+
+    run_id: str
+    pipeline: str
+    stage: str
+    progress: Progress
+    attempt: int = 1
+    exit_code: int = EXIT_OK
+
+    def record_errors(self, failures: Iterable[Failure]) -> None:
+        """Store nothing."""
+
+    def finish(self, report: Report) -> None:
+        """Store nothing."""
+
+
+def execute(step: Step, argv: Sequence[str]) -> int:
+    """Run a step from its flags to its exit code.
+
+    Parses, sets up logs and signals, opens the ledger's stage, calls the step, finishes the stage, writes report.json
+    and report.html, logs one line, prints the step's own view, and maps whatever happens to an exit code.
+
+    Args:
+        step: which.
+        argv: the arguments after the command's name.
+
+    Returns:
+        0, 2, 65, 70, 75, 78, 130 or 143.
+    """
+    with ExitStack() as stack:
+        return _guard.guarded(lambda: _execute(step, argv, stack))
+
+
+def execute_tool(tool: Tool, argv: Sequence[str]) -> int:
+    """Run a tool from its flags to its exit code, and print what it returns on standard output."""
+
+    def body() -> int:
+        settings = _parse(tool.settings, tool.program, tool.help, argv)
+        logs.configure(getattr(settings, "log_level", "INFO"), getattr(settings, "log_file", None))
+        _guard.note_logs()
+        text = str(_guard.load(tool.call)(settings))
+        if text:
+            sys.stdout.write(text.rstrip("\n") + "\n")
+        return EXIT_OK
+
+    return _guard.guarded(body)
+
+
+def _parse(settings: str, program: str, text: str, argv: Sequence[str]) -> Settings:
+    model = _guard.load(settings)
+    from shared.settings.command import parse
+
+    return parse(cast("type[Settings]", model), program, text, argv)
+
+
+def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
+    settings = cast("StepSettings", _parse(step.settings, step.program, step.help, argv))
+    logs.configure(settings.log_level, settings.log_file)
+    _guard.note_logs()
+    run = _guard.load(step.run)
+    started = datetime.now(UTC)
+    stage_run: Any = None
+    try:
+        with _stage(step, settings) as stage_run:
+            stack.enter_context(logs.bind(run=stage_run.run_id, step=f"{step.pipeline} {step.name}", process=True))
+            report = cast("Report", run(settings, stage_run))
+            stage_run.progress.finish()
+            _complete(report, step, settings, stage_run.run_id, started)
+            stage_run.finish(report)
+    except BaseException as error:
+        if stage_run is not None:
+            stage_run.progress.finish()
+        _write_failed(error, step, settings, getattr(stage_run, "run_id", settings.run_id or "none"), started)
+        raise
+    code = graver(report.exit_code, stage_run.exit_code)
+    places: dict[str, str] = {}
+    try:
+        places = _write(report, settings)
+    except TelecineError as error:
+        _LOG.error("the report could not be written: %s", error.message)
+        code = graver(code, error.exit_code)
+    _LOG.info("%s", report.summary(), extra={"counts": report.counts, "seconds": report.seconds, "exit_code": code})
+    if not logs.in_pod():
+        _show(step, report, places)
+    return code
+
+
+@contextmanager
+def _stage(step: Step, settings: StepSettings) -> Iterator[Any]:
+    """Open the ledger's stage, or what stands for it."""
+    if step.stage is None:
+        from uuid_utils import uuid7
+
+        from shared.progress import Progress
+
+        run_id = settings.run_id or str(uuid7())
+        yield UnrecordedRun(run_id, step.pipeline, step.name, Progress(step.name))
+        return
+    from shared.ledger import open_stage
+
+    name, order = step.stage
+    with open_stage(
+        settings, pipeline=step.pipeline, stage=name, order=order, parameters=settings.parameters()
+    ) as stage_run:
+        yield stage_run
+
+
+def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, started: datetime) -> None:
+    """Fill in what the step left out."""
+    report.pipeline = report.pipeline or step.pipeline
+    report.step = report.step or step.name
+    report.run_id = report.run_id or run_id
+    report.started_at = report.started_at or started
+    report.finished_at = report.finished_at or datetime.now(UTC)
+    report.seconds = report.seconds or (report.finished_at - report.started_at).total_seconds()
+    report.parameters = report.parameters or settings.parameters()
+
+
+def _write(report: Report, settings: StepSettings) -> dict[str, str]:
+    folder = settings.report_dir
+    if folder is None:
+        # A pod's root is read-only; its template names a folder when a report is wanted.
+        if logs.in_pod():
+            return {}
+        folder = os.path.join(settings.state_dir, "reports", report.run_id)  # noqa: PTH118 - may be a URI one day
+    from shared.report import write
+
+    return write(report, folder, settings)
+
+
+def _write_failed(error: BaseException, step: Step, settings: StepSettings, run_id: str, started: datetime) -> None:
+    """Write the report of a step that raised; what goes wrong here must not hide the error itself."""
+    from shared.ledger.failure import Failure
+    from shared.report import Report
+
+    status = _guard.status_of(error)
+    report = Report(status=status, exit_code=_guard.exit_code_of(error))
+    if not isinstance(error, Stopped):
+        report.failures = [Failure.of(f"{step.pipeline} {step.name}", error)]
+    _complete(report, step, settings, run_id, started)
+    try:
+        places = _write(report, settings)
+    except Exception as second:  # noqa: BLE001 - the error that ended the step is the one to show
+        _LOG.warning("the report could not be written: %s", second)
+    else:
+        if places:
+            _LOG.info("%s; report: %s", report.summary(), places["report.html"])
+
+
+def _show(step: Step, report: Report, places: dict[str, str]) -> None:
+    """Print the step's view and where the report lies, on standard output."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if step.view is not None:
+        _guard.load(step.view)(report, console)
+    if places:
+        console.print(f"report: {places['report.html']}", soft_wrap=True, markup=False)

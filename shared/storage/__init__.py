@@ -1,0 +1,58 @@
+"""Objects in S3 and in folders behind one protocol. Names load on first use: importing this package costs nothing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shared.storage.access import close_stores, open_store, put_uri, read_uri
+    from shared.storage.cached import CachedStore
+    from shared.storage.file import FileStore
+    from shared.storage.metrics import StoreMetrics
+    from shared.storage.protocol import ObjectInfo, ObjectStore
+    from shared.storage.s3 import S3Store
+    from shared.storage.settings import StorageSettings
+    from shared.storage.uris import Bucket, default_bucket, join_uri, split_uri
+
+__all__ = [
+    "Bucket",
+    "CachedStore",
+    "FileStore",
+    "ObjectInfo",
+    "ObjectStore",
+    "S3Store",
+    "StorageSettings",
+    "StoreMetrics",
+    "close_stores",
+    "default_bucket",
+    "join_uri",
+    "open_store",
+    "put_uri",
+    "read_uri",
+    "split_uri",
+]
+
+_HOME = {
+    "Bucket": "uris",
+    "CachedStore": "cached",
+    "FileStore": "file",
+    "ObjectInfo": "protocol",
+    "ObjectStore": "protocol",
+    "S3Store": "s3",
+    "StorageSettings": "settings",
+    "StoreMetrics": "metrics",
+    "close_stores": "access",
+    "default_bucket": "uris",
+    "join_uri": "uris",
+    "open_store": "access",
+    "put_uri": "access",
+    "read_uri": "access",
+    "split_uri": "uris",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,142 @@
+"""S3 clients and threads: one of each per process and set of options, none across a fork."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from shared.errors import TelecineError
+from shared.storage._s3_errors import Cut, is_transient, retry_after, typed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_s3 import S3Client
+
+    from shared.storage._s3_errors import Request
+    from shared.storage.metrics import Call
+    from shared.storage.settings import S3Options
+
+__all__ = ["client", "forget", "pause", "pool", "retry"]
+
+_T = TypeVar("_T")
+
+# Full jitter (Amazon Builders' Library, "Timeouts, retries, and backoff with jitter"): attempt n waits anything up to
+# 0.2 s * 2^n, at most 5 s. Four waits take 1.5 s on average, 3 s at most.
+_FIRST_WAIT_S: Final = 0.2
+_LONGEST_WAIT_S: Final = 5.0
+_LONGEST_ASKED_S: Final = 20.0
+
+_lock = threading.Lock()
+_clients: dict[tuple[S3Options, str | None, str | None], S3Client] = {}
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
+def client(options: S3Options) -> S3Client:
+    """Return the process's client for some options; safe between threads, which a session is not."""
+    name = (options, os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_PROFILE"))
+    found = _clients.get(name)
+    if found is None:
+        with _lock:
+            found = _clients.get(name) or _clients.setdefault(name, _connect(options))
+    return found
+
+
+def pool(options: S3Options) -> ThreadPoolExecutor:
+    """Return the process's threads for parallel ranges and parts; no task may wait for another one."""
+    with _lock:
+        if options.connections not in _pools:
+            _pools[options.connections] = ThreadPoolExecutor(options.connections, thread_name_prefix="telecine-s3")
+        return _pools[options.connections]
+
+
+def forget() -> None:
+    """Close all clients and threads of this process; the next call makes new ones."""
+    with _lock:
+        clients, pools = list(_clients.values()), list(_pools.values())
+        _clients.clear()
+        _pools.clear()
+    for one in pools:
+        one.shutdown(wait=False, cancel_futures=True)
+    for each in clients:
+        each.close()
+
+
+def _after_fork() -> None:
+    # A child that used its parent's sockets would read the parent's answers; closing them would end the parent's TLS.
+    global _lock  # noqa: PLW0603 - another thread of the parent may have held it
+    _lock = threading.Lock()
+    _clients.clear()
+    _pools.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _connect(options: S3Options) -> S3Client:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=options.connect_timeout_s,
+        read_timeout=options.read_timeout_s,
+        max_pool_connections=options.connections + 2,  # the threads of the pool, and the caller's own
+        retries={"total_max_attempts": 1, "mode": "standard"},  # ours are counted, and reach into the body
+        s3={} if options.path_style is None else {"addressing_style": "path" if options.path_style else "virtual"},
+        # The checksums that the SDK adds by default are unknown to many other S3 servers.
+        request_checksum_calculation="when_required" if options.endpoint_url else "when_supported",
+        response_checksum_validation="when_required",
+        tcp_keepalive=True,
+    )
+    session = boto3.session.Session()
+    region = options.region or session.region_name or ("us-east-1" if options.endpoint_url else None)
+    return session.client("s3", endpoint_url=options.endpoint_url, region_name=region, config=config)
+
+
+def pause(seconds: float, stop: threading.Event | None) -> None:
+    """Wait before the next attempt; ends early when ``stop`` is set."""
+    if stop is None:
+        time.sleep(seconds)
+    else:
+        stop.wait(seconds)
+
+
+def retry(
+    options: S3Options,
+    request: Request,
+    call: Call,
+    work: Callable[[S3Client], _T],
+    stop: threading.Event | None = None,
+) -> _T:
+    """Run one call until it succeeds, fails for good, or has been tried often enough.
+
+    Args:
+        options: how often and with which client.
+        request: what is asked, for the error.
+        call: where retries are counted.
+        work: the call; reads the whole body, so that a cut one is tried again too.
+        stop: no further attempt once it is set.
+
+    Raises:
+        TelecineError: typed, see :mod:`shared.storage.protocol`.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return work(client(options))
+        except TelecineError:
+            raise
+        except (BotoCoreError, ClientError, Cut, ValueError) as error:
+            # ValueError is how botocore refuses an endpoint URL.
+            if not is_transient(error) or attempt >= options.attempts or (stop is not None and stop.is_set()):
+                raise typed(error, request, options, attempt) from error
+            call.retries += 1
+            wait = random.uniform(0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt))  # noqa: S311 - not a secret
+            pause(max(wait, min(retry_after(error), _LONGEST_ASKED_S)), stop)

@@ -1,0 +1,168 @@
+"""Uploads: one request up to 64 MiB, in parts beyond."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from concurrent.futures import wait
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+
+from shared.errors import ObjectMissing, StoreUnavailable, TelecineError
+from shared.storage._s3_client import pool, retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+    from shared.storage._s3_errors import Request
+    from shared.storage.metrics import Call
+    from shared.storage.settings import S3Options
+
+__all__ = ["ONE_REQUEST", "first_and_rest", "upload_parts"]
+
+_T = TypeVar("_T")
+
+_log = logging.getLogger(__name__)
+
+ONE_REQUEST: Final = 64 << 20
+_PART: Final = 16 << 20  # S3 takes parts from 5 MiB; four at a time hold 64 MiB
+_GROW_EVERY: Final = 1000  # parts double in size, since 10,000 of them are the most: 160 GB would end at 16 MiB each
+_SIDE_BY_SIDE: Final = 4
+
+
+def first_and_rest(body: bytes | memoryview | BinaryIO) -> tuple[bytes, Iterator[bytes] | None]:
+    """Split a body into what fits one request, and parts where it does not.
+
+    Returns:
+        The whole body and None; or nothing and the parts of a body beyond :data:`ONE_REQUEST`.
+    """
+    if isinstance(body, bytes | bytearray | memoryview):
+        view = memoryview(body).cast("B")
+        if len(view) <= ONE_REQUEST:
+            return bytes(view), None
+        return b"", _slices(view)
+    head = _fill(body, ONE_REQUEST + 1)
+    if len(head) <= ONE_REQUEST:
+        return head, None
+    return b"", _chunks(head, body)
+
+
+def _part_size(number: int) -> int:
+    return _PART << (number // _GROW_EVERY)
+
+
+def _slices(view: memoryview) -> Iterator[bytes]:
+    start = number = 0
+    while start < len(view):
+        size = _part_size(number)
+        yield bytes(view[start : start + size])
+        start += size
+        number += 1
+
+
+def _chunks(head: bytes, body: BinaryIO) -> Iterator[bytes]:
+    held = head
+    number = 0
+    while True:
+        size = _part_size(number)
+        if len(held) < size:
+            held += _fill(body, size - len(held))
+        if not held:
+            return
+        yield held[:size]
+        held = held[size:]
+        number += 1
+
+
+def _fill(body: BinaryIO, size: int) -> bytes:
+    """Read until ``size`` bytes are there or the body ends: sockets and pipes give less than they are asked for."""
+    pieces: list[bytes] = []
+    left = size
+    while left > 0 and (piece := body.read(left)):
+        pieces.append(piece)
+        left -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def upload_parts(options: S3Options, request: Request, call: Call, parts: Iterator[bytes]) -> tuple[str, int]:
+    """Upload an object in parts; nothing of it is seen before the last request.
+
+    Returns:
+        Its ETag and its size in bytes.
+    """
+    upload = _Upload(options, request, call)
+    try:
+        return upload.run(parts)
+    except BaseException:
+        upload.abort()
+        raise
+
+
+class _Upload:
+    def __init__(self, options: S3Options, request: Request, call: Call) -> None:
+        self._options = options
+        self._request = request
+        self._call = call
+        self._stop = threading.Event()
+        self._running: deque[Future[CompletedPartTypeDef]] = deque()
+        self._place: dict[str, Any] = {"Bucket": request.bucket, "Key": request.key}
+        self._place["UploadId"] = self._retry(lambda s3: s3.create_multipart_upload(**self._place))["UploadId"]
+
+    def run(self, parts: Iterator[bytes]) -> tuple[str, int]:
+        """Send all parts, a few side by side, and close the upload."""
+        size = 0
+        sent: list[CompletedPartTypeDef] = []
+        for number, data in enumerate(parts, start=1):
+            if len(self._running) >= _SIDE_BY_SIDE:
+                sent.append(self._running.popleft().result())
+            self._running.append(pool(self._options).submit(self._send, number, data))
+            size += len(data)
+        sent.extend(future.result() for future in self._running)
+        return self._complete(sent, size), size
+
+    def abort(self) -> None:
+        """Stop the parts that run, and let the store drop what it has."""
+        self._stop.set()
+        for future in self._running:
+            future.cancel()
+        wait(self._running)  # a part that arrives after the abort would stay for ever
+        try:
+            self._retry(lambda s3: s3.abort_multipart_upload(**self._place))
+        except TelecineError as error:
+            _log.warning(
+                "parts of %s stay in the store until its lifecycle rule removes them: %s", self._request.uri, error
+            )
+
+    def _send(self, number: int, data: bytes) -> CompletedPartTypeDef:
+        done = retry(
+            self._options,
+            self._request,
+            self._call,
+            lambda s3: s3.upload_part(**self._place, PartNumber=number, Body=data),
+            self._stop,
+        )
+        return {"PartNumber": number, "ETag": done["ETag"]}
+
+    def _complete(self, sent: list[CompletedPartTypeDef], size: int) -> str:
+        before = self._call.retries
+        try:
+            done = self._retry(lambda s3: s3.complete_multipart_upload(**self._place, MultipartUpload={"Parts": sent}))
+            return done["ETag"].strip('"')
+        except ObjectMissing:
+            # NoSuchUpload after a repeated request: the first one went through and only its answer was lost.
+            if self._call.retries == before:
+                raise
+        uri = self._request.uri
+        head = self._retry(lambda s3: s3.head_object(Bucket=self._request.bucket, Key=self._request.key))
+        etag = head["ETag"].strip('"')
+        if head["ContentLength"] == size and etag.endswith(f"-{len(sent)}"):
+            return etag
+        message = f"the upload of {uri} in {len(sent)} parts was lost before its end; put it again"
+        raise StoreUnavailable(message, uri=uri, action=self._request.action)
+
+    def _retry(self, work: Callable[[S3Client], _T]) -> _T:
+        return retry(self._options, self._request, self._call, work)

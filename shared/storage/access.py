@@ -1,0 +1,114 @@
+"""From a URI to its store; whole objects by URI."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from shared.errors import BucketMissing, ObjectMissing
+from shared.storage.file import FileStore
+from shared.storage.uris import normalise, split_uri
+
+if TYPE_CHECKING:
+    from shared.storage.protocol import ObjectInfo, ObjectStore
+    from shared.storage.settings import S3Options, StorageSettings
+
+__all__ = ["close_stores", "open_store", "put_uri", "read_uri"]
+
+_lock = threading.Lock()
+_stores: dict[tuple[str, S3Options | None], ObjectStore] = {}
+
+
+def open_store(uri: str, settings: StorageSettings | None = None, *, create: bool = False) -> ObjectStore:
+    """Return the store of a bucket or a folder; the same one for the same arguments within a process.
+
+    Args:
+        uri: ``s3://bucket``, ``s3://bucket/folder``, ``file:///folder``, or what :data:`~shared.storage.Bucket` takes.
+        settings: how S3 is reached; None reads the environment.
+        create: make a missing folder, for outputs; buckets are made by people.
+
+    Raises:
+        ValueError: for what is no place of objects.
+        AccessDenied: a folder cannot be made.
+        ConfigurationError: a setting of S3 is not valid.
+    """
+    root = normalise(uri)
+    if root.startswith("file://"):
+        store = _keep((root, None), FileStore(root.removeprefix("file://")))
+        if create and isinstance(store, FileStore):
+            store.make_root()
+        return store
+    if settings is None:
+        from shared.storage.settings import StorageSettings
+
+        settings = StorageSettings()
+    options = settings.s3_options()
+    known = _stores.get((root, options))
+    if known is not None:
+        return known
+    from shared.storage.s3 import S3Store
+
+    bucket, _, folder = root.removeprefix("s3://").partition("/")
+    return _keep((root, options), S3Store(bucket, folder=folder, options=options))
+
+
+def _keep(name: tuple[str, S3Options | None], store: ObjectStore) -> ObjectStore:
+    with _lock:
+        return _stores.setdefault(name, store)
+
+
+def close_stores() -> None:
+    """Forget all stores and close their connections; what is opened later begins with metrics at zero."""
+    import sys
+
+    with _lock:
+        _stores.clear()
+    clients = sys.modules.get("shared.storage._s3_client")
+    if clients is not None:
+        clients.forget()
+
+
+def put_uri(place: str | os.PathLike[str], body: bytes, settings: StorageSettings | None = None) -> ObjectInfo:
+    """Write one object atomically; folders above a file are made.
+
+    Args:
+        place: ``s3://bucket/key``, a path or ``file:///path``. A symbolic link is written through.
+        body: the whole content.
+        settings: how S3 is reached; None reads the environment.
+
+    Raises:
+        ValueError: the place names no object.
+    """
+    root, key = _locate(place)
+    return open_store(root, settings).put(key, body)
+
+
+def read_uri(place: str | os.PathLike[str], settings: StorageSettings | None = None) -> bytes:
+    """Read one whole object.
+
+    Args:
+        place: ``s3://bucket/key``, a path or ``file:///path``.
+        settings: how S3 is reached; None reads the environment.
+
+    Raises:
+        ValueError: the place names no object.
+        ObjectMissing: there is none; for files also where its folder is missing.
+    """
+    root, key = _locate(place)
+    try:
+        return open_store(root, settings).read(key)
+    except BucketMissing:
+        if root.startswith("s3://"):
+            raise
+        path = root.removeprefix("file://")
+        raise ObjectMissing(f"no file {path.rstrip('/')}/{key} (its folder is missing)", uri=f"{root}/{key}") from None
+
+
+def _locate(place: str | os.PathLike[str]) -> tuple[str, str]:
+    """Split a place; a path that a person names may be a link to anywhere, unlike the keys of a store."""
+    root, key = split_uri(os.fspath(place))
+    if root.startswith("file://"):
+        folder, _, key = os.path.realpath(os.path.join(root.removeprefix("file://"), key)).rpartition("/")  # noqa: PTH118
+        root = f"file://{folder or '/'}"
+    return root, key

@@ -1,0 +1,239 @@
+"""A folder as a store."""
+
+# Paths stay str here: a pathlib object per entry makes a listing of 200,000 files several times slower.
+# ruff: noqa: PTH100, PTH103, PTH105, PTH108, PTH112, PTH118, PTH120
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from shared.errors import AccessDenied, ObjectChanged
+from shared.storage._files import TEMPORARY, describe, missing_root, os_errors, temporary_name, walk, within
+from shared.storage._keys import check_key, check_range, key_error
+from shared.storage.metrics import StoreMetrics
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Iterator, Sequence
+
+    from shared.storage.protocol import ObjectInfo
+
+__all__ = ["FileStore"]
+
+_COPY_CHUNK: Final = 4 << 20
+_PAGE: Final = 1000  # files a listing counts as one call, as S3 does
+_MOST_AT_ONCE: Final = 0x7FFF_F000  # the most that Linux reads or writes in one call
+
+
+class FileStore:
+    """Files below one folder; keys are their paths with slashes.
+
+    Symbolic links are followed only within the folder. A put goes through a temporary file in the target's own folder,
+    ``fsync`` and ``rename``. The folder is made by the first put.
+
+    Args:
+        root: the folder; relative to the current one if it is not absolute.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self._root = "/" + os.path.abspath(os.fspath(root)).lstrip("/")  # unlike resolve, keeps links
+        self._metrics = StoreMetrics()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FileStore, (self._root,)
+
+    def __repr__(self) -> str:
+        return f"FileStore({self._root!r})"
+
+    @property
+    def uri(self) -> str:
+        """``file:///folder``."""
+        return f"file://{self._root}"
+
+    @property
+    def metrics(self) -> StoreMetrics:
+        """Calls, bytes and latencies so far."""
+        return self._metrics
+
+    def make_root(self) -> None:
+        """Make the folder if it is missing."""
+        with os_errors(self._root, "", "make", writing=True):
+            os.makedirs(self._root, exist_ok=True)
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield files whose key begins with ``prefix``, in the byte order of their keys."""
+        if not os.path.isdir(self._root):
+            with self._metrics.call():
+                raise missing_root(self._root)
+        files = walk(self._root, prefix)
+        page: list[ObjectInfo] = []
+        while True:
+            with self._metrics.call(), os_errors(self._root, prefix, "list"):
+                page = [info for _, info in zip(range(_PAGE), files, strict=False)]
+            yield from page
+            if len(page) < _PAGE:
+                return
+
+    def stat(self, key: str) -> ObjectInfo:
+        """Describe one file."""
+        with self._metrics.call(), self._open(key) as descriptor:
+            return describe(key, os.fstat(descriptor))
+
+    def read(self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None) -> bytes:
+        """Read a byte range; beyond the end lies nothing."""
+        check_range(offset, length)
+        with self._metrics.call() as call, self._open(key, etag) as descriptor:
+            data = _read(descriptor, offset, length)
+            call.bytes_read = len(data)
+            return data
+
+    def read_ranges(
+        self, key: str, ranges: Sequence[tuple[int, int]], *, etag: str | None = None
+    ) -> builtins.list[bytes]:
+        """Read several ``(offset, length)`` ranges, in the order asked."""
+        for offset, length in ranges:
+            check_range(offset, length)
+        with self._metrics.call() as call, self._open(key, etag) as descriptor:
+            found = [_read(descriptor, offset, length) for offset, length in ranges]
+            call.bytes_read = sum(map(len, found))
+            return found
+
+    def stream(self, key: str, *, chunk_size: int = 1 << 20, etag: str | None = None) -> Iterator[bytes]:
+        """Read a file in chunks; one that changes meanwhile raises ``ObjectChanged``."""
+        with self._metrics.call() as call, self._open(key, etag) as descriptor:
+            begun = etag or describe(key, os.fstat(descriptor)).etag
+            offset = 0
+            while chunk := _read(descriptor, offset, chunk_size):
+                offset += len(chunk)
+                call.bytes_read = offset
+                with call.idle():
+                    yield chunk
+            self._check_etag(key, descriptor, begun)
+
+    def put(self, key: str, body: bytes | memoryview | BinaryIO) -> ObjectInfo:
+        """Write a file atomically, with the folders above it."""
+        check_key(self.uri, key, as_path=True)
+        if any(part.startswith(TEMPORARY) for part in key.split("/")):
+            raise key_error(self.uri, key, f"names that begin with {TEMPORARY} are temporary files")
+        with self._metrics.call() as call, os_errors(self._root, key, "put", writing=True):
+            os.makedirs(self._root, exist_ok=True)
+            path = self._resolve_parent(key)
+            info = _write(path, key, body)
+            call.bytes_written = info.size
+            return info
+
+    def delete(self, key: str) -> None:
+        """Delete a file; a missing one is no error."""
+        check_key(self.uri, key, as_path=True)
+        with self._metrics.call():
+            if not os.path.isdir(self._root):
+                raise missing_root(self._root)
+            with (
+                os_errors(self._root, key, "delete"),
+                suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError),
+            ):
+                os.unlink(self._resolve_parent(key, make=False))
+
+    @contextmanager
+    def _open(self, key: str, etag: str | None = None) -> Iterator[int]:
+        """Open for reading; the ETag is compared before and, as files are also written in place, after the block."""
+        check_key(self.uri, key, as_path=True)
+        with os_errors(self._root, key, "read"):
+            path = os.path.join(self._root, key)
+            self._check_within(key, path)
+            # Without O_NONBLOCK a FIFO in the folder would block for ever.
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                _refuse_odd_files(descriptor)
+                self._check_etag(key, descriptor, etag)
+                yield descriptor
+                self._check_etag(key, descriptor, etag)
+            finally:
+                os.close(descriptor)
+
+    def _check_etag(self, key: str, descriptor: int, etag: str | None) -> None:
+        if etag is None:
+            return
+        found = describe(key, os.fstat(descriptor)).etag
+        if found != etag:
+            uri = f"{self.uri.rstrip('/')}/{key}"
+            message = f"{uri} changed: its ETag is {found}, not {etag}; read it anew"
+            raise ObjectChanged(message, uri=uri, expected=etag, found=found)
+
+    def _check_within(self, key: str, path: str) -> None:
+        if not within(os.path.realpath(self._root), os.path.realpath(path)):
+            message = f"{self.uri}/{key} is a link that leads out of {self._root}; put the file itself there"
+            raise AccessDenied(message, bucket=self.uri, action="follow a link", uri=f"{self.uri}/{key}")
+
+    def _resolve_parent(self, key: str, *, make: bool = True) -> str:
+        """Return the path to write; the last part may be a link, which is then replaced or deleted itself."""
+        path = os.path.join(self._root, key)
+        parent = os.path.dirname(path)
+        self._check_within(key, parent)
+        if make:
+            os.makedirs(parent, exist_ok=True)
+        return path
+
+
+def _refuse_odd_files(descriptor: int) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise IsADirectoryError(errno.EISDIR, "not a regular file")
+
+
+def _read(descriptor: int, offset: int, length: int | None) -> bytes:
+    """Read like ``pread``, but all of it: one call gives at most 2 GiB."""
+    size = os.fstat(descriptor).st_size
+    left = max(0, size - offset) if length is None else min(length, max(0, size - offset))
+    pieces: list[bytes] = []
+    while left > 0:
+        piece = os.pread(descriptor, min(left, _MOST_AT_ONCE), offset)
+        if not piece:
+            break
+        pieces.append(piece)
+        offset += len(piece)
+        left -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _write(path: str, key: str, body: bytes | memoryview | BinaryIO) -> ObjectInfo:
+    folder = os.path.dirname(path)
+    temporary = os.path.join(folder, temporary_name())
+    # Mode 0666 less the umask, as any program would make the file; mkstemp's 0600 would shut other users out.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            if isinstance(body, bytes | bytearray | memoryview):
+                _write_all(descriptor, memoryview(body).cast("B"))
+            else:
+                while chunk := body.read(_COPY_CHUNK):
+                    _write_all(descriptor, memoryview(chunk))
+            os.fsync(descriptor)
+            info = describe(key, os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(folder)
+    return info
+
+
+def _write_all(descriptor: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(descriptor, data[:_MOST_AT_ONCE]) :]
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the new name outlive a power cut; some file systems cannot, and the file's content is safe anyway."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
