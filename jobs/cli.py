@@ -6,11 +6,11 @@ Importing this module loads the standard library only; a command's own imports c
 from __future__ import annotations
 
 import difflib
-import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from shared._guard import printing
 from shared.errors import EXIT_OK, EXIT_USAGE
 from shared.step import Step, Tool, execute, execute_tool
 
@@ -78,11 +78,8 @@ def commands(group: str) -> tuple[Step, ...] | tuple[Tool, ...]:
 def main() -> None:
     """Entry point of the ``telecine`` script."""
     code = run(sys.argv[1:])
-    # Standard output may be a pipe that nobody reads any more; Python's own flush at exit would say so aloud.
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with printing():
+        pass
     raise SystemExit(code)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-__all__ = ["exit_code_of", "guarded", "load", "note_logs", "signals", "status_of"]
+__all__ = ["exit_code_of", "guarded", "load", "note_logs", "printing", "signals", "status_of"]
 
 _LOG: Final = logging.getLogger("telecine")
 
@@ -94,11 +94,6 @@ def guarded(body: Callable[[], int]) -> int:
     try:
         with signals():
             code = body()
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # `telecine … | head`: the reader has what it wanted. Python's own flush at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_OK if end.code is None else EXIT_USAGE
     except BaseException as error:  # noqa: BLE001 - the last place that can turn a bug into its exit code
@@ -120,6 +115,20 @@ def _tell(error: BaseException) -> None:
     else:
         shown = error if _LOG.isEnabledFor(logging.DEBUG) else None
         _LOG.error("%s", error.message, extra={"code": error.code, "data": error.data}, exc_info=shown)
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Let a reader of standard output go away (``telecine … | head``) without a word, and flush at the end.
+
+    Only printing stands inside: a broken pipe to a process of ours is a bug, and must not end here.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python's own flush at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

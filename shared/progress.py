@@ -100,7 +100,8 @@ class Progress:
         parts = [f"{self.done} of {self.total} {self.unit}"]
         parts += [f"{name} {value}" for name, value in self.counts.items() if value]
         seconds = self.seconds
-        if self.done and seconds > 0:
+        # A rate over less than a second says nothing.
+        if self.done and seconds >= 1:
             rate = self.done / seconds
             parts.append(f"{rate:.3g} {self.unit}/s")
             if self.done < self.total:

@@ -125,7 +125,8 @@ def execute_tool(tool: Tool, argv: Sequence[str]) -> int:
         _guard.note_logs()
         text = str(_guard.load(tool.call)(settings))
         if text:
-            sys.stdout.write(text.rstrip("\n") + "\n")
+            with _guard.printing():
+                sys.stdout.write(text.rstrip("\n") + "\n")
         return EXIT_OK
 
     return _guard.guarded(body)
@@ -145,6 +146,7 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
     run = _guard.load(step.run)
     started = datetime.now(UTC)
     stage_run: Any = None
+    report: Report | None = None
     try:
         with _stage(step, settings) as stage_run:
             stack.enter_context(logs.bind(run=stage_run.run_id, step=f"{step.pipeline} {step.name}", process=True))
@@ -155,7 +157,8 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
     except BaseException as error:
         if stage_run is not None:
             stage_run.progress.finish()
-        _write_failed(error, step, settings, getattr(stage_run, "run_id", settings.run_id or "none"), started)
+        run_id = stage_run.run_id if stage_run is not None else settings.run_id or "none"
+        _write_failed(error, report, step=step, settings=settings, run_id=run_id, started=started)
         raise
     code = graver(report.exit_code, stage_run.exit_code)
     places: dict[str, str] = {}
@@ -213,15 +216,19 @@ def _write(report: Report, settings: StepSettings) -> dict[str, str]:
     return write(report, folder, settings)
 
 
-def _write_failed(error: BaseException, step: Step, settings: StepSettings, run_id: str, started: datetime) -> None:
+def _write_failed(
+    error: BaseException, report: Report | None, *, step: Step, settings: StepSettings, run_id: str, started: datetime
+) -> None:
     """Write the report of a step that raised; what goes wrong here must not hide the error itself."""
     from shared.ledger.failure import Failure
     from shared.report import Report
 
-    status = _guard.status_of(error)
-    report = Report(status=status, exit_code=_guard.exit_code_of(error))
-    if not isinstance(error, Stopped):
-        report.failures = [Failure.of(f"{step.pipeline} {step.name}", error)]
+    # The step may have been done, and only its ledger not: then what it counted is kept.
+    report = report or Report()
+    report.status = _guard.status_of(error)
+    report.exit_code = _guard.exit_code_of(error)
+    if not isinstance(error, Stopped | KeyboardInterrupt):
+        report.failures = [Failure.of(f"{step.pipeline} {step.name}", error), *report.failures]
     _complete(report, step, settings, run_id, started)
     try:
         places = _write(report, settings)
@@ -236,8 +243,15 @@ def _show(step: Step, report: Report, places: dict[str, str]) -> None:
     """Print the step's view and where the report lies, on standard output."""
     from rich.console import Console
 
-    console = Console(highlight=False)
-    if step.view is not None:
-        _guard.load(step.view)(report, console)
-    if places:
-        console.print(f"report: {places['report.html']}", soft_wrap=True, markup=False)
+    class QuietConsole(Console):
+        """rich's own answer to a broken pipe is exit code 1; the step's own must stay."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    with _guard.printing():
+        console = QuietConsole(highlight=False)
+        if step.view is not None:
+            _guard.load(step.view)(report, console)
+        if places:
+            console.print(f"report: {places['report.html']}", soft_wrap=True, markup=False)

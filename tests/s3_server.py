@@ -61,6 +61,16 @@ class S3Server:
         client.close()
         return f"s3://{name}"
 
+    @staticmethod
+    def fill(bucket: str, objects: dict[str, bytes]) -> None:
+        """Put many objects at once, past HTTP: 0.1 ms each instead of 3."""
+        from moto.core import DEFAULT_ACCOUNT_ID
+        from moto.s3.models import s3_backends
+
+        backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        for key, body in objects.items():
+            backend.put_object(bucket, key, body)
+
 
 def fake_credentials(monkeypatch: pytest.MonkeyPatch, **env: str) -> None:
     """Leave nothing of the machine's own S3 settings in the environment, and set these."""

@@ -47,6 +47,8 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         terminalreporter.write_line(f"{report.nodeid}: {_reason(report)}")
     unexpected = _unexpected(terminalreporter)
     if unexpected and os.environ.get("CI"):
-        terminalreporter.write_line("in CI these skips are failures (tests/skips.py has the list of allowed ones):", red=True)
+        terminalreporter.write_line(
+            "in CI these skips are failures (tests/skips.py has the list of allowed ones):", red=True
+        )
         for line in unexpected:
             terminalreporter.write_line(f"  {line}", red=True)

@@ -1,7 +1,7 @@
 """Which sessions there are: the rows of the parts, held against the ``.pt`` files that lie in the bucket.
 
-The ``.pt`` is the truth: one that was deleted takes its session out of the manifest, one that was put there by hand comes
-in, one that was replaced is measured anew. Nothing is written here.
+The ``.pt`` is the truth: one that was deleted takes its session out of the manifest, one that was put there by hand
+comes in, one that was replaced is measured anew. Nothing is written here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import polars as pl
 
 from jobs.gamedata._part_schema import PART_SCHEMA
@@ -64,7 +63,7 @@ class Sessions:
         return len(self.rows) + len(self.errors)
 
 
-_ERROR_SCHEMA: Final = {
+_ERROR_SCHEMA: Final[dict[str, Any]] = {
     **dict.fromkeys(("s3_key", "video_id", "source_etag", "spec_digest"), pl.String),
     "warnings": pl.List(pl.String),
     **dict.fromkeys(("error", "error_traceback", "error_code", "error_stage"), pl.String),
@@ -87,21 +86,18 @@ def gather(store: ObjectStore, *, prefix: str = "", columns: Sequence[str] = ())
     rows = _frame(table, names)
     ok = (rows["outcome"] == "ok").to_numpy()
     stored = rows["stored"].to_numpy()
-    present = rows["pt_key"].is_in(list(listing)).to_numpy() if listing else np.zeros(len(rows), np.bool_)
     keep = ok & (~stored | good)
     claimed = set(rows.filter(pl.Series(good))["pt_key"].to_list())
     loose = [info for key, info in listing.items() if key not in claimed]
     failed = rows.filter(pl.Series(~ok))
     found, refused, same, unrecorded = _read_loose(store, loose, rows, prefix=prefix, names=names)
-    keep |= np.isin(np.arange(len(rows)), same)
+    if same:
+        keep[list(same)] = True
+        etags = rows["pt_etag"].to_numpy(writable=True)
+        etags[list(same)] = [same[position] for position in same]
+        rows = rows.with_columns(pl.Series("pt_etag", etags, dtype=pl.String))
     judged = set(found["s3_key"].to_list())
     kept = rows.filter(pl.Series(keep)).filter(~pl.col("s3_key").is_in(list(judged)))
-    kept = kept.with_columns(
-        pl.when(pl.col("stored"))
-        .then(pl.col("pt_key").replace_strict({key: info.etag for key, info in listing.items()}, default=None))
-        .otherwise(None)
-        .alias("pt_etag"),
-    )
     errors = pl.concat(
         [
             _extraction_errors(failed.filter(~pl.col("s3_key").is_in(list(judged)))),
@@ -109,7 +105,8 @@ def gather(store: ObjectStore, *, prefix: str = "", columns: Sequence[str] = ())
             refused.filter(~pl.col("s3_key").is_in([*failed["s3_key"], *kept["s3_key"]])),
         ]
     )
-    deleted = int((ok & stored & ~good & ~present).sum())
+    gone = rows.filter(pl.Series(ok & stored & ~good))["pt_key"].to_list()
+    deleted = sum(1 for key in gone if key not in listing)
     if deleted:
         _log.warning("%d sessions are left out: their .pt files are gone from %s", deleted, store.uri)
     whole = pl.concat([kept, found]).sort("s3_key")
@@ -135,23 +132,22 @@ def _extraction_errors(failed: pl.DataFrame) -> pl.DataFrame:
         "error_traceback",
         "error_code",
         pl.lit("extraction").alias("error_stage"),
-    ).cast(_ERROR_SCHEMA)  # type: ignore[arg-type]
+    ).cast(_ERROR_SCHEMA)
 
 
 def _read_loose(
     store: ObjectStore, loose: Sequence[ObjectInfo], rows: pl.DataFrame, *, prefix: str, names: Sequence[str]
-) -> tuple[pl.DataFrame, pl.DataFrame, list[int], int]:
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[int, str], int]:
     """Read the ``.pt`` files that no part speaks for: new rows, refusals, rows that hold after all, how many."""
     empty = _frame(PART_SCHEMA.empty_table(), names)
     if not loose:
-        return empty, pl.DataFrame(schema=_ERROR_SCHEMA), [], 0
-    recorded = rows.filter(pl.col("stored").fill_null(value=False))
-    index = rows.with_row_index("position").filter(pl.col("stored").fill_null(value=False))
-    positions = dict(zip(index["pt_key"].to_list(), index["position"].to_list(), strict=True))
+        return empty, pl.DataFrame(schema=_ERROR_SCHEMA), {}, 0
+    recorded = rows.with_row_index("position").filter(pl.col("stored").fill_null(value=False))
+    positions = dict(zip(recorded["pt_key"].to_list(), recorded["position"].to_list(), strict=True))
     digests = dict(zip(recorded["pt_key"].to_list(), recorded["pt_sha256"].to_list(), strict=True))
     fresh: list[Mapping[str, Any]] = []
     refused: list[Mapping[str, Any]] = []
-    same: list[int] = []
+    same: dict[int, str] = {}  # position -> the ETag that it has now
     unrecorded = 0
     seen = set(rows["s3_key"].to_list()) - set(rows.filter(pl.col("pt_key").is_in(list(positions)))["s3_key"].to_list())
     with ThreadPoolExecutor(_READERS) as pool:
@@ -160,7 +156,7 @@ def _read_loose(
                 continue
             unrecorded += 1
             if result == "same":
-                same.append(positions[info.key])
+                same[positions[info.key]] = info.etag
             elif isinstance(result, ItemError):
                 refused.append(_refusal(info.key, result))
             elif pt_key(result["s3_key"]) != info.key and result["s3_key"] in seen:

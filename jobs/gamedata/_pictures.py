@@ -25,17 +25,20 @@ def _average(values: npt.NDArray[np.float32], count: int, axis: int) -> npt.NDAr
     size = values.shape[axis]
     edges = np.arange(count + 1) * size // count
     if size < count:
-        return values.take(edges[:-1], axis=axis)
+        repeated: npt.NDArray[np.float32] = values.take(edges[:-1], axis=axis)
+        return repeated
     shape = [1] * values.ndim
     shape[axis] = count
     sums = np.add.reduceat(values, edges[:-1], axis=axis)
-    return (sums / np.diff(edges).reshape(shape)).astype(np.float32)
+    means: npt.NDArray[np.float32] = (sums / np.diff(edges).reshape(shape)).astype(np.float32)
+    return means
 
 
 def luma(rgb: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Weigh RGB by BT.601, which undoes what swscale does to the planes of SD video: (…, 3, H, W) -> (…, H, W)."""
     weights = np.array([0.299, 0.587, 0.114], np.float32).reshape(3, 1, 1)
-    return (rgb * weights).sum(axis=-3)
+    weighed: npt.NDArray[np.float32] = (rgb * weights).sum(axis=-3)
+    return weighed
 
 
 def png(rgb: npt.NDArray[np.uint8]) -> bytes:
@@ -62,7 +65,7 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8]:
     try:
         with av.open(str(path)) as container:
             for frame in container.decode(video=0):
-                return frame.to_ndarray(format="rgb24")
+                return frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
     except (av.FFmpegError, IndexError, OSError) as error:
         raise ValueError(f"{path} is no picture: {error}") from error
     raise ValueError(f"{path} is no picture: it has no frame")

@@ -34,7 +34,9 @@ def measure_frames(times: npt.NDArray[np.float64], frames: Sequence[npt.NDArray[
     """Measure RGB frames of a ``.pt`` file as extraction measures decoded ones: (D,), D of (3, H, W)."""
     from jobs.gamedata.statistics import measure, signatures
 
-    small = np.stack([shrink(frame, *STATISTICS_SHAPE) for frame in frames]) if frames else np.zeros((0, 3, 90, 160))
+    small = np.zeros((len(frames), 3, *STATISTICS_SHAPE), np.float32)
+    for place, frame in enumerate(frames):
+        small[place] = shrink(frame, *STATISTICS_SHAPE)
     grids = np.clip(np.rint(luma(small)), 0, 255).astype(np.uint8)
     thumbnails = np.clip(np.rint(small), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
     return measure(grids, signatures(thumbnails), times, np.zeros(len(times), np.bool_))

@@ -9,7 +9,7 @@ from jobs.gamedata._scenes_draw import Picture, flat, lut, paste
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Barred", "Cuts", "Lit", "Scene"]
+__all__ = ["Barred", "Cuts", "Lit", "Scene", "Turned"]
 
 
 class Scene(Protocol):
@@ -59,3 +59,19 @@ class Cuts:
     def __call__(self, time_s: float) -> Picture:
         """The picture at a time."""
         return next(scene for begin, scene in reversed(self._parts) if time_s >= begin)(time_s)
+
+
+class Turned:
+    """A scene on its side.
+
+    Args:
+        scene: the scene.
+        quarters: turns counterclockwise.
+    """
+
+    def __init__(self, scene: Scene, quarters: int) -> None:
+        self._scene, self._quarters = scene, quarters
+
+    def __call__(self, time_s: float) -> Picture:
+        """The picture at a time."""
+        return self._scene(time_s).turned(self._quarters)

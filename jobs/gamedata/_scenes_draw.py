@@ -24,7 +24,7 @@ _DIGITS: Final = "75557 26227 61247 61216 55711 74616 34757 71122 75757 75716"
 _GLYPHS: Final = {
     **dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", _LETTERS.split(), strict=True)),
     **dict(zip("0123456789", _DIGITS.split(), strict=True)),
-    **{" ": "00000", "-": "00700", ":": "02020", "/": "11244", ".": "00002", "%": "51245", "+": "02720"},
+    **dict(zip(" -:/.%+", ["00000", "00700", "02020", "11244", "00002", "51245", "02720"], strict=True)),
 }
 
 
@@ -47,6 +47,10 @@ class Picture:
     def copy(self) -> Picture:
         """A picture that may be drawn on."""
         return Picture(self.y.copy(), self.u.copy(), self.v.copy(), self.alpha)
+
+    def turned(self, quarters: int) -> Picture:
+        """The picture turned counterclockwise by quarters."""
+        return Picture(np.rot90(self.y, quarters), np.rot90(self.u, quarters), np.rot90(self.v, quarters))
 
     def packed(self) -> npt.NDArray[np.uint8]:
         """PyAV's yuv420p layout: shape (H * 3 / 2, W)."""
@@ -175,7 +179,7 @@ class Canvas:
         self.rgb = np.zeros((height, width, 3), np.uint8)
         self.alpha = np.zeros((height, width), np.bool_)
 
-    def box(self, x: int, y: int, width: int, height: int, colour: Colour, border: Colour | None = None) -> None:
+    def box(self, x: int, y: int, width: int, height: int, colour: Colour, *, border: Colour | None = None) -> None:
         """Fill a rectangle, with a border of two pixels where one is given."""
         self.rgb[max(y, 0) : y + height, max(x, 0) : x + width] = border or colour
         self.alpha[max(y, 0) : y + height, max(x, 0) : x + width] = True

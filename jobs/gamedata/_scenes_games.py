@@ -66,7 +66,8 @@ class Map:
         self._others = [
             (
                 figure(random, 3, colour_of(random)),
-                *(int(value) for value in random.integers(0, 768, 2)),
+                int(random.integers(768)),
+                int(random.integers(768)),
                 random.random(),
             )
             for _ in range(24)
@@ -200,7 +201,7 @@ class Race:
         canvas.box(8, 40, 18, 16, (22, 22, 24))
         canvas.box(70, 40, 18, 16, (22, 22, 24))
         canvas.box(2, 22, 92, 26, colour)
-        canvas.box(18, 4, 60, 20, (44, 56, 74), colour)
+        canvas.box(18, 4, 60, 20, (44, 56, 74), border=colour)
         canvas.box(6, 28, 16, 8, (250, 70, 50))
         canvas.box(74, 28, 16, 8, (250, 70, 50))
         canvas.text(38, 32, "T-17", WHITE, 1)

@@ -55,14 +55,14 @@ class Hud:
         width, height = self._size
         bars = Canvas((64 * unit, 20 * unit))
         for row, (share, colour) in enumerate(zip((health, 100 - health // 2), self._colours, strict=True)):
-            bars.box(0, row * 10 * unit, 64 * unit, 8 * unit, (26, 24, 28), (220, 214, 200))
+            bars.box(0, row * 10 * unit, 64 * unit, 8 * unit, (26, 24, 28), border=(220, 214, 200))
             bars.box(2, row * 10 * unit + 2, (64 * unit - 4) * share // 100, 8 * unit - 4, colour)
         points = Canvas((32 * unit, 8 * unit))
         points.text(0, unit, f"{score:06d}", WHITE, unit)
         slots = Canvas((len(self._items) * 16 * unit, 16 * unit))
         for number, colour in enumerate(self._items):
             border = (250, 214, 90) if number == chosen else (150, 146, 140)
-            slots.box(number * 16 * unit, 0, 16 * unit - 2, 16 * unit, (40, 38, 44), border)
+            slots.box(number * 16 * unit, 0, 16 * unit - 2, 16 * unit, (40, 38, 44), border=border)
             slots.disc(number * 16 * unit + 7 * unit, 8 * unit, 4 * unit, colour)
         middle = (width - slots.size[0]) // 2
         edge = 6 * unit

@@ -30,10 +30,17 @@ _PALETTES: Final = (
     _Palette((44, 22, 20), (78, 40, 34), (172, 116, 84), (240, 222, 196), (250, 120, 60)),
     _Palette((18, 36, 30), (30, 62, 52), (92, 156, 128), (214, 236, 222), (120, 232, 150)),
     _Palette((196, 188, 170), (226, 220, 204), (120, 104, 84), (64, 54, 44), (176, 52, 44)),
-    _Palette((12, 12, 14), (34, 34, 38), (120, 120, 128), (228, 228, 230), (74, 150, 240)),
+    _Palette((28, 28, 32), (50, 50, 56), (120, 120, 128), (228, 228, 230), (74, 150, 240)),
 )
 _TITLES: Final = ("IRON HARBOUR", "LAST LANTERN", "ORBITAL NINE", "RED MERIDIAN", "HOLLOW CROWN", "SALT AND STEEL")
 _ENTRIES: Final = ("CONTINUE", "NEW GAME", "LOAD GAME", "MULTIPLAYER", "OPTIONS", "CREDITS", "QUIT")
+_NEWS: Final = (
+    "PATCH 1.4 IS HERE",
+    "TWO NEW MAPS",
+    "SERVERS REST ON MONDAY",
+    "A SEASON ENDS SOON",
+    "FIXED: SAVED GAMES",
+)
 _SETTINGS: Final = ("RESOLUTION", "FULLSCREEN", "V-SYNC", "SHADOWS", "TEXTURES", "MASTER VOLUME", "MUSIC", "SUBTITLES")
 _VALUES: Final = ("1920 / 1080", "ON", "OFF", "HIGH", "ULTRA", "80%", "45%", "ON")
 _PAUSE: Final = ("RESUME", "SAVE", "LOAD", "OPTIONS", "QUIT TO TITLE")
@@ -49,8 +56,11 @@ def _backdrop(random: np.random.Generator, size: tuple[int, int], palette: _Pale
     return to_yuv(np.clip(rgb, 0, 255).astype(np.uint8))
 
 
-def _button(canvas: Canvas, x: int, y: int, width: int, words: str, palette: _Palette, unit: int, chosen: bool) -> None:
-    canvas.box(x, y, width, 13 * unit, palette.chosen if chosen else palette.panel, palette.edge)
+def _button(
+    canvas: Canvas, place: tuple[int, int, int], words: str, palette: _Palette, unit: int, *, chosen: bool
+) -> None:
+    x, y, width = place
+    canvas.box(x, y, width, 13 * unit, palette.chosen if chosen else palette.panel, border=palette.edge)
     canvas.text(x + 6 * unit, y + 4 * unit, words, palette.back if chosen else palette.text, unit)
 
 
@@ -66,13 +76,13 @@ def _main(canvas: Canvas, random: np.random.Generator, palette: _Palette, unit: 
     wide = 84 * unit
     x = 14 * unit if left else (width - wide) // 2
     for number, words in enumerate(_ENTRIES):
-        _button(canvas, x, (50 + 16 * number) * unit, wide, words, palette, unit, number == chosen)
+        _button(canvas, (x, (50 + 16 * number) * unit, wide), words, palette, unit, chosen=number == chosen)
     if left:
-        canvas.box(width - 122 * unit, 54 * unit, 108 * unit, 84 * unit, palette.panel, palette.edge)
+        canvas.box(width - 122 * unit, 54 * unit, 108 * unit, 84 * unit, palette.panel, border=palette.edge)
         canvas.text(width - 114 * unit, 60 * unit, "NEWS", palette.chosen, unit)
         for row in range(8):
-            words = "PATCH 1.4 BRINGS NEW MAPS AND MODES"[: 18 + int(random.integers(8))]
-            canvas.text(width - 114 * unit, (70 + 8 * row) * unit, words.rstrip(), palette.text, unit)
+            words = _NEWS[int(random.integers(len(_NEWS)))]
+            canvas.text(width - 114 * unit, (70 + 8 * row) * unit, words, palette.text, unit)
     canvas.text(4 * unit, height - 9 * unit, "VERSION 1.4.2", palette.edge, unit)
 
 
@@ -81,9 +91,9 @@ def _settings(canvas: Canvas, random: np.random.Generator, palette: _Palette, un
     canvas.text(14 * unit, 10 * unit, "SETTINGS", palette.text, 3 * unit)
     for number, words in enumerate(("VIDEO", "AUDIO", "CONTROLS", "GAME")):
         colour = palette.chosen if number == 0 else palette.panel
-        canvas.box((14 + 60 * number) * unit, 30 * unit, 56 * unit, 12 * unit, colour, palette.edge)
+        canvas.box((14 + 60 * number) * unit, 30 * unit, 56 * unit, 12 * unit, colour, border=palette.edge)
         canvas.text((20 + 60 * number) * unit, 34 * unit, words, palette.text, unit)
-    canvas.box(14 * unit, 46 * unit, width - 28 * unit, height - 68 * unit, palette.panel, palette.edge)
+    canvas.box(14 * unit, 46 * unit, width - 28 * unit, height - 68 * unit, palette.panel, border=palette.edge)
     for number, (name, value) in enumerate(zip(_SETTINGS, _VALUES, strict=True)):
         y = (52 + 13 * number) * unit
         if number == chosen:
@@ -101,29 +111,23 @@ def _pause(canvas: Canvas, random: np.random.Generator, palette: _Palette, unit:
     wide, high = 120 * unit, 112 * unit
     x = (width - wide) // 2 if random.integers(2) else 20 * unit
     y = (height - high) // 2
-    canvas.box(x, y, wide, high, palette.back, palette.edge)
+    canvas.box(x, y, wide, high, palette.back, border=palette.edge)
     canvas.text(x + 14 * unit, y + 8 * unit, "PAUSED", palette.text, 3 * unit)
     for number, words in enumerate(_PAUSE):
-        _button(
-            canvas,
-            x + 14 * unit,
-            y + (28 + 16 * number) * unit,
-            wide - 28 * unit,
-            words,
-            palette,
-            unit,
-            number == chosen,
-        )
+        place = (x + 14 * unit, y + (28 + 16 * number) * unit, wide - 28 * unit)
+        _button(canvas, place, words, palette, unit, chosen=number == chosen)
 
 
 def _inventory(canvas: Canvas, random: np.random.Generator, palette: _Palette, unit: int, chosen: int) -> None:
     width, height = canvas.size
-    canvas.box(10 * unit, 10 * unit, width - 20 * unit, height - 20 * unit, palette.back, palette.edge)
+    canvas.box(10 * unit, 10 * unit, width - 20 * unit, height - 20 * unit, palette.back, border=palette.edge)
     canvas.text(18 * unit, 16 * unit, "INVENTORY", palette.text, 2 * unit)
     canvas.text(width - 76 * unit, 18 * unit, "GOLD 1240", palette.chosen, unit)
     for number in range(24):
         x, y = (18 + 24 * (number % 6)) * unit, (34 + 24 * (number // 6)) * unit
-        canvas.box(x, y, 21 * unit, 21 * unit, palette.panel, palette.chosen if number == chosen else palette.edge)
+        canvas.box(
+            x, y, 21 * unit, 21 * unit, palette.panel, border=palette.chosen if number == chosen else palette.edge
+        )
         kind, red, green, blue = (int(value) for value in random.integers(70, 240, 4))
         if kind % 4 == 1:
             canvas.disc(x + 10 * unit, y + 10 * unit, 6 * unit, (red, green, blue))
@@ -131,7 +135,7 @@ def _inventory(canvas: Canvas, random: np.random.Generator, palette: _Palette, u
             canvas.box(x + 8 * unit, y + 4 * unit, (kind % 4) * 2 * unit, 13 * unit, (red, green, blue))
             canvas.box(x + 5 * unit, y + 13 * unit, 11 * unit, 2 * unit, (blue, green, red))
     x = 170 * unit
-    canvas.box(x, 34 * unit, width - x - 18 * unit, 93 * unit, palette.panel, palette.edge)
+    canvas.box(x, 34 * unit, width - x - 18 * unit, 93 * unit, palette.panel, border=palette.edge)
     canvas.text(x + 8 * unit, 42 * unit, _ITEMS[chosen % len(_ITEMS)], palette.chosen, 2 * unit)
     for row, words in enumerate(
         ("DAMAGE   24 - 31", "WEIGHT   3.5", "VALUE    180", "", "A BLADE FOR LONG ROADS", "AND SHORT TALKS.")

@@ -6,6 +6,7 @@ settings that it sees, so another version finds nothing there. Failures are not 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -16,14 +17,20 @@ from typing import TYPE_CHECKING, Any, Final
 from shared.errors import ObjectMissing, TelecineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from jobs.gamedata.checks.load import CheckFile
-    from jobs.gamedata.checks.registry import Check
+    from jobs.gamedata.compute import Pool
+    from jobs.gamedata.menu_model import MenuModel
+    from jobs.gamedata.model import ExtractedData
     from jobs.gamedata.settings import ManifestSettings
+    from shared.progress import Progress
     from shared.storage import ObjectStore
 
-__all__ = ["CHECKS", "MENU_MODEL", "FrameResults", "FrameTask", "Work", "digest_of", "evaluate", "run_frames"]
+    Batch = tuple["FrameTask", ...]
+    Rows = list[dict[str, Any]]
+
+__all__ = ["CHECKS", "MENU_MODEL", "FrameResults", "FrameRunner", "FrameTask", "Work", "digest_of", "run_frames"]
 
 CHECKS: Final = "_checks/"
 MENU_MODEL: Final = "menu_model"
@@ -31,6 +38,8 @@ MENU_MODEL: Final = "menu_model"
 _VERSION: Final = 1
 # What a check can see of the settings; places, logs and workers do not change a result.
 _SEEN: Final = ("dark_luma", "dark_share", "menu_threshold")
+# Files a worker takes at a time, and so results a part: what a kill loses.
+_BATCH: Final = 32
 _log = logging.getLogger(__name__)
 
 
@@ -69,7 +78,7 @@ class FrameResults:
     errors: dict[str, dict[tuple[str, str], tuple[str, str]]] = field(default_factory=dict)
 
     def take(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add rows of :func:`evaluate`."""
+        """Add rows of :class:`FrameRunner`."""
         for row in rows:
             identity = (row["pt_key"], row["etag"])
             if row["error"] is None:
@@ -122,37 +131,69 @@ def commit(store: ObjectStore, digest: str, rows: Sequence[Mapping[str, Any]]) -
     store.put(f"{CHECKS}{digest}/{name}.parquet", stream.getbuffer())
 
 
-def evaluate(work: Work, tasks: Sequence[FrameTask], wanted: Mapping[str, frozenset[str]]) -> list[dict[str, Any]]:
-    """Run checks over some ``.pt`` files, commit what they gave, and return it; runs in a Ray worker.
+class FrameRunner:
+    """Runs checks over ``.pt`` files, in the process of a worker.
 
     Args:
         work: what to run.
-        tasks: the files.
         wanted: check -> ``pt_key`` of the files that it has no result for.
-
-    Returns:
-        Rows of ``check, pt_key, etag, value`` (JSON), ``error, traceback`` (None where it gave a value).
     """
-    from jobs.gamedata.checks.load import load_checks
 
-    store = _open(work)
-    registry = load_checks(work.files)
-    checks = [check for check in registry if check.name in work.digests]
-    model = None
-    rows: list[dict[str, Any]] = []
-    if MENU_MODEL in work.digests:
-        from jobs.gamedata.menu_model import MenuModel
+    def __init__(self, work: Work, wanted: Mapping[str, frozenset[str]]) -> None:
+        from jobs.gamedata.checks.load import load_checks
 
-        model = MenuModel.of(work.settings)
-    for task in tasks:
-        named = [check for check in checks if task.pt_key in wanted.get(check.name, ())]
-        scored = model is not None and task.pt_key in wanted.get(MENU_MODEL, ())
-        rows += _one(store, task, named, model if scored else None, work.settings)
-    for name, digest in work.digests.items():
-        good = [row for row in rows if row["check"] == name and row["error"] is None]
-        if good:
-            commit(store, digest, good)
-    return rows
+        self._work, self._wanted = work, wanted
+        self._store = _open(work)
+        self._checks = [check for check in load_checks(work.files) if check.name in work.digests]
+        self._model: MenuModel | None = None
+        if MENU_MODEL in work.digests:
+            from jobs.gamedata.menu_model import MenuModel
+
+            self._model = MenuModel.of(work.settings)
+
+    def run(self, tasks: Sequence[FrameTask], /) -> list[dict[str, Any]]:
+        """Run the checks, commit what they gave, and return it.
+
+        Returns:
+            Rows of ``check, pt_key, etag, value`` (JSON), ``error, traceback`` (None where it gave a value).
+        """
+        rows = [row for task in tasks for row in self._one(task)]
+        for name, digest in self._work.digests.items():
+            good = [row for row in rows if row["check"] == name and row["error"] is None]
+            if good:
+                commit(self._store, digest, good)
+        return rows
+
+    def _one(self, task: FrameTask) -> list[dict[str, Any]]:
+        from jobs.gamedata.checks.run import CheckError, call
+        from jobs.gamedata.pt import loads
+
+        settings = self._work.settings
+        calls: dict[str, Callable[[ExtractedData], dict[str, Any]]] = {
+            check.name: functools.partial(call, check, settings=settings) for check in self._checks
+        }
+        if self._model is not None:
+            calls[MENU_MODEL] = self._model.columns
+        calls = {name: function for name, function in calls.items() if task.pt_key in self._wanted.get(name, ())}
+        try:
+            data = loads(self._store.read(task.pt_key, etag=task.etag), name=task.pt_key)
+        except TelecineError as error:
+            return [_row(name, task, error=error.message) for name in calls]
+        rows = []
+        for name, function in calls.items():
+            try:
+                rows.append(_row(name, task, value=json.dumps(function(data))))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a researcher's code: its row says what it raised
+                failed = CheckError.of(name, error)
+                rows.append(_row(name, task, error=failed.message, traceback=failed.traceback))
+        return rows
+
+
+def _row(
+    name: str, task: FrameTask, *, value: str | None = None, error: str | None = None, traceback: str = ""
+) -> dict[str, Any]:
+    identity = {"check": name, "pt_key": task.pt_key, "etag": task.etag}
+    return {**identity, "value": value, "error": error, "traceback": traceback}
 
 
 def _open(work: Work) -> ObjectStore:
@@ -164,44 +205,26 @@ def _open(work: Work) -> ObjectStore:
     return store
 
 
-def _one(
-    store: ObjectStore, task: FrameTask, checks: Sequence[Check], model: Any, settings: ManifestSettings
-) -> list[dict[str, Any]]:
-    from jobs.gamedata.checks.run import CheckError, call
-    from jobs.gamedata.pt import loads
+def run_frames(
+    store: ObjectStore,
+    work: Work,
+    tasks: Sequence[FrameTask],
+    progress: Progress,
+    *,
+    pool: Callable[..., Pool[Batch, Rows]] | None = None,
+) -> FrameResults:
+    """Give every check its result for every file: what is remembered, and the rest from Ray workers.
 
-    names = [check.name for check in checks] + ([MENU_MODEL] if model else [])
-    base = {"pt_key": task.pt_key, "etag": task.etag, "value": None, "error": None, "traceback": None}
-    try:
-        data = loads(store.read(task.pt_key, etag=task.etag), name=task.pt_key)
-    except TelecineError as error:
-        return [{**base, "check": name, "error": error.message, "traceback": ""} for name in names]
-    rows = []
-    for check in checks:
-        row = {**base, "check": check.name}
-        try:
-            row["value"] = json.dumps(call(check, data, settings))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a researcher's code: its row says what it raised
-            failed = CheckError.of(check.name, error)
-            row |= {"error": failed.message, "traceback": failed.traceback}
-        rows.append(row)
-    if model:
-        row = {**base, "check": MENU_MODEL}
-        try:
-            row["value"] = json.dumps({"model_menu_percent": model.share(data)})
-        except (RuntimeError, ValueError) as error:
-            failed = CheckError.of(MENU_MODEL, error)
-            row |= {"error": failed.message, "traceback": failed.traceback}
-        rows.append(row)
-    return rows
+    Args:
+        store: the manifest bucket.
+        work: what to run.
+        tasks: the files that are there.
+        progress: counts files.
+        pool: stands in for :class:`~jobs.gamedata.compute.LocalRay`.
+    """
+    from jobs.gamedata.compute import LocalRay, worker_count
 
-
-def run_frames(store: ObjectStore, work: Work, tasks: Sequence[FrameTask], progress: Any) -> FrameResults:
-    """Give every check its result for every file: what is remembered, and the rest from Ray workers."""
     found = remembered(store, work.digests)
-    present = {(task.pt_key, task.etag) for task in tasks}
-    for name, values in found.values.items():
-        found.values[name] = {identity: value for identity, value in values.items() if identity in present}
     wanted = {
         name: frozenset(task.pt_key for task in tasks if (task.pt_key, task.etag) not in found.values[name])
         for name in work.digests
@@ -209,11 +232,28 @@ def run_frames(store: ObjectStore, work: Work, tasks: Sequence[FrameTask], progr
     pending = [task for task in tasks if any(task.pt_key in keys for keys in wanted.values())]
     if not pending:
         return found
+    workers = worker_count(work.settings.workers, len(pending))
+    size = max(1, min(_BATCH, -(-len(pending) // (4 * workers))))
     progress.start(len(pending), ".pt files")
     try:
-        for rows, size in _on_ray(work, _batches(pending, work), wanted):
-            found.take(rows)
-            progress.advance(size)
+        with (pool or LocalRay)(functools.partial(FrameRunner, work, wanted), workers=workers) as running:
+            for start in range(0, len(pending), size):
+                running.submit(tuple(pending[start : start + size]))
+            for outcome in running:
+                if outcome.result is not None:
+                    found.take(outcome.result)
+                elif len(outcome.work) > 1:  # one of them ended the process: each by itself
+                    for task in outcome.work:
+                        running.submit((task,))
+                    continue
+                else:
+                    found.take(_died(outcome.work[0], wanted, outcome.died))
+                progress.advance(len(outcome.work))
     finally:
         progress.finish()
     return found
+
+
+def _died(task: FrameTask, wanted: Mapping[str, frozenset[str]], died: str | None) -> list[dict[str, Any]]:
+    names = [name for name, keys in wanted.items() if task.pt_key in keys]
+    return [_row(name, task, error=f"{name}: the worker process died ({died})") for name in names]

@@ -111,7 +111,7 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
 
         count = table["frame_time_s"].list.len().fill_null(0).cast(pl.Int64).to_numpy()
         table = table.with_columns(references.menu_like(table["frame_signature"], count))
-    results = _frames(store, settings, stage_run, files, registry, table)
+    results = _frames(store, settings, stage_run, files, registry=registry, table=table)
     if results is not None:
         table = _with_model(table, results)
         clock.lap("frame_checks")
@@ -183,6 +183,7 @@ def _frames(
     settings: ManifestSettings,
     stage_run: StageRun,
     files: tuple[CheckFile, ...],
+    *,
     registry: Registry,
     table: pl.DataFrame,
 ) -> FrameResults | None:

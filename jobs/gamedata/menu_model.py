@@ -90,12 +90,12 @@ class MenuModel:
     def of(cls, settings: ManifestSettings) -> MenuModel:
         """Load the program that the settings name; once a process."""
         assert settings.menu_model is not None
-        return _loaded(cls, read_model(settings.menu_model, settings), settings.menu_model, settings.device)
+        return _loaded(read_model(settings.menu_model, settings), settings.menu_model, settings.device)
 
     def _input(self, program: Any) -> tuple[int | None, tuple[int, int] | None, Any]:
         names = program.graph_signature.user_inputs
         nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
-        shape = nodes[names[0]].meta["val"].shape if len(names) == 1 and names[0] in nodes else ()
+        shape: tuple[Any, ...] = nodes[names[0]].meta["val"].shape if len(names) == 1 and names[0] in nodes else ()
         channels = shape[1] if len(shape) == _RANK else None
         if channels != 3:  # noqa: PLR2004
             raise UsageError(f"--menu-model {self.name}: it takes {len(names)} inputs of {tuple(shape)}; {_CONTRACT}")
@@ -136,6 +136,10 @@ class MenuModel:
             raise ValueError(f"--menu-model {self.name} gives values outside 0 to 1; {_CONTRACT}")
         return scores
 
+    def columns(self, data: ExtractedData) -> dict[str, Any]:
+        """Return ``model_menu_percent``, as a frames check returns its columns."""
+        return {"model_menu_percent": self.share(data)}
+
     def share(self, data: ExtractedData) -> float | None:
         """Return the share of a session's time that shows menus; None without frames."""
         import polars as pl
@@ -154,8 +158,8 @@ class MenuModel:
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(kind: type[MenuModel], body: bytes, name: str, device: str) -> MenuModel:
-    return kind(body, name, device)
+def _loaded(body: bytes, name: str, device: str) -> MenuModel:
+    return MenuModel(body, name, device)
 
 
 def _device(torch: Any, device: str) -> str:

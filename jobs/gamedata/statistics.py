@@ -92,7 +92,8 @@ def signatures(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     rows, columns, channels = SIGNATURE_SHAPE
     high, wide = STATISTICS_SHAPE[0] // rows, STATISTICS_SHAPE[1] // columns
     blocks = thumbnails.reshape(-1, rows, high, columns, wide, channels).sum(axis=(2, 4), dtype=np.uint32)
-    return ((blocks + high * wide // 2) // (high * wide)).astype(np.uint8)
+    rounded: npt.NDArray[np.uint8] = ((blocks + high * wide // 2) // (high * wide)).astype(np.uint8)
+    return rounded
 
 
 def _backend(device: str, luma: npt.NDArray[np.uint8]) -> tuple[Any, Any]:

@@ -33,17 +33,19 @@ _MAX_EXTENSIONS_PER_MEMBER: Final = 8
 # A session has three members, an old one some dozens.
 _MAX_MEMBERS: Final = 10_000
 
+_SIGN: Final = 127
+_EXTENSION_TYPES: Final = (b"x", b"X", b"g", b"L", b"K")
 _FILE_TYPES: Final = b"\x000" + b"7"
 # Links, devices, directories, FIFOs: no data follows, whatever their size field says.
 _EMPTY_TYPES: Final = b"123456"
 # Keywords of POSIX; vendors' own are upper case with a dot, such as SCHILY.xattr.user.x or LIBARCHIVE.creationtime.
 _KEYWORDS: Final = frozenset(
-    ("atime", "charset", "comment", "ctime", "gid", "gname", "hdrcharset", "linkpath", "mtime", "path", "size", "uid")
-    + ("uname",)
+    {"atime", "charset", "comment", "ctime", "gid", "gname", "hdrcharset", "linkpath", "mtime", "path", "size"}
+    | {"uid", "uname"}
 )
 _VENDOR: Final = re.compile(r"[A-Z][A-Z0-9_]*\..+", re.DOTALL)
 _SPARSE: Final = ("GNU.sparse.", "SCHILY.realsize", "SUN.holesdata")
-_DIGITS: Final = re.compile(r"[0-9]{1,19}")
+_DIGITS: Final = re.compile(rb"[0-9]{1,19}")
 
 _MAGIC: Final = {
     b"\x1f\x8b": "gzip",
@@ -110,43 +112,30 @@ def read_members(source: RangeSource) -> list[Member]:
     headers = Buffered(source, block=_READ_AHEAD, max_blocks=4)
     members: list[Member] = []
     extensions = _Extensions()
-    offset = entries = 0
-    while offset < source.size:
+    offset = 0
+    for _ in range(_MAX_MEMBERS):
         block = headers.read(offset, _BLOCK)
-        if len(block) < _BLOCK:
-            raise item_error("tar_truncated", f"the TAR ends within a header at byte {offset} of {source.size}")
         if not any(block):
             break
-        entries += 1
-        if entries > _MAX_MEMBERS:
-            raise item_error("tar_unsafe", f"more than {_MAX_MEMBERS} entries; a session has three")
-        _check(block, offset)
-        kind = block[156:157]
-        size = _number(block[124:136], "size", offset)
+        kind, size = _check(block, offset)
         begin = offset + _BLOCK
-        if kind in (b"x", b"X", b"g", b"L", b"K"):
-            body = _extension(headers, begin, size)
-            extensions.add(kind, body, offset)
-            offset = begin + _padded(size)
-            continue
-        if kind == b"S":
-            raise item_error("tar_unsafe", f"a sparse member at byte {offset}; sessions are stored whole")
-        name = extensions.name if extensions.name is not None else _name(block)
-        size = size if extensions.size is None else extensions.size
-        extensions = _Extensions()
-        if kind in _EMPTY_TYPES:
-            size = 0
-        if begin + size > source.size:
-            raise item_error(
-                "tar_truncated",
-                f"'{name}' takes bytes {begin} to {begin + size}, and the object has {source.size}",
-                member=name,
-            )
-        if kind in _FILE_TYPES and not name.endswith("/"):
-            members.append(Member(name, begin, size))
-        offset = begin + _padded(size)
+        if kind in _EXTENSION_TYPES:
+            extensions.add(kind, _extension(headers, begin, size), offset)
+        else:
+            member, extensions = extensions.member(block, begin, size), _Extensions()
+            size = 0 if kind in _EMPTY_TYPES else member.size
+            if begin + size > source.size:
+                raise item_error(
+                    "tar_truncated",
+                    f"'{member.name[:200]}' takes bytes {begin} to {begin + size}, and the object has {source.size}",
+                )
+            if kind in _FILE_TYPES and not member.name.endswith("/"):
+                members.append(member)
+        offset = min(begin + -(-size // _BLOCK) * _BLOCK, source.size)
+    else:
+        raise item_error("tar_unsafe", f"more than {_MAX_MEMBERS} headers; a session has some six")
     if extensions.count:
-        raise item_error("tar_truncated", f"the TAR ends after an extended header, at byte {min(offset, source.size)}")
+        raise item_error("tar_truncated", f"the TAR ends after an extended header, at byte {offset}")
     if not members:
         raise item_error("tar_empty", "the TAR has no regular file; a session has a video and a metadata.json")
     return members
@@ -160,42 +149,55 @@ class _Extensions:
         self.size: int | None = None
         self.count = 0
 
+    def member(self, block: bytes, begin: int, size: int) -> Member:
+        """The entry of a header and of what stands before it."""
+        name = _name(block) if self.name is None else self.name
+        return Member(name, begin, size if self.size is None else self.size)
+
     def add(self, kind: bytes, body: bytes, offset: int) -> None:
+        """Take in one extended header."""
         self.count += 1
         if self.count > _MAX_EXTENSIONS_PER_MEMBER:
             raise item_error("tar_unsafe", f"more than {_MAX_EXTENSIONS_PER_MEMBER} extended headers in a row")
-        if kind == b"K":
-            return
         if kind == b"L":
             self.name = _text(body)
-            return
-        for key, value in _records(body, offset):
-            if key.startswith(_SPARSE):
-                raise item_error("tar_unsafe", f"a sparse member at byte {offset} ({key}); sessions are stored whole")
-            if key not in _KEYWORDS and not _VENDOR.fullmatch(key):
-                raise item_error("tar_unsafe", f"an extended header at byte {offset} has the unknown keyword {key!r}")
-            if key not in ("path", "size"):
-                continue
-            if kind == b"g":
-                raise item_error("tar_unsafe", f"a global header at byte {offset} gives all members one {key}")
-            if key == "path":
-                self.name = _text(value)
-                continue
-            digits = value.decode("ascii", "replace")
-            if not _DIGITS.fullmatch(digits):
-                raise item_error("tar_unsafe", f"an extended header at byte {offset} has the size {digits[:40]!r}")
-            self.size = int(digits)
+        elif kind != b"K":
+            for key, value in _records(body, offset):
+                self._set(key, value, offset, everywhere=kind == b"g")
+
+    def _set(self, key: str, value: bytes, offset: int, *, everywhere: bool) -> None:
+        if key.startswith(_SPARSE):
+            raise item_error("tar_unsafe", f"a sparse member at byte {offset} ({key}); sessions are stored whole")
+        if key not in _KEYWORDS and not _VENDOR.fullmatch(key):
+            raise item_error("tar_unsafe", f"an extended header at byte {offset} has the unknown keyword {key[:80]!r}")
+        if everywhere and key in ("path", "size"):
+            raise item_error("tar_unsafe", f"a global header at byte {offset} gives all members one {key}")
+        if key == "path":
+            self.name = _text(value)
+        elif key == "size":
+            if not _DIGITS.fullmatch(value):
+                raise item_error("tar_unsafe", f"an extended header at byte {offset} has the size {value[:40]!r}")
+            self.size = int(value)
 
 
-def _check(block: bytes, offset: int) -> None:
-    """Compare the checksum: the sum of all bytes with its own field as spaces; old writers summed signed bytes."""
+def _check(block: bytes, offset: int) -> tuple[bytes, int]:
+    """Type and size of a header whose checksum is right.
+
+    The checksum is the sum of all bytes with its own field as spaces; old writers summed signed bytes.
+    """
+    if len(block) < _BLOCK and offset:
+        raise item_error("tar_truncated", f"the TAR ends within the header at byte {offset}")
     rest = block[:148] + b" " * 8 + block[156:]
     unsigned = sum(rest)
-    signed = unsigned - 256 * sum(byte > 127 for byte in rest)  # noqa: PLR2004  the sign bit
-    if _octal(block[148:156]) not in (unsigned, signed):
+    signed = unsigned - 256 * sum(byte > _SIGN for byte in rest)
+    if len(block) < _BLOCK or _octal(block[148:156]) not in (unsigned, signed):
         kind = next((name for magic, name in _MAGIC.items() if block.startswith(magic)), None)
         found = f"{kind} data" if kind and offset == 0 else "a wrong checksum"
         raise item_error("tar_invalid", f"no TAR header at byte {offset}: {found}; valid is an uncompressed TAR")
+    kind = block[156:157]
+    if kind == b"S":
+        raise item_error("tar_unsafe", f"a sparse member at byte {offset}; sessions are stored whole")
+    return kind, _number(block[124:136], "size", offset)
 
 
 def _octal(field: bytes) -> int | None:
@@ -214,10 +216,6 @@ def _number(field: bytes, what: str, offset: int) -> int:
     if value is None:
         raise item_error("tar_invalid", f"the header at byte {offset} has the {what} {field!r}, which is no number")
     return value
-
-
-def _padded(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
 
 
 def _text(raw: bytes) -> str:
@@ -242,12 +240,15 @@ def _extension(headers: Buffered, begin: int, size: int) -> bytes:
     return body
 
 
+_RECORD: Final = re.compile(rb"([1-9][0-9]{0,5}) ([^=\n\0]+)=")
+
+
 def _records(body: bytes, offset: int) -> list[tuple[str, bytes]]:
     """Parse ``length keyword=value`` lines; the length counts the whole line."""
     records = []
     place = 0
     while place < len(body) and body[place]:
-        match = re.compile(rb"([1-9][0-9]{0,5}) ([^=\n\0]+)=").match(body, place)
+        match = _RECORD.match(body, place)
         end = place + int(match[1]) if match else 0
         if match is None or end > len(body) or end <= match.end() or body[end - 1 : end] != b"\n":
             raise item_error("tar_invalid", f"the extended header at byte {offset} has a broken record")

@@ -61,12 +61,8 @@ def show(report: Report, console: Console) -> None:
     left = report.counts.get("sessions", len(rows)) - min(len(rows), _ROWS)
     if left > 0:
         console.print(f"… and {left:,} more in {report.outputs.get('manifest', 'the manifest')}")
-    counts = report.counts
-    console.print(
-        f"{counts.get('sessions', 0):,} sessions, {counts.get('flagged', 0):,} flagged, {counts.get('errors', 0):,} errors"
-        f" -> {report.outputs.get('manifest', '')}",
-        soft_wrap=True,
-    )
+    counts = [f"{report.counts.get(name, 0):,} {name}" for name in ("sessions", "flagged", "errors")]
+    console.print(f"{', '.join(counts)} -> {report.outputs.get('manifest', '')}", soft_wrap=True, highlight=False)
 
 
 def _text(name: str, value: Any) -> str:

@@ -6,19 +6,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shared.database.check import check
-    from shared.database.engine import database_url, engine, translated
+    from shared.database.connection import database_url, engine, translated
     from shared.database.migrate import upgrade
+    from shared.database.problems import check
     from shared.database.settings import DatabaseSettings
 
 __all__ = ["DatabaseSettings", "check", "database_url", "engine", "translated", "upgrade"]
 
 _HOME = {
     "DatabaseSettings": "settings",
-    "check": "check",
-    "database_url": "engine",
-    "engine": "engine",
-    "translated": "engine",
+    "check": "problems",
+    "database_url": "connection",
+    "engine": "connection",
+    "translated": "connection",
     "upgrade": "migrate",
 }
 

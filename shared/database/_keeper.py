@@ -68,6 +68,8 @@ def main(arguments: list[str]) -> int:
     uid, gid, lock = (int(argument) for argument in arguments[3:6])
     command = arguments[6:]
     os.chdir("/")
+    if os.fork():
+        os._exit(0)
     root = os.geteuid() == 0
     with log.open("ab") as out:
         server = subprocess.Popen(  # noqa: S603 - the command comes from shared.database.embedded

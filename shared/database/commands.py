@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from shared.database import migrate
-from shared.database.check import check as find_problems
-from shared.database.engine import is_embedded, shown
+from shared.database._head import HEAD
+from shared.database.connection import is_embedded, shown
+from shared.database.problems import check as find_problems
 from shared.errors import DatabaseNotMigrated
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def check(settings: DatabaseSettings) -> str:
     problems = find_problems(settings)
     if problems:
         raise DatabaseNotMigrated("\n".join(str(problem) for problem in problems), problems=len(problems))
-    return f"The database serves: version {migrate.HEAD}, environment {settings.database_environment}."
+    return f"The database serves: version {HEAD}, environment {settings.database_environment}."
 
 
 def url(settings: DatabaseSettings) -> str:

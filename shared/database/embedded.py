@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["ensure", "keep", "release"]
 
 START_S: Final = 60.0
+AGAIN_S: Final = 6.0
 LOG_BYTES: Final = 1_000_000
 _OPTIONS: Final = {
     "listen_addresses": "",
@@ -113,29 +114,26 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _start(site: Site, options: dict[str, str]) -> None:
     """Start the server unless it runs, and wait until it answers. Called under the start lock."""
-    deadline = time.monotonic() + START_S
+    begun = time.monotonic()
+    launched = False
     while not _answers(site):
+        if time.monotonic() > begun + START_S:
+            raise _unreachable(site)
         try:
             lock = _lock(site.base / "server.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:  # it is starting, or what a killed keeper left is still ending
-            _pause(site, deadline)
+            time.sleep(0.02)
             continue
         try:
-            keeper = _launch(site, options, lock)
+            if launched:
+                # It ended at once. The shared memory of a server that was killed is free within seconds: once more.
+                if time.monotonic() > begun + AGAIN_S:
+                    raise _unreachable(site)
+                time.sleep(0.5)
+            _launch(site, options, lock)
+            launched = True
         finally:
             os.close(lock)  # the keeper and the server hold it now
-        while not _answers(site):
-            if keeper.poll() is not None and time.monotonic() < deadline - START_S + 10:
-                break  # the shared memory of a killed server is freed within seconds: once more
-            if keeper.poll() is not None:
-                raise _unreachable(site)
-            _pause(site, deadline)
-
-
-def _pause(site: Site, deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise _unreachable(site)
-    time.sleep(0.02)
 
 
 def _unreachable(site: Site) -> DatabaseUnreachable:
@@ -149,7 +147,7 @@ def _unreachable(site: Site) -> DatabaseUnreachable:
     )
 
 
-def _launch(site: Site, options: dict[str, str], lock: int) -> subprocess.Popen[bytes]:
+def _launch(site: Site, options: dict[str, str], lock: int) -> None:
     if site.run.parent != site.base:
         with suppress(FileExistsError):
             site.run.mkdir(0o700)
@@ -162,7 +160,8 @@ def _launch(site: Site, options: dict[str, str], lock: int) -> subprocess.Popen[
         site.log.unlink()
     merged = {**_OPTIONS, **options, "unix_socket_directories": str(site.run)}
     settings = [part for name, value in merged.items() for part in ("-c", f"{name}={value}")]
-    return subprocess.Popen(  # noqa: S603 - our own script and a server that was probed
+    # The keeper forks and the process that is started here ends at once: none remains a child of this one.
+    subprocess.run(  # noqa: S603 - our own script and a server that was probed
         [
             *(sys.executable, "-I", "-S", str(Path(__file__).with_name("_keeper.py"))),
             *(str(site.base / "users.lock"), str(site.base / "keep_until"), str(site.log)),
@@ -175,6 +174,8 @@ def _launch(site: Site, options: dict[str, str], lock: int) -> subprocess.Popen[
         pass_fds=(lock,),
         cwd="/",
         start_new_session=True,  # a Ctrl-C in the terminal is for the command alone
+        check=True,
+        timeout=START_S,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.database._head import HEAD, SCHEMA
 from shared.database._state import demand_environment, demand_server, named, refuse_newer, scalar, version
-from shared.database.engine import engine, is_embedded, translated
+from shared.database.connection import engine, is_embedded, translated
 from shared.errors import ConfigurationError, DatabaseNotMigrated
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
-from shared.database.engine import engine, translated
+from shared.database.connection import engine, translated
 from shared.errors import ConfigurationError, TelecineError, TransientError
 from shared.ledger import store
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, text
 from sqlalchemy.types import Text
 
-from shared.database.engine import translated
+from shared.database.connection import translated
 from shared.database.migrate import ready
 from shared.errors import ConfigurationError, DataError
 from shared.ledger import store

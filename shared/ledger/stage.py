@@ -11,7 +11,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from shared.database.engine import engine, translated
+from shared.database.connection import engine, translated
 from shared.errors import EXIT_OK, EXIT_TRANSIENT, Stopped, TransientError
 from shared.ledger import store
 from shared.ledger.details import MAX_ERRORS, Outcome, error_details, of_exception, of_report

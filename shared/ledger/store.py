@@ -44,8 +44,8 @@ _BEFORE: Final = text("""
     FROM pipeline.run_stages WHERE run_id = :run_id AND stage = :stage FOR UPDATE
 """)
 _OPEN_STAGE: Final = text("""
-    INSERT INTO pipeline.run_stages (run_id, stage, stage_order, pipeline, status, parameters, version, host, input_hash,
-        started_at, heartbeat_at)
+    INSERT INTO pipeline.run_stages (run_id, stage, stage_order, pipeline, status, parameters, version, host,
+        input_hash, started_at, heartbeat_at)
     VALUES (:run_id, :stage, :order, :pipeline, 'running', CAST(:parameters AS jsonb), :version, :host, :input_hash,
         clock_timestamp(), clock_timestamp())
     ON CONFLICT (run_id, stage) DO UPDATE SET attempt = run_stages.attempt + 1, status = 'running',
@@ -120,7 +120,8 @@ _ERRORS: Final = text("""
     INSERT INTO pipeline.item_errors (run_id, stage, item, code, retryable, attempt, input_hash, message, details, at)
     SELECT :run_id, :stage, item, code, retryable, attempt, input_hash, message, CAST(details AS jsonb), at
     FROM unnest(CAST(:items AS text[]), CAST(:codes AS text[]), CAST(:retryable AS boolean[]),
-        CAST(:attempts AS integer[]), CAST(:hashes AS text[]), CAST(:messages AS text[]), CAST(:details AS text[]), CAST(:times AS timestamptz[]))
+        CAST(:attempts AS integer[]), CAST(:hashes AS text[]), CAST(:messages AS text[]),
+        CAST(:details AS text[]), CAST(:times AS timestamptz[]))
         AS t (item, code, retryable, attempt, input_hash, message, details, at)
     ON CONFLICT (run_id, stage, item, code) DO UPDATE SET retryable = excluded.retryable, attempt = excluded.attempt,
         input_hash = excluded.input_hash, message = excluded.message, details = excluded.details, at = excluded.at

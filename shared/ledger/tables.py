@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, ForeignKey, Integer, MetaData, SmallInteger, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 __all__ = ["STATUSES", "environment", "item_errors", "metadata", "run_stages", "runs"]
@@ -77,4 +89,7 @@ item_errors = Table(
     Column("message", Text, nullable=False),
     Column("details", JSONB, nullable=False),
     Column("at", _TIME, nullable=False),
+    ForeignKeyConstraint(
+        ["run_id", "stage"], ["pipeline.run_stages.run_id", "pipeline.run_stages.stage"], ondelete="CASCADE"
+    ),
 )

@@ -18,6 +18,7 @@ from shared.scrub import scrub
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
     from shared.report.model import Report
 
@@ -62,6 +63,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(
+        breakable=_breakable,
         cell=_cell,
         chart=chart,
         data_uri=_data_uri,
@@ -98,6 +100,13 @@ def _cell(value: Any) -> str:
     if _is_number(value):
         return number(value)
     return scrub(str(value))
+
+
+def _breakable(name: str) -> Markup:
+    """Let a column's name break after each underscore: ``is_video_mostly_dark`` is wider than its values."""
+    from markupsafe import Markup, escape
+
+    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
 def _numeric_columns(table: Table) -> set[int]:

@@ -125,6 +125,7 @@ def retry(
         TelecineError: typed, see :mod:`shared.storage.protocol`.
     """
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     attempt = 0
     while True:
@@ -133,7 +134,7 @@ def retry(
             return work(client(options))
         except TelecineError:
             raise
-        except (BotoCoreError, ClientError, Cut, ValueError) as error:
+        except (BotoCoreError, ClientError, ResponseParserError, Cut, ValueError) as error:
             # ValueError is how botocore refuses an endpoint URL.
             if not is_transient(error) or attempt >= options.attempts or (stop is not None and stop.is_set()):
                 raise typed(error, request, options, attempt) from error

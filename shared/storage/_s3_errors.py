@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import exceptions as sdk
+from botocore.parsers import ResponseParserError
 
 from shared.errors import (
     AccessDenied,
@@ -21,9 +22,11 @@ from shared.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shared.storage.settings import S3Options
 
-__all__ = ["Cut", "Request", "code_of", "is_transient", "retry_after", "status_of", "typed"]
+__all__ = ["Cut", "Request", "code_of", "etag_of", "is_transient", "retry_after", "status_of", "typed"]
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; 5xx are transient whatever their code.
 _TRANSIENT_CODES: Final = {
@@ -44,7 +47,7 @@ _REGION_CODES: Final = {
 }  # fmt: skip
 _TRANSIENT: Final = (
     sdk.ConnectionError, sdk.HTTPClientError, sdk.ConnectionClosedError, sdk.ReadTimeoutError,
-    sdk.ResponseStreamingError, sdk.IncompleteReadError, sdk.MetadataRetrievalError,
+    sdk.ResponseStreamingError, sdk.IncompleteReadError, sdk.MetadataRetrievalError, ResponseParserError,
 )  # fmt: skip
 _UNCONNECTED: Final = (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sdk.ProxyConnectionError)
 _NO_CREDENTIALS: Final = (
@@ -81,7 +84,19 @@ class Request:
 
 
 class Cut(Exception):
-    """A body was shorter than its header said."""
+    """An answer is not whole: a body shorter than its header said, no ETag."""
+
+
+def etag_of(answer: Mapping[str, Any], request: Request) -> str:
+    """Return the ETag of an answer, without quotes.
+
+    Raises:
+        Cut: it has none; a proxy's login page, say, is an answer with status 200 too.
+    """
+    etag = str(answer.get("ETag", "")).strip('"')
+    if not etag:
+        raise Cut(f"the answer for {request.uri} has no ETag; is this an S3 server?")
+    return etag
 
 
 def code_of(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from shared.errors import ObjectChanged
-from shared.storage._s3_errors import Cut, Request, status_of
+from shared.storage._s3_errors import Cut, Request, etag_of, status_of
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -94,7 +94,9 @@ class Reader:
         answer = _get(s3, self.request, f"bytes={self._position}-" if self._position else None)
         partial = answer["ResponseMetadata"]["HTTPStatusCode"] == _PARTIAL
         self._size = answer["ContentLength"] + (self._position if partial else 0)
-        self.request = Request(self.request.action, self.request.bucket, self.request.key, answer["ETag"].strip('"'))
+        self.request = Request(
+            self.request.action, self.request.bucket, self.request.key, etag_of(answer, self.request)
+        )
         body = answer["Body"]
         if self._position and not partial:  # a server without ranges begins anew
             body.read(self._position)
@@ -109,7 +111,7 @@ def _check_length(found: int, said: int, request: Request) -> None:
 def _get(s3: S3Client, request: Request, range_header: str | None) -> GetObjectOutputTypeDef:
     more: dict[str, Any] = {"Range": range_header} if range_header else {}
     answer = s3.get_object(Bucket=request.bucket, Key=request.key, **more, **_condition(request))
-    found = answer.get("ETag", "").strip('"')
+    found = etag_of(answer, request)
     if request.etag is not None and found != request.etag:
         answer["Body"].close()
         message = f"{request.uri} changed: its ETag is {found}, not {request.etag}; read it anew"

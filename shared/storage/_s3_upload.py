@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 from shared.errors import ObjectMissing, StoreUnavailable, TelecineError
 from shared.storage._s3_client import pool, retry
+from shared.storage._s3_errors import etag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -151,14 +152,14 @@ class _Upload:
         before = self._call.retries
         try:
             done = self._retry(lambda s3: s3.complete_multipart_upload(**self._place, MultipartUpload={"Parts": sent}))
-            return done["ETag"].strip('"')
+            return etag_of(done, self._request)
         except ObjectMissing:
             # NoSuchUpload after a repeated request: the first one went through and only its answer was lost.
             if self._call.retries == before:
                 raise
         uri = self._request.uri
         head = self._retry(lambda s3: s3.head_object(Bucket=self._request.bucket, Key=self._request.key))
-        etag = head["ETag"].strip('"')
+        etag = etag_of(head, self._request)
         if head["ContentLength"] == size and etag.endswith(f"-{len(sent)}"):
             return etag
         message = f"the upload of {uri} in {len(sent)} parts was lost before its end; put it again"

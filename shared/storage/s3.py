@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from shared.errors import AccessDenied, ObjectMissing, StoreUnavailable
 from shared.storage._keys import check_key, check_range
 from shared.storage._s3_client import pool, retry
-from shared.storage._s3_errors import Request
+from shared.storage._s3_errors import Cut, Request, etag_of
 from shared.storage._s3_read import Reader, read_range
 from shared.storage._s3_upload import first_and_rest, upload_parts
 from shared.storage.metrics import StoreMetrics
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef, ListObjectsV2OutputTypeDef
 
 __all__ = ["S3Store"]
 
@@ -73,7 +73,7 @@ class S3Store:
             page = self._call(request, partial(_page, request, token))
             for entry in page.get("Contents", ()):
                 key = entry["Key"][len(self._base) :]
-                yield ObjectInfo(key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"])
+                yield ObjectInfo(key, entry["Size"], etag_of(entry, request), entry["LastModified"])
             if not page.get("IsTruncated"):
                 return
             before, token = token, page.get("NextContinuationToken", "")
@@ -85,13 +85,13 @@ class S3Store:
         """Describe one object."""
         request = self._request("s3:GetObject", key)
         try:
-            head = self._call(request, lambda s3: s3.head_object(Bucket=self._bucket, Key=request.key))
+            etag, head = self._call(request, partial(_head, request))
         except ObjectMissing:
             # A HEAD's 404 does not say whether the key is missing or the bucket; after one success it is the key.
             if not self._seen:
                 self._check_bucket()
             raise
-        return ObjectInfo(key, head["ContentLength"], head["ETag"].strip('"'), head["LastModified"])
+        return ObjectInfo(key, head["ContentLength"], etag, head["LastModified"])
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None) -> bytes:
         """Read a byte range; beyond the end lies nothing."""
@@ -140,14 +140,8 @@ class S3Store:
                 etag, size = upload_parts(self._options, request, call, parts)
                 modified = datetime.now(UTC)
             else:
-                done = retry(
-                    self._options,
-                    request,
-                    call,
-                    lambda s3: s3.put_object(Bucket=self._bucket, Key=request.key, Body=whole),
-                )
-                etag, size = done["ETag"].strip('"'), len(whole)
-                modified = _date(done["ResponseMetadata"]["HTTPHeaders"].get("date"))
+                etag, modified = retry(self._options, request, call, partial(_put, request, whole))
+                size = len(whole)
             call.bytes_written += size
         self._seen = True
         return ObjectInfo(key, size, etag, modified)
@@ -187,8 +181,22 @@ class S3Store:
 
 def _page(request: Request, token: str, s3: S3Client) -> ListObjectsV2OutputTypeDef:
     if token:
-        return s3.list_objects_v2(Bucket=request.bucket, Prefix=request.key, ContinuationToken=token)
-    return s3.list_objects_v2(Bucket=request.bucket, Prefix=request.key)
+        page = s3.list_objects_v2(Bucket=request.bucket, Prefix=request.key, ContinuationToken=token)
+    else:
+        page = s3.list_objects_v2(Bucket=request.bucket, Prefix=request.key)
+    if not {"Name", "KeyCount", "Contents", "IsTruncated"} & page.keys():
+        raise Cut(f"the listing of {request.uri} has none of a listing's fields; is this an S3 server?")
+    return page
+
+
+def _head(request: Request, s3: S3Client) -> tuple[str, HeadObjectOutputTypeDef]:
+    head = s3.head_object(Bucket=request.bucket, Key=request.key)
+    return etag_of(head, request), head
+
+
+def _put(request: Request, body: bytes, s3: S3Client) -> tuple[str, datetime]:
+    done = s3.put_object(Bucket=request.bucket, Key=request.key, Body=body)
+    return etag_of(done, request), _date(done["ResponseMetadata"]["HTTPHeaders"].get("date"))
 
 
 def _rebuild(bucket: str, folder: str, options: S3Options) -> S3Store:

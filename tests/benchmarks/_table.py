@@ -50,7 +50,9 @@ def measure(ways: dict[str, Callable[[], float | None]], rounds: int = ROUNDS) -
 def show(title: str, rows: list[Row], baseline: str) -> None:
     """Print a table with each row's ratio to the baseline's CPU seconds (larger is faster)."""
     base = next(row for row in rows if row.name == baseline)
-    table = Table(title=f"{title}\n{platform.machine()}, Python {platform.python_version()}, median of {ROUNDS} rounds in turns")
+    table = Table(
+        title=f"{title}\n{platform.machine()}, Python {platform.python_version()}, median of {ROUNDS} rounds in turns"
+    )
     table.add_column("way")
     for column in ("CPU s", f"x {baseline}", "MB read"):
         table.add_column(column, justify="right")

@@ -129,7 +129,10 @@ def _ways(tar: Path) -> dict[str, Callable[[], float | None]]:
 
     def whole() -> float:
         data = tar.read_bytes()
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive, tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+        with (
+            tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive,
+            tempfile.NamedTemporaryFile(suffix=".mp4") as file,
+        ):
             member = archive.extractfile("recording.mp4")
             assert member is not None
             file.write(member.read())
@@ -181,4 +184,8 @@ def main() -> None:
         _encode(video)
         make_tar(tar, video, metadata=metadata_json(duration=float(SECONDS)), inputs=inputs_csv(SECONDS))
         rows = measure(_ways(tar))
-        show(f"one session: {SECONDS} s of 640x360 at 60 fps, GOP 250, {tar.stat().st_size / 1e6:.0f} MB", rows, "full decode (PyAV)")
+        show(
+            f"one session: {SECONDS} s of 640x360 at 60 fps, GOP 250, {tar.stat().st_size / 1e6:.0f} MB",
+            rows,
+            "full decode (PyAV)",
+        )

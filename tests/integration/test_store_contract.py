@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,9 @@ from shared.errors import BucketMissing, DataError, ObjectChanged, ObjectMissing
 from shared.storage import CachedStore, ObjectStore, open_store
 from tests.fakes.store import MemoryStore
 from tests.s3_server import s3_process, s3_server  # noqa: F401 - fixtures
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.xdist_group("s3")
 
@@ -23,18 +27,15 @@ ODD_KEYS = [
     "a%20b.tar",
     "a&b=c?d#e.tar",
     "ünï/çødé ☃.tar",
-    "日本/𝔘.tar",
+    "日本/🎬.tar",
     "quote'\"<>.tar",
     "back\\slash.tar",
     "~tilde/*.tar",
-    "new\nline\ttab.tar",
     " leading and trailing ",
 ]
 
 
-@pytest.fixture(params=["file", "s3", "s3-folder", "memory", "cached"])
-def store(request: pytest.FixtureRequest, tmp_path) -> ObjectStore:
-    kind = request.param
+def make_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if kind == "memory":
         return MemoryStore()
     if kind == "file":
@@ -44,6 +45,16 @@ def store(request: pytest.FixtureRequest, tmp_path) -> ObjectStore:
     if kind == "cached":
         return CachedStore(open_store(uri), tmp_path / "cache", 100)
     return open_store(uri if kind == "s3" else f"{uri}/some/folder")
+
+
+@pytest.fixture(params=["file", "s3", "s3-folder", "cached", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    return make_store(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=["file", "s3", "s3-folder", "cached"])
+def real_store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    return make_store(request.param, request, tmp_path)
 
 
 def test_put_then_stat_list_and_read_agree(store):
@@ -128,19 +139,19 @@ def test_a_stream_left_early_harms_no_later_call(store):
 
 
 @pytest.mark.parametrize(
-    "body",
+    "make_body",
     [
-        b"0123456789",
-        bytearray(b"0123456789"),
-        memoryview(b"0123456789"),
-        memoryview(b"-0123456789-")[1:-1],
-        memoryview(b"0123456789").cast("B", (2, 5)),
-        io.BytesIO(b"0123456789"),
+        lambda: b"0123456789",
+        lambda: bytearray(b"0123456789"),
+        lambda: memoryview(b"0123456789"),
+        lambda: memoryview(b"-0123456789-")[1:-1],
+        lambda: memoryview(b"0123456789").cast("B", (2, 5)),
+        lambda: io.BytesIO(b"0123456789"),
     ],
     ids=["bytes", "bytearray", "memoryview", "slice", "matrix", "file"],
 )
-def test_every_kind_of_body(store, body):
-    assert store.put("k", body).size == 10
+def test_every_kind_of_body(store, make_body):
+    assert store.put("k", make_body()).size == 10
     assert store.read("k") == b"0123456789"
 
 
@@ -159,12 +170,10 @@ class Trickle(io.RawIOBase):
         return len(piece)
 
 
-def test_put_from_a_pipe(store):
-    if isinstance(store, MemoryStore):
-        pytest.skip("the fake reads at once")
+def test_put_from_a_pipe(real_store):
     content = bytes(range(256)) * 400
-    assert store.put("k", Trickle(content)).size == len(content)
-    assert store.read("k") == content
+    assert real_store.put("k", Trickle(content)).size == len(content)
+    assert real_store.read("k") == content
 
 
 def test_put_replaces_and_changes_the_etag(store):
@@ -188,10 +197,9 @@ def test_reads_of_another_version_raise(store):
         lambda: store.read_ranges("k", [(0, 1), (5, 2)], etag=old.etag),
         lambda: list(store.stream("k", etag=old.etag)),
     ]
-    if isinstance(store, CachedStore):  # it has the old version whole, and that is what was asked for
-        reads = reads[:0]
-    for read in reads:
-        with pytest.raises(ObjectChanged, match="changed|has ETag") as caught:
+    # A cache has the old version whole, and that is what was asked for.
+    for read in [] if isinstance(store, CachedStore) else reads:
+        with pytest.raises(ObjectChanged, match=r"changed|has ETag") as caught:
             read()
         assert caught.value.data["expected"] == old.etag
 
@@ -206,7 +214,7 @@ def test_missing_objects(store):
         lambda: store.read_ranges("a/none.tar", [(0, 1), (2, 1)]),
         lambda: list(store.stream("a/none.tar")),
     ):
-        with pytest.raises(ObjectMissing, match="a/none.tar"):
+        with pytest.raises(ObjectMissing, match=r"a/none\.tar"):
             action()
 
 
@@ -219,7 +227,7 @@ def test_delete(store):
 
 
 def test_list_is_in_byte_order_and_prefixes_may_end_anywhere(store):
-    keys = ["a", "a-b", "a.b/c", "b/a.tar", "b/a/v.tar", "b/a0.tar", "b/ab.tar", "b!", "c/é", "c/z", "c/𝔘", "Z"]
+    keys = ["a", "a-b", "a.b/c", "b/a.tar", "b/a/v.tar", "b/a0.tar", "b/ab.tar", "b!", "c/é", "c/z", "c/🎬", "Z"]
     for key in keys:
         if key != "a":
             store.put(key, b"x")
@@ -258,38 +266,41 @@ def test_odd_keys_come_back_as_they_went(store):
 
 
 @pytest.mark.parametrize("key", ["", "..", "../x", "a/../b", "a/./b", ".", "a\0b", "x" * 1025, "lone \ud800"])
-def test_keys_that_could_name_something_else_are_refused(store, key):
-    if isinstance(store, MemoryStore):
-        pytest.skip("the fake takes any key")
-    for action in (lambda: store.put(key, b"x"), lambda: store.read(key), lambda: store.delete(key)):
+def test_keys_that_could_name_something_else_are_refused(real_store, key):
+    for action in (
+        lambda: real_store.put(key, b"x"),
+        lambda: real_store.read(key),
+        lambda: real_store.stat(key),
+        lambda: real_store.delete(key),
+    ):
         with pytest.raises(DataError) as caught:
             action()
         assert caught.value.code == "key_invalid"
 
 
-def test_a_listing_has_more_than_one_page(store):
+@pytest.mark.parametrize("kind", ["file", "s3"])
+def test_a_listing_is_read_page_by_page(kind, request, tmp_path):
+    store = make_store(kind, request, tmp_path)
     keys = [f"p/{number:05d}" for number in range(2105)]
-
-    def put(key: str) -> None:
-        store.put(key, b"")
-
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(put, keys))
-    before = store.metrics.snapshot()["calls"]
+    if kind == "s3":
+        request.getfixturevalue("s3_server").fill("bucket", dict.fromkeys(keys, b"x"))
+    else:
+        (tmp_path / "p").mkdir()
+        for key in keys:
+            (tmp_path / key).write_bytes(b"x")
     listed = store.list("p/")
     assert isinstance(listed, Iterator)
     assert next(listed).key == keys[0]
-    if not isinstance(store, MemoryStore):
-        assert store.metrics.snapshot()["calls"] == before + 1, "the first page is enough for the first key"
+    assert store.metrics.snapshot()["calls"] == 1, "the first page is enough for the first key"
     assert [info.key for info in listed] == keys[1:]
+    assert store.metrics.snapshot()["calls"] == 3
+    assert sum(1 for _ in store.list("p/001")) == 100
 
 
-def test_a_copy_through_pickle_reads_the_same(store):
-    if isinstance(store, MemoryStore):
-        pytest.skip("the fake stays in its process")
-    store.put("k", b"x")
-    copy = pickle.loads(pickle.dumps(store))
-    assert copy.uri == store.uri
+def test_a_copy_through_pickle_reads_the_same(real_store):
+    real_store.put("k", b"x")
+    copy = pickle.loads(pickle.dumps(real_store))
+    assert copy.uri == real_store.uri
     assert copy.read("k") == b"x"
     assert copy.metrics.snapshot()["calls"] > 0
 

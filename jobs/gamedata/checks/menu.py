@@ -39,14 +39,17 @@ def video_menu_percent(table: pl.DataFrame, settings: ManifestSettings) -> dict[
     seconds = frames.seconds()
     is_menu = np.nan_to_num(frames.values("frame_static_share"), nan=0.0) >= STATIC_SHARE
     known = frames.count > 1  # a lone frame stands beside none
-    method = np.where(known, "static", None)
+    method = "static"
     if "frame_menu_like" in table.columns:
         is_menu |= frames.values("frame_menu_like") > 0
         known = frames.count > 0
-        method = np.where(known, "references", None)
+        method = "references"
     total = frames.total(seconds)
     share = np.clip(frames.total(seconds * is_menu) / np.where(total > 0, total, 1.0), 0.0, 1.0)
-    percent, names = nullable(share, known), pl.Series(method, dtype=pl.String)
+    percent, names = (
+        nullable(share, known),
+        pl.repeat(method, len(table), dtype=pl.String, eager=True).set(pl.Series(~known), None),
+    )
     if "model_menu_percent" in table.columns:
         scored = table["model_menu_percent"]
         percent = scored.zip_with(scored.is_not_null(), percent)

@@ -54,7 +54,10 @@ class Frames:
 
     def total(self, weights: npt.NDArray[np.float64] | npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """Sum over each session's frames: shape (F,) -> (S,)."""
-        return np.bincount(self.row, weights=weights, minlength=len(self.count))
+        sums: npt.NDArray[np.float64] = np.bincount(
+            self.row, weights=weights.astype(np.float64, copy=False), minlength=len(self.count)
+        )
+        return sums
 
     def lowest(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return each session's smallest value, infinite where it has no frame: shape (F,) -> (S,)."""
@@ -84,7 +87,8 @@ class Frames:
         # Without a known duration (or with one that is too short) the last frame stands for as long after as before.
         mirrored = np.where(first, np.maximum(times, 1e-3) * 2, times + (times - begin))
         end = np.where(last, np.where(duration > times, duration, mirrored), np.concatenate([middles, [0.0]]))
-        return np.maximum(end - begin, 0.0)
+        cells: npt.NDArray[np.float64] = np.maximum(end - begin, 0.0)
+        return cells
 
 
 def nullable(values: npt.NDArray[np.float64] | npt.NDArray[np.bool_], known: npt.NDArray[np.bool_]) -> pl.Series:

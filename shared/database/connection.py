@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from shared.database.settings import DatabaseSettings
 
-__all__ = ["database_url", "engine", "in_pod", "is_embedded", "shown", "translated"]
+__all__ = ["database_url", "dispose", "engine", "in_pod", "is_embedded", "shown", "translated"]
 
 _DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 _NO_RIGHTS = "42501"
@@ -120,6 +120,13 @@ def _create(url: str, pooled: bool) -> Engine:
         },
         **pool,
     )
+
+
+def dispose() -> None:
+    """Close every connection of this process's pools; the next use opens new ones."""
+    for known in _engines.values():
+        known.dispose()
+    _engines.clear()
 
 
 def _forget() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.database._head import HEAD, SCHEMA, VERSION_TABLE
 from shared.database._state import demand_environment, demand_server, named, refuse_newer, scalar, version
-from shared.database.engine import engine, translated
+from shared.database.connection import engine, translated
 from shared.database.migrate import RIGHTS, TABLES
 from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironment
 

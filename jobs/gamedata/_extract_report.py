@@ -1,0 +1,183 @@
+"""Counts a run of extract while it goes, and turns it into its report."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.errors import EXIT_DATA, EXIT_OK
+from shared.ledger.failure import Failure
+from shared.report import Histogram, Report, Section, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from jobs.gamedata._extract_plan import Plan
+    from jobs.gamedata.worker import BatchResult, ItemResult
+    from shared.report import Bound
+
+__all__ = ["Tally", "exit_code", "failure_of"]
+
+# Below these shares of their time workers wait for work, or work rather than wait for the store.
+_BUSY: Final = 0.5
+_STORE: Final = 0.5
+_BINS: Final = 20
+_SLOWEST: Final = 10
+_MB: Final = 1e6
+
+
+def failure_of(result: ItemResult) -> Failure:
+    """Give the ledger's form of a failed item."""
+    item = result.item
+    return Failure(
+        item.key, result.code or "internal", result.message or "", result.retryable, item.attempt, item.etag or None
+    )
+
+
+def exit_code(failed: int, total: int, max_failed: int | None) -> int:
+    """Decide between 0 and 65 (DESIGN §5).
+
+    Args:
+        failed: items without a result, those of earlier runs included.
+        total: items that were asked for.
+        max_failed: more than so many are an error; None: only when every item failed.
+    """
+    too_many = failed > max_failed if max_failed is not None else 0 < total <= failed
+    return EXIT_DATA if too_many else EXIT_OK
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run did so far.
+
+    Attributes:
+        plan: what it set out to do.
+        workers: how many processes worked.
+        items: results, failed ones included.
+        durations: parts of the run, seconds.
+    """
+
+    plan: Plan
+    workers: int = 0
+    items: list[ItemResult] = field(default_factory=list)
+    durations: dict[str, float] = field(default_factory=dict)
+    _metrics: list[dict[str, Any]] = field(default_factory=list)
+    _busy: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _taken: Counter[str] = field(default_factory=Counter)
+
+    def add(self, result: BatchResult) -> None:
+        """Take a batch's results."""
+        self.items += result.items
+        self._metrics += result.metrics
+        self._busy[result.worker] += result.seconds
+        self._taken[result.worker] += len(result.items)
+
+    def report(self, *, max_failed: int | None) -> Report:
+        """Write it all up."""
+        plan = self.plan
+        good = [result for result in self.items if result.code is None]
+        failures = [failure_of(result) for result in self.items if result.code is not None]
+        without = [*failures, *plan.failed_before]
+        code = exit_code(len(without), len(good) + len(without) + plan.done, max_failed)
+        bound, reason = self._bound()
+        more = {
+            "failed before": len(plan.failed_before),
+            "quarantined": plan.quarantined,
+            "left out": plan.left_out,
+            "repeated samples": sum(result.repeated for result in good),
+        }
+        return Report(
+            status="failed" if code else "partial" if without else "success",
+            exit_code=code,
+            counts={
+                "extracted": len(good),
+                "failed": len(failures),
+                "done before": plan.done,
+                **{name: count for name, count in more.items() if count},
+                "samples": sum(result.sampled for result in good),
+                "frames decoded": sum(result.decoded for result in good),
+            },
+            bytes={
+                "source": sum(result.item.size for result in self.items),
+                "read": sum(result.bytes_read for result in self.items),
+                "written": sum(result.bytes_written for result in self.items),
+            },
+            rejects=dict(sorted(Counter(failure.code for failure in without).items())),
+            rates=self._rates(good),
+            bound=bound,
+            bound_reason=reason,
+            failures=without,
+            durations={name: round(seconds, 3) for name, seconds in self.durations.items()},
+            sections=list(self._sections(good)),
+        )
+
+    def _rates(self, good: Sequence[ItemResult]) -> dict[str, float]:
+        wall = self.durations.get("extract", 0.0)
+        if not self.items or not wall:
+            return {}
+        from shared.storage import StoreMetrics
+
+        store = StoreMetrics().merge(*self._metrics).snapshot()
+        return {
+            "items_per_s": round(len(self.items) / wall, 3),
+            "video_s_per_s": round(sum(result.duration_s for result in good) / wall, 1),
+            "mb_per_s": round(sum(result.bytes_read for result in self.items) / _MB / wall, 2),
+            "store_p95_s": round(store["p95_s"], 4),
+            "worker_busy_share": round(self._busy_share(), 3),
+        }
+
+    def _busy_share(self) -> float:
+        wall = self.durations.get("extract", 0.0)
+        return min(1.0, sum(self._busy.values()) / (wall * self.workers)) if wall and self.workers else 0.0
+
+    def _bound(self) -> tuple[Bound | None, str]:
+        worked = sum(result.seconds for result in self.items)
+        if not worked:
+            return None, ""
+        busy = self._busy_share()
+        store = sum(result.store_s for result in self.items) / worked
+        if busy < _BUSY:
+            return "queue", f"workers were busy {busy:.0%} of the time: there was too little work for {self.workers}"
+        if store > _STORE:
+            return "network", f"{store:.0%} of the workers' time went into waiting for the store"
+        return "cpu", f"workers were busy {busy:.0%} of the time, {store:.0%} of it waiting for the store"
+
+    def _sections(self, good: Sequence[ItemResult]) -> Iterable[Section]:
+        if not self.items:
+            return
+        edges, counts = _histogram([result.seconds for result in self.items])
+        yield Histogram("Seconds per TAR", "s", edges, counts)
+        slowest = sorted(self.items, key=lambda result: -result.seconds)[:_SLOWEST]
+        yield Table(
+            "Slowest TARs",
+            ["TAR", "seconds", "waiting for the store", "MB", "MB read", "frames decoded", "reader", "error"],
+            [
+                [
+                    result.item.key,
+                    round(result.seconds, 3),
+                    round(result.store_s, 3),
+                    round(result.item.size / _MB, 1),
+                    round(result.bytes_read / _MB, 1),
+                    result.decoded,
+                    result.reader,
+                    result.code,
+                ]
+                for result in slowest
+            ],
+            note="reader: ranges fetches only the GOPs that are needed; ffmpeg walks containers that the planner does "
+            f"not know. {sum(result.reader == 'ffmpeg' for result in good)} of {len(good)} TARs took ffmpeg.",
+        )
+        yield Table(
+            "Workers",
+            ["worker", "TARs", "busy seconds"],
+            [[name, self._taken[name], round(seconds, 1)] for name, seconds in sorted(self._busy.items())],
+        )
+
+
+def _histogram(values: Sequence[float]) -> tuple[list[float], list[int]]:
+    top = max(values) or 1.0
+    counts = [0] * _BINS
+    for value in values:
+        counts[min(_BINS - 1, int(value / top * _BINS))] += 1
+    return [round(top * number / _BINS, 4) for number in range(_BINS + 1)], counts

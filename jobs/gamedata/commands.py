@@ -1,0 +1,53 @@
+"""The commands of gamedata. Importing this costs nothing; what a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.step import Step
+
+__all__ = ["STEPS"]
+
+_SETTINGS: Final = "jobs.gamedata.settings"
+
+STEPS: Final = (
+    Step(
+        "gamedata",
+        "extract",
+        "Read TARs: write a .pt file of sampled frames for each, and its statistics.",
+        settings=f"{_SETTINGS}:ExtractSettings",
+        run="jobs.gamedata.extract:run",
+        stage=("extract", 2),
+    ),
+    Step(
+        "gamedata",
+        "manifest",
+        "Judge what is extracted: write the quality manifest (Parquet) and its report.",
+        settings=f"{_SETTINGS}:ManifestSettings",
+        run="jobs.gamedata.manifest:run",
+        stage=("manifest", 3),
+        view="jobs.gamedata.view:show",
+    ),
+    Step(
+        "gamedata",
+        "run",
+        "Extract, then build the manifest, as one run.",
+        settings=f"{_SETTINGS}:RunSettings",
+        run="jobs.gamedata.run:run",
+        view="jobs.gamedata.view:show",
+    ),
+    Step(
+        "gamedata",
+        "verify",
+        "Compare the statistics with the .pt files, and retire what does not match.",
+        settings=f"{_SETTINGS}:VerifySettings",
+        run="jobs.gamedata.verify:run",
+    ),
+    Step(
+        "gamedata",
+        "sample",
+        "Write a small set of TARs with known truth.",
+        settings=f"{_SETTINGS}:SampleSettings",
+        run="jobs.gamedata.sample:run",
+    ),
+)

@@ -1,0 +1,196 @@
+"""The extract step: TARs -> ``.pt`` files and parts."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from jobs.gamedata._extract_plan import make_plan
+from jobs.gamedata._extract_report import Tally, failure_of
+from jobs.gamedata._revision import revision, version
+from jobs.gamedata.batches import Batch, make_batches
+from jobs.gamedata.compaction import compact
+from jobs.gamedata.compute import LocalRay, worker_count
+from jobs.gamedata.errors import item_error
+from jobs.gamedata.worker import BatchResult, Extract, Task, commit, extract_batch
+from shared.errors import TransientError
+from shared.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jobs.gamedata._extract_plan import Plan
+    from jobs.gamedata.compute import Pool, Runner
+    from jobs.gamedata.settings import ExtractSettings
+    from shared.ledger import StageRun
+    from shared.report import Report
+    from shared.storage import ObjectStore
+
+    MakeExtract = Callable[[ExtractSettings], Callable[[], Extract]]
+    MakePool = Callable[[Callable[[], Runner[Batch, BatchResult]], int], Pool[Batch, BatchResult]]
+
+__all__ = ["BatchRunner", "run", "run_with"]
+
+_BYTES_PER_MB = 1_000_000
+_log = logging.getLogger(__name__)
+
+
+class BatchRunner:
+    """What a worker keeps between batches: its stores and its reader.
+
+    Args:
+        source: the bucket with the TARs.
+        target: the bucket that gets the ``.pt`` files and parts.
+        task: what is asked.
+        make_extract: makes the reader.
+    """
+
+    def __init__(
+        self, source: ObjectStore, target: ObjectStore, task: Task, make_extract: Callable[[], Extract]
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._task = task
+        self._extract = make_extract()
+
+    def run(self, batch: Batch, /) -> BatchResult:
+        """Read and commit one batch."""
+        return extract_batch(batch, self._task, source=self._source, target=self._target, extract=self._extract)
+
+
+def run(settings: ExtractSettings, stage_run: StageRun) -> Report:
+    """Extract what is not done yet.
+
+    A bad TAR is a row of a part, an entry of the ledger and a count in the report; the others go on.
+
+    Args:
+        settings: the step's parameters.
+        stage_run: the ledger's side of it.
+
+    Returns:
+        Counts, rates and failures; exit code 65 as ``--max-failed`` says.
+
+    Raises:
+        UsageError: the task list is not there.
+        ConfigurationError: a bucket is missing or may not be used.
+        TransientError: the store cannot be reached, or is full.
+        Stopped: by a signal; what was committed stays.
+    """
+    return run_with(settings, stage_run, make_extract=_decode_child, make_pool=_local_ray)
+
+
+def run_with(
+    settings: ExtractSettings, stage_run: StageRun, *, make_extract: MakeExtract, make_pool: MakePool
+) -> Report:
+    """Extract with another reader or other workers; see :func:`run`.
+
+    Args:
+        settings: the step's parameters.
+        stage_run: the ledger's side of it.
+        make_extract: from the settings, what makes a worker's reader.
+        make_pool: from what makes a runner, and the number of workers, the pool.
+    """
+    source = open_store(settings.source_bucket, settings)
+    target = open_store(settings.manifest_bucket, settings, create=True)
+    began = time.perf_counter()
+    plan = make_plan(settings, source, target)
+    tally = Tally(plan)
+    tally.durations["plan"] = time.perf_counter() - began
+    if not (plan.items or plan.missing or plan.done or plan.failed_before or plan.left_out):
+        _log.warning("There is no TAR in %s whose key begins with '%s'.", source.uri, settings.prefix)
+    if plan.failed_before:
+        stage_run.record_errors(plan.failed_before)
+    task = Task(
+        spec=settings.spec(),
+        store=settings.store,
+        run_id=stage_run.run_id,
+        generation=plan.generation,
+        version=version(),
+        revision=revision(),
+    )
+    stage_run.progress.start(len(plan.items) + len(plan.missing), "TARs")
+    missing = commit(plan.missing, task, target)
+    tally.items += missing
+    stage_run.record_errors([failure_of(result) for result in missing])
+    stage_run.progress.advance(len(missing), failed=len(missing))
+    if plan.items:
+        make = functools.partial(BatchRunner, source, target, task, make_extract(settings))
+        _work(settings, stage_run, tally, functools.partial(make_pool, make), functools.partial(_commit, task, target))
+    with _timed(tally, "compact"):
+        try:
+            compact(target)
+        except TransientError as error:
+            # The results are committed; the next run has another try.
+            _log.warning("Parts were not merged: %s", error)
+    report = tally.report(max_failed=settings.max_failed)
+    report.outputs["manifest_bucket"] = settings.manifest_bucket
+    return report
+
+
+def _work(
+    settings: ExtractSettings,
+    stage_run: StageRun,
+    tally: Tally,
+    make_pool: Callable[[int], Pool[Batch, BatchResult]],
+    give_up: Callable[[Batch, str], BatchResult],
+) -> None:
+    plan: Plan = tally.plan
+    tally.workers = worker_count(settings.workers, len(plan.items))
+    batches = make_batches(plan.items, max_bytes=settings.batch_mb * _BYTES_PER_MB, workers=tally.workers)
+    with ExitStack() as stack:
+        with _timed(tally, "start workers"):
+            pool = stack.enter_context(make_pool(tally.workers))
+        stack.enter_context(_timed(tally, "extract"))
+        for batch in batches:
+            pool.submit(batch)
+        for outcome in pool:
+            result = outcome.result
+            if result is None:
+                if len(outcome.work.items) > 1:
+                    # One of them killed the worker: alone, the others are read.
+                    for item in outcome.work.items:
+                        pool.submit(Batch(outcome.work.number, (item,)))
+                    continue
+                result = give_up(outcome.work, outcome.died or "")
+            tally.add(result)
+            failures = [failure_of(each) for each in result.items if each.code is not None]
+            if failures:
+                stage_run.record_errors(failures)
+            stage_run.progress.advance(len(result.items), ok=len(result.items) - len(failures), failed=len(failures))
+
+
+def _commit(task: Task, target: ObjectStore, batch: Batch, died: str) -> BatchResult:
+    error = item_error("decode_crashed", f"the worker process died while it read this TAR: {died}")
+    items = commit([(item, error) for item in batch.items], task, target)
+    return BatchResult(batch.number, "", tuple(items), "died", 0.0, ())
+
+
+@contextmanager
+def _timed(tally: Tally, name: str) -> Iterator[None]:
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        tally.durations[name] = time.perf_counter() - began
+
+
+def _local_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) -> Pool[Batch, BatchResult]:
+    return LocalRay(make, workers=workers)
+
+
+def _decode_child(settings: ExtractSettings) -> Callable[[], Extract]:
+    return functools.partial(
+        _start_child,
+        memory_mb=settings.item_memory_mb,
+        timeout_s=settings.item_timeout_s,
+        max_pixels=settings.max_pixels,
+    )
+
+
+def _start_child(*, memory_mb: int, timeout_s: float, max_pixels: int) -> Extract:
+    from jobs.gamedata.child import DecodeChild
+
+    return DecodeChild(memory_mb=memory_mb, timeout_s=timeout_s, max_pixels=max_pixels).extract

@@ -1,0 +1,200 @@
+"""The verify step: holds parts against the ``.pt`` files, and retires rows that do not match.
+
+Only parts are changed, and only by writing the new one before the old one goes: no ``.pt`` is touched. What is retired
+counts as not extracted: the next extract writes it anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from jobs.gamedata._part_schema import PART_SCHEMA
+from jobs.gamedata._pt_kind import pt_kind
+from jobs.gamedata.parts import list_parts, list_pts, read_part, rewrite_part
+from shared.errors import EXIT_DATA, EXIT_OK, ObjectChanged, ObjectMissing
+from shared.ledger.failure import Failure
+from shared.report import Report, Table
+from shared.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.gamedata.settings import VerifySettings
+    from shared.ledger import StageRun
+    from shared.storage import ObjectInfo, ObjectStore
+
+__all__ = ["run"]
+
+_READERS: Final = 4
+_SHOWN: Final = 200
+# What may be found of a row: code -> (what it means, whether the row goes).
+_FINDINGS: Final = {
+    "pt_missing": "its .pt file is gone",
+    "pt_changed": "its .pt file is another one than was committed",
+    "pt_damaged": "its .pt file's bytes changed under the same ETag",
+    "pt_moved": "its .pt file is the one that was committed, under another ETag: the bucket was copied",
+    "part_broken": "the part cannot be read",
+    "pt_unrecorded": "no part records this .pt file as it is",
+    "pt_legacy": "a pickled .pt file of the original pipeline",
+    "pt_invalid": "not a .pt file of telecine",
+}
+_RETIRED: Final = frozenset({"pt_missing", "pt_changed", "pt_damaged", "part_broken"})
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Findings:
+    checked: int = 0
+    recorded: set[str] = field(default_factory=set)  # keys of .pt files that a row speaks of truly
+    found: list[tuple[str, str]] = field(default_factory=list)  # (item, code)
+
+    def add(self, item: str, code: str) -> None:
+        self.found.append((item, code))
+
+
+def run(settings: VerifySettings, stage_run: StageRun) -> Report:
+    """Compare every committed result with its ``.pt`` file.
+
+    Without ``--quick`` each file is read and hashed. With ``--dry-run`` nothing is changed, and the exit code is 65
+    when something does not match.
+
+    Args:
+        settings: the step's parameters.
+        stage_run: for progress only.
+
+    Raises:
+        BucketMissing: there is no such bucket or folder.
+    """
+    store = open_store(settings.manifest_bucket, settings)
+    listing = list_pts(store)
+    findings = _Findings()
+    parts = list_parts(store)
+    stage_run.progress.start(len(parts), "parts")
+    for info in parts:
+        _verify_part(store, info.key, listing, settings, findings)
+        stage_run.progress.advance()
+    for key, info in listing.items():
+        if key not in findings.recorded and key.startswith(settings.prefix):
+            findings.add(key, "pt_unrecorded" if settings.quick else _kind(store, info))
+    stage_run.progress.finish()
+    return _report(findings, settings)
+
+
+def _verify_part(
+    store: ObjectStore,
+    key: str,
+    listing: dict[str, ObjectInfo],
+    settings: VerifySettings,
+    findings: _Findings,
+) -> None:
+    try:
+        table = read_part(store, key)
+    except ObjectMissing:
+        return  # merged since it was listed: the next verify sees its rows
+    if table is None:
+        findings.add(key, "part_broken")
+        if not settings.dry_run:
+            store.delete(key)
+        return
+    rows = table.select(["s3_key", "outcome", "stored", "pt_key", "pt_size", "pt_etag", "pt_sha256"]).to_pylist()
+    mine = [row["stored"] and row["outcome"] == "ok" and row["s3_key"].startswith(settings.prefix) for row in rows]
+    with ThreadPoolExecutor(_READERS) as pool:
+        verdicts = list(
+            pool.map(
+                lambda pair: _judge(store, pair[0], listing, quick=settings.quick) if pair[1] else "",
+                zip(rows, mine, strict=True),
+            )
+        )
+    findings.checked += sum(mine)
+    for row, verdict in zip(rows, verdicts, strict=True):
+        if verdict:
+            findings.add(row["s3_key"], verdict)
+        if row["stored"] and verdict in ("", "pt_moved"):
+            findings.recorded.add(row["pt_key"])
+    if not settings.dry_run and any(verdicts):
+        etags = [
+            listing[row["pt_key"]].etag if verdict == "pt_moved" else row["pt_etag"]
+            for row, verdict in zip(rows, verdicts, strict=True)
+        ]
+        _rewrite(store, key, table, verdicts, etags)
+
+
+def _judge(store: ObjectStore, row: dict[str, Any], listing: dict[str, ObjectInfo], *, quick: bool) -> str:
+    info = listing.get(row["pt_key"])
+    if info is None:
+        return "pt_missing"
+    same = info.etag == row["pt_etag"] and info.size == row["pt_size"]
+    if quick or info.size != row["pt_size"]:
+        return "" if same else "pt_changed"
+    try:
+        sound = _sha256(store, info) == row["pt_sha256"]
+    except ObjectMissing:
+        return "pt_missing"
+    except ObjectChanged:
+        return "pt_changed"
+    if same:
+        return "" if sound else "pt_damaged"
+    return "pt_moved" if sound else "pt_changed"
+
+
+def _sha256(store: ObjectStore, info: ObjectInfo) -> str:
+    digest = hashlib.sha256()
+    for chunk in store.stream(info.key, etag=info.etag):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _kind(store: ObjectStore, info: ObjectInfo) -> str:
+    try:
+        kind = pt_kind(store.read(info.key, etag=info.etag))
+    except (ObjectMissing, ObjectChanged):
+        return "pt_unrecorded"
+    return {"legacy": "pt_legacy", "invalid": "pt_invalid"}.get(kind, "pt_unrecorded")
+
+
+def _rewrite(store: ObjectStore, key: str, table: pa.Table, verdicts: Sequence[str], etags: Sequence[str]) -> None:
+    position = PART_SCHEMA.get_field_index("pt_etag")
+    renewed = table.set_column(position, PART_SCHEMA.field("pt_etag"), pa.array(etags, pa.string()))
+    kept = renewed.filter(pa.array(np.array([verdict not in _RETIRED for verdict in verdicts])))
+    if len(kept) and rewrite_part(store, kept) == key:
+        return
+    store.delete(key)
+
+
+def _report(findings: _Findings, settings: VerifySettings) -> Report:
+    counts = Counter(code for _, code in findings.found)
+    retired = sum(counts[code] for code in _RETIRED)
+    if retired and not settings.dry_run:
+        _log.warning("%d results are retired; run `telecine gamedata extract` to write them anew.", retired)
+    code = EXIT_DATA if settings.dry_run and counts else EXIT_OK
+    return Report(
+        status="failed" if code else "partial" if counts else "success",
+        exit_code=code,
+        counts={
+            "checked": findings.checked,
+            "sound": findings.checked - sum(counts[c] for c in ("pt_missing", "pt_changed", "pt_damaged")),
+            "to retire" if settings.dry_run else "retired": retired,
+        },
+        rejects=dict(sorted(counts.items())),
+        failures=[Failure(item, code, _FINDINGS[code]) for item, code in findings.found],
+        outputs={"manifest_bucket": settings.manifest_bucket},
+        sections=[
+            Table(
+                "What does not match",
+                ["item", "code", "meaning"],
+                [[item, code, _FINDINGS[code]] for item, code in findings.found[:_SHOWN]],
+                note="Retired rows count as not extracted. No .pt file is changed.",
+            )
+        ]
+        if findings.found
+        else [],
+    )

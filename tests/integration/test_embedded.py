@@ -1,0 +1,238 @@
+"""The embedded server: shared, started on need, stopped by its last user's end, whatever that end was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from shared.database import _binaries, _site, embedded
+from shared.errors import ConfigurationError, DatabaseUnreachable, ExtraMissing
+from tests.postgres_server import reachable_folder, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
+
+USER = """
+import sys
+from shared.database import embedded
+url = embedded.ensure(sys.argv[1])
+import psycopg
+host = url.partition("host=")[2]
+pid = psycopg.connect(host=host, user="telecine", dbname="telecine").execute(
+    "SELECT pg_postmaster_start_time()::text").fetchone()[0]
+print(pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with reachable_folder() as made:
+        _site.find_site.cache_clear()
+        yield made
+        embedded.release(made)
+        until(lambda: not processes(made))
+
+
+def processes(folder: Path) -> list[psutil.Process]:
+    """The keeper and the postmaster (not its children) of a folder's server."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(folder) in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return [process for process in found if process.pid != os.getpid() and USER not in process.cmdline()]
+
+
+def postmaster(folder: Path) -> int:
+    (data,) = (folder / "postgres").glob("data-*")
+    return int((data / "postmaster.pid").read_text().split("\n")[0])
+
+
+def user(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", USER, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    line = process.stdout.readline()
+    if not line:
+        pytest.fail(process.communicate()[1])
+    return line
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_processes_that_start_at_once_share_one_server(folder: Path):
+    users = [user(folder) for _ in range(4)]
+    assert len({said(process) for process in users}) == 1
+    for process in users[:3]:
+        end(process)
+    assert postmaster(folder) in psutil.pids()
+    end(users[3])
+    until(lambda: not processes(folder))
+
+
+def test_a_killed_user_leaves_no_server(folder: Path):
+    process = user(folder)
+    said(process)
+    process.kill()
+    process.communicate()
+    until(lambda: not processes(folder))
+
+
+def test_a_user_that_comes_while_the_server_ends_gets_a_new_one(folder: Path):
+    for _ in range(3):
+        process = user(folder)
+        said(process)
+        process.kill()
+        process.communicate()
+    embedded.ensure(folder)
+
+
+def test_a_killed_server_is_started_again(folder: Path):
+    url = embedded.ensure(folder)
+    os.kill(postmaster(folder), signal.SIGKILL)
+    assert embedded.ensure(folder) == url
+
+
+def test_a_killed_keeper_takes_the_server_along(folder: Path):
+    embedded.ensure(folder)
+    first = postmaster(folder)
+    (keeper,) = [process for process in processes(folder) if "_keeper.py" in " ".join(process.cmdline())]
+    keeper.kill()
+    until(lambda: not psutil.pid_exists(first))
+    embedded.ensure(folder)
+    assert postmaster(folder) != first
+
+
+def test_everything_killed_at_once(folder: Path):
+    process = user(folder)
+    said(process)
+    process.kill()
+    for victim in processes(folder):
+        victim.kill()
+    process.communicate()
+    embedded.ensure(folder)
+
+
+def test_a_stale_pid_file_that_names_a_living_process(folder: Path):
+    embedded.ensure(folder)
+    (data,) = (folder / "postgres").glob("data-*")
+    owner = data.stat()
+    embedded.release(folder)
+    until(lambda: not processes(folder))
+    sleeper = subprocess.Popen(
+        ["sleep", "60"],
+        user=owner.st_uid if os.geteuid() == 0 else None,
+        extra_groups=[] if os.geteuid() == 0 else None,
+    )
+    try:
+        (data / "postmaster.pid").write_text(f"{sleeper.pid}\n{data}\n1\n5432\n\n\n\n")
+        embedded.ensure(folder)
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+def test_a_killed_initdb_is_done_anew(folder: Path):
+    draft = folder / "postgres" / "new-18"
+    draft.mkdir(parents=True)
+    (draft / "PG_VERSION").write_text("18\n")
+    embedded.ensure(folder)
+    assert not draft.exists()
+
+
+def test_a_long_path_gets_a_short_socket(folder: Path):
+    deep = folder / ("d" * 120)
+    deep.mkdir()
+    url = embedded.ensure(deep)
+    assert "/tmp/telecine-" in url
+    embedded.release(deep)
+    until(lambda: not processes(deep))
+    Path(url.partition("host=")[2]).rmdir()
+
+
+def test_the_server_stays_when_a_person_asked_for_it(folder: Path):
+    embedded.ensure(folder)
+    embedded.keep(folder, 30)
+    embedded.release(folder)
+    process = user(folder)
+    said(process)
+    end(process)
+    assert postmaster(folder) in psutil.pids()
+    (folder / "postgres" / "keep_until").unlink()
+    until(lambda: not processes(folder))
+
+
+def test_nobody_else_may_connect(folder: Path):
+    embedded.ensure(folder)
+    assert (folder / "postgres" / "run").stat().st_mode & 0o077 == 0
+    connections = psutil.Process(postmaster(folder)).net_connections("inet")
+    assert connections == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root: the server runs as this user and reaches its home")
+def test_root_below_a_closed_home_gets_a_folder_that_the_server_reaches():
+    with reachable_folder() as home:
+        home.chmod(0o700)
+        state = home / "project" / ".telecine"
+        url = embedded.ensure(state)
+        assert url.partition("host=")[2].startswith("/var/tmp/telecine-0/")
+        base = Path(url.partition("host=")[2]).parent
+        assert not list(state.glob("postgres/data-*"))
+        embedded.release(state)
+        until(lambda: not processes(base))
+
+
+def test_a_server_that_cannot_start_says_why(folder: Path):
+    with pytest.raises(DatabaseUnreachable, match="no_such_setting"):
+        embedded.ensure(folder, {"no_such_setting": "1"})
+    embedded.ensure(folder)
+
+
+def test_another_postgres_serves_where_the_wheel_does_not(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    candidates = _binaries._candidates()
+    others = [folder for folder in candidates if folder.parent.name != "pginstall"]
+    if not others:
+        pytest.skip("no other postgres on this machine")
+    broken = folder / "pginstall" / "bin"
+    broken.mkdir(parents=True)
+    for name in ("postgres", "initdb"):
+        (broken / name).write_text("#!/bin/sh\necho 'wrong libc' >&2\nexit 127\n")
+        (broken / name).chmod(0o755)
+    monkeypatch.setattr(_binaries, "_candidates", lambda: [broken, *others])
+    embedded.ensure(folder)
+    assert postmaster(folder) in psutil.pids()
+
+
+def test_no_postgres_at_all(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_binaries, "_candidates", lambda: [folder / "nowhere"])
+    with pytest.raises(ExtraMissing, match=r"pip install 'telecine\[local\]'.*TELECINE_DATABASE_URL"):
+        embedded.ensure(folder)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root ignores file modes")
+def test_a_folder_that_cannot_be_written(folder: Path):
+    folder.chmod(0o555)
+    with pytest.raises(ConfigurationError, match="state-dir"):
+        embedded.ensure(folder / "state")

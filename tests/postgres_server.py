@@ -1,0 +1,117 @@
+"""A real PostgreSQL for tests: one server for the session, a fresh database for each test.
+
+    from tests.postgres_server import database, postgres  # fixtures
+
+`database` gives a `Database` that is migrated; `empty_database` one that is not. Tests carry
+`@pytest.mark.xdist_group("postgres")`, so that one worker runs them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from shared.database import embedded
+from shared.database.connection import dispose
+from shared.database.migrate import upgrade
+from shared.settings import StepSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Database", "database", "empty_database", "postgres", "reachable_folder", "until"]
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database on the test server."""
+
+    name: str
+    url: str
+
+    def settings(self, **values: Any) -> StepSettings:
+        return StepSettings(**{"database_url": self.url, **values})
+
+    def connect(self, **values: Any) -> psycopg.Connection[Any]:
+        url = make_url(self.url).set(drivername="postgresql")
+        return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True, **values)
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self.connect() as connection:
+            cursor = connection.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def as_role(self, role: str, password: str = "") -> str:
+        return make_url(self.url).set(username=role, password=password or None).render_as_string(hide_password=False)
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait for a condition; fail when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come"
+        time.sleep(0.02)
+
+
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A short folder that the server's user reaches also when the tests run as root (pytest's own are 0700)."""
+    folder = Path(tempfile.mkdtemp(prefix="telecine-test-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a server's maintenance database."""
+    with reachable_folder() as folder:
+        options = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
+        url = embedded.ensure(folder, options)
+        upgrade(StepSettings(database_url=url))
+        dispose()
+        try:
+            yield url
+        finally:
+            embedded.release(folder)
+            until(lambda: not (folder / "postgres" / "run" / ".s.PGSQL.5432").exists())
+
+
+@contextmanager
+def _database(server: str, template: str) -> Iterator[Database]:
+    name = f"test_{next(_numbers)}"
+    maintenance = Database("postgres", make_url(server).set(database="postgres").render_as_string(hide_password=False))
+    maintenance.rows(f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield Database(name, make_url(server).set(database=name).render_as_string(hide_password=False))
+    finally:
+        dispose()
+        maintenance.rows(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(postgres: str) -> Iterator[Database]:
+    """A migrated database of environment dev."""
+    with _database(postgres, "telecine") as made:
+        yield made
+
+
+@pytest.fixture
+def empty_database(postgres: str) -> Iterator[Database]:
+    """A database that was never migrated."""
+    with _database(postgres, "template1") as made:
+        yield made
