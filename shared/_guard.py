@@ -91,6 +91,8 @@ def guarded(body: Callable[[], int]) -> int:
 
     An expected error is one line (with a traceback at ``--log-level DEBUG``); anything else is a bug of ours, 70.
     """
+    global _logs_ready  # noqa: PLW0603 - see note_logs
+    _logs_ready = False
     try:
         with signals():
             code = body()

@@ -7,6 +7,7 @@
       DataError                   65  data_invalid            the input is bad; trying again gives the same
         ItemError                 65  (the pipeline's codes)  one item is bad; the batch goes on
         IntegrityError            65  integrity               what is stored does not match what was committed
+        ObjectMissing             65  object_missing          no object under this key
       TransientError              75  transient               trying again may help
         EndpointUnreachable       75  endpoint_unreachable
         StoreUnavailable          75  store_unavailable       503, throttling, a connection cut in mid-body
@@ -19,7 +20,6 @@
         ExtraMissing              78  extra_missing           an optional dependency is not installed
         DatabaseNotMigrated       78  database_not_migrated
         WrongEnvironment          78  wrong_environment
-      ObjectMissing               65  object_missing          (a DataError)
     Stopped (BaseException)  130, 143                         by a signal
 
 Messages say what happened, to what, what is valid, and what to do next. Every class can be pickled: Ray carries them
@@ -227,6 +227,9 @@ class Stopped(BaseException):
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")
         self.signum = signum
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.signum,)
 
     @property
     def exit_code(self) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import UsageError
-from shared.scrub import HIDDEN, scrub
+from shared.scrub import scrub, scrub_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,28 +97,7 @@ class JsonFormatter(logging.Formatter):
         line.update({key: value for key, value in _extra(record).items() if key not in line})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(_clean(line), ensure_ascii=False, default=str)
-
-
-def _clean(value: Any) -> Any:
-    """Take secrets out of every string; before JSON's quoting, so that no rule has to know it."""
-    if isinstance(value, str):
-        # Lone surrogates (odd file names) cannot be encoded as UTF-8.
-        return scrub(value).encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {str(key): _clean_member(str(key), item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
-    if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN is no JSON
-        return None
-    return value
-
-
-def _clean_member(key: str, value: Any) -> Any:
-    """Hide a string whose key says that it is a secret (``{"password": "x"}``)."""
-    if isinstance(value, str) and scrub(f"{key}={value}").startswith(f"{key}={HIDDEN}"):
-        return HIDDEN
-    return _clean(value)
+        return json.dumps(scrub_data(line), ensure_ascii=False, default=str)
 
 
 class HumanFormatter(logging.Formatter):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["HIDDEN", "scrub"]
+__all__ = ["HIDDEN", "scrub", "scrub_data"]
 
 HIDDEN: Final = "***"
 
@@ -34,3 +35,28 @@ def scrub(text: str) -> str:
         if len(value) >= _SHORTEST:
             text = text.replace(value, HIDDEN)
     return text
+
+
+def scrub_data(value: Any) -> Any:
+    """Return ``value`` as JSON can hold it, with every string scrubbed; before quoting, so that no rule has to know it.
+
+    Lone surrogates (odd file names) are escaped, NaN and infinity become None; other types are left as they are.
+
+    Args:
+        value: mappings and sequences are walked; a string under a key that says secret (``password``) is hidden whole.
+    """
+    if isinstance(value, str):
+        return scrub(value).encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {str(key): _scrub_member(str(key), member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [scrub_data(member) for member in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _scrub_member(key: str, value: Any) -> Any:
+    if isinstance(value, str) and scrub(f"{key}={value}").startswith(f"{key}={HIDDEN}"):
+        return HIDDEN
+    return scrub_data(value)

@@ -62,7 +62,7 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ def test_x(s3_server):
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +43,7 @@ class S3Server:
             "AWS_DEFAULT_REGION": _REGION,
         }
 
+    @cached_property
     def client(self) -> S3Client:
         """A plain boto3 client: what the store under test did not do itself."""
         import boto3
@@ -56,9 +58,7 @@ class S3Server:
 
     def create_bucket(self, name: str) -> str:
         """Make an empty bucket and return its URI."""
-        client = self.client()
-        client.create_bucket(Bucket=name)
-        client.close()
+        self.client.create_bucket(Bucket=name)
         return f"s3://{name}"
 
     @staticmethod
@@ -89,10 +89,15 @@ def s3_process() -> Iterator[S3Server]:
     """One server for the whole session; tests use ``s3_server``."""
     from moto.server import ThreadedMotoServer
 
+    from shared.storage import close_stores
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield S3Server(f"http://{host}:{port}")
+    running = S3Server(f"http://{host}:{port}")
+    yield running
+    running.client.close()
+    close_stores()
     server.stop()
 
 
@@ -104,9 +109,9 @@ def s3_server(s3_process: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator
     from shared.storage import close_stores
 
     fake_credentials(monkeypatch, **s3_process.env)
-    close_stores()
+    close_stores(connections=False)  # a client takes 50 ms to make, and is the same for every test
     reset = urllib.request.Request(f"{s3_process.endpoint_url}/moto-api/reset", method="POST")
     with urllib.request.urlopen(reset, timeout=10):
         pass
     yield s3_process
-    close_stores()
+    close_stores(connections=False)

@@ -132,7 +132,7 @@ def _extraction_errors(failed: pl.DataFrame) -> pl.DataFrame:
         "error_traceback",
         "error_code",
         pl.lit("extraction").alias("error_stage"),
-    ).cast(_ERROR_SCHEMA)
+    ).cast(pl.Schema(_ERROR_SCHEMA))
 
 
 def _read_loose(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+import re
 import zipfile
 from typing import Final, Literal
 
@@ -17,15 +18,7 @@ FORMAT: Final = "telecine.gamedata"
 _OUR_PICKLE_MAX: Final = 64 << 20
 _ZIP_MAGIC: Final = b"PK\x03\x04"
 # What a dictionary of tensors, strings and numbers needs (torch 2.13, protocol 2).
-_OUR_GLOBALS: Final = frozenset(
-    {
-        "torch._utils _rebuild_tensor_v2",
-        "torch ByteStorage",
-        "torch LongStorage",
-        "torch DoubleStorage",
-        "collections OrderedDict",
-    }
-)
+_TENSORS: Final = re.compile(r"torch\._utils _rebuild_tensor_v2|torch \w+Storage|collections OrderedDict")
 
 
 def pt_kind(body: bytes | memoryview) -> PtKind:
@@ -58,7 +51,8 @@ def pt_kind(body: bytes | memoryview) -> PtKind:
 def _pickle_kind(pickled: bytes) -> PtKind:
     ours = False
     for opcode, argument, _ in pickletools.genops(pickled):
-        if (opcode.name == "GLOBAL" and argument not in _OUR_GLOBALS) or opcode.name in ("STACK_GLOBAL", "INST"):
+        calls = opcode.name == "GLOBAL" and not _TENSORS.fullmatch(str(argument))
+        if calls or opcode.name in ("STACK_GLOBAL", "INST"):
             return "legacy"
         ours = ours or argument == FORMAT
     return "telecine" if ours else "invalid"

@@ -1,9 +1,10 @@
-"""Encodes the sample set with PyAV: one thread and no timestamps of its own, so that equal pictures give equal bytes."""
+"""Encodes the sample set with PyAV: one thread, no time of day in the file, so that equal pictures give equal bytes."""
 
 from __future__ import annotations
 
 import functools
 import io
+import threading
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,7 @@ _RATE: Final = 48000
 _SAMPLES: Final = 1024  # of an AAC frame
 # A clock in which 10, 12, 15 and 60 frames a second and the steps of VFR are whole numbers.
 _CLOCK: Final = 15360
+_SOUND_LOCK: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,8 @@ def encode(scene: Scene, times: Sequence[float], clip: Clip) -> bytes:
 
 def _add_sound(output: Any, until_s: float) -> Iterator[Packet[Any]]:
     """Add a sound track to a container; its packets are copies, so that AAC is encoded once for all clips."""
-    template, packets = _sound(-(-int(until_s) // 30) * 30 or 30)
-    with av.open(io.BytesIO(template)) as container:
+    template, packets = _sound(int(until_s) // 60 * 60 + 60)
+    with av.open(io.BytesIO(template), "r") as container:
         stream = output.add_stream_from_template(container.streams.audio[0])
     for number, data in enumerate(packets):
         if number * _SAMPLES > until_s * _RATE:
@@ -119,9 +121,14 @@ def _add_sound(output: Any, until_s: float) -> Iterator[Packet[Any]]:
         yield packet
 
 
-@functools.lru_cache(maxsize=2)
 def _sound(seconds: int) -> tuple[bytes, tuple[bytes, ...]]:
     """A quiet arpeggio: an M4A file, and its packets."""
+    with _SOUND_LOCK:  # a thread that comes second waits for the first one's
+        return _encoded_sound(seconds)
+
+
+@functools.lru_cache(maxsize=2)
+def _encoded_sound(seconds: int) -> tuple[bytes, tuple[bytes, ...]]:
     file = io.BytesIO()
     with av.open(file, "w", format="ipod") as output:
         output.flags |= _BITEXACT
@@ -136,5 +143,5 @@ def _sound(seconds: int) -> tuple[bytes, tuple[bytes, ...]]:
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
     data = file.getvalue()
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         return data, tuple(bytes(packet) for packet in container.demux(audio=0) if packet.size)

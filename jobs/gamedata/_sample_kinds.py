@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -13,6 +12,8 @@ from jobs.gamedata._scenes_games import Map, Platforms, Race
 from jobs.gamedata._scenes_menus import Menu
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from jobs.gamedata._scenes import Scene
@@ -81,14 +82,14 @@ class Kind:
 
     about: str
     scene: Callable[[Stage], Scene]
-    truth: Truth = Truth()  # noqa: RUF009  frozen
+    truth: Truth = Truth()
     key: str | None = None
     clip: Clip = Clip()  # noqa: RUF009  frozen
     length: float = 1.0
     variable: bool = False
     integer: bool = False
     video: str = "recording.mp4"
-    spoil: Literal["video_bytes", "video_cut", "tar_cut", "no_metadata", "two_videos", None] = None
+    spoil: Literal["video_bytes", "video_cut", "tar_cut", "no_metadata", "two_videos"] | None = None
 
 
 def _map(stage: Stage) -> Scene:
@@ -122,7 +123,8 @@ def _cave(stage: Stage) -> Scene:
 
 
 def _late_hook(stage: Stage) -> Scene:
-    return Cuts([(0, _black(stage)), (4, Map(stage.random, stage.size))])
+    # Two samples of the 3 s stride are black, as in sessions whose game starts slowly.
+    return Cuts([(0, _black(stage)), (min(8.0, stage.seconds / 2), Map(stage.random, stage.size))])
 
 
 def _letterbox(stage: Stage) -> Scene:
@@ -171,7 +173,7 @@ KINDS: Final[dict[str, Kind]] = {
     "black": Kind(
         "nothing was recorded but black", _black, Truth(mostly_dark=True, menu_share=None, empty=True), clip=_SMALL
     ),
-    "late-hook": Kind("black until the recorder finds the game after 4 s", _late_hook, clip=_SMALL),
+    "late-hook": Kind("black until the recorder finds the game after 8 s", _late_hook, clip=_SMALL),
     "letterbox": Kind("black bars above and below", _letterbox, Truth(dpi_scale_issue=True), clip=Clip(fps=10)),
     "pillarbox": Kind("black bars left and right", _pillarbox, Truth(dpi_scale_issue=True)),
     "menu": Kind("main menu and settings all the time", _menu, Truth(menu_share=1.0, mostly_menu=True)),

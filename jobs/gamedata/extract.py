@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     MakeExtract = Callable[[ExtractSettings], Callable[[], Extract]]
     MakePool = Callable[[Callable[[], Runner[Batch, BatchResult]], int], Pool[Batch, BatchResult]]
 
-__all__ = ["BatchRunner", "run", "run_with"]
+__all__ = ["BatchRunner", "local_ray", "run", "run_with"]
 
 _BYTES_PER_MB = 1_000_000
 _log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def run(settings: ExtractSettings, stage_run: StageRun) -> Report:
         TransientError: the store cannot be reached, or is full.
         Stopped: by a signal; what was committed stays.
     """
-    return run_with(settings, stage_run, make_extract=_decode_child, make_pool=_local_ray)
+    return run_with(settings, stage_run, make_extract=_decode_child, make_pool=local_ray)
 
 
 def run_with(
@@ -177,7 +177,8 @@ def _timed(tally: Tally, name: str) -> Iterator[None]:
         tally.durations[name] = time.perf_counter() - began
 
 
-def _local_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) -> Pool[Batch, BatchResult]:
+def local_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) -> Pool[Batch, BatchResult]:
+    """Start Ray on this machine."""
     return LocalRay(make, workers=workers)
 
 

@@ -1,8 +1,8 @@
 """inputs.csv in one pass: how many events of which device, and whether their times can be used.
 
 Lines are ``timestamp,event_type,event_args``: unix seconds, a word, a JSON array that is quoted where it has commas.
-Neither of the first two ever holds a comma or a quote, so a line is cut at its first two commas: a stray quote costs its
-own line and not the rest of the file.
+Neither of the first two ever holds a comma or a quote, so a line is cut at its first two commas: a stray quote costs
+its own line and not the rest of the file.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ def parse_metadata(content: bytes) -> dict[str, Any]:
         content: the member's bytes.
 
     Raises:
-        ItemError: ``metadata_invalid`` for anything but one JSON object of at most :data:`MAX_METADATA` bytes, in UTF-8,
-            no deeper than 32 levels, without NaN, infinities, repeated keys, huge integers and lone surrogates. Python's
-            ``json`` would take all of these, and write some of them out as invalid JSON.
+        ItemError: ``metadata_invalid`` for anything but one JSON object of at most :data:`MAX_METADATA` bytes, in
+            UTF-8, no deeper than 32 levels, without NaN, infinities, repeated keys, huge integers and lone surrogates.
+            Python's ``json`` would take all of these, and write some of them out as invalid JSON.
     """
     if len(content) > MAX_METADATA:
         raise _invalid(f"{len(content)} bytes; at most {MAX_METADATA} are read")

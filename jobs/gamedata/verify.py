@@ -54,7 +54,7 @@ _log = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Findings:
     checked: int = 0
-    recorded: set[str] = field(default_factory=set)  # keys of .pt files that a row speaks of truly
+    recorded: set[str] = field(default_factory=set)  # keys of .pt files that a row speaks of
     found: list[tuple[str, str]] = field(default_factory=list)  # (item, code)
 
     def add(self, item: str, code: str) -> None:
@@ -118,7 +118,7 @@ def _verify_part(
     for row, verdict in zip(rows, verdicts, strict=True):
         if verdict:
             findings.add(row["s3_key"], verdict)
-        if row["stored"] and verdict in ("", "pt_moved"):
+        if row["stored"]:
             findings.recorded.add(row["pt_key"])
     if not settings.dry_run and any(verdicts):
         etags = [

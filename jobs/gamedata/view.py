@@ -53,16 +53,18 @@ def show(report: Report, console: Console) -> None:
     for row in rows[:_ROWS]:
         values: dict[str, Any] = dict(zip(columns, row, strict=True))
         raised = [_SHORT.get(name, name) for name in flags if values[name]]
-        said = Text(", ".join(raised), style="yellow")
+        shown = Text(", ".join(raised), style="yellow")
         if values.get("error_code"):
-            said = Text(", ".join([*raised, values["error_code"]]), style="red")
-        table.add_row(*(_text(name, values[name]) for name in measured), said)
+            shown = Text(", ".join([*raised, values["error_code"]]), style="red")
+        table.add_row(*(_text(name, values[name]) for name in measured), shown)
     console.print(table)
-    left = report.counts.get("sessions", len(rows)) - min(len(rows), _ROWS)
+    # `run` puts the stage's name before what its stages count.
+    counts = {name.removeprefix("manifest: "): count for name, count in report.counts.items()}
+    left = counts.get("sessions", len(rows)) - min(len(rows), _ROWS)
     if left > 0:
         console.print(f"… and {left:,} more in {report.outputs.get('manifest', 'the manifest')}")
-    counts = [f"{report.counts.get(name, 0):,} {name}" for name in ("sessions", "flagged", "errors")]
-    console.print(f"{', '.join(counts)} -> {report.outputs.get('manifest', '')}", soft_wrap=True, highlight=False)
+    said = ", ".join(f"{counts.get(name, 0):,} {name}" for name in ("sessions", "flagged", "errors"))
+    console.print(f"{said} -> {report.outputs.get('manifest', '')}", soft_wrap=True, highlight=False)
 
 
 def _text(name: str, value: Any) -> str:

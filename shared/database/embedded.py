@@ -65,16 +65,17 @@ def ensure(state_dir: str | Path, options: dict[str, str] | None = None) -> str:
         ConfigurationError: no folder or no user for it.
         DatabaseUnreachable: it does not start.
     """
+    place = Path(state_dir).absolute()
     with _mutex:
-        site = find_site(Path(state_dir).absolute())
+        site = find_site(place)
         with _locked(site.base / "start.lock"):
-            if site.base not in _held:
+            if place not in _held:
                 # Waits while a keeper stops the server: it holds the exclusive lock until the server has ended.
-                _held[site.base] = _lock(site.base / "users.lock", fcntl.LOCK_SH)
+                _held[place] = _lock(site.base / "users.lock", fcntl.LOCK_SH)
             try:
                 _start(site, options or {})
             except BaseException:
-                os.close(_held.pop(site.base))
+                os.close(_held.pop(place))
                 raise
         return site.url
 
@@ -88,7 +89,7 @@ def keep(state_dir: str | Path, seconds: float) -> None:
 def release(state_dir: str | Path) -> None:
     """Stop using the server before this process ends; the last user's release stops it."""
     with _mutex:
-        handle = _held.pop(find_site(Path(state_dir).absolute()).base, None)
+        handle = _held.pop(Path(state_dir).absolute(), None)
         if handle is not None:
             os.close(handle)
 

@@ -51,6 +51,8 @@ class Run:
         self.run_id = run_id
         self.pipeline = pipeline
         self.exit_code = EXIT_OK
+        # The exception that a stage has recorded already: the run's status then follows from its stages.
+        self.told: BaseException | None = None
         self._settings = settings
         self._heartbeat = heartbeat
 
@@ -110,6 +112,7 @@ class Run:
             yield stage_run
         except BaseException as error:
             stage_run.fail(error)
+            self.told = error
             raise
         else:
             stage_run.conclude()
@@ -175,7 +178,8 @@ def open_run(
         outcome = of_exception(error, pipeline, (), 0)
         stopped = isinstance(error, Stopped | KeyboardInterrupt)
         heartbeat.stop()
-        run.close(outcome.status, outcome.message, STOPPED_S if stopped or run.exit_code else FINISH_S)
+        status, message = (None, None) if run.told is error else (outcome.status, outcome.message)
+        run.close(status, message, STOPPED_S if stopped or run.exit_code else FINISH_S)
         raise
     else:
         heartbeat.stop()
@@ -235,6 +239,6 @@ def _ready(settings: StepSettings) -> None:
             if time.monotonic() > deadline:
                 raise
             _LOG.warning("waiting for the database: %s", error)
-            time.sleep(1.0)
+            time.sleep(min(1.0, OPEN_S))
         else:
             return

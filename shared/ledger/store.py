@@ -86,7 +86,7 @@ _CLOSE_RUN: Final = text("""
     ), gravest AS (SELECT * FROM graded ORDER BY grade DESC, stage LIMIT 1)
     UPDATE pipeline.runs SET
         status = coalesce(CAST(:status AS text), gravest.status),
-        finished_at = CASE WHEN :status IS NULL AND gravest.status IN ('pending', 'running') THEN NULL
+        finished_at = CASE WHEN CAST(:status AS text) IS NULL AND gravest.status IN ('pending', 'running') THEN NULL
             ELSE clock_timestamp() END,
         heartbeat_at = clock_timestamp(),
         error_stage = CASE WHEN gravest.status NOT IN ('skipped', 'success', 'pending', 'running')
@@ -94,7 +94,7 @@ _CLOSE_RUN: Final = text("""
         error_message = coalesce(CAST(:message AS text),
             CASE WHEN gravest.status NOT IN ('skipped', 'success') THEN gravest.error_message END)
     FROM (SELECT 1) AS one LEFT JOIN gravest ON true
-    WHERE run_id = :run_id AND (gravest.status IS NOT NULL OR :status IS NOT NULL)
+    WHERE run_id = :run_id AND (gravest.status IS NOT NULL OR CAST(:status AS text) IS NOT NULL)
 """)
 _SWEEP_STAGES: Final = text("""
     UPDATE pipeline.run_stages SET status = 'interrupted', finished_at = clock_timestamp(),

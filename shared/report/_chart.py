@@ -93,8 +93,10 @@ def chart(histogram: Histogram) -> Chart:
     bars: list[Bar] = []
     for begin, end, count in zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False):
         height = round(count / peak * (bottom - top), 2)
-        x = across(begin) + _GAP / 2
-        width = max(round(across(end) - across(begin) - _GAP, 2), 0.5)
+        room = across(end) - across(begin)
+        gap = min(_GAP, room / 4)
+        x = round(across(begin) + gap / 2, 2)
+        width = max(round(room - gap, 2), 0.5)
         bars.append(Bar(x, bottom - height, width, height, count, f"{number(begin)} to {number(end)}: {count:,}"))
     labels = [float(edge) for edge in histogram.edges]
     if len(labels) > _X_LABELS + 1:

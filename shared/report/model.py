@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SkipValidation, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from shared.ledger.failure import Failure
 from shared.report.sections import Section
+from shared.scrub import scrub_data
 
 __all__ = ["MAX_FAILURES", "SCHEMA_VERSION", "Bound", "Report", "Status"]
 
@@ -50,6 +52,17 @@ class Report(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict, description="The step's settings, without secrets.")
     exit_code: int = Field(0, description="0, 2, 65, 70, 75, 78, 130 or 143; see shared/errors.py.")
     sections: SkipJsonSchema[Annotated[list[Section], SkipValidation]] = Field(default_factory=list, exclude=True)
+
+    @field_validator("rates", "durations")
+    @classmethod
+    def _only_numbers(cls, values: dict[str, float]) -> dict[str, float]:
+        """Leave out NaN and infinity, such as a rate over no time: JSON has neither."""
+        return {name: value for name, value in values.items() if math.isfinite(value)}
+
+    @field_validator("parameters", "outputs", "bound_reason")
+    @classmethod
+    def _no_secrets(cls, value: Any) -> Any:
+        return scrub_data(value)
 
     @model_validator(mode="after")
     def _cap_failures(self) -> Report:

@@ -11,6 +11,8 @@ from pydantic_core import PydanticUndefined
 from shared.settings._base import About, about, is_secret, is_tuple, union_members, variable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pydantic.fields import FieldInfo
 
     from shared.settings._base import Settings
@@ -147,26 +149,37 @@ def _literal_default(flag: Flag, field: FieldInfo) -> str:
     return "" if field.default is PydanticUndefined else _shown(flag, field.default)
 
 
-def table(model: type[Settings], *, every_step: bool) -> str:
-    """Return a Markdown table of a model's parameters, the same on every machine.
+def table(model: type[Settings], *, every_step: bool, without: Collection[str] = ()) -> str:
+    """Return a Markdown table of a model's parameters, the same on every machine; empty when there are none.
 
     Args:
         model: the settings.
         every_step: the parameters that all steps share, or those of this step alone.
+        without: names of fields to leave out.
     """
-    lines = ["| Flag | Variable | Default | What it does |", "| --- | --- | --- | --- |"]
-    for flag in flags(model):
-        if flag.argument or (flag.pipeline is None) != every_step:
-            continue
-        known = about(model.model_fields[flag.name])
-        name = f"`{flag.flag}`" + (f", `{flag.negative}`" if flag.is_switch else "")
-        if flag.choices:
-            name += " " + " \\| ".join(f"`{choice}`" for choice in flag.choices)
-        elif not flag.is_switch:
-            name += f" {flag.metavar}" + (" …" if flag.repeated else "")
-        default = known.default_text or _literal_default(flag, model.model_fields[flag.name])
-        default = "required" if flag.required else _with_unit(default, known.unit) or "-"
-        text = flag.description.replace("|", "\\|")
-        variables = ", ".join(f"`{variable}`" for variable in flag.variables)
-        lines.append(f"| {name} | {variables} | {default} | {text} |")
-    return "\n".join(lines) + "\n"
+    rows = [
+        _row(flag, model.model_fields[flag.name])
+        for flag in flags(model)
+        if not flag.argument and (flag.pipeline is None) == every_step and flag.name not in without
+    ]
+    head = ["| Flag | Variable | Default | What it does |", "| --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows]) + "\n" if rows else ""
+
+
+def _row(flag: Flag, field: FieldInfo) -> str:
+    known = about(field)
+    name = f"`{flag.flag}`" + (f", `{flag.negative}`" if flag.is_switch else "")
+    if flag.choices:
+        name += " " + " \\| ".join(f"`{choice}`" for choice in flag.choices)
+    elif not flag.is_switch:
+        name += f" {flag.metavar}" + (" …" if flag.repeated else "")
+    default = (
+        "required" if flag.required else _with_unit(known.default_text or _literal_default(flag, field), known.unit)
+    )
+    variables = ", ".join(f"`{variable}`" for variable in flag.variables)
+    return f"| {name} | {variables} | {_plain(default) or '-'} | {_plain(flag.description)} |"
+
+
+def _plain(text: str) -> str:
+    """Keep a table's cell whole, and what looks like a tag visible."""
+    return text.replace("|", "\\|").replace("<", "&lt;")

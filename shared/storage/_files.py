@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import stat
 import time
 import uuid
 from contextlib import contextmanager, suppress
@@ -28,7 +29,7 @@ from shared.storage.protocol import ObjectInfo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TEMPORARY", "describe", "os_errors", "sweep", "temporary_name", "walk"]
+__all__ = ["TEMPORARY", "describe", "missing_root", "os_errors", "require_root", "sweep", "temporary_name", "walk"]
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +91,12 @@ def _typed(error: OSError, root: str, key: str, action: str, *, writing: bool) -
         message = f"cannot {action} {uri}: {why}; a part of a file's path has at most 255 bytes"
         return DataError(message, code="key_invalid", uri=uri)
     return StoreUnavailable(f"cannot {action} {uri}: {why}", uri=uri, action=action)
+
+
+def require_root(root: str) -> None:
+    """Raise an OSError where the root is no folder; unlike ``isdir``, tells a missing one from a forbidden one."""
+    if not stat.S_ISDIR(os.stat(root).st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "not a folder", root)
 
 
 def missing_root(root: str) -> BucketMissing:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from shared.errors import ObjectChanged
-from shared.storage._s3_errors import Cut, Request, etag_of, status_of
+from shared.storage._s3_errors import Cut, etag_of, status_of
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+    from shared.storage._s3_errors import Request
 
 __all__ = ["Reader", "read_range"]
 
@@ -94,9 +97,7 @@ class Reader:
         answer = _get(s3, self.request, f"bytes={self._position}-" if self._position else None)
         partial = answer["ResponseMetadata"]["HTTPStatusCode"] == _PARTIAL
         self._size = answer["ContentLength"] + (self._position if partial else 0)
-        self.request = Request(
-            self.request.action, self.request.bucket, self.request.key, etag_of(answer, self.request)
-        )
+        self.request = replace(self.request, etag=etag_of(answer, self.request))
         body = answer["Body"]
         if self._position and not partial:  # a server without ranges begins anew
             body.read(self._position)

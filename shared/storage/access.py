@@ -58,14 +58,18 @@ def _keep(name: tuple[str, S3Options | None], store: ObjectStore) -> ObjectStore
         return _stores.setdefault(name, store)
 
 
-def close_stores() -> None:
-    """Forget all stores and close their connections; what is opened later begins with metrics at zero."""
+def close_stores(*, connections: bool = True) -> None:
+    """Forget all stores; what is opened later begins with metrics at zero.
+
+    Args:
+        connections: close the connections to S3 too, which all stores of one endpoint share.
+    """
     import sys
 
     with _lock:
         _stores.clear()
     clients = sys.modules.get("shared.storage._s3_client")
-    if clients is not None:
+    if connections and clients is not None:
         clients.forget()
 
 

@@ -1,7 +1,7 @@
 """A folder as a store."""
 
 # Paths stay str here: a pathlib object per entry makes a listing of 200,000 files several times slower.
-# ruff: noqa: PTH100, PTH103, PTH105, PTH108, PTH112, PTH118, PTH120
+# ruff: noqa: PTH100, PTH103, PTH105, PTH108, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from shared.errors import AccessDenied, ObjectChanged
-from shared.storage._files import TEMPORARY, describe, missing_root, os_errors, temporary_name, walk, within
+from shared.storage._files import TEMPORARY, describe, os_errors, require_root, temporary_name, walk, within
 from shared.storage._keys import check_key, check_range, key_error
 from shared.storage.metrics import StoreMetrics
 
@@ -66,13 +66,11 @@ class FileStore:
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield files whose key begins with ``prefix``, in the byte order of their keys."""
-        if not os.path.isdir(self._root):
-            with self._metrics.call():
-                raise missing_root(self._root)
         files = walk(self._root, prefix)
         page: list[ObjectInfo] = []
         while True:
             with self._metrics.call(), os_errors(self._root, prefix, "list"):
+                require_root(self._root)
                 page = [info for _, info in zip(range(_PAGE), files, strict=False)]
             yield from page
             if len(page) < _PAGE:
@@ -130,13 +128,11 @@ class FileStore:
         """Delete a file; a missing one is no error."""
         check_key(self.uri, key, as_path=True)
         with self._metrics.call():
-            if not os.path.isdir(self._root):
-                raise missing_root(self._root)
-            with (
-                os_errors(self._root, key, "delete"),
-                suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError),
-            ):
-                os.unlink(self._resolve_parent(key, make=False))
+            absent = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+            with os_errors(self._root, key, "delete"):
+                require_root(self._root)
+                with suppress(*absent):
+                    os.unlink(self._resolve_parent(key, make=False))
 
     @contextmanager
     def _open(self, key: str, etag: str | None = None) -> Iterator[int]:

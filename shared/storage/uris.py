@@ -122,7 +122,7 @@ def _file_uri(value: str, rest: str) -> str:
     if rest.startswith("//"):
         host, slash, below = rest[2:].partition("/")
         if host not in ("", "localhost") or not slash:
-            raise ValueError(f"{value!r} names the host {host!r}; a file URI has three slashes: file:///folder")
+            raise ValueError(f"{value!r} names the host {host!r}; valid is file:///folder, with three slashes")
         path = f"/{below}"
     if not path.startswith("/"):
         raise ValueError(f"{value!r} is relative; valid is file:///folder, or the path alone")

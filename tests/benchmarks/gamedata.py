@@ -1,9 +1,9 @@
-"""gamedata: one 10-minute session of 640x360 at 60 fps, GOP 250, in each sampling mode, against the obvious alternatives.
+"""gamedata: one 10-minute session, 640x360 at 60 fps, GOP 250, in each sampling mode, against the alternatives.
 
 Baselines, all of them PyAV of the same version with one thread, over the same TAR:
 
 * full decode: the member opened in place, every frame decoded;
-* exact seek: one seek and a decode to the asked time for each of the 29 distinct times, to RGB, as a careful script does;
+* exact seek: a seek and a decode to the asked time for each of the 29 distinct times, to RGB, as a careful script does;
 * whole TAR: the TAR read into memory and the member written to a file, as the original did, then exact seek.
 
 The physical limit is the decode of the keyframes that the plan needs, nothing else.
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from jobs.gamedata.mp4 import read_index
 from jobs.gamedata.model import SamplingSpec
+from jobs.gamedata.mp4 import read_index
 from jobs.gamedata.session import extract_session
 from jobs.gamedata.source import FileSource, Slice
 from jobs.gamedata.tar import pick, read_members

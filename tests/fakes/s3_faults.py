@@ -97,7 +97,7 @@ class FaultyS3:
         return chosen(seen) if callable(chosen) else chosen
 
 
-def _server(owner: FaultyS3) -> ThreadingHTTPServer:
+def _server(owner: FaultyS3) -> ThreadingHTTPServer:  # noqa: C901 - two small classes that close over the owner
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 20

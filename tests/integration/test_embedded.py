@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,7 +42,7 @@ def folder() -> Iterator[Path]:
         _site.find_site.cache_clear()
         yield made
         embedded.release(made)
-        until(lambda: not processes(made))
+        until(lambda: gone(made))
 
 
 def processes(folder: Path) -> list[psutil.Process]:
@@ -53,6 +55,19 @@ def processes(folder: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return [process for process in found if process.pid != os.getpid() and USER not in process.cmdline()]
+
+
+def gone(folder: Path) -> bool:
+    """Whether no server runs on a folder's data and no keeper watches it: their locks are free."""
+    for name in ("users.lock", "server.lock"):
+        try:
+            with (folder / "postgres" / name).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return True
+        except BlockingIOError:
+            return False
+    return True
 
 
 def postmaster(folder: Path) -> int:
@@ -89,7 +104,7 @@ def test_processes_that_start_at_once_share_one_server(folder: Path):
         end(process)
     assert postmaster(folder) in psutil.pids()
     end(users[3])
-    until(lambda: not processes(folder))
+    until(lambda: gone(folder))
 
 
 def test_a_killed_user_leaves_no_server(folder: Path):
@@ -140,7 +155,7 @@ def test_a_stale_pid_file_that_names_a_living_process(folder: Path):
     (data,) = (folder / "postgres").glob("data-*")
     owner = data.stat()
     embedded.release(folder)
-    until(lambda: not processes(folder))
+    until(lambda: gone(folder))
     sleeper = subprocess.Popen(
         ["sleep", "60"],
         user=owner.st_uid if os.geteuid() == 0 else None,
@@ -168,7 +183,7 @@ def test_a_long_path_gets_a_short_socket(folder: Path):
     url = embedded.ensure(deep)
     assert "/tmp/telecine-" in url
     embedded.release(deep)
-    until(lambda: not processes(deep))
+    until(lambda: gone(deep))
     Path(url.partition("host=")[2]).rmdir()
 
 
@@ -181,7 +196,7 @@ def test_the_server_stays_when_a_person_asked_for_it(folder: Path):
     end(process)
     assert postmaster(folder) in psutil.pids()
     (folder / "postgres" / "keep_until").unlink()
-    until(lambda: not processes(folder))
+    until(lambda: gone(folder))
 
 
 def test_nobody_else_may_connect(folder: Path):
@@ -201,7 +216,8 @@ def test_root_below_a_closed_home_gets_a_folder_that_the_server_reaches():
         base = Path(url.partition("host=")[2]).parent
         assert not list(state.glob("postgres/data-*"))
         embedded.release(state)
-        until(lambda: not processes(base))
+        until(lambda: not (base / "run" / ".s.PGSQL.5432").exists())
+        shutil.rmtree(base)
 
 
 def test_a_server_that_cannot_start_says_why(folder: Path):
@@ -215,7 +231,7 @@ def test_another_postgres_serves_where_the_wheel_does_not(folder: Path, monkeypa
     others = [folder for folder in candidates if folder.parent.name != "pginstall"]
     if not others:
         pytest.skip("no other postgres on this machine")
-    broken = folder / "pginstall" / "bin"
+    broken = folder / "broken" / "bin"
     broken.mkdir(parents=True)
     for name in ("postgres", "initdb"):
         (broken / name).write_text("#!/bin/sh\necho 'wrong libc' >&2\nexit 127\n")

@@ -72,9 +72,9 @@ def test_put_then_stat_list_and_read_agree(store):
     assert store.read("a/v.tar") == b"0123456789"
 
 
-@pytest.mark.parametrize(
-    ("offset", "length", "expected"),
-    [
+def test_ranges_end_where_the_object_ends(store):
+    store.put("k", b"0123456789")
+    for offset, length, expected in (
         (0, None, b"0123456789"),
         (0, 10, b"0123456789"),
         (3, 4, b"3456"),
@@ -87,11 +87,8 @@ def test_put_then_stat_list_and_read_agree(store):
         (1000, None, b""),
         (0, 0, b""),
         (5, 0, b""),
-    ],
-)
-def test_ranges_end_where_the_object_ends(store, offset, length, expected):
-    store.put("k", b"0123456789")
-    assert store.read("k", offset=offset, length=length) == expected
+    ):
+        assert store.read("k", offset=offset, length=length) == expected, (offset, length)
 
 
 def test_negative_ranges_are_a_bug_of_the_caller(store):
@@ -138,21 +135,18 @@ def test_a_stream_left_early_harms_no_later_call(store):
     assert len(store.read("k")) == 1_000_000
 
 
-@pytest.mark.parametrize(
-    "make_body",
-    [
-        lambda: b"0123456789",
-        lambda: bytearray(b"0123456789"),
-        lambda: memoryview(b"0123456789"),
-        lambda: memoryview(b"-0123456789-")[1:-1],
-        lambda: memoryview(b"0123456789").cast("B", (2, 5)),
-        lambda: io.BytesIO(b"0123456789"),
-    ],
-    ids=["bytes", "bytearray", "memoryview", "slice", "matrix", "file"],
-)
-def test_every_kind_of_body(store, make_body):
-    assert store.put("k", make_body()).size == 10
-    assert store.read("k") == b"0123456789"
+def test_every_kind_of_body(store):
+    for body in (
+        b"0123456789",
+        bytearray(b"0123456789"),
+        memoryview(b"0123456789"),
+        memoryview(b"-0123456789-")[1:-1],
+        memoryview(b"0123456789").cast("B", (2, 5)),
+        io.BytesIO(b"0123456789"),
+    ):
+        store.delete("k")
+        assert store.put("k", body).size == 10
+        assert store.read("k") == b"0123456789"
 
 
 class Trickle(io.RawIOBase):
@@ -265,17 +259,12 @@ def test_odd_keys_come_back_as_they_went(store):
     assert list(store.list()) == []
 
 
-@pytest.mark.parametrize("key", ["", "..", "../x", "a/../b", "a/./b", ".", "a\0b", "x" * 1025, "lone \ud800"])
-def test_keys_that_could_name_something_else_are_refused(real_store, key):
-    for action in (
-        lambda: real_store.put(key, b"x"),
-        lambda: real_store.read(key),
-        lambda: real_store.stat(key),
-        lambda: real_store.delete(key),
-    ):
-        with pytest.raises(DataError) as caught:
-            action()
-        assert caught.value.code == "key_invalid"
+def test_keys_that_could_name_something_else_are_refused(real_store):
+    for key in ("", "..", "../x", "a/../b", "a/./b", ".", "a\0b", "x" * 1025, "lone \ud800"):
+        for action in (real_store.read, real_store.stat, real_store.delete, lambda key: real_store.put(key, b"x")):
+            with pytest.raises(DataError) as caught:
+                action(key)
+            assert caught.value.code == "key_invalid", key
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])

@@ -206,7 +206,7 @@ def test_refusals_name_bucket_and_action_and_are_not_repeated(server, action, ca
         (
             error(301, "PermanentRedirect", **{"x-amz-bucket-region": "eu-9"}),
             ConfigurationError,
-            "it is in eu-9.*--s3-region",
+            "it is in eu-9",
         ),
         (error(405, "MethodNotAllowed"), ConfigurationError, "405 MethodNotAllowed"),
     ],
@@ -347,9 +347,7 @@ def test_a_source_that_breaks_leaves_neither_object_nor_parts(s3_server, small_p
     with pytest.raises(RuntimeError, match="the source broke"):
         store.put("big", Broken())
     assert list(store.list()) == []
-    client = s3_server.client()
-    assert "Uploads" not in client.list_multipart_uploads(Bucket="bucket")
-    client.close()
+    assert "Uploads" not in s3_server.client.list_multipart_uploads(Bucket="bucket")
 
 
 def _upload(part: Any, complete: Any, log: list[str]) -> Any:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import math
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -376,7 +375,7 @@ def test_a_bad_definition_is_refused(name, dtype, message):
         frames_check(name, dtype)(lambda data, settings: None)
 
 
-def write(tmp_path: Path, text: str, name: str = "mine.py") -> CheckFile:
+def write(tmp_path, text, name="mine.py") -> CheckFile:
     path = tmp_path / name
     path.write_text(textwrap.dedent(text))
     return CheckFile.read(str(path))
@@ -416,7 +415,7 @@ def test_a_researchers_file_adds_its_checks(tmp_path):
         ("x = 1\nimport no_such_module", "line 2: ModuleNotFoundError"),
         ("raise SystemExit('bye')", "line 1: SystemExit: bye"),
         (
-            "from jobs.gamedata.checks import statistics_check\nstatistics_check('error', str)(print)",
+            "from jobs.gamedata.checks import statistics_check\nstatistics_check('error', str)(lambda session, _: '')",
             "the manifest has",
         ),
     ],

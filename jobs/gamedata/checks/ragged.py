@@ -54,10 +54,8 @@ class Frames:
 
     def total(self, weights: npt.NDArray[np.float64] | npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """Sum over each session's frames: shape (F,) -> (S,)."""
-        sums: npt.NDArray[np.float64] = np.bincount(
-            self.row, weights=weights.astype(np.float64, copy=False), minlength=len(self.count)
-        )
-        return sums
+        sums = np.bincount(self.row, weights=weights, minlength=len(self.count))
+        return sums.astype(np.float64, copy=False)
 
     def lowest(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return each session's smallest value, infinite where it has no frame: shape (F,) -> (S,)."""

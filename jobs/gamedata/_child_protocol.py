@@ -1,0 +1,153 @@
+"""What a worker and its decoder process say to each other: a JSON document, then raw buffers. No pickles.
+
+The child decodes hostile input, so the worker must not believe what it says: a pickle would let it run code there.
+
+.. code-block:: text
+
+    message   u32 length of the document, u32 number of buffers, u64 length of each; the document; the buffers
+    worker    {"kind": "extract", "size", "spec", "max_pixels", "measure"}    {"kind": "data"} + one buffer a range
+    child     {"kind": "ready"}    {"kind": "read", "ranges": [[offset, length], …]}
+              {"kind": "session", "value", "luma"} + arrays    {"kind": "error", "code", "message", "data"}
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from jobs.gamedata.model import FrameStatistics, FrameStore, InputStatistics, PacketRuns, SampleTimes, Session
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+__all__ = ["Channel", "pack", "unpack"]
+
+_HEADER: Final = struct.Struct("<II")
+_MAX_DOCUMENT: Final = 64 * 1024 * 1024
+_MAX_BUFFERS: Final = 1 << 20
+# Of one message, all buffers together: a session of 600 frames at 4096x2160 has 16 GB and does not fit a child anyway.
+_MAX_BYTES: Final = 8 * 1024**3
+_CLASSES: Final[dict[str, type]] = {
+    cls.__name__: cls for cls in (FrameStatistics, FrameStore, InputStatistics, PacketRuns, SampleTimes, Session)
+}
+_DTYPES: Final = frozenset({"uint8", "int64", "float32", "float64", "bool"})
+
+
+class Channel:
+    """One end of a stream socket.
+
+    Args:
+        end: the socket; closed with the channel.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+
+    def send(self, document: dict[str, Any], buffers: Sequence[Any] = (), *, until: float | None = None) -> None:
+        """Send one message.
+
+        Args:
+            document: JSON values.
+            buffers: bytes-like.
+            until: ``time.monotonic()`` at which a TimeoutError is raised.
+        """
+        views = [memoryview(buffer).cast("B") for buffer in buffers]
+        text = json.dumps(document).encode()
+        head = _HEADER.pack(len(text), len(views)) + struct.pack(f"<{len(views)}Q", *(len(view) for view in views))
+        self._wait(until)
+        self._end.sendall(head + text)
+        for view in views:
+            self._wait(until)
+            self._end.sendall(view)
+
+    def receive(self, *, until: float | None = None) -> tuple[dict[str, Any], list[bytearray]]:
+        """Receive one message.
+
+        Args:
+            until: ``time.monotonic()`` at which a TimeoutError is raised.
+
+        Raises:
+            EOFError: when the other end is gone.
+            ValueError: when what comes is no message.
+        """
+        length, count = _HEADER.unpack(self._exactly(_HEADER.size, until))
+        if length > _MAX_DOCUMENT or count > _MAX_BUFFERS:
+            raise ValueError("a message larger than any honest one")
+        sizes = struct.unpack(f"<{count}Q", self._exactly(8 * count, until))
+        if sum(sizes) > _MAX_BYTES:
+            raise ValueError("a message larger than any honest one")
+        document = json.loads(self._exactly(length, until))
+        if not isinstance(document, dict):
+            raise ValueError("a message is an object")  # noqa: TRY004  the caller knows one kind of broken message
+        return document, [self._exactly(size, until) for size in sizes]
+
+    def close(self) -> None:
+        """Close this end; the other one sees the end of the stream."""
+        self._end.close()
+
+    def _wait(self, until: float | None) -> None:
+        if until is None:
+            self._end.settimeout(None)
+            return
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._end.settimeout(left)
+
+    def _exactly(self, size: int, until: float | None) -> bytearray:
+        data = bytearray(size)
+        view = memoryview(data)
+        while view:
+            self._wait(until)
+            count = self._end.recv_into(view)
+            if not count:
+                raise EOFError
+            view = view[count:]
+        return data
+
+
+def pack(value: Any, buffers: list[Any]) -> Any:
+    """Turn a session (or any of the model's classes) into JSON values; arrays and bytes go to ``buffers``."""
+    if is_dataclass(value) and not isinstance(value, type):
+        name = type(value).__name__
+        return {"class": name, "of": {item.name: pack(getattr(value, item.name), buffers) for item in fields(value)}}
+    if isinstance(value, np.ndarray):
+        buffers.append(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
+        return {"array": len(buffers) - 1, "dtype": value.dtype.name, "shape": list(value.shape)}
+    if isinstance(value, bytes):
+        buffers.append(value)
+        return {"bytes": len(buffers) - 1}
+    if isinstance(value, dict):
+        return {"pairs": [[pack(key, buffers), pack(item, buffers)] for key, item in value.items()]}
+    if isinstance(value, list | tuple):
+        return {"items": [pack(item, buffers) for item in value], "tuple": isinstance(value, tuple)}
+    return value
+
+
+def unpack(value: Any, buffers: Sequence[bytearray]) -> Any:
+    """Undo :func:`pack`.
+
+    Raises:
+        ValueError, KeyError, IndexError, TypeError: when the document was not made by :func:`pack`.
+    """
+    if not isinstance(value, dict):
+        return value
+    if "class" in value:
+        cls = _CLASSES[value["class"]]
+        return cls(**{name: unpack(item, buffers) for name, item in value["of"].items()})
+    if "array" in value:
+        if value["dtype"] not in _DTYPES:
+            raise ValueError(f"an array of {value['dtype']}")
+        return np.frombuffer(buffers[value["array"]], np.dtype(value["dtype"])).reshape(value["shape"])
+    if "bytes" in value:
+        return bytes(buffers[value["bytes"]])
+    if "pairs" in value:
+        return {unpack(key, buffers): unpack(item, buffers) for key, item in value["pairs"]}
+    items = [unpack(item, buffers) for item in value["items"]]
+    return tuple(items) if value["tuple"] else items

@@ -1,0 +1,121 @@
+"""Writes the pages that come from code: ``python -m tests.docs_pages``. ``tests/unit/test_docs.py`` keeps them true."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from jobs.cli import PIPELINES, TOOLS, commands
+from shared import _guard
+from shared.report import Report
+from shared.settings import Settings, StepSettings
+from shared.settings.flags import flags, table
+from shared.step import Step
+
+ROOT = Path(__file__).parents[1]
+
+_CONFIGURATION = """\
+# Configuration
+
+<!-- Written by `make docs` from the settings models; do not edit by hand. -->
+
+Every parameter is a flag and an environment variable. A flag beats its variable, and a variable beats the default; an
+empty variable counts as not set. A flag that may be given several times (…) is one variable with commas. `--help` of a
+command shows what each default resolves to on your machine.
+
+A bucket is named `game-data` or `s3://game-data`; a folder `./game-data`, `/data/game-data` or `file:///data/game-data`.
+"""
+
+_ENVIRONMENT = """\
+# Copy to .env and take away the # where a value is yours; then: set -a; . ./.env; set +a
+# Written by `make docs` from the settings models. docs/configuration.md says more.
+"""
+
+# The AWS SDK's own variables: its chain of credentials is used as it is.
+_AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+
+
+def _model(place: str) -> type[Settings]:
+    model: type[Settings] = _guard.load(place)
+    return model
+
+
+def configuration() -> str:
+    """The page with every flag and variable."""
+    parts = [_CONFIGURATION, "## Every step\n", table(StepSettings, every_step=True)]
+    parts += [
+        "Credentials for S3 are left to the AWS SDK: "
+        + ", ".join(f"`{name}`" for name in _AWS)
+        + ", a profile, or the pod's role.\n"
+    ]
+    for group in (*PIPELINES, *TOOLS):
+        seen: set[str] = set()
+        for command in commands(group):
+            model = _model(command.settings)
+            own = [flag for flag in flags(model) if flag.pipeline and not flag.argument]
+            if not own:
+                continue
+            parts.append(f"## {command.program}\n\n{command.help}\n")
+            if above := [f"`{flag.flag}`" for flag in own if flag.name in seen]:
+                parts.append(f"As above: {', '.join(above)}.\n")
+            parts.append(table(model, every_step=False, without=seen))
+            seen.update(flag.name for flag in own)
+    return "\n".join(parts)
+
+
+def environment() -> str:
+    """The file .env.example."""
+    lines = [_ENVIRONMENT, "# Every step", *_variables(StepSettings, shared=True)]
+    lines += ["", "# S3 credentials, as the AWS SDK reads them", *(f"#{name}=" for name in _AWS)]
+    for group in PIPELINES:
+        lines += ["", f"# {group}"]
+        found: dict[str, None] = {}
+        for command in commands(group):
+            if isinstance(command, Step):
+                found.update(dict.fromkeys(_variables(_model(command.settings), shared=False)))
+        lines += found
+    return "\n".join(lines) + "\n"
+
+
+def _variables(model: type[Settings], *, shared: bool) -> list[str]:
+    lines = []
+    for flag in flags(model):
+        if (flag.pipeline is None) == shared:
+            default = model.model_fields[flag.name].default
+            plain = default if isinstance(default, str | int | float) and not isinstance(default, bool) else None
+            value = str(default).lower() if isinstance(default, bool) else "" if plain is None else str(plain)
+            lines.append(f"#{flag.variables[0]}={value}")
+    return lines
+
+
+def report_schema() -> str:
+    """The JSON Schema of report.json."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Report.model_json_schema(mode="serialization"),
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+PAGES = {
+    "docs/configuration.md": configuration,
+    "docs/schemas/report.schema.json": report_schema,
+    ".env.example": environment,
+}
+
+
+def main() -> None:
+    """Write every page that has changed."""
+    for name, make in PAGES.items():
+        path = ROOT / name
+        text = make()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"wrote {name}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Extraction over a real local Ray, with a reader that needs no video."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jobs.gamedata import extract
+from jobs.gamedata.compute import LocalRay
+from jobs.gamedata.parts import read_parts, read_rows
+from jobs.gamedata.settings import ExtractSettings
+from shared.errors import StorageFull, TelecineError
+from shared.storage import open_store
+from tests.fakes.ledger import MemoryStageRun
+from tests.fakes.pool import InlinePool
+from tests.fakes.sessions import extract_fake
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 60
+
+
+class Runner:
+    """Does what it is told: echo, raise, die."""
+
+    def __init__(self):
+        self.done = 0
+
+    def run(self, work):
+        self.done += 1
+        if work == "die":
+            os._exit(3)
+        if work == "full":
+            raise StorageFull("no space", uri="file:///x")
+        return os.getpid(), work, self.done
+
+
+def broken():
+    raise ImportError("no module of that name")
+
+
+def children():
+    """Processes that descend from this one: pid -> command."""
+    rows = subprocess.run(
+        ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    parents = {int(row.split()[0]): (int(row.split()[1]), row.split(None, 2)[2]) for row in rows}
+    found, frontier = {}, {os.getpid()}
+    while frontier:
+        frontier = {pid for pid, (parent, _) in parents.items() if parent in frontier and pid not in found}
+        found |= {pid: parents[pid][1] for pid in frontier}
+    return {pid: args for pid, args in found.items() if not args.startswith("ps ")}
+
+
+def processes_with(text):
+    rows = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [row for row in rows if text in row and "ps -eo" not in row]
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        signal.sigtimedwait([], 0.05)
+
+
+def test_a_worker_that_cannot_start_is_an_error():
+    with pytest.raises(TelecineError, match="no module of that name"), LocalRay(broken, workers=1):
+        pass
+
+
+def test_a_pool_works_survives_deaths_raises_and_leaves_nothing():
+    before = set(children())
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with LocalRay(Runner, workers=2) as pool:
+        for number in range(8):
+            pool.submit(number)
+        outcomes = list(pool)
+        assert sorted(outcome.result[1] for outcome in outcomes) == list(range(8))
+        assert len({outcome.result[0] for outcome in outcomes}) == 2
+        assert max(outcome.result[2] for outcome in outcomes) > 1
+
+        for work in ("die", 1, 2, 3):
+            pool.submit(work)
+        outcomes = {outcome.work: outcome for outcome in pool}
+        assert outcomes["die"].result is None
+        assert outcomes["die"].died
+        assert [outcomes[number].result[1] for number in (1, 2, 3)] == [1, 2, 3]
+
+        pool.submit("full")
+        with pytest.raises(StorageFull) as caught:
+            list(pool)
+        assert type(caught.value) is StorageFull
+        assert caught.value.data == {"uri": "file:///x"}
+    wait_until(lambda: set(children()) <= before)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert not list(Path("/tmp").glob(f"telecine-ray-{os.getpid()}-*"))
+
+
+def make_extract(_):
+    return functools.partial(extract_fake, fail={b"bad": "video_missing"})
+
+
+def whole(_):
+    return extract_fake
+
+
+def make_tars(tmp_path, count):
+    source = open_store(f"file://{tmp_path}/in", create=True)
+    for number in range(count):
+        source.put(f"s/{number:02d}.tar", b"bad" if number == 3 else f"body {number}".encode())
+    return ExtractSettings(
+        source_bucket=source.uri, manifest_bucket=f"{tmp_path}/out", workers=2, state_dir=str(tmp_path / "state")
+    )
+
+
+def test_ten_tars_over_ray(tmp_path):
+    settings = make_tars(tmp_path, 10)
+    stage = MemoryStageRun()
+    report = extract.run_with(settings, stage, make_extract=make_extract, make_pool=extract.local_ray)
+    target = open_store(settings.manifest_bucket)
+    assert (report.exit_code, report.counts["extracted"], report.rejects) == (0, 9, {"video_missing": 1})
+    assert sum(info.key.endswith(".pt") for info in target.list()) == 9
+    assert len(read_parts(target)) == 10
+    assert len({row["worker"] for row in read_rows(target, ["worker"]).to_pylist()}) == 2
+    assert stage.progress.done == 10
+
+
+SCRIPT = """
+import functools, signal, sys, threading
+from jobs.gamedata import extract
+from jobs.gamedata.settings import ExtractSettings
+from shared.errors import Stopped
+from tests.fakes.ledger import MemoryStageRun
+from tests.fakes.pool import InlinePool
+from tests.fakes.sessions import extract_fake
+
+def slow(body):
+    if body == b"body 7":
+        threading.Event().wait()
+
+def make_extract(_):
+    return functools.partial(extract_fake, hook=slow)
+
+def stop(signum, frame):
+    raise Stopped(signum)
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    settings = ExtractSettings(source_bucket=sys.argv[1] + "/in", manifest_bucket=sys.argv[1] + "/out", workers=2)
+    try:
+        extract.run_with(settings, MemoryStageRun(), make_extract=make_extract, make_pool=extract.local_ray)
+    except Stopped as stopped:
+        sys.exit(stopped.exit_code)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_to_the_process_group_leaves_no_process_and_loses_no_commit(tmp_path, number):
+    settings = make_tars(tmp_path, 10)
+    (tmp_path / "slow.py").write_text(SCRIPT)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "slow.py"), str(tmp_path)],
+        start_new_session=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    folder = f"telecine-ray-{process.pid}-"
+    try:
+        target = open_store(settings.manifest_bucket)
+        wait_until(lambda: (tmp_path / "out" / "_stats").exists() and any(target.list("_stats/")))
+        os.killpg(process.pid, number)
+        code = process.wait(timeout=DEADLINE_S)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert code == (-9 if number == signal.SIGKILL else 128 + number)
+    wait_until(lambda: not processes_with(folder))
+    committed = {row["s3_key"]: row["pt_etag"] for row in read_rows(target, ["s3_key", "pt_etag"]).to_pylist()}
+    assert 0 < len(committed) < 10
+
+    report = extract.run_with(settings, MemoryStageRun(), make_extract=whole, make_pool=InlinePool)
+    assert report.counts["done before"] == len(committed)
+    rows = read_parts(target).to_pylist()
+    assert len(rows) == 10
+    assert all(target.stat(row["pt_key"]).etag == row["pt_etag"] for row in rows if row["stored"])
+    assert all(row["pt_etag"] == committed[row["s3_key"]] for row in rows if row["s3_key"] in committed)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.docs_pages import PAGES, ROOT
+
+DOCUMENTS = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_that_come_from_code_are_up_to_date(name):
+    assert (ROOT / name).read_text(encoding="utf-8") == PAGES[name](), "run `make docs` and commit what it writes"
+
+
+def test_the_pages_do_not_depend_on_the_machine(monkeypatch):
+    before = {name: make() for name, make in PAGES.items()}
+    monkeypatch.setenv("TELECINE_S3_ENDPOINT_URL", "http://elsewhere:9000")
+    monkeypatch.setenv("TELECINE_GAMEDATA_WORKERS", "7")
+    monkeypatch.chdir("/")
+    assert {name: make() for name, make in PAGES.items()} == before
+
+
+def test_the_report_schema_is_a_schema():
+    Draft202012Validator.check_schema(json.loads(PAGES["docs/schemas/report.schema.json"]()))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(path):
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if "://" not in target and not target.startswith("mailto:"):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"

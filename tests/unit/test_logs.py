@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared import logs
+from shared.errors import UsageError
+from shared.scrub import scrub
+
+LOG = logging.getLogger("jobs.something")
+
+
+def lines(capsys) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_lines_are_json_where_nobody_looks(capsys):
+    logs.configure("INFO")
+    with logs.bind(run="r1", step="gamedata extract"), logs.bind(item="a.tar"):
+        LOG.warning("found %d", 3, extra={"code": "odd", "data": {"n": 1}})
+    (line,) = lines(capsys)
+    assert line["ts"].endswith("Z")
+    assert {key: line[key] for key in ("level", "message", "logger", "run", "step", "item", "code", "data")} == {
+        "level": "WARNING",
+        "message": "found 3",
+        "logger": "jobs.something",
+        "run": "r1",
+        "step": "gamedata extract",
+        "item": "a.tar",
+        "code": "odd",
+        "data": {"n": 1},
+    }
+
+
+def test_an_extra_cannot_replace_a_field_of_the_line(capsys):
+    logs.configure("INFO")
+    LOG.info("x", extra={"ts": "never", "level": "never"})
+    (line,) = lines(capsys)
+    assert "never" not in line.values()
+
+
+def test_bindings_end_with_their_block():
+    with logs.bind(run="a", item="x"):
+        with logs.bind(item="y"):
+            assert logs.bound() == {"run": "a", "item": "y"}
+        assert logs.bound() == {"run": "a", "item": "x"}
+    assert logs.bound() == {}
+
+
+def test_the_processs_bindings_hold_in_other_threads():
+    with logs.bind(run="a", process=True), logs.bind(item="mine"), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(logs.bound).result() == {"run": "a"}
+    assert logs.bound() == {}
+
+
+@pytest.mark.parametrize(("level", "seen"), [("DEBUG", 4), ("INFO", 3), ("WARNING", 2), ("ERROR", 1)])
+def test_levels(capsys, level, seen):
+    logs.configure(level)
+    for number in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        LOG.log(number, "x")
+    assert len(lines(capsys)) == seen
+
+
+def test_other_libraries_speak_from_warning_up(capsys):
+    logs.configure("DEBUG")
+    logging.getLogger("botocore.auth").debug("secret signature")
+    logging.getLogger("botocore.auth").warning("slow")
+    assert [line["message"] for line in lines(capsys)] == ["slow"]
+
+
+def test_people_get_plain_lines(capsys):
+    logs.configure("INFO", human=True)
+    with logs.bind(item="a.tar"):
+        LOG.info("done")
+        LOG.error("a.tar is bad")
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith(" done [a.tar]")
+    assert second.endswith(" ERROR a.tar is bad")
+
+
+def test_a_terminal_gets_colours_unless_it_wants_none(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for variable, coloured in (("", True), ("1", False)):
+        monkeypatch.setenv("NO_COLOR", variable)
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        logs.configure("INFO")
+        LOG.warning("careful")
+        assert ("\x1b[33m" in terminal.getvalue()) is coloured
+        assert not terminal.getvalue().startswith("{")
+
+
+def test_a_pod_gets_json_even_on_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert logs.is_human()
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert not logs.is_human()
+
+
+def test_the_log_file_gets_json_and_its_folder(tmp_path, capsys):
+    path = tmp_path / "deep" / "run.log"
+    logs.configure("INFO", str(path), human=True)
+    LOG.info("to both")
+    assert json.loads(path.read_text())["message"] == "to both"
+    assert "to both" in capsys.readouterr().err
+
+
+def test_a_log_file_that_cannot_be_opened_is_named(tmp_path):
+    with pytest.raises(UsageError, match="--log-file"):
+        logs.configure("INFO", str(tmp_path))
+
+
+def test_configuring_again_replaces(capsys):
+    logs.configure("INFO")
+    logs.configure("INFO")
+    LOG.info("once")
+    assert len(lines(capsys)) == 1
+
+
+def test_a_reader_that_goes_away_is_no_error(monkeypatch, capsys):
+    class Closed(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    logs.configure("INFO")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", Closed())
+        LOG.info("nobody listens")
+    assert capsys.readouterr().err == ""
+
+
+def test_tracebacks_and_extras_are_scrubbed(capsys):
+    logs.configure("INFO")
+    try:
+        int("postgresql://me:hush-hush@host/db")
+    except ValueError:
+        LOG.exception("failed", extra={"url": "s3://k:hush-hush@h/b", "data": {"password": "hush-hush", "n": [1.5]}})
+    (line,) = lines(capsys)
+    assert "hush-hush" not in json.dumps(line)
+    assert "ValueError" in line["traceback"]
+    assert line["data"] == {"password": "***", "n": [1.5]}
+
+
+def test_odd_values_are_still_json(capsys):
+    logs.configure("INFO")
+    LOG.info("name \udcff", extra={"nan": float("nan"), "path": object, "pair": (1, "a")})
+    (line,) = lines(capsys)
+    assert line["message"] == "name \\udcff"
+    assert line["nan"] is None
+    assert line["pair"] == [1, "a"]
+
+
+SECRET = "Zx9-hush+hush/42=="
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"postgresql://me:{SECRET.replace('/', '')}@host:5432/db failed",
+        f"password={SECRET}",
+        f'{{"password": "{SECRET}"}}',
+        f"aws_secret_access_key = {SECRET}",
+        f"https://b.s3.amazonaws.com/k?X-Amz-Signature={SECRET}&x=1",
+        f"X-Amz-Security-Token: {SECRET}",
+        f"Authorization: Bearer {SECRET}",
+        f"Authorization: {SECRET}",
+        f"TRAKT_CLIENT_SECRET={SECRET}",
+        f"api_key='{SECRET}'",
+    ],
+)
+def test_secrets_are_taken_out(text):
+    clean = scrub(text)
+    assert "hush" not in clean
+    assert "***" in clean
+
+
+def test_access_key_ids_are_taken_out():
+    assert scrub("key AKIAIOSFODNN7EXAMPLE is wrong") == "key *** is wrong"
+
+
+def test_the_value_of_a_secret_variable_is_taken_out_wherever_it_stands(monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    assert scrub(f"odd {SECRET} words") == "odd *** words"
+
+
+@pytest.mark.parametrize("text", ["s3://bucket/key:1@2", "a@b.c", "3 tokens in 4 s", "http://host:9000/x", ""])
+def test_other_text_stays(text):
+    assert scrub(text) == text
+
+
+@given(st.text(max_size=300))
+def test_scrubbing_twice_changes_nothing_more(text):
+    assert scrub(scrub(text)) == scrub(text)

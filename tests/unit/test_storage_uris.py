@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from shared.storage import Bucket, default_bucket, join_uri, split_uri
+from tests.s3_server import fake_credentials
+
+
+class Model(BaseModel):
+    bucket: Bucket
+
+
+@pytest.mark.parametrize(
+    ("typed", "uri"),
+    [
+        ("game-data", "s3://game-data"),
+        ("old_Bucket.name", "s3://old_Bucket.name"),
+        ("s3://game-data", "s3://game-data"),
+        ("S3://game-data/", "s3://game-data"),
+        ("s3://game-data/some/folder/", "s3://game-data/some/folder"),
+        ("s3://game-data/with space?#%20", "s3://game-data/with space?#%20"),
+        ("/data/x/", "file:///data/x"),
+        ("//data", "file:///data"),
+        ("/a/../b/./c", "file:///b/c"),
+        ("file:///data/My%20Videos", "file:///data/My%20Videos"),
+        ("file:/data", "file:///data"),
+        ("file://localhost/data", "file:///data"),
+        ("./x", "file://{cwd}/x"),
+        ("x/y", "file://{cwd}/x/y"),
+        (".", "file://{cwd}"),
+        ("~/x", "file://{home}/x"),
+        ("/", "file:///"),
+    ],
+)
+def test_what_a_person_types_becomes_a_uri(typed, uri, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert Model(bucket=typed).bucket == uri.format(cwd=tmp_path, home="/home/someone")
+    assert Model(bucket=Model(bucket=typed).bucket).bucket == Model(bucket=typed).bucket
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("", "no place"),
+        (" game-data", "no place"),
+        ("a\0b", "no place"),
+        ("ab", "for a folder write ./ab"),
+        ("-bucket", "no valid bucket name"),
+        ("two words", "no valid bucket name"),
+        ("s3://", "no valid bucket name"),
+        ("s3:game-data", "no valid bucket name"),
+        ("s3://bucket/a/../b", "'..' part"),
+        ("s3://bucket/a//b", "empty"),
+        ("file://host/x", "names the host 'host'"),
+        ("file://./x", "three slashes"),
+        ("file:x", "relative"),
+        ("https://bucket.s3.amazonaws.com", "no store for https:"),
+        ("gs://bucket", "no store for gs:"),
+        ("arn:aws:s3:us-east-1:1:accesspoint/x", "no store for arn:"),
+    ],
+)
+def test_anything_else_names_the_valid_forms(typed, words):
+    with pytest.raises(ValidationError, match="valid is") as caught:
+        Model(bucket=typed)
+    assert words in str(caught.value)
+
+
+def test_the_default_is_a_folder_until_s3_is_configured(tmp_path, monkeypatch):
+    fake_credentials(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    assert default_bucket("game-data") == f"file://{tmp_path}/game-data"
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        with monkeypatch.context() as inner:
+            inner.setenv(name, "x")
+            assert default_bucket("game-data") == "s3://game-data"
+            inner.setenv(name, "")
+            assert default_bucket("game-data").startswith("file://")
+
+
+@pytest.mark.parametrize(
+    ("place", "root", "key"),
+    [
+        ("s3://bucket/a/b c?#%", "s3://bucket", "a/b c?#%"),
+        ("s3://bucket//a", "s3://bucket", "/a"),
+        ("s3://bucket/a/", "s3://bucket", "a/"),
+        ("file:///a/b/c.txt", "file:///a/b", "c.txt"),
+        ("/c.txt", "file:///", "c.txt"),
+        ("manifest.parquet", "file://{cwd}", "manifest.parquet"),
+        ("a:b.txt", "file://{cwd}", "a:b.txt"),
+        ("./a:/b.txt", "file://{cwd}/a:", "b.txt"),
+    ],
+)
+def test_a_place_splits_into_root_and_key(place, root, key, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert split_uri(place) == (root.format(cwd=tmp_path), key)
+
+
+@pytest.mark.parametrize(
+    "place", ["", "s3://bucket", "s3://bucket/", "s3:///key", "/a/", "https://x/y", "a/..", "file://h/x"]
+)
+def test_places_without_a_key_are_refused(place):
+    with pytest.raises(ValueError, match="valid is"):
+        split_uri(place)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
+def test_any_key_survives_its_uri(key):
+    assert split_uri(join_uri("s3://bucket", key)) == ("s3://bucket", key)
+    if "/" not in key and key not in (".", ".."):
+        for root in ("file:///", "file:///a/b"):
+            assert split_uri(join_uri(root, key)) == (root, key)
+
+
+@given(st.text())
+def test_normalising_twice_changes_nothing_more(typed):
+    try:
+        once = Model(bucket=typed).bucket
+    except ValidationError:
+        return
+    assert once.startswith(("s3://", "file:///"))
+    assert Model(bucket=once).bucket == once
