@@ -57,7 +57,7 @@ bench: .venv/.dev  ## benchmarks: ratios measured in one run
 	@$(BIN)/python -m tests.benchmarks
 
 docs: .venv/.dev  ## regenerate the pages that come from code (configuration table, report schema)
-	@$(BIN)/python -m tests.docs_from_code
+	@$(BIN)/python -m tests.docs_pages
 
 lock: .venv/.dev  ## write the hash-locked requirement files anew from pyproject.toml
 	@$(BIN)/pip install --quiet pip-tools && PATH="$(CURDIR)/$(BIN):$$PATH" sh requirements/lock.sh

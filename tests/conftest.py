@@ -7,9 +7,18 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+
+from tests.skips import pytest_sessionfinish, pytest_terminal_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["hermetic_environment", "logging_as_before", "pytest_sessionfinish", "pytest_terminal_summary"]
+
+# Machines that run tests are shared and slow at times: a slow example is no failure.
+settings.register_profile("telecine", deadline=None)
+settings.load_profile("telecine")
 
 _PREFIXES = ("TELECINE_", "AWS_", "ARGO_", "KUBERNETES_", "PG")
 _NAMES = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "S3_ENDPOINT_URL")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from jobs.cli import PIPELINES, TOOLS, commands
+from jobs.gamedata.errors import CODES, CRASH_CODES
 from shared import _guard
 from shared.report import Report
 from shared.settings import Settings, StepSettings
@@ -98,7 +99,19 @@ def report_schema() -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
+def gamedata() -> str:
+    """The gamedata guide, its table of error codes made anew."""
+    begin, end = "<!-- errors:begin -->", "<!-- errors:end -->"
+    text = (ROOT / "docs/gamedata.md").read_text(encoding="utf-8")
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    rows = [f"| `{code}` | {text} | {'yes' if code in CRASH_CODES else ''} |" for code, text in CODES.items()]
+    table_rows = "\n".join(["| code | meaning | tried again |", "| --- | --- | --- |", *rows])
+    return f"{before}{begin}\n{table_rows}\n{end}{after}"
+
+
 PAGES = {
+    "docs/gamedata.md": gamedata,
     "docs/configuration.md": configuration,
     "docs/schemas/report.schema.json": report_schema,
     ".env.example": environment,

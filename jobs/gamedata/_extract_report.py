@@ -119,7 +119,9 @@ class Tally:
         from shared.storage import StoreMetrics
 
         store = StoreMetrics().merge(*self._metrics).snapshot()
+        known = [result.cpu_s for result in self.items if result.cpu_s is not None]
         return {
+            "cpu_s_per_item": round(sum(known) / len(known), 3) if known else 0.0,
             "items_per_s": round(len(self.items) / wall, 3),
             "video_s_per_s": round(sum(result.duration_s for result in good) / wall, 1),
             "mb_per_s": round(sum(result.bytes_read for result in self.items) / _MB / wall, 2),

@@ -133,9 +133,9 @@ def _offsets(stbl: memoryview, size: npt.NDArray[np.int64]) -> npt.NDArray[np.in
 
 
 def _keyframes(stbl: memoryview, count: int) -> npt.NDArray[np.bool_]:
-    """Sync samples; without a table all samples are."""
+    """Sync samples. Without a table all are, says the standard; some muxers leave it out, and FFmpeg then looks."""
     if only(stbl, b"stss") is None:
-        return np.ones(count, np.bool_)
+        raise NotPlanned("no table of keyframes (stss)")
     keyframe = np.zeros(count, np.bool_)
     numbers = _table(stbl, b"stss", ">u4", 1)[:, 0]
     if len(numbers) and (int(numbers.min()) < 1 or int(numbers.max()) > count or (np.diff(numbers) <= 0).any()):

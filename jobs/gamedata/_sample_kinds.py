@@ -170,9 +170,7 @@ KINDS: Final[dict[str, Kind]] = {
     "bright": Kind("snow", _bright, clip=_MIDDLE),
     "dark": Kind("night: everything is there, hardly to be seen", _dark, Truth(mostly_dark=True), clip=_SMALL),
     "cave": Kind("dark for less than a third of the time", _cave, clip=_MIDDLE),
-    "black": Kind(
-        "nothing was recorded but black", _black, Truth(mostly_dark=True, menu_share=None, empty=True), clip=_SMALL
-    ),
+    "black": Kind("nothing was recorded but black", _black, Truth(mostly_dark=True, empty=True), clip=_SMALL),
     "late-hook": Kind("black until the recorder finds the game after 8 s", _late_hook, clip=_SMALL),
     "letterbox": Kind("black bars above and below", _letterbox, Truth(dpi_scale_issue=True), clip=Clip(fps=10)),
     "pillarbox": Kind("black bars left and right", _pillarbox, Truth(dpi_scale_issue=True)),

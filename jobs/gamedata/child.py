@@ -45,6 +45,10 @@ def _asked(document: dict[str, Any]) -> list[tuple[int, int]]:
     return asked
 
 
+class _GoneBefore(TransientError):
+    """The process ended before it asked for the first byte of an item."""
+
+
 class DecodeChild:
     """One decoder process, started when it is needed and replaced after a failure.
 
@@ -98,10 +102,14 @@ class DecodeChild:
                 ``decode_crashed``.
             TransientError: when no process can be started.
         """
-        channel = self._ready()
         done = False
         try:
-            session = self._serve(channel, source, spec)
+            try:
+                session = self._serve(self._ready(), source, spec)
+            except _GoneBefore:
+                # It asked for no byte of this item: something killed it while it was idle.
+                self._kill()
+                session = self._serve(self._ready(), source, spec)
             done = True
         finally:
             # Whatever interrupted it, the process is in the midst of something: it is not used again.
@@ -112,6 +120,7 @@ class DecodeChild:
 
     def _serve(self, channel: Channel, source: RangeSource, spec: SamplingSpec) -> Session | dict[str, Any]:
         until = time.monotonic() + self._timeout_s
+        heard = False
         try:
             channel.send(
                 {
@@ -125,6 +134,7 @@ class DecodeChild:
             )
             while True:
                 document, buffers = channel.receive(until=until)
+                heard = True
                 if document["kind"] == "read":
                     begun = time.monotonic()
                     bodies = self._read(source, _asked(document))
@@ -141,6 +151,8 @@ class DecodeChild:
                 timeout_s=self._timeout_s,
             ) from None
         except (EOFError, OSError) as error:
+            if not heard:
+                raise _GoneBefore(str(self._crash())) from error
             raise self._crash() from error
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise item_error("decode_crashed", f"the decoder process talks nonsense: {error!r}") from error

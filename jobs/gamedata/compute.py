@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from shared.errors import TelecineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
 __all__ = ["LocalRay", "Outcome", "Pool", "Runner", "worker_count"]
 
@@ -143,13 +144,14 @@ class LocalRay(Generic[W, R]):
         import ray
 
         while self._queue or self._running:
-            while self._queue and self._idle:
-                actor = self._idle.pop()
-                work = self._queue.popleft()
-                self._running[actor.run.remote(work)] = (actor, work)
-            ready, _ = ray.wait(list(self._running), num_returns=1, timeout=_WAIT_S)
-            for reference in ready:
-                yield self._outcome(reference)
+            with _deferred_signals():
+                while self._queue and self._idle:
+                    actor = self._idle.pop()
+                    work = self._queue.popleft()
+                    self._running[actor.run.remote(work)] = (actor, work)
+                ready, _ = ray.wait(list(self._running), num_returns=1, timeout=_WAIT_S)
+                outcomes = [self._outcome(reference) for reference in ready]
+            yield from outcomes
 
     def _outcome(self, reference: Any) -> Outcome[W, R]:
         import ray
@@ -175,7 +177,7 @@ class LocalRay(Generic[W, R]):
         _sweep()
         # Unix sockets allow paths of 107 bytes: a short folder, whatever TMPDIR says.
         self._folder = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir="/tmp")
-        with _own_signals(), _python_path():
+        with _deferred_signals(), _python_path():
             ray.init(
                 address="local",
                 num_cpus=self._workers,
@@ -187,12 +189,16 @@ class LocalRay(Generic[W, R]):
                 _node_ip_address="127.0.0.1",
                 _temp_dir=self._folder,
             )
-        self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
-        self._idle = [self._spawn() for _ in range(self._workers)]
-        try:
-            ray.get([actor.ready.remote() for actor in self._idle])
-        except ray.exceptions.RayError as error:
-            raise TelecineError(f"A worker process cannot start: {error}") from error
+            self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
+            self._idle = [self._spawn() for _ in range(self._workers)]
+            pending = [actor.ready.remote() for actor in self._idle]
+        while pending:
+            with _deferred_signals():
+                ready, pending = ray.wait(pending, num_returns=1, timeout=_WAIT_S)
+                try:
+                    ray.get(ready)
+                except ray.exceptions.RayError as error:
+                    raise TelecineError(f"A worker process cannot start: {error}") from error
 
     def _spawn(self) -> Any:
         return self._actor.remote(self._make)
@@ -201,7 +207,7 @@ class LocalRay(Generic[W, R]):
         import ray
 
         # A signal that comes while Ray is going down must not leave half of it running.
-        with _blocked_signals():
+        with _deferred_signals():
             self._idle.clear()
             self._running.clear()
             ray.shutdown()
@@ -224,24 +230,31 @@ class _Actor:
 
 
 @contextlib.contextmanager
-def _own_signals() -> Iterator[None]:
-    # ray.init puts a SIGTERM handler of its own in the place of ours (ray/_private/node.py).
+def _deferred_signals() -> Iterator[None]:
+    # A handler that raises while Ray's C++ waits gives a SystemError instead (Ray 2.60, CoreWorker.wait), and ray.init
+    # puts a SIGTERM handler of its own in the place of ours. So a signal is kept until the block ends; a second one of
+    # an impatient person goes through.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept: list[int] = []
+
+    def keep(number: int, frame: FrameType | None) -> None:
+        handler = before[signal.Signals(number)]
+        if kept and callable(handler):
+            handler(number, frame)
+        kept.append(number)
+
+    for number in before:
+        signal.signal(number, keep)
     try:
         yield
     finally:
-        with contextlib.suppress(ValueError):  # not the main thread: then Ray has set none either
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _blocked_signals() -> Iterator[None]:
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if kept:
+            signal.raise_signal(kept[0])
 
 
 @contextlib.contextmanager

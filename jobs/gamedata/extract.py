@@ -6,7 +6,8 @@ import functools
 import logging
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 from jobs.gamedata._extract_plan import make_plan
 from jobs.gamedata._extract_report import Tally, failure_of
@@ -16,7 +17,7 @@ from jobs.gamedata.compaction import compact
 from jobs.gamedata.compute import LocalRay, worker_count
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.worker import BatchResult, Extract, Task, commit, extract_batch
-from shared.errors import TransientError
+from shared.errors import ConfigurationError, TransientError
 from shared.storage import open_store
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
     from shared.report import Report
     from shared.storage import ObjectStore
 
-    MakeExtract = Callable[[ExtractSettings], Callable[[], Extract]]
+    MakeExtract = Callable[[ExtractSettings], Callable[[str], Extract]]
     MakePool = Callable[[Callable[[], Runner[Batch, BatchResult]], int], Pool[Batch, BatchResult]]
 
-__all__ = ["BatchRunner", "local_ray", "run", "run_with"]
+__all__ = ["BatchRunner", "find_device", "local_ray", "run", "run_with"]
 
 _BYTES_PER_MB = 1_000_000
 _log = logging.getLogger(__name__)
@@ -44,17 +45,17 @@ class BatchRunner:
     Args:
         source: the bucket with the TARs.
         target: the bucket that gets the ``.pt`` files and parts.
-        task: what is asked.
-        make_extract: makes the reader.
+        task: what is asked; ``device`` may still be ``auto``.
+        make_extract: from the device, makes the reader.
     """
 
     def __init__(
-        self, source: ObjectStore, target: ObjectStore, task: Task, make_extract: Callable[[], Extract]
+        self, source: ObjectStore, target: ObjectStore, task: Task, make_extract: Callable[[str], Extract]
     ) -> None:
         self._source = source
         self._target = target
-        self._task = task
-        self._extract = make_extract()
+        self._task = replace(task, device=find_device(task.device))
+        self._extract = make_extract(self._task.device)
 
     def run(self, batch: Batch, /) -> BatchResult:
         """Read and commit one batch."""
@@ -90,7 +91,7 @@ def run_with(
     Args:
         settings: the step's parameters.
         stage_run: the ledger's side of it.
-        make_extract: from the settings, what makes a worker's reader.
+        make_extract: from the settings, what makes a worker's reader from its device.
         make_pool: from what makes a runner, and the number of workers, the pool.
     """
     source = open_store(settings.source_bucket, settings)
@@ -110,6 +111,8 @@ def run_with(
         generation=plan.generation,
         version=version(),
         revision=revision(),
+        # Workers find out what auto is: this process needs no torch.
+        device=settings.device if settings.device != "cuda" else find_device("cuda"),
     )
     stage_run.progress.start(len(plan.items) + len(plan.missing), "TARs")
     missing = commit(plan.missing, task, target)
@@ -127,6 +130,7 @@ def run_with(
             _log.warning("Parts were not merged: %s", error)
     report = tally.report(max_failed=settings.max_failed)
     report.outputs["manifest_bucket"] = settings.manifest_bucket
+    report.seconds = time.perf_counter() - began
     return report
 
 
@@ -182,16 +186,32 @@ def local_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) -> P
     return LocalRay(make, workers=workers)
 
 
-def _decode_child(settings: ExtractSettings) -> Callable[[], Extract]:
-    return functools.partial(
-        _start_child,
-        memory_mb=settings.item_memory_mb,
-        timeout_s=settings.item_timeout_s,
-        max_pixels=settings.max_pixels,
-    )
+def find_device(asked: str) -> str:
+    """Say where statistics are computed: ``cpu`` or ``cuda``.
+
+    Args:
+        asked: ``auto`` takes ``cuda`` where torch has it.
+
+    Raises:
+        ConfigurationError: ``cuda`` is asked for and not there.
+    """
+    if asked == "cpu":
+        return asked
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if asked == "cuda":
+        raise ConfigurationError("--device cuda: torch sees no CUDA device here; valid is auto or cpu")
+    return "cpu"
 
 
-def _start_child(*, memory_mb: int, timeout_s: float, max_pixels: int) -> Extract:
+def _decode_child(settings: ExtractSettings) -> Callable[[str], Extract]:
+    return functools.partial(_start_child, settings.item_memory_mb, settings.item_timeout_s, settings.max_pixels)
+
+
+def _start_child(memory_mb: int, timeout_s: float, max_pixels: int, device: str) -> Extract:
     from jobs.gamedata.child import DecodeChild
 
-    return DecodeChild(memory_mb=memory_mb, timeout_s=timeout_s, max_pixels=max_pixels).extract
+    where: Literal["cpu", "cuda"] = "cuda" if device == "cuda" else "cpu"
+    return DecodeChild(memory_mb=memory_mb, timeout_s=timeout_s, max_pixels=max_pixels, device=where)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import time
-from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jobs.gamedata._revision import revision, version
 from jobs.gamedata.checks.load import CheckFile, load_checks
 from shared.errors import EXIT_DATA, EXIT_OK, BucketMissing, DataError
 
@@ -88,6 +85,7 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
     Raises:
         DataError, UsageError: see :func:`run`.
     """
+    from jobs.gamedata._assemble import assemble
     from jobs.gamedata._gather import gather
     from jobs.gamedata.checks.run import run_statistics
     from jobs.gamedata.menu_references import MenuReferences
@@ -119,7 +117,7 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
     if results is not None:
         _take_frames(found, registry, table, results)
     clock.lap("statistics_checks")
-    assembled = _assemble(sessions, found, registry, files)
+    assembled = assemble(sessions, found, registry, files)
     clock.lap("assemble")
     return Manifest(assembled, sessions, registry, clock.laps)
 
@@ -235,59 +233,3 @@ def _take_frames(found: Columns, registry: Registry, table: pl.DataFrame, result
         for row, identity in enumerate(identities):
             if identity in errors:
                 found.errors[row].append(CheckError(name, *errors[identity]))
-
-
-def _assemble(sessions: Sessions, found: Columns, registry: Registry, files: tuple[CheckFile, ...]) -> pa.Table:
-    import polars as pl
-
-    from jobs.gamedata._manifest_schema import MANIFEST_VERSION, manifest_schema
-
-    errors = {row: list(of_row) for row, of_row in found.errors.items() if of_row}
-    size = len(sessions.rows)
-    texts: dict[str, list[Any]] = {
-        name: [None] * size for name in ("error", "error_traceback", "error_code", "error_stage", "check_errors")
-    }
-    for row, of_row in errors.items():
-        texts["error"][row] = "; ".join(error.message for error in of_row)
-        texts["error_traceback"][row] = "\n".join(error.traceback for error in of_row)
-        texts["error_code"][row], texts["error_stage"][row] = "check_failed", "manifest"
-        texts["check_errors"][row] = [error.message for error in of_row]
-    judged = sessions.rows.select(
-        *("s3_key", "video_id", "video_metadata", "session_metadata", "duration_s", "sampled"),
-        *("source_etag", "spec_digest", "warnings"),
-    ).with_columns(
-        *(pl.Series(name, texts.pop(name), dtype=pl.String) for name in list(texts)[:4]),
-        pl.Series("check_errors", texts["check_errors"], dtype=pl.List(pl.String)),
-        *(series.alias(name) for name, series in found.values.items()),
-    )
-    digests = ",".join(file.digest for file in files) or None
-    whole = pl.concat([judged, sessions.errors], how="diagonal").sort("s3_key")
-    whole = whole.with_columns(
-        pl.lit(datetime.now(UTC)).dt.cast_time_unit("us").alias("processed_time"),
-        pl.lit(revision(), dtype=pl.String).alias("commit_hash"),
-        pl.lit(MANIFEST_VERSION, dtype=pl.Int32).alias("schema_version"),
-        pl.lit(digests, dtype=pl.String).alias("checks_sha256"),
-        pl.when(pl.col("warnings").list.len() > 0).then(pl.col("warnings")).otherwise(None).alias("warnings"),
-    )
-    metadata = {
-        "version": version(),
-        "checks": [{"file": file.path, "sha256": file.digest} for file in files],
-        "columns": {column: check.name for check in registry for column in check.columns},
-    }
-    schema = manifest_schema(registry, metadata)
-    return whole.select(schema.names).to_arrow().cast(schema)
-
-
-def count_flags(table: pa.Table) -> dict[str, int]:
-    """Count the sessions for which each boolean column is true."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    flags = [field.name for field in table.schema if pa.types.is_boolean(field.type)]
-    return {name: pc.sum(table[name]).as_py() or 0 for name in flags}
-
-
-def rejects_of(table: pa.Table) -> dict[str, int]:
-    """Count rows by error code."""
-    codes = Counter(code for code in table["error_code"].to_pylist() if code is not None)
-    return dict(sorted(codes.items()))

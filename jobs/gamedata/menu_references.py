@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["LIKENESS", "SUFFIXES", "MenuReferences"]
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg")
-# Correlation of two thumbnails from which on they show the same layout: another page or cursor of one menu stays above
-# 0.95, brightness and contrast do not matter, and unlike pictures stay below 0.8 (docs/checks.md).
-LIKENESS: Final = 0.92
+# Correlation of two thumbnails from which on they show the same layout: another cursor in one menu stays above 0.95,
+# brightness and contrast do not matter; two races under one sky reach 0.93, menus of another game 0.5 (docs/checks.md).
+LIKENESS: Final = 0.95
 # A thumbnail with a smaller standard deviation (of 255) is a plain colour: it has no layout that could be alike.
 _PLAIN: Final = 4.0
 # Frames a step: 432 float32 each, about 28 MB.

@@ -108,7 +108,11 @@ def read_index(source: RangeSource) -> VideoTrack:
     mdhd = _header(track.mdia, b"mdhd", 20)
     scale = _scale(mdhd, 12, 20)
     tkhd = _header(track.trak, b"tkhd", 84)
-    stbl = _inside(track.mdia, b"minf", b"stbl")
+    minf = _inside(track.mdia, b"minf")
+    dref = _inside(minf, b"dinf", b"dref")
+    if bytes(dref[4:8]) != b"\0\0\0\1" or bytes(dref[16:20]) != b"\0\0\0\1":
+        raise NotPlanned("pictures in another file (dref)")
+    stbl = _inside(minf, b"stbl")
     codec, extradata, width, height = _description(stbl)
     samples = read_samples(stbl)
     if not len(samples.size):

@@ -28,9 +28,10 @@ __all__ = ["SESSIONS", "contact_sheet", "report_of"]
 SESSIONS: Final = "Sessions"
 # Rows of the page's table; the manifest has them all.
 _ROWS: Final = 200
-# Sessions with pictures, and frames of each: 24 strips of some 60 kB.
+# Sessions with pictures, and frames of each: 24 sheets of some 60 kB.
 _PICTURED: Final = 24
 _FRAMES: Final = 6
+_ACROSS: Final = 3
 _THUMBNAIL: Final = (90, 160)
 _GAP: Final = 2
 _BINS: Final = 20
@@ -44,7 +45,7 @@ def report_of(
     manifest: Manifest, store: ObjectStore, settings: ManifestSettings, failures: Sequence[Failure]
 ) -> Report:
     """Describe a manifest; ``outputs``, ``status`` and times are the step's to fill."""
-    from jobs.gamedata.manifest import count_flags, rejects_of
+    from jobs.gamedata._assemble import count_flags, rejects_of
     from shared.report import Report
 
     table, sessions = manifest.table, manifest.sessions
@@ -227,14 +228,17 @@ def _thumbnails(store: ObjectStore, keys: Sequence[str], total: int) -> dict[str
 
 
 def contact_sheet(frames: Sequence[npt.NDArray[np.uint8]]) -> bytes:
-    """Lay up to six frames, spread over the session, side by side: D arrays of uint8 (3, H, W) -> a PNG file."""
+    """Lay up to six frames of a session out in rows of three: D arrays of uint8 (3, H, W) -> a PNG file."""
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(_FRAMES, len(frames))).round().astype(int))
     rows, columns = _THUMBNAIL
-    sheet = np.full((rows, len(chosen) * (columns + _GAP) - _GAP, 3), 128, np.uint8)
+    across = min(_ACROSS, len(chosen))
+    down = -(-len(chosen) // _ACROSS)
+    sheet = np.full((down * (rows + _GAP) - _GAP, across * (columns + _GAP) - _GAP, 3), 128, np.uint8)
     for place, index in enumerate(chosen.tolist()):
         small = _fit(frames[index], rows, columns)
         high, wide = small.shape[:2]
-        top, left = (rows - high) // 2, place * (columns + _GAP) + (columns - wide) // 2
+        top = place // _ACROSS * (rows + _GAP) + (rows - high) // 2
+        left = place % _ACROSS * (columns + _GAP) + (columns - wide) // 2
         sheet[top : top + high, left : left + wide] = small
     return png(sheet)
 

@@ -33,8 +33,12 @@ _TEXTURE: Final = 1.5
 _CHANGE: Final = 0.3
 # Frames closer than this are alike in gameplay too; the neighbour is looked for beyond it.
 _APART_S: Final = 1.0
-# Fewer blocks than this with texture (of 576, 0.7 %) say nothing.
-_MIN_BLOCKS: Final = 4
+# Weaker blocks count as moving from this much change: dim gameplay between a bright HUD. A blurred picture that drifts
+# behind a menu gives up to 0.6.
+_MOVED: Final = 0.8
+# Fewer blocks than this (of 576, 3.5 %) say nothing: a HUD alone before a black scene has 4 to 10, three lines of text
+# 30.
+_MIN_BLOCKS: Final = 20
 # Frames a step: about 6 MB of int16 and int32 in flight.
 _CHUNK: Final = 32
 
@@ -185,14 +189,16 @@ def _static_share(xp: Any, luma: Any, time_s: npt.NDArray[np.float64]) -> npt.ND
         axis=0,
     )
     shares = {(int(first), int(second)): np.nan for first, second in pairs}
-    threshold = int(_TEXTURE * 9 * _BLOCK * _BLOCK)
+    unit = 9 * _BLOCK * _BLOCK
     for start in range(0, len(pairs), _CHUNK):
         first, second = pairs[start : start + _CHUNK, 0], pairs[start : start + _CHUNK, 1]
         high_first, high_second = _high_pass(xp, luma[first]), _high_pass(xp, luma[second])
         texture = xp.maximum(_blocks(xp, abs(high_first)), _blocks(xp, abs(high_second)))
         change = _blocks(xp, abs(high_first - high_second))
-        counts = (texture >= threshold) & _inside(xp, luma[first]) & _inside(xp, luma[second])
-        static = counts & (change * 100 <= texture * int(_CHANGE * 100))
+        inside = _inside(xp, luma[first]) & _inside(xp, luma[second])
+        textured = texture >= int(_TEXTURE * unit)
+        counts = inside & (textured | (change >= int(_MOVED * unit)))
+        static = inside & textured & (change * 100 <= texture * int(_CHANGE * 100))
         total, still = _numpy(counts.sum(2).sum(1)), _numpy(static.sum(2).sum(1))
         share = np.where(total >= _MIN_BLOCKS, still / np.maximum(total, 1), np.nan)
         shares.update(zip(zip(first.tolist(), second.tolist(), strict=True), share.tolist(), strict=True))

@@ -11,6 +11,7 @@ import socket
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jobs.gamedata import pt
@@ -76,6 +77,7 @@ class ItemResult:
         retryable: whether trying again may help.
         seconds: wall clock.
         store_s: of that, waiting for a store.
+        cpu_s: CPU time of the worker and its decoder process; None when it is not known.
         bytes_read: from the source.
         bytes_written: of the ``.pt``.
         duration_s: of the video, 0 when unknown.
@@ -93,6 +95,7 @@ class ItemResult:
     store_s: float
     bytes_read: int
     bytes_written: int
+    cpu_s: float | None = None
     duration_s: float = 0.0
     sampled: int = 0
     repeated: int = 0
@@ -150,6 +153,7 @@ def extract_item(
     tar = StoreSource(source, item.key, size=item.size, etag=item.etag)
     code = message = None
     put_s = 0.0
+    clock = _Clock(extract)
     try:
         session = extract(tar, task.spec)
         columns = session_columns(session)
@@ -169,7 +173,7 @@ def extract_item(
         code, message = row["error_code"], row["error_message"]
         level = logging.WARNING if isinstance(error, TelecineError) else logging.ERROR
         _log.log(level, "%s: %s: %s", item.key, code, message, extra={"item": item.key, "code": code})
-    row |= {"bytes_read": tar.bytes_read, "seconds": time.perf_counter() - began}
+    row |= {"bytes_read": tar.bytes_read, "seconds": time.perf_counter() - began, "cpu_s": clock.read()}
     return row, ItemResult(
         item=item,
         code=code,
@@ -179,6 +183,7 @@ def extract_item(
         store_s=tar.seconds + put_s,
         bytes_read=tar.bytes_read,
         bytes_written=row.get("pt_size") or 0,
+        cpu_s=row["cpu_s"],
         duration_s=row.get("duration_s") or 0.0,
         sampled=row.get("sampled") or 0,
         repeated=row.get("repeated") or 0,
@@ -235,6 +240,33 @@ def commit(items: Sequence[tuple[Item, BaseException]], task: Task, target: Obje
         ItemResult(item, row["error_code"], row["error_message"], row["error_retryable"], 0.0, 0.0, 0, 0)
         for (item, _), row in zip(items, rows, strict=True)
     ]
+
+
+class _Clock:
+    # CPU seconds of this process and of the reader's, if it has one.
+
+    def __init__(self, extract: Extract) -> None:
+        self._extract = extract
+        self._own = time.process_time()
+        self._pid, self._other = self._child()
+
+    def read(self) -> float | None:
+        pid, other = self._child()
+        if pid is None:
+            # Killed with its figures; or the reader has no process.
+            return None if hasattr(self._extract, "pid") else time.process_time() - self._own
+        return time.process_time() - self._own + other - (self._other if pid == self._pid else 0.0)
+
+    def _child(self) -> tuple[int | None, float]:
+        pid: int | None = getattr(self._extract, "pid", None)
+        if pid is None:
+            return None, 0.0
+        try:
+            # proc_pid_stat(5): fields 14 and 15, utime and stime; the command before them may hold blanks.
+            fields = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None, 0.0
+        return pid, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _put(target: ObjectStore, key: str, body: memoryview) -> dict[str, Any]:

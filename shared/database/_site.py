@@ -20,6 +20,8 @@ __all__ = ["NAME", "Site", "find_site", "own", "private"]
 NAME: Final = "telecine"
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS, with a terminating NUL.
 SOCKET_BYTES: Final = 103
+# Of root's projects whose own folder the server's user cannot reach.
+_COMMON: Final = Path("/var/tmp/telecine-0")  # noqa: S108 - its owner is checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,12 @@ def find_site(state_dir: Path) -> Site:
             "PostgreSQL does not run as root, and this machine has neither a user 'postgres' nor 'nobody' to run it as."
             " Run telecine as another user, or name a server in TELECINE_DATABASE_URL."
         )
-    shared = Path("/var/tmp/telecine-0")  # noqa: S108 - its owner is checked
-    places = [state_dir / "postgres"] + ([shared / _digest(state_dir)] if owner.drop else [])
+    places = [state_dir / "postgres"] + ([_COMMON / _digest(state_dir)] if owner.drop else [])
     reasons: list[str] = []
     for base in places:
         try:
-            if base.parent == shared:
-                private(shared, 0, 0o755)
+            if base.parent == _COMMON:
+                _common()
             base.mkdir(parents=True, exist_ok=True)
             (base / "run").mkdir(exist_ok=True)
             own(base / "run", owner)
@@ -82,11 +83,7 @@ def find_site(state_dir: Path) -> Site:
             reasons.append(f"{base}: {error.strerror or error}")
             continue
         if owner.can_write(base / "run"):
-            copies = None
-            if owner.drop:
-                private(shared, 0, 0o755)
-                copies = shared
-            return Site(base, owner, find_binaries(owner, copies))
+            return Site(base, owner, find_binaries(owner, _common if owner.drop else None))
         reasons.append(f"{base}: the user with id {owner.uid} cannot write there")
         with suppress(OSError):
             (base / "run").rmdir()
@@ -95,6 +92,11 @@ def find_site(state_dir: Path) -> Site:
         f"there is no folder for the embedded PostgreSQL ({'; '.join(reasons)}). Give one with --state-dir, or name a"
         " server in TELECINE_DATABASE_URL."
     )
+
+
+def _common() -> Path:
+    private(_COMMON, 0, 0o755)
+    return _COMMON
 
 
 def own(folder: Path, owner: Owner) -> None:

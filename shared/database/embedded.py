@@ -38,8 +38,6 @@ _OPTIONS: Final = {
     "unix_socket_permissions": "0700",
     "max_connections": "60",
     "shared_buffers": "64MB",
-    # A crash of the machine may lose the last half second of the ledger, but no consistency.
-    "synchronous_commit": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_wal_size": "512MB",
@@ -68,6 +66,10 @@ def ensure(state_dir: str | Path, options: dict[str, str] | None = None) -> str:
     place = Path(state_dir).absolute()
     with _mutex:
         site = find_site(place)
+        if not (site.base / "run").is_dir():  # somebody removed the folder; its server ends by itself
+            find_site.cache_clear()
+            release(place)
+            site = find_site(place)
         with _locked(site.base / "start.lock"):
             if place not in _held:
                 # Waits while a keeper stops the server: it holds the exclusive lock until the server has ended.
@@ -116,7 +118,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _start(site: Site, options: dict[str, str]) -> None:
     """Start the server unless it runs, and wait until it answers. Called under the start lock."""
     begun = time.monotonic()
-    launched = False
+    launched = 0.0
     while not _answers(site):
         if time.monotonic() > begun + START_S:
             raise _unreachable(site)
@@ -128,11 +130,11 @@ def _start(site: Site, options: dict[str, str]) -> None:
         try:
             if launched:
                 # It ended at once. The shared memory of a server that was killed is free within seconds: once more.
-                if time.monotonic() > begun + AGAIN_S:
+                if time.monotonic() > launched + AGAIN_S:
                     raise _unreachable(site)
                 time.sleep(0.5)
             _launch(site, options, lock)
-            launched = True
+            launched = launched or time.monotonic()
         finally:
             os.close(lock)  # the keeper and the server hold it now
 

@@ -76,7 +76,9 @@ class Report(BaseModel):
     def summary(self) -> str:
         """Return one line for the log: ``gamedata extract: partial, 9 ok, 1 failed, 12.3 s, bound by cpu``."""
         name = " ".join(part for part in (self.pipeline, self.step) if part)
-        parts = [self.status, *(f"{value:,} {key.replace('_', ' ')}" for key, value in self.counts.items())]
+        # Zeros are left out where something else was counted: the line is read by people, report.json has them all.
+        shown = {key: value for key, value in self.counts.items() if value} or self.counts
+        parts = [self.status, *(f"{value:,} {key.replace('_', ' ')}" for key, value in shown.items())]
         parts.append(f"{self.seconds:.1f} s")
         if self.bound:
             parts.append(f"bound by {self.bound}")

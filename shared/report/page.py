@@ -6,6 +6,8 @@ import base64
 import json
 import math
 import re
+import struct
+from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from numbers import Real
@@ -26,6 +28,11 @@ __all__ = ["render"]
 
 _MAGIC: Final = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+_PERCENT: Final = re.compile(r"-?[\d.,]+ ?%")
+# Counts that are red when they are not zero.
+_BAD: Final = frozenset({"failed", "errors", "rejected", "broken_parts"})
+# Pictures so many times as wide as high are strips.
+_STRIP: Final = 2.5
 _KILO: Final = 1000
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
@@ -68,6 +75,7 @@ def _template() -> Template:
         chart=chart,
         data_uri=_data_uri,
         duration=_duration,
+        is_wide=_is_wide,
         label=_label,
         number=number,
         numeric_columns=_numeric_columns,
@@ -75,7 +83,7 @@ def _template() -> Template:
         parameter=_parameter,
         rate=_rate,
         scrub=scrub,
-        size=_size,
+        tiles=_tiles,
     )
     environment.globals["css"] = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     return environment.get_template("page.html.j2")
@@ -90,6 +98,12 @@ def _data_uri(picture: Picture) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(picture.png).decode()}"
 
 
+def _is_wide(section: Pictures) -> bool:
+    """Whether the pictures are strips, which need more width; a PNG's size stands in its first 24 bytes."""
+    sizes = [struct.unpack(">II", picture.png[16:24]) for picture in section.items if picture.png[:4] == b"\x89PNG"]
+    return any(width > _STRIP * height for width, height in sizes)
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
@@ -102,6 +116,27 @@ def _cell(value: Any) -> str:
     return scrub(str(value))
 
 
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    name: str
+    value: str
+    tone: str = ""
+
+
+def _tiles(report: Report) -> list[tuple[str, list[_Tile]]]:
+    """Return the figures at the top, in groups: ``extract: failed`` stands under ``extract``; bytes come last."""
+    groups: dict[str, list[_Tile]] = {}
+    for key, value in report.counts.items():
+        title, _, name = key.rpartition(": ")
+        tone = "none" if not value else "bad" if name in _BAD else ""
+        groups.setdefault(title, []).append(_Tile(_label(name), number(value), tone))
+    sizes = [_Tile(_label(name), _size(value)) for name, value in report.bytes.items()]
+    if sizes:
+        # With one group, bytes follow its counts; with several, they belong to none of them.
+        groups.setdefault("bytes" if len(groups) > 1 else next(iter(groups), ""), []).extend(sizes)
+    return list(groups.items())
+
+
 def _breakable(name: str) -> Markup:
     """Let a column's name break after each underscore: ``is_video_mostly_dark`` is wider than its values."""
     from markupsafe import Markup, escape
@@ -110,11 +145,11 @@ def _breakable(name: str) -> Markup:
 
 
 def _numeric_columns(table: Table) -> set[int]:
-    """Return the columns that hold numbers and nothing else but empty cells: they are set to the right."""
+    """Return the columns that hold numbers (or ``12.5 %``) and nothing else but empty cells: they are set right."""
     found: set[int] = set()
     for index in range(len(table.columns)):
         values = [row[index] for row in table.rows if row[index] is not None]
-        if values and all(_is_number(value) for value in values):
+        if values and all(_is_number(value) or _PERCENT.fullmatch(str(value)) for value in values):
             found.add(index)
     return found
 

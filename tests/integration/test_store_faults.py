@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from shared.errors import (
     EndpointUnreachable,
     ObjectChanged,
     ObjectMissing,
+    Stopped,
     StorageFull,
     StoreUnavailable,
 )
@@ -331,21 +333,22 @@ def test_large_objects_go_up_in_parts(s3_server, small_parts, as_file):  # noqa:
 class Broken(io.RawIOBase):
     """Ends with an error after 11 MiB."""
 
-    def __init__(self) -> None:
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
         self._left = 11 << 20
 
     def read(self, size: int = -1) -> bytes:
         if self._left <= 0:
-            message = "the source broke"
-            raise RuntimeError(message)
+            raise self._error
         self._left -= size
         return bytes(size)
 
 
-def test_a_source_that_breaks_leaves_neither_object_nor_parts(s3_server, small_parts, waits):  # noqa: F811
+@pytest.mark.parametrize("error", [RuntimeError("the source broke"), Stopped(signal.SIGINT)])
+def test_a_source_that_breaks_leaves_neither_object_nor_parts(s3_server, small_parts, waits, error):  # noqa: F811
     store = open_store(s3_server.create_bucket("bucket"))
-    with pytest.raises(RuntimeError, match="the source broke"):
-        store.put("big", Broken())
+    with pytest.raises(type(error)):
+        store.put("big", Broken(error))
     assert list(store.list()) == []
     assert "Uploads" not in s3_server.client.list_multipart_uploads(Bucket="bucket")
 

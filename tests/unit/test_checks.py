@@ -136,6 +136,15 @@ def test_a_night_scene_with_wandering_black_edges_has_no_bars():
     assert one(row)["is_dpi_scale_issue"] is False
 
 
+def test_something_lit_in_a_dark_room_has_no_bars():
+    # nasa_13013.mp4, as it is measured.
+    row = parts.part_row(
+        "nasa.tar", times=SHORT, luma_mean=[9.9, 17.8, 16.7, 14.7], luma_p99=[119.0, 115.0, 115.0, 113.0],
+        border_left=[0.206, 0.188, 0.212, 0.244], border_right=[0.181, 0.088, 0.112, 0.106],
+    )  # fmt: skip
+    assert one(row)["is_dpi_scale_issue"] is False
+
+
 def test_a_dim_picture_between_black_edges_has_no_bars():
     assert one(parts.bars(luma_mean=6.0))["is_dpi_scale_issue"] is False
 
@@ -158,6 +167,10 @@ def test_menu_threshold_is_a_setting():
     found = one(parts.menu(share=0.4), menu_threshold=0.3)
     assert found["is_video_mostly_menu"] is True
     assert found["menu_flag_threshold"] == 0.3
+
+
+def test_a_hud_in_the_dark_is_no_menu():
+    assert one(parts.menu(luma_mean=9.0))["video_menu_percent"] == 0.0
 
 
 def test_frames_without_texture_are_no_menu_and_a_lone_one_says_nothing():

@@ -45,7 +45,7 @@ class Bench:
 
         def make_extract(_):
             hook = self.read.append
-            return lambda: extract_fake(fail=self.fail, hook=lambda body: hook(body.decode().split()[-1]))
+            return lambda _device: extract_fake(fail=self.fail, hook=lambda body: hook(body.decode().split()[-1]))
 
         return extract.run_with(self.settings(**flags), self.stage, make_extract=make_extract, make_pool=make_pool)
 
@@ -303,7 +303,14 @@ def test_the_report_has_rates_and_says_what_bound_the_run(bench):
     bench.tars(*(f"{n}.tar" for n in range(6)))
     bench.fail[b"body of 2"] = "video_missing"
     report = bench()
-    assert set(report.rates) == {"items_per_s", "video_s_per_s", "mb_per_s", "store_p95_s", "worker_busy_share"}
+    assert set(report.rates) == {
+        "cpu_s_per_item",
+        "items_per_s",
+        "video_s_per_s",
+        "mb_per_s",
+        "store_p95_s",
+        "worker_busy_share",
+    }
     assert report.bound in ("cpu", "network", "queue")
     assert "%" in report.bound_reason
     assert report.counts["samples"] == 5 * 35

@@ -41,7 +41,8 @@ def test_no_events(content: bytes) -> None:
 
 def test_other_writers_quotes_blanks_and_line_ends() -> None:
     content = (
-        b'"timestamp","event_type","event_args"\r\n"1.5","KEYBOARD","[87, true]"\r\n\r\n2.5 , MOUSE_MOVE , "[1, -2]"\r\n'
+        b'"timestamp","event_type","event_args"\r\n"1.5","KEYBOARD","[87, true]"\r\n\r\n'
+        b'2.5 , MOUSE_MOVE , "[1, -2]"\r\n'
         b'3.5,SCROLL,[1]\r\n4.5,GAMEPAD_AXIS,"[0, 0.5]"\r\n5.5,focus,[]\r\n'
     )
     found = read_inputs(content)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.gamedata import _revision, manifest, pt
+from jobs.gamedata import _assemble, _revision, manifest, pt
 from jobs.gamedata._gather import gather
 from jobs.gamedata._manifest_schema import manifest_schema
 from jobs.gamedata._part_schema import PART_SCHEMA
@@ -334,7 +334,7 @@ def test_failures_go_to_the_ledger(tmp_path):
 
 
 def test_without_git_the_commit_is_null(monkeypatch):
-    monkeypatch.setattr(manifest, "revision", lambda: None)
+    monkeypatch.setattr(_assemble, "revision", lambda: None)
     store = MemoryStore()
     parts.commit(store, parts.gameplay())
     assert build(store).table["commit_hash"].to_pylist() == [None]
@@ -368,7 +368,7 @@ def test_twenty_thousand_sessions_are_judged_whole():
     store = MemoryStore()
     rewrite_part(store, table.set_column(0, PART_SCHEMA.field(0), keys))
     made = build(store).table
-    assert manifest.count_flags(made) == {
+    assert _assemble.count_flags(made) == {
         "is_video_mostly_dark": count // 4, "is_dpi_scale_issue": count // 4, "is_video_mostly_menu": count // 4,
         "is_session_empty": count // 4, "has_unusable_timestamps": 0,
     }  # fmt: skip

@@ -17,7 +17,7 @@ from shared.report._chart import chart, number
 from shared.report.page import render
 from tests.docs_pages import ROOT
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (160).to_bytes(4, "big") + (90).to_bytes(4, "big")
 SECTIONS = [
     Table(
         "Sessions", ["key", "is_dark", "share", "note"], [["a.tar", True, 0.123456, None], ["b.tar", False, None, "x"]]
@@ -63,6 +63,7 @@ class Outline(HTMLParser):
         self.tags: list[str] = []
         self.sources: list[str] = []
         self.words = ""
+        self.titles: list[str] = []
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
@@ -79,6 +80,8 @@ class Outline(HTMLParser):
 
     def handle_data(self, data):
         self.words += data
+        if self.open[-1:] == ["h3"]:
+            self.titles.append(data)
 
 
 def outline(report: Report) -> Outline:
@@ -137,6 +140,18 @@ def test_secrets_do_not_reach_the_page_or_the_json():
     assert "hush-hush" not in report.model_dump_json()
 
 
+def test_counts_stand_under_their_stage():
+    page = outline(full(counts={"extract: items": 3, "extract: failed": 1, "manifest: rows": 0}))
+    assert page.titles == ["extract", "manifest", "bytes"]
+    assert outline(full()).titles == []
+
+
+def test_strips_get_more_room():
+    strip = PNG[:16] + (960).to_bytes(4, "big") + (90).to_bytes(4, "big")
+    assert 'class="pictures wide"' in render(full(sections=[Pictures("p", [Picture(strip)])]))
+    assert 'class="pictures"' in render(full(sections=[Pictures("p", [Picture(PNG), Picture(b"\xff\xd8\xff")])]))
+
+
 def test_a_report_of_nothing_is_a_page_too():
     assert "success" in outline(Report(pipeline="p", step="s")).words
 
@@ -181,6 +196,8 @@ def test_unknown_fields_and_states_are_refused():
 
 def test_the_summary_is_one_line():
     assert full().summary() == "gamedata run: partial, 12,345 items, 2 failed, 83.4 s, bound by cpu"
+    assert Report(pipeline="p", step="s", counts={"a": 0, "b": 1}).summary() == "p s: success, 1 b, 0.0 s"
+    assert Report(pipeline="p", step="s", counts={"a": 0}).summary() == "p s: success, 0 a, 0.0 s"
 
 
 def test_both_files_are_written(tmp_path):

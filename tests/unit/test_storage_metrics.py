@@ -6,7 +6,7 @@ import statistics
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.storage.metrics import Call, StoreMetrics
@@ -18,6 +18,7 @@ def record(metrics: StoreMetrics, *seconds: float) -> StoreMetrics:
     return metrics
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(1e-5, 5000), min_size=1, max_size=300))
 def test_percentiles_are_right_to_five_percent(seconds):
     snapshot = record(StoreMetrics(), *seconds).snapshot()
@@ -25,6 +26,7 @@ def test_percentiles_are_right_to_five_percent(seconds):
     assert snapshot["p95_s"] == pytest.approx(sorted(seconds)[-(-len(seconds) * 95 // 100) - 1], rel=0.05)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.floats(0, 1e6), max_size=20), max_size=5))
 def test_merged_counts_equal_one_count_of_all(groups):
     parts = [json.loads(json.dumps(record(StoreMetrics(), *group).snapshot())) for group in groups]

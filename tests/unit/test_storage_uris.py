@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
@@ -107,6 +107,7 @@ def test_places_without_a_key_are_refused(place):
         split_uri(place)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
 def test_any_key_survives_its_uri(key):
     assert split_uri(join_uri("s3://bucket", key)) == ("s3://bucket", key)
@@ -115,6 +116,7 @@ def test_any_key_survives_its_uri(key):
             assert split_uri(join_uri(root, key)) == (root, key)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_normalising_twice_changes_nothing_more(typed):
     try:

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["STATIC_SHARE", "is_video_mostly_menu", "video_menu_percent"]
 
 # A frame is a menu when so much of its textured picture stays as it is in the sampled frame before or after, seconds
-# away. Gameplay keeps its HUD (5 to 25 % of the blocks) and loses the rest; a menu loses at most a cursor and an
-# animated panel. docs/checks.md has the figures.
-STATIC_SHARE: Final = 0.6
+# away. Gameplay keeps its HUD, at most 50 % of the blocks with texture where the rest is sky and road; a menu loses
+# a cursor or an animated panel and keeps 75 % at least. docs/checks.md has the figures.
+STATIC_SHARE: Final = 0.65
+# In the dark nothing is left of a game but its HUD, which stands still.
+LIT_LUMA: Final = 15.0
 
 
 @statistics_check(
@@ -26,18 +28,21 @@ STATIC_SHARE: Final = 0.6
     float,
     also={"menu_method": str},
     vectorised=True,
-    reads=("frame_time_s", "frame_static_share", "duration_s"),
+    reads=("frame_time_s", "frame_static_share", "frame_luma_mean", "duration_s"),
 )
 def video_menu_percent(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
     """Estimate the share of the time that shows menus, 0 to 1; NULL without frames, or with a lone one.
 
-    Frames count by the time that they stand for. A frame without texture (black, a blank loading screen) is no menu.
+    Frames count by the time that they stand for. A frame without texture (black, a blank loading screen) is no menu,
+    nor is a dark one, unless it is like a reference.
+
     The manifest adds ``frame_menu_like`` (a list of bool: like a reference picture) with ``--menu-references``, and
     ``model_menu_percent`` with ``--menu-model``; a session that the model has scored takes its word alone.
     """
     frames = Frames.of(table)
     seconds = frames.seconds()
     is_menu = np.nan_to_num(frames.values("frame_static_share"), nan=0.0) >= STATIC_SHARE
+    is_menu &= frames.values("frame_luma_mean") >= LIT_LUMA
     known = frames.count > 1  # a lone frame stands beside none
     method = "static"
     if "frame_menu_like" in table.columns:
@@ -62,7 +67,7 @@ def video_menu_percent(table: pl.DataFrame, settings: ManifestSettings) -> dict[
     bool,
     also={"menu_flag_threshold": float},
     vectorised=True,
-    reads=("frame_time_s", "frame_static_share", "duration_s"),
+    reads=("frame_time_s", "frame_static_share", "frame_luma_mean", "duration_s"),
 )
 def is_video_mostly_menu(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:
     """Say whether the menu share is above ``--menu-threshold``."""

@@ -25,10 +25,10 @@ BLACK_P99: Final = 10.0
 LIT_LUMA: Final = 15.0
 # One lit frame may be a splash screen with a logo in the middle.
 MIN_LIT_FRAMES: Final = 3
-# Bars stand still: in a third of the lit frames at least they end within 3 % of the thinnest. The black edges of a
-# night scene wander.
-STEADY: Final = 0.03
-STEADY_SHARE: Final = 1 / 3
+# Bars stand still: in half of the lit frames at least they end where the thinnest does, give or take a cell of the
+# grid. The black surroundings of something lit in the dark wander by several cells.
+STEADY: Final = {"top": 1.1 / 90, "bottom": 1.1 / 90, "left": 1.1 / 160, "right": 1.1 / 160}
+STEADY_SHARE: Final = 0.5
 
 
 @statistics_check(
@@ -80,7 +80,7 @@ def is_dpi_scale_issue(table: pl.DataFrame, settings: ManifestSettings) -> dict[
     width, barred = {}, {}
     for side, band in bars.items():
         width[side] = frames.lowest(np.where(shown, np.nan_to_num(band), np.inf))
-        steady = frames.total(lit & (band <= width[side][frames.row] + STEADY))
+        steady = frames.total(lit & (band <= width[side][frames.row] + STEADY[side]))
         barred[side] = (width[side] >= MIN_BAR) & (steady >= count_lit * STEADY_SHARE)
     vertical, horizontal = barred["top"] & barred["bottom"], barred["left"] & barred["right"]
     proven = (count_lit >= np.minimum(MIN_LIT_FRAMES, frames.count)) & (count_lit * 2 > count_shown)
