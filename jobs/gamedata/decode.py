@@ -117,13 +117,8 @@ class Decoder:
         for packet in (*packets, None):
             try:
                 frames = self._feed(packet)
-            except av.error.ArgumentError as error:
-                raise item_error(
-                    "pixels_exceeded",
-                    f"the decoder refuses the frame's size; the limit is {self._max_pixels} pixels (--max-pixels)",
-                    max_pixels=self._max_pixels,
-                ) from error
-            except (av.error.FFmpegError, EOFError, OSError, ValueError) as error:
+            except (av.error.FFmpegError, MemoryError, ValueError) as error:
+                self._check_limits(error)
                 # What comes after may still be shown, as every player does; the pictures count as corrupt.
                 fault, damaged = error, True
                 continue
@@ -140,6 +135,18 @@ class Decoder:
                 + (f": {fault}" if fault else " (the decoder gives no picture)"),
                 pts=min(wanted),
             ) from fault
+
+    def _check_limits(self, error: Exception) -> None:
+        # Beyond max_pixels h264 says invalid data, hevc says no memory, vp9 says invalid argument and no size.
+        pixels = self._context.coded_width * self._context.coded_height
+        if pixels > self._max_pixels or isinstance(error, av.error.ArgumentError):
+            raise item_error(
+                "pixels_exceeded",
+                f"the decoder refuses the frame's size; the limit is {self._max_pixels} pixels (--max-pixels)",
+                max_pixels=self._max_pixels,
+            ) from error
+        if isinstance(error, MemoryError):
+            raise error
 
     def _feed(self, packet: Packet | None) -> list[VideoFrame]:
         if packet is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.gamedata.checks.load import CheckFile, load_checks
-from shared.errors import EXIT_DATA, EXIT_OK, BucketMissing, DataError
+from shared.errors import EXIT_DATA, EXIT_OK, BucketMissing, DataError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,12 +56,16 @@ def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
 
     Raises:
         DataError: there is no session in the bucket.
-        UsageError: a check file, the references or the model cannot be used.
+        UsageError: a check file, the references, the model or the output's place cannot be used.
     """
     from jobs.gamedata.quality_report import report_of
-    from shared.storage import open_store, put_uri
+    from shared.storage import open_store, put_uri, split_uri
 
     began = time.monotonic()
+    try:
+        split_uri(settings.output_path)
+    except ValueError as error:  # known before the work, not after it
+        raise UsageError(f"--output-path: {error}") from error
     store = open_store(settings.manifest_bucket, settings)
     manifest = build(store, settings, stage_run)
     started = time.monotonic()

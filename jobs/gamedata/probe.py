@@ -39,6 +39,7 @@ _FIELD_ORDERS: Final = {1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
 _LONG_NAMES: Final = {
     "av1": "Alliance for Open Media AV1",
     "hevc": "H.265 / HEVC (High Efficiency Video Coding)",
+    "mjpeg": "Motion JPEG",
     "mov_text": "MOV text",
     "opus": "Opus (Opus Interactive Audio Codec)",
 }
@@ -162,8 +163,8 @@ def _video(stream: Any, context: Any) -> dict[str, Any]:
         is_avc = len(extradata) > 4 and extradata[0] == 1  # noqa: PLR2004  byte 4 is needed
         found["is_avc"] = "true" if is_avc else "false"
         found["nal_length_size"] = str((extradata[4] & 3) + 1) if is_avc else "0"
-        if context.format is not None:
-            found["bits_per_raw_sample"] = str(context.format.components[0].bits)
+    if context.codec.canonical_name in {"h264", "mjpeg"} and context.format is not None:
+        found["bits_per_raw_sample"] = str(context.format.components[0].bits)
     return found
 
 

@@ -19,9 +19,7 @@ Strides are views of one buffer as far as a constant step can say them: 30 rows 
 
 from __future__ import annotations
 
-import hashlib
 import io
-import itertools
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -30,22 +28,21 @@ import numpy as np
 
 from jobs.gamedata._packet_frames import PacketFrames
 from jobs.gamedata._pt_kind import FORMAT, pt_kind
+from jobs.gamedata._pt_layout import checksum, lay_out, take, tensor
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.model import ExtractedData, PacketRuns, stride_key
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy.typing as npt
 
-    from jobs.gamedata.model import FrameStore, SamplingSpec, Session
+    from jobs.gamedata.model import SamplingSpec, Session
 
 __all__ = ["FORMAT_VERSION", "dump", "load", "loads", "pt_key", "versions"]
 
 FORMAT_VERSION: Final = 1
-# Known only when it was written: two extractions of one TAR have the same checksum.
-_OUTSIDE_CHECKSUM: Final = frozenset({"checksum", "extracted_at", "spec", "versions"})
 
 
 def pt_key(s3_key: str) -> str:
@@ -83,7 +80,7 @@ def dump(session: Session, *, s3_key: str, source_etag: str, spec: SamplingSpec,
     import torch
 
     store = session.frames
-    frames, index = _layout(store)
+    frames, index = lay_out(store)
     keys = {stride_key(stride): samples for stride, samples in store.strides.items()}
     document: dict[str, Any] = {
         "format": FORMAT,
@@ -94,10 +91,10 @@ def dump(session: Session, *, s3_key: str, source_etag: str, spec: SamplingSpec,
         "video_metadata": session.video_metadata,
         "session_metadata": session.session_metadata,
         "sampled_frames": frames,
-        "sampled_index": {key: _tensor(rows) for key, rows in index.items()},
-        "sampled_times_s": {key: _tensor(store.time_s[samples.index]) for key, samples in keys.items()},
-        "asked_times_s": {key: _tensor(samples.asked_s) for key, samples in keys.items()},
-        "sampled_pts": {key: _tensor(store.pts[samples.index]) for key, samples in keys.items()},
+        "sampled_index": {key: tensor(rows) for key, rows in index.items()},
+        "sampled_times_s": {key: tensor(store.time_s[samples.index]) for key, samples in keys.items()},
+        "asked_times_s": {key: tensor(samples.asked_s) for key, samples in keys.items()},
+        "sampled_pts": {key: tensor(store.pts[samples.index]) for key, samples in keys.items()},
         "time_base": list(store.time_base),
         "packets": None if store.packets is None else _packets_document(store.packets),
         "height": store.height,
@@ -109,7 +106,7 @@ def dump(session: Session, *, s3_key: str, source_etag: str, spec: SamplingSpec,
         "extracted_at": extracted_at,
         "versions": versions(),
     }
-    document["checksum"] = _checksum(document)
+    document["checksum"] = checksum(document)
     stream = io.BytesIO()
     torch.save(document, stream)
     return stream.getbuffer()
@@ -167,13 +164,13 @@ def _parse(body: bytes | memoryview, name: str) -> ExtractedData:
             "pt_invalid",
             f"{name} has format version {document['format_version']}; this telecine reads {FORMAT_VERSION}",
         )
-    if _checksum(document) != document["checksum"]:
+    if checksum(document) != document["checksum"]:
         raise item_error("pt_invalid", f"{name} does not match its checksum: its bytes changed after it was written")
     index = _arrays(document["sampled_index"])
     frames: Mapping[str, npt.NDArray[np.uint8]]
     if document["packets"] is None:
         distinct = _arrays(document["sampled_frames"])
-        frames = {key: _take(distinct[key], rows) for key, rows in index.items()}
+        frames = {key: take(distinct[key], rows) for key, rows in index.items()}
     else:
         from jobs.gamedata.decode import decode_runs
 
@@ -200,63 +197,15 @@ def _parse(body: bytes | memoryview, name: str) -> ExtractedData:
     )
 
 
-def _layout(store: FrameStore) -> tuple[dict[str, Any], dict[str, npt.NDArray[np.int64]]]:
-    # Strides in order of their number of distinct frames, so that the shorter ones find themselves in the longer.
-    if store.images is None:
-        return {}, {stride_key(stride): samples.index for stride, samples in store.strides.items()}
-
-    buffer: list[int] = []
-    slices: dict[str, slice] = {}
-    index: dict[str, npt.NDArray[np.int64]] = {}
-    for stride, samples in sorted(store.strides.items(), key=lambda item: (-len(np.unique(item[1].index)), item[0])):
-        distinct, index[stride_key(stride)] = np.unique(samples.index, return_inverse=True)
-        found = _find_slice(buffer, distinct.tolist())
-        if found is None:
-            found = slice(len(buffer), len(buffer) + len(distinct), 1)
-            buffer.extend(distinct.tolist())
-        slices[stride_key(stride)] = found
-    # One copy, and only where the layout is not the store's own.
-    images = store.images if buffer == list(range(len(store.images))) else store.images[buffer]
-    pixels = _tensor(images)
-    ordered = [stride_key(stride) for stride in store.strides]
-    return {key: pixels[slices[key]] for key in ordered}, {key: index[key].astype(np.int64) for key in ordered}
-
-
-def _find_slice(buffer: Sequence[int], wanted: Sequence[int]) -> slice | None:
-    if not wanted:
-        return slice(0, 0, 1)
-    positions = {frame: position for position, frame in reversed(list(enumerate(buffer)))}
-    found = [positions.get(frame, -1) for frame in wanted]
-    if -1 in found:
-        return None
-    step = found[1] - found[0] if len(found) > 1 else 1
-    if step < 1 or any(b - a != step for a, b in itertools.pairwise(found)):
-        return None
-    return slice(found[0], found[-1] + 1, step)
-
-
-def _take(distinct: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    if len(rows) == len(distinct) and np.array_equal(rows, np.arange(len(rows))):
-        return distinct
-    return distinct[rows]
-
-
-def _tensor(array: npt.NDArray[Any]) -> Any:
-    import torch
-
-    # What comes from the decoder process lies in a read-only buffer, which torch takes with a warning only.
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
-
-
 def _packets_document(runs: PacketRuns) -> dict[str, Any]:
     return {
         "codec": runs.codec,
-        "extradata": _tensor(np.frombuffer(runs.extradata, np.uint8)),
-        "data": _tensor(np.frombuffer(runs.data, np.uint8)),
-        "offsets": _tensor(runs.offsets),
-        "pts": _tensor(runs.pts),
-        "first": _tensor(runs.first),
-        "count": _tensor(runs.count),
+        "extradata": tensor(np.frombuffer(runs.extradata, np.uint8)),
+        "data": tensor(np.frombuffer(runs.data, np.uint8)),
+        "offsets": tensor(runs.offsets),
+        "pts": tensor(runs.pts),
+        "first": tensor(runs.first),
+        "count": tensor(runs.count),
         "time_base": list(runs.time_base),
     }
 
@@ -278,26 +227,3 @@ def _packets(document: dict[str, Any]) -> PacketRuns:
 
 def _arrays(tensors: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
     return {key: tensor.numpy() for key, tensor in tensors.items()}
-
-
-def _checksum(document: Mapping[str, Any]) -> str:
-    # Names, values and tensors in the order of their names; a storage that several views share counts once.
-    import torch
-
-    digest = hashlib.sha256()
-    seen: set[int] = set()
-
-    def described(value: Any) -> Any:
-        if not isinstance(value, torch.Tensor):
-            if isinstance(value, dict):
-                return {str(key): described(value[key]) for key in sorted(value, key=str)}
-            return [described(each) for each in value] if isinstance(value, list | tuple) else value
-        storage = value.untyped_storage()
-        if storage.data_ptr() not in seen and storage.nbytes():
-            seen.add(storage.data_ptr())
-            digest.update(torch.empty(0, dtype=torch.uint8).set_(storage).numpy())
-        return [str(value.dtype), list(value.shape), list(value.stride()), value.storage_offset()]
-
-    names = {key: described(value) for key, value in sorted(document.items()) if key not in _OUTSIDE_CHECKSUM}
-    digest.update(json.dumps(names, sort_keys=True).encode())
-    return digest.hexdigest()

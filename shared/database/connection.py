@@ -69,7 +69,7 @@ def database_url(settings: DatabaseSettings, *, migration: bool = False) -> str:
     if in_pod():
         raise ConfigurationError(
             "TELECINE_DATABASE_URL is not set; in a pod it must name the PostgreSQL server, such as"
-            " postgresql://user:password@host:5432/telecine (usually from a Secret: see the chart's values)."
+            " postgresql://user:password@host:5432/telecine (the chart's values say from which Secret)."
         )
     from shared.database import embedded
 
@@ -219,7 +219,8 @@ def _known(settings: DatabaseSettings, error: BaseException) -> TelecineError | 
 def _unreachable(settings: DatabaseSettings, reason: str) -> DatabaseUnreachable:
     host = _host(settings)
     return DatabaseUnreachable(
-        f"PostgreSQL at {host} does not answer: {clean_text(reason, 300)}. Check the server and TELECINE_DATABASE_URL.",
+        f"PostgreSQL at {host} does not answer: {clean_text(reason, 300).rstrip('.?')}. Check the server and"
+        " TELECINE_DATABASE_URL.",
         host=host,
     )
 

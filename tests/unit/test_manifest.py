@@ -305,6 +305,12 @@ def test_an_absent_check_file_ends_before_anything_is_read():
     assert store.calls == []
 
 
+@pytest.mark.parametrize("place", ["out/", "ftp://host/m.parquet", "s3://bucket"])
+def test_an_output_that_is_no_file_ends_before_the_work(tmp_path, place):
+    with pytest.raises(UsageError, match="--output-path"):
+        manifest.run(ManifestSettings(manifest_bucket=f"{tmp_path}/b", output_path=place), MemoryStageRun())
+
+
 @pytest.mark.parametrize(
     ("failed", "total", "allowed", "code"),
     [(0, 9, None, 0), (8, 9, None, 0), (9, 9, None, 65), (1, 9, 0, 65), (1, 9, 1, 0), (0, 9, 0, 0)],

@@ -114,6 +114,17 @@ def test_a_video_shorter_than_a_stride_gives_no_frames_of_the_right_shape():
     assert all(frames.shape == (0, 3, 12, 16) for frames in data.sampled_frames.values())
 
 
+def test_empty_arrays_at_one_address_can_be_stored():
+    session = make_session(duration_s=2.0)
+    empty = np.frombuffer(b"", np.uint8)
+    session.frames.pts = empty.view(np.int64)
+    session.frames.time_s = empty.view(np.float64)
+    session.frames.images = empty.reshape(0, 3, 12, 16)
+    for samples in session.frames.strides.values():
+        samples.asked_s, samples.index = empty.view(np.float64), empty.view(np.int64)
+    assert load(dump(session)).asked_times_s["stride-3_chw"].dtype == np.float64
+
+
 def test_read_only_arrays_of_the_decoder_process_are_taken():
     session = make_session()
     session.frames.images.flags.writeable = False

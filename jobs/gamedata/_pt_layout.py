@@ -1,0 +1,107 @@
+"""How frames lie in a ``.pt`` file, and what its checksum is of."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from jobs.gamedata.model import stride_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from jobs.gamedata.model import FrameStore
+
+__all__ = ["checksum", "lay_out", "take", "tensor"]
+
+# Known only when it was written: two extractions of one TAR have the same checksum.
+_OUTSIDE: Final = frozenset({"checksum", "extracted_at", "spec", "versions"})
+
+
+def lay_out(store: FrameStore) -> tuple[dict[str, Any], dict[str, npt.NDArray[np.int64]]]:
+    """Arrange a session's frames so that strides are views of one buffer.
+
+    Strides come in order of their number of distinct frames, so that the shorter ones find themselves in the longer.
+
+    Returns:
+        By stride key: the distinct frames as a tensor (M, 3, H, W), none with packets; and for each sample its row
+        among them (with packets: its run), shape (N,).
+    """
+    if store.images is None:
+        return {}, {stride_key(stride): samples.index for stride, samples in store.strides.items()}
+
+    buffer: list[int] = []
+    slices: dict[str, slice] = {}
+    index: dict[str, npt.NDArray[np.int64]] = {}
+    for stride, samples in sorted(store.strides.items(), key=lambda item: (-len(np.unique(item[1].index)), item[0])):
+        distinct, index[stride_key(stride)] = np.unique(samples.index, return_inverse=True)
+        found = _find_slice(buffer, distinct.tolist())
+        if found is None:
+            found = slice(len(buffer), len(buffer) + len(distinct), 1)
+            buffer.extend(distinct.tolist())
+        slices[stride_key(stride)] = found
+    # One copy, and only where the layout is not the store's own.
+    images = store.images if buffer == list(range(len(store.images))) else store.images[buffer]
+    pixels = tensor(images)
+    ordered = [stride_key(stride) for stride in store.strides]
+    return {key: pixels[slices[key]] for key in ordered}, {key: index[key].astype(np.int64) for key in ordered}
+
+
+def _find_slice(buffer: Sequence[int], wanted: Sequence[int]) -> slice | None:
+    if not wanted:
+        return slice(0, 0, 1)
+    positions = {frame: position for position, frame in reversed(list(enumerate(buffer)))}
+    found = [positions.get(frame, -1) for frame in wanted]
+    if -1 in found:
+        return None
+    step = found[1] - found[0] if len(found) > 1 else 1
+    if step < 1 or any(b - a != step for a, b in itertools.pairwise(found)):
+        return None
+    return slice(found[0], found[-1] + 1, step)
+
+
+def take(distinct: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Give the frame of each sample: the same array where none is repeated."""
+    if len(rows) == len(distinct) and np.array_equal(rows, np.arange(len(rows))):
+        return distinct
+    return distinct[rows]
+
+
+def tensor(array: npt.NDArray[Any]) -> Any:
+    """Make a tensor of an array, without a copy where that is possible."""
+    import torch
+
+    if not array.size:
+        # Empty arrays may lie at one address, which torch.save takes for one storage of several types.
+        return torch.empty(array.shape, dtype=torch.from_numpy(np.empty(0, array.dtype)).dtype)
+    # What comes from the decoder process may lie in a read-only buffer, which torch takes with a warning only.
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def checksum(document: Mapping[str, Any]) -> str:
+    """Hash names, values and tensors in the order of their names (sha256, hex); a storage counts once."""
+    import torch
+
+    digest = hashlib.sha256()
+    seen: set[int] = set()
+
+    def described(value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            if isinstance(value, dict):
+                return {str(key): described(value[key]) for key in sorted(value, key=str)}
+            return [described(each) for each in value] if isinstance(value, list | tuple) else value
+        storage = value.untyped_storage()
+        if storage.data_ptr() not in seen and storage.nbytes():
+            seen.add(storage.data_ptr())
+            digest.update(torch.empty(0, dtype=torch.uint8).set_(storage).numpy())
+        return [str(value.dtype), list(value.shape), list(value.stride()), value.storage_offset()]
+
+    names = {key: described(value) for key, value in sorted(document.items()) if key not in _OUTSIDE}
+    digest.update(json.dumps(names, sort_keys=True).encode())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""One file per version, four digits that count up."""
