@@ -82,10 +82,10 @@ class Tally:
         code = exit_code(len(without), len(good) + len(without) + plan.done, max_failed)
         bound, reason = self._bound()
         more = {
-            "failed before": len(plan.failed_before),
+            "failed_before": len(plan.failed_before),
             "quarantined": plan.quarantined,
-            "left out": plan.left_out,
-            "repeated samples": sum(result.repeated for result in good),
+            "left_out": plan.left_out,
+            "repeated_samples": sum(result.repeated for result in good),
         }
         return Report(
             status="failed" if code else "partial" if without else "success",
@@ -93,10 +93,10 @@ class Tally:
             counts={
                 "extracted": len(good),
                 "failed": len(failures),
-                "done before": plan.done,
+                "done_before": plan.done,
                 **{name: count for name, count in more.items() if count},
                 "samples": sum(result.sampled for result in good),
-                "frames decoded": sum(result.decoded for result in good),
+                "frames_decoded": sum(result.decoded for result in good),
             },
             bytes={
                 "source": sum(result.item.size for result in self.items),

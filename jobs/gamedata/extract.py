@@ -145,7 +145,7 @@ def _work(
     tally.workers = worker_count(settings.workers, len(plan.items))
     batches = make_batches(plan.items, max_bytes=settings.batch_mb * _BYTES_PER_MB, workers=tally.workers)
     with ExitStack() as stack:
-        with _timed(tally, "start workers"):
+        with _timed(tally, "start_workers"):
             pool = stack.enter_context(make_pool(tally.workers))
         stack.enter_context(_timed(tally, "extract"))
         for batch in batches:

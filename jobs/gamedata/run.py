@@ -95,7 +95,7 @@ def merge(reports: dict[str, Report]) -> Report:
         joined = Report(
             status=max(joined.status, report.status, key=_STATUSES.index),
             exit_code=graver(joined.exit_code, report.exit_code),
-            counts={**joined.counts, **{f"{name}: {key}": value for key, value in report.counts.items()}},
+            counts={**joined.counts, **{f"{name}.{key}": value for key, value in report.counts.items()}},
             bytes={**joined.bytes, **report.bytes},
             rejects={**joined.rejects, **report.rejects},
             rates={**joined.rates, **report.rates},
@@ -105,7 +105,7 @@ def merge(reports: dict[str, Report]) -> Report:
             failures=[*joined.failures, *report.failures],
             failures_truncated=joined.failures_truncated + report.failures_truncated,
             outputs={**joined.outputs, **report.outputs},
-            durations={**joined.durations, **{f"{name}: {key}": s for key, s in report.durations.items()}},
+            durations={**joined.durations, **{f"{name}.{key}": s for key, s in report.durations.items()}},
             sections=[*report.sections, *joined.sections],
         )
     return joined

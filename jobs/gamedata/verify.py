@@ -182,7 +182,7 @@ def _report(findings: _Findings, settings: VerifySettings) -> Report:
         counts={
             "checked": findings.checked,
             "sound": findings.checked - sum(counts[c] for c in ("pt_missing", "pt_changed", "pt_damaged")),
-            "to retire" if settings.dry_run else "retired": retired,
+            "to_retire" if settings.dry_run else "retired": retired,
         },
         rejects=dict(sorted(counts.items())),
         failures=[Failure(item, code, _FINDINGS[code]) for item, code in findings.found],

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 SECONDS = 600
-LOOP_SECONDS = 60
+LOOP_SECONDS = 50  # no divisor of the asked times but 50: seams and cuts must not put a keyframe where one is asked
 TIMES = sorted({(i + 1) * stride for stride, count in SamplingSpec().strides for i in range(count)})
 
 
@@ -57,7 +57,7 @@ def _texture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _encode(path: Path) -> None:
-    """A scrolling texture with scene cuts each 20 s, x264 at 2.5 Mbit/s CBR, 2 B-frames, looped by stream copy."""
+    """A scrolling texture with a scene cut each 17 s, x264 at 2.5 Mbit/s CBR, 2 B-frames, looped by stream copy."""
     width, height, fps = 640, 360, 60
     rng = np.random.default_rng(1)
     once = path.with_suffix(".once.mp4")
@@ -67,9 +67,10 @@ def _encode(path: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.bit_rate = stream.codec_context.bit_rate = 2_500_000
         for number in range(LOOP_SECONDS * fps):
-            if number % (20 * fps) == 0:
+            if number % (17 * fps) == 0:
                 scene = np.stack([_texture(rng, height * 2, width * 2) for _ in range(3)], -1)
-            x, y = number * 2 % width, number % height
+            # To and fro: a jump would be a scene cut, and each cut a cheap keyframe.
+            x, y = abs(number * 2 % (2 * width) - width), abs(number % (2 * height) - height)
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(scene[y : y + height, x : x + width]), "rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -154,7 +155,8 @@ def _ways(tar: Path) -> dict[str, Callable[[], float | None]]:
         video = pick(read_members(source)).video
         track = read_index(Slice(source, video.offset, video.size))
         keys = np.flatnonzero(track.keyframe)
-        rows = sorted({int(keys[np.abs(track.pts[keys] / track.timescale - time).argmin()]) for time in TIMES})
+        seconds = track.pts[keys] * track.time_base[0] / track.time_base[1]
+        rows = sorted({int(keys[np.abs(seconds - time).argmin()]) for time in TIMES})
         codec = av.CodecContext.create(track.codec, "r")
         codec.extradata = track.extradata
         codec.thread_type = "NONE"

@@ -197,7 +197,7 @@ def test_a_signal_to_the_process_group_leaves_no_process_and_loses_no_commit(tmp
     assert 0 < len(committed) < 10
 
     report = extract.run_with(settings, MemoryStageRun(), make_extract=whole, make_pool=InlinePool)
-    assert report.counts["done before"] == len(committed)
+    assert report.counts["done_before"] == len(committed)
     rows = read_parts(target).to_pylist()
     assert len(rows) == 10
     assert all(target.stat(row["pt_key"]).etag == row["pt_etag"] for row in rows if row["stored"])

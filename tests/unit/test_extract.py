@@ -84,7 +84,7 @@ def test_a_second_run_reads_nothing_and_tells_the_same_failures(bench):
     report = bench()
     assert bench.read == []
     assert [(info.key, info.etag) for info in bench.target.list()] == before
-    assert (report.counts["done before"], report.counts["failed before"]) == (1, 1)
+    assert (report.counts["done_before"], report.counts["failed_before"]) == (1, 1)
     assert report.status == "partial"
     assert [failure.code for failure in report.failures] == ["metadata_missing"]
     assert len(bench.pools) == 1
@@ -113,7 +113,7 @@ def test_another_sampling_is_another_question(bench):
     bench.tars("a.tar")
     bench()
     assert bench(sampling="exact").counts["extracted"] == 1
-    assert bench(sampling="exact").counts["done before"] == 1
+    assert bench(sampling="exact").counts["done_before"] == 1
 
 
 def test_no_skip_existing_reads_all(bench):
@@ -131,7 +131,7 @@ def test_only_failed_takes_known_failures_and_nothing_else(bench):
     bench.fail.clear()
     report = bench(only_failed=True)
     assert bench.read == ["b.tar"]
-    assert report.counts["left out"] == 2
+    assert report.counts["left_out"] == 2
     assert bench.rows()["b.tar"]["attempt"] == 2
     assert bench.rows()["b.tar"]["outcome"] == "ok"
 
@@ -144,7 +144,7 @@ def test_a_crash_is_tried_twice_and_then_quarantined(bench):
     assert bench.read == ["a.tar"]
     report = bench()
     assert bench.read == []
-    assert (report.counts["failed before"], report.counts["quarantined"]) == (1, 1)
+    assert (report.counts["failed_before"], report.counts["quarantined"]) == (1, 1)
     assert bench.rows()["a.tar"]["attempt"] == 2
     assert bench(only_failed=True).counts["failed"] == 1
 
@@ -162,10 +162,10 @@ def test_without_store_is_done_only_for_those_who_store_nothing(bench):
     bench.tars("a.tar")
     assert bench(store=False).counts["extracted"] == 1
     assert bench.pts() == []
-    assert bench(store=False).counts["done before"] == 1
+    assert bench(store=False).counts["done_before"] == 1
     assert bench().counts["extracted"] == 1
     assert bench.pts() == ["a.pt"]
-    assert bench(store=False).counts["done before"] == 1
+    assert bench(store=False).counts["done_before"] == 1
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_what_ends_the_run_closes_the_pool_and_keeps_what_is_committed(bench, mo
     monkeypatch.undo()
     done = len(bench.rows())
     assert 0 < done < 8
-    assert bench().counts["done before"] == done
+    assert bench().counts["done_before"] == done
 
 
 def test_many_runs_leave_few_parts(bench):
@@ -315,7 +315,7 @@ def test_the_report_has_rates_and_says_what_bound_the_run(bench):
     assert "%" in report.bound_reason
     assert report.counts["samples"] == 5 * 35
     assert report.bytes["source"] == sum(info.size for info in bench.source.list())
-    assert {"plan", "start workers", "extract", "compact"} == set(report.durations)
+    assert {"plan", "start_workers", "extract", "compact"} == set(report.durations)
     assert [section.title for section in report.sections] == ["Seconds per TAR", "Slowest TARs", "Workers"]
     json.loads(report.model_dump_json())
 

@@ -47,7 +47,7 @@ def test_both_stages_are_two_stages_of_one_run():
     assert [stage.stage for stage in ledger.stages] == ["extract", "manifest"]
     assert {stage.run_id for stage in ledger.stages} == {ledger.run_id}
     assert all(stage.report is not None for stage in ledger.stages)
-    assert report.counts == {"extract: items": 3, "manifest: items": 3}
+    assert report.counts == {"extract.items": 3, "manifest.items": 3}
     assert (report.status, report.exit_code) == ("success", 0)
 
 

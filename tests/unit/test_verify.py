@@ -81,7 +81,7 @@ def test_a_dry_run_changes_nothing_and_exits_with_65(store):
     store.delete("a/1.pt")
     before = [(info.key, info.etag) for info in store.list()]
     report = check(store, dry_run=True)
-    assert (report.exit_code, report.counts["to retire"]) == (65, 1)
+    assert (report.exit_code, report.counts["to_retire"]) == (65, 1)
     assert [(info.key, info.etag) for info in store.list()] == before
 
 
