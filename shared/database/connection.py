@@ -14,7 +14,7 @@ from shared.errors import (
     TelecineError,
     TransientError,
 )
-from shared.ledger._text import clean_text
+from shared.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import Stopped, TelecineError
-from shared.ledger._text import clean_data, clean_text
 from shared.ledger.failure import Failure
+from shared.text import clean_data, clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

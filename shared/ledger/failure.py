@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.errors import TelecineError
-from shared.ledger._text import clean_data, clean_item, clean_text
+from shared.text import clean_data, clean_item, clean_text
 
 __all__ = ["Failure"]
 

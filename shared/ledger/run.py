@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from shared.database.migrate import ready
 from shared.errors import EXIT_OK, EXIT_TRANSIENT, Stopped, TransientError, UsageError
 from shared.ledger import store
-from shared.ledger._text import clean_data
 from shared.ledger.details import of_exception
 from shared.ledger.heartbeat import Heartbeat
 from shared.ledger.stage import FINISH_S, OPEN_S, STOPPED_S, StageRun, retry, who
 from shared.progress import Progress
+from shared.text import clean_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -151,10 +151,11 @@ def test_tracebacks_and_extras_are_scrubbed(capsys):
     assert line["data"] == {"password": "***", "n": [1.5]}
 
 
-def test_odd_values_are_still_json(capsys):
-    logs.configure("INFO")
-    LOG.info("name \udcff", extra={"nan": float("nan"), "path": object, "pair": (1, "a")})
-    (line,) = lines(capsys)
+def test_odd_values_are_still_json():
+    extra = {"nan": float("nan"), "path": object, "pair": (1, "a")}
+    # Formatted here and not logged: pytest-xdist cannot send a captured lone surrogate to its controller.
+    record = LOG.makeRecord(LOG.name, logging.INFO, __file__, 1, "name \udcff", (), None, extra=extra)
+    line = json.loads(logs.JsonFormatter().format(record))
     assert line["message"] == "name \\udcff"
     assert line["nan"] is None
     assert line["pair"] == [1, "a"]
