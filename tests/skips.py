@@ -31,7 +31,11 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 def _unexpected(reporter: TerminalReporter) -> list[str]:
     skipped = [report for report in reporter.stats.get("skipped", []) if not hasattr(report, "wasxfail")]
     reasons = [(report.nodeid, _reason(report)) for report in skipped]
-    return [f"{node}: {reason}" for node, reason in reasons if not any(part in reason for part, _ in ALLOWED)]
+    return [
+        f"{node}: {reason}"
+        for node, reason in reasons
+        if not any(part.lower() in reason.lower() for part, _ in ALLOWED)
+    ]
 
 
 @pytest.hookimpl(trylast=True)
