@@ -25,6 +25,8 @@ _STORE: Final = 0.5
 _BINS: Final = 20
 _SLOWEST: Final = 10
 _MB: Final = 1e6
+# What a run was bound by is not said of less work than this, seconds of workers' time.
+_LITTLE: Final = 1.0
 
 
 def failure_of(result: ItemResult) -> Failure:
@@ -87,9 +89,10 @@ class Tally:
             "left_out": plan.left_out,
             "repeated_samples": sum(result.repeated for result in good),
         }
-        return Report(
+        report = Report(
             status="failed" if code else "partial" if without else "success",
             exit_code=code,
+            headline=self._headline(len(good), len(failures)),
             counts={
                 "extracted": len(good),
                 "failed": len(failures),
@@ -111,6 +114,20 @@ class Tally:
             durations={name: round(seconds, 3) for name, seconds in self.durations.items()},
             sections=list(self._sections(good)),
         )
+        report.tiles = tuple(name for name in report.counts if name != "repeated_samples")
+        return report
+
+    def _headline(self, good: int, failed: int) -> str:
+        plan = self.plan
+        words = {
+            "extracted": good,
+            "failed": failed,
+            "done before": plan.done,
+            "failed before": len(plan.failed_before),
+        }
+        total = sum(words.values())
+        shown = [f"{count:,} {word}" for word, count in words.items() if count or word == "extracted"]
+        return f"{total:,} {'TAR' if total == 1 else 'TARs'}: {', '.join(shown)}"
 
     def _rates(self, good: Sequence[ItemResult]) -> dict[str, float]:
         wall = self.durations.get("extract", 0.0)
@@ -121,12 +138,12 @@ class Tally:
         store = StoreMetrics().merge(*self._metrics).snapshot()
         known = [result.cpu_s for result in self.items if result.cpu_s is not None]
         return {
-            "cpu_s_per_item": round(sum(known) / len(known), 3) if known else 0.0,
             "items_per_s": round(len(self.items) / wall, 3),
             "video_s_per_s": round(sum(result.duration_s for result in good) / wall, 1),
             "mb_per_s": round(sum(result.bytes_read for result in self.items) / _MB / wall, 2),
             "store_p95_s": round(store["p95_s"], 4),
-            "worker_busy_share": round(self._busy_share(), 3),
+            "worker_busy_share": round(self._busy_share(), 4),
+            "cpu_s_per_item": round(sum(known) / len(known), 3) if known else 0.0,
         }
 
     def _busy_share(self) -> float:
@@ -135,7 +152,7 @@ class Tally:
 
     def _bound(self) -> tuple[Bound | None, str]:
         worked = sum(result.seconds for result in self.items)
-        if not worked:
+        if worked < _LITTLE:
             return None, ""
         busy = self._busy_share()
         store = sum(result.store_s for result in self.items) / worked
@@ -150,10 +167,11 @@ class Tally:
             return
         edges, counts = _histogram([result.seconds for result in self.items])
         yield Histogram("Seconds per TAR", "s", edges, counts)
+        yield self._readers(good)
         slowest = sorted(self.items, key=lambda result: -result.seconds)[:_SLOWEST]
         yield Table(
             "Slowest TARs",
-            ["TAR", "seconds", "waiting for the store", "MB", "MB read", "frames decoded", "reader", "error"],
+            ["TAR", "seconds", "store s", "MB", "MB read", "decoded", "reader", "error"],
             [
                 [
                     result.item.key,
@@ -167,13 +185,34 @@ class Tally:
                 ]
                 for result in slowest
             ],
-            note="reader: ranges fetches only the GOPs that are needed; ffmpeg walks containers that the planner does "
-            f"not know. {sum(result.reader == 'ffmpeg' for result in good)} of {len(good)} TARs took ffmpeg.",
+            note="store s: seconds of waiting for the store; decoded: frames.",
         )
         yield Table(
             "Workers",
-            ["worker", "TARs", "busy seconds"],
+            ["worker", "TARs", "busy s"],
             [[name, self._taken[name], round(seconds, 1)] for name, seconds in sorted(self._busy.items())],
+        )
+
+    def _readers(self, good: Sequence[ItemResult]) -> Table:
+        rows: list[list[Any]] = []
+        for name in sorted({result.reader or "" for result in good}):
+            read = [result for result in good if (result.reader or "") == name]
+            video = sum(result.duration_s for result in read)
+            seconds = sum(result.seconds for result in read)
+            rows.append([
+                name,
+                len(read),
+                round(video),
+                round(sum(result.item.size for result in read) / _MB, 1),
+                round(sum(result.bytes_read for result in read) / _MB, 1),
+                sum(result.decoded for result in read),
+                round(seconds / len(read), 2),
+            ])  # fmt: skip
+        return Table(
+            "Readers",
+            ["reader", "TARs", "video s", "MB", "MB read", "decoded", "s / TAR"],
+            rows,
+            note="ranges fetches only the GOPs that are needed; ffmpeg walks containers that the planner cannot read.",
         )
 
 

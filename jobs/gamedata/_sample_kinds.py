@@ -175,9 +175,14 @@ KINDS: Final[dict[str, Kind]] = {
     "letterbox": Kind("black bars above and below", _letterbox, Truth(dpi_scale_issue=True), clip=Clip(fps=10)),
     "pillarbox": Kind("black bars left and right", _pillarbox, Truth(dpi_scale_issue=True)),
     "menu": Kind("main menu and settings all the time", _menu, Truth(menu_share=1.0, mostly_menu=True)),
-    "menu-40": Kind("menus for 40 % of the time", _menu_40, Truth(menu_share=0.4)),
+    # Always 60 s: a menu is told from a still by the sampled frames beside it, and in shorter clips, where each menu
+    # holds one or two of them, the share would say more about the sampling than about the menu.
+    "menu-40": Kind("menus for 40 % of the time", _menu_40, Truth(menu_share=0.4), length=60),
     "menu-in-game": Kind(
-        "pause menu and inventory over the game", _menu_in_game, Truth(menu_share=0.725, mostly_menu=True)
+        "pause menu and inventory over the game",
+        _menu_in_game,
+        Truth(menu_share=0.725, mostly_menu=True),
+        length=60,
     ),
     "gamepad": Kind("a race, driven with a gamepad", _race, Truth(device="gamepad"), clip=_MIDDLE),
     "vfr": Kind("frames at uneven times, up to 1.5 s apart", _map, variable=True, clip=_SMALL),

@@ -49,5 +49,6 @@ STEPS: Final = (
         "Write a small set of TARs with known truth.",
         settings=f"{_SETTINGS}:SampleSettings",
         run="jobs.gamedata.sample:run",
+        view="jobs.gamedata.view:show_sample",
     ),
 )

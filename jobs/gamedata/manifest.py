@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -170,14 +171,18 @@ def _columns(registry: Registry, signatures: bool) -> list[str]:
 def _empty(store: ObjectStore, settings: ManifestSettings) -> DataError:
     from shared.storage import default_bucket
 
-    command = "telecine gamedata extract"
+    command = ["telecine", "gamedata", "extract"]
+    # `run` has it, `manifest` alone does not.
+    source = getattr(settings, "source_bucket", None)
+    if source is not None and source != default_bucket("game-data"):
+        command += ["--source-bucket", source]
     if settings.manifest_bucket != default_bucket("game-data-manifest"):
-        command += f" --manifest-bucket {settings.manifest_bucket}"
+        command += ["--manifest-bucket", settings.manifest_bucket]
     where = f"{store.uri} holds no extracted session"
     if settings.prefix:
         where += f" whose key begins with '{settings.prefix}'"
-        command += f" --prefix '{settings.prefix}'"
-    return DataError(f"{where}: run extract first: {command}", code="nothing_extracted", bucket=store.uri)
+        command += ["--prefix", settings.prefix]
+    return DataError(f"{where}: run extract first: {shlex.join(command)}", code="nothing_extracted", bucket=store.uri)
 
 
 def _frames(

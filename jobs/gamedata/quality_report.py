@@ -22,10 +22,29 @@ if TYPE_CHECKING:
     from shared.report import Histogram, Picture, Report, Section, Table
     from shared.storage import ObjectStore
 
-__all__ = ["SESSIONS", "contact_sheet", "report_of"]
+__all__ = ["SESSIONS", "contact_sheet", "flag_name", "flagged", "report_of"]
 
-# Titles that the console looks for.
+# The title that the console looks for.
 SESSIONS: Final = "Sessions"
+# Counts that the page shows; flags have a table of their own.
+_TILES: Final = ("sessions", "judged", "flagged", "errors")
+_RARE_TILES: Final = ("deleted", "unrecorded", "broken_parts")
+# Flags by short names; one of a researcher's own check keeps its column's.
+_FLAG_NAMES: Final = {
+    "is_video_mostly_dark": "dark",
+    "is_dpi_scale_issue": "bars",
+    "is_video_mostly_menu": "menu",
+    "is_session_empty": "empty",
+    "has_unusable_timestamps": "timestamps",
+}
+_HEADINGS: Final = {
+    "s3_key": "session",
+    "duration_s": "seconds",
+    "video_menu_percent": "menu",
+    "dark_frame_share": "dark",
+}
+# What a manifest was bound by is not said where it took less than this, in seconds: imports are most of it.
+_LITTLE_S: Final = 10.0
 # Rows of the page's table; the manifest has them all.
 _ROWS: Final = 200
 # Sessions with pictures, and frames of each: 24 sheets of some 60 kB.
@@ -72,14 +91,23 @@ def report_of(
         failures=list(failures),
     )
     report.bound, report.bound_reason = _bound(manifest.durations)
+    found = len(flagged(table))
+    report.headline = f"{found:,} of {table.num_rows:,} {'session' if table.num_rows == 1 else 'sessions'} flagged"
+    if len(sessions.errors):
+        report.headline += f", {len(sessions.errors):,} without data"
+    report.tiles = (*_TILES, *(name for name in _RARE_TILES if report.counts[name]))
     report.sections = [
-        _flags_table(table, flags),
-        *([_rejects_table(rejects)] if rejects else []),
-        *_histograms(table, settings),
         *_pictures(manifest, store),
+        *_histograms(table, settings),
         _sessions_table(table),
+        _flags_table(table, flags),
     ]
     return report
+
+
+def flag_name(column: str) -> str:
+    """Return a flag's short name: ``is_video_mostly_dark`` -> ``dark``."""
+    return _FLAG_NAMES.get(column, column)
 
 
 def flagged(table: pa.Table) -> list[int]:
@@ -97,7 +125,7 @@ def _flags(table: pa.Table) -> list[str]:
 def _bound(durations: dict[str, float]) -> tuple[Any, str]:
     reading = durations.get("read", 0.0)
     total = sum(durations.values())
-    if not total:
+    if total < _LITTLE_S:
         return None, ""
     name = "network" if reading > total / 2 else "cpu"
     return name, f"{reading:.2f} of {total:.2f} s went into reading parts and .pt files, the rest into checks"
@@ -109,16 +137,15 @@ def _flags_table(table: pa.Table, flags: dict[str, int]) -> Table:
     rows = []
     for name, count in flags.items():
         known = table.num_rows - table[name].null_count
-        rows.append([name, count, f"{count / known:.1%}" if known else None, table[name].null_count])
+        rows.append(
+            [
+                f"{flag_name(name)} ({name})" if flag_name(name) != name else name,
+                count,
+                f"{count / known:.1%}" if known else None,
+                table[name].null_count,
+            ]
+        )
     return Table("Flags", ["flag", "sessions", "share", "not known"], rows, "The share is of sessions with a value.")
-
-
-def _rejects_table(rejects: dict[str, int]) -> Table:
-    from jobs.gamedata.errors import CODES
-    from shared.report import Table
-
-    rows = [[code, count, CODES.get(code, "")] for code, count in sorted(rejects.items(), key=lambda item: -item[1])]
-    return Table("Errors", ["code", "sessions", "meaning"], rows)
 
 
 def _histograms(table: pa.Table, settings: ManifestSettings) -> list[Histogram]:
@@ -141,18 +168,26 @@ def _sessions_table(table: pa.Table) -> Table:
     from shared.report import Table
 
     flags = _flags(table)
-    names = ["s3_key", "duration_s", "video_menu_percent", "dark_frame_share", *flags, "error_code"]
-    names = [name for name in names if name in table.schema.names]
-    # Sessions with something to say first, where not all of them are shown.
-    order = list(range(table.num_rows))
-    if table.num_rows > _ROWS:
-        loud = flagged(table)
-        errors = [row for row, code in enumerate(table["error_code"].to_pylist()) if code is not None]
-        order = list(dict.fromkeys([*loud[:_ROWS], *errors, *order]))
-    rows = table.select(names).take(order[:_ROWS]).to_pylist()
+    names = [name for name in _HEADINGS if name in table.schema.names]
+    # Sessions with something to say first; the manifest itself is in the order of keys.
+    errors = [row for row, code in enumerate(table["error_code"].to_pylist()) if code is not None]
+    order = list(dict.fromkeys([*flagged(table), *errors, *range(table.num_rows)]))[:_ROWS]
+    rows = []
+    for row in table.select([*names, *flags, "error_code"]).take(order).to_pylist():
+        raised = tuple(flag_name(name) for name in flags if row[name])
+        known = any(row[name] is not None for name in flags)
+        rows.append([*(_shown(name, row[name]) for name in names), raised if known else None, row["error_code"]])
     left = table.num_rows - len(rows)
-    note = f"{left:,} more are in the manifest; flagged ones are shown first." if left > 0 else ""
-    return Table(SESSIONS, names, [[row[name] for name in names] for row in rows], note)
+    note = "Flagged sessions come first, then those with an error. menu: share of the time; dark: share of frames."
+    if left > 0:
+        note = f"{left:,} more are in the manifest. {note}"
+    return Table(SESSIONS, [*(_HEADINGS[name] for name in names), "flags", "error"], rows, note)
+
+
+def _shown(name: str, value: Any) -> Any:
+    if value is None or name == "s3_key":
+        return value
+    return round(value, 1) if name == "duration_s" else f"{value:.0%}"
 
 
 def _pictures(manifest: Manifest, store: ObjectStore) -> list[Section]:
@@ -170,7 +205,7 @@ def _pictures(manifest: Manifest, store: ObjectStore) -> list[Section]:
                 chosen[queue.pop(0)] = None
     rows = sorted(chosen)
     keys = table["s3_key"].take(rows).to_pylist() if rows else []
-    captions = [", ".join(name for name in flags if columns[name][row]) for row in rows]
+    captions = [", ".join(flag_name(name) for name in flags if columns[name][row]) for row in rows]
     items = _sheets(manifest, store, keys, captions)
     if not items:
         return []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from shared.errors import EXIT_BUG, TelecineError, graver
 from shared.ledger.failure import Failure
-from shared.report import Report
+from shared.report import Report, StageSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,7 @@ _MANIFEST: Final = ("manifest", 3)
 # From the best to the worst.
 _STATUSES: Final = ("skipped", "success", "partial", "failed")
 
+_Number = TypeVar("_Number", int, float)
 _log = logging.getLogger(__name__)
 
 
@@ -72,11 +73,14 @@ def run_stages(
             _log.error("%s: %s", name, error, exc_info=error if bug else None)
             errors.append(error)
             reports[name] = Report(
-                status="failed", exit_code=_exit_code(error), failures=[Failure.of(f"gamedata {name}", error)]
+                status="failed",
+                exit_code=_exit_code(error),
+                headline=f"{name} failed",
+                failures=[Failure.of(f"gamedata {name}", error)],
             )
         else:
             reports[name] = report
-            _log.info("%s", report.model_copy(update={"step": name}).summary())
+            _log.info("%s", report.model_copy(update={"pipeline": "gamedata", "step": name}).summary())
     if errors and len(errors) == len(reports):
         # Both raised: the graver one is what the caller hears.
         worst = graver(*map(_exit_code, errors))
@@ -89,23 +93,39 @@ def _exit_code(error: Exception) -> int:
 
 
 def merge(reports: dict[str, Report]) -> Report:
-    """Join the reports of stages into one; names that both use are the last one's, counts of failures add up."""
-    joined = Report(status="skipped")
+    """Join the reports of stages into one; a stage's name stands before what it counted: ``extract.failed``."""
+    joined = Report(status="skipped", tiles=())
     for name, report in reports.items():
+        tiles = tuple(report.counts) if report.tiles is None else report.tiles
+        # Extraction, which comes first, takes nearly all of the time, unless it did next to nothing: then it has none.
+        first = report if joined.bound is None else joined
         joined = Report(
             status=max(joined.status, report.status, key=_STATUSES.index),
             exit_code=graver(joined.exit_code, report.exit_code),
-            counts={**joined.counts, **{f"{name}.{key}": value for key, value in report.counts.items()}},
-            bytes={**joined.bytes, **report.bytes},
+            headline="; ".join(filter(None, (joined.headline, report.headline))),
+            stages={**joined.stages, name: _summary(report)},
+            counts={**joined.counts, **_prefixed(name, report.counts)},
+            bytes={**joined.bytes, **_prefixed(name, report.bytes)},
             rejects={**joined.rejects, **report.rejects},
-            rates={**joined.rates, **report.rates},
-            # Extraction takes nearly all of a run's time.
-            bound=joined.bound or report.bound,
-            bound_reason=joined.bound_reason or report.bound_reason,
+            rates={**joined.rates, **_prefixed(name, report.rates)},
+            bound=first.bound,
+            bound_reason=first.bound_reason,
             failures=[*joined.failures, *report.failures],
             failures_truncated=joined.failures_truncated + report.failures_truncated,
             outputs={**joined.outputs, **report.outputs},
-            durations={**joined.durations, **{f"{name}.{key}": s for key, s in report.durations.items()}},
+            durations={**joined.durations, **_prefixed(name, report.durations)},
+            tiles=(*(joined.tiles or ()), *(f"{name}.{key}" for key in tiles)),
+            # What the manifest found comes before how extraction went.
             sections=[*report.sections, *joined.sections],
         )
     return joined
+
+
+def _prefixed(stage: str, values: dict[str, _Number]) -> dict[str, _Number]:
+    return {f"{stage}.{key}": value for key, value in values.items()}
+
+
+def _summary(report: Report) -> StageSummary:
+    return StageSummary(
+        status=report.status, seconds=report.seconds, bound=report.bound, bound_reason=report.bound_reason
+    )

@@ -35,6 +35,8 @@ __all__ = ["run"]
 
 _READERS: Final = 4
 _SHOWN: Final = 200
+# Named in the log as well; a whole bucket gone is no reason for 200,000 lines.
+_NAMED: Final = 20
 # What may be found of a row: code -> (what it means, whether the row goes).
 _FINDINGS: Final = {
     "pt_missing": "its .pt file is gone",
@@ -64,8 +66,8 @@ class _Findings:
 def run(settings: VerifySettings, stage_run: StageRun) -> Report:
     """Compare every committed result with its ``.pt`` file.
 
-    Without ``--quick`` each file is read and hashed. With ``--dry-run`` nothing is changed, and the exit code is 65
-    when something does not match.
+    Without ``--quick`` each file is read and hashed. The exit code is 65 when a result is damaged, missing or replaced.
+    With ``--dry-run`` nothing is changed, and it is 65 when anything does not match.
 
     Args:
         settings: the step's parameters.
@@ -171,11 +173,15 @@ def _rewrite(store: ObjectStore, key: str, table: pa.Table, verdicts: Sequence[s
 
 
 def _report(findings: _Findings, settings: VerifySettings) -> Report:
-    counts = Counter(code for _, code in findings.found)
+    counts = Counter(found for _, found in findings.found)
     retired = sum(counts[code] for code in _RETIRED)
+    for item, found in findings.found[:_NAMED]:
+        _log.warning("%s: %s: %s", item, found, _FINDINGS[found], extra={"item": item})
+    if len(findings.found) > _NAMED:
+        _log.warning("%d more are in the report", len(findings.found) - _NAMED)
     if retired and not settings.dry_run:
-        _log.warning("%d results are retired; run `telecine gamedata extract` to write them anew.", retired)
-    code = EXIT_DATA if settings.dry_run and counts else EXIT_OK
+        _log.warning("retired results: %d; run `telecine gamedata extract` to write them anew", retired)
+    code = EXIT_DATA if retired or (settings.dry_run and counts) else EXIT_OK
     return Report(
         status="failed" if code else "partial" if counts else "success",
         exit_code=code,
@@ -185,13 +191,13 @@ def _report(findings: _Findings, settings: VerifySettings) -> Report:
             "to_retire" if settings.dry_run else "retired": retired,
         },
         rejects=dict(sorted(counts.items())),
-        failures=[Failure(item, code, _FINDINGS[code]) for item, code in findings.found],
+        failures=[Failure(item, found, _FINDINGS[found]) for item, found in findings.found],
         outputs={"manifest_bucket": settings.manifest_bucket},
         sections=[
             Table(
                 "What does not match",
                 ["item", "code", "meaning"],
-                [[item, code, _FINDINGS[code]] for item, code in findings.found[:_SHOWN]],
+                [[item, found, _FINDINGS[found]] for item, found in findings.found[:_SHOWN]],
                 note="Retired rows count as not extracted. No .pt file is changed.",
             )
         ]

@@ -1,75 +1,88 @@
-"""The manifest on a terminal: sessions, their flags, where things are."""
+"""What gamedata's commands print for people: sessions and their flags, and what the sample set shows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.gamedata.quality_report import SESSIONS
+from shared.report import Table as Section
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from shared.report import Report
 
-__all__ = ["show"]
+__all__ = ["show", "show_sample"]
 
 _ROWS: Final = 40
-_HEADINGS: Final = {
-    "s3_key": "session",
-    "duration_s": "seconds",
-    "video_menu_percent": "menu",
-    "dark_frame_share": "dark",
-    "error_code": "error",
-}
-_SHORT: Final = {
-    "is_video_mostly_dark": "dark",
-    "is_dpi_scale_issue": "bars",
-    "is_video_mostly_menu": "menu",
-    "is_session_empty": "empty",
-    "has_unusable_timestamps": "timestamps",
-}
 
 
 def show(report: Report, console: Console) -> None:
     """Print one line a session: length, menu and dark share, the flags that it has, its error.
 
     Args:
-        report: of the manifest step, with its sections.
+        report: of the manifest step or of run, with its sections.
         console: where it goes.
     """
     from rich.table import Table
     from rich.text import Text
 
-    found = next((section for section in report.sections if getattr(section, "title", "") == SESSIONS), None)
+    found = next((each for each in report.sections if isinstance(each, Section) and each.title == SESSIONS), None)
     if found is None:
         return
-    columns, rows = list(found.columns), list(found.rows)  # type: ignore[union-attr]
-    measured = [name for name in _HEADINGS if name in columns and name != "error_code"]
-    flags = [name for name in columns if name not in _HEADINGS]
+    # The last two columns are the flags and the error; they share one here.
+    measured = found.columns[:-2]
     table = Table(box=None, pad_edge=False)
-    for name in measured:
-        table.add_column(_HEADINGS[name], justify="left" if name == "s3_key" else "right", overflow="fold")
-    table.add_column("flags", overflow="fold")
-    for row in rows[:_ROWS]:
-        values: dict[str, Any] = dict(zip(columns, row, strict=True))
-        raised = [_SHORT.get(name, name) for name in flags if values[name]]
-        shown = Text(", ".join(raised), style="yellow")
-        if values.get("error_code"):
-            shown = Text(", ".join([*raised, values["error_code"]]), style="red")
-        table.add_row(*(_text(name, values[name]) for name in measured), shown)
+    for place, name in enumerate([*measured, "flags"]):
+        right = 0 < place < len(measured)
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in found.rows[:_ROWS]:
+        *values, raised, error = row
+        words = [*(raised or ()), *([error] if error else [])]
+        table.add_row(*map(_text, values), Text(", ".join(words), style="red" if error else "yellow"))
     console.print(table)
     # `run` puts the stage's name before what its stages count.
-    counts = {name.removeprefix("manifest: "): count for name, count in report.counts.items()}
-    left = counts.get("sessions", len(rows)) - min(len(rows), _ROWS)
+    counts = {name.removeprefix("manifest."): count for name, count in report.counts.items()}
+    sessions = counts.get("sessions", len(found.rows))
+    left = sessions - min(len(found.rows), _ROWS)
     if left > 0:
-        console.print(f"… and {left:,} more in {report.outputs.get('manifest', 'the manifest')}")
-    said = ", ".join(f"{counts.get(name, 0):,} {name}" for name in ("sessions", "flagged", "errors"))
-    console.print(f"{said} -> {report.outputs.get('manifest', '')}", soft_wrap=True, highlight=False)
+        console.print(f"… and {left:,} more in {report.outputs.get('manifest', 'the manifest')}", soft_wrap=True)
+    said = ", ".join(_count(counts.get(key, 0), *words) for key, words in _COUNTED.items())
+    console.print(f"{said} -> {report.outputs.get('manifest', '')}", soft_wrap=True, highlight=False, markup=False)
 
 
-def _text(name: str, value: Any) -> str:
+def show_sample(report: Report, console: Console) -> None:
+    """Print how many TARs the set has and where, what they show in a word each, and where the truth stands.
+
+    Args:
+        report: of the sample step, with its table.
+        console: where it goes.
+    """
+    found = next((each for each in report.sections if isinstance(each, Section)), None)
+    if found is None:
+        return
+    kinds = ", ".join(str(row[0]).rpartition("/")[2].removesuffix(".tar") for row in found.rows)
+    written = report.counts.get("written", 0)
+    news = "all written now" if written == len(found.rows) else f"{written:,} written now" if written else "all there"
+    said = _count(len(found.rows), "TAR", "TARs")
+    console.print(f"{said} in {report.outputs.get('bucket', '')} ({news}): {kinds}", markup=False, highlight=False)
+    console.print(f"their truth: {report.outputs.get('truth', '')}", soft_wrap=True, markup=False, highlight=False)
+
+
+_COUNTED: Final = {
+    "sessions": ("session", "sessions"),
+    "flagged": ("flagged", "flagged"),
+    "errors": ("error", "errors"),
+}
+
+
+def _count(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _text(value: Any) -> str:
     if value is None:
         return "-"
-    if name == "s3_key":
-        return "".join(letter if letter.isprintable() else "?" for letter in str(value)).replace("[", r"\[")
-    return f"{value:.1f}" if name == "duration_s" else f"{value:.0%}"
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return "".join(letter if letter.isprintable() else "?" for letter in str(value)).replace("[", r"\[")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.ledger.failure import Failure
-from shared.report.model import MAX_FAILURES, SCHEMA_VERSION, Bound, Report, Status
+from shared.report.model import MAX_FAILURES, SCHEMA_VERSION, Bound, Report, StageSummary, Status
 from shared.report.sections import Histogram, Picture, Pictures, Section, Table, Text
 from shared.report.write import write
 
@@ -17,6 +17,7 @@ __all__ = [
     "Pictures",
     "Report",
     "Section",
+    "StageSummary",
     "Status",
     "Table",
     "Text",

@@ -13,19 +13,33 @@ from shared.ledger.failure import Failure
 from shared.report.sections import Section
 from shared.scrub import scrub_data
 
-__all__ = ["MAX_FAILURES", "SCHEMA_VERSION", "Bound", "Report", "Status"]
+__all__ = ["MAX_FAILURES", "SCHEMA_VERSION", "Bound", "Report", "StageSummary", "Status"]
 
 SCHEMA_VERSION: Final = 1
 MAX_FAILURES: Final = 50
 
 Status = Literal["success", "partial", "failed", "skipped", "cancelled", "interrupted"]
 Bound = Literal["network", "cpu", "queue"]
+# A headline of these says enough by itself.
+_DONE: Final = frozenset({"success", "partial", "skipped"})
+
+
+class StageSummary(BaseModel):
+    """How one stage of a run of several went."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Status = Field("success", description="How the stage ended.")
+    seconds: float = Field(0.0, ge=0, description="Wall-clock time.")
+    bound: Bound | None = Field(None, description="What the stage's speed was bound by.")
+    bound_reason: str = Field("", description="Why, with the figures.")
 
 
 class Report(BaseModel):
     """Counts, times, rejects and failures of one step; report.json is its published form.
 
     ``pipeline``, ``step``, ``run_id``, times and ``parameters`` may be left out: ``shared.step.execute`` knows them.
+    The report of several stages puts a stage's name and a dot before what it counted: ``extract.failed``.
     More than 50 failures are cut to 50, and ``failures_truncated`` counts the rest.
     """
 
@@ -39,6 +53,8 @@ class Report(BaseModel):
     started_at: datetime | None = Field(None, description="UTC.")
     finished_at: datetime | None = Field(None, description="UTC.")
     seconds: float = Field(0.0, ge=0, description="Wall-clock time.")
+    headline: str = Field("", description="What came out, in one sentence.")
+    stages: dict[str, StageSummary] = Field(default_factory=dict, description="The stages of a run of several.")
     counts: dict[str, int] = Field(default_factory=dict, description="Items by what became of them.")
     bytes: dict[str, int] = Field(default_factory=dict, description="Bytes by what was done with them.")
     rejects: dict[str, int] = Field(default_factory=dict, description="Failed items by error code.")
@@ -51,6 +67,8 @@ class Report(BaseModel):
     durations: dict[str, float] = Field(default_factory=dict, description="Parts of the run, in seconds.")
     parameters: dict[str, Any] = Field(default_factory=dict, description="The step's settings, without secrets.")
     exit_code: int = Field(0, description="0, 2, 65, 70, 75, 78, 130 or 143; see shared/errors.py.")
+    # The counts that the page shows as tiles; None: all of them.
+    tiles: SkipJsonSchema[tuple[str, ...] | None] = Field(None, exclude=True)
     sections: SkipJsonSchema[Annotated[list[Section], SkipValidation]] = Field(default_factory=list, exclude=True)
 
     @field_validator("rates", "durations")
@@ -59,7 +77,7 @@ class Report(BaseModel):
         """Leave out NaN and infinity, such as a rate over no time: JSON has neither."""
         return {name: value for name, value in values.items() if math.isfinite(value)}
 
-    @field_validator("parameters", "outputs", "bound_reason")
+    @field_validator("parameters", "outputs", "bound_reason", "headline")
     @classmethod
     def _no_secrets(cls, value: Any) -> Any:
         return scrub_data(value)
@@ -74,8 +92,14 @@ class Report(BaseModel):
         return self
 
     def summary(self) -> str:
-        """Return one line for the log: ``gamedata extract: partial, 9 ok, 1 failed, 12.3 s, bound by cpu``."""
+        """Return one line for the log: ``gamedata extract: 10 TARs: 9 extracted, 1 failed; 12.3 s``.
+
+        Without a headline it names the status and what was counted.
+        """
         name = " ".join(part for part in (self.pipeline, self.step) if part)
+        if self.headline:
+            said = [self.headline, f"{self.seconds:.1f} s"]
+            return f"{name}: {'; '.join(said if self.status in _DONE else [self.status, *said])}"
         # Zeros are left out where something else was counted: the line is read by people, report.json has them all.
         shown = {key: value for key, value in self.counts.items() if value} or self.counts
         parts = [self.status, *(f"{value:,} {key.replace('_', ' ')}" for key, value in shown.items())]

@@ -16,7 +16,8 @@ class Table:
     Attributes:
         title: heading.
         columns: column names.
-        rows: each as long as ``columns``; None shows as a dash, True and False as yes and no, floats with 3 digits.
+        rows: each as long as ``columns``; None shows as a dash, True and False as yes and no, floats with 3 digits,
+            tuples of words as labels side by side.
         note: one sentence below.
     """
 

@@ -311,12 +311,12 @@ def test_the_report_has_rates_and_says_what_bound_the_run(bench):
         "store_p95_s",
         "worker_busy_share",
     }
-    assert report.bound in ("cpu", "network", "queue")
-    assert "%" in report.bound_reason
+    assert (report.bound, report.bound_reason) == (None, "")  # too little work to say
+    assert report.headline == "6 TARs: 5 extracted, 1 failed"
     assert report.counts["samples"] == 5 * 35
     assert report.bytes["source"] == sum(info.size for info in bench.source.list())
     assert {"plan", "start_workers", "extract", "compact"} == set(report.durations)
-    assert [section.title for section in report.sections] == ["Seconds per TAR", "Slowest TARs", "Workers"]
+    assert [section.title for section in report.sections] == ["Seconds per TAR", "Readers", "Slowest TARs", "Workers"]
     json.loads(report.model_dump_json())
 
 

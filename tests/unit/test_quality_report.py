@@ -8,7 +8,7 @@ import pytest
 
 from jobs.gamedata import manifest, pt
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.quality_report import SESSIONS, contact_sheet, flagged, report_of
+from jobs.gamedata.quality_report import SESSIONS, _bound, contact_sheet, flagged, report_of
 from jobs.gamedata.settings import ManifestSettings
 from shared.report import Histogram, Pictures, Table
 from tests.fakes import parts
@@ -59,12 +59,29 @@ def test_counts_flags_and_rejects(store):
     assert made.counts["flagged"] == 3
     assert made.counts["is_video_mostly_menu"] == 1
     assert made.rejects == {"moov_missing": 2, "tar_empty": 1}
-    assert made.bound in ("network", "cpu")
-    assert made.bound_reason
+    assert made.bound is None  # too short to say
+    assert made.headline == "3 of 7 sessions flagged, 3 without data"
+    assert made.tiles == ("sessions", "judged", "flagged", "errors")
     assert made.rates["items_per_s"] > 0
-    assert section(made, Table, "Errors").rows[0][:2] == ["moov_missing", 2]
     flags = {row[0]: row[1:] for row in section(made, Table, "Flags").rows}
-    assert flags["is_dpi_scale_issue"] == [1, "25.0%", 3]
+    assert flags["bars (is_dpi_scale_issue)"] == [1, "25.0%", 3]
+
+
+def test_a_long_manifest_says_what_bound_it():
+    assert _bound({"read": 18.0, "assemble": 1.0}) == (
+        "network",
+        "18.00 of 19.00 s went into reading parts and .pt files, the rest into checks",
+    )
+    assert _bound({"read": 1.0, "assemble": 18.0})[0] == "cpu"
+
+
+def test_the_table_has_flagged_sessions_first_then_errors(store):
+    table = section(report(store), Table, SESSIONS)
+    assert list(table.columns) == ["session", "seconds", "menu", "dark", "flags", "error"]
+    assert [row[0] for row in table.rows] == ["b.tar", "c.tar", "d.tar", "e.tar", "f.tar", "g.tar", "a.tar"]
+    assert list(table.rows[0]) == ["b.tar", 600.0, "0%", "100%", ("dark", "empty"), None]
+    assert list(table.rows[3]) == ["e.tar", None, None, None, None, "moov_missing"]
+    assert table.rows[-1][4] == ()
 
 
 def test_histograms_carry_their_thresholds(store):
@@ -90,7 +107,7 @@ def test_flagged_sessions_have_pictures_of_their_own_frames():
         store, parts.dark("a.tar", stored=True, pt_key="a.pt", pt_size=info.size, pt_etag=info.etag), parts.gameplay()
     )
     (picture,) = section(report(store), Pictures, "Flagged sessions").items
-    assert picture.caption == "a.tar: is_video_mostly_dark"
+    assert picture.caption == "a.tar: dark"
     sheet = decoded(picture.png)
     assert sheet.shape == (2 * 90 + 2, 3 * 160 + 2 * 2, 3)
     # The frame at 3 s is filled with 3, the last one, at 45 s, with 45.
@@ -110,7 +127,7 @@ def test_each_flag_has_its_share_of_the_pictures():
     parts.commit(store, *many, parts.bars("z.tar"))
     items = section(report(store), Pictures, "Flagged sessions").items
     assert len(items) == 24
-    assert items[-1].caption == "z.tar: is_dpi_scale_issue"
+    assert items[-1].caption == "z.tar: bars"
 
 
 def test_a_broken_pt_leaves_its_picture_out():

@@ -6,14 +6,11 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from shared.errors import TelecineError
-from shared.report import Failure, Histogram, Picture, Pictures, Report, Table, Text, write
-from shared.report._chart import chart, number
+from shared.report import Failure, Histogram, Picture, Pictures, Report, StageSummary, Table, Text, write
 from shared.report.page import render
 from tests.docs_pages import ROOT
 
@@ -141,9 +138,49 @@ def test_secrets_do_not_reach_the_page_or_the_json():
 
 
 def test_counts_stand_under_their_stage():
-    page = outline(full(counts={"extract: items": 3, "extract: failed": 1, "manifest: rows": 0}))
-    assert page.titles == ["extract", "manifest", "bytes"]
+    stages = {
+        "extract": StageSummary(status="partial", seconds=80, bound="queue", bound_reason="too little work"),
+        "manifest": StageSummary(seconds=3.5),
+    }
+    counts = {"extract.done_before": 3, "extract.failed": 1, "manifest.rows": 0}
+    rates = {"extract.store_p95_s": 0.0123, "extract.video_s_per_s": 98.7, "manifest.items_per_s": 4.0}
+    page = outline(full(counts=counts, bytes={"extract.read": 2_000_000}, rates=rates, stages=stages))
+    assert [title.strip() for title in page.titles] == ["extract", "manifest"]
+    for words in ("partial, 1 min 20 s", "3 done before", "2 MB read", "12.3 ms store p95", "98.7 video-s/s",
+                  "Workers waited for items. too little work", "success, 3.5 s"):  # fmt: skip
+        assert words in page.words
+    assert "The processors set the pace" not in page.words
     assert outline(full()).titles == []
+
+
+def test_counts_can_be_left_out_of_the_tiles():
+    page = outline(full(tiles=("items",), counts={"items": 3, "is_video_mostly_dark": 77}))
+    assert "3 items" in page.words
+    assert "77" not in page.words
+
+
+def test_the_headline_leads_the_page_and_the_log():
+    report = full(headline="27 TARs: 22 extracted, 5 failed")
+    assert "27 TARs: 22 extracted, 5 failed." in outline(report).words
+    assert report.summary() == "gamedata run: 27 TARs: 22 extracted, 5 failed; 83.4 s"
+    report.status = "failed"
+    assert report.summary() == "gamedata run: failed; 27 TARs: 22 extracted, 5 failed; 83.4 s"
+
+
+def test_labels_stand_side_by_side_in_a_cell():
+    page = outline(
+        full(sections=[Table("Sessions", ["key", "flags"], [["a", ("dark", "<b>")], ["b", ()], ["c", None]])])
+    )
+    assert "a dark <b> b c \N{EN DASH}" in page.words
+
+
+def test_failures_beyond_the_first_few_unfold_and_codes_are_counted_above():
+    page = outline(
+        full(failures=[Failure(f"{n}.tar", "tar_empty", "nothing") for n in range(20)], rejects={"tar_empty": 20})
+    )
+    assert "tar_empty 20" in page.words
+    assert "12 more" in page.words
+    assert "19.tar" in page.words
 
 
 def test_strips_get_more_room():
@@ -214,43 +251,3 @@ def test_a_folder_that_cannot_be_written_is_a_typed_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TelecineError):
         write(Report(), str(tmp_path / "file" / "below"))
-
-
-def test_a_histogram_needs_one_edge_more_than_counts():
-    with pytest.raises(ValueError, match="2 counts need 3 edges, not 2"):
-        Histogram("t", "u", [0, 1], [1, 2])
-
-
-def test_bars_are_to_scale():
-    drawn = chart(Histogram("t", "u", [0, 1, 3], [4, 2], marker=3))
-    first, second = drawn.bars
-    assert first.height == pytest.approx(2 * second.height)
-    assert second.width == pytest.approx(2 * first.width, rel=0.05)
-    assert drawn.marker is not None
-    assert drawn.marker_anchor == "end"
-    assert chart(Histogram("t", "u", [0, 1], [1], marker=2)).marker is None
-
-
-@given(
-    st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40, unique=True).map(sorted),
-    st.data(),
-)
-def test_no_bar_leaves_the_chart(edges, data):
-    size = len(edges) - 1
-    counts = data.draw(st.lists(st.integers(0, 10**7), min_size=size, max_size=size))
-    drawn = chart(Histogram("t", "u", edges, counts))
-    for bar in drawn.bars:
-        assert drawn.left <= bar.x <= drawn.right
-        assert drawn.top - 0.01 <= bar.y <= drawn.bottom
-    assert all(drawn.left - 0.01 <= tick.at <= drawn.right + 0.01 for tick in drawn.x_ticks)
-    assert 1 <= len(drawn.y_ticks) <= 5
-    assert len(drawn.x_ticks) <= 8
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0"), (1234567, "1,234,567"), (0.5, "0.5"), (0.00123456, "0.00123"), (12.3456, "12.3"), (1234.56, "1,235"),
-     (-0.25, "-0.25"), (float("nan"), "\N{EN DASH}"), (1e-30, "0")],
-)  # fmt: skip
-def test_numbers_have_the_digits_that_matter(value, text):
-    assert number(value) == text

@@ -96,13 +96,31 @@ def test_reports_are_joined():
     failures = [Failure(f"{n}.tar", "video_missing", "none") for n in range(30)]
     report = merge(
         {
-            "extract": Report(status="partial", failures=failures, rates={"items_per_s": 2.0}, bound="cpu"),
-            "manifest": Report(status="success", failures=failures, rejects={"video_missing": 30}),
+            "extract": Report(status="partial", failures=failures, rates={"items_per_s": 2.0}, bound="cpu", seconds=3),
+            "manifest": Report(
+                status="success", failures=failures, rejects={"video_missing": 30}, rates={"items_per_s": 9.0}
+            ),
         }
     )
-    assert (report.status, report.bound, report.rates) == ("partial", "cpu", {"items_per_s": 2.0})
+    assert (report.status, report.bound) == ("partial", "cpu")
+    assert report.rates == {"extract.items_per_s": 2.0, "manifest.items_per_s": 9.0}
+    assert (report.stages["extract"].bound, report.stages["extract"].seconds) == ("cpu", 3)
+    assert report.stages["manifest"].bound is None
     assert len(report.failures) == 50
     assert report.failures_truncated == 10
+
+
+def test_headlines_and_tiles_are_joined():
+    report = merge(
+        {
+            "extract": Report(headline="3 TARs: 3 extracted", counts={"extracted": 3}),
+            "manifest": Report(
+                headline="1 of 3 sessions flagged", counts={"sessions": 3, "odd": 1}, tiles=("sessions",)
+            ),
+        }
+    )
+    assert report.headline == "3 TARs: 3 extracted; 1 of 3 sessions flagged"
+    assert report.tiles == ("extract.extracted", "manifest.sessions")
 
 
 def test_every_command_can_be_loaded():

@@ -6,8 +6,9 @@ from rich.console import Console
 
 from jobs.gamedata import manifest, view
 from jobs.gamedata.quality_report import report_of
+from jobs.gamedata.run import merge
 from jobs.gamedata.settings import ManifestSettings
-from shared.report import Report
+from shared.report import Report, Table
 from tests.fakes import parts
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.store import MemoryStore
@@ -35,11 +36,19 @@ def test_one_line_a_session_with_its_flags():
         parts.gameplay("a.tar"), parts.dark("b.tar"), parts.menu("c.tar", share=0.9), parts.error_row("d.tar"),
     ).splitlines()  # fmt: skip
     assert lines[0].split() == ["session", "seconds", "menu", "dark", "flags"]
-    assert lines[1].split() == ["a.tar", "600.0", "0%", "0%"]
-    assert lines[2].split() == ["b.tar", "600.0", "0%", "100%", "dark,", "empty"]
-    assert lines[3].split()[-1] == "menu"
-    assert lines[4].split() == ["d.tar", "-", "-", "-", "moov_missing"]
-    assert lines[-1] == "4 sessions, 2 flagged, 1 errors -> out/manifest.parquet"
+    assert lines[1].split() == ["b.tar", "600.0", "0%", "100%", "dark,", "empty"]
+    assert lines[2].split()[-1] == "menu"
+    assert lines[3].split() == ["d.tar", "-", "-", "-", "moov_missing"]
+    assert lines[4].split() == ["a.tar", "600.0", "0%", "0%"]
+    assert lines[-1] == "4 sessions, 2 flagged, 1 error -> out/manifest.parquet"
+
+
+def test_the_last_line_of_a_run_counts_as_the_manifest_does():
+    store = MemoryStore()
+    parts.commit(store, parts.gameplay("a.tar"), parts.error_row("b.tar"))
+    made = manifest.build(store, SETTINGS, MemoryStageRun())
+    joined = merge({"extract": Report(), "manifest": report_of(made, store, SETTINGS, [])})
+    assert text(joined).splitlines()[-1].startswith("2 sessions, 0 flagged, 1 error")
 
 
 def test_many_sessions_are_cut():
@@ -58,3 +67,21 @@ def test_control_characters_in_a_key_do_not_reach_the_terminal():
 
 def test_a_report_without_sessions_shows_nothing():
     assert text(Report()) == ""
+
+
+def sample(written):
+    rows = [["dark.tar", "dark"], ["mobile/portrait.tar", "portrait"]]
+    report = Report(
+        counts={"written": written, "unchanged": 2 - written},
+        outputs={"bucket": "file:///x", "truth": "file:///x/sample.json"},
+        sections=[Table("The set and its truth", ["key", "shows"], rows)],
+    )
+    stream = io.StringIO()
+    view.show_sample(report, Console(file=stream, width=120))
+    return stream.getvalue().splitlines()
+
+
+def test_the_sample_says_what_is_where():
+    assert sample(2) == ["2 TARs in file:///x (all written now): dark, portrait", "their truth: file:///x/sample.json"]
+    assert sample(0)[0] == "2 TARs in file:///x (all there): dark, portrait"
+    assert sample(1)[0] == "2 TARs in file:///x (1 written now): dark, portrait"

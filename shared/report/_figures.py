@@ -1,0 +1,128 @@
+"""The figures at the top of a report's page, one block a stage, and how values are written in words."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from shared.report._chart import number
+
+if TYPE_CHECKING:
+    from shared.report.model import Report
+
+__all__ = ["Block", "Tile", "blocks", "duration", "label", "size"]
+
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+# Counts that are red when they are not zero.
+_BAD: Final = frozenset({"failed", "failed_before", "errors", "rejected", "broken_parts"})
+_KILO: Final = 1000
+_MINUTE: Final = 60.0
+_HOUR: Final = 3600.0
+_BOUNDS: Final = {
+    "network": "The network set the pace",
+    "cpu": "The processors set the pace",
+    "queue": "Workers waited for items",
+}
+_WORDS: Final = {"cpu": "CPU", "kb": "kB", "mb": "MB", "gb": "GB"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure: its value with its unit, its name, and ``bad`` or ``none`` where it has a tone."""
+
+    name: str
+    value: str
+    tone: str = ""
+
+
+@dataclass(slots=True)
+class Block:
+    """What one stage counted; ``title`` is empty where the report is of one step.
+
+    Attributes:
+        title: the stage's name.
+        facts: words beside it, such as its time.
+        counts: tiles of counts and sizes.
+        rates: tiles of rates.
+        bound: what set the pace, in words.
+        reason: why.
+    """
+
+    title: str
+    facts: str = ""
+    counts: list[Tile] = field(default_factory=list)
+    rates: list[Tile] = field(default_factory=list)
+    bound: str = ""
+    reason: str = ""
+
+
+def blocks(report: Report) -> list[Block]:
+    """Return the figures by stage: what is before a key's first dot is its stage (``extract.failed``)."""
+    found: dict[str, Block] = {}
+
+    def of(key: str) -> tuple[Block, str]:
+        title, dot, name = key.partition(".")
+        title, name = (title, name) if dot else ("", key)
+        return found.setdefault(title, Block(title)), name
+
+    for title in report.stages:
+        found[title] = Block(title)
+    for key, value in report.counts.items():
+        if report.tiles is None or key in report.tiles:
+            block, name = of(key)
+            block.counts.append(
+                Tile(label(name), number(value), "none" if not value else "bad" if name in _BAD else "")
+            )
+    for key, value in report.bytes.items():
+        block, name = of(key)
+        block.counts.append(Tile(label(name), size(value), "" if value else "none"))
+    for key, rate in report.rates.items():
+        block, name = of(key)
+        block.rates.append(_rate(name, rate))
+    for title, stage in report.stages.items():
+        block = found[title]
+        block.facts = f"{stage.status}, {duration(stage.seconds)}"
+        block.bound, block.reason = _BOUNDS.get(stage.bound or "", ""), stage.bound_reason
+    if not report.stages and (report.bound or report.bound_reason):
+        block = next(iter(found.values()), None) or found.setdefault("", Block(""))
+        block.bound, block.reason = _BOUNDS.get(report.bound or "", ""), report.bound_reason
+    return list(found.values())
+
+
+def label(name: str) -> str:
+    """Return words for a key: ``mb_per_s`` -> ``MB/s``, ``extract.plan`` -> ``extract: plan``."""
+    words = name.replace("video_s_per_s", "video-s/s").replace("_per_", "/").replace("_", " ").replace(".", ": ")
+    return re.sub(r"\b(cpu|[kmgt]b)\b", lambda found: _WORDS.get(found[0], found[0]), words)
+
+
+def _rate(name: str, value: float) -> Tile:
+    """Return a rate's tile: shares are percents, times have their own unit, ``_per_`` stands in the name."""
+    if name.endswith("_share"):
+        return Tile(
+            label(name.removesuffix("_share")), f"{100 * value:.0f} %" if math.isfinite(value) else "\N{EN DASH}"
+        )
+    if name.endswith("_s") and "_per_" not in name:
+        return Tile(label(name.removesuffix("_s")), duration(value))
+    return Tile(label(name), number(float(f"{value:.3g}")))
+
+
+def size(count: float) -> str:
+    """Return bytes with a unit: ``48.2 MB``."""
+    power = 0
+    while count >= _KILO and power < len(_UNITS) - 1:
+        count /= _KILO
+        power += 1
+    return f"{number(float(f'{count:.3g}'))} {_UNITS[power]}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time: ``4.2 ms``, ``12.3 s``, ``1 min 23 s``, ``2 h 5 min``."""
+    if 0 < seconds < 1:
+        return f"{number(max(0.1, round(1000 * seconds, 1)))} ms"
+    if seconds < _MINUTE:
+        return f"{number(float(f'{seconds:.3g}'))} s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE:.0f} min {seconds % _MINUTE:.0f} s"
+    return f"{seconds // _HOUR:.0f} h {seconds % _HOUR // _MINUTE:.0f} min"

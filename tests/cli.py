@@ -1,0 +1,173 @@
+"""The `telecine` command as a subprocess, as a user starts it: an environment of its own, a folder of its own.
+
+    from tests.cli import Cli, sample_tars
+
+    with Cli.fresh() as cli:
+        done = cli("gamedata", "extract", "--source-bucket", "./tars", "--manifest-bucket", "./out")
+        assert done.code == 0
+
+The folder is the working directory; the state (`.telecine` with the embedded PostgreSQL and the reports) lies in it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from tests.postgres_server import reachable_folder, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["Cli", "Done", "descendants", "sample_tar", "sample_tars", "telecine"]
+
+ROOT = Path(__file__).parents[1]
+LIMIT_S = 150.0
+_FOREIGN = ("TELECINE_", "AWS_", "ARGO_", "KUBERNETES_", "PG", "RAY_", "PYTHON", "COV_")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def expect(self, code: int) -> Done:
+        """Fail with what the command said unless it ended so."""
+        assert self.code == code, f"exit {self.code} instead of {code}\n{self.out}\n{self.err}"
+        return self
+
+    @functools.cached_property
+    def logs(self) -> list[dict[str, Any]]:
+        """The log's JSON lines."""
+        return [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
+
+
+def telecine(argv: Iterable[str]) -> list[str]:
+    """The command line that runs it with this interpreter; `-c` because the package need not be installed."""
+    return [sys.executable, "-c", "from jobs.cli import main; main()", *argv]
+
+
+class Cli:
+    """Runs commands in one folder."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+        self.env = {
+            **kept,
+            "PYTHONPATH": str(ROOT),
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **(env or {}),
+        }
+
+    @classmethod
+    @contextmanager
+    def fresh(cls, env: Mapping[str, str] | None = None) -> Iterator[Cli]:
+        """A command line in a new folder, which goes in the end, after the database that ran in it."""
+        with reachable_folder() as folder:
+            cli = cls(folder, env)
+            try:
+                yield cli
+            finally:
+                until(lambda: not cli.processes(), 30)
+
+    def __call__(self, *argv: str, env: Mapping[str, str] | None = None, limit_s: float = LIMIT_S) -> Done:
+        """Run a command to its end."""
+        process = self.start(*argv, env=env)
+        return self.finish(process, limit_s)
+
+    def start(self, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start a command at the head of a process group of its own."""
+        return subprocess.Popen(
+            telecine(argv),
+            cwd=self.folder,
+            env={**self.env, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def finish(self, process: subprocess.Popen[str], limit_s: float = LIMIT_S) -> Done:
+        """Wait for a command's end; one that does not end within its limit is killed, and the test fails."""
+        try:
+            out, err = process.communicate(timeout=limit_s)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+        return Done(process.returncode, out, err)
+
+    def processes(self) -> list[str]:
+        """Commands of processes that run in the folder or name it: workers, decoders, the database."""
+        found = []
+        for process in psutil.process_iter(["pid", "cmdline"]):
+            with suppress(psutil.Error):
+                words = " ".join(process.info["cmdline"] or [])
+                if process.pid != os.getpid() and (str(self.folder) in words or self._at_home(process)):
+                    found.append(f"{process.pid} {words}")
+        return found
+
+    def _at_home(self, process: psutil.Process) -> bool:
+        place = Path(process.cwd())
+        return place == self.folder or self.folder in place.parents
+
+    def report(self, done: Done) -> dict[str, Any]:
+        """The `report.json` of a command: its run is named in the log."""
+        run = next(line["run"] for line in reversed(done.logs) if "run" in line)
+        document: dict[str, Any] = json.loads((self.folder / ".telecine/reports" / run / "report.json").read_text())
+        return document
+
+    def etags(self, bucket: str) -> dict[str, tuple[int, int, int]]:
+        """What tells the `.pt` files of a folder apart: size, time, inode."""
+        root = self.folder / bucket
+        stats = {path: path.stat() for path in sorted(root.rglob("*.pt"))}
+        return {str(path.relative_to(root)): (s.st_size, s.st_mtime_ns, s.st_ino) for path, s in stats.items()}
+
+    def manifest(self, name: str = "manifest.parquet") -> dict[str, dict[str, Any]]:
+        """Rows of a manifest, by session."""
+        import pyarrow.parquet as pq
+
+        rows = pq.read_table(self.folder / name).to_pylist()
+        assert len({row["s3_key"] for row in rows}) == len(rows)
+        return {row["s3_key"]: row for row in rows}
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """All processes below one."""
+    with suppress(psutil.Error):
+        return psutil.Process(pid).children(recursive=True)
+    return []
+
+
+@functools.cache
+def sample_tar(kind: str, seconds: float = 10, seed: int = 1) -> bytes:
+    """One TAR of the sample set, made once per test process."""
+    from jobs.gamedata.sample import make
+
+    return make(kind, seconds=seconds, seed=seed)
+
+
+def sample_tars(folder: Path, kinds: Mapping[str, str], seconds: float = 10) -> None:
+    """Write TARs: key -> kind."""
+    for key, kind in kinds.items():
+        path = folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(sample_tar(kind, seconds))

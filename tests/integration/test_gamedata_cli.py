@@ -1,0 +1,223 @@
+"""gamedata as a user sees it: commands in, files and exit codes out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.gamedata import load
+from jobs.gamedata.sample import TRUTH, key_of
+from tests.cli import Cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+
+PLACES = ("--source-bucket", "./tars", "--manifest-bucket", "./out")
+CHECK = """
+from jobs.gamedata.checks import frames_check, statistics_check
+
+@statistics_check("is_long", bool)
+def is_long(session, settings):
+    return session.duration_s > 20
+
+@statistics_check("raises", int)
+def raises(session, settings):
+    if session.duration_s > 20:
+        raise ValueError("no such luck")
+    return 7
+"""
+
+
+@pytest.fixture(scope="module")
+def cli() -> Iterator[Cli]:
+    with Cli.fresh() as made:
+        made("gamedata", "sample", "--output", "./tars", "--seconds", "30").expect(0)
+        done = made("gamedata", "run", *PLACES, "--log-file", "run.log").expect(0)
+        (made.folder / "run.out").write_text(done.out)
+        yield made
+
+
+@pytest.mark.parametrize("kind", TRUTH)
+def test_the_manifest_tells_the_truth(cli, kind):
+    truth, row = TRUTH[kind], cli.manifest()[key_of(kind)]
+    assert row["error_code"] == truth.error_code
+    if truth.error_code is not None:
+        assert row["error"]
+        assert row["error_stage"] == "extraction"
+        return
+    assert row["is_video_mostly_dark"] is truth.mostly_dark
+    assert row["is_dpi_scale_issue"] is truth.dpi_scale_issue
+    assert row["is_video_mostly_menu"] is truth.mostly_menu
+    assert row["input_device_class"] == truth.device
+    assert row["has_unusable_timestamps"] is truth.unusable_timestamps
+    assert row["is_session_empty"] is truth.empty
+    if truth.menu_share is None:
+        assert row["video_menu_percent"] is None
+    else:
+        assert row["video_menu_percent"] == pytest.approx(truth.menu_share, abs=0.1)
+
+
+def test_the_table_ends_with_what_there_is(cli):
+    lines = (cli.folder / "run.out").read_text().splitlines()
+    good = sum(truth.error_code is None for truth in TRUTH.values())
+    wanted = rf"{len(TRUTH)} sessions, [1-9]\d* flagged, {len(TRUTH) - good} errors -> (\./)?manifest\.parquet"
+    assert re.fullmatch(wanted, lines[-2])
+    assert lines[-1].startswith("report: .telecine/reports/")
+    assert (cli.folder / lines[-1].removeprefix("report: ")).is_file()
+    assert {path.name for path in (cli.folder / "out").rglob("*.pt")} >= {"gameplay.pt", "portrait.pt"}
+    assert len(cli.etags("out")) == good
+    assert (cli.folder / "out/mobile/portrait.pt").is_file()
+
+
+def test_the_log_file_has_what_the_log_had(cli):
+    text = (cli.folder / "run.log").read_text()
+    assert "gamedata run" in text
+    assert "postgresql+psycopg://" not in text
+
+
+def test_runs_list_and_show(cli):
+    listed = cli("runs", "list").expect(0).out.splitlines()
+    run = [line.split()[0] for line in listed if " partial " in line][-1]
+    shown = cli("runs", "show", run).expect(0).out
+    assert "extract" in shown
+    assert "manifest" in shown
+    assert "corrupt.tar" in shown
+    assert "decode_failed" in shown
+    assert "there is no run '00000000'" in cli("runs", "show", "00000000").expect(65).err
+
+
+def test_a_second_sample_writes_nothing(cli):
+    before = (cli.folder / "tars/gameplay.tar").stat()
+    done = cli("gamedata", "sample", "--output", "./tars", "--seconds", "30", "--include", "gameplay").expect(0)
+    assert cli.report(done)["counts"] == {"written": 0, "unchanged": 1}
+    assert (cli.folder / "tars/gameplay.tar").stat() == before
+
+
+def test_a_pt_file_has_the_issues_fields(cli):
+    data = load(cli.folder / "out/gameplay-60fps.pt")
+    assert (data.s3_key, data.video_id) == ("gameplay-60fps.tar", "recording")
+    assert set(data.sampled_frames) == {"stride-3_chw", "stride-30_chw", "stride-60_chw"}
+    frames = data.sampled_frames["stride-3_chw"]
+    assert (frames.dtype, frames.shape) == (np.uint8, (9, 3, 360, 640))
+    assert data.sampled_frames["stride-60_chw"].shape == (0, 3, 360, 640)
+    assert data.video_metadata["format"]["format_name"].startswith("mov,mp4")
+    assert data.session_metadata["game_exe"]
+
+
+def test_no_store_gives_the_same_rows(cli):
+    keys = ["idle.tar", "dark.tar", "no-metadata.tar", "short.tar", "menu-40.tar"]
+    (cli.folder / "some.txt").write_text("# few\n\n" + "\n".join(keys) + "\n")
+    places = ("--source-bucket", "./tars", "--manifest-bucket", "./none", "--output-path", "none.parquet")
+    cli("gamedata", "run", *places, "--no-store", "--task-list", "some.txt").expect(0)
+    assert not cli.etags("none")
+    assert pq.read_schema(cli.folder / "none.parquet").equals(pq.read_schema(cli.folder / "manifest.parquet"))
+    stored, unstored = cli.manifest(), cli.manifest("none.parquet")
+    assert set(unstored) == set(keys)
+    for key, row in unstored.items():
+        assert {**row, "processed_time": None} == {**stored[key], "processed_time": None}
+
+
+def test_manifest_prefix_checks_and_menu_references(cli):
+    (cli.folder / "mine.py").write_text(CHECK)
+    places = ("--manifest-bucket", "./out", "--prefix", "m", "--output-path", "deep/er/mine.parquet")
+    done = cli("gamedata", "manifest", *places, "--checks", "mine.py").expect(0)
+    rows = cli.manifest("deep/er/mine.parquet")
+    assert set(rows) == {key for key in cli.manifest() if key.startswith("m")}
+    assert {key for key, row in rows.items() if row["is_long"]} == {"menu.tar", "menu-40.tar", "menu-in-game.tar"}
+    for row in rows.values():
+        assert row["raises"] == (None if row["is_long"] else 7)
+        assert row["error_code"] == ("check_failed" if row["is_long"] else None)
+        assert "no such luck" in row["check_errors"][0] if row["is_long"] else not row["check_errors"]
+    assert rows["menu.tar"]["checks_sha256"] != cli.manifest()["menu.tar"]["checks_sha256"]
+    assert cli.report(done)["rejects"] == {"check_failed": 3}
+
+
+def test_likeness_to_a_reference_picture_is_menu(cli):
+    import av
+
+    folder = cli.folder / "references"
+    folder.mkdir()
+    frame = load(cli.folder / "out/gameplay.pt").sampled_frames["stride-3_chw"][4]
+    av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.transpose(1, 2, 0)), "rgb24").to_image().save(
+        folder / "menu.png"
+    )
+    places = ("--manifest-bucket", "./out", "--prefix", "game", "--output-path", "like.parquet")
+    cli("gamedata", "manifest", *places, "--menu-references", "./references").expect(0)
+    rows = cli.manifest("like.parquet")
+    assert rows["gameplay.tar"]["menu_method"] == "references"
+    assert rows["gameplay.tar"]["video_menu_percent"] > 0
+    assert rows["gamepad.tar"]["video_menu_percent"] == 0
+
+
+def test_two_manifests_at_once_are_both_right(cli):
+    before = cli.etags("out")
+    running = [
+        cli.start("gamedata", "manifest", "--manifest-bucket", "./out", "--output-path", f"{n}.parquet") for n in "ab"
+    ]
+    for process in running:
+        cli.finish(process).expect(0)
+    for name in "ab":
+        rows = cli.manifest(f"{name}.parquet")
+        assert {key: {**row, "processed_time": None} for key, row in rows.items()} == {
+            key: {**row, "processed_time": None} for key, row in cli.manifest().items()
+        }
+    assert cli.etags("out") == before
+
+
+def test_an_empty_bucket_gives_the_command_and_it_works(cli):
+    (cli.folder / "game-data").mkdir()
+    (cli.folder / "game-data/one.tar").write_bytes((cli.folder / "tars/gameplay-60fps.tar").read_bytes())
+    done = cli("gamedata", "manifest", "--manifest-bucket", "./a b").expect(65)
+    line = re.search(r"run extract first: (telecine gamedata extract [^\"]*)", done.err)
+    assert line is not None
+    # Variables stand for flags.
+    asked = {"SAMPLING": "exact", "FRAMES": "packets", "STRIDES": "3:5,10:2", "WORKERS": "1"}
+    env = {f"TELECINE_GAMEDATA_{name}": value for name, value in asked.items()}
+    cli(*shlex.split(line[1])[1:], env=env).expect(0)
+    cli("gamedata", "manifest", "--manifest-bucket", "./a b", "--output-path", "ab.parquet").expect(0)
+    assert set(cli.manifest("ab.parquet")) == {"one.tar"}
+
+    path = cli.folder / "a b/one.pt"
+    data = load(path)
+    assert {name: len(frames) for name, frames in data.sampled_frames.items()} == {
+        "stride-3_chw": 5,
+        "stride-10_chw": 2,
+    }
+    frames = data.sampled_frames["stride-3_chw"]
+    assert (frames.dtype, frames.shape) == (np.uint8, (5, 3, 360, 640))
+    assert data.sampled_times_s["stride-3_chw"] == pytest.approx([3, 6, 9, 12, 15], abs=1 / 60)
+    assert len({hashlib.sha256(frame.tobytes()).digest() for frame in frames}) == 5
+    assert path.stat().st_size < (cli.folder / "out/gameplay-60fps.pt").stat().st_size / 2
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["gamedata", "extract", "--samplng", "auto"], ["--samplng", "--sampling"]),
+        (["gamedata", "extract", "--sampling", "all"], ["--sampling", "all", "auto", "keyframe", "exact"]),
+        (["gamedata", "run", "--stage", "extract"], ["--stage", "extraction", "manifest", "both"]),
+        (["gamedata", "manifest", "--log-level", "LOUD"], ["LOUD", "DEBUG", "INFO", "WARNING", "ERROR"]),
+        (["gamedata", "extract", "--strides", "3"], ["--strides", "SECONDS:COUNT"]),
+        (["gamedata", "extract", "--source-bucket", "ftp://x"], ["--source-bucket", "ftp://x"]),
+        (["gamedata", "extract", *PLACES, "--task-list", "nowhere.txt"], ["nowhere.txt", "--task-list"]),
+        (["gamedata", "manifest", "--manifest-bucket", "./out", "--checks", "no.py"], ["no.py"]),
+        (["gamedata", "manifest", "--manifest-bucket", "./out", "--menu-references", "./no"], ["./no"]),
+        (["gamedata", "sample", "--output", "./tars", "--include", "cats"], ["cats", "gameplay"]),
+        (["gamedata", "extrct"], ["extrct", "extract"]),
+        (["gamdata"], ["gamdata", "gamedata"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) and "-" in " ".join(value) else None,
+)
+def test_what_is_not_valid_is_named_with_what_is(cli, argv, said):
+    done = cli(*argv)
+    assert done.code == 2, done.err
+    assert [word for word in said if word not in done.err] == []
+    assert "Traceback" not in done.err

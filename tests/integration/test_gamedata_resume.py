@@ -1,0 +1,139 @@
+"""What a second run does, after everything that may have happened to the first one's results."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from tests.cli import Cli, sample_tar, sample_tars
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+
+PLACES = ("--source-bucket", "./tars", "--manifest-bucket", "./out")
+GOOD = ("idle", "no-inputs", "old-inputs", "no-audio", "matroska", "portrait", "rotated", "vfr", "dark")
+KINDS = {**{f"s/{kind}.tar": kind for kind in GOOD}, "s/bad.tar": "no-metadata"}
+
+
+class Torch:
+    """What a pickled ``.pt`` of the original may do."""
+
+    def __reduce__(self):
+        return (print, ("unpickled",))
+
+
+@pytest.fixture(scope="module")
+def cli() -> Iterator[Cli]:
+    with Cli.fresh() as made:
+        sample_tars(made.folder / "tars", KINDS)
+        made("gamedata", "run", *PLACES).expect(0)
+        yield made
+
+
+def extracted(cli, *flags, code=0):
+    """Run extract; which keys' .pt files it wrote, and the counts."""
+    before = cli.etags("out")
+    done = cli("gamedata", "extract", *PLACES, *flags).expect(code)
+    counts = cli.report(done)["counts"]
+    return {name for name, etag in cli.etags("out").items() if before.get(name) != etag}, counts
+
+
+def without_time(rows):
+    return {key: {**row, "processed_time": None} for key, row in rows.items()}
+
+
+def test_one_bad_of_ten_and_a_second_run_does_nothing(cli):
+    cli("gamedata", "extract", *PLACES).expect(0)
+    assert len(cli.etags("out")) == 9
+    cli("gamedata", "run", *PLACES, "--stage", "manifest").expect(0)
+    rows, before = cli.manifest(), cli.etags("out")
+    assert {key for key, row in rows.items() if row["error_code"]} == {"s/bad.tar"}
+
+    done = cli("gamedata", "run", *PLACES, "--output-path", "again.parquet").expect(0)
+    counts = cli.report(done)["counts"]
+    assert (counts["extract.done_before"], counts["extract.failed_before"]) == (9, 1)
+    assert counts["extract.extracted"] == counts.get("extract.frames_decoded", 0) == 0
+    assert cli.etags("out") == before
+    assert without_time(cli.manifest("again.parquet")) == without_time(rows)
+
+    (cli.folder / "again.parquet").unlink()
+    flags = ("--stage", "extraction", "--max-failed", "0", "--output-path", "again.parquet")
+    cli("gamedata", "run", *PLACES, *flags).expect(65)
+    assert not (cli.folder / "again.parquet").exists()
+    assert extracted(cli, "--max-failed", "1")[0] == set()
+
+
+def test_what_is_deleted_replaced_or_damaged_is_named_and_redone(cli):
+    cli("gamedata", "extract", *PLACES).expect(0)
+    cli("gamedata", "verify", "--manifest-bucket", "./out").expect(0)
+    out = cli.folder / "out/s"
+    (out / "idle.pt").unlink()
+    body = bytearray((out / "vfr.pt").read_bytes())
+    body[len(body) // 2] ^= 1
+    (out / "vfr.pt").write_bytes(body)
+    (out / "dark.pt").write_bytes(pickle.dumps({"sampled_frames": np.zeros(3), "s3_key": Torch()}))
+
+    done = cli("gamedata", "manifest", "--manifest-bucket", "./out", "--output-path", "hurt.parquet").expect(0)
+    rows = cli.manifest("hurt.parquet")
+    assert "s/idle.tar" not in rows
+    assert rows["s/dark.tar"]["error_code"] == "pt_legacy"
+    assert "unpickled" not in done.out + done.err
+
+    dry = cli("gamedata", "verify", "--manifest-bucket", "./out", "--dry-run").expect(65)
+    done = cli("gamedata", "verify", "--manifest-bucket", "./out").expect(65)
+    for said in (dry, done):
+        assert all(f"s/{kind}.tar" in said.err for kind in ("idle", "vfr", "dark"))
+        assert "s/no-audio.tar" not in said.err
+    assert cli.report(done)["rejects"].keys() >= {"pt_missing", "pt_changed"}
+    assert "unpickled" not in done.out + done.err
+
+    written, counts = extracted(cli)
+    assert written == {"s/idle.pt", "s/vfr.pt", "s/dark.pt"}
+    assert (counts["extracted"], counts["done_before"]) == (3, 6)
+    cli("gamedata", "verify", "--manifest-bucket", "./out").expect(0)
+    cli("gamedata", "manifest", "--manifest-bucket", "./out", "--output-path", "healed.parquet").expect(0)
+    assert without_time(cli.manifest("healed.parquet")).keys() == KINDS.keys()
+
+
+def test_a_part_whose_objects_are_gone_is_no_session(cli):
+    kept = cli.folder / "kept"
+    cli("gamedata", "extract", *PLACES).expect(0)
+    (cli.folder / "out").rename(kept)
+    try:
+        (cli.folder / "out/_stats").mkdir(parents=True)
+        for part in (kept / "_stats").iterdir():
+            (cli.folder / "out/_stats" / part.name).write_bytes(part.read_bytes())
+        # Parts whose objects are gone, and one that is no Parquet.
+        (cli.folder / "out/_stats/00000099-abcdefabcdef.parquet").write_bytes(b"PAR1 cut")
+        cli("gamedata", "manifest", "--manifest-bucket", "./out", "--output-path", "bare.parquet").expect(0)
+        assert set(cli.manifest("bare.parquet")) == {"s/bad.tar"}
+    finally:
+        shutil.rmtree(cli.folder / "out")
+        kept.rename(cli.folder / "out")
+
+
+def test_task_list_only_failed_and_a_mended_tar(cli):
+    cli("gamedata", "extract", *PLACES).expect(0)
+    (cli.folder / "list.txt").write_text("\ufeff# sessions\n\n  s/bad.tar\r\ns/dark.tar\ns/away.tar\n")
+    written, counts = extracted(cli, "--task-list", "list.txt")
+    assert (written, counts["done_before"], counts["failed_before"], counts["failed"]) == (set(), 1, 1, 1)
+    cli("gamedata", "manifest", "--manifest-bucket", "./out", "--output-path", "away.parquet").expect(0)
+    assert cli.manifest("away.parquet")["s/away.tar"]["error_code"] == "tar_missing"
+
+    try:
+        (cli.folder / "tars/s/bad.tar").write_bytes(sample_tar("idle"))
+        (cli.folder / "tars/s/new.tar").write_bytes(sample_tar("idle"))
+        written, counts = extracted(cli, "--only-failed", "--no-skip-existing")
+        assert (written, counts["extracted"]) == ({"s/bad.pt"}, 1)
+    finally:
+        (cli.folder / "tars/s/new.tar").unlink()
+    cli("gamedata", "manifest", "--manifest-bucket", "./out", "--prefix", "s/bad", "--output-path", "mended.parquet")
+    assert cli.manifest("mended.parquet")["s/bad.tar"]["error_code"] is None
+    (cli.folder / "tars/s/bad.tar").write_bytes(sample_tar("no-metadata"))
+    (cli.folder / "out/s/bad.pt").unlink()
