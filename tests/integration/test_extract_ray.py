@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jobs.gamedata import extract
@@ -48,21 +50,18 @@ def broken():
 
 
 def children():
-    """Processes that descend from this one: pid -> command."""
-    rows = subprocess.run(
-        ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    parents = {int(row.split()[0]): (int(row.split()[1]), row.split(None, 2)[2]) for row in rows}
-    found, frontier = {}, {os.getpid()}
-    while frontier:
-        frontier = {pid for pid, (parent, _) in parents.items() if parent in frontier and pid not in found}
-        found |= {pid: parents[pid][1] for pid in frontier}
-    return {pid: args for pid, args in found.items() if not args.startswith("ps ")}
+    """Pids of the processes that descend from this one."""
+    return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
-def processes_with(text):
-    rows = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
-    return [row for row in rows if text in row and "ps -eo" not in row]
+def processes_of(mark):
+    """Processes that inherited the variable MARK with this value: workers change their command line, Ray its own."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("MARK") == mark:
+                found.append(process)
+    return found
 
 
 def wait_until(condition):
@@ -78,7 +77,7 @@ def test_a_worker_that_cannot_start_is_an_error():
 
 
 def test_a_pool_works_survives_deaths_raises_and_leaves_nothing():
-    before = set(children())
+    before = children()
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with LocalRay(Runner, workers=2) as pool:
         for number in range(8):
@@ -100,7 +99,7 @@ def test_a_pool_works_survives_deaths_raises_and_leaves_nothing():
             list(pool)
         assert type(caught.value) is StorageFull
         assert caught.value.data == {"uri": "file:///x"}
-    wait_until(lambda: set(children()) <= before)
+    wait_until(lambda: children() <= before)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert not list(Path("/tmp").glob(f"telecine-ray-{os.getpid()}-*"))
 
@@ -179,9 +178,8 @@ def test_a_signal_to_the_process_group_leaves_no_process_and_loses_no_commit(tmp
         [sys.executable, str(tmp_path / "slow.py"), str(tmp_path)],
         start_new_session=True,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "MARK": str(tmp_path)},
     )
-    folder = f"telecine-ray-{process.pid}-"
     try:
         target = open_store(settings.manifest_bucket)
         wait_until(lambda: (tmp_path / "out" / "_stats").exists() and any(target.list("_stats/")))
@@ -192,7 +190,7 @@ def test_a_signal_to_the_process_group_leaves_no_process_and_loses_no_commit(tmp
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     assert code == (-9 if number == signal.SIGKILL else 128 + number)
-    wait_until(lambda: not processes_with(folder))
+    wait_until(lambda: not processes_of(str(tmp_path)))
     committed = {row["s3_key"]: row["pt_etag"] for row in read_rows(target, ["s3_key", "pt_etag"]).to_pylist()}
     assert 0 < len(committed) < 10
 
