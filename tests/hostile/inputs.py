@@ -98,7 +98,9 @@ def _zipped() -> bytes:
 
 # --- TAR
 _JSON_ENTRY = entry(b"metadata.json", METADATA)
-_tar("names with ..", OK, "only names are used, nothing is written", lambda: tar_bytes(clip(), video_name="../../a.mp4"))
+_tar(
+    "names with ..", OK, "only names are used, nothing is written", lambda: tar_bytes(clip(), video_name="../../a.mp4")
+)
 _tar("absolute name", OK, "likewise", lambda: tar_bytes(clip(), video_name="/etc/cron.d/a.mp4"))
 _tar(
     "NUL in a name", OK, "the name ends there, as in every TAR reader",
@@ -142,7 +144,12 @@ _tar(
     "PAX size negative", "tar_unsafe", "no number of bytes",
     lambda: extended(record("size", "-512")) + header() + END,
 )  # fmt: skip
-_tar("unknown PAX keyword", "tar_unsafe", "may change what a member means", lambda: _session(extended(record("hdr", "1"))))
+_tar(
+    "unknown PAX keyword",
+    "tar_unsafe",
+    "may change what a member means",
+    lambda: _session(extended(record("hdr", "1"))),
+)
 _tar(
     "extended header of 1 GiB", "tar_unsafe", "`tarfile` reads it whole: 1 GB of memory, 19 s",
     lambda: header(b"x", size=1 << 30, kind=b"x") + bytes(8192),
@@ -151,16 +158,22 @@ _tar(
     "size of -512", "tar_unsafe", "sends a reader back to the same header for ever (CVE-2025-8194)",
     lambda: header(b"a.mp4", size=b"\xff" * 10 + b"\xfe\x00") + END,
 )  # fmt: skip
-_tar("size of 2^64", "tar_truncated", "no wrap-around", lambda: header(b"a.mp4", size=b"\x80\0\0\0" + b"\xff" * 8) + END)
+_tar(
+    "size of 2^64", "tar_truncated", "no wrap-around", lambda: header(b"a.mp4", size=b"\x80\0\0\0" + b"\xff" * 8) + END
+)
 _tar("100,000 empty members", "tar_unsafe", "a session has six headers", lambda: header(b"x") * 100_000 + END)
-_tar("gzip bomb", "tar_invalid", "never unpacked: valid is an uncompressed TAR", lambda: gzip.compress(bytes(1 << 26), 1))
+_tar(
+    "gzip bomb", "tar_invalid", "never unpacked: valid is an uncompressed TAR", lambda: gzip.compress(bytes(1 << 26), 1)
+)
 _tar("ZIP", "tar_invalid", "likewise", _zipped)
 _tar("cut in the video", "tar_truncated", "an upload that broke off", lambda: tar_bytes(clip())[:9000])
 _tar("no bytes", "tar_empty", "an upload that never began", lambda: b"")
 _tar("zeros", "tar_empty", "a disk image's hole", lambda: bytes(20480))
 _tar("text", "tar_invalid", "an error page in the place of the object", lambda: b"<html>503</html>" * 100)
 _tar("no video", "video_missing", "nothing to sample", lambda: tar_bytes(None))
-_tar("no metadata.json", "metadata_missing", "nothing says whose session it is", lambda: tar_bytes(clip(), metadata=None))
+_tar(
+    "no metadata.json", "metadata_missing", "nothing says whose session it is", lambda: tar_bytes(clip(), metadata=None)
+)
 _tar("no inputs.csv", OK, "the checks of inputs stay empty", lambda: tar_bytes(clip(), inputs=None), 10)
 _tar(
     "macOS leavings", OK, "`._recording.mp4` and `__MACOSX` are passed over",
@@ -246,7 +259,9 @@ _video("no bytes in the video", "video_invalid", "an empty member", lambda: b"")
 _video("zeros in the video", "video_invalid", "a hole", lambda: bytes(5000))
 _video("noise in the video", "video_invalid", "not a video", lambda: random.Random(1).randbytes(5000))
 _video("sound only", "video_no_stream", "no picture", _sound)
-_video("400 flipped bits", "ok decode_failed", "no error, but damaged pictures: they are counted", lambda: _flipped(400))
+_video(
+    "400 flipped bits", "ok decode_failed", "no error, but damaged pictures: they are counted", lambda: _flipped(400)
+)
 _video("one flipped bit", "ok decode_failed", "likewise", lambda: _flipped(1))
 _video("8192x8192", "pixels_exceeded", "199 kB that cost 320 MB of memory", lambda: _huge(tell=(8192, 8192)))
 _video(
@@ -267,7 +282,9 @@ _video(
     "SDP", "video_invalid", "opens network connections",
     lambda: b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
 )  # fmt: skip
-_video("pictures in another file", "ok decode_failed video_no_frames video_invalid", "no other file is opened", _elsewhere)
+_video(
+    "pictures in another file", "ok decode_failed video_no_frames video_invalid", "no other file is opened", _elsewhere
+)
 _video("matroska cut in half", OK, "what is there is sampled, with a warning", lambda: clip(suffix="mkv")[:9000], "mkv")
 _video(
     "text as a subtitle font", "video_invalid video_no_stream", "a container without a video",
@@ -294,7 +311,7 @@ _right("intra refresh", "a lone 'keyframe' of it is grey: decoded from the one b
 _right("HEVC in matroska", "FFmpeg reads it", suffix="mkv", codec="libx265")
 _right("H.264 in matroska", "FFmpeg reads it", suffix="mkv")
 _VP9 = {"codec": "libvpx-vp9", "b_frames": 0, "options": {"cpu-used": "8", "deadline": "realtime"}}
-_AV1 = {"codec": "libsvtav1", "b_frames": 0, "options": {"preset": "12", "svtav1-params": "lp=1"}}
+_AV1 = {"codec": "libsvtav1", "b_frames": 0, "options": {"preset": "8", "crf": "10", "svtav1-params": "lp=1"}}
 _right("VP9 in WebM", "FFmpeg reads it", suffix="webm", **_VP9)
 _right("VP9 in MP4", "FFmpeg reads it", **_VP9)
 _right("AV1 in matroska", "FFmpeg reads it", suffix="mkv", **_AV1)
@@ -309,7 +326,9 @@ _json("NaN", "metadata_invalid", "no JSON number; others pass it on", lambda: b'
 _json("1e999", "metadata_invalid", "infinite", lambda: b'{"a": 1e999}')
 _json("a key twice", "metadata_invalid", "readers differ on which counts", lambda: b'{"a": 1, "a": 2}')
 _json("100,000 levels", "metadata_invalid", "a RecursionError elsewhere", lambda: b'{"a": ' + b"[" * 100_000)
-_json("100,000 levels, closed", "metadata_invalid", "likewise", lambda: b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+_json(
+    "100,000 levels, closed", "metadata_invalid", "likewise", lambda: b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+)
 _json("integer of 5,000 digits", "metadata_invalid", "a ValueError elsewhere", lambda: b'{"a": ' + b"9" * 5000 + b"}")
 _json("byte-order mark", OK, "passed over", lambda: b"\xef\xbb\xbf" + METADATA)
 _json("a list", "metadata_invalid", "valid is one object", lambda: b"[]")
@@ -318,14 +337,37 @@ _json("no JSON bytes", "metadata_invalid", "an empty member", lambda: b"")
 _json("half a character", "metadata_invalid", "no table can hold it", lambda: b'{"a": "\\ud800"}')
 _json("UTF-16", "metadata_invalid", "valid is UTF-8", lambda: json.dumps({}).encode("utf-16"))
 _json("2 MB", "metadata_invalid", "recorders write 20 kB", lambda: b'{"a": "' + b"x" * 2_000_000 + b'"}')
-_json("NUL in a string", OK, "kept in the files; the database and tables get it escaped", lambda: b'{"a\\u0000": "\\u0000"}')
+_json(
+    "NUL in a string",
+    OK,
+    "kept in the files; the database and tables get it escaped",
+    lambda: b'{"a\\u0000": "\\u0000"}',
+)
 
 # --- CSV
 _HEAD = b"timestamp,event_type,event_args\n"
 _csv("no header", "inputs_invalid", "nothing says what the columns are", lambda: b"1.0,KEYBOARD,[]\n")
 _csv("noise in inputs.csv", "inputs_invalid", "likewise", lambda: random.Random(2).randbytes(4000))
 _csv("empty inputs.csv", OK, "a session without events", lambda: b"")
-_csv("NaN and infinite times", OK, "such rows are counted as invalid", lambda: _HEAD + b"nan,A,[]\n1e999,A,[]\ninf,A,[]\n")
-_csv("40 MB of line ends", OK, "no list of lines is made", lambda: _HEAD + b"\n" * 40_000_000)
-_csv("3,000,000 events", OK, "two minutes of 60 devices; bounded memory", lambda: _HEAD + b"1.5,KEYBOARD,[1]\n" * 3_000_000)
+_csv(
+    "NaN and infinite times",
+    OK,
+    "such rows are counted as invalid",
+    lambda: _HEAD + b"nan,A,[]\n1e999,A,[]\ninf,A,[]\n",
+)
+_csv("8 MB of line ends", OK, "no list of lines is made", lambda: _HEAD + b"\n" * 8_000_000)
+_csv("8 MB of carriage returns", OK, "likewise", lambda: _HEAD + b"\r" * 8_000_000)
+_csv("8 MB of broken rows", OK, "counted", lambda: _HEAD + b"x,,\n" * 2_000_000)
+_csv(
+    "300,000 kinds of events",
+    OK,
+    "kinds are not kept",
+    lambda: _HEAD + b"".join(b"1.5,K%d,[]\n" % i for i in range(300_000)),
+)
 _csv("one line of 30 MB", OK, "one invalid row", lambda: _HEAD + b'1,"' + b'"' * 30_000_000)
+_csv(
+    "100 MB of inputs.csv",
+    "inputs_invalid",
+    "ten minutes are 3 MB; refused before it is read",
+    lambda: _HEAD + bytes(100_000_000),
+)
