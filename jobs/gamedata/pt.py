@@ -148,7 +148,8 @@ def loads(body: bytes | memoryview, *, name: str = "the .pt file") -> ExtractedD
         return _parse(body, name)
     except (ItemError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001  torch's reader fails on a damaged file in a dozen ways
+    except Exception as error:
+        # torch's reader fails on a damaged file in a dozen ways.
         raise item_error("pt_invalid", f"{name} cannot be read ({type(error).__name__}: {error})") from error
 
 

@@ -33,7 +33,7 @@ __all__ = ["MAX_PIXELS", "decode_session", "extract_session"]
 
 # As the setting's default: 8192 x 4320.
 MAX_PIXELS: Final = 8192 * 4320
-# Recovery points further ahead that are tried where the picture is not whole yet; an encoder renews it once between two.
+# So many recovery points further ahead are tried where a picture is not whole; encoders renew it once between two.
 _LEADS: Final = (1, 3)
 
 

@@ -155,7 +155,7 @@ class _Poison:
             return self.decoder(source, spec)
 
         class Deadly(BytesSource):
-            def read_many(inner, ranges):
+            def read_many(inner, ranges):  # noqa: N805  self is the decoder's
                 os.kill(self.decoder.pid, 9)
                 return super().read_many(ranges)
 
