@@ -1,7 +1,7 @@
 """Looks into H.264 packets: is what the container calls a keyframe a picture that stands alone?
 
-Encoders that renew the picture column by column (x264's intra-refresh, NVENC's too) have no keyframe but the first. Their
-recovery points are marked as keyframes all the same, by FFmpeg's muxers and its parser, and decode to grey alone.
+Encoders that renew the picture column by column (x264's intra-refresh, NVENC's too) have no keyframe but the first.
+Their recovery points are marked as keyframes all the same, by FFmpeg's muxers and its parser, and decode to grey alone.
 
 Source: ITU-T H.264 §7.4.1 (types of NAL units), §D.2.8 (recovery point), Annex B; ISO/IEC 14496-15 §5.3.3 (avcC).
 """
@@ -31,8 +31,8 @@ def is_whole(codec: str, extradata: bytes, packet: bytes) -> bool:
         packet: one encoded picture.
 
     Returns:
-        True for an IDR picture and for a recovery point that needs no frame before it; False for a recovery point that is
-        whole some frames later, and for a picture that is neither.
+        True for an IDR picture and for a recovery point that needs no frame before it; False for a recovery point that
+        is whole some frames later, and for a picture that is neither.
     """
     if codec != "h264":
         return True
@@ -50,7 +50,7 @@ def is_whole(codec: str, extradata: bytes, packet: bytes) -> bool:
 def _units(extradata: bytes, packet: bytes) -> Iterator[bytes]:
     if extradata[:1] != b"\1":  # Annex B
         starts = [match.end() for match in _START_CODE.finditer(packet)]
-        for begin, end in zip(starts, [*starts[1:], len(packet)], strict=True):
+        for begin, end in zip(starts, [*starts[1:], len(packet)], strict=False):
             yield packet[begin:end]
         return
     width = (extradata[4] & 3) + 1 if len(extradata) > 4 else 4  # noqa: PLR2004  byte 4 ends in lengthSizeMinusOne
