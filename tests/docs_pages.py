@@ -110,7 +110,27 @@ def gamedata() -> str:
     return f"{before}{begin}\n{table_rows}\n{end}{after}"
 
 
+def hostile() -> str:
+    """The page on hostile input, its table made from what the tests feed."""
+    from tests.hostile.inputs import INPUTS  # needs PyAV
+
+    begin, end = "<!-- inputs:begin -->", "<!-- inputs:end -->"
+    before, _, rest = (ROOT / "docs/hostile-input.md").read_text(encoding="utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    lines = []
+    for group in dict.fromkeys(given.group for given in INPUTS.values()):
+        lines += [f"\n### {group}\n", "| input | result | why |", "| --- | --- | --- |"]
+        for name, given in INPUTS.items():
+            if given.group == group:
+                codes = " or ".join("a session" if code == "ok" else f"`{code}`" for code in given.codes)
+                checked = ", every sampled picture checked" if given.frames is not None else ""
+                lines.append(f"| {name} | {codes}{checked} | {given.why} |")
+    table_rows = "\n".join(lines)
+    return f"{before}{begin}\n{table_rows}\n\n{end}{after}"
+
+
 PAGES = {
+    "docs/hostile-input.md": hostile,
     "docs/gamedata.md": gamedata,
     "docs/configuration.md": configuration,
     "docs/schemas/report.schema.json": report_schema,

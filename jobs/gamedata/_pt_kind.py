@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import pickletools
 import re
+import struct
+import warnings
 import zipfile
 from typing import Final, Literal
 
@@ -17,6 +19,7 @@ FORMAT: Final = "telecine.gamedata"
 # Ours is some kB of names and shapes; the original's pickle holds the frames themselves.
 _OUR_PICKLE_MAX: Final = 64 << 20
 _ZIP_MAGIC: Final = b"PK\x03\x04"
+_ENCRYPTED: Final = 1  # APPNOTE.TXT 4.4.4, bit 0; torch writes no such file
 # What a dictionary of tensors, strings and numbers needs (torch 2.13, protocol 2).
 _TENSORS: Final = re.compile(r"torch\._utils _rebuild_tensor_v2|torch \w+Storage|collections OrderedDict")
 
@@ -37,14 +40,16 @@ def pt_kind(body: bytes | memoryview) -> PtKind:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             (info,) = [each for each in archive.infolist() if each.filename.endswith("/data.pkl")]
-            if info.compress_type != zipfile.ZIP_STORED:
+            if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & _ENCRYPTED:
                 return "invalid"
             # The original's frames lie in the pickle: no need to read hundreds of MB to know it.
             with archive.open(info) as stream:
                 pickled = stream.read(_OUR_PICKLE_MAX)
-        return _pickle_kind(pickled)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError):
-        # ValueError: no or several data.pkl, and every malformed opcode.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd escapes in a hostile pickle's strings
+            return _pickle_kind(pickled)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError, OverflowError, struct.error):
+        # ValueError: no or several data.pkl, and every malformed opcode. OverflowError: offsets beyond 2**63.
         return "invalid"
 
 

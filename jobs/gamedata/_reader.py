@@ -39,6 +39,7 @@ class Reader(Protocol):
     shown: npt.NDArray[np.bool_] | None
     duration_s: float
     warnings: list[str]
+    refresh: npt.NDArray[np.bool_] | None
 
     def fetch(self, runs: Sequence[Run]) -> list[list[bytes]]:
         """Read the packets of some runs."""
@@ -63,6 +64,7 @@ class RangeReader:
         self.time_base, self.start_pts = track.time_base, track.start_pts
         self.pts, self.size, self.keyframe = track.pts, track.size, track.keyframe
         self.shown: npt.NDArray[np.bool_] | None = None
+        self.refresh: npt.NDArray[np.bool_] | None = None
         self.duration_s = track.duration_s
         self.warnings: list[str] = []
         self._source = source

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from jobs.gamedata._nal import is_whole
 from jobs.gamedata.decode import Decoder, Packet, Picture, frame_size
 from jobs.gamedata.model import STATISTICS_SHAPE, PacketRuns
 
@@ -40,6 +41,7 @@ class SampledFrames:
         height: rows of a sampled frame, upright.
         width: its columns.
         decoded: frames that the decoder put out.
+        halves: samples that are keyframes by the index and by nothing else: alone they decode damaged.
     """
 
     luma: npt.NDArray[np.uint8]
@@ -50,6 +52,7 @@ class SampledFrames:
     height: int = 0
     width: int = 0
     decoded: int = 0
+    halves: list[int] = field(default_factory=list)
 
 
 def decode_plan(reader: Reader, chosen: Plan, spec: SamplingSpec, *, max_pixels: int) -> SampledFrames:
@@ -89,7 +92,14 @@ def decode_plan(reader: Reader, chosen: Plan, spec: SamplingSpec, *, max_pixels:
                     size = decoded.frame.width, decoded.frame.height
                     frames.height, frames.width = frame_size(*size, reader.rotation, spec.max_height)
                     first = False
-                _take(frames, row_of[decoded.pts], decoded, picture, spec)
+                row = row_of[decoded.pts]
+                _take(frames, row, decoded, picture, spec)
+                if (
+                    decoded.corrupt
+                    and chosen.keyframe[row]
+                    and not is_whole(reader.codec, reader.extradata, packets[0])
+                ):
+                    frames.halves.append(run.first)
             if spec.frames == "packets":
                 bodies += packets
     if spec.frames == "packets":

@@ -35,6 +35,8 @@ _OUTPUT_CORRUPT: Final = 1 << 3
 # The same pixels on every CPU, at most half a step from the formula; swscale's fast path is up to 3 steps off.
 _EXACT: Final = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
 _MAX_PIXELS: Final = 2**31 - 1
+# Others do not say, or not reliably, what refers to what: MPEG-4 Part 2 gave an earlier picture now and then.
+_SKIPS: Final = ("h264", "hevc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ class Decoder:
     def _feed(self, packet: Packet | None) -> list[VideoFrame]:
         if packet is None:
             return self._context.decode(None)
-        self._context.skip_frame = "DEFAULT" if packet.wanted else "NONREF"
+        self._context.skip_frame = "DEFAULT" if packet.wanted or self.codec not in _SKIPS else "NONREF"
         encoded: Any = av.Packet(packet.data)  # type: ignore[arg-type]  # any buffer will do
         encoded.pts = encoded.dts = packet.pts
         encoded.time_base = Fraction(1, 90_000)  # unused by the decoder; PyAV wants one

@@ -60,7 +60,12 @@ class _Timeline:
     """Finds the frame of a time: ``shown`` samples in order of pts, and the keyframes among them."""
 
     def __init__(
-        self, pts: npt.NDArray[np.int64], keyframe: npt.NDArray[np.bool_], shown: npt.NDArray[np.bool_] | None
+        self,
+        pts: npt.NDArray[np.int64],
+        keyframe: npt.NDArray[np.bool_],
+        shown: npt.NDArray[np.bool_] | None,
+        refresh: npt.NDArray[np.bool_] | None,
+        lead: int,
     ) -> None:
         candidates = np.arange(len(pts)) if shown is None else np.flatnonzero(shown)
         self.pts = pts
@@ -69,7 +74,9 @@ class _Timeline:
         self.keys = self.order[keyframe[self.order]]
         self.keys_pts = pts[self.keys]
         # Where decoding may begin; a stream without any keyframe is tried from its first sample, as FFmpeg does.
-        starts = np.flatnonzero(keyframe)
+        starts = np.flatnonzero(keyframe if refresh is None else keyframe | refresh)
+        self.alone = keyframe
+        self.lead = lead
         self.starts = starts if len(starts) and starts[0] == 0 else np.concatenate([[0], starts])
 
     def displayed(self, ticks: float) -> int:
@@ -92,7 +99,17 @@ class _Timeline:
         """
         before = self.starts[: max(int(np.searchsorted(self.starts, sample, side="right")), 1)]
         earlier = np.flatnonzero(self.pts[before] <= self.pts[sample])
-        return int(before[earlier[-1]] if len(earlier) else before[0])
+        if not len(earlier):
+            return int(before[0])
+        place = int(earlier[-1])
+        if self.alone[before[place]]:
+            return int(before[place])
+        # The picture is whole only some way after such a start: begin further ahead, at most at a real keyframe.
+        while self.lead and place > 0 and not self.alone[before[place]]:
+            place -= 1
+            if place <= int(earlier[-1]) - self.lead:
+                break
+        return int(before[place])
 
 
 def plan(
@@ -103,6 +120,8 @@ def plan(
     duration_s: float | None,
     spec: SamplingSpec,
     shown: npt.NDArray[np.bool_] | None = None,
+    refresh: npt.NDArray[np.bool_] | None = None,
+    lead: int = 1,
 ) -> Plan:
     """Choose frames and the runs of samples that give them.
 
@@ -117,6 +136,9 @@ def plan(
         duration_s: length of the video; None: up to the last frame.
         spec: strides and mode.
         shown: shape (S,): False for samples that are decoded and never displayed (before an edit list's beginning).
+        refresh: shape (S,): True where decoding may begin although the picture is whole only later, as where an encoder
+            renews it column by column (H.264 recovery points). None of these is chosen as a keyframe.
+        lead: so many of ``refresh`` lie between a beginning and what is wanted.
 
     Raises:
         ValueError: when the arrays' shapes differ, or the time base is not positive.
@@ -126,7 +148,7 @@ def plan(
     if min(time_base) <= 0:
         raise ValueError(f"a time base is positive; got {time_base[0]}/{time_base[1]}")
     empty = np.zeros(0, np.int64)
-    timeline = _Timeline(pts, keyframe, shown) if len(pts) and (shown is None or shown.any()) else None
+    timeline = _Timeline(pts, keyframe, shown, refresh, lead) if len(pts) and (shown is None or shown.any()) else None
     if timeline is None:
         none = {stride: SampleTimes(np.zeros(0), empty) for stride, _ in spec.strides}
         return Plan(empty, empty, np.zeros(0, np.bool_), none, 0, ())

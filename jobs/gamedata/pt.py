@@ -31,6 +31,7 @@ from jobs.gamedata._pt_kind import FORMAT, pt_kind
 from jobs.gamedata._pt_layout import checksum, lay_out, take, tensor
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.model import ExtractedData, PacketRuns, stride_key
+from shared.errors import ItemError
 
 if TYPE_CHECKING:
     import os
@@ -145,8 +146,10 @@ def loads(body: bytes | memoryview, *, name: str = "the .pt file") -> ExtractedD
         )
     try:
         return _parse(body, name)
-    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, EOFError, IndexError) as error:
-        # torch.load raises RuntimeError and UnpicklingError (a ValueError's cousin) for what is cut off.
+    except (ItemError, MemoryError):
+        raise
+    except Exception as error:
+        # torch's reader fails on a damaged file in a dozen ways.
         raise item_error("pt_invalid", f"{name} cannot be read ({type(error).__name__}: {error})") from error
 
 

@@ -10,8 +10,8 @@ from jobs.gamedata._reader import RangeReader
 from jobs.gamedata._sampled import decode_plan
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.fallback import FFmpegReader, open_video
-from jobs.gamedata.inputs import read_inputs
-from jobs.gamedata.metadata import parse_metadata
+from jobs.gamedata.inputs import MAX_INPUTS, read_inputs
+from jobs.gamedata.metadata import MAX_METADATA, parse_metadata
 from jobs.gamedata.model import FrameStatistics, FrameStore, Session
 from jobs.gamedata.mp4 import NotPlanned, read_index
 from jobs.gamedata.plan import plan
@@ -33,9 +33,8 @@ __all__ = ["MAX_PIXELS", "decode_session", "extract_session"]
 
 # As the setting's default: 8192 x 4320.
 MAX_PIXELS: Final = 8192 * 4320
-# metadata.json and inputs.csv beyond this are refused before they are read. A session's inputs.csv has 2.8 MB.
-_MAX_METADATA: Final = 1024 * 1024
-_MAX_INPUTS: Final = 256 * 1024 * 1024
+# So many recovery points further ahead are tried where a picture is not whole; encoders renew it once between two.
+_LEADS: Final = (1, 3)
 
 
 def extract_session(
@@ -75,16 +74,16 @@ def decode_session(
         ItemError: with one of :data:`~jobs.gamedata.errors.CODES`.
     """
     picked = pick(read_members(source))
-    if picked.metadata.size > _MAX_METADATA:
+    if picked.metadata.size > MAX_METADATA:
         raise item_error(
-            "metadata_invalid", f"'{picked.metadata.name}' has {picked.metadata.size} bytes; at most {_MAX_METADATA}"
+            "metadata_invalid", f"'{picked.metadata.name}' has {picked.metadata.size} bytes; at most {MAX_METADATA}"
         )
     metadata = parse_metadata(source.read(picked.metadata.offset, picked.metadata.size))
     inputs = None
     if picked.inputs is not None:
-        if picked.inputs.size > _MAX_INPUTS:
+        if picked.inputs.size > MAX_INPUTS:
             raise item_error(
-                "inputs_invalid", f"'{picked.inputs.name}' has {picked.inputs.size} bytes; at most {_MAX_INPUTS}"
+                "inputs_invalid", f"'{picked.inputs.name}' has {picked.inputs.size} bytes; at most {MAX_INPUTS}"
             )
         inputs = read_inputs(source.read(picked.inputs.offset, picked.inputs.size))
     video = Buffered(Slice(source, picked.video.offset, picked.video.size))
@@ -97,15 +96,7 @@ def decode_session(
                 max_pixels=max_pixels,
             )
         described = _describe(video, picked.video.base, reader.rotation, max_pixels)
-        chosen = plan(
-            reader.pts,
-            reader.keyframe,
-            time_base=reader.time_base,
-            duration_s=reader.duration_s,
-            spec=spec,
-            shown=reader.shown,
-        )
-        frames = decode_plan(reader, chosen, spec, max_pixels=max_pixels)
+        chosen, frames = _sample(reader, spec, max_pixels)
     finally:
         reader.close()
     store = _frame_store(reader, chosen, frames)
@@ -135,6 +126,37 @@ def _reader(video: RangeSource, max_pixels: int) -> Reader:
         reader = FFmpegReader(video, max_pixels=max_pixels)
         reader.warnings.insert(0, f"read with FFmpeg: {reason}")
         return reader
+
+
+def _sample(reader: Reader, spec: SamplingSpec, max_pixels: int) -> tuple[Plan, SampledFrames]:
+    """Plan and decode; again where keyframes turn out not to be any."""
+    decoded = 0
+    for lead in (0, *_LEADS):
+        chosen = plan(
+            reader.pts,
+            reader.keyframe,
+            time_base=reader.time_base,
+            duration_s=reader.duration_s,
+            spec=spec,
+            shown=reader.shown,
+            refresh=reader.refresh,
+            lead=lead,
+        )
+        frames = decode_plan(reader, chosen, spec, max_pixels=max_pixels)
+        decoded += frames.decoded
+        frames.decoded = decoded
+        after_refresh = reader.refresh is not None and reader.refresh[chosen.first]
+        if not frames.halves and not (frames.corrupt & after_refresh).any():
+            break
+        if reader.refresh is None:
+            # Of such a stream only those keyframes are believed that were seen whole, and the first.
+            whole = np.zeros_like(reader.keyframe)
+            whole[chosen.index[chosen.keyframe & ~frames.corrupt]] = True
+            whole[0] = reader.keyframe[0] and 0 not in frames.halves
+            reader.refresh = reader.keyframe & ~whole
+            reader.keyframe = whole
+            reader.warnings.append("keyframes that do not decode alone (intra refresh): decoded from those before")
+    return chosen, frames
 
 
 def _describe(video: RangeSource, name: str, rotation: int, max_pixels: int) -> dict[str, Any]:

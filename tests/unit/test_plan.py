@@ -195,3 +195,18 @@ def test_wrong_arguments() -> None:
         plan(pts, np.ones(2, bool), time_base=(1, 1), duration_s=1, spec=SamplingSpec())
     with pytest.raises(ValueError, match="time base"):
         plan(pts, np.ones(3, bool), time_base=(1, 0), duration_s=1, spec=SamplingSpec())
+
+
+def test_recovery_points_are_begun_with_and_never_chosen():
+    pts = np.arange(100, dtype=np.int64)
+    keyframe, refresh = np.zeros(100, np.bool_), np.zeros(100, np.bool_)
+    keyframe[[0, 50]] = True
+    refresh[[10, 20, 30, 40, 60, 70, 80, 90]] = True
+    settings = {"time_base": (1, 1), "duration_s": 100.0, "refresh": refresh}
+    spec = SamplingSpec(strides=((5.0, 19),), mode="exact")
+    for lead, first_of in ((1, {45: 30, 95: 80, 55: 50, 65: 50, 15: 0, 50: 50}), (3, {45: 10, 95: 60, 35: 0, 75: 50})):
+        chosen = plan(pts, keyframe, spec=spec, lead=lead, **settings)
+        found = dict(zip(chosen.index.tolist(), chosen.first.tolist(), strict=True))
+        assert {sample: found[sample] for sample in first_of} == first_of
+    nearest = plan(pts, keyframe, spec=SamplingSpec(strides=((5.0, 19),), mode="keyframe"), **settings)
+    assert set(nearest.index.tolist()) == {0, 50}

@@ -14,6 +14,7 @@ from tests.media import cached_clip, keyframe_numbers, read_number, tar_bytes
 FPS = 10
 LONG = {"seconds": 600, "fps": FPS, "gop": 40, "audio": True}
 OPEN_GOP = "log-level=none:scenecut=0:bframes=3:keyint=40:min-keyint=40:open-gop=1:pools=none"
+REFRESH = "intra-refresh=1:keyint=40:min-keyint=40:scenecut=0"
 KINDS = {
     "moov last": {},
     "moov first": {"faststart": True},
@@ -22,6 +23,7 @@ KINDS = {
     "hevc, open GOPs": {"codec": "libx265", "options": {"x265-params": OPEN_GOP}},
     "turned": {"rotation": 90},
     "full range": {"full_range": True},
+    "intra refresh": {"b_frames": 0, "options": {"x264-params": REFRESH}},
     "10 bits": {"pix_fmt": "yuv420p10le"},
     "variable rate": {"times": [0.1 * i + (10.0 if i > 150 else 0.0) for i in range(400)]},
 }
@@ -31,6 +33,8 @@ OTHERS = {
     "webm": {"suffix": "webm", "codec": "libvpx-vp9", "options": {"cpu-used": "8", "deadline": "realtime"}},
     "transport stream": {"suffix": "ts"},
     "flash": {"suffix": "flv"},
+    "H.264 in AVI": {"suffix": "avi"},
+    "MPEG-4 Part 2 in AVI": {"suffix": "avi", "codec": "mpeg4"},
     "motion jpeg": {"suffix": "avi", "codec": "mjpeg", "b_frames": 0, "pix_fmt": "yuvj420p"},
 }
 
@@ -130,7 +134,9 @@ def test_pictures_carry_the_number_of_their_time(kind):
 
 
 @pytest.mark.parametrize("mode", ["auto", "exact"])
-@pytest.mark.parametrize("kind", ["moov last", "hevc, open GOPs", "turned", "matroska"])
+@pytest.mark.parametrize(
+    "kind", ["moov last", "hevc, open GOPs", "turned", "matroska", "intra refresh", "H.264 in AVI"]
+)
 def test_kept_packets_decode_to_the_same_pixels(kind, mode):
     clip = {**KINDS, **OTHERS}[kind]
     pixels = extract(mode, **clip).frames

@@ -1,0 +1,150 @@
+"""What is fuzzed: each function takes any bytes, and raises where a parser breaks its promise.
+
+A promise is a typed error of the parser's own codes, or a result that holds together. Run by :mod:`tests.fuzz.run` with
+atheris, and over the kept corpus by ``tests/hostile/test_corpus.py`` without it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+
+import numpy as np
+
+from jobs.gamedata.inputs import read_inputs
+from jobs.gamedata.metadata import parse_metadata
+from jobs.gamedata.model import SamplingSpec
+from jobs.gamedata.mp4 import NotPlanned, read_index
+from jobs.gamedata.plan import plan
+from jobs.gamedata.source import BytesSource
+from jobs.gamedata.tar import pick, read_members
+from shared.errors import ItemError
+
+__all__ = ["TARGETS"]
+
+_TAR_CODES = {"tar_empty", "tar_truncated", "tar_invalid", "tar_unsafe"}
+_PICK_CODES = {"video_missing", "video_multiple", "metadata_missing", "member_duplicate"}
+_MP4_CODES = {"moov_missing", "video_truncated", "video_invalid", "video_no_stream", "video_no_frames"}
+
+
+class _Counted(BytesSource):
+    """Counts what is read: headers only, never the whole again and again."""
+
+    def __init__(self, data):
+        super().__init__(data)
+        self.bytes_read = 0
+
+    def read(self, offset, length):
+        body = super().read(offset, length)
+        self.bytes_read += len(body)
+        return body
+
+
+def tar(data: bytes) -> None:
+    source = _Counted(data)
+    try:
+        members = read_members(source)
+    except ItemError as error:
+        assert error.code in _TAR_CODES, error  # noqa: PT017  either outcome is right
+        return
+    finally:
+        assert source.bytes_read <= 4 * len(data) + 65536
+    for member in members:
+        assert 0 <= member.offset <= member.offset + member.size <= len(data)
+        assert member.offset % 512 == 0
+        member.name.encode()
+    try:
+        picked = pick(members)
+    except ItemError as error:
+        assert error.code in _PICK_CODES, error  # noqa: PT017  either outcome is right
+        return
+    assert {picked.video, picked.metadata} <= set(members)
+    assert picked.video_id
+
+
+def mp4(data: bytes) -> None:
+    source = _Counted(data)
+    try:
+        track = read_index(source)
+    except NotPlanned:
+        return
+    except ItemError as error:
+        assert error.code in _MP4_CODES, error  # noqa: PT017  either outcome is right
+        return
+    finally:
+        assert source.bytes_read <= 2 * len(data) + (4 << 20)
+    count = len(track.pts)
+    assert count == len(track.dts) == len(track.offset) == len(track.size) == len(track.keyframe) > 0
+    assert int(track.pts.min()) == 0
+    assert int(track.offset.min()) >= 0
+    assert int(track.size.min()) > 0
+    assert int((track.offset + track.size).max()) <= len(data)
+    assert math.isfinite(track.duration_s)
+    assert track.duration_s >= 0
+    assert track.rotation in (0, 90, 180, 270)
+    assert track.width > 0
+    assert track.height > 0
+    for mode in ("auto", "keyframe", "exact"):
+        chosen = plan(
+            track.pts,
+            track.keyframe,
+            time_base=track.time_base,
+            duration_s=track.duration_s,
+            spec=SamplingSpec(mode=mode),
+        )
+        assert (chosen.first <= chosen.index).all()
+        assert not len(chosen.index) or int(chosen.index.max()) < count
+
+
+def metadata(data: bytes) -> None:
+    try:
+        document = parse_metadata(data)
+    except ItemError as error:
+        assert error.code == "metadata_invalid", error  # noqa: PT017  either outcome is right
+        return
+    assert isinstance(document, dict)
+    text = json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
+    assert json.loads(text) == document
+
+
+def inputs(data: bytes) -> None:
+    try:
+        found = read_inputs(data)
+    except ItemError as error:
+        assert error.code == "inputs_invalid", error  # noqa: PT017  either outcome is right
+        return
+    assert 0 <= found.keyboard + found.mouse + found.gamepad <= found.events
+    assert found.invalid >= 0
+    assert 0 <= found.unordered <= max(found.events - 1, 0)
+    assert (found.first_s is None) == (found.last_s is None) == (found.events == 0)
+    if found.events:
+        assert math.isfinite(found.first_s)
+        assert found.first_s <= found.last_s < math.inf
+
+
+def pt(data: bytes) -> None:
+    """The first byte chooses: the rest is a file, or the pickle within a file."""
+    from jobs.gamedata.pt import loads
+
+    body = data[1:]
+    if data[:1] == b"p":
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("archive/data.pkl", body)
+            archive.writestr("archive/version", "3\n")
+            for number in range(4):
+                archive.writestr(f"archive/data/{number}", bytes(64))
+        body = buffer.getvalue()
+    try:
+        data = loads(body)
+    except ItemError as error:
+        assert error.code in ("pt_invalid", "pt_legacy"), error  # noqa: PT017  either outcome is right
+        return
+    assert isinstance(data.s3_key, str)
+    for rows in data.sampled_times_s.values():
+        assert isinstance(rows, np.ndarray)
+
+
+TARGETS = {"tar": tar, "mp4": mp4, "metadata": metadata, "inputs": inputs, "pt": pt}

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.seeds import write_seeds
+from tests.fuzz.targets import TARGETS
+
+CORPUS = Path(__file__).parent / "corpus"
+KEPT = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}/{path.name[:20]}")
+def test_what_fuzzing_found_stays_found(path):
+    TARGETS[path.parent.name](path.read_bytes())
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_seeds_and_their_neighbours_keep_the_promise(target, tmp_path):
+    write_seeds(target, tmp_path)
+    chance = random.Random(target)
+    for seed in sorted(tmp_path.iterdir()):
+        body = seed.read_bytes()
+        TARGETS[target](body)
+        for _ in range(50):
+            changed = bytearray(body[: chance.choice([len(body), chance.randrange(len(body))])])
+            for _ in range(min(chance.choice([1, 8]), len(changed))):
+                changed[chance.randrange(len(changed))] = chance.randrange(256)
+            TARGETS[target](bytes(changed))
+
+
+def test_the_corpus_is_small():
+    assert KEPT
+    assert sum(path.stat().st_size for path in KEPT) <= 1_000_000
