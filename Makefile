@@ -53,8 +53,8 @@ format: .venv/.dev  ## let ruff mend what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .venv/.dev  ## benchmarks: ratios measured in one run
-	@$(BIN)/python -m tests.benchmarks
+bench: .venv/.dev  ## benchmarks: ratios measured in one run, about ten minutes; QUICK=1 takes two
+	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
 
 docs: .venv/.dev  ## regenerate the pages that come from code (configuration table, report schema)
 	@$(BIN)/python -m tests.docs_pages

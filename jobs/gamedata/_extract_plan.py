@@ -5,36 +5,28 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final
 
+from jobs.gamedata._history import TWICE, History
 from jobs.gamedata.batches import Item
-from jobs.gamedata.errors import CRASH_CODES, item_error
-from jobs.gamedata.parts import list_pts, matches, next_generation, read_rows
+from jobs.gamedata.errors import item_error
+from jobs.gamedata.parts import next_generation
 from jobs.gamedata.pt import pt_key
 from shared.errors import ObjectMissing, UsageError
 from shared.ledger.failure import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from jobs.gamedata.settings import ExtractSettings
     from shared.storage import ObjectStore
 
 __all__ = ["Plan", "make_plan", "parse_task_list"]
 
-_COLUMNS: Final = (
-    "s3_key", "source_etag", "spec_digest", "generation", "attempt", "outcome", "error_code", "error_message",
-    "error_retryable", "stored", "pt_key", "pt_size", "pt_etag",
-)  # fmt: skip
 # A listing gives 1,000 keys a call; below this, asking for each key is quicker than listing a large bucket.
 _ASK_EACH: Final = 1000
 _ASK_AT_ONCE: Final = 16
-# A bug may be the machine's fault as well; it is tried twice like a crash.
-_TWICE: Final = CRASH_CODES | {"internal"}
-
 _log = logging.getLogger(__name__)
-
-Decision = Literal["todo", "done", "failed_before", "left_out"]
 
 
 @dataclass(slots=True)
@@ -71,9 +63,11 @@ def make_plan(settings: ExtractSettings, source: ObjectStore, target: ObjectStor
     """
     plan = Plan()
     found, missing = _listed(settings, source, plan)
-    history = _History(settings, target)
+    history = History(settings, target)
     plan.generation = next_generation(target)
-    for item in sorted([*found, *missing], key=lambda item: item.key):
+    found += missing
+    found.sort(key=lambda item: item.key)
+    for item in found:
         decision, attempt, last = history.decide(item)
         if decision == "done":
             plan.done += 1
@@ -90,9 +84,9 @@ def make_plan(settings: ExtractSettings, source: ObjectStore, target: ObjectStor
                     item.etag or None,
                 )
             )
-            plan.quarantined += last["error_code"] in _TWICE
+            plan.quarantined += last["error_code"] in TWICE
         else:
-            todo = Item(item.key, item.size, item.etag, attempt)
+            todo = item if attempt == item.attempt else Item(item.key, item.size, item.etag, attempt)
             if item.etag:
                 plan.items.append(todo)
             else:
@@ -179,56 +173,3 @@ def _ask(source: ObjectStore, key: str) -> Item | None:
 
 def _missing_error(item: Item, source: ObjectStore) -> Exception:
     return item_error("tar_missing", f"{source.uri}/{item.key} is in the task list and not in the bucket")
-
-
-class _History:
-    # All rows that speak of a TAR, oldest first, and what they mean for this run.
-
-    def __init__(self, settings: ExtractSettings, target: ObjectStore) -> None:
-        self._settings = settings
-        self._digest = settings.spec().digest
-        self._rows: dict[str, list[dict[str, Any]]] = {}
-        rows = read_rows(target, _COLUMNS)
-        present = matches(rows, list_pts(target)).tolist()
-        for row, match in zip(rows.to_pylist(), present, strict=True):
-            self._rows.setdefault(row["s3_key"], []).append({**row, "match": match})
-        for held in self._rows.values():
-            held.sort(key=lambda row: (row["generation"], row["outcome"] == "ok", row["attempt"]))
-
-    def decide(self, item: Item) -> tuple[Decision, int, dict[str, Any]]:
-        """Give the decision, the number of the next attempt, and the row that led to it."""
-        rows = self._rows.get(item.key, [])
-        same = [row for row in rows if row["source_etag"] == item.etag and row["spec_digest"] == self._digest]
-        failures = _since_success(same)
-        attempt = failures[-1]["attempt"] + 1 if failures else 1
-        if self._settings.only_failed:
-            failed = bool(rows) and rows[-1]["outcome"] == "error"
-            return "todo" if failed else "left_out", attempt, {}
-        if not self._settings.skip_existing:
-            return "todo", attempt, {}
-        if any(self._holds(row) for row in same):
-            return "done", attempt, {}
-        if failures and _final(failures):
-            return "failed_before", attempt, failures[-1]
-        return "todo", attempt, {}
-
-    def _holds(self, row: dict[str, Any]) -> bool:
-        # Statistics without a .pt are enough only for those who ask for no .pt.
-        return row["outcome"] == "ok" and (row["match"] or not (row["stored"] or self._settings.store))
-
-
-def _since_success(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    failures: list[dict[str, Any]] = []
-    for row in rows:
-        if row["outcome"] == "ok":
-            failures.clear()
-        else:
-            failures.append(row)
-    return failures
-
-
-def _final(failures: Sequence[dict[str, Any]]) -> bool:
-    last = failures[-1]
-    if last["error_code"] in _TWICE:
-        return len(failures) > 1 and failures[-2]["error_code"] == last["error_code"]
-    return not last["error_retryable"]

@@ -1,4 +1,8 @@
-"""``make bench``: every pipeline's benchmark, one after the other; ``python -m tests.benchmarks gamedata`` runs one."""
+"""``make bench``: every pipeline's benchmark, one after the other.
+
+``python -m tests.benchmarks gamedata`` runs one, ``gamedata:workers`` one part of it; with ``--quick`` all of it is
+smaller and takes about two minutes.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,14 @@ PIPELINES = ("gamedata",)
 
 def main() -> int:
     """Run the benchmarks that are named, or all; exit code 2 for an unknown name."""
-    names = sys.argv[1:] or list(PIPELINES)
-    unknown = [name for name in names if name not in PIPELINES]
+    names = [name for name in sys.argv[1:] if name != "--quick"] or list(PIPELINES)
+    unknown = [name for name in names if name.partition(":")[0] not in PIPELINES]
     if unknown:
         sys.stderr.write(f"no benchmark named {', '.join(unknown)}; there are: {', '.join(PIPELINES)}\n")
         return 2
     for name in names:
-        importlib.import_module(f"tests.benchmarks.{name}").main()
+        pipeline, _, part = name.partition(":")
+        importlib.import_module(f"tests.benchmarks.{pipeline}").main(part, quick="--quick" in sys.argv)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""CPU seconds of a call and a table of ratios: figures of one run on one machine, never asserted."""
+"""CPU seconds of a call and tables of ratios: figures of one run on one machine, never asserted."""
 
 from __future__ import annotations
 
@@ -6,24 +6,32 @@ import platform
 import resource
 import statistics
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
-ROUNDS = 3
+__all__ = ["Row", "Used", "cpu_model", "cpu_seconds", "measure", "print_table", "progress", "ratios"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What one call took, where it was not this process that worked."""
+
+    cpu_s: float
+    megabytes: float
+    times: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One way to do the work: CPU seconds (user + system, this process and its ended children) and bytes read."""
+    """One way to do the work: medians of CPU seconds (user + system, ended children included) and bytes read."""
 
     name: str
     cpu_s: float
-    megabytes: float | None = None
+    megabytes: float
+    rounds: int
 
 
 def cpu_seconds() -> float:
@@ -35,28 +43,88 @@ def cpu_seconds() -> float:
     return total
 
 
-def measure(ways: dict[str, Callable[[], float | None]], rounds: int = ROUNDS) -> list[Row]:
-    """Run every way in turns, ``rounds`` times; a way returns the megabytes that it read, or None. Medians."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    megabytes: dict[str, float | None] = {}
-    for _ in range(rounds):
+def cpu_model() -> str:
+    """The processor's name, the number of cores, and Python's version."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{len(names)} x {names[0] if names else platform.machine()}, Python {platform.python_version()}"
+
+
+def bytes_read() -> int:
+    """Bytes that this process has read through system calls, whichever library made them."""
+    fields = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(fields["rchar"])
+
+
+def measure(
+    ways: dict[str, Callable[[], Used | float | None]], *, rounds: int, once: Collection[str] = ()
+) -> list[Row]:
+    """Run every way in turns; those named in ``once`` in the first round only.
+
+    A way that works on a part of the file gives the factor to the whole; one that works in another process gives
+    :class:`Used`.
+    """
+    found: dict[str, list[Used]] = {name: [] for name in ways}
+    for number in range(rounds):
         for name, way in ways.items():
-            start = cpu_seconds()
-            megabytes[name] = way()
-            seconds[name].append(cpu_seconds() - start)
-    return [Row(name, statistics.median(seconds[name]), megabytes[name]) for name in ways]
+            if number and name in once:
+                continue
+            progress(f"{name}, round {number + 1} of {rounds}")
+            read, start = bytes_read(), cpu_seconds()
+            used = way()
+            if not isinstance(used, Used):
+                times = used or 1.0
+                used = Used((cpu_seconds() - start) * times, (bytes_read() - read) / 1e6 * times)
+            found[name].append(used)
+    return [
+        Row(
+            name,
+            statistics.median(used.cpu_s for used in all_used),
+            statistics.median(used.megabytes for used in all_used),
+            len(all_used),
+        )
+        for name, all_used in found.items()
+    ]
 
 
-def show(title: str, rows: list[Row], baseline: str) -> None:
-    """Print a table with each row's ratio to the baseline's CPU seconds (larger is faster)."""
-    base = next(row for row in rows if row.name == baseline)
-    table = Table(
-        title=f"{title}\n{platform.machine()}, Python {platform.python_version()}, median of {ROUNDS} rounds in turns"
+def ratios(title: str, rows: Sequence[Row], baselines: Sequence[str]) -> None:
+    """Print each row's ratios to the baselines' CPU seconds (larger is faster), then seconds and bytes."""
+    of = {row.name: row.cpu_s for row in rows}
+    known = [name for name in baselines if name in of]
+    print_table(
+        title,
+        ["way", *(f"x {name}" for name in known), "CPU s", "MB read", "rounds"],
+        [
+            [
+                row.name,
+                *(f"{of[name] / max(row.cpu_s, 1e-6):.1f}" for name in known),
+                f"{row.cpu_s:.3f}",
+                f"{row.megabytes:.1f}",
+                row.rounds,
+            ]
+            for row in rows
+        ],
     )
-    table.add_column("way")
-    for column in ("CPU s", f"x {baseline}", "MB read"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        read = "" if row.megabytes is None else f"{row.megabytes:.1f}"
-        table.add_row(row.name, f"{row.cpu_s:.3f}", f"{base.cpu_s / max(row.cpu_s, 1e-6):.1f}", read)
-    Console().print(table)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a Markdown table with aligned columns."""
+    cells = [[str(cell) for cell in row] for row in (columns, *rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(columns))]
+
+    def line(row: Sequence[str]) -> str:
+        first, *others = (
+            cell.rjust(width) if number else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        return f"| {' | '.join([first, *others])} |"
+
+    rule = "| " + " | ".join("-" * (width - 1) + (":" if number else "-") for number, width in enumerate(widths)) + " |"
+    print(f"\n{title}\n", line(cells[0]), rule, *map(line, cells[1:]), sep="\n", flush=True)
+
+
+def progress(text: str) -> None:
+    """Say on stderr what is running."""
+    import sys
+
+    sys.stderr.write(f"  {text}\n")
