@@ -15,12 +15,13 @@ DEMO ?= ./.telecine/demo
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
 
+# --no-deps: the files are whole, and pip's resolver, given them, still asks for the newest `coverage[toml]`, which has no hash.
 .venv/.runtime: requirements/gamedata.txt requirements/torch.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "telecine needs Python 3.11, and there is no '$(PYTHON)' here. Install it, or name it: make PYTHON=/path/to/python3.11 ..."; exit 78; }
 	@echo "==> virtual environment under .venv ($$($(PYTHON) --version))"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "==> locked requirements (requirements/gamedata.txt)"
-	$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements/gamedata.txt
+	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/gamedata.txt
 	@echo "==> torch"
 	PIP="$(BIN)/pip" TORCH_INDEX="$(TORCH_INDEX)" sh requirements/torch.sh
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
@@ -28,7 +29,7 @@ help:  ## list the targets
 
 .venv/.dev: .venv/.runtime requirements/dev.txt
 	@echo "==> locked development requirements (requirements/dev.txt)"
-	$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
 	@touch $@
 
 demo: .venv/.runtime  ## sample TARs -> Ray extraction -> quality manifest -> report, in about a minute

@@ -17,7 +17,7 @@ text = re.sub(r"(?m)^torch==.*(?:\\\n    --hash=.*)*\n", "", text)
 text = re.sub(r"(?m)^#.*\n", "", text)
 text = re.sub(r"(?m)^telecine @.*\n", "", text)  # an extra that names another extra locks the project itself
 text = re.sub(r"\n\n(?: +--hash=\S+(?: \\)?\n?)+", "\n", text)  # the hashes of a commented-out torch
-path.write_text("# Locked by requirements/lock.sh; install with --require-hashes. torch: see torch.txt.\n" + text.lstrip("\n"))
+path.write_text("# Locked by requirements/lock.sh; install with --require-hashes --no-deps. torch: see torch.txt.\n" + text.lstrip("\n"))
 PY
 }
 compile --extra dev -o requirements/dev.txt
