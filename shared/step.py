@@ -205,14 +205,15 @@ def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, s
 
 
 def _write(report: Report, settings: StepSettings) -> dict[str, str]:
+    from shared.report.write import sweep, write
+
     folder = settings.report_dir
     if folder is None:
         # A pod's root is read-only; its template names a folder when a report is wanted.
         if logs.in_pod():
             return {}
         folder = os.path.join(settings.state_dir, "reports", report.run_id)  # noqa: PTH118 - may be a URI one day
-    from shared.report import write
-
+        sweep(os.path.dirname(folder))  # noqa: PTH120
     return write(report, folder, settings)
 
 

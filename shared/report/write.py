@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from shared.errors import TelecineError
 
 if TYPE_CHECKING:
     from shared.report.model import Report
     from shared.settings import StepSettings
 
-__all__ = ["write"]
+__all__ = ["sweep", "write"]
 
 
 def write(report: Report, folder: str, settings: StepSettings | None = None) -> dict[str, str]:
@@ -34,3 +37,15 @@ def write(report: Report, folder: str, settings: StepSettings | None = None) -> 
     for name, body in bodies.items():
         put_uri(places[name], body, settings)
     return places
+
+
+def sweep(folder: str) -> None:
+    """Delete what killed writes left behind long ago in a local folder that holds a folder for each run.
+
+    The folder of a killed run is never written again.
+    """
+    from shared.storage import FileStore
+
+    with suppress(TelecineError):
+        for _ in FileStore(folder).list():
+            pass  # a listing sweeps on its way

@@ -29,7 +29,16 @@ from shared.storage.protocol import ObjectInfo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TEMPORARY", "describe", "missing_root", "os_errors", "require_root", "sweep", "temporary_name", "walk"]
+__all__ = [
+    "TEMPORARY",
+    "describe",
+    "missing_root",
+    "os_errors",
+    "require_root",
+    "sweep_folder",
+    "temporary_name",
+    "walk",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -139,7 +148,7 @@ def _walk(
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(TEMPORARY):
-                sweep(entry.path)
+                _sweep(entry.path)
             elif entry.name.startswith(start) and _is_ours(real_root, entry):
                 # The slash sorts folder "a" as its keys "a/…" sort among "a-b" and "a0".
                 found.append((os.fsencode(entry.name) + (b"/" if entry.is_dir() else b""), entry))
@@ -166,7 +175,15 @@ def _is_ours(real_root: str, entry: os.DirEntry[str]) -> bool:
     return True
 
 
-def sweep(path: str) -> None:
+def sweep_folder(folder: str) -> None:
+    """Delete what killed puts left in a folder that nobody lists; folders below it are not looked at."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(TEMPORARY):
+                _sweep(entry.path)
+
+
+def _sweep(path: str) -> None:
     """Delete a temporary file that a killed put left behind."""
     with suppress(OSError):  # another process was faster, or this user may only read
         if time.time() - os.stat(path).st_mtime > _STALE_S:

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from shared.errors import BucketMissing, ObjectMissing
+from shared.storage._files import sweep_folder
 from shared.storage.file import FileStore
 from shared.storage.uris import normalise, split_uri
 
@@ -85,7 +86,10 @@ def put_uri(place: str | os.PathLike[str], body: bytes, settings: StorageSetting
         ValueError: the place names no object.
     """
     root, key = _locate(place)
-    return open_store(root, settings).put(key, body)
+    info = open_store(root, settings).put(key, body)
+    if root.startswith("file://"):
+        sweep_folder(root.removeprefix("file://"))  # a manifest's or a report's folder is never listed
+    return info
 
 
 def read_uri(place: str | os.PathLike[str], settings: StorageSettings | None = None) -> bytes:

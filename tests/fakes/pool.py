@@ -1,10 +1,15 @@
-"""Workers in this process, in the place of Ray's."""
+"""Workers in this process, or forked from it, in the place of Ray's."""
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from multiprocessing import Pipe
+from multiprocessing.connection import wait
+
 from jobs.gamedata.compute import Outcome
 
-__all__ = ["InlinePool"]
+__all__ = ["ForkPool", "InlinePool"]
 
 
 class InlinePool:
@@ -33,3 +38,66 @@ class InlinePool:
                 yield Outcome(work, None, "killed by a test")
             else:
                 yield Outcome(work, self.runner.run(work))
+
+
+class ForkPool:
+    """A :class:`jobs.gamedata.compute.Pool` of forked processes, which end with the pool or with its process.
+
+    A worker that dies gives its work back, as Ray's do, and another one takes its place.
+    """
+
+    def __init__(self, make, workers, forks):
+        self._make = make
+        self._forks = forks
+        self._queue = deque()
+        self._busy = {}
+        self._idle = []
+
+    def __enter__(self):
+        self._idle = [self._fork() for _ in range(self._forks)]
+        return self
+
+    def __exit__(self, *_):
+        for end in [*self._idle, *self._busy]:
+            end.close()
+
+    def submit(self, work):
+        self._queue.append(work)
+
+    def __iter__(self):
+        while self._queue or self._busy:
+            while self._queue and self._idle:
+                end, work = self._idle.pop(), self._queue.popleft()
+                end.send(work)
+                self._busy[end] = work
+            for end in wait(list(self._busy)):
+                work = self._busy.pop(end)
+                try:
+                    answer = end.recv()
+                except EOFError:
+                    self._idle.append(self._fork())
+                    yield Outcome(work, None, "it was killed")
+                    continue
+                if isinstance(answer, BaseException):
+                    raise answer
+                self._idle.append(end)
+                yield Outcome(work, answer)
+
+    def _fork(self):
+        ours, theirs = Pipe()
+        if os.fork():
+            theirs.close()
+            return ours
+        ours.close()
+        for end in [*self._idle, *self._busy]:
+            end.close()
+        runner = self._make()
+        while True:
+            try:
+                work = theirs.recv()
+            except EOFError:
+                os._exit(0)
+            try:
+                theirs.send(runner.run(work))
+            except BaseException as error:  # noqa: BLE001 - the driver raises it, as Ray's does
+                theirs.send(error)

@@ -1,0 +1,131 @@
+"""Announces each step of a commit to the parent process, and waits there until it may go on.
+
+What is announced: each system call of a put of the file store (``open``, ``write``, ``half`` of a write, ``fsync``,
+``replace``, ``sync``, ``unlink``), each SQL statement, ``commit``, and ``end``. The parent holds the process before the
+operation, so that a kill falls exactly between two of them.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from shared.storage import file as file_store
+
+__all__ = ["Announcer", "Disk", "install"]
+
+
+class Announcer:
+    """The child's end of the pipe; forked workers open one of their own.
+
+    Args:
+        path: Unix socket on which the parent listens.
+        free: announce nothing but the end; nobody holds the process.
+    """
+
+    def __init__(self, path: str, *, free: bool) -> None:
+        self._path = path
+        self._free = free
+        self._lock = threading.Lock()
+        self._connect()
+        os.register_at_fork(after_in_child=self._connect)
+
+    def _connect(self) -> None:
+        self._lock = threading.Lock()
+        self._end = socket.socket(socket.AF_UNIX)
+        self._end.connect(self._path)
+
+    def __call__(self, name: str, subject: str = "") -> None:
+        """Announce an operation and wait for the parent's word."""
+        if not self._free:
+            self._say({"op": name, "subject": subject})
+
+    def end(self, code: int) -> None:
+        """Tell the exit code; also when nothing else is told."""
+        self._say({"code": code})
+
+    def _say(self, document: dict[str, Any]) -> None:
+        with self._lock:
+            self._end.sendall(json.dumps(document).encode() + b"\n")
+            if not self._end.recv(1):
+                os._exit(99)  # the parent is gone
+
+
+class Disk:
+    """A disk that takes so many bytes and no more.
+
+    Args:
+        below: only files whose path holds this text are on it; the empty text stands for none.
+        room: bytes.
+    """
+
+    def __init__(self, below: str = "", room: int = 0) -> None:
+        self._below = below
+        self._room = room
+
+    def take(self, path: str, size: int) -> None:
+        """Raise ENOSPC when it does not fit any more."""
+        if self._below and self._below in path:
+            self._room -= size
+            if self._room < 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+
+class _Os:
+    """The module ``os`` as the file store sees it."""
+
+    def __init__(self, announce: Announcer, disk: Disk) -> None:
+        self._announce = announce
+        self._disk = disk
+        self._targets: dict[int, str] = {}
+        self._named = ""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def open(self, path: str, flags: int, mode: int = 0o777) -> int:
+        if not flags & os.O_CREAT:
+            descriptor = os.open(path, flags, mode)
+            self._targets[descriptor] = path
+            return descriptor
+        self._announce("open", path)
+        descriptor = os.open(path, flags, mode)
+        self._targets[descriptor] = path
+        return descriptor
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        path = self._targets[descriptor]
+        self._announce("write", path)
+        self._disk.take(path, len(data))
+        if len(data) < 2:
+            return os.write(descriptor, data)
+        half = os.write(descriptor, data[: len(data) // 2])
+        self._announce("half", path)
+        return half + os.write(descriptor, data[half:])
+
+    def fsync(self, descriptor: int) -> None:
+        # A SIGKILL loses no page that is written: the call is announced, and not made.
+        name = "sync" if Path(self._targets[descriptor]).is_dir() else "fsync"
+        self._announce(name, self._targets[descriptor])
+
+    def replace(self, source: str, target: str) -> None:
+        self._announce("replace", target)
+        os.replace(source, target)  # noqa: PTH105 - what the store calls
+
+    def unlink(self, path: str) -> None:
+        self._announce("unlink", path)
+        os.unlink(path)  # noqa: PTH108
+
+
+def install(announce: Announcer, disk: Disk) -> None:
+    """Put the gates into this process."""
+    file_store.os = _Os(announce, disk)  # type: ignore[assignment]
+    event.listen(Engine, "before_cursor_execute", lambda *words: announce("sql", " ".join(words[2].split()[:3])))
+    event.listen(Engine, "commit", lambda _: announce("commit"))

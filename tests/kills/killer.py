@@ -1,0 +1,223 @@
+"""The parent's side: starts steps, holds them before an operation, and kills their process group there.
+
+with Programs.started() as programs:
+    child = programs.start("extract", *flags, log=path)
+    while (operation := child.next()) and operation.name != "replace":
+        child.go()
+    child.kill()
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.kills.program import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Child", "Operation", "Programs"]
+
+ROOT = Path(__file__).parents[2]
+LIMIT_S = 60.0
+_FOREIGN = ("TELECINE_", "AWS_", "ARGO_", "KUBERNETES_", "PG", "PYTHON", "COV_")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a process is about to do.
+
+    Attributes:
+        name: as :mod:`tests.kills.gates` has it.
+        subject: the file's folder or path, the statement's beginning.
+    """
+
+    name: str
+    subject: str
+
+
+class Child:
+    """One running step, and the processes that it forks.
+
+    Attributes:
+        code: its exit code; None while it runs, or when it was killed.
+        trace: the operations that it was let do, in their order.
+    """
+
+    def __init__(self, pid: int, listener: socket.socket, log: Path) -> None:
+        self.pid = pid
+        self.log = log
+        self.code: int | None = None
+        self.trace: list[Operation] = []
+        self._listener = listener
+        self._held: socket.socket | None = None
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ)
+        self._streams: set[socket.socket] = set()
+        self._driver_seen = False
+
+    def next(self, limit_s: float = LIMIT_S) -> Operation | None:
+        """Wait until it stands before an operation; None when it has ended."""
+        assert self._held is None, "it stands before an operation: let it go on, or kill it"
+        deadline = time.monotonic() + limit_s
+        while self._streams or not self._driver_seen:
+            ready = self._selector.select(max(0.0, deadline - time.monotonic()))
+            assert ready, f"no operation within {limit_s} s\n{self.said()}"
+            for key, _ in ready:
+                operation = self._take(key.fileobj)  # type: ignore[arg-type]
+                if operation is not None:
+                    return operation
+        self.close()
+        return None
+
+    def _take(self, stream: socket.socket) -> Operation | None:
+        if stream is self._listener:
+            connection, _ = self._listener.accept()
+            self._selector.register(connection, selectors.EVENT_READ)
+            self._streams.add(connection)
+            self._driver_seen = True
+            return None
+        # A process says one line and waits for the answer: more than a line is never there.
+        try:
+            line = stream.recv(1 << 16)
+        except ConnectionResetError:
+            line = b""
+        if not line:
+            self._selector.unregister(stream)
+            self._streams.discard(stream)
+            stream.close()
+            return None
+        document = json.loads(line)
+        if "code" in document:
+            self.code = document["code"]
+            stream.sendall(b".")
+            return None
+        self._held = stream
+        operation = Operation(document["op"], document["subject"])
+        self.trace.append(operation)
+        return operation
+
+    def go(self) -> None:
+        """Let it do the operation that it stands before."""
+        assert self._held is not None
+        self._held.sendall(b".")
+        self._held = None
+
+    def kill(self) -> None:
+        """SIGKILL to the group, and wait until all of it is dead: the kernel closes what a process had open."""
+        self._held = None
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        while self.next() is not None:
+            self._held = None
+
+    def finish(self, limit_s: float = LIMIT_S) -> int:
+        """Let it go on to its end, and give the exit code."""
+        if self._held is not None:
+            self.go()
+        while self.next(limit_s) is not None:
+            self.go()
+        assert self.code is not None, f"it was killed\n{self.said()}"
+        return self.code
+
+    def expect(self, code: int) -> Child:
+        """Finish, and fail with what it said unless it ended so."""
+        assert self.finish() == code, f"exit {self.code} instead of {code}\n{self.said()}"
+        return self
+
+    def said(self) -> str:
+        """Its log and output."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def close(self) -> None:
+        """Close this end; a process that still waits at a gate ends."""
+        for stream in (*self._streams, self._listener):
+            stream.close()
+        self._selector.close()
+
+
+class Programs:
+    """The process that steps are forked from."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+        self._process = process
+        self._folder = folder
+        self._count = 0
+        self._children: list[Child] = []
+
+    @classmethod
+    @contextmanager
+    def started(cls) -> Iterator[Programs]:
+        """Load everything once; in the end nothing is left running."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+        env = {**kept, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "AWS_EC2_METADATA_DISABLED": "true"}
+        with tempfile.TemporaryDirectory(prefix="telecine-kills-") as folder:
+            errors = Path(folder, "errors")
+            with errors.open("w") as file:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "tests.kills.program"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=file,
+                    text=True,
+                    cwd=folder,
+                    env=env,
+                    start_new_session=True,
+                )
+            programs = cls(process, Path(folder))
+            try:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "ready\n", errors.read_text()
+                yield programs
+            finally:
+                programs.end()
+
+    def start(self, *argv: str, env: Mapping[str, str] | None = None, **options: Any) -> Child:
+        """Start a step: its name, then its flags.
+
+        Args:
+            argv: such as ``extract --prefix a/``.
+            env: further variables.
+            options: fields of :class:`tests.kills.program.Options`.
+        """
+        self._count += 1
+        log = self._folder / f"{self._count}.log"
+        path = str(self._folder / f"{self._count}.socket")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        document = {**asdict(Options(str(log), **options)), "argv": argv, "socket": path, "env": dict(env or {})}
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(document) + "\n")
+        self._process.stdin.flush()
+        child = Child(int(self._process.stdout.readline()), listener, log)
+        self._children.append(child)
+        return child
+
+    def run(self, *argv: str, env: Mapping[str, str] | None = None, **options: Any) -> Child:
+        """Run a step to its end; only its exit code is announced."""
+        child = self.start(*argv, env=env, **{"free": True, **options})
+        child.finish()
+        return child
+
+    def end(self) -> None:
+        """Kill what still runs, and close."""
+        for child in self._children:
+            if child.code is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+            child.close()
+        self._process.communicate(timeout=LIMIT_S)

@@ -1,0 +1,148 @@
+"""A folder in which a run works, and what is compared of it: rows and hashes, never times."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+
+from jobs.gamedata.parts import list_parts, read_parts, read_rows
+from shared.storage.file import FileStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.kills.killer import Child, Programs
+    from tests.postgres_server import Database
+
+__all__ = ["BAD", "BODIES", "FLAGS", "Place", "ledger_of"]
+
+# A clock that stands still makes the bytes of a .pt file the same in every run.
+AT = "2026-01-01T00:00:00+00:00"
+BAD = "c"
+BODIES = {f"{name}.tar": f"body of {name}".encode() for name in ("a", "b", BAD, "d/e", "d/f", "g")}
+FLAGS = ("--source-bucket", "./tars", "--manifest-bucket", "./out", "--workers", "1", "--report-dir", "./report")
+OUTPUT = ("--output-path", "./published/manifest.parquet")
+# What a later run may give another value, or a later attempt.
+_VOLATILE = ("generation", "worker", "seconds", "cpu_s", "pt_etag")
+_DAYS_S = 2 * 24 * 3600
+
+
+class Place:
+    """TARs, and what a run makes of them.
+
+    Args:
+        folder: made here; its name is the run's id.
+        tars: files that every place links to, so that their ETags are the same everywhere.
+        programs: runs steps.
+        database: the ledger's.
+    """
+
+    def __init__(self, folder: Path, tars: Path, programs: Programs, database: Database) -> None:
+        self.folder = folder
+        self.run_id = folder.name
+        self._programs = programs
+        self._database = database
+        self.out = FileStore(folder / "out")
+        for key in BODIES:
+            path = folder / "tars" / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.hardlink_to(tars / key)
+
+    @staticmethod
+    def fill(tars: Path) -> None:
+        """Write the TARs that places link to."""
+        for key, body in BODIES.items():
+            path = tars / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(body)
+
+    def start(self, step: str = "run", *flags: str, run_id: str | None = None, **options: Any) -> Child:
+        """Start a step; see :meth:`tests.kills.killer.Programs.start`."""
+        given = {
+            "decoded": str(self.folder / "decoded"),
+            "fail": {f"body of {BAD}": "video_missing"},
+            "at": AT,
+            "many": 2,
+            "cwd": str(self.folder),
+            **options,
+        }
+        env = {"TELECINE_DATABASE_URL": self._database.url, "TELECINE_RUN_ID": run_id or self.run_id}
+        usual = FLAGS if step in ("run", "extract") else FLAGS[2:4] + FLAGS[6:]
+        output = OUTPUT if step in ("run", "manifest") else ()
+        return self._programs.start(step, *usual, *output, *flags, env=env, **given)
+
+    def run(self, step: str = "run", *flags: str, code: int = 0, **options: Any) -> Child:
+        """Run a step to its end, undisturbed."""
+        return self.start(step, *flags, free=True, **options).expect(code)
+
+    def outcome(self, run_id: str | None = None) -> dict[str, Any]:
+        """Everything that counts in the end."""
+        return {
+            "parts": {row["s3_key"]: _steady(row, self.run_id) for row in read_parts(self.out).to_pylist()},
+            "pt": self.hashes(),
+            "manifest": {row["s3_key"]: row | {"processed_time": None} for row in self.manifest()},
+            "ledger": ledger_of(self._database, run_id or self.run_id),
+        }
+
+    def manifest(self) -> list[dict[str, Any]]:
+        """Rows of the manifest; none when it is not there."""
+        path = self.folder / "published/manifest.parquet"
+        return pq.read_table(path).to_pylist() if path.exists() else []
+
+    def hashes(self) -> dict[str, str]:
+        """sha256 of each ``.pt`` file."""
+        root = self.folder / "out"
+        files = sorted(root.rglob("*.pt"))
+        return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    def committed(self) -> set[str]:
+        """Keys of which a whole part speaks, with the ``.pt`` that it speaks of."""
+        if not (self.folder / "out").is_dir():
+            return set()
+        assert len(read_rows(self.out)) >= len(list_parts(self.out)), "a part that cannot be read"
+        present = {info.key: info.etag for info in self.out.list()}
+        rows = read_parts(self.out).to_pylist()
+        return {row["s3_key"] for row in rows if not row["stored"] or present.get(row["pt_key"]) == row["pt_etag"]}
+
+    def decoded(self) -> Counter[str]:
+        """How often each TAR was read."""
+        path = self.folder / "decoded"
+        return Counter(f"{name}.tar" for name in path.read_text().split()) if path.exists() else Counter()
+
+    def temporaries(self) -> list[Path]:
+        """Files that a killed put left behind."""
+        return sorted(self.folder.rglob(".telecine-put-*"))
+
+    def age(self) -> None:
+        """Let two days pass for them."""
+        for path in self.temporaries():
+            status = path.stat()
+            os.utime(path, (status.st_atime - _DAYS_S, status.st_mtime - _DAYS_S))
+
+
+def _steady(row: dict[str, Any], run_id: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in _VOLATILE} | {"run_id": row["run_id"] == run_id}
+
+
+def ledger_of(database: Database, run_id: str) -> dict[str, Any]:
+    """The run, its stages and its item errors, without times and attempts of stages."""
+    return {
+        "run": database.rows("SELECT status, error_stage, error_message FROM pipeline.runs WHERE run_id = %s", run_id),
+        "stages": [
+            (*rest, sorted((error["item"], error["code"]) for error in (details or {"errors": ()})["errors"]))
+            for *rest, details in database.rows(
+                "SELECT stage, stage_order, status, exit_code, manifest_key, error_message, error_details"
+                " FROM pipeline.run_stages WHERE run_id = %s ORDER BY stage",
+                run_id,
+            )
+        ],
+        "item_errors": database.rows(
+            "SELECT stage, item, code, retryable, attempt, message FROM pipeline.item_errors"
+            " WHERE run_id = %s ORDER BY stage, item, code",
+            run_id,
+        ),
+    }

@@ -1,0 +1,189 @@
+"""Runs steps in processes that are forked from one that has everything loaded: a start takes 20 ms instead of 4 s.
+
+    python -m tests.kills.program
+
+reads one JSON document a line (``argv``, ``socket``, and the fields of :class:`Options`), forks a process at the head
+of a group of its own for each, and writes its number. The step is the product's own, from its flags to its exit code:
+real stores, real ledger, real report. Only the decoder is a fake, and workers are forked instead of started by Ray.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine
+
+from jobs.gamedata import compaction, extract, manifest, run
+from jobs.gamedata.commands import STEPS
+from shared.database import embedded
+from shared.report import Report, page
+from shared.step import Step, execute
+from tests.fakes.pool import ForkPool, InlinePool
+from tests.fakes.sessions import extract_fake
+from tests.kills.clock import Clock
+from tests.kills.gates import Announcer, Disk, install
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jobs.gamedata.settings import ExtractSettings, RunSettings
+    from shared.ledger import StageRun
+
+__all__ = ["Options", "main"]
+
+_NEEDED = (
+    *("torch", "jobs.gamedata._assemble", "jobs.gamedata._gather", "jobs.gamedata.checks.run"),
+    *("jobs.gamedata.quality_report", "jobs.gamedata.settings", "jobs.gamedata.verify"),
+    *("shared.ledger.run", "shared.settings.command", "shared.storage.file"),
+)
+
+
+@dataclass
+class Options:
+    """How a child differs from a plain run.
+
+    Attributes:
+        log: file that gets its standard output and error.
+        cwd: its working directory; empty for the parent's.
+        free: no operation is announced.
+        workers: 0 works in the step's own process, more are forked.
+        decoded: file that gets a line for each TAR that is read.
+        fail: first bytes of a TAR -> the error's code.
+        pause_s: how long a TAR takes.
+        many: so many parts are merged.
+        at: the moment at which its ``datetime.now`` stands still.
+        shift_s: seconds that its clock is ahead.
+        jump_s: seconds by which its clock is set on when ``jump_after`` TARs are read.
+        full: part of the path of files on a full disk.
+        room: bytes that this disk takes before.
+    """
+
+    log: str
+    cwd: str = ""
+    free: bool = False
+    workers: int = 0
+    decoded: str = os.devnull
+    fail: dict[str, str] = field(default_factory=dict)
+    pause_s: float = 0.0
+    many: int = 64
+    at: str | None = None
+    shift_s: float = 0.0
+    jump_s: float = 0.0
+    jump_after: int = 0
+    full: str = ""
+    room: int = 0
+
+
+_options = Options(os.devnull)
+_clock = Clock()
+
+
+def _read(body: bytes) -> None:
+    """Note that a TAR is read: one line, one write, so that processes do not mix theirs."""
+    with Path(_options.decoded).open("ab", buffering=0) as file:
+        file.write(body.split()[-1] + b"\n")
+        if _options.jump_s and file.tell() and _lines(_options.decoded) == _options.jump_after:
+            _clock.shift += _options.jump_s
+    time.sleep(_options.pause_s)
+
+
+def _lines(path: str) -> int:
+    return len(Path(path).read_bytes().splitlines())
+
+
+def _extract(settings: ExtractSettings, stage_run: StageRun) -> Report:
+    fail = {beginning.encode(): code for beginning, code in _options.fail.items()}
+    reader = extract_fake(fail=fail, hook=_read)
+    pool: Callable[..., Any] = InlinePool
+    if _options.workers:
+        pool = functools.partial(ForkPool, forks=_options.workers)
+    return extract.run_with(settings, stage_run, make_extract=lambda _: lambda _device: reader, make_pool=pool)
+
+
+def _both(settings: RunSettings, stage_run: StageRun) -> Report:
+    from shared.ledger import open_run
+
+    named = settings.model_copy(update={"run_id": stage_run.run_id})
+    with open_run(named, "gamedata") as ledger:
+        return run.run_stages(named, ledger, stage_run.progress, extract=_extract, manifest=manifest.run)
+
+
+def _database(argv: list[str]) -> int:
+    """Use the embedded server below a folder as long as the parent allows it."""
+    embedded.ensure(argv[0], {"fsync": "off"})
+    return 0
+
+
+def _steps() -> dict[str, Callable[[list[str]], int]]:
+    """What may be run: the product's steps, two of them with the fake decoder, and the embedded server alone."""
+    known = {step.name: step for step in STEPS}
+    ours = {"extract": _extract, "run": _both}
+    steps: dict[str, Callable[[list[str]], int]] = {"database": _database}
+    for name, step in known.items():
+        place = step.run if name not in ours else f"{__name__}:{ours[name].__name__}"
+        ours_too = Step(step.pipeline, name, step.help, step.settings, place, stage=step.stage)
+        steps[name] = functools.partial(execute, ours_too)
+    return steps
+
+
+def _load() -> None:
+    """Import what a step would import by and by."""
+    for name in _NEEDED:
+        import_module(name)
+    create_engine("postgresql+psycopg://nobody@/none")  # loads the dialect, and connects to nothing
+    page.render(Report())
+
+
+def _child(document: dict[str, Any]) -> None:
+    global _options, _clock  # noqa: PLW0603 - one step a process
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    argv, path, env = document.pop("argv"), document.pop("socket"), document.pop("env")
+    os.environ.update(env)
+    _options = Options(**document)
+    log = os.open(_options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for descriptor, target in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
+        os.dup2(descriptor, target)
+    os.chdir(_options.cwd or ".")
+    announce = Announcer(path, free=_options.free)
+    install(announce, Disk(_options.full, _options.room))
+    _clock = Clock(_options.shift_s, _options.at)
+    _clock.install()
+    extract.compact = functools.partial(compaction.compact, many=_options.many)  # type: ignore[assignment]
+    code = 70
+    try:
+        code = _steps()[argv[0]](argv[1:])
+        announce("end")
+    finally:
+        announce.end(code)
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def main() -> None:
+    """Fork a child for each line of standard input."""
+    _load()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for line in iter(sys.stdin.buffer.readline, b""):
+        pid = os.fork()
+        if not pid:
+            _child(json.loads(line))
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    # Steps name their functions as tests.kills.program:…, which must be this module, and not a second one.
+    sys.modules["tests.kills.program"] = sys.modules["__main__"]
+    main()
