@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from jobs.gamedata.parts import IDENTITY, list_parts, list_pts, matches, order_rows, read_part, rewrite_part
+from jobs.gamedata.parts import IDENTITY, list_parts, list_pts, matches, order_rows, read_each, rewrite_part
 from shared.errors import ObjectMissing
 
 if TYPE_CHECKING:
@@ -43,19 +43,20 @@ def compact(store: ObjectStore, *, many: int = _MANY) -> int:
     group: list[ObjectInfo] = []
     for info in [*small, None]:
         if info is None or sum(each.size for each in group) + info.size > _MERGED:
-            merged += _merge(store, [each.key for each in group], listing)
+            merged += _merge(store, group, listing)
             group = []
         if info is not None:
             group.append(info)
     return merged
 
 
-def _merge(store: ObjectStore, keys: Sequence[str], listing: Mapping[str, ObjectInfo]) -> int:
-    try:
-        read = {key: read_part(store, key) for key in keys}
-    except ObjectMissing:
-        return 0  # another compaction is at work on the same parts
-    tables = {key: table for key, table in read.items() if table is not None}
+def _merge(store: ObjectStore, infos: Sequence[ObjectInfo], listing: Mapping[str, ObjectInfo]) -> int:
+    tables = {}
+    for key, table in read_each(store, infos).items():
+        if isinstance(table, ObjectMissing):
+            return 0  # another compaction is at work on the same parts
+        if table is not None:
+            tables[key] = table
     if len(tables) < 2:  # noqa: PLR2004
         return 0
     rows = pa.concat_tables(list(tables.values()))

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -278,3 +280,55 @@ def test_a_merged_part_keeps_the_schema():
     store = MemoryStore()
     rewrite_part(store, pa.Table.from_pylist([row()], schema=PART_SCHEMA))
     assert read_rows(store).schema.equals(PART_SCHEMA, check_metadata=False)
+
+
+@pytest.fixture
+def large():
+    """A bucket with one part of 2 MB, nearly all of it thumbnails that do not compress."""
+    random = np.random.default_rng(0)
+    store = MemoryStore()
+    rows = [row(f"{number}.tar", frame_signature=random.bytes(12_528)) for number in range(160)]
+    key = write_part(store, rows)
+    store.ranges.clear()
+    (info,) = list_parts(store)
+    return store, key, info
+
+
+@pytest.mark.parametrize("columns", [["s3_key", "duration_s"], ["frame_time_s", "warnings"], ["frame_signature"]])
+def test_of_a_large_part_only_the_asked_columns_cross_the_network(large, columns):
+    store, key, info = large
+    found = read_part(store, key, columns, info=info)
+    fetched = sum(length for _, _, length in store.ranges)
+    assert found.equals(read_part(store, key).select(columns))
+    assert (fetched < 0.2 * info.size) == ("frame_signature" not in columns)
+
+
+def test_a_large_part_that_was_written_anew_is_read_as_it_is_now(large):
+    store, key, info = large
+    stale = replace(info, etag="other")
+    assert len(read_part(store, key, ["s3_key"], info=stale)) == 160
+
+
+def test_a_large_part_that_is_gone_is_for_the_caller(large):
+    store, key, info = large
+    del store.objects[key]
+    with pytest.raises(ObjectMissing):
+        read_part(store, key, ["s3_key"], info=info)
+
+
+@pytest.mark.parametrize("cut", [0, 100])
+def test_a_damaged_large_part_is_named(large, caplog, cut):
+    store, key, info = large
+    body = store.objects[key][0]
+    store.set(key, body[: len(body) // 2] + bytes(len(body) // 2 - cut))
+    assert len(read_parts(store, ["duration_s"])) == 0
+    assert key in caplog.text
+
+
+def test_parts_are_read_side_by_side():
+    store = MemoryStore()
+    for number in range(8):
+        write_part(store, [row(f"{number}.tar")])
+    together = threading.Barrier(4, timeout=10)
+    store.on("read", lambda _: together.wait())
+    assert len(read_rows(store, ["s3_key"])) == 8
