@@ -318,7 +318,7 @@ def test_a_large_part_that_is_gone_is_for_the_caller(large):
 
 @pytest.mark.parametrize("cut", [0, 100])
 def test_a_damaged_large_part_is_named(large, caplog, cut):
-    store, key, info = large
+    store, key, _ = large
     body = store.objects[key][0]
     store.set(key, body[: len(body) // 2] + bytes(len(body) // 2 - cut))
     assert len(read_parts(store, ["duration_s"])) == 0
