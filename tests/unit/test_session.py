@@ -13,7 +13,7 @@ from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.session import extract_session
 from jobs.gamedata.source import BytesSource
 from shared.errors import ItemError
-from tests.media import METADATA, cached_clip, tar_bytes
+from tests.media import INPUTS, METADATA, cached_clip, tar_bytes
 
 SPEC = SamplingSpec()
 
@@ -71,6 +71,18 @@ def test_only_what_is_needed_is_read():
     assert source.size > 12e6
     extract_session(source, SamplingSpec(mode="keyframe"))
     assert source.total < 0.15 * source.size
+
+
+def test_metadata_and_inputs_are_asked_for_in_one_round():
+    rounds = []
+
+    class Rounds(BytesSource):
+        def read_many(self, ranges):
+            rounds.append([length for _, length in ranges])
+            return super().read_many(ranges)
+
+    extract_session(Rounds(tar_bytes(cached_clip(seconds=20, audio=True))), SPEC)
+    assert [len(METADATA), len(INPUTS)] in rounds
 
 
 @pytest.mark.parametrize(
