@@ -6,6 +6,9 @@ import os
 import re
 import shutil
 import subprocess
+import time
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Binaries", "Owner", "find_binaries", "server_owner"]
 
 OLDEST = 15
+_STALE_S = 3600
 _INSTALLED = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
 
 
@@ -149,7 +153,8 @@ def _copied(folder: Path, copies: Path) -> Path:
     identity = package.stat()
     target = copies / f"embedded-{identity.st_ino:x}-{identity.st_mtime_ns:x}"
     if not target.exists():
-        draft = target.with_name(f"{target.name}.{os.getpid()}")
+        _sweep(copies)
+        draft = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
         skip = shutil.ignore_patterns("include", "*.a", "pgxs", "doc", "man", "__pycache__")
         shutil.copytree(package / "pginstall", draft / package.name / "pginstall", ignore=skip, symlinks=True)
         libraries = package.with_name(f"{package.name}.libs")
@@ -163,3 +168,11 @@ def _copied(folder: Path, copies: Path) -> Path:
         except OSError:  # another process was first
             shutil.rmtree(draft)
     return target / package.name / "pginstall" / "bin"
+
+
+def _sweep(copies: Path) -> None:
+    """Delete what killed copies left behind: a copy takes seconds."""
+    for draft in copies.glob("embedded-*.*"):
+        with suppress(FileNotFoundError):
+            if time.time() - draft.stat().st_mtime > _STALE_S:
+                shutil.rmtree(draft, ignore_errors=True)

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -188,7 +189,8 @@ def _initialise(site: Site) -> None:
         shutil.rmtree(draft, ignore_errors=True)
     if site.data.exists():
         return
-    draft = site.base / f"new-{site.binaries.major}"
+    # A name of its own: an initdb whose process alone was killed may still be writing to the last one.
+    draft = site.base / f"new-{site.binaries.major}-{uuid.uuid4().hex[:8]}"
     draft.mkdir()
     own(draft, site.owner)
     answer = site.owner.run(

@@ -1,7 +1,8 @@
 """Announces each step of a commit to the parent process, and waits there until it may go on.
 
 What is announced: each system call of a put of the file store (``open``, ``write``, ``half`` of a write, ``fsync``,
-``replace``, ``sync``, ``unlink``), each SQL statement, ``commit``, and ``end``. The parent holds the process before the
+``replace``, ``sync``, ``unlink``), each SQL statement, ``commit``, and ``end``; on demand, how an embedded server is
+made. The parent holds the process before the
 operation, so that a kill falls exactly between two of them.
 """
 
@@ -11,6 +12,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from sqlalchemy import Engine, event
 
 from shared.storage import file as file_store
 
-__all__ = ["Announcer", "Disk", "install"]
+__all__ = ["Announcer", "Disk", "install", "watch_server"]
 
 
 class Announcer:
@@ -122,6 +124,22 @@ class _Os:
     def unlink(self, path: str) -> None:
         self._announce("unlink", path)
         os.unlink(path)  # noqa: PTH108
+
+
+# What the embedded server's start does to its folder, by Python's audit events.
+_AUDITED = {"os.mkdir": "mkdir", "os.rename": "rename", "os.remove": "remove", "subprocess.Popen": "start"}
+
+
+def watch_server(announce: Announcer, folder: str) -> None:
+    """Announce also how the embedded server below a folder is made and started."""
+
+    def audit(name: str, arguments: tuple[Any, ...]) -> None:
+        if name in _AUDITED:
+            words = arguments[1] if name == "subprocess.Popen" else arguments[:1]
+            if any(folder in str(word) for word in words):
+                announce(_AUDITED[name], " ".join(map(str, words))[:200])
+
+    sys.addaudithook(audit)
 
 
 def install(announce: Announcer, disk: Disk) -> None:

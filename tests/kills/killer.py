@@ -115,11 +115,15 @@ class Child:
         self._held.sendall(b".")
         self._held = None
 
-    def kill(self) -> None:
-        """SIGKILL to the group, and wait until all of it is dead: the kernel closes what a process had open."""
+    def kill(self, *, group: bool = True) -> None:
+        """SIGKILL to the group, and wait until all of it is dead: the kernel closes what a process had open.
+
+        Args:
+            group: False kills its first process alone.
+        """
         self._held = None
         with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+            (os.killpg if group else os.kill)(self.pid, signal.SIGKILL)
         while self.next() is not None:
             self._held = None
 

@@ -24,13 +24,12 @@ from sqlalchemy import create_engine
 
 from jobs.gamedata import compaction, extract, manifest, run
 from jobs.gamedata.commands import STEPS
-from shared.database import embedded
 from shared.report import Report, page
 from shared.step import Step, execute
 from tests.fakes.pool import ForkPool, InlinePool
 from tests.fakes.sessions import extract_fake
 from tests.kills.clock import Clock
-from tests.kills.gates import Announcer, Disk, install
+from tests.kills.gates import Announcer, Disk, install, watch_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +62,7 @@ class Options:
         at: the moment at which its ``datetime.now`` stands still.
         shift_s: seconds that its clock is ahead.
         jump_s: seconds by which its clock is set on when ``jump_after`` TARs are read.
+        server: folder whose embedded server's making is announced as well.
         full: part of the path of files on a full disk.
         room: bytes that this disk takes before.
     """
@@ -79,6 +79,7 @@ class Options:
     shift_s: float = 0.0
     jump_s: float = 0.0
     jump_after: int = 0
+    server: str = ""
     full: str = ""
     room: int = 0
 
@@ -117,17 +118,11 @@ def _both(settings: RunSettings, stage_run: StageRun) -> Report:
         return run.run_stages(named, ledger, stage_run.progress, extract=_extract, manifest=manifest.run)
 
 
-def _database(argv: list[str]) -> int:
-    """Use the embedded server below a folder as long as the parent allows it."""
-    embedded.ensure(argv[0], {"fsync": "off"})
-    return 0
-
-
 def _steps() -> dict[str, Callable[[list[str]], int]]:
-    """What may be run: the product's steps, two of them with the fake decoder, and the embedded server alone."""
+    """What may be run: the product's steps, two of them with the fake decoder."""
     known = {step.name: step for step in STEPS}
     ours = {"extract": _extract, "run": _both}
-    steps: dict[str, Callable[[list[str]], int]] = {"database": _database}
+    steps: dict[str, Callable[[list[str]], int]] = {}
     for name, step in known.items():
         place = step.run if name not in ours else f"{__name__}:{ours[name].__name__}"
         ours_too = Step(step.pipeline, name, step.help, step.settings, place, stage=step.stage)
@@ -156,6 +151,8 @@ def _child(document: dict[str, Any]) -> None:
     os.chdir(_options.cwd or ".")
     announce = Announcer(path, free=_options.free)
     install(announce, Disk(_options.full, _options.room))
+    if _options.server:
+        watch_server(announce, _options.server)
     _clock = Clock(_options.shift_s, _options.at)
     _clock.install()
     extract.compact = functools.partial(compaction.compact, many=_options.many)  # type: ignore[assignment]
