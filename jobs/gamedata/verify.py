@@ -55,12 +55,24 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Findings:
-    checked: int = 0
+    parts: set[str] = field(default_factory=set)  # keys of parts that were looked at, or written here
     recorded: set[str] = field(default_factory=set)  # keys of .pt files that a row speaks of
-    found: list[tuple[str, str]] = field(default_factory=list)  # (item, code)
+    sound: set[str] = field(default_factory=set)  # of them, those that lie there as one row has them
+    rows: list[tuple[str, str, str]] = field(default_factory=list)  # (.pt key, item, verdict)
+    others: list[tuple[str, str]] = field(default_factory=list)  # (item, code)
 
-    def add(self, item: str, code: str) -> None:
-        self.found.append((item, code))
+    def take(self, row: dict[str, Any], verdict: str) -> None:
+        self.rows.append((row["pt_key"], row["s3_key"], verdict))
+        if verdict in ("", "pt_moved"):
+            self.sound.add(row["pt_key"])
+
+    def loose(self, listing: dict[str, ObjectInfo], prefix: str) -> list[str]:
+        """Give the keys of ``.pt`` files that no row speaks of."""
+        return [key for key in listing if key not in self.recorded and key.startswith(prefix)]
+
+    def judged(self) -> list[tuple[str, str]]:
+        """Give (item, verdict) of each result, less those that a later run replaced: its row stands for the file."""
+        return [(item, verdict) for key, item, verdict in self.rows if verdict != "pt_changed" or key not in self.sound]
 
 
 def run(settings: VerifySettings, stage_run: StageRun) -> Report:
@@ -79,14 +91,19 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
     store = open_store(settings.manifest_bucket, settings)
     listing = list_pts(store)
     findings = _Findings()
-    parts = list_parts(store)
-    stage_run.progress.start(len(parts), "parts")
-    for info in parts:
-        _verify_part(store, info.key, listing, settings, findings)
-        stage_run.progress.advance()
-    for key, info in listing.items():
-        if key not in findings.recorded and key.startswith(settings.prefix):
-            findings.add(key, "pt_unrecorded" if settings.quick else _kind(store, info))
+    pending = [info.key for info in list_parts(store)]
+    stage_run.progress.start(len(pending), "parts")
+    while pending:
+        merged = False
+        for key in pending:
+            findings.parts.add(key)
+            merged |= not _verify_part(store, key, listing, settings, findings)
+            stage_run.progress.advance()
+        # Beside an extract or a compaction, rows may lie in a part that came after the listing.
+        later = list_parts(store) if merged or findings.loose(listing, settings.prefix) else []
+        pending = [info.key for info in later if info.key not in findings.parts]
+    for key in findings.loose(listing, settings.prefix):
+        findings.others.append((key, "pt_unrecorded" if settings.quick else _kind(store, listing[key])))
     stage_run.progress.finish()
     return _report(findings, settings)
 
@@ -97,16 +114,17 @@ def _verify_part(
     listing: dict[str, ObjectInfo],
     settings: VerifySettings,
     findings: _Findings,
-) -> None:
+) -> bool:
+    """Judge one part; False when it has been merged since it was listed."""
     try:
         table = read_part(store, key)
     except ObjectMissing:
-        return  # merged since it was listed: the next verify sees its rows
+        return False
     if table is None:
-        findings.add(key, "part_broken")
+        findings.others.append((key, "part_broken"))
         if not settings.dry_run:
             store.delete(key)
-        return
+        return True
     rows = table.select(["s3_key", "outcome", "stored", "pt_key", "pt_size", "pt_etag", "pt_sha256"]).to_pylist()
     mine = [row["stored"] and row["outcome"] == "ok" and row["s3_key"].startswith(settings.prefix) for row in rows]
     with ThreadPoolExecutor(_READERS) as pool:
@@ -116,10 +134,9 @@ def _verify_part(
                 zip(rows, mine, strict=True),
             )
         )
-    findings.checked += sum(mine)
-    for row, verdict in zip(rows, verdicts, strict=True):
-        if verdict:
-            findings.add(row["s3_key"], verdict)
+    for row, verdict, is_mine in zip(rows, verdicts, mine, strict=True):
+        if is_mine:
+            findings.take(row, verdict)
         if row["stored"]:
             findings.recorded.add(row["pt_key"])
     if not settings.dry_run and any(verdicts):
@@ -127,13 +144,18 @@ def _verify_part(
             listing[row["pt_key"]].etag if verdict == "pt_moved" else row["pt_etag"]
             for row, verdict in zip(rows, verdicts, strict=True)
         ]
-        _rewrite(store, key, table, verdicts, etags)
+        findings.parts.add(_rewrite(store, key, table, verdicts, etags))
+    return True
 
 
 def _judge(store: ObjectStore, row: dict[str, Any], listing: dict[str, ObjectInfo], *, quick: bool) -> str:
     info = listing.get(row["pt_key"])
-    if info is None:
-        return "pt_missing"
+    if info is None or info.etag != row["pt_etag"]:
+        # An extract at work may have put it since it was listed.
+        try:
+            info = listing[row["pt_key"]] = store.stat(row["pt_key"])
+        except ObjectMissing:
+            return "pt_missing"
     same = info.etag == row["pt_etag"] and info.size == row["pt_size"]
     if quick or info.size != row["pt_size"]:
         return "" if same else "pt_changed"
@@ -163,22 +185,25 @@ def _kind(store: ObjectStore, info: ObjectInfo) -> str:
     return {"legacy": "pt_legacy", "invalid": "pt_invalid"}.get(kind, "pt_unrecorded")
 
 
-def _rewrite(store: ObjectStore, key: str, table: pa.Table, verdicts: Sequence[str], etags: Sequence[str]) -> None:
+def _rewrite(store: ObjectStore, key: str, table: pa.Table, verdicts: Sequence[str], etags: Sequence[str]) -> str:
     position = PART_SCHEMA.get_field_index("pt_etag")
     renewed = table.set_column(position, PART_SCHEMA.field("pt_etag"), pa.array(etags, pa.string()))
     kept = renewed.filter(pa.array(np.array([verdict not in _RETIRED for verdict in verdicts])))
-    if len(kept) and rewrite_part(store, kept) == key:
-        return
-    store.delete(key)
+    written = rewrite_part(store, kept) if len(kept) else ""
+    if written != key:
+        store.delete(key)
+    return written
 
 
 def _report(findings: _Findings, settings: VerifySettings) -> Report:
-    counts = Counter(found for _, found in findings.found)
+    judged = findings.judged()
+    named = list(dict.fromkeys([*((item, verdict) for item, verdict in judged if verdict), *findings.others]))
+    counts = Counter(found for _, found in named)
     retired = sum(counts[code] for code in _RETIRED)
-    for item, found in findings.found[:_NAMED]:
+    for item, found in named[:_NAMED]:
         _log.warning("%s: %s: %s", item, found, _FINDINGS[found], extra={"item": item})
-    if len(findings.found) > _NAMED:
-        _log.warning("%d more are in the report", len(findings.found) - _NAMED)
+    if len(named) > _NAMED:
+        _log.warning("%d more are in the report", len(named) - _NAMED)
     if retired and not settings.dry_run:
         _log.warning("retired results: %d; run `telecine gamedata extract` to write them anew", retired)
     code = EXIT_DATA if retired or (settings.dry_run and counts) else EXIT_OK
@@ -186,21 +211,21 @@ def _report(findings: _Findings, settings: VerifySettings) -> Report:
         status="failed" if code else "partial" if counts else "success",
         exit_code=code,
         counts={
-            "checked": findings.checked,
-            "sound": findings.checked - sum(counts[c] for c in ("pt_missing", "pt_changed", "pt_damaged")),
+            "checked": len(judged),
+            "sound": sum(verdict in ("", "pt_moved") for _, verdict in judged),
             "to_retire" if settings.dry_run else "retired": retired,
         },
         rejects=dict(sorted(counts.items())),
-        failures=[Failure(item, found, _FINDINGS[found]) for item, found in findings.found],
+        failures=[Failure(item, found, _FINDINGS[found]) for item, found in named],
         outputs={"manifest_bucket": settings.manifest_bucket},
         sections=[
             Table(
                 "What does not match",
                 ["item", "code", "meaning"],
-                [[item, found, _FINDINGS[found]] for item, found in findings.found[:_SHOWN]],
+                [[item, found, _FINDINGS[found]] for item, found in named[:_SHOWN]],
                 note="Retired rows count as not extracted. No .pt file is changed.",
             )
         ]
-        if findings.found
+        if named
         else [],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,18 @@ class Place:
         """Rows of the manifest; none when it is not there."""
         path = self.folder / "published/manifest.parquet"
         return pq.read_table(path).to_pylist() if path.exists() else []
+
+    def report(self) -> dict[str, Any]:
+        """The last step's ``report.json``."""
+        document: dict[str, Any] = json.loads((self.folder / "report/report.json").read_text())
+        return document
+
+    def damage(self, key: str) -> None:
+        """Flip a bit in the middle of a ``.pt`` file."""
+        path = self.folder / "out" / key
+        body = bytearray(path.read_bytes())
+        body[len(body) // 2] ^= 1
+        path.write_bytes(body)
 
     def hashes(self) -> dict[str, str]:
         """sha256 of each ``.pt`` file."""

@@ -1,0 +1,55 @@
+"""What verify says of buckets with a history, and beside a run that is at work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kills.place import BAD, BODIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.kills.place import Place
+
+pytestmark = pytest.mark.slow
+LATER = "2026-01-02T00:00:00+00:00"
+GOOD = len(BODIES) - 1
+
+
+def counts(place: Place, code: int, *flags: str) -> dict[str, int]:
+    """Verify; what it counted."""
+    place.run("verify", *flags, code=code)
+    return place.report()["counts"]
+
+
+@pytest.mark.parametrize("flags", [(), ("--quick",), ("--dry-run",)])
+@pytest.mark.parametrize("second", [("--no-skip-existing",), ("--sampling", "exact")])
+def test_results_that_a_later_run_replaced_are_no_findings(
+    new_place: Callable[[], Place], second: tuple[str, ...], flags: tuple[str, ...]
+):
+    place = new_place()
+    place.run("extract", many=64)
+    place.run("extract", *second, many=64, at=LATER)
+    found = counts(place, 0, *flags)
+    assert (found["checked"], found["sound"]) == (GOOD, GOOD)
+    assert place.report()["rejects"] == {}
+    assert place.committed() == set(BODIES)
+
+
+def test_a_replaced_result_whose_file_is_damaged_is_named_once(new_place: Callable[[], Place]):
+    place = new_place()
+    place.run("extract", many=64)
+    place.run("extract", "--no-skip-existing", many=64, at=LATER)
+    place.damage("a.pt")
+    (place.folder / "out/b.pt").unlink()
+    found = counts(place, 65)
+    assert (found["checked"], found["sound"], found["retired"]) == (GOOD + 2, GOOD - 2, 2)
+    assert place.report()["rejects"] == {"pt_changed": 1, "pt_missing": 1}
+    assert [failure["item"] for failure in place.report()["failures"]] == ["a.tar", "b.tar"]
+    read = place.decoded()
+    place.run("extract")
+    assert place.decoded() - read == {"a.tar": 1, "b.tar": 1}
+    assert counts(place, 0)["sound"] == GOOD
+    assert f"{BAD}.tar" in place.committed()
