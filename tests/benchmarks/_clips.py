@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
-from tests.media import inputs_csv, make_tar, metadata_json
+from tests.media import inputs_csv, looped, make_tar, metadata_json
 
 __all__ = ["CLIPS", "SECONDS", "Clip", "session"]
 
 SECONDS = 600
 FPS = 60
+_AUDIO_RATE = 48_000
 # No divisor of the asked times but 50: seams and cuts must not put a keyframe where one is asked.
 LOOP_SECONDS = 50
 _SCENE_SECONDS = 17
 _EVENTS = 110  # a second: 2.8 MB, as in the recordings of September 2025
-_CACHE = "telecine-bench-2"  # the number changes with what is drawn or how it is encoded
+_CACHE = "telecine-bench-3"  # the number changes with what is drawn or how it is encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +75,19 @@ def _texture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _encode(path: Path, clip: Clip) -> None:
-    """A scrolling texture with a scene cut each 17 s, x264 at a constant rate, 2 B-frames, looped by stream copy."""
+    """Encode 50 s as recorders do (x264 at a constant rate with 2 B-frames, AAC), looped by stream copy."""
     width, height = clip.width, clip.height
     rng = np.random.default_rng(1)
     once = path.with_suffix(".once.mp4")
+    rate = str(clip.bit_rate)
+    options = {"preset": "veryfast", "g": "250", "bf": "2", "nal-hrd": "cbr", "maxrate": rate, "bufsize": rate}
     with av.open(str(once), "w") as container:
-        options = {"preset": "veryfast", "g": "250", "bf": "2", "sc_threshold": "40", "nal-hrd": "cbr"}
         stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.bit_rate = stream.codec_context.bit_rate = clip.bit_rate
+        sound = container.add_stream("aac", rate=_AUDIO_RATE)
+        sound.bit_rate = sound.codec_context.bit_rate = 160_000
+        sound.codec_context.layout = "stereo"
         for number in range(LOOP_SECONDS * FPS):
             if number % (_SCENE_SECONDS * FPS) == 0:
                 luma, blue, red = (_texture(rng, 2 * height, 2 * width) for _ in range(3))
@@ -92,25 +98,17 @@ def _encode(path: Path, clip: Clip) -> None:
             planes = np.concatenate([luma[crop].ravel(), blue[half].ravel(), red[half].ravel()])
             frame = av.VideoFrame.from_ndarray(planes.reshape(height * 3 // 2, width), "yuv420p")
             container.mux(stream.encode(frame))
+            container.mux(sound.encode(_noise(rng, number)))
         container.mux(stream.encode(None))
+        container.mux(sound.encode(None))
     try:
-        _loop(once, path)
+        looped(once, path, SECONDS)
     finally:
         once.unlink()
 
 
-def _loop(once: Path, path: Path) -> None:
-    with av.open(str(path), "w", format="mp4") as target:
-        out, shift = None, 0
-        for _ in range(SECONDS // LOOP_SECONDS):
-            with av.open(str(once)) as source:
-                track = source.streams.video[0]
-                out = out or target.add_stream_from_template(track)
-                for packet in source.demux(track):
-                    if packet.dts is None:
-                        continue
-                    packet.pts += shift
-                    packet.dts += shift
-                    packet.stream = out
-                    target.mux(packet)
-                shift += track.duration
+def _noise(rng: np.random.Generator, number: int) -> av.AudioFrame:
+    count = _AUDIO_RATE // FPS
+    frame = av.AudioFrame.from_ndarray(rng.normal(0, 0.1, (2, count)).astype(np.float32), "fltp", "stereo")
+    frame.sample_rate, frame.pts, frame.time_base = _AUDIO_RATE, number * count, Fraction(1, _AUDIO_RATE)
+    return frame

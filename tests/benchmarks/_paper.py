@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,56 +18,106 @@ import pyarrow as pa
 
 from jobs.gamedata._part_schema import PART_SCHEMA
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.parts import rewrite_part
-from tests.benchmarks._table import cpu_seconds, print_table
+from jobs.gamedata.parts import list_parts, rewrite_part
+from shared.storage import FileStore, ObjectInfo
+from tests.benchmarks._table import cpu_seconds, print_table, progress
 from tests.fakes import parts
-from tests.fakes.store import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 __all__ = ["cold_help", "manifest_over_parts", "plan_a_million", "pt_formats"]
 
-_PART_ROWS = 4096  # what compaction leaves is of this order
+_PART_ROWS = 16_384  # what compaction leaves is of this order: 128 MB
+_PT_SIZE = 20_740_000
+_WHEN = datetime(2026, 1, 1, tzinfo=UTC)
+_METADATA = {
+    "game_exe": "game.exe",
+    "hardware_id": "00000000-0000-4000-8000-000000000000",
+    "hardware_specs": {"cpu": {"name": "a processor", "cores": 8}, "gpus": [{"name": "a card"}], "ram": 34_204_659_712},
+    "start_timestamp": 1_758_121_200,
+    "end_timestamp": 1_758_121_800,
+    "duration": 600.25,
+}
+
+
+class _Bucket(FileStore):
+    """A folder with parts, and the ``.pt`` files that they record, which are only listed."""
+
+    def __init__(self, root: str, count: int) -> None:
+        super().__init__(root)
+        self._count = count
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        yield from super().list(prefix)
+        if not prefix:
+            for name in sorted(map(_name, range(self._count))):
+                yield ObjectInfo(f"{name}.pt", _PT_SIZE, f"{name}{name}", _WHEN)
 
 
 def manifest_over_parts(sizes: tuple[int, ...]) -> None:
     """Parts of ``n`` sessions -> the manifest's Parquet bytes, in this process."""
     rows = []
     for count in sizes:
-        store = MemoryStore()
-        for start in range(0, count, _PART_ROWS):
-            rewrite_part(store, _rows(start, min(_PART_ROWS, count - start)))
-        found = [_manifest(store) for _ in range(3)]
+        with tempfile.TemporaryDirectory() as folder:
+            store = _Bucket(folder, count)
+            for start in range(0, count, _PART_ROWS):
+                progress(f"parts of {count:,} sessions, from {start:,}")
+                rewrite_part(store, _rows(start, min(_PART_ROWS, count - start)))
+            parts_mb = sum(info.size for info in list_parts(store)) / 1e6
+            store.metrics.snapshot(reset=True)
+            found = [_manifest(store) for _ in range(3)]
+            read = store.metrics.snapshot()["bytes_read"] / 3e6
         wall, cpu = (statistics.median(each[kind] for each in found) for kind in (0, 1))
-        read = sum(len(body) for body, _ in store.objects.values()) / 1e6
-        rows.append([f"{count:,}", f"{wall:.2f}", f"{cpu:.2f}", f"{read:.1f}", f"{found[0][2] / 1e6:.1f}"])
-    columns = ["sessions", "wall s", "CPU s", "MB of parts", "MB of manifest"]
+        sizes_mb = (parts_mb, read, found[0][2] / 1e6)
+        rows.append([f"{count:,}", f"{wall:.2f}", f"{cpu:.2f}", *(f"{size:.1f}" for size in sizes_mb)])
+    columns = ["sessions", "wall s", "CPU s", "MB of parts", "MB read", "MB of manifest"]
     print_table("manifest over parts, median of 3", columns, rows)
 
 
 def _rows(start: int, count: int) -> pa.Table:
+    """Rows of which no two are alike where real ones are not: names, marks, hardware, figures, thumbnails."""
     random = np.random.default_rng(start)
     makers = (parts.gameplay, parts.gameplay, parts.gameplay, parts.dark, parts.bars, parts.menu)
-    few = [
-        makers[number % len(makers)](
-            f"{number}.tar", signatures=random.integers(0, 256, (len(parts.TIMES), 9, 16, 3), dtype=np.uint8)
-        )
-        for number in range(64)
-    ]
-    table = pa.Table.from_pylist(few, schema=PART_SCHEMA).take(pa.array(np.arange(count) % len(few)))
-    keys = pa.array([f"{number * 2654435761 % 2**64:016x}.tar" for number in range(start, start + count)])
-    return table.set_column(table.schema.get_field_index("s3_key"), PART_SCHEMA.field("s3_key"), keys)
+    few = pa.Table.from_pylist([makers[number % len(makers)]("x.tar") for number in range(64)], schema=PART_SCHEMA)
+    table = few.take(pa.array(np.arange(count) % len(few)))
+    names = [_name(number) for number in range(start, start + count)]
+    frames = len(parts.TIMES)
+    columns = {
+        "s3_key": [f"{name}.tar" for name in names],
+        "source_etag": [f"{name}{name[::-1]}" for name in names],
+        "stored": np.ones(count, np.bool_),
+        "pt_key": [f"{name}.pt" for name in names],
+        "pt_size": np.full(count, _PT_SIZE),
+        "pt_etag": [f"{name}{name}" for name in names],
+        "pt_sha256": [f"{name}{name}{name}{name}" for name in names],
+        "session_metadata": [json.dumps({**_METADATA, "session_id": f"{name}{name}"}) for name in names],
+        # The upper half of each byte: thumbnails shrink by some such factor.
+        "frame_signature": [
+            (random.integers(0, 16, frames * 432, dtype=np.uint8) * 16).tobytes() for _ in range(count)
+        ],
+    }
+    for name in ("frame_luma_mean", "frame_static_share"):
+        known = np.array(table[name].to_pylist(), np.float32)
+        columns[name] = list(known * (1 + 0.001 * random.random(known.shape, np.float32)))
+    for name, values in columns.items():
+        field = PART_SCHEMA.field(name)
+        table = table.set_column(PART_SCHEMA.get_field_index(name), field, pa.array(values, field.type))
+    return table
 
 
-def _manifest(store: MemoryStore) -> tuple[float, float, int]:
+def _name(number: int) -> str:
+    return f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}"
+
+
+def _manifest(store: FileStore) -> tuple[float, float, int]:
     from jobs.gamedata import manifest
     from jobs.gamedata.settings import ManifestSettings
     from tests.fakes.ledger import MemoryStageRun
 
     wall, cpu = time.perf_counter(), cpu_seconds()
-    body = manifest.build(store, ManifestSettings(manifest_bucket="s3://memory"), MemoryStageRun()).parquet()
+    body = manifest.build(store, ManifestSettings(manifest_bucket=store.uri), MemoryStageRun()).parquet()
     return time.perf_counter() - wall, cpu_seconds() - cpu, len(body)
 
 

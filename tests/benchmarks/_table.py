@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-__all__ = ["Row", "Used", "cpu_model", "cpu_seconds", "measure", "print_table", "progress", "ratios"]
+__all__ = ["Row", "Used", "cpu_seconds", "machine", "measure", "print_table", "progress", "ratios"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,21 @@ def cpu_seconds() -> float:
     return total
 
 
-def cpu_model() -> str:
-    """The processor's name, the number of cores, and Python's version."""
+def machine() -> str:
+    """The processor, cores, memory, Python's and the decoders' versions, and the load that others make."""
+    import os
+
+    import av
+
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{len(names)} x {names[0] if names else platform.machine()}, Python {platform.python_version()}"
+    memory = int(Path("/proc/meminfo").read_text().split("MemTotal:")[1].split()[0]) * 1024 / 1e9
+    codec = ".".join(map(str, av.library_versions["libavcodec"]))
+    return (
+        f"{len(names)} x {names[0] if names else platform.machine()}, {memory:.0f} GB, Linux {platform.release()}, "
+        f"Python {platform.python_version()}, PyAV {av.__version__} (libavcodec {codec}), "
+        f"load {os.getloadavg()[0]:.1f} at the start"
+    )
 
 
 def bytes_read() -> int:

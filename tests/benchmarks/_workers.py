@@ -14,9 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobs.gamedata._extract_plan import Plan
+from jobs.gamedata._extract_report import Tally
+from jobs.gamedata.batches import Batch, Item
+from jobs.gamedata.compute import LocalRay
 from jobs.gamedata.extract import local_ray, run_with
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.settings import ExtractSettings
+from jobs.gamedata.worker import BatchResult, ItemResult
+from shared.storage import StoreMetrics
 from tests.benchmarks._table import print_table, progress
 from tests.fakes.ledger import MemoryStageRun
 
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     from jobs.gamedata.source import RangeSource
     from tests.benchmarks._clips import Clip
 
-__all__ = ["memory", "scaling"]
+__all__ = ["dispatch", "memory", "scaling"]
 
 
 def scaling(tar: Path, count: int, rounds: int) -> None:
@@ -72,10 +78,39 @@ def memory(sessions: Sequence[tuple[Clip, Path]]) -> None:
                 make_pool=local_ray,
             )
             peaks = [json.loads(path.read_text()) for path in Path(folder).iterdir()]
-        worker, child = (max(peak[who] for peak in peaks) for who in ("worker", "child"))
-        rows.append([clip.name, f"{worker:.0f}", f"{child:.0f}", f"{worker + child:.0f}"])
-    columns = ["picture", "Ray worker", "decoder process", "both"]
-    print_table("Peak resident memory (VmHWM), MB; pages of shared libraries count in both processes", columns, rows)
+        found = [max(peak[name] for peak in peaks) for name in ("worker", "child", "shared")]
+        rows.append([clip.name, *(f"{megabytes:.0f}" for megabytes in found)])
+    columns = ["picture", "Ray worker, VmHWM", "decoder process, VmHWM", "both, Pss after a session"]
+    print_table("Memory, MB; a page that several processes share counts in each VmHWM, and in Pss once", columns, rows)
+
+
+def dispatch(count: int) -> None:
+    """What a batch costs the driver: ``count`` batches of 64 results through Ray, of workers that do nothing."""
+    rows = []
+    for workers in (1, 2):
+        item = Item("0123456789abcdef.tar", 200_000_000, "0" * 32)
+        result = ItemResult(item, None, None, False, 0.4, 0.1, 7_000_000, 20_000_000, 0.4, 600.0, 35, 0, 289, "ranges")
+        tally = Tally(Plan())
+        with LocalRay(functools.partial(_Idle, (result,) * 64), workers=workers) as pool:
+            for number in range(count):
+                pool.submit(Batch(number, (item,) * 64))
+            wall, cpu = time.perf_counter(), time.process_time()
+            for outcome in pool:
+                assert outcome.result is not None, outcome
+                tally.add(outcome.result)
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        rows.append([workers, f"{cpu / count * 1000:.2f}", f"{count / wall:.0f}", f"{64 * count / wall:,.0f}"])
+    columns = ["workers", "driver CPU ms a batch", "batches/s", "sessions/s"]
+    print_table(f"Driver: {count} batches of 64 sessions that take no time", columns, rows)
+
+
+class _Idle:
+    def __init__(self, items: tuple[ItemResult, ...]) -> None:
+        self._items = items
+
+    def run(self, batch: Batch, /) -> BatchResult:
+        metrics = StoreMetrics().snapshot()
+        return BatchResult(batch.number, "part", self._items, "host:1", 24.0, (metrics, metrics))
 
 
 class _Watched:
@@ -93,13 +128,16 @@ class _Watched:
 
     def __call__(self, source: RangeSource, spec: SamplingSpec) -> Session:
         session = self._child(source, spec)
-        self._path.write_text(json.dumps({"worker": _peak(os.getpid()), "child": _peak(self._child.pid)}))
+        pids = os.getpid(), self._child.pid
+        worker, child = (_memory(pid, "status", "VmHWM") for pid in pids)
+        shared = sum(_memory(pid, "smaps_rollup", "Pss") for pid in pids)
+        self._path.write_text(json.dumps({"worker": worker, "child": child, "shared": shared}))
         return session
 
 
-def _peak(pid: int | None) -> float:
-    text = Path("/proc", str(pid), "status").read_text()
-    return int(text.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+def _memory(pid: int | None, file: str, field: str) -> float:
+    text = Path("/proc", str(pid), file).read_text()
+    return int(text.split(f"{field}:")[1].split()[0]) * 1024 / 1e6
 
 
 def _ray(tar: Path, count: int, workers: int) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""gamedata: sessions of ten minutes against the alternatives, workers, the manifest, memory, the ``.pt`` file, plans.
+"""gamedata: ten minutes of video against the alternatives, workers, requests, manifest, memory, ``.pt`` files, plans.
 
 Figures are CPU seconds (user + system) unless a column says otherwise, so that other programs on the machine matter
 little; what is compared runs in turns, and medians count. docs/performance.md says what they mean.
@@ -11,41 +11,63 @@ from typing import TYPE_CHECKING
 
 from tests.benchmarks._clips import CLIPS, SECONDS, session
 from tests.benchmarks._paper import cold_help, manifest_over_parts, plan_a_million, pt_formats
-from tests.benchmarks._table import cpu_model, measure, progress, ratios
+from tests.benchmarks._requests import per_run, per_session
+from tests.benchmarks._table import machine, measure, progress, ratios
 from tests.benchmarks._torchcodec import NAME, TorchCodec
 from tests.benchmarks._ways import EXACT_SEEK, FULL, TIMES, WHOLE, baselines, keyframe_bytes, ours
-from tests.benchmarks._workers import memory, scaling
+from tests.benchmarks._workers import dispatch, memory, scaling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from tests.benchmarks._clips import Clip
 
 __all__ = ["main"]
 
-_ROUNDS = {"360p": 3, "720p": 3, "1080p": 1}
+_ROUNDS = 3
 
 
 def main(only: str = "", *, quick: bool = False) -> None:
     """Print all tables.
 
     Args:
-        only: begins the name of one part: sampling, workers, manifest, memory, pt, help, plan.
+        only: begins the name of one part, see ``_parts``.
         quick: the smallest size, one round, smaller sets.
+
+    Raises:
+        SystemExit: there is no such part.
     """
-    print(f"gamedata, {cpu_model()}")
+    parts = _parts(quick=quick)
+    chosen = {name: part for name, part in parts.items() if name.startswith(only)}
+    if not chosen:
+        raise SystemExit(f"gamedata has no part '{only}'; there are: {', '.join(parts)}")
+    print(f"gamedata, {machine()}")
+    for name, part in chosen.items():
+        progress(name)
+        part()
+
+
+def _parts(*, quick: bool) -> dict[str, Callable[[], None]]:
     clips = CLIPS[:1] if quick else CLIPS
-    parts = {
+
+    def sessions(*wanted: Clip) -> list[tuple[Clip, Path]]:
+        return [(clip, session(clip, inputs=True)) for clip in wanted]
+
+    def small() -> Path:
+        return session(CLIPS[0], inputs=True)
+
+    return {
         "sampling": functools.partial(_sampling, clips, quick=quick),
-        "workers": functools.partial(scaling, session(CLIPS[0], inputs=True), 4 if quick else 16, 1 if quick else 3),
+        "workers": lambda: scaling(small(), 4 if quick else 16, 1 if quick else 3),
+        "dispatch": functools.partial(dispatch, 100 if quick else 1000),
+        "requests": lambda: (per_session(sessions(*clips)), per_run(small(), 4 if quick else 16))[0],
         "manifest": functools.partial(manifest_over_parts, (2_753,) if quick else (2_753, 200_000)),
-        "memory": functools.partial(memory, [(clip, session(clip, inputs=True)) for clip in (clips[0], clips[-1])]),
-        "pt": functools.partial(pt_formats, session(CLIPS[0], inputs=True), 1 if quick else 5),
+        "memory": lambda: memory(sessions(*dict.fromkeys((clips[0], clips[-1])))),
+        "pt": lambda: pt_formats(small(), 1 if quick else 5),
         "help": functools.partial(cold_help, 3 if quick else 9),
         "plan": functools.partial(plan_a_million, 100_000 if quick else 1_000_000),
     }
-    for name, part in parts.items():
-        if name.startswith(only):
-            progress(name)
-            part()
 
 
 def _sampling(clips: tuple[Clip, ...], *, quick: bool) -> None:
@@ -57,7 +79,7 @@ def _sampling(clips: tuple[Clip, ...], *, quick: bool) -> None:
                 ways |= {NAME: functools.partial(other.take, tar.with_suffix(".mp4"), TIMES)}
             rows = measure(
                 ways | ours(tar, vision),
-                rounds=1 if quick else _ROUNDS[clip.name],
+                rounds=1 if quick else _ROUNDS,
                 once=() if clip.name == "360p" else (FULL, WHOLE),
             )
             ratios(
