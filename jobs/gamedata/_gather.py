@@ -13,12 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from jobs.gamedata._part_schema import PART_SCHEMA
 from jobs.gamedata._pt_kind import pt_kind
 from jobs.gamedata.errors import item_error
-from jobs.gamedata.parts import broken_parts, list_pts, matches, read_parts
+from jobs.gamedata.parts import IDENTITY, broken_parts, list_pts, matches, read_rows, rows_that_hold
 from jobs.gamedata.pt import pt_key
 from shared.errors import ItemError, ObjectMissing
 
@@ -79,8 +81,7 @@ def gather(store: ObjectStore, *, prefix: str = "", columns: Sequence[str] = ())
         columns: part columns beyond :data:`BASE_COLUMNS` that checks need.
     """
     names = list(dict.fromkeys([*BASE_COLUMNS, *columns]))
-    listing = list_pts(store, _before_suffix(prefix))
-    table = read_parts(store, names, prefix=prefix, listing=listing)
+    table, listing = _look(store, names, prefix)
     broken = broken_parts(table)
     good = matches(table, listing)
     rows = _frame(table, names)
@@ -111,6 +112,25 @@ def gather(store: ObjectStore, *, prefix: str = "", columns: Sequence[str] = ())
         _log.warning("%d sessions are left out: their .pt files are gone from %s", deleted, store.uri)
     whole = pl.concat([kept, found]).sort("s3_key")
     return Sessions(whole, errors.sort("s3_key"), deleted, unrecorded, broken)
+
+
+def _look(store: ObjectStore, names: Sequence[str], prefix: str) -> tuple[pa.Table, dict[str, ObjectInfo]]:
+    """Read the row that holds for each TAR, and list the ``.pt`` files.
+
+    Beside an extract both change meanwhile: the file of a row that came after the listing is not gone, and a file that
+    came after the rows is in no manifest yet.
+    """
+    under = _before_suffix(prefix)
+    listing = list_pts(store, under)
+    every = read_rows(store, list(dict.fromkeys([*names, *IDENTITY])))
+    table = rows_that_hold(every, listing, prefix)
+    if np.all(matches(table, listing) | ~table["stored"].to_numpy()):
+        return table, listing
+    now = list_pts(store, under)
+    spoken = set(every.filter(pa.array(matches(every, now)))["pt_key"].to_pylist())
+    listing = {key: now[key] if key in spoken else info for key, info in listing.items() if key in now}
+    listing |= {key: now[key] for key in spoken}
+    return rows_that_hold(every, listing, prefix), listing
 
 
 def _before_suffix(prefix: str) -> str:

@@ -43,6 +43,7 @@ __all__ = [
     "read_parts",
     "read_rows",
     "rewrite_part",
+    "rows_that_hold",
     "write_part",
 ]
 
@@ -215,14 +216,24 @@ def read_parts(
     """
     names = list(PART_SCHEMA.names if columns is None else dict.fromkeys(["s3_key", *columns]))
     rows = read_rows(store, list(dict.fromkeys([*names, *IDENTITY])))
-    listing = list_pts(store, prefix) if listing is None else listing
+    return rows_that_hold(rows, list_pts(store, prefix) if listing is None else listing, prefix).select(names)
+
+
+def rows_that_hold(rows: pa.Table, listing: Mapping[str, ObjectInfo], prefix: str = "") -> pa.Table:
+    """Pick the row that holds for each TAR; see :func:`read_parts`.
+
+    Args:
+        rows: with the columns of :data:`IDENTITY`.
+        listing: the ``.pt`` files.
+        prefix: only TARs whose key begins so.
+    """
     if prefix:
         rows = rows.filter(pc.starts_with(rows["s3_key"], prefix))
     order = order_rows(rows, listing, ["s3_key"])
     keys = rows["s3_key"].to_numpy()[order]
     holds = np.zeros(len(rows), np.bool_)
     holds[order[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]] = True
-    return rows.filter(pa.array(holds)).select(names)
+    return rows.filter(pa.array(holds))
 
 
 def matches(rows: pa.Table, listing: Mapping[str, ObjectInfo]) -> npt.NDArray[np.bool_]:

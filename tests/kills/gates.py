@@ -15,11 +15,16 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, event
 
 from shared.storage import file as file_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.storage import ObjectInfo
 
 __all__ = ["Announcer", "Disk", "install", "watch_server"]
 
@@ -83,21 +88,20 @@ class Disk:
 class _Os:
     """The module ``os`` as the file store sees it."""
 
-    def __init__(self, announce: Announcer, disk: Disk) -> None:
+    def __init__(self, announce: Announcer, disk: Disk, *, reads: bool) -> None:
         self._announce = announce
+        self._reads = reads
         self._disk = disk
         self._targets: dict[int, str] = {}
-        self._named = ""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
     def open(self, path: str, flags: int, mode: int = 0o777) -> int:
-        if not flags & os.O_CREAT:
-            descriptor = os.open(path, flags, mode)
-            self._targets[descriptor] = path
-            return descriptor
-        self._announce("open", path)
+        if flags & os.O_CREAT:
+            self._announce("open", path)
+        elif self._reads and not flags & os.O_DIRECTORY:
+            self._announce("read", path)
         descriptor = os.open(path, flags, mode)
         self._targets[descriptor] = path
         return descriptor
@@ -142,8 +146,17 @@ def watch_server(announce: Announcer, folder: str) -> None:
     sys.addaudithook(audit)
 
 
-def install(announce: Announcer, disk: Disk) -> None:
-    """Put the gates into this process."""
-    file_store.os = _Os(announce, disk)  # type: ignore[assignment]
+def install(announce: Announcer, disk: Disk, *, reads: bool) -> None:
+    """Put the gates into this process; ``reads`` announces also each listing and each file that is read."""
+    file_store.os = _Os(announce, disk, reads=reads)  # type: ignore[assignment]
+    if reads:
+        walk = file_store.walk
+
+        def announced(root: str, prefix: str) -> Iterator[ObjectInfo]:
+            announce("list", f"{root}/{prefix}")
+            # A listing is what was there when it was asked for, as a page of S3 is.
+            return iter(list(walk(root, prefix)))
+
+        file_store.walk = announced
     event.listen(Engine, "before_cursor_execute", lambda *words: announce("sql", " ".join(words[2].split()[:3])))
     event.listen(Engine, "commit", lambda _: announce("commit"))

@@ -46,7 +46,7 @@ class Place:
         self.folder = folder
         self.run_id = folder.name
         self._programs = programs
-        self._database = database
+        self.database = database
         self.out = FileStore(folder / "out")
         for key in BODIES:
             path = folder / "tars" / key
@@ -71,8 +71,10 @@ class Place:
             "cwd": str(self.folder),
             **options,
         }
-        env = {"TELECINE_DATABASE_URL": self._database.url, "TELECINE_RUN_ID": run_id or self.run_id}
+        env = {"TELECINE_DATABASE_URL": self.database.url, "TELECINE_RUN_ID": run_id or self.run_id}
         usual = FLAGS if step in ("run", "extract") else FLAGS[2:4] + FLAGS[6:]
+        if step == "compact":
+            usual = ("./out",)
         output = OUTPUT if step in ("run", "manifest") else ()
         return self._programs.start(step, *usual, *output, *flags, env=env, **given)
 
@@ -83,11 +85,15 @@ class Place:
     def outcome(self, run_id: str | None = None) -> dict[str, Any]:
         """Everything that counts in the end."""
         return {
-            "parts": {row["s3_key"]: _steady(row, self.run_id) for row in read_parts(self.out).to_pylist()},
+            "parts": self.rows(run_id),
             "pt": self.hashes(),
             "manifest": {row["s3_key"]: row | {"processed_time": None} for row in self.manifest()},
-            "ledger": ledger_of(self._database, run_id or self.run_id),
+            "ledger": ledger_of(self.database, run_id or self.run_id),
         }
+
+    def rows(self, run_id: str | None = None) -> dict[str, dict[str, Any]]:
+        """The row that holds for each TAR, and whether it is the run's."""
+        return {row["s3_key"]: _steady(row, run_id or self.run_id) for row in read_parts(self.out).to_pylist()}
 
     def manifest(self) -> list[dict[str, Any]]:
         """Rows of the manifest; none when it is not there."""

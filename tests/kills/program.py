@@ -26,6 +26,7 @@ from jobs.gamedata import compaction, extract, manifest, run
 from jobs.gamedata.commands import STEPS
 from shared.report import Report, page
 from shared.step import Step, execute
+from shared.storage.file import FileStore
 from tests.fakes.pool import ForkPool, InlinePool
 from tests.fakes.sessions import extract_fake
 from tests.kills.clock import Clock
@@ -54,6 +55,7 @@ class Options:
         log: file that gets its standard output and error.
         cwd: its working directory; empty for the parent's.
         free: no operation is announced.
+        reads: listings and files that are read are announced as well.
         workers: 0 works in the step's own process, more are forked.
         decoded: file that gets a line for each TAR that is read.
         fail: first bytes of a TAR -> the error's code.
@@ -70,6 +72,7 @@ class Options:
     log: str
     cwd: str = ""
     free: bool = False
+    reads: bool = False
     workers: int = 0
     decoded: str = os.devnull
     fail: dict[str, str] = field(default_factory=dict)
@@ -118,11 +121,17 @@ def _both(settings: RunSettings, stage_run: StageRun) -> Report:
         return run.run_stages(named, ledger, stage_run.progress, extract=_extract, manifest=manifest.run)
 
 
+def _compact(argv: list[str]) -> int:
+    """Merge all parts of a folder."""
+    compaction.compact(FileStore(argv[0]), many=0)
+    return 0
+
+
 def _steps() -> dict[str, Callable[[list[str]], int]]:
     """What may be run: the product's steps, two of them with the fake decoder."""
     known = {step.name: step for step in STEPS}
     ours = {"extract": _extract, "run": _both}
-    steps: dict[str, Callable[[list[str]], int]] = {}
+    steps: dict[str, Callable[[list[str]], int]] = {"compact": _compact}
     for name, step in known.items():
         place = step.run if name not in ours else f"{__name__}:{ours[name].__name__}"
         ours_too = Step(step.pipeline, name, step.help, step.settings, place, stage=step.stage)
@@ -150,7 +159,7 @@ def _child(document: dict[str, Any]) -> None:
         os.dup2(descriptor, target)
     os.chdir(_options.cwd or ".")
     announce = Announcer(path, free=_options.free)
-    install(announce, Disk(_options.full, _options.room))
+    install(announce, Disk(_options.full, _options.room), reads=_options.reads)
     if _options.server:
         watch_server(announce, _options.server)
     _clock = Clock(_options.shift_s, _options.at)

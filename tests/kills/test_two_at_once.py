@@ -1,0 +1,149 @@
+"""Two commands over the same bucket: one stands still before an operation, the other runs from beginning to end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.gamedata.parts import list_parts
+from tests.kills.place import BODIES, ledger_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.kills.killer import Child
+    from tests.kills.place import Place
+
+pytestmark = pytest.mark.slow
+
+LATER = "2026-01-02T00:00:00+00:00"
+# What tells two equal results of two runs apart.
+_OF_A_RUN = ("run_id", "extracted_at", "pt_sha256", "pt_size")
+
+
+def results(place: Place) -> dict:
+    """Rows and manifest, whichever run they come from, each held against its file."""
+    found = place.outcome()
+    for row in found["parts"].values():
+        if row["stored"]:
+            assert hashlib.sha256((place.folder / "out" / row["pt_key"]).read_bytes()).hexdigest() == row["pt_sha256"]
+    parts = {key: {name: row[name] for name in row if name not in _OF_A_RUN} for key, row in found["parts"].items()}
+    return {"parts": parts, "pt": set(found["pt"]), "manifest": found["manifest"]}
+
+
+def paused(place: Place, number: int, step: str, **options: object) -> Child:
+    """A step that stands before its operation of this number."""
+    child = place.start(step, **options)
+    while child.next() and len(child.trace) <= number:
+        child.go()
+    return child
+
+
+@pytest.fixture
+def expected(new_place: Callable[[], Place]) -> dict:
+    place = new_place()
+    place.run()
+    return results(place)
+
+
+# What the second command does in the middle of the first one's.
+@pytest.mark.parametrize("second", ["extract", "manifest", "verify", "compact"])
+def test_a_second_command_in_the_middle_of_an_extract(new_place: Callable[[], Place], expected: dict, second: str):
+    length = len(new_place().start("extract", many=2).expect(0).trace)
+    for number in range(length // 8, length, 6):
+        place = new_place()
+        child = paused(place, number, "extract")
+        ends = (0, 65) if second == "manifest" else (0,)  # nothing may be extracted yet
+        other = place.start(second, run_id=f"{place.run_id}-second", at=LATER, free=True)
+        assert other.finish() in ends, other.said()
+        check_manifest(place, expected)
+        before = child.trace[-1]
+        child.expect(0)
+        place.run("manifest")
+        assert results(place) == expected, f"{second} before {before}"
+        place.run("verify")
+
+
+@pytest.mark.parametrize("first", ["manifest", "verify"])
+def test_an_extract_in_the_middle_of_a_reading_command(new_place: Callable[[], Place], expected: dict, first: str):
+    def start(place: Place) -> Child:
+        # Some are done: there is something to read.
+        for prefix in ("a", "d/"):
+            place.run("extract", "--prefix", prefix, run_id="before", many=64)
+        return place.start(first, reads=True, many=64)
+
+    trace = start(new_place()).expect(0).trace
+    looks = [number for number, operation in enumerate(trace) if operation.name in ("list", "read")]
+    assert len(looks) >= 4
+    for number in looks:
+        place = new_place()
+        child = start(place)
+        while child.next() and len(child.trace) <= number:
+            child.go()
+        before = child.trace[-1]
+        place.run("extract", "--report-dir", "./other", run_id=f"{place.run_id}-second", at=LATER)
+        child.expect(0)
+        if first == "manifest":
+            check_manifest(place, expected)
+            assert "left out" not in child.said(), f"extract before {before}"
+        else:
+            assert place.report()["rejects"] == {}, f"extract before {before}"
+        place.run("manifest")
+        assert results(place) == expected, f"extract before {before}"
+        place.run("verify")
+
+
+def test_two_compactions(new_place: Callable[[], Place]):
+    filled = new_place()
+    filled.run("extract", many=64)
+    # Rows that are there twice, as a killed compaction leaves them.
+    filled.run("extract", "--no-skip-existing", many=64)
+    rows = filled.rows()
+
+    def copy() -> Place:
+        place = new_place()
+        # Links keep ETags; objects are never written in place.
+        shutil.copytree(filled.folder / "out", place.folder / "out", copy_function=os.link)
+        return place
+
+    length = len(copy().start("compact", reads=True).expect(0).trace)
+    assert length > 15
+    for number in range(length):
+        place = copy()
+        child = paused(place, number, "compact", reads=True)
+        place.run("compact")
+        child.expect(0)
+        assert place.rows(filled.run_id) == rows, f"compact before {child.trace[number]}"
+        place.run("compact")
+        assert place.rows(filled.run_id) == rows
+        assert len(list_parts(place.out)) == 1
+
+
+def test_two_extracts_that_start_together(new_place: Callable[[], Place], expected: dict):
+    for _ in range(3):
+        place = new_place()
+        names = ("one", "two")
+        children = [place.start("extract", run_id=f"{place.run_id}-{name}", free=True, workers=2) for name in names]
+        for child in children:
+            child.expect(0)
+        place.run("manifest")
+        assert results(place) == expected
+        place.run("verify")
+        ledgers = [ledger_of(place.database, f"{place.run_id}-{name}") for name in names]
+        assert ledgers[0] == ledgers[1]
+        assert ledgers[0]["run"][0][0] == "partial"
+
+
+def check_manifest(place: Place, expected: dict) -> None:
+    """What a manifest beside an extract has is right, if it has it."""
+    for row in place.manifest():
+        steady = row | {"processed_time": None}
+        whole = expected["manifest"][row["s3_key"]]
+        if row["warnings"] and "no part records" in row["warnings"][0]:
+            continue  # its part was not there yet
+        assert steady == whole
+    assert len(place.manifest()) <= len(BODIES)
