@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.gamedata._part_schema import PART_SCHEMA
+from jobs.gamedata.compaction import compact
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.parts import list_parts, rewrite_part
 from shared.storage import FileStore, ObjectInfo
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["cold_help", "manifest_over_parts", "plan_a_million", "pt_formats"]
+__all__ = ["cold_help", "compaction", "manifest_over_parts", "plan_a_million", "pt_formats"]
 
 _PART_ROWS = 16_384  # what compaction leaves is of this order: 128 MB
 _PT_SIZE = 20_740_000
@@ -74,6 +75,21 @@ def manifest_over_parts(sizes: tuple[int, ...]) -> None:
         rows.append([f"{count:,}", f"{wall:.2f}", f"{cpu:.2f}", *(f"{size:.1f}" for size in sizes_mb)])
     columns = ["sessions", "wall s", "CPU s", "MB of parts", "MB read", "MB of manifest"]
     print_table("manifest over parts, median of 3", columns, rows)
+
+
+def compaction(count: int) -> None:
+    """``count`` parts of 64 sessions, as a run leaves them, merged."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = _Bucket(folder, count * 64)
+        for number in range(count):
+            rewrite_part(store, _rows(number * 64, 64))
+        size = sum(info.size for info in list_parts(store))
+        cpu = cpu_seconds()
+        compact(store)
+        cpu = cpu_seconds() - cpu
+        left = len(list_parts(store))
+    row = [count, left, f"{size / 1e6:.0f}", f"{size / count / 64 / 1000:.1f}", f"{cpu / count / 64 * 1e6:.0f}"]
+    print_table("compaction", ["parts of 64 sessions", "parts after", "MB", "kB a row", "CPU µs a row"], [row])
 
 
 def _rows(start: int, count: int) -> pa.Table:

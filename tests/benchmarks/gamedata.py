@@ -10,7 +10,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from tests.benchmarks._clips import CLIPS, SECONDS, session
-from tests.benchmarks._paper import cold_help, manifest_over_parts, plan_a_million, pt_formats
+from tests.benchmarks._paper import cold_help, compaction, manifest_over_parts, plan_a_million, pt_formats
 from tests.benchmarks._requests import per_run, per_session
 from tests.benchmarks._table import machine, measure, progress, ratios
 from tests.benchmarks._torchcodec import NAME, TorchCodec
@@ -61,8 +61,9 @@ def _parts(*, quick: bool) -> dict[str, Callable[[], None]]:
         "sampling": functools.partial(_sampling, clips, quick=quick),
         "workers": lambda: scaling(small(), 4 if quick else 16, 1 if quick else 3),
         "dispatch": functools.partial(dispatch, 100 if quick else 1000),
-        "requests": lambda: (per_session(sessions(*clips)), per_run(small(), 4 if quick else 16))[0],
+        "requests": lambda: (per_session(sessions(*clips)), per_run(small(), 4))[0],
         "manifest": functools.partial(manifest_over_parts, (2_753,) if quick else (2_753, 200_000)),
+        "compact": functools.partial(compaction, 80 if quick else 320),
         "memory": lambda: memory(sessions(*dict.fromkeys((clips[0], clips[-1])))),
         "pt": lambda: pt_formats(small(), 1 if quick else 5),
         "help": functools.partial(cold_help, 3 if quick else 9),
