@@ -109,6 +109,18 @@ class Child:
         self.trace.append(operation)
         return operation
 
+    def ended_within(self, seconds: float) -> bool:
+        """Whether a process that announces nothing ends within this time."""
+        deadline = time.monotonic() + seconds
+        while self._streams or not self._driver_seen:
+            ready = self._selector.select(max(0.0, deadline - time.monotonic()))
+            if not ready:
+                return False
+            for key, _ in ready:
+                self._take(key.fileobj)  # type: ignore[arg-type]
+        self.close()
+        return True
+
     def go(self) -> None:
         """Let it do the operation that it stands before."""
         assert self._held is not None

@@ -53,3 +53,43 @@ def test_a_replaced_result_whose_file_is_damaged_is_named_once(new_place: Callab
     assert place.decoded() - read == {"a.tar": 1, "b.tar": 1}
     assert counts(place, 0)["sound"] == GOOD
     assert f"{BAD}.tar" in place.committed()
+
+
+def test_verify_killed_before_each_of_its_operations(new_place: Callable[[], Place]):
+    def damaged() -> Place:
+        place = new_place()
+        place.run("extract", many=64, run_id="run")
+        place.damage("a.pt")
+        (place.folder / "out/d/e.pt").unlink()
+        (place.folder / "out/_stats/00000001-abcdefabcdef.parquet").write_bytes(b"PAR1 cut")
+        return place
+
+    def mended(place: Place) -> dict:
+        read = place.decoded()
+        place.run(run_id="run")
+        assert place.decoded() - read == {"a.tar": 1, "d/e.tar": 1}
+        found = place.outcome("run")
+        return {name: found[name] for name in ("parts", "pt", "manifest")}
+
+    whole = damaged()
+    trace = whole.start("verify").expect(65).trace
+    named = {failure["item"] for failure in whole.report()["failures"]}
+    assert {"a.tar", "d/e.tar"} < named
+    assert [operation.name for operation in trace].count("replace") == 3, "a part and two pages of the report"
+    expected = mended(whole)
+    # The report's own operations are killed with those of a run.
+    changes = [number for number, operation in enumerate(trace) if "/out" in operation.subject]
+    assert len(changes) > 7
+    for number in changes:
+        operation = trace[number]
+        place = damaged()
+        child = place.start("verify")
+        while child.next() and len(child.trace) <= number:
+            child.go()
+        child.kill()
+        place.age()
+        # What was retired before the kill is not found a second time.
+        place.start("verify", free=True).finish()
+        assert mended(place) == expected, f"killed before {operation}"
+        assert counts(place, 0)["sound"] == GOOD
+        assert place.temporaries() == []

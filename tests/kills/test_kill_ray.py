@@ -1,0 +1,126 @@
+"""A SIGKILL to the real command with its Ray and its decoder processes, at seeded times of each phase."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+import torch
+
+from jobs.gamedata.parts import read_parts
+from shared.database import embedded
+from shared.storage.file import FileStore
+from tests.cli import Cli, descendants, sample_tar
+from tests.kills.place import ledger_of
+from tests.postgres_server import Database, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+
+COUNT = 12
+KINDS = {f"{number:02d}.tar": "no-audio" for number in range(COUNT)} | {"bad.tar": "no-metadata"}
+FLAGS = ("--source-bucket", "./tars", "--sampling", "exact", "--workers", "2", "--batch-mb", "1")
+# Of the machine, or of the moment.
+VOLATILE = (
+    *("generation", "worker", "seconds", "cpu_s", "pt_etag", "pt_sha256", "extracted_at", "run_id"),
+    *("bytes_read", "error_traceback"),
+)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def rays(pid: int) -> list[Path]:
+    """Folders of the Ray that a process started."""
+    return list(Path("/tmp").glob(f"telecine-ray-{pid}-*"))
+
+
+class Bucket:
+    """One manifest bucket and its manifest, made by runs of one id."""
+
+    def __init__(self, cli: Cli, name: str) -> None:
+        self.cli = cli
+        self.name = name
+        self.killed: list[int] = []
+        self.flags = (*FLAGS, "--manifest-bucket", f"./{name}", "--output-path", f"./{name}.parquet", "--run-id", name)
+
+    def kill(self, moment: Callable[[], bool], later_s: float) -> None:
+        """Start a run, and kill its group this much later than a moment."""
+        process = self.cli.start("gamedata", "run", *self.flags)
+        until(lambda: moment() or process.poll() is not None, 90)
+        # The kill is to fall at any time, not at a condition.
+        time.sleep(later_s)
+        assert process.poll() is None, process.communicate()
+        below = descendants(process.pid)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert self.cli.finish(process, 30).code == -signal.SIGKILL
+        until(lambda: not any(map(is_alive, below)), 60)
+        until(lambda: not [each for each in self.cli.processes() if "postgres" not in each], 60)
+        self.killed.append(process.pid)
+
+    def committed(self) -> dict[str, str | None]:
+        """Which TARs are done, and the file of each: one that is read again gets another ETag."""
+        store = FileStore(self.cli.folder / self.name)
+        store.make_root()
+        return {row["s3_key"]: row["pt_etag"] for row in read_parts(store, ["pt_etag"]).to_pylist()}
+
+    def outcome(self) -> dict[str, Any]:
+        """Rows and content hashes; times and versions lie outside them."""
+        root = self.cli.folder / self.name
+        rows = {row["s3_key"]: row for row in read_parts(FileStore(root)).to_pylist()}
+        files = {str(path.relative_to(root)): path for path in root.rglob("*.pt")}
+        manifest = self.cli.manifest(f"{self.name}.parquet")
+        url = embedded.ensure(self.cli.folder / ".telecine")
+        try:
+            ledger = ledger_of(Database("telecine", url), self.name)
+        finally:
+            embedded.release(self.cli.folder / ".telecine")
+        ledger["stages"] = [[*stage[:4], *stage[5:]] for stage in ledger["stages"]]  # without the manifest's place
+        return {
+            # As text: NaN is not itself.
+            "rows": {key: {n: str(v) for n, v in row.items() if n not in VOLATILE} for key, row in rows.items()},
+            "pt": {key: torch.load(path, weights_only=True)["checksum"] for key, path in files.items()},
+            "manifest": {key: row | {"processed_time": None, "error_traceback": None} for key, row in manifest.items()},
+            "ledger": ledger,
+        }
+
+
+def test_killed_runs_on_ray_and_one_to_the_end():
+    times = random.Random(5)
+    with Cli.fresh() as cli:
+        (cli.folder / "tars").mkdir()
+        for key, kind in KINDS.items():
+            (cli.folder / "tars" / key).write_bytes(sample_tar(kind))
+        whole, disturbed = Bucket(cli, "whole"), Bucket(cli, "disturbed")
+        cli("gamedata", "run", *whole.flags).expect(0)
+        expected = whole.outcome()
+        assert set(expected["rows"]) == set(expected["manifest"]) == set(KINDS)
+        assert len(expected["pt"]) == COUNT
+
+        disturbed.kill(lambda: bool(cli.processes()), times.uniform(1, 4))
+        disturbed.kill(lambda: len(disturbed.committed()) > 0, times.uniform(0, 0.1))
+        first = disturbed.committed()
+        assert len(rays(disturbed.killed[1])) == 1
+        assert 0 < len(first) < len(KINDS)
+        disturbed.kill(lambda: len(disturbed.committed()) == len(KINDS), times.uniform(0, 0.5))
+        second = disturbed.committed()
+        assert rays(disturbed.killed[1]) == [], "the next Ray sweeps what the killed one left"
+        done = cli("gamedata", "run", *disturbed.flags).expect(0)
+        counts = cli.report(done)["counts"]
+        assert first.items() <= second.items()
+        assert disturbed.committed() == second
+        assert (counts["extract.done_before"], counts["extract.failed_before"]) == (COUNT, 1)
+        assert disturbed.outcome() == expected
+        cli("gamedata", "verify", "--manifest-bucket", "./disturbed").expect(0)
