@@ -16,7 +16,7 @@ from jobs.gamedata.errors import item_error
 from jobs.gamedata.source import Buffered, SourceFile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import NoReturn
 
     import numpy.typing as npt
@@ -131,10 +131,16 @@ class FFmpegReader:
         """Close the container."""
         self._container.close()
 
+    def _packets(self) -> Iterator[Any]:
+        """Packets from where the container stands to its end; the last one is empty and flushes a decoder."""
+        # PyAV 18.1 raises it after the last packet when a stream began late, as in a transport stream with a new PMT.
+        with suppress(IndexError):
+            yield from self._container.demux(self._stream)
+
     def _index(self) -> None:
         rows: list[tuple[int, int, int, bool, bool, int]] = []
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._packets():
                 ticks = packet.dts if packet.pts is None else packet.pts
                 if packet.size and ticks is not None:
                     dts = ticks if packet.dts is None else packet.dts
@@ -168,7 +174,7 @@ class FFmpegReader:
         context.options = {"skip_loop_filter": "all", "skip_idct": "all"}  # only the order counts
         shown: list[int] = []
         self._rewind(0)
-        for packet in self._container.demux(self._stream):
+        for packet in self._packets():
             packet.pts = packet.dts if packet.pts is None else packet.pts
             with suppress(av.error.FFmpegError):
                 shown += [frame.pts - self.start_pts for frame in context.decode(packet if packet.size else None)]
@@ -187,7 +193,7 @@ class FFmpegReader:
         context.thread_type, context.thread_count = "NONE", 1
         try:
             self._seek(int(np.flatnonzero(self.keyframe)[0]) if self.keyframe.any() else 0)
-            for packet in self._container.demux(self._stream):
+            for packet in self._packets():
                 frames = context.decode(packet if packet.size else None)
                 if frames or not packet.size:
                     return round(-frames[0].rotation / 90) * 90 % 360 if frames else 0
@@ -229,7 +235,7 @@ class FFmpegReader:
         }  # fmt: skip
         beyond = int(self._dts[wanted[-1]])
         found: dict[int, bytes] = {}
-        for packet in self._container.demux(self._stream):
+        for packet in self._packets():
             ticks = packet.dts if packet.pts is None else packet.pts
             if not packet.size or ticks is None:
                 continue

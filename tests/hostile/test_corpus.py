@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from jobs.gamedata.child import DecodeChild
 from tests.fuzz.seeds import write_seeds
+from tests.fuzz.session import SEEDS, damaged, promise
 from tests.fuzz.targets import TARGETS
+from tests.media import numbered_clip, tar_bytes
 
 CORPUS = Path(__file__).parent / "corpus"
 KEPT = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
@@ -14,7 +17,11 @@ KEPT = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}/{path.name[:20]}")
 def test_what_fuzzing_found_stays_found(path):
-    TARGETS[path.parent.name](path.read_bytes())
+    if path.parent.name == "session":
+        with DecodeChild() as child:
+            promise(child, path.read_bytes())
+    else:
+        TARGETS[path.parent.name](path.read_bytes())
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -29,6 +36,16 @@ def test_seeds_and_their_neighbours_keep_the_promise(target, tmp_path):
             for _ in range(min(chance.choice([1, 8]), len(changed))):
                 changed[chance.randrange(len(changed))] = chance.randrange(256)
             TARGETS[target](bytes(changed))
+
+
+def test_damaged_videos_of_every_container_keep_the_promise(tmp_path):
+    chance = random.Random(7)
+    with DecodeChild() as child:
+        for settings in SEEDS.values():
+            body = numbered_clip(tmp_path / "clip.mp4", seconds=2, size=(64, 48), **settings).read_bytes()
+            assert promise(child, tar_bytes(body)) == "ok"
+            for _ in range(20):
+                promise(child, tar_bytes(damaged(body, chance)))
 
 
 def test_the_corpus_is_small():
