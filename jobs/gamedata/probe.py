@@ -100,7 +100,7 @@ def _stream(container: InputContainer, stream: Any) -> dict[str, Any]:
             found["profile"] = context.profile
     found["codec_type"] = stream.type
     if context is not None:
-        found |= _tag(context.codec_tag)
+        found |= _tag(_four_bytes(context))
         if stream.type == "video":
             found |= _video(stream, context)
         elif stream.type == "audio":
@@ -122,8 +122,16 @@ def _long_name(codec: Any) -> str:
     return _LONG_NAMES.get(codec.canonical_name) or str(codec.long_name)
 
 
-def _tag(tag: str) -> dict[str, str]:
-    raw = tag.encode("latin-1", "replace")[:4].ljust(4, b"\0")
+def _four_bytes(context: Any) -> bytes:
+    """The container's tag of the codec; PyAV 18.1 raises over one that is not ASCII, with the bytes in its error."""
+    try:
+        return str(context.codec_tag).encode("ascii")
+    except UnicodeDecodeError as error:
+        return error.object
+
+
+def _tag(raw: bytes) -> dict[str, str]:
+    raw = raw[:4].ljust(4, b"\0")
     # av_fourcc_make_string: letters, digits and " -._" stand for themselves, other bytes are numbers in brackets.
     text = "".join(
         chr(byte) if (chr(byte).isascii() and chr(byte).isalnum()) or chr(byte) in " -._" else f"[{byte}]"
