@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,6 +143,30 @@ class _StderrHandler(logging.StreamHandler[Any]):
             super().handleError(record)
 
 
+class _FileHandler(logging.FileHandler):
+    """A log file whose disk may fill up: the run goes on, and standard error has the lines."""
+
+    _told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say once that the file takes no more."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._told:
+            self._told = True
+            logging.getLogger(__name__).warning(
+                "the log file %s takes no more (%s); the lines go to standard error alone",
+                self.baseFilename,
+                error.strerror,
+            )
+
+    def close(self) -> None:
+        """Close the file; what it did not take is lost."""
+        with suppress(OSError):
+            super().close()
+
+
 def configure(level: str = "INFO", log_file: str | None = None, human: bool | None = None) -> None:
     """Set up logging for the process; a second call replaces what the first set up.
 
@@ -164,7 +188,7 @@ def configure(level: str = "INFO", log_file: str | None = None, human: bool | No
     if log_file is not None:
         try:
             Path(log_file).parent.mkdir(parents=True, exist_ok=True)
-            file = logging.FileHandler(log_file, encoding="utf-8")
+            file = _FileHandler(log_file, encoding="utf-8")
         except OSError as error:
             raise UsageError(
                 f"--log-file {log_file}: cannot be opened ({error.strerror}); give a file that can be written"

@@ -82,9 +82,10 @@ def run_stages(
             reports[name] = report
             _log.info("%s", report.model_copy(update={"pipeline": "gamedata", "step": name}).summary())
     if errors and len(errors) == len(reports):
-        # Both raised: the graver one is what the caller hears.
-        worst = graver(*map(_exit_code, errors))
-        raise next(error for error in errors if _exit_code(error) == worst)
+        # The graver one is what the caller hears; that nothing is extracted only follows from the other one.
+        faults = [error for error in errors if getattr(error, "code", "") != "nothing_extracted"] or errors
+        worst = graver(*map(_exit_code, faults))
+        raise next(error for error in faults if _exit_code(error) == worst)
     return merge(reports)
 
 

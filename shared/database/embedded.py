@@ -34,6 +34,10 @@ __all__ = ["ensure", "keep", "release"]
 START_S: Final = 60.0
 AGAIN_S: Final = 6.0
 LOG_BYTES: Final = 1_000_000
+_NO_SPACE: Final = "No space left on device"
+# A new server and its first runs: initdb writes 40 MB, and the write-ahead log keeps some more of 16 MB each.
+_FULL: Final = "Free 100 MB there, name another --state-dir, or a server in TELECINE_DATABASE_URL; nothing is lost."
+_ANEW: Final = "Remove the folder to begin anew, or name a server in TELECINE_DATABASE_URL."
 _OPTIONS: Final = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -146,7 +150,7 @@ def _unreachable(site: Site) -> DatabaseUnreachable:
         tail = " | ".join(site.log.read_text(errors="replace").strip().splitlines()[-5:])
     return DatabaseUnreachable(
         f"the embedded PostgreSQL below '{site.base}' does not start; its log ends with: {tail or 'nothing'}."
-        " Remove the folder to begin anew, or name a server in TELECINE_DATABASE_URL.",
+        f" {_FULL if _NO_SPACE in tail else _ANEW}",
         host=str(site.run),
     )
 
@@ -202,7 +206,9 @@ def _initialise(site: Site) -> None:
     if answer.returncode != 0:
         said = (answer.stderr or answer.stdout).strip()[-500:]
         raise DatabaseUnreachable(
-            f"initdb below '{site.base}' ended with {answer.returncode}: {said}", host=str(site.run)
+            f"initdb below '{site.base}' ended with {answer.returncode}: {' | '.join(said.splitlines())}."
+            f" {_FULL if _NO_SPACE in answer.stderr else _ANEW}",
+            host=str(site.run),
         )
     draft.rename(site.data)
 
@@ -219,6 +225,10 @@ def _answers(site: Site) -> bool:
     try:
         connect(NAME).close()
     except psycopg.OperationalError as error:
+        if _NO_SPACE in str(error):  # it runs, and can serve nobody; its log may be cut off as well
+            raise DatabaseUnreachable(
+                f"the embedded PostgreSQL below '{site.base}' takes no connection: {error}. {_FULL}", host=str(site.run)
+            ) from error
         if f'database "{NAME}" does not exist' not in str(error):
             return False
         with connect("postgres") as connection:

@@ -91,13 +91,16 @@ class ForkPool:
         ours.close()
         for end in [*self._idle, *self._busy]:
             end.close()
+        try:
+            self._serve(theirs)
+        finally:
+            os._exit(0)  # whatever happens, it must not go on as a second driver
+
+    def _serve(self, end):
         runner = self._make()
         while True:
+            work = end.recv()
             try:
-                work = theirs.recv()
-            except EOFError:
-                os._exit(0)
-            try:
-                theirs.send(runner.run(work))
-            except BaseException as error:  # noqa: BLE001 - the driver raises it, as Ray's does
-                theirs.send(error)
+                end.send(runner.run(work))
+            except Exception as error:  # noqa: BLE001 - the driver raises it, as Ray's does
+                end.send(error)

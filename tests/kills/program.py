@@ -24,6 +24,7 @@ from sqlalchemy import create_engine
 
 from jobs.gamedata import compaction, extract, manifest, run
 from jobs.gamedata.commands import STEPS
+from shared.ledger import run as ledger
 from shared.report import Report, page
 from shared.step import Step, execute
 from shared.storage.file import FileStore
@@ -64,6 +65,7 @@ class Options:
         at: the moment at which its ``datetime.now`` stands still.
         shift_s: seconds that its clock is ahead.
         jump_s: seconds by which its clock is set on when ``jump_after`` TARs are read.
+        open_s: how long the ledger is waited for.
         server: folder whose embedded server's making is announced as well.
         full: part of the path of files on a full disk.
         room: bytes that this disk takes before.
@@ -82,6 +84,7 @@ class Options:
     shift_s: float = 0.0
     jump_s: float = 0.0
     jump_after: int = 0
+    open_s: float = 15.0
     server: str = ""
     full: str = ""
     room: int = 0
@@ -164,6 +167,7 @@ def _child(document: dict[str, Any]) -> None:
         watch_server(announce, _options.server)
     _clock = Clock(_options.shift_s, _options.at)
     _clock.install()
+    ledger.OPEN_S = _options.open_s  # type: ignore[misc]
     extract.compact = functools.partial(compaction.compact, many=_options.many)  # type: ignore[assignment]
     code = 70
     try:

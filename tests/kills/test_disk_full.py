@@ -1,0 +1,156 @@
+"""A disk that is full: what the command says, what it leaves, and the run after there is space again."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.database import embedded
+from tests.cli import Cli, sample_tar
+from tests.kills.place import Place
+from tests.postgres_server import Database, reachable_folder, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.kills.killer import Child, Programs
+
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("full", "room", "what"),
+    [
+        ("/out/", 0, r"cannot put file:///.*/out/a\.pt: No space left on device; free space there"),
+        ("/out/", 40_000, r"cannot put file:///.*/out/.*: No space left on device; free space there"),
+        ("/out/_stats/", 0, r"cannot put file:///.*/out/_stats/.*: No space left on device; free space there"),
+        ("/out/_stats/", 50_000, r"cannot put file:///.*/out/_stats/.*: No space left on device; free space there"),
+        ("/published/", 0, r"cannot put file:///.*/published/manifest\.parquet: No space left on device; free"),
+        ("/report/", 0, r"the report could not be written: cannot put file:///.*report\.json: No space left on device"),
+    ],
+    ids=["first .pt", "second .pt", "first part", "later part", "manifest", "report"],
+)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_full_disk(new_place: Callable[[], Place], full: str, room: int, what: str, workers: int):
+    whole = new_place()
+    whole.run()
+    expected = whole.outcome()
+    place = new_place()
+    child = place.start(free=True, full=full, room=room, workers=workers)
+    assert child.finish() == 75, child.said()
+    lines = [json.loads(line)["message"] for line in child.said().splitlines() if line.startswith("{")]
+    assert any(re.search(what, line) for line in lines), lines
+    assert "Traceback" not in child.said()
+    assert place.temporaries() == []
+    assert place.hashes().items() <= expected["pt"].items()
+    committed, decoded = place.committed(), place.decoded()
+    assert {row["error_code"] for row in place.manifest()} <= {None, "video_missing"}
+    place.run()
+    assert place.outcome() == expected
+    assert not committed & set(place.decoded() - decoded)
+    assert max(place.decoded().values()) <= 2
+
+
+class Disk:
+    """A file system of its own, of some megabytes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    @contextmanager
+    def mounted(cls, path: Path, megabytes: int) -> Iterator[Disk]:
+        path.mkdir()
+        options = f"size={megabytes}m,mode=0755"
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=False).returncode:
+            pytest.skip("not root, or a root that may not mount: no disk of its own can be had here")
+        try:
+            yield cls(path)
+        finally:
+            subprocess.run(["umount", "--lazy", path], check=True)
+
+    def grow(self, megabytes: int) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={megabytes}m", self.path], check=True)
+
+    def fill(self) -> None:
+        subprocess.run(["dd", "if=/dev/zero", f"of={self.path}/fill", "bs=64k"], check=False, capture_output=True)
+
+    def clear(self) -> None:
+        (self.path / "fill").unlink()
+
+
+def test_the_disk_of_the_ledgers_server_is_full(programs: Programs):
+    with reachable_folder() as folder, Disk.mounted(folder / "disk", 20) as disk:
+        Place.fill(folder / "tars")
+        state = disk.path / "state"
+        count = iter(range(9))
+
+        def extract(code: int) -> Child:
+            place = Place(folder / f"run-{next(count)}", folder / "tars", programs, Database("telecine", ""))
+            return place.start("extract", "--state-dir", str(state), free=True, open_s=2.0).expect(code)
+
+        # There is no room to make it.
+        said = extract(75).said()
+        assert "initdb" in said
+        assert "No space left on device" in said
+        assert "Free 100 MB there, name another --state-dir" in said
+        disk.grow(300)
+        extract(0)
+        # It cannot start again.
+        until(lambda: not list(state.glob("postgres/run/.s.*")))
+        disk.fill()
+        said = extract(75).said()
+        assert "No space left on device" in said
+        assert "Free 100 MB there, name another --state-dir" in said
+        assert "Remove the folder" not in said, "it holds the ledger"
+        disk.clear()
+        extract(0)
+        # It runs already, and its disk fills up: what there is to write fits into its files, or the ledger waits.
+        embedded.ensure(state)
+        disk.fill()
+        try:
+            extract(0)
+        finally:
+            disk.clear()
+            embedded.release(state)
+        extract(0)
+        database = Database("telecine", embedded.ensure(state))
+        runs = [status for (status,) in database.rows("SELECT status FROM pipeline.runs ORDER BY created_at")]
+        embedded.release(state)
+        assert runs == ["partial"] * 4
+        until(lambda: not list(state.glob("postgres/run/.s.*")))
+
+
+def test_a_log_file_on_a_full_disk_costs_one_line():
+    with Cli.fresh() as cli:
+        (cli.folder / "out").mkdir()
+        done = cli("gamedata", "verify", "--manifest-bucket", "./out", "--log-file", "/dev/full").expect(0)
+        assert [line["message"] for line in done.logs if "/dev/full" in line["message"]] == [
+            "the log file /dev/full takes no more (No space left on device); the lines go to standard error alone"
+        ]
+        assert "Traceback" not in done.err
+
+
+@pytest.mark.xdist_group("ray")
+def test_the_real_command_on_a_small_disk():
+    with Cli.fresh() as cli, Disk.mounted(cli.folder / "disk", 4) as disk:
+        (cli.folder / "tars").mkdir()
+        for number in range(12):
+            (cli.folder / f"tars/{number:02d}.tar").write_bytes(sample_tar("gameplay-60fps"))
+        flags = ("--source-bucket", "./tars", "--manifest-bucket", "./disk/out", "--workers", "2", "--batch-mb", "1")
+        done = cli("gamedata", "run", *flags).expect(75)
+        assert "No space left on device; free space there, or name a folder on another disk" in done.err
+        assert "Traceback" not in done.err
+        assert 0 < len(cli.etags("disk/out")) < 12
+        assert not list(disk.path.rglob(".telecine-put-*"))
+        disk.grow(100)
+        done = cli("gamedata", "run", *flags).expect(0)
+        assert len(cli.manifest()) == len(cli.etags("disk/out")) == 12
+        cli("gamedata", "verify", "--manifest-bucket", "./disk/out").expect(0)
