@@ -40,7 +40,7 @@ STATISTICS_SHAPE: Final = (90, 160)
 # RGB thumbnail (rows, columns, channels) kept per frame for likeness to menu references.
 SIGNATURE_SHAPE: Final = (9, 16, 3)
 # Part of the spec hash: a change in what frames or statistics mean makes old results count as not done.
-SPEC_VERSION: Final = 1
+SPEC_VERSION: Final = 2
 
 
 def stride_key(stride_s: float) -> str:
@@ -158,8 +158,9 @@ class FrameStatistics:
         border_bottom: float32.
         border_left: float32, the share of the width.
         border_right: float32.
-        static_share: float32, the share of textured picture blocks that stay as they are in the sampled frame before or
-            after (the larger of the two); NaN for a lone frame and for a frame without texture.
+        static_share: float32, the share of textured picture blocks that stand as they do in that one of the 16 sampled
+            frames before and the 16 after, a second away or more, that is most like it; NaN for a lone frame, for one
+            without texture, and for a dark one with an empty middle.
         corrupt: bool, the decoder concealed errors.
         signature: uint8, shape (D, 9, 16, 3): an RGB thumbnail.
     """

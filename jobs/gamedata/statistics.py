@@ -1,4 +1,4 @@
-"""Numbers about sampled frames, from small luma grids: black bands, brightness, what stays as it is.
+"""Numbers about sampled frames, from small luma grids: black bands and brightness; what stands still is in _stillness.
 
 Everything is integer arithmetic on a grid of :data:`~jobs.gamedata.model.STATISTICS_SHAPE`, written once for numpy and
 for torch: a GPU gives the same numbers to the last bit, so no flag depends on the device.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from jobs.gamedata._stillness import static_share
 from jobs.gamedata.model import SIGNATURE_SHAPE, STATISTICS_SHAPE, FrameStatistics
 
 if TYPE_CHECKING:
@@ -22,24 +23,7 @@ __all__ = ["measure", "signatures"]
 _BLACK: Final = 10
 _BRIGHT_CELLS: Final = 0.01
 
-# Blocks of 5 x 5 cells (18 x 32 of them): small enough that a line of text or a HUD element has blocks of its own.
-_BLOCK: Final = 5
-# What a block holds is its high-pass: each cell less the mean of its 3 x 3. Skies, vignettes and blurred backgrounds
-# have none, so they neither count as static in gameplay nor as moving behind a menu; brightness may fade.
-# A block counts when its mean |high-pass| reaches this much luma in either frame; keyframe noise gives 0.2 to 0.4.
-_TEXTURE: Final = 1.5
-# It is static when the high-pass changes by less than this share of itself. Unrelated textures change by about 1.4 of
-# it, the same one re-encoded by less than 0.2; relative: dim games and dimmed menus are judged like bright ones.
-_CHANGE: Final = 0.3
-# Frames closer than this are alike in gameplay too; the neighbour is looked for beyond it.
-_APART_S: Final = 1.0
-# Weaker blocks count as moving from this much change: dim gameplay between a bright HUD. A blurred picture that drifts
-# behind a menu gives up to 0.6.
-_MOVED: Final = 0.8
-# Fewer blocks than this (of 576, 3.5 %) say nothing: a HUD alone before a black scene has 4 to 10, three lines of text
-# 30.
-_MIN_BLOCKS: Final = 20
-# Frames a step: about 6 MB of int16 and int32 in flight.
+# Frames a step: a histogram of 4 MB is in flight.
 _CHUNK: Final = 32
 
 
@@ -68,13 +52,14 @@ def measure(
         raise ValueError(f"luma {luma.shape} and signature {signature.shape} do not belong together")
     xp, array = _backend(device, luma)
     brightness = {name: np.zeros(count, np.float32) for name in ("mean", "p01", "p50", "p99")}
-    bands = {name: np.zeros(count, np.float32) for name in ("top", "bottom", "left", "right")}
     for start in range(0, count, _CHUNK):
         part = slice(start, start + _CHUNK)
         for name, values in _brightness(xp, array[part]).items():
             brightness[name][part] = _numpy(values)
-        for name, values in _bands(xp, array[part]).items():
-            bands[name][part] = _numpy(values) / np.float32(STATISTICS_SHAPE[name in ("left", "right")])
+    rows = _bands(xp, array)
+    bands = {
+        name: _numpy(values) / np.float32(STATISTICS_SHAPE[name in ("left", "right")]) for name, values in rows.items()
+    }
     return FrameStatistics(
         time_s=time_s.astype(np.float64, copy=False),
         luma_mean=brightness["mean"] / np.float32(STATISTICS_SHAPE[0] * STATISTICS_SHAPE[1]),
@@ -85,7 +70,7 @@ def measure(
         border_bottom=bands["bottom"],
         border_left=bands["left"],
         border_right=bands["right"],
-        static_share=_static_share(xp, array, time_s),
+        static_share=static_share(xp, array, time_s, rows),
         corrupt=corrupt.astype(np.bool_, copy=False),
         signature=signature,
     )
@@ -140,73 +125,3 @@ def _bands(xp: Any, luma: Any) -> dict[str, Any]:
         found[near] = (xp.cumsum(ends_band, 1) == 0).sum(1)
         found[far] = (xp.cumsum(xp.flip(ends_band, (1,)), 1) == 0).sum(1)
     return found
-
-
-def _high_pass(xp: Any, luma: Any) -> Any:
-    """9 times (cell less the mean of its 3 x 3), int16; edges repeat their neighbours."""
-    cells = _cast(xp, luma, "int16")
-    rows = xp.concatenate((cells[:, :1], cells, cells[:, -1:]), 1)
-    rows = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
-    box = xp.concatenate((rows[:, :, :1], rows, rows[:, :, -1:]), 2)
-    return cells * 9 - (box[:, :, :-2] + box[:, :, 1:-1] + box[:, :, 2:])
-
-
-def _blocks(xp: Any, cells: Any) -> Any:
-    """Sum over blocks, shape (D, 18, 32), int32."""
-    rows, columns = STATISTICS_SHAPE[0] // _BLOCK, STATISTICS_SHAPE[1] // _BLOCK
-    return _cast(xp, cells, "int32").reshape(-1, rows, _BLOCK, columns, _BLOCK).sum(4).sum(2)
-
-
-def _inside(xp: Any, luma: Any) -> Any:
-    """Blocks that lie off the black bands, whose edges stand still whatever is shown between them; (D, 18, 32)."""
-    bands = _bands(xp, luma)
-    masks = []
-    for axis, near, far in ((1, "top", "bottom"), (2, "left", "right")):
-        size = luma.shape[axis]
-        position = xp.arange(0, size, _BLOCK)
-        if xp is not np:
-            position = position.to(luma.device)
-        # The high-pass of the first cell next to a band still sees it.
-        low = xp.where(bands[near] > 0, bands[near] + 1, 0)[:, None]
-        high = xp.where(bands[far] > 0, size - bands[far] - 1, size)[:, None]
-        masks.append((position[None] >= low) & (position[None] + _BLOCK <= high))
-    return masks[0][:, :, None] & masks[1][:, None, :]
-
-
-def _static_share(xp: Any, luma: Any, time_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    count = len(time_s)
-    # Each frame's next one that is far enough; pairs are shared by both directions where the spacing is regular.
-    after = np.searchsorted(time_s, time_s + _APART_S - 1e-6)
-    before = np.searchsorted(time_s, time_s - _APART_S + 1e-6) - 1
-    frames = np.arange(count)
-    pairs = np.unique(
-        np.concatenate(
-            [
-                np.stack([frames, after], 1)[after < count],
-                np.stack([before, frames], 1)[before >= 0],
-            ]
-        ),
-        axis=0,
-    )
-    shares = {(int(first), int(second)): np.nan for first, second in pairs}
-    unit = 9 * _BLOCK * _BLOCK
-    for start in range(0, len(pairs), _CHUNK):
-        first, second = pairs[start : start + _CHUNK, 0], pairs[start : start + _CHUNK, 1]
-        high_first, high_second = _high_pass(xp, luma[first]), _high_pass(xp, luma[second])
-        texture = xp.maximum(_blocks(xp, abs(high_first)), _blocks(xp, abs(high_second)))
-        change = _blocks(xp, abs(high_first - high_second))
-        inside = _inside(xp, luma[first]) & _inside(xp, luma[second])
-        textured = texture >= int(_TEXTURE * unit)
-        counts = inside & (textured | (change >= int(_MOVED * unit)))
-        static = inside & textured & (change * 100 <= texture * int(_CHANGE * 100))
-        total, still = _numpy(counts.sum(2).sum(1)), _numpy(static.sum(2).sum(1))
-        share = np.where(total >= _MIN_BLOCKS, still / np.maximum(total, 1), np.nan)
-        shares.update(zip(zip(first.tolist(), second.tolist(), strict=True), share.tolist(), strict=True))
-    result = np.full(count, np.nan, np.float32)
-    for index in range(count):
-        around = (
-            shares.get((index, int(after[index])), np.nan),
-            shares.get((int(before[index]), index), np.nan),
-        )
-        result[index] = np.fmax(*around)
-    return result

@@ -22,6 +22,7 @@ from tests.fakes import parts
 
 SETTINGS = ManifestSettings()
 SHORT = (3.0, 6.0, 9.0, 12.0)
+EVEN = (1.5, 4.5, 7.5, 10.5)  # of 12 s: each frame stands for 3 s
 
 
 def table(*rows):
@@ -39,23 +40,43 @@ def one(row, **settings):
     return judge(row, settings=ManifestSettings(**settings))[0]
 
 
-def test_a_session_is_dark_when_more_than_half_of_its_frames_are():
-    at = one(parts.part_row("a.tar", times=SHORT, luma_mean=[14.9, 14.9, 15.0, 200.0]))
+def test_a_session_is_dark_when_more_than_half_of_its_time_is():
+    at = one(parts.part_row("a.tar", times=EVEN, duration_s=12.0, luma_mean=[14.9, 14.9, 15.0, 200.0]))
     assert at["dark_frame_share"] == 0.5
     assert at["is_video_mostly_dark"] is False
-    above = one(parts.part_row("a.tar", times=SHORT, luma_mean=[14.9, 14.9, 3.0, 200.0]))
+    above = one(parts.part_row("a.tar", times=EVEN, duration_s=12.0, luma_mean=[14.9, 14.9, 3.0, 200.0]))
     assert above["is_video_mostly_dark"] is True
     assert above["dark_luma_threshold"] == 15.0
 
 
 def test_the_darkness_of_few_bright_frames_is_no_mean():
     # The original took the mean over all pixels: one white frame made a black session bright.
-    row = parts.part_row("a.tar", times=SHORT, luma_mean=[2.0, 2.0, 2.0, 255.0])
+    row = parts.part_row("a.tar", times=EVEN, duration_s=12.0, luma_mean=[2.0, 2.0, 2.0, 255.0])
     assert one(row)["is_video_mostly_dark"] is True
 
 
+def test_a_black_beginning_does_not_speak_for_the_session():
+    # 15 of 29 frames lie in the first 45 s of 600.
+    found = one(parts.dark(share=15 / len(parts.TIMES)))
+    assert found["dark_frame_share"] == pytest.approx(0.0875)
+    assert found["is_video_mostly_dark"] is False
+
+
+@pytest.mark.parametrize(
+    ("times", "static_share", "median", "expected"),
+    [
+        (EVEN, math.nan, 8.0, True), (EVEN, math.nan, 15.0, False), (EVEN, 0.1, 8.0, False), (EVEN, 0.9, 8.0, False),
+        ((3.0,), math.nan, 8.0, False),
+    ],
+    ids=["nothing in the middle", "a lit half", "ships before stars", "a menu on black", "a lone frame"],
+)  # fmt: skip
+def test_a_bright_hud_does_not_light_a_game_that_cannot_be_seen(times, static_share, median, expected):
+    row = parts.part_row("a.tar", times=times, luma_mean=40.0, luma_p50=median, static_share=static_share)
+    assert one(row)["is_video_mostly_dark"] is expected
+
+
 def test_darkness_thresholds_are_settings_and_columns():
-    row = parts.part_row("a.tar", times=SHORT, luma_mean=[30.0, 30.0, 90.0, 90.0])
+    row = parts.part_row("a.tar", times=EVEN, duration_s=12.0, luma_mean=[30.0, 30.0, 90.0, 90.0])
     found = one(row, dark_luma=40.0, dark_share=0.4)
     assert found["is_video_mostly_dark"] is True
     assert (found["dark_luma_threshold"], found["dark_share_threshold"]) == (40.0, 0.4)
@@ -124,9 +145,36 @@ def test_one_lit_frame_among_black_ones_does_not_prove_bars():
     assert found["is_dpi_scale_issue"] is False
 
 
-def test_one_frame_with_light_in_the_bar_vetoes():
-    row = parts.bars()
-    row["frame_border_top"][7] = 0.0
+@pytest.mark.parametrize(
+    ("sides", "lit", "frames", "expected"),
+    [
+        ("top bottom", "top bottom", 1, False), ("left right", "left right", 1, False),
+        ("top bottom", "bottom", 12, True), ("top bottom", "bottom", 16, False), ("left right", "right", 12, False),
+        ("left right", "right", 2, True),
+    ],
+    ids=["both", "both", "subtitles", "a HUD", "the dark around a lamp", "a notification"],
+)  # fmt: skip
+def test_light_in_the_bars(sides, lit, frames, expected):
+    row = parts.bars(sides=sides)
+    for side in lit.split():
+        row[f"frame_border_{side}"][7 : 7 + frames] = [0.02] * frames
+    assert one(row)["is_dpi_scale_issue"] is expected
+
+
+def test_black_around_something_lit_that_flickers_by_two_cells_is_no_bar():
+    ends = (np.random.default_rng(3).integers(36, 40, (2, len(parts.TIMES))) / 160).tolist()
+    row = parts.part_row("lamp.tar", luma_mean=30.0, border_left=ends[0], border_right=ends[1])
+    assert one(row)["is_dpi_scale_issue"] is False
+
+
+def test_dim_scenes_between_bars_are_no_proof_and_no_veto():
+    dim = np.arange(len(parts.TIMES)) < 15
+    row = parts.bars(luma_mean=np.where(dim, 5.0, 60.0), border_top=np.where(dim, 0.3, 0.12))
+    assert one(row)["is_dpi_scale_issue"] is True
+
+
+def test_a_line_of_text_in_the_dark_has_no_bars():
+    row = parts.part_row("text.tar", luma_mean=3.0, border_top=0.94, border_left=0.32, border_right=0.33)
     assert one(row)["is_dpi_scale_issue"] is False
 
 
@@ -207,6 +255,12 @@ def test_without_inputs_their_columns_are_null():
 def test_a_black_session_is_empty():
     assert one(parts.dark())["empty_reason"] == "black"
     assert one(parts.dark(share=0.9))["is_session_empty"] is False
+
+
+@pytest.mark.parametrize(("darkest", "lightest", "expected"), [(3.0, 6.0, True), (0.0, 3.0, True), (1.0, 9.0, False)])
+def test_a_game_in_pitch_darkness_is_not_black(darkest, lightest, expected):
+    row = parts.dark(luma_mean=4.0, luma_p01=darkest, luma_p99=lightest)
+    assert one(row)["is_session_empty"] is expected
 
 
 @pytest.mark.parametrize(

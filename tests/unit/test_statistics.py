@@ -83,8 +83,20 @@ def test_the_same_picture_is_static_and_another_is_not():
     assert statistics(noise(1), noise(2)).static_share.max() < 0.02
 
 
-def test_the_better_neighbour_counts():
+def test_the_frame_that_is_most_alike_counts():
     assert statistics(noise(1), noise(2), noise(2)).static_share.round(1).tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("between", "expected"), [(0, 1), (5, 1), (15, 1), (16, 0)])
+def test_a_page_that_comes_back_is_static_within_sixteen_frames(between, expected):
+    found = statistics(noise(1), *(noise(10 + seed) for seed in range(between)), noise(1))
+    assert [round(float(share)) for share in found.static_share[[0, -1]]] == [expected] * 2
+
+
+@pytest.mark.parametrize("count", [31, 40, 70])
+def test_frames_are_compared_over_the_ends_of_steps(count):
+    found = statistics(*(noise(seed // 2) for seed in range(2 * (count // 2))))
+    assert found.static_share.min() == 1
 
 
 def test_a_lone_frame_and_frames_without_texture_say_nothing():
@@ -106,6 +118,17 @@ def test_a_menu_stays_static_while_it_fades_or_is_encoded_again():
     assert statistics(menu, menu - 12, coded).static_share.min() > 0.9
 
 
+def test_grain_does_not_move_a_menu():
+    menu = with_text(np.full(STATISTICS_SHAPE, 90, np.uint8), 200)
+    grains = np.random.default_rng(0).normal(0, 1.2, (3, *STATISTICS_SHAPE))
+    assert statistics(*(np.clip(menu + grain, 0, 255).astype(np.uint8) for grain in grains)).static_share.min() > 0.9
+
+
+def test_grain_that_is_taken_off_leaves_gameplay_moving():
+    shares = statistics(*(noise(seed, 60, 160, cell=1) for seed in range(4))).static_share
+    assert shares.max() < 0.1
+
+
 @pytest.mark.parametrize("high", [24, 120, 255])
 def test_gameplay_under_a_hud_is_not_static_however_dim(high):
     def frame(seed):
@@ -116,6 +139,21 @@ def test_gameplay_under_a_hud_is_not_static_however_dim(high):
 
     found = statistics(*(frame(seed) for seed in range(5)))
     assert found.static_share.max() < 0.2
+
+
+def around(frame, lit):
+    """A bright panel at the bottom and one at a side."""
+    frame = frame.copy()
+    frame[68:] = noise(5, 90, 255)[68:]
+    frame[:, 135:] = noise(6, 90, 255)[:, 135:]
+    return with_text(frame, lit) if lit else frame
+
+
+@pytest.mark.parametrize(("back", "lit", "known"), [(8, 0, False), (8, 220, True), (60, 0, True)])
+def test_a_hud_around_the_dark_says_nothing_and_a_menu_on_black_does(back, lit, known):
+    frame = around(np.full(STATISTICS_SHAPE, back, np.uint8), lit)
+    found = statistics(frame, frame).static_share
+    assert found.tolist() == [1, 1] if known else np.isnan(found).all()
 
 
 def test_a_hud_before_a_black_scene_says_nothing():

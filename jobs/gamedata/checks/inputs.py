@@ -17,6 +17,9 @@ __all__ = ["input_device_class", "is_session_empty"]
 # A device counts as played with from this share of all device events on: a mouse that was nudged beside a gamepad
 # session, or a pad that drifts on the desk, stays below. A share, because counts grow with the session.
 MIN_DEVICE_SHARE: Final = 0.05
+# Black is plain: grain and coding spread its luma by up to 3 (99th less 1st percentile). A game in pitch darkness, as
+# black on the whole, spreads by more.
+PLAIN: Final = 4.0
 
 
 @statistics_check(
@@ -45,20 +48,21 @@ def input_device_class(table: pl.DataFrame, settings: ManifestSettings) -> pl.Se
     bool,
     also={"empty_reason": str},
     vectorised=True,
-    reads=("frame_luma_p99", "input_keyboard", "input_mouse", "input_gamepad", "input_events"),
+    reads=("frame_luma_p01", "frame_luma_p99", "input_keyboard", "input_mouse", "input_gamepad", "input_events"),
 )
 def is_session_empty(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
     """Say whether there is nothing to learn from, and why.
 
-    ``no_frames``: no frame could be sampled; ``black``: all of them are black as a whole; ``no_inputs``: inputs.csv is
-    there and has no device event.
+    ``no_frames``: no frame could be sampled; ``black``: all of them are black as a whole, and plain; ``no_inputs``:
+    inputs.csv is there and has no device event.
     """
     lightest = pl.col("frame_luma_p99").list.max()
+    spread = (pl.col("frame_luma_p99") - pl.col("frame_luma_p01")).list.max()
     events = pl.col("input_keyboard") + pl.col("input_mouse") + pl.col("input_gamepad")
     reason = table.select(
         pl.when(lightest.is_null())
         .then(pl.lit("no_frames"))
-        .when(lightest < BLACK_P99)
+        .when((lightest < BLACK_P99) & (spread < PLAIN))
         .then(pl.lit("black"))
         .when(pl.col("input_events").is_not_null() & (events == 0))
         .then(pl.lit("no_inputs"))

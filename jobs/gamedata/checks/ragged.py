@@ -57,13 +57,16 @@ class Frames:
         sums = np.bincount(self.row, weights=weights, minlength=len(self.count))
         return sums.astype(np.float64, copy=False)
 
-    def lowest(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return each session's smallest value, infinite where it has no frame: shape (F,) -> (S,)."""
-        found = np.full(len(self.count), np.inf)
-        filled = self.count > 0
-        if filled.any():
-            starts = (np.cumsum(self.count) - self.count)[filled]
-            found[filled] = np.minimum.reduceat(values, starts)
+    def median(self, values: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Return the lower median of each session's values that a mask picks, 0 without any: shape (F,) -> (S,)."""
+        places = np.flatnonzero(mask)
+        rows = self.row[places]
+        ordered = places[np.lexsort((values[places], rows))]
+        picked = np.bincount(rows, minlength=len(self.count))
+        found = np.zeros(len(self.count))
+        some = picked > 0
+        starts = np.cumsum(picked) - picked
+        found[some] = values[ordered[starts[some] + (picked[some] - 1) // 2]]
         return found
 
     def seconds(self) -> npt.NDArray[np.float64]:

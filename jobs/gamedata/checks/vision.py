@@ -11,6 +11,8 @@ from jobs.gamedata.checks.ragged import Frames, nullable
 from jobs.gamedata.checks.registry import statistics_check
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from jobs.gamedata.settings import ManifestSettings
 
 __all__ = ["is_dpi_scale_issue", "is_video_mostly_dark"]
@@ -23,12 +25,19 @@ MIN_BAR: Final = 0.02
 BLACK_P99: Final = 10.0
 # The mean luma between the bars from which on a frame is lit: the darkness threshold that the original used.
 LIT_LUMA: Final = 15.0
-# One lit frame may be a splash screen with a logo in the middle.
+# What is lit in less than a tenth of the picture is a text or a logo.
+MIN_MIDDLE: Final = 0.1
+# One lit frame may be a splash screen; of few among many dim ones, the bars may be the dark around a lamp.
 MIN_LIT_FRAMES: Final = 3
-# Bars stand still: in half of the lit frames at least they end where the thinnest does, give or take a cell of the
-# grid. The black surroundings of something lit in the dark wander by several cells.
-STEADY: Final = {"top": 1.1 / 90, "bottom": 1.1 / 90, "left": 1.1 / 160, "right": 1.1 / 160}
+MIN_LIT_SHARE: Final = 0.25
+# Bars end at one cell of the grid, on both sides, in half of the lit frames at least (the rest may be dim at the edge,
+# or have the edge between two cells), and nearer to the side in a tenth at most. The black around something lit in the
+# dark wanders by several cells.
 STEADY_SHARE: Final = 0.5
+LOOSE_SHARE: Final = 0.1
+# Of the height or width: less than a cell of 160, more than two of 90.
+EXACT: Final = 1e-3
+NEAR: Final = {"top": 1.1 / 90, "bottom": 1.1 / 90, "left": 1.1 / 160, "right": 1.1 / 160}
 
 
 @statistics_check(
@@ -36,13 +45,23 @@ STEADY_SHARE: Final = 0.5
     bool,
     also={"dark_frame_share": float, "dark_luma_threshold": float, "dark_share_threshold": float},
     vectorised=True,
-    reads=("frame_time_s", "frame_luma_mean"),
+    reads=("frame_time_s", "duration_s", "frame_luma_mean", "frame_luma_p50", "frame_static_share"),
 )
 def is_video_mostly_dark(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:
-    """Say whether more than half of the distinct sampled frames have a mean luma below 15 of 255; no frames: NULL."""
+    """Say whether the picture is dark for more than half of the time; no frames: NULL.
+
+    A frame is dark when its mean luma is below 15 of 255; also when half of it is that dark and nothing in its middle
+    says whether it stands still: a bright HUD around a game that cannot be seen. Frames count by the time that they
+    stand for: 15 of the 29 lie within the first 45 s, which may be a black beginning.
+    """
     frames = Frames.of(table)
     known = frames.count > 0
-    share = frames.total(frames.values("frame_luma_mean") < settings.dark_luma) / np.maximum(frames.count, 1)
+    seconds = frames.seconds()
+    dark = frames.values("frame_luma_mean") < settings.dark_luma
+    hollow = np.isnan(frames.values("frame_static_share")) & (frames.count > 1)[frames.row]
+    dark |= hollow & (frames.values("frame_luma_p50") < settings.dark_luma)
+    total = frames.total(seconds)
+    share = np.clip(frames.total(seconds * dark) / np.where(total > 0, total, 1.0), 0.0, 1.0)
     return {
         "is_video_mostly_dark": nullable(share > settings.dark_share, known),
         "dark_frame_share": nullable(share, known),
@@ -62,30 +81,53 @@ def is_video_mostly_dark(table: pl.DataFrame, settings: ManifestSettings) -> dic
     ),
 )
 def is_dpi_scale_issue(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
-    """Say whether two facing sides are black in all frames while the middle is not; no frames: NULL.
+    """Say whether two facing sides are black while the middle is not; no frames: NULL.
 
     A frame that is black as a whole (a loading screen, the moment before the game is hooked) neither vetoes nor proves:
-    it is left out. Any other frame with light where the bar would be vetoes. Proof are three lit frames (all, where
-    there are fewer), more of them than of dim ones, and bars that end where they ended before: night scenes with black
-    edges are none.
+    it is left out. Of the others, those that are lit prove: three of them (all, where there are fewer) and a quarter,
+    with bars that end where they ended before: night scenes with black edges are none. One frame with light in both
+    bars vetoes; light in the upper or the lower one alone is a subtitle, and its frame proves nothing.
     """
     frames = Frames.of(table)
     known = frames.count > 0
-    bars = {side: frames.values(f"frame_border_{side}") for side in ("top", "bottom", "left", "right")}
+    bands = {side: np.nan_to_num(frames.values(f"frame_border_{side}")) for side in NEAR}
     shown = frames.values("frame_luma_p99") >= BLACK_P99
-    middle = np.maximum(1 - bars["top"] - bars["bottom"], 0.0) * np.maximum(1 - bars["left"] - bars["right"], 0.0)
+    middle = np.maximum(1 - bands["top"] - bands["bottom"], 0.0) * np.maximum(1 - bands["left"] - bands["right"], 0.0)
     # Bars are black, so that all light comes from the middle.
-    lit = shown & (frames.values("frame_luma_mean") >= LIT_LUMA * middle) & (middle > 0)
-    count_lit, count_shown = frames.total(lit), frames.total(shown)
-    width, barred = {}, {}
-    for side, band in bars.items():
-        width[side] = frames.lowest(np.where(shown, np.nan_to_num(band), np.inf))
-        steady = frames.total(lit & (band <= width[side][frames.row] + STEADY[side]))
-        barred[side] = (width[side] >= MIN_BAR) & (steady >= count_lit * STEADY_SHARE)
-    vertical, horizontal = barred["top"] & barred["bottom"], barred["left"] & barred["right"]
-    proven = (count_lit >= np.minimum(MIN_LIT_FRAMES, frames.count)) & (count_lit * 2 > count_shown)
-    issue = proven & (vertical | horizontal)
-    height = np.where(issue & vertical, width["top"] + width["bottom"], 0.0)
-    breadth = np.where(issue & horizontal, width["left"] + width["right"], 0.0)
-    covered = 1 - (1 - height) * (1 - breadth)
-    return {"is_dpi_scale_issue": nullable(issue, known), "black_bar_share": nullable(covered, known)}
+    lit = shown & (frames.values("frame_luma_mean") >= LIT_LUMA * middle) & (middle >= MIN_MIDDLE)
+    upright = _bars(frames, bands, shown, lit, sides=("top", "bottom"))
+    across = _bars(frames, bands, shown, lit, sides=("left", "right"))
+    covered = 1 - (1 - upright) * (1 - across)
+    return {"is_dpi_scale_issue": nullable(covered > 0, known), "black_bar_share": nullable(covered, known)}
+
+
+def _bars(
+    frames: Frames,
+    bands: dict[str, npt.NDArray[np.float64]],
+    shown: npt.NDArray[np.bool_],
+    lit: npt.NDArray[np.bool_],
+    *,
+    sides: tuple[str, str],
+) -> npt.NDArray[np.float64]:
+    """Return the share of the height (width) that bars on two facing sides take; 0 where there are none: shape (S,)."""
+    near, far = sides
+    count = frames.total(lit)
+    least = np.maximum(np.minimum(MIN_LIT_FRAMES, frames.count), frames.total(shown) * MIN_LIT_SHARE)
+    wide = lit & (bands[near] >= MIN_BAR) & (bands[far] >= MIN_BAR)
+    # Medians of the few sessions that have bars in question: of all, they would take a second for 200,000.
+    barred = (count >= least) & (frames.total(wide) >= count * STEADY_SHARE)
+    width = {side: frames.median(bands[side], lit & barred[frames.row]) for side in sides}
+    off = {side: bands[side] - width[side][frames.row] for side in sides}
+    less = {side: off[side] < -NEAR[side] for side in sides}
+    close = {side: abs(off[side]) <= NEAR[side] for side in sides}
+    both = less[near] & less[far]
+    proof = lit
+    if near == "top":
+        proof = lit & ~(close[near] & less[far]) & ~(less[near] & close[far])
+    exact = proof & (abs(off[near]) <= EXACT) & (abs(off[far]) <= EXACT)
+    count = frames.total(proof)
+    barred &= (width[near] >= MIN_BAR) & (width[far] >= MIN_BAR) & (count > 0)
+    barred &= frames.total(exact) >= count * STEADY_SHARE
+    barred &= frames.total(proof & (less[near] | less[far])) <= count * LOOSE_SHARE
+    barred &= frames.total(shown & both) == 0
+    return np.where(barred, width[near] + width[far], 0.0)
