@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.errors import EXIT_DATA, EXIT_OK
+from jobs.gamedata._history import TWICE
+from shared.errors import EXIT_DATA, EXIT_OK, EXIT_TRANSIENT
 from shared.ledger.failure import Failure
 from shared.report import Histogram, Report, Section, Table
 
@@ -37,16 +38,20 @@ def failure_of(result: ItemResult) -> Failure:
     )
 
 
-def exit_code(failed: int, total: int, max_failed: int | None) -> int:
-    """Decide between 0 and 65 (DESIGN §5).
+def exit_code(failed: int, total: int, max_failed: int | None, *, passing: int = 0) -> int:
+    """Decide between 0, 65 and 75 (DESIGN §5).
 
     Args:
         failed: items without a result, those of earlier runs included.
         total: items that were asked for.
         max_failed: more than so many are an error; None: only when every item failed.
+        passing: how many of the failed ones the next run tries again; without them it may be an error no more.
     """
-    too_many = failed > max_failed if max_failed is not None else 0 < total <= failed
-    return EXIT_DATA if too_many else EXIT_OK
+
+    def too_many(count: int) -> bool:
+        return count > max_failed if max_failed is not None else 0 < total <= count
+
+    return EXIT_DATA if too_many(failed - passing) else EXIT_TRANSIENT if too_many(failed) else EXIT_OK
 
 
 @dataclass(slots=True)
@@ -81,7 +86,9 @@ class Tally:
         good = [result for result in self.items if result.code is None]
         failures = [failure_of(result) for result in self.items if result.code is not None]
         without = [*failures, *plan.failed_before]
-        code = exit_code(len(without), len(good) + len(without) + plan.done, max_failed)
+        # What crashed twice is quarantined.
+        passing = sum(each.retryable and (each.attempt == 1 or each.code not in TWICE) for each in failures)
+        code = exit_code(len(without), len(good) + len(without) + plan.done, max_failed, passing=passing)
         bound, reason = self._bound()
         more = {
             "failed_before": len(plan.failed_before),

@@ -73,7 +73,8 @@ class History:
             return "todo", attempt, {}
         if any(self._holds(row) for row in same):
             return "done", attempt, {}
-        if failures and _final(failures):
+        # One that is listed is there again.
+        if failures and _final(failures) and not (item.etag and failures[-1]["error_code"] == "tar_missing"):
             return "failed_before", attempt, failures[-1]
         return "todo", attempt, {}
 
