@@ -48,13 +48,13 @@ class _Bucket(FileStore):
 
     def __init__(self, root: str, count: int) -> None:
         super().__init__(root)
-        self._count = count
+        names = sorted(map(_name, range(count)))
+        self._pts = [ObjectInfo(f"{name}.pt", _PT_SIZE, f"{name}{name}", _WHEN) for name in names]
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         yield from super().list(prefix)
         if not prefix:
-            for name in sorted(map(_name, range(self._count))):
-                yield ObjectInfo(f"{name}.pt", _PT_SIZE, f"{name}{name}", _WHEN)
+            yield from self._pts
 
 
 def manifest_over_parts(sizes: tuple[int, ...]) -> None:
