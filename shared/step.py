@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from shared import _guard, logs
@@ -144,7 +145,7 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
     logs.configure(settings.log_level, settings.log_file)
     _guard.note_logs()
     run = _guard.load(step.run)
-    started = datetime.now(UTC)
+    begun = datetime.now(UTC), time.monotonic()
     stage_run: Any = None
     report: Report | None = None
     try:
@@ -152,13 +153,13 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
             stack.enter_context(logs.bind(run=stage_run.run_id, step=f"{step.pipeline} {step.name}", process=True))
             report = cast("Report", run(settings, stage_run))
             stage_run.progress.finish()
-            _complete(report, step, settings, stage_run.run_id, started)
+            _complete(report, step, settings, stage_run.run_id, begun)
             stage_run.finish(report)
     except BaseException as error:
         if stage_run is not None:
             stage_run.progress.finish()
         run_id = stage_run.run_id if stage_run is not None else settings.run_id or "none"
-        _write_failed(error, report, step=step, settings=settings, run_id=run_id, started=started)
+        _write_failed(error, report, step=step, settings=settings, run_id=run_id, begun=begun)
         raise
     code = graver(report.exit_code, stage_run.exit_code)
     places: dict[str, str] = {}
@@ -193,14 +194,16 @@ def _stage(step: Step, settings: StepSettings) -> Iterator[Any]:
         yield stage_run
 
 
-def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, started: datetime) -> None:
+def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, begun: tuple[datetime, float]) -> None:
     """Fill in what the step left out."""
+    started, began = begun
     report.pipeline = report.pipeline or step.pipeline
     report.step = report.step or step.name
     report.run_id = report.run_id or run_id
     report.started_at = report.started_at or started
-    report.finished_at = report.finished_at or datetime.now(UTC)
-    report.seconds = report.seconds or (report.finished_at - report.started_at).total_seconds()
+    # By the clock that nobody sets: the time of day may be earlier by now.
+    report.seconds = report.seconds or time.monotonic() - began
+    report.finished_at = report.finished_at or report.started_at + timedelta(seconds=report.seconds)
     report.parameters = report.parameters or settings.parameters()
 
 
@@ -218,7 +221,13 @@ def _write(report: Report, settings: StepSettings) -> dict[str, str]:
 
 
 def _write_failed(
-    error: BaseException, report: Report | None, *, step: Step, settings: StepSettings, run_id: str, started: datetime
+    error: BaseException,
+    report: Report | None,
+    *,
+    step: Step,
+    settings: StepSettings,
+    run_id: str,
+    begun: tuple[datetime, float],
 ) -> None:
     """Write the report of a step that raised; what goes wrong here must not hide the error itself."""
     from shared.ledger.failure import Failure
@@ -230,7 +239,7 @@ def _write_failed(
     report.exit_code = _guard.exit_code_of(error)
     if not isinstance(error, Stopped | KeyboardInterrupt):
         report.failures = [Failure.of(f"{step.pipeline} {step.name}", error), *report.failures]
-    _complete(report, step, settings, run_id, started)
+    _complete(report, step, settings, run_id, begun)
     try:
         places = _write(report, settings)
     except Exception as second:  # noqa: BLE001 - the error that ended the step is the one to show

@@ -192,4 +192,5 @@ def _runs(
 
 
 def _seconds(took: Any) -> float:
-    return 0.0 if took is None else float(took.total_seconds())
+    # The server's clock may have been set back since.
+    return 0.0 if took is None else max(0.0, float(took.total_seconds()))

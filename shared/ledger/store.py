@@ -58,11 +58,13 @@ _OPEN_STAGE: Final = text("""
 # A process that was suspended (a closed laptop) may find itself marked as interrupted: it is not.
 _BEAT: Final = text("""
     WITH stage AS (
-        UPDATE pipeline.run_stages SET heartbeat_at = clock_timestamp(), status = 'running', finished_at = NULL
+        UPDATE pipeline.run_stages SET heartbeat_at = clock_timestamp(), status = 'running', finished_at = NULL,
+            error_message = CASE WHEN status = 'interrupted' THEN NULL ELSE error_message END
         WHERE run_id = :run_id AND stage = :stage AND attempt = :attempt AND status IN ('running', 'interrupted')
         RETURNING 1
     ), run AS (
-        UPDATE pipeline.runs SET heartbeat_at = clock_timestamp(), status = 'running', finished_at = NULL
+        UPDATE pipeline.runs SET heartbeat_at = clock_timestamp(), status = 'running', finished_at = NULL,
+            error_message = CASE WHEN status = 'interrupted' THEN NULL ELSE error_message END
         WHERE run_id = :run_id AND status IN ('running', 'interrupted')
             AND (CAST(:stage AS text) IS NULL OR EXISTS (SELECT FROM stage))
         RETURNING 1
@@ -115,6 +117,7 @@ _SWEEP_RUNS: Final = text("""
         FOR UPDATE SKIP LOCKED))
     RETURNING run_id
 """)
+# What is written last holds, whatever its time says: clocks of nodes differ, and are set back.
 # Arrays instead of rows: one statement for a thousand errors, with ten parameters.
 _ERRORS: Final = text("""
     INSERT INTO pipeline.item_errors (run_id, stage, item, code, retryable, attempt, input_hash, message, details, at)
@@ -125,7 +128,6 @@ _ERRORS: Final = text("""
         AS t (item, code, retryable, attempt, input_hash, message, details, at)
     ON CONFLICT (run_id, stage, item, code) DO UPDATE SET retryable = excluded.retryable, attempt = excluded.attempt,
         input_hash = excluded.input_hash, message = excluded.message, details = excluded.details, at = excluded.at
-    WHERE excluded.at >= item_errors.at
 """)
 
 

@@ -85,6 +85,9 @@ def _typed(error: OSError, root: str, key: str, action: str, *, writing: bool) -
     why = f"{error.strerror or error}{where}"
     if error.errno in _ABSENT and not os.path.isdir(root):
         return missing_root(root)
+    if error.errno == errno.ENOENT and writing and TEMPORARY in str(error.filename):
+        message = f"cannot {action} {uri}: its temporary file was deleted while it was written; try again"
+        return StoreUnavailable(message, uri=uri, action=action)
     if error.errno in _ABSENT and not writing:
         return ObjectMissing(f"no file {uri}", uri=uri)
     if error.errno in _ABSENT:

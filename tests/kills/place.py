@@ -136,6 +136,21 @@ class Place:
         """Files that a killed put left behind."""
         return sorted(self.folder.rglob(".telecine-put-*"))
 
+    def skew(self, seconds: float) -> None:
+        """Set the clock of the ledger's server; it stays so for connections that are open as well.
+
+        ``clock_timestamp`` is found in a schema that comes before PostgreSQL's own.
+        """
+        self.database.rows(
+            "CREATE SCHEMA IF NOT EXISTS skew; CREATE TABLE IF NOT EXISTS skew.clock (seconds float8);"
+            "DELETE FROM skew.clock;"
+            "CREATE OR REPLACE FUNCTION skew.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS"
+            " 'SELECT pg_catalog.clock_timestamp() + make_interval(secs => (SELECT seconds FROM skew.clock))'"
+        )
+        self.database.rows("INSERT INTO skew.clock VALUES (%s)", seconds)
+        name = self.database.name
+        self.database.rows(f"ALTER DATABASE {name} SET search_path = skew, pg_catalog, public")
+
     def age(self) -> None:
         """Let two days pass for them."""
         for path in self.temporaries():
