@@ -9,7 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
-__all__ = ["FRAME_COLUMNS", "INPUT_COLUMNS", "PART_SCHEMA", "PART_VERSION"]
+__all__ = ["ADDED_COLUMNS", "FRAME_COLUMNS", "INPUT_COLUMNS", "PART_SCHEMA", "PART_VERSION"]
 
 # Written into each part's metadata; readers refuse a part of a later version by name.
 PART_VERSION: Final = 1
@@ -25,7 +25,11 @@ INPUT_COLUMNS: Final = (
     pa.field("input_integer_timestamps", pa.bool_()),
     pa.field("input_unordered", pa.int64()),
     pa.field("input_invalid", pa.int64()),
+    pa.field("input_desk_s", pa.int64()),
+    pa.field("input_gamepad_s", pa.int64()),
 )
+# Came into this version of the schema later: parts that lack them are read as if they were null.
+ADDED_COLUMNS: Final = frozenset({"input_desk_s", "input_gamepad_s"})
 
 # Null together: the outcome is an error. Meanings and units: jobs.gamedata.model.FrameStatistics.
 FRAME_COLUMNS: Final = (

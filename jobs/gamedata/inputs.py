@@ -1,4 +1,4 @@
-"""inputs.csv in one pass: how many events of which device, and whether their times can be used.
+"""inputs.csv in one pass: how many events of which device, for how long, and whether their times can be used.
 
 Lines are ``timestamp,event_type,event_args``: unix seconds, a word, a JSON array that is quoted where it has commas.
 Neither of the first two ever holds a comma or a quote, so a line is cut at its first two commas: a stray quote costs
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,6 +19,8 @@ from jobs.gamedata.model import InputStatistics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy.typing as npt
+
 __all__ = ["MAX_INPUTS", "read_inputs"]
 
 # Ten minutes of mouse movement are 2.8 MB, so this is two hours of it; the worst of that size takes 8 s.
@@ -28,6 +29,12 @@ MAX_INPUTS: Final = 32 * 1024 * 1024
 _CHUNK: Final = 1024 * 1024
 _MAX_KINDS: Final = 4096
 _COMMAS: Final = 2
+# A stick nearer to its centre than this is not held: Windows' XInput has 0.24 and 0.27. A worn one trembles within it.
+_DEAD_ZONE: Final = 0.25
+# A row counts as out of order when it is so much older than one before it. Threads that write side by side displace
+# rows by milliseconds; a clock that is set back leaves this behind at once.
+_BEHIND_S: Final = 0.1
+_OTHER, _KEYBOARD, _MOUSE, _GAMEPAD, _STICK = range(5)
 _HEADER: Final = (b"timestamp", b"event_type")
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -52,9 +59,9 @@ def read_inputs(content: bytes) -> InputStatistics:
             f"inputs.csv begins with {header[:60]!r}; valid is the header 'timestamp,event_type,event_args'",
         )
     times = array("d")
-    kinds: Counter[bytes] = Counter()
+    devices = bytearray()
+    kinds: dict[bytes, int] = {}
     invalid = 0
-    devices: Counter[str] = Counter()
     for line in lines:
         if line.count(b",") < _COMMAS:  # an exception costs five times as much, and a hostile file is full of these
             invalid += bool(line and line.strip())
@@ -69,23 +76,35 @@ def read_inputs(content: bytes) -> InputStatistics:
         if not math.isfinite(time) or not kind or not _is_array(arguments):
             invalid += 1
             continue
+        device = kinds.get(kind)
+        if device is None:
+            if len(kinds) >= _MAX_KINDS:
+                kinds.clear()
+            device = kinds[kind] = _device(_plain(kind).upper())
+        if device == _STICK:
+            device = _GAMEPAD if _is_held(arguments) else _OTHER
         times.append(time)
-        kinds[kind] += 1
-        if len(kinds) > _MAX_KINDS:
-            devices += _by_device(kinds)
-            kinds.clear()
-    devices += _by_device(kinds)
-    stamps = np.frombuffer(times, np.float64)
+        devices.append(device)
+    return _statistics(np.frombuffer(times, np.float64), np.frombuffer(devices, np.uint8), invalid)
+
+
+def _statistics(stamps: npt.NDArray[np.float64], devices: npt.NDArray[np.uint8], invalid: int) -> InputStatistics:
+    count = np.bincount(devices, minlength=_STICK)
+    seconds = np.floor(stamps)
+    desk = (devices == _KEYBOARD) | (devices == _MOUSE)
+    behind = stamps < np.maximum.accumulate(stamps) - _BEHIND_S
     return InputStatistics(
-        events=len(times),
-        keyboard=devices["keyboard"],
-        mouse=devices["mouse"],
-        gamepad=devices["gamepad"],
-        first_s=float(stamps.min()) if times else None,
-        last_s=float(stamps.max()) if times else None,
-        integer_timestamps=bool(times) and bool((stamps == np.floor(stamps)).all()),
-        unordered=int((np.diff(stamps) < 0).sum()),
+        events=len(stamps),
+        keyboard=int(count[_KEYBOARD]),
+        mouse=int(count[_MOUSE]),
+        gamepad=int(count[_GAMEPAD]),
+        first_s=float(stamps.min()) if len(stamps) else None,
+        last_s=float(stamps.max()) if len(stamps) else None,
+        integer_timestamps=len(stamps) > 0 and bool((stamps == seconds).all()),
+        unordered=int(behind.sum()),
         invalid=invalid,
+        desk_s=len(np.unique(seconds[desk])),
+        gamepad_s=len(np.unique(seconds[devices == _GAMEPAD])),
     )
 
 
@@ -102,21 +121,24 @@ def _plain(field: bytes) -> bytes:
     return field.strip().strip(b'"').strip()
 
 
-def _by_device(kinds: Counter[bytes]) -> Counter[str]:
-    devices: Counter[str] = Counter()
-    for kind, count in kinds.items():
-        devices[_device(_plain(kind).upper())] += count
-    return devices
-
-
 def _is_array(arguments: bytes) -> bool:
     inner = arguments.strip(b' "\t')
     return inner[:1] == b"[" and inner[-1:] == b"]"
 
 
-def _device(kind: bytes) -> str:
+def _is_held(arguments: bytes) -> bool:
+    """Whether a stick's ``[axis, value]`` lies outside its dead zone; yes where there is no such value."""
+    try:
+        return not abs(float(arguments.rpartition(b",")[2].strip(b' ]"\t'))) < _DEAD_ZONE
+    except ValueError:
+        return True
+
+
+def _device(kind: bytes) -> int:
     if kind.startswith(b"KEYBOARD"):
-        return "keyboard"
+        return _KEYBOARD
     if kind.startswith((b"MOUSE", b"SCROLL")):
-        return "mouse"
-    return "gamepad" if kind.startswith(b"GAMEPAD") else "other"
+        return _MOUSE
+    if kind == b"GAMEPAD_AXIS":
+        return _STICK
+    return _GAMEPAD if kind.startswith(b"GAMEPAD") else _OTHER

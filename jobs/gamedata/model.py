@@ -187,12 +187,14 @@ class InputStatistics:
         events: rows.
         keyboard: KEYBOARD rows.
         mouse: MOUSE_* and SCROLL rows.
-        gamepad: GAMEPAD_* rows.
+        gamepad: GAMEPAD_* rows, without those of a stick near its centre: a worn one moves untouched.
         first_s: smallest timestamp, unix seconds; None without rows.
         last_s: largest.
         integer_timestamps: every timestamp is a whole number (recordings before 2025-08-28: unusable for alignment).
-        unordered: rows whose timestamp is smaller than the row's before.
+        unordered: rows that are more than a tenth of a second older than a row before them.
         invalid: rows that do not parse.
+        desk_s: whole seconds with an event of keyboard or mouse; None in parts that are older than this figure.
+        gamepad_s: whole seconds with one of the gamepad.
     """
 
     events: int
@@ -204,6 +206,8 @@ class InputStatistics:
     integer_timestamps: bool
     unordered: int
     invalid: int
+    desk_s: int | None = None
+    gamepad_s: int | None = None
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jobs.gamedata._part_file import open_part
-from jobs.gamedata._part_schema import PART_SCHEMA, PART_VERSION
+from jobs.gamedata._part_schema import ADDED_COLUMNS, PART_SCHEMA, PART_VERSION
 from shared.errors import ObjectChanged, ObjectMissing
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def read_part(
         file = pq.ParquetFile(_open(store, key, info if columns is not None else None, names))
         version = int((file.schema_arrow.metadata or {}).get(b"telecine.part_version", b"0"))
         if version == PART_VERSION:
-            return file.read(columns=names).select(names).cast(wanted)
+            return _with_added(file.read(columns=names), wanted)
         error: Exception = ValueError(f"version {version}, this telecine reads {PART_VERSION}")
     except (pa.ArrowException, ValueError, KeyError, OSError) as found:
         error = found
@@ -134,6 +134,13 @@ def read_part(
         error,
     )
     return None
+
+
+def _with_added(table: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """Bring a part's rows to a schema; KeyError where another column than an added one is missing."""
+    for name in ADDED_COLUMNS.intersection(wanted.names).difference(table.column_names):
+        table = table.append_column(wanted.field(name), pa.nulls(len(table), wanted.field(name).type))
+    return table.select(wanted.names).cast(wanted)
 
 
 def _open(store: ObjectStore, key: str, info: ObjectInfo | None, names: Sequence[str]) -> io.IOBase:

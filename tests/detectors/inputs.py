@@ -130,7 +130,7 @@ def input_variant(name: str, seed: int) -> InputVariant:
 
     make, device, unusable = INPUT_KINDS[name]
     random = np.random.default_rng([zlib.crc32(name.encode()), seed])
-    recording = Recording(random, float(random.uniform(90, 420)))
+    recording = Recording(random, float(random.uniform(70, 200)))
     recording.mark("START", "VIDEO_START")
     recording.mark("HOOK_START", at=float(random.uniform(0.2, 3)))
     content = make(recording)

@@ -80,6 +80,8 @@ def part_row(key: str, *, times: Sequence[float] = TIMES, **columns: Any) -> dic
         "input_integer_timestamps": False,
         "input_unordered": 0,
         "input_invalid": 0,
+        "input_desk_s": 540,
+        "input_gamepad_s": 0,
         "frame_time_s": [float(time) for time in times],
         **frames,
         "frame_corrupt": [False] * count,

@@ -234,12 +234,30 @@ def test_frames_without_texture_are_no_menu_and_a_lone_one_says_nothing():
         (500, 500, 800, "mixed"), (900, 3000, 30, "keyboard_mouse"), (0, 0, 0, "none"),
     ],
 )  # fmt: skip
-def test_input_device_class(keyboard, mouse, gamepad, expected):
+def test_input_device_class_of_parts_that_know_no_seconds(keyboard, mouse, gamepad, expected):
     events = keyboard + mouse + gamepad + 2
-    row = parts.gameplay(input_keyboard=keyboard, input_mouse=mouse, input_gamepad=gamepad, input_events=events)
+    row = parts.gameplay(
+        input_keyboard=keyboard, input_mouse=mouse, input_gamepad=gamepad, input_events=events,
+        input_desk_s=None, input_gamepad_s=None,
+    )  # fmt: skip
     found = one(row)
     assert found["input_device_class"] == expected
     assert found["is_session_empty"] is (expected == "none")
+
+
+@pytest.mark.parametrize(
+    ("events", "seconds", "expected"),
+    [
+        ((0, 9000, 9000), (20, 500), "gamepad"),  # a mouse that was nudged, at a thousand reports a second
+        ((300, 0, 18000), (250, 300), "mixed"),  # two keys a second, and sticks
+        ((900, 3000, 4000), (540, 50), "keyboard_mouse"),
+        ((10, 10, 10), (90, 10), "mixed"),
+    ],
+)
+def test_devices_are_told_by_the_time_that_they_were_used(events, seconds, expected):
+    columns = dict(zip(("input_keyboard", "input_mouse", "input_gamepad"), events, strict=True))
+    row = parts.gameplay(**columns, input_desk_s=seconds[0], input_gamepad_s=seconds[1])
+    assert one(row)["input_device_class"] == expected
 
 
 INPUTS = [name for name in PART_SCHEMA.names if name.startswith("input_")]
@@ -271,6 +289,9 @@ def test_a_game_in_pitch_darkness_is_not_black(darkest, lightest, expected):
         ({"input_unordered": 3}, None),
         ({"input_invalid": 3000}, "invalid"),
         ({"input_last_s": 1758121200.25 + 1300}, "span"),
+        ({"input_last_s": 1758121200.25 + 299}, "span"),
+        ({"input_last_s": 1758121200.25 + 301}, None),
+        ({"duration_s": 100.0, "input_last_s": 1758121200.25 + 45}, None),
         ({"duration_s": None, "input_last_s": 1758121200.25 + 9000}, None),
         ({}, None),
     ],

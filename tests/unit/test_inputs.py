@@ -18,12 +18,14 @@ def test_what_the_recorder_writes() -> None:
         events=304,
         keyboard=100,
         mouse=100,
-        gamepad=100,
+        gamepad=84,  # of 100: the others are of a stick near its centre
         first_s=float(START_S),
         last_s=float(START_S + 30),
         integer_timestamps=False,
         unordered=0,
         invalid=0,
+        desk_s=30,
+        gamepad_s=30,
     )
 
 
@@ -61,9 +63,42 @@ def test_a_line_that_does_not_parse_is_counted_and_costs_no_other(line: bytes) -
     assert (found.events, found.keyboard, found.invalid) == (2, 1, 1)
 
 
-def test_steps_back_in_time_are_counted() -> None:
-    found = read_inputs(HEADER + b"5.5,A,[]\n4.5,B,[]\n4.5,C,[]\n9,D,[]\n1,E,[]")
-    assert (found.unordered, found.first_s, found.last_s) == (2, 1.0, 9.0)
+@pytest.mark.parametrize(
+    ("times", "unordered"),
+    [
+        ("5.5 4.5 4.5 9 1", 3),
+        ("1 2 3 4 5 6 3 4 5 6 7", 3),  # set back by 3 s: until it catches up
+        ("1.00 1.02 1.01 1.03 0.95", 0),  # threads
+        ("1.2 1.05", 1),
+    ],
+)
+def test_rows_that_are_older_than_any_before_are_counted(times: str, unordered: int) -> None:
+    found = read_inputs(HEADER + "".join(f"{time},A,[]\n" for time in times.split()).encode())
+    assert found.unordered == unordered
+
+
+def test_the_first_and_the_last_time_are_of_all_rows() -> None:
+    found = read_inputs(HEADER + b"5.5,A,[]\n4.5,B,[]\n9,D,[]\n1,E,[]")
+    assert (found.first_s, found.last_s) == (1.0, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "held"),
+    [
+        (b'"[0, 0.24]"', 0), (b'"[3, -0.1]"', 0), (b'"[0, 0.25]"', 1), (b'"[1, -1]"', 1), (b"[0, 1e-9]", 0),
+        (b'"[0, null]"', 1), (b'"[0, NaN]"', 1), (b"[0.5]", 1), (b"[]", 1), (b'"[0, 0.9 ] "', 1),
+    ],
+)  # fmt: skip
+def test_a_stick_within_its_dead_zone_is_not_played_with(arguments: bytes, held: int) -> None:
+    found = read_inputs(HEADER + b"1.5,GAMEPAD_AXIS," + arguments + b"\n")
+    assert (found.events, found.gamepad, found.gamepad_s) == (1, held, held)
+    assert read_inputs(HEADER + b"1.5,GAMEPAD_BUTTON_VALUE," + arguments + b"\n").gamepad == 1
+
+
+def test_seconds_are_counted_once() -> None:
+    lines = b"".join(b"%.2f,MOUSE_MOVE,[1]\n" % (3 + step / 100) for step in range(250))
+    found = read_inputs(HEADER + lines + b'4.5,KEYBOARD,"[87, true]"\n9.5,SCROLL,[1]\n7.5,GAMEPAD_BUTTON,"[1, true]"\n')
+    assert (found.desk_s, found.gamepad_s) == (4, 1)
 
 
 @pytest.mark.parametrize("content", [b"\x00" * 50, b"1.5,START,[]\n", b"<html>", b"time;event;args\n"])

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.gamedata._part_schema import FRAME_COLUMNS, PART_SCHEMA
+from jobs.gamedata._part_schema import ADDED_COLUMNS, FRAME_COLUMNS, PART_SCHEMA
 from jobs.gamedata._rows import session_columns
 from jobs.gamedata.compaction import compact
 from jobs.gamedata.parts import (
@@ -178,6 +178,29 @@ def test_a_broken_part_is_named_and_the_others_are_read(body, caplog):
     assert broken_parts(table) == ["_stats/00000009-broken.parquet"]
     assert "_stats/00000009-broken.parquet" in caplog.text
     assert "verify" in caplog.text
+
+
+def test_a_part_from_before_a_column_was_added_reads_as_if_it_were_null(caplog):
+    store = MemoryStore()
+    older = pa.Table.from_pylist([row("old.tar")], schema=PART_SCHEMA).drop_columns(sorted(ADDED_COLUMNS))
+    rewrite_part(store, older)
+    write_part(store, [row("new.tar", input_desk_s=5, input_gamepad_s=0)])
+    assert not caplog.text
+    found = read_rows(store)
+    assert found.schema.names == PART_SCHEMA.names
+    assert sorted(zip(found["s3_key"].to_pylist(), found["input_desk_s"].to_pylist(), strict=True)) == [
+        ("new.tar", 5),
+        ("old.tar", None),
+    ]
+    assert read_rows(store, ["input_gamepad_s"])["input_gamepad_s"].null_count == 1
+    assert compact(store, many=1) == 2
+    assert read_parts(store, ["input_desk_s"]).num_rows == 2
+
+
+def test_a_part_that_lacks_another_column_is_broken():
+    store = MemoryStore()
+    rewrite_part(store, pa.Table.from_pylist([row()], schema=PART_SCHEMA).drop_columns(["input_mouse"]))
+    assert len(broken_parts(read_rows(store))) == 1
 
 
 def test_a_part_of_a_later_telecine_is_named(caplog):

@@ -14,25 +14,37 @@ if TYPE_CHECKING:
 
 __all__ = ["input_device_class", "is_session_empty"]
 
-# A device counts as played with from this share of all device events on: a mouse that was nudged beside a gamepad
-# session, or a pad that drifts on the desk, stays below. A share, because counts grow with the session.
-MIN_DEVICE_SHARE: Final = 0.05
+# A device counts as played with from this share of the time that the session was played on: a mouse that is nudged
+# beside a gamepad, or a pad that is tried once, stays below. Time and not events: a mouse reports its movement up to a
+# thousand times a second, and a slow player presses two keys.
+MIN_DEVICE_TIME: Final = 0.1
+# Parts from before that figure have events alone.
+MIN_DEVICE_EVENTS: Final = 0.05
 # Black is plain: grain and coding spread its luma by up to 3 (99th less 1st percentile). A game in pitch darkness, as
 # black on the whole, spreads by more.
 PLAIN: Final = 4.0
 
 
 @statistics_check(
-    "input_device_class", str, vectorised=True, reads=("input_keyboard", "input_mouse", "input_gamepad", "input_events")
+    "input_device_class",
+    str,
+    vectorised=True,
+    reads=(
+        *("input_keyboard", "input_mouse", "input_gamepad", "input_events"),
+        *("input_desk_s", "input_gamepad_s"),
+    ),
 )
 def input_device_class(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series:  # noqa: ARG001
     """Say ``keyboard_mouse``, ``gamepad``, ``mixed``, or ``none`` without a device event; NULL without inputs.csv."""
-    desk, pad = pl.col("input_keyboard") + pl.col("input_mouse"), pl.col("input_gamepad")
-    least = (desk + pad) * MIN_DEVICE_SHARE
+    desk_events, pad_events = pl.col("input_keyboard") + pl.col("input_mouse"), pl.col("input_gamepad")
+    timed = pl.col("input_desk_s").is_not_null() & pl.col("input_gamepad_s").is_not_null()
+    desk = pl.when(timed).then(pl.col("input_desk_s")).otherwise(desk_events)
+    pad = pl.when(timed).then(pl.col("input_gamepad_s")).otherwise(pad_events)
+    least = (desk + pad) * pl.when(timed).then(MIN_DEVICE_TIME).otherwise(MIN_DEVICE_EVENTS)
     return table.select(
         pl.when(pl.col("input_events").is_null())
         .then(None)
-        .when(desk + pad == 0)
+        .when(desk_events + pad_events == 0)
         .then(pl.lit("none"))
         .when(pad < least)
         .then(pl.lit("keyboard_mouse"))

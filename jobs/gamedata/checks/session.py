@@ -83,6 +83,8 @@ class SessionStatistics:
             integer_timestamps=bool(self.row.get("input_integer_timestamps")),
             unordered=self.row.get("input_unordered") or 0,
             invalid=self.row.get("input_invalid") or 0,
+            desk_s=self.row.get("input_desk_s"),
+            gamepad_s=self.row.get("input_gamepad_s"),
             **{name: self.row.get(f"input_{name}") or 0 for name in _COUNTS},
         )
 

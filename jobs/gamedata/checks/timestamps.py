@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["has_unusable_timestamps"]
 
-# Threads that write side by side put a few rows out of order; more than one in a hundred means that the clock jumped.
+# Rows that are a tenth of a second older than one before them, or more: none where threads write side by side, which
+# displaces rows by milliseconds. A clock that is set back leaves as many as fall into the time that it repeats.
 MAX_UNORDERED_SHARE: Final = 0.01
 # More unreadable rows than readable ones.
 MAX_INVALID_SHARE: Final = 0.5
-# Inputs that span more than twice the video, and a minute more than it, belong to another video or to two.
+# Inputs that span more than twice the video, and a minute more than it, belong to another video or to two. Those that
+# span less than half of it, and a minute less, were cut off: the recorder writes an END at the end, played or not.
 MAX_SPAN_FACTOR: Final = 2.0
 MAX_SPAN_EXTRA_S: Final = 60.0
 
@@ -36,11 +38,14 @@ def has_unusable_timestamps(table: pl.DataFrame, settings: ManifestSettings) -> 
     """Say whether the timestamps of inputs.csv are useless, and why; NULL without inputs.csv or without rows in it.
 
     ``integer``: whole seconds only (recordings before 2025-08-28); ``invalid``: most rows do not parse; ``unordered``:
-    the clock jumped; ``span``: they reach far beyond the video's length.
+    the clock was set back, or rows stand in another order; ``span``: they reach far beyond the video, or over less than
+    half of it.
     """
     events = pl.col("input_events")
     span = pl.col("input_last_s") - pl.col("input_first_s")
-    longest = pl.max_horizontal(pl.col("duration_s") * MAX_SPAN_FACTOR, pl.col("duration_s") + MAX_SPAN_EXTRA_S)
+    video = pl.col("duration_s")
+    longest = pl.max_horizontal(video * MAX_SPAN_FACTOR, video + MAX_SPAN_EXTRA_S)
+    shortest = pl.min_horizontal(video / MAX_SPAN_FACTOR, video - MAX_SPAN_EXTRA_S)
     has_rows = (events > 0).fill_null(value=False)
     reason = table.select(
         pl.when(pl.col("input_invalid") > events * MAX_INVALID_SHARE)
@@ -49,7 +54,7 @@ def has_unusable_timestamps(table: pl.DataFrame, settings: ManifestSettings) -> 
         .then(pl.lit("integer"))
         .when(pl.col("input_unordered") > events * MAX_UNORDERED_SHARE)
         .then(pl.lit("unordered"))
-        .when(span > longest)
+        .when((span > longest) | (span < shortest))
         .then(pl.lit("span"))
         .otherwise(None)
         .alias("timestamps_reason")
