@@ -23,7 +23,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from tests.kills.program import Options
+from tests.postgres_server import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -134,8 +137,12 @@ class Child:
             group: False kills its first process alone.
         """
         self._held = None
-        with suppress(ProcessLookupError):
-            (os.killpg if group else os.kill)(self.pid, signal.SIGKILL)
+        # In its first moments it leads no group yet.
+        for kill in (os.killpg, os.kill) if group else (os.kill,):
+            with suppress(ProcessLookupError):
+                kill(self.pid, signal.SIGKILL)
+        until(lambda: not psutil.pid_exists(self.pid))
+        self._driver_seen = self._driver_seen or not self._selector.select(0)
         while self.next() is not None:
             self._held = None
 

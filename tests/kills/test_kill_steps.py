@@ -59,6 +59,7 @@ def test_a_run_killed_before_any_of_its_operations(new_place: Callable[[], Place
     assert set(expected["manifest"]) == set(expected["parts"]) == set(BODIES)
     assert len(undisturbed.trace) > 100
     killed = 0
+    seen: set[str] = set()
     for number in range(shard, len(undisturbed.trace), SHARDS):
         place = new_place()
         assert killed_at(place, number, "run"), f"operation {number} did not come"
@@ -67,6 +68,9 @@ def test_a_run_killed_before_any_of_its_operations(new_place: Callable[[], Place
         check_what_is_there(place, expected)
         committed, decoded = place.committed(), place.decoded()
         assert max(decoded.values(), default=1) == 1
+        # Each run does the same in the same order: what one had committed, a later kill does not take away.
+        assert seen <= committed, f"killed before operation {number}, {before}"
+        seen = committed
         place.age()
         place.run()
         assert place.outcome() == expected, f"killed before operation {number}, {before}"
