@@ -34,8 +34,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("s3")]
 SLOW_DOWN = error(503, "SlowDown", "Please reduce your request rate.")
 GOOD = {"a.tar": "idle", "z.tar": "matroska"}
 BAD = "bad.tar"
-# Of 10 s each, and of other pictures.
-OLD, NEW = ("gameplay-60fps", 1), ("gameplay-60fps", 2)
+# Of 10 s each, and of other pictures; the new one is larger, so that no read of it comes up short.
+OLD, NEW = ("gameplay-60fps", 2), ("gameplay-60fps", 1)
 
 
 def gets(seen: Seen) -> bool:
@@ -110,6 +110,7 @@ def truth() -> dict[tuple[str, int], np.ndarray]:
         store = extract_session(BytesSource(sample_tar(kind, seed=seed)), SamplingSpec()).frames
         found[kind, seed] = store.images[store.strides[3.0].index]
     assert not np.array_equal(found[OLD], found[NEW])
+    assert len(sample_tar(OLD[0], seed=OLD[1])) < len(sample_tar(NEW[0], seed=NEW[1]))
     return found
 
 
