@@ -171,6 +171,14 @@ def test_a_part_that_the_store_does_not_take_ends_the_run(bench: Bench):
     bench.heal()
 
 
+@pytest.mark.parametrize("bucket", ["tars", "out"])
+def test_a_listing_that_fails_ends_the_run(bench: Bench, bucket: str):
+    bench.proxy.rule(lambda seen: seen.path.startswith(f"/{bucket}") and "list-type" in seen.path, SLOW_DOWN)
+    with pytest.raises(StoreUnavailable, match=f"s3:ListBucket of s3://{bucket}"):
+        bench.extract()
+    bench.heal()
+
+
 @pytest.mark.parametrize("conditions", [True, False], ids=["conditions", "no conditions"])
 def test_an_object_that_changes_between_two_reads(bench: Bench, truth: dict, conditions: bool):
     if not conditions:
