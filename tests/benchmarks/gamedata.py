@@ -16,6 +16,7 @@ from tests.benchmarks._table import machine, measure, progress, ratios
 from tests.benchmarks._torchcodec import NAME, TorchCodec
 from tests.benchmarks._ways import EXACT_SEEK, FULL, TIMES, WHOLE, baselines, keyframe_bytes, ours
 from tests.benchmarks._workers import dispatch, memory, scaling
+from tests.benchmarks.detectors import detectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,7 @@ def _parts(*, quick: bool) -> dict[str, Callable[[], None]]:
         "pt": lambda: pt_formats(small(), 1 if quick else 5),
         "help": functools.partial(cold_help, 3 if quick else 9),
         "plan": functools.partial(plan_a_million, 100_000 if quick else 1_000_000),
+        "detectors": functools.partial(detectors, quick=quick),
     }
 
 

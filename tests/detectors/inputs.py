@@ -13,7 +13,7 @@ from tests.tars import START_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["INPUT_KINDS", "InputVariant", "Recording", "input_variant", "write"]
+__all__ = ["InputVariant", "Recording", "input_kind", "input_kinds", "input_variant", "write"]
 
 Row = tuple[float, str, str]
 
@@ -70,9 +70,10 @@ class Recording:
         for at in self._moments(begin, end, rate / 10):
             self.rows.append((at, "GAMEPAD_BUTTON_VALUE", f"[7, {self.random.uniform(0.1, 1):.4f}]"))
 
-    def drift(self, begin: float, end: float, rate: float) -> None:
-        """A worn stick that nobody touches: it trembles about a place near its centre."""
-        centre, width = self.random.uniform(-0.14, 0.14), self.random.uniform(0.004, 0.02)
+    def drift(self, begin: float, end: float, rate: float, *, far: bool = False) -> None:
+        """A worn stick that nobody touches: it trembles about a place near its centre, or about one that is not."""
+        centre = self.random.uniform(0.3, 0.6) if far else self.random.uniform(-0.14, 0.14)
+        width = self.random.uniform(0.004, 0.02)
         for at in self._moments(begin, end, rate):
             self.rows.append((at, "GAMEPAD_AXIS", f"[1, {centre + self.random.normal(0, width):.5f}]"))
 
@@ -96,7 +97,8 @@ class InputVariant:
         seconds: length of the video that it belongs to.
         content: its bytes.
         device: true ``input_device_class``.
-        unusable: true ``has_unusable_timestamps``; None: there are no rows that could tell.
+        unusable: true ``has_unusable_timestamps``.
+        untold: the checks cannot tell it, which docs/checks.md says: scored apart.
     """
 
     kind: str
@@ -104,34 +106,41 @@ class InputVariant:
     seconds: float
     content: bytes
     device: str
-    unusable: bool | None
+    unusable: bool
+    untold: bool
 
 
-Maker = "Callable[[Recording], bytes]"
-INPUT_KINDS: Final[dict[str, tuple[Callable[[Recording], bytes], str, bool]]] = {}
+INPUT_KINDS: Final[dict[str, tuple[Callable[[Recording], bytes], str, bool, bool]]] = {}
 
 
 def input_kind(
-    name: str, device: str, *, unusable: bool = False
+    name: str, device: str, *, unusable: bool = False, untold: bool = False
 ) -> Callable[[Callable[[Recording], bytes]], Callable[[Recording], bytes]]:
     """Register the function that makes the file from a recording with its first marks."""
 
     def register(make: Callable[[Recording], bytes]) -> Callable[[Recording], bytes]:
         assert name not in INPUT_KINDS
-        INPUT_KINDS[name] = (make, device, unusable)
+        INPUT_KINDS[name] = (make, device, unusable, untold)
         return make
 
     return register
 
 
-def input_variant(name: str, seed: int) -> InputVariant:
-    """Make a variant of a kind."""
+def input_kinds() -> list[str]:
+    """The names of all kinds."""
+    import tests.detectors.clock_kinds
     import tests.detectors.input_kinds  # noqa: F401  they register
 
-    make, device, unusable = INPUT_KINDS[name]
+    return list(INPUT_KINDS)
+
+
+def input_variant(name: str, seed: int) -> InputVariant:
+    """Make a variant of a kind."""
+    assert name in input_kinds()
+    make, device, unusable, untold = INPUT_KINDS[name]
     random = np.random.default_rng([zlib.crc32(name.encode()), seed])
     recording = Recording(random, float(random.uniform(70, 200)))
     recording.mark("START", "VIDEO_START")
     recording.mark("HOOK_START", at=float(random.uniform(0.2, 3)))
     content = make(recording)
-    return InputVariant(name, seed, recording.seconds, content, device, unusable)
+    return InputVariant(name, seed, recording.seconds, content, device, unusable, untold)

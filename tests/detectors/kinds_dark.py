@@ -86,7 +86,7 @@ def _lamp(draft: Draft) -> Scene:
     return dimmed(lit, draft.seconds, draft.between(20, 35))
 
 
-@kind("lamp-arena", "dark")
+@kind("lamp-arena", "dark", untold=("is_video_mostly_menu",))
 def _lamp_arena(draft: Draft) -> Scene:
     lit = Lamp(draft.random, arena(draft.random, draft.size), draft.size, moves=False, wide=draft.between(0.3, 0.5))
     return dimmed(lit, draft.seconds, draft.between(20, 35))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.detectors.backdrops import blurred, clouds, frozen, loading, painting, spinner
 from tests.detectors.frames import alternating, black, brightness, dimmed, stretches
 from tests.detectors.huds import Hud, Pointer, overlaid
 from tests.detectors.kinds import kind
 from tests.detectors.kinds_dark import game
-from tests.detectors.menus import Menu, blurred, clouds, frozen, loading, painting, spinner
+from tests.detectors.menus import Menu
 from tests.detectors.still_worlds import arena, board, strategy
 
 if TYPE_CHECKING:
     from tests.detectors.kinds import Draft
     from tests.detectors.worlds import Scene
+
+
+# What moves over a running game, pages that no two samples see, white text on black, and a still camera.
+_MENU = ("is_video_mostly_menu",)
 
 
 def _referenced(draft: Draft, menu: Scene) -> Scene:
@@ -58,7 +63,7 @@ def _over_blur(draft: Draft) -> Scene:
     return _menu(draft, behind, veil=draft.between(0, 0.6), dwell=(20, 120))
 
 
-@kind("menu-over-game", "menu", menu=True)
+@kind("menu-over-game", "menu", untold=_MENU, menu=True)
 def _over_game(draft: Draft) -> Scene:
     """A running game behind a list of entries, as it is: most of the texture moves."""
     return _menu(draft, game(draft, hud=0), veil=draft.between(0, 0.5), panel=draft.between(0.5, 1), dwell=(20, 120))
@@ -81,18 +86,18 @@ def _inventory(draft: Draft) -> Scene:
     )
 
 
-@kind("loading", "menu", menu=True)
+@kind("loading", "menu", untold=_MENU, menu=True)
 def _loading(draft: Draft) -> Scene:
     return _referenced(draft, loading(draft.random, draft.size))
 
 
-@kind("loading-black", "menu", menu=True, dark=None, bars=None)
+@kind("loading-black", "menu", untold=_MENU, menu=True, dark=None, bars=None)
 def _loading_black(draft: Draft) -> Scene:
     dark, wheel = black(draft.random, draft.size), spinner(draft.random, draft.size)
     return _menu(draft, lambda time_s: wheel(dark(time_s), time_s), plain=True, layout="list", dwell=(20, 90))
 
 
-@kind("text-on-black", "menu", menu=True, dark=None, bars=None)
+@kind("text-on-black", "menu", untold=_MENU, menu=True, dark=None, bars=None)
 def _text_on_black(draft: Draft) -> Scene:
     return _menu(draft, black(draft.random, draft.size), plain=True, dwell=(15, 90))
 
@@ -132,18 +137,18 @@ def _dim(draft: Draft) -> Scene:
     return overlaid(world, Hud(draft.random, draft.size, heavy=True, bright=True))
 
 
-@kind("strategy", "game")
+@kind("strategy", "game", untold=_MENU)
 def _strategy(draft: Draft) -> Scene:
     world = strategy(draft.random, draft.size)
     return overlaid(world, Hud(draft.random, draft.size, heavy=True), Pointer(draft.random, draft.size))
 
 
-@kind("arena", "game")
+@kind("arena", "game", untold=_MENU)
 def _arena(draft: Draft) -> Scene:
     return overlaid(arena(draft.random, draft.size), Hud(draft.random, draft.size))
 
 
-@kind("board", "game")
+@kind("board", "game", untold=_MENU)
 def _board(draft: Draft) -> Scene:
     world = board(draft.random, draft.size)
     return overlaid(world, Pointer(draft.random, draft.size)) if brightness(world, 10) else world

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zlib
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from jobs.gamedata._rows import session_columns
+from jobs.gamedata.inputs import read_inputs
 from jobs.gamedata.model import SIGNATURE_SHAPE, STATISTICS_SHAPE, SamplingSpec
 from jobs.gamedata.session import extract_session
 from jobs.gamedata.source import BytesSource
@@ -23,10 +23,11 @@ from tests.fakes.parts import part_row
 from tests.tars import inputs_csv, tar_bytes
 
 if TYPE_CHECKING:
+    from jobs.gamedata.model import Session
     from tests.detectors.kinds import Variant
     from tests.detectors.paint import Picture
 
-__all__ = ["SPEC", "Drawn", "from_pictures", "through_tar"]
+__all__ = ["SPEC", "Drawn", "from_pictures", "row_of", "tar_of", "through_tar"]
 
 SPEC = SamplingSpec(mode="auto", max_height=0)
 
@@ -66,8 +67,8 @@ def _inputs(variant: Variant) -> bytes:
     return write(take.ordered())
 
 
-def through_tar(variant: Variant) -> Drawn:
-    """Draw, encode with libx264, pack, extract: what happens to a real session.
+def tar_of(variant: Variant) -> bytes:
+    """Draw a session, encode it with libx264, and pack it with its inputs.csv.
 
     Pictures are drawn at the sampled times and twice in the second before each, so that sessions of ten minutes take
     what 15 s would; GOPs of one to eight pictures begin where they like: samples are keyframes, P- and B-frames.
@@ -76,24 +77,29 @@ def through_tar(variant: Variant) -> Drawn:
     moments = {0.0, variant.seconds / 2, variant.seconds - 0.2}
     moments |= {time - back for time in sampled for back in (0.9, 0.4, 0.0)}
     video = _encode(variant, sorted(moment for moment in moments if 0 <= moment < variant.seconds))
-    tar = tar_bytes(video, inputs=_inputs(variant))
-    session = extract_session(BytesSource(tar), SPEC)
+    return tar_bytes(video, inputs=_inputs(variant))
+
+
+def row_of(variant: Variant, session: Session) -> dict[str, Any]:
+    """A part's columns of an extracted session."""
     row = part_row(f"{variant.name}.tar", times=()) | session_columns(session)
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in row.items()}
+
+
+def through_tar(variant: Variant) -> Drawn:
+    """Draw, encode, pack, extract: what happens to a real session."""
+    session = extract_session(BytesSource(tar_of(variant)), SPEC)
     images = session.frames.images
     assert images is not None
     pictures = [np.ascontiguousarray(image.transpose(1, 2, 0)) for image in images]
     strides = session.frames.strides
     thirty = images[strides[30.0].index]
     return Drawn(
-        json.loads(json.dumps(row, default=_plain)) | {name: row[name] for name in ("extracted_at", "frame_signature")},
+        row_of(variant, session),
         pictures[int(strides[3.0].index[0])] if len(strides[3.0].index) else None,
         float(thirty.mean()) if len(thirty) else float("nan"),
         pictures,
     )
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray) else None
 
 
 def _encode(variant: Variant, moments: list[float]) -> bytes:
@@ -140,7 +146,7 @@ def from_pictures(variant: Variant) -> Drawn:
     asked = _asked(variant.seconds)
     times = sorted({time for each in asked.values() for time in each})
     random = np.random.default_rng([zlib.crc32(b"jpeg"), variant.seed])
-    quality = int(random.integers(35, 85))
+    quality = int(random.integers(70, 96))  # JPEG has no filter against ringing at edges, as H.264 has
     pictures = [_compressed(variant.scene(time), quality) for time in times]
     rows, columns = STATISTICS_SHAPE
     grids = np.zeros((len(times), rows, columns), np.uint8)
@@ -152,7 +158,8 @@ def from_pictures(variant: Variant) -> Drawn:
     lists = {name: getattr(found, name).tolist() for name in found.__slots__}
     signature = lists.pop("signature")
     columns_of = {name: lists[name] for name in lists if name not in {"time_s", "corrupt"}}
-    inputs = dict.fromkeys(("input_keyboard", "input_mouse", "input_gamepad"), 0 if not variant.devices else 500)
+    events = read_inputs(_inputs(variant))
+    inputs = {f"input_{name}": getattr(events, name) for name in events.__slots__}
     row = part_row(
         f"{variant.name}.tar",
         times=times,

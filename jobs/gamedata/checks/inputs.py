@@ -17,7 +17,7 @@ __all__ = ["input_device_class", "is_session_empty"]
 # A device counts as played with from this share of the time that the session was played on: a mouse that is nudged
 # beside a gamepad, or a pad that is tried once, stays below. Time and not events: a mouse reports its movement up to a
 # thousand times a second, and a slow player presses two keys.
-MIN_DEVICE_TIME: Final = 0.1
+MIN_DEVICE_TIME: Final = 0.15
 # Parts from before that figure have events alone.
 MIN_DEVICE_EVENTS: Final = 0.05
 # Black is plain: grain and coding spread its luma by up to 3 (99th less 1st percentile). A game in pitch darkness, as

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["has_unusable_timestamps"]
 
 # Rows that are a tenth of a second older than one before them, or more: none where threads write side by side, which
-# displaces rows by milliseconds. A clock that is set back leaves as many as fall into the time that it repeats.
-MAX_UNORDERED_SHARE: Final = 0.01
+# displaces rows by milliseconds. A clock that is set back leaves as many as fall into the time that it repeats: of ten
+# minutes, this is 3 s.
+MAX_UNORDERED_SHARE: Final = 0.005
 # More unreadable rows than readable ones.
 MAX_INVALID_SHARE: Final = 0.5
 # Inputs that span more than twice the video, and a minute more than it, belong to another video or to two. Those that

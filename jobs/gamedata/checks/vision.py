@@ -30,10 +30,11 @@ MIN_MIDDLE: Final = 0.1
 # One lit frame may be a splash screen; of few among many dim ones, the bars may be the dark around a lamp.
 MIN_LIT_FRAMES: Final = 3
 MIN_LIT_SHARE: Final = 0.25
-# Bars end at one cell of the grid, on both sides, in half of the lit frames at least (the rest may be dim at the edge,
-# or have the edge between two cells), and nearer to the side in a tenth at most. The black around something lit in the
-# dark wanders by several cells.
+# Bars end at one cell of the grid, on both sides, in half of the lit frames at least (the rest may be dim at the edge),
+# or within a cell of it in 95 % (the edge lies between two cells, or rings), and nearer to the side in a tenth at most.
+# The black around something lit in the dark wanders by several cells.
 STEADY_SHARE: Final = 0.5
+CLOSE_SHARE: Final = 0.95
 LOOSE_SHARE: Final = 0.1
 # Of the height or width: less than a cell of 160, more than two of 90.
 EXACT: Final = 1e-3
@@ -127,7 +128,8 @@ def _bars(
     exact = proof & (abs(off[near]) <= EXACT) & (abs(off[far]) <= EXACT)
     count = frames.total(proof)
     barred &= (width[near] >= MIN_BAR) & (width[far] >= MIN_BAR) & (count > 0)
-    barred &= frames.total(exact) >= count * STEADY_SHARE
+    around = frames.total(proof & close[near] & close[far])
+    barred &= (frames.total(exact) >= count * STEADY_SHARE) | (around >= count * CLOSE_SHARE)
     barred &= frames.total(proof & (less[near] | less[far])) <= count * LOOSE_SHARE
     barred &= frames.total(shown & both) == 0
     return np.where(barred, width[near] + width[far], 0.0)
