@@ -23,6 +23,8 @@ from tests.fakes.parts import part_row
 from tests.tars import inputs_csv, tar_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jobs.gamedata.model import Session
     from tests.detectors.kinds import Variant
     from tests.detectors.paint import Picture
@@ -104,8 +106,7 @@ def through_tar(variant: Variant) -> Drawn:
 
 def _encode(variant: Variant, moments: list[float]) -> bytes:
     random = np.random.default_rng([zlib.crc32(b"encoder"), variant.seed])
-    # Film grain as strong as in 360p, where a cell of the statistics grid averages 16 pixels.
-    grain = float(random.choice([0, 0, 1.5, 4])) * variant.size[0] / 360
+    grainy = _grain(random, variant.size)
     options = {
         "preset": str(random.choice(["ultrafast", "veryfast"])),
         "crf": str(int(random.integers(18, 35))),
@@ -130,15 +131,20 @@ def _encode(variant: Variant, moments: list[float]) -> bytes:
                 output.mux(packet)
 
         for moment in moments:
-            picture = variant.scene(moment)
-            if grain:
-                picture = (picture + random.normal(0, grain, (*variant.size, 1))).clip(0, 255).astype(np.uint8)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(grainy(variant.scene(moment))), format="rgb24")
             frame = frame.reformat(format="yuv420p", dst_colorspace="ITU601")
             frame.pts, frame.time_base = round(moment * 1000), Fraction(1, 1000)
             write(frame)
         write(None)
     return file.getvalue()
+
+
+def _grain(random: np.random.Generator, size: tuple[int, int]) -> Callable[[Picture], Picture]:
+    """Film grain, in half of the sessions; as strong as in 360p, where a cell of the grid averages 16 pixels."""
+    deviation = float(random.choice([0, 0, 1.5, 4])) * size[0] / 360
+    if not deviation:
+        return lambda picture: picture
+    return lambda picture: (picture + random.normal(0, deviation, (*size, 1))).clip(0, 255).astype(np.uint8)
 
 
 def from_pictures(variant: Variant) -> Drawn:
@@ -147,7 +153,8 @@ def from_pictures(variant: Variant) -> Drawn:
     times = sorted({time for each in asked.values() for time in each})
     random = np.random.default_rng([zlib.crc32(b"jpeg"), variant.seed])
     quality = int(random.integers(70, 96))  # JPEG has no filter against ringing at edges, as H.264 has
-    pictures = [_compressed(variant.scene(time), quality) for time in times]
+    grainy = _grain(random, variant.size)
+    pictures = [_compressed(grainy(variant.scene(time)), quality) for time in times]
     rows, columns = STATISTICS_SHAPE
     grids = np.zeros((len(times), rows, columns), np.uint8)
     signatures = np.zeros((len(times), *SIGNATURE_SHAPE), np.uint8)
