@@ -36,6 +36,13 @@ class Frames:
         count = table["frame_time_s"].list.len().fill_null(0).cast(pl.Int64).to_numpy()
         return cls(table, count, np.repeat(np.arange(len(table), dtype=np.int64), count))
 
+    def only(self, sessions: npt.NDArray[np.bool_]) -> Frames:
+        """Look at some of the sessions; their frames are those where ``sessions[frames.row]`` is true."""
+        count = self.count[sessions]
+        return Frames(
+            self.table.filter(pl.Series(sessions)), count, np.repeat(np.arange(len(count), dtype=np.int64), count)
+        )
+
     def values(self, name: str) -> npt.NDArray[np.float64]:
         """Return a frame column as one array of shape (F,); NULL becomes NaN.
 

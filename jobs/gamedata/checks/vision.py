@@ -115,10 +115,12 @@ def _bars(
     count = frames.total(lit)
     least = np.maximum(np.minimum(MIN_LIT_FRAMES, frames.count), frames.total(shown) * MIN_LIT_SHARE)
     wide = lit & (bands[near] >= MIN_BAR) & (bands[far] >= MIN_BAR)
-    # Medians of the few sessions that have bars in question: of all, they would take a second for 200,000.
-    barred = (count >= least) & (frames.total(wide) >= count * STEADY_SHARE)
-    width = {side: frames.median(bands[side], lit & barred[frames.row]) for side in sides}
-    off = {side: bands[side] - width[side][frames.row] for side in sides}
+    # Few sessions have bars in question; what follows takes a second for 200,000 if it is done for all.
+    asked = (count >= least) & (count > 0) & (frames.total(wide) >= count * STEADY_SHARE)
+    at = asked[frames.row]
+    few, shown, lit = frames.only(asked), shown[at], lit[at]
+    width = {side: few.median(bands[side][at], lit) for side in sides}
+    off = {side: bands[side][at] - width[side][few.row] for side in sides}
     less = {side: off[side] < -NEAR[side] for side in sides}
     close = {side: abs(off[side]) <= NEAR[side] for side in sides}
     both = less[near] & less[far]
@@ -126,10 +128,12 @@ def _bars(
     if near == "top":
         proof = lit & ~(close[near] & less[far]) & ~(less[near] & close[far])
     exact = proof & (abs(off[near]) <= EXACT) & (abs(off[far]) <= EXACT)
-    count = frames.total(proof)
-    barred &= (width[near] >= MIN_BAR) & (width[far] >= MIN_BAR) & (count > 0)
-    around = frames.total(proof & close[near] & close[far])
-    barred &= (frames.total(exact) >= count * STEADY_SHARE) | (around >= count * CLOSE_SHARE)
-    barred &= frames.total(proof & (less[near] | less[far])) <= count * LOOSE_SHARE
-    barred &= frames.total(shown & both) == 0
-    return np.where(barred, width[near] + width[far], 0.0)
+    count = few.total(proof)
+    steady = few.total(exact) >= count * STEADY_SHARE
+    steady |= few.total(proof & close[near] & close[far]) >= count * CLOSE_SHARE
+    barred = steady & (count > 0) & (width[near] >= MIN_BAR) & (width[far] >= MIN_BAR)
+    barred &= few.total(proof & (less[near] | less[far])) <= count * LOOSE_SHARE
+    barred &= few.total(shown & both) == 0
+    found = np.zeros(len(frames.count))
+    found[asked] = np.where(barred, width[near] + width[far], 0.0)
+    return found
