@@ -136,7 +136,7 @@ class ManifestSettings(_Buckets, _Work, pipeline="gamedata"):
         15.0, unit="of 255", description="Frames with a smaller mean luma are dark."
     )
     dark_share: Annotated[float, Field(ge=0, lt=1)] = setting(
-        0.5, description="A session with a larger share of dark frames is mostly dark."
+        0.5, description="A session that is dark for a larger share of its time is mostly dark."
     )
     menu_threshold: Annotated[float, Field(ge=0, lt=1)] = setting(
         0.5, description="A session with a larger menu share is mostly menu."

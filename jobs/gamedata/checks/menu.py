@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["STATIC_SHARE", "is_video_mostly_menu", "video_menu_percent"]
 
-# A frame is a menu when so much of its textured picture stays as it is in the sampled frame before or after, seconds
-# away. Gameplay keeps its HUD, at most 50 % of the blocks with texture where the rest is sky and road; a menu loses
-# a cursor or an animated panel and keeps 75 % at least. docs/checks.md has the figures.
+# A frame is a menu when so much of its textured picture stands as it does in another sampled frame. Games keep their
+# HUD, which may be half of the blocks with texture where the rest is sky and road; a menu loses a highlighted row, a
+# cursor, a page's contents. Between 0.55 and 0.65 lies what loses least of both: docs/checks.md has the sweep.
 STATIC_SHARE: Final = 0.6
 # In the dark nothing is left of a game but its HUD, which stands still.
 LIT_LUMA: Final = 15.0
