@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["PIPELINES", "TOOLS", "commands", "main", "run"]
 
 # Each has jobs/<name>/commands.py with STEPS.
-PIPELINES: Final = {"gamedata": "TARs of game sessions -> sampled frames, statistics, a quality manifest"}
+PIPELINES: Final = {
+    "gamedata": "TARs of game sessions -> sampled frames, statistics, a quality manifest",
+    "media": "all pipelines of one run",
+}
 
 _DATABASE: Final = "shared.database.settings:DatabaseSettings"
 

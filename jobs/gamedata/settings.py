@@ -16,6 +16,8 @@ __all__ = [
     "Device",
     "ExtractSettings",
     "ManifestSettings",
+    "PlanSettings",
+    "PublishSettings",
     "RunSettings",
     "SampleSettings",
     "Strides",
@@ -147,10 +149,25 @@ class ManifestSettings(_Buckets, _Work, pipeline="gamedata"):
     )
 
 
-class RunSettings(ExtractSettings, ManifestSettings, pipeline="gamedata"):
+class PlanSettings(ExtractSettings, ManifestSettings, pipeline="gamedata"):
+    """Every parameter of a run, checked before anything is read."""
+
+
+class RunSettings(PlanSettings, pipeline="gamedata"):
     """Both stages one after the other."""
 
     stage: Literal["extraction", "manifest", "both"] = setting("both", description="Which stages run.")
+
+
+class PublishSettings(StepSettings, pipeline="gamedata"):
+    """Manifest (Parquet) -> gold.gamedata_sessions in PostgreSQL."""
+
+    manifest: str = setting("manifest.parquet", description="The manifest to publish: a path or a URI.")
+    prefix: str = setting(
+        "",
+        description="The manifest is of the sessions whose keys begin so; rows of others stay, rows of sessions that "
+        "it no longer has go.",
+    )
 
 
 class VerifySettings(_Buckets, pipeline="gamedata"):
