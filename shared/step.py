@@ -141,6 +141,9 @@ def _parse(settings: str, program: str, text: str, argv: Sequence[str]) -> Setti
 
 
 def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
+    from shared.report import outputs
+
+    outputs.begin()
     settings = cast("StepSettings", _parse(step.settings, step.program, step.help, argv))
     logs.configure(settings.log_level, settings.log_file)
     _guard.note_logs()
@@ -153,6 +156,7 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
             stack.enter_context(logs.bind(run=stage_run.run_id, step=f"{step.pipeline} {step.name}", process=True))
             report = cast("Report", run(settings, stage_run))
             stage_run.progress.finish()
+            report.items = report.items or stage_run.progress.done
             _complete(report, step, settings, stage_run.run_id, begun)
             stage_run.finish(report)
     except BaseException as error:
@@ -168,6 +172,7 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
     except TelecineError as error:
         _LOG.error("the report could not be written: %s", error.message)
         code = graver(code, error.exit_code)
+    outputs.write(report)
     _LOG.info("%s", report.summary(), extra={"counts": report.counts, "seconds": report.seconds, "exit_code": code})
     if not logs.in_pod():
         _show(step, report, places)
@@ -231,7 +236,7 @@ def _write_failed(
 ) -> None:
     """Write the report of a step that raised; what goes wrong here must not hide the error itself."""
     from shared.ledger.failure import Failure
-    from shared.report import Report
+    from shared.report import Report, outputs
 
     # The step may have been done, and only its ledger not: then what it counted is kept.
     report = report or Report()
@@ -240,6 +245,7 @@ def _write_failed(
     if not isinstance(error, Stopped | KeyboardInterrupt):
         report.failures = [Failure.of(f"{step.pipeline} {step.name}", error), *report.failures]
     _complete(report, step, settings, run_id, begun)
+    outputs.write(report)
     try:
         places = _write(report, settings)
     except Exception as second:  # noqa: BLE001 - the error that ended the step is the one to show

@@ -105,6 +105,7 @@ def merge(reports: dict[str, Report]) -> Report:
             exit_code=graver(joined.exit_code, report.exit_code),
             headline="; ".join(filter(None, (joined.headline, report.headline))),
             stages={**joined.stages, name: _summary(report)},
+            items=max(joined.items, report.items),
             counts={**joined.counts, **_prefixed(name, report.counts)},
             bytes={**joined.bytes, **_prefixed(name, report.bytes)},
             rejects={**joined.rejects, **report.rejects},

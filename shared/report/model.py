@@ -55,6 +55,7 @@ class Report(BaseModel):
     seconds: float = Field(0.0, ge=0, description="Wall-clock time.")
     headline: str = Field("", description="What came out, in one sentence.")
     stages: dict[str, StageSummary] = Field(default_factory=dict, description="The stages of a run of several.")
+    items: int = Field(0, ge=0, description="Items that the step dealt with: TARs, sessions, rows.")
     counts: dict[str, int] = Field(default_factory=dict, description="Items by what became of them.")
     bytes: dict[str, int] = Field(default_factory=dict, description="Bytes by what was done with them.")
     rejects: dict[str, int] = Field(default_factory=dict, description="Failed items by error code.")
