@@ -16,12 +16,22 @@ if TYPE_CHECKING:
 
     from shared.database.settings import DatabaseSettings
 
-__all__ = ["RIGHTS", "TABLES", "Upgrade", "ready", "upgrade"]
+__all__ = ["GOLD", "READER", "RIGHTS", "TABLES", "Upgrade", "ready", "upgrade"]
 
 # The key of the advisory lock that an upgrade holds: the eight letters as a number.
 _LOCK: Final = int.from_bytes(b"telecine", "big", signed=True)
 RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
-TABLES: Final = ("runs", "run_stages", "item_errors")
+# What the run-time role writes.
+TABLES: Final = (
+    "pipeline.runs",
+    "pipeline.run_stages",
+    "pipeline.item_errors",
+    "pipeline.notifications",
+    "gold.gamedata_sessions",
+)
+# Reads the published tables, where a person has made such a role.
+READER: Final = "telecine_reader"
+GOLD: Final = "gold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,7 @@ def upgrade(settings: DatabaseSettings) -> Upgrade:
             {"name": settings.database_environment},
         )
         _grant(connection, settings)
+        _grant_reader(connection)
     return Upgrade(found, HEAD, settings.database_environment)
 
 
@@ -123,7 +134,15 @@ def _grant(connection: Connection, settings: DatabaseSettings) -> None:
             code="database_rights",
         )
     name = connection.dialect.identifier_preparer.quote(role)
-    connection.execute(text(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {name}"))
-    connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {name}"))
+    connection.execute(text(f"GRANT USAGE ON SCHEMA {SCHEMA}, {GOLD} TO {name}"))
+    connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA}, {GOLD} TO {name}"))
     for table in TABLES:
-        connection.execute(text(f"GRANT {', '.join(RIGHTS)} ON {SCHEMA}.{table} TO {name}"))
+        connection.execute(text(f"GRANT {', '.join(RIGHTS)} ON {table} TO {name}"))
+
+
+def _grant_reader(connection: Connection) -> None:
+    from sqlalchemy import text
+
+    if scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :role", role=READER):
+        connection.execute(text(f"GRANT USAGE ON SCHEMA {GOLD} TO {READER}"))
+        connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {GOLD} TO {READER}"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shared.database._head import HEAD, SCHEMA, VERSION_TABLE
 from shared.database._state import demand_environment, demand_server, named, refuse_newer, scalar, version
 from shared.database.connection import engine, translated
-from shared.database.migrate import RIGHTS, TABLES
+from shared.database.migrate import GOLD, RIGHTS, TABLES
 from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironment
 
 if TYPE_CHECKING:
@@ -100,12 +100,26 @@ def _missing_rights(connection: Connection, user: str) -> list[Problem]:
     from sqlalchemy import text
 
     wanted = [(table, right) for table in TABLES for right in RIGHTS]
-    wanted += [("environment", "SELECT"), (VERSION_TABLE, "SELECT")]
+    wanted += [(f"{SCHEMA}.environment", "SELECT"), (f"{SCHEMA}.{VERSION_TABLE}", "SELECT")]
     problems: list[Problem] = []
-    for table, right in wanted:
-        name = f"{SCHEMA}.{table}"
+    if not _may_use(connection, GOLD):
+        problems.append(
+            Problem(f"role '{user}' may not use schema '{GOLD}'", f'GRANT USAGE ON SCHEMA {GOLD} TO "{user}"')
+        )
+    if not scalar(connection, "SELECT has_database_privilege(current_database(), 'TEMPORARY')"):
+        fix = f'GRANT TEMPORARY ON DATABASE … TO "{user}"'
+        problems.append(Problem(f"role '{user}' may not make temporary tables, which publish needs", fix))
+    for name, right in wanted:
+        if name.startswith(f"{GOLD}.") and not _may_use(connection, GOLD):
+            continue
         statement = text("SELECT to_regclass(:name) IS NULL OR has_table_privilege(CAST(:name AS text), :right)")
         if not connection.execute(statement, {"name": name, "right": right}).scalar():
             fix = f'GRANT {right} ON {name} TO "{user}"'
             problems.append(Problem(f"role '{user}' lacks {right} on {name}", fix))
     return problems
+
+
+def _may_use(connection: Connection, schema: str) -> bool:
+    """Whether this role may use a schema; one that is not there is the missing migration's problem, not a right's."""
+    statement = "SELECT to_regnamespace(:name) IS NULL OR has_schema_privilege(CAST(:name AS text), 'USAGE')"
+    return bool(scalar(connection, statement, name=schema))
