@@ -42,6 +42,8 @@ class Step:
         run: the function ``(settings, stage_run) -> Report``.
         stage: name and order in the ledger; None opens no ledger.
         view: a function ``(report, console)`` that prints the report for people; None prints nothing more.
+        launch: a function ``(settings) -> run``: with ``--compute`` other than local, what runs in the place of ``run``
+            and opens no stage of the ledger, because its driver does; it may return None: run in place.
     """
 
     pipeline: str
@@ -51,6 +53,7 @@ class Step:
     run: str
     stage: tuple[str, int] | None = None
     view: str | None = None
+    launch: str | None = None
 
     @property
     def program(self) -> str:
@@ -147,12 +150,13 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
     settings = cast("StepSettings", _parse(step.settings, step.program, step.help, argv))
     logs.configure(settings.log_level, settings.log_file)
     _guard.note_logs()
-    run = _guard.load(step.run)
     begun = datetime.now(UTC), time.monotonic()
     stage_run: Any = None
     report: Report | None = None
     try:
-        with _stage(step, settings) as stage_run:
+        launched = _launched(step, settings)
+        run = launched or _guard.load(step.run)
+        with _stage(step.stage if launched is None else None, step, settings) as stage_run:
             stack.enter_context(logs.bind(run=stage_run.run_id, step=f"{step.pipeline} {step.name}", process=True))
             report = cast("Report", run(settings, stage_run))
             stage_run.progress.finish()
@@ -179,10 +183,18 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
     return code
 
 
+def _launched(step: Step, settings: StepSettings) -> Any:
+    """Return what runs the step somewhere else; None: it runs here."""
+    # A driver finds the variable: it is where the launcher wanted it.
+    if step.launch is None or getattr(settings, "compute", "local") == "local" or os.environ.get("TELECINE_RAYJOB"):
+        return None
+    return _guard.load(step.launch)(settings)
+
+
 @contextmanager
-def _stage(step: Step, settings: StepSettings) -> Iterator[Any]:
+def _stage(stage: tuple[str, int] | None, step: Step, settings: StepSettings) -> Iterator[Any]:
     """Open the ledger's stage, or what stands for it."""
-    if step.stage is None:
+    if stage is None:
         from uuid_utils import uuid7
 
         from shared.progress import Progress
@@ -192,7 +204,7 @@ def _stage(step: Step, settings: StepSettings) -> Iterator[Any]:
         return
     from shared.ledger import open_stage
 
-    name, order = step.stage
+    name, order = stage
     with open_stage(
         settings, pipeline=step.pipeline, stage=name, order=order, parameters=settings.parameters()
     ) as stage_run:

@@ -70,6 +70,8 @@ class Report(BaseModel):
     exit_code: int = Field(0, description="0, 2, 65, 70, 75, 78, 130 or 143; see shared/errors.py.")
     # The counts that the page shows as tiles; None: all of them.
     tiles: SkipJsonSchema[tuple[str, ...] | None] = Field(None, exclude=True)
+    # The page as another process has rendered it; None: it is made from this.
+    page: SkipJsonSchema[str | None] = Field(None, exclude=True)
     sections: SkipJsonSchema[Annotated[list[Section], SkipValidation]] = Field(default_factory=list, exclude=True)
 
     @field_validator("rates", "durations")
