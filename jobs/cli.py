@@ -59,6 +59,13 @@ TOOLS: Final = {
                 "shared.ledger.commands:ShowSettings",
                 "shared.ledger.commands:show_run",
             ),
+            Tool(
+                "runs",
+                "close",
+                "End a run as its Workflow ended, and tell people of one that failed.",
+                "shared.notify.settings:CloseSettings",
+                "shared.notify.commands:close",
+            ),
         ),
     ),
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 from jobs.cli import PIPELINES, TOOLS, commands
 from jobs.gamedata.errors import CODES, CRASH_CODES
 from shared import _guard
+from shared.notify.message import Notification
 from shared.report import Report
 from shared.settings import Settings, StepSettings
 from shared.settings.flags import flags, table
@@ -99,6 +100,15 @@ def report_schema() -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
+def notification_schema() -> str:
+    """The JSON Schema of what a webhook gets."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Notification.model_json_schema(mode="serialization"),
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
 def gamedata() -> str:
     """The gamedata guide, its table of error codes made anew."""
     begin, end = "<!-- errors:begin -->", "<!-- errors:end -->"
@@ -133,6 +143,7 @@ PAGES = {
     "docs/hostile-input.md": hostile,
     "docs/gamedata.md": gamedata,
     "docs/configuration.md": configuration,
+    "docs/schemas/notification.schema.json": notification_schema,
     "docs/schemas/report.schema.json": report_schema,
     ".env.example": environment,
 }

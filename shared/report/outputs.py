@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from shared.report.model import Report
 
-__all__ = ["FOLDER_VARIABLE", "begin", "write"]
+__all__ = ["FOLDER_VARIABLE", "begin", "put", "write"]
 
 FOLDER_VARIABLE: Final = "TELECINE_OUTPUTS_DIR"
 
@@ -24,7 +24,7 @@ _NOTHING: Final = {"status": "failed", "items": "0", "failed": "0", "seconds": "
 
 def begin() -> None:
     """Write the five parameters that every step has, as they are when nothing was done."""
-    _put(_NOTHING)
+    put(_NOTHING)
 
 
 def write(report: Report) -> None:
@@ -39,7 +39,7 @@ def write(report: Report) -> None:
     counts = {name.replace("_", "-").replace(".", "-"): str(value) for name, value in report.counts.items()}
     rejects = sorted(report.rejects.items(), key=lambda entry: (-entry[1], entry[0]))
     failed = report.counts.get("failed", len(report.failures) + report.failures_truncated)
-    _put(
+    put(
         {
             **counts,
             "status": report.status,
@@ -51,7 +51,8 @@ def write(report: Report) -> None:
     )
 
 
-def _put(values: Mapping[str, str]) -> None:
+def put(values: Mapping[str, str]) -> None:
+    """Write parameters: name -> value; nothing where no folder is named."""
     folder = os.environ.get(FOLDER_VARIABLE)
     if not folder:
         return
