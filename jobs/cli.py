@@ -1,4 +1,4 @@
-"""The command line: ``telecine <pipeline> <step>``, ``telecine db …``, ``telecine runs …``.
+"""The command line: ``telecine <pipeline> <step>``, ``telecine db …``, ``telecine runs …``, ``telecine doctor``.
 
 Importing this module loads the standard library only; a command's own imports come when it is chosen.
 """
@@ -68,6 +68,18 @@ TOOLS: Final = {
             ),
         ),
     ),
+    "vacuum": (
+        "deletes old reports, artifacts and ledger rows",
+        (
+            Tool(
+                "vacuum",
+                "",
+                "Delete reports, artifacts and ledger rows that are older than --days.",
+                "shared.retention.settings:VacuumSettings",
+                "shared.retention.vacuum:vacuum",
+            ),
+        ),
+    ),
 }
 
 
@@ -119,6 +131,9 @@ def run(argv: Sequence[str]) -> int:
 
 def _group(group: str, text: str, argv: Sequence[str]) -> int:
     known = {command.name: command for command in commands(group)}
+    alone = known.get("")
+    if isinstance(alone, Tool):
+        return execute_tool(alone, argv)
     listing = _listing(f"telecine {group}", text, {name: command.help for name, command in known.items()})
     if not argv:
         sys.stderr.write(listing)

@@ -67,7 +67,7 @@ class Tool:
 
     Attributes:
         group: such as ``db``.
-        name: such as ``upgrade``.
+        name: such as ``upgrade``; empty where the group is the command itself, as in ``telecine doctor``.
         help: one sentence.
         settings: the class of its settings, a ``Settings``.
         call: the function ``(settings) -> str``.
@@ -82,7 +82,7 @@ class Tool:
     @property
     def program(self) -> str:
         """The command as typed."""
-        return f"telecine {self.group} {self.name}"
+        return f"telecine {self.group} {self.name}".rstrip()
 
 
 @dataclass(slots=True)

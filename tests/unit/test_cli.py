@@ -62,7 +62,7 @@ def test_a_groups_help_lists_its_commands(capsys, group):
     assert run([group, "--help"]) == 0
     out = capsys.readouterr().out
     for command in commands(group):
-        assert f"\n  {command.name} " in out
+        assert f"\n  {command.name} " in out or not command.name
         assert command.help in out
 
 
