@@ -1,4 +1,4 @@
-"""`helm test`: submits the gamedata template over three tiny videos, waits for its end, and looks for what it must leave.
+"""`helm test`: submits the gamedata template over three tiny videos, waits, and looks for what the run must leave.
 
 Runs in the jobs image, from a ConfigMap; its variables are set by templates/tests/smoke.yaml. The prefix holds this
 run's TARs alone: publish removes sessions below its prefix, so a run without one would empty the table of others.
@@ -20,6 +20,7 @@ from shared.storage import open_store
 
 GROUP: Final = ("argoproj.io", "v1alpha1")
 POLL_S: Final = 3.0
+TARS: Final = 3
 
 
 def main() -> int:
@@ -36,7 +37,7 @@ def main() -> int:
     for problem in problems:
         _say(f"FAILED: {problem}")
     if not problems:
-        _say("ok: 3 TARs -> 3 .pt files, a manifest, 3 sessions in gold.gamedata_sessions")
+        _say(f"ok: {TARS} TARs -> {TARS} .pt files, a manifest, {TARS} sessions in gold.gamedata_sessions")
     return 1 if problems else 0
 
 
@@ -93,13 +94,13 @@ def _problems(ended: dict[str, Any], place: str, prefix: str) -> list[str]:
             if node.get("phase") in ("Failed", "Error") and node.get("type") == "Pod"
         ]
     keys = [found.key for found in open_store(place).list("extracted/") if found.key.endswith(".pt")]
-    if len(keys) != 3:
-        problems.append(f"there are {len(keys)} .pt files, not 3: {keys}")
+    if len(keys) != TARS:
+        problems.append(f"there are {len(keys)} .pt files, not {TARS}: {keys}")
     with engine(DatabaseSettings()).connect() as connection:
         query = text("SELECT count(*) FROM gold.gamedata_sessions WHERE starts_with(s3_key, :prefix) AND error IS NULL")
         sessions = connection.execute(query, {"prefix": prefix}).scalar_one()
-    if sessions != 3:
-        problems.append(f"gold.gamedata_sessions has {sessions} good sessions below {prefix}, not 3")
+    if sessions != TARS:
+        problems.append(f"gold.gamedata_sessions has {sessions} good sessions below {prefix}, not {TARS}")
     return problems
 
 

@@ -1,7 +1,8 @@
 {{/*
 A rendered template of files/, set up for this release: (list $ document), which is edited in place and printed as YAML.
 The closed list of what is set: labels of the release; images, pull policy and pull secrets; names of service accounts and
-secrets; the launcher's variables that name Ray's images; node selector, tolerations, priority class of steps; a cron's schedules, timezone and suspend. Nothing passes tpl.
+secrets; the launcher's variables that name Ray's images; node selector, tolerations and priority class of steps; a cron's
+schedules, timezone and suspend. Nothing passes tpl. tests/chart/test_workflows.py holds the same list.
 */}}
 {{- define "telecine.workflow" -}}
 {{- $root := index . 0 -}}
