@@ -102,6 +102,13 @@ def test_no_account_has_a_token_unless_a_pod_asks_for_it():
     assert job["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
 
+def test_argos_executor_finds_its_token_under_the_name_that_it_looks_for():
+    objects = render(merged(LEAST, {"serviceAccounts": {"step": {"name": "mine"}}}))
+    secret = find(objects, "Secret", "mine.service-account-token")
+    assert secret["type"] == "kubernetes.io/service-account-token"
+    assert secret["metadata"]["annotations"] == {"kubernetes.io/service-account.name": "mine"}
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_pods_of_the_charts_are_restricted(case):
     chart, values = CASES[case]
@@ -159,7 +166,12 @@ def test_the_steps_variables_are_their_settings(monkeypatch):
     assert set(data) <= variables_of(StepSettings) | variables_of(NotifySettings)
     for name, value in data.items():
         monkeypatch.setenv(name, value)
-    assert NotifySettings().notify_smtp_to == ("media-operations@example.com",)
+    assert found["data"] == {
+        "cpu-workers": "2",
+        "gpu-workers": "1",
+        "retention-days": "90",
+        "artifacts-bucket": "telecine-artifacts",
+    }
     assert StepSettings().database_environment == "prod"
 
 
@@ -203,7 +215,7 @@ def test_the_migration_reads_both_urls_and_only_secrets_that_are_there(database,
     objects = render({"database": database})
     sources = find(objects, "Job", "telecine-migration")["spec"]["template"]["spec"]["containers"][0]["envFrom"]
     assert [each["secretRef"]["name"] for each in sources] == expected
-    hooks = [each for each in objects if each["kind"] == "Secret" and "annotations" in each["metadata"]]
+    hooks = [each for each in objects if "stringData" in each and "annotations" in each["metadata"]]
     assert [each["metadata"]["name"] for each in hooks] == [name for name in expected if name.startswith("telecine-")]
 
 
