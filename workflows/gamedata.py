@@ -28,7 +28,8 @@ _NOT_HERE: Final = ("cache-dir", "cache-mb", "workers")
 _IN_A_CLUSTER: Final = {"compute": "cpu", "output-path": ""}
 _DAY: Final = 86_400
 
-_RAY: Final = fields(RaySettings, only=("cpu-workers", "gpu-workers"), from_config=("cpu-workers", "gpu-workers"))
+_WORKERS: Final = {"cpu-workers": "cpu-workers", "gpu-workers": "gpu-workers"}
+_RAY: Final = fields(RaySettings, only=_WORKERS, from_config=_WORKERS)
 _EXTRACT: Final = (*fields(ExtractSettings, without=("workers",), values={"compute": "cpu"}), *_RAY)
 # Its `compute` stays local: a pod of its own is enough for the frames of flagged sessions.
 _MANIFEST: Final = fields(ManifestSettings, without=(*_NOT_HERE, "compute"), values={"output-path": ""})

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hera.workflows import Parameter
-from hera.workflows.models import ConfigMapKeySelector, EnvVar, ValueFrom
-
-from workflows._lib.names import CONFIG_PARAMETERS
+from shared.retention.settings import VacuumSettings
+from workflows._lib.parameters import arguments, fields
 from workflows._lib.step import step
 from workflows._lib.sweep import SWEEP, sweep_step
 from workflows._lib.template import workflow_template
@@ -19,7 +17,13 @@ __all__ = ["NAME", "VACUUM", "build"]
 
 NAME: Final = "maintenance"
 VACUUM: Final = "vacuum"
-_DAYS: Final = "retention-days"
+
+# Everything in the namespace of the run: TELECINE_NAMESPACE is a variable of every step.
+_VACUUM: Final = fields(
+    VacuumSettings,
+    without=("namespace",),
+    from_config={"days": "retention-days", "artifacts": "artifacts-bucket"},
+)
 
 
 def build() -> WorkflowTemplate:
@@ -29,15 +33,7 @@ def build() -> WorkflowTemplate:
         title="**maintenance**: sweep and vacuum",
         description="Choose the entrypoint `sweep` or `vacuum`; crons run both.",
         entrypoint=SWEEP,
-        arguments=[
-            Parameter(
-                name=_DAYS,
-                value_from=ValueFrom(
-                    config_map_key_ref=ConfigMapKeySelector(name=CONFIG_PARAMETERS, key=_DAYS), default="90"
-                ),
-                description="vacuum: reports, artifacts and ledger rows that are older are deleted. Unit: days.",
-            )
-        ],
+        arguments=arguments(_VACUUM),
         templates=[sweep_step(NAME), _vacuum()],
         deadline_s=7200,
         ledger=False,
@@ -54,5 +50,7 @@ def _vacuum() -> Container:
         description="Deletes old reports, artifacts and ledger rows; no .pt file, statistics, manifest or gold row.",
         deadline_s=3600,
         report=False,
-        variables=[EnvVar(name="TELECINE_DAYS", value=f"{{{{workflow.parameters.{_DAYS}}}}}")],
+        found=_VACUUM,
+        # As an entrypoint it has no caller; inputs would stand in the form a second time.
+        source="workflow",
     )

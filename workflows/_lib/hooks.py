@@ -46,6 +46,8 @@ def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Co
             "{{workflow.status}}",
             "--failures",
             "{{workflow.failures}}",
+            "--of",
+            pipeline,
         ],
         pipeline=pipeline,
         stage="close",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hera.workflows import Parameter
 from hera.workflows.models import ConfigMapKeySelector, EnvVar, ValueFrom
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from shared.settings import Settings
 
-__all__ = ["Field", "arguments", "environment", "fields", "inputs", "passed"]
+# Of a template, or of the whole Workflow.
+Source = Literal["inputs", "workflow"]
+
+__all__ = ["Field", "Source", "arguments", "environment", "fields", "inputs", "passed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def fields(
     without: Iterable[str] = (),
     only: Iterable[str] | None = None,
     values: Mapping[str, str] | None = None,
-    from_config: Iterable[str] = (),
+    from_config: Mapping[str, str] | None = None,
 ) -> tuple[Field, ...]:
     """Return the fields that belong to the model's pipeline, in the order of ``--help``.
 
@@ -69,9 +72,9 @@ def fields(
         without: names of parameters to leave out.
         only: names of parameters to keep; None keeps all.
         values: name of a parameter -> its default in a Workflow, where it is another than on a laptop.
-        from_config: names of parameters whose default the chart sets.
+        from_config: name of a parameter whose default the chart sets -> key of its ConfigMap.
     """
-    left_out, kept, other, config = set(without), None if only is None else set(only), values or {}, set(from_config)
+    left_out, kept, other, config = set(without), None if only is None else set(only), values or {}, from_config or {}
     found = []
     for flag in flags(model):
         name = flag.name.replace("_", "-")
@@ -84,10 +87,10 @@ def fields(
             value=_text(field),
             choices=("true", "false") if flag.is_switch else flag.choices,
             description=_described(field, flag.description),
-            config_key=name if name in config else None,
+            config_key=config.get(name),
         )
         found.append(replace(made, value=other[name]) if name in other else made)
-    unknown = (left_out | (kept or set()) | set(other) | config) - {
+    unknown = (left_out | (kept or set()) | set(other) | set(config)) - {
         each.name.replace("_", "-") for each in flags(model)
     }
     if unknown:
@@ -128,12 +131,12 @@ def inputs(found: Iterable[Field]) -> list[Parameter]:
     return [Parameter(name=field.name) for field in found]
 
 
-def passed(found: Iterable[Field], source: str, *, prefix: str = "", **others: str) -> list[Parameter]:
+def passed(found: Iterable[Field], source: Source, *, prefix: str = "", **others: str) -> list[Parameter]:
     """Return the arguments by which a template calls another one.
 
     Args:
         found: what the called template takes.
-        source: ``inputs`` or ``workflow``: where the caller has its values.
+        source: where the caller has its values.
         prefix: of the names in the source.
         others: name of a parameter, with ``_`` for ``-``, -> a value of its own.
     """
@@ -144,6 +147,11 @@ def passed(found: Iterable[Field], source: str, *, prefix: str = "", **others: s
     ]
 
 
-def environment(found: Iterable[Field]) -> list[EnvVar]:
-    """Return the variables by which a step reads its inputs: no value passes a shell, or is split into words."""
-    return [EnvVar(name=field.variable, value=f"{{{{inputs.parameters.{field.name}}}}}") for field in found]
+def environment(found: Iterable[Field], source: Source) -> list[EnvVar]:
+    """Return the variables by which a step reads its settings: no value passes a shell, or is split into words.
+
+    Args:
+        found: the settings.
+        source: where the values are.
+    """
+    return [EnvVar(name=field.variable, value=f"{{{{{source}.parameters.{field.name}}}}}") for field in found]

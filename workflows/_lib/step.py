@@ -27,7 +27,7 @@ from workflows._lib.names import (
     S3_VARIABLES,
     STEP_ACCOUNT,
 )
-from workflows._lib.parameters import Field, environment, inputs
+from workflows._lib.parameters import environment, inputs
 from workflows._lib.retry import retry
 from workflows._lib.security import EXECUTOR, container_security, pod_security, volumes
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hera.workflows.models import Metrics
+
+    from workflows._lib.parameters import Field, Source
 
 __all__ = ["LARGE", "MEDIUM", "SMALL", "Size", "from_secret", "step"]
 
@@ -77,12 +79,12 @@ def step(
     deadline_s: int,
     size: Size = SMALL,
     found: Sequence[Field] = (),
+    source: Source = "inputs",
     counts: tuple[str, ...] = (),
     ray: bool = False,
     launcher: bool = False,
     report: bool = True,
     secrets: Sequence[EnvFromSource] = (),
-    variables: Sequence[EnvVar] = (),
     metrics: Metrics | None = None,
 ) -> Container:
     """Return the template of one command.
@@ -99,13 +101,13 @@ def step(
         description: for the UI.
         deadline_s: after this many seconds the pod is ended; a retry has as many again.
         size: requests and limits.
-        found: the step's settings; each is an input of the template.
+        found: the step's settings.
+        source: where their values are: inputs of the template, or parameters of the Workflow.
         counts: output parameters beyond those of every step.
         ray: runs in the image that has Ray and torch.
         launcher: speaks to the API server: the only kind of container that has a token.
         report: leaves a report and output parameters.
         secrets: sources of variables beyond the database's and the store's.
-        variables: beyond the settings.
         metrics: in place of the time of the step.
     """
     volumes_, mounts = volumes(size.tmp, ray=ray)
@@ -116,9 +118,9 @@ def step(
         image=RAY_IMAGE if ray else JOBS_IMAGE,
         command=["telecine"],
         args=list(command),
-        inputs=inputs(found),
+        inputs=inputs(found) if source == "inputs" else [],
         outputs=[*output_parameters(counts), *reports(stage)] if report else [],
-        env=[*_identity(stage), *variables, *environment(found)],
+        env=[*_identity(stage), *environment(found, source)],
         env_from=_sources(launcher=launcher, more=secrets),
         resources=ResourceRequirements(
             requests={"cpu": size.cpu, "memory": size.memory},
