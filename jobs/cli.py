@@ -68,6 +68,18 @@ TOOLS: Final = {
             ),
         ),
     ),
+    "doctor": (
+        "what is reachable, missing or mismatched here, and what to do",
+        (
+            Tool(
+                "doctor",
+                "",
+                "Say what is reachable, missing or mismatched, and what to do.",
+                "shared.doctor.settings:DoctorSettings",
+                "shared.doctor.commands:doctor",
+            ),
+        ),
+    ),
     "vacuum": (
         "deletes old reports, artifacts and ledger rows",
         (

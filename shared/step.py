@@ -70,7 +70,7 @@ class Tool:
         name: such as ``upgrade``; empty where the group is the command itself, as in ``telecine doctor``.
         help: one sentence.
         settings: the class of its settings, a ``Settings``.
-        call: the function ``(settings) -> str``.
+        call: the function ``(settings) -> str``, or ``-> (str, exit code)`` where a bad finding is no error.
     """
 
     group: str
@@ -127,11 +127,12 @@ def execute_tool(tool: Tool, argv: Sequence[str]) -> int:
         settings = _parse(tool.settings, tool.program, tool.help, argv)
         logs.configure(getattr(settings, "log_level", "INFO"), getattr(settings, "log_file", None))
         _guard.note_logs()
-        text = str(_guard.load(tool.call)(settings))
+        answer = _guard.load(tool.call)(settings)
+        text, code = answer if isinstance(answer, tuple) else (str(answer), EXIT_OK)
         if text:
             with _guard.printing():
                 sys.stdout.write(text.rstrip("\n") + "\n")
-        return EXIT_OK
+        return int(code)
 
     return _guard.guarded(body)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shared.database.settings import DatabaseSettings
 
-__all__ = ["GOLD", "READER", "RIGHTS", "TABLES", "Upgrade", "ready", "upgrade"]
+__all__ = ["GOLD", "HEAD", "READER", "RIGHTS", "TABLES", "Upgrade", "ready", "upgrade"]
 
 # The key of the advisory lock that an upgrade holds: the eight letters as a number.
 _LOCK: Final = int.from_bytes(b"telecine", "big", signed=True)

@@ -12,11 +12,13 @@ from shared.database.migrate import GOLD, RIGHTS, TABLES
 from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironment
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
     from shared.database.settings import DatabaseSettings
 
-__all__ = ["Problem", "check"]
+__all__ = ["Problem", "check", "server_time"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,18 @@ def check(settings: DatabaseSettings) -> list[Problem]:
             except (DatabaseNotMigrated, WrongEnvironment) as error:
                 problems.append(Problem(*_halves(error.message)))
     return problems
+
+
+def server_time(settings: DatabaseSettings) -> datetime:
+    """Return what the database's clock shows.
+
+    Raises:
+        ConfigurationError: the connection is refused.
+        DatabaseUnreachable: no connection.
+    """
+    with translated(settings), engine(settings).connect() as connection:
+        now: datetime = scalar(connection, "SELECT clock_timestamp()")
+        return now
 
 
 def _halves(message: str) -> tuple[str, str]:

@@ -96,6 +96,13 @@ class KubernetesCluster:
         """See :class:`Cluster`."""
         return self._list(f"/api/v1/namespaces/{self.namespace}/pods", selector, "list pods")
 
+    def ask(self, path: str, action: str, *, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """GET a path, or POST to it where there is a body, as `telecine doctor` does; None: there is no such thing."""
+        if body is None:
+            return self._get(path, action)
+        answer: dict[str, Any] = self._call("POST", path, action, body=body)
+        return answer
+
     def _path(self, kind: tuple[str, str], plural: str, name: str | None = None) -> str:
         path = f"/apis/{kind[0]}/{kind[1]}/namespaces/{self.namespace}/{plural}"
         return f"{path}/{name}" if name else path
