@@ -93,6 +93,13 @@ def test_each_account_may_do_exactly_this():
     assert not [each for each in objects if each["kind"].startswith("Cluster")]
 
 
+def test_the_executors_token_is_there_under_the_name_that_argo_asks_for():
+    objects = render(merged(LEAST, {"serviceAccounts": {"step": {"name": "mine"}}}))
+    token = find(objects, "Secret", "mine.service-account-token")
+    assert token["type"] == "kubernetes.io/service-account-token"
+    assert token["metadata"]["annotations"]["kubernetes.io/service-account.name"] == "mine"
+
+
 def test_no_account_has_a_token_unless_a_pod_asks_for_it():
     objects = render(LEAST)
     accounts = [each for each in objects if each["kind"] == "ServiceAccount"]
@@ -178,7 +185,12 @@ def test_the_steps_variables_are_their_settings(monkeypatch):
 def test_parameters_are_what_argo_reads():
     found = find(render(LEAST), "ConfigMap", "telecine-parameters")
     assert found["metadata"]["labels"]["workflows.argoproj.io/configmap-type"] == "Parameter"
-    assert found["data"] == {"cpu-workers": "2", "gpu-workers": "1", "retention-days": "90"}
+    assert found["data"] == {
+        "cpu-workers": "2",
+        "gpu-workers": "1",
+        "retention-days": "90",
+        "artifacts-bucket": "telecine-artifacts",
+    }
 
 
 def test_migrations_run_before_the_release_under_their_own_account():
