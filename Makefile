@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 # What the demo writes, in the current folder; the slash makes it a folder and no bucket.
 DEMO ?= ./.telecine/demo
 
-.PHONY: help demo test lint types format bench docs lock clean
+.PHONY: help demo test lint types format bench docs lock clean kind-up
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -53,6 +53,9 @@ types: .venv/.dev  ## mypy, strict
 format: .venv/.dev  ## let ruff mend what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+kind-up:  ## a kind cluster with Argo Workflows and KubeRay; then `skaffold run` (docs/kind.md)
+	@bash charts/telecine-dev/kind-up.sh
 
 bench: .venv/.dev  ## benchmarks: ratios measured in one run, about ten minutes; QUICK=1 takes two
 	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)

@@ -23,6 +23,7 @@ __all__ = [
     "CHART",
     "DEV",
     "LEAST",
+    "ROOT",
     "SAMPLES",
     "VALUES",
     "find",
@@ -30,6 +31,7 @@ __all__ = [
     "merged",
     "parsed",
     "render",
+    "secrets",
     "values_of",
     "with_files",
 ]
@@ -85,6 +87,11 @@ def find(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
     """The one object of this kind and name."""
     (found,) = [each for each in objects if each["kind"] == kind and each["metadata"]["name"] == name]
     return found
+
+
+def secrets(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The secrets that hold what values gave; Argo's token, which Kubernetes fills, holds nothing."""
+    return [each for each in objects if each["kind"] == "Secret" and each["type"] == "Opaque"]
 
 
 def with_files(folder: Path, files: Path) -> Path:

@@ -93,13 +93,6 @@ def test_each_account_may_do_exactly_this():
     assert not [each for each in objects if each["kind"].startswith("Cluster")]
 
 
-def test_the_executors_token_is_there_under_the_name_that_argo_asks_for():
-    objects = render(merged(LEAST, {"serviceAccounts": {"step": {"name": "mine"}}}))
-    token = find(objects, "Secret", "mine.service-account-token")
-    assert token["type"] == "kubernetes.io/service-account-token"
-    assert token["metadata"]["annotations"]["kubernetes.io/service-account.name"] == "mine"
-
-
 def test_no_account_has_a_token_unless_a_pod_asks_for_it():
     objects = render(LEAST)
     accounts = [each for each in objects if each["kind"] == "ServiceAccount"]
@@ -173,12 +166,7 @@ def test_the_steps_variables_are_their_settings(monkeypatch):
     assert set(data) <= variables_of(StepSettings) | variables_of(NotifySettings)
     for name, value in data.items():
         monkeypatch.setenv(name, value)
-    assert found["data"] == {
-        "cpu-workers": "2",
-        "gpu-workers": "1",
-        "retention-days": "90",
-        "artifacts-bucket": "telecine-artifacts",
-    }
+    assert NotifySettings().notify_smtp_to == ("media-operations@example.com",)
     assert StepSettings().database_environment == "prod"
 
 
