@@ -26,6 +26,7 @@ STEPS: Final = (
         settings=f"{_SETTINGS}:ExtractSettings",
         run="jobs.gamedata.extract:run",
         stage=("extract", 2),
+        launch="jobs.gamedata.launch:launch",
     ),
     Step(
         "gamedata",

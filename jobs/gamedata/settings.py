@@ -24,8 +24,7 @@ __all__ = [
     "VerifySettings",
 ]
 
-# `cpu`, `gpu` and `mixed` run a KubeRay RayJob and come with the cluster (DESIGN §7).
-Compute = Literal["local"]
+Compute = Literal["local", "cpu", "gpu", "mixed"]
 Device = Literal["auto", "cpu", "cuda"]
 
 _STRIDE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*:\s*(\d+)\s*")
@@ -62,7 +61,11 @@ class _Buckets(StepSettings, pipeline="gamedata"):
 
 
 class _Work(StepSettings, pipeline="gamedata"):
-    compute: Compute = setting("local", description="Where Ray runs: local starts it on this machine.")
+    compute: Compute = setting(
+        "local",
+        description="Where Ray runs: local starts it on this machine; cpu, gpu and mixed run extract as a KubeRay "
+        "RayJob with workers of these kinds.",
+    )
     workers: PositiveInt | None = setting(
         None, default_text="one per core", description="Ray workers, each with a decoder process of its own."
     )

@@ -30,6 +30,8 @@ _UID: Final = 1000
 _OBJECT_STORE: Final = str(80 << 20)
 _ENVIRONMENT: Final = {
     "HOME": "/tmp/home",  # noqa: S108 - an emptyDir of the pod's own: the root is read-only
+    # A token would lie in a secret, and the launcher may read none; a NetworkPolicy keeps others out.
+    "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
     # Or Ray hides the GPUs from actors that ask for none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
