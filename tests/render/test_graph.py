@@ -66,6 +66,19 @@ def test_outputs_that_metrics_read_are_declared(name, template):
     assert names_in(parts.get("metrics"), "outputs") <= set(names(parts.get("outputs")))
 
 
+@pytest.mark.parametrize(("name", "template"), every())
+def test_metrics_read_outputs_no_earlier_than_there_are_any(name, template):
+    # At a node's start outputs.parameters.x is a map: an expression over it errors, unless a name in it is unknown yet.
+    values = [
+        metric[kind]["value"]
+        for metric in templates(name)[template].get("metrics", {}).get("prometheus", [])
+        for kind in ("counter", "gauge", "histogram")
+        if kind in metric
+    ]
+    early = [value for value in values if "outputs." in value and not value.startswith("{{=status == 'Succeeded' ?")]
+    assert early == []
+
+
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_each_parameter_of_the_form_is_declared_and_used(name):
     assert names_in(spec_of(name)["templates"], "workflow") == set(names(spec_of(name)["arguments"]))

@@ -88,8 +88,10 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
 
 
 def _sum(output: str, pipeline: str, test: str) -> str:
+    # Argo evaluates an expression already when the node starts, where outputs.parameters.<name> is the map {path: …}:
+    # the exit hook would error. A name that is unknown there, such as `status`, makes it wait for the node's end.
     rows = f"filter(fromJSON(outputs.parameters.{output}), .pipeline == '{pipeline}' && {test})"
-    return f"{{{{=sum({rows}, .count)}}}}"
+    return f"{{{{=status == 'Succeeded' ? sum({rows}, .count) : 0}}}}"
 
 
 def _counter(name: str, text: str, value: str, pipeline: str, *, when: str | None = None, **labels: str) -> Prometheus:
