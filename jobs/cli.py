@@ -68,6 +68,18 @@ TOOLS: Final = {
             ),
         ),
     ),
+    "rayjob": (
+        "Ray clusters that steps run on",
+        (
+            Tool(
+                "rayjob",
+                "sweep",
+                "Delete RayJobs whose Workflow has ended or is gone.",
+                "shared.rayjob.sweep:SweepSettings",
+                "shared.rayjob.sweep:sweep_command",
+            ),
+        ),
+    ),
     "doctor": (
         "what is reachable, missing or mismatched here, and what to do",
         (
