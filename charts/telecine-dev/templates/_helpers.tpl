@@ -2,7 +2,7 @@
 {{- define "dev.labels" -}}
 {{- $root := index . 0 -}}
 {{ include "dev.selector" . }}
-app.kubernetes.io/part-of: telecine
+app.kubernetes.io/part-of: telecine-dev
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
