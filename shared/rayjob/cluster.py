@@ -73,7 +73,10 @@ class KubernetesCluster:
 
     def create_rayjob(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """See :class:`Cluster`."""
-        made: dict[str, Any] = self._call("POST", self._path(_RAY, "rayjobs"), "create rayjobs", body=manifest)
+        try:
+            made: dict[str, Any] = self._call("POST", self._path(_RAY, "rayjobs"), "create rayjobs", body=manifest)
+        except _Missing as error:
+            raise ConfigurationError(f"the cluster cannot create rayjobs ({error}): is KubeRay installed?") from error
         return made
 
     def delete_rayjob(self, name: str, uid: str) -> None:
