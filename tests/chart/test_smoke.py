@@ -8,6 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from jobs.gamedata._sample_kinds import KINDS
+from jobs.gamedata.settings import SampleSettings
+from shared.settings.command import parse
 from shared.storage import open_store
 from tests.chart.rendering import CHART, LEAST, SAMPLES, find, merged, parsed, render
 
@@ -123,8 +126,6 @@ def test_the_workflow_asks_for_parameters_that_the_template_has(smoke):
 
 
 def test_the_pod_sets_every_variable_that_the_script_reads_and_asks_for_samples_that_exist():
-    from jobs.gamedata._sample_kinds import KINDS
-
     pod = find(render(merged(LEAST, {"test": {"prefix": "a/b"}})), "Pod", "telecine-smoke")["spec"]
     (container,) = pod["containers"]
     (sample,) = pod["initContainers"]
@@ -132,7 +133,10 @@ def test_the_pod_sets_every_variable_that_the_script_reads_and_asks_for_samples_
     assert set(re.findall(r'os\.environ\["(\w+)"\]', text)) <= {each["name"] for each in container["env"]}
     (place,) = [each["value"] for each in sample["env"] if each["name"] == "SMOKE_PLACE"]
     assert place == "s3://telecine-artifacts/a/b/$(SMOKE_ID)"
-    kinds = [each for flag, each in zip(sample["command"], sample["command"][1:], strict=False) if flag == "--include"]
-    assert len(kinds) == 3
-    assert set(kinds) <= set(KINDS)
-    assert all(KINDS[kind].truth.error_code is None for kind in kinds)
+    assert sample["command"][:3] == ["telecine", "gamedata", "sample"]
+    settings = parse(
+        SampleSettings, "sample", "", [each.replace("$(SMOKE_PLACE)", PLACE) for each in sample["command"][3:]]
+    )
+    assert settings.output == PLACE
+    assert len(settings.include) == 3
+    assert all(KINDS[kind].truth.error_code is None for kind in settings.include)
