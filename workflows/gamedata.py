@@ -47,8 +47,10 @@ _MANIFEST_URI: Final = (
 )
 _LOCAL: Final = "{{=inputs.parameters.compute == 'local'}}"
 _CLUSTER: Final = "{{=inputs.parameters.compute != 'local'}}"
-_FRAMES: Final = "{{=inputs.parameters['menu-model'] != '' || inputs.parameters.checks != ''}}"
-_STATISTICS: Final = "{{=inputs.parameters['menu-model'] == '' && inputs.parameters.checks == ''}}"
+# A model wants torch, checks may want frames, and pictures of menus PyAV: the image without Ray has none of them.
+_GIVEN: Final = "inputs.parameters['menu-model'] + inputs.parameters['menu-references'] + inputs.parameters.checks"
+_FRAMES: Final = f"{{{{={_GIVEN} != ''}}}}"
+_STATISTICS: Final = f"{{{{={_GIVEN} == ''}}}}"
 
 
 def build() -> WorkflowTemplate:
@@ -169,7 +171,9 @@ def _manifest() -> list[Container | Steps]:
     return [
         Steps(
             name="manifest",
-            annotations=shown("Manifest", "Over statistics alone, or with checks that look at frames."),
+            annotations=shown(
+                "Manifest", "Over statistics alone, or with a model, pictures of menus or checks of your own."
+            ),
             inputs=inputs(_MANIFEST),
             sub_steps=[
                 Step(
@@ -203,7 +207,7 @@ def _manifest() -> list[Container | Steps]:
             pipeline=_NAME,
             stage="manifest",
             title="Manifest over frames",
-            description="Reads stored frames for the menu model or the given checks, on Ray inside the pod.",
+            description="With a menu model, pictures of menus or checks of your own; Ray starts inside the pod.",
             deadline_s=_DAY,
             size=LARGE,
             found=_MANIFEST,

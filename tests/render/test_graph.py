@@ -137,6 +137,10 @@ def test_one_of_two_ways_is_taken():
         found = {call["name"]: call["when"] for call in calls(templates("gamedata")[template])}
         assert set(found) == ways
         assert all(when.startswith("{{=") for when in found.values()), "a bare value with a space would not parse"
+    by_frames = names_in(templates("gamedata")["manifest"]["steps"][1][0]["when"], "inputs")
+    assert by_frames == {"menu-model", "menu-references", "checks"}, (
+        "what needs torch or PyAV goes to the image with Ray"
+    )
 
 
 def test_runs_have_few_nodes():
