@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from shared.database._head import HEAD, SCHEMA
-from shared.database._state import demand_environment, demand_server, named, refuse_newer, scalar, version
+from shared.database._state import demand_environment, demand_server, named, refuse_newer, scalar, serves, version
 from shared.database.connection import engine, is_embedded, translated
 from shared.errors import ConfigurationError, DatabaseNotMigrated
 
@@ -82,7 +82,8 @@ def upgrade(settings: DatabaseSettings) -> Upgrade:
 def ready(settings: DatabaseSettings) -> Engine:
     """Return the engine of a database that is migrated and of the right environment.
 
-    The embedded server is migrated on the way; another one is not touched.
+    The embedded server is migrated on the way; another one is not touched. A newer schema that took nothing away will
+    do: a run that began before an upgrade ends on its old image.
 
     Raises:
         DatabaseNotMigrated: run ``telecine db upgrade``.
@@ -91,8 +92,7 @@ def ready(settings: DatabaseSettings) -> Engine:
     known = engine(settings)
     with translated(settings), known.connect() as connection:
         found = version(connection)
-        refuse_newer(found)
-        if found == HEAD:
+        if serves(connection, found):
             demand_environment(connection, settings)
             return known
     if not is_embedded(settings):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.database._head import HEAD, SCHEMA, VERSION_TABLE
-from shared.database._state import demand_environment, demand_server, named, refuse_newer, scalar, version
+from shared.database._state import demand_environment, demand_server, named, scalar, serves, version
 from shared.database.connection import engine, translated
 from shared.database.migrate import GOLD, RIGHTS, TABLES
 from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironment
@@ -57,8 +57,7 @@ def check(settings: DatabaseSettings) -> list[Problem]:
         if not problems:
             try:
                 found = version(connection)
-                refuse_newer(found)
-                if found != HEAD:
+                if not serves(connection, found):
                     problems.append(Problem(f"the schema is {named(found)}, needed is {HEAD}", upgrade_it))
                 demand_environment(connection, settings)
             except (DatabaseNotMigrated, WrongEnvironment) as error:

@@ -32,6 +32,7 @@ environment = Table(
     Column("single", Boolean, primary_key=True),
     Column("name", Text, nullable=False),
     Column("created_at", _TIME, nullable=False),
+    Column("oldest_code", Text, nullable=False),
 )
 
 runs = Table(

@@ -9,6 +9,9 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
+    # A run that began before an upgrade ends on its old image: only a migration that takes something away, or gives it
+    # another meaning, raises this to its own number.
+    op.execute("ALTER TABLE pipeline.environment ADD COLUMN oldest_code text NOT NULL DEFAULT '0002'")
     op.execute("ALTER TABLE pipeline.run_stages ADD COLUMN rayjob_uid text")
     op.execute("""
         CREATE TABLE pipeline.notifications (
