@@ -10,9 +10,10 @@ from jobs.cli import PIPELINES, TOOLS, commands
 from jobs.gamedata.errors import CODES, CRASH_CODES
 from shared import _guard
 from shared.notify.message import Notification
+from shared.rayjob.settings import RaySettings
 from shared.report import Report
 from shared.settings import Settings, StepSettings
-from shared.settings.flags import flags, table
+from shared.settings.flags import flags, table, variables_table
 from shared.step import Step
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +28,13 @@ empty variable counts as not set. A flag that may be given several times (…) i
 command shows what each default resolves to on your machine.
 
 A bucket is named `game-data` or `s3://game-data`; a folder `./game-data`, `/data/game-data` or `file:///data/game-data`.
+"""
+
+_RAY = """\
+## Ray on Kubernetes
+
+With `--compute cpu`, `gpu` or `mixed` the launcher makes a KubeRay RayJob from these variables; the chart sets them.
+They have no flags.
 """
 
 _ENVIRONMENT = """\
@@ -63,7 +71,7 @@ def configuration() -> str:
                 parts.append(f"As above: {', '.join(above)}.\n")
             parts.append(table(model, every_step=False, without=seen))
             seen.update(flag.name for flag in own)
-    return "\n".join(parts)
+    return "\n".join([*parts, _RAY, variables_table(RaySettings)])
 
 
 def environment() -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from shared.settings._base import Settings
 
-__all__ = ["Flag", "arguments", "flags", "table"]
+__all__ = ["Flag", "arguments", "flags", "table", "variables_table"]
 
 # What stands for a value in the help, by the last word of the field's name; else by its type.
 _METAVARS: Final = {
@@ -209,6 +209,21 @@ def _row(flag: Flag, field: FieldInfo) -> str:
     )
     variables = ", ".join(f"`{variable}`" for variable in flag.variables)
     return f"| {name} | {variables} | {_plain(default) or '-'} | {_plain(flag.description)} |"
+
+
+def variables_table(model: type[Settings]) -> str:
+    """Return a Markdown table of a model that is set by variables alone.
+
+    Args:
+        model: the settings.
+    """
+    lines = ["| Variable | Default | What it does |", "| --- | --- | --- |"]
+    for flag in flags(model):
+        known = about(model.model_fields[flag.name])
+        default = _with_unit(known.default_text or _literal_default(flag, model.model_fields[flag.name]), known.unit)
+        variables = ", ".join(f"`{variable}`" for variable in flag.variables)
+        lines.append(f"| {variables} | {_plain(default) or '-'} | {_plain(flag.description)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _plain(text: str) -> str:
