@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 from shared.errors import ConfigurationError
+from tests.fakes.sessions import extract_fake
 
-__all__ = ["drive", "refuse"]
+__all__ = ["drive", "reader", "refuse"]
 
 
 class _Runner:
@@ -27,6 +28,22 @@ class _Runner:
         while what == "wait" and not (self._folder / "go").exists():
             time.sleep(0.05)
         return node
+
+
+def reader(_):
+    """A ``make_extract`` whose sessions need no video; nobody reads before both groups have begun."""
+    return _patient_reader
+
+
+def _patient_reader(_device):
+    return extract_fake(fail={b"bad": "video_missing"}, hook=_wait_for_both)
+
+
+def _wait_for_both(_body):
+    folder = Path(os.environ["FOLDER"])
+    (folder / os.environ["TELECINE_GROUP"]).touch()
+    while not ((folder / "cpu").exists() and (folder / "gpu").exists()):
+        time.sleep(0.05)
 
 
 def refuse():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 
 import pytest
 
+from jobs.gamedata.parts import read_rows
+from shared.storage import open_store
 from tests.ray_cluster import RayCluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
@@ -91,3 +94,42 @@ def test_a_cluster_without_workers_is_given_up(cluster, tmp_path):
     code, _, err = ended(cluster, cluster.run(DRIVE, tmp_path, "1", "{'empty_s': 1.0}"))
     assert code == 75
     assert "has had no worker" in err
+
+
+EXTRACT = """
+import json, sys
+from jobs.gamedata import extract
+from jobs.gamedata.settings import ExtractSettings
+from tests.fakes.ledger import MemoryStageRun
+from tests.fakes.ray_work import reader
+
+if __name__ == "__main__":
+    settings = ExtractSettings(source_bucket=sys.argv[2] + "/in", manifest_bucket=sys.argv[2] + "/out", compute="mixed")
+    report = extract.run_with(settings, MemoryStageRun(), make_extract=reader, make_pool=extract.cluster_ray)
+    print("report", json.dumps([report.counts, report.exit_code]))
+"""
+
+
+def test_a_driver_counts_what_each_group_did(cluster, tmp_path):
+    source = open_store(f"file://{tmp_path}/in", create=True)
+    for number in range(40):
+        source.put(f"s/{number:02d}.tar", b"bad" if number == 3 else f"body {number}".encode())
+    cluster.add_node(cpus=1, TELECINE_GROUP="cpu", FOLDER=str(tmp_path))
+    rayjob = {"TELECINE_RAYJOB": "telecine-1", "TELECINE_SLOTS": "2", "RAY_ADDRESS": cluster.address}
+    driver = cluster.run(EXTRACT, tmp_path, **rayjob)
+    try:
+        wait_until((tmp_path / "cpu").exists, driver)
+        cluster.add_node(cpus=1, TELECINE_GROUP="gpu", FOLDER=str(tmp_path))
+        out, err = driver.communicate(timeout=DEADLINE_S)
+    finally:
+        if driver.poll() is None:
+            cluster.kill(driver)
+    assert driver.returncode == 0, err
+    (line,) = [line for line in out.splitlines() if line.startswith("report ")]
+    counts, code = json.loads(line.removeprefix("report "))
+    assert (counts["extracted"], counts["failed"], code) == (39, 1, 0)
+    assert counts["group_cpu"] + counts["group_gpu"] == counts["device_cpu"] == 40
+    assert min(counts["group_cpu"], counts["group_gpu"]) > 0
+    rows = read_rows(open_store(f"file://{tmp_path}/out"), ["worker"]).to_pylist()
+    assert len(rows) == 40
+    assert len({row["worker"] for row in rows}) == 2
