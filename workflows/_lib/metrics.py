@@ -90,7 +90,8 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
 def _sum(output: str, pipeline: str, test: str) -> str:
     # Argo evaluates an expression already when the node starts, where outputs.parameters.<name> is the map {path: …}:
     # the exit hook would error. A name that is unknown there, such as `status`, makes it wait for the node's end.
-    rows = f"filter(fromJSON(outputs.parameters.{output}), .pipeline == '{pipeline}' && {test})"
+    # `and`, since Argo writes && as \u0026 into what it hands on, and fails to read that again.
+    rows = f"filter(fromJSON(outputs.parameters.{output}), .pipeline == '{pipeline}' and {test})"
     return f"{{{{=status == 'Succeeded' ? sum({rows}, .count) : 0}}}}"
 
 
