@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 # What the demo writes, in the current folder; the slash makes it a folder and no bucket.
 DEMO ?= ./.telecine/demo
 
-.PHONY: help demo test lint types format bench docs lock clean
+.PHONY: help demo test lint types format bench docs lock images cluster-up cluster-down clean kind-up
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -54,6 +54,9 @@ format: .venv/.dev  ## let ruff mend what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+kind-up:  ## a kind cluster with Argo Workflows and KubeRay; then `skaffold run` (docs/kind.md)
+	@bash charts/telecine-dev/kind-up.sh
+
 bench: .venv/.dev  ## benchmarks: ratios measured in one run, about ten minutes; QUICK=1 takes two
 	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
 
@@ -62,6 +65,22 @@ docs: .venv/.dev  ## regenerate the pages that come from code (configuration tab
 
 lock: .venv/.dev  ## write the hash-locked requirement files anew from pyproject.toml
 	@$(BIN)/pip install --quiet pip-tools && PATH="$(CURDIR)/$(BIN):$$PATH" sh requirements/lock.sh
+
+cluster-up:  ## a real Kubernetes with Argo and KubeRay on this machine (docs/test-cluster.md)
+	@tests/cluster/up.sh
+
+cluster-down:  ## end the test cluster; its state stays
+	@tests/cluster/node-down.sh
+
+# The tag names the commit, so that a pod says which code it ran; a changed tree needs a tag of its own: make images IMAGE_TAG=...
+IMAGE_TAG ?= $(shell git rev-parse --short HEAD)
+
+images:  ## build both images and push them to the test cluster's registry
+	@tests/cluster/build-image.sh telecine-jobs:$(IMAGE_TAG) images/jobs/Dockerfile . \
+		--build-arg VERSION=$(IMAGE_TAG) --build-arg REVISION=$$(git rev-parse HEAD)
+	@tests/cluster/build-image.sh telecine-ray:$(IMAGE_TAG) images/ray/Dockerfile . --target cpu \
+		--build-arg VERSION=$(IMAGE_TAG) --build-arg REVISION=$$(git rev-parse HEAD)
+	@echo "pushed telecine-jobs:$(IMAGE_TAG) and telecine-ray:$(IMAGE_TAG) to localhost:5000"
 
 clean:  ## remove the virtual environment, caches and what the demo wrote
 	rm -rf .venv .telecine .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build ./*.egg-info

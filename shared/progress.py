@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["NullProgress", "Progress"]
+__all__ = ["NullProgress", "Progress", "write_argo"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -124,6 +124,22 @@ class Progress:
         self._displays, self._shown = [], []
 
 
+def write_argo(path: Path, done: int, total: int) -> None:
+    """Write ``N/M`` into Argo's progress file, the only form that it takes: 0 <= N <= M and 0 < M.
+
+    Args:
+        path: the file.
+        done: units done.
+        total: of so many; 0 when there is nothing to do, which shows as done.
+    """
+    most = max(total, 1)
+    try:
+        path.write_text(f"{most if total == 0 else min(done, most)}/{most}\n")
+    except OSError as error:
+        # Progress is a courtesy; the work goes on without it.
+        _LOG.debug("cannot write %s: %s", path, error)
+
+
 class NullProgress(Progress):
     """Counts, and shows nothing."""
 
@@ -132,7 +148,7 @@ class NullProgress(Progress):
 
 
 class _File:
-    """Writes ``N/M``, the only form that Argo takes: 0 <= N <= M and 0 < M."""
+    """Writes Argo's progress file."""
 
     every_s = _FILE_EVERY_S
 
@@ -140,13 +156,7 @@ class _File:
         self._path = path
 
     def show(self, progress: Progress) -> None:
-        total = max(progress.total, 1)
-        done = total if progress.total == 0 else min(progress.done, total)
-        try:
-            self._path.write_text(f"{done}/{total}\n")
-        except OSError as error:
-            # Progress is a courtesy; the work goes on without it.
-            _LOG.debug("cannot write %s: %s", self._path, error)
+        write_argo(self._path, progress.done, progress.total)
 
     def close(self) -> None:
         pass
@@ -157,7 +167,9 @@ class _Lines:
 
     def show(self, progress: Progress) -> None:
         if progress.done:
-            _LOG.info("%s%s", f"{progress.title}: " if progress.title else "", progress.text())
+            # A launcher reads `done` and `total` from its driver's log.
+            more = {"done": progress.done, "total": progress.total}
+            _LOG.info("%s%s", f"{progress.title}: " if progress.title else "", progress.text(), extra=more)
 
     def close(self) -> None:
         pass

@@ -42,6 +42,8 @@ class Step:
         run: the function ``(settings, stage_run) -> Report``.
         stage: name and order in the ledger; None opens no ledger.
         view: a function ``(report, console)`` that prints the report for people; None prints nothing more.
+        launch: a function ``(settings) -> run``: with ``--compute`` other than local, what runs in the place of ``run``
+            and opens no stage of the ledger, because its driver does; it may return None: run in place.
     """
 
     pipeline: str
@@ -51,6 +53,7 @@ class Step:
     run: str
     stage: tuple[str, int] | None = None
     view: str | None = None
+    launch: str | None = None
 
     @property
     def program(self) -> str:
@@ -64,10 +67,10 @@ class Tool:
 
     Attributes:
         group: such as ``db``.
-        name: such as ``upgrade``.
+        name: such as ``upgrade``; empty where the group is the command itself, as in ``telecine doctor``.
         help: one sentence.
         settings: the class of its settings, a ``Settings``.
-        call: the function ``(settings) -> str``.
+        call: the function ``(settings) -> str``, or ``-> (str, exit code)`` where a bad finding is no error.
     """
 
     group: str
@@ -79,7 +82,7 @@ class Tool:
     @property
     def program(self) -> str:
         """The command as typed."""
-        return f"telecine {self.group} {self.name}"
+        return f"telecine {self.group} {self.name}".rstrip()
 
 
 @dataclass(slots=True)
@@ -124,11 +127,12 @@ def execute_tool(tool: Tool, argv: Sequence[str]) -> int:
         settings = _parse(tool.settings, tool.program, tool.help, argv)
         logs.configure(getattr(settings, "log_level", "INFO"), getattr(settings, "log_file", None))
         _guard.note_logs()
-        text = str(_guard.load(tool.call)(settings))
+        answer = _guard.load(tool.call)(settings)
+        text, code = answer if isinstance(answer, tuple) else (str(answer), EXIT_OK)
         if text:
             with _guard.printing():
                 sys.stdout.write(text.rstrip("\n") + "\n")
-        return EXIT_OK
+        return int(code)
 
     return _guard.guarded(body)
 
@@ -141,18 +145,23 @@ def _parse(settings: str, program: str, text: str, argv: Sequence[str]) -> Setti
 
 
 def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
+    from shared.report import outputs
+
+    outputs.begin()
     settings = cast("StepSettings", _parse(step.settings, step.program, step.help, argv))
     logs.configure(settings.log_level, settings.log_file)
     _guard.note_logs()
-    run = _guard.load(step.run)
     begun = datetime.now(UTC), time.monotonic()
     stage_run: Any = None
     report: Report | None = None
     try:
-        with _stage(step, settings) as stage_run:
+        launched = _launched(step, settings)
+        run = launched or _guard.load(step.run)
+        with _stage(step.stage if launched is None else None, step, settings) as stage_run:
             stack.enter_context(logs.bind(run=stage_run.run_id, step=f"{step.pipeline} {step.name}", process=True))
             report = cast("Report", run(settings, stage_run))
             stage_run.progress.finish()
+            report.items = report.items or stage_run.progress.done
             _complete(report, step, settings, stage_run.run_id, begun)
             stage_run.finish(report)
     except BaseException as error:
@@ -168,16 +177,25 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
     except TelecineError as error:
         _LOG.error("the report could not be written: %s", error.message)
         code = graver(code, error.exit_code)
+    outputs.write(report)
     _LOG.info("%s", report.summary(), extra={"counts": report.counts, "seconds": report.seconds, "exit_code": code})
     if not logs.in_pod():
         _show(step, report, places)
     return code
 
 
+def _launched(step: Step, settings: StepSettings) -> Any:
+    """Return what runs the step somewhere else; None: it runs here."""
+    # A driver finds the variable: it is where the launcher wanted it.
+    if step.launch is None or getattr(settings, "compute", "local") == "local" or os.environ.get("TELECINE_RAYJOB"):
+        return None
+    return _guard.load(step.launch)(settings)
+
+
 @contextmanager
-def _stage(step: Step, settings: StepSettings) -> Iterator[Any]:
+def _stage(stage: tuple[str, int] | None, step: Step, settings: StepSettings) -> Iterator[Any]:
     """Open the ledger's stage, or what stands for it."""
-    if step.stage is None:
+    if stage is None:
         from uuid_utils import uuid7
 
         from shared.progress import Progress
@@ -187,7 +205,7 @@ def _stage(step: Step, settings: StepSettings) -> Iterator[Any]:
         return
     from shared.ledger import open_stage
 
-    name, order = step.stage
+    name, order = stage
     with open_stage(
         settings, pipeline=step.pipeline, stage=name, order=order, parameters=settings.parameters()
     ) as stage_run:
@@ -231,7 +249,7 @@ def _write_failed(
 ) -> None:
     """Write the report of a step that raised; what goes wrong here must not hide the error itself."""
     from shared.ledger.failure import Failure
-    from shared.report import Report
+    from shared.report import Report, outputs
 
     # The step may have been done, and only its ledger not: then what it counted is kept.
     report = report or Report()
@@ -240,6 +258,7 @@ def _write_failed(
     if not isinstance(error, Stopped | KeyboardInterrupt):
         report.failures = [Failure.of(f"{step.pipeline} {step.name}", error), *report.failures]
     _complete(report, step, settings, run_id, begun)
+    outputs.write(report)
     try:
         places = _write(report, settings)
     except Exception as second:  # noqa: BLE001 - the error that ended the step is the one to show

@@ -9,9 +9,11 @@ from pathlib import Path
 from jobs.cli import PIPELINES, TOOLS, commands
 from jobs.gamedata.errors import CODES, CRASH_CODES
 from shared import _guard
+from shared.notify.message import Notification
+from shared.rayjob.settings import RaySettings
 from shared.report import Report
 from shared.settings import Settings, StepSettings
-from shared.settings.flags import flags, table
+from shared.settings.flags import flags, table, variables_table
 from shared.step import Step
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +28,13 @@ empty variable counts as not set. A flag that may be given several times (…) i
 command shows what each default resolves to on your machine.
 
 A bucket is named `game-data` or `s3://game-data`; a folder `./game-data`, `/data/game-data` or `file:///data/game-data`.
+"""
+
+_RAY = """\
+## Ray on Kubernetes
+
+With `--compute cpu`, `gpu` or `mixed` the launcher makes a KubeRay RayJob from these variables; the chart sets them.
+They have no flags.
 """
 
 _ENVIRONMENT = """\
@@ -62,7 +71,7 @@ def configuration() -> str:
                 parts.append(f"As above: {', '.join(above)}.\n")
             parts.append(table(model, every_step=False, without=seen))
             seen.update(flag.name for flag in own)
-    return "\n".join(parts)
+    return "\n".join([*parts, _RAY, variables_table(RaySettings)])
 
 
 def environment() -> str:
@@ -95,6 +104,15 @@ def report_schema() -> str:
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Report.model_json_schema(mode="serialization"),
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def notification_schema() -> str:
+    """The JSON Schema of what a webhook gets."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Notification.model_json_schema(mode="serialization"),
     }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
@@ -133,6 +151,7 @@ PAGES = {
     "docs/hostile-input.md": hostile,
     "docs/gamedata.md": gamedata,
     "docs/configuration.md": configuration,
+    "docs/schemas/notification.schema.json": notification_schema,
     "docs/schemas/report.schema.json": report_schema,
     ".env.example": environment,
 }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.gamedata.settings import ExtractSettings
     from shared.storage import ObjectStore
 
-__all__ = ["Plan", "make_plan", "parse_task_list"]
+__all__ = ["Plan", "make_plan", "parse_task_list", "read_task_list"]
 
 # A listing gives 1,000 keys a call; below this, asking for each key is quicker than listing a large bucket.
 _ASK_EACH: Final = 1000
@@ -117,8 +117,7 @@ def _listed(settings: ExtractSettings, source: ObjectStore, plan: Plan) -> tuple
             else:
                 plan.ignored += 1
         return items, []
-    keys = [key for key in _task_list(settings, source) if key.startswith(settings.prefix)]
-    _check_distinct(keys)
+    keys = read_task_list(settings, source.uri)
     if len(keys) > _ASK_EACH:
         infos = {info.key: Item(info.key, info.size, info.etag) for info in source.list(_common_prefix(keys))}
         answers = [infos.get(key) for key in keys]
@@ -129,7 +128,16 @@ def _listed(settings: ExtractSettings, source: ObjectStore, plan: Plan) -> tuple
     return [answer for answer in answers if answer is not None], missing
 
 
-def _task_list(settings: ExtractSettings, source: ObjectStore) -> list[str]:
+def read_task_list(settings: ExtractSettings, root: str) -> list[str]:
+    """Read ``--task-list``: its keys that begin with the prefix.
+
+    Args:
+        settings: they name it.
+        root: the source's URI.
+
+    Raises:
+        UsageError: it is not there, is no text, or names two keys with one ``.pt`` key.
+    """
     from shared.storage import read_uri
 
     assert settings.task_list is not None
@@ -144,7 +152,9 @@ def _task_list(settings: ExtractSettings, source: ObjectStore) -> list[str]:
         raise UsageError(
             f"--task-list {settings.task_list}: {error}; valid is UTF-8 text, one TAR key a line"
         ) from error
-    return parse_task_list(text, root=source.uri)
+    keys = [key for key in parse_task_list(text, root=root) if key.startswith(settings.prefix)]
+    _check_distinct(keys)
+    return keys
 
 
 def _check_distinct(keys: Sequence[str]) -> None:

@@ -72,6 +72,8 @@ class Tally:
     _metrics: list[dict[str, Any]] = field(default_factory=list)
     _busy: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _taken: Counter[str] = field(default_factory=Counter)
+    # worker -> its group in a Ray cluster, and its device
+    _places: dict[str, tuple[str | None, str]] = field(default_factory=dict)
 
     def add(self, result: BatchResult) -> None:
         """Take a batch's results."""
@@ -79,6 +81,7 @@ class Tally:
         self._metrics += result.metrics
         self._busy[result.worker] += result.seconds
         self._taken[result.worker] += len(result.items)
+        self._places[result.worker] = (result.group, result.device)
 
     def report(self, *, max_failed: int | None) -> Report:
         """Write it all up."""
@@ -107,6 +110,7 @@ class Tally:
                 **{name: count for name, count in more.items() if count},
                 "samples": sum(result.sampled for result in good),
                 "frames_decoded": sum(result.decoded for result in good),
+                **self._cluster(),
             },
             bytes={
                 "source": sum(result.item.size for result in self.items),
@@ -121,8 +125,20 @@ class Tally:
             durations={name: round(seconds, 3) for name, seconds in self.durations.items()},
             sections=list(self._sections(good)),
         )
-        report.tiles = tuple(name for name in report.counts if name != "repeated_samples")
+        hidden = {"repeated_samples", *self._cluster()}
+        report.tiles = tuple(name for name in report.counts if name not in hidden)
         return report
+
+    def _cluster(self) -> dict[str, int]:
+        """Count TARs by group and device of the workers, and the pods; empty outside a Ray cluster."""
+        counts: Counter[str] = Counter()
+        pods = set()
+        for worker, (group, device) in self._places.items():
+            if group is not None:
+                counts[f"group_{group}"] += self._taken[worker]
+                counts[f"device_{device}"] += self._taken[worker]
+                pods.add(_pod(worker))
+        return {**dict(sorted(counts.items())), "pods": len(pods)} if pods else {}
 
     def _headline(self, good: int, failed: int) -> str:
         plan = self.plan
@@ -196,9 +212,19 @@ class Tally:
         )
         yield Table(
             "Workers",
-            ["worker", "TARs", "busy s"],
-            [[name, self._taken[name], round(seconds, 1)] for name, seconds in sorted(self._busy.items())],
+            ["worker", "group", "device", "TARs", "busy s"],
+            [
+                [name, *self._places[name], self._taken[name], round(seconds, 1)]
+                for name, seconds in sorted(self._busy.items())
+            ],
         )
+        if self._cluster():
+            taken: Counter[tuple[str, str | None, str]] = Counter()
+            for worker, place in self._places.items():
+                taken[_pod(worker), *place] += self._taken[worker]
+            yield Table(
+                "Pods", ["pod", "group", "device", "TARs"], [[*pod, n] for pod, n in sorted(taken.items(), key=str)]
+            )
 
     def _readers(self, good: Sequence[ItemResult]) -> Table:
         rows: list[list[Any]] = []
@@ -221,6 +247,11 @@ class Tally:
             rows,
             note="ranges fetches only the GOPs that are needed; ffmpeg walks containers that the planner cannot read.",
         )
+
+
+def _pod(worker: str) -> str:
+    # `host:pid`; in a pod the host is the pod's name.
+    return worker.rpartition(":")[0]
 
 
 def _histogram(values: Sequence[float]) -> tuple[list[float], list[int]]:

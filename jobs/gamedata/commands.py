@@ -13,11 +13,20 @@ _SETTINGS: Final = "jobs.gamedata.settings"
 STEPS: Final = (
     Step(
         "gamedata",
+        "plan",
+        "Check every parameter of a run, and say what it would read.",
+        settings=f"{_SETTINGS}:PlanSettings",
+        run="jobs.gamedata.planning:run",
+        stage=("plan", 1),
+    ),
+    Step(
+        "gamedata",
         "extract",
         "Read TARs: write a .pt file of sampled frames for each, and its statistics.",
         settings=f"{_SETTINGS}:ExtractSettings",
         run="jobs.gamedata.extract:run",
         stage=("extract", 2),
+        launch="jobs.gamedata.launch:launch",
     ),
     Step(
         "gamedata",
@@ -27,6 +36,14 @@ STEPS: Final = (
         run="jobs.gamedata.manifest:run",
         stage=("manifest", 3),
         view="jobs.gamedata.view:show",
+    ),
+    Step(
+        "gamedata",
+        "publish",
+        "Publish the manifest for BI: gold.gamedata_sessions in PostgreSQL.",
+        settings=f"{_SETTINGS}:PublishSettings",
+        run="jobs.gamedata.publish:run",
+        stage=("publish", 7),
     ),
     Step(
         "gamedata",

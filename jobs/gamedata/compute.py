@@ -10,22 +10,21 @@ import contextlib
 import logging
 import os
 import shutil
-import signal
 import tempfile
-import threading
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import jobs
-from shared.errors import TelecineError
+from jobs.gamedata._ray_signals import deferred_signals
+from shared.errors import TelecineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType, TracebackType
+    from types import TracebackType
 
-__all__ = ["LocalRay", "Outcome", "Pool", "Runner", "worker_count"]
+__all__ = ["LocalRay", "Outcome", "Pool", "Runner", "Worker", "require_local", "worker_count"]
 
 W_contra = TypeVar("W_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
@@ -87,6 +86,19 @@ class Pool(Protocol[W, R]):
     ) -> None: ...
 
 
+def require_local(compute: str, command: str) -> None:
+    """Refuse ``--compute`` other than local where a command runs on this machine alone.
+
+    Raises:
+        UsageError: naming the command that takes it.
+    """
+    if compute != "local":
+        raise UsageError(
+            f"{command} runs on this machine: valid is --compute local; `telecine gamedata extract --compute {compute}`"
+            " and the Workflow gamedata use a Ray cluster"
+        )
+
+
 def worker_count(asked: int | None, works: int | None = None) -> int:
     """Decide how many workers to start: as many as asked, else one per core that this process may use.
 
@@ -144,7 +156,7 @@ class LocalRay(Generic[W, R]):
         import ray
 
         while self._queue or self._running:
-            with _deferred_signals():
+            with deferred_signals():
                 while self._queue and self._idle:
                     actor = self._idle.pop()
                     work = self._queue.popleft()
@@ -177,7 +189,7 @@ class LocalRay(Generic[W, R]):
         _sweep()
         # Unix sockets allow paths of 107 bytes: a short folder, whatever TMPDIR says.
         self._folder = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir="/tmp")
-        with _deferred_signals(), _python_path():
+        with deferred_signals(), _python_path():
             ray.init(
                 address="local",
                 num_cpus=self._workers,
@@ -189,11 +201,11 @@ class LocalRay(Generic[W, R]):
                 _node_ip_address="127.0.0.1",
                 _temp_dir=self._folder,
             )
-            self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
+            self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(Worker)
             self._idle = [self._spawn() for _ in range(self._workers)]
             pending = [actor.ready.remote() for actor in self._idle]
         while pending:
-            with _deferred_signals():
+            with deferred_signals():
                 ready, pending = ray.wait(pending, num_returns=1, timeout=_WAIT_S)
                 try:
                     ray.get(ready)
@@ -207,7 +219,7 @@ class LocalRay(Generic[W, R]):
         import ray
 
         # A signal that comes while Ray is going down must not leave half of it running.
-        with _deferred_signals():
+        with deferred_signals():
             self._idle.clear()
             self._running.clear()
             ray.shutdown()
@@ -216,8 +228,12 @@ class LocalRay(Generic[W, R]):
                 self._folder = None
 
 
-class _Actor:
-    """The process of one worker."""
+class Worker:
+    """The process of one worker, as Ray's actor.
+
+    Args:
+        make: makes the runner.
+    """
 
     def __init__(self, make: Callable[[], Runner[Any, Any]]) -> None:
         self._runner = make()
@@ -226,35 +242,8 @@ class _Actor:
         """Answer once the runner is made."""
 
     def run(self, work: Any) -> Any:
+        """Do one piece of work."""
         return self._runner.run(work)
-
-
-@contextlib.contextmanager
-def _deferred_signals() -> Iterator[None]:
-    # A handler that raises while Ray's C++ waits gives a SystemError instead (Ray 2.60, CoreWorker.wait), and ray.init
-    # puts a SIGTERM handler of its own in the place of ours. So a signal is kept until the block ends; a second one of
-    # an impatient person goes through.
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    kept: list[int] = []
-
-    def keep(number: int, frame: FrameType | None) -> None:
-        handler = before[signal.Signals(number)]
-        if kept and callable(handler):
-            handler(number, frame)
-        kept.append(number)
-
-    for number in before:
-        signal.signal(number, keep)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if kept:
-            signal.raise_signal(kept[0])
 
 
 @contextlib.contextmanager

@@ -9,10 +9,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from jobs.gamedata._cluster_worker import cluster_slots, in_rayjob
 from jobs.gamedata._extract_plan import make_plan
 from jobs.gamedata._extract_report import Tally, failure_of
 from jobs.gamedata._revision import revision, version
 from jobs.gamedata.batches import Batch, make_batches
+from jobs.gamedata.cluster import ClusterRay
 from jobs.gamedata.compaction import compact
 from jobs.gamedata.compute import LocalRay, worker_count
 from jobs.gamedata.errors import item_error
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     MakeExtract = Callable[[ExtractSettings], Callable[[str], Extract]]
     MakePool = Callable[[Callable[[], Runner[Batch, BatchResult]], int], Pool[Batch, BatchResult]]
 
-__all__ = ["BatchRunner", "find_device", "local_ray", "run", "run_with"]
+__all__ = ["BatchRunner", "cluster_ray", "find_device", "local_ray", "run", "run_with"]
 
 _BYTES_PER_MB = 1_000_000
 _log = logging.getLogger(__name__)
@@ -80,7 +82,8 @@ def run(settings: ExtractSettings, stage_run: StageRun) -> Report:
         TransientError: the store cannot be reached, or is full.
         Stopped: by a signal; what was committed stays.
     """
-    return run_with(settings, stage_run, make_extract=_decode_child, make_pool=local_ray)
+    make_pool = local_ray if settings.compute == "local" else cluster_ray
+    return run_with(settings, stage_run, make_extract=_decode_child, make_pool=make_pool)
 
 
 def run_with(
@@ -142,7 +145,7 @@ def _work(
     give_up: Callable[[Batch, str], BatchResult],
 ) -> None:
     plan: Plan = tally.plan
-    tally.workers = worker_count(settings.workers, len(plan.items))
+    tally.workers = worker_count(settings.workers or cluster_slots(), len(plan.items))
     batches = make_batches(plan.items, max_bytes=settings.batch_mb * _BYTES_PER_MB, workers=tally.workers)
     with ExitStack() as stack:
         with _timed(tally, "start_workers"):
@@ -184,6 +187,17 @@ def _timed(tally: Tally, name: str) -> Iterator[None]:
 def local_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) -> Pool[Batch, BatchResult]:
     """Start Ray on this machine."""
     return LocalRay(make, workers=workers)
+
+
+def cluster_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) -> Pool[Batch, BatchResult]:
+    """Take the Ray cluster of the RayJob that this process drives.
+
+    Raises:
+        TransientError: this is the launcher, which found nothing to read a moment ago.
+    """
+    if not in_rayjob():
+        raise TransientError("TARs came while the run began; run the command again")
+    return ClusterRay(make, workers=workers)
 
 
 def find_device(asked: str) -> str:

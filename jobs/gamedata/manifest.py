@@ -57,11 +57,14 @@ def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
 
     Raises:
         DataError: there is no session in the bucket.
-        UsageError: a check file, the references, the model or the output's place cannot be used.
+        UsageError: ``--compute`` is not local; a check file, the references, the model or the output's place cannot be
+            used.
     """
+    from jobs.gamedata.compute import require_local
     from jobs.gamedata.quality_report import report_of
     from shared.storage import open_store, put_uri, split_uri
 
+    require_local(settings.compute, "telecine gamedata manifest")
     began = time.monotonic()
     try:
         split_uri(settings.output_path)

@@ -74,6 +74,7 @@ def report_of(
     report = Report(
         pipeline="gamedata",
         step="manifest",
+        items=table.num_rows,
         counts={
             "sessions": table.num_rows,
             "judged": len(sessions.rows),

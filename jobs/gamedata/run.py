@@ -40,11 +40,15 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
         stage_run: gives the run's id and the progress; the stages are opened here.
 
     Raises:
+        UsageError: ``--compute`` is not local.
         TelecineError: what a stage raised, where there is no other, or the graver one.
         Stopped: by a signal.
     """
     from jobs.gamedata import extract, manifest
+    from jobs.gamedata.compute import require_local
     from shared.ledger import open_run
+
+    require_local(settings.compute, "telecine gamedata run")
 
     named = settings.model_copy(update={"run_id": stage_run.run_id})
     with open_run(named, "gamedata") as ledger:
@@ -105,6 +109,7 @@ def merge(reports: dict[str, Report]) -> Report:
             exit_code=graver(joined.exit_code, report.exit_code),
             headline="; ".join(filter(None, (joined.headline, report.headline))),
             stages={**joined.stages, name: _summary(report)},
+            items=max(joined.items, report.items),
             counts={**joined.counts, **_prefixed(name, report.counts)},
             bytes={**joined.bytes, **_prefixed(name, report.bytes)},
             rejects={**joined.rejects, **report.rejects},

@@ -16,14 +16,15 @@ __all__ = [
     "Device",
     "ExtractSettings",
     "ManifestSettings",
+    "PlanSettings",
+    "PublishSettings",
     "RunSettings",
     "SampleSettings",
     "Strides",
     "VerifySettings",
 ]
 
-# `cpu`, `gpu` and `mixed` run a KubeRay RayJob and come with the cluster (DESIGN §7).
-Compute = Literal["local"]
+Compute = Literal["local", "cpu", "gpu", "mixed"]
 Device = Literal["auto", "cpu", "cuda"]
 
 _STRIDE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*:\s*(\d+)\s*")
@@ -60,7 +61,11 @@ class _Buckets(StepSettings, pipeline="gamedata"):
 
 
 class _Work(StepSettings, pipeline="gamedata"):
-    compute: Compute = setting("local", description="Where Ray runs: local starts it on this machine.")
+    compute: Compute = setting(
+        "local",
+        description="Where Ray runs: local starts it on this machine; cpu, gpu and mixed run extract as a KubeRay "
+        "RayJob with workers of these kinds.",
+    )
     workers: PositiveInt | None = setting(
         None, default_text="one per core", description="Ray workers, each with a decoder process of its own."
     )
@@ -147,10 +152,25 @@ class ManifestSettings(_Buckets, _Work, pipeline="gamedata"):
     )
 
 
-class RunSettings(ExtractSettings, ManifestSettings, pipeline="gamedata"):
+class PlanSettings(ExtractSettings, ManifestSettings, pipeline="gamedata"):
+    """Every parameter of a run, checked before anything is read."""
+
+
+class RunSettings(PlanSettings, pipeline="gamedata"):
     """Both stages one after the other."""
 
     stage: Literal["extraction", "manifest", "both"] = setting("both", description="Which stages run.")
+
+
+class PublishSettings(StepSettings, pipeline="gamedata"):
+    """Manifest (Parquet) -> gold.gamedata_sessions in PostgreSQL."""
+
+    manifest: str = setting("manifest.parquet", description="The manifest to publish: a path or a URI.")
+    prefix: str = setting(
+        "",
+        description="The manifest is of the sessions whose keys begin so; rows of others stay, rows of sessions that "
+        "it no longer has go.",
+    )
 
 
 class VerifySettings(_Buckets, pipeline="gamedata"):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jobs.gamedata import pt
+from jobs.gamedata._cluster_worker import cluster_group
 from jobs.gamedata._rows import common_columns, error_columns, session_columns
 from jobs.gamedata._store_source import StoreSource
 from jobs.gamedata.parts import write_part
@@ -114,6 +115,8 @@ class BatchResult:
         worker: ``host:pid``.
         seconds: wall clock.
         metrics: snapshots of the stores since the last batch of this worker.
+        device: where the statistics were computed.
+        group: of the worker's pod in a Ray cluster.
     """
 
     number: int
@@ -122,6 +125,8 @@ class BatchResult:
     worker: str
     seconds: float
     metrics: tuple[dict[str, Any], ...]
+    device: str = ""
+    group: str | None = None
 
 
 def worker_name() -> str:
@@ -218,6 +223,8 @@ def extract_batch(
         worker=worker_name(),
         seconds=time.perf_counter() - began,
         metrics=tuple(store.metrics.snapshot(reset=True) for store in (source, target)),
+        device=task.device,
+        group=cluster_group(),
     )
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from shared.database.settings import DatabaseSettings
 
-__all__ = ["demand_environment", "demand_server", "named", "refuse_newer", "scalar", "version"]
+__all__ = ["demand_environment", "demand_server", "named", "refuse_newer", "scalar", "serves", "version"]
 
 OLDEST: Final = 15
 
@@ -46,9 +46,23 @@ def named(found: str | None) -> str:
     return "not there" if found is None else f"at version {found}"
 
 
+def serves(connection: Connection, found: str | None) -> bool:
+    """Whether this code works with a schema: its own, or a newer one that took nothing away.
+
+    Raises:
+        DatabaseNotMigrated: a later telecine made it, and this one is too old for it.
+    """
+    # Versions are four digits that count up, so that they compare as text.
+    if found is None or found <= HEAD:
+        return found == HEAD
+    oldest = scalar(connection, f"SELECT oldest_code FROM {SCHEMA}.environment")  # noqa: S608 - our constant
+    if oldest is None or oldest > HEAD:
+        refuse_newer(found)
+    return True
+
+
 def refuse_newer(found: str | None) -> None:
     """Refuse a schema that a later telecine made."""
-    # Versions are four digits that count up, so that they compare as text.
     if found is not None and found > HEAD:
         raise DatabaseNotMigrated(
             f"the database is at version {found}, newer than {HEAD}, the last one that this telecine knows. Use the"

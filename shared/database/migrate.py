@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from shared.database._head import HEAD, SCHEMA
-from shared.database._state import demand_environment, demand_server, named, refuse_newer, scalar, version
+from shared.database._state import demand_environment, demand_server, named, refuse_newer, scalar, serves, version
 from shared.database.connection import engine, is_embedded, translated
 from shared.errors import ConfigurationError, DatabaseNotMigrated
 
@@ -16,12 +16,22 @@ if TYPE_CHECKING:
 
     from shared.database.settings import DatabaseSettings
 
-__all__ = ["RIGHTS", "TABLES", "Upgrade", "ready", "upgrade"]
+__all__ = ["GOLD", "HEAD", "READER", "RIGHTS", "TABLES", "Upgrade", "ready", "upgrade"]
 
 # The key of the advisory lock that an upgrade holds: the eight letters as a number.
 _LOCK: Final = int.from_bytes(b"telecine", "big", signed=True)
 RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
-TABLES: Final = ("runs", "run_stages", "item_errors")
+# What the run-time role writes.
+TABLES: Final = (
+    "pipeline.runs",
+    "pipeline.run_stages",
+    "pipeline.item_errors",
+    "pipeline.notifications",
+    "gold.gamedata_sessions",
+)
+# Reads the published tables, where a person has made such a role.
+READER: Final = "telecine_reader"
+GOLD: Final = "gold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +75,15 @@ def upgrade(settings: DatabaseSettings) -> Upgrade:
             {"name": settings.database_environment},
         )
         _grant(connection, settings)
+        _grant_reader(connection)
     return Upgrade(found, HEAD, settings.database_environment)
 
 
 def ready(settings: DatabaseSettings) -> Engine:
     """Return the engine of a database that is migrated and of the right environment.
 
-    The embedded server is migrated on the way; another one is not touched.
+    The embedded server is migrated on the way; another one is not touched. A newer schema that took nothing away will
+    do: a run that began before an upgrade ends on its old image.
 
     Raises:
         DatabaseNotMigrated: run ``telecine db upgrade``.
@@ -80,8 +92,7 @@ def ready(settings: DatabaseSettings) -> Engine:
     known = engine(settings)
     with translated(settings), known.connect() as connection:
         found = version(connection)
-        refuse_newer(found)
-        if found == HEAD:
+        if serves(connection, found):
             demand_environment(connection, settings)
             return known
     if not is_embedded(settings):
@@ -123,7 +134,15 @@ def _grant(connection: Connection, settings: DatabaseSettings) -> None:
             code="database_rights",
         )
     name = connection.dialect.identifier_preparer.quote(role)
-    connection.execute(text(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {name}"))
-    connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {name}"))
+    connection.execute(text(f"GRANT USAGE ON SCHEMA {SCHEMA}, {GOLD} TO {name}"))
+    connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA}, {GOLD} TO {name}"))
     for table in TABLES:
-        connection.execute(text(f"GRANT {', '.join(RIGHTS)} ON {SCHEMA}.{table} TO {name}"))
+        connection.execute(text(f"GRANT {', '.join(RIGHTS)} ON {table} TO {name}"))
+
+
+def _grant_reader(connection: Connection) -> None:
+    from sqlalchemy import text
+
+    if scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :role", role=READER):
+        connection.execute(text(f"GRANT USAGE ON SCHEMA {GOLD} TO {READER}"))
+        connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {GOLD} TO {READER}"))

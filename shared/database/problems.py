@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.database._head import HEAD, SCHEMA, VERSION_TABLE
-from shared.database._state import demand_environment, demand_server, named, refuse_newer, scalar, version
+from shared.database._state import demand_environment, demand_server, named, scalar, serves, version
 from shared.database.connection import engine, translated
-from shared.database.migrate import RIGHTS, TABLES
+from shared.database.migrate import GOLD, RIGHTS, TABLES
 from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironment
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
     from shared.database.settings import DatabaseSettings
 
-__all__ = ["Problem", "check"]
+__all__ = ["Problem", "check", "server_time"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,24 @@ def check(settings: DatabaseSettings) -> list[Problem]:
         if not problems:
             try:
                 found = version(connection)
-                refuse_newer(found)
-                if found != HEAD:
+                if not serves(connection, found):
                     problems.append(Problem(f"the schema is {named(found)}, needed is {HEAD}", upgrade_it))
                 demand_environment(connection, settings)
             except (DatabaseNotMigrated, WrongEnvironment) as error:
                 problems.append(Problem(*_halves(error.message)))
     return problems
+
+
+def server_time(settings: DatabaseSettings) -> datetime:
+    """Return what the database's clock shows.
+
+    Raises:
+        ConfigurationError: the connection is refused.
+        DatabaseUnreachable: no connection.
+    """
+    with translated(settings), engine(settings).connect() as connection:
+        now: datetime = scalar(connection, "SELECT clock_timestamp()")
+        return now
 
 
 def _halves(message: str) -> tuple[str, str]:
@@ -100,12 +113,26 @@ def _missing_rights(connection: Connection, user: str) -> list[Problem]:
     from sqlalchemy import text
 
     wanted = [(table, right) for table in TABLES for right in RIGHTS]
-    wanted += [("environment", "SELECT"), (VERSION_TABLE, "SELECT")]
+    wanted += [(f"{SCHEMA}.environment", "SELECT"), (f"{SCHEMA}.{VERSION_TABLE}", "SELECT")]
     problems: list[Problem] = []
-    for table, right in wanted:
-        name = f"{SCHEMA}.{table}"
+    if not _may_use(connection, GOLD):
+        problems.append(
+            Problem(f"role '{user}' may not use schema '{GOLD}'", f'GRANT USAGE ON SCHEMA {GOLD} TO "{user}"')
+        )
+    if not scalar(connection, "SELECT has_database_privilege(current_database(), 'TEMPORARY')"):
+        fix = f'GRANT TEMPORARY ON DATABASE … TO "{user}"'
+        problems.append(Problem(f"role '{user}' may not make temporary tables, which publish needs", fix))
+    for name, right in wanted:
+        if name.startswith(f"{GOLD}.") and not _may_use(connection, GOLD):
+            continue
         statement = text("SELECT to_regclass(:name) IS NULL OR has_table_privilege(CAST(:name AS text), :right)")
         if not connection.execute(statement, {"name": name, "right": right}).scalar():
             fix = f'GRANT {right} ON {name} TO "{user}"'
             problems.append(Problem(f"role '{user}' lacks {right} on {name}", fix))
     return problems
+
+
+def _may_use(connection: Connection, schema: str) -> bool:
+    """Whether this role may use a schema; one that is not there is the missing migration's problem, not a right's."""
+    statement = "SELECT to_regnamespace(:name) IS NULL OR has_schema_privilege(CAST(:name AS text), 'USAGE')"
+    return bool(scalar(connection, statement, name=schema))

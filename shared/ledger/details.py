@@ -85,7 +85,13 @@ def of_report(report: Any, output_hash: str | None, manifest_key: str | None) ->
     return Outcome(
         status=report.status,
         exit_code=report.exit_code,
-        counts=clean_data({**report.counts, **{f"bytes_{name}": value for name, value in report.bytes.items()}}),
+        counts=clean_data(
+            {
+                **({"items": report.items} if report.items else {}),
+                **report.counts,
+                **{f"bytes_{name}": value for name, value in report.bytes.items()},
+            }
+        ),
         message=None if message is None else clean_text(message),
         details=details,
         output_hash=output_hash or report.outputs.get("output_hash"),

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-__all__ = ["STATUSES", "environment", "item_errors", "metadata", "run_stages", "runs"]
+__all__ = ["STATUSES", "environment", "item_errors", "metadata", "notifications", "run_stages", "runs"]
 
 STATUSES: Final = ("pending", "running", "success", "partial", "failed", "skipped", "cancelled", "interrupted")
 
@@ -32,6 +32,7 @@ environment = Table(
     Column("single", Boolean, primary_key=True),
     Column("name", Text, nullable=False),
     Column("created_at", _TIME, nullable=False),
+    Column("oldest_code", Text, nullable=False),
 )
 
 runs = Table(
@@ -74,6 +75,7 @@ run_stages = Table(
     Column("manifest_key", Text),
     Column("error_message", Text),
     Column("error_details", JSONB),
+    Column("rayjob_uid", Text),
 )
 
 item_errors = Table(
@@ -92,4 +94,13 @@ item_errors = Table(
     ForeignKeyConstraint(
         ["run_id", "stage"], ["pipeline.run_stages.run_id", "pipeline.run_stages.stage"], ondelete="CASCADE"
     ),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("run_id", Text, ForeignKey("pipeline.runs.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("created_at", _TIME, nullable=False),
+    Column("sent_at", _TIME),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.ledger.failure import Failure
 from shared.report.model import MAX_FAILURES, SCHEMA_VERSION, Bound, Report, StageSummary, Status
-from shared.report.sections import Histogram, Picture, Pictures, Section, Table, Text
+from shared.report.sections import Histogram, Link, Picture, Pictures, Section, Table, Text
 from shared.report.write import write
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Bound",
     "Failure",
     "Histogram",
+    "Link",
     "Picture",
     "Pictures",
     "Report",

@@ -55,6 +55,7 @@ class Report(BaseModel):
     seconds: float = Field(0.0, ge=0, description="Wall-clock time.")
     headline: str = Field("", description="What came out, in one sentence.")
     stages: dict[str, StageSummary] = Field(default_factory=dict, description="The stages of a run of several.")
+    items: int = Field(0, ge=0, description="Items that the step dealt with: TARs, sessions, rows.")
     counts: dict[str, int] = Field(default_factory=dict, description="Items by what became of them.")
     bytes: dict[str, int] = Field(default_factory=dict, description="Bytes by what was done with them.")
     rejects: dict[str, int] = Field(default_factory=dict, description="Failed items by error code.")
@@ -69,6 +70,8 @@ class Report(BaseModel):
     exit_code: int = Field(0, description="0, 2, 65, 70, 75, 78, 130 or 143; see shared/errors.py.")
     # The counts that the page shows as tiles; None: all of them.
     tiles: SkipJsonSchema[tuple[str, ...] | None] = Field(None, exclude=True)
+    # The page as another process has rendered it; None: it is made from this.
+    page: SkipJsonSchema[str | None] = Field(None, exclude=True)
     sections: SkipJsonSchema[Annotated[list[Section], SkipValidation]] = Field(default_factory=list, exclude=True)
 
     @field_validator("rates", "durations")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.report._chart import chart, number
 from shared.report._figures import blocks, duration, label
-from shared.report.sections import Histogram, Picture, Pictures, Table, Text
+from shared.report.sections import Histogram, Link, Picture, Pictures, Table, Text
 from shared.scrub import scrub
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 _MAGIC: Final = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
+# A relative place or a web page: `javascript:` and the like are no links.
+_SAFE_HREF: Final = re.compile(r"https?://|[^:]*(?:/|$)")
 _PERCENT: Final = re.compile(r"-?[\d.,]+ ?%")
 # Pictures so many times as wide as high are strips.
 _STRIP: Final = 2.5
@@ -73,6 +75,9 @@ def _template() -> Template:
         paragraphs=lambda text: [part.strip() for part in text.split("\n\n") if part.strip()],
         parameter=_parameter,
         scrub=scrub,
+    )
+    environment.tests.update(
+        link=lambda value: isinstance(value, Link), safe_link=lambda value: _SAFE_HREF.match(value.href) is not None
     )
     environment.globals["css"] = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     return environment.get_template("page.html.j2")

@@ -6,7 +6,20 @@ from collections.abc import Sequence  # noqa: TC003 - Report's model resolves th
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Histogram", "Picture", "Pictures", "Section", "Table", "Text"]
+__all__ = ["Histogram", "Link", "Picture", "Pictures", "Section", "Table", "Text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cell of a table that leads to another page.
+
+    Attributes:
+        text: what is shown.
+        href: a relative place or an http(s) URL; another scheme is shown as text only.
+    """
+
+    text: str
+    href: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +30,7 @@ class Table:
         title: heading.
         columns: column names.
         rows: each as long as ``columns``; None shows as a dash, True and False as yes and no, floats with 3 digits,
-            tuples of words as labels side by side.
+            tuples of words as labels side by side, a :class:`Link` as a link.
         note: one sentence below.
     """
 

@@ -32,7 +32,8 @@ def write(report: Report, folder: str, settings: StepSettings | None = None) -> 
     from shared.storage import put_uri
 
     place = folder.rstrip("/")
-    bodies = {"report.json": report.model_dump_json(indent=2).encode() + b"\n", "report.html": render(report).encode()}
+    page = (render(report) if report.page is None else report.page).encode()
+    bodies = {"report.json": report.model_dump_json(indent=2).encode() + b"\n", "report.html": page}
     places = {name: f"{place}/{name}" for name in bodies}
     for name, body in bodies.items():
         put_uri(places[name], body, settings)

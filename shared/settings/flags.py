@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from shared.settings._base import Settings
 
-__all__ = ["Flag", "flags", "table"]
+__all__ = ["Flag", "arguments", "flags", "table", "variables_table"]
 
 # What stands for a value in the help, by the last word of the field's name; else by its type.
 _METAVARS: Final = {
@@ -149,6 +149,37 @@ def _literal_default(flag: Flag, field: FieldInfo) -> str:
     return "" if field.default is PydanticUndefined else _shown(flag, field.default)
 
 
+def arguments(settings: Settings) -> list[str]:
+    """Return the flags that give another process the pipeline's own settings: those that are not their defaults.
+
+    A value that comes from a variable is given, too: the other process may have another one. Secrets are left out.
+
+    Args:
+        settings: such as a step's.
+    """
+    model = type(settings)
+    words: list[str] = []
+    for flag in flags(model):
+        if flag.pipeline is None or flag.secret or flag.argument:
+            continue
+        field, value = model.model_fields[flag.name], getattr(settings, flag.name)
+        same = field.default_factory is None and value == field.default and variable(model, flag.name) is None
+        if same or value is None:
+            continue
+        if flag.is_switch:
+            words.append(flag.flag if value else flag.negative)
+        else:
+            words += [f"{flag.flag}={_typed(each)}" for each in (value if flag.repeated else (value,))]
+    return words
+
+
+def _typed(value: Any) -> str:
+    """Return a value as a user would type it: ``3:15,30:15`` for pairs."""
+    if isinstance(value, tuple):
+        return ",".join(":".join(f"{part:g}" for part in each) for each in value)
+    return str(value)
+
+
 def table(model: type[Settings], *, every_step: bool, without: Collection[str] = ()) -> str:
     """Return a Markdown table of a model's parameters, the same on every machine; empty when there are none.
 
@@ -178,6 +209,21 @@ def _row(flag: Flag, field: FieldInfo) -> str:
     )
     variables = ", ".join(f"`{variable}`" for variable in flag.variables)
     return f"| {name} | {variables} | {_plain(default) or '-'} | {_plain(flag.description)} |"
+
+
+def variables_table(model: type[Settings]) -> str:
+    """Return a Markdown table of a model that is set by variables alone.
+
+    Args:
+        model: the settings.
+    """
+    lines = ["| Variable | Default | What it does |", "| --- | --- | --- |"]
+    for flag in flags(model):
+        known = about(model.model_fields[flag.name])
+        default = _with_unit(known.default_text or _literal_default(flag, model.model_fields[flag.name]), known.unit)
+        variables = ", ".join(f"`{variable}`" for variable in flag.variables)
+        lines.append(f"| {variables} | {_plain(default) or '-'} | {_plain(flag.description)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _plain(text: str) -> str:

@@ -112,12 +112,24 @@ def test_stage_orders_are_one_to_seven(database: Database):
 
 def test_a_database_of_a_newer_version_is_refused(database: Database):
     database.rows("UPDATE pipeline.schema_version SET version_num = '9999'")
+    database.rows("UPDATE pipeline.environment SET oldest_code = '9999'")
     settings = database.settings()
     for call in (upgrade, ready):
         with pytest.raises(DatabaseNotMigrated, match=r"9999, newer than") as caught:
             call(settings)
         assert caught.value.code == "database_newer"
     assert "9999" in str(check(settings)[0])
+
+
+def test_a_newer_version_that_took_nothing_away_serves_but_is_not_upgraded(database: Database):
+    database.rows("UPDATE pipeline.schema_version SET version_num = '9999'")
+    settings = database.settings()
+    ready(settings)
+    assert check(settings) == []
+    with pytest.raises(DatabaseNotMigrated, match="newer than"):
+        upgrade(settings)
+    with pytest.raises(WrongEnvironment):
+        ready(database.settings(database_environment="prod"))
 
 
 def test_another_environment_is_refused(database: Database):

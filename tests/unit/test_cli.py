@@ -44,7 +44,7 @@ def test_version(capsys):
     [
         (["gamdata"], ["no command 'gamdata'", "did you mean gamedata?", "runs"]),
         (["--hlep"], ["no flag '--hlep'", "did you mean --help?"]),
-        (["zzz"], ["no command 'zzz'", "Valid: gamedata, db, runs, --help, --version"]),
+        (["zzz"], ["no command 'zzz'", "Valid: " + ", ".join([*PIPELINES, *TOOLS, "--help", "--version"])]),
         (["db", "upgrad"], ["telecine db", "did you mean upgrade?", "check, url"]),
         (["gamedata", "extrakt"], ["telecine gamedata", "did you mean extract?", "manifest"]),
     ],
@@ -62,7 +62,7 @@ def test_a_groups_help_lists_its_commands(capsys, group):
     assert run([group, "--help"]) == 0
     out = capsys.readouterr().out
     for command in commands(group):
-        assert f"\n  {command.name} " in out
+        assert f"\n  {command.name} " in out or not command.name
         assert command.help in out
 
 

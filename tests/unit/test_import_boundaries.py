@@ -57,6 +57,17 @@ def test_nothing_that_goes_into_an_image_imports_hera():
     assert users("hera", outside=("workflows/",)) == []
 
 
+def test_workflows_know_of_jobs_only_settings_and_codes():
+    wrong = {
+        (name, module)
+        for name in FILES
+        if name.startswith("workflows/")
+        for module in imports(name)
+        if module.startswith("jobs.") and not {"settings", "errors"} & set(module.split("."))
+    }
+    assert wrong == set()
+
+
 def test_only_rayjob_knows_kubernetes():
     assert users("kubernetes", outside=("shared/rayjob",)) == []
 

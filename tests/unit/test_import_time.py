@@ -41,7 +41,7 @@ def test_listing_commands_imports_nothing_heavy(argv):
     assert not HEAVY & set(found["modules"])
 
 
-@pytest.mark.parametrize("command", ["extract", "manifest", "run", "verify", "sample"])
+@pytest.mark.parametrize("command", ["plan", "extract", "manifest", "publish", "run", "verify", "sample"])
 def test_a_commands_help_needs_no_extra_but_numpy(command):
     found = probe(f"import jobs.cli; jobs.cli.run(['gamedata', {command!r}, '--help'])")
     assert not (HEAVY - {"numpy", "pydantic", "pydantic_settings", "typer", "rich"}) & set(found["modules"])
@@ -55,7 +55,7 @@ def test_the_readers_modules_import_neither_torch_nor_ray(module):
     assert not {"torch", "ray", "boto3", "sqlalchemy"} & set(found["modules"])
 
 
-@pytest.mark.parametrize("module", ["parts", "checks", "manifest"])
+@pytest.mark.parametrize("module", ["parts", "checks", "manifest", "planning", "publish"])
 def test_the_manifests_modules_import_neither_torch_nor_ray(module):
     found = probe(f"import jobs.gamedata.{module}")
     assert not {"torch", "ray", "av"} & set(found["modules"])

@@ -126,8 +126,9 @@ def test_headlines_and_tiles_are_joined():
 def test_every_command_can_be_loaded():
     from importlib import import_module
 
-    assert [step.name for step in STEPS] == ["extract", "manifest", "run", "verify", "sample"]
+    names = ["plan", "extract", "manifest", "publish", "run", "verify", "sample"]
+    assert [step.name for step in STEPS] == names
     for step in STEPS:
-        for place in filter(None, (step.settings, step.run, step.view)):
+        for place in filter(None, (step.settings, step.run, step.view, step.launch)):
             module, name = place.split(":")
             assert callable(getattr(import_module(module), name))

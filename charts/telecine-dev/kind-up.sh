@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Makes the kind cluster "telecine" and installs Argo Workflows and KubeRay, in the versions that the tests run. Safe to run again.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+ARGO_VERSION=4.0.2
+KUBERAY_VERSION=1.6.1
+
+for tool in docker kind kubectl helm; do
+    command -v "$tool" >/dev/null || { echo "kind-up needs $tool: docs/kind.md says which version and where it comes from"; exit 78; }
+done
+docker info >/dev/null 2>&1 || { echo "Docker does not answer: start it, or join its group"; exit 78; }
+
+kind get clusters 2>/dev/null | grep -qx telecine || kind create cluster --config kind.yaml --wait 120s
+kubectl() { command kubectl --context kind-telecine "$@"; }
+
+echo "==> Argo Workflows $ARGO_VERSION"
+kubectl create namespace argo --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+# Server-side: the CRDs are too large for the annotation of a client's apply.
+kubectl apply -n argo --server-side --force-conflicts \
+    -f "https://github.com/argoproj/argo-workflows/releases/download/v$ARGO_VERSION/install.yaml" >/dev/null
+# No login and no TLS: for a cluster that only this machine reaches.
+kubectl patch -n argo deployment argo-server --type json -p '[
+    {"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": ["server", "--auth-mode=server", "--secure=false"]},
+    {"op": "replace", "path": "/spec/template/spec/containers/0/readinessProbe/httpGet/scheme", "value": "HTTP"}]' >/dev/null
+
+echo "==> KubeRay $KUBERAY_VERSION"
+helm upgrade --install kuberay-operator kuberay-operator --version "$KUBERAY_VERSION" \
+    --repo https://ray-project.github.io/kuberay-helm/ \
+    --kube-context kind-telecine --namespace kuberay-operator --create-namespace --wait >/dev/null
+
+echo "==> two claimed GPUs"
+for node in $(kubectl get nodes -l telecine/gpu=true -o name); do
+    kubectl patch "$node" --subresource=status --type=json \
+        -p '[{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "2"}]' >/dev/null
+done
+
+kubectl rollout status -n argo deployment/workflow-controller deployment/argo-server --timeout=180s
+echo "ready: skaffold run, then kubectl -n argo port-forward svc/argo-server 2746:2746 and http://localhost:2746"

@@ -1,0 +1,87 @@
+{{/*
+A rendered template of files/, set up for this release: (list $ document), which is edited in place and printed as YAML.
+The closed list of what is set: labels of the release; images, pull policy and pull secrets; names of service accounts and
+secrets; the launcher's variables that name Ray's images; node selector, tolerations and priority class of steps; a cron's
+schedules, timezone and suspend. Nothing passes tpl. tests/chart/test_workflows.py holds the same list.
+*/}}
+{{- define "telecine.workflow" -}}
+{{- $root := index . 0 -}}
+{{- $document := index . 1 -}}
+{{- $labels := $document.metadata.labels | default dict -}}
+{{- $_ := set $document.metadata "labels" (mergeOverwrite $labels (include "telecine.release" $root | fromYaml)) -}}
+{{- $spec := $document.spec -}}
+{{- if eq $document.kind "CronWorkflow" -}}
+  {{- $cron := index $root.Values.crons $document.metadata.name -}}
+  {{- $_ := set $spec "schedules" $cron.schedules -}}
+  {{- $_ := set $spec "timezone" $cron.timezone -}}
+  {{- $_ := set $spec "suspend" $cron.suspend -}}
+  {{- $spec = $spec.workflowSpec -}}
+{{- end -}}
+{{- include "telecine.accounts" (list $root $spec) -}}
+{{- if $spec.templates -}}
+  {{- with $root.Values.images.pullSecrets -}}
+    {{- $names := list -}}
+    {{- range . -}}{{- $names = append $names (dict "name" .) -}}{{- end -}}
+    {{- $_ := set $spec "imagePullSecrets" $names -}}
+  {{- end -}}
+  {{- with $root.Values.steps.nodeSelector -}}{{- $_ := set $spec "nodeSelector" . -}}{{- end -}}
+  {{- with $root.Values.steps.tolerations -}}{{- $_ := set $spec "tolerations" . -}}{{- end -}}
+  {{- with $root.Values.priorityClass.name -}}{{- $_ := set $spec "podPriorityClassName" . -}}{{- end -}}
+  {{- range prepend $spec.templates ($spec.templateDefaults | default dict) -}}
+    {{- include "telecine.accounts" (list $root .) -}}
+    {{- $containers := list -}}
+    {{- with .container -}}{{- $containers = append $containers . -}}{{- end -}}
+    {{- with .script -}}{{- $containers = append $containers . -}}{{- end -}}
+    {{- $containers = concat $containers (.initContainers | default list) (.sidecars | default list) -}}
+    {{- $containers = concat $containers ((.containerSet | default dict).containers | default list) -}}
+    {{- range $containers -}}{{- include "telecine.container" (list $root .) -}}{{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- toYaml $document -}}
+{{- end -}}
+
+{{/* Names of service accounts in a spec or a template: the contract's name is its default. */}}
+{{- define "telecine.accounts" -}}
+{{- $root := index . 0 -}}
+{{- range (list (index . 1) ((index . 1).executor | default dict)) -}}
+  {{- with .serviceAccountName -}}
+    {{- if not (has . (list "telecine-step" "telecine-launcher")) -}}{{- fail (printf "no service account %s" .) -}}{{- end -}}
+  {{- end -}}
+  {{- if .serviceAccountName -}}
+    {{- $_ := set . "serviceAccountName" (include "telecine.account" (list $root (trimPrefix "telecine-" .serviceAccountName))) -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "telecine.container" -}}
+{{- $root := index . 0 -}}
+{{- $container := index . 1 -}}
+{{- $images := dict "telecine-jobs:0" "jobs" "telecine-ray:0" "ray" -}}
+{{- if $container.image -}}
+  {{- if not (hasKey $images $container.image) -}}{{- fail (printf "files/: no placeholder is %s" $container.image) -}}{{- end -}}
+  {{- $_ := set $container "image" (include "telecine.image" (list $root (index $images $container.image))) -}}
+  {{- $_ := set $container "imagePullPolicy" $root.Values.images.pullPolicy -}}
+{{- end -}}
+{{- range $container.envFrom -}}
+  {{- with .secretRef -}}{{- include "telecine.secretName" (list $root .) -}}{{- end -}}
+  {{- if eq ((.configMapRef | default dict).name | default "") "telecine-ray" -}}
+    {{- /* In the template, not in the ConfigMap: a run in flight keeps launcher and Ray pods of one version over an upgrade. */ -}}
+    {{- $image := dict "name" "TELECINE_RAY_IMAGE" "value" (include "telecine.image" (list $root "ray")) -}}
+    {{- $gpu := dict "name" "TELECINE_RAY_GPU_IMAGE" "value" (include "telecine.image" (list $root "rayGpu")) -}}
+    {{- $_ := set $container "env" (concat ($container.env | default list) (list $image $gpu)) -}}
+  {{- end -}}
+{{- end -}}
+{{- range $container.env -}}
+  {{- with (.valueFrom | default dict).secretKeyRef -}}{{- include "telecine.secretName" (list $root .) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Renames a reference to one of our secrets where an existing one takes its place. */}}
+{{- define "telecine.secretName" -}}
+{{- $root := index . 0 -}}
+{{- $reference := index . 1 -}}
+{{- $ours := dict "telecine-database" "database" "telecine-s3" "s3" "telecine-notify" "notify" "telecine-artifacts" "artifacts" -}}
+{{- with index $ours $reference.name -}}
+  {{- $_ := set $reference "name" (include "telecine.secret" (list $root .)) -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,1 @@
+"""The umbrella: what all pipelines of one run came to."""

@@ -1,0 +1,108 @@
+"""The publish step: one page over the stages of a run, as the ledger has them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
+
+from shared.report import Link, Report, StageSummary, Status, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from jobs.media.settings import PublishSettings
+    from shared.ledger import Failure, StageRun
+    from shared.ledger.history import StageRow
+    from shared.report.sections import Section
+
+__all__ = ["run"]
+
+_SHOWN: Final = 50
+_BYTES: Final = "bytes_"
+_FINE: Final = frozenset({"success", "skipped", "partial"})
+
+
+def run(settings: PublishSettings, stage_run: StageRun) -> Report:
+    """Write the index of a run: its stages, what they counted, their first errors, and links to their pages.
+
+    A stage that failed is a row like any other: that the run failed is for its workflow to say. ``report.json`` has the
+    same for programs, under ``stages`` and ``counts``.
+
+    Args:
+        settings: ``report_link`` says where the pages lie.
+        stage_run: its run's other stages are shown.
+
+    Raises:
+        DatabaseUnreachable: no connection.
+    """
+    from shared.ledger.history import failed_items, show_run
+
+    _, rows = show_run(settings, stage_run.run_id)
+    stages = [row for row in rows if row.stage != stage_run.stage]
+    stage_run.progress.start(len(stages), "stages")
+    stage_run.progress.advance(len(stages))
+    return Report(
+        items=len(stages),
+        headline=_headline(stages),
+        stages={row.stage: _summary(row) for row in stages},
+        counts=_counts(stages),
+        bytes={
+            f"{row.stage}.{name.removeprefix(_BYTES)}": value
+            for row in stages
+            for name, value in _whole(row).items()
+            if name.startswith(_BYTES)
+        },
+        durations={row.stage: row.seconds for row in stages},
+        sections=list(_sections(settings, stages, failed_items(settings, stage_run.run_id, limit=_SHOWN))),
+    )
+
+
+def _headline(stages: Sequence[StageRow]) -> str:
+    if not stages:
+        return "No stage of this run has begun"
+    found = Counter(row.status for row in stages)
+    told = ", ".join(f"{count} {status}" for status, count in sorted(found.items()))
+    return f"{len(stages)} {'stage' if len(stages) == 1 else 'stages'}: {told}"
+
+
+def _summary(row: StageRow) -> StageSummary:
+    # One that still runs beside this step has no end yet.
+    status = row.status if row.status in get_args(Status) else "interrupted"
+    return StageSummary(status=cast("Status", status), seconds=row.seconds)
+
+
+def _counts(stages: Sequence[StageRow]) -> dict[str, int]:
+    counts = {"stages": len(stages), "failed_stages": sum(row.status not in _FINE for row in stages)}
+    for row in stages:
+        named = {f"{row.stage}.{name}": value for name, value in _whole(row).items() if not name.startswith(_BYTES)}
+        counts.update(named)
+    return counts
+
+
+def _whole(row: StageRow) -> dict[str, int]:
+    return {name: value for name, value in row.counts.items() if isinstance(value, int)}
+
+
+def _sections(settings: PublishSettings, stages: Sequence[StageRow], failures: Sequence[Failure]) -> Iterator[Section]:
+    rows: list[list[Any]] = [
+        [
+            Link(row.stage, settings.report_link.replace("{step}", row.stage).replace("{pipeline}", row.pipeline)),
+            row.pipeline,
+            (row.status,),
+            row.attempt,
+            round(row.seconds, 1),
+            row.failed_items,
+            row.manifest_key,
+            row.error_message,
+        ]
+        for row in stages
+    ]
+    columns = ["stage", "pipeline", "status", "attempt", "seconds", "errors", "wrote", "what happened"]
+    yield Table("Stages", columns, rows, note="A stage's name leads to its own report.")
+    if failures:
+        yield Table(
+            "First errors",
+            ["item", "code", "what happened"],
+            [[failure.item, failure.code, failure.message] for failure in failures],
+            note="All of them: telecine runs show, or pipeline.item_errors.",
+        )

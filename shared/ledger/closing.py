@@ -1,0 +1,160 @@
+"""Ends a run as its Workflow ended: the exit hook's side of the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from shared.database.migrate import ready
+from shared.ledger import store
+from shared.ledger.stage import FINISH_S, retry, who
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from shared.settings import StepSettings
+
+__all__ = ["Closed", "close", "once"]
+
+# A pod that was killed could not end its stage, and one that was stopped cannot know why.
+_END_STAGES: Final = text("""
+    UPDATE pipeline.run_stages SET status = :status, finished_at = coalesce(finished_at, clock_timestamp()),
+        duration_ms = coalesce(duration_ms, greatest(0, extract(epoch FROM clock_timestamp() - started_at) * 1000)),
+        error_message = coalesce(error_message, :message)
+    WHERE run_id = :run_id AND (status IN ('pending', 'running') OR (:stopped AND status = 'interrupted'))
+""")
+# The step that failed never came to the ledger: a partial stage before it is not what ended the run.
+_NO_STAGE: Final = text("""
+    UPDATE pipeline.runs SET error_stage = NULL, error_message = :message WHERE run_id = :run_id AND NOT EXISTS (
+        SELECT FROM pipeline.run_stages
+        WHERE run_id = :run_id AND status IN ('failed', 'interrupted', 'cancelled') AND error_message IS NOT NULL)
+""")
+_RUN: Final = text("""
+    SELECT r.pipeline, r.status, r.error_stage, r.error_message, s.exit_code, s.error_details
+    FROM pipeline.runs r LEFT JOIN pipeline.run_stages s ON s.run_id = r.run_id AND s.stage = r.error_stage
+    WHERE r.run_id = :run_id
+""")
+# A pipeline's first stage that works on items (2 extract, 4 match, …) has this run's; the later ones see all there are.
+_ITEMS: Final = text("""
+    SELECT DISTINCT ON (pipeline) pipeline, coalesce((counts->>'items')::bigint, 0) AS items,
+        coalesce((counts->>'failed')::bigint, 0) AS failed
+    FROM pipeline.run_stages WHERE run_id = :run_id AND stage_order BETWEEN 2 AND 6
+    ORDER BY pipeline, stage_order, stage
+""")
+_REJECTS: Final = text("""
+    SELECT s.pipeline, e.code, count(DISTINCT e.item) AS number FROM pipeline.item_errors e
+    JOIN pipeline.run_stages s USING (run_id, stage) WHERE e.run_id = :run_id
+    GROUP BY s.pipeline, e.code ORDER BY s.pipeline, number DESC, e.code
+""")
+_CLAIM: Final = text("""
+    INSERT INTO pipeline.notifications (run_id, channel) VALUES (:run_id, :channel) ON CONFLICT DO NOTHING
+""")
+_SENT: Final = text(
+    "SELECT sent_at FROM pipeline.notifications WHERE run_id = :run_id AND channel = :channel FOR UPDATE"
+)
+_DONE: Final = text("""
+    UPDATE pipeline.notifications SET sent_at = clock_timestamp() WHERE run_id = :run_id AND channel = :channel
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How a run ended, as the ledger has it.
+
+    Attributes:
+        pipeline: such as ``gamedata``.
+        status: success, partial, failed, cancelled, …
+        stage: the gravest stage's name; None where none failed.
+        message: its message.
+        exit_code: its exit code.
+        errors: the first entries of its ``error_details``.
+        items: pipeline -> items of this run, and how many of them failed.
+        rejects: pipeline, code, number of items.
+    """
+
+    pipeline: str
+    status: str
+    stage: str | None
+    message: str | None
+    exit_code: int | None
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    items: dict[str, tuple[int, int]] = field(default_factory=dict)
+    rejects: list[tuple[str, str, int]] = field(default_factory=list)
+
+
+def close(settings: StepSettings, run_id: str, pipeline: str, *, status: str | None, message: str | None) -> Closed:
+    """End a run; a second call changes nothing. A run that has no row yet, since no step came that far, gets one.
+
+    Args:
+        settings: where the database is.
+        run_id: the run.
+        pipeline: of a run that has no row.
+        status: ``failed`` or ``cancelled``; None: the gravest of its stages, or success where it has none.
+        message: what happened, for a run or stage that does not say it itself.
+
+    Raises:
+        DatabaseUnreachable: no connection for a minute.
+        DatabaseNotMigrated: run ``telecine db upgrade``.
+    """
+
+    def write(connection: Connection) -> Closed:
+        there = connection.execute(_RUN, {"run_id": run_id}).one_or_none()
+        if there is None:
+            store.open_run_row(connection, run_id, pipeline, {}, **who())
+        left = "cancelled" if status == "cancelled" else "interrupted"
+        stopped = status == "cancelled"
+        connection.execute(_END_STAGES, {"run_id": run_id, "status": left, "message": message, "stopped": stopped})
+        final = status if status is not None or there is not None else "success"
+        store.close_run(connection, run_id, final)
+        if status is not None:
+            connection.execute(_NO_STAGE, {"run_id": run_id, "message": message})
+        return _read(connection, run_id)
+
+    retry(settings, lambda _: ready(settings), FINISH_S)
+    return retry(settings, write, FINISH_S)
+
+
+def _read(connection: Connection, run_id: str) -> Closed:
+    run = connection.execute(_RUN, {"run_id": run_id}).one()
+    details = run.error_details or {}
+    return Closed(
+        pipeline=run.pipeline,
+        status=run.status,
+        stage=run.error_stage,
+        message=run.error_message,
+        exit_code=run.exit_code,
+        errors=list(details.get("errors", [])),
+        items={row.pipeline: (row.items, row.failed) for row in connection.execute(_ITEMS, {"run_id": run_id})},
+        rejects=[(row.pipeline, row.code, row.number) for row in connection.execute(_REJECTS, {"run_id": run_id})],
+    )
+
+
+def once(settings: StepSettings, run_id: str, channel: str, send: Callable[[], None]) -> bool:
+    """Call ``send`` unless it was called for this run and channel before; two at once wait for each other.
+
+    What raises in ``send`` is raised, and the next call sends. A process that dies between the sending and the commit
+    sends twice: no channel can rule that out, so that messages carry an identity of their own.
+
+    Args:
+        settings: where the database is.
+        run_id: the run, which has a row.
+        channel: such as ``webhook``.
+        send: a function without arguments.
+
+    Returns:
+        Whether it was called.
+    """
+    from shared.database.connection import engine, translated
+
+    mine = {"run_id": run_id, "channel": channel}
+    with translated(settings), engine(settings).begin() as connection:
+        connection.execute(_CLAIM, mine)
+        if connection.execute(_SENT, mine).scalar_one() is not None:
+            return False
+        send()
+        connection.execute(_DONE, mine)
+    return True

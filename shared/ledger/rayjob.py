@@ -1,0 +1,37 @@
+"""Which RayJob did a stage's work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
+
+from shared.database.connection import engine, translated
+
+if TYPE_CHECKING:
+    from shared.settings import StepSettings
+
+__all__ = ["note_rayjob"]
+
+_NOTE: Final = text("UPDATE pipeline.run_stages SET rayjob_uid = :uid WHERE run_id = :run_id AND stage = :stage")
+
+
+def note_rayjob(settings: StepSettings, run_id: str, stage: str, uid: str) -> bool:
+    """Write a RayJob's uid beside the stage that its driver has opened.
+
+    Args:
+        settings: where the database is.
+        run_id: the run.
+        stage: such as ``extract``.
+        uid: of the RayJob.
+
+    Returns:
+        Whether the stage is there; the driver opens it some seconds after the RayJob is made.
+
+    Raises:
+        DatabaseUnreachable: for the moment.
+        ConfigurationError: no database is named, or it refuses.
+    """
+    with translated(settings), engine(settings).begin() as connection:
+        done = connection.execute(_NOTE, {"uid": uid, "run_id": run_id, "stage": stage})
+        return done.rowcount > 0

@@ -1,0 +1,145 @@
+"""`telecine runs close`: what a Workflow's exit hook calls."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from shared.errors import ConfigurationError, TelecineError, UsageError
+from shared.ledger import closing
+from shared.notify import mail, webhook
+from shared.notify.failures import NodeFailure, first, parse, was_stopped
+from shared.notify.message import FIRST_ERRORS, ErrorLine, Notification
+from shared.report import outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.ledger.closing import Closed
+    from shared.notify.settings import CloseSettings, NotifySettings
+
+__all__ = ["close"]
+
+_LOG: Final = logging.getLogger(__name__)
+_CODES: Final = {
+    2: "usage",
+    65: "data_invalid",
+    70: "internal",
+    75: "transient",
+    78: "configuration",
+    137: "killed",
+    143: "stopped",
+}
+
+
+def close(settings: CloseSettings) -> str:
+    """End the run in the ledger as its Workflow ended, write the hook's outputs, and tell people where it failed.
+
+    Twice the same sends nothing twice.
+
+    Raises:
+        UsageError: no run id.
+        TransientError: the database or a channel does not answer.
+        ConfigurationError: a channel refuses the message.
+    """
+    if not settings.run_id:
+        raise UsageError("telecine runs close: --run-id is missing; in a hook it is {{workflow.uid}}")
+    failures = parse(settings.failures)
+    failed = settings.workflow_status != "Succeeded"
+    node = first(failures)
+    status = ("cancelled" if was_stopped(failures) else "failed") if failed else None
+    told = None
+    if failed:
+        told = "the Workflow was stopped" if status == "cancelled" else _said(node)
+    closed = closing.close(settings, settings.run_id, settings.of, status=status, message=told)
+    _outputs(closed)
+    sent = _notify(settings, closed, node, failed=status == "failed")
+    return f"run {settings.run_id}: {closed.status}" + (f"; told by {', '.join(sent)}" if sent else "")
+
+
+def _said(node: NodeFailure | None) -> str:
+    return f"{node.step}: {node.message or node.phase}" if node is not None else "the Workflow failed"
+
+
+def _outputs(closed: Closed) -> None:
+    items = [
+        {"pipeline": pipeline, "outcome": outcome, "count": count}
+        for pipeline, (total, failed) in closed.items.items()
+        for outcome, count in (("done", max(0, total - failed)), ("failed", failed))
+    ]
+    rejects = [{"pipeline": pipeline, "code": code, "count": count} for pipeline, code, count in closed.rejects]
+    outputs.put({"status": closed.status, "items": json.dumps(items), "rejects": json.dumps(rejects)})
+
+
+def _notify(settings: CloseSettings, closed: Closed, node: NodeFailure | None, *, failed: bool) -> list[str]:
+    wanted = {"failed": failed, "always": True, "never": False}[settings.notify_on]
+    if not wanted:
+        return []
+    sent: list[str] = []
+    errors: list[TelecineError] = []
+    for channel, send in _channels(settings).items():
+        message = _message(settings, closed, node, channel, failed=failed)
+        try:
+            if closing.once(settings, message.run_id, channel, functools.partial(send, message, settings)):
+                sent.append(channel)
+        except TelecineError as error:  # the other channel may be well
+            _LOG.error("%s: %s", channel, error.message)
+            errors.append(error)
+    if errors:
+        # What may pass is tried again; a refusal waits for a person all the same.
+        raise next((error for error in errors if not isinstance(error, ConfigurationError)), errors[0])
+    return sent
+
+
+def _channels(settings: NotifySettings) -> dict[str, Callable[[Notification, NotifySettings], None]]:
+    found: dict[str, Callable[[Notification, NotifySettings], None]] = {}
+    if settings.notify_webhook_url is not None:
+        found["webhook"] = webhook.send
+    if settings.notify_smtp_host:
+        found["mail"] = mail.send
+    return found
+
+
+def _message(
+    settings: CloseSettings, closed: Closed, node: NodeFailure | None, channel: str, *, failed: bool
+) -> Notification:
+    run_id = str(settings.run_id)
+    # What the ledger knows is what the step itself said; of one that never began, only Argo knows.
+    exit_code = closed.exit_code if closed.stage else node.exit_code if node else None
+    code = closed.errors[0].get("code") if closed.errors else None
+    if code is None and exit_code:
+        code = _CODES.get(exit_code, "unknown")
+    link = settings.notify_link
+    names = {
+        "namespace": settings.namespace,
+        "workflow": settings.workflow,
+        "run_id": run_id,
+        "pipeline": closed.pipeline,
+    }
+    for name, value in names.items():
+        link = link.replace(f"{{{name}}}", value or "") if link else None
+    return Notification(
+        id=f"{run_id}:{channel}",
+        event="run.failed" if failed else "run.ended",
+        pipeline=closed.pipeline,
+        run_id=run_id,
+        workflow=settings.workflow,
+        namespace=settings.namespace,
+        status=closed.status,
+        step=closed.stage or (node.step if node else None),
+        code=code,
+        exit_code=exit_code,
+        message=closed.message or "",
+        errors=[
+            ErrorLine(
+                item=str(error.get("item", "")), code=str(error.get("code", "")), message=str(error.get("message", ""))
+            )
+            for error in closed.errors[:FIRST_ERRORS]
+        ],
+        rejects={name: count for _, name, count in closed.rejects},
+        link=link,
+        at=datetime.now(UTC),
+    )

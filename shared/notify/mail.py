@@ -1,0 +1,90 @@
+"""Sends a message as plain-text mail."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from contextlib import contextmanager
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Final
+
+from shared.errors import ConfigurationError, TransientError
+from shared.notify.message import as_text, subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.notify.message import Notification
+    from shared.notify.settings import NotifySettings
+
+__all__ = ["send"]
+
+_PASSING: Final = range(400, 500)
+
+
+def send(message: Notification, settings: NotifySettings) -> None:
+    """Send one mail to all addresses.
+
+    Raises:
+        TransientError: no answer, or one that may pass (4xx).
+        ConfigurationError: an address is missing; the server refuses the login, an address or the encryption.
+    """
+    host, sender, to = settings.notify_smtp_host, settings.notify_smtp_from, settings.notify_smtp_to
+    if not host or not sender or not to:
+        raise ConfigurationError(
+            "mail needs TELECINE_NOTIFY_SMTP_HOST, TELECINE_NOTIFY_SMTP_FROM and TELECINE_NOTIFY_SMTP_TO",
+            code="mail_incomplete",
+        )
+    mail = EmailMessage()
+    mail["Subject"] = subject(message)
+    mail["From"] = sender
+    mail["To"] = ", ".join(to)
+    mail["Date"] = format_datetime(message.at)
+    # The same whenever it is sent: mail programs show one of two.
+    mail["Message-ID"] = f"<{message.id.replace(':', '.')}@telecine>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(as_text(message))
+    with _translated(host), _connect(host, settings) as server:
+        if settings.notify_smtp_user:
+            password = settings.notify_smtp_password
+            server.login(settings.notify_smtp_user, password.get_secret_value() if password else "")
+        server.send_message(mail)
+
+
+def _connect(host: str, settings: NotifySettings) -> smtplib.SMTP:
+    port, timeout = settings.notify_smtp_port, settings.notify_timeout_s
+    context = ssl.create_default_context()
+    if settings.notify_smtp_security == "tls":
+        return smtplib.SMTP_SSL(host, port, timeout=timeout, context=context)
+    server = smtplib.SMTP(host, port, timeout=timeout)
+    if settings.notify_smtp_security == "starttls":
+        try:
+            server.starttls(context=context)
+        except BaseException:
+            server.close()
+            raise
+    return server
+
+
+@contextmanager
+def _translated(host: str) -> Iterator[None]:
+    try:
+        yield
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = {code for code, _ in error.recipients.values()}
+        told = ", ".join(error.recipients)
+        raise _error(host, f"refuses {told}", passing=all(code in _PASSING for code in codes)) from None
+    except smtplib.SMTPResponseException as error:
+        text = error.smtp_error.decode(errors="replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
+        raise _error(host, f"answers {error.smtp_code} {text}", passing=error.smtp_code in _PASSING) from None
+    except (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError) as error:
+        raise _error(host, str(error), passing=False) from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise _error(host, f"does not answer: {error}", passing=True) from None
+
+
+def _error(host: str, said: str, *, passing: bool) -> ConfigurationError | TransientError:
+    if passing:
+        return TransientError(f"the mail server {host} {said}", code="mail_unavailable")
+    return ConfigurationError(f"the mail server {host} {said}: check TELECINE_NOTIFY_SMTP_…", code="mail_refused")

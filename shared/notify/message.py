@@ -1,0 +1,86 @@
+"""What a message says: the same for every channel, without secrets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from shared.text import clean_text
+
+__all__ = ["FIRST_ERRORS", "ErrorLine", "Notification", "as_text", "subject"]
+
+FIRST_ERRORS: Final = 5
+
+
+class ErrorLine(BaseModel):
+    """One of the first errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    item: str = Field(description="What failed: a TAR's key, a step.")
+    code: str = Field(description="Stable name of the error.")
+    message: str = Field(description="What happened.")
+
+    @field_validator("item", "code", "message")
+    @classmethod
+    def _clean(cls, value: str) -> str:
+        return clean_text(value, 500)
+
+
+class Notification(BaseModel):
+    """The JSON document that a webhook gets. The same run and channel has the same ``id`` whenever it is sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: Literal[1] = Field(1, description="Of this document.")
+    id: str = Field(description="The run's id and the channel; the header Idempotency-Key has it too.")
+    event: Literal["run.failed", "run.ended"] = Field(description="run.ended where every run is told of.")
+    pipeline: str = Field(description="Such as gamedata.")
+    run_id: str = Field(description="The run; `telecine runs show` takes it.")
+    workflow: str | None = Field(None, description="The Workflow's name.")
+    namespace: str | None = Field(None, description="Its namespace.")
+    status: str = Field(description="success, partial, failed, cancelled or interrupted.")
+    step: str | None = Field(None, description="The step that failed.")
+    code: str | None = Field(None, description="Stable name of the error.")
+    exit_code: int | None = Field(None, description="The step's exit code; see docs/architecture.md.")
+    message: str = Field("", description="What happened.")
+    errors: list[ErrorLine] = Field(default_factory=list, description="The first errors, at most five.")
+    rejects: dict[str, int] = Field(default_factory=dict, description="Failed items by error code.")
+    link: str | None = Field(None, description="The run's page.")
+    at: datetime = Field(description="When it was sent, UTC.")
+
+    @field_validator("message")
+    @classmethod
+    def _clean(cls, value: str) -> str:
+        return clean_text(value)
+
+
+def subject(message: Notification) -> str:
+    """Return one line: ``telecine: gamedata extract failed (bucket_missing)``."""
+    what = " ".join(filter(None, (message.pipeline, message.step)))
+    code = f" ({message.code})" if message.code else ""
+    return " ".join(f"telecine: {what} {message.status}{code}".split())
+
+
+def as_text(message: Notification) -> str:
+    """Return the body of a mail."""
+    rows: list[tuple[str, Any]] = [
+        ("run", message.run_id),
+        ("pipeline", message.pipeline),
+        ("step", message.step),
+        ("status", message.status),
+        ("code", message.code),
+        ("exit code", message.exit_code),
+        ("workflow", "/".join(filter(None, (message.namespace, message.workflow)))),
+        ("page", message.link),
+    ]
+    lines = [f"{name:<10} {value}" for name, value in rows if value not in (None, "")]
+    if message.message:
+        lines += ["", message.message]
+    if message.errors:
+        lines += ["", "First errors:", *(f"  {one.item}: {one.code}: {one.message}" for one in message.errors)]
+    if message.rejects:
+        lines += ["", "Failed items: " + ", ".join(f"{code} {count}" for code, count in message.rejects.items())]
+    return "\n".join([*lines, "", f"More: telecine runs show {message.run_id}", ""])

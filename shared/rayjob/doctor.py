@@ -1,0 +1,114 @@
+"""The cluster's part of `telecine doctor`: kinds of Argo and KubeRay, this account's verbs, what the chart makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.doctor.model import Line
+from shared.errors import ConfigurationError
+from shared.rayjob.cluster import KubernetesCluster, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["examine", "look"]
+
+_AREA: Final = "cluster"
+_KINDS: Final = {
+    "argoproj.io/v1alpha1": ("Argo Workflows", ("workflows", "workflowtemplates", "cronworkflows")),
+    "ray.io/v1": ("KubeRay", ("rayjobs", "rayclusters")),
+}
+# What the launcher does (DESIGN §7): group, resource, verbs.
+_VERBS: Final = (
+    ("argoproj.io", "workflows", ("get",)),
+    ("ray.io", "rayjobs", ("create", "get", "list", "watch", "patch", "delete")),
+    ("", "pods", ("get", "list")),
+    ("", "pods/log", ("get",)),
+)
+_MADE: Final = (
+    *(("configmaps", f"telecine-{name}") for name in ("environment", "ray", "parameters", "limits")),
+    ("configmaps", "artifact-repositories"),
+    ("secrets", "telecine-database"),
+)
+
+
+def look(namespace: str | None) -> Iterator[Line]:
+    """Connect and look; a pod without a token is as it should be for all steps but the launcher.
+
+    Raises:
+        TelecineError: the API does not answer.
+    """
+    try:
+        cluster = connect(namespace)
+    except ConfigurationError as error:
+        yield Line(_AREA, "connection", "warn", error.message, "Only the launcher's pod has a token; run doctor there.")
+        return
+    yield from examine(cluster)
+
+
+def examine(cluster: KubernetesCluster) -> Iterator[Line]:
+    """Look at a cluster as this account sees it."""
+    version = cluster.ask("/version", "get the version") or {}
+    yield Line(_AREA, "connection", "ok", f"Kubernetes {version.get('gitVersion', '?')}, {cluster.namespace}")
+    for group, (product, plurals) in _KINDS.items():
+        yield _kinds(cluster, group, product, plurals)
+    yield _verbs(cluster)
+    for plural, name in _MADE:
+        yield _made(cluster, plural, name)
+
+
+def _kinds(cluster: KubernetesCluster, group: str, product: str, plurals: tuple[str, ...]) -> Line:
+    found = cluster.ask(f"/apis/{group}", f"list the kinds of {group}")
+    served = {each["name"] for each in found["resources"]} if found else set()
+    missing = [plural for plural in plurals if plural not in served]
+    if missing:
+        todo = f"Install {product} with its CRDs; it is a prerequisite of the chart (docs/helm.md)."
+        return Line(_AREA, product, "fail", f"the cluster has no {', '.join(missing)} ({group})", todo)
+    return Line(_AREA, product, "ok", f"{group} has {', '.join(plurals)}")
+
+
+def _verbs(cluster: KubernetesCluster) -> Line:
+    allowed: list[str] = []
+    refused: list[str] = []
+    for group, resource, verbs in _VERBS:
+        for verb in verbs:
+            (allowed if _may(cluster, group, resource, verb) else refused).append(f"{verb} {resource}")
+    name = "own account"
+    if not refused:
+        return Line(_AREA, name, "ok", "may do what the launcher does")
+    if not any(right.endswith("rayjobs") for right in allowed):
+        return Line(
+            _AREA, name, "ok", "has no rights over RayJobs, as a step's account should; the launcher needs them"
+        )
+    todo = "helm upgrade; or grant them: docs/helm.md names the launcher's verbs."
+    return Line(_AREA, name, "fail", f"may not {', '.join(refused)}", todo)
+
+
+def _may(cluster: KubernetesCluster, group: str, resource: str, verb: str) -> bool:
+    plural, _, subresource = resource.partition("/")
+    attributes = {"namespace": cluster.namespace, "verb": verb, "group": group, "resource": plural}
+    if subresource:
+        attributes["subresource"] = subresource
+    body: dict[str, Any] = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    answer = cluster.ask(path, "ask for its own rights", body=body) or {}
+    return bool(answer.get("status", {}).get("allowed"))
+
+
+def _made(cluster: KubernetesCluster, plural: str, name: str) -> Line:
+    place = f"/api/v1/namespaces/{cluster.namespace}/{plural}/{name}"
+    label = f"{plural.removesuffix('s')} {name}"
+    try:
+        found = cluster.ask(place, f"get {plural}")
+    except ConfigurationError:
+        return Line(_AREA, label, "ok", "this account may not see it, and needs not to")
+    if found is None:
+        return Line(
+            _AREA, label, "fail", f"is not in namespace {cluster.namespace}", "helm upgrade --install telecine …"
+        )
+    keys = ", ".join(sorted(found.get("data") or {})) or "nothing"
+    return Line(_AREA, label, "ok", f"has {keys}")

@@ -1,0 +1,251 @@
+"""The RayJob object, made from settings and the step's command; pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from shared.errors import ConfigurationError
+from shared.rayjob.versions import VARIABLE, versions_here
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.rayjob.settings import Group, RaySettings
+
+__all__ = ["GROUP_VARIABLE", "RAYJOB_VARIABLE", "SELECTOR", "SLOTS_VARIABLE", "Job", "groups_of", "make_rayjob"]
+
+# In every pod of the cluster: the RayJob's name; whoever finds it is no launcher.
+RAYJOB_VARIABLE: Final = "TELECINE_RAYJOB"
+# In the pods of a group: its name. In the head: how many slots the groups have in all.
+GROUP_VARIABLE: Final = "TELECINE_GROUP"
+SLOTS_VARIABLE: Final = "TELECINE_SLOTS"
+# By these labels the sweep knows ours.
+SELECTOR: Final = "app.kubernetes.io/part-of=telecine,app.kubernetes.io/component=ray"
+
+_UID: Final = 1000
+# Ray refuses less than 75 MB; batches and results are some kB.
+_OBJECT_STORE: Final = str(80 << 20)
+_ENVIRONMENT: Final = {
+    "HOME": "/tmp/home",  # noqa: S108 - an emptyDir of the pod's own: the root is read-only
+    # A token would lie in a secret, and the launcher may read none; a NetworkPolicy keeps others out.
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Or Ray hides the GPUs from actors that ask for none.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Decoder processes have limits of their own.
+    "RAY_memory_monitor_refresh_ms": "0",
+}
+_HANDED_ON: Final = ("workflow", "namespace", "node")
+_LABEL: Final = re.compile(r"[^A-Za-z0-9._-]")
+_LABEL_MAX: Final = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to run.
+
+    Attributes:
+        pipeline: such as ``gamedata``.
+        step: such as ``extract``.
+        entrypoint: the driver's command line.
+        compute: ``cpu``, ``gpu`` or ``mixed``: which groups of workers there are.
+        run_id: the run; in a Workflow, its uid.
+        environment: variables of the head and the workers, beside those of ``env_from``; no secrets.
+    """
+
+    pipeline: str
+    step: str
+    entrypoint: str
+    compute: Literal["cpu", "gpu", "mixed"]
+    run_id: str
+    environment: Mapping[str, str]
+
+    def name(self, settings: RaySettings) -> str:
+        """Name the RayJob: the same for each attempt of a step of a run; 29 characters of the 47 that KubeRay takes."""
+        identity = f"{self.run_id}/{settings.node or f'{self.pipeline}-{self.step}'}"
+        return f"telecine-{hashlib.sha256(identity.encode()).hexdigest()[:20]}"
+
+
+def groups_of(compute: str) -> tuple[Group, ...]:
+    """Return the groups of workers that a value of ``--compute`` asks for."""
+    return {"cpu": ("cpu",), "gpu": ("gpu",), "mixed": ("cpu", "gpu")}[compute]  # type: ignore[return-value]
+
+
+def make_rayjob(settings: RaySettings, job: Job) -> dict[str, Any]:
+    """Make the object.
+
+    Raises:
+        ConfigurationError: no image is named, or no group has a worker.
+    """
+    if settings.image is None:
+        raise ConfigurationError("TELECINE_RAY_IMAGE is not set: name the image of the Ray pods")
+    groups = [group for group in groups_of(job.compute) if getattr(settings, f"{group}_workers")]
+    if not groups:
+        raise ConfigurationError(
+            f"--compute {job.compute} has no workers: set TELECINE_RAY_CPU_WORKERS or TELECINE_RAY_GPU_WORKERS above 0"
+        )
+    slots = sum(getattr(settings, f"{group}_workers") * getattr(settings, f"{group}_slots") for group in groups)
+    name = job.name(settings)
+    labels = _labels(settings, job)
+    variables = {
+        **_ENVIRONMENT,
+        RAYJOB_VARIABLE: name,
+        VARIABLE: versions_here().dumps(),
+        "TELECINE_RUN_ID": job.run_id,
+        **{f"TELECINE_{key.upper()}": value for key in _HANDED_ON if (value := getattr(settings, key))},
+        **job.environment,
+    }
+    head = _Pod(settings, labels, variables, settings.image)
+    return {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayJob",
+        "metadata": {
+            "name": name,
+            "labels": labels,
+            **({"namespace": settings.namespace} if settings.namespace else {}),
+            **({"ownerReferences": [_owner(settings.workflow, job.run_id)]} if settings.workflow else {}),
+        },
+        "spec": {
+            "entrypoint": job.entrypoint,
+            # No pod for the submission: the launcher follows the log itself.
+            "submissionMode": "HTTPMode",
+            # A retry is Argo's; each of KubeRay's would be a new cluster that nobody follows.
+            "backoffLimit": 0,
+            "shutdownAfterJobFinishes": True,
+            "ttlSecondsAfterFinished": settings.ttl_s,
+            "activeDeadlineSeconds": settings.deadline_s,
+            "preRunningDeadlineSeconds": settings.start_deadline_s,
+            "rayClusterSpec": {
+                "rayVersion": versions_here().ray,
+                "headGroupSpec": {
+                    "rayStartParams": {
+                        "num-cpus": "0",
+                        "dashboard-host": "0.0.0.0",  # noqa: S104 - of its own pod: the launcher reads it
+                        "object-store-memory": _OBJECT_STORE,
+                    },
+                    "template": head.template("head", {SLOTS_VARIABLE: str(slots)}),
+                },
+                "workerGroupSpecs": [_group(settings, group, labels, variables) for group in groups],
+            },
+        },
+    }
+
+
+def _group(settings: RaySettings, group: Group, labels: dict[str, str], variables: dict[str, str]) -> dict[str, Any]:
+    image = settings.gpu_image if group == "gpu" else None
+    count: int = getattr(settings, f"{group}_workers")
+    return {
+        "groupName": group,
+        "replicas": count,
+        "minReplicas": count,
+        "maxReplicas": count,
+        "rayStartParams": {
+            "num-cpus": str(getattr(settings, f"{group}_slots")),
+            "object-store-memory": _OBJECT_STORE,
+        },
+        "template": _Pod(settings, labels, variables, image or settings.image or "").template(
+            group, {GROUP_VARIABLE: group}
+        ),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Pod:
+    settings: RaySettings
+    labels: dict[str, str]
+    variables: dict[str, str]
+    image: str
+
+    def template(self, kind: Literal["head", "cpu", "gpu"], more: dict[str, str]) -> dict[str, Any]:
+        settings = self.settings
+        resources = {"cpu": getattr(settings, f"{kind}_cpu"), "memory": getattr(settings, f"{kind}_memory")}
+        if kind == "gpu":
+            resources[settings.gpu_resource] = str(settings.gpu_count)
+        variables = {**self.variables, **more}
+        container = {
+            "name": "ray",
+            "image": self.image,
+            "imagePullPolicy": settings.image_pull_policy,
+            "env": [{"name": name, "value": value} for name, value in variables.items()],
+            "envFrom": [_source(source) for source in settings.env_from],
+            # Ray schedules by limits and ignores requests of memory: they are the same.
+            "resources": {"requests": resources, "limits": dict(resources)},
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            },
+            "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, {"name": "shared-mem", "mountPath": "/dev/shm"}],  # noqa: S108
+        }
+        if kind == "head":
+            container["ports"] = [
+                {"name": name, "containerPort": port}
+                for name, port in (("gcs", 6379), ("dashboard", 8265), ("client", 10001))
+            ]
+        spec: dict[str, Any] = {
+            "serviceAccountName": settings.service_account,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": _UID,
+                "runAsGroup": _UID,
+                "fsGroup": _UID,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container],
+            "volumes": [
+                {"name": "tmp", "emptyDir": {"sizeLimit": settings.tmp_size}},
+                {"name": "shared-mem", "emptyDir": {"medium": "Memory", "sizeLimit": settings.shm_size}},
+            ],
+        }
+        if settings.image_pull_secrets:
+            spec["imagePullSecrets"] = [{"name": name} for name in settings.image_pull_secrets]
+        if selector := getattr(settings, f"{kind}_node_selector"):
+            spec["nodeSelector"] = selector
+        if tolerations := getattr(settings, f"{kind}_tolerations"):
+            spec["tolerations"] = tolerations
+        metadata: dict[str, Any] = {"labels": self.labels}
+        if kind == "head":
+            # With the head the driver goes.
+            metadata["annotations"] = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+        return {"metadata": metadata, "spec": spec}
+
+
+def _source(text: str) -> dict[str, Any]:
+    kind, _, name = text.partition("/")
+    reference: dict[str, Any] = {"name": name.rstrip("?")}
+    if name.endswith("?"):
+        reference["optional"] = True
+    return {{"configmap": "configMapRef", "secret": "secretRef"}[kind]: reference}
+
+
+def _owner(workflow: str, uid: str) -> dict[str, Any]:
+    # The RayJob goes with its Workflow when that is deleted; a stop or a termination is the launcher's and the sweep's.
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "name": workflow,
+        "uid": uid,
+        "controller": True,
+    }
+
+
+def _labels(settings: RaySettings, job: Job) -> dict[str, str]:
+    return {
+        "app.kubernetes.io/name": "telecine",
+        "app.kubernetes.io/part-of": "telecine",
+        "app.kubernetes.io/component": "ray",
+        "app.kubernetes.io/managed-by": "telecine",
+        "telecine/pipeline": _label(job.pipeline),
+        "telecine/step": _label(job.step),
+        "telecine/run-id": _label(job.run_id),
+        **({"telecine/workflow": _label(settings.workflow)} if settings.workflow else {}),
+    }
+
+
+def _label(text: str) -> str:
+    return _LABEL.sub("-", text)[:_LABEL_MAX].strip("._-")

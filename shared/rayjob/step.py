@@ -1,0 +1,175 @@
+"""A step on a Ray cluster, as the launcher's process sees it: from its settings to the driver's report."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Final, Literal
+
+from pydantic import ValidationError
+
+from shared.errors import (
+    EXIT_CONFIGURATION,
+    EXIT_DATA,
+    EXIT_OK,
+    EXIT_TRANSIENT,
+    EXIT_USAGE,
+    ConfigurationError,
+    DataError,
+    ObjectMissing,
+    TelecineError,
+    TransientError,
+    UsageError,
+    graver,
+)
+from shared.rayjob.cluster import connect
+from shared.rayjob.launcher import Launcher
+from shared.rayjob.manifest import Job
+from shared.rayjob.settings import RaySettings
+from shared.rayjob.states import phase_of
+from shared.report import Report
+from shared.settings.flags import arguments
+from shared.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from shared.rayjob.cluster import Cluster
+    from shared.rayjob.states import End
+    from shared.settings import StepSettings
+
+__all__ = ["RayStep"]
+
+_FILES: Final = ("report.json", "report.html")
+_ERRORS: Final = {
+    EXIT_USAGE: UsageError,
+    EXIT_DATA: DataError,
+    EXIT_TRANSIENT: TransientError,
+    EXIT_CONFIGURATION: ConfigurationError,
+    # A driver that was told to end: the next one goes on.
+    130: TransientError,
+    143: TransientError,
+}
+
+
+class RayStep:
+    """A step that runs as a RayJob.
+
+    Args:
+        settings: of the step; the driver gets those that are not their defaults.
+        pipeline: such as ``gamedata``.
+        step: such as ``extract``; also the stage that the driver opens in the ledger.
+        compute: which groups of workers there are.
+        cluster: the API; by default that of the pod or the kubeconfig.
+        make_launcher: makes what follows the RayJob.
+
+    Raises:
+        ConfigurationError: a variable is not valid, or there is no way to a cluster.
+    """
+
+    def __init__(
+        self,
+        settings: StepSettings,
+        *,
+        pipeline: str,
+        step: str,
+        compute: Literal["cpu", "gpu", "mixed"],
+        cluster: Cluster | None = None,
+        make_launcher: Callable[..., Launcher] = Launcher,
+    ) -> None:
+        ray = _ray_settings()
+        if ray.workflow and not settings.run_id:
+            raise ConfigurationError("TELECINE_WORKFLOW is set and TELECINE_RUN_ID is not: it is the Workflow's uid")
+        self._cluster = cluster or connect(ray.namespace)
+        self._ray = ray.model_copy(update={"namespace": self._cluster.namespace})
+        self._settings = settings
+        self._pipeline = pipeline
+        self._step = step
+        self._compute = compute
+        self._make_launcher = make_launcher
+
+    def is_there(self) -> bool:
+        """Whether an earlier attempt has left a RayJob that runs or has succeeded."""
+        if self._settings.run_id is None:
+            return False
+        found = self._cluster.get_rayjob(self._job(self._settings.run_id).name(self._ray))
+        return found is not None and phase_of(found.get("status") or {}) != "ended"
+
+    def run(self, settings: StepSettings, stage_run: Any) -> Report:
+        """Launch, wait, and return the driver's report with its exit code.
+
+        Args:
+            settings: of the step.
+            stage_run: gives the run's id; the driver opens the ledger's stage itself.
+
+        Raises:
+            TelecineError: the cluster's fault, or the driver's where it left no report.
+        """
+        run_id: str = stage_run.run_id
+        launcher = self._make_launcher(
+            self._cluster,
+            self._ray,
+            self._job(run_id),
+            prepare=lambda: self._forget(run_id),
+            note=lambda uid: _note(settings, run_id, self._step, uid),
+        )
+        end = launcher.run()
+        if not end.own:
+            raise _ERRORS[end.exit_code](end.reason)
+        return self._report(run_id, end)
+
+    def _job(self, run_id: str) -> Job:
+        words = ["telecine", self._pipeline, self._step, *arguments(self._settings)]
+        return Job(
+            pipeline=self._pipeline,
+            step=self._step,
+            entrypoint=shlex.join(words),
+            compute=self._compute,
+            run_id=run_id,
+            environment={
+                "TELECINE_REPORT_DIR": self._folder(run_id),
+                "TELECINE_LOG_LEVEL": self._settings.log_level,
+            },
+        )
+
+    def _folder(self, run_id: str) -> str:
+        root = self._ray.report_root.rstrip("/")
+        return f"{root}/{self._ray.namespace}/{self._ray.workflow or run_id}/{self._step}-driver"
+
+    def _forget(self, run_id: str) -> None:
+        """Delete the report of an earlier driver."""
+        store = open_store(self._folder(run_id), self._settings, create=True)
+        for name in _FILES:
+            store.delete(name)
+
+    def _report(self, run_id: str, end: End) -> Report:
+        folder = self._folder(run_id)
+        try:
+            store = open_store(folder, self._settings)
+            document, page = (store.read(name) for name in _FILES)
+        except ObjectMissing:
+            if end.exit_code == EXIT_OK:
+                raise TelecineError(f"the driver succeeded and left no report in {folder}") from None
+            kind = _ERRORS.get(end.exit_code, TelecineError)
+            raise kind(f"{end.reason} and left no report in {folder}; its log is above") from None
+        report = Report.model_validate_json(document)
+        report.page = page.decode()
+        report.exit_code = graver(report.exit_code, end.exit_code)
+        return report
+
+
+def _ray_settings() -> RaySettings:
+    try:
+        return RaySettings()
+    except ValidationError as error:
+        wrong = [
+            f"{RaySettings.variables(str(each['loc'][0]))[0]}: {each['msg'].removeprefix('Value error, ')}"
+            for each in error.errors()
+        ]
+        raise ConfigurationError("; ".join(wrong)) from error
+
+
+def _note(settings: StepSettings, run_id: str, stage: str, uid: str) -> bool:
+    from shared.ledger.rayjob import note_rayjob
+
+    return note_rayjob(settings, run_id, stage, uid)

@@ -1,0 +1,74 @@
+"""Deletes RayJobs that nobody will come back for: their Workflow has ended, or is gone."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.rayjob.cluster import connect
+from shared.rayjob.manifest import SELECTOR
+from shared.settings import Settings, setting
+from shared.settings.step import LogLevel
+
+if TYPE_CHECKING:
+    from shared.rayjob.cluster import Cluster
+
+__all__ = ["SweepSettings", "sweep", "sweep_command"]
+
+_LOG: Final = logging.getLogger(__name__)
+_ENDED: Final = frozenset({"Succeeded", "Failed", "Error"})
+
+
+class SweepSettings(Settings):
+    """Where to sweep."""
+
+    namespace: str | None = setting(
+        None, default_text="the pod's, or the kubeconfig's", description="Namespace of the RayJobs."
+    )
+    log_level: LogLevel = setting("INFO", description="Messages below this are not written.")
+
+
+def sweep_command(settings: SweepSettings) -> str:
+    """Sweep, and say what was deleted."""
+    cluster = connect(settings.namespace)
+    deleted = sweep(cluster)
+    return "\n".join(deleted) or f"no RayJob of telecine in {cluster.namespace} is left over"
+
+
+def sweep(cluster: Cluster) -> list[str]:
+    """Delete what is left over.
+
+    A RayJob without a Workflow was launched by a person, and is left alone. One whose Workflow is being stopped is
+    deleted as well: its launcher may have been killed before it could.
+
+    Args:
+        cluster: the API.
+
+    Returns:
+        A line for each RayJob that was deleted, with the reason.
+
+    Raises:
+        ConfigurationError: rights.
+        TransientError: the API does not answer.
+    """
+    lines = []
+    for rayjob in cluster.list_rayjobs(SELECTOR):
+        metadata = rayjob["metadata"]
+        owners = [each for each in metadata.get("ownerReferences") or () if each.get("kind") == "Workflow"]
+        if not owners or metadata.get("deletionTimestamp"):
+            continue
+        if reason := _left_over(cluster.get_workflow(owners[0]["name"]), owners[0]):
+            cluster.delete_rayjob(metadata["name"], metadata["uid"])
+            lines.append(f"RayJob {metadata['name']} is deleted: Workflow {owners[0]['name']} {reason}")
+            _LOG.info("%s", lines[-1])
+    return lines
+
+
+def _left_over(workflow: dict[str, Any] | None, owner: dict[str, Any]) -> str | None:
+    if workflow is None or workflow["metadata"]["uid"] != owner["uid"]:
+        return "is gone"
+    if (phase := (workflow.get("status") or {}).get("phase")) in _ENDED:
+        return f"has ended ({phase})"
+    if shutdown := (workflow.get("spec") or {}).get("shutdown"):
+        return f"is being stopped ({shutdown})"
+    return None

@@ -1,0 +1,1 @@
+"""What outlives its use: reports, artifacts, rows of the ledger (`telecine vacuum`)."""

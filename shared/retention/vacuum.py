@@ -1,0 +1,67 @@
+"""`telecine vacuum`: deletes old reports, artifacts and ledger rows."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from shared.errors import BucketMissing
+from shared.ledger.retention import delete_runs
+from shared.logs import in_pod
+from shared.storage import open_store
+
+if TYPE_CHECKING:
+    from shared.retention.settings import VacuumSettings
+
+__all__ = ["vacuum"]
+
+# Data, however old and wherever it lies: sessions, manifests, parts, programs, recordings.
+_DATA: Final = (".pt", ".parquet", ".tar", ".pt2", ".csv", ".xlsx")
+_DATA_FOLDERS: Final = frozenset({"_stats", "_manifests", "_checks"})
+
+
+def vacuum(settings: VacuumSettings) -> str:
+    """Delete what is older than ``--days``, and say what went.
+
+    Of objects only reports and artifacts go: never a ``.pt`` file, a part, a manifest or a TAR, whatever bucket is
+    named. Of the database only runs with their stages and errors go: no row of ``gold``.
+
+    Raises:
+        BucketMissing: there is no such bucket.
+        AccessDenied: it may not be listed, or nothing in it deleted.
+        DatabaseUnreachable: no connection.
+    """
+    before = datetime.now(UTC) - timedelta(days=settings.days)
+    prefix = f"{settings.namespace}/" if settings.namespace else ""
+    places = [(settings.artifacts, prefix)]
+    if not in_pod():
+        folder = os.path.abspath(os.path.join(settings.state_dir, "reports"))  # noqa: PTH100, PTH118 - becomes a URI
+        places.append((f"file://{folder}", ""))
+    verb = "would delete" if settings.dry_run else "deleted"
+    lines = [f"{verb} what is older than {settings.days} days:"]
+    for uri, below in places:
+        count, size = _clear(uri, below, before, settings)
+        lines.append(f"  {count:,} objects ({size / 1e6:,.1f} MB) in {uri}/{below}")
+    runs = delete_runs(settings, settings.days, dry_run=settings.dry_run)
+    lines.append(f"  {runs:,} runs of the ledger")
+    return "\n".join(lines)
+
+
+def _clear(uri: str, prefix: str, before: datetime, settings: VacuumSettings) -> tuple[int, int]:
+    store = open_store(uri, settings)
+    count = size = 0
+    try:
+        for info in store.list(prefix):
+            if info.modified < before and not _is_data(info.key):
+                count, size = count + 1, size + info.size
+                if not settings.dry_run:
+                    store.delete(info.key)
+    except BucketMissing:
+        if not uri.startswith("file:"):
+            raise
+    return count, size
+
+
+def _is_data(key: str) -> bool:
+    return key.lower().endswith(_DATA) or not _DATA_FOLDERS.isdisjoint(key.split("/"))

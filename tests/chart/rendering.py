@@ -1,0 +1,102 @@
+"""Charts rendered by Helm's own code (helm-python-sdk), without a helm binary and without a cluster."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "telecine"
+DEV = ROOT / "charts" / "telecine-dev"
+SAMPLES = Path(__file__).parent / "samples"
+# Enough to render; what a test needs beside it is merged in.
+LEAST = {"database": {"existingSecret": "db"}}
+VALUES = ("values-kind", "values-node", "values-staging", "values-prod")
+
+__all__ = [
+    "CHART",
+    "DEV",
+    "LEAST",
+    "ROOT",
+    "SAMPLES",
+    "VALUES",
+    "find",
+    "helm",
+    "merged",
+    "parsed",
+    "render",
+    "secrets",
+    "values_of",
+    "with_files",
+]
+
+
+@cache
+def helm() -> Any:
+    """Helm's library; skips the test where its wheel does not load."""
+    try:
+        import helm_python.chart
+        from helm_python import _native
+
+        _native.helm_sdk_version()
+    except (ImportError, OSError) as error:
+        pytest.skip(f"the helm-python-sdk wheel does not load: {error}")
+    return helm_python.chart
+
+
+def values_of(name: str, chart: Path = CHART) -> dict[str, Any]:
+    """What a values file says: ``values-prod``."""
+    found: dict[str, Any] = yaml.safe_load((chart / f"{name}.yaml").read_text(encoding="utf-8"))
+    return found
+
+
+def merged(*layers: dict[str, Any]) -> dict[str, Any]:
+    """Later layers beat earlier ones, as with several ``-f``."""
+    made: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            both = isinstance(value, dict) and isinstance(made.get(key), dict)
+            made[key] = merged(made[key], value) if both else value
+    return made
+
+
+def render(values: dict[str, Any], chart: Path = CHART) -> list[dict[str, Any]]:
+    """Every object that an install would make, hooks among them."""
+    return [document for text in _texts(json.dumps(values), chart) for document in parsed(text)]
+
+
+def parsed(text: str) -> list[dict[str, Any]]:
+    """The objects of a file, by libyaml: the pure parser takes seconds for the templates."""
+    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
+
+
+@cache
+def _texts(values: str, chart: Path) -> tuple[str, ...]:
+    with helm().Chart.load(chart) as loaded:
+        texts = loaded.render(json.loads(values), name="telecine", namespace="telecine")
+    return tuple(text for path, text in sorted(texts.items()) if path.endswith(".yaml"))
+
+
+def find(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    """The one object of this kind and name."""
+    (found,) = [each for each in objects if each["kind"] == kind and each["metadata"]["name"] == name]
+    return found
+
+
+def secrets(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The secrets that hold what values gave; Argo's token, which Kubernetes fills, holds nothing."""
+    return [each for each in objects if each["kind"] == "Secret" and each["type"] == "Opaque"]
+
+
+def with_files(folder: Path, files: Path) -> Path:
+    """A copy of the chart whose ``files/`` holds these templates."""
+    made = folder / "telecine"
+    shutil.copytree(CHART, made, ignore=shutil.ignore_patterns("files"))
+    shutil.copytree(files, made / "files")
+    return made

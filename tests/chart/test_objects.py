@@ -1,0 +1,283 @@
+"""What an install makes: valid for Kubernetes, with exactly the rights it needs, and variables that the steps know."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import yaml
+
+from shared.notify.settings import NotifySettings
+from shared.rayjob.settings import RaySettings
+from shared.settings.step import StepSettings
+from tests.chart.openapi import problems
+from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, render, values_of
+from tests.crds import crd, errors_of, module_dir_of
+
+ALL_ON = {
+    "quota": {"enabled": True},
+    "limitRange": {"enabled": True},
+    "priorityClass": {"create": True, "name": "low"},
+    "networkPolicies": {"enabled": True},
+    "alerts": {"enabled": True},
+    "boards": {"enabled": True},
+    "images": {"pullSecrets": ["pull"]},
+    "steps": {"nodeSelector": {"a": "b"}, "tolerations": [{"key": "a", "operator": "Exists"}]},
+}
+CASES = {
+    "least": (CHART, LEAST),
+    "all-on": (CHART, merged(LEAST, ALL_ON)),
+    **{name: (CHART, values_of(name)) for name in VALUES},
+    "dev": (DEV, {}),
+}
+ARGO = "github.com/argoproj/argo-workflows/v4"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_object_fits_the_schemas_of_kubernetes(case):
+    chart, values = CASES[case]
+    wrong = {}
+    for each in render(values, chart):
+        if each["apiVersion"].startswith("argoproj.io/"):
+            folder = module_dir_of(ARGO) / "manifests" / "base" / "crds" / "full"
+            found = errors_of(each, crd(folder / f"argoproj.io_{each['kind'].lower()}s.yaml", "v1alpha1"))
+        elif each["kind"] == "PrometheusRule":  # its schema is in no module of ours: the rules have a test of their own
+            continue
+        else:
+            found = problems(each)
+        if found or found is None:
+            wrong[each["kind"], each["metadata"]["name"]] = found
+    assert not wrong
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_object_says_whose_it_is_and_lies_in_the_namespace(case):
+    chart, values = CASES[case]
+    for each in render(values, chart):
+        labels = each["metadata"]["labels"]
+        assert {"app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/component"} <= set(labels)
+        assert labels["app.kubernetes.io/managed-by"] == "Helm"
+        if not each["apiVersion"].startswith("argoproj.io/") and each["kind"] != "PriorityClass":
+            assert each["metadata"]["namespace"] == "telecine"
+
+
+def test_each_account_may_do_exactly_this():
+    objects = render(LEAST)
+    roles = {
+        each["metadata"]["name"]: {
+            (group, resource): rule["verbs"]
+            for rule in each["rules"]
+            for group in rule["apiGroups"]
+            for resource in rule["resources"]
+        }
+        for each in objects
+        if each["kind"] == "Role"
+    }
+    bound = {each["subjects"][0]["name"]: each["roleRef"]["name"] for each in objects if each["kind"] == "RoleBinding"}
+    accounts = {each["metadata"]["name"] for each in objects if each["kind"] == "ServiceAccount"}
+    results = {("argoproj.io", "workflowtaskresults"): ["create", "patch"]}
+    assert {account: roles[bound[account]] if account in bound else {} for account in accounts} == {
+        "telecine-step": results,
+        "telecine-launcher": {
+            **results,
+            ("argoproj.io", "workflows"): ["get"],
+            ("ray.io", "rayjobs"): ["create", "get", "list", "watch", "patch", "delete"],
+            ("", "pods"): ["get", "list"],
+            ("", "pods/log"): ["get"],
+        },
+        "telecine-ray": {},
+        "telecine-migration": {},
+        "telecine-test": {("argoproj.io", "workflows"): ["create", "get"]},
+    }
+    assert not [each for each in objects if each["kind"].startswith("Cluster")]
+
+
+def test_no_account_has_a_token_unless_a_pod_asks_for_it():
+    objects = render(LEAST)
+    accounts = {each["metadata"]["name"]: each for each in objects if each["kind"] == "ServiceAccount"}
+    # Argo hands `automountServiceAccountToken: false` of a template on to the pod, and leaves `true` to the account.
+    given = {name for name, each in accounts.items() if each["automountServiceAccountToken"]}
+    assert given == {"telecine-launcher"}
+    assert accounts.keys() > given
+    job = find(objects, "Job", "telecine-migration")
+    assert job["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+
+
+def test_argos_executor_finds_its_token_under_the_name_that_it_looks_for():
+    objects = render(merged(LEAST, {"serviceAccounts": {"step": {"name": "mine"}}}))
+    secret = find(objects, "Secret", "mine.service-account-token")
+    assert secret["type"] == "kubernetes.io/service-account-token"
+    assert secret["metadata"]["annotations"] == {"kubernetes.io/service-account.name": "mine"}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pods_of_the_charts_are_restricted(case):
+    chart, values = CASES[case]
+    specs = [each["spec"] for each in render(values, chart) if each["kind"] == "Pod"]
+    specs += [each["spec"]["template"]["spec"] for each in render(values, chart) if "template" in each.get("spec", {})]
+    assert specs
+    for spec in specs:
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in [*spec["containers"], *spec.get("initContainers", [])]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert set(container["resources"]) == {"requests", "limits"}
+            assert not container["image"].endswith(":latest")
+            assert ":" in container["image"]
+
+
+def variables_of(settings):
+    return {settings.variables(name)[0] for name in settings.model_fields}
+
+
+def test_the_launchers_variables_are_its_settings(monkeypatch):
+    data = find(render(values_of("values-prod")), "ConfigMap", "telecine-ray")["data"]
+    assert set(data) <= set(variables_of(RaySettings))
+    for name, value in data.items():
+        monkeypatch.setenv(name, value)
+    found = RaySettings()
+    assert found.cpu_slots == 8
+    assert found.head_node_selector == {"eks.amazonaws.com/capacityType": "ON_DEMAND"}
+    assert found.gpu_tolerations == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    assert found.image_pull_secrets == ("registry",)
+    assert found.env_from == (
+        "configmap/telecine-environment",
+        "secret/telecine-s3?",
+        "secret/telecine-database",
+    )
+    assert found.report_root == "s3://telecine-artifacts"
+    assert found.deadline_s == 86_400
+
+
+def test_the_defaults_of_ray_are_those_of_its_settings(monkeypatch):
+    defaults = RaySettings()
+    for name, value in find(render({"database": {"url": "postgresql://u@h/d"}}), "ConfigMap", "telecine-ray")[
+        "data"
+    ].items():
+        monkeypatch.setenv(name, value)
+    assert RaySettings() == defaults
+
+
+def test_the_steps_variables_are_their_settings(monkeypatch):
+    data = find(render(values_of("values-prod")), "ConfigMap", "telecine-environment")["data"]
+    assert set(data) <= variables_of(StepSettings) | variables_of(NotifySettings)
+    for name, value in data.items():
+        monkeypatch.setenv(name, value)
+    assert NotifySettings().notify_smtp_to == ("media-operations@example.com",)
+    assert StepSettings().database_environment == "prod"
+
+
+def test_parameters_are_what_argo_reads():
+    found = find(render(LEAST), "ConfigMap", "telecine-parameters")
+    assert found["metadata"]["labels"]["workflows.argoproj.io/configmap-type"] == "Parameter"
+    assert found["data"] == {
+        "cpu-workers": "2",
+        "gpu-workers": "1",
+        "retention-days": "90",
+        "artifacts-bucket": "telecine-artifacts",
+    }
+
+
+def test_migrations_run_before_the_release_under_their_own_account():
+    objects = render({"database": {"url": "postgresql://a@h/d", "migration": {"url": "postgresql://b@h/d"}}})
+    job = find(objects, "Job", "telecine-migration")
+    for each in (
+        job,
+        find(objects, "ServiceAccount", "telecine-migration"),
+        find(objects, "Secret", "telecine-database-migration"),
+    ):
+        assert each["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    weights = [
+        int(find(objects, kind, name)["metadata"]["annotations"]["helm.sh/hook-weight"])
+        for kind, name in (("Secret", "telecine-database-migration"), ("Job", "telecine-migration"))
+    ]
+    assert weights == sorted(weights)
+    spec = job["spec"]["template"]["spec"]
+    assert spec["serviceAccountName"] == "telecine-migration"
+    assert spec["containers"][0]["command"] == ["telecine", "db", "upgrade"]
+    assert [each["secretRef"]["name"] for each in spec["containers"][0]["envFrom"]] == ["telecine-database-migration"]
+    assert job["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [2, 65, 70, 78]
+
+
+@pytest.mark.parametrize(
+    ("database", "expected"),
+    [
+        ({"existingSecret": "a"}, ["a"]),
+        ({"existingSecret": "a", "migration": {"existingSecret": "b"}}, ["a", "b"]),
+        ({"existingSecret": "a", "migration": {"url": "postgresql://m@h/d"}}, ["a", "telecine-database-migration"]),
+        ({"url": "postgresql://u@h/d"}, ["telecine-database-migration"]),
+    ],
+)
+def test_the_migration_reads_both_urls_and_only_secrets_that_are_there(database, expected):
+    objects = render({"database": database})
+    sources = find(objects, "Job", "telecine-migration")["spec"]["template"]["spec"]["containers"][0]["envFrom"]
+    assert [each["secretRef"]["name"] for each in sources] == expected
+    hooks = [each for each in objects if "stringData" in each and "annotations" in each["metadata"]]
+    assert [each["metadata"]["name"] for each in hooks] == [name for name in expected if name.startswith("telecine-")]
+
+
+def metrics_of(node):
+    if isinstance(node, dict):
+        for each in node.get("prometheus", []) if isinstance(node.get("prometheus"), list) else []:
+            suffixes = ("_bucket", "_sum", "_count") if "histogram" in each else ("",)
+            for suffix in suffixes:
+                yield f"argo_workflows_{each['name']}{suffix}", {label["key"] for label in each["labels"]}
+        for each in node.values():
+            yield from metrics_of(each)
+    elif isinstance(node, list):
+        for each in node:
+            yield from metrics_of(each)
+
+
+def known_metrics():
+    """Name -> labels: ours from the rendered templates, the controller's from its own source."""
+    found = {}
+    for path in (CHART / "files").glob("*.yaml"):
+        for name, labels in metrics_of(yaml.safe_load(path.read_text(encoding="utf-8"))):
+            found.setdefault(name, set()).update(labels | {"le"})
+    telemetry = module_dir_of(ARGO) / "util" / "telemetry"
+    attributes = dict(re.findall(r"(Attrib\w+)\s+string = `(\w+)`", (telemetry / "attributes.go").read_text()))
+    for block in (telemetry / "metrics_list.go").read_text().split("= BuiltinInstrument{")[1:]:
+        name = re.search(r'name:\s+"(\w+)"', block)[1]
+        labels = {attributes[each] for each in re.findall(r"name:\s+(Attrib\w+)", block)}
+        for suffix in ("", "_bucket", "_sum", "_count"):
+            found[f"argo_workflows_{name}{suffix}"] = labels | {"le"}
+    return found
+
+
+def expressions():
+    rules = yaml.safe_load((CHART / "observability" / "alerts.yaml").read_text(encoding="utf-8"))
+    for group in rules["groups"]:
+        for rule in group["rules"]:
+            yield pytest.param(rule["expr"], id=rule["alert"])
+    for path in (CHART / "observability" / "boards").glob("*.json"):
+        for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
+            for target in panel["targets"]:
+                yield pytest.param(target["expr"], id=f"{panel['title']}-{target['refId']}")
+
+
+@pytest.mark.parametrize("expression", list(expressions()))
+def test_alerts_and_boards_ask_for_metrics_that_exist(expression):
+    known = known_metrics()
+    used = re.findall(r"(argo_workflows_\w+)(?:\{([^}]*)\})?", expression)
+    assert used
+    for name, selector in used:
+        assert name in known, f"neither ours nor Argo's: {name}"
+        assert set(re.findall(r"(\w+)(?:=~|!=|!~|=)", selector or "")) <= known[name]
+    grouped = {label for each in re.findall(r"by \(([^)]*)\)", expression) for label in re.split(r",\s*", each)}
+    assert grouped <= set().union(*(known[name] for name, _ in used))
+
+
+def test_rules_and_boards_pass_untouched():
+    objects = render(merged(LEAST, ALL_ON))
+    rules = yaml.safe_load((CHART / "observability" / "alerts.yaml").read_text(encoding="utf-8"))
+    assert find(objects, "PrometheusRule", "telecine")["spec"] == rules
+    boards = find(objects, "ConfigMap", "telecine-boards")["data"]
+    assert boards == {
+        path.name: path.read_text(encoding="utf-8") for path in (CHART / "observability" / "boards").glob("*.json")
+    }

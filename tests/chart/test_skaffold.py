@@ -1,0 +1,123 @@
+"""skaffold.yaml and kind.yaml: valid, and of one mind with the charts, the Dockerfiles and the pinned versions."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+
+from tests.chart.rendering import DEV, ROOT, find, render, secrets, values_of
+from tests.crds import module_dir_of
+
+SKAFFOLD = yaml.safe_load((ROOT / "skaffold.yaml").read_text(encoding="utf-8"))
+KIND = yaml.safe_load((ROOT / "kind.yaml").read_text(encoding="utf-8"))
+KIND_UP = (DEV / "kind-up.sh").read_text(encoding="utf-8")
+RELEASES = SKAFFOLD["deploy"]["helm"]["releases"]
+
+
+def patched(name):
+    """The configuration with one profile's patches (RFC 6902, as far as they are used)."""
+    made = json.loads(json.dumps(SKAFFOLD))
+    (profile,) = [each for each in made.pop("profiles") if each["name"] == name]
+    for patch in profile["patches"]:
+        *parents, last = patch["path"].strip("/").split("/")
+        holder = made
+        for part in parents:
+            holder = holder[int(part)] if isinstance(holder, list) else holder[part]
+        if isinstance(holder, list):
+            assert (patch["op"], last) == ("add", "-")
+            holder.append(patch["value"])
+        else:
+            assert patch["op"] == "add" or last in holder
+            holder[last] = patch["value"]
+    return made
+
+
+CONFIGS = {"plain": SKAFFOLD, **{name: patched(name) for name in ("kind", "cpu", "gpu")}}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_skaffold_fits_its_schema(name):
+    version = SKAFFOLD["apiVersion"].partition("/")[2]
+    folder = module_dir_of("github.com/GoogleContainerTools/skaffold/v2") / "docs-v2" / "content" / "en" / "schemas"
+    schema = json.loads((folder / f"{version}.json").read_text(encoding="utf-8"))
+    errors = Draft7Validator(schema).iter_errors(CONFIGS[name])
+    assert not [f"{list(each.absolute_path)}: {each.message[:300]}" for each in errors]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_image_is_built_from_a_target_that_is_there(name):
+    for artifact in CONFIGS[name]["build"]["artifacts"]:
+        dockerfile = (ROOT / artifact["docker"]["dockerfile"]).read_text(encoding="utf-8")
+        target = artifact["docker"].get("target")
+        assert target is None or re.search(rf"^FROM \S+ AS {target}$", dockerfile, re.MULTILINE)
+        for argument in artifact["docker"]["buildArgs"]:
+            assert f"ARG {argument}" in dockerfile
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_value_is_one_of_the_chart_and_every_image_is_built(name):
+    built = {artifact["image"].replace("-", "_") for artifact in CONFIGS[name]["build"]["artifacts"]}
+    for release in CONFIGS[name]["deploy"]["helm"]["releases"]:
+        values = values_of("values", ROOT / release["chartPath"])
+        for path in {**release["setValueTemplates"], **release.get("setValues", {})}:
+            holder = values
+            for part in path.split("."):
+                holder = holder[part]
+        text = json.dumps(release["setValueTemplates"])
+        assert set(re.findall(r"IMAGE_(?:REPO|TAG)_(\w+)", text)) <= built
+        for file in release.get("valuesFiles", []):
+            assert (ROOT / file).exists()
+
+
+def test_the_charts_meet_on_kind():
+    """What telecine asks for under values-kind.yaml is what telecine-dev makes."""
+    dev = render({}, DEV)
+    made = {each["metadata"]["name"]: set(each["stringData"]) for each in secrets(dev)}
+    values = values_of("values-kind")
+    assert made[values["database"]["existingSecret"]] == {"TELECINE_DATABASE_URL"}
+    assert made[values["s3"]["existingSecret"]] == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert made[values["artifacts"]["existingSecret"]] == {"accessKey", "secretKey"}
+    assert {release["namespace"] for release in RELEASES} == {"telecine"}
+    assert values["s3"]["endpointUrl"] == "http://s3.telecine:9000"
+    assert find(dev, "Service", "s3")["spec"]["ports"][0]["port"] == 9000
+    defaults = values_of("values")
+    buckets = set(values_of("values", DEV)["s3"]["buckets"])
+    assert {"game-data", "game-data-manifest", defaults["artifacts"]["bucket"], defaults["test"]["bucket"]} == buckets
+    assert not secrets(render(values))
+
+
+def test_services_reach_their_pods():
+    dev = render({}, DEV)
+    for name in ("s3", "postgresql"):
+        service = find(dev, "Service", name)["spec"]
+        pod = find(dev, "Deployment", name)["spec"]["template"]
+        assert service["selector"].items() <= pod["metadata"]["labels"].items()
+        ports = {port["name"] for container in pod["spec"]["containers"] for port in container["ports"]}
+        assert {port["targetPort"] for port in service["ports"]} <= ports
+
+
+def test_kind_up_installs_the_versions_that_the_tests_run():
+    subprocess.run(["bash", "-n", DEV / "kind-up.sh"], check=True)
+    pinned = {
+        "ARGO_VERSION": ("argo", "github.com/argoproj/argo-workflows/v4"),
+        "KUBERAY_VERSION": ("ray", "github.com/ray-project/kuberay/ray-operator"),
+    }
+    for variable, (family, module) in pinned.items():
+        go_mod = (ROOT / "tests" / "cluster" / "go" / family / "go.mod").read_text(encoding="utf-8")
+        version = re.search(rf"{re.escape(module)} v(\S+)", go_mod)[1]
+        assert f"{variable}={version}\n" in KIND_UP
+
+
+def test_the_gpu_node_is_the_one_that_the_gpu_group_bears():
+    (node,) = [each for each in KIND["nodes"] if "labels" in each]
+    patch = yaml.safe_load(node["kubeadmConfigPatches"][0])
+    (taint,) = patch["nodeRegistration"]["taints"]
+    tolerated = values_of("values")["ray"]["gpu"]["tolerations"]
+    assert any(each["key"] == taint["key"] and each["effect"] == taint["effect"] for each in tolerated)
+    assert all(f"{key}={value}" in KIND_UP for key, value in node["labels"].items())
+    assert len({each["image"] for each in KIND["nodes"]}) == 1

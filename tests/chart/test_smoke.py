@@ -1,0 +1,142 @@
+"""The script of `helm test`, against fakes of the API server, the store and the database."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from jobs.gamedata._sample_kinds import KINDS
+from jobs.gamedata.settings import SampleSettings
+from shared.settings.command import parse
+from shared.storage import open_store
+from tests.chart.rendering import CHART, LEAST, SAMPLES, find, merged, parsed, render
+
+PLACE = "s3://telecine-artifacts/smoke/id-1"
+
+
+@pytest.fixture
+def smoke():
+    spec = importlib.util.spec_from_file_location("smoke", CHART / "smoke" / "smoke.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Api:
+    """Custom objects: the Workflow ends at the third look."""
+
+    def __init__(self, phase):
+        self.phase = phase
+        self.made = []
+        self.looks = 0
+
+    def create_namespaced_custom_object(self, group, version, namespace, plural, body):
+        self.made.append((group, version, namespace, plural, body))
+        return {"metadata": {"name": "telecine-smoke-x"}}
+
+    def get_namespaced_custom_object(self, *_):
+        self.looks += 1
+        nodes = {"a": {"type": "Pod", "phase": self.phase, "displayName": "extract", "message": "exit code 70"}}
+        ended = {"phase": self.phase, "message": "child failed", "nodes": nodes}
+        return {"status": ended if self.looks > 2 else {"phase": "Running", "progress": f"{self.looks}/5"}}
+
+
+class Database:
+    """Counts and deletes; remembers what it was asked."""
+
+    def __init__(self, sessions):
+        self.sessions = sessions
+        self.asked = []
+
+    def connect(self):
+        return self
+
+    begin = connect
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def execute(self, query, values):
+        self.asked.append((str(query).split()[0], values["prefix"]))
+        return SimpleNamespace(scalar_one=lambda: self.sessions)
+
+
+@pytest.fixture
+def run(smoke, monkeypatch, tmp_path, capsys):
+    def call(*, phase="Succeeded", pt_files=3, sessions=3):
+        store = open_store(f"file://{tmp_path}/store", create=True)
+        for number in range(pt_files):
+            store.put(f"extracted/{number}.pt", b"x")
+        store.put("tars/dark.tar", b"x")
+        api, database = Api(phase), Database(sessions)
+        monkeypatch.setattr(smoke.config, "load_incluster_config", lambda: None)
+        monkeypatch.setattr(smoke.client, "CustomObjectsApi", lambda: api)
+        monkeypatch.setattr(smoke, "engine", lambda _: database)
+        monkeypatch.setattr(smoke, "open_store", lambda _: store)
+        monkeypatch.setattr(smoke, "POLL_S", 0)
+        for name, value in {"PLACE": PLACE, "NAMESPACE": "telecine", "COMPUTE": "cpu", "TIMEOUT_S": "60"}.items():
+            monkeypatch.setenv(f"SMOKE_{name}", value)
+        code = smoke.main()
+        return SimpleNamespace(code=code, out=capsys.readouterr().out, api=api, database=database, store=store)
+
+    return call
+
+
+def test_a_good_run_passes_and_leaves_nothing(run):
+    done = run()
+    assert done.code == 0
+    assert "ok: 3 TARs" in done.out
+    assert not list(done.store.list())
+    assert done.database.asked == [("SELECT", "smoke/id-1/"), ("DELETE", "smoke/id-1/")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"phase": "Failed"}, "step extract: exit code 70"),
+        ({"phase": "Error"}, "the run is Error: child failed"),
+        ({"pt_files": 2}, "2 .pt files, not 3"),
+        ({"sessions": 0}, "0 good sessions below smoke/id-1/, not 3"),
+    ],
+)
+def test_what_is_missing_is_said_and_cleaned_up_after(run, changes, said):
+    done = run(**changes)
+    assert done.code == 1
+    assert said in done.out
+    assert not list(done.store.list())
+    assert done.database.asked[-1][0] == "DELETE"
+
+
+def test_the_workflow_asks_for_parameters_that_the_template_has(smoke):
+    """And always for a prefix: publish removes the sessions below it that the manifest does not have."""
+    body = smoke.workflow("telecine-artifacts", "smoke/id-1/", PLACE, "cpu")
+    given = {each["name"]: each["value"] for each in body["spec"]["arguments"]["parameters"]}
+    assert given["prefix"] == "smoke/id-1/"
+    assert given["source-bucket"] == "telecine-artifacts"
+    path = CHART / "files" / "gamedata.yaml"
+    (template,) = parsed((path if path.exists() else SAMPLES / "gamedata.yaml").read_text(encoding="utf-8"))
+    assert set(given) <= {each["name"] for each in template["spec"]["arguments"]["parameters"]}
+    assert body["spec"]["workflowTemplateRef"]["name"] == template["metadata"]["name"]
+
+
+def test_the_pod_sets_every_variable_that_the_script_reads_and_asks_for_samples_that_exist():
+    pod = find(render(merged(LEAST, {"test": {"prefix": "a/b"}})), "Pod", "telecine-smoke")["spec"]
+    (container,) = pod["containers"]
+    (sample,) = pod["initContainers"]
+    text = (CHART / "smoke" / "smoke.py").read_text(encoding="utf-8")
+    assert set(re.findall(r'os\.environ\["(\w+)"\]', text)) <= {each["name"] for each in container["env"]}
+    (place,) = [each["value"] for each in sample["env"] if each["name"] == "SMOKE_PLACE"]
+    assert place == "s3://telecine-artifacts/a/b/$(SMOKE_ID)"
+    assert sample["command"][:3] == ["telecine", "gamedata", "sample"]
+    settings = parse(
+        SampleSettings, "sample", "", [each.replace("$(SMOKE_PLACE)", PLACE) for each in sample["command"][3:]]
+    )
+    assert settings.output == PLACE
+    assert len(settings.include) == 3
+    assert all(KINDS[kind].truth.error_code is None for kind in settings.include)

@@ -1,0 +1,148 @@
+"""The rendered templates pass through the chart untouched but for a closed list of places."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+
+from tests.chart.rendering import CHART, LEAST, SAMPLES, find, helm, merged, parsed, render, with_files
+
+FULL = {
+    "images": {
+        "jobs": {"repository": "r.example/jobs", "tag": "1.2", "digest": "sha256:" + "a" * 64},
+        "ray": {"repository": "r.example/ray", "tag": "1.3"},
+        "pullPolicy": "Always",
+        "pullSecrets": ["pull"],
+    },
+    "database": {"existingSecret": "x-database"},
+    "s3": {"existingSecret": "x-s3"},
+    "notify": {"existingSecret": "x-notify"},
+    "serviceAccounts": {"step": {"name": "x-step"}, "launcher": {"name": "x-launcher"}},
+    "steps": {"nodeSelector": {"pool": "batch"}, "tolerations": [{"key": "batch", "operator": "Exists"}]},
+    "priorityClass": {"name": "low"},
+    "crons": {"gamedata-nightly": {"schedules": ["1 2 * * *"], "timezone": "Europe/Berlin", "suspend": False}},
+}
+JOBS = "r.example/jobs:1.2@sha256:" + "a" * 64
+RAY = "r.example/ray:1.3"
+NAMES = {
+    "telecine-step": "x-step",
+    "telecine-launcher": "x-launcher",
+    "telecine-database": "x-database",
+    "telecine-s3": "x-s3",
+    "telecine-notify": "x-notify",
+}
+
+
+SOURCES = [*sorted(SAMPLES.glob("*.yaml")), *sorted((CHART / "files").glob("*.yaml"))]
+
+
+def read(path):
+    return parsed(path.read_text(encoding="utf-8"))[0]
+
+
+def expected_of(document):
+    """The closed list, written a second time, in Python."""
+    made = copy.deepcopy(document)
+    spec = made["spec"]
+    if made["kind"] == "CronWorkflow":
+        spec |= FULL["crons"].get(made["metadata"]["name"], {})
+        spec = spec["workflowSpec"]
+    rename_accounts(spec)
+    if "templates" in spec:
+        spec["imagePullSecrets"] = [{"name": "pull"}]
+        spec["nodeSelector"] = FULL["steps"]["nodeSelector"]
+        spec["tolerations"] = FULL["steps"]["tolerations"]
+        spec["podPriorityClassName"] = "low"
+    for template in [*spec.get("templates", []), spec.get("templateDefaults", {})]:
+        rename_accounts(template)
+        singles = [template[key] for key in ("container", "script") if key in template]
+        for container in [*singles, *template.get("initContainers", []), *template.get("sidecars", [])]:
+            set_container(container)
+    return made
+
+
+def rename_accounts(holder):
+    for each in (holder, holder.get("executor", {})):
+        if "serviceAccountName" in each:
+            each["serviceAccountName"] = NAMES[each["serviceAccountName"]]
+
+
+def set_container(container):
+    if "image" in container:
+        container["image"] = {"telecine-jobs:0": JOBS, "telecine-ray:0": RAY}[container["image"]]
+        container["imagePullPolicy"] = "Always"
+    sources = container.get("envFrom", [])
+    values = [each.get("valueFrom", {}) for each in container.get("env", [])]
+    for reference in [each.get("secretRef") or each.get("secretKeyRef") for each in [*sources, *values]]:
+        if reference:
+            reference["name"] = NAMES.get(reference["name"], reference["name"])
+    if {"name": "telecine-ray"} in [each.get("configMapRef") for each in sources]:
+        ours = {"TELECINE_RAY_IMAGE": RAY, "TELECINE_RAY_GPU_IMAGE": f"{RAY}-gpu"}
+        container["env"] = [*container.get("env", []), *({"name": key, "value": ours[key]} for key in ours)]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_only_the_closed_list_of_places_changes(path, tmp_path):
+    source = read(path)
+    found = find(
+        render(FULL, with_files(tmp_path, path.parent)),
+        source["kind"],
+        source["metadata"]["name"],
+    )
+    labels = found["metadata"].pop("labels")
+    expected = expected_of(source)
+    before = expected["metadata"].pop("labels")
+    assert found == expected
+    release = {
+        "app.kubernetes.io/instance": "telecine",
+        "app.kubernetes.io/managed-by": "Helm",
+        "app.kubernetes.io/version": "0.1.0",
+        "helm.sh/chart": "telecine-0.1.0",
+    }
+    assert labels == before | release
+    assert json.dumps(found["spec"]).count("{{") == json.dumps(source["spec"]).count("{{")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_numbers_stay_whole_and_text_stays_text(path, tmp_path):
+    source = read(path)
+    with helm().Chart.load(with_files(tmp_path, path.parent)) as chart:
+        text = chart.render(LEAST, namespace="telecine")["telecine/templates/workflows.yaml"]
+    assert "e+0" not in text.lower()
+    found = find(parsed(text), source["kind"], source["metadata"]["name"])
+    spec = found["spec"].get("workflowSpec", found["spec"])
+    assert spec.get("arguments") == source["spec"].get("workflowSpec", source["spec"]).get("arguments")
+
+
+def test_a_cron_that_is_off_is_not_there(tmp_path):
+    chart = with_files(tmp_path, SAMPLES)
+    objects = render(merged(LEAST, {"crons": {"gamedata-nightly": {"enabled": False}}}), chart)
+    assert not [each for each in objects if each["kind"] == "CronWorkflow"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("telecine-jobs:0", "busybox:1", "busybox:1"),
+        ("serviceAccountName: telecine-launcher", "serviceAccountName: default", "default"),
+        ("entrypoint: main", "entrypoint: [", "YAML"),
+    ],
+)
+def test_what_the_chart_does_not_know_is_refused(tmp_path, old, new, said):
+    chart = with_files(tmp_path, SAMPLES)
+    path = chart / "files" / "gamedata.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(Exception, match=said):
+        render(LEAST, chart)
+
+
+def test_a_cron_without_switches_is_refused(tmp_path):
+    chart = with_files(tmp_path, SAMPLES)
+    path = chart / "files" / "gamedata-nightly.yaml"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("name: gamedata-nightly", "name: hourly"), encoding="utf-8"
+    )
+    with pytest.raises(Exception, match="hourly"):
+        render(LEAST, chart)

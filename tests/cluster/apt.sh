@@ -1,0 +1,18 @@
+#!/bin/bash
+# Debian packages that the node and the image builds need.
+set -euo pipefail
+packages=(
+    buildah busybox-static ca-certificates containerd containernetworking-plugins curl gcc iproute2 iptables libc6-dev
+    mmdebstrap nftables openssl postgresql procps python3 runc util-linux
+)
+if dpkg -s "${packages[@]}" >/dev/null 2>&1; then
+    exit 0
+fi
+# The binaries are wanted, not a server of the machine's own.
+if [ ! -d /etc/postgresql-common ]; then
+    mkdir -p /etc/postgresql-common
+    echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null

@@ -1,0 +1,23 @@
+#!/bin/bash
+# usage: build-image.sh NAME:TAG DOCKERFILE CONTEXT [buildah's arguments]
+# Builds a Dockerfile over the local Debian + Python base and pushes it to the node's registry; NO_PUSH=1 builds only.
+# The machine's CA bundle, pip's settings and a folder of wheels (PIP_FIND_LINKS) are lent to the RUN steps and stay out of the image.
+set -euo pipefail
+# shellcheck source=env.sh
+. "$(dirname "$0")/env.sh"
+name=$1 dockerfile=$2 context=$3
+shift 3
+
+lent=()
+lend() { # FILE [PLACE]
+    [ ! -e "$1" ] || lent+=(--volume "$1:${2:-$1}:ro")
+}
+lend /etc/ssl/certs/ca-certificates.crt
+lend /etc/pip.conf
+wheels=$(realpath -m "${PIP_FIND_LINKS:-/nonexistent}")
+lend "$wheels" /wheels
+[ ! -d "$wheels" ] || lent+=(--build-arg PIP_FIND_LINKS=/wheels)
+
+nice -n "$KNICE" buildah --root "$IMG_HOME/storage" --runroot "$IMG_HOME/run" --storage-driver overlay \
+    bud --isolation chroot --layers -q -t "$REGISTRY/$name" --build-arg "BASE=$BASE_IMAGE" "${lent[@]}" "$@" -f "$dockerfile" "$context" >/dev/null
+[ -n "${NO_PUSH:-}" ] || push_ "$name"

@@ -1,0 +1,61 @@
+# Settings of the test cluster; sourced by every script beside it. Each can be overridden from the environment.
+# shellcheck shell=bash disable=SC2034
+CLUSTER_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# State. Not below /root: PostgreSQL, another user, must reach its data.
+: "${CLUSTER_HOME:=/var/cache/telecine/cluster}"
+: "${KBIN:=$CLUSTER_HOME/bin}"        # binaries that build.sh makes
+: "${KB:=$CLUSTER_HOME/node}"         # the node: etcd data, containerd and kubelet roots, registry, S3, PostgreSQL, logs
+: "${IMG_HOME:=$CLUSTER_HOME/images}" # buildah's storage, the Debian base
+ETCD=$KBIN/etcd PKI=$KB/pki LOGS=$KB/logs KC=$KB/kubeconfig
+
+# go.mod is the one place of versions.
+version_() { sed -n "s#^[[:space:]]*\(require \)\{0,1\}$2 \(v[^ ]*\).*#\2#p" "$CLUSTER_SRC/go/$1/go.mod" | head -1; }
+KUBE_VERSION=$(version_ kube k8s.io/kubernetes)
+ARGO_VERSION=$(version_ argo github.com/argoproj/argo-workflows/v4)
+KUBERAY_VERSION=$(version_ ray github.com/ray-project/kuberay/ray-operator)
+
+# Network. The node's address lies on a veth stub inside the node's network namespace; a second pair joins host and node.
+: "${NODE:=node1}"
+: "${NODE_IP:=10.88.0.1}"
+: "${HOST_IP:=10.88.1.1}"
+: "${NODE_VETH_IP:=10.88.1.2}"
+: "${NODE_VETH=telecine0}" # empty: the host has no way into the node
+: "${POD_CIDR:=10.244.0.0/24}"
+: "${CLUSTER_CIDR:=10.244.0.0/16}"
+: "${SVC_CIDR:=10.96.0.0/16}"
+: "${API_SVC_IP:=10.96.0.1}"
+: "${DNS_IP:=10.96.0.10}"
+: "${CNI_BIN:=/usr/lib/cni}"
+: "${PROXY_MODE:=iptables}"
+
+# All pod cgroups live under /sys/fs/cgroup/<controller>/$CGROOT.
+: "${CGROOT:=telecine}"
+
+# Images. The node pulls from $REGISTRY, the host pushes to $NODE_IP:5000: the same server.
+REGISTRY=localhost:5000
+BASE_IMAGE=localhost/python:3.11
+: "${PAUSE_IMAGE:=localhost/pause:1}"
+
+# What a production cluster finds outside itself: S3 on :9000, PostgreSQL on :5432.
+: "${S3_ACCESS_KEY:=telecine}"
+: "${S3_SECRET_KEY:=telecine-secret}"
+: "${PG_PASSWORD:=telecine-secret}"
+: "${PG_BIN:=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -1)}"
+
+: "${KNICE:=0}" # niceness of builds and of the whole node
+: "${ETCD_EXTRA:=}"
+: "${APISERVER_EXTRA:=}"
+: "${KUBELET_EXTRA:=}"
+
+# The node's PID 1, if it runs: a pid file can outlive a reboot, and the pid belong to someone else then.
+node_pid() {
+    local pid
+    pid=$(cat "$KB/pid" 2>/dev/null) && grep -qa node-init.sh "/proc/$pid/cmdline" 2>/dev/null && echo "$pid"
+}
+
+buildah_() { buildah --root "$IMG_HOME/storage" --runroot "$IMG_HOME/run" --storage-driver overlay "$@"; }
+
+push_() {
+    buildah_ push -q --tls-verify=false --compression-format zstd --compression-level 1 "$REGISTRY/$1" "docker://$NODE_IP:5000/$1"
+}

@@ -1,0 +1,63 @@
+"""Work for a pool on a Ray cluster, which leaves files behind so that a test knows where it is."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from pathlib import Path
+
+from shared.errors import ConfigurationError
+from tests.fakes.sessions import extract_fake
+
+__all__ = ["drive", "reader", "refuse"]
+
+
+class _Runner:
+    def __init__(self, folder):
+        self._folder = Path(folder)
+
+    def run(self, work):
+        """``12``: done at once; ``12 wait``: once the file `go` is there; ``12 die``: the process ends."""
+        name, _, what = work.partition(" ")
+        node = os.environ["NODE"]
+        (self._folder / f"begun-{name}-{node}").touch()
+        if what == "die":
+            os._exit(3)
+        while what == "wait" and not (self._folder / "go").exists():
+            time.sleep(0.05)
+        return node
+
+
+def reader(_):
+    """A ``make_extract`` whose sessions need no video; nobody reads before both groups have begun."""
+    return _patient_reader
+
+
+def _patient_reader(_device):
+    return extract_fake(fail={b"bad": "video_missing"}, hook=_wait_for_both)
+
+
+def _wait_for_both(_body):
+    folder = Path(os.environ["FOLDER"])
+    (folder / os.environ["TELECINE_GROUP"]).touch()
+    while not ((folder / "cpu").exists() and (folder / "gpu").exists()):
+        time.sleep(0.05)
+
+
+def refuse():
+    raise ConfigurationError("no such device", device="cuda")
+
+
+def drive(address, folder, works, **limits):
+    """Do works on a cluster and print ``outcome, work, result, died`` of each as it comes."""
+    from jobs.gamedata.cluster import ClusterRay, Limits
+
+    make = refuse if folder == "refuse" else functools.partial(_Runner, folder)
+    with ClusterRay(make, workers=4, address=address, limits=Limits(**{"doubt_s": 6.0, **limits})) as pool:
+        for work in works:
+            pool.submit(work)
+        for outcome in pool:
+            sys.stdout.write(f"outcome,{outcome.work},{outcome.result},{outcome.died is not None}\n")
+            sys.stdout.flush()

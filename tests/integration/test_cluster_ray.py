@@ -1,0 +1,135 @@
+"""The pool over a real Ray cluster on loopback: nodes that come late, nodes that die, processes that die."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+
+from jobs.gamedata.parts import read_rows
+from shared.storage import open_store
+from tests.ray_cluster import RayCluster
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+
+DEADLINE_S = 90
+DRIVE = """
+import sys
+from shared.errors import TelecineError
+from tests.fakes.ray_work import drive
+try:
+    drive(sys.argv[1], sys.argv[2], sys.argv[3].split(","), **eval(sys.argv[4] if sys.argv[4:] else "{}"))
+except TelecineError as error:
+    sys.stderr.write(f"{error.code}: {error.message}")
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.fixture
+def cluster():
+    found = RayCluster()
+    yield found
+    found.close()
+
+
+def wait_until(condition, process=None):
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "the condition did not come true"
+        signal.sigtimedwait([], 0.05)
+
+
+def ended(cluster, process):
+    try:
+        out, err = process.communicate(timeout=DEADLINE_S)
+    finally:
+        if process.poll() is None:
+            cluster.kill(process)
+    # Ray prints its own lines between.
+    outcomes = [tuple(line.split(",")[1:]) for line in out.splitlines() if line.startswith("outcome,")]
+    return process.returncode, outcomes, err
+
+
+def test_late_nodes_work_and_what_a_lost_node_held_is_done_again(cluster, tmp_path):
+    first = cluster.add_node(cpus=1, NODE="first")
+    driver = cluster.run(DRIVE, tmp_path, "0 wait,1,2,3")
+    try:
+        wait_until((tmp_path / "begun-0-first").exists, driver)
+        cluster.add_node(cpus=1, NODE="late")
+        wait_until((tmp_path / "begun-3-late").exists, driver)
+        cluster.kill(first)
+        wait_until((tmp_path / "begun-0-late").exists, driver)
+        (tmp_path / "go").touch()
+    finally:
+        code, outcomes, err = ended(cluster, driver)
+    assert code == 0, err
+    assert sorted(outcomes) == [("0 wait", "late", "False"), *((str(n), "late", "False") for n in (1, 2, 3))]
+
+
+def test_a_process_that_dies_on_a_node_that_lives_is_the_works_own_fault(cluster, tmp_path):
+    cluster.add_node(cpus=2, NODE="n")
+    code, outcomes, err = ended(cluster, cluster.run(DRIVE, tmp_path, "1 die,2,3"))
+    assert code == 0, err
+    assert sorted(outcomes) == [("1 die", "None", "True"), ("2", "n", "False"), ("3", "n", "False")]
+
+
+def test_errors_keep_their_type_and_images_of_two_builds_are_refused(cluster, tmp_path):
+    cluster.add_node(cpus=1, NODE="n", TELECINE_REVISION="abc")
+    refused = cluster.run(DRIVE, "refuse", "1")
+    mixed = cluster.run(DRIVE, tmp_path, "1", TELECINE_REVISION="def")
+    code, _, err = ended(cluster, refused)
+    assert code == 78
+    assert "configuration: no such device" in err
+    code, _, err = ended(cluster, mixed)
+    assert code == 78
+    assert "the revision differs" in err
+    assert "head has def, worker " in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cluster_without_workers_is_given_up(cluster, tmp_path):
+    code, _, err = ended(cluster, cluster.run(DRIVE, tmp_path, "1", "{'empty_s': 1.0}"))
+    assert code == 75
+    assert "has had no worker" in err
+
+
+EXTRACT = """
+import json, sys
+from jobs.gamedata import extract
+from jobs.gamedata.settings import ExtractSettings
+from tests.fakes.ledger import MemoryStageRun
+from tests.fakes.ray_work import reader
+
+if __name__ == "__main__":
+    settings = ExtractSettings(source_bucket=sys.argv[2] + "/in", manifest_bucket=sys.argv[2] + "/out", compute="mixed")
+    report = extract.run_with(settings, MemoryStageRun(), make_extract=reader, make_pool=extract.cluster_ray)
+    print("report", json.dumps([report.counts, report.exit_code]))
+"""
+
+
+def test_a_driver_counts_what_each_group_did(cluster, tmp_path):
+    source = open_store(f"file://{tmp_path}/in", create=True)
+    for number in range(40):
+        source.put(f"s/{number:02d}.tar", b"bad" if number == 3 else f"body {number}".encode())
+    cluster.add_node(cpus=1, TELECINE_GROUP="cpu", FOLDER=str(tmp_path))
+    rayjob = {"TELECINE_RAYJOB": "telecine-1", "TELECINE_SLOTS": "2", "RAY_ADDRESS": cluster.address}
+    driver = cluster.run(EXTRACT, tmp_path, **rayjob)
+    try:
+        wait_until((tmp_path / "cpu").exists, driver)
+        cluster.add_node(cpus=1, TELECINE_GROUP="gpu", FOLDER=str(tmp_path))
+        out, err = driver.communicate(timeout=DEADLINE_S)
+    finally:
+        if driver.poll() is None:
+            cluster.kill(driver)
+    assert driver.returncode == 0, err
+    (line,) = [line for line in out.splitlines() if line.startswith("report ")]
+    counts, code = json.loads(line.removeprefix("report "))
+    assert (counts["extracted"], counts["failed"], code) == (39, 1, 0)
+    assert counts["group_cpu"] + counts["group_gpu"] == counts["device_cpu"] == 40
+    assert min(counts["group_cpu"], counts["group_gpu"]) > 0
+    rows = read_rows(open_store(f"file://{tmp_path}/out"), ["worker"]).to_pylist()
+    assert len(rows) == 40
+    assert len({row["worker"] for row in rows}) == 2

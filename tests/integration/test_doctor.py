@@ -1,0 +1,183 @@
+"""`telecine doctor`: what is well, what is not, and the exit code that tells them apart."""
+
+# ruff: noqa: F811 - pytest hands fixtures in by their names
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobs.cli import run
+from shared.doctor import places
+from shared.doctor.commands import doctor, exit_code
+from shared.doctor.model import Line
+from shared.doctor.settings import DoctorSettings
+from shared.errors import ConfigurationError
+from shared.rayjob import doctor as cluster_doctor
+from tests.postgres_server import database, empty_database, postgres  # noqa: F401
+from tests.s3_server import s3_process, s3_server  # noqa: F401
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.postgres_server import Database
+    from tests.s3_server import S3Server
+
+pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
+
+LOCAL = {"read_buckets": (), "write_buckets": ()}
+
+
+def look(**values: Any) -> tuple[dict[tuple[str, str], dict[str, Any]], int]:
+    text, code = doctor(DoctorSettings(**{**LOCAL, "format": "json", **values}))
+    document = json.loads(text)
+    assert document["exit_code"] == code
+    return {(line["area"], line["name"]): line for line in document["lines"]}, code
+
+
+def test_all_is_well(database, s3_server: S3Server):
+    for name in ("in", "out"):
+        s3_server.create_bucket(f"bucket-{name}")
+    s3_server.client.put_object(Bucket="bucket-in", Key="a.tar", Body=b"x")
+    lines, code = look(database_url=database.url, read_buckets=("s3://bucket-in",), write_buckets=("s3://bucket-out",))
+    assert code == 0
+    assert {line["status"] for line in lines.values()} <= {"ok", "warn"}
+    assert lines["store", "s3://bucket-in"]["said"] == "can list, read"
+    assert lines["store", "s3://bucket-out"]["said"] == "can list, write, delete"
+    assert lines["database", "schema"]["status"] == "ok"
+    assert ("store", "clock") in lines
+    # Nothing is left behind.
+    assert "Contents" not in s3_server.client.list_objects_v2(Bucket="bucket-out")
+
+
+def test_a_missing_bucket_is_a_matter_of_configuration(database, s3_server: S3Server):
+    lines, code = look(database_url=database.url, read_buckets=("s3://nowhere",))
+    assert code == 78
+    assert lines["store", "s3://nowhere"]["status"] == "fail"
+    assert "nowhere" in lines["store", "s3://nowhere"]["said"]
+
+
+def test_a_database_that_is_away_may_come_back():
+    lines, code = look(database_url="postgresql://u:hush@127.0.0.1:1/x")
+    assert code == 75
+    assert "127.0.0.1:1" in lines["database", "connection"]["said"]
+    assert "hush" not in json.dumps(list(lines.values()))
+
+
+def test_a_database_that_is_not_migrated(empty_database):
+    lines, code = look(database_url=empty_database.url)
+    assert code == 78
+    assert lines["database", "schema"]["todo"] == "Run: telecine db upgrade"
+
+
+def test_another_environment(database):
+    lines, code = look(database_url=database.url, database_environment="prod")
+    assert code == 78
+    assert "environment 'dev'" in lines["database", "schema"]["said"]
+
+
+@pytest.mark.parametrize(("off", "status"), [(1, "ok"), (120, "warn"), (1000, "fail"), (-1000, "fail")])
+def test_clocks_that_differ(database, monkeypatch, s3_server: S3Server, off, status):
+    s3_server.create_bucket("bucket-out")
+    monkeypatch.setattr(places, "_write", lambda _: datetime.now(UTC) + timedelta(seconds=off))
+    lines, _ = look(database_url=database.url, write_buckets=("s3://bucket-out",))
+    assert lines["store", "clock"]["status"] == status
+
+
+def test_folders_need_not_be_there_yet(database, tmp_path: Path):
+    (tmp_path / "there").mkdir()
+    lines, code = look(
+        database_url=database.url,
+        read_buckets=(f"file://{tmp_path}/none",),
+        write_buckets=(f"file://{tmp_path}/none", f"file://{tmp_path}/there"),
+    )
+    assert code == 0
+    assert lines["store", f"file://{tmp_path}/there"]["said"] == "can list, write, delete"
+    assert not [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
+
+
+def test_the_command_prints_what_to_do(empty_database: Database, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TELECINE_DATABASE_URL", empty_database.url)
+    assert run(["doctor"]) == 78
+    out = capsys.readouterr().out
+    for words in ("  fail  schema", "-> Run: telecine db upgrade", "1 fail"):
+        assert words in out
+
+
+def test_a_failure_that_stays_is_graver_than_one_that_may_pass():
+    passing, staying = Line("a", "b", "fail", "x", retryable=True), Line("a", "c", "fail", "x")
+    assert exit_code([passing]) == 75
+    assert exit_code([passing, staying]) == 78
+    assert exit_code([Line("a", "d", "warn", "x")]) == 0
+
+
+class Api:
+    """A cluster that has kinds, rights and objects, or refuses to show them."""
+
+    namespace = "telecine"
+
+    def __init__(self, kinds: set[str], rights: set[str], objects: set[str] | None) -> None:
+        self.kinds, self.rights, self.objects = kinds, rights, objects
+
+    def ask(self, path: str, action: str, *, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        if path == "/version":
+            return {"gitVersion": "v1.34.4"}
+        if body is not None:
+            given = body["spec"]["resourceAttributes"]
+            assert given["namespace"] == "telecine"
+            resource = "/".join(filter(None, (given["resource"], given.get("subresource"))))
+            return {"status": {"allowed": f"{given['verb']} {resource}" in self.rights}}
+        if path.startswith("/apis/"):
+            found = [{"name": name} for name in self.kinds]
+            return {"resources": found} if found else None
+        if self.objects is None:
+            raise ConfigurationError(f"the Kubernetes API refuses to {action}")
+        name = path.rpartition("/")[2]
+        return {"data": {"key": ""}} if name in self.objects else None
+
+
+KINDS = {"workflows", "workflowtemplates", "cronworkflows", "rayjobs", "rayclusters"}
+RIGHTS = {f"{verb} {resource}" for _, resource, verbs in cluster_doctor._VERBS for verb in verbs}
+OBJECTS = {name for _, name in cluster_doctor._MADE}
+
+
+@pytest.mark.parametrize(
+    ("api", "failed"),
+    [
+        (Api(KINDS, RIGHTS, OBJECTS), {}),
+        (Api(KINDS, RIGHTS, None), {}),
+        (Api(KINDS, set(), None), {}),
+        (
+            Api(KINDS - {"rayjobs"}, RIGHTS, OBJECTS),
+            {"KubeRay": "the cluster has no rayjobs (ray.io/v1)"},
+        ),
+        (Api(set(), RIGHTS, OBJECTS), {"Argo Workflows": "", "KubeRay": ""}),
+        (
+            Api(KINDS, RIGHTS - {"delete rayjobs", "get pods/log"}, None),
+            {"own account": "may not delete rayjobs, get pods/log"},
+        ),
+        (
+            Api(KINDS, RIGHTS, OBJECTS - {"telecine-limits"}),
+            {"configmap telecine-limits": "is not in namespace telecine"},
+        ),
+    ],
+    ids=["all", "launcher", "step", "no kuberay", "no operators", "lost rights", "no limits"],
+)
+def test_a_cluster(api, failed):
+    lines = {line.name: line for line in cluster_doctor.examine(api)}
+    found = {name: line.said for name, line in lines.items() if line.status == "fail"}
+    assert found.keys() == failed.keys()
+    for name, said in failed.items():
+        assert said in found[name]
+        assert lines[name].todo
+
+
+def test_a_pod_without_a_token_is_no_failure(database, monkeypatch):
+    pytest.importorskip("kubernetes")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    lines, code = look(database_url=database.url)
+    assert code == 0
+    assert lines["cluster", "connection"]["status"] == "warn"

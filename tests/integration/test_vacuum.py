@@ -1,0 +1,117 @@
+"""`telecine vacuum`: what goes, and what never does."""
+
+# ruff: noqa: F811 - pytest hands fixtures in by their names
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.cli import run
+from shared.errors import BucketMissing
+from shared.retention.settings import VacuumSettings
+from shared.retention.vacuum import vacuum
+from tests.postgres_server import database, postgres  # noqa: F401
+from tests.s3_server import s3_process, s3_server  # noqa: F401
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.postgres_server import Database
+    from tests.s3_server import S3Server
+
+pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
+
+OLD = ("telecine/wf-1/extract/report.json", "telecine/wf-1/extract/report.html", "other/wf/main.log")
+DATA = (
+    "telecine/a.pt",
+    "telecine/_stats/000001-x.json",
+    "telecine/m.PARQUET",
+    "telecine/s.tar",
+    "_manifests/x.txt",
+    "_checks/1.json",
+)
+
+
+def fill(folder: Path) -> None:
+    for number, key in enumerate((*OLD, *DATA, "telecine/wf-2/extract/report.json")):
+        path = folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 100)
+        when = (datetime.now(UTC) - timedelta(days=5 if number == len(OLD + DATA) else 40)).timestamp()
+        os.utime(path, (when, when))
+
+
+def left(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def settings(database: Database, folder: Path, **values: object) -> VacuumSettings:
+    known = {"database_url": database.url, "artifacts": f"file://{folder}", "state_dir": str(folder / "none")}
+    return VacuumSettings(**{**known, "days": 30, **values})
+
+
+def add_run(database: Database, run_id: str, days: int, status: str = "success") -> None:
+    database.rows(
+        "INSERT INTO pipeline.runs (run_id, pipeline, status, finished_at, heartbeat_at)"
+        " SELECT %s, 'p', %s, CASE WHEN %s <> 'running' THEN at END, at"
+        " FROM (SELECT now() - make_interval(days => %s) AS at) AS then_",
+        *(run_id, status, status, days),
+    )
+    database.rows(
+        "INSERT INTO pipeline.run_stages (run_id, stage, stage_order, pipeline, status, finished_at)"
+        " VALUES (%s, 'extract', 2, 'p', 'success', now())",
+        run_id,
+    )
+
+
+def test_old_reports_go_and_data_stays(database, tmp_path):
+    fill(tmp_path)
+    everything = left(tmp_path)
+    told = vacuum(settings(database, tmp_path, dry_run=True))
+    assert "would delete" in told
+    assert "3 objects" in told
+    assert left(tmp_path) == everything
+    assert "2 objects" in vacuum(settings(database, tmp_path, namespace="telecine"))
+    assert everything - left(tmp_path) == set(OLD[:2])
+    assert "1 objects" in vacuum(settings(database, tmp_path))
+    assert everything - left(tmp_path) == set(OLD)
+
+
+def test_old_runs_go_with_their_stages_and_gold_stays(database, tmp_path):
+    add_run(database, "old", 40)
+    add_run(database, "older", 400, "failed")
+    add_run(database, "young", 20)
+    add_run(database, "long", 40, "running")
+    database.rows("INSERT INTO gold.gamedata_sessions (s3_key, content_hash, run_id) VALUES ('a.tar', 'x', 'old')")
+    assert "2 runs" in vacuum(settings(database, tmp_path, dry_run=True))
+    assert "2 runs" in vacuum(settings(database, tmp_path))
+    # The one without a heartbeat has ended only now, and has its days before it.
+    assert database.rows("SELECT run_id, status FROM pipeline.runs ORDER BY run_id") == [
+        ("long", "interrupted"),
+        ("young", "success"),
+    ]
+    assert database.rows("SELECT count(*) FROM pipeline.run_stages") == [(2,)]
+    assert database.rows("SELECT count(*) FROM gold.gamedata_sessions") == [(1,)]
+    assert "0 runs" in vacuum(settings(database, tmp_path))
+
+
+def test_a_bucket(database, tmp_path, s3_server: S3Server):
+    s3_server.create_bucket("telecine-artifacts")
+    s3_server.client.put_object(Bucket="telecine-artifacts", Key="n/wf/plan/report.json", Body=b"{}")
+    given = settings(database, tmp_path, artifacts="s3://telecine-artifacts")
+    assert "0 objects (0.0 MB) in s3://telecine-artifacts" in vacuum(given)
+    with pytest.raises(BucketMissing):
+        vacuum(settings(database, tmp_path, artifacts="s3://nowhere"))
+
+
+def test_the_command(database, tmp_path, monkeypatch, capsys):
+    fill(tmp_path / ".telecine" / "reports")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TELECINE_DATABASE_URL", database.url)
+    monkeypatch.setenv("TELECINE_DAYS", "30")
+    assert run(["vacuum", "--dry-run"]) == 0
+    assert "3 objects" in capsys.readouterr().out
+    assert run(["vacuum", "--days", "0"]) == 2

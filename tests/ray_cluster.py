@@ -1,0 +1,101 @@
+"""A Ray cluster on loopback: a head without CPUs and nodes that come and go, each a process group of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+__all__ = ["RayCluster"]
+
+_ENVIRONMENT = {
+    # As in a RayJob; a token of this machine's user would switch it on.
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    # A node that is killed refuses connections: noticed within seconds and not within a minute, and a slow one is not.
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "10000",
+    "RAY_health_check_failure_threshold": "4",
+}
+
+
+class RayCluster:
+    """Starts with its head alone.
+
+    Attributes:
+        address: of the head.
+        nodes: processes of the worker nodes.
+    """
+
+    def __init__(self):
+        # Unix sockets allow paths of 107 bytes.
+        self._folder = tempfile.mkdtemp(prefix="telecine-cluster-", dir="/tmp")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.address = f"127.0.0.1:{port}"
+        self.nodes = []
+        self._head = self._start(
+            "--head", f"--port={port}", "--num-cpus=0", f"--temp-dir={self._folder}", "--include-dashboard=false"
+        )
+        deadline = time.monotonic() + 60
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
+            assert self._head.poll() is None, "the head of the Ray cluster does not start"
+            assert time.monotonic() < deadline, "the head of the Ray cluster does not answer"
+            signal.sigtimedwait([], 0.05)
+
+    def add_node(self, cpus=1, **environment):
+        process = self._start(f"--address={self.address}", f"--num-cpus={cpus}", **environment)
+        self.nodes.append(process)
+        return process
+
+    def run(self, script, *arguments, **environment):
+        """Start a driver: a script of Python that gets the cluster's address and the arguments."""
+        return subprocess.Popen(
+            [sys.executable, "-c", script, self.address, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(ROOT), **environment},
+            start_new_session=True,
+        )
+
+    @staticmethod
+    def kill(process):
+        """End a node as a lost machine does: without a word."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def close(self):
+        for process in [*self.nodes, self._head]:
+            if process.poll() is None:
+                self.kill(process)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self, *flags, **environment):
+        command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-gpus=0"]
+        command += ["--node-ip-address=127.0.0.1", f"--object-store-memory={80 << 20}"]
+        with Path(self._folder, f"node-{len(self.nodes)}.log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, *flags],
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(ROOT), **environment},
+                start_new_session=True,
+            )

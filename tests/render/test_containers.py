@@ -1,0 +1,193 @@
+"""What every pod has (DESIGN §8): limits, deadlines, one user, no token, reports under documented keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.cli import commands
+from shared.settings.flags import flags
+from shared.step import Tool, _guard
+from tests.render.rendered import TEMPLATES, by_name, containers, crons, every, spec_of, templates
+
+EVERY = pytest.mark.parametrize(("name", "template"), containers())
+# The API server is spoken to by these alone.
+WITH_TOKEN = {"extract-on-cluster", "sweep"}
+
+
+def labels_of(part: dict) -> dict:
+    return part["metadata"]["labels"]
+
+
+@EVERY
+def test_the_image_is_a_placeholder(name, template):
+    assert templates(name)[template]["container"]["image"] in {"telecine-jobs:0", "telecine-ray:0"}
+
+
+@EVERY
+def test_the_command_is_one_of_ours(name, template):
+    container = templates(name)[template]["container"]
+    assert container["command"] == ["telecine"]
+    words = container["args"]
+    group = commands(words[0])
+    (command,) = [each for each in group if len(group) == 1 or each.name == words[1]]
+    given = {word for word in container["args"] if word.startswith("--")}
+    if given:
+        assert isinstance(command, Tool)
+        assert given <= {flag.flag for flag in flags(_guard.load(command.settings))}
+
+
+@EVERY
+def test_requests_and_limits(name, template):
+    resources = templates(name)[template]["container"]["resources"]
+    assert set(resources["requests"]) == set(resources["limits"]) == {"cpu", "memory"}
+
+
+@EVERY
+def test_nothing_to_escalate_with(name, template):
+    parts = templates(name)[template]
+    pod, container = parts["securityContext"], parts["container"]["securityContext"]
+    assert (pod["runAsNonRoot"], pod["runAsUser"], pod["runAsGroup"], pod["fsGroup"]) == (True, 1000, 1000, 1000)
+    assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+@EVERY
+def test_tmp_can_be_written_and_has_a_limit(name, template):
+    parts = templates(name)[template]
+    mounts = {each["mountPath"]: each["name"] for each in parts["container"]["volumeMounts"]}
+    volumes = {each["name"]: each["emptyDir"] for each in parts["volumes"]}
+    assert set(mounts.values()) == set(volumes)
+    assert volumes[mounts["/tmp"]]["sizeLimit"]
+    variables = {each["name"]: each["value"] for each in parts["container"]["env"]}
+    for variable in ("HOME", "TELECINE_STATE_DIR", "TELECINE_OUTPUTS_DIR", "TELECINE_REPORT_DIR"):
+        assert variables[variable].startswith("/tmp/")
+
+
+@EVERY
+def test_only_launchers_have_a_token(name, template):
+    parts = templates(name)[template]
+    launcher = template in WITH_TOKEN
+    assert parts["automountServiceAccountToken"] is launcher
+    assert parts["serviceAccountName"] == ("telecine-launcher" if launcher else "telecine-step")
+    assert parts["executor"] == {"serviceAccountName": "telecine-step"}
+    sources = [each["configMapRef"]["name"] for each in parts["container"]["envFrom"] if "configMapRef" in each]
+    assert sources == ["telecine-environment", *(["telecine-ray"] if launcher else [])]
+
+
+@EVERY
+def test_secrets_come_as_variables_and_only_notifications_to_the_hook(name, template):
+    container = templates(name)[template]["container"]
+    secrets = {each["secretRef"]["name"] for each in container["envFrom"] if "secretRef" in each}
+    assert secrets == {"telecine-database", "telecine-s3"} | ({"telecine-notify"} if template == "close-run" else set())
+    assert not any("SECRET" in each["name"] or "PASSWORD" in each["name"] for each in container["env"])
+
+
+@EVERY
+def test_deadlines_end_before_the_runs_own(name, template):
+    assert 0 < templates(name)[template]["activeDeadlineSeconds"] < spec_of(name)["activeDeadlineSeconds"]
+
+
+@EVERY
+def test_the_time_of_each_step_is_measured_once(name, template):
+    found = templates(name)[template]["metrics"]["prometheus"]
+    assert all(each["when"] == "{{status}} == Succeeded" for each in found), "an attempt that failed would count too"
+    assert {each["name"] for each in found} <= {
+        "telecine_step_seconds",
+        "telecine_items_total",
+        "telecine_rejects_total",
+    }
+    keys = {label["key"] for each in found for label in each["labels"]}
+    assert keys <= {"pipeline", "step", "outcome", "code"}
+    assert not any("{{" in label["value"] for each in found for label in each["labels"]), "sets of labels are bounded"
+
+
+def test_a_metrics_help_is_the_same_everywhere():
+    # The controller refuses a metric whose help is another than the first one's.
+    helps: dict[str, set[str]] = {}
+    for name in TEMPLATES:
+        for part in (spec_of(name), *templates(name).values()):
+            for metric in part.get("metrics", {}).get("prometheus", []):
+                helps.setdefault(metric["name"], set()).add(metric["help"])
+    assert {name: len(texts) for name, texts in helps.items()} == dict.fromkeys(
+        ("telecine_runs_total", "telecine_step_seconds", "telecine_items_total", "telecine_rejects_total"), 1
+    )
+
+
+@pytest.mark.parametrize(("name", "template"), every())
+def test_each_template_has_a_title_and_a_description(name, template):
+    found = templates(name)[template]["metadata"]["annotations"]
+    assert found["workflows.argoproj.io/title"]
+    assert found["workflows.argoproj.io/description"].endswith(".")
+
+
+@EVERY
+def test_pods_carry_our_labels(name, template):
+    found = labels_of(templates(name)[template])
+    assert found["app.kubernetes.io/name"] == found["app.kubernetes.io/part-of"] == "telecine"
+    assert found["telecine/pipeline"] == name
+    assert found["telecine/step"]
+
+
+@pytest.mark.parametrize("name", sorted(by_name()))
+def test_objects_carry_our_labels_and_texts(name):
+    document = by_name()[name]
+    assert labels_of(document)["app.kubernetes.io/part-of"] == "telecine"
+    assert document["metadata"]["annotations"]["workflows.argoproj.io/title"]
+    assert "namespace" not in document["metadata"], "the chart's release has it"
+
+
+@EVERY
+def test_reports_lie_under_documented_keys(name, template):
+    parts = templates(name)[template]
+    for artifact in parts.get("outputs", {}).get("artifacts", []):
+        kind = artifact["name"].removeprefix("report-")
+        step = labels_of(parts)["telecine/step"]
+        assert artifact["s3"] == {"key": f"{{{{workflow.namespace}}}}/{{{{workflow.name}}}}/{step}/report.{kind}"}
+        assert artifact["archive"] == {"none": {}}
+        assert artifact["optional"] is True
+
+
+@EVERY
+def test_output_parameters_have_defaults_for_pods_that_were_killed(name, template):
+    for parameter in templates(name)[template].get("outputs", {}).get("parameters", []):
+        assert parameter["valueFrom"]["path"] == f"/tmp/outputs/parameters/{parameter['name']}"
+        assert parameter["valueFrom"]["default"]
+
+
+@pytest.mark.parametrize("name", ["gamedata", "media"])
+def test_runs_are_closed_wait_for_each_other_and_are_cleaned_up(name):
+    spec = spec_of(name)
+    assert spec["onExit"] == "on-exit"
+    (hook,) = templates(name)["on-exit"]["steps"][0]
+    assert hook["continueOn"] == {"failed": True, "error": True}, "the hook must not fail the run"
+    assert spec["synchronization"] == {"semaphores": [{"configMapKeyRef": {"name": "telecine-limits", "key": name}}]}
+    assert spec["podGC"]["strategy"] == "OnWorkflowSuccess"
+    assert spec["ttlStrategy"]["secondsAfterFailure"] > spec["ttlStrategy"]["secondsAfterSuccess"]
+    assert spec["artifactRepositoryRef"] == {"configMap": "artifact-repositories", "key": "telecine"}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_runs_are_counted_by_status(name):
+    (metric,) = spec_of(name)["metrics"]["prometheus"]
+    assert metric["name"] == "telecine_runs_total"
+    assert {label["key"]: label["value"] for label in metric["labels"]} == {
+        "pipeline": name,
+        "status": "{{workflow.status}}",
+    }
+
+
+@pytest.mark.parametrize("name", crons())
+def test_crons_never_overlap_nor_pile_up(name):
+    spec = spec_of(name)
+    assert spec["concurrencyPolicy"] == "Forbid"
+    assert spec["startingDeadlineSeconds"] > 0
+    assert spec["timezone"] == "Etc/UTC"
+    assert spec["successfulJobsHistoryLimit"] > 0
+    assert spec["failedJobsHistoryLimit"] > 0
+    # The sweep is a safety net and goes on however often it failed.
+    assert ("stopStrategy" in spec) is (name != "telecine-sweep")
+    assert spec["suspend"] is (name == "telecine-vacuum")

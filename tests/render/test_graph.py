@@ -1,0 +1,152 @@
+"""Every reference leads somewhere: templates, arguments, inputs, outputs, parameters, dependencies."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.render.rendered import TEMPLATES, by_name, calls, crons, every, names_in, spec_of, tags, templates
+
+DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+# What Argo itself fills in.
+GLOBALS = {"workflow.name", "workflow.namespace", "workflow.uid", "workflow.status"}
+IN_METRICS = {"status", "duration"}
+
+
+def called(document: str, call: dict) -> dict:
+    """The template that a task or a step calls."""
+    if "templateRef" in call:
+        return templates(call["templateRef"]["name"])[call["templateRef"]["template"]]
+    return templates(document)[call["template"]]
+
+
+def names(parts: dict | None) -> list[str]:
+    return [parameter["name"] for parameter in (parts or {}).get("parameters", [])]
+
+
+@pytest.mark.parametrize("name", sorted(by_name()))
+def test_names_are_dns_labels(name):
+    found = [name, *templates(name), *(call["name"] for each in templates(name).values() for call in calls(each))]
+    assert [each for each in found if not DNS_LABEL.fullmatch(each)] == []
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_entrypoint_and_exit_hook_are_templates(name):
+    assert spec_of(name)["entrypoint"] in templates(name)
+    assert spec_of(name).get("onExit", spec_of(name)["entrypoint"]) in templates(name)
+
+
+@pytest.mark.parametrize("name", crons())
+def test_crons_start_templates_that_exist(name):
+    workflow = spec_of(name)["workflowSpec"]
+    assert set(workflow) <= {"workflowTemplateRef", "entrypoint"}, "a cron is thin"
+    target = workflow["workflowTemplateRef"]["name"]
+    assert workflow.get("entrypoint", spec_of(target)["entrypoint"]) in templates(target)
+
+
+@pytest.mark.parametrize(("name", "template"), every())
+def test_each_call_gives_just_the_inputs_that_its_template_takes(name, template):
+    for call in calls(templates(name)[template]):
+        given, wanted = names(call.get("arguments")), names(called(name, call).get("inputs"))
+        assert sorted(given) == sorted(wanted), call["name"]
+
+
+@pytest.mark.parametrize(("name", "template"), every())
+def test_each_input_is_declared_and_used(name, template):
+    parts = templates(name)[template]
+    assert names_in({key: value for key, value in parts.items() if key != "inputs"}, "inputs") == set(
+        names(parts.get("inputs"))
+    )
+
+
+@pytest.mark.parametrize(("name", "template"), every())
+def test_outputs_that_metrics_read_are_declared(name, template):
+    parts = templates(name)[template]
+    assert names_in(parts.get("metrics"), "outputs") <= set(names(parts.get("outputs")))
+
+
+@pytest.mark.parametrize(("name", "template"), every())
+def test_metrics_read_outputs_no_earlier_than_there_are_any(name, template):
+    # At a node's start outputs.parameters.x is a map: an expression over it errors, unless a name in it is unknown yet.
+    values = [
+        metric[kind]["value"]
+        for metric in templates(name)[template].get("metrics", {}).get("prometheus", [])
+        for kind in ("counter", "gauge", "histogram")
+        if kind in metric
+    ]
+    early = [value for value in values if "outputs." in value and not value.startswith("{{=status == 'Succeeded' ?")]
+    assert early == []
+    # Argo hands an expression on as JSON with these characters escaped, and fails to read it again.
+    assert [value for value in values if set(value) & set("&<>")] == []
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_each_parameter_of_the_form_is_declared_and_used(name):
+    assert names_in(spec_of(name)["templates"], "workflow") == set(names(spec_of(name)["arguments"]))
+
+
+@pytest.mark.parametrize(("name", "template"), every())
+def test_tags_are_known(name, template):
+    parts = templates(name)[template]
+    known = GLOBALS | ({"workflow.failures"} if template == "close-run" else set())
+    simple = {tag for tag in tags({**parts, "metrics": None}) if not tag.startswith("=")}
+    assert {tag for tag in simple if not tag.startswith(("inputs.parameters.", "workflow.parameters."))} <= known
+    measured = {tag for tag in tags(parts.get("metrics")) if not tag.startswith("=")}
+    assert measured <= IN_METRICS | {"workflow.status"}
+
+
+@pytest.mark.parametrize(("name", "template"), every())
+def test_dependencies_and_targets_are_tasks(name, template):
+    dag = templates(name)[template].get("dag", {})
+    tasks = {task["name"] for task in dag.get("tasks", [])}
+    assert set(dag.get("target", "").split()) <= tasks
+    for task in dag.get("tasks", []):
+        found = set(re.findall(r"([\w-]+)\.\w+", task.get("depends", "")))
+        assert found <= tasks - {task["name"]}
+
+
+def test_a_run_goes_from_plan_to_publish():
+    tasks = {task["name"]: task.get("depends", "") for task in templates("gamedata")["stages"]["dag"]["tasks"]}
+    assert list(tasks) == ["sweep", "plan", "extract", "manifest", "publish"]
+    assert tasks["sweep"] == tasks["plan"] == ""
+    assert "plan.Succeeded &&" in tasks["extract"]
+    assert "sweep.Failed" in tasks["extract"], "a sweep that fails stops nobody"
+    assert (tasks["manifest"], tasks["publish"]) == ("extract.Succeeded", "manifest.Succeeded")
+
+
+def test_the_umbrella_writes_its_page_although_a_pipeline_failed_and_then_fails():
+    dag = templates("media")["main"]["dag"]
+    page = dag["tasks"][-1]
+    assert page["name"] == "publish"
+    for task in dag["tasks"][:-1]:
+        assert {f"{task['name']}.{end}" for end in ("Succeeded", "Failed", "Errored")} <= set(
+            re.findall(r"[\w-]+\.\w+", page["depends"])
+        )
+        # Not a target, a failed pipeline would be forgotten once the page is written.
+        assert task["name"] in dag["target"].split()
+    assert "publish" in dag["target"].split()
+    assert dag["failFast"] is False, "or the run ends before the page"
+
+
+def test_the_umbrella_takes_what_its_pipelines_take():
+    wanted = {f"gamedata-{name}" for name in names(spec_of("gamedata")["arguments"])}
+    assert set(names(spec_of("media")["arguments"])) == wanted
+
+
+def test_one_of_two_ways_is_taken():
+    for template, ways in (("extract", {"on-cluster", "in-pod"}), ("manifest", {"over-statistics", "over-frames"})):
+        found = {call["name"]: call["when"] for call in calls(templates("gamedata")[template])}
+        assert set(found) == ways
+        assert all(when.startswith("{{=") for when in found.values()), "a bare value with a space would not parse"
+    by_frames = names_in(templates("gamedata")["manifest"]["steps"][1][0]["when"], "inputs")
+    assert by_frames == {"menu-model", "menu-references", "checks"}, (
+        "what needs torch or PyAV goes to the image with Ray"
+    )
+
+
+def test_runs_have_few_nodes():
+    # At most 200 nodes a run: nothing here fans out; with its retries and its parents a pod is five nodes.
+    for name in TEMPLATES:
+        for template in templates(name).values():
+            assert not any({"withItems", "withParam", "withSequence"} & set(call) for call in calls(template))

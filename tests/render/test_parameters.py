@@ -1,0 +1,121 @@
+"""The form is the settings models: every default is a real one, and each value reaches the step that has the field."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.cli import commands
+from jobs.gamedata.settings import PlanSettings, PublishSettings
+from jobs.media.settings import PublishSettings as IndexSettings
+from shared.rayjob.settings import RaySettings
+from shared.settings import StepSettings, setting
+from shared.step import Step, _guard
+from tests.render.rendered import TEMPLATES, containers, spec_of, templates
+from workflows._lib.parameters import fields
+from workflows.gamedata import PIPELINE
+
+
+def form(name: str) -> dict[str, dict]:
+    return {parameter["name"]: parameter for parameter in spec_of(name)["arguments"]["parameters"]}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_user_presses_submit(name):
+    for parameter in form(name).values():
+        source = parameter.get("valueFrom", {})
+        default = parameter.get("value", source.get("default"))
+        assert isinstance(default, str), f"{parameter['name']} has no default, or YAML would make a number of it"
+        assert "value" in parameter or source["configMapKeyRef"]["name"] == "telecine-parameters"
+        assert parameter["description"].endswith(".")
+        assert default in parameter.get("enum", [default])
+
+
+def test_every_default_is_valid_and_is_the_settings_own(monkeypatch):
+    for field in PIPELINE.found:
+        monkeypatch.setenv(field.variable, field.value)
+    found = PlanSettings()
+    # On a laptop without S3 a bucket is a folder; in a cluster it is a bucket.
+    other = {
+        "compute": "cpu",
+        "source_bucket": "s3://game-data",
+        "manifest_bucket": "s3://game-data-manifest",
+    }
+    assert {name: getattr(found, name) for name in other} == other
+    for field in PIPELINE.found:
+        monkeypatch.delenv(field.variable)
+    own = PlanSettings()
+    assert found.model_dump(exclude=set(other)) == own.model_dump(exclude=set(other))
+    RaySettings()
+
+
+@pytest.mark.parametrize(("name", "template"), containers())
+def test_values_reach_fields_of_the_steps_own_settings(name, template):
+    container = templates(name)[template]["container"]
+    given = {each["name"] for each in container["env"] if "{{inputs.parameters." in each["value"]}
+    group, *rest = container["args"]
+    known = {command.name: command for command in commands(group)} if rest else {}
+    command = known.get(rest[0]) if rest else None
+    if not isinstance(command, Step):
+        assert given == set()
+        return
+    model = _guard.load(command.settings)
+    taken = {model.variables(field)[0] for field in model.model_fields if model.pipelines[field]}
+    ray = {RaySettings.variables(field)[0] for field in ("cpu_workers", "gpu_workers")}
+    assert given <= taken | (ray if command.name == "extract" else set())
+    left_out = {variable.rpartition("GAMEDATA_")[2] for variable in taken - given}
+    assert left_out <= {"CACHE_DIR", "CACHE_MB", "WORKERS", "COMPUTE", "TELECINE_MEDIA_REPORT_LINK"}
+
+
+def test_each_field_of_a_run_is_in_the_form():
+    wanted = {name.replace("_", "-") for name, pipeline in PlanSettings.pipelines.items() if pipeline == "gamedata"} - {
+        "cache-dir",
+        "cache-mb",
+        "workers",
+    }
+    assert set(form("gamedata")) == wanted | {"cpu-workers", "gpu-workers"}
+
+
+def test_choices_and_units_are_shown():
+    shown = form("gamedata")
+    assert shown["skip-existing"]["enum"] == ["true", "false"]
+    assert shown["skip-existing"]["value"] == "true"
+    assert shown["sampling"]["enum"] == ["auto", "keyframe", "exact"]
+    assert shown["batch-mb"]["value"] == "12800"
+    assert shown["batch-mb"]["description"].endswith("Unit: MB.")
+    assert shown["strides"]["value"] == "3:15,30:15,60:5"
+    assert shown["max-failed"]["value"] == ""
+    assert shown["max-failed"]["description"].endswith("Empty: every item.")
+
+
+def test_the_publish_step_takes_the_manifest_of_its_run():
+    arguments = {
+        task["name"]: {each["name"]: each["value"] for each in task.get("arguments", {}).get("parameters", [])}
+        for task in templates("gamedata")["stages"]["dag"]["tasks"]
+    }
+    places = {arguments["plan"]["output-path"], arguments["manifest"]["output-path"], arguments["publish"]["manifest"]}
+    assert len(places) == 1
+    assert "workflow.name" in places.pop()
+    assert {name for name, pipeline in PublishSettings.pipelines.items() if pipeline} == set(arguments["publish"])
+
+
+def test_the_index_page_links_to_where_reports_lie():
+    link = IndexSettings().report_link.format(step="extract", pipeline="gamedata")
+    keys = {
+        artifact["s3"]["key"]
+        for name, template in containers()
+        for artifact in templates(name)[template].get("outputs", {}).get("artifacts", [])
+    }
+    folder = "{{workflow.namespace}}/{{workflow.name}}"
+    assert f"{folder}/index/report.html" in keys
+    assert link.replace("..", folder, 1) in keys
+
+
+def test_a_name_that_no_field_has_is_refused():
+    class Little(StepSettings, pipeline="gamedata"):
+        """One field."""
+
+        size: int = setting(1, description="A size.")
+
+    assert [field.name for field in fields(Little)] == ["size"]
+    with pytest.raises(ValueError, match="no field sise"):
+        fields(Little, without=["sise"])

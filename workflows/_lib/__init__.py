@@ -1,0 +1,1 @@
+"""What every WorkflowTemplate has in common."""

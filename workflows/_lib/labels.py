@@ -1,0 +1,28 @@
+"""Labels and annotations: by these the chart, alerts and people find what is ours."""
+
+from __future__ import annotations
+
+__all__ = ["labels", "shown"]
+
+
+def labels(component: str, pipeline: str, step: str = "") -> dict[str, str]:
+    """Return the labels of an object or a pod.
+
+    Args:
+        component: ``workflow`` or ``step``.
+        pipeline: such as ``gamedata``.
+        step: such as ``extract``; empty for what belongs to no single step.
+    """
+    found = {
+        "app.kubernetes.io/name": "telecine",
+        "app.kubernetes.io/part-of": "telecine",
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/managed-by": "argo-workflows",
+        "telecine/pipeline": pipeline,
+    }
+    return found | ({"telecine/step": step} if step else {})
+
+
+def shown(title: str, description: str) -> dict[str, str]:
+    """Return what the Argo UI shows in place of a name, and below it (Markdown)."""
+    return {"workflows.argoproj.io/title": title, "workflows.argoproj.io/description": description}

@@ -1,0 +1,65 @@
+"""What a pod may do: one non-root user, nothing to escalate with, a root that cannot be written, no token."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hera.workflows.models import (
+    Capabilities,
+    EmptyDirVolumeSource,
+    ExecutorConfig,
+    PodSecurityContext,
+    SeccompProfile,
+    SecurityContext,
+    Volume,
+    VolumeMount,
+)
+
+from workflows._lib.names import STEP_ACCOUNT
+
+__all__ = ["EXECUTOR", "SHARED_MEMORY", "container_security", "pod_security", "volumes"]
+
+_UID: Final = 1000
+
+# Argo's own containers patch the task's result; they get this account's token whatever the step's container has.
+EXECUTOR: Final = ExecutorConfig(service_account_name=STEP_ACCOUNT)
+
+# Ray's object store; containers have 64 MB by default, and Ray then warns and takes the disk.
+SHARED_MEMORY: Final = "256Mi"
+
+
+def pod_security() -> PodSecurityContext:
+    """Return the security context of all containers of a pod, Argo's own among them."""
+    return PodSecurityContext(
+        run_as_non_root=True,
+        run_as_user=_UID,
+        run_as_group=_UID,
+        fs_group=_UID,
+        seccomp_profile=SeccompProfile(type="RuntimeDefault"),
+    )
+
+
+def container_security() -> SecurityContext:
+    """Return the security context of a step's container."""
+    return SecurityContext(
+        allow_privilege_escalation=False,
+        read_only_root_filesystem=True,
+        capabilities=Capabilities(drop=["ALL"]),
+    )
+
+
+def volumes(tmp_size: str, *, ray: bool) -> tuple[list[Volume], list[VolumeMount]]:
+    """Return the only places that a step can write to.
+
+    Args:
+        tmp_size: limit of ``/tmp``.
+        ray: also shared memory.
+    """
+    found = [Volume(name="tmp", empty_dir=EmptyDirVolumeSource(size_limit=tmp_size))]
+    mounts = [VolumeMount(name="tmp", mount_path="/tmp")]  # noqa: S108 - the pod's own
+    if ray:
+        found.append(
+            Volume(name="shared-memory", empty_dir=EmptyDirVolumeSource(medium="Memory", size_limit=SHARED_MEMORY))
+        )
+        mounts.append(VolumeMount(name="shared-memory", mount_path="/dev/shm"))  # noqa: S108
+    return found, mounts

@@ -1,0 +1,168 @@
+"""A step's container: the command, its settings as variables, and the limits that every pod has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from hera.workflows import Container
+from hera.workflows.models import (
+    ConfigMapEnvSource,
+    EnvFromSource,
+    EnvVar,
+    ResourceRequirements,
+    SecretEnvSource,
+)
+
+from workflows._lib.artifacts import OUTPUTS_DIR, REPORT_DIR, output_parameters, reports
+from workflows._lib.labels import labels, shown
+from workflows._lib.metrics import step_metrics
+from workflows._lib.names import (
+    CONFIG_ENVIRONMENT,
+    CONFIG_RAY,
+    DATABASE_VARIABLES,
+    JOBS_IMAGE,
+    LAUNCHER_ACCOUNT,
+    RAY_IMAGE,
+    S3_VARIABLES,
+    STEP_ACCOUNT,
+)
+from workflows._lib.parameters import environment, inputs
+from workflows._lib.retry import retry
+from workflows._lib.security import EXECUTOR, container_security, pod_security, volumes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hera.workflows.models import Metrics
+
+    from workflows._lib.parameters import Field, Source
+
+__all__ = ["LARGE", "MEDIUM", "SMALL", "Size", "from_secret", "step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Requests and limits of a step's container.
+
+    Attributes:
+        cpu: request.
+        memory: request.
+        cpu_limit: limit.
+        memory_limit: limit.
+        tmp: limit of ``/tmp``.
+    """
+
+    cpu: str
+    memory: str
+    cpu_limit: str
+    memory_limit: str
+    tmp: str = "1Gi"
+
+
+# Python with boto3 and psycopg takes 150 MB.
+SMALL: Final = Size("100m", "256Mi", "1", "1Gi")
+# All sessions' rows at once, in polars.
+MEDIUM: Final = Size("200m", "512Mi", "2", "4Gi")
+# Ray with a decoder process for each CPU; such a process is held to 1.5 GB of addresses, and uses 0.3.
+LARGE: Final = Size("500m", "2Gi", "4", "8Gi", tmp="8Gi")
+
+
+def step(
+    name: str,
+    command: Sequence[str],
+    *,
+    pipeline: str,
+    stage: str,
+    title: str,
+    description: str,
+    deadline_s: int,
+    size: Size = SMALL,
+    found: Sequence[Field] = (),
+    source: Source = "inputs",
+    counts: tuple[str, ...] = (),
+    ray: bool = False,
+    launcher: bool = False,
+    report: bool = True,
+    secrets: Sequence[EnvFromSource] = (),
+    metrics: Metrics | None = None,
+) -> Container:
+    """Return the template of one command.
+
+    Whatever a pod needs stands in the template and not in the Workflow's spec: another Workflow that refers to the
+    template brings a spec of its own.
+
+    Args:
+        name: of the template.
+        command: what follows ``telecine``.
+        pipeline: for labels and metrics.
+        stage: folder of the reports, label, and part of a RayJob's name.
+        title: for the UI.
+        description: for the UI.
+        deadline_s: after this many seconds the pod is ended; a retry has as many again.
+        size: requests and limits.
+        found: the step's settings.
+        source: where their values are: inputs of the template, or parameters of the Workflow.
+        counts: output parameters beyond those of every step.
+        ray: runs in the image that has Ray and torch.
+        launcher: speaks to the API server: the only kind of container that has a token.
+        report: leaves a report and output parameters.
+        secrets: sources of variables beyond the database's and the store's.
+        metrics: in place of the time of the step.
+    """
+    volumes_, mounts = volumes(size.tmp, ray=ray)
+    return Container(
+        name=name,
+        annotations=shown(title, description),
+        labels=labels("step", pipeline, stage),
+        image=RAY_IMAGE if ray else JOBS_IMAGE,
+        command=["telecine"],
+        args=list(command),
+        inputs=inputs(found) if source == "inputs" else [],
+        outputs=[*output_parameters(counts), *reports(stage)] if report else [],
+        env=[*_identity(stage), *environment(found, source)],
+        env_from=_sources(launcher=launcher, more=secrets),
+        resources=ResourceRequirements(
+            requests={"cpu": size.cpu, "memory": size.memory},
+            limits={"cpu": size.cpu_limit, "memory": size.memory_limit},
+        ),
+        security_context=container_security(),
+        pod_security_context=pod_security(),
+        volumes=volumes_,
+        volume_mounts=mounts,
+        service_account_name=LAUNCHER_ACCOUNT if launcher else STEP_ACCOUNT,
+        automount_service_account_token=launcher,
+        executor=EXECUTOR,
+        retry_strategy=retry(),
+        active_deadline_seconds=deadline_s,
+        metrics=metrics or step_metrics(pipeline, stage),
+    )
+
+
+def _identity(stage: str) -> list[EnvVar]:
+    values = {
+        "TELECINE_RUN_ID": "{{workflow.uid}}",
+        "TELECINE_WORKFLOW": "{{workflow.name}}",
+        "TELECINE_NAMESPACE": "{{workflow.namespace}}",
+        "TELECINE_NODE": stage,
+        "TELECINE_OUTPUTS_DIR": OUTPUTS_DIR,
+        "TELECINE_REPORT_DIR": REPORT_DIR,
+        # The root cannot be written.
+        "TELECINE_STATE_DIR": "/tmp/telecine",  # noqa: S108
+        "HOME": "/tmp/home",  # noqa: S108
+    }
+    return [EnvVar(name=name, value=value) for name, value in values.items()]
+
+
+def _sources(*, launcher: bool, more: Sequence[EnvFromSource]) -> list[EnvFromSource]:
+    found = [EnvFromSource(config_map_ref=ConfigMapEnvSource(name=CONFIG_ENVIRONMENT))]
+    if launcher:
+        found.append(EnvFromSource(config_map_ref=ConfigMapEnvSource(name=CONFIG_RAY)))
+    # Without keys the pod's role speaks for it.
+    found += [from_secret(DATABASE_VARIABLES), from_secret(S3_VARIABLES, optional=True)]
+    return [*found, *more]
+
+
+def from_secret(name: str, *, optional: bool = False) -> EnvFromSource:
+    """Return a secret's keys as variables."""
+    return EnvFromSource(secret_ref=SecretEnvSource(name=name, optional=True if optional else None))

@@ -1,0 +1,68 @@
+"""The umbrella: all pipelines side by side, and one page over what they came to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hera.workflows import DAG, Task
+
+from workflows import gamedata
+from workflows._lib.hooks import exit_templates
+from workflows._lib.labels import shown
+from workflows._lib.step import step
+from workflows._lib.template import workflow_template
+
+if TYPE_CHECKING:
+    from hera.workflows import Container, WorkflowTemplate
+
+    from workflows._lib.pipeline import Pipeline
+
+__all__ = ["PIPELINES", "build"]
+
+_NAME: Final = "media"
+_INDEX: Final = "publish"
+
+# A pipeline joins by its line here.
+PIPELINES: Final[tuple[Pipeline, ...]] = (gamedata.PIPELINE,)
+
+
+def build() -> WorkflowTemplate:
+    """Return the WorkflowTemplate."""
+    return workflow_template(
+        _NAME,
+        title="**media**: every pipeline, and one page over the run",
+        description="Each pipeline plans, works and publishes; the index page comes also when one of them failed.",
+        entrypoint="main",
+        arguments=[argument for pipeline in PIPELINES for argument in pipeline.arguments()],
+        templates=[_main(), _publish(), *exit_templates(_NAME, {each.name: each.codes for each in PIPELINES})],
+    )
+
+
+def _main() -> DAG:
+    names = [pipeline.name for pipeline in PIPELINES]
+    ended = [f"({name}.Succeeded || {name}.Failed || {name}.Errored)" for name in names]
+    return DAG(
+        name="main",
+        annotations=shown("All pipelines", "Side by side; then the index page over what they came to."),
+        # The page is written although a pipeline failed; for the run to end Failed the pipelines are targets too, and
+        # failing fast would end it before the page.
+        target=" ".join([*names, _INDEX]),
+        fail_fast=False,
+        tasks=[
+            *(pipeline.task() for pipeline in PIPELINES),
+            Task(name=_INDEX, template=_INDEX, depends=" && ".join(ended)),
+        ],
+    )
+
+
+def _publish() -> Container:
+    return step(
+        _INDEX,
+        ["media", "publish"],
+        pipeline=_NAME,
+        # A pipeline's own `publish` has a report in the same run.
+        stage="index",
+        title="Index page",
+        description="One page over the stages of the run, with links to their reports.",
+        deadline_s=1800,
+    )
