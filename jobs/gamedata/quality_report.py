@@ -160,8 +160,7 @@ def _histograms(table: pa.Table, settings: ManifestSettings) -> list[Histogram]:
         if column in table.schema.names:
             values = table[column].drop_null().to_numpy()
             counts, edges = np.histogram(values, bins=_BINS, range=(0, 1))
-            unit = "share of the time" if column == "video_menu_percent" else "share of sampled frames that are dark"
-            found.append(Histogram(title, unit, edges.tolist(), counts.tolist(), marker))
+            found.append(Histogram(title, "share of the time", edges.tolist(), counts.tolist(), marker))
     return found
 
 
@@ -179,7 +178,7 @@ def _sessions_table(table: pa.Table) -> Table:
         known = any(row[name] is not None for name in flags)
         rows.append([*(_shown(name, row[name]) for name in names), raised if known else None, row["error_code"]])
     left = table.num_rows - len(rows)
-    note = "Flagged sessions come first, then those with an error. menu: share of the time; dark: share of frames."
+    note = "Flagged sessions come first, then those with an error. menu and dark: shares of the time."
     if left > 0:
         note = f"{left:,} more are in the manifest. {note}"
     return Table(SESSIONS, [*(_HEADINGS[name] for name in names), "flags", "error"], rows, note)
