@@ -3,13 +3,13 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from jobs.gamedata import extract, manifest, verify
+from jobs.gamedata.child import DecodeChild
 from jobs.gamedata.parts import list_parts, read_parts
 from jobs.gamedata.pt import loads
 from jobs.gamedata.settings import ExtractSettings, ManifestSettings, VerifySettings
@@ -49,13 +49,13 @@ def puts(key: str) -> Callable[[Seen], bool]:
 class Bench:
     """Two buckets behind a proxy, and the steps with the real decoder process."""
 
-    def __init__(self, server: S3Server, proxy: S3Proxy) -> None:
-        self.server, self.proxy = server, proxy
+    def __init__(self, server: S3Server, proxy: S3Proxy, reader: DecodeChild) -> None:
+        self.server, self.proxy, self.reader = server, proxy, reader
         server.create_bucket("tars")
         server.create_bucket("out")
         server.fill("tars", {key: sample_tar(kind) for key, kind in GOOD.items()})
         self.put(*OLD)
-        self.connection = {"s3_endpoint_url": proxy.endpoint_url, "s3_attempts": 2, "s3_read_timeout_s": 0.5}
+        self.connection = {"s3_endpoint_url": proxy.endpoint_url, "s3_attempts": 2}
         self.target = open_store("s3://out")
 
     def put(self, kind: str, seed: int) -> None:
@@ -65,8 +65,8 @@ class Bench:
     def extract(self, **flags: Any) -> Report:
         places = {"source_bucket": "s3://tars", "manifest_bucket": "s3://out", "workers": 1}
         settings = ExtractSettings(**places, **self.connection, **flags)
-        make = functools.partial(extract._decode_child, settings)
-        return extract.run_with(settings, MemoryStageRun(), make_extract=lambda _: make(), make_pool=InlinePool)
+        made = lambda _settings: lambda _device: self.reader  # noqa: E731
+        return extract.run_with(settings, MemoryStageRun(), make_extract=made, make_pool=InlinePool)
 
     def heal(self) -> None:
         """All is well again: the next run reads what is missing, and nothing else."""
@@ -90,11 +90,17 @@ class Bench:
         return loads(self.target.read(BAD.replace(".tar", ".pt"))).sampled_frames["stride-3_chw"]
 
 
+@pytest.fixture(scope="module")
+def reader() -> Iterator[DecodeChild]:
+    with DecodeChild() as child:
+        yield child
+
+
 @pytest.fixture
-def bench(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(s3_server: S3Server, reader: DecodeChild, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(_s3_client, "pause", lambda _seconds, _stop: None)
     with S3Proxy(s3_server.endpoint_url) as proxy:
-        yield Bench(s3_server, proxy)
+        yield Bench(s3_server, proxy, reader)
         close_stores()
 
 
@@ -119,7 +125,7 @@ def truth() -> dict[tuple[str, int], np.ndarray]:
     [
         ({"reply": SLOW_DOWN}, "store_unavailable", "SlowDown"),
         ({"reply": error(500, "InternalError")}, "store_unavailable", "InternalError"),
-        ({"reply": Reply(hang=True)}, "store_unavailable", "silent for 0.5 s"),
+        ({"reply": Reply(hang=True)}, "store_unavailable", "silent for 2 s"),
         ({"reply": Reply(drop=True)}, "store_unavailable", "broke off"),
         ({"cut": 100}, "store_unavailable", "broke off"),
     ],
@@ -127,7 +133,7 @@ def truth() -> dict[tuple[str, int], np.ndarray]:
 )
 def test_a_tar_that_the_store_does_not_give(bench: Bench, fault: dict, code: str, words: str):
     bench.proxy.rule(gets, **fault)
-    report = bench.extract()
+    report = bench.extract(**({"s3_read_timeout_s": 2} if "silent" in words else {}))
     assert (report.exit_code, report.status, report.rejects) == (0, "partial", {code: 1})
     assert bench.codes() == {**dict.fromkeys(GOOD), BAD: code}
     (failure,) = report.failures

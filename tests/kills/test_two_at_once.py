@@ -54,7 +54,7 @@ def expected(new_place: Callable[[], Place]) -> dict:
 @pytest.mark.parametrize("second", ["extract", "manifest", "verify", "compact"])
 def test_a_second_command_in_the_middle_of_an_extract(new_place: Callable[[], Place], expected: dict, second: str):
     length = len(new_place().start("extract", many=2).expect(0).trace)
-    for number in range(length // 8, length, 6):
+    for number in range(length // 8, length, 9):
         place = new_place()
         child = paused(place, number, "extract")
         ends = (0, 65) if second == "manifest" else (0,)  # nothing may be extracted yet
