@@ -1,4 +1,4 @@
-"""A SIGKILL to the process group before each single operation of a run, about a hundred, and a run to the end."""
+"""A SIGKILL to the process group before each single operation of a run, and a run to the end."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_run_killed_before_any_of_its_operations(new_place: Callable[[], Place
     assert set(expected["manifest"]) == set(expected["parts"]) == set(BODIES)
     assert len(undisturbed.trace) > 100
     chosen = worth_a_kill(undisturbed.trace)
-    assert len(chosen) > 80
+    assert len(chosen) > 70
     seen: set[str] = set()
     for number in chosen[shard::SHARDS]:
         place = new_place()
