@@ -112,7 +112,8 @@ def test_killed_runs_on_ray_and_one_to_the_end():
         disturbed.kill(lambda: bool(cli.processes()), times.uniform(1, 4))
         disturbed.kill(lambda: len(disturbed.committed()) > 0, times.uniform(0, 0.1))
         first = disturbed.committed()
-        assert len(rays(disturbed.killed[1])) == 1
+        # What it left may be swept already, by any other telecine on this machine.
+        assert len(rays(disturbed.killed[1])) <= 1
         assert 0 < len(first) < len(KINDS)
         disturbed.kill(lambda: len(disturbed.committed()) == len(KINDS), times.uniform(0, 0.5))
         second = disturbed.committed()
