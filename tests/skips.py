@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # What a bare machine may lack: (part of the reason, why its absence is acceptable in CI).
 ALLOWED = (
     ("ffprobe", "Debian's ffmpeg could not be installed"),
+    ("ffmpeg is not installed", "likewise"),
     ("cuda", "no GPU here"),
     ("shared/data/videos", "the folder of real videos is not part of the product"),
     ("no other postgres on this machine", "the fallback to a postgres of the machine needs one"),
