@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
 
-__all__ = ["Decoded", "Decoder", "Packet", "Picture", "decode_runs", "frame_size"]
+__all__ = ["Decoded", "Decoder", "Packet", "Picture", "decode_runs", "frame_size", "set_extradata"]
 
 # Pictures are handed out although a reference is missing or damaged: they are marked corrupt and counted.
 _OUTPUT_CORRUPT: Final = 1 << 3
 # The same pixels on every CPU, at most half a step from the formula; swscale's fast path is up to 3 steps off.
 _EXACT: Final = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
 _MAX_PIXELS: Final = 2**31 - 1
+_PADDING: Final = bytes(64)  # AV_INPUT_BUFFER_PADDING_SIZE of FFmpeg's defs.h
 # Others do not say, or not reliably, what refers to what: MPEG-4 Part 2 gave an earlier picture now and then.
 _SKIPS: Final = ("h264", "hevc")
 
@@ -61,6 +62,20 @@ class Decoded:
     pts: int
     frame: VideoFrame
     corrupt: bool
+
+
+def set_extradata(context: Any, extradata: bytes) -> None:
+    """Give a codec context its out-of-band headers, followed by the zeros that FFmpeg's parsers rely on.
+
+    PyAV 18.1 reserves that padding and leaves in it what the heap held before.
+
+    Args:
+        context: of PyAV, not open yet.
+        extradata: avcC, hvcC, a VOL header, …; empty where the packets carry them.
+    """
+    if extradata:
+        context.extradata = extradata + _PADDING  # realloc() keeps its zeros when the next line shortens it
+        context.extradata = extradata
 
 
 class Decoder:
@@ -94,7 +109,7 @@ class Decoder:
             ) from error
         if context.type != "video":
             raise item_error("video_codec_unsupported", f"'{self.codec}' is no video codec", codec=self.codec)
-        context.extradata = self._extradata or None
+        set_extradata(context, self._extradata)
         context.thread_type = "NONE"
         context.thread_count = 1
         context.flags |= _OUTPUT_CORRUPT
@@ -154,7 +169,11 @@ class Decoder:
         if packet is None:
             return self._context.decode(None)
         self._context.skip_frame = "DEFAULT" if packet.wanted or self.codec not in _SKIPS else "NONREF"
-        encoded: Any = av.Packet(packet.data)  # type: ignore[arg-type]  # any buffer will do
+        # PyAV 18.1 lends FFmpeg the memory of av.Packet(data), without the zeros that must follow it: MPEG-4 Part 2 took
+        # what lay behind for a marker and gave a wrong picture without an error, in one process of three.
+        encoded: Any = av.Packet(len(packet.data))
+        if packet.data:
+            encoded.update(packet.data)
         encoded.pts = encoded.dts = packet.pts
         encoded.time_base = Fraction(1, 90_000)  # unused by the decoder; PyAV wants one
         return self._context.decode(encoded)

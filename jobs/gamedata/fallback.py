@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 import numpy as np
 
+from jobs.gamedata.decode import set_extradata
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.source import Buffered, SourceFile
 
@@ -169,7 +170,7 @@ class FFmpegReader:
             self.warnings.append(f"the container has no display times: frames may be up to {depth} early or late")
             return
         context: Any = av.CodecContext.create(self.codec, "r")
-        context.extradata = self.extradata or None
+        set_extradata(context, self.extradata)
         context.thread_type, context.thread_count = "NONE", 1
         context.options = {"skip_loop_filter": "all", "skip_idct": "all"}  # only the order counts
         shown: list[int] = []

@@ -154,3 +154,20 @@ def test_pictures_are_turned_clockwise(rotation):
         quarters = [image[:rows // 2, :columns // 2], image[:rows // 2, columns // 2:],
                     image[rows // 2:, columns // 2:], image[rows // 2:, :columns // 2]]  # fmt: skip
         assert int(np.argmax([quarter.mean() for quarter in quarters])) == rotation // 90
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("mpeg4", "avi"), ("libx264", "mp4"), ("libx265", "mp4")])
+def test_what_lies_behind_a_packet_in_memory_does_not_count(codec, suffix):
+    """FFmpeg's parsers look beyond a packet's end; without zeros there MPEG-4 Part 2 took what it found for a marker."""
+    name, extradata, found = packets(codec=codec, suffix=suffix, b_frames=0)
+
+    def numbers(behind):
+        given = [
+            Packet(memoryview(data + behind)[: len(data)], place)
+            for place, (data, _, _) in enumerate(found[:20])  # the first is a keyframe
+        ]
+        return [number(decoded.frame) for decoded in Decoder(name, extradata).run(given)]
+
+    # A NUL and an address, as behind a bytes object; starts of pictures; anything.
+    for behind in (b"\x00\xff\x7f".ljust(64, b"\0"), b"\x00\x00\x01\xb6" * 16, b"\xff" * 64, bytes(64)):
+        assert numbers(behind) == list(range(20))
