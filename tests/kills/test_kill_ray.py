@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 COUNT = 12
 KINDS = {f"{number:02d}.tar": "no-audio" for number in range(COUNT)} | {"bad.tar": "no-metadata"}
+# A batch each (40 s of video have 1.1 MB): they are not all committed within the tenth of a second before a kill.
 FLAGS = ("--source-bucket", "./tars", "--sampling", "exact", "--workers", "2", "--batch-mb", "1")
 # Of the machine, or of the moment.
 VOLATILE = (
@@ -102,7 +103,7 @@ def test_killed_runs_on_ray_and_one_to_the_end():
     with Cli.fresh() as cli:
         (cli.folder / "tars").mkdir()
         for key, kind in KINDS.items():
-            (cli.folder / "tars" / key).write_bytes(sample_tar(kind))
+            (cli.folder / "tars" / key).write_bytes(sample_tar(kind, seconds=40))
         whole, disturbed = Bucket(cli, "whole"), Bucket(cli, "disturbed")
         cli("gamedata", "run", *whole.flags).expect(0)
         expected = whole.outcome()
@@ -114,7 +115,7 @@ def test_killed_runs_on_ray_and_one_to_the_end():
         first = disturbed.committed()
         # What it left may be swept already, by any other telecine on this machine.
         assert len(rays(disturbed.killed[1])) <= 1
-        assert first  # all of them, where the machine is quick
+        assert 0 < len(first) < len(KINDS)
         disturbed.kill(lambda: len(disturbed.committed()) == len(KINDS), times.uniform(0, 0.5))
         second = disturbed.committed()
         assert rays(disturbed.killed[1]) == [], "the next Ray sweeps what the killed one left"
