@@ -13,6 +13,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).parents[1]
 
 __all__ = ["RayCluster"]
@@ -37,9 +39,13 @@ class RayCluster:
     Attributes:
         address: of the head.
         nodes: processes of the worker nodes.
+
+    Args:
+        environment: variables of every node.
     """
 
-    def __init__(self):
+    def __init__(self, **environment):
+        self._environment = environment
         # Unix sockets allow paths of 107 bytes.
         self._folder = tempfile.mkdtemp(prefix="telecine-cluster-", dir="/tmp")
         with socket.socket() as free:
@@ -81,6 +87,15 @@ class RayCluster:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    @staticmethod
+    def strand(process):
+        """Kill a node's workers and stop the rest: for Ray it is there still, as a pod is whose address nobody has."""
+        for each in psutil.Process(process.pid).children(recursive=True):
+            if each.name().startswith("ray::"):
+                each.kill()
+            else:
+                each.suspend()
+
     def close(self):
         for process in [*self.nodes, self._head]:
             if process.poll() is None:
@@ -96,6 +111,6 @@ class RayCluster:
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,
-                env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(ROOT), **environment},
+                env={**os.environ, **_ENVIRONMENT, **self._environment, "PYTHONPATH": str(ROOT), **environment},
                 start_new_session=True,
             )

@@ -13,6 +13,7 @@ from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
 from workflows._lib.parameters import arguments, fields, inputs, passed
 from workflows._lib.pipeline import STAGES, Pipeline
+from workflows._lib.retry import PROMPT
 from workflows._lib.step import LARGE, MEDIUM, step
 from workflows._lib.sweep import SWEEP, sweep_step
 from workflows._lib.template import workflow_template
@@ -119,6 +120,12 @@ def _plan() -> Container:
         deadline_s=3600,
         found=_PLAN,
         counts=("to-read", "done", "failed-before", "bytes"),
+        pauses=PROMPT,
+        # Argo takes parameters of any name; the step finds those that nobody reads.
+        variables={
+            "TELECINE_WORKFLOW_PARAMETERS": "{{workflow.parameters.json}}",
+            "TELECINE_FORM_PARAMETERS": ",".join(field.name for field in _RUN),
+        },
     )
 
 

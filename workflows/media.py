@@ -9,6 +9,7 @@ from hera.workflows import DAG, Task
 from workflows import gamedata
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
+from workflows._lib.retry import PROMPT
 from workflows._lib.step import step
 from workflows._lib.template import workflow_template
 
@@ -65,4 +66,5 @@ def _publish() -> Container:
         title="Index page",
         description="One page over the stages of the run, with links to their reports.",
         deadline_s=1800,
+        pauses=PROMPT,
     )

@@ -1,4 +1,4 @@
-"""Checks the parameters that the settings model cannot: places, files, pictures, programs; all of them at once."""
+"""Checks what the settings model cannot: places, files, pictures, programs, a form's names; all of them at once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from jobs.gamedata._form import check_names, is_known
 from shared.errors import BucketMissing, ExtraMissing, ObjectMissing, TelecineError, UsageError, graver
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def _checks(settings: PlanSettings) -> Iterator[tuple[str, str, Callable[[], str
         yield "--menu-references", settings.menu_references, lambda: _references(str(settings.menu_references))
     if settings.menu_model:
         yield "--menu-model", settings.menu_model, lambda: _model(settings)
+    if is_known():
+        yield "names of the form", "", check_names
 
 
 def _bucket(settings: PlanSettings, uri: str) -> str:

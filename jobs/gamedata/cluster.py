@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
 from jobs.gamedata._cluster_worker import ClusterWorker
+from jobs.gamedata._doubt import Doubt
+from jobs.gamedata._ray_pool import RayPool
 from jobs.gamedata._ray_signals import deferred_signals
 from jobs.gamedata.compute import Outcome, R, W
 from shared.errors import TransientError
@@ -20,7 +22,6 @@ from shared.rayjob.versions import check_versions, launcher_versions, versions_h
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
 
     from jobs.gamedata.compute import Runner
 
@@ -36,7 +37,7 @@ class Limits:
     Attributes:
         wait_s: a signal's handler runs between two waits of this.
         look_s: between two looks at the nodes.
-        doubt_s: a worker's death is known some seconds before its node's.
+        doubt_s: a worker's death is known some seconds before its node's; then the node is asked to answer.
         empty_s: without any worker; a pod takes minutes where a node has to be made for it.
         losses: so many times may a piece of work be lost with its node.
         failures: so many workers in a row may die as they start.
@@ -62,7 +63,7 @@ class _Piece(Generic[W]):
     losses: int = 0
 
 
-class ClusterRay(Generic[W, R]):
+class ClusterRay(RayPool, Generic[W, R]):
     """A :class:`jobs.gamedata.compute.Pool` over the cluster that this process is the driver of.
 
     Args:
@@ -92,24 +93,11 @@ class ClusterRay(Generic[W, R]):
         self._idle: list[_Member] = []
         self._starting: dict[Any, _Member] = {}
         self._running: dict[Any, tuple[_Member, _Piece[W]]] = {}
-        self._doubtful: list[tuple[float, _Member, _Piece[W], str]] = []
+        self._doubtful: list[Doubt[_Piece[W]]] = []
         self._nodes: dict[str, int] = {}
         self._looked = self._last_seen = float("-inf")
         self._failures = 0
         self._actor: Any = None
-
-    def __enter__(self) -> ClusterRay[W, R]:
-        try:
-            self._start()
-        except BaseException:
-            self._stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop()
 
     def submit(self, work: W) -> None:
         """Add a piece of work to the queue."""
@@ -158,7 +146,7 @@ class ClusterRay(Generic[W, R]):
             raise error.cause from None
         except ray.exceptions.RayError as error:
             until = time.monotonic() + self._limits.doubt_s
-            self._doubtful.append((until, member, piece, str(error).splitlines()[0]))
+            self._doubtful.append(Doubt(member.node, piece, str(error).splitlines()[0], until))
             self._looked = float("-inf")
             return None
         self._idle.append(member)
@@ -168,8 +156,8 @@ class ClusterRay(Generic[W, R]):
         """Decide about work whose worker died: was it the node, or the work?"""
         outcomes: list[Outcome[W, R]] = []
         for doubt in list(self._doubtful):
-            until, member, piece, died = doubt
-            if member.node not in self._nodes:
+            piece = doubt.piece
+            if doubt.node not in self._nodes or (lives := doubt.lives()) is False:
                 piece.losses += 1
                 if piece.losses > self._limits.losses:
                     raise TransientError(
@@ -177,9 +165,9 @@ class ClusterRay(Generic[W, R]):
                     )
                 _log.warning("A node was lost with its work, which another one does again.")
                 self._queue.appendleft(piece)
-            elif time.monotonic() >= until:
-                _log.warning("A worker died: %s; another one takes its place.", died)
-                outcomes.append(Outcome(piece.work, None, died))
+            elif lives:
+                _log.warning("A worker died: %s; another one takes its place.", doubt.died)
+                outcomes.append(Outcome(piece.work, None, doubt.died))
             else:
                 continue
             self._doubtful.remove(doubt)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import jobs
+from jobs.gamedata._ray_pool import RayPool, start_ray
 from jobs.gamedata._ray_signals import deferred_signals
 from shared.errors import TelecineError, UsageError
 
@@ -110,7 +111,7 @@ def worker_count(asked: int | None, works: int | None = None) -> int:
     return max(1, count if works is None else min(count, works))
 
 
-class LocalRay(Generic[W, R]):
+class LocalRay(RayPool, Generic[W, R]):
     """A pool of Ray actors on this machine.
 
     Args:
@@ -118,6 +119,7 @@ class LocalRay(Generic[W, R]):
         workers: how many; see :func:`worker_count`.
 
     Raises:
+        TransientError: Ray does not start.
         TelecineError: a worker cannot start.
     """
 
@@ -129,19 +131,6 @@ class LocalRay(Generic[W, R]):
         self._idle: list[Any] = []
         self._folder: str | None = None
         self._actor: Any = None
-
-    def __enter__(self) -> LocalRay[W, R]:
-        try:
-            self._start()
-        except BaseException:
-            self._stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop()
 
     def submit(self, work: W) -> None:
         """Add a piece of work to the queue."""
@@ -190,7 +179,8 @@ class LocalRay(Generic[W, R]):
         # Unix sockets allow paths of 107 bytes: a short folder, whatever TMPDIR says.
         self._folder = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir="/tmp")
         with deferred_signals(), _python_path():
-            ray.init(
+            start_ray(
+                ray.init,
                 address="local",
                 num_cpus=self._workers,
                 num_gpus=0,

@@ -169,8 +169,8 @@ class Decoder:
         if packet is None:
             return self._context.decode(None)
         self._context.skip_frame = "DEFAULT" if packet.wanted or self.codec not in _SKIPS else "NONREF"
-        # PyAV 18.1 lends FFmpeg the memory of av.Packet(data), without the zeros that must follow it: MPEG-4 Part 2 took
-        # what lay behind for a marker and gave a wrong picture without an error, in one process of three.
+        # PyAV 18.1 lends FFmpeg the memory of av.Packet(data), without the zeros that must follow it: MPEG-4 Part 2
+        # took what lay behind for a marker and gave a wrong picture without an error, in one process of three.
         encoded: Any = av.Packet(len(packet.data))
         if packet.data:
             encoded.update(packet.data)

@@ -1,4 +1,7 @@
-"""skaffold.yaml and kind.yaml: valid, and of one mind with the charts, the Dockerfiles and the pinned versions."""
+"""skaffold.yaml and kind.yaml: valid, and of one mind with the charts, the Dockerfiles and the pinned versions.
+
+Neither Skaffold nor kind runs here, for want of Docker: a file that fits Skaffold's schema can be read by it, no more.
+"""
 
 from __future__ import annotations
 

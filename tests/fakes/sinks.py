@@ -1,4 +1,4 @@
-"""A webhook and a mail server on this machine that remember what they got, and answer as they are told."""
+"""A webhook and a mail server that remember what they got, and answer as they are told."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class WebhookSink(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Hook)
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), _Hook)
         self.answers: list[int] = []
         self.got: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
-        self.url = f"http://127.0.0.1:{self.server_port}/hook?token=hush-hush"
+        self.url = f"http://{host}:{self.server_port}/hook?token=hush-hush"
 
 
 class _Hook(BaseHTTPRequestHandler):
@@ -59,8 +59,8 @@ class MailSink(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Mail)
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), _Mail)
         self.answer: dict[str, str] = {}
         self.got: list[EmailMessage] = []
         self.recipients: list[list[str]] = []
@@ -120,12 +120,12 @@ def _running(server: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def webhook_sink() -> Iterator[WebhookSink]:
-    with _running(WebhookSink()) as server:
+def webhook_sink(host: str = "127.0.0.1") -> Iterator[WebhookSink]:
+    with _running(WebhookSink(host)) as server:
         yield server
 
 
 @contextmanager
-def mail_sink() -> Iterator[MailSink]:
-    with _running(MailSink()) as server:
+def mail_sink(host: str = "127.0.0.1") -> Iterator[MailSink]:
+    with _running(MailSink(host)) as server:
         yield server

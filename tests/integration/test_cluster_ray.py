@@ -69,6 +69,24 @@ def test_late_nodes_work_and_what_a_lost_node_held_is_done_again(cluster, tmp_pa
     assert sorted(outcomes) == [("0 wait", "late", "False"), *((str(n), "late", "False") for n in (1, 2, 3))]
 
 
+def test_a_node_that_is_gone_before_ray_misses_it_is_not_the_works_fault(tmp_path):
+    # 12 s until Ray misses a node that does not answer, far longer than the doubt.
+    cluster = RayCluster(RAY_health_check_timeout_ms="2000")
+    try:
+        first = cluster.add_node(cpus=1, NODE="first")
+        driver = cluster.run(DRIVE, tmp_path, "0 wait", "{'doubt_s': 1.0}")
+        wait_until((tmp_path / "begun-0-first").exists, driver)
+        cluster.add_node(cpus=1, NODE="second")
+        cluster.strand(first)
+        wait_until((tmp_path / "begun-0-second").exists, driver)
+        (tmp_path / "go").touch()
+        code, outcomes, err = ended(cluster, driver)
+    finally:
+        cluster.close()
+    assert code == 0, err
+    assert outcomes == [("0 wait", "second", "False")]
+
+
 def test_a_process_that_dies_on_a_node_that_lives_is_the_works_own_fault(cluster, tmp_path):
     cluster.add_node(cpus=2, NODE="n")
     code, outcomes, err = ended(cluster, cluster.run(DRIVE, tmp_path, "1 die,2,3"))

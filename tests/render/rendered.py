@@ -16,8 +16,10 @@ __all__ = ["TEMPLATES", "by_name", "calls", "containers", "crons", "every", "nam
 TEMPLATES = ("gamedata", "media", "maintenance")
 
 _TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-# `inputs.parameters.x`, `inputs.parameters['a-b']` and their like.
-_NAME = re.compile(r"\b(inputs|workflow|outputs)\.parameters(?:\.([\w-]+)|\['([\w-]+)'\])")
+# `inputs.parameters.x`, `inputs.parameters['a-b']` and their like; Argo's list of all parameters is none of them.
+_NAME = re.compile(
+    r"\b(?!workflow\.parameters\.json\b)(inputs|workflow|outputs)\.parameters(?:\.([\w-]+)|\['([\w-]+)'\])"
+)
 
 
 @cache

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from jobs.cli import commands
+from jobs.gamedata._form import GIVEN_VARIABLE, check_names, is_known
 from jobs.gamedata.settings import PlanSettings, PublishSettings
 from jobs.media.settings import PublishSettings as IndexSettings
 from shared.rayjob.settings import RaySettings
@@ -73,6 +76,19 @@ def test_each_field_of_a_run_is_in_the_form():
         "workers",
     }
     assert set(form("gamedata")) == wanted | {"cpu-workers", "gpu-workers"}
+
+
+@pytest.mark.parametrize("name", ["gamedata", "media"])
+def test_the_plan_knows_the_names_of_both_forms(name):
+    container = templates("gamedata")["plan"]["container"]
+    variables = {each["name"]: each["value"] for each in container["env"]}
+    assert variables[GIVEN_VARIABLE] == "{{workflow.parameters.json}}"
+    # What Argo puts there.
+    variables[GIVEN_VARIABLE] = json.dumps(spec_of(name)["arguments"]["parameters"])
+    # One variable may have 128 KiB (Linux, MAX_ARG_STRLEN), and Argo hands the whole template on in one.
+    assert len(variables[GIVEN_VARIABLE]) < 32_000
+    assert is_known(variables)
+    assert check_names(variables) == f"{len(form('gamedata'))} names, all known"
 
 
 def test_choices_and_units_are_shown():

@@ -158,7 +158,7 @@ def test_pictures_are_turned_clockwise(rotation):
 
 @pytest.mark.parametrize(("codec", "suffix"), [("mpeg4", "avi"), ("libx264", "mp4"), ("libx265", "mp4")])
 def test_what_lies_behind_a_packet_in_memory_does_not_count(codec, suffix):
-    """FFmpeg's parsers look beyond a packet's end; without zeros there MPEG-4 Part 2 took what it found for a marker."""
+    """FFmpeg looks beyond a packet's end; without zeros there MPEG-4 Part 2 took what it found for a marker."""
     name, extradata, found = packets(codec=codec, suffix=suffix, b_frames=0)
 
     def numbers(behind):

@@ -120,6 +120,19 @@ def test_a_missing_bucket_is_graver_than_a_wrong_value(place):
     assert "gs://bucket/x" in caught.value.message
 
 
+def test_names_that_nothing_reads_are_told_with_the_rest(place, monkeypatch):
+    monkeypatch.setenv("TELECINE_FORM_PARAMETERS", "prefix,checks")
+    monkeypatch.setenv("TELECINE_WORKFLOW_PARAMETERS", '[{"name": "prefix"}, {"name": "checks"}]')
+    parameters = go(place).sections[0]
+    assert ["names of the form", "", "2 names, all known"] in parameters.rows
+    monkeypatch.setenv("TELECINE_WORKFLOW_PARAMETERS", '[{"name": "prefix"}, {"name": "checks"}, {"name": "check"}]')
+    with pytest.raises(UsageError) as caught:
+        go(place, output_path="gs://bucket/x")
+    output, name = caught.value.message.splitlines()
+    assert output.startswith("--output-path")
+    assert "parameter check, which no step reads; did you mean checks?" in name
+
+
 def test_right_parameters_are_listed(place):
     (place / "check.py").write_text(CHECK)
     (place / "torch_check.py").write_text("import torchvision.nowhere")

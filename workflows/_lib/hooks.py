@@ -11,6 +11,7 @@ from workflows._lib.artifacts import OUTPUTS_DIR
 from workflows._lib.labels import shown
 from workflows._lib.metrics import item_metrics
 from workflows._lib.names import NOTIFY_VARIABLES
+from workflows._lib.retry import PROMPT
 from workflows._lib.step import from_secret, step
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Co
         report=False,
         secrets=[from_secret(NOTIFY_VARIABLES, optional=True)],
         metrics=item_metrics(codes),
+        pauses=PROMPT,
     )
     close.outputs = [
         Parameter(name=name, value_from=ValueFrom(path=f"{OUTPUTS_DIR}/{name}", default="[]"))

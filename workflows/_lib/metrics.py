@@ -76,7 +76,7 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
         found += [
             _counter(
                 "telecine_rejects_total",
-                "Failed items by pipeline and error code.",
+                "Items with an error by pipeline and code, those that failed before and were not read again included.",
                 _sum("rejects", pipeline, test),
                 pipeline,
                 when=_SUCCEEDED,

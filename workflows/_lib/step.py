@@ -28,15 +28,16 @@ from workflows._lib.names import (
     STEP_ACCOUNT,
 )
 from workflows._lib.parameters import environment, inputs
-from workflows._lib.retry import retry
+from workflows._lib.retry import PATIENT, retry
 from workflows._lib.security import EXECUTOR, container_security, pod_security, volumes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hera.workflows.models import Metrics
 
     from workflows._lib.parameters import Field, Source
+    from workflows._lib.retry import Pauses
 
 __all__ = ["LARGE", "MEDIUM", "SMALL", "Size", "from_secret", "step"]
 
@@ -86,6 +87,8 @@ def step(
     report: bool = True,
     secrets: Sequence[EnvFromSource] = (),
     metrics: Metrics | None = None,
+    pauses: Pauses = PATIENT,
+    variables: Mapping[str, str] | None = None,
 ) -> Container:
     """Return the template of one command.
 
@@ -109,6 +112,8 @@ def step(
         report: leaves a report and output parameters.
         secrets: sources of variables beyond the database's and the store's.
         metrics: in place of the time of the step.
+        pauses: between its attempts.
+        variables: beyond those of its settings and of every step.
     """
     volumes_, mounts = volumes(size.tmp, ray=ray)
     return Container(
@@ -120,7 +125,7 @@ def step(
         args=list(command),
         inputs=inputs(found) if source == "inputs" else [],
         outputs=[*output_parameters(counts), *reports(stage)] if report else [],
-        env=[*_identity(stage), *environment(found, source)],
+        env=[*_identity(stage), *environment(found, source), *_variables(variables or {})],
         env_from=_sources(launcher=launcher, more=secrets),
         resources=ResourceRequirements(
             requests={"cpu": size.cpu, "memory": size.memory},
@@ -133,7 +138,7 @@ def step(
         service_account_name=LAUNCHER_ACCOUNT if launcher else STEP_ACCOUNT,
         automount_service_account_token=launcher,
         executor=EXECUTOR,
-        retry_strategy=retry(),
+        retry_strategy=retry(pauses),
         active_deadline_seconds=deadline_s,
         metrics=metrics or step_metrics(pipeline, stage),
     )
@@ -151,6 +156,10 @@ def _identity(stage: str) -> list[EnvVar]:
         "TELECINE_STATE_DIR": "/tmp/telecine",  # noqa: S108
         "HOME": "/tmp/home",  # noqa: S108
     }
+    return _variables(values)
+
+
+def _variables(values: Mapping[str, str]) -> list[EnvVar]:
     return [EnvVar(name=name, value=value) for name, value in values.items()]
 
 

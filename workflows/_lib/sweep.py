@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from workflows._lib.retry import PROMPT
 from workflows._lib.step import step
 
 if TYPE_CHECKING:
@@ -30,4 +31,5 @@ def sweep_step(pipeline: str) -> Container:
         deadline_s=300,
         launcher=True,
         report=False,
+        pauses=PROMPT,
     )

@@ -1,0 +1,229 @@
+"""One node, one installation, and runs that overlap: tests share them, in the order in which they stand."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.e2e.evidence import collect
+from tests.e2e.installation import Installation, build_images
+from tests.e2e.node import ROOT, Node
+from tests.e2e.places import put_tars
+from tests.fakes.sinks import mail_sink, webhook_sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.e2e.argo import Run
+    from tests.fakes.sinks import MailSink, WebhookSink
+
+ORDER = (
+    "test_opening",
+    "test_templates",
+    "test_access",
+    "test_gamedata",
+    "test_media",
+    "test_upgrade",
+    "test_failures",
+    "test_gpu",
+    "test_release",
+    "test_metrics",
+)
+FOLDER = Path(os.environ.get("E2E_LOGS", ROOT / "build" / "e2e"))
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    return Node()
+
+
+class Sinks:
+    """A webhook and a mail server that pods can reach."""
+
+    def __init__(self, hook: WebhookSink, post: MailSink) -> None:
+        self.hook = hook
+        self.post = post
+
+    def of(self, uid: str) -> tuple[list[dict[str, object]], list[str]]:
+        """What was said of a run: documents, and mails as text."""
+        told = [document for document in self.hook.got if document["run_id"] == uid]
+        mails = [mail.get_content() for mail in self.post.got]
+        return told, [mail for mail in mails if uid in mail]
+
+
+@pytest.fixture(scope="session")
+def sinks(node: Node) -> Iterator[Sinks]:
+    with ExitStack() as stack:
+        yield Sinks(
+            stack.enter_context(webhook_sink(node.host_ip)),
+            stack.enter_context(mail_sink(node.host_ip)),
+        )
+
+
+@pytest.fixture(scope="session")
+def installation(node: Node, sinks: Sinks) -> Iterator[Installation]:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    made = Installation(
+        node,
+        build_images(node),
+        FOLDER,
+        {
+            "notify": {
+                "webhookUrl": sinks.hook.url,
+                "link": "http://argo.example.org/workflows/{namespace}/{workflow}",
+                "smtp": {
+                    "host": node.host_ip,
+                    "port": sinks.post.port,
+                    "security": "none",
+                    "from": "telecine@example.org",
+                    "to": ["media@example.org"],
+                },
+            },
+            # Every minute: a test waits for one.
+            "crons": {"telecine-sweep": {"schedules": ["* * * * *"]}},
+        },
+    )
+    made.clean()
+    made.install()
+    try:
+        yield made
+    finally:
+        collect(node, FOLDER)
+
+
+@dataclass
+class Opening:
+    """What is submitted first: a run of 40 TARs, the same once more, and `media`."""
+
+    installation: Installation
+    kinds: dict[str, str]
+    main: Run
+    again: Run
+    media: Run
+    rayjob_uid: str = ""
+    deleted_worker: str = ""
+
+    TARS: ClassVar[int] = 40
+    MEDIA: ClassVar[int] = 12
+
+    def parts(self) -> int:
+        """How many parts are committed."""
+        return len(self.installation.node.keys("game-data-manifest", "first/_stats/"))
+
+    def etags(self) -> dict[str, str]:
+        """Of every .pt file."""
+        pages = self.installation.node.s3.get_paginator("list_objects_v2").paginate(
+            Bucket="game-data-manifest", Prefix="first/"
+        )
+        return {each["Key"]: each["ETag"] for page in pages for each in page["Contents"] if each["Key"].endswith(".pt")}
+
+    def workers(self) -> set[str]:
+        """Who did the work, as the rows of the items say: host:pid."""
+        workers: set[str] = set()
+        for key in self.installation.node.keys("game-data-manifest", "first/_stats/"):
+            body = self.installation.node.s3.get_object(Bucket="game-data-manifest", Key=key)["Body"].read()
+            workers.update(pq.read_table(io.BytesIO(body), columns=["worker"])["worker"].to_pylist())
+        return workers
+
+
+@pytest.fixture(scope="session")
+def opening(installation: Installation) -> Opening:
+    kinds = dict.fromkeys((f"first/{number:02}.tar" for number in range(Opening.TARS)), "gameplay")
+    kinds |= {"first/07.tar": "cut-off", "first/20.tar": "no-metadata", "first/33.tar": "truncated"}
+    put_tars(installation.node, kinds, seconds=300)
+    put_tars(
+        installation.node,
+        dict.fromkeys((f"media/{number}.tar" for number in range(Opening.MEDIA)), "gameplay"),
+        seconds=300,
+    )
+    form: dict[str, object] = {
+        "prefix": "first/",
+        "manifest-bucket": "s3://game-data-manifest/first",
+        "compute": "cpu",
+        # Some 0.7 CPU s a TAR: pods can be deleted while they work. Small pictures, since 300 of each are kept.
+        "sampling": "exact",
+        "strides": "1:300",
+        "max-height": 36,
+        "batch-mb": 1,
+    }
+    work = {f"gamedata-{name}": form[name] for name in ("sampling", "strides", "max-height", "batch-mb")}
+    main = installation.argo.submit("gamedata", form)
+    again = installation.argo.submit("gamedata", form)
+    umbrella = installation.argo.submit(
+        "media",
+        {
+            "gamedata-prefix": "media/",
+            "gamedata-manifest-bucket": "s3://game-data-manifest/media",
+            "gamedata-compute": "local",
+            **work,
+        },
+    )
+    return Opening(installation, kinds, main, again, umbrella)
+
+
+@dataclass
+class Closing:
+    """What is submitted once several runs may go on at once."""
+
+    in_flight: Run
+    in_flight_phase: str
+    bad: Run
+    bad_media: Run
+    pending: Run
+    terminated: Run
+    mixed_keys: list[str]
+    _make_mixed: Callable[[], Run]
+
+    @functools.cached_property
+    def mixed(self) -> Run:
+        return self._make_mixed()
+
+
+@pytest.fixture(scope="session")
+def closing(installation: Installation, opening: Opening) -> Closing:
+    submit = installation.argo.submit
+    node = installation.node
+    opening.again.ended()
+    put_tars(node, {"flight/0.tar": "menu", "flight/1.tar": "idle"})
+    in_flight = submit(
+        "gamedata",
+        {"prefix": "flight/", "manifest-bucket": "s3://game-data-manifest/flight", "compute": "local"},
+    )
+    in_flight.pod("plan")
+    installation.set({"limits": {"gamedata": 5, "media": 2}})
+    installation.install()
+    in_flight_phase = in_flight.phase()
+    keys = [f"mixed/{number:02}.tar" for number in range(8)]
+    put_tars(node, dict.fromkeys(keys, "gameplay"), seconds=300)
+
+    def over(folder: str, **values: object) -> dict[str, object]:
+        form = {"prefix": "mixed/", "manifest-bucket": f"s3://game-data-manifest/{folder}"}
+        return form | {name.replace("_", "-"): value for name, value in values.items()}
+
+    def mixed() -> Run:
+        node.invent_gpus(2)
+        return submit("gamedata", over("mixed", compute="mixed", sampling="exact", batch_mb=1, cpu_workers=1))
+
+    return Closing(
+        in_flight=in_flight,
+        in_flight_phase=in_flight_phase,
+        bad=submit("gamedata", {"strides": "every-second"}),
+        bad_media=submit("media", {"gamedata-strides": "every-second"}),
+        pending=submit("gamedata", over("pending", compute="gpu")),
+        terminated=submit("gamedata", over("terminated", compute="cpu", cpu_workers=1)),
+        mixed_keys=keys,
+        _make_mixed=mixed,
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs overlap: the order in which the files stand here is that in which things happen."""
+    items.sort(key=lambda item: ORDER.index(item.path.stem) if item.path.stem in ORDER else len(ORDER))

@@ -1,0 +1,154 @@
+"""The test node as tests see it: its addresses, its scripts, its store and its database."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+import psycopg
+from kubernetes import client, config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["KIT", "ROOT", "Node", "wait_for"]
+
+ROOT = Path(__file__).parents[2]
+KIT = ROOT / "tests" / "cluster"
+_T = TypeVar("_T")
+
+
+def wait_for(condition: Callable[[], _T], seconds: float, what: str, every: float = 0.5) -> _T:
+    """Return the condition's value once it is true; an error on the way counts as not yet."""
+    ends = time.monotonic() + seconds
+    last: Any = None
+    while time.monotonic() < ends:
+        try:
+            last = condition()
+        except (OSError, client.ApiException) as error:
+            last = error
+        else:
+            if last:
+                return last
+        time.sleep(every)
+    raise AssertionError(f"not within {seconds:.0f} s: {what}; last: {str(last)[:2000]}")
+
+
+class Node:
+    """The node that `tests/cluster/up.sh` has brought up."""
+
+    def __init__(self) -> None:
+        # The kit's settings live in one shell file.
+        dump = subprocess.run(
+            ["bash", "-c", f"set -a; . {KIT}/env.sh; env -0"], capture_output=True, text=True, check=True
+        ).stdout
+        self.settings = dict(line.split("=", 1) for line in dump.split("\0") if "=" in line)
+        self.ip = self.settings["NODE_IP"]
+        self.name = self.settings["NODE"]
+        # The host's end of its wire to the node: pods reach what listens here.
+        self.host_ip = self.settings["HOST_IP"]
+        self.kubeconfig = Path(self.settings["KC"]) / "admin.conf"
+        self.s3_url = f"http://{self.ip}:9000"
+        self.database_url = f"postgresql://telecine:{self.settings['PG_PASSWORD']}@{self.ip}:5432"
+
+    def script(self, name: str, *arguments: str, seconds: float = 120) -> str:
+        """Run a script of the kit."""
+        return self._run([str(KIT / name), *arguments], seconds)
+
+    def kubectl(self, *arguments: str, seconds: float = 120) -> str:
+        """Run kubectl on this machine, as the node's administrator."""
+        return self._run([f"{self.settings['KBIN']}/kubectl", *arguments], seconds)
+
+    def helm(self, *arguments: str, seconds: float = 300) -> str:
+        """Run helm on this machine, as the node's administrator."""
+        return self._run([f"{self.settings['KBIN']}/helm", *arguments], seconds)
+
+    def _run(self, command: Sequence[str], seconds: float) -> str:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            env=os.environ | {"KUBECONFIG": str(self.kubeconfig)},
+            check=False,
+        )
+        assert done.returncode == 0, (
+            f"{' '.join(command)}: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+        )
+        return done.stdout
+
+    def tags(self, image: str) -> list[str]:
+        """List an image's tags in the node's registry."""
+        try:
+            with urllib.request.urlopen(f"http://{self.ip}:5000/v2/{image}/tags/list", timeout=10) as response:
+                return json.load(response)["tags"] or []
+        except urllib.error.HTTPError:
+            return []
+
+    def fresh_api(self) -> client.ApiClient:
+        return config.new_client_from_config(str(self.kubeconfig))
+
+    @cached_property
+    def _api(self) -> client.ApiClient:
+        return self.fresh_api()
+
+    @cached_property
+    def core(self) -> client.CoreV1Api:
+        return client.CoreV1Api(self._api)
+
+    @cached_property
+    def objects(self) -> client.CustomObjectsApi:
+        return client.CustomObjectsApi(self._api)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        return boto3.client(
+            "s3",
+            endpoint_url=self.s3_url,
+            region_name="us-east-1",
+            aws_access_key_id=self.settings["S3_ACCESS_KEY"],
+            aws_secret_access_key=self.settings["S3_SECRET_KEY"],
+        )
+
+    def keys(self, bucket: str, prefix: str = "") -> list[str]:
+        """List a bucket; [] where it is not there."""
+        try:
+            pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            return [found["Key"] for page in pages for found in page.get("Contents", [])]
+        except self.s3.exceptions.NoSuchBucket:
+            return []
+
+    def empty_bucket(self, bucket: str) -> None:
+        """Make a bucket, or take everything out of it."""
+        if bucket not in [found["Name"] for found in self.s3.list_buckets()["Buckets"]]:
+            self.s3.create_bucket(Bucket=bucket)
+        for key in self.keys(bucket):
+            self.s3.delete_object(Bucket=bucket, Key=key)
+
+    def invent_gpus(self, count: int) -> None:
+        """Give the node GPUs that only the scheduler sees; allocatable follows within some seconds."""
+        self.kubectl(
+            "patch", "node", self.name, "--subresource=status", "--type=json", "--patch",
+            json.dumps([{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": str(count)}]),
+        )  # fmt: skip
+        wait_for(
+            lambda: self.core.read_node(self.name).status.allocatable.get("nvidia.com/gpu") == str(count),
+            60,
+            "the invented GPUs are allocatable",
+        )
+
+    def rows(self, database: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Ask PostgreSQL."""
+        with psycopg.connect(f"{self.database_url}/{database}", autocommit=True, connect_timeout=10) as connection:
+            cursor = connection.execute(statement, values or None)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []

@@ -1,0 +1,88 @@
+"""Who may do what: the accounts of the steps, and what user code can reach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from kubernetes import client
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Opening
+    from tests.e2e.installation import Installation
+
+MAY = {
+    "telecine-step": {("argoproj.io", "workflowtaskresults"): {"create", "patch"}},
+    "telecine-launcher": {
+        ("argoproj.io", "workflowtaskresults"): {"create", "patch"},
+        ("argoproj.io", "workflows"): {"get"},
+        ("ray.io", "rayjobs"): {"create", "get", "list", "watch", "patch", "delete"},
+        ("", "pods"): {"get", "list"},
+        ("", "pods/log"): {"get"},
+    },
+    "telecine-ray": {},
+}
+VERBS = ("create", "get", "list", "watch", "patch", "update", "delete", "deletecollection")
+RESOURCES = (
+    *(("argoproj.io", each) for each in ("workflows", "workflowtaskresults", "workflowtemplates", "cronworkflows")),
+    *(("ray.io", each) for each in ("rayjobs", "rayclusters", "rayservices")),
+    *(("", each) for each in ("pods", "pods/log", "pods/exec", "secrets", "configmaps", "serviceaccounts/token")),
+    ("rbac.authorization.k8s.io", "rolebindings"),
+    ("batch", "jobs"),
+)
+
+
+@pytest.mark.parametrize("account", MAY)
+def test_an_account_may_do_its_verbs_and_no_other(installation: Installation, account: str) -> None:
+    api = client.AuthorizationV1Api(installation.node._api)
+    allowed: dict[tuple[str, str], set[str]] = {}
+    for group, resource in RESOURCES:
+        name, _, sub = resource.partition("/")
+        for verb in VERBS:
+            answer = api.create_subject_access_review(
+                client.V1SubjectAccessReview(
+                    spec=client.V1SubjectAccessReviewSpec(
+                        user=f"system:serviceaccount:{installation.namespace}:{account}",
+                        resource_attributes=client.V1ResourceAttributes(
+                            namespace=installation.namespace, group=group, resource=name, subresource=sub or None,
+                            verb=verb,
+                        ),
+                    )
+                )
+            )  # fmt: skip
+            if answer.status.allowed:
+                allowed.setdefault((group, resource), set()).add(verb)
+    assert allowed == MAY[account]
+
+
+def test_user_code_has_no_token_but_the_launchers(installation: Installation, opening: Opening) -> None:
+    pods = installation.node.core.list_namespaced_pod(installation.namespace).items
+    seen = set()
+    for pod in pods:
+        component = (pod.metadata.labels or {}).get("app.kubernetes.io/component")
+        is_ray = "ray.io/cluster" in (pod.metadata.labels or {})
+        if component != "step" and not is_ray:
+            continue
+        for container in pod.spec.containers:
+            if container.name == "wait":
+                continue
+            tokens = [
+                mount
+                for mount in container.volume_mounts or ()
+                if mount.mount_path.startswith("/var/run/secrets/kubernetes.io")
+            ]
+            launcher = pod.spec.service_account_name == "telecine-launcher" and container.name == "main"
+            assert bool(tokens) == launcher, f"{pod.metadata.name}/{container.name}"
+            seen.add("ray" if is_ray else pod.spec.service_account_name)
+    assert seen == {"telecine-step", "telecine-launcher", "ray"}
+
+
+def test_pods_are_locked_down(installation: Installation, opening: Opening) -> None:
+    for pod in installation.node.core.list_namespaced_pod(installation.namespace).items:
+        if (pod.metadata.labels or {}).get("app.kubernetes.io/component") != "step":
+            continue
+        assert pod.spec.security_context.run_as_non_root
+        (main,) = [each for each in pod.spec.containers if each.name == "main"]
+        assert main.security_context.read_only_root_filesystem
+        assert main.security_context.capabilities.drop == ["ALL"]
+        assert main.resources.limits

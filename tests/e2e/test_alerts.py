@@ -1,0 +1,160 @@
+"""Each alert of the chart, over pages written by hand: when it fires and when not. Needs `promql-eval`, no node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.node import ROOT
+from tests.e2e.promql import evaluate, held
+
+if TYPE_CHECKING:
+    from tests.e2e.node import Node
+
+RULES = ROOT / "charts" / "telecine" / "observability" / "alerts.yaml"
+NOW = 1_800_000_000
+MINUTE, HOUR = 60, 3600
+DAY = 24 * HOUR
+
+# A controller that leads, has work and no trouble; it counts every cause of an error from 0 on.
+CALM = """\
+argo_workflows_is_leader 1
+argo_workflows_queue_depth_gauge{queue_name="workflow_queue"} 3
+argo_workflows_pods_gauge{phase="Running"} 4
+argo_workflows_error_count{cause="OperationPanic"} 0
+argo_workflows_error_count{cause="CronWorkflowSpecError"} 0
+argo_workflows_telecine_runs_total{pipeline="gamedata",status="Succeeded"} 5
+"""
+
+
+def runs(failed: int, status: str = "Failed") -> str:
+    return f'argo_workflows_telecine_runs_total{{pipeline="gamedata",status="{status}"}} {failed}\n'
+
+
+def items(done: int, failed: int) -> str:
+    rows = {"done": done, "failed": failed}.items()
+    name = "argo_workflows_telecine_items_total"
+    return "".join(f'{name}{{pipeline="gamedata",outcome="{key}"}} {count}\n' for key, count in rows)
+
+
+def nightly(count: int, pod: str = "a") -> str:
+    # `instance` stands on the page in place of the scrape: another pod of the controller is another target.
+    labels = f'name="gamedata-nightly",namespace="telecine",instance="{pod}"'
+    return f"argo_workflows_cronworkflows_triggered_total{{{labels}}} {count}\n"
+
+
+def errors(count: int) -> str:
+    return f'argo_workflows_error_count{{cause="CronWorkflowSubmissionError"}} {count}\n'
+
+
+def pending(count: int) -> str:
+    return f'argo_workflows_pods_gauge{{phase="Pending"}} {count}\n'
+
+
+def queue(depth: int, name: str = "workflow_queue") -> str:
+    calm = 'argo_workflows_queue_depth_gauge{queue_name="workflow_queue"} 3\n'
+    row = f'argo_workflows_queue_depth_gauge{{queue_name="{name}"}} {depth}\n'
+    return CALM.replace(calm, "") + (row if name == "workflow_queue" else calm + row)
+
+
+def leader(value: int) -> str:
+    return CALM.replace("is_leader 1", f"is_leader {value}")
+
+
+@pytest.fixture(scope="module")
+def binary(node: Node) -> Path:
+    found = Path(node.settings["KBIN"]) / "promql-eval"
+    assert found.exists(), "tests/cluster/build.sh promql"
+    return found
+
+
+def case(name: str, fires: str | None, *pages: tuple[float, str], calm: bool = True):
+    """Pages by their age in seconds; each stands until the next, the last until now."""
+    history = [(NOW - ago, (CALM if calm else "") + text) for ago, text in pages]
+    history.append((NOW, history[-1][1]))
+    span = pages[0][0]
+    return pytest.param(held(history, MINUTE if span <= 2 * HOUR else 4 * MINUTE), fires, id=name)
+
+
+FAILED, ITEMS, NIGHTLY = "TelecineRunFailed", "TelecineManyItemsFailed", "TelecineNightlyMissed"
+PENDING, AWAY = "TelecinePodsPending", "TelecineControllerAway"
+BACKLOG, ERRORS = "TelecineControllerBacklog", "TelecineControllerErrors"
+
+
+@pytest.mark.parametrize(
+    ("history", "fires"),
+    [
+        case("calm", None, (2 * HOUR, "")),
+        case("failed-run-as-a-new-series", FAILED, (HOUR, ""), (MINUTE, runs(1))),
+        case("failed-run-as-the-first-page", FAILED, (MINUTE, runs(1))),
+        case("run-with-an-error-as-a-new-series", FAILED, (HOUR, ""), (MINUTE, runs(1, "Error"))),
+        case("failed-run-as-an-increase", FAILED, (HOUR, runs(3)), (MINUTE, runs(4))),
+        case("failed-run-after-a-restart", FAILED, (HOUR, runs(3)), (10 * MINUTE, ""), (MINUTE, runs(1))),
+        case("failed-run-long-after-a-restart", FAILED, (2 * HOUR, runs(1)), (HOUR, ""), (MINUTE, runs(1))),
+        case("failed-run-14-minutes-ago", FAILED, (HOUR, ""), (14 * MINUTE, runs(1))),
+        case("failed-run-16-minutes-ago", None, (HOUR, ""), (16 * MINUTE, runs(1))),
+        case("failed-run-16-minutes-ago-as-an-increase", None, (HOUR, runs(3)), (16 * MINUTE, runs(4))),
+        case("succeeded-run", None, (HOUR, ""), (MINUTE, runs(1, "Running"))),
+        case("items-6-percent", ITEMS, (2 * DAY, items(1000, 0)), (HOUR, items(1094, 6))),
+        case("items-4-percent", None, (2 * DAY, items(1000, 0)), (HOUR, items(1096, 4))),
+        case("items-6-percent-as-new-series", ITEMS, (2 * DAY, ""), (HOUR, items(94, 6))),
+        case("items-4-percent-as-new-series", None, (2 * DAY, ""), (HOUR, items(96, 4))),
+        case("items-6-percent-before-a-restart", ITEMS, (2 * DAY, ""), (5 * HOUR, items(94, 6)), (HOUR, "")),
+        case("items-6-percent-two-days-ago", None, (3 * DAY, ""), (2 * DAY, items(94, 6))),
+        case("items-of-a-day-without-runs", None, (2 * DAY, items(94, 6))),
+        case("nightly-missed", NIGHTLY, (3 * DAY, nightly(3)), (27 * HOUR, nightly(4))),
+        case("nightly-25-hours-ago", None, (3 * DAY, nightly(3)), (25 * HOUR, nightly(4))),
+        case("nightly-as-a-new-series", None, (2 * DAY, ""), (5 * HOUR, nightly(1))),
+        case("nightly-missed-since-a-new-series", NIGHTLY, (2 * DAY, ""), (27 * HOUR, nightly(1))),
+        case("nightly-on-another-pod", None, (2 * DAY, nightly(4)), (9 * HOUR, ""), (5 * HOUR, nightly(1, "b"))),
+        case("nightly-then-another-pod", None, (2 * DAY, ""), (9 * HOUR, nightly(1)), (5 * HOUR, "")),
+        case("nightly-missed-on-another-pod", NIGHTLY, (3 * DAY, nightly(4)), (30 * HOUR, "")),
+        case("nightly-never-asked-for", None, (3 * DAY, "")),
+        case("pods-pending", PENDING, (HOUR, pending(2))),
+        case("no-pods-pending", None, (HOUR, pending(2)), (MINUTE, pending(0))),
+        case("does-not-lead", AWAY, (HOUR, leader(0)), calm=False),
+        case("answers-without-metrics", AWAY, (HOUR, CALM), (MINUTE, ""), calm=False),
+        case("backlog", BACKLOG, (HOUR, queue(101)), calm=False),
+        case("queue-at-its-limit", None, (HOUR, queue(100)), calm=False),
+        case("another-queue", None, (HOUR, queue(500, "pod_cleanup_queue")), calm=False),
+        case("error", ERRORS, (HOUR, errors(0)), (MINUTE, errors(1))),
+        case("error-before-the-first-scrape", ERRORS, (HOUR, ""), (MINUTE, errors(1))),
+        case("error-an-hour-ago", None, (2 * HOUR, errors(0)), (HOUR, errors(1))),
+    ],
+)
+def test_an_alert_fires_when_it_must_and_only_then(
+    binary: Path, history: list[tuple[float, str]], fires: str | None
+) -> None:
+    verdicts = evaluate(RULES, history, binary)
+    assert [each["error"] for each in verdicts] == [None] * len(verdicts)
+    assert {each["alert"] for each in verdicts if each["result"]} == ({fires} if fires else set())
+
+
+def test_a_target_that_went_away_is_a_controller_away(binary: Path) -> None:
+    # Nothing has been scraped for 6 minutes; only another target answers now.
+    history = [*held([(NOW - HOUR, CALM), (NOW - 6 * MINUTE, CALM)]), (NOW, "up 0\n")]
+    verdicts = evaluate(RULES, history, binary)
+    assert [each["alert"] for each in verdicts if each["result"]] == [AWAY]
+
+
+def test_an_alert_names_what_its_summary_says(binary: Path) -> None:
+    text = queue(140) + errors(1) + runs(1)
+    results = {each["alert"]: each["result"] for each in evaluate(RULES, [(NOW, text)], binary)}
+    assert [each["labels"]["pipeline"] for each in results[FAILED]] == ["gamedata"]
+    assert [each["value"] for each in results[BACKLOG]] == [140]
+    assert [each["labels"]["cause"] for each in results[ERRORS]] == ["CronWorkflowSubmissionError"]
+
+
+def test_metrics_that_no_page_has_are_named(binary: Path) -> None:
+    missing = {each["alert"]: each["missing"] for each in evaluate(RULES, [(NOW, CALM)], binary)}
+    assert missing == {
+        FAILED: [],
+        ITEMS: ["argo_workflows_telecine_items_total"],
+        NIGHTLY: ["argo_workflows_cronworkflows_triggered_total"],
+        PENDING: [],
+        AWAY: [],
+        BACKLOG: [],
+        ERRORS: [],
+    }

@@ -1,0 +1,40 @@
+"""The umbrella, end to end, with one step's pod deleted on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Closing, Opening, Sinks
+    from tests.e2e.installation import Installation
+
+
+def test_media_from_tars_to_the_table_and_the_index_page(installation: Installation, opening: Opening) -> None:
+    opening.media.succeeded()
+    sessions = installation.rows(
+        "SELECT s3_key, error_code FROM gold.gamedata_sessions WHERE starts_with(s3_key, 'media/') ORDER BY s3_key"
+    )
+    assert sessions == sorted((f"media/{number}.tar", None) for number in range(opening.MEDIA))
+    stages = installation.rows(
+        "SELECT stage, status FROM pipeline.run_stages WHERE run_id = %s ORDER BY stage_order, stage", opening.media.uid
+    )
+    assert [stage for stage, _ in stages] == ["plan", "extract", "manifest", "index", "publish"]
+    assert {status for _, status in stages} == {"success"}
+    code, page = opening.media.artifact(opening.media.index(), "report-html")
+    assert code == 200
+    assert b"extract" in page
+
+
+def test_a_failure_that_a_retry_saved_is_told_to_nobody(opening: Opening, sinks: Sinks) -> None:
+    opening.media.succeeded()
+    assert [each["phase"] for each in opening.media.nodes("extract-in-pod")] == ["Error", "Succeeded"]
+    assert sinks.of(opening.media.uid) == ([], [])
+
+
+def test_the_index_page_comes_although_a_branch_failed(closing: Closing) -> None:
+    closing.bad_media.failed()
+    index = closing.bad_media.index()
+    assert index["phase"] == "Succeeded"
+    code, page = closing.bad_media.artifact(index, "report-html")
+    assert code == 200
+    assert b"failed" in page

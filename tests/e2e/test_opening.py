@@ -1,0 +1,51 @@
+"""While the first runs are on their way: who waits, and what is killed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.e2e.node import wait_for
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Opening
+    from tests.e2e.installation import Installation
+
+
+def delete_pod(installation: Installation, name: str) -> None:
+    installation.node.core.delete_namespaced_pod(name, installation.namespace, grace_period_seconds=0)
+
+
+def test_a_second_run_waits_at_the_semaphore_and_says_so(opening: Opening) -> None:
+    def waiting() -> str | None:
+        status = opening.again.status()
+        return status.get("message") if status.get("phase") == "Pending" else None
+
+    said = wait_for(waiting, 30, "the second run is Pending with a message")
+    assert said is not None
+    assert "telecine-limits/gamedata" in said
+    assert "Waiting for" in said
+
+
+def test_pods_are_deleted_while_they_work(installation: Installation, opening: Opening) -> None:
+    """One of a step, the launcher's and one of Ray; what becomes of them is seen below, and at the runs' ends."""
+    # A pod that is gone within ten seconds of its start is made anew by Argo as if it had never been.
+    opening.media.pod("extract-in-pod", older_s=11)
+    delete_pod(installation, opening.media.pod("extract-in-pod"))
+
+    rayjob = opening.main.rayjob(status="Running", seconds=180)
+    delete_pod(installation, opening.main.pod("extract-on-cluster", older_s=11))
+
+    wait_for(lambda: opening.parts() >= 2, 120, "the first parts are committed")
+    workers = opening.main.ray_pods()
+    assert len(workers) == 2
+    delete_pod(installation, workers[0].metadata.name)
+    assert opening.parts() < opening.TARS, "the work is too quick for this test"
+    opening.rayjob_uid = rayjob["metadata"]["uid"]
+    opening.deleted_worker = workers[0].metadata.name
+
+
+def test_the_next_launcher_goes_on_with_the_same_rayjob(opening: Opening) -> None:
+    wait_for(lambda: len(opening.main.nodes("extract-on-cluster")) == 2, 90, "the launcher has a second attempt")
+    assert opening.main.nodes("extract-on-cluster")[0]["phase"] == "Error"
+    found = [each["metadata"]["uid"] for each in opening.main.rayjobs()]
+    assert found == [opening.rayjob_uid]

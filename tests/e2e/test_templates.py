@@ -1,0 +1,34 @@
+"""The API server's own opinion of what the chart renders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.node import ROOT
+
+if TYPE_CHECKING:
+    from tests.e2e.installation import Installation
+
+FILES = sorted((ROOT / "charts" / "telecine" / "files").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_api_server_takes_what_is_rendered(installation: Installation, path: object) -> None:
+    said = installation.node.kubectl(
+        "-n", installation.namespace, "apply", "--server-side", "--force-conflicts", "--dry-run=server",
+        "--validate=strict", "-f", str(path),
+    )  # fmt: skip
+    assert "serverside-applied" in said
+
+
+def test_the_form_shows_every_parameter_with_a_value_or_its_source(installation: Installation) -> None:
+    """A user presses Submit: what has no value would be refused."""
+    path = f"/api/v1/workflow-templates/{installation.namespace}/gamedata"
+    template = installation.argo.call("GET", path)
+    parameters = template["spec"]["arguments"]["parameters"]
+    assert len(parameters) > 20
+    for parameter in parameters:
+        assert "value" in parameter or "valueFrom" in parameter, parameter["name"]
+        assert parameter["description"]
