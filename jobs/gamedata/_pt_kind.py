@@ -39,9 +39,9 @@ def pt_kind(body: bytes | memoryview) -> PtKind:
         return "invalid"
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            (info,) = [each for each in archive.infolist() if each.filename.endswith("/data.pkl")]
-            if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & _ENCRYPTED:
+            if not _is_plain(archive.infolist(), len(body)):
                 return "invalid"
+            (info,) = [each for each in archive.infolist() if each.filename.endswith("/data.pkl")]
             # The original's frames lie in the pickle: no need to read hundreds of MB to know it.
             with archive.open(info) as stream:
                 pickled = stream.read(_OUR_PICKLE_MAX)
@@ -51,6 +51,17 @@ def pt_kind(body: bytes | memoryview) -> PtKind:
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError, OverflowError, struct.error):
         # ValueError: no or several data.pkl, and every malformed opcode. OverflowError: offsets beyond 2**63.
         return "invalid"
+
+
+def _is_plain(entries: list[zipfile.ZipInfo], size: int) -> bool:
+    """Whether all is stored as it is, within the file: torch takes memory for what an entry says of its size."""
+    stored = all(
+        each.compress_type == zipfile.ZIP_STORED
+        and each.file_size == each.compress_size
+        and not each.flag_bits & _ENCRYPTED
+        for each in entries
+    )
+    return stored and sum(each.file_size for each in entries) <= size
 
 
 def _pickle_kind(pickled: bytes) -> PtKind:

@@ -198,7 +198,7 @@ class FFmpegReader:
                 frames = context.decode(packet if packet.size else None)
                 if frames or not packet.size:
                     return round(-frames[0].rotation / 90) * 90 % 360 if frames else 0
-        except (av.error.FFmpegError, OSError, EOFError):
+        except (av.error.FFmpegError, OSError, EOFError, OverflowError):
             pass  # what does not decode here is told when the sampled frames are decoded
         return 0
 
@@ -221,7 +221,7 @@ class FFmpegReader:
             try:
                 seek(run.first)
                 found = self._collect(wanted)
-            except (av.error.FFmpegError, OSError, EOFError):
+            except (av.error.FFmpegError, OSError, EOFError, OverflowError):  # display times beyond 2**63, too
                 continue
             if len(found) == len(wanted):
                 return [found[sample] for sample in wanted]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jobs.gamedata import load, pt
 from jobs.gamedata._packet_frames import PacketFrames, select_runs
-from jobs.gamedata._pt_kind import pt_kind
+from jobs.gamedata._pt_kind import FORMAT, pt_kind
 from jobs.gamedata.model import SamplingSpec
 from shared.errors import ItemError, ObjectMissing
 from tests.fakes.sessions import make_packets, make_session
@@ -275,3 +275,17 @@ def test_packets_are_decoded_when_asked_for_and_each_frame_once():
     assert frames["none"].shape == (0, 3, 2, 4)
     with pytest.raises(KeyError):
         frames["c"]
+
+
+@pytest.mark.parametrize("lie", ["larger", "compressed"])
+def test_a_zip_that_says_more_than_it_holds_is_never_given_to_torch(lie):
+    """torch 2.13 takes memory for the size that an entry says it has: 4 GB for a file of 5 kB."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"format": FORMAT}, protocol=2))
+        archive.writestr("archive/data/0", bytes(64), zipfile.ZIP_DEFLATED if lie == "compressed" else None)
+    body = bytearray(buffer.getvalue())
+    assert pt_kind(bytes(body)) == ("telecine" if lie == "larger" else "invalid")
+    entry = body.rindex(b"PK\x01\x02")
+    body[entry + 24 : entry + 28] = b"\xff" * 4  # its uncompressed size, APPNOTE.TXT 4.3.12
+    assert pt_kind(bytes(body)) == "invalid"
