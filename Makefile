@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 # What the demo writes, in the current folder; the slash makes it a folder and no bucket.
 DEMO ?= ./.telecine/demo
 
-.PHONY: help demo test lint types format bench docs lock images cluster-up cluster-down clean kind-up
+.PHONY: help demo test e2e e2e-faults lint types format bench docs lock images cluster-up cluster-down clean kind-up
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -42,6 +42,12 @@ demo: .venv/.runtime  ## sample TARs -> Ray extraction -> quality manifest -> re
 test: .venv/.dev lint types  ## lint, types and every test that needs no cluster
 	@rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered
+
+e2e: .venv/.dev  ## the pipeline on a real Kubernetes with Argo, KubeRay, S3 and PostgreSQL (docs/test-cluster.md)
+	@tests/e2e/run.sh tests/e2e
+
+e2e-faults: .venv/.dev  ## the same with daemons, pods and the node going away in mid-run
+	@tests/e2e/run.sh tests/e2e/faults
 
 lint: .venv/.dev  ## ruff: rules and format
 	@$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
+from shared import termination
 from shared.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, ExtraMissing, Stopped, TelecineError
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def _tell(error: BaseException) -> None:
     """Say what ended the command: one line for what was expected, a traceback for a bug."""
     if isinstance(error, ModuleNotFoundError):
         error = _extra_missing(error) or error
+    termination.leave(error.message if isinstance(error, TelecineError) else f"{type(error).__name__}: {error}")
     if isinstance(error, Stopped | KeyboardInterrupt):
         _LOG.warning("%s", error if isinstance(error, Stopped) else "stopped by SIGINT")
     elif not isinstance(error, TelecineError):

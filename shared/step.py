@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from shared import _guard, logs
+from shared import _guard, logs, termination
 from shared.errors import EXIT_OK, Stopped, TelecineError, graver
 
 if TYPE_CHECKING:
@@ -178,6 +178,8 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
         _LOG.error("the report could not be written: %s", error.message)
         code = graver(code, error.exit_code)
     outputs.write(report)
+    if code != EXIT_OK:
+        termination.leave(report.summary())
     _LOG.info("%s", report.summary(), extra={"counts": report.counts, "seconds": report.seconds, "exit_code": code})
     if not logs.in_pod():
         _show(step, report, places)

@@ -3,7 +3,7 @@
 set -euo pipefail
 packages=(
     buildah busybox-static ca-certificates containerd containernetworking-plugins curl gcc iproute2 iptables libc6-dev
-    mmdebstrap nftables openssl postgresql procps python3 runc util-linux
+    mmdebstrap nftables openssl postgresql procps python3 runc tzdata util-linux
 )
 if dpkg -s "${packages[@]}" >/dev/null 2>&1; then
     exit 0

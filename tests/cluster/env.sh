@@ -59,3 +59,9 @@ buildah_() { buildah --root "$IMG_HOME/storage" --runroot "$IMG_HOME/run" --stor
 push_() {
     buildah_ push -q --tls-verify=false --compression-format zstd --compression-level 1 "$REGISTRY/$1" "docker://$NODE_IP:5000/$1"
 }
+
+# An image by its content: a tag that is built anew is another image, also for a node that has pulled the old one.
+digest_() {
+    curl -sfI -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://$NODE_IP:5000/v2/${1%:*}/manifests/${1##*:}" \
+        | tr -d '\r' | sed -n 's/^[Dd]ocker-[Cc]ontent-[Dd]igest: //p'
+}

@@ -54,7 +54,7 @@ pause() {
 
 go_image() { # PROGRAM NAME:TAG UID
     local stamp container
-    stamp=$(sha256sum "$KBIN/$1" | cut -c1-16)
+    stamp=$({ cat "$KBIN/$1"; declare -f go_image; } | sha256sum | cut -c1-16)
     if [ "$(buildah_ inspect --type image --format '{{index .OCIv1.Config.Labels "stamp"}}' "$REGISTRY/$2" 2>/dev/null)" = "$stamp" ]; then
         return
     fi
@@ -64,6 +64,8 @@ go_image() { # PROGRAM NAME:TAG UID
     buildah_ copy -q "$container" "$KBIN/$1" "/bin/$1" >/dev/null
     buildah_ copy -q "$container" tmp /tmp >/dev/null
     buildah_ copy -q "$container" /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt >/dev/null
+    # CronWorkflows name a time zone.
+    buildah_ copy -q "$container" /usr/share/zoneinfo /usr/share/zoneinfo >/dev/null
     buildah_ config --entrypoint "[\"/bin/$1\"]" --env PATH=/bin --user "$3" --label "stamp=$stamp" "$container"
     buildah_ commit -q --rm "$container" "$REGISTRY/$2" >/dev/null
 }

@@ -28,14 +28,14 @@ cat >"$work/argo/kustomization.yaml" <<Y
 namespace: argo
 resources: [manifests/base/crds/full, manifests/cluster-install-no-crds]
 images:
-- {name: quay.io/argoproj/workflow-controller, newName: $REGISTRY/workflow-controller, newTag: $ARGO_VERSION}
-- {name: quay.io/argoproj/argocli, newName: $REGISTRY/argocli, newTag: $ARGO_VERSION}
+- {name: quay.io/argoproj/workflow-controller, newName: $REGISTRY/workflow-controller, digest: "$(digest_ "workflow-controller:$ARGO_VERSION")"}
+- {name: quay.io/argoproj/argocli, newName: $REGISTRY/argocli, digest: "$(digest_ "argocli:$ARGO_VERSION")"}
 patches:
 - patch: |
     apiVersion: apps/v1
     kind: Deployment
     metadata: {name: workflow-controller}
-    spec: {template: {spec: {containers: [{name: workflow-controller, args: [--executor-image, "$REGISTRY/argoexec:$ARGO_VERSION"],
+    spec: {template: {spec: {containers: [{name: workflow-controller, args: [--executor-image, "$REGISTRY/argoexec@$(digest_ "argoexec:$ARGO_VERSION")"],
       env: [{name: DEFAULT_REQUEUE_TIME, value: 1s}]}]}}}
 - patch: |
     apiVersion: apps/v1
@@ -46,7 +46,7 @@ patches:
 Y
 cat >"$work/kuberay/kustomization.yaml" <<Y
 resources: [config/default]
-images: [{name: quay.io/kuberay/operator, newName: $REGISTRY/kuberay, newTag: $KUBERAY_VERSION}]
+images: [{name: quay.io/kuberay/operator, newName: $REGISTRY/kuberay, digest: "$(digest_ "kuberay:$KUBERAY_VERSION")"}]
 patches:
 - target: {kind: Deployment, name: kuberay-operator}
   patch: |

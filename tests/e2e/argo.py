@@ -139,19 +139,24 @@ class Run:
         (found,) = [each for each in self.nodes("publish") if each["name"].startswith(f"{self.name}.publish")]
         return found
 
-    def pod(self, name: str, seconds: float = 120, older_s: float = 0) -> str:
-        """Wait until a template's newest pod runs, for some seconds already, and return its name."""
+    def running_pod(self, name: str, seconds: float = 120, *, older_s: float = 0, but: Any = None) -> Any:
+        """Wait until a template's newest pod runs, for some seconds already, and is another than one that was."""
 
-        def running() -> str | None:
+        def running() -> Any:
             found = self.nodes(name)
             if not found or found[-1]["phase"] != "Running":
                 return None
             age = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(found[-1]["startedAt"])
-            return pod_name(self.name, found[-1]) if age.total_seconds() >= older_s else None
+            if age.total_seconds() < older_s:
+                return None
+            pod = self.pod_of(found[-1])
+            return None if but is not None and pod.metadata.uid == but.metadata.uid else pod
 
-        pod = wait_for(running, seconds, f"{name} of {self.name} runs")
-        assert pod is not None
-        return pod
+        return wait_for(running, seconds, f"{name} of {self.name} runs")
+
+    def pod_of(self, node: dict[str, Any]) -> Any:
+        """The pod of a node. Argo may make one anew under the same name when it was deleted."""
+        return self.argo.node.core.read_namespaced_pod(pod_name(self.name, node), self.argo.namespace)
 
     def log(self, node: dict[str, Any], container: str = "main") -> str:
         """A pod's log; empty where the pod is gone."""

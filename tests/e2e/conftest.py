@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import io
 import os
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow.parquet as pq
 import pytest
@@ -36,6 +37,7 @@ ORDER = (
     "test_gpu",
     "test_release",
     "test_metrics",
+    "test_alerts",
 )
 FOLDER = Path(os.environ.get("E2E_LOGS", ROOT / "build" / "e2e"))
 
@@ -93,6 +95,7 @@ def installation(node: Node, sinks: Sinks) -> Iterator[Installation]:
     )
     made.clean()
     made.install()
+    made.first_page = (time.time(), node.metrics())
     try:
         yield made
     finally:
@@ -108,7 +111,9 @@ class Opening:
     main: Run
     again: Run
     media: Run
-    rayjob_uid: str = ""
+    rayjob: str = ""
+    deleted_step: Any = None
+    deleted_launcher: Any = None
     deleted_worker: str = ""
 
     TARS: ClassVar[int] = 40
@@ -197,7 +202,7 @@ def closing(installation: Installation, opening: Opening) -> Closing:
         "gamedata",
         {"prefix": "flight/", "manifest-bucket": "s3://game-data-manifest/flight", "compute": "local"},
     )
-    in_flight.pod("plan")
+    in_flight.running_pod("plan")
     installation.set({"limits": {"gamedata": 5, "media": 2}})
     installation.install()
     in_flight_phase = in_flight.phase()

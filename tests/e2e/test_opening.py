@@ -29,23 +29,22 @@ def test_a_second_run_waits_at_the_semaphore_and_says_so(opening: Opening) -> No
 def test_pods_are_deleted_while_they_work(installation: Installation, opening: Opening) -> None:
     """One of a step, the launcher's and one of Ray; what becomes of them is seen below, and at the runs' ends."""
     # A pod that is gone within ten seconds of its start is made anew by Argo as if it had never been.
-    opening.media.pod("extract-in-pod", older_s=11)
-    delete_pod(installation, opening.media.pod("extract-in-pod"))
+    opening.deleted_step = opening.media.running_pod("extract-in-pod", older_s=11)
+    delete_pod(installation, opening.deleted_step.metadata.name)
 
-    rayjob = opening.main.rayjob(status="Running", seconds=180)
-    delete_pod(installation, opening.main.pod("extract-on-cluster", older_s=11))
+    opening.rayjob = opening.main.rayjob(status="Running", seconds=180)["metadata"]["uid"]
+    opening.deleted_launcher = opening.main.running_pod("extract-on-cluster", older_s=11)
+    delete_pod(installation, opening.deleted_launcher.metadata.name)
 
     wait_for(lambda: opening.parts() >= 2, 120, "the first parts are committed")
     workers = opening.main.ray_pods()
     assert len(workers) == 2
-    delete_pod(installation, workers[0].metadata.name)
-    assert opening.parts() < opening.TARS, "the work is too quick for this test"
-    opening.rayjob_uid = rayjob["metadata"]["uid"]
     opening.deleted_worker = workers[0].metadata.name
+    delete_pod(installation, opening.deleted_worker)
+    assert opening.parts() < opening.TARS, "the work is too quick for this test"
 
 
 def test_the_next_launcher_goes_on_with_the_same_rayjob(opening: Opening) -> None:
-    wait_for(lambda: len(opening.main.nodes("extract-on-cluster")) == 2, 90, "the launcher has a second attempt")
-    assert opening.main.nodes("extract-on-cluster")[0]["phase"] == "Error"
-    found = [each["metadata"]["uid"] for each in opening.main.rayjobs()]
-    assert found == [opening.rayjob_uid]
+    launcher = opening.main.running_pod("extract-on-cluster", 90, but=opening.deleted_launcher)
+    assert launcher.metadata.uid != opening.deleted_launcher.metadata.uid
+    assert [each["metadata"]["uid"] for each in opening.main.rayjobs()] == [opening.rayjob]

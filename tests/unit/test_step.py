@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import shared.ledger
+from shared import termination
 from shared.errors import ConfigurationError, Stopped
 from shared.step import execute, execute_tool
 from tests.fakes.ledger import MemoryStageRun
@@ -273,3 +274,21 @@ def test_a_second_signal_ends_at_once(tmp_path):
     )
     assert done.returncode == 130
     assert done.stdout == "cleaning up\n"
+
+
+@pytest.mark.parametrize("pod", [True, False])
+def test_the_last_word_of_a_pod_is_why_it_ended(tmp_path, monkeypatch, pod):
+    place = tmp_path / "termination-log"
+    place.write_bytes(b"before, and longer than what comes" * 100)
+    if pod:
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    before = place.read_bytes()
+    termination.leave("no bucket at postgresql://me:a-password@host/db\n" + "x" * 5000, place)
+    said = place.read_text()
+    if pod:
+        assert said.startswith("no bucket at postgresql://me:***@host/db\n")
+        assert len(said) == 1000
+    else:
+        assert place.read_bytes() == before
+    termination.leave("nowhere to write", tmp_path / "missing")
+    assert not (tmp_path / "missing").exists()

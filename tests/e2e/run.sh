@@ -1,0 +1,26 @@
+#!/bin/bash
+# usage: run.sh PATH [pytest's arguments]   tests on the cluster: brings it up, runs them, and ends it again, also when it is interrupted.
+# A node that was up before stays up; E2E_KEEP=1 leaves it up in any case. Logs: build/e2e, or E2E_LOGS.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+kit=$root/tests/cluster
+# shellcheck source=../cluster/env.sh
+. "$kit/env.sh"
+logs=${E2E_LOGS:-$root/build/e2e}
+
+"$kit/check.sh"
+mkdir -p "$logs"
+if [ -z "$(node_pid || true)" ] && [ -z "${E2E_KEEP:-}" ]; then
+    trap '"$kit/node-down.sh"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+fi
+start=$SECONDS
+"$kit/build.sh" promql
+"$kit/up.sh"
+echo "the cluster is up after $((SECONDS - start)) s"
+cd "$root"
+status=0
+.venv/bin/python -m pytest "$@" -p no:randomly --timeout 900 --durations=15 --junitxml "$logs/junit.xml" || status=$?
+[ "$status" = 0 ] || echo "logs, objects and events: $logs"
+exit "$status"

@@ -1,0 +1,63 @@
+"""The controller's page as Prometheus would see it, and what the chart's alerts make of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.e2e.installation import CHART
+from tests.e2e.promql import evaluate, held
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Closing, Opening
+    from tests.e2e.installation import Installation
+    from tests.e2e.node import Node
+
+
+def value(page: str, name: str, **labels: str) -> float:
+    """The sum of the series that carry these labels."""
+    found = 0.0
+    for line in page.splitlines():
+        match = re.fullmatch(rf"{name}(?:\{{(.*)\}})? (\S+)", line)
+        if match and all(f'{key}="{wanted}"' in (match[1] or "") for key, wanted in labels.items()):
+            found += float(match[2])
+    return found
+
+
+def test_the_controller_serves_our_counters(installation: Installation, opening: Opening, closing: Closing) -> None:
+    for run in (opening.main, closing.bad, closing.bad_media):
+        run.ended()
+    before, after = installation.first_page[1], installation.node.metrics()
+
+    def more(name: str, **labels: str) -> float:
+        return value(after, name, **labels) - value(before, name, **labels)
+
+    runs = "argo_workflows_telecine_runs_total"
+    assert more(runs, pipeline="gamedata", status="Succeeded") >= 2
+    assert more(runs, pipeline="gamedata", status="Failed") >= 1
+    assert more(runs, pipeline="media", status="Failed") == 1
+    items = "argo_workflows_telecine_items_total"
+    assert more(items, pipeline="gamedata", outcome="done") >= 37
+    assert more(items, pipeline="gamedata", outcome="failed") == 3
+    for code in ("moov_missing", "metadata_missing", "tar_truncated"):
+        assert more("argo_workflows_telecine_rejects_total", code=code) >= 1
+    assert more("argo_workflows_telecine_step_seconds_count", pipeline="gamedata", step="extract") >= 2
+
+
+def test_every_alert_is_evaluated_over_the_scraped_pages(
+    node: Node, installation: Installation, closing: Closing
+) -> None:
+    closing.bad.ended()
+    now = time.time()
+    pages = held([installation.first_page, (now, node.metrics())])
+    binary = Path(node.settings["KBIN"]) / "promql-eval"
+    found = {each["alert"]: each for each in evaluate(CHART / "observability" / "alerts.yaml", pages, binary)}
+    assert len(found) == 7
+    assert {name: each["error"] for name, each in found.items() if each["error"]} == {}
+    # What an expression asks for is on the page: a name that Argo does not have would never fire.
+    assert {name: each["missing"] for name, each in found.items() if each["missing"]} == {}
+    assert "gamedata" in {each["labels"]["pipeline"] for each in found["TelecineRunFailed"]["result"]}
+    assert found["TelecineControllerAway"]["result"] == []
+    assert found["TelecineControllerBacklog"]["result"] == []
