@@ -63,7 +63,7 @@ format: .venv/.dev  ## let ruff mend what it can
 kind-up:  ## a kind cluster with Argo Workflows and KubeRay; then `skaffold run` (docs/kind.md)
 	@bash charts/telecine-dev/kind-up.sh
 
-bench: .venv/.dev  ## benchmarks: ratios measured in one run, about ten minutes; QUICK=1 takes two
+bench: .venv/.dev  ## benchmarks: ratios measured in one run, about 17 minutes; QUICK=1 takes two
 	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
 
 docs: .venv/.dev  ## regenerate the pages that come from code (configuration table, report schema)

@@ -108,6 +108,7 @@ class Opening:
 
     installation: Installation
     kinds: dict[str, str]
+    work: dict[str, object]
     main: Run
     again: Run
     media: Run
@@ -117,7 +118,7 @@ class Opening:
     deleted_worker: str = ""
 
     TARS: ClassVar[int] = 40
-    MEDIA: ClassVar[int] = 12
+    MEDIA: ClassVar[int] = 30
 
     def parts(self) -> int:
         """How many parts are committed."""
@@ -159,7 +160,7 @@ def opening(installation: Installation) -> Opening:
         "max-height": 36,
         "batch-mb": 1,
     }
-    work = {f"gamedata-{name}": form[name] for name in ("sampling", "strides", "max-height", "batch-mb")}
+    work = {name: form[name] for name in ("sampling", "strides", "max-height", "batch-mb")}
     main = installation.argo.submit("gamedata", form)
     again = installation.argo.submit("gamedata", form)
     umbrella = installation.argo.submit(
@@ -168,10 +169,10 @@ def opening(installation: Installation) -> Opening:
             "gamedata-prefix": "media/",
             "gamedata-manifest-bucket": "s3://game-data-manifest/media",
             "gamedata-compute": "local",
-            **work,
+            **{f"gamedata-{name}": value for name, value in work.items()},
         },
     )
-    return Opening(installation, kinds, main, again, umbrella)
+    return Opening(installation, kinds, work, main, again, umbrella)
 
 
 @dataclass
@@ -181,6 +182,7 @@ class Closing:
     in_flight: Run
     in_flight_phase: str
     bad: Run
+    misspelt: Run
     bad_media: Run
     pending: Run
     terminated: Run
@@ -197,16 +199,20 @@ def closing(installation: Installation, opening: Opening) -> Closing:
     submit = installation.argo.submit
     node = installation.node
     opening.again.ended()
-    put_tars(node, {"flight/0.tar": "menu", "flight/1.tar": "idle"})
     in_flight = submit(
         "gamedata",
-        {"prefix": "flight/", "manifest-bucket": "s3://game-data-manifest/flight", "compute": "local"},
+        {
+            "prefix": "media/",
+            "manifest-bucket": "s3://game-data-manifest/flight",
+            "compute": "local",
+            **opening.work,
+        },
     )
     in_flight.running_pod("plan")
     installation.set({"limits": {"gamedata": 5, "media": 2}})
     installation.install()
     in_flight_phase = in_flight.phase()
-    keys = [f"mixed/{number:02}.tar" for number in range(8)]
+    keys = [f"mixed/{number:02}.tar" for number in range(24)]
     put_tars(node, dict.fromkeys(keys, "gameplay"), seconds=300)
 
     def over(folder: str, **values: object) -> dict[str, object]:
@@ -221,6 +227,7 @@ def closing(installation: Installation, opening: Opening) -> Closing:
         in_flight=in_flight,
         in_flight_phase=in_flight_phase,
         bad=submit("gamedata", {"strides": "every-second"}),
+        misspelt=submit("gamedata", {"prefx": "mixed/"}),
         bad_media=submit("media", {"gamedata-strides": "every-second"}),
         pending=submit("gamedata", over("pending", compute="gpu")),
         terminated=submit("gamedata", over("terminated", compute="cpu", cpu_workers=1)),

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 import psycopg
+from botocore.exceptions import BotoCoreError
 from kubernetes import client, config
+from urllib3.exceptions import HTTPError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +38,7 @@ def wait_for(condition: Callable[[], _T], seconds: float, what: str, every: floa
     while time.monotonic() < ends:
         try:
             last = condition()
-        except (OSError, client.ApiException) as error:
+        except (OSError, client.ApiException, HTTPError, BotoCoreError) as error:
             last = error
         else:
             if last:
@@ -135,6 +137,16 @@ class Node:
             self.s3.create_bucket(Bucket=bucket)
         for key in self.keys(bucket):
             self.s3.delete_object(Bucket=bucket, Key=key)
+
+    def answers(self) -> bool:
+        """Whether API server, store and database serve."""
+        try:
+            self.core.list_namespace(limit=1, _request_timeout=5)
+            self.s3.list_buckets()
+            self.rows("postgres", "SELECT 1")
+        except (client.ApiException, HTTPError, BotoCoreError, psycopg.Error):
+            return False
+        return True
 
     def metrics(self) -> str:
         """The page that the workflow controller serves to Prometheus; its certificate is its own."""

@@ -15,7 +15,7 @@ CASES = [
         for code in (EXIT_USAGE, EXIT_DATA, EXIT_BUG, EXIT_CONFIGURATION, 1, 130, -1)
         for retries in (0, 1)
     ),
-    *(("Failed", code, retries, True) for code in (EXIT_TRANSIENT, 143) for retries in (0, 1)),
+    *(("Failed", code, retries, True) for code in (EXIT_TRANSIENT, 143, 128, 255) for retries in (0, 1)),
     ("Failed", 137, 0, True),
     ("Failed", 137, 1, False),
     # A pod that was deleted has no exit code, an init container's failure has the main container's.

@@ -17,10 +17,13 @@ _SIGTERM: Final = 143
 # Mostly out of memory. The second attempt may have another node, or other neighbours; a third would be no other.
 _SIGKILL: Final = 137
 
+# Not a process's own: runc could not start the container, and containerd met one again after its node had gone down.
+_POD_ERRORS: Final = (128, 255)
+
 # Argo hands all of these over as text; `Error` is a pod that was deleted, evicted before its start, or lost its node.
 EXPRESSION: Final = (
     "lastRetry.status == 'Error'"
-    f" || asInt(lastRetry.exitCode) in [{EXIT_TRANSIENT}, {_SIGTERM}]"
+    f" || asInt(lastRetry.exitCode) in {[EXIT_TRANSIENT, _SIGTERM, *_POD_ERRORS]}"
     f" || (asInt(lastRetry.exitCode) == {_SIGKILL} && asInt(retries) == 0)"
 )
 
