@@ -98,7 +98,7 @@ class ExtractSettings(_Buckets, _Work, pipeline="gamedata"):
     )
     only_failed: bool = setting(False, description="Only TARs whose last result is an error.")
     # 64 sessions of 640x360 or 14 of 1920x1080: some 25 s of work, one part. With a gigabyte a million sessions would
-    # leave 290,000 parts.
+    # leave 200,000 parts.
     batch_mb: PositiveInt = setting(
         12_800, unit="MB", description="TAR bytes a Ray task takes; smaller batches commit more often."
     )

@@ -32,6 +32,9 @@ class Argo:
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         status, answer = self.raw(method, path, body)
+        if status >= 500:
+            # The API server behind it is away; whoever waits goes on waiting.
+            raise ConnectionError(f"{method} {path}: {status} {answer[:500]!r}")
         assert status == 200, f"{method} {path}: {status} {answer[:500]!r}"
         return json.loads(answer)
 

@@ -109,6 +109,11 @@ class Installation:
         )
         return said
 
+    def answers(self) -> bool:
+        """Whether everything serves that a test talks to."""
+        path = f"/api/v1/workflows/{NAMESPACE}?listOptions.limit=1"
+        return self.node.answers() and self.argo.raw("GET", path)[0] == 200
+
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         return self.node.rows(DATABASE, statement, *values)
 

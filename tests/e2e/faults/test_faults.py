@@ -99,7 +99,7 @@ def daemon_away(name: str, seconds: float) -> Callable[[Installation, Run], None
         installation.node.script("node-stop.sh", name)
         time.sleep(seconds)
         installation.node.script("node-start.sh", name)
-        wait_for(installation.node.answers, 120, f"everything answers after {name} is back")
+        wait_for(installation.answers, 120, f"everything answers after {name} is back")
 
     return away
 
@@ -113,7 +113,7 @@ def lose_controller(installation: Installation, run: Run) -> None:
 def lose_node(installation: Installation, run: Run) -> None:
     installation.node.script("node-down.sh")
     installation.node.script("node-up.sh", seconds=300)
-    wait_for(installation.node.answers, 120, "everything answers after the node is back")
+    wait_for(installation.answers, 120, "everything answers after the node is back")
 
 
 FAULTS: dict[str, Callable[[Installation, Run], None]] = {
