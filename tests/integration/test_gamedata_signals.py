@@ -94,7 +94,8 @@ def test_stopped_and_killed_runs_leave_no_process_and_the_next_one_completes(cli
 
     cli("gamedata", "run", *EXTRACT, "--manifest-bucket", "./out").expect(0)
     assert seen.items() <= committed(cli).items()
-    assert not list(cli.folder.rglob("*.tmp"))
+    # PostgreSQL has temporary files of its own, at every checkpoint.
+    assert not [path for path in cli.folder.rglob("*.tmp") if "postgres" not in path.parts]
     cli("gamedata", "verify", "--manifest-bucket", "./out").expect(0)
     rows = judged(cli, "manifest.parquet")
     assert len(rows) == COUNT
