@@ -6,6 +6,6 @@ from typing import Final
 
 __all__ = ["HEAD", "SCHEMA", "VERSION_TABLE"]
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 SCHEMA: Final = "pipeline"
 VERSION_TABLE: Final = "schema_version"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import socket
 import time
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from shared.database.connection import engine, translated
+from shared.database import session
 from shared.errors import EXIT_OK, EXIT_TRANSIENT, Stopped, TransientError
 from shared.ledger import store
 from shared.ledger.details import MAX_ERRORS, Outcome, error_details, of_exception, of_report
@@ -53,19 +52,7 @@ def retry(settings: StepSettings, operation: Callable[[Connection], _T], seconds
     Every operation of the ledger leaves the same rows when it is done twice (its commit's answer may have been lost),
     but for a stage's attempt number, which may then skip one.
     """
-    deadline = time.monotonic() + seconds
-    pause = 0.25
-    while True:
-        try:
-            with translated(settings), engine(settings).begin() as connection:
-                return operation(connection)
-        except TransientError as error:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise
-            _LOG.warning("the ledger waits: %s", error)
-            time.sleep(min(random.uniform(0, pause), remaining))  # noqa: S311 - jitter
-            pause = min(2 * pause, 5.0)
+    return session.retry(settings, operation, seconds, waiting="the ledger")
 
 
 class StageRun:

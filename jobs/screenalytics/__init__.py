@@ -1,0 +1,1 @@
+"""Screenalytics run manifests -> product tables, each run once and whole."""

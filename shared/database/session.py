@@ -1,0 +1,117 @@
+"""Transactions for pipelines: SQL as text, typed errors, and one way to try again (DESIGN §2: only this room knows SQL)."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from shared.database.connection import engine, translated
+from shared.errors import TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from shared.database.settings import DatabaseSettings
+
+__all__ = ["Session", "retry", "transaction"]
+
+_LOG = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Session:
+    """One transaction. Made by :func:`transaction` and :func:`retry`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, **values: Any) -> list[Any]:
+        """Return the rows of a statement, as named tuples.
+
+        Args:
+            statement: SQL with ``:name`` for values.
+            values: by name; lists become arrays, dictionaries and lists for jsonb are given as JSON text.
+        """
+        from sqlalchemy import text
+
+        return list(self._connection.execute(text(statement), values))
+
+    def run(self, statement: str, **values: Any) -> int:
+        """Run a statement, and return how many rows it touched."""
+        from sqlalchemy import text
+
+        return int(self._connection.execute(text(statement), values).rowcount)
+
+    def lock(self, name: str) -> None:
+        """Wait until no other transaction holds the lock of this name, and hold it until this one's end."""
+        self.rows("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))", name=name)
+
+    def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+        """Write rows by COPY, and return how many.
+
+        Args:
+            table: schema and name.
+            columns: in the order of each row's values.
+            rows: values as psycopg takes them; lists become arrays.
+        """
+        driver: Any = self._connection.connection.driver_connection
+        count = 0
+        with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+                count += 1
+        return count
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What fails within is undone alone."""
+        with self._connection.begin_nested():
+            yield
+
+
+@contextmanager
+def transaction(settings: DatabaseSettings) -> Iterator[Session]:
+    """Do one transaction: committed at the end, undone by whatever is raised.
+
+    Args:
+        settings: where the database is.
+
+    Raises:
+        DatabaseUnreachable: no connection, or it was lost; whether the commit was done is then not known.
+        TransientError: a deadlock, a lock that was not free, a full disk.
+        DatabaseNotMigrated: a table is missing.
+        ConfigurationError: missing rights, a refused connection.
+    """
+    with translated(settings), engine(settings).begin() as connection:
+        yield Session(connection)
+
+
+def retry(settings: DatabaseSettings, operation: Callable[[Connection], _T], seconds: float, *, waiting: str) -> _T:
+    """Do one transaction; after a transient error it is done again, until ``seconds`` are over.
+
+    The operation must leave the same rows when it is done twice: the answer to its commit may have been lost.
+
+    Args:
+        settings: where the database is.
+        operation: gets the connection.
+        seconds: 0 tries once.
+        waiting: who waits, for the log.
+    """
+    deadline = time.monotonic() + seconds
+    pause = 0.25
+    while True:
+        try:
+            with translated(settings), engine(settings).begin() as connection:
+                return operation(connection)
+        except TransientError as error:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise
+            _LOG.warning("%s waits: %s", waiting, error)
+            time.sleep(min(random.uniform(0, pause), remaining))  # noqa: S311 - jitter
+            pause = min(2 * pause, 5.0)
