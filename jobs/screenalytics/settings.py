@@ -1,4 +1,4 @@
-"""The parameters of every screenalytics step: flags, variables, Argo parameters and the docs table all come from here."""
+"""The parameters of every screenalytics step: flags, variables, Argo parameters and the docs table come from here."""
 
 from __future__ import annotations
 

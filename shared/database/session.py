@@ -1,4 +1,4 @@
-"""Transactions for pipelines: SQL as text, typed errors, and one way to try again (DESIGN §2: only this room knows SQL)."""
+"""Transactions for pipelines: SQL as text, typed errors, one way to try again (only this room knows SQL)."""
 
 from __future__ import annotations
 
