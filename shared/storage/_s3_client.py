@@ -9,11 +9,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from shared.errors import ConfigurationError
 from shared.storage._s3_errors import Cut, is_transient, retry_after, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import boto3.session
     from mypy_boto3_s3 import S3Client
 
     from shared.storage._s3_errors import Request
@@ -77,10 +79,11 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def _connect(options: S3Options) -> S3Client:
-    import boto3
+    from botocore import UNSIGNED
     from botocore.config import Config
 
     config = Config(
+        signature_version=UNSIGNED if options.auth == "anonymous" else None,
         connect_timeout=options.connect_timeout_s,
         read_timeout=options.read_timeout_s,
         max_pool_connections=options.connections + 2,  # the threads of the pool, and the caller's own
@@ -91,9 +94,42 @@ def _connect(options: S3Options) -> S3Client:
         response_checksum_validation="when_required",
         tcp_keepalive=True,
     )
-    session = boto3.session.Session()
+    session = _session(options)
     region = options.region or session.region_name or ("us-east-1" if options.endpoint_url else None)
     return session.client("s3", endpoint_url=options.endpoint_url, region_name=region, config=config)
+
+
+def _session(options: S3Options) -> boto3.session.Session:
+    """Make the session that answers for who asks.
+
+    Raises:
+        ConfigurationError: there is no such profile, or the key is not given whole.
+    """
+    import boto3
+    from botocore.exceptions import ProfileNotFound
+    from botocore.session import Session
+
+    if options.auth == "ambient":
+        return boto3.session.Session()
+    # Whoever is said beats AWS_PROFILE, which may name a profile that is not there.
+    bare = Session(session_vars={"profile": (None, None, None, None)})
+    if options.auth == "profile":
+        try:
+            if options.profile:
+                return boto3.session.Session(profile_name=options.profile)
+            reason = "no AWS profile is named"
+        except ProfileNotFound:
+            reason = f"there is no AWS profile '{options.profile}'"
+        known = ", ".join(bare.available_profiles) or "none: AWS_CONFIG_FILE and ~/.aws have no profile"
+        raise ConfigurationError(f"{reason}; there are {known}. Name one with --profile, or use another --auth.")
+    if options.auth == "static":
+        if not (options.access_key_id and options.secret_access_key):
+            raise ConfigurationError(
+                "--auth static needs a key and its secret: give --access-key-id and --secret-access-key, or their"
+                " variables."
+            )
+        bare.set_credentials(options.access_key_id, options.secret_access_key, options.session_token)
+    return boto3.session.Session(botocore_session=bare)
 
 
 def _client(options: S3Options, request: Request) -> S3Client:

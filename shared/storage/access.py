@@ -21,13 +21,16 @@ _lock = threading.Lock()
 _stores: dict[tuple[str, S3Options | None], ObjectStore] = {}
 
 
-def open_store(uri: str, settings: StorageSettings | None = None, *, create: bool = False) -> ObjectStore:
+def open_store(
+    uri: str, settings: StorageSettings | None = None, *, create: bool = False, options: S3Options | None = None
+) -> ObjectStore:
     """Return the store of a bucket or a folder; the same one for the same arguments within a process.
 
     Args:
         uri: ``s3://bucket``, ``s3://bucket/folder``, ``file:///folder``, or what :data:`~shared.storage.Bucket` takes.
         settings: how S3 is reached; None reads the environment.
         create: make a missing folder, for outputs; buckets are made by people.
+        options: beats ``settings``: who reads S3 may be another one for one bucket.
 
     Raises:
         ValueError: for what is no place of objects.
@@ -40,11 +43,12 @@ def open_store(uri: str, settings: StorageSettings | None = None, *, create: boo
         if create and isinstance(store, FileStore):
             store.make_root()
         return store
-    if settings is None:
-        from shared.storage.settings import StorageSettings
+    if options is None:
+        if settings is None:
+            from shared.storage.settings import StorageSettings
 
-        settings = StorageSettings()
-    options = settings.s3_options()
+            settings = StorageSettings()
+        options = settings.s3_options()
     known = _stores.get((root, options))
     if known is not None:
         return known

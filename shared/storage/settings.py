@@ -1,17 +1,18 @@
-"""How S3 is reached: the fields that every step shares. Credentials are left to the AWS SDK's own chain."""
+"""How S3 is reached: the fields that every step shares. Credentials are the AWS SDK's own chain's, unless said."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt
 
 from shared.settings._base import Settings, setting
 
-__all__ = ["Addressing", "S3Options", "StorageSettings"]
+__all__ = ["Addressing", "Auth", "S3Options", "StorageSettings"]
 
 Addressing = Literal["auto", "path", "virtual"]
+Auth = Literal["ambient", "profile", "static", "anonymous"]
 
 
 def _endpoint(value: str | None) -> str | None:
@@ -32,6 +33,11 @@ class S3Options:
         attempts: tries of one call, the first included.
         connect_timeout_s: seconds to connect.
         read_timeout_s: seconds between two reads of a body.
+        auth: ambient is the SDK's own chain; static signs with the key below; anonymous signs nothing.
+        profile: of the SDK's files, for profile.
+        access_key_id: for static.
+        secret_access_key: its secret.
+        session_token: of a temporary key.
     """
 
     endpoint_url: str | None = None
@@ -41,6 +47,11 @@ class S3Options:
     attempts: int = 5
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 30.0
+    auth: Auth = "ambient"
+    profile: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
 
 
 class StorageSettings(Settings):
