@@ -1,0 +1,142 @@
+"""What tells of a run, and the judgement of an outbox event: whose manifest it names, or why it names none."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from jobs.screenalytics.errors import Rejected, reject
+from jobs.screenalytics.keys import manifest_key, run_of
+from jobs.screenalytics.model import ManifestRef
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["PAYLOAD_BYTES", "Arrival", "BadEvent", "Candidate", "Event", "judge"]
+
+Arrival = Literal["event", "poll", "replay"]
+
+COMPLETED: Final = "screenalytics.run.completed"
+# A payload names a key and a digest. A larger one is not even fetched.
+PAYLOAD_BYTES: Final = 64 << 10
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A row of the outbox.
+
+    Attributes:
+        event_id: a uuid.
+        event_type: :data:`COMPLETED` is the one that is known.
+        aggregate_id: the run's id.
+        payload: empty where it is no JSON object.
+        attempts: that failed so far.
+    """
+
+    event_id: str
+    event_type: str
+    aggregate_id: str
+    payload: Mapping[str, Any]
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A run that may have to be ingested.
+
+    Attributes:
+        ref: where its manifest is said to be.
+        arrival: who said so.
+        event: to acknowledge, where one said so.
+        expected_sha256: of the manifest, where the event says it.
+    """
+
+    ref: ManifestRef
+    arrival: Arrival
+    event: Event | None = None
+    expected_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadEvent:
+    """An event that names no run. Nothing is asked of the store for it."""
+
+    event: Event
+    error: Rejected
+
+
+def judge(prefix: str, event: Event, payload: str | None) -> Candidate | BadEvent:
+    """Say whose manifest an event names, without a request to the store.
+
+    Args:
+        prefix: the folder above ``runs/``.
+        event: as its row has it, without the payload.
+        payload: its JSON; None where it is larger than :data:`PAYLOAD_BYTES`.
+    """
+    try:
+        if event.event_type != COMPLETED:
+            raise reject(
+                "UNKNOWN_EVENT",
+                f"event {event.event_id} is of type {event.event_type[:200]!r}; valid is {COMPLETED}. Correct its row"
+                " of the outbox, or delete it",
+                expected=COMPLETED,
+                actual=event.event_type,
+            )
+        event = replace(event, payload=_payload(event, payload))
+        return _candidate(prefix, event)
+    except Rejected as error:
+        return BadEvent(event, error)
+
+
+def _payload(event: Event, text: str | None) -> dict[str, Any]:
+    if text is None:
+        raise _invalid(event, f"a payload of more than {PAYLOAD_BYTES >> 10} KB; it names a manifest, nothing else")
+    try:
+        payload = json.loads(text)
+    except (ValueError, RecursionError) as error:  # jsonb holds numbers of 100,000 digits, and deep nesting
+        raise _invalid(event, f"a payload that cannot be read: {error}") from None
+    if not isinstance(payload, dict):
+        raise _invalid(event, f"a payload that is no JSON object but {type(payload).__name__}")
+    return payload
+
+
+def _candidate(prefix: str, event: Event) -> Candidate:
+    run_id, payload = event.aggregate_id, event.payload
+    if not _RUN_ID.fullmatch(run_id):
+        raise _invalid(event, f"the aggregate_id {run_id[:128]!r}, which is no run_id")
+    valid = manifest_key(prefix, run_id)
+    key = payload.get("manifest_key")
+    if key is not None and key != valid:
+        _refuse_key(event, prefix, key, valid)
+    digest = payload.get("manifest_sha256")
+    if digest is not None:
+        digest = digest.lower() if isinstance(digest, str) else ""
+        if not _SHA256.fullmatch(digest):
+            raise _invalid(event, "a manifest_sha256 that is no 64 hexadecimal digits")
+    return Candidate(ManifestRef(run_id, valid), "event", event, digest)
+
+
+def _refuse_key(event: Event, prefix: str, key: Any, valid: str) -> None:
+    """Raise for a key that is not the run's own."""
+    if not isinstance(key, str):
+        raise _invalid(event, f"a manifest_key that is no text but {type(key).__name__}")
+    other = run_of(key, prefix)
+    raise reject(
+        "KEY_ESCAPE" if other is None else "ID_MISMATCH",
+        f"event {event.event_id} of run {event.aggregate_id} names the manifest {key[:200]!r}; valid is {valid}."
+        " Correct the event, or --prefix",
+        expected=valid,
+        actual=key[:1024],
+    )
+
+
+def _invalid(event: Event, found: str) -> Rejected:
+    return reject(
+        "EVENT_INVALID",
+        f"event {event.event_id} has {found}. Valid is the run's id as aggregate_id and a payload_json such as"
+        ' {"manifest_key": "…", "manifest_sha256": "…"}; both of its members may be left out',
+    )

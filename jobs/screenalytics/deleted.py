@@ -1,0 +1,46 @@
+"""Runs that the producer deleted: their rows stay, and say so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared.database.session import Session
+
+__all__ = ["mark_deleted", "mark_present"]
+
+
+def mark_deleted(session: Session, run_id: str) -> bool:
+    """Mark an ingested run whose manifest is gone; True when it was not marked before.
+
+    Its item forgets the ETag: a manifest that comes back is looked at again, also with the same content.
+    """
+    done = session.run(
+        "UPDATE screenalytics.runs SET status = 'source_deleted', updated_at = now()"
+        " WHERE run_id = :run AND status = 'ingested'",
+        run=run_id,
+    )
+    _item(session, run_id, "source_deleted")
+    return done > 0
+
+
+def mark_present(session: Session, run_id: str) -> bool:
+    """Take the mark back, where the manifest is there again with the same content; True when there was one."""
+    done = session.run(
+        "UPDATE screenalytics.runs SET status = 'ingested', updated_at = now()"
+        " WHERE run_id = :run AND status = 'source_deleted'",
+        run=run_id,
+    )
+    if done:
+        _item(session, run_id, "ingested")
+    return done > 0
+
+
+def _item(session: Session, run_id: str, state: str) -> None:
+    session.run(
+        "UPDATE screenalytics.ingest_items item SET state = :state, etag = NULL, code = NULL, message = NULL,"
+        " last_at = now() FROM screenalytics.runs run WHERE run.run_id = :run AND item.source = run.source"
+        " AND item.manifest_key = run.manifest_key AND item.state <> :state",
+        run=run_id,
+        state=state,
+    )
