@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PIPELINES", "TOOLS", "commands", "main", "run"]
 
-# Each has jobs/<name>/commands.py with STEPS.
+# Each has jobs/<name>/commands.py with STEPS, of which some may be tools.
 PIPELINES: Final = {
     "gamedata": "TARs of game sessions -> sampled frames, statistics, a quality manifest",
     "media": "all pipelines of one run",
@@ -107,7 +107,7 @@ TOOLS: Final = {
 }
 
 
-def commands(group: str) -> tuple[Step, ...] | tuple[Tool, ...]:
+def commands(group: str) -> tuple[Step | Tool, ...]:
     """Return the commands of a pipeline or of a group of tools.
 
     Raises:
@@ -117,7 +117,7 @@ def commands(group: str) -> tuple[Step, ...] | tuple[Tool, ...]:
         return TOOLS[group][1]
     if group not in PIPELINES:
         raise KeyError(group)
-    steps: tuple[Step, ...] = import_module(f"jobs.{group}.commands").STEPS
+    steps: tuple[Step | Tool, ...] = import_module(f"jobs.{group}.commands").STEPS
     return steps
 
 

@@ -71,6 +71,8 @@ def configuration() -> str:
                 parts.append(f"As above: {', '.join(above)}.\n")
             parts.append(table(model, every_step=False, without=seen))
             seen.update(flag.name for flag in own)
+            if words := [f"`{flag.flag}`: {flag.description}" for flag in flags(model) if flag.argument]:
+                parts.append(f"By position: {' '.join(words)}\n")
     return "\n".join([*parts, _RAY, variables_table(RaySettings)])
 
 
@@ -91,7 +93,7 @@ def environment() -> str:
 def _variables(model: type[Settings], *, shared: bool) -> list[str]:
     lines = []
     for flag in flags(model):
-        if (flag.pipeline is None) == shared:
+        if (flag.pipeline is None) == shared and not flag.argument:
             default = model.model_fields[flag.name].default
             plain = default if isinstance(default, str | int | float) and not isinstance(default, bool) else None
             value = str(default).lower() if isinstance(default, bool) else "" if plain is None else str(plain)

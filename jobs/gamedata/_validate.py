@@ -7,8 +7,8 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from jobs.gamedata._form import check_names, is_known
 from shared.errors import BucketMissing, ExtraMissing, ObjectMissing, TelecineError, UsageError, graver
+from shared.form import check_names, is_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ def _checks(settings: PlanSettings) -> Iterator[tuple[str, str, Callable[[], str
     if settings.menu_model:
         yield "--menu-model", settings.menu_model, lambda: _model(settings)
     if is_known():
-        yield "names of the form", "", check_names
+        yield "names of the form", "", lambda: check_names(pipeline="gamedata")
 
 
 def _bucket(settings: PlanSettings, uri: str) -> str:

@@ -83,7 +83,7 @@ def setting(
         shared: leave the pipeline out of the variable's name.
         secret: the value is never shown.
         hidden: no flag and no docs row: for values that only code and tests set.
-        argument: given by position (``telecine runs show RUN``), without a flag.
+        argument: given by position (``telecine runs show RUN``), without a flag; one with a default may be left out.
     """
     known = About(unit, aliases, default_text, shared, secret, hidden, argument)
     extra: dict[str, Any] = {"telecine": known}
@@ -200,7 +200,12 @@ class Settings(BaseSettings):
 
 
 def variable(model: type[Settings], name: str) -> tuple[str, str] | None:
-    """Return the environment variable that sets a field now, as ``(name, value)``; None when none is set."""
+    """Return the environment variable that sets a field now, as ``(name, value)``; None when none is set.
+
+    An argument by position has none: what a command is about is typed, not inherited.
+    """
+    if about(model.model_fields[name]).argument:
+        return None
     for candidate in model.variables(name):
         value = os.environ.get(candidate)
         if value:

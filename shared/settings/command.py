@@ -96,7 +96,7 @@ def _check_names(program: str, known: list[Flag], argv: Sequence[str]) -> bool:
     """Refuse unknown flags and missing values, naming the valid ones; return whether help is asked for."""
     takes_value = {flag.flag: not flag.is_switch for flag in known if not flag.argument}
     takes_value.update({flag.negative: False for flag in known if flag.is_switch})
-    positions = [flag.flag for flag in known if flag.argument]
+    positions = [flag for flag in known if flag.argument]
     words = iter(argv)
     for word in words:
         if word in ("--help", "-h"):
@@ -117,8 +117,8 @@ def _check_names(program: str, known: list[Flag], argv: Sequence[str]) -> bool:
             positions.pop(0)
         else:
             raise UsageError(f"{program}: '{word}' belongs to no flag; values follow a flag, as in --flag value")
-    if positions:
-        raise UsageError(f"{program}: {positions[0]} is missing. More: {program} --help")
+    if positions and positions[0].required:
+        raise UsageError(f"{program}: {positions[0].flag} is missing. More: {program} --help")
     return False
 
 
@@ -129,8 +129,12 @@ def _opposite(name: str) -> str:
 def _parameter(model: type[Settings], flag: Flag, *, show: bool) -> inspect.Parameter:
     """Describe one flag to Typer; values stay text, pydantic checks them. Defaults are resolved only to be shown."""
     if flag.argument:
-        annotation: Any = Annotated[str, typer.Argument(metavar=flag.flag, help=flag.description)]
-        return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+        argument = typer.Argument(metavar=flag.flag, help=flag.description, show_default=False)
+        if flag.required:
+            return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[str, argument])
+        return inspect.Parameter(
+            flag.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, argument]
+        )
     kind: Any = bool | None if flag.is_switch else list[str] | None if flag.repeated else str | None
     names = f"{flag.flag}/{flag.negative}" if flag.is_switch else flag.flag
     option = typer.Option(

@@ -73,13 +73,15 @@ class Flag:
 
 
 def flags(model: type[Settings]) -> list[Flag]:
-    """Return the flags of a model: the pipeline's own in the order of declaration, then those of every step."""
+    """Return the flags of a model: arguments, then the pipeline's own as declared, then those of every step."""
     found = [
         _flag(model, name, field, known)
         for name, field in model.model_fields.items()
         if not (known := about(field)).hidden
     ]
-    return sorted(found, key=lambda flag: (not flag.argument, flag.pipeline is None))
+    return sorted(
+        found, key=lambda flag: (not flag.argument, flag.argument and not flag.required, flag.pipeline is None)
+    )
 
 
 def _flag(model: type[Settings], name: str, field: FieldInfo, known: About) -> Flag:

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from jobs.cli import commands
-from jobs.gamedata._form import GIVEN_VARIABLE, check_names, is_known
 from jobs.gamedata.settings import PlanSettings, PublishSettings
 from jobs.media.settings import PublishSettings as IndexSettings
+from shared.form import GIVEN_VARIABLE, check_names, is_known
 from shared.rayjob.settings import RaySettings
 from shared.settings import StepSettings, setting
 from shared.step import Step, _guard
@@ -88,7 +88,7 @@ def test_the_plan_knows_the_names_of_both_forms(name):
     # One variable may have 128 KiB (Linux, MAX_ARG_STRLEN), and Argo hands the whole template on in one.
     assert len(variables[GIVEN_VARIABLE]) < 32_000
     assert is_known(variables)
-    assert check_names(variables) == f"{len(form('gamedata'))} names, all known"
+    assert check_names(variables, pipeline="gamedata") == f"{len(form('gamedata'))} names, all known"
 
 
 def test_choices_and_units_are_shown():

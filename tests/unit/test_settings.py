@@ -168,6 +168,35 @@ def test_an_argument_by_position():
     assert "belongs to no flag" in refused("a", "b", model=Show)
 
 
+def test_an_argument_by_position_that_may_be_left_out(monkeypatch, capsys):
+    class Replay(StepSettings, pipeline="mine"):
+        all: bool = setting(False, description="All.")
+        run: str = setting("", description="Which.", argument=True)
+
+    # What a command is about is typed: a variable of that name is somebody else's.
+    monkeypatch.setenv("TELECINE_MINE_RUN", "of-the-environment")
+    assert Replay().run == ""
+    assert read(model=Replay).run == ""
+    assert read("--all", model=Replay).run == ""
+    assert read("--all", "abc", "--log-level", "ERROR", model=Replay).run == "abc"
+    assert "belongs to no flag" in refused("a", "b", model=Replay)
+    with pytest.raises(SystemExit):
+        read("--help", model=Replay)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "[RUN]" in out
+    assert "of-the-environment" not in out
+
+
+def test_arguments_that_are_needed_come_first():
+    class Two(Settings):
+        second: str = setting("b", description="May be left out.", argument=True)
+        first: str = setting(description="Is needed.", argument=True)
+
+    assert read("a", model=Two).model_dump() == {"second": "b", "first": "a"}
+    assert read("a", "c", model=Two).second == "c"
+    assert "FIRST is missing" in refused(model=Two)
+
+
 def test_the_docs_table_does_not_depend_on_the_machine(monkeypatch):
     before = table(Mine, every_step=False)
     monkeypatch.setenv("TELECINE_MINE_SIZE_MB", "9")
