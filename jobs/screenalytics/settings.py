@@ -11,7 +11,15 @@ from jobs.screenalytics.keys import check_root
 from shared.settings import StepSettings, setting
 from shared.storage import Bucket, default_bucket
 
-__all__ = ["Auth", "IngestSettings", "ReplaySettings", "SampleSettings", "SchemaSettings", "VerifySettings"]
+__all__ = [
+    "Auth",
+    "IngestSettings",
+    "ReplaySettings",
+    "SampleSettings",
+    "SchemaSettings",
+    "SourceSettings",
+    "VerifySettings",
+]
 
 Auth = Literal["ambient", "profile", "static", "anonymous"]
 
@@ -37,7 +45,7 @@ def _table(value: str) -> str:
     return value
 
 
-class _Source(StepSettings, pipeline="screenalytics"):
+class SourceSettings(StepSettings, pipeline="screenalytics"):
     """Where runs lie, and how they are read."""
 
     bucket: Bucket = setting(
@@ -74,7 +82,7 @@ class _Source(StepSettings, pipeline="screenalytics"):
     unverified: bool = setting(False, description="Accept artifacts without a checksum in the manifest.")
 
 
-class IngestSettings(_Source, pipeline="screenalytics"):
+class IngestSettings(SourceSettings, pipeline="screenalytics"):
     """Runs that have arrived -> screenalytics.runs and .person_metrics."""
 
     enabled: bool = setting(True, description="--no-enabled skips the stage, and ends with 0.")
@@ -98,7 +106,7 @@ class IngestSettings(_Source, pipeline="screenalytics"):
     dry_run: bool = setting(False, description="Read and check everything; write no row but those of the ledger.")
 
 
-class ReplaySettings(_Source, pipeline="screenalytics"):
+class ReplaySettings(SourceSettings, pipeline="screenalytics"):
     """Runs that failed or were set aside, once more; changed ones when they are accepted."""
 
     run: str = setting("", description="The run to replay.", argument=True)
@@ -110,7 +118,7 @@ class ReplaySettings(_Source, pipeline="screenalytics"):
     dry_run: bool = setting(False, description="Read and check everything; write no row but those of the ledger.")
 
 
-class VerifySettings(_Source, pipeline="screenalytics"):
+class VerifySettings(SourceSettings, pipeline="screenalytics"):
     """Tables and store compared."""
 
     quick: bool = setting(False, description="Compare manifests' ETags only, without reading artifacts.")
