@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shared.database.settings import DatabaseSettings
 
-__all__ = ["GOLD", "HEAD", "READER", "RIGHTS", "TABLES", "Upgrade", "ready", "upgrade"]
+__all__ = ["HEAD", "READER", "RIGHTS", "SCHEMAS", "TABLES", "VIEWS", "Upgrade", "ready", "upgrade"]
 
 # The key of the advisory lock that an upgrade holds: the eight letters as a number.
 _LOCK: Final = int.from_bytes(b"telecine", "big", signed=True)
@@ -28,10 +28,22 @@ TABLES: Final = (
     "pipeline.item_errors",
     "pipeline.notifications",
     "gold.gamedata_sessions",
+    "screenalytics.runs",
+    "screenalytics.artifacts",
+    "screenalytics.person_metrics",
+    "screenalytics.replaced_runs",
+    "screenalytics.ingest_items",
+    "screenalytics.ingest_attempts",
+    "screenalytics.outbox_events",
+    "screenalytics.episode_links",
+    "screenalytics.person_links",
 )
+# What it reads beside its tables.
+VIEWS: Final = ("screenalytics.latest_runs", "screenalytics.latest_person_metrics", "gold.screenalytics_persons")
 # Reads the published tables, where a person has made such a role.
 READER: Final = "telecine_reader"
-GOLD: Final = "gold"
+_GOLD: Final = "gold"
+SCHEMAS: Final = (SCHEMA, _GOLD, "screenalytics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +131,7 @@ def _migrate(connection: Connection) -> None:
 
 
 def _grant(connection: Connection, settings: DatabaseSettings) -> None:
-    """Let the run-time role read and write the ledger, where it is another one than this connection's."""
+    """Let the run-time role read and write what it must, where it is another one than this connection's."""
     from sqlalchemy import make_url, text
 
     if settings.database_url is None or settings.database_migration_url is None:
@@ -134,15 +146,16 @@ def _grant(connection: Connection, settings: DatabaseSettings) -> None:
             code="database_rights",
         )
     name = connection.dialect.identifier_preparer.quote(role)
-    connection.execute(text(f"GRANT USAGE ON SCHEMA {SCHEMA}, {GOLD} TO {name}"))
-    connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA}, {GOLD} TO {name}"))
-    for table in TABLES:
-        connection.execute(text(f"GRANT {', '.join(RIGHTS)} ON {table} TO {name}"))
+    connection.execute(text(f"GRANT USAGE ON SCHEMA {', '.join(SCHEMAS)} TO {name}"))
+    # Not of all schemas: screenalytics may hold tables that are the producer's, and not this role's to give.
+    connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA}, {_GOLD} TO {name}"))
+    connection.execute(text(f"GRANT {', '.join(RIGHTS)} ON {', '.join(TABLES)} TO {name}"))
+    connection.execute(text(f"GRANT SELECT ON {', '.join(VIEWS)} TO {name}"))
 
 
 def _grant_reader(connection: Connection) -> None:
     from sqlalchemy import text
 
     if scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :role", role=READER):
-        connection.execute(text(f"GRANT USAGE ON SCHEMA {GOLD} TO {READER}"))
-        connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {GOLD} TO {READER}"))
+        connection.execute(text(f"GRANT USAGE ON SCHEMA {_GOLD} TO {READER}"))
+        connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {_GOLD} TO {READER}"))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from shared.database._head import HEAD, SCHEMA, VERSION_TABLE
 from shared.database._state import demand_environment, demand_server, named, scalar, serves, version
 from shared.database.connection import engine, translated
-from shared.database.migrate import GOLD, RIGHTS, TABLES
+from shared.database.migrate import RIGHTS, SCHEMAS, TABLES, VIEWS
 from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironment
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from shared.database.settings import DatabaseSettings
 
 __all__ = ["Problem", "check", "server_time"]
+
+_IS_SCHEMA: Final = "SELECT to_regnamespace(:name) IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def check(settings: DatabaseSettings) -> list[Problem]:
         except ConfigurationError as error:
             problems.append(Problem(error.message, "Use a newer server."))
         upgrade_it = "Run: telecine db upgrade"
-        if not scalar(connection, "SELECT to_regnamespace(:name) IS NOT NULL", name=SCHEMA):
+        if not scalar(connection, _IS_SCHEMA, name=SCHEMA):
             return [*problems, Problem(f"there is no schema '{SCHEMA}': the database was never migrated", upgrade_it)]
         user = scalar(connection, "SELECT current_user")
         if not scalar(connection, "SELECT has_schema_privilege(:name, 'USAGE')", name=SCHEMA):
@@ -89,22 +91,27 @@ def _missing_tables(connection: Connection, fix: str) -> list[Problem]:
 
     rows = connection.execute(
         text(
-            "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
-            " WHERE c.relnamespace = to_regnamespace(:name) AND c.relkind IN ('r', 'p') AND a.attnum > 0"
+            "SELECT n.nspname || '.' || c.relname, a.attname FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid"
+            " WHERE n.nspname = ANY (:names) AND c.relkind IN ('r', 'p', 'v') AND a.attnum > 0"
         ),
-        {"name": SCHEMA},
+        {"names": list(SCHEMAS)},
     )
     there: dict[str, set[str]] = {}
     for table, column in rows:
         there.setdefault(table, set()).add(column)
-    problems = [Problem(f"there is no table {SCHEMA}.{VERSION_TABLE}", fix)] if VERSION_TABLE not in there else []
+    schemas = {schema for schema in SCHEMAS if scalar(connection, _IS_SCHEMA, name=schema)}
+    problems = [Problem(f"there is no schema '{schema}'", fix) for schema in SCHEMAS if schema not in schemas]
+    kinds = dict.fromkeys((f"{SCHEMA}.{VERSION_TABLE}", *(table.fullname for table in metadata.sorted_tables)), "table")
+    kinds |= dict.fromkeys(TABLES, "table") | dict.fromkeys(VIEWS, "view")
+    for name, kind in kinds.items():
+        if name not in there and name.partition(".")[0] in schemas:
+            problems.append(Problem(f"there is no {kind} {name}", fix))
     for table in metadata.sorted_tables:
-        if table.name not in there:
-            problems.append(Problem(f"there is no table {table.fullname}", fix))
         problems += [
             Problem(f"table {table.fullname} has no column '{column.name}'", fix)
             for column in table.columns
-            if table.name in there and column.name not in there[table.name]
+            if table.fullname in there and column.name not in there[table.fullname]
         ]
     return problems
 
@@ -113,17 +120,17 @@ def _missing_rights(connection: Connection, user: str) -> list[Problem]:
     from sqlalchemy import text
 
     wanted = [(table, right) for table in TABLES for right in RIGHTS]
-    wanted += [(f"{SCHEMA}.environment", "SELECT"), (f"{SCHEMA}.{VERSION_TABLE}", "SELECT")]
-    problems: list[Problem] = []
-    if not _may_use(connection, GOLD):
-        problems.append(
-            Problem(f"role '{user}' may not use schema '{GOLD}'", f'GRANT USAGE ON SCHEMA {GOLD} TO "{user}"')
-        )
+    wanted += [(name, "SELECT") for name in (f"{SCHEMA}.environment", f"{SCHEMA}.{VERSION_TABLE}", *VIEWS)]
+    closed = [schema for schema in SCHEMAS if not _may_use(connection, schema)]
+    problems = [
+        Problem(f"role '{user}' may not use schema '{schema}'", f'GRANT USAGE ON SCHEMA {schema} TO "{user}"')
+        for schema in closed
+    ]
     if not scalar(connection, "SELECT has_database_privilege(current_database(), 'TEMPORARY')"):
         fix = f'GRANT TEMPORARY ON DATABASE … TO "{user}"'
         problems.append(Problem(f"role '{user}' may not make temporary tables, which publish needs", fix))
     for name, right in wanted:
-        if name.startswith(f"{GOLD}.") and not _may_use(connection, GOLD):
+        if name.partition(".")[0] in closed:
             continue
         statement = text("SELECT to_regclass(:name) IS NULL OR has_table_privilege(CAST(:name AS text), :right)")
         if not connection.execute(statement, {"name": name, "right": right}).scalar():

@@ -80,7 +80,7 @@ class Home:
     @staticmethod
     def drop(database: Database) -> None:
         """Make the database one that was never migrated."""
-        database.rows("DROP SCHEMA IF EXISTS gold CASCADE")
+        database.rows("DROP SCHEMA IF EXISTS gold, screenalytics CASCADE")
         database.rows("DROP SCHEMA pipeline CASCADE")
 
     def files(self) -> set[str]:
