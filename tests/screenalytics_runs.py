@@ -1,0 +1,165 @@
+"""Runs of Screenalytics as their producer writes them: good ones, and ones that are broken on purpose."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from shared.storage import ObjectStore
+
+__all__ = ["DROP", "RUN_ID", "cast_row", "encode", "make_run", "manifest_of", "put_run", "screentime", "screentime_row"]
+
+RUN_ID: Final = "Attempt3_2025-12-23_101500EST"
+EP_ID: Final = "rhoslc-s06e11"
+DROP: Final = object()
+"""As a value of ``manifest`` or ``artifact``: the field is left out."""
+
+_FILES: Final = {"screentime.v1": "analytics/screentime.json", "cast_screentime.v1": "person_metrics.json"}
+
+
+def encode(document: Any) -> bytes:
+    """Write JSON; bytes are taken as they are."""
+    return document if isinstance(document, bytes) else json.dumps(document, ensure_ascii=False).encode()
+
+
+def screentime_row(number: int = 1, **changes: Any) -> dict[str, Any]:
+    """One entry of ``metrics`` in screentime.json."""
+    seen, body = round(400 + number * 2.03, 2), round(450 + number * 1.5, 2)
+    row = {
+        "name": f"Person {number}",
+        "cast_id": str(uuid.UUID(int=0x6A1F << 112 | number)),
+        "person_id": f"p_{number:04d}",
+        "face_visible_seconds": seen,
+        "body_visible_seconds": body,
+        "body_only_seconds": round(body - seen, 2),
+        "gap_bridged_seconds": 3.1,
+        "visual_s": seen,
+        "speaking_s": round(100 + number * 0.25, 2),
+        "both_s": 0.0,
+        "confidence": 0.871,
+        "tracks_count": 24,
+        "faces_count": 3011,
+    }
+    return _changed(row, changes)
+
+
+def cast_row(number: int = 1, **changes: Any) -> dict[str, Any]:
+    """One entry of person_metrics.json (cast_screentime.v1)."""
+    row = {
+        "person_id": str(uuid.UUID(int=0xB7F1 << 112 | number)),
+        "screen_time_seconds": round(400 + number * 2.031, 3),
+        "frame_count": 402,
+        "confidence_avg": 0.8712,
+        "metadata": {"display_name": f"Person {number}", "segment_count": 402},
+    }
+    return _changed(row, changes)
+
+
+def screentime(
+    rows: Sequence[Mapping[str, Any]], *, run_id: str | None = RUN_ID, ep_id: str = EP_ID, **changes: Any
+) -> dict[str, Any]:
+    """A screentime.json around its ``metrics``."""
+    document = {
+        "episode_id": ep_id,
+        "run_id": run_id,
+        "generated_at": "2025-12-23T15:16:09.412Z",
+        "diagnostics": {"speaking_time_computed": True, "tracks_total": 24},
+        "metadata": {"body_tracking_enabled": True, "body_metrics_available": True},
+        "math": {
+            "cast_union_coverage_s": 402.03,
+            "cast_sum_time_s": 402.03,
+            "multi_cast_overlap_s": 0.0,
+            "self_overlap_top_casts": [],
+        },
+        "metrics": list(rows),
+        "timeline": [{"name": "Unassigned", "cast_id": None, "intervals": [[12.5, 14.0]]}],
+    }
+    return _changed(document, changes)
+
+
+def make_run(
+    run_id: str = RUN_ID,
+    *,
+    ep_id: str = EP_ID,
+    prefix: str = "derived",
+    persons: int = 3,
+    kind: str = "screentime.v1",
+    status: str = "success",
+    rows: Sequence[Mapping[str, Any]] | None = None,
+    document: Any = None,
+    manifest: Mapping[str, Any] | None = None,
+    artifact: Mapping[str, Any] | None = None,
+    more: Sequence[Mapping[str, Any]] = (),
+    **fields: Any,
+) -> dict[str, bytes]:
+    """Return the objects of a run, key -> body: its artifact, then its manifest.
+
+    Args:
+        run_id: of the folder, the manifest and the artifact.
+        ep_id: of both.
+        prefix: the folder above ``runs/``; empty for none.
+        persons: how many, numbered from 1, when there are no ``rows``.
+        kind: ``screentime.v1`` or ``cast_screentime.v1``.
+        status: of the manifest.
+        rows: of the artifact, in place of ``persons``.
+        document: the whole artifact, as a JSON value or as bytes, in place of ``rows``.
+        manifest: fields of the manifest that replace or add; :data:`DROP` takes one away.
+        artifact: the same of the artifact's reference, whose size and checksum otherwise are those of its body.
+        more: further references of the manifest, as they are.
+        fields: the same as ``manifest``, such as ``attempt=4``.
+    """
+    folder = f"{prefix}/runs/{run_id}" if prefix else f"runs/{run_id}"
+    if rows is None:
+        make = cast_row if kind == "cast_screentime.v1" else screentime_row
+        rows = [make(number + 1) for number in range(persons)]
+    if document is None:
+        document = list(rows) if kind == "cast_screentime.v1" else screentime(rows, run_id=run_id, ep_id=ep_id)
+    body = encode(document)
+    key = f"{folder}/{_FILES.get(kind, 'artifact.json')}"
+    reference = {
+        "artifact_key": "screentime",
+        "artifact_kind": "person_metrics",
+        "s3_key": key,
+        "schema_version": kind,
+        "content_type": "application/json",
+        "size_bytes": len(body),
+        "checksum_sha256": hashlib.sha256(body).hexdigest(),
+        "row_count": len(rows),
+    }
+    whole = {
+        "schema_version": "1.0",
+        "run_id": run_id,
+        "ep_id": ep_id,
+        "status": status,
+        "started_at": "2025-12-23T15:15:00Z",
+        "completed_at": "2025-12-23T15:16:12Z",
+        "attempt": 3,
+        "duration_ms": 2_580_000,
+        "artifacts": [_changed(reference, artifact or {}), *more],
+    }
+    return {key: body, f"{folder}/manifest.json": encode(_changed(whole, {**(manifest or {}), **fields}))}
+
+
+def manifest_of(files: Mapping[str, bytes]) -> tuple[str, dict[str, Any]]:
+    """Return key and document of a run's manifest."""
+    key = next(key for key in files if key.endswith("/manifest.json"))
+    return key, json.loads(files[key])
+
+
+def put_run(store: ObjectStore, files: Mapping[str, bytes]) -> str:
+    """Write a run as a careful producer does, the manifest last; returns the manifest's key."""
+    manifest = manifest_of(files)[0]
+    for key, body in files.items():
+        if key != manifest:
+            store.put(key, body)
+    store.put(manifest, files[manifest])
+    return manifest
+
+
+def _changed(document: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {**document, **changes}.items() if value is not DROP}
