@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jobs.screenalytics.errors import Rejected, reject
-from jobs.screenalytics.keys import manifest_key, run_of
+from jobs.screenalytics.keys import RUN_ID, manifest_key, run_of
 from jobs.screenalytics.model import ManifestRef
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Arrival = Literal["event", "poll", "replay"]
 COMPLETED: Final = "screenalytics.run.completed"
 # A payload names a key and a digest. A larger one is not even fetched.
 PAYLOAD_BYTES: Final = 64 << 10
-_RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_RUN_ID: Final = re.compile(RUN_ID)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from jobs.screenalytics._events import PAYLOAD_BYTES, Arrival, BadEvent, Candidate, Event, judge
-from jobs.screenalytics.keys import run_of
+from jobs.screenalytics.keys import run_of, runs_folder
 from jobs.screenalytics.model import ManifestRef
 from shared.database.session import transaction
 from shared.errors import ConfigurationError, DatabaseNotMigrated
@@ -140,7 +140,7 @@ def poll(
 
 def listed(prefix: str, store: ObjectStore) -> Iterator[ManifestRef]:
     """Yield every manifest under the prefix."""
-    for info in store.list(f"{prefix}/runs/" if prefix else "runs/"):
+    for info in store.list(runs_folder(prefix)):
         run_id = run_of(info.key, prefix)
         if run_id is not None:
             yield ManifestRef(run_id, info.key, info.etag, info.modified)

@@ -41,13 +41,13 @@ def _options(settings: Settings) -> S3Options:
     if settings.auth == "profile":
         return replace(options, auth="profile", profile=_given(settings, "profile", settings.profile))
     if settings.auth == "static":
-        secret = settings.secret_access_key
+        secret = settings.secret_access_key.get_secret_value() if settings.secret_access_key is not None else None
         token = settings.session_token
         return replace(
             options,
             auth="static",
             access_key_id=_given(settings, "access_key_id", settings.access_key_id),
-            secret_access_key=_given(settings, "secret_access_key", secret and secret.get_secret_value()),
+            secret_access_key=_given(settings, "secret_access_key", secret),
             session_token=token.get_secret_value() if token is not None else None,
         )
     return replace(options, auth=settings.auth)
