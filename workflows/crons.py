@@ -7,7 +7,7 @@ from typing import Final
 from hera.workflows import CronWorkflow
 from hera.workflows.models import StopStrategy, WorkflowTemplateRef
 
-from workflows import gamedata, maintenance
+from workflows import gamedata, maintenance, screenalytics
 from workflows._lib.labels import labels, shown
 from workflows._lib.sweep import SWEEP
 
@@ -27,6 +27,17 @@ def build() -> list[CronWorkflow]:
             title="gamedata, every night",
             description="Extracts what is new since the last night, and publishes the manifest.",
             start_deadline_s=3600,
+        ),
+        _cron(
+            "screenalytics-poll",
+            screenalytics.PIPELINE.name,
+            schedule="*/15 * * * *",
+            title="screenalytics, every quarter of an hour",
+            description="Ingests runs that have arrived: events of the outbox, then whatever the bucket holds.",
+            start_deadline_s=300,
+            suspend=True,
+            # Each poll fails while a bad run is tried again, and must go on for the sake of the good ones.
+            stop=None,
         ),
         _cron(
             "telecine-sweep",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from hera.workflows import DAG, Task
 
-from workflows import gamedata
+from workflows import gamedata, screenalytics
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
 from workflows._lib.retry import PROMPT
@@ -24,7 +24,7 @@ _NAME: Final = "media"
 _INDEX: Final = "publish"
 
 # A pipeline joins by its line here.
-PIPELINES: Final[tuple[Pipeline, ...]] = (gamedata.PIPELINE,)
+PIPELINES: Final[tuple[Pipeline, ...]] = (gamedata.PIPELINE, screenalytics.PIPELINE)
 
 
 def build() -> WorkflowTemplate:

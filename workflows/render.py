@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from workflows import crons, gamedata, maintenance, media
+from workflows import crons, gamedata, maintenance, media, screenalytics
 
 __all__ = ["FOLDER", "documents", "main", "render"]
 
@@ -34,7 +34,7 @@ class _Dumper(yaml.SafeDumper):
 
 def documents() -> dict[str, dict[str, Any]]:
     """Return every object by the name of its file."""
-    found = [gamedata.build(), media.build(), maintenance.build(), *crons.build()]
+    found = [gamedata.build(), screenalytics.build(), media.build(), maintenance.build(), *crons.build()]
     return {f"{workflow.name}.yaml": workflow.to_dict() for workflow in found}
 
 

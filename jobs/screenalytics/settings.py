@@ -54,7 +54,7 @@ class SourceSettings(StepSettings, pipeline="screenalytics"):
         description="Where runs are: a bucket name, s3://bucket, a folder or file:///folder.",
     )
     prefix: Annotated[str, AfterValidator(_prefix)] = setting(
-        "derived", description="Folder above runs/: manifests are PREFIX/runs/RUN/manifest.json. Empty for none."
+        "derived", description="Folder above runs/: manifests are PREFIX/runs/RUN/manifest.json. / for none."
     )
     artifact_roots: Annotated[tuple[str, ...], AfterValidator(_roots)] = setting(
         ("{prefix}/runs/{run_id}/", "runs/{show}/s{season}/e{episode}/{run_id}/"),
@@ -140,7 +140,7 @@ class SampleSettings(StepSettings, pipeline="screenalytics"):
         default_text="screenalytics",
         description="Bucket or folder that gets the runs.",
     )
-    prefix: Annotated[str, AfterValidator(_prefix)] = setting("derived", description="Folder above runs/.")
+    prefix: Annotated[str, AfterValidator(_prefix)] = setting("derived", description="Folder above runs/. / for none.")
     seed: int = setting(1, description="Another seed gives other persons and times.")
     runs: Annotated[int, Field(ge=0, le=100_000)] = setting(6, description="Good runs beside those of each kind.")
     persons: Annotated[int, Field(ge=1, le=10_000)] = setting(12, description="Persons of a good run.")

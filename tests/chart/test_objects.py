@@ -14,6 +14,7 @@ from shared.settings.step import StepSettings
 from tests.chart.openapi import problems
 from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, render, values_of
 from tests.crds import crd, errors_of, module_dir_of
+from workflows import screenalytics
 
 ALL_ON = {
     "quota": {"enabled": True},
@@ -180,7 +181,36 @@ def test_parameters_are_what_argo_reads():
         "gpu-workers": "1",
         "retention-days": "90",
         "artifacts-bucket": "telecine-artifacts",
+        "screenalytics-enabled": "false",
+        "screenalytics-bucket": "screenalytics",
+        "screenalytics-prefix": "derived",
+        "screenalytics-artifact-roots": "{prefix}/runs/{run_id}/,runs/{show}/s{season}/e{episode}/{run_id}/",
+        "screenalytics-auth": "ambient",
+        "screenalytics-outbox-table": "screenalytics.outbox_events",
     }
+
+
+def test_the_charts_defaults_are_those_of_the_form():
+    data = find(render(LEAST), "ConfigMap", "telecine-parameters")["data"]
+    for field in screenalytics.PIPELINE.found:
+        if field.config_key and field.name != "enabled":
+            assert data[field.config_key] == field.value
+
+
+def references(node, name):
+    """The keys of a ConfigMap that a part of a template refers to."""
+    if isinstance(node, dict):
+        found = node.get("configMapKeyRef", {})
+        yield from [found["key"]] if found.get("name") == name else []
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else []:
+        yield from references(each, name)
+
+
+@pytest.mark.parametrize("name", ["telecine-parameters", "telecine-limits"])
+def test_every_key_that_a_template_asks_for_is_there_and_no_other(name):
+    """Without its limit a Workflow would not start."""
+    objects = render(LEAST)
+    assert set(references(objects, name)) == set(find(objects, "ConfigMap", name)["data"])
 
 
 def test_migrations_run_before_the_release_under_their_own_account():

@@ -19,6 +19,7 @@ FULL = {
     "database": {"existingSecret": "x-database"},
     "s3": {"existingSecret": "x-s3"},
     "notify": {"existingSecret": "x-notify"},
+    "screenalytics": {"existingSecret": "x-screenalytics"},
     "serviceAccounts": {"step": {"name": "x-step"}, "launcher": {"name": "x-launcher"}},
     "steps": {"nodeSelector": {"pool": "batch"}, "tolerations": [{"key": "batch", "operator": "Exists"}]},
     "priorityClass": {"name": "low"},
@@ -32,6 +33,7 @@ NAMES = {
     "telecine-database": "x-database",
     "telecine-s3": "x-s3",
     "telecine-notify": "x-notify",
+    "telecine-screenalytics": "x-screenalytics",
 }
 
 

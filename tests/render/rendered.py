@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TEMPLATES", "by_name", "calls", "containers", "crons", "every", "names_in", "spec_of", "tags", "templates"]
 
-TEMPLATES = ("gamedata", "media", "maintenance")
+TEMPLATES = ("gamedata", "screenalytics", "media", "maintenance")
 
 _TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 # `inputs.parameters.x`, `inputs.parameters['a-b']` and their like; Argo's list of all parameters is none of them.

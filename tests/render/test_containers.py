@@ -82,7 +82,14 @@ def test_only_launchers_have_a_token(name, template):
 def test_secrets_come_as_variables_and_only_notifications_to_the_hook(name, template):
     container = templates(name)[template]["container"]
     secrets = {each["secretRef"]["name"] for each in container["envFrom"] if "secretRef" in each}
-    assert secrets == {"telecine-database", "telecine-s3"} | ({"telecine-notify"} if template == "close-run" else set())
+    own = {"close-run": {"telecine-notify"}, **{step: {"telecine-screenalytics"} for step in ("ingest", "replay")}}
+    assert secrets == {"telecine-database", "telecine-s3"} | own.get(template, set())
+    needed = {
+        each["secretRef"]["name"]
+        for each in container["envFrom"]
+        if not each.get("secretRef", {}).get("optional") and "secretRef" in each
+    }
+    assert needed == {"telecine-database"}, "an installation without the others would not start a pod"
     assert not any("SECRET" in each["name"] or "PASSWORD" in each["name"] for each in container["env"])
 
 
@@ -158,7 +165,7 @@ def test_output_parameters_have_defaults_for_pods_that_were_killed(name, templat
         assert parameter["valueFrom"]["default"]
 
 
-@pytest.mark.parametrize("name", ["gamedata", "media"])
+@pytest.mark.parametrize("name", ["gamedata", "screenalytics", "media"])
 def test_runs_are_closed_wait_for_each_other_and_are_cleaned_up(name):
     spec = spec_of(name)
     assert spec["onExit"] == "on-exit"
@@ -188,6 +195,6 @@ def test_crons_never_overlap_nor_pile_up(name):
     assert spec["timezone"] == "Etc/UTC"
     assert spec["successfulJobsHistoryLimit"] > 0
     assert spec["failedJobsHistoryLimit"] > 0
-    # The sweep is a safety net and goes on however often it failed.
-    assert ("stopStrategy" in spec) is (name != "telecine-sweep")
-    assert spec["suspend"] is (name == "telecine-vacuum")
+    # The sweep is a safety net, and a poll fails for as long as one bad run is tried again: they go on all the same.
+    assert ("stopStrategy" in spec) is (name not in {"telecine-sweep", "screenalytics-poll"})
+    assert spec["suspend"] is (name in {"telecine-vacuum", "screenalytics-poll"})

@@ -130,8 +130,20 @@ def test_the_umbrella_writes_its_page_although_a_pipeline_failed_and_then_fails(
 
 
 def test_the_umbrella_takes_what_its_pipelines_take():
-    wanted = {f"gamedata-{name}" for name in names(spec_of("gamedata")["arguments"])}
+    wanted = {
+        f"{pipeline}-{name}"
+        for pipeline in ("gamedata", "screenalytics")
+        for name in names(spec_of(pipeline)["arguments"])
+    }
     assert set(names(spec_of("media")["arguments"])) == wanted
+
+
+def test_a_replay_is_an_entrypoint_that_asks_for_its_run_itself():
+    """The UI shows an entrypoint's inputs below the Workflow's parameters, and sends both as parameters."""
+    own = {each["name"]: each for each in templates("screenalytics")["replay"]["inputs"]["parameters"]}
+    assert set(own) == {"run", "all", "accept-changed"}
+    assert all(isinstance(each["value"], str) and each["description"] for each in own.values())
+    assert not set(own) & set(names(spec_of("screenalytics")["arguments"])), "the ingestion would refuse its own form"
 
 
 def test_one_of_two_ways_is_taken():

@@ -9,13 +9,21 @@ import pytest
 from jobs.cli import commands
 from jobs.gamedata.settings import PlanSettings, PublishSettings
 from jobs.media.settings import PublishSettings as IndexSettings
+from jobs.screenalytics.settings import IngestSettings
 from shared.form import GIVEN_VARIABLE, check_names, is_known
 from shared.rayjob.settings import RaySettings
 from shared.settings import StepSettings, setting
 from shared.step import Step, _guard
 from tests.render.rendered import TEMPLATES, containers, spec_of, templates
+from workflows import screenalytics
 from workflows._lib.parameters import fields
 from workflows.gamedata import PIPELINE
+
+# Variables that the secret telecine-screenalytics holds.
+SECRET = {
+    f"TELECINE_SCREENALYTICS_{name}"
+    for name in ("OUTBOX_URL", "PROFILE", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
+}
 
 
 def form(name: str) -> dict[str, dict]:
@@ -31,6 +39,7 @@ def test_a_user_presses_submit(name):
         assert "value" in parameter or source["configMapKeyRef"]["name"] == "telecine-parameters"
         assert parameter["description"].endswith(".")
         assert default in parameter.get("enum", [default])
+        assert not ("enum" in parameter and source), "Argo 4.0.2 looks in the list before it asks the ConfigMap"
 
 
 def test_every_default_is_valid_and_is_the_settings_own(monkeypatch):
@@ -61,11 +70,12 @@ def test_values_reach_fields_of_the_steps_own_settings(name, template):
     if not isinstance(command, Step):
         assert given == set()
         return
+    given |= {each["name"] for each in container["env"] if "{{workflow.parameters." in each["value"]} - {GIVEN_VARIABLE}
     model = _guard.load(command.settings)
     taken = {model.variables(field)[0] for field in model.model_fields if model.pipelines[field]}
     ray = {RaySettings.variables(field)[0] for field in ("cpu_workers", "gpu_workers")}
     assert given <= taken | (ray if command.name == "extract" else set())
-    left_out = {variable.rpartition("GAMEDATA_")[2] for variable in taken - given}
+    left_out = {variable.rpartition("GAMEDATA_")[2] for variable in taken - given - SECRET}
     assert left_out <= {"CACHE_DIR", "CACHE_MB", "WORKERS", "COMPUTE", "TELECINE_MEDIA_REPORT_LINK"}
 
 
@@ -78,9 +88,32 @@ def test_each_field_of_a_run_is_in_the_form():
     assert set(form("gamedata")) == wanted | {"cpu-workers", "gpu-workers"}
 
 
-@pytest.mark.parametrize("name", ["gamedata", "media"])
-def test_the_plan_knows_the_names_of_both_forms(name):
-    container = templates("gamedata")["plan"]["container"]
+def test_no_form_holds_a_secret():
+    assert {field.variable for field in screenalytics.PIPELINE.found} & SECRET == set()
+    wanted = {name.replace("_", "-") for name in IngestSettings.model_fields if IngestSettings.pipelines[name]}
+    secret = {name.removeprefix("TELECINE_SCREENALYTICS_").lower().replace("_", "-") for name in SECRET}
+    assert set(form("screenalytics")) == wanted - secret
+
+
+def test_every_default_of_screenalytics_is_valid_and_is_the_settings_own(monkeypatch):
+    own = IngestSettings()
+    for field in screenalytics.PIPELINE.found:
+        monkeypatch.setenv(field.variable, field.value)
+    found = IngestSettings()
+    assert found.bucket == "s3://screenalytics"
+    assert found.model_dump(exclude={"bucket"}) == own.model_dump(exclude={"bucket"})
+
+
+def test_the_umbrella_asks_the_installation_whether_there_is_screenalytics():
+    assert form("screenalytics")["enabled"]["value"] == "true", "who submits it means it"
+    source = form("media")["screenalytics-enabled"]["valueFrom"]
+    assert source["configMapKeyRef"] == {"name": "telecine-parameters", "key": "screenalytics-enabled"}
+
+
+@pytest.mark.parametrize("name", ["gamedata", "screenalytics", "media"])
+@pytest.mark.parametrize(("pipeline", "template"), [("gamedata", "plan"), ("screenalytics", "ingest")])
+def test_the_first_step_knows_the_names_of_both_forms(pipeline, template, name):
+    container = templates(pipeline)[template]["container"]
     variables = {each["name"]: each["value"] for each in container["env"]}
     assert variables[GIVEN_VARIABLE] == "{{workflow.parameters.json}}"
     # What Argo puts there.
@@ -88,7 +121,9 @@ def test_the_plan_knows_the_names_of_both_forms(name):
     # One variable may have 128 KiB (Linux, MAX_ARG_STRLEN), and Argo hands the whole template on in one.
     assert len(variables[GIVEN_VARIABLE]) < 32_000
     assert is_known(variables)
-    assert check_names(variables, pipeline="gamedata") == f"{len(form('gamedata'))} names, all known"
+    told = check_names(variables, pipeline=pipeline)
+    expected = f"{len(form(pipeline))} names, all known"
+    assert told == (expected if name in {pipeline, "media"} else "not judged: the Workflow is not one of ours")
 
 
 def test_choices_and_units_are_shown():

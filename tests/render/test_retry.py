@@ -35,7 +35,7 @@ def test_three_attempts_with_pauses_and_no_deadline_over_all(name, template):
     strategy = templates(name)[template]["retryStrategy"]
     assert (strategy["limit"], strategy["retryPolicy"], strategy["expression"]) == (2, "Always", EXPRESSION)
     # maxDuration would be a deadline of the pods themselves, counted from the first one's start.
-    quick = template in {"plan", "sweep", "close-run"} or (name, template) == ("media", "publish")
+    quick = template in {"plan", "ingest", "replay", "sweep", "close-run"} or (name, template) == ("media", "publish")
     first = {"duration": "5s", "factor": 3} if quick else {"duration": "20s", "factor": 2}
     assert strategy["backoff"] == {**first, "cap": "5m"}
 

@@ -16,6 +16,7 @@ __all__ = [
     "NOTIFY_VARIABLES",
     "RAY_IMAGE",
     "S3_VARIABLES",
+    "SCREENALYTICS_VARIABLES",
     "STEP_ACCOUNT",
 ]
 
@@ -36,3 +37,4 @@ ARTIFACT_REPOSITORY: Final = ("artifact-repositories", "telecine")
 DATABASE_VARIABLES: Final = "telecine-database"
 S3_VARIABLES: Final = "telecine-s3"
 NOTIFY_VARIABLES: Final = "telecine-notify"
+SCREENALYTICS_VARIABLES: Final = "telecine-screenalytics"

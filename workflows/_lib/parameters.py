@@ -48,13 +48,14 @@ class Field:
     def argument(self, prefix: str = "") -> Parameter:
         """Return the parameter as the form shows it."""
         name = f"{prefix}{self.name}"
-        choices = list(self.choices) or None
         if self.config_key is None:
-            return Parameter(name=name, value=self.value, enum=choices, description=self.description)
+            return Parameter(name=name, value=self.value, enum=list(self.choices) or None, description=self.description)
         source = ValueFrom(
             config_map_key_ref=ConfigMapKeySelector(name=CONFIG_PARAMETERS, key=self.config_key), default=self.value
         )
-        return Parameter(name=name, value_from=source, enum=choices, description=self.description)
+        # Argo 4.0.2 looks for a value in the list before it asks the ConfigMap, and refuses the Workflow.
+        text = f"{self.description} Valid: {', '.join(self.choices)}." if self.choices else self.description
+        return Parameter(name=name, value_from=source, description=text)
 
 
 def fields(
@@ -65,7 +66,7 @@ def fields(
     values: Mapping[str, str] | None = None,
     from_config: Mapping[str, str] | None = None,
 ) -> tuple[Field, ...]:
-    """Return the fields that belong to the model's pipeline, in the order of ``--help``.
+    """Return the fields that belong to the model's pipeline, in the order of ``--help``; secrets are no parameters.
 
     Args:
         model: the settings of a step.
@@ -78,12 +79,12 @@ def fields(
     found = []
     for flag in flags(model):
         name = flag.name.replace("_", "-")
-        if flag.pipeline is None or name in left_out or (kept is not None and name not in kept):
+        if flag.pipeline is None or flag.secret or name in left_out or (kept is not None and name not in kept):
             continue
         field = model.model_fields[flag.name]
         made = Field(
             name=name,
-            variable=flag.variables[0],
+            variable=model.variables(flag.name)[0],
             value=_text(field),
             choices=("true", "false") if flag.is_switch else flag.choices,
             description=_described(field, flag.description),

@@ -41,7 +41,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $account.name | default (printf "telecine-%s" $role) -}}
 {{- end -}}
 
-{{/* Name of a secret: (list $ "database" | "s3" | "notify" | "artifacts"); an existing one goes before the chart's. */}}
+{{/* Name of a secret: (list $ "database" | "s3" | "notify" | "artifacts" | "screenalytics"); an existing one goes before the chart's. */}}
 {{- define "telecine.secret" -}}
 {{- $root := index . 0 -}}
 {{- (index $root.Values (index . 1)).existingSecret | default (printf "telecine-%s" (index . 1)) -}}

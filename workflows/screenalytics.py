@@ -1,0 +1,127 @@
+"""Manifests of Screenalytics runs -> runs and persons in PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hera.workflows import DAG, Task
+
+from jobs.screenalytics.errors import CODES
+from jobs.screenalytics.settings import IngestSettings, ReplaySettings
+from workflows._lib.hooks import exit_templates
+from workflows._lib.labels import shown
+from workflows._lib.names import SCREENALYTICS_VARIABLES
+from workflows._lib.parameters import arguments, fields, inputs, passed
+from workflows._lib.pipeline import STAGES, Pipeline
+from workflows._lib.retry import PROMPT
+from workflows._lib.step import from_secret, step
+from workflows._lib.template import workflow_template
+
+if TYPE_CHECKING:
+    from hera.workflows import Container, WorkflowTemplate
+
+__all__ = ["PIPELINE", "REPLAY", "build"]
+
+_NAME: Final = "screenalytics"
+_INGEST: Final = "ingest"
+REPLAY: Final = "replay"
+# Both steps write this stage of the ledger, and their report under its name.
+_STAGE: Final = "sync_screenalytics"
+_HOUR: Final = 3600
+
+# They stand in a secret, beside the outbox's URL.
+_CREDENTIALS: Final = ("profile", "access-key-id")
+# What an installation has: a cron gives no parameters.
+_CONFIG: Final = {
+    "bucket": "screenalytics-bucket",
+    "prefix": "screenalytics-prefix",
+    "artifact-roots": "screenalytics-artifact-roots",
+    "auth": "screenalytics-auth",
+    "outbox-table": "screenalytics-outbox-table",
+}
+_FORM: Final = fields(IngestSettings, without=_CREDENTIALS, from_config=_CONFIG)
+# Whoever submits `media` may have no such bucket; whoever submits this template means it.
+_BRANCH: Final = fields(
+    IngestSettings, without=_CREDENTIALS, from_config=_CONFIG | {"enabled": "screenalytics-enabled"}
+)
+# Asked for where this is the entrypoint; the rest is in the form of every run.
+_REPLAY: Final = fields(ReplaySettings, only=("run", "all", "accept-changed"))
+_READ: Final = fields(ReplaySettings, without=(*_CREDENTIALS, *(field.name for field in _REPLAY)))
+
+# One that is not ready is looked at again, and is no reject.
+PIPELINE: Final = Pipeline(_NAME, _BRANCH, tuple(code for code, kind in CODES.items() if kind != "not_ready"))
+
+_COUNTS: Final = ("seen", "ingested", "unchanged", "replaced", "skipped", "deferred", "set-aside", "known", "events")
+_SECRETS: Final = (from_secret(SCREENALYTICS_VARIABLES, optional=True),)
+
+
+def build() -> WorkflowTemplate:
+    """Return the WorkflowTemplate."""
+    return workflow_template(
+        _NAME,
+        title="**screenalytics**: run manifests to runs and persons",
+        description="Each run is written once and whole; a bad one costs no good one. `replay` is an entrypoint, too.",
+        entrypoint="main",
+        arguments=arguments(_FORM),
+        templates=[_main(), _stages(), _ingest(), _replay(), *exit_templates(_NAME, {_NAME: PIPELINE.codes})],
+        # A poll that hangs must not keep the next ones away for days.
+        deadline_s=4 * _HOUR,
+    )
+
+
+def _main() -> DAG:
+    return DAG(
+        name="main",
+        annotations=shown("The whole pipeline", "Ingest, with the values of the form."),
+        tasks=[Task(name=STAGES, template=STAGES, arguments=passed(_FORM, "workflow"))],
+    )
+
+
+def _stages() -> DAG:
+    return DAG(
+        name=STAGES,
+        annotations=shown("The stages", "What `main` runs, and the umbrella `media`; start `main` by hand."),
+        inputs=inputs(_FORM),
+        tasks=[Task(name=_INGEST, template=_INGEST, arguments=passed(_FORM, "inputs"))],
+    )
+
+
+def _ingest() -> Container:
+    return step(
+        _INGEST,
+        [_NAME, "ingest"],
+        pipeline=_NAME,
+        stage=_STAGE,
+        title="Ingest",
+        description="Takes the outbox's events, then lists the bucket; each run is written in one transaction.",
+        deadline_s=_HOUR,
+        found=_FORM,
+        counts=_COUNTS,
+        secrets=_SECRETS,
+        pauses=PROMPT,
+        # As for the plan of gamedata: the step finds parameters that nobody reads.
+        variables={
+            "TELECINE_WORKFLOW_PARAMETERS": "{{workflow.parameters.json}}",
+            "TELECINE_FORM_PARAMETERS": ",".join(field.name for field in _FORM),
+        },
+    )
+
+
+def _replay() -> Container:
+    made = step(
+        REPLAY,
+        [_NAME, "replay"],
+        pipeline=_NAME,
+        stage=_STAGE,
+        title="Replay",
+        description="Looks again at one run, or at all that failed or were set aside; start it as the entrypoint.",
+        deadline_s=_HOUR,
+        found=_REPLAY,
+        counts=_COUNTS,
+        secrets=_SECRETS,
+        pauses=PROMPT,
+        variables={field.variable: f"{{{{workflow.parameters.{field.name}}}}}" for field in _READ},
+    )
+    # It has no caller: the form shows an entrypoint's own inputs below those of the Workflow, with these defaults.
+    made.inputs = arguments(_REPLAY)
+    return made
