@@ -4,11 +4,16 @@
 
 `database` gives a `Database` that is migrated; `empty_database` one that is not. Tests carry
 `@pytest.mark.xdist_group("postgres")`, so that one worker runs them.
+
+The server is the newest that `shared.database` finds here. For another one, such as the oldest that telecine supports:
+
+    TELECINE_TEST_POSTGRES=/usr/lib/postgresql/15/bin python -m pytest tests/integration/test_migrations.py
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 import time
@@ -21,7 +26,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from shared.database import embedded
+from shared.database import _binaries, embedded
 from shared.database.connection import dispose
 from shared.database.migrate import upgrade
 from shared.settings import StepSettings
@@ -81,7 +86,10 @@ def postgres() -> Iterator[str]:
     """The URL of a server's maintenance database."""
     with reachable_folder() as folder:
         options = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
-        url = embedded.ensure(folder, options)
+        with pytest.MonkeyPatch.context() as patch:
+            if chosen := os.environ.get("TELECINE_TEST_POSTGRES"):
+                patch.setattr(_binaries, "_candidates", lambda: [Path(chosen)])
+            url = embedded.ensure(folder, options)
         upgrade(StepSettings(database_url=url))
         dispose()
         try:

@@ -215,3 +215,14 @@ def _views() -> None:
         COMMENT ON VIEW gold.screenalytics_persons IS
         'One row a person of an episode, from its latest successful run; telecine screenalytics ingest writes it'
     """)
+    op.execute("""
+        COMMENT ON COLUMN gold.screenalytics_persons.person_ref IS
+        'The catalogue''s id of the person: person_id where it is one, else from screenalytics.person_links';
+        COMMENT ON COLUMN gold.screenalytics_persons.episode_id IS
+        'The catalogue''s id of the episode, from screenalytics.episode_links';
+        COMMENT ON COLUMN gold.screenalytics_persons.onscreen_ms IS
+        'Milliseconds; of all persons together they may be more than the episode';
+        COMMENT ON COLUMN gold.screenalytics_persons.speaking_ms IS
+        'Milliseconds, NULL where it was not computed; may be more than onscreen_ms';
+        COMMENT ON COLUMN gold.screenalytics_persons.confidence IS 'From 0 to 1'
+    """)
