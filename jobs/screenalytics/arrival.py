@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from jobs.screenalytics.settings import IngestSettings, VerifySettings
+    from jobs.screenalytics.settings import IngestSettings, SourceSettings
     from shared.database.session import Session
     from shared.errors import TelecineError
     from shared.storage import ObjectStore
@@ -117,7 +117,7 @@ def dead_events(settings: IngestSettings) -> int:
 
 
 def poll(
-    settings: IngestSettings | VerifySettings,
+    settings: SourceSettings,
     store: ObjectStore,
     known: Callable[[Sequence[ManifestRef]], AbstractSet[str]],
 ) -> Iterator[Candidate]:

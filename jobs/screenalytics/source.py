@@ -9,16 +9,14 @@ from shared.errors import UsageError
 from shared.storage import open_store
 
 if TYPE_CHECKING:
-    from jobs.screenalytics.settings import IngestSettings, ReplaySettings, VerifySettings
+    from jobs.screenalytics.settings import SourceSettings
     from shared.storage import ObjectStore
     from shared.storage.settings import S3Options
-
-    Settings = IngestSettings | ReplaySettings | VerifySettings
 
 __all__ = ["open_source", "source_uri"]
 
 
-def open_source(settings: Settings) -> ObjectStore:
+def open_source(settings: SourceSettings) -> ObjectStore:
     """Return the store of the runs, read as ``--auth`` says.
 
     Args:
@@ -31,12 +29,12 @@ def open_source(settings: Settings) -> ObjectStore:
     return open_store(settings.bucket, settings, options=_options(settings))
 
 
-def source_uri(settings: Settings) -> str:
+def source_uri(settings: SourceSettings) -> str:
     """Return what stands for the bucket in tables: ``s3://bucket`` or ``file:///folder``."""
     return settings.bucket
 
 
-def _options(settings: Settings) -> S3Options:
+def _options(settings: SourceSettings) -> S3Options:
     options = settings.s3_options()
     if settings.auth == "profile":
         return replace(options, auth="profile", profile=_given(settings, "profile", settings.profile))
@@ -53,7 +51,7 @@ def _options(settings: Settings) -> S3Options:
     return replace(options, auth=settings.auth)
 
 
-def _given(settings: Settings, field: str, value: str | None) -> str:
+def _given(settings: SourceSettings, field: str, value: str | None) -> str:
     if not value:
         raise UsageError(
             f"--auth {settings.auth} needs --{field.replace('_', '-')} (TELECINE_SCREENALYTICS_{field.upper()}). Valid"
