@@ -29,7 +29,8 @@ def encode(document: Any) -> bytes:
 
 def screentime_row(number: int = 1, **changes: Any) -> dict[str, Any]:
     """One entry of ``metrics`` in screentime.json."""
-    seen, body = round(400 + number * 2.03, 2), round(450 + number * 1.5, 2)
+    seen = round(400 + number % 900 * 2.03, 2)
+    body = round(seen + 49.47, 2)
     row = {
         "name": f"Person {number}",
         "cast_id": str(uuid.UUID(int=0x6A1F << 112 | number)),
@@ -39,7 +40,7 @@ def screentime_row(number: int = 1, **changes: Any) -> dict[str, Any]:
         "body_only_seconds": round(body - seen, 2),
         "gap_bridged_seconds": 3.1,
         "visual_s": seen,
-        "speaking_s": round(100 + number * 0.25, 2),
+        "speaking_s": round(100 + number % 900 * 0.25, 2),
         "both_s": 0.0,
         "confidence": 0.871,
         "tracks_count": 24,
@@ -52,7 +53,7 @@ def cast_row(number: int = 1, **changes: Any) -> dict[str, Any]:
     """One entry of person_metrics.json (cast_screentime.v1)."""
     row = {
         "person_id": str(uuid.UUID(int=0xB7F1 << 112 | number)),
-        "screen_time_seconds": round(400 + number * 2.031, 3),
+        "screen_time_seconds": round(400 + number % 900 * 2.031, 3),
         "frame_count": 402,
         "confidence_avg": 0.8712,
         "metadata": {"display_name": f"Person {number}", "segment_count": 402},
