@@ -1,0 +1,74 @@
+"""Who was seen most in the episodes that came last, as a section of a report."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.database.session import transaction
+from shared.errors import TelecineError
+from shared.report import Table
+
+if TYPE_CHECKING:
+    from jobs.screenalytics.settings import SourceSettings
+
+__all__ = ["PERSONS", "persons"]
+
+PERSONS: Final = "Most seen"
+_EPISODES: Final = 6
+_EACH: Final = 3
+_SELECT: Final = """
+    SELECT run.ep_id, run.run_id, run.persons, metric.name, metric.person_id, metric.onscreen_ms, metric.speaking_ms,
+        metric.confessional_ms, metric.confidence
+    FROM (
+        SELECT ep_id, run_id, persons, ingested_at FROM screenalytics.latest_runs
+        WHERE source = :source AND persons > 0 ORDER BY ingested_at DESC, ep_id LIMIT :episodes
+    ) AS run
+    CROSS JOIN LATERAL (
+        SELECT * FROM screenalytics.person_metrics WHERE run_id = run.run_id
+        ORDER BY onscreen_ms DESC, person_id LIMIT :each
+    ) AS metric
+    ORDER BY run.ep_id, metric.onscreen_ms DESC, metric.person_id
+"""
+
+_log = logging.getLogger(__name__)
+
+
+def persons(settings: SourceSettings) -> list[Table]:
+    """Return the table, from each episode's latest run; none where there is nothing to show, or no answer.
+
+    Args:
+        settings: the source whose runs are shown.
+    """
+    try:
+        with transaction(settings) as session:
+            rows = session.rows(_SELECT, source=settings.bucket, episodes=_EPISODES, each=_EACH)
+    except TelecineError as error:
+        # The runs are in the tables: what is shown of them is worth no failure.
+        _log.warning("the persons cannot be shown: %s", error.message)
+        return []
+    if not rows:
+        return []
+    return [
+        Table(
+            PERSONS,
+            ["episode", "run", "person", "on screen", "speaking", "confessional", "confidence"],
+            [_row(row) for row in rows],
+            note=f"The first {_EACH} persons of up to {_EPISODES} episodes, those that came last; all of them:"
+            " gold.screenalytics_persons.",
+        )
+    ]
+
+
+def _row(row: Any) -> list[Any]:
+    times = [clock(row.onscreen_ms), clock(row.speaking_ms), clock(row.confessional_ms)]
+    confidence = None if row.confidence is None else f"{row.confidence:.3f}"
+    return [row.ep_id, row.run_id, row.name or row.person_id, *times, confidence]
+
+
+def clock(milliseconds: int | None) -> str | None:
+    """Return ``h:mm:ss``, to the nearest second; None stays."""
+    if milliseconds is None:
+        return None
+    minutes, seconds = divmod((milliseconds + 500) // 1000, 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
