@@ -1,0 +1,137 @@
+"""The ingest step: runs that have arrived -> screenalytics.runs and .person_metrics, each in one transaction."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from jobs.screenalytics._ahead import Clock, ahead
+from jobs.screenalytics.arrival import BadEvent, acknowledge, fail_event, outbox, poll
+from jobs.screenalytics.persons import persons
+from jobs.screenalytics.report import Tally
+from jobs.screenalytics.source import open_source
+from jobs.screenalytics.take import ENDS_THE_STAGE, Taker
+from shared import form
+from shared.errors import TelecineError
+from shared.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from jobs.screenalytics.arrival import Candidate, Event
+    from jobs.screenalytics.model import ManifestRef
+    from jobs.screenalytics.settings import IngestSettings
+    from jobs.screenalytics.take import Taken
+    from shared.ledger import StageRun
+
+__all__ = ["run"]
+
+_DELIVERED: Final = frozenset({"ingested", "unchanged", "replaced", "skipped", "source_deleted", "set_aside"})
+
+
+def run(settings: IngestSettings, stage_run: StageRun) -> Report:
+    """Take what events tell of, then what the listing shows; every run by itself, so that bad ones stop nothing.
+
+    Args:
+        settings: of the step.
+        stage_run: of the ledger.
+
+    Raises:
+        UsageError: the Workflow was given a parameter that nothing reads; ``--auth`` lacks its key.
+        AccessDenied: the listing, or the first manifest, is refused.
+        ConfigurationError: the database or the outbox is not as it must be.
+        TransientError: listing or outbox do not answer.
+    """
+    if form.is_known():
+        form.check_names(pipeline="screenalytics")
+    if not settings.enabled:
+        return Report(status="skipped", headline="skipped: --no-enabled; neither outbox nor store was asked")
+    report = _Ingest(settings, stage_run).run()
+    report.sections += persons(settings)
+    return report
+
+
+class _Ingest:
+    def __init__(self, settings: IngestSettings, stage_run: StageRun) -> None:
+        self._settings = settings
+        self._stage_run = stage_run
+        self._store = open_source(settings)
+        self._taker = Taker(settings, self._store, stage_run, max_attempts=settings.max_attempts)
+        self._tally = Tally()
+        self._clock = Clock()
+        # Keys of which events told, with the digest that each named.
+        self._told: dict[str, set[str | None]] = {}
+
+    def run(self) -> Report:
+        began = time.monotonic()
+        self._stage_run.progress.start(0, "runs")
+        going = True
+        if self._settings.arrival in ("both", "events"):
+            going = self._take(self._events())
+        if going and self._settings.arrival in ("both", "poll"):
+            self._take(poll(self._settings, self._store, self._settled))
+        self._tally.known = self._taker.items.known
+        self._tally.set_aside = self._taker.items.set_aside
+        clock = self._clock
+        rest = max(0.0, time.monotonic() - began - clock.list - clock.read)
+        return self._tally.report(
+            max_failed=self._settings.max_failed,
+            durations={"list": clock.list, "read": clock.read, "write": rest},
+            dry_run=self._settings.dry_run,
+        )
+
+    def _take(self, candidates: Iterable[Candidate]) -> bool:
+        """Take candidates in their order; False when the stage cannot go on."""
+        progress = self._stage_run.progress
+        with closing(ahead(candidates, self._taker.read, self._settings.readers, self._clock)) as pairs:
+            for candidate, read in pairs:
+                taken = self._taker.take(candidate, read)
+                self._tally.add(taken)
+                progress.total = max(progress.total, progress.done + 1)
+                progress.advance(**{taken.outcome: 1})
+                if taken.failure is not None:
+                    self._stage_run.record_errors([taken.failure])
+                if isinstance(taken.error, ENDS_THE_STAGE):
+                    return False
+                if candidate.event is not None:
+                    self._answer(candidate.event, taken)
+        return True
+
+    def _events(self) -> Iterator[Candidate]:
+        """Yield what the outbox names, each run once; an event that names none is dealt with here."""
+        for found in outbox(self._settings):
+            self._tally.events += 1
+            if isinstance(found, BadEvent):
+                self._refuse(found)
+                continue
+            event, key = found.event, found.ref.key
+            told = self._told.setdefault(key, set())
+            if found.expected_sha256 in told and event is not None:
+                # The same was told before in this run of the step: the earlier event stands for both.
+                if not self._settings.dry_run:
+                    acknowledge(self._settings, event)
+                continue
+            told.add(found.expected_sha256)
+            yield found
+
+    def _refuse(self, bad: BadEvent) -> None:
+        dead = bad.event.attempts + 1 >= self._settings.max_attempts
+        if not self._settings.dry_run:
+            dead = fail_event(self._settings, bad.event, bad.error)
+        self._stage_run.record_errors([self._tally.add_bad(bad, dead=dead)])
+
+    def _answer(self, event: Event, taken: Taken) -> None:
+        """Tell the outbox; an event whose run failed for a reason that passes waits as it is."""
+        if self._settings.dry_run:
+            return
+        if taken.outcome in _DELIVERED:
+            acknowledge(self._settings, event)
+        elif isinstance(taken.error, TelecineError) and (
+            taken.note == "MANIFEST_NOT_YET" or taken.kind in ("permanent", "quarantine")
+        ):
+            fail_event(self._settings, event, taken.error)
+
+    def _settled(self, refs: Sequence[ManifestRef]) -> set[str]:
+        told = {ref.key for ref in refs if ref.key in self._told}
+        return told | self._taker.items.settled([ref for ref in refs if ref.key not in told])
