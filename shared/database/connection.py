@@ -95,7 +95,8 @@ def engine(settings: DatabaseSettings, *, migration: bool = False, pooled: bool 
     url = database_url(settings, migration=migration)
     known = _engines.get((url, pooled))
     if known is None:
-        known = _engines[url, pooled] = _create(url, pooled)
+        # One for all threads; a second one that a race made has no connection yet.
+        known = _engines.setdefault((url, pooled), _create(url, pooled))
     return known
 
 
@@ -165,15 +166,21 @@ def translated(settings: DatabaseSettings) -> Iterator[None]:
 
     Raises:
         DatabaseUnreachable: no connection, or it was lost.
-        TransientError: a deadlock, a lock that was not free, a full disk.
+        TransientError: a deadlock, a lock that was not free, a full disk, no free connection.
         DatabaseNotMigrated: a table or schema is missing.
         ConfigurationError: a wrong password, database or role; missing rights.
     """
     import psycopg
     from sqlalchemy.exc import DBAPIError, InterfaceError
+    from sqlalchemy.exc import TimeoutError as NoneFree
 
     try:
         yield
+    except NoneFree as error:
+        raise TransientError(
+            f"all connections of this process to PostgreSQL at {_host(settings)} are in use; fewer threads need fewer",
+            code="database_busy",
+        ) from error
     except DBAPIError as error:
         original = error.orig
         known = _known(settings, original if original is not None else error)

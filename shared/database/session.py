@@ -18,30 +18,31 @@ if TYPE_CHECKING:
 
     from shared.database.settings import DatabaseSettings
 
-__all__ = ["Session", "retry", "transaction"]
+__all__ = ["Session", "retry", "retry_session", "transaction"]
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
 class Session:
-    """One transaction. Made by :func:`transaction` and :func:`retry`."""
+    """One transaction. Made by :func:`transaction` and :func:`retry_session`; for one thread."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, settings: DatabaseSettings) -> None:
         self._connection = connection
+        self._settings = settings
 
-    def rows(self, statement: str, **values: Any) -> list[Any]:
+    def rows(self, statement: str, /, **values: Any) -> list[Any]:
         """Return the rows of a statement, as named tuples.
 
         Args:
-            statement: SQL with ``:name`` for values.
+            statement: SQL with ``:name`` for values, ``CAST(:name AS uuid)`` where PostgreSQL cannot tell their type.
             values: by name; lists become arrays, dictionaries and lists for jsonb are given as JSON text.
         """
         from sqlalchemy import text
 
         return list(self._connection.execute(text(statement), values))
 
-    def run(self, statement: str, **values: Any) -> int:
+    def run(self, statement: str, /, **values: Any) -> int:
         """Run a statement, and return how many rows it touched."""
         from sqlalchemy import text
 
@@ -69,8 +70,8 @@ class Session:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """What fails within is undone alone."""
-        with self._connection.begin_nested():
+        """What fails within is undone alone; raises as :func:`transaction` does, and the transaction may go on."""
+        with translated(self._settings), self._connection.begin_nested():
             yield
 
 
@@ -88,7 +89,7 @@ def transaction(settings: DatabaseSettings) -> Iterator[Session]:
         ConfigurationError: missing rights, a refused connection.
     """
     with translated(settings), engine(settings).begin() as connection:
-        yield Session(connection)
+        yield Session(connection, settings)
 
 
 def retry(settings: DatabaseSettings, operation: Callable[[Connection], _T], seconds: float, *, waiting: str) -> _T:
@@ -115,3 +116,17 @@ def retry(settings: DatabaseSettings, operation: Callable[[Connection], _T], sec
             _LOG.warning("%s waits: %s", waiting, error)
             time.sleep(min(random.uniform(0, pause), remaining))  # noqa: S311 - jitter
             pause = min(2 * pause, 5.0)
+
+
+def retry_session(
+    settings: DatabaseSettings, operation: Callable[[Session], _T], seconds: float, *, waiting: str
+) -> _T:
+    """Do one transaction as :func:`retry` does; the operation gets a session.
+
+    Args:
+        settings: where the database is.
+        operation: leaves the same rows when it is done twice.
+        seconds: 0 tries once.
+        waiting: who waits, for the log.
+    """
+    return retry(settings, lambda connection: operation(Session(connection, settings)), seconds, waiting=waiting)

@@ -1,0 +1,241 @@
+"""Transactions for pipelines: what they read, write, lock and undo, and what their errors are."""
+
+# ruff: noqa: F811 - pytest hands fixtures in by their names
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.database import connection as connections
+from shared.database.connection import dispose, engine
+from shared.database.session import retry_session, transaction
+from shared.errors import ConfigurationError, DatabaseNotMigrated, DatabaseUnreachable, TransientError
+from tests.postgres_server import database, postgres, until  # noqa: F401
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.database.session import Session
+    from tests.postgres_server import Database
+
+pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
+
+TABLE = "CREATE TABLE public.kept (id bigint PRIMARY KEY, words text[], part numeric(4, 3), name text)"
+COLUMNS = ("id", "words", "part", "name")
+
+
+@pytest.fixture(autouse=True)
+def _table(database: Database) -> None:
+    database.rows(TABLE)
+
+
+def kept(database: Database) -> list[int]:
+    return [row[0] for row in database.rows("SELECT id FROM public.kept ORDER BY id")]
+
+
+def put(session: Session, number: int) -> int:
+    return session.run("INSERT INTO public.kept (id) VALUES (:number) ON CONFLICT DO NOTHING", number=number)
+
+
+def test_rows_have_names_and_statements_say_what_they_touched(database: Database):
+    with transaction(database.settings()) as session:
+        assert [put(session, number) for number in (1, 2, 2)] == [1, 1, 0]
+        assert session.run("UPDATE public.kept SET words = :words", words=["a", 'b "c", {d}']) == 2
+        rows = session.rows(
+            "SELECT id, words, CAST(:statement AS jsonb) -> 'a' AS a, now()::text IS NULL AS none FROM public.kept"
+            " WHERE id = ANY (:ids)",
+            statement='{"a": [1]}',
+            ids=[2, 3],
+        )
+    (row,) = rows
+    assert (row.id, row.words, row.a, row.none) == (2, ["a", 'b "c", {d}'], [1], False)
+    assert kept(database) == [1, 2]
+
+
+def test_copy_keeps_every_value_as_it_is(database: Database):
+    rows = [
+        (2**63 - 1, ["p_1", "", "NULL", 'tab\t"{,}\\'], Decimal("0.871"), "é\n\\N"),
+        (2, [], None, None),
+        (3, None, Decimal("1.000"), ""),
+    ]
+    with transaction(database.settings()) as session:
+        assert session.copy("public.kept", COLUMNS, iter(rows)) == 3
+        assert session.copy("public.kept", COLUMNS, []) == 0
+        found = session.rows("SELECT * FROM public.kept ORDER BY id DESC")
+    assert sorted(map(tuple, found)) == sorted(rows)
+
+
+def broken_rows() -> Iterator[tuple[Any, ...]]:
+    yield (2, [], None, None)
+    raise KeyError("row")
+
+
+def test_what_is_raised_undoes_all(database: Database):
+    def late(session: Session) -> None:
+        session.copy("public.kept", COLUMNS, [(2, [], None, None)])
+        raise KeyError("late")
+
+    def within(session: Session) -> None:
+        session.copy("public.kept", COLUMNS, broken_rows())
+
+    for work, words in ((late, "late"), (within, "row")):
+        with pytest.raises(KeyError, match=words), transaction(database.settings()) as session:
+            work(session)
+    assert kept(database) == []
+
+
+def test_a_savepoint_is_undone_alone(database: Database):
+    def wrong(session: Session) -> None:
+        put(session, 2)
+        session.rows("SELECT * FROM public.nowhere")
+
+    with transaction(database.settings()) as session:
+        put(session, 1)
+        with pytest.raises(DatabaseNotMigrated, match="nowhere"), session.savepoint():
+            wrong(session)
+        with pytest.raises(KeyError), session.savepoint():
+            session.copy("public.kept", COLUMNS, broken_rows())
+        with session.savepoint():
+            put(session, 4)
+    assert kept(database) == [1, 4]
+
+
+def test_a_lock_is_held_until_the_end(database: Database):
+    entered, order = threading.Event(), []
+
+    def other() -> None:
+        with transaction(database.settings()) as session:
+            entered.set()
+            session.lock("a")
+            order.append(len(session.rows("SELECT id FROM public.kept")))
+
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"
+    with transaction(database.settings()) as session:
+        session.lock("a")
+        session.lock("a")
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert entered.wait(20)
+        until(lambda: database.rows(waiting))
+        with transaction(database.settings()) as third:
+            third.lock("b")
+        put(session, 1)
+        order.append("end")
+    thread.join(20)
+    # The other one sees what was committed while it waited.
+    assert order == ["end", 1]
+
+
+def test_errors_are_ours(database: Database):
+    settings = database.settings()
+    with pytest.raises(DatabaseNotMigrated, match=r"public\.nowhere"), transaction(settings) as session:
+        session.copy("public.nowhere", ("id",), [(1,)])
+    with pytest.raises(DatabaseUnreachable, match=r"127\.0\.0\.1:1"):  # noqa: SIM117 - the first of the two raises
+        with transaction(database.settings(database_url="postgresql://u@127.0.0.1:1/x")):
+            pytest.fail("there is no server")
+    database.rows("CREATE ROLE narrow LOGIN")
+    try:
+        narrow = database.settings(database_url=database.as_role("narrow"))
+        with pytest.raises(ConfigurationError, match="permission denied") as caught, transaction(narrow) as session:
+            put(session, 1)
+        assert caught.value.code == "database_rights"
+    finally:
+        dispose()
+        database.rows("DROP ROLE narrow")
+
+
+@pytest.mark.parametrize("moment", ["statement", "copy", "commit"])
+def test_a_connection_that_is_lost(database: Database, moment: str):
+    def lose() -> Iterator[tuple[Any, ...]]:
+        yield (2, [], None, None)
+        database.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        # More than fits in the buffers: the server's end is noticed while it is written.
+        yield from ((number, [], None, "x" * 10_000) for number in range(3, 3000))
+
+    def work(session: Session) -> None:
+        put(session, 1)
+        if moment == "copy":
+            session.copy("public.kept", COLUMNS, lose())
+        next(rows := lose())
+        next(rows)
+        if moment == "statement":
+            put(session, 2)
+
+    settings = database.settings()
+    with pytest.raises(DatabaseUnreachable, match="does not answer"), transaction(settings) as session:
+        work(session)
+    assert kept(database) == []
+    with transaction(settings) as session:
+        put(session, 3)
+    assert kept(database) == [3]
+
+
+def test_what_passes_is_tried_again(database: Database, caplog: pytest.LogCaptureFixture):
+    tried: list[int] = []
+
+    def twice(session: Session) -> str:
+        tried.append(put(session, 1))
+        if len(tried) < 3:
+            raise TransientError("not yet")
+        return "done"
+
+    assert retry_session(database.settings(), twice, 20, waiting="the test") == "done"
+    # Each time anew: what an attempt wrote is undone.
+    assert tried == [1, 1, 1]
+    assert kept(database) == [1]
+    assert "the test waits: not yet" in caplog.text
+
+
+def test_what_does_not_pass_ends(database: Database):
+    tried: list[int] = []
+
+    def never(session: Session) -> None:
+        tried.append(put(session, len(tried)))
+        raise TransientError("never")
+
+    def wrong(session: Session) -> None:
+        tried.append(-1)
+        session.rows("SELECT * FROM public.nowhere")
+
+    with pytest.raises(TransientError, match="never"):
+        retry_session(database.settings(), never, 0, waiting="the test")
+    assert len(tried) == 1
+    with pytest.raises(TransientError, match="never"):
+        retry_session(database.settings(), never, 0.2, waiting="the test")
+    assert len(tried) > 2
+    tried.clear()
+    with pytest.raises(DatabaseNotMigrated):
+        retry_session(database.settings(), wrong, 20, waiting="the test")
+    assert tried == [-1]
+    assert kept(database) == []
+
+
+def test_no_free_connection_passes(database: Database, monkeypatch: pytest.MonkeyPatch):
+    settings = database.settings()
+    pool: Any = engine(settings).pool
+    monkeypatch.setattr(pool, "_timeout", 0.05)
+    monkeypatch.setattr(pool, "_max_overflow", 0)
+    with ExitStack() as stack:
+        for _ in range(pool.size()):
+            stack.enter_context(transaction(settings))
+        with pytest.raises(TransientError, match="are in use") as caught, transaction(settings):
+            pytest.fail("there was one more")
+    assert caught.value.code == "database_busy"
+
+
+def test_threads_share_one_engine(database: Database, monkeypatch: pytest.MonkeyPatch):
+    create, barrier = connections._create, threading.Barrier(2)
+
+    def both_at_once(url: str, pooled: bool) -> Any:
+        barrier.wait(20)
+        return create(url, pooled)
+
+    monkeypatch.setattr(connections, "_create", both_at_once)
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(lambda _: engine(database.settings()), range(2))
+    assert first is second
