@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pyarrow.parquet as pq
 import pytest
 
+from tests.e2e.arrivals import Arrivals, arrive
 from tests.e2e.evidence import collect
 from tests.e2e.installation import Installation, build_images
 from tests.e2e.node import ROOT, Node
@@ -30,6 +31,8 @@ ORDER = (
     "test_opening",
     "test_templates",
     "test_access",
+    # It waits while the long runs go on.
+    "test_screenalytics",
     "test_gamedata",
     "test_media",
     "test_upgrade",
@@ -104,7 +107,7 @@ def installation(node: Node, sinks: Sinks) -> Iterator[Installation]:
 
 @dataclass
 class Opening:
-    """What is submitted first: a run of 40 TARs, the same once more, and `media`."""
+    """What is submitted first: a run of 40 TARs, the same once more, `media`, and what has arrived from elsewhere."""
 
     installation: Installation
     kinds: dict[str, str]
@@ -112,6 +115,7 @@ class Opening:
     main: Run
     again: Run
     media: Run
+    arrivals: Arrivals
     rayjob: str = ""
     deleted_step: Any = None
     deleted_launcher: Any = None
@@ -170,9 +174,10 @@ def opening(installation: Installation) -> Opening:
             "gamedata-manifest-bucket": "s3://game-data-manifest/media",
             "gamedata-compute": "local",
             **{f"gamedata-{name}": value for name, value in work.items()},
+            "screenalytics-prefix": "umbrella",
         },
     )
-    return Opening(installation, kinds, work, main, again, umbrella)
+    return Opening(installation, kinds, work, main, again, umbrella, arrive(installation))
 
 
 @dataclass

@@ -39,10 +39,14 @@ def items(done: int, failed: int) -> str:
     return "".join(f'{name}{{pipeline="gamedata",outcome="{key}"}} {count}\n' for key, count in rows)
 
 
-def nightly(count: int, pod: str = "a") -> str:
+def nightly(count: int, pod: str = "a", name: str = "gamedata-nightly") -> str:
     # `instance` stands on the page in place of the scrape: another pod of the controller is another target.
-    labels = f'name="gamedata-nightly",namespace="telecine",instance="{pod}"'
+    labels = f'name="{name}",namespace="telecine",instance="{pod}"'
     return f"argo_workflows_cronworkflows_triggered_total{{{labels}}} {count}\n"
+
+
+def polls(count: int, pod: str = "a") -> str:
+    return nightly(count, pod, "screenalytics-poll")
 
 
 def errors(count: int) -> str:
@@ -79,7 +83,7 @@ def case(name: str, fires: str | None, *pages: tuple[float, str], calm: bool = T
 
 
 FAILED, ITEMS, NIGHTLY = "TelecineRunFailed", "TelecineManyItemsFailed", "TelecineNightlyMissed"
-PENDING, AWAY = "TelecinePodsPending", "TelecineControllerAway"
+POLL, PENDING, AWAY = "TelecinePollMissed", "TelecinePodsPending", "TelecineControllerAway"
 BACKLOG, ERRORS = "TelecineControllerBacklog", "TelecineControllerErrors"
 
 
@@ -112,6 +116,12 @@ BACKLOG, ERRORS = "TelecineControllerBacklog", "TelecineControllerErrors"
         case("nightly-then-another-pod", None, (2 * DAY, ""), (9 * HOUR, nightly(1)), (5 * HOUR, "")),
         case("nightly-missed-on-another-pod", NIGHTLY, (3 * DAY, nightly(4)), (30 * HOUR, "")),
         case("nightly-never-asked-for", None, (3 * DAY, "")),
+        case("poll-missed", POLL, (3 * HOUR, polls(3)), (70 * MINUTE, polls(4))),
+        case("poll-40-minutes-ago", None, (3 * HOUR, polls(3)), (40 * MINUTE, polls(4))),
+        case("poll-as-a-new-series", None, (3 * HOUR, ""), (40 * MINUTE, polls(1))),
+        case("poll-missed-since-a-new-series", POLL, (3 * HOUR, ""), (70 * MINUTE, polls(1))),
+        case("poll-on-another-pod", None, (3 * HOUR, polls(4)), (50 * MINUTE, ""), (20 * MINUTE, polls(1, "b"))),
+        case("poll-missed-on-another-pod", POLL, (3 * HOUR, polls(4)), (2 * HOUR, "")),
         case("pods-pending", PENDING, (HOUR, pending(2))),
         case("no-pods-pending", None, (HOUR, pending(2)), (MINUTE, pending(0))),
         case("does-not-lead", AWAY, (HOUR, leader(0)), calm=False),
@@ -153,6 +163,7 @@ def test_metrics_that_no_page_has_are_named(binary: Path) -> None:
         FAILED: [],
         ITEMS: ["argo_workflows_telecine_items_total"],
         NIGHTLY: ["argo_workflows_cronworkflows_triggered_total"],
+        POLL: ["argo_workflows_cronworkflows_triggered_total"],
         PENDING: [],
         AWAY: [],
         BACKLOG: [],

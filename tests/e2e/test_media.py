@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.e2e.arrivals import milliseconds
+
 if TYPE_CHECKING:
     from tests.e2e.conftest import Closing, Opening, Sinks
     from tests.e2e.installation import Installation
@@ -18,11 +20,22 @@ def test_media_from_tars_to_the_table_and_the_index_page(installation: Installat
     stages = installation.rows(
         "SELECT stage, status FROM pipeline.run_stages WHERE run_id = %s ORDER BY stage_order, stage", opening.media.uid
     )
-    assert [stage for stage, _ in stages] == ["plan", "extract", "manifest", "index", "publish"]
+    assert [stage for stage, _ in stages] == ["plan", "extract", "manifest", "sync_screenalytics", "index", "publish"]
     assert {status for _, status in stages} == {"success"}
     code, page = opening.media.artifact(opening.media.index(), "report-html")
     assert code == 200
-    assert b"extract" in page
+    for stage in (b"extract", b"sync_screenalytics"):
+        assert stage in page
+
+
+def test_media_ingests_what_screenalytics_has_left(installation: Installation, opening: Opening) -> None:
+    opening.media.succeeded()
+    rows = installation.rows(
+        "SELECT person_id, onscreen_ms FROM gold.screenalytics_persons"
+        " WHERE run_id = 'by-media' AND pipeline_run_id = %s",
+        opening.media.uid,
+    )
+    assert dict(rows) == milliseconds(opening.arrivals.files["by-media"])
 
 
 def test_a_failure_that_a_retry_saved_is_told_to_nobody(opening: Opening, sinks: Sinks) -> None:

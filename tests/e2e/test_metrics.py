@@ -27,7 +27,7 @@ def value(page: str, name: str, **labels: str) -> float:
 
 
 def test_the_controller_serves_our_counters(installation: Installation, opening: Opening, closing: Closing) -> None:
-    for run in (opening.main, closing.bad, closing.bad_media):
+    for run in (opening.main, opening.arrivals.bad, closing.bad, closing.bad_media):
         run.ended()
     before, after = installation.first_page[1], installation.node.metrics()
 
@@ -41,7 +41,9 @@ def test_the_controller_serves_our_counters(installation: Installation, opening:
     items = "argo_workflows_telecine_items_total"
     assert more(items, pipeline="gamedata", outcome="done") >= 37
     assert more(items, pipeline="gamedata", outcome="failed") == 3
-    for code in ("moov_missing", "metadata_missing", "tar_truncated"):
+    assert more(runs, pipeline="screenalytics", status="Succeeded") >= 3
+    assert more(items, pipeline="screenalytics", outcome="failed") >= 1
+    for code in ("moov_missing", "metadata_missing", "tar_truncated", "UNSUPPORTED_VERSION"):
         assert more("argo_workflows_telecine_rejects_total", code=code) >= 1
     assert more("argo_workflows_telecine_step_seconds_count", pipeline="gamedata", step="extract") >= 2
 
@@ -54,7 +56,7 @@ def test_every_alert_is_evaluated_over_the_scraped_pages(
     pages = held([installation.first_page, (now, node.metrics())])
     binary = Path(node.settings["KBIN"]) / "promql-eval"
     found = {each["alert"]: each for each in evaluate(CHART / "observability" / "alerts.yaml", pages, binary)}
-    assert len(found) == 7
+    assert len(found) == 8
     assert {name: each["error"] for name, each in found.items() if each["error"]} == {}
     # What an expression asks for is on the page: a name that Argo does not have would never fire.
     assert {name: each["missing"] for name, each in found.items() if each["missing"]} == {}

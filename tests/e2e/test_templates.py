@@ -23,12 +23,15 @@ def test_the_api_server_takes_what_is_rendered(installation: Installation, path:
     assert "serverside-applied" in said
 
 
-def test_the_form_shows_every_parameter_with_a_value_or_its_source(installation: Installation) -> None:
+@pytest.mark.parametrize(("name", "least"), [("gamedata", 20), ("screenalytics", 12), ("media", 32)])
+def test_the_form_shows_every_parameter_with_a_value_or_its_source(
+    installation: Installation, name: str, least: int
+) -> None:
     """A user presses Submit: what has no value would be refused."""
-    path = f"/api/v1/workflow-templates/{installation.namespace}/gamedata"
+    path = f"/api/v1/workflow-templates/{installation.namespace}/{name}"
     template = installation.argo.call("GET", path)
     parameters = template["spec"]["arguments"]["parameters"]
-    assert len(parameters) > 20
+    assert len(parameters) > least
     for parameter in parameters:
         assert "value" in parameter or "valueFrom" in parameter, parameter["name"]
         assert parameter["description"]
