@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from shared.errors import BucketMissing
-from shared.ledger.retention import delete_runs
+from shared.ledger.retention import delete_attempts, delete_runs
 from shared.logs import in_pod
 from shared.storage import open_store
 
@@ -25,7 +25,8 @@ def vacuum(settings: VacuumSettings) -> str:
     """Delete what is older than ``--days``, and say what went.
 
     Of objects only reports and artifacts go: never a ``.pt`` file, a part, a manifest or a TAR, whatever bucket is
-    named. Of the database only runs with their stages and errors go: no row of ``gold``.
+    named. Of the database only runs with their stages and errors go, and attempts to ingest a Screenalytics run: no
+    row of ``gold``, no other of ``screenalytics``.
 
     Raises:
         BucketMissing: there is no such bucket.
@@ -45,6 +46,8 @@ def vacuum(settings: VacuumSettings) -> str:
         lines.append(f"  {count:,} objects ({size / 1e6:,.1f} MB) in {uri}/{below}")
     runs = delete_runs(settings, settings.days, dry_run=settings.dry_run)
     lines.append(f"  {runs:,} runs of the ledger")
+    attempts = delete_attempts(settings, settings.days, dry_run=settings.dry_run)
+    lines.append(f"  {attempts:,} attempts to ingest Screenalytics runs")
     return "\n".join(lines)
 
 

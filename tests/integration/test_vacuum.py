@@ -98,6 +98,41 @@ def test_old_runs_go_with_their_stages_and_gold_stays(database, tmp_path):
     assert "0 runs" in vacuum(settings(database, tmp_path))
 
 
+def test_old_attempts_go_and_what_was_ingested_stays(database, tmp_path):
+    for number, days in enumerate((40, 31, 29, 0)):
+        database.rows(
+            "INSERT INTO screenalytics.ingest_attempts (source, manifest_key, run_id, arrival, outcome, attempt,"
+            " pipeline_run_id, at)"
+            " VALUES ('s', 'k', %s, 'poll', 'ingested', 1, 'p', now() - make_interval(days => %s))",
+            *(f"r{number}", days),
+        )
+    hash_ = "0" * 64
+    old = "now() - interval '400 days'"
+    database.rows(
+        "INSERT INTO screenalytics.runs (run_id, ep_id, source, manifest_key, manifest_sha256, manifest_etag,"
+        " schema_version, persons, output_hash, pipeline_run_id, ingested_at, updated_at)"
+        f" VALUES ('r0', 'e', 's', 'k', '{hash_}', 'x', '1.0', 0, '{hash_}', 'p', {old}, {old})"
+    )
+    database.rows(
+        "INSERT INTO screenalytics.ingest_items (source, manifest_key, run_id, state, pipeline_run_id, last_at)"
+        f" VALUES ('s', 'k', 'r0', 'ingested', 'p', {old})"
+    )
+    database.rows(
+        "INSERT INTO screenalytics.replaced_runs (run_id, revision, replaced_at, replaced_by, run, artifacts,"
+        f" person_metrics) VALUES ('r0', 1, {old}, 'p', '{{}}', '[]', '[]')"
+    )
+    database.rows(
+        "INSERT INTO screenalytics.outbox_events (event_id, event_type, aggregate_id, payload_json, created_at)"
+        f" VALUES (gen_random_uuid(), 't', 'r0', '{{}}', {old})"
+    )
+    assert "  2 attempts to ingest" in vacuum(settings(database, tmp_path, dry_run=True))
+    assert "  2 attempts to ingest" in vacuum(settings(database, tmp_path))
+    assert "  0 attempts to ingest" in vacuum(settings(database, tmp_path))
+    assert database.rows("SELECT run_id FROM screenalytics.ingest_attempts ORDER BY 1") == [("r2",), ("r3",)]
+    for table in ("runs", "ingest_items", "replaced_runs", "outbox_events"):
+        assert database.rows(f"SELECT count(*) FROM screenalytics.{table}") == [(1,)], table
+
+
 def test_a_bucket(database, tmp_path, s3_server: S3Server):
     s3_server.create_bucket("telecine-artifacts")
     s3_server.client.put_object(Bucket="telecine-artifacts", Key="n/wf/plan/report.json", Body=b"{}")
