@@ -22,6 +22,7 @@ __all__ = ["PIPELINES", "TOOLS", "commands", "main", "run"]
 # Each has jobs/<name>/commands.py with STEPS, of which some may be tools.
 PIPELINES: Final = {
     "gamedata": "TARs of game sessions -> sampled frames, statistics, a quality manifest",
+    "screenalytics": "Screenalytics run manifests -> runs and persons in PostgreSQL",
     "media": "all pipelines of one run",
 }
 

@@ -14,16 +14,25 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import shared.database
-from shared.database import check, upgrade
+from shared.database import _binaries, check, embedded, upgrade
 from shared.database._head import HEAD
+from shared.database._state import scalar
 from shared.database.commands import check as check_command
 from shared.database.commands import upgrade as upgrade_command
 from shared.database.commands import url as url_command
-from shared.database.connection import engine
+from shared.database.connection import dispose, engine
 from shared.database.migrate import ready
 from shared.errors import ConfigurationError, DatabaseNotMigrated, DatabaseUnreachable, WrongEnvironment
 from shared.ledger.tables import STATUSES, metadata
-from tests.postgres_server import Database, database, empty_database, postgres  # noqa: F401
+from shared.settings import StepSettings
+from tests.postgres_server import (  # noqa: F401
+    Database,
+    database,
+    empty_database,
+    postgres,
+    reachable_folder,
+    until,
+)
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
@@ -50,6 +59,25 @@ def test_upgrade_from_empty_and_again(empty_database: Database):
     assert check(settings) == []
     assert empty_database.rows("SELECT name FROM pipeline.environment") == [("staging",)]
     assert "already" in upgrade_command(settings)
+
+
+def test_the_oldest_server_that_serves(monkeypatch: pytest.MonkeyPatch):
+    # The newest is what all other tests use.
+    found = [folder for folder in _binaries._candidates() if folder.parent.name == str(_binaries.OLDEST)]
+    if not found:
+        pytest.skip("no other postgres on this machine: none of version 15")
+    monkeypatch.setattr(_binaries, "_candidates", lambda: found)
+    with reachable_folder() as folder:
+        settings = StepSettings(database_url=embedded.ensure(folder, {"fsync": "off"}))
+        try:
+            assert upgrade(settings).found is None
+            assert check(settings) == []
+            with engine(settings).connect() as connection:
+                assert scalar(connection, "SHOW server_version").startswith(f"{_binaries.OLDEST}.")
+        finally:
+            dispose()
+            embedded.release(folder)
+            until(lambda: not (folder / "postgres" / "run" / ".s.PGSQL.5432").exists())
 
 
 def test_upgrades_at_once_wait_for_each_other(empty_database: Database):
