@@ -179,11 +179,20 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
         code = graver(code, error.exit_code)
     outputs.write(report)
     if code != EXIT_OK:
-        termination.leave(report.summary())
+        termination.leave(_last_word(report))
     _LOG.info("%s", report.summary(), extra={"counts": report.counts, "seconds": report.seconds, "exit_code": code})
     if not logs.in_pod():
         _show(step, report, places)
     return code
+
+
+def _last_word(report: Report) -> str:
+    """Return what Argo shows at the node: what was done, and the first of what failed."""
+    said = report.summary()
+    if report.failures:
+        first = report.failures[0]
+        said += f"; first {first.item}: {first.code}: {first.message}"
+    return said
 
 
 def _launched(step: Step, settings: StepSettings) -> Any:

@@ -276,6 +276,17 @@ def test_a_second_signal_ends_at_once(tmp_path):
     assert done.stdout == "cleaning up\n"
 
 
+def test_the_last_word_of_a_step_names_the_first_of_what_failed(monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(termination, "leave", said.append)
+    assert execute(STEP, ["--what", "partial"]) == 65
+    (word,) = said
+    assert word.startswith("fake go: partial, 2 things")
+    assert word.endswith("; first thing: broken: it is broken")
+    assert execute(STEP, []) == 0
+    assert said == [word]
+
+
 @pytest.mark.parametrize("pod", [True, False])
 def test_the_last_word_of_a_pod_is_why_it_ended(tmp_path, monkeypatch, pod):
     place = tmp_path / "termination-log"
