@@ -51,6 +51,6 @@ STEPS: Final = (
         "schema",
         "Print the contract of a run's manifest as JSON Schema, or an example.",
         settings=f"{_SETTINGS}:SchemaSettings",
-        call="jobs.screenalytics.schema:schema",
+        call="jobs.screenalytics.schema:show",
     ),
 )
