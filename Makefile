@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 # What the demo writes, in the current folder; the slash makes it a folder and no bucket.
 DEMO ?= ./.telecine/demo
 
-.PHONY: help demo test e2e e2e-faults lint types format bench docs lock images cluster-up cluster-down clean kind-up
+.PHONY: help demo demo-screenalytics test e2e e2e-faults lint types format bench docs lock images cluster-up cluster-down clean kind-up
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -38,6 +38,17 @@ demo: .venv/.runtime  ## sample TARs -> Ray extraction -> quality manifest -> re
 	@echo "==> run: extraction over Ray, then the manifest"
 	@$(BIN)/telecine gamedata run --source-bucket $(DEMO)/game-data --manifest-bucket $(DEMO)/game-data-manifest \
 		--output-path $(DEMO)/manifest.parquet --report-dir $(DEMO)/report
+
+demo-screenalytics: .venv/.runtime  ## sample runs -> checked, into PostgreSQL once -> who was on screen, and how long; in seconds
+	@echo "==> sample: good runs and odd ones, with known outcome, under $(DEMO)/screenalytics"
+	@$(BIN)/telecine screenalytics sample --output $(DEMO)/screenalytics \
+		$(foreach kind,good two-casts empty status-alias more-artifacts failed,--include $(kind))
+	@echo "==> ingest: each run checked against its checksums, and written in one transaction"
+	@$(BIN)/telecine screenalytics ingest --bucket $(DEMO)/screenalytics --report-dir $(DEMO)/screenalytics-report
+	@echo "==> ingest again: every run is known, no row is touched"
+	@$(BIN)/telecine screenalytics ingest --bucket $(DEMO)/screenalytics
+	@echo "==> verify: the tables hold what lies in the store"
+	@$(BIN)/telecine screenalytics verify --bucket $(DEMO)/screenalytics
 
 test: .venv/.dev lint types  ## lint, types and every test that needs no cluster
 	@rm -f .coverage .coverage.*

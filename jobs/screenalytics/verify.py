@@ -140,10 +140,10 @@ def _look_at(
             "ingested": f"its rows are gone. Run: telecine screenalytics replay {ref.run_id}",
         }.get(
             item.state,
-            f"it is {item.state}: {item.code}. When it is mended, the next ingest takes it; telecine screenalytics"
-            f" replay {ref.run_id} tells what is wrong",
+            f"it is {item.state} ({item.code}). Mend it, and upload it again; why: telecine screenalytics"
+            f" replay {ref.run_id}",
         )
-        message = f"run {ref.run_id} is in the store and not in the tables: {why}"
+        message = f"it is in the store and not in the tables: {why}"
         result.findings.append(finding(ref.run_id, ref.key, "NOT_INGESTED", message, state=item.state))
 
 

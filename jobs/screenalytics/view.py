@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["show", "show_sample", "show_verify"]
 
 _ROWS: Final = 40
+_WHOLE: Final = frozenset({"episode", "not ingested", "run", "code"})
 _NUMBERS: Final = frozenset({"on screen", "speaking", "confessional", "confidence", "persons"})
 
 
@@ -34,7 +35,11 @@ def show(report: Report, console: Console) -> None:
         _more(console, report, len(report.failures) + report.failures_truncated)
     found = _section(report, PERSONS)
     if found is not None:
-        _print(console, found.columns, _blanks(found.rows))
+        columns, rows = _dense(found, without="run")
+        # An episode is named once.
+        for row, before in zip(rows[:0:-1], rows[-2::-1], strict=True):
+            row[0] = "" if row[0] == before[0] else row[0]
+        _print(console, columns, rows)
     if report.headline:
         console.print(report.headline, soft_wrap=True, markup=False, highlight=False)
 
@@ -48,7 +53,7 @@ def show_verify(report: Report, console: Console) -> None:
     """
     found = _section(report, FINDINGS)
     if found is not None:
-        _print(console, found.columns, found.rows)
+        _print(console, *_dense(found))
         _more(console, report, sum(report.rejects.values()))
     console.print(report.headline, soft_wrap=True, markup=False, highlight=False)
 
@@ -80,7 +85,8 @@ def _print(console: Console, columns: Any, rows: Any) -> None:
 
     table = Table(box=None, pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="right" if name in _NUMBERS else "left", overflow="fold")
+        kept = name in _WHOLE or name in _NUMBERS
+        table.add_column(name, justify="right" if name in _NUMBERS else "left", overflow="fold", no_wrap=kept)
     for row in rows[:_ROWS]:
         # As text, never as markup: what a producer writes may have brackets.
         table.add_row(*(Text(_text(value)) for value in row))
@@ -93,13 +99,14 @@ def _more(console: Console, report: Report, count: int) -> None:
         console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
-def _blanks(rows: Any) -> list[list[Any]]:
-    """Leave out an episode and a run that stand in the row above."""
-    shown, before = [], [None, None]
-    for row in rows:
-        shown.append(["", "", *row[2:]] if list(row[:2]) == before else list(row))
-        before = list(row[:2])
-    return shown
+def _dense(section: Section, *, without: str = "") -> tuple[list[str], list[list[Any]]]:
+    """Leave out one column, and those without a value."""
+    kept = [
+        place
+        for place, name in enumerate(section.columns)
+        if name != without and any(row[place] is not None for row in section.rows)
+    ]
+    return [section.columns[place] for place in kept], [[row[place] for place in kept] for row in section.rows]
 
 
 def _text(value: Any) -> str:
