@@ -110,7 +110,8 @@ def _ingest() -> Container:
 def _replay() -> Container:
     made = step(
         REPLAY,
-        [_NAME, "replay"],
+        # The shell sees none of it, and an empty one is no run.
+        [_NAME, "replay", "{{inputs.parameters.run}}"],
         pipeline=_NAME,
         stage=_STAGE,
         title="Replay",

@@ -13,6 +13,7 @@ from jobs.screenalytics.settings import IngestSettings
 from shared.form import GIVEN_VARIABLE, check_names, is_known
 from shared.rayjob.settings import RaySettings
 from shared.settings import StepSettings, setting
+from shared.settings.flags import flags
 from shared.step import Step, _guard
 from tests.render.rendered import TEMPLATES, containers, spec_of, templates
 from workflows import screenalytics
@@ -72,7 +73,9 @@ def test_values_reach_fields_of_the_steps_own_settings(name, template):
         return
     given |= {each["name"] for each in container["env"] if "{{workflow.parameters." in each["value"]} - {GIVEN_VARIABLE}
     model = _guard.load(command.settings)
-    taken = {model.variables(field)[0] for field in model.model_fields if model.pipelines[field]}
+    taken = {flag.variables[0] for flag in flags(model) if flag.pipeline and not flag.argument}
+    by_position = {f"{{{{inputs.parameters.{flag.name}}}}}" for flag in flags(model) if flag.argument}
+    assert set(rest[1:]) == by_position
     ray = {RaySettings.variables(field)[0] for field in ("cpu_workers", "gpu_workers")}
     assert given <= taken | (ray if command.name == "extract" else set())
     left_out = {variable.rpartition("GAMEDATA_")[2] for variable in taken - given - SECRET}

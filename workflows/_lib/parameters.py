@@ -31,7 +31,7 @@ class Field:
 
     Attributes:
         name: of the parameter: the flag without its dashes.
-        variable: by which the step reads it; an empty one counts as not set.
+        variable: by which the step reads it; an empty value counts as not set. An argument by position has none.
         value: the default as text, empty for none.
         choices: the valid values, where they are a closed list.
         description: with the unit.
@@ -84,7 +84,7 @@ def fields(
         field = model.model_fields[flag.name]
         made = Field(
             name=name,
-            variable=model.variables(flag.name)[0],
+            variable="" if flag.argument else flag.variables[0],
             value=_text(field),
             choices=("true", "false") if flag.is_switch else flag.choices,
             description=_described(field, flag.description),
@@ -155,4 +155,8 @@ def environment(found: Iterable[Field], source: Source) -> list[EnvVar]:
         found: the settings.
         source: where the values are.
     """
-    return [EnvVar(name=field.variable, value=f"{{{{{source}.parameters.{field.name}}}}}") for field in found]
+    return [
+        EnvVar(name=field.variable, value=f"{{{{{source}.parameters.{field.name}}}}}")
+        for field in found
+        if field.variable
+    ]
