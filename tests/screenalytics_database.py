@@ -1,21 +1,21 @@
-"""The steps of screenalytics against a real database and a folder, for tests."""
+"""The steps of screenalytics against a real database and a store in memory, for tests."""
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.screenalytics import ingest, replay
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings
-from shared.storage import open_store
+from shared.ledger import open_stage
 from tests.fakes.ledger import MemoryStageRun
+from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import make_run, put_run
 
 if TYPE_CHECKING:
+    import pytest
+
     from shared.report import Report
-    from shared.storage import ObjectStore
     from tests.postgres_server import Database
 
 __all__ = ["Place"]
@@ -23,38 +23,57 @@ __all__ = ["Place"]
 TABLES = ("runs", "artifacts", "person_metrics", "replaced_runs")
 
 
-@dataclass
 class Place:
-    """A folder of runs, and the database that they go to."""
+    """A bucket of runs, and the database that they go to.
 
-    folder: Path
-    database: Database
-    stage_run: MemoryStageRun = field(default_factory=lambda: MemoryStageRun(stage="sync_screenalytics"))
+    Attributes:
+        store: the bucket; see there for calls that are counted and faults.
+        stage_run: of the last step.
+    """
 
-    @property
-    def store(self) -> ObjectStore:
-        return open_store(str(self.folder), create=True)
+    def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.database = database
+        self.store = MemoryStore(uri="s3://memory")
+        self.stage_run = MemoryStageRun(stage="sync_screenalytics")
+        for step in (ingest, replay):
+            monkeypatch.setattr(step, "open_source", lambda settings: self.store)
 
     def put(self, run_id: str, **knobs: Any) -> str:
         """Write a run; returns its manifest's key."""
         return put_run(self.store, make_run(run_id, **knobs))
 
-    def remove(self, key: str) -> None:
-        self.store.delete(key)
+    def calls(self, *actions: str) -> list[tuple[str, str]]:
+        """What was asked of the store since the last time, without what tests put there."""
+        calls = [call for call in self.store.calls if call[0] in (actions or ("list", "stat", "read", "stream"))]
+        self.store.calls.clear()
+        return calls
 
     def ingest(self, run_id: str = "ledger-1", **values: Any) -> Report:
         self.stage_run = MemoryStageRun(run_id=run_id, stage="sync_screenalytics")
         return ingest.run(self.settings(**values), self.stage_run)
 
+    def staged(self, run_id: str, **values: Any) -> Report:
+        """Ingest as a stage of the real ledger."""
+        settings = self.settings(run_id=run_id, **values)
+        name = "sync_screenalytics"
+        with open_stage(settings, pipeline="screenalytics", stage=name, order=6, parameters={}) as stage_run:
+            report = ingest.run(settings, stage_run)
+            stage_run.finish(report)
+        return report
+
     def replay(self, run: str = "", *, run_id: str = "ledger-r", **values: Any) -> Report:
         self.stage_run = MemoryStageRun(run_id=run_id, stage="sync_screenalytics")
-        settings = ReplaySettings(
-            **{"database_url": self.database.url, "bucket": str(self.folder), "run": run, "grace_min": 0, **values}
-        )
-        return replay.run(settings, self.stage_run)
+        fixed = {"database_url": self.database.url, "bucket": "s3://memory", "run": run, "grace_min": 0}
+        return replay.run(ReplaySettings(**{**fixed, **values}), self.stage_run)
 
     def settings(self, **values: Any) -> IngestSettings:
-        fixed = {"database_url": self.database.url, "bucket": str(self.folder), "grace_min": 0, "arrival": "poll"}
+        fixed = {
+            "database_url": self.database.url,
+            "bucket": "s3://memory",
+            "grace_min": 0,
+            "readers": 2,
+            "arrival": "poll",
+        }
         return IngestSettings(**{**fixed, **values})
 
     def tell(self, run_id: str, *, event_type: str = "screenalytics.run.completed", payload: str = "{}") -> str:
