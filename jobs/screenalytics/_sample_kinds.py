@@ -107,6 +107,7 @@ KINDS: Final[dict[str, Kind]] = {
     "extra-field": Kind("a field that the contract does not know", lambda draft: draft.fields.update(reviewer="Ida")),
     "cast-screentime": Kind("the other kind of artifact", schema="cast_screentime.v1"),
     "canonical-layout": Kind("its artifact lies under runs/SHOW/sSS/eEE/RUN/", _canonical),
+    "gzip": Kind("its artifact is packed", lambda draft: setattr(draft, "packed", True)),
     "more-artifacts": Kind("an artifact that is not read", None, _more),
     # not ingested, and no failure
     "running": Kind("still at work", None, _ended("running"), outcome="deferred", code="RUN_RUNNING"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import random
@@ -94,6 +95,7 @@ class Draft:
         schema: of the artifact.
         folder: in which the artifact lies, with a slash.
         speaking: whether speaking time was computed.
+        packed: whether the artifact is gzip.
         rows: of the artifact.
         truth: of the rows, by person_id.
         fields: of the manifest.
@@ -110,6 +112,7 @@ class Draft:
     schema: Schema = "screentime.v1"
     folder: str = ""
     speaking: bool = True
+    packed: bool = False
     rows: list[dict[str, Any]] = field(default_factory=list)
     truth: dict[str, Person] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
@@ -164,8 +167,10 @@ class Draft:
         """Put the artifact, and name it in the manifest with its size and digest."""
         screentime = self.schema == "screentime.v1"
         key = self.folder + ("analytics/screentime.json" if screentime else "person_metrics.json")
-        document: Any = self._document() if screentime else self.rows
-        self.put(key, _json(document), artifact_key="screentime", schema=self.schema, rows=len(self.rows))
+        body = _json(self._document() if screentime else self.rows)
+        if self.packed:
+            key, body = f"{key}.gz", gzip.compress(body, mtime=0)
+        self.put(key, body, artifact_key="screentime", schema=self.schema, rows=len(self.rows))
 
     def put(
         self, key: str, body: bytes, *, artifact_key: str, schema: str, rows: int, kind: str = "person_metrics"
@@ -178,7 +183,7 @@ class Draft:
                 "artifact_kind": kind,
                 "s3_key": key,
                 "schema_version": schema,
-                "content_type": "application/json",
+                "content_type": "application/gzip" if key.endswith(".gz") else "application/json",
                 "size_bytes": len(body),
                 "checksum_sha256": hashlib.sha256(body).hexdigest(),
                 "row_count": rows,
