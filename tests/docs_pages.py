@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jobs.cli import PIPELINES, TOOLS, commands
 from jobs.gamedata.errors import CODES, CRASH_CODES
+from jobs.screenalytics.schema import manifest_schema
 from shared import _guard
 from shared.notify.message import Notification
 from shared.rayjob.settings import RaySettings
@@ -119,6 +120,11 @@ def notification_schema() -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
+def run_manifest_schema() -> str:
+    """The JSON Schema of RunManifest 1.0, as ``telecine screenalytics schema`` prints it."""
+    return json.dumps(manifest_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 def gamedata() -> str:
     """The gamedata guide, its table of error codes made anew."""
     begin, end = "<!-- errors:begin -->", "<!-- errors:end -->"
@@ -155,6 +161,7 @@ PAGES = {
     "docs/configuration.md": configuration,
     "docs/schemas/notification.schema.json": notification_schema,
     "docs/schemas/report.schema.json": report_schema,
+    "docs/schemas/run-manifest-1.0.schema.json": run_manifest_schema,
     ".env.example": environment,
 }
 

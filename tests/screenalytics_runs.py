@@ -5,17 +5,42 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from jobs.screenalytics.errors import Rejected
+from jobs.screenalytics.fetch import fetch_manifest
+from jobs.screenalytics.keys import manifest_key
+from jobs.screenalytics.model import ManifestRef
+from jobs.screenalytics.read import read_run
+from jobs.screenalytics.settings import IngestSettings
+from tests.fakes.store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jobs.screenalytics.model import Run, SkippedRun
     from shared.storage import ObjectStore
 
-__all__ = ["DROP", "RUN_ID", "cast_row", "encode", "make_run", "manifest_of", "put_run", "screentime", "screentime_row"]
+__all__ = [
+    "DROP",
+    "EP_ID",
+    "NOW",
+    "RUN_ID",
+    "cast_row",
+    "encode",
+    "make_run",
+    "manifest_of",
+    "put_run",
+    "read_files",
+    "rejected",
+    "screentime",
+    "screentime_row",
+]
 
 RUN_ID: Final = "Attempt3_2025-12-23_101500EST"
 EP_ID: Final = "rhoslc-s06e11"
+NOW: Final = datetime(2026, 6, 1, tzinfo=UTC)
 DROP: Final = object()
 """As a value of ``manifest`` or ``artifact``: the field is left out."""
 
@@ -160,6 +185,38 @@ def put_run(store: ObjectStore, files: Mapping[str, bytes]) -> str:
             store.put(key, body)
     store.put(manifest, files[manifest])
     return manifest
+
+
+def read_files(
+    files: Mapping[str, bytes] | ObjectStore,
+    *,
+    run_id: str = RUN_ID,
+    prefix: str = "derived",
+    now: datetime = NOW,
+    **settings: Any,
+) -> Run | SkippedRun:
+    """Fetch and read a run, as ingest does.
+
+    Args:
+        files: objects, or the store that has them.
+        run_id: of the manifest's key.
+        prefix: the folder above ``runs/``.
+        now: by default long after the grace of a :class:`~tests.fakes.store.MemoryStore`'s objects.
+        settings: of ``IngestSettings``.
+    """
+    store: Any = files if hasattr(files, "stream") else MemoryStore(files)
+    source = IngestSettings(prefix=prefix, **settings)
+    ref = ManifestRef(run_id, manifest_key(prefix, run_id))
+    return read_run(store, fetch_manifest(store, ref, source), source, now=now)
+
+
+def rejected(files: Mapping[str, bytes] | ObjectStore, **more: Any) -> Rejected:
+    """Return the error of a run that must have one; see :func:`read_files`."""
+    try:
+        found = read_files(files, **more)
+    except Rejected as error:
+        return error
+    raise AssertionError(f"not rejected: {found}")
 
 
 def _changed(document: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,7 +85,7 @@ _Count = Annotated[int, Field(ge=0, le=MAX_MS)]
 _Time = Annotated[
     datetime,
     BeforeValidator(_time),
-    WithJsonSchema({"type": "string", "format": "date-time", "pattern": "[Zz]|[+-]\\d\\d:\\d\\d$"}),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": "([Zz]|[+-]\\d\\d:\\d\\d)$"}),
 ]
 _Status = Annotated[str, AfterValidator(_status), WithJsonSchema({"type": "string", "enum": sorted(STATUSES)})]
 _Sha256 = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -107,7 +108,8 @@ def read_artifacts(
         try:
             body, read = fetch_artifact(store, ref, key, settings)
         except AccessDenied as error:
-            raise _denied(store, manifest, ref, error) from error
+            _check_rights(store, manifest)
+            raise _denied(ref, error) from error
         except Rejected as error:
             if error.code == "ARTIFACT_MISSING" and _is_young(manifest, settings, now):
                 message = f"{error}; it may not be written yet"
@@ -196,13 +198,14 @@ def _is_young(manifest: ManifestObject, settings: SourceSettings, now: datetime)
     return -_ONE_DAY <= age < timedelta(minutes=settings.grace_min)
 
 
-def _denied(store: ObjectStore, manifest: ManifestObject, ref: ArtifactRef, error: AccessDenied) -> Exception:
-    """Return the error of this run, or, where the manifest that was just read is refused as well, that of all runs."""
-    try:
+def _check_rights(store: ObjectStore, manifest: ManifestObject) -> None:
+    """Ask for the manifest that was just read: when it is refused now, the credentials are, and so are all runs."""
+    with suppress(ObjectMissing):
         store.stat(manifest.ref.key)
-    except AccessDenied:
-        return error
-    except ObjectMissing:
-        pass
-    message = f"artifact {ref.artifact_key!r}: {error}. S3 answers 403 for a missing key without s3:ListBucket"
+
+
+def _denied(ref: ArtifactRef, error: AccessDenied) -> Rejected:
+    message = f"artifact {ref.artifact_key!r}: {error}"
+    if "s3:ListBucket" not in message:
+        message += "; S3 answers 403 for a missing key as well, without s3:ListBucket"
     return reject("ACCESS_DENIED", message, artifact_key=ref.artifact_key)
