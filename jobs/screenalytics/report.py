@@ -137,7 +137,8 @@ class Tally:
             status=status,
             exit_code=code,
             headline=self._headline(counts, dry_run=dry_run),
-            items=counts["seen"],
+            # Not those that were only listed: each poll would count them again, and the share of bad ones would vanish.
+            items=self._outcomes.total(),
             counts=counts,
             tiles=tuple(name for name in COUNTS if counts[name] or name in ("seen", "ingested", "failed")),
             bytes={"read": self._bytes},
