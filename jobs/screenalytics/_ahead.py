@@ -64,5 +64,8 @@ def ahead(
                 yield first()
         while waiting:
             yield first()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    except BaseException:
+        # A read may hang on the store for a minute; the ledger hears of a stop before that.
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()

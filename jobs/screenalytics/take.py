@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from jobs.screenalytics._reader import Read, Reader
@@ -12,7 +13,7 @@ from jobs.screenalytics.items import Items, at_database
 from jobs.screenalytics.model import SkippedRun
 from jobs.screenalytics.source import source_uri
 from jobs.screenalytics.write import Written, write_run
-from shared.errors import AccessDenied, ConfigurationError
+from shared.errors import AccessDenied, ConfigurationError, ObjectMissing
 
 if TYPE_CHECKING:
     from jobs.screenalytics.arrival import Candidate
@@ -94,7 +95,8 @@ class Taker:
                 error = found
         elif isinstance(error, AccessDenied) and read.manifest is None and self._readable is not None:
             # This manifest is closed to us, or all are by now: ask for one that was open.
-            self._store.stat(self._readable)
+            with suppress(ObjectMissing):
+                self._store.stat(self._readable)
             error = reject("ACCESS_DENIED", error.message)
         if isinstance(error, ConfigurationError):
             raise error
