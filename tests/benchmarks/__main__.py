@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-PIPELINES = ("gamedata",)
+PIPELINES = ("gamedata", "screenalytics")
 
 
 def main() -> int:
