@@ -1,20 +1,28 @@
-"""Candidates read side by side, a few ahead, and handed on in their order."""
+"""Candidates read side by side, a few ahead, and taken one after the other in their order."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from jobs.screenalytics.take import ENDS_THE_STAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Future
 
     from jobs.screenalytics.arrival import Candidate
-    from jobs.screenalytics.take import Read
+    from jobs.screenalytics.report import Tally
+    from jobs.screenalytics.take import Read, Taken, Taker
+    from shared.ledger import Failure, StageRun
 
-__all__ = ["Clock", "ahead"]
+__all__ = ["Clock", "ahead", "record", "take_all"]
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Clock:
@@ -69,3 +77,38 @@ def ahead(
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
+
+
+def take_all(
+    candidates: Iterable[Candidate], taker: Taker, tally: Tally, stage_run: StageRun, *, readers: int, clock: Clock
+) -> Iterator[Taken]:
+    """Take candidates in their order; each is counted and recorded before it is yielded.
+
+    Args:
+        candidates: of one source.
+        taker: reads and writes them.
+        tally: counts them; learns when the stage cannot go on, and nothing more is yielded.
+        stage_run: gets failures and progress.
+        readers: threads that read.
+        clock: gets the seconds.
+    """
+    progress = stage_run.progress
+    with closing(ahead(candidates, taker.read, readers, clock)) as pairs:
+        for candidate, read in pairs:
+            taken = taker.take(candidate, read)
+            tally.add(taken)
+            # How many there are is known when the listing ends.
+            progress.total = max(progress.total, progress.done + 1)
+            progress.advance(**{taken.outcome: 1})
+            if taken.failure is not None:
+                record(stage_run, taken.failure)
+            if isinstance(taken.error, ENDS_THE_STAGE):
+                tally.ended = True
+                return
+            yield taken
+
+
+def record(stage_run: StageRun, failure: Failure) -> None:
+    """Tell log and ledger of a failure."""
+    _LOG.warning("%s: %s: %s", failure.item, failure.code, failure.message, extra={"item": failure.item})
+    stage_run.record_errors([failure])

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from jobs.screenalytics._ahead import Clock, ahead
+from jobs.screenalytics._ahead import Clock, record, take_all
 from jobs.screenalytics.arrival import BadEvent, acknowledge, fail_event, outbox, poll
 from jobs.screenalytics.persons import persons
 from jobs.screenalytics.report import Tally
 from jobs.screenalytics.source import open_source
-from jobs.screenalytics.take import ENDS_THE_STAGE, Taker
+from jobs.screenalytics.take import Taker
 from shared import form
 from shared.errors import TelecineError
 from shared.report import Report
@@ -66,10 +65,9 @@ class _Ingest:
     def run(self) -> Report:
         began = time.monotonic()
         self._stage_run.progress.start(0, "runs")
-        going = True
         if self._settings.arrival in ("both", "events"):
-            going = self._take(self._events())
-        if going and self._settings.arrival in ("both", "poll"):
+            self._take(self._events())
+        if not self._tally.ended and self._settings.arrival in ("both", "poll"):
             self._take(poll(self._settings, self._store, self._settled))
         self._tally.known = self._taker.items.known
         self._tally.set_aside = self._taker.items.set_aside
@@ -81,22 +79,11 @@ class _Ingest:
             dry_run=self._settings.dry_run,
         )
 
-    def _take(self, candidates: Iterable[Candidate]) -> bool:
-        """Take candidates in their order; False when the stage cannot go on."""
-        progress = self._stage_run.progress
-        with closing(ahead(candidates, self._taker.read, self._settings.readers, self._clock)) as pairs:
-            for candidate, read in pairs:
-                taken = self._taker.take(candidate, read)
-                self._tally.add(taken)
-                progress.total = max(progress.total, progress.done + 1)
-                progress.advance(**{taken.outcome: 1})
-                if taken.failure is not None:
-                    self._stage_run.record_errors([taken.failure])
-                if isinstance(taken.error, ENDS_THE_STAGE):
-                    return False
-                if candidate.event is not None:
-                    self._answer(candidate.event, taken)
-        return True
+    def _take(self, candidates: Iterable[Candidate]) -> None:
+        readers, clock = self._settings.readers, self._clock
+        for taken in take_all(candidates, self._taker, self._tally, self._stage_run, readers=readers, clock=clock):
+            if taken.candidate.event is not None:
+                self._answer(taken.candidate.event, taken)
 
     def _events(self) -> Iterator[Candidate]:
         """Yield what the outbox names, each run once; an event that names none is dealt with here."""
@@ -119,7 +106,7 @@ class _Ingest:
         dead = bad.event.attempts + 1 >= self._settings.max_attempts
         if not self._settings.dry_run:
             dead = fail_event(self._settings, bad.event, bad.error)
-        self._stage_run.record_errors([self._tally.add_bad(bad, dead=dead)])
+        record(self._stage_run, self._tally.add_bad(bad, dead=dead))
 
     def _answer(self, event: Event, taken: Taken) -> None:
         """Tell the outbox; an event whose run failed for a reason that passes waits as it is."""

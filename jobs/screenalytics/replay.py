@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from jobs.screenalytics._ahead import Clock, ahead
+from jobs.screenalytics._ahead import Clock, take_all
 from jobs.screenalytics.arrival import Candidate
 from jobs.screenalytics.keys import manifest_key, run_of
 from jobs.screenalytics.model import ManifestRef
 from jobs.screenalytics.report import Tally
 from jobs.screenalytics.source import open_source
-from jobs.screenalytics.take import ENDS_THE_STAGE, Taker
+from jobs.screenalytics.take import Taker
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,18 +44,10 @@ def run(settings: ReplaySettings, stage_run: StageRun) -> Report:
     refs = [ref for ref in taker.items.waiting(settings.run) if run_of(ref.key, settings.prefix) == ref.run_id]
     refs = refs or refs_of
     tally, clock = Tally(), Clock()
-    progress = stage_run.progress
-    progress.start(len(refs), "runs")
+    stage_run.progress.start(len(refs), "runs")
     candidates = (Candidate(ref, "replay") for ref in refs)
-    with closing(ahead(candidates, taker.read, _READERS, clock)) as pairs:
-        for candidate, read in pairs:
-            taken = taker.take(candidate, read)
-            tally.add(taken)
-            progress.advance(**{taken.outcome: 1})
-            if taken.failure is not None:
-                stage_run.record_errors([taken.failure])
-            if isinstance(taken.error, ENDS_THE_STAGE):
-                break
+    for _ in take_all(candidates, taker, tally, stage_run, readers=_READERS, clock=clock):
+        pass
     rest = max(0.0, time.monotonic() - began - clock.read)
     durations = {"read": clock.read, "write": rest}
     return tally.report(max_failed=settings.max_failed, durations=durations, dry_run=settings.dry_run)

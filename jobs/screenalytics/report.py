@@ -37,6 +37,7 @@ class Tally:
         events: of the outbox, also those that named no run and those that told of one again.
         known: listed manifests that needed nothing.
         set_aside: listed manifests that failed too often.
+        ended: store or database do not answer any more: the rest was not looked at.
     """
 
     def __init__(self) -> None:
@@ -44,6 +45,7 @@ class Tally:
         self.events = 0
         self.known = 0
         self.set_aside = 0
+        self.ended = False
         self._outcomes: Counter[str] = Counter()
         self._classes: Counter[str] = Counter()
         self._rejects: Counter[str] = Counter()
@@ -142,6 +144,7 @@ class Tally:
             counts=counts,
             tiles=tuple(name for name in COUNTS if counts[name] or name in ("seen", "ingested", "failed")),
             bytes={"read": self._bytes},
+            rates={"runs_per_s": counts["seen"] / seconds} if (seconds := sum(durations.values())) else {},
             rejects=dict(self._rejects.most_common()),
             failures=self.failures,
             outputs={"output_hash": self.output_hash},
@@ -155,6 +158,8 @@ class Tally:
         text = f"{seen:,} {'run' if seen == 1 else 'runs'}" + (f": {told}" if told else "")
         if counts["persons"]:
             text += f"; {counts['persons']:,} persons"
+        if self.ended:
+            text += "; the rest was not looked at"
         return f"dry run, nothing written: {text}" if dry_run else text
 
     def _sections(self, seen: int) -> Iterator[Section]:

@@ -352,6 +352,7 @@ def test_a_store_that_is_gone_is_not_asked_for_every_run(place):
     place.store.fail("stream", EndpointUnreachable("gone"), times=float("inf"))
     report = place.ingest()
     assert (report.status, report.exit_code, len(report.failures)) == ("failed", 75, 1)
+    assert report.headline.endswith("the rest was not looked at")
     assert place.store.count("stream") < 10
 
 
@@ -752,6 +753,49 @@ def test_a_thousand_persons(place):
     place.put("r1", rows=rows, duration_ms=9_999_999)
     assert counted(place.ingest()) == {"ingested": 1, "persons": 1000}
     assert place.persons("r1", "name, cast_ids")[1] == ("Ünï 2 \\N", ["c2"])
+
+
+def test_what_the_reader_takes_the_tables_take(place):
+    longest = {
+        "artifact_key": "ä" * 127,
+        "artifact_kind": "k" * 200,
+        "s3_key": "s3://elsewhere/x",
+        "schema_version": "v",
+    }
+    numbers = {"size_bytes": 2**63 - 1, "row_count": 2**63 - 1, "content_type": "t" * 200, "checksum_sha256": None}
+    rows = [
+        screentime_row(1, person_id="\U0001f600" * 63, name="\\.", cast_id='{",\\N'),
+        screentime_row(2, person_id="\\N", name="null", cast_id="c" * 200),
+        screentime_row(3, person_id='a"b{},', name="\u202e \ufffd", speaking_s=0.0005),
+    ]
+    edges = {"started_at": "0001-01-01T00:00:00Z", "completed_at": "9999-12-31T23:59:59.999999Z"}
+    numbers_of_run = {"attempt": 2**31 - 1, "duration_ms": 2**63 - 1}
+    place.put("A" + "." * 127, ep_id="e" * 255, rows=rows, more=[{**longest, **numbers}], **edges, **numbers_of_run)
+    assert counted(place.ingest()) == {"ingested": 1, "persons": 3}
+    found = place.persons("A" + "." * 127, "person_id, name, cast_ids, speaking_ms")
+    assert {(person, name) for person, name, *_ in found} == {(row["person_id"], row["name"]) for row in rows}
+    assert {tuple(casts) for _, _, casts, _ in found} == {(row["cast_id"],) for row in rows}
+    assert 1 in {speaking for *_, speaking in found}
+    assert place.runs("attempt, duration_ms") == [(2**31 - 1, 2**63 - 1)]
+
+
+def test_events_and_poll_at_once(place):
+    for number in range(12):
+        place.put(f"r{number:02}")
+        place.tell(f"r{number:02}")
+    reports: list[Any] = []
+    both = [
+        threading.Thread(target=lambda arrival=arrival: reports.append(place.ingest(arrival=arrival)))
+        for arrival in ("events", "poll")
+    ]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert sum(report.counts["ingested"] for report in reports) == 12
+    assert [report.exit_code for report in reports] == [0, 0]
+    assert {delivered for _, delivered, _ in place.events()} == {True}
+    assert place.database.rows("SELECT count(*) FROM screenalytics.person_metrics") == [(36,)]
 
 
 def test_a_run_in_a_folder(database, tmp_path: Path):
