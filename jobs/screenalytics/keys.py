@@ -135,7 +135,7 @@ class Places:
                 message = f"the key {_shown(key)} begins with a slash; {valid}"
                 raise reject("KEY_ESCAPE", message, actual=_shown(key))
             raise _no_key(key, valid)
-        if any(key.startswith(folder) and key != folder for folder in self.folders):
+        if any(key.startswith(folder) for folder in self.folders):
             return key
         if any(pattern.match(key) for pattern in self.foreign):
             message = f"the key {_shown(key)} is in the folder of another run; {valid}"

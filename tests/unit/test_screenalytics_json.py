@@ -73,6 +73,9 @@ def test_a_number_keeps_the_digits_of_its_text(number: Decimal) -> None:
         pytest.param(b'{"a": -Infinity}', "NON_FINITE", "-Infinity", id="case 11: infinity"),
         pytest.param(b'{"a": 1e999}', "NON_FINITE", "1e999", id="case 11: 1e999"),
         pytest.param(b'{"a": 1e-999}', "NON_FINITE", "1e-999", id="case 11: 1e-999"),
+        pytest.param(
+            b'{"a": 1e-9999999999999999999999}', "NON_FINITE", "range", id="case 11: nearer to 0 than Decimal"
+        ),
         pytest.param(b'{"a": 1e9999999999999999999999}', "NON_FINITE", "range", id="case 11: beyond Decimal"),
         pytest.param(b'{"a": ' + b"9" * 5000 + b"}", "OUT_OF_RANGE", "5000 characters", id="case 12: 5000 digits"),
         pytest.param(b'{"a": 0.' + b"9" * 5000 + b"}", "OUT_OF_RANGE", "5002 characters", id="case 12: 5000 decimals"),
@@ -103,4 +106,9 @@ def test_a_repeated_key_among_many_is_found_soon() -> None:
 
 
 def test_zero_with_any_exponent_is_zero() -> None:
-    assert load(b"[0e5, -0.0, 0.00]") == [0, 0, 0]
+    assert load(b"[0e5, -0.0, 0.00, 0e99999999999999999999]") == [0, 0, 0, 0]
+
+
+def test_the_smallest_and_the_largest_double() -> None:
+    assert load(b"[5e-324, 1.7976931348623157e308]") == [Decimal("5e-324"), Decimal("1.7976931348623157e308")]
+    assert refused(b"[1.8e308]").code == "NON_FINITE"

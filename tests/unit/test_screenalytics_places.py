@@ -96,6 +96,11 @@ def test_a_presigned_urls_signature_is_not_repeated() -> None:
     assert "0f0f" not in str(error.data)
 
 
+def test_a_dot_in_the_prefix_is_a_dot() -> None:
+    assert refused("v1.2/runs/run-2/a.json", prefix="v1.2").code == "CROSS_RUN_REF"
+    assert refused("v1x2/runs/run-2/a.json", prefix="v1.2").code == "KEY_ESCAPE"
+
+
 def test_an_episode_without_a_show_has_no_folder_by_show() -> None:
     assert places(ep_id="pilot").folders == (f"derived/runs/{RUN_ID}/",)
     assert refused(f"runs/pilot/s06/e11/{RUN_ID}/a.json", ep_id="pilot").code == "CROSS_RUN_REF"
