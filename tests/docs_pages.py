@@ -8,6 +8,8 @@ from pathlib import Path
 
 from jobs.cli import PIPELINES, TOOLS, commands
 from jobs.gamedata.errors import CODES, CRASH_CODES
+from jobs.screenalytics.errors import CODES as RUN_CODES
+from jobs.screenalytics.errors import MEANINGS
 from jobs.screenalytics.schema import manifest_schema
 from shared import _guard
 from shared.notify.message import Notification
@@ -136,6 +138,17 @@ def gamedata() -> str:
     return f"{before}{begin}\n{table_rows}\n{end}{after}"
 
 
+def screenalytics() -> str:
+    """The screenalytics guide, its table of codes made anew."""
+    begin, end = "<!-- codes:begin -->", "<!-- codes:end -->"
+    before, _, rest = (ROOT / "docs/screenalytics.md").read_text(encoding="utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    kinds = {"permanent": "permanent", "not_ready": "not ready", "quarantine": "quarantine"}
+    rows = [f"| `{code}` | {kinds[RUN_CODES[code]]} | {text} |" for code, text in MEANINGS.items()]
+    table_rows = "\n".join(["| code | kind | meaning |", "| --- | --- | --- |", *rows])
+    return f"{before}{begin}\n{table_rows}\n{end}{after}"
+
+
 def hostile() -> str:
     """The page on hostile input, its table made from what the tests feed."""
     from tests.hostile.inputs import INPUTS  # needs PyAV
@@ -158,6 +171,7 @@ def hostile() -> str:
 PAGES = {
     "docs/hostile-input.md": hostile,
     "docs/gamedata.md": gamedata,
+    "docs/screenalytics.md": screenalytics,
     "docs/configuration.md": configuration,
     "docs/schemas/notification.schema.json": notification_schema,
     "docs/schemas/report.schema.json": report_schema,
