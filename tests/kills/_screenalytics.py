@@ -1,0 +1,193 @@
+"""Runs in a folder, events in an outbox, and what an ingest makes of both: rows, never times."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.storage.file import FileStore
+from tests.kills.place import ledger_of
+from tests.postgres_server import until
+from tests.screenalytics_runs import make_run, manifest_of, put_run, screentime_row
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.kills.killer import Child, Operation, Programs
+    from tests.postgres_server import Database
+
+__all__ = ["DATABASE", "Scene", "advance", "change", "changes", "counted", "fill", "products", "written"]
+
+COMPLETED: Final = "screenalytics.run.completed"
+RUN: Final = "ledger-run"
+DATABASE: Final = frozenset({"sql", "copy", "row", "commit", "end"})
+_TABLES: Final = (
+    *("runs", "artifacts", "person_metrics", "replaced_runs", "ingest_items", "ingest_attempts", "outbox_events"),
+)
+_ALL: Final = " UNION ALL ".join(f"SELECT '{name}', to_jsonb(it) FROM screenalytics.{name} it" for name in _TABLES)
+_TIMES: Final = ("ingested_at", "updated_at", "first_seen_at", "last_at", "at", "replaced_at", "created_at")
+# More than any test kills: what is set aside is another matter.
+_ATTEMPTS: Final = ("--max-attempts", "50")
+
+
+class Scene:
+    """A bucket and a database.
+
+    Args:
+        folder: holds the bucket.
+        programs: runs steps.
+        database: of the tables and of the ledger.
+    """
+
+    def __init__(self, folder: Path, programs: Programs, database: Database) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.database = database
+        self.store = FileStore(folder / "bucket")
+        self._programs = programs
+        self._events = 0
+        self._connection = database.connect()
+
+    def close(self) -> None:
+        """Close its connection."""
+        self._connection.close()
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """As :meth:`tests.postgres_server.Database.rows`, on one connection: it is asked very often."""
+        cursor = self._connection.execute(statement, values or None)
+        return cursor.fetchall() if cursor.description else []
+
+    def put(self, run_id: str, **how: Any) -> str:
+        """Write a run, see :func:`tests.screenalytics_runs.make_run`; returns its manifest's key."""
+        return put_run(self.store, make_run(run_id, **how))
+
+    def tell(self, run_id: str, *, event_type: str = COMPLETED) -> None:
+        """Put an event into the outbox, later than those before."""
+        self._events += 1
+        payload = json.dumps({"manifest_key": f"derived/runs/{run_id}/manifest.json"})
+        self.rows(
+            "INSERT INTO screenalytics.outbox_events (event_id, event_type, aggregate_id, payload_json, created_at)"
+            " VALUES (%s, %s, %s, %s, timestamptz '2026-01-01 00:00Z' + make_interval(mins => %s))",
+            *(uuid.UUID(int=self._events), event_type, run_id, payload, self._events),
+        )
+
+    def save(self) -> None:
+        """Let :meth:`restore` give the tables as they are now."""
+        copies = "".join(f"CREATE TABLE saved.{name} AS TABLE screenalytics.{name};" for name in _TABLES)
+        self.rows(f"DROP SCHEMA IF EXISTS saved CASCADE; CREATE SCHEMA saved; {copies}")
+
+    def restore(self) -> None:
+        """Give the tables as they were saved, and an empty ledger."""
+        names = ", ".join(f"screenalytics.{name}" for name in _TABLES)
+        copies = "".join(
+            f"INSERT INTO screenalytics.{name} OVERRIDING SYSTEM VALUE TABLE saved.{name};" for name in _TABLES
+        )
+        self.rows(f"TRUNCATE pipeline.runs, {names} CASCADE; {copies}")
+
+    def start(self, step: str, *flags: str, run_id: str = RUN, url: str | None = None, **options: Any) -> Child:
+        """Start a step of screenalytics; see :meth:`tests.kills.killer.Programs.start`."""
+        usual = ("--bucket", "./bucket", "--report-dir", f"./report-{run_id}")
+        if step == "ingest":
+            usual += _ATTEMPTS
+        env = {"TELECINE_DATABASE_URL": url or self.database.url, "TELECINE_RUN_ID": run_id}
+        given = {"cwd": str(self.folder), "inline": True, **options}
+        return self._programs.start(f"screenalytics {step}", *usual, *flags, env=env, **given)
+
+    def report(self, run_id: str = RUN) -> dict[str, Any]:
+        """The last ``report.json`` of a run."""
+        document: dict[str, Any] = json.loads((self.folder / f"report-{run_id}/report.json").read_text())
+        return document
+
+    def wait(self) -> None:
+        """Wait until the server has noticed that its clients are dead, and has undone what they had begun."""
+        count = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+        until(lambda: self.rows(count, self.database.name) == [(0,)])
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """The rows of each table without their times, by run or event."""
+        found: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
+        for name, row in self.rows(_ALL):
+            if "delivered_at" in row:
+                row["delivered_at"] = row["delivered_at"] is not None
+            found[name].append({column: value for column, value in row.items() if column not in _TIMES})
+        for rows in found.values():
+            rows.sort(key=lambda row: (row.get("run_id", row.get("event_id")), json.dumps(row, sort_keys=True)))
+        return found
+
+    def outcome(self, less: Counter[str] | None = None, *, run_id: str = RUN) -> dict[str, Any]:
+        """Everything that counts in the end.
+
+        Args:
+            less: failures that killed runs had counted already: looking again at something bad is an attempt more.
+            run_id: of the ledger.
+        """
+        less = less or Counter()
+        tables = self.tables()
+        for row in tables["ingest_items"]:
+            row["attempts"] -= less[row["run_id"]]
+        for row in tables["outbox_events"]:
+            row["delivery_attempts"] -= less[f"event {row['event_id']}"]
+        del tables["ingest_attempts"]
+        ledger = ledger_of(self, run_id)  # type: ignore[arg-type]
+        ledger["item_errors"] = [
+            (stage, item, code, retryable, attempt - less[item], message)
+            for stage, item, code, retryable, attempt, message in ledger["item_errors"]
+        ]
+        return {**tables, "ledger": ledger}
+
+
+def products(tables: dict[str, Any]) -> dict[str, Any]:
+    """Runs, artifacts, persons and history."""
+    return {name: tables[name] for name in _TABLES[:4]}
+
+
+def counted(tables: dict[str, Any]) -> Counter[str]:
+    """How many failures are counted, by the names that the ledger has for them."""
+    found = Counter({row["run_id"]: row["attempts"] for row in tables["ingest_items"]})
+    found.update({f"event {row['event_id']}": row["delivery_attempts"] for row in tables["outbox_events"]})
+    return +found
+
+
+def written(tables: dict[str, Any]) -> Counter[tuple[str, str]]:
+    """How often the list of attempts names each run with each outcome."""
+    return Counter((row["run_id"], row["outcome"]) for row in tables["ingest_attempts"])
+
+
+def fill(scene: Scene) -> None:
+    """A run of every end, and events: of a good run, of the same once more, of a type that nobody knows."""
+    rows = [screentime_row(1), screentime_row(2), screentime_row(2, cast_id=str(uuid.UUID(int=7)))]
+    scene.put("good-two-casts", rows=rows)
+    scene.put("good-people", kind="cast_screentime.v1", ep_id="rhoslc-s06e12", persons=2)
+    scene.put("bad", artifact={"checksum_sha256": "0" * 64})
+    scene.put("failed", status="failed")
+    scene.put("running", status="running")
+    for _ in range(2):
+        scene.tell("good-two-casts")
+    scene.tell("good-people", event_type="screenalytics.run.imagined")
+    scene.save()
+
+
+def change(scene: Scene, run_id: str) -> None:
+    """Upload a run again, with one person fewer."""
+    files = make_run(run_id, persons=2)
+    assert len(manifest_of(files)[1]["artifacts"]) == 1
+    put_run(scene.store, files)
+
+
+def advance(child: Child, number: int) -> Operation | None:
+    """Let a child go on until it stands before its operation of this number; None when it has fewer."""
+    while (operation := child.next()) and len(child.trace) <= number:
+        child.go()
+    return operation
+
+
+def changes(trace: list[Operation]) -> list[int]:
+    """Return the numbers of what is done to the database after the ledger's begin, and of the end.
+
+    Kills within the ledger's begin and the report are those of any step: test_kill_steps has them.
+    """
+    begun = next(number for number, operation in enumerate(trace) if "INTO pipeline.run_stages" in operation.subject)
+    first = next(number for number in range(begun, len(trace)) if trace[number].name == "commit") + 1
+    return [number for number in range(first, len(trace)) if trace[number].name in DATABASE]

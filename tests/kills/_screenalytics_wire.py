@@ -1,0 +1,125 @@
+"""A wire between a client and PostgreSQL that is cut when the server has committed, before its answer arrives."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import make_url
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.postgres_server import Database
+
+__all__ = ["Wire"]
+
+_SOCKET: Final = ".s.PGSQL.5432"
+_COMMIT: Final = b"COMMIT\x00"
+# The tag of the answer to a commit that was done.
+_DONE: Final = b"COMMIT\x00Z"
+
+
+class Wire:
+    """Listens on a socket of its own, and hands on what comes.
+
+    Attributes:
+        url: of the database, through this wire.
+        commits: how many were handed on.
+        cut: whether it was cut.
+    """
+
+    def __init__(self, folder: Path, database: Database, cut_at: int | None = None) -> None:
+        """Listen.
+
+        Args:
+            folder: short, and there.
+            database: at the other end.
+            cut_at: number of the commit, from 0, whose answer is lost; None: none.
+        """
+        url = make_url(database.url)
+        self._server = f"{url.query['host']}/{_SOCKET}"
+        self.url = url.update_query_dict({"host": str(folder)}).render_as_string(hide_password=False)
+        self.commits = 0
+        self.cut = False
+        self._cut_at = cut_at
+        self._lock = threading.Lock()
+        self._listener = socket.socket(socket.AF_UNIX)
+        path = folder / _SOCKET
+        path.unlink(missing_ok=True)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._ends: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        """Listen no longer, and close what went through it."""
+        with self._listener:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._threads[0].join()
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        for end in self._ends:
+            end.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self._server)
+            self._ends += (client, server)
+            line = _Line(self, client, server)
+            for target in (line.ask, line.answer):
+                thread = threading.Thread(target=target, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def takes(self) -> bool:
+        """Count a commit; whether it is the one whose answer is to be lost."""
+        with self._lock:
+            self.commits += 1
+            return self.commits - 1 == self._cut_at
+
+
+class _Line:
+    """One connection."""
+
+    def __init__(self, wire: Wire, client: socket.socket, server: socket.socket) -> None:
+        self._wire = wire
+        self._client = client
+        self._server = server
+        self._losing = False
+
+    def ask(self) -> None:
+        """Hand on what the client says. libpq sends one message at a time, and waits."""
+        with contextlib.suppress(OSError):
+            while data := self._client.recv(1 << 16):
+                if data.startswith(b"Q") and data.endswith(_COMMIT):
+                    self._losing = self._wire.takes()
+                self._server.sendall(data)
+        self._end()
+
+    def answer(self) -> None:
+        """Hand on what the server says, up to the answer that is to be lost."""
+        with contextlib.suppress(OSError):
+            while data := self._server.recv(1 << 16):
+                if self._losing:
+                    assert _DONE in data, "the commit was not done"
+                    self._wire.cut = True
+                    break
+                self._client.sendall(data)
+        self._end()
+
+    def _end(self) -> None:
+        for end in (self._client, self._server):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,301 @@
+"""Screenalytics under SIGKILL: before each operation, at seeded times, two at once, and a commit without an answer."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.kills._screenalytics import DATABASE, Scene, advance, change, changes, counted, fill, products, written
+from tests.kills._screenalytics_wire import Wire
+from tests.kills.killer import Operation
+from tests.postgres_server import reachable_folder, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.kills.killer import Child, Programs
+    from tests.postgres_server import Database
+
+pytestmark = pytest.mark.slow
+
+# They share the operations out to the test workers.
+SHARDS = 3
+SEEDS = range(8)
+TWELVE = [f"run-{number:02}" for number in range(12)]
+PERSONS = Operation("copy", "COPY screenalytics.person_metrics")
+CHANGED = ("replay", "good-two-casts", "--accept-changed")
+
+
+@pytest.fixture
+def scene(tmp_path: Path, programs: Programs, database: Database) -> Iterator[Scene]:
+    with closing(Scene(tmp_path / "scene", programs, database)) as made:
+        yield made
+
+
+def traced(scene: Scene, *step: str, code: int) -> tuple[list[Operation], dict[str, Any]]:
+    """Run a step undisturbed: what it does, and what comes of it. The tables are then as before."""
+    scene.restore()
+    trace = scene.start(*step).expect(code).trace
+    outcome = scene.outcome()
+    scene.restore()
+    return trace, outcome
+
+
+def once(scene: Scene) -> None:
+    """Each run that is there was written once, however often it was tried."""
+    tables = scene.tables()
+    times = {run_id: count for (run_id, outcome), count in written(tables).items() if outcome == "ingested"}
+    assert times == dict.fromkeys((row["run_id"] for row in tables["runs"]), 1)
+
+
+def whole_runs(tables: dict[str, Any], expected: dict[str, Any]) -> set[str]:
+    """Return the runs that are there, each of which has all its rows as they will be in the end."""
+    found = products(tables)
+    there = {row["run_id"] for row in found["runs"]}
+    for name, rows in found.items():
+        assert rows == [row for row in expected[name] if row["run_id"] in there], name
+    return there
+
+
+def test_the_scene_has_an_end_of_every_kind(scene: Scene):
+    fill(scene)
+    trace, outcome = traced(scene, "ingest", code=65)
+    assert [row["run_id"] for row in outcome["runs"]] == ["good-people", "good-two-casts"]
+    assert [row["persons"] for row in outcome["runs"]] == [2, 2]
+    assert len(outcome["person_metrics"]) == 4
+    assert {row["run_id"]: row["state"] for row in outcome["ingest_items"]} == {
+        "bad": "rejected",
+        "failed": "skipped",
+        "good-people": "ingested",
+        "good-two-casts": "ingested",
+        "running": "deferred",
+    }
+    assert [(row["delivered_at"], row["delivery_attempts"]) for row in outcome["outbox_events"]] == [
+        (True, 0),
+        (True, 0),
+        (False, 1),
+    ]
+    assert [error[1:3] for error in outcome["ledger"]["item_errors"]] == [
+        ("bad", "CHECKSUM_MISMATCH"),
+        ("event 00000000-0000-0000-0000-000000000003", "UNKNOWN_EVENT"),
+    ]
+    again = scene.start("ingest").expect(65).trace
+    assert [at for at in again if at.name in DATABASE] == [at for at in trace if at.name in DATABASE]
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_an_ingest_killed_before_any_of_its_operations(scene: Scene, shard: int):
+    fill(scene)
+    trace, expected = traced(scene, "ingest", code=65)
+    numbers = changes(trace)
+    assert [trace[number].name for number in numbers].count("commit") > 6
+    assert {"copy", "row"} < {operation.name for operation in trace}
+    seen: set[str] = set()
+    for number in numbers[shard::SHARDS]:
+        scene.restore()
+        child = scene.start("ingest")
+        assert advance(child, number) == trace[number]
+        child.kill()
+        before = f"killed before operation {number}, {trace[number]}"
+        tables = scene.tables()
+        there = whole_runs(tables, expected)
+        # Each run does the same in the same order: what one had committed, a later kill does not take away.
+        assert seen <= there, before
+        seen = there
+        waiting = {row["aggregate_id"] for row in tables["outbox_events"] if not row["delivered_at"]}
+        assert {"good-two-casts", "good-people"} <= waiting | there, f"no event stands for a run, {before}"
+        scene.start("ingest", free=True).expect(65)
+        assert scene.outcome(counted(tables)) == expected, before
+        once(scene)
+
+
+def test_a_replay_killed_before_any_of_its_operations(scene: Scene):
+    scene.put("good-two-casts", persons=3)
+    scene.start("ingest", free=True, run_id="first").expect(0)
+    scene.save()
+    old = products(scene.tables())
+    change(scene, "good-two-casts")
+    trace, expected = traced(scene, *CHANGED, code=0)
+    new = products(expected)
+    assert [len(found["person_metrics"]) for found in (old, new)] == [3, 2]
+    assert [len(found["replaced_runs"]) for found in (old, new)] == [0, 1]
+    assert [row["revision"] for row in new["runs"]] == [2]
+    assert {"DELETE FROM screenalytics.runs", "COPY screenalytics.person_metrics"} <= {at.subject for at in trace}
+    states = []
+    for number in changes(trace):
+        scene.restore()
+        child = scene.start(*CHANGED)
+        assert advance(child, number) == trace[number]
+        child.kill()
+        found = products(scene.tables())
+        assert found in (old, new), f"a mixture, killed before operation {number}, {trace[number]}"
+        states.append(found == new)
+        scene.start(*CHANGED, free=True).expect(0)
+        assert scene.outcome() == expected, f"killed before operation {number}, {trace[number]}"
+    assert states == sorted(states)
+    assert set(states) == {False, True}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_ingest_killed_at_a_seeded_time(scene: Scene, seed: int):
+    fill(scene)
+    begun = time.monotonic()
+    free = {"free": True, "inline": False}
+    scene.start("ingest", **free).expect(65)
+    longest = time.monotonic() - begun
+    expected = scene.outcome()
+    scene.restore()
+    times = random.Random(seed)
+    kills = 0
+    while kills < (4 if seed == 0 else 1):
+        child = scene.start("ingest", **free)
+        if child.ended_within(times.uniform(0, longest)):
+            scene.restore()
+            continue
+        child.kill()
+        if child.code is None:
+            kills += 1
+            scene.wait()
+            whole_runs(scene.tables(), expected)
+    less = counted(scene.tables())
+    scene.start("ingest", **free).expect(65)
+    assert scene.outcome(less) == expected
+    once(scene)
+
+
+def crowd(scene: Scene) -> None:
+    """Twelve runs, each with an event."""
+    for run_id in TWELVE:
+        scene.put(run_id, persons=5)
+        scene.tell(run_id)
+    scene.save()
+
+
+def twelve(scene: Scene) -> None:
+    """All twelve runs are there once, all events are delivered, and nobody calls any of it a failure."""
+    tables = scene.tables()
+    assert [row["run_id"] for row in tables["runs"]] == TWELVE
+    assert Counter(row["run_id"] for row in tables["person_metrics"]) == dict.fromkeys(TWELVE, 5)
+    assert Counter(row["run_id"] for row in tables["artifacts"]) == dict.fromkeys(TWELVE, 1)
+    assert {(row["state"], row["attempts"]) for row in tables["ingest_items"]} == {("ingested", 0)}
+    assert {(row["delivered_at"], row["delivery_attempts"]) for row in tables["outbox_events"]} == {(True, 0)}
+    assert scene.rows("SELECT * FROM pipeline.item_errors") == []
+    once(scene)
+
+
+def holds(child: Child, written: int) -> None:
+    """Let a child go on until so many runs are written, and the last one is not committed."""
+    while operation := child.next():
+        if operation.name == "commit" and written == 0:
+            return
+        written -= operation == PERSONS
+        child.go()
+    pytest.fail("it wrote less")
+
+
+@pytest.mark.parametrize("victim", ["poll", "events"])
+def test_one_of_two_ingesters_is_killed_while_the_other_waits_for_it(scene: Scene, victim: str):
+    crowd(scene)
+    other = {"poll": "events", "events": "poll"}[victim]
+    child = scene.start("ingest", "--arrival", victim, run_id=victim)
+    holds(child, 5)
+    assert len(scene.tables()["runs"]) == 4
+    running = scene.start("ingest", "--arrival", other, run_id=other, free=True, inline=False)
+    waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    until(lambda: scene.rows(waits) == [(1,)])
+    child.kill()
+    running.expect(0)
+    assert scene.report(other)["counts"]["ingested"] == 8
+    scene.start("ingest", "--arrival", victim, run_id=victim, free=True).expect(0)
+    twelve(scene)
+
+
+def test_two_ingesters_at_once_by_poll_and_by_events(scene: Scene):
+    crowd(scene)
+    for _ in range(3):
+        scene.restore()
+        free = {"free": True, "inline": False}
+        children = [scene.start("ingest", "--arrival", how, run_id=how, **free) for how in ("poll", "events")]
+        for child in children:
+            child.expect(0)
+        twelve(scene)
+        ingested = [scene.report(how)["counts"]["ingested"] for how in ("poll", "events")]
+        assert sum(ingested) == 12
+
+
+@pytest.mark.parametrize("step", ["ingest", "replay"])
+def test_the_answer_to_a_commit_is_lost(scene: Scene, step: str):
+    """The server has committed, and the client does not know: done again it finds itself."""
+    fill(scene)
+    words, code = ("ingest",), 65
+    if step == "replay":
+        scene.start("ingest", free=True, run_id="first").expect(65)
+        scene.save()
+        change(scene, "good-two-casts")
+        words, code = CHANGED, 0
+    with reachable_folder() as folder:
+
+        def begin(cut_at: int | None) -> tuple[Wire, Child]:
+            scene.restore()
+            wire = Wire(folder, scene.database, cut_at)
+            with closing(wire):
+                child = scene.start(*words, url=wire.url, free=True)
+                child.finish()
+            return wire, child
+
+        wire, child = begin(None)
+        assert child.code == code, child.said()
+        expected = scene.outcome()
+        assert wire.commits > 5
+        for number in range(wire.commits):
+            wire, child = begin(number)
+            assert wire.cut, f"commit {number} did not come"
+            assert child.code in (code, 75), f"commit {number}\n{child.said()}"
+            tables = scene.tables()
+            whole_runs(tables, expected)
+            less = None
+            if child.code == 75:
+                less = counted(tables)
+                scene.start(*words, free=True).expect(code)
+            assert scene.outcome(less) == expected, f"commit {number}\n{child.said()}"
+            once(scene)
+
+
+def test_a_verify_killed_before_any_of_its_operations_marks_what_is_gone(scene: Scene):
+    for run_id in ("gone", "here", "also-gone"):
+        scene.put(run_id)
+    scene.start("ingest", free=True, run_id="first").expect(0)
+    scene.save()
+    for run_id in ("gone", "also-gone"):
+        scene.store.delete(f"derived/runs/{run_id}/manifest.json")
+    trace = scene.start("verify").expect(65).trace
+    expected = scene.outcome()
+    marks = written(scene.tables())
+    assert {row["run_id"]: row["status"] for row in expected["runs"]} == {
+        "gone": "source_deleted",
+        "here": "ingested",
+        "also-gone": "source_deleted",
+    }
+    assert [operation.name for operation in trace].count("sql") > 6
+    committed = 0
+    numbers = [number for number, operation in enumerate(trace) if operation.name in DATABASE]
+    for number in numbers:
+        operation = trace[number]
+        scene.restore()
+        child = scene.start("verify")
+        assert advance(child, number) == operation
+        child.kill()
+        states = Counter(row["status"] for row in scene.tables()["runs"])
+        assert states["source_deleted"] in (0, 2), f"half a page, killed before operation {number}, {operation}"
+        committed += states["source_deleted"] == 2
+        # What was marked is no finding any more.
+        scene.start("verify", free=True).expect(0 if states["source_deleted"] else 65)
+        assert scene.outcome() == expected, f"killed before operation {number}, {operation}"
+        assert written(scene.tables()) == marks
+    assert 0 < committed < len(numbers)
