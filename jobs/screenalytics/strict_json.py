@@ -49,7 +49,8 @@ def parse(body: bytes, *, what: str, code: str, **data: Any) -> Any:
             object_pairs_hook=hooks.object,
         )
         _check_depth(document)
-        json.dumps(document, ensure_ascii=False, default=str).encode()
+        if b"\\u" in body:  # a lone surrogate can only be escaped
+            json.dumps(document, ensure_ascii=False, default=str).encode()
     except UnicodeDecodeError as error:
         if error.reason == "unexpected end of data":  # cut in the middle of a character
             raise hooks.error(code, f"{what} ends in the middle of a character, at byte {error.start}") from error
@@ -83,8 +84,10 @@ class _Hooks:
 
     def decimal(self, digits: str) -> Decimal:
         self._check_length(digits)
-        double = float(digits)
-        zero = not digits.lower().partition("e")[0].strip("-0.")
+        mantissa, exponent, _ = digits.lower().partition("e")
+        if not exponent:  # at most MAX_DIGITS: always within a double's range
+            return Decimal(digits)
+        double, zero = float(digits), not mantissa.strip("-0.")
         # To other readers of the same file it would be infinite, or zero.
         if math.isinf(double) or (not double and not zero):
             message = f"{self._what} has the number {digits}, which is out of a double's range"
