@@ -9,7 +9,7 @@ from jobs.screenalytics._events import PAYLOAD_BYTES, Arrival, BadEvent, Candida
 from jobs.screenalytics.keys import run_of, runs_folder
 from jobs.screenalytics.model import ManifestRef
 from shared.database.session import transaction
-from shared.errors import ConfigurationError, DatabaseNotMigrated
+from shared.errors import ConfigurationError, DatabaseNotMigrated, TelecineError
 from shared.text import clean_text
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from jobs.screenalytics.settings import IngestSettings, SourceSettings
     from shared.database.session import Session
-    from shared.errors import TelecineError
     from shared.storage import ObjectStore
 
 __all__ = [
@@ -171,3 +170,8 @@ def _outbox(settings: IngestSettings) -> Iterator[tuple[Session, str]]:
             code="outbox_missing",
             table=settings.outbox_table,
         ) from error
+    except TelecineError as error:
+        if settings.outbox_url is None:
+            raise
+        message = error.message.replace("TELECINE_DATABASE_URL", "TELECINE_SCREENALYTICS_OUTBOX_URL")
+        raise type(error)(f"the outbox: {message}", code=error.code, **error.data) from error

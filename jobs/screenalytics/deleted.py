@@ -13,7 +13,7 @@ __all__ = ["mark_deleted", "mark_present"]
 def mark_deleted(session: Session, run_id: str) -> bool:
     """Mark an ingested run whose manifest is gone; True when it was not marked before.
 
-    Its item forgets the ETag: a manifest that comes back is looked at again, also with the same content.
+    Its item is not settled then: a manifest that comes back is looked at again, also with the same ETag.
     """
     done = session.run(
         "UPDATE screenalytics.runs SET status = 'source_deleted', updated_at = now()"
@@ -38,7 +38,7 @@ def mark_present(session: Session, run_id: str) -> bool:
 
 def _item(session: Session, run_id: str, state: str) -> None:
     session.run(
-        "UPDATE screenalytics.ingest_items item SET state = :state, etag = NULL, code = NULL, message = NULL,"
+        "UPDATE screenalytics.ingest_items item SET state = :state, code = NULL, message = NULL,"
         " last_at = now() FROM screenalytics.runs run WHERE run.run_id = :run AND item.source = run.source"
         " AND item.manifest_key = run.manifest_key AND item.state <> :state",
         run=run_id,

@@ -11,7 +11,7 @@ from jobs.screenalytics import arrival
 from jobs.screenalytics.arrival import BadEvent, Candidate, acknowledge, dead_events, fail_event, outbox, poll
 from jobs.screenalytics.errors import reject
 from jobs.screenalytics.settings import IngestSettings
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, TelecineError
 from tests.fakes.store import MemoryStore
 from tests.postgres_server import database, empty_database, postgres
 
@@ -196,6 +196,23 @@ def test_a_table_that_is_not_there_is_named_with_what_it_needs(database):
     event = arrival.Event(str(uuid.uuid4()), "x", "y", {}, 0)
     with pytest.raises(ConfigurationError, match="last_error"):
         fail_event(_settings(database), event, reject("EVENT_INVALID", "x"))
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "code"),
+    [
+        ("postgresql://user:hunter2@127.0.0.1:1/outbox", "127.0.0.1:1 does not answer", 75),
+        ("mysql://user:hunter2@host/outbox", "not one of PostgreSQL", 78),
+    ],
+)
+def test_an_outbox_that_cannot_be_reached_is_named_as_such(url, said, code):
+    settings = IngestSettings(bucket="s3://runs-of-tests", outbox_url=url)
+    with pytest.raises(TelecineError, match=said) as caught:
+        list(outbox(settings))
+    assert caught.value.exit_code == code
+    assert caught.value.message.startswith("the outbox: ")
+    assert "TELECINE_DATABASE_URL" not in caught.value.message
+    assert "hunter2" not in caught.value.message
 
 
 def test_poll_asks_in_batches_and_reads_nothing(monkeypatch):

@@ -223,6 +223,12 @@ def test_case_59_an_event_of_an_ingested_run_whose_manifest_is_gone_marks_it(pla
     assert place.event(event_id) == (True, 0)
     assert place.runs() == {"run-1": "source_deleted"}
     assert place.persons("run-1") == 3
+    # The same content has the same ETag here: the mark must not make it a manifest that needs nothing.
+    place.put("run-1")
+    report = place.ingest()
+    assert (report.counts["unchanged"], report.exit_code) == (1, 0)
+    assert place.runs() == {"run-1": "ingested"}
+    assert place.ingest().counts["known"] == 1
 
 
 def test_case_57_an_event_before_its_manifest_waits_and_is_set_aside_at_last(place):
