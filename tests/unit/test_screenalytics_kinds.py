@@ -180,6 +180,13 @@ def test_case_29_casts_that_were_never_seen_have_the_lowest_confidence() -> None
     assert read_run(rows=rows).metrics[0].confidence == Decimal("0.400")
 
 
+def test_case_29_a_thousand_casts_make_one_short_warning() -> None:
+    none = {"visual_s": 0.5, "face_visible_seconds": 0.5, "body_visible_seconds": 0, "speaking_s": 0}
+    run = read_run(rows=[screentime_row(1, cast_id=f"cast-{number:04d}", **none) for number in range(1000)])
+    assert len(run.metrics[0].cast_ids) == 1000
+    assert len(run.warnings[0].message) <= 500
+
+
 def test_case_30_the_same_cast_twice() -> None:
     error = rejected(make_run(rows=[screentime_row(1), screentime_row(2), screentime_row(1)]))
     assert (error.code, error.data["json_pointer"]) == ("DUPLICATE_PERSON", "/metrics/2/person_id")

@@ -9,6 +9,7 @@ from jobs.screenalytics._checked import unknown_fields
 from jobs.screenalytics.kinds._reading import Reading, check_duration
 from jobs.screenalytics.kinds._row import MAX_ID_BYTES, Row, to_ms
 from jobs.screenalytics.model import PersonMetric, Warned
+from shared.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +26,7 @@ _SECONDS: Final = (
     *("visual_s", "speaking_s", "both_s", "confessional_s"),
 )
 _CAST: Final = "cast:"
+_WARNING_CHARS: Final = 500
 _COUNTS: Final = ("tracks_count", "faces_count")
 _FIELDS: Final = frozenset(("name", "cast_id", "person_id", "confidence", *_SECONDS, *_COUNTS))
 
@@ -70,7 +72,7 @@ def read(document: Any, about: About) -> Reading:
         if len(of_person) > 1:
             casts_named = ", ".join(metric.cast_ids)
             text = f"person {person_id!r} has {len(of_person)} casts ({casts_named}); their times are summed"
-            warnings.append(Warned("MERGED_CASTS", text))
+            warnings.append(Warned("MERGED_CASTS", clean_text(text, _WARNING_CHARS)))
     what = f"artifact {about.artifact_key!r}"
     warnings += unknown_fields(what, top.names() - _TOP)
     warnings += unknown_fields(f"{what}, metrics", unknown)
