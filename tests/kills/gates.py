@@ -1,9 +1,9 @@
 """Announces each step of a commit to the parent process, and waits there until it may go on.
 
 What is announced: each system call of a put of the file store (``open``, ``write``, ``half`` of a write, ``fsync``,
-``replace``, ``sync``, ``unlink``), each SQL statement, ``commit``, and ``end``; on demand, how an embedded server is
-made. The parent holds the process before the
-operation, so that a kill falls exactly between two of them.
+``replace``, ``sync``, ``unlink``), each SQL statement, ``commit``, and ``end``; each ``copy`` of a session with its
+second ``row``; on demand, how an embedded server is made. The parent holds the process before the operation, so that
+a kill falls exactly between two of them.
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ import os
 import socket
 import sys
 import threading
+from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine, event
 
+from shared.database.session import Session
 from shared.storage import file as file_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from shared.storage import ObjectInfo
 
-__all__ = ["Announcer", "Disk", "install", "watch_server"]
+__all__ = ["Announcer", "Disk", "InlineExecutor", "install", "watch_copies", "watch_server"]
+
+_T = TypeVar("_T")
 
 
 class Announcer:
@@ -144,6 +148,38 @@ def watch_server(announce: Announcer, folder: str) -> None:
                 announce(_AUDITED[name], " ".join(map(str, words))[:200])
 
     sys.addaudithook(audit)
+
+
+def watch_copies(announce: Announcer) -> None:
+    """Announce also each COPY of a session, and its second row: the driver's own, which SQLAlchemy does not see."""
+    plain = Session.copy
+
+    def copy(self: Session, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+        def held() -> Iterator[Sequence[Any]]:
+            for number, row in enumerate(rows):
+                if number == 1:
+                    announce("row", f"COPY {table}")
+                yield row
+
+        announce("copy", f"COPY {table}")
+        return plain(self, table, columns, held())
+
+    Session.copy = copy  # type: ignore[method-assign]
+
+
+class InlineExecutor(Executor):
+    """Threads whose work is done when it is handed in: operations come in the same order in every run."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def submit(self, call: Callable[..., _T], /, *values: Any, **named: Any) -> Future[_T]:
+        future: Future[_T] = Future()
+        try:
+            future.set_result(call(*values, **named))
+        except Exception as error:  # noqa: BLE001 - the future's to raise
+            future.set_exception(error)
+        return future
 
 
 def install(announce: Announcer, disk: Disk, *, reads: bool) -> None:

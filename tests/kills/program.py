@@ -4,7 +4,8 @@
 
 reads one JSON document a line (``argv``, ``socket``, and the fields of :class:`Options`), forks a process at the head
 of a group of its own for each, and writes its number. The step is the product's own, from its flags to its exit code:
-real stores, real ledger, real report. Only the decoder is a fake, and workers are forked instead of started by Ray.
+real stores, real ledger, real report. Only gamedata's decoder is a fake, and its workers are forked instead of started
+by Ray.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sqlalchemy import create_engine
 
 from jobs.gamedata import compaction, extract, manifest, run
 from jobs.gamedata.commands import STEPS
+from jobs.screenalytics.commands import STEPS as SCREENALYTICS
 from shared.ledger import run as ledger
 from shared.report import Report, page
 from shared.step import Step, execute
@@ -31,7 +33,7 @@ from shared.storage.file import FileStore
 from tests.fakes.pool import ForkPool, InlinePool
 from tests.fakes.sessions import extract_fake
 from tests.kills.clock import Clock
-from tests.kills.gates import Announcer, Disk, install, watch_server
+from tests.kills.gates import Announcer, Disk, InlineExecutor, install, watch_copies, watch_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,8 @@ _NEEDED = (
     *("torch", "jobs.gamedata._assemble", "jobs.gamedata._gather", "jobs.gamedata.checks.run"),
     *("jobs.gamedata.quality_report", "jobs.gamedata.settings", "jobs.gamedata.verify"),
     *("shared.ledger.run", "shared.settings.command", "shared.storage.file"),
+    *("jobs.screenalytics.ingest", "jobs.screenalytics.replay", "jobs.screenalytics.settings"),
+    *("jobs.screenalytics.verify", "jobs.screenalytics.view", "rich.table", "rich.text", "shared.report.outputs"),
 )
 
 
@@ -58,6 +62,7 @@ class Options:
         free: no operation is announced.
         reads: listings and files that are read are announced as well.
         workers: 0 works in the step's own process, more are forked.
+        inline: threads of screenalytics do their work at once, and in order.
         decoded: file that gets a line for each TAR that is read.
         fail: first bytes of a TAR -> the error's code.
         pause_s: how long a TAR takes.
@@ -76,6 +81,7 @@ class Options:
     free: bool = False
     reads: bool = False
     workers: int = 0
+    inline: bool = False
     decoded: str = os.devnull
     fail: dict[str, str] = field(default_factory=dict)
     pause_s: float = 0.0
@@ -139,6 +145,9 @@ def _steps() -> dict[str, Callable[[list[str]], int]]:
         place = step.run if name not in ours else f"{__name__}:{ours[name].__name__}"
         ours_too = Step(step.pipeline, name, step.help, step.settings, place, stage=step.stage)
         steps[name] = functools.partial(execute, ours_too)
+    for other in SCREENALYTICS:
+        if isinstance(other, Step):
+            steps[f"{other.pipeline} {other.name}"] = functools.partial(execute, other)
     return steps
 
 
@@ -163,8 +172,13 @@ def _child(document: dict[str, Any]) -> None:
     os.chdir(_options.cwd or ".")
     announce = Announcer(path, free=_options.free)
     install(announce, Disk(_options.full, _options.room), reads=_options.reads)
+    watch_copies(announce)
     if _options.server:
         watch_server(announce, _options.server)
+    if _options.inline:
+        for name, module in list(sys.modules.items()):
+            if name.startswith("jobs.screenalytics.") and hasattr(module, "ThreadPoolExecutor"):
+                module.ThreadPoolExecutor = InlineExecutor  # type: ignore[attr-defined]
     _clock = Clock(_options.shift_s, _options.at)
     _clock.install()
     ledger.OPEN_S = _options.open_s  # type: ignore[misc]

@@ -259,10 +259,13 @@ def test_the_answer_to_a_commit_is_lost(scene: Scene, step: str):
             assert child.code in (code, 75), f"commit {number}\n{child.said()}"
             tables = scene.tables()
             whole_runs(tables, expected)
-            less = None
             if child.code == 75:
                 less = counted(tables)
                 scene.start(*words, free=True).expect(code)
+            else:
+                # A failure may be counted by the commit whose answer was lost, and once more when that is done again.
+                less = counted(tables) - counted(expected)
+                assert sum(less.values()) <= 1
             assert scene.outcome(less) == expected, f"commit {number}\n{child.said()}"
             once(scene)
 
