@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import tracemalloc
 import zlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -214,7 +215,13 @@ def test_case_22_a_gzip_bomb() -> None:
     zeros = b" " * 1_000_000
     body = b"".join(packer.compress(zeros) for _ in range(200)) + packer.flush()
     assert len(body) < 250_000
-    assert rejected(with_artifact(body)).code == "TOO_LARGE"
+    files = with_artifact(body)
+    tracemalloc.start()
+    try:
+        assert rejected(files).code == "TOO_LARGE"
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_case_22_a_large_artifact_is_not_asked_for_when_the_manifest_says_so() -> None:

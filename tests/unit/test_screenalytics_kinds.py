@@ -116,6 +116,16 @@ def test_case_5_no_artifact_is_fetched_when_one_of_two_is_of_an_unknown_version(
     assert store.count("stream") == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"checksum_sha256": None}, "CHECKSUM_MISSING"), ({"size_bytes": 5_000_000_000}, "TOO_LARGE")],
+)
+def test_nor_when_one_of_two_is_wrong_already_in_the_manifest(changes: dict[str, Any], code: str) -> None:
+    store = MemoryStore(second(make_run(), [], **changes))
+    assert rejected(store).code == code
+    assert store.count("stream") == 1
+
+
 def test_artifacts_of_other_kinds_are_recorded_and_not_fetched() -> None:
     more = [
         {"artifact_key": "a", "artifact_kind": "audio", "s3_key": "/srv/a.wav", "schema_version": "audio_sg_v1"},
