@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "ahead", "record", "take_all"]
 
 _LOG: Final = logging.getLogger(__name__)
+# So many refused manifests with none that can be read, and the rest is not asked for.
+_REFUSED_AT_MOST: Final = 20
 
 
 class Clock:
@@ -91,10 +93,13 @@ def take_all(
         stage_run: gets failures and progress.
         readers: threads that read.
         clock: gets the seconds.
+
+    Raises:
+        ConfigurationError: see :meth:`Taker.take`.
     """
     progress = stage_run.progress
     with closing(ahead(candidates, taker.read, readers, clock)) as pairs:
-        for candidate, read in pairs:
+        for candidate, read in _judged(pairs, taker):
             taken = taker.take(candidate, read)
             tally.add(taken)
             # How many there are is known when the listing ends.
@@ -106,6 +111,23 @@ def take_all(
                 tally.ended = True
                 return
             yield taken
+
+
+def _judged(pairs: Iterable[tuple[Candidate, Read]], taker: Taker) -> Iterator[tuple[Candidate, Read]]:
+    """Keep refused manifests back until one can be read: then they are those runs' trouble, else that of all."""
+    held: list[tuple[Candidate, Read]] = []
+    for candidate, read in pairs:
+        if taker.is_undecided(read):
+            held.append((candidate, read))
+            if len(held) <= _REFUSED_AT_MOST:
+                continue
+            break
+        yield candidate, read
+        # Whoever took it knows now whether it could be read.
+        if held and not taker.is_undecided(held[0][1]):
+            yield from held
+            held = []
+    yield from held[:1]
 
 
 def record(stage_run: StageRun, failure: Failure) -> None:

@@ -50,6 +50,7 @@ class Taken:
         failure: of one that failed.
         kind: of the failure.
         error: of one that failed or is deferred.
+        by_event: it is the event that failed; what lies in the store was not judged.
         warnings: of a run that was written.
         bytes_read: of manifest and artifacts.
         read_s: seconds.
@@ -64,6 +65,7 @@ class Taken:
     failure: Failure | None = None
     kind: Class | None = None
     error: Exception | None = None
+    by_event: bool = False
     warnings: tuple[Warned, ...] = ()
     bytes_read: int = 0
     read_s: float = 0.0
@@ -119,6 +121,11 @@ class Setbacks:
         """
         if isinstance(error, TransientError) or not isinstance(error, TelecineError):
             return self.pass_over(candidate, read, error)
+        if read.manifest is not None and _is_stale(candidate, read):
+            # What was read ahead may have been written since, for an event before this one.
+            known = self.items.look(candidate.ref).known
+            if known is not None and known.manifest_sha256 == read.manifest.sha256:
+                return Taken(candidate, "unchanged", known.ep_id, output_hash=known.output_hash)
         if isinstance(error, Rejected) and error.code in _MISSING | _ARTIFACT_GONE:
             found = self._missing(candidate, read, error)
             if isinstance(found, Taken):
@@ -164,16 +171,16 @@ class Setbacks:
         attempt, dead = self._count(candidate, read, error, kind)
         run_id = candidate.ref.run_id
         message = error.message.rstrip(". ") + advice(error.code, run_id, dead=dead, attempt=attempt)
-        return self._failed(candidate, read, error, kind, message=message, attempt=attempt)
+        taken = self._failed(candidate, read, error, kind, message=message, attempt=attempt)
+        taken.by_event = _is_stale(candidate, read)
+        return taken
 
     def _count(self, candidate: Candidate, read: Read, error: TelecineError, kind: Class) -> tuple[int, bool]:
         """Return which attempt this was, and whether it was the last."""
         event, manifest = candidate.event, read.manifest
         most = self._most or _NEVER
         missing = error.code == "MANIFEST_MISSING"
-        if event is not None and (
-            missing or (manifest is not None and candidate.expected_sha256 not in (None, manifest.sha256))
-        ):
+        if event is not None and (missing or _is_stale(candidate, read)):
             # It is the event that fails here, not what lies in the store.
             attempt = event.attempts + 1
             if missing:
@@ -236,3 +243,8 @@ class Setbacks:
             error = type(error)(message, code=error.code, retryable=False, **error.data)
         failure = Failure.of(ref.run_id, error, attempt=attempt, input_hash=etag, **facts)
         return Taken(candidate, "failed", note=failure.code, failure=failure, kind=kind, error=error)
+
+
+def _is_stale(candidate: Candidate, read: Read) -> bool:
+    """Whether an event tells of other content than lies in the store."""
+    return read.manifest is not None and candidate.expected_sha256 not in (None, read.manifest.sha256)

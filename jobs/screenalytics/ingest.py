@@ -84,6 +84,9 @@ class _Ingest:
         for taken in take_all(candidates, self._taker, self._tally, self._stage_run, readers=readers, clock=clock):
             if taken.candidate.event is not None:
                 self._answer(taken.candidate.event, taken)
+            if taken.by_event:
+                # The listing has the last word on what the store holds.
+                self._told.pop(taken.candidate.ref.key, None)
 
     def _events(self) -> Iterator[Candidate]:
         """Yield what the outbox names, each run once; an event that names none is dealt with here."""

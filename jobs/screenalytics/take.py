@@ -68,6 +68,10 @@ class Taker:
         """Read and check one candidate; safe beside itself, writes nothing."""
         return self._reader.read(candidate)
 
+    def is_undecided(self, read: Read) -> bool:
+        """Whether a manifest was refused while none could be read: its own trouble, or that of all."""
+        return isinstance(read.error, AccessDenied) and read.manifest is None and self._readable is None
+
     def take(self, candidate: Candidate, read: Read) -> Taken:
         """Write what was read, and note how it ended.
 
@@ -87,8 +91,9 @@ class Taker:
 
     def _settle(self, candidate: Candidate, read: Read) -> Taken:
         error = read.error
-        if error is None:
+        if read.manifest is not None:
             self._readable = candidate.ref.key
+        if error is None:
             try:
                 return self._write(candidate, read)
             except Rejected as found:

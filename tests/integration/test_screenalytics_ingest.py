@@ -292,13 +292,24 @@ def test_one_artifact_that_is_closed_to_us_is_that_run_s_trouble(place, case):
     assert (report.exit_code, place.runs()) == (65, ["r0", "r2"])
 
 
-def test_one_manifest_that_is_closed_to_us_is_that_run_s_trouble(place):
+@pytest.mark.parametrize("closed", ["r0", "r1", "r2"])
+def test_one_manifest_that_is_closed_to_us_is_that_run_s_trouble(place, closed):
     for number in range(3):
         place.put(f"r{number}")
-    place.store.fail("stream", AccessDenied("no"), key="derived/runs/r1/manifest.json", times=9)
+    place.store.fail("stream", AccessDenied("no"), key=f"derived/runs/{closed}/manifest.json", times=9)
     report = place.ingest()
-    assert codes(report) == [("r1", "ACCESS_DENIED")]
-    assert place.runs() == ["r0", "r2"]
+    assert (codes(report), report.exit_code) == ([(closed, "ACCESS_DENIED")], 65)
+    assert place.runs() == [run for run in ("r0", "r1", "r2") if run != closed]
+
+
+def test_a_store_that_refuses_everything_is_not_asked_for_every_run(place):
+    for number in range(60):
+        place.put(f"r{number:02}")
+    place.store.fail("stream", AccessDenied("no"), times=float("inf"))
+    with pytest.raises(AccessDenied):
+        place.ingest()
+    assert place.stage_run.errors == []
+    assert place.store.count("stream") < 30
 
 
 @pytest.mark.parametrize("action", ["list", "stream"])
@@ -528,9 +539,8 @@ def test_events_that_come_twice_and_out_of_order(place, case):
     for payload in ("{}", "{}", json.dumps({"manifest_sha256": old})):
         place.tell("r1", payload=payload)
     report = place.ingest(arrival="events")
-    assert report.counts["ingested"] == 1
-    assert report.counts["events"] == 3
-    assert {delivered for _, delivered, _ in place.events()} <= {True, False}
+    assert (counted(report), report.exit_code) == ({"ingested": 1, "unchanged": 1, "events": 3, "persons": 3}, 0)
+    assert {delivered for _, delivered, _ in place.events()} == {True}
     # What an event told before the manifest changed is no news once the newer content is there.
     before = place.everything()
     place.tell("r1", payload=json.dumps({"manifest_sha256": new}))
@@ -544,11 +554,20 @@ def test_an_event_of_other_content_than_lies_there_fails_and_leaves_the_item_alo
     place.put("r1")
     place.tell("r1", payload=json.dumps({"manifest_sha256": "c" * 64}))
     place.calls()
-    report = place.ingest(arrival="both")
+    report = place.ingest(arrival="events")
     assert codes(report) == [("r1", "CHECKSUM_MISMATCH")]
     assert place.calls("stream") == [("stream", "derived/runs/r1/manifest.json")] * 2
     assert (place.item("r1"), place.events(), place.runs()) == (None, [("r1", False, 1)], [])
-    assert counted(place.ingest()) == {"ingested": 1, "persons": 3}
+
+
+def test_a_stale_event_holds_up_neither_the_listing_nor_the_next_ingest(place):
+    place.put("r1")
+    place.tell("r1", payload=json.dumps({"manifest_sha256": "c" * 64}))
+    report = place.ingest(arrival="both")
+    assert (counted(report), report.exit_code) == ({"ingested": 1, "failed": 1, "events": 1, "persons": 3}, 65)
+    again = place.ingest(arrival="both")
+    assert (counted(again), again.exit_code) == ({"unchanged": 1, "events": 1}, 0)
+    assert place.events() == [("r1", True, 1)]
 
 
 def test_an_event_is_ingested_without_a_listing(place):
