@@ -69,10 +69,11 @@ def _products() -> None:
             PRIMARY KEY (run_id, artifact_key)
         )
     """)
+    # The artifact's key leads to the run: a second foreign key would be checked for each person, too.
     # Milliseconds: a numeric column with CHECK (>= 0) takes NaN, which is larger than every number.
     op.execute("""
         CREATE TABLE screenalytics.person_metrics (
-            run_id text NOT NULL REFERENCES screenalytics.runs ON DELETE CASCADE,
+            run_id text NOT NULL,
             person_id text NOT NULL CHECK (octet_length(person_id) BETWEEN 1 AND 255),
             cast_ids text[] NOT NULL,
             name text,
@@ -88,7 +89,7 @@ def _products() -> None:
             pipeline_run_id text NOT NULL,
             ingested_at timestamptz NOT NULL DEFAULT now(),
             PRIMARY KEY (run_id, person_id),
-            FOREIGN KEY (run_id, artifact_key) REFERENCES screenalytics.artifacts DEFERRABLE INITIALLY DEFERRED
+            FOREIGN KEY (run_id, artifact_key) REFERENCES screenalytics.artifacts ON DELETE CASCADE
         )
     """)
     op.execute("CREATE INDEX person_metrics_person ON screenalytics.person_metrics (person_id)")
