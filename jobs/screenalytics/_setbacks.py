@@ -184,7 +184,7 @@ class Setbacks:
             # It is the event that fails here, not what lies in the store.
             attempt = event.attempts + 1
             if missing:
-                self._note_failure(candidate, read, error, "rejected", most=1)
+                self._note_failure(candidate, read, error, "rejected", attempt=1, most=1)
             return attempt, attempt >= most
         item = read.look.item if read.look is not None else self.items.look(candidate.ref).item
         if missing and item is None:
@@ -194,23 +194,21 @@ class Setbacks:
                 entry = entry_of(candidate, read, "rejected", error)
                 at_database(self._settings, lambda session: self.items.note(session, entry, "source_deleted"))
             return 1, False
-        if self._settings.dry_run:
-            etag = manifest.etag if manifest is not None else candidate.ref.etag
-            same = item is not None and etag in (None, item.etag) and self._most is not None
-            attempt = item.attempts + 1 if item is not None and same else 1
-            return attempt, attempt >= most
+        etag = manifest.etag if manifest is not None else candidate.ref.etag
+        attempt = 1 if item is None or self._most is None else 1 + item.failed_with(etag)
         state: State = "quarantined" if kind == "quarantine" else "rejected"
-        return self._note_failure(candidate, read, error, state, most=most)
+        self._note_failure(candidate, read, error, state, attempt=attempt, most=most)
+        return attempt, attempt >= most
 
     def _note_failure(
-        self, candidate: Candidate, read: Read, error: TelecineError, state: State, *, most: int
-    ) -> tuple[int, bool]:
+        self, candidate: Candidate, read: Read, error: TelecineError, state: State, *, attempt: int, most: int
+    ) -> None:
         if self._settings.dry_run:
-            return 1, False
+            return
         entry = entry_of(candidate, read, state, error)
-        anew = self._most is None
-        return at_database(
-            self._settings, lambda session: self.items.note_failure(session, entry, state, most=most, anew=anew)
+        at_database(
+            self._settings,
+            lambda session: self.items.note_failure(session, entry, state, attempt=attempt, most=most),
         )
 
     def pass_over(self, candidate: Candidate, read: Read, error: Exception) -> Taken:

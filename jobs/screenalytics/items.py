@@ -44,21 +44,15 @@ _OPEN: Final = """
     WHERE source = :source AND (run_id = :run_id OR :run_id = '' AND state IN ('rejected', 'quarantined', 'dead'))
     ORDER BY manifest_key
 """
-# An ETag that is not known counts as the one that was seen last. The same content again is one attempt more.
-_SAME: Final = """
-    item.state IN ('rejected', 'quarantined', 'dead')
-    AND coalesce(excluded.etag, item.etag) IS NOT DISTINCT FROM item.etag AND NOT CAST(:anew AS boolean)
-"""
-_NOTE: Final = f"""
+# Done twice it leaves the same: the answer to its commit may be lost. So it says which attempt this is, and adds none.
+_NOTE: Final = """
     WITH noted AS (
         INSERT INTO screenalytics.ingest_items AS item (source, manifest_key, run_id, state, attempts, etag,
             manifest_sha256, code, message, pipeline_run_id)
         VALUES (:source, :key, :run_id, CASE WHEN CAST(:counted AS integer) >= :most THEN 'dead' ELSE :state END,
             :counted, :etag, :sha256, :code, :message, :pipeline_run_id)
         ON CONFLICT (source, manifest_key) DO UPDATE SET run_id = excluded.run_id,
-            attempts = CASE WHEN excluded.attempts = 0 THEN 0 WHEN {_SAME} THEN item.attempts + 1 ELSE 1 END,
-            state = CASE WHEN excluded.attempts > 0
-                AND (CASE WHEN {_SAME} THEN item.attempts + 1 ELSE 1 END) >= :most THEN 'dead' ELSE :state END,
+            attempts = excluded.attempts, state = excluded.state,
             etag = coalesce(excluded.etag, item.etag),
             manifest_sha256 = coalesce(excluded.manifest_sha256, item.manifest_sha256),
             code = excluded.code, message = excluded.message, last_at = now(),
@@ -69,10 +63,12 @@ _NOTE: Final = f"""
             manifest_sha256, code, message, pipeline_run_id)
         SELECT :source, :key, :run_id, :arrival, CASE WHEN state = 'dead' THEN 'dead' ELSE :outcome END, attempts,
             :sha256, :code, :message, :pipeline_run_id
-        FROM noted WHERE CAST(:told AS boolean)
+        FROM noted WHERE CAST(:told AS boolean) AND NOT EXISTS (SELECT FROM screenalytics.ingest_attempts told
+            WHERE told.run_id = :run_id AND told.pipeline_run_id = :pipeline_run_id AND told.attempt = noted.attempts
+                AND told.manifest_sha256 IS NOT DISTINCT FROM :sha256 AND told.code IS NOT DISTINCT FROM :code)
     )
     SELECT attempts, state FROM noted
-"""  # noqa: S608 - made of constants
+"""
 _TOLD: Final = """
     INSERT INTO screenalytics.ingest_attempts (source, manifest_key, run_id, arrival, outcome, attempt,
         manifest_sha256, code, message, pipeline_run_id)
@@ -87,6 +83,10 @@ class Item:
     state: State
     attempts: int
     etag: str | None
+
+    def failed_with(self, etag: str | None) -> int:
+        """How often it failed with this content; an ETag that is not known counts as the one that was seen last."""
+        return self.attempts if etag in (None, self.etag) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,21 +178,19 @@ class Items:
 
     def note(self, session: Session, entry: Entry, state: State) -> None:
         """Note an end that is no failure; the count of failures begins anew."""
-        self._note(session, entry, state, counted=0, most=1, anew=False)
+        self._note(session, entry, state, counted=0, most=1)
 
-    def note_failure(
-        self, session: Session, entry: Entry, state: State, *, most: int, anew: bool = False
-    ) -> tuple[int, bool]:
-        """Note a failure; return which attempt it was, and whether the item is now set aside.
+    def note_failure(self, session: Session, entry: Entry, state: State, *, attempt: int, most: int) -> None:
+        """Note a failure; the item may then be set aside.
 
         Args:
             session: a transaction.
             entry: with code and message.
             state: ``rejected`` or ``quarantined``.
+            attempt: which one it was, from 1.
             most: attempts after which it is set aside.
-            anew: count from 1, whatever was before.
         """
-        return self._note(session, entry, state, counted=1, most=most, anew=anew)
+        self._note(session, entry, state, counted=attempt, most=most)
 
     def tell(self, session: Session, entry: Entry) -> None:
         """List an attempt that changes nothing: one that failed for reasons that pass."""
@@ -202,15 +200,10 @@ class Items:
         source = self._source
         return at_database(self._settings, lambda session: session.rows(statement, source=source, **values))
 
-    def _note(
-        self, session: Session, entry: Entry, state: State, *, counted: int, most: int, anew: bool
-    ) -> tuple[int, bool]:
+    def _note(self, session: Session, entry: Entry, state: State, *, counted: int, most: int) -> None:
         told = entry.outcome not in ("deferred", "unchanged")
         values = self._values(entry)
-        (row,) = session.rows(
-            _NOTE, **values, state=state, etag=entry.etag, counted=counted, most=max(most, 1), anew=anew, told=told
-        )
-        return row.attempts, row.state == "dead"
+        session.run(_NOTE, **values, state=state, etag=entry.etag, counted=counted, most=max(most, 1), told=told)
 
     def _values(self, entry: Entry) -> dict[str, str | None]:
         return {
