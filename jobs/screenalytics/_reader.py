@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -79,7 +80,7 @@ class Reader:
         try:
             self._read(candidate, read)
         except Exception as error:  # noqa: BLE001 - whoever writes decides what it means
-            read.error = error
+            read.error = _light(error)
         read.seconds = time.monotonic() - began
         return read
 
@@ -136,3 +137,15 @@ class Reader:
             manifest_key=manifest.ref.key,
             manifest_sha256=manifest.sha256,
         )
+
+
+def _light(error: Exception) -> Exception:
+    """Let go of what a kept error holds: its frames' values, and the document that its cause could not parse."""
+    if isinstance(error, Rejected):
+        error.__cause__ = error.__context__ = None
+        return error.with_traceback(None)
+    link: BaseException | None = error
+    while link is not None:
+        traceback.clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
+    return error

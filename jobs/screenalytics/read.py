@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
     from jobs.screenalytics.settings import SourceSettings
     from shared.storage import ObjectStore
 
-__all__ = ["read_artifacts", "read_manifest", "read_run"]
+__all__ = ["MAX_PERSONS", "read_artifacts", "read_manifest", "read_run"]
+
+# Of one run: some twenty runs wait side by side for their transaction, in a pod of 1 GiB.
+MAX_PERSONS: Final = 20_000
+# 16 MB of JSON take 200 MB as values, and parsing has the interpreter's lock anyway: one at a time.
+_PARSING: Final = threading.Lock()
 
 _ONE_DAY: Final = timedelta(days=1)
 # The producer's clock against the store's.
@@ -116,7 +122,13 @@ def read_artifacts(
                 raise reject("ARTIFACT_NOT_YET", message, artifact_key=ref.artifact_key) from error
             raise
         size += read
-        reading = _reading(ref, body, parsed)
+        with _PARSING:
+            reading = _reading(ref, body, parsed)
+        if len(metrics) + len(reading.metrics) > MAX_PERSONS:
+            message = (
+                f"the run has more than {MAX_PERSONS:,} persons, with artifact {ref.artifact_key!r}; no more are read"
+            )
+            raise reject("TOO_MANY", message, artifact_key=ref.artifact_key, expected=f"<= {MAX_PERSONS}")
         warnings += reading.warnings
         for metric in reading.metrics:
             if metrics.setdefault(metric.person_id, metric) is not metric:

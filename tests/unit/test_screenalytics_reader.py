@@ -5,22 +5,44 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.screenalytics._reader import Reader
+from jobs.screenalytics.arrival import Candidate
 from jobs.screenalytics.errors import CODES, Rejected, reject
-from jobs.screenalytics.kinds import KINDS
-from jobs.screenalytics.model import Run, SkippedRun
+from jobs.screenalytics.items import Look
+from jobs.screenalytics.keys import manifest_key
+from jobs.screenalytics.kinds import KINDS, screentime_v1
+from jobs.screenalytics.model import ManifestRef, Run, SkippedRun
+from jobs.screenalytics.settings import IngestSettings
 from shared.text import clean_data
 from tests.fakes.store import MemoryStore
-from tests.screenalytics_runs import cast_row, encode, make_run, manifest_of, read_files, screentime, screentime_row
+from tests.screenalytics_runs import (
+    NOW,
+    RUN_ID,
+    cast_row,
+    encode,
+    make_run,
+    manifest_of,
+    read_files,
+    rejected,
+    screentime,
+    screentime_row,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from jobs.screenalytics.kinds import About, Reading
 
 ODD: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -187,3 +209,77 @@ def test_each_code_makes_an_error_of_its_kind() -> None:
     for code, kind in CODES.items():
         error = reject(code, "x")
         assert (error.kind, error.retryable, error.exit_code) == (kind, kind == "not_ready", 65)
+
+
+def test_persons_of_one_run_are_capped_over_its_artifacts(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = make_run(persons=3)
+    key, manifest = manifest_of(files)
+    (first,) = manifest["artifacts"]
+    rows = [screentime_row(number) for number in (7, 8)]
+    body = encode(screentime(rows))
+    second = first | {
+        "artifact_key": "more",
+        "s3_key": first["s3_key"].replace("screentime", "more"),
+        "size_bytes": len(body),
+        "checksum_sha256": hashlib.sha256(body).hexdigest(),
+        "row_count": 2,
+    }
+    files |= {second["s3_key"]: body, key: encode(manifest | {"artifacts": [first, second]})}
+    monkeypatch.setattr("jobs.screenalytics.read.MAX_PERSONS", 5)
+    run = read_files(files)
+    assert isinstance(run, Run)
+    assert len(run.metrics) == 5
+    monkeypatch.setattr("jobs.screenalytics.read.MAX_PERSONS", 4)
+    error = rejected(files)
+    assert (error.code, error.data["artifact_key"], error.data["expected"]) == ("TOO_MANY", "more", "<= 4")
+
+
+def test_one_artifact_is_parsed_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, most = [0], [0]
+
+    def slow(document: Any, about: About) -> Reading:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(0.02)
+        inside[0] -= 1
+        return screentime_v1.read(document, about)
+
+    monkeypatch.setitem(KINDS, "screentime.v1", slow)
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(read_files, [make_run()] * 4))
+    assert len(runs) == 4
+    assert most == [1]
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        (b'{"metrics": [', "ARTIFACT_PARSE"),
+        (screentime([screentime_row(visual_s=-1.0)]), "NEGATIVE"),
+    ],
+)
+def test_an_error_that_is_kept_holds_no_document(document: Any, code: str) -> None:
+    # Some twenty are kept while they wait for their turn: each held its artifact, as bytes and as values.
+    store = MemoryStore(make_run(document=document))
+    read = reader(store).read(Candidate(ManifestRef(RUN_ID, manifest_key("derived", RUN_ID)), "poll"))
+    assert isinstance(read.error, Rejected)
+    assert read.error.code == code
+    assert (read.error.__traceback__, read.error.__cause__, read.error.__context__) == (None, None, None)
+
+
+def test_a_bug_keeps_its_traceback_without_the_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(document: Any, about: About) -> Reading:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(KINDS, "screentime.v1", broken)
+    read = reader(MemoryStore(make_run())).read(Candidate(ManifestRef(RUN_ID, manifest_key("derived", RUN_ID)), "poll"))
+    assert isinstance(read.error, ZeroDivisionError)
+    frames = [frame for frame, _ in traceback.walk_tb(read.error.__traceback__)]
+    assert "broken" in [frame.f_code.co_name for frame in frames]
+    assert not any("document" in frame.f_locals for frame in frames)
+
+
+def reader(store: MemoryStore) -> Reader:
+    """A reader with a database that knows nothing."""
+    items = SimpleNamespace(look=lambda ref: Look(NOW))
+    return Reader(IngestSettings(), store, items, source=store.uri, accept_changed=False, look_at_dead=False)  # type: ignore[arg-type]
