@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
+from jobs.screenalytics._threads import Threads
 from jobs.screenalytics.take import ENDS_THE_STAGE
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def ahead(
         clock.read += time.monotonic() - began
         return candidate, done
 
-    pool = ThreadPoolExecutor(readers, thread_name_prefix="reader")
+    pool = Threads(read, readers)
     try:
         source = iter(candidates)
         while True:
@@ -69,20 +69,26 @@ def ahead(
             clock.list += time.monotonic() - began
             if candidate is None:
                 break
-            waiting.append((candidate, pool.submit(read, candidate)))
+            waiting.append((candidate, pool.submit(candidate)))
             if len(waiting) > 2 * readers:
                 yield first()
         while waiting:
             yield first()
-    except BaseException:
-        # A read may hang on the store for a minute; the ledger hears of a stop before that.
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
+    finally:
+        # A read may hang on the store for minutes: a stop waits for none.
+        pool.leave()
 
 
 def take_all(
-    candidates: Iterable[Candidate], taker: Taker, tally: Tally, stage_run: StageRun, *, readers: int, clock: Clock
+    candidates: Iterable[Candidate],
+    taker: Taker,
+    tally: Tally,
+    stage_run: StageRun,
+    *,
+    readers: int,
+    clock: Clock,
+    held: list[tuple[Candidate, Read]] | None = None,
+    last: bool = True,
 ) -> Iterator[Taken]:
     """Take candidates in their order; each is counted and recorded before it is yielded.
 
@@ -93,13 +99,15 @@ def take_all(
         stage_run: gets failures and progress.
         readers: threads that read.
         clock: gets the seconds.
+        held: refused manifests of candidates before these.
+        last: False leaves those in ``held`` that only candidates after these can judge.
 
     Raises:
         ConfigurationError: see :meth:`Taker.take`.
     """
     progress = stage_run.progress
     with closing(ahead(candidates, taker.read, readers, clock)) as pairs:
-        for candidate, read in _judged(pairs, taker):
+        for candidate, read in _judged(pairs, taker, [] if held is None else held, last=last):
             taken = taker.take(candidate, read)
             tally.add(taken)
             # How many there are is known when the listing ends.
@@ -113,21 +121,24 @@ def take_all(
             yield taken
 
 
-def _judged(pairs: Iterable[tuple[Candidate, Read]], taker: Taker) -> Iterator[tuple[Candidate, Read]]:
+def _judged(
+    pairs: Iterable[tuple[Candidate, Read]], taker: Taker, held: list[tuple[Candidate, Read]], *, last: bool
+) -> Iterator[tuple[Candidate, Read]]:
     """Keep refused manifests back until one can be read: then they are those runs' trouble, else that of all."""
-    held: list[tuple[Candidate, Read]] = []
     for candidate, read in pairs:
-        if taker.is_undecided(read):
+        if not taker.is_undecided(read):
+            yield candidate, read
+        else:
             held.append((candidate, read))
-            if len(held) <= _REFUSED_AT_MOST:
-                continue
-            break
-        yield candidate, read
+            if len(held) > _REFUSED_AT_MOST and not taker.finds_readable():
+                yield held[0]
+                return
         # Whoever took it knows now whether it could be read.
         if held and not taker.is_undecided(held[0][1]):
             yield from held
-            held = []
-    yield from held[:1]
+            held.clear()
+    if held and last:
+        yield from held if taker.finds_readable() else held[:1]
 
 
 def record(stage_run: StageRun, failure: Failure) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from jobs.screenalytics._ahead import Clock, record, take_all
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from jobs.screenalytics.arrival import Candidate, Event
     from jobs.screenalytics.model import ManifestRef
     from jobs.screenalytics.settings import IngestSettings
-    from jobs.screenalytics.take import Taken
+    from jobs.screenalytics.take import Read, Taken
     from shared.ledger import StageRun
 
 __all__ = ["run"]
@@ -61,14 +62,19 @@ class _Ingest:
         self._clock = Clock()
         # Keys of which events told, with the digest that each named.
         self._told: dict[str, set[str | None]] = {}
+        # Of what was told: what is dealt with, and the events that told the same before it was.
+        self._delivered: set[tuple[str, str | None]] = set()
+        self._again: defaultdict[tuple[str, str | None], list[Event]] = defaultdict(list)
+        # Refused manifests that events named: the listing may show that others are not refused.
+        self._held: list[tuple[Candidate, Read]] = []
 
     def run(self) -> Report:
         began = time.monotonic()
         self._stage_run.progress.start(0, "runs")
         if self._settings.arrival in ("both", "events"):
-            self._take(self._events())
+            self._take(self._events(), last=self._settings.arrival == "events")
         if not self._tally.ended and self._settings.arrival in ("both", "poll"):
-            self._take(poll(self._settings, self._store, self._settled))
+            self._take(poll(self._settings, self._store, self._settled), last=True)
         self._tally.known = self._taker.items.known
         self._tally.set_aside = self._taker.items.set_aside
         clock = self._clock
@@ -79,9 +85,17 @@ class _Ingest:
             dry_run=self._settings.dry_run,
         )
 
-    def _take(self, candidates: Iterable[Candidate]) -> None:
-        readers, clock = self._settings.readers, self._clock
-        for taken in take_all(candidates, self._taker, self._tally, self._stage_run, readers=readers, clock=clock):
+    def _take(self, candidates: Iterable[Candidate], *, last: bool) -> None:
+        for taken in take_all(
+            candidates,
+            self._taker,
+            self._tally,
+            self._stage_run,
+            readers=self._settings.readers,
+            clock=self._clock,
+            held=self._held,
+            last=last,
+        ):
             if taken.candidate.event is not None:
                 self._answer(taken.candidate.event, taken)
             if taken.by_event:
@@ -95,14 +109,16 @@ class _Ingest:
             if isinstance(found, BadEvent):
                 self._refuse(found)
                 continue
-            event, key = found.event, found.ref.key
+            event, key, digest = found.event, found.ref.key, found.expected_sha256
             told = self._told.setdefault(key, set())
-            if found.expected_sha256 in told and event is not None:
-                # The same was told before in this run of the step: the earlier event stands for both.
-                if not self._settings.dry_run:
+            if digest in told and event is not None:
+                # The earlier event stands for both, as soon as it is delivered; until then both wait.
+                if (key, digest) in self._delivered:
                     acknowledge(self._settings, event)
+                else:
+                    self._again[key, digest].append(event)
                 continue
-            told.add(found.expected_sha256)
+            told.add(digest)
             yield found
 
     def _refuse(self, bad: BadEvent) -> None:
@@ -116,7 +132,10 @@ class _Ingest:
         if self._settings.dry_run:
             return
         if taken.outcome in _DELIVERED:
-            acknowledge(self._settings, event)
+            told = taken.candidate.ref.key, taken.candidate.expected_sha256
+            self._delivered.add(told)
+            for each in (event, *self._again.pop(told, ())):
+                acknowledge(self._settings, each)
         elif isinstance(taken.error, TelecineError) and (
             taken.note == "MANIFEST_NOT_YET" or taken.kind in ("permanent", "quarantine")
         ):

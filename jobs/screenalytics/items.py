@@ -39,6 +39,10 @@ _LOOK: Final = """
     LEFT JOIN screenalytics.ingest_items item ON item.source = :source AND item.manifest_key = :key
     LEFT JOIN screenalytics.runs run ON run.run_id = :run_id
 """
+_INGESTED: Final = """
+    SELECT manifest_key FROM screenalytics.ingest_items WHERE source = :source AND state = 'ingested'
+    ORDER BY last_at DESC LIMIT 3
+"""
 _OPEN: Final = """
     SELECT run_id, manifest_key FROM screenalytics.ingest_items
     WHERE source = :source AND (run_id = :run_id OR :run_id = '' AND state IN ('rejected', 'quarantined', 'dead'))
@@ -175,6 +179,10 @@ class Items:
         """Return the manifests of a run; without one, all that are rejected, quarantined or set aside."""
         rows = self._rows(_OPEN, run_id=run_id)
         return [ManifestRef(row.run_id, row.manifest_key) for row in rows]
+
+    def ingested(self) -> list[str]:
+        """Return the keys of the few manifests that were ingested last."""
+        return [row.manifest_key for row in self._rows(_INGESTED)]
 
     def note(self, session: Session, entry: Entry, state: State) -> None:
         """Note an end that is no failure; the count of failures begins anew."""

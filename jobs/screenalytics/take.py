@@ -72,6 +72,15 @@ class Taker:
         """Whether a manifest was refused while none could be read: its own trouble, or that of all."""
         return isinstance(read.error, AccessDenied) and read.manifest is None and self._readable is None
 
+    def finds_readable(self) -> bool:
+        """Ask for manifests that were read some time ago, where none could be in this run of the step."""
+        for key in [] if self._readable is not None else self.items.ingested():
+            with suppress(AccessDenied, ObjectMissing):
+                self._store.stat(key)
+                self._readable = key
+                break
+        return self._readable is not None
+
     def take(self, candidate: Candidate, read: Read) -> Taken:
         """Write what was read, and note how it ended.
 

@@ -302,6 +302,30 @@ def test_one_manifest_that_is_closed_to_us_is_that_run_s_trouble(place, closed):
     assert place.runs() == [run for run in ("r0", "r1", "r2") if run != closed]
 
 
+def test_a_refused_manifest_of_an_event_does_not_keep_the_listing_from_its_runs(place):
+    place.put("good")
+    closed = place.put("closed")
+    place.tell("closed")
+    for action in ("stat", "stream"):
+        place.store.fail(action, AccessDenied("no"), key=closed, times=float("inf"))
+    report = place.ingest(arrival="both")
+    assert (codes(report), report.exit_code, place.runs()) == ([("closed", "ACCESS_DENIED")], 65, ["good"])
+    assert place.events() == [("closed", False, 1)]
+
+
+def test_a_refused_manifest_beside_known_ones_is_set_aside_in_the_end(place):
+    for number in range(4):
+        place.put(f"r{number}")
+    place.ingest()
+    closed = place.put("s")
+    # Of those that were ingested last some may be gone, and S3 may refuse what is not there.
+    place.store.delete("derived/runs/r3/manifest.json")
+    place.store.fail("stat", AccessDenied("no"), key="derived/runs/r2/manifest.json", times=float("inf"))
+    place.store.fail("stream", AccessDenied("no"), key=closed, times=float("inf"))
+    ends = [place.ingest(max_attempts=2).exit_code for _ in range(3)]
+    assert (ends, place.item("s")) == ([65, 65, 0], ("dead", 2, "ACCESS_DENIED"))
+
+
 def test_a_store_that_refuses_everything_is_not_asked_for_every_run(place):
     for number in range(60):
         place.put(f"r{number:02}")
@@ -826,3 +850,19 @@ def test_a_run_in_a_folder(database, tmp_path: Path):
     report = ingest.run(settings, MemoryStageRun(stage="sync_screenalytics"))
     assert counted(report) == {"ingested": 1, "persons": 3}
     assert database.rows("SELECT source FROM screenalytics.runs") == [(f"file://{tmp_path}",)]
+
+
+def test_an_event_that_repeats_one_that_fails_is_not_delivered_for_it(place):
+    first = place.tell("r0")
+    place.database.rows("UPDATE screenalytics.outbox_events SET delivery_attempts = 4")
+    place.tell("r0")
+    report = place.ingest(arrival="events")
+    assert codes(report) == [("r0", "MANIFEST_MISSING")]
+    assert sorted(place.events()) == [("r0", False, 0), ("r0", False, 5)]
+    place.put("r0")
+    place.ingest(arrival="events")
+    assert sorted(place.events()) == [("r0", False, 5), ("r0", True, 0)]
+    assert place.runs() == ["r0"]
+    assert place.database.rows("SELECT event_id::text FROM screenalytics.outbox_events WHERE delivered_at IS NULL") == [
+        (first,)
+    ]

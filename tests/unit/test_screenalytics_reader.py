@@ -5,10 +5,14 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import subprocess
+import sys
+import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.screenalytics._reader import Reader
+from jobs.screenalytics._threads import Threads
 from jobs.screenalytics.arrival import Candidate
 from jobs.screenalytics.errors import CODES, Rejected, reject
 from jobs.screenalytics.items import Look
@@ -283,3 +288,41 @@ def reader(store: MemoryStore) -> Reader:
     """A reader with a database that knows nothing."""
     items = SimpleNamespace(look=lambda ref: Look(NOW))
     return Reader(IngestSettings(), store, items, source=store.uri, accept_changed=False, look_at_dead=False)  # type: ignore[arg-type]
+
+
+def test_a_process_ends_without_threads_that_still_wait_for_a_store() -> None:
+    code = (
+        "import threading; from jobs.screenalytics._threads import Threads\n"
+        "threads = Threads(lambda value: threading.Event().wait(), 2)\n"
+        "threads.submit(1); threads.submit(2); threads.submit(3); threads.leave()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])
+
+
+def test_what_was_not_begun_is_not_begun_once_they_are_left() -> None:
+    begun, go = threading.Event(), threading.Event()
+    done = []
+
+    def work(value: int) -> int:
+        begun.set()
+        go.wait(10)
+        done.append(value)
+        return -value
+
+    threads = Threads(work, 1)
+    futures = [threads.submit(value) for value in (1, 2)]
+    assert begun.wait(10)
+    threads.leave()
+    go.set()
+    assert futures[0].result(10) == -1
+    assert done == [1]
+    assert not futures[1].done()
+
+
+def test_what_a_thread_raises_comes_to_whoever_waits() -> None:
+    threads = Threads(lambda value: 1 // value, 1)
+    futures = [threads.submit(value) for value in (0, 1)]
+    with pytest.raises(ZeroDivisionError):
+        futures[0].result(10)
+    assert futures[1].result(10) == 1
+    threads.leave()
