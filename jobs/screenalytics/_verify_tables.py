@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["Stored", "StoredArtifact", "finding", "stored_runs", "strangers"]
 
 _PAGE: Final = 200
-# An item's ETag counts beside the run's: the same manifest may have been uploaded again.
+# An item's ETag counts beside the run's: the same manifest may have been uploaded again. In a zone of the database's
+# own, the last hours of the year 9999 would be in one that Python does not know.
 _RUNS: Final = """
     SELECT run.run_id, run.ep_id, run.manifest_key, run.manifest_sha256, run.manifest_etag, run.schema_version,
-        run.status, run.attempt, run.completed_at, run.duration_ms, run.persons, run.output_hash, item.etag
+        run.status, run.attempt, run.completed_at AT TIME ZONE 'UTC' AS completed_at, run.duration_ms, run.persons,
+        run.output_hash, item.etag
     FROM screenalytics.runs run LEFT JOIN screenalytics.ingest_items item
         ON item.source = run.source AND item.manifest_key = run.manifest_key
         AND item.state = 'ingested' AND item.manifest_sha256 = run.manifest_sha256
@@ -187,7 +189,7 @@ def _run(row: Any, metrics: list[Any]) -> Run:
         row.schema_version,
         row.attempt,
         None,
-        None if row.completed_at is None else row.completed_at.astimezone(UTC),
+        None if row.completed_at is None else row.completed_at.replace(tzinfo=UTC),
         row.duration_ms,
         (),
         tuple(persons),

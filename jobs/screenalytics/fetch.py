@@ -140,7 +140,7 @@ def _mismatch(ref: ArtifactRef, body: bytes) -> Rejected | None:
     if ref.size_bytes is not None and len(body) != ref.size_bytes:
         message = (
             f"artifact {ref.artifact_key!r} has {len(body)} bytes, and the manifest says {ref.size_bytes}; "
-            "was it written after the manifest, or not wholly?"
+            "it was written after the manifest, or not wholly"
         )
         facts = {"expected": ref.size_bytes, "actual": len(body)}
         return reject("SIZE_MISMATCH", message, artifact_key=ref.artifact_key, **facts)

@@ -210,6 +210,16 @@ def test_rows_that_were_changed_by_hand_are_found(place):
         assert _codes(place.verify(quick=quick)) == sorted((run_id, "HASH_MISMATCH") for run_id in TOUCH)
 
 
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_times_at_the_ends_of_the_calendar_are_read_in_a_database_of_another_zone(place, zone):
+    ((name,),) = place.database.rows("SELECT current_database()")
+    place.database.rows(f"ALTER DATABASE \"{name}\" SET timezone = '{zone}'")
+    place.put("last", completed_at="9999-12-31T23:59:59.999999Z")
+    place.put("first", completed_at="0001-01-01T00:00:00Z")
+    assert place.ingest().exit_code == 0
+    assert _codes(place.verify()) == []
+
+
 def test_a_person_that_was_lost_is_found(place):
     place.put("run-1")
     place.ingest()
