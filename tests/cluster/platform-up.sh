@@ -24,6 +24,7 @@ manifests argo github.com/argoproj/argo-workflows/v4 manifests argo
 manifests ray github.com/ray-project/kuberay/ray-operator config kuberay
 
 # The full CRDs validate at `apply`. Argo requeues every 10 s by default; 1 s halves a short DAG.
+# One controller needs no election: on a busy machine it could not renew its lease within 10 s, ended, and lost its counters.
 cat >"$work/argo/kustomization.yaml" <<Y
 namespace: argo
 resources: [manifests/base/crds/full, manifests/cluster-install-no-crds]
@@ -36,7 +37,7 @@ patches:
     kind: Deployment
     metadata: {name: workflow-controller}
     spec: {template: {spec: {containers: [{name: workflow-controller, args: [--executor-image, "$REGISTRY/argoexec@$(digest_ "argoexec:$ARGO_VERSION")"],
-      env: [{name: DEFAULT_REQUEUE_TIME, value: 1s}]}]}}}
+      env: [{name: DEFAULT_REQUEUE_TIME, value: 1s}, {name: LEADER_ELECTION_DISABLE, value: "true"}]}]}}}
 - patch: |
     apiVersion: apps/v1
     kind: Deployment
