@@ -60,7 +60,7 @@ def ahead(
         clock.read += time.monotonic() - began
         return candidate, done
 
-    pool = Threads(read, readers)
+    pool = Threads(readers)
     try:
         source = iter(candidates)
         while True:
@@ -69,14 +69,14 @@ def ahead(
             clock.list += time.monotonic() - began
             if candidate is None:
                 break
-            waiting.append((candidate, pool.submit(candidate)))
+            waiting.append((candidate, pool.submit(read, candidate)))
             if len(waiting) > 2 * readers:
                 yield first()
         while waiting:
             yield first()
     finally:
         # A read may hang on the store for minutes: a stop waits for none.
-        pool.leave()
+        pool.shutdown()
 
 
 def take_all(

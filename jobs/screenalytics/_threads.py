@@ -3,51 +3,54 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Threads"]
 
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 
-class Threads(Generic[_In, _Out]):
-    """A pool for one function. Python waits at its end for every thread of a ThreadPoolExecutor, and for none of these.
+class Threads(Executor):
+    """A pool of threads. Python waits at its end for every thread of a ThreadPoolExecutor, and for none of these.
 
     Args:
-        work: called in the threads.
         count: threads.
     """
 
-    def __init__(self, work: Callable[[_In], _Out], count: int) -> None:
-        self._work = work
-        self._queue: SimpleQueue[tuple[_In, Future[_Out]] | None] = SimpleQueue()
-        self._left = threading.Event()
+    def __init__(self, count: int) -> None:
+        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._left: Final = threading.Event()
         self._count = count
         for number in range(count):
             threading.Thread(target=self._run, name=f"reader_{number}", daemon=True).start()
 
-    def submit(self, value: _In) -> Future[_Out]:
-        """Have one value worked on, in the order in which they are given."""
-        future: Future[_Out] = Future()
-        self._queue.put((value, future))
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Have something called, in the order in which it is given."""
+        future: Future[_T] = Future()
+
+        def call() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+                future.set_exception(error)
+
+        self._queue.put(call)
         return future
 
-    def leave(self) -> None:
+    def shutdown(self, *_: Any, **__: Any) -> None:
         """Begin nothing more; what was begun goes on, and nobody waits for it."""
         self._left.set()
-        for _ in range(self._count):
+        for _number in range(self._count):
             self._queue.put(None)
 
     def _run(self) -> None:
-        while (job := self._queue.get()) is not None and not self._left.is_set():
-            value, future = job
-            try:
-                future.set_result(self._work(value))
-            except BaseException as error:  # noqa: BLE001 - whoever waits gets it
-                future.set_exception(error)
+        while (call := self._queue.get()) is not None and not self._left.is_set():
+            call()

@@ -177,8 +177,9 @@ def _child(document: dict[str, Any]) -> None:
         watch_server(announce, _options.server)
     if _options.inline:
         for name, module in list(sys.modules.items()):
-            if name.startswith("jobs.screenalytics.") and hasattr(module, "ThreadPoolExecutor"):
-                module.ThreadPoolExecutor = InlineExecutor  # type: ignore[attr-defined]
+            for pool in ("ThreadPoolExecutor", "Threads"):
+                if name.startswith("jobs.screenalytics.") and hasattr(module, pool):
+                    setattr(module, pool, InlineExecutor)
     _clock = Clock(_options.shift_s, _options.at)
     _clock.install()
     ledger.OPEN_S = _options.open_s  # type: ignore[misc]

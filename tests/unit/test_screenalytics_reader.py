@@ -293,8 +293,9 @@ def reader(store: MemoryStore) -> Reader:
 def test_a_process_ends_without_threads_that_still_wait_for_a_store() -> None:
     code = (
         "import threading; from jobs.screenalytics._threads import Threads\n"
-        "threads = Threads(lambda value: threading.Event().wait(), 2)\n"
-        "threads.submit(1); threads.submit(2); threads.submit(3); threads.leave()\n"
+        "threads = Threads(2)\n"
+        "for _ in range(3): threads.submit(threading.Event().wait)\n"
+        "threads.shutdown()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])
 
@@ -309,10 +310,10 @@ def test_what_was_not_begun_is_not_begun_once_they_are_left() -> None:
         done.append(value)
         return -value
 
-    threads = Threads(work, 1)
-    futures = [threads.submit(value) for value in (1, 2)]
+    threads = Threads(1)
+    futures = [threads.submit(work, value) for value in (1, 2)]
     assert begun.wait(10)
-    threads.leave()
+    threads.shutdown()
     go.set()
     assert futures[0].result(10) == -1
     assert done == [1]
@@ -320,9 +321,9 @@ def test_what_was_not_begun_is_not_begun_once_they_are_left() -> None:
 
 
 def test_what_a_thread_raises_comes_to_whoever_waits() -> None:
-    threads = Threads(lambda value: 1 // value, 1)
-    futures = [threads.submit(value) for value in (0, 1)]
+    threads = Threads(1)
+    futures = [threads.submit(divmod, 1, value) for value in (0, 1)]
     with pytest.raises(ZeroDivisionError):
         futures[0].result(10)
-    assert futures[1].result(10) == 1
-    threads.leave()
+    assert futures[1].result(10) == (1, 0)
+    threads.shutdown()
