@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Stored", "StoredArtifact", "finding", "stored_runs", "strangers"]
 
 _PAGE: Final = 200
+# Persons that are in memory at once: each takes 4 KB, and pods have 1 GiB.
+_PERSONS: Final = 20_000
 # An item's ETag counts beside the run's: the same manifest may have been uploaded again. In a zone of the database's
 # own, the last hours of the year 9999 would be in one that Python does not know.
 _RUNS: Final = """
@@ -97,10 +99,14 @@ def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[Stored]]
         with transaction(settings) as session:
             rows = session.rows(_RUNS, source=source, folder=runs_folder(settings.prefix), after=after, page=_PAGE)
             ids = [row.run_id for row in rows]
-            metrics = _by_run(session, _METRICS, ids)
             artifacts = _by_run(session, _ARTIFACTS, ids)
+            page = []
+            for some in _by_persons(rows):
+                metrics = _by_run(session, _METRICS, [row.run_id for row in some])
+                page += [_stored(row, metrics.get(row.run_id, []), artifacts.get(row.run_id, [])) for row in some]
+                del metrics  # before the next are read
         if rows:
-            yield [_stored(row, metrics.get(row.run_id, []), artifacts.get(row.run_id, [])) for row in rows]
+            yield page
         if len(rows) < _PAGE:
             return
         after = ids[-1]
@@ -119,6 +125,18 @@ def strangers(settings: VerifySettings, source: str, refs: Sequence[ManifestRef]
 def finding(run_id: str, key: str, code: str, message: str, **data: Any) -> Failure:
     """Return something that does not match."""
     return Failure(run_id, code, message, data={"manifest_key": key, **data})
+
+
+def _by_persons(rows: Sequence[Any]) -> Iterator[list[Any]]:
+    """Yield the runs in their order, few enough at a time that their persons fit."""
+    some: list[Any] = []
+    for row in rows:
+        if some and sum(each.persons for each in some) + row.persons > _PERSONS:
+            yield some
+            some = []
+        some.append(row)
+    if some:
+        yield some
 
 
 def _by_run(session: Session, statement: str, ids: list[str]) -> dict[str, list[Any]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.screenalytics._threads import Threads
 from jobs.screenalytics._verify_store import Compared, compare
 from jobs.screenalytics._verify_tables import finding, stored_runs, strangers
 from jobs.screenalytics.arrival import listed
@@ -73,7 +73,7 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
     result = _Result()
     unknown = dict(listing)
     stage_run.progress.start(len(listing), "runs")
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="verify") as pool:
+    with Threads(_READERS) as pool:
         for page in stored_runs(settings, source):
             etags = [listing[run.manifest_key].etag if run.manifest_key in listing else None for run in page]
             compared = list(

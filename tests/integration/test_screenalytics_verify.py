@@ -118,6 +118,25 @@ def test_tables_and_store_that_agree_are_read_in_pages(place, monkeypatch):
     assert place.rows() == before
 
 
+def test_persons_are_read_a_few_runs_at_a_time(place, monkeypatch):
+    monkeypatch.setattr(_verify_tables, "_PERSONS", 7)
+    asked = []
+    plain = _verify_tables._by_run
+
+    def counted(session, statement, ids):
+        if "person_metrics" in statement:
+            asked.append(len(ids))
+        return plain(session, statement, ids)
+
+    monkeypatch.setattr(_verify_tables, "_by_run", counted)
+    place.put("a", "b", "c", "d", "f")
+    place.put("e", persons=9)
+    place.ingest()
+    report = place.verify()
+    assert (report.exit_code, report.counts["sound"]) == (0, 6)
+    assert asked == [2, 2, 1, 1]
+
+
 def test_case_59_a_deleted_run_keeps_its_rows_and_is_marked_until_it_is_back(place):
     place.put("run-1", "run-2")
     place.ingest()
