@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.screenalytics._threads import Threads
 from jobs.screenalytics.take import ENDS_THE_STAGE
+from shared.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -25,6 +26,8 @@ __all__ = ["Clock", "ahead", "record", "take_all"]
 _LOG: Final = logging.getLogger(__name__)
 # So many refused manifests with none that can be read, and the rest is not asked for.
 _REFUSED_AT_MOST: Final = 20
+# So many runs in a row for which the store had no answer, each after all its retries, and it is taken to be down.
+_SILENT_AT_MOST: Final = 10
 
 
 class Clock:
@@ -106,6 +109,7 @@ def take_all(
         ConfigurationError: see :meth:`Taker.take`.
     """
     progress = stage_run.progress
+    silent = 0
     with closing(ahead(candidates, taker.read, readers, clock)) as pairs:
         for candidate, read in _judged(pairs, taker, [] if held is None else held, last=last):
             taken = taker.take(candidate, read)
@@ -115,7 +119,8 @@ def take_all(
             progress.advance(**{taken.outcome: 1})
             if taken.failure is not None:
                 record(stage_run, taken.failure)
-            if isinstance(taken.error, ENDS_THE_STAGE):
+            silent = silent + 1 if isinstance(taken.error, StoreUnavailable) else 0
+            if isinstance(taken.error, ENDS_THE_STAGE) or silent >= _SILENT_AT_MOST:
                 tally.ended = True
                 return
             yield taken

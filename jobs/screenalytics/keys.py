@@ -12,7 +12,7 @@ from jobs.screenalytics.errors import reject
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["EP_ID", "RUN_ID", "Places", "check_root", "manifest_key", "run_of", "runs_folder"]
+__all__ = ["EP_ID", "RUN_ID", "Places", "check_prefix", "check_root", "manifest_key", "run_of", "runs_folder"]
 
 RUN_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 EP_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
@@ -57,6 +57,18 @@ def check_root(template: str) -> str:
             f"{template!r} needs {{run_id}} between two slashes: artifacts of other runs are refused by it"
         )
     return "/".join(parts) + "/"
+
+
+def check_prefix(prefix: str) -> str:
+    """Check the folder above ``runs/``, and return it without slashes at its ends; empty for none.
+
+    Raises:
+        ValueError: keys below it could name something else than themselves.
+    """
+    folder = prefix.strip("/")
+    if folder and (why := _odd(folder)):
+        raise ValueError(f"it must be a folder of keys, such as derived, or / for none; {prefix!r} has {why}")
+    return folder
 
 
 def manifest_key(prefix: str, run_id: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, SecretStr
 
-from jobs.screenalytics.keys import check_root
+from jobs.screenalytics.keys import check_prefix, check_root
 from shared.settings import StepSettings, setting
 from shared.storage import Bucket, default_bucket
 
@@ -24,13 +24,6 @@ __all__ = [
 Auth = Literal["ambient", "profile", "static", "anonymous"]
 
 _TABLE = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
-
-
-def _prefix(value: str) -> str:
-    parts = value.strip("/").split("/")
-    if value.strip("/") and any(part in ("", ".", "..") for part in parts):
-        raise ValueError("it must be a folder of keys, such as derived; '', '.' and '..' are no valid parts")
-    return value.strip("/")
 
 
 def _roots(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -53,7 +46,7 @@ class SourceSettings(StepSettings, pipeline="screenalytics"):
         default_text="screenalytics",
         description="Where runs are: a bucket name, s3://bucket, a folder or file:///folder.",
     )
-    prefix: Annotated[str, AfterValidator(_prefix)] = setting(
+    prefix: Annotated[str, AfterValidator(check_prefix)] = setting(
         "derived", description="Folder above runs/: manifests are PREFIX/runs/RUN/manifest.json. / for none."
     )
     artifact_roots: Annotated[tuple[str, ...], AfterValidator(_roots)] = setting(
@@ -140,7 +133,9 @@ class SampleSettings(StepSettings, pipeline="screenalytics"):
         default_text="screenalytics",
         description="Bucket or folder that gets the runs.",
     )
-    prefix: Annotated[str, AfterValidator(_prefix)] = setting("derived", description="Folder above runs/. / for none.")
+    prefix: Annotated[str, AfterValidator(check_prefix)] = setting(
+        "derived", description="Folder above runs/. / for none."
+    )
     seed: int = setting(1, description="Another seed gives other persons and times.")
     runs: Annotated[int, Field(ge=0, le=100_000)] = setting(6, description="Good runs beside those of each kind.")
     persons: Annotated[int, Field(ge=1, le=10_000)] = setting(12, description="Persons of a good run.")

@@ -16,6 +16,7 @@ from jobs.screenalytics.deleted import mark_deleted, mark_present
 from jobs.screenalytics.items import Entry, Items
 from jobs.screenalytics.model import ManifestRef
 from jobs.screenalytics.source import open_source, source_uri
+from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import EXIT_DATA, EXIT_OK, EXIT_TRANSIENT
 from shared.report import Report, Table
@@ -65,8 +66,10 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
 
     Raises:
         AccessDenied: the bucket may not be listed.
+        DatabaseNotMigrated: run ``telecine db upgrade``.
         TelecineError: as :func:`shared.database.session.transaction`.
     """
+    ready(settings)
     store, source = open_source(settings), source_uri(settings)
     now = datetime.now(UTC)
     listing = {ref.key: ref for ref in listed(settings.prefix, store)}

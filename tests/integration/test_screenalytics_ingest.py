@@ -391,6 +391,15 @@ def test_a_store_that_is_gone_is_not_asked_for_every_run(place):
     assert place.store.count("stream") < 10
 
 
+def test_a_store_that_answers_503_to_all_is_not_asked_for_every_run(place):
+    for number in range(40):
+        place.put(f"r{number:02}")
+    place.store.fail("stream", StoreUnavailable("503"), times=float("inf"))
+    report = place.ingest()
+    assert (report.status, report.exit_code, len(report.failures)) == ("failed", 75, 10)
+    assert report.headline.endswith("the rest was not looked at")
+
+
 def test_a_bug_in_one_run_does_not_end_the_others(place, monkeypatch):
     for number in range(3):
         place.put(f"r{number}")

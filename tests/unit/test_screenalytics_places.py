@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jobs.screenalytics.errors import Rejected
 from jobs.screenalytics.keys import RUN_ID as RUN_ID_PATTERN
-from jobs.screenalytics.keys import Places, check_root, manifest_key, run_of
+from jobs.screenalytics.keys import Places, check_prefix, check_root, manifest_key, run_of
 from jobs.screenalytics.settings import IngestSettings
 from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import EP_ID, RUN_ID, make_run, rejected
@@ -176,3 +176,14 @@ def test_valid_roots_end_with_one_slash(root: str) -> None:
 def test_other_roots_are_refused(root: str) -> None:
     with pytest.raises(ValueError, match=r"run_id|valid parts"):
         check_root(root)
+
+
+@pytest.mark.parametrize("prefix", ["derived", "/derived/", "a/b", "/", ""])
+def test_a_prefix_is_a_folder(prefix: str) -> None:
+    assert check_prefix(prefix) == prefix.strip("/")
+
+
+@pytest.mark.parametrize("prefix", ["a//b", "a/../b", ".", "a\\b", "a%2eb", "a\tb"])
+def test_a_prefix_below_which_every_key_would_be_refused_is_refused_itself(prefix: str) -> None:
+    with pytest.raises(ValueError, match="it must be a folder of keys"):
+        check_prefix(prefix)
