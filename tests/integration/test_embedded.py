@@ -58,11 +58,12 @@ def processes(folder: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if str(folder) in " ".join(process.cmdline()):
-                found.append(process)
+            words = process.cmdline()
         except psutil.Error:
             continue
-    return [process for process in found if process.pid != os.getpid() and USER not in process.cmdline()]
+        if str(folder) in " ".join(words) and USER not in words and process.pid != os.getpid():
+            found.append(process)
+    return found
 
 
 def gone(folder: Path) -> bool:
