@@ -25,6 +25,8 @@ COUNTS: Final = (
     *("events", "persons", "warnings"),
 )
 _SHOWN: Final = 200
+# Outcomes that nobody need look at.
+_FINE: Final = frozenset({"ingested", "unchanged", "replaced", "skipped", "deferred"})
 # What a headline names, as far as there is any.
 _TOLD: Final = ("ingested", "replaced", "unchanged", "skipped", "deferred", "failed", "set_aside", "known")
 
@@ -73,9 +75,9 @@ class Tally:
             self._waiting[taken.note] += 1
         if len(self._rows) < _SHOWN:
             warned = tuple(sorted({warned.code for warned in taken.warnings}))
-            self._rows.append(
-                [run_id, taken.ep_id, (taken.outcome,), taken.persons or None, taken.note or None, warned]
-            )
+            # A tuple is shown as a mark.
+            ended: Any = taken.outcome if taken.outcome in _FINE else (taken.outcome,)
+            self._rows.append([run_id, taken.ep_id, ended, taken.persons or None, taken.note or None, warned])
 
     def add_bad(self, bad: BadEvent, *, dead: bool) -> Failure:
         """Count an event that names no run; return its failure."""
@@ -163,7 +165,7 @@ class Tally:
         return f"dry run, nothing written: {text}" if dry_run else text
 
     def _sections(self, seen: int) -> Iterator[Section]:
-        if self.failures:
+        if len(self.failures) > len(self._rejects):  # else the page's own list of them says as much
             yield Table(
                 "Failures by code",
                 ["code", "failures", "first", "what happened, and what to do"],

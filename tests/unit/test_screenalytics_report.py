@@ -99,7 +99,8 @@ def test_the_page_shows_runs_failures_and_what_waits():
     tables = {section.title: section for section in report.sections if isinstance(section, Table)}
     assert tables["Failures by code"].rows == [["CHECKSUM_MISMATCH", 2, "r2", "r2 is bad"]]
     assert tables["Not ready yet"].rows == [["RUN_RUNNING", 1]]
-    assert tables["Runs"].rows[0] == ["r1", "show-s01e01", ("ingested",), 3, None, ("EPISODE_UNLINKED",)]
+    assert tables["Runs"].rows[0] == ["r1", "show-s01e01", "ingested", 3, None, ("EPISODE_UNLINKED",)]
+    assert tables["Runs"].rows[1][2] == ("failed",), "a mark"
     assert tables["Warnings"].rows == [["EPISODE_UNLINKED", 1]]
     assert report.rejects == {"CHECKSUM_MISMATCH": 2}
     page = render(report)
