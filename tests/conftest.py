@@ -14,7 +14,13 @@ from tests.skips import pytest_sessionfinish, pytest_terminal_summary
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["hermetic_environment", "logging_as_before", "pytest_sessionfinish", "pytest_terminal_summary"]
+__all__ = [
+    "hermetic_environment",
+    "logging_as_before",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "scheduling_as_before",
+]
 
 # Machines that run tests are shared and slow at times: a slow example is no failure.
 settings.register_profile("telecine", deadline=None)
@@ -33,6 +39,13 @@ def hermetic_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(autouse=True)
+def scheduling_as_before() -> Iterator[None]:
+    before = os.sched_getscheduler(0)
+    yield
+    assert os.sched_getscheduler(0) == before, "a library made this thread a real-time one: what it starts is, too"
 
 
 @pytest.fixture(autouse=True)

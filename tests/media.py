@@ -9,8 +9,10 @@ from __future__ import annotations
 import atexit
 import functools
 import json
+import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ import numpy as np
 from tests.tars import INPUTS, METADATA, inputs_csv, make_tar, metadata_json, tar_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
     "INPUTS",
@@ -119,9 +121,8 @@ def numbered_clip(  # noqa: C901  one place for all that a container can be
     count = len(times) if times is not None else round(seconds * fps)
     flags = "+".join(["faststart"] * faststart + ["frag_keyframe", "empty_moov", "default_base_moof"] * fragmented)
     forced = set(keyframes or ())
-    with av.open(
-        str(path), "w", format=container, options={**({"movflags": flags} if flags else {}), **(mux_options or {})}
-    ) as output:
+    mux = {**({"movflags": flags} if flags else {}), **(mux_options or {})}
+    with _scheduling_as_before(), av.open(str(path), "w", format=container, options=mux) as output:
         defaults = {"threads": "1", "sc_threshold": "0", "bf": str(b_frames), "flags": "+bitexact"}
         if codec == "libx264":
             defaults |= {"preset": "ultrafast", "forced-idr": "1", "crf": "28"}
@@ -166,6 +167,20 @@ def numbered_clip(  # noqa: C901  one place for all that a container can be
         if sound is not None:
             output.mux(sound.encode())
     return path
+
+
+@contextmanager
+def _scheduling_as_before() -> Iterator[None]:
+    """As root, SVT-AV1 makes the thread that opens it a real-time one, for good, and so all that it starts later.
+
+    Two such processes with threads that wait for each other never end on two cores: a `helm template` did so.
+    """
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameters)
 
 
 def _silence(start: int) -> av.AudioFrame:
