@@ -13,7 +13,7 @@ from jobs.screenalytics.report import Tally
 from jobs.screenalytics.source import open_source
 from jobs.screenalytics.take import Taker
 from shared import form
-from shared.errors import TelecineError
+from shared.errors import TelecineError, TransientError
 from shared.report import Report
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run(settings: IngestSettings, stage_run: StageRun) -> Report:
         UsageError: the Workflow was given a parameter that nothing reads; ``--auth`` lacks its key.
         AccessDenied: the listing, or the first manifest, is refused.
         ConfigurationError: the database or the outbox is not as it must be.
-        TransientError: listing or outbox do not answer.
+        TransientError: the listing does not answer, or the outbox where nothing else is asked.
     """
     if form.is_known():
         form.check_names(pipeline="screenalytics")
@@ -72,7 +72,7 @@ class _Ingest:
         began = time.monotonic()
         self._stage_run.progress.start(0, "runs")
         if self._settings.arrival in ("both", "events"):
-            self._take(self._events(), last=self._settings.arrival == "events")
+            self._take_events()
         if not self._tally.ended and self._settings.arrival in ("both", "poll"):
             self._take(poll(self._settings, self._store, self._settled), last=True)
         self._tally.known = self._taker.items.known
@@ -84,6 +84,17 @@ class _Ingest:
             durations={"list": clock.list, "read": clock.read, "write": rest},
             dry_run=self._settings.dry_run,
         )
+
+    def _take_events(self) -> None:
+        try:
+            self._take(self._events(), last=self._settings.arrival == "events")
+        except TransientError as error:
+            # One in telecine's own database is as lost as all the rest.
+            if self._settings.arrival == "events" or self._settings.outbox_url is None:
+                raise
+            record(self._stage_run, self._tally.add_outbox(error))
+            # What was told and not taken yet is for the listing.
+            self._told.clear()
 
     def _take(self, candidates: Iterable[Candidate], *, last: bool) -> None:
         for taken in take_all(

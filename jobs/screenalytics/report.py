@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from jobs.screenalytics.arrival import BadEvent
     from jobs.screenalytics.take import Taken
+    from shared.errors import TelecineError
     from shared.report import Status
 
 __all__ = ["COUNTS", "Tally"]
@@ -48,6 +49,7 @@ class Tally:
         self.known = 0
         self.set_aside = 0
         self.ended = False
+        self._silent_outbox = False
         self._outcomes: Counter[str] = Counter()
         self._classes: Counter[str] = Counter()
         self._rejects: Counter[str] = Counter()
@@ -94,6 +96,15 @@ class Tally:
         self._fail(failure, "permanent")
         return failure
 
+    def add_outbox(self, error: TelecineError) -> Failure:
+        """Count an outbox that does not answer; return its failure. However many are allowed, it is tried again."""
+        self._silent_outbox = True
+        self._outcomes["failed"] += 1
+        message = f"{error.message.rstrip('. ')}. Events wait there; what the listing shows was taken all the same"
+        failure = Failure("outbox", error.code, message, retryable=True, data={**error.data, "class": "transient"})
+        self._fail(failure, "transient")
+        return failure
+
     def _fail(self, failure: Failure, kind: str) -> None:
         self.failures.append(failure)
         self._classes[kind] += 1
@@ -111,7 +122,8 @@ class Tally:
             return EXIT_BUG
         if lasting > max_failed:
             return EXIT_DATA
-        return EXIT_TRANSIENT if lasting + self._classes["transient"] > max_failed else EXIT_OK
+        passing = lasting + self._classes["transient"] > max_failed or self._silent_outbox
+        return EXIT_TRANSIENT if passing else EXIT_OK
 
     def counts(self) -> dict[str, int]:
         """Return every count, those of nothing too."""

@@ -14,7 +14,14 @@ from jobs.screenalytics import ingest, items, take
 from jobs.screenalytics.settings import IngestSettings
 from shared.database.connection import engine
 from shared.database.session import transaction
-from shared.errors import AccessDenied, ConfigurationError, EndpointUnreachable, StoreUnavailable, UsageError
+from shared.errors import (
+    AccessDenied,
+    ConfigurationError,
+    DatabaseUnreachable,
+    EndpointUnreachable,
+    StoreUnavailable,
+    UsageError,
+)
 from tests.cli import Cli
 from tests.fakes.ledger import MemoryStageRun
 from tests.postgres_server import Database, database, postgres, until  # noqa: F401
@@ -389,6 +396,17 @@ def test_a_store_that_is_gone_is_not_asked_for_every_run(place):
     assert (report.status, report.exit_code, len(report.failures)) == ("failed", 75, 1)
     assert report.headline.endswith("the rest was not looked at")
     assert place.store.count("stream") < 10
+
+
+def test_an_outbox_of_its_own_that_is_away_keeps_nothing_from_the_poll(place):
+    place.put("r1")
+    away = "postgresql://user:hunter2@127.0.0.1:1/outbox"
+    report = place.ingest(outbox_url=away, arrival="both", max_failed=3)
+    assert (report.status, report.exit_code, codes(report)) == ("failed", 75, [("outbox", "database_unreachable")])
+    assert "hunter2" not in report.model_dump_json()
+    assert place.runs() == ["r1"]
+    with pytest.raises(DatabaseUnreachable, match="the outbox"):
+        place.ingest(outbox_url=away, arrival="events")
 
 
 def test_a_store_that_answers_503_to_all_is_not_asked_for_every_run(place):
