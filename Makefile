@@ -6,7 +6,8 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 # PyTorch's own CPU index: PyPI's Linux build of torch brings 3 GB of CUDA packages.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-PYTEST_WORKERS ?= 2
+# Tests wait (for Ray, servers, killed processes) a third of their time: two workers leave two cores idle for as long.
+PYTEST_WORKERS ?= 3
 # What the demo writes, in the current folder; the slash makes it a folder and no bucket.
 DEMO ?= ./.telecine/demo
 
