@@ -2,8 +2,8 @@
 
     from tests.postgres_server import database, postgres  # fixtures
 
-`database` gives a `Database` that is migrated; `empty_database` one that is not. Tests carry
-`@pytest.mark.xdist_group("postgres")`, so that one worker runs them.
+`database` gives a `Database` that is migrated; `empty_database` one that is not.
+`make test` keeps each file on one worker; a worker starts a server of its own with the first test that needs one.
 
 The server is the newest that `shared.database` finds here. For another one, such as the oldest that telecine supports:
 

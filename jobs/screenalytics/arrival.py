@@ -26,7 +26,6 @@ __all__ = [
     "Candidate",
     "Event",
     "acknowledge",
-    "dead_events",
     "fail_event",
     "listed",
     "outbox",
@@ -56,7 +55,6 @@ _FAILED: Final = """
     UPDATE {outbox} SET delivery_attempts = delivery_attempts + 1, last_error = :error
     WHERE event_id = CAST(:id AS uuid) AND delivered_at IS NULL RETURNING delivery_attempts
 """
-_DEAD: Final = "SELECT count(*) AS dead FROM {outbox} WHERE delivered_at IS NULL AND delivery_attempts >= :most"
 
 
 def outbox(settings: IngestSettings) -> Iterator[Candidate | BadEvent]:
@@ -106,13 +104,6 @@ def fail_event(settings: IngestSettings, event: Event, error: TelecineError) -> 
     with _outbox(settings) as (session, table):
         rows = session.rows(_FAILED.replace("{outbox}", table), id=event.event_id, error=said)
     return bool(rows) and bool(rows[0].delivery_attempts >= settings.max_attempts)
-
-
-def dead_events(settings: IngestSettings) -> int:
-    """Return how many events are set aside."""
-    with _outbox(settings) as (session, table):
-        (row,) = session.rows(_DEAD.replace("{outbox}", table), most=settings.max_attempts)
-    return int(row.dead)
 
 
 def poll(

@@ -68,12 +68,6 @@ class Session:
                 count += 1
         return count
 
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """What fails within is undone alone; raises as :func:`transaction` does, and the transaction may go on."""
-        with translated(self._settings), self._connection.begin_nested():
-            yield
-
 
 @contextmanager
 def transaction(settings: DatabaseSettings) -> Iterator[Session]:

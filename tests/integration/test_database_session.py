@@ -89,22 +89,6 @@ def test_what_is_raised_undoes_all(database: Database):
     assert kept(database) == []
 
 
-def test_a_savepoint_is_undone_alone(database: Database):
-    def wrong(session: Session) -> None:
-        put(session, 2)
-        session.rows("SELECT * FROM public.nowhere")
-
-    with transaction(database.settings()) as session:
-        put(session, 1)
-        with pytest.raises(DatabaseNotMigrated, match="nowhere"), session.savepoint():
-            wrong(session)
-        with pytest.raises(KeyError), session.savepoint():
-            session.copy("public.kept", COLUMNS, broken_rows())
-        with session.savepoint():
-            put(session, 4)
-    assert kept(database) == [1, 4]
-
-
 def test_a_lock_is_held_until_the_end(database: Database):
     entered, order = threading.Event(), []
 

@@ -409,6 +409,22 @@ def test_an_outbox_of_its_own_that_is_away_keeps_nothing_from_the_poll(place):
         place.ingest(outbox_url=away, arrival="events")
 
 
+def test_what_an_outbox_told_of_before_it_went_away_is_for_the_poll(place, monkeypatch):
+    for run_id in ("r1", "r2", "r3"):
+        place.put(run_id)
+        place.tell(run_id)
+
+    def lost(*_: Any) -> None:
+        raise DatabaseUnreachable("the outbox: gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest, "acknowledge", lost)
+        report = place.ingest(outbox_url=place.database.url, arrival="both")
+    assert (report.exit_code, codes(report)) == (75, [("outbox", "database_unreachable")])
+    assert place.runs() == ["r1", "r2", "r3"]
+    assert counted(place.ingest(arrival="both"))["unchanged"] == 3
+
+
 def test_a_store_that_answers_503_to_all_is_not_asked_for_every_run(place):
     for number in range(40):
         place.put(f"r{number:02}")

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from jobs.screenalytics import arrival, ingest, replay, verify
+from jobs.screenalytics import ingest, replay, verify
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings, VerifySettings
 from jobs.screenalytics.source import open_source
 from shared.errors import AccessDenied, ConfigurationError, UsageError
@@ -395,4 +395,3 @@ def test_a_replay_asks_for_its_run_only(place):
     settings = ReplaySettings(**place.values, run="run-2")
     assert replay.run(settings, MemoryStageRun()).counts["ingested"] == 1
     assert all("run-2/" in each for each in place.asked())
-    assert arrival.dead_events(IngestSettings(**place.values)) == 0
