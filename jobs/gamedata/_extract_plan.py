@@ -13,7 +13,7 @@ from jobs.gamedata.errors import item_error
 from jobs.gamedata.parts import next_generation
 from jobs.gamedata.pt import pt_key
 from shared.errors import ObjectMissing, UsageError
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.gamedata._history import TWICE
 from shared.errors import EXIT_DATA, EXIT_OK, EXIT_TRANSIENT
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 from shared.report import Histogram, Report, Section, Table
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.gamedata._part_schema import FRAME_COLUMNS
 from shared.errors import TelecineError
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

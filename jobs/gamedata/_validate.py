@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from shared.errors import BucketMissing, ExtraMissing, ObjectMissing, TelecineError, UsageError, graver
-from shared.form import check_names, is_known
+from shared.step.form import check_names, is_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

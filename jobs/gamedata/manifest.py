@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from jobs.gamedata.checks.run import Columns
     from jobs.gamedata.frames_checks import FrameResults
     from jobs.gamedata.settings import ManifestSettings
-    from shared.ledger import Failure, StageRun
+    from shared.failure import Failure
+    from shared.ledger import StageRun
     from shared.report import Report
     from shared.storage import ObjectStore
 
@@ -141,7 +142,7 @@ def failures_of(table: pa.Table) -> list[Failure]:
     """Return what failed in this stage: sessions whose check raised, ``.pt`` files that cannot be used."""
     import pyarrow.compute as pc
 
-    from shared.ledger import Failure
+    from shared.failure import Failure
 
     rows = table.filter(pc.equal(table["error_stage"], "manifest"))
     return [

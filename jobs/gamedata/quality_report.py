@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.manifest import Manifest
     from jobs.gamedata.settings import ManifestSettings
-    from shared.ledger import Failure
+    from shared.failure import Failure
     from shared.report import Histogram, Picture, Report, Section, Table
     from shared.storage import ObjectStore
 

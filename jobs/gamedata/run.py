@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from shared.errors import EXIT_BUG, TelecineError, graver
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 from shared.report import Report, StageSummary
 
 if TYPE_CHECKING:

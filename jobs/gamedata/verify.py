@@ -20,7 +20,7 @@ from jobs.gamedata._part_schema import PART_SCHEMA
 from jobs.gamedata._pt_kind import pt_kind
 from jobs.gamedata.parts import list_parts, list_pts, read_part, rewrite_part
 from shared.errors import EXIT_DATA, EXIT_OK, ObjectChanged, ObjectMissing
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 from shared.report import Report, Table
 from shared.storage import open_store
 

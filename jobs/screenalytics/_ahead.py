@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from jobs.screenalytics.arrival import Candidate
     from jobs.screenalytics.report import Tally
     from jobs.screenalytics.take import Read, Taken, Taker
-    from shared.ledger import Failure, StageRun
+    from shared.failure import Failure
+    from shared.ledger import StageRun
 
 __all__ = ["Clock", "ahead", "record", "take_all"]
 

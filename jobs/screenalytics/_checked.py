@@ -28,7 +28,7 @@ def validated(model: type[_Model], document: Any, *, what: str) -> _Model:
 
     Args:
         model: of pydantic, strict; its validators may raise custom errors whose type is one of our codes.
-        document: as :mod:`jobs.screenalytics.strict_json` gives it.
+        document: as :mod:`shared.strict_json` gives it.
         what: for the message, such as ``the manifest``.
 
     Raises:

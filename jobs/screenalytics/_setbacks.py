@@ -11,7 +11,7 @@ from jobs.screenalytics.deleted import mark_deleted
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.items import Entry, at_database
 from shared.errors import DatabaseUnreachable, EndpointUnreachable, ObjectMissing, TelecineError, TransientError
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 
 if TYPE_CHECKING:
     from jobs.screenalytics._reader import Read

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from jobs.screenalytics._verify_tables import finding
 from shared.errors import AccessDenied, ObjectChanged, ObjectMissing, TransientError
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

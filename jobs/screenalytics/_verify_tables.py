@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.screenalytics.keys import runs_folder
 from jobs.screenalytics.model import PersonMetric, Run
 from shared.database.session import transaction
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.step import Step, Tool
+from shared.step.contract import Step, Tool
 
 __all__ = ["STEPS"]
 

@@ -12,9 +12,9 @@ from jobs.screenalytics.persons import persons
 from jobs.screenalytics.report import Tally
 from jobs.screenalytics.source import open_source
 from jobs.screenalytics.take import Taker
-from shared import form
 from shared.errors import TelecineError, TransientError
 from shared.report import Report
+from shared.step import form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

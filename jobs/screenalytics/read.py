@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from jobs.screenalytics import strict_json, versions
+from jobs.screenalytics import versions
 from jobs.screenalytics._checked import shown, unknown_fields
 from jobs.screenalytics._plan import plan
 from jobs.screenalytics.contract import MAX_ARTIFACTS, RunManifest, Status
@@ -15,6 +15,7 @@ from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.fetch import fetch_artifact
 from jobs.screenalytics.kinds import KINDS, About, Reading
 from jobs.screenalytics.model import Artifact, PersonMetric, Run, SkippedRun, Warned
+from shared import strict_json
 from shared.errors import AccessDenied, ObjectMissing
 from shared.text import clean_text
 
@@ -68,7 +69,7 @@ def read_manifest(manifest: ManifestObject, settings: SourceSettings, *, now: da
         Rejected: ``RUN_RUNNING``; ``MANIFEST_INCOMPLETE`` for what is no JSON, and younger than the grace.
     """
     try:
-        document = strict_json.parse(manifest.body, what="the manifest", code="MANIFEST_PARSE")
+        document = strict_json.parse(manifest.body, what="the manifest", code="MANIFEST_PARSE", reject=reject)
     except Rejected as error:
         if error.code == "MANIFEST_PARSE" and _is_young(manifest, settings, now):
             raise reject("MANIFEST_INCOMPLETE", f"{error}; it may not be wholly written yet") from error
@@ -157,7 +158,7 @@ def read_artifacts(
 
 def _reading(ref: ArtifactRef, body: bytes, parsed: RunManifest) -> Reading:
     what = f"artifact {ref.artifact_key!r}"
-    document = strict_json.parse(body, what=what, code="ARTIFACT_PARSE", artifact_key=ref.artifact_key)
+    document = strict_json.parse(body, what=what, code="ARTIFACT_PARSE", reject=reject, artifact_key=ref.artifact_key)
     about = About(ref.artifact_key, parsed.run_id, parsed.ep_id, parsed.duration_ms)
     reading = KINDS[ref.schema_version](document, about)
     if ref.row_count is not None and reading.rows != ref.row_count:

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import EXIT_BUG, EXIT_DATA, EXIT_OK, EXIT_TRANSIENT
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 from shared.report import Report, Section, Table
 
 if TYPE_CHECKING:

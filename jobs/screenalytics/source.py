@@ -10,8 +10,8 @@ from shared.storage import open_store
 
 if TYPE_CHECKING:
     from jobs.screenalytics.settings import SourceSettings
+    from shared.settings.storage import S3Options
     from shared.storage import ObjectStore
-    from shared.storage.settings import S3Options
 
 __all__ = ["open_source", "source_uri"]
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.screenalytics.settings import VerifySettings
+    from shared.failure import Failure
     from shared.ledger import StageRun
-    from shared.ledger.failure import Failure
 
 __all__ = ["FINDINGS", "run"]
 

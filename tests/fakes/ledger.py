@@ -11,7 +11,7 @@ from shared.progress import NullProgress, Progress
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from shared.ledger.failure import Failure
+    from shared.failure import Failure
 
 __all__ = ["MemoryProgress", "MemoryRun", "MemoryStageRun"]
 

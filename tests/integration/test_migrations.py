@@ -21,9 +21,9 @@ from shared.database.commands import check as check_command
 from shared.database.commands import upgrade as upgrade_command
 from shared.database.commands import url as url_command
 from shared.database.connection import dispose, engine
+from shared.database.ledger_tables import STATUSES, metadata
 from shared.database.migrate import ready
 from shared.errors import ConfigurationError, DatabaseNotMigrated, DatabaseUnreachable, WrongEnvironment
-from shared.ledger.tables import STATUSES, metadata
 from shared.settings import StepSettings
 from tests.postgres_server import (  # noqa: F401
     Database,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.errors import ConfigurationError
-from shared.storage import StorageSettings, close_stores, open_store
+from shared.settings.storage import StorageSettings
+from shared.storage import close_stores, open_store
 from tests.fakes.s3_faults import FaultyS3, Reply
 from tests.s3_server import fake_credentials
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from shared.storage.settings import S3Options
+    from shared.settings.storage import S3Options
 
 CONFIG = """
 [profile narrow]

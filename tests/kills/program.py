@@ -28,7 +28,8 @@ from jobs.gamedata.commands import STEPS
 from jobs.screenalytics.commands import STEPS as SCREENALYTICS
 from shared.ledger import run as ledger
 from shared.report import Report, page
-from shared.step import Step, execute
+from shared.step.contract import Step
+from shared.step.execute import execute
 from shared.storage.file import FileStore
 from tests.fakes.pool import ForkPool, InlinePool
 from tests.fakes.sessions import extract_fake

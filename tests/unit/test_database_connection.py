@@ -4,10 +4,11 @@ import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from shared.database import DatabaseSettings, database_url, translated
+from shared.database import database_url, translated
 from shared.database.connection import is_embedded, shown
 from shared.errors import ConfigurationError, DatabaseNotMigrated, DatabaseUnreachable, TelecineError, TransientError
 from shared.settings import StepSettings
+from shared.settings.database import DatabaseSettings
 
 URL = "postgresql://user:p%40ss@db:5433/telecine?sslmode=require"
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from shared.errors import UsageError
-from shared.form import FORM_VARIABLE, GIVEN_VARIABLE, check_names, is_known
+from shared.step.form import FORM_VARIABLE, GIVEN_VARIABLE, check_names, is_known
 
 FORM = ("prefix", "source-bucket", "cpu-workers", "gpu-workers")
 UMBRELLA = (*(f"gamedata-{name}" for name in FORM), "trakt-prefix")

@@ -14,7 +14,7 @@ FILES = {
 }
 # What others may take from a room although its name begins with an underscore: settings mixins cannot import the
 # package that imports them, and the entry point shares the guard of the steps.
-OPEN = {"shared.settings._base", "shared._guard"}
+OPEN = {"shared.settings.base", "shared.step.guard"}
 
 
 @cache

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import AccessDenied, Stopped
-from shared.ledger import Failure
+from shared.failure import Failure
 from shared.ledger.details import error_details, of_exception, of_report
 from shared.report import Report
 

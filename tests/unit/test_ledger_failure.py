@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import EndpointUnreachable, ItemError
-from shared.ledger import Failure
+from shared.failure import Failure
 from shared.text import clean_data, clean_item, clean_text
 
 anything = st.text(st.characters(exclude_categories=())) | st.text(max_size=20).map(lambda text: text * 500)

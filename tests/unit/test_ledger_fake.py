@@ -4,7 +4,8 @@ import inspect
 
 import pytest
 
-from shared.ledger import Failure, Run, StageRun
+from shared.failure import Failure
+from shared.ledger import Run, StageRun
 from shared.progress import NullProgress
 from shared.settings import StepSettings
 from tests.fakes.ledger import MemoryRun, MemoryStageRun

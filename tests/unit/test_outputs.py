@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.report import Report, outputs
-from shared.step import execute
+from shared.step.execute import execute
 from tests.fakes.steps import STEP
 
 if TYPE_CHECKING:

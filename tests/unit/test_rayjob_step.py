@@ -13,7 +13,6 @@ from jobs.gamedata import extract
 from jobs.gamedata.commands import STEPS
 from jobs.gamedata.launch import launch_with
 from jobs.gamedata.settings import ExtractSettings
-from shared import step as steps
 from shared.errors import ConfigurationError, DataError, TelecineError, TransientError, UsageError
 from shared.rayjob.launcher import Launcher
 from shared.rayjob.manifest import Job
@@ -23,7 +22,8 @@ from shared.report import Report
 from shared.report.write import write
 from shared.settings.command import parse
 from shared.settings.flags import arguments
-from shared.step import UnrecordedRun
+from shared.step import execute as steps
+from shared.step.contract import UnrecordedRun
 from tests.fakes.kubernetes import Clock, FakeCluster, status
 from tests.fakes.ledger import MemoryStageRun
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.screenalytics.errors import Rejected
-from jobs.screenalytics.strict_json import MAX_DEPTH, MAX_VALUES, parse
+from jobs.screenalytics.errors import Rejected, reject
+from shared.strict_json import MAX_DEPTH, MAX_VALUES, parse
 
 SCALARS = (
     st.none()
@@ -22,7 +22,7 @@ DOCUMENTS = st.recursive(SCALARS, lambda x: st.lists(x) | st.dictionaries(st.tex
 
 
 def load(body: bytes) -> Any:
-    return parse(body, what="the manifest", code="MANIFEST_PARSE")
+    return parse(body, what="the manifest", code="MANIFEST_PARSE", reject=reject)
 
 
 def refused(body: bytes) -> Rejected:

@@ -12,7 +12,7 @@ from jobs.screenalytics.errors import reject
 from jobs.screenalytics.model import ManifestRef, Warned
 from jobs.screenalytics.report import COUNTS, Tally
 from jobs.screenalytics.take import Read, Taken
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 from shared.report import Table
 from shared.report.page import render
 

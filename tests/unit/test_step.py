@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import shared.ledger
-from shared import termination
 from shared.errors import ConfigurationError, Stopped
-from shared.step import execute, execute_tool
+from shared.step import termination
+from shared.step.execute import execute, execute_tool
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.steps import STEP, TOOL
 
@@ -219,7 +219,7 @@ def test_a_tool_prints_what_its_function_returns(capsys):
 
 SCRIPT = """
 import sys
-from shared.step import execute
+from shared.step.execute import execute
 from tests.fakes.steps import STEP
 sys.exit(execute(STEP, sys.argv[1:]))
 """
@@ -248,7 +248,7 @@ def test_a_broken_pipe_inside_a_step_is_a_bug():
 
 SECOND = """
 import os, signal
-from shared import _guard
+from shared.step import guard
 def body():
     try:
         os.kill(os.getpid(), signal.SIGINT)
@@ -258,7 +258,7 @@ def body():
         os.kill(os.getpid(), signal.SIGINT)
         signal.pause()
         print("never", flush=True)
-raise SystemExit(_guard.guarded(body))
+raise SystemExit(guard.guarded(body))
 """
 
 

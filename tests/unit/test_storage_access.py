@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from shared.errors import BucketMissing, ConfigurationError, ObjectMissing
-from shared.storage import FileStore, S3Store, StorageSettings, close_stores, open_store, put_uri, read_uri
+from shared.settings.storage import StorageSettings
+from shared.storage import FileStore, S3Store, close_stores, open_store, put_uri, read_uri
 from tests.s3_server import fake_credentials
 
 
@@ -85,7 +86,7 @@ def test_importing_the_package_loads_no_library():
     code = (
         "import sys; import shared.storage\n"
         "heavy = {'boto3', 'botocore', 'pydantic', 'pydantic_settings'} & set(sys.modules); assert not heavy, heavy\n"
-        "from shared.storage import Bucket, StorageSettings, FileStore, open_store\n"
+        "from shared.storage import Bucket, FileStore, open_store\n"
         "open_store('/tmp')\n"
         "heavy = {'boto3', 'botocore', 'moto', 'numpy'} & set(sys.modules); assert not heavy, heavy\n"
     )

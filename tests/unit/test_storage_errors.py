@@ -11,8 +11,8 @@ from shared.errors import (
     StorageFull,
     StoreUnavailable,
 )
+from shared.settings.storage import S3Options
 from shared.storage._s3_errors import Cut, Request, etag_of, is_transient, retry_after, typed
-from shared.storage.settings import S3Options
 
 REQUEST = Request("s3:PutObject", "bucket", "a/k")
 

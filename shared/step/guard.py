@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
-from shared import termination
 from shared.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, ExtraMissing, Stopped, TelecineError
+from shared.step import termination
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,9 +6,10 @@ import json
 import math
 from collections import Counter
 from decimal import Decimal
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from jobs.screenalytics.errors import reject
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["MAX_DEPTH", "MAX_DIGITS", "MAX_VALUES", "parse"]
 
@@ -19,7 +20,7 @@ MAX_DIGITS: Final = 100
 MAX_VALUES: Final = 1_000_000
 
 
-def parse(body: bytes, *, what: str, code: str, **data: Any) -> Any:
+def parse(body: bytes, *, what: str, code: str, reject: Callable[..., Exception], **data: Any) -> Any:
     """Parse one JSON document.
 
     Integers are ``int``, all other numbers :class:`~decimal.Decimal` with the digits of the text. A UTF-8 byte-order
@@ -28,14 +29,15 @@ def parse(body: bytes, *, what: str, code: str, **data: Any) -> Any:
     Args:
         body: the whole document; its size is capped where it is read.
         what: for the message, such as ``the manifest``.
-        code: of what is no JSON, ``MANIFEST_PARSE`` or ``ARTIFACT_PARSE``.
+        code: the error code for text that is not JSON, such as ``MANIFEST_PARSE``.
+        reject: makes the error to raise from ``(code, message, **data)``.
         data: named facts for the error.
 
     Raises:
-        Rejected: ``code``, ``ENCODING``, ``DUPLICATE_KEY``, ``NON_FINITE``, ``OUT_OF_RANGE``, ``TOO_DEEP`` or
-            ``TOO_MANY``.
+        Exception: what ``reject`` returns for ``code``, ``ENCODING``, ``DUPLICATE_KEY``, ``NON_FINITE``,
+            ``OUT_OF_RANGE``, ``TOO_DEEP`` or ``TOO_MANY``.
     """
-    hooks = _Hooks(what, data)
+    hooks = _Hooks(what, reject, data)
     if json.detect_encoding(body) not in ("utf-8", "utf-8-sig"):
         raise hooks.error("ENCODING", f"{what} is in {json.detect_encoding(body)}; valid is UTF-8")
     if (values := sum(map(body.count, (b",", b"[", b"{")))) > MAX_VALUES:
@@ -68,12 +70,13 @@ def parse(body: bytes, *, what: str, code: str, **data: Any) -> Any:
 class _Hooks:
     """What Python's parser asks about numbers and objects."""
 
-    def __init__(self, what: str, data: dict[str, Any]) -> None:
+    def __init__(self, what: str, reject: Callable[..., Exception], data: dict[str, Any]) -> None:
         self._what = what
+        self._reject = reject
         self._data = data
 
     def error(self, code: str, message: str, **more: Any) -> Exception:
-        return reject(code, message, **self._data, **more)
+        return self._reject(code, message, **self._data, **more)
 
     def constant(self, name: str) -> NoReturn:
         raise self.error("NON_FINITE", f"{self._what} has {name}, which is no JSON number", actual=name)

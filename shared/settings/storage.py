@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt
 
-from shared.settings._base import Settings, setting
+from shared.settings.base import Settings, setting
 
 __all__ = ["Addressing", "Auth", "S3Options", "StorageSettings"]
 

@@ -1,4 +1,4 @@
-"""The step contract: what a command is, and how it is run from its flags to its exit code (DESIGN §3, §5).
+"""Run a step or a tool from its flags to its exit code.
 
 Importing this module is cheap; everything that a step needs is imported when it is executed.
 """
@@ -10,97 +10,24 @@ import os
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from shared import _guard, logs, termination
+from shared import logs
 from shared.errors import EXIT_OK, Stopped, TelecineError, graver
+from shared.step import guard, termination
+from shared.step.contract import UnrecordedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from shared.ledger.failure import Failure
-    from shared.progress import Progress
     from shared.report import Report
     from shared.settings import Settings, StepSettings
+    from shared.step.contract import Step, Tool
 
-__all__ = ["Step", "Tool", "UnrecordedRun", "execute", "execute_tool"]
+__all__ = ["execute", "execute_tool"]
 
 _LOG: Final = logging.getLogger("telecine")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One command of a pipeline. What it needs is named as ``module:name`` and imported when it runs.
-
-    Attributes:
-        pipeline: such as ``gamedata``.
-        name: such as ``extract``.
-        help: one sentence.
-        settings: the class of its settings, a ``StepSettings``.
-        run: the function ``(settings, stage_run) -> Report``.
-        stage: name and order in the ledger; None opens no ledger.
-        view: a function ``(report, console)`` that prints the report for people; None prints nothing more.
-        launch: a function ``(settings) -> run``: with ``--compute`` other than local, what runs in the place of ``run``
-            and opens no stage of the ledger, because its driver does; it may return None: run in place.
-    """
-
-    pipeline: str
-    name: str
-    help: str
-    settings: str
-    run: str
-    stage: tuple[str, int] | None = None
-    view: str | None = None
-    launch: str | None = None
-
-    @property
-    def program(self) -> str:
-        """The command as typed."""
-        return f"telecine {self.pipeline} {self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A command that is no step of a pipeline: no ledger, no report; it prints what its function returns.
-
-    Attributes:
-        group: such as ``db``.
-        name: such as ``upgrade``; empty where the group is the command itself, as in ``telecine doctor``.
-        help: one sentence.
-        settings: the class of its settings, a ``Settings``.
-        call: the function ``(settings) -> str``, or ``-> (str, exit code)`` where a bad finding is no error.
-    """
-
-    group: str
-    name: str
-    help: str
-    settings: str
-    call: str
-
-    @property
-    def program(self) -> str:
-        """The command as typed."""
-        return f"telecine {self.group} {self.name}".rstrip()
-
-
-@dataclass(slots=True)
-class UnrecordedRun:
-    """Stands for ``shared.ledger.StageRun`` in a step that opens no ledger: the same attributes, nothing is stored."""
-
-    run_id: str
-    pipeline: str
-    stage: str
-    progress: Progress
-    attempt: int = 1
-    exit_code: int = EXIT_OK
-
-    def record_errors(self, failures: Iterable[Failure]) -> None:
-        """Store nothing."""
-
-    def finish(self, report: Report) -> None:
-        """Store nothing."""
 
 
 def execute(step: Step, argv: Sequence[str]) -> int:
@@ -117,7 +44,7 @@ def execute(step: Step, argv: Sequence[str]) -> int:
         0, 2, 65, 70, 75, 78, 130 or 143.
     """
     with ExitStack() as stack:
-        return _guard.guarded(lambda: _execute(step, argv, stack))
+        return guard.guarded(lambda: _execute(step, argv, stack))
 
 
 def execute_tool(tool: Tool, argv: Sequence[str]) -> int:
@@ -126,19 +53,19 @@ def execute_tool(tool: Tool, argv: Sequence[str]) -> int:
     def body() -> int:
         settings = _parse(tool.settings, tool.program, tool.help, argv)
         logs.configure(getattr(settings, "log_level", "INFO"), getattr(settings, "log_file", None))
-        _guard.note_logs()
-        answer = _guard.load(tool.call)(settings)
+        guard.note_logs()
+        answer = guard.load(tool.call)(settings)
         text, code = answer if isinstance(answer, tuple) else (str(answer), EXIT_OK)
         if text:
-            with _guard.printing():
+            with guard.printing():
                 sys.stdout.write(text.rstrip("\n") + "\n")
         return int(code)
 
-    return _guard.guarded(body)
+    return guard.guarded(body)
 
 
 def _parse(settings: str, program: str, text: str, argv: Sequence[str]) -> Settings:
-    model = _guard.load(settings)
+    model = guard.load(settings)
     from shared.settings.command import parse
 
     return parse(cast("type[Settings]", model), program, text, argv)
@@ -150,13 +77,13 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
     outputs.begin()
     settings = cast("StepSettings", _parse(step.settings, step.program, step.help, argv))
     logs.configure(settings.log_level, settings.log_file)
-    _guard.note_logs()
+    guard.note_logs()
     begun = datetime.now(UTC), time.monotonic()
     stage_run: Any = None
     report: Report | None = None
     try:
         launched = _launched(step, settings)
-        run = launched or _guard.load(step.run)
+        run = launched or guard.load(step.run)
         with _stage(step.stage if launched is None else None, step, settings) as stage_run:
             stack.enter_context(logs.bind(run=stage_run.run_id, step=f"{step.pipeline} {step.name}", process=True))
             report = cast("Report", run(settings, stage_run))
@@ -200,7 +127,7 @@ def _launched(step: Step, settings: StepSettings) -> Any:
     # A driver finds the variable: it is where the launcher wanted it.
     if step.launch is None or getattr(settings, "compute", "local") == "local" or os.environ.get("TELECINE_RAYJOB"):
         return None
-    return _guard.load(step.launch)(settings)
+    return guard.load(step.launch)(settings)
 
 
 @contextmanager
@@ -259,13 +186,13 @@ def _write_failed(
     begun: tuple[datetime, float],
 ) -> None:
     """Write the report of a step that raised; what goes wrong here must not hide the error itself."""
-    from shared.ledger.failure import Failure
+    from shared.failure import Failure
     from shared.report import Report, outputs
 
     # The step may have been done, and only its ledger not: then what it counted is kept.
     report = report or Report()
-    report.status = _guard.status_of(error)
-    report.exit_code = _guard.exit_code_of(error)
+    report.status = guard.status_of(error)
+    report.exit_code = guard.exit_code_of(error)
     if not isinstance(error, Stopped | KeyboardInterrupt):
         report.failures = [Failure.of(f"{step.pipeline} {step.name}", error), *report.failures]
     _complete(report, step, settings, run_id, begun)
@@ -289,9 +216,9 @@ def _show(step: Step, report: Report, places: dict[str, str]) -> None:
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
-    with _guard.printing():
+    with guard.printing():
         console = QuietConsole(highlight=False)
         if step.view is not None:
-            _guard.load(step.view)(report, console)
+            guard.load(step.view)(report, console)
         if places:
             console.print(f"report: {places['report.html']}", soft_wrap=True, markup=False)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import SecretStr  # noqa: TC002 - pydantic resolves the annotations of fields
 
-from shared.settings._base import Settings, setting
+from shared.settings.base import Settings, setting
 
 __all__ = ["DatabaseSettings", "Environment"]
 
