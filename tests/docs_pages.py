@@ -10,7 +10,7 @@ from jobs.cli import PIPELINES, TOOLS, commands
 from jobs.gamedata.errors import CODES, CRASH_CODES
 from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import MEANINGS
-from jobs.screenalytics.schema import manifest_schema
+from jobs.screenalytics.steps.schema import manifest_schema
 from shared.notify.message import Notification
 from shared.rayjob.settings import RaySettings
 from shared.report import Report

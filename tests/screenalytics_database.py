@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from jobs.screenalytics import ingest, replay
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings
+from jobs.screenalytics.steps import ingest, replay
 from shared.ledger import open_stage
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.store import MemoryStore

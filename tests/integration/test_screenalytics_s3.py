@@ -7,9 +7,9 @@ import uuid
 
 import pytest
 
-from jobs.screenalytics import ingest, replay, verify
+from jobs.screenalytics.reading.source import open_source
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings, VerifySettings
-from jobs.screenalytics.source import open_source
+from jobs.screenalytics.steps import ingest, replay, verify
 from shared.errors import AccessDenied, ConfigurationError, UsageError
 from shared.storage import _s3_client, close_stores
 from tests.fakes.ledger import MemoryStageRun

@@ -8,9 +8,10 @@ import json
 import pytest
 from rich.console import Console
 
-from jobs.screenalytics import _verify_tables, ingest, sample, verify, view
 from jobs.screenalytics.keys import manifest_key
 from jobs.screenalytics.settings import IngestSettings, SampleSettings, VerifySettings
+from jobs.screenalytics.steps import _view, ingest, sample, verify
+from jobs.screenalytics.verification import tables as verification_tables
 from shared.errors import EndpointUnreachable
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
@@ -103,7 +104,7 @@ def test_the_sample_set_has_the_outcome_that_it_says(place):
 
 
 def test_tables_and_store_that_agree_are_read_in_pages(place, monkeypatch):
-    monkeypatch.setattr(_verify_tables, "_PAGE", 2)
+    monkeypatch.setattr(verification_tables, "_PAGE", 2)
     names = [f"run-{number}" for number in range(5)]
     place.put(*names)
     place.put("cast-1", kind="cast_screentime.v1")
@@ -119,16 +120,16 @@ def test_tables_and_store_that_agree_are_read_in_pages(place, monkeypatch):
 
 
 def test_persons_are_read_a_few_runs_at_a_time(place, monkeypatch):
-    monkeypatch.setattr(_verify_tables, "_PERSONS", 7)
+    monkeypatch.setattr(verification_tables, "_PERSONS", 7)
     asked = []
-    plain = _verify_tables._by_run
+    plain = verification_tables._by_run
 
     def counted(session, statement, ids):
         if "person_metrics" in statement:
             asked.append(len(ids))
         return plain(session, statement, ids)
 
-    monkeypatch.setattr(_verify_tables, "_by_run", counted)
+    monkeypatch.setattr(verification_tables, "_by_run", counted)
     place.put("a", "b", "c", "d", "f")
     place.put("e", persons=9)
     place.ingest()
@@ -296,7 +297,7 @@ def test_what_people_see(place):
     put_run(place.store, files)
     put_run(place.store, make_run("bad", schema_version="9.9"))
     console = Console(file=io.StringIO(), width=100)
-    view.show(place.ingest(), console)
+    _view.show(place.ingest(), console)
     shown = console.file.getvalue()
     assert "rhoslc-s06e11  Person 3" in shown
     assert "0:06:46" in shown
@@ -305,8 +306,8 @@ def test_what_people_see(place):
     assert "confessional" not in shown
     (place.folder / key).write_bytes(json.dumps(document | {"attempt": 9}).encode())
     console = Console(file=io.StringIO(), width=100)
-    view.show_verify(place.verify(), console)
+    _view.show_verify(place.verify(), console)
     assert "MANIFEST_CHANGED" in console.file.getvalue()
     console = Console(file=io.StringIO(), width=100)
-    view.show_sample(sample.run(SampleSettings(output=str(place.folder / "x")), MemoryStageRun()), console)
+    _view.show_sample(sample.run(SampleSettings(output=str(place.folder / "x")), MemoryStageRun()), console)
     assert "6 good, two-casts" in console.file.getvalue()

@@ -48,8 +48,14 @@ _NEEDED = (
     *("torch", "jobs.gamedata._assemble", "jobs.gamedata._gather", "jobs.gamedata.checks.run"),
     *("jobs.gamedata.quality_report", "jobs.gamedata.settings", "jobs.gamedata.verify"),
     *("shared.ledger.run", "shared.settings.command", "shared.storage.file"),
-    *("jobs.screenalytics.ingest", "jobs.screenalytics.replay", "jobs.screenalytics.settings"),
-    *("jobs.screenalytics.verify", "jobs.screenalytics.view", "rich.table", "rich.text", "shared.report.outputs"),
+    *("jobs.screenalytics.steps.ingest", "jobs.screenalytics.steps.replay", "jobs.screenalytics.settings"),
+    *(
+        "jobs.screenalytics.steps.verify",
+        "jobs.screenalytics.steps._view",
+        "rich.table",
+        "rich.text",
+        "shared.report.outputs",
+    ),
 )
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 from jsonschema import Draft202012Validator
 
-from jobs.screenalytics.contract import STATUSES
+from jobs.screenalytics.contract.run_manifest import STATUSES
+from jobs.screenalytics.contract.versions import ADAPTERS
 from jobs.screenalytics.model import Run, SkippedRun
-from jobs.screenalytics.schema import EXAMPLE, manifest_schema, show
 from jobs.screenalytics.settings import SchemaSettings
-from jobs.screenalytics.versions import ADAPTERS
+from jobs.screenalytics.steps.schema import EXAMPLE, manifest_schema, show
 from shared.storage import FileStore
 from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import DROP, RUN_ID, encode, make_run, manifest_of, read_files, rejected, screentime

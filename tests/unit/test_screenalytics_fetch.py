@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobs.screenalytics.errors import Rejected
-from jobs.screenalytics.fetch import fetch_manifest
 from jobs.screenalytics.model import ManifestRef, Run
+from jobs.screenalytics.reading.fetch import fetch_manifest
 from jobs.screenalytics.settings import IngestSettings
 from shared.errors import AccessDenied, ObjectChanged, StoreUnavailable
 from shared.storage import FileStore

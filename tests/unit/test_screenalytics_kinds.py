@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.screenalytics.kinds import KINDS
-from jobs.screenalytics.kinds._row import to_ms
+from jobs.screenalytics.contract.kinds import KINDS
+from jobs.screenalytics.contract.kinds._row import to_ms
 from jobs.screenalytics.model import PersonMetric, Run
 from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import (

@@ -20,15 +20,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.screenalytics._reader import Reader
-from jobs.screenalytics._threads import Threads
-from jobs.screenalytics.arrival import Candidate
+from jobs.screenalytics.arrival.events import Candidate
+from jobs.screenalytics.contract.kinds import KINDS, screentime_v1
 from jobs.screenalytics.errors import CODES, Rejected, reject
-from jobs.screenalytics.items import Look
 from jobs.screenalytics.keys import manifest_key
-from jobs.screenalytics.kinds import KINDS, screentime_v1
 from jobs.screenalytics.model import ManifestRef, Run, SkippedRun
+from jobs.screenalytics.reading.candidate import Reader
+from jobs.screenalytics.reading.threads import Threads
 from jobs.screenalytics.settings import IngestSettings
+from jobs.screenalytics.tables.ingest_items import Look
 from shared.text import clean_data
 from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import (
@@ -47,7 +47,7 @@ from tests.screenalytics_runs import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobs.screenalytics.kinds import About, Reading
+    from jobs.screenalytics.contract.kinds import About, Reading
 
 ODD: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -230,11 +230,11 @@ def test_persons_of_one_run_are_capped_over_its_artifacts(monkeypatch: pytest.Mo
         "row_count": 2,
     }
     files |= {second["s3_key"]: body, key: encode(manifest | {"artifacts": [first, second]})}
-    monkeypatch.setattr("jobs.screenalytics.read.MAX_PERSONS", 5)
+    monkeypatch.setattr("jobs.screenalytics.reading.run.MAX_PERSONS", 5)
     run = read_files(files)
     assert isinstance(run, Run)
     assert len(run.metrics) == 5
-    monkeypatch.setattr("jobs.screenalytics.read.MAX_PERSONS", 4)
+    monkeypatch.setattr("jobs.screenalytics.reading.run.MAX_PERSONS", 4)
     error = rejected(files)
     assert (error.code, error.data["artifact_key"], error.data["expected"]) == ("TOO_MANY", "more", "<= 4")
 
@@ -292,7 +292,7 @@ def reader(store: MemoryStore) -> Reader:
 
 def test_a_process_ends_without_threads_that_still_wait_for_a_store() -> None:
     code = (
-        "import threading; from jobs.screenalytics._threads import Threads\n"
+        "import threading; from jobs.screenalytics.reading.threads import Threads\n"
         "threads = Threads(2)\n"
         "for _ in range(3): threads.submit(threading.Event().wait)\n"
         "threads.shutdown()\n"

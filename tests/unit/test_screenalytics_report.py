@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.screenalytics._advice import advice
-from jobs.screenalytics._ahead import Clock, ahead
-from jobs.screenalytics.arrival import BadEvent, Candidate, Event
+from jobs.screenalytics.arrival.events import BadEvent, Candidate, Event
 from jobs.screenalytics.commands import STEPS
 from jobs.screenalytics.errors import reject
+from jobs.screenalytics.intake._advice import advice
+from jobs.screenalytics.intake.prefetch import Clock, ahead
+from jobs.screenalytics.intake.taker import Read, Taken
+from jobs.screenalytics.intake.tally import COUNTS, Tally
 from jobs.screenalytics.model import ManifestRef, Warned
-from jobs.screenalytics.report import COUNTS, Tally
-from jobs.screenalytics.take import Read, Taken
 from shared.failure import Failure
 from shared.report import Table
 from shared.report.page import render

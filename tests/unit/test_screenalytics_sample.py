@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from jobs.screenalytics._sample_kinds import GOOD, KINDS
 from jobs.screenalytics.errors import CODES
 from jobs.screenalytics.keys import run_of
-from jobs.screenalytics.sample import make, record_key, run
+from jobs.screenalytics.sample.kinds import GOOD, KINDS
 from jobs.screenalytics.settings import SampleSettings
+from jobs.screenalytics.steps.sample import make, record_key, run
 from shared.errors import UsageError
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
