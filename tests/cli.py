@@ -160,7 +160,7 @@ def descendants(pid: int) -> list[psutil.Process]:
 @functools.cache
 def sample_tar(kind: str, seconds: float = 10, seed: int = 1) -> bytes:
     """One TAR of the sample set, made once per test process."""
-    from jobs.gamedata.sample import make
+    from jobs.gamedata.steps.sample import make
 
     return make(kind, seconds=seconds, seed=seed)
 

@@ -10,7 +10,7 @@ import functools
 import polars as pl
 import pytest
 
-from jobs.gamedata.checks import inputs, menu, timestamps, vision
+from jobs.gamedata.checks.built_in import inputs, menu, timestamps, vision
 from tests.detectors.inputs import input_kinds, input_variant
 from tests.detectors.kinds import CHECKS, HELD_OUT, all_kinds
 from tests.detectors.measured import measured

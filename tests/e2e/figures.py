@@ -66,7 +66,7 @@ def _inside(installation: Installation, run: Run) -> dict[str, float]:
 
 def here(count: int) -> float:
     """The same TARs with one command on this machine."""
-    from jobs.gamedata.sample import make
+    from jobs.gamedata.steps.sample import make
 
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "game-data"

@@ -13,13 +13,13 @@ import zipfile
 
 import numpy as np
 
-from jobs.gamedata.inputs import read_inputs
-from jobs.gamedata.metadata import parse_metadata
+from jobs.gamedata.frames.plan import plan
+from jobs.gamedata.members.inputs import read_inputs
+from jobs.gamedata.members.metadata import parse_metadata
+from jobs.gamedata.members.mp4 import NotPlanned, read_index
+from jobs.gamedata.members.tar import pick, read_members
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.mp4 import NotPlanned, read_index
-from jobs.gamedata.plan import plan
-from jobs.gamedata.source import BytesSource
-from jobs.gamedata.tar import pick, read_members
+from jobs.gamedata.ranges.source import BytesSource
 from shared.errors import ItemError
 
 __all__ = ["TARGETS"]
@@ -126,7 +126,7 @@ def inputs(data: bytes) -> None:
 
 def pt(data: bytes) -> None:
     """The first byte chooses: the rest is a file, or the pickle within a file."""
-    from jobs.gamedata.pt import loads
+    from jobs.gamedata.pt.file import loads
 
     body = data[1:]
     if data[:1] == b"p":

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.session import extract_session
-from jobs.gamedata.source import FileSource
+from jobs.gamedata.ranges.source import FileSource
+from jobs.gamedata.session.decode import extract_session
 from tests.media import looped, make_tar
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "videos"

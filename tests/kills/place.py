@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from jobs.gamedata.parts import list_parts, read_parts, read_rows
+from jobs.gamedata.parts.store import list_parts, read_parts, read_rows
 from shared.storage.file import FileStore
 
 if TYPE_CHECKING:

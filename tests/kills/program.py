@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine
 
-from jobs.gamedata import compaction, extract, manifest, run
 from jobs.gamedata.commands import STEPS
+from jobs.gamedata.parts import compaction
+from jobs.gamedata.steps import extract, manifest, run
 from jobs.screenalytics.commands import STEPS as SCREENALYTICS
 from shared.ledger import run as ledger
 from shared.report import Report, page
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["Options", "main"]
 
 _NEEDED = (
-    *("torch", "jobs.gamedata._assemble", "jobs.gamedata._gather", "jobs.gamedata.checks.run"),
-    *("jobs.gamedata.quality_report", "jobs.gamedata.settings", "jobs.gamedata.verify"),
+    *("torch", "jobs.gamedata.manifest.table", "jobs.gamedata.manifest.gather", "jobs.gamedata.checks.run"),
+    *("jobs.gamedata.manifest.report", "jobs.gamedata.settings", "jobs.gamedata.steps.verify"),
     *("shared.ledger.run", "shared.settings.command", "shared.storage.file"),
     *("jobs.screenalytics.steps.ingest", "jobs.screenalytics.steps.replay", "jobs.screenalytics.settings"),
     *(

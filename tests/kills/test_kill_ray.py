@@ -14,7 +14,7 @@ import psutil
 import pytest
 import torch
 
-from jobs.gamedata.parts import read_parts
+from jobs.gamedata.parts.store import read_parts
 from shared.database import embedded
 from shared.storage.file import FileStore
 from tests.cli import Cli, descendants, sample_tar

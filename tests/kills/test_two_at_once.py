@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.gamedata.parts import list_parts
+from jobs.gamedata.parts.store import list_parts
 from tests.kills.place import BODIES, ledger_of
 
 if TYPE_CHECKING:

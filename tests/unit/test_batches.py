@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.gamedata.batches import Item, make_batches
+from jobs.gamedata.extraction.batches import Item, make_batches
 
 items_strategy = st.lists(st.integers(0, 3_000_000_000), max_size=200).map(
     lambda sizes: [Item(f"k{number:03d}.tar", size, "e") for number, size in enumerate(sizes)]

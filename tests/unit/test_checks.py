@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.gamedata._part_schema import PART_SCHEMA
 from jobs.gamedata.checks import SessionStatistics, frames_check, statistics_check
 from jobs.gamedata.checks.load import CheckFile, load_built_in, load_checks
 from jobs.gamedata.checks.ragged import Frames
 from jobs.gamedata.checks.registry import Registry, collect
 from jobs.gamedata.checks.run import run_statistics
+from jobs.gamedata.parts.schema import PART_SCHEMA
 from jobs.gamedata.settings import ManifestSettings
 from shared.errors import UsageError
 from tests.fakes import parts

@@ -9,13 +9,13 @@ import time
 import numpy as np
 import pytest
 
-from jobs.gamedata import child as child_module
-from jobs.gamedata._child_protocol import pack, unpack
-from jobs.gamedata.child import DecodeChild
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.session import extract_session
-from jobs.gamedata.source import BytesSource
+from jobs.gamedata.ranges.source import BytesSource
+from jobs.gamedata.session import child as child_module
+from jobs.gamedata.session._child_protocol import pack, unpack
+from jobs.gamedata.session.child import DecodeChild
+from jobs.gamedata.session.decode import extract_session
 from shared.errors import ItemError, StoreUnavailable, TransientError
 from tests.media import cached_clip, numbered_clip, tar_bytes
 

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from jobs.gamedata.decode import Decoder, Packet, Picture, frame_size
+from jobs.gamedata.frames.decoder import Decoder, Packet, Picture, frame_size
 from shared.errors import ItemError
 from tests.media import cached_clip, read_number
 

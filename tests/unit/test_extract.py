@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from jobs.gamedata import extract
-from jobs.gamedata._extract_plan import parse_task_list
-from jobs.gamedata._extract_report import exit_code
-from jobs.gamedata.compute import worker_count
-from jobs.gamedata.parts import list_parts, read_parts, read_rows
+from jobs.gamedata.compute.pool import worker_count
+from jobs.gamedata.extraction.tally import exit_code
+from jobs.gamedata.extraction.worklist import parse_task_list
+from jobs.gamedata.parts.store import list_parts, read_parts, read_rows
 from jobs.gamedata.settings import ExtractSettings
+from jobs.gamedata.steps import extract
 from shared.errors import BucketMissing, StorageFull, UsageError
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.gamedata._extract_plan import Plan
-from jobs.gamedata._extract_report import Tally
-from jobs.gamedata.batches import Item
-from jobs.gamedata.worker import BatchResult, ItemResult
+from jobs.gamedata.extraction.batches import BatchResult, Item, ItemResult
+from jobs.gamedata.extraction.tally import Tally
+from jobs.gamedata.extraction.worklist import Plan
 
 
 def batch(number, worker, count, group=None, device="cpu"):

@@ -3,13 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jobs.gamedata import manifest, pt
-from jobs.gamedata._pt_frames import distinct_frames, measure_frames
+from jobs.gamedata.checks.frames import CHECKS, FrameTask, Work, digest_of, run_frames
 from jobs.gamedata.checks.load import CheckFile, load_checks
-from jobs.gamedata.compute import LocalRay, Outcome
-from jobs.gamedata.frames_checks import CHECKS, FrameTask, Work, digest_of, run_frames
+from jobs.gamedata.compute.local import LocalRay
+from jobs.gamedata.compute.pool import Outcome
 from jobs.gamedata.model import SamplingSpec
+from jobs.gamedata.pt import file as pt
+from jobs.gamedata.pt.measure import distinct_frames, measure_frames
 from jobs.gamedata.settings import ManifestSettings
+from jobs.gamedata.steps import manifest
 from shared.storage import open_store
 from tests.fakes import parts
 from tests.fakes.ledger import MemoryProgress, MemoryStageRun

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.gamedata.inputs import read_inputs
+from jobs.gamedata.members.inputs import read_inputs
 from jobs.gamedata.model import InputStatistics
 from shared.errors import ItemError
 from tests.tars import START_S, inputs_csv

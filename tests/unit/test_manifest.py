@@ -10,14 +10,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.gamedata import _assemble, _revision, manifest, pt
-from jobs.gamedata._gather import gather
-from jobs.gamedata._manifest_schema import manifest_schema
-from jobs.gamedata._part_schema import PART_SCHEMA
+from jobs.gamedata import revision
 from jobs.gamedata.checks.load import load_built_in
+from jobs.gamedata.manifest.gather import gather
+from jobs.gamedata.manifest.schema import manifest_schema
+from jobs.gamedata.manifest.table import count_flags
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.parts import rewrite_part
+from jobs.gamedata.parts.schema import PART_SCHEMA
+from jobs.gamedata.parts.store import rewrite_part
+from jobs.gamedata.pt import file as pt
 from jobs.gamedata.settings import ManifestSettings
+from jobs.gamedata.steps import manifest
 from shared.errors import BucketMissing, DataError, UsageError
 from shared.storage import open_store
 from tests.fakes import parts
@@ -279,7 +282,7 @@ def test_a_researchers_check_appends_a_typed_column_and_its_hash(tmp_path):
 
 
 def test_a_new_file_in_the_package_needs_no_other_change(tmp_path, monkeypatch):
-    import jobs.gamedata.checks as package
+    import jobs.gamedata.checks.built_in as package
     from jobs.gamedata.checks import registry
 
     (tmp_path / "zebra.py").write_text(CHECK)
@@ -292,7 +295,7 @@ def test_a_new_file_in_the_package_needs_no_other_change(tmp_path, monkeypatch):
     finally:
         registry.built_in().checks.clear()
         registry.built_in().checks.update(before)
-        monkeypatch.delitem(__import__("sys").modules, "jobs.gamedata.checks.zebra", raising=False)
+        monkeypatch.delitem(__import__("sys").modules, "jobs.gamedata.checks.built_in.zebra", raising=False)
     assert table.schema.field("events").type == pa.int64()
     assert table.schema.names[-1] == "events"
     assert table["checks_sha256"].to_pylist() == [None]
@@ -340,7 +343,7 @@ def test_failures_go_to_the_ledger(tmp_path):
 
 
 def test_without_git_the_commit_is_null(monkeypatch):
-    monkeypatch.setattr(_assemble, "revision", lambda: None)
+    monkeypatch.setattr("jobs.gamedata.manifest.table.revision", lambda: None)
     store = MemoryStore()
     parts.commit(store, parts.gameplay())
     assert build(store).table["commit_hash"].to_pylist() == [None]
@@ -348,13 +351,13 @@ def test_without_git_the_commit_is_null(monkeypatch):
 
 def test_the_commit_comes_from_the_environment(monkeypatch):
     monkeypatch.setenv("TELECINE_REVISION", "abc123")
-    _revision.revision.cache_clear()
+    revision.revision.cache_clear()
     store = MemoryStore()
     parts.commit(store, parts.gameplay())
     try:
         assert build(store).table["commit_hash"].to_pylist() == ["abc123"]
     finally:
-        _revision.revision.cache_clear()
+        revision.revision.cache_clear()
 
 
 def test_a_broken_part_is_counted_and_the_rest_goes_on():
@@ -374,7 +377,7 @@ def test_twenty_thousand_sessions_are_judged_whole():
     store = MemoryStore()
     rewrite_part(store, table.set_column(0, PART_SCHEMA.field(0), keys))
     made = build(store).table
-    assert _assemble.count_flags(made) == {
+    assert count_flags(made) == {
         "is_video_mostly_dark": count // 4, "is_dpi_scale_issue": count // 4, "is_video_mostly_menu": count // 4,
         "is_session_empty": count // 4, "has_unusable_timestamps": 0,
     }  # fmt: skip

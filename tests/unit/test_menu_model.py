@@ -6,12 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from jobs.gamedata import manifest, pt
-from jobs.gamedata._pictures import luma, png, read_picture, shrink
-from jobs.gamedata.menu_model import MenuModel
-from jobs.gamedata.menu_references import LIKENESS, MenuReferences
+from jobs.gamedata.checks.menu_model import MenuModel
+from jobs.gamedata.checks.menu_references import LIKENESS, MenuReferences
+from jobs.gamedata.frames.pictures import luma, png, read_picture, shrink
 from jobs.gamedata.model import SamplingSpec
+from jobs.gamedata.pt import file as pt
 from jobs.gamedata.settings import ManifestSettings
+from jobs.gamedata.steps import manifest
 from shared.errors import ConfigurationError, UsageError
 from shared.storage import open_store
 from tests.fakes import parts

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.gamedata.metadata import MAX_METADATA, parse_metadata
+from jobs.gamedata.members.metadata import MAX_METADATA, parse_metadata
 from shared.errors import ItemError
 from tests.tars import metadata_json
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.gamedata.mp4 import NotPlanned, VideoTrack, read_index
-from jobs.gamedata.source import BytesSource
+from jobs.gamedata.members.mp4 import NotPlanned, VideoTrack, read_index
+from jobs.gamedata.ranges.source import BytesSource
 from shared.errors import ItemError
 from tests.media import cached_clip, looped
 

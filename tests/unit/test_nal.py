@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.gamedata._nal import is_whole
+from jobs.gamedata.frames._nal import is_whole
 
 AVCC = b"\x01\x64\x00\x1e\xff"
 IDR, SLICE = b"\x65\x88", b"\x41\x9a"

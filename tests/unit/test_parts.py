@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.gamedata._part_schema import ADDED_COLUMNS, FRAME_COLUMNS, PART_SCHEMA
-from jobs.gamedata._rows import session_columns
-from jobs.gamedata.compaction import compact
-from jobs.gamedata.parts import (
+from jobs.gamedata.extraction._rows import session_columns
+from jobs.gamedata.parts.compaction import compact
+from jobs.gamedata.parts.schema import ADDED_COLUMNS, FRAME_COLUMNS, PART_SCHEMA
+from jobs.gamedata.parts.store import (
     PARTS,
     broken_parts,
     list_parts,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.gamedata.frames.plan import Plan, plan
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.plan import Plan, plan
 
 MODES = ("auto", "keyframe", "exact")
 

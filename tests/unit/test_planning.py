@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.gamedata import planning
-from jobs.gamedata.parts import write_part
+from jobs.gamedata.parts.store import write_part
 from jobs.gamedata.settings import PlanSettings
+from jobs.gamedata.steps import plan
 from shared.errors import BucketMissing, UsageError
 from shared.report.page import render
 from shared.storage import open_store
@@ -46,7 +46,7 @@ def settings(place: Path, **values: object) -> PlanSettings:
 
 
 def go(place: Path, **values: object) -> Report:
-    return planning.run(settings(place, **values), MemoryStageRun(stage="plan"))
+    return plan.run(settings(place, **values), MemoryStageRun(stage="plan"))
 
 
 def test_what_would_be_read_is_counted(place):
@@ -160,12 +160,12 @@ WITHOUT = """
 import sys
 for name in ("torch", "ray", "av"):
     sys.modules[name] = None
-from jobs.gamedata import planning
+from jobs.gamedata.steps import plan
 from jobs.gamedata.settings import PlanSettings
 from tests.fakes.ledger import MemoryStageRun
 source, target, references = sys.argv[1:]
 settings = PlanSettings(source_bucket=source, manifest_bucket=target, menu_references=references)
-report = planning.run(settings, MemoryStageRun())
+report = plan.run(settings, MemoryStageRun())
 print(report.counts["to_read"], *(row[2] for row in report.sections[0].rows))
 """
 

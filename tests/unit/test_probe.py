@@ -7,10 +7,10 @@ import subprocess
 import av
 import pytest
 
-from jobs.gamedata.probe import probe
+from jobs.gamedata.frames.probe import probe
 from tests.media import cached_clip
 
-# What PyAV does not hand on (told in jobs/gamedata/probe.py), and what each FFmpeg release words differently.
+# What PyAV does not hand on (told in jobs/gamedata/frames/probe.py), and what each FFmpeg release words differently.
 LEFT_OUT = {
     "refs", "chroma_location", "closed_captions", "film_grain", "probe_score", "quarter_sample", "divx_packed",
     "side_data_list", "nb_programs",

@@ -10,10 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.gamedata import load, pt
-from jobs.gamedata._packet_frames import PacketFrames, select_runs
-from jobs.gamedata._pt_kind import FORMAT, pt_kind
+from jobs.gamedata import load
 from jobs.gamedata.model import SamplingSpec
+from jobs.gamedata.pt import file as pt
+from jobs.gamedata.pt._packets import PacketFrames, select_runs
+from jobs.gamedata.pt.kind import FORMAT, pt_kind
 from shared.errors import ItemError, ObjectMissing
 from tests.fakes.sessions import make_packets, make_session
 

@@ -6,10 +6,13 @@ import struct
 import numpy as np
 import pytest
 
-from jobs.gamedata import manifest, pt
+from jobs.gamedata.manifest.contact_sheets import contact_sheet
+from jobs.gamedata.manifest.report import SESSIONS, _bound, report_of
+from jobs.gamedata.manifest.table import flagged
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.quality_report import SESSIONS, _bound, contact_sheet, flagged, report_of
+from jobs.gamedata.pt import file as pt
 from jobs.gamedata.settings import ManifestSettings
+from jobs.gamedata.steps import manifest
 from shared.report import Histogram, Pictures, Table
 from tests.fakes import parts
 from tests.fakes.ledger import MemoryStageRun

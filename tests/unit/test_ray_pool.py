@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.gamedata._ray_pool import RayPool, start_ray
+from jobs.gamedata.compute.pool import RayPool, start_ray
 from shared.errors import EXIT_TRANSIENT, TransientError
 
 TIMED_OUT = (

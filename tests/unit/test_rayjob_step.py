@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.gamedata import extract
 from jobs.gamedata.commands import STEPS
-from jobs.gamedata.launch import launch_with
 from jobs.gamedata.settings import ExtractSettings
+from jobs.gamedata.steps import extract
+from jobs.gamedata.steps._launch import launch_with
 from shared.errors import ConfigurationError, DataError, TelecineError, TransientError, UsageError
 from shared.rayjob.launcher import Launcher
 from shared.rayjob.manifest import Job
@@ -237,4 +237,4 @@ def test_a_step_is_launched_unless_it_is_local_or_the_driver_or_idle(launch, com
 
 
 def test_extract_names_its_launcher():
-    assert EXTRACT.launch == "jobs.gamedata.launch:launch"
+    assert EXTRACT.launch == "jobs.gamedata.steps._launch:launch"

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jobs.gamedata import session as session_module
-from jobs.gamedata.decode import decode_runs
+from jobs.gamedata.frames.decoder import decode_runs
+from jobs.gamedata.members.mp4 import NotPlanned
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.mp4 import NotPlanned
-from jobs.gamedata.session import extract_session
-from jobs.gamedata.source import BytesSource
+from jobs.gamedata.ranges.source import BytesSource
+from jobs.gamedata.session import decode as session_module
+from jobs.gamedata.session.decode import extract_session
 from tests.media import cached_clip, keyframe_numbers, read_number, tar_bytes
 
 FPS = 10

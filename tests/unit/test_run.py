@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from jobs.gamedata.commands import STEPS
-from jobs.gamedata.run import merge, run_stages
 from jobs.gamedata.settings import RunSettings
+from jobs.gamedata.steps.run import merge, run_stages
 from shared.errors import ConfigurationError, DataError, Stopped, StoreUnavailable
 from shared.report import Failure, Report
 from tests.fakes.ledger import MemoryProgress, MemoryRun

@@ -10,10 +10,10 @@ import pytest
 
 from jobs.gamedata.errors import CODES
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.sample import RECORD, TRUTH, key_of, make, run
-from jobs.gamedata.session import extract_session
+from jobs.gamedata.ranges.source import FileSource
+from jobs.gamedata.session.decode import extract_session
 from jobs.gamedata.settings import SampleSettings
-from jobs.gamedata.source import FileSource
+from jobs.gamedata.steps.sample import RECORD, TRUTH, key_of, make, run
 from shared.errors import ItemError, UsageError
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from jobs.gamedata._history import match_listing
-from jobs.gamedata.parts import matches
+from jobs.gamedata.extraction.resume import match_listing
+from jobs.gamedata.parts.store import matches
 from tests.fakes.store import MemoryStore
 
 MILLION = 1_000_000

@@ -10,8 +10,8 @@ import pytest
 
 from jobs.gamedata.errors import CODES
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.session import extract_session
-from jobs.gamedata.source import BytesSource
+from jobs.gamedata.ranges.source import BytesSource
+from jobs.gamedata.session.decode import extract_session
 from shared.errors import ItemError
 from tests.media import INPUTS, METADATA, cached_clip, tar_bytes
 

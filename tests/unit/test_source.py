@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.gamedata._ranges import coalesce
-from jobs.gamedata.source import Buffered, BytesSource, FileSource, Slice, SourceFile
+from jobs.gamedata.ranges.coalesce import coalesce
+from jobs.gamedata.ranges.source import Buffered, BytesSource, FileSource, Slice, SourceFile
 from shared.errors import ItemError
 
 if TYPE_CHECKING:

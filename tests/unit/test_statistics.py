@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from jobs.gamedata.frames.statistics import measure, signatures
 from jobs.gamedata.model import SIGNATURE_SHAPE, STATISTICS_SHAPE
-from jobs.gamedata.statistics import measure, signatures
 
 HEIGHT, WIDTH = STATISTICS_SHAPE
 
@@ -189,7 +189,7 @@ def test_many_frames_are_as_few():
 
 def test_torch_gives_the_same_to_the_last_bit(monkeypatch):
     torch = pytest.importorskip("torch")
-    from jobs.gamedata import statistics as module
+    from jobs.gamedata.frames import statistics as module
 
     frames = [with_text(noise(seed // 2, 0, 90 + seed)) for seed in range(40)]
     for frame in frames[10:20]:

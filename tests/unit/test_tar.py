@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.gamedata.source import BytesSource
-from jobs.gamedata.tar import Member, pick, read_members
+from jobs.gamedata.members.tar import Member, pick, read_members
+from jobs.gamedata.ranges.source import BytesSource
 from shared.errors import ItemError
 from tests.tars import tar_bytes
 

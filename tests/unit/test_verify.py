@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.gamedata import verify
-from jobs.gamedata.batches import Batch, Item
+from jobs.gamedata.extraction.batches import Batch, Item, Task
+from jobs.gamedata.extraction.worker import extract_batch
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.parts import list_parts, read_parts
+from jobs.gamedata.parts.store import list_parts, read_parts
 from jobs.gamedata.settings import VerifySettings
-from jobs.gamedata.worker import Task, extract_batch
+from jobs.gamedata.steps import verify
 from shared.errors import BucketMissing
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun

@@ -4,10 +4,10 @@ import io
 
 from rich.console import Console
 
-from jobs.gamedata import manifest, view
-from jobs.gamedata.quality_report import report_of
-from jobs.gamedata.run import merge
+from jobs.gamedata.manifest.report import report_of
 from jobs.gamedata.settings import ManifestSettings
+from jobs.gamedata.steps import _view, manifest
+from jobs.gamedata.steps.run import merge
 from shared.report import Report, Table
 from tests.fakes import parts
 from tests.fakes.ledger import MemoryStageRun
@@ -27,7 +27,7 @@ def shown(*rows, width=120):
 
 def text(report, width=120):
     stream = io.StringIO()
-    view.show(report, Console(file=stream, width=width))
+    _view.show(report, Console(file=stream, width=width))
     return stream.getvalue()
 
 
@@ -77,7 +77,7 @@ def sample(written):
         sections=[Table("The set and its truth", ["key", "shows"], rows)],
     )
     stream = io.StringIO()
-    view.show_sample(report, Console(file=stream, width=120))
+    _view.show_sample(report, Console(file=stream, width=120))
     return stream.getvalue().splitlines()
 
 

@@ -6,12 +6,12 @@ import json
 import pytest
 
 from jobs.gamedata import load
-from jobs.gamedata._store_source import StoreSource
-from jobs.gamedata.batches import Batch, Item
 from jobs.gamedata.errors import item_error
+from jobs.gamedata.extraction.batches import Batch, Item, Task
+from jobs.gamedata.extraction.worker import commit, extract_batch, extract_item
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.parts import list_parts, read_parts
-from jobs.gamedata.worker import Task, commit, extract_batch, extract_item
+from jobs.gamedata.parts.store import list_parts, read_parts
+from jobs.gamedata.ranges.object_source import StoreSource
 from shared.errors import AccessDenied, EndpointUnreachable, ItemError, StorageFull, StoreUnavailable
 from tests.fakes.sessions import extract_fake
 from tests.fakes.store import MemoryStore
