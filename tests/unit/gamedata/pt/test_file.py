@@ -173,7 +173,7 @@ class Evil:
     ran = False
 
     def __reduce__(self):
-        return exec, ("import tests.unit.test_pt as t; t.Evil.ran = True",)
+        return exec, ("import tests.unit.gamedata.pt.test_file as t; t.Evil.ran = True",)
 
 
 def as_zip(pickled):

@@ -297,7 +297,7 @@ def test_a_process_ends_without_threads_that_still_wait_for_a_store() -> None:
         "for _ in range(3): threads.submit(threading.Event().wait)\n"
         "threads.shutdown()\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[4])
 
 
 def test_what_was_not_begun_is_not_begun_once_they_are_left() -> None:

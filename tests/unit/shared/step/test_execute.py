@@ -18,7 +18,7 @@ from shared.step.execute import execute, execute_tool
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.steps import STEP, TOOL
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(autouse=True)

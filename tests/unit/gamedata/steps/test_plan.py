@@ -22,7 +22,7 @@ from tests.fakes.parts import error_row, part_row
 if TYPE_CHECKING:
     from shared.report import Report
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 CHECK = """
 from jobs.gamedata.checks import statistics_check
 

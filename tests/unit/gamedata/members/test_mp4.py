@@ -19,7 +19,7 @@ from shared.errors import ItemError
 from tests.media import cached_clip, looped
 
 CLIP: dict[str, Any] = {"seconds": 6, "fps": 10, "gop": 20, "size": (64, 36)}
-REAL = Path(os.environ.get("TELECINE_TEST_VIDEOS", Path(__file__).parents[3] / "shared/data/videos"))
+REAL = Path(os.environ.get("TELECINE_TEST_VIDEOS", Path(__file__).parents[5] / "shared/data/videos"))
 
 
 class Counted(BytesSource):
