@@ -38,7 +38,7 @@ _FOREIGN = ("TELECINE_", "AWS_", "ARGO_", "KUBERNETES_", "PG", "RAY_", "PYTHON",
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended."""
+    """Exit code and output of a finished command."""
 
     code: int
     out: str
@@ -136,7 +136,7 @@ class Cli:
         return document
 
     def etags(self, bucket: str) -> dict[str, tuple[int, int, int]]:
-        """What tells the `.pt` files of a folder apart: size, time, inode."""
+        """Identify the `.pt` files of a folder by size, mtime and inode."""
         root = self.folder / bucket
         stats = {path: path.stat() for path in sorted(root.rglob("*.pt"))}
         return {str(path.relative_to(root)): (s.st_size, s.st_mtime_ns, s.st_ino) for path, s in stats.items()}

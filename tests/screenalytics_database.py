@@ -43,7 +43,7 @@ class Place:
         return put_run(self.store, make_run(run_id, **knobs))
 
     def calls(self, *actions: str) -> list[tuple[str, str]]:
-        """What was asked of the store since the last time, without what tests put there."""
+        """Return the calls to the store since the last time, except the tests' own puts."""
         calls = [call for call in self.store.calls if call[0] in (actions or ("list", "stat", "read", "stream"))]
         self.store.calls.clear()
         return calls

@@ -1,4 +1,4 @@
-"""What needs no video: the manifest over parts, the ``.pt`` file's formats, a cold start, a plan over many keys."""
+"""Benchmarks without video: a manifest over parts, the ``.pt`` formats, a cold start, a plan over many keys."""
 
 from __future__ import annotations
 

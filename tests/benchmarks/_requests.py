@@ -1,4 +1,4 @@
-"""What a store is asked for: rounds, requests and bytes of a session; all requests of a run, as a server sees them."""
+"""Requests to the store: rounds, requests and bytes per session; all requests of a run, as the server sees them."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def memory(sessions: Sequence[tuple[Clip, Path]]) -> None:
 
 
 def dispatch(count: int) -> None:
-    """What a batch costs the driver: ``count`` batches of 64 results through Ray, of workers that do nothing."""
+    """Measure the driver's cost per batch: ``count`` batches of 64 results through Ray, from idle workers."""
     rows = []
     for workers in (1, 2):
         result = _result(0)

@@ -1,4 +1,4 @@
-"""What another value of a threshold would do: ``python -m tests.detectors.sweep [variants a kind]``.
+"""Effect of other threshold values: ``python -m tests.detectors.sweep [variants per kind]``.
 
 Runs on the tuning variants, through real videos; docs/checks.md quotes it. Each threshold is moved alone.
 """

@@ -1,6 +1,6 @@
 """Floors under the checks' precision and recall, over variants that no threshold was tuned on.
 
-`make bench` scores more of them, all through real videos, beside the original's rules; docs/checks.md has the table.
+`make bench` scores more of them, all through real videos, alongside the original's rules; docs/checks.md has the table.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def on_cluster(installation: Installation, count: int) -> dict[str, float]:
         node = run.nodes(step)[-1]
         took[step] = seconds(node["startedAt"], node["finishedAt"])
     took |= _inside(installation, run)
-    # The sweep goes beside the plan.
+    # The sweep runs in parallel with the plan.
     took["between the steps"] = took["whole"] - sum(took[step] for step in STEPS if step != "sweep")
     return took
 

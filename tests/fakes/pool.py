@@ -94,7 +94,7 @@ class ForkPool:
         try:
             self._serve(theirs)
         finally:
-            os._exit(0)  # whatever happens, it must not go on as a second driver
+            os._exit(0)  # whatever happens, it must not continue as a second driver
 
     def _serve(self, end):
         runner = self._make()

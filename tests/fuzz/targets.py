@@ -1,7 +1,7 @@
-"""What is fuzzed: each function takes any bytes, and raises where a parser breaks its promise.
+"""Fuzz targets: each function takes arbitrary bytes and raises if a parser breaks its contract.
 
-A promise is a typed error of the parser's own codes, or a result that holds together. Run by :mod:`tests.fuzz.run` with
-atheris, and over the kept corpus by ``tests/hostile/test_corpus.py`` without it.
+The contract: a typed error with one of the parser's own codes, or a consistent result. :mod:`tests.fuzz.run` runs
+them with atheris, and ``tests/hostile/test_corpus.py`` over the kept corpus without it.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def test_upgrades_at_once_wait_for_each_other(empty_database: Database):
 
 
 def test_a_failed_upgrade_leaves_nothing(empty_database: Database):
-    # A table of the migration's that somebody else made: the last statement of all fails.
+    # One of the migration's tables already exists: its very last statement fails.
     empty_database.rows("CREATE SCHEMA pipeline")
     empty_database.rows("CREATE TABLE pipeline.item_errors (item text)")
     with pytest.raises(Exception, match="item_errors"):

@@ -1,4 +1,4 @@
-"""Publishing a manifest to PostgreSQL: same rows however often, however it is cut short, and beside itself."""
+"""Publishing a manifest to PostgreSQL: the same rows after repeats, interruptions and concurrent publishes."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations

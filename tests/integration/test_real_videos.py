@@ -17,7 +17,7 @@ FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "videos"
 SECONDS = 185
 VIDEOS = {"nasa_13013": (480, 270), "bikes": (640, 272), "bigbuckbunny": (640, 360)}
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/data/videos is not here: no real videos to read")
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="no real videos: shared/data/videos is missing")
 
 
 @pytest.fixture(scope="module", params=VIDEOS)

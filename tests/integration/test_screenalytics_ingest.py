@@ -1,4 +1,4 @@
-"""What arrives becomes rows once and whole: against a real database. Numbers are those of the specification's cases."""
+"""Each run becomes rows exactly once and completely, in a real database. Case numbers are the specification's."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -610,7 +610,7 @@ def test_events_that_come_twice_and_out_of_order(place, case):
     report = place.ingest(arrival="events")
     assert (counted(report), report.exit_code) == ({"ingested": 1, "unchanged": 1, "events": 3, "persons": 3}, 0)
     assert {delivered for _, delivered, _ in place.events()} == {True}
-    # What an event told before the manifest changed is no news once the newer content is there.
+    # An event from before the manifest changed is stale once the newer content is stored.
     before = place.everything()
     place.tell("r1", payload=json.dumps({"manifest_sha256": new}))
     again = place.ingest(arrival="events")

@@ -81,7 +81,7 @@ class Place:
         return dict(self.database.rows("SELECT run_id, state FROM screenalytics.ingest_items"))
 
     def asked(self):
-        """What was asked of S3 since the last time: LIST, or method and key."""
+        """Return the S3 requests since the last call: LIST, or method and key."""
         seen = [
             "LIST" if "list-type=2" in each.path else f"{each.method} {each.path.partition('/derived/runs/')[2]}"
             for each in self.proxy.requests

@@ -1,4 +1,4 @@
-"""What ingest makes of the sample set, and what verify finds when tables or store are not as they were."""
+"""Ingest of the sample set, and verify's findings after tables or store have changed."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_case_59_a_deleted_run_keeps_its_rows_and_is_marked_until_it_is_back(pla
     assert (_codes(told), told.exit_code) == ([("run-1", "SOURCE_DELETED")], 65)
     assert place.status() == {"run-1": "source_deleted", "run-2": "ingested"}
     assert place.rows()["person_metrics"] == before["person_metrics"]
-    # What is marked is no news.
+    # A marked run is not reported again.
     told = place.verify()
     assert (told.exit_code, told.counts["source_deleted"], told.counts["sound"]) == (0, 1, 2)
     place.path("run-1").write_bytes(body)

@@ -62,7 +62,7 @@ _NEEDED = (
 
 @dataclass
 class Options:
-    """How a child differs from a plain run.
+    """Differences between a child and a plain run.
 
     Attributes:
         log: file that gets its standard output and error.
@@ -145,7 +145,7 @@ def _compact(argv: list[str]) -> int:
 
 
 def _steps() -> dict[str, Callable[[list[str]], int]]:
-    """What may be run: the product's steps, two of them with the fake decoder."""
+    """Return the runnable steps: the product's, two of them with the fake decoder."""
     known = {step.name: step for step in STEPS}
     ours = {"extract": _extract, "run": _both}
     steps: dict[str, Callable[[list[str]], int]] = {"compact": _compact}

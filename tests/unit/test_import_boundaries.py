@@ -1,4 +1,4 @@
-"""Which room may import which (DESIGN §2). Imports are read from the source, also those inside functions."""
+"""Allowed imports between packages. Imports are read from the source, including those inside functions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def imports(name: str) -> frozenset[str]:
 
 
 def users(*libraries: str, outside: tuple[str, ...] = (), within: str = "") -> list[str]:
-    """Files that import one of the libraries, but for those of the rooms that may."""
+    """Return the files that import one of the libraries, except in the packages that may."""
     return [
         name
         for name in FILES

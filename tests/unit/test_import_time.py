@@ -1,4 +1,4 @@
-"""What may be imported before a command is chosen, and by the parts that must stay light."""
+"""Imports allowed before a command is chosen, and in the modules that must stay light."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_keys_below_the_runs_folders_are_taken_as_they_stand(s3_key: str) -> Non
         pytest.param(f"derived/runs/{RUN_ID}/", "KEY_ESCAPE", id="case 43: the folder itself"),
         pytest.param(f"derived/runs/{RUN_ID}", "KEY_ESCAPE", id="case 43: the folder without its slash"),
         pytest.param(f"derived/runs/{RUN_ID}/" + "é" * 512, "KEY_ESCAPE", id="case 43: too long"),
-        pytest.param("derived/passwords.json", "KEY_ESCAPE", id="case 43: beside the runs"),
+        pytest.param("derived/passwords.json", "KEY_ESCAPE", id="case 43: next to the runs"),
         pytest.param(f"s3://memory/derived/runs/{RUN_ID}/../a.json", "KEY_ESCAPE", id="case 43: .. in a URI"),
         pytest.param(f"s3://other-bucket/derived/runs/{RUN_ID}/a.json", "FOREIGN_LOCATION", id="case 44: other bucket"),
         pytest.param(f"s3://memory2/derived/runs/{RUN_ID}/a.json", "FOREIGN_LOCATION", id="case 44: a longer name"),

@@ -60,7 +60,7 @@ def second(files: dict[str, bytes], rows: list[dict[str, Any]], **changes: Any) 
 
 
 def test_a_real_shaped_screentime() -> None:
-    """The example of specs/screenalytics.md, B."""
+    """A `screentime` row shaped as real producers write it."""
     row = {
         "name": "Ana Poe",
         "cast_id": "6a1f",
@@ -84,7 +84,7 @@ def test_a_real_shaped_screentime() -> None:
 
 
 def test_a_real_shaped_cast_screentime() -> None:
-    """The example of specs/screenalytics.md, C'."""
+    """A `cast_screentime` row shaped as real producers write it."""
     person_id = "b7f1c3de-0000-4000-8000-00000000abcd"
     row = {
         "person_id": person_id,

@@ -72,7 +72,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def mutate(draw: st.DrawFn, document: Any) -> Any:
-    """Take a member away, replace it, or put one beside it."""
+    """Remove a member, replace it, or add one next to it."""
     document = copy.deepcopy(document)
     *above, last = draw(st.sampled_from(list(places(document))))
     parent = document

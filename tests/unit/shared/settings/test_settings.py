@@ -173,7 +173,7 @@ def test_an_argument_by_position_that_may_be_left_out(monkeypatch, capsys):
         all: bool = setting(False, description="All.")
         run: str = setting("", description="Which.", argument=True)
 
-    # What a command is about is typed: a variable of that name is somebody else's.
+    # A command's subject is an argument: a variable of that name belongs to another program.
     monkeypatch.setenv("TELECINE_MINE_RUN", "of-the-environment")
     assert Replay().run == ""
     assert read(model=Replay).run == ""

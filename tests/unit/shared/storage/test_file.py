@@ -157,7 +157,7 @@ AS_SOMEBODY = """
 import os, sys
 from shared.errors import TelecineError
 from shared.storage.file import FileStore
-if os.getuid() == 0:  # root may do anything: look at it as somebody else
+if os.getuid() == 0:  # root may do anything: run as another user
     os.setuid(65534)
 store = FileStore(sys.argv[1])
 for call in (lambda key: list(store.list()), store.read, lambda key: store.put(key, b""), store.delete):
