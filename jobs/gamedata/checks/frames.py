@@ -72,10 +72,10 @@ class Work:
 
 @dataclass(slots=True)
 class FrameResults:
-    """Results by check and ``(pt_key, etag)``; errors likewise, as ``(message, traceback)``."""
+    """Results by check and ``(pt_key, etag)``; errors likewise, as ``(message, traceback, retryable)``."""
 
     values: dict[str, dict[tuple[str, str], dict[str, Any]]] = field(default_factory=dict)
-    errors: dict[str, dict[tuple[str, str], tuple[str, str]]] = field(default_factory=dict)
+    errors: dict[str, dict[tuple[str, str], tuple[str, str, bool]]] = field(default_factory=dict)
 
     def take(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows of :class:`FrameRunner`."""
@@ -84,7 +84,7 @@ class FrameResults:
             if row["error"] is None:
                 self.values.setdefault(row["check"], {})[identity] = json.loads(row["value"])
             else:
-                self.errors.setdefault(row["check"], {})[identity] = (row["error"], row["traceback"])
+                self.errors.setdefault(row["check"], {})[identity] = (row["error"], row["traceback"], row["retryable"])
 
 
 def digest_of(name: str, source: str, settings: ManifestSettings) -> str:
@@ -178,7 +178,7 @@ class FrameRunner:
         try:
             data = loads(self._store.read(task.pt_key, etag=task.etag), name=task.pt_key)
         except TelecineError as error:
-            return [_row(name, task, error=error.message) for name in calls]
+            return [_row(name, task, error=error.message, retryable=error.retryable) for name in calls]
         rows = []
         for name, function in calls.items():
             try:
@@ -190,10 +190,16 @@ class FrameRunner:
 
 
 def _row(
-    name: str, task: FrameTask, *, value: str | None = None, error: str | None = None, traceback: str = ""
+    name: str,
+    task: FrameTask,
+    *,
+    value: str | None = None,
+    error: str | None = None,
+    traceback: str = "",
+    retryable: bool = False,
 ) -> dict[str, Any]:
     identity = {"check": name, "pt_key": task.pt_key, "etag": task.etag}
-    return {**identity, "value": value, "error": error, "traceback": traceback}
+    return {**identity, "value": value, "error": error, "traceback": traceback, "retryable": retryable}
 
 
 def _open(work: Work) -> ObjectStore:

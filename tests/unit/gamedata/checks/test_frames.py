@@ -12,10 +12,12 @@ from jobs.gamedata.pt import file as pt
 from jobs.gamedata.pt.measure import distinct_frames, measure_frames
 from jobs.gamedata.settings import ManifestSettings
 from jobs.gamedata.steps import manifest
+from shared.errors import TransientError
 from shared.storage import open_store
 from tests.fakes import parts
 from tests.fakes.ledger import MemoryProgress, MemoryStageRun
 from tests.fakes.sessions import make_session
+from tests.fakes.store import MemoryStore
 
 CHECK = """
 import os
@@ -150,7 +152,7 @@ def test_a_replaced_pt_runs_again(bucket, tmp_path):
 def test_failures_stay_in_their_row_and_are_tried_again(bucket, tmp_path):
     tasks, file = put(bucket, "a.tar", "bad.tar", "c.tar"), check_file(tmp_path)
     found = run(bucket, file, tasks)
-    ((identity, (message, trace)),) = found.errors["brightness"].items()
+    ((identity, (message, trace, _)),) = found.errors["brightness"].items()
     assert identity[0] == "bad.pt"
     assert message == "brightness: ValueError: bad frames"
     assert "in brightness" in trace
@@ -180,6 +182,43 @@ def test_broken_results_are_done_again(bucket, tmp_path):
     (info,) = bucket.list(CHECKS)
     bucket.put(info.key, b"PAR1 no")
     assert run(bucket, file, tasks).values["brightness"]
+
+
+class Throttled(MemoryStore):
+    """A store that answers 503 to a read of some objects."""
+
+    def read(self, key, **options):
+        if key in ("a.pt", "b.pt"):
+            raise TransientError(f"{key}: slow down")
+        return super().read(key, **options)
+
+
+@pytest.mark.parametrize(
+    ("keys", "allowed", "code"),
+    [
+        (("a.tar", "b.tar"), None, 75),
+        (("a.tar", "c.tar"), None, 0),
+        (("a.tar", "c.tar"), 0, 75),
+        (("a.tar", "bad.tar", "c.tar"), 0, 65),
+        (("a.tar", "bad.tar", "c.tar"), 1, 75),
+        (("a.tar", "bad.tar"), 2, 0),
+    ],
+)
+def test_failures_of_the_store_may_be_cured_by_a_retry(tmp_path, monkeypatch, keys, allowed, code):
+    store = Throttled()
+    put(store, *keys)
+    monkeypatch.setattr("shared.storage.access.open_store", lambda *_, **__: store)
+    monkeypatch.setattr("jobs.gamedata.compute.local.LocalRay", InProcess)
+    settings = ManifestSettings(
+        output_path=f"{tmp_path}/m.parquet", checks=(check_file(tmp_path).path,), workers=1, max_failed=allowed
+    )
+    stage = MemoryStageRun()
+    report = manifest.run(settings, stage)
+    assert report.exit_code == code
+    assert report.status == ("failed" if code else "partial")
+    assert {failure.item: failure.retryable for failure in report.failures} == {
+        key: key != "bad.tar" for key in keys if key != "c.tar"
+    }
 
 
 @pytest.mark.slow
