@@ -181,14 +181,12 @@ def _frames(
 ) -> FrameResults | None:
     from jobs.gamedata.checks.frames import MENU_MODEL, FrameTask, Work, digest_of, run_frames
 
-    digests = {
-        check.name: digest_of(check.name, check.digest, settings) for check in registry if check.kind == "frames"
-    }
+    digests = {check.name: digest_of(check.name, check.digest) for check in registry if check.kind == "frames"}
     if settings.menu_model:
         from jobs.gamedata.checks.menu_model import MenuModel, model_digest
 
         MenuModel.of(settings)  # a program that cannot be used ends the command here, not in every row
-        digests[MENU_MODEL] = digest_of(MENU_MODEL, model_digest(settings), settings)
+        digests[MENU_MODEL] = digest_of(MENU_MODEL, model_digest(settings))
     if not digests:
         return None
     rows = table.filter(table["pt_etag"].is_not_null()).select("s3_key", "pt_key", "pt_etag", "pt_size")

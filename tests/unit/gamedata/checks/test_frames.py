@@ -85,9 +85,7 @@ def check_file(tmp_path, text=CHECK):
 def work(store, file, **settings):
     chosen = ManifestSettings(manifest_bucket=store.uri, workers=1, **settings)
     checks = [check for check in load_checks([file]) if check.kind == "frames"]
-    return Work(
-        store.uri, chosen, (file,), {check.name: digest_of(check.name, check.digest, chosen) for check in checks}
-    )
+    return Work(store.uri, chosen, (file,), {check.name: digest_of(check.name, check.digest) for check in checks})
 
 
 def run(store, file, tasks, **settings):
@@ -134,11 +132,47 @@ def test_another_version_of_the_file_runs_again(bucket, tmp_path):
 
 
 def test_another_threshold_runs_again(bucket, tmp_path):
-    tasks, file = put(bucket, "a.tar"), check_file(tmp_path)
+    tasks, file = put(bucket, "a.tar"), check_file(tmp_path, PIXELS.replace("cache_mb if", "dark_luma if"))
     run(bucket, file, tasks)
     before = InProcess.made
     run(bucket, file, tasks, dark_luma=40.0)
     assert InProcess.made == before + 1
+
+
+PIXELS = """
+from jobs.gamedata.checks import frames_check
+
+@frames_check("cached_mb", float)
+def cached_mb(data, settings):
+    return settings.cache_mb if data.s3_key == "a.tar" else 0
+"""
+
+DUMP = PIXELS.replace("settings.cache_mb", "settings.model_dump()['cache_mb']")
+
+
+@pytest.mark.parametrize("text", [PIXELS, DUMP], ids=["attribute", "dump"])
+def test_any_setting_that_a_check_reads_counts(bucket, tmp_path, text):
+    tasks, file = put(bucket, "a.tar", "b.tar"), check_file(tmp_path, text)
+    identity = (tasks[0].pt_key, tasks[0].etag)
+    assert run(bucket, file, tasks, cache_mb=7).values["cached_mb"][identity] == {"cached_mb": 7}
+    assert run(bucket, file, tasks, cache_mb=8).values["cached_mb"][identity] == {"cached_mb": 8}
+
+
+def test_a_setting_that_no_check_reads_does_not_count(bucket, tmp_path):
+    tasks, file = put(bucket, "a.tar"), check_file(tmp_path, PIXELS)
+    run(bucket, file, tasks, cache_mb=7)
+    before = InProcess.made
+    assert run(bucket, file, tasks, cache_mb=7, dark_luma=40.0, prefix="a").values["cached_mb"]
+    assert InProcess.made == before
+
+
+def test_results_under_earlier_settings_are_found_again(bucket, tmp_path):
+    tasks, file = put(bucket, "a.tar"), check_file(tmp_path, PIXELS)
+    run(bucket, file, tasks, cache_mb=7)
+    run(bucket, file, tasks, cache_mb=8)
+    before = InProcess.made
+    assert run(bucket, file, tasks, cache_mb=7).values["cached_mb"]["a.pt", tasks[0].etag] == {"cached_mb": 7}
+    assert InProcess.made == before
 
 
 def test_a_replaced_pt_runs_again(bucket, tmp_path):
