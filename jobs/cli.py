@@ -10,9 +10,10 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from shared._guard import printing
 from shared.errors import EXIT_OK, EXIT_USAGE
-from shared.step import Step, Tool, execute, execute_tool
+from shared.step.contract import Step, Tool
+from shared.step.execute import execute, execute_tool
+from shared.step.guard import printing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ PIPELINES: Final = {
     "media": "all pipelines of one run",
 }
 
-_DATABASE: Final = "shared.database.settings:DatabaseSettings"
+_DATABASE: Final = "shared.settings.database:DatabaseSettings"
 
 TOOLS: Final = {
     "db": (

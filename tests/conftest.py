@@ -22,7 +22,7 @@ __all__ = [
     "scheduling_as_before",
 ]
 
-# Machines that run tests are shared and slow at times: a slow example is no failure.
+# Test machines are shared and sometimes slow: a slow example is not a failure.
 settings.register_profile("telecine", deadline=None)
 settings.load_profile("telecine")
 

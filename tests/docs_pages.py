@@ -10,14 +10,14 @@ from jobs.cli import PIPELINES, TOOLS, commands
 from jobs.gamedata.errors import CODES, CRASH_CODES
 from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import MEANINGS
-from jobs.screenalytics.schema import manifest_schema
-from shared import _guard
+from jobs.screenalytics.steps.schema import manifest_schema
 from shared.notify.message import Notification
 from shared.rayjob.settings import RaySettings
 from shared.report import Report
 from shared.settings import Settings, StepSettings
 from shared.settings.flags import flags, table, variables_table
-from shared.step import Step
+from shared.step import guard
+from shared.step.contract import Step
 
 ROOT = Path(__file__).parents[1]
 
@@ -50,7 +50,7 @@ _AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_
 
 
 def _model(place: str) -> type[Settings]:
-    model: type[Settings] = _guard.load(place)
+    model: type[Settings] = guard.load(place)
     return model
 
 

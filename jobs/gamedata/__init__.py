@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jobs.gamedata.pt import load
+    from jobs.gamedata.pt.file import load
 
 __all__ = ["load"]
 
@@ -16,7 +16,7 @@ __all__ = ["load"]
 def __getattr__(name: str) -> object:
     # `load` needs torch (a second to import); `telecine --help` must not pay for it.
     if name == "load":
-        from jobs.gamedata.pt import load
+        from jobs.gamedata.pt.file import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

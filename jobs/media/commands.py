@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.step import Step
+from shared.step.contract import Step
 
 __all__ = ["STEPS"]
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from jobs.media.settings import PublishSettings
-    from shared.ledger import Failure, StageRun
+    from shared.failure import Failure
+    from shared.ledger import StageRun
     from shared.ledger.history import StageRow
     from shared.report.sections import Section
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.step import Step, Tool
+from shared.step.contract import Step, Tool
 
 __all__ = ["STEPS"]
 
@@ -17,40 +17,40 @@ STEPS: Final = (
         "ingest",
         "Read runs that have arrived, check them, and write each whole into PostgreSQL, once.",
         settings=f"{_SETTINGS}:IngestSettings",
-        run="jobs.screenalytics.ingest:run",
+        run="jobs.screenalytics.steps.ingest:run",
         stage=_STAGE,
-        view="jobs.screenalytics.view:show",
+        view="jobs.screenalytics.steps._view:show",
     ),
     Step(
         "screenalytics",
         "replay",
         "Look once more at a run that failed, was set aside or has changed; or at all of them.",
         settings=f"{_SETTINGS}:ReplaySettings",
-        run="jobs.screenalytics.replay:run",
+        run="jobs.screenalytics.steps.replay:run",
         stage=_STAGE,
-        view="jobs.screenalytics.view:show",
+        view="jobs.screenalytics.steps._view:show",
     ),
     Step(
         "screenalytics",
         "verify",
         "Compare the tables with the store.",
         settings=f"{_SETTINGS}:VerifySettings",
-        run="jobs.screenalytics.verify:run",
-        view="jobs.screenalytics.view:show_verify",
+        run="jobs.screenalytics.steps.verify:run",
+        view="jobs.screenalytics.steps._view:show_verify",
     ),
     Step(
         "screenalytics",
         "sample",
         "Write a small set of runs with known outcome.",
         settings=f"{_SETTINGS}:SampleSettings",
-        run="jobs.screenalytics.sample:run",
-        view="jobs.screenalytics.view:show_sample",
+        run="jobs.screenalytics.steps.sample:run",
+        view="jobs.screenalytics.steps._view:show_sample",
     ),
     Tool(
         "screenalytics",
         "schema",
         "Print the contract of a run's manifest as JSON Schema, or an example.",
         settings=f"{_SETTINGS}:SchemaSettings",
-        call="jobs.screenalytics.schema:show",
+        call="jobs.screenalytics.steps.schema:show",
     ),
 )

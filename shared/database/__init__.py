@@ -9,12 +9,10 @@ if TYPE_CHECKING:
     from shared.database.connection import database_url, engine, translated
     from shared.database.migrate import upgrade
     from shared.database.problems import check
-    from shared.database.settings import DatabaseSettings
 
-__all__ = ["DatabaseSettings", "check", "database_url", "engine", "translated", "upgrade"]
+__all__ = ["check", "database_url", "engine", "translated", "upgrade"]
 
 _HOME = {
-    "DatabaseSettings": "settings",
     "check": "problems",
     "database_url": "connection",
     "engine": "connection",

@@ -10,7 +10,7 @@ from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironm
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from shared.database.settings import DatabaseSettings
+    from shared.settings.database import DatabaseSettings
 
 __all__ = ["demand_environment", "demand_server", "named", "refuse_newer", "scalar", "serves", "version"]
 

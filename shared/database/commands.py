@@ -11,7 +11,7 @@ from shared.database.problems import check as find_problems
 from shared.errors import DatabaseNotMigrated
 
 if TYPE_CHECKING:
-    from shared.database.settings import DatabaseSettings
+    from shared.settings.database import DatabaseSettings
 
 __all__ = ["check", "upgrade", "url"]
 

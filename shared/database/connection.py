@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Engine
 
-    from shared.database.settings import DatabaseSettings
+    from shared.settings.database import DatabaseSettings
 
 __all__ = ["database_url", "dispose", "engine", "in_pod", "is_embedded", "shown", "translated"]
 

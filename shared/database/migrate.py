@@ -14,7 +14,7 @@ from shared.errors import ConfigurationError, DatabaseNotMigrated
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from shared.database.settings import DatabaseSettings
+    from shared.settings.database import DatabaseSettings
 
 __all__ = ["HEAD", "READER", "RIGHTS", "SCHEMAS", "TABLES", "VIEWS", "Upgrade", "ready", "upgrade"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from shared.database.settings import DatabaseSettings
+    from shared.settings.database import DatabaseSettings
 
 __all__ = ["Problem", "check", "server_time"]
 
@@ -87,7 +87,7 @@ def _halves(message: str) -> tuple[str, str]:
 def _missing_tables(connection: Connection, fix: str) -> list[Problem]:
     from sqlalchemy import text
 
-    from shared.ledger.tables import metadata
+    from shared.database.ledger_tables import metadata
 
     rows = connection.execute(
         text(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from shared.database.settings import DatabaseSettings
+    from shared.settings.database import DatabaseSettings
 
 __all__ = ["Session", "retry", "retry_session", "transaction"]
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from shared.doctor import machine, places
-from shared.doctor.model import Line, of_error
 from shared.errors import EXIT_CONFIGURATION, EXIT_OK, EXIT_TRANSIENT, TelecineError
+from shared.finding import Line, of_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ import sys
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
-from shared.doctor.model import Line
+from shared.finding import Line
 from shared.logs import in_pod
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from shared.database import problems
 from shared.database.connection import is_embedded, shown
 from shared.database.migrate import HEAD, ready
-from shared.doctor.model import Line, of_error
 from shared.errors import BucketMissing, TelecineError
+from shared.finding import Line, of_error
 from shared.storage import open_store
 
 if TYPE_CHECKING:

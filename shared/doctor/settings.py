@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from shared.logs import in_pod
-from shared.settings._base import setting
+from shared.settings.base import setting
 from shared.settings.step import StepSettings
 from shared.storage.uris import Bucket, default_bucket
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from shared.ledger.failure import Failure
-
 if TYPE_CHECKING:
     from shared.ledger.history import failed_items
     from shared.ledger.run import Run, open_run, open_stage
     from shared.ledger.stage import StageRun
 
-__all__ = ["Failure", "Run", "StageRun", "failed_items", "open_run", "open_stage"]
+__all__ = ["Run", "StageRun", "failed_items", "open_run", "open_stage"]
 
 _HOME = {"Run": "run", "StageRun": "stage", "failed_items": "history", "open_run": "run", "open_stage": "run"}
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from shared.database.settings import DatabaseSettings
 from shared.ledger import history
-from shared.settings._base import setting
+from shared.settings.base import setting
+from shared.settings.database import DatabaseSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import Stopped, TelecineError
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 from shared.text import clean_data, clean_text
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ from sqlalchemy.types import Text
 from shared.database.connection import translated
 from shared.database.migrate import ready
 from shared.errors import ConfigurationError, DataError
+from shared.failure import Failure
 from shared.ledger import store
-from shared.ledger.failure import Failure
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine
 
-    from shared.database.settings import DatabaseSettings
+    from shared.settings.database import DatabaseSettings
 
 __all__ = ["RunRow", "StageRow", "failed_items", "list_runs", "show_run"]
 

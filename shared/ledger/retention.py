@@ -13,7 +13,7 @@ from shared.ledger import store
 if TYPE_CHECKING:
     from sqlalchemy import TextClause
 
-    from shared.database.settings import DatabaseSettings
+    from shared.settings.database import DatabaseSettings
 
 __all__ = ["delete_attempts", "delete_runs"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from shared.ledger.failure import Failure
+    from shared.failure import Failure
     from shared.progress import Progress
     from shared.settings import StepSettings
 

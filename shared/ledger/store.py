@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from shared.failure import Failure
     from shared.ledger.details import Outcome
-    from shared.ledger.failure import Failure
 
 __all__ = [
     "STALE_S",

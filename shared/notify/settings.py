@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from shared.settings._base import Settings, setting
+from shared.settings.base import Settings, setting
 from shared.settings.step import StepSettings
 
 __all__ = ["CloseSettings", "NotifySettings"]

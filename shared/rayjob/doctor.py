@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.doctor.model import Line
 from shared.errors import ConfigurationError
+from shared.finding import Line
 from shared.rayjob.cluster import KubernetesCluster, connect
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 from shared.report.model import MAX_FAILURES, SCHEMA_VERSION, Bound, Report, StageSummary, Status
 from shared.report.sections import Histogram, Link, Picture, Pictures, Section, Table, Text
 from shared.report.write import write

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 from shared.report.sections import Section
 from shared.scrub import scrub_data
 
@@ -38,7 +38,7 @@ class StageSummary(BaseModel):
 class Report(BaseModel):
     """Counts, times, rejects and failures of one step; report.json is its published form.
 
-    ``pipeline``, ``step``, ``run_id``, times and ``parameters`` may be left out: ``shared.step.execute`` knows them.
+    ``pipeline``, ``step``, ``run_id``, times and ``parameters`` may be left out: ``shared.step.execute`` fills them in.
     The report of several stages puts a stage's name and a dot before what it counted: ``extract.failed``.
     More than 50 failures are cut to 50, and ``failures_truncated`` counts the rest.
     """

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings._base import setting
+from shared.settings.base import setting
 from shared.settings.step import StepSettings
 from shared.storage.uris import Bucket, default_bucket
 

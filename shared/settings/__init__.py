@@ -1,4 +1,4 @@
-"""Settings models: the one source of parameters. Names load on first use, so that mixins may import ``_base``."""
+"""Settings models: the one source of parameters. Names load on first use, so that mixins may import ``base``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shared.settings._base import Settings, setting
+    from shared.settings.base import Settings, setting
     from shared.settings.step import LogLevel, StepSettings
 
 __all__ = ["LogLevel", "Settings", "StepSettings", "setting"]
 
 _HOME = {
     "LogLevel": "shared.settings.step",
-    "Settings": "shared.settings._base",
+    "Settings": "shared.settings.base",
     "StepSettings": "shared.settings.step",
-    "setting": "shared.settings._base",
+    "setting": "shared.settings.base",
 }
 
 

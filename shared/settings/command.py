@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from typer.core import TyperCommand
 
 from shared.errors import UsageError
-from shared.settings._base import variable
+from shared.settings.base import variable
 from shared.settings.flags import flags, resolved_default
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-    from shared.settings._base import Settings
+    from shared.settings.base import Settings
     from shared.settings.flags import Flag
 
 __all__ = ["did_you_mean", "parse"]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
-from shared.settings._base import About, about, is_secret, is_tuple, union_members, variable
+from shared.settings.base import About, about, is_secret, is_tuple, union_members, variable
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pydantic.fields import FieldInfo
 
-    from shared.settings._base import Settings
+    from shared.settings.base import Settings
 
 __all__ = ["Flag", "arguments", "flags", "table", "variables_table"]
 

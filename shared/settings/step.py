@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from shared.database.settings import DatabaseSettings
-from shared.settings._base import setting
-from shared.storage.settings import StorageSettings
+from shared.settings.base import setting
+from shared.settings.database import DatabaseSettings
+from shared.settings.storage import StorageSettings
 
 __all__ = ["LogLevel", "StepSettings"]
 

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from shared.storage.metrics import StoreMetrics
     from shared.storage.protocol import ObjectInfo, ObjectStore
     from shared.storage.s3 import S3Store
-    from shared.storage.settings import StorageSettings
     from shared.storage.uris import Bucket, default_bucket, join_uri, split_uri
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "ObjectInfo",
     "ObjectStore",
     "S3Store",
-    "StorageSettings",
     "StoreMetrics",
     "close_stores",
     "default_bucket",
@@ -40,7 +38,6 @@ _HOME = {
     "ObjectInfo": "protocol",
     "ObjectStore": "protocol",
     "S3Store": "s3",
-    "StorageSettings": "settings",
     "StoreMetrics": "metrics",
     "close_stores": "access",
     "default_bucket": "uris",

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import boto3.session
     from mypy_boto3_s3 import S3Client
 
+    from shared.settings.storage import S3Options
     from shared.storage._s3_errors import Request
     from shared.storage.metrics import Call
-    from shared.storage.settings import S3Options
 
 __all__ = ["client", "forget", "pause", "pool", "retry"]
 

@@ -24,7 +24,7 @@ from shared.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from shared.storage.settings import S3Options
+    from shared.settings.storage import S3Options
 
 __all__ = ["Cut", "Request", "code_of", "etag_of", "is_transient", "retry_after", "status_of", "typed"]
 

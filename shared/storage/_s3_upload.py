@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
+    from shared.settings.storage import S3Options
     from shared.storage._s3_errors import Request
     from shared.storage.metrics import Call
-    from shared.storage.settings import S3Options
 
 __all__ = ["ONE_REQUEST", "first_and_rest", "upload_parts"]
 

@@ -12,8 +12,8 @@ from shared.storage.file import FileStore
 from shared.storage.uris import normalise, split_uri
 
 if TYPE_CHECKING:
+    from shared.settings.storage import S3Options, StorageSettings
     from shared.storage.protocol import ObjectInfo, ObjectStore
-    from shared.storage.settings import S3Options, StorageSettings
 
 __all__ = ["close_stores", "open_store", "put_uri", "read_uri"]
 
@@ -45,7 +45,7 @@ def open_store(
         return store
     if options is None:
         if settings is None:
-            from shared.storage.settings import StorageSettings
+            from shared.settings.storage import StorageSettings
 
             settings = StorageSettings()
         options = settings.s3_options()

@@ -7,10 +7,10 @@ import signal
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.errors import StoreUnavailable, UsageError
-from shared.ledger.failure import Failure
+from shared.failure import Failure
 from shared.report import Report, Table
 from shared.settings import Settings, StepSettings, setting
-from shared.step import Step, Tool
+from shared.step.contract import Step, Tool
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""Hostile and odd sessions, and what each must give: a code of :data:`~jobs.gamedata.errors.CODES`, or a right result.
+"""Hostile and odd sessions, each with its expected code of :data:`~jobs.gamedata.errors.CODES` or correct result.
 
 Facts: what each did to other readers is in docs/hostile-input.md, whose table is made from :data:`INPUTS`.
 """
@@ -165,7 +165,7 @@ _tar(
 )
 _tar("100,000 empty members", "tar_unsafe", "a session has six headers", lambda: header(b"x") * 100_000 + END)
 _tar(
-    "gzip bomb", "tar_invalid", "never unpacked: valid is an uncompressed TAR", lambda: gzip.compress(bytes(1 << 26), 1)
+    "gzip bomb", "tar_invalid", "never unpacked: expected an uncompressed TAR", lambda: gzip.compress(bytes(1 << 26), 1)
 )
 _tar("ZIP", "tar_invalid", "likewise", _zipped)
 _tar("cut in the video", "tar_truncated", "an upload that broke off", lambda: tar_bytes(clip())[:9000])
@@ -334,11 +334,11 @@ _json(
 )
 _json("integer of 5,000 digits", "metadata_invalid", "a ValueError elsewhere", lambda: b'{"a": ' + b"9" * 5000 + b"}")
 _json("byte-order mark", OK, "passed over", lambda: b"\xef\xbb\xbf" + METADATA)
-_json("a list", "metadata_invalid", "valid is one object", lambda: b"[]")
+_json("a list", "metadata_invalid", "expected one object", lambda: b"[]")
 _json("cut JSON", "metadata_invalid", "not whole", lambda: METADATA[:50])
 _json("no JSON bytes", "metadata_invalid", "an empty member", lambda: b"")
 _json("half a character", "metadata_invalid", "no table can hold it", lambda: b'{"a": "\\ud800"}')
-_json("UTF-16", "metadata_invalid", "valid is UTF-8", lambda: json.dumps({}).encode("utf-16"))
+_json("UTF-16", "metadata_invalid", "expected UTF-8", lambda: json.dumps({}).encode("utf-16"))
 _json("2 MB", "metadata_invalid", "recorders write 20 kB", lambda: b'{"a": "' + b"x" * 2_000_000 + b'"}')
 _json(
     "NUL in a string",

@@ -1,4 +1,4 @@
-"""`telecine runs close`: how a Workflow's end reaches the ledger and people, each of them once."""
+"""`telecine runs close`: records a Workflow's end in the ledger and notifies people, each exactly once."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -12,12 +12,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from shared.errors import ConfigurationError, StoreUnavailable, TelecineError, TransientError
-from shared.ledger import Failure, open_stage
+from shared.failure import Failure
+from shared.ledger import open_stage
 from shared.notify.commands import close
 from shared.notify.message import Notification
 from shared.notify.settings import CloseSettings
 from shared.report import Report
-from shared.step import execute_tool
+from shared.step.execute import execute_tool
 from tests.fakes.sinks import MailSink, WebhookSink, mail_sink, webhook_sink
 from tests.postgres_server import database, postgres  # noqa: F401
 

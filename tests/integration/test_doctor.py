@@ -1,4 +1,4 @@
-"""`telecine doctor`: what is well, what is not, and the exit code that tells them apart."""
+"""`telecine doctor`: healthy and broken setups, and the exit code of each."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -12,9 +12,9 @@ import pytest
 from jobs.cli import run
 from shared.doctor import places
 from shared.doctor.commands import doctor, exit_code
-from shared.doctor.model import Line
 from shared.doctor.settings import DoctorSettings
 from shared.errors import ConfigurationError
+from shared.finding import Line
 from shared.rayjob import doctor as cluster_doctor
 from tests.postgres_server import database, empty_database, postgres  # noqa: F401
 from tests.s3_server import s3_process, s3_server  # noqa: F401

@@ -18,7 +18,8 @@ import pytest
 from shared.database import _binaries, _site, embedded
 from shared.database.connection import dispose
 from shared.errors import ConfigurationError, DatabaseUnreachable, ExtraMissing
-from shared.ledger import Failure, failed_items, open_stage
+from shared.failure import Failure
+from shared.ledger import failed_items, open_stage
 from shared.ledger.history import list_runs
 from shared.report import Report
 from shared.settings import StepSettings
@@ -68,7 +69,7 @@ def processes(folder: Path) -> list[psutil.Process]:
 
 
 def gone(folder: Path) -> bool:
-    """Whether no server runs on a folder's data and no keeper watches it: their locks are free."""
+    """Check that no server runs on a folder's data and no keeper watches it: both locks are free."""
     for name in ("users.lock", "server.lock"):
         try:
             with (folder / "postgres" / name).open("rb") as file:

@@ -14,7 +14,8 @@ import pytest
 
 from shared.database.connection import dispose
 from shared.errors import DatabaseUnreachable, DataError, Stopped, UsageError
-from shared.ledger import Failure, failed_items, open_run, open_stage, stage
+from shared.failure import Failure
+from shared.ledger import failed_items, open_run, open_stage, stage
 from shared.ledger import run as run_module
 from shared.ledger.commands import ListSettings, ShowSettings, list_runs, show_run
 from shared.ledger.history import list_runs as run_rows

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.errors import DataError
-from shared.ledger import Failure, open_stage
+from shared.failure import Failure
+from shared.ledger import open_stage
 from shared.report import Report
-from shared.step import execute
+from shared.step.execute import execute
 from tests.postgres_server import database, postgres  # noqa: F401
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from shared.database.commands import check as check_command
 from shared.database.commands import upgrade as upgrade_command
 from shared.database.commands import url as url_command
 from shared.database.connection import dispose, engine
+from shared.database.ledger_tables import STATUSES, metadata
 from shared.database.migrate import ready
 from shared.errors import ConfigurationError, DatabaseNotMigrated, DatabaseUnreachable, WrongEnvironment
-from shared.ledger.tables import STATUSES, metadata
 from shared.settings import StepSettings
 from tests.postgres_server import (  # noqa: F401
     Database,
@@ -92,7 +92,7 @@ def test_upgrades_at_once_wait_for_each_other(empty_database: Database):
 
 
 def test_a_failed_upgrade_leaves_nothing(empty_database: Database):
-    # A table of the migration's that somebody else made: the last statement of all fails.
+    # One of the migration's tables already exists: its very last statement fails.
     empty_database.rows("CREATE SCHEMA pipeline")
     empty_database.rows("CREATE TABLE pipeline.item_errors (item text)")
     with pytest.raises(Exception, match="item_errors"):

@@ -1,4 +1,4 @@
-"""Who reads a bucket: told by what the server gets in the Authorization header."""
+"""Credentials of a reader, checked by the Authorization header that the server receives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.errors import ConfigurationError
-from shared.storage import StorageSettings, close_stores, open_store
+from shared.settings.storage import StorageSettings
+from shared.storage import close_stores, open_store
 from tests.fakes.s3_faults import FaultyS3, Reply
 from tests.s3_server import fake_credentials
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from shared.storage.settings import S3Options
+    from shared.settings.storage import S3Options
 
 CONFIG = """
 [profile narrow]
@@ -43,7 +44,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultyS3
 
 
 def told(server: FaultyS3, **auth: str) -> dict[str, str]:
-    """What the server gets from such a reader, header names in lower case."""
+    """Return the headers that the server receives from a reader, with lower-case names."""
     open_store("runs", options=options(server, **auth)).read("key")
     return {name.lower(): value for name, value in server.requests[-1].headers.items()}
 

@@ -21,7 +21,8 @@ from shared.errors import (
     StorageFull,
     StoreUnavailable,
 )
-from shared.storage import StorageSettings, _s3_client, _s3_upload, close_stores, open_store
+from shared.settings.storage import StorageSettings
+from shared.storage import _s3_client, _s3_upload, close_stores, open_store
 from tests.fakes.s3_faults import FaultyS3, Reply, error
 from tests.s3_server import fake_credentials, s3_process, s3_server  # noqa: F401 - fixtures
 

@@ -6,7 +6,8 @@ import pytest
 
 from jobs.cli import commands
 from shared.settings.flags import flags
-from shared.step import Tool, _guard
+from shared.step import guard
+from shared.step.contract import Tool
 from tests.render.rendered import TEMPLATES, by_name, containers, crons, every, spec_of, templates
 
 EVERY = pytest.mark.parametrize(("name", "template"), containers())
@@ -33,7 +34,7 @@ def test_the_command_is_one_of_ours(name, template):
     given = {word for word in container["args"] if word.startswith("--")}
     if given:
         assert isinstance(command, Tool)
-        assert given <= {flag.flag for flag in flags(_guard.load(command.settings))}
+        assert given <= {flag.flag for flag in flags(guard.load(command.settings))}
 
 
 @EVERY

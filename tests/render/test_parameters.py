@@ -10,11 +10,12 @@ from jobs.cli import commands
 from jobs.gamedata.settings import PlanSettings, PublishSettings
 from jobs.media.settings import PublishSettings as IndexSettings
 from jobs.screenalytics.settings import IngestSettings
-from shared.form import GIVEN_VARIABLE, check_names, is_known
 from shared.rayjob.settings import RaySettings
 from shared.settings import StepSettings, setting
 from shared.settings.flags import flags
-from shared.step import Step, _guard
+from shared.step import guard
+from shared.step.contract import Step
+from shared.step.form import GIVEN_VARIABLE, check_names, is_known
 from tests.render.rendered import TEMPLATES, containers, spec_of, templates
 from workflows import screenalytics
 from workflows._lib.parameters import fields
@@ -72,7 +73,7 @@ def test_values_reach_fields_of_the_steps_own_settings(name, template):
         assert given == set()
         return
     given |= {each["name"] for each in container["env"] if "{{workflow.parameters." in each["value"]} - {GIVEN_VARIABLE}
-    model = _guard.load(command.settings)
+    model = guard.load(command.settings)
     taken = {flag.variables[0] for flag in flags(model) if flag.pipeline and not flag.argument}
     by_position = {f"{{{{inputs.parameters.{flag.name}}}}}" for flag in flags(model) if flag.argument}
     assert set(rest[1:]) == by_position

@@ -9,7 +9,7 @@ import pytest
 from jobs import cli
 from jobs.cli import PIPELINES, TOOLS, commands, run
 from shared.settings.flags import flags
-from shared.step import Step, Tool
+from shared.step.contract import Step, Tool
 from tests.fakes.steps import STEP, TOOL
 
 EVERY = [command for group in (*PIPELINES, *TOOLS) for command in commands(group)]
@@ -71,9 +71,9 @@ def test_every_command_has_help_for_every_flag(capsys, command):
     assert run([*command.program.split()[1:], "--help"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert f"Usage: {command.program}" in out
-    from shared import _guard
+    from shared.step import guard
 
-    for flag in flags(_guard.load(command.settings)):
+    for flag in flags(guard.load(command.settings)):
         assert flag.flag in out
         assert flag.description
 
@@ -86,12 +86,12 @@ def test_every_command_refuses_an_unknown_flag(capsys, command):
 
 @pytest.mark.parametrize("command", EVERY, ids=named)
 def test_what_a_command_names_is_there(command):
-    from shared import _guard
+    from shared.step import guard
 
     target = command.run if isinstance(command, Step) else command.call
-    assert callable(_guard.load(target))
+    assert callable(guard.load(target))
     if isinstance(command, Step) and command.view:
-        assert callable(_guard.load(command.view))
+        assert callable(guard.load(command.view))
 
 
 def test_commands_are_run_with_what_follows_them(monkeypatch, capsys, tmp_path):

@@ -1,4 +1,4 @@
-"""Which room may import which (DESIGN §2). Imports are read from the source, also those inside functions."""
+"""Allowed imports between packages. Imports are read from the source, including those inside functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILES = {
 }
 # What others may take from a room although its name begins with an underscore: settings mixins cannot import the
 # package that imports them, and the entry point shares the guard of the steps.
-OPEN = {"shared.settings._base", "shared._guard"}
+OPEN = {"shared.settings.base", "shared.step.guard"}
 
 
 @cache
@@ -33,7 +33,7 @@ def imports(name: str) -> frozenset[str]:
 
 
 def users(*libraries: str, outside: tuple[str, ...] = (), within: str = "") -> list[str]:
-    """Files that import one of the libraries, but for those of the rooms that may."""
+    """Return the files that import one of the libraries, except in the packages that may."""
     return [
         name
         for name in FILES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from hera.workflows import Parameter
 from hera.workflows.models import ConfigMapKeySelector, EnvVar, ValueFrom
 
-from shared.settings._base import about
+from shared.settings.base import about
 from shared.settings.flags import flags
 from workflows._lib.names import CONFIG_PARAMETERS
 

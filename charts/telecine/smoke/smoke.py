@@ -15,7 +15,7 @@ from kubernetes import client, config
 from sqlalchemy import text
 
 from shared.database.connection import engine
-from shared.database.settings import DatabaseSettings
+from shared.settings.database import DatabaseSettings
 from shared.storage import open_store
 
 GROUP: Final = ("argoproj.io", "v1alpha1")

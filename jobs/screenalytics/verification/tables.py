@@ -1,0 +1,214 @@
+"""What the tables hold of a source's runs, and whether it still is what was ingested."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.screenalytics.keys import runs_folder
+from jobs.screenalytics.model import PersonMetric, Run
+from shared.database.session import transaction
+from shared.failure import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from jobs.screenalytics.model import ManifestRef
+    from jobs.screenalytics.settings import VerifySettings
+    from shared.database.session import Session
+
+__all__ = ["Stored", "StoredArtifact", "finding", "stored_runs", "strangers"]
+
+_PAGE: Final = 200
+# Persons that are in memory at once: each takes 4 KB, and pods have 1 GiB.
+_PERSONS: Final = 20_000
+# An item's ETag counts beside the run's: the same manifest may have been uploaded again. In a zone of the database's
+# own, the last hours of the year 9999 would be in one that Python does not know.
+_RUNS: Final = """
+    SELECT run.run_id, run.ep_id, run.manifest_key, run.manifest_sha256, run.manifest_etag, run.schema_version,
+        run.status, run.attempt, run.completed_at AT TIME ZONE 'UTC' AS completed_at, run.duration_ms, run.persons,
+        run.output_hash, item.etag
+    FROM screenalytics.runs run LEFT JOIN screenalytics.ingest_items item
+        ON item.source = run.source AND item.manifest_key = run.manifest_key
+        AND item.state = 'ingested' AND item.manifest_sha256 = run.manifest_sha256
+    WHERE run.source = :source AND starts_with(run.manifest_key, :folder) AND run.run_id > :after
+    ORDER BY run.run_id LIMIT :page
+"""
+_METRICS: Final = """
+    SELECT run_id, person_id, cast_ids, name, onscreen_ms, speaking_ms, confessional_ms, body_ms, confidence,
+        artifact_key
+    FROM screenalytics.person_metrics WHERE run_id = ANY (:runs)
+"""
+_ARTIFACTS: Final = """
+    SELECT run_id, artifact_key, s3_key, sha256, size_bytes
+    FROM screenalytics.artifacts WHERE run_id = ANY (:runs) AND fetched ORDER BY run_id, artifact_key
+"""
+# A run that lies in two places with the same content is ingested from one of them.
+_STRANGERS: Final = """
+    SELECT listed.key, coalesce(item.state, 'unseen') AS state, item.code
+    FROM unnest(CAST(:keys AS text[]), CAST(:runs AS text[])) AS listed (key, run_id)
+    LEFT JOIN screenalytics.ingest_items item ON item.source = :source AND item.manifest_key = listed.key
+    WHERE NOT EXISTS (SELECT FROM screenalytics.runs run WHERE run.run_id = listed.run_id
+        AND (run.source = :source AND run.manifest_key = listed.key OR item.state = 'ingested'))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArtifact:
+    """An artifact that was read when its run was ingested."""
+
+    artifact_key: str
+    s3_key: str
+    sha256: str | None
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A run as the tables have it.
+
+    Attributes:
+        run_id: its id.
+        manifest_key: where its manifest was.
+        manifest_sha256: of it.
+        etags: with which that content was seen.
+        deleted: whether it is marked as ``source_deleted``.
+        artifacts: those that were read.
+        damage: what is wrong with the rows themselves.
+    """
+
+    run_id: str
+    manifest_key: str
+    manifest_sha256: str
+    etags: frozenset[str]
+    deleted: bool
+    artifacts: tuple[StoredArtifact, ...]
+    damage: tuple[Failure, ...]
+
+
+def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[Stored]]:
+    """Yield the runs of a source and prefix, by pages, in the order of their ids.
+
+    Args:
+        settings: the prefix; runs below another are left out.
+        source: as the tables name the bucket.
+    """
+    after = ""
+    while True:
+        with transaction(settings) as session:
+            rows = session.rows(_RUNS, source=source, folder=runs_folder(settings.prefix), after=after, page=_PAGE)
+            ids = [row.run_id for row in rows]
+            artifacts = _by_run(session, _ARTIFACTS, ids)
+            page = []
+            for some in _by_persons(rows):
+                metrics = _by_run(session, _METRICS, [row.run_id for row in some])
+                page += [_stored(row, metrics.get(row.run_id, []), artifacts.get(row.run_id, [])) for row in some]
+                del metrics  # before the next are read
+        if rows:
+            yield page
+        if len(rows) < _PAGE:
+            return
+        after = ids[-1]
+
+
+def strangers(settings: VerifySettings, source: str, refs: Sequence[ManifestRef]) -> Iterator[tuple[ManifestRef, Any]]:
+    """Yield listed manifests that the tables have no run of, each with ``state`` and ``code`` of its item."""
+    with transaction(settings) as session:
+        rows = session.rows(
+            _STRANGERS, source=source, keys=[ref.key for ref in refs], runs=[ref.run_id for ref in refs]
+        )
+    found = {row.key: row for row in rows}
+    yield from ((ref, found[ref.key]) for ref in refs if ref.key in found)
+
+
+def finding(run_id: str, key: str, code: str, message: str, **data: Any) -> Failure:
+    """Return something that does not match."""
+    return Failure(run_id, code, message, data={"manifest_key": key, **data})
+
+
+def _by_persons(rows: Sequence[Any]) -> Iterator[list[Any]]:
+    """Yield the runs in their order, few enough at a time that their persons fit."""
+    some: list[Any] = []
+    for row in rows:
+        if some and sum(each.persons for each in some) + row.persons > _PERSONS:
+            yield some
+            some = []
+        some.append(row)
+    if some:
+        yield some
+
+
+def _by_run(session: Session, statement: str, ids: list[str]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for row in session.rows(statement, runs=ids):
+        found.setdefault(row.run_id, []).append(row)
+    return found
+
+
+def _stored(row: Any, metrics: list[Any], artifacts: list[Any]) -> Stored:
+    return Stored(
+        row.run_id,
+        row.manifest_key,
+        row.manifest_sha256,
+        frozenset(filter(None, (row.manifest_etag, row.etag))),
+        row.status == "source_deleted",
+        tuple(StoredArtifact(*artifact[1:]) for artifact in artifacts),
+        tuple(_damage(row, metrics)),
+    )
+
+
+def _damage(row: Any, metrics: list[Any]) -> Iterator[Failure]:
+    """Compare the rows with the hash that was noted when they were written."""
+    mend = f"Put the rows back from a backup, or delete the run's row and ingest it again: {row.run_id}"
+    if len(metrics) != row.persons:
+        yield finding(
+            row.run_id,
+            row.manifest_key,
+            "PERSONS_MISMATCH",
+            f"person_metrics has {len(metrics)} rows of this run, not {row.persons}. {mend}",
+            expected=row.persons,
+            actual=len(metrics),
+        )
+    digest = _run(row, metrics).output_hash
+    if digest != row.output_hash:
+        yield finding(
+            row.run_id,
+            row.manifest_key,
+            "HASH_MISMATCH",
+            f"the rows of this run are not those that were ingested: their hash is {digest[:12]}…, not"
+            f" {row.output_hash[:12]}…. {mend}",
+            expected=row.output_hash,
+            actual=digest,
+        )
+
+
+def _run(row: Any, metrics: list[Any]) -> Run:
+    persons = (
+        PersonMetric(
+            metric.person_id,
+            tuple(metric.cast_ids),
+            metric.name,
+            metric.onscreen_ms,
+            metric.speaking_ms,
+            metric.confessional_ms,
+            metric.body_ms,
+            metric.confidence,
+            metric.artifact_key,
+        )
+        for metric in metrics
+    )
+    return Run(
+        row.run_id,
+        row.ep_id,
+        row.manifest_key,
+        row.manifest_sha256,
+        row.manifest_etag,
+        row.schema_version,
+        row.attempt,
+        None,
+        None if row.completed_at is None else row.completed_at.replace(tzinfo=UTC),
+        row.duration_ms,
+        (),
+        tuple(persons),
+    )

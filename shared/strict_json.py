@@ -1,0 +1,123 @@
+"""Bytes -> JSON value as RFC 8259 means it, numbers exact; nothing that a table or another reader could not hold."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["MAX_DEPTH", "MAX_DIGITS", "MAX_VALUES", "parse"]
+
+MAX_DEPTH: Final = 32
+# The longest shortest form of a double has 24 characters, of 128 bits 39.
+MAX_DIGITS: Final = 100
+# An artifact of 1,000 persons has 20,000. Without a cap, 16 MB of [],[],… take 400 MB of memory.
+MAX_VALUES: Final = 1_000_000
+
+
+def parse(body: bytes, *, what: str, code: str, reject: Callable[..., Exception], **data: Any) -> Any:
+    """Parse one JSON document.
+
+    Integers are ``int``, all other numbers :class:`~decimal.Decimal` with the digits of the text. A UTF-8 byte-order
+    mark is passed over.
+
+    Args:
+        body: the whole document; its size is capped where it is read.
+        what: for the message, such as ``the manifest``.
+        code: the error code for text that is not JSON, such as ``MANIFEST_PARSE``.
+        reject: makes the error to raise from ``(code, message, **data)``.
+        data: named facts for the error.
+
+    Raises:
+        Exception: what ``reject`` returns for ``code``, ``ENCODING``, ``DUPLICATE_KEY``, ``NON_FINITE``,
+            ``OUT_OF_RANGE``, ``TOO_DEEP`` or ``TOO_MANY``.
+    """
+    hooks = _Hooks(what, reject, data)
+    if json.detect_encoding(body) not in ("utf-8", "utf-8-sig"):
+        raise hooks.error("ENCODING", f"{what} is in {json.detect_encoding(body)}; valid is UTF-8")
+    if (values := sum(map(body.count, (b",", b"[", b"{")))) > MAX_VALUES:
+        raise hooks.error("TOO_MANY", f"{what} has about {values:,} values; at most {MAX_VALUES:,} are read")
+    try:
+        document = json.loads(
+            body.decode("utf-8-sig"),
+            parse_constant=hooks.constant,
+            parse_float=hooks.decimal,
+            parse_int=hooks.integer,
+            object_pairs_hook=hooks.object,
+        )
+        _check_depth(document)
+        if b"\\u" in body:  # a lone surrogate can only be escaped
+            json.dumps(document, ensure_ascii=False, default=str).encode()
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data":  # cut in the middle of a character
+            raise hooks.error(code, f"{what} ends in the middle of a character, at byte {error.start}") from error
+        raise hooks.error("ENCODING", f"{what} is no UTF-8 at byte {error.start}") from error
+    except UnicodeEncodeError as error:
+        raise hooks.error("ENCODING", f"{what} has a lone surrogate (half a character) in a string") from error
+    except json.JSONDecodeError as error:
+        where = f"at offset {error.pos} (line {error.lineno}, column {error.colno})"
+        raise hooks.error(code, f"{what} is no JSON: {error.msg} {where}", offset=error.pos) from error
+    except RecursionError as error:
+        raise hooks.error("TOO_DEEP", f"{what} has more than {MAX_DEPTH} levels") from error
+    return document
+
+
+class _Hooks:
+    """What Python's parser asks about numbers and objects."""
+
+    def __init__(self, what: str, reject: Callable[..., Exception], data: dict[str, Any]) -> None:
+        self._what = what
+        self._reject = reject
+        self._data = data
+
+    def error(self, code: str, message: str, **more: Any) -> Exception:
+        return self._reject(code, message, **self._data, **more)
+
+    def constant(self, name: str) -> NoReturn:
+        raise self.error("NON_FINITE", f"{self._what} has {name}, which is no JSON number", actual=name)
+
+    def integer(self, digits: str) -> int:
+        self._check_length(digits)
+        return int(digits)
+
+    def decimal(self, digits: str) -> Decimal:
+        self._check_length(digits)
+        mantissa, exponent, _ = digits.lower().partition("e")
+        if not exponent:  # at most MAX_DIGITS: always within a double's range
+            return Decimal(digits)
+        double, zero = float(digits), not mantissa.strip("-0.")
+        # To other readers of the same file it would be infinite, or zero.
+        if math.isinf(double) or (not double and not zero):
+            message = f"{self._what} has the number {digits}, which is out of a double's range"
+            raise self.error("NON_FINITE", message, actual=digits)
+        return Decimal(0) if zero else Decimal(digits)
+
+    def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        document = dict(pairs)
+        if len(document) < len(pairs):
+            counts = Counter(key for key, _ in pairs)
+            twice = next(key for key, count in counts.items() if count > 1)
+            message = f"{self._what} has the key {twice[:80]!r} twice in one object"
+            raise self.error("DUPLICATE_KEY", message, actual=twice[:80])
+        return document
+
+    def _check_length(self, digits: str) -> None:
+        if len(digits) > MAX_DIGITS:
+            message = f"{self._what} has a number of {len(digits)} characters; at most {MAX_DIGITS} are read"
+            raise self.error("OUT_OF_RANGE", message, actual=f"{digits[:20]}…")
+
+
+def _check_depth(document: Any) -> None:
+    """Count levels without recursion, and no further than is asked."""
+    level = [document]
+    for _ in range(MAX_DEPTH + 1):
+        inner = [value for value in level if isinstance(value, (dict, list))]
+        if not inner:
+            return
+        level = [item for value in inner for item in (value.values() if isinstance(value, dict) else value)]
+    raise RecursionError
