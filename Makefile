@@ -79,7 +79,7 @@ bench: .venv/.dev  ## benchmarks: ratios measured in one run, about 17 minutes; 
 	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
 
 docs: .venv/.dev  ## regenerate the pages that come from code (configuration table, report schema)
-	@$(BIN)/python -m tests.docs_pages
+	@$(BIN)/python -m docs.generate
 
 lock: .venv/.dev  ## write the hash-locked requirement files anew from pyproject.toml
 	@$(BIN)/pip install --quiet pip-tools && PATH="$(CURDIR)/$(BIN):$$PATH" sh requirements/lock.sh

@@ -1,4 +1,4 @@
-"""Writes the pages that come from code: ``python -m tests.docs_pages``. ``tests/unit/test_docs.py`` keeps them true."""
+"""Generate the pages and files that come from code: ``make docs``. ``tests/unit/test_docs.py`` compares them."""
 
 from __future__ import annotations
 
