@@ -3,6 +3,7 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+import doctest
 import os
 import shutil
 import sys
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jobs.gamedata import ExtractedData, load
 from shared.database import _binaries
 from tests.cli import ROOT, Cli
 from tests.docs.blocks import find_blocks
@@ -71,6 +73,8 @@ def page(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest
             "PATH": f"{commands}:{psql}:{os.environ['PATH']}",
             "TELECINE_DATABASE_URL": database.url,
         }
+        for variable in ("PATH", "PYTHONPATH", "TELECINE_DATABASE_URL"):
+            monkeypatch.setenv(variable, env[variable])
         monkeypatch.chdir(folder)
         monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
         yield Page(folder, env, database)
@@ -83,4 +87,13 @@ def test_blocks_do_what_the_page_says(name: str, page: Page, record_property):
     record_property(PROPERTY, (name, len(ran), len(blocks) - len(ran)))
     for block in ran:
         page.run(block)
-    assert not page.wrong, "\n\n".join(page.wrong)
+    if page.wrong:
+        pytest.fail("\n\n".join(page.wrong), pytrace=False)
+
+
+@pytest.mark.parametrize("name", ["docstrings"])
+@pytest.mark.parametrize("documented", [load, ExtractedData])
+def test_examples_in_docstrings_run(name: str, documented: object, page: Page):
+    examples = [found for found in doctest.DocTestFinder(recurse=False).find(documented) if found.examples]
+    assert examples, f"{documented} has no example"
+    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples[0]).failed == 0
