@@ -14,7 +14,8 @@ python
 sql
     For PostgreSQL; ``sql duckdb`` for DuckDB. Lines ``-- -> a | b`` at the end are the rows of the last statement.
 
-In every output ``...`` stands for any text; alone on a line, for any number of lines.
+In every output ``...`` stands for any text; alone on a line, for any number of lines. A run's id and a time of day
+match any other. A command's log lines are compared as a terminal shows them: ``12:00:00 gamedata plan: 3 TARs …``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ _MARK = re.compile(r"\s*<!--\s*not run\b\s*:?\s*(.*?)\s*-->\s*")
 _FILE = re.compile(r"# ([\w-]+\.py)\s*")
 _EXIT = re.compile(r"#.*\b(?:exits|ends) with (\d+)\b")
 _ROW = "-- -> "
+# What is another with each run, and reads better than dots: the id of a run, the time at the start of a log line.
+_VARYING = (
+    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "RUN"),
+    (re.compile(r"^\d\d:\d\d:\d\d ", re.MULTILINE), "TIME "),
+)
 
 
 class BlockError(Exception):
@@ -191,6 +197,8 @@ def matches(expected: str, actual: str) -> bool:
     """Compare an output with what came; ``...`` stands for any text, spaces at the ends of lines do not count."""
 
     def plain(text: str) -> str:
+        for varying, name in _VARYING:
+            text = varying.sub(name, text)
         return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
 
     pattern = re.escape(f"\n{plain(expected)}\n")

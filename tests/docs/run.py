@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import io
+import json
 import re
 import subprocess
 import sys
@@ -71,9 +72,9 @@ class Page:
                     f"{done.stdout}{done.stderr[-3000:]}"
                 )
             elif command.output is not None:
-                ways = (done.stdout, done.stderr, done.stderr + done.stdout)
-                if not any(matches(command.output, way) for way in ways):
-                    self._differs(place, command.output, done.stdout or done.stderr, of=command.text)
+                log = _log_lines(done.stderr)
+                if not any(matches(command.output, way) for way in (done.stdout, log, log + done.stdout)):
+                    self._differs(place, command.output, log + done.stdout, of=command.text)
 
     def _python(self, block: Block) -> None:
         if name := python_file(block):
@@ -132,6 +133,19 @@ class Page:
 
     def _differs(self, place: str, expected: str, found: str, *, of: str) -> None:
         self.wrong.append(f"{place}: {of}\nthe page says:\n{expected}\nwhat came:\n{found.rstrip()}\n")
+
+
+def _log_lines(stderr: str) -> str:
+    """Log lines as on a terminal; a bar stands for those of the progress."""
+    lines = []
+    for line in stderr.splitlines():
+        if not line.startswith('{"ts": '):
+            lines.append(line)
+            continue
+        entry = json.loads(line)
+        if entry["logger"] != "shared.progress":
+            lines.append(f"{entry['ts'][11:19]} {entry['message']}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _arrows(lines: list[str]) -> str | None:
