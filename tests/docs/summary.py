@@ -1,4 +1,4 @@
-"""How many blocks of the pages ran: a line a page at the end of a test run."""
+"""Counts of the blocks that ran, one line per page, at the end of a test run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROPERTY = "docs blocks"
 
 
 def write_summary(reporter: TerminalReporter) -> None:
-    """Print the counts, if tests of pages were among those that ran."""
+    """Print the counts if any page was tested."""
     reports = [*reporter.stats.get("passed", []), *reporter.stats.get("failed", [])]
     counts = [value for report in reports for name, value in report.user_properties if name == PROPERTY]
     if not counts:
