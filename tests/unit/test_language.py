@@ -7,10 +7,10 @@ import time
 import pytest
 
 from jobs.cli import PIPELINES, TOOLS, commands
-from shared import _guard
 from shared.rayjob.settings import RaySettings
 from shared.settings import StepSettings
 from shared.settings.flags import flags
+from shared.step import guard
 from tests.language.patterns import breaches, of_sentence, patterns
 from tests.language.texts import files, of_file
 
@@ -118,7 +118,7 @@ def _help_texts() -> dict[str, str]:
     for group in (*PIPELINES, *TOOLS):
         for command in commands(group):
             found[command.program] = command.help
-            models[command.program] = _guard.load(command.settings)
+            models[command.program] = guard.load(command.settings)
     for program, model in models.items():
         found |= {f"{program} {flag.flag}": flag.description for flag in flags(model)}
     return found
