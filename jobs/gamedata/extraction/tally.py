@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.gamedata.extraction.resume import TWICE
-from shared.errors import EXIT_DATA, EXIT_OK, EXIT_TRANSIENT
 from shared.failure import Failure
 from shared.report import Histogram, Report, Section, Table
+from shared.verdict import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobs.gamedata.extraction.worklist import Plan
     from shared.report import Bound
 
-__all__ = ["Tally", "exit_code", "failure_of"]
+__all__ = ["Tally", "failure_of"]
 
 # Below these shares of their time workers wait for work, or work rather than wait for the store.
 _BUSY: Final = 0.5
@@ -36,22 +36,6 @@ def failure_of(result: ItemResult) -> Failure:
     return Failure(
         item.key, result.code or "internal", result.message or "", result.retryable, item.attempt, item.etag or None
     )
-
-
-def exit_code(failed: int, total: int, max_failed: int | None, *, passing: int = 0) -> int:
-    """Decide between 0, 65 and 75 (DESIGN §5).
-
-    Args:
-        failed: items without a result, those of earlier runs included.
-        total: items that were asked for.
-        max_failed: more than so many are an error; None: only when every item failed.
-        passing: how many of the failed ones the next run tries again; without them it may be an error no more.
-    """
-
-    def too_many(count: int) -> bool:
-        return count > max_failed if max_failed is not None else 0 < total <= count
-
-    return EXIT_DATA if too_many(failed - passing) else EXIT_TRANSIENT if too_many(failed) else EXIT_OK
 
 
 @dataclass(slots=True)
@@ -91,7 +75,7 @@ class Tally:
         without = [*failures, *plan.failed_before]
         # What crashed twice is quarantined.
         passing = sum(each.retryable and (each.attempt == 1 or each.code not in TWICE) for each in failures)
-        code = exit_code(len(without), len(good) + len(without) + plan.done, max_failed, passing=passing)
+        judged = verdict(len(without), len(good) + len(without) + plan.done, max_failed, transient=passing)
         bound, reason = self._bound()
         more = {
             "failed_before": len(plan.failed_before),
@@ -100,8 +84,8 @@ class Tally:
             "repeated_samples": sum(result.repeated for result in good),
         }
         report = Report(
-            status="failed" if code else "partial" if without else "success",
-            exit_code=code,
+            status=judged.status,
+            exit_code=judged.exit_code,
             headline=self._headline(len(good), len(failures)),
             counts={
                 "extracted": len(good),
