@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -151,6 +152,24 @@ def _filled(name: str, block: str, text: str) -> str:
     return f"{before}{begin}\n{text}\n{end}{after}"
 
 
+def architecture() -> str:
+    """The architecture page, with its tables of rooms generated."""
+    from tests.rooms import ROOMS, about
+
+    begin, end = "<!-- rooms:begin -->", "<!-- rooms:end -->"
+    before, _, rest = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    lines = []
+    for package, rooms in ROOMS.items():
+        lines += [f"\n### {package}\n", "| room | contents |", "| --- | --- |"]
+        for room in rooms:
+            name = f"{room}/" if (ROOT / package / room).is_dir() else f"{room}.py"
+            contents = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", about(package, room)).replace("``", "`")
+            lines.append(f"| `{name}` | {contents} |")
+    table_rows = "\n".join(lines)
+    return f"{before}{begin}\n{table_rows}\n\n{end}{after}"
+
+
 def gamedata() -> str:
     """The gamedata guide with its table of error codes."""
     rows = [f"| `{code}` | {text} | {'yes' if code in CRASH_CODES else ''} |" for code, text in CODES.items()]
@@ -245,6 +264,7 @@ def _tables_of_a_new_database() -> str:
 
 
 PAGES = {
+    "docs/architecture.md": architecture,
     "docs/hostile-input.md": hostile,
     "docs/gamedata.md": gamedata,
     "docs/screenalytics.md": screenalytics,

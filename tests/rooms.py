@@ -7,6 +7,7 @@ is a folder or a module of its package; what a room holds is the first sentence 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 __all__ = ["ROOMS", "ROOT", "about"]
@@ -37,4 +38,4 @@ def about(package: str, room: str) -> str:
     path = ROOT / package / room
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return " ".join(text.partition("\n\n")[0].split())
+    return re.split(r"(?<=[.)])\s+(?=[A-Z])", " ".join(text.partition("\n\n")[0].split()))[0]
