@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
-# page -> why its blocks are not run; for a page that is being rewritten.
-UNCHECKED: dict[str, str] = {}
 # Pages that begin in an empty folder; the others find what `make demo` leaves there.
 FROM_NOTHING = {"docs/tutorial.md"}
 # Kinds of `telecine gamedata sample`: what the pages show is among them, and they are encoded in seconds.
@@ -72,7 +70,7 @@ def page(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest
         yield Page(folder, env, database)
 
 
-@pytest.mark.parametrize("name", [page for page in PAGES if page not in UNCHECKED])
+@pytest.mark.parametrize("name", PAGES)
 def test_blocks_do_what_the_page_says(name: str, page: Page, record_property):
     blocks = find_blocks(name, (ROOT / name).read_text(encoding="utf-8"))
     ran = [block for block in blocks if block.reason is None]
