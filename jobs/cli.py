@@ -22,19 +22,21 @@ __all__ = ["PIPELINES", "TOOLS", "commands", "main", "run"]
 
 # Each pipeline has jobs/<name>/commands.py with STEPS, which may include tools.
 PIPELINES: Final = {
-    "gamedata": "turn TARs of game sessions into sampled frames, statistics and a manifest",
-    "screenalytics": "load Screenalytics run manifests into PostgreSQL",
-    "media": "summarize all pipelines of one run",
+    "gamedata": "Turn TARs of game sessions into sampled frames, statistics and a manifest.",
+    "screenalytics": "Load Screenalytics run manifests into PostgreSQL.",
+    "media": "Summarize all pipelines of one run.",
 }
 
 _DATABASE: Final = "shared.settings.database:DatabaseSettings"
 
 TOOLS: Final = {
     "db": (
-        "manage the PostgreSQL database",
+        "Manage the PostgreSQL database.",
         (
             Tool("db", "upgrade", "Migrate the schema to this version.", _DATABASE, "shared.database.commands:upgrade"),
-            Tool("db", "check", "Check the schema and list what is missing.", _DATABASE, "shared.database.commands:check"),
+            Tool(
+                "db", "check", "Check the schema and list what is missing.", _DATABASE, "shared.database.commands:check"
+            ),
             Tool(
                 "db",
                 "url",
@@ -45,7 +47,7 @@ TOOLS: Final = {
         ),
     ),
     "runs": (
-        "show runs and how they ended",
+        "Show runs and how they ended.",
         (
             Tool(
                 "runs",
@@ -71,7 +73,7 @@ TOOLS: Final = {
         ),
     ),
     "rayjob": (
-        "manage the Ray clusters of steps",
+        "Manage the Ray clusters of steps.",
         (
             Tool(
                 "rayjob",
@@ -83,7 +85,7 @@ TOOLS: Final = {
         ),
     ),
     "doctor": (
-        "diagnose the installation",
+        "Diagnose the installation and suggest fixes.",
         (
             Tool(
                 "doctor",
@@ -95,7 +97,7 @@ TOOLS: Final = {
         ),
     ),
     "vacuum": (
-        "delete old reports, artifacts and ledger rows",
+        "Delete old reports, artifacts and ledger rows.",
         (
             Tool(
                 "vacuum",
@@ -184,7 +186,7 @@ def _listing(program: str, text: str, members: dict[str, str]) -> str:
     width = max(map(len, members)) + 2
     lines = [f"Usage: {program} COMMAND [FLAGS]", "", f"  {text}", "", "Commands:"]
     lines += [f"  {name:<{width}}{about}" for name, about in members.items()]
-    lines += ["", f"Run `{program} COMMAND --help` for its flags."]
+    lines += ["", f"Run `{program} COMMAND --help` for details."]
     return "\n".join(lines) + "\n"
 
 

@@ -123,7 +123,7 @@ class IngestSettings(SourceSettings, pipeline="screenalytics"):
     )
     enabled: bool = setting(
         True,
-        description="Run the stage; --no-enabled skips it and exits with 0.",
+        description="Run the stage; otherwise skip it and exit with 0.",
         form="Run the stage; false skips it without failing.",
         group=HOW_IT_RUNS,
     )

@@ -110,7 +110,10 @@ class RaySettings(Settings, pipeline="ray"):
         [], default_text="[]", description="Add these tolerations to the head.", group=_HEAD
     )
     cpu_workers: Annotated[int, Field(ge=0)] = setting(
-        2, description="Start this many pods in the CPU group.", group=_CPU_GROUP
+        2,
+        description="Start this many pods in the CPU group.",
+        form="Number of CPU pods on the Ray cluster (compute cpu or mixed).",
+        group=_CPU_GROUP,
     )
     cpu_slots: PositiveInt = setting(
         2, description="Run this many decoder processes in each pod of the CPU group.", group=_CPU_GROUP
@@ -128,7 +131,10 @@ class RaySettings(Settings, pipeline="ray"):
         [], default_text="[]", description="Add these tolerations to the CPU group.", group=_CPU_GROUP
     )
     gpu_workers: Annotated[int, Field(ge=0)] = setting(
-        1, description="Start this many pods in the GPU group.", group=_GPU_GROUP
+        1,
+        description="Start this many pods in the GPU group.",
+        form="Number of GPU pods on the Ray cluster (compute gpu or mixed).",
+        group=_GPU_GROUP,
     )
     gpu_slots: PositiveInt = setting(
         4,

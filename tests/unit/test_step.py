@@ -107,7 +107,7 @@ def test_expected_errors_have_a_traceback_at_debug_only(capsys):
 def test_a_wrong_flag_is_plain_text_and_2(tmp_path, capsys):
     assert execute(STEP, ["--wath", "x"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("telecine fake go: there is no flag --wath; did you mean --what?")
+    assert err.startswith("telecine fake go: unknown flag --wath; did you mean --what?")
     assert reports(tmp_path) == []
 
 
