@@ -136,7 +136,7 @@ class ExtractSettings(_Source, _Results, _Work, pipeline="gamedata"):
         description="Sample the nearest keyframes or the exact times.",
         detail="auto takes the nearest keyframe but decodes exactly if that would repeat a frame; keyframe allows "
         "repeats; exact decodes every requested time.",
-        form="keyframe: nearest keyframe, repeats allowed; exact: all requested times; auto: exact only to avoid repeats.",
+        form="keyframe: nearest keyframe, repeats allowed; exact: requested times; auto: exact only to avoid repeats.",
         group=_SAMPLED,
     )
     max_height: Annotated[int, Field(ge=0)] = setting(

@@ -76,7 +76,7 @@ def test_the_steps_own_exit_code_counts():
     [
         ("transient", (75, "failed", "s3://b/k answered 503; try again later")),
         ("usage", (2, "failed", "--task-list x: there is no such file")),
-        ("bug", (70, "failed", "a bug of ours")),
+        ("bug", (70, "failed", "a bug in telecine")),
         ("extra", (78, "failed", "pip install 'telecine[gamedata]'")),
         ("sigint", (130, "cancelled", "stopped by SIGINT")),
         ("sigterm", (143, "interrupted", "stopped by SIGTERM")),
