@@ -128,7 +128,9 @@ def test_the_first_step_knows_the_names_of_both_forms(pipeline, template, name):
     assert is_known(variables)
     told = check_names(variables, pipeline=pipeline)
     expected = f"{len(form(pipeline))} names, all known"
-    assert told == (expected if name in {pipeline, "media"} else "not checked: the Workflow is not from a telecine template")
+    assert told == (
+        expected if name in {pipeline, "media"} else "not checked: the Workflow is not from a telecine template"
+    )
 
 
 def test_choices_and_units_are_shown():

@@ -55,6 +55,14 @@ def test_every_variable_of_a_model_is_in_the_example(model):
             assert all(any(alias in line for line in LINES) for alias in aliases)
 
 
+def test_every_variable_that_code_reads_directly_is_in_the_example():
+    named = {line[1:].partition("=")[0] for line in LINES if line.startswith("#TELECINE_")}
+    for folder in ("jobs", "shared", "workflows"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for name in re.findall(r"\"(TELECINE_[A-Z0-9_]*[A-Z0-9])\"", path.read_text(encoding="utf-8")):
+                assert name in named, path
+
+
 def test_every_variable_has_its_line_of_help_and_is_named_once():
     variables = [index for index, line in enumerate(LINES) if line.startswith("#TELECINE_")]
     assert all(LINES[index - 1].startswith("# ") for index in variables)
