@@ -13,7 +13,7 @@ __all__ = ["DoctorSettings"]
 
 
 class DoctorSettings(StepSettings, pipeline="doctor"):
-    """What to check and how to print it."""
+    """Settings of the diagnosis: what to check, and how to print it."""
 
     read_buckets: tuple[Bucket, ...] = setting(
         default_factory=lambda: (default_bucket("game-data"),),

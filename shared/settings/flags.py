@@ -74,7 +74,7 @@ class Flag:
 
     @property
     def is_switch(self) -> bool:
-        """Whether the flag takes no value."""
+        """Return whether the flag takes no value."""
         return bool(self.negative)
 
 
