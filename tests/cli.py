@@ -38,7 +38,7 @@ _FOREIGN = ("TELECINE_", "AWS_", "ARGO_", "KUBERNETES_", "PG", "RAY_", "PYTHON",
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended."""
+    """Exit code and output of a finished command."""
 
     code: int
     out: str
@@ -136,7 +136,7 @@ class Cli:
         return document
 
     def etags(self, bucket: str) -> dict[str, tuple[int, int, int]]:
-        """What tells the `.pt` files of a folder apart: size, time, inode."""
+        """Identify the `.pt` files of a folder by size, mtime and inode."""
         root = self.folder / bucket
         stats = {path: path.stat() for path in sorted(root.rglob("*.pt"))}
         return {str(path.relative_to(root)): (s.st_size, s.st_mtime_ns, s.st_ino) for path, s in stats.items()}
@@ -160,7 +160,7 @@ def descendants(pid: int) -> list[psutil.Process]:
 @functools.cache
 def sample_tar(kind: str, seconds: float = 10, seed: int = 1) -> bytes:
     """One TAR of the sample set, made once per test process."""
-    from jobs.gamedata.sample import make
+    from jobs.gamedata.steps.sample import make
 
     return make(kind, seconds=seconds, seed=seed)
 

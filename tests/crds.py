@@ -54,7 +54,7 @@ def crd(path: Path, version: str) -> dict[str, Any]:
 
 
 def errors_of(document: Any, schema: dict[str, Any]) -> list[str]:
-    """What a document gets wrong, each with its place."""
+    """Return the schema errors of a document, each with its path."""
     errors = Draft202012Validator(schema).iter_errors(document)
     return sorted(f"{'.'.join(map(str, error.absolute_path))}: {error.message[:200]}" for error in errors)
 

@@ -31,7 +31,7 @@ class S3Server:
 
     Attributes:
         endpoint_url: ``http://127.0.0.1:port``.
-        env: what a subprocess needs beside its own environment.
+        env: variables a subprocess needs in addition to its environment.
     """
 
     def __init__(self, endpoint_url: str) -> None:

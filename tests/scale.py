@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from jobs.gamedata._extract_plan import make_plan
-from jobs.gamedata._part_schema import PART_SCHEMA
-from jobs.gamedata.batches import make_batches
-from jobs.gamedata.parts import rewrite_part
+from jobs.gamedata.extraction.batches import make_batches
+from jobs.gamedata.extraction.worklist import make_plan
+from jobs.gamedata.parts.schema import PART_SCHEMA
+from jobs.gamedata.parts.store import rewrite_part
 from jobs.gamedata.settings import ExtractSettings
 from shared.storage import FileStore, ObjectInfo
 from tests.fakes.parts import part_row

@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from jobs.screenalytics import ingest, replay
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings
+from jobs.screenalytics.steps import ingest, replay
 from shared.ledger import open_stage
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.store import MemoryStore
@@ -43,7 +43,7 @@ class Place:
         return put_run(self.store, make_run(run_id, **knobs))
 
     def calls(self, *actions: str) -> list[tuple[str, str]]:
-        """What was asked of the store since the last time, without what tests put there."""
+        """Return the calls to the store since the last time, except the tests' own puts."""
         calls = [call for call in self.store.calls if call[0] in (actions or ("list", "stat", "read", "stream"))]
         self.store.calls.clear()
         return calls

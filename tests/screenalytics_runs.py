@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.errors import Rejected
-from jobs.screenalytics.fetch import fetch_manifest
 from jobs.screenalytics.keys import manifest_key
 from jobs.screenalytics.model import ManifestRef
-from jobs.screenalytics.read import read_run
+from jobs.screenalytics.reading.fetch import fetch_manifest
+from jobs.screenalytics.reading.run import read_run
 from jobs.screenalytics.settings import IngestSettings
 from tests.fakes.store import MemoryStore
 

@@ -14,7 +14,7 @@ STEPS: Final = (
         "publish",
         "Write one index page of all stages of a run, including failed ones.",
         settings="jobs.media.settings:PublishSettings",
-        run="jobs.media.publish:run",
+        run="jobs.media.steps.publish:run",
         # The ledger keeps one row per run and stage, and a pipeline's own `publish` may belong to the same run.
         stage=("index", 7),
     ),

@@ -18,7 +18,7 @@ _KINDS: Final = {
     "argoproj.io/v1alpha1": ("Argo Workflows", ("workflows", "workflowtemplates", "cronworkflows")),
     "ray.io/v1": ("KubeRay", ("rayjobs", "rayclusters")),
 }
-# What the launcher does (DESIGN §7): group, resource, verbs.
+# API calls of the launcher: group, resource, verbs (docs/helm.md lists them).
 _VERBS: Final = (
     ("argoproj.io", "workflows", ("get",)),
     ("ray.io", "rayjobs", ("create", "get", "list", "watch", "patch", "delete")),

@@ -20,7 +20,7 @@ _ENDED: Final = frozenset({"Succeeded", "Failed", "Error"})
 
 
 class SweepSettings(Settings):
-    """Where to sweep."""
+    """Settings of `telecine rayjob sweep`."""
 
     namespace: str | None = setting(
         None, default_text="the pod's, or the kubeconfig's", description="Sweep this namespace."

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from jobs.gamedata.checks.menu_model import MENU_SCORE, MenuModel
 from jobs.gamedata.checks.ragged import Frames
-from jobs.gamedata.menu_model import MENU_SCORE, MenuModel
 from tests.detectors.measured import THUMBNAIL
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What needs no video: the manifest over parts, the ``.pt`` file's formats, a cold start, a plan over many keys."""
+"""Benchmarks without video: a manifest over parts, the ``.pt`` formats, a cold start, a plan over many keys."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from jobs.gamedata._part_schema import PART_SCHEMA
-from jobs.gamedata.compaction import compact
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.parts import list_parts, rewrite_part
+from jobs.gamedata.parts.compaction import compact
+from jobs.gamedata.parts.schema import PART_SCHEMA
+from jobs.gamedata.parts.store import list_parts, rewrite_part
 from shared.storage import FileStore, ObjectInfo
 from tests.benchmarks._table import cpu_seconds, print_table, progress
 from tests.fakes import parts
@@ -128,8 +128,8 @@ def _name(number: int) -> str:
 
 
 def _manifest(store: FileStore) -> tuple[float, float, int]:
-    from jobs.gamedata import manifest
     from jobs.gamedata.settings import ManifestSettings
+    from jobs.gamedata.steps import manifest
     from tests.fakes.ledger import MemoryStageRun
 
     wall, cpu = time.perf_counter(), cpu_seconds()
@@ -141,9 +141,9 @@ def pt_formats(tar: Path, rounds: int) -> None:
     """Size of the ``.pt`` file, what it takes to write it, and to load one stride of it."""
     import torch
 
-    from jobs.gamedata.pt import dump, loads
-    from jobs.gamedata.session import extract_session
-    from jobs.gamedata.source import FileSource
+    from jobs.gamedata.pt.file import dump, loads
+    from jobs.gamedata.ranges.source import FileSource
+    from jobs.gamedata.session.decode import extract_session
 
     rows = []
     for frames in ("rgb", "packets"):

@@ -1,4 +1,4 @@
-"""What a store is asked for: rounds, requests and bytes of a session; all requests of a run, as a server sees them."""
+"""Requests to the store: rounds, requests and bytes per session; all requests of a run, as the server sees them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from jobs.gamedata._store_source import StoreSource
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.session import extract_session
+from jobs.gamedata.ranges.object_source import StoreSource
+from jobs.gamedata.session.decode import extract_session
 from jobs.gamedata.settings import ExtractSettings, ManifestSettings
 from shared.storage import FileStore, open_store
 from tests.benchmarks._table import print_table, progress
@@ -67,7 +67,7 @@ def per_session(sessions: Sequence[tuple[Clip, Path]]) -> None:
 
 def per_run(tar: Path, count: int) -> None:
     """Every request of a first run, a second one and a manifest, from the log of an S3 server."""
-    from jobs.gamedata import extract, manifest
+    from jobs.gamedata.steps import extract, manifest
 
     with _server() as (server, log):
         for bucket in ("source", "target"):

@@ -17,7 +17,7 @@ __all__ = ["Row", "Used", "cpu_seconds", "machine", "measure", "print_table", "p
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What one call took, where it was not this process that worked."""
+    """CPU time and memory of a call that ran in another process."""
 
     cpu_s: float
     megabytes: float

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
+from jobs.gamedata.members.mp4 import read_index
+from jobs.gamedata.members.tar import pick, read_members
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.mp4 import read_index
-from jobs.gamedata.session import extract_session
-from jobs.gamedata.source import FileSource, Slice
-from jobs.gamedata.tar import pick, read_members
+from jobs.gamedata.ranges.source import FileSource, Slice
+from jobs.gamedata.session.decode import extract_session
 from tests.benchmarks._clips import LOOP_SECONDS, SECONDS
 
 if TYPE_CHECKING:

@@ -16,14 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.gamedata._extract_plan import Plan
-from jobs.gamedata._extract_report import Tally
-from jobs.gamedata.batches import Batch, Item
-from jobs.gamedata.compute import LocalRay
-from jobs.gamedata.extract import local_ray, run_with
+from jobs.gamedata.compute.local import LocalRay
+from jobs.gamedata.extraction.batches import Batch, BatchResult, Item, ItemResult
+from jobs.gamedata.extraction.tally import Tally
+from jobs.gamedata.extraction.worklist import Plan
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.settings import ExtractSettings
-from jobs.gamedata.worker import BatchResult, ItemResult
+from jobs.gamedata.steps.extract import local_ray, run_with
 from shared.storage import StoreMetrics
 from tests.benchmarks._table import print_table, progress
 from tests.fakes.ledger import MemoryStageRun
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from jobs.gamedata.model import Session
-    from jobs.gamedata.source import RangeSource
+    from jobs.gamedata.ranges.source import RangeSource
     from tests.benchmarks._clips import Clip
 
 __all__ = ["dispatch", "memory", "scaling"]
@@ -87,7 +86,7 @@ def memory(sessions: Sequence[tuple[Clip, Path]]) -> None:
 
 
 def dispatch(count: int) -> None:
-    """What a batch costs the driver: ``count`` batches of 64 results through Ray, of workers that do nothing."""
+    """Measure the driver's cost per batch: ``count`` batches of 64 results through Ray, from idle workers."""
     rows = []
     for workers in (1, 2):
         result = _result(0)
@@ -137,7 +136,7 @@ class _Watched:
     """A decoder process that writes down its peak, and its worker's, after each session."""
 
     def __init__(self, folder: str, device: str) -> None:
-        from jobs.gamedata.child import DecodeChild
+        from jobs.gamedata.session.child import DecodeChild
 
         self._child = DecodeChild()
         self._path = Path(folder, str(os.getpid()))
@@ -161,7 +160,7 @@ def _memory(pid: int | None, file: str, field: str) -> float:
 
 
 def _ray(tar: Path, count: int, workers: int) -> tuple[float, float]:
-    from jobs.gamedata.extract import run
+    from jobs.gamedata.steps.extract import run
 
     with _bucket(tar, count) as (source, target):
         report = run(_settings(source, target, workers), MemoryStageRun())
@@ -208,9 +207,9 @@ def _bare(tar: Path, count: int, workers: int) -> tuple[float, float]:
 def _bare_process(tar: str, prefix: str, count: int, ready: Any, results: Any) -> None:
     import torch  # noqa: F401  its start is not what is measured
 
-    from jobs.gamedata.pt import dump
-    from jobs.gamedata.session import extract_session
-    from jobs.gamedata.source import FileSource
+    from jobs.gamedata.pt.file import dump
+    from jobs.gamedata.ranges.source import FileSource
+    from jobs.gamedata.session.decode import extract_session
 
     spec = SamplingSpec()
     dump_: Callable[..., memoryview] = functools.partial(

@@ -17,14 +17,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jobs.screenalytics import ingest
-from jobs.screenalytics._sample_runs import Draft
-from jobs.screenalytics.fetch import fetch_manifest
 from jobs.screenalytics.model import ManifestRef, Run
-from jobs.screenalytics.read import read_run
+from jobs.screenalytics.reading.fetch import fetch_manifest
+from jobs.screenalytics.reading.run import read_run
+from jobs.screenalytics.reading.source import open_source
+from jobs.screenalytics.sample.runs import Draft
 from jobs.screenalytics.settings import IngestSettings
-from jobs.screenalytics.source import open_source
-from jobs.screenalytics.write import write_run
+from jobs.screenalytics.steps import ingest
+from jobs.screenalytics.tables.runs import write_run
 from shared.database import embedded
 from shared.database.connection import dispose
 from shared.database.migrate import upgrade

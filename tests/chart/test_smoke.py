@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobs.gamedata._sample_kinds import KINDS
+from jobs.gamedata.sample.kinds import KINDS
 from jobs.gamedata.settings import SampleSettings
 from shared.settings.command import parse
 from shared.storage import open_store

@@ -29,7 +29,7 @@ TTL_S = 5
 
 
 class Names:
-    """Name -> addresses, read anew when older than a second; while the apiserver is away, the last table serves."""
+    """Name -> addresses, reloaded after one second; while the apiserver is down, the last table is used."""
 
     def __init__(self, api: KubeApi) -> None:
         self._api = api
@@ -42,7 +42,7 @@ class Names:
             if time.monotonic() - self._read_at > TABLE_S:
                 try:
                     self._table = self._read()
-                except Exception as error:  # noqa: BLE001  whatever it is, DNS goes on
+                except Exception as error:  # noqa: BLE001  DNS keeps answering, whatever the error
                     print("apiserver:", error, flush=True)
                 self._read_at = time.monotonic()
             return self._table.get(name)

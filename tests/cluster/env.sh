@@ -1,4 +1,4 @@
-# Settings of the test cluster; sourced by every script beside it. Each can be overridden from the environment.
+# Settings of the test cluster; sourced by every script in this folder. Each can be overridden from the environment.
 # shellcheck shell=bash disable=SC2034
 CLUSTER_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -60,7 +60,7 @@ push_() {
     buildah_ push -q --tls-verify=false --compression-format zstd --compression-level 1 "$REGISTRY/$1" "docker://$NODE_IP:5000/$1"
 }
 
-# An image by its content: a tag that is built anew is another image, also for a node that has pulled the old one.
+# The digest of an image: a rebuilt tag is a new image, even for a node that has pulled the old one.
 digest_() {
     curl -sfI -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://$NODE_IP:5000/v2/${1%:*}/manifests/${1##*:}" \
         | tr -d '\r' | sed -n 's/^[Dd]ocker-[Cc]ontent-[Dd]igest: //p'

@@ -143,7 +143,7 @@ outside() { # what a production cluster finds outside itself: an image registry,
     mkdir -p /run/postgresql
     chown postgres /run/postgresql
     if [ ! -e "$KB/pg/PG_VERSION" ]; then
-        # Made beside its place and moved: a killed initdb leaves nothing that looks like a database.
+        # Created next to its final path, then renamed: a killed initdb leaves nothing that looks like a database.
         rm -rf "$KB/pg.new"
         mkdir -p "$KB/pg.new"
         chown postgres "$KB/pg.new"

@@ -6,7 +6,7 @@ set -euo pipefail
 daemon=$1
 alive() { "$CLUSTER_SRC/node-exec.sh" kill -0 "$(cat "$KB/pids/$daemon")" 2>/dev/null; }
 ! alive || { echo "$daemon runs already" >&2; exit 1; }
-# Its output goes nowhere here, or whoever reads ours would wait for the daemon's end.
+# Its output is not inherited: a process reading ours would otherwise wait until the daemon exits.
 # $$ is the pid inside the node's namespace, which the daemon keeps: its command line is an exec.
 # shellcheck disable=SC2016
 "$CLUSTER_SRC/node-exec.sh" setsid bash -c 'echo $$ >"$1"; exec >>"$2" 2>&1 </dev/null; . "$3"' - \

@@ -1,4 +1,4 @@
-"""What menus lie on: paintings, loading screens, games that are frozen, blurred or gone for clouds."""
+"""Menu backdrops: paintings, loading screens, and games that are frozen, blurred or replaced by clouds."""
 
 from __future__ import annotations
 

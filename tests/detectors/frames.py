@@ -1,4 +1,4 @@
-"""What is done to whole pictures: brightness, bars, cuts, black screens."""
+"""Effects on whole pictures: brightness, bars, cuts, black screens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies over a game: a HUD light or heavy, a mouse pointer, subtitles."""
+"""Overlays on a game: a light or heavy HUD, a mouse pointer, subtitles."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ SIZES: Final = ((180, 320), (180, 320), (240, 426), (240, 320), (160, 400), (270
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is true of a session.
+    """Ground truth of a session.
 
     Attributes:
         dark: most of the time the game (not its HUD) has a mean luma below 15.
@@ -50,7 +50,7 @@ class Truth:
 
 @dataclass(slots=True)
 class Draft:
-    """What a kind draws from, and what it leaves.
+    """Inputs that a kind draws from, and its output.
 
     Attributes:
         random: of this kind and seed.

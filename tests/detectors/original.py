@@ -1,4 +1,4 @@
-"""The original pipeline's rules (specs/extraction.md §1.3), as its first version had them."""
+"""The rules of the original pipeline's first version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BLACK = 10.0
 
 
 def original(drawn: Drawn) -> dict[str, bool]:
-    """What it says of a session; where it raises, it says nothing, which is no.
+    """Apply the original's rules to a session; a rule that raises counts as false.
 
     * ``is_video_mostly_dark``: the mean of all RGB bytes of the 30 s stride is below 15; NaN is not.
     * ``is_dpi_scale_issue``: in the first frame of the 3 s stride the means of the top and of the bottom tenth of the

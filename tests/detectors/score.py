@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from jobs.gamedata._part_schema import PART_SCHEMA
 from jobs.gamedata.checks.load import load_built_in
+from jobs.gamedata.checks.menu_references import MenuReferences
 from jobs.gamedata.checks.run import run_statistics
-from jobs.gamedata.inputs import read_inputs
-from jobs.gamedata.menu_references import MenuReferences
+from jobs.gamedata.members.inputs import read_inputs
+from jobs.gamedata.parts.schema import PART_SCHEMA
 from jobs.gamedata.settings import ManifestSettings
 from tests.fakes.parts import part_row
 

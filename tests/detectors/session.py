@@ -12,12 +12,12 @@ import av
 import numpy as np
 from PIL import Image
 
-from jobs.gamedata._rows import session_columns
-from jobs.gamedata.inputs import read_inputs
+from jobs.gamedata.extraction._rows import session_columns
+from jobs.gamedata.frames.statistics import measure
+from jobs.gamedata.members.inputs import read_inputs
 from jobs.gamedata.model import SIGNATURE_SHAPE, STATISTICS_SHAPE, SamplingSpec
-from jobs.gamedata.session import extract_session
-from jobs.gamedata.source import BytesSource
-from jobs.gamedata.statistics import measure
+from jobs.gamedata.ranges.source import BytesSource
+from jobs.gamedata.session.decode import extract_session
 from tests.detectors.frames import luma
 from tests.fakes.parts import part_row
 from tests.tars import inputs_csv, tar_bytes

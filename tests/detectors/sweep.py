@@ -1,4 +1,4 @@
-"""What another value of a threshold would do: ``python -m tests.detectors.sweep [variants a kind]``.
+"""Effect of other threshold values: ``python -m tests.detectors.sweep [variants per kind]``.
 
 Runs on the tuning variants, through real videos; docs/checks.md quotes it. Each threshold is moved alone.
 """
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.gamedata import _stillness, menu_references
-from jobs.gamedata.checks import inputs, menu, timestamps, vision
-from jobs.gamedata.session import decode_session
-from jobs.gamedata.source import BytesSource
-from jobs.gamedata.statistics import _bands, measure
+from jobs.gamedata.checks import menu_references
+from jobs.gamedata.checks.built_in import inputs, menu, timestamps, vision
+from jobs.gamedata.frames import _stillness
+from jobs.gamedata.frames.statistics import _bands, measure
+from jobs.gamedata.ranges.source import BytesSource
+from jobs.gamedata.session.decode import decode_session
 from tests.detectors.inputs import input_kinds, input_variant
 from tests.detectors.kinds import CHECKS, TUNING, variant
 from tests.detectors.measured import Measured, each

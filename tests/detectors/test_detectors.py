@@ -1,6 +1,6 @@
 """Floors under the checks' precision and recall, over variants that no threshold was tuned on.
 
-`make bench` scores more of them, all through real videos, beside the original's rules; docs/checks.md has the table.
+`make bench` scores more of them, all through real videos, alongside the original's rules; docs/checks.md has the table.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 import polars as pl
 import pytest
 
-from jobs.gamedata.checks import inputs, menu, timestamps, vision
+from jobs.gamedata.checks.built_in import inputs, menu, timestamps, vision
 from tests.detectors.inputs import input_kinds, input_variant
 from tests.detectors.kinds import CHECKS, HELD_OUT, all_kinds
 from tests.detectors.measured import measured

@@ -33,7 +33,7 @@ class Argo:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         status, answer = self.raw(method, path, body)
         if status >= 500:
-            # The API server behind it is away; whoever waits goes on waiting.
+            # The API server behind it is down; the caller keeps waiting.
             raise ConnectionError(f"{method} {path}: {status} {answer[:500]!r}")
         assert status == 200, f"{method} {path}: {status} {answer[:500]!r}"
         return json.loads(answer)
@@ -118,7 +118,7 @@ class Run:
         return status
 
     def told(self, status: dict[str, Any]) -> str:
-        """What went wrong, for a failing test: messages and the last lines of the pods."""
+        """Describe the failure for a failing test: messages and the last log lines of the pods."""
         lines = [f"{self.name} is {status.get('phase')}: {status.get('message')}"]
         for node in status.get("nodes", {}).values():
             if node["phase"] not in ("Succeeded", "Skipped", "Omitted"):
@@ -158,7 +158,7 @@ class Run:
         return wait_for(running, seconds, f"{name} of {self.name} runs")
 
     def pod_of(self, node: dict[str, Any]) -> Any:
-        """The pod of a node. Argo may make one anew under the same name when it was deleted."""
+        """Return the pod of a node. Argo may recreate a deleted one under the same name."""
         return self.argo.node.core.read_namespaced_pod(pod_name(self.name, node), self.argo.namespace)
 
     def log(self, node: dict[str, Any], container: str = "main") -> str:

@@ -31,7 +31,7 @@ class Arrivals:
 
     Attributes:
         files: run -> its objects.
-        event: two events tell of one run; nothing lists the bucket.
+        event: two events announce one run; nothing lists the bucket.
         poll: finds two runs.
         again: the same once more.
         bad: two good runs, and one of an unknown version between them.
@@ -47,7 +47,7 @@ class Arrivals:
 
 
 def arrive(installation: Installation) -> Arrivals:
-    """Put runs, tell of one in the outbox, submit, and let the cron poll for another one."""
+    """Put runs, announce one in the outbox, submit, and let the cron poll for another one."""
     cast = "cast_screentime.v1"
     files = {
         "by-event": make_run("by-event", ep_id="rhoslc-s06e11", prefix="events"),
@@ -100,7 +100,7 @@ def suspend_poll(installation: Installation, *, suspend: bool) -> None:
 
 
 def milliseconds(files: Mapping[str, bytes]) -> dict[str, int]:
-    """What the table must say: person -> time on screen, exactly."""
+    """Return the expected table: person -> time on screen, exactly."""
     (body,) = [body for key, body in files.items() if not key.endswith("/manifest.json")]
     document = json.loads(body, parse_float=Decimal)
     rows = document if isinstance(document, list) else document["metrics"]

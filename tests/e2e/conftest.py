@@ -31,7 +31,7 @@ ORDER = (
     "test_opening",
     "test_templates",
     "test_access",
-    # It waits while the long runs go on.
+    # Waits while the long runs proceed.
     "test_screenalytics",
     "test_gamedata",
     "test_media",
@@ -58,7 +58,7 @@ class Sinks:
         self.post = post
 
     def of(self, uid: str) -> tuple[list[dict[str, object]], list[str]]:
-        """What was said of a run: documents, and mails as text."""
+        """Return the notifications about a run: documents, and mails as text."""
         told = [document for document in self.hook.got if document["run_id"] == uid]
         mails = [mail.get_content() for mail in self.post.got]
         return told, [mail for mail in mails if uid in mail]
@@ -107,7 +107,7 @@ def installation(node: Node, sinks: Sinks) -> Iterator[Installation]:
 
 @dataclass
 class Opening:
-    """What is submitted first: a run of 40 TARs, the same once more, `media`, and what has arrived from elsewhere."""
+    """Workflows submitted first: a run of 40 TARs, the same run again, `media`, and runs delivered by the producer."""
 
     installation: Installation
     kinds: dict[str, str]
@@ -125,7 +125,7 @@ class Opening:
     MEDIA: ClassVar[int] = 30
 
     def parts(self) -> int:
-        """How many parts are committed."""
+        """Return the number of committed parts."""
         return len(self.installation.node.keys("game-data-manifest", "first/_stats/"))
 
     def etags(self) -> dict[str, str]:
@@ -136,7 +136,7 @@ class Opening:
         return {each["Key"]: each["ETag"] for page in pages for each in page["Contents"] if each["Key"].endswith(".pt")}
 
     def workers(self) -> set[str]:
-        """Who did the work, as the rows of the items say: host:pid."""
+        """Return the workers named in the item rows, as host:pid."""
         workers: set[str] = set()
         for key in self.installation.node.keys("game-data-manifest", "first/_stats/"):
             body = self.installation.node.s3.get_object(Bucket="game-data-manifest", Key=key)["Body"].read()
@@ -182,7 +182,7 @@ def opening(installation: Installation) -> Opening:
 
 @dataclass
 class Closing:
-    """What is submitted once several runs may go on at once."""
+    """Workflows submitted once several runs may execute concurrently."""
 
     in_flight: Run
     in_flight_phase: str

@@ -1,4 +1,4 @@
-"""What a person needs after a failure, in one folder: objects, events, logs."""
+"""Collect evidence after a failure in one folder: objects, events, logs."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def on_cluster(installation: Installation, count: int) -> dict[str, float]:
         node = run.nodes(step)[-1]
         took[step] = seconds(node["startedAt"], node["finishedAt"])
     took |= _inside(installation, run)
-    # The sweep goes beside the plan.
+    # The sweep runs in parallel with the plan.
     took["between the steps"] = took["whole"] - sum(took[step] for step in STEPS if step != "sweep")
     return took
 
@@ -66,7 +66,7 @@ def _inside(installation: Installation, run: Run) -> dict[str, float]:
 
 def here(count: int) -> float:
     """The same TARs with one command on this machine."""
-    from jobs.gamedata.sample import make
+    from jobs.gamedata.steps.sample import make
 
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "game-data"

@@ -110,7 +110,7 @@ class Installation:
         return said
 
     def answers(self) -> bool:
-        """Whether everything serves that a test talks to."""
+        """Check that every service a test talks to responds."""
         path = f"/api/v1/workflows/{NAMESPACE}?listOptions.limit=1"
         return self.node.answers() and self.argo.raw("GET", path)[0] == 200
 

@@ -139,7 +139,7 @@ class Node:
             self.s3.delete_object(Bucket=bucket, Key=key)
 
     def answers(self) -> bool:
-        """Whether API server, store and database serve."""
+        """Check that the API server, the store and the database respond."""
         try:
             self.core.list_namespace(limit=1, _request_timeout=5)
             self.s3.list_buckets()

@@ -6,7 +6,7 @@ import functools
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from jobs.gamedata import sample
+from jobs.gamedata.steps import sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

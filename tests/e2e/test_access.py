@@ -1,4 +1,4 @@
-"""Who may do what: the accounts of the steps, and what user code can reach."""
+"""Permissions: the service accounts of the steps, and what user code can reach."""
 
 from __future__ import annotations
 

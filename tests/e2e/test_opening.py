@@ -28,7 +28,7 @@ def test_a_second_run_waits_at_the_semaphore_and_says_so(opening: Opening) -> No
 
 def test_pods_are_deleted_while_they_work(installation: Installation, opening: Opening) -> None:
     """One of a step, the launcher's and one of Ray; what becomes of them is seen below, and at the runs' ends."""
-    # A pod that is gone within ten seconds of its start is made anew by Argo as if it had never been.
+    # Argo recreates a pod that disappears within ten seconds of its start as if it had never existed.
     opening.deleted_step = opening.media.running_pod("extract-in-pod", older_s=11)
     delete_pod(installation, opening.deleted_step.metadata.name)
 

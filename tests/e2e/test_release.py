@@ -1,4 +1,4 @@
-"""What an operator does with a release."""
+"""Operator tasks on a release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of Screenalytics: told of by an event, found by a poll, by the cron, and one that nobody can read."""
+"""Screenalytics runs: announced by an event, found by a poll or by the cron, and one that is unreadable."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def test_an_upgrade_leaves_a_run_in_flight_alone(
     installation: Installation, opening: Opening, closing: Closing
 ) -> None:
-    """`closing` has upgraded the release while this run's steps went on."""
+    """`closing` has upgraded the release while this run's steps were running."""
     closing.in_flight.succeeded()
     assert closing.in_flight_phase == "Running"
     history = installation.node.helm("-n", installation.namespace, "history", "telecine", "-o", "yaml")

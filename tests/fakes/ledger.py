@@ -28,9 +28,9 @@ class MemoryProgress(NullProgress):
 
 @dataclass
 class MemoryStageRun:
-    """What a step's `run(settings, stage_run)` gets. `errors` and `report` hold what was recorded.
+    """The stage run passed to a step's `run(settings, stage_run)`. `errors` and `report` hold what was recorded.
 
-    `exit_code` is what the real one gives when the database was lost during the run (75), else 0.
+    `exit_code` is 75, as in the real one, if the database was lost during the run, else 0.
     """
 
     run_id: str = "00000000-0000-7000-8000-000000000000"
@@ -53,7 +53,7 @@ class MemoryStageRun:
 
 @dataclass
 class MemoryRun:
-    """What `shared.ledger.open_run` gives: a run of several stages."""
+    """A run of several stages, as `shared.ledger.open_run` returns it."""
 
     run_id: str = "00000000-0000-7000-8000-000000000000"
     pipeline: str = "gamedata"

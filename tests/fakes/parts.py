@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.gamedata.parts import write_part
+from jobs.gamedata.parts.store import write_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

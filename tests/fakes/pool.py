@@ -7,13 +7,13 @@ from collections import deque
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 
-from jobs.gamedata.compute import Outcome
+from jobs.gamedata.compute.pool import Outcome
 
 __all__ = ["ForkPool", "InlinePool"]
 
 
 class InlinePool:
-    """A :class:`jobs.gamedata.compute.Pool`; batches with a key of ``kills`` kill their worker."""
+    """A :class:`jobs.gamedata.compute.pool.Pool`; batches with a key of ``kills`` kill their worker."""
 
     def __init__(self, make, workers, kills=()):
         self.runner = make()
@@ -41,7 +41,7 @@ class InlinePool:
 
 
 class ForkPool:
-    """A :class:`jobs.gamedata.compute.Pool` of forked processes, which end with the pool or with its process.
+    """A :class:`jobs.gamedata.compute.pool.Pool` of forked processes, which end with the pool or with its process.
 
     A worker that dies gives its work back, as Ray's do, and another one takes its place.
     """
@@ -94,7 +94,7 @@ class ForkPool:
         try:
             self._serve(theirs)
         finally:
-            os._exit(0)  # whatever happens, it must not go on as a second driver
+            os._exit(0)  # whatever happens, it must not continue as a second driver
 
     def _serve(self, end):
         runner = self._make()

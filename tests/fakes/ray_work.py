@@ -52,7 +52,7 @@ def refuse():
 
 def drive(address, folder, works, **limits):
     """Do works on a cluster and print ``outcome, work, result, died`` of each as it comes."""
-    from jobs.gamedata.cluster import ClusterRay, Limits
+    from jobs.gamedata.compute.cluster import ClusterRay, Limits
 
     make = refuse if folder == "refuse" else functools.partial(_Runner, folder)
     with ClusterRay(make, workers=4, address=address, limits=Limits(**{"doubt_s": 6.0, **limits})) as pool:

@@ -2,8 +2,8 @@
 
 with S3Proxy(s3_server.endpoint_url) as proxy:
     proxy.rule(lambda seen: seen.method == "GET" and "bad.tar" in seen.path, error(503, "SlowDown"))
-    proxy.rule(is_put, hook=lambda seen: ..., times=1)   # runs before the request goes on
-    proxy.clear()                                        # the server is well again
+    proxy.rule(is_put, hook=lambda seen: ..., times=1)   # runs before the request is forwarded
+    proxy.clear()                                        # the server is healthy again
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class _Mail(socketserver.StreamRequestHandler):
                 to.append(line.partition("<")[2].partition(">")[0])
                 self._say(said or "250 ok")
             elif word == "DATA":
-                self._say(said or "354 go on")
+                self._say(said or "354 continue")
                 if said:
                     continue
                 self._take(to)

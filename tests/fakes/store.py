@@ -63,7 +63,7 @@ class MemoryStore:
         self._hooks.setdefault(action, []).append(hook)
 
     def count(self, action: str) -> int:
-        """How often an action was called."""
+        """Count the calls of an action."""
         return sum(1 for name, _ in self.calls if name == action)
 
     @property

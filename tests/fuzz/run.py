@@ -19,7 +19,7 @@ def main() -> None:
     if name == "pt":
         import torch  # noqa: F401  before the instrumentation: it is not what is fuzzed
     with atheris.instrument_imports(include=["jobs.gamedata"]):
-        import jobs.gamedata.pt  # noqa: F401
+        import jobs.gamedata.pt.file  # noqa: F401
         from tests.fuzz.targets import TARGETS
     from tests.fuzz.seeds import write_seeds
 

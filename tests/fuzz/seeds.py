@@ -65,8 +65,8 @@ def _pt(_: Path) -> dict[str, bytes]:
     import io
     import zipfile
 
-    from jobs.gamedata import pt
     from jobs.gamedata.model import SamplingSpec
+    from jobs.gamedata.pt import file as pt
     from tests.fakes.sessions import make_session
 
     seeds = {}

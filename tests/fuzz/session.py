@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-from jobs.gamedata.child import DecodeChild
 from jobs.gamedata.errors import CODES
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.source import BytesSource
+from jobs.gamedata.ranges.source import BytesSource
+from jobs.gamedata.session.child import DecodeChild
 from shared.errors import ItemError
 from tests.media import numbered_clip, tar_bytes
 

@@ -1,7 +1,7 @@
-"""What is fuzzed: each function takes any bytes, and raises where a parser breaks its promise.
+"""Fuzz targets: each function takes arbitrary bytes and raises if a parser breaks its contract.
 
-A promise is a typed error of the parser's own codes, or a result that holds together. Run by :mod:`tests.fuzz.run` with
-atheris, and over the kept corpus by ``tests/hostile/test_corpus.py`` without it.
+The contract: a typed error with one of the parser's own codes, or a consistent result. :mod:`tests.fuzz.run` runs
+them with atheris, and ``tests/hostile/test_corpus.py`` over the kept corpus without it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import zipfile
 
 import numpy as np
 
-from jobs.gamedata.inputs import read_inputs
-from jobs.gamedata.metadata import parse_metadata
+from jobs.gamedata.frames.plan import plan
+from jobs.gamedata.members.inputs import read_inputs
+from jobs.gamedata.members.metadata import parse_metadata
+from jobs.gamedata.members.mp4 import NotPlanned, read_index
+from jobs.gamedata.members.tar import pick, read_members
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.mp4 import NotPlanned, read_index
-from jobs.gamedata.plan import plan
-from jobs.gamedata.source import BytesSource
-from jobs.gamedata.tar import pick, read_members
+from jobs.gamedata.ranges.source import BytesSource
 from shared.errors import ItemError
 
 __all__ = ["TARGETS"]
@@ -126,7 +126,7 @@ def inputs(data: bytes) -> None:
 
 def pt(data: bytes) -> None:
     """The first byte chooses: the rest is a file, or the pickle within a file."""
-    from jobs.gamedata.pt import loads
+    from jobs.gamedata.pt.file import loads
 
     body = data[1:]
     if data[:1] == b"p":

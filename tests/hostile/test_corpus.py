@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.gamedata.child import DecodeChild
+from jobs.gamedata.session.child import DecodeChild
 from tests.fuzz.seeds import write_seeds
 from tests.fuzz.session import SEEDS, damaged, promise
 from tests.fuzz.targets import TARGETS

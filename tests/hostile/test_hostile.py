@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.gamedata import extract, pt
-from jobs.gamedata.batches import Batch, Item
-from jobs.gamedata.child import DecodeChild
 from jobs.gamedata.errors import CODES
+from jobs.gamedata.extraction.batches import Batch, Item, Task
+from jobs.gamedata.extraction.worker import extract_batch
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.parts import read_parts
-from jobs.gamedata.session import extract_session
+from jobs.gamedata.parts.store import read_parts
+from jobs.gamedata.pt import file as pt
+from jobs.gamedata.ranges.source import BytesSource
+from jobs.gamedata.session.child import DecodeChild
+from jobs.gamedata.session.decode import extract_session
 from jobs.gamedata.settings import ExtractSettings
-from jobs.gamedata.source import BytesSource
-from jobs.gamedata.worker import Task, extract_batch
+from jobs.gamedata.steps import extract
 from shared.errors import ItemError
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun

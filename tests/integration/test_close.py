@@ -1,4 +1,4 @@
-"""`telecine runs close`: how a Workflow's end reaches the ledger and people, each of them once."""
+"""`telecine runs close`: records a Workflow's end in the ledger and notifies people, each exactly once."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations

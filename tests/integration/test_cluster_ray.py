@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from jobs.gamedata.parts import read_rows
+from jobs.gamedata.parts.store import read_rows
 from shared.storage import open_store
 from tests.ray_cluster import RayCluster
 
@@ -116,7 +116,7 @@ def test_a_cluster_without_workers_is_given_up(cluster, tmp_path):
 
 EXTRACT = """
 import json, sys
-from jobs.gamedata import extract
+from jobs.gamedata.steps import extract
 from jobs.gamedata.settings import ExtractSettings
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.ray_work import reader

@@ -169,7 +169,7 @@ def test_what_passes_is_tried_again(database: Database, caplog: pytest.LogCaptur
         return "done"
 
     assert retry_session(database.settings(), twice, 20, waiting="the test") == "done"
-    # Each time anew: what an attempt wrote is undone.
+    # Each attempt starts over: the writes of the previous one are rolled back.
     assert tried == [1, 1, 1]
     assert kept(database) == [1]
     assert "the test waits: not yet" in caplog.text

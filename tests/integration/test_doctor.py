@@ -1,4 +1,4 @@
-"""`telecine doctor`: what is well, what is not, and the exit code that tells them apart."""
+"""`telecine doctor`: healthy and broken setups, and the exit code of each."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations

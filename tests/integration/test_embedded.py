@@ -69,7 +69,7 @@ def processes(folder: Path) -> list[psutil.Process]:
 
 
 def gone(folder: Path) -> bool:
-    """Whether no server runs on a folder's data and no keeper watches it: their locks are free."""
+    """Check that no server runs on a folder's data and no keeper watches it: both locks are free."""
     for name in ("users.lock", "server.lock"):
         try:
             with (folder / "postgres" / name).open("rb") as file:

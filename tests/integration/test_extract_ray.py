@@ -14,10 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs.gamedata import extract
-from jobs.gamedata.compute import LocalRay
-from jobs.gamedata.parts import read_parts, read_rows
+from jobs.gamedata.compute.local import LocalRay
+from jobs.gamedata.parts.store import read_parts, read_rows
 from jobs.gamedata.settings import ExtractSettings
+from jobs.gamedata.steps import extract
 from shared.errors import StorageFull, TelecineError
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
@@ -139,7 +139,7 @@ def test_ten_tars_over_ray(tmp_path):
 
 SCRIPT = """
 import functools, signal, sys, threading
-from jobs.gamedata import extract
+from jobs.gamedata.steps import extract
 from jobs.gamedata.settings import ExtractSettings
 from shared.errors import Stopped
 from tests.fakes.ledger import MemoryStageRun

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.gamedata import load
-from jobs.gamedata.sample import TRUTH, key_of
+from jobs.gamedata.steps.sample import TRUTH, key_of
 from tests.cli import Cli
 
 if TYPE_CHECKING:

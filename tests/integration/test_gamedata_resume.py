@@ -1,4 +1,4 @@
-"""What a second run does, after everything that may have happened to the first one's results."""
+"""Second runs, after everything that may have happened to the results of the first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = {**{f"s/{kind}.tar": kind for kind in GOOD}, "s/bad.tar": "no-metadata"}
 
 
 class Torch:
-    """What a pickled ``.pt`` of the original may do."""
+    """An object in a pickled ``.pt`` of the original that runs code when unpickled."""
 
     def __reduce__(self):
         return (print, ("unpickled",))
@@ -110,7 +110,7 @@ def test_a_part_whose_objects_are_gone_is_no_session(cli):
         (cli.folder / "out/_stats").mkdir(parents=True)
         for part in (kept / "_stats").iterdir():
             (cli.folder / "out/_stats" / part.name).write_bytes(part.read_bytes())
-        # Parts whose objects are gone, and one that is no Parquet.
+        # Parts whose objects are gone, and one that is not Parquet.
         (cli.folder / "out/_stats/00000099-abcdefabcdef.parquet").write_bytes(b"PAR1 cut")
         cli("gamedata", "manifest", "--manifest-bucket", "./out", "--output-path", "bare.parquet").expect(0)
         assert set(cli.manifest("bare.parquet")) == {"s/bad.tar"}

@@ -7,7 +7,7 @@ import io
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.gamedata.pt import loads
+from jobs.gamedata.pt.file import loads
 from tests.cli import Cli, sample_tar
 from tests.s3_server import s3_process, s3_server
 

@@ -1,4 +1,4 @@
-"""The RayJob's uid beside the stage that its driver opens."""
+"""The RayJob's uid, stored with the stage that its driver opens."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations

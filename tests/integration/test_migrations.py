@@ -14,6 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import shared.database
+from docs.generate import DATABASE_PAGE, ROOT, catalog, tables
 from shared.database import _binaries, check, embedded, upgrade
 from shared.database._head import HEAD
 from shared.database._state import scalar
@@ -61,6 +62,12 @@ def test_upgrade_from_empty_and_again(empty_database: Database):
     assert "already" in upgrade_command(settings)
 
 
+def test_the_page_of_tables_is_that_of_a_migrated_database(database: Database):
+    with engine(database.settings()).connect() as connection:
+        page = tables(catalog(connection))
+    assert (ROOT / DATABASE_PAGE).read_text(encoding="utf-8") == page, "run `make docs` and commit what it writes"
+
+
 def test_the_oldest_server_that_serves(monkeypatch: pytest.MonkeyPatch):
     # The newest is what all other tests use.
     found = [folder for folder in _binaries._candidates() if folder.parent.name == str(_binaries.OLDEST)]
@@ -92,7 +99,7 @@ def test_upgrades_at_once_wait_for_each_other(empty_database: Database):
 
 
 def test_a_failed_upgrade_leaves_nothing(empty_database: Database):
-    # A table of the migration's that somebody else made: the last statement of all fails.
+    # One of the migration's tables already exists: its very last statement fails.
     empty_database.rows("CREATE SCHEMA pipeline")
     empty_database.rows("CREATE TABLE pipeline.item_errors (item text)")
     with pytest.raises(Exception, match="item_errors"):

@@ -1,4 +1,4 @@
-"""Publishing a manifest to PostgreSQL: same rows however often, however it is cut short, and beside itself."""
+"""Publishing a manifest to PostgreSQL: the same rows after repeats, interruptions and concurrent publishes."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import event
 
-from jobs.gamedata import publish
-from jobs.gamedata._gold import TABLE
-from jobs.gamedata._manifest_schema import manifest_schema
 from jobs.gamedata.checks.load import load_built_in
+from jobs.gamedata.manifest.gold import TABLE
+from jobs.gamedata.manifest.schema import manifest_schema
 from jobs.gamedata.settings import PublishSettings
+from jobs.gamedata.steps import publish
 from shared.database import merge
 from shared.database.connection import engine
 from shared.errors import ConfigurationError, DataError, TransientError, UsageError

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.session import extract_session
-from jobs.gamedata.source import FileSource
+from jobs.gamedata.ranges.source import FileSource
+from jobs.gamedata.session.decode import extract_session
 from tests.media import looped, make_tar
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "videos"
 SECONDS = 185
 VIDEOS = {"nasa_13013": (480, 270), "bikes": (640, 272), "bigbuckbunny": (640, 360)}
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/data/videos is not here: no real videos to read")
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="no real videos: shared/data/videos is missing")
 
 
 @pytest.fixture(scope="module", params=VIDEOS)

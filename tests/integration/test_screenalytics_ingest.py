@@ -1,4 +1,4 @@
-"""What arrives becomes rows once and whole: against a real database. Numbers are those of the specification's cases."""
+"""Each run becomes rows exactly once and completely, in a real database. Case numbers are the specification's."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event
 
-from jobs.screenalytics import ingest, items, take
+from jobs.screenalytics.intake import taker
 from jobs.screenalytics.settings import IngestSettings
+from jobs.screenalytics.steps import ingest
+from jobs.screenalytics.tables import ingest_items
 from shared.database.connection import engine
 from shared.database.session import transaction
 from shared.errors import (
@@ -437,14 +439,14 @@ def test_a_store_that_answers_503_to_all_is_not_asked_for_every_run(place):
 def test_a_bug_in_one_run_does_not_end_the_others(place, monkeypatch):
     for number in range(3):
         place.put(f"r{number}")
-    write = take.write_run
+    write = taker.write_run
 
     def break_one(session: Any, run: Any, **values: Any) -> Any:
         if run.run_id == "r1":
             raise ZeroDivisionError("a bug")
         return write(session, run, **values)
 
-    monkeypatch.setattr(take, "write_run", break_one)
+    monkeypatch.setattr(taker, "write_run", break_one)
     report = place.ingest()
     assert (report.status, report.exit_code, codes(report)) == ("failed", 70, [("r1", "internal")])
     assert place.runs() == ["r0", "r2"]
@@ -507,7 +509,7 @@ def test_a_connection_lost_between_two_statements_leaves_a_whole_run_or_none(pla
 def test_a_database_that_stays_away_ends_the_stage_and_keeps_what_was_committed(place, monkeypatch, case):
     for number in range(4):
         place.put(f"r{number}")
-    monkeypatch.setattr(items, "_RETRY_S", 0.0)
+    monkeypatch.setattr(ingest_items, "_RETRY_S", 0.0)
     known = engine(place.database.settings())
 
     def away(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
@@ -608,7 +610,7 @@ def test_events_that_come_twice_and_out_of_order(place, case):
     report = place.ingest(arrival="events")
     assert (counted(report), report.exit_code) == ({"ingested": 1, "unchanged": 1, "events": 3, "persons": 3}, 0)
     assert {delivered for _, delivered, _ in place.events()} == {True}
-    # What an event told before the manifest changed is no news once the newer content is there.
+    # An event from before the manifest changed is stale once the newer content is stored.
     before = place.everything()
     place.tell("r1", payload=json.dumps({"manifest_sha256": new}))
     again = place.ingest(arrival="events")

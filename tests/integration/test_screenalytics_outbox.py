@@ -7,8 +7,11 @@ import uuid
 
 import pytest
 
-from jobs.screenalytics import arrival
-from jobs.screenalytics.arrival import BadEvent, Candidate, acknowledge, fail_event, outbox, poll
+from jobs.screenalytics.arrival import outbox as outbox_module
+from jobs.screenalytics.arrival import poll as poll_module
+from jobs.screenalytics.arrival.events import BadEvent, Candidate, Event
+from jobs.screenalytics.arrival.outbox import acknowledge, fail_event, outbox
+from jobs.screenalytics.arrival.poll import poll
 from jobs.screenalytics.errors import reject
 from jobs.screenalytics.settings import IngestSettings
 from shared.errors import ConfigurationError, TelecineError
@@ -82,7 +85,7 @@ def test_an_event_names_the_manifest_of_its_run(database, box):
 
 
 def test_case_56_events_come_oldest_first_and_page_by_page(database, box, monkeypatch):
-    monkeypatch.setattr(arrival, "_PAGE", 3)
+    monkeypatch.setattr(outbox_module, "_PAGE", 3)
     times = ["2026-01-01T00:00:02Z", "2026-01-01T00:00:01Z", "infinity", "-infinity", "0044-03-15 BC", "20000-01-01"]
     for number, at in enumerate(times):
         box.put(f"run-{number}", at=at)
@@ -96,7 +99,7 @@ def test_case_56_events_come_oldest_first_and_page_by_page(database, box, monkey
 
 
 def test_what_fails_while_it_is_read_does_not_come_again_in_this_run(database, box, monkeypatch):
-    monkeypatch.setattr(arrival, "_PAGE", 2)
+    monkeypatch.setattr(outbox_module, "_PAGE", 2)
     settings = _settings(database)
     ids = [box.put(f"run-{number}") for number in range(5)]
     seen = []
@@ -191,7 +194,7 @@ def test_a_table_that_is_not_there_is_named_with_what_it_needs(database):
         list(outbox(settings))
     assert caught.value.code == "outbox_missing"
     database.rows("ALTER TABLE screenalytics.outbox_events DROP COLUMN last_error")
-    event = arrival.Event(str(uuid.uuid4()), "x", "y", {}, 0)
+    event = Event(str(uuid.uuid4()), "x", "y", {}, 0)
     with pytest.raises(ConfigurationError, match="last_error"):
         fail_event(_settings(database), event, reject("EVENT_INVALID", "x"))
 
@@ -214,7 +217,7 @@ def test_an_outbox_that_cannot_be_reached_is_named_as_such(url, said, code):
 
 
 def test_poll_asks_in_batches_and_reads_nothing(monkeypatch):
-    monkeypatch.setattr(arrival, "_BATCH", 4)
+    monkeypatch.setattr(poll_module, "_BATCH", 4)
     names = [f"run-{number:02}" for number in range(10)]
     objects = {f"derived/runs/{name}/{file}": b"x" for name in names for file in ("manifest.json", "a/manifest.json")}
     objects |= {"derived/runs/.hidden/manifest.json": b"x", "derived/runsx/run/manifest.json": b"x"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from jobs.screenalytics import items
+from jobs.screenalytics.tables import ingest_items
 from shared.database.connection import engine
 from shared.errors import AccessDenied, UsageError
 from tests.postgres_server import database, postgres, until  # noqa: F401
@@ -86,7 +86,7 @@ def test_persons_that_are_gone_vanish_with_the_replacement(place, case):
 @pytest.mark.parametrize("case", ["case 53 accepted"])
 @pytest.mark.parametrize("statement", ["INSERT INTO screenalytics.replaced_runs", "DELETE FROM screenalytics.runs"])
 def test_a_replacement_that_is_cut_short_leaves_the_old(place, monkeypatch, case, statement):
-    monkeypatch.setattr(items, "_RETRY_S", 0.0)
+    monkeypatch.setattr(ingest_items, "_RETRY_S", 0.0)
     place.put("r1")
     place.ingest()
     before = place.everything()

@@ -7,9 +7,9 @@ import uuid
 
 import pytest
 
-from jobs.screenalytics import ingest, replay, verify
+from jobs.screenalytics.reading.source import open_source
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings, VerifySettings
-from jobs.screenalytics.source import open_source
+from jobs.screenalytics.steps import ingest, replay, verify
 from shared.errors import AccessDenied, ConfigurationError, UsageError
 from shared.storage import _s3_client, close_stores
 from tests.fakes.ledger import MemoryStageRun
@@ -81,7 +81,7 @@ class Place:
         return dict(self.database.rows("SELECT run_id, state FROM screenalytics.ingest_items"))
 
     def asked(self):
-        """What was asked of S3 since the last time: LIST, or method and key."""
+        """Return the S3 requests since the last call: LIST, or method and key."""
         seen = [
             "LIST" if "list-type=2" in each.path else f"{each.method} {each.path.partition('/derived/runs/')[2]}"
             for each in self.proxy.requests

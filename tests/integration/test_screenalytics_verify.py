@@ -1,4 +1,4 @@
-"""What ingest makes of the sample set, and what verify finds when tables or store are not as they were."""
+"""Ingest of the sample set, and verify's findings after tables or store have changed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import json
 import pytest
 from rich.console import Console
 
-from jobs.screenalytics import _verify_tables, ingest, sample, verify, view
 from jobs.screenalytics.keys import manifest_key
 from jobs.screenalytics.settings import IngestSettings, SampleSettings, VerifySettings
+from jobs.screenalytics.steps import _view, ingest, sample, verify
+from jobs.screenalytics.verification import tables as verification_tables
 from shared.errors import EndpointUnreachable
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
@@ -103,7 +104,7 @@ def test_the_sample_set_has_the_outcome_that_it_says(place):
 
 
 def test_tables_and_store_that_agree_are_read_in_pages(place, monkeypatch):
-    monkeypatch.setattr(_verify_tables, "_PAGE", 2)
+    monkeypatch.setattr(verification_tables, "_PAGE", 2)
     names = [f"run-{number}" for number in range(5)]
     place.put(*names)
     place.put("cast-1", kind="cast_screentime.v1")
@@ -119,16 +120,16 @@ def test_tables_and_store_that_agree_are_read_in_pages(place, monkeypatch):
 
 
 def test_persons_are_read_a_few_runs_at_a_time(place, monkeypatch):
-    monkeypatch.setattr(_verify_tables, "_PERSONS", 7)
+    monkeypatch.setattr(verification_tables, "_PERSONS", 7)
     asked = []
-    plain = _verify_tables._by_run
+    plain = verification_tables._by_run
 
     def counted(session, statement, ids):
         if "person_metrics" in statement:
             asked.append(len(ids))
         return plain(session, statement, ids)
 
-    monkeypatch.setattr(_verify_tables, "_by_run", counted)
+    monkeypatch.setattr(verification_tables, "_by_run", counted)
     place.put("a", "b", "c", "d", "f")
     place.put("e", persons=9)
     place.ingest()
@@ -150,7 +151,7 @@ def test_case_59_a_deleted_run_keeps_its_rows_and_is_marked_until_it_is_back(pla
     assert (_codes(told), told.exit_code) == ([("run-1", "SOURCE_DELETED")], 65)
     assert place.status() == {"run-1": "source_deleted", "run-2": "ingested"}
     assert place.rows()["person_metrics"] == before["person_metrics"]
-    # What is marked is no news.
+    # A marked run is not reported again.
     told = place.verify()
     assert (told.exit_code, told.counts["source_deleted"], told.counts["sound"]) == (0, 1, 2)
     place.path("run-1").write_bytes(body)
@@ -296,7 +297,7 @@ def test_what_people_see(place):
     put_run(place.store, files)
     put_run(place.store, make_run("bad", schema_version="9.9"))
     console = Console(file=io.StringIO(), width=100)
-    view.show(place.ingest(), console)
+    _view.show(place.ingest(), console)
     shown = console.file.getvalue()
     assert "rhoslc-s06e11  Person 3" in shown
     assert "0:06:46" in shown
@@ -305,8 +306,8 @@ def test_what_people_see(place):
     assert "confessional" not in shown
     (place.folder / key).write_bytes(json.dumps(document | {"attempt": 9}).encode())
     console = Console(file=io.StringIO(), width=100)
-    view.show_verify(place.verify(), console)
+    _view.show_verify(place.verify(), console)
     assert "MANIFEST_CHANGED" in console.file.getvalue()
     console = Console(file=io.StringIO(), width=100)
-    view.show_sample(sample.run(SampleSettings(output=str(place.folder / "x")), MemoryStageRun()), console)
+    _view.show_sample(sample.run(SampleSettings(output=str(place.folder / "x")), MemoryStageRun()), console)
     assert "6 good, two-casts" in console.file.getvalue()

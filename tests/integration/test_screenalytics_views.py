@@ -100,7 +100,7 @@ def test_who_a_person_is(database: Database):
         add_person(database, run_id, "p_0001")
     for person_id in (CATALOGUE, CATALOGUE.upper(), "cast:5f3c"):
         add_person(database, "r1", person_id)
-    # The producer counts p_0001 anew in every show; what is no episode is a show of its own.
+    # The producer restarts at p_0001 for every show; an item that is not an episode is a separate show.
     link = "INSERT INTO screenalytics.person_links (show, person_id, person_ref) VALUES (%s, 'p_0001', %s)"
     database.rows(link, "show", LINKED)
     database.rows(link, "a-film", CATALOGUE)

@@ -1,4 +1,4 @@
-"""Who reads a bucket: told by what the server gets in the Authorization header."""
+"""Credentials of a reader, checked by the Authorization header that the server receives."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultyS3
 
 
 def told(server: FaultyS3, **auth: str) -> dict[str, str]:
-    """What the server gets from such a reader, header names in lower case."""
+    """Return the headers that the server receives from a reader, with lower-case names."""
     open_store("runs", options=options(server, **auth)).read("key")
     return {name.lower(): value for name, value in server.requests[-1].headers.items()}
 

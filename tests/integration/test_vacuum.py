@@ -1,4 +1,4 @@
-"""`telecine vacuum`: what goes, and what never does."""
+"""`telecine vacuum`: what it deletes and what it always keeps."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations

@@ -144,14 +144,14 @@ def products(tables: dict[str, Any]) -> dict[str, Any]:
 
 
 def counted(tables: dict[str, Any]) -> Counter[str]:
-    """How many failures are counted, by the names that the ledger has for them."""
+    """Count the failures by the names that the ledger has for them."""
     found = Counter({row["run_id"]: row["attempts"] for row in tables["ingest_items"]})
     found.update({f"event {row['event_id']}": row["delivery_attempts"] for row in tables["outbox_events"]})
     return +found
 
 
 def written(tables: dict[str, Any]) -> Counter[tuple[str, str]]:
-    """How often the list of attempts names each run with each outcome."""
+    """Count the attempts per run and outcome."""
     return Counter((row["run_id"], row["outcome"]) for row in tables["ingest_attempts"])
 
 
@@ -177,7 +177,7 @@ def change(scene: Scene, run_id: str) -> None:
 
 
 def advance(child: Child, number: int) -> Operation | None:
-    """Let a child go on until it stands before its operation of this number; None when it has fewer."""
+    """Advance a child until it stops before the operation of this number; None if it has fewer."""
     while (operation := child.next()) and len(child.trace) <= number:
         child.go()
     return operation

@@ -1,6 +1,6 @@
 """Another clock for this process: what the product reads of the time of day, shifted; dates may stand still as well.
 
-Monotonic clocks go on: nobody can set them.
+Monotonic clocks are unaffected: they cannot be set.
 """
 
 from __future__ import annotations

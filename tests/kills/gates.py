@@ -1,6 +1,6 @@
-"""Announces each step of a commit to the parent process, and waits there until it may go on.
+"""Announce each step of a commit to the parent process, and wait there for permission to continue.
 
-What is announced: each system call of a put of the file store (``open``, ``write``, ``half`` of a write, ``fsync``,
+Announced are: each system call of a put of the file store (``open``, ``write``, ``half`` of a write, ``fsync``,
 ``replace``, ``sync``, ``unlink``), each SQL statement, ``commit``, and ``end``; each ``copy`` of a session with its
 second ``row``; on demand, how an embedded server is made. The parent holds the process before the operation, so that
 a kill falls exactly between two of them.

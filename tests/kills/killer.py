@@ -41,7 +41,7 @@ _FOREIGN = ("TELECINE_", "AWS_", "ARGO_", "KUBERNETES_", "PG", "PYTHON", "COV_")
 
 @dataclass(frozen=True)
 class Operation:
-    """What a process is about to do.
+    """The operation that a process is about to execute.
 
     Attributes:
         name: as :mod:`tests.kills.gates` has it.
@@ -74,7 +74,7 @@ class Child:
 
     def next(self, limit_s: float = LIMIT_S) -> Operation | None:
         """Wait until it stands before an operation; None when it has ended."""
-        assert self._held is None, "it stands before an operation: let it go on, or kill it"
+        assert self._held is None, "it is stopped before an operation: call go() or kill()"
         deadline = time.monotonic() + limit_s
         while self._streams or not self._driver_seen:
             ready = self._selector.select(max(0.0, deadline - time.monotonic()))
@@ -114,7 +114,7 @@ class Child:
         return operation
 
     def ended_within(self, seconds: float) -> bool:
-        """Whether a process that announces nothing ends within this time."""
+        """Wait for a process that announces nothing; return True if it ends within this time."""
         deadline = time.monotonic() + seconds
         while self._streams or not self._driver_seen:
             ready = self._selector.select(max(0.0, deadline - time.monotonic()))
@@ -148,7 +148,7 @@ class Child:
             self._held = None
 
     def finish(self, limit_s: float = LIMIT_S) -> int:
-        """Let it go on to its end, and give the exit code."""
+        """Let it run to its end and return the exit code."""
         if self._held is not None:
             self.go()
         while self.next(limit_s) is not None:

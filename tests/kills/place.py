@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from jobs.gamedata.parts import list_parts, read_parts, read_rows
+from jobs.gamedata.parts.store import list_parts, read_parts, read_rows
 from shared.storage.file import FileStore
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Place:
         return {row["s3_key"] for row in rows if not row["stored"] or present.get(row["pt_key"]) == row["pt_etag"]}
 
     def decoded(self) -> Counter[str]:
-        """How often each TAR was read."""
+        """Count the reads of each TAR."""
         path = self.folder / "decoded"
         return Counter(f"{name}.tar" for name in path.read_text().split()) if path.exists() else Counter()
 

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine
 
-from jobs.gamedata import compaction, extract, manifest, run
 from jobs.gamedata.commands import STEPS
+from jobs.gamedata.parts import compaction
+from jobs.gamedata.steps import extract, manifest, run
 from jobs.screenalytics.commands import STEPS as SCREENALYTICS
 from shared.ledger import run as ledger
 from shared.report import Report, page
@@ -45,17 +46,23 @@ if TYPE_CHECKING:
 __all__ = ["Options", "main"]
 
 _NEEDED = (
-    *("torch", "jobs.gamedata._assemble", "jobs.gamedata._gather", "jobs.gamedata.checks.run"),
-    *("jobs.gamedata.quality_report", "jobs.gamedata.settings", "jobs.gamedata.verify"),
+    *("torch", "jobs.gamedata.manifest.table", "jobs.gamedata.manifest.gather", "jobs.gamedata.checks.run"),
+    *("jobs.gamedata.manifest.report", "jobs.gamedata.settings", "jobs.gamedata.steps.verify"),
     *("shared.ledger.run", "shared.settings.command", "shared.storage.file"),
-    *("jobs.screenalytics.ingest", "jobs.screenalytics.replay", "jobs.screenalytics.settings"),
-    *("jobs.screenalytics.verify", "jobs.screenalytics.view", "rich.table", "rich.text", "shared.report.outputs"),
+    *("jobs.screenalytics.steps.ingest", "jobs.screenalytics.steps.replay", "jobs.screenalytics.settings"),
+    *(
+        "jobs.screenalytics.steps.verify",
+        "jobs.screenalytics.steps._view",
+        "rich.table",
+        "rich.text",
+        "shared.report.outputs",
+    ),
 )
 
 
 @dataclass
 class Options:
-    """How a child differs from a plain run.
+    """Differences between a child and a plain run.
 
     Attributes:
         log: file that gets its standard output and error.
@@ -138,7 +145,7 @@ def _compact(argv: list[str]) -> int:
 
 
 def _steps() -> dict[str, Callable[[list[str]], int]]:
-    """What may be run: the product's steps, two of them with the fake decoder."""
+    """Return the runnable steps: the product's, two of them with the fake decoder."""
     known = {step.name: step for step in STEPS}
     ours = {"extract": _extract, "run": _both}
     steps: dict[str, Callable[[list[str]], int]] = {"compact": _compact}

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from jobs.gamedata import extract, manifest, verify
-from jobs.gamedata.child import DecodeChild
-from jobs.gamedata.parts import list_parts, read_parts
-from jobs.gamedata.pt import loads
+from jobs.gamedata.parts.store import list_parts, read_parts
+from jobs.gamedata.pt.file import loads
+from jobs.gamedata.session.child import DecodeChild
 from jobs.gamedata.settings import ExtractSettings, ManifestSettings, VerifySettings
+from jobs.gamedata.steps import extract, manifest, verify
 from shared.errors import StoreUnavailable
 from shared.storage import _s3_client, close_stores, open_store
 from tests.cli import sample_tar
@@ -108,8 +108,8 @@ def bench(s3_server: S3Server, reader: DecodeChild, monkeypatch: pytest.MonkeyPa
 def truth() -> dict[tuple[str, int], np.ndarray]:
     """Frames of the old and the new content, read alone."""
     from jobs.gamedata.model import SamplingSpec
-    from jobs.gamedata.session import extract_session
-    from jobs.gamedata.source import BytesSource
+    from jobs.gamedata.ranges.source import BytesSource
+    from jobs.gamedata.session.decode import extract_session
 
     found = {}
     for kind, seed in (OLD, NEW):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.gamedata.parts import read_parts, read_rows
+from jobs.gamedata.parts.store import read_parts, read_rows
 from shared.database.connection import dispose
 from shared.ledger.history import list_runs, show_run
 from tests.kills.place import BODIES

@@ -107,7 +107,7 @@ def is_of_sql(operation: Operation) -> bool:
 
 
 def advance(child: Child, stop: Callable[[Operation], bool]) -> Operation | None:
-    """Let a child go on until it stands before such an operation."""
+    """Advance a child until it stops before an operation that matches."""
     while (operation := child.next()) and not stop(operation):
         child.go()
     return operation
@@ -162,7 +162,7 @@ def test_killed_within_initdb(new_home: Callable[[], Home]):
         child.go()
         with pytest.raises(AssertionError, match="no operation within"):
             child.next(random.Random(seed).uniform(0.05, 0.3))
-        # The last ones leave initdb behind, which goes on writing to a folder that the next run clears away.
+        # The last ones leave initdb behind, which keeps writing to a folder that the next run deletes.
         child.kill(group=seed < 2)
         assert home.complete(place) == expected, f"killed with seed {seed}"
         if seed >= 2:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import torch
 
-from jobs.gamedata.parts import read_parts
+from jobs.gamedata.parts.store import read_parts
 from shared.database import embedded
 from shared.storage.file import FileStore
 from tests.cli import Cli, descendants, sample_tar
@@ -72,7 +72,7 @@ class Bucket:
         self.killed.append(process.pid)
 
     def committed(self) -> dict[str, str | None]:
-        """Which TARs are done, and the file of each: one that is read again gets another ETag."""
+        """Map each committed TAR to its file's ETag: a TAR that is read again gets another one."""
         store = FileStore(self.cli.folder / self.name)
         store.make_root()
         return {row["s3_key"]: row["pt_etag"] for row in read_parts(store, ["pt_etag"]).to_pylist()}

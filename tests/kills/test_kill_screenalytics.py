@@ -190,7 +190,7 @@ def twelve(scene: Scene) -> None:
 
 
 def holds(child: Child, written: int) -> None:
-    """Let a child go on until so many runs are written, and the last one is not committed."""
+    """Advance a child until this many runs are written and the last one is not committed."""
     while operation := child.next():
         if operation.name == "commit" and written == 0:
             return
@@ -292,7 +292,7 @@ def test_a_verify_killed_before_any_of_its_operations_marks_what_is_gone(scene: 
         states = Counter(row["status"] for row in scene.tables()["runs"])
         assert states["source_deleted"] in (0, 2), f"half a page, killed before operation {number}, {operation}"
         committed += states["source_deleted"] == 2
-        # What was marked is no finding any more.
+        # A marked run is no longer a finding.
         scene.start("verify", free=True).expect(0 if states["source_deleted"] else 65)
         assert scene.outcome() == expected, f"killed before operation {number}, {operation}"
         assert written(scene.tables()) == marks

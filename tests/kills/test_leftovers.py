@@ -1,4 +1,4 @@
-"""What a killed put leaves behind goes within a day, wherever it was put."""
+"""Leftovers of a killed put are deleted within a day, wherever they are."""
 
 from __future__ import annotations
 

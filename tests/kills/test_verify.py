@@ -1,4 +1,4 @@
-"""What verify says of buckets with a history, and beside a run that is at work."""
+"""Findings of verify on buckets with a history, and during a run."""
 
 from __future__ import annotations
 

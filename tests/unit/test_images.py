@@ -1,4 +1,4 @@
-"""What the images are built from: their locks, their Dockerfiles, and the context that they see."""
+"""Inputs of the images: lock files, Dockerfiles and the build context."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Quality checks: decorated functions, each of which fills a typed column of the manifest.
 
-A file in this package, or one given with ``--checks``, is all that a further check needs (docs/checks.md).
+A file in ``built_in``, or one given with ``--checks``, is all that a further check needs (docs/checks.md).
 """
 
 from __future__ import annotations

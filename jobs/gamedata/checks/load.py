@@ -1,4 +1,4 @@
-"""Finding checks: the modules of this package, and files that a researcher names."""
+"""Finding checks: the modules of ``built_in``, and files that a researcher names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
+from jobs.gamedata.checks import built_in as checks
 from jobs.gamedata.checks.registry import Registry, built_in, collect
 from shared.errors import UsageError
 
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckFile", "load_built_in", "load_checks", "load_file"]
 
-# First these, in this order: the order of the manifest's columns. Modules added to the package come after, by name.
+# The order of the manifest's columns. Modules added to the package come after these, by name.
 _FIRST: Final = ("vision", "menu", "inputs", "timestamps")
-_MACHINERY: Final = frozenset({"load", "ragged", "registry", "run", "session"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,14 @@ class CheckFile:
 
 
 def load_built_in() -> Registry:
-    """Import every module of this package and return a copy of the registry that they filled."""
-    package = importlib.import_module("jobs.gamedata.checks")
-    found = {module.name for module in pkgutil.iter_modules(package.__path__)} - _MACHINERY
+    """Import every module of ``built_in`` and return a copy of the registry that they filled."""
+    found = {module.name for module in pkgutil.iter_modules(checks.__path__)}
     for name in (*_FIRST, *sorted(found - set(_FIRST))):
         if not name.startswith("_"):
-            importlib.import_module(f"jobs.gamedata.checks.{name}")
+            importlib.import_module(f"{checks.__name__}.{name}")
     # Import order may be another one: a test that imports `menu` first must not change the manifest.
-    checks = sorted(built_in(), key=lambda check: _position(check.file))
-    return Registry({check.name: check for check in checks})
+    ordered = sorted(built_in(), key=lambda check: _position(check.file))
+    return Registry({check.name: check for check in ordered})
 
 
 def _position(file: str) -> tuple[int, str]:

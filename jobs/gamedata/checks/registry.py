@@ -149,7 +149,7 @@ def statistics_check(
         dtype: ``bool``, ``int``, ``float`` or ``str``.
         also: further columns that the function fills.
         vectorised: see above.
-        reads: the part columns it needs (`jobs.gamedata._part_schema`); not given: all. Reading fewer is faster.
+        reads: the part columns it needs (`jobs.gamedata.parts.schema`); not given: all. Reading fewer is faster.
 
     Raises:
         ValueError: at definition, for a column name or type that is not valid or is taken.

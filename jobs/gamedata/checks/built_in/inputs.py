@@ -1,0 +1,84 @@
+"""Is there anything in the session, and what was it played with?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from jobs.gamedata.checks.built_in.vision import BLACK_P99
+from jobs.gamedata.checks.registry import statistics_check
+
+if TYPE_CHECKING:
+    from jobs.gamedata.settings import ManifestSettings
+
+__all__ = ["input_device_class", "is_session_empty"]
+
+# A device counts as played with from this share of the time that the session was played on: a mouse that is nudged
+# beside a gamepad, or a pad that is tried once, stays below. Time and not events: a mouse reports its movement up to a
+# thousand times a second, and a slow player presses two keys.
+MIN_DEVICE_TIME: Final = 0.15
+# Parts from before that figure have events alone.
+MIN_DEVICE_EVENTS: Final = 0.05
+# Black is plain: grain and coding spread its luma by up to 3 (99th less 1st percentile). A game in pitch darkness, as
+# black on the whole, spreads by more.
+PLAIN: Final = 4.0
+
+
+@statistics_check(
+    "input_device_class",
+    str,
+    vectorised=True,
+    reads=(
+        *("input_keyboard", "input_mouse", "input_gamepad", "input_events"),
+        *("input_desk_s", "input_gamepad_s"),
+    ),
+)
+def input_device_class(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series:  # noqa: ARG001
+    """Say ``keyboard_mouse``, ``gamepad``, ``mixed``, or ``none`` without a device event; NULL without inputs.csv."""
+    desk_events, pad_events = pl.col("input_keyboard") + pl.col("input_mouse"), pl.col("input_gamepad")
+    timed = pl.col("input_desk_s").is_not_null() & pl.col("input_gamepad_s").is_not_null()
+    desk = pl.when(timed).then(pl.col("input_desk_s")).otherwise(desk_events)
+    pad = pl.when(timed).then(pl.col("input_gamepad_s")).otherwise(pad_events)
+    least = (desk + pad) * pl.when(timed).then(MIN_DEVICE_TIME).otherwise(MIN_DEVICE_EVENTS)
+    return table.select(
+        pl.when(pl.col("input_events").is_null())
+        .then(None)
+        .when(desk_events + pad_events == 0)
+        .then(pl.lit("none"))
+        .when(pad < least)
+        .then(pl.lit("keyboard_mouse"))
+        .when(desk < least)
+        .then(pl.lit("gamepad"))
+        .otherwise(pl.lit("mixed"))
+        .alias("input_device_class")
+    ).to_series()
+
+
+@statistics_check(
+    "is_session_empty",
+    bool,
+    also={"empty_reason": str},
+    vectorised=True,
+    reads=("frame_luma_p01", "frame_luma_p99", "input_keyboard", "input_mouse", "input_gamepad", "input_events"),
+)
+def is_session_empty(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
+    """Say whether there is nothing to learn from, and why.
+
+    ``no_frames``: no frame could be sampled; ``black``: all of them are black as a whole, and plain; ``no_inputs``:
+    inputs.csv is there and has no device event.
+    """
+    lightest = pl.col("frame_luma_p99").list.max()
+    spread = (pl.col("frame_luma_p99") - pl.col("frame_luma_p01")).list.max()
+    events = pl.col("input_keyboard") + pl.col("input_mouse") + pl.col("input_gamepad")
+    reason = table.select(
+        pl.when(lightest.is_null())
+        .then(pl.lit("no_frames"))
+        .when((lightest < BLACK_P99) & (spread < PLAIN))
+        .then(pl.lit("black"))
+        .when(pl.col("input_events").is_not_null() & (events == 0))
+        .then(pl.lit("no_inputs"))
+        .otherwise(None)
+        .alias("empty_reason")
+    ).to_series()
+    return {"is_session_empty": reason.is_not_null(), "empty_reason": reason}

@@ -1,0 +1,308 @@
+"""Checks over the frames of ``.pt`` files: run on Ray, with results cached per ``.pt`` file and version of the check.
+
+Results are small Parquet files under ``_checks/<digest>/``. The digest covers the check's file and its name; each row
+also holds the settings that the check read, and counts only while these are unchanged. Failures are not cached: the
+next manifest tries them again.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from shared.errors import ObjectMissing, TelecineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from jobs.gamedata.checks.load import CheckFile
+    from jobs.gamedata.checks.menu_model import MenuModel
+    from jobs.gamedata.compute.pool import Pool
+    from jobs.gamedata.model import ExtractedData
+    from jobs.gamedata.settings import ManifestSettings
+    from shared.progress import Progress
+    from shared.storage import ObjectStore
+
+    Batch = tuple["FrameTask", ...]
+    Rows = list[dict[str, Any]]
+
+__all__ = ["CHECKS", "MENU_MODEL", "FrameResults", "FrameRunner", "FrameTask", "Work", "digest_of", "run_frames"]
+
+CHECKS: Final = "_checks/"
+MENU_MODEL: Final = "menu_model"
+# Raised when the meaning of cached results changes. 2: a row holds the settings that its check read.
+_VERSION: Final = 2
+# Files a worker takes at a time, and so results a part: what a kill loses.
+_BATCH: Final = 32
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTask:
+    """One ``.pt`` file to look at."""
+
+    s3_key: str
+    pt_key: str
+    etag: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What workers need: plain values that travel.
+
+    Attributes:
+        store_uri: the manifest bucket.
+        settings: the step's.
+        files: researchers' check files.
+        digests: name of a frames check (or ``menu_model``) -> digest that its results are kept under.
+    """
+
+    store_uri: str
+    settings: ManifestSettings
+    files: tuple[CheckFile, ...]
+    digests: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class FrameResults:
+    """Results by check and ``(pt_key, etag)``; errors likewise, as ``(message, traceback, retryable)``."""
+
+    values: dict[str, dict[tuple[str, str], dict[str, Any]]] = field(default_factory=dict)
+    errors: dict[str, dict[tuple[str, str], tuple[str, str, bool]]] = field(default_factory=dict)
+
+    def take(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add rows of :class:`FrameRunner`."""
+        for row in rows:
+            identity = (row["pt_key"], row["etag"])
+            if row["error"] is None:
+                self.values.setdefault(row["check"], {})[identity] = json.loads(row["value"])
+            else:
+                self.errors.setdefault(row["check"], {})[identity] = (row["error"], row["traceback"], row["retryable"])
+
+
+def digest_of(name: str, source: str) -> str:
+    """Return the digest of a check's version: 16 hex digits.
+
+    Args:
+        name: the check's.
+        source: sha256 of the file that defines it, or of the model.
+    """
+    document = json.dumps({"version": _VERSION, "name": name, "source": source}, sort_keys=True)
+    return hashlib.sha256(document.encode()).hexdigest()[:16]
+
+
+class RecordedSettings:
+    """The settings as a check sees them; records each field that it reads.
+
+    Args:
+        settings: the step's.
+    """
+
+    def __init__(self, settings: ManifestSettings) -> None:
+        self._settings = settings
+        self._read: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        fields = type(self._settings).model_fields
+        # A method, such as model_dump, may read any field.
+        self._read.update([name] if name in fields else fields)
+        return getattr(self._settings, name)
+
+    def fingerprint(self) -> str:
+        """Return the fields read so far and digests of their values, as a JSON object."""
+        return json.dumps(_fingerprint(self._settings, self._read))
+
+
+def _fingerprint(settings: ManifestSettings, names: Iterable[str]) -> dict[str, str]:
+    # Digests: a value may be a place or a secret, and the bucket has other readers.
+    values = {name: json.dumps(settings.model_dump(mode="json", include={name})) for name in sorted(names)}
+    return {name: hashlib.sha256(value.encode()).hexdigest()[:16] for name, value in values.items()}
+
+
+def cached(store: ObjectStore, digests: Mapping[str, str], settings: ManifestSettings) -> FrameResults:
+    """Read the results that earlier manifests committed, as far as the settings that they depend on are unchanged."""
+    now = _fingerprint(settings, type(settings).model_fields)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = FrameResults()
+    for name, digest in digests.items():
+        found.values[name] = {}
+        for info in store.list(f"{CHECKS}{digest}/"):
+            try:
+                rows = pq.read_table(io.BytesIO(store.read(info.key))).to_pylist()
+                found.take(
+                    {**row, "check": name, "error": None}
+                    for row in rows
+                    if json.loads(row["settings"]).items() <= now.items()
+                )
+            except ObjectMissing:
+                continue
+            except (pa.ArrowException, ValueError, KeyError, OSError) as error:
+                _log.warning("%s/%s cannot be read (%s): its checks run again", store.uri, info.key, error)
+    return found
+
+
+def commit(store: ObjectStore, digest: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep results; the same ones go to the same key, so that two manifests at once do no harm."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kept = [{key: row[key] for key in ("pt_key", "etag", "value", "settings")} for row in rows]
+    name = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+    stream = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(kept), stream, compression="zstd")
+    store.put(f"{CHECKS}{digest}/{name}.parquet", stream.getbuffer())
+
+
+class FrameRunner:
+    """Runs checks over ``.pt`` files, in the process of a worker.
+
+    Args:
+        work: what to run.
+        wanted: check -> ``pt_key`` of the files that it has no result for.
+    """
+
+    def __init__(self, work: Work, wanted: Mapping[str, frozenset[str]]) -> None:
+        from jobs.gamedata.checks.load import load_checks
+
+        self._work, self._wanted = work, wanted
+        self._store = _open(work)
+        self._checks = [check for check in load_checks(work.files) if check.name in work.digests]
+        self._model: MenuModel | None = None
+        if MENU_MODEL in work.digests:
+            from jobs.gamedata.checks.menu_model import MenuModel
+
+            self._model = MenuModel.of(work.settings)
+
+    def run(self, tasks: Sequence[FrameTask], /) -> list[dict[str, Any]]:
+        """Run the checks, commit what they gave, and return it.
+
+        Returns:
+            Rows of ``check, pt_key, etag``; ``value, settings`` (JSON); ``error`` (None if there is a value),
+            ``traceback, retryable``.
+        """
+        rows = [row for task in tasks for row in self._one(task)]
+        for name, digest in self._work.digests.items():
+            good = [row for row in rows if row["check"] == name and row["error"] is None]
+            if good:
+                commit(self._store, digest, good)
+        return rows
+
+    def _one(self, task: FrameTask) -> list[dict[str, Any]]:
+        from jobs.gamedata.checks.run import CheckError, call
+        from jobs.gamedata.pt.file import loads
+
+        settings = self._work.settings
+        seen = {check.name: RecordedSettings(settings) for check in self._checks}
+        calls: dict[str, Callable[[ExtractedData], dict[str, Any]]] = {
+            check.name: functools.partial(call, check, settings=cast("ManifestSettings", seen[check.name]))
+            for check in self._checks
+        }
+        if self._model is not None:
+            seen[MENU_MODEL], calls[MENU_MODEL] = RecordedSettings(settings), self._model.columns
+        calls = {name: function for name, function in calls.items() if task.pt_key in self._wanted.get(name, ())}
+        try:
+            data = loads(self._store.read(task.pt_key, etag=task.etag), name=task.pt_key)
+        except TelecineError as error:
+            return [_row(name, task, error=error.message, retryable=error.retryable) for name in calls]
+        rows = []
+        for name, function in calls.items():
+            try:
+                value = json.dumps(function(data))
+                rows.append(_row(name, task, value=value, settings=seen[name].fingerprint()))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a researcher's code: its row says what it raised
+                failed = CheckError.of(name, error)
+                rows.append(_row(name, task, error=failed.message, traceback=failed.traceback))
+        return rows
+
+
+def _row(
+    name: str,
+    task: FrameTask,
+    *,
+    value: str | None = None,
+    settings: str | None = None,
+    error: str | None = None,
+    traceback: str = "",
+    retryable: bool = False,
+) -> dict[str, Any]:
+    identity = {"check": name, "pt_key": task.pt_key, "etag": task.etag}
+    return {
+        **identity,
+        "value": value,
+        "settings": settings,
+        "error": error,
+        "traceback": traceback,
+        "retryable": retryable,
+    }
+
+
+def _open(work: Work) -> ObjectStore:
+    from shared.storage import CachedStore, open_store
+
+    store = open_store(work.store_uri, work.settings)
+    if work.settings.cache_dir:
+        return CachedStore(store, work.settings.cache_dir, work.settings.cache_mb)
+    return store
+
+
+def run_frames(
+    store: ObjectStore,
+    work: Work,
+    tasks: Sequence[FrameTask],
+    progress: Progress,
+    *,
+    pool: Callable[..., Pool[Batch, Rows]] | None = None,
+) -> FrameResults:
+    """Give every check its result for every file: what is cached, and the rest from Ray workers.
+
+    Args:
+        store: the manifest bucket.
+        work: what to run.
+        tasks: the files that are there.
+        progress: counts files.
+        pool: stands in for :class:`~jobs.gamedata.compute.local.LocalRay`.
+    """
+    from jobs.gamedata.compute.local import LocalRay
+    from jobs.gamedata.compute.pool import worker_count
+
+    found = cached(store, work.digests, work.settings)
+    wanted = {
+        name: frozenset(task.pt_key for task in tasks if (task.pt_key, task.etag) not in found.values[name])
+        for name in work.digests
+    }
+    pending = [task for task in tasks if any(task.pt_key in keys for keys in wanted.values())]
+    if not pending:
+        return found
+    workers = worker_count(work.settings.workers, len(pending))
+    size = max(1, min(_BATCH, -(-len(pending) // (4 * workers))))
+    progress.start(len(pending), ".pt files")
+    try:
+        with (pool or LocalRay)(functools.partial(FrameRunner, work, wanted), workers=workers) as running:
+            for start in range(0, len(pending), size):
+                running.submit(tuple(pending[start : start + size]))
+            for outcome in running:
+                if outcome.result is not None:
+                    found.take(outcome.result)
+                elif len(outcome.work) > 1:  # one of them ended the process: each by itself
+                    for task in outcome.work:
+                        running.submit((task,))
+                    continue
+                else:
+                    found.take(_died(outcome.work[0], wanted, outcome.died))
+                progress.advance(len(outcome.work))
+    finally:
+        progress.finish()
+    return found
+
+
+def _died(task: FrameTask, wanted: Mapping[str, frozenset[str]], died: str | None) -> list[dict[str, Any]]:
+    names = [name for name, keys in wanted.items() if task.pt_key in keys]
+    return [_row(name, task, error=f"{name}: the worker process died ({died})") for name in names]

@@ -1,0 +1,173 @@
+"""A menu classifier given as a ``torch.export`` program, run batched over the frames of ``.pt`` files."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from jobs.gamedata.pt.measure import distinct_frames, duration_of
+from shared.errors import ConfigurationError, ExtraMissing, ObjectMissing, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from jobs.gamedata.model import ExtractedData
+    from jobs.gamedata.settings import ManifestSettings
+
+__all__ = ["MENU_SCORE", "MenuModel", "model_digest"]
+
+# A frame that the model scores so or higher is a menu.
+MENU_SCORE: Final = 0.5
+# Frames a step where the program leaves the batch open; 64 of 360 x 640 float32 are 177 MB.
+_BATCH: Final = 64
+_RANK: Final = 4
+_CONTRACT: Final = (
+    "valid is a program of one input (N, 3, H, W), uint8 or float in 0 to 1, RGB, and one output: (N,) or (N, 1) "
+    "probabilities of menu, or (N, 2) logits of gameplay and menu (docs/checks.md)"
+)
+
+
+def read_model(path: str, settings: ManifestSettings) -> bytes:
+    """Read the program's file.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from shared.storage import read_uri
+
+    try:
+        return read_uri(path, settings)
+    except (ObjectMissing, ConfigurationError, ValueError) as error:
+        raise UsageError(f"--menu-model {path}: {error}; valid is a path or URI of a .pt2 file") from error
+
+
+def model_digest(settings: ManifestSettings) -> str:
+    """Return the sha256 of the program's file."""
+    assert settings.menu_model is not None
+    return hashlib.sha256(read_model(settings.menu_model, settings)).hexdigest()
+
+
+class MenuModel:
+    """A loaded program.
+
+    Args:
+        body: a ``.pt2`` file, as ``torch.export.save`` writes it.
+        name: for messages.
+        device: ``cpu``, ``cuda``, or ``auto`` for cuda where torch has it.
+
+    Raises:
+        UsageError: it cannot be loaded, or takes other inputs.
+        ExtraMissing: torch is not installed.
+    """
+
+    def __init__(self, body: bytes, name: str, device: str = "auto") -> None:
+        try:
+            import torch
+        except ImportError as error:
+            raise ExtraMissing(
+                "--menu-model needs torch; pip install 'telecine[gamedata]'", extra="gamedata", module="torch"
+            ) from error
+        self.name = name
+        self.device = _device(torch, device)
+        try:
+            program = torch.export.load(io.BytesIO(body))
+        except Exception as error:  # torch raises whatever its zip, JSON and pickle readers do
+            raise UsageError(f"--menu-model {name}: torch.export cannot load it ({error}); {_CONTRACT}") from error
+        self.batch, self.size, self.dtype = self._input(program)
+        if self.device == "cuda":
+            from torch.export.passes import move_to_device_pass
+
+            program = move_to_device_pass(program, self.device)
+        self._module = program.module()
+
+    @classmethod
+    def of(cls, settings: ManifestSettings) -> MenuModel:
+        """Load the program that the settings name; once a process."""
+        assert settings.menu_model is not None
+        return _loaded(read_model(settings.menu_model, settings), settings.menu_model, settings.device)
+
+    def _input(self, program: Any) -> tuple[int | None, tuple[int, int] | None, Any]:
+        names = program.graph_signature.user_inputs
+        nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+        shape: tuple[Any, ...] = nodes[names[0]].meta["val"].shape if len(names) == 1 and names[0] in nodes else ()
+        channels = shape[1] if len(shape) == _RANK else None
+        if channels != 3:  # noqa: PLR2004
+            raise UsageError(f"--menu-model {self.name}: it takes {len(names)} inputs of {tuple(shape)}; {_CONTRACT}")
+        batch, _, height, width = (side if isinstance(side, int) else None for side in shape)
+        return batch, (height, width) if height and width else None, nodes[names[0]].meta["val"].dtype
+
+    def score(self, frames: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+        """Return each frame's probability of being a menu: N arrays of uint8 (3, H, W) -> (N,).
+
+        Raises:
+            ValueError: the program's output has another shape, or is not within 0 to 1.
+        """
+        step = self.batch or _BATCH
+        parts = [self._scores(frames[start : start + step]) for start in range(0, len(frames), step)]
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def _scores(self, frames: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+        import torch
+
+        stack = torch.from_numpy(np.stack(frames)).to(self.device)
+        if self.size and tuple(stack.shape[2:]) != self.size:
+            scaled = torch.nn.functional.interpolate(stack.float(), self.size, mode="bilinear", antialias=True)
+            stack = scaled.round().clamp(0, 255).to(torch.uint8)
+        given = stack if self.dtype == torch.uint8 else stack.to(self.dtype) / 255
+        if self.batch and len(frames) < self.batch:  # a fixed batch is filled up with its last frame
+            given = torch.cat([given, given[-1:].expand(self.batch - len(frames), -1, -1, -1)])
+        with torch.inference_mode():
+            output = self._module(given)
+        if not isinstance(output, torch.Tensor) or output.shape[0] != len(given):
+            raise ValueError(f"--menu-model {self.name} gives {_shape(output)} for {len(given)} frames; {_CONTRACT}")
+        output = output[: len(frames)].float()
+        if output.ndim == 2 and output.shape[1] == 2:  # noqa: PLR2004
+            output = output.softmax(1)[:, 1]
+        elif output.shape not in ((len(frames),), (len(frames), 1)):
+            raise ValueError(f"--menu-model {self.name} gives {_shape(output)} for {len(frames)} frames; {_CONTRACT}")
+        scores: npt.NDArray[np.float32] = output.reshape(-1).cpu().numpy()
+        if not ((scores >= 0) & (scores <= 1)).all():
+            raise ValueError(f"--menu-model {self.name} gives values outside 0 to 1; {_CONTRACT}")
+        return scores
+
+    def columns(self, data: ExtractedData) -> dict[str, Any]:
+        """Return ``model_menu_percent``, as a frames check returns its columns."""
+        return {"model_menu_percent": self.share(data)}
+
+    def share(self, data: ExtractedData) -> float | None:
+        """Return the share of a session's time that shows menus; None without frames."""
+        import polars as pl
+
+        from jobs.gamedata.checks.ragged import Frames
+
+        times, frames = distinct_frames(data)
+        if not len(times):
+            return None
+        table = pl.DataFrame(
+            {"frame_time_s": [times.tolist()], "duration_s": [duration_of(data)]},
+            schema={"frame_time_s": pl.List(pl.Float64), "duration_s": pl.Float64},
+        )
+        seconds = Frames.of(table).seconds()
+        return float(seconds[self.score(frames) >= MENU_SCORE].sum() / seconds.sum())
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(body: bytes, name: str, device: str) -> MenuModel:
+    return MenuModel(body, name, device)
+
+
+def _device(torch: Any, device: str) -> str:
+    available = bool(torch.cuda.is_available())
+    if device == "cuda" and not available:
+        raise ConfigurationError("--device cuda: torch finds no CUDA device; valid here are auto and cpu")
+    return "cuda" if available and device != "cpu" else "cpu"
+
+
+def _shape(output: object) -> str:
+    return str(tuple(getattr(output, "shape", ()))) if hasattr(output, "shape") else type(output).__name__

@@ -1,0 +1,111 @@
+"""Likeness of sampled frames to reference pictures of menus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from jobs.gamedata.frames.pictures import read_picture, shrink
+from jobs.gamedata.model import SIGNATURE_SHAPE
+from shared.errors import ExtraMissing, UsageError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import polars as pl
+
+__all__ = ["LIKENESS", "SUFFIXES", "MenuReferences"]
+
+SUFFIXES: Final = (".png", ".jpg", ".jpeg")
+# Correlation of two thumbnails from which on they show the same layout: another cursor in one menu stays above 0.95,
+# brightness and contrast do not matter; two races under one sky reach 0.93, menus of another game 0.5 (docs/checks.md).
+LIKENESS: Final = 0.95
+# A thumbnail with a smaller standard deviation (of 255) is a plain colour: it has no layout that could be alike.
+_PLAIN: Final = 4.0
+# Frames a step: 432 float32 each, about 28 MB.
+_CHUNK: Final = 1 << 14
+_CELLS: Final = SIGNATURE_SHAPE[0] * SIGNATURE_SHAPE[1] * SIGNATURE_SHAPE[2]
+
+
+@dataclass(frozen=True, slots=True)
+class MenuReferences:
+    """Reference pictures, as unit vectors.
+
+    Attributes:
+        vectors: shape (R, 432), float32; plain ones are zero.
+        names: file names, R of them.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    names: tuple[str, ...]
+
+    @classmethod
+    def read(cls, folder: str) -> MenuReferences:
+        """Read every PNG and JPEG file of a folder.
+
+        Raises:
+            UsageError: there is no such folder, it has no picture, or one cannot be read.
+        """
+        root = Path(folder)
+        if not root.is_dir():
+            raise UsageError(f"--menu-references {folder}: no such folder; valid is a folder with {_kinds()} files")
+        files = sorted(path for path in root.iterdir() if path.suffix.lower() in SUFFIXES)
+        if not files:
+            raise UsageError(f"--menu-references {folder}: no picture in it; valid are {_kinds()} files")
+        rows, columns, _ = SIGNATURE_SHAPE
+        try:
+            pictures = [read_picture(path).transpose(2, 0, 1) for path in files]
+        except ImportError as error:
+            raise ExtraMissing(
+                "--menu-references needs PyAV; pip install 'telecine[gamedata]'", extra="gamedata", module="av"
+            ) from error
+        except ValueError as error:
+            raise UsageError(f"--menu-references {folder}: {error}; repair or remove the file") from error
+        thumbnails = np.stack([shrink(picture, rows, columns).transpose(1, 2, 0) for picture in pictures])
+        return cls(_unit(thumbnails), tuple(path.name for path in files))
+
+    def likeness(self, signatures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return each frame's correlation with its most similar reference: (F, 9, 16, 3) -> (F,), -1 to 1."""
+        found = np.zeros(len(signatures), np.float32)
+        for start in range(0, len(signatures), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            found[part] = (_unit(signatures[part]) @ self.vectors.T).max(axis=1)
+        return found
+
+    def menu_like(self, signatures: pl.Series, count: npt.NDArray[np.int64]) -> pl.Series:
+        """Judge the frames of S sessions.
+
+        Args:
+            signatures: the part column ``frame_signature``: D * 432 bytes a session.
+            count: frames a session, shape (S,).
+
+        Returns:
+            lists of bool, one a session, D long.
+        """
+        import polars as pl
+
+        raw = b"".join(signatures.fill_null(b"").to_list())
+        pixels = np.frombuffer(raw, np.uint8).reshape(-1, *SIGNATURE_SHAPE)
+        if len(pixels) != int(count.sum()):
+            raise ValueError(f"frame_signature holds {len(pixels)} frames where frame_time_s has {int(count.sum())}")
+        alike = self.likeness(pixels) >= LIKENESS
+        ends = np.cumsum(count)
+        return pl.Series(
+            "frame_menu_like",
+            [alike[end - size : end].tolist() for end, size in zip(ends.tolist(), count.tolist(), strict=True)],
+            dtype=pl.List(pl.Boolean),
+        )
+
+
+def _unit(thumbnails: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Take each thumbnail's mean away and scale it to length 1; plain ones become 0: (…) -> (N, 432)."""
+    flat = thumbnails.reshape(-1, _CELLS).astype(np.float32)
+    flat -= flat.mean(axis=1, keepdims=True)
+    length = np.sqrt((flat * flat).sum(axis=1, keepdims=True))
+    return np.where(length >= _PLAIN * _CELLS**0.5, flat / np.maximum(length, 1e-6), 0).astype(np.float32)
+
+
+def _kinds() -> str:
+    return ", ".join(SUFFIXES)

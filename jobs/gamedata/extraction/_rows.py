@@ -1,0 +1,92 @@
+"""Rows of a part: from a session, from an error."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.gamedata.parts.schema import FRAME_COLUMNS
+from shared.errors import TelecineError
+from shared.failure import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from jobs.gamedata.extraction.batches import Item, Task
+    from jobs.gamedata.model import Session
+
+__all__ = ["common_columns", "error_columns", "session_columns"]
+
+_TRACEBACK_MAX: Final = 8000
+
+
+def common_columns(item: Item, task: Task, *, extracted_at: datetime, worker: str) -> dict[str, Any]:
+    """Give the columns that every row has; the outcome's are still missing."""
+    return {
+        "s3_key": item.key,
+        "source_etag": item.etag,
+        "source_size": item.size,
+        "spec_digest": task.spec.digest,
+        "generation": task.generation,
+        "attempt": item.attempt,
+        "run_id": task.run_id,
+        "extracted_at": extracted_at,
+        "version": task.version,
+        "revision": task.revision,
+        "stored": False,
+        "bytes_read": 0,
+        "seconds": 0.0,
+        "device": None,
+        "worker": worker,
+    }
+
+
+def session_columns(session: Session) -> dict[str, Any]:
+    """Give the columns of a session, of its inputs and of its frames."""
+    columns: dict[str, Any] = {
+        "outcome": "ok",
+        "video_member": _text(session.video_member),
+        "video_id": _text(session.video_id),
+        "duration_s": session.duration_s,
+        "video_metadata": _json(session.video_metadata),
+        "session_metadata": _json(session.session_metadata),
+        "reader": session.reader,
+        "sampled": sum(len(samples.index) for samples in session.frames.strides.values()),
+        "repeated": session.repeated,
+        "decoded": session.decoded,
+        "warnings": [_text(warning) for warning in session.warnings],
+    }
+    statistics = session.statistics
+    for column in FRAME_COLUMNS:
+        values = getattr(statistics, "time_s" if column.name == "frame_time_s" else column.name.removeprefix("frame_"))
+        columns[column.name] = values.tobytes() if column.name == "frame_signature" else values
+    if session.inputs is not None:
+        found = session.inputs
+        columns |= {f"input_{name}": getattr(found, name) for name in found.__slots__}
+    return columns
+
+
+def error_columns(item: Item, error: BaseException) -> dict[str, Any]:
+    """Give the columns of a failed item; text is cleaned and capped as in the ledger."""
+    failure = Failure.of(item.key, error, attempt=item.attempt)
+    trace = "".join(traceback.format_exception(error))[-_TRACEBACK_MAX:]
+    return {
+        "outcome": "error",
+        "error_code": failure.code,
+        "error_message": failure.message,
+        # Cleaned by the same rules as the message, which is capped lower.
+        "error_traceback": _text(trace).replace("\0", ""),
+        # What nobody foresaw may be the machine's fault.
+        "error_retryable": failure.retryable or not isinstance(error, TelecineError),
+    }
+
+
+def _text(value: str) -> str:
+    # Names in a TAR are bytes: what is no UTF-8 came in as surrogates, which Parquet cannot hold.
+    return value.encode("utf-8", "replace").decode()
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,246 @@
+"""Counts a run of extract while it goes, and turns it into its report."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.gamedata.extraction.resume import TWICE
+from shared.failure import Failure
+from shared.report import Histogram, Report, Section, Table
+from shared.verdict import verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from jobs.gamedata.extraction.batches import BatchResult, ItemResult
+    from jobs.gamedata.extraction.worklist import Plan
+    from shared.report import Bound
+
+__all__ = ["Tally", "failure_of"]
+
+# Below these shares of their time workers wait for work, or work rather than wait for the store.
+_BUSY: Final = 0.5
+_STORE: Final = 0.5
+_BINS: Final = 20
+_SLOWEST: Final = 10
+_MB: Final = 1e6
+# What a run was bound by is not said of less work than this, seconds of workers' time.
+_LITTLE: Final = 1.0
+
+
+def failure_of(result: ItemResult) -> Failure:
+    """Give the ledger's form of a failed item."""
+    item = result.item
+    return Failure(
+        item.key, result.code or "internal", result.message or "", result.retryable, item.attempt, item.etag or None
+    )
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run did so far.
+
+    Attributes:
+        plan: what it set out to do.
+        workers: how many processes worked.
+        items: results, failed ones included.
+        durations: parts of the run, seconds.
+    """
+
+    plan: Plan
+    workers: int = 0
+    items: list[ItemResult] = field(default_factory=list)
+    durations: dict[str, float] = field(default_factory=dict)
+    _metrics: list[dict[str, Any]] = field(default_factory=list)
+    _busy: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _taken: Counter[str] = field(default_factory=Counter)
+    # worker -> its group in a Ray cluster, and its device
+    _places: dict[str, tuple[str | None, str]] = field(default_factory=dict)
+
+    def add(self, result: BatchResult) -> None:
+        """Take a batch's results."""
+        self.items += result.items
+        self._metrics += result.metrics
+        self._busy[result.worker] += result.seconds
+        self._taken[result.worker] += len(result.items)
+        self._places[result.worker] = (result.group, result.device)
+
+    def report(self, *, max_failed: int | None) -> Report:
+        """Write it all up."""
+        plan = self.plan
+        good = [result for result in self.items if result.code is None]
+        failures = [failure_of(result) for result in self.items if result.code is not None]
+        without = [*failures, *plan.failed_before]
+        # What crashed twice is quarantined.
+        passing = sum(each.retryable and (each.attempt == 1 or each.code not in TWICE) for each in failures)
+        judged = verdict(len(without), len(good) + len(without) + plan.done, max_failed, transient=passing)
+        bound, reason = self._bound()
+        more = {
+            "failed_before": len(plan.failed_before),
+            "quarantined": plan.quarantined,
+            "left_out": plan.left_out,
+            "repeated_samples": sum(result.repeated for result in good),
+        }
+        report = Report(
+            status=judged.status,
+            exit_code=judged.exit_code,
+            headline=self._headline(len(good), len(failures)),
+            counts={
+                "extracted": len(good),
+                "failed": len(failures),
+                "done_before": plan.done,
+                **{name: count for name, count in more.items() if count},
+                "samples": sum(result.sampled for result in good),
+                "frames_decoded": sum(result.decoded for result in good),
+                **self._cluster(),
+            },
+            bytes={
+                "source": sum(result.item.size for result in self.items),
+                "read": sum(result.bytes_read for result in self.items),
+                "written": sum(result.bytes_written for result in self.items),
+            },
+            rejects=dict(sorted(Counter(failure.code for failure in without).items())),
+            rates=self._rates(good),
+            bound=bound,
+            bound_reason=reason,
+            failures=without,
+            durations={name: round(seconds, 3) for name, seconds in self.durations.items()},
+            sections=list(self._sections(good)),
+        )
+        hidden = {"repeated_samples", *self._cluster()}
+        report.tiles = tuple(name for name in report.counts if name not in hidden)
+        return report
+
+    def _cluster(self) -> dict[str, int]:
+        """Count TARs by group and device of the workers, and the pods; empty outside a Ray cluster."""
+        counts: Counter[str] = Counter()
+        pods = set()
+        for worker, (group, device) in self._places.items():
+            if group is not None:
+                counts[f"group_{group}"] += self._taken[worker]
+                counts[f"device_{device}"] += self._taken[worker]
+                pods.add(_pod(worker))
+        return {**dict(sorted(counts.items())), "pods": len(pods)} if pods else {}
+
+    def _headline(self, good: int, failed: int) -> str:
+        plan = self.plan
+        words = {
+            "extracted": good,
+            "failed": failed,
+            "done before": plan.done,
+            "failed before": len(plan.failed_before),
+        }
+        total = sum(words.values())
+        shown = [f"{count:,} {word}" for word, count in words.items() if count or word == "extracted"]
+        return f"{total:,} {'TAR' if total == 1 else 'TARs'}: {', '.join(shown)}"
+
+    def _rates(self, good: Sequence[ItemResult]) -> dict[str, float]:
+        wall = self.durations.get("extract", 0.0)
+        if not self.items or not wall:
+            return {}
+        from shared.storage import StoreMetrics
+
+        store = StoreMetrics().merge(*self._metrics).snapshot()
+        known = [result.cpu_s for result in self.items if result.cpu_s is not None]
+        return {
+            "items_per_s": round(len(self.items) / wall, 3),
+            "video_s_per_s": round(sum(result.duration_s for result in good) / wall, 1),
+            "mb_per_s": round(sum(result.bytes_read for result in self.items) / _MB / wall, 2),
+            "store_p95_s": round(store["p95_s"], 4),
+            "worker_busy_share": round(self._busy_share(), 4),
+            "cpu_s_per_item": round(sum(known) / len(known), 3) if known else 0.0,
+        }
+
+    def _busy_share(self) -> float:
+        wall = self.durations.get("extract", 0.0)
+        return min(1.0, sum(self._busy.values()) / (wall * self.workers)) if wall and self.workers else 0.0
+
+    def _bound(self) -> tuple[Bound | None, str]:
+        worked = sum(result.seconds for result in self.items)
+        if worked < _LITTLE:
+            return None, ""
+        busy = self._busy_share()
+        store = sum(result.store_s for result in self.items) / worked
+        if busy < _BUSY:
+            return "queue", f"workers were busy {busy:.0%} of the time: there was too little work for {self.workers}"
+        if store > _STORE:
+            return "network", f"{store:.0%} of the workers' time went into waiting for the store"
+        return "cpu", f"workers were busy {busy:.0%} of the time, {store:.0%} of it waiting for the store"
+
+    def _sections(self, good: Sequence[ItemResult]) -> Iterable[Section]:
+        if not self.items:
+            return
+        edges, counts = _histogram([result.seconds for result in self.items])
+        yield Histogram("Seconds per TAR", "s", edges, counts)
+        yield self._readers(good)
+        slowest = sorted(self.items, key=lambda result: -result.seconds)[:_SLOWEST]
+        yield Table(
+            "Slowest TARs",
+            ["TAR", "seconds", "store s", "MB", "MB read", "decoded", "reader", "error"],
+            [
+                [
+                    result.item.key,
+                    round(result.seconds, 3),
+                    round(result.store_s, 3),
+                    round(result.item.size / _MB, 1),
+                    round(result.bytes_read / _MB, 1),
+                    result.decoded,
+                    result.reader,
+                    result.code,
+                ]
+                for result in slowest
+            ],
+            note="store s: seconds of waiting for the store; decoded: frames.",
+        )
+        yield Table(
+            "Workers",
+            ["worker", "group", "device", "TARs", "busy s"],
+            [
+                [name, *self._places[name], self._taken[name], round(seconds, 1)]
+                for name, seconds in sorted(self._busy.items())
+            ],
+        )
+        if self._cluster():
+            taken: Counter[tuple[str, str | None, str]] = Counter()
+            for worker, place in self._places.items():
+                taken[_pod(worker), *place] += self._taken[worker]
+            yield Table(
+                "Pods", ["pod", "group", "device", "TARs"], [[*pod, n] for pod, n in sorted(taken.items(), key=str)]
+            )
+
+    def _readers(self, good: Sequence[ItemResult]) -> Table:
+        rows: list[list[Any]] = []
+        for name in sorted({result.reader or "" for result in good}):
+            read = [result for result in good if (result.reader or "") == name]
+            video = sum(result.duration_s for result in read)
+            seconds = sum(result.seconds for result in read)
+            rows.append([
+                name,
+                len(read),
+                round(video),
+                round(sum(result.item.size for result in read) / _MB, 1),
+                round(sum(result.bytes_read for result in read) / _MB, 1),
+                sum(result.decoded for result in read),
+                round(seconds / len(read), 2),
+            ])  # fmt: skip
+        return Table(
+            "Readers",
+            ["reader", "TARs", "video s", "MB", "MB read", "decoded", "s / TAR"],
+            rows,
+            note="ranges fetches only the GOPs that are needed; ffmpeg walks containers that the planner cannot read.",
+        )
+
+
+def _pod(worker: str) -> str:
+    # `host:pid`; in a pod the host is the pod's name.
+    return worker.rpartition(":")[0]
+
+
+def _histogram(values: Sequence[float]) -> tuple[list[float], list[int]]:
+    top = max(values) or 1.0
+    counts = [0] * _BINS
+    for value in values:
+        counts[min(_BINS - 1, int(value / top * _BINS))] += 1
+    return [round(top * number / _BINS, 4) for number in range(_BINS + 1)], counts

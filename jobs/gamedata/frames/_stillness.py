@@ -1,0 +1,156 @@
+"""How much of a picture stands as it does in another sampled frame: what a menu keeps and a game does not.
+
+As in :mod:`jobs.gamedata.frames.statistics`, all is integer arithmetic, the same in numpy and in torch.
+docs/checks.md has the figures behind the numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from jobs.gamedata.model import STATISTICS_SHAPE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+__all__ = ["static_share"]
+
+# Blocks of 5 x 5 cells (18 x 32 of them): small enough that a line of text or a HUD element has blocks of its own.
+_BLOCK: Final = 5
+_BLOCKS: Final = STATISTICS_SHAPE[0] // _BLOCK * (STATISTICS_SHAPE[1] // _BLOCK)
+# What a block holds is its high-pass, 9 times each cell less the mean of its 3 x 3: one unit of mean |high-pass| in a
+# block's sum. Skies, vignettes and blurred backgrounds have none, so they neither count as static in gameplay nor as
+# moving behind a menu; brightness may fade.
+_UNIT: Final = 9 * _BLOCK * _BLOCK
+# A block counts when its mean |high-pass| reaches this much luma in either frame; keyframe noise gives 0.2 to 0.4.
+_TEXTURE: Final = int(1.5 * _UNIT)
+# It is static when the high-pass changes by less than this share of itself, in percent. Unrelated textures change by
+# about 140, the same one re-encoded by less than 20; relative: dim games and dimmed menus are judged like bright ones.
+_CHANGE: Final = 30
+# Weaker blocks count as moving from this much change: dim gameplay between a bright HUD. A blurred picture that drifts
+# behind a menu gives up to 0.6.
+_MOVED: Final = int(0.8 * _UNIT)
+# Grain is everywhere and changes everything: what the flattest tenth of the blocks have of it, up to 1, is taken off.
+# Two frames' grains differ by 1.4 of one. Pictures without a flat tenth are no grain: hence the limit.
+_FLAT: Final = _BLOCKS // 10
+_GRAIN: Final = _UNIT
+# Partners of a frame are at least this many seconds away (closer ones are alike in gameplay too), and the nearest
+# 16 before and after it: pages of a menu come back after others, and stand beside one of their kind then.
+_APART_S: Final = 1.0
+_NEAR: Final = 16
+# Fewer blocks than this (3.5 %) say nothing: a HUD alone before a black scene has 4 to 10, three lines of text 30.
+_MIN_BLOCKS: Final = 20
+# Nor does a frame say anything whose middle (rows 4 to 13 of 18, columns 5 to 26 of 32) is dark and empty in more than
+# 50 % of its blocks: what is left of a game in the dark is its HUD, and that stands still.
+_MIDDLE: Final = (slice(4, 14), slice(5, 27))
+_MIDDLE_BLOCKS: Final = 10 * 22
+_EMPTY_PERCENT: Final = 50
+_DARK: Final = 32 * _BLOCK * _BLOCK
+# Frames a step: about 3 MB of int16 and int32 in flight.
+_CHUNK: Final = 32
+
+
+def static_share(
+    xp: Any, luma: Any, time_s: npt.NDArray[np.float64], bands: Mapping[str, Any]
+) -> npt.NDArray[np.float32]:
+    """Give each frame the share of its textured blocks that stand still, beside the frame that it is most like.
+
+    Args:
+        xp: numpy or torch.
+        luma: shape (D, 90, 160), uint8, an array of ``xp``.
+        time_s: of the frames, shape (D,), ascending.
+        bands: rows (columns) of the black band ``top``, ``bottom``, ``left``, ``right``, shape (D,), arrays of ``xp``.
+
+    Returns:
+        Shape (D,); NaN where it says nothing: a lone frame, one without texture, a dark one with an empty middle.
+    """
+    count = len(time_s)
+    after = np.searchsorted(time_s, time_s + _APART_S - 1e-6)
+    result = np.full(count, np.nan, np.float32)
+    for start in range(0, count, _CHUNK):
+        stop = min(start + _CHUNK, count)
+        last = min(int(after[stop - 1]) + _NEAR, count)
+        frames = _Blocks(xp, luma[start:last], {side: band[start:last] for side, band in bands.items()})
+        for index in range(start, stop):
+            first, end = int(after[index]), min(int(after[index]) + _NEAR, count)
+            if first < end:
+                share = frames.compare(index - start, slice(first - start, end - start))
+                result[first:end] = np.fmax(result[first:end], share)
+                result[index] = np.fmax(result[index], np.fmax.reduce(share))
+    return result
+
+
+class _Blocks:
+    """What a run of frames holds, by block: shape (W, 18, 32) each."""
+
+    def __init__(self, xp: Any, luma: Any, bands: Mapping[str, Any]) -> None:
+        self.xp = xp
+        self.high = _high_pass(xp, luma)
+        self.texture = _sums(xp, abs(self.high))
+        self.dark = _sums(xp, _cast(xp, luma, "int16")) < _DARK
+        self.inside = _inside(xp, luma, bands)
+        flat = self.texture.reshape(len(luma), -1)
+        ordered = xp.sort(flat, 1) if xp is np else xp.sort(flat, 1).values
+        self.grain = xp.clip(ordered[:, _FLAT], 0, _GRAIN)[:, None, None]
+
+    def compare(self, one: int, others: slice) -> npt.NDArray[np.float32]:
+        """Share of static blocks between a frame and each of some others; NaN where that says nothing."""
+        xp = self.xp
+        texture = xp.maximum(self.texture[one], self.texture[others])
+        grain = xp.maximum(self.grain[one], self.grain[others])
+        change = _sums(xp, abs(self.high[others] - self.high[one])) - grain * 7 // 5
+        inside = self.inside[one] & self.inside[others]
+        textured = texture >= _TEXTURE + grain
+        counts = inside & (textured | (change >= _MOVED))
+        static = inside & textured & (change * 100 <= texture * _CHANGE)
+        empty = (inside & self.dark[one] & self.dark[others] & ~counts)[:, _MIDDLE[0], _MIDDLE[1]]
+        total, still, hollow = (_numpy(each.sum(2).sum(1)) for each in (counts, static, empty))
+        known = (total >= _MIN_BLOCKS) & (hollow * 100 <= _MIDDLE_BLOCKS * _EMPTY_PERCENT)
+        return np.where(known, still / np.maximum(total, 1), np.nan).astype(np.float32)
+
+
+def _numpy(values: Any) -> npt.NDArray[np.int64]:
+    return np.asarray(values if isinstance(values, np.ndarray) else values.cpu().numpy(), np.int64)
+
+
+def _cast(xp: Any, values: Any, dtype: str) -> Any:
+    return values.astype(dtype) if xp is np else values.to(getattr(xp, dtype))
+
+
+def _high_pass(xp: Any, luma: Any) -> Any:
+    """9 times (cell less the mean of its 3 x 3), int16; edges repeat their neighbours."""
+    cells = _cast(xp, luma, "int16")
+    rows = xp.concatenate((cells[:, :1], cells, cells[:, -1:]), 1)
+    rows = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+    box = xp.concatenate((rows[:, :, :1], rows, rows[:, :, -1:]), 2)
+    return cells * 9 - (box[:, :, :-2] + box[:, :, 1:-1] + box[:, :, 2:])
+
+
+def _sums(xp: Any, cells: Any) -> Any:
+    """Sum int16 cells over blocks, int32; five rows of a change of high-passes are 5 * 4590: int16 holds them."""
+    rows = cells[:, 0::_BLOCK]
+    for row in range(1, _BLOCK):
+        rows = rows + cells[:, row::_BLOCK]
+    columns = _cast(xp, rows[:, :, 0::_BLOCK], "int32")
+    for column in range(1, _BLOCK):
+        columns = columns + rows[:, :, column::_BLOCK]
+    return columns
+
+
+def _inside(xp: Any, luma: Any, bands: Mapping[str, Any]) -> Any:
+    """Blocks that lie off the black bands, whose edges stand still whatever is shown between them."""
+    masks = []
+    for axis, near, far in ((1, "top", "bottom"), (2, "left", "right")):
+        size = luma.shape[axis]
+        position = xp.arange(0, size, _BLOCK)
+        if xp is not np:
+            position = position.to(luma.device)
+        # The high-pass of the first cell next to a band still sees it.
+        low = xp.where(bands[near] > 0, bands[near] + 1, 0)[:, None]
+        high = xp.where(bands[far] > 0, size - bands[far] - 1, size)[:, None]
+        masks.append((position[None] >= low) & (position[None] + _BLOCK <= high))
+    return masks[0][:, :, None] & masks[1][:, None, :]

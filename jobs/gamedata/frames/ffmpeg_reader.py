@@ -1,0 +1,256 @@
+"""The reader for all that the MP4 planner leaves alone: FFmpeg's demuxers over a range-backed file.
+
+A first pass demuxes without decoding and gives the same index as an MP4's; the same plan is made from it, and the same
+decoder gets the packets, so a frame is the same whichever reader fetched it.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+import numpy as np
+
+from jobs.gamedata.errors import item_error
+from jobs.gamedata.frames.decoder import set_extradata
+from jobs.gamedata.ranges.source import Buffered, SourceFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import NoReturn
+
+    import numpy.typing as npt
+    from av.container import InputContainer
+
+    from jobs.gamedata.frames.plan import Run
+    from jobs.gamedata.ranges.source import RangeSource
+
+__all__ = ["FFmpegReader", "open_video"]
+
+# Self-contained formats only. Playlists (hls, dash, concat, sdp) name other files and hosts; a TAR may hold none.
+_FORMATS: Final = (
+    "mov,matroska,webm,avi,mpegts,flv,mpeg,asf,ogg,ivf,nut,mxf,rm,wtv,mpegvideo,h264,hevc,obu,m4v,live_flv,gif,apng"
+)
+_BLOCK: Final = 1024 * 1024
+_BLOCKS: Final = 16
+# These number packets in their order; FFmpeg's parsers mend that for MPEG-4 Part 2, and not for H.264.
+_WITHOUT_TIMES: Final = ("avi", "h264", "hevc", "m4v")
+# Pixels of a pass that decodes everything: 12 s at 640x360, of the 30 that an item has.
+_ORDER_PIXELS: Final = 3e9
+_TURNED: Final = ("mov", "matroska")  # the containers that carry a display matrix
+
+
+def open_video(source: RangeSource, *, max_pixels: int) -> InputContainer:
+    """Open a video with FFmpeg.
+
+    Args:
+        source: the video's bytes.
+        max_pixels: larger frames are refused while streams are probed, too.
+
+    Raises:
+        ItemError: ``video_invalid``.
+    """
+    try:
+        return av.open(
+            SourceFile(source),
+            "r",
+            options={"format_whitelist": _FORMATS, "max_pixels": str(max_pixels)},
+            metadata_errors="replace",
+            io_open=_refuse,
+        )
+    except MemoryError:
+        raise
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise item_error(
+            "video_invalid",
+            f"FFmpeg cannot open the video ({_words(error)}); valid is one video file of a known format",
+        ) from error
+
+
+def _refuse(url: str, *_: Any) -> NoReturn:
+    raise PermissionError(f"a video must not open '{url}'")
+
+
+def _words(error: BaseException) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+class FFmpegReader:
+    """Index and packets of FFmpeg's default video stream.
+
+    Args:
+        source: the video's bytes.
+        max_pixels: larger frames are refused.
+
+    Attributes:
+        codec: the decoder's name.
+        extradata: its headers.
+        width: pixels, as stored.
+        height: likewise.
+        rotation: degrees clockwise that show it upright.
+        time_base: ``(numerator, denominator)`` in seconds.
+        start_pts: of the first displayed frame, in the container's own count.
+        pts: shape (S,), int64, in decode order; 0 is the first displayed frame.
+        size: bytes of each packet, shape (S,).
+        keyframe: shape (S,), bool.
+        shown: shape (S,), False for packets that an edit list drops.
+        refresh: shape (S,), True for keyframes that turned out not to decode alone; None while there are none.
+        duration_s: end of the last frame less begin of the first.
+        warnings: what was odd.
+
+    Raises:
+        ItemError: ``video_invalid``, ``video_no_stream``, ``video_no_frames``, ``video_codec_unsupported``.
+    """
+
+    name: Final = "ffmpeg"
+
+    def __init__(self, source: RangeSource, *, max_pixels: int) -> None:
+        self.warnings: list[str] = []
+        self.refresh: npt.NDArray[np.bool_] | None = None
+        self._container = open_video(Buffered(source, _BLOCK, _BLOCKS), max_pixels=max_pixels)
+        self._stream: Any = _best(self._container)
+        context = self._stream.codec_context
+        if context is None:
+            raise item_error("video_codec_unsupported", "FFmpeg has no decoder for the video stream")
+        self.codec: str = context.codec.name
+        self.extradata: bytes = context.extradata or b""
+        self.width: int = context.width
+        self.height: int = context.height
+        base = self._stream.time_base
+        self.time_base = (base.numerator, base.denominator)
+        self._index()
+        if (
+            self._container.format.name in _WITHOUT_TIMES
+            and context.reorder_depth
+            and bool((np.diff(self.pts) > 0).all())
+        ):
+            self._order(context.reorder_depth)
+        self.rotation = self._rotation() if self._container.format.name.startswith(_TURNED) else 0
+
+    def close(self) -> None:
+        """Close the container."""
+        self._container.close()
+
+    def _packets(self) -> Iterator[Any]:
+        """Packets from where the container stands to its end; the last one is empty and flushes a decoder."""
+        # PyAV 18.1 raises it after the last packet when a stream began late, as in a transport stream with a new PMT.
+        with suppress(IndexError):
+            yield from self._container.demux(self._stream)
+
+    def _index(self) -> None:
+        rows: list[tuple[int, int, int, bool, bool, int]] = []
+        try:
+            for packet in self._packets():
+                ticks = packet.dts if packet.pts is None else packet.pts
+                if packet.size and ticks is not None:
+                    dts = ticks if packet.dts is None else packet.dts
+                    keyframe, visible = packet.is_keyframe, not packet.is_discard
+                    rows.append((ticks, dts, packet.size, keyframe, visible, packet.duration or 0))
+        except (av.error.FFmpegError, OSError) as error:
+            self.warnings.append(f"the video ends early after {len(rows)} frames: {_words(error)}")
+        table = np.array(rows, dtype=np.int64).reshape(-1, 6)
+        shown = table[:, 4].astype(np.bool_)
+        self.shown: npt.NDArray[np.bool_] | None = shown
+        if not shown.any():
+            raise item_error("video_no_frames", f"none of the {len(rows)} packets of the video stream is displayed")
+        pts, durations = table[shown, 0], table[shown, 5]
+        self.start_pts = int(pts.min())
+        self.pts, self._dts, self.size = table[:, 0] - self.start_pts, table[:, 1], table[:, 2]
+        self._found = self.pts  # as the demuxer gives them, to find a packet again
+        self.keyframe = table[:, 3].astype(np.bool_)
+        last = int(pts.argmax())
+        step = int(np.median(np.diff(np.sort(pts)))) if len(pts) > 1 else 0
+        end = int(pts[last]) + (int(durations[last]) or step)
+        self.duration_s: float = (end - self.start_pts) * self.time_base[0] / self.time_base[1]
+
+    def _order(self, depth: int) -> None:
+        """Find the order of display by decoding: B-frames in a container that has only an order of decoding."""
+        if len(self.pts) * self.width * self.height > _ORDER_PIXELS:
+            self.warnings.append(f"the container has no display times: frames may be up to {depth} early or late")
+            return
+        context: Any = av.CodecContext.create(self.codec, "r")
+        set_extradata(context, self.extradata)
+        context.thread_type, context.thread_count = "NONE", 1
+        context.options = {"skip_loop_filter": "all", "skip_idct": "all"}  # only the order counts
+        shown: list[int] = []
+        self._rewind(0)
+        for packet in self._packets():
+            packet.pts = packet.dts if packet.pts is None else packet.pts
+            with suppress(av.error.FFmpegError):
+                shown += [frame.pts - self.start_pts for frame in context.decode(packet if packet.size else None)]
+        place = {int(ticks): at for at, ticks in enumerate(self.pts)}
+        if len(shown) != len(place) or set(shown) != set(place):
+            self.warnings.append(f"the container has no display times: frames may be up to {depth} early or late")
+            return
+        self._found = self.pts
+        true = np.empty_like(self.pts)
+        true[[place[ticks] for ticks in shown]] = np.sort(self.pts)
+        self.pts = true
+
+    def _rotation(self) -> int:
+        """Degrees clockwise, from the display matrix that FFmpeg ties to a decoded frame."""
+        context = self._stream.codec_context
+        context.thread_type, context.thread_count = "NONE", 1
+        try:
+            self._seek(int(np.flatnonzero(self.keyframe)[0]) if self.keyframe.any() else 0)
+            for packet in self._packets():
+                frames = context.decode(packet if packet.size else None)
+                if frames or not packet.size:
+                    return round(-frames[0].rotation / 90) * 90 % 360 if frames else 0
+        except (av.error.FFmpegError, OSError, EOFError, OverflowError):
+            pass  # what does not decode here is told when the sampled frames are decoded
+        return 0
+
+    def _seek(self, sample: int) -> None:
+        # By display time: FFmpeg's own index counts in dts and would land one GOP early.
+        target = int(self._found[sample]) + self.start_pts
+        self._container.seek(target, stream=self._stream, backward=True)
+
+    def fetch(self, runs: Sequence[Run]) -> list[list[bytes]]:
+        """Read the packets of some runs.
+
+        Raises:
+            ItemError: ``decode_failed`` when the demuxer does not give a packet of its own index again.
+        """
+        return [self._fetch(run) for run in runs]
+
+    def _fetch(self, run: Run) -> list[bytes]:
+        wanted = range(run.first, run.last + 1)
+        for seek in (self._seek, self._rewind):  # some demuxers land behind the keyframe
+            try:
+                seek(run.first)
+                found = self._collect(wanted)
+            except (av.error.FFmpegError, OSError, EOFError, OverflowError):  # display times beyond 2**63, too
+                continue
+            if len(found) == len(wanted):
+                return [found[sample] for sample in wanted]
+        raise item_error("decode_failed", "FFmpeg does not find packets again that it listed", sample=run.first)
+
+    def _rewind(self, _: int) -> None:
+        self._container.seek(0, backward=True, any_frame=True)
+
+    def _collect(self, wanted: range) -> dict[int, bytes]:
+        samples = {
+            (int(self._dts[at]), int(self._found[at]) + self.start_pts, int(self.size[at])): at for at in wanted
+        }  # fmt: skip
+        beyond = int(self._dts[wanted[-1]])
+        found: dict[int, bytes] = {}
+        for packet in self._packets():
+            ticks = packet.dts if packet.pts is None else packet.pts
+            if not packet.size or ticks is None:
+                continue
+            dts = ticks if packet.dts is None else packet.dts
+            at = samples.get((dts, ticks, packet.size))
+            if at is not None:
+                found[at] = bytes(packet)
+            if len(found) == len(wanted) or dts > beyond:
+                break
+        return found
+
+
+def _best(container: InputContainer) -> Any:
+    stream: Any = container.streams.best("video")
+    if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
+        raise item_error("video_no_stream", "the container has no video stream (sound and cover pictures are none)")
+    return stream

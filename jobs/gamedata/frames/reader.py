@@ -1,0 +1,83 @@
+"""Where packets come from: what both readers have in common, and the one that knows every byte range beforehand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from jobs.gamedata.frames.plan import Run
+    from jobs.gamedata.members.mp4 import VideoTrack
+    from jobs.gamedata.ranges.source import RangeSource
+
+__all__ = ["RangeReader", "Reader"]
+
+
+class Reader(Protocol):
+    """A video stream's index, and its packets on demand.
+
+    The attributes are told at :class:`~jobs.gamedata.frames.ffmpeg_reader.FFmpegReader`.
+    """
+
+    @property
+    def name(self) -> Literal["ranges", "ffmpeg"]:
+        """The reader's name, as the statistics record it."""
+
+    codec: str
+    extradata: bytes
+    width: int
+    height: int
+    rotation: int
+    time_base: tuple[int, int]
+    start_pts: int
+    pts: npt.NDArray[np.int64]
+    size: npt.NDArray[np.int64]
+    keyframe: npt.NDArray[np.bool_]
+    shown: npt.NDArray[np.bool_] | None
+    duration_s: float
+    warnings: list[str]
+    refresh: npt.NDArray[np.bool_] | None
+
+    def fetch(self, runs: Sequence[Run]) -> list[list[bytes]]:
+        """Read the packets of some runs."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+class RangeReader:
+    """Packets by byte range, as an MP4's index names them.
+
+    Args:
+        source: the video's bytes.
+        track: its index.
+    """
+
+    name: Final = "ranges"
+
+    def __init__(self, source: RangeSource, track: VideoTrack) -> None:
+        self.codec, self.extradata = track.codec, track.extradata
+        self.width, self.height, self.rotation = track.width, track.height, track.rotation
+        self.time_base, self.start_pts = track.time_base, track.start_pts
+        self.pts, self.size, self.keyframe = track.pts, track.size, track.keyframe
+        self.shown: npt.NDArray[np.bool_] | None = None
+        self.refresh: npt.NDArray[np.bool_] | None = None
+        self.duration_s = track.duration_s
+        self.warnings: list[str] = []
+        self._source = source
+        self._offset = track.offset
+
+    def fetch(self, runs: Sequence[Run]) -> list[list[bytes]]:
+        """Read the packets of some runs, all side by side."""
+        samples = [range(run.first, run.last + 1) for run in runs]
+        bodies = iter(
+            self._source.read_many([(int(self._offset[at]), int(self.size[at])) for part in samples for at in part])
+        )
+        return [[next(bodies) for _ in part] for part in samples]
+
+    def close(self) -> None:
+        """Nothing is held."""

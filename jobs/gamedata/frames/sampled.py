@@ -1,0 +1,151 @@
+"""Decodes a plan: packets from a reader -> pixels or packets to keep, luma grids and thumbnails to measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from jobs.gamedata.frames._nal import is_whole
+from jobs.gamedata.frames.decoder import Decoder, Packet, Picture, frame_size
+from jobs.gamedata.model import STATISTICS_SHAPE, PacketRuns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from jobs.gamedata.frames.decoder import Decoded
+    from jobs.gamedata.frames.plan import Plan, Run
+    from jobs.gamedata.frames.reader import Reader
+    from jobs.gamedata.model import SamplingSpec
+
+__all__ = ["SampledFrames", "decode_plan"]
+
+# Packets held at a time; enough for all keyframes of a normal session in one go (2.8 MB), while whole GOPs (33 MB) come
+# in a few.
+_FETCH_BYTES: Final = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class SampledFrames:
+    """What one decode gives, by row of the plan (D of them).
+
+    Attributes:
+        luma: luma grids, shape (D, 90, 160).
+        thumbnails: RGB, shape (D, 90, 160, 3).
+        corrupt: the decoder concealed errors, shape (D,).
+        images: RGB, shape (D, 3, height, width); None where packets are kept.
+        packets: the packets; None where images are kept.
+        height: rows of a sampled frame, upright.
+        width: its columns.
+        decoded: frames that the decoder put out.
+        halves: samples that are keyframes by the index and by nothing else: alone they decode damaged.
+    """
+
+    luma: npt.NDArray[np.uint8]
+    thumbnails: npt.NDArray[np.uint8]
+    corrupt: npt.NDArray[np.bool_]
+    images: npt.NDArray[np.uint8] | None = None
+    packets: PacketRuns | None = None
+    height: int = 0
+    width: int = 0
+    decoded: int = 0
+    halves: list[int] = field(default_factory=list)
+
+
+def decode_plan(reader: Reader, chosen: Plan, spec: SamplingSpec, *, max_pixels: int) -> SampledFrames:
+    """Decode every run of a plan once.
+
+    Args:
+        reader: gives the packets.
+        chosen: the plan made from the reader's index.
+        spec: whether pixels or packets are kept, and how high.
+        max_pixels: larger frames are refused.
+
+    Raises:
+        ItemError: ``decode_failed``, ``pixels_exceeded``, ``video_codec_unsupported``, and what the reader raises.
+    """
+    count = len(chosen.index)
+    frames = SampledFrames(
+        luma=np.zeros((count, *STATISTICS_SHAPE), np.uint8),
+        thumbnails=np.zeros((count, *STATISTICS_SHAPE, 3), np.uint8),
+        corrupt=np.zeros(count, np.bool_),
+    )
+    frames.height, frames.width = frame_size(reader.width, reader.height, reader.rotation, spec.max_height)
+    decoder = Decoder(reader.codec, reader.extradata, max_pixels=max_pixels)
+    picture = Picture(reader.rotation)
+    bodies: list[bytes] = []
+    first = True
+    for group in _groups(reader, chosen.runs):
+        for run, packets in zip(group, reader.fetch(group), strict=True):
+            row_of = {int(reader.pts[chosen.index[row]]): row for row in run.rows}
+            wanted = {int(chosen.index[row]) for row in run.rows}
+            samples = range(run.first, run.last + 1)
+            fed = [
+                Packet(body, int(reader.pts[at]), at in wanted) for at, body in zip(samples, packets, strict=True)
+            ]  # fmt: skip
+            for decoded in decoder.run(fed):
+                if first:
+                    # The decoder's word on the size counts, not the container's.
+                    size = decoded.frame.width, decoded.frame.height
+                    frames.height, frames.width = frame_size(*size, reader.rotation, spec.max_height)
+                    first = False
+                row = row_of[decoded.pts]
+                _take(frames, row, decoded, picture, spec)
+                if (
+                    decoded.corrupt
+                    and chosen.keyframe[row]
+                    and not is_whole(reader.codec, reader.extradata, packets[0])
+                ):
+                    frames.halves.append(run.first)
+            if spec.frames == "packets":
+                bodies += packets
+    if spec.frames == "packets":
+        frames.packets = _packet_runs(reader, chosen, bodies)
+    elif frames.images is None:
+        frames.images = np.zeros((0, 3, frames.height, frames.width), np.uint8)
+    frames.decoded = decoder.decoded
+    return frames
+
+
+def _take(frames: SampledFrames, row: int, decoded: Decoded, picture: Picture, spec: SamplingSpec) -> None:
+    if spec.frames == "rgb":
+        if frames.images is None:
+            frames.images = np.zeros((len(frames.corrupt), 3, frames.height, frames.width), np.uint8)
+        picture.rgb(decoded.frame, frames.height, frames.width, frames.images[row])
+    picture.luma(decoded.frame, frames.luma[row])
+    picture.thumbnail(decoded.frame, frames.thumbnails[row])
+    frames.corrupt[row] = decoded.corrupt
+
+
+def _groups(reader: Reader, runs: Sequence[Run]) -> Iterator[list[Run]]:
+    group: list[Run] = []
+    held = 0
+    for run in runs:
+        size = int(reader.size[run.first : run.last + 1].sum())
+        if group and held + size > _FETCH_BYTES:
+            yield group
+            group, held = [], 0
+        group.append(run)
+        held += size
+    if group:
+        yield group
+
+
+def _packet_runs(reader: Reader, chosen: Plan, bodies: Sequence[bytes]) -> PacketRuns:
+    """Packets of all runs in order; frame d's begin at its keyframe and end with its own."""
+    samples = np.concatenate([np.zeros(0, np.int64), *(np.arange(run.first, run.last + 1) for run in chosen.runs)])
+    place = {int(sample): at for at, sample in enumerate(samples)}
+    sizes = [len(body) for body in bodies]
+    return PacketRuns(
+        codec=reader.codec,
+        extradata=reader.extradata,
+        data=b"".join(bodies),
+        offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)]),
+        pts=reader.pts[samples] + reader.start_pts,
+        first=np.array([place[int(sample)] for sample in chosen.first], np.int64),
+        count=chosen.index - chosen.first + 1,
+        time_base=reader.time_base,
+    )

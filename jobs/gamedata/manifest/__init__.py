@@ -1,0 +1,1 @@
+"""The quality manifest: parts gathered, the table, its schema, its report."""

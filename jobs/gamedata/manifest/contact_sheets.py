@@ -1,0 +1,131 @@
+"""Pictures of flagged sessions for the manifest's report: sampled frames of each on one sheet."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from jobs.gamedata.frames.pictures import png, shrink
+from jobs.gamedata.manifest.table import flag_columns, flag_name
+from shared.errors import TelecineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from jobs.gamedata.manifest.table import Manifest
+    from shared.report import Picture, Section
+    from shared.storage import ObjectStore
+
+__all__ = ["contact_sheet", "contact_sheets"]
+
+# Sessions with pictures, and frames of each: 24 sheets of some 60 kB.
+_PICTURED: Final = 24
+_FRAMES: Final = 6
+_ACROSS: Final = 3
+_THUMBNAIL: Final = (90, 160)
+_GAP: Final = 2
+# Without .pt files, pictures are thumbnails of 16 x 9; their column is 12 kB a session, so many are not read for them.
+_MANY: Final = 5000
+_NO_PICTURES: Final = frozenset({"is_session_empty"})
+_log = logging.getLogger(__name__)
+
+
+def contact_sheets(manifest: Manifest, store: ObjectStore) -> list[Section]:
+    """Return the section with a sheet of frames for each flagged session, of at most 24."""
+    from shared.report import Pictures
+
+    table = manifest.table
+    flags = [name for name in flag_columns(table) if name not in _NO_PICTURES]
+    columns = {name: table[name].to_pylist() for name in flags}
+    # In turns: a flag that half of the sessions have must not crowd out the others.
+    queues = [[row for row, value in enumerate(values) if value] for values in columns.values()]
+    chosen: dict[int, None] = {}
+    while any(queues) and len(chosen) < _PICTURED:
+        for queue in queues:
+            if queue and len(chosen) < _PICTURED:
+                chosen[queue.pop(0)] = None
+    rows = sorted(chosen)
+    keys = table["s3_key"].take(rows).to_pylist() if rows else []
+    captions = [", ".join(flag_name(name) for name in flags if columns[name][row]) for row in rows]
+    items = _sheets(manifest, store, keys, captions)
+    if not items:
+        return []
+    note = f"Up to {_FRAMES} sampled frames of each, in order of time; at most {_PICTURED} sessions."
+    return [Pictures("Flagged sessions", items, note)]
+
+
+def _sheets(manifest: Manifest, store: ObjectStore, keys: Sequence[str], captions: Sequence[str]) -> list[Picture]:
+    from shared.report import Picture
+
+    rows = manifest.sessions.rows
+    places = dict(
+        zip(
+            rows["s3_key"].to_list(), zip(rows["pt_key"].to_list(), rows["pt_etag"].to_list(), strict=True), strict=True
+        )
+    )
+    thumbnails = _thumbnails(store, [key for key in keys if places[key][1] is None], len(rows))
+    found = []
+    for key, caption in zip(keys, captions, strict=True):
+        frames = _frames(store, places[key][0]) if places[key][1] is not None else thumbnails.get(key, [])
+        if frames:
+            found.append(Picture(contact_sheet(frames), f"{key}: {caption}"))
+    return found
+
+
+def _frames(store: ObjectStore, key: str) -> list[npt.NDArray[np.uint8]]:
+    from jobs.gamedata.pt.file import loads
+    from jobs.gamedata.pt.measure import distinct_frames
+
+    try:
+        return distinct_frames(loads(store.read(key), name=key))[1]
+    except (TelecineError, ImportError) as error:
+        _log.info("no picture of %s: %s", key, error)  # the report goes on without it
+        return []
+
+
+def _thumbnails(store: ObjectStore, keys: Sequence[str], total: int) -> dict[str, list[npt.NDArray[np.uint8]]]:
+    """Read the 16 x 9 thumbnails of sessions without a ``.pt``."""
+    from jobs.gamedata.model import SIGNATURE_SHAPE
+    from jobs.gamedata.parts.store import read_parts
+
+    if not keys or total > _MANY:
+        return {}
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = read_parts(store, ["s3_key", "frame_signature"])
+    rows = rows.filter(pc.is_in(rows["s3_key"], pa.array(list(keys))))
+    return {
+        row["s3_key"]: list(
+            np.frombuffer(row["frame_signature"] or b"", np.uint8).reshape(-1, *SIGNATURE_SHAPE).transpose(0, 3, 1, 2)
+        )
+        for row in rows.to_pylist()
+    }
+
+
+def contact_sheet(frames: Sequence[npt.NDArray[np.uint8]]) -> bytes:
+    """Lay up to six frames of a session out in rows of three: D arrays of uint8 (3, H, W) -> a PNG file."""
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(_FRAMES, len(frames))).round().astype(int))
+    rows, columns = _THUMBNAIL
+    across = min(_ACROSS, len(chosen))
+    down = -(-len(chosen) // _ACROSS)
+    sheet = np.full((down * (rows + _GAP) - _GAP, across * (columns + _GAP) - _GAP, 3), 128, np.uint8)
+    for place, index in enumerate(chosen.tolist()):
+        small = _fit(frames[index], rows, columns)
+        high, wide = small.shape[:2]
+        top = place // _ACROSS * (rows + _GAP) + (rows - high) // 2
+        left = place % _ACROSS * (columns + _GAP) + (columns - wide) // 2
+        sheet[top : top + high, left : left + wide] = small
+    return png(sheet)
+
+
+def _fit(frame: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.uint8]:
+    """Scale a frame into a box, in its own proportions: (3, H, W) -> (h, w, 3)."""
+    _, height, width = frame.shape
+    scale = min(rows / height, columns / width)
+    small = shrink(frame, max(1, round(height * scale)), max(1, round(width * scale)))
+    return np.rint(small).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)

@@ -1,0 +1,258 @@
+"""Which sessions there are: the rows of the parts, held against the ``.pt`` files that lie in the bucket.
+
+The ``.pt`` is the truth: one that was deleted takes its session out of the manifest, one that was put there by hand
+comes in, one that was replaced is measured anew. Nothing is written here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from jobs.gamedata.errors import item_error
+from jobs.gamedata.parts.schema import PART_SCHEMA
+from jobs.gamedata.parts.store import IDENTITY, broken_parts, list_pts, matches, read_rows, rows_that_hold
+from jobs.gamedata.pt.file import pt_key
+from jobs.gamedata.pt.kind import pt_kind
+from shared.errors import ItemError, ObjectMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from shared.storage import ObjectInfo, ObjectStore
+
+__all__ = ["BASE_COLUMNS", "Sessions", "gather"]
+
+BASE_COLUMNS: Final = (
+    *("s3_key", "outcome", "error_code", "error_message", "error_traceback", "source_etag", "spec_digest"),
+    *("stored", "pt_key", "pt_size", "pt_etag", "pt_sha256"),
+    *("video_id", "video_metadata", "session_metadata", "duration_s", "sampled", "warnings"),
+)
+# Side by side: each holds one .pt file of some 24 MB.
+_READERS: Final = 4
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Sessions:
+    """What the bucket holds.
+
+    Attributes:
+        rows: part rows of the sessions that can be judged, by ``s3_key``; ``pt_key`` and ``pt_etag`` are those of the
+            listing, NULL where no ``.pt`` was stored.
+        errors: ``s3_key, video_id, source_etag, spec_digest, warnings, error, error_traceback, error_code,
+            error_stage`` of the others.
+        deleted: sessions whose ``.pt`` is gone.
+        unrecorded: ``.pt`` files that no part records as they are.
+        broken: parts that cannot be read.
+    """
+
+    rows: pl.DataFrame
+    errors: pl.DataFrame
+    deleted: int
+    unrecorded: int
+    broken: list[str]
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.errors)
+
+
+_ERROR_SCHEMA: Final[dict[str, Any]] = {
+    **dict.fromkeys(("s3_key", "video_id", "source_etag", "spec_digest"), pl.String),
+    "warnings": pl.List(pl.String),
+    **dict.fromkeys(("error", "error_traceback", "error_code", "error_stage"), pl.String),
+}
+
+
+def gather(store: ObjectStore, *, prefix: str = "", columns: Sequence[str] = ()) -> Sessions:
+    """Read the parts and compare them with the listing.
+
+    Args:
+        store: the manifest bucket.
+        prefix: only sessions whose ``s3_key`` begins so.
+        columns: part columns beyond :data:`BASE_COLUMNS` that checks need.
+    """
+    names = list(dict.fromkeys([*BASE_COLUMNS, *columns]))
+    table, listing = _look(store, names, prefix)
+    broken = broken_parts(table)
+    good = matches(table, listing)
+    rows = _frame(table, names)
+    ok = (rows["outcome"] == "ok").to_numpy()
+    stored = rows["stored"].to_numpy()
+    keep = ok & (~stored | good)
+    claimed = set(rows.filter(pl.Series(good))["pt_key"].to_list())
+    loose = [info for key, info in listing.items() if key not in claimed]
+    failed = rows.filter(pl.Series(~ok))
+    found, refused, same, unrecorded = _read_loose(store, loose, rows, prefix=prefix, names=names)
+    if same:
+        keep[list(same)] = True
+        etags = rows["pt_etag"].to_numpy(writable=True)
+        etags[list(same)] = [same[position] for position in same]
+        rows = rows.with_columns(pl.Series("pt_etag", etags, dtype=pl.String))
+    judged = set(found["s3_key"].to_list())
+    kept = rows.filter(pl.Series(keep)).filter(~pl.col("s3_key").is_in(list(judged)))
+    errors = pl.concat(
+        [
+            _extraction_errors(failed.filter(~pl.col("s3_key").is_in(list(judged)))),
+            # A TAR's own error says more than what is wrong with an old .pt beside it.
+            refused.filter(~pl.col("s3_key").is_in([*failed["s3_key"], *kept["s3_key"]])),
+        ]
+    )
+    gone = rows.filter(pl.Series(ok & stored & ~good))["pt_key"].to_list()
+    deleted = sum(1 for key in gone if key not in listing)
+    if deleted:
+        _log.warning("%d sessions are left out: their .pt files are gone from %s", deleted, store.uri)
+    whole = pl.concat([kept, found]).sort("s3_key")
+    return Sessions(whole, errors.sort("s3_key"), deleted, unrecorded, broken)
+
+
+def _look(store: ObjectStore, names: Sequence[str], prefix: str) -> tuple[pa.Table, dict[str, ObjectInfo]]:
+    """Read the row that holds for each TAR, and list the ``.pt`` files.
+
+    Beside an extract both change meanwhile: the file of a row that came after the listing is not gone, and a file that
+    came after the rows is in no manifest yet.
+    """
+    under = _before_suffix(prefix)
+    listing = list_pts(store, under)
+    every = read_rows(store, list(dict.fromkeys([*names, *IDENTITY])))
+    table = rows_that_hold(every, listing, prefix)
+    if np.all(matches(table, listing) | ~table["stored"].to_numpy()):
+        return table, listing
+    now = list_pts(store, under)
+    spoken = set(every.filter(pa.array(matches(every, now)))["pt_key"].to_pylist())
+    listing = {key: now[key] if key in spoken else info for key, info in listing.items() if key in now}
+    listing |= {key: now[key] for key in spoken}
+    return rows_that_hold(every, listing, prefix), listing
+
+
+def _before_suffix(prefix: str) -> str:
+    # The prefix `a/v.ta` is of the TAR `a/v.tar`, whose .pt is `a/v.pt`.
+    stem, dot, rest = prefix.rpartition(".")
+    return stem if dot and "tar".startswith(rest) else prefix
+
+
+def _frame(table: Any, names: Sequence[str]) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame.select(names)
+
+
+def _extraction_errors(failed: pl.DataFrame) -> pl.DataFrame:
+    return failed.select(
+        *("s3_key", "video_id", "source_etag", "spec_digest", "warnings"),
+        pl.col("error_message").fill_null(pl.col("error_code")).alias("error"),
+        "error_traceback",
+        "error_code",
+        pl.lit("extraction").alias("error_stage"),
+    ).cast(pl.Schema(_ERROR_SCHEMA))
+
+
+def _read_loose(
+    store: ObjectStore, loose: Sequence[ObjectInfo], rows: pl.DataFrame, *, prefix: str, names: Sequence[str]
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[int, str], int]:
+    """Read the ``.pt`` files that no part speaks for: new rows, refusals, rows that hold after all, how many."""
+    empty = _frame(PART_SCHEMA.empty_table(), names)
+    if not loose:
+        return empty, pl.DataFrame(schema=_ERROR_SCHEMA), {}, 0
+    recorded = rows.with_row_index("position").filter(pl.col("stored").fill_null(value=False))
+    positions = dict(zip(recorded["pt_key"].to_list(), recorded["position"].to_list(), strict=True))
+    digests = dict(zip(recorded["pt_key"].to_list(), recorded["pt_sha256"].to_list(), strict=True))
+    fresh: list[Mapping[str, Any]] = []
+    refused: list[Mapping[str, Any]] = []
+    same: dict[int, str] = {}  # position -> the ETag that it has now
+    unrecorded = 0
+    seen = set(rows["s3_key"].to_list()) - set(rows.filter(pl.col("pt_key").is_in(list(positions)))["s3_key"].to_list())
+    with ThreadPoolExecutor(_READERS) as pool:
+        for info, result in zip(loose, pool.map(lambda each: _measure(store, each, digests), loose), strict=True):
+            if result is None:
+                continue
+            unrecorded += 1
+            if result == "same":
+                same[positions[info.key]] = info.etag
+            elif isinstance(result, ItemError):
+                refused.append(_refusal(info.key, result))
+            elif pt_key(result["s3_key"]) != info.key and result["s3_key"] in seen:
+                _log.warning("%s/%s is a copy of the session %s: left out", store.uri, info.key, result["s3_key"])
+            else:
+                seen.add(result["s3_key"])
+                fresh.append(result)
+    schema = empty.schema
+    found = pl.DataFrame([{name: row.get(name) for name in names} for row in fresh], schema=schema)
+    wrong = pl.DataFrame(refused, schema=_ERROR_SCHEMA)
+    return (
+        found.filter(pl.col("s3_key").str.starts_with(prefix)),
+        wrong.filter(pl.col("s3_key").str.starts_with(prefix)),
+        same,
+        unrecorded,
+    )
+
+
+def _refusal(key: str, error: ItemError) -> dict[str, Any]:
+    return {
+        "s3_key": f"{key.removesuffix('.pt')}.tar",
+        "error": error.message,
+        "error_code": error.code,
+        "error_stage": "manifest",
+    }
+
+
+def _measure(store: ObjectStore, info: ObjectInfo, digests: Mapping[str, str | None]) -> Any:
+    """Return ``same``, a part row, an ItemError, or None for a file that is gone by now."""
+    try:
+        body = store.read(info.key)
+    except ObjectMissing:
+        return None
+    if digests.get(info.key) == hashlib.sha256(body).hexdigest():
+        return "same"  # the bucket was copied: other ETags, the same bytes
+    try:
+        return measure_pt(body, f"{store.uri}/{info.key}") | {"stored": True, "pt_key": info.key, "pt_etag": info.etag}
+    except ItemError as error:
+        return error
+
+
+def measure_pt(body: bytes, name: str) -> dict[str, Any]:
+    """Make a part's row from a ``.pt`` file's own frames.
+
+    Raises:
+        ItemError: ``pt_legacy``, ``pt_invalid``; ``pt_unrecorded`` without torch to read it.
+    """
+    from jobs.gamedata.pt.file import loads
+    from jobs.gamedata.pt.measure import distinct_frames, duration_of, measure_frames
+
+    try:
+        data = loads(body, name=name)
+    except ImportError as error:
+        if pt_kind(body) == "legacy":
+            raise item_error("pt_legacy", f"{name} is a pickle of the original pipeline; run extract") from error
+        raise item_error(
+            "pt_unrecorded",
+            f"{name} is not the file that its part records, and torch is not there to read it; "
+            "pip install 'telecine[gamedata]', or run `telecine gamedata verify` and extract",
+        ) from error
+    times, frames = distinct_frames(data)
+    found = measure_frames(times, frames)
+    lists = {
+        f"frame_{name}": getattr(found, name).tolist() for name in found.__dataclass_fields__ if name != "signature"
+    }
+    return {
+        "s3_key": data.s3_key,
+        "outcome": "ok",
+        "source_etag": data.source_etag,
+        "spec_digest": data.spec_digest,
+        "video_id": data.video_id,
+        "video_metadata": json.dumps(data.video_metadata, ensure_ascii=False),
+        "session_metadata": json.dumps(data.session_metadata, ensure_ascii=False),
+        "duration_s": duration_of(data),
+        "sampled": sum(len(times) for times in data.sampled_times_s.values()),
+        "warnings": ["no part records this .pt file: its frames were measured for the manifest, inputs are not known"],
+        "frame_signature": found.signature.tobytes(),
+        **lists,
+    }

@@ -1,0 +1,102 @@
+"""From rows of the manifest to rows of ``gold.gamedata_sessions``: what PostgreSQL can hold, and no times."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.gamedata.checks.registry import Registry
+from jobs.gamedata.manifest.schema import manifest_schema
+from shared.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+__all__ = ["COLUMNS", "TABLE", "gold_rows"]
+
+TABLE: Final = "gold.gamedata_sessions"
+# Columns that the manifest has under the same name, as scalars or lists of text.
+_PLAIN: Final = (
+    *("s3_key", "video_id", "duration_s", "sampled", "is_video_mostly_dark", "dark_frame_share", "is_dpi_scale_issue"),
+    *("black_bar_share", "is_video_mostly_menu", "video_menu_percent", "menu_method", "input_device_class"),
+    *("is_session_empty", "empty_reason", "has_unusable_timestamps", "timestamps_reason", "error_stage", "error_code"),
+    *("error", "check_errors", "warnings", "source_etag", "spec_digest"),
+)
+_JSON: Final = ("video_metadata", "session_metadata")
+_FURTHER: Final = "further_checks"
+COLUMNS: Final = (*_PLAIN, *_JSON, _FURTHER)
+
+# Known to the manifest and not published: when and by which code it was made, thresholds, a traceback.
+_LEFT_OUT: Final = frozenset({"dark_luma_threshold", "dark_share_threshold"})
+_AT_ONCE: Final = 4096
+
+
+def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[str, Any]]:
+    """Yield the table's rows, a few thousand of the manifest in memory at a time.
+
+    Args:
+        file: the manifest.
+        name: for messages.
+        prefix: every session's key begins so.
+
+    Raises:
+        DataError: a column is missing, or a session lies outside the prefix.
+    """
+    names = file.schema_arrow.names
+    if missing := [column for column in (*_PLAIN, *_JSON) if column not in names]:
+        raise DataError(
+            f"--manifest {name} is no manifest of this version: it has no column {', '.join(missing)}. Build it anew:"
+            " telecine gamedata manifest",
+            code="manifest_invalid",
+        )
+    built_in = {*manifest_schema(Registry()).names, *_PLAIN, *_LEFT_OUT}
+    further = [column for column in names if column not in built_in]
+    for batch in file.iter_batches(_AT_ONCE, columns=[*_PLAIN, *_JSON, *further]):
+        for row in _dicts(batch):
+            if not row["s3_key"].startswith(prefix):
+                raise DataError(
+                    f"--manifest {name} holds '{row['s3_key']}', which does not begin with --prefix '{prefix}': give"
+                    " publish the prefix that the manifest was built with",
+                    code="manifest_prefix",
+                )
+            yield {
+                **{column: _clean(row[column]) for column in _PLAIN},
+                **{column: _json(row[column]) for column in _JSON},
+                _FURTHER: _dump({column: row[column] for column in further}) if further else None,
+            }
+
+
+def _dicts(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = batch.to_pylist()
+    return rows
+
+
+def _json(text: str | None) -> str | None:
+    """Return JSON text that ``jsonb`` takes, or None: metadata comes from users' files."""
+    if text is None:
+        return None
+    try:
+        return _dump(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(_clean(value), ensure_ascii=False, sort_keys=True)
+
+
+def _clean(value: Any) -> Any:
+    """Replace what PostgreSQL refuses: NUL and lone surrogates in text, NaN and infinity in JSON."""
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [_clean(member) for member in value]
+    if isinstance(value, dict):
+        return {_clean(str(key)): _clean(member) for key, member in value.items()}
+    return value

@@ -1,0 +1,152 @@
+"""The manifest's report: counts, flags, histograms, and pictures of the sessions that were flagged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from jobs.gamedata.manifest.contact_sheets import contact_sheets
+from jobs.gamedata.manifest.table import count_flags, flag_columns, flag_name, flagged, rejects_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from jobs.gamedata.manifest.table import Manifest
+    from jobs.gamedata.settings import ManifestSettings
+    from shared.failure import Failure
+    from shared.report import Histogram, Report, Table
+    from shared.storage import ObjectStore
+
+__all__ = ["SESSIONS", "report_of"]
+
+# The title that the console looks for.
+SESSIONS: Final = "Sessions"
+# Counts that the page shows; flags have a table of their own.
+_TILES: Final = ("sessions", "judged", "flagged", "errors")
+_RARE_TILES: Final = ("deleted", "unrecorded", "broken_parts")
+_HEADINGS: Final = {
+    "s3_key": "session",
+    "duration_s": "seconds",
+    "video_menu_percent": "menu",
+    "dark_frame_share": "dark",
+}
+# What a manifest was bound by is not said where it took less than this, in seconds: imports are most of it.
+_LITTLE_S: Final = 10.0
+# Rows of the page's table; the manifest has them all.
+_ROWS: Final = 200
+_BINS: Final = 20
+
+
+def report_of(
+    manifest: Manifest, store: ObjectStore, settings: ManifestSettings, failures: Sequence[Failure]
+) -> Report:
+    """Describe a manifest; ``outputs``, ``status`` and times are the step's to fill."""
+    from shared.report import Report
+
+    table, sessions = manifest.table, manifest.sessions
+    flags, rejects = count_flags(table), rejects_of(table)
+    seconds = sum(manifest.durations.values())
+    calls = store.metrics.snapshot()
+    report = Report(
+        pipeline="gamedata",
+        step="manifest",
+        items=table.num_rows,
+        counts={
+            "sessions": table.num_rows,
+            "judged": len(sessions.rows),
+            "errors": len(sessions.errors) + sum(1 for failure in failures if failure.code == "check_failed"),
+            "flagged": len(flagged(table)),
+            "deleted": sessions.deleted,
+            "unrecorded": sessions.unrecorded,
+            "broken_parts": len(sessions.broken),
+            **flags,
+        },
+        bytes={"read": calls["bytes_read"]},
+        rejects=rejects,
+        rates={"items_per_s": table.num_rows / seconds if seconds else 0.0, "store_p95_s": calls["p95_s"]},
+        durations=dict(manifest.durations),
+        failures=list(failures),
+    )
+    report.bound, report.bound_reason = _bound(manifest.durations)
+    found = len(flagged(table))
+    report.headline = f"{found:,} of {table.num_rows:,} {'session' if table.num_rows == 1 else 'sessions'} flagged"
+    if len(sessions.errors):
+        report.headline += f", {len(sessions.errors):,} without data"
+    report.tiles = (*_TILES, *(name for name in _RARE_TILES if report.counts[name]))
+    report.sections = [
+        *contact_sheets(manifest, store),
+        *_histograms(table, settings),
+        _sessions_table(table),
+        _flags_table(table, flags),
+    ]
+    return report
+
+
+def _bound(durations: dict[str, float]) -> tuple[Any, str]:
+    reading = durations.get("read", 0.0)
+    total = sum(durations.values())
+    if total < _LITTLE_S:
+        return None, ""
+    name = "network" if reading > total / 2 else "cpu"
+    return name, f"{reading:.2f} of {total:.2f} s went into reading parts and .pt files, the rest into checks"
+
+
+def _flags_table(table: pa.Table, flags: dict[str, int]) -> Table:
+    from shared.report import Table
+
+    rows = []
+    for name, count in flags.items():
+        known = table.num_rows - table[name].null_count
+        rows.append(
+            [
+                f"{flag_name(name)} ({name})" if flag_name(name) != name else name,
+                count,
+                f"{count / known:.1%}" if known else None,
+                table[name].null_count,
+            ]
+        )
+    return Table("Flags", ["flag", "sessions", "share", "not known"], rows, "The share is of sessions with a value.")
+
+
+def _histograms(table: pa.Table, settings: ManifestSettings) -> list[Histogram]:
+    from shared.report import Histogram
+
+    found = []
+    for column, title, marker in (
+        ("video_menu_percent", "Menu share", settings.menu_threshold),
+        ("dark_frame_share", "Darkness", settings.dark_share),
+    ):
+        if column in table.schema.names:
+            values = table[column].drop_null().to_numpy()
+            counts, edges = np.histogram(values, bins=_BINS, range=(0, 1))
+            found.append(Histogram(title, "share of the time", edges.tolist(), counts.tolist(), marker))
+    return found
+
+
+def _sessions_table(table: pa.Table) -> Table:
+    from shared.report import Table
+
+    flags = flag_columns(table)
+    names = [name for name in _HEADINGS if name in table.schema.names]
+    # Sessions with something to say first; the manifest itself is in the order of keys.
+    errors = [row for row, code in enumerate(table["error_code"].to_pylist()) if code is not None]
+    order = list(dict.fromkeys([*flagged(table), *errors, *range(table.num_rows)]))[:_ROWS]
+    rows = []
+    for row in table.select([*names, *flags, "error_code"]).take(order).to_pylist():
+        raised = tuple(flag_name(name) for name in flags if row[name])
+        known = any(row[name] is not None for name in flags)
+        rows.append([*(_shown(name, row[name]) for name in names), raised if known else None, row["error_code"]])
+    left = table.num_rows - len(rows)
+    note = "Flagged sessions come first, then those with an error. menu and dark: shares of the time."
+    if left > 0:
+        note = f"{left:,} more are in the manifest. {note}"
+    return Table(SESSIONS, [*(_HEADINGS[name] for name in names), "flags", "error"], rows, note)
+
+
+def _shown(name: str, value: Any) -> Any:
+    if value is None or name == "s3_key":
+        return value
+    return round(value, 1) if name == "duration_s" else f"{value:.0%}"

@@ -1,0 +1,151 @@
+"""Puts sessions, errors and the columns of checks together as the manifest's table."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.gamedata.manifest.schema import MANIFEST_VERSION, manifest_schema
+from jobs.gamedata.revision import revision, version
+
+if TYPE_CHECKING:
+    from jobs.gamedata.checks import Registry
+    from jobs.gamedata.checks.load import CheckFile
+    from jobs.gamedata.checks.run import Columns
+    from jobs.gamedata.manifest.gather import Sessions
+
+__all__ = [
+    "Manifest",
+    "assemble",
+    "count_flags",
+    "flag_columns",
+    "flag_name",
+    "flagged",
+    "rejects_of",
+    "retryable_keys",
+]
+
+
+# Flags by short names; one of a researcher's own check keeps its column's.
+_FLAG_NAMES: Final = {
+    "is_video_mostly_dark": "dark",
+    "is_dpi_scale_issue": "bars",
+    "is_video_mostly_menu": "menu",
+    "is_session_empty": "empty",
+    "has_unusable_timestamps": "timestamps",
+}
+
+
+@dataclass(slots=True)
+class Manifest:
+    """A manifest before it is written.
+
+    Attributes:
+        table: its rows, by ``s3_key``, in the published schema.
+        sessions: what they were made from.
+        registry: the checks that ran.
+        durations: seconds by part of the work.
+        retryable: ``s3_key`` of the sessions that failed for a reason that may pass.
+    """
+
+    table: pa.Table
+    sessions: Sessions
+    registry: Registry
+    durations: dict[str, float]
+    retryable: frozenset[str] = frozenset()
+
+    def parquet(self) -> memoryview:
+        """Return the file's bytes."""
+        import pyarrow.parquet as pq
+
+        stream = io.BytesIO()
+        pq.write_table(self.table, stream, compression="zstd", row_group_size=1 << 16)
+        return stream.getbuffer()
+
+
+def assemble(sessions: Sessions, found: Columns, registry: Registry, files: tuple[CheckFile, ...]) -> pa.Table:
+    """Return the manifest's rows by ``s3_key``, in the published schema.
+
+    Args:
+        sessions: the sessions that were judged, and those that could not be.
+        found: what the checks gave for the judged ones.
+        registry: the checks.
+        files: researchers' check files.
+    """
+    errors = {row: list(of_row) for row, of_row in found.errors.items() if of_row}
+    size = len(sessions.rows)
+    texts: dict[str, list[Any]] = {
+        name: [None] * size for name in ("error", "error_traceback", "error_code", "error_stage", "check_errors")
+    }
+    for row, of_row in errors.items():
+        texts["error"][row] = "; ".join(error.message for error in of_row)
+        texts["error_traceback"][row] = "\n".join(error.traceback for error in of_row)
+        texts["error_code"][row], texts["error_stage"][row] = "check_failed", "manifest"
+        texts["check_errors"][row] = [error.message for error in of_row]
+    judged = sessions.rows.select(
+        *("s3_key", "video_id", "video_metadata", "session_metadata", "duration_s", "sampled"),
+        *("source_etag", "spec_digest", "warnings"),
+    ).with_columns(
+        *(pl.Series(name, texts.pop(name), dtype=pl.String) for name in list(texts)[:4]),
+        pl.Series("check_errors", texts["check_errors"], dtype=pl.List(pl.String)),
+        *(series.alias(name) for name, series in found.values.items()),
+    )
+    digests = ",".join(file.digest for file in files) or None
+    whole = pl.concat([judged, sessions.errors], how="diagonal").sort("s3_key")
+    whole = whole.with_columns(
+        pl.lit(datetime.now(UTC)).dt.cast_time_unit("us").alias("processed_time"),
+        pl.lit(revision(), dtype=pl.String).alias("commit_hash"),
+        pl.lit(MANIFEST_VERSION, dtype=pl.Int32).alias("schema_version"),
+        pl.lit(digests, dtype=pl.String).alias("checks_sha256"),
+        pl.when(pl.col("warnings").list.len() > 0).then(pl.col("warnings")).otherwise(None).alias("warnings"),
+    )
+    metadata = {
+        "version": version(),
+        "checks": [{"file": file.path, "sha256": file.digest} for file in files],
+        "columns": {column: check.name for check in registry for column in check.columns},
+    }
+    schema = manifest_schema(registry, metadata)
+    return whole.select(schema.names).to_arrow().cast(schema)
+
+
+def retryable_keys(sessions: Sessions, found: Columns) -> frozenset[str]:
+    """Return ``s3_key`` of the sessions that every failed check may still judge in another try."""
+    keys = sessions.rows["s3_key"]
+    return frozenset(
+        keys[row] for row, errors in found.errors.items() if errors and all(error.retryable for error in errors)
+    )
+
+
+def count_flags(table: pa.Table) -> dict[str, int]:
+    """Count the sessions for which each boolean column is true."""
+    flags = [field.name for field in table.schema if pa.types.is_boolean(field.type)]
+    return {name: pc.sum(table[name]).as_py() or 0 for name in flags}
+
+
+def rejects_of(table: pa.Table) -> dict[str, int]:
+    """Count rows by error code."""
+    codes = Counter(code for code in table["error_code"].to_pylist() if code is not None)
+    return dict(sorted(codes.items()))
+
+
+def flag_name(column: str) -> str:
+    """Return a flag's short name: ``is_video_mostly_dark`` -> ``dark``."""
+    return _FLAG_NAMES.get(column, column)
+
+
+def flagged(table: pa.Table) -> list[int]:
+    """Return the rows for which a boolean column is true."""
+    columns = [table[name].to_pylist() for name in flag_columns(table)]
+    return [row for row, values in enumerate(zip(*columns, strict=True)) if any(values)]
+
+
+def flag_columns(table: pa.Table) -> list[str]:
+    """Return the names of the boolean columns."""
+    return [field.name for field in table.schema if pa.types.is_boolean(field.type)]

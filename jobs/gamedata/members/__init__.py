@@ -1,0 +1,1 @@
+"""What a TAR holds: its headers, the MP4 index, metadata.json, inputs.csv."""

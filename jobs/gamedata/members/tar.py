@@ -1,0 +1,144 @@
+"""Members of a TAR by byte range, without extracting anything and without Python's ``tarfile``.
+
+``tarfile`` unpacks what looks like gzip, believes sparse sizes, reads an extended header of any length into memory and
+silently ends at a broken header (specs/extraction.md §6). Here 512-byte headers are read one after the other, each
+number is checked before it is used, and what no honest writer makes is the item error ``tar_unsafe``.
+
+Formats: POSIX.1-2017 ``pax`` "ustar Interchange Format" and "pax Header Block", and GNU tar's ``tar.h`` (types L, K, S;
+base-256 numbers).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from jobs.gamedata.errors import item_error
+from jobs.gamedata.members._tar_headers import BLOCK, Extensions, Member, read_extension, read_header
+from jobs.gamedata.ranges.source import Buffered
+
+if TYPE_CHECKING:
+    from jobs.gamedata.ranges.source import RangeSource
+
+__all__ = ["VIDEO_SUFFIXES", "Member", "Picked", "pick", "read_members"]
+
+VIDEO_SUFFIXES: Final = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv")
+
+# One read holds all headers of a session but those behind the video.
+_READ_AHEAD: Final = 64 * 1024
+# A session has three members, an old one some dozens.
+_MAX_MEMBERS: Final = 10_000
+
+_EXTENSION_TYPES: Final = (b"x", b"X", b"g", b"L", b"K")
+_FILE_TYPES: Final = b"\x000" + b"7"
+# Links, devices, directories, FIFOs: no data follows, whatever their size field says.
+_EMPTY_TYPES: Final = b"123456"
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The members of one session.
+
+    Attributes:
+        video: the video.
+        metadata: metadata.json.
+        inputs: inputs.csv, None where there is none.
+    """
+
+    video: Member
+    metadata: Member
+    inputs: Member | None
+
+    @property
+    def video_id(self) -> str:
+        """The video's stem."""
+        return self.video.stem
+
+
+def read_members(source: RangeSource) -> list[Member]:
+    """List the regular files of a TAR in their order; only headers are read.
+
+    Raises:
+        ItemError: ``tar_empty``, ``tar_truncated``, ``tar_invalid`` or ``tar_unsafe``.
+    """
+    if source.size == 0:
+        raise item_error("tar_empty", "the object has 0 bytes; a TAR has at least 1024")
+    headers = Buffered(source, block=_READ_AHEAD, max_blocks=4)
+    members: list[Member] = []
+    extensions = Extensions()
+    offset = 0
+    for _ in range(_MAX_MEMBERS):
+        block = headers.read(offset, BLOCK)
+        if not any(block):
+            break
+        kind, size = read_header(block, offset)
+        begin = offset + BLOCK
+        if kind in _EXTENSION_TYPES:
+            extensions.add(kind, read_extension(headers, begin, size), offset)
+        else:
+            member, extensions = extensions.member(block, begin, size), Extensions()
+            size = 0 if kind in _EMPTY_TYPES else member.size
+            if begin + size > source.size:
+                raise item_error(
+                    "tar_truncated",
+                    f"'{member.name[:200]}' takes bytes {begin} to {begin + size}, and the object has {source.size}",
+                )
+            if kind in _FILE_TYPES and not member.name.endswith("/"):
+                members.append(member)
+        offset = min(begin + -(-size // BLOCK) * BLOCK, source.size)
+    else:
+        raise item_error("tar_unsafe", f"more than {_MAX_MEMBERS} headers; a session has some six")
+    if extensions.count:
+        raise item_error("tar_truncated", f"the TAR ends after an extended header, at byte {offset}")
+    if not members:
+        raise item_error("tar_empty", "the TAR has no regular file; a session has a video and a metadata.json")
+    return members
+
+
+def pick(members: list[Member]) -> Picked:
+    """Find the session's members by their names without folders; files of file managers are passed over.
+
+    ``metadata.json`` and ``inputs.csv`` may also be named after the video, as old recordings are (``000000.mp4``,
+    ``000000.json``, ``000000.csv``).
+
+    Raises:
+        ItemError: ``video_missing``, ``video_multiple``, ``metadata_missing`` or ``member_duplicate``.
+    """
+    real = [member for member in members if not _ignored(member.name)]
+    videos = [member for member in real if member.base.lower().endswith(VIDEO_SUFFIXES)]
+    _one_of_a_name(videos)
+    if not videos:
+        names = ", ".join(repr(member.name[:80]) for member in real[:10]) or "nothing"
+        raise item_error("video_missing", f"no video among {names}; valid suffixes are {' '.join(VIDEO_SUFFIXES)}")
+    if len(videos) > 1:
+        names = ", ".join(repr(member.name[:80]) for member in videos[:10])
+        raise item_error("video_multiple", f"{len(videos)} videos ({names}); a session has one")
+    stem = videos[0].stem.lower()
+    metadata = _named(real, ("metadata.json", f"{stem}.json"))
+    if metadata is None:
+        raise item_error("metadata_missing", "the TAR has no metadata.json")
+    return Picked(videos[0], metadata, _named(real, ("inputs.csv", f"{stem}.csv")))
+
+
+def _ignored(name: str) -> bool:
+    parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
+    folders = {"__MACOSX", "@eaDir", "PaxHeader", "PaxHeaders", "PaxHeaders.0"}
+    return not parts or parts[-1].startswith(".") or any(part in folders for part in parts[:-1])
+
+
+def _named(members: list[Member], names: tuple[str, ...]) -> Member | None:
+    for name in names:
+        found = [member for member in members if member.base.lower() == name]
+        if len(found) > 1:
+            raise item_error("member_duplicate", f"{len(found)} members are a {name!r}; a session has one", member=name)
+        if found:
+            return found[0]
+    return None
+
+
+def _one_of_a_name(members: list[Member]) -> None:
+    names = [member.name for member in members]
+    for name in names:
+        if names.count(name) > 1:
+            raise item_error("member_duplicate", f"{names.count(name)} members are named '{name[:200]}'", member=name)

@@ -1,0 +1,1 @@
+"""Parquet files that commit a batch each: a row per TAR."""

@@ -1,0 +1,1 @@
+"""The `.pt` file of a session: written, read, measured."""

@@ -1,0 +1,94 @@
+"""The frames of a ``.pt`` file that keeps packets: decoded when a stride is asked for, each frame once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from jobs.gamedata.model import PacketRuns
+
+__all__ = ["Decode", "PacketFrames", "select_runs"]
+
+Decode = Callable[[PacketRuns, int, int, int], npt.NDArray[np.uint8]]
+
+
+def select_runs(runs: PacketRuns, frames: npt.NDArray[np.int64]) -> PacketRuns:
+    """Keep only the packets of some frames.
+
+    Args:
+        runs: packets of D frames.
+        frames: rows of the frames wanted, shape (F,).
+
+    Returns:
+        Packets of F frames, in the order asked; a packet that two of them need is there twice.
+    """
+    wanted = [np.arange(runs.first[f], runs.first[f] + runs.count[f]) for f in frames]
+    packets = np.concatenate(wanted) if wanted else np.zeros(0, np.int64)
+    view = memoryview(runs.data)
+    count = runs.count[frames]
+    sizes = runs.offsets[packets + 1] - runs.offsets[packets]
+    return PacketRuns(
+        codec=runs.codec,
+        extradata=runs.extradata,
+        data=b"".join(view[runs.offsets[p] : runs.offsets[p + 1]] for p in packets),
+        offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]),
+        pts=runs.pts[packets],
+        first=np.cumsum(count) - count,
+        count=count,
+        time_base=runs.time_base,
+    )
+
+
+class PacketFrames(Mapping[str, npt.NDArray[np.uint8]]):
+    """``stride-3_chw`` … -> uint8 RGB, shape (N, 3, H, W).
+
+    Args:
+        runs: the packets of D frames.
+        index: for each key the rows of its samples among the D frames, shape (N,).
+        height: rows of a frame, upright.
+        width: columns, likewise.
+        rotation: degrees clockwise that show the packets' pictures upright.
+        decode: :func:`jobs.gamedata.frames.decoder.decode_runs`.
+    """
+
+    def __init__(
+        self,
+        runs: PacketRuns,
+        index: Mapping[str, npt.NDArray[np.int64]],
+        *,
+        height: int,
+        width: int,
+        rotation: int,
+        decode: Decode,
+    ) -> None:
+        self._runs = runs
+        self._index = dict(index)
+        self._shape = (height, width)
+        self._rotation = rotation
+        self._decode = decode
+        self._known = np.zeros(len(runs.first), dtype=np.bool_)
+        self._images: npt.NDArray[np.uint8] | None = None
+
+    def __getitem__(self, key: str) -> npt.NDArray[np.uint8]:
+        index = self._index[key]
+        height, width = self._shape
+        if not len(index):
+            return np.zeros((0, 3, height, width), np.uint8)
+        if self._images is None:
+            self._images = np.zeros((len(self._known), 3, height, width), np.uint8)
+        missing = np.unique(index[~self._known[index]])
+        if len(missing):
+            self._images[missing] = self._decode(select_runs(self._runs, missing), height, width, self._rotation)
+            self._known[missing] = True
+        return self._images[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __repr__(self) -> str:
+        return f"PacketFrames({', '.join(f'{key}: {len(rows)}' for key, rows in self._index.items())})"

@@ -1,0 +1,237 @@
+"""The ``.pt`` file: a ``torch.save`` dictionary of tensors, strings and numbers that loads with ``weights_only=True``.
+
+.. code-block:: text
+
+    format, format_version      "telecine.gamedata", 1
+    s3_key, video_member, video_id, video_metadata, session_metadata
+    sampled_frames              stride-3_chw … -> uint8 RGB (M, 3, H, W): the stride's distinct frames
+    sampled_index               stride-3_chw … -> int64 (N,): for each sample its row in sampled_frames (with packets:
+                                its run); 0, 1, 2 … unless --sampling keyframe repeats a frame
+    sampled_times_s, asked_times_s, sampled_pts     stride-3_chw … -> float64, float64, int64 (N,)
+    time_base                   [numerator, denominator] of sampled_pts, seconds
+    packets                     None, or codec, extradata, data, offsets, pts, first, count, time_base
+    height, width, rotation     of a frame in pixels; degrees clockwise that show packets upright
+    source_etag, spec, spec_digest, extracted_at, versions
+    checksum                    sha256 over all of it but extracted_at, spec and versions
+
+Strides are views of one buffer as far as a constant step can say them: 30 rows hold the 35 samples of the default.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from jobs.gamedata.errors import item_error
+from jobs.gamedata.model import ExtractedData, PacketRuns, stride_key
+from jobs.gamedata.pt._layout import checksum, lay_out, take, tensor
+from jobs.gamedata.pt._packets import PacketFrames
+from jobs.gamedata.pt.kind import FORMAT, pt_kind
+from shared.errors import ItemError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from jobs.gamedata.model import SamplingSpec, Session
+
+__all__ = ["FORMAT_VERSION", "dump", "load", "loads", "pt_key", "versions"]
+
+FORMAT_VERSION: Final = 1
+
+
+def pt_key(s3_key: str) -> str:
+    """Where a TAR's ``.pt`` goes: ``a/b/v.tar`` -> ``a/b/v.pt``; a key without ``.tar`` gets ``.pt`` appended."""
+    return s3_key.removesuffix(".tar") + ".pt"
+
+
+def versions() -> dict[str, str]:
+    """Versions of telecine, torch, PyAV and FFmpeg's libavcodec, as far as they are installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name, package in (("telecine", "telecine"), ("torch", "torch"), ("pyav", "av")):
+        try:
+            found[name] = version(package)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    try:
+        import av
+    except ImportError:
+        return found
+    return {**found, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
+
+
+def dump(session: Session, *, s3_key: str, source_etag: str, spec: SamplingSpec, extracted_at: str) -> memoryview:
+    """Write a session as the bytes of a ``.pt`` file.
+
+    Args:
+        session: what the reader gave.
+        s3_key: the TAR's key.
+        source_etag: ETag of the TAR that was read.
+        spec: what was asked.
+        extracted_at: ISO 8601, UTC.
+    """
+    import torch
+
+    store = session.frames
+    frames, index = lay_out(store)
+    keys = {stride_key(stride): samples for stride, samples in store.strides.items()}
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "s3_key": s3_key,
+        "video_member": session.video_member,
+        "video_id": session.video_id,
+        "video_metadata": session.video_metadata,
+        "session_metadata": session.session_metadata,
+        "sampled_frames": frames,
+        "sampled_index": {key: tensor(rows) for key, rows in index.items()},
+        "sampled_times_s": {key: tensor(store.time_s[samples.index]) for key, samples in keys.items()},
+        "asked_times_s": {key: tensor(samples.asked_s) for key, samples in keys.items()},
+        "sampled_pts": {key: tensor(store.pts[samples.index]) for key, samples in keys.items()},
+        "time_base": list(store.time_base),
+        "packets": None if store.packets is None else _packets_document(store.packets),
+        "height": store.height,
+        "width": store.width,
+        "rotation": store.rotation,
+        "source_etag": source_etag,
+        "spec": json.dumps(asdict(spec), sort_keys=True),
+        "spec_digest": spec.digest,
+        "extracted_at": extracted_at,
+        "versions": versions(),
+    }
+    document["checksum"] = checksum(document)
+    stream = io.BytesIO()
+    torch.save(document, stream)
+    return stream.getbuffer()
+
+
+def load(path: str | os.PathLike[str] | bytes) -> ExtractedData:
+    """Read a ``.pt`` file of this version.
+
+    Args:
+        path: a path, a ``file://`` or ``s3://`` URI, or the file's bytes.
+
+    Raises:
+        ItemError: ``pt_legacy`` for a pickled file of the original pipeline, which is never unpickled; ``pt_invalid``
+            for anything else that is no sound ``.pt`` file of ours.
+        ObjectMissing: there is no such file.
+
+    Example:
+        >>> from jobs.gamedata import load
+        >>> load(".telecine/demo/game-data-manifest/gameplay.pt")
+        ExtractedData('gameplay.tar', 60.0 s, stride-3: 15 frames 360x640, stride-30: 1 frame, stride-60: 0 frames)
+    """
+    if isinstance(path, bytes):
+        return loads(path)
+    from shared.storage import read_uri
+
+    return loads(read_uri(str(path)), name=str(path))
+
+
+def loads(body: bytes | memoryview, *, name: str = "the .pt file") -> ExtractedData:
+    """Read the bytes of a ``.pt`` file; see :func:`load`. ``name`` is for messages."""
+    kind = pt_kind(body)
+    if kind == "legacy":
+        raise item_error(
+            "pt_legacy",
+            f"{name} holds a pickle of the original pipeline, which could run anything and is never unpickled; "
+            "run `telecine gamedata extract`, which writes it anew from its TAR",
+        )
+    if kind == "invalid":
+        raise item_error(
+            "pt_invalid", f"{name} is no .pt file of telecine; delete it and run `telecine gamedata extract`"
+        )
+    try:
+        return _parse(body, name)
+    except (ItemError, MemoryError):
+        raise
+    except Exception as error:
+        # torch's reader fails on a damaged file in a dozen ways.
+        raise item_error("pt_invalid", f"{name} cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _parse(body: bytes | memoryview, name: str) -> ExtractedData:
+    import pickle
+
+    import torch
+
+    try:
+        document: dict[str, Any] = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
+    except pickle.UnpicklingError as error:
+        raise item_error("pt_invalid", f"{name} cannot be read ({error})") from error
+    if document["format_version"] != FORMAT_VERSION:
+        raise item_error(
+            "pt_invalid",
+            f"{name} has format version {document['format_version']}; this telecine reads {FORMAT_VERSION}",
+        )
+    if checksum(document) != document["checksum"]:
+        raise item_error("pt_invalid", f"{name} does not match its checksum: its bytes changed after it was written")
+    index = _arrays(document["sampled_index"])
+    frames: Mapping[str, npt.NDArray[np.uint8]]
+    if document["packets"] is None:
+        distinct = _arrays(document["sampled_frames"])
+        frames = {key: take(distinct[key], rows) for key, rows in index.items()}
+    else:
+        from jobs.gamedata.frames.decoder import decode_runs
+
+        frames = PacketFrames(
+            _packets(document["packets"]),
+            index,
+            height=document["height"],
+            width=document["width"],
+            rotation=document["rotation"],
+            decode=decode_runs,
+        )
+    return ExtractedData(
+        s3_key=document["s3_key"],
+        video_id=document["video_id"],
+        video_metadata=document["video_metadata"],
+        session_metadata=document["session_metadata"],
+        sampled_frames=frames,
+        sampled_times_s=_arrays(document["sampled_times_s"]),
+        asked_times_s=_arrays(document["asked_times_s"]),
+        source_etag=document["source_etag"],
+        spec_digest=document["spec_digest"],
+        extracted_at=document["extracted_at"],
+        versions=document["versions"],
+    )
+
+
+def _packets_document(runs: PacketRuns) -> dict[str, Any]:
+    return {
+        "codec": runs.codec,
+        "extradata": tensor(np.frombuffer(runs.extradata, np.uint8)),
+        "data": tensor(np.frombuffer(runs.data, np.uint8)),
+        "offsets": tensor(runs.offsets),
+        "pts": tensor(runs.pts),
+        "first": tensor(runs.first),
+        "count": tensor(runs.count),
+        "time_base": list(runs.time_base),
+    }
+
+
+def _packets(document: dict[str, Any]) -> PacketRuns:
+    arrays = _arrays({key: document[key] for key in ("extradata", "data", "offsets", "pts", "first", "count")})
+    numerator, denominator = document["time_base"]
+    return PacketRuns(
+        codec=document["codec"],
+        extradata=arrays["extradata"].tobytes(),
+        data=arrays["data"].tobytes(),
+        offsets=arrays["offsets"],
+        pts=arrays["pts"],
+        first=arrays["first"],
+        count=arrays["count"],
+        time_base=(numerator, denominator),
+    )
+
+
+def _arrays(tensors: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
+    return {key: tensor.numpy() for key, tensor in tensors.items()}

@@ -1,0 +1,51 @@
+"""The frames of a ``.pt`` file, each once, and what extraction would have measured on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobs.gamedata.frames.pictures import luma, shrink
+from jobs.gamedata.model import STATISTICS_SHAPE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from jobs.gamedata.model import ExtractedData, FrameStatistics
+
+__all__ = ["distinct_frames", "duration_of", "measure_frames"]
+
+
+def distinct_frames(data: ExtractedData) -> tuple[npt.NDArray[np.float64], list[npt.NDArray[np.uint8]]]:
+    """Return each sampled frame once, in order of time: times in seconds (D,), D arrays of uint8 (3, H, W)."""
+    found: dict[float, npt.NDArray[np.uint8]] = {}
+    for key, times in data.sampled_times_s.items():
+        frames = data.sampled_frames[key]
+        for time_s, frame in zip(times.tolist(), frames, strict=True):
+            found.setdefault(time_s, frame)
+    order = sorted(found)
+    return np.array(order, np.float64), [found[time_s] for time_s in order]
+
+
+def measure_frames(times: npt.NDArray[np.float64], frames: Sequence[npt.NDArray[np.uint8]]) -> FrameStatistics:
+    """Measure RGB frames of a ``.pt`` file as extraction measures decoded ones: (D,), D of (3, H, W)."""
+    from jobs.gamedata.frames.statistics import measure, signatures
+
+    small = np.zeros((len(frames), 3, *STATISTICS_SHAPE), np.float32)
+    for place, frame in enumerate(frames):
+        small[place] = shrink(frame, *STATISTICS_SHAPE)
+    grids = np.clip(np.rint(luma(small)), 0, 255).astype(np.uint8)
+    thumbnails = np.clip(np.rint(small), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    return measure(grids, signatures(thumbnails), times, np.zeros(len(times), np.bool_))
+
+
+def duration_of(data: ExtractedData) -> float | None:
+    """Return the duration that the container declares, in seconds; None when it does not."""
+    declared = data.video_metadata.get("format", {}).get("duration")
+    try:
+        return float(declared)
+    except (TypeError, ValueError):
+        return None

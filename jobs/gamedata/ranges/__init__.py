@@ -1,0 +1,1 @@
+"""Bytes by range: of memory, a file, a slice, an object."""

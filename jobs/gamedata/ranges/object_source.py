@@ -1,0 +1,82 @@
+"""A TAR in a store, read by ranges, held to the content that was listed, with the time that the store took."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from jobs.gamedata.errors import item_error
+from jobs.gamedata.ranges.coalesce import clip, coalesce
+from shared.errors import ObjectChanged, ObjectMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.storage import ObjectStore
+
+__all__ = ["StoreSource"]
+
+
+class StoreSource:
+    """A :class:`~jobs.gamedata.ranges.source.RangeSource` over one object; near ranges are read as one.
+
+    Args:
+        store: where the object is.
+        key: its key.
+        size: bytes, as listed.
+        etag: as listed; every read asks for this content.
+
+    Attributes:
+        bytes_read: from the store so far.
+        seconds: wall clock spent waiting for the store.
+
+    Raises:
+        ItemError: at any read: ``tar_changed`` when the object is another one, ``tar_missing`` when it is gone.
+    """
+
+    def __init__(self, store: ObjectStore, key: str, *, size: int, etag: str) -> None:
+        self.bytes_read = 0
+        self.seconds = 0.0
+        self._store = store
+        self._key = key
+        self._size = size
+        self._etag = etag
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read one range."""
+        return self.read_many([(offset, length)])[0]
+
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Read several ``(offset, length)`` ranges side by side, in the order asked."""
+        clipped = [clip(self._size, offset, length) for offset, length in ranges]
+        joined, places = coalesce([part for part in clipped if part[1]])
+        bodies = self._fetch(joined) if joined else []
+        found = iter(places)
+        results = []
+        for _, length in clipped:
+            which, where = next(found) if length else (0, 0)
+            results.append(bodies[which][where : where + length] if length else b"")
+        return results
+
+    def _fetch(self, joined: Sequence[tuple[int, int]]) -> list[bytes]:
+        began = time.perf_counter()
+        try:
+            bodies = self._store.read_ranges(self._key, joined, etag=self._etag)
+        except ObjectChanged as error:
+            raise item_error("tar_changed", f"{error.message}; it was replaced after it was listed") from error
+        except ObjectMissing as error:
+            raise item_error("tar_missing", f"{error.message}; it was deleted after it was listed") from error
+        finally:
+            self.seconds += time.perf_counter() - began
+        for body, (offset, length) in zip(bodies, joined, strict=True):
+            self.bytes_read += len(body)
+            if len(body) != length:
+                raise item_error(
+                    "tar_changed", f"{self._key} gave {len(body)} of {length} bytes at {offset}: it became shorter"
+                )
+        return bodies

@@ -1,0 +1,1 @@
+"""The sample set: TARs with known ground truth, encoded on the spot."""

@@ -1,0 +1,77 @@
+"""Scenes of the sample set: what stands around the games and the menus. A scene draws any moment on its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from jobs.gamedata.sample._draw import Picture, flat, lut, paste
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Barred", "Cuts", "Lit", "Scene", "Turned"]
+
+
+class Scene(Protocol):
+    """Draws the picture of a moment."""
+
+    def __call__(self, time_s: float) -> Picture:
+        """The picture at a time in seconds; the caller may draw on it."""
+
+
+class Lit:
+    """A scene in another light.
+
+    Args:
+        scene: the scene.
+        percent: of its luma and chroma.
+        lift: added to luma.
+    """
+
+    def __init__(self, scene: Scene, percent: int, lift: int = 0) -> None:
+        self._scene, self._percent, self._lift = scene, percent, lift
+
+    def __call__(self, time_s: float) -> Picture:
+        """The picture at a time."""
+        return lut(self._scene(time_s), self._percent, self._lift)
+
+
+class Barred:
+    """A scene between black bars: a picture that was scaled for another screen."""
+
+    def __init__(self, scene: Scene, size: tuple[int, int], inner: tuple[int, int]) -> None:
+        self._scene, self._black = scene, flat(size)
+        self._x, self._y = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+
+    def __call__(self, time_s: float) -> Picture:
+        """The picture at a time."""
+        picture = self._black.copy()
+        paste(picture, self._scene(time_s), self._x, self._y)
+        return picture
+
+
+class Cuts:
+    """Scenes one after the other, as ``(begin in seconds, scene)``; the first begins at 0."""
+
+    def __init__(self, parts: Sequence[tuple[float, Scene]]) -> None:
+        self._parts = tuple(parts)
+
+    def __call__(self, time_s: float) -> Picture:
+        """The picture at a time."""
+        return next(scene for begin, scene in reversed(self._parts) if time_s >= begin)(time_s)
+
+
+class Turned:
+    """A scene on its side.
+
+    Args:
+        scene: the scene.
+        quarters: turns counterclockwise.
+    """
+
+    def __init__(self, scene: Scene, quarters: int) -> None:
+        self._scene, self._quarters = scene, quarters
+
+    def __call__(self, time_s: float) -> Picture:
+        """The picture at a time."""
+        return self._scene(time_s).turned(self._quarters)

@@ -1,0 +1,135 @@
+"""The decoder process: limits first, then sessions on request until the worker's end closes.
+
+Started by :class:`~jobs.gamedata.session.child.DecodeChild` as
+``python -m jobs.gamedata.session.child_main FD MEMORY_MB TIMEOUT_S WORKER_PID``.
+No torch, no Ray, no store: the worker hands in every byte.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.gamedata.model import SamplingSpec
+    from jobs.gamedata.session._child_protocol import Channel
+
+__all__ = ["main"]
+
+_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+_PR_SET_NO_NEW_PRIVS: Final = 38
+# The worker kills at the limit; a child whose worker hangs or is gone ends itself this much later.
+_GRACE_S: Final = 10
+
+
+class _Remote:
+    """The TAR in the worker's hands, as a :class:`~jobs.gamedata.ranges.source.RangeSource`."""
+
+    def __init__(self, channel: Channel, size: int, seconds: int) -> None:
+        self._channel = channel
+        self._size = size
+        self._seconds = seconds
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self.read_many([(offset, length)])[0]
+
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        signal.alarm(0)  # a slow store is not the decoder's fault
+        self._channel.send({"kind": "read", "ranges": [list(part) for part in ranges]})
+        _, buffers = self._channel.receive()
+        signal.alarm(self._seconds)
+        return [bytes(buffer) for buffer in buffers]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until the channel closes.
+
+    Args:
+        arguments: file descriptor of the channel, memory limit in MB, time limit in seconds, pid of the
+            worker.
+    """
+    descriptor, memory_mb, timeout_s = int(arguments[0]), int(arguments[1]), float(arguments[2])
+    _confine(memory_mb, int(arguments[3]))
+    from jobs.gamedata.model import SamplingSpec
+    from jobs.gamedata.session._child_protocol import Channel
+
+    seconds = int(timeout_s) + _GRACE_S
+    channel = Channel(socket.socket(fileno=descriptor))
+    # Imported before the first item, so that its time is the item's own.
+    import jobs.gamedata.session.decode  # noqa: F401
+
+    channel.send({"kind": "ready"})
+    while True:
+        try:
+            request, _ = channel.receive()
+        except EOFError:
+            return 0
+        signal.alarm(seconds)
+        spec = request["spec"]
+        spec["strides"] = tuple((float(stride), int(count)) for stride, count in spec["strides"])
+        document, buffers = _answer(_Remote(channel, request["size"], seconds), SamplingSpec(**spec), request)
+        signal.alarm(seconds)
+        channel.send(document, buffers)
+        signal.alarm(0)
+
+
+def _answer(source: _Remote, spec: SamplingSpec, request: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    from jobs.gamedata.frames.statistics import measure
+    from jobs.gamedata.session._child_protocol import pack
+    from jobs.gamedata.session.decode import decode_session
+    from shared.errors import TelecineError
+
+    buffers: list[Any] = []
+    try:
+        session, luma = decode_session(source, spec, max_pixels=request["max_pixels"])
+        known = session.statistics
+        if request["measure"]:
+            session.statistics = measure(luma, known.signature, known.time_s, known.corrupt)
+        document = {
+            "kind": "session",
+            "value": pack(session, buffers),
+            "luma": None if request["measure"] else pack(luma, buffers),
+        }
+    except MemoryError:
+        return {"kind": "error", "code": "decode_memory", "message": "", "data": {}}, []
+    except TelecineError as error:
+        return {"kind": "error", "code": error.code, "message": error.message, "data": error.data}, []
+    except EOFError:
+        raise
+    except Exception as error:  # noqa: BLE001  hostile input finds what no one thought of; the next item must go on
+        told = {"traceback": traceback.format_exc()[-4000:]}
+        return {
+            "kind": "error",
+            "code": "decode_crashed",
+            "message": f"{type(error).__name__}: {error}",
+            "data": told,
+        }, []
+    return document, buffers
+
+
+def _confine(memory_mb: int, worker: int) -> None:
+    """No core files, bounded memory, no new rights, gone with the worker."""
+    limit = memory_mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != worker:
+        sys.exit(0)  # the worker ended before the line above
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

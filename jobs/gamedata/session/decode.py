@@ -1,0 +1,200 @@
+"""One TAR -> one session: members, index, plan, the packets that are needed, their pictures and statistics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from jobs.gamedata.errors import item_error
+from jobs.gamedata.frames.ffmpeg_reader import FFmpegReader, open_video
+from jobs.gamedata.frames.plan import plan
+from jobs.gamedata.frames.probe import probe
+from jobs.gamedata.frames.reader import RangeReader
+from jobs.gamedata.frames.sampled import decode_plan
+from jobs.gamedata.frames.statistics import measure, signatures
+from jobs.gamedata.members.inputs import MAX_INPUTS, read_inputs
+from jobs.gamedata.members.metadata import MAX_METADATA, parse_metadata
+from jobs.gamedata.members.mp4 import NotPlanned, read_index
+from jobs.gamedata.members.tar import pick, read_members
+from jobs.gamedata.model import FrameStatistics, FrameStore, Session
+from jobs.gamedata.ranges.source import Buffered, Slice
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from jobs.gamedata.frames.plan import Plan
+    from jobs.gamedata.frames.reader import Reader
+    from jobs.gamedata.frames.sampled import SampledFrames
+    from jobs.gamedata.model import SamplingSpec
+    from jobs.gamedata.ranges.source import RangeSource
+
+__all__ = ["MAX_PIXELS", "decode_session", "extract_session"]
+
+# As the setting's default: 8192 x 4320.
+MAX_PIXELS: Final = 8192 * 4320
+# So many recovery points further ahead are tried where a picture is not whole; encoders renew it once between two.
+_LEADS: Final = (1, 3)
+
+
+def extract_session(
+    source: RangeSource,
+    spec: SamplingSpec,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    device: Literal["cpu", "cuda"] = "cpu",
+) -> Session:
+    """Read one TAR in this process; :class:`~jobs.gamedata.session.child.DecodeChild` does it in a child.
+
+    Args:
+        source: the TAR's bytes.
+        spec: which frames, and how they are kept.
+        max_pixels: larger frames are refused.
+        device: where statistics are computed.
+
+    Raises:
+        ItemError: with one of :data:`~jobs.gamedata.errors.CODES`.
+    """
+    session, luma = decode_session(source, spec, max_pixels=max_pixels)
+    known = session.statistics
+    session.statistics = measure(luma, known.signature, known.time_s, known.corrupt, device=device)
+    return session
+
+
+def decode_session(
+    source: RangeSource, spec: SamplingSpec, *, max_pixels: int = MAX_PIXELS
+) -> tuple[Session, npt.NDArray[np.uint8]]:
+    """As :func:`extract_session`, less the statistics that are measured on luma.
+
+    Returns:
+        The session, whose statistics hold only ``time_s``, ``corrupt`` and ``signature``; and the luma grids, shape
+        (D, 90, 160), for :func:`~jobs.gamedata.frames.statistics.measure`.
+
+    Raises:
+        ItemError: with one of :data:`~jobs.gamedata.errors.CODES`.
+    """
+    picked = pick(read_members(source))
+    if picked.metadata.size > MAX_METADATA:
+        raise item_error(
+            "metadata_invalid", f"'{picked.metadata.name}' has {picked.metadata.size} bytes; at most {MAX_METADATA}"
+        )
+    if picked.inputs is not None and picked.inputs.size > MAX_INPUTS:
+        raise item_error(
+            "inputs_invalid", f"'{picked.inputs.name}' has {picked.inputs.size} bytes; at most {MAX_INPUTS}"
+        )
+    # In one round: over a network each is some 30 ms, as long as three keyframes take.
+    small = [member for member in (picked.metadata, picked.inputs) if member is not None]
+    document, *table = source.read_many([(member.offset, member.size) for member in small])
+    metadata = parse_metadata(document)
+    inputs = read_inputs(table[0]) if table else None
+    del table
+    video = Buffered(Slice(source, picked.video.offset, picked.video.size))
+    reader = _reader(video, max_pixels)
+    try:
+        if reader.width * reader.height > max_pixels:
+            raise item_error(
+                "pixels_exceeded",
+                f"frames are {reader.width}x{reader.height}; the limit is {max_pixels} pixels (--max-pixels)",
+                max_pixels=max_pixels,
+            )
+        described = _describe(video, picked.video.base, reader.rotation, max_pixels)
+        chosen, frames = _sample(reader, spec, max_pixels)
+    finally:
+        reader.close()
+    store = _frame_store(reader, chosen, frames)
+    corrupt = int(frames.corrupt.sum())
+    session = Session(
+        video_member=picked.video.name,
+        video_id=picked.video_id,
+        video_metadata=described,
+        session_metadata=metadata,
+        duration_s=reader.duration_s,
+        frames=store,
+        statistics=_unmeasured(store.time_s, frames),
+        inputs=inputs,
+        reader=reader.name,
+        repeated=chosen.repeated,
+        decoded=frames.decoded,
+        warnings=reader.warnings
+        + ([f"{corrupt} of {len(store)} sampled frames are damaged; the decoder patched them"] if corrupt else []),
+    )
+    return session, frames.luma
+
+
+def _reader(video: RangeSource, max_pixels: int) -> Reader:
+    try:
+        return RangeReader(video, read_index(video))
+    except NotPlanned as reason:
+        reader = FFmpegReader(video, max_pixels=max_pixels)
+        reader.warnings.insert(0, f"read with FFmpeg: {reason}")
+        return reader
+
+
+def _sample(reader: Reader, spec: SamplingSpec, max_pixels: int) -> tuple[Plan, SampledFrames]:
+    """Plan and decode; again where keyframes turn out not to be any."""
+    decoded = 0
+    for lead in (0, *_LEADS):
+        chosen = plan(
+            reader.pts,
+            reader.keyframe,
+            time_base=reader.time_base,
+            duration_s=reader.duration_s,
+            spec=spec,
+            shown=reader.shown,
+            refresh=reader.refresh,
+            lead=lead,
+        )
+        frames = decode_plan(reader, chosen, spec, max_pixels=max_pixels)
+        decoded += frames.decoded
+        frames.decoded = decoded
+        after_refresh = reader.refresh is not None and reader.refresh[chosen.first]
+        if not frames.halves and not (frames.corrupt & after_refresh).any():
+            break
+        if reader.refresh is None:
+            # Of such a stream only those keyframes are believed that were seen whole, and the first.
+            whole = np.zeros_like(reader.keyframe)
+            whole[chosen.index[chosen.keyframe & ~frames.corrupt]] = True
+            whole[0] = reader.keyframe[0] and 0 not in frames.halves
+            reader.refresh = reader.keyframe & ~whole
+            reader.keyframe = whole
+            reader.warnings.append("keyframes that do not decode alone (intra refresh): decoded from those before")
+    return chosen, frames
+
+
+def _describe(video: RangeSource, name: str, rotation: int, max_pixels: int) -> dict[str, Any]:
+    with open_video(video, max_pixels=max_pixels) as container:
+        return probe(container, filename=name, size=video.size, rotation=rotation)
+
+
+def _frame_store(reader: Reader, chosen: Plan, frames: SampledFrames) -> FrameStore:
+    pts = reader.pts[chosen.index]
+    return FrameStore(
+        images=frames.images,
+        packets=frames.packets,
+        height=frames.height,
+        width=frames.width,
+        rotation=reader.rotation,
+        strides=chosen.strides,
+        pts=pts + reader.start_pts,
+        time_s=pts.astype(np.float64) * reader.time_base[0] / reader.time_base[1],
+        keyframe=chosen.keyframe,
+        time_base=reader.time_base,
+    )
+
+
+def _unmeasured(time_s: npt.NDArray[np.float64], frames: SampledFrames) -> FrameStatistics:
+    blank = np.zeros(len(time_s), np.float32)
+    return FrameStatistics(
+        time_s=time_s,
+        luma_mean=blank,
+        luma_p01=blank,
+        luma_p50=blank,
+        luma_p99=blank,
+        border_top=blank,
+        border_bottom=blank,
+        border_left=blank,
+        border_right=blank,
+        static_share=blank,
+        corrupt=frames.corrupt,
+        signature=signatures(frames.thumbnails),
+    )

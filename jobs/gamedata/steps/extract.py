@@ -1,0 +1,188 @@
+"""The extract step: TARs -> ``.pt`` files and parts."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Literal
+
+from jobs.gamedata.compute.cluster import ClusterRay
+from jobs.gamedata.compute.cluster_worker import cluster_slots, in_rayjob
+from jobs.gamedata.compute.local import LocalRay
+from jobs.gamedata.compute.pool import worker_count
+from jobs.gamedata.errors import item_error
+from jobs.gamedata.extraction.batches import Batch, BatchResult, Task, make_batches
+from jobs.gamedata.extraction.tally import Tally, failure_of
+from jobs.gamedata.extraction.worker import BatchRunner, Extract, commit, find_device
+from jobs.gamedata.extraction.worklist import make_plan
+from jobs.gamedata.parts.compaction import compact
+from jobs.gamedata.revision import revision, version
+from shared.errors import TransientError
+from shared.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jobs.gamedata.compute.pool import Pool, Runner
+    from jobs.gamedata.extraction.worklist import Plan
+    from jobs.gamedata.settings import ExtractSettings
+    from shared.ledger import StageRun
+    from shared.report import Report
+    from shared.storage import ObjectStore
+
+    MakeExtract = Callable[[ExtractSettings], Callable[[str], Extract]]
+    MakePool = Callable[[Callable[[], Runner[Batch, BatchResult]], int], Pool[Batch, BatchResult]]
+
+__all__ = ["cluster_ray", "local_ray", "run", "run_with"]
+
+_BYTES_PER_MB = 1_000_000
+_log = logging.getLogger(__name__)
+
+
+def run(settings: ExtractSettings, stage_run: StageRun) -> Report:
+    """Extract what is not done yet.
+
+    A bad TAR is a row of a part, an entry of the ledger and a count in the report; the others go on.
+
+    Args:
+        settings: the step's parameters.
+        stage_run: the ledger's side of it.
+
+    Returns:
+        Counts, rates and failures; exit code 65 as ``--max-failed`` says.
+
+    Raises:
+        UsageError: the task list is not there.
+        ConfigurationError: a bucket is missing or may not be used.
+        TransientError: the store cannot be reached, or is full.
+        Stopped: by a signal; what was committed stays.
+    """
+    make_pool = local_ray if settings.compute == "local" else cluster_ray
+    return run_with(settings, stage_run, make_extract=_decode_child, make_pool=make_pool)
+
+
+def run_with(
+    settings: ExtractSettings, stage_run: StageRun, *, make_extract: MakeExtract, make_pool: MakePool
+) -> Report:
+    """Extract with another reader or other workers; see :func:`run`.
+
+    Args:
+        settings: the step's parameters.
+        stage_run: the ledger's side of it.
+        make_extract: from the settings, what makes a worker's reader from its device.
+        make_pool: from what makes a runner, and the number of workers, the pool.
+    """
+    source = open_store(settings.source_bucket, settings)
+    target = open_store(settings.manifest_bucket, settings, create=True)
+    began = time.perf_counter()
+    plan = make_plan(settings, source, target)
+    tally = Tally(plan)
+    tally.durations["plan"] = time.perf_counter() - began
+    if not (plan.items or plan.missing or plan.done or plan.failed_before or plan.left_out):
+        _log.warning("There is no TAR in %s whose key begins with '%s'.", source.uri, settings.prefix)
+    if plan.failed_before:
+        stage_run.record_errors(plan.failed_before)
+    task = Task(
+        spec=settings.spec(),
+        store=settings.store,
+        run_id=stage_run.run_id,
+        generation=plan.generation,
+        version=version(),
+        revision=revision(),
+        # Workers find out what auto is: this process needs no torch.
+        device=settings.device if settings.device != "cuda" else find_device("cuda"),
+    )
+    stage_run.progress.start(len(plan.items) + len(plan.missing), "TARs")
+    missing = commit(plan.missing, task, target)
+    tally.items += missing
+    stage_run.record_errors([failure_of(result) for result in missing])
+    stage_run.progress.advance(len(missing), failed=len(missing))
+    if plan.items:
+        make = functools.partial(BatchRunner, source, target, task, make_extract(settings))
+        _work(settings, stage_run, tally, functools.partial(make_pool, make), functools.partial(_commit, task, target))
+    with _timed(tally, "compact"):
+        try:
+            compact(target)
+        except TransientError as error:
+            # The results are committed; the next run has another try.
+            _log.warning("Parts were not merged: %s", error)
+    report = tally.report(max_failed=settings.max_failed)
+    report.outputs["manifest_bucket"] = settings.manifest_bucket
+    report.seconds = time.perf_counter() - began
+    return report
+
+
+def _work(
+    settings: ExtractSettings,
+    stage_run: StageRun,
+    tally: Tally,
+    make_pool: Callable[[int], Pool[Batch, BatchResult]],
+    give_up: Callable[[Batch, str], BatchResult],
+) -> None:
+    plan: Plan = tally.plan
+    tally.workers = worker_count(settings.workers or cluster_slots(), len(plan.items))
+    batches = make_batches(plan.items, max_bytes=settings.batch_mb * _BYTES_PER_MB, workers=tally.workers)
+    with ExitStack() as stack:
+        with _timed(tally, "start_workers"):
+            pool = stack.enter_context(make_pool(tally.workers))
+        stack.enter_context(_timed(tally, "extract"))
+        for batch in batches:
+            pool.submit(batch)
+        for outcome in pool:
+            result = outcome.result
+            if result is None:
+                if len(outcome.work.items) > 1:
+                    # One of them killed the worker: alone, the others are read.
+                    for item in outcome.work.items:
+                        pool.submit(Batch(outcome.work.number, (item,)))
+                    continue
+                result = give_up(outcome.work, outcome.died or "")
+            tally.add(result)
+            failures = [failure_of(each) for each in result.items if each.code is not None]
+            if failures:
+                stage_run.record_errors(failures)
+            stage_run.progress.advance(len(result.items), ok=len(result.items) - len(failures), failed=len(failures))
+
+
+def _commit(task: Task, target: ObjectStore, batch: Batch, died: str) -> BatchResult:
+    error = item_error("decode_crashed", f"the worker process died while it read this TAR: {died}")
+    items = commit([(item, error) for item in batch.items], task, target)
+    return BatchResult(batch.number, "", tuple(items), "died", 0.0, ())
+
+
+@contextmanager
+def _timed(tally: Tally, name: str) -> Iterator[None]:
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        tally.durations[name] = time.perf_counter() - began
+
+
+def local_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) -> Pool[Batch, BatchResult]:
+    """Start Ray on this machine."""
+    return LocalRay(make, workers=workers)
+
+
+def cluster_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) -> Pool[Batch, BatchResult]:
+    """Take the Ray cluster of the RayJob that this process drives.
+
+    Raises:
+        TransientError: this is the launcher, which found nothing to read a moment ago.
+    """
+    if not in_rayjob():
+        raise TransientError("TARs came while the run began; run the command again")
+    return ClusterRay(make, workers=workers)
+
+
+def _decode_child(settings: ExtractSettings) -> Callable[[str], Extract]:
+    return functools.partial(_start_child, settings.item_memory_mb, settings.item_timeout_s, settings.max_pixels)
+
+
+def _start_child(memory_mb: int, timeout_s: float, max_pixels: int, device: str) -> Extract:
+    from jobs.gamedata.session.child import DecodeChild
+
+    where: Literal["cpu", "cuda"] = "cuda" if device == "cuda" else "cpu"
+    return DecodeChild(memory_mb=memory_mb, timeout_s=timeout_s, max_pixels=max_pixels, device=where)

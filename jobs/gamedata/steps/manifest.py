@@ -1,0 +1,227 @@
+"""The manifest step: statistics and ``.pt`` files -> one Parquet row a session, with what each check says of it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import TYPE_CHECKING
+
+from jobs.gamedata.checks.load import CheckFile, load_checks
+from shared.errors import BucketMissing, DataError, UsageError
+from shared.verdict import verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import polars as pl
+    import pyarrow as pa
+
+    from jobs.gamedata.checks import Registry
+    from jobs.gamedata.checks.frames import FrameResults
+    from jobs.gamedata.checks.run import Columns
+    from jobs.gamedata.manifest.table import Manifest
+    from jobs.gamedata.settings import ManifestSettings
+    from shared.failure import Failure
+    from shared.ledger import StageRun
+    from shared.report import Report
+    from shared.storage import ObjectStore
+
+__all__ = ["build", "run"]
+
+
+def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
+    """Build the manifest, write it in one atomic put, and report.
+
+    Raises:
+        DataError: there is no session in the bucket.
+        UsageError: ``--compute`` is not local; a check file, the references, the model or the output's place cannot be
+            used.
+    """
+    from jobs.gamedata.compute.pool import require_local
+    from jobs.gamedata.manifest.report import report_of
+    from shared.storage import open_store, put_uri, split_uri
+
+    require_local(settings.compute, "telecine gamedata manifest")
+    began = time.monotonic()
+    try:
+        split_uri(settings.output_path)
+    except ValueError as error:  # known before the work, not after it
+        raise UsageError(f"--output-path: {error}") from error
+    store = open_store(settings.manifest_bucket, settings)
+    manifest = build(store, settings, stage_run)
+    started = time.monotonic()
+    body = manifest.parquet()
+    put_uri(settings.output_path, bytes(body), settings)
+    manifest.durations["write"] = time.monotonic() - started
+    failures = failures_of(manifest.table, manifest.retryable)
+    stage_run.record_errors(failures)
+    report = report_of(manifest, store, settings, failures)
+    report.outputs["manifest"] = settings.output_path
+    report.bytes["manifest"] = len(body)
+    report.seconds = time.monotonic() - began
+    transient = sum(failure.retryable for failure in failures)
+    judged = verdict(len(failures), manifest.table.num_rows, settings.max_failed, transient=transient)
+    report.exit_code, report.status = judged
+    return report
+
+
+def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -> Manifest:
+    """Read parts, run the checks and assemble the table; writes nothing but results of frame checks.
+
+    Raises:
+        DataError, UsageError: see :func:`run`.
+    """
+    from jobs.gamedata.checks.menu_references import MenuReferences
+    from jobs.gamedata.checks.run import run_statistics
+    from jobs.gamedata.manifest.gather import gather
+    from jobs.gamedata.manifest.table import Manifest, assemble, retryable_keys
+
+    files = tuple(CheckFile.read(path) for path in settings.checks)
+    registry = load_checks(files)
+    references = MenuReferences.read(settings.menu_references) if settings.menu_references else None
+    clock = _Clock()
+    try:
+        sessions = gather(store, prefix=settings.prefix, columns=_columns(registry, references is not None))
+    except BucketMissing:
+        if not store.uri.startswith("file:"):
+            raise
+        raise _empty(store, settings) from None  # a folder that no extract has made yet
+    if not len(sessions):
+        raise _empty(store, settings)
+    clock.lap("read")
+    table = sessions.rows
+    if references is not None:
+        import polars as pl
+
+        count = table["frame_time_s"].list.len().fill_null(0).cast(pl.Int64).to_numpy()
+        table = table.with_columns(references.menu_like(table["frame_signature"], count))
+    results = _frames(store, settings, stage_run, files, registry=registry, table=table)
+    if results is not None:
+        table = _with_model(table, results)
+        clock.lap("frame_checks")
+    found = run_statistics([check for check in registry if check.kind == "statistics"], table, settings)
+    if results is not None:
+        _take_frames(found, registry, table, results)
+    clock.lap("statistics_checks")
+    assembled = assemble(sessions, found, registry, files)
+    clock.lap("assemble")
+    return Manifest(assembled, sessions, registry, clock.laps, retryable_keys(sessions, found))
+
+
+def failures_of(table: pa.Table, retryable: Collection[str] = ()) -> list[Failure]:
+    """Return what failed in this stage: sessions whose check raised, ``.pt`` files that cannot be used.
+
+    Args:
+        table: the manifest's rows.
+        retryable: ``s3_key`` of the sessions that another try may judge.
+    """
+    import pyarrow.compute as pc
+
+    from shared.failure import Failure
+
+    rows = table.filter(pc.equal(table["error_stage"], "manifest"))
+    return [
+        Failure(
+            row["s3_key"],
+            row["error_code"],
+            row["error"],
+            retryable=row["s3_key"] in retryable,
+            input_hash=row["source_etag"],
+        )
+        for row in rows.select(["s3_key", "error_code", "error", "source_etag"]).to_pylist()
+    ]
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.laps[name], self._last = now - self._last, now
+
+
+def _columns(registry: Registry, signatures: bool) -> list[str]:
+    from jobs.gamedata.parts.schema import PART_SCHEMA
+
+    names: dict[str, None] = {"frame_time_s": None, "duration_s": None}
+    for check in registry:
+        names.update(dict.fromkeys(PART_SCHEMA.names if check.reads is None else check.reads))
+    if signatures:
+        names["frame_signature"] = None
+    return list(names)
+
+
+def _empty(store: ObjectStore, settings: ManifestSettings) -> DataError:
+    from shared.storage import default_bucket
+
+    command = ["telecine", "gamedata", "extract"]
+    # `run` has it, `manifest` alone does not.
+    source = getattr(settings, "source_bucket", None)
+    if source is not None and source != default_bucket("game-data"):
+        command += ["--source-bucket", source]
+    if settings.manifest_bucket != default_bucket("game-data-manifest"):
+        command += ["--manifest-bucket", settings.manifest_bucket]
+    where = f"{store.uri} holds no extracted session"
+    if settings.prefix:
+        where += f" whose key begins with '{settings.prefix}'"
+        command += ["--prefix", settings.prefix]
+    return DataError(f"{where}: run extract first: {shlex.join(command)}", code="nothing_extracted", bucket=store.uri)
+
+
+def _frames(
+    store: ObjectStore,
+    settings: ManifestSettings,
+    stage_run: StageRun,
+    files: tuple[CheckFile, ...],
+    *,
+    registry: Registry,
+    table: pl.DataFrame,
+) -> FrameResults | None:
+    from jobs.gamedata.checks.frames import MENU_MODEL, FrameTask, Work, digest_of, run_frames
+
+    digests = {check.name: digest_of(check.name, check.digest) for check in registry if check.kind == "frames"}
+    if settings.menu_model:
+        from jobs.gamedata.checks.menu_model import MenuModel, model_digest
+
+        MenuModel.of(settings)  # a program that cannot be used ends the command here, not in every row
+        digests[MENU_MODEL] = digest_of(MENU_MODEL, model_digest(settings))
+    if not digests:
+        return None
+    rows = table.filter(table["pt_etag"].is_not_null()).select("s3_key", "pt_key", "pt_etag", "pt_size")
+    tasks = [FrameTask(key, pt, etag, size or 0) for key, pt, etag, size in rows.iter_rows()]
+    return run_frames(store, Work(store.uri, settings, files, digests), tasks, stage_run.progress)
+
+
+def _with_model(table: pl.DataFrame, results: FrameResults) -> pl.DataFrame:
+    import polars as pl
+
+    from jobs.gamedata.checks.frames import MENU_MODEL
+
+    values = results.values.get(MENU_MODEL)
+    if values is None:
+        return table
+    shares = [
+        values.get(identity, {}).get("model_menu_percent")
+        for identity in zip(table["pt_key"].to_list(), table["pt_etag"].to_list(), strict=True)
+    ]
+    return table.with_columns(pl.Series("model_menu_percent", shares, dtype=pl.Float64))
+
+
+def _take_frames(found: Columns, registry: Registry, table: pl.DataFrame, results: FrameResults) -> None:
+    import polars as pl
+
+    from jobs.gamedata.checks.run import POLARS_TYPES, CheckError
+
+    identities = list(zip(table["pt_key"].to_list(), table["pt_etag"].to_list(), strict=True))
+    for check in registry:
+        if check.kind == "frames":
+            values = results.values.get(check.name, {})
+            for column, kind in check.columns.items():
+                given = [values.get(identity, {}).get(column) for identity in identities]
+                found.values[column] = pl.Series(column, given, dtype=POLARS_TYPES[kind])
+    for name, errors in results.errors.items():
+        for row, identity in enumerate(identities):
+            if identity in errors:
+                found.errors[row].append(CheckError(name, *errors[identity]))

@@ -1,0 +1,126 @@
+"""The plan step: every parameter of a run is checked, and what it would do is said, before anything is read."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.gamedata.extraction.batches import make_batches
+from jobs.gamedata.extraction.worklist import make_plan
+from jobs.gamedata.steps._parameters import Checked, validate
+from shared.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jobs.gamedata.extraction.worklist import Plan
+    from jobs.gamedata.settings import PlanSettings
+    from shared.ledger import StageRun
+    from shared.report import Report, Section
+
+__all__ = ["run"]
+
+_BYTES_PER_MB: Final = 1_000_000
+# A 640x360 session of ten minutes at the default sampling (docs/performance.md); `exact` takes five times that.
+_CPU_S: Final = 0.35
+_EXACT: Final = 5
+# Ray's start on this machine; a RayJob's pods take longer, how long depends on the images.
+_START_S: Final = 10
+_SHOWN: Final = 20
+
+
+def run(settings: PlanSettings, stage_run: StageRun) -> Report:
+    """Check the parameters of all steps at once, list the source, and compare it with what is committed.
+
+    Reads no TAR, writes nothing but its report, and needs neither torch nor Ray nor PyAV.
+
+    Args:
+        settings: of the whole run.
+        stage_run: the ledger's side of it.
+
+    Returns:
+        Counts ``to_read``, ``done``, ``failed_before``, ``missing``, ``batches``, ``bytes`` and ``cpu_s``.
+
+    Raises:
+        UsageError: one or several parameters; the message has a line for each.
+        ConfigurationError: a bucket is missing or may not be used.
+        TransientError: the store cannot be reached.
+    """
+    from shared.report import Report
+
+    began = time.monotonic()
+    checked = validate(settings)
+    valid = time.monotonic()
+    source = open_store(settings.source_bucket, settings)
+    plan = make_plan(settings, source, open_store(settings.manifest_bucket, settings, create=True))
+    size = sum(item.size for item in plan.items)
+    workers = settings.workers or 1
+    batches = make_batches(plan.items, max_bytes=settings.batch_mb * _BYTES_PER_MB, workers=workers)
+    cpu_s = len(plan.items) * _CPU_S * (_EXACT if settings.sampling == "exact" else 1)
+    total = len(plan.items) + len(plan.missing) + plan.done + len(plan.failed_before) + plan.left_out
+    stage_run.progress.start(total, "TARs")
+    stage_run.progress.advance(total)
+    report = Report(
+        headline=_headline(plan, settings, total, source.uri),
+        items=total,
+        counts={
+            "to_read": len(plan.items),
+            "done": plan.done,
+            "failed_before": len(plan.failed_before),
+            "missing": len(plan.missing),
+            "left_out": plan.left_out,
+            "batches": len(batches),
+            "bytes": size,
+            "cpu_s": round(cpu_s),
+        },
+        bytes={"to_read": size},
+        durations={"check_parameters": valid - began, "list_and_compare": time.monotonic() - valid},
+        sections=list(_sections(plan, settings, checked, cpu_s)),
+    )
+    report.tiles = ("to_read", "done", "failed_before", "missing", *(["left_out"] if plan.left_out else []), "batches")
+    return report
+
+
+def _headline(plan: Plan, settings: PlanSettings, total: int, source: str) -> str:
+    if not total:
+        return f"There is no TAR in {source} whose key begins with '{settings.prefix}'"
+    words = {
+        "to read": len(plan.items),
+        "done": plan.done,
+        "failed before": len(plan.failed_before),
+        "not in the bucket": len(plan.missing),
+        "left out": plan.left_out,
+    }
+    shown = [f"{count:,} {word}" for word, count in words.items() if count or word == "to read"]
+    return f"{total:,} {'TAR' if total == 1 else 'TARs'}: {', '.join(shown)}"
+
+
+def _sections(plan: Plan, settings: PlanSettings, checked: list[Checked], cpu_s: float) -> Iterator[Section]:
+    from shared.report import Table
+
+    yield Table("Parameters", ["parameter", "value", "found"], [[row.flag, row.value, row.found] for row in checked])
+    rows: list[list[Any]] = [["of one processor", round(cpu_s)]]
+    if settings.workers:
+        rows.append([f"with {settings.workers} workers", round(_START_S + cpu_s / settings.workers)])
+    yield Table(
+        "Estimate",
+        ["seconds", "about"],
+        rows,
+        note=f"From {_CPU_S} CPU seconds a TAR, measured for ten minutes of 640x360 video at the default sampling; "
+        "higher frames take up to five times that. The start of pods is not in it.",
+    )
+    largest = sorted(plan.items, key=lambda item: (-item.size, item.key))[:_SHOWN]
+    yield Table(
+        "Largest TARs to read",
+        ["TAR", "MB", "attempt"],
+        [[item.key, round(item.size / _BYTES_PER_MB, 1), item.attempt] for item in largest],
+    )
+    if plan.missing:
+        yield Table("Not in the bucket", ["TAR"], [[item.key] for item, _ in plan.missing[:_SHOWN]])
+    if plan.failed_before:
+        yield Table(
+            "Failed before, not tried again",
+            ["TAR", "code", "what happened"],
+            [[failure.item, failure.code, failure.message] for failure in plan.failed_before[:_SHOWN]],
+            note="A changed TAR is read again; --no-skip-existing reads all again.",
+        )

@@ -1,0 +1,121 @@
+"""The publish step: the manifest -> ``gold.gamedata_sessions``, for BI."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.gamedata.manifest.gold import COLUMNS, TABLE, gold_rows
+from shared.errors import BucketMissing, DataError, ObjectMissing, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pyarrow.parquet as pq
+
+    from jobs.gamedata.settings import PublishSettings
+    from shared.ledger import StageRun
+    from shared.report import Report
+
+__all__ = ["run"]
+
+_FLAGS: Final = {
+    "dark": "is_video_mostly_dark",
+    "menu": "is_video_mostly_menu",
+    "dpi_scale": "is_dpi_scale_issue",
+    "empty": "is_session_empty",
+    "timestamps": "has_unusable_timestamps",
+}
+
+
+def run(settings: PublishSettings, stage_run: StageRun) -> Report:
+    """Publish the manifest in one transaction; rows that are as they were stay untouched.
+
+    Sessions below the prefix that the manifest no longer has are removed. Twice the same, or two at once: same rows.
+
+    Raises:
+        UsageError: there is no such manifest.
+        DataError: it is none.
+        TransientError: the store or the database does not answer.
+        ConfigurationError: rights, or a database that is not migrated.
+    """
+    from shared.database.merge import merge
+    from shared.report import Report, Table
+
+    began = time.monotonic()
+    body, file = _open(settings)
+    read = time.monotonic()
+    total = file.metadata.num_rows
+    stage_run.progress.start(total, "sessions")
+    found: Counter[str] = Counter()
+    rows = gold_rows(file, name=settings.manifest, prefix=settings.prefix)
+    merged = merge(
+        settings,
+        TABLE,
+        _counted(rows, found, stage_run),
+        key="s3_key",
+        columns=COLUMNS,
+        prefix=settings.prefix,
+        run_id=stage_run.run_id,
+    )
+    done = time.monotonic()
+    changed = merged.inserted + merged.updated
+    return Report(
+        headline=f"{total:,} sessions published: {merged.inserted:,} new, {merged.updated:,} changed, "
+        f"{merged.unchanged:,} as before, {merged.removed:,} removed",
+        items=total,
+        counts={
+            "sessions": total,
+            "inserted": merged.inserted,
+            "updated": merged.updated,
+            "unchanged": merged.unchanged,
+            "removed": merged.removed,
+        },
+        bytes={"manifest": body},
+        rates={"rows_per_s": changed / (done - read)},
+        durations={"read": read - began, "merge": done - read},
+        outputs={"table": TABLE, "source": settings.manifest},
+        sections=[
+            Table(
+                "What is published",
+                ["sessions with", "count"],
+                [["an error", found["error"]], *([name.replace("_", " "), found[name]] for name in _FLAGS)],
+            )
+        ],
+    )
+
+
+def _open(settings: PublishSettings) -> tuple[int, pq.ParquetFile]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from shared.storage import read_uri
+
+    try:
+        body = read_uri(settings.manifest, settings)
+    except ValueError as error:
+        raise UsageError(f"--manifest: {error}") from error
+    except (ObjectMissing, BucketMissing) as error:
+        if isinstance(error, BucketMissing) and settings.manifest.startswith("s3:"):
+            raise
+        raise UsageError(
+            f"--manifest {settings.manifest}: there is no such file. Build it first: telecine gamedata manifest"
+            f" --output-path {settings.manifest}"
+        ) from error
+    try:
+        return len(body), pq.ParquetFile(io.BytesIO(body))
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"--manifest {settings.manifest} is no Parquet file: {error}", code="manifest_invalid"
+        ) from error
+
+
+def _counted(rows: Iterable[dict[str, Any]], found: Counter[str], stage_run: StageRun) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        found["error"] += row["error_code"] is not None
+        for name, column in _FLAGS.items():
+            found[name] += bool(row[column])
+        stage_run.progress.advance()
+        yield row

@@ -1,0 +1,137 @@
+"""The run step: extraction, then the manifest, as two stages of one run of the ledger."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from shared.errors import EXIT_BUG, TelecineError, most_severe
+from shared.failure import Failure
+from shared.report import Report, StageSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jobs.gamedata.settings import RunSettings
+    from shared.ledger import Run, StageRun
+    from shared.progress import Progress
+
+    StepRun = Callable[[RunSettings, StageRun], Report]
+
+__all__ = ["merge", "run", "run_stages"]
+
+_EXTRACT: Final = ("extract", 2)
+_MANIFEST: Final = ("manifest", 3)
+# From the best to the worst.
+_STATUSES: Final = ("skipped", "success", "partial", "failed")
+
+_Number = TypeVar("_Number", int, float)
+_log = logging.getLogger(__name__)
+
+
+def run(settings: RunSettings, stage_run: StageRun) -> Report:
+    """Run the stages that ``--stage`` names.
+
+    With ``both`` the manifest is built after a failed extraction as well, over what is committed. The graver of both
+    exit codes counts.
+
+    Args:
+        settings: of both steps.
+        stage_run: gives the run's id and the progress; the stages are opened here.
+
+    Raises:
+        UsageError: ``--compute`` is not local.
+        TelecineError: what a stage raised, where there is no other, or the graver one.
+        Stopped: by a signal.
+    """
+    from jobs.gamedata.compute.pool import require_local
+    from jobs.gamedata.steps import extract, manifest
+    from shared.ledger import open_run
+
+    require_local(settings.compute, "telecine gamedata run")
+
+    named = settings.model_copy(update={"run_id": stage_run.run_id})
+    with open_run(named, "gamedata") as ledger:
+        report = run_stages(named, ledger, stage_run.progress, extract=extract.run, manifest=manifest.run)
+    report.exit_code = most_severe(report.exit_code, ledger.exit_code)
+    return report
+
+
+def run_stages(
+    settings: RunSettings, ledger: Run, progress: Progress | None, *, extract: StepRun, manifest: StepRun
+) -> Report:
+    """Run one or both stages and join their reports; see :func:`run`."""
+    reports: dict[str, Report] = {}
+    errors: list[Exception] = []
+    for (name, order), step in ((_EXTRACT, extract), (_MANIFEST, manifest)):
+        if settings.stage not in ("both", "extraction" if name == "extract" else "manifest"):
+            continue
+        try:
+            with ledger.stage(name, order, progress=progress) as stage_run:
+                report = step(settings, stage_run)
+                stage_run.finish(report)
+        except Exception as error:  # the manifest of what is committed is wanted after a bug, too
+            if settings.stage != "both":
+                raise
+            bug = not isinstance(error, TelecineError)
+            _log.error("%s: %s", name, error, exc_info=error if bug else None)
+            errors.append(error)
+            reports[name] = Report(
+                status="failed",
+                exit_code=_exit_code(error),
+                headline=f"{name} failed",
+                failures=[Failure.of(f"gamedata {name}", error)],
+            )
+        else:
+            reports[name] = report
+            _log.info("%s", report.model_copy(update={"pipeline": "gamedata", "step": name}).summary())
+    if errors and len(errors) == len(reports):
+        # The graver one is what the caller hears; that nothing is extracted only follows from the other one.
+        faults = [error for error in errors if getattr(error, "code", "") != "nothing_extracted"] or errors
+        worst = most_severe(*map(_exit_code, faults))
+        raise next(error for error in faults if _exit_code(error) == worst)
+    return merge(reports)
+
+
+def _exit_code(error: Exception) -> int:
+    return error.exit_code if isinstance(error, TelecineError) else EXIT_BUG
+
+
+def merge(reports: dict[str, Report]) -> Report:
+    """Join the reports of stages into one; a stage's name stands before what it counted: ``extract.failed``."""
+    joined = Report(status="skipped", tiles=())
+    for name, report in reports.items():
+        tiles = tuple(report.counts) if report.tiles is None else report.tiles
+        # Extraction, which comes first, takes nearly all of the time, unless it did next to nothing: then it has none.
+        first = report if joined.bound is None else joined
+        joined = Report(
+            status=max(joined.status, report.status, key=_STATUSES.index),
+            exit_code=most_severe(joined.exit_code, report.exit_code),
+            headline="; ".join(filter(None, (joined.headline, report.headline))),
+            stages={**joined.stages, name: _summary(report)},
+            items=max(joined.items, report.items),
+            counts={**joined.counts, **_prefixed(name, report.counts)},
+            bytes={**joined.bytes, **_prefixed(name, report.bytes)},
+            rejects={**joined.rejects, **report.rejects},
+            rates={**joined.rates, **_prefixed(name, report.rates)},
+            bound=first.bound,
+            bound_reason=first.bound_reason,
+            failures=[*joined.failures, *report.failures],
+            failures_truncated=joined.failures_truncated + report.failures_truncated,
+            outputs={**joined.outputs, **report.outputs},
+            durations={**joined.durations, **_prefixed(name, report.durations)},
+            tiles=(*(joined.tiles or ()), *(f"{name}.{key}" for key in tiles)),
+            # What the manifest found comes before how extraction went.
+            sections=[*report.sections, *joined.sections],
+        )
+    return joined
+
+
+def _prefixed(stage: str, values: dict[str, _Number]) -> dict[str, _Number]:
+    return {f"{stage}.{key}": value for key, value in values.items()}
+
+
+def _summary(report: Report) -> StageSummary:
+    return StageSummary(
+        status=report.status, seconds=report.seconds, bound=report.bound, bound_reason=report.bound_reason
+    )

@@ -1,0 +1,141 @@
+"""The step ``sample``: a small, varied, deterministic set of TARs with known truth, encoded on the spot.
+
+Beside the TARs lies ``sample.json``: for each key its kind, what it shows, its truth, and what it was made with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+
+from jobs.gamedata import sample
+from jobs.gamedata.sample.kinds import KINDS, Truth
+from jobs.gamedata.sample.tar import build, key_of
+from shared.errors import ObjectMissing
+from shared.report import Report, Table
+from shared.samples import RECORD, choose_kinds, read_record, record_body
+from shared.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jobs.gamedata.settings import SampleSettings
+    from shared.ledger import StageRun
+    from shared.storage import ObjectInfo, ObjectStore
+
+__all__ = ["TRUTH", "Truth", "key_of", "make", "run"]
+
+TRUTH: Final[dict[str, Truth]] = {name: kind.truth for name, kind in KINDS.items()}
+
+
+def make(name: str, *, seconds: float = 60, seed: int = 1) -> bytes:
+    """Make one TAR in memory; equal arguments give equal bytes.
+
+    Args:
+        name: a kind, of :data:`TRUTH`.
+        seconds: length of the set's normal clips; some kinds are shorter.
+        seed: another seed gives other pictures.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    choose_kinds([name], KINDS)
+    return build(name, seconds=seconds, seed=seed)
+
+
+def run(settings: SampleSettings, stage_run: StageRun) -> Report:
+    """Write the set. TARs that are there as this version makes them are neither encoded nor written again.
+
+    Raises:
+        UsageError: ``include`` names a kind that does not exist.
+    """
+    began = time.monotonic()
+    names = choose_kinds(settings.include, KINDS)
+    store = open_store(settings.output, settings, create=True)
+    record = read_record(store, "objects")
+    there = {name: _stat(store, key_of(name)) for name in names}
+    recipes = {name: _recipe(name, settings) for name in names}
+    missing = [name for name in names if not _is_made(there[name], record.get(key_of(name)), recipes[name])]
+    counts = {"written": 0, "unchanged": len(names) - len(missing)}
+    written = 0
+    stage_run.progress.start(len(names), "TARs")
+    stage_run.progress.advance(len(names) - len(missing))
+    # Encoding and the larger part of the drawing run outside the interpreter lock.
+    pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="sample")
+    try:
+        jobs = {pool.submit(build, name, seconds=settings.seconds, seed=settings.seed): name for name in missing}
+        for job in as_completed(jobs):
+            name, body = jobs.pop(job), job.result()
+            known = there[name]
+            same = known is not None and known.size == len(body) and store.read(key_of(name)) == body
+            info = known if known is not None and same else store.put(key_of(name), body)
+            counts["unchanged" if same else "written"] += 1
+            written += 0 if same else len(body)
+            record[key_of(name)] = _entry(name, info, body, recipes[name])
+            stage_run.progress.advance()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        stage_run.progress.finish()
+    if missing:
+        store.put(RECORD, record_body("objects", record))
+    return Report(
+        counts=counts,
+        bytes={"written": written},
+        outputs={"bucket": store.uri, "truth": f"{store.uri}/{RECORD}"},
+        durations={"encode": round(time.monotonic() - began, 3)},
+        sections=[_table(names, record)],
+    )
+
+
+def _recipe(name: str, settings: SampleSettings) -> str:
+    """Stands for all that the bytes of a TAR follow from: this code, PyAV's libraries, and the settings."""
+    digest = hashlib.sha256()
+    for path in sorted([Path(__file__), *Path(sample.__path__[0]).glob("*.py")]):
+        digest.update(path.read_bytes())
+    digest.update(
+        repr((name, settings.seconds, settings.seed, av.__version__, sorted(av.library_versions.items()))).encode()
+    )
+    return digest.hexdigest()[:16]
+
+
+def _stat(store: ObjectStore, key: str) -> ObjectInfo | None:
+    try:
+        return store.stat(key)
+    except ObjectMissing:
+        return None
+
+
+def _is_made(info: ObjectInfo | None, entry: Any, recipe: str) -> bool:
+    known = entry if isinstance(entry, dict) else {}
+    return info is not None and (known.get("recipe"), known.get("etag")) == (recipe, info.etag)
+
+
+def _entry(name: str, info: ObjectInfo, body: bytes, recipe: str) -> dict[str, Any]:
+    return {
+        "kind": name,
+        "about": KINDS[name].about,
+        "recipe": recipe,
+        "etag": info.etag,
+        "size": info.size,
+        "sha256": hashlib.sha256(body).hexdigest(),
+        "truth": asdict(KINDS[name].truth),
+    }
+
+
+def _table(names: Iterable[str], record: dict[str, Any]) -> Table:
+    columns = ["key", "shows", "MB", "error", "dark", "bars", "menu share", "mostly menu", "inputs"]
+    rows = []
+    for name in names:
+        truth = KINDS[name].truth
+        flags = (truth.mostly_dark, truth.dpi_scale_issue, truth.menu_share, truth.mostly_menu, truth.device)
+        shown = (None,) * len(flags) if truth.error_code else flags
+        size = record[key_of(name)]["size"] / 1e6
+        rows.append([key_of(name), KINDS[name].about, round(size, 2), truth.error_code, *shown])
+    return Table("The set and its truth", columns, rows)

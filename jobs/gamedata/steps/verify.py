@@ -1,0 +1,231 @@
+"""The verify step: holds parts against the ``.pt`` files, and retires rows that do not match.
+
+Only parts are changed, and only by writing the new one before the old one goes: no ``.pt`` is touched. What is retired
+counts as not extracted: the next extract writes it anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from jobs.gamedata.parts.schema import PART_SCHEMA
+from jobs.gamedata.parts.store import list_parts, list_pts, read_part, rewrite_part
+from jobs.gamedata.pt.kind import pt_kind
+from shared.errors import EXIT_DATA, EXIT_OK, ObjectChanged, ObjectMissing
+from shared.failure import Failure
+from shared.report import Report, Table
+from shared.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.gamedata.settings import VerifySettings
+    from shared.ledger import StageRun
+    from shared.storage import ObjectInfo, ObjectStore
+
+__all__ = ["run"]
+
+_READERS: Final = 4
+_SHOWN: Final = 200
+# Named in the log as well; a whole bucket gone is no reason for 200,000 lines.
+_NAMED: Final = 20
+# What may be found of a row: code -> (what it means, whether the row goes).
+_FINDINGS: Final = {
+    "pt_missing": "its .pt file is gone",
+    "pt_changed": "its .pt file is another one than was committed",
+    "pt_damaged": "its .pt file's bytes changed under the same ETag",
+    "pt_moved": "its .pt file is the one that was committed, under another ETag: the bucket was copied",
+    "part_broken": "the part cannot be read",
+    "pt_unrecorded": "no part records this .pt file as it is",
+    "pt_legacy": "a pickled .pt file of the original pipeline",
+    "pt_invalid": "not a .pt file of telecine",
+}
+_RETIRED: Final = frozenset({"pt_missing", "pt_changed", "pt_damaged", "part_broken"})
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Findings:
+    parts: set[str] = field(default_factory=set)  # keys of parts that were looked at, or written here
+    recorded: set[str] = field(default_factory=set)  # keys of .pt files that a row speaks of
+    sound: set[str] = field(default_factory=set)  # of them, those that lie there as one row has them
+    rows: list[tuple[str, str, str]] = field(default_factory=list)  # (.pt key, item, verdict)
+    others: list[tuple[str, str]] = field(default_factory=list)  # (item, code)
+
+    def take(self, row: dict[str, Any], verdict: str) -> None:
+        self.rows.append((row["pt_key"], row["s3_key"], verdict))
+        if verdict in ("", "pt_moved"):
+            self.sound.add(row["pt_key"])
+
+    def loose(self, listing: dict[str, ObjectInfo], prefix: str) -> list[str]:
+        """Give the keys of ``.pt`` files that no row speaks of."""
+        return [key for key in listing if key not in self.recorded and key.startswith(prefix)]
+
+    def judged(self) -> list[tuple[str, str]]:
+        """Give (item, verdict) of each result, less those that a later run replaced: its row stands for the file."""
+        return [(item, verdict) for key, item, verdict in self.rows if verdict != "pt_changed" or key not in self.sound]
+
+
+def run(settings: VerifySettings, stage_run: StageRun) -> Report:
+    """Compare every committed result with its ``.pt`` file.
+
+    Without ``--quick`` each file is read and hashed. The exit code is 65 when a result is damaged, missing or replaced.
+    With ``--dry-run`` nothing is changed, and it is 65 when anything does not match.
+
+    Args:
+        settings: the step's parameters.
+        stage_run: for progress only.
+
+    Raises:
+        BucketMissing: there is no such bucket or folder.
+    """
+    store = open_store(settings.manifest_bucket, settings)
+    listing = list_pts(store)
+    findings = _Findings()
+    pending = [info.key for info in list_parts(store)]
+    stage_run.progress.start(len(pending), "parts")
+    while pending:
+        merged = False
+        for key in pending:
+            findings.parts.add(key)
+            merged |= not _verify_part(store, key, listing, settings, findings)
+            stage_run.progress.advance()
+        # Beside an extract or a compaction, rows may lie in a part that came after the listing.
+        later = list_parts(store) if merged or findings.loose(listing, settings.prefix) else []
+        pending = [info.key for info in later if info.key not in findings.parts]
+    for key in findings.loose(listing, settings.prefix):
+        findings.others.append((key, "pt_unrecorded" if settings.quick else _kind(store, listing[key])))
+    stage_run.progress.finish()
+    return _report(findings, settings)
+
+
+def _verify_part(
+    store: ObjectStore,
+    key: str,
+    listing: dict[str, ObjectInfo],
+    settings: VerifySettings,
+    findings: _Findings,
+) -> bool:
+    """Judge one part; False when it has been merged since it was listed."""
+    try:
+        table = read_part(store, key)
+    except ObjectMissing:
+        return False
+    if table is None:
+        findings.others.append((key, "part_broken"))
+        if not settings.dry_run:
+            store.delete(key)
+        return True
+    rows = table.select(["s3_key", "outcome", "stored", "pt_key", "pt_size", "pt_etag", "pt_sha256"]).to_pylist()
+    mine = [row["stored"] and row["outcome"] == "ok" and row["s3_key"].startswith(settings.prefix) for row in rows]
+    with ThreadPoolExecutor(_READERS) as pool:
+        verdicts = list(
+            pool.map(
+                lambda pair: _judge(store, pair[0], listing, quick=settings.quick) if pair[1] else "",
+                zip(rows, mine, strict=True),
+            )
+        )
+    for row, verdict, is_mine in zip(rows, verdicts, mine, strict=True):
+        if is_mine:
+            findings.take(row, verdict)
+        if row["stored"]:
+            findings.recorded.add(row["pt_key"])
+    if not settings.dry_run and any(verdicts):
+        etags = [
+            listing[row["pt_key"]].etag if verdict == "pt_moved" else row["pt_etag"]
+            for row, verdict in zip(rows, verdicts, strict=True)
+        ]
+        findings.parts.add(_rewrite(store, key, table, verdicts, etags))
+    return True
+
+
+def _judge(store: ObjectStore, row: dict[str, Any], listing: dict[str, ObjectInfo], *, quick: bool) -> str:
+    info = listing.get(row["pt_key"])
+    if info is None or info.etag != row["pt_etag"]:
+        # An extract at work may have put it since it was listed.
+        try:
+            info = listing[row["pt_key"]] = store.stat(row["pt_key"])
+        except ObjectMissing:
+            return "pt_missing"
+    same = info.etag == row["pt_etag"] and info.size == row["pt_size"]
+    if quick or info.size != row["pt_size"]:
+        return "" if same else "pt_changed"
+    try:
+        sound = _sha256(store, info) == row["pt_sha256"]
+    except ObjectMissing:
+        return "pt_missing"
+    except ObjectChanged:
+        return "pt_changed"
+    if same:
+        return "" if sound else "pt_damaged"
+    return "pt_moved" if sound else "pt_changed"
+
+
+def _sha256(store: ObjectStore, info: ObjectInfo) -> str:
+    digest = hashlib.sha256()
+    for chunk in store.stream(info.key, etag=info.etag):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _kind(store: ObjectStore, info: ObjectInfo) -> str:
+    try:
+        kind = pt_kind(store.read(info.key, etag=info.etag))
+    except (ObjectMissing, ObjectChanged):
+        return "pt_unrecorded"
+    return {"legacy": "pt_legacy", "invalid": "pt_invalid"}.get(kind, "pt_unrecorded")
+
+
+def _rewrite(store: ObjectStore, key: str, table: pa.Table, verdicts: Sequence[str], etags: Sequence[str]) -> str:
+    position = PART_SCHEMA.get_field_index("pt_etag")
+    renewed = table.set_column(position, PART_SCHEMA.field("pt_etag"), pa.array(etags, pa.string()))
+    kept = renewed.filter(pa.array(np.array([verdict not in _RETIRED for verdict in verdicts])))
+    written = rewrite_part(store, kept) if len(kept) else ""
+    if written != key:
+        store.delete(key)
+    return written
+
+
+def _report(findings: _Findings, settings: VerifySettings) -> Report:
+    judged = findings.judged()
+    named = list(dict.fromkeys([*((item, verdict) for item, verdict in judged if verdict), *findings.others]))
+    counts = Counter(found for _, found in named)
+    retired = sum(counts[code] for code in _RETIRED)
+    for item, found in named[:_NAMED]:
+        _log.warning("%s: %s: %s", item, found, _FINDINGS[found], extra={"item": item})
+    if len(named) > _NAMED:
+        _log.warning("%d more are in the report", len(named) - _NAMED)
+    if retired and not settings.dry_run:
+        _log.warning("retired results: %d; run `telecine gamedata extract` to write them anew", retired)
+    code = EXIT_DATA if retired or (settings.dry_run and counts) else EXIT_OK
+    return Report(
+        status="failed" if code else "partial" if counts else "success",
+        exit_code=code,
+        counts={
+            "checked": len(judged),
+            "sound": sum(verdict in ("", "pt_moved") for _, verdict in judged),
+            "to_retire" if settings.dry_run else "retired": retired,
+        },
+        rejects=dict(sorted(counts.items())),
+        failures=[Failure(item, found, _FINDINGS[found]) for item, found in named],
+        outputs={"manifest_bucket": settings.manifest_bucket},
+        sections=[
+            Table(
+                "What does not match",
+                ["item", "code", "meaning"],
+                [[item, found, _FINDINGS[found]] for item, found in named[:_SHOWN]],
+                note="Retired rows count as not extracted. No .pt file is changed.",
+            )
+        ]
+        if named
+        else [],
+    )

@@ -1,0 +1,57 @@
+"""Runs found by listing the prefix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from jobs.screenalytics.arrival.events import Candidate
+from jobs.screenalytics.keys import run_of, runs_folder
+from jobs.screenalytics.model import ManifestRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from jobs.screenalytics.settings import SourceSettings
+    from shared.storage import ObjectStore
+
+__all__ = ["listed", "poll"]
+
+_BATCH: Final = 1000
+
+
+def poll(
+    settings: SourceSettings,
+    store: ObjectStore,
+    known: Callable[[Sequence[ManifestRef]], AbstractSet[str]],
+) -> Iterator[Candidate]:
+    """Yield the runs of the prefix that need something, in the order of their keys.
+
+    Args:
+        settings: the prefix.
+        store: listed page by page; nothing else is asked of it.
+        known: gets up to 1,000 listed manifests, and answers the keys of those that need nothing.
+    """
+    batch: list[ManifestRef] = []
+    for ref in listed(settings.prefix, store):
+        batch.append(ref)
+        if len(batch) == _BATCH:
+            yield from _unsettled(batch, known)
+            batch = []
+    if batch:
+        yield from _unsettled(batch, known)
+
+
+def listed(prefix: str, store: ObjectStore) -> Iterator[ManifestRef]:
+    """Yield every manifest under the prefix."""
+    for info in store.list(runs_folder(prefix)):
+        run_id = run_of(info.key, prefix)
+        if run_id is not None:
+            yield ManifestRef(run_id, info.key, info.etag, info.modified)
+
+
+def _unsettled(
+    batch: Sequence[ManifestRef], known: Callable[[Sequence[ManifestRef]], AbstractSet[str]]
+) -> Iterator[Candidate]:
+    settled = known(batch)
+    yield from (Candidate(ref, "poll") for ref in batch if ref.key not in settled)

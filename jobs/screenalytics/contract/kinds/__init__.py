@@ -1,0 +1,21 @@
+"""Kinds of summaries: each exact ``schema_version`` of a ``person_metrics`` artifact has one adapter.
+
+A new one is a module with ``read(document, about) -> Reading``, and one line here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.screenalytics.contract.kinds import cast_screentime_v1, screentime_v1
+from jobs.screenalytics.contract.kinds._reading import About, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["KINDS", "About", "Reading"]
+
+KINDS: Final[dict[str, Callable[[Any, About], Reading]]] = {
+    "screentime.v1": screentime_v1.read,
+    "cast_screentime.v1": cast_screentime_v1.read,
+}

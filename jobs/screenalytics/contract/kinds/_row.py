@@ -1,0 +1,163 @@
+"""One JSON object of an artifact, read field by field: exact, without coercion, each error with its place."""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.screenalytics.contract.run_manifest import MAX_MS
+from jobs.screenalytics.contract.validated import pointer, shown
+
+if TYPE_CHECKING:
+    from jobs.screenalytics.contract.kinds._reading import About
+
+__all__ = ["MAX_ID_BYTES", "Row", "to_ms"]
+
+# Enough for every number that strict_json lets pass (100 characters), so that nothing is rounded twice.
+_EXACT: Final = Context(prec=500, rounding=ROUND_HALF_UP)
+_THOUSANDTH: Final = Decimal("0.001")
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+MAX_ID_BYTES: Final = 255
+_MAX_NAME_CHARS: Final = 1000
+
+
+def to_ms(seconds: Decimal | int) -> int:
+    """Return whole milliseconds, half up: 2.01 s are 2010 ms, which ``int(2.01 * 1000)`` is not."""
+    return int(Decimal(seconds).scaleb(3, _EXACT).to_integral_value(ROUND_HALF_UP, _EXACT))
+
+
+class Row:
+    """A JSON object of an artifact.
+
+    Args:
+        value: what stands there.
+        about: the artifact.
+        path: of the object within the document.
+
+    Raises:
+        Rejected: it is no object.
+    """
+
+    __slots__ = ("_about", "_path", "_value")
+
+    def __init__(self, value: Any, about: About, *path: str | int) -> None:
+        self._value = value
+        self._about = about
+        self._path = path
+        if not isinstance(value, dict):
+            code = "FIELD_INVALID" if path else "NOT_AN_OBJECT"
+            raise about.error(code, f"{self.at() or 'its top level'} is {shown(value)}; valid is an object", self.at())
+
+    def at(self, *names: str) -> str:
+        """Return the JSON pointer of a field."""
+        return pointer((*self._path, *names))
+
+    def has(self, name: str) -> bool:
+        """Whether a field is there and not null."""
+        return self._value.get(name) is not None
+
+    def get(self, name: str) -> Any:
+        """Return a field as it is."""
+        return self._value.get(name)
+
+    def names(self) -> set[str]:
+        """The names of all fields."""
+        return set(self._value)
+
+    def inner(self, name: str) -> Row | None:
+        """Return the object in a field; None where there is none."""
+        return Row(self._value[name], self._about, *self._path, name) if self.has(name) else None
+
+    def seconds(self, name: str, *, required: bool = False) -> Decimal | int | None:
+        """Return seconds: not negative, and at most a bigint of milliseconds.
+
+        Raises:
+            Rejected: ``FIELD_MISSING``, ``FIELD_INVALID``, ``NEGATIVE`` or ``OUT_OF_RANGE``.
+        """
+        value = self._value.get(name)
+        if value is None and not required:
+            return None
+        if not _is_number(value):
+            raise self._wrong(name, "a number of seconds")
+        if value < 0:
+            raise self._error("NEGATIVE", name, "0 or more")
+        if value * 1000 > MAX_MS:
+            raise self._error("OUT_OF_RANGE", name, "a bigint of milliseconds")
+        number: Decimal | int = value
+        return number
+
+    def ms(self, name: str, *, required: bool = False) -> int | None:
+        """Return seconds as milliseconds."""
+        value = self.seconds(name, required=required)
+        return None if value is None else to_ms(value)
+
+    def count(self, name: str) -> None:
+        """Check a count that is not kept."""
+        value = self._value.get(name)
+        if value is None:
+            return
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self._wrong(name, "a whole number")
+        if value < 0:
+            raise self._error("NEGATIVE", name, "0 or more")
+
+    def flag(self, name: str) -> bool | None:
+        """Return true, false, or None where there is none."""
+        value = self._value.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise self._wrong(name, "true or false")
+        return value
+
+    def confidence(self, name: str, *, required: bool) -> Decimal | None:
+        """Return a share of 1 with three decimals, half up.
+
+        Raises:
+            Rejected: ``FIELD_MISSING`` or ``CONFIDENCE_INVALID``.
+        """
+        value = self._value.get(name)
+        if value is None and not (required and name in self._value):
+            if required:
+                raise self._wrong(name, "a number from 0 to 1")
+            return None
+        if not _is_number(value) or not 0 <= value <= 1:
+            raise self._error("CONFIDENCE_INVALID", name, "a number from 0 to 1")
+        return abs(Decimal(value)).quantize(_THOUSANDTH, ROUND_HALF_UP, _EXACT)
+
+    def identifier(self, name: str, *, most: int = MAX_ID_BYTES) -> str | None:
+        """Return an identifier verbatim; None where there is none.
+
+        Raises:
+            Rejected: ``PERSON_ID_INVALID`` where it is blank, too long, or has control characters.
+        """
+        value = self._value.get(name)
+        if value is None:
+            return None
+        good = isinstance(value, str) and value.strip() and not _CONTROLS.search(value)
+        if not good or len(value.encode()) > most:
+            raise self._error("PERSON_ID_INVALID", name, f"text of 1 to {most} bytes without control characters")
+        text: str = value
+        return text
+
+    def name(self, name: str) -> str | None:
+        """Return a name for people, verbatim; None where it is blank or there is none."""
+        value = self._value.get(name)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str) or len(value) > _MAX_NAME_CHARS or _CONTROLS.search(value):
+            raise self._wrong(name, f"text of at most {_MAX_NAME_CHARS} characters without control characters")
+        return value if value.strip() else None
+
+    def _wrong(self, name: str, valid: str) -> Exception:
+        if name in self._value:
+            return self._error("FIELD_INVALID", name, valid)
+        return self._about.error("FIELD_MISSING", f"no {self.at(name)}; it is {valid}", self.at(name), expected=valid)
+
+    def _error(self, code: str, name: str, valid: str) -> Exception:
+        found = shown(self._value.get(name))
+        message = f"{self.at(name)} is {found}; valid is {valid}"
+        return self._about.error(code, message, self.at(name), expected=valid, actual=found)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Decimal | int) and not isinstance(value, bool)

@@ -1,0 +1,64 @@
+"""cast_screentime.v1: person_metrics.json, a list with one entry for each person of the catalogue, in seconds."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.screenalytics.contract.kinds._reading import Reading, check_duration
+from jobs.screenalytics.contract.kinds._row import Row
+from jobs.screenalytics.contract.validated import shown, unknown_fields
+from jobs.screenalytics.model import PersonMetric
+
+if TYPE_CHECKING:
+    from jobs.screenalytics.contract.kinds._reading import About
+
+__all__ = ["read"]
+
+_FIELDS: Final = frozenset(("person_id", "screen_time_seconds", "frame_count", "confidence_avg", "metadata"))
+_UUID: Final = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
+def read(document: Any, about: About) -> Reading:
+    """Read a person_metrics.json: ``person_id`` is a uuid of the catalogue; only the time on screen is in it.
+
+    Raises:
+        Rejected: with the JSON pointer of what is wrong.
+    """
+    if not isinstance(document, list):
+        raise about.error("FIELD_INVALID", f"its top level is {shown(document)}; valid is a list of persons")
+    metrics: dict[str, PersonMetric] = {}
+    unknown: set[str] = set()
+    for place, entry in enumerate(document):
+        row = Row(entry, about, place)
+        metric = _metric(row, about)
+        # A uuid is the same in capitals.
+        if metrics.setdefault(metric.person_id.lower(), metric) is not metric:
+            raise about.error("DUPLICATE_PERSON", f"person {metric.person_id!r} stands twice", row.at("person_id"))
+        check_duration(metric, about, row.at("screen_time_seconds"))
+        unknown |= row.names() - _FIELDS
+    warnings = unknown_fields(f"artifact {about.artifact_key!r}", unknown)
+    return Reading(tuple(metrics.values()), len(document), warnings)
+
+
+def _metric(row: Row, about: About) -> PersonMetric:
+    person_id = row.identifier("person_id")
+    if person_id is None or not _UUID.fullmatch(person_id):
+        code = "FIELD_MISSING" if "person_id" not in row.names() else "PERSON_ID_INVALID"
+        message = f"{row.at('person_id')} is {shown(person_id)}; valid is a uuid"
+        raise about.error(code, message, row.at("person_id"), expected="a uuid", actual=shown(person_id))
+    row.count("frame_count")
+    metadata = row.inner("metadata")
+    if metadata is not None:
+        metadata.count("segment_count")
+    return PersonMetric(
+        person_id=person_id,
+        cast_ids=(),
+        name=None if metadata is None else metadata.name("display_name"),
+        onscreen_ms=row.ms("screen_time_seconds", required=True) or 0,
+        speaking_ms=None,
+        confessional_ms=None,
+        body_ms=None,
+        confidence=row.confidence("confidence_avg", required=False),
+        artifact_key=about.artifact_key,
+    )

@@ -1,0 +1,1 @@
+"""Runs taken one after the other: read ahead, tried again or set aside, written once, counted."""

@@ -1,0 +1,1 @@
+"""One candidate read and checked: manifest, artifacts, persons."""

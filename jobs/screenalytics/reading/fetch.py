@@ -1,0 +1,192 @@
+"""Bytes of a run: read once, under a cap, of one version of the object, and never trusted before they are hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from contextlib import closing
+from typing import TYPE_CHECKING, Final, cast
+
+from jobs.screenalytics.errors import Rejected, reject
+from jobs.screenalytics.model import ManifestObject
+from shared.errors import DataError, ObjectChanged, ObjectMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from jobs.screenalytics.contract.run_manifest import ArtifactRef
+    from jobs.screenalytics.model import ManifestRef
+    from jobs.screenalytics.settings import SourceSettings
+    from shared.storage import ObjectStore
+
+__all__ = ["check_declared", "fetch_artifact", "fetch_manifest"]
+
+_MB: Final = 1_000_000
+_CHUNK: Final = 1 << 20
+_GZIP: Final = b"\x1f\x8b"
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # zlib's way to say: a gzip header and its CRC
+# An object may be replaced between its listing and the read, and between two ranges of a read.
+_READS: Final = 2
+
+
+def fetch_manifest(store: ObjectStore, ref: ManifestRef, settings: SourceSettings) -> ManifestObject:
+    """Read a manifest.
+
+    Args:
+        store: of the runs.
+        ref: with the ETag and time of a listing no HEAD is made.
+        settings: ``max_manifest_mb``.
+
+    Raises:
+        Rejected: ``SOURCE_DELETED`` (it was listed, and is gone), ``MANIFEST_NOT_YET`` (never listed), ``TOO_LARGE``.
+        TransientError: of the store; ``ObjectChanged`` when it changes faster than it is read.
+        AccessDenied: the stage cannot go on.
+    """
+    most = settings.max_manifest_mb * _MB
+    etag, modified = ref.etag, ref.modified
+    for left in reversed(range(_READS)):
+        try:
+            if etag is None or modified is None:
+                info = store.stat(ref.key)
+                etag, modified = info.etag, info.modified
+            body = _read(store, ref.key, most, etag=etag)
+        except ObjectChanged:
+            if not left:
+                raise
+            etag = None
+        except ObjectMissing as error:
+            raise _no_manifest(ref) from error
+        else:
+            if body is None:
+                message = f"the manifest {ref.key} has more than {settings.max_manifest_mb} MB (--max-manifest-mb)"
+                raise reject("TOO_LARGE", message, expected=f"<= {most}")
+            return ManifestObject(ref, body, hashlib.sha256(body).hexdigest(), etag, modified)
+    raise AssertionError("the last round returns or raises")
+
+
+def fetch_artifact(store: ObjectStore, ref: ArtifactRef, key: str, settings: SourceSettings) -> tuple[bytes, int]:
+    """Read an artifact, verify it, and unpack it if its first bytes are gzip's.
+
+    A size or checksum that does not match is read once more: the object may just have been replaced.
+
+    Args:
+        store: of the runs.
+        ref: what the manifest says of it.
+        key: where it is, checked.
+        settings: ``max_artifact_mb``, ``unverified``.
+
+    Returns:
+        The unpacked bytes, and how many were read.
+
+    Raises:
+        Rejected: ``ARTIFACT_MISSING``, ``CHECKSUM_MISSING``, ``TOO_LARGE``, ``SIZE_MISMATCH``, ``CHECKSUM_MISMATCH``
+            or ``DECODE``.
+        TransientError: of the store.
+        AccessDenied: for this object, or for all.
+    """
+    most = settings.max_artifact_mb * _MB
+    check_declared(ref, settings)
+    wrong: Rejected | ObjectChanged | None = None
+    for _ in range(_READS):
+        try:
+            body = _read(store, key, most)
+        except ObjectChanged as error:
+            wrong = error
+            continue
+        except ObjectMissing as error:
+            message = f"artifact {ref.artifact_key!r}: no object {key} in {store.uri}"
+            raise reject("ARTIFACT_MISSING", message, artifact_key=ref.artifact_key) from error
+        except DataError as error:  # a key that this store cannot hold
+            message = f"artifact {ref.artifact_key!r}: {error}"
+            raise reject("NOT_AN_OBJECT_KEY", message, artifact_key=ref.artifact_key) from error
+        if body is None:
+            raise _too_large(ref, settings)
+        wrong = _mismatch(ref, body)
+        if wrong is None:
+            return _unpacked(ref, body, settings), len(body)
+    raise wrong or AssertionError("the last round returns or has an error")
+
+
+def check_declared(ref: ArtifactRef, settings: SourceSettings) -> None:
+    """Refuse what the manifest itself shows to be wrong with an artifact, before any request.
+
+    Raises:
+        Rejected: ``CHECKSUM_MISSING`` or ``TOO_LARGE``.
+    """
+    if ref.checksum_sha256 is None and not settings.unverified:
+        message = (
+            f"artifact {ref.artifact_key!r} has no checksum_sha256 in the manifest; "
+            "add it, or ingest without checks with --unverified"
+        )
+        raise reject("CHECKSUM_MISSING", message, artifact_key=ref.artifact_key)
+    if ref.size_bytes is not None and ref.size_bytes > settings.max_artifact_mb * _MB:
+        raise _too_large(ref, settings)
+
+
+def _read(store: ObjectStore, key: str, most: int, *, etag: str | None = None) -> bytes | None:
+    """Return a whole object; None when it has more than ``most`` bytes, of which at most a chunk more was read."""
+    pieces, size = [], 0
+    stream = cast("Generator[bytes]", store.stream(key, chunk_size=min(_CHUNK, most + 1), etag=etag))
+    with closing(stream) as chunks:  # left early, it gives its connection back
+        for chunk in chunks:
+            size += len(chunk)
+            if size > most:
+                return None
+            pieces.append(chunk)
+    return b"".join(pieces)
+
+
+def _mismatch(ref: ArtifactRef, body: bytes) -> Rejected | None:
+    if ref.size_bytes is not None and len(body) != ref.size_bytes:
+        message = (
+            f"artifact {ref.artifact_key!r} has {len(body)} bytes, and the manifest says {ref.size_bytes}; "
+            "it was written after the manifest, or not wholly"
+        )
+        facts = {"expected": ref.size_bytes, "actual": len(body)}
+        return reject("SIZE_MISMATCH", message, artifact_key=ref.artifact_key, **facts)
+    found = hashlib.sha256(body).hexdigest()
+    if ref.checksum_sha256 is not None and found != ref.checksum_sha256:
+        message = (
+            f"artifact {ref.artifact_key!r} has the sha256 {found}, and the manifest says {ref.checksum_sha256}; "
+            "an upload that skips existing files leaves the old one"
+        )
+        about = {"expected": ref.checksum_sha256, "actual": found}
+        return reject("CHECKSUM_MISMATCH", message, artifact_key=ref.artifact_key, **about)
+    return None
+
+
+def _unpacked(ref: ArtifactRef, body: bytes, settings: SourceSettings) -> bytes:
+    if not body.startswith(_GZIP):
+        if ref.s3_key.endswith(".gz") or ref.content_type in ("application/gzip", "application/x-gzip"):
+            raise _decode(ref, "is declared as gzip, and is none")
+        return body
+    most = settings.max_artifact_mb * _MB
+    unpacker = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        plain = unpacker.decompress(body, most + 1)
+    except zlib.error as error:
+        raise _decode(ref, f"is no whole gzip file: {error}") from error
+    if len(plain) > most:
+        raise _too_large(ref, settings)
+    if not unpacker.eof:
+        raise _decode(ref, "is a gzip file that was cut short")
+    if unpacker.unused_data:
+        raise _decode(ref, f"has {len(unpacker.unused_data)} bytes after the end of its gzip data")
+    return plain
+
+
+def _decode(ref: ArtifactRef, why: str) -> Rejected:
+    message = f"artifact {ref.artifact_key!r} {why}; valid is JSON, plain or as one gzip member"
+    return reject("DECODE", message, artifact_key=ref.artifact_key)
+
+
+def _too_large(ref: ArtifactRef, settings: SourceSettings) -> Rejected:
+    message = f"artifact {ref.artifact_key!r} has more than {settings.max_artifact_mb} MB (--max-artifact-mb)"
+    expected = f"<= {settings.max_artifact_mb * _MB}"
+    return reject("TOO_LARGE", message, artifact_key=ref.artifact_key, expected=expected)
+
+
+def _no_manifest(ref: ManifestRef) -> Rejected:
+    if ref.etag is None:
+        return reject("MANIFEST_NOT_YET", f"there is no manifest {ref.key} yet; it is looked for again")
+    return reject("SOURCE_DELETED", f"the manifest {ref.key} was listed, and is gone: the producer deleted the run")

@@ -1,0 +1,1 @@
+"""The sample set: runs with known outcome."""

@@ -1,0 +1,193 @@
+"""The kinds of the sample set: what each run has that others have not, and what becomes of it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from jobs.screenalytics.sample.runs import Draft, SampleRun, Schema, Truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["GOOD", "KINDS", "Kind", "good", "odd"]
+
+GOOD: Final = "good"
+_SHOWS: Final = ("harborlights", "northpier", "kitchenwars")
+_EPISODES: Final = 10
+_SPACE: Final = uuid.UUID("d1a4c0de-7a55-4b7e-8d35-6a4f2a0c1b77")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind.
+
+    Attributes:
+        about: a few words.
+        shape: changes the draft before its artifact is put.
+        spoil: changes it after, and may give the manifest's bytes.
+        outcome: of an ingest.
+        code: why it is not ingested.
+        young: why it is deferred within the grace.
+        schema: of its artifact.
+    """
+
+    about: str
+    shape: Callable[[Draft], object] | None = None
+    spoil: Callable[[Draft], object] | None = None
+    outcome: Literal["ingested", "skipped", "deferred", "failed"] = "ingested"
+    code: str | None = None
+    young: str | None = None
+    schema: Schema = "screentime.v1"
+
+
+def _bad(
+    about: str,
+    code: str,
+    *,
+    shape: Callable[[Draft], object] | None = None,
+    spoil: Callable[[Draft], object] | None = None,
+    young: str | None = None,
+) -> Kind:
+    return Kind(about, shape, spoil, outcome="failed", code=code, young=young)
+
+
+def _same_person(draft: Draft) -> None:
+    draft.add(0, "another cast")
+
+
+def _nobody(draft: Draft) -> None:
+    draft.rows.clear()
+    draft.truth.clear()
+
+
+def _canonical(draft: Draft) -> None:
+    season, _, episode = draft.ep_id.rpartition("-s")[2].partition("e")
+    draft.folder = f"runs/{draft.show}/s{season}/e{episode}/{draft.run_id}/"
+
+
+def _more(draft: Draft) -> None:
+    body = b'{"candidates": []}'
+    key = f"{draft.folder}confessional_candidates.json"
+    draft.put(key, body, artifact_key="confessionals", schema="confessionals.v3", rows=0, kind="candidates")
+
+
+def _twice(draft: Draft) -> None:
+    draft.rows.append(dict(draft.rows[0]))
+
+
+def _ended(status: str) -> Callable[[Draft], None]:
+    def spoil(draft: Draft) -> None:
+        draft.fields.update(status=status, artifacts=[])
+        draft.objects.clear()
+
+    return spoil
+
+
+def _artifact(**changes: object) -> Callable[[Draft], None]:
+    return lambda draft: draft.fields["artifacts"][0].update(changes)
+
+
+def _escape(draft: Draft) -> None:
+    draft.fields["artifacts"][0]["s3_key"] = f"{draft.folder}../secret.json"
+
+
+def _text(before: bytes, after: bytes) -> Callable[[Draft], bytes]:
+    return lambda draft: draft.manifest().replace(before, after, 1)
+
+
+KINDS: Final[dict[str, Kind]] = {
+    GOOD: Kind("as the producer writes it; episodes have two attempts"),
+    # ingested
+    "two-casts": Kind("one person under two casts: summed", _same_person),
+    "empty": Kind("nobody was seen", _nobody),
+    "rounding": Kind("2.01 s, which floats make 2009 ms", lambda draft: _seconds(draft, 2010)),
+    "status-alias": Kind("status SUCCESS", lambda draft: draft.fields.update(status="SUCCESS")),
+    "extra-field": Kind("a field that the contract does not know", lambda draft: draft.fields.update(reviewer="Ida")),
+    "cast-screentime": Kind("the other kind of artifact", schema="cast_screentime.v1"),
+    "canonical-layout": Kind("its artifact lies under runs/SHOW/sSS/eEE/RUN/", _canonical),
+    "gzip": Kind("its artifact is packed", lambda draft: setattr(draft, "packed", True)),
+    "more-artifacts": Kind("an artifact that is not read", None, _more),
+    # not ingested, and no failure
+    "running": Kind("still at work", None, _ended("running"), outcome="deferred", code="RUN_RUNNING"),
+    "failed": Kind("failed at the producer", None, _ended("failed"), outcome="skipped"),
+    "blocked": Kind("blocked at the producer", None, _ended("BLOCKED"), outcome="skipped"),
+    # failures
+    "version-9.9": _bad(
+        "a version of the future",
+        "UNSUPPORTED_VERSION",
+        spoil=lambda draft: draft.fields.update(schema_version="9.9"),
+    ),
+    "half-written": _bad(
+        "the manifest ends in its middle",
+        "MANIFEST_PARSE",
+        spoil=lambda draft: draft.manifest()[: len(draft.manifest()) // 2],
+        young="MANIFEST_INCOMPLETE",
+    ),
+    "duplicate-key": _bad(
+        "attempt stands twice", "DUPLICATE_KEY", spoil=_text(b'"attempt": 1', b'"attempt": 1,\n "attempt": 2')
+    ),
+    "checksum": _bad("another digest", "CHECKSUM_MISMATCH", spoil=_artifact(checksum_sha256="0" * 64)),
+    "missing-artifact": _bad(
+        "its artifact is not there",
+        "ARTIFACT_MISSING",
+        spoil=lambda draft: draft.objects.clear(),
+        young="ARTIFACT_NOT_YET",
+    ),
+    "row-count": _bad("more rows than there are", "ROW_COUNT_MISMATCH", spoil=_artifact(row_count=10_001)),
+    "no-summary": _bad("no artifact of persons", "NO_SUMMARY", spoil=lambda draft: draft.fields["artifacts"].clear()),
+    "escape": _bad("a key with ../", "KEY_ESCAPE", spoil=_escape),
+    "negative": _bad("-1 s of a person", "NEGATIVE", shape=lambda draft: _seconds(draft, -1000)),
+    "duplicate-person": _bad("one person and cast twice", "DUPLICATE_PERSON", shape=_twice),
+}
+
+
+def _seconds(draft: Draft, milliseconds: int) -> None:
+    row = draft.rows[0]
+    row["visual_s"] = row["face_visible_seconds"] = milliseconds / 1000
+    known = draft.truth[row["person_id"]]
+    draft.truth[row["person_id"]] = type(known)(known.name, milliseconds, known.speaking_ms, known.body_ms)
+
+
+def good(prefix: str, number: int, *, seed: int, persons: int) -> SampleRun:
+    """Return a good run of the set: two attempts an episode, every third episode by the other kind of artifact."""
+    episode, attempt = number // 2, 1 + number % 2
+    show = _SHOWS[episode % len(_SHOWS)]
+    season, place = divmod(episode // len(_SHOWS), _EPISODES)
+    other = episode % len(_SHOWS) == len(_SHOWS) - 1
+    # The producer's two forms of a run_id.
+    day, minutes = divmod(7 * number, 24 * 60)
+    stamp = f"{2026 + day // 336}-{1 + day // 28 % 12:02}-{1 + day % 28:02}_{minutes // 60:02}{minutes % 60:02}00"
+    draft = Draft(
+        prefix,
+        str(uuid.uuid5(_SPACE, str(number))) if other else f"Attempt{attempt}_{stamp}EST",
+        f"{show}-s{1 + season:02}e{1 + place:02}",
+        attempt,
+        number,
+        seed,
+        persons,
+        schema="cast_screentime.v1" if other else "screentime.v1",
+        speaking=episode % 2 == 0,
+    )
+    return _finished(GOOD, draft)
+
+
+def odd(prefix: str, name: str, *, seed: int, persons: int) -> SampleRun:
+    """Return the run of a kind other than good; its id is the kind's name."""
+    number = list(KINDS).index(name)
+    schema = KINDS[name].schema
+    draft = Draft(prefix, name, f"oddcases-s01e{number:02}", 1, number, seed, persons, schema=schema)
+    return _finished(name, draft)
+
+
+def _finished(name: str, draft: Draft) -> SampleRun:
+    kind = KINDS[name]
+    if kind.shape is not None:
+        kind.shape(draft)
+    draft.seal()
+    body = kind.spoil(draft) if kind.spoil is not None else None
+    manifest = body if isinstance(body, bytes) else draft.manifest()
+    truth = Truth(kind.outcome, kind.code, kind.young, draft.truth if kind.outcome == "ingested" else {})
+    objects = {**draft.objects, draft.manifest_key: manifest}
+    return SampleRun(name, draft.run_id, draft.ep_id, draft.manifest_key, objects, truth)

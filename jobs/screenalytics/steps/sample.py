@@ -1,0 +1,127 @@
+"""The step ``sample``: runs with known outcome, whose bytes follow from the seed.
+
+Beside ``runs/`` lies ``sample.json``: for each run its kind, its truth, and the digests of its objects. A run's
+artifacts are put before its manifest, as a producer should.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.screenalytics.sample.kinds import GOOD, KINDS, good, odd
+from shared.report import Report, Table
+from shared.samples import choose_kinds, read_record, record_body, record_key
+from shared.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jobs.screenalytics.sample.runs import SampleRun
+    from jobs.screenalytics.settings import SampleSettings
+    from shared.ledger import StageRun
+    from shared.storage import ObjectStore
+
+__all__ = ["make", "run"]
+
+_SHOWN: Final = 200
+
+
+def make(settings: SampleSettings) -> Iterator[SampleRun]:
+    """Yield the runs of the set, good ones first; equal settings give equal bytes.
+
+    Raises:
+        UsageError: ``include`` names a kind that does not exist.
+    """
+    return _made(settings, choose_kinds(settings.include, KINDS))
+
+
+def run(settings: SampleSettings, stage_run: StageRun) -> Report:
+    """Write the set. Objects that are there as they should be are not written again.
+
+    Args:
+        settings: where, how many, which.
+        stage_run: for progress only.
+
+    Raises:
+        UsageError: ``include`` names a kind that does not exist.
+    """
+    names = choose_kinds(settings.include, KINDS)
+    store = open_store(settings.output, settings, create=True)
+    known = _known(store, settings.prefix)
+    record: dict[str, Any] = {}
+    counts: Counter[str] = Counter(runs=0, written=0, unchanged=0)
+    written = 0
+    rows = []
+    stage_run.progress.start(sum(settings.runs if name == GOOD else 1 for name in names), "runs")
+    for sample in _made(settings, names):
+        digests = {}
+        for key, body in sample.objects.items():
+            digests[key] = hashlib.sha256(body).hexdigest()
+            etag = known.get((key, digests[key]))
+            counts["unchanged" if etag else "written"] += 1
+            if etag is None:
+                written += len(body)
+                etag = store.put(key, body).etag
+            digests[key] = f"{digests[key]} {etag}"
+        record[sample.run_id] = _entry(sample, digests)
+        rows.append(_row(sample))
+        counts["runs"] += 1
+        stage_run.progress.advance()
+    stage_run.progress.finish()
+    if counts["written"] or not known:
+        store.put(record_key(settings.prefix), record_body("runs", record))
+    return Report(
+        items=counts["runs"],
+        counts=dict(counts),
+        bytes={"written": written},
+        outputs={"bucket": store.uri, "truth": f"{store.uri}/{record_key(settings.prefix)}"},
+        sections=[Table("The set and its truth", _COLUMNS, rows[:_SHOWN])],
+    )
+
+
+def _made(settings: SampleSettings, names: list[str]) -> Iterator[SampleRun]:
+    for name in names:
+        if name != GOOD:
+            yield odd(settings.prefix, name, seed=settings.seed, persons=settings.persons)
+            continue
+        for number in range(settings.runs):
+            yield good(settings.prefix, number, seed=settings.seed, persons=settings.persons)
+
+
+def _known(store: ObjectStore, prefix: str) -> dict[tuple[str, str], str]:
+    """Return (key, sha256) -> ETag of objects that this wrote and that nobody has changed since: one LIST, one GET."""
+    record = read_record(store, "runs", prefix)
+    if not record:
+        return {}
+    try:
+        noted = {key: digest.split() for entry in record.values() for key, digest in entry["objects"].items()}
+        there = {info.key: info.etag for info in store.list()}
+        return {(key, sha256): etag for key, (sha256, etag) in noted.items() if there.get(key) == etag}
+    except (ValueError, KeyError, TypeError, AttributeError):  # not ours: the set is written again
+        return {}
+
+
+def _entry(sample: SampleRun, digests: dict[str, str]) -> dict[str, Any]:
+    truth = sample.truth
+    return {
+        "kind": sample.kind,
+        "about": KINDS[sample.kind].about,
+        "ep_id": sample.ep_id,
+        "manifest_key": sample.manifest_key,
+        "objects": digests,
+        "outcome": truth.outcome,
+        "code": truth.code,
+        "code_in_grace": truth.code_in_grace,
+        "onscreen_ms": {person_id: person.onscreen_ms for person_id, person in sorted(truth.persons.items())},
+    }
+
+
+_COLUMNS: Final = ["run", "kind", "shows", "episode", "outcome", "code", "persons"]
+
+
+def _row(sample: SampleRun) -> list[Any]:
+    truth = sample.truth
+    about = KINDS[sample.kind].about
+    return [sample.run_id, sample.kind, about, sample.ep_id, truth.outcome, truth.code, len(truth.persons)]

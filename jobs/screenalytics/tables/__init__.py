@@ -1,0 +1,1 @@
+"""The tables of schema `screenalytics`, read and written in SQL."""

@@ -1,0 +1,255 @@
+"""One run into the tables, in the transaction of the caller: whole or not at all, once however often."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from jobs.screenalytics.errors import reject
+from jobs.screenalytics.model import Warned
+from jobs.screenalytics.tables.deleted import mark_present
+from shared.text import clean_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from jobs.screenalytics.errors import Rejected
+    from jobs.screenalytics.model import Run
+    from shared.database.session import Session
+
+__all__ = ["Known", "Written", "changed", "write_run"]
+
+_SHOW: Final = re.compile(r"(.+)-s[0-9]+e[0-9]+")
+_MAX_WARNINGS: Final = 100
+
+# What is not linked is asked in the same statement: a transaction is as long as its round trips.
+_STATE: Final = """
+    SELECT known.ep_id, known.source, known.manifest_key, known.manifest_sha256, known.output_hash, known.revision,
+        known.status, now() AS at,
+        EXISTS (SELECT FROM screenalytics.episode_links link WHERE link.ep_id = :ep_id) AS linked,
+        (SELECT count(*) FROM unnest(CAST(:persons AS text[])) AS person (id)
+            WHERE id !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' AND NOT EXISTS (
+                SELECT FROM screenalytics.person_links link WHERE link.show = :show AND link.person_id = id)) AS strange
+    FROM (SELECT 1) AS one LEFT JOIN screenalytics.runs known ON known.run_id = :run_id
+"""
+_INSERT: Final = """
+    INSERT INTO screenalytics.runs (run_id, ep_id, source, manifest_key, manifest_sha256, manifest_etag, schema_version,
+        attempt, started_at, completed_at, duration_ms, persons, warnings, output_hash, revision, pipeline_run_id)
+    VALUES (:run_id, :ep_id, :source, :manifest_key, :manifest_sha256, :manifest_etag, :schema_version, :attempt,
+        :started_at, :completed_at, :duration_ms, :persons, CAST(:warnings AS jsonb), :output_hash, :revision,
+        :pipeline_run_id)
+"""
+_KEEP: Final = """
+    INSERT INTO screenalytics.replaced_runs (run_id, revision, replaced_by, run, artifacts, person_metrics)
+    SELECT run.run_id, run.revision, :pipeline_run_id, to_jsonb(run),
+        coalesce((SELECT jsonb_agg(to_jsonb(artifact) ORDER BY artifact_key)
+            FROM screenalytics.artifacts artifact WHERE artifact.run_id = run.run_id), '[]'),
+        coalesce((SELECT jsonb_agg(to_jsonb(metric) ORDER BY person_id)
+            FROM screenalytics.person_metrics metric WHERE metric.run_id = run.run_id), '[]')
+    FROM screenalytics.runs run WHERE run.run_id = :run_id
+"""
+_ARTIFACTS: Final = (
+    *("run_id", "artifact_key", "artifact_kind", "s3_key", "schema_version", "content_type", "sha256", "size_bytes"),
+    *("row_count", "fetched"),
+)
+_METRICS: Final = (
+    *("run_id", "person_id", "cast_ids", "name", "onscreen_ms", "speaking_ms", "confessional_ms", "body_ms"),
+    *("confidence", "artifact_key", "artifact_schema_version", "manifest_key", "schema_version", "pipeline_run_id"),
+    "ingested_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A run as the tables have it."""
+
+    ep_id: str
+    source: str
+    manifest_key: str
+    manifest_sha256: str
+    output_hash: str
+    revision: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a run's rows.
+
+    Attributes:
+        outcome: ``unchanged``: no row was touched, but for a mark of ``source_deleted`` that was taken back.
+        output_hash: of the rows that are there now.
+        warnings: of the run, and of what is not linked; none where nothing was written.
+    """
+
+    outcome: Literal["ingested", "unchanged", "replaced"]
+    output_hash: str
+    warnings: tuple[Warned, ...] = ()
+
+
+def write_run(
+    session: Session, run: Run, *, source: str, pipeline_run_id: str, accept_changed: bool = False
+) -> Written:
+    """Write a run, its artifacts and its persons, unless the same content is there.
+
+    The lock is taken first: of two that write the same run, the second finds the first one's rows.
+
+    Args:
+        session: one transaction; what this raises must undo it.
+        run: read and verified.
+        source: the bucket's URI.
+        pipeline_run_id: of the ledger.
+        accept_changed: put changed content in the place of the old, which is kept in ``replaced_runs``.
+
+    Raises:
+        Rejected: ``MANIFEST_CHANGED`` or ``RUN_ID_COLLISION``: other content is there under this run_id.
+    """
+    session.lock(f"screenalytics.run:{run.run_id}")
+    (state,) = session.rows(
+        _STATE,
+        run_id=run.run_id,
+        ep_id=run.ep_id,
+        show=_show(run.ep_id),
+        persons=[metric.person_id for metric in run.metrics],
+    )
+    revision = 1
+    if state.manifest_sha256 is not None:
+        known = Known(*state[:7])
+        if known.manifest_sha256 == run.manifest_sha256:
+            if known.status != "ingested" and (known.source, known.manifest_key) == (source, run.manifest_key):
+                mark_present(session, run.run_id)
+            return Written("unchanged", known.output_hash)
+        error = changed(
+            known,
+            run.run_id,
+            ep_id=run.ep_id,
+            source=source,
+            manifest_key=run.manifest_key,
+            manifest_sha256=run.manifest_sha256,
+        )
+        if error.code != "MANIFEST_CHANGED" or not accept_changed:
+            raise error
+        session.run(_KEEP, run_id=run.run_id, pipeline_run_id=pipeline_run_id)
+        session.run("DELETE FROM screenalytics.runs WHERE run_id = :run_id", run_id=run.run_id)
+        revision = known.revision + 1
+    warnings = (*run.warnings, *_unlinked(run, linked=state.linked, strange=state.strange))
+    digest = run.output_hash
+    _insert(session, run, source, pipeline_run_id, revision=revision, warnings=warnings, digest=digest, at=state.at)
+    return Written("replaced" if revision > 1 else "ingested", digest, warnings)
+
+
+def changed(
+    known: Known, run_id: str, *, ep_id: str | None, source: str, manifest_key: str, manifest_sha256: str
+) -> Rejected:
+    """Return why other content for a known run is not taken.
+
+    Args:
+        known: what is there.
+        run_id: of both.
+        ep_id: of the new manifest; None where it does not say.
+        source: the new one's bucket.
+        manifest_key: the new one's.
+        manifest_sha256: the new one's.
+    """
+    if ep_id is not None and ep_id != known.ep_id:
+        what, expected, actual = "episode", known.ep_id, ep_id
+    elif (source, manifest_key) != (known.source, known.manifest_key):
+        what, expected, actual = "place", f"{known.source}/{known.manifest_key}", f"{source}/{manifest_key}"
+    else:
+        return reject(
+            "MANIFEST_CHANGED",
+            f"run {run_id} was ingested from other content: its manifest had the sha256 {known.manifest_sha256[:12]}…,"
+            f" now {manifest_sha256[:12]}…. The rows stay as they are. To replace them: telecine screenalytics replay"
+            f" {run_id} --accept-changed",
+            expected=known.manifest_sha256,
+            actual=manifest_sha256,
+        )
+    return reject(
+        "RUN_ID_COLLISION",
+        f"run {run_id} is already there with another {what}: {expected}; this one has {actual}. Two runs share one id;"
+        " the rows stay as they are. Give this run an id of its own and upload it again",
+        expected=expected,
+        actual=actual,
+    )
+
+
+def _insert(
+    session: Session,
+    run: Run,
+    source: str,
+    pipeline_run_id: str,
+    *,
+    revision: int,
+    warnings: tuple[Warned, ...],
+    digest: str,
+    at: datetime,
+) -> None:
+    session.run(
+        _INSERT,
+        run_id=run.run_id,
+        ep_id=run.ep_id,
+        source=source,
+        manifest_key=run.manifest_key,
+        manifest_sha256=run.manifest_sha256,
+        manifest_etag=run.manifest_etag,
+        schema_version=run.schema_version,
+        attempt=run.attempt,
+        started_at=run.started_at,
+        completed_at=run.completed_at,
+        duration_ms=run.duration_ms,
+        persons=len(run.metrics),
+        warnings=json.dumps([_as_json(warned) for warned in warnings[:_MAX_WARNINGS]]),
+        output_hash=digest,
+        revision=revision,
+        pipeline_run_id=pipeline_run_id,
+    )
+    session.copy("screenalytics.artifacts", _ARTIFACTS, _artifact_rows(run))
+    if run.metrics:
+        session.copy("screenalytics.person_metrics", _METRICS, _metric_rows(run, pipeline_run_id, at))
+
+
+def _artifact_rows(run: Run) -> Iterator[tuple[Any, ...]]:
+    for artifact in run.artifacts:
+        yield (run.run_id, *(getattr(artifact, name) for name in _ARTIFACTS[1:]))
+
+
+def _metric_rows(run: Run, pipeline_run_id: str, at: datetime) -> Iterator[tuple[Any, ...]]:
+    versions = {artifact.artifact_key: artifact.schema_version for artifact in run.artifacts}
+    for metric in run.metrics:
+        yield (
+            run.run_id,
+            metric.person_id,
+            list(metric.cast_ids),
+            metric.name,
+            metric.onscreen_ms,
+            metric.speaking_ms,
+            metric.confessional_ms,
+            metric.body_ms,
+            metric.confidence,
+            metric.artifact_key,
+            versions[metric.artifact_key],
+            run.manifest_key,
+            run.schema_version,
+            pipeline_run_id,
+            at,
+        )
+
+
+def _unlinked(run: Run, *, linked: bool, strange: int) -> Iterator[Warned]:
+    if not linked:
+        yield Warned("EPISODE_UNLINKED", f"no row of screenalytics.episode_links has the episode {run.ep_id}")
+    if strange:
+        total = len(run.metrics)
+        yield Warned("PERSONS_UNLINKED", f"{strange} of {total} persons have no row in screenalytics.person_links")
+
+
+def _show(ep_id: str) -> str:
+    match = _SHOW.fullmatch(ep_id)
+    return match[1] if match else ep_id
+
+
+def _as_json(warned: Warned) -> dict[str, str]:
+    return {"code": warned.code, "message": clean_text(warned.message, 500)}

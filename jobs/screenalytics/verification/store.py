@@ -1,0 +1,128 @@
+"""Whether the store still has what a run was ingested from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from jobs.screenalytics.verification.tables import finding
+from shared.errors import AccessDenied, ObjectChanged, ObjectMissing, TransientError
+from shared.failure import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jobs.screenalytics.verification.tables import Stored, StoredArtifact
+    from shared.storage import ObjectStore
+
+__all__ = ["Compared", "compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """How a run's objects are.
+
+    Attributes:
+        run: which.
+        manifest: as it was; gone; another one; or not known, because the store did not answer.
+        findings: what does not match, but for a manifest that is gone.
+        bytes_read: from the store.
+    """
+
+    run: Stored
+    manifest: Literal["same", "gone", "changed", "unknown"]
+    findings: tuple[Failure, ...] = ()
+    bytes_read: int = 0
+
+
+def compare(store: ObjectStore, run: Stored, etag: str | None, *, quick: bool) -> Compared:
+    """Compare a run with its objects.
+
+    Args:
+        store: of the runs.
+        run: as the tables have it.
+        etag: of its manifest, as listed; None where the listing has none.
+        quick: ask the store for nothing more, but where the listing has no manifest.
+    """
+    try:
+        if etag is None:
+            # It may have been put since the listing was made.
+            etag = store.stat(run.manifest_key).etag
+        if quick:
+            return _quickly(run, etag)
+        size, digest = _digest(store, run.manifest_key, etag)
+        if digest != run.manifest_sha256:
+            return Compared(run, "changed", (_changed(run, digest),), size)
+    except ObjectMissing:
+        return Compared(run, "gone")
+    except (TransientError, AccessDenied) as error:
+        return Compared(run, "unknown", (Failure.of(run.run_id, error, manifest_key=run.manifest_key),))
+    findings = []
+    for artifact in run.artifacts:
+        try:
+            read, found = _compare_artifact(store, run, artifact)
+        except (TransientError, AccessDenied) as error:
+            failure = Failure.of(run.run_id, error, manifest_key=run.manifest_key, artifact_key=artifact.artifact_key)
+            read, found = 0, [failure]
+        size += read
+        findings += found
+    return Compared(run, "same", tuple(findings), size)
+
+
+def _quickly(run: Stored, etag: str) -> Compared:
+    if etag in run.etags:
+        return Compared(run, "same")
+    message = (
+        f"the manifest of run {run.run_id} has another ETag than when it was ingested. telecine screenalytics verify"
+        " without --quick tells whether it has other content"
+    )
+    data = {"expected": sorted(run.etags), "actual": etag}
+    return Compared(run, "changed", (finding(run.run_id, run.manifest_key, "ETAG_CHANGED", message, **data),))
+
+
+def _changed(run: Stored, digest: str) -> Failure:
+    message = (
+        f"the manifest of run {run.run_id} is another one than was ingested: its sha256 is {digest[:12]}…, not"
+        f" {run.manifest_sha256[:12]}…. To take it: telecine screenalytics replay {run.run_id} --accept-changed"
+    )
+    data = {"expected": run.manifest_sha256, "actual": digest}
+    return finding(run.run_id, run.manifest_key, "MANIFEST_CHANGED", message, **data)
+
+
+def _compare_artifact(store: ObjectStore, run: Stored, artifact: StoredArtifact) -> tuple[int, list[Failure]]:
+    named = f"artifact {artifact.artifact_key} of run {run.run_id} ({artifact.s3_key})"
+    data: dict[str, object] = {"artifact_key": artifact.artifact_key}
+    try:
+        info = store.stat(artifact.s3_key)
+        if artifact.size_bytes not in (None, info.size):
+            message = f"{named} has {info.size} bytes now, not {artifact.size_bytes}: it was replaced. The rows stay"
+            data |= {"expected": artifact.size_bytes, "actual": info.size}
+            return 0, [finding(run.run_id, run.manifest_key, "SIZE_MISMATCH", message, **data)]
+        if artifact.sha256 is None:
+            return 0, []
+        size, digest = _digest(store, artifact.s3_key, info.etag)
+    except ObjectMissing:
+        message = f"{named} is gone; the run cannot be ingested again. The rows stay"
+        return 0, [finding(run.run_id, run.manifest_key, "ARTIFACT_MISSING", message, **data)]
+    if digest == artifact.sha256:
+        return size, []
+    message = f"{named} has the sha256 {digest[:12]}… now, not {artifact.sha256[:12]}…: it was replaced. The rows stay"
+    data |= {"expected": artifact.sha256, "actual": digest}
+    return size, [finding(run.run_id, run.manifest_key, "CHECKSUM_MISMATCH", message, **data)]
+
+
+def _digest(store: ObjectStore, key: str, etag: str) -> tuple[int, str]:
+    """Return size and sha256 of an object; one that is replaced meanwhile is read once more."""
+    try:
+        return _hashed(store.stream(key, etag=etag))
+    except ObjectChanged:
+        return _hashed(store.stream(key))
+
+
+def _hashed(chunks: Iterator[bytes]) -> tuple[int, str]:
+    digest, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+    return size, digest.hexdigest()

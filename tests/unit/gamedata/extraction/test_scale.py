@@ -1,0 +1,61 @@
+"""A million TARs: what a plan holds of each must stay small."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from jobs.gamedata.extraction.resume import match_listing
+from jobs.gamedata.parts.store import matches
+from tests.fakes.store import MemoryStore
+
+MILLION = 1_000_000
+
+
+def scale(*arguments: object) -> str:
+    command = [sys.executable, "-m", "tests.scale", *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.slow
+def test_a_million_new_tars_are_listed_and_planned_within_a_gigabyte(tmp_path):
+    found = json.loads(scale("plan", tmp_path, MILLION, 0))
+    assert found["items"] == MILLION
+    assert found["batches"] >= MILLION / 64
+    assert found["peak_mb"] < 1000, found
+
+
+@pytest.mark.slow
+def test_what_is_committed_costs_little_memory_a_tar(tmp_path):
+    count = 100_000  # a tenth: `make bench` does all of them
+    scale("commit", tmp_path, count)
+    base = json.loads(scale("plan", tmp_path, 0, 0))["peak_mb"]
+    found = json.loads(scale("plan", tmp_path, count, count))
+    assert (found["done"], found["items"]) == (count, 0)
+    assert base + (found["peak_mb"] - base) * MILLION / count < 1500, (base, found)
+
+
+def test_a_streamed_listing_matches_as_a_held_one():
+    random = np.random.default_rng(3)
+    store = MemoryStore({f"{number}.pt": bytes(number % 5) for number in range(0, 40, 2)})
+    listing = {info.key: info for info in store.list()}
+    rows = []
+    for number in range(40):
+        info = listing.get(f"{number - number % 2}.pt")
+        size, etag = info.size, info.etag
+        row = {"stored": True, "pt_key": f"{number}.pt", "pt_size": size, "pt_etag": etag}
+        row |= random.choice([{}, {}, {"pt_size": 99}, {"pt_etag": "other"}, {"stored": False}, {"pt_etag": None}])
+        rows.append(row if number % 7 else {"stored": False, "pt_key": None, "pt_size": None, "pt_etag": None})
+    schema = pa.schema(
+        [("stored", pa.bool_()), ("pt_key", pa.string()), ("pt_size", pa.int64()), ("pt_etag", pa.string())]
+    )
+    table = pa.Table.from_pylist(rows, schema=schema)
+    found = match_listing(table, store.list())
+    assert found.tolist() == matches(table, listing).tolist()
+    assert found.any()
+    assert match_listing(table, []).tolist() == [False] * 40

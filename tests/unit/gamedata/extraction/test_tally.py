@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from jobs.gamedata.extraction.batches import BatchResult, Item, ItemResult
+from jobs.gamedata.extraction.tally import Tally
+from jobs.gamedata.extraction.worklist import Plan
+
+
+def batch(number, worker, count, group=None, device="cpu"):
+    items = tuple(
+        ItemResult(Item(f"{number}-{each}.tar", 1, "e"), None, None, False, 1.0, 0.0, 1, 1) for each in range(count)
+    )
+    return BatchResult(number, "part", items, worker, 1.0, (), device, group)
+
+
+def report_of(*batches):
+    tally = Tally(Plan(), workers=2)
+    for each in batches:
+        tally.add(each)
+    return tally.report(max_failed=None)
+
+
+def test_a_cluster_is_counted_by_group_device_and_pod():
+    report = report_of(
+        batch(0, "pod-a:1", 3, "cpu"),
+        batch(1, "pod-a:2", 2, "cpu"),
+        batch(2, "pod-g:1", 4, "gpu", "cuda"),
+        batch(3, "pod-h:1", 1, "gpu", "cpu"),
+    )
+    found = {name: report.counts[name] for name in report.counts if name.startswith(("group", "device", "pods"))}
+    assert found == {"group_cpu": 5, "group_gpu": 5, "device_cpu": 6, "device_cuda": 4, "pods": 3}
+    assert not set(found) & set(report.tiles)
+    (pods,) = [section for section in report.sections if section.title == "Pods"]
+    assert pods.rows == [["pod-a", "cpu", "cpu", 5], ["pod-g", "gpu", "cuda", 4], ["pod-h", "gpu", "cpu", 1]]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_one_machine_has_neither_groups_nor_pods(device):
+    report = report_of(batch(0, "host:1", 3, None, device))
+    assert not [name for name in report.counts if name.startswith(("group", "device", "pods"))]
+    assert "Pods" not in [section.title for section in report.sections]

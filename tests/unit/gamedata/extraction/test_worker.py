@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from jobs.gamedata import load
+from jobs.gamedata.errors import item_error
+from jobs.gamedata.extraction.batches import Batch, Item, Task
+from jobs.gamedata.extraction.worker import commit, extract_batch, extract_item
+from jobs.gamedata.model import SamplingSpec
+from jobs.gamedata.parts.store import list_parts, read_parts
+from jobs.gamedata.ranges.object_source import StoreSource
+from shared.errors import AccessDenied, EndpointUnreachable, ItemError, StorageFull, StoreUnavailable
+from tests.fakes.sessions import extract_fake
+from tests.fakes.store import MemoryStore
+
+TASK = Task(spec=SamplingSpec(), store=True, run_id="run", generation=3, version="1.2", revision="abc")
+
+
+def buckets(*keys):
+    source = MemoryStore({key: f"body of {key}".encode() for key in keys}, uri="s3://source")
+    return source, MemoryStore(uri="s3://target")
+
+
+def items(source):
+    return tuple(Item(info.key, info.size, info.etag) for info in source.list())
+
+
+def work(source, target, task=TASK, **fake):
+    batch = Batch(4, items(source))
+    return extract_batch(batch, task, source=source, target=target, extract=extract_fake(**fake))
+
+
+def rows(target):
+    return {row["s3_key"]: row for row in read_parts(target).to_pylist()}
+
+
+def test_a_batch_leaves_a_pt_for_each_tar_and_one_part():
+    source, target = buckets("a/b.tar", "c.tar")
+    result = work(source, target)
+    assert sorted(target.objects) == [result.part, "a/b.pt", "c.pt"]
+    assert [each.item.key for each in result.items] == ["a/b.tar", "c.tar"]
+    assert all(each.code is None and each.sampled == 35 and each.duration_s == 600 for each in result.items)
+    assert (result.number, result.worker.count(":")) == (4, 1)
+
+
+def test_a_row_says_what_was_stored():
+    source, target = buckets("a.tar")
+    work(source, target)
+    row = rows(target)["a.tar"]
+    body = target.objects["a.pt"][0]
+    assert row["pt_sha256"] == hashlib.sha256(body).hexdigest()
+    assert (row["pt_key"], row["pt_size"], row["pt_etag"]) == ("a.pt", len(body), target.stat("a.pt").etag)
+    assert (row["source_etag"], row["source_size"]) == (source.stat("a.tar").etag, 13)
+    assert (row["generation"], row["attempt"], row["run_id"]) == (3, 1, "run")
+    assert (row["version"], row["revision"], row["device"]) == ("1.2", "abc", "cpu")
+    assert row["bytes_read"] == 13
+    data = load(body)
+    assert (data.s3_key, data.source_etag) == ("a.tar", row["source_etag"])
+    assert json.loads(row["video_metadata"]) == data.video_metadata
+    assert row["extracted_at"].isoformat() == data.extracted_at
+
+
+def test_the_pt_is_put_before_the_part():
+    source, target = buckets("a.tar", "b.tar")
+    work(source, target)
+    puts = [key for action, key in target.calls if action == "put"]
+    assert puts[:2] == ["a.pt", "b.pt"]
+    assert puts[2].startswith("_stats/")
+
+
+def test_one_bad_of_three_is_an_error_row(caplog):
+    source, target = buckets("a.tar", "b.tar", "c.tar")
+    result = work(source, target, fail={b"body of b": "video_multiple"})
+    assert [each.code for each in result.items] == [None, "video_multiple", None]
+    assert {key for key in target.objects if key.endswith(".pt")} == {"a.pt", "c.pt"}
+    row = rows(target)["b.tar"]
+    assert (row["outcome"], row["error_code"], row["error_retryable"]) == ("error", "video_multiple", False)
+    assert row["error_message"] == "video_multiple as asked"
+    assert "ItemError" in row["error_traceback"]
+    assert row["stored"] is False
+    assert row["frame_time_s"] is None
+    assert "b.tar" in caplog.text
+
+
+def test_a_bug_that_one_tar_meets_does_not_stop_the_batch():
+    source, target = buckets("a.tar", "b.tar")
+
+    def hook(body):
+        if body.endswith(b"a.tar"):
+            raise ZeroDivisionError("oops")
+
+    result = work(source, target, hook=hook)
+    assert [each.code for each in result.items] == ["internal", None]
+    row = rows(target)["a.tar"]
+    assert row["error_message"] == "ZeroDivisionError: oops"
+    assert row["error_retryable"] is True
+
+
+def test_a_store_that_fails_for_one_tar_is_a_retryable_error_row():
+    source, target = buckets("a.tar", "b.tar")
+    source.fail("read", StoreUnavailable("503"), key="a.tar")
+    assert [(each.code, each.retryable) for each in work(source, target).items] == [
+        ("store_unavailable", True),
+        (None, False),
+    ]
+
+
+@pytest.mark.parametrize("error", [AccessDenied("no"), EndpointUnreachable("no"), StorageFull("no")])
+def test_what_no_other_tar_would_survive_ends_the_batch_and_keeps_what_is_done(error):
+    source, target = buckets("a.tar", "b.tar", "c.tar")
+    target.fail("put", error, key="b.pt")
+    with pytest.raises(type(error)):
+        work(source, target)
+    assert list(rows(target)) == ["a.tar"]
+
+
+def test_without_store_there_are_rows_and_no_pt():
+    source, target = buckets("a.tar")
+    result = work(source, target, Task(SamplingSpec(), store=False, run_id="r", generation=1, version="0"))
+    assert list(target.objects) == [result.part]
+    row = rows(target)["a.tar"]
+    assert (row["outcome"], row["stored"], row["pt_key"], row["sampled"]) == ("ok", False, None, 35)
+
+
+def test_what_is_measured_does_not_depend_on_storing():
+    source, stored = buckets("a.tar")
+    other = MemoryStore()
+    work(source, stored)
+    work(source, other, Task(SamplingSpec(), store=False, run_id="run", generation=3, version="1.2"))
+    kept = {name for name in rows(stored)["a.tar"] if name.startswith(("frame_", "input_", "video_", "session_"))}
+    assert {name: rows(stored)["a.tar"][name] for name in kept} == {name: rows(other)["a.tar"][name] for name in kept}
+
+
+def test_an_item_leaves_no_part_of_its_own():
+    source, target = buckets("a.tar")
+    (item,) = items(source)
+    row, result = extract_item(item, TASK, source=source, target=target, extract=extract_fake())
+    assert row["outcome"] == "ok"
+    assert result.bytes_written == row["pt_size"]
+    assert list_parts(target) == []
+
+
+def test_metrics_are_of_this_batch():
+    source, target = buckets("a.tar")
+    work(source, target)
+    again = work(source, target)
+    assert again.metrics[0]["bytes_read"] == 13
+
+
+def test_items_no_worker_could_read_are_committed_by_the_driver():
+    target = MemoryStore()
+    error = item_error("tar_missing", "not there")
+    (result,) = commit([(Item("x.tar", 0, ""), error)], TASK, target)
+    assert (result.code, result.message) == ("tar_missing", "not there")
+    assert rows(target)["x.tar"]["error_code"] == "tar_missing"
+    assert commit([], TASK, target) == []
+
+
+def source_of(body=b"0123456789"):
+    store = MemoryStore({"v.tar": body})
+    info = store.stat("v.tar")
+    return store, StoreSource(store, "v.tar", size=info.size, etag=info.etag)
+
+
+def test_a_source_reads_ranges_in_the_order_asked():
+    _, source = source_of()
+    assert source.read(2, 3) == b"234"
+    assert source.read_many([(8, 5), (0, 2), (4, 0), (20, 3)]) == [b"89", b"01", b"", b""]
+    assert source.size == 10
+    assert source.bytes_read >= 7
+    assert source.seconds > 0
+
+
+def test_near_ranges_are_one_call():
+    store, source = source_of(bytes(100_000))
+    source.read_many([(0, 10), (20, 10), (90_000, 10)])
+    assert len(store.ranges) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [(lambda store: store.set("v.tar", b"another"), "tar_changed"), (lambda s: s.delete("v.tar"), "tar_missing")],
+)
+def test_a_tar_that_is_no_longer_the_one_listed_is_a_typed_error(change, code):
+    store, source = source_of()
+    change(store)
+    with pytest.raises(ItemError) as caught:
+        source.read(0, 1)
+    assert caught.value.code == code

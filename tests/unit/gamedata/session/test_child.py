@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from jobs.gamedata.errors import item_error
+from jobs.gamedata.model import SamplingSpec
+from jobs.gamedata.ranges.source import BytesSource
+from jobs.gamedata.session import child as child_module
+from jobs.gamedata.session._child_protocol import pack, unpack
+from jobs.gamedata.session.child import DecodeChild
+from jobs.gamedata.session.decode import extract_session
+from shared.errors import ItemError, StoreUnavailable, TransientError
+from tests.media import cached_clip, numbered_clip, tar_bytes
+
+SPEC = SamplingSpec()
+
+
+@pytest.fixture(scope="module")
+def tar():
+    return tar_bytes(cached_clip(seconds=20))
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    with DecodeChild() as child:
+        yield child
+
+
+class Hooked(BytesSource):
+    def __init__(self, data, hook):
+        super().__init__(data)
+        self.hook = hook
+
+    def read_many(self, ranges):
+        self.hook()
+        return super().read_many(ranges)
+
+
+def works(child, tar):
+    assert len(child.extract(BytesSource(tar), SPEC).frames) == 6
+
+
+@pytest.mark.parametrize("frames", ["rgb", "packets"])
+def test_a_child_gives_what_the_process_itself_gives(decoder, tar, frames):
+    spec = SamplingSpec(frames=frames)
+    ours, theirs = decoder.extract(BytesSource(tar), spec), extract_session(BytesSource(tar), spec)
+    first, second = [], []
+    assert pack(ours, first) == pack(theirs, second)
+    assert [bytes(buffer) for buffer in first] == [bytes(buffer) for buffer in second]
+
+
+def test_sessions_survive_the_wire(tar):
+    session = extract_session(BytesSource(tar), SamplingSpec(frames="packets"))
+    buffers = []
+    document = pack(session, buffers)
+    again = unpack(document, [bytearray(buffer) for buffer in buffers])
+    assert again.frames.strides.keys() == session.frames.strides.keys()
+    assert again.frames.packets.data == session.frames.packets.data
+    assert np.array_equal(again.statistics.static_share, session.statistics.static_share, equal_nan=True)
+
+
+def test_one_process_serves_many_items(decoder, tar):
+    works(decoder, tar)
+    pid = decoder.pid
+    works(decoder, tar)
+    assert decoder.pid == pid
+
+
+def test_a_bad_item_is_its_typed_error_and_the_process_stays(decoder, tar):
+    works(decoder, tar)
+    pid = decoder.pid
+    with pytest.raises(ItemError) as caught:
+        decoder.extract(BytesSource(tar_bytes(None)), SPEC)
+    assert caught.value.code == "video_missing"
+    assert not caught.value.retryable
+    assert decoder.pid == pid
+
+
+def test_a_killed_child_is_a_typed_error_and_the_next_item_works(tar):
+    with DecodeChild() as child:
+        works(child, tar)
+        with pytest.raises(ItemError) as caught:
+            child.extract(Hooked(tar, lambda: os.kill(child.pid, signal.SIGKILL)), SPEC)
+        assert caught.value.code == "decode_crashed"
+        assert caught.value.retryable
+        assert "SIGKILL" in str(caught.value)
+        works(child, tar)
+
+
+def test_a_child_killed_between_items_is_replaced_unseen(tar):
+    with DecodeChild() as child:
+        works(child, tar)
+        os.kill(child.pid, signal.SIGKILL)
+        works(child, tar)
+
+
+def test_a_hanging_decoder_is_killed(tar):
+    with DecodeChild(timeout_s=0.5) as child:
+        child.extract(BytesSource(tar), SPEC)
+        pid = child.pid
+        begun = time.monotonic()
+        with pytest.raises(ItemError) as caught:
+            child.extract(Hooked(tar, lambda: os.kill(pid, signal.SIGSTOP)), SPEC)
+        assert caught.value.code == "decode_timeout"
+        assert time.monotonic() - begun < 20
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_the_time_that_the_source_takes_is_not_the_decoders(tar):
+    waited = threading.Event()
+    with DecodeChild(timeout_s=1) as child:
+        child.extract(BytesSource(tar), SPEC)
+        session = child.extract(Hooked(tar, lambda: waited.wait(0.4)), SPEC)
+    assert len(session.frames) == 6
+
+
+def test_a_source_that_fails_keeps_its_error(tar):
+    def changed():
+        raise item_error("tar_changed", "it changed")
+
+    def unavailable():
+        raise StoreUnavailable("503")
+
+    def broken():
+        raise OSError("no such device")
+
+    with DecodeChild() as child:
+        for hook, kind in ((changed, ItemError), (unavailable, StoreUnavailable), (broken, TransientError)):
+            with pytest.raises(kind):
+                child.extract(Hooked(tar, hook), SPEC)
+        works(child, tar)
+
+
+def test_memory_is_limited(tmp_path, tar):
+    # 20 frames of 2560x1440 as pixels are 220 MB, and the process may have 150 beyond what it has at rest.
+    large = tar_bytes(numbered_clip(tmp_path / "large.mp4", seconds=12, fps=2, gop=2, size=(2560, 1440), b_frames=0))
+    spec = SamplingSpec(strides=((0.5, 24),), max_height=0, mode="exact")
+    with DecodeChild(memory_mb=420) as child:
+        with pytest.raises(ItemError) as caught:
+            child.extract(BytesSource(large), spec)
+        assert caught.value.code == "decode_memory"
+        assert caught.value.retryable
+        works(child, tar)
+
+
+def test_large_frames_are_refused(tar):
+    with DecodeChild(max_pixels=100 * 50) as child, pytest.raises(ItemError) as caught:
+        child.extract(BytesSource(tar), SPEC)
+    assert caught.value.code == "pixels_exceeded"
+
+
+def test_a_process_that_cannot_start_is_told_as_such(tar):
+    with DecodeChild(memory_mb=20) as child, pytest.raises(TransientError, match="no decoder process"):
+        child.extract(BytesSource(tar), SPEC)
+
+
+def test_a_process_is_replaced_after_so_many_items(tar):
+    with DecodeChild(items=2) as child:
+        pids = set()
+        for _ in range(3):
+            child._ready()
+            pids.add(child.pid)
+            works(child, tar)
+    assert len(pids) == 2
+
+
+def test_the_child_has_no_keys_and_no_heavy_libraries(monkeypatch, tar):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with DecodeChild() as child:
+        works(child, tar)
+        with open(f"/proc/{child.pid}/environ", "rb") as file:  # noqa: PTH123
+            assert b"AWS_" not in file.read()
+        with open(f"/proc/{child.pid}/maps") as file:  # noqa: PTH123
+            maps = file.read()
+    assert "libtorch" not in maps
+    assert "ray/_raylet" not in maps
+
+
+def test_a_lying_child_is_not_believed(tar):
+    with DecodeChild() as child:
+        works(child, tar)
+        for answer in ({"kind": "session", "value": {"class": "Popen", "of": {}}}, {"kind": "error", "code": "x"}, {}):
+            child._ready()
+            child._channel.receive = lambda *, until, answer=answer: ({"kind": "?", **answer}, [])
+            with pytest.raises(ItemError) as caught:
+                child.extract(BytesSource(tar), SPEC)
+            assert caught.value.code == "decode_crashed"
+        works(child, tar)
+
+
+def test_damaged_videos_never_leave_more_than_a_typed_error(decoder):
+    whole = cached_clip(seconds=20).read_bytes()
+    for seed in range(12):
+        chance = random.Random(seed)
+        damaged = bytearray(whole[: chance.choice([len(whole), len(whole) // 2])])
+        for _ in range(chance.choice([1, 30, 300])):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        try:
+            session = decoder.extract(BytesSource(tar_bytes(bytes(damaged))), SPEC)
+        except ItemError as error:
+            assert error.code != "decode_crashed", error  # noqa: PT017
+        else:
+            assert len(session.statistics.corrupt) == len(session.frames)
+
+
+def test_closing_twice_and_without_a_process_is_fine():
+    child = child_module.DecodeChild()
+    child.close()
+    child.close()
+    assert child.pid is None

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import pytest
+
+from jobs.gamedata.commands import STEPS
+from jobs.gamedata.settings import RunSettings
+from jobs.gamedata.steps.run import merge, run_stages
+from shared.errors import ConfigurationError, DataError, Stopped, StoreUnavailable
+from shared.report import Failure, Report
+from tests.fakes.ledger import MemoryProgress, MemoryRun
+
+
+class Ledger(MemoryRun):
+    def stage(self, name, order, *, progress, **more):
+        self.progress = progress
+        return super().stage(name, order, **more)
+
+
+class Stage:
+    def __init__(self, answer):
+        self.answer = answer
+        self.calls = []
+
+    def __call__(self, settings, stage_run):
+        self.calls.append(stage_run)
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+
+def both(extract, manifest, stage="both"):
+    ledger = Ledger()
+    steps = Stage(extract), Stage(manifest)
+    settings = RunSettings(stage=stage, source_bucket="./in", manifest_bucket="./out")
+    try:
+        return run_stages(settings, ledger, MemoryProgress(), extract=steps[0], manifest=steps[1]), ledger, steps
+    except BaseException as error:  # noqa: BLE001
+        return error, ledger, steps
+
+
+def good(**more):
+    return Report(counts={"items": 3}, durations={"all": 1.0}, **more)
+
+
+def test_both_stages_are_two_stages_of_one_run():
+    report, ledger, _ = both(good(), good(outputs={"manifest": "m.parquet"}))
+    assert [stage.stage for stage in ledger.stages] == ["extract", "manifest"]
+    assert {stage.run_id for stage in ledger.stages} == {ledger.run_id}
+    assert all(stage.report is not None for stage in ledger.stages)
+    assert report.counts == {"extract.items": 3, "manifest.items": 3}
+    assert (report.status, report.exit_code) == ("success", 0)
+
+
+@pytest.mark.parametrize(("stage", "calls"), [("extraction", (1, 0)), ("manifest", (0, 1)), ("both", (1, 1))])
+def test_stage_names_what_runs(stage, calls):
+    _, _, steps = both(good(), good(), stage)
+    assert tuple(len(step.calls) for step in steps) == calls
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("503"), ConfigurationError("no"), ZeroDivisionError("bug")])
+def test_the_manifest_is_built_after_a_failed_extraction(error):
+    report, _, steps = both(error, good())
+    assert len(steps[1].calls) == 1
+    assert report.status == "failed"
+    assert report.exit_code == getattr(error, "exit_code", 70)
+    assert report.failures[0].item == "gamedata extract"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code"), [(65, 0, 65), (0, 65, 65), (75, 65, 65), (78, 65, 78), (0, 0, 0), (65, 75, 65)]
+)
+def test_the_more_severe_exit_code_wins(first, second, code):
+    report, _, _ = both(good(exit_code=first), good(exit_code=second))
+    assert report.exit_code == code
+
+
+def test_the_more_severe_of_two_errors_is_raised():
+    error, _, _ = both(StoreUnavailable("503"), DataError("run extract first"))
+    assert str(error) == "run extract first"
+    error, _, _ = both(ConfigurationError("rights"), DataError("run extract first"))
+    assert str(error) == "rights"
+
+
+def test_one_stage_alone_raises_its_own_error():
+    error, _, _ = both(StoreUnavailable("503"), good(), stage="extraction")
+    assert str(error) == "503"
+
+
+def test_a_signal_ends_both():
+    error, _, steps = both(Stopped(2), good())
+    assert isinstance(error, Stopped)
+    assert steps[1].calls == []
+
+
+def test_reports_are_joined():
+    failures = [Failure(f"{n}.tar", "video_missing", "none") for n in range(30)]
+    report = merge(
+        {
+            "extract": Report(status="partial", failures=failures, rates={"items_per_s": 2.0}, bound="cpu", seconds=3),
+            "manifest": Report(
+                status="success", failures=failures, rejects={"video_missing": 30}, rates={"items_per_s": 9.0}
+            ),
+        }
+    )
+    assert (report.status, report.bound) == ("partial", "cpu")
+    assert report.rates == {"extract.items_per_s": 2.0, "manifest.items_per_s": 9.0}
+    assert (report.stages["extract"].bound, report.stages["extract"].seconds) == ("cpu", 3)
+    assert report.stages["manifest"].bound is None
+    assert len(report.failures) == 50
+    assert report.failures_truncated == 10
+
+
+def test_headlines_and_tiles_are_joined():
+    report = merge(
+        {
+            "extract": Report(headline="3 TARs: 3 extracted", counts={"extracted": 3}),
+            "manifest": Report(
+                headline="1 of 3 sessions flagged", counts={"sessions": 3, "odd": 1}, tiles=("sessions",)
+            ),
+        }
+    )
+    assert report.headline == "3 TARs: 3 extracted; 1 of 3 sessions flagged"
+    assert report.tiles == ("extract.extracted", "manifest.sessions")
+
+
+def test_every_command_can_be_loaded():
+    from importlib import import_module
+
+    names = ["plan", "extract", "manifest", "publish", "run", "verify", "sample"]
+    assert [step.name for step in STEPS] == names
+    for step in STEPS:
+        for place in filter(None, (step.settings, step.run, step.view, step.launch)):
+            module, name = place.split(":")
+            assert callable(getattr(import_module(module), name))

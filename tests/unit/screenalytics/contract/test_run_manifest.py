@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from jobs.screenalytics.contract.run_manifest import STATUSES
+from jobs.screenalytics.contract.versions import ADAPTERS
+from jobs.screenalytics.model import Run, SkippedRun
+from jobs.screenalytics.settings import SchemaSettings
+from jobs.screenalytics.steps.schema import EXAMPLE, manifest_schema, show
+from shared.storage import FileStore
+from tests.fakes.store import MemoryStore
+from tests.screenalytics_runs import DROP, RUN_ID, encode, make_run, manifest_of, read_files, rejected, screentime
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = f"derived/runs/{RUN_ID}/manifest.json"
+
+
+def read_run(**changes: Any) -> Run:
+    run = read_files(make_run(**changes))
+    assert isinstance(run, Run)
+    return run
+
+
+def with_manifest(body: Any) -> MemoryStore:
+    return MemoryStore({**make_run(), KEY: encode(body)})
+
+
+@pytest.mark.parametrize(
+    ("version", "code"),
+    [
+        pytest.param("9.9", "UNSUPPORTED_VERSION", id="case 1: 9.9"),
+        pytest.param("1.1", "UNSUPPORTED_VERSION", id="case 1: 1.1"),
+        pytest.param("2.0", "UNSUPPORTED_VERSION", id="case 1: 2.0"),
+        pytest.param(DROP, "MISSING_VERSION", id="case 2: missing"),
+        pytest.param(None, "MISSING_VERSION", id="case 2: null"),
+        pytest.param("", "MISSING_VERSION", id="case 2: empty"),
+        pytest.param(1.0, "UNSUPPORTED_VERSION", id="case 3: a number"),
+        pytest.param(1, "UNSUPPORTED_VERSION", id="case 3: an integer"),
+        pytest.param(True, "UNSUPPORTED_VERSION", id="case 3: true"),
+        pytest.param(" 1.0", "UNSUPPORTED_VERSION", id="case 3: a space"),
+        pytest.param("1.0\n", "UNSUPPORTED_VERSION", id="case 3: a newline"),
+        pytest.param("1.0.0", "UNSUPPORTED_VERSION", id="case 3: 1.0.0"),
+        pytest.param(["1.0"], "UNSUPPORTED_VERSION", id="case 3: a list"),
+        pytest.param("trr-screenalytics/v1", "UNSUPPORTED_VERSION", id="case 3: a token of another document"),
+    ],
+)
+def test_the_version_is_looked_at_before_all_else(version: Any, code: str) -> None:
+    store = MemoryStore(make_run(schema_version=version, run_id_is_gone=1, manifest={"artifacts": "none", "status": 7}))
+    error = rejected(store)
+    assert (error.code, error.kind, error.exit_code) == (code, "permanent", 65)
+    assert error.data["expected"] == '"1.0"'
+    assert '"1.0"' in error.message
+    assert {key for _, key in store.calls} == {KEY}
+
+
+def test_case_1_version_2_which_counts_in_milliseconds_is_not_guessed_at() -> None:
+    document = manifest_of(make_run())[1] | {"schema_version": "2.0", "run": {"id": RUN_ID}, "outputs": []}
+    assert rejected(with_manifest(document)).code == "UNSUPPORTED_VERSION"
+
+
+def test_case_1_version_1_1_which_only_adds_is_not_guessed_at() -> None:
+    store = MemoryStore(make_run(schema_version="1.1", producer={"git": "760c613"}))
+    assert rejected(store).code == "UNSUPPORTED_VERSION"
+    assert store.count("stream") == 1
+
+
+def test_case_4_unknown_fields_are_accepted_warned_of_and_not_hashed() -> None:
+    plain = read_run()
+    run = read_run(producer={"git": "760c613"}, artifact={"colour": "red"}, manifest={"a\0b": 1})
+    assert [warning.code for warning in run.warnings] == ["UNKNOWN_FIELD"] * 2
+    assert "producer" in run.warnings[0].message
+    assert "\0" not in run.warnings[0].message
+    assert "colour" in run.warnings[1].message
+    assert run.output_hash == plain.output_hash
+    assert run.metrics == plain.metrics
+
+
+def test_case_4_a_thousand_unknown_fields_make_one_short_warning() -> None:
+    run = read_run(manifest={f"field_{number}": 1 for number in range(1000)})
+    (warning,) = run.warnings
+    assert "and 990 more" in warning.message
+    assert len(warning.message) < 300
+
+
+@pytest.mark.parametrize("field", ["run_id", "ep_id", "status", "completed_at", "artifacts"])
+def test_case_6_a_missing_field(field: str) -> None:
+    error = rejected(make_run(manifest={field: DROP}))
+    assert (error.code, error.data["json_pointer"]) == ("FIELD_MISSING", f"/{field}")
+
+
+@pytest.mark.parametrize("field", ["artifact_key", "artifact_kind", "s3_key", "schema_version"])
+def test_case_6_a_missing_field_of_an_artifact(field: str) -> None:
+    error = rejected(make_run(artifact={field: DROP}))
+    assert (error.code, error.data["json_pointer"]) == ("FIELD_MISSING", f"/artifacts/0/{field}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        pytest.param({"attempt": "3"}, "/attempt", id="case 7: a count as text"),
+        pytest.param({"attempt": True}, "/attempt", id="case 7: true as a count"),
+        pytest.param({"attempt": 3.0}, "/attempt", id="case 7: a float as a count"),
+        pytest.param({"attempt": -1}, "/attempt", id="case 7: a negative count"),
+        pytest.param({"attempt": 2**31}, "/attempt", id="case 7: too large a count"),
+        pytest.param({"duration_ms": 2580.5}, "/duration_ms", id="case 7: half a millisecond"),
+        pytest.param({"duration_ms": 2**63}, "/duration_ms", id="case 7: more than a bigint"),
+        pytest.param({"ep_id": 6}, "/ep_id", id="case 7: a number as ep_id"),
+        pytest.param({"ep_id": "../x-s01e01"}, "/ep_id", id="case 7: a path as ep_id"),
+        pytest.param({"ep_id": ""}, "/ep_id", id="case 7: no ep_id"),
+        pytest.param({"manifest": {"run_id": f"{RUN_ID}\n"}}, "/run_id", id="case 7: a newline in run_id"),
+        pytest.param({"status": None}, "/status", id="case 7: null as status"),
+        pytest.param({"manifest": {"artifacts": {}}}, "/artifacts", id="case 7: artifacts as an object"),
+        pytest.param({"manifest": {"artifacts": ["x"]}}, "/artifacts/0", id="case 7: an artifact as text"),
+        pytest.param({"completed_at": 1766503000}, "/completed_at", id="case 7: seconds since 1970"),
+        pytest.param({"completed_at": "2025-13-23T15:16:12Z"}, "/completed_at", id="case 7: month 13"),
+        pytest.param({"completed_at": "2025-12-23"}, "/completed_at", id="case 7: a date"),
+        pytest.param({"completed_at": "0001-01-01T00:00:00+05:00"}, "/completed_at", id="case 7: before year 1"),
+        pytest.param({"artifact": {"size_bytes": "12"}}, "/artifacts/0/size_bytes", id="case 7: a size as text"),
+        pytest.param({"artifact": {"row_count": True}}, "/artifacts/0/row_count", id="case 7: true as a row_count"),
+        pytest.param({"artifact": {"artifact_key": " "}}, "/artifacts/0/artifact_key", id="case 7: a blank key"),
+        pytest.param({"artifact": {"artifact_key": "a\0"}}, "/artifacts/0/artifact_key", id="case 7: NUL in a key"),
+        pytest.param({"artifact": {"artifact_key": "é" * 200}}, "/artifacts/0/artifact_key", id="case 7: a long key"),
+    ],
+)
+def test_case_7_nothing_is_coerced(changes: dict[str, Any], pointer: str) -> None:
+    error = rejected(make_run(**changes))
+    assert (error.code, error.data["json_pointer"]) == ("FIELD_INVALID", pointer)
+    assert pointer in error.message
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        pytest.param(b"[]", "NOT_AN_OBJECT", id="case 13: a list"),
+        pytest.param(b"null", "NOT_AN_OBJECT", id="case 13: null"),
+        pytest.param(b'"1.0"', "NOT_AN_OBJECT", id="case 13: text"),
+        pytest.param(b"", "MANIFEST_PARSE", id="case 8: empty"),
+        pytest.param(b'{"schema_version": "1.0"', "MANIFEST_PARSE", id="case 8: cut short"),
+    ],
+)
+def test_what_is_no_manifest(body: bytes, code: str) -> None:
+    assert rejected(with_manifest(body)).code == code
+
+
+@pytest.mark.parametrize("body", [b"", b'{"schema_version": "1.0"', '{"a": "é'.encode()[:-1]])
+def test_case_8_a_young_manifest_that_is_no_json_is_waited_for(body: bytes) -> None:
+    store = with_manifest(body)
+    written = store.stat(KEY).modified
+    early, late = written + timedelta(minutes=14), written + timedelta(minutes=15)
+    error = rejected(store, now=early)
+    assert (error.code, error.kind, error.retryable) == ("MANIFEST_INCOMPLETE", "not_ready", True)
+    assert rejected(store, now=late).code == "MANIFEST_PARSE"
+    assert rejected(store, now=early, grace_min=1).code == "MANIFEST_PARSE"
+    # A store whose clock is ahead: by minutes it counts as young, by days it does not.
+    assert rejected(store, now=written - timedelta(hours=23)).code == "MANIFEST_INCOMPLETE"
+    assert rejected(store, now=written - timedelta(hours=25)).code == "MANIFEST_PARSE"
+
+
+def test_case_8_a_young_manifest_that_is_wrong_is_not_waited_for() -> None:
+    store = with_manifest(b'{"schema_version": "9.9"}')
+    assert rejected(store, now=store.stat(KEY).modified).code == "UNSUPPORTED_VERSION"
+
+
+@pytest.mark.parametrize(
+    "status", ["failed", "FAILED", "error", "failure", "blocked", "BLOCKED", "cancelled", "CANCELED"]
+)
+def test_case_14_a_run_without_success_is_skipped_whatever_else_it_has(status: str) -> None:
+    store = MemoryStore(make_run(status=status, manifest={"artifacts": DROP, "completed_at": DROP}))
+    run = read_files(store)
+    assert isinstance(run, SkippedRun)
+    assert run.status == STATUSES[status]
+    assert (run.run_id, run.ep_id) == (RUN_ID, "rhoslc-s06e11")
+    assert store.count("stream") == 1
+
+
+@pytest.mark.parametrize("status", ["running", "RUNNING", "pending", "queued", "in_progress", "not_started"])
+def test_case_14_a_running_one_is_waited_for_at_any_age(status: str) -> None:
+    error = rejected(make_run(status=status))
+    assert (error.code, error.kind) == ("RUN_RUNNING", "not_ready")
+
+
+@pytest.mark.parametrize("status", ["success", "SUCCESS", "complete", "completed", "COMPLETED"])
+def test_case_15_words_for_success(status: str) -> None:
+    assert read_run(status=status).output_hash == read_run().output_hash
+
+
+@pytest.mark.parametrize("status", ["Success", "ok", "done", "", "success ", "degraded"])
+def test_case_15_any_other_word_is_unknown(status: str) -> None:
+    error = rejected(make_run(status=status))
+    assert (error.code, error.data["json_pointer"]) == ("UNKNOWN_STATUS", "/status")
+    assert "success" in error.message
+
+
+@pytest.mark.parametrize("checksum", ["0" * 63, "0" * 65, "g" * 64, "", "sha256:" + "0" * 64, "0" * 64 + "\n", 7])
+def test_case_19_what_is_no_checksum(checksum: Any) -> None:
+    error = rejected(make_run(artifact={"checksum_sha256": checksum}))
+    assert (error.code, error.data["json_pointer"]) == ("CHECKSUM_INVALID", "/artifacts/0/checksum_sha256")
+
+
+def test_case_19_a_checksum_in_capitals_is_the_same() -> None:
+    checksum = manifest_of(make_run())[1]["artifacts"][0]["checksum_sha256"]
+    run = read_run(artifact={"checksum_sha256": checksum.upper()})
+    assert run.artifacts[0].sha256 == checksum
+
+
+@pytest.mark.parametrize("checksum", [None, DROP])
+def test_case_19_without_a_checksum_only_when_that_is_allowed(checksum: Any) -> None:
+    files = make_run(artifact={"checksum_sha256": checksum})
+    store = MemoryStore(files)
+    assert rejected(store).code == "CHECKSUM_MISSING"
+    assert store.count("stream") == 1
+    run = read_files(files, unverified=True)
+    assert isinstance(run, Run)
+    assert run.artifacts[0].sha256 is None
+
+
+def test_case_23_a_large_manifest(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    store.put(KEY, b" " * 5_000_000)
+    assert rejected(store).code == "TOO_LARGE"
+    assert store.metrics.snapshot()["bytes_read"] <= 2_100_000
+
+
+def test_case_23_many_references() -> None:
+    reference = {"artifact_key": "x", "artifact_kind": "audio", "s3_key": "x", "schema_version": "1"}
+    more = [reference | {"artifact_key": f"x{number}"} for number in range(1000)]
+    assert rejected(make_run(more=more)).code == "TOO_MANY"
+    assert len(read_run(more=more[:-1]).artifacts) == 1000
+
+
+def test_case_26_a_repeated_artifact_key() -> None:
+    reference = {"artifact_key": "screentime", "artifact_kind": "audio", "s3_key": "x", "schema_version": "1"}
+    error = rejected(make_run(more=[reference]))
+    assert (error.code, error.data["json_pointer"]) == ("DUPLICATE_ARTIFACT", "/artifacts/1")
+
+
+def test_case_41_the_manifest_of_another_run() -> None:
+    error = rejected(make_run(manifest={"run_id": "run-2"}))
+    assert (error.code, error.data["expected"], error.data["actual"]) == ("ID_MISMATCH", RUN_ID, "run-2")
+
+
+def test_case_60_times_that_cannot_be_are_kept_and_warned_of() -> None:
+    early = read_run(completed_at="2025-12-23T15:00:00Z")
+    assert [warning.code for warning in early.warnings] == ["CLOCK_SKEW"]
+    late = read_run(completed_at="2099-12-23T15:00:00Z")
+    assert [warning.code for warning in late.warnings] == ["CLOCK_SKEW"]
+    assert late.completed_at == datetime(2099, 12, 23, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("field", ["started_at", "completed_at"])
+def test_case_61_a_time_without_an_offset(field: str) -> None:
+    error = rejected(make_run(manifest={field: "2025-12-23T15:16:12"}))
+    assert (error.code, error.data["json_pointer"]) == ("NAIVE_TIMESTAMP", f"/{field}")
+
+
+def test_case_61_times_are_kept_in_utc() -> None:
+    run = read_run(completed_at="2025-12-23T10:16:12.123456789-05:00", started_at=None)
+    assert run.completed_at == datetime(2025, 12, 23, 15, 16, 12, 123456, tzinfo=UTC)
+    assert run.completed_at.tzinfo is UTC
+    assert run.started_at is None
+
+
+def test_the_published_example_validates_and_reads() -> None:
+    """With the artifact that it is about: one person, and the checksum of its bytes."""
+    reference = EXAMPLE["artifacts"][0]
+    row = {"name": "Ana Poe", "person_id": "p_0001", "visual_s": 402.03, "speaking_s": 0.0, "confidence": 0.871}
+    files = make_run(document=screentime([row], metadata={}), rows=[row])
+    body = next(body for key, body in files.items() if key != KEY)
+    made = manifest_of(files)[1]["artifacts"][0]
+    facts = {name: made[name] for name in ("size_bytes", "checksum_sha256")}
+    run = read_files(
+        MemoryStore({reference["s3_key"]: body, KEY: encode(EXAMPLE | {"artifacts": [reference | facts]})})
+    )
+    assert isinstance(run, Run)
+    assert (run.warnings, len(run.metrics), run.metrics[0].onscreen_ms) == ((), 1, 402_030)
+
+
+def test_the_schema_is_one_and_takes_what_the_reader_takes() -> None:
+    schema = json.loads(show(SchemaSettings()))
+    assert schema == manifest_schema()
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    validator.validate(json.loads(show(SchemaSettings(example=True))))
+    for files in (make_run(), make_run(kind="cast_screentime.v1", status="COMPLETED", producer={"git": "x"})):
+        validator.validate(manifest_of(files)[1])
+    for changes in (
+        {"schema_version": "1.1"},
+        {"attempt": "3"},
+        {"attempt": True},
+        {"completed_at": "2025-12-23T15:16:12"},
+        {"status": "Success"},
+        {"manifest": {"artifacts": DROP}},
+        {"artifact": {"checksum_sha256": "0" * 63}},
+    ):
+        assert not validator.is_valid(manifest_of(make_run(**changes))[1]), changes
+
+
+def test_each_version_of_the_schema_has_an_adapter() -> None:
+    assert set(get_args(SchemaSettings.model_fields["manifest_version"].annotation)) == set(ADAPTERS)

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+from docs.generate import ROOT
+from shared.errors import TelecineError
+from shared.report import Failure, Histogram, Picture, Pictures, Report, StageSummary, Table, Text, write
+from shared.report.page import render
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (160).to_bytes(4, "big") + (90).to_bytes(4, "big")
+SECTIONS = [
+    Table(
+        "Sessions", ["key", "is_dark", "share", "note"], [["a.tar", True, 0.123456, None], ["b.tar", False, None, "x"]]
+    ),
+    Table("Empty", ["key"], []),
+    Histogram("Menu", "share", [0, 0.5, 1], [3, 1], marker=0.5, note="two bins"),
+    Histogram("Dark", "luma", list(range(31)), [0] * 30),
+    Pictures("Flagged", [Picture(PNG, "a.tar: dark"), Picture(b"\xff\xd8\xff\xe0", "jpeg")], note="few"),
+    Text("About", "First.\n\nSecond."),
+]
+
+
+def full(**given) -> Report:
+    return Report(**{
+        "pipeline": "gamedata",
+        "step": "run",
+        "run_id": "r-1",
+        "status": "partial",
+        "started_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "seconds": 83.4,
+        "counts": {"items": 12345, "failed": 2},
+        "bytes": {"read": 48_233_120},
+        "rejects": {"video_invalid": 2},
+        "rates": {"mb_per_s": 1.234567, "workers_busy_share": 0.87},
+        "bound": "cpu",
+        "bound_reason": "decoding",
+        "failures": [Failure("b.tar", "video_invalid", "cannot be opened", retryable=True)],
+        "failures_truncated": 1,
+        "outputs": {"manifest": "manifest.parquet"},
+        "durations": {"extract": 80.0, "manifest": 3.4},
+        "parameters": {"workers": None, "strides": [[3, 15]], "source_bucket": "s3://game-data"},
+        "sections": SECTIONS,
+        **given,
+    })  # fmt: skip
+
+
+class Outline(HTMLParser):
+    VOID = frozenset({"meta", "img", "br", "wbr", "line", "rect", "link"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+        self.words = ""
+        self.titles: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.sources += [value for name, value in attrs if name in ("src", "href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words += data
+        if self.open[-1:] == ["h3"]:
+            self.titles.append(data)
+
+
+def outline(report: Report) -> Outline:
+    found = Outline()
+    found.feed(render(report))
+    assert found.open == []
+    found.words = " ".join(found.words.split())
+    return found
+
+
+def test_the_page_is_whole_and_shows_everything():
+    page = outline(full())
+    for words in (
+        "gamedata run", "partial", "2026-01-02 03:04:05 UTC", "1 min 23 s", "12,345", "48.2 MB", "1.23", "MB/s", "87 %",
+        "The processors set the pace.", "video_invalid", "b.tar", "cannot be opened", "may help", "and 1 more",
+        "telecine runs show r-1", "0.123", "yes", "no", "threshold 0.5", "two bins", "a.tar: dark", "Second.",
+        "manifest.parquet", "[[3, 15]]", "nothing to show",
+    ):  # fmt: skip
+        assert words in page.words
+
+
+def test_nothing_is_fetched_and_nothing_runs():
+    html = render(full())
+    page = outline(full())
+    assert "script" not in page.tags
+    assert all(source.startswith("data:image/") for source in page.sources)
+    assert [source[:15] for source in page.sources] == ["data:image/png;", "data:image/jpeg"]
+    assert not re.search(r"(?i)@import|url\(|https?://", html)
+    assert "default-src 'none'" in html
+
+
+def test_what_items_are_called_is_only_text():
+    evil = '"><script>alert(1)</script>'
+    report = full(
+        run_id=evil,
+        failures=[Failure(evil, evil, evil)],
+        outputs={evil: evil},
+        parameters={evil: evil},
+        counts={evil: 1},
+        rejects={evil: 1},
+        durations={evil: 1.0},
+        sections=[
+            Table(evil, [evil], [[evil]], evil),
+            Histogram(evil, evil, [0, 1], [1], note=evil),
+            Pictures(evil, [Picture(PNG, evil)]),
+            Text(evil, evil),
+        ],
+    )
+    assert "script" not in outline(report).tags
+
+
+def test_secrets_do_not_reach_the_page_or_the_json():
+    url = "postgresql://me:hush-hush@host/db"
+    report = full(failures=[Failure("a", "b", url)], parameters={"url": url}, sections=[Table("t", ["c"], [[url]])])
+    assert "hush-hush" not in render(report)
+    assert "hush-hush" not in report.model_dump_json()
+
+
+def test_counts_stand_under_their_stage():
+    stages = {
+        "extract": StageSummary(status="partial", seconds=80, bound="queue", bound_reason="too little work"),
+        "manifest": StageSummary(seconds=3.5),
+    }
+    counts = {"extract.done_before": 3, "extract.failed": 1, "manifest.rows": 0}
+    rates = {"extract.store_p95_s": 0.0123, "extract.video_s_per_s": 98.7, "manifest.items_per_s": 4.0}
+    page = outline(full(counts=counts, bytes={"extract.read": 2_000_000}, rates=rates, stages=stages))
+    assert [title.strip() for title in page.titles] == ["extract", "manifest"]
+    for words in ("partial, 1 min 20 s", "3 done before", "2 MB read", "12.3 ms store p95", "98.7 video-s/s",
+                  "Workers waited for items. too little work", "success, 3.5 s"):  # fmt: skip
+        assert words in page.words
+    assert "The processors set the pace" not in page.words
+    assert outline(full()).titles == []
+
+
+def test_counts_can_be_left_out_of_the_tiles():
+    page = outline(full(tiles=("items",), counts={"items": 3, "is_video_mostly_dark": 77}))
+    assert "3 items" in page.words
+    assert "77" not in page.words
+
+
+def test_the_headline_leads_the_page_and_the_log():
+    report = full(headline="27 TARs: 22 extracted, 5 failed")
+    assert "27 TARs: 22 extracted, 5 failed." in outline(report).words
+    assert report.summary() == "gamedata run: 27 TARs: 22 extracted, 5 failed; 83.4 s"
+    report.status = "failed"
+    assert report.summary() == "gamedata run: failed; 27 TARs: 22 extracted, 5 failed; 83.4 s"
+
+
+def test_labels_stand_side_by_side_in_a_cell():
+    page = outline(
+        full(sections=[Table("Sessions", ["key", "flags"], [["a", ("dark", "<b>")], ["b", ()], ["c", None]])])
+    )
+    assert "a dark <b> b c \N{EN DASH}" in page.words
+
+
+def test_failures_beyond_the_first_few_unfold_and_codes_are_counted_above():
+    page = outline(
+        full(failures=[Failure(f"{n}.tar", "tar_empty", "nothing") for n in range(20)], rejects={"tar_empty": 20})
+    )
+    assert "tar_empty 20" in page.words
+    assert "12 more" in page.words
+    assert "19.tar" in page.words
+
+
+def test_strips_get_more_room():
+    strip = PNG[:16] + (960).to_bytes(4, "big") + (90).to_bytes(4, "big")
+    assert 'class="pictures wide"' in render(full(sections=[Pictures("p", [Picture(strip)])]))
+    assert 'class="pictures"' in render(full(sections=[Pictures("p", [Picture(PNG), Picture(b"\xff\xd8\xff")])]))
+
+
+def test_a_report_of_nothing_is_a_page_too():
+    assert "success" in outline(Report(pipeline="p", step="s")).words
+
+
+def test_both_colour_schemes_and_print_are_styled():
+    html = render(Report())
+    assert "prefers-color-scheme: dark" in html
+    assert "@media print" in html
+
+
+def test_the_json_fits_the_published_schema_and_reads_back():
+    schema = json.loads((ROOT / "docs/schemas/report.schema.json").read_text())
+    for report in (full(), Report()):
+        document = json.loads(report.model_dump_json())
+        Draft202012Validator(schema).validate(document)
+        assert "sections" not in document
+        again = Report.model_validate_json(report.model_dump_json())
+        assert again.model_dump_json() == report.model_dump_json()
+
+
+def test_at_most_50_failures_are_kept_and_the_rest_counted():
+    failures = [Failure(str(index), "c", "m") for index in range(70)]
+    report = Report(failures=failures)
+    assert (len(report.failures), report.failures_truncated) == (50, 20)
+    later = Report()
+    later.failures = failures
+    assert (len(later.failures), later.failures_truncated) == (50, 20)
+    later.status = "failed"
+    assert (len(later.failures), later.failures_truncated) == (50, 20)
+
+
+def test_numbers_that_are_none_are_left_out():
+    report = Report(rates={"a": float("nan"), "b": float("inf"), "c": 1.0}, durations={"d": float("nan")})
+    assert (report.rates, report.durations) == ({"c": 1.0}, {})
+
+
+def test_unknown_fields_and_states_are_refused():
+    for wrong in ({"cuonts": {}}, {"status": "done"}, {"bound": "disk"}, {"seconds": -1}):
+        with pytest.raises(ValidationError):
+            Report(**wrong)
+
+
+def test_the_summary_is_one_line():
+    assert full().summary() == "gamedata run: partial, 12,345 items, 2 failed, 83.4 s, bound by cpu"
+    assert Report(pipeline="p", step="s", counts={"a": 0, "b": 1}).summary() == "p s: success, 1 b, 0.0 s"
+    assert Report(pipeline="p", step="s", counts={"a": 0}).summary() == "p s: success, 0 a, 0.0 s"
+
+
+def test_both_files_are_written(tmp_path):
+    places = write(full(), str(tmp_path / "deep" / "folder") + "/")
+    assert places["report.json"] == str(tmp_path / "deep" / "folder" / "report.json")
+    assert json.loads((tmp_path / "deep" / "folder" / "report.json").read_text())["run_id"] == "r-1"
+    assert (tmp_path / "deep" / "folder" / "report.html").read_text().startswith("<!doctype html>")
+    uri = (tmp_path / "by-uri").as_uri()
+    assert write(Report(), uri)["report.html"] == f"{uri}/report.html"
+    assert (tmp_path / "by-uri" / "report.html").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_a_typed_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TelecineError):
+        write(Report(), str(tmp_path / "file" / "below"))
