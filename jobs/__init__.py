@@ -1,1 +1,1 @@
-"""What runs in a pod: one package per pipeline, joined by :mod:`jobs.cli`."""
+"""Code that runs in pods: one package per pipeline, joined by :mod:`jobs.cli`."""

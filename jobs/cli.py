@@ -1,6 +1,6 @@
 """The command line: ``telecine <pipeline> <step>``, ``telecine db …``, ``telecine runs …``, ``telecine doctor``.
 
-Importing this module loads the standard library only; a command's own imports come when it is chosen.
+Importing this module loads only the standard library; a command's own imports happen when it runs.
 """
 
 from __future__ import annotations
@@ -20,58 +20,60 @@ if TYPE_CHECKING:
 
 __all__ = ["PIPELINES", "TOOLS", "commands", "main", "run"]
 
-# Each has jobs/<name>/commands.py with STEPS, of which some may be tools.
+# Each pipeline has jobs/<name>/commands.py with STEPS, which may include tools.
 PIPELINES: Final = {
-    "gamedata": "TARs of game sessions -> sampled frames, statistics, a quality manifest",
-    "screenalytics": "Screenalytics run manifests -> runs and persons in PostgreSQL",
-    "media": "all pipelines of one run",
+    "gamedata": "Turn TARs of game sessions into sampled frames, statistics and a manifest.",
+    "screenalytics": "Load Screenalytics run manifests into PostgreSQL.",
+    "media": "Summarize all pipelines of one run.",
 }
 
 _DATABASE: Final = "shared.settings.database:DatabaseSettings"
 
 TOOLS: Final = {
     "db": (
-        "the PostgreSQL database: its schema and its address",
+        "Manage the PostgreSQL database.",
         (
-            Tool("db", "upgrade", "Bring the schema to this version.", _DATABASE, "shared.database.commands:upgrade"),
-            Tool("db", "check", "Say what the schema is missing.", _DATABASE, "shared.database.commands:check"),
+            Tool("db", "upgrade", "Migrate the schema to this version.", _DATABASE, "shared.database.commands:upgrade"),
+            Tool(
+                "db", "check", "Check the schema and list what is missing.", _DATABASE, "shared.database.commands:check"
+            ),
             Tool(
                 "db",
                 "url",
-                "Print the database's URL, without its password.",
+                "Print the database URL without its password.",
                 _DATABASE,
                 "shared.database.commands:url",
             ),
         ),
     ),
     "runs": (
-        "what ran, and how it ended",
+        "Show runs and how they ended.",
         (
             Tool(
                 "runs",
                 "list",
-                "List the last runs.",
+                "List the most recent runs.",
                 "shared.ledger.commands:ListSettings",
                 "shared.ledger.commands:list_runs",
             ),
             Tool(
                 "runs",
                 "show",
-                "Show one run with its stages and errors.",
+                "Show a run with its stages and errors.",
                 "shared.ledger.commands:ShowSettings",
                 "shared.ledger.commands:show_run",
             ),
             Tool(
                 "runs",
                 "close",
-                "End a run as its Workflow ended, and tell people of one that failed.",
+                "Record how a run's Workflow ended, and notify of a failure.",
                 "shared.notify.settings:CloseSettings",
                 "shared.notify.commands:close",
             ),
         ),
     ),
     "rayjob": (
-        "Ray clusters that steps run on",
+        "Manage the Ray clusters of steps.",
         (
             Tool(
                 "rayjob",
@@ -83,24 +85,24 @@ TOOLS: Final = {
         ),
     ),
     "doctor": (
-        "what is reachable, missing or mismatched here, and what to do",
+        "Diagnose the installation and suggest fixes.",
         (
             Tool(
                 "doctor",
                 "",
-                "Say what is reachable, missing or mismatched, and what to do.",
+                "Diagnose the installation and suggest fixes.",
                 "shared.doctor.settings:DoctorSettings",
                 "shared.doctor.commands:doctor",
             ),
         ),
     ),
     "vacuum": (
-        "deletes old reports, artifacts and ledger rows",
+        "Delete old reports, artifacts and ledger rows.",
         (
             Tool(
                 "vacuum",
                 "",
-                "Delete reports, artifacts and ledger rows that are older than --days.",
+                "Delete reports, artifacts and ledger rows older than --days.",
                 "shared.retention.settings:VacuumSettings",
                 "shared.retention.vacuum:vacuum",
             ),
@@ -113,7 +115,7 @@ def commands(group: str) -> tuple[Step | Tool, ...]:
     """Return the commands of a pipeline or of a group of tools.
 
     Raises:
-        KeyError: there is no such group.
+        KeyError: the group is unknown.
     """
     if group in TOOLS:
         return TOOLS[group][1]
@@ -124,7 +126,7 @@ def commands(group: str) -> tuple[Step | Tool, ...]:
 
 
 def main() -> None:
-    """Entry point of the ``telecine`` script."""
+    """Run the ``telecine`` script."""
     code = run(sys.argv[1:])
     with printing():
         pass
@@ -135,7 +137,7 @@ def run(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code.
 
     Args:
-        argv: what follows ``telecine``.
+        argv: arguments after ``telecine``.
     """
     groups = {**PIPELINES, **{name: text for name, (text, _) in TOOLS.items()}}
     if not argv:
@@ -157,9 +159,9 @@ def run(argv: Sequence[str]) -> int:
 
 def _group(group: str, text: str, argv: Sequence[str]) -> int:
     known = {command.name: command for command in commands(group)}
-    alone = known.get("")
-    if isinstance(alone, Tool):
-        return execute_tool(alone, argv)
+    only = known.get("")
+    if isinstance(only, Tool):
+        return execute_tool(only, argv)
     listing = _listing(f"telecine {group}", text, {name: command.help for name, command in known.items()})
     if not argv:
         sys.stderr.write(listing)
@@ -176,15 +178,15 @@ def _group(group: str, text: str, argv: Sequence[str]) -> int:
 
 
 def _overview(groups: dict[str, str]) -> str:
-    text = _listing("telecine", "Turns raw media data into tables.", groups)
-    return text + "\n`telecine --version` prints the version.\n"
+    text = _listing("telecine", "Turn raw media data into tables.", groups)
+    return text + "\nRun `telecine --version` for the version.\n"
 
 
 def _listing(program: str, text: str, members: dict[str, str]) -> str:
     width = max(map(len, members)) + 2
     lines = [f"Usage: {program} COMMAND [FLAGS]", "", f"  {text}", "", "Commands:"]
     lines += [f"  {name:<{width}}{about}" for name, about in members.items()]
-    lines += ["", f"`{program} COMMAND --help` shows more."]
+    lines += ["", f"Run `{program} COMMAND --help` for details."]
     return "\n".join(lines) + "\n"
 
 
@@ -192,5 +194,5 @@ def _unknown(program: str, word: str, valid: Sequence[str]) -> int:
     close = difflib.get_close_matches(word, valid, n=1)
     guess = f"; did you mean {close[0]}?" if close else ""
     kind = "flag" if word.startswith("-") else "command"
-    sys.stderr.write(f"{program}: there is no {kind} '{word}'{guess}\nValid: {', '.join(valid)}\n")
+    sys.stderr.write(f"{program}: unknown {kind} '{word}'{guess}\nExpected one of: {', '.join(valid)}\n")
     return EXIT_USAGE

@@ -1,1 +1,1 @@
-"""What several pipelines need; imports neither ``jobs`` nor ``workflows``."""
+"""Code shared by the pipelines; imports neither ``jobs`` nor ``workflows``."""

@@ -1,4 +1,4 @@
-"""One finding."""
+"""A finding of `telecine doctor`, shared by the modules that examine one area each."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from shared.errors import TelecineError
 
-__all__ = ["Line", "Status", "of_error"]
+__all__ = ["Finding", "Status", "of_error"]
 
 Status = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """What was looked at and how it is.
+class Finding:
+    """The state of one thing that was examined.
 
     Attributes:
         area: python, database, store or cluster.
         name: such as ``s3://game-data``.
         status: ok; warn: works, or is not needed here; fail: a step will fail.
-        said: what was found.
-        todo: what to do; empty where nothing is to be done.
-        retryable: whether a failure may pass by itself.
+        message: the observation.
+        fix: the remedy; empty if nothing needs to be done.
+        retryable: whether a failure may be transient.
     """
 
     area: str
     name: str
     status: Status
-    said: str
-    todo: str = ""
+    message: str
+    fix: str = ""
     retryable: bool = False
 
 
-def of_error(area: str, name: str, error: TelecineError, todo: str = "") -> Line:
-    """Return the failure that an error means; its own message says what to do where nothing else does."""
-    return Line(area, name, "fail", error.message, todo, error.retryable)
+def of_error(area: str, name: str, error: TelecineError, fix: str = "") -> Finding:
+    """Return an error as a failed finding; without ``fix``, the error's own message names the remedy."""
+    return Finding(area, name, "fail", error.message, fix, error.retryable)

@@ -1,4 +1,4 @@
-"""The commands of gamedata. Importing this costs nothing; what a command needs is imported when it runs."""
+"""Commands of gamedata. Importing this module is cheap; a command's own imports happen when it runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STEPS: Final = (
     Step(
         "gamedata",
         "plan",
-        "Check every parameter of a run, and say what it would read.",
+        "Check every parameter of a run and print what it would read.",
         settings=f"{_SETTINGS}:PlanSettings",
         run="jobs.gamedata.steps.plan:run",
         stage=("plan", 1),
@@ -22,7 +22,7 @@ STEPS: Final = (
     Step(
         "gamedata",
         "extract",
-        "Read TARs: write a .pt file of sampled frames for each, and its statistics.",
+        "Write a .pt file of sampled frames and its statistics for each TAR.",
         settings=f"{_SETTINGS}:ExtractSettings",
         run="jobs.gamedata.steps.extract:run",
         stage=("extract", 2),
@@ -31,7 +31,7 @@ STEPS: Final = (
     Step(
         "gamedata",
         "manifest",
-        "Judge what is extracted: write the quality manifest (Parquet) and its report.",
+        "Run the quality checks and write the manifest (Parquet) and its report.",
         settings=f"{_SETTINGS}:ManifestSettings",
         run="jobs.gamedata.steps.manifest:run",
         stage=("manifest", 3),
@@ -40,7 +40,7 @@ STEPS: Final = (
     Step(
         "gamedata",
         "publish",
-        "Publish the manifest for BI: gold.gamedata_sessions in PostgreSQL.",
+        "Publish the manifest to PostgreSQL for BI (gold.gamedata_sessions).",
         settings=f"{_SETTINGS}:PublishSettings",
         run="jobs.gamedata.steps.publish:run",
         stage=("publish", 7),
@@ -48,7 +48,7 @@ STEPS: Final = (
     Step(
         "gamedata",
         "run",
-        "Extract, then build the manifest, as one run.",
+        "Extract and build the manifest in one run.",
         settings=f"{_SETTINGS}:RunSettings",
         run="jobs.gamedata.steps.run:run",
         view="jobs.gamedata.steps._view:show",
@@ -56,14 +56,14 @@ STEPS: Final = (
     Step(
         "gamedata",
         "verify",
-        "Compare the statistics with the .pt files, and retire what does not match.",
+        "Verify .pt files against statistics; mark mismatches for re-extraction.",
         settings=f"{_SETTINGS}:VerifySettings",
         run="jobs.gamedata.steps.verify:run",
     ),
     Step(
         "gamedata",
         "sample",
-        "Write a small set of TARs with known truth.",
+        "Write a small set of sample TARs with known ground truth.",
         settings=f"{_SETTINGS}:SampleSettings",
         run="jobs.gamedata.steps.sample:run",
         view="jobs.gamedata.steps._view:show_sample",

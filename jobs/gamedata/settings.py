@@ -1,14 +1,18 @@
-"""The parameters of every gamedata step: flags, variables, Argo parameters and the docs table all come from here."""
+"""Parameters of the gamedata steps: flags, variables, Argo parameters and the docs are derived from these fields.
+
+Within a section, parameters appear in the order of this file.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
 from jobs.gamedata.model import SamplingSpec
 from shared.settings import StepSettings, setting
+from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
 from shared.storage import Bucket, default_bucket
 
 __all__ = [
@@ -37,9 +41,7 @@ def _parse_strides(value: object) -> object:
     for part in value.split(","):
         match = _STRIDE.fullmatch(part)
         if match is None or float(match[1]) <= 0 or int(match[2]) <= 0:
-            raise ValueError(
-                f"'{part}' is no stride; valid is SECONDS:COUNT, several with commas, such as 3:15,30:15,60:5"
-            )
+            raise ValueError(f"'{part}' is not a stride; expected SECONDS:COUNT, comma-separated, e.g. 3:15,30:15,60:5")
         pairs.append((float(match[1]), int(match[2])))
     if len({stride for stride, _ in pairs}) != len(pairs):
         raise ValueError(f"'{value}' names a stride twice")
@@ -49,145 +51,241 @@ def _parse_strides(value: object) -> object:
 Strides = Annotated[tuple[tuple[float, int], ...], BeforeValidator(_parse_strides)]
 
 
-class _Buckets(StepSettings, pipeline="gamedata"):
+_SAMPLED: Final = Group("What is sampled", 20)
+_CHECKS: Final = Group("Checks", 30)
+_SAMPLE_SET: Final = Group("What is written", 20)
+
+
+class _Source(StepSettings, pipeline="gamedata"):
+    source_bucket: Bucket = setting(
+        default_factory=lambda: default_bucket("game-data"),
+        default_text="game-data",
+        description="Read TARs from this bucket name, s3://bucket, folder or file:///folder.",
+        form="Bucket with the TARs: a name or s3://bucket.",
+        group=WHERE,
+    )
+    task_list: str | None = setting(
+        None,
+        default_text="list the source",
+        description="Read only the TAR keys in this file or URI, one per line.",
+        detail="Blank lines and lines that start with # are skipped.",
+        form="URI of a file with one TAR key per line, such as s3://bucket/keys.txt.",
+        group=WHERE,
+    )
+
+
+class _Results(StepSettings, pipeline="gamedata"):
+    prefix: str = setting(
+        "",
+        description="Process only keys that start with this prefix.",
+        detail="TAR keys in extract, sessions in manifest and verify.",
+        group=WHERE,
+    )
     manifest_bucket: Bucket = setting(
         default_factory=lambda: default_bucket("game-data-manifest"),
         default_text="game-data-manifest",
-        description="Where .pt files and statistics are kept: a bucket name, s3://bucket, a folder or file:///folder.",
-    )
-    prefix: str = setting(
-        "", description="Only keys that begin so: TAR keys in extract, sessions in manifest and verify."
+        description="Keep .pt files and statistics in this bucket or folder.",
+        detail="A bucket name, s3://bucket, a folder or file:///folder.",
+        form="Bucket for .pt files and statistics: a name or s3://bucket.",
+        group=WHERE,
     )
 
 
 class _Work(StepSettings, pipeline="gamedata"):
     compute: Compute = setting(
         "local",
-        description="Where Ray runs: local starts it on this machine; cpu, gpu and mixed run extract as a KubeRay "
-        "RayJob with workers of these kinds.",
+        description="Run Ray locally, or extract as a KubeRay RayJob with these workers.",
+        detail="local starts Ray on this machine; cpu, gpu and mixed launch a RayJob with workers of these kinds.",
+        form="cpu, gpu and mixed extract on a Ray cluster with these workers; local runs Ray in the step's own pod.",
+        group=HOW_IT_RUNS,
     )
     workers: PositiveInt | None = setting(
-        None, default_text="one per core", description="Ray workers, each with a decoder process of its own."
+        None,
+        default_text="one per core",
+        description="Start this many Ray workers, each with its own decoder process.",
+        group=HOW_IT_RUNS,
     )
     device: Device = setting(
         "auto",
-        description="Where frame statistics and the menu model are computed; auto takes cuda where torch has it.",
+        description="Compute frame statistics and the menu model on this device.",
+        detail="auto uses CUDA if available.",
+        form="Device for frame statistics and the menu model; auto uses CUDA if available.",
+        group=HOW_IT_RUNS,
     )
     max_failed: Annotated[int, Field(ge=0)] | None = setting(
         None,
-        default_text="every item",
-        description="Exit with 65 when more items than this fail; not set: only when every item failed.",
+        default_text="fail only if all fail",
+        description="Fail (exit 65) if more than this many items fail.",
+        form="Fail the step if more than this many items fail.",
+        group=LIMITS,
     )
 
 
-class ExtractSettings(_Buckets, _Work, pipeline="gamedata"):
-    """TARs -> sampled frames (.pt) and statistics."""
+class ExtractSettings(_Source, _Results, _Work, pipeline="gamedata"):
+    """Settings of `extract`: TARs to sampled frames (.pt) and statistics."""
 
-    source_bucket: Bucket = setting(
-        default_factory=lambda: default_bucket("game-data"),
-        default_text="game-data",
-        description="Where the TARs are: a bucket name, s3://bucket, a folder or file:///folder.",
-    )
-    task_list: str | None = setting(
-        None,
-        description="File or URI with one TAR key a line; blank lines and lines that begin with # are skipped. "
-        "Without it the source is listed.",
-    )
-    skip_existing: bool = setting(
-        True, description="Skip TARs whose result is committed for the same content and sampling."
-    )
-    only_failed: bool = setting(False, description="Only TARs whose last result is an error.")
-    # 64 sessions of 640x360 or 14 of 1920x1080: some 25 s of work, one part. With a gigabyte a million sessions would
-    # leave 200,000 parts.
-    batch_mb: PositiveInt = setting(
-        12_800, unit="MB", description="TAR bytes a Ray task takes; smaller batches commit more often."
-    )
-    sampling: Literal["auto", "keyframe", "exact"] = setting(
-        "auto",
-        description="auto: nearest keyframe, decoded exactly where it would repeat; keyframe: repeats allowed; "
-        "exact: all at the asked times.",
-    )
     strides: Strides = setting(
         ((3.0, 15), (30.0, 15), (60.0, 5)),
         default_text="3:15,30:15,60:5",
-        description="SECONDS:COUNT pairs: which times are sampled.",
+        description="Sample COUNT frames, SECONDS apart, for each SECONDS:COUNT pair.",
+        form="SECONDS:COUNT pairs, comma-separated: for each, COUNT frames that are SECONDS apart.",
+        group=_SAMPLED,
     )
-    frames: Literal["rgb", "packets"] = setting(
-        "rgb", description="rgb keeps pixels; packets keeps the source's own encoded frames, about a tenth of the size."
+    sampling: Literal["auto", "keyframe", "exact"] = setting(
+        "auto",
+        description="Sample the nearest keyframes or the exact times.",
+        detail="auto takes the nearest keyframe but decodes exactly if that would repeat a frame; keyframe allows "
+        "repeats; exact decodes every requested time.",
+        form="keyframe: nearest keyframe, repeats allowed; exact: requested times; auto: exact only to avoid repeats.",
+        group=_SAMPLED,
     )
     max_height: Annotated[int, Field(ge=0)] = setting(
-        360, unit="pixels", description="Scale higher frames to this; 0 keeps the size."
+        360, unit="pixels", description="Scale taller frames down to this height; 0 keeps the size.", group=_SAMPLED
     )
-    store: bool = setting(True, description="Write .pt files; --no-store keeps only statistics.")
-    item_timeout_s: Annotated[float, Field(gt=0)] = setting(30.0, unit="s", description="Wall-clock limit for one TAR.")
-    item_memory_mb: PositiveInt = setting(1536, unit="MB", description="Address-space limit of a decoder process.")
+    frames: Literal["rgb", "packets"] = setting(
+        "rgb",
+        description="Store RGB pixels, or the original encoded packets.",
+        detail="Packets take about a tenth of the size.",
+        form="Store RGB pixels, or the original encoded packets at about a tenth of the size.",
+        group=_SAMPLED,
+    )
+    store: bool = setting(
+        True,
+        description="Write .pt files; otherwise keep only statistics.",
+        group=_SAMPLED,
+    )
+    skip_existing: bool = setting(
+        True,
+        description="Skip TARs already committed with the same ETag and sampling spec.",
+        group=HOW_IT_RUNS,
+    )
+    only_failed: bool = setting(
+        False, description="Process only TARs whose last result is an error.", group=HOW_IT_RUNS
+    )
+    # 64 sessions of 640x360 or 14 of 1920x1080: some 25 s of work, one part. At 1 GB, a million sessions would leave
+    # 200,000 parts.
+    batch_mb: PositiveInt = setting(
+        12_800,
+        unit="MB",
+        description="Give each Ray task TARs of this total size.",
+        detail="Smaller batches commit more often.",
+        group=HOW_IT_RUNS,
+    )
+    item_timeout_s: Annotated[float, Field(gt=0)] = setting(
+        30.0, unit="s", description="Limit the wall-clock time per TAR.", group=LIMITS
+    )
+    item_memory_mb: PositiveInt = setting(
+        1536, unit="MB", description="Limit the address space of each decoder process.", group=LIMITS
+    )
     max_pixels: PositiveInt = setting(
-        8192 * 4320, unit="pixels", description="Frames larger than this are refused before they are decoded."
+        8192 * 4320, unit="pixels", description="Reject larger frames before decoding them.", group=LIMITS
     )
 
     def spec(self) -> SamplingSpec:
-        """The sampling spec that these settings ask for."""
+        """Return the sampling spec of these settings."""
         return SamplingSpec(strides=self.strides, mode=self.sampling, max_height=self.max_height, frames=self.frames)
 
 
-class ManifestSettings(_Buckets, _Work, pipeline="gamedata"):
-    """Statistics and .pt files -> quality manifest (Parquet)."""
+class ManifestSettings(_Results, _Work, pipeline="gamedata"):
+    """Settings of `manifest`: statistics and .pt files to the quality manifest (Parquet)."""
 
-    output_path: str = setting("manifest.parquet", description="Where the manifest goes: a path or a URI.")
-    checks: tuple[str, ...] = setting((), description="Python file with further checks; may be given several times.")
-    menu_references: str | None = setting(None, description="Folder of reference pictures of menus (PNG, JPEG).")
-    menu_model: str | None = setting(None, description="A torch.export program (.pt2) that scores frames as menu.")
-    dark_luma: Annotated[float, Field(ge=0, le=255)] = setting(
-        15.0, unit="of 255", description="Frames with a smaller mean luma are dark."
+    output_path: str = setting(
+        "manifest.parquet",
+        description="Write the manifest to this path or URI.",
+        form="URI for the manifest, such as s3://bucket/a.parquet. Empty: a file per run in the manifest bucket.",
+        group=WHERE,
     )
-    dark_share: Annotated[float, Field(ge=0, lt=1)] = setting(
-        0.5, description="A session that is dark for a larger share of its time is mostly dark."
+    checks: tuple[str, ...] = setting(
+        (),
+        description="Add the checks in this Python file; repeat for several files.",
+        form="Python files with further checks, comma-separated: paths that exist in both images, not URIs.",
+        group=_CHECKS,
+    )
+    menu_references: str | None = setting(
+        None,
+        description="Compare frames with the menu pictures (PNG, JPEG) in this folder.",
+        form="Folder of menu pictures (PNG, JPEG): a path that exists in both images, not a URI.",
+        group=_CHECKS,
+    )
+    menu_model: str | None = setting(
+        None,
+        description="Score frames as menu with this torch.export program (.pt2).",
+        detail="A path or a URI.",
+        form="URI of a torch.export program (.pt2) that scores frames as menu, such as s3://bucket/menu.pt2.",
+        group=_CHECKS,
     )
     menu_threshold: Annotated[float, Field(ge=0, lt=1)] = setting(
-        0.5, description="A session with a larger menu share is mostly menu."
+        0.5, description="Flag a session as mostly menu above this menu share.", group=_CHECKS
     )
-    cache_dir: str | None = setting(None, description="Folder that keeps .pt files read by frame checks.")
+    dark_luma: Annotated[float, Field(ge=0, le=255)] = setting(
+        15.0, unit="of 255", description="Count frames with a lower mean luma as dark.", group=_CHECKS
+    )
+    dark_share: Annotated[float, Field(ge=0, lt=1)] = setting(
+        0.5, description="Flag a session as mostly dark above this share of dark time.", group=_CHECKS
+    )
+    cache_dir: str | None = setting(
+        None, description="Cache .pt files for frame checks in this folder.", group=HOW_IT_RUNS
+    )
     cache_mb: PositiveInt = setting(
-        4096, unit="MB", description="Size of that folder; the least recently used files go first."
+        4096,
+        unit="MB",
+        description="Limit the size of the cache folder.",
+        detail="The least recently used files are removed first.",
+        group=LIMITS,
     )
 
 
 class PlanSettings(ExtractSettings, ManifestSettings, pipeline="gamedata"):
-    """Every parameter of a run, checked before anything is read."""
+    """Settings of `plan`: every parameter of a run, checked before anything is read."""
 
 
 class RunSettings(PlanSettings, pipeline="gamedata"):
-    """Both stages one after the other."""
+    """Settings of `run`: both stages in sequence."""
 
-    stage: Literal["extraction", "manifest", "both"] = setting("both", description="Which stages run.")
-
-
-class PublishSettings(StepSettings, pipeline="gamedata"):
-    """Manifest (Parquet) -> gold.gamedata_sessions in PostgreSQL."""
-
-    manifest: str = setting("manifest.parquet", description="The manifest to publish: a path or a URI.")
-    prefix: str = setting(
-        "",
-        description="The manifest is of the sessions whose keys begin so; rows of others stay, rows of sessions that "
-        "it no longer has go.",
+    stage: Literal["extraction", "manifest", "both"] = setting(
+        "both", description="Run one stage or both.", group=HOW_IT_RUNS
     )
 
 
-class VerifySettings(_Buckets, pipeline="gamedata"):
-    """Compares parts and .pt files, and retires what does not match."""
+class PublishSettings(StepSettings, pipeline="gamedata"):
+    """Settings of `publish`: the manifest (Parquet) to gold.gamedata_sessions in PostgreSQL."""
 
-    quick: bool = setting(False, description="Compare sizes and ETags only, without reading the .pt files.")
-    dry_run: bool = setting(False, description="Report only; retire nothing.")
+    manifest: str = setting("manifest.parquet", description="Publish the manifest at this path or URI.", group=WHERE)
+    prefix: str = setting(
+        "",
+        description="Replace only rows of sessions whose keys start with this prefix.",
+        detail="Rows of such sessions that the manifest no longer contains are deleted; all other rows are kept.",
+        group=WHERE,
+    )
+
+
+class VerifySettings(_Results, pipeline="gamedata"):
+    """Settings of `verify`: compare .pt files with their statistics, and mark mismatches for re-extraction."""
+
+    quick: bool = setting(
+        False, description="Compare only sizes and ETags, without reading .pt files.", group=HOW_IT_RUNS
+    )
+    dry_run: bool = setting(False, description="Only report; mark nothing for re-extraction.", group=HOW_IT_RUNS)
 
 
 class SampleSettings(StepSettings, pipeline="gamedata"):
-    """Writes a small set of TARs with known truth."""
+    """Settings of `sample`: a small set of TARs with known ground truth."""
 
     output: Bucket = setting(
         default_factory=lambda: default_bucket("game-data"),
         default_text="game-data",
-        description="Bucket or folder that gets the TARs.",
+        description="Write the TARs to this bucket or folder.",
+        group=WHERE,
     )
-    seconds: Annotated[int, Field(ge=10, le=600)] = setting(60, unit="s", description="Length of the normal clips.")
-    seed: int = setting(1, description="Another seed gives other pictures of the same kinds.")
-    include: tuple[str, ...] = setting((), default_text="all", description="Only these kinds, by name.")
+    seconds: Annotated[int, Field(ge=10, le=600)] = setting(
+        60, unit="s", description="Set the length of the regular clips.", group=_SAMPLE_SET
+    )
+    seed: int = setting(
+        1,
+        description="Seed the random generator.",
+        detail="Another seed produces different pictures of the same kinds.",
+        group=_SAMPLE_SET,
+    )
+    include: tuple[str, ...] = setting(
+        (), default_text="all", description="Write only these kinds, by name.", group=_SAMPLE_SET
+    )

@@ -1,4 +1,4 @@
-"""The commands of media. Importing this costs nothing; what a command needs is imported when it runs."""
+"""Commands of media. Importing this module is cheap; a command's own imports happen when it runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ STEPS: Final = (
     Step(
         "media",
         "publish",
-        "Write one page over all stages of a run, also when one of them failed.",
+        "Write one index page of all stages of a run, including failed ones.",
         settings="jobs.media.settings:PublishSettings",
         run="jobs.media.steps.publish:run",
-        # The ledger keeps one row a run and stage: a pipeline's own `publish` may belong to the same run.
+        # The ledger keeps one row per run and stage, and a pipeline's own `publish` may belong to the same run.
         stage=("index", 7),
     ),
 )

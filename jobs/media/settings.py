@@ -1,16 +1,19 @@
-"""The parameters of the media steps."""
+"""Parameters of the media steps."""
 
 from __future__ import annotations
 
 from shared.settings import StepSettings, setting
+from shared.settings.base import WHERE
 
 __all__ = ["PublishSettings"]
 
 
 class PublishSettings(StepSettings, pipeline="media"):
-    """The stages of a run in the ledger -> one index page."""
+    """Settings of `publish`: one index page of all stages of a run."""
 
     report_link: str = setting(
         "../{step}/report.html",
-        description="Where the page of a step's report lies, seen from this one; {step} and {pipeline} are filled in.",
+        description="Link to a step's report with this template, relative to the index page.",
+        detail="{step} and {pipeline} are replaced.",
+        group=WHERE,
     )

@@ -1,4 +1,4 @@
-"""The commands of screenalytics. Importing this costs nothing; what a command needs is imported when it runs."""
+"""Commands of screenalytics. Importing this module is cheap; a command's own imports happen when it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEPS: Final = (
     Step(
         "screenalytics",
         "ingest",
-        "Read runs that have arrived, check them, and write each whole into PostgreSQL, once.",
+        "Validate new runs and write each to PostgreSQL exactly once.",
         settings=f"{_SETTINGS}:IngestSettings",
         run="jobs.screenalytics.steps.ingest:run",
         stage=_STAGE,
@@ -24,7 +24,7 @@ STEPS: Final = (
     Step(
         "screenalytics",
         "replay",
-        "Look once more at a run that failed, was set aside or has changed; or at all of them.",
+        "Retry a run that failed, was quarantined or changed (or --all).",
         settings=f"{_SETTINGS}:ReplaySettings",
         run="jobs.screenalytics.steps.replay:run",
         stage=_STAGE,
@@ -41,7 +41,7 @@ STEPS: Final = (
     Step(
         "screenalytics",
         "sample",
-        "Write a small set of runs with known outcome.",
+        "Write a small set of sample runs with known outcomes.",
         settings=f"{_SETTINGS}:SampleSettings",
         run="jobs.screenalytics.steps.sample:run",
         view="jobs.screenalytics.steps._view:show_sample",
@@ -49,7 +49,7 @@ STEPS: Final = (
     Tool(
         "screenalytics",
         "schema",
-        "Print the contract of a run's manifest as JSON Schema, or an example.",
+        "Print the JSON Schema of a run's manifest, or an example.",
         settings=f"{_SETTINGS}:SchemaSettings",
         call="jobs.screenalytics.steps.schema:show",
     ),

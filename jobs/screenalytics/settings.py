@@ -1,14 +1,18 @@
-"""The parameters of every screenalytics step: flags, variables, Argo parameters and the docs table come from here."""
+"""Parameters of the screenalytics steps: flags, variables, Argo parameters and docs are derived from these fields.
+
+Within a section, parameters appear in the order of this file.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, SecretStr
 
 from jobs.screenalytics.keys import check_prefix, check_root
 from shared.settings import StepSettings, setting
+from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
 from shared.storage import Bucket, default_bucket
 
 __all__ = [
@@ -28,115 +32,184 @@ _TABLE = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
 
 def _roots(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
-        raise ValueError("at least one folder is needed, such as {prefix}/runs/{run_id}/")
+        raise ValueError("expected at least one folder, such as {prefix}/runs/{run_id}/")
     return tuple(check_root(root) for root in value)
 
 
 def _table(value: str) -> str:
     if not _TABLE.fullmatch(value):
-        raise ValueError("it must be schema.table in lower case, such as screenalytics.outbox_events")
+        raise ValueError("expected schema.table in lower case, such as screenalytics.outbox_events")
     return value
 
 
+_ACCESS: Final = Group("How the bucket is read", 20)
+_ARRIVAL: Final = Group("How runs are found", 30)
+_CHECKS: Final = Group("Checks", 40)
+_SAMPLE_SET: Final = Group("What is written", 20)
+
+
 class SourceSettings(StepSettings, pipeline="screenalytics"):
-    """Where runs lie, and how they are read."""
+    """Settings that locate runs and control how they are read."""
 
     bucket: Bucket = setting(
         default_factory=lambda: default_bucket("screenalytics"),
         default_text="screenalytics",
-        description="Where runs are: a bucket name, s3://bucket, a folder or file:///folder.",
+        description="Read runs from this bucket name, s3://bucket, folder or file:///folder.",
+        form="Bucket with the runs: a name or s3://bucket.",
+        group=WHERE,
     )
     prefix: Annotated[str, AfterValidator(check_prefix)] = setting(
-        "derived", description="Folder above runs/: manifests are PREFIX/runs/RUN/manifest.json. / for none."
+        "derived",
+        description="Look for manifests at PREFIX/runs/RUN/manifest.json; / for no prefix.",
+        group=WHERE,
     )
     artifact_roots: Annotated[tuple[str, ...], AfterValidator(_roots)] = setting(
         ("{prefix}/runs/{run_id}/", "runs/{show}/s{season}/e{episode}/{run_id}/"),
-        description="Folders in which a run's artifacts may lie; {prefix}, {run_id}, {ep_id}, {show}, {season} and "
-        "{episode} are filled in, and {run_id} is needed.",
+        description="Accept a run's artifacts only in these folders.",
+        detail="{prefix}, {run_id}, {ep_id}, {show}, {season} and {episode} are replaced; {run_id} is required.",
+        form="Folders that may hold a run's artifacts, comma-separated; {prefix}, {run_id}, {ep_id}, {show}, {season} "
+        "and {episode} are replaced, and {run_id} is required.",
+        group=WHERE,
     )
     auth: Auth = setting(
         "ambient",
-        description="Who reads the bucket: ambient is the AWS SDK's own chain (a pod's role), profile a profile of its "
-        "files, static the key given here, anonymous nobody.",
+        description="Read the bucket with these credentials.",
+        detail="ambient uses the AWS SDK's own chain (such as a pod's role), profile a profile of the SDK's files, "
+        "static the access key given here, anonymous none.",
+        form="ambient uses the AWS SDK's own chain (such as the pod's role); profile and static read the secret "
+        "telecine-screenalytics; anonymous uses no credentials.",
+        group=_ACCESS,
     )
-    profile: str | None = setting(None, description="Name of the AWS profile, for profile.")
-    access_key_id: str | None = setting(None, description="Access key, for static.")
-    secret_access_key: SecretStr | None = setting(None, description="Its secret, for static.", secret=True)
-    session_token: SecretStr | None = setting(None, description="Its session token, for static.", secret=True)
+    profile: str | None = setting(None, description="Use this AWS profile, if auth is profile.", group=_ACCESS)
+    access_key_id: str | None = setting(None, description="Use this access key, if auth is static.", group=_ACCESS)
+    secret_access_key: SecretStr | None = setting(
+        None, description="Set the secret of the access key.", secret=True, group=_ACCESS
+    )
+    session_token: SecretStr | None = setting(
+        None, description="Set the session token of a temporary access key.", secret=True, group=_ACCESS
+    )
+    unverified: bool = setting(False, description="Accept artifacts without a checksum in the manifest.", group=_CHECKS)
     grace_min: Annotated[float, Field(ge=0)] = setting(
         15.0,
         unit="min",
-        description="A run whose manifest is younger than this may still lack artifacts, or be half-written.",
+        description="Retry incomplete runs until their manifest is this old.",
+        detail="A younger run may still lack artifacts or be half-written.",
+        group=_CHECKS,
     )
-    max_manifest_mb: PositiveInt = setting(1, unit="MB", description="Larger manifests are refused.")
+    max_manifest_mb: PositiveInt = setting(1, unit="MB", description="Reject larger manifests.", group=LIMITS)
     max_artifact_mb: PositiveInt = setting(
-        16, unit="MB", description="Larger artifacts are refused, before and after they are unpacked."
+        16, unit="MB", description="Reject larger artifacts, before and after unpacking.", group=LIMITS
     )
-    unverified: bool = setting(False, description="Accept artifacts without a checksum in the manifest.")
 
 
 class IngestSettings(SourceSettings, pipeline="screenalytics"):
-    """Runs that have arrived -> screenalytics.runs and .person_metrics."""
+    """Settings of `ingest`: new runs to screenalytics.runs and .person_metrics."""
 
-    enabled: bool = setting(True, description="--no-enabled skips the stage, and ends with 0.")
     arrival: Literal["both", "events", "poll"] = setting(
-        "both", description="How runs are found: events of the outbox, then a listing of the prefix; or one of them."
+        "both",
+        description="Find runs by outbox events, by listing the prefix, or both.",
+        detail="both handles the events first.",
+        group=_ARRIVAL,
     )
     outbox_url: SecretStr | None = setting(
         None,
         default_text="the database URL",
-        description="PostgreSQL database that holds the outbox table.",
+        description="Read the outbox table in this PostgreSQL database.",
+        group=_ARRIVAL,
         secret=True,
     )
     outbox_table: Annotated[str, AfterValidator(_table)] = setting(
-        "screenalytics.outbox_events", description="Schema and name of the outbox table."
+        "screenalytics.outbox_events", description="Read events from this table (schema.table).", group=_ARRIVAL
+    )
+    enabled: bool = setting(
+        True,
+        description="Run the stage; otherwise skip it and exit with 0.",
+        form="Run the stage; false skips it without failing.",
+        group=HOW_IT_RUNS,
+    )
+    readers: Annotated[int, Field(ge=1, le=64)] = setting(
+        8, description="Read this many runs in parallel.", group=HOW_IT_RUNS
+    )
+    dry_run: bool = setting(
+        False, description="Read and check everything, but write only to the run ledger.", group=HOW_IT_RUNS
     )
     max_attempts: PositiveInt = setting(
-        5, description="A run or an event that failed so often is set aside until it is replayed."
+        5,
+        description="Set a run or event aside after this many failures.",
+        detail="It then waits for a replay.",
+        group=LIMITS,
     )
-    max_failed: Annotated[int, Field(ge=0)] = setting(0, description="Exit with 65 when more runs than this fail.")
-    readers: Annotated[int, Field(ge=1, le=64)] = setting(8, description="Runs that are read side by side.")
-    dry_run: bool = setting(False, description="Read and check everything; write no row but those of the ledger.")
+    max_failed: Annotated[int, Field(ge=0)] = setting(
+        0,
+        description="Fail (exit 65) if more than this many runs fail.",
+        form="Fail the step if more than this many runs fail.",
+        group=LIMITS,
+    )
 
 
 class ReplaySettings(SourceSettings, pipeline="screenalytics"):
-    """Runs that failed or were set aside, once more; changed ones when they are accepted."""
+    """Settings of `replay`: retry runs that failed, were quarantined or set aside; optionally accept changed ones."""
 
-    run: str = setting("", description="The run to replay.", argument=True)
-    all: bool = setting(False, description="Replay every run that is rejected, quarantined or set aside.")
-    accept_changed: bool = setting(
-        False, description="Replace the rows of a run whose manifest has changed; the old ones are kept as history."
+    run: str = setting("", description="Replay this run.", argument=True)
+    all: bool = setting(
+        False, description="Replay every run that is rejected, quarantined or set aside.", group=HOW_IT_RUNS
     )
-    max_failed: Annotated[int, Field(ge=0)] = setting(0, description="Exit with 65 when more runs than this fail.")
-    dry_run: bool = setting(False, description="Read and check everything; write no row but those of the ledger.")
+    accept_changed: bool = setting(
+        False,
+        description="Replace the rows of a run whose manifest has changed.",
+        detail="The old rows are kept as history.",
+        group=HOW_IT_RUNS,
+    )
+    dry_run: bool = setting(
+        False, description="Read and check everything, but write only to the run ledger.", group=HOW_IT_RUNS
+    )
+    max_failed: Annotated[int, Field(ge=0)] = setting(
+        0, description="Fail (exit 65) if more than this many runs fail.", group=LIMITS
+    )
 
 
 class VerifySettings(SourceSettings, pipeline="screenalytics"):
-    """Tables and store compared."""
+    """Settings of `verify`: compare the tables with the store."""
 
-    quick: bool = setting(False, description="Compare manifests' ETags only, without reading artifacts.")
-    mark_deleted: bool = setting(True, description="Mark runs whose manifest is gone as source_deleted.")
+    quick: bool = setting(
+        False, description="Compare only ETags of manifests, without reading artifacts.", group=HOW_IT_RUNS
+    )
+    mark_deleted: bool = setting(
+        True, description="Mark runs whose manifest is gone as source_deleted.", group=HOW_IT_RUNS
+    )
 
 
 class SchemaSettings(StepSettings, pipeline="screenalytics"):
-    """The contract as JSON Schema."""
+    """Settings of `schema`: the contract as JSON Schema."""
 
-    manifest_version: Literal["1.0"] = setting("1.0", description="Version of the manifest.")
-    example: bool = setting(False, description="Print an example in place of the schema.")
+    manifest_version: Literal["1.0"] = setting("1.0", description="Print this version of the manifest's contract.")
+    example: bool = setting(False, description="Print an example instead of the schema.")
 
 
 class SampleSettings(StepSettings, pipeline="screenalytics"):
-    """A small set of runs with known outcome."""
+    """Settings of `sample`: a small set of runs with known outcomes."""
 
     output: Bucket = setting(
         default_factory=lambda: default_bucket("screenalytics"),
         default_text="screenalytics",
-        description="Bucket or folder that gets the runs.",
+        description="Write the runs to this bucket or folder.",
+        group=WHERE,
     )
     prefix: Annotated[str, AfterValidator(check_prefix)] = setting(
-        "derived", description="Folder above runs/. / for none."
+        "derived", description="Write the runs below PREFIX/runs/; / for no prefix.", group=WHERE
     )
-    seed: int = setting(1, description="Another seed gives other persons and times.")
-    runs: Annotated[int, Field(ge=0, le=100_000)] = setting(6, description="Good runs beside those of each kind.")
-    persons: Annotated[int, Field(ge=1, le=10_000)] = setting(12, description="Persons of a good run.")
-    include: tuple[str, ...] = setting((), default_text="all", description="Only these kinds, by name.")
+    runs: Annotated[int, Field(ge=0, le=100_000)] = setting(
+        6, description="Write this many good runs, besides those of each kind.", group=_SAMPLE_SET
+    )
+    persons: Annotated[int, Field(ge=1, le=10_000)] = setting(
+        12, description="Put this many persons into each good run.", group=_SAMPLE_SET
+    )
+    include: tuple[str, ...] = setting(
+        (), default_text="all", description="Write only these kinds, by name.", group=_SAMPLE_SET
+    )
+    seed: int = setting(
+        1,
+        description="Seed the random generator.",
+        detail="Another seed produces different persons and times.",
+        group=_SAMPLE_SET,
+    )

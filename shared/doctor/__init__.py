@@ -1,1 +1,1 @@
-"""Says what telecine finds where it runs: packages, database, store, cluster (`telecine doctor`)."""
+"""Diagnosis of an installation (`telecine doctor`): packages, database, store and cluster."""

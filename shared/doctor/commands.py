@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.doctor import machine, places
 from shared.errors import EXIT_CONFIGURATION, EXIT_OK, EXIT_TRANSIENT, TelecineError
-from shared.finding import Line, of_error
+from shared.finding import Finding, of_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,29 +18,29 @@ __all__ = ["doctor", "exit_code"]
 
 
 def doctor(settings: DoctorSettings) -> tuple[str, int]:
-    """Look at everything, and return the findings and the exit code.
+    """Examine everything, and return the findings as text or JSON with the exit code.
 
-    Nothing is changed: an object is written to each bucket that steps write, and deleted again.
+    Nothing is changed, except that an object is written to each write bucket and deleted again.
     """
-    lines = list(_look(settings))
-    code = exit_code(lines)
+    findings = list(_examine(settings))
+    code = exit_code(findings)
     if settings.format == "json":
-        return json.dumps({"exit_code": code, "lines": [asdict(line) for line in lines]}, indent=2), code
-    return _text(lines), code
+        return json.dumps({"exit_code": code, "lines": [_as_json(each) for each in findings]}, indent=2), code
+    return _as_text(findings), code
 
 
-def exit_code(lines: Sequence[Line]) -> int:
-    """Return 78 where a person must act, 75 where all that fails may pass, else 0."""
-    failed = [line for line in lines if line.status == "fail"]
+def exit_code(findings: Sequence[Finding]) -> int:
+    """Return 0 if nothing failed, 75 if all failures may be transient, and 78 if an operator must act."""
+    failed = [each for each in findings if each.status == "fail"]
     if not failed:
         return EXIT_OK
-    return EXIT_TRANSIENT if all(line.retryable for line in failed) else EXIT_CONFIGURATION
+    return EXIT_TRANSIENT if all(each.retryable for each in failed) else EXIT_CONFIGURATION
 
 
-def _look(settings: DoctorSettings) -> Iterator[Line]:
-    yield from machine.look()
-    yield from places.look_at_database(settings)
-    yield from places.look_at_store(settings)
+def _examine(settings: DoctorSettings) -> Iterator[Finding]:
+    yield from machine.examine()
+    yield from places.examine_database(settings)
+    yield from places.examine_store(settings)
     if settings.cluster:
         try:
             from shared.rayjob.doctor import look
@@ -50,21 +49,33 @@ def _look(settings: DoctorSettings) -> Iterator[Line]:
         except TelecineError as error:
             yield of_error("cluster", "connection", error)
         except ModuleNotFoundError as error:
-            todo = "pip install 'telecine[cluster]'"
-            yield Line("cluster", "connection", "warn", f"cannot be looked at without {error.name}", todo)
+            message = f"cannot be checked without the package {error.name}"
+            yield Finding("cluster", "connection", "warn", message, "pip install 'telecine[cluster]'")
 
 
-def _text(lines: Sequence[Line]) -> str:
-    width = max(len(line.name) for line in lines)
+def _as_json(finding: Finding) -> dict[str, Any]:
+    # These keys are a public format, older than the attributes' names.
+    return {
+        "area": finding.area,
+        "name": finding.name,
+        "status": finding.status,
+        "said": finding.message,
+        "todo": finding.fix,
+        "retryable": finding.retryable,
+    }
+
+
+def _as_text(findings: Sequence[Finding]) -> str:
+    width = max(len(each.name) for each in findings)
     rows: list[str] = []
     area = ""
-    for line in lines:
-        if line.area != area:
-            area = line.area
+    for each in findings:
+        if each.area != area:
+            area = each.area
             rows += ["", area] if rows else [area]
-        said = " ".join(line.said.split())
-        rows.append(f"  {line.status:<4}  {line.name:<{width}}  {said}")
-        if line.todo:
-            rows.append(f"        {'':<{width}}  -> {line.todo}")
-    counts = {status: sum(line.status == status for line in lines) for status in ("ok", "warn", "fail")}
+        message = " ".join(each.message.split())
+        rows.append(f"  {each.status:<4}  {each.name:<{width}}  {message}")
+        if each.fix:
+            rows.append(f"        {'':<{width}}  -> {each.fix}")
+    counts = {status: sum(each.status == status for each in findings) for status in ("ok", "warn", "fail")}
     return "\n".join([*rows, "", ", ".join(f"{count} {status}" for status, count in counts.items())])

@@ -1,4 +1,4 @@
-"""The database and the store: reachable, of the right version, with the rights that steps need, clocks near ours."""
+"""Checks of the database and the store: connection, version, permissions and clock."""
 
 from __future__ import annotations
 
@@ -10,56 +10,57 @@ from shared.database import problems
 from shared.database.connection import is_embedded, shown
 from shared.database.migrate import HEAD, ready
 from shared.errors import BucketMissing, TelecineError
-from shared.finding import Line, of_error
+from shared.finding import Finding, of_error
 from shared.storage import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shared.doctor.settings import DoctorSettings
+    from shared.finding import Status
     from shared.storage import ObjectStore
 
-__all__ = ["look_at_database", "look_at_store"]
+__all__ = ["examine_database", "examine_store"]
 
-# S3 refuses requests that are signed 15 minutes off; the ledger's times are the database's own.
+# S3 rejects requests signed 15 minutes off. The database is only a warning: the ledger uses the database's own clock.
 _SKEW_WARN_S: Final = 60
 _SKEW_FAIL_S: Final = 900
-_PROBE: Final = b"telecine doctor was here; this may be deleted\n"
+_PROBE: Final = b"written by telecine doctor; safe to delete\n"
 
 
-def look_at_database(settings: DoctorSettings) -> Iterator[Line]:
-    """Connect, compare the schema, ask for rights."""
+def examine_database(settings: DoctorSettings) -> Iterator[Finding]:
+    """Connect to the database and check its schema, permissions and clock."""
     try:
         place = shown(settings).replace("postgresql+psycopg", "postgresql", 1)
         if is_embedded(settings):
             ready(settings)
-        found = problems.check(settings)
+        schema_problems = problems.check(settings)
         clock = problems.server_time(settings)
     except TelecineError as error:
         yield of_error("database", "connection", error)
         return
-    yield Line("database", "connection", "ok", place)
-    for problem in found:
-        yield Line("database", "schema", "fail", problem.what, problem.fix)
-    if not found:
-        yield Line("database", "schema", "ok", f"version {HEAD}, environment {settings.database_environment}")
+    yield Finding("database", "connection", "ok", place)
+    for problem in schema_problems:
+        yield Finding("database", "schema", "fail", problem.what, problem.fix)
+    if not schema_problems:
+        yield Finding("database", "schema", "ok", f"version {HEAD}, environment {settings.database_environment}")
     yield _skew("database", clock)
 
 
-def look_at_store(settings: DoctorSettings) -> Iterator[Line]:
-    """List every bucket, read where steps read, write and delete where they write."""
+def examine_store(settings: DoctorSettings) -> Iterator[Finding]:
+    """List and read every bucket, write and delete in the write buckets, and check the store's clock."""
     for uri in settings.read_buckets:
-        yield _look(uri, settings, write=False)[0]
+        yield _bucket(uri, settings, write=False)[0]
     clock: datetime | None = None
     for uri in settings.write_buckets:
-        line, seen = _look(uri, settings, write=True)
-        yield line
-        clock = seen or clock
+        finding, server_time = _bucket(uri, settings, write=True)
+        yield finding
+        clock = server_time or clock
     if clock is not None:
         yield _skew("store", clock)
 
 
-def _look(uri: str, settings: DoctorSettings, *, write: bool) -> tuple[Line, datetime | None]:
+def _bucket(uri: str, settings: DoctorSettings, *, write: bool) -> tuple[Finding, datetime | None]:
     store = open_store(uri, settings)
     folder = uri.startswith("file:")
     done: list[str] = []
@@ -75,14 +76,15 @@ def _look(uri: str, settings: DoctorSettings, *, write: bool) -> tuple[Line, dat
             done += ["write", "delete"]
     except BucketMissing as error:
         if folder:
-            what = "is made by the first step that writes" if write else "there is no such folder"
-            todo = "" if write else "Name yours: --read-buckets, --source-bucket."
-            return Line("store", uri, "ok" if write else "warn", what, todo), None
+            if write:
+                return Finding("store", uri, "ok", "will be created on first write"), None
+            fix = "Create it, or pass another with --read-buckets (here) and --source-bucket (in steps)."
+            return Finding("store", uri, "warn", "folder does not exist", fix), None
         return of_error("store", uri, error), None
     except TelecineError as error:
         after = f"after {', '.join(done)}: " if done else ""
-        return Line("store", uri, "fail", f"{after}{error.message}", retryable=error.retryable), None
-    return Line("store", uri, "ok", f"can {', '.join(done)}"), None if folder else clock
+        return Finding("store", uri, "fail", f"{after}{error.message}", retryable=error.retryable), None
+    return Finding("store", uri, "ok", f"can {', '.join(done)}"), None if folder else clock
 
 
 def _write(store: ObjectStore) -> datetime:
@@ -94,10 +96,10 @@ def _write(store: ObjectStore) -> datetime:
         store.delete(key)
 
 
-def _skew(area: str, clock: datetime) -> Line:
-    off = abs((datetime.now(UTC) - clock).total_seconds())
-    said = f"{off:.0f} s from this machine's"
-    if off < _SKEW_WARN_S:
-        return Line(area, "clock", "ok", said)
-    todo = "Set the clocks: chrony or systemd-timesyncd on every node."
-    return Line(area, "clock", "fail" if off >= _SKEW_FAIL_S and area == "store" else "warn", said, todo)
+def _skew(area: str, clock: datetime) -> Finding:
+    skew = abs((datetime.now(UTC) - clock).total_seconds())
+    if skew < _SKEW_WARN_S:
+        return Finding(area, "clock", "ok", f"in sync ({skew:.0f} s)")
+    status: Status = "fail" if skew >= _SKEW_FAIL_S and area == "store" else "warn"
+    fix = "Synchronize the clocks: run chrony or systemd-timesyncd on every node."
+    return Finding(area, "clock", status, f"differs from this machine's by {skew:.0f} s", fix)

@@ -1,11 +1,11 @@
-"""What `telecine doctor` takes."""
+"""Settings of `telecine doctor`."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from shared.logs import in_pod
-from shared.settings.base import setting
+from shared.settings.base import HOW_IT_RUNS, WHERE, setting
 from shared.settings.step import StepSettings
 from shared.storage.uris import Bucket, default_bucket
 
@@ -13,22 +13,32 @@ __all__ = ["DoctorSettings"]
 
 
 class DoctorSettings(StepSettings, pipeline="doctor"):
-    """What is looked at."""
+    """Settings of the diagnosis: what to check, and how to print it."""
 
     read_buckets: tuple[Bucket, ...] = setting(
         default_factory=lambda: (default_bucket("game-data"),),
         default_text="game-data",
-        description="Buckets or folders that steps read.",
+        description="Check that these buckets or folders can be read.",
+        group=WHERE,
     )
     write_buckets: tuple[Bucket, ...] = setting(
         default_factory=lambda: (default_bucket("game-data-manifest"), default_bucket("telecine-artifacts")),
         default_text="game-data-manifest,telecine-artifacts",
-        description="Buckets or folders that steps write; each gets an object of a few bytes, which is deleted again.",
+        description="Check that these buckets or folders can be written.",
+        detail="Each receives an object of a few bytes, which is then deleted.",
+        group=WHERE,
+    )
+    namespace: str | None = setting(
+        None,
+        default_text="the pod's own",
+        description="Check this Kubernetes namespace.",
+        shared=True,
+        group=WHERE,
     )
     cluster: bool = setting(
         default_factory=in_pod,
         default_text="in a pod",
-        description="Look at Kubernetes as well: as the pod's account, elsewhere as the kubeconfig says.",
+        description="Check Kubernetes too, with the pod's account or the kubeconfig.",
+        group=HOW_IT_RUNS,
     )
-    namespace: str | None = setting(None, default_text="the pod's own", description="Namespace of runs.", shared=True)
-    format: Literal["text", "json"] = setting("text", description="text for people, json for programs.")
+    format: Literal["text", "json"] = setting("text", description="Print text or JSON.", group=HOW_IT_RUNS)

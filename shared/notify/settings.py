@@ -1,12 +1,12 @@
-"""Where messages go, and of which runs."""
+"""Settings of notifications: which runs, and which channels."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from shared.settings.base import Settings, setting
+from shared.settings.base import Group, Settings, setting
 from shared.settings.step import StepSettings
 
 __all__ = ["CloseSettings", "NotifySettings"]
@@ -14,46 +14,76 @@ __all__ = ["CloseSettings", "NotifySettings"]
 
 def _web(value: SecretStr | None) -> SecretStr | None:
     if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
-        raise ValueError("it is no web address; valid is https://host/path")
+        raise ValueError("it is not a web address; expected https://host/path")
     return value
 
 
+_NOTIFICATIONS: Final = Group("Notifications", 40)
+_ENDED: Final = Group("Which run ended, and how", 10)
+
+
 class NotifySettings(Settings):
-    """The channels; one without its address is off."""
+    """Settings of the channels; a channel without an address is off."""
 
     notify_on: Literal["failed", "always", "never"] = setting(
         "failed",
-        description="Which runs are told of: failed ones, all, or none. One that a person stopped is not told.",
+        description="Notify of failed runs, of all runs, or never.",
+        detail="A run that someone stopped does not count as failed.",
+        group=_NOTIFICATIONS,
     )
     notify_webhook_url: Annotated[SecretStr | None, AfterValidator(_web)] = setting(
-        None, description="Gets a POST with a JSON document (docs/schemas/notification.schema.json).", secret=True
+        None,
+        description="POST notifications as JSON to this URL.",
+        detail="The schema is docs/schemas/notification.schema.json.",
+        secret=True,
+        group=_NOTIFICATIONS,
     )
-    notify_smtp_host: str | None = setting(None, description="Mail server; without it no mail is sent.")
-    notify_smtp_port: Annotated[int, Field(ge=1, le=65535)] = setting(587, description="Its port.")
+    notify_smtp_host: str | None = setting(
+        None, description="Send mail through this server; without it, send none.", group=_NOTIFICATIONS
+    )
+    notify_smtp_port: Annotated[int, Field(ge=1, le=65535)] = setting(
+        587, description="Connect to the mail server at this port.", group=_NOTIFICATIONS
+    )
     notify_smtp_security: Literal["starttls", "tls", "none"] = setting(
-        "starttls", description="How the connection is encrypted; tls from its beginning, which is port 465."
+        "starttls",
+        description="Encrypt the connection to the mail server.",
+        detail="tls encrypts it from the start, usually on port 465.",
+        group=_NOTIFICATIONS,
     )
-    notify_smtp_user: str | None = setting(None, description="Name to log in with; without it nobody logs in.")
-    notify_smtp_password: SecretStr | None = setting(None, description="Password of that user.", secret=True)
-    notify_smtp_from: str | None = setting(None, description="Address that mails come from.")
-    notify_smtp_to: tuple[str, ...] = setting((), description="Addresses that mails go to.")
+    notify_smtp_user: str | None = setting(
+        None, description="Log in as this user; without it, do not log in.", group=_NOTIFICATIONS
+    )
+    notify_smtp_password: SecretStr | None = setting(
+        None, description="Set the password of the user.", secret=True, group=_NOTIFICATIONS
+    )
+    notify_smtp_from: str | None = setting(None, description="Send mail from this address.", group=_NOTIFICATIONS)
+    notify_smtp_to: tuple[str, ...] = setting((), description="Send mail to these addresses.", group=_NOTIFICATIONS)
     notify_timeout_s: Annotated[float, Field(gt=0, le=120)] = setting(
-        15.0, unit="s", description="How long a webhook or a mail server may take."
+        15.0,
+        unit="s",
+        description="Give up a webhook or mail server after this time.",
+        group=_NOTIFICATIONS,
     )
     notify_link: str | None = setting(
         None,
-        description="Address of a run's page, such as https://argo.example/workflows/{namespace}/{workflow}; {run_id}"
-        " and {pipeline} are filled in as well.",
+        description="Link to a run's page with this template.",
+        detail="Such as https://argo.example/workflows/{namespace}/{workflow}; {run_id} and {pipeline} are also"
+        " replaced.",
+        group=_NOTIFICATIONS,
     )
 
 
 class CloseSettings(StepSettings, NotifySettings, pipeline="runs"):
-    """What `telecine runs close` takes: Argo's variables, as its exit hook has them."""
+    """Settings of `telecine runs close`: the variables of an Argo exit hook."""
 
     workflow_status: Literal["Succeeded", "Failed", "Error"] = setting(
-        description="How the Workflow ended: {{workflow.status}}."
+        description="Set the Workflow's final status: {{workflow.status}}.", group=_ENDED
     )
-    failures: str = setting("[]", description="JSON list of the nodes that failed: {{workflow.failures}}.")
-    of: str = setting("workflow", description="Pipeline of a run that failed before its first step began.")
-    workflow: str | None = setting(None, description="The Workflow's name.", shared=True)
-    namespace: str | None = setting(None, description="The Workflow's namespace.", shared=True)
+    failures: str = setting("[]", description="List the failed nodes as JSON: {{workflow.failures}}.", group=_ENDED)
+    of: str = setting(
+        "workflow",
+        description="Name the pipeline of a run that failed before its first step.",
+        group=_ENDED,
+    )
+    workflow: str | None = setting(None, description="Name the Workflow.", shared=True, group=_ENDED)
+    namespace: str | None = setting(None, description="Name the Workflow's namespace.", shared=True, group=_ENDED)

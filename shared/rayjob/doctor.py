@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import ConfigurationError
-from shared.finding import Line
+from shared.finding import Finding
 from shared.rayjob.cluster import KubernetesCluster, connect
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _KINDS: Final = {
     "argoproj.io/v1alpha1": ("Argo Workflows", ("workflows", "workflowtemplates", "cronworkflows")),
     "ray.io/v1": ("KubeRay", ("rayjobs", "rayclusters")),
 }
-# What the launcher does (DESIGN §7): group, resource, verbs.
+# API calls of the launcher: group, resource, verbs (docs/helm.md lists them).
 _VERBS: Final = (
     ("argoproj.io", "workflows", ("get",)),
     ("ray.io", "rayjobs", ("create", "get", "list", "watch", "patch", "delete")),
@@ -32,7 +32,7 @@ _MADE: Final = (
 )
 
 
-def look(namespace: str | None) -> Iterator[Line]:
+def look(namespace: str | None) -> Iterator[Finding]:
     """Connect and look; a pod without a token is as it should be for all steps but the launcher.
 
     Raises:
@@ -41,15 +41,17 @@ def look(namespace: str | None) -> Iterator[Line]:
     try:
         cluster = connect(namespace)
     except ConfigurationError as error:
-        yield Line(_AREA, "connection", "warn", error.message, "Only the launcher's pod has a token; run doctor there.")
+        yield Finding(
+            _AREA, "connection", "warn", error.message, "Only the launcher's pod has a token; run doctor there."
+        )
         return
     yield from examine(cluster)
 
 
-def examine(cluster: KubernetesCluster) -> Iterator[Line]:
+def examine(cluster: KubernetesCluster) -> Iterator[Finding]:
     """Look at a cluster as this account sees it."""
     version = cluster.ask("/version", "get the version") or {}
-    yield Line(_AREA, "connection", "ok", f"Kubernetes {version.get('gitVersion', '?')}, {cluster.namespace}")
+    yield Finding(_AREA, "connection", "ok", f"Kubernetes {version.get('gitVersion', '?')}, {cluster.namespace}")
     for group, (product, plurals) in _KINDS.items():
         yield _kinds(cluster, group, product, plurals)
     yield _verbs(cluster)
@@ -57,17 +59,17 @@ def examine(cluster: KubernetesCluster) -> Iterator[Line]:
         yield _made(cluster, plural, name)
 
 
-def _kinds(cluster: KubernetesCluster, group: str, product: str, plurals: tuple[str, ...]) -> Line:
+def _kinds(cluster: KubernetesCluster, group: str, product: str, plurals: tuple[str, ...]) -> Finding:
     found = cluster.ask(f"/apis/{group}", f"list the kinds of {group}")
     served = {each["name"] for each in found["resources"]} if found else set()
     missing = [plural for plural in plurals if plural not in served]
     if missing:
-        todo = f"Install {product} with its CRDs; it is a prerequisite of the chart (docs/helm.md)."
-        return Line(_AREA, product, "fail", f"the cluster has no {', '.join(missing)} ({group})", todo)
-    return Line(_AREA, product, "ok", f"{group} has {', '.join(plurals)}")
+        fix = f"Install {product} with its CRDs; it is a prerequisite of the chart (docs/helm.md)."
+        return Finding(_AREA, product, "fail", f"the cluster has no {', '.join(missing)} ({group})", fix)
+    return Finding(_AREA, product, "ok", f"{group} has {', '.join(plurals)}")
 
 
-def _verbs(cluster: KubernetesCluster) -> Line:
+def _verbs(cluster: KubernetesCluster) -> Finding:
     allowed: list[str] = []
     refused: list[str] = []
     for group, resource, verbs in _VERBS:
@@ -75,13 +77,13 @@ def _verbs(cluster: KubernetesCluster) -> Line:
             (allowed if _may(cluster, group, resource, verb) else refused).append(f"{verb} {resource}")
     name = "own account"
     if not refused:
-        return Line(_AREA, name, "ok", "may do what the launcher does")
+        return Finding(_AREA, name, "ok", "may do what the launcher does")
     if not any(right.endswith("rayjobs") for right in allowed):
-        return Line(
+        return Finding(
             _AREA, name, "ok", "has no rights over RayJobs, as a step's account should; the launcher needs them"
         )
-    todo = "helm upgrade; or grant them: docs/helm.md names the launcher's verbs."
-    return Line(_AREA, name, "fail", f"may not {', '.join(refused)}", todo)
+    fix = "helm upgrade; or grant them: docs/helm.md names the launcher's verbs."
+    return Finding(_AREA, name, "fail", f"may not {', '.join(refused)}", fix)
 
 
 def _may(cluster: KubernetesCluster, group: str, resource: str, verb: str) -> bool:
@@ -99,16 +101,16 @@ def _may(cluster: KubernetesCluster, group: str, resource: str, verb: str) -> bo
     return bool(answer.get("status", {}).get("allowed"))
 
 
-def _made(cluster: KubernetesCluster, plural: str, name: str) -> Line:
+def _made(cluster: KubernetesCluster, plural: str, name: str) -> Finding:
     place = f"/api/v1/namespaces/{cluster.namespace}/{plural}/{name}"
     label = f"{plural.removesuffix('s')} {name}"
     try:
         found = cluster.ask(place, f"get {plural}")
     except ConfigurationError:
-        return Line(_AREA, label, "ok", "this account may not see it, and needs not to")
+        return Finding(_AREA, label, "ok", "this account may not see it, and needs not to")
     if found is None:
-        return Line(
+        return Finding(
             _AREA, label, "fail", f"is not in namespace {cluster.namespace}", "helm upgrade --install telecine …"
         )
     keys = ", ".join(sorted(found.get("data") or {})) or "nothing"
-    return Line(_AREA, label, "ok", f"has {keys}")
+    return Finding(_AREA, label, "ok", f"has {keys}")

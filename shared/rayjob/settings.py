@@ -1,6 +1,6 @@
-"""How the launcher makes a RayJob: variables that the chart sets for the launcher's container, no flags.
+"""Settings of the RayJobs that the launcher creates: variables that the chart sets in the launcher's container.
 
-``TELECINE_RAY_<FIELD>`` each; a JSON object or list where a field is one.
+Each is ``TELECINE_RAY_<FIELD>``, without a flag; fields that are objects or lists are JSON.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt
 
 from shared.settings import Settings, setting
+from shared.settings.base import Group as Section
 
 __all__ = ["Group", "RaySettings"]
 
@@ -24,14 +25,14 @@ _SOURCE: Final = re.compile(r"(configmap|secret)/[a-z0-9]([a-z0-9.-]*[a-z0-9])?\
 
 def _quantity(value: str) -> str:
     if not _QUANTITY.fullmatch(value):
-        raise ValueError(f"'{value}' is no quantity; valid is 500m, 2, 512Mi or 4Gi")
+        raise ValueError(f"'{value}' is not a quantity; expected one like 500m, 2, 512Mi or 4Gi")
     return value
 
 
 def _source(value: str) -> str:
     if not _SOURCE.fullmatch(value):
         raise ValueError(
-            f"'{value}' is no source of variables; valid is configmap/NAME or secret/NAME, '?' if optional"
+            f"'{value}' is not a source of variables; expected configmap/NAME or secret/NAME, with '?' if optional"
         )
     return value
 
@@ -42,7 +43,7 @@ def _json(value: object) -> object:
     try:
         return json.loads(value)
     except ValueError as error:
-        raise ValueError(f"'{value}' is no JSON: {error}") from error
+        raise ValueError(f"'{value}' is not JSON: {error}") from error
 
 
 Quantity = Annotated[str, AfterValidator(_quantity)]
@@ -50,60 +51,144 @@ Labels = Annotated[dict[str, str], BeforeValidator(_json)]
 Tolerations = Annotated[list[dict[str, Any]], BeforeValidator(_json)]
 
 
+_IMAGES: Final = Section("Images", 10)
+_PODS: Final = Section("All pods", 20)
+_HEAD: Final = Section("Head", 30)
+_CPU_GROUP: Final = Section("CPU group", 40)
+_GPU_GROUP: Final = Section("GPU group", 50)
+_DEADLINES: Final = Section("Deadlines", 60)
+_OWNER: Final = Section("Owner", 70)
+
+
 class RaySettings(Settings, pipeline="ray"):
-    """Images, sizes and places of a RayJob's pods, and its deadlines."""
+    """Images, sizes, placement and deadlines of a RayJob."""
 
     image: str | None = setting(
-        None, default_text="required", description="Image of the head and of the CPU group; it holds telecine and Ray."
+        None,
+        default_text="required",
+        detail="It contains telecine and Ray.",
+        description="Use this image for the head and the CPU group.",
+        group=_IMAGES,
     )
-    gpu_image: str | None = setting(None, default_text="the image", description="Image of the GPU group.")
+    gpu_image: str | None = setting(
+        None, default_text="the image", description="Use this image for the GPU group.", group=_IMAGES
+    )
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = setting(
-        "IfNotPresent", description="When the images are pulled."
+        "IfNotPresent", description="Set the pull policy of the images.", group=_IMAGES
     )
-    image_pull_secrets: tuple[str, ...] = setting((), description="Names of pull secrets.")
-    service_account: str = setting("telecine-ray", description="Account of the Ray pods; it needs no rights.")
+    image_pull_secrets: tuple[str, ...] = setting(
+        (), description="Pull the images with these secrets, by name.", group=_IMAGES
+    )
+    service_account: str = setting(
+        "telecine-ray", description="Run the Ray pods under this account; it needs no rights.", group=_PODS
+    )
     env_from: tuple[Annotated[str, AfterValidator(_source)], ...] = setting(
         ("configmap/telecine-environment", "secret/telecine-s3?", "secret/telecine-database"),
-        description="Where the Ray pods' variables come from; a ? at the end makes one optional.",
+        description="Read the Ray pods' variables from these sources; a trailing ? is optional.",
+        group=_PODS,
     )
     report_root: str = setting(
-        "s3://telecine-artifacts", description="The driver's report goes below NAMESPACE/WORKFLOW/STEP-driver of this."
+        "s3://telecine-artifacts",
+        detail="At NAMESPACE/WORKFLOW/STEP-driver.",
+        description="Write the driver's report below this folder.",
+        group=_PODS,
     )
-    head_cpu: Quantity = setting("1", description="CPU of the head, which also runs the driver: request and limit.")
-    head_memory: Quantity = setting("3Gi", description="Memory of the head: request and limit.")
-    head_node_selector: Labels = setting({}, default_text="{}", description="Node labels that the head asks for.")
-    head_tolerations: Tolerations = setting([], default_text="[]", description="Taints that the head bears.")
-    cpu_workers: Annotated[int, Field(ge=0)] = setting(2, description="Pods of the CPU group.")
-    cpu_slots: PositiveInt = setting(2, description="Decoder processes in a pod of the CPU group.")
-    cpu_cpu: Quantity = setting("2", description="CPU of a pod of the CPU group: request and limit.")
-    cpu_memory: Quantity = setting("5Gi", description="Memory of a pod of the CPU group: request and limit.")
-    cpu_node_selector: Labels = setting({}, default_text="{}", description="Node labels that the CPU group asks for.")
-    cpu_tolerations: Tolerations = setting([], default_text="[]", description="Taints that the CPU group bears.")
-    gpu_workers: Annotated[int, Field(ge=0)] = setting(1, description="Pods of the GPU group.")
-    gpu_slots: PositiveInt = setting(4, description="Decoder processes in a pod of the GPU group; they share its GPUs.")
-    gpu_cpu: Quantity = setting("4", description="CPU of a pod of the GPU group: request and limit.")
-    gpu_memory: Quantity = setting("12Gi", description="Memory of a pod of the GPU group: request and limit.")
-    gpu_count: PositiveInt = setting(1, description="GPUs of a pod of the GPU group.")
-    gpu_resource: str = setting("nvidia.com/gpu", description="The resource's name that GPUs have in the cluster.")
-    gpu_node_selector: Labels = setting({}, default_text="{}", description="Node labels that the GPU group asks for.")
+    tmp_size: Quantity = setting(
+        "4Gi", detail="Ray keeps sockets and logs there.", description="Limit /tmp in each Ray pod.", group=_PODS
+    )
+    shm_size: Quantity = setting(
+        "256Mi", detail="Ray's object store takes 80 MB.", description="Limit /dev/shm in each Ray pod.", group=_PODS
+    )
+    head_cpu: Quantity = setting(
+        "1", detail="The head also runs the driver.", description="Request and limit the head's CPU.", group=_HEAD
+    )
+    head_memory: Quantity = setting("3Gi", description="Request and limit the head's memory.", group=_HEAD)
+    head_node_selector: Labels = setting(
+        {}, default_text="{}", description="Schedule the head on nodes with these labels.", group=_HEAD
+    )
+    head_tolerations: Tolerations = setting(
+        [], default_text="[]", description="Add these tolerations to the head.", group=_HEAD
+    )
+    cpu_workers: Annotated[int, Field(ge=0)] = setting(
+        2,
+        description="Start this many pods in the CPU group.",
+        form="Number of CPU pods on the Ray cluster (compute cpu or mixed).",
+        group=_CPU_GROUP,
+    )
+    cpu_slots: PositiveInt = setting(
+        2, description="Run this many decoder processes in each pod of the CPU group.", group=_CPU_GROUP
+    )
+    cpu_cpu: Quantity = setting(
+        "2", description="Request and limit the CPU of each pod of the CPU group.", group=_CPU_GROUP
+    )
+    cpu_memory: Quantity = setting(
+        "5Gi", description="Request and limit the memory of each pod of the CPU group.", group=_CPU_GROUP
+    )
+    cpu_node_selector: Labels = setting(
+        {}, default_text="{}", description="Schedule the CPU group on nodes with these labels.", group=_CPU_GROUP
+    )
+    cpu_tolerations: Tolerations = setting(
+        [], default_text="[]", description="Add these tolerations to the CPU group.", group=_CPU_GROUP
+    )
+    gpu_workers: Annotated[int, Field(ge=0)] = setting(
+        1,
+        description="Start this many pods in the GPU group.",
+        form="Number of GPU pods on the Ray cluster (compute gpu or mixed).",
+        group=_GPU_GROUP,
+    )
+    gpu_slots: PositiveInt = setting(
+        4,
+        detail="They share its GPUs.",
+        description="Run this many decoder processes in each pod of the GPU group.",
+        group=_GPU_GROUP,
+    )
+    gpu_cpu: Quantity = setting(
+        "4", description="Request and limit the CPU of each pod of the GPU group.", group=_GPU_GROUP
+    )
+    gpu_memory: Quantity = setting(
+        "12Gi", description="Request and limit the memory of each pod of the GPU group.", group=_GPU_GROUP
+    )
+    gpu_count: PositiveInt = setting(
+        1, description="Request this many GPUs for each pod of the GPU group.", group=_GPU_GROUP
+    )
+    gpu_resource: str = setting(
+        "nvidia.com/gpu", description="Request GPUs under this resource name.", group=_GPU_GROUP
+    )
+    gpu_node_selector: Labels = setting(
+        {}, default_text="{}", description="Schedule the GPU group on nodes with these labels.", group=_GPU_GROUP
+    )
     gpu_tolerations: Tolerations = setting(
         [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
         default_text="those of nvidia.com/gpu",
-        description="Taints that the GPU group bears.",
+        description="Add these tolerations to the GPU group.",
+        group=_GPU_GROUP,
     )
-    tmp_size: Quantity = setting("4Gi", description="Limit of /tmp in each Ray pod, where Ray keeps sockets and logs.")
-    shm_size: Quantity = setting("256Mi", description="Limit of /dev/shm in each Ray pod; Ray's object store is 80 MB.")
     deadline_s: PositiveInt = setting(
-        86_400, unit="s", description="A RayJob that is older than this is ended; a retry goes on where it was."
+        86_400, unit="s", description="End a RayJob after this time; a retry resumes it.", group=_DEADLINES
     )
     start_deadline_s: PositiveInt = setting(
-        1_800, unit="s", description="A RayJob whose pods are not all running after this is ended."
+        1_800,
+        unit="s",
+        description="End a RayJob if not all of its pods are running after this time.",
+        group=_DEADLINES,
     )
     ttl_s: Annotated[int, Field(ge=60)] = setting(
-        120, unit="s", description="How long the Ray cluster outlives its job: the launcher reads its log until then."
+        120,
+        unit="s",
+        detail="The launcher reads its log until then.",
+        description="Keep the Ray cluster for this time after its job.",
+        group=_DEADLINES,
     )
     namespace: str | None = setting(
-        None, default_text="the pod's, or the kubeconfig's", description="Namespace of the RayJob.", shared=True
+        None,
+        default_text="the pod's, or the kubeconfig's",
+        shared=True,
+        description="Create the RayJob in this namespace.",
+        group=_OWNER,
     )
-    workflow: str | None = setting(None, description="Name of the Workflow that owns the RayJob.", shared=True)
-    node: str | None = setting(None, description="Name of the Workflow's node that launches it.", shared=True)
+    workflow: str | None = setting(
+        None, shared=True, description="Make this Workflow the owner of the RayJob.", group=_OWNER
+    )
+    node: str | None = setting(
+        None, shared=True, description="Record this node of the Workflow as the launching one.", group=_OWNER
+    )

@@ -20,12 +20,12 @@ _ENDED: Final = frozenset({"Succeeded", "Failed", "Error"})
 
 
 class SweepSettings(Settings):
-    """Where to sweep."""
+    """Settings of `telecine rayjob sweep`."""
 
     namespace: str | None = setting(
-        None, default_text="the pod's, or the kubeconfig's", description="Namespace of the RayJobs."
+        None, default_text="the pod's, or the kubeconfig's", description="Sweep this namespace."
     )
-    log_level: LogLevel = setting("INFO", description="Messages below this are not written.")
+    log_level: LogLevel = setting("INFO", description="Log messages of at least this level.")
 
 
 def sweep_command(settings: SweepSettings) -> str:

@@ -1,4 +1,4 @@
-"""What `telecine vacuum` takes."""
+"""Settings of `telecine vacuum`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings.base import setting
+from shared.settings.base import HOW_IT_RUNS, WHERE, setting
 from shared.settings.step import StepSettings
 from shared.storage.uris import Bucket, default_bucket
 
@@ -14,20 +14,23 @@ __all__ = ["VacuumSettings"]
 
 
 class VacuumSettings(StepSettings, pipeline="vacuum"):
-    """How long what is kept, and where it lies."""
+    """Settings of retention: what to delete, and where."""
 
-    days: Annotated[int, Field(ge=1, le=36_500)] = setting(
-        90, unit="days", description="What is older goes.", shared=True
-    )
     artifacts: Bucket = setting(
         default_factory=lambda: default_bucket("telecine-artifacts"),
         default_text="telecine-artifacts",
-        description="Bucket or folder of reports and of Argo's artifacts.",
+        description="Clean this bucket or folder of reports and Argo artifacts.",
+        form="Bucket of reports and Argo artifacts: a name or s3://bucket.",
+        group=WHERE,
     )
     namespace: str | None = setting(
         None,
         default_text="all",
-        description="Only artifacts of this namespace: those whose key begins with NAMESPACE/.",
+        description="Delete only artifacts of this namespace (keys NAMESPACE/…).",
         shared=True,
+        group=WHERE,
     )
-    dry_run: bool = setting(False, description="Say what would go; delete nothing.")
+    days: Annotated[int, Field(ge=1, le=36_500)] = setting(
+        90, unit="days", description="Delete what is older than this.", shared=True, group=HOW_IT_RUNS
+    )
+    dry_run: bool = setting(False, description="Only report; delete nothing.", group=HOW_IT_RUNS)

@@ -1,4 +1,4 @@
-"""Settings models: the one source of parameters. Names load on first use, so that mixins may import ``base``."""
+"""Settings models, the single source of parameters. Names load on first use, so that mixins can import ``base``."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
-"""Settings: pydantic models whose fields are the one place where a parameter is described.
+"""Settings models: each field declares one parameter, and everything else about it is derived from that.
 
-A keyword argument beats an environment variable, which beats the default. Names of variables:
-``TELECINE_<PIPELINE>_<FIELD>`` for fields declared in a class with a pipeline, ``TELECINE_<FIELD>`` for all others;
-then the field's aliases in their order. An empty variable counts as not set.
+A keyword argument overrides an environment variable, which overrides the default. The variable is
+``TELECINE_<PIPELINE>_<FIELD>`` for fields declared in a class with a pipeline and ``TELECINE_<FIELD>`` for all others;
+the field's aliases follow in order. An empty variable counts as unset.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast, get_args, get_origin
 
 from pydantic import Field, SecretStr
@@ -21,37 +22,73 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 __all__ = [
-    "About",
+    "HOW_IT_RUNS",
+    "LIMITS",
+    "UNGROUPED",
+    "WHERE",
+    "Group",
+    "Metadata",
     "Settings",
-    "about",
     "accepts_none",
+    "active_variable",
     "is_secret",
     "is_tuple",
+    "metadata",
     "setting",
     "union_members",
-    "variable",
 ]
 
 PREFIX: Final = "TELECINE_"
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What :func:`setting` knows beyond pydantic's own field information.
+class Group:
+    """A section of parameters: a heading in ``--help`` and in the docs, and a position in forms.
 
     Attributes:
-        unit: such as ``MB``; None where the field has none.
-        aliases: further environment variables that are read, in their order.
-        default_text: words or a value that stand for the default in the docs table.
-        shared: the variable carries no pipeline's name although the class has one.
-        secret: never shown, never written to a report.
-        hidden: no flag and no line in the docs table.
-        argument: given by position, without a flag.
+        title: the heading.
+        rank: sections are sorted by it, lowest first.
     """
 
+    title: str
+    rank: int
+
+
+# Sections that most commands have; a pipeline declares its own with ranks between them.
+UNGROUPED: Final = Group("Flags", 0)
+WHERE: Final = Group("Where", 10)
+HOW_IT_RUNS: Final = Group("How it runs", 80)
+LIMITS: Final = Group("Limits", 90)
+
+# Fields of one section appear in the order of their declarations, regardless of class inheritance.
+_DECLARED: Final = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Field metadata from :func:`setting` that pydantic's ``FieldInfo`` cannot hold.
+
+    Attributes:
+        group: the section that lists the parameter.
+        position: number of the declaration; orders a section.
+        unit: such as ``MB``; None if the field has none.
+        aliases: further environment variables, in the order in which they are read.
+        default_text: text that replaces the default in the docs table.
+        detail: further sentences for the docs table.
+        form: description in the Argo form; None uses the CLI's.
+        shared: the variable's name omits the pipeline although the class has one.
+        secret: never shown or written to a report.
+        hidden: has no flag and no row in the docs table.
+        argument: passed by position, without a flag.
+    """
+
+    group: Group = UNGROUPED
+    position: int = 0
     unit: str | None = None
     aliases: tuple[str, ...] = ()
     default_text: str | None = None
+    detail: str = ""
+    form: str | None = None
     shared: bool = False
     secret: bool = False
     hidden: bool = False
@@ -64,6 +101,9 @@ def setting(
     default_factory: Callable[[], Any] | None = None,
     default_text: str | None = None,
     description: str,
+    detail: str = "",
+    form: str | None = None,
+    group: Group = UNGROUPED,
     unit: str | None = None,
     aliases: tuple[str, ...] = (),
     shared: bool = False,
@@ -71,36 +111,51 @@ def setting(
     hidden: bool = False,
     argument: bool = False,
 ) -> Any:
-    """Declare one parameter; the flag, the variables, the Argo parameter and the docs row come from it.
+    """Declare one parameter; its flag, variables, Argo parameter and docs row are derived from it.
 
     Args:
-        default: the value without flag and variable; none makes the parameter required.
-        default_factory: makes the default at the moment it is needed (say, whether S3 is configured).
-        default_text: stands for the default in the docs table, and in ``--help`` where there is no factory.
-        description: one or two plain sentences.
+        default: value without a flag or variable; if omitted, the parameter is required.
+        default_factory: computes the default on demand (for example, depending on whether S3 is configured).
+        default_text: replaces the default in the docs table, and in ``--help`` unless there is a factory.
+        description: one imperative sentence of at most 80 characters.
+        detail: further sentences, shown in docs/configuration.md only.
+        form: description for the Argo form, if the CLI's does not fit there: a form has no flags, and runs in a pod.
+        group: section that lists the parameter.
         unit: of the value, such as ``MB`` or ``s``.
         aliases: further environment variables, as other tools name them.
-        shared: leave the pipeline out of the variable's name.
-        secret: the value is never shown.
-        hidden: no flag and no docs row: for values that only code and tests set.
-        argument: given by position (``telecine runs show RUN``), without a flag; one with a default may be left out.
+        shared: omit the pipeline from the variable's name.
+        secret: never show the value.
+        hidden: create no flag and no docs row, for values that only code and tests set.
+        argument: pass by position (``telecine runs show RUN``), without a flag; optional if it has a default.
     """
-    known = About(unit, aliases, default_text, shared, secret, hidden, argument)
+    known = Metadata(
+        group=group,
+        position=next(_DECLARED),
+        unit=unit,
+        aliases=aliases,
+        default_text=default_text,
+        detail=detail,
+        form=form,
+        shared=shared,
+        secret=secret,
+        hidden=hidden,
+        argument=argument,
+    )
     extra: dict[str, Any] = {"telecine": known}
     if default_factory is not None:
         return Field(default_factory=default_factory, description=description, json_schema_extra=extra)
     return Field(default, description=description, json_schema_extra=extra)
 
 
-def about(field: FieldInfo) -> About:
-    """Return what :func:`setting` was told about a field."""
+def metadata(field: FieldInfo) -> Metadata:
+    """Return the metadata that :func:`setting` attached to a field."""
     extra = field.json_schema_extra
     known = extra.get("telecine") if isinstance(extra, dict) else None
-    return known if isinstance(known, About) else About()
+    return known if isinstance(known, Metadata) else Metadata()
 
 
 def union_members(annotation: Any) -> tuple[Any, ...]:
-    """Return the members of ``A | B``, ``Optional[A]`` and ``Annotated[…]`` around them; else the annotation itself."""
+    """Return the members of a union, looking through ``Annotated``; for any other annotation, itself."""
     origin = get_origin(annotation)
     if origin is None or origin in (tuple, list) or type(annotation).__name__ == "_LiteralGenericAlias":
         return (annotation,)
@@ -110,12 +165,12 @@ def union_members(annotation: Any) -> tuple[Any, ...]:
 
 
 def accepts_none(field: FieldInfo) -> bool:
-    """Whether None is a value of the field."""
+    """Return whether the field accepts None."""
     return type(None) in union_members(field.annotation)
 
 
 def is_tuple(field: FieldInfo) -> bool:
-    """Whether the field takes several plain values: ``tuple[str, ...]`` and its like, not tuples of tuples."""
+    """Return whether the field holds several plain values: ``tuple[str, ...]`` and the like, not tuples of tuples."""
     for member in union_members(field.annotation):
         if get_origin(member) is tuple:
             return get_origin(get_args(member)[0]) is not tuple
@@ -123,16 +178,16 @@ def is_tuple(field: FieldInfo) -> bool:
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Whether the value must not be shown."""
-    return about(field).secret or SecretStr in union_members(field.annotation)
+    """Return whether the value must never be shown."""
+    return metadata(field).secret or SecretStr in union_members(field.annotation)
 
 
-class _Variables(PydanticBaseSettingsSource):
-    """Reads a model's values from environment variables; pydantic then validates them like any other input."""
+class _EnvironmentSource(PydanticBaseSettingsSource):
+    """A pydantic-settings source that reads environment variables; pydantic validates their values as usual."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the raw value of one field (None when no variable is set), its name, and False: never JSON."""
-        found = variable(cast("type[Settings]", self.settings_cls), field_name)
+        """Return the raw value of one field (None if no variable is set), its name, and False: never JSON."""
+        found = active_variable(cast("type[Settings]", self.settings_cls), field_name)
         if found is None:
             return None, field_name, False
         value: Any = found[1]
@@ -146,12 +201,12 @@ class _Variables(PydanticBaseSettingsSource):
 
 
 class Settings(BaseSettings):
-    """Base of all settings; a subclass names its pipeline by class keyword: ``class X(StepSettings, pipeline="x")``.
+    """Base class of all settings. A class keyword names the pipeline: ``class X(StepSettings, pipeline="x")``.
 
-    Instances are frozen; unknown keyword arguments are refused.
+    Instances are frozen, and unknown keyword arguments are errors.
 
     Attributes:
-        pipelines: field name -> the pipeline whose name its variable carries, or None.
+        pipelines: maps each field to the pipeline in its variable's name, or to None.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -159,12 +214,12 @@ class Settings(BaseSettings):
     pipelines: ClassVar[dict[str, str | None]] = {}
 
     def __init_subclass__(cls, *, pipeline: str | None = None, **kwargs: Any) -> None:
-        """Take the class keyword; what it does waits for :meth:`__pydantic_init_subclass__`, when the fields exist."""
+        """Accept the class keyword; :meth:`__pydantic_init_subclass__` uses it once the fields exist."""
         super().__init_subclass__(**kwargs)
 
     @classmethod
     def __pydantic_init_subclass__(cls, *, pipeline: str | None = None, **kwargs: Any) -> None:
-        """Remember which pipeline each field belongs to."""
+        """Record which pipeline each field belongs to."""
         super().__pydantic_init_subclass__(**kwargs)
         merged: dict[str, str | None] = {}
         for base in reversed(cls.__mro__[1:]):
@@ -182,29 +237,29 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Keyword arguments, then variables; files are not read."""
-        return init_settings, _Variables(settings_cls)
+        """Read keyword arguments, then environment variables, but no files."""
+        return init_settings, _EnvironmentSource(settings_cls)
 
     @classmethod
     def variables(cls, name: str) -> tuple[str, ...]:
-        """Return the environment variables of one field, first the one that is read first."""
-        known = about(cls.model_fields[name])
+        """Return the environment variables of one field, in the order in which they are read."""
+        known = metadata(cls.model_fields[name])
         pipeline = None if known.shared else cls.pipelines.get(name)
-        middle = f"{pipeline.upper()}_" if pipeline else ""
-        return (f"{PREFIX}{middle}{name.upper()}", *known.aliases)
+        infix = f"{pipeline.upper()}_" if pipeline else ""
+        return (f"{PREFIX}{infix}{name.upper()}", *known.aliases)
 
     def parameters(self) -> dict[str, Any]:
-        """Return the values as JSON can hold them, without secrets: for the ledger and the report."""
+        """Return the values in JSON types, without secrets, for the ledger and the report."""
         hidden = {name for name, field in type(self).model_fields.items() if is_secret(field)}
         return self.model_dump(mode="json", exclude=hidden)
 
 
-def variable(model: type[Settings], name: str) -> tuple[str, str] | None:
-    """Return the environment variable that sets a field now, as ``(name, value)``; None when none is set.
+def active_variable(model: type[Settings], name: str) -> tuple[str, str] | None:
+    """Return the environment variable that currently sets a field, as ``(name, value)``, or None.
 
-    An argument by position has none: what a command is about is typed, not inherited.
+    Positional arguments have no variables: the object of a command must be typed, never inherited.
     """
-    if about(model.model_fields[name]).argument:
+    if metadata(model.model_fields[name]).argument:
         return None
     for candidate in model.variables(name):
         value = os.environ.get(candidate)

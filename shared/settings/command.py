@@ -1,7 +1,7 @@
-"""A settings model as a command line. pydantic reads and checks the values; Typer finds the flags and prints the help.
+"""Command line of a settings model: pydantic validates the values, Typer parses the flags and prints the help.
 
-pydantic-settings' own command line is not used: it shows neither what a default resolves to nor the variables' names,
-splits ``3:15,30:15`` at its comma, and its messages do not name the flag.
+pydantic-settings' own command line is not used: it does not show resolved defaults or variable names, splits
+``3:15,30:15`` at its comma, and omits the flag from its messages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from typer.core import TyperCommand
 
 from shared.errors import UsageError
-from shared.settings.base import variable
+from shared.settings.base import active_variable
 from shared.settings.flags import flags, resolved_default
 
 if TYPE_CHECKING:
@@ -30,42 +30,43 @@ __all__ = ["did_you_mean", "parse"]
 
 S = TypeVar("S", bound="Settings")
 
-# pydantic's words, where they speak of strings and parsing
-_PLAIN_WORDS = {
-    "int_parsing": "it must be a whole number",
-    "float_parsing": "it must be a number",
-    "bool_parsing": "it must be true or false",
+# Replaces pydantic's messages about strings and parsing.
+_EXPECTED = {
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
+    "bool_parsing": "true or false",
 }
-_EPILOG = "A flag beats its variable, and a variable beats the default."
+_SHOULD_BE = "Input should be "
+_EPILOG = "A flag overrides its variable, and a variable overrides the default."
 
 
 def did_you_mean(word: str, valid: Sequence[str]) -> str:
-    """Return ``; did you mean --workers?`` for a word close to a valid one, else nothing."""
+    """Return ``; did you mean --workers?`` for a word close to a valid one, else an empty string."""
     close = difflib.get_close_matches(word, valid, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
-    """Read flags into settings; ``--help`` prints and ends.
+    """Parse flags into settings; ``--help`` prints and exits.
 
     Args:
         model: the settings' class.
         program: the command as typed, such as ``telecine gamedata extract``.
-        text: what the command does, for the help.
+        text: what the command does, for ``--help``.
         argv: arguments after the command.
 
     Raises:
         SystemExit: 0 after ``--help``.
-        UsageError: an unknown flag, or a value that is not valid; the message names the flag and what is valid.
+        UsageError: a flag is unknown or a value invalid; the message names the flag and the expected values.
     """
     known = flags(model)
     help_wanted = _check_names(program, known, argv)
     given: dict[str, Any] = {}
 
-    def take(**values: Any) -> None:
+    def collect(**values: Any) -> None:
         given.update({name: value for name, value in values.items() if value not in (None, [])})
 
-    take.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Typer reads
+    collect.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Typer reads
         [_parameter(model, flag, show=help_wanted) for flag in known]
     )
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -75,7 +76,7 @@ def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
         epilog=_EPILOG,
         options_metavar="[FLAGS]",
         context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
-    )(take)
+    )(collect)
     try:
         typer.main.get_command(app).main(list(argv), prog_name=program, standalone_mode=True)
     except SystemExit as end:
@@ -93,7 +94,7 @@ def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
 
 
 def _check_names(program: str, known: list[Flag], argv: Sequence[str]) -> bool:
-    """Refuse unknown flags and missing values, naming the valid ones; return whether help is asked for."""
+    """Reject unknown flags and missing values, and return whether help is requested."""
     takes_value = {flag.flag: not flag.is_switch for flag in known if not flag.argument}
     takes_value.update({flag.negative: False for flag in known if flag.is_switch})
     positions = [flag for flag in known if flag.argument]
@@ -104,21 +105,20 @@ def _check_names(program: str, known: list[Flag], argv: Sequence[str]) -> bool:
         name, equals, _ = word.partition("=")
         if name.startswith("-"):
             if name not in takes_value:
-                valid = " ".join(takes_value)
+                guess = did_you_mean(name, list(takes_value))
                 raise UsageError(
-                    f"{program}: there is no flag {name}{did_you_mean(name, list(takes_value))}\n"
-                    f"Valid flags: {valid}\nMore: {program} --help"
+                    f"{program}: unknown flag {name}{guess}\nFlags: {' '.join(takes_value)}\nHelp: {program} --help"
                 )
             if equals and not takes_value[name]:
-                raise UsageError(f"{program}: {name} takes no value; the opposite is {_opposite(name)}")
+                raise UsageError(f"{program}: {name} takes no value; its opposite is {_opposite(name)}")
             if takes_value[name] and not equals and next(words, None) is None:
-                raise UsageError(f"{program}: {name} needs a value. More: {program} --help")
+                raise UsageError(f"{program}: {name} needs a value; see {program} --help")
         elif positions:
             positions.pop(0)
         else:
-            raise UsageError(f"{program}: '{word}' belongs to no flag; values follow a flag, as in --flag value")
+            raise UsageError(f"{program}: unexpected argument '{word}'; expected --flag value; see {program} --help")
     if positions and positions[0].required:
-        raise UsageError(f"{program}: {positions[0].flag} is missing. More: {program} --help")
+        raise UsageError(f"{program}: {positions[0].flag} is missing; see {program} --help")
     return False
 
 
@@ -127,7 +127,7 @@ def _opposite(name: str) -> str:
 
 
 def _parameter(model: type[Settings], flag: Flag, *, show: bool) -> inspect.Parameter:
-    """Describe one flag to Typer; values stay text, pydantic checks them. Defaults are resolved only to be shown."""
+    """Describe one flag to Typer. Values stay text for pydantic to validate; defaults are resolved for help only."""
     if flag.argument:
         argument = typer.Argument(metavar=flag.flag, help=flag.description, show_default=False)
         if flag.required:
@@ -154,22 +154,20 @@ def _help(model: type[Settings], flag: Flag) -> str:
 
 
 def _command_class(known: list[Flag]) -> type[TyperCommand]:
-    shared = {flag.name for flag in known if flag.pipeline is None}
-    own = [flag for flag in known if flag.pipeline is not None]
+    titles = {flag.name: "Arguments" if flag.argument else flag.group.title for flag in known}
 
     class Command(TyperCommand):
-        """Lists the step's own flags before those that every step has."""
+        """A command whose help lists the flags by section."""
 
         def format_options(self, ctx: Any, formatter: Any) -> None:
-            """Write the flags in two groups."""
-            groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Flags": [], "Flags of every step": []}
+            """Write one section per group of flags."""
+            sections: dict[str, list[tuple[str, str]]] = {title: [] for title in titles.values()}
             for param in self.get_params(ctx):
                 record = param.get_help_record(ctx)
-                if record is None:
-                    continue
-                title = "Flags of every step" if own and param.name in shared else "Flags"
-                groups[title if param.param_type_name == "option" else "Arguments"].append(record)
-            for title, records in groups.items():
+                if record is not None:
+                    # --help itself is the only one without a field.
+                    sections.setdefault(titles.get(param.name or "", "Help"), []).append(record)
+            for title, records in sections.items():
                 if records:
                     with formatter.section(title):
                         formatter.write_dl(records)
@@ -180,7 +178,7 @@ def _command_class(known: list[Flag]) -> type[TyperCommand]:
 def _explain(
     model: type[Settings], program: str, known: list[Flag], given: dict[str, Any], error: ValidationError
 ) -> str:
-    """Say which flag or variable is wrong, what was given, and what is valid; one line for each."""
+    """Return one line per invalid flag or variable: its name, its value and what is expected."""
     by_name = {flag.name: flag for flag in known}
     lines: list[str] = []
     for detail in error.errors(include_url=False):
@@ -193,18 +191,28 @@ def _explain(
 
 def _explain_one(model: type[Settings], flag: Flag, given: dict[str, Any], detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
-        return f"{flag.flag} is required; give it, or set {flag.variables[0]}"
-    found = None if flag.name in given else variable(model, flag.name)
+        return f"{flag.flag} is required; pass it or set {flag.variables[0]}"
+    found = None if flag.name in given else active_variable(model, flag.name)
     raw = given.get(flag.name, found[1] if found else None)
     value = ",".join(raw) if isinstance(raw, tuple) else raw
     shown = "" if flag.secret or value is None else f" {value}" if found is None else f"={value}"
     source = found[0] if found else flag.flag
     if flag.choices and detail["type"] == "literal_error":
         guess = did_you_mean(str(value), flag.choices)
-        return f"{source}{shown} is not valid{guess or ';'} valid: {', '.join(flag.choices)}"
-    return f"{source}{shown} is not valid: {_message(detail)}"
+        return f"{source}{shown} is not valid; expected one of {', '.join(flag.choices)}{guess}"
+    return f"{source}{shown} is not valid{_reason(detail)}"
+
+
+def _reason(detail: ErrorDetails) -> str:
+    message = _message(detail)
+    return f"; {message}" if message.startswith("expected ") else f": {message}"
 
 
 def _message(detail: ErrorDetails) -> str:
-    plain = _PLAIN_WORDS.get(detail["type"])
-    return plain or detail["msg"].removeprefix("Value error, ").replace("Input should be", "it must be", 1)
+    if expected := _EXPECTED.get(detail["type"]):
+        return f"expected {expected}"
+    text = detail["msg"].removeprefix("Value error, ")
+    if not text.startswith(_SHOULD_BE):
+        return text
+    expected = text.removeprefix(_SHOULD_BE)
+    return f"expected a value {expected}" if expected.startswith(("greater", "less")) else f"expected {expected}"

@@ -1,25 +1,27 @@
-"""A settings model as flags: names, values, defaults, and the table of the docs."""
+"""Flags of a settings model: names, values, defaults, and the tables of docs/configuration.md."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from itertools import groupby
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
-from shared.settings.base import About, about, is_secret, is_tuple, union_members, variable
+from shared.settings.base import Group, Metadata, active_variable, is_secret, is_tuple, metadata, union_members
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from pydantic.fields import FieldInfo
 
     from shared.settings.base import Settings
 
-__all__ = ["Flag", "arguments", "flags", "table", "variables_table"]
+__all__ = ["Flag", "arguments", "flags", "resolved_default", "shell_default", "table", "variables_table"]
 
-# What stands for a value in the help, by the last word of the field's name; else by its type.
+# Placeholder for the value in --help, by the last word of the field's name; otherwise it follows from the type.
 _METAVARS: Final = {
     "bucket": "BUCKET",
     "checks": "FILE",
@@ -40,17 +42,19 @@ class Flag:
 
     Attributes:
         name: the field.
-        flag: ``--max-failed``; an argument by position has its name in capitals.
+        flag: ``--max-failed``; for a positional argument, its name in capitals.
         negative: ``--no-skip-existing`` for a bool, else empty.
-        repeated: may be given several times.
-        metavar: what stands for the value.
-        choices: the valid values, where they are a closed list.
-        description: with the unit.
-        variables: environment variables, first the one that is read first.
-        pipeline: whose parameter it is; None for those that every step has.
-        required: there is no default.
+        repeated: accepted several times.
+        metavar: placeholder for the value.
+        choices: the valid values, if they are a closed list.
+        description: one sentence.
+        detail: further sentences for the docs.
+        group: the section that lists it.
+        variables: environment variables, in the order in which they are read.
+        pipeline: the pipeline that declares it; None for parameters shared by all.
+        required: has no default.
         secret: never shown.
-        argument: given by position.
+        argument: passed by position.
     """
 
     name: str
@@ -60,6 +64,8 @@ class Flag:
     metavar: str
     choices: tuple[str, ...]
     description: str
+    detail: str
+    group: Group
     variables: tuple[str, ...]
     pipeline: str | None
     required: bool
@@ -68,23 +74,27 @@ class Flag:
 
     @property
     def is_switch(self) -> bool:
-        """Whether it takes no value."""
+        """Return whether the flag takes no value."""
         return bool(self.negative)
 
 
 def flags(model: type[Settings]) -> list[Flag]:
-    """Return the flags of a model: arguments, then the pipeline's own as declared, then those of every step."""
+    """Return the flags of a model: positional arguments, the pipeline's own by section, then the shared ones."""
     found = [
-        _flag(model, name, field, known)
+        (_flag(model, name, field, known), known)
         for name, field in model.model_fields.items()
-        if not (known := about(field)).hidden
+        if not (known := metadata(field)).hidden
     ]
-    return sorted(
-        found, key=lambda flag: (not flag.argument, flag.argument and not flag.required, flag.pipeline is None)
-    )
+    return [flag for flag, _ in sorted(found, key=_order)]
 
 
-def _flag(model: type[Settings], name: str, field: FieldInfo, known: About) -> Flag:
+def _order(found: tuple[Flag, Metadata]) -> tuple[bool, bool, bool, int, int]:
+    flag, known = found
+    optional_argument = flag.argument and not flag.required
+    return (not flag.argument, optional_argument, flag.pipeline is None, known.group.rank, known.position)
+
+
+def _flag(model: type[Settings], name: str, field: FieldInfo, known: Metadata) -> Flag:
     members = [
         inner for member in union_members(field.annotation) for inner in union_members(member) if inner is not NoneType
     ]
@@ -98,6 +108,8 @@ def _flag(model: type[Settings], name: str, field: FieldInfo, known: About) -> F
         metavar=_metavar(name, members, choices),
         choices=choices,
         description=field.description or "",
+        detail=known.detail,
+        group=known.group,
         variables=() if known.argument else model.variables(name),
         pipeline=model.pipelines.get(name),
         required=field.is_required(),
@@ -117,7 +129,7 @@ def _metavar(name: str, members: list[Any], choices: tuple[str, ...]) -> str:
 
 
 def _shown(flag: Flag, value: Any) -> str:
-    """Return a default as a user would type it; empty for what is no value (None, an empty string)."""
+    """Return a default as a user would type it; empty for None and empty values."""
     if value is None or value in ((), ""):
         return ""
     if isinstance(value, bool):
@@ -132,15 +144,15 @@ def _with_unit(text: str, unit: str | None) -> str:
 
 
 def resolved_default(model: type[Settings], flag: Flag) -> str:
-    """Return what holds now without the flag: the variable's value and its name, or the default; empty for none.
+    """Return the value in effect without the flag: that of a set variable, with its name, or the default; else empty.
 
     Args:
         model: the settings.
         flag: one of :func:`flags`.
     """
     field = model.model_fields[flag.name]
-    known = about(field)
-    if not flag.argument and (found := variable(model, flag.name)):
+    known = metadata(field)
+    if not flag.argument and (found := active_variable(model, flag.name)):
         return f"{'***' if flag.secret else found[1]} from {found[0]}"
     if field.default_factory is not None:
         return _shown(flag, field.get_default(call_default_factory=True, validated_data={}))
@@ -151,10 +163,27 @@ def _literal_default(flag: Flag, field: FieldInfo) -> str:
     return "" if field.default is PydanticUndefined else _shown(flag, field.default)
 
 
-def arguments(settings: Settings) -> list[str]:
-    """Return the flags that give another process the pipeline's own settings: those that are not their defaults.
+def shell_default(field: FieldInfo) -> str:
+    """Return a default as its environment variable would hold it; empty if there is none or it depends on the machine.
 
-    A value that comes from a variable is given, too: the other process may have another one. Secrets are left out.
+    Args:
+        field: of a settings model.
+    """
+    default = None if field.default_factory is not None else field.default
+    if default is None or default is PydanticUndefined or default in ((), ""):
+        return ""
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, tuple):
+        return metadata(field).default_text or ",".join(map(str, default))
+    return json.dumps(default) if isinstance(default, dict | list) else str(default)
+
+
+def arguments(settings: Settings) -> list[str]:
+    """Return the flags that pass a pipeline's own settings to another process: those that differ from their defaults.
+
+    Values from variables are passed as flags, because the other process may have a different environment. Secrets are
+    omitted.
 
     Args:
         settings: such as a step's.
@@ -165,8 +194,10 @@ def arguments(settings: Settings) -> list[str]:
         if flag.pipeline is None or flag.secret or flag.argument:
             continue
         field, value = model.model_fields[flag.name], getattr(settings, flag.name)
-        same = field.default_factory is None and value == field.default and variable(model, flag.name) is None
-        if same or value is None:
+        is_default = (
+            field.default_factory is None and value == field.default and active_variable(model, flag.name) is None
+        )
+        if is_default or value is None:
             continue
         if flag.is_switch:
             words.append(flag.flag if value else flag.negative)
@@ -182,52 +213,60 @@ def _typed(value: Any) -> str:
     return str(value)
 
 
-def table(model: type[Settings], *, every_step: bool, without: Collection[str] = ()) -> str:
-    """Return a Markdown table of a model's parameters, the same on every machine; empty when there are none.
+def table(model: type[Settings], *, without: Collection[str] = ()) -> str:
+    """Return Markdown tables of a model's flags, one per section and equal on every machine; empty if none is left.
 
     Args:
         model: the settings.
-        every_step: the parameters that all steps share, or those of this step alone.
-        without: names of fields to leave out.
+        without: names of fields to omit.
     """
-    rows = [
-        _row(flag, model.model_fields[flag.name])
-        for flag in flags(model)
-        if not flag.argument and (flag.pipeline is None) == every_step and flag.name not in without
-    ]
-    head = ["| Flag | Variable | Default | What it does |", "| --- | --- | --- | --- |"]
-    return "\n".join([*head, *rows]) + "\n" if rows else ""
+    rows = [flag for flag in flags(model) if not flag.argument and flag.name not in without]
+    return _sections(model, rows, ("Flag", "Variable", "Default", "Description"), _row)
 
 
-def _row(flag: Flag, field: FieldInfo) -> str:
-    known = about(field)
+def variables_table(model: type[Settings]) -> str:
+    """Return Markdown tables of a model that has variables but no flags.
+
+    Args:
+        model: the settings.
+    """
+    return _sections(model, flags(model), ("Variable", "Default", "Description"), _variable_row)
+
+
+def _sections(
+    model: type[Settings], rows: list[Flag], head: tuple[str, ...], row: Callable[[Flag, FieldInfo], tuple[str, ...]]
+) -> str:
+    lines = [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
+    made = []
+    for group, members in groupby(rows, key=lambda flag: flag.group):
+        cells = (row(flag, model.model_fields[flag.name]) for flag in members)
+        body = "\n".join([*lines, *(f"| {' | '.join(each)} |" for each in cells)]) + "\n"
+        made.append(f"**{group.title}**\n\n{body}")
+    if len(made) == 1:
+        # One section needs no heading.
+        return made[0].partition("\n\n")[2]
+    return "\n".join(made)
+
+
+def _row(flag: Flag, field: FieldInfo) -> tuple[str, ...]:
     name = f"`{flag.flag}`" + (f", `{flag.negative}`" if flag.is_switch else "")
     if flag.choices:
         name += " " + " \\| ".join(f"`{choice}`" for choice in flag.choices)
     elif not flag.is_switch:
         name += f" {flag.metavar}" + (" …" if flag.repeated else "")
+    return (name, *_variable_row(flag, field))
+
+
+def _variable_row(flag: Flag, field: FieldInfo) -> tuple[str, ...]:
+    known = metadata(field)
     default = (
         "required" if flag.required else _with_unit(known.default_text or _literal_default(flag, field), known.unit)
     )
     variables = ", ".join(f"`{variable}`" for variable in flag.variables)
-    return f"| {name} | {variables} | {_plain(default) or '-'} | {_plain(flag.description)} |"
-
-
-def variables_table(model: type[Settings]) -> str:
-    """Return a Markdown table of a model that is set by variables alone.
-
-    Args:
-        model: the settings.
-    """
-    lines = ["| Variable | Default | What it does |", "| --- | --- | --- |"]
-    for flag in flags(model):
-        known = about(model.model_fields[flag.name])
-        default = _with_unit(known.default_text or _literal_default(flag, model.model_fields[flag.name]), known.unit)
-        variables = ", ".join(f"`{variable}`" for variable in flag.variables)
-        lines.append(f"| {variables} | {_plain(default) or '-'} | {_plain(flag.description)} |")
-    return "\n".join(lines) + "\n"
+    text = f"{flag.description} {flag.detail}".rstrip()
+    return (variables, _plain(default) or "-", _plain(text))
 
 
 def _plain(text: str) -> str:
-    """Keep a table's cell whole, and what looks like a tag visible."""
+    """Escape what would end a table's cell or be taken for an HTML tag."""
     return text.replace("|", "\\|").replace("<", "&lt;")

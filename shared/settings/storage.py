@@ -1,13 +1,13 @@
-"""How S3 is reached: the fields that every step shares. Credentials are the AWS SDK's own chain's, unless said."""
+"""Settings of the S3 connection. Credentials come from the AWS SDK's own chain unless a store sets its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt
 
-from shared.settings.base import Settings, setting
+from shared.settings.base import Group, Settings, setting
 
 __all__ = ["Addressing", "Auth", "S3Options", "StorageSettings"]
 
@@ -17,27 +17,27 @@ Auth = Literal["ambient", "profile", "static", "anonymous"]
 
 def _endpoint(value: str | None) -> str | None:
     if value is not None and not value.lower().startswith(("http://", "https://")):
-        raise ValueError(f"{value!r} is no endpoint; valid is http://host:port or https://host")
+        raise ValueError(f"{value!r} is not an endpoint; expected http://host:port or https://host")
     return value.rstrip("/") if value else None
 
 
 @dataclass(frozen=True, slots=True)
 class S3Options:
-    """What a client is made from: plain, hashable, and travels to workers.
+    """Options of an S3 client: plain and hashable, so that they can be sent to workers.
 
     Attributes:
-        endpoint_url: None is AWS itself.
-        region: None leaves it to the SDK's profile.
+        endpoint_url: None for AWS itself.
+        region: None to use the SDK's profile.
         path_style: ``host/bucket`` instead of ``bucket.host``; None lets the SDK choose.
-        connections: size of the connection pool, and of the pool of threads for parallel ranges.
-        attempts: tries of one call, the first included.
+        connections: size of the connection pool, and of the thread pool for parallel ranges.
+        attempts: number of tries per call, including the first.
         connect_timeout_s: seconds to connect.
         read_timeout_s: seconds between two reads of a body.
-        auth: ambient is the SDK's own chain; static signs with the key below; anonymous signs nothing.
-        profile: of the SDK's files, for profile.
-        access_key_id: for static.
-        secret_access_key: its secret.
-        session_token: of a temporary key.
+        auth: ambient uses the SDK's own chain, static signs with the key below, anonymous does not sign.
+        profile: name in the SDK's files, if auth is profile.
+        access_key_id: access key, if auth is static.
+        secret_access_key: secret of the access key.
+        session_token: session token of a temporary key.
     """
 
     endpoint_url: str | None = None
@@ -54,40 +54,53 @@ class S3Options:
     session_token: str | None = field(default=None, repr=False)
 
 
+_S3: Final = Group("S3", 50)
+
+
 class StorageSettings(Settings):
-    """Fields of the connection to S3, mixed into every step's settings."""
+    """Fields of the S3 connection, a mixin of every step's settings."""
 
     s3_endpoint_url: Annotated[str | None, AfterValidator(_endpoint)] = setting(
         None,
         default_text="AWS",
-        description="URL of an S3 server other than AWS, such as http://localhost:9000.",
+        description="Use this S3 server instead of AWS, such as http://localhost:9000.",
+        group=_S3,
         aliases=("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
     )
     s3_region: str | None = setting(
         None,
         default_text="the AWS profile's",
-        description="Region of the buckets.",
+        description="Set the region of the buckets.",
+        group=_S3,
         aliases=("AWS_REGION", "AWS_DEFAULT_REGION"),
     )
     s3_addressing: Addressing = setting(
         "auto",
-        description="path puts the bucket behind the host, virtual before it; auto is path where an endpoint is set.",
+        description="Address buckets by path (host/bucket) or as virtual hosts (bucket.host).",
+        detail="auto uses path if an endpoint is set.",
+        group=_S3,
     )
     s3_connections: PositiveInt = setting(
-        16, description="Connections that one process keeps to S3; as many ranges are read side by side."
+        16,
+        description="Keep up to this many connections to S3 per process.",
+        detail="The same number of ranges is read in parallel.",
+        group=_S3,
     )
     s3_attempts: PositiveInt = setting(
-        5, description="Tries of a call that fails for a passing reason (throttling, 5xx, timeouts, cut bodies)."
+        5,
+        description="Try a call this many times in total if it fails transiently.",
+        detail="Throttling, 5xx, timeouts and truncated bodies are transient.",
+        group=_S3,
     )
     s3_connect_timeout_s: Annotated[float, Field(gt=0)] = setting(
-        5.0, unit="s", description="How long a connection to S3 may take to open."
+        5.0, unit="s", description="Give up connecting to S3 after this time.", group=_S3
     )
     s3_read_timeout_s: Annotated[float, Field(gt=0)] = setting(
-        30.0, unit="s", description="How long S3 may be silent within an answer."
+        30.0, unit="s", description="Give up a response if S3 sends nothing for this time.", group=_S3
     )
 
     def s3_options(self) -> S3Options:
-        """Return what a client is made from."""
+        """Return the options of an S3 client."""
         path_style = {"path": True, "virtual": False}.get(self.s3_addressing, True if self.s3_endpoint_url else None)
         return S3Options(
             endpoint_url=self.s3_endpoint_url,

@@ -1,1 +1,1 @@
-"""Commands: the step contract, and how a command runs from its flags to its exit code."""
+"""The step contract, and how a command runs from its flags to its exit code."""

@@ -1,4 +1,4 @@
-"""The step contract: what a command is. Importing this module costs nothing; a command names what it needs as text."""
+"""The step contract. Importing this module is cheap, because commands name their imports as text."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["Step", "Tool", "UnrecordedRun"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command of a pipeline. What it needs is named as ``module:name`` and imported when it runs.
+    """A command of a pipeline. Its functions and classes are named as ``module:name`` and imported when it runs.
 
     Attributes:
         pipeline: such as ``gamedata``.
         name: such as ``extract``.
-        help: one sentence.
-        settings: the class of its settings, a ``StepSettings``.
+        help: one imperative sentence of at most 80 characters.
+        settings: its settings class, a ``StepSettings``.
         run: the function ``(settings, stage_run) -> Report``.
-        stage: name and order in the ledger; None opens no ledger.
-        view: a function ``(report, console)`` that prints the report for people; None prints nothing more.
-        launch: a function ``(settings) -> run``: with ``--compute`` other than local, what runs in the place of ``run``
-            and opens no stage of the ledger, because its driver does; it may return None: run in place.
+        stage: name and order in the ledger; None records nothing.
+        view: a function ``(report, console)`` that prints the report on a terminal; None prints nothing more.
+        launch: a function ``(settings) -> run``, called unless ``--compute`` is local. The function that it returns
+            replaces ``run`` and opens no ledger stage, because its driver does. If it returns None, ``run`` is used.
     """
 
     pipeline: str
@@ -44,20 +44,20 @@ class Step:
 
     @property
     def program(self) -> str:
-        """The command as typed."""
+        """Return the command as typed."""
         return f"telecine {self.pipeline} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A command that is no step of a pipeline: no ledger, no report; it prints what its function returns.
+    """A command outside the step contract: it has no ledger stage or report, and prints what its function returns.
 
     Attributes:
         group: such as ``db``.
-        name: such as ``upgrade``; empty where the group is the command itself, as in ``telecine doctor``.
-        help: one sentence.
-        settings: the class of its settings, a ``Settings``.
-        call: the function ``(settings) -> str``, or ``-> (str, exit code)`` where a bad finding is no error.
+        name: such as ``upgrade``; empty if the group is itself the command, as in ``telecine doctor``.
+        help: one imperative sentence of at most 80 characters.
+        settings: its settings class, a ``Settings``.
+        call: the function ``(settings) -> str``, or ``-> (str, exit code)`` if a bad result is not an error.
     """
 
     group: str
@@ -68,13 +68,13 @@ class Tool:
 
     @property
     def program(self) -> str:
-        """The command as typed."""
+        """Return the command as typed."""
         return f"telecine {self.group} {self.name}".rstrip()
 
 
 @dataclass(slots=True)
 class UnrecordedRun:
-    """Stands for ``shared.ledger.StageRun`` in a step that opens no ledger: the same attributes, nothing is stored."""
+    """A stand-in for ``shared.ledger.StageRun`` in steps without a ledger stage: same attributes, stores nothing."""
 
     run_id: str
     pipeline: str
@@ -84,7 +84,7 @@ class UnrecordedRun:
     exit_code: int = EXIT_OK
 
     def record_errors(self, failures: Iterable[Failure]) -> None:
-        """Store nothing."""
+        """Do nothing."""
 
     def finish(self, report: Report) -> None:
-        """Store nothing."""
+        """Do nothing."""

@@ -1,6 +1,6 @@
 """Run a step or a tool from its flags to its exit code.
 
-Importing this module is cheap; everything that a step needs is imported when it is executed.
+Importing this module is cheap; a step's own imports happen when it is executed.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _LOG: Final = logging.getLogger("telecine")
 def execute(step: Step, argv: Sequence[str]) -> int:
     """Run a step from its flags to its exit code.
 
-    Parses, sets up logs and signals, opens the ledger's stage, calls the step, finishes the stage, writes report.json
-    and report.html, logs one line, prints the step's own view, and maps whatever happens to an exit code.
+    Parse the flags, set up logs and signals, open the ledger stage, call the step, finish the stage, write report.json
+    and report.html, log one line, print the step's view, and map the outcome to an exit code.
 
     Args:
-        step: which.
-        argv: the arguments after the command's name.
+        step: the step.
+        argv: arguments after the command's name.
 
     Returns:
         0, 2, 65, 70, 75, 78, 130 or 143.
@@ -48,7 +48,7 @@ def execute(step: Step, argv: Sequence[str]) -> int:
 
 
 def execute_tool(tool: Tool, argv: Sequence[str]) -> int:
-    """Run a tool from its flags to its exit code, and print what it returns on standard output."""
+    """Run a tool from its flags to its exit code, and print its result on standard output."""
 
     def body() -> int:
         settings = _parse(tool.settings, tool.program, tool.help, argv)
@@ -114,17 +114,17 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
 
 
 def _last_word(report: Report) -> str:
-    """Return what Argo shows at the node: what was done, and the first of what failed."""
-    said = report.summary()
+    """Return the text that Argo shows at the node: the summary and the first failure."""
+    text = report.summary()
     if report.failures:
         first = report.failures[0]
-        said += f"; first {first.item}: {first.code}: {first.message}"
-    return said
+        text += f"; first {first.item}: {first.code}: {first.message}"
+    return text
 
 
 def _launched(step: Step, settings: StepSettings) -> Any:
-    """Return what runs the step somewhere else; None: it runs here."""
-    # A driver finds the variable: it is where the launcher wanted it.
+    """Return the function that runs the step elsewhere, or None to run it here."""
+    # The variable marks a driver, which is already where the launcher sent it.
     if step.launch is None or getattr(settings, "compute", "local") == "local" or os.environ.get("TELECINE_RAYJOB"):
         return None
     return guard.load(step.launch)(settings)
@@ -132,7 +132,7 @@ def _launched(step: Step, settings: StepSettings) -> Any:
 
 @contextmanager
 def _stage(stage: tuple[str, int] | None, step: Step, settings: StepSettings) -> Iterator[Any]:
-    """Open the ledger's stage, or what stands for it."""
+    """Open the ledger stage, or its stand-in if the step has none."""
     if stage is None:
         from uuid_utils import uuid7
 
@@ -151,13 +151,13 @@ def _stage(stage: tuple[str, int] | None, step: Step, settings: StepSettings) ->
 
 
 def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, begun: tuple[datetime, float]) -> None:
-    """Fill in what the step left out."""
+    """Fill in the fields that the step left empty."""
     started, began = begun
     report.pipeline = report.pipeline or step.pipeline
     report.step = report.step or step.name
     report.run_id = report.run_id or run_id
     report.started_at = report.started_at or started
-    # By the clock that nobody sets: the time of day may be earlier by now.
+    # Monotonic: the time of day may have been set back meanwhile.
     report.seconds = report.seconds or time.monotonic() - began
     report.finished_at = report.finished_at or report.started_at + timedelta(seconds=report.seconds)
     report.parameters = report.parameters or settings.parameters()
@@ -168,7 +168,7 @@ def _write(report: Report, settings: StepSettings) -> dict[str, str]:
 
     folder = settings.report_dir
     if folder is None:
-        # A pod's root is read-only; its template names a folder when a report is wanted.
+        # A pod's root file system is read-only; the template sets a folder if it wants a report.
         if logs.in_pod():
             return {}
         folder = os.path.join(settings.state_dir, "reports", report.run_id)  # noqa: PTH118 - may be a URI one day
@@ -185,11 +185,11 @@ def _write_failed(
     run_id: str,
     begun: tuple[datetime, float],
 ) -> None:
-    """Write the report of a step that raised; what goes wrong here must not hide the error itself."""
+    """Write the report of a step that raised; failures here must not hide the original error."""
     from shared.failure import Failure
     from shared.report import Report, outputs
 
-    # The step may have been done, and only its ledger not: then what it counted is kept.
+    # The step may have finished and only the ledger failed; keep its counts.
     report = report or Report()
     report.status = guard.status_of(error)
     report.exit_code = guard.exit_code_of(error)
@@ -199,7 +199,7 @@ def _write_failed(
     outputs.write(report)
     try:
         places = _write(report, settings)
-    except Exception as second:  # noqa: BLE001 - the error that ended the step is the one to show
+    except Exception as second:  # noqa: BLE001 - the original error is the one to show
         _LOG.warning("the report could not be written: %s", second)
     else:
         if places:
@@ -207,11 +207,11 @@ def _write_failed(
 
 
 def _show(step: Step, report: Report, places: dict[str, str]) -> None:
-    """Print the step's view and where the report lies, on standard output."""
+    """Print the step's view and the report's location on standard output."""
     from rich.console import Console
 
     class QuietConsole(Console):
-        """rich's own answer to a broken pipe is exit code 1; the step's own must stay."""
+        """A console that keeps the step's exit code on a broken pipe, where rich would exit with 1."""
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError

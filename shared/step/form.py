@@ -1,4 +1,4 @@
-"""The names of a Workflow's parameters: Argo takes any name and forgets those that it does not know."""
+"""Check of a Workflow's parameter names: Argo accepts any name and ignores unknown ones."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
 
 __all__ = ["FORM_VARIABLE", "GIVEN_VARIABLE", "check_names", "is_known"]
 
-# Argo's {{workflow.parameters.json}}: a list of objects that have a name each.
+# Argo's {{workflow.parameters.json}}: a list of objects, each with a name.
 GIVEN_VARIABLE: Final = "TELECINE_WORKFLOW_PARAMETERS"
-# The names that the form of the pipeline's own WorkflowTemplate has, with commas.
+# Parameter names of the pipeline's own WorkflowTemplate, comma-separated.
 FORM_VARIABLE: Final = "TELECINE_FORM_PARAMETERS"
 
 
 def is_known(variables: Mapping[str, str] = os.environ) -> bool:
-    """Whether this step was told the parameters of its Workflow."""
+    """Return whether this step has received the parameters of its Workflow."""
     return bool(variables.get(GIVEN_VARIABLE) and variables.get(FORM_VARIABLE))
 
 
 def check_names(variables: Mapping[str, str] = os.environ, *, pipeline: str) -> str:
-    """Check the names of the parameters that a Workflow was given.
+    """Check the names of the parameters that a Workflow has received.
 
-    Under the umbrella, where a name has its pipeline before it, only names that can be meant for this pipeline are
-    judged; in a Workflow that is neither (it has not all parameters of one of the forms) none.
+    In the umbrella `media`, names are prefixed with their pipeline; only those that may be meant for this pipeline are
+    checked. A Workflow that lacks parameters of both forms is not ours, and is not checked.
 
     Args:
-        variables: of the step, see :func:`is_known`.
+        variables: environment of the step, see :func:`is_known`.
         pipeline: such as ``gamedata``.
 
     Returns:
-        What was found.
+        A one-line result.
 
     Raises:
-        UsageError: one line for each name that nothing reads, with near ones.
+        UsageError: unknown names, one per line, with similar ones.
     """
     given = _names(variables[GIVEN_VARIABLE])
     form = variables[FORM_VARIABLE].split(",")
@@ -51,7 +51,7 @@ def check_names(variables: Mapping[str, str] = os.environ, *, pipeline: str) -> 
         meant = {name for name in given if name.startswith(prefix)} | given.intersection(form)
         valid, unknown = prefixed, meant.difference(prefixed)
     else:
-        return "not judged: the Workflow is not one of ours"
+        return "not checked: the Workflow is not from a telecine template"
     if unknown:
         raise UsageError("\n".join(_line(name, valid, prefix) for name in sorted(unknown)))
     return f"{len(valid)} names, all known"
@@ -61,13 +61,13 @@ def _names(text: str) -> set[str]:
     try:
         return {parameter["name"] for parameter in json.loads(text)}
     except (ValueError, TypeError, KeyError):
-        # Not Argo's list: nothing can be said of it.
+        # Not Argo's list, so it cannot be checked.
         return set()
 
 
 def _line(name: str, valid: Iterable[str], prefix: str) -> str:
-    # Without the prefix on either side: it would make all names alike, and be the whole mistake of some.
+    # Compare without the prefix: it would make all names similar, and may itself be the mistake.
     names = {each.removeprefix(prefix): each for each in valid}
-    near = [names[each] for each in difflib.get_close_matches(name.removeprefix(prefix), names, n=3)]
-    asked = f"did you mean {' or '.join(near)}?" if near else f"valid is one of {', '.join(names.values())}"
-    return f"The Workflow was given the parameter {name}, which no step reads; {asked}"
+    similar = [names[each] for each in difflib.get_close_matches(name.removeprefix(prefix), names, n=3)]
+    hint = f"did you mean {' or '.join(similar)}?" if similar else f"expected one of {', '.join(names.values())}"
+    return f"The Workflow has an unknown parameter {name}; {hint}"

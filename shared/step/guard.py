@@ -1,4 +1,4 @@
-"""From signals and exceptions to exit codes (DESIGN §5)."""
+"""Mapping of signals and exceptions to exit codes."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _logs_ready = False
 
 
 def note_logs() -> None:
-    """Remember that logs are set up; before that, errors go to standard error as plain text."""
-    global _logs_ready  # noqa: PLW0603 - as process-wide as logging itself
+    """Record that logs are set up; until then, errors are written to standard error as plain text."""
+    global _logs_ready  # noqa: PLW0603 - process-wide, like logging itself
     _logs_ready = True
 
 
@@ -46,7 +46,7 @@ def load(place: str) -> Any:
     """Import ``module:name``.
 
     Raises:
-        ExtraMissing: an optional dependency of the module is not installed; the message has the line that installs it.
+        ExtraMissing: an optional dependency is not installed; the message contains the command that installs it.
     """
     module, _, name = place.partition(":")
     try:
@@ -61,15 +61,15 @@ def _extra_missing(error: ModuleNotFoundError) -> ExtraMissing | None:
     if extra is None:
         return None
     return ExtraMissing(
-        f"this command needs the Python package '{missing}', which is not installed; "
-        f"install it with: pip install 'telecine[{extra}]'",
+        f"the Python package '{missing}', which this command needs, is not installed; "
+        f"run: pip install 'telecine[{extra}]'",
         extra=extra,
         module=missing,
     )
 
 
 def exit_code_of(error: BaseException) -> int:
-    """Return the exit code that an exception means."""
+    """Return the exit code of an exception."""
     if isinstance(error, TelecineError | Stopped):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
@@ -80,7 +80,7 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def status_of(error: BaseException) -> Literal["failed", "cancelled", "interrupted"]:
-    """Return the status that an exception gives a step."""
+    """Return the status of a step that raised an exception."""
     if isinstance(error, KeyboardInterrupt):
         return "cancelled"
     if isinstance(error, Stopped):
@@ -89,9 +89,9 @@ def status_of(error: BaseException) -> Literal["failed", "cancelled", "interrupt
 
 
 def guarded(body: Callable[[], int]) -> int:
-    """Call ``body`` with the signals set, and map what it raises to an exit code; nothing is raised.
+    """Call ``body`` with signal handlers installed, and map any exception to an exit code; never raise.
 
-    An expected error is one line (with a traceback at ``--log-level DEBUG``); anything else is a bug of ours, 70.
+    Expected errors are logged in one line (with a traceback at ``--log-level DEBUG``); anything else is a bug, exit 70.
     """
     global _logs_ready  # noqa: PLW0603 - see note_logs
     _logs_ready = False
@@ -100,21 +100,21 @@ def guarded(body: Callable[[], int]) -> int:
             code = body()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_OK if end.code is None else EXIT_USAGE
-    except BaseException as error:  # noqa: BLE001 - the last place that can turn a bug into its exit code
-        _tell(error)
+    except BaseException as error:  # noqa: BLE001 - the outermost handler maps bugs to their exit code
+        _report(error)
         return exit_code_of(error)
     return code
 
 
-def _tell(error: BaseException) -> None:
-    """Say what ended the command: one line for what was expected, a traceback for a bug."""
+def _report(error: BaseException) -> None:
+    """Log why the command ended: one line for an expected error, a traceback for a bug."""
     if isinstance(error, ModuleNotFoundError):
         error = _extra_missing(error) or error
     termination.leave(error.message if isinstance(error, TelecineError) else f"{type(error).__name__}: {error}")
     if isinstance(error, Stopped | KeyboardInterrupt):
         _LOG.warning("%s", error if isinstance(error, Stopped) else "stopped by SIGINT")
     elif not isinstance(error, TelecineError):
-        _LOG.critical("this is a bug of ours, please report it with these lines: %r", error, exc_info=error)
+        _LOG.critical("this is a bug in telecine; please report it with these lines: %r", error, exc_info=error)
     elif not _logs_ready:
         sys.stderr.write(f"{error.message}\n")
     else:
@@ -124,35 +124,35 @@ def _tell(error: BaseException) -> None:
 
 @contextmanager
 def printing() -> Iterator[None]:
-    """Let a reader of standard output go away (``telecine … | head``) without a word, and flush at the end.
+    """Ignore a closed standard output (``telecine … | head``), and flush it at the end.
 
-    Only printing stands inside: a broken pipe to a process of ours is a bug, and must not end here.
+    Wrap only printing: a broken pipe to one of our own processes is a bug and must not be ignored.
     """
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python's own flush at exit must not complain either.
+        # Python's own flush at exit must not fail either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def signals() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into :class:`Stopped` in the main thread; the second ends the process at once.
+    """Raise :class:`Stopped` in the main thread on the first SIGINT or SIGTERM; exit immediately on the second.
 
-    Outside the main thread, where Python allows no handlers, nothing is set.
+    Outside the main thread, which cannot install handlers, do nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def at_once(signum: int, _frame: FrameType | None) -> NoReturn:
-        # No handlers, no flush: the person asked twice.
+    def exit_now(signum: int, _frame: FrameType | None) -> NoReturn:
+        # No cleanup, no flush: the user asked twice.
         os._exit(128 + signum)
 
     def first(signum: int, _frame: FrameType | None) -> NoReturn:
-        signal.signal(signal.SIGINT, at_once)
-        signal.signal(signal.SIGTERM, at_once)
+        signal.signal(signal.SIGINT, exit_now)
+        signal.signal(signal.SIGTERM, exit_now)
         raise Stopped(signum)
 
     before = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}

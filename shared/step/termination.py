@@ -1,4 +1,4 @@
-"""The last word of a container: Kubernetes keeps it in the pod's status, Argo shows it at the node."""
+"""A container's termination message: Kubernetes keeps it in the pod's status, and Argo shows it at the node."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from shared.text import clean_text
 
 __all__ = ["PLACE", "leave"]
 
-# The default of a container's terminationMessagePath.
+# Default of a container's terminationMessagePath.
 PLACE: Final = Path("/dev/termination-log")
-# Kubernetes keeps 4 kB a container; a Workflow's status holds that of each node, in 1 MB for all.
+# Kubernetes keeps 4 kB per container; a Workflow's status holds those of all nodes in 1 MB.
 _LENGTH: Final = 1000
 
 
 def leave(text: str, place: Path = PLACE) -> None:
-    """Write why this process ends; nothing outside a pod, or where the file may not be written.
+    """Write the reason why this process ends; do nothing outside a pod or if the file is not writable.
 
     Args:
-        text: for people; secrets are taken out.
+        text: the reason; secrets are removed.
         place: the file.
     """
     if os.environ.get("KUBERNETES_SERVICE_HOST"):
-        # Opened as it is: a file that is not there is no place where Kubernetes looks.
+        # Never created: Kubernetes reads only the file that it has mounted.
         with suppress(OSError), place.open("r+b") as file:
             file.write(clean_text(text, _LENGTH).encode())
             file.truncate()

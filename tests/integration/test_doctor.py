@@ -14,7 +14,7 @@ from shared.doctor import places
 from shared.doctor.commands import doctor, exit_code
 from shared.doctor.settings import DoctorSettings
 from shared.errors import ConfigurationError
-from shared.finding import Line
+from shared.finding import Finding
 from shared.rayjob import doctor as cluster_doctor
 from tests.postgres_server import database, empty_database, postgres  # noqa: F401
 from tests.s3_server import s3_process, s3_server  # noqa: F401
@@ -95,6 +95,11 @@ def test_folders_need_not_be_there_yet(database, tmp_path: Path):
     )
     assert code == 0
     assert lines["store", f"file://{tmp_path}/there"]["said"] == "can list, write, delete"
+    text, _ = doctor(
+        DoctorSettings(database_url=database.url, read_buckets=(), write_buckets=(f"file://{tmp_path}/none",))
+    )
+    assert "will be created on first write" in text
+    assert "in sync (0 s)" in text
     assert not [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
 
 
@@ -107,11 +112,11 @@ def test_the_command_prints_what_to_do(empty_database: Database, monkeypatch, ca
         assert words in out
 
 
-def test_a_failure_that_stays_is_more_severe_than_one_that_may_pass():
-    passing, staying = Line("a", "b", "fail", "x", retryable=True), Line("a", "c", "fail", "x")
-    assert exit_code([passing]) == 75
-    assert exit_code([passing, staying]) == 78
-    assert exit_code([Line("a", "d", "warn", "x")]) == 0
+def test_a_permanent_failure_is_more_severe_than_a_transient_one():
+    transient, permanent = Finding("a", "b", "fail", "x", retryable=True), Finding("a", "c", "fail", "x")
+    assert exit_code([transient]) == 75
+    assert exit_code([transient, permanent]) == 78
+    assert exit_code([Finding("a", "d", "warn", "x")]) == 0
 
 
 class Api:
@@ -168,11 +173,11 @@ OBJECTS = {name for _, name in cluster_doctor._MADE}
 )
 def test_a_cluster(api, failed):
     lines = {line.name: line for line in cluster_doctor.examine(api)}
-    found = {name: line.said for name, line in lines.items() if line.status == "fail"}
+    found = {name: line.message for name, line in lines.items() if line.status == "fail"}
     assert found.keys() == failed.keys()
     for name, said in failed.items():
         assert said in found[name]
-        assert lines[name].todo
+        assert lines[name].fix
 
 
 def test_a_pod_without_a_token_is_no_failure(database, monkeypatch):

@@ -1,4 +1,4 @@
-"""What every pod has (DESIGN §8): limits, deadlines, one user, no token, reports under documented keys."""
+"""What every pod has: limits, deadlines, one user, no token, reports under documented keys."""
 
 from __future__ import annotations
 

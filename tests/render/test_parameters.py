@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -127,7 +128,9 @@ def test_the_first_step_knows_the_names_of_both_forms(pipeline, template, name):
     assert is_known(variables)
     told = check_names(variables, pipeline=pipeline)
     expected = f"{len(form(pipeline))} names, all known"
-    assert told == (expected if name in {pipeline, "media"} else "not judged: the Workflow is not one of ours")
+    assert told == (
+        expected if name in {pipeline, "media"} else "not checked: the Workflow is not from a telecine template"
+    )
 
 
 def test_choices_and_units_are_shown():
@@ -139,7 +142,30 @@ def test_choices_and_units_are_shown():
     assert shown["batch-mb"]["description"].endswith("Unit: MB.")
     assert shown["strides"]["value"] == "3:15,30:15,60:5"
     assert shown["max-failed"]["value"] == ""
-    assert shown["max-failed"]["description"].endswith("Empty: every item.")
+    assert shown["max-failed"]["description"].endswith("Empty: fail only if all fail.")
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_form_speaks_of_a_form_in_a_cluster(name):
+    for parameter in form(name).values():
+        text = parameter["description"]
+        assert not re.search(r"--[a-z]|this machine|exit|file:///|several times", text), f"{parameter['name']}: {text}"
+        assert len(text) <= 240
+
+
+def test_the_source_is_first_and_the_limits_are_last_in_the_form():
+    names = list(form("gamedata"))
+    groups = [
+        ["source-bucket", "task-list", "prefix", "manifest-bucket", "output-path"],
+        ["strides", "store"],
+        ["checks", "dark-luma"],
+        ["compute", "batch-mb"],
+        ["max-failed", "max-pixels", "cpu-workers"],
+    ]
+    wanted = [name for group in groups for name in group]
+    assert names[:5] == groups[0]
+    assert [name for name in names if name in wanted] == wanted
+    assert [name for name in form("media") if name.startswith("gamedata-")] == [f"gamedata-{name}" for name in names]
 
 
 def test_the_publish_step_takes_the_manifest_of_its_run():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from hera.workflows import Parameter
 from hera.workflows.models import ConfigMapKeySelector, EnvVar, ValueFrom
 
-from shared.settings.base import about
-from shared.settings.flags import flags
+from shared.settings.base import metadata
+from shared.settings.flags import flags, shell_default
 from workflows._lib.names import CONFIG_PARAMETERS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Field:
         variable: by which the step reads it; an empty value counts as not set. An argument by position has none.
         value: the default as text, empty for none.
         choices: the valid values, where they are a closed list.
-        description: with the unit.
+        description: the form's own text, or the CLI's, with the unit.
         config_key: key of the ConfigMap ``telecine-parameters`` that holds this installation's default, if one does.
     """
 
@@ -100,23 +100,18 @@ def fields(
 
 
 def _text(field: FieldInfo) -> str:
-    """Return a default as the variable would hold it."""
-    known = about(field)
+    """Return a default as the variable would hold it in a cluster."""
     if field.default_factory is not None:
-        # The factory looks at this machine; its text is what a cluster has.
-        return known.default_text or ""
-    if field.default is None or field.default in ((), ""):
-        return ""
-    if isinstance(field.default, bool):
-        return str(field.default).lower()
-    if isinstance(field.default, tuple):
-        return known.default_text or ",".join(map(str, field.default))
-    return str(field.default)
+        # The factory depends on the machine; its text is the default of a cluster.
+        return metadata(field).default_text or ""
+    return shell_default(field)
 
 
 def _described(field: FieldInfo, description: str) -> str:
-    known = about(field)
-    text = f"{description} Unit: {known.unit}." if known.unit else description
+    known = metadata(field)
+    text = known.form or description
+    if known.unit:
+        text += f" Unit: {known.unit}."
     if field.default is None and known.default_text:
         text += f" Empty: {known.default_text}."
     return text

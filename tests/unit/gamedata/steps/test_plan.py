@@ -130,7 +130,7 @@ def test_names_that_nothing_reads_are_told_with_the_rest(place, monkeypatch):
         go(place, output_path="gs://bucket/x")
     output, name = caught.value.message.splitlines()
     assert output.startswith("--output-path")
-    assert "parameter check, which no step reads; did you mean checks?" in name
+    assert "unknown parameter check; did you mean checks?" in name
 
 
 def test_right_parameters_are_listed(place):

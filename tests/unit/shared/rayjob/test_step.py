@@ -178,7 +178,7 @@ def test_whether_an_earlier_attempt_left_one(tmp_path, last, there):
 
 def test_bad_variables_are_named_as_they_are_written(tmp_path, monkeypatch):
     monkeypatch.setenv("TELECINE_RAY_HEAD_MEMORY", "3 GB")
-    with pytest.raises(ConfigurationError, match=r"TELECINE_RAY_HEAD_MEMORY: '3 GB' is no quantity"):
+    with pytest.raises(ConfigurationError, match=r"TELECINE_RAY_HEAD_MEMORY: '3 GB' is not a quantity"):
         Site(tmp_path, [RUN]).step(settings_of())
 
 

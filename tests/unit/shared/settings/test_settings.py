@@ -9,13 +9,20 @@ from pydantic import Field, SecretStr, ValidationError
 
 from shared.errors import UsageError
 from shared.settings import Settings, StepSettings, setting
+from shared.settings.base import Group
 from shared.settings.command import parse
-from shared.settings.flags import flags, table
+from shared.settings.flags import flags, shell_default, table
+
+FIRST = Group("First", 10)
+SECOND = Group("Second", 20)
+COMMON = Group("Common", 1)
 
 
 class Shared(Settings):
-    level: Literal["LOW", "HIGH"] = setting("LOW", description="How loud.")
-    token: SecretStr | None = setting(None, description="A secret.", aliases=("OTHER_TOKEN", "THIRD_TOKEN"))
+    level: Literal["LOW", "HIGH"] = setting("LOW", description="How loud.", group=COMMON)
+    token: SecretStr | None = setting(
+        None, description="A secret.", aliases=("OTHER_TOKEN", "THIRD_TOKEN"), group=COMMON
+    )
 
 
 class Mine(Shared, pipeline="mine"):
@@ -105,9 +112,9 @@ def test_an_unknown_flag_names_the_valid_ones():
 
 
 def test_a_wrong_value_names_flag_value_and_what_is_valid():
-    assert refused("--level", "low") == "telecine mine go: --level low is not valid; valid: LOW, HIGH"
-    assert "--size-mb x is not valid: it must be a whole number" in refused("--size-mb", "x")
-    assert "--size-mb 0 is not valid: it must be greater than or equal to 1" in refused("--size-mb", "0")
+    assert refused("--level", "low") == "telecine mine go: --level low is not valid; expected one of LOW, HIGH"
+    assert "--size-mb x is not valid; expected a whole number" in refused("--size-mb", "x")
+    assert "--size-mb 0 is not valid; expected a value greater than or equal to 1" in refused("--size-mb", "0")
 
 
 def test_a_wrong_variable_is_named_itself(monkeypatch):
@@ -119,11 +126,11 @@ def test_a_wrong_variable_is_named_itself(monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["word"], "belongs to no flag"),
+        (["word"], "unexpected argument 'word'"),
         (["--size-mb"], "--size-mb needs a value"),
         (["--keep=1"], "takes no value"),
-        (["-x"], "no flag -x"),
-        (["--inner", "3"], "no flag --inner"),
+        (["-x"], "unknown flag -x"),
+        (["--inner", "3"], "unknown flag --inner"),
     ],
 )
 def test_other_mistakes_are_usage_errors(argv, said):
@@ -156,7 +163,7 @@ def test_help_shows_the_resolved_default_and_the_variable(monkeypatch, capsys):
     assert "[default: *** from TELECINE_TOKEN; TELECINE_TOKEN]" in text
     assert "[default: --keep; TELECINE_MINE_KEEP]" in text
     assert "hush" not in text
-    assert text.index("--size-mb") < text.index("Flags of every step") < text.index("--level")
+    assert text.index("--size-mb") < text.index("Common:") < text.index("--level")
 
 
 def test_an_argument_by_position():
@@ -165,7 +172,7 @@ def test_an_argument_by_position():
 
     assert read("abc", model=Show).run == "abc"
     assert "RUN is missing" in refused(model=Show)
-    assert "belongs to no flag" in refused("a", "b", model=Show)
+    assert "unexpected argument 'b'" in refused("a", "b", model=Show)
 
 
 def test_an_argument_by_position_that_may_be_left_out(monkeypatch, capsys):
@@ -179,7 +186,7 @@ def test_an_argument_by_position_that_may_be_left_out(monkeypatch, capsys):
     assert read(model=Replay).run == ""
     assert read("--all", model=Replay).run == ""
     assert read("--all", "abc", "--log-level", "ERROR", model=Replay).run == "abc"
-    assert "belongs to no flag" in refused("a", "b", model=Replay)
+    assert "unexpected argument 'b'" in refused("a", "b", model=Replay)
     with pytest.raises(SystemExit):
         read("--help", model=Replay)
     out = " ".join(capsys.readouterr().out.split())
@@ -198,15 +205,69 @@ def test_arguments_that_are_needed_come_first():
 
 
 def test_the_docs_table_does_not_depend_on_the_machine(monkeypatch):
-    before = table(Mine, every_step=False)
+    before = table(Mine, without=Shared.model_fields)
     monkeypatch.setenv("TELECINE_MINE_SIZE_MB", "9")
-    assert table(Mine, every_step=False) == before
+    assert table(Mine, without=Shared.model_fields) == before
     assert "| `--size-mb` N | `TELECINE_MINE_SIZE_MB` | all | Size. |" in before
     assert "| somewhere | Where. |" in before
     assert "Keep \\| drop." in before
     assert "--inner" not in before
     assert "--level" not in before
-    assert "`LOW` \\| `HIGH`" in table(Mine, every_step=True)
+    assert "`LOW` \\| `HIGH`" in table(Mine)
+
+
+class Late(Settings, pipeline="mine"):
+    work: int = setting(1, description="Work.", group=SECOND)
+    target: str = setting("", description="Target.", group=FIRST)
+
+
+class Early(Settings, pipeline="mine"):
+    source: str = setting("", description="Source.", detail="Told in the docs only.", group=FIRST)
+
+
+class Both(Early, Late, Shared, pipeline="mine"):
+    limit: int = setting(1, description="Limit.", group=SECOND)
+
+
+class Reversed(Late, Shared, Early, pipeline="mine"):
+    limit: int = setting(1, description="Limit.", group=SECOND)
+
+
+@pytest.mark.parametrize("model", [Both, Reversed])
+def test_flags_are_in_groups_whatever_the_order_of_inheritance(model, capsys):
+    wanted = ["target", "source", "work", "limit", "level", "token"]
+    assert [flag.name for flag in flags(model)] == wanted
+    with pytest.raises(SystemExit):
+        read("--help", model=model)
+    text = capsys.readouterr().out
+    lines = ["First:", "--target", "--source", "Second:", "--work", "--limit", "Common:", "--level", "--token"]
+    places = [text.index(f"\n{line}" if line.endswith(":") else f"  {line} ") for line in lines]
+    assert places == sorted(places)
+    assert "Told in the docs only." not in text
+
+
+def test_the_docs_table_has_a_section_for_each_group_and_the_details():
+    text = table(Both, without=Shared.model_fields)
+    first, second = text.split("**Second**")
+    assert first.startswith("**First**\n\n| Flag |")
+    assert "| Source. Told in the docs only. |" in first
+    assert "--limit" in second
+    assert table(Both, without=Both.model_fields) == ""
+    assert table(Late, without=["target"]).startswith("| Flag |"), "one section needs no heading"
+
+
+@pytest.mark.parametrize(
+    ("field", "held"),
+    [
+        ("names", ""),
+        ("size_mb", ""),
+        ("keep", "true"),
+        ("place", ""),
+        ("common", "5"),
+    ],
+)
+def test_a_default_as_its_variable_holds_it(field, held):
+    assert shell_default(Mine.model_fields[field]) == held
 
 
 def test_every_step_has_the_shared_flags():

@@ -76,7 +76,7 @@ def test_the_steps_own_exit_code_counts():
     [
         ("transient", (75, "failed", "s3://b/k answered 503; try again later")),
         ("usage", (2, "failed", "--task-list x: there is no such file")),
-        ("bug", (70, "failed", "a bug of ours")),
+        ("bug", (70, "failed", "a bug in telecine")),
         ("extra", (78, "failed", "pip install 'telecine[gamedata]'")),
         ("sigint", (130, "cancelled", "stopped by SIGINT")),
         ("sigterm", (143, "interrupted", "stopped by SIGTERM")),
@@ -107,7 +107,7 @@ def test_expected_errors_have_a_traceback_at_debug_only(capsys):
 def test_a_wrong_flag_is_plain_text_and_2(tmp_path, capsys):
     assert execute(STEP, ["--wath", "x"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("telecine fake go: there is no flag --wath; did you mean --what?")
+    assert err.startswith("telecine fake go: unknown flag --wath; did you mean --what?")
     assert reports(tmp_path) == []
 
 
