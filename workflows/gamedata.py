@@ -11,12 +11,13 @@ from jobs.gamedata.settings import ExtractSettings, ManifestSettings, PlanSettin
 from shared.rayjob.settings import RaySettings
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
-from workflows._lib.parameters import arguments, fields, inputs, passed
+from workflows._lib.parameters import arguments, fields, form_names, inputs, passed
 from workflows._lib.pipeline import STAGES, Pipeline
 from workflows._lib.retry import PROMPT
 from workflows._lib.step import LARGE, MEDIUM, step
 from workflows._lib.sweep import SWEEP, sweep_step
 from workflows._lib.template import workflow_template
+from workflows._lib.variables import NAME, expression, parameter
 
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
@@ -40,18 +41,24 @@ _RUN: Final = (*_PLAN, *_RAY)
 
 PIPELINE: Final = Pipeline(_NAME, _RUN, tuple(CODES))
 
+
+def _input(name: str) -> str:
+    return parameter("inputs", name, in_expression=True)
+
+
 # Beside the .pt files that it tells of; a run's own file, so that two runs never write the same.
-_MANIFEST_URI: Final = (
-    "{{=inputs.parameters['output-path'] != '' ? inputs.parameters['output-path']"
-    " : (inputs.parameters['manifest-bucket'] contains '://' ? '' : 's3://')"
-    " + inputs.parameters['manifest-bucket'] + '/_manifests/' + workflow.name + '.parquet'}}"
+_OUTPUT_PATH: Final = _input("output-path")
+_BUCKET: Final = _input("manifest-bucket")
+_MANIFEST_URI: Final = expression(
+    f"{_OUTPUT_PATH} != '' ? {_OUTPUT_PATH}"
+    f" : ({_BUCKET} contains '://' ? '' : 's3://') + {_BUCKET} + '/_manifests/' + {NAME} + '.parquet'"
 )
-_LOCAL: Final = "{{=inputs.parameters.compute == 'local'}}"
-_CLUSTER: Final = "{{=inputs.parameters.compute != 'local'}}"
+_LOCAL: Final = expression(f"{_input('compute')} == 'local'")
+_CLUSTER: Final = expression(f"{_input('compute')} != 'local'")
 # A model wants torch, checks may want frames, and pictures of menus PyAV: the image without Ray has none of them.
-_GIVEN: Final = "inputs.parameters['menu-model'] + inputs.parameters['menu-references'] + inputs.parameters.checks"
-_FRAMES: Final = f"{{{{={_GIVEN} != ''}}}}"
-_STATISTICS: Final = f"{{{{={_GIVEN} == ''}}}}"
+_GIVEN: Final = " + ".join(map(_input, ("menu-model", "menu-references", "checks")))
+_FRAMES: Final = expression(f"{_GIVEN} != ''")
+_STATISTICS: Final = expression(f"{_GIVEN} == ''")
 
 
 def build() -> WorkflowTemplate:
@@ -121,11 +128,7 @@ def _plan() -> Container:
         found=_PLAN,
         counts=("to-read", "done", "failed-before", "bytes"),
         pauses=PROMPT,
-        # Argo takes parameters of any name; the step finds those that nobody reads.
-        variables={
-            "TELECINE_WORKFLOW_PARAMETERS": "{{workflow.parameters.json}}",
-            "TELECINE_FORM_PARAMETERS": ",".join(field.name for field in _RUN),
-        },
+        variables=form_names(_RUN),
     )
 
 

@@ -11,11 +11,12 @@ from jobs.screenalytics.settings import IngestSettings, ReplaySettings
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
 from workflows._lib.names import SCREENALYTICS_VARIABLES
-from workflows._lib.parameters import arguments, fields, inputs, passed
+from workflows._lib.parameters import arguments, environment, fields, form_names, inputs, passed
 from workflows._lib.pipeline import STAGES, Pipeline
 from workflows._lib.retry import PROMPT
 from workflows._lib.step import from_secret, step
 from workflows._lib.template import workflow_template
+from workflows._lib.variables import parameter, tag
 
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
@@ -99,11 +100,7 @@ def _ingest() -> Container:
         counts=_COUNTS,
         secrets=_SECRETS,
         pauses=PROMPT,
-        # As for the plan of gamedata: the step finds parameters that nobody reads.
-        variables={
-            "TELECINE_WORKFLOW_PARAMETERS": "{{workflow.parameters.json}}",
-            "TELECINE_FORM_PARAMETERS": ",".join(field.name for field in _FORM),
-        },
+        variables=form_names(_FORM),
     )
 
 
@@ -111,7 +108,7 @@ def _replay() -> Container:
     made = step(
         REPLAY,
         # The shell sees none of it, and an empty one is no run.
-        [_NAME, "replay", "{{inputs.parameters.run}}"],
+        [_NAME, "replay", tag(parameter("inputs", "run"))],
         pipeline=_NAME,
         stage=_STAGE,
         title="Replay",
@@ -121,7 +118,7 @@ def _replay() -> Container:
         counts=_COUNTS,
         secrets=_SECRETS,
         pauses=PROMPT,
-        variables={field.variable: f"{{{{workflow.parameters.{field.name}}}}}" for field in _READ},
+        variables={each.name: each.value for each in environment(_READ, "workflow")},
     )
     # It has no caller: the form shows an entrypoint's own inputs below those of the Workflow, with these defaults.
     made.inputs = arguments(_REPLAY)

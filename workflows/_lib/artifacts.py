@@ -8,6 +8,7 @@ from hera.workflows import Artifact, NoneArchiveStrategy, Parameter, S3Artifact
 from hera.workflows.models import ArtifactRepositoryRef, ValueFrom
 
 from workflows._lib.names import ARTIFACT_REPOSITORY
+from workflows._lib.variables import ITEMS, NAME, NAMESPACE, REJECTS, tag
 
 __all__ = ["OUTPUTS_DIR", "REPORT_DIR", "output_parameters", "reports", "repository"]
 
@@ -15,7 +16,7 @@ REPORT_DIR: Final = "/tmp/outputs/report"  # noqa: S108 - the pod's own
 OUTPUTS_DIR: Final = "/tmp/outputs/parameters"  # noqa: S108
 
 # What every step leaves, also after a failure; the value is for a pod that was killed before its step began.
-_EVERY_STEP: Final = {"status": "failed", "items": "0", "failed": "0", "seconds": "0", "rejects": "[]"}
+_EVERY_STEP: Final = {"status": "failed", ITEMS: "0", "failed": "0", "seconds": "0", REJECTS: "[]"}
 
 
 def repository() -> ArtifactRepositoryRef:
@@ -34,7 +35,7 @@ def reports(step: str) -> list[Artifact]:
         S3Artifact(
             name=f"report-{kind}",
             path=f"{REPORT_DIR}/report.{kind}",
-            key=f"{{{{workflow.namespace}}}}/{{{{workflow.name}}}}/{step}/report.{kind}",
+            key=f"{tag(NAMESPACE)}/{tag(NAME)}/{step}/report.{kind}",
             archive=NoneArchiveStrategy(),
             optional=True,
         )

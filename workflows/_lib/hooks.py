@@ -13,6 +13,7 @@ from workflows._lib.metrics import item_metrics
 from workflows._lib.names import NOTIFY_VARIABLES
 from workflows._lib.retry import PROMPT
 from workflows._lib.step import from_secret, step
+from workflows._lib.variables import FAILURES, ITEMS, REJECTS, STATUS, UID, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,11 +43,11 @@ def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Co
             "runs",
             "close",
             "--run-id",
-            "{{workflow.uid}}",
+            tag(UID),
             "--workflow-status",
-            "{{workflow.status}}",
+            tag(STATUS),
             "--failures",
-            "{{workflow.failures}}",
+            tag(FAILURES),
             "--of",
             pipeline,
         ],
@@ -62,7 +63,7 @@ def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Co
     )
     close.outputs = [
         Parameter(name=name, value_from=ValueFrom(path=f"{OUTPUTS_DIR}/{name}", default="[]"))
-        for name in ("items", "rejects")
+        for name in (ITEMS, REJECTS)
     ]
     return [
         close,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from hera.workflows.models import Amount, Counter, Histogram, MetricLabel, Metrics, Prometheus
 
+from workflows._lib.variables import DURATION, ITEMS, NODE_STATUS, REJECTS, STATUS, expression, parameter, tag
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -19,7 +21,7 @@ __all__ = ["OTHER", "item_metrics", "run_metrics", "step_metrics"]
 # Codes that are not a pipeline's own: a store that did not answer, a bug.
 OTHER: Final = "other"
 
-_SUCCEEDED: Final = "{{status}} == Succeeded"
+_SUCCEEDED: Final = f"{tag(NODE_STATUS)} == Succeeded"
 # From a step that has nothing to do to a day's extraction, in seconds.
 _BUCKETS: Final = (5, 15, 60, 300, 900, 3600, 14400, 86400)
 
@@ -27,9 +29,7 @@ _BUCKETS: Final = (5, 15, 60, 300, 900, 3600, 14400, 86400)
 def run_metrics(pipeline: str) -> Metrics:
     """Return the count of runs by how they ended."""
     return Metrics(
-        prometheus=[
-            _counter("telecine_runs_total", "Runs by pipeline and status.", "1", pipeline, status="{{workflow.status}}")
-        ]
+        prometheus=[_counter("telecine_runs_total", "Runs by pipeline and status.", "1", pipeline, status=tag(STATUS))]
     )
 
 
@@ -42,7 +42,7 @@ def step_metrics(pipeline: str, step: str) -> Metrics:
                 help="Seconds that a successful step took, its retries included.",
                 labels=_labels(pipeline, step=step),
                 when=_SUCCEEDED,
-                histogram=Histogram(value="{{duration}}", buckets=[Amount(bound) for bound in _BUCKETS]),
+                histogram=Histogram(value=tag(DURATION), buckets=[Amount(bound) for bound in _BUCKETS]),
             )
         ]
     )
@@ -64,7 +64,7 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
             _counter(
                 "telecine_items_total",
                 "Items by pipeline and outcome.",
-                _sum("items", pipeline, f".outcome == '{outcome}'"),
+                _sum(ITEMS, pipeline, f".outcome == '{outcome}'"),
                 pipeline,
                 when=_SUCCEEDED,
                 outcome=outcome,
@@ -77,7 +77,7 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
             _counter(
                 "telecine_rejects_total",
                 "Items with an error by pipeline and code, those that failed before and were not read again included.",
-                _sum("rejects", pipeline, test),
+                _sum(REJECTS, pipeline, test),
                 pipeline,
                 when=_SUCCEEDED,
                 code=code,
@@ -91,8 +91,9 @@ def _sum(output: str, pipeline: str, test: str) -> str:
     # Argo evaluates an expression already when the node starts, where outputs.parameters.<name> is the map {path: …}:
     # the exit hook would error. A name that is unknown there, such as `status`, makes it wait for the node's end.
     # `and`, since Argo writes && as \u0026 into what it hands on, and fails to read that again.
-    rows = f"filter(fromJSON(outputs.parameters.{output}), .pipeline == '{pipeline}' and {test})"
-    return f"{{{{=status == 'Succeeded' ? sum({rows}, .count) : 0}}}}"
+    read = parameter("outputs", output, in_expression=True)
+    rows = f"filter(fromJSON({read}), .pipeline == '{pipeline}' and {test})"
+    return expression(f"{NODE_STATUS} == 'Succeeded' ? sum({rows}, .count) : 0")
 
 
 def _counter(name: str, text: str, value: str, pipeline: str, *, when: str | None = None, **labels: str) -> Prometheus:

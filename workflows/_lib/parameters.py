@@ -10,7 +10,9 @@ from hera.workflows.models import ConfigMapKeySelector, EnvVar, ValueFrom
 
 from shared.settings.base import about
 from shared.settings.flags import flags
+from shared.step.form import FORM_VARIABLE, GIVEN_VARIABLE
 from workflows._lib.names import CONFIG_PARAMETERS
+from workflows._lib.variables import PARAMETERS, parameter, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 # Of a template, or of the whole Workflow.
 Source = Literal["inputs", "workflow"]
 
-__all__ = ["Field", "Source", "arguments", "environment", "fields", "inputs", "passed"]
+__all__ = ["Field", "Source", "arguments", "environment", "fields", "form_names", "inputs", "passed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def passed(found: Iterable[Field], source: Source, *, prefix: str = "", **others
     """
     own = {name.replace("_", "-"): value for name, value in others.items()}
     return [
-        Parameter(name=field.name, value=own.get(field.name, f"{{{{{source}.parameters.{prefix}{field.name}}}}}"))
+        Parameter(name=field.name, value=own.get(field.name, tag(parameter(source, f"{prefix}{field.name}"))))
         for field in found
     ]
 
@@ -155,8 +157,15 @@ def environment(found: Iterable[Field], source: Source) -> list[EnvVar]:
         found: the settings.
         source: where the values are.
     """
-    return [
-        EnvVar(name=field.variable, value=f"{{{{{source}.parameters.{field.name}}}}}")
-        for field in found
-        if field.variable
-    ]
+    return [EnvVar(name=field.variable, value=tag(parameter(source, field.name))) for field in found if field.variable]
+
+
+def form_names(found: Iterable[Field]) -> dict[str, str]:
+    """Return the variables by which the first step of a run finds parameters that no step reads.
+
+    Argo accepts parameters of any name, so a misspelled one would be ignored without a message.
+
+    Args:
+        found: the form of the pipeline's own WorkflowTemplate.
+    """
+    return {GIVEN_VARIABLE: tag(PARAMETERS), FORM_VARIABLE: ",".join(field.name for field in found)}

@@ -8,6 +8,7 @@ from typing import Final
 from hera.workflows.models import Backoff, RetryStrategy
 
 from shared.errors import EXIT_TRANSIENT
+from workflows._lib.variables import EXIT_CODE, RETRIES, RETRY_STATUS
 
 __all__ = ["EXPRESSION", "LIMIT", "PATIENT", "PROMPT", "Pauses", "retry"]
 
@@ -22,9 +23,9 @@ _POD_ERRORS: Final = (128, 255)
 
 # Argo hands all of these over as text; `Error` is a pod that was deleted, evicted before its start, or lost its node.
 EXPRESSION: Final = (
-    "lastRetry.status == 'Error'"
-    f" || asInt(lastRetry.exitCode) in {[EXIT_TRANSIENT, _SIGTERM, *_POD_ERRORS]}"
-    f" || (asInt(lastRetry.exitCode) == {_SIGKILL} && asInt(retries) == 0)"
+    f"{RETRY_STATUS} == 'Error'"
+    f" || asInt({EXIT_CODE}) in {[EXIT_TRANSIENT, _SIGTERM, *_POD_ERRORS]}"
+    f" || (asInt({EXIT_CODE}) == {_SIGKILL} && asInt({RETRIES}) == 0)"
 )
 
 

@@ -30,6 +30,7 @@ from workflows._lib.names import (
 from workflows._lib.parameters import environment, inputs
 from workflows._lib.retry import PATIENT, retry
 from workflows._lib.security import EXECUTOR, container_security, pod_security, volumes
+from workflows._lib.variables import NAME, NAMESPACE, UID, tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -146,9 +147,9 @@ def step(
 
 def _identity(stage: str) -> list[EnvVar]:
     values = {
-        "TELECINE_RUN_ID": "{{workflow.uid}}",
-        "TELECINE_WORKFLOW": "{{workflow.name}}",
-        "TELECINE_NAMESPACE": "{{workflow.namespace}}",
+        "TELECINE_RUN_ID": tag(UID),
+        "TELECINE_WORKFLOW": tag(NAME),
+        "TELECINE_NAMESPACE": tag(NAMESPACE),
         "TELECINE_NODE": stage,
         "TELECINE_OUTPUTS_DIR": OUTPUTS_DIR,
         "TELECINE_REPORT_DIR": REPORT_DIR,
