@@ -9,6 +9,7 @@ from hera.workflows import DAG, Step, Steps, Task
 from jobs.gamedata.errors import CODES
 from jobs.gamedata.settings import ExtractSettings, ManifestSettings, PlanSettings, PublishSettings
 from shared.rayjob.settings import RaySettings
+from workflows._lib.cron import Cron
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
 from workflows._lib.parameters import arguments, fields, form_names, inputs, passed
@@ -22,7 +23,7 @@ from workflows._lib.variables import NAME, expression, parameter
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
 
-__all__ = ["PIPELINE", "build"]
+__all__ = ["PIPELINE"]
 
 _NAME: Final = "gamedata"
 # A pod keeps no files between steps; and where Ray runs, cpu-workers and gpu-workers say how much of it there is.
@@ -38,8 +39,6 @@ _MANIFEST: Final = fields(ManifestSettings, without=(*_NOT_HERE, "compute"), val
 _PUBLISH: Final = fields(PublishSettings)
 _PLAN: Final = fields(PlanSettings, without=_NOT_HERE, values=_IN_A_CLUSTER)
 _RUN: Final = (*_PLAN, *_RAY)
-
-PIPELINE: Final = Pipeline(_NAME, _RUN, tuple(CODES))
 
 
 def _input(name: str) -> str:
@@ -61,7 +60,7 @@ _FRAMES: Final = expression(f"{_GIVEN} != ''")
 _STATISTICS: Final = expression(f"{_GIVEN} == ''")
 
 
-def build() -> WorkflowTemplate:
+def _build() -> WorkflowTemplate:
     """Return the WorkflowTemplate."""
     return workflow_template(
         _NAME,
@@ -238,3 +237,20 @@ def _publish() -> Container:
         size=MEDIUM,
         found=_PUBLISH,
     )
+
+
+PIPELINE: Final = Pipeline(
+    _NAME,
+    _build,
+    parameters=_RUN,
+    codes=tuple(CODES),
+    crons=(
+        Cron(
+            "gamedata-nightly",
+            schedule="0 2 * * *",
+            title="gamedata, every night",
+            description="Extracts what is new since the last night, and publishes the manifest.",
+            start_deadline_s=3600,
+        ),
+    ),
+)

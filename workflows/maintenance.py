@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from shared.retention.settings import VacuumSettings
+from workflows._lib.cron import Cron
 from workflows._lib.parameters import arguments, fields
 from workflows._lib.step import step
 from workflows._lib.sweep import SWEEP, sweep_step
@@ -13,13 +14,35 @@ from workflows._lib.template import workflow_template
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
 
-__all__ = ["NAME", "VACUUM", "build"]
+__all__ = ["CRONS", "NAME", "build"]
 
 NAME: Final = "maintenance"
-VACUUM: Final = "vacuum"
+_VACUUM: Final = "vacuum"
+
+CRONS: Final = (
+    Cron(
+        "telecine-sweep",
+        schedule="*/10 * * * *",
+        title="Sweep, every ten minutes",
+        description="Deletes RayJobs of runs that were terminated.",
+        start_deadline_s=120,
+        entrypoint=SWEEP,
+        # The safety net: half an hour without the API server must not stop it.
+        stop=None,
+    ),
+    Cron(
+        "telecine-vacuum",
+        schedule="30 4 * * 0",
+        title="Vacuum, every Sunday",
+        description="Deletes reports, artifacts and ledger rows that are older than the retention.",
+        start_deadline_s=3600,
+        entrypoint=_VACUUM,
+        suspend=True,
+    ),
+)
 
 # Everything in the namespace of the run: TELECINE_NAMESPACE is a variable of every step.
-_VACUUM: Final = fields(
+_FORM: Final = fields(
     VacuumSettings,
     without=("namespace",),
     from_config={"days": "retention-days", "artifacts": "artifacts-bucket"},
@@ -33,7 +56,7 @@ def build() -> WorkflowTemplate:
         title="**maintenance**: sweep and vacuum",
         description="Choose the entrypoint `sweep` or `vacuum`; crons run both.",
         entrypoint=SWEEP,
-        arguments=arguments(_VACUUM),
+        arguments=arguments(_FORM),
         templates=[sweep_step(NAME), _vacuum()],
         deadline_s=7200,
         ledger=False,
@@ -42,15 +65,15 @@ def build() -> WorkflowTemplate:
 
 def _vacuum() -> Container:
     return step(
-        VACUUM,
+        _VACUUM,
         ["vacuum"],
         pipeline=NAME,
-        stage=VACUUM,
+        stage=_VACUUM,
         title="Vacuum",
         description="Deletes old reports, artifacts and ledger rows; no .pt file, statistics, manifest or gold row.",
         deadline_s=3600,
         report=False,
-        found=_VACUUM,
+        found=_FORM,
         # As an entrypoint it has no caller; inputs would stand in the form a second time.
         source="workflow",
     )

@@ -6,25 +6,20 @@ from typing import TYPE_CHECKING, Final
 
 from hera.workflows import DAG, Task
 
-from workflows import gamedata, screenalytics
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
 from workflows._lib.retry import PROMPT
 from workflows._lib.step import step
 from workflows._lib.template import workflow_template
+from workflows.pipelines import PIPELINES
 
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
 
-    from workflows._lib.pipeline import Pipeline
-
-__all__ = ["PIPELINES", "build"]
+__all__ = ["build"]
 
 _NAME: Final = "media"
 _INDEX: Final = "publish"
-
-# A pipeline joins by its line here.
-PIPELINES: Final[tuple[Pipeline, ...]] = (gamedata.PIPELINE, screenalytics.PIPELINE)
 
 
 def build() -> WorkflowTemplate:

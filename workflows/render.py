@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import yaml
 
-from workflows import crons, gamedata, maintenance, media, screenalytics
+from workflows import crons, maintenance, media
+from workflows.pipelines import PIPELINES
 
 __all__ = ["FOLDER", "documents", "main", "render"]
 
@@ -34,7 +35,7 @@ class _Dumper(yaml.SafeDumper):
 
 def documents() -> dict[str, dict[str, Any]]:
     """Return every object by the name of its file."""
-    found = [gamedata.build(), screenalytics.build(), media.build(), maintenance.build(), *crons.build()]
+    found = [*(each.build() for each in PIPELINES), media.build(), maintenance.build(), *crons.build()]
     return {f"{workflow.name}.yaml": workflow.to_dict() for workflow in found}
 
 

@@ -8,6 +8,7 @@ from hera.workflows import DAG, Task
 
 from jobs.screenalytics.errors import CODES
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings
+from workflows._lib.cron import Cron
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
 from workflows._lib.names import SCREENALYTICS_VARIABLES
@@ -21,11 +22,11 @@ from workflows._lib.variables import parameter, tag
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
 
-__all__ = ["PIPELINE", "REPLAY", "build"]
+__all__ = ["PIPELINE"]
 
 _NAME: Final = "screenalytics"
 _INGEST: Final = "ingest"
-REPLAY: Final = "replay"
+_REPLAY: Final = "replay"
 # Both steps write this stage of the ledger, and their report under its name.
 _STAGE: Final = "sync_screenalytics"
 _HOUR: Final = 3600
@@ -46,17 +47,17 @@ _BRANCH: Final = fields(
     IngestSettings, without=_CREDENTIALS, from_config=_CONFIG | {"enabled": "screenalytics-enabled"}
 )
 # Asked for where this is the entrypoint; the rest is in the form of every run.
-_REPLAY: Final = fields(ReplaySettings, only=("run", "all", "accept-changed"))
-_READ: Final = fields(ReplaySettings, without=(*_CREDENTIALS, *(field.name for field in _REPLAY)))
+_REPLAY_FORM: Final = fields(ReplaySettings, only=("run", "all", "accept-changed"))
+_READ: Final = fields(ReplaySettings, without=(*_CREDENTIALS, *(field.name for field in _REPLAY_FORM)))
 
-# One that is not ready is looked at again, and is no reject.
-PIPELINE: Final = Pipeline(_NAME, _BRANCH, tuple(code for code, kind in CODES.items() if kind != "not_ready"))
+# A run that is not ready yet is retried; it does not count as a reject.
+_REJECTS: Final = tuple(code for code, kind in CODES.items() if kind != "not_ready")
 
 _COUNTS: Final = ("seen", "ingested", "unchanged", "replaced", "skipped", "deferred", "set-aside", "known", "events")
 _SECRETS: Final = (from_secret(SCREENALYTICS_VARIABLES, optional=True),)
 
 
-def build() -> WorkflowTemplate:
+def _build() -> WorkflowTemplate:
     """Return the WorkflowTemplate."""
     return workflow_template(
         _NAME,
@@ -64,7 +65,7 @@ def build() -> WorkflowTemplate:
         description="Each run is written once and whole; a bad one costs no good one. `replay` is an entrypoint, too.",
         entrypoint="main",
         arguments=arguments(_FORM),
-        templates=[_main(), _stages(), _ingest(), _replay(), *exit_templates(_NAME, {_NAME: PIPELINE.codes})],
+        templates=[_main(), _stages(), _ingest(), _replay(), *exit_templates(_NAME, {_NAME: _REJECTS})],
         # A poll that hangs must not keep the next ones away for days.
         deadline_s=4 * _HOUR,
     )
@@ -106,7 +107,7 @@ def _ingest() -> Container:
 
 def _replay() -> Container:
     made = step(
-        REPLAY,
+        _REPLAY,
         # The shell sees none of it, and an empty one is no run.
         [_NAME, "replay", tag(parameter("inputs", "run"))],
         pipeline=_NAME,
@@ -114,12 +115,32 @@ def _replay() -> Container:
         title="Replay",
         description="Looks again at one run, or at all that failed or were set aside; start it as the entrypoint.",
         deadline_s=_HOUR,
-        found=_REPLAY,
+        found=_REPLAY_FORM,
         counts=_COUNTS,
         secrets=_SECRETS,
         pauses=PROMPT,
         variables={each.name: each.value for each in environment(_READ, "workflow")},
     )
     # It has no caller: the form shows an entrypoint's own inputs below those of the Workflow, with these defaults.
-    made.inputs = arguments(_REPLAY)
+    made.inputs = arguments(_REPLAY_FORM)
     return made
+
+
+PIPELINE: Final = Pipeline(
+    _NAME,
+    _build,
+    parameters=_BRANCH,
+    codes=_REJECTS,
+    crons=(
+        Cron(
+            "screenalytics-poll",
+            schedule="*/15 * * * *",
+            title="screenalytics, every quarter of an hour",
+            description="Ingests runs that have arrived: events of the outbox, then whatever the bucket holds.",
+            start_deadline_s=300,
+            suspend=True,
+            # Each poll fails while a bad run is being retried, and the good runs still need the next poll.
+            stop=None,
+        ),
+    ),
+)

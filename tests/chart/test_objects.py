@@ -192,7 +192,7 @@ def test_parameters_are_what_argo_reads():
 
 def test_the_charts_defaults_are_those_of_the_form():
     data = find(render(LEAST), "ConfigMap", "telecine-parameters")["data"]
-    for field in screenalytics.PIPELINE.found:
+    for field in screenalytics.PIPELINE.parameters:
         if field.config_key and field.name != "enabled":
             assert data[field.config_key] == field.value
 

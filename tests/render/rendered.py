@@ -6,14 +6,29 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from workflows.pipelines import PIPELINES
 from workflows.render import documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TEMPLATES", "by_name", "calls", "containers", "crons", "every", "names_in", "spec_of", "tags", "templates"]
+__all__ = [
+    "TEMPLATES",
+    "WITH_LEDGER",
+    "by_name",
+    "calls",
+    "containers",
+    "crons",
+    "every",
+    "names_in",
+    "spec_of",
+    "tags",
+    "templates",
+]
 
-TEMPLATES = ("gamedata", "screenalytics", "media", "maintenance")
+# WorkflowTemplates whose runs are in the ledger; maintenance runs are not.
+WITH_LEDGER = (*(pipeline.name for pipeline in PIPELINES), "media")
+TEMPLATES = (*WITH_LEDGER, "maintenance")
 
 _TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 # `inputs.parameters.x`, `inputs.parameters['a-b']` and their like; Argo's list of all parameters is none of them.

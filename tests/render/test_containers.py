@@ -8,7 +8,7 @@ from jobs.cli import commands
 from shared.settings.flags import flags
 from shared.step import guard
 from shared.step.contract import Tool
-from tests.render.rendered import TEMPLATES, by_name, containers, crons, every, spec_of, templates
+from tests.render.rendered import TEMPLATES, WITH_LEDGER, by_name, containers, crons, every, spec_of, templates
 
 EVERY = pytest.mark.parametrize(("name", "template"), containers())
 # The API server is spoken to by these alone.
@@ -166,7 +166,7 @@ def test_output_parameters_have_defaults_for_pods_that_were_killed(name, templat
         assert parameter["valueFrom"]["default"]
 
 
-@pytest.mark.parametrize("name", ["gamedata", "screenalytics", "media"])
+@pytest.mark.parametrize("name", WITH_LEDGER)
 def test_runs_are_closed_wait_for_each_other_and_are_cleaned_up(name):
     spec = spec_of(name)
     assert spec["onExit"] == "on-exit"

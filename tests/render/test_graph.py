@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.render.rendered import TEMPLATES, by_name, calls, crons, every, names_in, spec_of, tags, templates
+from workflows.pipelines import PIPELINES
 
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # What Argo itself fills in.
@@ -131,9 +132,7 @@ def test_the_umbrella_writes_its_page_although_a_pipeline_failed_and_then_fails(
 
 def test_the_umbrella_takes_what_its_pipelines_take():
     wanted = {
-        f"{pipeline}-{name}"
-        for pipeline in ("gamedata", "screenalytics")
-        for name in names(spec_of(pipeline)["arguments"])
+        f"{pipeline.name}-{name}" for pipeline in PIPELINES for name in names(spec_of(pipeline.name)["arguments"])
     }
     assert set(names(spec_of("media")["arguments"])) == wanted
 

@@ -16,7 +16,7 @@ from shared.settings.flags import flags
 from shared.step import guard
 from shared.step.contract import Step
 from shared.step.form import GIVEN_VARIABLE, check_names, is_known
-from tests.render.rendered import TEMPLATES, containers, spec_of, templates
+from tests.render.rendered import TEMPLATES, WITH_LEDGER, containers, spec_of, templates
 from workflows import screenalytics
 from workflows._lib.parameters import fields
 from workflows.gamedata import PIPELINE
@@ -45,7 +45,7 @@ def test_a_user_presses_submit(name):
 
 
 def test_every_default_is_valid_and_is_the_settings_own(monkeypatch):
-    for field in PIPELINE.found:
+    for field in PIPELINE.parameters:
         monkeypatch.setenv(field.variable, field.value)
     found = PlanSettings()
     # On a laptop without S3 a bucket is a folder; in a cluster it is a bucket.
@@ -55,7 +55,7 @@ def test_every_default_is_valid_and_is_the_settings_own(monkeypatch):
         "manifest_bucket": "s3://game-data-manifest",
     }
     assert {name: getattr(found, name) for name in other} == other
-    for field in PIPELINE.found:
+    for field in PIPELINE.parameters:
         monkeypatch.delenv(field.variable)
     own = PlanSettings()
     assert found.model_dump(exclude=set(other)) == own.model_dump(exclude=set(other))
@@ -93,7 +93,7 @@ def test_each_field_of_a_run_is_in_the_form():
 
 
 def test_no_form_holds_a_secret():
-    assert {field.variable for field in screenalytics.PIPELINE.found} & SECRET == set()
+    assert {field.variable for field in screenalytics.PIPELINE.parameters} & SECRET == set()
     wanted = {name.replace("_", "-") for name in IngestSettings.model_fields if IngestSettings.pipelines[name]}
     secret = {name.removeprefix("TELECINE_SCREENALYTICS_").lower().replace("_", "-") for name in SECRET}
     assert set(form("screenalytics")) == wanted - secret
@@ -101,7 +101,7 @@ def test_no_form_holds_a_secret():
 
 def test_every_default_of_screenalytics_is_valid_and_is_the_settings_own(monkeypatch):
     own = IngestSettings()
-    for field in screenalytics.PIPELINE.found:
+    for field in screenalytics.PIPELINE.parameters:
         monkeypatch.setenv(field.variable, field.value)
     found = IngestSettings()
     assert found.bucket == "s3://screenalytics"
@@ -114,7 +114,7 @@ def test_the_umbrella_asks_the_installation_whether_there_is_screenalytics():
     assert source["configMapKeyRef"] == {"name": "telecine-parameters", "key": "screenalytics-enabled"}
 
 
-@pytest.mark.parametrize("name", ["gamedata", "screenalytics", "media"])
+@pytest.mark.parametrize("name", WITH_LEDGER)
 @pytest.mark.parametrize(("pipeline", "template"), [("gamedata", "plan"), ("screenalytics", "ingest")])
 def test_the_first_step_knows_the_names_of_both_forms(pipeline, template, name):
     container = templates(pipeline)[template]["container"]
