@@ -15,6 +15,7 @@ from tests.chart.openapi import problems
 from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, render, values_of
 from tests.crds import crd, errors_of, module_dir_of
 from workflows import screenalytics
+from workflows.pipelines import PIPELINES
 
 ALL_ON = {
     "quota": {"enabled": True},
@@ -289,6 +290,12 @@ def expressions():
         for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
             for target in panel["targets"]:
                 yield pytest.param(target["expr"], id=f"{panel['title']}-{target['refId']}")
+
+
+def test_each_pipelines_cron_has_an_alert_for_a_missed_start():
+    text = (CHART / "observability" / "alerts.yaml").read_text(encoding="utf-8")
+    named = set(re.findall(r'cronworkflows_triggered_total\{name="([\w-]+)"\}', text))
+    assert named == {cron.name for pipeline in PIPELINES for cron in pipeline.crons}
 
 
 @pytest.mark.parametrize("expression", list(expressions()))

@@ -80,8 +80,8 @@ schedules, timezone and suspend. Nothing passes tpl. tests/chart/test_workflows.
 {{- define "telecine.secretName" -}}
 {{- $root := index . 0 -}}
 {{- $reference := index . 1 -}}
-{{- $ours := dict "telecine-database" "database" "telecine-s3" "s3" "telecine-notify" "notify" "telecine-artifacts" "artifacts" "telecine-screenalytics" "screenalytics" -}}
-{{- with index $ours $reference.name -}}
-  {{- $_ := set $reference "name" (include "telecine.secret" (list $root .)) -}}
+{{- $key := trimPrefix "telecine-" $reference.name -}}
+{{- if and (hasPrefix "telecine-" $reference.name) (hasKey (index $root.Values $key | default dict) "existingSecret") -}}
+  {{- $_ := set $reference "name" (include "telecine.secret" (list $root $key)) -}}
 {{- end -}}
 {{- end -}}
