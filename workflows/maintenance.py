@@ -1,4 +1,4 @@
-"""What keeps an installation clean: the sweep of RayJobs, and the retention of reports and rows."""
+"""Housekeeping of an installation: the sweep of RayJobs, and the retention of reports and rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CRONS: Final = (
         "telecine-sweep",
         schedule="*/10 * * * *",
         title="Sweep, every ten minutes",
-        description="Deletes RayJobs of runs that were terminated.",
+        description="Deletes RayJobs left behind by runs that were terminated.",
         start_deadline_s=120,
         entrypoint=SWEEP,
         # The safety net: half an hour without the API server must not stop it.
@@ -34,14 +34,14 @@ CRONS: Final = (
         "telecine-vacuum",
         schedule="30 4 * * 0",
         title="Vacuum, every Sunday",
-        description="Deletes reports, artifacts and ledger rows that are older than the retention.",
+        description="Deletes reports, artifacts and ledger rows older than `retention.days`.",
         start_deadline_s=3600,
         entrypoint=_VACUUM,
         suspend=True,
     ),
 )
 
-# Everything in the namespace of the run: TELECINE_NAMESPACE is a variable of every step.
+# No namespace: every step has TELECINE_NAMESPACE, so the vacuum covers the namespace of its run.
 _FORM: Final = fields(
     VacuumSettings,
     without=("namespace",),
@@ -50,11 +50,11 @@ _FORM: Final = fields(
 
 
 def build() -> WorkflowTemplate:
-    """Return the WorkflowTemplate; its runs are in no ledger."""
+    """Return the WorkflowTemplate; its runs are not recorded in the ledger."""
     return workflow_template(
         NAME,
         title="**maintenance**: sweep and vacuum",
-        description="Choose the entrypoint `sweep` or `vacuum`; crons run both.",
+        description="Select the entrypoint `sweep` or `vacuum`. Two crons run them.",
         entrypoint=SWEEP,
         arguments=arguments(_FORM),
         templates=[sweep_step(NAME), _vacuum()],
@@ -70,10 +70,10 @@ def _vacuum() -> Container:
         pipeline=NAME,
         stage=_VACUUM,
         title="Vacuum",
-        description="Deletes old reports, artifacts and ledger rows; no .pt file, statistics, manifest or gold row.",
+        description="Deletes old reports, artifacts and ledger rows; keeps .pt files, statistics, manifests and gold.",
         deadline_s=3600,
         report=False,
         found=_FORM,
-        # As an entrypoint it has no caller; inputs would stand in the form a second time.
+        # An entrypoint has no caller, and inputs would appear in the form a second time.
         source="workflow",
     )

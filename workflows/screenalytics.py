@@ -1,4 +1,4 @@
-"""Manifests of Screenalytics runs -> runs and persons in PostgreSQL."""
+"""Screenalytics run manifests -> runs and persons in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ __all__ = ["PIPELINE"]
 _NAME: Final = "screenalytics"
 _INGEST: Final = "ingest"
 _REPLAY: Final = "replay"
-# Both steps write this stage of the ledger, and their report under its name.
+# Both steps use this stage in the ledger and in the key of their report.
 _STAGE: Final = "sync_screenalytics"
 _HOUR: Final = 3600
 
-# They stand in a secret, beside the outbox's URL.
+# Stored in a secret together with the outbox's URL.
 _CREDENTIALS: Final = ("profile", "access-key-id")
-# What an installation has: a cron gives no parameters.
+# Set per installation in the chart's values, since a cron passes no parameters.
 _CONFIG: Final = {
     "bucket": "screenalytics-bucket",
     "prefix": "screenalytics-prefix",
@@ -42,15 +42,15 @@ _CONFIG: Final = {
     "outbox-table": "screenalytics-outbox-table",
 }
 _FORM: Final = fields(IngestSettings, without=_CREDENTIALS, from_config=_CONFIG)
-# Whoever submits `media` may have no such bucket; whoever submits this template means it.
+# In `media` the installation decides, which may have no such bucket. Submitting this template always ingests.
 _BRANCH: Final = fields(
     IngestSettings, without=_CREDENTIALS, from_config=_CONFIG | {"enabled": "screenalytics-enabled"}
 )
-# Asked for where this is the entrypoint; the rest is in the form of every run.
+# Inputs of the entrypoint `replay`; all other settings are in the form of every run.
 _REPLAY_FORM: Final = fields(ReplaySettings, only=("run", "all", "accept-changed"))
 _READ: Final = fields(ReplaySettings, without=(*_CREDENTIALS, *(field.name for field in _REPLAY_FORM)))
 
-# A run that is not ready yet is retried; it does not count as a reject.
+# A run that is not ready is retried later and does not count as a reject.
 _REJECTS: Final = tuple(code for code, kind in CODES.items() if kind != "not_ready")
 
 _COUNTS: Final = ("seen", "ingested", "unchanged", "replaced", "skipped", "deferred", "set-aside", "known", "events")
@@ -62,11 +62,11 @@ def _build() -> WorkflowTemplate:
     return workflow_template(
         _NAME,
         title="**screenalytics**: run manifests to runs and persons",
-        description="Each run is written once and whole; a bad one costs no good one. `replay` is an entrypoint, too.",
+        description="Loads each run exactly once; a bad run blocks no others. The entrypoint `replay` retries runs.",
         entrypoint="main",
         arguments=arguments(_FORM),
         templates=[_main(), _stages(), _ingest(), _replay(), *exit_templates(_NAME, {_NAME: _REJECTS})],
-        # A poll that hangs must not keep the next ones away for days.
+        # A hanging poll must not block later ones for days.
         deadline_s=4 * _HOUR,
     )
 
@@ -82,7 +82,7 @@ def _main() -> DAG:
 def _stages() -> DAG:
     return DAG(
         name=STAGES,
-        annotations=shown("The stages", "What `main` runs, and the umbrella `media`; start `main` by hand."),
+        annotations=shown("The stages", "Called by `main` and by the umbrella `media`. To start a run, select `main`."),
         inputs=inputs(_FORM),
         tasks=[Task(name=_INGEST, template=_INGEST, arguments=passed(_FORM, "inputs"))],
     )
@@ -95,7 +95,7 @@ def _ingest() -> Container:
         pipeline=_NAME,
         stage=_STAGE,
         title="Ingest",
-        description="Takes the outbox's events, then lists the bucket; each run is written in one transaction.",
+        description="Reads the outbox's events, then lists the bucket. Writes each run in one transaction.",
         deadline_s=_HOUR,
         found=_FORM,
         counts=_COUNTS,
@@ -108,12 +108,12 @@ def _ingest() -> Container:
 def _replay() -> Container:
     made = step(
         _REPLAY,
-        # The shell sees none of it, and an empty one is no run.
+        # No shell is involved, and an empty value counts as not given.
         [_NAME, "replay", tag(parameter("inputs", "run"))],
         pipeline=_NAME,
         stage=_STAGE,
         title="Replay",
-        description="Looks again at one run, or at all that failed or were set aside; start it as the entrypoint.",
+        description="Retries one run, or all that failed or were quarantined. Select it as the entrypoint.",
         deadline_s=_HOUR,
         found=_REPLAY_FORM,
         counts=_COUNTS,
@@ -121,7 +121,7 @@ def _replay() -> Container:
         pauses=PROMPT,
         variables={each.name: each.value for each in environment(_READ, "workflow")},
     )
-    # It has no caller: the form shows an entrypoint's own inputs below those of the Workflow, with these defaults.
+    # An entrypoint has no caller: the form shows its inputs, with these defaults, below the Workflow's parameters.
     made.inputs = arguments(_REPLAY_FORM)
     return made
 
@@ -135,8 +135,8 @@ PIPELINE: Final = Pipeline(
         Cron(
             "screenalytics-poll",
             schedule="*/15 * * * *",
-            title="screenalytics, every quarter of an hour",
-            description="Ingests runs that have arrived: events of the outbox, then whatever the bucket holds.",
+            title="screenalytics, every 15 minutes",
+            description="Ingests new runs: first those announced by outbox events, then those found in the bucket.",
             start_deadline_s=300,
             suspend=True,
             # Each poll fails while a bad run is being retried, and the good runs still need the next poll.

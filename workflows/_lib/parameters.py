@@ -1,4 +1,4 @@
-"""A settings model as Argo parameters: arguments of the form, inputs of a template, variables of its container."""
+"""Settings models as Argo parameters: arguments of the form, inputs of a template, container variables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from shared.settings import Settings
 
-# Of a template, or of the whole Workflow.
+# Where a value comes from: the template's inputs or the Workflow's parameters.
 Source = Literal["inputs", "workflow"]
 
 __all__ = ["Field", "Source", "arguments", "environment", "fields", "form_names", "inputs", "passed"]
@@ -32,12 +32,12 @@ class Field:
     """One field of a settings model as Argo sees it.
 
     Attributes:
-        name: of the parameter: the flag without its dashes.
-        variable: by which the step reads it; an empty value counts as not set. An argument by position has none.
-        value: the default as text, empty for none.
-        choices: the valid values, where they are a closed list.
-        description: with the unit.
-        config_key: key of the ConfigMap ``telecine-parameters`` that holds this installation's default, if one does.
+        name: of the parameter: the flag without the leading dashes.
+        variable: environment variable that the step reads; empty for a positional argument. An empty value is unset.
+        value: default as text; empty for none.
+        choices: valid values if they are a closed list.
+        description: including the unit.
+        config_key: key in the ConfigMap ``telecine-parameters`` that holds the installation's default, if any.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Field:
         source = ValueFrom(
             config_map_key_ref=ConfigMapKeySelector(name=CONFIG_PARAMETERS, key=self.config_key), default=self.value
         )
-        # Argo 4.0.2 looks for a value in the list before it asks the ConfigMap, and refuses the Workflow.
+        # Argo 4.0.2 checks the value against `enum` before it reads the ConfigMap, and rejects the Workflow.
         text = f"{self.description} Valid: {', '.join(self.choices)}." if self.choices else self.description
         return Parameter(name=name, value_from=source, description=text)
 
@@ -68,14 +68,14 @@ def fields(
     values: Mapping[str, str] | None = None,
     from_config: Mapping[str, str] | None = None,
 ) -> tuple[Field, ...]:
-    """Return the fields that belong to the model's pipeline, in the order of ``--help``; secrets are no parameters.
+    """Return the fields of the model's pipeline in ``--help`` order, without secrets.
 
     Args:
         model: the settings of a step.
         without: names of parameters to leave out.
         only: names of parameters to keep; None keeps all.
-        values: name of a parameter -> its default in a Workflow, where it is another than on a laptop.
-        from_config: name of a parameter whose default the chart sets -> key of its ConfigMap.
+        values: parameter name -> its default in a Workflow if it differs from the one on a laptop.
+        from_config: parameter name whose default the chart sets -> key in its ConfigMap.
     """
     left_out, kept, other, config = set(without), None if only is None else set(only), values or {}, from_config or {}
     found = []
@@ -102,10 +102,10 @@ def fields(
 
 
 def _text(field: FieldInfo) -> str:
-    """Return a default as the variable would hold it."""
+    """Return a default as text, as an environment variable would contain it."""
     known = about(field)
     if field.default_factory is not None:
-        # The factory looks at this machine; its text is what a cluster has.
+        # The factory inspects this machine; the text describes the default in a cluster.
         return known.default_text or ""
     if field.default is None or field.default in ((), ""):
         return ""
@@ -125,23 +125,23 @@ def _described(field: FieldInfo, description: str) -> str:
 
 
 def arguments(found: Iterable[Field], *, prefix: str = "") -> list[Parameter]:
-    """Return the parameters of a Workflow: what the form of the Argo UI shows, each with its default."""
+    """Return the parameters of a Workflow, with defaults, as the form of the Argo UI shows them."""
     return [field.argument(prefix) for field in found]
 
 
 def inputs(found: Iterable[Field]) -> list[Parameter]:
-    """Return the inputs of a template: whoever calls it gives them all."""
+    """Return the inputs of a template, without defaults: the caller passes all of them."""
     return [Parameter(name=field.name) for field in found]
 
 
 def passed(found: Iterable[Field], source: Source, *, prefix: str = "", **others: str) -> list[Parameter]:
-    """Return the arguments by which a template calls another one.
+    """Return the arguments with which one template calls another.
 
     Args:
-        found: what the called template takes.
-        source: where the caller has its values.
-        prefix: of the names in the source.
-        others: name of a parameter, with ``_`` for ``-``, -> a value of its own.
+        found: parameters of the called template.
+        source: where the caller's values come from.
+        prefix: of the parameter names in the source.
+        others: parameter name, with ``_`` for ``-`` -> value to pass instead of the caller's.
     """
     own = {name.replace("_", "-"): value for name, value in others.items()}
     return [
@@ -151,11 +151,11 @@ def passed(found: Iterable[Field], source: Source, *, prefix: str = "", **others
 
 
 def environment(found: Iterable[Field], source: Source) -> list[EnvVar]:
-    """Return the variables by which a step reads its settings: no value passes a shell, or is split into words.
+    """Return the variables through which a step reads its settings; no value passes through a shell.
 
     Args:
-        found: the settings.
-        source: where the values are.
+        found: the step's settings.
+        source: where the values come from.
     """
     return [EnvVar(name=field.variable, value=tag(parameter(source, field.name))) for field in found if field.variable]
 
