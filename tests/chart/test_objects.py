@@ -298,6 +298,12 @@ def test_each_pipelines_cron_has_an_alert_for_a_missed_start():
     assert named == {cron.name for pipeline in PIPELINES for cron in pipeline.crons}
 
 
+def test_the_board_filters_by_all_pipelines():
+    board = json.loads((CHART / "observability" / "boards" / "runs.json").read_text(encoding="utf-8"))
+    (variable,) = [each for each in board["templating"]["list"] if each["name"] == "pipeline"]
+    assert variable["query"].split(",") == [*(pipeline.name for pipeline in PIPELINES), "media"]
+
+
 @pytest.mark.parametrize("expression", list(expressions()))
 def test_alerts_and_boards_ask_for_metrics_that_exist(expression):
     known = known_metrics()
