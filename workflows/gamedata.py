@@ -65,7 +65,7 @@ def _build() -> WorkflowTemplate:
     return workflow_template(
         _NAME,
         title="**gamedata**: TARs of game sessions to frames, statistics and a quality manifest",
-        description="Reads a few MB of each TAR. Bad TARs become rows with an error code; re-running does no work twice.",
+        description="Reads a few MB of each TAR. Bad TARs become rows with an error code; re-running repeats no work.",
         entrypoint="main",
         arguments=arguments(_RUN),
         templates=[_main(), _stages(), _plan(), *_extract(), *_manifest(), _publish(), sweep_step(_NAME), *_exit()],
@@ -95,7 +95,7 @@ def _stages() -> DAG:
             Task(
                 name="extract",
                 template="extract",
-                # The sweep runs in parallel with the plan, and ends before Ray pods are requested; a failed one is ignored.
+                # The sweep runs alongside the plan and ends before Ray pods are requested; its failure is ignored.
                 depends=f"plan.Succeeded && ({SWEEP}.Succeeded || {SWEEP}.Failed || {SWEEP}.Errored)",
                 arguments=passed(_EXTRACT, "inputs"),
             ),

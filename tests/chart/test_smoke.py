@@ -100,9 +100,9 @@ def test_a_good_run_passes_and_leaves_nothing(run):
     ("changes", "said"),
     [
         ({"phase": "Failed"}, "step extract: exit code 70"),
-        ({"phase": "Error"}, "the run is Error: child failed"),
-        ({"pt_files": 2}, "2 .pt files, not 3"),
-        ({"sessions": 0}, "0 good sessions below smoke/id-1/, not 3"),
+        ({"phase": "Error"}, "the run ended Error: child failed"),
+        ({"pt_files": 2}, "2 .pt files; expected 3"),
+        ({"sessions": 0}, "0 sessions without error below smoke/id-1/; expected 3"),
     ],
 )
 def test_what_is_missing_is_said_and_cleaned_up_after(run, changes, said):
