@@ -12,7 +12,7 @@ from workflows._lib.cron import Cron
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
 from workflows._lib.names import SCREENALYTICS_VARIABLES
-from workflows._lib.parameters import arguments, environment, fields, form_names, inputs, passed
+from workflows._lib.parameters import arguments, fields, form_names, inputs, passed
 from workflows._lib.pipeline import STAGES, Pipeline
 from workflows._lib.retry import PROMPT
 from workflows._lib.step import from_secret, step
@@ -119,7 +119,7 @@ def _replay() -> Container:
         counts=_COUNTS,
         secrets=_SECRETS,
         pauses=PROMPT,
-        variables={each.name: each.value for each in environment(_READ, "workflow")},
+        variables={field.variable: tag(parameter("workflow", field.name)) for field in _READ},
     )
     # An entrypoint has no caller: the form shows its inputs, with these defaults, below the Workflow's parameters.
     made.inputs = arguments(_REPLAY_FORM)
