@@ -78,8 +78,8 @@ kind-up:  ## create a kind cluster with Argo Workflows and KubeRay; then `skaffo
 bench: .venv/.dev  ## run the benchmarks (about 17 minutes; QUICK=1: 2 minutes)
 	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
 
-docs: .venv/.dev  ## regenerate the docs pages that are generated from code
-	@$(BIN)/python -m tests.docs_pages
+docs: .venv/.dev  ## regenerate the pages that come from code: configuration, manifest, tables, schemas
+	@$(BIN)/python -m docs.generate
 
 lock: .venv/.dev  ## regenerate the hash-locked requirement files from pyproject.toml
 	@$(BIN)/pip install --quiet pip-tools && PATH="$(CURDIR)/$(BIN):$$PATH" sh requirements/lock.sh
