@@ -1,4 +1,4 @@
-# telecine: `make help` lists the targets. The virtual environment lies under .venv and is made by the first target that needs it.
+# `make help` lists the targets. The first target that needs the virtual environment creates it in .venv.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -7,7 +7,7 @@ BIN := .venv/bin
 # PyTorch's own CPU index: PyPI's Linux build of torch brings 3 GB of CUDA packages.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PYTEST_WORKERS ?= 2
-# What the demo writes, in the current folder; the slash makes it a folder and no bucket.
+# Output folder of the demo. A value without a slash would be the name of a bucket.
 DEMO ?= ./.telecine/demo
 
 .PHONY: help demo demo-screenalytics test e2e e2e-faults lint types format bench docs lock images cluster-up cluster-down clean kind-up
@@ -15,9 +15,9 @@ DEMO ?= ./.telecine/demo
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
 
-# --no-deps: the files are whole, and pip's resolver, given them, still asks for the newest `coverage[toml]`, which has no hash.
+# --no-deps: the files are complete, and pip's resolver would still look for the newest `coverage[toml]`, which has no hash.
 .venv/.runtime: requirements/gamedata.txt requirements/torch.txt pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "telecine needs Python 3.11, and there is no '$(PYTHON)' here. Install it, or name it: make PYTHON=/path/to/python3.11 ..."; exit 78; }
+	@command -v $(PYTHON) >/dev/null || { echo "'$(PYTHON)' not found; expected Python 3.11. Install it, or set its path: make PYTHON=/path/to/python3.11 ..."; exit 78; }
 	@echo "==> virtual environment under .venv ($$($(PYTHON) --version))"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "==> locked requirements (requirements/gamedata.txt)"
@@ -32,65 +32,65 @@ help:  ## list the targets
 	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
 	@touch $@
 
-demo: .venv/.runtime  ## sample TARs -> Ray extraction -> quality manifest -> report, in about a minute
-	@echo "==> sample: TARs with known truth under $(DEMO)/game-data"
+demo: .venv/.runtime  ## sample TARs -> Ray extraction -> quality manifest -> report (about a minute)
+	@echo "==> sample: TARs with ground truth under $(DEMO)/game-data"
 	@$(BIN)/telecine gamedata sample --output $(DEMO)/game-data
 	@echo "==> run: extraction over Ray, then the manifest"
 	@$(BIN)/telecine gamedata run --source-bucket $(DEMO)/game-data --manifest-bucket $(DEMO)/game-data-manifest \
 		--output-path $(DEMO)/manifest.parquet --report-dir $(DEMO)/report
 
-demo-screenalytics: .venv/.runtime  ## sample runs -> checked, into PostgreSQL once -> who was on screen, and how long; in seconds
-	@echo "==> sample: good runs and odd ones, with known outcome, under $(DEMO)/screenalytics"
+demo-screenalytics: .venv/.runtime  ## sample runs -> validated, loaded into PostgreSQL -> who was on screen, and how long (seconds)
+	@echo "==> sample: valid runs and unusual ones, with known outcome, under $(DEMO)/screenalytics"
 	@$(BIN)/telecine screenalytics sample --output $(DEMO)/screenalytics \
 		$(foreach kind,good two-casts empty status-alias more-artifacts failed,--include $(kind))
-	@echo "==> ingest: each run checked against its checksums, and written in one transaction"
+	@echo "==> ingest: verify each run's checksums and write it in one transaction"
 	@$(BIN)/telecine screenalytics ingest --bucket $(DEMO)/screenalytics --report-dir $(DEMO)/screenalytics-report
-	@echo "==> ingest again: every run is known, no row is touched"
+	@echo "==> ingest again: every run is known, no row changes"
 	@$(BIN)/telecine screenalytics ingest --bucket $(DEMO)/screenalytics
-	@echo "==> verify: the tables hold what lies in the store"
+	@echo "==> verify: compare the tables with the store"
 	@$(BIN)/telecine screenalytics verify --bucket $(DEMO)/screenalytics
 
-test: .venv/.dev lint types  ## lint, types and every test that needs no cluster
+test: .venv/.dev lint types  ## lint, types and all tests that need no cluster
 	@rm -f .coverage .coverage.*
-# By file: with pytest 9.2 xdist 3.8 passes over its own groups, and each worker made the fixtures of every module anew.
+# By file: with pytest 9.2, xdist 3.8 ignores its own groups, and each worker rebuilt the fixtures of every module.
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --cov --cov-report=term:skip-covered
 
-e2e: .venv/.dev  ## the pipeline on a real Kubernetes with Argo, KubeRay, S3 and PostgreSQL (docs/test-cluster.md)
+e2e: .venv/.dev  ## test the pipelines on Kubernetes with Argo, KubeRay, S3 and PostgreSQL (docs/test-cluster.md)
 	@tests/e2e/run.sh tests/e2e
 
-e2e-faults: .venv/.dev  ## the same with daemons, pods and the node going away in mid-run
+e2e-faults: .venv/.dev  ## the same while daemons, pods and the node are killed mid-run
 	@tests/e2e/run.sh tests/e2e/faults
 
-lint: .venv/.dev  ## ruff: rules and format
+lint: .venv/.dev  ## check rules and format with ruff
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: .venv/.dev  ## mypy, strict
+types: .venv/.dev  ## check types with mypy, strict
 	@$(BIN)/mypy
 
-format: .venv/.dev  ## let ruff mend what it can
+format: .venv/.dev  ## fix and format the code with ruff
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-kind-up:  ## a kind cluster with Argo Workflows and KubeRay; then `skaffold run` (docs/kind.md)
+kind-up:  ## create a kind cluster with Argo Workflows and KubeRay; then `skaffold run` (docs/kind.md)
 	@bash charts/telecine-dev/kind-up.sh
 
-bench: .venv/.dev  ## benchmarks: ratios measured in one run, about 17 minutes; QUICK=1 takes two
+bench: .venv/.dev  ## run the benchmarks (about 17 minutes; QUICK=1: 2 minutes)
 	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
 
-docs: .venv/.dev  ## regenerate what comes from code: configuration, manifest, tables, schemas
+docs: .venv/.dev  ## regenerate the pages that come from code: configuration, manifest, tables, schemas
 	@$(BIN)/python -m docs.generate
 
-lock: .venv/.dev  ## write the hash-locked requirement files anew from pyproject.toml
+lock: .venv/.dev  ## regenerate the hash-locked requirement files from pyproject.toml
 	@$(BIN)/pip install --quiet pip-tools && PATH="$(CURDIR)/$(BIN):$$PATH" sh requirements/lock.sh
 
-cluster-up:  ## a real Kubernetes with Argo and KubeRay on this machine (docs/test-cluster.md)
+cluster-up:  ## start Kubernetes with Argo and KubeRay on this machine (docs/test-cluster.md)
 	@tests/cluster/up.sh
 
-cluster-down:  ## end the test cluster; its state stays
+cluster-down:  ## stop the test cluster; keep its state
 	@tests/cluster/node-down.sh
 
-# The tag names the commit, so that a pod says which code it ran; a changed tree needs a tag of its own: make images IMAGE_TAG=...
+# The tag is the commit, so that a pod shows which code it runs. For uncommitted changes: make images IMAGE_TAG=...
 IMAGE_TAG ?= $(shell git rev-parse --short HEAD)
 
 images:  ## build both images and push them to the test cluster's registry
@@ -100,5 +100,5 @@ images:  ## build both images and push them to the test cluster's registry
 		--build-arg VERSION=$(IMAGE_TAG) --build-arg REVISION=$$(git rev-parse HEAD)
 	@echo "pushed telecine-jobs:$(IMAGE_TAG) and telecine-ray:$(IMAGE_TAG) to localhost:5000"
 
-clean:  ## remove the virtual environment, caches and what the demo wrote
+clean:  ## remove the virtual environment, caches and the demo's output
 	rm -rf .venv .telecine .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build ./*.egg-info

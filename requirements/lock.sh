@@ -1,14 +1,14 @@
 #!/bin/sh
-# Writes the hash-locked requirement files from pyproject.toml. Run by `make lock`, inside an environment that has pip-tools.
-# torch is left out of every file: its wheel depends on the index (CPU or CUDA), so it has a pin of its own in torch.txt.
-# PIP_FIND_LINKS must hold a CPU build of torch, or the CUDA packages of the plain index would be locked with it.
+# Write the hash-locked requirement files from pyproject.toml. Run by `make lock`, in an environment with pip-tools.
+# No file contains torch: its wheel depends on the index (CPU or CUDA), so it is pinned in torch.txt.
+# PIP_FIND_LINKS must contain a CPU build of torch; otherwise the CUDA packages of PyPI's build would be locked too.
 set -eu
 cd "$(dirname "$0")/.."
 compile() {
     pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --unsafe-package torch --unsafe-package pip \
         --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host "$@" pyproject.toml
 }
-clean() {  # torch is pinned in torch.txt; drop its lines here
+clean() {  # drop torch's lines: it is pinned in torch.txt
     python3 - "$1" <<'PY'
 import pathlib, re, sys
 path = pathlib.Path(sys.argv[1])
@@ -21,7 +21,7 @@ path.write_text("# Locked by requirements/lock.sh; install with --require-hashes
 PY
 }
 compile --extra dev -o requirements/dev.txt
-# jobs and ray are what the two images hold.
+# jobs and ray are the contents of the two images.
 for name in "gamedata:gamedata,local" "manifest:manifest" "jobs:manifest,cluster" "ray:gamedata,dashboard"; do
     file=requirements/${name%%:*}.txt
     compile --extra "${name#*:}" -c requirements/dev.txt -o "$file"
@@ -29,6 +29,6 @@ for name in "gamedata:gamedata,local" "manifest:manifest" "jobs:manifest,cluster
 done
 clean requirements/dev.txt
 {
-    echo "# What builds the project's wheel inside an image; a pin of dev.txt."
+    echo "# Builds the project's wheel inside an image; the same pin as in dev.txt."
     sed -n '/^setuptools==/,/[^\\]$/p' requirements/dev.txt
 } >requirements/build.txt

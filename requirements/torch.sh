@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the pinned torch by the cheapest way there is: a wheel under PIP_FIND_LINKS, PyTorch's CPU index, the plain index.
-# The first two bring the CPU build (0.2 GB); the plain index's Linux build brings 3 GB of CUDA packages.
+# Install the pinned torch from the smallest source available: a wheel in PIP_FIND_LINKS, PyTorch's CPU index, PyPI.
+# The first two are CPU builds (0.2 GB); PyPI's Linux build pulls in 3 GB of CUDA packages.
 set -eu
 pin=$(cat "$(dirname "$0")/torch.txt")
 have=$("${PIP%pip}python" -c 'import importlib.metadata as m; print("torch==" + m.version("torch").split("+")[0])' 2>/dev/null || true)
@@ -10,7 +10,7 @@ if [ "$have" = "$pin" ]; then
 fi
 for folder in ${PIP_FIND_LINKS:-}; do
     if ls "$folder"/torch-"${pin#torch==}"*.whl >/dev/null 2>&1; then
-        echo "$pin from a wheel under PIP_FIND_LINKS"
+        echo "installing $pin from a wheel in PIP_FIND_LINKS"
         exec "$PIP" install --disable-pip-version-check --no-deps --no-index --find-links "$folder" "$pin"
     fi
 done
@@ -22,9 +22,9 @@ except (OSError, ValueError):
     sys.exit(1)
 PY
 then
-    echo "$pin from the index that TORCH_INDEX names"
+    echo "installing $pin from TORCH_INDEX"
     exec "$PIP" install --disable-pip-version-check --no-deps --index-url "$TORCH_INDEX" "$pin"
 fi
-echo "$pin from the plain index: the index that TORCH_INDEX names did not answer within 5 s, and no wheel lies under PIP_FIND_LINKS."
-echo "On Linux this brings about 3 GB of CUDA packages. To avoid them, name a folder with a CPU wheel: PIP_FIND_LINKS=/folder make ..."
+echo "installing $pin from the default index: TORCH_INDEX did not respond within 5 s, and PIP_FIND_LINKS has no wheel."
+echo "On Linux this downloads about 3 GB of CUDA packages. To avoid it, provide a CPU wheel: PIP_FIND_LINKS=/folder make ..."
 exec "$PIP" install --disable-pip-version-check "$pin"

@@ -27,9 +27,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "jobs/media": ("steps", "commands", "settings"),
     "shared": (
         *("step", "notify", "doctor", "retention", "rayjob", "ledger", "report", "database", "samples", "storage"),
-        *("settings", "finding", "failure", "verdict", "strict_json", "logs", "progress", "text", "scrub", "errors"),
+        *("settings", "finding", "failure", "verdict", "strict_json", "logs", "progress", "text", "scrub"),
+        *("extras", "errors"),
     ),
-    "workflows": ("render", "crons", "media", "gamedata", "screenalytics", "maintenance", "_lib"),
+    "workflows": ("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "maintenance", "_lib"),
 }
 
 

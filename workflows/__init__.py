@@ -1,1 +1,1 @@
-"""The Argo workflows, compiled from the settings models by Hera; nothing that goes into an image imports this."""
+"""Argo workflows, compiled from the settings models with Hera. Code in the images does not import this package."""

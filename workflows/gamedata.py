@@ -9,22 +9,24 @@ from hera.workflows import DAG, Step, Steps, Task
 from jobs.gamedata.errors import CODES
 from jobs.gamedata.settings import ExtractSettings, ManifestSettings, PlanSettings, PublishSettings
 from shared.rayjob.settings import RaySettings
+from workflows._lib.cron import Cron
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
-from workflows._lib.parameters import arguments, fields, inputs, passed
+from workflows._lib.parameters import arguments, fields, form_names, inputs, passed
 from workflows._lib.pipeline import STAGES, Pipeline
 from workflows._lib.retry import PROMPT
 from workflows._lib.step import LARGE, MEDIUM, step
 from workflows._lib.sweep import SWEEP, sweep_step
 from workflows._lib.template import workflow_template
+from workflows._lib.variables import NAME, expression, parameter
 
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
 
-__all__ = ["PIPELINE", "build"]
+__all__ = ["PIPELINE"]
 
 _NAME: Final = "gamedata"
-# A pod keeps no files between steps; and where Ray runs, cpu-workers and gpu-workers say how much of it there is.
+# A pod keeps no files between steps, and cpu-workers and gpu-workers set the size of a Ray cluster.
 _NOT_HERE: Final = ("cache-dir", "cache-mb", "workers")
 _IN_A_CLUSTER: Final = {"compute": "cpu", "output-path": ""}
 _DAY: Final = 86_400
@@ -32,34 +34,38 @@ _DAY: Final = 86_400
 _WORKERS: Final = {"cpu-workers": "cpu-workers", "gpu-workers": "gpu-workers"}
 _RAY: Final = fields(RaySettings, only=_WORKERS, from_config=_WORKERS)
 _EXTRACT: Final = (*fields(ExtractSettings, without=("workers",), values={"compute": "cpu"}), *_RAY)
-# Its `compute` stays local: a pod of its own is enough for the frames of flagged sessions.
+# `compute` is always local here: one pod is enough for the frames of flagged sessions.
 _MANIFEST: Final = fields(ManifestSettings, without=(*_NOT_HERE, "compute"), values={"output-path": ""})
 _PUBLISH: Final = fields(PublishSettings)
 _PLAN: Final = fields(PlanSettings, without=_NOT_HERE, values=_IN_A_CLUSTER)
 _RUN: Final = (*_PLAN, *_RAY)
 
-PIPELINE: Final = Pipeline(_NAME, _RUN, tuple(CODES))
 
-# Beside the .pt files that it tells of; a run's own file, so that two runs never write the same.
-_MANIFEST_URI: Final = (
-    "{{=inputs.parameters['output-path'] != '' ? inputs.parameters['output-path']"
-    " : (inputs.parameters['manifest-bucket'] contains '://' ? '' : 's3://')"
-    " + inputs.parameters['manifest-bucket'] + '/_manifests/' + workflow.name + '.parquet'}}"
+def _input(name: str) -> str:
+    return parameter("inputs", name, in_expression=True)
+
+
+# In the bucket of the .pt files it describes. The run's name keeps two runs from writing the same file.
+_OUTPUT_PATH: Final = _input("output-path")
+_BUCKET: Final = _input("manifest-bucket")
+_MANIFEST_URI: Final = expression(
+    f"{_OUTPUT_PATH} != '' ? {_OUTPUT_PATH}"
+    f" : ({_BUCKET} contains '://' ? '' : 's3://') + {_BUCKET} + '/_manifests/' + {NAME} + '.parquet'"
 )
-_LOCAL: Final = "{{=inputs.parameters.compute == 'local'}}"
-_CLUSTER: Final = "{{=inputs.parameters.compute != 'local'}}"
-# A model wants torch, checks may want frames, and pictures of menus PyAV: the image without Ray has none of them.
-_GIVEN: Final = "inputs.parameters['menu-model'] + inputs.parameters['menu-references'] + inputs.parameters.checks"
-_FRAMES: Final = f"{{{{={_GIVEN} != ''}}}}"
-_STATISTICS: Final = f"{{{{={_GIVEN} == ''}}}}"
+_LOCAL: Final = expression(f"{_input('compute')} == 'local'")
+_CLUSTER: Final = expression(f"{_input('compute')} != 'local'")
+# A model needs torch, reference pictures need PyAV and checks may need frames: only the image with Ray has these.
+_GIVEN: Final = " + ".join(map(_input, ("menu-model", "menu-references", "checks")))
+_FRAMES: Final = expression(f"{_GIVEN} != ''")
+_STATISTICS: Final = expression(f"{_GIVEN} == ''")
 
 
-def build() -> WorkflowTemplate:
+def _build() -> WorkflowTemplate:
     """Return the WorkflowTemplate."""
     return workflow_template(
         _NAME,
         title="**gamedata**: TARs of game sessions to frames, statistics and a quality manifest",
-        description="Reads a few megabytes of each TAR; bad ones become typed rows, and a second run redoes nothing.",
+        description="Reads a few MB of each TAR. Bad TARs become rows with an error code; re-running repeats no work.",
         entrypoint="main",
         arguments=arguments(_RUN),
         templates=[_main(), _stages(), _plan(), *_extract(), *_manifest(), _publish(), sweep_step(_NAME), *_exit()],
@@ -73,7 +79,7 @@ def _exit() -> list[Container | Steps]:
 def _main() -> DAG:
     return DAG(
         name="main",
-        annotations=shown("The whole pipeline", "Plan, extract, manifest, publish, with the values of the form."),
+        annotations=shown("The whole pipeline", "Plan, extract, manifest and publish, with the values of the form."),
         tasks=[Task(name=STAGES, template=STAGES, arguments=passed(_RUN, "workflow"))],
     )
 
@@ -81,7 +87,7 @@ def _main() -> DAG:
 def _stages() -> DAG:
     return DAG(
         name=STAGES,
-        annotations=shown("The stages", "What `main` runs, and the umbrella `media`; start `main` by hand."),
+        annotations=shown("The stages", "Called by `main` and by the umbrella `media`. To start a run, select `main`."),
         inputs=inputs(_RUN),
         tasks=[
             Task(name=SWEEP, template=SWEEP),
@@ -89,7 +95,7 @@ def _stages() -> DAG:
             Task(
                 name="extract",
                 template="extract",
-                # Beside the plan, and done before Ray pods are asked for; one that fails stops nobody.
+                # The sweep runs alongside the plan and ends before Ray pods are requested; its failure is ignored.
                 depends=f"plan.Succeeded && ({SWEEP}.Succeeded || {SWEEP}.Failed || {SWEEP}.Errored)",
                 arguments=passed(_EXTRACT, "inputs"),
             ),
@@ -116,16 +122,12 @@ def _plan() -> Container:
         pipeline=_NAME,
         stage="plan",
         title="Plan",
-        description="Checks every parameter, and says what the run would read; a bad one ends it within seconds.",
+        description="Checks all parameters and lists what the run will read. Invalid ones fail the run within seconds.",
         deadline_s=3600,
         found=_PLAN,
         counts=("to-read", "done", "failed-before", "bytes"),
         pauses=PROMPT,
-        # Argo takes parameters of any name; the step finds those that nobody reads.
-        variables={
-            "TELECINE_WORKFLOW_PARAMETERS": "{{workflow.parameters.json}}",
-            "TELECINE_FORM_PARAMETERS": ",".join(field.name for field in _RUN),
-        },
+        variables=form_names(_RUN),
     )
 
 
@@ -134,7 +136,7 @@ def _extract() -> list[Container | Steps]:
     return [
         Steps(
             name="extract",
-            annotations=shown("Extract", "On a Ray cluster of its own, or with `compute: local` in one pod."),
+            annotations=shown("Extract", "Runs on a dedicated Ray cluster, or in one pod with `compute: local`."),
             inputs=inputs(_EXTRACT),
             sub_steps=[
                 Step(
@@ -152,8 +154,8 @@ def _extract() -> list[Container | Steps]:
             pipeline=_NAME,
             stage="extract",
             title="Extract on a Ray cluster",
-            description="Makes a RayJob, or finds that of an earlier attempt, follows it, and ends as its driver did.",
-            # Longer than the RayJob's own deadline, which ends the work in a way that a retry can go on from.
+            description="Creates a RayJob, or attaches to the one of an earlier attempt, and exits as its driver does.",
+            # Longer than the RayJob's own deadline, which stops the work so that a retry can resume it.
             deadline_s=_DAY + 7200,
             found=_EXTRACT,
             launcher=True,
@@ -164,7 +166,7 @@ def _extract() -> list[Container | Steps]:
             pipeline=_NAME,
             stage="extract",
             title="Extract in one pod",
-            description="Ray starts inside the pod, with a worker for each of its CPUs.",
+            description="Starts Ray inside the pod, with one worker per CPU.",
             deadline_s=_DAY,
             found=_EXTRACT,
             ray=True,
@@ -179,7 +181,8 @@ def _manifest() -> list[Container | Steps]:
         Steps(
             name="manifest",
             annotations=shown(
-                "Manifest", "Over statistics alone, or with a model, pictures of menus or checks of your own."
+                "Manifest",
+                "From statistics, and from frames if a menu model, reference pictures or checks are set.",
             ),
             inputs=inputs(_MANIFEST),
             sub_steps=[
@@ -202,8 +205,8 @@ def _manifest() -> list[Container | Steps]:
             command,
             pipeline=_NAME,
             stage="manifest",
-            title="Manifest over statistics",
-            description="Judges the sessions by what the extraction measured; reads no frame.",
+            title="Manifest from statistics",
+            description="Evaluates the sessions by the statistics from extraction; reads no frames.",
             deadline_s=7200,
             size=MEDIUM,
             found=_MANIFEST,
@@ -213,8 +216,8 @@ def _manifest() -> list[Container | Steps]:
             command,
             pipeline=_NAME,
             stage="manifest",
-            title="Manifest over frames",
-            description="With a menu model, pictures of menus or checks of your own; Ray starts inside the pod.",
+            title="Manifest from frames",
+            description="Used with a menu model, reference pictures or custom checks. Starts Ray inside the pod.",
             deadline_s=_DAY,
             size=LARGE,
             found=_MANIFEST,
@@ -230,8 +233,25 @@ def _publish() -> Container:
         pipeline=_NAME,
         stage="publish",
         title="Publish",
-        description="Writes the manifest to `gold.gamedata_sessions` in one transaction; equal rows stay untouched.",
+        description="Writes the manifest to `gold.gamedata_sessions` in one transaction; skips unchanged rows.",
         deadline_s=3600,
         size=MEDIUM,
         found=_PUBLISH,
     )
+
+
+PIPELINE: Final = Pipeline(
+    _NAME,
+    _build,
+    parameters=_RUN,
+    codes=tuple(CODES),
+    crons=(
+        Cron(
+            "gamedata-nightly",
+            schedule="0 2 * * *",
+            title="gamedata, every night",
+            description="Extracts new sessions and publishes the manifest.",
+            start_deadline_s=3600,
+        ),
+    ),
+)

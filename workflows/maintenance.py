@@ -1,10 +1,11 @@
-"""What keeps an installation clean: the sweep of RayJobs, and the retention of reports and rows."""
+"""Housekeeping of an installation: the sweep of RayJobs, and the retention of reports and rows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from shared.retention.settings import VacuumSettings
+from workflows._lib.cron import Cron
 from workflows._lib.parameters import arguments, fields
 from workflows._lib.step import step
 from workflows._lib.sweep import SWEEP, sweep_step
@@ -13,13 +14,35 @@ from workflows._lib.template import workflow_template
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
 
-__all__ = ["NAME", "VACUUM", "build"]
+__all__ = ["CRONS", "NAME", "build"]
 
 NAME: Final = "maintenance"
-VACUUM: Final = "vacuum"
+_VACUUM: Final = "vacuum"
 
-# Everything in the namespace of the run: TELECINE_NAMESPACE is a variable of every step.
-_VACUUM: Final = fields(
+CRONS: Final = (
+    Cron(
+        "telecine-sweep",
+        schedule="*/10 * * * *",
+        title="Sweep, every ten minutes",
+        description="Deletes RayJobs left behind by runs that were terminated.",
+        start_deadline_s=120,
+        entrypoint=SWEEP,
+        # The safety net: half an hour without the API server must not stop it.
+        stop=None,
+    ),
+    Cron(
+        "telecine-vacuum",
+        schedule="30 4 * * 0",
+        title="Vacuum, every Sunday",
+        description="Deletes reports, artifacts and ledger rows older than `retention.days`.",
+        start_deadline_s=3600,
+        entrypoint=_VACUUM,
+        suspend=True,
+    ),
+)
+
+# No namespace: every step has TELECINE_NAMESPACE, so the vacuum covers the namespace of its run.
+_FORM: Final = fields(
     VacuumSettings,
     without=("namespace",),
     from_config={"days": "retention-days", "artifacts": "artifacts-bucket"},
@@ -27,13 +50,13 @@ _VACUUM: Final = fields(
 
 
 def build() -> WorkflowTemplate:
-    """Return the WorkflowTemplate; its runs are in no ledger."""
+    """Return the WorkflowTemplate; its runs are not recorded in the ledger."""
     return workflow_template(
         NAME,
         title="**maintenance**: sweep and vacuum",
-        description="Choose the entrypoint `sweep` or `vacuum`; crons run both.",
+        description="Select the entrypoint `sweep` or `vacuum`. Two crons run them.",
         entrypoint=SWEEP,
-        arguments=arguments(_VACUUM),
+        arguments=arguments(_FORM),
         templates=[sweep_step(NAME), _vacuum()],
         deadline_s=7200,
         ledger=False,
@@ -42,15 +65,15 @@ def build() -> WorkflowTemplate:
 
 def _vacuum() -> Container:
     return step(
-        VACUUM,
+        _VACUUM,
         ["vacuum"],
         pipeline=NAME,
-        stage=VACUUM,
+        stage=_VACUUM,
         title="Vacuum",
-        description="Deletes old reports, artifacts and ledger rows; no .pt file, statistics, manifest or gold row.",
+        description="Deletes old reports, artifacts and ledger rows; keeps .pt files, statistics, manifests and gold.",
         deadline_s=3600,
         report=False,
-        found=_VACUUM,
-        # As an entrypoint it has no caller; inputs would stand in the form a second time.
+        found=_FORM,
+        # An entrypoint has no caller, and inputs would appear in the form a second time.
         source="workflow",
     )

@@ -1,4 +1,4 @@
-"""The umbrella: all pipelines side by side, and one page over what they came to."""
+"""The umbrella workflow: all pipelines in parallel, then one index page over their results."""
 
 from __future__ import annotations
 
@@ -6,33 +6,28 @@ from typing import TYPE_CHECKING, Final
 
 from hera.workflows import DAG, Task
 
-from workflows import gamedata, screenalytics
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
 from workflows._lib.retry import PROMPT
 from workflows._lib.step import step
 from workflows._lib.template import workflow_template
+from workflows.pipelines import PIPELINES
 
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
 
-    from workflows._lib.pipeline import Pipeline
-
-__all__ = ["PIPELINES", "build"]
+__all__ = ["build"]
 
 _NAME: Final = "media"
 _INDEX: Final = "publish"
-
-# A pipeline joins by its line here.
-PIPELINES: Final[tuple[Pipeline, ...]] = (gamedata.PIPELINE, screenalytics.PIPELINE)
 
 
 def build() -> WorkflowTemplate:
     """Return the WorkflowTemplate."""
     return workflow_template(
         _NAME,
-        title="**media**: every pipeline, and one page over the run",
-        description="Each pipeline plans, works and publishes; the index page comes also when one of them failed.",
+        title="**media**: every pipeline, and one page for the run",
+        description="Runs all pipelines in parallel, then writes one index page, even if a pipeline failed.",
         entrypoint="main",
         arguments=[argument for pipeline in PIPELINES for argument in pipeline.arguments()],
         templates=[_main(), _publish(), *exit_templates(_NAME, {each.name: each.codes for each in PIPELINES})],
@@ -44,9 +39,9 @@ def _main() -> DAG:
     ended = [f"({name}.Succeeded || {name}.Failed || {name}.Errored)" for name in names]
     return DAG(
         name="main",
-        annotations=shown("All pipelines", "Side by side; then the index page over what they came to."),
-        # The page is written although a pipeline failed; for the run to end Failed the pipelines are targets too, and
-        # failing fast would end it before the page.
+        annotations=shown("All pipelines", "In parallel, followed by the index page."),
+        # The page is written even if a pipeline failed. The pipelines are targets too, so that such a run ends Failed;
+        # failing fast would end it before the page is written.
         target=" ".join([*names, _INDEX]),
         fail_fast=False,
         tasks=[
@@ -61,10 +56,10 @@ def _publish() -> Container:
         _INDEX,
         ["media", "publish"],
         pipeline=_NAME,
-        # A pipeline's own `publish` has a report in the same run.
+        # Not `publish`: a pipeline's own stage of that name has a report in the same run.
         stage="index",
         title="Index page",
-        description="One page over the stages of the run, with links to their reports.",
+        description="Writes one page that lists the stages of the run and links to their reports.",
         deadline_s=1800,
         pauses=PROMPT,
     )

@@ -1,6 +1,6 @@
-"""``python -m workflows.render``: writes the templates as YAML for the chart; ``--check`` only compares.
+"""``python -m workflows.render``: write the templates as YAML for the chart; ``--check`` only compares.
 
-The chart reads the files with ``.Files.Get``, so Argo's own braces stay as they are.
+The chart reads the files with ``.Files.Get``, so Helm leaves Argo's own braces alone.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from typing import Any, Final
 
 import yaml
 
-from workflows import crons, gamedata, maintenance, media, screenalytics
+from workflows import crons, maintenance, media
+from workflows.pipelines import PIPELINES
 
 __all__ = ["FOLDER", "documents", "main", "render"]
 
 FOLDER: Final = Path(__file__).parents[1] / "charts" / "telecine" / "files"
 
-_HEAD: Final = "# Made by `python -m workflows.render` from workflows/; a change here is lost.\n"
+_HEAD: Final = "# Generated from workflows/ by `python -m workflows.render`; do not edit.\n"
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists indented below their key, as in the chart's other files, and every value in its place: no anchors."""
+    """A dumper that indents lists below their key, as in the chart's other files, and writes no anchors."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
         super().increase_indent(flow=flow, indentless=False)
@@ -33,13 +34,13 @@ class _Dumper(yaml.SafeDumper):
 
 
 def documents() -> dict[str, dict[str, Any]]:
-    """Return every object by the name of its file."""
-    found = [gamedata.build(), screenalytics.build(), media.build(), maintenance.build(), *crons.build()]
+    """Return every object by its file name."""
+    found = [*(each.build() for each in PIPELINES), media.build(), maintenance.build(), *crons.build()]
     return {f"{workflow.name}.yaml": workflow.to_dict() for workflow in found}
 
 
 def render() -> dict[str, str]:
-    """Return the text of every file by its name: the same bytes each time."""
+    """Return the text of every file by its name; the bytes are reproducible."""
     return {
         name: _HEAD + yaml.dump(document, Dumper=_Dumper, sort_keys=True, width=120, allow_unicode=True)
         for name, document in documents().items()
@@ -47,17 +48,17 @@ def render() -> dict[str, str]:
 
 
 def main(argv: list[str] | None = None, folder: Path = FOLDER) -> int:
-    """Write the files, or compare them.
+    """Write the files or compare them.
 
     Args:
         argv: ``--check`` or nothing.
-        folder: where the files lie.
+        folder: where the files are stored.
 
     Returns:
-        0; with ``--check`` 1 when a file differs, is missing, or is one too many.
+        0; with ``--check`` 1 if a file differs, is missing or is left over.
     """
     parser = argparse.ArgumentParser(prog="python -m workflows.render", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a file differs")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file differs")
     check = parser.parse_args(argv).check
     began = time.monotonic()
     wanted = render()

@@ -1,4 +1,4 @@
-"""Manifests of Screenalytics runs -> runs and persons in PostgreSQL."""
+"""Screenalytics run manifests -> runs and persons in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ from hera.workflows import DAG, Task
 
 from jobs.screenalytics.errors import CODES
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings
+from workflows._lib.cron import Cron
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
 from workflows._lib.names import SCREENALYTICS_VARIABLES
-from workflows._lib.parameters import arguments, fields, inputs, passed
+from workflows._lib.parameters import arguments, fields, form_names, inputs, passed
 from workflows._lib.pipeline import STAGES, Pipeline
 from workflows._lib.retry import PROMPT
 from workflows._lib.step import from_secret, step
 from workflows._lib.template import workflow_template
+from workflows._lib.variables import parameter, tag
 
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
 
-__all__ = ["PIPELINE", "REPLAY", "build"]
+__all__ = ["PIPELINE"]
 
 _NAME: Final = "screenalytics"
 _INGEST: Final = "ingest"
-REPLAY: Final = "replay"
-# Both steps write this stage of the ledger, and their report under its name.
+_REPLAY: Final = "replay"
+# Both steps use this stage in the ledger and in the key of their report.
 _STAGE: Final = "sync_screenalytics"
 _HOUR: Final = 3600
 
-# They stand in a secret, beside the outbox's URL.
+# Stored in a secret together with the outbox's URL.
 _CREDENTIALS: Final = ("profile", "access-key-id")
-# What an installation has: a cron gives no parameters.
+# Set per installation in the chart's values, since a cron passes no parameters.
 _CONFIG: Final = {
     "bucket": "screenalytics-bucket",
     "prefix": "screenalytics-prefix",
@@ -40,31 +42,31 @@ _CONFIG: Final = {
     "outbox-table": "screenalytics-outbox-table",
 }
 _FORM: Final = fields(IngestSettings, without=_CREDENTIALS, from_config=_CONFIG)
-# Whoever submits `media` may have no such bucket; whoever submits this template means it.
+# In `media` the installation decides, which may have no such bucket. Submitting this template always ingests.
 _BRANCH: Final = fields(
     IngestSettings, without=_CREDENTIALS, from_config=_CONFIG | {"enabled": "screenalytics-enabled"}
 )
-# Asked for where this is the entrypoint; the rest is in the form of every run.
-_REPLAY: Final = fields(ReplaySettings, only=("run", "all", "accept-changed"))
-_READ: Final = fields(ReplaySettings, without=(*_CREDENTIALS, *(field.name for field in _REPLAY)))
+# Inputs of the entrypoint `replay`; all other settings are in the form of every run.
+_REPLAY_FORM: Final = fields(ReplaySettings, only=("run", "all", "accept-changed"))
+_READ: Final = fields(ReplaySettings, without=(*_CREDENTIALS, *(field.name for field in _REPLAY_FORM)))
 
-# One that is not ready is looked at again, and is no reject.
-PIPELINE: Final = Pipeline(_NAME, _BRANCH, tuple(code for code, kind in CODES.items() if kind != "not_ready"))
+# A run that is not ready is retried later and does not count as a reject.
+_REJECTS: Final = tuple(code for code, kind in CODES.items() if kind != "not_ready")
 
 _COUNTS: Final = ("seen", "ingested", "unchanged", "replaced", "skipped", "deferred", "set-aside", "known", "events")
 _SECRETS: Final = (from_secret(SCREENALYTICS_VARIABLES, optional=True),)
 
 
-def build() -> WorkflowTemplate:
+def _build() -> WorkflowTemplate:
     """Return the WorkflowTemplate."""
     return workflow_template(
         _NAME,
         title="**screenalytics**: run manifests to runs and persons",
-        description="Each run is written once and whole; a bad one costs no good one. `replay` is an entrypoint, too.",
+        description="Loads each run exactly once; a bad run blocks no others. The entrypoint `replay` retries runs.",
         entrypoint="main",
         arguments=arguments(_FORM),
-        templates=[_main(), _stages(), _ingest(), _replay(), *exit_templates(_NAME, {_NAME: PIPELINE.codes})],
-        # A poll that hangs must not keep the next ones away for days.
+        templates=[_main(), _stages(), _ingest(), _replay(), *exit_templates(_NAME, {_NAME: _REJECTS})],
+        # A hanging poll must not block later ones for days.
         deadline_s=4 * _HOUR,
     )
 
@@ -80,7 +82,7 @@ def _main() -> DAG:
 def _stages() -> DAG:
     return DAG(
         name=STAGES,
-        annotations=shown("The stages", "What `main` runs, and the umbrella `media`; start `main` by hand."),
+        annotations=shown("The stages", "Called by `main` and by the umbrella `media`. To start a run, select `main`."),
         inputs=inputs(_FORM),
         tasks=[Task(name=_INGEST, template=_INGEST, arguments=passed(_FORM, "inputs"))],
     )
@@ -93,36 +95,52 @@ def _ingest() -> Container:
         pipeline=_NAME,
         stage=_STAGE,
         title="Ingest",
-        description="Takes the outbox's events, then lists the bucket; each run is written in one transaction.",
+        description="Reads the outbox's events, then lists the bucket. Writes each run in one transaction.",
         deadline_s=_HOUR,
         found=_FORM,
         counts=_COUNTS,
         secrets=_SECRETS,
         pauses=PROMPT,
-        # As for the plan of gamedata: the step finds parameters that nobody reads.
-        variables={
-            "TELECINE_WORKFLOW_PARAMETERS": "{{workflow.parameters.json}}",
-            "TELECINE_FORM_PARAMETERS": ",".join(field.name for field in _FORM),
-        },
+        variables=form_names(_FORM),
     )
 
 
 def _replay() -> Container:
     made = step(
-        REPLAY,
-        # The shell sees none of it, and an empty one is no run.
-        [_NAME, "replay", "{{inputs.parameters.run}}"],
+        _REPLAY,
+        # No shell is involved, and an empty value counts as not given.
+        [_NAME, "replay", tag(parameter("inputs", "run"))],
         pipeline=_NAME,
         stage=_STAGE,
         title="Replay",
-        description="Looks again at one run, or at all that failed or were set aside; start it as the entrypoint.",
+        description="Retries one run, or all that failed or were quarantined. Select it as the entrypoint.",
         deadline_s=_HOUR,
-        found=_REPLAY,
+        found=_REPLAY_FORM,
         counts=_COUNTS,
         secrets=_SECRETS,
         pauses=PROMPT,
-        variables={field.variable: f"{{{{workflow.parameters.{field.name}}}}}" for field in _READ},
+        variables={field.variable: tag(parameter("workflow", field.name)) for field in _READ},
     )
-    # It has no caller: the form shows an entrypoint's own inputs below those of the Workflow, with these defaults.
-    made.inputs = arguments(_REPLAY)
+    # An entrypoint has no caller: the form shows its inputs, with these defaults, below the Workflow's parameters.
+    made.inputs = arguments(_REPLAY_FORM)
     return made
+
+
+PIPELINE: Final = Pipeline(
+    _NAME,
+    _build,
+    parameters=_BRANCH,
+    codes=_REJECTS,
+    crons=(
+        Cron(
+            "screenalytics-poll",
+            schedule="*/15 * * * *",
+            title="screenalytics, every 15 minutes",
+            description="Ingests new runs: first those announced by outbox events, then those found in the bucket.",
+            start_deadline_s=300,
+            suspend=True,
+            # Each poll fails while a bad run is being retried, and the good runs still need the next poll.
+            stop=None,
+        ),
+    ),
+)

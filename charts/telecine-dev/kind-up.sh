@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the kind cluster "telecine" and installs Argo Workflows and KubeRay, in the versions that the tests run. Safe to run again.
+# Create the kind cluster "telecine" and install the tested versions of Argo Workflows and KubeRay. Idempotent.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -7,19 +7,19 @@ ARGO_VERSION=4.0.2
 KUBERAY_VERSION=1.6.1
 
 for tool in docker kind kubectl helm; do
-    command -v "$tool" >/dev/null || { echo "kind-up needs $tool: docs/kind.md says which version and where it comes from"; exit 78; }
+    command -v "$tool" >/dev/null || { echo "$tool is not installed; docs/kind.md lists the version and where to get it"; exit 78; }
 done
-docker info >/dev/null 2>&1 || { echo "Docker does not answer: start it, or join its group"; exit 78; }
+docker info >/dev/null 2>&1 || { echo "Docker does not respond; start it, or add your user to the group docker"; exit 78; }
 
 kind get clusters 2>/dev/null | grep -qx telecine || kind create cluster --config kind.yaml --wait 120s
 kubectl() { command kubectl --context kind-telecine "$@"; }
 
 echo "==> Argo Workflows $ARGO_VERSION"
 kubectl create namespace argo --dry-run=client -o yaml | kubectl apply -f - >/dev/null
-# Server-side: the CRDs are too large for the annotation of a client's apply.
+# Server-side: the CRDs exceed the size limit of the annotation that client-side apply writes.
 kubectl apply -n argo --server-side --force-conflicts \
     -f "https://github.com/argoproj/argo-workflows/releases/download/v$ARGO_VERSION/install.yaml" >/dev/null
-# No login and no TLS: for a cluster that only this machine reaches.
+# No login and no TLS: the cluster is reachable from this machine only.
 kubectl patch -n argo deployment argo-server --type json -p '[
     {"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": ["server", "--auth-mode=server", "--secure=false"]},
     {"op": "replace", "path": "/spec/template/spec/containers/0/readinessProbe/httpGet/scheme", "value": "HTTP"}]' >/dev/null
@@ -29,7 +29,7 @@ helm upgrade --install kuberay-operator kuberay-operator --version "$KUBERAY_VER
     --repo https://ray-project.github.io/kuberay-helm/ \
     --kube-context kind-telecine --namespace kuberay-operator --create-namespace --wait >/dev/null
 
-echo "==> two claimed GPUs"
+echo "==> two simulated GPUs"
 for node in $(kubectl get nodes -l telecine/gpu=true -o name); do
     kubectl patch "$node" --subresource=status --type=json \
         -p '[{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "2"}]' >/dev/null

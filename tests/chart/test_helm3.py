@@ -1,4 +1,4 @@
-"""The helm binary of tests/cluster (3.x), where it is built, makes the same of the charts as Helm 4's code."""
+"""The helm binary of tests/cluster (3.x), if built, renders the charts as Helm 4's code does."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_renders_are_the_same(chart, name, tmp_path):
 
 
 @pytest.mark.parametrize("chart", [CHART, DEV], ids=lambda each: each.name)
-def test_a_wrong_key_is_refused(chart, tmp_path):
+def test_an_unknown_key_is_rejected(chart, tmp_path):
     done = subprocess.run(
         [BINARY, "template", "telecine", chart, "--set", "imagse.tag=1", "--set", "database.existingSecret=a"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""kube-score over the charts, where tests/cluster has built it: what it blames is listed here, each with its reason."""
+"""kube-score over the charts, if tests/cluster has built it. Accepted findings are listed here with their reasons."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import yaml
 from tests.chart.rendering import CHART, DEV, LEAST, render, values_of
 
 BINARY = Path(os.environ.get("CLUSTER_HOME", "/var/cache/telecine/cluster")) / "bin" / "kube-score"
-# (what kube-score says, of which objects) -> why it stays.
+# (finding, objects) -> reason to accept it.
 EVERYWHERE = {
     (
         r"ImagePullPolicy is not set to Always",
         r".*",
-    ): "tags are fixed, latest is refused; kind has its images loaded, not pulled",
-    (r"low (user|group) ID", r".*"): "1000 is the one uid of all our containers, 999 that of the image of PostgreSQL",
+    ): "tags are fixed, latest is rejected; on kind, images are loaded, not pulled",
+    (r"low (user|group) ID", r".*"): "1000 is the uid of all our containers, 999 that of the PostgreSQL image",
 }
 EXCEPTIONS = {
     CHART: {
@@ -27,13 +27,13 @@ EXCEPTIONS = {
         (
             r"selector doesn't match any pods",
             r"telecine-ray/.*NetworkPolicy",
-        ): "KubeRay makes the pods that it selects",
-        (r"does not have a matching NetworkPolicy", r".*"): "a switch: they need a CNI plugin that enforces them",
+        ): "KubeRay creates the pods that it selects",
+        (r"does not have a matching NetworkPolicy", r".*"): "optional: they need a CNI plugin that enforces them",
     },
     DEV: {
         **EVERYWHERE,
-        (r"does not have a matching NetworkPolicy", r".*"): "a laptop's cluster, reached by nobody else",
-        (r"few replicas", r"(s3|postgresql)/.*"): "each pod has its own data: two would be two stores",
+        (r"does not have a matching NetworkPolicy", r".*"): "a local cluster that nothing else can reach",
+        (r"few replicas", r"(s3|postgresql)/.*"): "each pod has its own data, so two pods would be two stores",
         (r"update strategy", r"(s3|postgresql)/.*"): "Recreate, for the same reason",
     },
 }
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.skipif(not BINARY.exists(), reason="no kube-score: `tes
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_kube_score_blames_only_what_has_a_reason(case, tmp_path):
+def test_each_finding_has_a_reason(case, tmp_path):
     chart, values = CASES[case]
     path = tmp_path / "objects.yaml"
     path.write_text(yaml.safe_dump_all(render(values, chart)), encoding="utf-8")
@@ -78,4 +78,4 @@ def test_no_exception_is_left_over(tmp_path):
                 command = [BINARY, "score", "--output-format=ci", path]
                 said += subprocess.run(command, capture_output=True, text=True, check=False).stdout
         for what, _ in exceptions:
-            assert re.search(what, said), f"{chart.name}: {what} is no longer said"
+            assert re.search(what, said), f"{chart.name}: {what} is no longer reported"

@@ -1,4 +1,4 @@
-"""What an install makes: valid for Kubernetes, with exactly the rights it needs, and variables that the steps know."""
+"""Objects of an install: valid for Kubernetes, with exactly the rights they need, and variables that the steps know."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.chart.openapi import problems
 from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, render, values_of
 from tests.crds import crd, errors_of, module_dir_of
 from workflows import screenalytics
+from workflows.pipelines import PIPELINES
 
 ALL_ON = {
     "quota": {"enabled": True},
@@ -43,7 +44,7 @@ def test_every_object_fits_the_schemas_of_kubernetes(case):
         if each["apiVersion"].startswith("argoproj.io/"):
             folder = module_dir_of(ARGO) / "manifests" / "base" / "crds" / "full"
             found = errors_of(each, crd(folder / f"argoproj.io_{each['kind'].lower()}s.yaml", "v1alpha1"))
-        elif each["kind"] == "PrometheusRule":  # its schema is in no module of ours: the rules have a test of their own
+        elif each["kind"] == "PrometheusRule":  # no module has its schema; the rules have their own tests
             continue
         else:
             found = problems(each)
@@ -53,7 +54,7 @@ def test_every_object_fits_the_schemas_of_kubernetes(case):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_object_says_whose_it_is_and_lies_in_the_namespace(case):
+def test_every_object_has_our_labels_and_the_namespace(case):
     chart, values = CASES[case]
     for each in render(values, chart):
         labels = each["metadata"]["labels"]
@@ -97,7 +98,7 @@ def test_each_account_may_do_exactly_this():
 def test_no_account_has_a_token_unless_a_pod_asks_for_it():
     objects = render(LEAST)
     accounts = {each["metadata"]["name"]: each for each in objects if each["kind"] == "ServiceAccount"}
-    # Argo hands `automountServiceAccountToken: false` of a template on to the pod, and leaves `true` to the account.
+    # Argo passes `automountServiceAccountToken: false` of a template to the pod, and leaves `true` to the account.
     given = {name for name, each in accounts.items() if each["automountServiceAccountToken"]}
     assert given == {"telecine-launcher"}
     assert accounts.keys() > given
@@ -192,13 +193,13 @@ def test_parameters_are_what_argo_reads():
 
 def test_the_charts_defaults_are_those_of_the_form():
     data = find(render(LEAST), "ConfigMap", "telecine-parameters")["data"]
-    for field in screenalytics.PIPELINE.found:
+    for field in screenalytics.PIPELINE.parameters:
         if field.config_key and field.name != "enabled":
             assert data[field.config_key] == field.value
 
 
 def references(node, name):
-    """The keys of a ConfigMap that a part of a template refers to."""
+    """Yield the keys of a ConfigMap that a part of a template refers to."""
     if isinstance(node, dict):
         found = node.get("configMapKeyRef", {})
         yield from [found["key"]] if found.get("name") == name else []
@@ -208,7 +209,7 @@ def references(node, name):
 
 @pytest.mark.parametrize("name", ["telecine-parameters", "telecine-limits"])
 def test_every_key_that_a_template_asks_for_is_there_and_no_other(name):
-    """Without its limit a Workflow would not start."""
+    """A Workflow without its limit would not start."""
     objects = render(LEAST)
     assert set(references(objects, name)) == set(find(objects, "ConfigMap", name)["data"])
 
@@ -265,7 +266,7 @@ def metrics_of(node):
 
 
 def known_metrics():
-    """Name -> labels: ours from the rendered templates, the controller's from its own source."""
+    """Return name -> labels: ours from the rendered templates, the controller's from its source."""
     found = {}
     for path in (CHART / "files").glob("*.yaml"):
         for name, labels in metrics_of(yaml.safe_load(path.read_text(encoding="utf-8"))):
@@ -289,6 +290,18 @@ def expressions():
         for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
             for target in panel["targets"]:
                 yield pytest.param(target["expr"], id=f"{panel['title']}-{target['refId']}")
+
+
+def test_each_pipelines_cron_has_an_alert_for_a_missed_start():
+    text = (CHART / "observability" / "alerts.yaml").read_text(encoding="utf-8")
+    named = set(re.findall(r'cronworkflows_triggered_total\{name="([\w-]+)"\}', text))
+    assert named == {cron.name for pipeline in PIPELINES for cron in pipeline.crons}
+
+
+def test_the_board_filters_by_all_pipelines():
+    board = json.loads((CHART / "observability" / "boards" / "runs.json").read_text(encoding="utf-8"))
+    (variable,) = [each for each in board["templating"]["list"] if each["name"] == "pipeline"]
+    assert variable["query"].split(",") == [*(pipeline.name for pipeline in PIPELINES), "media"]
 
 
 @pytest.mark.parametrize("expression", list(expressions()))

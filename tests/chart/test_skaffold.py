@@ -1,4 +1,4 @@
-"""skaffold.yaml and kind.yaml: valid, and of one mind with the charts, the Dockerfiles and the pinned versions.
+"""skaffold.yaml and kind.yaml: valid and consistent with the charts, the Dockerfiles and the pinned versions.
 
 Neither Skaffold nor kind runs here, for want of Docker: a file that fits Skaffold's schema can be read by it, no more.
 """
@@ -23,7 +23,7 @@ RELEASES = SKAFFOLD["deploy"]["helm"]["releases"]
 
 
 def patched(name):
-    """The configuration with one profile's patches (RFC 6902, as far as they are used)."""
+    """Return the configuration with a profile's patches applied (the subset of RFC 6902 in use)."""
     made = json.loads(json.dumps(SKAFFOLD))
     (profile,) = [each for each in made.pop("profiles") if each["name"] == name]
     for patch in profile["patches"]:
@@ -53,7 +53,7 @@ def test_skaffold_fits_its_schema(name):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_every_image_is_built_from_a_target_that_is_there(name):
+def test_every_image_is_built_from_an_existing_target(name):
     for artifact in CONFIGS[name]["build"]["artifacts"]:
         dockerfile = (ROOT / artifact["docker"]["dockerfile"]).read_text(encoding="utf-8")
         target = artifact["docker"].get("target")
@@ -77,8 +77,8 @@ def test_every_value_is_one_of_the_chart_and_every_image_is_built(name):
             assert (ROOT / file).exists()
 
 
-def test_the_charts_meet_on_kind():
-    """What telecine asks for under values-kind.yaml is what telecine-dev makes."""
+def test_the_charts_fit_together_on_kind():
+    """Check that telecine-dev creates what telecine's values-kind.yaml refers to."""
     dev = render({}, DEV)
     made = {each["metadata"]["name"]: set(each["stringData"]) for each in secrets(dev)}
     values = values_of("values-kind")
@@ -117,7 +117,7 @@ def test_kind_up_installs_the_versions_that_the_tests_run():
         assert f"{variable}={version}\n" in KIND_UP
 
 
-def test_the_gpu_node_is_the_one_that_the_gpu_group_bears():
+def test_the_gpu_group_tolerates_the_gpu_node():
     (node,) = [each for each in KIND["nodes"] if "labels" in each]
     patch = yaml.safe_load(node["kubeadmConfigPatches"][0])
     (taint,) = patch["nodeRegistration"]["taints"]

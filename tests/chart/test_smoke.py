@@ -1,4 +1,4 @@
-"""The script of `helm test`, against fakes of the API server, the store and the database."""
+"""The script of `helm test`, run against fakes of the API server, the store and the database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def smoke():
 
 
 class Api:
-    """Custom objects: the Workflow ends at the third look."""
+    """A fake of the custom objects API: the Workflow has ended at the third request."""
 
     def __init__(self, phase):
         self.phase = phase
@@ -45,7 +45,7 @@ class Api:
 
 
 class Database:
-    """Counts and deletes; remembers what it was asked."""
+    """A fake database that counts, deletes and records its queries."""
 
     def __init__(self, sessions):
         self.sessions = sessions
@@ -88,7 +88,7 @@ def run(smoke, monkeypatch, tmp_path, capsys):
     return call
 
 
-def test_a_good_run_passes_and_leaves_nothing(run):
+def test_a_good_run_passes_and_leaves_nothing_behind(run):
     done = run()
     assert done.code == 0
     assert "ok: 3 TARs" in done.out
@@ -100,12 +100,12 @@ def test_a_good_run_passes_and_leaves_nothing(run):
     ("changes", "said"),
     [
         ({"phase": "Failed"}, "step extract: exit code 70"),
-        ({"phase": "Error"}, "the run is Error: child failed"),
-        ({"pt_files": 2}, "2 .pt files, not 3"),
-        ({"sessions": 0}, "0 good sessions below smoke/id-1/, not 3"),
+        ({"phase": "Error"}, "the run ended Error: child failed"),
+        ({"pt_files": 2}, "2 .pt files; expected 3"),
+        ({"sessions": 0}, "0 sessions without error below smoke/id-1/; expected 3"),
     ],
 )
-def test_what_is_missing_is_said_and_cleaned_up_after(run, changes, said):
+def test_missing_results_are_reported_and_cleaned_up(run, changes, said):
     done = run(**changes)
     assert done.code == 1
     assert said in done.out
@@ -113,8 +113,8 @@ def test_what_is_missing_is_said_and_cleaned_up_after(run, changes, said):
     assert done.database.asked[-1][0] == "DELETE"
 
 
-def test_the_workflow_asks_for_parameters_that_the_template_has(smoke):
-    """And always for a prefix: publish removes the sessions below it that the manifest does not have."""
+def test_the_workflow_passes_parameters_of_the_template(smoke):
+    """It always sets a prefix: publish deletes the sessions below it that the manifest does not contain."""
     body = smoke.workflow("telecine-artifacts", "smoke/id-1/", PLACE, "cpu")
     given = {each["name"]: each["value"] for each in body["spec"]["arguments"]["parameters"]}
     assert given["prefix"] == "smoke/id-1/"

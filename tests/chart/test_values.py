@@ -1,4 +1,4 @@
-"""Values: every file renders, the schema is closed, secrets stay where they are, and a missing one is said."""
+"""Values: every file renders, the schema is closed, secrets stay in Secrets, and missing values are reported."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_schema_is_closed_and_knows_every_default(chart):
     ],
     ids=lambda case: json.dumps(case) if isinstance(case, dict) else "",
 )
-def test_a_wrong_value_is_refused_and_named(values, said):
+def test_an_invalid_value_is_rejected_by_name(values, said):
     with pytest.raises(Exception, match=said):
         render(merged(LEAST, values))
 
@@ -82,7 +82,7 @@ def test_without_a_database_it_says_what_to_set():
         render({})
 
 
-def test_half_a_key_is_refused():
+def test_an_access_key_without_its_secret_is_rejected():
     with pytest.raises(Exception, match=r"secretAccessKey"):
         render(merged(LEAST, {"s3": {"accessKeyId": "a"}}))
 
@@ -104,7 +104,7 @@ EXISTING = {
 }
 
 
-def test_given_values_lie_in_secrets_alone():
+def test_secret_values_are_in_secrets_only():
     objects = render(PLAIN)
     made = {each["metadata"]["name"]: set(each["stringData"]) for each in objects if "stringData" in each}
     assert made == {
@@ -117,7 +117,7 @@ def test_given_values_lie_in_secrets_alone():
     assert "hidden-" not in json.dumps([each for each in objects if each["kind"] != "Secret"])
 
 
-def test_existing_secrets_take_the_place_of_all():
+def test_existing_secrets_replace_all_values():
     objects = render(merged(PLAIN, EXISTING))
     assert not [each for each in objects if "stringData" in each]
     text = json.dumps(objects)

@@ -1,4 +1,4 @@
-"""The rendered templates pass through the chart untouched but for a closed list of places."""
+"""The chart changes the rendered templates only in a fixed list of places."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read(path):
 
 
 def expected_of(document):
-    """The closed list, written a second time, in Python."""
+    """Return the expected document: the fixed list of changes, repeated in Python."""
     made = copy.deepcopy(document)
     spec = made["spec"]
     if made["kind"] == "CronWorkflow":
@@ -86,7 +86,7 @@ def set_container(container):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_only_the_closed_list_of_places_changes(path, tmp_path):
+def test_only_the_listed_places_change(path, tmp_path):
     source = read(path)
     found = find(
         render(FULL, with_files(tmp_path, path.parent)),
@@ -118,7 +118,7 @@ def test_numbers_stay_whole_and_text_stays_text(path, tmp_path):
     assert spec.get("arguments") == source["spec"].get("workflowSpec", source["spec"]).get("arguments")
 
 
-def test_a_cron_that_is_off_is_not_there(tmp_path):
+def test_a_disabled_cron_is_not_created(tmp_path):
     chart = with_files(tmp_path, SAMPLES)
     objects = render(merged(LEAST, {"crons": {"gamedata-nightly": {"enabled": False}}}), chart)
     assert not [each for each in objects if each["kind"] == "CronWorkflow"]
@@ -132,7 +132,7 @@ def test_a_cron_that_is_off_is_not_there(tmp_path):
         ("entrypoint: main", "entrypoint: [", "YAML"),
     ],
 )
-def test_what_the_chart_does_not_know_is_refused(tmp_path, old, new, said):
+def test_unknown_names_and_invalid_yaml_are_rejected(tmp_path, old, new, said):
     chart = with_files(tmp_path, SAMPLES)
     path = chart / "files" / "gamedata.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
@@ -140,7 +140,7 @@ def test_what_the_chart_does_not_know_is_refused(tmp_path, old, new, said):
         render(LEAST, chart)
 
 
-def test_a_cron_without_switches_is_refused(tmp_path):
+def test_a_cron_without_values_is_rejected(tmp_path):
     chart = with_files(tmp_path, SAMPLES)
     path = chart / "files" / "gamedata-nightly.yaml"
     path.write_text(

@@ -8,7 +8,7 @@ packages=(
 if dpkg -s "${packages[@]}" >/dev/null 2>&1; then
     exit 0
 fi
-# The binaries are wanted, not a server of the machine's own.
+# Only the binaries are needed, not a server on this machine.
 if [ ! -d /etc/postgresql-common ]; then
     mkdir -p /etc/postgresql-common
     echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf

@@ -1,7 +1,7 @@
 #!/bin/bash
 # usage: build-image.sh NAME:TAG DOCKERFILE CONTEXT [buildah's arguments]
-# Builds a Dockerfile over the local Debian + Python base and pushes it to the node's registry; NO_PUSH=1 builds only.
-# The machine's CA bundle, pip's settings and a folder of wheels (PIP_FIND_LINKS) are lent to the RUN steps and stay out of the image.
+# Build a Dockerfile on the local Debian + Python base and push it to the node's registry; NO_PUSH=1 only builds.
+# The machine's CA bundle, pip settings and wheels (PIP_FIND_LINKS) are mounted in RUN steps and not in the image.
 set -euo pipefail
 # shellcheck source=env.sh
 . "$(dirname "$0")/env.sh"

@@ -1,9 +1,10 @@
 #!/bin/bash
-# usage: build.sh [FAMILY...]   builds programs from Go modules, into $KBIN:
+# usage: build.sh [FAMILY...]   builds programs from Go modules into $KBIN:
 #   kube   Kubernetes and etcd, one binary     argo   controller, server, executor     ray   the KubeRay operator
 #   tools  helm, kubeconform, S3 server, image registry                                  these four by default
 #   score, skaffold, promql                                                               only when named
-# Cold about 14 minutes on two cores. A family whose folder under go/, whose function below and whose Go are the same is left alone.
+# About 14 minutes on two cores without caches. Families whose go/ folder, function below and Go version are unchanged
+# are skipped.
 set -euo pipefail
 # shellcheck source=env.sh
 . "$(dirname "$0")/env.sh"
@@ -13,7 +14,7 @@ mkdir -p "$KBIN" "$W"
 
 go_build() { nice -n "$KNICE" go build -trimpath "$@"; }
 
-# IFS cuts the version at its dots.
+# IFS splits the version at its dots.
 # shellcheck disable=SC2086
 kube() {
   local v=k8s.io/component-base/version n IFS=.; set -- ${KUBE_VERSION#v}
@@ -21,12 +22,12 @@ kube() {
   IFS=' '; for n in etcd kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubectl kubelet; do ln -sf kube "$KBIN/$n"; done
 }
 
-# Two things that a Go module cannot carry are put back by an overlay over a vendored copy: signal_linux.go, a symlink upstream to its
-# darwin twin (module zips drop links; argoexec does not compile without it), and the web page that argo embeds (built by npm upstream).
+# A Go module lacks two files, which are added to a vendored copy: signal_linux.go, upstream a symlink to the darwin file
+# (module zips drop symlinks; argoexec does not compile without it), and the web page that argo embeds (built with npm).
 argo() {
   local A=github.com/argoproj/argo-workflows/v4 V; V=$W/argo/vendor/$A
   rm -rf "$W/argo"; mkdir -p "$W/argo"; cp go.* "$W/argo/"; cd "$W/argo"
-  go mod vendor -e 2>vendor.log || true   # it complains of the page that is missing
+  go mod vendor -e 2>vendor.log || true   # it complains about the missing page
   [ -d "$V" ] || { tail -3 vendor.log; return 1; }
   echo '<!doctype html><title>Argo Workflows API</title>' > index.html
   cat > overlay.json <<J
@@ -53,7 +54,7 @@ for family; do
         continue
     fi
     start=$SECONDS
-    # A subshell, since a build changes the directory; on its own line, or set -e would not hold inside.
+    # A subshell, because a build changes the directory; on its own line, otherwise set -e would have no effect inside.
     ("$family")
     echo "$stamp" >"$KBIN/.$family"
     echo "built $family in $((SECONDS - start)) s"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# One EC authority for everything, a second one for the aggregation layer's front proxy, an RSA key for service-account tokens.
+# One EC certificate authority for everything, one for the aggregation layer's front proxy, and an RSA key for tokens.
 set -euo pipefail
 # shellcheck source=env.sh
 . "$(dirname "$0")/env.sh"
@@ -9,7 +9,7 @@ cd "$PKI"
 
 authority() { # NAME
     openssl ecparam -name prime256v1 -genkey -noout -out "$1.key" 2>/dev/null
-    # `openssl req -x509` adds basicConstraints CA:TRUE by itself (v3_ca in openssl.cnf).
+    # `openssl req -x509` adds basicConstraints CA:TRUE on its own (v3_ca in openssl.cnf).
     openssl req -x509 -new -key "$1.key" -days 3650 -subj "/CN=$1" -out "$1.crt" \
         -addext "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"
 }

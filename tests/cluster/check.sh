@@ -1,5 +1,5 @@
 #!/bin/bash
-# Says in one line what this machine lacks for the test cluster, and ends with 3; silent where nothing is missing.
+# Print in one line what the test cluster is missing on this machine and exit 3; print nothing if it can run.
 set -euo pipefail
 
 lack() { echo "$1"; exit 3; }
@@ -11,7 +11,7 @@ lack() { echo "$1"; exit 3; }
 [ -d /sys/fs/cgroup/memory ] || lack "the test cluster needs cgroup v1, one folder per controller under /sys/fs/cgroup: boot with systemd.unified_cgroup_hierarchy=0"
 command -v go >/dev/null || lack "the test cluster needs Go 1.26 or newer on PATH: it builds Kubernetes, Argo and KubeRay from Go modules"
 version=$(go env GOVERSION | sed 's/^go//')
-[ "$(printf '%s\n' 1.26 "$version" | sort -V | head -1)" = 1.26 ] || lack "the test cluster needs Go 1.26 or newer: this is $version"
+[ "$(printf '%s\n' 1.26 "$version" | sort -V | head -1)" = 1.26 ] || lack "the test cluster needs Go 1.26 or newer, found $version"
 if command -v dockerd >/dev/null; then
     lack "the test cluster needs Debian's containerd, which would replace Docker's: run it on a machine without Docker"
 fi

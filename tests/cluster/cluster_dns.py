@@ -23,13 +23,13 @@ DOMAIN = "svc.cluster.local"
 TABLE_S = 1.0
 A, ANY = 1, 255
 NOERROR, NXDOMAIN = 0, 3
-RESPONSE = 0x8580  # an answer, authoritative, recursion desired and available
+RESPONSE = 0x8580  # authoritative response, recursion desired and available
 POINTER = b"\xc0\x0c"  # the question's name, at offset 12
 TTL_S = 5
 
 
 class Names:
-    """Name -> addresses, reloaded after one second; while the apiserver is down, the last table is used."""
+    """A table of name -> addresses, reloaded after one second. While the apiserver is down, the last table is used."""
 
     def __init__(self, api: KubeApi) -> None:
         self._api = api
@@ -42,7 +42,7 @@ class Names:
             if time.monotonic() - self._read_at > TABLE_S:
                 try:
                     self._table = self._read()
-                except Exception as error:  # noqa: BLE001  DNS keeps answering, whatever the error
+                except Exception as error:  # noqa: BLE001  DNS must keep answering after any error
                     print("apiserver:", error, flush=True)
                 self._read_at = time.monotonic()
             return self._table.get(name)

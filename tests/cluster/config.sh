@@ -1,11 +1,11 @@
 #!/bin/bash
-# Writes what containerd, CNI, kubelet, kube-proxy and the registry read, under $KB/etc.
+# Write the configuration of containerd, CNI, kubelet, kube-proxy and the registry to $KB/etc.
 set -euo pipefail
 # shellcheck source=env.sh
 . "$(dirname "$0")/env.sh"
 mkdir -p "$KB/etc/cni"
 
-# restrict_oom_score_adj, and oomScoreAdj: 0 below: root may lack CAP_SYS_RESOURCE here, lowering the score is EACCES then, and
+# restrict_oom_score_adj, and oomScoreAdj: 0 below: without CAP_SYS_RESOURCE, root cannot lower the score (EACCES), and
 # containers fail with "can't get final child's PID from pipe: EOF".
 cat >"$KB/etc/containerd.toml" <<Y
 version = 2
@@ -42,8 +42,8 @@ Y
 
 printf 'nameserver %s\n' "$DNS_IP" >"$KB/etc/resolv.conf"
 
-# cpuCFSQuota: on two cores a Ray head that is throttled to its quarter of a core starts in a minute instead of ten seconds. Requests
-# still decide what is scheduled, and how the cores are shared.
+# cpuCFSQuota: on two cores, a Ray head throttled to a quarter of a core takes a minute to start instead of ten seconds.
+# Requests still control scheduling and the shares of the cores.
 # failCgroupV1 and cgroupRoot: the root must exist in every controller, with cpuset filled (node-init.sh).
 cat >"$KB/etc/kubelet.yaml" <<Y
 apiVersion: kubelet.config.k8s.io/v1beta1
@@ -79,7 +79,7 @@ oomScoreAdj: 0
 logging: {flushFrequency: 1s}
 Y
 
-# conntrack's maximum is not writable inside a network namespace: zeros leave it alone.
+# conntrack's maximum is not writable inside a network namespace; zeros leave it unchanged.
 cat >"$KB/etc/proxy.yaml" <<Y
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration

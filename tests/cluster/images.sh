@@ -1,7 +1,7 @@
 #!/bin/bash
-# usage: images.sh [base|platform]...   images that need no registry account; both by default.
-#   base       Debian and Python 3.11, which stands in for python:3.11-slim
-#   platform   pause, and the Go programs that build.sh made
+# usage: images.sh [base|platform]...   images that need no registry account; default: both.
+#   base       Debian and Python 3.11, a substitute for python:3.11-slim
+#   platform   pause, and the Go programs built by build.sh
 set -euo pipefail
 # shellcheck source=env.sh
 . "$(dirname "$0")/env.sh"
@@ -13,11 +13,11 @@ have() { buildah_ inspect --type image "$1" >/dev/null 2>&1; }
 base() {
     local sources path
     have "$BASE_IMAGE" && return
-    # The machine's own apt sources: this file names no host.
+    # The apt sources of this machine.
     for path in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list; do
         [ -e "$path" ] && sources=$path && break
     done
-    # Into another name first: an interrupted run leaves no half archive.
+    # Written under a temporary name first, so that an interrupted run leaves no partial archive.
     rm -f base.new.tar
     [ -e base.tar ] || nice -n "$KNICE" mmdebstrap --quiet --variant=minbase --include=ca-certificates,python3,python3-venv \
         --aptopt='Acquire::Languages "none"' --dpkgopt='path-exclude=/usr/share/doc/*' \
@@ -64,7 +64,7 @@ go_image() { # PROGRAM NAME:TAG UID
     buildah_ copy -q "$container" "$KBIN/$1" "/bin/$1" >/dev/null
     buildah_ copy -q "$container" tmp /tmp >/dev/null
     buildah_ copy -q "$container" /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt >/dev/null
-    # CronWorkflows name a time zone.
+    # CronWorkflows have a time zone.
     buildah_ copy -q "$container" /usr/share/zoneinfo /usr/share/zoneinfo >/dev/null
     buildah_ config --entrypoint "[\"/bin/$1\"]" --env PATH=/bin --user "$3" --label "stamp=$stamp" "$container"
     buildah_ commit -q --rm "$container" "$REGISTRY/$2" >/dev/null

@@ -1,4 +1,4 @@
-"""The smallest Kubernetes client: one GET, standard library only, by the kubeconfigs that certs.sh writes."""
+"""A minimal Kubernetes client: GET only, standard library only, for the kubeconfigs that certs.sh writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class KubeApi:
         url = urllib.parse.urlparse(self._find(r'server: "(https://[^"]+)"'))
         self._host, self._port = url.hostname or "", url.port
         self._context = ssl.create_default_context(cadata=self._decoded("certificate-authority-data").decode())
-        with tempfile.NamedTemporaryFile(suffix=".pem") as pem:  # load_cert_chain reads files only
+        with tempfile.NamedTemporaryFile(suffix=".pem") as pem:  # load_cert_chain accepts only files
             pem.write(self._decoded("client-certificate-data") + self._decoded("client-key-data"))
             pem.flush()
             self._context.load_cert_chain(pem.name)

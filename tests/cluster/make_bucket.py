@@ -1,4 +1,4 @@
-"""usage: make_bucket.py NAME: the one S3 call that the node kit needs, signed by hand, so that it needs no package."""
+"""usage: make_bucket.py NAME: create a bucket, without packages: the request is signed here."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def main() -> None:
     try:
         urllib.request.urlopen(request(sys.argv[1], host, access, secret), timeout=10).close()
     except urllib.error.HTTPError as error:
-        if error.code != 409:  # it is there already
+        if error.code != 409:  # the bucket exists already
             sys.exit(f"{error.code}: {error.read().decode()}")
 
 

@@ -1,7 +1,7 @@
 #!/bin/bash
-# usage: node-down.sh [--purge]   ends the node; --purge removes its state too. Safe to run again, also after an interrupted node-up.sh.
-# One SIGKILL to PID 1 of its pid namespace takes every daemon, shim and pod along; mounts, iptables rules, bridges and the pods' network
-# die with the namespaces. What is left is cgroup directories, the host's end of the veth and the state folder.
+# usage: node-down.sh [--purge]   stops the node; --purge also removes its state. Idempotent, also after an interrupted node-up.sh.
+# One SIGKILL to PID 1 of its pid namespace ends every daemon, shim and pod. Mounts, iptables rules, bridges and the pods'
+# network disappear with the namespaces. Cgroup directories, the host's end of the veth and the state folder remain.
 set -uo pipefail
 # shellcheck source=env.sh
 . "$(dirname "$0")/env.sh"
@@ -16,7 +16,7 @@ fi
 rm -f "$KB/pid" "$KB/ready"
 [ -z "$NODE_VETH" ] || ! ip link show "$NODE_VETH" >/dev/null 2>&1 || ip link del "$NODE_VETH"
 
-# A cgroup can be removed once its last process is reaped, which may take some tenths of a second.
+# A cgroup can be removed once its last process is reaped, which may take a few tenths of a second.
 for _ in 1 2 3 4 5; do
     for root in /sys/fs/cgroup/*/"$CGROOT"; do
         [ ! -d "$root" ] || find "$root" -depth -type d -exec rmdir {} \; 2>/dev/null
@@ -24,9 +24,9 @@ for _ in 1 2 3 4 5; do
     compgen -G "/sys/fs/cgroup/*/$CGROOT" >/dev/null || break
     sleep 0.3
 done
-compgen -G "/sys/fs/cgroup/*/$CGROOT" && echo "these cgroups could not be removed: a process is still in them" >&2
+compgen -G "/sys/fs/cgroup/*/$CGROOT" && echo "these cgroups still contain a process and could not be removed" >&2
 
-# The mount points that node-init.sh made on the host; rmdir takes empty ones only.
+# The mount points that node-init.sh created on the host; rmdir removes empty ones only.
 rmdir /var/lib/kubelet /var/lib/kube-proxy /var/log/pods /var/log/containers 2>/dev/null
 if [ "${1:-}" = --purge ]; then
     rm -rf "$KB"

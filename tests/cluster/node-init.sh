@@ -1,5 +1,5 @@
 #!/bin/bash
-# PID 1 of the node's own mount, network, pid, uts and ipc namespaces. Only node-up.sh starts it. No set -e: PID 1 must not end early.
+# PID 1 of the node's mount, network, pid, uts and ipc namespaces, started by node-up.sh. No set -e: PID 1 must not exit.
 set -u
 # shellcheck source=env.sh
 . "$(dirname "$0")/env.sh"
@@ -19,12 +19,12 @@ mounts() { # nothing below is seen by the host: unshare --mount made everything 
     mkdir -p "$KB/etc/empty"
     [ ! -d /etc/cni ] || mount --bind "$KB/etc/empty" /etc/cni
 
-    # A sysfs that belongs to the new network namespace, with the host's cgroup mounts. All is still private here: with shared mounts
-    # the umount would propagate and take /sys/fs/cgroup/* along.
+    # A sysfs of the new network namespace, with the host's cgroup mounts. Mounts are still private here: if they were shared,
+    # the umount would propagate and remove /sys/fs/cgroup/*.
     mkdir -p /run/cg
     mount --rbind /sys/fs/cgroup /run/cg && mount -t sysfs sysfs /sys && mount --rbind /run/cg /sys/fs/cgroup && umount -R -l /run/cg
 
-    # kubelet wants these global settings at fixed values and would write them: it is shown what it wants to see.
+    # kubelet would change these global settings of the host to fixed values, so it sees files that contain them already.
     mkdir -p /run/fakesys
     pretend vm/overcommit_memory 1
     pretend vm/panic_on_oom 0
@@ -48,7 +48,7 @@ pretend() { # SYSCTL VALUE
 
 network() { # no way out of the node: a pull from outside fails at once
     ip link set lo up
-    # A veth pair carries the node's address where the kernel has no dummy device.
+    # A veth pair has the node's address, since the kernel may lack the dummy device.
     ip link add node0 type veth peer name node0p
     ip addr add "$NODE_IP/32" dev node0
     ip link set node0 up

@@ -1,6 +1,6 @@
 #!/bin/bash
-# usage: node-stop.sh DAEMON [SIGNAL]   ends one daemon by its pid and waits until it is gone.
-# TERM by default (PostgreSQL: INT, its fast shutdown), and KILL after 10 s: the apiserver would wait a minute for its watchers.
+# usage: node-stop.sh DAEMON [SIGNAL]   stops one daemon by its pid and waits for it to exit.
+# TERM by default (PostgreSQL: INT, its fast shutdown), then KILL after 10 s: the apiserver waits a minute for watchers.
 set -euo pipefail
 # shellcheck source=env.sh
 . "$(dirname "$0")/env.sh"
@@ -13,5 +13,5 @@ for tenth in $(seq 200); do
     [ "$tenth" != 100 ] || "$CLUSTER_SRC/node-exec.sh" kill -KILL "$pid"
     sleep 0.1
 done
-echo "$daemon did not end" >&2
+echo "$daemon did not exit" >&2
 exit 1

@@ -1,24 +1,24 @@
 #!/bin/bash
-# usage: node-up.sh [SECONDS]   brings the node up in namespaces of its own and waits until it is Ready, 180 s at most.
+# usage: node-up.sh [SECONDS]   starts the node in separate namespaces and waits until it is Ready. Default: 180 s.
 set -euo pipefail
 # shellcheck source=env.sh
 . "$(dirname "$0")/env.sh"
 limit=${1:-180}
 
-! pid=$(node_pid) || { echo "the node is up already, pid $pid" >&2; exit 1; }
+! pid=$(node_pid) || { echo "the node is already running, pid $pid" >&2; exit 1; }
 [ -d /sys/fs/cgroup/memory ] || { echo "the test cluster needs cgroup v1, one folder per controller under /sys/fs/cgroup" >&2; exit 3; }
 for net in "$CLUSTER_CIDR" "$SVC_CIDR" "$NODE_IP/32"; do
     if ip route show "$net" | grep -qv unreachable; then
-        echo "$net is routed on this machine already: set NODE_IP, CLUSTER_CIDR and SVC_CIDR to free ranges" >&2
+        echo "$net is already routed on this machine; set NODE_IP, CLUSTER_CIDR and SVC_CIDR to free ranges" >&2
         exit 3
     fi
-    # It stays, behind the veth's routes, until node-down.sh --purge: a late client never sends these addresses out of the machine.
+    # Kept, behind the veth's routes, until node-down.sh --purge, so that a late client never sends packets off the machine.
     ip route replace unreachable "$net" metric 9999
 done
 
 mkdir -p "$KB/images" "$LOGS"
 rm -f "$KB/ready" "$KB/pid"
-# Interrupted or failed: nothing stays behind.
+# If interrupted or failed, nothing is left behind.
 trap '[ -e "$KB/ready" ] || "$CLUSTER_SRC/node-down.sh"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -39,8 +39,8 @@ done
 echo "$pid" >"$KB/pid"
 
 if [ -n "$NODE_VETH" ]; then
-    # A wire of its own between host and node. The host reaches pods and Services through it too: without these routes it would
-    # answer a pod through its default route, and so send the pods' addresses out of the machine. They go with the veth.
+    # A dedicated link between host and node, also for pods and Services: without these routes, the host would answer a pod
+    # through its default route and send the pods' addresses off the machine. The routes disappear with the veth.
     ip link add "$NODE_VETH" type veth peer name host0 netns "$pid"
     ip addr add "$HOST_IP/30" dev "$NODE_VETH"
     ip link set "$NODE_VETH" up

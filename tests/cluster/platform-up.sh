@@ -1,5 +1,5 @@
 #!/bin/bash
-# On a node that is up: pushes the platform's images, installs Argo Workflows and KubeRay, waits until both serve. Safe to run again.
+# On a running node: push the platform's images, install Argo Workflows and KubeRay, wait until both are ready. Idempotent.
 set -euo pipefail
 # shellcheck source=env.sh
 . "$(dirname "$0")/env.sh"
@@ -23,8 +23,9 @@ rm -rf "$work"
 manifests argo github.com/argoproj/argo-workflows/v4 manifests argo
 manifests ray github.com/ray-project/kuberay/ray-operator config kuberay
 
-# The full CRDs validate at `apply`. Argo requeues every 10 s by default; 1 s halves a short DAG.
-# One controller needs no election: on a busy machine it could not renew its lease within 10 s, ended, and lost its counters.
+# The full CRDs validate on `apply`. Argo requeues every 10 s by default; 1 s halves the time of a short DAG.
+# No leader election for a single controller: on a busy machine it could not renew its lease within 10 s and exited,
+# losing its counters.
 cat >"$work/argo/kustomization.yaml" <<Y
 namespace: argo
 resources: [manifests/base/crds/full, manifests/cluster-install-no-crds]

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Proof that the platform works: a workflow submitted through the Argo server, as its UI does, with an S3 artifact; a RayJob; PostgreSQL.
+# Test of the platform: a workflow with an S3 artifact, submitted through the Argo server as its UI does, a RayJob, and
+# PostgreSQL.
 set -euo pipefail
 # shellcheck source=env.sh
 . "$(dirname "$0")/env.sh"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Everything from nothing: packages, binaries, images, node, Argo Workflows, KubeRay. Safe to run again.
+# Set up everything: packages, binaries, images, node, Argo Workflows, KubeRay. Idempotent.
 set -euo pipefail
 # shellcheck source=env.sh
 . "$(dirname "$0")/env.sh"

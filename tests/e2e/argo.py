@@ -1,4 +1,4 @@
-"""The Argo server as the UI uses it: plain HTTP, the same calls."""
+"""The Argo server as the UI uses it: the same calls over plain HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDED = ("Succeeded", "Failed", "Error")
 
 
 class Argo:
-    """The server, for one namespace."""
+    """A client for one namespace."""
 
     def __init__(self, node: Node, namespace: str) -> None:
         service = node.core.read_namespaced_service("argo-server", "argo")
@@ -53,7 +53,7 @@ class Argo:
                 return error.code, error.read()
 
     def submit(self, template: str, parameters: Mapping[str, object] | None = None, entrypoint: str = "main") -> Run:
-        """Press Submit: the form sends the label, the entrypoint, and the parameters that are not empty."""
+        """Submit as the form does: with the label, the entrypoint, and the parameters that are not empty."""
         given = [f"{name}={value}" for name, value in (parameters or {}).items()]
         body = {
             "resourceKind": "WorkflowTemplate",
@@ -97,7 +97,7 @@ class Run:
         return phase
 
     def ended(self, seconds: float = 420) -> dict[str, Any]:
-        """Wait for the end, and return the status."""
+        """Wait for the end and return the status."""
 
         def over() -> dict[str, Any] | None:
             status = self.status()
@@ -128,7 +128,7 @@ class Run:
         return "\n".join(lines)
 
     def nodes(self, name: str, kind: str = "Pod") -> list[dict[str, Any]]:
-        """Nodes of a template, in the order of their start."""
+        """Return the nodes of a template in the order of their start."""
         found = [
             each
             for each in (self.status().get("nodes") or {}).values()
@@ -138,12 +138,12 @@ class Run:
         return sorted(found, key=lambda each: each["startedAt"] or "")
 
     def index(self) -> dict[str, Any]:
-        """The pod of media's index page; a pipeline's own `publish` stands deeper."""
+        """Return the pod of media's index page; a pipeline's own `publish` is nested deeper."""
         (found,) = [each for each in self.nodes("publish") if each["name"].startswith(f"{self.name}.publish")]
         return found
 
     def running_pod(self, name: str, seconds: float = 120, *, older_s: float = 0, but: Any = None) -> Any:
-        """Wait until a template's newest pod runs, for some seconds already, and is another than one that was."""
+        """Wait until a template's newest pod has run for some seconds and differs from an earlier one."""
 
         def running() -> Any:
             found = self.nodes(name)
@@ -162,7 +162,7 @@ class Run:
         return self.argo.node.core.read_namespaced_pod(pod_name(self.name, node), self.argo.namespace)
 
     def log(self, node: dict[str, Any], container: str = "main") -> str:
-        """A pod's log; empty where the pod is gone."""
+        """Return a pod's log; empty if the pod is gone."""
         from kubernetes.client import ApiException
 
         core = self.argo.node.core
@@ -181,7 +181,7 @@ class Run:
         self.argo.call("PUT", f"{self.path}/terminate", {})
 
     def rayjobs(self) -> list[dict[str, Any]]:
-        """The run's RayJobs: those that name it as their owner."""
+        """Return the RayJobs that have the run as their owner."""
         found = self.argo.node.objects.list_namespaced_custom_object("ray.io", "v1", self.argo.namespace, "rayjobs")
         return [
             each
@@ -190,7 +190,7 @@ class Run:
         ]
 
     def rayjob(self, seconds: float = 120, status: str | None = None) -> dict[str, Any]:
-        """Wait for the run's RayJob, and for its status."""
+        """Wait for the run's RayJob and its status."""
 
         def there() -> dict[str, Any] | None:
             found = self.rayjobs()
@@ -203,7 +203,7 @@ class Run:
         return found
 
     def ray_pods(self, kind: str = "worker") -> list[Any]:
-        """Pods of the run's Ray cluster."""
+        """Return the pods of the run's Ray cluster."""
         cluster = self.rayjob()["status"]["rayClusterName"]
         found = self.argo.node.core.list_namespaced_pod(
             self.argo.namespace, label_selector=f"ray.io/cluster={cluster},ray.io/node-type={kind}"
@@ -218,6 +218,6 @@ class Run:
 
 
 def pod_name(workflow: str, node: dict[str, Any]) -> str:
-    """The name that the controller gives a node's pod (pod names v2): workflow-template-hash."""
+    """Return the name of a node's pod (pod names v2): workflow-template-hash."""
     template = node.get("templateName") or node["templateRef"]["template"]
     return f"{workflow}-{template}-{node['id'].rsplit('-', 1)[1]}"

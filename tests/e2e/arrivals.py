@@ -1,4 +1,4 @@
-"""Runs of Screenalytics on the node's store, and the Workflows that ingest them: submitted early, looked at later."""
+"""Screenalytics runs in the node's store, and the Workflows that ingest them: submitted early, checked later."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["BUCKET", "Arrivals", "arrive", "milliseconds", "put_files", "suspend_poll"]
 
 BUCKET = "screenalytics"
-# Of its own: the cron's polls read the default one under another prefix, and would find a foreign key in each event.
+# A separate table: the cron's polls read the default one with another prefix and would reject the key of each event.
 OUTBOX = "public.outbox_events"
 
 
 @dataclass
 class Arrivals:
-    """One limit for all: each Workflow begins when the one before has ended.
+    """They share one semaphore: each Workflow starts when the previous one has ended.
 
     Attributes:
         files: run -> its objects.
@@ -47,7 +47,7 @@ class Arrivals:
 
 
 def arrive(installation: Installation) -> Arrivals:
-    """Put runs, announce one in the outbox, submit, and let the cron poll for another one."""
+    """Upload runs, announce one in the outbox, submit, and let the cron poll for another one."""
     cast = "cast_screentime.v1"
     files = {
         "by-event": make_run("by-event", ep_id="rhoslc-s06e11", prefix="events"),
@@ -91,7 +91,7 @@ def put_files(node: Node, files: Mapping[str, bytes]) -> None:
 
 
 def suspend_poll(installation: Installation, *, suspend: bool) -> None:
-    """Let the cron fire every minute, or no more: the other tests want the node's CPUs."""
+    """Let the cron fire every minute, or suspend it: the other tests need the node's CPUs."""
     change = {"spec": {"suspend": suspend, "schedules": ["* * * * *"]}}
     installation.node.kubectl(
         "-n", installation.namespace, "patch", "cronworkflow", "screenalytics-poll", "--type=merge",

@@ -1,4 +1,4 @@
-"""One node, one installation, and runs that overlap: tests share them, in the order in which they stand."""
+"""One node, one installation and overlapping runs, shared by all tests in file order."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def installation(node: Node, sinks: Sinks) -> Iterator[Installation]:
                     "to": ["media@example.org"],
                 },
             },
-            # Every minute: a test waits for one.
+            # Every minute: a test waits for it.
             "crons": {"telecine-sweep": {"schedules": ["* * * * *"]}},
         },
     )
@@ -129,7 +129,7 @@ class Opening:
         return len(self.installation.node.keys("game-data-manifest", "first/_stats/"))
 
     def etags(self) -> dict[str, str]:
-        """Of every .pt file."""
+        """Return the ETag of every .pt file."""
         pages = self.installation.node.s3.get_paginator("list_objects_v2").paginate(
             Bucket="game-data-manifest", Prefix="first/"
         )
@@ -158,7 +158,7 @@ def opening(installation: Installation) -> Opening:
         "prefix": "first/",
         "manifest-bucket": "s3://game-data-manifest/first",
         "compute": "cpu",
-        # Some 0.7 CPU s a TAR: pods can be deleted while they work. Small pictures, since 300 of each are kept.
+        # About 0.7 CPU s per TAR, so that pods can be deleted mid-run. Small pictures: 300 per TAR are kept.
         "sampling": "exact",
         "strides": "1:300",
         "max-height": 36,
@@ -242,5 +242,5 @@ def closing(installation: Installation, opening: Opening) -> Closing:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs overlap: the order in which the files stand here is that in which things happen."""
+    """Run the files in this order: the Workflows overlap, and the tests follow their progress."""
     items.sort(key=lambda item: ORDER.index(item.path.stem) if item.path.stem in ORDER else len(ORDER))

@@ -22,7 +22,7 @@ _KINDS = "pods,events,workflows,cronworkflows,rayjobs,rayclusters,jobs,configmap
 
 
 def collect(node: Node, folder: Path) -> None:
-    """Write everything that can be had; what cannot is left out."""
+    """Write everything that can be collected; skip what cannot."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(node.settings["LOGS"], folder / "node", dirs_exist_ok=True)
     for name, arguments in {

@@ -1,4 +1,4 @@
-"""Seconds from submission to result for 3, 40 and 200 tiny TARs, and where they go: ``python -m tests.e2e.figures``.
+"""Seconds from submission to result for 3, 40 and 200 tiny TARs, by step: ``python -m tests.e2e.figures``.
 
 Needs the node up (`make cluster-up`); prints the tables of docs/performance.md, "On a cluster". The same TARs go
 through ``telecine gamedata run`` on this machine, from files, for comparison.
@@ -36,7 +36,7 @@ def kinds(count: int) -> dict[str, str]:
 
 
 def on_cluster(installation: Installation, count: int) -> dict[str, float]:
-    """One run; pods' images are there already."""
+    """Run once; the node already has the images."""
     put_tars(installation.node, kinds(count))
     run = installation.argo.submit(
         "gamedata",
@@ -65,7 +65,7 @@ def _inside(installation: Installation, run: Run) -> dict[str, float]:
 
 
 def here(count: int) -> float:
-    """The same TARs with one command on this machine."""
+    """Process the same TARs with one command on this machine."""
     from jobs.gamedata.steps.sample import make
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Images, chart, buckets and database on the node, as a user's installation has them."""
+"""Images, chart, buckets and database on the node, as in a user's installation."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ["BUCKETS", "DATABASE", "NAMESPACE", "Installation", "build_images"]
 NAMESPACE = "telecine"
 DATABASE = "telecine"
 BUCKETS = ("game-data", "game-data-manifest", "screenalytics", "telecine-artifacts")
-# What goes into the images.
+# Contents of the images.
 _SOURCES = ("images", "jobs", "shared", "requirements", "pyproject.toml", "README.md", "LICENSE")
 CHART = ROOT / "charts" / "telecine"
 
 
 def build_images(node: Node) -> str:
-    """Build and push both images unless the registry has them, and return their tag: a hash of what goes in."""
+    """Build and push both images unless the registry has them, and return their tag: a hash of their contents."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z", *_SOURCES],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -60,7 +60,7 @@ class Installation:
         self.tag = tag
         self.argo = Argo(node, NAMESPACE)
         self.namespace = NAMESPACE
-        # When, and what the controller's metrics were before the first run.
+        # Start time, and the controller's metrics before the first run.
         self.first_page: tuple[float, str] = (0.0, "")
         self._file = folder / "values.yaml"
         self._values: dict[str, Any] = {
@@ -75,11 +75,11 @@ class Installation:
         self._file.write_text(yaml.safe_dump(self._values))
 
     def clean(self) -> None:
-        """Take away what an earlier session has left."""
+        """Remove what an earlier session left behind."""
         core = self.node.core
         self.node.take_gpus()
         try:
-            # Finalizers of RayJobs need the operator, and a namespace waits for them.
+            # Finalizers of RayJobs need the operator, and deleting the namespace waits for them.
             self.node.kubectl("-n", NAMESPACE, "delete", "workflows,cronworkflows,rayjobs", "--all", "--wait=false")
             core.delete_namespace(NAMESPACE)
         except (ApiException, AssertionError):
@@ -98,12 +98,12 @@ class Installation:
         return True
 
     def install(self) -> str:
-        """`helm upgrade --install`, as the documentation says."""
+        """Run `helm upgrade --install` as documented."""
         said = self.node.helm(
             "upgrade", "--install", "telecine", str(CHART), "--namespace", NAMESPACE, "--create-namespace",
             "--values", str(CHART / "values-node.yaml"), "--values", str(self._file), "--wait", "--timeout", "5m",
         )  # fmt: skip
-        # Argo meets the CronWorkflows before their templates, and looks again after 20 minutes (docs/operations.md).
+        # Argo sees the CronWorkflows before their templates, and retries only after 20 minutes (docs/operations.md).
         self.node.kubectl(
             "-n", NAMESPACE, "annotate", "cronworkflows", "--all", "--overwrite", f"telecine/checked={time.time():.0f}"
         )

@@ -1,4 +1,4 @@
-"""The test node as tests see it: its addresses, its scripts, its store and its database."""
+"""The test node: its addresses, scripts, store and database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 
 def wait_for(condition: Callable[[], _T], seconds: float, what: str, every: float = 0.5) -> _T:
-    """Return the condition's value once it is true; an error on the way counts as not yet."""
+    """Return the condition's value once it is true; an error counts as not yet true."""
     ends = time.monotonic() + seconds
     last: Any = None
     while time.monotonic() < ends:
@@ -48,17 +48,17 @@ def wait_for(condition: Callable[[], _T], seconds: float, what: str, every: floa
 
 
 class Node:
-    """The node that `tests/cluster/up.sh` has brought up."""
+    """The node started by `tests/cluster/up.sh`."""
 
     def __init__(self) -> None:
-        # The kit's settings live in one shell file.
+        # The kit's settings are in one shell file.
         dump = subprocess.run(
             ["bash", "-c", f"set -a; . {KIT}/env.sh; env -0"], capture_output=True, text=True, check=True
         ).stdout
         self.settings = dict(line.split("=", 1) for line in dump.split("\0") if "=" in line)
         self.ip = self.settings["NODE_IP"]
         self.name = self.settings["NODE"]
-        # The host's end of its wire to the node: pods reach what listens here.
+        # The host's end of the link to the node: pods can reach services that listen here.
         self.host_ip = self.settings["HOST_IP"]
         self.kubeconfig = Path(self.settings["KC"]) / "admin.conf"
         self.s3_url = f"http://{self.ip}:9000"
@@ -69,11 +69,11 @@ class Node:
         return self._run([str(KIT / name), *arguments], seconds)
 
     def kubectl(self, *arguments: str, seconds: float = 120) -> str:
-        """Run kubectl on this machine, as the node's administrator."""
+        """Run kubectl on this machine as the node's administrator."""
         return self._run([f"{self.settings['KBIN']}/kubectl", *arguments], seconds)
 
     def helm(self, *arguments: str, seconds: float = 300) -> str:
-        """Run helm on this machine, as the node's administrator."""
+        """Run helm on this machine as the node's administrator."""
         return self._run([f"{self.settings['KBIN']}/helm", *arguments], seconds)
 
     def _run(self, command: Sequence[str], seconds: float) -> str:
@@ -124,7 +124,7 @@ class Node:
         )
 
     def keys(self, bucket: str, prefix: str = "") -> list[str]:
-        """List a bucket; [] where it is not there."""
+        """List a bucket; [] if it does not exist."""
         try:
             pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             return [found["Key"] for page in pages for found in page.get("Contents", [])]
@@ -132,7 +132,7 @@ class Node:
             return []
 
     def empty_bucket(self, bucket: str) -> None:
-        """Make a bucket, or take everything out of it."""
+        """Create a bucket, or empty an existing one."""
         if bucket not in [found["Name"] for found in self.s3.list_buckets()["Buckets"]]:
             self.s3.create_bucket(Bucket=bucket)
         for key in self.keys(bucket):
@@ -149,7 +149,7 @@ class Node:
         return True
 
     def metrics(self) -> str:
-        """The page that the workflow controller serves to Prometheus; its certificate is its own."""
+        """Return the page that the workflow controller serves to Prometheus; its certificate is self-signed."""
         (pod,) = self.core.list_namespaced_pod("argo", label_selector="app=workflow-controller").items
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -159,7 +159,7 @@ class Node:
         return page
 
     def invent_gpus(self, count: int) -> None:
-        """Give the node GPUs that only the scheduler sees; allocatable follows within some seconds."""
+        """Give the node simulated GPUs, for scheduling only; allocatable follows within seconds."""
         self.kubectl(
             "patch", "node", self.name, "--subresource=status", "--type=json", "--patch",
             json.dumps([{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": str(count)}]),
@@ -171,7 +171,7 @@ class Node:
         )
 
     def take_gpus(self) -> None:
-        """Take the invented GPUs away; the kubelet keeps them until then."""
+        """Remove the simulated GPUs; the kubelet keeps them until then."""
         if "nvidia.com/gpu" in self.core.read_node(self.name).status.capacity:
             self.kubectl(
                 "patch", "node", self.name, "--subresource=status", "--type=json", "--patch",
@@ -184,7 +184,7 @@ class Node:
             )
 
     def rows(self, database: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Ask PostgreSQL."""
+        """Query PostgreSQL."""
         with psycopg.connect(f"{self.database_url}/{database}", autocommit=True, connect_timeout=10) as connection:
             cursor = connection.execute(statement, values or None)  # type: ignore[arg-type]
             return cursor.fetchall() if cursor.description else []

@@ -1,4 +1,4 @@
-"""TARs on the node's store."""
+"""TARs in the node's store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BAD", "put_tars"]
 
-# A kind of the sample set -> the code that extract must give it.
+# A kind of the sample set -> the error code expected from extract.
 BAD = {name: truth.error_code for name, truth in sample.TRUTH.items() if truth.error_code}
 
 

@@ -1,4 +1,4 @@
-"""Prometheus's own engine over scraped pages: `tests/cluster/build.sh promql` builds it."""
+"""Prometheus's own engine over scraped pages; `tests/cluster/build.sh promql` builds it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def evaluate(rules: Path, pages: Sequence[tuple[float, str]], binary: Path) -> l
 
 
 def held(pages: Sequence[tuple[float, str]], every: float = 60) -> list[tuple[float, str]]:
-    """Return what scrapes would have seen had each page stood until the next: a few pages become a history."""
+    """Return the history that scrapes would have recorded if each page had stayed until the next."""
     found = []
     for (at, text), (ends, _) in pairwise(pages):
         times = (at + every * number for number in range(int((ends - at) // every) + 1))

@@ -1,6 +1,6 @@
 #!/bin/bash
-# usage: run.sh PATH [pytest's arguments]   tests on the cluster: brings it up, runs them, and ends it again, also when it is interrupted.
-# A node that was up before stays up; E2E_KEEP=1 leaves it up in any case. Logs: build/e2e, or E2E_LOGS.
+# usage: run.sh PATH [PYTEST_ARGUMENTS...]   runs tests on the cluster: starts it, and stops it afterwards, even if interrupted.
+# A node that was already running is kept; E2E_KEEP=1 keeps it in any case. Logs: build/e2e, or E2E_LOGS.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 kit=$root/tests/cluster
@@ -18,7 +18,7 @@ fi
 start=$SECONDS
 "$kit/build.sh" promql
 "$kit/up.sh"
-echo "the cluster is up after $((SECONDS - start)) s"
+echo "cluster ready after $((SECONDS - start)) s"
 cd "$root"
 status=0
 .venv/bin/python -m pytest "$@" -p no:randomly --timeout 900 --durations=15 --junitxml "$logs/junit.xml" || status=$?

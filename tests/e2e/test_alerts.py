@@ -1,4 +1,4 @@
-"""Each alert of the chart, over pages written by hand: when it fires and when not. Needs `promql-eval`, no node."""
+"""Firing conditions of each alert in the chart, on handwritten pages. Needs `promql-eval`, no node."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOW = 1_800_000_000
 MINUTE, HOUR = 60, 3600
 DAY = 24 * HOUR
 
-# A controller that leads, has work and no trouble; it counts every cause of an error from 0 on.
+# A leading controller with work and without errors; it counts every cause of an error from 0.
 CALM = """\
 argo_workflows_is_leader 1
 argo_workflows_queue_depth_gauge{queue_name="workflow_queue"} 3
@@ -40,7 +40,7 @@ def items(done: int, failed: int) -> str:
 
 
 def nightly(count: int, pod: str = "a", name: str = "gamedata-nightly") -> str:
-    # `instance` stands on the page in place of the scrape: another pod of the controller is another target.
+    # `instance` is on the page instead of being set by the scrape: another pod of the controller is another target.
     labels = f'name="{name}",namespace="telecine",instance="{pod}"'
     return f"argo_workflows_cronworkflows_triggered_total{{{labels}}} {count}\n"
 
@@ -75,7 +75,7 @@ def binary(node: Node) -> Path:
 
 
 def case(name: str, fires: str | None, *pages: tuple[float, str], calm: bool = True):
-    """Pages by their age in seconds; each stands until the next, the last until now."""
+    """Return pages by age in seconds; each is valid until the next, the last until now."""
     history = [(NOW - ago, (CALM if calm else "") + text) for ago, text in pages]
     history.append((NOW, history[-1][1]))
     span = pages[0][0]
@@ -143,7 +143,7 @@ def test_an_alert_fires_when_it_must_and_only_then(
 
 
 def test_a_target_that_went_away_is_a_controller_away(binary: Path) -> None:
-    # Nothing has been scraped for 6 minutes; only another target answers now.
+    # Nothing has been scraped for 6 minutes; only another target responds now.
     history = [*held([(NOW - HOUR, CALM), (NOW - 6 * MINUTE, CALM)]), (NOW, "up 0\n")]
     verdicts = evaluate(RULES, history, binary)
     assert [each["alert"] for each in verdicts if each["result"]] == [AWAY]

@@ -1,4 +1,4 @@
-"""Runs that fail, that are stopped, and that are terminated."""
+"""Runs that fail, are stopped or are terminated."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def test_a_bad_parameter_fails_in_the_first_step_with_a_plain_message(closing: C
     said = closing.bad.log(plan)
     assert "TELECINE_GAMEDATA_STRIDES=every-second is not valid" in said
     assert "Traceback" not in said
-    # In the UI it stands at the node itself.
+    # The UI shows it at the node itself.
     assert "TELECINE_GAMEDATA_STRIDES=every-second is not valid" in plan["message"]
     assert not closing.bad.nodes("extract-on-cluster")
     assert not closing.bad.rayjobs()
     assert status["phase"] == "Failed"
 
 
-def test_a_parameter_that_nothing_reads_is_named_with_the_near_one(closing: Closing) -> None:
-    """The Argo server takes any name; without this the run would read the whole bucket."""
+def test_an_unknown_parameter_is_reported_with_a_suggestion(closing: Closing) -> None:
+    """The Argo server accepts any name; without the check, the run would read the whole bucket."""
     closing.misspelt.failed()
     (plan,) = closing.misspelt.nodes("plan")
     assert plan["outputs"]["exitCode"] == "2"
@@ -35,7 +35,7 @@ def test_a_parameter_that_nothing_reads_is_named_with_the_near_one(closing: Clos
     assert "prefix" in plan["message"]
 
 
-def test_a_failed_run_is_told_once_to_each_channel(closing: Closing, sinks: Sinks) -> None:
+def test_a_failed_run_sends_one_message_per_channel(closing: Closing, sinks: Sinks) -> None:
     closing.bad.failed()
     documents, mails = sinks.of(closing.bad.uid)
     assert len(documents) == 1
@@ -51,7 +51,7 @@ def test_a_failed_run_is_told_once_to_each_channel(closing: Closing, sinks: Sink
         assert word in mails[0]
 
 
-def test_gpu_without_a_gpu_says_within_a_minute_what_it_waits_for(closing: Closing) -> None:
+def test_gpu_without_a_gpu_reports_within_a_minute_what_it_waits_for(closing: Closing) -> None:
     closing.pending.rayjob(seconds=180)
     pod = closing.pending.running_pod("extract-on-cluster").metadata.name
     node = closing.pending.nodes("extract-on-cluster")[-1]
@@ -75,7 +75,7 @@ def test_the_doctor_finds_nothing_wrong_in_a_pod(installation: Installation, clo
     assert [line for line in lines if line["status"] == "fail"] == []
 
 
-def test_argo_stop_takes_the_rayjob_away(installation: Installation, closing: Closing, sinks: Sinks) -> None:
+def test_argo_stop_deletes_the_rayjob(installation: Installation, closing: Closing, sinks: Sinks) -> None:
     closing.pending.rayjob(seconds=180)
     closing.pending.stop()
     closing.pending.failed()
@@ -83,7 +83,7 @@ def test_argo_stop_takes_the_rayjob_away(installation: Installation, closing: Cl
     assert installation.rows("SELECT status FROM pipeline.runs WHERE run_id = %s", closing.pending.uid) == [
         ("cancelled",)
     ]
-    assert sinks.of(closing.pending.uid) == ([], []), "a person has stopped it"
+    assert sinks.of(closing.pending.uid) == ([], []), "it was stopped on purpose"
 
 
 def test_argo_terminate_leaves_nothing_after_the_sweep_of_the_cron(closing: Closing) -> None:

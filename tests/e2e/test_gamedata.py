@@ -1,4 +1,4 @@
-"""The run that was submitted as from the UI's form: 40 TARs, three of them bad, over a RayJob."""
+"""The run submitted as from the UI's form: 40 TARs, three of them bad, in a RayJob."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.e2e.installation import Installation
 
 
-def test_bad_tars_are_typed_errors_and_cost_no_good_one(installation: Installation, opening: Opening) -> None:
+def test_bad_tars_become_typed_errors_and_block_no_good_one(installation: Installation, opening: Opening) -> None:
     opening.main.succeeded()
     expected = sorted((key, BAD[kind]) for key, kind in opening.kinds.items() if kind in BAD)
     assert len(expected) == 3
@@ -47,13 +47,13 @@ def test_the_work_was_done_by_ray_pods(installation: Installation, opening: Open
     opening.main.succeeded()
     hosts = {worker.split(":")[0] for worker in opening.workers()}
     assert len(hosts) >= 2
-    # A launcher's pod has the Workflow's name; KubeRay's have the RayJob's, and their group's.
+    # A launcher's pod is named after the Workflow, KubeRay's pods after the RayJob and their group.
     assert all(host.startswith("telecine-") and "cpu-worker" in host for host in hosts), hosts
-    assert opening.deleted_worker in hosts, "it had committed before it was deleted"
+    assert opening.deleted_worker in hosts, "it had committed parts before it was deleted"
     ((uid, attempt),) = installation.rows(
         "SELECT rayjob_uid, attempt FROM pipeline.run_stages WHERE run_id = %s AND stage = 'extract'", opening.main.uid
     )
-    assert (str(uid), attempt) == (opening.rayjob, 1), "the driver that worked is the first one"
+    assert (str(uid), attempt) == (opening.rayjob, 1), "the work was done by the first driver"
 
 
 def test_reports_are_at_their_keys_and_behind_the_endpoint(installation: Installation, opening: Opening) -> None:
@@ -74,7 +74,7 @@ def test_reports_are_at_their_keys_and_behind_the_endpoint(installation: Install
     assert (counts["extracted"], counts["failed"]) == (37, 3)
 
 
-def test_the_same_run_again_waits_its_turn_and_redoes_nothing(installation: Installation, opening: Opening) -> None:
+def test_the_same_run_again_waits_and_repeats_no_work(installation: Installation, opening: Opening) -> None:
     opening.main.succeeded()
     before = opening.etags()
     status = opening.again.succeeded()
@@ -86,6 +86,6 @@ def test_the_same_run_again_waits_its_turn_and_redoes_nothing(installation: Inst
     assert status["startedAt"] >= opening.main.status()["finishedAt"]
 
 
-def test_a_run_with_bad_items_that_ended_well_is_told_to_nobody(sinks: Sinks, opening: Opening) -> None:
+def test_a_successful_run_with_bad_items_sends_no_message(sinks: Sinks, opening: Opening) -> None:
     opening.main.succeeded()
     assert sinks.of(opening.main.uid) == ([], [])

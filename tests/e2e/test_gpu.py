@@ -1,4 +1,4 @@
-"""A GPU that is invented: what is scheduled where; the code finds no CUDA and works on the CPU."""
+"""Scheduling on a simulated GPU; the code finds no CUDA and uses the CPU."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ def test_mixed_works_on_both_groups_from_one_queue(installation: Installation, c
     assert groups.keys() == {"group_cpu", "group_gpu"}, report["counts"]
     assert min(groups.values()) > 0
     assert sum(groups.values()) == len(closing.mixed_keys)
-    assert report["counts"]["device_cpu"] == len(closing.mixed_keys), "there is no CUDA behind an invented GPU"
+    assert report["counts"]["device_cpu"] == len(closing.mixed_keys), "a simulated GPU has no CUDA"

@@ -1,4 +1,4 @@
-"""The umbrella, end to end, with one step's pod deleted on the way."""
+"""The umbrella media end to end, with one step's pod deleted mid-run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_media_from_tars_to_the_table_and_the_index_page(installation: Installat
         assert stage in page
 
 
-def test_media_ingests_what_screenalytics_has_left(installation: Installation, opening: Opening) -> None:
+def test_media_ingests_screenalytics_runs(installation: Installation, opening: Opening) -> None:
     opening.media.succeeded()
     rows = installation.rows(
         "SELECT person_id, onscreen_ms FROM gold.screenalytics_persons"
@@ -38,14 +38,14 @@ def test_media_ingests_what_screenalytics_has_left(installation: Installation, o
     assert dict(rows) == milliseconds(opening.arrivals.files["by-media"])
 
 
-def test_a_failure_that_a_retry_saved_is_told_to_nobody(opening: Opening, sinks: Sinks) -> None:
+def test_a_failure_followed_by_a_successful_retry_sends_no_message(opening: Opening, sinks: Sinks) -> None:
     opening.media.succeeded()
     ended = opening.media.pod_of(opening.media.nodes("extract-in-pod")[-1])
     assert ended.metadata.uid != opening.deleted_step.metadata.uid
     assert sinks.of(opening.media.uid) == ([], [])
 
 
-def test_the_index_page_comes_although_a_branch_failed(closing: Closing) -> None:
+def test_the_index_page_is_written_even_if_a_branch_failed(closing: Closing) -> None:
     closing.bad_media.failed()
     index = closing.bad_media.index()
     assert index["phase"] == "Succeeded"

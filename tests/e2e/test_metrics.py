@@ -1,4 +1,4 @@
-"""The controller's page as Prometheus would see it, and what the chart's alerts make of it."""
+"""The controller's metrics as Prometheus sees them, and the chart's alerts on them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def value(page: str, name: str, **labels: str) -> float:
-    """The sum of the series that carry these labels."""
+    """Return the sum of the series with these labels."""
     found = 0.0
     for line in page.splitlines():
         match = re.fullmatch(rf"{name}(?:\{{(.*)\}})? (\S+)", line)
@@ -58,7 +58,7 @@ def test_every_alert_is_evaluated_over_the_scraped_pages(
     found = {each["alert"]: each for each in evaluate(CHART / "observability" / "alerts.yaml", pages, binary)}
     assert len(found) == 8
     assert {name: each["error"] for name, each in found.items() if each["error"]} == {}
-    # What an expression asks for is on the page: a name that Argo does not have would never fire.
+    # The page has all metrics that the expressions use: an alert on an unknown name would never fire.
     assert {name: each["missing"] for name, each in found.items() if each["missing"]} == {}
     assert "gamedata" in {each["labels"]["pipeline"] for each in found["TelecineRunFailed"]["result"]}
     assert found["TelecineControllerAway"]["result"] == []

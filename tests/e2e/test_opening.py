@@ -1,4 +1,4 @@
-"""While the first runs are on their way: who waits, and what is killed."""
+"""During the first runs: which of them wait, and which pods are killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def delete_pod(installation: Installation, name: str) -> None:
     installation.node.core.delete_namespaced_pod(name, installation.namespace, grace_period_seconds=0)
 
 
-def test_a_second_run_waits_at_the_semaphore_and_says_so(opening: Opening) -> None:
+def test_a_second_run_waits_for_the_semaphore_with_a_message(opening: Opening) -> None:
     def waiting() -> str | None:
         status = opening.again.status()
         return status.get("message") if status.get("phase") == "Pending" else None
@@ -27,8 +27,8 @@ def test_a_second_run_waits_at_the_semaphore_and_says_so(opening: Opening) -> No
 
 
 def test_pods_are_deleted_while_they_work(installation: Installation, opening: Opening) -> None:
-    """One of a step, the launcher's and one of Ray; what becomes of them is seen below, and at the runs' ends."""
-    # Argo recreates a pod that disappears within ten seconds of its start as if it had never existed.
+    """Delete a step's pod, the launcher's and one of Ray's; the effects are checked below and after the runs."""
+    # If a pod disappears within ten seconds of its start, Argo recreates it as if it had never existed.
     opening.deleted_step = opening.media.running_pod("extract-in-pod", older_s=11)
     delete_pod(installation, opening.deleted_step.metadata.name)
 
@@ -41,10 +41,10 @@ def test_pods_are_deleted_while_they_work(installation: Installation, opening: O
     assert len(workers) == 2
     opening.deleted_worker = workers[0].metadata.name
     delete_pod(installation, opening.deleted_worker)
-    assert opening.parts() < opening.TARS, "the work is too quick for this test"
+    assert opening.parts() < opening.TARS, "the run is too fast for this test"
 
 
-def test_the_next_launcher_goes_on_with_the_same_rayjob(opening: Opening) -> None:
+def test_the_next_launcher_resumes_the_same_rayjob(opening: Opening) -> None:
     launcher = opening.main.running_pod("extract-on-cluster", 90, but=opening.deleted_launcher)
     assert launcher.metadata.uid != opening.deleted_launcher.metadata.uid
     assert [each["metadata"]["uid"] for each in opening.main.rayjobs()] == [opening.rayjob]

@@ -1,4 +1,4 @@
-"""The API server's own opinion of what the chart renders."""
+"""The API server's validation of the rendered chart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILES = sorted((ROOT / "charts" / "telecine" / "files").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_the_api_server_takes_what_is_rendered(installation: Installation, path: object) -> None:
+def test_the_api_server_accepts_the_rendered_objects(installation: Installation, path: object) -> None:
     said = installation.node.kubectl(
         "-n", installation.namespace, "apply", "--server-side", "--force-conflicts", "--dry-run=server",
         "--validate=strict", "-f", str(path),
@@ -27,7 +27,7 @@ def test_the_api_server_takes_what_is_rendered(installation: Installation, path:
 def test_the_form_shows_every_parameter_with_a_value_or_its_source(
     installation: Installation, name: str, least: int
 ) -> None:
-    """A user presses Submit: what has no value would be refused."""
+    """Every parameter has a value: submitting the form without one would fail."""
     path = f"/api/v1/workflow-templates/{installation.namespace}/{name}"
     template = installation.argo.call("GET", path)
     parameters = template["spec"]["arguments"]["parameters"]

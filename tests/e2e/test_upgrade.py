@@ -1,4 +1,4 @@
-"""`helm upgrade` while a run is on its way."""
+"""`helm upgrade` while a run is active."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from tests.e2e.installation import Installation
 
 
-def test_an_upgrade_leaves_a_run_in_flight_alone(
+def test_an_upgrade_does_not_disturb_a_running_workflow(
     installation: Installation, opening: Opening, closing: Closing
 ) -> None:
-    """`closing` has upgraded the release while this run's steps were running."""
+    """The fixture `closing` upgraded the release while this run's steps were running."""
     closing.in_flight.succeeded()
     assert closing.in_flight_phase == "Running"
     history = installation.node.helm("-n", installation.namespace, "history", "telecine", "-o", "yaml")

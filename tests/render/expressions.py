@@ -1,4 +1,4 @@
-"""Enough of expr-lang to evaluate the retry expression as Argo does: its variables are text."""
+"""A subset of expr-lang, enough to evaluate the retry expression as Argo does. All variables are text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ALLOWED = (
 
 
 def evaluate(expression: str, variables: dict[str, str]) -> bool:
-    """Evaluate ``&&``, ``||``, ``==``, ``in`` and ``asInt`` over text; anything else is refused."""
+    """Evaluate ``&&``, ``||``, ``==``, ``in`` and ``asInt`` over text; reject anything else."""
     tree = ast.parse(re.sub(r"&&", " and ", re.sub(r"\|\|", " or ", expression)).strip(), mode="eval")
     for node in ast.walk(tree):
         assert isinstance(node, _ALLOWED), f"{ast.dump(node)} is not evaluated here"
@@ -39,6 +39,6 @@ def _value(node: ast.expr, variables: dict[str, str]) -> Any:
 
 def _compared(op: ast.cmpop, first: Any, second: Any) -> bool:
     if isinstance(op, ast.Eq):
-        assert type(first) is type(second), "expr-lang refuses to compare text with a number"
+        assert type(first) is type(second), "expr-lang does not compare text with a number"
         return bool(first == second)
     return first in second

@@ -1,4 +1,4 @@
-"""The rendered documents, and ways to look at them."""
+"""The rendered documents, and functions to query them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,32 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from workflows.pipelines import PIPELINES
 from workflows.render import documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TEMPLATES", "by_name", "calls", "containers", "crons", "every", "names_in", "spec_of", "tags", "templates"]
+__all__ = [
+    "TEMPLATES",
+    "WITH_LEDGER",
+    "by_name",
+    "calls",
+    "containers",
+    "crons",
+    "every",
+    "names_in",
+    "spec_of",
+    "tags",
+    "templates",
+]
 
-TEMPLATES = ("gamedata", "screenalytics", "media", "maintenance")
+# WorkflowTemplates whose runs are in the ledger; maintenance runs are not.
+WITH_LEDGER = (*(pipeline.name for pipeline in PIPELINES), "media")
+TEMPLATES = (*WITH_LEDGER, "maintenance")
 
 _TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-# `inputs.parameters.x`, `inputs.parameters['a-b']` and their like; Argo's list of all parameters is none of them.
+# `inputs.parameters.x`, `inputs.parameters['a-b']` and so on, but not Argo's list of all parameters.
 _NAME = re.compile(
     r"\b(?!workflow\.parameters\.json\b)(inputs|workflow|outputs)\.parameters(?:\.([\w-]+)|\['([\w-]+)'\])"
 )
@@ -41,7 +56,7 @@ def templates(name: str) -> dict[str, dict[str, Any]]:
 
 
 def every() -> list[tuple[str, str]]:
-    """Every template, as the name of its document and its own."""
+    """Return every template as the name of its document and its own name."""
     return [(name, template) for name in TEMPLATES for template in templates(name)]
 
 
@@ -50,14 +65,14 @@ def containers() -> list[tuple[str, str]]:
 
 
 def calls(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The tasks or steps of a template."""
+    """Yield the tasks or steps of a template."""
     yield from template.get("dag", {}).get("tasks", [])
     for group in template.get("steps", []):
         yield from group
 
 
 def tags(value: Any) -> list[str]:
-    """What stands between braces, anywhere in a part of a document."""
+    """Return the contents of all double braces in a part of a document."""
     if isinstance(value, dict):
         return [tag for each in value.values() for tag in tags(each)]
     if isinstance(value, list):
@@ -66,6 +81,6 @@ def tags(value: Any) -> list[str]:
 
 
 def names_in(value: Any, scope: str) -> set[str]:
-    """The parameters of a scope (``inputs``, ``workflow``, ``outputs``) that a part of a document refers to."""
+    """Return the parameters of a scope (inputs, workflow, outputs) that a part of a document refers to."""
     found = (match for tag in tags(value) for match in _NAME.finditer(tag))
     return {match[2] or match[3] for match in found if match[1] == scope}

@@ -1,4 +1,4 @@
-"""What every pod has: limits, deadlines, one user, no token, reports under documented keys."""
+"""Requirements on every pod: limits, deadlines, one user, no token, reports under documented keys."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from jobs.cli import commands
 from shared.settings.flags import flags
 from shared.step import guard
 from shared.step.contract import Tool
-from tests.render.rendered import TEMPLATES, by_name, containers, crons, every, spec_of, templates
+from tests.render.rendered import TEMPLATES, WITH_LEDGER, by_name, containers, crons, every, spec_of, templates
 
 EVERY = pytest.mark.parametrize(("name", "template"), containers())
-# The API server is spoken to by these alone.
+# The only templates that talk to the API server.
 WITH_TOKEN = {"extract-on-cluster", "sweep"}
 
 
@@ -44,7 +44,7 @@ def test_requests_and_limits(name, template):
 
 
 @EVERY
-def test_nothing_to_escalate_with(name, template):
+def test_containers_cannot_escalate_privileges(name, template):
     parts = templates(name)[template]
     pod, container = parts["securityContext"], parts["container"]["securityContext"]
     assert (pod["runAsNonRoot"], pod["runAsUser"], pod["runAsGroup"], pod["fsGroup"]) == (True, 1000, 1000, 1000)
@@ -90,7 +90,7 @@ def test_secrets_come_as_variables_and_only_notifications_to_the_hook(name, temp
         for each in container["envFrom"]
         if not each.get("secretRef", {}).get("optional") and "secretRef" in each
     }
-    assert needed == {"telecine-database"}, "an installation without the others would not start a pod"
+    assert needed == {"telecine-database"}, "a pod would not start in an installation without the others"
     assert not any("SECRET" in each["name"] or "PASSWORD" in each["name"] for each in container["env"])
 
 
@@ -102,7 +102,7 @@ def test_deadlines_end_before_the_runs_own(name, template):
 @EVERY
 def test_the_time_of_each_step_is_measured_once(name, template):
     found = templates(name)[template]["metrics"]["prometheus"]
-    assert all(each["when"] == "{{status}} == Succeeded" for each in found), "an attempt that failed would count too"
+    assert all(each["when"] == "{{status}} == Succeeded" for each in found), "a failed attempt would count too"
     assert {each["name"] for each in found} <= {
         "telecine_step_seconds",
         "telecine_items_total",
@@ -110,11 +110,11 @@ def test_the_time_of_each_step_is_measured_once(name, template):
     }
     keys = {label["key"] for each in found for label in each["labels"]}
     assert keys <= {"pipeline", "step", "outcome", "code"}
-    assert not any("{{" in label["value"] for each in found for label in each["labels"]), "sets of labels are bounded"
+    assert not any("{{" in label["value"] for each in found for label in each["labels"]), "label values must be bounded"
 
 
 def test_a_metrics_help_is_the_same_everywhere():
-    # The controller refuses a metric whose help is another than the first one's.
+    # The controller rejects a metric whose help differs from that of the first one.
     helps: dict[str, set[str]] = {}
     for name in TEMPLATES:
         for part in (spec_of(name), *templates(name).values()):
@@ -145,11 +145,11 @@ def test_objects_carry_our_labels_and_texts(name):
     document = by_name()[name]
     assert labels_of(document)["app.kubernetes.io/part-of"] == "telecine"
     assert document["metadata"]["annotations"]["workflows.argoproj.io/title"]
-    assert "namespace" not in document["metadata"], "the chart's release has it"
+    assert "namespace" not in document["metadata"], "the release sets it"
 
 
 @EVERY
-def test_reports_lie_under_documented_keys(name, template):
+def test_reports_have_the_documented_keys(name, template):
     parts = templates(name)[template]
     for artifact in parts.get("outputs", {}).get("artifacts", []):
         kind = artifact["name"].removeprefix("report-")
@@ -166,7 +166,7 @@ def test_output_parameters_have_defaults_for_pods_that_were_killed(name, templat
         assert parameter["valueFrom"]["default"]
 
 
-@pytest.mark.parametrize("name", ["gamedata", "screenalytics", "media"])
+@pytest.mark.parametrize("name", WITH_LEDGER)
 def test_runs_are_closed_wait_for_each_other_and_are_cleaned_up(name):
     spec = spec_of(name)
     assert spec["onExit"] == "on-exit"
@@ -189,13 +189,13 @@ def test_runs_are_counted_by_status(name):
 
 
 @pytest.mark.parametrize("name", crons())
-def test_crons_never_overlap_nor_pile_up(name):
+def test_crons_neither_overlap_nor_pile_up(name):
     spec = spec_of(name)
     assert spec["concurrencyPolicy"] == "Forbid"
     assert spec["startingDeadlineSeconds"] > 0
     assert spec["timezone"] == "Etc/UTC"
     assert spec["successfulJobsHistoryLimit"] > 0
     assert spec["failedJobsHistoryLimit"] > 0
-    # The sweep is a safety net, and a poll fails for as long as one bad run is tried again: they go on all the same.
+    # The sweep is a safety net, and a poll fails while a bad run is being retried: neither may stop.
     assert ("stopStrategy" in spec) is (name not in {"telecine-sweep", "screenalytics-poll"})
     assert spec["suspend"] is (name in {"telecine-vacuum", "screenalytics-poll"})

@@ -1,4 +1,4 @@
-"""Every reference leads somewhere: templates, arguments, inputs, outputs, parameters, dependencies."""
+"""Every reference has a target: templates, arguments, inputs, outputs, parameters, dependencies."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import re
 import pytest
 
 from tests.render.rendered import TEMPLATES, by_name, calls, crons, every, names_in, spec_of, tags, templates
+from workflows.pipelines import PIPELINES
 
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# What Argo itself fills in.
+# Variables that Argo itself sets.
 GLOBALS = {"workflow.name", "workflow.namespace", "workflow.uid", "workflow.status"}
 IN_METRICS = {"status", "duration"}
 
 
 def called(document: str, call: dict) -> dict:
-    """The template that a task or a step calls."""
+    """Return the template that a task or a step calls."""
     if "templateRef" in call:
         return templates(call["templateRef"]["name"])[call["templateRef"]["template"]]
     return templates(document)[call["template"]]
@@ -46,7 +47,7 @@ def test_crons_start_templates_that_exist(name):
 
 
 @pytest.mark.parametrize(("name", "template"), every())
-def test_each_call_gives_just_the_inputs_that_its_template_takes(name, template):
+def test_each_call_passes_exactly_the_inputs_of_its_template(name, template):
     for call in calls(templates(name)[template]):
         given, wanted = names(call.get("arguments")), names(called(name, call).get("inputs"))
         assert sorted(given) == sorted(wanted), call["name"]
@@ -67,8 +68,8 @@ def test_outputs_that_metrics_read_are_declared(name, template):
 
 
 @pytest.mark.parametrize(("name", "template"), every())
-def test_metrics_read_outputs_no_earlier_than_there_are_any(name, template):
-    # At a node's start outputs.parameters.x is a map: an expression over it errors, unless a name in it is unknown yet.
+def test_metrics_read_outputs_only_after_the_node_has_ended(name, template):
+    # When a node starts, outputs.parameters.x is a map and an expression on it errors, unless a name in it is unknown.
     values = [
         metric[kind]["value"]
         for metric in templates(name)[template].get("metrics", {}).get("prometheus", [])
@@ -77,7 +78,7 @@ def test_metrics_read_outputs_no_earlier_than_there_are_any(name, template):
     ]
     early = [value for value in values if "outputs." in value and not value.startswith("{{=status == 'Succeeded' ?")]
     assert early == []
-    # Argo hands an expression on as JSON with these characters escaped, and fails to read it again.
+    # Argo passes an expression on as JSON with these characters escaped, and cannot parse the result.
     assert [value for value in values if set(value) & set("&<>")] == []
 
 
@@ -111,11 +112,11 @@ def test_a_run_goes_from_plan_to_publish():
     assert list(tasks) == ["sweep", "plan", "extract", "manifest", "publish"]
     assert tasks["sweep"] == tasks["plan"] == ""
     assert "plan.Succeeded &&" in tasks["extract"]
-    assert "sweep.Failed" in tasks["extract"], "a sweep that fails stops nobody"
+    assert "sweep.Failed" in tasks["extract"], "a failed sweep does not stop the run"
     assert (tasks["manifest"], tasks["publish"]) == ("extract.Succeeded", "manifest.Succeeded")
 
 
-def test_the_umbrella_writes_its_page_although_a_pipeline_failed_and_then_fails():
+def test_media_writes_its_page_even_if_a_pipeline_failed_and_then_fails():
     dag = templates("media")["main"]["dag"]
     page = dag["tasks"][-1]
     assert page["name"] == "publish"
@@ -123,42 +124,38 @@ def test_the_umbrella_writes_its_page_although_a_pipeline_failed_and_then_fails(
         assert {f"{task['name']}.{end}" for end in ("Succeeded", "Failed", "Errored")} <= set(
             re.findall(r"[\w-]+\.\w+", page["depends"])
         )
-        # Not a target, a failed pipeline would be forgotten once the page is written.
+        # If it were not a target, a failed pipeline would be ignored once the page is written.
         assert task["name"] in dag["target"].split()
     assert "publish" in dag["target"].split()
-    assert dag["failFast"] is False, "or the run ends before the page"
+    assert dag["failFast"] is False, "otherwise the run ends before the page is written"
 
 
-def test_the_umbrella_takes_what_its_pipelines_take():
+def test_media_has_the_parameters_of_its_pipelines():
     wanted = {
-        f"{pipeline}-{name}"
-        for pipeline in ("gamedata", "screenalytics")
-        for name in names(spec_of(pipeline)["arguments"])
+        f"{pipeline.name}-{name}" for pipeline in PIPELINES for name in names(spec_of(pipeline.name)["arguments"])
     }
     assert set(names(spec_of("media")["arguments"])) == wanted
 
 
-def test_a_replay_is_an_entrypoint_that_asks_for_its_run_itself():
-    """The UI shows an entrypoint's inputs below the Workflow's parameters, and sends both as parameters."""
+def test_replay_is_an_entrypoint_with_its_own_inputs():
+    """The UI shows an entrypoint's inputs below the Workflow's parameters and submits both as parameters."""
     own = {each["name"]: each for each in templates("screenalytics")["replay"]["inputs"]["parameters"]}
     assert set(own) == {"run", "all", "accept-changed"}
     assert all(isinstance(each["value"], str) and each["description"] for each in own.values())
-    assert not set(own) & set(names(spec_of("screenalytics")["arguments"])), "the ingestion would refuse its own form"
+    assert not set(own) & set(names(spec_of("screenalytics")["arguments"])), "ingest would reject its own form"
 
 
-def test_one_of_two_ways_is_taken():
+def test_exactly_one_of_two_branches_runs():
     for template, ways in (("extract", {"on-cluster", "in-pod"}), ("manifest", {"over-statistics", "over-frames"})):
         found = {call["name"]: call["when"] for call in calls(templates("gamedata")[template])}
         assert set(found) == ways
-        assert all(when.startswith("{{=") for when in found.values()), "a bare value with a space would not parse"
+        assert all(when.startswith("{{=") for when in found.values()), "a plain value with a space would not parse"
     by_frames = names_in(templates("gamedata")["manifest"]["steps"][1][0]["when"], "inputs")
-    assert by_frames == {"menu-model", "menu-references", "checks"}, (
-        "what needs torch or PyAV goes to the image with Ray"
-    )
+    assert by_frames == {"menu-model", "menu-references", "checks"}, "torch and PyAV are only in the image with Ray"
 
 
 def test_runs_have_few_nodes():
-    # At most 200 nodes a run: nothing here fans out; with its retries and its parents a pod is five nodes.
+    # At most 200 nodes per run: nothing fans out, and a pod with its retries and parents is five nodes.
     for name in TEMPLATES:
         for template in templates(name).values():
             assert not any({"withItems", "withParam", "withSequence"} & set(call) for call in calls(template))

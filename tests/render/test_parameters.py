@@ -1,4 +1,4 @@
-"""The form is the settings models: every default is a real one, and each value reaches the step that has the field."""
+"""The form matches the settings models: defaults are valid, and each value reaches the step that has the field."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from shared.settings.flags import flags
 from shared.step import guard
 from shared.step.contract import Step
 from shared.step.form import GIVEN_VARIABLE, check_names, is_known
-from tests.render.rendered import TEMPLATES, containers, spec_of, templates
+from tests.render.rendered import TEMPLATES, WITH_LEDGER, containers, spec_of, templates
 from workflows import screenalytics
 from workflows._lib.parameters import fields
 from workflows.gamedata import PIPELINE
 
-# Variables that the secret telecine-screenalytics holds.
+# Variables in the Secret telecine-screenalytics.
 SECRET = {
     f"TELECINE_SCREENALYTICS_{name}"
     for name in ("OUTBOX_URL", "PROFILE", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
@@ -34,29 +34,29 @@ def form(name: str) -> dict[str, dict]:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_a_user_presses_submit(name):
+def test_the_form_can_be_submitted_unchanged(name):
     for parameter in form(name).values():
         source = parameter.get("valueFrom", {})
         default = parameter.get("value", source.get("default"))
-        assert isinstance(default, str), f"{parameter['name']} has no default, or YAML would make a number of it"
+        assert isinstance(default, str), f"{parameter['name']} has no default, or YAML would read it as a number"
         assert "value" in parameter or source["configMapKeyRef"]["name"] == "telecine-parameters"
         assert parameter["description"].endswith(".")
         assert default in parameter.get("enum", [default])
-        assert not ("enum" in parameter and source), "Argo 4.0.2 looks in the list before it asks the ConfigMap"
+        assert not ("enum" in parameter and source), "Argo 4.0.2 checks the list before it reads the ConfigMap"
 
 
 def test_every_default_is_valid_and_is_the_settings_own(monkeypatch):
-    for field in PIPELINE.found:
+    for field in PIPELINE.parameters:
         monkeypatch.setenv(field.variable, field.value)
     found = PlanSettings()
-    # On a laptop without S3 a bucket is a folder; in a cluster it is a bucket.
+    # On a laptop without S3 a bucket is a folder.
     other = {
         "compute": "cpu",
         "source_bucket": "s3://game-data",
         "manifest_bucket": "s3://game-data-manifest",
     }
     assert {name: getattr(found, name) for name in other} == other
-    for field in PIPELINE.found:
+    for field in PIPELINE.parameters:
         monkeypatch.delenv(field.variable)
     own = PlanSettings()
     assert found.model_dump(exclude=set(other)) == own.model_dump(exclude=set(other))
@@ -94,7 +94,7 @@ def test_each_field_of_a_run_is_in_the_form():
 
 
 def test_no_form_holds_a_secret():
-    assert {field.variable for field in screenalytics.PIPELINE.found} & SECRET == set()
+    assert {field.variable for field in screenalytics.PIPELINE.parameters} & SECRET == set()
     wanted = {name.replace("_", "-") for name in IngestSettings.model_fields if IngestSettings.pipelines[name]}
     secret = {name.removeprefix("TELECINE_SCREENALYTICS_").lower().replace("_", "-") for name in SECRET}
     assert set(form("screenalytics")) == wanted - secret
@@ -102,28 +102,28 @@ def test_no_form_holds_a_secret():
 
 def test_every_default_of_screenalytics_is_valid_and_is_the_settings_own(monkeypatch):
     own = IngestSettings()
-    for field in screenalytics.PIPELINE.found:
+    for field in screenalytics.PIPELINE.parameters:
         monkeypatch.setenv(field.variable, field.value)
     found = IngestSettings()
     assert found.bucket == "s3://screenalytics"
     assert found.model_dump(exclude={"bucket"}) == own.model_dump(exclude={"bucket"})
 
 
-def test_the_umbrella_asks_the_installation_whether_there_is_screenalytics():
-    assert form("screenalytics")["enabled"]["value"] == "true", "who submits it means it"
+def test_the_installation_decides_whether_media_includes_screenalytics():
+    assert form("screenalytics")["enabled"]["value"] == "true", "submitting this template always ingests"
     source = form("media")["screenalytics-enabled"]["valueFrom"]
     assert source["configMapKeyRef"] == {"name": "telecine-parameters", "key": "screenalytics-enabled"}
 
 
-@pytest.mark.parametrize("name", ["gamedata", "screenalytics", "media"])
+@pytest.mark.parametrize("name", WITH_LEDGER)
 @pytest.mark.parametrize(("pipeline", "template"), [("gamedata", "plan"), ("screenalytics", "ingest")])
 def test_the_first_step_knows_the_names_of_both_forms(pipeline, template, name):
     container = templates(pipeline)[template]["container"]
     variables = {each["name"]: each["value"] for each in container["env"]}
     assert variables[GIVEN_VARIABLE] == "{{workflow.parameters.json}}"
-    # What Argo puts there.
+    # As Argo sets it.
     variables[GIVEN_VARIABLE] = json.dumps(spec_of(name)["arguments"]["parameters"])
-    # One variable may have 128 KiB (Linux, MAX_ARG_STRLEN), and Argo hands the whole template on in one.
+    # A variable is limited to 128 KiB (Linux, MAX_ARG_STRLEN), and Argo passes the whole template in one.
     assert len(variables[GIVEN_VARIABLE]) < 32_000
     assert is_known(variables)
     told = check_names(variables, pipeline=pipeline)
@@ -179,7 +179,7 @@ def test_the_publish_step_takes_the_manifest_of_its_run():
     assert {name for name, pipeline in PublishSettings.pipelines.items() if pipeline} == set(arguments["publish"])
 
 
-def test_the_index_page_links_to_where_reports_lie():
+def test_the_index_page_links_to_the_keys_of_reports():
     link = IndexSettings().report_link.format(step="extract", pipeline="gamedata")
     keys = {
         artifact["s3"]["key"]
@@ -191,7 +191,7 @@ def test_the_index_page_links_to_where_reports_lie():
     assert link.replace("..", folder, 1) in keys
 
 
-def test_a_name_that_no_field_has_is_refused():
+def test_an_unknown_field_name_is_rejected():
     class Little(StepSettings, pipeline="gamedata"):
         """One field."""
 

@@ -1,4 +1,4 @@
-"""What the chart has is what the code renders, each time the same."""
+"""The files in the chart are what the code renders, and rendering is reproducible."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_two_renders_are_the_same_bytes():
 def test_documents_are_small():
     sizes = {name: len(text.encode()) for name, text in render().items()}
     print(sizes)
-    # A Workflow keeps its template; Argo's limit is 1 MiB for a Workflow with all of its nodes.
+    # A Workflow contains its template, and Argo limits a Workflow with all of its nodes to 1 MiB.
     assert all(size < 200_000 for size in sizes.values())
 
 
@@ -38,13 +38,13 @@ def folder(tmp_path):
     return shutil.copytree(FOLDER, tmp_path / "files")
 
 
-def test_check_passes_where_the_files_are_as_rendered(folder):
+def test_check_passes_if_the_files_are_as_rendered(folder):
     main([], folder)
     assert main(["--check"], folder) == 0
 
 
 @pytest.mark.parametrize("fault", ["changed", "missing", "extra"])
-def test_check_finds_and_rendering_mends(folder, fault, capsys):
+def test_check_finds_and_rendering_fixes(folder, fault, capsys):
     if fault == "changed":
         (folder / "media.yaml").write_text("kind: Nothing\n", encoding="utf-8")
     elif fault == "missing":

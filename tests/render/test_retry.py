@@ -1,4 +1,4 @@
-"""Three attempts, for reasons that may pass (DESIGN §5)."""
+"""Three attempts for failures that may be transient."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ CASES = [
     *(("Failed", code, retries, True) for code in (EXIT_TRANSIENT, 143, 128, 255) for retries in (0, 1)),
     ("Failed", 137, 0, True),
     ("Failed", 137, 1, False),
-    # A pod that was deleted has no exit code, an init container's failure has the main container's.
+    # A deleted pod has no exit code; if an init container fails, the exit code is that of the main container.
     *(("Error", code, retries, True) for code in (-1, 2, 137) for retries in (0, 1)),
 ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
-def test_an_attempt_is_followed_by_another(case):
+def test_whether_a_failed_attempt_is_retried(case):
     status, code, retries, again = case
     variables = {"lastRetry.status": status, "lastRetry.exitCode": str(code), "retries": str(retries)}
     assert evaluate(EXPRESSION, variables) is again
 
 
 @pytest.mark.parametrize(("name", "template"), containers())
-def test_three_attempts_with_pauses_and_no_deadline_over_all(name, template):
+def test_three_attempts_with_pauses_and_no_overall_deadline(name, template):
     strategy = templates(name)[template]["retryStrategy"]
     assert (strategy["limit"], strategy["retryPolicy"], strategy["expression"]) == (2, "Always", EXPRESSION)
-    # maxDuration would be a deadline of the pods themselves, counted from the first one's start.
+    # maxDuration would be a deadline for the pods themselves, counted from the start of the first one.
     quick = template in {"plan", "ingest", "replay", "sweep", "close-run"} or (name, template) == ("media", "publish")
     first = {"duration": "5s", "factor": 3} if quick else {"duration": "20s", "factor": 2}
     assert strategy["backoff"] == {**first, "cap": "5m"}
 
 
-def test_the_evaluator_refuses_what_it_does_not_know():
+def test_the_evaluator_rejects_unknown_syntax():
     with pytest.raises(AssertionError, match="not evaluated here"):
         evaluate("retries > 1", {"retries": "1"})
     with pytest.raises(AssertionError, match="text with a number"):

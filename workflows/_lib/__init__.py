@@ -1,1 +1,1 @@
-"""What every WorkflowTemplate has in common."""
+"""Parts that all WorkflowTemplates share."""

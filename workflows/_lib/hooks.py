@@ -1,4 +1,4 @@
-"""What happens when a run ends, however it ends."""
+"""The exit hook: it runs at the end of every run, successful or not."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from workflows._lib.metrics import item_metrics
 from workflows._lib.names import NOTIFY_VARIABLES
 from workflows._lib.retry import PROMPT
 from workflows._lib.step import from_secret, step
+from workflows._lib.variables import FAILURES, ITEMS, REJECTS, STATUS, UID, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,20 +22,21 @@ if TYPE_CHECKING:
 
 __all__ = ["EXIT", "exit_templates"]
 
-# The spec's `onExit`; `argo stop` runs it too, `argo terminate` does not. With `hooks.exit` in its place Argo 4.0.2
-# refuses the template: it does not know {{workflow.failures}} there.
+# Used as the spec's `onExit`, which also runs after `argo stop`, but not after `argo terminate`. `hooks.exit` does not
+# work: Argo 4.0.2 rejects the template because {{workflow.failures}} is unknown there.
 EXIT: Final = "on-exit"
 _CLOSE: Final = "close-run"
 
 
 def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Container | Steps]:
-    """Return the templates of the hook: the ledger's run is ended, and a failed run told to people.
+    """Return the templates of the hook, which closes the run in the ledger and notifies people of a failed run.
 
-    A hook that fails would fail the Workflow, so it may fail; the ledger's heartbeat then shows the run as interrupted.
+    A failed hook must not fail the Workflow, so its failure is ignored; the run then shows as interrupted because its
+    heartbeat in the ledger has stopped.
 
     Args:
-        pipeline: whose run it is.
-        codes: error codes to count, by pipeline.
+        pipeline: of the run.
+        codes: error codes to count, per pipeline.
     """
     close = step(
         _CLOSE,
@@ -42,18 +44,18 @@ def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Co
             "runs",
             "close",
             "--run-id",
-            "{{workflow.uid}}",
+            tag(UID),
             "--workflow-status",
-            "{{workflow.status}}",
+            tag(STATUS),
             "--failures",
-            "{{workflow.failures}}",
+            tag(FAILURES),
             "--of",
             pipeline,
         ],
         pipeline=pipeline,
         stage="close",
         title="Close the run",
-        description="Ends the run in the ledger, counts its items, and sends one message when it failed.",
+        description="Closes the run in the ledger, counts its items and sends one notification if it failed.",
         deadline_s=600,
         report=False,
         secrets=[from_secret(NOTIFY_VARIABLES, optional=True)],
@@ -62,13 +64,13 @@ def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Co
     )
     close.outputs = [
         Parameter(name=name, value_from=ValueFrom(path=f"{OUTPUTS_DIR}/{name}", default="[]"))
-        for name in ("items", "rejects")
+        for name in (ITEMS, REJECTS)
     ]
     return [
         close,
         Steps(
             name=EXIT,
-            annotations=shown("When the run has ended", "Runs after the last attempt of everything."),
+            annotations=shown("On exit", "Runs after the last attempt of every step."),
             sub_steps=[Step(name="close", template=_CLOSE, continue_on=ContinueOn(failed=True, error=True))],
         ),
     ]

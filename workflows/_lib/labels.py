@@ -1,4 +1,4 @@
-"""Labels and annotations: by these the chart, alerts and people find what is ours."""
+"""Labels and annotations that the chart, the alerts and operators select objects by."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ def labels(component: str, pipeline: str, step: str = "") -> dict[str, str]:
     """Return the labels of an object or a pod.
 
     Args:
-        component: ``workflow`` or ``step``.
+        component: ``workflow``, ``cron`` or ``step``.
         pipeline: such as ``gamedata``.
-        step: such as ``extract``; empty for what belongs to no single step.
+        step: such as ``extract``; empty for an object that does not belong to one step.
     """
     found = {
         "app.kubernetes.io/name": "telecine",
@@ -24,5 +24,5 @@ def labels(component: str, pipeline: str, step: str = "") -> dict[str, str]:
 
 
 def shown(title: str, description: str) -> dict[str, str]:
-    """Return what the Argo UI shows in place of a name, and below it (Markdown)."""
+    """Return the annotations that the Argo UI shows instead of the name, and below it (Markdown)."""
     return {"workflows.argoproj.io/title": title, "workflows.argoproj.io/description": description}

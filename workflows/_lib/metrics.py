@@ -1,8 +1,8 @@
-"""Counters and times that the workflow controller serves to Prometheus; sets of labels are bounded: no names of files.
+"""Metrics that the workflow controller exposes to Prometheus. Label values are bounded: no file names.
 
-The controller evaluates a metric once when its node ends, in the node's own scope. A node that is tried again is such a
-node each time, and the retry around it another one; what counts items therefore belongs to the exit hook's step, which
-reads the ledger once, after the last attempt of everything.
+The controller evaluates a metric once, when its node ends, in the scope of that node. Each attempt of a step is a node,
+and so is the retry around the attempts, so a counter on the step would count items several times. Items are counted
+by the exit hook's step instead: it reads the ledger once, after the last attempt of every step.
 """
 
 from __future__ import annotations
@@ -11,52 +11,52 @@ from typing import TYPE_CHECKING, Final
 
 from hera.workflows.models import Amount, Counter, Histogram, MetricLabel, Metrics, Prometheus
 
+from workflows._lib.variables import DURATION, ITEMS, NODE_STATUS, REJECTS, STATUS, expression, parameter, tag
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = ["OTHER", "item_metrics", "run_metrics", "step_metrics"]
 
-# Codes that are not a pipeline's own: a store that did not answer, a bug.
+# Codes shared by all pipelines: an unreachable store, a bug.
 OTHER: Final = "other"
 
-_SUCCEEDED: Final = "{{status}} == Succeeded"
-# From a step that has nothing to do to a day's extraction, in seconds.
+_SUCCEEDED: Final = f"{tag(NODE_STATUS)} == Succeeded"
+# In seconds: from a step with nothing to do to an extraction that takes a day.
 _BUCKETS: Final = (5, 15, 60, 300, 900, 3600, 14400, 86400)
 
 
 def run_metrics(pipeline: str) -> Metrics:
-    """Return the count of runs by how they ended."""
+    """Return the counter of runs by final status."""
     return Metrics(
-        prometheus=[
-            _counter("telecine_runs_total", "Runs by pipeline and status.", "1", pipeline, status="{{workflow.status}}")
-        ]
+        prometheus=[_counter("telecine_runs_total", "Runs by pipeline and status.", "1", pipeline, status=tag(STATUS))]
     )
 
 
 def step_metrics(pipeline: str, step: str) -> Metrics:
-    """Return the time of a step that succeeded."""
+    """Return the histogram of a successful step's duration."""
     return Metrics(
         prometheus=[
             Prometheus(
                 name="telecine_step_seconds",
-                help="Seconds that a successful step took, its retries included.",
+                help="Duration of a successful step in seconds, retries included.",
                 labels=_labels(pipeline, step=step),
                 when=_SUCCEEDED,
-                histogram=Histogram(value="{{duration}}", buckets=[Amount(bound) for bound in _BUCKETS]),
+                histogram=Histogram(value=tag(DURATION), buckets=[Amount(bound) for bound in _BUCKETS]),
             )
         ]
     )
 
 
 def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
-    """Return the counts of a run's items, and of its rejects by code.
+    """Return the counters of a run's items by outcome, and of its rejects by code.
 
     They read two outputs of ``telecine runs close``: ``items``, a JSON list of ``{"pipeline", "outcome", "count"}``,
-    and ``rejects``, one of ``{"pipeline", "code", "count"}``. One metric a code costs no node; a fan-out over the list
-    would cost one node each.
+    and ``rejects``, a list of ``{"pipeline", "code", "count"}``. One metric per code adds no nodes to the run; a
+    fan-out over the list would add one per entry.
 
     Args:
-        codes: pipeline -> its own error codes; all others count as ``other``.
+        codes: pipeline -> its own error codes; all other codes count as ``other``.
     """
     found = []
     for pipeline, known in codes.items():
@@ -64,7 +64,7 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
             _counter(
                 "telecine_items_total",
                 "Items by pipeline and outcome.",
-                _sum("items", pipeline, f".outcome == '{outcome}'"),
+                _sum(ITEMS, pipeline, f".outcome == '{outcome}'"),
                 pipeline,
                 when=_SUCCEEDED,
                 outcome=outcome,
@@ -76,8 +76,8 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
         found += [
             _counter(
                 "telecine_rejects_total",
-                "Items with an error by pipeline and code, those that failed before and were not read again included.",
-                _sum("rejects", pipeline, test),
+                "Items with an error by pipeline and code, including earlier failures that were not read again.",
+                _sum(REJECTS, pipeline, test),
                 pipeline,
                 when=_SUCCEEDED,
                 code=code,
@@ -88,11 +88,12 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
 
 
 def _sum(output: str, pipeline: str, test: str) -> str:
-    # Argo evaluates an expression already when the node starts, where outputs.parameters.<name> is the map {path: …}:
-    # the exit hook would error. A name that is unknown there, such as `status`, makes it wait for the node's end.
-    # `and`, since Argo writes && as \u0026 into what it hands on, and fails to read that again.
-    rows = f"filter(fromJSON(outputs.parameters.{output}), .pipeline == '{pipeline}' and {test})"
-    return f"{{{{=status == 'Succeeded' ? sum({rows}, .count) : 0}}}}"
+    # Argo also evaluates an expression when the node starts, when outputs.parameters.<name> is still the map {path: …}
+    # and the exit hook would error. A name that is unknown at that time, such as `status`, defers it to the node's end.
+    # `and` instead of &&: Argo escapes & as \u0026 when it passes the expression on, and cannot parse that.
+    read = parameter("outputs", output, in_expression=True)
+    rows = f"filter(fromJSON({read}), .pipeline == '{pipeline}' and {test})"
+    return expression(f"{NODE_STATUS} == 'Succeeded' ? sum({rows}, .count) : 0")
 
 
 def _counter(name: str, text: str, value: str, pipeline: str, *, when: str | None = None, **labels: str) -> Prometheus:

@@ -1,4 +1,4 @@
-"""Names that the templates and the chart share; the chart replaces images and may rename accounts and secrets."""
+"""Object names shared with the chart, which replaces the images and may rename accounts and secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
     "STEP_ACCOUNT",
 ]
 
-# Placeholders: the chart knows these two and refuses any other.
+# Placeholders: the chart replaces these two and rejects any other image.
 JOBS_IMAGE: Final = "telecine-jobs:0"
 RAY_IMAGE: Final = "telecine-ray:0"
 
@@ -33,7 +33,7 @@ CONFIG_PARAMETERS: Final = "telecine-parameters"
 CONFIG_LIMITS: Final = "telecine-limits"
 ARTIFACT_REPOSITORY: Final = ("artifact-repositories", "telecine")
 
-# Secrets whose keys are names of variables.
+# Secrets whose keys are environment variables.
 DATABASE_VARIABLES: Final = "telecine-database"
 S3_VARIABLES: Final = "telecine-s3"
 NOTIFY_VARIABLES: Final = "telecine-notify"

@@ -1,4 +1,4 @@
-"""A settings model as Argo parameters: arguments of the form, inputs of a template, variables of its container."""
+"""Settings models as Argo parameters: arguments of the form, inputs of a template, container variables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from hera.workflows.models import ConfigMapKeySelector, EnvVar, ValueFrom
 
 from shared.settings.base import metadata
 from shared.settings.flags import flags, shell_default
+from shared.step.form import FORM_VARIABLE, GIVEN_VARIABLE
 from workflows._lib.names import CONFIG_PARAMETERS
+from workflows._lib.variables import PARAMETERS, parameter, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
 
     from shared.settings import Settings
 
-# Of a template, or of the whole Workflow.
+# Where a value comes from: the template's inputs or the Workflow's parameters.
 Source = Literal["inputs", "workflow"]
 
-__all__ = ["Field", "Source", "arguments", "environment", "fields", "inputs", "passed"]
+__all__ = ["Field", "Source", "arguments", "environment", "fields", "form_names", "inputs", "passed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,12 @@ class Field:
     """One field of a settings model as Argo sees it.
 
     Attributes:
-        name: of the parameter: the flag without its dashes.
-        variable: by which the step reads it; an empty value counts as not set. An argument by position has none.
-        value: the default as text, empty for none.
-        choices: the valid values, where they are a closed list.
-        description: the form's own text, or the CLI's, with the unit.
-        config_key: key of the ConfigMap ``telecine-parameters`` that holds this installation's default, if one does.
+        name: of the parameter: the flag without the leading dashes.
+        variable: environment variable that the step reads; empty for a positional argument. An empty value is unset.
+        value: default as text; empty for none.
+        choices: valid values if they are a closed list.
+        description: the form's own text or the CLI's, including the unit.
+        config_key: key in the ConfigMap ``telecine-parameters`` that holds the installation's default, if any.
     """
 
     name: str
@@ -53,7 +55,7 @@ class Field:
         source = ValueFrom(
             config_map_key_ref=ConfigMapKeySelector(name=CONFIG_PARAMETERS, key=self.config_key), default=self.value
         )
-        # Argo 4.0.2 looks for a value in the list before it asks the ConfigMap, and refuses the Workflow.
+        # Argo 4.0.2 checks the value against `enum` before it reads the ConfigMap, and rejects the Workflow.
         text = f"{self.description} Valid: {', '.join(self.choices)}." if self.choices else self.description
         return Parameter(name=name, value_from=source, description=text)
 
@@ -66,14 +68,14 @@ def fields(
     values: Mapping[str, str] | None = None,
     from_config: Mapping[str, str] | None = None,
 ) -> tuple[Field, ...]:
-    """Return the fields that belong to the model's pipeline, in the order of ``--help``; secrets are no parameters.
+    """Return the fields of the model's pipeline in ``--help`` order, without secrets.
 
     Args:
         model: the settings of a step.
         without: names of parameters to leave out.
         only: names of parameters to keep; None keeps all.
-        values: name of a parameter -> its default in a Workflow, where it is another than on a laptop.
-        from_config: name of a parameter whose default the chart sets -> key of its ConfigMap.
+        values: parameter name -> its default in a Workflow if it differs from the one on a laptop.
+        from_config: parameter name whose default the chart sets -> key in its ConfigMap.
     """
     left_out, kept, other, config = set(without), None if only is None else set(only), values or {}, from_config or {}
     found = []
@@ -118,40 +120,47 @@ def _described(field: FieldInfo, description: str) -> str:
 
 
 def arguments(found: Iterable[Field], *, prefix: str = "") -> list[Parameter]:
-    """Return the parameters of a Workflow: what the form of the Argo UI shows, each with its default."""
+    """Return the parameters of a Workflow, with defaults, as the form of the Argo UI shows them."""
     return [field.argument(prefix) for field in found]
 
 
 def inputs(found: Iterable[Field]) -> list[Parameter]:
-    """Return the inputs of a template: whoever calls it gives them all."""
+    """Return the inputs of a template, without defaults: the caller passes all of them."""
     return [Parameter(name=field.name) for field in found]
 
 
 def passed(found: Iterable[Field], source: Source, *, prefix: str = "", **others: str) -> list[Parameter]:
-    """Return the arguments by which a template calls another one.
+    """Return the arguments with which one template calls another.
 
     Args:
-        found: what the called template takes.
-        source: where the caller has its values.
-        prefix: of the names in the source.
-        others: name of a parameter, with ``_`` for ``-``, -> a value of its own.
+        found: parameters of the called template.
+        source: where the caller's values come from.
+        prefix: of the parameter names in the source.
+        others: parameter name, with ``_`` for ``-`` -> value to pass instead of the caller's.
     """
     own = {name.replace("_", "-"): value for name, value in others.items()}
     return [
-        Parameter(name=field.name, value=own.get(field.name, f"{{{{{source}.parameters.{prefix}{field.name}}}}}"))
+        Parameter(name=field.name, value=own.get(field.name, tag(parameter(source, f"{prefix}{field.name}"))))
         for field in found
     ]
 
 
 def environment(found: Iterable[Field], source: Source) -> list[EnvVar]:
-    """Return the variables by which a step reads its settings: no value passes a shell, or is split into words.
+    """Return the variables through which a step reads its settings; no value passes through a shell.
 
     Args:
-        found: the settings.
-        source: where the values are.
+        found: the step's settings.
+        source: where the values come from.
     """
-    return [
-        EnvVar(name=field.variable, value=f"{{{{{source}.parameters.{field.name}}}}}")
-        for field in found
-        if field.variable
-    ]
+    return [EnvVar(name=field.variable, value=tag(parameter(source, field.name))) for field in found if field.variable]
+
+
+def form_names(found: Iterable[Field]) -> dict[str, str]:
+    """Return the variables by which the first step of a run finds parameters that no step reads.
+
+    Argo accepts parameters of any name, so a misspelled one would be ignored without a message.
+
+    Args:
+        found: the form of the pipeline's own WorkflowTemplate.
+    """
+    return {GIVEN_VARIABLE: tag(PARAMETERS), FORM_VARIABLE: ",".join(field.name for field in found)}

@@ -1,4 +1,4 @@
-"""A pipeline as the umbrella sees it."""
+"""A pipeline: its WorkflowTemplate, its crons and its branch of ``media``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from hera.workflows.models import TemplateRef
 from workflows._lib.parameters import arguments, passed
 
 if TYPE_CHECKING:
-    from hera.workflows import Parameter
+    from collections.abc import Callable
 
+    from hera.workflows import Parameter, WorkflowTemplate
+
+    from workflows._lib.cron import Cron
     from workflows._lib.parameters import Field
 
 __all__ = ["STAGES", "Pipeline"]
@@ -23,26 +26,30 @@ STAGES = "stages"
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What it takes to run a pipeline inside another Workflow.
+    """All that ``render``, ``crons`` and ``media`` need of a pipeline.
 
     Attributes:
-        name: of the WorkflowTemplate.
-        found: its parameters.
-        codes: its error codes.
+        name: of the WorkflowTemplate, and of the pipeline's command group.
+        build: returns the WorkflowTemplate; its template ``stages`` takes ``parameters`` as inputs.
+        parameters: what ``media`` asks for and passes to ``stages``.
+        codes: error codes that are counted one by one; all others count as ``other``.
+        crons: its schedules.
     """
 
     name: str
-    found: tuple[Field, ...]
+    build: Callable[[], WorkflowTemplate]
+    parameters: tuple[Field, ...]
     codes: tuple[str, ...]
+    crons: tuple[Cron, ...] = ()
 
     def arguments(self) -> list[Parameter]:
-        """Return its parameters for the umbrella's form, with its name before theirs: others have a ``prefix`` too."""
-        return arguments(self.found, prefix=f"{self.name}-")
+        """Return the parameters in the form of ``media``, prefixed: several pipelines have a ``prefix``."""
+        return arguments(self.parameters, prefix=f"{self.name}-")
 
     def task(self) -> Task:
-        """Return the task that runs it."""
+        """Return the task of ``media`` that runs the pipeline."""
         return Task(
             name=self.name,
             template_ref=TemplateRef(name=self.name, template=STAGES),
-            arguments=passed(self.found, "workflow", prefix=f"{self.name}-"),
+            arguments=passed(self.parameters, "workflow", prefix=f"{self.name}-"),
         )

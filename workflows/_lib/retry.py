@@ -1,4 +1,4 @@
-"""When a step is tried again (DESIGN §5)."""
+"""The retry strategy of a step: three attempts, for failures that may be transient."""
 
 from __future__ import annotations
 
@@ -8,55 +8,56 @@ from typing import Final
 from hera.workflows.models import Backoff, RetryStrategy
 
 from shared.errors import EXIT_TRANSIENT
+from workflows._lib.variables import EXIT_CODE, RETRIES, RETRY_STATUS
 
 __all__ = ["EXPRESSION", "LIMIT", "PATIENT", "PROMPT", "Pauses", "retry"]
 
-# Three attempts.
+# Retries, so three attempts.
 LIMIT: Final = 2
 _SIGTERM: Final = 143
-# Mostly out of memory. The second attempt may have another node, or other neighbours; a third would be no other.
+# Usually out of memory. A second attempt may land on another node or next to other pods; a third is unlikely to help.
 _SIGKILL: Final = 137
 
-# Not a process's own: runc could not start the container, and containerd met one again after its node had gone down.
+# Not from our process: runc failed to start the container (128), or containerd found it after a node restart (255).
 _POD_ERRORS: Final = (128, 255)
 
-# Argo hands all of these over as text; `Error` is a pod that was deleted, evicted before its start, or lost its node.
+# Argo passes all of these as text. `Error` is a pod that was deleted, evicted before it started, or lost its node.
 EXPRESSION: Final = (
-    "lastRetry.status == 'Error'"
-    f" || asInt(lastRetry.exitCode) in {[EXIT_TRANSIENT, _SIGTERM, *_POD_ERRORS]}"
-    f" || (asInt(lastRetry.exitCode) == {_SIGKILL} && asInt(retries) == 0)"
+    f"{RETRY_STATUS} == 'Error'"
+    f" || asInt({EXIT_CODE}) in {[EXIT_TRANSIENT, _SIGTERM, *_POD_ERRORS]}"
+    f" || (asInt({EXIT_CODE}) == {_SIGKILL} && asInt({RETRIES}) == 0)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
-    """How long Argo waits before the next attempt.
+    """Backoff between attempts.
 
-    It waits also before it finds that there is none (4.0.2): a step with a wrong parameter is Failed only then.
+    Argo 4.0.2 also waits before it decides not to retry, so a step with an invalid parameter fails only after a pause.
 
     Attributes:
-        first: before the second attempt.
-        factor: by which the next pause is longer.
+        first: pause before the second attempt.
+        factor: multiplier for each further pause.
     """
 
     first: str
     factor: int
 
 
-# An attempt that failed may have cost minutes, and a node that went away takes some to be replaced.
+# For steps that run for minutes; a lost node takes as long to be replaced.
 PATIENT: Final = Pauses("20s", 2)
-# An attempt costs seconds, and someone waits for what it says.
+# For steps that take seconds and whose result a user is waiting for.
 PROMPT: Final = Pauses("5s", 3)
 
 
 def retry(pauses: Pauses = PATIENT) -> RetryStrategy:
-    """Return the retries of a step.
+    """Return the retry strategy of a step.
 
-    ``cap`` and not ``maxDuration``: Argo makes of the latter a deadline for the pods themselves, counted from the first
-    one's start, which would end a long step's second attempt.
+    It sets ``cap`` and not ``maxDuration``: Argo applies the latter as a deadline to the pods themselves, counted from
+    the start of the first one, and would end the second attempt of a long step.
 
     Args:
-        pauses: between the attempts.
+        pauses: backoff between attempts.
     """
     return RetryStrategy(
         limit=LIMIT,

@@ -1,4 +1,4 @@
-"""What a pod may do: one non-root user, nothing to escalate with, a root that cannot be written, no token."""
+"""Security settings of pods: one non-root user, no escalation, a read-only root, no token."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["EXECUTOR", "SHARED_MEMORY", "container_security", "pod_security", "v
 
 _UID: Final = 1000
 
-# Argo's own containers patch the task's result; they get this account's token whatever the step's container has.
+# Argo's own containers patch the task result. They get this account's token, even if the step's container has none.
 EXECUTOR: Final = ExecutorConfig(service_account_name=STEP_ACCOUNT)
 
-# Ray's object store; containers have 64 MB by default, and Ray then warns and takes the disk.
+# For Ray's object store. Containers have 64 MB by default; Ray then warns and falls back to disk.
 SHARED_MEMORY: Final = "256Mi"
 
 
 def pod_security() -> PodSecurityContext:
-    """Return the security context of all containers of a pod, Argo's own among them."""
+    """Return the security context of all containers in a pod, including Argo's."""
     return PodSecurityContext(
         run_as_non_root=True,
         run_as_user=_UID,
@@ -49,14 +49,14 @@ def container_security() -> SecurityContext:
 
 
 def volumes(tmp_size: str, *, ray: bool) -> tuple[list[Volume], list[VolumeMount]]:
-    """Return the only places that a step can write to.
+    """Return the volumes and mounts of the only folders that a step can write to.
 
     Args:
-        tmp_size: limit of ``/tmp``.
-        ray: also shared memory.
+        tmp_size: size limit of ``/tmp``.
+        ray: add shared memory.
     """
     found = [Volume(name="tmp", empty_dir=EmptyDirVolumeSource(size_limit=tmp_size))]
-    mounts = [VolumeMount(name="tmp", mount_path="/tmp")]  # noqa: S108 - the pod's own
+    mounts = [VolumeMount(name="tmp", mount_path="/tmp")]  # noqa: S108 - private to the pod
     if ray:
         found.append(
             Volume(name="shared-memory", empty_dir=EmptyDirVolumeSource(medium="Memory", size_limit=SHARED_MEMORY))

@@ -1,4 +1,4 @@
-"""A step's container: the command, its settings as variables, and the limits that every pod has."""
+"""The template of a step: its command, settings as environment variables, and limits."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from workflows._lib.names import (
 from workflows._lib.parameters import environment, inputs
 from workflows._lib.retry import PATIENT, retry
 from workflows._lib.security import EXECUTOR, container_security, pod_security, volumes
+from workflows._lib.variables import NAME, NAMESPACE, UID, tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,11 +48,11 @@ class Size:
     """Requests and limits of a step's container.
 
     Attributes:
-        cpu: request.
-        memory: request.
-        cpu_limit: limit.
-        memory_limit: limit.
-        tmp: limit of ``/tmp``.
+        cpu: CPU request.
+        memory: memory request.
+        cpu_limit: CPU limit.
+        memory_limit: memory limit.
+        tmp: size limit of ``/tmp``.
     """
 
     cpu: str
@@ -61,11 +62,11 @@ class Size:
     tmp: str = "1Gi"
 
 
-# Python with boto3 and psycopg takes 150 MB.
+# Python with boto3 and psycopg uses 150 MB.
 SMALL: Final = Size("100m", "256Mi", "1", "1Gi")
-# All sessions' rows at once, in polars.
+# All sessions' rows in memory at once, in polars.
 MEDIUM: Final = Size("200m", "512Mi", "2", "4Gi")
-# Ray with a decoder process for each CPU; such a process is held to 1.5 GB of addresses, and uses 0.3.
+# Ray with one decoder process per CPU; each is limited to 1.5 GB of address space and uses 0.3 GB.
 LARGE: Final = Size("500m", "2Gi", "4", "8Gi", tmp="8Gi")
 
 
@@ -90,30 +91,30 @@ def step(
     pauses: Pauses = PATIENT,
     variables: Mapping[str, str] | None = None,
 ) -> Container:
-    """Return the template of one command.
+    """Return the template that runs one command.
 
-    Whatever a pod needs stands in the template and not in the Workflow's spec: another Workflow that refers to the
-    template brings a spec of its own.
+    All settings of the pod are part of the template, not of the Workflow's spec: a Workflow that references the
+    template has its own spec.
 
     Args:
         name: of the template.
-        command: what follows ``telecine``.
+        command: arguments of ``telecine``.
         pipeline: for labels and metrics.
-        stage: folder of the reports, label, and part of a RayJob's name.
+        stage: folder of the reports, value of a label, and part of a RayJob's name.
         title: for the UI.
         description: for the UI.
-        deadline_s: after this many seconds the pod is ended; a retry has as many again.
+        deadline_s: maximum run time of a pod; each retry gets the same.
         size: requests and limits.
-        found: the step's settings.
-        source: where their values are: inputs of the template, or parameters of the Workflow.
-        counts: output parameters beyond those of every step.
-        ray: runs in the image that has Ray and torch.
-        launcher: speaks to the API server: the only kind of container that has a token.
-        report: leaves a report and output parameters.
-        secrets: sources of variables beyond the database's and the store's.
-        metrics: in place of the time of the step.
-        pauses: between its attempts.
-        variables: beyond those of its settings and of every step.
+        found: settings of the step.
+        source: where their values come from: the template's inputs or the Workflow's parameters.
+        counts: names of additional numeric output parameters.
+        ray: use the image with Ray and torch.
+        launcher: mount a token; launchers are the only containers that talk to the API server.
+        report: the step writes a report and output parameters.
+        secrets: further sources of variables, in addition to the database's and the store's.
+        metrics: metrics to emit instead of the step's duration.
+        pauses: backoff between attempts.
+        variables: further variables, in addition to its settings and those of every step.
     """
     volumes_, mounts = volumes(size.tmp, ray=ray)
     return Container(
@@ -146,13 +147,13 @@ def step(
 
 def _identity(stage: str) -> list[EnvVar]:
     values = {
-        "TELECINE_RUN_ID": "{{workflow.uid}}",
-        "TELECINE_WORKFLOW": "{{workflow.name}}",
-        "TELECINE_NAMESPACE": "{{workflow.namespace}}",
+        "TELECINE_RUN_ID": tag(UID),
+        "TELECINE_WORKFLOW": tag(NAME),
+        "TELECINE_NAMESPACE": tag(NAMESPACE),
         "TELECINE_NODE": stage,
         "TELECINE_OUTPUTS_DIR": OUTPUTS_DIR,
         "TELECINE_REPORT_DIR": REPORT_DIR,
-        # The root cannot be written.
+        # The root file system is read-only.
         "TELECINE_STATE_DIR": "/tmp/telecine",  # noqa: S108
         "HOME": "/tmp/home",  # noqa: S108
     }
@@ -167,11 +168,11 @@ def _sources(*, launcher: bool, more: Sequence[EnvFromSource]) -> list[EnvFromSo
     found = [EnvFromSource(config_map_ref=ConfigMapEnvSource(name=CONFIG_ENVIRONMENT))]
     if launcher:
         found.append(EnvFromSource(config_map_ref=ConfigMapEnvSource(name=CONFIG_RAY)))
-    # Without keys the pod's role speaks for it.
+    # Optional: without keys, the pod's role applies.
     found += [from_secret(DATABASE_VARIABLES), from_secret(S3_VARIABLES, optional=True)]
     return [*found, *more]
 
 
 def from_secret(name: str, *, optional: bool = False) -> EnvFromSource:
-    """Return a secret's keys as variables."""
+    """Return the source that turns a secret's keys into variables."""
     return EnvFromSource(secret_ref=SecretEnvSource(name=name, optional=True if optional else None))

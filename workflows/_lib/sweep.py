@@ -1,4 +1,4 @@
-"""The sweep: RayJobs whose Workflow has ended are deleted."""
+"""The sweep: it deletes RayJobs whose Workflow has ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SWEEP: Final = "sweep"
 
 
 def sweep_step(pipeline: str) -> Container:
-    """Return the template; it stands in each WorkflowTemplate that makes RayJobs, and in the cron's.
+    """Return the template, which is part of each WorkflowTemplate that creates RayJobs, and of ``maintenance``.
 
     Args:
         pipeline: for labels and metrics.
@@ -27,7 +27,7 @@ def sweep_step(pipeline: str) -> Container:
         pipeline=pipeline,
         stage=SWEEP,
         title="Sweep",
-        description="Deletes RayJobs of runs that were terminated, and so could not delete their own.",
+        description="Deletes RayJobs left behind by runs that were terminated.",
         deadline_s=300,
         launcher=True,
         report=False,

@@ -1,4 +1,4 @@
-"""How many runs of a pipeline go at once."""
+"""The limit on concurrent runs of a pipeline."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["one_semaphore"]
 
 
 def one_semaphore(key: str) -> Synchronization:
-    """Return the lock of a whole Workflow, so that the second run waits as a whole, and its message says for what.
+    """Return the semaphore of a Workflow; a second run waits as a whole, and its message says for what.
 
-    One lock only: templates with several can leave entries in the controller's queue (argo-workflows #17013).
+    Only one: Workflows with several can leave stale entries in the controller's queue (argo-workflows #17013).
 
     Args:
-        key: of the ConfigMap ``telecine-limits``.
+        key: key in the ConfigMap ``telecine-limits``.
     """
     return Synchronization(
         semaphores=[SemaphoreRef(config_map_key_ref=ConfigMapKeySelector(name=CONFIG_LIMITS, key=key))]

@@ -1,4 +1,4 @@
-"""A WorkflowTemplate with what every run has: form, hook, lock, deadlines, clean-up."""
+"""The WorkflowTemplate of a pipeline: form, exit hook, semaphore, deadlines, cleanup."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def workflow_template(
     deadline_s: int = 3 * _DAY,
     ledger: bool = True,
 ) -> WorkflowTemplate:
-    """Return the template of a pipeline.
+    """Return the WorkflowTemplate of a pipeline.
 
     Args:
-        name: also the pipeline's, and the key of its lock.
+        name: of the template, the pipeline and the key of its semaphore.
         title: for the UI.
         description: for the UI, in Markdown.
-        entrypoint: the template that a run begins with.
+        entrypoint: the template that a run starts with.
         templates: all of them.
         arguments: the form.
-        deadline_s: of a whole run.
-        ledger: runs are in the ledger: they are closed there at the end, and only so many go at once.
+        deadline_s: maximum run time of a whole run.
+        ledger: runs are recorded in the ledger: the exit hook closes them, and the semaphore limits them.
     """
     found = labels("workflow", name)
     return WorkflowTemplate(
@@ -66,7 +66,7 @@ def workflow_template(
         executor=EXECUTOR,
         security_context=pod_security(),
         active_deadline_seconds=deadline_s,
-        # Logs of a failed run stay as long as the Workflow. OnPodCompletion has lost logs (argo-workflows #14885).
+        # Logs of a failed run are kept as long as the Workflow. OnPodCompletion has lost logs (argo-workflows #14885).
         pod_gc=PodGC(strategy="OnWorkflowSuccess", delete_delay_duration="1h"),
         ttl_strategy=TTLStrategy(seconds_after_success=3 * _DAY, seconds_after_failure=14 * _DAY),
     )

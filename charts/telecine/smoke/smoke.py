@@ -1,7 +1,7 @@
-"""`helm test`: submits the gamedata template over three tiny videos, waits, and looks for what the run must leave.
+"""The script of `helm test`: run the gamedata template on three tiny videos and check the results.
 
-Runs in the jobs image, from a ConfigMap; its variables are set by templates/tests/smoke.yaml. The prefix holds this
-run's TARs alone: publish removes sessions below its prefix, so a run without one would empty the table of others.
+Runs in the jobs image, from a ConfigMap; templates/tests/smoke.yaml sets its variables. The prefix contains only this
+run's TARs: publish deletes the sessions below its prefix, so a run without one would delete those of other runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TARS: Final = 3
 
 
 def main() -> int:
-    """Run the test and return the exit code: 0 when the pipeline left three .pt files and three published sessions."""
+    """Run the test and return its exit code: 0 if there are three .pt files and three published sessions."""
     place = os.environ["SMOKE_PLACE"]  # s3://bucket/prefix/id, where the init container put the TARs
     bucket, _, folder = place.removeprefix("s3://").partition("/")
     prefix = f"{folder}/"
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def workflow(bucket: str, prefix: str, place: str, compute: str) -> dict[str, Any]:
-    """Return the Workflow to submit: only a reference to the shipped template, and arguments."""
+    """Return the Workflow to submit: a reference to the installed template, and arguments."""
     arguments = {
         "source-bucket": bucket,
         "prefix": prefix,
@@ -78,7 +78,7 @@ def _run(namespace: str, body: dict[str, Any]) -> dict[str, Any]:
         if status.get("phase") in ("Succeeded", "Failed", "Error"):
             return found
         if time.monotonic() > ends:
-            status["message"] = f"not ended in time: {now}"
+            status["message"] = f"timed out: {now}"
             return found
         time.sleep(POLL_S)
 
@@ -87,7 +87,7 @@ def _problems(ended: dict[str, Any], place: str, prefix: str) -> list[str]:
     problems = []
     status = ended.get("status", {})
     if status.get("phase") != "Succeeded":
-        problems.append(f"the run is {status.get('phase')}: {status.get('message')}")
+        problems.append(f"the run ended {status.get('phase')}: {status.get('message')}")
         problems += [
             f"step {node['displayName']}: {node.get('message')}"
             for node in status.get("nodes", {}).values()
@@ -95,12 +95,12 @@ def _problems(ended: dict[str, Any], place: str, prefix: str) -> list[str]:
         ]
     keys = [found.key for found in open_store(place).list("extracted/") if found.key.endswith(".pt")]
     if len(keys) != TARS:
-        problems.append(f"there are {len(keys)} .pt files, not {TARS}: {keys}")
+        problems.append(f"there are {len(keys)} .pt files; expected {TARS}: {keys}")
     with engine(DatabaseSettings()).connect() as connection:
         query = text("SELECT count(*) FROM gold.gamedata_sessions WHERE starts_with(s3_key, :prefix) AND error IS NULL")
         sessions = connection.execute(query, {"prefix": prefix}).scalar_one()
     if sessions != TARS:
-        problems.append(f"gold.gamedata_sessions has {sessions} good sessions below {prefix}, not {TARS}")
+        problems.append(f"gold.gamedata_sessions has {sessions} sessions without error below {prefix}; expected {TARS}")
     return problems
 
 

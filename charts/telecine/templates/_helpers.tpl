@@ -1,4 +1,4 @@
-{{/* Labels of an object that the chart makes. Call with (list $ "component"). */}}
+{{/* Labels of the chart's own objects: (list $ "component"). */}}
 {{- define "telecine.labels" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: telecine
@@ -7,7 +7,7 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{ include "telecine.release" $root }}
 {{- end -}}
 
-{{/* Labels that say which release an object belongs to. */}}
+{{/* Labels of the release. */}}
 {{- define "telecine.release" -}}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
@@ -15,7 +15,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
-{{/* Reference of an image: (list $ "jobs" | "ray" | "rayGpu"). */}}
+{{/* Image reference: (list $ "jobs" | "ray" | "rayGpu"). */}}
 {{- define "telecine.image" -}}
 {{- $root := index . 0 -}}
 {{- $images := $root.Values.images -}}
@@ -33,7 +33,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{/* Name of a service account: (list $ "step" | "launcher" | "ray" | "migration" | "test"). */}}
+{{/* Service account name: (list $ "step" | "launcher" | "ray" | "migration" | "test"). */}}
 {{- define "telecine.account" -}}
 {{- $root := index . 0 -}}
 {{- $role := index . 1 -}}
@@ -41,7 +41,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $account.name | default (printf "telecine-%s" $role) -}}
 {{- end -}}
 
-{{/* Name of a secret: (list $ "database" | "s3" | "notify" | "artifacts" | "screenalytics"); an existing one goes before the chart's. */}}
+{{/* Secret name: (list $ KEY), KEY being a key of the values with an existingSecret, which takes precedence. */}}
 {{- define "telecine.secret" -}}
 {{- $root := index . 0 -}}
 {{- (index $root.Values (index . 1)).existingSecret | default (printf "telecine-%s" (index . 1)) -}}
@@ -56,7 +56,7 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{/* What every pod of ours runs under: one uid for all containers, because Argo writes input artifacts with mode 0600. */}}
+{{/* Security context of all our pods: one uid for all containers, because Argo writes input artifacts with mode 0600. */}}
 {{- define "telecine.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 1000
@@ -73,18 +73,18 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* Says what is missing; called once, from environment.yaml. */}}
+{{/* Rejects incomplete values; called once, from environment.yaml. */}}
 {{- define "telecine.demand" -}}
 {{- $database := .Values.database -}}
 {{- if not (or $database.existingSecret $database.url) -}}
-{{- fail "telecine needs a database: set database.existingSecret (key TELECINE_DATABASE_URL) or database.url" -}}
+{{- fail "database is not set; expected database.existingSecret (key TELECINE_DATABASE_URL) or database.url" -}}
 {{- end -}}
 {{- if and .Values.s3.accessKeyId (not .Values.s3.secretAccessKey) (not .Values.s3.existingSecret) -}}
-{{- fail "s3.accessKeyId is set, s3.secretAccessKey is not: set both, or s3.existingSecret" -}}
+{{- fail "s3.accessKeyId is set without s3.secretAccessKey; expected both, or s3.existingSecret" -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Not empty where the chart makes the artifact store's secret: keys of its own, else those of S3. */}}
+{{/* Non-empty if the chart creates the Secret of the artifact store: own (its own keys) or s3 (those of s3). */}}
 {{- define "telecine.artifactKeys" -}}
 {{- if not .Values.artifacts.existingSecret -}}
 {{- if .Values.artifacts.accessKeyId -}}own

@@ -1,8 +1,8 @@
 {{/*
-A rendered template of files/, set up for this release: (list $ document), which is edited in place and printed as YAML.
-The closed list of what is set: labels of the release; images, pull policy and pull secrets; names of service accounts and
-secrets; the launcher's variables that name Ray's images; node selector, tolerations and priority class of steps; a cron's
-schedules, timezone and suspend. Nothing passes tpl. tests/chart/test_workflows.py holds the same list.
+A document of files/, adapted to this release: (list $ document). It is edited in place and printed as YAML.
+Only these parts change: labels of the release; images, pull policy and pull secrets; names of service accounts and
+Secrets; the launcher's variables with Ray's images; node selector, tolerations and priority class of steps; schedules,
+timezone and suspend of a cron. No text is evaluated as a template. tests/chart/test_workflows.py repeats this list.
 */}}
 {{- define "telecine.workflow" -}}
 {{- $root := index . 0 -}}
@@ -40,12 +40,12 @@ schedules, timezone and suspend. Nothing passes tpl. tests/chart/test_workflows.
 {{- toYaml $document -}}
 {{- end -}}
 
-{{/* Names of service accounts in a spec or a template: the contract's name is its default. */}}
+{{/* Renames service accounts in a spec or a template according to the values. */}}
 {{- define "telecine.accounts" -}}
 {{- $root := index . 0 -}}
 {{- range (list (index . 1) ((index . 1).executor | default dict)) -}}
   {{- with .serviceAccountName -}}
-    {{- if not (has . (list "telecine-step" "telecine-launcher")) -}}{{- fail (printf "no service account %s" .) -}}{{- end -}}
+    {{- if not (has . (list "telecine-step" "telecine-launcher")) -}}{{- fail (printf "files/: unknown service account %s; expected telecine-step or telecine-launcher" .) -}}{{- end -}}
   {{- end -}}
   {{- if .serviceAccountName -}}
     {{- $_ := set . "serviceAccountName" (include "telecine.account" (list $root (trimPrefix "telecine-" .serviceAccountName))) -}}
@@ -58,14 +58,14 @@ schedules, timezone and suspend. Nothing passes tpl. tests/chart/test_workflows.
 {{- $container := index . 1 -}}
 {{- $images := dict "telecine-jobs:0" "jobs" "telecine-ray:0" "ray" -}}
 {{- if $container.image -}}
-  {{- if not (hasKey $images $container.image) -}}{{- fail (printf "files/: no placeholder is %s" $container.image) -}}{{- end -}}
+  {{- if not (hasKey $images $container.image) -}}{{- fail (printf "files/: unknown image %s; expected telecine-jobs:0 or telecine-ray:0" $container.image) -}}{{- end -}}
   {{- $_ := set $container "image" (include "telecine.image" (list $root (index $images $container.image))) -}}
   {{- $_ := set $container "imagePullPolicy" $root.Values.images.pullPolicy -}}
 {{- end -}}
 {{- range $container.envFrom -}}
   {{- with .secretRef -}}{{- include "telecine.secretName" (list $root .) -}}{{- end -}}
   {{- if eq ((.configMapRef | default dict).name | default "") "telecine-ray" -}}
-    {{- /* In the template, not in the ConfigMap: a run in flight keeps launcher and Ray pods of one version over an upgrade. */ -}}
+    {{- /* Not in a ConfigMap: a running workflow keeps launcher and Ray pods of the same version during an upgrade. */ -}}
     {{- $image := dict "name" "TELECINE_RAY_IMAGE" "value" (include "telecine.image" (list $root "ray")) -}}
     {{- $gpu := dict "name" "TELECINE_RAY_GPU_IMAGE" "value" (include "telecine.image" (list $root "rayGpu")) -}}
     {{- $_ := set $container "env" (concat ($container.env | default list) (list $image $gpu)) -}}
@@ -76,12 +76,12 @@ schedules, timezone and suspend. Nothing passes tpl. tests/chart/test_workflows.
 {{- end -}}
 {{- end -}}
 
-{{/* Renames a reference to one of our secrets where an existing one takes its place. */}}
+{{/* Replaces the name of one of our Secrets by the existing one from the values. */}}
 {{- define "telecine.secretName" -}}
 {{- $root := index . 0 -}}
 {{- $reference := index . 1 -}}
-{{- $ours := dict "telecine-database" "database" "telecine-s3" "s3" "telecine-notify" "notify" "telecine-artifacts" "artifacts" "telecine-screenalytics" "screenalytics" -}}
-{{- with index $ours $reference.name -}}
-  {{- $_ := set $reference "name" (include "telecine.secret" (list $root .)) -}}
+{{- $key := trimPrefix "telecine-" $reference.name -}}
+{{- if and (hasPrefix "telecine-" $reference.name) (hasKey (index $root.Values $key | default dict) "existingSecret") -}}
+  {{- $_ := set $reference "name" (include "telecine.secret" (list $root $key)) -}}
 {{- end -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-"""A daemon, a pod or the whole node goes away in mid-run: the rows at the end are those of an undisturbed run."""
+"""A daemon, a pod or the whole node is killed mid-run: the final rows equal those of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.e2e.installation import Installation
     from tests.e2e.node import Node
 
-# Of the machine, or of the moment.
+# Columns that depend on the machine or the time.
 VOLATILE = (
     *("generation", "worker", "seconds", "cpu_s", "pt_etag", "pt_sha256", "pt_key", "extracted_at", "run_id"),
     *("bytes_read", "error_traceback", "device", "group"),
@@ -54,7 +54,7 @@ def tables(node: Node, prefix: str) -> list[dict[str, Any]]:
 
 
 def outcome(installation: Installation, name: str, run: Run) -> dict[str, Any]:
-    """Everything that a run leaves: the newest row of each TAR, the .pt files, the manifest, the ledger's errors."""
+    """Return the results of a run: the newest row of each TAR, the .pt files, the manifest, the ledger's errors."""
     node = installation.node
     newest: dict[str, dict[str, Any]] = {}
     for row in sorted(tables(node, f"{name}/_stats/"), key=lambda each: each["generation"]):
@@ -62,7 +62,7 @@ def outcome(installation: Installation, name: str, run: Run) -> dict[str, Any]:
     manifest = {row["s3_key"]: row for row in tables(node, f"{name}/_manifests/{run.name}")}
     hidden = (*VOLATILE, "processed_time")
     return {
-        # As text: NaN is not itself.
+        # As text: NaN is not equal to itself.
         "rows": {key: {n: str(v) for n, v in row.items() if n not in hidden} for key, row in newest.items()},
         "manifest": {key: {n: str(v) for n, v in row.items() if n not in hidden} for key, row in manifest.items()},
         "pt": sorted(
@@ -138,7 +138,7 @@ def test_the_rows_are_those_of_an_undisturbed_run(
         return len(installation.node.keys("game-data-manifest", f"{name}/_stats/"))
 
     wait_for(lambda: parts() >= 2, 180, "parts are committed")
-    assert parts() < len(KINDS), "the work is too quick for this test"
+    assert parts() < len(KINDS), "the run is too fast for this test"
     FAULTS[name](installation, run)
     run.succeeded(840)
     assert outcome(installation, name, run) == undisturbed

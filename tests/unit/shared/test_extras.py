@@ -1,0 +1,28 @@
+"""The list of extras agrees with pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from shared.extras import EXTRA_OF, EXTRAS
+
+PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def modules_of(extra: str) -> set[str]:
+    """Return the modules of an extra's packages, without those of other extras that it includes."""
+    names = [re.match(r"[\w.-]+", text)[0] for text in PROJECT["optional-dependencies"][extra]]
+    return {name.replace("-", "_") for name in names if name != PROJECT["name"]}
+
+
+def test_each_extra_lists_the_packages_that_pyproject_names():
+    assert {extra: {module for module in EXTRA_OF if EXTRA_OF[module] == extra} for extra in EXTRAS} == {
+        extra: modules_of(extra) for extra in EXTRAS
+    }
+
+
+def test_an_extra_that_is_not_listed_is_not_needed_by_a_command():
+    # Development tools, Hera (imported in workflows/ only) and what Ray's own dashboard needs.
+    assert set(PROJECT["optional-dependencies"]) - set(EXTRAS) == {"dev", "workflows", "dashboard"}

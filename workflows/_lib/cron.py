@@ -1,0 +1,59 @@
+"""A CronWorkflow: it starts a WorkflowTemplate with the defaults of its form and adds no parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from hera.workflows import CronWorkflow
+from hera.workflows.models import StopStrategy, WorkflowTemplateRef
+
+from workflows._lib.labels import labels, shown
+
+__all__ = ["THREE_FAILURES", "Cron"]
+
+# Three failed nights in a row: a cron that keeps failing stops until an operator resumes it.
+THREE_FAILURES: Final = "cronworkflow.failed >= 3"
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A schedule of a pipeline; the chart's values override schedule, timezone and suspension.
+
+    Attributes:
+        name: of the CronWorkflow, and its key under ``crons`` in the chart's values.
+        schedule: in cron format, UTC.
+        title: for the UI.
+        description: for the UI.
+        start_deadline_s: how late a missed run may still start.
+        entrypoint: template to start with; None for the WorkflowTemplate's own.
+        suspend: whether it is suspended until an operator resumes it.
+        stop: condition under which it stops for good; None for never.
+    """
+
+    name: str
+    schedule: str
+    title: str
+    description: str
+    start_deadline_s: int
+    entrypoint: str | None = None
+    suspend: bool = False
+    stop: str | None = THREE_FAILURES
+
+    def build(self, template: str) -> CronWorkflow:
+        """Return the CronWorkflow that starts this WorkflowTemplate."""
+        return CronWorkflow(
+            name=self.name,
+            labels=labels("cron", template),
+            annotations=shown(self.title, self.description),
+            schedules=[self.schedule],
+            timezone="Etc/UTC",
+            concurrency_policy="Forbid",
+            starting_deadline_seconds=self.start_deadline_s,
+            successful_jobs_history_limit=3,
+            failed_jobs_history_limit=5,
+            cron_suspend=self.suspend,
+            stop_strategy=StopStrategy(expression=self.stop) if self.stop else None,
+            entrypoint=self.entrypoint,
+            workflow_template_ref=WorkflowTemplateRef(name=template),
+        )

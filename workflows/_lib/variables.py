@@ -1,0 +1,71 @@
+"""Argo's template variables and the output parameters that several modules refer to, spelled in one place."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+__all__ = [
+    "DURATION",
+    "EXIT_CODE",
+    "FAILURES",
+    "ITEMS",
+    "NAME",
+    "NAMESPACE",
+    "NODE_STATUS",
+    "PARAMETERS",
+    "REJECTS",
+    "RETRIES",
+    "RETRY_STATUS",
+    "STATUS",
+    "UID",
+    "Scope",
+    "expression",
+    "parameter",
+    "tag",
+]
+
+Scope = Literal["inputs", "outputs", "workflow"]
+
+# Of the Workflow. Argo knows the last two only in the exit hook.
+NAME: Final = "workflow.name"
+NAMESPACE: Final = "workflow.namespace"
+UID: Final = "workflow.uid"
+PARAMETERS: Final = "workflow.parameters.json"
+STATUS: Final = "workflow.status"
+FAILURES: Final = "workflow.failures"
+
+# Of a node, for its metrics.
+NODE_STATUS: Final = "status"
+DURATION: Final = "duration"
+
+# Of a retry expression; Argo passes all of them as text.
+RETRY_STATUS: Final = "lastRetry.status"
+EXIT_CODE: Final = "lastRetry.exitCode"
+RETRIES: Final = "retries"
+
+# Output parameters that the metrics read.
+ITEMS: Final = "items"
+REJECTS: Final = "rejects"
+
+
+def tag(variable: str) -> str:
+    """Return the tag that Argo replaces with the value of a variable: ``{{variable}}``."""
+    return f"{{{{{variable}}}}}"
+
+
+def expression(text: str) -> str:
+    """Return the tag that Argo replaces with the value of an expr-lang expression: ``{{=text}}``."""
+    return tag(f"={text}")
+
+
+def parameter(scope: Scope, name: str, *, in_expression: bool = False) -> str:
+    """Return the variable of a parameter.
+
+    Args:
+        scope: ``inputs`` and ``outputs`` of a template, or ``workflow``.
+        name: of the parameter.
+        in_expression: expr-lang would read the dash in ``a.b-c`` as a minus, so such a name is an index there.
+    """
+    if in_expression and "-" in name:
+        return f"{scope}.parameters['{name}']"
+    return f"{scope}.parameters.{name}"

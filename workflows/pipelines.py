@@ -1,0 +1,17 @@
+"""The pipelines, in the order of ``media``. A new one is a module that exports ``PIPELINE``, and a line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from workflows import gamedata, screenalytics
+
+if TYPE_CHECKING:
+    from workflows._lib.pipeline import Pipeline
+
+__all__ = ["PIPELINES"]
+
+PIPELINES: Final[tuple[Pipeline, ...]] = (
+    gamedata.PIPELINE,
+    screenalytics.PIPELINE,
+)
