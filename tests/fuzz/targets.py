@@ -13,11 +13,11 @@ import zipfile
 
 import numpy as np
 
-from jobs.gamedata.frames.plan import plan
+from jobs.gamedata.frames.plan import plan_frames
 from jobs.gamedata.members.inputs import read_inputs
 from jobs.gamedata.members.metadata import parse_metadata
-from jobs.gamedata.members.mp4 import NotPlanned, read_index
-from jobs.gamedata.members.tar import pick, read_members
+from jobs.gamedata.members.mp4 import NeedsFFmpeg, read_index
+from jobs.gamedata.members.tar import pick_members, read_members
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.ranges.source import BytesSource
 from shared.errors import ItemError
@@ -56,7 +56,7 @@ def tar(data: bytes) -> None:
         assert member.offset % 512 == 0
         member.name.encode()
     try:
-        picked = pick(members)
+        picked = pick_members(members)
     except ItemError as error:
         assert error.code in _PICK_CODES, error  # noqa: PT017  either outcome is right
         return
@@ -68,7 +68,7 @@ def mp4(data: bytes) -> None:
     source = _Counted(data)
     try:
         track = read_index(source)
-    except NotPlanned:
+    except NeedsFFmpeg:
         return
     except ItemError as error:
         assert error.code in _MP4_CODES, error  # noqa: PT017  either outcome is right
@@ -76,7 +76,7 @@ def mp4(data: bytes) -> None:
     finally:
         assert source.bytes_read <= 2 * len(data) + (4 << 20)
     count = len(track.pts)
-    assert count == len(track.dts) == len(track.offset) == len(track.size) == len(track.keyframe) > 0
+    assert count == len(track.offset) == len(track.size) == len(track.keyframe) > 0
     assert int(track.pts.min()) == 0
     assert int(track.offset.min()) >= 0
     assert int(track.size.min()) > 0
@@ -87,7 +87,7 @@ def mp4(data: bytes) -> None:
     assert track.width > 0
     assert track.height > 0
     for mode in ("auto", "keyframe", "exact"):
-        chosen = plan(
+        chosen = plan_frames(
             track.pts,
             track.keyframe,
             time_base=track.time_base,

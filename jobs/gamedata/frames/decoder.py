@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
 
-__all__ = ["Decoded", "Decoder", "Packet", "Picture", "decode_runs", "frame_size", "set_extradata"]
+__all__ = ["DecodedFrame", "Decoder", "FrameConverter", "Packet", "decode_runs", "frame_size", "set_extradata"]
 
 # Pictures are handed out although a reference is missing or damaged: they are marked corrupt and counted.
 _OUTPUT_CORRUPT: Final = 1 << 3
@@ -56,8 +56,8 @@ class Packet:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """A frame that the decoder put out; pixels stay in FFmpeg's buffers until :class:`Picture` asks for them."""
+class DecodedFrame:
+    """A frame that the decoder put out; pixels stay in FFmpeg's buffers until :class:`FrameConverter` asks for them."""
 
     pts: int
     frame: VideoFrame
@@ -116,7 +116,7 @@ class Decoder:
         context.options = {"max_pixels": str(min(self._max_pixels, _MAX_PIXELS))}
         return context  # type: ignore[no-any-return]
 
-    def run(self, packets: Sequence[Packet]) -> Iterator[Decoded]:
+    def decode(self, packets: Sequence[Packet]) -> Iterator[DecodedFrame]:
         """Decode one run: a keyframe and what follows it in decode order, up to the last wanted packet.
 
         Args:
@@ -143,7 +143,7 @@ class Decoder:
                 self.decoded += 1
                 if frame.pts in wanted:
                     wanted.discard(frame.pts)
-                    yield Decoded(frame.pts, frame, damaged or bool(frame.is_corrupt))
+                    yield DecodedFrame(frame.pts, frame, damaged or bool(frame.is_corrupt))
         self._rewind()
         if wanted:
             raise item_error(
@@ -201,7 +201,7 @@ def frame_size(width: int, height: int, rotation: int, max_height: int) -> tuple
     return height, width
 
 
-class Picture:
+class FrameConverter:
     """Turns decoded frames into arrays; keeps swscale's tables between frames.
 
     Args:
@@ -270,7 +270,7 @@ def decode_runs(packets: PacketRuns, height: int, width: int, rotation: int) -> 
         ItemError: ``decode_failed``, ``video_codec_unsupported``.
     """
     images = np.empty((len(packets.first), 3, height, width), np.uint8)
-    decoder, picture = Decoder(packets.codec, packets.extradata), Picture(rotation)
+    decoder, picture = Decoder(packets.codec, packets.extradata), FrameConverter(rotation)
     data = memoryview(packets.data)
     for start in np.unique(packets.first):
         rows = np.flatnonzero(packets.first == start)
@@ -282,6 +282,6 @@ def decode_runs(packets: PacketRuns, height: int, width: int, rotation: int) -> 
             Packet(data[packets.offsets[at] : packets.offsets[at + 1]], int(packets.pts[at]), at in wanted)
             for at in positions
         ]
-        for decoded in decoder.run(run):
+        for decoded in decoder.decode(run):
             picture.rgb(decoded.frame, height, width, images[of_pts[decoded.pts]])
     return images

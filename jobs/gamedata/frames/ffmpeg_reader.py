@@ -14,7 +14,7 @@ import numpy as np
 
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.frames.decoder import set_extradata
-from jobs.gamedata.ranges.source import Buffered, SourceFile
+from jobs.gamedata.ranges.source import BufferedSource, SourceIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from av.container import InputContainer
 
-    from jobs.gamedata.frames.plan import Run
+    from jobs.gamedata.frames.plan import DecodeSpan
     from jobs.gamedata.ranges.source import RangeSource
 
 __all__ = ["FFmpegReader", "open_video"]
@@ -53,7 +53,7 @@ def open_video(source: RangeSource, *, max_pixels: int) -> InputContainer:
     """
     try:
         return av.open(
-            SourceFile(source),
+            SourceIO(source),
             "r",
             options={"format_whitelist": _FORMATS, "max_pixels": str(max_pixels)},
             metadata_errors="replace",
@@ -108,7 +108,7 @@ class FFmpegReader:
     def __init__(self, source: RangeSource, *, max_pixels: int) -> None:
         self.warnings: list[str] = []
         self.refresh: npt.NDArray[np.bool_] | None = None
-        self._container = open_video(Buffered(source, _BLOCK, _BLOCKS), max_pixels=max_pixels)
+        self._container = open_video(BufferedSource(source, _BLOCK, _BLOCKS), max_pixels=max_pixels)
         self._stream: Any = _best(self._container)
         context = self._stream.codec_context
         if context is None:
@@ -207,25 +207,25 @@ class FFmpegReader:
         target = int(self._found[sample]) + self.start_pts
         self._container.seek(target, stream=self._stream, backward=True)
 
-    def fetch(self, runs: Sequence[Run]) -> list[list[bytes]]:
-        """Read the packets of some runs.
+    def fetch(self, spans: Sequence[DecodeSpan]) -> list[list[bytes]]:
+        """Read the packets of some spans.
 
         Raises:
             ItemError: ``decode_failed`` when the demuxer does not give a packet of its own index again.
         """
-        return [self._fetch(run) for run in runs]
+        return [self._fetch(span) for span in spans]
 
-    def _fetch(self, run: Run) -> list[bytes]:
-        wanted = range(run.first, run.last + 1)
+    def _fetch(self, span: DecodeSpan) -> list[bytes]:
+        wanted = range(span.first, span.last + 1)
         for seek in (self._seek, self._rewind):  # some demuxers land behind the keyframe
             try:
-                seek(run.first)
+                seek(span.first)
                 found = self._collect(wanted)
             except (av.error.FFmpegError, OSError, EOFError, OverflowError):  # display times beyond 2**63, too
                 continue
             if len(found) == len(wanted):
                 return [found[sample] for sample in wanted]
-        raise item_error("decode_failed", "FFmpeg does not find packets again that it listed", sample=run.first)
+        raise item_error("decode_failed", "FFmpeg does not find packets again that it listed", sample=span.first)
 
     def _rewind(self, _: int) -> None:
         self._container.seek(0, backward=True, any_frame=True)

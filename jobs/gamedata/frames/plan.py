@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.model import SamplingSpec
 
-__all__ = ["Plan", "Run", "plan"]
+__all__ = ["DecodeSpan", "FramePlan", "plan_frames"]
 
 # A time that lies within this part of a tick before a frame means that frame: 0.1 * 3 is no exact 0.3.
 _TICK_TOLERANCE: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class DecodeSpan:
     """Samples that are decoded one after the other, in decode order.
 
     Attributes:
         first: the keyframe that decoding begins with.
         last: the last sample that is needed; equal to ``first`` where only the keyframe is.
-        rows: rows of :attr:`Plan.index` that this run gives.
+        rows: rows of :attr:`FramePlan.index` that this span gives.
     """
 
     first: int
@@ -36,7 +36,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FramePlan:
     """The frames to decode, D of them, each once, in order of pts.
 
     Attributes:
@@ -45,7 +45,7 @@ class Plan:
         keyframe: the frame is that sample itself and is decoded alone, shape (D,), bool.
         strides: by stride in seconds: asked times, and for each the row among the D.
         repeated: samples that share their frame with an earlier one of the same stride.
-        runs: all that must be decoded, in decode order, no sample in two of them.
+        spans: all that must be decoded, in decode order, no sample in two of them.
     """
 
     index: npt.NDArray[np.int64]
@@ -53,7 +53,7 @@ class Plan:
     keyframe: npt.NDArray[np.bool_]
     strides: dict[float, SampleTimes]
     repeated: int
-    runs: tuple[Run, ...]
+    spans: tuple[DecodeSpan, ...]
 
 
 class _Timeline:
@@ -112,7 +112,7 @@ class _Timeline:
         return int(before[place])
 
 
-def plan(
+def plan_frames(
     pts: npt.NDArray[np.int64],
     keyframe: npt.NDArray[np.bool_],
     *,
@@ -122,8 +122,8 @@ def plan(
     shown: npt.NDArray[np.bool_] | None = None,
     refresh: npt.NDArray[np.bool_] | None = None,
     lead: int = 1,
-) -> Plan:
-    """Choose frames and the runs of samples that give them.
+) -> FramePlan:
+    """Choose frames and the spans of samples that give them.
 
     Asked times are ``(i + 1) * stride`` for i below the stride's count, while they are less than the duration.
     ``exact`` takes the frame displayed at that time, ``keyframe`` the nearest keyframe; ``auto`` the nearest keyframe,
@@ -151,7 +151,7 @@ def plan(
     timeline = _Timeline(pts, keyframe, shown, refresh, lead) if len(pts) and (shown is None or shown.any()) else None
     if timeline is None:
         none = {stride: SampleTimes(np.zeros(0), empty) for stride, _ in spec.strides}
-        return Plan(empty, empty, np.zeros(0, np.bool_), none, 0, ())
+        return FramePlan(empty, empty, np.zeros(0, np.bool_), none, 0, ())
     per_second = time_base[1] / time_base[0]
     end_s = float(timeline.order_pts[-1]) / per_second + 1 / per_second if duration_s is None else duration_s
     asked = {stride: _asked(stride, count, end_s) for stride, count in spec.strides}
@@ -166,7 +166,7 @@ def plan(
         for stride, times in asked.items()
     }
     repeated = sum(len(samples) - len(set(samples)) for samples in chosen.values())
-    return Plan(index, first, (first == index) & keyframe[index], strides, repeated, _runs(index, first))
+    return FramePlan(index, first, (first == index) & keyframe[index], strides, repeated, _spans(index, first))
 
 
 def _asked(stride: float, count: int, end_s: float) -> npt.NDArray[np.float64]:
@@ -184,13 +184,13 @@ def _choose(timeline: _Timeline, ticks: npt.NDArray[np.float64], mode: str) -> l
     return chosen
 
 
-def _runs(index: npt.NDArray[np.int64], first: npt.NDArray[np.int64]) -> tuple[Run, ...]:
-    """Join what begins at the same keyframe; a run that reaches into the next one takes it in."""
-    runs: list[Run] = []
+def _spans(index: npt.NDArray[np.int64], first: npt.NDArray[np.int64]) -> tuple[DecodeSpan, ...]:
+    """Join what begins at the same keyframe; a span that reaches into the next one takes it in."""
+    spans: list[DecodeSpan] = []
     for row in np.lexsort((index, first)).tolist():
         begin, end = int(first[row]), int(index[row])
-        if runs and begin <= runs[-1].last:
-            runs[-1] = Run(runs[-1].first, max(end, runs[-1].last), (*runs[-1].rows, row))
+        if spans and begin <= spans[-1].last:
+            spans[-1] = DecodeSpan(spans[-1].first, max(end, spans[-1].last), (*spans[-1].rows, row))
         else:
-            runs.append(Run(begin, end, (row,)))
-    return tuple(runs)
+            spans.append(DecodeSpan(begin, end, (row,)))
+    return tuple(spans)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.ranges.source import RangeSource
 
-__all__ = ["Box", "NotPlanned", "children", "find", "only", "read_moov"]
+__all__ = ["Box", "NeedsFFmpeg", "children", "find", "only", "read_moov"]
 
 # What the first box of an MP4 or MOV can be; anything else is another container.
 _FIRST: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp"})
@@ -28,7 +28,7 @@ _MAX_TOP: Final = 256
 _MAX_CHILDREN: Final = 4096
 
 
-class NotPlanned(Exception):
+class NeedsFFmpeg(Exception):
     """The video is sound as far as is known, but not one whose reads can be planned: FFmpeg reads it.
 
     The text says why. It is no error of the item, so it is not in the tree of :mod:`shared.errors`.
@@ -52,7 +52,7 @@ def children(body: memoryview) -> Iterator[Box]:
     """Yield the boxes that lie one after the other in ``body``.
 
     Raises:
-        NotPlanned: when sizes do not add up, or there are too many.
+        NeedsFFmpeg: when sizes do not add up, or there are too many.
     """
     place = count = 0
     while place + 8 <= len(body):
@@ -68,9 +68,9 @@ def children(body: memoryview) -> Iterator[Box]:
             size = len(body) - place
         count += 1
         if size < header or place + size > len(body):
-            raise NotPlanned(f"box {kind!r} claims {size} bytes where {len(body) - place} are left")
+            raise NeedsFFmpeg(f"box {kind!r} claims {size} bytes where {len(body) - place} are left")
         if count > _MAX_CHILDREN:
-            raise NotPlanned(f"more than {_MAX_CHILDREN} boxes in one")
+            raise NeedsFFmpeg(f"more than {_MAX_CHILDREN} boxes in one")
         yield Box(bytes(kind), body[place + header : place + size])
         place += size
 
@@ -84,13 +84,13 @@ def only(body: memoryview, kind: bytes, least: int = 0) -> memoryview | None:
     """The one box of a kind directly in ``body``, or None.
 
     Raises:
-        NotPlanned: when there are two, which readers understand differently, or it has fewer than ``least`` bytes.
+        NeedsFFmpeg: when there are two, which readers understand differently, or it has fewer than ``least`` bytes.
     """
     found = find(body, kind)
     if len(found) > 1:
-        raise NotPlanned(f"{len(found)} boxes {kind!r} where one belongs")
+        raise NeedsFFmpeg(f"{len(found)} boxes {kind!r} where one belongs")
     if found and len(found[0]) < least:
-        raise NotPlanned(f"box {kind!r} of {len(found[0])} bytes; at least {least} belong there")
+        raise NeedsFFmpeg(f"box {kind!r} of {len(found[0])} bytes; at least {least} belong there")
     return found[0] if found else None
 
 
@@ -99,7 +99,7 @@ def read_moov(source: RangeSource) -> memoryview:
 
     Raises:
         ItemError: ``moov_missing``, ``video_invalid`` (no bytes).
-        NotPlanned: when this is no MP4, or a fragmented one.
+        NeedsFFmpeg: when this is no MP4, or a fragmented one.
     """
     if source.size == 0:
         raise item_error("video_invalid", "the video has 0 bytes")
@@ -112,14 +112,14 @@ def read_moov(source: RangeSource) -> memoryview:
             window, begin = source.read(offset, _TAIL), offset
         kind, header, size = _top(window, offset - begin, source.size - offset)
         if number == 0 and kind not in _FIRST:
-            raise NotPlanned("not an MP4")
+            raise NeedsFFmpeg("not an MP4")
         if kind == b"moof":
-            raise NotPlanned("a fragmented MP4")
+            raise NeedsFFmpeg("a fragmented MP4")
         if kind == b"moov":
             return memoryview(_whole(source, offset, size, window[offset - begin :]))[header:]
         offset += size
     else:
-        raise NotPlanned(f"more than {_MAX_TOP} boxes before the index")
+        raise NeedsFFmpeg(f"more than {_MAX_TOP} boxes before the index")
     raise item_error(
         "moov_missing",
         f"an MP4 of {source.size} bytes without its index (moov): the recording was cut off; nothing can be decoded",
@@ -135,7 +135,7 @@ def _top(window: bytes, place: int, left: int) -> tuple[bytes, int, int]:
         header = 16
     size = size or left
     if size < header:
-        raise NotPlanned(f"a box {kind!r} that claims {size} bytes")
+        raise NeedsFFmpeg(f"a box {kind!r} that claims {size} bytes")
     return kind, header, size
 
 
@@ -146,7 +146,7 @@ def _whole(source: RangeSource, offset: int, size: int, have: bytes) -> bytes:
             f"the index (moov) takes bytes {offset} to {offset + size}, and the video has {source.size}: cut off",
         )
     if size > _MAX_MOOV:
-        raise NotPlanned(f"an index (moov) of {size} bytes; up to {_MAX_MOOV} are planned")
+        raise NeedsFFmpeg(f"an index (moov) of {size} bytes; up to {_MAX_MOOV} are planned")
     if len(have) >= size:
         return have[:size]
     return have + source.read(offset + len(have), size - len(have))

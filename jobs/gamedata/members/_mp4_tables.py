@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from jobs.gamedata.members._mp4_boxes import NotPlanned, children, only
+from jobs.gamedata.members._mp4_boxes import NeedsFFmpeg, children, only
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -50,24 +50,24 @@ def read_samples(stbl: memoryview) -> SampleTable:
     """Expand the tables of one track.
 
     Raises:
-        NotPlanned: when they do not agree with each other, or hold what readers understand differently.
+        NeedsFFmpeg: when they do not agree with each other, or hold what readers understand differently.
     """
     kinds = [box.kind for box in children(stbl)]
     if b"stps" in kinds:
-        raise NotPlanned("partial sync samples (stps)")
+        raise NeedsFFmpeg("partial sync samples (stps)")
     for box in children(stbl):
         if box.kind == b"sbgp" and bytes(box.body[4:8]) == b"rap ":
-            raise NotPlanned("random access points in a sample group")
+            raise NeedsFFmpeg("random access points in a sample group")
     size = _sizes(stbl)
     count = len(size)
     duration = _spread(_table(stbl, b"stts", ">u4", 2), count, "stts")
     if count and int(duration.max()) >= 1 << 31:
-        raise NotPlanned("negative sample durations (stts)")
+        raise NeedsFFmpeg("negative sample durations (stts)")
     dts = np.cumsum(duration) - duration
     offsets = _table(stbl, b"ctts", ">u4", 2)
     shift = _spread(offsets, count, "ctts").astype(np.uint32).view(np.int32) if len(offsets) else np.zeros(1, np.int32)
     if len(shift) and int(np.abs(shift.astype(np.int64)).max()) > _MAX_OFFSET:
-        raise NotPlanned("composition offsets out of range (ctts)")
+        raise NeedsFFmpeg("composition offsets out of range (ctts)")
     return SampleTable(dts, dts + shift, duration, _offsets(stbl, size), size, _keyframes(stbl, count))
 
 
@@ -79,14 +79,14 @@ def _table(stbl: memoryview, kind: bytes, entry: str, columns: int) -> npt.NDArr
     (count,) = struct.unpack_from(">I", body, 4)
     need = count * columns * np.dtype(entry).itemsize
     if need > len(body) - 8:
-        raise NotPlanned(f"{kind.decode()} claims {count} entries in {len(body) - 8} bytes")
+        raise NeedsFFmpeg(f"{kind.decode()} claims {count} entries in {len(body) - 8} bytes")
     return np.frombuffer(body, entry, count * columns, 8).reshape(count, columns).astype(np.int64)
 
 
 def _spread(table: npt.NDArray[np.int64], count: int, name: str) -> npt.NDArray[np.int64]:
     """Expand ``(how many samples, value)`` entries to one value a sample."""
     if int(table[:, 0].sum()) != count:
-        raise NotPlanned(f"{name} is for {int(table[:, 0].sum())} samples, and there are {count}")
+        raise NeedsFFmpeg(f"{name} is for {int(table[:, 0].sum())} samples, and there are {count}")
     spread: npt.NDArray[np.int64] = np.repeat(table[:, 1], table[:, 0])
     return spread
 
@@ -94,14 +94,14 @@ def _spread(table: npt.NDArray[np.int64], count: int, name: str) -> npt.NDArray[
 def _sizes(stbl: memoryview) -> npt.NDArray[np.int64]:
     body = only(stbl, b"stsz", least=12)
     if body is None:
-        raise NotPlanned("no table of sample sizes (stsz)")
+        raise NeedsFFmpeg("no table of sample sizes (stsz)")
     same, count = struct.unpack_from(">II", body, 4)
     if count > _MAX_SAMPLES:
-        raise NotPlanned(f"{count} samples; up to {_MAX_SAMPLES} are planned")
+        raise NeedsFFmpeg(f"{count} samples; up to {_MAX_SAMPLES} are planned")
     if same:
         return np.full(count, same, np.int64)
     if count * 4 > len(body) - 12:
-        raise NotPlanned(f"stsz claims {count} samples in {len(body) - 12} bytes")
+        raise NeedsFFmpeg(f"stsz claims {count} samples in {len(body) - 12} bytes")
     return np.frombuffer(body, ">u4", count, 12).astype(np.int64)
 
 
@@ -109,20 +109,20 @@ def _offsets(stbl: memoryview, size: npt.NDArray[np.int64]) -> npt.NDArray[np.in
     """Where samples begin: chunks have an offset, samples lie in them one after the other."""
     chunks = np.concatenate([_table(stbl, b"stco", ">u4", 1)[:, 0], _table(stbl, b"co64", ">u8", 1)[:, 0]])
     if only(stbl, b"stco") is not None and only(stbl, b"co64") is not None:
-        raise NotPlanned("two tables of chunk offsets (stco, co64)")
+        raise NeedsFFmpeg("two tables of chunk offsets (stco, co64)")
     runs = _table(stbl, b"stsc", ">u4", 3)
     if not len(size):
         return np.zeros(0, np.int64)
     first = runs[:, 0]
     if not len(runs) or first[0] != 1 or (np.diff(first) <= 0).any() or first[-1] > len(chunks):
-        raise NotPlanned("stsc does not list the chunks in their order")
+        raise NeedsFFmpeg("stsc does not list the chunks in their order")
     if (runs[:, 2] != 1).any():
-        raise NotPlanned("several sample descriptions")
+        raise NeedsFFmpeg("several sample descriptions")
     if int(chunks.min()) < 0 or int(chunks.max()) > 1 << 62:
-        raise NotPlanned("chunk offsets out of range")
+        raise NeedsFFmpeg("chunk offsets out of range")
     per_chunk: npt.NDArray[np.int64] = np.repeat(runs[:, 1], np.diff(np.append(first, len(chunks) + 1)))
     if int(per_chunk.sum()) != len(size):
-        raise NotPlanned(f"chunks are for {int(per_chunk.sum())} samples, and there are {len(size)}")
+        raise NeedsFFmpeg(f"chunks are for {int(per_chunk.sum())} samples, and there are {len(size)}")
     before = np.cumsum(size) - size
     first_sample = np.cumsum(per_chunk) - per_chunk
     filled = per_chunk > 0
@@ -135,10 +135,10 @@ def _offsets(stbl: memoryview, size: npt.NDArray[np.int64]) -> npt.NDArray[np.in
 def _keyframes(stbl: memoryview, count: int) -> npt.NDArray[np.bool_]:
     """Sync samples. Without a table all are, says the standard; some muxers leave it out, and FFmpeg then looks."""
     if only(stbl, b"stss") is None:
-        raise NotPlanned("no table of keyframes (stss)")
+        raise NeedsFFmpeg("no table of keyframes (stss)")
     keyframe = np.zeros(count, np.bool_)
     numbers = _table(stbl, b"stss", ">u4", 1)[:, 0]
     if len(numbers) and (int(numbers.min()) < 1 or int(numbers.max()) > count or (np.diff(numbers) <= 0).any()):
-        raise NotPlanned("stss does not list samples in their order")
+        raise NeedsFFmpeg("stss does not list samples in their order")
     keyframe[numbers - 1] = True
     return keyframe

@@ -2,7 +2,7 @@
 
 Plain files are read here: one movie box, one video track that FFmpeg would choose, H.264 or HEVC, no edits beyond the
 one that muxers write for the delay of B-frames. For those the arrays equal what FFmpeg's demuxer gives, packet by
-packet. Everything else is :class:`NotPlanned`, and FFmpeg reads it.
+packet. Everything else is :class:`NeedsFFmpeg`, and FFmpeg reads it.
 
 Formats: ISO/IEC 14496-12 (boxes), 14496-15 (avcC, hvcC). What FFmpeg does with them: libavformat/mov.c and
 ``av_find_best_stream`` in libavformat/avformat.c, FFmpeg 8.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from jobs.gamedata.errors import item_error
-from jobs.gamedata.members._mp4_boxes import NotPlanned, find, only, read_moov
+from jobs.gamedata.members._mp4_boxes import NeedsFFmpeg, find, only, read_moov
 from jobs.gamedata.members._mp4_tables import SampleTable, read_samples
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.ranges.source import RangeSource
 
-__all__ = ["NotPlanned", "VideoTrack", "read_index"]
+__all__ = ["NeedsFFmpeg", "VideoTrack", "read_index"]
 
 # Sample entry -> FFmpeg's codec name and the box with the codec's headers.
 _CODECS: Final = {
@@ -45,7 +45,6 @@ class VideoTrack:
     """The video's samples in decode order, S of them.
 
     Attributes:
-        stream_index: the stream's number in FFmpeg's count.
         codec: FFmpeg's name, ``h264`` or ``hevc``.
         extradata: avcC or hvcC.
         width: columns as stored.
@@ -55,13 +54,11 @@ class VideoTrack:
         duration_s: from the first displayed frame's beginning to the last one's end, seconds.
         start_pts: FFmpeg's pts of the first displayed frame; times below count from it.
         pts: shape (S,), int64: when a sample is displayed, in ``time_base``.
-        dts: shape (S,), int64: when it is decoded.
         offset: shape (S,), int64: where its bytes begin.
         size: shape (S,), int64.
         keyframe: shape (S,), bool.
     """
 
-    stream_index: int
     codec: str
     extradata: bytes
     width: int
@@ -71,7 +68,6 @@ class VideoTrack:
     duration_s: float
     start_pts: int
     pts: npt.NDArray[np.int64]
-    dts: npt.NDArray[np.int64]
     offset: npt.NDArray[np.int64]
     size: npt.NDArray[np.int64]
     keyframe: npt.NDArray[np.bool_]
@@ -79,7 +75,6 @@ class VideoTrack:
 
 @dataclass(frozen=True, slots=True)
 class _Track:
-    number: int
     trak: memoryview
     mdia: memoryview
     enabled: bool
@@ -93,17 +88,17 @@ def read_index(source: RangeSource) -> VideoTrack:
 
     Raises:
         ItemError: ``moov_missing``, ``video_truncated``, ``video_invalid``, ``video_no_stream``, ``video_no_frames``.
-        NotPlanned: for everything that is left to FFmpeg.
+        NeedsFFmpeg: for everything that is left to FFmpeg.
     """
     moov = read_moov(source)
     if only(moov, b"mvex") is not None:
-        raise NotPlanned("a fragmented MP4")
+        raise NeedsFFmpeg("a fragmented MP4")
     if only(moov, b"cmov") is not None:
-        raise NotPlanned("a compressed index")
+        raise NeedsFFmpeg("a compressed index")
     mvhd = _header(moov, b"mvhd", 96)
     movie_scale = _scale(mvhd, 12, 20)
     if _matrix(mvhd, 36, 48) != _IDENTITY:
-        raise NotPlanned("a transformed movie (mvhd)")
+        raise NeedsFFmpeg("a transformed movie (mvhd)")
     track = _choose(moov)
     mdhd = _header(track.mdia, b"mdhd", 20)
     scale = _scale(mdhd, 12, 20)
@@ -111,7 +106,7 @@ def read_index(source: RangeSource) -> VideoTrack:
     minf = _inside(track.mdia, b"minf")
     dref = _inside(minf, b"dinf", b"dref")
     if bytes(dref[4:8]) != b"\0\0\0\1" or bytes(dref[16:20]) != b"\0\0\0\1":
-        raise NotPlanned("pictures in another file (dref)")
+        raise NeedsFFmpeg("pictures in another file (dref)")
     stbl = _inside(minf, b"stbl")
     codec, extradata, width, height = _description(stbl)
     samples = read_samples(stbl)
@@ -122,7 +117,6 @@ def read_index(source: RangeSource) -> VideoTrack:
     last = int(samples.pts.argmax())
     delay = _edit(track.trak, samples, scale, movie_scale)
     return VideoTrack(
-        stream_index=track.number,
         codec=codec,
         extradata=extradata,
         width=width,
@@ -132,7 +126,6 @@ def read_index(source: RangeSource) -> VideoTrack:
         duration_s=(int(samples.pts[last]) - first + int(samples.duration[last])) / scale,
         start_pts=delay,
         pts=samples.pts - first,
-        dts=samples.dts - first - _shift(samples),
         offset=samples.offset,
         size=samples.size,
         keyframe=samples.keyframe,
@@ -145,17 +138,17 @@ def _choose(moov: memoryview) -> _Track:
     Among several enabled ones FFmpeg goes by the frames that it met while probing and by bit rates: only it can tell.
     """
     tracks = []
-    for number, trak in enumerate(find(moov, b"trak")):
+    for trak in find(moov, b"trak"):
         mdia = only(trak, b"mdia")
         handler = only(mdia, b"hdlr", least=12) if mdia is not None else None
         if mdia is None or handler is None:
-            raise NotPlanned("a track without a handler")
+            raise NeedsFFmpeg("a track without a handler")
         kind = bytes(handler[8:12])
         if kind in (b"auxv", b"pict"):
-            raise NotPlanned(f"a track of the kind {kind!r}")
+            raise NeedsFFmpeg(f"a track of the kind {kind!r}")
         if kind == b"vide":
             flags = int.from_bytes(_header(trak, b"tkhd", 84)[1:4], "big")
-            tracks.append(_Track(number, trak, mdia, bool(flags & _ENABLED)))
+            tracks.append(_Track(trak, mdia, bool(flags & _ENABLED)))
     if not tracks:
         raise item_error("video_no_stream", "the MP4 has no video track")
     enabled = [track for track in tracks if track.enabled]
@@ -163,16 +156,16 @@ def _choose(moov: memoryview) -> _Track:
         return enabled[0]
     if len(tracks) == 1 and not find(moov, b"udta") and not find(moov, b"meta"):  # no cover picture beside it
         return tracks[0]
-    raise NotPlanned(f"{len(tracks)} video tracks, {len(enabled)} of them enabled")
+    raise NeedsFFmpeg(f"{len(tracks)} video tracks, {len(enabled)} of them enabled")
 
 
 def _header(body: memoryview, kind: bytes, least: int) -> memoryview:
     found = only(body, kind, least)
     if found is None:
-        raise NotPlanned(f"no {kind.decode()} box")
+        raise NeedsFFmpeg(f"no {kind.decode()} box")
     # Version 1 has 64-bit times and durations, 12 bytes more.
     if found[0] > 1 or (found[0] == 1 and len(found) < least + 12):
-        raise NotPlanned(f"{kind.decode()} of version {found[0]} in {len(found)} bytes")
+        raise NeedsFFmpeg(f"{kind.decode()} of version {found[0]} in {len(found)} bytes")
     return found
 
 
@@ -180,7 +173,7 @@ def _inside(body: memoryview, *kinds: bytes) -> memoryview:
     for kind in kinds:
         found = only(body, kind)
         if found is None:
-            raise NotPlanned(f"no {kind.decode()} box")
+            raise NeedsFFmpeg(f"no {kind.decode()} box")
         body = found
     return body
 
@@ -188,7 +181,7 @@ def _inside(body: memoryview, *kinds: bytes) -> memoryview:
 def _scale(header: memoryview, place: int, place_1: int) -> int:
     scale: int = struct.unpack_from(">I", header, place_1 if header[0] == 1 else place)[0]
     if not 0 < scale < 1 << 31:
-        raise NotPlanned(f"a time scale of {scale}")
+        raise NeedsFFmpeg(f"a time scale of {scale}")
     return scale
 
 
@@ -199,7 +192,7 @@ def _matrix(header: memoryview, place: int, place_1: int) -> tuple[int, ...]:
 def _rotation(matrix: tuple[int, ...]) -> int:
     a, b, _, c, d = matrix[:5]
     if a * d - b * c <= 0:  # mirrored, or nothing
-        raise NotPlanned("a mirrored picture")
+        raise NeedsFFmpeg("a mirrored picture")
     degrees = math.degrees(math.atan2(b, a)) % 360
     return round(degrees / 90) * 90 % 360
 
@@ -207,20 +200,20 @@ def _rotation(matrix: tuple[int, ...]) -> int:
 def _description(stbl: memoryview) -> tuple[str, bytes, int, int]:
     stsd = only(stbl, b"stsd", least=16)
     if stsd is None or struct.unpack_from(">I", stsd, 4)[0] != 1:
-        raise NotPlanned("several sample descriptions, or none")
+        raise NeedsFFmpeg("several sample descriptions, or none")
     size, kind = struct.unpack_from(">I4s", stsd, 8)
     if kind not in _CODECS:
-        raise NotPlanned(f"the codec {kind!r}")
+        raise NeedsFFmpeg(f"the codec {kind!r}")
     entry = stsd[16 : 8 + size]
     if len(entry) < _VISUAL_ENTRY or 8 + size > len(stsd):
-        raise NotPlanned("a cut sample description")
+        raise NeedsFFmpeg("a cut sample description")
     codec, header = _CODECS[kind]
     width, height = struct.unpack_from(">HH", entry, 24)
     extradata = only(entry[_VISUAL_ENTRY:], header, least=7)
     if extradata is None or len(extradata) > _MAX_EXTRADATA:
-        raise NotPlanned(f"no {header.decode()} box")
+        raise NeedsFFmpeg(f"no {header.decode()} box")
     if not width or not height:
-        raise NotPlanned("a picture without a size")
+        raise NeedsFFmpeg("a picture without a size")
     return codec, bytes(extradata), width, height
 
 
@@ -238,14 +231,14 @@ def _edit(trak: memoryview, samples: SampleTable, scale: int, movie_scale: int) 
     (count,) = struct.unpack_from(">I", elst, 4)
     entry = ">Qqhh" if elst[0] == 1 else ">Iihh"
     if count not in (1, 2) or len(elst) < 8 + count * struct.calcsize(entry):
-        raise NotPlanned(f"an edit list of {count} entries")
+        raise NeedsFFmpeg(f"an edit list of {count} entries")
     edits = [struct.unpack_from(entry, elst, 8 + number * struct.calcsize(entry)) for number in range(count)]
     delay = edits.pop(0)[0] if edits[0][1] == -1 and count > 1 else 0
     duration, begin, rate, fraction = edits[0]
     if len(edits) != 1 or (rate, fraction) != (1, 0) or begin != first:
-        raise NotPlanned("an edit list that drops, repeats or slows frames")
+        raise NeedsFFmpeg("an edit list that drops, repeats or slows frames")
     if begin + duration * scale / movie_scale <= last:
-        raise NotPlanned("an edit list that drops frames at the end")
+        raise NeedsFFmpeg("an edit list that drops frames at the end")
     return int(delay * scale / movie_scale + 0.5)
 
 
@@ -256,7 +249,7 @@ def _shift(samples: SampleTable) -> int:
 
 def _check_bytes(samples: SampleTable, available: int) -> None:
     if int(samples.size.min()) == 0:
-        raise NotPlanned("empty samples")
+        raise NeedsFFmpeg("empty samples")
     end = int((samples.offset + samples.size).max())
     if end > available:
         beyond = int((samples.offset + samples.size > available).sum())

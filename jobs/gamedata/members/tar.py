@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.members._tar_headers import BLOCK, Extensions, Member, read_extension, read_header
-from jobs.gamedata.ranges.source import Buffered
+from jobs.gamedata.ranges.source import BufferedSource
 
 if TYPE_CHECKING:
     from jobs.gamedata.ranges.source import RangeSource
 
-__all__ = ["VIDEO_SUFFIXES", "Member", "Picked", "pick", "read_members"]
+__all__ = ["VIDEO_SUFFIXES", "Member", "SessionMembers", "pick_members", "read_members"]
 
 VIDEO_SUFFIXES: Final = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv")
 
@@ -37,7 +37,7 @@ _EMPTY_TYPES: Final = b"123456"
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class SessionMembers:
     """The members of one session.
 
     Attributes:
@@ -64,7 +64,7 @@ def read_members(source: RangeSource) -> list[Member]:
     """
     if source.size == 0:
         raise item_error("tar_empty", "the object has 0 bytes; a TAR has at least 1024")
-    headers = Buffered(source, block=_READ_AHEAD, max_blocks=4)
+    headers = BufferedSource(source, block=_READ_AHEAD, max_blocks=4)
     members: list[Member] = []
     extensions = Extensions()
     offset = 0
@@ -96,7 +96,7 @@ def read_members(source: RangeSource) -> list[Member]:
     return members
 
 
-def pick(members: list[Member]) -> Picked:
+def pick_members(members: list[Member]) -> SessionMembers:
     """Find the session's members by their names without folders; files of file managers are passed over.
 
     ``metadata.json`` and ``inputs.csv`` may also be named after the video, as old recordings are (``000000.mp4``,
@@ -118,7 +118,7 @@ def pick(members: list[Member]) -> Picked:
     metadata = _named(real, ("metadata.json", f"{stem}.json"))
     if metadata is None:
         raise item_error("metadata_missing", "the TAR has no metadata.json")
-    return Picked(videos[0], metadata, _named(real, ("inputs.csv", f"{stem}.csv")))
+    return SessionMembers(videos[0], metadata, _named(real, ("inputs.csv", f"{stem}.csv")))
 
 
 def _ignored(name: str) -> bool:

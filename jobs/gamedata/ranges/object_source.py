@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from shared.storage import ObjectStore
 
-__all__ = ["StoreSource"]
+__all__ = ["ObjectSource"]
 
 
-class StoreSource:
+class ObjectSource:
     """A :class:`~jobs.gamedata.ranges.source.RangeSource` over one object; near ranges are read as one.
 
     Args:

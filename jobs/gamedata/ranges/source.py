@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = [
-    "Buffered",
+    "BufferedSource",
     "BytesSource",
     "FileSource",
     "RangeSource",
-    "Slice",
-    "SourceFile",
+    "SourceIO",
+    "SourceSlice",
 ]
 
 # One block of a TAR or of a container that FFmpeg walks: at 256 KiB a session costs 44 reads and 11.5 MB
@@ -119,7 +119,7 @@ class FileSource:
         self.close()
 
 
-class Slice:
+class SourceSlice:
     """A part of another source, such as one member of a TAR.
 
     Args:
@@ -158,7 +158,7 @@ class Slice:
         ]
 
 
-class Buffered:
+class BufferedSource:
     """Keeps the blocks of a source that were used last: for readers that take small steps.
 
     Args:
@@ -201,11 +201,11 @@ class Buffered:
         return self._source.read_many(ranges)
 
 
-class SourceFile(io.RawIOBase):
+class SourceIO(io.RawIOBase):
     """A source as a read-only file, for ``av.open``.
 
     Args:
-        source: usually a :class:`Buffered`.
+        source: usually a :class:`BufferedSource`.
     """
 
     def __init__(self, source: RangeSource) -> None:

@@ -111,10 +111,10 @@ def paste(target: Picture, sprite: Picture, x: int, y: int) -> None:
         np.copyto(hole.v, part.v, where=part.alpha[::2, ::2])
 
 
-def lut(picture: Picture, percent: int, lift: int = 0) -> Picture:
-    """Scale luma and chroma to a percentage and lift luma, by table."""
+def lut(picture: Picture, percent: int) -> Picture:
+    """Scale luma and chroma to a percentage."""
     steps = np.arange(256)
-    luma = np.clip((steps - 16) * percent // 100 + 16 + lift, 16, 235).astype(np.uint8)
+    luma = np.clip((steps - 16) * percent // 100 + 16, 16, 235).astype(np.uint8)
     chroma = ((steps - 128) * percent // 100 + 128).astype(np.uint8)
     return Picture(luma[picture.y], chroma[picture.u], chroma[picture.v], picture.alpha)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.sample.scenes import Scene
 
-__all__ = ["Clip", "encode"]
+__all__ = ["Encoding", "encode"]
 
 _BITEXACT: Final = 0x0400  # AVFMT_FLAG_BITEXACT: no muxer version, no random identifiers
 _RATE: Final = 48000
@@ -29,7 +29,7 @@ _SOUND_LOCK: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class Encoding:
     """How a scene becomes a video.
 
     Attributes:
@@ -55,39 +55,39 @@ class Clip:
     rotation: int = 0
 
 
-def encode(scene: Scene, times: Sequence[float], clip: Clip) -> bytes:
+def encode(scene: Scene, times: Sequence[float], encoding: Encoding) -> bytes:
     """Encode a scene at the given display times.
 
     Args:
-        scene: what is shown; it draws ``clip.size``, as stored.
+        scene: what is shown; it draws ``encoding.size``, as stored.
         times: display time of each frame in seconds, ascending, beginning at 0.
-        clip: how.
+        encoding: how.
 
     Returns:
         The file. An MP4 has its moov at the end, as the recorder's files have.
     """
     file = io.BytesIO()
-    with av.open(file, "w", format=clip.container) as output:
+    with av.open(file, "w", format=encoding.container) as output:
         output.flags |= _BITEXACT
         stream = output.add_stream(
             "libx264",
-            rate=clip.fps,
+            rate=encoding.fps,
             options={
                 "threads": "1",
-                "preset": clip.preset,
-                "crf": str(clip.quality),
-                "bf": str(clip.b_frames),
+                "preset": encoding.preset,
+                "crf": str(encoding.quality),
+                "bf": str(encoding.b_frames),
                 "flags": "+bitexact",
             },
         )
-        stream.width, stream.height = clip.size
+        stream.width, stream.height = encoding.size
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.gop_size = clip.gop
+        stream.codec_context.gop_size = encoding.gop
         stream.codec_context.color_range = 1  # limited
         stream.time_base = stream.codec_context.time_base = Fraction(1, _CLOCK)
-        if clip.rotation:
-            stream.set_display_rotation(clip.rotation)
-        sound = _add_sound(output, times[-1]) if clip.audio else iter(())
+        if encoding.rotation:
+            stream.set_display_rotation(encoding.rotation)
+        sound = _add_sound(output, times[-1]) if encoding.audio else iter(())
         waiting = next(sound, None)
         for time_s in times:
             frame = av.VideoFrame.from_ndarray(scene(time_s).packed(), format="yuv420p")

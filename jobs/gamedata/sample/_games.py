@@ -11,13 +11,9 @@ from jobs.gamedata.sample._draw import WHITE, Canvas, Colour, Picture, crop, fla
 from jobs.gamedata.sample._hud import Hud, colour_of, figure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
 
-    from jobs.gamedata.sample.scenes import Scene
-
-__all__ = ["GAMES", "Map", "Platforms", "Race"]
+__all__ = ["Map", "Platforms", "Race"]
 
 _BEACH: Final = 116
 _TREE_LINE: Final = 150
@@ -225,10 +221,3 @@ class Race:
         paste(picture, self._car, width // 2 - 48 + int(26 * bend), height - 110 + int(time_s * 11) % 2 * 2)
         self._hud.draw(picture, time_s)
         return picture
-
-
-GAMES: Final[dict[str, Callable[[np.random.Generator, tuple[int, int]], Scene]]] = {
-    "map": Map,
-    "platforms": Platforms,
-    "race": Race,
-}

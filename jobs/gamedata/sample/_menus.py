@@ -12,7 +12,7 @@ import numpy as np
 
 from jobs.gamedata.sample._draw import Canvas, Colour, Picture, lut, noise, paste, to_yuv
 
-__all__ = ["MENUS", "Menu"]
+__all__ = ["Menu"]
 
 
 class _Palette(NamedTuple):
@@ -146,7 +146,7 @@ def _inventory(canvas: Canvas, random: np.random.Generator, palette: _Palette, u
 
 _Painter = Callable[[Canvas, np.random.Generator, _Palette, int, int], None]
 # name -> (painter, entries that can be chosen, whether it lies over the game)
-MENUS: Final[dict[str, tuple[_Painter, int, bool]]] = {
+_MENUS: Final[dict[str, tuple[_Painter, int, bool]]] = {
     "main": (_main, len(_ENTRIES), False),
     "settings": (_settings, len(_SETTINGS), False),
     "pause": (_pause, len(_PAUSE), True),
@@ -160,14 +160,14 @@ class Menu:
     Args:
         random: of its palette, layout and words.
         size: width, height of the picture, both even; at least 426 x 240.
-        kind: of :data:`MENUS`.
+        kind: of :data:`_MENUS`.
         behind: for a menu over a game, the game's last picture, which is dimmed.
     """
 
     def __init__(
         self, random: np.random.Generator, size: tuple[int, int], kind: str, behind: Picture | None = None
     ) -> None:
-        self._paint, self._states, over = MENUS[kind]
+        self._paint, self._states, over = _MENUS[kind]
         self._size = size
         self._seed = int(random.integers(1 << 32))
         self._palette = _PALETTES[int(random.integers(len(_PALETTES)))]

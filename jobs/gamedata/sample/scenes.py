@@ -9,7 +9,7 @@ from jobs.gamedata.sample._draw import Picture, flat, lut, paste
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Barred", "Cuts", "Lit", "Scene", "Turned"]
+__all__ = ["Cuts", "Dimmed", "Rotated", "Scene", "WithBlackBars"]
 
 
 class Scene(Protocol):
@@ -19,24 +19,23 @@ class Scene(Protocol):
         """The picture at a time in seconds; the caller may draw on it."""
 
 
-class Lit:
+class Dimmed:
     """A scene in another light.
 
     Args:
         scene: the scene.
         percent: of its luma and chroma.
-        lift: added to luma.
     """
 
-    def __init__(self, scene: Scene, percent: int, lift: int = 0) -> None:
-        self._scene, self._percent, self._lift = scene, percent, lift
+    def __init__(self, scene: Scene, percent: int) -> None:
+        self._scene, self._percent = scene, percent
 
     def __call__(self, time_s: float) -> Picture:
         """The picture at a time."""
-        return lut(self._scene(time_s), self._percent, self._lift)
+        return lut(self._scene(time_s), self._percent)
 
 
-class Barred:
+class WithBlackBars:
     """A scene between black bars: a picture that was scaled for another screen."""
 
     def __init__(self, scene: Scene, size: tuple[int, int], inner: tuple[int, int]) -> None:
@@ -61,7 +60,7 @@ class Cuts:
         return next(scene for begin, scene in reversed(self._parts) if time_s >= begin)(time_s)
 
 
-class Turned:
+class Rotated:
     """A scene on its side.
 
     Args:

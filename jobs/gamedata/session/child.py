@@ -45,7 +45,7 @@ def _asked(document: dict[str, Any]) -> list[tuple[int, int]]:
     return asked
 
 
-class _GoneBefore(TransientError):
+class _DiedWhileIdle(TransientError):
     """The process ended before it asked for the first byte of an item."""
 
 
@@ -106,7 +106,7 @@ class DecodeChild:
         try:
             try:
                 session = self._serve(self._ready(), source, spec)
-            except _GoneBefore:
+            except _DiedWhileIdle:
                 # It asked for no byte of this item: something killed it while it was idle.
                 self._kill()
                 session = self._serve(self._ready(), source, spec)
@@ -152,7 +152,7 @@ class DecodeChild:
             ) from None
         except (EOFError, OSError) as error:
             if not heard:
-                raise _GoneBefore(str(self._crash())) from error
+                raise _DiedWhileIdle(str(self._crash())) from error
             raise self._crash() from error
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise item_error("decode_crashed", f"the decoder process talks nonsense: {error!r}") from error

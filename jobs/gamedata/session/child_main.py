@@ -30,7 +30,7 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 _GRACE_S: Final = 10
 
 
-class _Remote:
+class _WorkerSource:
     """The TAR in the worker's hands, as a :class:`~jobs.gamedata.ranges.source.RangeSource`."""
 
     def __init__(self, channel: Channel, size: int, seconds: int) -> None:
@@ -79,13 +79,13 @@ def main(arguments: Sequence[str]) -> int:
         signal.alarm(seconds)
         spec = request["spec"]
         spec["strides"] = tuple((float(stride), int(count)) for stride, count in spec["strides"])
-        document, buffers = _answer(_Remote(channel, request["size"], seconds), SamplingSpec(**spec), request)
+        document, buffers = _answer(_WorkerSource(channel, request["size"], seconds), SamplingSpec(**spec), request)
         signal.alarm(seconds)
         channel.send(document, buffers)
         signal.alarm(0)
 
 
-def _answer(source: _Remote, spec: SamplingSpec, request: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+def _answer(source: _WorkerSource, spec: SamplingSpec, request: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
     from jobs.gamedata.frames.statistics import measure
     from jobs.gamedata.session._child_protocol import pack
     from jobs.gamedata.session.decode import decode_session

@@ -8,24 +8,24 @@ import numpy as np
 
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.frames.ffmpeg_reader import FFmpegReader, open_video
-from jobs.gamedata.frames.plan import plan
+from jobs.gamedata.frames.packet_reader import MP4Reader
+from jobs.gamedata.frames.plan import plan_frames
 from jobs.gamedata.frames.probe import probe
-from jobs.gamedata.frames.reader import RangeReader
-from jobs.gamedata.frames.sampled import decode_plan
+from jobs.gamedata.frames.sampled_frames import decode_plan
 from jobs.gamedata.frames.statistics import measure, signatures
 from jobs.gamedata.members.inputs import MAX_INPUTS, read_inputs
 from jobs.gamedata.members.metadata import MAX_METADATA, parse_metadata
-from jobs.gamedata.members.mp4 import NotPlanned, read_index
-from jobs.gamedata.members.tar import pick, read_members
+from jobs.gamedata.members.mp4 import NeedsFFmpeg, read_index
+from jobs.gamedata.members.tar import pick_members, read_members
 from jobs.gamedata.model import FrameStatistics, FrameStore, Session
-from jobs.gamedata.ranges.source import Buffered, Slice
+from jobs.gamedata.ranges.source import BufferedSource, SourceSlice
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from jobs.gamedata.frames.plan import Plan
-    from jobs.gamedata.frames.reader import Reader
-    from jobs.gamedata.frames.sampled import SampledFrames
+    from jobs.gamedata.frames.packet_reader import PacketReader
+    from jobs.gamedata.frames.plan import FramePlan
+    from jobs.gamedata.frames.sampled_frames import SampledFrames
     from jobs.gamedata.model import SamplingSpec
     from jobs.gamedata.ranges.source import RangeSource
 
@@ -73,7 +73,7 @@ def decode_session(
     Raises:
         ItemError: with one of :data:`~jobs.gamedata.errors.CODES`.
     """
-    picked = pick(read_members(source))
+    picked = pick_members(read_members(source))
     if picked.metadata.size > MAX_METADATA:
         raise item_error(
             "metadata_invalid", f"'{picked.metadata.name}' has {picked.metadata.size} bytes; at most {MAX_METADATA}"
@@ -88,7 +88,7 @@ def decode_session(
     metadata = parse_metadata(document)
     inputs = read_inputs(table[0]) if table else None
     del table
-    video = Buffered(Slice(source, picked.video.offset, picked.video.size))
+    video = BufferedSource(SourceSlice(source, picked.video.offset, picked.video.size))
     reader = _reader(video, max_pixels)
     try:
         if reader.width * reader.height > max_pixels:
@@ -121,20 +121,20 @@ def decode_session(
     return session, frames.luma
 
 
-def _reader(video: RangeSource, max_pixels: int) -> Reader:
+def _reader(video: RangeSource, max_pixels: int) -> PacketReader:
     try:
-        return RangeReader(video, read_index(video))
-    except NotPlanned as reason:
+        return MP4Reader(video, read_index(video))
+    except NeedsFFmpeg as reason:
         reader = FFmpegReader(video, max_pixels=max_pixels)
         reader.warnings.insert(0, f"read with FFmpeg: {reason}")
         return reader
 
 
-def _sample(reader: Reader, spec: SamplingSpec, max_pixels: int) -> tuple[Plan, SampledFrames]:
+def _sample(reader: PacketReader, spec: SamplingSpec, max_pixels: int) -> tuple[FramePlan, SampledFrames]:
     """Plan and decode; again where keyframes turn out not to be any."""
     decoded = 0
     for lead in (0, *_LEADS):
-        chosen = plan(
+        chosen = plan_frames(
             reader.pts,
             reader.keyframe,
             time_base=reader.time_base,
@@ -148,13 +148,13 @@ def _sample(reader: Reader, spec: SamplingSpec, max_pixels: int) -> tuple[Plan, 
         decoded += frames.decoded
         frames.decoded = decoded
         after_refresh = reader.refresh is not None and reader.refresh[chosen.first]
-        if not frames.halves and not (frames.corrupt & after_refresh).any():
+        if not frames.false_keyframes and not (frames.corrupt & after_refresh).any():
             break
         if reader.refresh is None:
             # Of such a stream only those keyframes are believed that were seen whole, and the first.
             whole = np.zeros_like(reader.keyframe)
             whole[chosen.index[chosen.keyframe & ~frames.corrupt]] = True
-            whole[0] = reader.keyframe[0] and 0 not in frames.halves
+            whole[0] = reader.keyframe[0] and 0 not in frames.false_keyframes
             reader.refresh = reader.keyframe & ~whole
             reader.keyframe = whole
             reader.warnings.append("keyframes that do not decode alone (intra refresh): decoded from those before")
@@ -166,7 +166,7 @@ def _describe(video: RangeSource, name: str, rotation: int, max_pixels: int) -> 
         return probe(container, filename=name, size=video.size, rotation=rotation)
 
 
-def _frame_store(reader: Reader, chosen: Plan, frames: SampledFrames) -> FrameStore:
+def _frame_store(reader: PacketReader, chosen: FramePlan, frames: SampledFrames) -> FrameStore:
     pts = reader.pts[chosen.index]
     return FrameStore(
         images=frames.images,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 
 from jobs.gamedata import sample
-from jobs.gamedata.sample.kinds import KINDS, Truth
+from jobs.gamedata.sample.kinds import KINDS, GroundTruth
 from jobs.gamedata.sample.tar import build, key_of
 from shared.errors import ObjectMissing, UsageError
 from shared.report import Report, Table
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from shared.ledger import StageRun
     from shared.storage import ObjectInfo, ObjectStore
 
-__all__ = ["RECORD", "TRUTH", "Truth", "key_of", "make", "run"]
+__all__ = ["GROUND_TRUTH", "RECORD", "GroundTruth", "key_of", "make", "run"]
 
 RECORD: Final = "sample.json"
-TRUTH: Final[dict[str, Truth]] = {name: kind.truth for name, kind in KINDS.items()}
+GROUND_TRUTH: Final[dict[str, GroundTruth]] = {name: kind.truth for name, kind in KINDS.items()}
 
 
 def make(name: str, *, seconds: float = 60, seed: int = 1) -> bytes:
     """Make one TAR in memory; equal arguments give equal bytes.
 
     Args:
-        name: a kind, of :data:`TRUTH`.
+        name: a kind, of :data:`GROUND_TRUTH`.
         seconds: length of the set's normal clips; some kinds are shorter.
         seed: another seed gives other pictures.
 

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from jobs.gamedata.frames.decoder import Decoder, Packet, Picture, frame_size
+from jobs.gamedata.frames.decoder import Decoder, FrameConverter, Packet, frame_size
 from shared.errors import ItemError
 from tests.media import cached_clip, read_number
 
@@ -18,7 +18,7 @@ def packets(**clip):
 
 def number(frame):
     out = np.empty((3, 90, 160), np.uint8)
-    Picture(0).rgb(frame, 90, 160, out)
+    FrameConverter(0).rgb(frame, 90, 160, out)
     return read_number(out)
 
 
@@ -28,7 +28,7 @@ def test_a_keyframe_is_one_packet_and_one_frame(codec):
     decoder = Decoder(name, extradata)
     for data, pts, is_keyframe in found:
         if is_keyframe:
-            (decoded,) = decoder.run([Packet(data, pts)])
+            (decoded,) = decoder.decode([Packet(data, pts)])
             assert number(decoded.frame) == sorted(row[1] for row in found).index(pts)
             assert not decoded.corrupt
     assert decoder.decoded == 3
@@ -40,7 +40,7 @@ def test_only_wanted_frames_come_out_and_what_they_need_is_decoded():
     order = sorted(row[1] for row in found)
     run = found[:40]
     wanted = {5, 17, 39}
-    got = list(decoder.run([Packet(data, pts, at in wanted) for at, (data, pts, _) in enumerate(run)]))
+    got = list(decoder.decode([Packet(data, pts, at in wanted) for at, (data, pts, _) in enumerate(run)]))
     assert [number(one.frame) for one in got] == sorted(order.index(run[at][1]) for at in wanted)
     assert decoder.decoded < 40
 
@@ -49,9 +49,9 @@ def test_a_picture_that_does_not_decode_is_a_typed_error_and_the_decoder_goes_on
     name, extradata, found = packets()
     decoder = Decoder(name, extradata)
     with pytest.raises(ItemError) as caught:
-        list(decoder.run([Packet(b"\xff" * 400, 7)]))
+        list(decoder.decode([Packet(b"\xff" * 400, 7)]))
     assert caught.value.code == "decode_failed"
-    (decoded,) = decoder.run([Packet(found[0][0], found[0][1])])
+    (decoded,) = decoder.decode([Packet(found[0][0], found[0][1])])
     assert number(decoded.frame) == 0
 
 
@@ -61,7 +61,7 @@ def test_a_patched_picture_counts_as_corrupt():
     damaged = bytearray(found[0][0])
     damaged[len(damaged) // 2 :] = bytes(len(damaged) - len(damaged) // 2)
     try:
-        (decoded,) = Decoder(name, extradata).run([Packet(bytes(damaged), 0)])
+        (decoded,) = Decoder(name, extradata).decode([Packet(bytes(damaged), 0)])
     except ItemError as error:
         assert error.code == "decode_failed"  # noqa: PT017  a release of FFmpeg may give up instead
     else:
@@ -71,7 +71,7 @@ def test_a_patched_picture_counts_as_corrupt():
 def test_large_pictures_are_refused():
     name, extradata, found = packets()
     with pytest.raises(ItemError) as caught:
-        list(Decoder(name, extradata, max_pixels=160 * 90 - 1).run([Packet(found[0][0], 0)]))
+        list(Decoder(name, extradata, max_pixels=160 * 90 - 1).decode([Packet(found[0][0], 0)]))
     assert caught.value.code == "pixels_exceeded"
     assert caught.value.data["max_pixels"] == 160 * 90 - 1
 
@@ -118,7 +118,7 @@ def solid(pixels, levels):
     ],
 )
 def test_black_is_0_and_white_255_in_every_range(pixels, black, white, grey):
-    picture = Picture(0)
+    picture = FrameConverter(0)
     luma, rgb = np.empty((90, 160), np.uint8), np.empty((3, 90, 160), np.uint8)
     for level, value in ((black, 0), (white, 255)):
         frame = solid(pixels, [level] + [grey] * (1 if pixels == "nv12" else 2))
@@ -132,7 +132,7 @@ def test_black_is_0_and_white_255_in_every_range(pixels, black, white, grey):
 def test_colours_are_bt601s():
     # Y 81, Cb 90, Cr 240 is red (ITU-R BT.601, 8 bits).
     rgb = np.empty((3, 180, 320), np.uint8)
-    Picture(0).rgb(solid("yuv420p", (81, 90, 240)), 180, 320, rgb)
+    FrameConverter(0).rgb(solid("yuv420p", (81, 90, 240)), 180, 320, rgb)
     assert np.abs(rgb[:, 90, 160].astype(int) - [255, 0, 0]).max() <= 2
 
 
@@ -145,7 +145,7 @@ def test_pictures_are_turned_clockwise(rotation):
     height, width = frame_size(160, 90, rotation, 0)
     out, luma = np.empty((3, height, width), np.uint8), np.empty((90, 160), np.uint8)
     thumbnail = np.empty((90, 160, 3), np.uint8)
-    picture = Picture(rotation)
+    picture = FrameConverter(rotation)
     picture.rgb(frame, height, width, out)
     picture.luma(frame, luma)
     picture.thumbnail(frame, thumbnail)
@@ -166,7 +166,7 @@ def test_what_lies_behind_a_packet_in_memory_does_not_count(codec, suffix):
             Packet(memoryview(data + behind)[: len(data)], place)
             for place, (data, _, _) in enumerate(found[:20])  # the first is a keyframe
         ]
-        return [number(decoded.frame) for decoded in Decoder(name, extradata).run(given)]
+        return [number(decoded.frame) for decoded in Decoder(name, extradata).decode(given)]
 
     # A NUL and an address, as behind a bytes object; starts of pictures; anything.
     for behind in (b"\x00\xff\x7f".ljust(64, b"\0"), b"\x00\x00\x01\xb6" * 16, b"\xff" * 64, bytes(64)):

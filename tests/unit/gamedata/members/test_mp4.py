@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.gamedata.members.mp4 import NotPlanned, VideoTrack, read_index
+from jobs.gamedata.members.mp4 import NeedsFFmpeg, VideoTrack, read_index
 from jobs.gamedata.ranges.source import BytesSource
 from shared.errors import ItemError
 from tests.media import cached_clip, looped
@@ -40,7 +40,7 @@ def same_as_ffmpeg(path: str | Path) -> VideoTrack:
     with av.open(str(path)) as container:
         stream = container.streams.best("video")
         packets = [packet for packet in container.demux(stream) if packet.size]
-        assert (stream.index, stream.codec_context.name) == (track.stream_index, track.codec)
+        assert stream.codec_context.name == track.codec
         assert (stream.width, stream.height) == (track.width, track.height)
         assert (stream.time_base.numerator, stream.time_base.denominator) == track.time_base
         assert stream.codec_context.extradata == track.extradata
@@ -48,11 +48,16 @@ def same_as_ffmpeg(path: str | Path) -> VideoTrack:
     start = min(packet.pts for packet in packets)
     assert start == track.start_pts
     assert [packet.pts - start for packet in packets] == track.pts.tolist()
-    assert [packet.dts - start for packet in packets] == track.dts.tolist()
     assert [packet.size for packet in packets] == track.size.tolist()
     assert [packet.pos for packet in packets] == track.offset.tolist()
     assert [packet.is_keyframe for packet in packets] == track.keyframe.tolist()
     return track
+
+
+def ffmpegs_choice(path: str | Path) -> int:
+    """Return the index of the video stream that FFmpeg plays."""
+    with av.open(str(path)) as container:
+        return container.streams.best("video").index
 
 
 @pytest.mark.parametrize(
@@ -152,15 +157,17 @@ def test_the_one_enabled_video_track_is_ffmpegs_choice(tmp_path: Path) -> None:
         for stream, packet in sorted(packets, key=lambda pair: pair[1].dts * pair[1].time_base):
             packet.stream = stream
             output.mux(packet)
-    assert same_as_ffmpeg(path).stream_index == 0  # FFmpeg's muxer enables the first track of a kind
+    same_as_ffmpeg(path)
+    assert ffmpegs_choice(path) == 0  # FFmpeg's muxer enables the first track of a kind
     data = bytearray(path.read_bytes())
     flags = [data.index(b"tkhd") + 7, data.rindex(b"tkhd") + 7]
     data[flags[1]] |= 1
-    with pytest.raises(NotPlanned, match="2 video tracks"):
+    with pytest.raises(NeedsFFmpeg, match="2 video tracks"):
         read_index(BytesSource(bytes(data)))
     data[flags[0]] &= ~1
     path.write_bytes(data)
-    assert same_as_ffmpeg(path).stream_index == 1
+    same_as_ffmpeg(path)
+    assert ffmpegs_choice(path) == 1
 
 
 @pytest.mark.parametrize(
@@ -174,7 +181,7 @@ def test_the_one_enabled_video_track_is_ffmpegs_choice(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_left_to_ffmpeg(clip: dict[str, Any], reason: str) -> None:
-    with pytest.raises(NotPlanned, match=reason):
+    with pytest.raises(NeedsFFmpeg, match=reason):
         index(cached_clip(**{**CLIP, "seconds": 2, **clip}))
 
 
@@ -189,7 +196,7 @@ def edited(first: int, more: int = 0) -> bytes:
 
 @pytest.mark.parametrize("edit", [(1024, 0), (-1, 0), (0, -500)])
 def test_edits_that_drop_frames_are_left_to_ffmpeg(edit: tuple[int, int]) -> None:
-    with pytest.raises(NotPlanned, match="edit list"):
+    with pytest.raises(NeedsFFmpeg, match="edit list"):
         read_index(BytesSource(edited(*edit)))
 
 
@@ -244,7 +251,7 @@ def test_ten_minutes_cost_milliseconds() -> None:
 def test_pictures_in_another_file_are_left_to_ffmpeg() -> None:
     data = bytearray(content())
     data[data.index(b"dref") + 23] = 0
-    with pytest.raises(NotPlanned, match="another file"):
+    with pytest.raises(NeedsFFmpeg, match="another file"):
         read_index(BytesSource(bytes(data)))
 
 
@@ -270,10 +277,10 @@ def test_damage_in_the_index_gives_typed_errors_or_sound_arrays(
     began = time.process_time()
     try:
         track = read_index(BytesSource(bytes(data)))
-    except (ItemError, NotPlanned):
+    except (ItemError, NeedsFFmpeg):
         pass
     else:
-        assert len(track.pts) == len(track.dts) == len(track.offset) == len(track.size) == len(track.keyframe) > 0
+        assert len(track.pts) == len(track.offset) == len(track.size) == len(track.keyframe) > 0
         assert (track.offset >= 0).all()
         assert (track.size > 0).all()
         assert (track.offset + track.size <= len(data)).all()
@@ -289,7 +296,7 @@ def test_damage_in_the_index_gives_typed_errors_or_sound_arrays(
 )
 @settings(deadline=None)
 def test_noise_is_typed(data: bytes, first: bytes) -> None:
-    with pytest.raises((ItemError, NotPlanned)):
+    with pytest.raises((ItemError, NeedsFFmpeg)):
         read_index(BytesSource(first + data))
 
 
@@ -297,9 +304,9 @@ def test_noise_is_typed(data: bytes, first: bytes) -> None:
 def test_boxes_without_progress_end(size: int) -> None:
     boxes = struct.pack(">I4s", size, b"free") * 100_000
     began = time.process_time()
-    with pytest.raises((ItemError, NotPlanned)):
+    with pytest.raises((ItemError, NeedsFFmpeg)):
         read_index(BytesSource(struct.pack(">I4s", 16, b"ftyp") + bytes(8) + boxes))
-    with pytest.raises((ItemError, NotPlanned)):
+    with pytest.raises((ItemError, NeedsFFmpeg)):
         read_index(BytesSource(struct.pack(">I4s", 8 + len(boxes), b"moov") + boxes))
     assert time.process_time() - began < 2
 
@@ -342,5 +349,5 @@ def changed(kind: bytes, place: int, value: bytes) -> bytes:
 def test_what_readers_understand_differently_is_left_to_ffmpeg(
     kind: bytes, place: int, value: bytes, reason: str
 ) -> None:
-    with pytest.raises(NotPlanned, match=reason):
+    with pytest.raises(NeedsFFmpeg, match=reason):
         read_index(BytesSource(changed(kind, place, value)))

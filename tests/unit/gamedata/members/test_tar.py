@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.gamedata.members.tar import Member, pick, read_members
+from jobs.gamedata.members.tar import Member, pick_members, read_members
 from jobs.gamedata.ranges.source import BytesSource
 from shared.errors import ItemError
 from tests.tars import tar_bytes
@@ -210,17 +210,17 @@ def members(*names: str) -> list[Member]:
 
 
 def test_a_session_is_picked_by_names() -> None:
-    picked = pick(
+    picked = pick_members(
         members("./s/2025-09-17 14-59-42.MP4", "s/inputs.csv", "s/metadata.json", "s/._metadata.json", "readme.txt")
     )
     assert picked.video_id == "2025-09-17 14-59-42"
     assert picked.metadata.name == "s/metadata.json"
     assert picked.inputs is not None
-    assert pick(members("a.mkv", "metadata.json", "__MACOSX/a.mkv")).inputs is None
+    assert pick_members(members("a.mkv", "metadata.json", "__MACOSX/a.mkv")).inputs is None
 
 
 def test_old_groups_are_picked_by_the_stem() -> None:
-    picked = pick(members("000000.mp4", "000000.json", "000000.csv"))
+    picked = pick_members(members("000000.mp4", "000000.json", "000000.csv"))
     assert (picked.metadata.name, picked.inputs and picked.inputs.name) == ("000000.json", "000000.csv")
 
 
@@ -237,5 +237,5 @@ def test_old_groups_are_picked_by_the_stem() -> None:
 )
 def test_no_session(names: tuple[str, ...], expected: str) -> None:
     with pytest.raises(ItemError) as caught:
-        pick(members(*names))
+        pick_members(members(*names))
     assert caught.value.code == expected

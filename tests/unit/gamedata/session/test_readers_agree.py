@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jobs.gamedata.frames.decoder import decode_runs
-from jobs.gamedata.members.mp4 import NotPlanned
+from jobs.gamedata.members.mp4 import NeedsFFmpeg
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.ranges.source import BytesSource
 from jobs.gamedata.session import decode as session_module
@@ -52,7 +52,7 @@ def numbers(session):
 @pytest.fixture
 def only_ffmpeg(monkeypatch):
     def refuse(_source):
-        raise NotPlanned("a test")
+        raise NeedsFFmpeg("a test")
 
     return lambda: monkeypatch.setattr(session_module, "read_index", refuse)
 

@@ -13,14 +13,14 @@ from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.ranges.source import FileSource
 from jobs.gamedata.session.decode import extract_session
 from jobs.gamedata.settings import SampleSettings
-from jobs.gamedata.steps.sample import RECORD, TRUTH, key_of, make, run
+from jobs.gamedata.steps.sample import GROUND_TRUTH, RECORD, key_of, make, run
 from shared.errors import ItemError, UsageError
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
 
 SECONDS = 10
-GOOD = [name for name, truth in TRUTH.items() if truth.error_code is None]
-BAD = [name for name, truth in TRUTH.items() if truth.error_code is not None]
+GOOD = [name for name, truth in GROUND_TRUTH.items() if truth.error_code is None]
+BAD = [name for name, truth in GROUND_TRUTH.items() if truth.error_code is not None]
 SMALL = ("dark", "vfr", "matroska", "rotated", "cut-off")
 
 
@@ -47,24 +47,24 @@ def _session(folder, name):
 def test_the_set_is_written_with_its_truth(whole_set):
     folder, report, stage = whole_set
     record = json.loads((folder / RECORD).read_bytes())["objects"]
-    assert set(_etags(folder)) == {RECORD, *record} == {RECORD, *map(key_of, TRUTH)}
-    assert report.counts == {"written": len(TRUTH), "unchanged": 0}
+    assert set(_etags(folder)) == {RECORD, *record} == {RECORD, *map(key_of, GROUND_TRUTH)}
+    assert report.counts == {"written": len(GROUND_TRUTH), "unchanged": 0}
     assert report.bytes["written"] == sum(entry["size"] for entry in record.values())
-    assert stage.progress.done == stage.progress.total == len(TRUTH)
+    assert stage.progress.done == stage.progress.total == len(GROUND_TRUTH)
     assert record[key_of("dark")]["truth"]["mostly_dark"] is True
-    assert len(report.sections[0].rows) == len(TRUTH)
+    assert len(report.sections[0].rows) == len(GROUND_TRUTH)
 
 
 def test_there_are_a_dozen_kinds_and_their_errors_have_codes():
-    assert len(TRUTH) >= 12
-    assert {truth.error_code for truth in TRUTH.values()} - {None} <= set(CODES)
+    assert len(GROUND_TRUTH) >= 12
+    assert {truth.error_code for truth in GROUND_TRUTH.values()} - {None} <= set(CODES)
 
 
 def test_a_second_run_touches_nothing(whole_set):
     folder, _, _ = whole_set
     before = _etags(folder)
     report = run(_settings(folder), MemoryStageRun())
-    assert report.counts == {"written": 0, "unchanged": len(TRUTH)}
+    assert report.counts == {"written": 0, "unchanged": len(GROUND_TRUTH)}
     assert _etags(folder) == before
 
 
@@ -104,12 +104,12 @@ def test_an_unknown_kind_is_named_with_the_valid_ones(tmp_path):
 def test_a_bad_tar_gives_the_error_that_its_truth_names(whole_set, name):
     with pytest.raises(ItemError) as caught:
         _session(whole_set[0], name)
-    assert caught.value.code == TRUTH[name].error_code
+    assert caught.value.code == GROUND_TRUTH[name].error_code
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_tar_shows_what_its_truth_says(whole_set, name):
-    session, truth = _session(whole_set[0], name), TRUTH[name]
+    session, truth = _session(whole_set[0], name), GROUND_TRUTH[name]
     statistics = session.statistics
     if truth.mostly_dark is None:
         assert len(statistics.time_s) == 0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["is_whole"]
+__all__ = ["decodes_alone"]
 
 _IDR: Final = 5
 _SEI: Final = 6
@@ -22,7 +22,7 @@ _RECOVERY_POINT: Final = 6
 _START_CODE: Final = re.compile(rb"\x00\x00\x01")
 
 
-def is_whole(codec: str, extradata: bytes, packet: bytes) -> bool:
+def decodes_alone(codec: str, extradata: bytes, packet: bytes) -> bool:
     """Say whether damage in a lone keyframe is damage, and not what a recovery point looks like.
 
     Args:

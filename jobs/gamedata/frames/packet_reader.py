@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from jobs.gamedata.frames.plan import Run
+    from jobs.gamedata.frames.plan import DecodeSpan
     from jobs.gamedata.members.mp4 import VideoTrack
     from jobs.gamedata.ranges.source import RangeSource
 
-__all__ = ["RangeReader", "Reader"]
+__all__ = ["MP4Reader", "PacketReader"]
 
 
-class Reader(Protocol):
+class PacketReader(Protocol):
     """A video stream's index, and its packets on demand.
 
     The attributes are told at :class:`~jobs.gamedata.frames.ffmpeg_reader.FFmpegReader`.
@@ -42,14 +42,14 @@ class Reader(Protocol):
     warnings: list[str]
     refresh: npt.NDArray[np.bool_] | None
 
-    def fetch(self, runs: Sequence[Run]) -> list[list[bytes]]:
-        """Read the packets of some runs."""
+    def fetch(self, spans: Sequence[DecodeSpan]) -> list[list[bytes]]:
+        """Read the packets of some spans."""
 
     def close(self) -> None:
         """Let go."""
 
 
-class RangeReader:
+class MP4Reader:
     """Packets by byte range, as an MP4's index names them.
 
     Args:
@@ -71,9 +71,9 @@ class RangeReader:
         self._source = source
         self._offset = track.offset
 
-    def fetch(self, runs: Sequence[Run]) -> list[list[bytes]]:
-        """Read the packets of some runs, all side by side."""
-        samples = [range(run.first, run.last + 1) for run in runs]
+    def fetch(self, spans: Sequence[DecodeSpan]) -> list[list[bytes]]:
+        """Read the packets of some spans, all side by side."""
+        samples = [range(span.first, span.last + 1) for span in spans]
         bodies = iter(
             self._source.read_many([(int(self._offset[at]), int(self.size[at])) for part in samples for at in part])
         )

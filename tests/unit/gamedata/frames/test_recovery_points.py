@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.gamedata.frames._nal import is_whole
+from jobs.gamedata.frames._recovery_points import decodes_alone
 
 AVCC = b"\x01\x64\x00\x1e\xff"
 IDR, SLICE = b"\x65\x88", b"\x41\x9a"
@@ -50,15 +50,15 @@ def annex_b(*units):
     ],
 )
 def test_what_stands_alone(pack, extradata, units, whole):
-    assert is_whole("h264", extradata, pack(*units)) is whole
+    assert decodes_alone("h264", extradata, pack(*units)) is whole
 
 
 def test_other_codecs_are_believed():
-    assert is_whole("hevc", b"", b"")
+    assert decodes_alone("hevc", b"", b"")
 
 
 @given(st.sampled_from([AVCC, b"", b"\x01"]), st.binary(max_size=200))
 def test_noise_ends(extradata, packet):
-    assert is_whole("h264", extradata, packet) in (True, False)
-    assert is_whole("h264", extradata, b"\0\0\1\x06" + packet) in (True, False)
-    assert is_whole("h264", AVCC, struct.pack(">I", len(packet) + 1) + b"\x06" + packet) in (True, False)
+    assert decodes_alone("h264", extradata, packet) in (True, False)
+    assert decodes_alone("h264", extradata, b"\0\0\1\x06" + packet) in (True, False)
+    assert decodes_alone("h264", AVCC, struct.pack(">I", len(packet) + 1) + b"\x06" + packet) in (True, False)
