@@ -1,4 +1,4 @@
-"""Where packets come from: what both readers have in common, and the one that knows every byte range beforehand."""
+"""The interface of both packet readers, and the reader for MP4s with a readable index."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["MP4Reader", "PacketReader"]
 class PacketReader(Protocol):
     """A video stream's index, and its packets on demand.
 
-    The attributes are told at :class:`~jobs.gamedata.frames.ffmpeg_reader.FFmpegReader`.
+    See :class:`~jobs.gamedata.frames.ffmpeg_reader.FFmpegReader` for the attributes.
     """
 
     @property
     def name(self) -> Literal["ranges", "ffmpeg"]:
-        """The reader's name, as the statistics record it."""
+        """The reader's name as stored with the session."""
 
     codec: str
     extradata: bytes
@@ -43,14 +43,14 @@ class PacketReader(Protocol):
     refresh: npt.NDArray[np.bool_] | None
 
     def fetch(self, spans: Sequence[DecodeSpan]) -> list[list[bytes]]:
-        """Read the packets of some spans."""
+        """Read the packets of each span."""
 
     def close(self) -> None:
-        """Let go."""
+        """Release the video."""
 
 
 class MP4Reader:
-    """Packets by byte range, as an MP4's index names them.
+    """Read packets by byte range, from the positions in an MP4's index.
 
     Args:
         source: the video's bytes.
@@ -72,7 +72,7 @@ class MP4Reader:
         self._offset = track.offset
 
     def fetch(self, spans: Sequence[DecodeSpan]) -> list[list[bytes]]:
-        """Read the packets of some spans, all side by side."""
+        """Read the packets of each span, all concurrently."""
         samples = [range(span.first, span.last + 1) for span in spans]
         bodies = iter(
             self._source.read_many([(int(self._offset[at]), int(self.size[at])) for part in samples for at in part])
@@ -80,4 +80,4 @@ class MP4Reader:
         return [[next(bodies) for _ in part] for part in samples]
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""

@@ -1,4 +1,4 @@
-"""Decodes a plan: packets from a reader -> pixels or packets to keep, luma grids and thumbnails to measure."""
+"""Decode a frame plan: a reader's packets -> pixels or packets to store, luma grids and thumbnails to measure."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 __all__ = ["SampledFrames", "decode_plan"]
 
-# Packets held at a time; enough for all keyframes of a normal session in one go (2.8 MB), while whole GOPs (33 MB) come
-# in a few.
+# Packets fetched at a time: enough for all keyframes of a normal session (2.8 MB) in one fetch; whole GOPs (33 MB)
+# take a few.
 _FETCH_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class SampledFrames:
-    """What one decode gives, by row of the plan (D of them).
+    """The decoded frames, one entry for each of the plan's D rows.
 
     Attributes:
         luma: luma grids, shape (D, 90, 160).
         thumbnails: RGB, shape (D, 90, 160, 3).
-        corrupt: the decoder concealed errors, shape (D,).
-        images: RGB, shape (D, 3, height, width); None where packets are kept.
-        packets: the packets; None where images are kept.
-        height: rows of a sampled frame, upright.
-        width: its columns.
-        decoded: frames that the decoder put out.
-        false_keyframes: samples that are keyframes by the index and by nothing else: alone they decode damaged.
+        corrupt: True if the decoder concealed errors, shape (D,).
+        images: RGB, shape (D, 3, height, width); None if packets are stored.
+        packets: the packets; None if images are stored.
+        height: height of a sampled frame, upright.
+        width: width of a sampled frame, upright.
+        decoded: number of frames that the decoder returned.
+        false_keyframes: samples that the index lists as keyframes but that decode damaged on their own.
     """
 
     luma: npt.NDArray[np.uint8]
@@ -59,13 +59,13 @@ def decode_plan(reader: PacketReader, chosen: FramePlan, spec: SamplingSpec, *, 
     """Decode every span of a plan once.
 
     Args:
-        reader: gives the packets.
+        reader: source of the packets.
         chosen: the plan made from the reader's index.
-        spec: whether pixels or packets are kept, and how high.
-        max_pixels: larger frames are refused.
+        spec: whether to store pixels or packets, and the maximum height.
+        max_pixels: larger frames are rejected.
 
     Raises:
-        ItemError: ``decode_failed``, ``pixels_exceeded``, ``video_codec_unsupported``, and what the reader raises.
+        ItemError: ``decode_failed``, ``pixels_exceeded``, ``video_codec_unsupported``, and the errors of the reader.
     """
     count = len(chosen.index)
     frames = SampledFrames(
@@ -88,7 +88,7 @@ def decode_plan(reader: PacketReader, chosen: FramePlan, spec: SamplingSpec, *, 
             ]  # fmt: skip
             for decoded in decoder.decode(fed):
                 if first:
-                    # The decoder's word on the size counts, not the container's.
+                    # The decoder knows the real size; the container's may be wrong.
                     size = decoded.frame.width, decoded.frame.height
                     frames.height, frames.width = frame_size(*size, reader.rotation, spec.max_height)
                     first = False
@@ -135,7 +135,7 @@ def _groups(reader: PacketReader, spans: Sequence[DecodeSpan]) -> Iterator[list[
 
 
 def _packet_runs(reader: PacketReader, chosen: FramePlan, bodies: Sequence[bytes]) -> PacketRuns:
-    """Packets of all spans in order; frame d's begin at its keyframe and end with its own."""
+    """Collect the packets of all spans, in order; those of a frame start at its keyframe and end with its own."""
     samples = np.concatenate([np.zeros(0, np.int64), *(np.arange(span.first, span.last + 1) for span in chosen.spans)])
     place = {int(sample): at for at, sample in enumerate(samples)}
     sizes = [len(body) for body in bodies]

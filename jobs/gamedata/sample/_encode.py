@@ -1,4 +1,4 @@
-"""Encodes the sample set with PyAV: one thread, no time of day in the file, so that equal pictures give equal bytes."""
+"""Encode a scene with PyAV, with one thread and no timestamps in the file, so that equal pictures give equal bytes."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoding", "encode"]
 
-_BITEXACT: Final = 0x0400  # AVFMT_FLAG_BITEXACT: no muxer version, no random identifiers
+_BITEXACT: Final = 0x0400  # AVFMT_FLAG_BITEXACT: no muxer version or random identifiers
 _RATE: Final = 48000
-_SAMPLES: Final = 1024  # of an AAC frame
-# A clock in which 10, 12, 15 and 60 frames a second and the steps of VFR are whole numbers.
+_SAMPLES: Final = 1024  # samples per AAC frame
+# Ticks per second; frames at 10, 12, 15 and 60 fps and the VFR steps fall on whole ticks.
 _CLOCK: Final = 15360
 _SOUND_LOCK: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a scene becomes a video.
+    """The encoding settings of a video.
 
     Attributes:
-        size: width, height as stored, both even.
-        fps: nominal frames a second.
-        gop: distance of keyframes in frames.
+        size: stored (width, height), both even.
+        fps: nominal frames per second.
+        gop: keyframe interval in frames.
         b_frames: consecutive B-frames.
-        preset: of libx264.
-        quality: libx264's CRF; more is smaller.
-        audio: with an AAC track.
-        container: FFmpeg's format name.
-        rotation: degrees counterclockwise that a player turns the picture.
+        preset: libx264 preset.
+        quality: libx264 CRF; higher is smaller.
+        audio: add an AAC track.
+        container: FFmpeg format name.
+        rotation: degrees counterclockwise that a player rotates the picture.
     """
 
     size: tuple[int, int] = (640, 360)
@@ -59,12 +59,12 @@ def encode(scene: Scene, times: Sequence[float], encoding: Encoding) -> bytes:
     """Encode a scene at the given display times.
 
     Args:
-        scene: what is shown; it draws ``encoding.size``, as stored.
-        times: display time of each frame in seconds, ascending, beginning at 0.
-        encoding: how.
+        scene: the scene; it draws pictures of ``encoding.size``.
+        times: display time of each frame in seconds, ascending, starting at 0.
+        encoding: the settings.
 
     Returns:
-        The file. An MP4 has its moov at the end, as the recorder's files have.
+        The file's bytes. An MP4 has its moov at the end, like the recorder's files.
     """
     file = io.BytesIO()
     with av.open(file, "w", format=encoding.container) as output:
@@ -105,7 +105,7 @@ def encode(scene: Scene, times: Sequence[float], encoding: Encoding) -> bytes:
 
 
 def _add_sound(output: Any, until_s: float) -> Iterator[Packet[Any]]:
-    """Add a sound track to a container; its packets are copies, so that AAC is encoded once for all clips."""
+    """Add a sound track to a container; the packets are copies, so that AAC is encoded once for all clips."""
     template, packets = _sound(int(until_s) // 60 * 60 + 60)
     with av.open(io.BytesIO(template), "r") as container:
         stream = output.add_stream_from_template(container.streams.audio[0])
@@ -122,8 +122,8 @@ def _add_sound(output: Any, until_s: float) -> Iterator[Packet[Any]]:
 
 
 def _sound(seconds: int) -> tuple[bytes, tuple[bytes, ...]]:
-    """A quiet arpeggio: an M4A file, and its packets."""
-    with _SOUND_LOCK:  # a thread that comes second waits for the first one's
+    """Return a quiet arpeggio: an M4A file and its packets."""
+    with _SOUND_LOCK:  # a second thread waits for the first one's result
         return _encoded_sound(seconds)
 
 

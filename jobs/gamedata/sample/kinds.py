@@ -1,4 +1,4 @@
-"""The kinds of the sample set: what each shows, and what the manifest must say of it."""
+"""The kinds of TARs in the sample set: the content of each, and the ground truth for the manifest."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Devices = Literal["keyboard_mouse", "gamepad", "mixed", "none"]
 
 @dataclass(frozen=True, slots=True)
 class GroundTruth:
-    """What a TAR of the sample set is, under the names of the manifest's columns where there is one.
+    """The expected manifest values for a TAR of the sample set.
 
     Attributes:
-        error_code: extract's error; the rest is then without meaning.
-        mostly_dark: ``is_video_mostly_dark``; None: no frame is sampled.
+        error_code: the error code of ``extract``; the other values do not apply then.
+        mostly_dark: ``is_video_mostly_dark``; None if no frame is sampled.
         dpi_scale_issue: ``is_dpi_scale_issue``.
-        menu_share: true share of the time in menus; ``video_menu_percent`` is near it.
-        mostly_menu: ``is_video_mostly_menu`` with the threshold's default.
+        menu_share: true share of the time in menus; ``video_menu_percent`` approximates it.
+        mostly_menu: ``is_video_mostly_menu`` with the default threshold.
         device: ``input_device_class``; None without inputs.csv.
         unusable_timestamps: ``has_unusable_timestamps``; None without inputs.csv.
         empty: ``is_session_empty``.
@@ -50,11 +50,11 @@ class GroundTruth:
 
 @dataclass(frozen=True, slots=True)
 class SceneContext:
-    """What a scene is made from.
+    """The arguments of a scene factory.
 
     Attributes:
-        random: of this kind and seed.
-        size: width, height of the picture as it is seen.
+        random: random generator for this kind and seed.
+        size: displayed (width, height) of the picture.
         seconds: length of the clip.
     """
 
@@ -65,19 +65,19 @@ class SceneContext:
 
 @dataclass(frozen=True, slots=True)
 class SampleKind:
-    """One TAR.
+    """One kind of TAR in the sample set.
 
     Attributes:
-        about: what it shows, for people.
-        scene: makes its scene.
-        truth: what the manifest must say.
-        key: its key; None is ``{name}.tar``.
-        clip: how it is encoded.
-        length: share of the set's clip length; above 1 it is seconds.
-        variable: frames come at uneven times.
-        integer: whole-second timestamps in inputs.csv.
+        about: a short description of its content.
+        scene: factory of its scene.
+        truth: the expected manifest values.
+        key: its key; None means ``{name}.tar``.
+        encoding: the encoding settings of its video.
+        length: share of the set's clip length; above 1, seconds.
+        variable: use a variable frame rate.
+        integer: write whole-second timestamps to inputs.csv.
         video: the video's name in the TAR.
-        damage: what is done to the parts of the finished TAR.
+        damage: the damage done to the finished TAR or its members.
     """
 
     about: str
@@ -123,7 +123,7 @@ def _cave(context: SceneContext) -> Scene:
 
 
 def _late_hook(context: SceneContext) -> Scene:
-    # Two samples of the 3 s stride are black, as in sessions whose game starts slowly.
+    # Two samples of the 3 s stride are black, as in sessions with a game that starts slowly.
     return Cuts([(0, _black(context)), (min(8.0, context.seconds / 2), Map(context.random, context.size))])
 
 
@@ -143,7 +143,7 @@ def _menu(context: SceneContext) -> Scene:
 
 
 def _menu_40(context: SceneContext) -> Scene:
-    # The cuts of a 60 s clip lie half-way between the times of the 3 s stride.
+    # In a 60 s clip, the cuts are half-way between the times of the 3 s stride.
     game = Map(context.random, context.size)
     main, settings = (Menu(context.random, context.size, kind) for kind in ("main", "settings"))
     cuts = ((0, game), (0.175, main), (0.375, game), (0.475, settings), (0.675, game))
@@ -167,25 +167,21 @@ _MIDDLE: Final = Encoding(size=(480, 270), fps=10)
 
 KINDS: Final[dict[str, SampleKind]] = {
     "gameplay-60fps": SampleKind(
-        "a top-down game as the recorder writes it: 60 fps, GOP 250", _map, encoding=Encoding(fps=60, gop=250)
+        "a top-down game, encoded like the recorder: 60 fps, GOP 250", _map, encoding=Encoding(fps=60, gop=250)
     ),
     "gameplay": SampleKind("a side-scroller", _platforms),
     "bright": SampleKind("snow", _bright, encoding=_MIDDLE),
-    "dark": SampleKind(
-        "night: everything is there, hardly to be seen", _dark, GroundTruth(mostly_dark=True), encoding=_SMALL
-    ),
+    "dark": SampleKind("a game at night, barely visible", _dark, GroundTruth(mostly_dark=True), encoding=_SMALL),
     "cave": SampleKind("dark for less than a third of the time", _cave, encoding=_MIDDLE),
-    "black": SampleKind(
-        "nothing was recorded but black", _black, GroundTruth(mostly_dark=True, empty=True), encoding=_SMALL
-    ),
+    "black": SampleKind("a black recording", _black, GroundTruth(mostly_dark=True, empty=True), encoding=_SMALL),
     "late-hook": SampleKind("black until the recorder finds the game after 8 s", _late_hook, encoding=_SMALL),
     "letterbox": SampleKind(
         "black bars above and below", _letterbox, GroundTruth(dpi_scale_issue=True), encoding=Encoding(fps=10)
     ),
     "pillarbox": SampleKind("black bars left and right", _pillarbox, GroundTruth(dpi_scale_issue=True)),
-    "menu": SampleKind("main menu and settings all the time", _menu, GroundTruth(menu_share=1.0, mostly_menu=True)),
-    # Always 60 s: a menu is told from a still by the sampled frames beside it, and in shorter clips, where each menu
-    # holds one or two of them, the share would say more about the sampling than about the menu.
+    "menu": SampleKind("main menu and settings only", _menu, GroundTruth(menu_share=1.0, mostly_menu=True)),
+    # Always 60 s: a menu is recognised by comparing neighbouring samples. In a shorter clip each menu has only one or
+    # two, so the share would depend more on the sampling than on the menus.
     "menu-40": SampleKind("menus for 40 % of the time", _menu_40, GroundTruth(menu_share=0.4), length=60),
     "menu-in-game": SampleKind(
         "pause menu and inventory over the game",
@@ -194,12 +190,12 @@ KINDS: Final[dict[str, SampleKind]] = {
         length=60,
     ),
     "gamepad": SampleKind("a race, driven with a gamepad", _race, GroundTruth(device="gamepad"), encoding=_MIDDLE),
-    "vfr": SampleKind("frames at uneven times, up to 1.5 s apart", _map, variable=True, encoding=_SMALL),
+    "vfr": SampleKind("variable frame rate, frames up to 1.5 s apart", _map, variable=True, encoding=_SMALL),
     "portrait": SampleKind(
-        "higher than wide", _map, key="mobile/portrait.tar", encoding=Encoding(size=(270, 480), fps=10), length=0.5
+        "portrait format", _map, key="mobile/portrait.tar", encoding=Encoding(size=(270, 480), fps=10), length=0.5
     ),
     "rotated": SampleKind(
-        "stored on its side, turned by the player",
+        "stored on its side, rotated by the player",
         _platforms,
         key="mobile/rotated.tar",
         encoding=Encoding(size=(270, 480), fps=10, rotation=270),
@@ -207,7 +203,7 @@ KINDS: Final[dict[str, SampleKind]] = {
     ),
     "no-audio": SampleKind("without sound", _race, encoding=Encoding(size=(426, 240), fps=10, audio=False), length=0.5),
     "matroska": SampleKind(
-        "an MKV, which FFmpeg must read",
+        "an MKV, read with FFmpeg",
         _platforms,
         encoding=Encoding(size=(426, 240), fps=10, container="matroska"),
         length=0.5,
@@ -224,9 +220,7 @@ KINDS: Final[dict[str, SampleKind]] = {
         length=0.5,
         integer=True,
     ),
-    "idle": SampleKind(
-        "nobody touched a key", _map, GroundTruth(device="none", empty=True), encoding=_SMALL, length=0.5
-    ),
+    "idle": SampleKind("no input events", _map, GroundTruth(device="none", empty=True), encoding=_SMALL, length=0.5),
     "short": SampleKind(
         "shorter than the shortest stride",
         _map,
@@ -235,7 +229,7 @@ KINDS: Final[dict[str, SampleKind]] = {
         length=2,
     ),
     "corrupt": SampleKind(
-        "noise where the pictures should be",
+        "frames overwritten with noise",
         _map,
         GroundTruth("decode_failed"),
         encoding=_SMALL,
@@ -243,10 +237,15 @@ KINDS: Final[dict[str, SampleKind]] = {
         damage="video_bytes",
     ),
     "cut-off": SampleKind(
-        "the recorder died: no index", _map, GroundTruth("moov_missing"), encoding=_SMALL, length=5, damage="video_cut"
+        "the recorder died, so the index is missing",
+        _map,
+        GroundTruth("moov_missing"),
+        encoding=_SMALL,
+        length=5,
+        damage="video_cut",
     ),
     "truncated": SampleKind(
-        "the upload broke off", _map, GroundTruth("tar_truncated"), encoding=_SMALL, length=5, damage="tar_cut"
+        "the upload was interrupted", _map, GroundTruth("tar_truncated"), encoding=_SMALL, length=5, damage="tar_cut"
     ),
     "no-metadata": SampleKind(
         "without metadata.json", _map, GroundTruth("metadata_missing"), encoding=_SMALL, length=2, damage="no_metadata"

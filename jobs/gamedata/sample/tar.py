@@ -1,4 +1,4 @@
-"""Packs a clip as the recorder does: TAR of the video, inputs.csv and metadata.json (specs/extraction.md §1.1)."""
+"""Build the TAR of a sample kind as the recorder does: the video, inputs.csv and metadata.json."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ _WASD: Final = (87, 65, 83, 68)
 
 
 def key_of(name: str) -> str:
-    """The key of a kind's TAR."""
+    """Return the key of a kind's TAR."""
     return KINDS[name].key or f"{name}.tar"
 
 
 def build(name: str, *, seconds: float, seed: int) -> bytes:
-    """Make the TAR of a kind; equal arguments give equal bytes.
+    """Build the TAR of a kind; equal arguments produce equal bytes.
 
     Args:
-        name: of :data:`~jobs.gamedata.sample.kinds.KINDS`.
+        name: a key of :data:`~jobs.gamedata.sample.kinds.KINDS`.
         seconds: length of the set's normal clips.
-        seed: of the pictures and inputs.
+        seed: seed of the pictures and inputs.
     """
     kind = KINDS[name]
     random = np.random.default_rng([seed, zlib.crc32(name.encode())])
     length = kind.length * seconds if kind.length <= 1 else kind.length
     size = kind.encoding.size if kind.encoding.rotation % 180 == 0 else kind.encoding.size[::-1]
     scene = kind.scene(SceneContext(random, size, length))
-    if kind.encoding.rotation:  # stored turned the other way, so that the player's turn puts it upright
+    if kind.encoding.rotation:  # stored rotated the other way, so that it plays upright
         scene = Rotated(scene, -kind.encoding.rotation // 90)
 
     video = encode(scene, list(_times(kind, random, length)), kind.encoding)
@@ -65,7 +65,7 @@ def build(name: str, *, seconds: float, seed: int) -> bytes:
 
 
 def _times(kind: SampleKind, random: np.random.Generator, length: float) -> Iterator[float]:
-    """Display times; uneven ones are whole sixtieths of a second, as of a game that drops frames."""
+    """Yield display times; variable ones are multiples of 1/60 s, as in a game that drops frames."""
     if not kind.variable:
         yield from (number / kind.encoding.fps for number in range(round(length * kind.encoding.fps)))
         return
@@ -78,7 +78,7 @@ def _times(kind: SampleKind, random: np.random.Generator, length: float) -> Iter
 
 def _damaged(video: bytes, kind: SampleKind, random: np.random.Generator) -> bytes:
     index = video.rfind(b"moov") - 4
-    if kind.damage == "video_bytes":  # the pictures, after ftyp, free and mdat's header; the index stays as it is
+    if kind.damage == "video_bytes":  # overwrite the frames after ftyp, free and the mdat header; keep the index
         return video[:64] + random.bytes(index - 64) + video[index:]
     return video[: index // 2] if kind.damage == "video_cut" else video
 

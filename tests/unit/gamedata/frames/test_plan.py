@@ -191,7 +191,7 @@ def test_no_frames_and_short_videos_give_no_samples() -> None:
 
 def test_wrong_arguments() -> None:
     pts = np.arange(3)
-    with pytest.raises(ValueError, match="equally long"):
+    with pytest.raises(ValueError, match="equal length"):
         plan_frames(pts, np.ones(2, bool), time_base=(1, 1), duration_s=1, spec=SamplingSpec())
     with pytest.raises(ValueError, match="time base"):
         plan_frames(pts, np.ones(3, bool), time_base=(1, 0), duration_s=1, spec=SamplingSpec())

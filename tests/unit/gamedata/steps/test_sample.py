@@ -96,7 +96,7 @@ def test_equal_settings_give_equal_bytes_and_another_seed_others(name):
 
 
 def test_an_unknown_kind_is_named_with_the_valid_ones(tmp_path):
-    with pytest.raises(UsageError, match=r"no kind 'nonesuch'; valid are gameplay-60fps, .*two-videos"):
+    with pytest.raises(UsageError, match=r"unknown kind 'nonesuch'; expected gameplay-60fps, .*two-videos"):
         run(_settings(tmp_path, include=("dark", "nonesuch")), MemoryStageRun())
 
 
