@@ -1,7 +1,7 @@
 """Fuzz targets: each function takes arbitrary bytes and raises if a parser breaks its contract.
 
 The contract: a typed error with one of the parser's own codes, or a consistent result. :mod:`tests.fuzz.run` runs
-them with atheris, and ``tests/hostile/test_corpus.py`` over the kept corpus without it.
+them with atheris, and ``tests/hostile/test_corpus.py`` over the corpus without it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MP4_CODES = {"moov_missing", "video_truncated", "video_invalid", "video_no_stre
 
 
 class _Counted(BytesSource):
-    """Counts what is read: headers only, never the whole again and again."""
+    """Count the bytes read: parsers must read headers only, and not the same bytes repeatedly."""
 
     def __init__(self, data):
         super().__init__(data)
@@ -47,7 +47,7 @@ def tar(data: bytes) -> None:
     try:
         members = read_members(source)
     except ItemError as error:
-        assert error.code in _TAR_CODES, error  # noqa: PT017  either outcome is right
+        assert error.code in _TAR_CODES, error  # noqa: PT017  either outcome is valid
         return
     finally:
         assert source.bytes_read <= 4 * len(data) + 65536
@@ -58,7 +58,7 @@ def tar(data: bytes) -> None:
     try:
         picked = pick_members(members)
     except ItemError as error:
-        assert error.code in _PICK_CODES, error  # noqa: PT017  either outcome is right
+        assert error.code in _PICK_CODES, error  # noqa: PT017  either outcome is valid
         return
     assert {picked.video, picked.metadata} <= set(members)
     assert picked.video_id
@@ -71,7 +71,7 @@ def mp4(data: bytes) -> None:
     except NeedsFFmpeg:
         return
     except ItemError as error:
-        assert error.code in _MP4_CODES, error  # noqa: PT017  either outcome is right
+        assert error.code in _MP4_CODES, error  # noqa: PT017  either outcome is valid
         return
     finally:
         assert source.bytes_read <= 2 * len(data) + (4 << 20)
@@ -102,7 +102,7 @@ def metadata(data: bytes) -> None:
     try:
         document = parse_metadata(data)
     except ItemError as error:
-        assert error.code == "metadata_invalid", error  # noqa: PT017  either outcome is right
+        assert error.code == "metadata_invalid", error  # noqa: PT017  either outcome is valid
         return
     assert isinstance(document, dict)
     text = json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
@@ -113,7 +113,7 @@ def inputs(data: bytes) -> None:
     try:
         found = read_inputs(data)
     except ItemError as error:
-        assert error.code == "inputs_invalid", error  # noqa: PT017  either outcome is right
+        assert error.code == "inputs_invalid", error  # noqa: PT017  either outcome is valid
         return
     assert 0 <= found.keyboard + found.mouse + found.gamepad <= found.events
     assert found.invalid >= 0
@@ -125,7 +125,7 @@ def inputs(data: bytes) -> None:
 
 
 def pt(data: bytes) -> None:
-    """The first byte chooses: the rest is a file, or the pickle within a file."""
+    """Load a file; if the first byte is ``p``, the rest is the pickle to put into one."""
     from jobs.gamedata.pt.file import loads
 
     body = data[1:]
@@ -140,7 +140,7 @@ def pt(data: bytes) -> None:
     try:
         data = loads(body)
     except ItemError as error:
-        assert error.code in ("pt_invalid", "pt_legacy"), error  # noqa: PT017  either outcome is right
+        assert error.code in ("pt_invalid", "pt_legacy"), error  # noqa: PT017  either outcome is valid
         return
     assert isinstance(data.s3_key, str)
     for rows in data.sampled_times_s.values():

@@ -34,7 +34,7 @@ def test_a_keyframe_is_one_packet_and_one_frame(codec):
     assert decoder.decoded == 3
 
 
-def test_only_wanted_frames_come_out_and_what_they_need_is_decoded():
+def test_only_wanted_frames_are_returned_and_only_needed_ones_decoded():
     name, extradata, found = packets()
     decoder = Decoder(name, extradata)
     order = sorted(row[1] for row in found)
@@ -45,7 +45,7 @@ def test_only_wanted_frames_come_out_and_what_they_need_is_decoded():
     assert decoder.decoded < 40
 
 
-def test_a_picture_that_does_not_decode_is_a_typed_error_and_the_decoder_goes_on():
+def test_a_frame_that_does_not_decode_is_a_typed_error_and_the_decoder_stays_usable():
     name, extradata, found = packets()
     decoder = Decoder(name, extradata)
     with pytest.raises(ItemError) as caught:
@@ -55,20 +55,20 @@ def test_a_picture_that_does_not_decode_is_a_typed_error_and_the_decoder_goes_on
     assert number(decoded.frame) == 0
 
 
-def test_a_patched_picture_counts_as_corrupt():
-    # x264's whole-picture slices lose all behind the damage; the decoder fills it from what it has.
+def test_a_concealed_frame_counts_as_corrupt():
+    # x264 writes one slice per frame: everything after the damage is lost, and the decoder conceals it.
     name, extradata, found = packets(size=(320, 180))
     damaged = bytearray(found[0][0])
     damaged[len(damaged) // 2 :] = bytes(len(damaged) - len(damaged) // 2)
     try:
         (decoded,) = Decoder(name, extradata).decode([Packet(bytes(damaged), 0)])
     except ItemError as error:
-        assert error.code == "decode_failed"  # noqa: PT017  a release of FFmpeg may give up instead
+        assert error.code == "decode_failed"  # noqa: PT017  some FFmpeg releases reject the frame instead
     else:
         assert decoded.corrupt
 
 
-def test_large_pictures_are_refused():
+def test_large_frames_are_rejected():
     name, extradata, found = packets()
     with pytest.raises(ItemError) as caught:
         list(Decoder(name, extradata, max_pixels=160 * 90 - 1).decode([Packet(found[0][0], 0)]))
@@ -77,7 +77,7 @@ def test_large_pictures_are_refused():
 
 
 @pytest.mark.parametrize("codec", ["no_such_codec", "aac", "libx264"])
-def test_what_is_no_video_decoder_is_refused(codec):
+def test_names_that_are_not_video_decoders_are_rejected(codec):
     with pytest.raises(ItemError) as caught:
         Decoder(codec, b"")
     assert caught.value.code == "video_codec_unsupported"
@@ -129,7 +129,7 @@ def test_black_is_0_and_white_255_in_every_range(pixels, black, white, grey):
         assert abs(int(rgb.max()) - value) <= 1
 
 
-def test_colours_are_bt601s():
+def test_colours_follow_bt601():
     # Y 81, Cb 90, Cr 240 is red (ITU-R BT.601, 8 bits).
     rgb = np.empty((3, 180, 320), np.uint8)
     FrameConverter(0).rgb(solid("yuv420p", (81, 90, 240)), 180, 320, rgb)
@@ -137,7 +137,7 @@ def test_colours_are_bt601s():
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_pictures_are_turned_clockwise(rotation):
+def test_frames_are_rotated_clockwise(rotation):
     frame = av.VideoFrame.from_ndarray(np.zeros((90, 160, 3), np.uint8), format="rgb24")
     corner = np.zeros((90, 160, 3), np.uint8)
     corner[:45, :80] = 255  # bright top left
@@ -157,17 +157,17 @@ def test_pictures_are_turned_clockwise(rotation):
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("mpeg4", "avi"), ("libx264", "mp4"), ("libx265", "mp4")])
-def test_what_lies_behind_a_packet_in_memory_does_not_count(codec, suffix):
-    """FFmpeg looks beyond a packet's end; without zeros there MPEG-4 Part 2 took what it found for a marker."""
+def test_memory_after_a_packet_has_no_effect(codec, suffix):
+    """FFmpeg reads beyond a packet's end; without zeros there, MPEG-4 Part 2 read the bytes as a marker."""
     name, extradata, found = packets(codec=codec, suffix=suffix, b_frames=0)
 
-    def numbers(behind):
+    def numbers(after):
         given = [
-            Packet(memoryview(data + behind)[: len(data)], place)
+            Packet(memoryview(data + after)[: len(data)], place)
             for place, (data, _, _) in enumerate(found[:20])  # the first is a keyframe
         ]
         return [number(decoded.frame) for decoded in Decoder(name, extradata).decode(given)]
 
-    # A NUL and an address, as behind a bytes object; starts of pictures; anything.
-    for behind in (b"\x00\xff\x7f".ljust(64, b"\0"), b"\x00\x00\x01\xb6" * 16, b"\xff" * 64, bytes(64)):
-        assert numbers(behind) == list(range(20))
+    # A NUL and an address, as after a bytes object; start codes; arbitrary bytes.
+    for after in (b"\x00\xff\x7f".ljust(64, b"\0"), b"\x00\x00\x01\xb6" * 16, b"\xff" * 64, bytes(64)):
+        assert numbers(after) == list(range(20))

@@ -12,7 +12,7 @@ MODES = ("auto", "keyframe", "exact")
 
 
 def video(frames: int, gop: int, *, b_frames: int = 0, open_gop: bool = False, step: int = 1) -> tuple:
-    """pts and keyframes in decode order: display order, with each reference moved before the B-frames it closes."""
+    """Return pts and keyframes in decode order: each reference frame is moved before its B-frames."""
     order: list[int] = []
     place = 0
     while place < frames:
@@ -57,7 +57,7 @@ def asked_for(clip: tuple, spec: SamplingSpec, **more: object) -> FramePlan:
 
 @given(clip=videos(), strides=STRIDES, mode=st.sampled_from(MODES))
 @settings(max_examples=200)
-def test_a_plan_gives_every_point_a_frame_that_can_be_decoded(clip: tuple, strides: tuple, mode: str) -> None:
+def test_every_requested_time_has_a_decodable_frame(clip: tuple, strides: tuple, mode: str) -> None:
     pts, keyframe = clip
     duration = (pts.max() + 1) / 10
     result = asked_for(clip, SamplingSpec(strides=strides, mode=mode))
@@ -95,7 +95,7 @@ def test_a_plan_gives_every_point_a_frame_that_can_be_decoded(clip: tuple, strid
 
 
 @given(clip=videos(), strides=STRIDES)
-def test_auto_repeats_no_keyframe_that_it_chose_for_being_near(clip: tuple, strides: tuple) -> None:
+def test_auto_never_repeats_a_nearest_keyframe(clip: tuple, strides: tuple) -> None:
     pts, keyframe = clip
     result = asked_for(clip, SamplingSpec(strides=strides))
     for times in result.strides.values():
@@ -103,7 +103,7 @@ def test_auto_repeats_no_keyframe_that_it_chose_for_being_near(clip: tuple, stri
         for time, row in zip(times.asked_s, times.index, strict=True):
             sample = int(result.index[row])
             displayed = pts[pts <= time * 10 + 1e-3].max()
-            # Repeated is only what is on the screen at both times: a video of fewer frames than points.
+            # A frame may repeat only if it is displayed at both times, in a video with fewer frames than times.
             assert sample not in chosen or pts[sample] == displayed
             assert pts[sample] > 0 or displayed == 0
             assert keyframe[sample] or pts[sample] == displayed
@@ -139,7 +139,7 @@ def test_ten_minutes_at_60_fps_need_about_30_frames() -> None:
     assert counts["keyframe"][2] < counts["auto"][2] < counts["exact"][2]
 
 
-def test_a_frame_shown_before_its_keyframe_is_decoded_from_the_one_before() -> None:
+def test_a_frame_displayed_before_its_keyframe_is_decoded_from_the_previous_one() -> None:
     pts, keyframe = np.array([0, 2, 1, 4, 3, 6, 5]), np.array([1, 0, 0, 1, 0, 0, 0], bool)
     result = plan_frames(pts, keyframe, time_base=(1, 1), duration_s=7, spec=SamplingSpec(((3.0, 1),), "exact"))
     assert (result.index.tolist(), result.first.tolist()) == ([4], [0])
@@ -147,7 +147,7 @@ def test_a_frame_shown_before_its_keyframe_is_decoded_from_the_one_before() -> N
     assert [(span.first, span.last, span.rows) for span in result.spans] == [(0, 5, (0, 1))]
 
 
-def test_frames_that_an_edit_list_drops_are_never_targets() -> None:
+def test_frames_dropped_by_an_edit_list_are_never_chosen() -> None:
     pts, keyframe = np.arange(-5, 10), np.arange(15) % 10 == 0
     shown = pts >= 0
     result = plan_frames(pts, keyframe, time_base=(1, 1), duration_s=10, spec=SamplingSpec(((1.0, 20),)), shown=shown)
@@ -155,7 +155,7 @@ def test_frames_that_an_edit_list_drops_are_never_targets() -> None:
     assert result.first.tolist()[0] == 0
 
 
-def test_a_tenth_three_times_is_a_third_frame() -> None:
+def test_rounding_of_times_does_not_select_the_frame_before() -> None:
     pts = np.arange(10) * 1000
     spec = SamplingSpec(((0.1, 9),), "exact")
     result = plan_frames(pts, pts == 0, time_base=(1, 10_000), duration_s=1, spec=spec)
@@ -170,7 +170,7 @@ def test_few_keyframes(keyframes: list[int]) -> None:
     assert result.first.min() == (3 if keyframes == [3] and pts[result.index].min() >= 3 else 0)
 
 
-def test_no_frames_and_short_videos_give_no_samples() -> None:
+def test_videos_without_frames_and_short_videos_have_no_samples() -> None:
     none = np.zeros(0, np.int64)
     for result in (
         plan_frames(none, none.astype(bool), time_base=(1, 1), duration_s=0, spec=SamplingSpec()),
@@ -197,7 +197,7 @@ def test_wrong_arguments() -> None:
         plan_frames(pts, np.ones(3, bool), time_base=(1, 0), duration_s=1, spec=SamplingSpec())
 
 
-def test_recovery_points_are_begun_with_and_never_chosen():
+def test_decoding_starts_at_recovery_points_but_never_chooses_them():
     pts = np.arange(100, dtype=np.int64)
     keyframe, refresh = np.zeros(100, np.bool_), np.zeros(100, np.bool_)
     keyframe[[0, 50]] = True

@@ -49,16 +49,16 @@ def annex_b(*units):
         ((sei(message(5, b"x")), IDR), True),
     ],
 )
-def test_what_stands_alone(pack, extradata, units, whole):
+def test_idr_frames_and_immediate_recovery_points_decode_alone(pack, extradata, units, whole):
     assert decodes_alone("h264", extradata, pack(*units)) is whole
 
 
-def test_other_codecs_are_believed():
+def test_keyframes_of_other_codecs_are_trusted():
     assert decodes_alone("hevc", b"", b"")
 
 
 @given(st.sampled_from([AVCC, b"", b"\x01"]), st.binary(max_size=200))
-def test_noise_ends(extradata, packet):
+def test_noise_is_parsed_without_error(extradata, packet):
     assert decodes_alone("h264", extradata, packet) in (True, False)
     assert decodes_alone("h264", extradata, b"\0\0\1\x06" + packet) in (True, False)
     assert decodes_alone("h264", AVCC, struct.pack(">I", len(packet) + 1) + b"\x06" + packet) in (True, False)

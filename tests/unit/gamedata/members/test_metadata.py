@@ -23,7 +23,7 @@ OBJECTS = st.dictionaries(
 
 
 @given(document=OBJECTS)
-def test_any_sane_object_comes_back_as_it_is(document: dict) -> None:
+def test_any_valid_object_is_returned_unchanged(document: dict) -> None:
     assert parse_metadata(json.dumps(document).encode()) == document
     assert parse_metadata(json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8-sig")) == document
 
@@ -33,13 +33,13 @@ def test_noise_is_a_typed_error_or_an_object(content: bytes) -> None:
     try:
         document = parse_metadata(content)
     except ItemError as error:
-        assert error.code == "metadata_invalid"  # noqa: PT017  either outcome is right
+        assert error.code == "metadata_invalid"  # noqa: PT017  either outcome is valid
     else:
         assert isinstance(document, dict)
         json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
 
 
-def test_what_the_recorder_writes() -> None:
+def test_metadata_of_the_recorder_is_parsed() -> None:
     assert parse_metadata(metadata_json())["game_exe"] == "game.exe"
 
 
@@ -80,7 +80,7 @@ def test_32_levels_are_read(depth: int) -> None:
         pytest.param(b'{"a": 1} trailing', "Extra data", id="trailing"),
     ],
 )
-def test_what_is_refused(content: bytes, says: str) -> None:
+def test_invalid_metadata_is_rejected(content: bytes, says: str) -> None:
     with pytest.raises(ItemError, match=says) as caught:
         parse_metadata(content)
     assert caught.value.code == "metadata_invalid"

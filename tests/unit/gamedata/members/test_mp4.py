@@ -35,7 +35,7 @@ def index(path: str | Path) -> VideoTrack:
 
 
 def same_as_ffmpeg(path: str | Path) -> VideoTrack:
-    """Compare every packet with FFmpeg's demuxer."""
+    """Compare every packet with FFmpeg's demuxer, and return the track."""
     track = index(path)
     with av.open(str(path)) as container:
         stream = container.streams.best("video")
@@ -78,7 +78,7 @@ def ffmpegs_choice(path: str | Path) -> int:
         pytest.param({"codec": "libx265"}, id="HEVC"),
     ],
 )
-def test_every_packet_is_as_ffmpeg_sees_it(more: dict[str, Any]) -> None:
+def test_every_packet_matches_ffmpeg(more: dict[str, Any]) -> None:
     path = cached_clip(**{**CLIP, **more})
     track = same_as_ffmpeg(path)
     settings = {**CLIP, **more}
@@ -108,13 +108,13 @@ def test_a_track_that_starts_late(tmp_path: Path) -> None:
     assert same_as_ffmpeg(path).start_pts > 0
 
 
-def test_looped_by_stream_copy(tmp_path: Path) -> None:
+def test_a_video_looped_by_stream_copy(tmp_path: Path) -> None:
     track = same_as_ffmpeg(looped(cached_clip(**CLIP, b_frames=0), tmp_path / "long.mp4", 20))
     assert len(track.pts) >= 200
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_rotation_is_what_shows_the_picture_upright(degrees: int) -> None:
+def test_rotation_displays_the_picture_upright(degrees: int) -> None:
     clip = cached_clip(**{**CLIP, "seconds": 1}, rotation=degrees)
     assert same_as_ffmpeg(clip).rotation == -degrees % 360
 
@@ -126,7 +126,7 @@ def test_real_videos(name: str) -> None:
 
 
 def co64(data: bytes) -> bytes:
-    """Move the moov to the front, with 64-bit chunk offsets: what writers of files over 4 GiB do."""
+    """Replace the 32-bit chunk offsets by 64-bit ones, as in files over 4 GiB."""
     at = data.rindex(b"stco") - 4
     size, count = struct.unpack_from(">I", data, at)[0], struct.unpack_from(">I", data, at + 12)[0]
     offsets = struct.unpack_from(f">{count}I", data, at + 16)
@@ -180,7 +180,7 @@ def test_the_one_enabled_video_track_is_ffmpegs_choice(tmp_path: Path) -> None:
         pytest.param({"suffix": "avi", "codec": "mpeg4"}, "not an MP4", id="AVI"),
     ],
 )
-def test_what_is_left_to_ffmpeg(clip: dict[str, Any], reason: str) -> None:
+def test_other_files_are_left_to_ffmpeg(clip: dict[str, Any], reason: str) -> None:
     with pytest.raises(NeedsFFmpeg, match=reason):
         index(cached_clip(**{**CLIP, "seconds": 2, **clip}))
 
@@ -200,7 +200,7 @@ def test_edits_that_drop_frames_are_left_to_ffmpeg(edit: tuple[int, int]) -> Non
         read_index(BytesSource(edited(*edit)))
 
 
-def test_an_edit_that_is_a_little_short_drops_nothing() -> None:
+def test_a_slightly_short_edit_drops_nothing() -> None:
     assert len(read_index(BytesSource(edited(0, -50))).pts) == 60
 
 
@@ -237,11 +237,11 @@ def test_few_reads() -> None:
 
 
 def test_ten_minutes_cost_milliseconds() -> None:
-    """36,000 samples, without a Python loop over them; the bound is for a busy machine."""
+    """Index 36,000 samples without a Python loop; the limit allows for a busy machine."""
     data = bytearray(content(b_frames=0))
     for kind, place in ((b"stsz", 8), (b"stts", 12), (b"stsc", 16)):
         struct.pack_into(">I", data, data.index(kind) + place, 1 if kind == b"stsz" else 36_000)
-    struct.pack_into(">I", data, data.index(b"stsz") + 12, 36_000)  # all of one size, so the tables stay small
+    struct.pack_into(">I", data, data.index(b"stsz") + 12, 36_000)  # all of one size, to keep the tables small
     struct.pack_into(">I", data, data.index(b"elst") + 12, 0x7FFFFFFF)
     began = time.process_time()
     assert len(read_index(BytesSource(bytes(data) + bytes(40_000))).pts) == 36_000
@@ -264,7 +264,7 @@ COUNTS = st.sampled_from([0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFF, 61, 
     faststart=st.booleans(),
 )
 @settings(max_examples=400, deadline=None)
-def test_damage_in_the_index_gives_typed_errors_or_sound_arrays(
+def test_a_damaged_index_is_a_typed_error_or_consistent_arrays(
     changes: list[tuple[float, int]], counts: list[tuple[float, int]], faststart: bool
 ) -> None:
     data = bytearray(content(faststart=faststart))
@@ -295,13 +295,13 @@ def test_damage_in_the_index_gives_typed_errors_or_sound_arrays(
     data=st.binary(max_size=400), first=st.sampled_from([b"", b"\0\0\0\x18ftyp", b"\0\0\0\x08moov", b"\0\0\0\0moov"])
 )
 @settings(deadline=None)
-def test_noise_is_typed(data: bytes, first: bytes) -> None:
+def test_noise_is_a_typed_error(data: bytes, first: bytes) -> None:
     with pytest.raises((ItemError, NeedsFFmpeg)):
         read_index(BytesSource(first + data))
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 7, 8])
-def test_boxes_without_progress_end(size: int) -> None:
+def test_boxes_of_tiny_sizes_do_not_loop(size: int) -> None:
     boxes = struct.pack(">I4s", size, b"free") * 100_000
     began = time.process_time()
     with pytest.raises((ItemError, NeedsFFmpeg)):
@@ -312,7 +312,7 @@ def test_boxes_without_progress_end(size: int) -> None:
 
 
 def changed(kind: bytes, place: int, value: bytes) -> bytes:
-    """Overwrite bytes so far behind a box's name."""
+    """Overwrite bytes at a distance after a box's name."""
     data = bytearray(content())
     at = data.index(kind, data.index(b"moov")) + place
     data[at : at + len(value)] = value
@@ -346,8 +346,6 @@ def changed(kind: bytes, place: int, value: bytes) -> bytes:
         pytest.param(b"elst", 16, b"\0\2", "edit list", id="half speed"),
     ],
 )
-def test_what_readers_understand_differently_is_left_to_ffmpeg(
-    kind: bytes, place: int, value: bytes, reason: str
-) -> None:
+def test_ambiguous_indexes_are_left_to_ffmpeg(kind: bytes, place: int, value: bytes, reason: str) -> None:
     with pytest.raises(NeedsFFmpeg, match=reason):
         read_index(BytesSource(changed(kind, place, value)))

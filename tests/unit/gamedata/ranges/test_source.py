@@ -31,7 +31,7 @@ class Recorded(BytesSource):
 
 
 @given(ranges=RANGES)
-def test_all_sources_give_the_same_bytes(ranges: list[tuple[int, int]]) -> None:
+def test_all_sources_return_the_same_bytes(ranges: list[tuple[int, int]]) -> None:
     expected = [DATA[offset : offset + length] for offset, length in ranges]
     whole = BytesSource(DATA)
     framed = SourceSlice(BytesSource(b"before" + DATA + b"after"), 6, len(DATA))
@@ -47,7 +47,7 @@ def test_all_sources_give_the_same_bytes(ranges: list[tuple[int, int]]) -> None:
 
 
 @given(ranges=RANGES, gap=st.integers(0, 200), limit=st.integers(1, 2000))
-def test_joined_ranges_hold_every_range_and_stay_small(ranges: list[tuple[int, int]], gap: int, limit: int) -> None:
+def test_joined_ranges_contain_every_range_and_stay_small(ranges: list[tuple[int, int]], gap: int, limit: int) -> None:
     joined, places = coalesce(ranges, gap=gap, limit=limit)
     for (which, where), (offset, length) in zip(places, ranges, strict=True):
         begin, reach = joined[which]
@@ -64,13 +64,13 @@ def test_the_packets_of_a_gop_are_one_request() -> None:
     assert source.asked == [(1000, 2010), (801_000, 5)]
 
 
-def test_a_slice_must_lie_within_its_source() -> None:
+def test_a_slice_must_fit_into_its_source() -> None:
     with pytest.raises(ValueError, match="bytes 1-2049 are outside"):
         SourceSlice(BytesSource(DATA), 1, len(DATA))
 
 
 @pytest.mark.parametrize("place", [(-1, 5), (0, -1)])
-def test_negative_ranges_are_refused(place: tuple[int, int]) -> None:
+def test_negative_ranges_are_rejected(place: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="not negative"):
         BytesSource(DATA).read(*place)
 
@@ -96,13 +96,13 @@ def test_only_missing_blocks_are_fetched() -> None:
     assert source.asked == [(0, 100), (100, 100), (200, 100)]
 
 
-def test_a_large_read_passes_the_blocks_by() -> None:
+def test_a_large_read_bypasses_the_cache() -> None:
     source = Recorded(DATA)
     assert BufferedSource(source, block=10, max_blocks=2).read(5, 1000) == DATA[5:1005]
     assert source.asked == []
 
 
-def test_a_source_is_a_file() -> None:
+def test_a_source_can_be_read_as_a_file() -> None:
     file = io.BufferedReader(SourceIO(BufferedSource(BytesSource(DATA), block=64)), 32)
     assert file.readable()
     assert file.seekable()
