@@ -20,7 +20,16 @@ MAX_DIGITS: Final = 100
 MAX_VALUES: Final = 1_000_000
 
 
-def parse(body: bytes, *, what: str, code: str, reject: Callable[..., Exception], **data: Any) -> Any:
+def parse(
+    body: bytes,
+    *,
+    what: str,
+    code: str,
+    reject: Callable[..., Exception],
+    floats: bool = False,
+    max_digits: int = MAX_DIGITS,
+    **data: Any,
+) -> Any:
     """Parse one JSON document.
 
     Integers are ``int``, all other numbers :class:`~decimal.Decimal` with the digits of the text. A UTF-8 byte-order
@@ -31,13 +40,15 @@ def parse(body: bytes, *, what: str, code: str, reject: Callable[..., Exception]
         what: for the message, such as ``the manifest``.
         code: the error code for text that is not JSON, such as ``MANIFEST_PARSE``.
         reject: makes the error to raise from ``(code, message, **data)``.
+        floats: return numbers with a fraction or exponent as ``float``, however many digits they have.
+        max_digits: the length limit for numbers; with ``floats``, for integers only.
         data: named facts for the error.
 
     Raises:
         Exception: what ``reject`` returns for ``code``, ``ENCODING``, ``DUPLICATE_KEY``, ``NON_FINITE``,
             ``OUT_OF_RANGE``, ``TOO_DEEP`` or ``TOO_MANY``.
     """
-    hooks = _Hooks(what, reject, data)
+    hooks = _Hooks(what, reject, data, max_digits)
     if json.detect_encoding(body) not in ("utf-8", "utf-8-sig"):
         raise hooks.error("ENCODING", f"{what} is in {json.detect_encoding(body)}; valid is UTF-8")
     if (values := sum(map(body.count, (b",", b"[", b"{")))) > MAX_VALUES:
@@ -46,7 +57,7 @@ def parse(body: bytes, *, what: str, code: str, reject: Callable[..., Exception]
         document = json.loads(
             body.decode("utf-8-sig"),
             parse_constant=hooks.constant,
-            parse_float=hooks.decimal,
+            parse_float=hooks.double if floats else hooks.decimal,
             parse_int=hooks.integer,
             object_pairs_hook=hooks.object,
         )
@@ -70,10 +81,11 @@ def parse(body: bytes, *, what: str, code: str, reject: Callable[..., Exception]
 class _Hooks:
     """What Python's parser asks about numbers and objects."""
 
-    def __init__(self, what: str, reject: Callable[..., Exception], data: dict[str, Any]) -> None:
+    def __init__(self, what: str, reject: Callable[..., Exception], data: dict[str, Any], max_digits: int) -> None:
         self._what = what
         self._reject = reject
         self._data = data
+        self._max_digits = max_digits
 
     def error(self, code: str, message: str, **more: Any) -> Exception:
         return self._reject(code, message, **self._data, **more)
@@ -85,6 +97,11 @@ class _Hooks:
         self._check_length(digits)
         return int(digits)
 
+    def double(self, digits: str) -> float:
+        if math.isinf(value := float(digits)):
+            raise self._beyond_doubles(digits[: self._max_digits])
+        return value
+
     def decimal(self, digits: str) -> Decimal:
         self._check_length(digits)
         mantissa, exponent, _ = digits.lower().partition("e")
@@ -93,8 +110,7 @@ class _Hooks:
         double, zero = float(digits), not mantissa.strip("-0.")
         # To other readers of the same file it would be infinite, or zero.
         if math.isinf(double) or (not double and not zero):
-            message = f"{self._what} has the number {digits}, which is out of a double's range"
-            raise self.error("NON_FINITE", message, actual=digits)
+            raise self._beyond_doubles(digits)
         return Decimal(0) if zero else Decimal(digits)
 
     def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -106,9 +122,13 @@ class _Hooks:
             raise self.error("DUPLICATE_KEY", message, actual=twice[:80])
         return document
 
+    def _beyond_doubles(self, digits: str) -> Exception:
+        message = f"{self._what} has the number {digits}, which is out of a double's range"
+        return self.error("NON_FINITE", message, actual=digits)
+
     def _check_length(self, digits: str) -> None:
-        if len(digits) > MAX_DIGITS:
-            message = f"{self._what} has a number of {len(digits)} characters; at most {MAX_DIGITS} are read"
+        if len(digits) > self._max_digits:
+            message = f"{self._what} has a number of {len(digits)} characters; at most {self._max_digits} are read"
             raise self.error("OUT_OF_RANGE", message, actual=f"{digits[:20]}…")
 
 

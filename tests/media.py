@@ -1,7 +1,7 @@
-"""Tiny videos whose frames carry their own number, and TARs around them; encoded on the spot, the same bytes each time.
+"""Tiny videos with numbered frames, and TARs of them, encoded on the spot with the same bytes each time.
 
-``cached_clip(...)`` encodes once per test process; ``numbered_clip(path, ...)`` writes where it is told. Both take the
-same options. ``read_number(frame)`` reads a frame's number back, after scaling too.
+``cached_clip(...)`` encodes once per test process; ``numbered_clip(path, ...)`` writes to the given path. Both accept
+the same options. ``read_number(frame)`` reads a frame's number back, even after scaling.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ BITS = 16  # a 4 x 4 field of blocks, most significant bit first, row by row: wh
 
 
 def picture(number: int, size: tuple[int, int] = (160, 90)) -> np.ndarray:
-    """Draw a number: uint8, shape (height, width), 16 black or white blocks."""
+    """Draw a number as 16 black or white blocks: uint8, shape (height, width)."""
     width, height = size
     bits = np.array([(number >> (BITS - 1 - bit)) & 1 for bit in range(BITS)], np.uint8).reshape(4, 4) * 255
     return np.ascontiguousarray(bits[np.arange(height) * 4 // height][:, np.arange(width) * 4 // width])
 
 
 def read_number(frame: np.ndarray) -> int:
-    """Read the number of a frame of shape (3, H, W), (H, W, 3) or (H, W); ValueError where a block is neither."""
+    """Read the number of a frame of shape (3, H, W), (H, W, 3) or (H, W); ValueError for a grey block."""
     grey = np.asarray(frame, np.float64)
     if grey.ndim == 3:
         grey = grey.mean(axis=0 if grey.shape[0] == 3 else 2)
@@ -64,13 +64,13 @@ def read_number(frame: np.ndarray) -> int:
             level = grey[row, column].mean()
             if 80 < level < 175:
                 raise ValueError(
-                    f"a block is neither black nor white (mean {level:.0f}): no numbered frame, or a blend"
+                    f"a block has the mean {level:.0f}, neither black nor white: not a numbered frame, or a blend"
                 )
             number = number * 2 + int(level > 128)
     return number
 
 
-def numbered_clip(  # noqa: C901  one place for all that a container can be
+def numbered_clip(  # noqa: C901  one function for every container option
     path: str | Path,
     *,
     seconds: float = 600,
@@ -92,29 +92,29 @@ def numbered_clip(  # noqa: C901  one place for all that a container can be
     options: Mapping[str, str] | None = None,
     mux_options: Mapping[str, str] | None = None,
 ) -> Path:
-    """Encode a clip whose frame ``i`` shows ``first + i``.
+    """Encode a clip whose frame ``i`` shows the number ``first + i``.
 
     Args:
-        path: the file.
-        seconds: length; with ``fps`` it gives the number of frames.
-        fps: frames a second (constant, unless ``times`` says otherwise).
-        gop: distance of keyframes; there are no others (no scene cuts).
-        size: width, height as stored.
+        path: the output file.
+        seconds: length; ``seconds * fps`` is the number of frames.
+        fps: frames per second (constant, unless ``times`` is set).
+        gop: keyframe interval; there are no other keyframes (no scene cuts).
+        size: stored (width, height).
         b_frames: consecutive B-frames (0: decode order is display order).
-        container: FFmpeg's format name; None goes by the suffix.
-        faststart: moov first.
-        fragmented: moof fragments, one a keyframe.
-        codec: FFmpeg's encoder (libx264, libx265, mpeg4, libvpx-vp9, …).
+        container: FFmpeg format name; None chooses by the suffix.
+        faststart: put the moov first.
+        fragmented: write moof fragments, one per keyframe.
+        codec: FFmpeg encoder (libx264, libx265, mpeg4, libvpx-vp9, …).
         pix_fmt: yuv420p, yuv444p, yuv420p10le, …
         audio: add a silent AAC track.
-        rotation: degrees counterclockwise that a player turns the stored picture (MP4 only). The picture is stored so
-            that it reads upright once turned.
-        full_range: luma 0 to 255, marked so.
-        times: display time of each frame in seconds: VFR; its length replaces ``seconds``.
-        keyframes: force keyframes at these frames (give a large ``gop``).
+        rotation: degrees counterclockwise that a player rotates the stored picture (MP4 only). It is stored so that it
+            is upright after rotation.
+        full_range: use luma 0 to 255, and mark it so.
+        times: display time of each frame in seconds, for VFR; its length replaces ``seconds``.
+        keyframes: force keyframes at these frames (use a large ``gop``).
         first: number of the first frame.
-        options: further encoder options.
-        mux_options: further muxer options.
+        options: more encoder options.
+        mux_options: more muxer options.
     """
     path = Path(path)
     base = Fraction(1, 12800) if times is not None else Fraction(1, fps)
@@ -122,7 +122,7 @@ def numbered_clip(  # noqa: C901  one place for all that a container can be
     flags = "+".join(["faststart"] * faststart + ["frag_keyframe", "empty_moov", "default_base_moof"] * fragmented)
     forced = set(keyframes or ())
     mux = {**({"movflags": flags} if flags else {}), **(mux_options or {})}
-    with _scheduling_as_before(), av.open(str(path), "w", format=container, options=mux) as output:
+    with _scheduling_restored(), av.open(str(path), "w", format=container, options=mux) as output:
         defaults = {"threads": "1", "sc_threshold": "0", "bf": str(b_frames), "flags": "+bitexact"}
         if codec == "libx264":
             defaults |= {"preset": "ultrafast", "forced-idr": "1", "crf": "28"}
@@ -131,7 +131,7 @@ def numbered_clip(  # noqa: C901  one place for all that a container can be
                 "preset": "ultrafast",
                 "x265-params": f"log-level=none:scenecut=0:bframes={b_frames}:pools=none",
             }
-        output.flags |= 0x0400  # AVFMT_FLAG_BITEXACT: no muxer version, no random identifiers
+        output.flags |= 0x0400  # AVFMT_FLAG_BITEXACT: no muxer version or random identifiers
         stream = output.add_stream(codec, rate=fps, options={**defaults, **(options or {})})
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt
@@ -146,9 +146,9 @@ def numbered_clip(  # noqa: C901  one place for all that a container can be
             sound.codec_context.layout = "stereo"
         sounded = 0
         for number in range(count):
-            turned = size if rotation % 180 == 0 else size[::-1]
-            # A player turns counterclockwise by `rotation`: it is stored turned the other way.
-            grey = np.rot90(picture(first + number, turned), -(rotation // 90))
+            rotated = size if rotation % 180 == 0 else size[::-1]
+            # A player rotates counterclockwise by `rotation`, so store it rotated the other way.
+            grey = np.rot90(picture(first + number, rotated), -(rotation // 90))
             frame = av.VideoFrame.from_ndarray(np.repeat(grey[..., None], 3, axis=2), format="rgb24")
             frame = frame.reformat(
                 format=pix_fmt, dst_colorspace="ITU601", **({"dst_color_range": 2} if full_range else {})
@@ -170,10 +170,11 @@ def numbered_clip(  # noqa: C901  one place for all that a container can be
 
 
 @contextmanager
-def _scheduling_as_before() -> Iterator[None]:
-    """As root, SVT-AV1 makes the thread that opens it a real-time one, for good, and so all that it starts later.
+def _scheduling_restored() -> Iterator[None]:
+    """Restore the scheduling policy, which SVT-AV1 changes to real-time if run as root.
 
-    Two such processes with threads that wait for each other never end on two cores: a `helm template` did so.
+    The policy would stay with the thread and every process it starts. Two real-time processes with threads that wait
+    for each other never end on two cores: a `helm template` hung this way.
     """
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
@@ -206,12 +207,12 @@ def _cached(document: str) -> Path:
 
 
 def cached_clip(*, suffix: str = "mp4", **settings: Any) -> Path:
-    """As :func:`numbered_clip`, encoded once for these settings in this process; do not change the file."""
+    """Encode a :func:`numbered_clip` once per process for these settings; do not change the file."""
     return _cached(json.dumps({"suffix": suffix, **settings}, sort_keys=True))
 
 
 def keyframe_numbers(path: str | Path) -> list[int]:
-    """Numbers of the keyframes of a :func:`numbered_clip`, decoded by FFmpeg."""
+    """Return the numbers of the keyframes of a :func:`numbered_clip`, decoded by FFmpeg."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.codec_context.skip_frame = "NONKEY"
@@ -220,12 +221,12 @@ def keyframe_numbers(path: str | Path) -> list[int]:
 
 
 def looped(source: str | Path, path: str | Path, seconds: float) -> Path:
-    """Copy a video's default streams, again and again, without decoding, until it is at least so long.
+    """Repeat a video's default streams, without decoding, until the result has at least the given length.
 
     Args:
         source: the video.
-        path: the result; the container goes by the suffix.
-        seconds: wanted length.
+        path: the output file; its suffix chooses the container.
+        seconds: minimum length.
     """
     path = Path(path)
     with av.open(str(path), "w") as output:

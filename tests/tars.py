@@ -20,7 +20,7 @@ START_S = 1758121200  # 2025-09-17 15:00 UTC, as in the recordings of that month
 
 
 def metadata_json(**changes: Any) -> bytes:
-    """metadata.json as the recorder of September 2025 wrote it; ``changes`` override, None removes."""
+    """Return metadata.json as the recorder of September 2025 wrote it; ``changes`` override, None removes a key."""
     document: dict[str, Any] = {
         "game_exe": "game.exe",
         "session_id": "00000000-0000-4000-8000-000000000001",
@@ -43,15 +43,15 @@ def inputs_csv(
     start: float = START_S,
     seed: int = 0,
 ) -> bytes:
-    """inputs.csv as the recorder writes it.
+    """Return inputs.csv as the recorder writes it.
 
     Args:
         seconds: length.
-        devices: of ``keyboard``, ``mouse``, ``gamepad``; taken in turns.
-        per_second: events a second.
-        integer: whole-second timestamps, as before 2025-08-28.
-        start: unix time of the first event.
-        seed: of the values.
+        devices: any of ``keyboard``, ``mouse``, ``gamepad``, used in turn.
+        per_second: events per second.
+        integer: write whole-second timestamps, as before 2025-08-28.
+        start: Unix time of the first event.
+        seed: seed of the values.
     """
     random = np.random.default_rng(seed)
     text = io.StringIO()
@@ -86,7 +86,7 @@ def tar_bytes(
     extra: Mapping[str, bytes] | None = None,
     tar_format: int = tarfile.PAX_FORMAT,
 ) -> bytes:
-    """Pack a session; None leaves a member out, ``extra`` adds further ones."""
+    """Pack a session into a TAR; None omits a member, ``extra`` adds more."""
     content = video if isinstance(video, bytes) or video is None else Path(video).read_bytes()
     members = {video_name: content, inputs_name: inputs, metadata_name: metadata}
     buffer = io.BytesIO()

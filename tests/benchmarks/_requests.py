@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.ranges.object_source import StoreSource
+from jobs.gamedata.ranges.object_source import ObjectSource
 from jobs.gamedata.session.decode import extract_session
 from jobs.gamedata.settings import ExtractSettings, ManifestSettings
 from shared.storage import FileStore, open_store
@@ -50,7 +50,7 @@ def per_session(sessions: Sequence[tuple[Clip, Path]]) -> None:
         for mode in ("keyframe", "auto", "exact"):
             store = _Counting(str(tar.parent))
             info = store.stat(tar.name)
-            source = StoreSource(store, tar.name, size=info.size, etag=info.etag)
+            source = ObjectSource(store, tar.name, size=info.size, etag=info.etag)
             extract_session(source, SamplingSpec(mode=mode))
             rows.append(
                 [

@@ -22,9 +22,9 @@ import av
 import numpy as np
 
 from jobs.gamedata.members.mp4 import read_index
-from jobs.gamedata.members.tar import pick, read_members
+from jobs.gamedata.members.tar import pick_members, read_members
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.ranges.source import FileSource, Slice
+from jobs.gamedata.ranges.source import FileSource, SourceSlice
 from jobs.gamedata.session.decode import extract_session
 from tests.benchmarks._clips import LOOP_SECONDS, SECONDS
 
@@ -96,8 +96,8 @@ def void(_: object) -> None:
 def keyframe_bytes(tar: Path) -> float:
     """Mean size of a keyframe."""
     source = FileSource(tar)
-    video = pick(read_members(source)).video
-    track = read_index(Slice(source, video.offset, video.size))
+    video = pick_members(read_members(source)).video
+    track = read_index(SourceSlice(source, video.offset, video.size))
     return float(track.size[track.keyframe].mean())
 
 
@@ -114,8 +114,8 @@ def _exact(container: av.container.InputContainer, times: Iterable[float]) -> No
 
 def _limit(tar: Path) -> None:
     source = FileSource(tar)
-    video = pick(read_members(source)).video
-    track = read_index(Slice(source, video.offset, video.size))
+    video = pick_members(read_members(source)).video
+    track = read_index(SourceSlice(source, video.offset, video.size))
     keys = np.flatnonzero(track.keyframe)
     seconds = track.pts[keys] * track.time_base[0] / track.time_base[1]
     codec = av.CodecContext.create(track.codec, "r")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["BAD", "put_tars"]
 
 # A kind of the sample set -> the error code expected from extract.
-BAD = {name: truth.error_code for name, truth in sample.TRUTH.items() if truth.error_code}
+BAD = {name: truth.error_code for name, truth in sample.GROUND_TRUTH.items() if truth.error_code}
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Fuzz one parser: ``python -m tests.fuzz.run TARGET FOLDER [libFuzzer options]``; README.md here says more."""
+"""Fuzz one parser: ``python -m tests.fuzz.run TARGET FOLDER [libFuzzer options]``. See README.md in this folder."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _BLOCK: Final = 512
 
 
 def main() -> None:
-    """Write the seeds to the folder, then fuzz until libFuzzer's options say stop."""
-    import atheris  # not among the project's dependencies
+    """Write the seeds to the folder, then fuzz until libFuzzer's options end it."""
+    import atheris  # not a dependency of the project
 
     warnings.simplefilter("ignore")
     name, folder, *options = sys.argv[1:]
     if name == "pt":
-        import torch  # noqa: F401  before the instrumentation: it is not what is fuzzed
+        import torch  # noqa: F401  imported before the instrumentation: torch is not fuzzed
     with atheris.instrument_imports(include=["jobs.gamedata"]):
         import jobs.gamedata.pt.file  # noqa: F401
         from tests.fuzz.targets import TARGETS
     from tests.fuzz.seeds import write_seeds
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
-        """With right checksums in three of four cases; random bytes never have one."""
+        """Mutate, and fix the TAR checksums in three of four cases; random bytes never have a valid one."""
         mutated = bytearray(atheris.Mutate(data, len(data)) if seed % 8 else atheris.Mutate(data, max_size))
         for begin in range(0, len(mutated) - _BLOCK + 1, _BLOCK) if seed % 4 else ():
             block = mutated[begin : begin + _BLOCK]

@@ -1,4 +1,4 @@
-"""Sound files to begin from, small ones: an hour of random bytes does not find a TAR's checksum."""
+"""Small valid files to start fuzzing from: an hour of random bytes does not find a valid TAR checksum."""
 
 from __future__ import annotations
 
@@ -85,6 +85,6 @@ _SEEDS = {"tar": _tar, "mp4": _mp4, "metadata": _metadata, "inputs": _inputs, "p
 
 
 def write_seeds(target: str, folder: Path) -> None:
-    """Put a target's seeds into a folder."""
+    """Write a target's seeds to a folder."""
     for name, body in _SEEDS[target](folder).items():
         (folder / f"seed-{name}").write_bytes(body)

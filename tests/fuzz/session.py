@@ -1,8 +1,8 @@
-"""Fuzz the whole path: damaged sessions through the decoder process, FFmpeg included.
+"""Fuzz the whole path: decode damaged sessions in the decoder process, including FFmpeg.
 
-``python -m tests.fuzz.session SECONDS [SEED]`` needs no atheris: FFmpeg's machine code gives it no coverage to follow,
-so damage is drawn, more of it where containers keep their tables. What breaks the promise is written to the current
-folder as ``crash-*``; it belongs under ``tests/hostile/corpus/session``.
+``python -m tests.fuzz.session SECONDS [SEED]`` does not use atheris, which cannot measure coverage in FFmpeg's machine
+code. Damage is random, with more of it where containers store their tables. A session that breaks the contract is
+written to the current folder as ``crash-*``; move it to ``tests/hostile/corpus/session``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from jobs.gamedata.session.child import DecodeChild
 from shared.errors import ItemError
 from tests.media import numbered_clip, tar_bytes
 
-__all__ = ["SEEDS", "damaged", "promise"]
+__all__ = ["SEEDS", "check_contract", "damaged"]
 
 LIMIT_S: Final = 30.0
 LIMIT_KB: Final = 1_500_000
@@ -45,7 +45,7 @@ SEEDS: Final[dict[str, dict[str, object]]] = {
 
 
 def damaged(body: bytes, chance: random.Random) -> bytes:
-    """Change some bytes, cut, repeat or remove a stretch; half of it where tables lie, near the begin and the end."""
+    """Change bytes, or repeat or remove a stretch; half of the changes hit the tables near the start and the end."""
     changed = bytearray(body)
     for _ in range(chance.choice([1, 1, 2, 4, 16, 64])):
         place = chance.randrange(len(changed))
@@ -67,11 +67,11 @@ def damaged(body: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-def promise(child: DecodeChild, body: bytes) -> str:
-    """Read one session; its code, or ``ok``.
+def check_contract(child: DecodeChild, body: bytes) -> str:
+    """Read one session and return its error code, or ``ok``.
 
     Raises:
-        AssertionError: an unknown code, more time or more memory than promised, pictures that do not hold together.
+        AssertionError: an unknown code, a limit of time or memory exceeded, inconsistent frames.
     """
     child._ready()
     pid, began = child.pid, time.monotonic()
@@ -80,8 +80,8 @@ def promise(child: DecodeChild, body: bytes) -> str:
         session = child.extract(BytesSource(body), _SPEC)
     except ItemError as error:
         code = error.code
-        assert code in CODES, error  # noqa: PT017  either outcome is right
-        assert "traceback" not in error.data, error.data["traceback"]  # noqa: PT017  an exception of ours, not FFmpeg's end
+        assert code in CODES, error  # noqa: PT017  either outcome is valid
+        assert "traceback" not in error.data, error.data["traceback"]  # noqa: PT017  our own exception, not a crash of FFmpeg
     else:
         for samples in session.frames.strides.values():
             assert all(0 <= row < len(session.frames) for row in samples.index)
@@ -93,10 +93,10 @@ def promise(child: DecodeChild, body: bytes) -> str:
 
 
 def main() -> None:
-    """Damage seeds until the time is over, and print what came of it."""
+    """Damage and read seeds until the time is up, and print the results."""
     seconds, seed = float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns()
     chance = random.Random(seed)
-    os.environ["SVT_LOG"] = "0"  # the AV1 encoder tells its life on standard error
+    os.environ["SVT_LOG"] = "0"  # the AV1 encoder is verbose on standard error
     seeds = {}
     for name, settings in SEEDS.items():
         path = Path(tempfile.gettempdir(), f"telecine-fuzz-{seed}.mp4")
@@ -112,8 +112,8 @@ def main() -> None:
             name = chance.choice(sorted(seeds))
             body = tar_bytes(damaged(seeds[name], chance))
             try:
-                found[name, promise(child, body)] += 1
-            except Exception as error:  # noqa: BLE001  whatever it is, it is what fuzzing looks for
+                found[name, check_contract(child, body)] += 1
+            except Exception as error:  # noqa: BLE001  any exception is a finding
                 place = Path(f"crash-{hashlib.sha1(body).hexdigest()}")
                 place.write_bytes(body)
                 found[name, f"BROKEN {type(error).__name__}: {error}"] += 1

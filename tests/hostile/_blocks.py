@@ -1,4 +1,4 @@
-"""TAR headers and MP4 boxes byte by byte, for what no library writes."""
+"""Build TAR headers and MP4 boxes byte by byte, for files that no library writes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ END = bytes(1024)
 
 
 def header(name: bytes = b"recording.mp4", *, size: int | bytes = 0, kind: bytes = b"0", link: bytes = b"") -> bytes:
-    """One 512-byte TAR header with a right checksum."""
+    """Build a 512-byte TAR header with a valid checksum."""
     block = bytearray(512)
     block[:100] = name.ljust(100, b"\0")
     block[100:124] = b"0000644\0" + b"0000000\0" * 2
@@ -25,12 +25,12 @@ def header(name: bytes = b"recording.mp4", *, size: int | bytes = 0, kind: bytes
 
 
 def entry(name: bytes, body: bytes, **settings: bytes) -> bytes:
-    """A header and its bytes, padded."""
+    """Build a header followed by its padded body."""
     return header(name, size=len(body), **settings) + body + bytes(-len(body) % 512)
 
 
 def record(key: str, value: str) -> bytes:
-    """One record of a PAX header."""
+    """Build one record of a PAX header."""
     body = f" {key}={value}\n".encode()
     length = len(body) + 1
     while len(str(length)) + len(body) != length:
@@ -39,18 +39,18 @@ def record(key: str, value: str) -> bytes:
 
 
 def extended(*records: bytes, kind: bytes = b"x") -> bytes:
-    """A PAX header."""
+    """Build a PAX header."""
     return entry(b"PaxHeaders/x", b"".join(records), kind=kind)
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:
-    """One MP4 box."""
+    """Build an MP4 box."""
     body = b"".join(parts)
     return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
 def moov_of(*, samples: int, same: int, offset: int, extradata: bytes, size: tuple[int, int] = (160, 90)) -> bytes:
-    """A movie box whose tables claim ``samples`` pictures of ``same`` bytes each in some 600 bytes."""
+    """Build a movie box of about 600 bytes whose tables claim ``samples`` frames of ``same`` bytes each."""
     scale, duration = 60, samples & 0xFFFFFFFF
     full = bytes(4)
     matrix = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)

@@ -7,7 +7,7 @@ import pytest
 
 from jobs.gamedata.session.child import DecodeChild
 from tests.fuzz.seeds import write_seeds
-from tests.fuzz.session import SEEDS, damaged, promise
+from tests.fuzz.session import SEEDS, check_contract, damaged
 from tests.fuzz.targets import TARGETS
 from tests.media import numbered_clip, tar_bytes
 
@@ -16,16 +16,16 @@ KEPT = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}/{path.name[:20]}")
-def test_what_fuzzing_found_stays_found(path):
+def test_files_found_by_fuzzing_keep_the_contract(path):
     if path.parent.name == "session":
         with DecodeChild() as child:
-            promise(child, path.read_bytes())
+            check_contract(child, path.read_bytes())
     else:
         TARGETS[path.parent.name](path.read_bytes())
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_seeds_and_their_neighbours_keep_the_promise(target, tmp_path):
+def test_seeds_and_mutated_seeds_keep_the_contract(target, tmp_path):
     write_seeds(target, tmp_path)
     chance = random.Random(target)
     for seed in sorted(tmp_path.iterdir()):
@@ -38,14 +38,14 @@ def test_seeds_and_their_neighbours_keep_the_promise(target, tmp_path):
             TARGETS[target](bytes(changed))
 
 
-def test_damaged_videos_of_every_container_keep_the_promise(tmp_path):
+def test_damaged_videos_of_every_container_keep_the_contract(tmp_path):
     chance = random.Random(7)
     with DecodeChild() as child:
         for settings in SEEDS.values():
             body = numbered_clip(tmp_path / "clip.mp4", seconds=2, size=(64, 48), **settings).read_bytes()
-            assert promise(child, tar_bytes(body)) == "ok"
+            assert check_contract(child, tar_bytes(body)) == "ok"
             for _ in range(20):
-                promise(child, tar_bytes(damaged(body, chance)))
+                check_contract(child, tar_bytes(damaged(body, chance)))
 
 
 def test_the_corpus_is_small():

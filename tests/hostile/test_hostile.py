@@ -27,7 +27,7 @@ from tests.fakes.pool import InlinePool
 from tests.hostile.inputs import HOLE, INPUTS, clip
 from tests.media import picture, read_number, tar_bytes
 
-# Seconds 1 to 9, then 10, 20 …: every one its own frame.
+# Seconds 1 to 9, then 10, 20 …: each has its own frame.
 SPEC = SamplingSpec(strides=((1.0, 9), (10.0, 11)), mode="exact")
 LIMIT_S = 30.0
 LIMIT_KB = 1_500_000
@@ -41,8 +41,8 @@ def child():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Nothing may be left here."""
-    clip()  # makes the folder of the clips, elsewhere
+    """The working and temporary folder, which must stay empty."""
+    clip()  # creates the folder of the clips elsewhere
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
@@ -54,7 +54,7 @@ def peak_kb(pid: int) -> int:
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_each_input_gives_its_code_or_its_right_result(name, child, folder):
+def test_each_input_returns_its_error_code_or_the_right_frames(name, child, folder):
     given = INPUTS[name]
     body = given.make()
     child._ready()
@@ -68,7 +68,7 @@ def test_each_input_gives_its_code_or_its_right_result(name, child, folder):
         code = "ok"
     assert time.monotonic() - began <= LIMIT_S + 5
     assert code in given.codes
-    if child.pid == pid:  # it was not killed for what it did
+    if child.pid == pid:  # it was not killed
         assert peak_kb(pid) <= LIMIT_KB
     assert os.listdir(folder) == []  # noqa: PTH208
     if given.frames is not None:
@@ -82,11 +82,11 @@ def test_each_input_gives_its_code_or_its_right_result(name, child, folder):
                 assert shown[row] == np.searchsorted(times, asked + 1e-6, side="right") - 1
 
 
-def test_every_code_of_the_table_is_one_of_ours():
+def test_every_code_in_the_table_exists():
     assert {code for given in INPUTS.values() for code in given.codes} <= {*CODES, "ok"}
 
 
-def test_bad_items_leave_the_good_ones_of_their_batch_unharmed(tmp_path, monkeypatch):
+def test_bad_items_do_not_affect_good_ones_in_their_batch(tmp_path, monkeypatch):
     clip()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
@@ -125,8 +125,8 @@ LUMA = {
     "4:4:4": {"pix_fmt": "yuv444p"},
     "4:4:4, 10 bits": {"pix_fmt": "yuv444p10le"},
     "odd size": {"pix_fmt": "yuv444p", "size": (641, 359)},
-    "turned": {"rotation": 90},
-    "turned back": {"rotation": 270},
+    "rotated by 90": {"rotation": 90},
+    "rotated by 270": {"rotation": 270},
     "full range": {"full_range": True},
     "full range, 10 bits": {"full_range": True, "pix_fmt": "yuv420p10le"},
     "HEVC, 10 bits": {"codec": "libx265", "pix_fmt": "yuv420p10le"},
@@ -135,7 +135,7 @@ LUMA = {
 
 
 @pytest.mark.parametrize("name", LUMA)
-def test_luma_is_right(name):
+def test_luma_is_correct(name):
     session = extract_session(BytesSource(tar_bytes(clip(**LUMA[name]))), SPEC)
     expected = [picture(read_number(image)).mean() for image in session.frames.images]
     assert session.statistics.luma_mean.tolist() == pytest.approx(expected, abs=3)
@@ -144,7 +144,7 @@ def test_luma_is_right(name):
 
 
 class _Poison:
-    """A decoder that dies of one TAR: its process is killed when it asks for the TAR's bytes."""
+    """A decoder whose process is killed when it requests the bytes of one TAR."""
 
     def __init__(self, decoder, poison):
         self.decoder, self.poison, self.seen = decoder, poison, []
@@ -156,14 +156,14 @@ class _Poison:
             return self.decoder(source, spec)
 
         class Deadly(BytesSource):
-            def read_many(inner, ranges):  # noqa: N805  self is the decoder's
+            def read_many(inner, ranges):  # noqa: N805  self is the decoder
                 os.kill(self.decoder.pid, 9)
                 return super().read_many(ranges)
 
         return self.decoder(Deadly(body), spec)
 
 
-def test_a_poison_item_is_quarantined_after_two_like_failures_and_named(tmp_path):
+def test_an_item_that_kills_the_decoder_is_quarantined_after_two_identical_failures(tmp_path):
     source, target = (open_store(f"file://{tmp_path}/{name}", create=True) for name in ("in", "out"))
     poison = tar_bytes(clip(first=500))
     for key, body in {"a.tar": tar_bytes(clip()), "poison.tar": poison, "z.tar": tar_bytes(clip(first=100))}.items():

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.gamedata import load
-from jobs.gamedata.steps.sample import TRUTH, key_of
+from jobs.gamedata.steps.sample import GROUND_TRUTH, key_of
 from tests.cli import Cli
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def cli() -> Iterator[Cli]:
         yield made
 
 
-@pytest.mark.parametrize("kind", TRUTH)
+@pytest.mark.parametrize("kind", GROUND_TRUTH)
 def test_the_manifest_tells_the_truth(cli, kind):
-    truth, row = TRUTH[kind], cli.manifest()[key_of(kind)]
+    truth, row = GROUND_TRUTH[kind], cli.manifest()[key_of(kind)]
     assert row["error_code"] == truth.error_code
     if truth.error_code is not None:
         assert row["error"]
@@ -67,8 +67,10 @@ def test_the_manifest_tells_the_truth(cli, kind):
 
 def test_the_table_ends_with_what_there_is(cli):
     lines = (cli.folder / "run.out").read_text().splitlines()
-    good = sum(truth.error_code is None for truth in TRUTH.values())
-    wanted = rf"{len(TRUTH)} sessions, [1-9]\d* flagged, {len(TRUTH) - good} errors -> (\./)?manifest\.parquet"
+    good = sum(truth.error_code is None for truth in GROUND_TRUTH.values())
+    wanted = (
+        rf"{len(GROUND_TRUTH)} sessions, [1-9]\d* flagged, {len(GROUND_TRUTH) - good} errors -> (\./)?manifest\.parquet"
+    )
     assert re.fullmatch(wanted, lines[-2])
     assert lines[-1].startswith("report: .telecine/reports/")
     assert (cli.folder / lines[-1].removeprefix("report: ")).is_file()

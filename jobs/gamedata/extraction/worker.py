@@ -19,7 +19,7 @@ from jobs.gamedata.extraction._rows import common_columns, error_columns, sessio
 from jobs.gamedata.extraction.batches import Batch, BatchResult, Item, ItemResult, Task
 from jobs.gamedata.parts.store import write_part
 from jobs.gamedata.pt.file import dump, pt_key
-from jobs.gamedata.ranges.object_source import StoreSource
+from jobs.gamedata.ranges.object_source import ObjectSource
 from shared.errors import ConfigurationError, EndpointUnreachable, StorageFull, TelecineError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def extract_item(
     began = time.perf_counter()
     now = datetime.now(UTC)
     row = common_columns(item, task, extracted_at=now, worker=worker_name())
-    tar = StoreSource(source, item.key, size=item.size, etag=item.etag)
+    tar = ObjectSource(source, item.key, size=item.size, etag=item.etag)
     code = message = None
     put_s = 0.0
     clock = _Clock(extract)

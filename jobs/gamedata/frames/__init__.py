@@ -1,1 +1,1 @@
-"""From a video's index to the frames to decode, their pictures, and numbers from these."""
+"""Choose the frames of a video, decode them and measure them."""

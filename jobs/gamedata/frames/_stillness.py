@@ -1,7 +1,7 @@
-"""How much of a picture stands as it does in another sampled frame: what a menu keeps and a game does not.
+"""Measure the share of a frame that is unchanged in another sampled frame: high in menus, low in gameplay.
 
-As in :mod:`jobs.gamedata.frames.statistics`, all is integer arithmetic, the same in numpy and in torch.
-docs/checks.md has the figures behind the numbers.
+As in :mod:`jobs.gamedata.frames.statistics`, everything is integer arithmetic, identical in numpy and torch.
+docs/checks.md has the measurements behind the constants.
 """
 
 from __future__ import annotations
@@ -19,54 +19,54 @@ if TYPE_CHECKING:
 
 __all__ = ["static_share"]
 
-# Blocks of 5 x 5 cells (18 x 32 of them): small enough that a line of text or a HUD element has blocks of its own.
+# Blocks of 5 x 5 cells, 18 x 32 per frame: small enough that a line of text or a HUD element fills its own blocks.
 _BLOCK: Final = 5
 _BLOCKS: Final = STATISTICS_SHAPE[0] // _BLOCK * (STATISTICS_SHAPE[1] // _BLOCK)
-# What a block holds is its high-pass, 9 times each cell less the mean of its 3 x 3: one unit of mean |high-pass| in a
-# block's sum. Skies, vignettes and blurred backgrounds have none, so they neither count as static in gameplay nor as
-# moving behind a menu; brightness may fade.
+# Blocks are compared by their high-pass: 9 times each cell minus the mean of its 3 x 3. _UNIT is a block's sum for a
+# mean |high-pass| of one luma level. Skies, vignettes and blurred backgrounds have no high-pass, so they neither count
+# as static in gameplay nor as moving behind a menu. Fading brightness has no effect.
 _UNIT: Final = 9 * _BLOCK * _BLOCK
-# A block counts when its mean |high-pass| reaches this much luma in either frame; keyframe noise gives 0.2 to 0.4.
+# A block is textured if its mean |high-pass| reaches 1.5 luma in either frame; keyframe noise reaches 0.2 to 0.4.
 _TEXTURE: Final = int(1.5 * _UNIT)
-# It is static when the high-pass changes by less than this share of itself, in percent. Unrelated textures change by
-# about 140, the same one re-encoded by less than 20; relative: dim games and dimmed menus are judged like bright ones.
+# It is static if its high-pass changes by at most this percentage of itself. Unrelated textures change by about 140 %,
+# the same one re-encoded by less than 20 %. A relative limit treats dim games and menus like bright ones.
 _CHANGE: Final = 30
-# Weaker blocks count as moving from this much change: dim gameplay between a bright HUD. A blurred picture that drifts
-# behind a menu gives up to 0.6.
+# Weaker blocks count as moving from this much change on, for dim gameplay inside a bright HUD. A blurred image that
+# drifts behind a menu reaches 0.6.
 _MOVED: Final = int(0.8 * _UNIT)
-# Grain is everywhere and changes everything: what the flattest tenth of the blocks have of it, up to 1, is taken off.
-# Two frames' grains differ by 1.4 of one. Pictures without a flat tenth are no grain: hence the limit.
+# Film grain is everywhere and changes every block: the high-pass of the flattest tenth of the blocks, up to 1, is
+# subtracted. The grain of two frames differs by 1.4 times that. The limit is for frames that have no flat tenth.
 _FLAT: Final = _BLOCKS // 10
 _GRAIN: Final = _UNIT
-# Partners of a frame are at least this many seconds away (closer ones are alike in gameplay too), and the nearest
-# 16 before and after it: pages of a menu come back after others, and stand beside one of their kind then.
+# A frame is compared with frames at least this many seconds away (closer ones are similar in gameplay too), the nearest
+# 16 before and after it: a menu page comes back after others and then matches its earlier frame.
 _APART_S: Final = 1.0
 _NEAR: Final = 16
-# Fewer blocks than this (3.5 %) say nothing: a HUD alone before a black scene has 4 to 10, three lines of text 30.
+# Fewer blocks than this (3.5 %) give no result: a HUD in front of a black scene has 4 to 10, three lines of text 30.
 _MIN_BLOCKS: Final = 20
-# Nor does a frame say anything whose middle (rows 4 to 13 of 18, columns 5 to 26 of 32) is dark and empty in more than
-# 50 % of its blocks: what is left of a game in the dark is its HUD, and that stands still.
+# A frame gives no result either if more than 50 % of its middle blocks (rows 4 to 13 of 18, columns 5 to 26 of 32) are
+# dark and empty: all that is visible of a dark game is its HUD, which is static.
 _MIDDLE: Final = (slice(4, 14), slice(5, 27))
 _MIDDLE_BLOCKS: Final = 10 * 22
 _EMPTY_PERCENT: Final = 50
 _DARK: Final = 32 * _BLOCK * _BLOCK
-# Frames a step: about 3 MB of int16 and int32 in flight.
+# Frames per step: limits temporary int16 and int32 arrays to about 3 MB.
 _CHUNK: Final = 32
 
 
 def static_share(
     xp: Any, luma: Any, time_s: npt.NDArray[np.float64], bands: Mapping[str, Any]
 ) -> npt.NDArray[np.float32]:
-    """Give each frame the share of its textured blocks that stand still, beside the frame that it is most like.
+    """Compute for each frame the share of its textured blocks that are static, against the most similar frame.
 
     Args:
         xp: numpy or torch.
         luma: shape (D, 90, 160), uint8, an array of ``xp``.
-        time_s: of the frames, shape (D,), ascending.
+        time_s: times of the frames, shape (D,), ascending.
         bands: rows (columns) of the black band ``top``, ``bottom``, ``left``, ``right``, shape (D,), arrays of ``xp``.
 
     Returns:
-        Shape (D,); NaN where it says nothing: a lone frame, one without texture, a dark one with an empty middle.
+        Shape (D,); NaN without a result: a single frame, one without texture, a dark one with an empty middle.
     """
     count = len(time_s)
     after = np.searchsorted(time_s, time_s + _APART_S - 1e-6)
@@ -85,7 +85,7 @@ def static_share(
 
 
 class _Blocks:
-    """What a run of frames holds, by block: shape (W, 18, 32) each."""
+    """The features of consecutive frames by block, shape (W, 18, 32) each."""
 
     def __init__(self, xp: Any, luma: Any, bands: Mapping[str, Any]) -> None:
         self.xp = xp
@@ -98,7 +98,7 @@ class _Blocks:
         self.grain = xp.clip(ordered[:, _FLAT], 0, _GRAIN)[:, None, None]
 
     def compare(self, one: int, others: slice) -> npt.NDArray[np.float32]:
-        """Share of static blocks between a frame and each of some others; NaN where that says nothing."""
+        """Return the share of static blocks between one frame and each of the others; NaN without a result."""
         xp = self.xp
         texture = xp.maximum(self.texture[one], self.texture[others])
         grain = xp.maximum(self.grain[one], self.grain[others])
@@ -122,7 +122,7 @@ def _cast(xp: Any, values: Any, dtype: str) -> Any:
 
 
 def _high_pass(xp: Any, luma: Any) -> Any:
-    """9 times (cell less the mean of its 3 x 3), int16; edges repeat their neighbours."""
+    """Return 9 times (cell minus the mean of its 3 x 3), int16; edges are replicated."""
     cells = _cast(xp, luma, "int16")
     rows = xp.concatenate((cells[:, :1], cells, cells[:, -1:]), 1)
     rows = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
@@ -131,7 +131,7 @@ def _high_pass(xp: Any, luma: Any) -> Any:
 
 
 def _sums(xp: Any, cells: Any) -> Any:
-    """Sum int16 cells over blocks, int32; five rows of a change of high-passes are 5 * 4590: int16 holds them."""
+    """Sum int16 cells over blocks to int32; the sum of five rows of high-pass changes, up to 5 * 4590, fits int16."""
     rows = cells[:, 0::_BLOCK]
     for row in range(1, _BLOCK):
         rows = rows + cells[:, row::_BLOCK]
@@ -142,14 +142,14 @@ def _sums(xp: Any, cells: Any) -> Any:
 
 
 def _inside(xp: Any, luma: Any, bands: Mapping[str, Any]) -> Any:
-    """Blocks that lie off the black bands, whose edges stand still whatever is shown between them."""
+    """Mark the blocks outside the black bands, whose edges are always static."""
     masks = []
     for axis, near, far in ((1, "top", "bottom"), (2, "left", "right")):
         size = luma.shape[axis]
         position = xp.arange(0, size, _BLOCK)
         if xp is not np:
             position = position.to(luma.device)
-        # The high-pass of the first cell next to a band still sees it.
+        # The high-pass of the first cell next to a band is still affected by it.
         low = xp.where(bands[near] > 0, bands[near] + 1, 0)[:, None]
         high = xp.where(bands[far] > 0, size - bands[far] - 1, size)[:, None]
         masks.append((position[None] >= low) & (position[None] + _BLOCK <= high))

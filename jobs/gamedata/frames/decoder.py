@@ -1,11 +1,11 @@
-"""Encoded packets -> pictures: one decoder per session, fed only with what is needed.
+"""Decode packets to frames: one decoder per session, fed only with the packets that are needed.
 
-A keyframe is one packet and a flush (10 ms at 640x360; feeding on until a frame appears costs 3.6 times that, because
-of the decoder's reorder delay). An exact frame is its keyframe and all packets up to its own in decode order, less the
-ones nothing refers to. Both readers end here, so they give the same pictures.
+A keyframe takes one packet and a flush: 10 ms at 640x360. Feeding more packets until a frame appears takes 3.6 times as
+long, because of the decoder's reorder delay. An exact frame takes its keyframe and all packets up to its own in decode
+order, except those that no frame refers to. Both readers feed this decoder, so they produce the same pixels.
 
-One thread: with many files in flight, frame threads cost 15 to 20 % more CPU, and their log callback has deadlocked
-with the GIL (PyAV #751, #2276).
+The decoder uses one thread: with many files in flight, frame threads cost 15 to 20 % more CPU, and their log callback
+has deadlocked with the GIL (PyAV #751, #2276).
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
 
-__all__ = ["Decoded", "Decoder", "Packet", "Picture", "decode_runs", "frame_size", "set_extradata"]
+__all__ = ["DecodedFrame", "Decoder", "FrameConverter", "Packet", "decode_runs", "frame_size", "set_extradata"]
 
-# Pictures are handed out although a reference is missing or damaged: they are marked corrupt and counted.
+# Return frames even if a reference is missing or damaged: they are marked corrupt and counted.
 _OUTPUT_CORRUPT: Final = 1 << 3
-# The same pixels on every CPU, at most half a step from the formula; swscale's fast path is up to 3 steps off.
+# The same pixels on every CPU, within half a level of the formula; swscale's fast path is up to 3 levels off.
 _EXACT: Final = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
 _MAX_PIXELS: Final = 2**31 - 1
 _PADDING: Final = bytes(64)  # AV_INPUT_BUFFER_PADDING_SIZE of FFmpeg's defs.h
-# Others do not say, or not reliably, what refers to what: MPEG-4 Part 2 gave an earlier picture now and then.
+# Codecs that mark non-reference frames reliably; with MPEG-4 Part 2, skipping sometimes returned an earlier frame.
 _SKIPS: Final = ("h264", "hevc")
 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One encoded picture.
+    """One encoded frame.
 
     Attributes:
-        data: as the container holds it.
-        pts: display time in ticks; names the picture among a run's.
-        wanted: whether its picture is to be handed out; others are decoded only where something refers to them.
+        data: the bytes stored in the container.
+        pts: display time in ticks; identifies the frame within its span.
+        wanted: True to return its frame; other packets are decoded only if a frame refers to them.
     """
 
     data: bytes | memoryview
@@ -56,8 +56,8 @@ class Packet:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """A frame that the decoder put out; pixels stay in FFmpeg's buffers until :class:`Picture` asks for them."""
+class DecodedFrame:
+    """A decoded frame; its pixels stay in FFmpeg's buffers until :class:`FrameConverter` copies them."""
 
     pts: int
     frame: VideoFrame
@@ -65,16 +65,16 @@ class Decoded:
 
 
 def set_extradata(context: Any, extradata: bytes) -> None:
-    """Give a codec context its out-of-band headers, followed by the zeros that FFmpeg's parsers rely on.
+    """Set the out-of-band headers of a codec context, followed by the zeros that FFmpeg's parsers rely on.
 
-    PyAV 18.1 reserves that padding and leaves in it what the heap held before.
+    PyAV 18.1 allocates that padding but does not clear it.
 
     Args:
-        context: of PyAV, not open yet.
-        extradata: avcC, hvcC, a VOL header, …; empty where the packets carry them.
+        context: a PyAV codec context, not open yet.
+        extradata: avcC, hvcC, a VOL header, …; empty if the packets contain them.
     """
     if extradata:
-        context.extradata = extradata + _PADDING  # realloc() keeps its zeros when the next line shortens it
+        context.extradata = extradata + _PADDING  # realloc() keeps the zeros when the next line shortens it
         context.extradata = extradata
 
 
@@ -83,11 +83,11 @@ class Decoder:
 
     Args:
         codec: FFmpeg's name, such as ``h264``.
-        extradata: the codec's out-of-band headers (avcC, hvcC, …); empty where the packets carry them.
-        max_pixels: larger frames are refused by the decoder before memory is taken.
+        extradata: the codec's out-of-band headers (avcC, hvcC, …); empty if the packets contain them.
+        max_pixels: the decoder rejects larger frames before allocating memory.
 
     Attributes:
-        decoded: frames that came out, wanted or not.
+        decoded: number of decoded frames, wanted or not.
 
     Raises:
         ItemError: ``video_codec_unsupported``.
@@ -108,7 +108,7 @@ class Decoder:
                 "video_codec_unsupported", f"FFmpeg has no decoder for '{self.codec}'", codec=self.codec
             ) from error
         if context.type != "video":
-            raise item_error("video_codec_unsupported", f"'{self.codec}' is no video codec", codec=self.codec)
+            raise item_error("video_codec_unsupported", f"'{self.codec}' is not a video codec", codec=self.codec)
         set_extradata(context, self._extradata)
         context.thread_type = "NONE"
         context.thread_count = 1
@@ -116,17 +116,17 @@ class Decoder:
         context.options = {"max_pixels": str(min(self._max_pixels, _MAX_PIXELS))}
         return context  # type: ignore[no-any-return]
 
-    def run(self, packets: Sequence[Packet]) -> Iterator[Decoded]:
-        """Decode one run: a keyframe and what follows it in decode order, up to the last wanted packet.
+    def decode(self, packets: Sequence[Packet]) -> Iterator[DecodedFrame]:
+        """Decode one span: a keyframe and the packets after it in decode order, up to the last wanted one.
 
         Args:
-            packets: in decode order, the first a keyframe.
+            packets: in decode order, starting with a keyframe.
 
         Yields:
-            Wanted frames as they come out, which is display order.
+            The wanted frames, in display order.
 
         Raises:
-            ItemError: ``decode_failed`` when a wanted picture does not come out, ``pixels_exceeded``.
+            ItemError: ``decode_failed`` if a wanted frame does not decode, ``pixels_exceeded``.
         """
         wanted = {packet.pts for packet in packets if packet.wanted}
         fault: Exception | None = None
@@ -136,30 +136,30 @@ class Decoder:
                 frames = self._feed(packet)
             except (av.error.FFmpegError, MemoryError, ValueError) as error:
                 self._check_limits(error)
-                # What comes after may still be shown, as every player does; the pictures count as corrupt.
+                # Later frames may still decode, and every player shows them; they count as corrupt.
                 fault, damaged = error, True
                 continue
             for frame in frames:
                 self.decoded += 1
                 if frame.pts in wanted:
                     wanted.discard(frame.pts)
-                    yield Decoded(frame.pts, frame, damaged or bool(frame.is_corrupt))
+                    yield DecodedFrame(frame.pts, frame, damaged or bool(frame.is_corrupt))
         self._rewind()
         if wanted:
             raise item_error(
                 "decode_failed",
-                f"{len(wanted)} of the frames that were asked for do not decode, the first at tick {min(wanted)}"
-                + (f": {fault}" if fault else " (the decoder gives no picture)"),
+                f"{len(wanted)} of the requested frames do not decode, the first at tick {min(wanted)}"
+                + (f": {fault}" if fault else " (the decoder returned no frame)"),
                 pts=min(wanted),
             ) from fault
 
     def _check_limits(self, error: Exception) -> None:
-        # Beyond max_pixels h264 says invalid data, hevc says no memory, vp9 says invalid argument and no size.
+        # Beyond max_pixels, h264 reports invalid data, hevc no memory, vp9 an invalid argument and no size.
         pixels = self._context.coded_width * self._context.coded_height
         if pixels > self._max_pixels or isinstance(error, av.error.ArgumentError):
             raise item_error(
                 "pixels_exceeded",
-                f"the decoder refuses the frame's size; the limit is {self._max_pixels} pixels (--max-pixels)",
+                f"the decoder rejects the frame size; the limit is {self._max_pixels} pixels (--max-pixels)",
                 max_pixels=self._max_pixels,
             ) from error
         if isinstance(error, MemoryError):
@@ -169,13 +169,13 @@ class Decoder:
         if packet is None:
             return self._context.decode(None)
         self._context.skip_frame = "DEFAULT" if packet.wanted or self.codec not in _SKIPS else "NONREF"
-        # PyAV 18.1 lends FFmpeg the memory of av.Packet(data), without the zeros that must follow it: MPEG-4 Part 2
-        # took what lay behind for a marker and gave a wrong picture without an error, in one process of three.
+        # With av.Packet(data), PyAV 18.1 passes that memory to FFmpeg without the zeros that must follow it: in one
+        # process of three, MPEG-4 Part 2 read the bytes after it as a marker and silently returned a wrong frame.
         encoded: Any = av.Packet(len(packet.data))
         if packet.data:
             encoded.update(packet.data)
         encoded.pts = encoded.dts = packet.pts
-        encoded.time_base = Fraction(1, 90_000)  # unused by the decoder; PyAV wants one
+        encoded.time_base = Fraction(1, 90_000)  # not used by the decoder, but required by PyAV
         return self._context.decode(encoded)
 
     def _rewind(self) -> None:
@@ -183,13 +183,13 @@ class Decoder:
 
 
 def frame_size(width: int, height: int, rotation: int, max_height: int) -> tuple[int, int]:
-    """Size of a sampled frame.
+    """Return the size of a sampled frame.
 
     Args:
-        width: as stored.
-        height: as stored.
-        rotation: degrees clockwise that show it upright.
-        max_height: scale higher (upright) frames to this; 0 keeps the size.
+        width: stored width.
+        height: stored height.
+        rotation: degrees clockwise to display it upright.
+        max_height: scale taller (upright) frames down to this; 0 keeps the size.
 
     Returns:
         ``(height, width)``, upright; a scaled frame has an even width.
@@ -201,11 +201,11 @@ def frame_size(width: int, height: int, rotation: int, max_height: int) -> tuple
     return height, width
 
 
-class Picture:
-    """Turns decoded frames into arrays; keeps swscale's tables between frames.
+class FrameConverter:
+    """Convert decoded frames to arrays, reusing swscale's tables between frames.
 
     Args:
-        rotation: degrees clockwise that show a stored frame upright (0, 90, 180, 270).
+        rotation: degrees clockwise to display a stored frame upright (0, 90, 180, 270).
     """
 
     def __init__(self, rotation: int) -> None:
@@ -217,7 +217,7 @@ class Picture:
         self._planes("rgb", frame, height, width, out)
 
     def luma(self, frame: VideoFrame, out: npt.NDArray[np.uint8]) -> None:
-        """Write upright luma, 0 black and 255 white, to ``out`` of :data:`STATISTICS_SHAPE`."""
+        """Write upright luma, from 0 (black) to 255 (white), to ``out`` of :data:`STATISTICS_SHAPE`."""
         high, wide = self._stored(*STATISTICS_SHAPE)
         scaled = self._scale("luma", frame, high, wide, "gray", dst_color_range=ColorRange.JPEG)
         out[:] = np.rot90(_plane(scaled.planes[0]), self._turns)
@@ -227,7 +227,7 @@ class Picture:
         self._planes("thumbnail", frame, *STATISTICS_SHAPE, out.transpose(2, 0, 1))
 
     def _planes(self, use: str, frame: VideoFrame, height: int, width: int, out: npt.NDArray[np.uint8]) -> None:
-        # Planar: no transpose afterwards, and swscale's accurate path is half the price of rgb24's.
+        # Planar output needs no transpose, and swscale's accurate path is twice as fast as with rgb24.
         scaled = self._scale(use, frame, *self._stored(height, width), "gbrp")
         for channel, plane in zip((1, 2, 0), scaled.planes, strict=True):
             out[channel] = np.rot90(_plane(plane), self._turns)
@@ -245,7 +245,7 @@ class Picture:
             pixels,
             interpolation=_EXACT,
             src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
-            threads=1,  # 0, the default, starts one for each core
+            threads=1,  # 0, the default, starts one thread per core
             **more,
         )
 
@@ -255,22 +255,22 @@ def _plane(plane: Any) -> npt.NDArray[np.uint8]:
 
 
 def decode_runs(packets: PacketRuns, height: int, width: int, rotation: int) -> npt.NDArray[np.uint8]:
-    """Decode the frames that ``--frames packets`` keeps.
+    """Decode the frames stored with ``--frames packets``.
 
     Args:
-        packets: of one session.
-        height: rows of a sampled frame.
-        width: its columns.
-        rotation: degrees clockwise that show a stored frame upright.
+        packets: the packets of one session.
+        height: height of a sampled frame.
+        width: width of a sampled frame.
+        rotation: degrees clockwise to display a stored frame upright.
 
     Returns:
-        uint8 RGB, shape (D, 3, height, width); the same pixels as ``--frames rgb`` stores.
+        uint8 RGB, shape (D, 3, height, width); the same pixels that ``--frames rgb`` stores.
 
     Raises:
         ItemError: ``decode_failed``, ``video_codec_unsupported``.
     """
     images = np.empty((len(packets.first), 3, height, width), np.uint8)
-    decoder, picture = Decoder(packets.codec, packets.extradata), Picture(rotation)
+    decoder, picture = Decoder(packets.codec, packets.extradata), FrameConverter(rotation)
     data = memoryview(packets.data)
     for start in np.unique(packets.first):
         rows = np.flatnonzero(packets.first == start)
@@ -282,6 +282,6 @@ def decode_runs(packets: PacketRuns, height: int, width: int, rotation: int) -> 
             Packet(data[packets.offsets[at] : packets.offsets[at + 1]], int(packets.pts[at]), at in wanted)
             for at in positions
         ]
-        for decoded in decoder.run(run):
+        for decoded in decoder.decode(run):
             picture.rgb(decoded.frame, height, width, images[of_pts[decoded.pts]])
     return images

@@ -1,7 +1,7 @@
-"""The reader for all that the MP4 planner leaves alone: FFmpeg's demuxers over a range-backed file.
+"""The reader for every video except plain MP4s: FFmpeg's demuxers over a file object that reads byte ranges.
 
-A first pass demuxes without decoding and gives the same index as an MP4's; the same plan is made from it, and the same
-decoder gets the packets, so a frame is the same whichever reader fetched it.
+A first pass demuxes without decoding and builds the same index that an MP4 contains. Planning and decoding are shared,
+so a frame is the same whichever reader fetched it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.frames.decoder import set_extradata
-from jobs.gamedata.ranges.source import Buffered, SourceFile
+from jobs.gamedata.ranges.source import BufferedSource, SourceIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from av.container import InputContainer
 
-    from jobs.gamedata.frames.plan import Run
+    from jobs.gamedata.frames.plan import DecodeSpan
     from jobs.gamedata.ranges.source import RangeSource
 
 __all__ = ["FFmpegReader", "open_video"]
 
-# Self-contained formats only. Playlists (hls, dash, concat, sdp) name other files and hosts; a TAR may hold none.
+# Self-contained formats only: playlists (hls, dash, concat, sdp) refer to other files and hosts.
 _FORMATS: Final = (
     "mov,matroska,webm,avi,mpegts,flv,mpeg,asf,ogg,ivf,nut,mxf,rm,wtv,mpegvideo,h264,hevc,obu,m4v,live_flv,gif,apng"
 )
 _BLOCK: Final = 1024 * 1024
 _BLOCKS: Final = 16
-# These number packets in their order; FFmpeg's parsers mend that for MPEG-4 Part 2, and not for H.264.
+# Containers that number packets in storage order; FFmpeg's parsers correct that for MPEG-4 Part 2, but not for H.264.
 _WITHOUT_TIMES: Final = ("avi", "h264", "hevc", "m4v")
-# Pixels of a pass that decodes everything: 12 s at 640x360, of the 30 that an item has.
+# Limit in pixels for a pass that decodes everything: it takes 12 s at 640x360, of the 30 s allowed per item.
 _ORDER_PIXELS: Final = 3e9
 _TURNED: Final = ("mov", "matroska")  # the containers that carry a display matrix
 
@@ -46,14 +46,14 @@ def open_video(source: RangeSource, *, max_pixels: int) -> InputContainer:
 
     Args:
         source: the video's bytes.
-        max_pixels: larger frames are refused while streams are probed, too.
+        max_pixels: larger frames are rejected, also while streams are probed.
 
     Raises:
         ItemError: ``video_invalid``.
     """
     try:
         return av.open(
-            SourceFile(source),
+            SourceIO(source),
             "r",
             options={"format_whitelist": _FORMATS, "max_pixels": str(max_pixels)},
             metadata_errors="replace",
@@ -64,12 +64,12 @@ def open_video(source: RangeSource, *, max_pixels: int) -> InputContainer:
     except (av.error.FFmpegError, ValueError, OSError) as error:
         raise item_error(
             "video_invalid",
-            f"FFmpeg cannot open the video ({_words(error)}); valid is one video file of a known format",
+            f"FFmpeg cannot open the video ({_words(error)}); expected one video file in a known format",
         ) from error
 
 
 def _refuse(url: str, *_: Any) -> NoReturn:
-    raise PermissionError(f"a video must not open '{url}'")
+    raise PermissionError(f"the video refers to '{url}'; expected a self-contained file")
 
 
 def _words(error: BaseException) -> str:
@@ -77,27 +77,27 @@ def _words(error: BaseException) -> str:
 
 
 class FFmpegReader:
-    """Index and packets of FFmpeg's default video stream.
+    """Read the index and packets of FFmpeg's default video stream.
 
     Args:
         source: the video's bytes.
-        max_pixels: larger frames are refused.
+        max_pixels: larger frames are rejected.
 
     Attributes:
         codec: the decoder's name.
-        extradata: its headers.
-        width: pixels, as stored.
-        height: likewise.
-        rotation: degrees clockwise that show it upright.
+        extradata: the codec's headers.
+        width: stored width in pixels.
+        height: stored height in pixels.
+        rotation: degrees clockwise to display it upright.
         time_base: ``(numerator, denominator)`` in seconds.
-        start_pts: of the first displayed frame, in the container's own count.
+        start_pts: the container's pts of the first displayed frame.
         pts: shape (S,), int64, in decode order; 0 is the first displayed frame.
-        size: bytes of each packet, shape (S,).
+        size: size of each packet in bytes, shape (S,).
         keyframe: shape (S,), bool.
         shown: shape (S,), False for packets that an edit list drops.
-        refresh: shape (S,), True for keyframes that turned out not to decode alone; None while there are none.
-        duration_s: end of the last frame less begin of the first.
-        warnings: what was odd.
+        refresh: shape (S,), True for keyframes that turned out not to decode alone; None if there are none.
+        duration_s: seconds from the start of the first frame to the end of the last one.
+        warnings: oddities that were tolerated.
 
     Raises:
         ItemError: ``video_invalid``, ``video_no_stream``, ``video_no_frames``, ``video_codec_unsupported``.
@@ -108,7 +108,7 @@ class FFmpegReader:
     def __init__(self, source: RangeSource, *, max_pixels: int) -> None:
         self.warnings: list[str] = []
         self.refresh: npt.NDArray[np.bool_] | None = None
-        self._container = open_video(Buffered(source, _BLOCK, _BLOCKS), max_pixels=max_pixels)
+        self._container = open_video(BufferedSource(source, _BLOCK, _BLOCKS), max_pixels=max_pixels)
         self._stream: Any = _best(self._container)
         context = self._stream.codec_context
         if context is None:
@@ -133,8 +133,8 @@ class FFmpegReader:
         self._container.close()
 
     def _packets(self) -> Iterator[Any]:
-        """Packets from where the container stands to its end; the last one is empty and flushes a decoder."""
-        # PyAV 18.1 raises it after the last packet when a stream began late, as in a transport stream with a new PMT.
+        """Yield packets from the container's position to its end; the last one is empty and flushes a decoder."""
+        # PyAV 18.1 raises it after the last packet if a stream started late, as in a transport stream with a new PMT.
         with suppress(IndexError):
             yield from self._container.demux(self._stream)
 
@@ -148,16 +148,16 @@ class FFmpegReader:
                     keyframe, visible = packet.is_keyframe, not packet.is_discard
                     rows.append((ticks, dts, packet.size, keyframe, visible, packet.duration or 0))
         except (av.error.FFmpegError, OSError) as error:
-            self.warnings.append(f"the video ends early after {len(rows)} frames: {_words(error)}")
+            self.warnings.append(f"the video ends early, after {len(rows)} frames: {_words(error)}")
         table = np.array(rows, dtype=np.int64).reshape(-1, 6)
         shown = table[:, 4].astype(np.bool_)
         self.shown: npt.NDArray[np.bool_] | None = shown
         if not shown.any():
-            raise item_error("video_no_frames", f"none of the {len(rows)} packets of the video stream is displayed")
+            raise item_error("video_no_frames", f"none of the {len(rows)} packets in the video stream is displayed")
         pts, durations = table[shown, 0], table[shown, 5]
         self.start_pts = int(pts.min())
         self.pts, self._dts, self.size = table[:, 0] - self.start_pts, table[:, 1], table[:, 2]
-        self._found = self.pts  # as the demuxer gives them, to find a packet again
+        self._found = self.pts  # the demuxer's values, to find a packet again
         self.keyframe = table[:, 3].astype(np.bool_)
         last = int(pts.argmax())
         step = int(np.median(np.diff(np.sort(pts)))) if len(pts) > 1 else 0
@@ -165,14 +165,14 @@ class FFmpegReader:
         self.duration_s: float = (end - self.start_pts) * self.time_base[0] / self.time_base[1]
 
     def _order(self, depth: int) -> None:
-        """Find the order of display by decoding: B-frames in a container that has only an order of decoding."""
+        """Find the display order by decoding, for B-frames in a container that stores only the decode order."""
         if len(self.pts) * self.width * self.height > _ORDER_PIXELS:
-            self.warnings.append(f"the container has no display times: frames may be up to {depth} early or late")
+            self.warnings.append(f"the container has no display times: frames may be off by up to {depth}")
             return
         context: Any = av.CodecContext.create(self.codec, "r")
         set_extradata(context, self.extradata)
         context.thread_type, context.thread_count = "NONE", 1
-        context.options = {"skip_loop_filter": "all", "skip_idct": "all"}  # only the order counts
+        context.options = {"skip_loop_filter": "all", "skip_idct": "all"}  # only the order matters
         shown: list[int] = []
         self._rewind(0)
         for packet in self._packets():
@@ -181,7 +181,7 @@ class FFmpegReader:
                 shown += [frame.pts - self.start_pts for frame in context.decode(packet if packet.size else None)]
         place = {int(ticks): at for at, ticks in enumerate(self.pts)}
         if len(shown) != len(place) or set(shown) != set(place):
-            self.warnings.append(f"the container has no display times: frames may be up to {depth} early or late")
+            self.warnings.append(f"the container has no display times: frames may be off by up to {depth}")
             return
         self._found = self.pts
         true = np.empty_like(self.pts)
@@ -189,7 +189,7 @@ class FFmpegReader:
         self.pts = true
 
     def _rotation(self) -> int:
-        """Degrees clockwise, from the display matrix that FFmpeg ties to a decoded frame."""
+        """Return the rotation in degrees clockwise, from the display matrix that FFmpeg attaches to a decoded frame."""
         context = self._stream.codec_context
         context.thread_type, context.thread_count = "NONE", 1
         try:
@@ -199,33 +199,38 @@ class FFmpegReader:
                 if frames or not packet.size:
                     return round(-frames[0].rotation / 90) * 90 % 360 if frames else 0
         except (av.error.FFmpegError, OSError, EOFError, OverflowError):
-            pass  # what does not decode here is told when the sampled frames are decoded
+            pass  # decoding the sampled frames reports what does not decode here
         return 0
 
     def _seek(self, sample: int) -> None:
-        # By display time: FFmpeg's own index counts in dts and would land one GOP early.
+        # Seek by display time: FFmpeg's own index uses dts and would land one GOP early.
         target = int(self._found[sample]) + self.start_pts
         self._container.seek(target, stream=self._stream, backward=True)
 
-    def fetch(self, runs: Sequence[Run]) -> list[list[bytes]]:
-        """Read the packets of some runs.
+    def fetch(self, spans: Sequence[DecodeSpan]) -> list[list[bytes]]:
+        """Read the packets of each span.
 
         Raises:
-            ItemError: ``decode_failed`` when the demuxer does not give a packet of its own index again.
+            ItemError: ``decode_failed`` if the demuxer does not return a packet that it listed in the first pass.
         """
-        return [self._fetch(run) for run in runs]
+        return [self._fetch(span) for span in spans]
 
-    def _fetch(self, run: Run) -> list[bytes]:
-        wanted = range(run.first, run.last + 1)
-        for seek in (self._seek, self._rewind):  # some demuxers land behind the keyframe
+    def _fetch(self, span: DecodeSpan) -> list[bytes]:
+        wanted = range(span.first, span.last + 1)
+        for seek in (self._seek, self._rewind):  # some demuxers land after the keyframe
             try:
-                seek(run.first)
+                seek(span.first)
                 found = self._collect(wanted)
-            except (av.error.FFmpegError, OSError, EOFError, OverflowError):  # display times beyond 2**63, too
+            except (
+                av.error.FFmpegError,
+                OSError,
+                EOFError,
+                OverflowError,
+            ):  # OverflowError: display times beyond 2**63
                 continue
             if len(found) == len(wanted):
                 return [found[sample] for sample in wanted]
-        raise item_error("decode_failed", "FFmpeg does not find packets again that it listed", sample=run.first)
+        raise item_error("decode_failed", "FFmpeg cannot read packets that it listed before", sample=span.first)
 
     def _rewind(self, _: int) -> None:
         self._container.seek(0, backward=True, any_frame=True)
@@ -252,5 +257,5 @@ class FFmpegReader:
 def _best(container: InputContainer) -> Any:
     stream: Any = container.streams.best("video")
     if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
-        raise item_error("video_no_stream", "the container has no video stream (sound and cover pictures are none)")
+        raise item_error("video_no_stream", "the container has no video stream (audio and cover images do not count)")
     return stream

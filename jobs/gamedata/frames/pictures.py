@@ -1,4 +1,4 @@
-"""Small pictures: area averages, PNG files, reference pictures. No imaging library: PyAV reads, zlib writes."""
+"""Scale images down, and read and write image files without an imaging library: PyAV reads, zlib writes PNG."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["luma", "png", "read_picture", "shrink"]
 
 
 def shrink(pictures: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.float32]:
-    """Average areas: (…, H, W) -> float32 (…, rows, columns); an axis shorter than asked repeats its cells."""
+    """Downscale images by area averaging: (…, H, W) -> float32 (…, rows, columns); a shorter axis repeats its cells."""
     return _average(_average(pictures.astype(np.float32), rows, -2), columns, -1)
 
 
@@ -35,14 +35,14 @@ def _average(values: npt.NDArray[np.float32], count: int, axis: int) -> npt.NDAr
 
 
 def luma(rgb: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Weigh RGB by BT.601, which undoes what swscale does to the planes of SD video: (…, 3, H, W) -> (…, H, W)."""
+    """Convert RGB to luma with the BT.601 weights that swscale uses for SD video: (…, 3, H, W) -> (…, H, W)."""
     weights = np.array([0.299, 0.587, 0.114], np.float32).reshape(3, 1, 1)
     weighed: npt.NDArray[np.float32] = (rgb * weights).sum(axis=-3)
     return weighed
 
 
 def png(rgb: npt.NDArray[np.uint8]) -> bytes:
-    """Encode uint8 RGB of shape (H, W, 3) as PNG (W3C PNG 3rd edition, §11; colour type 2, filter 0)."""
+    """Encode uint8 RGB of shape (H, W, 3) as PNG (W3C PNG, third edition, §11: colour type 2, filter 0)."""
     height, width, _ = rgb.shape
     rows = np.concatenate([np.zeros((height, 1), np.uint8), rgb.reshape(height, -1)], axis=1)
 
@@ -55,10 +55,10 @@ def png(rgb: npt.NDArray[np.uint8]) -> bytes:
 
 
 def read_picture(path: Path) -> npt.NDArray[np.uint8]:
-    """Decode a picture file with FFmpeg: uint8 RGB, shape (H, W, 3).
+    """Decode an image file with FFmpeg to uint8 RGB of shape (H, W, 3).
 
     Raises:
-        ValueError: FFmpeg finds no picture in it.
+        ValueError: FFmpeg finds no image in the file.
     """
     import av
 
@@ -67,5 +67,5 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8]:
             for frame in container.decode(video=0):
                 return frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
     except (av.FFmpegError, IndexError, OSError) as error:
-        raise ValueError(f"{path} is no picture: {error}") from error
-    raise ValueError(f"{path} is no picture: it has no frame")
+        raise ValueError(f"'{path}' is not an image: {error}") from error
+    raise ValueError(f"'{path}' is not an image: it has no frames")

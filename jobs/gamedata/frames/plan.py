@@ -1,4 +1,4 @@
-"""Which frames are decoded for a sampling spec, and from which keyframes: pure arithmetic on a video's index."""
+"""Choose the frames to decode for a sampling spec, and the keyframes to start from: arithmetic on a video's index."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.model import SamplingSpec
 
-__all__ = ["Plan", "Run", "plan"]
+__all__ = ["DecodeSpan", "FramePlan", "plan_frames"]
 
-# A time that lies within this part of a tick before a frame means that frame: 0.1 * 3 is no exact 0.3.
+# A time this fraction of a tick before a frame still means that frame: 0.1 * 3 is not exactly 0.3.
 _TICK_TOLERANCE: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Samples that are decoded one after the other, in decode order.
+class DecodeSpan:
+    """Samples that are decoded consecutively, in decode order.
 
     Attributes:
-        first: the keyframe that decoding begins with.
-        last: the last sample that is needed; equal to ``first`` where only the keyframe is.
-        rows: rows of :attr:`Plan.index` that this run gives.
+        first: the keyframe that decoding starts from.
+        last: the last sample needed; equal to ``first`` if only the keyframe is.
+        rows: the rows of :attr:`FramePlan.index` that this span decodes.
     """
 
     first: int
@@ -36,16 +36,16 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The frames to decode, D of them, each once, in order of pts.
+class FramePlan:
+    """The D distinct frames to decode, ordered by pts.
 
     Attributes:
-        index: the frame's sample, counted in decode order, shape (D,), int64.
-        first: the sample that decoding begins with for it, shape (D,), int64.
-        keyframe: the frame is that sample itself and is decoded alone, shape (D,), bool.
-        strides: by stride in seconds: asked times, and for each the row among the D.
-        repeated: samples that share their frame with an earlier one of the same stride.
-        runs: all that must be decoded, in decode order, no sample in two of them.
+        index: the frame's sample number in decode order, shape (D,), int64.
+        first: the sample that decoding starts from, shape (D,), int64.
+        keyframe: True if the frame is that sample itself and is decoded alone, shape (D,), bool.
+        strides: by stride in seconds: the requested times, and the row of each one's frame.
+        repeated: number of samples that share their frame with an earlier one of the same stride.
+        spans: everything to decode, in decode order; no sample is in two spans.
     """
 
     index: npt.NDArray[np.int64]
@@ -53,11 +53,11 @@ class Plan:
     keyframe: npt.NDArray[np.bool_]
     strides: dict[float, SampleTimes]
     repeated: int
-    runs: tuple[Run, ...]
+    spans: tuple[DecodeSpan, ...]
 
 
 class _Timeline:
-    """Finds the frame of a time: ``shown`` samples in order of pts, and the keyframes among them."""
+    """The displayed samples ordered by pts, and the keyframes among them, to find the frame of a time."""
 
     def __init__(
         self,
@@ -73,19 +73,19 @@ class _Timeline:
         self.order_pts = pts[self.order]
         self.keys = self.order[keyframe[self.order]]
         self.keys_pts = pts[self.keys]
-        # Where decoding may begin; a stream without any keyframe is tried from its first sample, as FFmpeg does.
+        # Samples where decoding may start; a stream without keyframes is tried from its first sample, as in FFmpeg.
         starts = np.flatnonzero(keyframe if refresh is None else keyframe | refresh)
         self.alone = keyframe
         self.lead = lead
         self.starts = starts if len(starts) and starts[0] == 0 else np.concatenate([[0], starts])
 
     def displayed(self, ticks: float) -> int:
-        """The frame on the screen: the last one that begins at or before a time."""
+        """Return the frame on the screen at a time: the last one that starts at or before it."""
         place = int(np.searchsorted(self.order_pts, ticks + _TICK_TOLERANCE, side="right"))
         return int(self.order[max(place - 1, 0)])
 
     def nearest_keyframe(self, ticks: float) -> int | None:
-        """The keyframe nearest to a time, the earlier one of two; None without keyframes."""
+        """Return the keyframe nearest to a time, the earlier of two equally near; None without keyframes."""
         place = int(np.searchsorted(self.keys_pts, ticks))
         around = [at for at in (place - 1, place) if 0 <= at < len(self.keys)]
         if not around:
@@ -93,9 +93,9 @@ class _Timeline:
         return int(self.keys[min(around, key=lambda at: abs(float(self.keys_pts[at]) - ticks))])
 
     def start(self, sample: int) -> int:
-        """The keyframe that decoding begins with.
+        """Return the keyframe to start decoding from.
 
-        In an open GOP, frames that follow a keyframe in the file but are shown before it need the GOP before.
+        In an open GOP, frames that follow a keyframe in the file but are displayed before it need the previous GOP.
         """
         before = self.starts[: max(int(np.searchsorted(self.starts, sample, side="right")), 1)]
         earlier = np.flatnonzero(self.pts[before] <= self.pts[sample])
@@ -104,7 +104,7 @@ class _Timeline:
         place = int(earlier[-1])
         if self.alone[before[place]]:
             return int(before[place])
-        # The picture is whole only some way after such a start: begin further ahead, at most at a real keyframe.
+        # The picture is complete only some frames after such a start: start earlier, at most at a real keyframe.
         while self.lead and place > 0 and not self.alone[before[place]]:
             place -= 1
             if place <= int(earlier[-1]) - self.lead:
@@ -112,7 +112,7 @@ class _Timeline:
         return int(before[place])
 
 
-def plan(
+def plan_frames(
     pts: npt.NDArray[np.int64],
     keyframe: npt.NDArray[np.bool_],
     *,
@@ -122,36 +122,36 @@ def plan(
     shown: npt.NDArray[np.bool_] | None = None,
     refresh: npt.NDArray[np.bool_] | None = None,
     lead: int = 1,
-) -> Plan:
-    """Choose frames and the runs of samples that give them.
+) -> FramePlan:
+    """Choose the frames to sample and the spans of samples to decode for them.
 
-    Asked times are ``(i + 1) * stride`` for i below the stride's count, while they are less than the duration.
-    ``exact`` takes the frame displayed at that time, ``keyframe`` the nearest keyframe; ``auto`` the nearest keyframe,
-    but the displayed frame where that keyframe serves this stride already or is the very first frame.
+    The requested times are ``(i + 1) * stride`` for i below the stride's count, up to the duration.
+    ``exact`` selects the frame displayed at that time, ``keyframe`` the nearest keyframe. ``auto`` selects the nearest
+    keyframe, or the displayed frame if that keyframe is already used by this stride or is the very first frame.
 
     Args:
-        pts: of each sample in decode order, shape (S,), in ``time_base``; 0 is the first displayed frame.
-        keyframe: shape (S,); decoding may begin at these.
+        pts: pts of each sample in decode order, shape (S,), in ``time_base``; 0 is the first displayed frame.
+        keyframe: shape (S,): True where decoding may start.
         time_base: ``(numerator, denominator)`` in seconds.
-        duration_s: length of the video; None: up to the last frame.
+        duration_s: length of the video; None means up to the last frame.
         spec: strides and mode.
-        shown: shape (S,): False for samples that are decoded and never displayed (before an edit list's beginning).
-        refresh: shape (S,): True where decoding may begin although the picture is whole only later, as where an encoder
-            renews it column by column (H.264 recovery points). None of these is chosen as a keyframe.
-        lead: so many of ``refresh`` lie between a beginning and what is wanted.
+        shown: shape (S,): False for samples that are decoded but never displayed (before the start of an edit list).
+        refresh: shape (S,): True where decoding may start although the picture is complete only later, because the
+            encoder refreshes it column by column (H.264 recovery points). None of these is chosen as a keyframe.
+        lead: how many ``refresh`` samples earlier than the nearest one to start decoding.
 
     Raises:
-        ValueError: when the arrays' shapes differ, or the time base is not positive.
+        ValueError: the shapes of the arrays differ, or the time base is not positive.
     """
     if pts.shape != keyframe.shape or pts.ndim != 1 or (shown is not None and shown.shape != pts.shape):
-        raise ValueError("pts, keyframe and shown are one-dimensional and equally long")
+        raise ValueError("pts, keyframe and shown differ in shape; expected one-dimensional arrays of equal length")
     if min(time_base) <= 0:
-        raise ValueError(f"a time base is positive; got {time_base[0]}/{time_base[1]}")
+        raise ValueError(f"the time base {time_base[0]}/{time_base[1]} is not positive")
     empty = np.zeros(0, np.int64)
     timeline = _Timeline(pts, keyframe, shown, refresh, lead) if len(pts) and (shown is None or shown.any()) else None
     if timeline is None:
         none = {stride: SampleTimes(np.zeros(0), empty) for stride, _ in spec.strides}
-        return Plan(empty, empty, np.zeros(0, np.bool_), none, 0, ())
+        return FramePlan(empty, empty, np.zeros(0, np.bool_), none, 0, ())
     per_second = time_base[1] / time_base[0]
     end_s = float(timeline.order_pts[-1]) / per_second + 1 / per_second if duration_s is None else duration_s
     asked = {stride: _asked(stride, count, end_s) for stride, count in spec.strides}
@@ -166,7 +166,7 @@ def plan(
         for stride, times in asked.items()
     }
     repeated = sum(len(samples) - len(set(samples)) for samples in chosen.values())
-    return Plan(index, first, (first == index) & keyframe[index], strides, repeated, _runs(index, first))
+    return FramePlan(index, first, (first == index) & keyframe[index], strides, repeated, _spans(index, first))
 
 
 def _asked(stride: float, count: int, end_s: float) -> npt.NDArray[np.float64]:
@@ -184,13 +184,13 @@ def _choose(timeline: _Timeline, ticks: npt.NDArray[np.float64], mode: str) -> l
     return chosen
 
 
-def _runs(index: npt.NDArray[np.int64], first: npt.NDArray[np.int64]) -> tuple[Run, ...]:
-    """Join what begins at the same keyframe; a run that reaches into the next one takes it in."""
-    runs: list[Run] = []
+def _spans(index: npt.NDArray[np.int64], first: npt.NDArray[np.int64]) -> tuple[DecodeSpan, ...]:
+    """Merge samples that start from the same keyframe, and spans that overlap."""
+    spans: list[DecodeSpan] = []
     for row in np.lexsort((index, first)).tolist():
         begin, end = int(first[row]), int(index[row])
-        if runs and begin <= runs[-1].last:
-            runs[-1] = Run(runs[-1].first, max(end, runs[-1].last), (*runs[-1].rows, row))
+        if spans and begin <= spans[-1].last:
+            spans[-1] = DecodeSpan(spans[-1].first, max(end, spans[-1].last), (*spans[-1].rows, row))
         else:
-            runs.append(Run(begin, end, (row,)))
-    return tuple(runs)
+            spans.append(DecodeSpan(begin, end, (row,)))
+    return tuple(spans)

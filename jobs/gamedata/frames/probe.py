@@ -1,7 +1,7 @@
-"""What ffprobe would say (``-show_format -show_streams -of json``), from a container that is open already.
+"""Describe an open container as ``ffprobe -show_format -show_streams -of json`` does.
 
 Names, types and number formats are ffprobe's (fftools/ffprobe.c, show_stream and show_format): times as decimal strings
-with six places, rates as fractions, sizes as strings. Values that PyAV does not hand on are left out, never guessed:
+with six places, rates as fractions, sizes as strings. Values that PyAV does not expose are left out, never guessed:
 ``refs``, ``chroma_location``, ``closed_captions``, ``film_grain``, ``probe_score`` and the ``vendor_id`` tag.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["probe"]
 
 # libavutil/pixdesc.c: color_range_names, color_space_names, color_transfer_names, color_primaries_names. Reserved and
-# unspecified values are not printed.
+# unspecified values are omitted.
 _RANGES: Final = {1: "tv", 2: "pc"}
 _SPACES: Final = {
     0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020nc",
@@ -35,7 +35,7 @@ _PRIMARIES: Final = {
     11: "smpte431", 12: "smpte432", 22: "ebu3213",
 }  # fmt: skip
 _FIELD_ORDERS: Final = {1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
-# libavcodec/codec_desc.c, where the decoder's name, which PyAV gives, is another.
+# Codec names from libavcodec/codec_desc.c, for codecs whose decoder, which PyAV reports, has another name.
 _LONG_NAMES: Final = {
     "av1": "Alliance for Open Media AV1",
     "hevc": "H.265 / HEVC (High Efficiency Video Coding)",
@@ -43,8 +43,8 @@ _LONG_NAMES: Final = {
     "mov_text": "MOV text",
     "opus": "Opus (Opus Interactive Audio Codec)",
 }
-_SHOW_IDS: Final = 0x0008  # AVFMT_SHOW_IDS: stream ids mean something in this container
-# In ffprobe's order; `non_diegetic` and `multilayer` are newer than FFmpeg 5.
+_SHOW_IDS: Final = 0x0008  # AVFMT_SHOW_IDS: stream ids are meaningful in this container
+# In ffprobe's order. `non_diegetic` and `multilayer` are newer than FFmpeg 5.
 _DISPOSITIONS: Final = (
     "default", "dub", "original", "comment", "lyrics", "karaoke", "forced", "hearing_impaired", "visual_impaired",
     "clean_effects", "attached_pic", "timed_thumbnails", "non_diegetic", "captions", "descriptions", "metadata",
@@ -56,13 +56,13 @@ def probe(container: InputContainer, *, filename: str, size: int, rotation: int 
     """Describe an open container.
 
     Args:
-        container: as ``av.open`` gives it.
+        container: an open PyAV container.
         filename: the video's name in the TAR.
-        size: bytes of the video.
-        rotation: degrees clockwise that show the video stream upright.
+        size: size of the video in bytes.
+        rotation: degrees clockwise to display the video stream upright.
 
     Returns:
-        ``{"streams": [...], "format": {...}}``, plain JSON values.
+        ``{"streams": [...], "format": {...}}``, JSON values only.
     """
     streams = [_stream(container, stream) for stream in container.streams]
     best = container.streams.best("video")
@@ -123,7 +123,7 @@ def _long_name(codec: Any) -> str:
 
 
 def _four_bytes(context: Any) -> bytes:
-    """The container's tag of the codec; PyAV 18.1 raises over one that is not ASCII, with the bytes in its error."""
+    """Return the container's tag of the codec; PyAV 18.1 raises if it is not ASCII, with the bytes in the error."""
     try:
         return str(context.codec_tag).encode("ascii")
     except UnicodeDecodeError as error:
@@ -132,7 +132,7 @@ def _four_bytes(context: Any) -> bytes:
 
 def _tag(raw: bytes) -> dict[str, str]:
     raw = raw[:4].ljust(4, b"\0")
-    # av_fourcc_make_string: letters, digits and " -._" stand for themselves, other bytes are numbers in brackets.
+    # av_fourcc_make_string: letters, digits and " -._" are kept, other bytes become numbers in brackets.
     text = "".join(
         chr(byte) if (chr(byte).isascii() and chr(byte).isalnum()) or chr(byte) in " -._" else f"[{byte}]"
         for byte in raw
@@ -144,7 +144,7 @@ def _video(stream: Any, context: Any) -> dict[str, Any]:
     found: dict[str, Any] = {
         "width": context.width,
         "height": context.height,
-        # Before a frame is decoded the coded size is the picture's.
+        # Before a frame is decoded, the coded size is the frame size.
         "coded_width": context.coded_width or context.width,
         "coded_height": context.coded_height or context.height,
         "has_b_frames": context.reorder_depth,
@@ -184,7 +184,7 @@ def _audio(context: Any) -> dict[str, Any]:
         "sample_rate": str(context.sample_rate),
         "channels": context.channels,
         "channel_layout": context.layout.name,
-        # av_get_bits_per_sample: of PCM only.
+        # av_get_bits_per_sample: only for PCM.
         "bits_per_sample": int(bits[1]) if (bits := re.match(r"pcm_[suf](\d+)", context.codec.canonical_name)) else 0,
     }
 

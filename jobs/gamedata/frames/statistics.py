@@ -1,7 +1,7 @@
-"""Numbers about sampled frames, from small luma grids: black bands and brightness; what stands still is in _stillness.
+"""Measure sampled frames on small luma grids: brightness, black bands, and the static share (see ``_stillness``).
 
 Everything is integer arithmetic on a grid of :data:`~jobs.gamedata.model.STATISTICS_SHAPE`, written once for numpy and
-for torch: a GPU gives the same numbers to the last bit, so no flag depends on the device.
+torch: a GPU produces bit-identical numbers, so no flag depends on the device.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["measure", "signatures"]
 
-# A cell of the grid is black below this luma (of 255): codec noise in black bars reaches 3 to 4, the original's rule
-# for bands was 10. One cell in a hundred may be brighter, such as a recorder's dot.
+# A cell is black below this luma (of 255): codec noise in black bars reaches 3 to 4, and the original pipeline used 10.
+# One cell in a hundred may be brighter, such as a recorder's dot.
 _BLACK: Final = 10
 _BRIGHT_CELLS: Final = 0.01
 
-# Frames a step: a histogram of 4 MB is in flight.
+# Frames per step: limits the histogram to 4 MB.
 _CHUNK: Final = 32
 
 
@@ -38,18 +38,20 @@ def measure(
     """Measure the distinct frames of one session.
 
     Args:
-        luma: range-normalised luma grids, shape (D, 90, 160), uint8, upright, in order of time.
+        luma: range-normalised luma grids, shape (D, 90, 160), uint8, upright, ordered by time.
         signature: RGB thumbnails, shape (D, 9, 16, 3), uint8.
         time_s: seconds from the first displayed frame, shape (D,), ascending.
-        corrupt: the decoder concealed errors, shape (D,).
+        corrupt: True if the decoder concealed errors, shape (D,).
         device: ``cuda`` computes the same numbers with torch on the GPU.
 
     Raises:
-        ValueError: for arrays of other shapes.
+        ValueError: the arrays have other shapes.
     """
     count = len(luma)
     if luma.shape[1:] != STATISTICS_SHAPE or signature.shape != (count, *SIGNATURE_SHAPE):
-        raise ValueError(f"luma {luma.shape} and signature {signature.shape} do not belong together")
+        raise ValueError(
+            f"luma has shape {luma.shape} and signature {signature.shape}; expected (D, 90, 160) and (D, 9, 16, 3)"
+        )
     xp, array = _backend(device, luma)
     brightness = {name: np.zeros(count, np.float32) for name in ("mean", "p01", "p50", "p99")}
     for start in range(0, count, _CHUNK):
@@ -77,7 +79,7 @@ def measure(
 
 
 def signatures(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Average RGB thumbnails of (D, 90, 160, 3) down to (D, 9, 16, 3), rounded to the nearest."""
+    """Average RGB thumbnails of (D, 90, 160, 3) down to (D, 9, 16, 3), rounded to nearest."""
     rows, columns, channels = SIGNATURE_SHAPE
     high, wide = STATISTICS_SHAPE[0] // rows, STATISTICS_SHAPE[1] // columns
     blocks = thumbnails.reshape(-1, rows, high, columns, wide, channels).sum(axis=(2, 4), dtype=np.uint32)
@@ -103,7 +105,7 @@ def _cast(xp: Any, values: Any, dtype: str) -> Any:
 
 
 def _brightness(xp: Any, luma: Any) -> dict[str, Any]:
-    """Sum and nearest-rank percentiles of each frame, from its histogram."""
+    """Compute the sum and nearest-rank percentiles of each frame from its histogram."""
     count, cells = len(luma), STATISTICS_SHAPE[0] * STATISTICS_SHAPE[1]
     flat = _cast(xp, luma.reshape(count, -1), "int64")
     shift = xp.arange(count) * 256
@@ -116,7 +118,7 @@ def _brightness(xp: Any, luma: Any) -> dict[str, Any]:
 
 
 def _bands(xp: Any, luma: Any) -> dict[str, Any]:
-    """Rows (columns) of the black band on each side, counted inwards to the first that is not black."""
+    """Count the rows (columns) of the black band on each side, inwards to the first that is not black."""
     bright = luma >= _BLACK
     found = {}
     for axis, near, far in ((2, "top", "bottom"), (1, "left", "right")):

@@ -1,1 +1,1 @@
-"""What a TAR holds: its headers, the MP4 index, metadata.json, inputs.csv."""
+"""Parsers for the members of a TAR: its headers, the MP4 index, metadata.json, inputs.csv."""

@@ -1,4 +1,4 @@
-"""Boxes of ISO base media files (ISO/IEC 14496-12 §4.2): finding them in a source and in memory."""
+"""Find the boxes of ISO base media files (ISO/IEC 14496-12 §4.2) in a source and in memory."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.ranges.source import RangeSource
 
-__all__ = ["Box", "NotPlanned", "children", "find", "only", "read_moov"]
+__all__ = ["Box", "NeedsFFmpeg", "children", "find", "only", "read_moov"]
 
-# What the first box of an MP4 or MOV can be; anything else is another container.
+# Possible first boxes of an MP4 or MOV; any other type means another container.
 _FIRST: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp"})
-# The first read shows ftyp, free and mdat, or a moov in front; the read behind mdat has the whole moov of ten minutes
-# (0.9 MB), so that a recording costs two reads.
+# The first read covers ftyp, free and the mdat header, or a moov at the front; the read after mdat covers the whole
+# moov of a ten-minute recording (0.9 MB), so a recording costs two reads.
 _HEAD: Final = 64 * 1024
 _TAIL: Final = 1024 * 1024
-# moov of 24 hours at 60 fps with audio: 90 MB.
+# The moov of 24 hours at 60 fps with audio has 90 MB.
 _MAX_MOOV: Final = 128 * 1024 * 1024
 _MAX_TOP: Final = 256
-# A movie of ours has a dozen boxes on any level.
+# Recordings have about a dozen boxes per level.
 _MAX_CHILDREN: Final = 4096
 
 
-class NotPlanned(Exception):
-    """The video is sound as far as is known, but not one whose reads can be planned: FFmpeg reads it.
+class NeedsFFmpeg(Exception):
+    """The video may be valid, but its index is not one that this module reads: FFmpeg has to demux it.
 
-    The text says why. It is no error of the item, so it is not in the tree of :mod:`shared.errors`.
+    The text gives the reason. It is not an item error, so it is not part of :mod:`shared.errors`.
     """
 
 
@@ -41,7 +41,7 @@ class Box:
 
     Attributes:
         kind: four bytes, such as ``b"trak"``.
-        body: what follows the header.
+        body: the bytes after the header.
     """
 
     kind: bytes
@@ -49,10 +49,10 @@ class Box:
 
 
 def children(body: memoryview) -> Iterator[Box]:
-    """Yield the boxes that lie one after the other in ``body``.
+    """Yield the consecutive boxes in ``body``.
 
     Raises:
-        NotPlanned: when sizes do not add up, or there are too many.
+        NeedsFFmpeg: the sizes do not add up, or there are too many boxes.
     """
     place = count = 0
     while place + 8 <= len(body):
@@ -62,44 +62,44 @@ def children(body: memoryview) -> Iterator[Box]:
             (size,) = struct.unpack_from(">Q", body, place + 8)
             header = 16
         elif size == 0:
-            # QuickTime ends a list of atoms with a zero; elsewhere it means to the end.
+            # QuickTime ends a list of atoms with a zero; elsewhere size 0 means "to the end".
             if kind == b"\0\0\0\0":
                 return
             size = len(body) - place
         count += 1
         if size < header or place + size > len(body):
-            raise NotPlanned(f"box {kind!r} claims {size} bytes where {len(body) - place} are left")
+            raise NeedsFFmpeg(f"box {kind!r} claims {size} bytes but only {len(body) - place} are left")
         if count > _MAX_CHILDREN:
-            raise NotPlanned(f"more than {_MAX_CHILDREN} boxes in one")
+            raise NeedsFFmpeg(f"more than {_MAX_CHILDREN} boxes inside one")
         yield Box(bytes(kind), body[place + header : place + size])
         place += size
 
 
 def find(body: memoryview, kind: bytes) -> list[memoryview]:
-    """All boxes of a kind directly in ``body``."""
+    """Return all direct child boxes of a kind."""
     return [box.body for box in children(body) if box.kind == kind]
 
 
 def only(body: memoryview, kind: bytes, least: int = 0) -> memoryview | None:
-    """The one box of a kind directly in ``body``, or None.
+    """Return the only direct child box of a kind, or None.
 
     Raises:
-        NotPlanned: when there are two, which readers understand differently, or it has fewer than ``least`` bytes.
+        NeedsFFmpeg: there are two, which readers interpret differently, or it has fewer than ``least`` bytes.
     """
     found = find(body, kind)
     if len(found) > 1:
-        raise NotPlanned(f"{len(found)} boxes {kind!r} where one belongs")
+        raise NeedsFFmpeg(f"{len(found)} boxes {kind!r}; expected one")
     if found and len(found[0]) < least:
-        raise NotPlanned(f"box {kind!r} of {len(found[0])} bytes; at least {least} belong there")
+        raise NeedsFFmpeg(f"box {kind!r} has {len(found[0])} bytes; expected at least {least}")
     return found[0] if found else None
 
 
 def read_moov(source: RangeSource) -> memoryview:
-    """Read the movie box; of everything before it, only the headers.
+    """Read the movie box, and only the headers of the boxes before it.
 
     Raises:
         ItemError: ``moov_missing``, ``video_invalid`` (no bytes).
-        NotPlanned: when this is no MP4, or a fragmented one.
+        NeedsFFmpeg: this is not an MP4, or a fragmented one.
     """
     if source.size == 0:
         raise item_error("video_invalid", "the video has 0 bytes")
@@ -112,22 +112,22 @@ def read_moov(source: RangeSource) -> memoryview:
             window, begin = source.read(offset, _TAIL), offset
         kind, header, size = _top(window, offset - begin, source.size - offset)
         if number == 0 and kind not in _FIRST:
-            raise NotPlanned("not an MP4")
+            raise NeedsFFmpeg("not an MP4")
         if kind == b"moof":
-            raise NotPlanned("a fragmented MP4")
+            raise NeedsFFmpeg("a fragmented MP4")
         if kind == b"moov":
             return memoryview(_whole(source, offset, size, window[offset - begin :]))[header:]
         offset += size
     else:
-        raise NotPlanned(f"more than {_MAX_TOP} boxes before the index")
+        raise NeedsFFmpeg(f"more than {_MAX_TOP} boxes before the index")
     raise item_error(
         "moov_missing",
-        f"an MP4 of {source.size} bytes without its index (moov): the recording was cut off; nothing can be decoded",
+        f"the MP4 of {source.size} bytes has no index (moov): the recording was cut off, so nothing can be decoded",
     )
 
 
 def _top(window: bytes, place: int, left: int) -> tuple[bytes, int, int]:
-    """Kind, header and whole size of a box in a file; size 0 means to the end."""
+    """Return kind, header size and total size of a box in a file; a stored size of 0 means "to the end"."""
     size, kind = struct.unpack_from(">I4s", window, place)
     header = 8
     if size == 1 and place + 16 <= len(window):
@@ -135,7 +135,7 @@ def _top(window: bytes, place: int, left: int) -> tuple[bytes, int, int]:
         header = 16
     size = size or left
     if size < header:
-        raise NotPlanned(f"a box {kind!r} that claims {size} bytes")
+        raise NeedsFFmpeg(f"box {kind!r} claims {size} bytes")
     return kind, header, size
 
 
@@ -143,10 +143,10 @@ def _whole(source: RangeSource, offset: int, size: int, have: bytes) -> bytes:
     if offset + size > source.size:
         raise item_error(
             "moov_missing",
-            f"the index (moov) takes bytes {offset} to {offset + size}, and the video has {source.size}: cut off",
+            f"the index (moov) spans bytes {offset}-{offset + size} but the video is only {source.size} bytes long",
         )
     if size > _MAX_MOOV:
-        raise NotPlanned(f"an index (moov) of {size} bytes; up to {_MAX_MOOV} are planned")
+        raise NeedsFFmpeg(f"an index (moov) of {size} bytes, more than the limit of {_MAX_MOOV}")
     if len(have) >= size:
         return have[:size]
     return have + source.read(offset + len(have), size - len(have))

@@ -1,4 +1,4 @@
-"""One 512-byte header of a TAR, and the extended headers before it (see :mod:`jobs.gamedata.members.tar`)."""
+"""Parse one 512-byte TAR header and the extended headers before it (see :mod:`jobs.gamedata.members.tar`)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["BLOCK", "Extensions", "Member", "read_extension", "read_header"]
 
 BLOCK: Final = 512
 
-# Extended headers hold names and times; a file path has 4 KiB at most.
+# Extended headers contain names and times; a file path has at most 4 KiB.
 _MAX_EXTENSION: Final = 64 * 1024
 _MAX_EXTENSIONS_PER_MEMBER: Final = 8
 _SIGN: Final = 127
-# Keywords of POSIX; vendors' own are upper case with a dot, such as SCHILY.xattr.user.x or LIBARCHIVE.creationtime.
+# The POSIX keywords; vendor keywords are upper case with a dot, such as SCHILY.xattr.user.x or LIBARCHIVE.creationtime.
 _KEYWORDS: Final = frozenset(
     {"atime", "charset", "comment", "ctime", "gid", "gname", "hdrcharset", "linkpath", "mtime", "path", "size"}
     | {"uid", "uname"}
@@ -42,9 +42,9 @@ class Member:
     """A regular file in a TAR.
 
     Attributes:
-        name: its path as stored, as text (broken UTF-8 replaced).
-        offset: where its bytes begin in the TAR.
-        size: its bytes.
+        name: its stored path as text, with invalid UTF-8 replaced.
+        offset: position of its first byte in the TAR.
+        size: its length in bytes.
     """
 
     name: str
@@ -58,12 +58,12 @@ class Member:
 
     @property
     def stem(self) -> str:
-        """The name without folders and suffix."""
+        """The name without folders or suffix."""
         return self.base.rpartition(".")[0] or self.base
 
 
 class Extensions:
-    """What extended headers say about the entry that follows them."""
+    """The values that extended headers set for the entry after them."""
 
     def __init__(self) -> None:
         self.name: str | None = None
@@ -71,12 +71,12 @@ class Extensions:
         self.count = 0
 
     def member(self, block: bytes, begin: int, size: int) -> Member:
-        """The entry of a header and of what stands before it."""
+        """Return the entry of a header, with the values of the extended headers before it."""
         name = _name(block) if self.name is None else self.name
         return Member(name, begin, size if self.size is None else self.size)
 
     def add(self, kind: bytes, body: bytes, offset: int) -> None:
-        """Take in one extended header."""
+        """Apply one extended header."""
         self.count += 1
         if self.count > _MAX_EXTENSIONS_PER_MEMBER:
             raise item_error("tar_unsafe", f"more than {_MAX_EXTENSIONS_PER_MEMBER} extended headers in a row")
@@ -88,23 +88,26 @@ class Extensions:
 
     def _set(self, key: str, value: bytes, offset: int, *, everywhere: bool) -> None:
         if key.startswith(_SPARSE):
-            raise item_error("tar_unsafe", f"a sparse member at byte {offset} ({key}); sessions are stored whole")
+            raise item_error("tar_unsafe", f"the member at byte {offset} is sparse ({key}); expected a regular file")
         if key not in _KEYWORDS and not _VENDOR.fullmatch(key):
-            raise item_error("tar_unsafe", f"an extended header at byte {offset} has the unknown keyword {key[:80]!r}")
+            raise item_error("tar_unsafe", f"the extended header at byte {offset} has the unknown keyword {key[:80]!r}")
         if everywhere and key in ("path", "size"):
-            raise item_error("tar_unsafe", f"a global header at byte {offset} gives all members one {key}")
+            raise item_error("tar_unsafe", f"the global header at byte {offset} sets the same {key} for all members")
         if key == "path":
             self.name = _text(value)
         elif key == "size":
             if not _DIGITS.fullmatch(value):
-                raise item_error("tar_unsafe", f"an extended header at byte {offset} has the size {value[:40]!r}")
+                raise item_error(
+                    "tar_unsafe",
+                    f"the extended header at byte {offset} has the size {value[:40]!r}; expected a decimal number",
+                )
             self.size = int(value)
 
 
 def read_header(block: bytes, offset: int) -> tuple[bytes, int]:
-    """Type and size of a header whose checksum is right.
+    """Return the type and size of a header after verifying its checksum.
 
-    The checksum is the sum of all bytes with its own field as spaces; old writers summed signed bytes.
+    The checksum is the sum of all bytes, with its own field counted as spaces; old writers summed signed bytes.
     """
     if len(block) < BLOCK and offset:
         raise item_error("tar_truncated", f"the TAR ends within the header at byte {offset}")
@@ -113,11 +116,11 @@ def read_header(block: bytes, offset: int) -> tuple[bytes, int]:
     signed = unsigned - 256 * sum(byte > _SIGN for byte in rest)
     if len(block) < BLOCK or _octal(block[148:156]) not in (unsigned, signed):
         packed = next((name for magic, name in _MAGIC.items() if block.startswith(magic)), None)
-        found = f"{packed} data" if packed and offset == 0 else "a wrong checksum"
-        raise item_error("tar_invalid", f"no TAR header at byte {offset}: {found}; valid is an uncompressed TAR")
+        found = f"found {packed} data" if packed and offset == 0 else "the checksum is wrong"
+        raise item_error("tar_invalid", f"no TAR header at byte {offset}: {found}; expected an uncompressed TAR")
     kind = block[156:157]
     if kind == b"S":
-        raise item_error("tar_unsafe", f"a sparse member at byte {offset}; sessions are stored whole")
+        raise item_error("tar_unsafe", f"the member at byte {offset} is sparse; expected a regular file")
     return kind, _number(block[124:136], "size", offset)
 
 
@@ -135,7 +138,7 @@ def _number(field: bytes, what: str, offset: int) -> int:
         return int.from_bytes(bytes([field[0] & 0x3F]) + field[1:], "big")
     value = _octal(field)
     if value is None:
-        raise item_error("tar_invalid", f"the header at byte {offset} has the {what} {field!r}, which is no number")
+        raise item_error("tar_invalid", f"the header at byte {offset} has the {what} {field!r}, which is not a number")
     return value
 
 
@@ -145,15 +148,17 @@ def _text(raw: bytes) -> str:
 
 def _name(block: bytes) -> str:
     name = _text(block[:100])
-    # Only POSIX's magic has a prefix; GNU's keeps times in its place.
+    # Only the POSIX format has a prefix; the GNU format stores times there.
     prefix = _text(block[345:500]) if block[257:263] == b"ustar\0" else ""
     return f"{prefix}/{name}" if prefix else name
 
 
 def read_extension(headers: RangeSource, begin: int, size: int) -> bytes:
+    """Read the body of an extended header."""
     if size > _MAX_EXTENSION:
         raise item_error(
-            "tar_unsafe", f"an extended header of {size} bytes before byte {begin}; at most {_MAX_EXTENSION} are read"
+            "tar_unsafe",
+            f"the extended header at byte {begin} has {size} bytes, more than the limit of {_MAX_EXTENSION}",
         )
     body = headers.read(begin, size)
     if len(body) < size:
@@ -162,14 +167,14 @@ def read_extension(headers: RangeSource, begin: int, size: int) -> bytes:
 
 
 def _records(body: bytes, offset: int) -> list[tuple[str, bytes]]:
-    """Parse ``length keyword=value`` lines; the length counts the whole line."""
+    """Parse ``length keyword=value`` lines; the length includes the whole line."""
     records = []
     place = 0
     while place < len(body) and body[place]:
         match = _RECORD.match(body, place)
         end = place + int(match[1]) if match else 0
         if match is None or end > len(body) or end <= match.end() or body[end - 1 : end] != b"\n":
-            raise item_error("tar_invalid", f"the extended header at byte {offset} has a broken record")
+            raise item_error("tar_invalid", f"the extended header at byte {offset} has a malformed record")
         records.append((match[2].decode("utf-8", "replace"), body[match.end() : end - 1]))
         place = end
     return records

@@ -1,8 +1,8 @@
-"""inputs.csv in one pass: how many events of which device, for how long, and whether their times can be used.
+"""Summarise inputs.csv in one pass: events per device, active seconds, and whether the timestamps are usable.
 
-Lines are ``timestamp,event_type,event_args``: unix seconds, a word, a JSON array that is quoted where it has commas.
-Neither of the first two ever holds a comma or a quote, so a line is cut at its first two commas: a stray quote costs
-its own line and not the rest of the file.
+Lines are ``timestamp,event_type,event_args``: Unix seconds, a word, and a JSON array, quoted if it contains commas.
+The first two fields never contain a comma or a quote, so a line is split at its first two commas: a stray quote breaks
+only its own line, not the rest of the file.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_INPUTS", "read_inputs"]
 
-# Ten minutes of mouse movement are 2.8 MB, so this is two hours of it; the worst of that size takes 8 s.
+# Ten minutes of mouse movement take 2.8 MB, so this is two hours; the worst file of this size takes 8 s to parse.
 MAX_INPUTS: Final = 32 * 1024 * 1024
-# Lines are made of so much at a time, and so many kinds are kept: an event each would take a gigabyte.
+# Bytes split into lines at a time, and event types cached: without limits, a hostile file would take a gigabyte.
 _CHUNK: Final = 1024 * 1024
 _MAX_KINDS: Final = 4096
 _COMMAS: Final = 2
-# A stick nearer to its centre than this is not held: Windows' XInput has 0.24 and 0.27. A worn one trembles within it.
+# A stick closer to its centre counts as released: Windows' XInput uses 0.24 and 0.27. A worn stick jitters within it.
 _DEAD_ZONE: Final = 0.25
-# A row counts as out of order when it is so much older than one before it. Threads that write side by side displace
-# rows by milliseconds; a clock that is set back leaves this behind at once.
+# A row is out of order if it is this much older than a row before it. Concurrent writers displace rows by
+# milliseconds; a clock that is set back exceeds this at once.
 _BEHIND_S: Final = 0.1
 _OTHER, _KEYBOARD, _MOUSE, _GAMEPAD, _STICK = range(5)
 _HEADER: Final = (b"timestamp", b"event_type")
@@ -40,35 +40,35 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 def read_inputs(content: bytes) -> InputStatistics:
-    """Count the events of an inputs.csv; lines that do not parse are counted and passed over.
+    """Count the events of an inputs.csv; lines that do not parse are counted and skipped.
 
     Args:
-        content: the member's bytes; none at all is a session without events.
+        content: the member's bytes; empty content is a session without events.
 
     Raises:
-        ItemError: ``inputs_invalid`` for more than :data:`MAX_INPUTS` bytes, and without the header
-            ``timestamp,event_type,event_args``.
+        ItemError: ``inputs_invalid`` if there are more than :data:`MAX_INPUTS` bytes, or if the header
+            ``timestamp,event_type,event_args`` is missing.
     """
     if len(content) > MAX_INPUTS:
-        raise item_error("inputs_invalid", f"inputs.csv has {len(content)} bytes; at most {MAX_INPUTS} are read")
+        raise item_error("inputs_invalid", f"inputs.csv has {len(content)} bytes, more than the limit of {MAX_INPUTS}")
     lines = _lines(content.removeprefix(_BOM))
     header = next(lines, None)
     if header is not None and tuple(_plain(field).lower() for field in header.split(b",", 2)[:2]) != _HEADER:
         raise item_error(
             "inputs_invalid",
-            f"inputs.csv begins with {header[:60]!r}; valid is the header 'timestamp,event_type,event_args'",
+            f"inputs.csv begins with {header[:60]!r}; expected the header 'timestamp,event_type,event_args'",
         )
     times = array("d")
     devices = bytearray()
     kinds: dict[bytes, int] = {}
     invalid = 0
     for line in lines:
-        if line.count(b",") < _COMMAS:  # an exception costs five times as much, and a hostile file is full of these
+        if line.count(b",") < _COMMAS:  # an exception is five times slower, and a hostile file is full of these
             invalid += bool(line and line.strip())
             continue
         try:
             stamp, kind, arguments = line.split(b",", 2)
-            # The quick way for what recorders write; a quoted or padded field takes the slow one.
+            # The fast path covers what recorders write; quoted or padded fields take the slow one.
             time = float(stamp) if stamp[:1] != b'"' else float(_plain(stamp))
         except ValueError:
             invalid += 1
@@ -109,7 +109,7 @@ def _statistics(stamps: npt.NDArray[np.float64], devices: npt.NDArray[np.uint8],
 
 
 def _lines(content: bytes) -> Iterator[bytes]:
-    """As ``splitlines``, without a list of all of them."""
+    """Yield lines as ``splitlines`` returns them, without building the whole list."""
     place = 0
     while place < len(content):
         end = content.find(b"\n", place + _CHUNK) + 1 or len(content)
@@ -127,7 +127,7 @@ def _is_array(arguments: bytes) -> bool:
 
 
 def _is_held(arguments: bytes) -> bool:
-    """Whether a stick's ``[axis, value]`` lies outside its dead zone; yes where there is no such value."""
+    """Return True if a stick's ``[axis, value]`` is outside its dead zone, or if there is no such value."""
     try:
         return not abs(float(arguments.rpartition(b",")[2].strip(b' ]"\t'))) < _DEAD_ZONE
     except ValueError:

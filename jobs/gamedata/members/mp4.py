@@ -1,10 +1,10 @@
-"""The index of an MP4's video: when each encoded picture is shown, and which bytes hold it.
+"""Read the index of an MP4's video: display time and byte range of each encoded frame.
 
-Plain files are read here: one movie box, one video track that FFmpeg would choose, H.264 or HEVC, no edits beyond the
-one that muxers write for the delay of B-frames. For those the arrays equal what FFmpeg's demuxer gives, packet by
-packet. Everything else is :class:`NotPlanned`, and FFmpeg reads it.
+Only plain files are read here: one movie box, one video track that FFmpeg would choose, H.264 or HEVC, no edits except
+the one that muxers write to compensate the delay of B-frames. For those, the arrays match FFmpeg's demuxer packet by
+packet. Everything else raises :class:`NeedsFFmpeg` and is demuxed by FFmpeg.
 
-Formats: ISO/IEC 14496-12 (boxes), 14496-15 (avcC, hvcC). What FFmpeg does with them: libavformat/mov.c and
+Formats: ISO/IEC 14496-12 (boxes), 14496-15 (avcC, hvcC). FFmpeg's behaviour: libavformat/mov.c and
 ``av_find_best_stream`` in libavformat/avformat.c, FFmpeg 8.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from jobs.gamedata.errors import item_error
-from jobs.gamedata.members._mp4_boxes import NotPlanned, find, only, read_moov
+from jobs.gamedata.members._mp4_boxes import NeedsFFmpeg, find, only, read_moov
 from jobs.gamedata.members._mp4_tables import SampleTable, read_samples
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.ranges.source import RangeSource
 
-__all__ = ["NotPlanned", "VideoTrack", "read_index"]
+__all__ = ["NeedsFFmpeg", "VideoTrack", "read_index"]
 
-# Sample entry -> FFmpeg's codec name and the box with the codec's headers.
+# Sample entry -> FFmpeg's codec name and the box that contains the codec's headers.
 _CODECS: Final = {
     b"avc1": ("h264", b"avcC"),
     b"avc3": ("h264", b"avcC"),
@@ -36,32 +36,29 @@ _CODECS: Final = {
 }
 _VISUAL_ENTRY: Final = 78  # bytes of a VisualSampleEntry before its boxes
 _MAX_EXTRADATA: Final = 1 << 20
-_ENABLED: Final = 1  # tkhd: FFmpeg makes such a track a default one
+_ENABLED: Final = 1  # tkhd flag: FFmpeg treats such a track as a default one
 _IDENTITY: Final = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
-    """The video's samples in decode order, S of them.
+    """The video's S samples, in decode order.
 
     Attributes:
-        stream_index: the stream's number in FFmpeg's count.
         codec: FFmpeg's name, ``h264`` or ``hevc``.
         extradata: avcC or hvcC.
         width: columns as stored.
         height: rows as stored.
-        rotation: degrees clockwise that show it upright (0, 90, 180, 270).
-        time_base: ``(1, ticks a second)``.
-        duration_s: from the first displayed frame's beginning to the last one's end, seconds.
-        start_pts: FFmpeg's pts of the first displayed frame; times below count from it.
-        pts: shape (S,), int64: when a sample is displayed, in ``time_base``.
-        dts: shape (S,), int64: when it is decoded.
-        offset: shape (S,), int64: where its bytes begin.
-        size: shape (S,), int64.
+        rotation: degrees clockwise to display it upright (0, 90, 180, 270).
+        time_base: ``(1, ticks per second)``.
+        duration_s: seconds from the start of the first displayed frame to the end of the last one.
+        start_pts: FFmpeg's pts of the first displayed frame; ``pts`` is relative to it.
+        pts: shape (S,), int64: display times in ``time_base``.
+        offset: shape (S,), int64: positions of the first bytes.
+        size: shape (S,), int64: lengths in bytes.
         keyframe: shape (S,), bool.
     """
 
-    stream_index: int
     codec: str
     extradata: bytes
     width: int
@@ -71,7 +68,6 @@ class VideoTrack:
     duration_s: float
     start_pts: int
     pts: npt.NDArray[np.int64]
-    dts: npt.NDArray[np.int64]
     offset: npt.NDArray[np.int64]
     size: npt.NDArray[np.int64]
     keyframe: npt.NDArray[np.bool_]
@@ -79,7 +75,6 @@ class VideoTrack:
 
 @dataclass(frozen=True, slots=True)
 class _Track:
-    number: int
     trak: memoryview
     mdia: memoryview
     enabled: bool
@@ -89,21 +84,21 @@ def read_index(source: RangeSource) -> VideoTrack:
     """Read a video's index.
 
     Args:
-        source: the video's bytes; two or three reads are made.
+        source: the video's bytes; takes two or three reads.
 
     Raises:
         ItemError: ``moov_missing``, ``video_truncated``, ``video_invalid``, ``video_no_stream``, ``video_no_frames``.
-        NotPlanned: for everything that is left to FFmpeg.
+        NeedsFFmpeg: the file is not a plain MP4; FFmpeg has to read it.
     """
     moov = read_moov(source)
     if only(moov, b"mvex") is not None:
-        raise NotPlanned("a fragmented MP4")
+        raise NeedsFFmpeg("a fragmented MP4")
     if only(moov, b"cmov") is not None:
-        raise NotPlanned("a compressed index")
+        raise NeedsFFmpeg("a compressed index")
     mvhd = _header(moov, b"mvhd", 96)
     movie_scale = _scale(mvhd, 12, 20)
     if _matrix(mvhd, 36, 48) != _IDENTITY:
-        raise NotPlanned("a transformed movie (mvhd)")
+        raise NeedsFFmpeg("a transformation of the whole movie (mvhd)")
     track = _choose(moov)
     mdhd = _header(track.mdia, b"mdhd", 20)
     scale = _scale(mdhd, 12, 20)
@@ -111,18 +106,17 @@ def read_index(source: RangeSource) -> VideoTrack:
     minf = _inside(track.mdia, b"minf")
     dref = _inside(minf, b"dinf", b"dref")
     if bytes(dref[4:8]) != b"\0\0\0\1" or bytes(dref[16:20]) != b"\0\0\0\1":
-        raise NotPlanned("pictures in another file (dref)")
+        raise NeedsFFmpeg("frames stored in another file (dref)")
     stbl = _inside(minf, b"stbl")
     codec, extradata, width, height = _description(stbl)
     samples = read_samples(stbl)
     if not len(samples.size):
-        raise item_error("video_no_frames", "the index (moov) lists no picture")
+        raise item_error("video_no_frames", "the index (moov) lists no frames")
     _check_bytes(samples, source.size)
     first = int(samples.pts.min())
     last = int(samples.pts.argmax())
     delay = _edit(track.trak, samples, scale, movie_scale)
     return VideoTrack(
-        stream_index=track.number,
         codec=codec,
         extradata=extradata,
         width=width,
@@ -132,7 +126,6 @@ def read_index(source: RangeSource) -> VideoTrack:
         duration_s=(int(samples.pts[last]) - first + int(samples.duration[last])) / scale,
         start_pts=delay,
         pts=samples.pts - first,
-        dts=samples.dts - first - _shift(samples),
         offset=samples.offset,
         size=samples.size,
         keyframe=samples.keyframe,
@@ -140,39 +133,40 @@ def read_index(source: RangeSource) -> VideoTrack:
 
 
 def _choose(moov: memoryview) -> _Track:
-    """FFmpeg's default video stream: an enabled track comes before one that is not.
+    """Choose FFmpeg's default video stream: an enabled track is preferred over a disabled one.
 
-    Among several enabled ones FFmpeg goes by the frames that it met while probing and by bit rates: only it can tell.
+    Among several enabled tracks, FFmpeg decides by the frames it found while probing and by bit rate, which only FFmpeg
+    can tell.
     """
     tracks = []
-    for number, trak in enumerate(find(moov, b"trak")):
+    for trak in find(moov, b"trak"):
         mdia = only(trak, b"mdia")
         handler = only(mdia, b"hdlr", least=12) if mdia is not None else None
         if mdia is None or handler is None:
-            raise NotPlanned("a track without a handler")
+            raise NeedsFFmpeg("a track without a handler")
         kind = bytes(handler[8:12])
         if kind in (b"auxv", b"pict"):
-            raise NotPlanned(f"a track of the kind {kind!r}")
+            raise NeedsFFmpeg(f"a track of the kind {kind!r}")
         if kind == b"vide":
             flags = int.from_bytes(_header(trak, b"tkhd", 84)[1:4], "big")
-            tracks.append(_Track(number, trak, mdia, bool(flags & _ENABLED)))
+            tracks.append(_Track(trak, mdia, bool(flags & _ENABLED)))
     if not tracks:
         raise item_error("video_no_stream", "the MP4 has no video track")
     enabled = [track for track in tracks if track.enabled]
     if len(enabled) == 1:
         return enabled[0]
-    if len(tracks) == 1 and not find(moov, b"udta") and not find(moov, b"meta"):  # no cover picture beside it
+    if len(tracks) == 1 and not find(moov, b"udta") and not find(moov, b"meta"):  # and no cover picture
         return tracks[0]
-    raise NotPlanned(f"{len(tracks)} video tracks, {len(enabled)} of them enabled")
+    raise NeedsFFmpeg(f"{len(tracks)} video tracks, {len(enabled)} of them enabled")
 
 
 def _header(body: memoryview, kind: bytes, least: int) -> memoryview:
     found = only(body, kind, least)
     if found is None:
-        raise NotPlanned(f"no {kind.decode()} box")
-    # Version 1 has 64-bit times and durations, 12 bytes more.
+        raise NeedsFFmpeg(f"no {kind.decode()} box")
+    # Version 1 has 64-bit times and durations, which take 12 more bytes.
     if found[0] > 1 or (found[0] == 1 and len(found) < least + 12):
-        raise NotPlanned(f"{kind.decode()} of version {found[0]} in {len(found)} bytes")
+        raise NeedsFFmpeg(f"{kind.decode()} of version {found[0]} in {len(found)} bytes")
     return found
 
 
@@ -180,7 +174,7 @@ def _inside(body: memoryview, *kinds: bytes) -> memoryview:
     for kind in kinds:
         found = only(body, kind)
         if found is None:
-            raise NotPlanned(f"no {kind.decode()} box")
+            raise NeedsFFmpeg(f"no {kind.decode()} box")
         body = found
     return body
 
@@ -188,7 +182,7 @@ def _inside(body: memoryview, *kinds: bytes) -> memoryview:
 def _scale(header: memoryview, place: int, place_1: int) -> int:
     scale: int = struct.unpack_from(">I", header, place_1 if header[0] == 1 else place)[0]
     if not 0 < scale < 1 << 31:
-        raise NotPlanned(f"a time scale of {scale}")
+        raise NeedsFFmpeg(f"a time scale of {scale}")
     return scale
 
 
@@ -198,8 +192,8 @@ def _matrix(header: memoryview, place: int, place_1: int) -> tuple[int, ...]:
 
 def _rotation(matrix: tuple[int, ...]) -> int:
     a, b, _, c, d = matrix[:5]
-    if a * d - b * c <= 0:  # mirrored, or nothing
-        raise NotPlanned("a mirrored picture")
+    if a * d - b * c <= 0:  # mirrored or degenerate
+        raise NeedsFFmpeg("a mirrored picture")
     degrees = math.degrees(math.atan2(b, a)) % 360
     return round(degrees / 90) * 90 % 360
 
@@ -207,28 +201,28 @@ def _rotation(matrix: tuple[int, ...]) -> int:
 def _description(stbl: memoryview) -> tuple[str, bytes, int, int]:
     stsd = only(stbl, b"stsd", least=16)
     if stsd is None or struct.unpack_from(">I", stsd, 4)[0] != 1:
-        raise NotPlanned("several sample descriptions, or none")
+        raise NeedsFFmpeg("several sample descriptions, or none")
     size, kind = struct.unpack_from(">I4s", stsd, 8)
     if kind not in _CODECS:
-        raise NotPlanned(f"the codec {kind!r}")
+        raise NeedsFFmpeg(f"the codec {kind!r}")
     entry = stsd[16 : 8 + size]
     if len(entry) < _VISUAL_ENTRY or 8 + size > len(stsd):
-        raise NotPlanned("a cut sample description")
+        raise NeedsFFmpeg("a truncated sample description")
     codec, header = _CODECS[kind]
     width, height = struct.unpack_from(">HH", entry, 24)
     extradata = only(entry[_VISUAL_ENTRY:], header, least=7)
     if extradata is None or len(extradata) > _MAX_EXTRADATA:
-        raise NotPlanned(f"no {header.decode()} box")
+        raise NeedsFFmpeg(f"no {header.decode()} box")
     if not width or not height:
-        raise NotPlanned("a picture without a size")
+        raise NeedsFFmpeg("a frame size of 0")
     return codec, bytes(extradata), width, height
 
 
 def _edit(trak: memoryview, samples: SampleTable, scale: int, movie_scale: int) -> int:
-    """Pts of the first displayed frame as FFmpeg gives it, from the edit list.
+    """Return FFmpeg's pts of the first displayed frame, from the edit list.
 
-    Planned are: no list; one edit that begins at the first displayed frame and has them all; the same after an empty
-    edit, which delays the track against another.
+    Supported: no edit list; one edit that starts at the first displayed frame and covers all frames; the same after an
+    empty edit, which delays the track relative to another.
     """
     first, last = int(samples.pts.min()), int(samples.pts.max())
     edts = only(trak, b"edts")
@@ -238,34 +232,37 @@ def _edit(trak: memoryview, samples: SampleTable, scale: int, movie_scale: int) 
     (count,) = struct.unpack_from(">I", elst, 4)
     entry = ">Qqhh" if elst[0] == 1 else ">Iihh"
     if count not in (1, 2) or len(elst) < 8 + count * struct.calcsize(entry):
-        raise NotPlanned(f"an edit list of {count} entries")
+        raise NeedsFFmpeg(f"an edit list of {count} entries")
     edits = [struct.unpack_from(entry, elst, 8 + number * struct.calcsize(entry)) for number in range(count)]
     delay = edits.pop(0)[0] if edits[0][1] == -1 and count > 1 else 0
     duration, begin, rate, fraction = edits[0]
     if len(edits) != 1 or (rate, fraction) != (1, 0) or begin != first:
-        raise NotPlanned("an edit list that drops, repeats or slows frames")
+        raise NeedsFFmpeg("an edit list that drops, repeats or slows frames")
     if begin + duration * scale / movie_scale <= last:
-        raise NotPlanned("an edit list that drops frames at the end")
+        raise NeedsFFmpeg("an edit list that drops frames at the end")
     return int(delay * scale / movie_scale + 0.5)
 
 
 def _shift(samples: SampleTable) -> int:
-    """FFmpeg moves negative composition offsets up to 0 (mov.c: dts_shift)."""
+    """Return the shift by which FFmpeg makes negative composition offsets 0 (mov.c: dts_shift)."""
     return max(0, -int((samples.pts - samples.dts).min()))
 
 
 def _check_bytes(samples: SampleTable, available: int) -> None:
     if int(samples.size.min()) == 0:
-        raise NotPlanned("empty samples")
+        raise NeedsFFmpeg("empty samples")
     end = int((samples.offset + samples.size).max())
     if end > available:
         beyond = int((samples.offset + samples.size > available).sum())
         raise item_error(
             "video_truncated",
-            f"{beyond} of {len(samples.size)} pictures lie beyond the video's end: the index (moov) names byte {end}, "
-            f"and the video has {available}",
+            f"{beyond} of {len(samples.size)} frames lie beyond the end of the video: the index (moov) refers to byte "
+            f"{end} but the video is only {available} bytes long",
             missing=beyond,
         )
     total = int(samples.size.sum())
     if total > available:
-        raise item_error("video_invalid", f"the index (moov) names {total} bytes of pictures in {available} bytes")
+        raise item_error(
+            "video_invalid",
+            f"the index (moov) lists {total} bytes of frames but the video is only {available} bytes long",
+        )

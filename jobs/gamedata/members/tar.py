@@ -1,8 +1,8 @@
-"""Members of a TAR by byte range, without extracting anything and without Python's ``tarfile``.
+"""List the members of a TAR as byte ranges, without extracting anything and without Python's ``tarfile``.
 
-``tarfile`` unpacks what looks like gzip, believes sparse sizes, reads an extended header of any length into memory and
-silently ends at a broken header (specs/extraction.md §6). Here 512-byte headers are read one after the other, each
-number is checked before it is used, and what no honest writer makes is the item error ``tar_unsafe``.
+``tarfile`` unpacks what looks like gzip, trusts sparse sizes, reads an extended header of any length into memory and
+stops silently at a broken header. Here, the 512-byte headers are read one by one, each number is checked before use,
+and headers that no legitimate writer produces raise the item error ``tar_unsafe``.
 
 Formats: POSIX.1-2017 ``pax`` "ustar Interchange Format" and "pax Header Block", and GNU tar's ``tar.h`` (types L, K, S;
 base-256 numbers).
@@ -16,34 +16,34 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.members._tar_headers import BLOCK, Extensions, Member, read_extension, read_header
-from jobs.gamedata.ranges.source import Buffered
+from jobs.gamedata.ranges.source import BufferedSource
 
 if TYPE_CHECKING:
     from jobs.gamedata.ranges.source import RangeSource
 
-__all__ = ["VIDEO_SUFFIXES", "Member", "Picked", "pick", "read_members"]
+__all__ = ["VIDEO_SUFFIXES", "Member", "SessionMembers", "pick_members", "read_members"]
 
 VIDEO_SUFFIXES: Final = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv")
 
-# One read holds all headers of a session but those behind the video.
+# One read covers all headers of a session except those after the video.
 _READ_AHEAD: Final = 64 * 1024
-# A session has three members, an old one some dozens.
+# A session has three members; an old one has some dozens.
 _MAX_MEMBERS: Final = 10_000
 
 _EXTENSION_TYPES: Final = (b"x", b"X", b"g", b"L", b"K")
 _FILE_TYPES: Final = b"\x000" + b"7"
-# Links, devices, directories, FIFOs: no data follows, whatever their size field says.
+# Links, devices, directories, FIFOs: no data follows, regardless of their size field.
 _EMPTY_TYPES: Final = b"123456"
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class SessionMembers:
     """The members of one session.
 
     Attributes:
         video: the video.
         metadata: metadata.json.
-        inputs: inputs.csv, None where there is none.
+        inputs: inputs.csv, or None.
     """
 
     video: Member
@@ -57,14 +57,14 @@ class Picked:
 
 
 def read_members(source: RangeSource) -> list[Member]:
-    """List the regular files of a TAR in their order; only headers are read.
+    """List the regular files of a TAR in order, reading only headers.
 
     Raises:
         ItemError: ``tar_empty``, ``tar_truncated``, ``tar_invalid`` or ``tar_unsafe``.
     """
     if source.size == 0:
-        raise item_error("tar_empty", "the object has 0 bytes; a TAR has at least 1024")
-    headers = Buffered(source, block=_READ_AHEAD, max_blocks=4)
+        raise item_error("tar_empty", "the object has 0 bytes; expected a TAR of at least 1024")
+    headers = BufferedSource(source, block=_READ_AHEAD, max_blocks=4)
     members: list[Member] = []
     extensions = Extensions()
     offset = 0
@@ -82,24 +82,25 @@ def read_members(source: RangeSource) -> list[Member]:
             if begin + size > source.size:
                 raise item_error(
                     "tar_truncated",
-                    f"'{member.name[:200]}' takes bytes {begin} to {begin + size}, and the object has {source.size}",
+                    f"'{member.name[:200]}' spans bytes {begin}-{begin + size} but the object is only {source.size} "
+                    "bytes long",
                 )
             if kind in _FILE_TYPES and not member.name.endswith("/"):
                 members.append(member)
         offset = min(begin + -(-size // BLOCK) * BLOCK, source.size)
     else:
-        raise item_error("tar_unsafe", f"more than {_MAX_MEMBERS} headers; a session has some six")
+        raise item_error("tar_unsafe", f"the TAR has more than {_MAX_MEMBERS} headers; a session has about six")
     if extensions.count:
-        raise item_error("tar_truncated", f"the TAR ends after an extended header, at byte {offset}")
+        raise item_error("tar_truncated", f"the TAR ends right after an extended header, at byte {offset}")
     if not members:
-        raise item_error("tar_empty", "the TAR has no regular file; a session has a video and a metadata.json")
+        raise item_error("tar_empty", "the TAR has no regular files; expected a video and metadata.json")
     return members
 
 
-def pick(members: list[Member]) -> Picked:
-    """Find the session's members by their names without folders; files of file managers are passed over.
+def pick_members(members: list[Member]) -> SessionMembers:
+    """Find the session's members by name, ignoring folders and the hidden files of file managers.
 
-    ``metadata.json`` and ``inputs.csv`` may also be named after the video, as old recordings are (``000000.mp4``,
+    ``metadata.json`` and ``inputs.csv`` may also be named after the video, as in old recordings (``000000.mp4``,
     ``000000.json``, ``000000.csv``).
 
     Raises:
@@ -110,15 +111,15 @@ def pick(members: list[Member]) -> Picked:
     _one_of_a_name(videos)
     if not videos:
         names = ", ".join(repr(member.name[:80]) for member in real[:10]) or "nothing"
-        raise item_error("video_missing", f"no video among {names}; valid suffixes are {' '.join(VIDEO_SUFFIXES)}")
+        raise item_error("video_missing", f"no video among {names}; expected one of {' '.join(VIDEO_SUFFIXES)}")
     if len(videos) > 1:
         names = ", ".join(repr(member.name[:80]) for member in videos[:10])
-        raise item_error("video_multiple", f"{len(videos)} videos ({names}); a session has one")
+        raise item_error("video_multiple", f"the TAR has {len(videos)} videos ({names}); expected one")
     stem = videos[0].stem.lower()
     metadata = _named(real, ("metadata.json", f"{stem}.json"))
     if metadata is None:
         raise item_error("metadata_missing", "the TAR has no metadata.json")
-    return Picked(videos[0], metadata, _named(real, ("inputs.csv", f"{stem}.csv")))
+    return SessionMembers(videos[0], metadata, _named(real, ("inputs.csv", f"{stem}.csv")))
 
 
 def _ignored(name: str) -> bool:
@@ -131,7 +132,7 @@ def _named(members: list[Member], names: tuple[str, ...]) -> Member | None:
     for name in names:
         found = [member for member in members if member.base.lower() == name]
         if len(found) > 1:
-            raise item_error("member_duplicate", f"{len(found)} members are a {name!r}; a session has one", member=name)
+            raise item_error("member_duplicate", f"{len(found)} members are named {name!r}; expected one", member=name)
         if found:
             return found[0]
     return None
@@ -141,4 +142,6 @@ def _one_of_a_name(members: list[Member]) -> None:
     names = [member.name for member in members]
     for name in names:
         if names.count(name) > 1:
-            raise item_error("member_duplicate", f"{names.count(name)} members are named '{name[:200]}'", member=name)
+            raise item_error(
+                "member_duplicate", f"{names.count(name)} members are named '{name[:200]}'; expected one", member=name
+            )

@@ -11,13 +11,13 @@ __all__ = ["clip", "coalesce"]
 
 
 def clip(size: int, offset: int, length: int) -> tuple[int, int]:
-    """Cut ``(offset, length)`` to what lies within a source of ``size`` bytes.
+    """Clip ``(offset, length)`` to a source of ``size`` bytes.
 
     Raises:
-        ValueError: for negative numbers.
+        ValueError: a number is negative.
     """
     if offset < 0 or length < 0:
-        raise ValueError(f"a range begins at 0 or later and is not negative; got offset {offset}, length {length}")
+        raise ValueError(f"offset {offset}, length {length} is not a range; expected numbers that are not negative")
     begin = min(offset, size)
     return begin, min(length, size - begin)
 
@@ -25,16 +25,16 @@ def clip(size: int, offset: int, length: int) -> tuple[int, int]:
 def coalesce(
     ranges: Sequence[tuple[int, int]], *, gap: int = 64 * 1024, limit: int = 8 * 1024 * 1024
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Join ranges that lie close to each other, so that a store gets fewer requests.
+    """Join ranges that are close to each other, to send fewer requests to a store.
 
     Args:
         ranges: ``(offset, length)`` in any order; they may overlap.
-        gap: join over so many unwanted bytes; 64 KiB take less time than another request.
-        limit: no joined range grows beyond this, so that big ones are still read side by side.
+        gap: join ranges at most this many bytes apart; reading 64 KiB is faster than another request.
+        limit: maximum length of a joined range, so that large ranges are still read concurrently.
 
     Returns:
-        The joined ranges in order of offset; and for each range asked, in the order asked, ``(which joined range, where
-        in it)``.
+        The joined ranges, ordered by offset; and for each requested range, in the order requested, ``(number of its
+        joined range, position in it)``.
     """
     joined: list[tuple[int, int]] = []
     places: list[tuple[int, int]] = [(0, 0)] * len(ranges)

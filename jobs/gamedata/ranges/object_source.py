@@ -1,4 +1,4 @@
-"""A TAR in a store, read by ranges, held to the content that was listed, with the time that the store took."""
+"""Read an object in a store by ranges, pinned to the listed ETag, and measure the time spent waiting for the store."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
     from shared.storage import ObjectStore
 
-__all__ = ["StoreSource"]
+__all__ = ["ObjectSource"]
 
 
-class StoreSource:
-    """A :class:`~jobs.gamedata.ranges.source.RangeSource` over one object; near ranges are read as one.
+class ObjectSource:
+    """A :class:`~jobs.gamedata.ranges.source.RangeSource` over one object; ranges close to each other are read as one.
 
     Args:
-        store: where the object is.
+        store: the store that contains the object.
         key: its key.
-        size: bytes, as listed.
-        etag: as listed; every read asks for this content.
+        size: the listed size in bytes.
+        etag: the listed ETag; every read requires it.
 
     Attributes:
-        bytes_read: from the store so far.
-        seconds: wall clock spent waiting for the store.
+        bytes_read: bytes read from the store so far.
+        seconds: wall-clock time spent waiting for the store.
 
     Raises:
-        ItemError: at any read: ``tar_changed`` when the object is another one, ``tar_missing`` when it is gone.
+        ItemError: from any read: ``tar_changed`` if the object was replaced, ``tar_missing`` if it was deleted.
     """
 
     def __init__(self, store: ObjectStore, key: str, *, size: int, etag: str) -> None:
@@ -44,7 +44,7 @@ class StoreSource:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Length in bytes."""
         return self._size
 
     def read(self, offset: int, length: int) -> bytes:
@@ -52,7 +52,7 @@ class StoreSource:
         return self.read_many([(offset, length)])[0]
 
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Read several ``(offset, length)`` ranges side by side, in the order asked."""
+        """Read several ``(offset, length)`` ranges concurrently; return them in the order requested."""
         clipped = [clip(self._size, offset, length) for offset, length in ranges]
         joined, places = coalesce([part for part in clipped if part[1]])
         bodies = self._fetch(joined) if joined else []
@@ -77,6 +77,6 @@ class StoreSource:
             self.bytes_read += len(body)
             if len(body) != length:
                 raise item_error(
-                    "tar_changed", f"{self._key} gave {len(body)} of {length} bytes at {offset}: it became shorter"
+                    "tar_changed", f"'{self._key}' returned {len(body)} of {length} bytes at offset {offset}: it shrank"
                 )
         return bodies

@@ -1,4 +1,4 @@
-"""Bytes by range: a file, bytes in memory, a member of a TAR, all read the same way and never as a whole."""
+"""Sources of bytes, all read by range: a file, bytes in memory, a member of a TAR."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = [
-    "Buffered",
+    "BufferedSource",
     "BytesSource",
     "FileSource",
     "RangeSource",
-    "Slice",
-    "SourceFile",
+    "SourceIO",
+    "SourceSlice",
 ]
 
-# One block of a TAR or of a container that FFmpeg walks: at 256 KiB a session costs 44 reads and 11.5 MB
-# (specs/extraction.md §5.5); smaller blocks cost more round trips, larger ones more bytes.
+# Block size for walking a TAR, or a container with FFmpeg: at 256 KiB, a session costs 44 reads and 11.5 MB; smaller
+# blocks cost more round trips, larger ones more bytes.
 _BLOCK: Final = 256 * 1024
 _BLOCKS: Final = 64
 
 
 class RangeSource(Protocol):
-    """Something of a known size that is read by range.
+    """Bytes of a known length that are read by range.
 
-    A range is clipped to the source: beyond the end lies nothing, which is no error. Fewer bytes than that are never
-    returned: a source that became shorter raises the item error ``tar_changed``. Negative numbers are a ValueError.
+    A range is clipped to the source: reading beyond the end is not an error. Fewer bytes than that are never returned:
+    a source that shrank raises the item error ``tar_changed``. Negative numbers raise a ValueError.
     """
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Length in bytes."""
 
     def read(self, offset: int, length: int) -> bytes:
         """Read one range."""
 
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Read ``(offset, length)`` ranges side by side where the source can; results in the order asked."""
+        """Read ``(offset, length)`` ranges, concurrently if the source can; return them in the order requested."""
 
 
 class BytesSource:
@@ -61,7 +61,7 @@ class BytesSource:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Length in bytes."""
         return len(self._data)
 
     def read(self, offset: int, length: int) -> bytes:
@@ -75,10 +75,10 @@ class BytesSource:
 
 
 class FileSource:
-    """A local file, read by ``pread``; close it, or use it in ``with``.
+    """A local file, read with ``pread``; close it, or use it in a ``with`` statement.
 
     Args:
-        path: the file; its size is taken once.
+        path: the file; its size is read once, here.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -88,17 +88,17 @@ class FileSource:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Length in bytes."""
         return self._size
 
     def read(self, offset: int, length: int) -> bytes:
         """Read one range."""
         begin, length = clip(self._size, offset, length)
         data = os.pread(self._descriptor, length, begin)
-        while len(data) < length:  # Linux returns at most 2 GiB at once
+        while len(data) < length:  # Linux returns at most 2 GiB per call
             more = os.pread(self._descriptor, length - len(data), begin + len(data))
             if not more:
-                raise item_error("tar_changed", f"'{self._path}' became shorter while it was read; run again")
+                raise item_error("tar_changed", f"'{self._path}' shrank while it was being read; run again")
             data += more
         return data
 
@@ -107,7 +107,7 @@ class FileSource:
         return [self.read(offset, length) for offset, length in ranges]
 
     def close(self) -> None:
-        """Close the file; a second time does nothing."""
+        """Close the file; calling it again has no effect."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -119,28 +119,28 @@ class FileSource:
         self.close()
 
 
-class Slice:
+class SourceSlice:
     """A part of another source, such as one member of a TAR.
 
     Args:
-        source: the whole.
-        offset: where the part begins.
-        size: its bytes.
+        source: the other source.
+        offset: where the part begins in it.
+        size: length of the part in bytes.
 
     Raises:
-        ValueError: when the part does not lie within the whole.
+        ValueError: the part does not fit into the source.
     """
 
     def __init__(self, source: RangeSource, offset: int, size: int) -> None:
         if offset < 0 or size < 0 or offset + size > source.size:
-            raise ValueError(f"bytes {offset} to {offset + size} do not lie within a source of {source.size} bytes")
+            raise ValueError(f"bytes {offset}-{offset + size} are outside a source of {source.size} bytes")
         self._source = source
         self._offset = offset
         self._size = size
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Length in bytes."""
         return self._size
 
     def read(self, offset: int, length: int) -> bytes:
@@ -149,7 +149,7 @@ class Slice:
         return self._source.read(self._offset + begin, length) if length else b""
 
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Read several ranges of the part; near ones, such as the packets of one GOP, are fetched as one."""
+        """Read several ranges of the part; close ones, such as the packets of one GOP, are fetched as one."""
         clipped = [clip(self._size, offset, length) for offset, length in ranges]
         joined, places = coalesce([(self._offset + begin, length) for begin, length in clipped])
         bodies = self._source.read_many(joined)
@@ -158,13 +158,13 @@ class Slice:
         ]
 
 
-class Buffered:
-    """Keeps the blocks of a source that were used last: for readers that take small steps.
+class BufferedSource:
+    """Cache the most recently used blocks of a source, for readers that read little at a time.
 
     Args:
-        source: where blocks come from.
-        block: bytes of a block.
-        max_blocks: so many are kept; the least recently used go first.
+        source: the source of the blocks.
+        block: block size in bytes.
+        max_blocks: size of the cache; the least recently used block is evicted first.
     """
 
     def __init__(self, source: RangeSource, block: int = _BLOCK, max_blocks: int = _BLOCKS) -> None:
@@ -175,11 +175,11 @@ class Buffered:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Length in bytes."""
         return self._source.size
 
     def read(self, offset: int, length: int) -> bytes:
-        """Read one range; what is not kept is fetched as whole blocks, side by side."""
+        """Read one range; blocks that are not cached are fetched concurrently."""
         begin, length = clip(self.size, offset, length)
         if not length:
             return b""
@@ -197,15 +197,15 @@ class Buffered:
         return whole[begin - first * self._block :][:length]
 
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Read several ranges past the blocks: whoever knows its ranges needs no guess."""
+        """Read several ranges directly, without the cache: a caller that knows its ranges needs no read-ahead."""
         return self._source.read_many(ranges)
 
 
-class SourceFile(io.RawIOBase):
-    """A source as a read-only file, for ``av.open``.
+class SourceIO(io.RawIOBase):
+    """A source as a read-only file object, for ``av.open``.
 
     Args:
-        source: usually a :class:`Buffered`.
+        source: usually a :class:`BufferedSource`.
     """
 
     def __init__(self, source: RangeSource) -> None:
@@ -214,27 +214,27 @@ class SourceFile(io.RawIOBase):
         self._position = 0
 
     def readable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """The position."""
+        """Return the position."""
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move; a position before the beginning is a ValueError."""
+        """Move to a position; one before the beginning raises a ValueError."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._source.size}[whence]
         if start + offset < 0:
-            raise ValueError(f"a position is not negative; got {start + offset}")
+            raise ValueError(f"the position {start + offset} is before the beginning of the file")
         self._position = start + offset
         return self._position
 
     def readinto(self, buffer: Buffer, /) -> int:
-        """Fill a buffer; 0 at the end."""
+        """Fill a buffer and return the number of bytes; 0 at the end."""
         view = memoryview(buffer).cast("B")
         data = self._source.read(self._position, len(view))
         view[: len(data)] = data

@@ -1,4 +1,4 @@
-"""Drawing for the sample set: integer arithmetic, so that a seed gives the same pixels on every machine."""
+"""Draw pictures in integer arithmetic, so that a seed produces the same pixels on every machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LETTERS: Final = (
     "72222 55557 55552 55775 55255 55222 71247"
 )
 _DIGITS: Final = "75557 26227 61247 61216 55711 74616 34757 71122 75757 75716"
-# Glyphs of three by five pixels: a digit for each row, its bit of value 4 at the left.
+# Glyphs of 3 x 5 pixels: one digit per row; bit 4 is the left pixel.
 _GLYPHS: Final = {
     **dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", _LETTERS.split(), strict=True)),
     **dict(zip("0123456789", _DIGITS.split(), strict=True)),
@@ -35,8 +35,8 @@ class Picture:
     Attributes:
         y: uint8, shape (H, W), both even.
         u: uint8, shape (H / 2, W / 2).
-        v: likewise.
-        alpha: where a sprite covers, bool, shape (H, W); None covers all.
+        v: uint8, shape (H / 2, W / 2).
+        alpha: the pixels that a sprite covers, bool, shape (H, W); None means all.
     """
 
     y: npt.NDArray[np.uint8]
@@ -45,22 +45,22 @@ class Picture:
     alpha: npt.NDArray[np.bool_] | None = None
 
     def copy(self) -> Picture:
-        """A picture that may be drawn on."""
+        """Return a copy to draw on."""
         return Picture(self.y.copy(), self.u.copy(), self.v.copy(), self.alpha)
 
-    def turned(self, quarters: int) -> Picture:
-        """The picture turned counterclockwise by quarters."""
+    def rotated(self, quarters: int) -> Picture:
+        """Rotate counterclockwise by quarter turns."""
         return Picture(np.rot90(self.y, quarters), np.rot90(self.u, quarters), np.rot90(self.v, quarters))
 
     def packed(self) -> npt.NDArray[np.uint8]:
-        """PyAV's yuv420p layout: shape (H * 3 / 2, W)."""
+        """Return PyAV's yuv420p layout: shape (H * 3 / 2, W)."""
         height, width = self.y.shape
         planes = np.concatenate([self.y.reshape(-1), self.u.reshape(-1), self.v.reshape(-1)])
         return planes.reshape(height * 3 // 2, width)
 
 
 def to_yuv(rgb: npt.NDArray[np.uint8], alpha: npt.NDArray[np.bool_] | None = None) -> Picture:
-    """Convert RGB of shape (H, W, 3), H and W even, by the integer form of BT.601's matrix."""
+    """Convert RGB of shape (H, W, 3), H and W even, with the integer form of the BT.601 matrix."""
     red, green, blue = (rgb[..., channel].astype(np.int32) for channel in range(3))
     y = ((66 * red + 129 * green + 25 * blue + 128) >> 8) + 16
     small = [plane.reshape(plane.shape[0] // 2, 2, -1, 2).sum(axis=(1, 3)) >> 2 for plane in (red, green, blue)]
@@ -70,7 +70,7 @@ def to_yuv(rgb: npt.NDArray[np.uint8], alpha: npt.NDArray[np.bool_] | None = Non
 
 
 def flat(size: tuple[int, int], colour: Colour = (0, 0, 0)) -> Picture:
-    """One colour; ``size`` is width, height."""
+    """Return a picture of one colour; ``size`` is (width, height)."""
     rgb = np.empty((2, 2, 3), np.uint8)
     rgb[:] = colour
     pixel = to_yuv(rgb)
@@ -84,7 +84,7 @@ def flat(size: tuple[int, int], colour: Colour = (0, 0, 0)) -> Picture:
 
 
 def crop(picture: Picture, x: int, y: int, size: tuple[int, int]) -> Picture:
-    """Cut out a part at an even position, as views."""
+    """Return a part at an even position, as views."""
     x, y = x & ~1, y & ~1
     width, height = size
     rows, columns = slice(y, y + height), slice(x, x + width)
@@ -94,7 +94,7 @@ def crop(picture: Picture, x: int, y: int, size: tuple[int, int]) -> Picture:
 
 
 def paste(target: Picture, sprite: Picture, x: int, y: int) -> None:
-    """Put a sprite on a picture, clipped at its edges; its position is made even."""
+    """Draw a sprite onto a picture, clipped at the edges; its position is rounded down to even numbers."""
     x, y = x & ~1, y & ~1
     height, width = target.y.shape
     left, top = max(0, -x), max(0, -y)
@@ -111,10 +111,10 @@ def paste(target: Picture, sprite: Picture, x: int, y: int) -> None:
         np.copyto(hole.v, part.v, where=part.alpha[::2, ::2])
 
 
-def lut(picture: Picture, percent: int, lift: int = 0) -> Picture:
-    """Scale luma and chroma to a percentage and lift luma, by table."""
+def lut(picture: Picture, percent: int) -> Picture:
+    """Scale luma and chroma to a percentage."""
     steps = np.arange(256)
-    luma = np.clip((steps - 16) * percent // 100 + 16 + lift, 16, 235).astype(np.uint8)
+    luma = np.clip((steps - 16) * percent // 100 + 16, 16, 235).astype(np.uint8)
     chroma = ((steps - 128) * percent // 100 + 128).astype(np.uint8)
     return Picture(luma[picture.y], chroma[picture.u], chroma[picture.v], picture.alpha)
 
@@ -122,14 +122,14 @@ def lut(picture: Picture, percent: int, lift: int = 0) -> Picture:
 def noise(
     random: np.random.Generator, size: tuple[int, int], cell: int, octaves: int, *, rows: int | None = None
 ) -> npt.NDArray[np.int64]:
-    """Periodic value noise, shape (height, width), 0 to 255: lattices of halving cells, each half as strong.
+    """Return periodic value noise, shape (height, width), 0 to 255; each octave has half the cell size and strength.
 
     Args:
-        random: where the lattices come from.
-        size: width, height; multiples of ``cell`` and ``rows``.
-        cell: pixels between lattice points of the first octave, a power of two.
-        octaves: how many.
-        rows: cell in the vertical where it differs.
+        random: source of the lattices.
+        size: (width, height); multiples of ``cell`` and ``rows``.
+        cell: pixels between lattice points in the first octave, a power of two.
+        octaves: number of octaves.
+        rows: vertical cell size, if different.
     """
     width, height = size
     total = np.zeros((height, width), np.int64)
@@ -142,7 +142,7 @@ def noise(
 
 
 def _stretched(field: npt.NDArray[np.int64], step: int, axis: int) -> npt.NDArray[np.int64]:
-    """Interpolate between lattice points along one axis with a smooth step, in 1/256."""
+    """Interpolate between lattice points along one axis with a smoothstep, in units of 1/256."""
     ramp = np.arange(step) * 256 // step
     ramp = (ramp * ramp * (768 - 2 * ramp)) >> 16
     shape = [1, 1]
@@ -153,7 +153,7 @@ def _stretched(field: npt.NDArray[np.int64], step: int, axis: int) -> npt.NDArra
 
 
 def periodic(picture: Picture, size: tuple[int, int]) -> Picture:
-    """Repeat a tile to the right and below by so much that every crop of ``size`` within it is one slice."""
+    """Repeat a tile to the right and downwards, so that every crop of ``size`` that starts in the tile is one slice."""
     width, height = size
     pad = ((0, height), (0, width))
     half = ((0, height // 2), (0, width // 2))
@@ -167,10 +167,10 @@ def periodic(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 class Canvas:
-    """RGB to draw panels and text on; what is drawn is opaque, the rest shows what lies below.
+    """An RGB canvas for panels and text; drawn pixels are opaque, the others transparent.
 
     Args:
-        size: width, height, both even.
+        size: (width, height), both even.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -180,21 +180,21 @@ class Canvas:
         self.alpha = np.zeros((height, width), np.bool_)
 
     def box(self, x: int, y: int, width: int, height: int, colour: Colour, *, border: Colour | None = None) -> None:
-        """Fill a rectangle, with a border of two pixels where one is given."""
+        """Fill a rectangle, with an optional border of two pixels."""
         self.rgb[max(y, 0) : y + height, max(x, 0) : x + width] = border or colour
         self.alpha[max(y, 0) : y + height, max(x, 0) : x + width] = True
         if border is not None:
             self.rgb[y + 2 : y + height - 2, x + 2 : x + width - 2] = colour
 
     def disc(self, x: int, y: int, radius: int, colour: Colour) -> None:
-        """Fill a circle around a point."""
+        """Fill a circle."""
         rows, columns = np.ogrid[: self.size[1], : self.size[0]]
         inside = (rows - y) ** 2 + (columns - x) ** 2 <= radius * radius
         self.rgb[inside] = colour
         self.alpha |= inside
 
     def text(self, x: int, y: int, words: str, colour: Colour, scale: int = 2) -> None:
-        """Write capitals and digits, ``4 * scale`` pixels each."""
+        """Write capital letters and digits, each ``4 * scale`` pixels wide."""
         for number, letter in enumerate(words):
             for row, bits in enumerate(_GLYPHS[letter]):
                 for column in range(3):
@@ -202,5 +202,5 @@ class Canvas:
                         self.box(x + (4 * number + column) * scale, y + row * scale, scale, scale, colour)
 
     def picture(self) -> Picture:
-        """What was drawn, as a sprite."""
+        """Return the drawing as a sprite."""
         return to_yuv(self.rgb, self.alpha)

@@ -1,4 +1,4 @@
-"""Encodes the sample set with PyAV: one thread, no time of day in the file, so that equal pictures give equal bytes."""
+"""Encode a scene with PyAV, with one thread and no timestamps in the file, so that equal pictures give equal bytes."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.sample.scenes import Scene
 
-__all__ = ["Clip", "encode"]
+__all__ = ["Encoding", "encode"]
 
-_BITEXACT: Final = 0x0400  # AVFMT_FLAG_BITEXACT: no muxer version, no random identifiers
+_BITEXACT: Final = 0x0400  # AVFMT_FLAG_BITEXACT: no muxer version or random identifiers
 _RATE: Final = 48000
-_SAMPLES: Final = 1024  # of an AAC frame
-# A clock in which 10, 12, 15 and 60 frames a second and the steps of VFR are whole numbers.
+_SAMPLES: Final = 1024  # samples per AAC frame
+# Ticks per second; frames at 10, 12, 15 and 60 fps and the VFR steps fall on whole ticks.
 _CLOCK: Final = 15360
 _SOUND_LOCK: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
-    """How a scene becomes a video.
+class Encoding:
+    """The encoding settings of a video.
 
     Attributes:
-        size: width, height as stored, both even.
-        fps: nominal frames a second.
-        gop: distance of keyframes in frames.
+        size: stored (width, height), both even.
+        fps: nominal frames per second.
+        gop: keyframe interval in frames.
         b_frames: consecutive B-frames.
-        preset: of libx264.
-        quality: libx264's CRF; more is smaller.
-        audio: with an AAC track.
-        container: FFmpeg's format name.
-        rotation: degrees counterclockwise that a player turns the picture.
+        preset: libx264 preset.
+        quality: libx264 CRF; higher is smaller.
+        audio: add an AAC track.
+        container: FFmpeg format name.
+        rotation: degrees counterclockwise that a player rotates the picture.
     """
 
     size: tuple[int, int] = (640, 360)
@@ -55,39 +55,39 @@ class Clip:
     rotation: int = 0
 
 
-def encode(scene: Scene, times: Sequence[float], clip: Clip) -> bytes:
+def encode(scene: Scene, times: Sequence[float], encoding: Encoding) -> bytes:
     """Encode a scene at the given display times.
 
     Args:
-        scene: what is shown; it draws ``clip.size``, as stored.
-        times: display time of each frame in seconds, ascending, beginning at 0.
-        clip: how.
+        scene: the scene; it draws pictures of ``encoding.size``.
+        times: display time of each frame in seconds, ascending, starting at 0.
+        encoding: the settings.
 
     Returns:
-        The file. An MP4 has its moov at the end, as the recorder's files have.
+        The file's bytes. An MP4 has its moov at the end, like the recorder's files.
     """
     file = io.BytesIO()
-    with av.open(file, "w", format=clip.container) as output:
+    with av.open(file, "w", format=encoding.container) as output:
         output.flags |= _BITEXACT
         stream = output.add_stream(
             "libx264",
-            rate=clip.fps,
+            rate=encoding.fps,
             options={
                 "threads": "1",
-                "preset": clip.preset,
-                "crf": str(clip.quality),
-                "bf": str(clip.b_frames),
+                "preset": encoding.preset,
+                "crf": str(encoding.quality),
+                "bf": str(encoding.b_frames),
                 "flags": "+bitexact",
             },
         )
-        stream.width, stream.height = clip.size
+        stream.width, stream.height = encoding.size
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.gop_size = clip.gop
+        stream.codec_context.gop_size = encoding.gop
         stream.codec_context.color_range = 1  # limited
         stream.time_base = stream.codec_context.time_base = Fraction(1, _CLOCK)
-        if clip.rotation:
-            stream.set_display_rotation(clip.rotation)
-        sound = _add_sound(output, times[-1]) if clip.audio else iter(())
+        if encoding.rotation:
+            stream.set_display_rotation(encoding.rotation)
+        sound = _add_sound(output, times[-1]) if encoding.audio else iter(())
         waiting = next(sound, None)
         for time_s in times:
             frame = av.VideoFrame.from_ndarray(scene(time_s).packed(), format="yuv420p")
@@ -105,7 +105,7 @@ def encode(scene: Scene, times: Sequence[float], clip: Clip) -> bytes:
 
 
 def _add_sound(output: Any, until_s: float) -> Iterator[Packet[Any]]:
-    """Add a sound track to a container; its packets are copies, so that AAC is encoded once for all clips."""
+    """Add a sound track to a container; the packets are copies, so that AAC is encoded once for all clips."""
     template, packets = _sound(int(until_s) // 60 * 60 + 60)
     with av.open(io.BytesIO(template), "r") as container:
         stream = output.add_stream_from_template(container.streams.audio[0])
@@ -122,8 +122,8 @@ def _add_sound(output: Any, until_s: float) -> Iterator[Packet[Any]]:
 
 
 def _sound(seconds: int) -> tuple[bytes, tuple[bytes, ...]]:
-    """A quiet arpeggio: an M4A file, and its packets."""
-    with _SOUND_LOCK:  # a thread that comes second waits for the first one's
+    """Return a quiet arpeggio: an M4A file and its packets."""
+    with _SOUND_LOCK:  # a second thread waits for the first one's result
         return _encoded_sound(seconds)
 
 

@@ -1,4 +1,4 @@
-"""Games that look like sessions: a top-down map, a side-scroller, a race. Each draws any moment on its own."""
+"""Synthetic games: a top-down map, a side-scroller, a race. Each draws any moment on its own."""
 
 from __future__ import annotations
 
@@ -11,18 +11,14 @@ from jobs.gamedata.sample._draw import WHITE, Canvas, Colour, Picture, crop, fla
 from jobs.gamedata.sample._hud import Hud, colour_of, figure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
 
-    from jobs.gamedata.sample.scenes import Scene
-
-__all__ = ["GAMES", "Map", "Platforms", "Race"]
+__all__ = ["Map", "Platforms", "Race"]
 
 _BEACH: Final = 116
 _TREE_LINE: Final = 150
 _WOODS: Final = 150
-# Heights of the map, 0 to 255, and what grows there.
+# Upper height of each terrain, 0 to 255, and its colour.
 _LAND: Final[tuple[tuple[int, Colour], ...]] = (
     (96, (38, 84, 140)),
     (108, (66, 128, 176)),
@@ -35,12 +31,12 @@ _LAND: Final[tuple[tuple[int, Colour], ...]] = (
 
 
 class Map:
-    """A top-down world that scrolls under the player, with figures that walk about.
+    """A top-down world that scrolls under the player, with other figures walking around.
 
     Args:
-        random: of the world.
-        size: width, height of the picture, both even.
-        snow: a bright winter world.
+        random: source of the world.
+        size: (width, height) of the picture, both even.
+        snow: draw a bright winter world.
     """
 
     def __init__(self, random: np.random.Generator, size: tuple[int, int], *, snow: bool = False) -> None:
@@ -76,7 +72,7 @@ class Map:
         self._hud = Hud(random, size)
 
     def __call__(self, time_s: float) -> Picture:
-        """The picture at a time."""
+        """Draw the picture at a time."""
         width, height = self._size
         left = int(time_s * 74 + 150 * math.sin(time_s * 0.31 + self._phase))
         top = int(time_s * 23 + 220 * math.sin(time_s * 0.17 + self._phase))
@@ -98,7 +94,7 @@ def _crown(cell: int) -> npt.NDArray[np.int64]:
 
 
 class Platforms:
-    """A side-scroller: sky, two ranges of hills at their own speeds, ground of bricks, a figure that jumps."""
+    """A side-scroller: sky, two parallax ranges of hills, brick ground, a jumping figure."""
 
     def __init__(self, random: np.random.Generator, size: tuple[int, int]) -> None:
         width, height = self._size = size
@@ -143,7 +139,7 @@ class Platforms:
         return periodic(to_yuv(np.clip(rgb, 0, 255).astype(np.uint8), mask), (self._size[0], 0))
 
     def __call__(self, time_s: float) -> Picture:
-        """The picture at a time."""
+        """Draw the picture at a time."""
         width, height = self._size
         picture = self._sky.copy()
         way = int(time_s * 96)
@@ -158,7 +154,7 @@ class Platforms:
 
 
 class Race:
-    """A road through a landscape, seen from behind a car (a floor in perspective, as in the games of the nineties)."""
+    """A road through a landscape, seen from behind a car, on a floor in perspective as in 1990s games."""
 
     def __init__(self, random: np.random.Generator, size: tuple[int, int]) -> None:
         width, height = self._size = size
@@ -184,13 +180,13 @@ class Race:
         self._hud = Hud(random, size)
 
     def _rays(self, step: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Texture rows and columns that the pixels below the horizon see, at full or half resolution."""
+        """Return the texture rows and columns seen by the pixels below the horizon, at full or half resolution."""
         width, height = self._size
         rows = np.arange(step, height - self._horizon + 1, step)[:, None]
         columns = np.arange(0, width, step)[None, :] - width // 2
         ahead = 60 * height // (rows + 2)
         beside = columns * 76 // (rows + 2)
-        # Beyond the verge the grass between kerb and edge repeats, not the road.
+        # Beyond the verge, repeat the grass between kerb and texture edge instead of the road.
         far = np.sign(beside) * (116 + (abs(beside) - 116) % 88)
         beside = np.where(abs(beside) > 204, far, beside)  # noqa: PLR2004
         return np.broadcast_to(-ahead // step, (rows.shape[0], columns.shape[1])), beside // step
@@ -208,7 +204,7 @@ class Race:
         return canvas.picture()
 
     def __call__(self, time_s: float) -> Picture:
-        """The picture at a time."""
+        """Draw the picture at a time."""
         width, height = self._size
         picture = flat(self._size)
         bend = math.sin(time_s * 0.45)
@@ -225,10 +221,3 @@ class Race:
         paste(picture, self._car, width // 2 - 48 + int(26 * bend), height - 110 + int(time_s * 11) % 2 * 2)
         self._hud.draw(picture, time_s)
         return picture
-
-
-GAMES: Final[dict[str, Callable[[np.random.Generator, tuple[int, int]], Scene]]] = {
-    "map": Map,
-    "platforms": Platforms,
-    "race": Race,
-}

@@ -1,4 +1,4 @@
-"""What lies over a game: figures, and the head-up display."""
+"""Draw figures and the head-up display of a game."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Hud", "colour_of", "figure"]
 
 
 def figure(random: np.random.Generator, scale: int, colour: Colour) -> Picture:
-    """A figure of 10 x 12 cells: head, body, arms, legs, mirrored at random details."""
+    """Draw a figure of 10 x 12 cells: head, body, legs, and arms with or without sleeves."""
     canvas = Canvas((10 * scale, 12 * scale))
     skin = (224, 178, 140)
     canvas.disc(5 * scale, 2 * scale, 2 * scale, skin)
@@ -28,12 +28,13 @@ def figure(random: np.random.Generator, scale: int, colour: Colour) -> Picture:
 
 
 def colour_of(random: np.random.Generator) -> Colour:
+    """Draw a random colour."""
     red, green, blue = (int(value) for value in random.integers(60, 230, 3))
     return red, green, blue
 
 
 class Hud:
-    """Bars, a score that counts, and a row of items, drawn over a game."""
+    """A head-up display: bars, a running score and a row of items."""
 
     def __init__(self, random: np.random.Generator, size: tuple[int, int]) -> None:
         self._size = size
@@ -43,6 +44,7 @@ class Hud:
         self._drawn: dict[tuple[int, int, int], list[tuple[Picture, int, int]]] = {}
 
     def draw(self, picture: Picture, time_s: float) -> None:
+        """Draw the display at a time onto a picture."""
         health = 55 + int(40 * math.sin(time_s * 0.7))
         state = (health // 4 * 4, int(time_s * 2) * 25, int(time_s / 4) % len(self._items))
         if state not in self._drawn:

@@ -1,6 +1,6 @@
-"""Menus: a main menu, settings, a pause menu and an inventory, in palettes and layouts that a seed chooses.
+"""Draw menus: a main menu, settings, a pause menu and an inventory, with palettes and layouts chosen by a seed.
 
-A menu stands still but for its highlight, which moves every two seconds or so, as under a hesitant hand.
+A menu is static except for its highlight, which moves about every two seconds, as with a hesitant player.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import numpy as np
 
 from jobs.gamedata.sample._draw import Canvas, Colour, Picture, lut, noise, paste, to_yuv
 
-__all__ = ["MENUS", "Menu"]
+__all__ = ["Menu"]
 
 
 class _Palette(NamedTuple):
-    """Colours of a menu."""
+    """The colours of a menu."""
 
     back: Colour
     panel: Colour
@@ -48,7 +48,7 @@ _ITEMS: Final = ("IRON SWORD", "OAK SHIELD", "LANTERN", "ROPE", "BREAD", "OLD KE
 
 
 def _backdrop(random: np.random.Generator, size: tuple[int, int], palette: _Palette) -> Picture:
-    """A painted background: soft clouds in the palette, darker towards the bottom."""
+    """Draw a background: soft clouds in the palette's colours, darker towards the bottom."""
     width, height = size
     clouds = noise(random, (-(-width // 64) * 64, -(-height // 64) * 64), 64, 4)[:height, :width]
     fall = np.arange(height)[:, None] * 40 // height
@@ -145,8 +145,8 @@ def _inventory(canvas: Canvas, random: np.random.Generator, palette: _Palette, u
 
 
 _Painter = Callable[[Canvas, np.random.Generator, _Palette, int, int], None]
-# name -> (painter, entries that can be chosen, whether it lies over the game)
-MENUS: Final[dict[str, tuple[_Painter, int, bool]]] = {
+# name -> (painter, number of selectable entries, True if drawn over the game)
+_MENUS: Final[dict[str, tuple[_Painter, int, bool]]] = {
     "main": (_main, len(_ENTRIES), False),
     "settings": (_settings, len(_SETTINGS), False),
     "pause": (_pause, len(_PAUSE), True),
@@ -155,19 +155,19 @@ MENUS: Final[dict[str, tuple[_Painter, int, bool]]] = {
 
 
 class Menu:
-    """One menu.
+    """A menu.
 
     Args:
-        random: of its palette, layout and words.
-        size: width, height of the picture, both even; at least 426 x 240.
-        kind: of :data:`MENUS`.
-        behind: for a menu over a game, the game's last picture, which is dimmed.
+        random: source of its palette, layout and words.
+        size: (width, height) of the picture, both even; at least 426 x 240.
+        kind: ``main``, ``settings``, ``pause`` or ``inventory``.
+        behind: for a menu over a game, the game's last picture; it is dimmed.
     """
 
     def __init__(
         self, random: np.random.Generator, size: tuple[int, int], kind: str, behind: Picture | None = None
     ) -> None:
-        self._paint, self._states, over = MENUS[kind]
+        self._paint, self._states, over = _MENUS[kind]
         self._size = size
         self._seed = int(random.integers(1 << 32))
         self._palette = _PALETTES[int(random.integers(len(_PALETTES)))]
@@ -176,7 +176,7 @@ class Menu:
         self._drawn: dict[int, Picture] = {}
 
     def __call__(self, time_s: float) -> Picture:
-        """The picture at a time."""
+        """Draw the picture at a time."""
         chosen = int(self._steps[int(time_s / 2.2) % len(self._steps)])
         if chosen not in self._drawn:
             canvas = Canvas(self._size)

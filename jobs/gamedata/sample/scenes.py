@@ -1,4 +1,4 @@
-"""Scenes of the sample set: what stands around the games and the menus. A scene draws any moment on its own."""
+"""Scenes that wrap other scenes: dimmed, with black bars, cut together, rotated. Each draws any moment on its own."""
 
 from __future__ import annotations
 
@@ -9,69 +9,68 @@ from jobs.gamedata.sample._draw import Picture, flat, lut, paste
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Barred", "Cuts", "Lit", "Scene", "Turned"]
+__all__ = ["Cuts", "Dimmed", "Rotated", "Scene", "WithBlackBars"]
 
 
 class Scene(Protocol):
-    """Draws the picture of a moment."""
+    """A function that draws the picture at a time."""
 
     def __call__(self, time_s: float) -> Picture:
-        """The picture at a time in seconds; the caller may draw on it."""
+        """Draw the picture at a time in seconds; the caller may draw on it."""
 
 
-class Lit:
-    """A scene in another light.
+class Dimmed:
+    """A darker version of a scene.
 
     Args:
         scene: the scene.
-        percent: of its luma and chroma.
-        lift: added to luma.
+        percent: percentage of its luma and chroma to keep.
     """
 
-    def __init__(self, scene: Scene, percent: int, lift: int = 0) -> None:
-        self._scene, self._percent, self._lift = scene, percent, lift
+    def __init__(self, scene: Scene, percent: int) -> None:
+        self._scene, self._percent = scene, percent
 
     def __call__(self, time_s: float) -> Picture:
-        """The picture at a time."""
-        return lut(self._scene(time_s), self._percent, self._lift)
+        """Draw the picture at a time."""
+        return lut(self._scene(time_s), self._percent)
 
 
-class Barred:
-    """A scene between black bars: a picture that was scaled for another screen."""
+class WithBlackBars:
+    """A scene between black bars, as if scaled for another screen."""
 
     def __init__(self, scene: Scene, size: tuple[int, int], inner: tuple[int, int]) -> None:
         self._scene, self._black = scene, flat(size)
         self._x, self._y = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
 
     def __call__(self, time_s: float) -> Picture:
-        """The picture at a time."""
+        """Draw the picture at a time."""
         picture = self._black.copy()
         paste(picture, self._scene(time_s), self._x, self._y)
         return picture
 
 
 class Cuts:
-    """Scenes one after the other, as ``(begin in seconds, scene)``; the first begins at 0."""
+    """Consecutive scenes, as ``(start in seconds, scene)``; the first starts at 0."""
 
     def __init__(self, parts: Sequence[tuple[float, Scene]]) -> None:
         self._parts = tuple(parts)
 
     def __call__(self, time_s: float) -> Picture:
-        """The picture at a time."""
+        """Draw the picture at a time."""
         return next(scene for begin, scene in reversed(self._parts) if time_s >= begin)(time_s)
 
 
-class Turned:
+class Rotated:
     """A scene on its side.
 
     Args:
         scene: the scene.
-        quarters: turns counterclockwise.
+        quarters: quarter turns, counterclockwise.
     """
 
     def __init__(self, scene: Scene, quarters: int) -> None:
         self._scene, self._quarters = scene, quarters
 
     def __call__(self, time_s: float) -> Picture:
-        """The picture at a time."""
-        return self._scene(time_s).turned(self._quarters)
+        """Draw the picture at a time."""
+        return self._scene(time_s).rotated(self._quarters)

@@ -1,4 +1,4 @@
-"""Packs a clip as the recorder does: TAR of the video, inputs.csv and metadata.json (specs/extraction.md §1.1)."""
+"""Build the TAR of a sample kind as the recorder does: the video, inputs.csv and metadata.json."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from jobs.gamedata.sample._encode import encode
-from jobs.gamedata.sample.kinds import KINDS, Kind, Stage
-from jobs.gamedata.sample.scenes import Turned
+from jobs.gamedata.sample.kinds import KINDS, SampleKind, SceneContext
+from jobs.gamedata.sample.scenes import Rotated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,47 +27,47 @@ _WASD: Final = (87, 65, 83, 68)
 
 
 def key_of(name: str) -> str:
-    """The key of a kind's TAR."""
+    """Return the key of a kind's TAR."""
     return KINDS[name].key or f"{name}.tar"
 
 
 def build(name: str, *, seconds: float, seed: int) -> bytes:
-    """Make the TAR of a kind; equal arguments give equal bytes.
+    """Build the TAR of a kind; equal arguments produce equal bytes.
 
     Args:
-        name: of :data:`~jobs.gamedata.sample.kinds.KINDS`.
+        name: a key of :data:`~jobs.gamedata.sample.kinds.KINDS`.
         seconds: length of the set's normal clips.
-        seed: of the pictures and inputs.
+        seed: seed of the pictures and inputs.
     """
     kind = KINDS[name]
     random = np.random.default_rng([seed, zlib.crc32(name.encode())])
     length = kind.length * seconds if kind.length <= 1 else kind.length
-    size = kind.clip.size if kind.clip.rotation % 180 == 0 else kind.clip.size[::-1]
-    scene = kind.scene(Stage(random, size, length))
-    if kind.clip.rotation:  # stored turned the other way, so that the player's turn puts it upright
-        scene = Turned(scene, -kind.clip.rotation // 90)
+    size = kind.encoding.size if kind.encoding.rotation % 180 == 0 else kind.encoding.size[::-1]
+    scene = kind.scene(SceneContext(random, size, length))
+    if kind.encoding.rotation:  # stored rotated the other way, so that it plays upright
+        scene = Rotated(scene, -kind.encoding.rotation // 90)
 
-    video = encode(scene, list(_times(kind, random, length)), kind.clip)
+    video = encode(scene, list(_times(kind, random, length)), kind.encoding)
     session = hashlib.sha256(f"{seed} {name}".encode()).hexdigest()
     members = {
-        kind.video: _spoilt(video, kind, random),
+        kind.video: _damaged(video, kind, random),
         "inputs.csv": _inputs(kind, random, length),
         "metadata.json": _metadata(session, length),
     }
     if kind.truth.device is None:
         del members["inputs.csv"]
-    if kind.spoil == "no_metadata":
+    if kind.damage == "no_metadata":
         del members["metadata.json"]
-    if kind.spoil == "two_videos":
+    if kind.damage == "two_videos":
         members["recording_2.mp4"] = video
     packed = _packed(members)
-    return packed[: len(packed) * 2 // 3] if kind.spoil == "tar_cut" else packed
+    return packed[: len(packed) * 2 // 3] if kind.damage == "tar_cut" else packed
 
 
-def _times(kind: Kind, random: np.random.Generator, length: float) -> Iterator[float]:
-    """Display times; uneven ones are whole sixtieths of a second, as of a game that drops frames."""
+def _times(kind: SampleKind, random: np.random.Generator, length: float) -> Iterator[float]:
+    """Yield display times; variable ones are multiples of 1/60 s, as in a game that drops frames."""
     if not kind.variable:
-        yield from (number / kind.clip.fps for number in range(round(length * kind.clip.fps)))
+        yield from (number / kind.encoding.fps for number in range(round(length * kind.encoding.fps)))
         return
     ticks = 0
     while ticks < length * 60:
@@ -76,11 +76,11 @@ def _times(kind: Kind, random: np.random.Generator, length: float) -> Iterator[f
         ticks += int(random.integers(30, 91)) if pause else int(random.integers(1, 9))
 
 
-def _spoilt(video: bytes, kind: Kind, random: np.random.Generator) -> bytes:
+def _damaged(video: bytes, kind: SampleKind, random: np.random.Generator) -> bytes:
     index = video.rfind(b"moov") - 4
-    if kind.spoil == "video_bytes":  # the pictures, after ftyp, free and mdat's header; the index stays as it is
+    if kind.damage == "video_bytes":  # overwrite the frames after ftyp, free and the mdat header; keep the index
         return video[:64] + random.bytes(index - 64) + video[index:]
-    return video[: index // 2] if kind.spoil == "video_cut" else video
+    return video[: index // 2] if kind.damage == "video_cut" else video
 
 
 def _metadata(session: str, length: float) -> bytes:
@@ -100,7 +100,7 @@ def _metadata(session: str, length: float) -> bytes:
     return json.dumps(document, indent=2).encode()
 
 
-def _inputs(kind: Kind, random: np.random.Generator, length: float) -> bytes:
+def _inputs(kind: SampleKind, random: np.random.Generator, length: float) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
 

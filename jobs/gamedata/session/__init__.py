@@ -1,1 +1,1 @@
-"""One TAR read as one session, in a child process that may be killed."""
+"""Decode one TAR to one session, in a child process that may be killed."""

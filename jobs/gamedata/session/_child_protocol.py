@@ -1,11 +1,11 @@
-"""What a worker and its decoder process say to each other: a JSON document, then raw buffers. No pickles.
+"""The messages between a worker and its decoder process: a JSON document, then raw buffers, no pickles.
 
-The child decodes hostile input, so the worker must not believe what it says: a pickle would let it run code there.
+The child decodes hostile input, so the worker must not trust it: a pickle would let it run code in the worker.
 
 .. code-block:: text
 
     message   u32 length of the document, u32 number of buffers, u64 length of each; the document; the buffers
-    worker    {"kind": "extract", "size", "spec", "max_pixels", "measure"}    {"kind": "data"} + one buffer a range
+    worker    {"kind": "extract", "size", "spec", "max_pixels", "measure"}    {"kind": "data"} + one buffer per range
     child     {"kind": "ready"}    {"kind": "read", "ranges": [[offset, length], …]}
               {"kind": "session", "value", "luma"} + arrays    {"kind": "error", "code", "message", "data"}
 """
@@ -31,7 +31,7 @@ __all__ = ["Channel", "pack", "unpack"]
 _HEADER: Final = struct.Struct("<II")
 _MAX_DOCUMENT: Final = 64 * 1024 * 1024
 _MAX_BUFFERS: Final = 1 << 20
-# Of one message, all buffers together: a session of 600 frames at 4096x2160 has 16 GB and does not fit a child anyway.
+# All buffers of one message: a session of 600 frames at 4096x2160 has 16 GB and does not fit into a child anyway.
 _MAX_BYTES: Final = 8 * 1024**3
 _CLASSES: Final[dict[str, type]] = {
     cls.__name__: cls for cls in (FrameStatistics, FrameStore, InputStatistics, PacketRuns, SampleTimes, Session)
@@ -55,7 +55,7 @@ class Channel:
         Args:
             document: JSON values.
             buffers: bytes-like.
-            until: ``time.monotonic()`` at which a TimeoutError is raised.
+            until: raise TimeoutError when ``time.monotonic()`` reaches this.
         """
         views = [memoryview(buffer).cast("B") for buffer in buffers]
         text = json.dumps(document).encode()
@@ -70,25 +70,25 @@ class Channel:
         """Receive one message.
 
         Args:
-            until: ``time.monotonic()`` at which a TimeoutError is raised.
+            until: raise TimeoutError when ``time.monotonic()`` reaches this.
 
         Raises:
-            EOFError: when the other end is gone.
-            ValueError: when what comes is no message.
+            EOFError: the other end is closed.
+            ValueError: the data is not a message.
         """
         length, count = _HEADER.unpack(self._exactly(_HEADER.size, until))
         if length > _MAX_DOCUMENT or count > _MAX_BUFFERS:
-            raise ValueError("a message larger than any honest one")
+            raise ValueError(f"a document of {length} bytes with {count} buffers exceeds the limits")
         sizes = struct.unpack(f"<{count}Q", self._exactly(8 * count, until))
         if sum(sizes) > _MAX_BYTES:
-            raise ValueError("a message larger than any honest one")
+            raise ValueError(f"buffers of {sum(sizes)} bytes exceed the limit of {_MAX_BYTES}")
         document = json.loads(self._exactly(length, until))
         if not isinstance(document, dict):
-            raise ValueError("a message is an object")  # noqa: TRY004  the caller knows one kind of broken message
+            raise ValueError("the message is not a JSON object")  # noqa: TRY004  callers handle one kind of broken message
         return document, [self._exactly(size, until) for size in sizes]
 
     def close(self) -> None:
-        """Close this end; the other one sees the end of the stream."""
+        """Close this end; the other one reads the end of the stream."""
         self._end.close()
 
     def _wait(self, until: float | None) -> None:
@@ -113,7 +113,7 @@ class Channel:
 
 
 def pack(value: Any, buffers: list[Any]) -> Any:
-    """Turn a session (or any of the model's classes) into JSON values; arrays and bytes go to ``buffers``."""
+    """Convert a session (or any class of the model) to JSON values; arrays and bytes are appended to ``buffers``."""
     if is_dataclass(value) and not isinstance(value, type):
         name = type(value).__name__
         return {"class": name, "of": {item.name: pack(getattr(value, item.name), buffers) for item in fields(value)}}
@@ -131,10 +131,10 @@ def pack(value: Any, buffers: list[Any]) -> Any:
 
 
 def unpack(value: Any, buffers: Sequence[bytearray]) -> Any:
-    """Undo :func:`pack`.
+    """Reverse :func:`pack`.
 
     Raises:
-        ValueError, KeyError, IndexError, TypeError: when the document was not made by :func:`pack`.
+        ValueError, KeyError, IndexError, TypeError: the document was not made by :func:`pack`.
     """
     if not isinstance(value, dict):
         return value
@@ -143,7 +143,7 @@ def unpack(value: Any, buffers: Sequence[bytearray]) -> Any:
         return cls(**{name: unpack(item, buffers) for name, item in value["of"].items()})
     if "array" in value:
         if value["dtype"] not in _DTYPES:
-            raise ValueError(f"an array of {value['dtype']}")
+            raise ValueError(f"the array type {value['dtype']!r} is not allowed")
         return np.frombuffer(buffers[value["array"]], np.dtype(value["dtype"])).reshape(value["shape"])
     if "bytes" in value:
         return bytes(buffers[value["bytes"]])

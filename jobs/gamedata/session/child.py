@@ -1,7 +1,7 @@
-"""Decoding in a process that may be killed: a hostile video costs its own TAR, and nothing else.
+"""Decode in a process that may be killed: a hostile video costs its own TAR and nothing else.
 
 Starting Python, numpy and FFmpeg takes a quarter of a second of CPU, so one process serves a worker for many items. It
-has no store, no credentials in use, no torch and no Ray; it asks the worker for byte ranges and gives back arrays.
+has no store, no credentials, no torch and no Ray; it requests byte ranges from the worker and returns arrays.
 """
 
 from __future__ import annotations
@@ -33,33 +33,36 @@ __all__ = ["DecodeChild"]
 
 _START_S: Final = 60.0
 _ITEMS: Final = 200
-# Of one request; whatever a child asks for, the worker does not hold more than this for it.
+# The most bytes that the worker reads for one request of a child.
 _MAX_REQUEST: Final = 1024**3
 _INHERITED: Final = ("PATH", "HOME", "TMPDIR", "LANG", "LC_", "LD_", "PYTHON", "VIRTUAL_ENV", "COVERAGE_")
 
 
-def _asked(document: dict[str, Any]) -> list[tuple[int, int]]:
-    asked = [(int(offset), int(length)) for offset, length in document["ranges"]]
-    if sum(length for _, length in asked) > _MAX_REQUEST or min(map(min, asked), default=0) < 0:
-        raise ValueError("a request larger than any honest one")
-    return asked
+def _requested(document: dict[str, Any]) -> list[tuple[int, int]]:
+    requested = [(int(offset), int(length)) for offset, length in document["ranges"]]
+    if sum(length for _, length in requested) > _MAX_REQUEST or min(map(min, requested), default=0) < 0:
+        raise ValueError("the requested ranges are too large or negative")
+    return requested
 
 
-class _GoneBefore(TransientError):
-    """The process ended before it asked for the first byte of an item."""
+class _DiedWhileIdle(TransientError):
+    """The process ended before it requested any byte of an item."""
 
 
 class DecodeChild:
-    """One decoder process, started when it is needed and replaced after a failure.
+    """A decoder process, started on demand and replaced after a failure.
 
-    Keep it to one thread, one that lives as long as it: the kernel ends the process with the thread that started it.
+    Use it from one thread only, and one that outlives it: the kernel kills the process when the thread that started it
+    ends.
 
     Args:
-        memory_mb: address space of the process; more is ``decode_memory``. Python and FFmpeg take about 300 MB of it.
-        timeout_s: wall clock of an item, without the time that the source takes; more is ``decode_timeout``.
-        max_pixels: larger frames are ``pixels_exceeded``.
+        memory_mb: address space limit of the process, of which Python and FFmpeg take about 300 MB; an item that needs
+            more raises ``decode_memory``.
+        timeout_s: wall-clock limit per item, without the time spent in the source; exceeding it raises
+            ``decode_timeout``.
+        max_pixels: larger frames raise ``pixels_exceeded``.
         device: ``cuda`` measures statistics in the worker, with torch.
-        items: the process is replaced after so many items, so that no leak grows.
+        items: replace the process after this many items, so that no leak grows.
     """
 
     def __init__(
@@ -83,36 +86,36 @@ class DecodeChild:
 
     @property
     def pid(self) -> int | None:
-        """Of the process; None while there is none."""
+        """The process ID; None if there is no process."""
         return self._process.pid if self._process else None
 
     def __call__(self, source: RangeSource, spec: SamplingSpec) -> Session:
-        """As :meth:`extract`."""
+        """Call :meth:`extract`."""
         return self.extract(source, spec)
 
     def extract(self, source: RangeSource, spec: SamplingSpec) -> Session:
-        """Read one TAR; as :func:`~jobs.gamedata.session.decode.extract_session`.
+        """Read one TAR, like :func:`~jobs.gamedata.session.decode.extract_session`.
 
         Args:
             source: the TAR's bytes; read in this process.
-            spec: which frames, and how they are kept.
+            spec: the frames to sample and how to store them.
 
         Raises:
-            ItemError: with one of :data:`~jobs.gamedata.errors.CODES`, also ``decode_timeout``, ``decode_memory`` and
-                ``decode_crashed``.
-            TransientError: when no process can be started.
+            ItemError: with one of :data:`~jobs.gamedata.errors.CODES`, including ``decode_timeout``, ``decode_memory``
+                and ``decode_crashed``.
+            TransientError: no process can be started.
         """
         done = False
         try:
             try:
                 session = self._serve(self._ready(), source, spec)
-            except _GoneBefore:
-                # It asked for no byte of this item: something killed it while it was idle.
+            except _DiedWhileIdle:
+                # It requested no byte of this item, so it was killed while idle.
                 self._kill()
                 session = self._serve(self._ready(), source, spec)
             done = True
         finally:
-            # Whatever interrupted it, the process is in the midst of something: it is not used again.
+            # After an interruption the process is in an unknown state: do not use it again.
             self._served += 1
             if not done or self._served >= self._items:
                 self._kill()
@@ -137,7 +140,7 @@ class DecodeChild:
                 heard = True
                 if document["kind"] == "read":
                     begun = time.monotonic()
-                    bodies = self._read(source, _asked(document))
+                    bodies = self._read(source, _requested(document))
                     until += time.monotonic() - begun
                     channel.send({"kind": "data"}, bodies, until=until)
                 elif document["kind"] == "session":
@@ -152,23 +155,23 @@ class DecodeChild:
             ) from None
         except (EOFError, OSError) as error:
             if not heard:
-                raise _GoneBefore(str(self._crash())) from error
+                raise _DiedWhileIdle(str(self._crash())) from error
             raise self._crash() from error
         except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise item_error("decode_crashed", f"the decoder process talks nonsense: {error!r}") from error
+            raise item_error("decode_crashed", f"the decoder process sent an invalid reply: {error!r}") from error
 
     @staticmethod
-    def _read(source: RangeSource, asked: list[tuple[int, int]]) -> list[bytes]:
+    def _read(source: RangeSource, ranges: list[tuple[int, int]]) -> list[bytes]:
         try:
-            return source.read_many(asked)
+            return source.read_many(ranges)
         except (TimeoutError, OSError, ValueError, EOFError) as error:
-            # Not the child's: keep it apart from what the socket raises.
-            raise TransientError(f"the source cannot be read: {error!r}; run again") from error
+            # Not the child's fault: keep it apart from the errors of the socket.
+            raise TransientError(f"cannot read the source: {error!r}; run again") from error
 
     def _session(self, document: dict[str, Any], buffers: list[bytearray]) -> Session:
         session = unpack(document["value"], buffers)
         if not isinstance(session, Session):
-            raise TypeError(f"a session was due, {type(session).__name__} came")
+            raise TypeError(f"expected a Session, got {type(session).__name__}")
         if self._device != "cpu":
             known = session.statistics
             luma = unpack(document["luma"], buffers)
@@ -179,34 +182,36 @@ class DecodeChild:
         code = document.get("code")
         if document.get("kind") != "error" or code not in CODES:
             self._kill()
-            raise item_error("decode_crashed", f"the decoder process talks nonsense: {str(document)[:200]}")
+            raise item_error("decode_crashed", f"the decoder process sent an invalid reply: {str(document)[:200]}")
         message = str(document.get("message", ""))
         if code == "decode_memory":
-            self._kill()  # it may hold what it did not get to free
-            message = f"decoding needs more than {self._memory_mb} MB (--item-memory-mb)"
+            self._kill()  # it may not have freed its memory
+            message = f"decoding needs more memory than {self._memory_mb} MB (--item-memory-mb)"
         data = document.get("data")
         raise item_error(code, message, **(data if isinstance(data, dict) else {}))
 
     def _crash(self) -> Exception:
-        """Say how the process died."""
-        process, told = self._process, ""
+        """Return the error that describes how the process died."""
+        process, output = self._process, ""
         if process is None:
-            return item_error("decode_crashed", "the decoder process is gone")
+            return item_error("decode_crashed", "the decoder process has ended")
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=5)
         if self._errors is not None:
             self._errors.seek(0)
-            told = self._errors.read()[-2000:].decode(errors="replace").strip()
+            output = self._errors.read()[-2000:].decode(errors="replace").strip()
         status = process.returncode
         if status is not None and status < 0:
             if -status == signal.SIGALRM:
-                return item_error("decode_timeout", f"decoding took longer than {self._timeout_s:g} s")
-            how = f"died of {signal.Signals(-status).name}"
+                return item_error(
+                    "decode_timeout", f"decoding took longer than {self._timeout_s:g} s (--item-timeout-s)"
+                )
+            how = f"was killed by {signal.Signals(-status).name}"
         else:
-            how = f"ended with {status}"
-        lines = told.splitlines()
+            how = f"exited with {status}"
+        lines = output.splitlines()
         return item_error(
-            "decode_crashed", f"the decoder process {how}" + (f": {lines[-1]}" if lines else ""), stderr=told
+            "decode_crashed", f"the decoder process {how}" + (f": {lines[-1]}" if lines else ""), stderr=output
         )
 
     def _ready(self) -> Channel:
@@ -219,25 +224,25 @@ class DecodeChild:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         environment = {
-            # No keys and no database address for a process that hostile input may take over.
+            # No keys and no database address: hostile input may take over this process.
             **{name: value for name, value in os.environ.items() if name.startswith(_INHERITED)},
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            # Each thread of a BLAS pool reserves address space, of which the process has little; nothing here uses it.
+            # Each thread of a BLAS pool reserves address space, which is limited here; nothing uses BLAS.
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
         }
         arguments = [str(theirs.fileno()), str(self._memory_mb), str(self._timeout_s), str(os.getpid())]
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603  our own module
+            self._process = subprocess.Popen(  # noqa: S603  a module of this package
                 [sys.executable, "-m", "jobs.gamedata.session.child_main", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
                 pass_fds=[theirs.fileno()],
                 env=environment,
-                start_new_session=True,  # Ctrl-C is the worker's to handle
+                start_new_session=True,  # the worker handles Ctrl-C
             )
         self._channel = Channel(ours)
         self._served = 0
@@ -247,8 +252,8 @@ class DecodeChild:
             crash = self._crash()
             self._kill()
             raise TransientError(
-                f"no decoder process could be started ({crash}); with --item-memory-mb {self._memory_mb} it has "
-                f"{self._memory_mb} MB of address space, and needs at least 600"
+                f"no decoder process could be started ({crash}); it needs at least 600 MB of address space and "
+                f"--item-memory-mb allows {self._memory_mb}"
             ) from error
         except BaseException:
             self._kill()
@@ -265,7 +270,7 @@ class DecodeChild:
         self._channel = self._process = self._errors = None
 
     def close(self) -> None:
-        """End the process; a second time does nothing."""
+        """Kill the process; calling it again has no effect."""
         self._kill()
 
     def __enter__(self) -> Self:

@@ -1,8 +1,8 @@
-"""The decoder process: limits first, then sessions on request until the worker's end closes.
+"""Entry point of the decoder process: set the limits, then serve sessions until the worker closes its end.
 
 Started by :class:`~jobs.gamedata.session.child.DecodeChild` as
 ``python -m jobs.gamedata.session.child_main FD MEMORY_MB TIMEOUT_S WORKER_PID``.
-No torch, no Ray, no store: the worker hands in every byte.
+No torch, no Ray, no store: the worker supplies every byte.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ __all__ = ["main"]
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _PR_SET_NO_NEW_PRIVS: Final = 38
-# The worker kills at the limit; a child whose worker hangs or is gone ends itself this much later.
+# The worker kills the child at the limit; if the worker hangs or is gone, the child ends itself this much later.
 _GRACE_S: Final = 10
 
 
-class _Remote:
-    """The TAR in the worker's hands, as a :class:`~jobs.gamedata.ranges.source.RangeSource`."""
+class _WorkerSource:
+    """A :class:`~jobs.gamedata.ranges.source.RangeSource` over the TAR that the worker reads."""
 
     def __init__(self, channel: Channel, size: int, seconds: int) -> None:
         self._channel = channel
@@ -46,7 +46,7 @@ class _Remote:
         return self.read_many([(offset, length)])[0]
 
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        signal.alarm(0)  # a slow store is not the decoder's fault
+        signal.alarm(0)  # time spent in the store does not count
         self._channel.send({"kind": "read", "ranges": [list(part) for part in ranges]})
         _, buffers = self._channel.receive()
         signal.alarm(self._seconds)
@@ -57,8 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     """Serve until the channel closes.
 
     Args:
-        arguments: file descriptor of the channel, memory limit in MB, time limit in seconds, pid of the
-            worker.
+        arguments: file descriptor of the channel, memory limit in MB, time limit in seconds, the worker's PID.
     """
     descriptor, memory_mb, timeout_s = int(arguments[0]), int(arguments[1]), float(arguments[2])
     _confine(memory_mb, int(arguments[3]))
@@ -67,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
 
     seconds = int(timeout_s) + _GRACE_S
     channel = Channel(socket.socket(fileno=descriptor))
-    # Imported before the first item, so that its time is the item's own.
+    # Import before the first item, so that import time does not count for it.
     import jobs.gamedata.session.decode  # noqa: F401
 
     channel.send({"kind": "ready"})
@@ -79,13 +78,13 @@ def main(arguments: Sequence[str]) -> int:
         signal.alarm(seconds)
         spec = request["spec"]
         spec["strides"] = tuple((float(stride), int(count)) for stride, count in spec["strides"])
-        document, buffers = _answer(_Remote(channel, request["size"], seconds), SamplingSpec(**spec), request)
+        document, buffers = _answer(_WorkerSource(channel, request["size"], seconds), SamplingSpec(**spec), request)
         signal.alarm(seconds)
         channel.send(document, buffers)
         signal.alarm(0)
 
 
-def _answer(source: _Remote, spec: SamplingSpec, request: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+def _answer(source: _WorkerSource, spec: SamplingSpec, request: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
     from jobs.gamedata.frames.statistics import measure
     from jobs.gamedata.session._child_protocol import pack
     from jobs.gamedata.session.decode import decode_session
@@ -108,19 +107,19 @@ def _answer(source: _Remote, spec: SamplingSpec, request: dict[str, Any]) -> tup
         return {"kind": "error", "code": error.code, "message": error.message, "data": error.data}, []
     except EOFError:
         raise
-    except Exception as error:  # noqa: BLE001  hostile input finds what no one thought of; the next item must go on
-        told = {"traceback": traceback.format_exc()[-4000:]}
+    except Exception as error:  # noqa: BLE001  hostile input finds unforeseen errors; the next item must still run
+        data = {"traceback": traceback.format_exc()[-4000:]}
         return {
             "kind": "error",
             "code": "decode_crashed",
             "message": f"{type(error).__name__}: {error}",
-            "data": told,
+            "data": data,
         }, []
     return document, buffers
 
 
 def _confine(memory_mb: int, worker: int) -> None:
-    """No core files, bounded memory, no new rights, gone with the worker."""
+    """Limit memory, disable core dumps and new privileges, and die with the worker."""
     limit = memory_mb * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,4 +1,4 @@
-"""One TAR -> one session: members, index, plan, the packets that are needed, their pictures and statistics."""
+"""Decode one TAR to one session: members, index, frame plan, packets, pixels, statistics."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import numpy as np
 
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.frames.ffmpeg_reader import FFmpegReader, open_video
-from jobs.gamedata.frames.plan import plan
+from jobs.gamedata.frames.packet_reader import MP4Reader
+from jobs.gamedata.frames.plan import plan_frames
 from jobs.gamedata.frames.probe import probe
-from jobs.gamedata.frames.reader import RangeReader
-from jobs.gamedata.frames.sampled import decode_plan
+from jobs.gamedata.frames.sampled_frames import decode_plan
 from jobs.gamedata.frames.statistics import measure, signatures
 from jobs.gamedata.members.inputs import MAX_INPUTS, read_inputs
 from jobs.gamedata.members.metadata import MAX_METADATA, parse_metadata
-from jobs.gamedata.members.mp4 import NotPlanned, read_index
-from jobs.gamedata.members.tar import pick, read_members
+from jobs.gamedata.members.mp4 import NeedsFFmpeg, read_index
+from jobs.gamedata.members.tar import pick_members, read_members
 from jobs.gamedata.model import FrameStatistics, FrameStore, Session
-from jobs.gamedata.ranges.source import Buffered, Slice
+from jobs.gamedata.ranges.source import BufferedSource, SourceSlice
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from jobs.gamedata.frames.plan import Plan
-    from jobs.gamedata.frames.reader import Reader
-    from jobs.gamedata.frames.sampled import SampledFrames
+    from jobs.gamedata.frames.packet_reader import PacketReader
+    from jobs.gamedata.frames.plan import FramePlan
+    from jobs.gamedata.frames.sampled_frames import SampledFrames
     from jobs.gamedata.model import SamplingSpec
     from jobs.gamedata.ranges.source import RangeSource
 
 __all__ = ["MAX_PIXELS", "decode_session", "extract_session"]
 
-# As the setting's default: 8192 x 4320.
+# The default of --max-pixels: 8192 x 4320.
 MAX_PIXELS: Final = 8192 * 4320
-# So many recovery points further ahead are tried where a picture is not whole; encoders renew it once between two.
+# If a frame is incomplete, start this many recovery points earlier; encoders refresh the picture once between two.
 _LEADS: Final = (1, 3)
 
 
@@ -44,13 +44,13 @@ def extract_session(
     max_pixels: int = MAX_PIXELS,
     device: Literal["cpu", "cuda"] = "cpu",
 ) -> Session:
-    """Read one TAR in this process; :class:`~jobs.gamedata.session.child.DecodeChild` does it in a child.
+    """Read one TAR in this process; :class:`~jobs.gamedata.session.child.DecodeChild` does it in a child process.
 
     Args:
         source: the TAR's bytes.
-        spec: which frames, and how they are kept.
-        max_pixels: larger frames are refused.
-        device: where statistics are computed.
+        spec: the frames to sample and how to store them.
+        max_pixels: larger frames are rejected.
+        device: the device that computes statistics.
 
     Raises:
         ItemError: with one of :data:`~jobs.gamedata.errors.CODES`.
@@ -64,37 +64,39 @@ def extract_session(
 def decode_session(
     source: RangeSource, spec: SamplingSpec, *, max_pixels: int = MAX_PIXELS
 ) -> tuple[Session, npt.NDArray[np.uint8]]:
-    """As :func:`extract_session`, less the statistics that are measured on luma.
+    """Do the same as :func:`extract_session`, without the statistics that are measured on luma.
 
     Returns:
-        The session, whose statistics hold only ``time_s``, ``corrupt`` and ``signature``; and the luma grids, shape
+        The session, with only ``time_s``, ``corrupt`` and ``signature`` in its statistics; and the luma grids, shape
         (D, 90, 160), for :func:`~jobs.gamedata.frames.statistics.measure`.
 
     Raises:
         ItemError: with one of :data:`~jobs.gamedata.errors.CODES`.
     """
-    picked = pick(read_members(source))
+    picked = pick_members(read_members(source))
     if picked.metadata.size > MAX_METADATA:
         raise item_error(
-            "metadata_invalid", f"'{picked.metadata.name}' has {picked.metadata.size} bytes; at most {MAX_METADATA}"
+            "metadata_invalid",
+            f"'{picked.metadata.name}' has {picked.metadata.size} bytes, more than the limit of {MAX_METADATA}",
         )
     if picked.inputs is not None and picked.inputs.size > MAX_INPUTS:
         raise item_error(
-            "inputs_invalid", f"'{picked.inputs.name}' has {picked.inputs.size} bytes; at most {MAX_INPUTS}"
+            "inputs_invalid",
+            f"'{picked.inputs.name}' has {picked.inputs.size} bytes, more than the limit of {MAX_INPUTS}",
         )
-    # In one round: over a network each is some 30 ms, as long as three keyframes take.
+    # One round trip: over a network it takes about 30 ms, as long as decoding three keyframes.
     small = [member for member in (picked.metadata, picked.inputs) if member is not None]
     document, *table = source.read_many([(member.offset, member.size) for member in small])
     metadata = parse_metadata(document)
     inputs = read_inputs(table[0]) if table else None
     del table
-    video = Buffered(Slice(source, picked.video.offset, picked.video.size))
-    reader = _reader(video, max_pixels)
+    video = BufferedSource(SourceSlice(source, picked.video.offset, picked.video.size))
+    reader = _open_reader(video, max_pixels)
     try:
         if reader.width * reader.height > max_pixels:
             raise item_error(
                 "pixels_exceeded",
-                f"frames are {reader.width}x{reader.height}; the limit is {max_pixels} pixels (--max-pixels)",
+                f"frames have {reader.width}x{reader.height} pixels; the limit is {max_pixels} (--max-pixels)",
                 max_pixels=max_pixels,
             )
         described = _describe(video, picked.video.base, reader.rotation, max_pixels)
@@ -116,25 +118,29 @@ def decode_session(
         repeated=chosen.repeated,
         decoded=frames.decoded,
         warnings=reader.warnings
-        + ([f"{corrupt} of {len(store)} sampled frames are damaged; the decoder patched them"] if corrupt else []),
+        + (
+            [f"{corrupt} of {len(store)} sampled frames are damaged; the decoder concealed the errors"]
+            if corrupt
+            else []
+        ),
     )
     return session, frames.luma
 
 
-def _reader(video: RangeSource, max_pixels: int) -> Reader:
+def _open_reader(video: RangeSource, max_pixels: int) -> PacketReader:
     try:
-        return RangeReader(video, read_index(video))
-    except NotPlanned as reason:
+        return MP4Reader(video, read_index(video))
+    except NeedsFFmpeg as reason:
         reader = FFmpegReader(video, max_pixels=max_pixels)
         reader.warnings.insert(0, f"read with FFmpeg: {reason}")
         return reader
 
 
-def _sample(reader: Reader, spec: SamplingSpec, max_pixels: int) -> tuple[Plan, SampledFrames]:
-    """Plan and decode; again where keyframes turn out not to be any."""
+def _sample(reader: PacketReader, spec: SamplingSpec, max_pixels: int) -> tuple[FramePlan, SampledFrames]:
+    """Plan and decode; repeat both if keyframes turn out not to decode alone."""
     decoded = 0
     for lead in (0, *_LEADS):
-        chosen = plan(
+        chosen = plan_frames(
             reader.pts,
             reader.keyframe,
             time_base=reader.time_base,
@@ -148,16 +154,16 @@ def _sample(reader: Reader, spec: SamplingSpec, max_pixels: int) -> tuple[Plan, 
         decoded += frames.decoded
         frames.decoded = decoded
         after_refresh = reader.refresh is not None and reader.refresh[chosen.first]
-        if not frames.halves and not (frames.corrupt & after_refresh).any():
+        if not frames.false_keyframes and not (frames.corrupt & after_refresh).any():
             break
         if reader.refresh is None:
-            # Of such a stream only those keyframes are believed that were seen whole, and the first.
+            # In such a stream, trust only keyframes that decoded without damage, and the first one.
             whole = np.zeros_like(reader.keyframe)
             whole[chosen.index[chosen.keyframe & ~frames.corrupt]] = True
-            whole[0] = reader.keyframe[0] and 0 not in frames.halves
+            whole[0] = reader.keyframe[0] and 0 not in frames.false_keyframes
             reader.refresh = reader.keyframe & ~whole
             reader.keyframe = whole
-            reader.warnings.append("keyframes that do not decode alone (intra refresh): decoded from those before")
+            reader.warnings.append("some keyframes do not decode alone (intra refresh): decoded from earlier ones")
     return chosen, frames
 
 
@@ -166,7 +172,7 @@ def _describe(video: RangeSource, name: str, rotation: int, max_pixels: int) -> 
         return probe(container, filename=name, size=video.size, rotation=rotation)
 
 
-def _frame_store(reader: Reader, chosen: Plan, frames: SampledFrames) -> FrameStore:
+def _frame_store(reader: PacketReader, chosen: FramePlan, frames: SampledFrames) -> FrameStore:
     pts = reader.pts[chosen.index]
     return FrameStore(
         images=frames.images,

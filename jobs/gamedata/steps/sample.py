@@ -1,6 +1,6 @@
-"""The step ``sample``: a small, varied, deterministic set of TARs with known truth, encoded on the spot.
+"""The step ``sample``: write a small, varied, deterministic set of TARs with ground truth, encoded on the spot.
 
-Beside the TARs lies ``sample.json``: for each key its kind, what it shows, its truth, and what it was made with.
+``sample.json``, next to the TARs, records for each key its kind, description, ground truth and what it was made with.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 
 from jobs.gamedata import sample
-from jobs.gamedata.sample.kinds import KINDS, Truth
+from jobs.gamedata.sample.kinds import KINDS, GroundTruth
 from jobs.gamedata.sample.tar import build, key_of
 from shared.errors import ObjectMissing
 from shared.report import Report, Table
@@ -30,28 +30,28 @@ if TYPE_CHECKING:
     from shared.ledger import StageRun
     from shared.storage import ObjectInfo, ObjectStore
 
-__all__ = ["TRUTH", "Truth", "key_of", "make", "run"]
+__all__ = ["GROUND_TRUTH", "GroundTruth", "key_of", "make", "run"]
 
-TRUTH: Final[dict[str, Truth]] = {name: kind.truth for name, kind in KINDS.items()}
+GROUND_TRUTH: Final[dict[str, GroundTruth]] = {name: kind.truth for name, kind in KINDS.items()}
 
 
 def make(name: str, *, seconds: float = 60, seed: int = 1) -> bytes:
-    """Make one TAR in memory; equal arguments give equal bytes.
+    """Build one TAR in memory; equal arguments produce equal bytes.
 
     Args:
-        name: a kind, of :data:`TRUTH`.
-        seconds: length of the set's normal clips; some kinds are shorter.
-        seed: another seed gives other pictures.
+        name: a kind, one of the keys of :data:`GROUND_TRUTH`.
+        seconds: length of the set's normal clips; some kinds have other lengths.
+        seed: seed of the pictures and inputs.
 
     Raises:
-        UsageError: there is no such kind.
+        UsageError: the kind does not exist.
     """
     choose_kinds([name], KINDS)
     return build(name, seconds=seconds, seed=seed)
 
 
 def run(settings: SampleSettings, stage_run: StageRun) -> Report:
-    """Write the set. TARs that are there as this version makes them are neither encoded nor written again.
+    """Write the set. TARs that this version has already written are neither encoded nor written again.
 
     Raises:
         UsageError: ``include`` names a kind that does not exist.
@@ -67,7 +67,7 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
     written = 0
     stage_run.progress.start(len(names), "TARs")
     stage_run.progress.advance(len(names) - len(missing))
-    # Encoding and the larger part of the drawing run outside the interpreter lock.
+    # Encoding and most of the drawing release the GIL.
     pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="sample")
     try:
         jobs = {pool.submit(build, name, seconds=settings.seconds, seed=settings.seed): name for name in missing}
@@ -95,7 +95,7 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
 
 
 def _recipe(name: str, settings: SampleSettings) -> str:
-    """Stands for all that the bytes of a TAR follow from: this code, PyAV's libraries, and the settings."""
+    """Hash everything that determines the bytes of a TAR: this code, PyAV's libraries, and the settings."""
     digest = hashlib.sha256()
     for path in sorted([Path(__file__), *Path(sample.__path__[0]).glob("*.py")]):
         digest.update(path.read_bytes())
@@ -138,4 +138,4 @@ def _table(names: Iterable[str], record: dict[str, Any]) -> Table:
         shown = (None,) * len(flags) if truth.error_code else flags
         size = record[key_of(name)]["size"] / 1e6
         rows.append([key_of(name), KINDS[name].about, round(size, 2), truth.error_code, *shown])
-    return Table("The set and its truth", columns, rows)
+    return Table("The sample set and its ground truth", columns, rows)

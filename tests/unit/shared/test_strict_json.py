@@ -105,6 +105,19 @@ def test_a_repeated_key_among_many_is_found_soon() -> None:
     assert refused(body).data["actual"] == "99999"
 
 
+def test_floats_are_doubles_of_any_length() -> None:
+    def floats(body: bytes) -> Any:
+        return parse(body, what="the manifest", code="MANIFEST_PARSE", reject=reject, floats=True, max_digits=3)
+
+    found = floats(b"[1.5, 1e-999, 0.3333333333, 999]")
+    assert found == [1.5, 0.0, 0.3333333333, 999]
+    assert [type(value) for value in found] == [float, float, float, int]
+    for body, code in ((b"[1e999]", "NON_FINITE"), (b"[1000]", "OUT_OF_RANGE"), (b"[-100]", "OUT_OF_RANGE")):
+        with pytest.raises(Rejected) as caught:
+            floats(body)
+        assert caught.value.code == code
+
+
 def test_zero_with_any_exponent_is_zero() -> None:
     assert load(b"[0e5, -0.0, 0.00, 0e99999999999999999999]") == [0, 0, 0, 0]
 

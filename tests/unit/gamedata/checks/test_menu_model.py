@@ -233,7 +233,7 @@ def test_menu_like_gives_each_session_its_frames(references):
 
 
 @pytest.mark.parametrize(
-    ("make", "message"), [(None, "no such folder"), ("", "no picture in it"), ("x", "is no picture")]
+    ("make", "message"), [(None, "no such folder"), ("", "no picture in it"), ("x", "is not an image")]
 )
 def test_references_that_cannot_be_used_are_a_usage_error(tmp_path, make, message):
     folder = tmp_path / "r"

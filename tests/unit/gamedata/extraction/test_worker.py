@@ -11,7 +11,7 @@ from jobs.gamedata.extraction.batches import Batch, Item, Task
 from jobs.gamedata.extraction.worker import commit, extract_batch, extract_item
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.parts.store import list_parts, read_parts
-from jobs.gamedata.ranges.object_source import StoreSource
+from jobs.gamedata.ranges.object_source import ObjectSource
 from shared.errors import AccessDenied, EndpointUnreachable, ItemError, StorageFull, StoreUnavailable
 from tests.fakes.sessions import extract_fake
 from tests.fakes.store import MemoryStore
@@ -162,7 +162,7 @@ def test_items_no_worker_could_read_are_committed_by_the_driver():
 def source_of(body=b"0123456789"):
     store = MemoryStore({"v.tar": body})
     info = store.stat("v.tar")
-    return store, StoreSource(store, "v.tar", size=info.size, etag=info.etag)
+    return store, ObjectSource(store, "v.tar", size=info.size, etag=info.etag)
 
 
 def test_a_source_reads_ranges_in_the_order_asked():

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from jobs.gamedata.frames.decoder import Decoder, Packet, Picture, frame_size
+from jobs.gamedata.frames.decoder import Decoder, FrameConverter, Packet, frame_size
 from shared.errors import ItemError
 from tests.media import cached_clip, read_number
 
@@ -18,7 +18,7 @@ def packets(**clip):
 
 def number(frame):
     out = np.empty((3, 90, 160), np.uint8)
-    Picture(0).rgb(frame, 90, 160, out)
+    FrameConverter(0).rgb(frame, 90, 160, out)
     return read_number(out)
 
 
@@ -28,56 +28,56 @@ def test_a_keyframe_is_one_packet_and_one_frame(codec):
     decoder = Decoder(name, extradata)
     for data, pts, is_keyframe in found:
         if is_keyframe:
-            (decoded,) = decoder.run([Packet(data, pts)])
+            (decoded,) = decoder.decode([Packet(data, pts)])
             assert number(decoded.frame) == sorted(row[1] for row in found).index(pts)
             assert not decoded.corrupt
     assert decoder.decoded == 3
 
 
-def test_only_wanted_frames_come_out_and_what_they_need_is_decoded():
+def test_only_wanted_frames_are_returned_and_only_needed_ones_decoded():
     name, extradata, found = packets()
     decoder = Decoder(name, extradata)
     order = sorted(row[1] for row in found)
     run = found[:40]
     wanted = {5, 17, 39}
-    got = list(decoder.run([Packet(data, pts, at in wanted) for at, (data, pts, _) in enumerate(run)]))
+    got = list(decoder.decode([Packet(data, pts, at in wanted) for at, (data, pts, _) in enumerate(run)]))
     assert [number(one.frame) for one in got] == sorted(order.index(run[at][1]) for at in wanted)
     assert decoder.decoded < 40
 
 
-def test_a_picture_that_does_not_decode_is_a_typed_error_and_the_decoder_goes_on():
+def test_a_frame_that_does_not_decode_is_a_typed_error_and_the_decoder_stays_usable():
     name, extradata, found = packets()
     decoder = Decoder(name, extradata)
     with pytest.raises(ItemError) as caught:
-        list(decoder.run([Packet(b"\xff" * 400, 7)]))
+        list(decoder.decode([Packet(b"\xff" * 400, 7)]))
     assert caught.value.code == "decode_failed"
-    (decoded,) = decoder.run([Packet(found[0][0], found[0][1])])
+    (decoded,) = decoder.decode([Packet(found[0][0], found[0][1])])
     assert number(decoded.frame) == 0
 
 
-def test_a_patched_picture_counts_as_corrupt():
-    # x264's whole-picture slices lose all behind the damage; the decoder fills it from what it has.
+def test_a_concealed_frame_counts_as_corrupt():
+    # x264 writes one slice per frame: everything after the damage is lost, and the decoder conceals it.
     name, extradata, found = packets(size=(320, 180))
     damaged = bytearray(found[0][0])
     damaged[len(damaged) // 2 :] = bytes(len(damaged) - len(damaged) // 2)
     try:
-        (decoded,) = Decoder(name, extradata).run([Packet(bytes(damaged), 0)])
+        (decoded,) = Decoder(name, extradata).decode([Packet(bytes(damaged), 0)])
     except ItemError as error:
-        assert error.code == "decode_failed"  # noqa: PT017  a release of FFmpeg may give up instead
+        assert error.code == "decode_failed"  # noqa: PT017  some FFmpeg releases reject the frame instead
     else:
         assert decoded.corrupt
 
 
-def test_large_pictures_are_refused():
+def test_large_frames_are_rejected():
     name, extradata, found = packets()
     with pytest.raises(ItemError) as caught:
-        list(Decoder(name, extradata, max_pixels=160 * 90 - 1).run([Packet(found[0][0], 0)]))
+        list(Decoder(name, extradata, max_pixels=160 * 90 - 1).decode([Packet(found[0][0], 0)]))
     assert caught.value.code == "pixels_exceeded"
     assert caught.value.data["max_pixels"] == 160 * 90 - 1
 
 
 @pytest.mark.parametrize("codec", ["no_such_codec", "aac", "libx264"])
-def test_what_is_no_video_decoder_is_refused(codec):
+def test_names_that_are_not_video_decoders_are_rejected(codec):
     with pytest.raises(ItemError) as caught:
         Decoder(codec, b"")
     assert caught.value.code == "video_codec_unsupported"
@@ -118,7 +118,7 @@ def solid(pixels, levels):
     ],
 )
 def test_black_is_0_and_white_255_in_every_range(pixels, black, white, grey):
-    picture = Picture(0)
+    picture = FrameConverter(0)
     luma, rgb = np.empty((90, 160), np.uint8), np.empty((3, 90, 160), np.uint8)
     for level, value in ((black, 0), (white, 255)):
         frame = solid(pixels, [level] + [grey] * (1 if pixels == "nv12" else 2))
@@ -129,15 +129,15 @@ def test_black_is_0_and_white_255_in_every_range(pixels, black, white, grey):
         assert abs(int(rgb.max()) - value) <= 1
 
 
-def test_colours_are_bt601s():
+def test_colours_follow_bt601():
     # Y 81, Cb 90, Cr 240 is red (ITU-R BT.601, 8 bits).
     rgb = np.empty((3, 180, 320), np.uint8)
-    Picture(0).rgb(solid("yuv420p", (81, 90, 240)), 180, 320, rgb)
+    FrameConverter(0).rgb(solid("yuv420p", (81, 90, 240)), 180, 320, rgb)
     assert np.abs(rgb[:, 90, 160].astype(int) - [255, 0, 0]).max() <= 2
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_pictures_are_turned_clockwise(rotation):
+def test_frames_are_rotated_clockwise(rotation):
     frame = av.VideoFrame.from_ndarray(np.zeros((90, 160, 3), np.uint8), format="rgb24")
     corner = np.zeros((90, 160, 3), np.uint8)
     corner[:45, :80] = 255  # bright top left
@@ -145,7 +145,7 @@ def test_pictures_are_turned_clockwise(rotation):
     height, width = frame_size(160, 90, rotation, 0)
     out, luma = np.empty((3, height, width), np.uint8), np.empty((90, 160), np.uint8)
     thumbnail = np.empty((90, 160, 3), np.uint8)
-    picture = Picture(rotation)
+    picture = FrameConverter(rotation)
     picture.rgb(frame, height, width, out)
     picture.luma(frame, luma)
     picture.thumbnail(frame, thumbnail)
@@ -157,17 +157,17 @@ def test_pictures_are_turned_clockwise(rotation):
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("mpeg4", "avi"), ("libx264", "mp4"), ("libx265", "mp4")])
-def test_what_lies_behind_a_packet_in_memory_does_not_count(codec, suffix):
-    """FFmpeg looks beyond a packet's end; without zeros there MPEG-4 Part 2 took what it found for a marker."""
+def test_memory_after_a_packet_has_no_effect(codec, suffix):
+    """FFmpeg reads beyond a packet's end; without zeros there, MPEG-4 Part 2 read the bytes as a marker."""
     name, extradata, found = packets(codec=codec, suffix=suffix, b_frames=0)
 
-    def numbers(behind):
+    def numbers(after):
         given = [
-            Packet(memoryview(data + behind)[: len(data)], place)
+            Packet(memoryview(data + after)[: len(data)], place)
             for place, (data, _, _) in enumerate(found[:20])  # the first is a keyframe
         ]
-        return [number(decoded.frame) for decoded in Decoder(name, extradata).run(given)]
+        return [number(decoded.frame) for decoded in Decoder(name, extradata).decode(given)]
 
-    # A NUL and an address, as behind a bytes object; starts of pictures; anything.
-    for behind in (b"\x00\xff\x7f".ljust(64, b"\0"), b"\x00\x00\x01\xb6" * 16, b"\xff" * 64, bytes(64)):
-        assert numbers(behind) == list(range(20))
+    # A NUL and an address, as after a bytes object; start codes; arbitrary bytes.
+    for after in (b"\x00\xff\x7f".ljust(64, b"\0"), b"\x00\x00\x01\xb6" * 16, b"\xff" * 64, bytes(64)):
+        assert numbers(after) == list(range(20))

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.gamedata.frames.plan import Plan, plan
+from jobs.gamedata.frames.plan import FramePlan, plan_frames
 from jobs.gamedata.model import SamplingSpec
 
 MODES = ("auto", "keyframe", "exact")
 
 
 def video(frames: int, gop: int, *, b_frames: int = 0, open_gop: bool = False, step: int = 1) -> tuple:
-    """pts and keyframes in decode order: display order, with each reference moved before the B-frames it closes."""
+    """Return pts and keyframes in decode order: each reference frame is moved before its B-frames."""
     order: list[int] = []
     place = 0
     while place < frames:
@@ -49,15 +49,15 @@ STRIDES = st.lists(
 ).map(tuple)
 
 
-def asked_for(clip: tuple, spec: SamplingSpec, **more: object) -> Plan:
+def asked_for(clip: tuple, spec: SamplingSpec, **more: object) -> FramePlan:
     pts, keyframe = clip
     duration = (pts.max() + 1) / 10
-    return plan(pts, keyframe, time_base=(1, 10), duration_s=duration, spec=spec, **more)
+    return plan_frames(pts, keyframe, time_base=(1, 10), duration_s=duration, spec=spec, **more)
 
 
 @given(clip=videos(), strides=STRIDES, mode=st.sampled_from(MODES))
 @settings(max_examples=200)
-def test_a_plan_gives_every_point_a_frame_that_can_be_decoded(clip: tuple, strides: tuple, mode: str) -> None:
+def test_every_requested_time_has_a_decodable_frame(clip: tuple, strides: tuple, mode: str) -> None:
     pts, keyframe = clip
     duration = (pts.max() + 1) / 10
     result = asked_for(clip, SamplingSpec(strides=strides, mode=mode))
@@ -84,18 +84,18 @@ def test_a_plan_gives_every_point_a_frame_that_can_be_decoded(clip: tuple, strid
     assert (result.first <= result.index).all()
     assert (pts[result.first] <= pts[result.index]).all()
     assert (result.keyframe == (result.first == result.index)).all()
-    assert sorted(row for run in result.runs for row in run.rows) == list(range(len(result.index)))
+    assert sorted(row for span in result.spans for row in span.rows) == list(range(len(result.index)))
     last = -1
-    for run in result.runs:
-        assert keyframe[run.first]
-        assert last < run.first <= run.last
-        last = run.last
-        for row in run.rows:
-            assert run.first <= result.first[row] <= result.index[row] <= run.last
+    for span in result.spans:
+        assert keyframe[span.first]
+        assert last < span.first <= span.last
+        last = span.last
+        for row in span.rows:
+            assert span.first <= result.first[row] <= result.index[row] <= span.last
 
 
 @given(clip=videos(), strides=STRIDES)
-def test_auto_repeats_no_keyframe_that_it_chose_for_being_near(clip: tuple, strides: tuple) -> None:
+def test_auto_never_repeats_a_nearest_keyframe(clip: tuple, strides: tuple) -> None:
     pts, keyframe = clip
     result = asked_for(clip, SamplingSpec(strides=strides))
     for times in result.strides.values():
@@ -103,7 +103,7 @@ def test_auto_repeats_no_keyframe_that_it_chose_for_being_near(clip: tuple, stri
         for time, row in zip(times.asked_s, times.index, strict=True):
             sample = int(result.index[row])
             displayed = pts[pts <= time * 10 + 1e-3].max()
-            # Repeated is only what is on the screen at both times: a video of fewer frames than points.
+            # A frame may repeat only if it is displayed at both times, in a video with fewer frames than times.
             assert sample not in chosen or pts[sample] == displayed
             assert pts[sample] > 0 or displayed == 0
             assert keyframe[sample] or pts[sample] == displayed
@@ -115,7 +115,7 @@ def test_the_order_of_strides_changes_nothing(clip: tuple, strides: tuple, mode:
     one = asked_for(clip, SamplingSpec(strides=strides, mode=mode))
     other = asked_for(clip, SamplingSpec(strides=strides[::-1], mode=mode))
     assert one.index.tolist() == other.index.tolist()
-    assert one.runs == other.runs
+    assert one.spans == other.spans
     assert one.repeated == other.repeated
     assert all(one.strides[s].index.tolist() == other.strides[s].index.tolist() for s, _ in strides)
 
@@ -129,9 +129,9 @@ def test_ten_minutes_at_60_fps_need_about_30_frames() -> None:
     pts, keyframe = ten_minutes()
     counts = {}
     for mode in MODES:
-        result = plan(pts, keyframe, time_base=(1, 60), duration_s=600.0, spec=SamplingSpec(mode=mode))
+        result = plan_frames(pts, keyframe, time_base=(1, 60), duration_s=600.0, spec=SamplingSpec(mode=mode))
         assert [len(result.strides[stride].index) for stride in (3.0, 30.0, 60.0)] == [15, 15, 5]
-        counts[mode] = (len(result.index), result.repeated, sum(run.last - run.first + 1 for run in result.runs))
+        counts[mode] = (len(result.index), result.repeated, sum(span.last - span.first + 1 for span in result.spans))
     assert counts["exact"][:2] == (29, 0)
     assert counts["auto"][:2][1] == 0
     assert counts["keyframe"][1] > 0
@@ -139,43 +139,43 @@ def test_ten_minutes_at_60_fps_need_about_30_frames() -> None:
     assert counts["keyframe"][2] < counts["auto"][2] < counts["exact"][2]
 
 
-def test_a_frame_shown_before_its_keyframe_is_decoded_from_the_one_before() -> None:
+def test_a_frame_displayed_before_its_keyframe_is_decoded_from_the_previous_one() -> None:
     pts, keyframe = np.array([0, 2, 1, 4, 3, 6, 5]), np.array([1, 0, 0, 1, 0, 0, 0], bool)
-    result = plan(pts, keyframe, time_base=(1, 1), duration_s=7, spec=SamplingSpec(((3.0, 1),), "exact"))
+    result = plan_frames(pts, keyframe, time_base=(1, 1), duration_s=7, spec=SamplingSpec(((3.0, 1),), "exact"))
     assert (result.index.tolist(), result.first.tolist()) == ([4], [0])
-    result = plan(pts, keyframe, time_base=(1, 1), duration_s=7, spec=SamplingSpec(((3.0, 2),), "exact"))
-    assert [(run.first, run.last, run.rows) for run in result.runs] == [(0, 5, (0, 1))]
+    result = plan_frames(pts, keyframe, time_base=(1, 1), duration_s=7, spec=SamplingSpec(((3.0, 2),), "exact"))
+    assert [(span.first, span.last, span.rows) for span in result.spans] == [(0, 5, (0, 1))]
 
 
-def test_frames_that_an_edit_list_drops_are_never_targets() -> None:
+def test_frames_dropped_by_an_edit_list_are_never_chosen() -> None:
     pts, keyframe = np.arange(-5, 10), np.arange(15) % 10 == 0
     shown = pts >= 0
-    result = plan(pts, keyframe, time_base=(1, 1), duration_s=10, spec=SamplingSpec(((1.0, 20),)), shown=shown)
+    result = plan_frames(pts, keyframe, time_base=(1, 1), duration_s=10, spec=SamplingSpec(((1.0, 20),)), shown=shown)
     assert (pts[result.index] >= 0).all()
     assert result.first.tolist()[0] == 0
 
 
-def test_a_tenth_three_times_is_a_third_frame() -> None:
+def test_rounding_of_times_does_not_select_the_frame_before() -> None:
     pts = np.arange(10) * 1000
     spec = SamplingSpec(((0.1, 9),), "exact")
-    result = plan(pts, pts == 0, time_base=(1, 10_000), duration_s=1, spec=spec)
+    result = plan_frames(pts, pts == 0, time_base=(1, 10_000), duration_s=1, spec=spec)
     assert result.index.tolist() == list(range(1, 10))
 
 
 @pytest.mark.parametrize("keyframes", [[], [0], [3]])
 def test_few_keyframes(keyframes: list[int]) -> None:
     pts, keyframe = np.arange(10), np.isin(np.arange(10), keyframes)
-    result = plan(pts, keyframe, time_base=(1, 1), duration_s=None, spec=SamplingSpec(((2.0, 9),)))
+    result = plan_frames(pts, keyframe, time_base=(1, 1), duration_s=None, spec=SamplingSpec(((2.0, 9),)))
     assert len(result.strides[2.0].index) == 4
     assert result.first.min() == (3 if keyframes == [3] and pts[result.index].min() >= 3 else 0)
 
 
-def test_no_frames_and_short_videos_give_no_samples() -> None:
+def test_videos_without_frames_and_short_videos_have_no_samples() -> None:
     none = np.zeros(0, np.int64)
     for result in (
-        plan(none, none.astype(bool), time_base=(1, 1), duration_s=0, spec=SamplingSpec()),
-        plan(np.array([0]), np.array([True]), time_base=(1, 1), duration_s=1, spec=SamplingSpec()),
-        plan(
+        plan_frames(none, none.astype(bool), time_base=(1, 1), duration_s=0, spec=SamplingSpec()),
+        plan_frames(np.array([0]), np.array([True]), time_base=(1, 1), duration_s=1, spec=SamplingSpec()),
+        plan_frames(
             np.array([0]),
             np.array([True]),
             time_base=(1, 1),
@@ -185,19 +185,19 @@ def test_no_frames_and_short_videos_give_no_samples() -> None:
         ),
     ):
         assert len(result.index) == 0
-        assert result.runs == ()
+        assert result.spans == ()
         assert [len(times.index) for times in result.strides.values()] == [0, 0, 0]
 
 
 def test_wrong_arguments() -> None:
     pts = np.arange(3)
-    with pytest.raises(ValueError, match="equally long"):
-        plan(pts, np.ones(2, bool), time_base=(1, 1), duration_s=1, spec=SamplingSpec())
+    with pytest.raises(ValueError, match="equal length"):
+        plan_frames(pts, np.ones(2, bool), time_base=(1, 1), duration_s=1, spec=SamplingSpec())
     with pytest.raises(ValueError, match="time base"):
-        plan(pts, np.ones(3, bool), time_base=(1, 0), duration_s=1, spec=SamplingSpec())
+        plan_frames(pts, np.ones(3, bool), time_base=(1, 0), duration_s=1, spec=SamplingSpec())
 
 
-def test_recovery_points_are_begun_with_and_never_chosen():
+def test_decoding_starts_at_recovery_points_but_never_chooses_them():
     pts = np.arange(100, dtype=np.int64)
     keyframe, refresh = np.zeros(100, np.bool_), np.zeros(100, np.bool_)
     keyframe[[0, 50]] = True
@@ -205,8 +205,8 @@ def test_recovery_points_are_begun_with_and_never_chosen():
     settings = {"time_base": (1, 1), "duration_s": 100.0, "refresh": refresh}
     spec = SamplingSpec(strides=((5.0, 19),), mode="exact")
     for lead, first_of in ((1, {45: 30, 95: 80, 55: 50, 65: 50, 15: 0, 50: 50}), (3, {45: 10, 95: 60, 35: 0, 75: 50})):
-        chosen = plan(pts, keyframe, spec=spec, lead=lead, **settings)
+        chosen = plan_frames(pts, keyframe, spec=spec, lead=lead, **settings)
         found = dict(zip(chosen.index.tolist(), chosen.first.tolist(), strict=True))
         assert {sample: found[sample] for sample in first_of} == first_of
-    nearest = plan(pts, keyframe, spec=SamplingSpec(strides=((5.0, 19),), mode="keyframe"), **settings)
+    nearest = plan_frames(pts, keyframe, spec=SamplingSpec(strides=((5.0, 19),), mode="keyframe"), **settings)
     assert set(nearest.index.tolist()) == {0, 50}

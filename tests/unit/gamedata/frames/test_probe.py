@@ -10,7 +10,7 @@ import pytest
 from jobs.gamedata.frames.probe import probe
 from tests.media import cached_clip
 
-# What PyAV does not hand on (told in jobs/gamedata/frames/probe.py), and what each FFmpeg release words differently.
+# Values that PyAV does not expose (see jobs/gamedata/frames/probe.py), and values that differ between FFmpeg releases.
 LEFT_OUT = {
     "refs", "chroma_location", "closed_captions", "film_grain", "probe_score", "quarter_sample", "divx_packed",
     "side_data_list", "nb_programs",
@@ -24,7 +24,7 @@ KINDS = {
     "webm": {"suffix": "webm", "codec": "libvpx-vp9", "options": {"cpu-used": "8", "deadline": "realtime"}},
     "transport stream": {"suffix": "ts", "audio": True},
     "motion jpeg": {"suffix": "avi", "codec": "mjpeg", "b_frames": 0, "pix_fmt": "yuvj420p"},
-    "turned": {"rotation": 90},
+    "rotated": {"rotation": 90},
     "full range": {"full_range": True},
     "fragments": {"fragmented": True},
 }
@@ -37,7 +37,7 @@ def described(path, **settings):
 
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")
 @pytest.mark.parametrize("kind", KINDS)
-def test_names_and_values_are_ffprobes(kind):
+def test_names_and_values_match_ffprobe(kind):
     path = cached_clip(seconds=4, **KINDS[kind])
     command = ["ffprobe", "-v", "error", "-of", "json", "-show_format", "-show_streams", path.name]
     output = subprocess.run(command, capture_output=True, check=True, cwd=path.parent).stdout
@@ -53,11 +53,11 @@ def test_names_and_values_are_ffprobes(kind):
             if name == "disposition":
                 first = {key: first.get(key) for key in second}
             if name in {"coded_width", "coded_height"} and mine["codec_name"] == "hevc":
-                continue  # ffprobe 5 tells the decoder's, rounded up to 8
+                continue  # ffprobe 5 reports the decoder's size, rounded up to 8
             assert first == second, name
 
 
-def test_it_is_plain_json():
+def test_the_result_is_plain_json():
     found = described(cached_clip(seconds=4, audio=True))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert [stream["codec_type"] for stream in found["streams"]] == ["video", "audio"]
@@ -65,7 +65,7 @@ def test_it_is_plain_json():
     assert found["format"]["duration"] == "4.000000"
 
 
-@pytest.mark.parametrize(("clockwise", "told"), [(90, -90), (180, -180), (270, 90)])
-def test_rotation_is_told_as_ffprobe_tells_it(clockwise, told):
+@pytest.mark.parametrize(("clockwise", "reported"), [(90, -90), (180, -180), (270, 90)])
+def test_rotation_is_reported_as_by_ffprobe(clockwise, reported):
     found = described(cached_clip(seconds=4), rotation=clockwise)
-    assert found["streams"][0]["side_data_list"] == [{"side_data_type": "Display Matrix", "rotation": told}]
+    assert found["streams"][0]["side_data_list"] == [{"side_data_type": "Display Matrix", "rotation": reported}]

@@ -73,7 +73,7 @@ def test_a_speck_does_not_end_a_band_and_a_line_does():
     assert statistics(frame).border_top == pytest.approx(4 / 90)
 
 
-def test_a_black_frame_is_band_all_over():
+def test_a_black_frame_is_all_band():
     found = statistics(np.zeros(STATISTICS_SHAPE, np.uint8))
     assert [found.border_top, found.border_bottom, found.border_left, found.border_right] == [1, 1, 1, 1]
 
@@ -83,23 +83,23 @@ def test_the_same_picture_is_static_and_another_is_not():
     assert statistics(noise(1), noise(2)).static_share.max() < 0.02
 
 
-def test_the_frame_that_is_most_alike_counts():
+def test_the_most_similar_frame_counts():
     assert statistics(noise(1), noise(2), noise(2)).static_share.round(1).tolist() == [0, 1, 1]
 
 
 @pytest.mark.parametrize(("between", "expected"), [(0, 1), (5, 1), (15, 1), (16, 0)])
-def test_a_page_that_comes_back_is_static_within_sixteen_frames(between, expected):
+def test_a_returning_page_is_static_within_sixteen_frames(between, expected):
     found = statistics(noise(1), *(noise(10 + seed) for seed in range(between)), noise(1))
     assert [round(float(share)) for share in found.static_share[[0, -1]]] == [expected] * 2
 
 
 @pytest.mark.parametrize("count", [31, 40, 70])
-def test_frames_are_compared_over_the_ends_of_steps(count):
+def test_frames_are_compared_across_steps(count):
     found = statistics(*(noise(seed // 2) for seed in range(2 * (count // 2))))
     assert found.static_share.min() == 1
 
 
-def test_a_lone_frame_and_frames_without_texture_say_nothing():
+def test_a_single_frame_and_frames_without_texture_have_no_result():
     assert np.isnan(statistics(noise(1)).static_share).all()
     grey = np.full(STATISTICS_SHAPE, 90, np.uint8)
     assert np.isnan(statistics(grey, grey).static_share).all()
@@ -124,7 +124,7 @@ def test_grain_does_not_move_a_menu():
     assert statistics(*(np.clip(menu + grain, 0, 255).astype(np.uint8) for grain in grains)).static_share.min() > 0.9
 
 
-def test_grain_that_is_taken_off_leaves_gameplay_moving():
+def test_gameplay_still_moves_after_grain_is_subtracted():
     shares = statistics(*(noise(seed, 60, 160, cell=1) for seed in range(4))).static_share
     assert shares.max() < 0.1
 
@@ -142,7 +142,7 @@ def test_gameplay_under_a_hud_is_not_static_however_dim(high):
 
 
 def around(frame, lit):
-    """A bright panel at the bottom and one at a side."""
+    """Add bright panels at the bottom and at one side."""
     frame = frame.copy()
     frame[68:] = noise(5, 90, 255)[68:]
     frame[:, 135:] = noise(6, 90, 255)[:, 135:]
@@ -150,13 +150,13 @@ def around(frame, lit):
 
 
 @pytest.mark.parametrize(("back", "lit", "known"), [(8, 0, False), (8, 220, True), (60, 0, True)])
-def test_a_hud_around_the_dark_says_nothing_and_a_menu_on_black_does(back, lit, known):
+def test_a_hud_around_darkness_has_no_result_and_a_menu_on_black_has_one(back, lit, known):
     frame = around(np.full(STATISTICS_SHAPE, back, np.uint8), lit)
     found = statistics(frame, frame).static_share
     assert found.tolist() == [1, 1] if known else np.isnan(found).all()
 
 
-def test_a_hud_before_a_black_scene_says_nothing():
+def test_a_hud_in_front_of_a_black_scene_has_no_result():
     frame = np.full(STATISTICS_SHAPE, 12, np.uint8)
     frame[82:88, 5:30] = noise(3)[82:88, 5:30]
     assert np.isnan(statistics(frame, frame).static_share).all()
@@ -169,7 +169,7 @@ def test_black_bars_do_not_count_as_static():
     assert statistics(*frames).static_share.max() < 0.02
 
 
-def test_frames_within_a_second_are_no_neighbours():
+def test_frames_within_a_second_are_not_compared():
     found = statistics(noise(1), noise(1), noise(2), times=[0, 0.5, 3])
     assert found.static_share.max() < 0.02
     assert np.isnan(statistics(noise(1), noise(1), times=[0, 0.5]).static_share).all()
@@ -180,14 +180,14 @@ def test_no_frames():
     assert found.luma_mean.shape == found.static_share.shape == (0,)
 
 
-def test_many_frames_are_as_few():
+def test_results_do_not_depend_on_the_number_of_frames():
     frames = [noise(seed // 2) for seed in range(80)]
     whole, part = statistics(*frames), statistics(*frames[:10])
     assert np.array_equal(whole.static_share[:9], part.static_share[:9])
     assert np.array_equal(whole.luma_p50[:10], part.luma_p50)
 
 
-def test_torch_gives_the_same_to_the_last_bit(monkeypatch):
+def test_torch_is_bit_identical_to_numpy(monkeypatch):
     torch = pytest.importorskip("torch")
     from jobs.gamedata.frames import statistics as module
 
@@ -204,8 +204,8 @@ def test_torch_gives_the_same_to_the_last_bit(monkeypatch):
         assert np.array_equal(first, second, equal_nan=first.dtype.kind == "f"), name
 
 
-def test_wrong_shapes_are_refused():
-    with pytest.raises(ValueError, match="do not belong together"):
+def test_wrong_shapes_are_rejected():
+    with pytest.raises(ValueError, match="luma has shape"):
         measure(
             np.zeros((2, 9, 16), np.uint8), np.zeros((2, *SIGNATURE_SHAPE), np.uint8), np.zeros(2), np.zeros(2, bool)
         )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.gamedata.members.tar import Member, pick, read_members
+from jobs.gamedata.members.tar import Member, pick_members, read_members
 from jobs.gamedata.ranges.source import BytesSource
 from shared.errors import ItemError
 from tests.tars import tar_bytes
@@ -67,7 +67,7 @@ def code(data: bytes) -> str:
     tar_format=FORMATS,
 )
 @settings(max_examples=100)
-def test_members_are_what_tarfile_sees(files: dict[str, bytes], tar_format: int) -> None:
+def test_members_match_tarfile(files: dict[str, bytes], tar_format: int) -> None:
     buffer = io.BytesIO()
     try:
         with tarfile.open(fileobj=buffer, mode="w", format=tar_format, encoding="utf-8") as archive:
@@ -93,14 +93,14 @@ VALID = tar_bytes(b"v" * 700, inputs=b"i" * 40, extra={"n" * 150: b"long"})
     cut=st.integers(0, len(VALID)),
 )
 @settings(max_examples=300)
-def test_damage_gives_typed_errors_or_members_within_the_object(changes: list[tuple[int, int]], cut: int) -> None:
+def test_a_damaged_tar_is_a_typed_error_or_members_within_the_object(changes: list[tuple[int, int]], cut: int) -> None:
     data = bytearray(VALID)
     for place, value in changes:
         data[place] = value
     try:
         members = read_members(BytesSource(bytes(data[:cut])))
     except ItemError as error:
-        assert error.code.startswith("tar_")  # noqa: PT017  either outcome is right
+        assert error.code.startswith("tar_")  # noqa: PT017  either outcome is valid
     else:
         assert all(512 <= member.offset <= member.offset + member.size <= cut for member in members)
 
@@ -111,7 +111,7 @@ def test_noise_is_a_typed_error(data: bytes) -> None:
 
 
 @given(field=st.binary(min_size=12, max_size=12), kind=st.sampled_from(b"\x0001234567xgLKSXVDMN"))
-def test_any_size_field_ends_in_bounded_time(field: bytes, kind: int) -> None:
+def test_any_size_field_is_read_in_bounded_time(field: bytes, kind: int) -> None:
     began = time.process_time()
     try:
         members = read_members(BytesSource(header(size=field, kind=bytes([kind])) + bytes(4096)))
@@ -137,7 +137,7 @@ def test_any_size_field_ends_in_bounded_time(field: bytes, kind: int) -> None:
         pytest.param(extended(record("path", "a.mp4")), "tar_truncated", id="cut after an extended header"),
         pytest.param(header(size=b"\xff" * 10 + b"\xfe\x00") + END, "tar_unsafe", id="size -512"),
         pytest.param(header(size=b"\x80" + b"\x00" * 3 + b"\xff" * 8) + END, "tar_truncated", id="size 2^64"),
-        pytest.param(header(size=b"12z45678901\0") + END, "tar_invalid", id="size no number"),
+        pytest.param(header(size=b"12z45678901\0") + END, "tar_invalid", id="size is not a number"),
         pytest.param(header(kind=b"S", size=2048) + bytes(4096), "tar_unsafe", id="GNU sparse"),
         pytest.param(
             extended(record("GNU.sparse.realsize", "3221225472")) + header() + END, "tar_unsafe", id="PAX sparse"
@@ -163,7 +163,7 @@ def test_gzip_is_named() -> None:
         read_members(BytesSource(b"\x1f\x8b" + bytes(2000)))
 
 
-def test_vendor_keywords_global_comments_and_base_256_are_fine() -> None:
+def test_vendor_keywords_global_comments_and_base_256_are_accepted() -> None:
     size = b"\x80" + bytes(7) + struct.pack(">I", 5)
     data = (
         extended(record("comment", "by git"), kind=b"g")
@@ -174,12 +174,12 @@ def test_vendor_keywords_global_comments_and_base_256_are_fine() -> None:
     assert read_members(BytesSource(data)) == [Member("ü/clip.mp4", len(data) - 5, 5)]
 
 
-def test_links_devices_and_folders_are_passed_over() -> None:
+def test_links_devices_and_folders_are_skipped() -> None:
     data = b"".join(header(b"x%c" % kind, kind=bytes([kind])) for kind in b"123456") + header(b"a", kind=b"\0") + END
     assert [member.name for member in read_members(BytesSource(data))] == ["a"]
 
 
-def test_the_old_format_has_no_prefix_in_place_of_times() -> None:
+def test_times_of_the_gnu_format_are_not_read_as_a_prefix() -> None:
     block = bytearray(header(b"a.mp4", magic=b"ustar  \0"))
     block[345:357] = b"15063352344\0"
     block[148:156] = b" " * 8
@@ -209,18 +209,18 @@ def members(*names: str) -> list[Member]:
     return [Member(name, 512 * number, 1) for number, name in enumerate(names, 1)]
 
 
-def test_a_session_is_picked_by_names() -> None:
-    picked = pick(
+def test_a_session_is_picked_by_name() -> None:
+    picked = pick_members(
         members("./s/2025-09-17 14-59-42.MP4", "s/inputs.csv", "s/metadata.json", "s/._metadata.json", "readme.txt")
     )
     assert picked.video_id == "2025-09-17 14-59-42"
     assert picked.metadata.name == "s/metadata.json"
     assert picked.inputs is not None
-    assert pick(members("a.mkv", "metadata.json", "__MACOSX/a.mkv")).inputs is None
+    assert pick_members(members("a.mkv", "metadata.json", "__MACOSX/a.mkv")).inputs is None
 
 
-def test_old_groups_are_picked_by_the_stem() -> None:
-    picked = pick(members("000000.mp4", "000000.json", "000000.csv"))
+def test_old_sessions_are_picked_by_the_stem() -> None:
+    picked = pick_members(members("000000.mp4", "000000.json", "000000.csv"))
     assert (picked.metadata.name, picked.inputs and picked.inputs.name) == ("000000.json", "000000.csv")
 
 
@@ -235,7 +235,7 @@ def test_old_groups_are_picked_by_the_stem() -> None:
         (("a.mp4", "metadata.json", "inputs.csv", "inputs.csv"), "member_duplicate"),
     ],
 )
-def test_no_session(names: tuple[str, ...], expected: str) -> None:
+def test_incomplete_and_ambiguous_sessions_are_rejected(names: tuple[str, ...], expected: str) -> None:
     with pytest.raises(ItemError) as caught:
-        pick(members(*names))
+        pick_members(members(*names))
     assert caught.value.code == expected

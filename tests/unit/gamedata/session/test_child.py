@@ -48,7 +48,7 @@ def works(child, tar):
 
 
 @pytest.mark.parametrize("frames", ["rgb", "packets"])
-def test_a_child_gives_what_the_process_itself_gives(decoder, tar, frames):
+def test_a_child_returns_the_same_session_as_this_process(decoder, tar, frames):
     spec = SamplingSpec(frames=frames)
     ours, theirs = decoder.extract(BytesSource(tar), spec), extract_session(BytesSource(tar), spec)
     first, second = [], []
@@ -56,7 +56,7 @@ def test_a_child_gives_what_the_process_itself_gives(decoder, tar, frames):
     assert [bytes(buffer) for buffer in first] == [bytes(buffer) for buffer in second]
 
 
-def test_sessions_survive_the_wire(tar):
+def test_a_session_survives_packing_and_unpacking(tar):
     session = extract_session(BytesSource(tar), SamplingSpec(frames="packets"))
     buffers = []
     document = pack(session, buffers)
@@ -73,7 +73,7 @@ def test_one_process_serves_many_items(decoder, tar):
     assert decoder.pid == pid
 
 
-def test_a_bad_item_is_its_typed_error_and_the_process_stays(decoder, tar):
+def test_a_bad_item_is_a_typed_error_and_the_process_stays(decoder, tar):
     works(decoder, tar)
     pid = decoder.pid
     with pytest.raises(ItemError) as caught:
@@ -94,7 +94,7 @@ def test_a_killed_child_is_a_typed_error_and_the_next_item_works(tar):
         works(child, tar)
 
 
-def test_a_child_killed_between_items_is_replaced_unseen(tar):
+def test_a_child_killed_between_items_is_replaced_silently(tar):
     with DecodeChild() as child:
         works(child, tar)
         os.kill(child.pid, signal.SIGKILL)
@@ -114,7 +114,7 @@ def test_a_hanging_decoder_is_killed(tar):
             os.kill(pid, 0)
 
 
-def test_the_time_that_the_source_takes_is_not_the_decoders(tar):
+def test_time_spent_in_the_source_does_not_count(tar):
     waited = threading.Event()
     with DecodeChild(timeout_s=1) as child:
         child.extract(BytesSource(tar), SPEC)
@@ -140,7 +140,7 @@ def test_a_source_that_fails_keeps_its_error(tar):
 
 
 def test_memory_is_limited(tmp_path, tar):
-    # 20 frames of 2560x1440 as pixels are 220 MB, and the process may have 150 beyond what it has at rest.
+    # The pixels of 20 frames at 2560x1440 take 220 MB; the limit is 150 MB above the idle process.
     large = tar_bytes(numbered_clip(tmp_path / "large.mp4", seconds=12, fps=2, gop=2, size=(2560, 1440), b_frames=0))
     spec = SamplingSpec(strides=((0.5, 24),), max_height=0, mode="exact")
     with DecodeChild(memory_mb=420) as child:
@@ -151,18 +151,18 @@ def test_memory_is_limited(tmp_path, tar):
         works(child, tar)
 
 
-def test_large_frames_are_refused(tar):
+def test_large_frames_are_rejected(tar):
     with DecodeChild(max_pixels=100 * 50) as child, pytest.raises(ItemError) as caught:
         child.extract(BytesSource(tar), SPEC)
     assert caught.value.code == "pixels_exceeded"
 
 
-def test_a_process_that_cannot_start_is_told_as_such(tar):
+def test_a_process_that_cannot_start_is_a_transient_error(tar):
     with DecodeChild(memory_mb=20) as child, pytest.raises(TransientError, match="no decoder process"):
         child.extract(BytesSource(tar), SPEC)
 
 
-def test_a_process_is_replaced_after_so_many_items(tar):
+def test_a_process_is_replaced_after_its_number_of_items(tar):
     with DecodeChild(items=2) as child:
         pids = set()
         for _ in range(3):
@@ -184,7 +184,7 @@ def test_the_child_has_no_keys_and_no_heavy_libraries(monkeypatch, tar):
     assert "ray/_raylet" not in maps
 
 
-def test_a_lying_child_is_not_believed(tar):
+def test_invalid_replies_of_a_child_are_rejected(tar):
     with DecodeChild() as child:
         works(child, tar)
         for answer in ({"kind": "session", "value": {"class": "Popen", "of": {}}}, {"kind": "error", "code": "x"}, {}):
@@ -196,7 +196,7 @@ def test_a_lying_child_is_not_believed(tar):
         works(child, tar)
 
 
-def test_damaged_videos_never_leave_more_than_a_typed_error(decoder):
+def test_damaged_videos_cause_at_most_a_typed_error(decoder):
     whole = cached_clip(seconds=20).read_bytes()
     for seed in range(12):
         chance = random.Random(seed)
@@ -211,7 +211,7 @@ def test_damaged_videos_never_leave_more_than_a_typed_error(decoder):
             assert len(session.statistics.corrupt) == len(session.frames)
 
 
-def test_closing_twice_and_without_a_process_is_fine():
+def test_closing_twice_and_without_a_process_has_no_effect():
     child = child_module.DecodeChild()
     child.close()
     child.close()

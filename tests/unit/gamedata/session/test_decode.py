@@ -29,7 +29,7 @@ def code_of(content, **settings):
     return caught.value.code
 
 
-def test_a_session_has_all_that_its_tar_has():
+def test_a_session_has_everything_in_its_tar():
     clip = cached_clip(seconds=20, audio=True)
     session = extract(tar_bytes(clip, video_name="2025-09-17 14-59-42.mp4"))
     assert session.video_member == "2025-09-17 14-59-42.mp4"
@@ -49,7 +49,7 @@ def test_without_inputs_there_are_no_input_statistics():
     assert extract(tar_bytes(cached_clip(seconds=20), inputs=None)).inputs is None
 
 
-def test_the_fallback_says_why():
+def test_the_ffmpeg_reader_records_why_it_was_used():
     session = extract(tar_bytes(cached_clip(seconds=20, fragmented=True)))
     assert session.reader == "ffmpeg"
     assert session.warnings
@@ -65,7 +65,7 @@ def test_only_what_is_needed_is_read():
             self.total += len(data)
             return data
 
-    # Constant bit rate with filler, as the recorder writes: 15 MB.
+    # Constant bit rate with filler, as from the recorder: 15 MB.
     rate = {"crf": "-1", "b": "1M", "maxrate": "1M", "bufsize": "1M", "nal-hrd": "cbr"}
     source = Counting(tar_bytes(cached_clip(seconds=120, gop=40, options=rate)))
     assert source.size > 12e6
@@ -73,7 +73,7 @@ def test_only_what_is_needed_is_read():
     assert source.total < 0.15 * source.size
 
 
-def test_metadata_and_inputs_are_asked_for_in_one_round():
+def test_metadata_and_inputs_are_read_in_one_round_trip():
     rounds = []
 
     class Rounds(BytesSource):
@@ -95,25 +95,25 @@ def test_metadata_and_inputs_are_asked_for_in_one_round():
         (None, "video_missing"),
     ],
 )
-def test_what_is_no_video(video, code):
+def test_files_that_are_not_videos(video, code):
     assert code_of(tar_bytes(video)) == code
 
 
-def test_half_a_recording():
+def test_half_a_recording_is_a_typed_error():
     whole = cached_clip(seconds=20).read_bytes()
     assert code_of(tar_bytes(whole[: len(whole) // 2])) == "moov_missing"
     early = cached_clip(seconds=20, faststart=True).read_bytes()
     assert code_of(tar_bytes(early[: len(early) // 2])) == "video_truncated"
 
 
-def test_half_a_matroska_gives_what_is_there():
+def test_half_a_matroska_file_is_read_up_to_its_end():
     whole = cached_clip(seconds=20, suffix="mkv").read_bytes()
     session = extract(tar_bytes(whole[: len(whole) // 2], video_name="recording.mkv"))
     assert 0 < len(session.frames) < 6
     assert session.duration_s < 20
 
 
-def test_sound_alone_is_no_video(tmp_path):
+def test_audio_alone_has_no_video_stream(tmp_path):
     if shutil.which("ffmpeg") is None:
         pytest.skip("ffmpeg is not installed")
     import subprocess
@@ -126,12 +126,12 @@ def test_sound_alone_is_no_video(tmp_path):
 
 
 @pytest.mark.parametrize("fragmented", [False, True])
-def test_large_frames_are_refused(fragmented):
+def test_large_frames_are_rejected(fragmented):
     clip = cached_clip(seconds=20, fragmented=fragmented)
     assert code_of(tar_bytes(clip), max_pixels=5000) == "pixels_exceeded"
 
 
-def test_large_metadata_is_refused():
+def test_large_metadata_is_rejected():
     clip = cached_clip(seconds=20)
     assert code_of(tar_bytes(clip, metadata=b'{"a": "' + b"x" * 2_000_000 + b'"}')) == "metadata_invalid"
 

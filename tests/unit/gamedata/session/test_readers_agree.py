@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jobs.gamedata.frames.decoder import decode_runs
-from jobs.gamedata.members.mp4 import NotPlanned
+from jobs.gamedata.members.mp4 import NeedsFFmpeg
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.ranges.source import BytesSource
 from jobs.gamedata.session import decode as session_module
@@ -21,7 +21,7 @@ KINDS = {
     "no B-frames": {"b_frames": 0},
     "hevc": {"codec": "libx265"},
     "hevc, open GOPs": {"codec": "libx265", "options": {"x265-params": OPEN_GOP}},
-    "turned": {"rotation": 90},
+    "rotated": {"rotation": 90},
     "full range": {"full_range": True},
     "intra refresh": {"b_frames": 0, "options": {"x264-params": REFRESH}},
     "10 bits": {"pix_fmt": "yuv420p10le"},
@@ -52,13 +52,13 @@ def numbers(session):
 @pytest.fixture
 def only_ffmpeg(monkeypatch):
     def refuse(_source):
-        raise NotPlanned("a test")
+        raise NeedsFFmpeg("a test")
 
     return lambda: monkeypatch.setattr(session_module, "read_index", refuse)
 
 
 @pytest.mark.parametrize("reader", ["ranges", "ffmpeg"])
-def test_exact_gives_the_frames_on_the_screen_at_the_asked_times(reader, only_ffmpeg):
+def test_exact_samples_the_frames_displayed_at_the_requested_times(reader, only_ffmpeg):
     if reader == "ffmpeg":
         only_ffmpeg()
     session = extract("exact", **LONG)
@@ -73,7 +73,7 @@ def test_exact_gives_the_frames_on_the_screen_at_the_asked_times(reader, only_ff
 
 
 @pytest.mark.parametrize("reader", ["ranges", "ffmpeg"])
-def test_auto_repeats_no_keyframe_in_a_stride_and_tells_true_times(reader, only_ffmpeg):
+def test_auto_repeats_no_keyframe_in_a_stride_and_reports_true_times(reader, only_ffmpeg):
     if reader == "ffmpeg":
         only_ffmpeg()
     session = extract("auto", **LONG)
@@ -89,7 +89,7 @@ def test_auto_repeats_no_keyframe_in_a_stride_and_tells_true_times(reader, only_
             assert shown[row] in keys or shown[row] == round(asked * FPS)
 
 
-def test_keyframe_mode_gives_the_nearest_keyframes_and_counts_repeats():
+def test_keyframe_samples_the_nearest_keyframes_and_counts_repeats():
     session = extract("keyframe", **LONG)
     shown = numbers(session)
     assert set(shown.tolist()) <= set(keyframe_numbers(cached_clip(**LONG)))
@@ -102,30 +102,30 @@ def test_keyframe_mode_gives_the_nearest_keyframes_and_counts_repeats():
 
 @pytest.mark.parametrize("mode", ["auto", "keyframe", "exact"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_both_readers_give_the_same(kind, mode, only_ffmpeg):
-    planned = extract(mode, **KINDS[kind])
+def test_both_readers_return_the_same_session(kind, mode, only_ffmpeg):
+    by_index = extract(mode, **KINDS[kind])
     only_ffmpeg()
-    walked = extract(mode, **KINDS[kind])
-    assert (planned.reader, walked.reader) == ("ranges", "ffmpeg")
-    assert np.array_equal(planned.frames.images, walked.frames.images)
-    assert np.array_equal(planned.frames.pts, walked.frames.pts)
-    assert planned.frames.time_base == walked.frames.time_base
-    assert planned.frames.rotation == walked.frames.rotation
-    assert planned.duration_s == pytest.approx(walked.duration_s, abs=1e-9)
-    assert planned.video_metadata == walked.video_metadata
+    by_ffmpeg = extract(mode, **KINDS[kind])
+    assert (by_index.reader, by_ffmpeg.reader) == ("ranges", "ffmpeg")
+    assert np.array_equal(by_index.frames.images, by_ffmpeg.frames.images)
+    assert np.array_equal(by_index.frames.pts, by_ffmpeg.frames.pts)
+    assert by_index.frames.time_base == by_ffmpeg.frames.time_base
+    assert by_index.frames.rotation == by_ffmpeg.frames.rotation
+    assert by_index.duration_s == pytest.approx(by_ffmpeg.duration_s, abs=1e-9)
+    assert by_index.video_metadata == by_ffmpeg.video_metadata
     for name in ("time_s", "luma_mean", "static_share", "signature", "corrupt"):
-        ours, theirs = getattr(planned.statistics, name), getattr(walked.statistics, name)
+        ours, theirs = getattr(by_index.statistics, name), getattr(by_ffmpeg.statistics, name)
         assert np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == "f"), name
 
 
 @pytest.mark.parametrize("kind", {**KINDS, **OTHERS})
-def test_pictures_carry_the_number_of_their_time(kind):
+def test_frames_show_the_number_of_their_time(kind):
     clip = {**KINDS, **OTHERS}[kind]
     session = extract("exact", **clip)
     assert session.reader == ("ranges" if kind in KINDS else "ffmpeg")
     times = clip.get("times") or [i / FPS for i in range(400)]
     shown = numbers(session)
-    # Matroska and FLV count in milliseconds.
+    # Matroska and FLV store times in milliseconds.
     assert [times[number] for number in shown] == pytest.approx(session.frames.time_s.tolist(), abs=1e-3)
     for samples in session.frames.strides.values():
         for asked, number in zip(samples.asked_s, shown[samples.index], strict=True):
@@ -135,9 +135,9 @@ def test_pictures_carry_the_number_of_their_time(kind):
 
 @pytest.mark.parametrize("mode", ["auto", "exact"])
 @pytest.mark.parametrize(
-    "kind", ["moov last", "hevc, open GOPs", "turned", "matroska", "intra refresh", "H.264 in AVI"]
+    "kind", ["moov last", "hevc, open GOPs", "rotated", "matroska", "intra refresh", "H.264 in AVI"]
 )
-def test_kept_packets_decode_to_the_same_pixels(kind, mode):
+def test_stored_packets_decode_to_the_same_pixels(kind, mode):
     clip = {**KINDS, **OTHERS}[kind]
     pixels = extract(mode, **clip).frames
     packets = extract(mode, frames="packets", **clip).frames
@@ -147,7 +147,7 @@ def test_kept_packets_decode_to_the_same_pixels(kind, mode):
     assert np.array_equal(packets.pts, pixels.pts)
 
 
-def test_a_video_shorter_than_its_strides_has_no_frames():
+def test_a_video_shorter_than_the_strides_has_no_frames():
     frames = extract(seconds=2).frames
     assert frames.images.shape == (0, 3, 90, 160)
     assert [len(samples.index) for samples in frames.strides.values()] == [0, 0, 0]

@@ -13,15 +13,15 @@ from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.ranges.source import FileSource
 from jobs.gamedata.session.decode import extract_session
 from jobs.gamedata.settings import SampleSettings
-from jobs.gamedata.steps.sample import TRUTH, key_of, make, run
+from jobs.gamedata.steps.sample import GROUND_TRUTH, key_of, make, run
 from shared.errors import ItemError, UsageError
 from shared.samples import RECORD
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
 
 SECONDS = 10
-GOOD = [name for name, truth in TRUTH.items() if truth.error_code is None]
-BAD = [name for name, truth in TRUTH.items() if truth.error_code is not None]
+GOOD = [name for name, truth in GROUND_TRUTH.items() if truth.error_code is None]
+BAD = [name for name, truth in GROUND_TRUTH.items() if truth.error_code is not None]
 SMALL = ("dark", "vfr", "matroska", "rotated", "cut-off")
 
 
@@ -45,27 +45,27 @@ def _session(folder, name):
     return extract_session(FileSource(folder / key_of(name)), SamplingSpec(), max_pixels=1 << 25)
 
 
-def test_the_set_is_written_with_its_truth(whole_set):
+def test_the_set_is_written_with_its_ground_truth(whole_set):
     folder, report, stage = whole_set
     record = json.loads((folder / RECORD).read_bytes())["objects"]
-    assert set(_etags(folder)) == {RECORD, *record} == {RECORD, *map(key_of, TRUTH)}
-    assert report.counts == {"written": len(TRUTH), "unchanged": 0}
+    assert set(_etags(folder)) == {RECORD, *record} == {RECORD, *map(key_of, GROUND_TRUTH)}
+    assert report.counts == {"written": len(GROUND_TRUTH), "unchanged": 0}
     assert report.bytes["written"] == sum(entry["size"] for entry in record.values())
-    assert stage.progress.done == stage.progress.total == len(TRUTH)
+    assert stage.progress.done == stage.progress.total == len(GROUND_TRUTH)
     assert record[key_of("dark")]["truth"]["mostly_dark"] is True
-    assert len(report.sections[0].rows) == len(TRUTH)
+    assert len(report.sections[0].rows) == len(GROUND_TRUTH)
 
 
 def test_there_are_a_dozen_kinds_and_their_errors_have_codes():
-    assert len(TRUTH) >= 12
-    assert {truth.error_code for truth in TRUTH.values()} - {None} <= set(CODES)
+    assert len(GROUND_TRUTH) >= 12
+    assert {truth.error_code for truth in GROUND_TRUTH.values()} - {None} <= set(CODES)
 
 
-def test_a_second_run_touches_nothing(whole_set):
+def test_a_second_run_writes_nothing(whole_set):
     folder, _, _ = whole_set
     before = _etags(folder)
     report = run(_settings(folder), MemoryStageRun())
-    assert report.counts == {"written": 0, "unchanged": len(TRUTH)}
+    assert report.counts == {"written": 0, "unchanged": len(GROUND_TRUTH)}
     assert _etags(folder) == before
 
 
@@ -80,7 +80,7 @@ def test_without_the_record_equal_bytes_are_not_written_again(tmp_path):
     assert {key: after[key] for key in after if key != RECORD} == {key: before[key] for key in before if key != RECORD}
 
 
-def test_what_was_deleted_or_replaced_is_made_again_and_nothing_else(tmp_path):
+def test_only_deleted_or_replaced_tars_are_built_again(tmp_path):
     settings = _settings(tmp_path, include=SMALL)
     run(settings, MemoryStageRun())
     (tmp_path / key_of("dark")).unlink()
@@ -90,27 +90,27 @@ def test_what_was_deleted_or_replaced_is_made_again_and_nothing_else(tmp_path):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_equal_settings_give_equal_bytes_and_another_seed_others(name):
+def test_equal_settings_give_equal_bytes_and_another_seed_different_ones(name):
     first = make(name, seconds=SECONDS)
     assert first == make(name, seconds=SECONDS)
     assert first != make(name, seconds=SECONDS, seed=2)
 
 
-def test_an_unknown_kind_is_named_with_the_valid_ones(tmp_path):
+def test_an_unknown_kind_is_rejected_with_a_list_of_kinds(tmp_path):
     with pytest.raises(UsageError, match=r"'nonesuch' is not a kind .* one of gameplay-60fps, .*two-videos"):
         run(_settings(tmp_path, include=("dark", "nonesuch")), MemoryStageRun())
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_tar_gives_the_error_that_its_truth_names(whole_set, name):
+def test_a_bad_tar_raises_the_error_of_its_ground_truth(whole_set, name):
     with pytest.raises(ItemError) as caught:
         _session(whole_set[0], name)
-    assert caught.value.code == TRUTH[name].error_code
+    assert caught.value.code == GROUND_TRUTH[name].error_code
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_good_tar_shows_what_its_truth_says(whole_set, name):
-    session, truth = _session(whole_set[0], name), TRUTH[name]
+def test_a_good_tar_matches_its_ground_truth(whole_set, name):
+    session, truth = _session(whole_set[0], name), GROUND_TRUTH[name]
     statistics = session.statistics
     if truth.mostly_dark is None:
         assert len(statistics.time_s) == 0
@@ -129,10 +129,10 @@ def test_a_good_tar_shows_what_its_truth_says(whole_set, name):
     assert not statistics.corrupt.any()
     assert session.session_metadata["duration"] == pytest.approx(
         session.duration_s, abs=1
-    )  # a last frame is shown for as long as the one before
+    )  # the last frame is displayed as long as the one before it
 
 
-def test_the_fast_clip_is_as_the_recorder_writes_it(whole_set):
+def test_the_60_fps_clip_is_encoded_like_the_recorder(whole_set):
     with tarfile.open(whole_set[0] / key_of("gameplay-60fps"), "r:") as archive:
         assert archive.getnames() == ["recording.mp4", "inputs.csv", "metadata.json"]
         video = archive.extractfile("recording.mp4").read()
@@ -147,7 +147,7 @@ def test_the_fast_clip_is_as_the_recorder_writes_it(whole_set):
     assert any(packet.pts != packet.dts for packet in packets)  # B-frames
 
 
-def test_the_uneven_clip_is_uneven(whole_set):
+def test_the_vfr_clip_has_a_variable_frame_rate(whole_set):
     with tarfile.open(whole_set[0] / key_of("vfr"), "r:") as archive:
         video = archive.extractfile("recording.mp4").read()
     with av.open(io.BytesIO(video)) as container:
@@ -157,7 +157,7 @@ def test_the_uneven_clip_is_uneven(whole_set):
     assert steps.max() > 4 * np.median(steps)
 
 
-def test_the_clip_on_its_side_is_shown_upright(whole_set):
+def test_the_rotated_clip_is_displayed_upright(whole_set):
     session = _session(whole_set[0], "rotated")
     assert session.frames.rotation == 90
     assert (session.frames.height, session.frames.width) == (270, 480)
@@ -168,7 +168,7 @@ def test_the_clip_on_its_side_is_shown_upright(whole_set):
     assert lower[0] > lower[2]  # the ground is red
 
 
-def test_menus_stand_still_and_games_do_not(tmp_path):
+def test_menus_are_static_and_games_are_not(tmp_path):
     run(SampleSettings(output=str(tmp_path), seconds=60, include=("menu-40",)), MemoryStageRun())
     session = _session(tmp_path, "menu-40")
     times, static = session.statistics.time_s, session.statistics.static_share

@@ -74,7 +74,7 @@ def sample(written):
     report = Report(
         counts={"written": written, "unchanged": 2 - written},
         outputs={"bucket": "file:///x", "truth": "file:///x/sample.json"},
-        sections=[Table("The set and its truth", ["key", "shows"], rows)],
+        sections=[Table("The sample set and its ground truth", ["key", "shows"], rows)],
     )
     stream = io.StringIO()
     _view.show_sample(report, Console(file=stream, width=120))

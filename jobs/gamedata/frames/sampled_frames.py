@@ -1,4 +1,4 @@
-"""Decodes a plan: packets from a reader -> pixels or packets to keep, luma grids and thumbnails to measure."""
+"""Decode a frame plan: a reader's packets -> pixels or packets to store, luma grids and thumbnails to measure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from jobs.gamedata.frames._nal import is_whole
-from jobs.gamedata.frames.decoder import Decoder, Packet, Picture, frame_size
+from jobs.gamedata.frames._recovery_points import decodes_alone
+from jobs.gamedata.frames.decoder import Decoder, FrameConverter, Packet, frame_size
 from jobs.gamedata.model import STATISTICS_SHAPE, PacketRuns
 
 if TYPE_CHECKING:
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from jobs.gamedata.frames.decoder import Decoded
-    from jobs.gamedata.frames.plan import Plan, Run
-    from jobs.gamedata.frames.reader import Reader
+    from jobs.gamedata.frames.decoder import DecodedFrame
+    from jobs.gamedata.frames.packet_reader import PacketReader
+    from jobs.gamedata.frames.plan import DecodeSpan, FramePlan
     from jobs.gamedata.model import SamplingSpec
 
 __all__ = ["SampledFrames", "decode_plan"]
 
-# Packets held at a time; enough for all keyframes of a normal session in one go (2.8 MB), while whole GOPs (33 MB) come
-# in a few.
+# Packets fetched at a time: enough for all keyframes of a normal session (2.8 MB) in one fetch; whole GOPs (33 MB)
+# take a few.
 _FETCH_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class SampledFrames:
-    """What one decode gives, by row of the plan (D of them).
+    """The decoded frames, one entry for each of the plan's D rows.
 
     Attributes:
         luma: luma grids, shape (D, 90, 160).
         thumbnails: RGB, shape (D, 90, 160, 3).
-        corrupt: the decoder concealed errors, shape (D,).
-        images: RGB, shape (D, 3, height, width); None where packets are kept.
-        packets: the packets; None where images are kept.
-        height: rows of a sampled frame, upright.
-        width: its columns.
-        decoded: frames that the decoder put out.
-        halves: samples that are keyframes by the index and by nothing else: alone they decode damaged.
+        corrupt: True if the decoder concealed errors, shape (D,).
+        images: RGB, shape (D, 3, height, width); None if packets are stored.
+        packets: the packets; None if images are stored.
+        height: height of a sampled frame, upright.
+        width: width of a sampled frame, upright.
+        decoded: number of frames that the decoder returned.
+        false_keyframes: samples that the index lists as keyframes but that decode damaged on their own.
     """
 
     luma: npt.NDArray[np.uint8]
@@ -52,20 +52,20 @@ class SampledFrames:
     height: int = 0
     width: int = 0
     decoded: int = 0
-    halves: list[int] = field(default_factory=list)
+    false_keyframes: list[int] = field(default_factory=list)
 
 
-def decode_plan(reader: Reader, chosen: Plan, spec: SamplingSpec, *, max_pixels: int) -> SampledFrames:
-    """Decode every run of a plan once.
+def decode_plan(reader: PacketReader, chosen: FramePlan, spec: SamplingSpec, *, max_pixels: int) -> SampledFrames:
+    """Decode every span of a plan once.
 
     Args:
-        reader: gives the packets.
+        reader: source of the packets.
         chosen: the plan made from the reader's index.
-        spec: whether pixels or packets are kept, and how high.
-        max_pixels: larger frames are refused.
+        spec: whether to store pixels or packets, and the maximum height.
+        max_pixels: larger frames are rejected.
 
     Raises:
-        ItemError: ``decode_failed``, ``pixels_exceeded``, ``video_codec_unsupported``, and what the reader raises.
+        ItemError: ``decode_failed``, ``pixels_exceeded``, ``video_codec_unsupported``, and the errors of the reader.
     """
     count = len(chosen.index)
     frames = SampledFrames(
@@ -75,20 +75,20 @@ def decode_plan(reader: Reader, chosen: Plan, spec: SamplingSpec, *, max_pixels:
     )
     frames.height, frames.width = frame_size(reader.width, reader.height, reader.rotation, spec.max_height)
     decoder = Decoder(reader.codec, reader.extradata, max_pixels=max_pixels)
-    picture = Picture(reader.rotation)
+    picture = FrameConverter(reader.rotation)
     bodies: list[bytes] = []
     first = True
-    for group in _groups(reader, chosen.runs):
-        for run, packets in zip(group, reader.fetch(group), strict=True):
-            row_of = {int(reader.pts[chosen.index[row]]): row for row in run.rows}
-            wanted = {int(chosen.index[row]) for row in run.rows}
-            samples = range(run.first, run.last + 1)
+    for group in _groups(reader, chosen.spans):
+        for span, packets in zip(group, reader.fetch(group), strict=True):
+            row_of = {int(reader.pts[chosen.index[row]]): row for row in span.rows}
+            wanted = {int(chosen.index[row]) for row in span.rows}
+            samples = range(span.first, span.last + 1)
             fed = [
                 Packet(body, int(reader.pts[at]), at in wanted) for at, body in zip(samples, packets, strict=True)
             ]  # fmt: skip
-            for decoded in decoder.run(fed):
+            for decoded in decoder.decode(fed):
                 if first:
-                    # The decoder's word on the size counts, not the container's.
+                    # The decoder knows the real size; the container's may be wrong.
                     size = decoded.frame.width, decoded.frame.height
                     frames.height, frames.width = frame_size(*size, reader.rotation, spec.max_height)
                     first = False
@@ -97,9 +97,9 @@ def decode_plan(reader: Reader, chosen: Plan, spec: SamplingSpec, *, max_pixels:
                 if (
                     decoded.corrupt
                     and chosen.keyframe[row]
-                    and not is_whole(reader.codec, reader.extradata, packets[0])
+                    and not decodes_alone(reader.codec, reader.extradata, packets[0])
                 ):
-                    frames.halves.append(run.first)
+                    frames.false_keyframes.append(span.first)
             if spec.frames == "packets":
                 bodies += packets
     if spec.frames == "packets":
@@ -110,7 +110,7 @@ def decode_plan(reader: Reader, chosen: Plan, spec: SamplingSpec, *, max_pixels:
     return frames
 
 
-def _take(frames: SampledFrames, row: int, decoded: Decoded, picture: Picture, spec: SamplingSpec) -> None:
+def _take(frames: SampledFrames, row: int, decoded: DecodedFrame, picture: FrameConverter, spec: SamplingSpec) -> None:
     if spec.frames == "rgb":
         if frames.images is None:
             frames.images = np.zeros((len(frames.corrupt), 3, frames.height, frames.width), np.uint8)
@@ -120,23 +120,23 @@ def _take(frames: SampledFrames, row: int, decoded: Decoded, picture: Picture, s
     frames.corrupt[row] = decoded.corrupt
 
 
-def _groups(reader: Reader, runs: Sequence[Run]) -> Iterator[list[Run]]:
-    group: list[Run] = []
+def _groups(reader: PacketReader, spans: Sequence[DecodeSpan]) -> Iterator[list[DecodeSpan]]:
+    group: list[DecodeSpan] = []
     held = 0
-    for run in runs:
-        size = int(reader.size[run.first : run.last + 1].sum())
+    for span in spans:
+        size = int(reader.size[span.first : span.last + 1].sum())
         if group and held + size > _FETCH_BYTES:
             yield group
             group, held = [], 0
-        group.append(run)
+        group.append(span)
         held += size
     if group:
         yield group
 
 
-def _packet_runs(reader: Reader, chosen: Plan, bodies: Sequence[bytes]) -> PacketRuns:
-    """Packets of all runs in order; frame d's begin at its keyframe and end with its own."""
-    samples = np.concatenate([np.zeros(0, np.int64), *(np.arange(run.first, run.last + 1) for run in chosen.runs)])
+def _packet_runs(reader: PacketReader, chosen: FramePlan, bodies: Sequence[bytes]) -> PacketRuns:
+    """Collect the packets of all spans, in order; those of a frame start at its keyframe and end with its own."""
+    samples = np.concatenate([np.zeros(0, np.int64), *(np.arange(span.first, span.last + 1) for span in chosen.spans)])
     place = {int(sample): at for at, sample in enumerate(samples)}
     sizes = [len(body) for body in bodies]
     return PacketRuns(

@@ -1,9 +1,9 @@
-"""Looks into H.264 packets: is what the container calls a keyframe a picture that stands alone?
+"""Tell real H.264 keyframes from recovery points, which containers also mark as keyframes.
 
-Encoders that renew the picture column by column (x264's intra-refresh, NVENC's too) have no keyframe but the first.
-Their recovery points are marked as keyframes all the same, by FFmpeg's muxers and its parser, and decode to grey alone.
+Encoders that refresh the picture column by column (intra refresh in x264 and NVENC) write no keyframe after the first.
+FFmpeg's muxers and parser mark their recovery points as keyframes anyway, but decoded alone these are grey.
 
-Source: ITU-T H.264 §7.4.1 (types of NAL units), §D.2.8 (recovery point), Annex B; ISO/IEC 14496-15 §5.3.3 (avcC).
+Sources: ITU-T H.264 §7.4.1 (types of NAL units), §D.2.8 (recovery point), Annex B; ISO/IEC 14496-15 §5.3.3 (avcC).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["is_whole"]
+__all__ = ["decodes_alone"]
 
 _IDR: Final = 5
 _SEI: Final = 6
@@ -22,17 +22,17 @@ _RECOVERY_POINT: Final = 6
 _START_CODE: Final = re.compile(rb"\x00\x00\x01")
 
 
-def is_whole(codec: str, extradata: bytes, packet: bytes) -> bool:
-    """Say whether damage in a lone keyframe is damage, and not what a recovery point looks like.
+def decodes_alone(codec: str, extradata: bytes, packet: bytes) -> bool:
+    """Return True if a keyframe's packet decodes to a complete picture on its own.
 
     Args:
-        codec: FFmpeg's name; True for all but ``h264``.
-        extradata: avcC, or empty where NAL units have start codes.
-        packet: one encoded picture.
+        codec: FFmpeg's name; every codec except ``h264`` returns True.
+        extradata: avcC, or empty if NAL units have start codes.
+        packet: one encoded frame.
 
     Returns:
-        True for an IDR picture and for a recovery point that needs no frame before it; False for a recovery point that
-        is whole some frames later, and for a picture that is neither.
+        True for an IDR picture and for a recovery point that needs no earlier frame; False for a recovery point that is
+        complete only some frames later, and for any other picture.
     """
     if codec != "h264":
         return True
@@ -62,13 +62,13 @@ def _units(extradata: bytes, packet: bytes) -> Iterator[bytes]:
 
 
 def _recovery_frames(unit: bytes) -> int | None:
-    """recovery_frame_cnt of a recovery point message in an SEI unit."""
+    """Return recovery_frame_cnt of the recovery point message in an SEI unit, or None."""
     place = 1
     while place + 2 < len(unit):
         kind, place = _long(unit, place)
         size, place = _long(unit, place)
         if kind == _RECOVERY_POINT and place < len(unit):
-            # ue(v): as many ones' places follow the first 1 as zeros stand before it.
+            # ue(v): n zeros, a 1, then n more bits.
             bits = int.from_bytes(unit[place : place + 8].ljust(8, b"\0"), "big")
             zeros = 64 - bits.bit_length()
             return (bits >> max(63 - 2 * zeros, 0)) - 1
@@ -77,7 +77,7 @@ def _recovery_frames(unit: bytes) -> int | None:
 
 
 def _long(unit: bytes, place: int) -> tuple[int, int]:
-    """A number of an SEI header: bytes of 255 and a last one are added up."""
+    """Read a number of an SEI header: the sum of any 255 bytes and the byte after them."""
     value = 0
     while place < len(unit) and unit[place] == 255:  # noqa: PLR2004
         value, place = value + 255, place + 1

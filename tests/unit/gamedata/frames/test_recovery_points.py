@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.gamedata.frames._nal import is_whole
+from jobs.gamedata.frames._recovery_points import decodes_alone
 
 AVCC = b"\x01\x64\x00\x1e\xff"
 IDR, SLICE = b"\x65\x88", b"\x41\x9a"
@@ -49,16 +49,16 @@ def annex_b(*units):
         ((sei(message(5, b"x")), IDR), True),
     ],
 )
-def test_what_stands_alone(pack, extradata, units, whole):
-    assert is_whole("h264", extradata, pack(*units)) is whole
+def test_idr_frames_and_immediate_recovery_points_decode_alone(pack, extradata, units, whole):
+    assert decodes_alone("h264", extradata, pack(*units)) is whole
 
 
-def test_other_codecs_are_believed():
-    assert is_whole("hevc", b"", b"")
+def test_keyframes_of_other_codecs_are_trusted():
+    assert decodes_alone("hevc", b"", b"")
 
 
 @given(st.sampled_from([AVCC, b"", b"\x01"]), st.binary(max_size=200))
-def test_noise_ends(extradata, packet):
-    assert is_whole("h264", extradata, packet) in (True, False)
-    assert is_whole("h264", extradata, b"\0\0\1\x06" + packet) in (True, False)
-    assert is_whole("h264", AVCC, struct.pack(">I", len(packet) + 1) + b"\x06" + packet) in (True, False)
+def test_noise_is_parsed_without_error(extradata, packet):
+    assert decodes_alone("h264", extradata, packet) in (True, False)
+    assert decodes_alone("h264", extradata, b"\0\0\1\x06" + packet) in (True, False)
+    assert decodes_alone("h264", AVCC, struct.pack(">I", len(packet) + 1) + b"\x06" + packet) in (True, False)

@@ -1,4 +1,4 @@
-"""Where packets come from: what both readers have in common, and the one that knows every byte range beforehand."""
+"""The interface of both packet readers, and the reader for MP4s with a readable index."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from jobs.gamedata.frames.plan import Run
+    from jobs.gamedata.frames.plan import DecodeSpan
     from jobs.gamedata.members.mp4 import VideoTrack
     from jobs.gamedata.ranges.source import RangeSource
 
-__all__ = ["RangeReader", "Reader"]
+__all__ = ["MP4Reader", "PacketReader"]
 
 
-class Reader(Protocol):
+class PacketReader(Protocol):
     """A video stream's index, and its packets on demand.
 
-    The attributes are told at :class:`~jobs.gamedata.frames.ffmpeg_reader.FFmpegReader`.
+    See :class:`~jobs.gamedata.frames.ffmpeg_reader.FFmpegReader` for the attributes.
     """
 
     @property
     def name(self) -> Literal["ranges", "ffmpeg"]:
-        """The reader's name, as the statistics record it."""
+        """The reader's name as stored with the session."""
 
     codec: str
     extradata: bytes
@@ -42,15 +42,15 @@ class Reader(Protocol):
     warnings: list[str]
     refresh: npt.NDArray[np.bool_] | None
 
-    def fetch(self, runs: Sequence[Run]) -> list[list[bytes]]:
-        """Read the packets of some runs."""
+    def fetch(self, spans: Sequence[DecodeSpan]) -> list[list[bytes]]:
+        """Read the packets of each span."""
 
     def close(self) -> None:
-        """Let go."""
+        """Release the video."""
 
 
-class RangeReader:
-    """Packets by byte range, as an MP4's index names them.
+class MP4Reader:
+    """Read packets by byte range, from the positions in an MP4's index.
 
     Args:
         source: the video's bytes.
@@ -71,13 +71,13 @@ class RangeReader:
         self._source = source
         self._offset = track.offset
 
-    def fetch(self, runs: Sequence[Run]) -> list[list[bytes]]:
-        """Read the packets of some runs, all side by side."""
-        samples = [range(run.first, run.last + 1) for run in runs]
+    def fetch(self, spans: Sequence[DecodeSpan]) -> list[list[bytes]]:
+        """Read the packets of each span, all concurrently."""
+        samples = [range(span.first, span.last + 1) for span in spans]
         bodies = iter(
             self._source.read_many([(int(self._offset[at]), int(self.size[at])) for part in samples for at in part])
         )
         return [[next(bodies) for _ in part] for part in samples]
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""
