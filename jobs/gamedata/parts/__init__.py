@@ -1,1 +1,1 @@
-"""Parquet files that commit a batch each: a row per TAR."""
+"""Parts: Parquet files with one row per TAR. Each part commits one batch."""

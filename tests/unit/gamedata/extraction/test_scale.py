@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from jobs.gamedata.extraction.resume import match_listing
-from jobs.gamedata.parts.store import matches
+from jobs.gamedata.parts.current import match_listing
 from tests.fakes.store import MemoryStore
 
 MILLION = 1_000_000
@@ -40,7 +39,7 @@ def test_what_is_committed_costs_little_memory_a_tar(tmp_path):
     assert base + (found["peak_mb"] - base) * MILLION / count < 1500, (base, found)
 
 
-def test_a_streamed_listing_matches_as_a_held_one():
+def test_a_streamed_listing_matches_like_a_dictionary():
     random = np.random.default_rng(3)
     store = MemoryStore({f"{number}.pt": bytes(number % 5) for number in range(0, 40, 2)})
     listing = {info.key: info for info in store.list()}
@@ -56,6 +55,10 @@ def test_a_streamed_listing_matches_as_a_held_one():
     )
     table = pa.Table.from_pylist(rows, schema=schema)
     found = match_listing(table, store.list())
-    assert found.tolist() == matches(table, listing).tolist()
+    infos = [listing.get(row["pt_key"]) if row["stored"] else None for row in rows]
+    assert found.tolist() == [
+        info is not None and (info.size, info.etag) == (row["pt_size"], row["pt_etag"])
+        for row, info in zip(rows, infos, strict=True)
+    ]
     assert found.any()
     assert match_listing(table, []).tolist() == [False] * 40

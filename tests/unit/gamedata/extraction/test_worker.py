@@ -7,8 +7,8 @@ import pytest
 
 from jobs.gamedata import load
 from jobs.gamedata.errors import item_error
-from jobs.gamedata.extraction.batches import Batch, Item, Task
-from jobs.gamedata.extraction.worker import commit, extract_batch, extract_item
+from jobs.gamedata.extraction.batches import Batch, Item, RunContext
+from jobs.gamedata.extraction.worker import commit_failures, extract_batch, extract_item
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.parts.store import list_parts, read_parts
 from jobs.gamedata.ranges.object_source import StoreSource
@@ -16,7 +16,7 @@ from shared.errors import AccessDenied, EndpointUnreachable, ItemError, StorageF
 from tests.fakes.sessions import extract_fake
 from tests.fakes.store import MemoryStore
 
-TASK = Task(spec=SamplingSpec(), store=True, run_id="run", generation=3, version="1.2", revision="abc")
+CONTEXT = RunContext(spec=SamplingSpec(), store=True, run_id="run", generation=3, version="1.2", revision="abc")
 
 
 def buckets(*keys):
@@ -28,9 +28,9 @@ def items(source):
     return tuple(Item(info.key, info.size, info.etag) for info in source.list())
 
 
-def work(source, target, task=TASK, **fake):
+def work(source, target, context=CONTEXT, **fake):
     batch = Batch(4, items(source))
-    return extract_batch(batch, task, source=source, target=target, extract=extract_fake(**fake))
+    return extract_batch(batch, context, source=source, target=target, extract=extract_fake(**fake))
 
 
 def rows(target):
@@ -119,7 +119,7 @@ def test_what_no_other_tar_would_survive_ends_the_batch_and_keeps_what_is_done(e
 
 def test_without_store_there_are_rows_and_no_pt():
     source, target = buckets("a.tar")
-    result = work(source, target, Task(SamplingSpec(), store=False, run_id="r", generation=1, version="0"))
+    result = work(source, target, RunContext(SamplingSpec(), store=False, run_id="r", generation=1, version="0"))
     assert list(target.objects) == [result.part]
     row = rows(target)["a.tar"]
     assert (row["outcome"], row["stored"], row["pt_key"], row["sampled"]) == ("ok", False, None, 35)
@@ -129,7 +129,7 @@ def test_what_is_measured_does_not_depend_on_storing():
     source, stored = buckets("a.tar")
     other = MemoryStore()
     work(source, stored)
-    work(source, other, Task(SamplingSpec(), store=False, run_id="run", generation=3, version="1.2"))
+    work(source, other, RunContext(SamplingSpec(), store=False, run_id="run", generation=3, version="1.2"))
     kept = {name for name in rows(stored)["a.tar"] if name.startswith(("frame_", "input_", "video_", "session_"))}
     assert {name: rows(stored)["a.tar"][name] for name in kept} == {name: rows(other)["a.tar"][name] for name in kept}
 
@@ -137,7 +137,7 @@ def test_what_is_measured_does_not_depend_on_storing():
 def test_an_item_leaves_no_part_of_its_own():
     source, target = buckets("a.tar")
     (item,) = items(source)
-    row, result = extract_item(item, TASK, source=source, target=target, extract=extract_fake())
+    row, result = extract_item(item, CONTEXT, source=source, target=target, extract=extract_fake())
     assert row["outcome"] == "ok"
     assert result.bytes_written == row["pt_size"]
     assert list_parts(target) == []
@@ -153,10 +153,10 @@ def test_metrics_are_of_this_batch():
 def test_items_no_worker_could_read_are_committed_by_the_driver():
     target = MemoryStore()
     error = item_error("tar_missing", "not there")
-    (result,) = commit([(Item("x.tar", 0, ""), error)], TASK, target)
+    (result,) = commit_failures([(Item("x.tar", 0, ""), error)], CONTEXT, target)
     assert (result.code, result.message) == ("tar_missing", "not there")
     assert rows(target)["x.tar"]["error_code"] == "tar_missing"
-    assert commit([], TASK, target) == []
+    assert commit_failures([], CONTEXT, target) == []
 
 
 def source_of(body=b"0123456789"):

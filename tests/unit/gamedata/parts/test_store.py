@@ -210,7 +210,7 @@ def test_a_part_of_a_later_telecine_is_named(caplog):
     pq.write_table(later, stream)
     store.set("_stats/00000001-later.parquet", stream.getvalue())
     assert len(read_parts(store)) == 0
-    assert "version 2, this telecine reads 1" in caplog.text
+    assert "version 2, this telecine reads version 1" in caplog.text
 
 
 def test_a_part_merged_while_it_is_read_is_found_in_the_merged_one():
