@@ -1,1 +1,1 @@
-"""The `.pt` file of a session: written, read, measured."""
+"""The ``.pt`` file of a session: write it, read it, measure its frames."""
