@@ -1,4 +1,4 @@
-"""A million TARs: what a plan holds of each must stay small."""
+"""A million TARs: the memory that a worklist needs per TAR stays small."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def test_a_million_new_tars_are_listed_and_planned_within_a_gigabyte(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_is_committed_costs_little_memory_a_tar(tmp_path):
-    count = 100_000  # a tenth: `make bench` does all of them
+def test_committed_tars_need_little_memory_each(tmp_path):
+    count = 100_000  # a tenth; `make bench` runs all of them
     scale("commit", tmp_path, count)
     base = json.loads(scale("plan", tmp_path, 0, 0))["peak_mb"]
     found = json.loads(scale("plan", tmp_path, count, count))
