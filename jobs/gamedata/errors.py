@@ -18,7 +18,7 @@ CODES: Final[dict[str, str]] = {
     "video_missing": "no member is a video",
     "video_multiple": "more than one member is a video",
     "metadata_missing": "no metadata.json",
-    "metadata_invalid": "metadata.json is not a valid JSON object",
+    "metadata_invalid": "metadata.json is not a valid JSON object, or exceeds a limit (size, depth, digits)",
     "inputs_invalid": "inputs.csv exists but cannot be read",
     "member_duplicate": "two members have the same name",
     "moov_missing": "MP4 without an index (moov): the recording was cut off",
