@@ -78,8 +78,8 @@ kind-up:  ## a kind cluster with Argo Workflows and KubeRay; then `skaffold run`
 bench: .venv/.dev  ## benchmarks: ratios measured in one run, about 17 minutes; QUICK=1 takes two
 	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
 
-docs: .venv/.dev  ## regenerate the pages that come from code (configuration table, report schema)
-	@$(BIN)/python -m tests.docs_pages
+docs: .venv/.dev  ## regenerate what comes from code: configuration, manifest, tables, schemas
+	@$(BIN)/python -m docs.generate
 
 lock: .venv/.dev  ## write the hash-locked requirement files anew from pyproject.toml
 	@$(BIN)/pip install --quiet pip-tools && PATH="$(CURDIR)/$(BIN):$$PATH" sh requirements/lock.sh

@@ -57,7 +57,7 @@ __all__ = [
     "TransientError",
     "UsageError",
     "WrongEnvironment",
-    "graver",
+    "most_severe",
 ]
 
 EXIT_OK = 0
@@ -68,17 +68,17 @@ EXIT_TRANSIENT = 75
 EXIT_CONFIGURATION = 78
 
 # A signal ends everything; a bug hides the rest; then the order of DESIGN §5: 78, 65, 75.
-_GRAVITY = (EXIT_OK, EXIT_USAGE, EXIT_TRANSIENT, EXIT_DATA, EXIT_CONFIGURATION, EXIT_BUG, 130, 143)
+_SEVERITY = (EXIT_OK, EXIT_USAGE, EXIT_TRANSIENT, EXIT_DATA, EXIT_CONFIGURATION, EXIT_BUG, 130, 143)
 
 
-def graver(*codes: int) -> int:
-    """Return the gravest of some exit codes; of none, 0.
+def most_severe(*codes: int) -> int:
+    """Return the most severe of some exit codes; of none, 0.
 
     Args:
         codes: exit codes; one that the API does not name counts as a bug (70).
     """
-    known = [code if code in _GRAVITY else EXIT_BUG for code in codes]
-    return max(known, key=_GRAVITY.index, default=EXIT_OK)
+    known = [code if code in _SEVERITY else EXIT_BUG for code in codes]
+    return max(known, key=_SEVERITY.index, default=EXIT_OK)
 
 
 class TelecineError(Exception):

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.skips import pytest_sessionfinish, pytest_terminal_summary
+from tests.docs.summary import write_summary
+from tests.skips import pytest_sessionfinish, write_skips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from _pytest.terminal import TerminalReporter
 
 __all__ = [
     "hermetic_environment",
@@ -25,6 +28,12 @@ __all__ = [
 # Test machines are shared and sometimes slow: a slow example is not a failure.
 settings.register_profile("telecine", deadline=None)
 settings.load_profile("telecine")
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    write_summary(terminalreporter)
+    write_skips(terminalreporter)
+
 
 _PREFIXES = ("TELECINE_", "AWS_", "ARGO_", "KUBERNETES_", "PG")
 _NAMES = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "S3_ENDPOINT_URL")

@@ -1,6 +1,7 @@
 """Sample frames of game-session videos in TARs into ``.pt`` files, and check their quality in a manifest.
 
-``load`` reads one ``.pt`` file as a typed :class:`~jobs.gamedata.model.ExtractedData`.
+``load`` reads one ``.pt`` file as an ``ExtractedData``: docs/python.md. Checks import from :mod:`jobs.gamedata.checks`;
+everything else may change without notice.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jobs.gamedata.model import ExtractedData
     from jobs.gamedata.pt.file import load
 
-__all__ = ["load"]
+__all__ = ["ExtractedData", "load"]
 
 
 def __getattr__(name: str) -> object:
@@ -19,4 +21,8 @@ def __getattr__(name: str) -> object:
         from jobs.gamedata.pt.file import load
 
         return load
+    if name == "ExtractedData":
+        from jobs.gamedata.model import ExtractedData
+
+        return ExtractedData
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -261,6 +261,16 @@ class ExtractedData:
         spec_digest: :attr:`SamplingSpec.digest`.
         extracted_at: ISO 8601, UTC.
         versions: of telecine, torch, PyAV and FFmpeg's libavcodec.
+
+    Example:
+        >>> from jobs.gamedata import load
+        >>> session = load(".telecine/demo/game-data-manifest/gameplay.pt")
+        >>> session.sampled_frames["stride-3_chw"].shape
+        (15, 3, 360, 640)
+        >>> session.asked_times_s["stride-3_chw"][:3]
+        array([3., 6., 9.])
+        >>> session.session_metadata["game_exe"]
+        'game.exe'
     """
 
     s3_key: str
@@ -274,3 +284,16 @@ class ExtractedData:
     spec_digest: str
     extracted_at: str
     versions: dict[str, str]
+
+    def __repr__(self) -> str:
+        """Name the session and count its frames: the pixels would fill hundreds of lines of a notebook."""
+        declared = str(self.video_metadata.get("format", {}).get("duration"))
+        parts = [repr(self.s3_key), *([f"{float(declared):.1f} s"] if declared.replace(".", "", 1).isdigit() else [])]
+        for place, (key, times) in enumerate(self.sampled_times_s.items()):
+            frames = f"{key.removesuffix('_chw')}: {len(times)} frame{'' if len(times) == 1 else 's'}"
+            # Packets are decoded when a stride is read: not for this.
+            if place == 0 and isinstance(self.sampled_frames, dict):
+                height, width = self.sampled_frames[key].shape[2:]
+                frames += f" {height}x{width}"
+            parts.append(frames)
+        return f"ExtractedData({', '.join(parts)})"

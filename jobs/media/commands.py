@@ -14,7 +14,7 @@ STEPS: Final = (
         "publish",
         "Write one page over all stages of a run, also when one of them failed.",
         settings="jobs.media.settings:PublishSettings",
-        run="jobs.media.publish:run",
+        run="jobs.media.steps.publish:run",
         # The ledger keeps one row a run and stage: a pipeline's own `publish` may belong to the same run.
         stage=("index", 7),
     ),

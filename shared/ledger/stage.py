@@ -67,7 +67,7 @@ class StageRun:
         stage: such as ``extract``.
         attempt: from 1; a retry of the same run and stage has the next.
         progress: how far the stage is.
-        exit_code: 0, or 75 when the ledger could not be written; to be merged with the step's own by ``graver``.
+        exit_code: 0, or 75 when the ledger could not be written; to be merged with the step's own by ``most_severe``.
     """
 
     def __init__(

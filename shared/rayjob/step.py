@@ -19,7 +19,7 @@ from shared.errors import (
     TelecineError,
     TransientError,
     UsageError,
-    graver,
+    most_severe,
 )
 from shared.rayjob.cluster import connect
 from shared.rayjob.launcher import Launcher
@@ -154,7 +154,7 @@ class RayStep:
             raise kind(f"{end.reason} and left no report in {folder}; its log is above") from None
         report = Report.model_validate_json(document)
         report.page = page.decode()
-        report.exit_code = graver(report.exit_code, end.exit_code)
+        report.exit_code = most_severe(report.exit_code, end.exit_code)
         return report
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from shared import logs
-from shared.errors import EXIT_OK, Stopped, TelecineError, graver
+from shared.errors import EXIT_OK, Stopped, TelecineError, most_severe
 from shared.step import guard, termination
 from shared.step.contract import UnrecordedRun
 
@@ -97,13 +97,13 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
         run_id = stage_run.run_id if stage_run is not None else settings.run_id or "none"
         _write_failed(error, report, step=step, settings=settings, run_id=run_id, begun=begun)
         raise
-    code = graver(report.exit_code, stage_run.exit_code)
+    code = most_severe(report.exit_code, stage_run.exit_code)
     places: dict[str, str] = {}
     try:
         places = _write(report, settings)
     except TelecineError as error:
         _LOG.error("the report could not be written: %s", error.message)
-        code = graver(code, error.exit_code)
+        code = most_severe(code, error.exit_code)
     outputs.write(report)
     if code != EXIT_OK:
         termination.leave(_last_word(report))

@@ -107,7 +107,7 @@ def test_the_command_prints_what_to_do(empty_database: Database, monkeypatch, ca
         assert words in out
 
 
-def test_a_failure_that_stays_is_graver_than_one_that_may_pass():
+def test_a_failure_that_stays_is_more_severe_than_one_that_may_pass():
     passing, staying = Line("a", "b", "fail", "x", retryable=True), Line("a", "c", "fail", "x")
     assert exit_code([passing]) == 75
     assert exit_code([passing, staying]) == 78

@@ -14,6 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import shared.database
+from docs.generate import DATABASE_PAGE, ROOT, catalog, tables
 from shared.database import _binaries, check, embedded, upgrade
 from shared.database._head import HEAD
 from shared.database._state import scalar
@@ -59,6 +60,12 @@ def test_upgrade_from_empty_and_again(empty_database: Database):
     assert check(settings) == []
     assert empty_database.rows("SELECT name FROM pipeline.environment") == [("staging",)]
     assert "already" in upgrade_command(settings)
+
+
+def test_the_page_of_tables_is_that_of_a_migrated_database(database: Database):
+    with engine(database.settings()).connect() as connection:
+        page = tables(catalog(connection))
+    assert (ROOT / DATABASE_PAGE).read_text(encoding="utf-8") == page, "run `make docs` and commit what it writes"
 
 
 def test_the_oldest_server_that_serves(monkeypatch: pytest.MonkeyPatch):

@@ -6,7 +6,7 @@ import re
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.docs_pages import PAGES, ROOT
+from docs.generate import PAGES, ROOT
 
 DOCUMENTS = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
 

@@ -1,27 +1,33 @@
-"""Allowed imports between packages. Imports are read from the source, including those inside functions."""
+"""Which room may import which: the table is tests/rooms.py. Imports are read from the source, wherever they stand."""
 
 from __future__ import annotations
 
 import ast
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+import pytest
+
+from tests.rooms import ROOMS, ROOT, about
+
+PACKAGES = ("jobs", "shared", "workflows")
 FILES = {
-    path.relative_to(ROOT).as_posix(): path
-    for room in ("jobs", "shared", "workflows")
-    for path in sorted((ROOT / room).rglob("*.py"))
+    path.relative_to(ROOT).as_posix(): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))
 }
-# What others may take from a room although its name begins with an underscore: settings mixins cannot import the
-# package that imports them, and the entry point shares the guard of the steps.
-OPEN = {"shared.settings.base", "shared.step.guard"}
+MODULES = {name.removesuffix(".py").removesuffix("/__init__").replace("/", "."): name for name in FILES}
 
 
 @cache
 def imports(name: str) -> frozenset[str]:
+    """Return all that a file imports, also inside functions and for type checkers: modules, and names of modules."""
+    return imported(FILES[name].read_text(encoding="utf-8"), name)
+
+
+def imported(source: str, name: str) -> frozenset[str]:
     package = Path(name).parts[:-1]
     found: set[str] = set()
-    for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -32,8 +38,16 @@ def imports(name: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def our(names: frozenset[str]) -> frozenset[str]:
+    """Return the modules of ours among what a file imports; a package only if nothing below it is named."""
+    modules = {name for name in names if name in MODULES}
+    return frozenset(
+        module for module in modules if not any(other.startswith(f"{module}.") for other in names if other in MODULES)
+    )
+
+
 def users(*libraries: str, outside: tuple[str, ...] = (), within: str = "") -> list[str]:
-    """Return the files that import one of the libraries, except in the packages that may."""
+    """Return the files that import one of the libraries, except those of the rooms that may."""
     return [
         name
         for name in FILES
@@ -43,11 +57,144 @@ def users(*libraries: str, outside: tuple[str, ...] = (), within: str = "") -> l
     ]
 
 
+def room_of(module: str, package: str) -> str | None:
+    """Return the room of a package that a module is in; "" for the package itself, None outside it."""
+    dotted = package.replace("/", ".")
+    if module == dotted:
+        return ""
+    return module.removeprefix(f"{dotted}.").partition(".")[0] if module.startswith(f"{dotted}.") else None
+
+
+def upward(package: str, name: str, names: frozenset[str]) -> list[str]:
+    """Return the imports of a file that lead to a room above its own."""
+    order = {room: place for place, room in enumerate(ROOMS[package])}
+    own = room_of(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."), package)
+    if not own:  # the package's own __init__ hands names on, lazily
+        return []
+    wrong = []
+    for module in sorted(our(names)):
+        room = room_of(module, package)
+        if room and room != own and order[room] < order[own]:
+            wrong.append(f"{name} ({own}) imports {module}: {room} is above {own}")
+    return wrong
+
+
+def circles(edges: dict[str, frozenset[str]]) -> list[list[str]]:
+    """Return the circles of a graph: its strongly connected components of more than one node (Tarjan 1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in sorted(edges.get(node, ())):
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            at = stack.index(node)
+            if len(stack) - at > 1:
+                found.append(sorted(stack[at:]))
+            del stack[at:]
+
+    for node in sorted(edges):
+        if node not in index:
+            visit(node)
+    return found
+
+
+def trespasses(name: str, names: frozenset[str]) -> list[str]:
+    """Return the private modules of other rooms that a file imports."""
+    return [
+        f"{name} imports {module}"
+        for module in sorted(names)
+        if module in MODULES and any(part.startswith("_") for part in module.split(".")[1:])
+        if not name.startswith(_home(module))
+    ]
+
+
+def _home(module: str) -> str:
+    """Return the folder whose files may import a private module: the one that holds its first private part."""
+    parts = module.split(".")
+    first = next(place for place, part in enumerate(parts) if part.startswith("_") and place)
+    return "/".join(parts[:first]) + "/"
+
+
 def test_files_are_found():
-    assert {"jobs/cli.py", "shared/errors.py"} <= set(FILES)
+    assert {"jobs/cli.py", "shared/errors.py", "workflows/render.py"} <= set(FILES)
 
 
-def test_rooms_are_entered_one_way():
+@pytest.mark.parametrize("package", ROOMS)
+def test_every_room_is_in_the_table_and_says_what_it_holds(package):
+    there = {name.removeprefix(f"{package}/").partition("/")[0] for name in FILES if name.startswith(f"{package}/")}
+    assert {name.removesuffix(".py") for name in there} - {"__init__"} == set(ROOMS[package])
+    assert len(set(ROOMS[package])) == len(ROOMS[package])
+    assert all(about(package, room) for room in ROOMS[package])
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_a_room_imports_only_rooms_below_it(package):
+    assert [
+        line for name in FILES if name.startswith(f"{package}/") for line in upward(package, name, imports(name))
+    ] == []
+
+
+def test_no_files_import_each_other_in_a_circle():
+    edges = {module: our(imports(name)) - {module} for module, name in MODULES.items()}
+    assert circles(edges) == []
+
+
+def test_private_modules_stay_in_their_room():
+    assert [line for name in FILES for line in trespasses(name, imports(name))] == []
+
+
+UP = [
+    "from jobs.gamedata.steps.extract import run",
+    "from jobs.gamedata.steps import extract",
+    "import jobs.gamedata.steps.extract",
+    "def late():\n    from jobs.gamedata.steps.extract import run",
+    "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from jobs.gamedata.steps.extract import run",
+    "from ..steps import extract",
+]
+
+
+@pytest.mark.parametrize("source", UP)
+def test_an_import_that_goes_up_is_found(source):
+    name = "jobs/gamedata/frames/plan.py"
+    assert upward("jobs/gamedata", name, imported(source, name)) == [
+        "jobs/gamedata/frames/plan.py (frames) imports jobs.gamedata.steps.extract: steps is above frames"
+    ]
+    assert (
+        upward("jobs/gamedata", "jobs/gamedata/steps/run.py", imported(source.replace("..", "jobs.gamedata."), name))
+        == []
+    )
+
+
+def test_a_circle_is_found():
+    edges = {"a": frozenset("b"), "b": frozenset("c"), "c": frozenset("ad"), "d": frozenset("e"), "e": frozenset()}
+    assert circles(edges) == [["a", "b", "c"]]
+    assert circles({first: frozenset(second) for first, second in pairwise("abcde")}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "found"),
+    [
+        ("jobs/gamedata/steps/run.py", "from jobs.gamedata.compute._signals import deferred_signals", True),
+        ("jobs/gamedata/steps/run.py", "from jobs.gamedata.compute import _signals", True),
+        ("jobs/gamedata/compute/pool.py", "from jobs.gamedata.compute._signals import deferred_signals", False),
+        ("workflows/gamedata.py", "from workflows._lib.names import IMAGES", False),
+        ("jobs/cli.py", "from workflows._lib.names import IMAGES", True),
+    ],
+)
+def test_a_private_module_of_another_room_is_found(name, source, found):
+    assert bool(trespasses(name, imported(source, name))) == found
+
+
+def test_jobs_import_shared_and_never_the_other_way():
     assert users("jobs", "workflows", "tests", within="shared/") == []
     assert users("workflows", "tests", within="jobs/") == []
     assert users("torch", "ray", "tests", within="workflows/") == []
@@ -93,22 +240,3 @@ def test_one_pipeline_never_imports_another():
         if (others := {m.split(".")[1] for m in imports(name) if m.startswith("jobs.")} - {name.split("/")[1]})
     }
     assert wrong == {}
-
-
-def test_what_begins_with_an_underscore_stays_in_its_room():
-    def is_private(module: str) -> bool:
-        room, _, last = module.rpartition(".")
-        return last.startswith("_") and f"{module.replace('.', '/')}.py" in FILES and room != ""
-
-    wrong = [
-        (name, module)
-        for name in FILES
-        for module in imports(name)
-        if is_private(module) and module not in OPEN
-        if not name.startswith(module.rpartition(".")[0].replace(".", "/") + "/")
-    ]
-    assert wrong == []
-
-
-def test_modules_are_short():
-    assert [name for name, path in FILES.items() if len(path.read_text(encoding="utf-8").splitlines()) > 300] == []

@@ -1,7 +1,8 @@
-"""Checks over the frames of ``.pt`` files: run on Ray, results kept per ``.pt`` and per version of the check.
+"""Checks over the frames of ``.pt`` files: run on Ray, with results cached per ``.pt`` file and version of the check.
 
-Results are small Parquet files under ``_checks/<digest>/``: the digest stands for the check's file, its name and the
-settings that it sees, so another version finds nothing there. Failures are not kept; the next manifest tries again.
+Results are small Parquet files under ``_checks/<digest>/``. The digest covers the check's file and its name; each row
+also holds the settings that the check read, and counts only while these are unchanged. Failures are not cached: the
+next manifest tries them again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import io
 import json
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from shared.errors import ObjectMissing, TelecineError
 
@@ -34,10 +35,8 @@ __all__ = ["CHECKS", "MENU_MODEL", "FrameResults", "FrameRunner", "FrameTask", "
 
 CHECKS: Final = "_checks/"
 MENU_MODEL: Final = "menu_model"
-# Rises when results that are kept get another meaning.
-_VERSION: Final = 1
-# What a check can see of the settings; places, logs and workers do not change a result.
-_SEEN: Final = ("dark_luma", "dark_share", "menu_threshold")
+# Raised when the meaning of cached results changes. 2: a row holds the settings that its check read.
+_VERSION: Final = 2
 # Files a worker takes at a time, and so results a part: what a kill loses.
 _BATCH: Final = 32
 _log = logging.getLogger(__name__)
@@ -72,10 +71,10 @@ class Work:
 
 @dataclass(slots=True)
 class FrameResults:
-    """Results by check and ``(pt_key, etag)``; errors likewise, as ``(message, traceback)``."""
+    """Results by check and ``(pt_key, etag)``; errors likewise, as ``(message, traceback, retryable)``."""
 
     values: dict[str, dict[tuple[str, str], dict[str, Any]]] = field(default_factory=dict)
-    errors: dict[str, dict[tuple[str, str], tuple[str, str]]] = field(default_factory=dict)
+    errors: dict[str, dict[tuple[str, str], tuple[str, str, bool]]] = field(default_factory=dict)
 
     def take(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows of :class:`FrameRunner`."""
@@ -84,24 +83,51 @@ class FrameResults:
             if row["error"] is None:
                 self.values.setdefault(row["check"], {})[identity] = json.loads(row["value"])
             else:
-                self.errors.setdefault(row["check"], {})[identity] = (row["error"], row["traceback"])
+                self.errors.setdefault(row["check"], {})[identity] = (row["error"], row["traceback"], row["retryable"])
 
 
-def digest_of(name: str, source: str, settings: ManifestSettings) -> str:
-    """Name a check's version: 16 hex digits.
+def digest_of(name: str, source: str) -> str:
+    """Return the digest of a check's version: 16 hex digits.
 
     Args:
         name: the check's.
         source: sha256 of the file that defines it, or of the model.
-        settings: the step's.
     """
-    seen = {key: getattr(settings, key) for key in _SEEN}
-    document = json.dumps({"version": _VERSION, "name": name, "source": source, "settings": seen}, sort_keys=True)
+    document = json.dumps({"version": _VERSION, "name": name, "source": source}, sort_keys=True)
     return hashlib.sha256(document.encode()).hexdigest()[:16]
 
 
-def remembered(store: ObjectStore, digests: Mapping[str, str]) -> FrameResults:
-    """Read the results that earlier manifests committed."""
+class RecordedSettings:
+    """The settings as a check sees them; records each field that it reads.
+
+    Args:
+        settings: the step's.
+    """
+
+    def __init__(self, settings: ManifestSettings) -> None:
+        self._settings = settings
+        self._read: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        fields = type(self._settings).model_fields
+        # A method, such as model_dump, may read any field.
+        self._read.update([name] if name in fields else fields)
+        return getattr(self._settings, name)
+
+    def fingerprint(self) -> str:
+        """Return the fields read so far and digests of their values, as a JSON object."""
+        return json.dumps(_fingerprint(self._settings, self._read))
+
+
+def _fingerprint(settings: ManifestSettings, names: Iterable[str]) -> dict[str, str]:
+    # Digests: a value may be a place or a secret, and the bucket has other readers.
+    values = {name: json.dumps(settings.model_dump(mode="json", include={name})) for name in sorted(names)}
+    return {name: hashlib.sha256(value.encode()).hexdigest()[:16] for name, value in values.items()}
+
+
+def cached(store: ObjectStore, digests: Mapping[str, str], settings: ManifestSettings) -> FrameResults:
+    """Read the results that earlier manifests committed, as far as the settings that they depend on are unchanged."""
+    now = _fingerprint(settings, type(settings).model_fields)
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -111,7 +137,11 @@ def remembered(store: ObjectStore, digests: Mapping[str, str]) -> FrameResults:
         for info in store.list(f"{CHECKS}{digest}/"):
             try:
                 rows = pq.read_table(io.BytesIO(store.read(info.key))).to_pylist()
-                found.take({**row, "check": name, "error": None} for row in rows)
+                found.take(
+                    {**row, "check": name, "error": None}
+                    for row in rows
+                    if json.loads(row["settings"]).items() <= now.items()
+                )
             except ObjectMissing:
                 continue
             except (pa.ArrowException, ValueError, KeyError, OSError) as error:
@@ -124,7 +154,7 @@ def commit(store: ObjectStore, digest: str, rows: Sequence[Mapping[str, Any]]) -
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kept = [{key: row[key] for key in ("pt_key", "etag", "value")} for row in rows]
+    kept = [{key: row[key] for key in ("pt_key", "etag", "value", "settings")} for row in rows]
     name = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
     stream = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(kept), stream, compression="zstd")
@@ -155,7 +185,8 @@ class FrameRunner:
         """Run the checks, commit what they gave, and return it.
 
         Returns:
-            Rows of ``check, pt_key, etag, value`` (JSON), ``error, traceback`` (None where it gave a value).
+            Rows of ``check, pt_key, etag``; ``value, settings`` (JSON); ``error`` (None if there is a value),
+            ``traceback, retryable``.
         """
         rows = [row for task in tasks for row in self._one(task)]
         for name, digest in self._work.digests.items():
@@ -169,20 +200,23 @@ class FrameRunner:
         from jobs.gamedata.pt.file import loads
 
         settings = self._work.settings
+        seen = {check.name: RecordedSettings(settings) for check in self._checks}
         calls: dict[str, Callable[[ExtractedData], dict[str, Any]]] = {
-            check.name: functools.partial(call, check, settings=settings) for check in self._checks
+            check.name: functools.partial(call, check, settings=cast("ManifestSettings", seen[check.name]))
+            for check in self._checks
         }
         if self._model is not None:
-            calls[MENU_MODEL] = self._model.columns
+            seen[MENU_MODEL], calls[MENU_MODEL] = RecordedSettings(settings), self._model.columns
         calls = {name: function for name, function in calls.items() if task.pt_key in self._wanted.get(name, ())}
         try:
             data = loads(self._store.read(task.pt_key, etag=task.etag), name=task.pt_key)
         except TelecineError as error:
-            return [_row(name, task, error=error.message) for name in calls]
+            return [_row(name, task, error=error.message, retryable=error.retryable) for name in calls]
         rows = []
         for name, function in calls.items():
             try:
-                rows.append(_row(name, task, value=json.dumps(function(data))))
+                value = json.dumps(function(data))
+                rows.append(_row(name, task, value=value, settings=seen[name].fingerprint()))
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a researcher's code: its row says what it raised
                 failed = CheckError.of(name, error)
                 rows.append(_row(name, task, error=failed.message, traceback=failed.traceback))
@@ -190,10 +224,24 @@ class FrameRunner:
 
 
 def _row(
-    name: str, task: FrameTask, *, value: str | None = None, error: str | None = None, traceback: str = ""
+    name: str,
+    task: FrameTask,
+    *,
+    value: str | None = None,
+    settings: str | None = None,
+    error: str | None = None,
+    traceback: str = "",
+    retryable: bool = False,
 ) -> dict[str, Any]:
     identity = {"check": name, "pt_key": task.pt_key, "etag": task.etag}
-    return {**identity, "value": value, "error": error, "traceback": traceback}
+    return {
+        **identity,
+        "value": value,
+        "settings": settings,
+        "error": error,
+        "traceback": traceback,
+        "retryable": retryable,
+    }
 
 
 def _open(work: Work) -> ObjectStore:
@@ -213,7 +261,7 @@ def run_frames(
     *,
     pool: Callable[..., Pool[Batch, Rows]] | None = None,
 ) -> FrameResults:
-    """Give every check its result for every file: what is remembered, and the rest from Ray workers.
+    """Give every check its result for every file: what is cached, and the rest from Ray workers.
 
     Args:
         store: the manifest bucket.
@@ -225,7 +273,7 @@ def run_frames(
     from jobs.gamedata.compute.local import LocalRay
     from jobs.gamedata.compute.pool import worker_count
 
-    found = remembered(store, work.digests)
+    found = cached(store, work.digests, work.settings)
     wanted = {
         name: frozenset(task.pt_key for task in tasks if (task.pt_key, task.etag) not in found.values[name])
         for name in work.digests

@@ -38,11 +38,13 @@ class CheckError:
         check: its name.
         message: ``name: Type: text``.
         traceback: where it raised.
+        retryable: whether another try may succeed.
     """
 
     check: str
     message: str
     traceback: str
+    retryable: bool = False
 
     @classmethod
     def of(cls, check: str, error: BaseException) -> CheckError:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.gamedata.extraction.resume import QUARANTINE_CODES
-from shared.errors import EXIT_DATA, EXIT_OK, EXIT_TRANSIENT
 from shared.failure import Failure
 from shared.report import Histogram, Report, Section, Table
+from shared.verdict import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobs.gamedata.extraction.worklist import Worklist
     from shared.report import Bound
 
-__all__ = ["ExtractTally", "exit_code", "failure_of"]
+__all__ = ["ExtractTally", "failure_of"]
 
 # If workers are busy for less than this share of the time, the run lacks work ("queue").
 _BUSY_MIN: Final = 0.5
@@ -37,22 +37,6 @@ def failure_of(result: ItemResult) -> Failure:
     return Failure(
         item.key, result.code or "internal", result.message or "", result.retryable, item.attempt, item.etag or None
     )
-
-
-def exit_code(failed: int, total: int, max_failed: int | None, *, passing: int = 0) -> int:
-    """Decide between 0, 65 and 75 (DESIGN §5).
-
-    Args:
-        failed: items without a result, those of earlier runs included.
-        total: items that were asked for.
-        max_failed: more than so many are an error; None: only when every item failed.
-        passing: how many of the failed ones the next run tries again; without them it may be an error no more.
-    """
-
-    def too_many(count: int) -> bool:
-        return count > max_failed if max_failed is not None else 0 < total <= count
-
-    return EXIT_DATA if too_many(failed - passing) else EXIT_TRANSIENT if too_many(failed) else EXIT_OK
 
 
 @dataclass(slots=True)
@@ -92,7 +76,7 @@ class ExtractTally:
         without = [*failures, *worklist.failed_before]
         # A second crash quarantines the TAR, so only the first is retried.
         passing = sum(each.retryable and (each.attempt == 1 or each.code not in QUARANTINE_CODES) for each in failures)
-        code = exit_code(len(without), len(good) + len(without) + worklist.done, max_failed, passing=passing)
+        judged = verdict(len(without), len(good) + len(without) + worklist.done, max_failed, transient=passing)
         bound, reason = self._bound()
         more = {
             "failed_before": len(worklist.failed_before),
@@ -101,8 +85,8 @@ class ExtractTally:
             "repeated_samples": sum(result.repeated for result in good),
         }
         report = Report(
-            status="failed" if code else "partial" if without else "success",
-            exit_code=code,
+            status=judged.status,
+            exit_code=judged.exit_code,
             headline=self._headline(len(good), len(failures)),
             counts={
                 "extracted": len(good),

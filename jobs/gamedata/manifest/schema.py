@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pyarrow as pa
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.checks import Registry
 
-__all__ = ["MANIFEST_VERSION", "TYPES", "manifest_schema"]
+__all__ = ["COLUMNS", "MANIFEST_VERSION", "TYPES", "Column", "manifest_schema"]
 
 # Rises when a built-in column changes its name, type or meaning; new columns at the end do not count.
 MANIFEST_VERSION: Final = 1
@@ -52,6 +52,79 @@ _ADDED: Final = (
     pa.field("spec_digest", pa.string()),
     pa.field("checks_sha256", pa.string()),  # of the files given with --checks, joined by commas
 )
+
+
+class Column(NamedTuple):
+    """Documentation of one column: docs/manifest.md is generated from it; the Parquet file does not contain it.
+
+    Attributes:
+        meaning: what the value says.
+        unit: of numbers and texts; empty if the meaning says it all.
+        null: when the value is NULL; empty if never.
+    """
+
+    meaning: str
+    unit: str = ""
+    null: str = ""
+
+
+_FAILED: Final = "extraction failed"
+_NO_FRAMES: Final = "extraction failed, or no frame was sampled"
+_NO_INPUTS: Final = "extraction failed, or the TAR has no `inputs.csv`"
+_NO_EVENTS: Final = "extraction failed, or `inputs.csv` is missing or has no rows"
+
+# Built-in checks included; docs/generate.py refuses a column that is missing here.
+COLUMNS: Final[Mapping[str, Column]] = {
+    "s3_key": Column("the TAR's key in the source bucket; unique in a manifest"),
+    "video_id": Column("the video's file name without its suffix", null=_FAILED),
+    "video_metadata": Column("`format` and `streams` as ffprobe prints them", "JSON text", _FAILED),
+    "session_metadata": Column("the contents of `metadata.json`", "JSON text", _FAILED),
+    "is_video_mostly_dark": Column("`dark_frame_share` exceeds `dark_share_threshold`", null=_NO_FRAMES),
+    "is_dpi_scale_issue": Column("two facing sides are black bars", null=_NO_FRAMES),
+    "video_menu_percent": Column(
+        "share of the time that shows menus; a fraction despite its name",
+        "0 to 1",
+        "extraction failed, or fewer than two frames were sampled (none with `--menu-references`)",
+    ),
+    "menu_flag_threshold": Column("`--menu-threshold` of this manifest", "0 to 1", _FAILED),
+    "is_video_mostly_menu": Column(
+        "`video_menu_percent` exceeds `menu_flag_threshold`", null="`video_menu_percent` is NULL"
+    ),
+    "error": Column("error message; several failed checks are separated by `; `", null="no error"),
+    "error_traceback": Column("Python traceback of the error", null="no error, or a `.pt` file that could not be read"),
+    "processed_time": Column("when this manifest was built", "UTC"),
+    "commit_hash": Column("git commit of the telecine that built the manifest", null="the build does not know it"),
+    "schema_version": Column("version of the built-in columns; changes with a column's name, type or meaning"),
+    "error_code": Column("[error code](gamedata.md#error-codes); `check_failed` if a check raised", null="no error"),
+    "error_stage": Column("`extraction`, or `manifest` for a check or a `.pt` file that failed", null="no error"),
+    "check_errors": Column("one message per check that raised; its columns are NULL", null="no check raised"),
+    "warnings": Column("oddities of the input that were tolerated", null="no warnings"),
+    "duration_s": Column(
+        "duration of the video stream", "seconds", "extraction failed, or the container does not record it"
+    ),
+    "sampled": Column("samples over all strides, repeated frames included", "frames", _FAILED),
+    "source_etag": Column("ETag of the TAR that was read", null="the `.pt` file could not be read"),
+    "spec_digest": Column(
+        "hash of the sampling settings; equal values were sampled alike", null="the `.pt` file could not be read"
+    ),
+    "checks_sha256": Column("SHA-256 of the `--checks` files, comma-separated", "hex", "no `--checks`"),
+    "dark_frame_share": Column(
+        "share of the time that is dark, not of the frames despite its name", "0 to 1", _NO_FRAMES
+    ),
+    "dark_luma_threshold": Column("`--dark-luma` of this manifest", "luma, 0 to 255", _FAILED),
+    "dark_share_threshold": Column("`--dark-share` of this manifest", "0 to 1", _FAILED),
+    "black_bar_share": Column("share of the picture covered by black bars; 0 without bars", "0 to 1", _NO_FRAMES),
+    "menu_method": Column(
+        "how menus were found: `static`, `references` or `model`", null="`video_menu_percent` is NULL"
+    ),
+    "input_device_class": Column(
+        "`keyboard_mouse`, `gamepad`, `mixed`, or `none` without device events", null=_NO_INPUTS
+    ),
+    "is_session_empty": Column("the session contains nothing usable", null=_FAILED),
+    "empty_reason": Column("`no_frames`, `black` or `no_inputs`", null="the session is not empty"),
+    "has_unusable_timestamps": Column("the inputs cannot be aligned with the video", null=_NO_EVENTS),
+    "timestamps_reason": Column("`integer`, `invalid`, `unordered` or `span`", null="the timestamps are usable"),
+}
 
 
 def manifest_schema(registry: Registry, metadata: Mapping[str, object] | None = None) -> pa.Schema:

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from jobs.gamedata.checks.run import Columns
     from jobs.gamedata.manifest.gather import Sessions
 
-__all__ = ["Manifest", "assemble", "count_flags", "flag_columns", "flag_name", "flagged", "rejects_of"]
+__all__ = [
+    "Manifest",
+    "assemble",
+    "count_flags",
+    "flag_columns",
+    "flag_name",
+    "flagged",
+    "rejects_of",
+    "retryable_keys",
+]
 
 
 # Flags by short names; one of a researcher's own check keeps its column's.
@@ -43,12 +52,14 @@ class Manifest:
         sessions: what they were made from.
         registry: the checks that ran.
         durations: seconds by part of the work.
+        retryable: ``s3_key`` of the sessions that failed for a reason that may pass.
     """
 
     table: pa.Table
     sessions: Sessions
     registry: Registry
     durations: dict[str, float]
+    retryable: frozenset[str] = frozenset()
 
     def parquet(self) -> memoryview:
         """Return the file's bytes."""
@@ -102,6 +113,14 @@ def assemble(sessions: Sessions, found: Columns, registry: Registry, files: tupl
     }
     schema = manifest_schema(registry, metadata)
     return whole.select(schema.names).to_arrow().cast(schema)
+
+
+def retryable_keys(sessions: Sessions, found: Columns) -> frozenset[str]:
+    """Return ``s3_key`` of the sessions that every failed check may still judge in another try."""
+    keys = sessions.rows["s3_key"]
+    return frozenset(
+        keys[row] for row, errors in found.errors.items() if errors and all(error.retryable for error in errors)
+    )
 
 
 def count_flags(table: pa.Table) -> dict[str, int]:

@@ -123,6 +123,11 @@ def load(path: str | os.PathLike[str] | bytes) -> ExtractedData:
         ItemError: ``pt_legacy`` for a pickled file of the original pipeline, which is never unpickled; ``pt_invalid``
             for anything else that is no sound ``.pt`` file of ours.
         ObjectMissing: there is no such file.
+
+    Example:
+        >>> from jobs.gamedata import load
+        >>> load(".telecine/demo/game-data-manifest/gameplay.pt")
+        ExtractedData('gameplay.tar', 60.0 s, stride-3: 15 frames 360x640, stride-30: 1 frame, stride-60: 0 frames)
     """
     if isinstance(path, bytes):
         return loads(path)

@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from shared.errors import BucketMissing, ExtraMissing, ObjectMissing, TelecineError, UsageError, graver
+from shared.errors import BucketMissing, ExtraMissing, ObjectMissing, TelecineError, UsageError, most_severe
 from shared.step.form import check_names, is_known
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def validate(settings: PlanSettings) -> list[Checked]:
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        worst = graver(*(error.exit_code for error in errors))
+        worst = most_severe(*(error.exit_code for error in errors))
         first = next(error for error in errors if error.exit_code == worst)
         raise type(first)("\n".join(error.message for error in errors), code=first.code, **first.data)
     return found

@@ -7,9 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from jobs.gamedata.checks.load import CheckFile, load_checks
-from shared.errors import EXIT_DATA, EXIT_OK, BucketMissing, DataError, UsageError
+from shared.errors import BucketMissing, DataError, UsageError
+from shared.verdict import verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import polars as pl
     import pyarrow as pa
 
@@ -50,14 +53,15 @@ def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
     body = manifest.parquet()
     put_uri(settings.output_path, bytes(body), settings)
     manifest.durations["write"] = time.monotonic() - started
-    failures = failures_of(manifest.table)
+    failures = failures_of(manifest.table, manifest.retryable)
     stage_run.record_errors(failures)
     report = report_of(manifest, store, settings, failures)
     report.outputs["manifest"] = settings.output_path
     report.bytes["manifest"] = len(body)
     report.seconds = time.monotonic() - began
-    report.exit_code = exit_code(len(failures), manifest.table.num_rows, settings.max_failed)
-    report.status = "failed" if report.exit_code else "partial" if failures else "success"
+    transient = sum(failure.retryable for failure in failures)
+    judged = verdict(len(failures), manifest.table.num_rows, settings.max_failed, transient=transient)
+    report.exit_code, report.status = judged
     return report
 
 
@@ -70,7 +74,7 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
     from jobs.gamedata.checks.menu_references import MenuReferences
     from jobs.gamedata.checks.run import run_statistics
     from jobs.gamedata.manifest.gather import gather
-    from jobs.gamedata.manifest.table import Manifest, assemble
+    from jobs.gamedata.manifest.table import Manifest, assemble, retryable_keys
 
     files = tuple(CheckFile.read(path) for path in settings.checks)
     registry = load_checks(files)
@@ -101,25 +105,29 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
     clock.lap("statistics_checks")
     assembled = assemble(sessions, found, registry, files)
     clock.lap("assemble")
-    return Manifest(assembled, sessions, registry, clock.laps)
+    return Manifest(assembled, sessions, registry, clock.laps, retryable_keys(sessions, found))
 
 
-def exit_code(failed: int, total: int, allowed: int | None) -> int:
-    """Return 65 when more sessions than ``--max-failed`` failed here, or, without it, all of them; else 0."""
-    if allowed is None:
-        return EXIT_DATA if total and failed == total else EXIT_OK
-    return EXIT_DATA if failed > allowed else EXIT_OK
+def failures_of(table: pa.Table, retryable: Collection[str] = ()) -> list[Failure]:
+    """Return what failed in this stage: sessions whose check raised, ``.pt`` files that cannot be used.
 
-
-def failures_of(table: pa.Table) -> list[Failure]:
-    """Return what failed in this stage: sessions whose check raised, ``.pt`` files that cannot be used."""
+    Args:
+        table: the manifest's rows.
+        retryable: ``s3_key`` of the sessions that another try may judge.
+    """
     import pyarrow.compute as pc
 
     from shared.failure import Failure
 
     rows = table.filter(pc.equal(table["error_stage"], "manifest"))
     return [
-        Failure(row["s3_key"], row["error_code"], row["error"], input_hash=row["source_etag"])
+        Failure(
+            row["s3_key"],
+            row["error_code"],
+            row["error"],
+            retryable=row["s3_key"] in retryable,
+            input_hash=row["source_etag"],
+        )
         for row in rows.select(["s3_key", "error_code", "error", "source_etag"]).to_pylist()
     ]
 
@@ -173,14 +181,12 @@ def _frames(
 ) -> FrameResults | None:
     from jobs.gamedata.checks.frames import MENU_MODEL, FrameTask, Work, digest_of, run_frames
 
-    digests = {
-        check.name: digest_of(check.name, check.digest, settings) for check in registry if check.kind == "frames"
-    }
+    digests = {check.name: digest_of(check.name, check.digest) for check in registry if check.kind == "frames"}
     if settings.menu_model:
         from jobs.gamedata.checks.menu_model import MenuModel, model_digest
 
         MenuModel.of(settings)  # a program that cannot be used ends the command here, not in every row
-        digests[MENU_MODEL] = digest_of(MENU_MODEL, model_digest(settings), settings)
+        digests[MENU_MODEL] = digest_of(MENU_MODEL, model_digest(settings))
     if not digests:
         return None
     rows = table.filter(table["pt_etag"].is_not_null()).select("s3_key", "pt_key", "pt_etag", "pt_size")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from shared.errors import EXIT_BUG, TelecineError, graver
+from shared.errors import EXIT_BUG, TelecineError, most_severe
 from shared.failure import Failure
 from shared.report import Report, StageSummary
 
@@ -53,7 +53,7 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
     named = settings.model_copy(update={"run_id": stage_run.run_id})
     with open_run(named, "gamedata") as ledger:
         report = run_stages(named, ledger, stage_run.progress, extract=extract.run, manifest=manifest.run)
-    report.exit_code = graver(report.exit_code, ledger.exit_code)
+    report.exit_code = most_severe(report.exit_code, ledger.exit_code)
     return report
 
 
@@ -88,7 +88,7 @@ def run_stages(
     if errors and len(errors) == len(reports):
         # The graver one is what the caller hears; that nothing is extracted only follows from the other one.
         faults = [error for error in errors if getattr(error, "code", "") != "nothing_extracted"] or errors
-        worst = graver(*map(_exit_code, faults))
+        worst = most_severe(*map(_exit_code, faults))
         raise next(error for error in faults if _exit_code(error) == worst)
     return merge(reports)
 
@@ -106,7 +106,7 @@ def merge(reports: dict[str, Report]) -> Report:
         first = report if joined.bound is None else joined
         joined = Report(
             status=max(joined.status, report.status, key=_STATUSES.index),
-            exit_code=graver(joined.exit_code, report.exit_code),
+            exit_code=most_severe(joined.exit_code, report.exit_code),
             headline="; ".join(filter(None, (joined.headline, report.headline))),
             stages={**joined.stages, name: _summary(report)},
             items=max(joined.items, report.items),

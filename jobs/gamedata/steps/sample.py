@@ -6,7 +6,6 @@ Beside the TARs lies ``sample.json``: for each key its kind, what it shows, its 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -19,8 +18,9 @@ import av
 from jobs.gamedata import sample
 from jobs.gamedata.sample.kinds import KINDS, Truth
 from jobs.gamedata.sample.tar import build, key_of
-from shared.errors import ObjectMissing, UsageError
+from shared.errors import ObjectMissing
 from shared.report import Report, Table
+from shared.samples import RECORD, choose_kinds, read_record, record_body
 from shared.storage import open_store
 
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from shared.ledger import StageRun
     from shared.storage import ObjectInfo, ObjectStore
 
-__all__ = ["RECORD", "TRUTH", "Truth", "key_of", "make", "run"]
+__all__ = ["TRUTH", "Truth", "key_of", "make", "run"]
 
-RECORD: Final = "sample.json"
 TRUTH: Final[dict[str, Truth]] = {name: kind.truth for name, kind in KINDS.items()}
 
 
@@ -47,7 +46,7 @@ def make(name: str, *, seconds: float = 60, seed: int = 1) -> bytes:
     Raises:
         UsageError: there is no such kind.
     """
-    _chosen([name])
+    choose_kinds([name], KINDS)
     return build(name, seconds=seconds, seed=seed)
 
 
@@ -58,9 +57,9 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
         UsageError: ``include`` names a kind that does not exist.
     """
     began = time.monotonic()
-    names = _chosen(settings.include)
+    names = choose_kinds(settings.include, KINDS)
     store = open_store(settings.output, settings, create=True)
-    record = _read_record(store)
+    record = read_record(store, "objects")
     there = {name: _stat(store, key_of(name)) for name in names}
     recipes = {name: _recipe(name, settings) for name in names}
     missing = [name for name in names if not _is_made(there[name], record.get(key_of(name)), recipes[name])]
@@ -85,7 +84,7 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
         pool.shutdown(wait=True, cancel_futures=True)
         stage_run.progress.finish()
     if missing:
-        store.put(RECORD, json.dumps({"version": 1, "objects": record}, indent=2, sort_keys=True).encode())
+        store.put(RECORD, record_body("objects", record))
     return Report(
         counts=counts,
         bytes={"written": written},
@@ -93,14 +92,6 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
         durations={"encode": round(time.monotonic() - began, 3)},
         sections=[_table(names, record)],
     )
-
-
-def _chosen(include: Iterable[str]) -> list[str]:
-    wanted = list(dict.fromkeys(include))
-    unknown = [name for name in wanted if name not in KINDS]
-    if unknown:
-        raise UsageError(f"--include: there is no kind '{unknown[0]}'; valid are {', '.join(KINDS)}")
-    return wanted or list(KINDS)
 
 
 def _recipe(name: str, settings: SampleSettings) -> str:
@@ -112,14 +103,6 @@ def _recipe(name: str, settings: SampleSettings) -> str:
         repr((name, settings.seconds, settings.seed, av.__version__, sorted(av.library_versions.items()))).encode()
     )
     return digest.hexdigest()[:16]
-
-
-def _read_record(store: ObjectStore) -> dict[str, Any]:
-    try:
-        objects = json.loads(store.read(RECORD))["objects"]
-    except (ObjectMissing, ValueError, KeyError, TypeError):  # none yet, or not ours: the set is made anew
-        return {}
-    return objects if isinstance(objects, dict) else {}
 
 
 def _stat(store: ObjectStore, key: str) -> ObjectInfo | None:

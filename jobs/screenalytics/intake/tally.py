@@ -7,9 +7,10 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.errors import EXIT_BUG, EXIT_DATA, EXIT_OK, EXIT_TRANSIENT
+from shared.errors import EXIT_BUG, EXIT_OK, EXIT_TRANSIENT
 from shared.failure import Failure
 from shared.report import Report, Section, Table
+from shared.verdict import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,13 +118,12 @@ class Tally:
 
     def exit_code(self, max_failed: int) -> int:
         """Return 70 after a bug of ours; 65 when more bad runs than allowed; 75 when those that may pass make it so."""
-        lasting = self._classes["permanent"] + self._classes["quarantine"]
         if self._classes["internal"]:
             return EXIT_BUG
-        if lasting > max_failed:
-            return EXIT_DATA
-        passing = lasting + self._classes["transient"] > max_failed or self._silent_outbox
-        return EXIT_TRANSIENT if passing else EXIT_OK
+        transient = self._classes["transient"]
+        failed = self._classes["permanent"] + self._classes["quarantine"] + transient
+        code = verdict(failed, self._outcomes.total(), max_failed, transient=transient).exit_code
+        return code or (EXIT_TRANSIENT if self._silent_outbox else EXIT_OK)
 
     def counts(self) -> dict[str, int]:
         """Return every count, those of nothing too."""

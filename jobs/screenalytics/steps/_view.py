@@ -1,4 +1,4 @@
-"""What screenalytics' commands print for people: persons and failures, the sample set, what does not match."""
+"""Print screenalytics' reports on a terminal: persons and failures, findings of verify, the sample set."""
 
 from __future__ import annotations
 
@@ -7,33 +7,31 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.steps.verify import FINDINGS
 from jobs.screenalytics.tables.persons import PERSONS
-from shared.report import Table as Section
+from shared.report.terminal import counted, find_table, print_line, print_rest, print_sample, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from shared.report import Report
+    from shared.report import Report, Table
 
 __all__ = ["show", "show_sample", "show_verify"]
 
-_ROWS: Final = 40
-_WHOLE: Final = frozenset({"episode", "not ingested", "run", "code"})
+_UNWRAPPED: Final = frozenset({"episode", "not ingested", "run", "code"})
 _NUMBERS: Final = frozenset({"on screen", "speaking", "confessional", "confidence", "persons"})
 
 
 def show(report: Report, console: Console) -> None:
-    """Print what came of the runs: what failed, the persons seen most, and the counts.
+    """Print failed runs, the persons seen most, and the counts.
 
     Args:
         report: of ingest or replay.
-        console: where it goes.
+        console: the terminal.
     """
     if report.failures:
-        _print(
-            console, ["not ingested", "code", "why"], [[each.item, each.code, each.message] for each in report.failures]
-        )
-        _more(console, report, len(report.failures) + report.failures_truncated)
-    found = _section(report, PERSONS)
+        rows = [[each.item, each.code, each.message] for each in report.failures]
+        _print(console, ["not ingested", "code", "why"], rows)
+        _print_rest(console, report, len(report.failures) + report.failures_truncated)
+    found = find_table(report, PERSONS)
     if found is not None:
         columns, rows = _dense(found, without="run")
         # An episode is named once.
@@ -41,7 +39,7 @@ def show(report: Report, console: Console) -> None:
             row[0] = "" if row[0] == before[0] else row[0]
         _print(console, columns, rows)
     if report.headline:
-        console.print(report.headline, soft_wrap=True, markup=False, highlight=False)
+        print_line(console, report.headline)
 
 
 def show_verify(report: Report, console: Console) -> None:
@@ -49,67 +47,46 @@ def show_verify(report: Report, console: Console) -> None:
 
     Args:
         report: of verify.
-        console: where it goes.
+        console: the terminal.
     """
-    found = _section(report, FINDINGS)
+    found = find_table(report, FINDINGS)
     if found is not None:
         _print(console, *_dense(found))
-        _more(console, report, sum(report.rejects.values()))
-    console.print(report.headline, soft_wrap=True, markup=False, highlight=False)
+        _print_rest(console, report, sum(report.rejects.values()))
+    print_line(console, report.headline)
 
 
 def show_sample(report: Report, console: Console) -> None:
-    """Print how many runs the set has of each kind, and where the truth stands.
+    """Print how many runs the set has of each kind.
 
     Args:
         report: of the sample step, with its table.
-        console: where it goes.
+        console: the terminal.
     """
-    runs, written = report.counts.get("runs", 0), report.counts.get("written", 0)
-    found = next((each for each in report.sections if isinstance(each, Section)), None)
+    written, found = report.counts.get("written", 0), find_table(report)
     kinds = Counter(str(row[1]) for row in found.rows) if found is not None else Counter()
-    named = ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in kinds.items())
-    news = f"{written:,} objects written now" if written else "all there"
-    said = f"{runs:,} {'run' if runs == 1 else 'runs'} in {report.outputs.get('bucket', '')} ({news}): {named}"
-    console.print(said, soft_wrap=True, markup=False, highlight=False)
-    console.print(f"their truth: {report.outputs.get('truth', '')}", soft_wrap=True, markup=False, highlight=False)
-
-
-def _section(report: Report, title: str) -> Section | None:
-    return next((each for each in report.sections if isinstance(each, Section) and each.title == title), None)
+    print_sample(
+        console,
+        report,
+        total=counted(report.counts.get("runs", 0), "run", "runs"),
+        written=f"{written:,} objects written now" if written else "all there",
+        kinds=[f"{count} {kind}" if count > 1 else kind for kind, count in kinds.items()],
+    )
 
 
 def _print(console: Console, columns: Any, rows: Any) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for name in columns:
-        kept = name in _WHOLE or name in _NUMBERS
-        table.add_column(name, justify="right" if name in _NUMBERS else "left", overflow="fold", no_wrap=kept)
-    for row in rows[:_ROWS]:
-        # As text, never as markup: what a producer writes may have brackets.
-        table.add_row(*(Text(_text(value)) for value in row))
-    console.print(table)
+    print_table(console, columns, rows, right=_NUMBERS, unwrapped=_UNWRAPPED)
 
 
-def _more(console: Console, report: Report, count: int) -> None:
-    if count > _ROWS:
-        text = f"… and {count - _ROWS:,} more: telecine runs show {report.run_id}"
-        console.print(text, soft_wrap=True, markup=False, highlight=False)
+def _print_rest(console: Console, report: Report, count: int) -> None:
+    print_rest(console, count, f": telecine runs show {report.run_id}")
 
 
-def _dense(section: Section, *, without: str = "") -> tuple[list[str], list[list[Any]]]:
+def _dense(table: Table, *, without: str = "") -> tuple[list[str], list[list[Any]]]:
     """Leave out one column, and those without a value."""
     kept = [
         place
-        for place, name in enumerate(section.columns)
-        if name != without and any(row[place] is not None for row in section.rows)
+        for place, name in enumerate(table.columns)
+        if name != without and any(row[place] is not None for row in table.rows)
     ]
-    return [section.columns[place] for place in kept], [[row[place] for place in kept] for row in section.rows]
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    return "".join(letter if letter.isprintable() else "?" for letter in str(value))
+    return [table.columns[place] for place in kept], [[row[place] for place in kept] for row in table.rows]

@@ -7,13 +7,12 @@ artifacts are put before its manifest, as a producer should.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.sample.kinds import GOOD, KINDS, good, odd
-from shared.errors import ObjectMissing, UsageError
 from shared.report import Report, Table
+from shared.samples import choose_kinds, read_record, record_body, record_key
 from shared.storage import open_store
 
 if TYPE_CHECKING:
@@ -24,15 +23,9 @@ if TYPE_CHECKING:
     from shared.ledger import StageRun
     from shared.storage import ObjectStore
 
-__all__ = ["RECORD", "make", "record_key", "run"]
+__all__ = ["make", "run"]
 
-RECORD: Final = "sample.json"
 _SHOWN: Final = 200
-
-
-def record_key(prefix: str) -> str:
-    """Return where the truth lies."""
-    return f"{prefix}/{RECORD}" if prefix else RECORD
 
 
 def make(settings: SampleSettings) -> Iterator[SampleRun]:
@@ -41,7 +34,7 @@ def make(settings: SampleSettings) -> Iterator[SampleRun]:
     Raises:
         UsageError: ``include`` names a kind that does not exist.
     """
-    return _made(settings, _names(settings))
+    return _made(settings, choose_kinds(settings.include, KINDS))
 
 
 def run(settings: SampleSettings, stage_run: StageRun) -> Report:
@@ -54,7 +47,7 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
     Raises:
         UsageError: ``include`` names a kind that does not exist.
     """
-    names = _names(settings)
+    names = choose_kinds(settings.include, KINDS)
     store = open_store(settings.output, settings, create=True)
     known = _known(store, settings.prefix)
     record: dict[str, Any] = {}
@@ -77,9 +70,8 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
         counts["runs"] += 1
         stage_run.progress.advance()
     stage_run.progress.finish()
-    body = json.dumps({"version": 1, "runs": record}, indent=1, sort_keys=True).encode()
     if counts["written"] or not known:
-        store.put(record_key(settings.prefix), body)
+        store.put(record_key(settings.prefix), record_body("runs", record))
     return Report(
         items=counts["runs"],
         counts=dict(counts),
@@ -87,14 +79,6 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
         outputs={"bucket": store.uri, "truth": f"{store.uri}/{record_key(settings.prefix)}"},
         sections=[Table("The set and its truth", _COLUMNS, rows[:_SHOWN])],
     )
-
-
-def _names(settings: SampleSettings) -> list[str]:
-    names = list(dict.fromkeys(settings.include)) or list(KINDS)
-    unknown = [name for name in names if name not in KINDS]
-    if unknown:
-        raise UsageError(f"--include: there is no kind '{unknown[0]}'; valid are {', '.join(KINDS)}")
-    return names
 
 
 def _made(settings: SampleSettings, names: list[str]) -> Iterator[SampleRun]:
@@ -108,14 +92,14 @@ def _made(settings: SampleSettings, names: list[str]) -> Iterator[SampleRun]:
 
 def _known(store: ObjectStore, prefix: str) -> dict[tuple[str, str], str]:
     """Return (key, sha256) -> ETag of objects that this wrote and that nobody has changed since: one LIST, one GET."""
+    record = read_record(store, "runs", prefix)
+    if not record:
+        return {}
     try:
-        runs = json.loads(store.read(record_key(prefix)))["runs"]
-        noted = {key: digest.split() for entry in runs.values() for key, digest in entry["objects"].items()}
+        noted = {key: digest.split() for entry in record.values() for key, digest in entry["objects"].items()}
         there = {info.key: info.etag for info in store.list()}
         return {(key, sha256): etag for key, (sha256, etag) in noted.items() if there.get(key) == etag}
-    except ObjectMissing:
-        return {}
-    except (ValueError, KeyError, TypeError, AttributeError):  # not ours: the set is written anew
+    except (ValueError, KeyError, TypeError, AttributeError):  # not ours: the set is written again
         return {}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.gamedata.errors import CODES, CRASH_CODES, item_error
 from shared import errors
-from shared.errors import Stopped, TelecineError, graver
+from shared.errors import Stopped, TelecineError, most_severe
 
 
 def family(base: type[TelecineError] = TelecineError) -> list[type[TelecineError]]:
@@ -75,9 +75,9 @@ def test_signals_have_their_exit_codes():
         ((2, 75), 75), ((1,), 70), ((0, -9), 70),
     ],
 )  # fmt: skip
-def test_the_graver_code_wins(codes, worst):
-    assert graver(*codes) == worst
-    assert graver(*reversed(codes)) == worst
+def test_the_more_severe_code_wins(codes, worst):
+    assert most_severe(*codes) == worst
+    assert most_severe(*reversed(codes)) == worst
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -12,10 +12,12 @@ from jobs.gamedata.pt import file as pt
 from jobs.gamedata.pt.measure import distinct_frames, measure_frames
 from jobs.gamedata.settings import ManifestSettings
 from jobs.gamedata.steps import manifest
+from shared.errors import TransientError
 from shared.storage import open_store
 from tests.fakes import parts
 from tests.fakes.ledger import MemoryProgress, MemoryStageRun
 from tests.fakes.sessions import make_session
+from tests.fakes.store import MemoryStore
 
 CHECK = """
 import os
@@ -83,9 +85,7 @@ def check_file(tmp_path, text=CHECK):
 def work(store, file, **settings):
     chosen = ManifestSettings(manifest_bucket=store.uri, workers=1, **settings)
     checks = [check for check in load_checks([file]) if check.kind == "frames"]
-    return Work(
-        store.uri, chosen, (file,), {check.name: digest_of(check.name, check.digest, chosen) for check in checks}
-    )
+    return Work(store.uri, chosen, (file,), {check.name: digest_of(check.name, check.digest) for check in checks})
 
 
 def run(store, file, tasks, **settings):
@@ -132,11 +132,47 @@ def test_another_version_of_the_file_runs_again(bucket, tmp_path):
 
 
 def test_another_threshold_runs_again(bucket, tmp_path):
-    tasks, file = put(bucket, "a.tar"), check_file(tmp_path)
+    tasks, file = put(bucket, "a.tar"), check_file(tmp_path, PIXELS.replace("cache_mb if", "dark_luma if"))
     run(bucket, file, tasks)
     before = InProcess.made
     run(bucket, file, tasks, dark_luma=40.0)
     assert InProcess.made == before + 1
+
+
+PIXELS = """
+from jobs.gamedata.checks import frames_check
+
+@frames_check("cached_mb", float)
+def cached_mb(data, settings):
+    return settings.cache_mb if data.s3_key == "a.tar" else 0
+"""
+
+DUMP = PIXELS.replace("settings.cache_mb", "settings.model_dump()['cache_mb']")
+
+
+@pytest.mark.parametrize("text", [PIXELS, DUMP], ids=["attribute", "dump"])
+def test_any_setting_that_a_check_reads_counts(bucket, tmp_path, text):
+    tasks, file = put(bucket, "a.tar", "b.tar"), check_file(tmp_path, text)
+    identity = (tasks[0].pt_key, tasks[0].etag)
+    assert run(bucket, file, tasks, cache_mb=7).values["cached_mb"][identity] == {"cached_mb": 7}
+    assert run(bucket, file, tasks, cache_mb=8).values["cached_mb"][identity] == {"cached_mb": 8}
+
+
+def test_a_setting_that_no_check_reads_does_not_count(bucket, tmp_path):
+    tasks, file = put(bucket, "a.tar"), check_file(tmp_path, PIXELS)
+    run(bucket, file, tasks, cache_mb=7)
+    before = InProcess.made
+    assert run(bucket, file, tasks, cache_mb=7, dark_luma=40.0, prefix="a").values["cached_mb"]
+    assert InProcess.made == before
+
+
+def test_results_under_earlier_settings_are_found_again(bucket, tmp_path):
+    tasks, file = put(bucket, "a.tar"), check_file(tmp_path, PIXELS)
+    run(bucket, file, tasks, cache_mb=7)
+    run(bucket, file, tasks, cache_mb=8)
+    before = InProcess.made
+    assert run(bucket, file, tasks, cache_mb=7).values["cached_mb"]["a.pt", tasks[0].etag] == {"cached_mb": 7}
+    assert InProcess.made == before
 
 
 def test_a_replaced_pt_runs_again(bucket, tmp_path):
@@ -150,7 +186,7 @@ def test_a_replaced_pt_runs_again(bucket, tmp_path):
 def test_failures_stay_in_their_row_and_are_tried_again(bucket, tmp_path):
     tasks, file = put(bucket, "a.tar", "bad.tar", "c.tar"), check_file(tmp_path)
     found = run(bucket, file, tasks)
-    ((identity, (message, trace)),) = found.errors["brightness"].items()
+    ((identity, (message, trace, _)),) = found.errors["brightness"].items()
     assert identity[0] == "bad.pt"
     assert message == "brightness: ValueError: bad frames"
     assert "in brightness" in trace
@@ -180,6 +216,43 @@ def test_broken_results_are_done_again(bucket, tmp_path):
     (info,) = bucket.list(CHECKS)
     bucket.put(info.key, b"PAR1 no")
     assert run(bucket, file, tasks).values["brightness"]
+
+
+class Throttled(MemoryStore):
+    """A store that answers 503 to a read of some objects."""
+
+    def read(self, key, **options):
+        if key in ("a.pt", "b.pt"):
+            raise TransientError(f"{key}: slow down")
+        return super().read(key, **options)
+
+
+@pytest.mark.parametrize(
+    ("keys", "allowed", "code"),
+    [
+        (("a.tar", "b.tar"), None, 75),
+        (("a.tar", "c.tar"), None, 0),
+        (("a.tar", "c.tar"), 0, 75),
+        (("a.tar", "bad.tar", "c.tar"), 0, 65),
+        (("a.tar", "bad.tar", "c.tar"), 1, 75),
+        (("a.tar", "bad.tar"), 2, 0),
+    ],
+)
+def test_failures_of_the_store_may_be_cured_by_a_retry(tmp_path, monkeypatch, keys, allowed, code):
+    store = Throttled()
+    put(store, *keys)
+    monkeypatch.setattr("shared.storage.access.open_store", lambda *_, **__: store)
+    monkeypatch.setattr("jobs.gamedata.compute.local.LocalRay", InProcess)
+    settings = ManifestSettings(
+        output_path=f"{tmp_path}/m.parquet", checks=(check_file(tmp_path).path,), workers=1, max_failed=allowed
+    )
+    stage = MemoryStageRun()
+    report = manifest.run(settings, stage)
+    assert report.exit_code == code
+    assert report.status == ("failed" if code else "partial")
+    assert {failure.item: failure.retryable for failure in report.failures} == {
+        key: key != "bad.tar" for key in keys if key != "c.tar"
+    }
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import pickle
 import zipfile
@@ -66,6 +67,24 @@ def test_metadata_is_read_back():
     assert data.video_id == "recording"
     assert data.extracted_at == "2026-01-01T00:00:00+00:00"
     assert set(data.versions) == {"telecine", "torch", "pyav", "libavcodec"}
+
+
+def test_the_repr_is_one_line_and_counts_frames():
+    session = make_session(seed=7)
+    session.video_metadata = {"format": {"duration": "600.000000"}}
+    assert repr(load(dump(session))) == (
+        "ExtractedData('a/v.tar', 600.0 s, stride-3: 15 frames 12x16, stride-30: 15 frames, stride-60: 5 frames)"
+    )
+    session.video_metadata = {}
+    assert repr(load(dump(session))).startswith("ExtractedData('a/v.tar', stride-3: 15 frames 12x16, ")
+
+
+def test_the_repr_decodes_no_packets():
+    frames = PacketFrames(
+        make_packets(1), {"stride-3_chw": np.zeros(1, np.int64)}, height=2, width=4, rotation=0, decode=None
+    )
+    data = dataclasses.replace(load(dump()), sampled_frames=frames, sampled_times_s={"stride-3_chw": np.zeros(1)})
+    assert "stride-3: 1 frame)" in repr(data)
 
 
 def test_torch_alone_reads_the_file_without_pickles():

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from jobs.gamedata.compute.pool import worker_count
-from jobs.gamedata.extraction.tally import exit_code
 from jobs.gamedata.extraction.worklist import parse_task_list
 from jobs.gamedata.parts.store import list_parts, read_parts, read_rows
 from jobs.gamedata.settings import ExtractSettings
@@ -166,14 +165,6 @@ def test_without_store_is_done_only_for_those_who_store_nothing(bench):
     assert bench().counts["extracted"] == 1
     assert bench.pts() == ["a.pt"]
     assert bench(store=False).counts["done_before"] == 1
-
-
-@pytest.mark.parametrize(
-    ("failed", "total", "limit", "code"),
-    [(0, 0, None, 0), (1, 2, None, 0), (2, 2, None, 65), (1, 9, 0, 65), (1, 9, 1, 0), (0, 9, 0, 0), (2, 2, 2, 0)],
-)
-def test_exit_codes(failed, total, limit, code):
-    assert exit_code(failed, total, limit) == code
 
 
 def test_known_failures_count_for_max_failed(bench):

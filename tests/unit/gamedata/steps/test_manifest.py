@@ -314,14 +314,6 @@ def test_an_output_that_is_no_file_ends_before_the_work(tmp_path, place):
         manifest.run(ManifestSettings(manifest_bucket=f"{tmp_path}/b", output_path=place), MemoryStageRun())
 
 
-@pytest.mark.parametrize(
-    ("failed", "total", "allowed", "code"),
-    [(0, 9, None, 0), (8, 9, None, 0), (9, 9, None, 65), (1, 9, 0, 65), (1, 9, 1, 0), (0, 9, 0, 0)],
-)
-def test_exit_codes(failed, total, allowed, code):
-    assert manifest.exit_code(failed, total, allowed) == code
-
-
 def test_failed_tars_are_not_the_manifests_failures(tmp_path):
     store = open_store(f"file://{tmp_path}/bucket")
     parts.commit(store, parts.error_row("a.tar"), parts.error_row("b.tar"))

@@ -113,7 +113,7 @@ def test_every_wrong_parameter_is_told_at_once(place):
     assert "ZeroDivisionError" in lines[2]
 
 
-def test_a_missing_bucket_is_graver_than_a_wrong_value(place):
+def test_a_missing_bucket_is_more_severe_than_a_wrong_value(place):
     with pytest.raises(BucketMissing) as caught:
         go(place, source_bucket=f"file://{place}/nowhere", output_path="gs://bucket/x")
     assert caught.value.exit_code == 78

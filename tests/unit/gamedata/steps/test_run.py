@@ -69,12 +69,12 @@ def test_the_manifest_is_built_after_a_failed_extraction(error):
 @pytest.mark.parametrize(
     ("first", "second", "code"), [(65, 0, 65), (0, 65, 65), (75, 65, 65), (78, 65, 78), (0, 0, 0), (65, 75, 65)]
 )
-def test_the_graver_exit_code_wins(first, second, code):
+def test_the_more_severe_exit_code_wins(first, second, code):
     report, _, _ = both(good(exit_code=first), good(exit_code=second))
     assert report.exit_code == code
 
 
-def test_the_graver_of_two_errors_is_raised():
+def test_the_more_severe_of_two_errors_is_raised():
     error, _, _ = both(StoreUnavailable("503"), DataError("run extract first"))
     assert str(error) == "run extract first"
     error, _, _ = both(ConfigurationError("rights"), DataError("run extract first"))

@@ -13,8 +13,9 @@ from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.ranges.source import FileSource
 from jobs.gamedata.session.decode import extract_session
 from jobs.gamedata.settings import SampleSettings
-from jobs.gamedata.steps.sample import RECORD, TRUTH, key_of, make, run
+from jobs.gamedata.steps.sample import TRUTH, key_of, make, run
 from shared.errors import ItemError, UsageError
+from shared.samples import RECORD
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
 
@@ -96,7 +97,7 @@ def test_equal_settings_give_equal_bytes_and_another_seed_others(name):
 
 
 def test_an_unknown_kind_is_named_with_the_valid_ones(tmp_path):
-    with pytest.raises(UsageError, match=r"no kind 'nonesuch'; valid are gameplay-60fps, .*two-videos"):
+    with pytest.raises(UsageError, match=r"'nonesuch' is not a kind .* one of gameplay-60fps, .*two-videos"):
         run(_settings(tmp_path, include=("dark", "nonesuch")), MemoryStageRun())
 
 

@@ -82,6 +82,6 @@ def sample(written):
 
 
 def test_the_sample_says_what_is_where():
-    assert sample(2) == ["2 TARs in file:///x (all written now): dark, portrait", "their truth: file:///x/sample.json"]
+    assert sample(2) == ["2 TARs in file:///x (all written now): dark, portrait", "ground truth: file:///x/sample.json"]
     assert sample(0)[0] == "2 TARs in file:///x (all there): dark, portrait"
     assert sample(1)[0] == "2 TARs in file:///x (1 written now): dark, portrait"

@@ -8,8 +8,9 @@ from jobs.screenalytics.errors import CODES
 from jobs.screenalytics.keys import run_of
 from jobs.screenalytics.sample.kinds import GOOD, KINDS
 from jobs.screenalytics.settings import SampleSettings
-from jobs.screenalytics.steps.sample import make, record_key, run
+from jobs.screenalytics.steps.sample import make, run
 from shared.errors import UsageError
+from shared.samples import record_key
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
 
@@ -91,5 +92,5 @@ def test_good_runs_have_ids_of_their_own_and_two_attempts_an_episode():
 def test_an_empty_prefix_and_a_wrong_kind():
     (sample,) = make(SampleSettings(prefix="", include=("two-casts",)))
     assert sample.manifest_key == "runs/two-casts/manifest.json"
-    with pytest.raises(UsageError, match="no kind 'nonsense'; valid are good, two-casts"):
+    with pytest.raises(UsageError, match="'nonsense' is not a kind of sample; expected one of good, two-casts"):
         make(SampleSettings(include=("nonsense",)))

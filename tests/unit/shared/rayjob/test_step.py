@@ -128,7 +128,7 @@ def test_the_drivers_report_and_exit_code_become_the_steps(tmp_path):
 
 
 @pytest.mark.parametrize(("reported", "driver", "expected"), [(65, 65, 65), (0, 75, 75), (65, 78, 78)])
-def test_the_graver_exit_code_counts(tmp_path, reported, driver, expected):
+def test_the_more_severe_exit_code_counts(tmp_path, reported, driver, expected):
     report = Report(status="failed", exit_code=reported)
     assert Site(tmp_path, [RUN, failed(driver)], report).run(settings_of()).exit_code == expected
 

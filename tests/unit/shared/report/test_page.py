@@ -9,10 +9,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from docs.generate import ROOT
 from shared.errors import TelecineError
 from shared.report import Failure, Histogram, Picture, Pictures, Report, StageSummary, Table, Text, write
 from shared.report.page import render
-from tests.docs_pages import ROOT
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (160).to_bytes(4, "big") + (90).to_bytes(4, "big")
 SECTIONS = [

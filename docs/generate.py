@@ -1,16 +1,28 @@
-"""Writes the pages that come from code: ``python -m tests.docs_pages``. ``tests/unit/test_docs.py`` keeps them true."""
+"""Generate the pages and files that come from code: ``make docs``. ``tests/unit/test_docs.py`` compares them."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
 
 from jobs.cli import PIPELINES, TOOLS, commands
+from jobs.gamedata.checks.load import load_checks
 from jobs.gamedata.errors import CODES, CRASH_CODES
+from jobs.gamedata.manifest.schema import COLUMNS, manifest_schema
 from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import MEANINGS
-from jobs.screenalytics.steps.schema import manifest_schema
+from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
+from shared.database import embedded
+from shared.database.connection import dispose
+from shared.database.dictionary import DICTIONARY
+from shared.database.migrate import SCHEMAS
+from shared.database.migrate import ready as migrated
 from shared.notify.message import Notification
 from shared.rayjob.settings import RaySettings
 from shared.report import Report
@@ -18,6 +30,9 @@ from shared.settings import Settings, StepSettings
 from shared.settings.flags import flags, table, variables_table
 from shared.step import guard
 from shared.step.contract import Step
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 ROOT = Path(__file__).parents[1]
 
@@ -124,38 +139,56 @@ def notification_schema() -> str:
 
 def run_manifest_schema() -> str:
     """The JSON Schema of RunManifest 1.0, as ``telecine screenalytics schema`` prints it."""
-    return json.dumps(manifest_schema(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(run_manifest(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _filled(name: str, block: str, text: str) -> str:
+    """The page, with the text between ``<!-- block:begin -->`` and ``<!-- block:end -->`` replaced."""
+    begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
+    before, found, rest = (ROOT / name).read_text(encoding="utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise ValueError(f"{name} has no {begin} … {end} for the generated part")
+    return f"{before}{begin}\n{text}\n{end}{after}"
+
+
+def architecture() -> str:
+    """The architecture page, with its tables of rooms generated."""
+    from tests.rooms import ROOMS, about
+
+    begin, end = "<!-- rooms:begin -->", "<!-- rooms:end -->"
+    before, _, rest = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    lines = []
+    for package, rooms in ROOMS.items():
+        lines += [f"\n### {package}\n", "| room | contents |", "| --- | --- |"]
+        for room in rooms:
+            name = f"{room}/" if (ROOT / package / room).is_dir() else f"{room}.py"
+            contents = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", about(package, room)).replace("``", "`")
+            lines.append(f"| `{name}` | {contents} |")
+    table_rows = "\n".join(lines)
+    return f"{before}{begin}\n{table_rows}\n\n{end}{after}"
 
 
 def gamedata() -> str:
-    """The gamedata guide, its table of error codes made anew."""
-    begin, end = "<!-- errors:begin -->", "<!-- errors:end -->"
-    text = (ROOT / "docs/gamedata.md").read_text(encoding="utf-8")
-    before, _, rest = text.partition(begin)
-    _, _, after = rest.partition(end)
+    """The gamedata guide with its table of error codes."""
     rows = [f"| `{code}` | {text} | {'yes' if code in CRASH_CODES else ''} |" for code, text in CODES.items()]
     table_rows = "\n".join(["| code | meaning | tried again |", "| --- | --- | --- |", *rows])
-    return f"{before}{begin}\n{table_rows}\n{end}{after}"
+    return _filled("docs/gamedata.md", "errors", table_rows)
 
 
 def screenalytics() -> str:
-    """The screenalytics guide, its table of codes made anew."""
-    begin, end = "<!-- codes:begin -->", "<!-- codes:end -->"
-    before, _, rest = (ROOT / "docs/screenalytics.md").read_text(encoding="utf-8").partition(begin)
-    after = rest.partition(end)[2]
+    """The screenalytics guide with its table of codes."""
     kinds = {"permanent": "permanent", "not_ready": "not ready", "quarantine": "quarantine"}
     rows = [f"| `{code}` | {kinds[RUN_CODES[code]]} | {text} |" for code, text in MEANINGS.items()]
     table_rows = "\n".join(["| code | kind | meaning |", "| --- | --- | --- |", *rows])
-    return f"{before}{begin}\n{table_rows}\n{end}{after}"
+    return _filled("docs/screenalytics.md", "codes", table_rows)
 
 
 def hostile() -> str:
-    """The page on hostile input, its table made from what the tests feed."""
+    """The page on hostile input with its table of what the tests feed."""
     from tests.hostile.inputs import INPUTS  # needs PyAV
 
-    begin, end = "<!-- inputs:begin -->", "<!-- inputs:end -->"
-    before, _, rest = (ROOT / "docs/hostile-input.md").read_text(encoding="utf-8").partition(begin)
-    after = rest.partition(end)[2]
     lines = []
     for group in dict.fromkeys(given.group for given in INPUTS.values()):
         lines += [f"\n### {group}\n", "| input | result | why |", "| --- | --- | --- |"]
@@ -164,11 +197,74 @@ def hostile() -> str:
                 codes = " or ".join("a session" if code == "ok" else f"`{code}`" for code in given.codes)
                 checked = ", every sampled picture checked" if given.frames is not None else ""
                 lines.append(f"| {name} | {codes}{checked} | {given.why} |")
-    table_rows = "\n".join(lines)
-    return f"{before}{begin}\n{table_rows}\n\n{end}{after}"
+    return _filled("docs/hostile-input.md", "inputs", "\n".join(lines) + "\n")
+
+
+def manifest() -> str:
+    """The manifest page with its table of columns."""
+    schema = manifest_schema(load_checks())
+    if unknown := set(schema.names) ^ set(COLUMNS):
+        raise ValueError(f"COLUMNS and the manifest's schema differ in {', '.join(sorted(unknown))}")
+    lines = ["| column | type | unit | meaning | NULL if |", "| --- | --- | --- | --- | --- |"]
+    for field in schema:
+        column = COLUMNS[field.name]
+        lines.append(f"| `{field.name}` | {field.type} | {column.unit} | {column.meaning} | {column.null or 'never'} |")
+    return _filled("docs/manifest.md", "columns", "\n".join(lines))
+
+
+# Table or view -> (column, type, nullable); nullable is None in a view, whose columns PostgreSQL does not check.
+Catalog = dict[str, list[tuple[str, str, bool | None]]]
+
+
+def catalog(connection: Connection) -> Catalog:
+    """Read every table and view, and their columns, from a migrated database."""
+    statement = """
+        SELECT nspname || '.' || relname, attname, format_type(atttypid, atttypmod),
+            CASE relkind WHEN 'r' THEN NOT attnotnull END
+        FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid JOIN pg_namespace ON relnamespace = pg_namespace.oid
+        WHERE nspname = ANY (:schemas) AND relkind IN ('r', 'v') AND attnum > 0 AND NOT attisdropped
+        ORDER BY 1, attnum
+    """
+    found: Catalog = {}
+    for relation, column, kind, nullable in connection.execute(text(statement), {"schemas": list(SCHEMAS)}):
+        short = kind.replace("timestamp with time zone", "timestamptz")
+        found.setdefault(relation, []).append((column, short, nullable))
+    return found
+
+
+def tables(found: Catalog) -> str:
+    """The page of tables and views: types from a catalog, meanings from the data dictionary."""
+    known = {relation: list(described.columns) for relation, described in DICTIONARY.items()}
+    there = {relation: [name for name, _, _ in columns] for relation, columns in found.items()}
+    for relation in sorted({*known, *there}):
+        if wrong := set(known.get(relation, [])) ^ set(there.get(relation, [])):
+            names = ", ".join(sorted(wrong))
+            raise ValueError(f"{relation}: {names} is not in both the database and shared/database/dictionary.py")
+    lines: list[str] = []
+    for relation, described in DICTIONARY.items():
+        is_view = found[relation][0][2] is None
+        head = ("column", "type", "meaning") if is_view else ("column", "type", "NULL", "meaning")
+        lines += [f"\n## {relation}\n", f"{'View' if is_view else 'Table'}. One row: {described.row}.\n"]
+        lines += [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
+        for name, kind, nullable in found[relation]:
+            middle = "" if is_view else f" {'yes' if nullable else ''} |"
+            lines.append(f"| `{name}` | {kind} |{middle} {described.columns[name]} |")
+    return _filled("docs/tables.md", "tables", "\n".join(lines) + "\n")
+
+
+def _tables_of_a_new_database() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # the server does not run as root, and its user must reach the folder
+        try:
+            with migrated(StepSettings(state_dir=folder)).connect() as connection:
+                return tables(catalog(connection))
+        finally:
+            dispose()
+            embedded.release(folder)
 
 
 PAGES = {
+    "docs/architecture.md": architecture,
     "docs/hostile-input.md": hostile,
     "docs/gamedata.md": gamedata,
     "docs/screenalytics.md": screenalytics,
@@ -176,13 +272,16 @@ PAGES = {
     "docs/schemas/notification.schema.json": notification_schema,
     "docs/schemas/report.schema.json": report_schema,
     "docs/schemas/run-manifest-1.0.schema.json": run_manifest_schema,
+    "docs/manifest.md": manifest,
     ".env.example": environment,
 }
+# Needs the embedded PostgreSQL: tests/integration/test_migrations.py compares it.
+DATABASE_PAGE = "docs/tables.md"
 
 
 def main() -> None:
     """Write every page that has changed."""
-    for name, make in PAGES.items():
+    for name, make in {**PAGES, DATABASE_PAGE: _tables_of_a_new_database}.items():
         path = ROOT / name
         text = make()
         if path.exists() and path.read_text(encoding="utf-8") == text:

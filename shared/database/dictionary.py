@@ -1,0 +1,299 @@
+"""The data dictionary: what every table, view and column means.
+
+docs/tables.md is generated from it and from a migrated database's catalog, which has the types. A test compares the
+two: a migration that adds a column adds its description here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["DICTIONARY", "Relation"]
+
+
+class Relation(NamedTuple):
+    """A table or view: what one row is, and its columns with their meanings, in the catalog's order."""
+
+    row: str
+    columns: Mapping[str, str]
+
+
+_STATUS: Final = "`pending`, `running`, `success`, `partial`, `failed`, `skipped`, `cancelled` or `interrupted`"
+_STATE: Final = (
+    "`ingested`, `skipped`, `deferred` (tried again), `rejected`, `quarantined` (a known run changed), `dead` (set"
+    " aside after five failures), or `source_deleted`"
+)
+_PIPELINE_RUN: Final = "`run_id` in `pipeline.runs` of the run that wrote the row"
+_INSERTED: Final = "when it was inserted"
+_FAILURE: Final = {"code": "[code](screenalytics.md#codes) of the failure", "message": "its message"}
+_MANIFEST: Final = {"source": "the bucket", "manifest_key": "key of the manifest", "run_id": "the producer's run"}
+_MS: Final = "milliseconds; NULL if it was not computed"
+
+_LEDGER: Final[Mapping[str, Relation]] = {
+    "pipeline.schema_version": Relation("the version of the schema; one row", {"version_num": "the last migration"}),
+    "pipeline.environment": Relation(
+        "the environment that the database belongs to; one row",
+        {
+            "single": "always true; keeps the table to one row",
+            "name": "`dev`, `staging` or `prod`; `TELECINE_DATABASE_ENVIRONMENT` must equal it",
+            "created_at": "first migration",
+            "oldest_code": "oldest schema version whose code can still use the database",
+        },
+    ),
+    "pipeline.runs": Relation(
+        "a run: one command on a laptop, one Workflow in a cluster",
+        {
+            "run_id": "the Workflow's uid, or a UUID",
+            "pipeline": "`gamedata`, `screenalytics` or `media`: that of the step that opened the run",
+            "status": f"{_STATUS}; the most severe of its stages",
+            "parameters": "the settings that it was opened with, without secrets",
+            "version": "version of telecine",
+            "host": "host and process id",
+            "created_at": "when the row was inserted",
+            "started_at": "when the first stage started",
+            "heartbeat_at": "last heartbeat, every 10 s; after 60 s without one the run is `interrupted`",
+            "finished_at": "NULL while it is `pending` or `running`",
+            "error_stage": "the stage that determines the status; NULL if all succeeded",
+            "error_message": "its message",
+        },
+    ),
+    "pipeline.run_stages": Relation(
+        "a stage of a run: its last attempt",
+        {
+            "run_id": "the run",
+            "stage": "such as `extract`, `manifest` or `sync_screenalytics`",
+            "stage_order": ("1 plan, 2 extract, 3 manifest, 4 match, 5 trakt, 6 sync_screenalytics, 7 publish"),
+            "pipeline": "the pipeline of the stage; a `media` run has stages of several",
+            "status": _STATUS,
+            "attempt": "1 for the first, +1 per retry",
+            "parameters": "the settings of the stage, without secrets",
+            "version": "version of telecine",
+            "host": "host and process id",
+            "started_at": "start of the attempt",
+            "heartbeat_at": "last heartbeat",
+            "finished_at": "NULL while it is `pending` or `running`",
+            "duration_ms": "milliseconds the stage took; NULL while it runs",
+            "counts": "counters of the stage's report",
+            "exit_code": "exit code of the command",
+            "input_hash": "hash of what the stage read; NULL if it has none",
+            "output_hash": "hash of what the stage wrote; equal hashes, equal content",
+            "manifest_key": "URI or path of the manifest that the stage wrote",
+            "error_message": "the error that ended the stage",
+            "error_details": "summary and up to 50 errors, at most 64 KB",
+            "rayjob_uid": "uid of the RayJob that did the work; NULL without one",
+        },
+    ),
+    "pipeline.item_errors": Relation(
+        "an item (TAR, session, run) that failed in a stage",
+        {
+            "run_id": "the run",
+            "stage": "the stage",
+            "item": "a TAR's key, a session's key, or a run's id",
+            "code": "error code: [gamedata](gamedata.md#error-codes), [screenalytics](screenalytics.md#codes)",
+            "retryable": "true if a retry may succeed",
+            "attempt": "which attempt at this item it was",
+            "input_hash": "ETag or SHA-256 of the input; a changed input is tried again",
+            "message": "error message",
+            "details": "further facts, such as `expected` and `actual`",
+            "at": "when it failed",
+        },
+    ),
+    "pipeline.notifications": Relation(
+        "a message about a failed run",
+        {
+            "run_id": "the run",
+            "channel": "`webhook` or `mail`",
+            "created_at": "when it was first attempted",
+            "sent_at": "when it was sent; NULL if it was not",
+        },
+    ),
+}
+
+_SESSIONS: Final = Relation(
+    "a game session, as in the last manifest that was published",
+    {
+        "s3_key": "the TAR's key in the source bucket",
+        "video_id": "the video's file name without its suffix",
+        "duration_s": "duration of the video stream in seconds",
+        "sampled": "samples over all strides, repeated frames included",
+        "is_video_mostly_dark": "the picture is dark most of the time",
+        "dark_frame_share": "share of the time that is dark, 0 to 1",
+        "is_dpi_scale_issue": "two facing sides are black bars",
+        "black_bar_share": "share of the picture covered by black bars, 0 to 1",
+        "is_video_mostly_menu": "menus are shown most of the time",
+        "video_menu_percent": "share of the time that shows menus, 0 to 1",
+        "menu_method": "how menus were found: `static`, `references` or `model`",
+        "input_device_class": "`keyboard_mouse`, `gamepad`, `mixed` or `none`; NULL without `inputs.csv`",
+        "is_session_empty": "the session contains nothing usable",
+        "empty_reason": "`no_frames`, `black` or `no_inputs`; NULL if it is not empty",
+        "has_unusable_timestamps": "the inputs cannot be aligned with the video",
+        "timestamps_reason": "`integer`, `invalid`, `unordered` or `span`; NULL if they are usable",
+        "error_stage": "`extraction` or `manifest`; NULL without an error",
+        "error_code": "[error code](gamedata.md#error-codes); NULL without an error",
+        "error": "error message",
+        "check_errors": "one message per check that raised",
+        "warnings": "oddities of the input that were tolerated",
+        "video_metadata": "`format` and `streams` as ffprobe prints them",
+        "session_metadata": "the contents of `metadata.json`",
+        "further_checks": "columns of checks passed with `--checks`; NULL without any",
+        "source_etag": "ETag of the TAR that was read",
+        "spec_digest": "hash of the sampling settings",
+        "content_hash": "hash of the row's content; a row with an equal hash is not rewritten",
+        "run_id": "the run that last changed the row",
+        "published_at": "when the row last changed",
+    },
+)
+
+_RUNS: Final[Mapping[str, str]] = {
+    "run_id": "the producer's id of the run",
+    "ep_id": "the producer's episode, such as `rhoslc-s06e11`",
+    "source": "the bucket",
+    "manifest_key": "key of the run's manifest",
+    "manifest_sha256": "SHA-256 of the manifest's bytes",
+    "manifest_etag": "ETag of the manifest",
+    "schema_version": "version of the manifest, such as `1.0`",
+    "status": "`ingested`, or `source_deleted` if its manifest is gone",
+    "attempt": "the producer's counter of runs per episode; NULL if the manifest has none",
+    **dict.fromkeys(("started_at", "completed_at"), "according to the producer"),
+    "duration_ms": "duration of the episode's video in milliseconds",
+    "persons": "number of persons",
+    "warnings": "oddities that were tolerated, up to 100",
+    "output_hash": "SHA-256 of the stored facts; equal content has equal hashes",
+    "revision": "1, +1 per `replay --accept-changed`",
+    "pipeline_run_id": _PIPELINE_RUN,
+    "ingested_at": "when the run was ingested",
+    "updated_at": "when the row last changed",
+}
+
+_METRICS: Final[Mapping[str, str]] = {
+    "run_id": "the producer's run",
+    "person_id": "the producer's id of the person, `cast:CAST_ID`, or a UUID",
+    "cast_ids": "the casts whose times were summed, sorted",
+    "name": "display name",
+    "onscreen_ms": "time on screen in milliseconds",
+    "speaking_ms": f"time speaking, {_MS}; may exceed `onscreen_ms`",
+    "confessional_ms": f"time in confessionals, {_MS}",
+    "body_ms": f"time with a visible body, {_MS}",
+    "confidence": "0 to 1",
+    "artifact_key": "the artifact that the row comes from",
+    "artifact_schema_version": "version of that artifact, such as `screentime.v1`",
+    "manifest_key": "key of the run's manifest",
+    "schema_version": "version of the run's manifest",
+    "pipeline_run_id": _PIPELINE_RUN,
+    "ingested_at": "when the run was ingested",
+}
+
+_EPISODE_LINK: Final = {"episode_id": "your catalogue's id of the episode; NULL without a row in `episode_links`"}
+_PERSON_LINK: Final = {
+    "person_ref": "your catalogue's id of the person: `person_id` if that is a UUID, otherwise from `person_links`"
+}
+
+_SCREENALYTICS: Final[Mapping[str, Relation]] = {
+    "screenalytics.runs": Relation("a run that was ingested", _RUNS),
+    "screenalytics.artifacts": Relation(
+        "a file that a run's manifest names",
+        {
+            "run_id": "the producer's run",
+            "artifact_key": "its name within the run",
+            "artifact_kind": "`person_metrics`, or another kind that is recorded but not read",
+            "s3_key": "its key in the bucket",
+            "schema_version": "version of the file, such as `screentime.v1`",
+            **dict.fromkeys(("content_type", "sha256", "size_bytes", "row_count"), "according to the manifest"),
+            "fetched": "true if it was read and verified",
+        },
+    ),
+    "screenalytics.person_metrics": Relation("a person of a run", _METRICS),
+    "screenalytics.replaced_runs": Relation(
+        "a run as it was before `replay --accept-changed`",
+        {
+            "run_id": "the producer's run",
+            "revision": "the revision that was replaced",
+            "replaced_at": "when it was replaced",
+            "replaced_by": "`run_id` in `pipeline.runs` of the replay",
+            **dict.fromkeys(("run", "artifacts", "person_metrics"), "its old rows in the table of that name"),
+        },
+    ),
+    "screenalytics.ingest_items": Relation(
+        "a manifest that was seen, with its latest state",
+        {
+            **_MANIFEST,
+            "state": _STATE,
+            "attempts": "failures in a row",
+            "etag": "ETag of the manifest that was read last",
+            "manifest_sha256": "its SHA-256",
+            **_FAILURE,
+            "first_seen_at": "when it was first seen",
+            "last_at": "when its state was last written",
+            "pipeline_run_id": _PIPELINE_RUN,
+        },
+    ),
+    "screenalytics.ingest_attempts": Relation(
+        "an attempt to ingest a run; append-only, `telecine vacuum` deletes old ones",
+        {
+            "id": "counts up",
+            **_MANIFEST,
+            "arrival": "`event`, `poll`, `replay` or `verify`",
+            "outcome": "how it ended, such as `ingested`, `rejected` or `dead`",
+            "attempt": "failures in a row, including this one",
+            "manifest_sha256": "SHA-256 of the manifest",
+            **_FAILURE,
+            "pipeline_run_id": _PIPELINE_RUN,
+            "at": "when it ended",
+        },
+    ),
+    "screenalytics.outbox_events": Relation(
+        "an event that announces a run; the producer inserts it",
+        {
+            "event_id": "a UUID of the producer",
+            "event_type": "`screenalytics.run.completed`",
+            "aggregate_id": "the producer's run",
+            "payload_json": "optional `manifest_key` and `manifest_sha256`",
+            "created_at": _INSERTED,
+            "delivered_at": "when its run was processed; NULL while it waits",
+            "delivery_attempts": "failed deliveries; at 5 it is left alone, set it to 0 to retry",
+            "last_error": "message of the last failed delivery",
+        },
+    ),
+    "screenalytics.episode_links": Relation(
+        "a link from an episode to your catalogue; you insert it",
+        {"ep_id": _RUNS["ep_id"], "episode_id": "your catalogue's id", "linked_at": _INSERTED},
+    ),
+    "screenalytics.person_links": Relation(
+        "a link from a person of a show to your catalogue; you insert it",
+        {
+            "show": "`ep_id` without `-sSSeEE`",
+            "person_id": "the producer's person, unique per show",
+            "person_ref": "your catalogue's id",
+            "linked_at": _INSERTED,
+        },
+    ),
+    "screenalytics.latest_runs": Relation(
+        "the latest run of an episode: by `attempt`, `completed_at`, `run_id`; deleted runs last",
+        {**_RUNS, **_EPISODE_LINK},
+    ),
+    "screenalytics.latest_person_metrics": Relation(
+        "a person of such a run", {"ep_id": _RUNS["ep_id"], **_EPISODE_LINK, **_METRICS, **_PERSON_LINK}
+    ),
+}
+
+_PERSONS: Final = Relation(
+    "a person of an episode, from its latest run",
+    {
+        "ep_id": _RUNS["ep_id"],
+        **_EPISODE_LINK,
+        "person_id": _METRICS["person_id"],
+        **_PERSON_LINK,
+        **{name: _METRICS[name] for name in ("name", "onscreen_ms", "speaking_ms", "confessional_ms", "body_ms")},
+        **{name: _METRICS[name] for name in ("confidence", "run_id", "pipeline_run_id", "ingested_at")},
+    },
+)
+
+DICTIONARY: Final[Mapping[str, Relation]] = {
+    "gold.gamedata_sessions": _SESSIONS,
+    "gold.screenalytics_persons": _PERSONS,
+    **_SCREENALYTICS,
+    **_LEDGER,
+}

@@ -1,0 +1,91 @@
+"""Print parts of a report on a terminal. All text from outside is printed as text, never as markup or an escape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.report.sections import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from rich.console import Console
+
+    from shared.report.model import Report
+
+__all__ = ["ROWS", "counted", "find_table", "print_line", "print_rest", "print_sample", "print_table", "safe_text"]
+
+# Rows of a table on a terminal; the report has more.
+ROWS: Final = 40
+
+
+def find_table(report: Report, title: str | None = None) -> Table | None:
+    """Return the report's table of this title, or its first one."""
+    tables = (section for section in report.sections if isinstance(section, Table))
+    return next((table for table in tables if title in (None, table.title)), None)
+
+
+def print_table(
+    console: Console,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    right: Collection[str] = (),
+    unwrapped: Collection[str] = (),
+) -> None:
+    """Print the first :data:`ROWS` rows of a table.
+
+    Args:
+        console: the terminal.
+        columns: headings.
+        rows: cells; a ``rich.text.Text`` is printed as it is, anything else as :func:`safe_text`.
+        right: columns with numbers: aligned right and never wrapped.
+        unwrapped: further columns that are never wrapped.
+    """
+    from rich import table as rich
+    from rich.text import Text
+
+    table = rich.Table(box=None, pad_edge=False)
+    for name in columns:
+        justify: Any = "right" if name in right else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name in right or name in unwrapped)
+    for row in rows[:ROWS]:
+        table.add_row(*(value if isinstance(value, Text) else Text(safe_text(value)) for value in row))
+    console.print(table)
+
+
+def print_rest(console: Console, total: int, where: str) -> None:
+    """Print how many rows :func:`print_table` left out, and where they are; nothing if it printed all."""
+    if total > ROWS:
+        print_line(console, f"… and {total - ROWS:,} more{where}")
+
+
+def print_line(console: Console, text: str) -> None:
+    """Print one line of plain text, unwrapped."""
+    console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def print_sample(console: Console, report: Report, *, total: str, written: str, kinds: Sequence[str]) -> None:
+    """Print what a sample set holds and where its ground truth is.
+
+    Args:
+        console: the terminal.
+        report: of a sample step, with ``outputs["bucket"]`` and ``outputs["truth"]``.
+        total: the set's size, such as ``27 TARs``.
+        written: what this command wrote of it, such as ``3 written now``.
+        kinds: names of what the set shows.
+    """
+    print_line(console, f"{total} in {report.outputs.get('bucket', '')} ({written}): {', '.join(kinds)}")
+    print_line(console, f"ground truth: {report.outputs.get('truth', '')}")
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return a count with its noun: ``1 TAR``, ``2,000 TARs``."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def safe_text(value: Any) -> str:
+    """Return a value as printable text: a dash for None, ``?`` for each control character."""
+    if value is None:
+        return "-"
+    return "".join(letter if letter.isprintable() else "?" for letter in str(value))

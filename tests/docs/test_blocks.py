@@ -1,0 +1,99 @@
+"""Every console, python and sql block of the pages is run, or says why not. See tests/docs/blocks.py."""
+
+# ruff: noqa: F811 - pytest hands fixtures in by their names
+from __future__ import annotations
+
+import doctest
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.gamedata import ExtractedData, load
+from shared.database import _binaries
+from tests.cli import ROOT, Cli
+from tests.docs.blocks import find_blocks
+from tests.docs.run import Page, script
+from tests.docs.summary import PROPERTY
+from tests.postgres_server import database, postgres, reachable_folder  # noqa: F401
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.postgres_server import Database
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
+# page -> why its blocks are not looked at.
+UNCHECKED = dict.fromkeys(
+    (
+        *("docs/architecture.md", "docs/argo-ui.md", "docs/checks.md", "docs/configuration.md", "docs/contributing.md"),
+        *("docs/gamedata.md", "docs/helm.md", "docs/hostile-input.md", "docs/kind.md", "docs/operations.md"),
+        *("docs/performance.md", "docs/screenalytics.md", "docs/security.md", "docs/test-cluster.md"),
+        "docs/troubleshooting.md",
+    ),
+    "being rewritten",
+)
+# Pages that begin in an empty folder; the others find what `make demo` leaves there.
+FROM_NOTHING = {"docs/tutorial.md"}
+# Kinds of `telecine gamedata sample`: what the pages show is among them, and they are encoded in seconds.
+KINDS = ("gameplay", "dark", "black", "letterbox", "pillarbox", "menu", "menu-in-game", "no-inputs", "cut-off")
+DEMO = ".telecine/demo"
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Path]:
+    """A folder as `make demo` leaves it, with fewer TARs."""
+    with Cli.fresh() as cli:
+        include = [word for kind in KINDS for word in ("--include", kind)]
+        cli("gamedata", "sample", "--output", f"./{DEMO}/game-data", *include).expect(0)
+        places = ("--source-bucket", f"./{DEMO}/game-data", "--manifest-bucket", f"./{DEMO}/game-data-manifest")
+        outputs = ("--output-path", f"./{DEMO}/manifest.parquet", "--report-dir", f"./{DEMO}/report")
+        cli("gamedata", "run", *places, *outputs).expect(0)
+        yield cli.folder / DEMO
+
+
+@pytest.fixture
+def page(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    with reachable_folder() as folder:
+        commands = folder / ".venv/bin"
+        commands.mkdir(parents=True)
+        script(commands, "telecine", "-c 'from jobs.cli import main; main()'")
+        script(commands, "python", "")
+        if request.getfixturevalue("name") not in FROM_NOTHING:
+            # Links, not copies: a copied TAR has another inode, thus another ETag, and would be extracted again.
+            shutil.copytree(request.getfixturevalue("demo"), folder / DEMO, copy_function=os.link)
+        psql = _binaries._candidates()[0]
+        env = {
+            **Cli(folder).env,
+            "PATH": f"{commands}:{psql}:{os.environ['PATH']}",
+            "TELECINE_DATABASE_URL": database.url,
+        }
+        for variable in ("PATH", "PYTHONPATH", "TELECINE_DATABASE_URL"):
+            monkeypatch.setenv(variable, env[variable])
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+        yield Page(folder, env, database)
+
+
+@pytest.mark.parametrize("name", [page for page in PAGES if page not in UNCHECKED])
+def test_blocks_do_what_the_page_says(name: str, page: Page, record_property):
+    blocks = find_blocks(name, (ROOT / name).read_text(encoding="utf-8"))
+    ran = [block for block in blocks if block.reason is None]
+    record_property(PROPERTY, (name, len(ran), len(blocks) - len(ran)))
+    for block in ran:
+        page.run(block)
+    if page.wrong:
+        pytest.fail("\n\n".join(page.wrong), pytrace=False)
+
+
+@pytest.mark.parametrize("name", ["docstrings"])
+@pytest.mark.parametrize("documented", [load, ExtractedData])
+def test_examples_in_docstrings_run(name: str, documented: object, page: Page):
+    examples = [found for found in doctest.DocTestFinder(recurse=False).find(documented) if found.examples]
+    assert examples, f"{documented} has no example"
+    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples[0]).failed == 0

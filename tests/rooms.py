@@ -1,0 +1,41 @@
+"""The rooms of each package, top to bottom: a room imports only rooms below it.
+
+``tests/unit/test_import_boundaries.py`` holds the code to this table, and docs/architecture.md is made from it. A room
+is a folder or a module of its package; what a room holds is the first sentence of its docstring.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+__all__ = ["ROOMS", "ROOT", "about"]
+
+ROOT = Path(__file__).parents[1]
+
+ROOMS: dict[str, tuple[str, ...]] = {
+    "jobs": ("cli", "media", "gamedata", "screenalytics"),
+    "jobs/gamedata": (
+        *("steps", "sample", "manifest", "checks", "extraction", "session", "pt", "parts", "frames", "members"),
+        *("ranges", "compute", "revision", "commands", "settings", "errors", "model"),
+    ),
+    "jobs/screenalytics": (
+        *("steps", "sample", "verification", "intake", "reading", "arrival", "tables", "contract"),
+        *("commands", "settings", "keys", "errors", "model"),
+    ),
+    "jobs/media": ("steps", "commands", "settings"),
+    "shared": (
+        *("step", "notify", "doctor", "retention", "rayjob", "ledger", "report", "database", "samples", "storage"),
+        *("settings", "finding", "failure", "verdict", "strict_json", "logs", "progress", "text", "scrub", "errors"),
+    ),
+    "workflows": ("render", "crons", "media", "gamedata", "screenalytics", "maintenance", "_lib"),
+}
+
+
+def about(package: str, room: str) -> str:
+    """Return the first sentence of a room's docstring."""
+    path = ROOT / package / room
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return re.split(r"(?<=[.)])\s+(?=[A-Z])", " ".join(text.partition("\n\n")[0].split()))[0]
