@@ -1,1 +1,1 @@
-"""Parts: Parquet files with one row per TAR. Each part commits one batch."""
+"""Parquet files that each commit one batch of results, one row per TAR."""

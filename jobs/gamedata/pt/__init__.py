@@ -1,1 +1,1 @@
-"""The ``.pt`` file of a session: write it, read it, measure its frames."""
+"""The ``.pt`` file of a session: format, writer, reader and frame measurements."""
