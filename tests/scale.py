@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.gamedata.extraction.batches import make_batches
-from jobs.gamedata.extraction.worklist import make_plan
+from jobs.gamedata.extraction.worklist import make_worklist
 from jobs.gamedata.parts.schema import PART_SCHEMA
 from jobs.gamedata.parts.store import rewrite_part
 from jobs.gamedata.settings import ExtractSettings
@@ -86,7 +86,7 @@ def plan(folder: str, listed: int, committed: int) -> dict[str, float]:
     """List, compare and share out; the peak is that of the whole process."""
     start = time.process_time()
     settings = ExtractSettings(source_bucket="s3://many", manifest_bucket=folder)
-    found = make_plan(settings, ManyTars(listed), ManyPts(folder, committed))
+    found = make_worklist(settings, ManyTars(listed), ManyPts(folder, committed))
     batches = make_batches(found.items, max_bytes=settings.batch_mb * 1_000_000, workers=_WORKERS)
     return {
         "cpu_s": time.process_time() - start,

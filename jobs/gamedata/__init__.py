@@ -1,4 +1,4 @@
-"""TARs of game-session videos -> ``.pt`` files with sampled frames and statistics -> a quality manifest.
+"""Sample frames of game-session videos in TARs into ``.pt`` files, and check their quality in a manifest.
 
 ``load`` reads one ``.pt`` file as an ``ExtractedData``: docs/python.md. Checks import from :mod:`jobs.gamedata.checks`;
 everything else may change without notice.
@@ -16,7 +16,7 @@ __all__ = ["ExtractedData", "load"]
 
 
 def __getattr__(name: str) -> object:
-    # `load` needs torch (a second to import); `telecine --help` must not pay for it.
+    # `load` imports torch, which takes a second; `telecine --help` must not pay for it.
     if name == "load":
         from jobs.gamedata.pt.file import load
 

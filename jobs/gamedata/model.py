@@ -1,6 +1,6 @@
-"""The pipeline's values: what to sample, what a session holds, what is measured on it.
+"""Data classes of the pipeline: sampling specs, sessions, frames and statistics.
 
-Only numpy: the decoder process, which has no torch, and the planner, which has no Ray, import this.
+Needs only numpy: it is also imported by the decoder process, which has no torch, and by ``plan``, which has no Ray.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ __all__ = [
 SamplingMode = Literal["auto", "keyframe", "exact"]
 FrameFormat = Literal["rgb", "packets"]
 
-# Luma planes are averaged down to this grid (rows, columns) before anything is measured: area averaging keeps a mean,
-# a bar of 1.1 % of the height still fills a row, and 14 kB a frame go to numpy or to torch on a GPU alike.
+# Luma planes are averaged down to this grid (rows, columns) before they are measured: area averaging preserves means,
+# a bar of 1.1 % of the height still fills a row, and 14 kB per frame suit both numpy and torch on a GPU.
 STATISTICS_SHAPE: Final = (90, 160)
-# RGB thumbnail (rows, columns, channels) kept per frame for likeness to menu references.
+# Size of the RGB thumbnail per frame (rows, columns, channels), compared with menu references.
 SIGNATURE_SHAPE: Final = (9, 16, 3)
-# Part of the spec hash: a change in what frames or statistics mean makes old results count as not done.
+# Part of the spec digest. Increase it when the meaning of frames or statistics changes: old results then count as not
+# done.
 SPEC_VERSION: Final = 2
 
 
 def stride_key(stride_s: float) -> str:
-    """Name a stride as the original did: ``stride-3_chw``; 0.5 s gives ``stride-0.5_chw``."""
+    """Return the name of a stride as in the original pipeline: ``stride-3_chw``, or ``stride-0.5_chw`` for 0.5 s."""
     return f"stride-{stride_s:g}_chw"
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingSpec:
-    """Which frames are taken and how they are kept.
+    """The frames to sample and the form in which to store them.
 
     Attributes:
-        strides: ``(stride in seconds, count)`` pairs; asked times are ``(i + 1) * stride``, as long as they lie within
-            the video.
-        mode: ``auto`` | ``keyframe`` | ``exact`` (DESIGN §6).
-        max_height: frames higher than this many pixels are scaled to it, width even; 0 keeps the size.
-        frames: ``rgb`` keeps pixels, ``packets`` the source's own encoded packets.
+        strides: ``(stride in seconds, count)`` pairs; requested times are ``(i + 1) * stride`` within the video.
+        mode: ``auto`` | ``keyframe`` | ``exact``; see docs/gamedata.md.
+        max_height: maximum height in pixels; taller frames are scaled down to it, with an even width. 0: no limit.
+        frames: ``rgb`` stores pixels, ``packets`` the encoded packets of the source.
     """
 
     strides: tuple[tuple[float, int], ...] = ((3.0, 15), (30.0, 15), (60.0, 5))
@@ -67,18 +67,18 @@ class SamplingSpec:
 
     @property
     def digest(self) -> str:
-        """16 hex digits that stand for these settings and the version of the algorithm."""
+        """A hash of these settings and :data:`SPEC_VERSION`, 16 hex digits."""
         document = json.dumps({"spec_version": SPEC_VERSION, **asdict(self)}, sort_keys=True)
         return hashlib.sha256(document.encode()).hexdigest()[:16]
 
 
 @dataclass(slots=True)
 class SampleTimes:
-    """One stride's samples.
+    """The samples of one stride.
 
     Attributes:
-        asked_s: asked times in seconds from the video's first displayed frame, shape (N,).
-        index: for each, its row among the distinct frames, shape (N,), int64.
+        asked_s: requested times in seconds from the first displayed frame, shape (N,).
+        index: row of each sample among the distinct frames, shape (N,), int64.
     """
 
     asked_s: npt.NDArray[np.float64]
@@ -87,16 +87,16 @@ class SampleTimes:
 
 @dataclass(slots=True)
 class PacketRuns:
-    """The source's own packets, enough to decode each distinct frame again without the TAR.
+    """The encoded packets of the source that are needed to decode each distinct frame without the TAR.
 
     Attributes:
-        codec: FFmpeg's name, such as ``h264``.
+        codec: FFmpeg's codec name, e.g. ``h264``.
         extradata: the codec's out-of-band headers (avcC, hvcC, …).
-        data: all packets, one after the other.
-        offsets: shape (P + 1,), int64: packet p is ``data[offsets[p]:offsets[p + 1]]``.
+        data: all packets, concatenated.
+        offsets: shape (P + 1,), int64; packet p is ``data[offsets[p]:offsets[p + 1]]``.
         pts: shape (P,), int64, in ``time_base``.
-        first: shape (D,), int64: the run of frame d begins at this packet.
-        count: shape (D,), int64: and has so many packets; 1 for a keyframe.
+        first: shape (D,), int64: first packet of the run that decodes frame d.
+        count: shape (D,), int64: number of packets in that run; 1 for a keyframe.
         time_base: ``(numerator, denominator)`` in seconds.
     """
 
@@ -112,18 +112,18 @@ class PacketRuns:
 
 @dataclass(slots=True)
 class FrameStore:
-    """The distinct frames of a session, D of them in order of pts, each held once.
+    """The D distinct frames of a session in order of pts.
 
     Attributes:
-        images: uint8 RGB, shape (D, 3, H, W); None when ``packets`` holds them.
-        packets: see :class:`PacketRuns`; None when ``images`` holds them.
-        height: rows of a sampled frame, after ``max_height``.
-        width: columns, likewise.
-        rotation: degrees clockwise that show stored packets upright (0, 90, 180, 270); ``images`` are upright already.
+        images: uint8 RGB, shape (D, 3, H, W); None if ``packets`` is set.
+        packets: the packets of the frames; None if ``images`` is set.
+        height: height of a sampled frame after scaling to ``max_height``.
+        width: width of a sampled frame after scaling.
+        rotation: clockwise rotation in degrees (0, 90, 180, 270) that makes packets upright; ``images`` already are.
         strides: samples by stride in seconds.
-        pts: true pts, shape (D,), int64, in ``time_base``.
-        time_s: true times in seconds from the first displayed frame, shape (D,), float64.
-        keyframe: shape (D,), bool.
+        pts: actual pts, shape (D,), int64, in ``time_base``.
+        time_s: actual times in seconds from the first displayed frame, shape (D,), float64.
+        keyframe: True for keyframes, shape (D,), bool.
         time_base: ``(numerator, denominator)`` in seconds.
     """
 
@@ -144,25 +144,25 @@ class FrameStore:
 
 @dataclass(slots=True)
 class FrameStatistics:
-    """Measured on the luma of each distinct frame; every array has shape (D,) unless said otherwise.
+    """Statistics of the luma of each distinct frame; arrays have shape (D,) unless noted.
 
-    Luma is range-normalised: 0 is black and 255 is white, whether the video is limited or full range, 8 bits or more.
+    Luma is range-normalised: 0 is black and 255 white for limited and full range and for any bit depth.
 
     Attributes:
         time_s: float64, seconds from the first displayed frame.
-        luma_mean: float32, 0 to 255.
+        luma_mean: float32, mean, 0 to 255.
         luma_p01: float32, 1st percentile.
         luma_p50: float32, median.
         luma_p99: float32, 99th percentile.
-        border_top: float32, the share of the height that is one black band from this side (0 to 1).
-        border_bottom: float32.
-        border_left: float32, the share of the width.
-        border_right: float32.
-        static_share: float32, the share of textured picture blocks that stand as they do in that one of the 16 sampled
-            frames before and the 16 after, a second away or more, that is most like it; NaN for a lone frame, for one
-            without texture, and for a dark one with an empty middle.
-        corrupt: bool, the decoder concealed errors.
-        signature: uint8, shape (D, 9, 16, 3): an RGB thumbnail.
+        border_top: float32, height of the black bar at the top as a share of the frame's height (0 to 1).
+        border_bottom: float32, the same at the bottom.
+        border_left: float32, width of the black bar on the left as a share of the frame's width.
+        border_right: float32, the same on the right.
+        static_share: float32, share of textured blocks that are unchanged in the most similar other frame, out of the
+            16 sampled frames before and the 16 after that are at least a second away. NaN for a single frame, a frame
+            without texture, and a dark frame with an empty middle.
+        corrupt: bool, True if the decoder concealed errors.
+        signature: uint8, shape (D, 9, 16, 3): RGB thumbnail.
     """
 
     time_s: npt.NDArray[np.float64]
@@ -181,20 +181,21 @@ class FrameStatistics:
 
 @dataclass(slots=True)
 class InputStatistics:
-    """What inputs.csv says, in one pass.
+    """Statistics of inputs.csv, collected in one pass.
 
     Attributes:
-        events: rows.
-        keyboard: KEYBOARD rows.
-        mouse: MOUSE_* and SCROLL rows.
-        gamepad: GAMEPAD_* rows, without those of a stick near its centre: a worn one moves untouched.
-        first_s: smallest timestamp, unix seconds; None without rows.
-        last_s: largest.
-        integer_timestamps: every timestamp is a whole number (recordings before 2025-08-28: unusable for alignment).
-        unordered: rows that are more than a tenth of a second older than a row before them.
-        invalid: rows that do not parse.
-        desk_s: whole seconds with an event of keyboard or mouse; None in parts that are older than this figure.
-        gamepad_s: whole seconds with one of the gamepad.
+        events: number of rows.
+        keyboard: number of KEYBOARD rows.
+        mouse: number of MOUSE_* and SCROLL rows.
+        gamepad: number of GAMEPAD_* rows, ignoring sticks near their centre: a worn stick drifts untouched.
+        first_s: smallest timestamp in Unix seconds; None without rows.
+        last_s: largest timestamp in Unix seconds; None without rows.
+        integer_timestamps: True if all timestamps are whole numbers (recordings before 2025-08-28; too coarse to align
+            with the video).
+        unordered: number of rows more than 0.1 s older than an earlier row.
+        invalid: number of rows that cannot be parsed.
+        desk_s: number of whole seconds with a keyboard or mouse event; None in parts written before this column.
+        gamepad_s: number of whole seconds with a gamepad event; None in parts written before this column.
     """
 
     events: int
@@ -212,21 +213,21 @@ class InputStatistics:
 
 @dataclass(slots=True)
 class Session:
-    """All that one TAR gives.
+    """The content of one TAR.
 
     Attributes:
-        video_member: the video's name in the TAR.
-        video_id: its stem.
-        video_metadata: ffprobe's ``format`` and ``streams``, its names and values.
-        session_metadata: metadata.json as parsed.
-        duration_s: of the video stream, seconds; None when the container does not say.
-        frames: see :class:`FrameStore`.
-        statistics: see :class:`FrameStatistics`.
-        inputs: None without an inputs.csv.
-        reader: ``ranges`` (the GOP plan) or ``ffmpeg`` (PyAV over a range-backed file).
-        repeated: samples that share their keyframe with another of the same stride (mode ``keyframe``).
-        decoded: frames that the decoder put out.
-        warnings: what was odd and tolerated, in words.
+        video_member: name of the video in the TAR.
+        video_id: stem of that name.
+        video_metadata: ``format`` and ``streams`` with the names and values of ffprobe.
+        session_metadata: parsed metadata.json.
+        duration_s: duration of the video stream in seconds; None if the container declares none.
+        frames: sampled frames.
+        statistics: statistics of the sampled frames.
+        inputs: statistics of inputs.csv; None without one.
+        reader: ``ranges`` (fetches planned GOPs) or ``ffmpeg`` (PyAV on a range-backed file).
+        repeated: number of samples that share a keyframe with another one of their stride (mode ``keyframe``).
+        decoded: number of frames the decoder produced.
+        warnings: tolerated irregularities, as text.
     """
 
     video_member: str

@@ -1,4 +1,4 @@
-"""Which code made a result: the version, and the commit where it can be known."""
+"""The version and git commit of the running code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["revision", "version"]
 
 @functools.cache
 def version() -> str:
-    """Return telecine's version; ``unknown`` where it runs from a folder and is not installed."""
+    """Return the installed version of telecine; ``unknown`` if it is not installed."""
     try:
         return installed("telecine")
     except PackageNotFoundError:
@@ -24,9 +24,9 @@ def version() -> str:
 
 @functools.cache
 def revision() -> str | None:
-    """Return the commit: ``TELECINE_REVISION`` (images set it), else what git says of a checkout, else None.
+    """Return the commit from ``TELECINE_REVISION`` (set in images) or from git; None if neither knows it.
 
-    A checkout with changes has ``+dirty`` appended.
+    A modified checkout has ``+dirty`` appended.
     """
     if given := os.environ.get("TELECINE_REVISION"):
         return given
@@ -40,7 +40,7 @@ def revision() -> str | None:
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    # --no-optional-locks: a query must not write to .git, where a person may be at work.
+    # --no-optional-locks: a query must not write to .git while the user works there.
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603

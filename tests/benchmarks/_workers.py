@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.gamedata.compute.local import LocalRay
 from jobs.gamedata.extraction.batches import Batch, BatchResult, Item, ItemResult
-from jobs.gamedata.extraction.tally import Tally
-from jobs.gamedata.extraction.worklist import Plan
+from jobs.gamedata.extraction.tally import ExtractTally
+from jobs.gamedata.extraction.worklist import Worklist
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.settings import ExtractSettings
 from jobs.gamedata.steps.extract import local_ray, run_with
@@ -90,7 +90,7 @@ def dispatch(count: int) -> None:
     rows = []
     for workers in (1, 2):
         result = _result(0)
-        tally = Tally(Plan())
+        tally = ExtractTally(Worklist())
         with LocalRay(functools.partial(_Idle, (result,) * 64), workers=workers) as pool:
             for number in range(count):
                 pool.submit(Batch(number, (result.item,) * 64))

@@ -1,4 +1,4 @@
-"""Rows of parts as extraction commits them, for sessions whose measured values a test decides."""
+"""Rows of parts as extraction commits them, with measured values set by a test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TIMES", "bars", "commit", "dark", "error_row", "gameplay", "menu", "part_row", "signature"]
 
-# The default sampling of a 600 s session: 15 every 3 s, 15 every 30 s, 5 every 60 s, each time once.
+# Distinct times of the default sampling of a 600 s session: 15 every 3 s, 15 every 30 s, 5 every 60 s.
 TIMES = sorted({*(3.0 * i for i in range(1, 16)), *(30.0 * i for i in range(1, 16)), *(60.0 * i for i in range(1, 6))})
 _FRAME_FLOATS = (
     *("luma_mean", "luma_p01", "luma_p50", "luma_p99"),
@@ -31,12 +31,12 @@ def signature(seed: int) -> np.ndarray:
 
 
 def part_row(key: str, *, times: Sequence[float] = TIMES, **columns: Any) -> dict[str, Any]:
-    """A successful row; ``luma_mean=5`` sets a frame column for all frames, a list for each.
+    """A successful row; ``luma_mean=5`` sets a frame column for all frames, a list one value per frame.
 
     Args:
-        key: of the TAR.
-        times: of the frames, seconds.
-        columns: part columns, and frame columns without ``frame_``.
+        key: key of the TAR.
+        times: times of the frames in seconds.
+        columns: part columns, and frame columns without the prefix ``frame_``.
     """
     count = len(times)
     values: dict[str, Any] = {
@@ -103,7 +103,7 @@ def gameplay(key: str = "gameplay.tar", **columns: Any) -> dict[str, Any]:
 
 
 def dark(key: str = "dark.tar", share: float = 1.0, **columns: Any) -> dict[str, Any]:
-    """A session whose first frames, a share of them, are black."""
+    """A session whose first frames are black; ``share`` says how many."""
     times = columns.get("times", TIMES)
     black = np.arange(len(times)) < round(share * len(times))
     return part_row(
@@ -119,19 +119,19 @@ def dark(key: str = "dark.tar", share: float = 1.0, **columns: Any) -> dict[str,
 
 
 def bars(key: str = "letterbox.tar", sides: str = "top bottom", width: float = 0.12, **columns: Any) -> dict[str, Any]:
-    """A session between black bars."""
+    """A session with black bars."""
     return part_row(key, **{"luma_mean": 70.0, **{f"border_{side}": width for side in sides.split()}, **columns})
 
 
 def menu(key: str = "menu.tar", share: float = 1.0, **columns: Any) -> dict[str, Any]:
-    """A session that shows a menu for the first part of its time."""
+    """A session that starts with a menu, for ``share`` of its duration."""
     times = np.asarray(columns.get("times", TIMES))
     duration = columns.get("duration_s", 600.0)
     return part_row(key, **{"static_share": np.where(times <= share * duration, 0.95, 0.1), **columns})
 
 
 def error_row(key: str = "broken.tar", code: str = "moov_missing", **columns: Any) -> dict[str, Any]:
-    """A TAR that could not be read."""
+    """A row of a TAR that could not be read."""
     row = dict.fromkeys(part_row(key))
     kept = part_row(key)
     for name in ("s3_key", "source_etag", "source_size", "spec_digest", "generation", "attempt", "run_id",

@@ -1,4 +1,4 @@
-"""Workers in this process, or forked from it, in the place of Ray's."""
+"""Worker pools without Ray: in this process, or forked from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ForkPool", "InlinePool"]
 
 
 class InlinePool:
-    """A :class:`jobs.gamedata.compute.pool.Pool`; batches with a key of ``kills`` kill their worker."""
+    """A :class:`jobs.gamedata.compute.pool.Pool` in this process; a batch with a key in ``kills`` kills its worker."""
 
     def __init__(self, make, workers, kills=()):
         self.runner = make()
@@ -41,9 +41,9 @@ class InlinePool:
 
 
 class ForkPool:
-    """A :class:`jobs.gamedata.compute.pool.Pool` of forked processes, which end with the pool or with its process.
+    """A :class:`jobs.gamedata.compute.pool.Pool` of forked processes, which end with the pool or with this process.
 
-    A worker that dies gives its work back, as Ray's do, and another one takes its place.
+    If a worker dies, its work is returned, as by the Ray pools, and a new worker replaces it.
     """
 
     def __init__(self, make, workers, forks):
@@ -94,7 +94,7 @@ class ForkPool:
         try:
             self._serve(theirs)
         finally:
-            os._exit(0)  # whatever happens, it must not continue as a second driver
+            os._exit(0)  # never continue as a second driver
 
     def _serve(self, end):
         runner = self._make()
@@ -102,5 +102,5 @@ class ForkPool:
             work = end.recv()
             try:
                 end.send(runner.run(work))
-            except Exception as error:  # noqa: BLE001 - the driver raises it, as Ray's does
+            except Exception as error:  # noqa: BLE001 - the driver raises it, as with Ray
                 end.send(error)

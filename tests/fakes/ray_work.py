@@ -1,4 +1,4 @@
-"""Work for a pool on a Ray cluster, which leaves files behind so that a test knows where it is."""
+"""Work for a cluster pool that leaves files behind, so that a test can follow its progress."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Runner:
         self._folder = Path(folder)
 
     def run(self, work):
-        """``12``: done at once; ``12 wait``: once the file `go` is there; ``12 die``: the process ends."""
+        """Return at once for ``12``; after the file ``go`` appears for ``12 wait``; exit the process for ``12 die``."""
         name, _, what = work.partition(" ")
         node = os.environ["NODE"]
         (self._folder / f"begun-{name}-{node}").touch()
@@ -31,7 +31,7 @@ class _Runner:
 
 
 def reader(_):
-    """A ``make_extract`` whose sessions need no video; nobody reads before both groups have begun."""
+    """A ``make_extract`` for sessions without a video. Reading waits until both groups have started."""
     return _patient_reader
 
 
@@ -51,11 +51,11 @@ def refuse():
 
 
 def drive(address, folder, works, **limits):
-    """Do works on a cluster and print ``outcome, work, result, died`` of each as it comes."""
-    from jobs.gamedata.compute.cluster import ClusterRay, Limits
+    """Process work on a cluster and print ``outcome,work,result,died`` for each piece as it completes."""
+    from jobs.gamedata.compute.cluster import ClusterLimits, ClusterRay
 
     make = refuse if folder == "refuse" else functools.partial(_Runner, folder)
-    with ClusterRay(make, workers=4, address=address, limits=Limits(**{"doubt_s": 6.0, **limits})) as pool:
+    with ClusterRay(make, workers=4, address=address, limits=ClusterLimits(**{"death_grace_s": 6.0, **limits})) as pool:
         for work in works:
             pool.submit(work)
         for outcome in pool:

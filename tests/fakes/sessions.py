@@ -1,4 +1,4 @@
-"""Sessions without a video: what the reader gives, made from a seed in microseconds."""
+"""Sessions without a video, generated from a seed in microseconds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["extract_fake", "make_packets", "make_session", "make_statistics"]
 
 
 def make_statistics(time_s: np.ndarray, seed: int = 0) -> FrameStatistics:
-    """Plausible figures for frames at these times."""
+    """Plausible statistics for frames at these times."""
     count = len(time_s)
     random = np.random.default_rng(seed)
     luma = random.uniform(40, 200, count).astype(np.float32)
@@ -48,7 +48,7 @@ def make_statistics(time_s: np.ndarray, seed: int = 0) -> FrameStatistics:
 
 
 def make_packets(count: int, seed: int = 0, *, run: int = 1) -> PacketRuns:
-    """Packets of random bytes: ``run`` for each frame."""
+    """Packets of random bytes, ``run`` per frame."""
     random = np.random.default_rng(seed)
     sizes = random.integers(1, 50, count * run)
     return PacketRuns(
@@ -76,12 +76,12 @@ def make_session(
     """A session whose frame at second t is filled with ``round(t) % 251``.
 
     Args:
-        duration_s: of the video.
-        spec: which times are sampled.
-        seed: of the figures.
+        duration_s: duration of the video.
+        spec: sampling spec.
+        seed: seed of the statistics.
         size: width and height of a frame.
-        gop_s: 0 gives the asked times; otherwise samples lie on multiples of it, so that some repeat.
-        inputs: whether there is an inputs.csv.
+        gop_s: 0 samples the requested times; otherwise times are rounded to multiples of it, so that some repeat.
+        inputs: include an inputs.csv.
         video_id: stem of the video's name.
     """
     spec = spec or SamplingSpec()
@@ -129,11 +129,11 @@ def make_session(
 def extract_fake(
     *, fail: dict[bytes, str] | None = None, hook: Callable[[bytes], None] | None = None
 ) -> Callable[..., Session]:
-    """An ``extract(source, spec)`` that makes a session from the source's bytes.
+    """Return an ``extract(source, spec)`` that generates a session from the source's bytes.
 
     Args:
-        fail: first bytes of a source -> error code raised for it.
-        hook: called with the bytes before anything else.
+        fail: first bytes of a source -> error code to raise.
+        hook: called first, with the bytes.
     """
 
     def extract(source, spec):

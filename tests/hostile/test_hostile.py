@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jobs.gamedata.errors import CODES
-from jobs.gamedata.extraction.batches import Batch, Item, Task
+from jobs.gamedata.extraction.batches import Batch, Item, RunContext
 from jobs.gamedata.extraction.worker import extract_batch
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.parts.store import read_parts
@@ -100,9 +100,9 @@ def test_bad_items_do_not_affect_good_ones_in_their_batch(tmp_path, monkeypatch)
         names[f"{place:03}.tar"] = name
         source.put(f"{place:03}.tar", INPUTS[name].make())
     items = tuple(Item(info.key, info.size, info.etag) for info in source.list())
-    task = Task(spec=SPEC, store=True, run_id="r", generation=1, version="0")
+    context = RunContext(spec=SPEC, store=True, run_id="r", generation=1, version="0")
     with DecodeChild() as decoder:
-        result = extract_batch(Batch(0, items), task, source=source, target=target, extract=decoder)
+        result = extract_batch(Batch(0, items), context, source=source, target=target, extract=decoder)
     codes = {each.item.key: each.code or "ok" for each in result.items}
     assert len(codes) == len(INPUTS) + 3
     for key, name in names.items():

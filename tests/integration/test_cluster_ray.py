@@ -1,4 +1,4 @@
-"""The pool over a real Ray cluster on loopback: nodes that come late, nodes that die, processes that die."""
+"""The pool on a real Ray cluster on loopback: nodes that join late, nodes that die, processes that die."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def wait_until(condition, process=None):
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
         assert process is None or process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "the condition did not come true"
+        assert time.monotonic() < deadline, "the condition never became true"
         signal.sigtimedwait([], 0.05)
 
 
@@ -48,12 +48,12 @@ def ended(cluster, process):
     finally:
         if process.poll() is None:
             cluster.kill(process)
-    # Ray prints its own lines between.
+    # Ray prints lines of its own in between.
     outcomes = [tuple(line.split(",")[1:]) for line in out.splitlines() if line.startswith("outcome,")]
     return process.returncode, outcomes, err
 
 
-def test_late_nodes_work_and_what_a_lost_node_held_is_done_again(cluster, tmp_path):
+def test_late_nodes_work_and_work_of_a_lost_node_is_repeated(cluster, tmp_path):
     first = cluster.add_node(cpus=1, NODE="first")
     driver = cluster.run(DRIVE, tmp_path, "0 wait,1,2,3")
     try:
@@ -69,12 +69,12 @@ def test_late_nodes_work_and_what_a_lost_node_held_is_done_again(cluster, tmp_pa
     assert sorted(outcomes) == [("0 wait", "late", "False"), *((str(n), "late", "False") for n in (1, 2, 3))]
 
 
-def test_a_node_that_is_gone_before_ray_misses_it_is_not_the_works_fault(tmp_path):
-    # 12 s until Ray misses a node that does not answer, far longer than the doubt.
+def test_a_node_that_dies_before_ray_notices_is_not_a_failure_of_its_work(tmp_path):
+    # Ray takes 12 s to notice a node that does not answer, far longer than the grace period.
     cluster = RayCluster(RAY_health_check_timeout_ms="2000")
     try:
         first = cluster.add_node(cpus=1, NODE="first")
-        driver = cluster.run(DRIVE, tmp_path, "0 wait", "{'doubt_s': 1.0}")
+        driver = cluster.run(DRIVE, tmp_path, "0 wait", "{'death_grace_s': 1.0}")
         wait_until((tmp_path / "begun-0-first").exists, driver)
         cluster.add_node(cpus=1, NODE="second")
         cluster.strand(first)
@@ -87,7 +87,7 @@ def test_a_node_that_is_gone_before_ray_misses_it_is_not_the_works_fault(tmp_pat
     assert outcomes == [("0 wait", "second", "False")]
 
 
-def test_a_process_that_dies_on_a_node_that_lives_is_the_works_own_fault(cluster, tmp_path):
+def test_a_process_that_dies_on_a_live_node_is_a_failure_of_its_work(cluster, tmp_path):
     cluster.add_node(cpus=2, NODE="n")
     code, outcomes, err = ended(cluster, cluster.run(DRIVE, tmp_path, "1 die,2,3"))
     assert code == 0, err
@@ -108,8 +108,8 @@ def test_errors_keep_their_type_and_images_of_two_builds_are_refused(cluster, tm
     assert not list(tmp_path.iterdir())
 
 
-def test_a_cluster_without_workers_is_given_up(cluster, tmp_path):
-    code, _, err = ended(cluster, cluster.run(DRIVE, tmp_path, "1", "{'empty_s': 1.0}"))
+def test_a_cluster_without_workers_times_out(cluster, tmp_path):
+    code, _, err = ended(cluster, cluster.run(DRIVE, tmp_path, "1", "{'no_workers_s': 1.0}"))
     assert code == 75
     assert "has had no worker" in err
 
@@ -128,7 +128,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_driver_counts_what_each_group_did(cluster, tmp_path):
+def test_a_driver_counts_the_tars_of_each_group(cluster, tmp_path):
     source = open_store(f"file://{tmp_path}/in", create=True)
     for number in range(40):
         source.put(f"s/{number:02d}.tar", b"bad" if number == 3 else f"body {number}".encode())

@@ -1,4 +1,4 @@
-"""Extraction over a real local Ray, with a reader that needs no video."""
+"""Extraction on a real local Ray, with a reader that needs no video."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DEADLINE_S = 60
 
 
 class Runner:
-    """Does what it is told: echo, raise, die."""
+    """A runner that echoes its work, raises or dies."""
 
     def __init__(self):
         self.done = 0
@@ -50,12 +50,12 @@ def broken():
 
 
 def children():
-    """Pids of the processes that descend from this one."""
+    """Return the pids of all descendants of this process."""
     return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
 def processes_of(mark):
-    """Processes that inherited the variable MARK with this value: workers change their command line, Ray its own."""
+    """Return the processes whose environment has this MARK; Ray changes the command lines of its processes."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -67,7 +67,7 @@ def processes_of(mark):
 def wait_until(condition):
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
+        assert time.monotonic() < deadline, "the condition never became true"
         signal.sigtimedwait([], 0.05)
 
 
@@ -76,7 +76,7 @@ def test_a_worker_that_cannot_start_is_an_error():
         pass
 
 
-def test_a_pool_works_survives_deaths_raises_and_leaves_nothing():
+def test_a_pool_works_survives_deaths_raises_and_cleans_up():
     before = children()
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with LocalRay(Runner, workers=2) as pool:

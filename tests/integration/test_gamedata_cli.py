@@ -1,4 +1,4 @@
-"""gamedata as a user sees it: commands in, files and exit codes out."""
+"""The gamedata commands from a user's view: arguments in, files and exit codes out."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_table_ends_with_what_there_is(cli):
     assert (cli.folder / "out/mobile/portrait.pt").is_file()
 
 
-def test_the_log_file_has_what_the_log_had(cli):
+def test_the_log_file_equals_the_log(cli):
     text = (cli.folder / "run.log").read_text()
     assert "gamedata run" in text
     assert "postgresql+psycopg://" not in text
@@ -114,7 +114,7 @@ def test_a_pt_file_has_the_issues_fields(cli):
     assert data.session_metadata["game_exe"]
 
 
-def test_no_store_gives_the_same_rows(cli):
+def test_no_store_writes_the_same_rows(cli):
     keys = ["idle.tar", "dark.tar", "no-metadata.tar", "short.tar", "menu-40.tar"]
     (cli.folder / "some.txt").write_text("# few\n\n" + "\n".join(keys) + "\n")
     places = ("--source-bucket", "./tars", "--manifest-bucket", "./none", "--output-path", "none.parquet")
@@ -180,7 +180,7 @@ def test_an_empty_bucket_gives_the_command_and_it_works(cli):
     done = cli("gamedata", "manifest", "--manifest-bucket", "./a b").expect(65)
     line = re.search(r"run extract first: (telecine gamedata extract [^\"]*)", done.err)
     assert line is not None
-    # Variables stand for flags.
+    # Environment variables replace flags.
     asked = {"SAMPLING": "exact", "FRAMES": "packets", "STRIDES": "3:5,10:2", "WORKERS": "1"}
     env = {f"TELECINE_GAMEDATA_{name}": value for name, value in asked.items()}
     cli(*shlex.split(line[1])[1:], env=env).expect(0)
@@ -218,7 +218,7 @@ def test_an_empty_bucket_gives_the_command_and_it_works(cli):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and "-" in " ".join(value) else None,
 )
-def test_what_is_not_valid_is_named_with_what_is(cli, argv, said):
+def test_invalid_values_are_named_with_the_valid_ones(cli, argv, said):
     done = cli(*argv)
     assert done.code == 2, done.err
     assert [word for word in said if word not in done.err] == []

@@ -1,4 +1,4 @@
-"""Second runs, after everything that may have happened to the results of the first."""
+"""Second runs after all kinds of changes to the results of the first."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def cli() -> Iterator[Cli]:
 
 
 def extracted(cli, *flags, bucket="out"):
-    """Run extract; which keys' .pt files it wrote, and the counts."""
+    """Run extract; return the keys of the .pt files it wrote, and its counts."""
     before = cli.etags(bucket)
     done = cli("gamedata", "extract", *SOURCE, "--manifest-bucket", f"./{bucket}", *flags).expect(0)
     counts = cli.report(done)["counts"]
@@ -70,7 +70,7 @@ def test_one_bad_of_ten_and_a_second_run_does_nothing(cli):
     assert extracted(cli, "--max-failed", "1")[0] == set()
 
 
-def test_what_is_deleted_replaced_or_damaged_is_named_and_redone(cli):
+def test_deleted_replaced_and_damaged_files_are_named_and_redone(cli):
     cli("gamedata", "extract", *PLACES).expect(0)
     cli("gamedata", "verify", "--manifest-bucket", "./out").expect(0)
     out = cli.folder / "out/s"
@@ -102,7 +102,7 @@ def test_what_is_deleted_replaced_or_damaged_is_named_and_redone(cli):
     assert without_time(cli.manifest("healed.parquet")).keys() == KINDS.keys()
 
 
-def test_a_part_whose_objects_are_gone_is_no_session(cli):
+def test_a_part_whose_objects_are_gone_is_not_a_session(cli):
     kept = cli.folder / "kept"
     cli("gamedata", "extract", *PLACES).expect(0)
     (cli.folder / "out").rename(kept)
@@ -110,7 +110,7 @@ def test_a_part_whose_objects_are_gone_is_no_session(cli):
         (cli.folder / "out/_stats").mkdir(parents=True)
         for part in (kept / "_stats").iterdir():
             (cli.folder / "out/_stats" / part.name).write_bytes(part.read_bytes())
-        # Parts whose objects are gone, and one that is not Parquet.
+        # Parts whose .pt files are gone, and a part that is not Parquet.
         (cli.folder / "out/_stats/00000099-abcdefabcdef.parquet").write_bytes(b"PAR1 cut")
         cli("gamedata", "manifest", "--manifest-bucket", "./out", "--output-path", "bare.parquet").expect(0)
         assert set(cli.manifest("bare.parquet")) == {"s/bad.tar"}
@@ -119,8 +119,8 @@ def test_a_part_whose_objects_are_gone_is_no_session(cli):
         kept.rename(cli.folder / "out")
 
 
-def test_task_list_only_failed_and_a_mended_tar(cli):
-    # A bucket of its own: the row of the TAR that is away stays in it.
+def test_task_list_only_failed_and_a_repaired_tar(cli):
+    # A separate bucket, because the row of the missing TAR stays in it.
     extracted(cli, bucket="listed")
     (cli.folder / "list.txt").write_text("\ufeff# sessions\n\n  s/bad.tar\r\ns/dark.tar\ns/away.tar\n")
     written, counts = extracted(cli, "--task-list", "list.txt", bucket="listed")

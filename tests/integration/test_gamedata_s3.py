@@ -44,7 +44,7 @@ def test_extract_and_manifest_over_s3(s3_server):
         data = loads(s3_server.client.get_object(Bucket="game-data-manifest", Key="a/two.pt")["Body"].read())
         assert data.sampled_times_s["stride-3_chw"] == pytest.approx([250 / 60, 250 / 60, 500 / 60], abs=0.02)
 
-        # Again, by full names: nothing is decoded, no object changes.
+        # A second run with full URIs decodes nothing and changes no object.
         again = cli(
             *("gamedata", "extract", "--source-bucket", "s3://game-data", "--manifest-bucket", "game-data-manifest"),
             "--prefix",
@@ -58,6 +58,6 @@ def test_extract_and_manifest_over_s3(s3_server):
 
         gone = cli("gamedata", "extract", "--source-bucket", "no-such-bucket").expect(78)
         assert "no-such-bucket" in gone.err
-        # A port on which nobody listens: temporary, for all that is known.
+        # No process listens on this port, which may be a temporary failure.
         away = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "TELECINE_S3_ATTEMPTS": "1"}
         assert "127.0.0.1:1" in cli("gamedata", "verify", env=away).expect(75).err

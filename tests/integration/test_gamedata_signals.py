@@ -1,4 +1,4 @@
-"""Runs that are stopped or killed in the middle, and the run after them."""
+"""Runs stopped or killed in the middle, and the run after them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 COUNT = 24
-# Each takes a quarter of a second: the times are decoded exactly, from GOPs of 250 frames.
+# Each takes 0.25 s, decoding exact times from GOPs of 250 frames.
 EXTRACT = ("--source-bucket", "./tars", "--sampling", "exact", "--workers", "2", "--batch-mb", "1")
 STOP_S = 20.0
 
@@ -40,7 +40,7 @@ def parts(cli, bucket="out"):
 
 
 def stop(cli, number):
-    """Start, send a signal once another part is committed; how it ended, and its processes."""
+    """Start a run, send a signal once another part is committed; return its exit and its processes."""
     before = len(parts(cli))
     process = cli.start("gamedata", "run", *EXTRACT, "--manifest-bucket", "./out")
     try:
@@ -53,7 +53,7 @@ def stop(cli, number):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     until(lambda: not any(is_alive(each) for each in below), STOP_S)
-    # The database's keeper waits some seconds for a next user; Cli.fresh waits for its end.
+    # The database's keeper waits a few seconds for another user; Cli.fresh waits until it exits.
     until(lambda: not [each for each in cli.processes() if "postgres" not in each], STOP_S)
     return done
 
@@ -83,7 +83,7 @@ def test_stopped_and_killed_runs_leave_no_process_and_the_next_one_completes(cli
         done = stop(cli, number)
         assert done.code == code, done.err
         assert "Traceback" not in done.err
-        # What was committed is whole, and stays.
+        # Committed results are complete and stay.
         now = committed(cli)
         assert len(seen) < len(now) < COUNT
         assert seen.items() <= now.items()
@@ -94,12 +94,12 @@ def test_stopped_and_killed_runs_leave_no_process_and_the_next_one_completes(cli
 
     cli("gamedata", "run", *EXTRACT, "--manifest-bucket", "./out").expect(0)
     assert seen.items() <= committed(cli).items()
-    # PostgreSQL has temporary files of its own, at every checkpoint.
+    # PostgreSQL writes its own temporary files at every checkpoint.
     assert not [path for path in cli.folder.rglob("*.tmp") if "postgres" not in path.parts]
     cli("gamedata", "verify", "--manifest-bucket", "./out").expect(0)
     rows = judged(cli, "manifest.parquet")
     assert len(rows) == COUNT
-    # They are the same video: rows of disturbed runs are those of the last, undisturbed one.
+    # All TARs hold the same video, so rows of disturbed runs equal those of the last, undisturbed one.
     last = next(row for key, row in rows.items() if key not in seen)
     assert all({**row, "s3_key": ""} == {**last, "s3_key": ""} for row in rows.values())
     statuses = [line.split()[2] for line in cli("runs", "list").expect(0).out.splitlines()[1:]]

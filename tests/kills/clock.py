@@ -1,6 +1,6 @@
-"""Another clock for this process: what the product reads of the time of day, shifted; dates may stand still as well.
+"""A shifted or frozen wall clock for the product's modules in this process.
 
-Monotonic clocks are unaffected: they cannot be set.
+Monotonic clocks are unaffected: nobody can set them.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _true = time.time
 
 
 class Clock:
-    """The time of day as this process sees it.
+    """The wall clock of this process.
 
     Attributes:
-        shift: seconds that it is ahead; negative when it was set back. May change at any time.
-        at: the moment at which ``datetime.now`` stands still; None lets it run.
+        shift: seconds the clock is ahead; negative if it is behind. May change at any time.
+        at: time at which ``datetime.now`` is frozen; None to let it run.
     """
 
     def __init__(self, shift: float = 0.0, at: str | None = None) -> None:
@@ -32,11 +32,11 @@ class Clock:
         self.at = None if at is None else dt.datetime.fromisoformat(at).timestamp()
 
     def time(self) -> float:
-        """As ``time.time``."""
+        """Return the shifted ``time.time``."""
         return _true() + self.shift
 
     def install(self) -> None:
-        """Let the product's modules that are loaded, and ``time.time``, use it."""
+        """Replace ``time.time``, and ``datetime`` in all loaded modules of the product."""
         outer = self
 
         class Shifted(dt.datetime):

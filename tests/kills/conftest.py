@@ -1,4 +1,4 @@
-"""One process that has everything loaded, for all tests of a worker."""
+"""One preloaded process for all tests of a test worker."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def programs() -> Iterator[Programs]:
 
 @pytest.fixture
 def new_place(tmp_path: Path, programs: Programs, database: Database) -> Callable[[], Place]:
-    """Makes places: each a folder, and a run of the ledger, of its own."""
+    """Return a function that creates places, each with its own folder and ledger run."""
     Place.fill(tmp_path / "tars")
     return lambda: Place(tmp_path / f"place-{next(_numbers)}", tmp_path / "tars", programs, database)

@@ -1,9 +1,9 @@
-"""Announce each step of a commit to the parent process, and wait there for permission to continue.
+"""Announce each step of a commit to the parent process, and wait for permission to continue.
 
-Announced are: each system call of a put of the file store (``open``, ``write``, ``half`` of a write, ``fsync``,
-``replace``, ``sync``, ``unlink``), each SQL statement, ``commit``, and ``end``; each ``copy`` of a session with its
-second ``row``; on demand, how an embedded server is made. The parent holds the process before the operation, so that
-a kill falls exactly between two of them.
+Announced operations: each system call of a put of the file store (``open``, ``write``, ``half`` of a write, ``fsync``,
+``replace``, ``sync``, ``unlink``), each SQL statement, ``commit``, and ``end``; each ``copy`` of a database session and
+its second ``row``; on demand, the creation of an embedded server. The parent stops the process before an operation, so
+that a kill falls exactly between two of them.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _T = TypeVar("_T")
 
 
 class Announcer:
-    """The child's end of the pipe; forked workers open one of their own.
+    """The child's end of the socket; each forked worker opens another one.
 
     Args:
         path: Unix socket on which the parent listens.
-        free: announce nothing but the end; nobody holds the process.
+        free: announce only the end, and never wait.
     """
 
     def __init__(self, path: str, *, free: bool) -> None:
@@ -54,27 +54,27 @@ class Announcer:
         self._end.connect(self._path)
 
     def __call__(self, name: str, subject: str = "") -> None:
-        """Announce an operation and wait for the parent's word."""
+        """Announce an operation and wait for the parent's permission."""
         if not self._free:
             self._say({"op": name, "subject": subject})
 
     def end(self, code: int) -> None:
-        """Tell the exit code; also when nothing else is told."""
+        """Announce the exit code, even with ``free``."""
         self._say({"code": code})
 
     def _say(self, document: dict[str, Any]) -> None:
         with self._lock:
             self._end.sendall(json.dumps(document).encode() + b"\n")
             if not self._end.recv(1):
-                os._exit(99)  # the parent is gone
+                os._exit(99)  # the parent has exited
 
 
 class Disk:
-    """A disk that takes so many bytes and no more.
+    """A disk with limited space.
 
     Args:
-        below: only files whose path holds this text are on it; the empty text stands for none.
-        room: bytes.
+        below: text in the paths of the files on this disk; an empty text for no files.
+        room: space in bytes.
     """
 
     def __init__(self, below: str = "", room: int = 0) -> None:
@@ -82,7 +82,7 @@ class Disk:
         self._room = room
 
     def take(self, path: str, size: int) -> None:
-        """Raise ENOSPC when it does not fit any more."""
+        """Use up space; raise ENOSPC if there is none left."""
         if self._below and self._below in path:
             self._room -= size
             if self._room < 0:
@@ -90,7 +90,7 @@ class Disk:
 
 
 class _Os:
-    """The module ``os`` as the file store sees it."""
+    """A replacement for the module ``os`` in the file store."""
 
     def __init__(self, announce: Announcer, disk: Disk, *, reads: bool) -> None:
         self._announce = announce
@@ -121,25 +121,25 @@ class _Os:
         return half + os.write(descriptor, data[half:])
 
     def fsync(self, descriptor: int) -> None:
-        # A SIGKILL loses no page that is written: the call is announced, and not made.
+        # A SIGKILL loses no written page, so the call is announced but not made.
         name = "sync" if Path(self._targets[descriptor]).is_dir() else "fsync"
         self._announce(name, self._targets[descriptor])
 
     def replace(self, source: str, target: str) -> None:
         self._announce("replace", target)
-        os.replace(source, target)  # noqa: PTH105 - what the store calls
+        os.replace(source, target)  # noqa: PTH105 - the store's own call
 
     def unlink(self, path: str) -> None:
         self._announce("unlink", path)
         os.unlink(path)  # noqa: PTH108
 
 
-# What the embedded server's start does to its folder, by Python's audit events.
+# Python's audit events during the start of an embedded server -> names of operations.
 _AUDITED = {"os.mkdir": "mkdir", "os.rename": "rename", "os.remove": "remove", "subprocess.Popen": "start"}
 
 
 def watch_server(announce: Announcer, folder: str) -> None:
-    """Announce also how the embedded server below a folder is made and started."""
+    """Also announce the operations that create and start the embedded server in a folder."""
 
     def audit(name: str, arguments: tuple[Any, ...]) -> None:
         if name in _AUDITED:
@@ -151,7 +151,7 @@ def watch_server(announce: Announcer, folder: str) -> None:
 
 
 def watch_copies(announce: Announcer) -> None:
-    """Announce also each COPY of a session, and its second row: the driver's own, which SQLAlchemy does not see."""
+    """Also announce each COPY and its second row, which the database driver runs without SQLAlchemy."""
     plain = Session.copy
 
     def copy(self: Session, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
@@ -168,7 +168,7 @@ def watch_copies(announce: Announcer) -> None:
 
 
 class InlineExecutor(Executor):
-    """Threads whose work is done when it is handed in: operations come in the same order in every run."""
+    """An executor that runs work at once, so that operations have the same order in every run."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
@@ -177,20 +177,20 @@ class InlineExecutor(Executor):
         future: Future[_T] = Future()
         try:
             future.set_result(call(*values, **named))
-        except Exception as error:  # noqa: BLE001 - the future's to raise
+        except Exception as error:  # noqa: BLE001 - the future raises it
             future.set_exception(error)
         return future
 
 
 def install(announce: Announcer, disk: Disk, *, reads: bool) -> None:
-    """Put the gates into this process; ``reads`` announces also each listing and each file that is read."""
+    """Install the gates in this process; ``reads`` also announces each listing and each file read."""
     file_store.os = _Os(announce, disk, reads=reads)  # type: ignore[assignment]
     if reads:
         walk = file_store.walk
 
         def announced(root: str, prefix: str) -> Iterator[ObjectInfo]:
             announce("list", f"{root}/{prefix}")
-            # A listing is what was there when it was asked for, as a page of S3 is.
+            # A listing is a snapshot of the time of the request, like a page of S3.
             return iter(list(walk(root, prefix)))
 
         file_store.walk = announced

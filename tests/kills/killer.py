@@ -1,4 +1,4 @@
-"""The parent's side: starts steps, holds them before an operation, and kills their process group there.
+"""The parent's side: start steps, stop them before an operation, and kill their process group there.
 
 with Programs.started() as programs:
     child = programs.start("extract", *flags, log=path)
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Child", "Operation", "Programs"]
 
 ROOT = Path(__file__).parents[2]
-# Shared machines run tests ten times slower at times.
+# Tests on shared machines are sometimes ten times slower.
 LIMIT_S = 200.0
 _FOREIGN = ("TELECINE_", "AWS_", "ARGO_", "KUBERNETES_", "PG", "PYTHON", "COV_")
 
@@ -44,8 +44,8 @@ class Operation:
     """The operation that a process is about to execute.
 
     Attributes:
-        name: as :mod:`tests.kills.gates` has it.
-        subject: the file's folder or path, the statement's beginning.
+        name: name in :mod:`tests.kills.gates`.
+        subject: path of the file, or the beginning of the statement.
     """
 
     name: str
@@ -53,11 +53,11 @@ class Operation:
 
 
 class Child:
-    """One running step, and the processes that it forks.
+    """One running step and the processes it forks.
 
     Attributes:
-        code: its exit code; None while it runs, or when it was killed.
-        trace: the operations that it was let do, in their order.
+        code: exit code; None while it runs or if it was killed.
+        trace: operations announced so far, in order.
     """
 
     def __init__(self, pid: int, listener: socket.socket, log: Path) -> None:
@@ -73,8 +73,8 @@ class Child:
         self._driver_seen = False
 
     def next(self, limit_s: float = LIMIT_S) -> Operation | None:
-        """Wait until it stands before an operation; None when it has ended."""
-        assert self._held is None, "it is stopped before an operation: call go() or kill()"
+        """Wait for the next operation; return None when the step has ended."""
+        assert self._held is None, "stopped before an operation: call go() or kill()"
         deadline = time.monotonic() + limit_s
         while self._streams or not self._driver_seen:
             ready = self._selector.select(max(0.0, deadline - time.monotonic()))
@@ -93,7 +93,7 @@ class Child:
             self._streams.add(connection)
             self._driver_seen = True
             return None
-        # A process says one line and waits for the answer: more than a line is never there.
+        # A process sends one line and waits for the answer, so there is never more than one line.
         try:
             line = stream.recv(1 << 16)
         except ConnectionResetError:
@@ -126,19 +126,19 @@ class Child:
         return True
 
     def go(self) -> None:
-        """Let it do the operation that it stands before."""
+        """Allow the announced operation."""
         assert self._held is not None
         self._held.sendall(b".")
         self._held = None
 
     def kill(self, *, group: bool = True) -> None:
-        """SIGKILL to the group, and wait until all of it is dead: the kernel closes what a process had open.
+        """Kill the process group and wait until all its sockets are closed: the kernel closes them after the kill.
 
         Args:
-            group: False kills its first process alone.
+            group: False to kill only the first process.
         """
         self._held = None
-        # In its first moments it leads no group yet.
+        # Just after its start it does not lead a group yet.
         for kill in (os.killpg, os.kill) if group else (os.kill,):
             with suppress(ProcessLookupError):
                 kill(self.pid, signal.SIGKILL)
@@ -148,7 +148,7 @@ class Child:
             self._held = None
 
     def finish(self, limit_s: float = LIMIT_S) -> int:
-        """Let it run to its end and return the exit code."""
+        """Run to the end and return the exit code."""
         if self._held is not None:
             self.go()
         while self.next(limit_s) is not None:
@@ -157,23 +157,23 @@ class Child:
         return self.code
 
     def expect(self, code: int) -> Child:
-        """Finish, and fail with what it said unless it ended so."""
+        """Run to the end and check the exit code."""
         assert self.finish() == code, f"exit {self.code} instead of {code}\n{self.said()}"
         return self
 
     def said(self) -> str:
-        """Its log and output."""
+        """Return the log and output."""
         return self.log.read_text() if self.log.exists() else ""
 
     def close(self) -> None:
-        """Close this end; a process that still waits at a gate ends."""
+        """Close this end; a process that waits at a gate then exits."""
         for stream in (*self._streams, self._listener):
             stream.close()
         self._selector.close()
 
 
 class Programs:
-    """The process that steps are forked from."""
+    """The preloaded process from which steps are forked."""
 
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self._process = process
@@ -184,7 +184,7 @@ class Programs:
     @classmethod
     @contextmanager
     def started(cls) -> Iterator[Programs]:
-        """Load everything once; in the end nothing is left running."""
+        """Start the preloaded process; kill everything on exit."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         env = {**kept, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "AWS_EC2_METADATA_DISABLED": "true"}
         with tempfile.TemporaryDirectory(prefix="telecine-kills-") as folder:
@@ -209,11 +209,11 @@ class Programs:
                 programs.end()
 
     def start(self, *argv: str, env: Mapping[str, str] | None = None, **options: Any) -> Child:
-        """Start a step: its name, then its flags.
+        """Start a step.
 
         Args:
-            argv: such as ``extract --prefix a/``.
-            env: further variables.
+            argv: name and flags of the step, e.g. ``extract --prefix a/``.
+            env: additional variables.
             options: fields of :class:`tests.kills.program.Options`.
         """
         self._count += 1
@@ -232,13 +232,13 @@ class Programs:
         return child
 
     def run(self, *argv: str, env: Mapping[str, str] | None = None, **options: Any) -> Child:
-        """Run a step to its end; only its exit code is announced."""
+        """Run a step to the end; it announces only its exit code."""
         child = self.start(*argv, env=env, **{"free": True, **options})
         child.finish()
         return child
 
     def end(self) -> None:
-        """Kill what still runs, and close."""
+        """Kill all running steps and close."""
         for child in self._children:
             if child.code is None:
                 with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""A folder in which a run works, and what is compared of it: rows and hashes, never times."""
+"""A folder for a run, and the results to compare: rows and hashes, never times."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 __all__ = ["BAD", "BODIES", "FLAGS", "Place", "ledger_of"]
 
-# A clock that stands still makes the bytes of a .pt file the same in every run.
+# With a frozen clock the bytes of a .pt file are the same in every run.
 AT = "2026-01-01T00:00:00+00:00"
 BAD = "c"
 BODIES = {f"{name}.tar": f"body of {name}".encode() for name in ("a", "b", BAD, "d/e", "d/f", "g")}
 FLAGS = ("--source-bucket", "./tars", "--manifest-bucket", "./out", "--workers", "1", "--report-dir", "./report")
 OUTPUT = ("--output-path", "./published/manifest.parquet")
-# What a later run may give another value, or a later attempt.
+# Columns that may differ between runs and attempts.
 _VOLATILE = ("generation", "worker", "seconds", "cpu_s", "pt_etag")
 _DAYS_S = 2 * 24 * 3600
 
 
 class Place:
-    """TARs, and what a run makes of them.
+    """TARs and the results of a run on them.
 
     Args:
-        folder: made here; its name is the run's id.
-        tars: files that every place links to, so that their ETags are the same everywhere.
-        programs: runs steps.
-        database: the ledger's.
+        folder: folder to create; its name is the run id.
+        tars: TARs that all places link to, so that their ETags are the same everywhere.
+        programs: process that starts steps.
+        database: database of the ledger.
     """
 
     def __init__(self, folder: Path, tars: Path, programs: Programs, database: Database) -> None:
@@ -55,7 +55,7 @@ class Place:
 
     @staticmethod
     def fill(tars: Path) -> None:
-        """Write the TARs that places link to."""
+        """Write the TARs that all places link to."""
         for key, body in BODIES.items():
             path = tars / key
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,11 +79,11 @@ class Place:
         return self._programs.start(step, *usual, *output, *flags, env=env, **given)
 
     def run(self, step: str = "run", *flags: str, code: int = 0, **options: Any) -> Child:
-        """Run a step to its end, undisturbed."""
+        """Run a step to the end, undisturbed."""
         return self.start(step, *flags, free=True, **options).expect(code)
 
     def outcome(self, run_id: str | None = None) -> dict[str, Any]:
-        """Everything that counts in the end."""
+        """Return the final results: rows, files, manifest and ledger."""
         return {
             "parts": self.rows(run_id),
             "pt": self.hashes(),
@@ -92,16 +92,16 @@ class Place:
         }
 
     def rows(self, run_id: str | None = None) -> dict[str, dict[str, Any]]:
-        """The row that holds for each TAR, and whether it is the run's."""
+        """Return the current row of each TAR; ``run_id`` says whether this run wrote it."""
         return {row["s3_key"]: _steady(row, run_id or self.run_id) for row in read_parts(self.out).to_pylist()}
 
     def manifest(self) -> list[dict[str, Any]]:
-        """Rows of the manifest; none when it is not there."""
+        """Return the rows of the manifest; none if it does not exist."""
         path = self.folder / "published/manifest.parquet"
         return pq.read_table(path).to_pylist() if path.exists() else []
 
     def report(self) -> dict[str, Any]:
-        """The last step's ``report.json``."""
+        """Return ``report.json`` of the last step."""
         document: dict[str, Any] = json.loads((self.folder / "report/report.json").read_text())
         return document
 
@@ -113,16 +113,16 @@ class Place:
         path.write_bytes(body)
 
     def hashes(self) -> dict[str, str]:
-        """sha256 of each ``.pt`` file."""
+        """Return the sha256 of each ``.pt`` file."""
         root = self.folder / "out"
         files = sorted(root.rglob("*.pt"))
         return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
     def committed(self) -> set[str]:
-        """Keys of which a whole part speaks, with the ``.pt`` that it speaks of."""
+        """Return the keys of committed TARs: with a row, and with the ``.pt`` file that the row records."""
         if not (self.folder / "out").is_dir():
             return set()
-        assert len(read_rows(self.out)) >= len(list_parts(self.out)), "a part that cannot be read"
+        assert len(read_rows(self.out)) >= len(list_parts(self.out)), "a part cannot be read"
         present = {info.key: info.etag for info in self.out.list()}
         rows = read_parts(self.out).to_pylist()
         return {row["s3_key"] for row in rows if not row["stored"] or present.get(row["pt_key"]) == row["pt_etag"]}
@@ -133,13 +133,13 @@ class Place:
         return Counter(f"{name}.tar" for name in path.read_text().split()) if path.exists() else Counter()
 
     def temporaries(self) -> list[Path]:
-        """Files that a killed put left behind."""
+        """Return the temporary files that killed puts left behind."""
         return sorted(self.folder.rglob(".telecine-put-*"))
 
     def skew(self, seconds: float) -> None:
-        """Set the clock of the ledger's server; it stays so for connections that are open as well.
+        """Shift the clock of the ledger's server, also for open connections.
 
-        ``clock_timestamp`` is found in a schema that comes before PostgreSQL's own.
+        A schema with its own ``clock_timestamp`` is put before PostgreSQL's in the search path.
         """
         self.database.rows(
             "CREATE SCHEMA IF NOT EXISTS skew; CREATE TABLE IF NOT EXISTS skew.clock (seconds float8);"
@@ -152,7 +152,7 @@ class Place:
         self.database.rows(f"ALTER DATABASE {name} SET search_path = skew, pg_catalog, public")
 
     def age(self) -> None:
-        """Let two days pass for them."""
+        """Make the temporary files two days older."""
         for path in self.temporaries():
             status = path.stat()
             os.utime(path, (status.st_atime - _DAYS_S, status.st_mtime - _DAYS_S))
@@ -163,7 +163,7 @@ def _steady(row: dict[str, Any], run_id: str) -> dict[str, Any]:
 
 
 def ledger_of(database: Database, run_id: str) -> dict[str, Any]:
-    """The run, its stages and its item errors, without times and attempts of stages."""
+    """Return the run, its stages and its item errors, without times and attempts of stages."""
     return {
         "run": database.rows("SELECT status, error_stage, error_message FROM pipeline.runs WHERE run_id = %s", run_id),
         "stages": [

@@ -1,11 +1,10 @@
-"""Runs steps in processes that are forked from one that has everything loaded: a start takes 20 ms instead of 4 s.
+"""Run steps in processes forked from a preloaded one: a start takes 20 ms instead of 4 s.
 
     python -m tests.kills.program
 
-reads one JSON document a line (``argv``, ``socket``, and the fields of :class:`Options`), forks a process at the head
-of a group of its own for each, and writes its number. The step is the product's own, from its flags to its exit code:
-real stores, real ledger, real report. Only gamedata's decoder is a fake, and its workers are forked instead of started
-by Ray.
+reads one JSON document per line (``argv``, ``socket``, and the fields of :class:`Options`), forks a process in its own
+process group for each, and writes its pid. The step is the real one, from its flags to its exit code: real stores, real
+ledger, real report. Only gamedata's decoder is a fake, and its workers are forked instead of started by Ray.
 """
 
 from __future__ import annotations
@@ -62,26 +61,27 @@ _NEEDED = (
 
 @dataclass
 class Options:
-    """Differences between a child and a plain run.
+    """Options of a forked step.
 
     Attributes:
-        log: file that gets its standard output and error.
-        cwd: its working directory; empty for the parent's.
-        free: no operation is announced.
-        reads: listings and files that are read are announced as well.
-        workers: 0 works in the step's own process, more are forked.
-        inline: threads of screenalytics do their work at once, and in order.
-        decoded: file that gets a line for each TAR that is read.
-        fail: first bytes of a TAR -> the error's code.
-        pause_s: how long a TAR takes.
-        many: so many parts are merged.
-        at: the moment at which its ``datetime.now`` stands still.
-        shift_s: seconds that its clock is ahead.
-        jump_s: seconds by which its clock is set on when ``jump_after`` TARs are read.
-        open_s: how long the ledger is waited for.
-        server: folder whose embedded server's making is announced as well.
-        full: part of the path of files on a full disk.
-        room: bytes that this disk takes before.
+        log: file for standard output and error.
+        cwd: working directory; empty for the parent's.
+        free: do not announce operations.
+        reads: also announce listings and files read.
+        workers: number of worker processes to fork; 0 to work in the step's own process.
+        inline: run the work of screenalytics' threads at once and in order.
+        decoded: file that receives one line per TAR read.
+        fail: first bytes of a TAR -> error code to raise.
+        pause_s: duration of reading one TAR.
+        many: number of small parts above which parts are merged.
+        at: time at which ``datetime.now`` is frozen.
+        shift_s: seconds the clock is ahead.
+        jump_s: seconds by which the clock is moved after ``jump_after`` TARs.
+        jump_after: number of TARs read before the jump.
+        open_s: timeout for opening the ledger.
+        server: folder whose embedded server is announced while it is created.
+        full: text in the paths of files on a full disk.
+        room: space on that disk in bytes.
     """
 
     log: str
@@ -109,7 +109,7 @@ _clock = Clock()
 
 
 def _read(body: bytes) -> None:
-    """Note that a TAR is read: one line, one write, so that processes do not mix theirs."""
+    """Log the read of a TAR as one line in one write, so that lines of several processes do not mix."""
     with Path(_options.decoded).open("ab", buffering=0) as file:
         file.write(body.split()[-1] + b"\n")
         if _options.jump_s and file.tell() and _lines(_options.decoded) == _options.jump_after:
@@ -160,10 +160,10 @@ def _steps() -> dict[str, Callable[[list[str]], int]]:
 
 
 def _load() -> None:
-    """Import what a step would import by and by."""
+    """Import all modules that steps import lazily."""
     for name in _NEEDED:
         import_module(name)
-    create_engine("postgresql+psycopg://nobody@/none")  # loads the dialect, and connects to nothing
+    create_engine("postgresql+psycopg://nobody@/none")  # loads the dialect without connecting
     page.render(Report())
 
 
@@ -217,6 +217,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # Steps name their functions as tests.kills.program:…, which must be this module, and not a second one.
+    # Steps refer to their functions as tests.kills.program:…, which must be this module, not a second copy.
     sys.modules["tests.kills.program"] = sys.modules["__main__"]
     main()

@@ -1,6 +1,6 @@
-"""Extraction over an S3 store that throttles, hangs, cuts bodies and changes objects while they are read."""
+"""Extraction over an S3 store that throttles, hangs, truncates bodies and changes objects during reads."""
 
-# ruff: noqa: F811 - pytest hands fixtures in by their names
+# ruff: noqa: F811 - pytest passes fixtures by name
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("s3")]
 SLOW_DOWN = error(503, "SlowDown", "Please reduce your request rate.")
 GOOD = {"a.tar": "idle", "z.tar": "matroska"}
 BAD = "bad.tar"
-# Of 10 s each, and of other pictures; the new one is larger, so that no read of it comes up short.
+# Two different videos of 10 s. The new one is larger, so that no read of it is short.
 OLD, NEW = ("gameplay-60fps", 2), ("gameplay-60fps", 1)
 
 
@@ -59,7 +59,7 @@ class Bench:
         self.target = open_store("s3://out")
 
     def put(self, kind: str, seed: int) -> None:
-        """Put the bad one, past the proxy."""
+        """Put the bad TAR, bypassing the proxy."""
         self.server.fill("tars", {BAD: sample_tar(kind, seed=seed)})
 
     def extract(self, **flags: Any) -> Report:
@@ -69,7 +69,7 @@ class Bench:
         return extract.run_with(settings, MemoryStageRun(), make_extract=made, make_pool=InlinePool)
 
     def heal(self) -> None:
-        """All is well again: the next run reads what is missing, and nothing else."""
+        """Clear all faults; check that the next run reads only what is missing."""
         self.proxy.clear()
         report = self.extract()
         assert (report.exit_code, report.counts.get("failed", 0)) == (0, 0)
@@ -86,7 +86,7 @@ class Bench:
         return {row["s3_key"]: row["error_code"] for row in rows}
 
     def frames(self) -> np.ndarray:
-        """The frames of the bad one, as they are stored."""
+        """Return the stored frames of the bad TAR."""
         return loads(self.target.read(BAD.replace(".tar", ".pt"))).sampled_frames["stride-3_chw"]
 
 
@@ -106,7 +106,7 @@ def bench(s3_server: S3Server, reader: DecodeChild, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture(scope="module")
 def truth() -> dict[tuple[str, int], np.ndarray]:
-    """Frames of the old and the new content, read alone."""
+    """Return the frames of the old and the new content, each read undisturbed."""
     from jobs.gamedata.model import SamplingSpec
     from jobs.gamedata.ranges.source import BytesSource
     from jobs.gamedata.session.decode import extract_session
@@ -131,7 +131,7 @@ def truth() -> dict[tuple[str, int], np.ndarray]:
     ],
     ids=["throttles", "fails", "hangs", "drops", "cuts"],
 )
-def test_a_tar_that_the_store_does_not_give(bench: Bench, fault: dict, code: str, words: str):
+def test_a_tar_that_cannot_be_fetched(bench: Bench, fault: dict, code: str, words: str):
     bench.proxy.rule(gets, **fault)
     report = bench.extract(**({"s3_read_timeout_s": 2} if "silent" in words else {}))
     assert (report.exit_code, report.status, report.rejects) == (0, "partial", {code: 1})
@@ -145,7 +145,7 @@ def test_a_tar_that_the_store_does_not_give(bench: Bench, fault: dict, code: str
 
 
 @pytest.mark.parametrize("fault", [{"reply": SLOW_DOWN}, {"reply": Reply(drop=True)}, {"cut": 100}])
-def test_a_fault_that_passes_is_waited_out(bench: Bench, fault: dict):
+def test_a_transient_fault_is_retried(bench: Bench, fault: dict):
     bench.proxy.rule(gets, times=1, **fault)
     bench.proxy.rule(puts("bad.pt"), reply=SLOW_DOWN, times=1)
     bench.proxy.rule(puts("_stats/"), reply=Reply(drop=True), times=1)
@@ -154,14 +154,14 @@ def test_a_fault_that_passes_is_waited_out(bench: Bench, fault: dict):
     bench.heal()
 
 
-def test_no_tar_can_be_read_and_a_retry_may_help(bench: Bench):
+def test_when_no_tar_can_be_read_a_retry_may_help(bench: Bench):
     bench.proxy.rule(lambda seen: seen.method == "GET" and ".tar" in seen.path, SLOW_DOWN)
     report = bench.extract()
     assert (report.exit_code, report.status, report.rejects) == (75, "failed", {"store_unavailable": 3})
     bench.heal()
 
 
-def test_a_pt_file_that_the_store_does_not_take(bench: Bench):
+def test_a_pt_file_that_cannot_be_put(bench: Bench):
     bench.proxy.rule(puts("bad.pt"), SLOW_DOWN)
     report = bench.extract()
     assert (report.exit_code, report.rejects) == (0, {"store_unavailable": 1})
@@ -169,7 +169,7 @@ def test_a_pt_file_that_the_store_does_not_take(bench: Bench):
     bench.heal()
 
 
-def test_a_part_that_the_store_does_not_take_ends_the_run(bench: Bench):
+def test_a_part_that_cannot_be_put_ends_the_run(bench: Bench):
     bench.proxy.rule(puts("_stats/"), SLOW_DOWN)
     with pytest.raises(StoreUnavailable, match="SlowDown"):
         bench.extract()

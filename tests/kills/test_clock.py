@@ -1,4 +1,4 @@
-"""Clocks that are set back, between two runs and within one, on the machine and on the ledger's server."""
+"""Clocks set back between two runs or during one, on the machine or on the ledger's server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def extracted_at(place: Place) -> dict[str, datetime]:
 
 
 def check_report(place: Place) -> None:
-    """No duration is negative, and the end is not before the beginning."""
+    """Check that no duration is negative and the end is not before the start."""
     report = place.report()
     assert report["seconds"] >= 0
     assert all(seconds >= 0 for seconds in report["durations"].values())
@@ -54,14 +54,14 @@ def test_the_clock_was_set_back_between_two_runs(new_place: Callable[[], Place],
     place.run(at=None, many=64)
     (place.folder / "tars/a.tar").unlink()
     (place.folder / "tars/a.tar").write_bytes(b"another body of z")
-    # Also the file that replaced it is older than the one that was read.
+    # The replacement file is also older than the file that was read.
     before = (place.folder / "tars/b.tar").stat().st_mtime - seconds
     os.utime(place.folder / "tars/a.tar", (before, before))
     now = datetime.now(UTC) - timedelta(seconds=seconds / 2)
     for flags in ((), ("--no-skip-existing",), ("--sampling", "exact")):
         place.run("run", *flags, at=None, shift_s=-seconds, many=64)
         check_report(place)
-    # The last run's results hold, though they look older than the first one's.
+    # The results of the last run are current, although they look older than those of the first.
     assert {row["s3_key"] for row in place.manifest()} == set(BODIES)
     assert max(extracted_at(place).values()) < now
     assert place.hashes().keys() == {key.replace(".tar", ".pt") for key in BODIES} - {"c.pt"}
@@ -108,7 +108,7 @@ def test_the_ledgers_clock_is_set_back_within_a_run(new_place: Callable[[], Plac
     while (operation := child.next()) and operation.name != "replace":
         child.go()
     place.skew(-seconds)
-    # Another command looks: the run is alive, and has taken no time less than none.
+    # Another command sees the run alive, with a duration that is not negative.
     (run,) = [run for run in list_runs(settings) if run.run_id == place.run_id]
     assert (run.status, run.seconds >= 0) == ("running", True)
     other = new_place()
@@ -122,7 +122,7 @@ def test_the_ledgers_clock_is_set_back_within_a_run(new_place: Callable[[], Plac
     assert place.database.rows("SELECT min(duration_ms) >= 0 FROM pipeline.run_stages") == [(True,)]
 
 
-def test_the_ledgers_clock_is_set_on_within_a_run(new_place: Callable[[], Place]):
+def test_the_ledgers_clock_is_set_forward_within_a_run(new_place: Callable[[], Place]):
     whole = new_place()
     whole.run("extract")
     expected = whole.outcome()["ledger"]
@@ -132,7 +132,7 @@ def test_the_ledgers_clock_is_set_on_within_a_run(new_place: Callable[[], Place]
     while (operation := child.next()) and operation.name != "replace":
         child.go()
     place.skew(HOUR)
-    # For all that another command can know, nobody has heard of the run for an hour; its own end says otherwise.
+    # To another command the run has been silent for an hour; the run itself ends successfully.
     new_place().run("extract")
     assert place.outcome()["ledger"]["run"][0][0] == "interrupted"
     child.expect(0)
@@ -148,7 +148,7 @@ def test_newer_errors_win_though_their_clock_is_behind(new_place: Callable[[], P
     assert place.report()["failures"][0]["attempt"] == 2
 
 
-def test_a_clock_that_is_days_ahead_sweeps_a_put_that_is_at_work(new_place: Callable[[], Place]):
+def test_a_clock_that_is_days_ahead_sweeps_a_put_in_progress(new_place: Callable[[], Place]):
     whole = new_place()
     whole.run()
     expected = whole.outcome()

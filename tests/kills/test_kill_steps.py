@@ -1,4 +1,4 @@
-"""A SIGKILL to the process group before each single operation of a run, and a run to the end."""
+"""A SIGKILL to the process group before each single operation of a run, followed by a complete run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# They share the operations out to the test workers.
+# The operations are split among the test workers.
 SHARDS = 4
 
 
 def worth_a_kill(trace: list[Operation]) -> list[int]:
-    """All operations but those of the batches between the first and the last one, which do the same as these."""
+    """Return all operations except those of the middle batches, which repeat the first and last one's."""
     parts = [number for number, operation in enumerate(trace) if ends_a_part(operation)]
     *_, last_but_one, _last, _merged = parts
     return [number for number in range(len(trace)) if not parts[0] < number <= last_but_one]
@@ -32,7 +32,7 @@ def ends_a_part(operation: Operation) -> bool:
 
 
 def killed_at(place: Place, number: int, step: str, **options: object) -> bool:
-    """Kill a step before its operation of this number; False when it has fewer."""
+    """Kill a step before its operation of this number; return False if it has fewer."""
     child = place.start(step, **options)
     for _ in range(number):
         if child.next() is None:
@@ -46,7 +46,7 @@ def killed_at(place: Place, number: int, step: str, **options: object) -> bool:
 
 
 def check_what_is_there(place: Place, whole: dict) -> None:
-    """Nothing is half-written: each object that can be seen is as in the undisturbed run."""
+    """Check that no object is half-written: each visible one equals that of the undisturbed run."""
     assert place.hashes().items() <= whole["pt"].items()
     assert len(place.manifest()) in (0, len(BODIES))
     assert place.committed() <= set(BODIES)
@@ -69,14 +69,14 @@ def test_a_run_killed_before_any_of_its_operations(new_place: Callable[[], Place
         check_what_is_there(place, expected)
         committed, decoded = place.committed(), place.decoded()
         assert max(decoded.values(), default=1) == 1
-        # Each run does the same in the same order: what one had committed, a later kill does not take away.
+        # Runs repeat the same operations in the same order, so a later kill cannot lose commits.
         assert seen <= committed, f"killed before operation {number}, {before}"
         seen = committed
         place.age()
         place.run()
         assert place.outcome() == expected, f"killed before operation {number}, {before}"
         again = place.decoded() - decoded
-        assert not committed & set(again), "what is committed is not read again"
+        assert not committed & set(again), "a committed TAR was read again"
         assert max(again.values(), default=1) == 1
         if place.temporaries():
             place.run()

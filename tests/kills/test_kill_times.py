@@ -1,4 +1,4 @@
-"""A SIGKILL to the process group at seeded times, several in a row; the worker processes die with it."""
+"""A SIGKILL to the process group at seeded times, several in a row; the worker processes die too."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORKED = {"workers": 2, "pause_s": 0.05}
 
 
 def kill_within(place: Place, seconds: float, **options: object) -> bool:
-    """Start a run and kill it after this time; False when it was faster."""
+    """Start a run and kill it after this time; return False if it ended earlier."""
     child = place.start(free=True, **options)
     if child.ended_within(seconds):
         return False
@@ -45,7 +45,7 @@ def test_a_run_killed_at_seeded_times(new_place: Callable[[], Place], seed: int)
     assert KILLS * len(SEEDS) >= 50
     while kills < KILLS:
         if not kill_within(place, times.uniform(0, longest), **FORKED):
-            longest /= 2  # there is little left to do
+            longest /= 2  # little work is left
             continue
         kills += 1
         assert place.hashes().items() <= expected["pt"].items()
@@ -71,19 +71,19 @@ def test_a_killed_run_is_shown_as_interrupted_and_the_next_one_has_its_own_rows(
         child.go()
     child.go()
     child.next()
-    child.go()  # the error is written, and its transaction committed
+    child.go()  # writes the error and commits its transaction
     child.next()
     child.kill()
     place.run(run_id="next", **FORKED)
     found = place.outcome("next")
-    # What the first run committed stays its own.
+    # Commits of the first run keep its run id.
     assert {key: row | {"run_id": None} for key, row in found["parts"].items()} == {
         key: row | {"run_id": None} for key, row in expected["parts"].items()
     }
     assert {name: found[name] for name in ("pt", "manifest", "ledger")} == {
         name: expected[name] for name in ("pt", "manifest", "ledger")
     }
-    # The killed run: its errors stay; without a heartbeat for a minute the next run calls it interrupted.
+    # The errors of the killed run stay; after a minute without a heartbeat the next run marks it interrupted.
     assert place.outcome()["ledger"]["run"] == [("running", None, None)]
     age = "UPDATE pipeline.{} SET heartbeat_at = heartbeat_at - interval '61 s' WHERE run_id = %s"
     for table in ("runs", "run_stages"):

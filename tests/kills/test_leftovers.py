@@ -30,7 +30,7 @@ def test_the_next_manifest_or_report_sweeps_its_folder(tmp_path: Path):
     old, young = leftover(tmp_path / "published"), leftover(tmp_path / "published", age_s=60)
     put_uri(tmp_path / "published" / "manifest.parquet", b"whole")
     assert not old.exists()
-    assert young.exists(), "it may be another process's, which is at it"
+    assert young.exists(), "another process may be writing it"
 
 
 @pytest.mark.parametrize("folder", ["", "_stats", "a/b"])

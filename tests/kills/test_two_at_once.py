@@ -1,4 +1,4 @@
-"""Two commands over the same bucket: one stands still before an operation, the other runs from beginning to end."""
+"""Two commands on the same bucket: one is stopped before an operation while the other runs to the end."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 LATER = "2026-01-02T00:00:00+00:00"
-# What tells two equal results of two runs apart.
+# Columns that differ between equal results of two runs.
 _OF_A_RUN = ("run_id", "extracted_at", "pt_sha256", "pt_size")
 
 
 def results(place: Place) -> dict:
-    """Rows and manifest, whichever run they come from, each held against its file."""
+    """Return rows and manifest of any run, each checked against its file."""
     found = place.outcome()
     for row in found["parts"].values():
         if row["stored"]:
@@ -36,7 +36,7 @@ def results(place: Place) -> dict:
 
 
 def paused(place: Place, number: int, step: str, **options: object) -> Child:
-    """A step that stands before its operation of this number."""
+    """Return a step stopped before its operation of this number."""
     child = place.start(step, **options)
     while child.next() and len(child.trace) <= number:
         child.go()
@@ -50,14 +50,14 @@ def expected(new_place: Callable[[], Place]) -> dict:
     return results(place)
 
 
-# What the second command does in the middle of the first one's.
+# The command that runs in the middle of the first one.
 @pytest.mark.parametrize("second", ["extract", "manifest", "verify", "compact"])
 def test_a_second_command_in_the_middle_of_an_extract(new_place: Callable[[], Place], expected: dict, second: str):
     length = len(new_place().start("extract", many=2).expect(0).trace)
     for number in range(length // 8, length, 9):
         place = new_place()
         child = paused(place, number, "extract")
-        ends = (0, 65) if second == "manifest" else (0,)  # nothing may be extracted yet
+        ends = (0, 65) if second == "manifest" else (0,)  # possibly nothing is extracted yet
         other = place.start(second, run_id=f"{place.run_id}-second", at=LATER, free=True)
         assert other.finish() in ends, other.said()
         check_manifest(place, expected)
@@ -71,7 +71,7 @@ def test_a_second_command_in_the_middle_of_an_extract(new_place: Callable[[], Pl
 @pytest.mark.parametrize("first", ["manifest", "verify"])
 def test_an_extract_in_the_middle_of_a_reading_command(new_place: Callable[[], Place], expected: dict, first: str):
     def start(place: Place) -> Child:
-        # Some are done: there is something to read.
+        # Some TARs are done, so there is something to read.
         for prefix in ("a", "d/"):
             place.run("extract", "--prefix", prefix, run_id="before", many=64)
         return place.start(first, reads=True, many=64)
@@ -100,7 +100,7 @@ def test_an_extract_in_the_middle_of_a_reading_command(new_place: Callable[[], P
 def test_two_compactions(new_place: Callable[[], Place]):
     filled = new_place()
     filled.run("extract", many=64)
-    # Rows that are there twice, as a killed compaction leaves them.
+    # Duplicate rows, as a killed compaction leaves them.
     filled.run("extract", "--no-skip-existing", many=64)
     rows = filled.rows()
 
@@ -144,6 +144,6 @@ def check_manifest(place: Place, expected: dict) -> None:
         steady = row | {"processed_time": None}
         whole = expected["manifest"][row["s3_key"]]
         if row["warnings"] and "no part records" in row["warnings"][0]:
-            continue  # its part was not there yet
+            continue  # its part did not exist yet
         assert steady == whole
     assert len(place.manifest()) <= len(BODIES)

@@ -19,14 +19,14 @@ GOOD = len(BODIES) - 1
 
 
 def counts(place: Place, code: int, *flags: str) -> dict[str, int]:
-    """Verify; what it counted."""
+    """Run verify and return its counts."""
     place.run("verify", *flags, code=code)
     return place.report()["counts"]
 
 
 @pytest.mark.parametrize("flags", [(), ("--quick",), ("--dry-run",)])
 @pytest.mark.parametrize("second", [("--no-skip-existing",), ("--sampling", "exact")])
-def test_results_that_a_later_run_replaced_are_no_findings(
+def test_results_that_a_later_run_replaced_are_not_findings(
     new_place: Callable[[], Place], second: tuple[str, ...], flags: tuple[str, ...]
 ):
     place = new_place()
@@ -77,7 +77,7 @@ def test_verify_killed_before_each_of_its_operations(new_place: Callable[[], Pla
     assert {"a.tar", "d/e.tar"} < named
     assert [operation.name for operation in trace].count("replace") == 3, "a part and two pages of the report"
     expected = mended(whole)
-    # The report's own operations are killed with those of a run.
+    # Kills before the report's operations are tested with those of a run.
     changes = [number for number, operation in enumerate(trace) if "/out" in operation.subject]
     assert len(changes) > 7
     for number in changes:
@@ -88,7 +88,7 @@ def test_verify_killed_before_each_of_its_operations(new_place: Callable[[], Pla
             child.go()
         child.kill()
         place.age()
-        # What was retired before the kill is not found a second time.
+        # Rows removed before the kill are not found a second time.
         place.start("verify", free=True).finish()
         assert mended(place) == expected, f"killed before {operation}"
         assert counts(place, 0)["sound"] == GOOD

@@ -1,1 +1,1 @@
-"""Pools of workers: on this machine, or over the nodes of a Ray cluster. Knows nothing of TARs."""
+"""Worker pools: on this machine or on the nodes of a Ray cluster. This room knows nothing of TARs."""

@@ -1,4 +1,4 @@
-"""Signals around calls into Ray."""
+"""Deferral of signals during calls into Ray."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ __all__ = ["deferred_signals"]
 
 @contextlib.contextmanager
 def deferred_signals() -> Iterator[None]:
-    """Keep a signal until the block ends.
+    """Defer SIGINT and SIGTERM until the block ends.
 
-    A handler that raises while Ray's C++ waits gives a SystemError instead (Ray 2.60, CoreWorker.wait), and ray.init
-    puts a SIGTERM handler of its own in the place of ours. A second signal of an impatient person goes through.
+    If a handler raises while Ray's C++ code waits, Ray turns the exception into a SystemError (Ray 2.60,
+    CoreWorker.wait); and ray.init replaces our SIGTERM handler. A second signal is delivered at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    kept: list[int] = []
+    deferred: list[int] = []
 
-    def keep(number: int, frame: FrameType | None) -> None:
+    def defer(number: int, frame: FrameType | None) -> None:
         handler = before[signal.Signals(number)]
-        if kept and callable(handler):
+        if deferred and callable(handler):
             handler(number, frame)
-        kept.append(number)
+        deferred.append(number)
 
     for number in before:
-        signal.signal(number, keep)
+        signal.signal(number, defer)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if kept:
-            signal.raise_signal(kept[0])
+        if deferred:
+            signal.raise_signal(deferred[0])

@@ -1,191 +1,213 @@
-"""Workers on the nodes of a Ray cluster that is there already: the driver's side of a RayJob.
+"""A pool of Ray actors on an existing cluster: the driver side of a RayJob.
 
-One actor per CPU of each worker node, on nodes that join late as well. Work that was lost with its node is done again
-by another one; only a process that died while its node lived is held against the work.
+Each worker node gets one actor per CPU, including nodes that join late. Work lost with its node is queued again; only
+a process that dies on a live node counts as a failure of its work.
 """
 
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
-from jobs.gamedata.compute._doubt import Doubt
 from jobs.gamedata.compute._signals import deferred_signals
-from jobs.gamedata.compute.cluster_worker import ClusterWorker
+from jobs.gamedata.compute._worker_death import WorkerDeath
 from jobs.gamedata.compute.pool import Outcome, R, RayPool, W
 from shared.errors import TransientError
-from shared.rayjob.versions import check_versions, launcher_versions, versions_here
+from shared.rayjob.versions import Versions, check_versions, launcher_versions, versions_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from jobs.gamedata.compute.pool import Runner
 
-__all__ = ["ClusterRay", "Limits"]
+__all__ = ["ClusterLimits", "ClusterRay", "ClusterWorker"]
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How long and how often a pool bears with a cluster.
+class ClusterLimits:
+    """Timeouts and retry limits for a cluster pool.
 
     Attributes:
-        wait_s: a signal's handler runs between two waits of this.
-        look_s: between two looks at the nodes.
-        doubt_s: a worker's death is known some seconds before its node's; then the node is asked to answer.
-        empty_s: without any worker; a pod takes minutes where a node has to be made for it.
-        losses: so many times may a piece of work be lost with its node.
-        failures: so many workers in a row may die as they start.
+        poll_s: longest wait for a result; signal handlers run between two waits.
+        refresh_s: interval between two listings of the nodes.
+        death_grace_s: time for Ray to report a node dead after one of its workers died; then the node is probed. A
+            worker's death is known some seconds before its node's.
+        no_workers_s: longest time without any worker node. A pod that needs a new machine takes minutes to start.
+        max_losses: how often one queued of work may be lost with its node.
+        max_start_failures: how many workers in a row may die while starting.
     """
 
-    wait_s: float = 0.2
-    look_s: float = 2.0
-    doubt_s: float = 15.0
-    empty_s: float = 900.0
-    losses: int = 4
-    failures: int = 10
+    poll_s: float = 0.2
+    refresh_s: float = 2.0
+    death_grace_s: float = 15.0
+    no_workers_s: float = 900.0
+    max_losses: int = 4
+    max_start_failures: int = 10
+
+
+class ClusterWorker:
+    """The Ray actor: one worker process on a cluster node.
+
+    Args:
+        make_runner: creates the runner.
+    """
+
+    def __init__(self, make_runner: Callable[[], Runner[Any, Any]]) -> None:
+        # An exception raised here would reach the driver as text only; in `start` it keeps its type.
+        self._make_runner = make_runner
+
+    def start(self) -> tuple[str, Versions]:
+        """Create the runner; return the pod's name and the versions in its image."""
+        self._runner = self._make_runner()
+        return socket.gethostname(), versions_here()
+
+    def run(self, work: Any) -> Any:
+        """Process one queued of work."""
+        return self._runner.run(work)
 
 
 @dataclass(slots=True)
-class _Member:
+class _PlacedActor:
     actor: Any
     node: str
 
 
 @dataclass(slots=True)
-class _Piece(Generic[W]):
+class _QueuedWork(Generic[W]):
     work: W
     losses: int = 0
 
 
 class ClusterRay(RayPool, Generic[W, R]):
-    """A :class:`jobs.gamedata.compute.pool.Pool` over the cluster that this process is the driver of.
+    """A :class:`jobs.gamedata.compute.pool.Pool` on the cluster whose driver is this process.
 
     Args:
-        make: makes the runner, in the worker's process; travels there by pickle.
-        workers: at most so many; each takes one CPU of its node.
-        address: of the cluster.
-        limits: see there.
+        make_runner: creates the runner inside the worker process; sent there by pickle.
+        workers: maximum number of workers; each takes one CPU of its node.
+        address: address of the cluster.
+        limits: timeouts and retry limits.
 
     Raises:
-        TransientError: the cluster cannot be reached, or has no worker for too long.
-        ConfigurationError: its images are of several builds.
+        TransientError: the cluster cannot be reached, or has had no worker for too long.
+        ConfigurationError: its pods run images of different builds.
     """
 
     def __init__(
         self,
-        make: Callable[[], Runner[W, R]],
+        make_runner: Callable[[], Runner[W, R]],
         *,
         workers: int,
         address: str = "auto",
-        limits: Limits | None = None,
+        limits: ClusterLimits | None = None,
     ) -> None:
-        self._make = make
+        self._make_runner = make_runner
         self._workers = workers
         self._address = address
-        self._limits = limits or Limits()
-        self._queue: deque[_Piece[W]] = deque()
-        self._idle: list[_Member] = []
-        self._starting: dict[Any, _Member] = {}
-        self._running: dict[Any, tuple[_Member, _Piece[W]]] = {}
-        self._doubtful: list[Doubt[_Piece[W]]] = []
+        self._limits = limits or ClusterLimits()
+        self._queue: deque[_QueuedWork[W]] = deque()
+        self._idle: list[_PlacedActor] = []
+        self._starting: dict[Any, _PlacedActor] = {}
+        self._running: dict[Any, tuple[_PlacedActor, _QueuedWork[W]]] = {}
+        self._deaths: list[WorkerDeath[_QueuedWork[W]]] = []
         self._nodes: dict[str, int] = {}
-        self._looked = self._last_seen = float("-inf")
-        self._failures = 0
+        self._refreshed_at = self._nodes_seen_at = float("-inf")
+        self._start_failures = 0
         self._actor: Any = None
 
     def submit(self, work: W) -> None:
         """Add a piece of work to the queue."""
-        self._queue.append(_Piece(work))
+        self._queue.append(_QueuedWork(work))
 
     def __iter__(self) -> Iterator[Outcome[W, R]]:
-        """Yield outcomes as they come; work may be submitted in between.
+        """Yield outcomes in order of completion; more work may be submitted meanwhile.
 
         Raises:
-            Exception: what a runner raised, as it raised it.
-            TransientError: nodes are lost again and again, or none is left.
+            Exception: the exception that a runner raised, unchanged.
+            TransientError: the same work was lost with its node too often, or no node is left.
         """
-        while self._queue or self._running or self._doubtful:
+        while self._queue or self._running or self._deaths:
             with deferred_signals():
-                outcomes = self._turn()
+                outcomes = self._step()
             yield from outcomes
 
-    def _turn(self) -> list[Outcome[W, R]]:
+    def _step(self) -> list[Outcome[W, R]]:
         import ray
 
-        self._look()
+        self._refresh_nodes()
         while self._queue and self._idle:
-            member = self._idle.pop()
-            if member.node in self._nodes:
-                piece = self._queue.popleft()
-                self._running[member.actor.run.remote(piece.work)] = (member, piece)
+            placed = self._idle.pop()
+            if placed.node in self._nodes:
+                queued = self._queue.popleft()
+                self._running[placed.actor.run.remote(queued.work)] = (placed, queued)
         waited = [*self._starting, *self._running]
         if not waited:
-            time.sleep(self._limits.wait_s)
-        ready, _ = ray.wait(waited, num_returns=1, timeout=self._limits.wait_s) if waited else ([], [])
+            time.sleep(self._limits.poll_s)
+        ready, _ = ray.wait(waited, num_returns=1, timeout=self._limits.poll_s) if waited else ([], [])
         outcomes = []
         for reference in ready:
             if reference in self._starting:
                 self._started(reference)
             elif (outcome := self._outcome(reference)) is not None:
                 outcomes.append(outcome)
-        return outcomes + self._settle()
+        return outcomes + self._resolve_deaths()
 
     def _outcome(self, reference: Any) -> Outcome[W, R] | None:
         import ray
 
-        member, piece = self._running.pop(reference)
+        placed, queued = self._running.pop(reference)
         try:
             result = ray.get(reference)
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayError as error:
-            until = time.monotonic() + self._limits.doubt_s
-            self._doubtful.append(Doubt(member.node, piece, str(error).splitlines()[0], until))
-            self._looked = float("-inf")
+            grace_until = time.monotonic() + self._limits.death_grace_s
+            self._deaths.append(WorkerDeath(placed.node, queued, str(error).splitlines()[0], grace_until))
+            self._refreshed_at = float("-inf")
             return None
-        self._idle.append(member)
-        return Outcome(piece.work, result)
+        self._idle.append(placed)
+        return Outcome(queued.work, result)
 
-    def _settle(self) -> list[Outcome[W, R]]:
-        """Decide about work whose worker died: was it the node, or the work?"""
+    def _resolve_deaths(self) -> list[Outcome[W, R]]:
+        """Queue work again if its node was lost; report it as failed if the node is alive."""
         outcomes: list[Outcome[W, R]] = []
-        for doubt in list(self._doubtful):
-            piece = doubt.piece
-            if doubt.node not in self._nodes or (lives := doubt.lives()) is False:
-                piece.losses += 1
-                if piece.losses > self._limits.losses:
+        for death in list(self._deaths):
+            queued = death.queued
+            if death.node not in self._nodes or (alive := death.node_alive()) is False:
+                queued.losses += 1
+                if queued.losses > self._limits.max_losses:
                     raise TransientError(
-                        f"the same work was lost with its node {piece.losses} times: nodes of this cluster do not last"
+                        f"the same work was lost with its node {queued.losses} times: the cluster's nodes do not last"
                     )
-                _log.warning("A node was lost with its work, which another one does again.")
-                self._queue.appendleft(piece)
-            elif lives:
-                _log.warning("A worker died: %s; another one takes its place.", doubt.died)
-                outcomes.append(Outcome(piece.work, None, doubt.died))
+                _log.warning("A node was lost; its work is queued again.")
+                self._queue.appendleft(queued)
+            elif alive:
+                _log.warning("A worker died (%s); a new one replaces it.", death.reason)
+                outcomes.append(Outcome(queued.work, None, death.reason))
             else:
                 continue
-            self._doubtful.remove(doubt)
+            self._deaths.remove(death)
         return outcomes
 
-    def _look(self) -> None:
-        """See which nodes there are, and give each the workers that it has CPUs for."""
+    def _refresh_nodes(self) -> None:
+        """List the nodes and start workers on free CPUs."""
         now = time.monotonic()
-        if now - self._looked < self._limits.look_s:
+        if now - self._refreshed_at < self._limits.refresh_s:
             return
-        self._looked = now
+        self._refreshed_at = now
         self._nodes = _nodes()
-        self._idle = [member for member in self._idle if member.node in self._nodes]
+        self._idle = [placed for placed in self._idle if placed.node in self._nodes]
         if self._nodes:
-            self._last_seen = now
-        elif now - self._last_seen > self._limits.empty_s:
-            raise TransientError(f"the Ray cluster has had no worker for {self._limits.empty_s:.0f} s")
-        members = [*self._idle, *self._starting.values(), *(member for member, _ in self._running.values())]
-        held = Counter(member.node for member in members)
+            self._nodes_seen_at = now
+        elif now - self._nodes_seen_at > self._limits.no_workers_s:
+            raise TransientError(f"the Ray cluster has had no worker for {self._limits.no_workers_s:.0f} s")
+        actors = [*self._idle, *self._starting.values(), *(placed for placed, _ in self._running.values())]
+        held = Counter(placed.node for placed in actors)
         total = sum(held[node] for node in self._nodes)
         while total < self._workers and (free := [node for node, cpus in self._nodes.items() if held[node] < cpus]):
             node = min(free, key=lambda each: held[each])
@@ -196,32 +218,32 @@ class ClusterRay(RayPool, Generic[W, R]):
     def _spawn(self, node: str) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        where = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
-        actor = self._actor.options(scheduling_strategy=where).remote(self._make)
-        self._starting[actor.start.remote()] = _Member(actor, node)
+        pinned = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+        actor = self._actor.options(scheduling_strategy=pinned).remote(self._make_runner)
+        self._starting[actor.start.remote()] = _PlacedActor(actor, node)
 
     def _started(self, reference: Any) -> None:
         import ray
 
-        member = self._starting.pop(reference)
+        placed = self._starting.pop(reference)
         try:
             pod, versions = ray.get(reference)
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayError as error:
-            self._looked = float("-inf")
-            if member.node not in _nodes():
+            self._refreshed_at = float("-inf")
+            if placed.node not in _nodes():
                 return
-            self._failures += 1
-            died = str(error).splitlines()[0]
-            _log.warning("A worker did not start: %s", died)
-            if self._failures > self._limits.failures:
-                raise TransientError(f"{self._failures} workers in a row did not start: {died}") from error
+            self._start_failures += 1
+            reason = str(error).splitlines()[0]
+            _log.warning("A worker did not start: %s", reason)
+            if self._start_failures > self._limits.max_start_failures:
+                raise TransientError(f"{self._start_failures} workers in a row did not start: {reason}") from error
             return
-        self._failures = 0
+        self._start_failures = 0
         places = {"launcher": launcher_versions(), "head": versions_here(), f"worker {pod}": versions}
         check_versions({place: found for place, found in places.items() if found is not None})
-        self._idle.append(member)
+        self._idle.append(placed)
 
     def _start(self) -> None:
         import ray
@@ -232,15 +254,15 @@ class ClusterRay(RayPool, Generic[W, R]):
             except (ConnectionError, ray.exceptions.RayError) as error:
                 raise TransientError(f"the Ray cluster at {self._address} does not answer: {error}") from error
             self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(ClusterWorker)
-        self._last_seen = time.monotonic()
+        self._nodes_seen_at = time.monotonic()
         while not self._idle:
             with deferred_signals():
-                self._turn()
+                self._step()
 
     def _stop(self) -> None:
         import ray
 
-        # A signal that comes while Ray is going down must not leave half of it connected.
+        # A signal during the shutdown must not leave Ray half connected.
         with deferred_signals():
             for held in (self._idle, self._starting, self._running):
                 held.clear()
@@ -248,7 +270,7 @@ class ClusterRay(RayPool, Generic[W, R]):
 
 
 def _nodes() -> dict[str, int]:
-    """Return the CPUs of each node that lives and has some; the head has none."""
+    """Return the number of CPUs of each live worker node; the head has none."""
     import ray
 
     found = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]}

@@ -1,7 +1,7 @@
-"""Workers on this machine through Ray: processes that each keep a runner, and take work as it comes.
+"""A pool of Ray actors on this machine. Each actor keeps one runner and pulls work from a shared queue.
 
-Only references and small results travel; frames never enter Ray's object store. Ray starts in about 3 s, talks over
-127.0.0.1 only, needs no network, and leaves neither processes nor files behind.
+Only the work and small results pass through Ray; no bulk data enters its object store. Ray starts in about 3 s, uses
+127.0.0.1 only, needs no network, and leaves no processes or files behind.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.compute.pool import Runner
 
-__all__ = ["LocalRay", "Worker"]
+__all__ = ["LocalRay", "LocalWorker"]
 
-# A signal's handler runs between two waits: Ctrl-C is felt within this.
+# Signal handlers run between two waits, so this is the longest delay of Ctrl-C.
 _WAIT_S: Final = 0.2
-# Ray's smallest is 75 MB; batches and results are some kB.
+# Ray requires at least 75 MB; batches and results are a few kB.
 _OBJECT_STORE: Final = 80 << 20
 _ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Or Ray hides the GPUs from actors that ask for none.
+    # Otherwise Ray hides the GPUs from actors that request none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # It kills workers when other programs fill the machine; decoder processes have limits of their own.
+    # Ray's memory monitor kills workers when other programs use up the memory; runners limit their own memory.
     "RAY_memory_monitor_refresh_ms": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
@@ -48,16 +48,16 @@ class LocalRay(RayPool, Generic[W, R]):
     """A pool of Ray actors on this machine.
 
     Args:
-        make: makes the runner, in the worker's process; travels there by pickle.
-        workers: how many; see :func:`worker_count`.
+        make_runner: creates the runner inside the worker process; sent there by pickle.
+        workers: number of workers; see :func:`jobs.gamedata.compute.pool.worker_count`.
 
     Raises:
         TransientError: Ray does not start.
-        TelecineError: a worker cannot start.
+        TelecineError: a worker process does not start.
     """
 
-    def __init__(self, make: Callable[[], Runner[W, R]], *, workers: int) -> None:
-        self._make = make
+    def __init__(self, make_runner: Callable[[], Runner[W, R]], *, workers: int) -> None:
+        self._make_runner = make_runner
         self._workers = workers
         self._queue: deque[W] = deque()
         self._running: dict[Any, tuple[Any, W]] = {}
@@ -70,10 +70,10 @@ class LocalRay(RayPool, Generic[W, R]):
         self._queue.append(work)
 
     def __iter__(self) -> Iterator[Outcome[W, R]]:
-        """Yield outcomes as they come; work may be submitted in between.
+        """Yield outcomes in order of completion; more work may be submitted meanwhile.
 
         Raises:
-            Exception: what a runner raised, as it raised it.
+            Exception: the exception that a runner raised, unchanged.
         """
         import ray
 
@@ -97,7 +97,7 @@ class LocalRay(RayPool, Generic[W, R]):
             raise error.cause from None
         except ray.exceptions.RayError as error:
             died = str(error).splitlines()[0]
-            _log.warning("A worker died: %s; another one takes its place.", died)
+            _log.warning("A worker died (%s); a new one replaces it.", died)
             self._idle.append(self._spawn())
             return Outcome(work, None, died)
         self._idle.append(actor)
@@ -109,7 +109,7 @@ class LocalRay(RayPool, Generic[W, R]):
         import ray
 
         _sweep()
-        # Unix sockets allow paths of 107 bytes: a short folder, whatever TMPDIR says.
+        # Paths of Unix sockets are limited to 107 bytes, and TMPDIR may be long.
         self._folder = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir="/tmp")
         with deferred_signals(), _python_path():
             start_ray(
@@ -124,7 +124,7 @@ class LocalRay(RayPool, Generic[W, R]):
                 _node_ip_address="127.0.0.1",
                 _temp_dir=self._folder,
             )
-            self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(Worker)
+            self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(LocalWorker)
             self._idle = [self._spawn() for _ in range(self._workers)]
             pending = [actor.ready.remote() for actor in self._idle]
         while pending:
@@ -133,15 +133,15 @@ class LocalRay(RayPool, Generic[W, R]):
                 try:
                     ray.get(ready)
                 except ray.exceptions.RayError as error:
-                    raise TelecineError(f"A worker process cannot start: {error}") from error
+                    raise TelecineError(f"a worker process does not start: {error}") from error
 
     def _spawn(self) -> Any:
-        return self._actor.remote(self._make)
+        return self._actor.remote(self._make_runner)
 
     def _stop(self) -> None:
         import ray
 
-        # A signal that comes while Ray is going down must not leave half of it running.
+        # A signal during the shutdown must not leave Ray half running.
         with deferred_signals():
             self._idle.clear()
             self._running.clear()
@@ -151,27 +151,27 @@ class LocalRay(RayPool, Generic[W, R]):
                 self._folder = None
 
 
-class Worker:
-    """The process of one worker, as Ray's actor.
+class LocalWorker:
+    """The Ray actor: one worker process.
 
     Args:
-        make: makes the runner.
+        make_runner: creates the runner.
     """
 
-    def __init__(self, make: Callable[[], Runner[Any, Any]]) -> None:
-        self._runner = make()
+    def __init__(self, make_runner: Callable[[], Runner[Any, Any]]) -> None:
+        self._runner = make_runner()
 
     def ready(self) -> None:
-        """Answer once the runner is made."""
+        """Return once the runner exists."""
 
     def run(self, work: Any) -> Any:
-        """Do one piece of work."""
+        """Process one piece of work."""
         return self._runner.run(work)
 
 
 @contextlib.contextmanager
 def _python_path() -> Iterator[None]:
-    # Workers import our packages from where this process has them, installed or not.
+    # Workers must import our packages from the same folder as this process, installed or not.
     (package,) = jobs.__path__
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(package).parent), before]))
@@ -185,7 +185,7 @@ def _python_path() -> Iterator[None]:
 
 
 def _sweep() -> None:
-    # Folders of commands that were killed: 1 MB each.
+    # Remove the folders of killed commands, 1 MB each.
     for folder in Path("/tmp").glob(f"{_FOLDER}*"):  # noqa: S108
         owner = folder.name.removeprefix(_FOLDER).partition("-")[0]
         if owner.isdecimal() and not Path("/proc", owner).exists():

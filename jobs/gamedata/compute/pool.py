@@ -1,4 +1,4 @@
-"""Workers that take work as it comes: the protocols of pools, and what pools of Ray actors have in common."""
+"""Protocols of a worker pool, and the base class of the Ray pools."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ R = TypeVar("R")
 
 
 class Runner(Protocol[W_contra, R_co]):
-    """What a worker keeps from one piece of work to the next."""
+    """The object that a worker keeps between pieces of work."""
 
     def run(self, work: W_contra, /) -> R_co:
-        """Do one piece of work."""
+        """Process one piece of work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[W, R]):
-    """What became of a piece of work.
+    """The outcome of one piece of work.
 
     Attributes:
-        work: as it was submitted.
-        result: what the runner returned; None when its process died.
-        died: why the process died, in Ray's words; None when it did not.
+        work: the work as submitted.
+        result: the runner's return value; None if its process died.
+        died: why the process died, in Ray's words; None if it did not.
     """
 
     work: W
@@ -45,13 +45,13 @@ class Outcome(Generic[W, R]):
 
 
 class Pool(Protocol[W, R]):
-    """Takes work and hands out outcomes; a context manager that ends its workers."""
+    """A queue of work for several workers; a context manager that ends the workers on exit."""
 
     def submit(self, work: W) -> None:
         """Add a piece of work to the queue."""
 
     def __iter__(self) -> Iterator[Outcome[W, R]]:
-        """Yield outcomes as they come, until all that was submitted is done."""
+        """Yield outcomes in order of completion until all submitted work is done."""
 
     def __enter__(self) -> Pool[W, R]: ...
 
@@ -61,31 +61,31 @@ class Pool(Protocol[W, R]):
 
 
 def require_local(compute: str, command: str) -> None:
-    """Refuse ``--compute`` other than local where a command runs on this machine alone.
+    """Reject any ``--compute`` but ``local`` for a command that runs on this machine only.
 
     Raises:
-        UsageError: naming the command that takes it.
+        UsageError: the message names the commands that accept the value.
     """
     if compute != "local":
         raise UsageError(
-            f"{command} runs on this machine: valid is --compute local; `telecine gamedata extract --compute {compute}`"
-            " and the Workflow gamedata use a Ray cluster"
+            f"--compute {compute}: {command} runs on this machine only; expected local; for a Ray cluster run"
+            f" `telecine gamedata extract --compute {compute}` or the Workflow gamedata"
         )
 
 
-def worker_count(asked: int | None, works: int | None = None) -> int:
-    """Decide how many workers to start: as many as asked, else one per core that this process may use.
+def worker_count(requested: int | None, work_count: int | None = None) -> int:
+    """Return the number of workers to start: the requested one, else one per core this process may use.
 
     Args:
-        asked: by the user; None for the cores.
-        works: never more than there are pieces of work; None when that is not known.
+        requested: the user's choice; None for one per core.
+        work_count: pieces of work, an upper limit on the workers; None if unknown.
     """
-    count = asked if asked is not None else len(os.sched_getaffinity(0))
-    return max(1, count if works is None else min(count, works))
+    count = requested if requested is not None else len(os.sched_getaffinity(0))
+    return max(1, count if work_count is None else min(count, work_count))
 
 
 class RayPool(ABC):
-    """A context manager that leaves no half of Ray behind, also where it fails to start."""
+    """A context manager that shuts Ray down completely, even if it fails to start."""
 
     def __enter__(self) -> Self:
         try:
@@ -102,11 +102,11 @@ class RayPool(ABC):
 
     @abstractmethod
     def _start(self) -> None:
-        """Start Ray, or reach it, and the workers."""
+        """Start Ray or connect to it, and start the workers."""
 
     @abstractmethod
     def _stop(self) -> None:
-        """End what was started, however much of it there is."""
+        """End everything that was started, even after a partial start."""
 
 
 def start_ray(init: Callable[..., Any], **options: Any) -> None:
@@ -114,19 +114,19 @@ def start_ray(init: Callable[..., Any], **options: Any) -> None:
 
     Args:
         init: ``ray.init``.
-        options: for it.
+        options: its arguments.
 
     Raises:
-        TransientError: its processes did not start, or not in time (Ray 2.60 waits 30 s for the last of them).
+        TransientError: Ray's processes did not start in time (Ray 2.60 waits 30 s for the last one).
     """
     try:
         init(**options)
     except (AssertionError, AttributeError, ImportError, TypeError, ValueError):
-        # Of an option, or of the code.
+        # A wrong option or a bug.
         raise
     except Exception as error:
-        # Its timeouts are of several classes, that of the 30 s a bare Exception.
+        # Ray raises several classes on timeouts; for the 30 s one it is a bare Exception.
         raise TransientError(
-            f"Ray did not start on this machine: {error}\nIt may be busy, or short of memory, or of disk in /tmp: try"
-            " again when it has less to do, or with fewer --workers"
+            f"Ray did not start on this machine: {error}\nThe machine may be busy, or out of memory or of disk space in"
+            " /tmp; try again later or with fewer --workers"
         ) from error

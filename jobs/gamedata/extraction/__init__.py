@@ -1,1 +1,1 @@
-"""What to read, what is done, and the workers that read it in batches."""
+"""Decide which TARs to read, and read them in batches on a pool of workers."""

@@ -1,4 +1,4 @@
-"""Rows of a part: from a session, from an error."""
+"""Build the rows of a part from sessions and errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from jobs.gamedata.extraction.batches import Item, Task
+    from jobs.gamedata.extraction.batches import Item, RunContext
     from jobs.gamedata.model import Session
 
 __all__ = ["common_columns", "error_columns", "session_columns"]
@@ -22,19 +22,19 @@ __all__ = ["common_columns", "error_columns", "session_columns"]
 _TRACEBACK_MAX: Final = 8000
 
 
-def common_columns(item: Item, task: Task, *, extracted_at: datetime, worker: str) -> dict[str, Any]:
-    """Give the columns that every row has; the outcome's are still missing."""
+def common_columns(item: Item, context: RunContext, *, extracted_at: datetime, worker: str) -> dict[str, Any]:
+    """Return the columns shared by successful and failed rows."""
     return {
         "s3_key": item.key,
         "source_etag": item.etag,
         "source_size": item.size,
-        "spec_digest": task.spec.digest,
-        "generation": task.generation,
+        "spec_digest": context.spec.digest,
+        "generation": context.generation,
         "attempt": item.attempt,
-        "run_id": task.run_id,
+        "run_id": context.run_id,
         "extracted_at": extracted_at,
-        "version": task.version,
-        "revision": task.revision,
+        "version": context.version,
+        "revision": context.revision,
         "stored": False,
         "bytes_read": 0,
         "seconds": 0.0,
@@ -44,7 +44,7 @@ def common_columns(item: Item, task: Task, *, extracted_at: datetime, worker: st
 
 
 def session_columns(session: Session) -> dict[str, Any]:
-    """Give the columns of a session, of its inputs and of its frames."""
+    """Return the columns of a session, its inputs and its frames."""
     columns: dict[str, Any] = {
         "outcome": "ok",
         "video_member": _text(session.video_member),
@@ -69,22 +69,22 @@ def session_columns(session: Session) -> dict[str, Any]:
 
 
 def error_columns(item: Item, error: BaseException) -> dict[str, Any]:
-    """Give the columns of a failed item; text is cleaned and capped as in the ledger."""
+    """Return the columns of a failed item; text is sanitized and truncated as in the ledger."""
     failure = Failure.of(item.key, error, attempt=item.attempt)
     trace = "".join(traceback.format_exception(error))[-_TRACEBACK_MAX:]
     return {
         "outcome": "error",
         "error_code": failure.code,
         "error_message": failure.message,
-        # Cleaned by the same rules as the message, which is capped lower.
+        # Sanitized like the message, with a higher size limit.
         "error_traceback": _text(trace).replace("\0", ""),
-        # What nobody foresaw may be the machine's fault.
+        # An unexpected error may be the machine's fault.
         "error_retryable": failure.retryable or not isinstance(error, TelecineError),
     }
 
 
 def _text(value: str) -> str:
-    # Names in a TAR are bytes: what is no UTF-8 came in as surrogates, which Parquet cannot hold.
+    # Names in a TAR are bytes. Invalid UTF-8 was decoded to surrogates, which Parquet cannot store.
     return value.encode("utf-8", "replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Shares the TARs of a run out into batches: the unit that a worker takes, and that one part commits."""
+"""Split the TARs of a run into batches. A worker processes one batch at a time and commits it as one part."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.model import SamplingSpec
 
-__all__ = ["Batch", "BatchResult", "Item", "ItemResult", "Task", "make_batches"]
+__all__ = ["Batch", "BatchResult", "Item", "ItemResult", "RunContext", "make_batches"]
 
-# So many batches per worker, where there are items enough: the last ones even out what the first took.
+# Batches per worker if there are enough items: the small last ones even out the load.
 _PER_WORKER: Final = 4
-# A SIGKILL loses a batch's uncommitted part: 64 sessions are some 20 s of decoding.
+# A SIGKILL loses an uncommitted batch: 64 sessions are about 20 s of decoding.
 _MAX_ITEMS: Final = 64
-# What a TAR costs beside its bytes (headers, moov, some 29 keyframes), in bytes: 64 empty ones are a batch as well.
+# Fixed cost of a TAR (headers, moov, some 29 keyframes), expressed in bytes, so that small TARs are spread evenly too.
 _ITEM_COST: Final = 1 << 20
 
 
@@ -26,10 +26,10 @@ class Item:
     """One TAR to read.
 
     Attributes:
-        key: its key in the source.
-        size: bytes.
-        etag: the content that was listed; a read of another one fails.
-        attempt: 1, or one more than the failed attempts at this content.
+        key: object key in the source.
+        size: size in bytes.
+        etag: ETag as listed; reads of any other content fail.
+        attempt: 1 plus the number of failed attempts at this content.
     """
 
     key: str
@@ -40,11 +40,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Items that one worker takes at a time, in the order of their keys.
+    """Items that a worker processes together, sorted by key.
 
     Attributes:
-        number: position in the run, from 0: the largest batch first.
-        items: at least one.
+        number: position in the run, starting at 0; the largest batch comes first.
+        items: one or more items.
     """
 
     number: int
@@ -52,22 +52,22 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """Bytes of all items."""
+        """Total size in bytes."""
         return sum(item.size for item in self.items)
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """What is the same for all items of a run.
+class RunContext:
+    """The values shared by all items of a run.
 
     Attributes:
-        spec: which frames.
-        store: whether ``.pt`` files are written.
-        run_id: for the rows.
-        generation: for the rows, see :func:`jobs.gamedata.parts.store.next_generation`.
-        version: of telecine.
-        revision: commit, where it is known.
-        device: where the statistics are computed: ``cpu`` or ``cuda``.
+        spec: frames to sample.
+        store: write ``.pt`` files.
+        run_id: run id of the rows.
+        generation: generation of the rows; see :func:`jobs.gamedata.parts.store.next_generation`.
+        version: version of telecine.
+        revision: git commit; None if unknown.
+        device: device that computes the statistics: ``cpu`` or ``cuda``; ``auto`` until a worker resolves it.
     """
 
     spec: SamplingSpec
@@ -81,23 +81,23 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """What the driver hears of one item: no frames, no statistics.
+    """The result of one item as sent to the driver, without frames and statistics.
 
     Attributes:
         item: the TAR.
-        code: None, or the error's.
-        message: None, or the error's.
-        retryable: whether trying again may help.
-        seconds: wall clock.
-        store_s: of that, waiting for a store.
-        cpu_s: CPU time of the worker and its decoder process; None when it is not known.
-        bytes_read: from the source.
-        bytes_written: of the ``.pt``.
-        duration_s: of the video, 0 when unknown.
-        sampled: samples.
-        repeated: samples that share a frame within a stride.
-        decoded: frames that the decoder put out.
-        reader: ``ranges`` or ``ffmpeg``; None for an error.
+        code: error code; None on success.
+        message: error message; None on success.
+        retryable: True if another attempt may succeed.
+        seconds: wall-clock time.
+        store_s: part of it spent waiting for a store.
+        bytes_read: bytes read from the source.
+        bytes_written: size of the ``.pt`` file.
+        cpu_s: CPU time of the worker and its decoder process; None if unknown.
+        duration_s: duration of the video; 0 if unknown.
+        sampled: number of samples.
+        repeated: number of samples that share a frame with another one of their stride.
+        decoded: number of frames the decoder produced.
+        reader: ``ranges`` or ``ffmpeg``; None on failure.
     """
 
     item: Item
@@ -121,14 +121,14 @@ class BatchResult:
     """A committed batch.
 
     Attributes:
-        number: the batch's.
-        part: key of its part.
-        items: in the order of the batch.
+        number: number of the batch.
+        part: key of the part that commits it.
+        items: results in the order of the batch.
         worker: ``host:pid``.
-        seconds: wall clock.
-        metrics: snapshots of the stores since the last batch of this worker.
-        device: where the statistics were computed.
-        group: of the worker's pod in a Ray cluster.
+        seconds: wall-clock time.
+        metrics: store metrics since the worker's previous batch.
+        device: device that computed the statistics.
+        group: worker group of the pod; None outside a Ray cluster.
     """
 
     number: int
@@ -142,18 +142,18 @@ class BatchResult:
 
 
 def make_batches(items: Sequence[Item], *, max_bytes: int, workers: int) -> list[Batch]:
-    """Share items out so that batches are about equally large.
+    """Split items into batches of about equal size.
 
-    The largest item goes to the emptiest batch first (longest processing time: within 4/3 of the best split, Graham
-    1969). The result depends on the items and not on their order.
+    Items are assigned in descending order of size to the smallest batch so far (longest processing time first: within
+    4/3 of the optimum, Graham 1969). The result does not depend on the order of the items.
 
     Args:
-        items: distinct keys.
-        max_bytes: no batch is larger, unless it is one item.
-        workers: at least 1; there are four batches for each, as far as the items go.
+        items: items with distinct keys.
+        max_bytes: maximum size of a batch of several items.
+        workers: number of workers, 1 or more; each gets four batches if there are enough items.
 
     Returns:
-        Batches, the largest first.
+        Batches in descending order of size.
     """
     if not items:
         return []

@@ -1,4 +1,4 @@
-"""Counts a run of extract while it goes, and turns it into its report."""
+"""Collect the results of extract while it runs, and build its report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.gamedata.extraction.resume import TWICE
+from jobs.gamedata.extraction.resume import QUARANTINE_CODES
 from shared.failure import Failure
 from shared.report import Histogram, Report, Section, Table
 from shared.verdict import verdict
@@ -15,23 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from jobs.gamedata.extraction.batches import BatchResult, ItemResult
-    from jobs.gamedata.extraction.worklist import Plan
+    from jobs.gamedata.extraction.worklist import Worklist
     from shared.report import Bound
 
-__all__ = ["Tally", "failure_of"]
+__all__ = ["ExtractTally", "failure_of"]
 
-# Below these shares of their time workers wait for work, or work rather than wait for the store.
-_BUSY: Final = 0.5
-_STORE: Final = 0.5
+# If workers are busy for less than this share of the time, the run lacks work ("queue").
+_BUSY_MIN: Final = 0.5
+# If they wait for the store for more than this share of their work, the store is the bottleneck ("network").
+_STORE_MAX: Final = 0.5
 _BINS: Final = 20
 _SLOWEST: Final = 10
 _MB: Final = 1e6
-# What a run was bound by is not said of less work than this, seconds of workers' time.
-_LITTLE: Final = 1.0
+# Seconds of worker time below which the report names no bottleneck.
+_BOUND_MIN_S: Final = 1.0
 
 
 def failure_of(result: ItemResult) -> Failure:
-    """Give the ledger's form of a failed item."""
+    """Return the ledger entry of a failed item."""
     item = result.item
     return Failure(
         item.key, result.code or "internal", result.message or "", result.retryable, item.attempt, item.etag or None
@@ -39,28 +40,28 @@ def failure_of(result: ItemResult) -> Failure:
 
 
 @dataclass(slots=True)
-class Tally:
-    """What a run did so far.
+class ExtractTally:
+    """The results of a run so far.
 
     Attributes:
-        plan: what it set out to do.
-        workers: how many processes worked.
-        items: results, failed ones included.
-        durations: parts of the run, seconds.
+        worklist: the run's worklist.
+        workers: number of workers.
+        items: results, including failures.
+        durations: duration of each phase in seconds.
     """
 
-    plan: Plan
+    worklist: Worklist
     workers: int = 0
     items: list[ItemResult] = field(default_factory=list)
     durations: dict[str, float] = field(default_factory=dict)
     _metrics: list[dict[str, Any]] = field(default_factory=list)
     _busy: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _taken: Counter[str] = field(default_factory=Counter)
-    # worker -> its group in a Ray cluster, and its device
+    # worker -> its group in the Ray cluster and its device
     _places: dict[str, tuple[str | None, str]] = field(default_factory=dict)
 
     def add(self, result: BatchResult) -> None:
-        """Take a batch's results."""
+        """Add the results of a batch."""
         self.items += result.items
         self._metrics += result.metrics
         self._busy[result.worker] += result.seconds
@@ -68,19 +69,19 @@ class Tally:
         self._places[result.worker] = (result.group, result.device)
 
     def report(self, *, max_failed: int | None) -> Report:
-        """Write it all up."""
-        plan = self.plan
+        """Build the report."""
+        worklist = self.worklist
         good = [result for result in self.items if result.code is None]
         failures = [failure_of(result) for result in self.items if result.code is not None]
-        without = [*failures, *plan.failed_before]
-        # What crashed twice is quarantined.
-        passing = sum(each.retryable and (each.attempt == 1 or each.code not in TWICE) for each in failures)
-        judged = verdict(len(without), len(good) + len(without) + plan.done, max_failed, transient=passing)
+        without = [*failures, *worklist.failed_before]
+        # A second crash quarantines the TAR, so only the first is retried.
+        passing = sum(each.retryable and (each.attempt == 1 or each.code not in QUARANTINE_CODES) for each in failures)
+        judged = verdict(len(without), len(good) + len(without) + worklist.done, max_failed, transient=passing)
         bound, reason = self._bound()
         more = {
-            "failed_before": len(plan.failed_before),
-            "quarantined": plan.quarantined,
-            "left_out": plan.left_out,
+            "failed_before": len(worklist.failed_before),
+            "quarantined": worklist.quarantined,
+            "left_out": worklist.left_out,
             "repeated_samples": sum(result.repeated for result in good),
         }
         report = Report(
@@ -90,7 +91,7 @@ class Tally:
             counts={
                 "extracted": len(good),
                 "failed": len(failures),
-                "done_before": plan.done,
+                "done_before": worklist.done,
                 **{name: count for name, count in more.items() if count},
                 "samples": sum(result.sampled for result in good),
                 "frames_decoded": sum(result.decoded for result in good),
@@ -114,7 +115,7 @@ class Tally:
         return report
 
     def _cluster(self) -> dict[str, int]:
-        """Count TARs by group and device of the workers, and the pods; empty outside a Ray cluster."""
+        """Count TARs per worker group and device, and the pods; empty outside a Ray cluster."""
         counts: Counter[str] = Counter()
         pods = set()
         for worker, (group, device) in self._places.items():
@@ -125,12 +126,12 @@ class Tally:
         return {**dict(sorted(counts.items())), "pods": len(pods)} if pods else {}
 
     def _headline(self, good: int, failed: int) -> str:
-        plan = self.plan
+        worklist = self.worklist
         words = {
             "extracted": good,
             "failed": failed,
-            "done before": plan.done,
-            "failed before": len(plan.failed_before),
+            "done before": worklist.done,
+            "failed before": len(worklist.failed_before),
         }
         total = sum(words.values())
         shown = [f"{count:,} {word}" for word, count in words.items() if count or word == "extracted"]
@@ -159,14 +160,14 @@ class Tally:
 
     def _bound(self) -> tuple[Bound | None, str]:
         worked = sum(result.seconds for result in self.items)
-        if worked < _LITTLE:
+        if worked < _BOUND_MIN_S:
             return None, ""
         busy = self._busy_share()
         store = sum(result.store_s for result in self.items) / worked
-        if busy < _BUSY:
-            return "queue", f"workers were busy {busy:.0%} of the time: there was too little work for {self.workers}"
-        if store > _STORE:
-            return "network", f"{store:.0%} of the workers' time went into waiting for the store"
+        if busy < _BUSY_MIN:
+            return "queue", f"workers were busy {busy:.0%} of the time; there was too little work for {self.workers}"
+        if store > _STORE_MAX:
+            return "network", f"workers spent {store:.0%} of their time waiting for the store"
         return "cpu", f"workers were busy {busy:.0%} of the time, {store:.0%} of it waiting for the store"
 
     def _sections(self, good: Sequence[ItemResult]) -> Iterable[Section]:
@@ -192,7 +193,7 @@ class Tally:
                 ]
                 for result in slowest
             ],
-            note="store s: seconds of waiting for the store; decoded: frames.",
+            note="store s: seconds spent waiting for the store; decoded: frames decoded.",
         )
         yield Table(
             "Workers",
@@ -229,12 +230,12 @@ class Tally:
             "Readers",
             ["reader", "TARs", "video s", "MB", "MB read", "decoded", "s / TAR"],
             rows,
-            note="ranges fetches only the GOPs that are needed; ffmpeg walks containers that the planner cannot read.",
+            note="ranges fetches only the GOPs it needs; ffmpeg reads containers that the frame planner cannot.",
         )
 
 
 def _pod(worker: str) -> str:
-    # `host:pid`; in a pod the host is the pod's name.
+    # `host:pid`; inside a pod the host name is the name of the pod.
     return worker.rpartition(":")[0]
 
 

@@ -1,6 +1,6 @@
-"""What a worker does with a batch: read each TAR, put its ``.pt``, then commit all of them as one part.
+"""A worker's side of extraction: read each TAR of a batch, store its ``.pt`` file, then commit the batch as one part.
 
-The order makes a kill harmless: a ``.pt`` without a part is written again, a part without its ``.pt`` cannot be.
+This order makes a kill harmless: a ``.pt`` file without a part is written again, and a part never precedes its files.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from jobs.gamedata.compute.cluster_worker import cluster_group
+from jobs.gamedata.compute.rayjob import cluster_group
 from jobs.gamedata.extraction._rows import common_columns, error_columns, session_columns
-from jobs.gamedata.extraction.batches import Batch, BatchResult, Item, ItemResult, Task
+from jobs.gamedata.extraction.batches import Batch, BatchResult, Item, ItemResult, RunContext
 from jobs.gamedata.parts.store import write_part
 from jobs.gamedata.pt.file import dump, pt_key
 from jobs.gamedata.ranges.object_source import ObjectSource
@@ -29,64 +29,76 @@ if TYPE_CHECKING:
     from jobs.gamedata.ranges.source import RangeSource
     from shared.storage import ObjectStore
 
-__all__ = ["BatchRunner", "Extract", "commit", "extract_batch", "extract_item", "find_device", "worker_name"]
+__all__ = [
+    "BatchRunner",
+    "ExtractSession",
+    "commit_failures",
+    "extract_batch",
+    "extract_item",
+    "resolve_device",
+    "worker_name",
+]
 
-# Nothing that follows would go better: rights, a missing bucket, a full disk, no network.
+# Errors that would hit every other item too: access denied, a missing bucket, a full disk, no network.
 _FATAL: Final = (ConfigurationError, EndpointUnreachable, StorageFull)
 
 _log = logging.getLogger(__name__)
 
 
-class Extract(Protocol):
-    """Reads one TAR; :class:`jobs.gamedata.session.child.DecodeChild` does it in a process of its own."""
+class ExtractSession(Protocol):
+    """A callable that reads one TAR; :class:`jobs.gamedata.session.child.DecodeChild` runs in a separate process."""
 
     def __call__(self, source: RangeSource, spec: SamplingSpec, /) -> Session:
-        """Give the session, or raise an ``ItemError``."""
+        """Return the session or raise an ``ItemError``."""
 
 
 def worker_name() -> str:
-    """Name this process: ``host:pid``."""
+    """Return the name of this process: ``host:pid``."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def extract_item(
-    item: Item, task: Task, *, source: ObjectStore, target: ObjectStore, extract: Extract
+    item: Item, context: RunContext, *, source: ObjectStore, target: ObjectStore, extract: ExtractSession
 ) -> tuple[dict[str, Any], ItemResult]:
-    """Read one TAR and put its ``.pt``; nothing is committed yet.
+    """Read one TAR and store its ``.pt`` file, without committing it.
 
     Args:
         item: the TAR.
-        task: what is asked.
-        source: the bucket it is in.
-        target: the bucket that gets the ``.pt``.
-        extract: the reader.
+        context: values shared by the run.
+        source: bucket with the TAR.
+        target: bucket for the ``.pt`` file.
+        extract: callable that reads the TAR.
 
     Returns:
-        The row of its part, and what the driver hears.
+        The row for the part, and the result for the driver.
 
     Raises:
-        ConfigurationError: and ``EndpointUnreachable``, ``StorageFull``: no other item would go better.
+        ConfigurationError: a bucket is missing or access is denied.
+        EndpointUnreachable: the store cannot be reached.
+        StorageFull: the target is full.
     """
     began = time.perf_counter()
     now = datetime.now(UTC)
-    row = common_columns(item, task, extracted_at=now, worker=worker_name())
+    row = common_columns(item, context, extracted_at=now, worker=worker_name())
     tar = ObjectSource(source, item.key, size=item.size, etag=item.etag)
     code = message = None
     put_s = 0.0
-    clock = _Clock(extract)
+    clock = _CpuClock(extract)
     try:
-        session = extract(tar, task.spec)
+        session = extract(tar, context.spec)
         columns = session_columns(session)
-        if task.store:
-            body = dump(session, s3_key=item.key, source_etag=item.etag, spec=task.spec, extracted_at=now.isoformat())
-            del session  # the frames of a session are 20 MB and more: not twice
+        if context.store:
+            body = dump(
+                session, s3_key=item.key, source_etag=item.etag, spec=context.spec, extracted_at=now.isoformat()
+            )
+            del session  # 20 MB of frames and more; do not hold them twice
             put_began = time.perf_counter()
             columns |= _put(target, pt_key(item.key), body)
             put_s = time.perf_counter() - put_began
-        row |= {**columns, "device": task.device}
+        row |= {**columns, "device": context.device}
     except _FATAL:
         raise
-    except Exception as error:  # noqa: BLE001 - a bad TAR, and a bug that one TAR meets, must not stop the batch
+    except Exception as error:  # noqa: BLE001 - neither a bad TAR nor a bug it triggers may stop the batch
         row |= error_columns(item, error)
         code, message = row["error_code"], row["error_message"]
         level = logging.WARNING if isinstance(error, TelecineError) else logging.ERROR
@@ -111,18 +123,18 @@ def extract_item(
 
 
 def extract_batch(
-    batch: Batch, task: Task, *, source: ObjectStore, target: ObjectStore, extract: Extract
+    batch: Batch, context: RunContext, *, source: ObjectStore, target: ObjectStore, extract: ExtractSession
 ) -> BatchResult:
     """Read a batch and commit it; see :func:`extract_item` for arguments and errors.
 
-    Before an error that ends the run is raised, what is done of the batch is committed.
+    An error that ends the run is raised only after the finished items of the batch are committed.
     """
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
     results: list[ItemResult] = []
     try:
         for item in batch.items:
-            row, result = extract_item(item, task, source=source, target=target, extract=extract)
+            row, result = extract_item(item, context, source=source, target=target, extract=extract)
             rows.append(row)
             results.append(result)
     except _FATAL:
@@ -136,22 +148,24 @@ def extract_batch(
         worker=worker_name(),
         seconds=time.perf_counter() - began,
         metrics=tuple(store.metrics.snapshot(reset=True) for store in (source, target)),
-        device=task.device,
+        device=context.device,
         group=cluster_group(),
     )
 
 
-def commit(items: Sequence[tuple[Item, BaseException]], task: Task, target: ObjectStore) -> list[ItemResult]:
-    """Commit the errors of items that no worker could read: missing ones, and those that killed their worker.
+def commit_failures(
+    items: Sequence[tuple[Item, BaseException]], context: RunContext, target: ObjectStore
+) -> list[ItemResult]:
+    """Commit errors of items that have no result: missing TARs, and TARs that killed their worker.
 
     Args:
-        items: with their errors; may be empty.
-        task: what was asked.
-        target: the bucket that gets the part.
+        items: items and their errors; may be empty.
+        context: values shared by the run.
+        target: bucket for the part.
     """
     now = datetime.now(UTC)
     rows = [
-        common_columns(item, task, extracted_at=now, worker=worker_name()) | error_columns(item, error)
+        common_columns(item, context, extracted_at=now, worker=worker_name()) | error_columns(item, error)
         for item, error in items
     ]
     if rows:
@@ -163,52 +177,56 @@ def commit(items: Sequence[tuple[Item, BaseException]], task: Task, target: Obje
 
 
 class BatchRunner:
-    """What a worker keeps between batches: its stores and its reader.
+    """A worker's state between batches: its stores and its reader.
 
     Args:
-        source: the bucket with the TARs.
-        target: the bucket that gets the ``.pt`` files and parts.
-        task: what is asked; ``device`` may still be ``auto``.
-        make_extract: from the device, makes the reader.
+        source: bucket with the TARs.
+        target: bucket for the ``.pt`` files and parts.
+        context: values shared by the run; ``device`` may be ``auto``.
+        make_extract: creates the reader for a device.
     """
 
     def __init__(
-        self, source: ObjectStore, target: ObjectStore, task: Task, make_extract: Callable[[str], Extract]
+        self,
+        source: ObjectStore,
+        target: ObjectStore,
+        context: RunContext,
+        make_extract: Callable[[str], ExtractSession],
     ) -> None:
         self._source = source
         self._target = target
-        self._task = replace(task, device=find_device(task.device))
-        self._extract = make_extract(self._task.device)
+        self._context = replace(context, device=resolve_device(context.device))
+        self._extract = make_extract(self._context.device)
 
     def run(self, batch: Batch, /) -> BatchResult:
         """Read and commit one batch."""
-        return extract_batch(batch, self._task, source=self._source, target=self._target, extract=self._extract)
+        return extract_batch(batch, self._context, source=self._source, target=self._target, extract=self._extract)
 
 
-def find_device(asked: str) -> str:
-    """Say where statistics are computed: ``cpu`` or ``cuda``.
+def resolve_device(requested: str) -> str:
+    """Return the device for the statistics: ``cpu`` or ``cuda``.
 
     Args:
-        asked: ``auto`` takes ``cuda`` where torch has it.
+        requested: ``cpu``, ``cuda``, or ``auto``: ``cuda`` if torch finds it.
 
     Raises:
-        ConfigurationError: ``cuda`` is asked for and not there.
+        ConfigurationError: ``cuda`` is requested but not available.
     """
-    if asked == "cpu":
-        return asked
+    if requested == "cpu":
+        return requested
     import torch
 
     if torch.cuda.is_available():
         return "cuda"
-    if asked == "cuda":
-        raise ConfigurationError("--device cuda: torch sees no CUDA device here; valid is auto or cpu")
+    if requested == "cuda":
+        raise ConfigurationError("--device cuda: torch finds no CUDA device on this machine; expected auto or cpu")
     return "cpu"
 
 
-class _Clock:
-    # CPU seconds of this process and of the reader's, if it has one.
+class _CpuClock:
+    # CPU seconds of this process plus those of the decoder process, if there is one.
 
-    def __init__(self, extract: Extract) -> None:
+    def __init__(self, extract: ExtractSession) -> None:
         self._extract = extract
         self._own = time.process_time()
         self._pid, self._other = self._child()
@@ -216,7 +234,7 @@ class _Clock:
     def read(self) -> float | None:
         pid, other = self._child()
         if pid is None:
-            # Killed with its figures; or the reader has no process.
+            # The decoder process was killed and its figures are lost, or there is none.
             return None if hasattr(self._extract, "pid") else time.process_time() - self._own
         return time.process_time() - self._own + other - (self._other if pid == self._pid else 0.0)
 
@@ -225,7 +243,7 @@ class _Clock:
         if pid is None:
             return None, 0.0
         try:
-            # proc_pid_stat(5): fields 14 and 15, utime and stime; the command before them may hold blanks.
+            # proc_pid_stat(5): fields 14 and 15, utime and stime. The command name before them may contain spaces.
             fields = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()
         except OSError:
             return None, 0.0

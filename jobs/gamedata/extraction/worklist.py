@@ -1,4 +1,4 @@
-"""Decides which TARs a run reads: what is listed, less what is committed for the same content and sampling."""
+"""Decide which TARs to read: everything listed, minus those already committed with the same ETag and sampling spec."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.extraction.batches import Item
-from jobs.gamedata.extraction.resume import TWICE, History
+from jobs.gamedata.extraction.resume import QUARANTINE_CODES, History
 from jobs.gamedata.parts.store import next_generation
 from jobs.gamedata.pt.file import pt_key
 from shared.errors import ObjectMissing, UsageError
@@ -21,27 +21,26 @@ if TYPE_CHECKING:
     from jobs.gamedata.settings import ExtractSettings
     from shared.storage import ObjectStore
 
-__all__ = ["Plan", "make_plan", "parse_task_list", "read_task_list"]
+__all__ = ["Worklist", "make_worklist", "parse_task_list", "read_task_list"]
 
-# A listing gives 1,000 keys a call; below this, asking for each key is quicker than listing a large bucket.
-_ASK_EACH: Final = 1000
-_ASK_AT_ONCE: Final = 16
+# A listing returns 1,000 keys per request. For fewer keys than this, stat each one instead of listing the bucket.
+_STAT_MAX: Final = 1000
+_STAT_THREADS: Final = 16
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Plan:
-    """What a run does.
+class Worklist:
+    """The TARs a run has to read, and the ones it skips.
 
     Attributes:
-        items: TARs to read, by key.
-        missing: keys of the task list that are not in the bucket, with their error; not yet committed.
-        done: how many are committed already.
-        left_out: how many ``--only-failed`` leaves out.
-        failed_before: known failures that are not tried again.
-        quarantined: how many of these failed twice in the same way, as a crash or a timeout.
-        ignored: objects in the source that are no TARs.
-        generation: of this run's rows.
+        items: TARs to read, sorted by key.
+        missing: keys of the task list that are not in the bucket, with their errors; not committed yet.
+        done: number of TARs already committed.
+        left_out: number of TARs skipped by ``--only-failed``.
+        failed_before: known failures that are not retried.
+        quarantined: number of those that failed twice in the same way, e.g. by a crash or timeout.
+        generation: generation of this run's rows.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -50,31 +49,30 @@ class Plan:
     left_out: int = 0
     failed_before: list[Failure] = field(default_factory=list)
     quarantined: int = 0
-    ignored: int = 0
     generation: int = 1
 
 
-def make_plan(settings: ExtractSettings, source: ObjectStore, target: ObjectStore) -> Plan:
-    """List the source and decide.
+def make_worklist(settings: ExtractSettings, source: ObjectStore, target: ObjectStore) -> Worklist:
+    """List the source and compare it with the committed rows.
 
     Raises:
-        UsageError: the task list is not there, or names two keys with one ``.pt`` key.
-        BucketMissing: there is no such source.
+        UsageError: the task list does not exist, or two of its keys map to the same ``.pt`` key.
+        BucketMissing: the source bucket does not exist.
     """
-    plan = Plan()
-    found, missing = _listed(settings, source, plan)
+    worklist = Worklist()
+    found, missing = _list_source(settings, source)
     history = History(settings, target)
-    plan.generation = next_generation(target)
+    worklist.generation = next_generation(target)
     found += missing
     found.sort(key=lambda item: item.key)
     for item in found:
         decision, attempt, last = history.decide(item)
         if decision == "done":
-            plan.done += 1
+            worklist.done += 1
         elif decision == "left_out":
-            plan.left_out += 1
+            worklist.left_out += 1
         elif decision == "failed_before":
-            plan.failed_before.append(
+            worklist.failed_before.append(
                 Failure(
                     item.key,
                     last["error_code"],
@@ -84,59 +82,54 @@ def make_plan(settings: ExtractSettings, source: ObjectStore, target: ObjectStor
                     item.etag or None,
                 )
             )
-            plan.quarantined += last["error_code"] in TWICE
+            worklist.quarantined += last["error_code"] in QUARANTINE_CODES
         else:
             todo = item if attempt == item.attempt else Item(item.key, item.size, item.etag, attempt)
             if item.etag:
-                plan.items.append(todo)
+                worklist.items.append(todo)
             else:
-                plan.missing.append((todo, _missing_error(todo, source)))
-    return plan
+                worklist.missing.append((todo, _missing_error(todo, source)))
+    return worklist
 
 
 def parse_task_list(text: str, *, root: str) -> list[str]:
-    """Read TAR keys, one a line, each once, in their order.
+    """Parse a task list: one TAR key per line. Duplicates are dropped; the order is kept.
 
-    Blank lines and lines that begin with ``#`` are skipped; a full URI below the source's root is a key as well.
+    Blank lines and lines starting with ``#`` are skipped. A full URI below the source's root also counts as a key.
 
     Args:
-        text: the list.
-        root: the source's URI.
+        text: content of the task list.
+        root: URI of the source.
     """
     lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
     keys = (line.removeprefix(f"{root}/") for line in lines if line and not line.startswith("#"))
     return list(dict.fromkeys(keys))
 
 
-def _listed(settings: ExtractSettings, source: ObjectStore, plan: Plan) -> tuple[list[Item], list[Item]]:
+def _list_source(settings: ExtractSettings, source: ObjectStore) -> tuple[list[Item], list[Item]]:
     if settings.task_list is None:
-        items = []
-        for info in source.list(settings.prefix):
-            if info.key.lower().endswith(".tar"):
-                items.append(Item(info.key, info.size, info.etag))
-            else:
-                plan.ignored += 1
-        return items, []
+        infos = source.list(settings.prefix)
+        return [Item(info.key, info.size, info.etag) for info in infos if info.key.lower().endswith(".tar")], []
     keys = read_task_list(settings, source.uri)
-    if len(keys) > _ASK_EACH:
-        infos = {info.key: Item(info.key, info.size, info.etag) for info in source.list(_common_prefix(keys))}
-        answers = [infos.get(key) for key in keys]
+    if len(keys) > _STAT_MAX:
+        listed = {info.key: Item(info.key, info.size, info.etag) for info in source.list(_common_prefix(keys))}
+        answers = [listed.get(key) for key in keys]
     else:
-        with ThreadPoolExecutor(_ASK_AT_ONCE) as pool:
-            answers = list(pool.map(lambda key: _ask(source, key), keys))
+        with ThreadPoolExecutor(_STAT_THREADS) as pool:
+            answers = list(pool.map(lambda key: _stat(source, key), keys))
     missing = [Item(key, 0, "") for key, answer in zip(keys, answers, strict=True) if answer is None]
     return [answer for answer in answers if answer is not None], missing
 
 
 def read_task_list(settings: ExtractSettings, root: str) -> list[str]:
-    """Read ``--task-list``: its keys that begin with the prefix.
+    """Read the keys of ``--task-list`` that start with the prefix.
 
     Args:
-        settings: they name it.
-        root: the source's URI.
+        settings: settings with a ``task_list``.
+        root: URI of the source.
 
     Raises:
-        UsageError: it is not there, is no text, or names two keys with one ``.pt`` key.
+        UsageError: the list does not exist, is not text, or two of its keys map to the same ``.pt`` key.
     """
     from shared.storage import read_uri
 
@@ -145,12 +138,12 @@ def read_task_list(settings: ExtractSettings, root: str) -> list[str]:
         text = read_uri(settings.task_list, settings).decode("utf-8")
     except ObjectMissing as error:
         raise UsageError(
-            f"--task-list {settings.task_list}: there is no such file. Valid is a file or URI with one TAR key a line; "
-            "without --task-list the whole source is listed."
+            f"--task-list {settings.task_list} does not exist; expected a file or URI with one TAR key per line; "
+            "omit --task-list to list the whole source"
         ) from error
     except (UnicodeDecodeError, ValueError) as error:
         raise UsageError(
-            f"--task-list {settings.task_list}: {error}; valid is UTF-8 text, one TAR key a line"
+            f"--task-list {settings.task_list} cannot be read ({error}); expected UTF-8 text, one TAR key per line"
         ) from error
     keys = [key for key in parse_task_list(text, root=root) if key.startswith(settings.prefix)]
     _check_distinct(keys)
@@ -163,7 +156,7 @@ def _check_distinct(keys: Sequence[str]) -> None:
         other = taken.setdefault(pt_key(key), key)
         if other != key:
             raise UsageError(
-                f"--task-list: '{other}' and '{key}' would both be stored as '{pt_key(key)}'; leave one out"
+                f"--task-list: '{other}' and '{key}' would both be stored as '{pt_key(key)}'; remove one of them"
             )
 
 
@@ -173,7 +166,7 @@ def _common_prefix(keys: Sequence[str]) -> str:
     return first[:length]
 
 
-def _ask(source: ObjectStore, key: str) -> Item | None:
+def _stat(source: ObjectStore, key: str) -> Item | None:
     try:
         info = source.stat(key)
     except ObjectMissing:
@@ -182,4 +175,4 @@ def _ask(source: ObjectStore, key: str) -> Item | None:
 
 
 def _missing_error(item: Item, source: ObjectStore) -> Exception:
-    return item_error("tar_missing", f"{source.uri}/{item.key} is in the task list and not in the bucket")
+    return item_error("tar_missing", f"{source.uri}/{item.key} is in the task list but not in the bucket")

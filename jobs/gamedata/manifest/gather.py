@@ -18,8 +18,9 @@ import polars as pl
 import pyarrow as pa
 
 from jobs.gamedata.errors import item_error
-from jobs.gamedata.parts.schema import PART_SCHEMA
-from jobs.gamedata.parts.store import IDENTITY, broken_parts, list_pts, matches, read_rows, rows_that_hold
+from jobs.gamedata.parts.current import current_rows, match_listing
+from jobs.gamedata.parts.schema import IDENTITY, PART_SCHEMA
+from jobs.gamedata.parts.store import broken_parts, list_pt_files, read_rows
 from jobs.gamedata.pt.file import pt_key
 from jobs.gamedata.pt.kind import pt_kind
 from shared.errors import ItemError, ObjectMissing
@@ -83,7 +84,7 @@ def gather(store: ObjectStore, *, prefix: str = "", columns: Sequence[str] = ())
     names = list(dict.fromkeys([*BASE_COLUMNS, *columns]))
     table, listing = _look(store, names, prefix)
     broken = broken_parts(table)
-    good = matches(table, listing)
+    good = match_listing(table, listing.values())
     rows = _frame(table, names)
     ok = (rows["outcome"] == "ok").to_numpy()
     stored = rows["stored"].to_numpy()
@@ -121,16 +122,16 @@ def _look(store: ObjectStore, names: Sequence[str], prefix: str) -> tuple[pa.Tab
     came after the rows is in no manifest yet.
     """
     under = _before_suffix(prefix)
-    listing = list_pts(store, under)
+    listing = list_pt_files(store, under)
     every = read_rows(store, list(dict.fromkeys([*names, *IDENTITY])))
-    table = rows_that_hold(every, listing, prefix)
-    if np.all(matches(table, listing) | ~table["stored"].to_numpy()):
+    table = current_rows(every, listing, prefix)
+    if np.all(match_listing(table, listing.values()) | ~table["stored"].to_numpy()):
         return table, listing
-    now = list_pts(store, under)
-    spoken = set(every.filter(pa.array(matches(every, now)))["pt_key"].to_pylist())
+    now = list_pt_files(store, under)
+    spoken = set(every.filter(pa.array(match_listing(every, now.values())))["pt_key"].to_pylist())
     listing = {key: now[key] if key in spoken else info for key, info in listing.items() if key in now}
     listing |= {key: now[key] for key in spoken}
-    return rows_that_hold(every, listing, prefix), listing
+    return current_rows(every, listing, prefix), listing
 
 
 def _before_suffix(prefix: str) -> str:

@@ -1,1 +1,1 @@
-"""Parquet files that commit a batch each: a row per TAR."""
+"""Parquet files that each commit one batch of results, one row per TAR."""

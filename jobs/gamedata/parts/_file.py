@@ -1,6 +1,6 @@
-"""A large part as a file of which only the asked columns are fetched.
+"""Random access to a large part that fetches only the requested columns.
 
-A row holds 12 kB of thumbnails, which few read, and 1 kB of everything else: of 200,000 rows that is 2 GB against 0.2.
+A row has 12 kB of thumbnails, which few readers need, and 1 kB of other columns: for 200,000 rows 2 GB against 0.2 GB.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
 
 __all__ = ["PartFile", "open_part"]
 
-# A smaller part is one request: the second round trip for its columns would cost more than its bytes.
-_WHOLE: Final = 1 << 20
-# The footer of a part with one row group has 13 kB.
-_TAIL: Final = 64 << 10
+# Smaller parts are read whole: a second round trip for their columns costs more than their bytes.
+_READ_WHOLE_MAX: Final = 1 << 20
+# The footer of a part with one row group takes 13 kB.
+_FOOTER_BYTES: Final = 64 << 10
 
 
 def open_part(store: ObjectStore, info: ObjectInfo, columns: Collection[str]) -> io.IOBase:
-    """Open a part for reading ``columns``: one request, or two where that spares most of a large part.
+    """Open a part for reading ``columns``: one request for a small part, two for a large one.
 
     Args:
         store: the manifest bucket.
-        info: the part, as it was listed.
-        columns: names of the schema's top level.
+        info: the part as listed.
+        columns: names of top-level columns.
 
     Raises:
-        ObjectMissing: a compaction has merged it.
-        ObjectChanged: it was written anew since it was listed.
-        ValueError: it is no Parquet file; also pyarrow's errors.
+        ObjectMissing: a compaction merged the part.
+        ObjectChanged: the part was rewritten after it was listed.
+        ValueError: the object is not a Parquet file; pyarrow may raise its own errors.
     """
-    if info.size <= _WHOLE:
+    if info.size <= _READ_WHOLE_MAX:
         return io.BytesIO(store.read(info.key))
     file = PartFile(store, info)
-    file.fetch([(info.size - _TAIL, _TAIL)])
+    file.fetch([(info.size - _FOOTER_BYTES, _FOOTER_BYTES)])
     file.fetch(list(_chunks(pq.read_metadata(file), set(columns))))
     file.seek(0)
     return file
 
 
 def _chunks(metadata: pq.FileMetaData, columns: Collection[str]) -> Iterator[tuple[int, int]]:
-    """Where the chunks of some columns lie: ``(offset, length)``."""
+    """Yield the ``(offset, length)`` of each chunk of the given columns."""
     for group in range(metadata.num_row_groups):
         for number in range(metadata.num_columns):
             chunk = metadata.row_group(group).column(number)
@@ -61,11 +61,11 @@ def _chunks(metadata: pq.FileMetaData, columns: Collection[str]) -> Iterator[tup
 
 
 class PartFile(io.RawIOBase):
-    """An object as a read-only file; what was not fetched before is fetched when it is read.
+    """A part as a read-only file. Ranges that were not fetched in advance are fetched when they are read.
 
     Args:
-        store: where it is.
-        info: as it was listed; every read asks for this content.
+        store: bucket with the part.
+        info: the part as listed; reads of any other content fail.
     """
 
     def __init__(self, store: ObjectStore, info: ObjectInfo) -> None:
@@ -76,30 +76,30 @@ class PartFile(io.RawIOBase):
         self._position = 0
 
     def fetch(self, ranges: list[tuple[int, int]]) -> None:
-        """Fetch ``(offset, length)`` ranges side by side, near ones as one."""
+        """Fetch ``(offset, length)`` ranges concurrently, merging adjacent ones."""
         joined, _ = coalesce(ranges)
         bodies = self._store.read_ranges(self._info.key, joined, etag=self._info.etag)
         self._held += [(offset, body) for (offset, _), body in zip(joined, bodies, strict=True)]
 
     def readable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """The position."""
+        """Return the position."""
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move."""
+        """Move to a position."""
         self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._info.size}[whence]
         return self._position
 
     def readinto(self, buffer: Buffer, /) -> int:
-        """Fill a buffer; 0 at the end."""
+        """Fill a buffer; return the number of bytes, 0 at the end."""
         view = memoryview(buffer).cast("B")
         data = self._read(self._position, max(0, min(len(view), self._info.size - self._position)))
         view[: len(data)] = data
@@ -107,9 +107,9 @@ class PartFile(io.RawIOBase):
         return len(data)
 
     def _read(self, offset: int, length: int) -> bytes | memoryview:
-        for begin, body in self._held:
-            if begin <= offset and offset + length <= begin + len(body):
-                return memoryview(body)[offset - begin : offset - begin + length]
+        for start, body in self._held:
+            if start <= offset and offset + length <= start + len(body):
+                return memoryview(body)[offset - start : offset - start + length]
         if not length:
             return b""
         return self._store.read(self._info.key, offset=offset, length=length, etag=self._info.etag)

@@ -1,4 +1,4 @@
-"""Keeps the parts few: merges small ones and drops rows that nobody asks for any more."""
+"""Compaction: merge small parts and drop obsolete rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from jobs.gamedata.parts.store import IDENTITY, list_parts, list_pts, matches, order_rows, read_each, rewrite_part
+from jobs.gamedata.parts.current import match_listing, order_rows
+from jobs.gamedata.parts.schema import IDENTITY
+from jobs.gamedata.parts.store import list_parts, list_pt_files, read_each_part, rewrite_part
 from shared.errors import ObjectMissing
 
 if TYPE_CHECKING:
@@ -18,31 +20,31 @@ if TYPE_CHECKING:
 
 __all__ = ["compact"]
 
-# A run over 100,000 TARs leaves about 1,600 parts; 64 small ones are read in well under a second.
-_MANY: Final = 64
-_SMALL: Final = 32 << 20
-_MERGED: Final = 128 << 20
-# The last two failures decide whether a TAR is quarantined.
-_KEPT: Final = 2
+# A run over 100,000 TARs writes about 1,600 parts. Reading 64 small ones takes well under a second.
+_SMALL_PARTS_MAX: Final = 64
+_SMALL_BYTES: Final = 32 << 20
+_MERGED_BYTES: Final = 128 << 20
+# Rows kept per TAR and spec: the last two failures decide whether the TAR is quarantined.
+_ROWS_KEPT: Final = 2
 
 
-def compact(store: ObjectStore, *, many: int = _MANY) -> int:
-    """Merge small parts when there are more than ``many``.
+def compact(store: ObjectStore, *, many: int = _SMALL_PARTS_MAX) -> int:
+    """Merge small parts if there are more than ``many``.
 
-    Safe beside other compactions, readers and runs: a merged part is written before those it replaces go, and two that
-    hold the same rows are no harm.
+    Safe to run alongside other compactions, readers and runs: a merged part is written before the parts it replaces
+    are deleted, and duplicate rows do no harm.
 
     Returns:
-        How many parts were merged.
+        The number of parts merged.
     """
-    small = [info for info in list_parts(store) if info.size < _SMALL]
+    small = [info for info in list_parts(store) if info.size < _SMALL_BYTES]
     if len(small) <= many:
         return 0
-    listing = list_pts(store)
+    listing = list_pt_files(store)
     merged = 0
     group: list[ObjectInfo] = []
     for info in [*small, None]:
-        if info is None or sum(each.size for each in group) + info.size > _MERGED:
+        if info is None or sum(each.size for each in group) + info.size > _MERGED_BYTES:
             merged += _merge(store, group, listing)
             group = []
         if info is not None:
@@ -52,16 +54,16 @@ def compact(store: ObjectStore, *, many: int = _MANY) -> int:
 
 def _merge(store: ObjectStore, infos: Sequence[ObjectInfo], listing: Mapping[str, ObjectInfo]) -> int:
     tables = {}
-    for key, table in read_each(store, infos).items():
+    for key, table in read_each_part(store, infos).items():
         if isinstance(table, ObjectMissing):
-            return 0  # another compaction is at work on the same parts
+            return 0  # another compaction is merging the same parts
         if table is not None:
             tables[key] = table
     if len(tables) < 2:  # noqa: PLR2004
         return 0
     rows = pa.concat_tables(list(tables.values()))
     order = order_rows(rows, listing, ["s3_key", "source_etag", "spec_digest", "stored"])
-    match = matches(rows, listing)
+    match = match_listing(rows, listing.values())
     columns = [rows[name].to_pylist() for name in ("s3_key", "source_etag", "spec_digest", "stored")]
     groups = list(zip(*columns, strict=True))
     identities = [json.dumps(row, sort_keys=True) for row in rows.select(list(IDENTITY)).to_pylist()]
@@ -73,7 +75,7 @@ def _merge(store: ObjectStore, infos: Sequence[ObjectInfo], listing: Mapping[str
             continue
         seen.add(identities[position])
         number = held[groups[position]] = held.get(groups[position], 0) + 1
-        keep[position] = match[position] or number <= _KEPT
+        keep[position] = match[position] or number <= _ROWS_KEPT
     written = rewrite_part(store, rows.filter(pa.array(keep)))
     for key in tables:
         if key != written:

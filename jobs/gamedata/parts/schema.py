@@ -1,6 +1,6 @@
-"""The columns of a part: one row per TAR that was tried, with what was committed for it or why nothing was.
+"""The columns of a part: one row per attempted TAR, with its results or its error.
 
-Times of frames, their statistics and their thumbnails are lists of one element per distinct sampled frame (D).
+Frame times, statistics and thumbnails are lists with one element per distinct sampled frame (D).
 """
 
 from __future__ import annotations
@@ -9,12 +9,18 @@ from typing import Final
 
 import pyarrow as pa
 
-__all__ = ["ADDED_COLUMNS", "FRAME_COLUMNS", "INPUT_COLUMNS", "PART_SCHEMA", "PART_VERSION"]
+__all__ = ["ADDED_COLUMNS", "FRAME_COLUMNS", "IDENTITY", "INPUT_COLUMNS", "PART_SCHEMA", "PART_VERSION"]
 
-# Written into each part's metadata; readers refuse a part of a later version by name.
+# Stored in the metadata of each part; readers reject parts of any other version.
 PART_VERSION: Final = 1
 
-# Null together: the TAR has no inputs.csv, or could not be read.
+# Columns that identify a row and decide which row of a TAR is current.
+IDENTITY: Final = (
+    "s3_key", "source_etag", "spec_digest", "generation", "attempt", "run_id", "outcome",
+    "stored", "pt_key", "pt_size", "pt_etag",
+)  # fmt: skip
+
+# All null if the TAR has no inputs.csv or could not be read.
 INPUT_COLUMNS: Final = (
     pa.field("input_events", pa.int64()),
     pa.field("input_keyboard", pa.int64()),
@@ -28,10 +34,10 @@ INPUT_COLUMNS: Final = (
     pa.field("input_desk_s", pa.int64()),
     pa.field("input_gamepad_s", pa.int64()),
 )
-# Came into this version of the schema later: parts that lack them are read as if they were null.
+# Added to this version of the schema later: in older parts, which lack them, they read as null.
 ADDED_COLUMNS: Final = frozenset({"input_desk_s", "input_gamepad_s"})
 
-# Null together: the outcome is an error. Meanings and units: jobs.gamedata.model.FrameStatistics.
+# All null if the outcome is an error. Meanings and units: jobs.gamedata.model.FrameStatistics.
 FRAME_COLUMNS: Final = (
     pa.field("frame_time_s", pa.list_(pa.float64())),
     pa.field("frame_luma_mean", pa.list_(pa.float32())),
@@ -49,31 +55,31 @@ FRAME_COLUMNS: Final = (
 
 PART_SCHEMA: Final = pa.schema(
     [
-        # What was read, and for which question.
+        # The content and the sampling spec.
         pa.field("s3_key", pa.string(), nullable=False),
-        pa.field("source_etag", pa.string(), nullable=False),  # "" when the TAR is not there
+        pa.field("source_etag", pa.string(), nullable=False),  # "" if the TAR is missing
         pa.field("source_size", pa.int64(), nullable=False),
         pa.field("spec_digest", pa.string(), nullable=False),
-        # Which attempt; `generation` orders results without clocks: the largest seen at the start of the run, plus one.
+        # The attempt. `generation` orders results without clocks: one more than the largest at the start of the run.
         pa.field("generation", pa.int64(), nullable=False),
-        pa.field("attempt", pa.int64(), nullable=False),  # 1 for the first of this content and spec
+        pa.field("attempt", pa.int64(), nullable=False),  # 1 for the first attempt at this content and spec
         pa.field("run_id", pa.string(), nullable=False),
         pa.field("extracted_at", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("version", pa.string(), nullable=False),
-        pa.field("revision", pa.string()),  # git commit, where the build knows it
-        # How it ended.
+        pa.field("revision", pa.string()),  # git commit, if known
+        # The outcome.
         pa.field("outcome", pa.string(), nullable=False),  # ok | error
         pa.field("error_code", pa.string()),
         pa.field("error_message", pa.string()),
         pa.field("error_traceback", pa.string()),
         pa.field("error_retryable", pa.bool_()),
-        # The .pt file; null when none was stored.
+        # The .pt file; null if none was stored.
         pa.field("stored", pa.bool_(), nullable=False),
         pa.field("pt_key", pa.string()),
         pa.field("pt_size", pa.int64()),
         pa.field("pt_sha256", pa.string()),
         pa.field("pt_etag", pa.string()),
-        # The session; null when the outcome is an error.
+        # The session; null if the outcome is an error.
         pa.field("video_member", pa.string()),
         pa.field("video_id", pa.string()),
         pa.field("duration_s", pa.float64()),
@@ -86,11 +92,11 @@ PART_SCHEMA: Final = pa.schema(
         pa.field("warnings", pa.list_(pa.string())),
         *INPUT_COLUMNS,
         *FRAME_COLUMNS,
-        # What it cost.
+        # The cost.
         pa.field("bytes_read", pa.int64(), nullable=False),
-        pa.field("seconds", pa.float64(), nullable=False),  # wall clock of the item
-        pa.field("cpu_s", pa.float64()),  # parent and decoder process; null when unknown
-        pa.field("device", pa.string()),  # where the statistics were computed: cpu | cuda
+        pa.field("seconds", pa.float64(), nullable=False),  # wall-clock time of the item
+        pa.field("cpu_s", pa.float64()),  # worker and decoder process; null if unknown
+        pa.field("device", pa.string()),  # device that computed the statistics: cpu | cuda
         pa.field("worker", pa.string()),  # host:pid
     ]
 )

@@ -1,1 +1,1 @@
-"""The `.pt` file of a session: written, read, measured."""
+"""The ``.pt`` file of a session: format, writer, reader and frame measurements."""

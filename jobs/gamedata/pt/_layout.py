@@ -1,4 +1,4 @@
-"""How frames lie in a ``.pt`` file, and what its checksum is of."""
+"""The layout of frames in a ``.pt`` file, and its checksum."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 
 __all__ = ["checksum", "lay_out", "take", "tensor"]
 
-# Known only when it was written: two extractions of one TAR have the same checksum.
-_OUTSIDE: Final = frozenset({"checksum", "extracted_at", "spec", "versions"})
+# Excluded from the checksum, so that two extractions of one TAR have the same one.
+_UNCHECKED: Final = frozenset({"checksum", "extracted_at", "spec", "versions"})
 
 
 def lay_out(store: FrameStore) -> tuple[dict[str, Any], dict[str, npt.NDArray[np.int64]]]:
     """Arrange a session's frames so that strides are views of one buffer.
 
-    Strides come in order of their number of distinct frames, so that the shorter ones find themselves in the longer.
+    Strides are placed in descending order of their number of distinct frames, so that the frames of a short stride
+    can be found in those of a longer one.
 
     Returns:
-        By stride key: the distinct frames as a tensor (M, 3, H, W), none with packets; and for each sample its row
-        among them (with packets: its run), shape (N,).
+        Two dictionaries by stride key: the distinct frames as a tensor (M, 3, H, W), empty with packets; and for each
+        sample its row in that tensor (with packets: its run), shape (N,).
     """
     if store.images is None:
         return {}, {stride_key(stride): samples.index for stride, samples in store.strides.items()}
@@ -46,7 +47,7 @@ def lay_out(store: FrameStore) -> tuple[dict[str, Any], dict[str, npt.NDArray[np
             found = slice(len(buffer), len(buffer) + len(distinct), 1)
             buffer.extend(distinct.tolist())
         slices[stride_key(stride)] = found
-    # One copy, and only where the layout is not the store's own.
+    # One copy, and only if the layout differs from the store's.
     images = store.images if buffer == list(range(len(store.images))) else store.images[buffer]
     pixels = tensor(images)
     ordered = [stride_key(stride) for stride in store.strides]
@@ -67,25 +68,25 @@ def _find_slice(buffer: Sequence[int], wanted: Sequence[int]) -> slice | None:
 
 
 def take(distinct: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """Give the frame of each sample: the same array where none is repeated."""
+    """Return the frame of each sample: the same array, without a copy, if no frame is repeated."""
     if len(rows) == len(distinct) and np.array_equal(rows, np.arange(len(rows))):
         return distinct
     return distinct[rows]
 
 
 def tensor(array: npt.NDArray[Any]) -> Any:
-    """Make a tensor of an array, without a copy where that is possible."""
+    """Convert an array to a tensor, without a copy if possible."""
     import torch
 
     if not array.size:
-        # Empty arrays may lie at one address, which torch.save takes for one storage of several types.
+        # Empty arrays may share an address, which torch.save mistakes for one storage of several types.
         return torch.empty(array.shape, dtype=torch.from_numpy(np.empty(0, array.dtype)).dtype)
-    # What comes from the decoder process may lie in a read-only buffer, which torch takes with a warning only.
+    # Arrays from the decoder process may be read-only buffers, for which torch issues a warning.
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def checksum(document: Mapping[str, Any]) -> str:
-    """Hash names, values and tensors in the order of their names (sha256, hex); a storage counts once."""
+    """Return the sha256 (hex) of names, values and tensors in name order; a shared storage is hashed once."""
     import torch
 
     digest = hashlib.sha256()
@@ -102,6 +103,6 @@ def checksum(document: Mapping[str, Any]) -> str:
             digest.update(torch.empty(0, dtype=torch.uint8).set_(storage).numpy())
         return [str(value.dtype), list(value.shape), list(value.stride()), value.storage_offset()]
 
-    names = {key: described(value) for key, value in sorted(document.items()) if key not in _OUTSIDE}
+    names = {key: described(value) for key, value in sorted(document.items()) if key not in _UNCHECKED}
     digest.update(json.dumps(names, sort_keys=True).encode())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The frames of a ``.pt`` file that keeps packets: decoded when a stride is asked for, each frame once."""
+"""The frames of a ``.pt`` file with packets. Each frame is decoded once, when its stride is first accessed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Decode = Callable[[PacketRuns, int, int, int], npt.NDArray[np.uint8]]
 
 
 def select_runs(runs: PacketRuns, frames: npt.NDArray[np.int64]) -> PacketRuns:
-    """Keep only the packets of some frames.
+    """Select the packets of some frames.
 
     Args:
         runs: packets of D frames.
-        frames: rows of the frames wanted, shape (F,).
+        frames: rows of the wanted frames, shape (F,).
 
     Returns:
-        Packets of F frames, in the order asked; a packet that two of them need is there twice.
+        Packets of F frames in the order of ``frames``; packets that several frames need are repeated.
     """
     wanted = [np.arange(runs.first[f], runs.first[f] + runs.count[f]) for f in frames]
     packets = np.concatenate(wanted) if wanted else np.zeros(0, np.int64)
@@ -42,14 +42,14 @@ def select_runs(runs: PacketRuns, frames: npt.NDArray[np.int64]) -> PacketRuns:
 
 
 class PacketFrames(Mapping[str, npt.NDArray[np.uint8]]):
-    """``stride-3_chw`` … -> uint8 RGB, shape (N, 3, H, W).
+    """A mapping ``stride-3_chw`` … -> uint8 RGB, shape (N, 3, H, W), decoded on access.
 
     Args:
-        runs: the packets of D frames.
-        index: for each key the rows of its samples among the D frames, shape (N,).
-        height: rows of a frame, upright.
-        width: columns, likewise.
-        rotation: degrees clockwise that show the packets' pictures upright.
+        runs: packets of D frames.
+        index: for each key the frames of its samples, as rows of the D frames, shape (N,).
+        height: height of an upright frame.
+        width: width of an upright frame.
+        rotation: clockwise rotation in degrees that makes the decoded frames upright.
         decode: :func:`jobs.gamedata.frames.decoder.decode_runs`.
     """
 
@@ -68,7 +68,7 @@ class PacketFrames(Mapping[str, npt.NDArray[np.uint8]]):
         self._shape = (height, width)
         self._rotation = rotation
         self._decode = decode
-        self._known = np.zeros(len(runs.first), dtype=np.bool_)
+        self._is_decoded = np.zeros(len(runs.first), dtype=np.bool_)
         self._images: npt.NDArray[np.uint8] | None = None
 
     def __getitem__(self, key: str) -> npt.NDArray[np.uint8]:
@@ -77,11 +77,11 @@ class PacketFrames(Mapping[str, npt.NDArray[np.uint8]]):
         if not len(index):
             return np.zeros((0, 3, height, width), np.uint8)
         if self._images is None:
-            self._images = np.zeros((len(self._known), 3, height, width), np.uint8)
-        missing = np.unique(index[~self._known[index]])
+            self._images = np.zeros((len(self._is_decoded), 3, height, width), np.uint8)
+        missing = np.unique(index[~self._is_decoded[index]])
         if len(missing):
             self._images[missing] = self._decode(select_runs(self._runs, missing), height, width, self._rotation)
-            self._known[missing] = True
+            self._is_decoded[missing] = True
         return self._images[index]
 
     def __iter__(self) -> Iterator[str]:

@@ -1,20 +1,20 @@
-"""The ``.pt`` file: a ``torch.save`` dictionary of tensors, strings and numbers that loads with ``weights_only=True``.
+"""The ``.pt`` file: a ``torch.save`` dictionary of tensors, strings and numbers, loadable with ``weights_only=True``.
 
 .. code-block:: text
 
     format, format_version      "telecine.gamedata", 1
     s3_key, video_member, video_id, video_metadata, session_metadata
-    sampled_frames              stride-3_chw … -> uint8 RGB (M, 3, H, W): the stride's distinct frames
-    sampled_index               stride-3_chw … -> int64 (N,): for each sample its row in sampled_frames (with packets:
-                                its run); 0, 1, 2 … unless --sampling keyframe repeats a frame
+    sampled_frames              stride-3_chw … -> uint8 RGB (M, 3, H, W): the distinct frames of the stride
+    sampled_index               stride-3_chw … -> int64 (N,): row of each sample in sampled_frames (with packets: its
+                                run); 0, 1, 2 … unless --sampling keyframe repeats a frame
     sampled_times_s, asked_times_s, sampled_pts     stride-3_chw … -> float64, float64, int64 (N,)
-    time_base                   [numerator, denominator] of sampled_pts, seconds
+    time_base                   [numerator, denominator] of sampled_pts in seconds
     packets                     None, or codec, extradata, data, offsets, pts, first, count, time_base
-    height, width, rotation     of a frame in pixels; degrees clockwise that show packets upright
+    height, width, rotation     frame size in pixels; clockwise rotation in degrees that makes packets upright
     source_etag, spec, spec_digest, extracted_at, versions
-    checksum                    sha256 over all of it but extracted_at, spec and versions
+    checksum                    sha256 of everything except extracted_at, spec and versions
 
-Strides are views of one buffer as far as a constant step can say them: 30 rows hold the 35 samples of the default.
+Strides that are slices of another one share its buffer: the default's 35 samples take 30 frames.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ FORMAT_VERSION: Final = 1
 
 
 def pt_key(s3_key: str) -> str:
-    """Where a TAR's ``.pt`` goes: ``a/b/v.tar`` -> ``a/b/v.pt``; a key without ``.tar`` gets ``.pt`` appended."""
+    """Return the key of a TAR's ``.pt`` file: ``a/b/v.tar`` -> ``a/b/v.pt``; without ``.tar``, ``.pt`` is appended."""
     return s3_key.removesuffix(".tar") + ".pt"
 
 
 def versions() -> dict[str, str]:
-    """Versions of telecine, torch, PyAV and FFmpeg's libavcodec, as far as they are installed."""
+    """Return the versions of telecine, torch, PyAV and FFmpeg's libavcodec, if installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
@@ -69,14 +69,14 @@ def versions() -> dict[str, str]:
 
 
 def dump(session: Session, *, s3_key: str, source_etag: str, spec: SamplingSpec, extracted_at: str) -> memoryview:
-    """Write a session as the bytes of a ``.pt`` file.
+    """Serialize a session to the bytes of a ``.pt`` file.
 
     Args:
-        session: what the reader gave.
-        s3_key: the TAR's key.
-        source_etag: ETag of the TAR that was read.
-        spec: what was asked.
-        extracted_at: ISO 8601, UTC.
+        session: the session.
+        s3_key: key of the TAR.
+        source_etag: ETag of the TAR as read.
+        spec: sampling spec.
+        extracted_at: ISO 8601 time in UTC.
     """
     import torch
 
@@ -137,24 +137,24 @@ def load(path: str | os.PathLike[str] | bytes) -> ExtractedData:
 
 
 def loads(body: bytes | memoryview, *, name: str = "the .pt file") -> ExtractedData:
-    """Read the bytes of a ``.pt`` file; see :func:`load`. ``name`` is for messages."""
+    """Parse the bytes of a ``.pt`` file; see :func:`load`. Messages refer to the file as ``name``."""
     kind = pt_kind(body)
     if kind == "legacy":
         raise item_error(
             "pt_legacy",
-            f"{name} holds a pickle of the original pipeline, which could run anything and is never unpickled; "
-            "run `telecine gamedata extract`, which writes it anew from its TAR",
+            f"{name} is a pickle of the original pipeline, which may run arbitrary code and is never unpickled; "
+            "run `telecine gamedata extract` to write it again from its TAR",
         )
     if kind == "invalid":
         raise item_error(
-            "pt_invalid", f"{name} is no .pt file of telecine; delete it and run `telecine gamedata extract`"
+            "pt_invalid", f"{name} is not a .pt file of telecine; delete it and run `telecine gamedata extract`"
         )
     try:
         return _parse(body, name)
     except (ItemError, MemoryError):
         raise
     except Exception as error:
-        # torch's reader fails on a damaged file in a dozen ways.
+        # torch raises a dozen types of exceptions for damaged files.
         raise item_error("pt_invalid", f"{name} cannot be read ({type(error).__name__}: {error})") from error
 
 
@@ -170,10 +170,10 @@ def _parse(body: bytes | memoryview, name: str) -> ExtractedData:
     if document["format_version"] != FORMAT_VERSION:
         raise item_error(
             "pt_invalid",
-            f"{name} has format version {document['format_version']}; this telecine reads {FORMAT_VERSION}",
+            f"{name} has format version {document['format_version']}; this telecine reads version {FORMAT_VERSION}",
         )
     if checksum(document) != document["checksum"]:
-        raise item_error("pt_invalid", f"{name} does not match its checksum: its bytes changed after it was written")
+        raise item_error("pt_invalid", f"{name} does not match its checksum: it was modified after it was written")
     index = _arrays(document["sampled_index"])
     frames: Mapping[str, npt.NDArray[np.uint8]]
     if document["packets"] is None:

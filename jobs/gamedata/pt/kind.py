@@ -1,4 +1,4 @@
-"""Tells what a ``.pt`` file is without running a pickle: ours, the original pipeline's, or neither. Needs no torch."""
+"""Classify a ``.pt`` file without unpickling it: ours, the original pipeline's, or neither. Needs no torch."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["FORMAT", "PtKind", "pt_kind"]
 
 PtKind = Literal["telecine", "legacy", "invalid"]
 
-# First string of the dictionary in our files; torch.save keeps a dictionary's order.
+# The first string of the dictionary in our files; torch.save preserves the order.
 FORMAT: Final = "telecine.gamedata"
-# Ours is some kB of names and shapes; the original's pickle holds the frames themselves.
+# Our pickle is a few kB of names and shapes; the original's contains the frames themselves.
 _OUR_PICKLE_MAX: Final = 64 << 20
 _ZIP_MAGIC: Final = b"PK\x03\x04"
-_ENCRYPTED: Final = 1  # APPNOTE.TXT 4.4.4, bit 0; torch writes no such file
-# What a dictionary of tensors, strings and numbers needs (torch 2.13, protocol 2).
+_ENCRYPTED: Final = 1  # APPNOTE.TXT 4.4.4, bit 0; torch never sets it
+# Globals in the pickle of a dictionary of tensors, strings and numbers (torch 2.13, protocol 2).
 _TENSORS: Final = re.compile(r"torch\._utils _rebuild_tensor_v2|torch \w+Storage|collections OrderedDict")
 
 
 def pt_kind(body: bytes | memoryview) -> PtKind:
-    """Look at a ``.pt`` file's opcodes.
+    """Classify a ``.pt`` file by the opcodes of its pickle.
 
-    ``legacy`` is any pickle that would call something besides torch's tensor constructor: the original stored numpy
-    arrays, whose loading needs ``weights_only=False`` and so runs whatever the file says.
+    ``legacy`` is any pickle that calls something other than torch's tensor constructor. The original pipeline stored
+    numpy arrays; loading them needs ``weights_only=False``, which runs arbitrary code from the file.
 
     Args:
-        body: the whole file.
+        body: content of the file.
     """
     if body[:1] == b"\x80":
         return "legacy"
@@ -42,19 +42,19 @@ def pt_kind(body: bytes | memoryview) -> PtKind:
             if not _is_plain(archive.infolist(), len(body)):
                 return "invalid"
             (info,) = [each for each in archive.infolist() if each.filename.endswith("/data.pkl")]
-            # The original's frames lie in the pickle: no need to read hundreds of MB to know it.
+            # The original's pickle contains hundreds of MB of frames; its beginning is enough to recognize it.
             with archive.open(info) as stream:
                 pickled = stream.read(_OUR_PICKLE_MAX)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd escapes in a hostile pickle's strings
+            warnings.simplefilter("ignore")  # about invalid escapes in strings of a hostile pickle
             return _pickle_kind(pickled)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError, OverflowError, struct.error):
-        # ValueError: no or several data.pkl, and every malformed opcode. OverflowError: offsets beyond 2**63.
+        # ValueError: not exactly one data.pkl, or a malformed opcode. OverflowError: offsets beyond 2**63.
         return "invalid"
 
 
 def _is_plain(entries: list[zipfile.ZipInfo], size: int) -> bool:
-    """Whether all is stored as it is, within the file: torch takes memory for what an entry says of its size."""
+    """Check that entries are uncompressed and fit in the file: torch allocates the size that an entry declares."""
     stored = all(
         each.compress_type == zipfile.ZIP_STORED
         and each.file_size == each.compress_size

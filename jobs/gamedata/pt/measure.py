@@ -1,4 +1,4 @@
-"""The frames of a ``.pt`` file, each once, and what extraction would have measured on them."""
+"""Measure the frames of a ``.pt`` file as extraction does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["distinct_frames", "duration_of", "measure_frames"]
 
 
 def distinct_frames(data: ExtractedData) -> tuple[npt.NDArray[np.float64], list[npt.NDArray[np.uint8]]]:
-    """Return each sampled frame once, in order of time: times in seconds (D,), D arrays of uint8 (3, H, W)."""
+    """Return the distinct sampled frames in time order: times in seconds (D,), and D uint8 arrays (3, H, W)."""
     found: dict[float, npt.NDArray[np.uint8]] = {}
     for key, times in data.sampled_times_s.items():
         frames = data.sampled_frames[key]
@@ -31,7 +31,7 @@ def distinct_frames(data: ExtractedData) -> tuple[npt.NDArray[np.float64], list[
 
 
 def measure_frames(times: npt.NDArray[np.float64], frames: Sequence[npt.NDArray[np.uint8]]) -> FrameStatistics:
-    """Measure RGB frames of a ``.pt`` file as extraction measures decoded ones: (D,), D of (3, H, W)."""
+    """Measure RGB frames of a ``.pt`` file as extraction measures decoded ones: times (D,), D frames (3, H, W)."""
     from jobs.gamedata.frames.statistics import measure, signatures
 
     small = np.zeros((len(frames), 3, *STATISTICS_SHAPE), np.float32)
@@ -43,7 +43,7 @@ def measure_frames(times: npt.NDArray[np.float64], frames: Sequence[npt.NDArray[
 
 
 def duration_of(data: ExtractedData) -> float | None:
-    """Return the duration that the container declares, in seconds; None when it does not."""
+    """Return the duration in seconds as declared by the container; None if it declares none."""
     declared = data.video_metadata.get("format", {}).get("duration")
     try:
         return float(declared)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from jobs.gamedata.extraction.worklist import make_plan
+from jobs.gamedata.extraction.worklist import make_worklist
 from shared.errors import UsageError
 from shared.rayjob.step import RayStep
 from shared.storage import open_store
@@ -44,7 +44,7 @@ def launch_with(settings: ExtractSettings, make_step: Callable[..., RayStep]) ->
     if not step.is_there():
         source = open_store(settings.source_bucket, settings)
         target = open_store(settings.manifest_bucket, settings)
-        if not make_plan(settings, source, target).items:
+        if not make_worklist(settings, source, target).items:
             return None
     return step.run
 

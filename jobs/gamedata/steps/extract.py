@@ -9,14 +9,14 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from jobs.gamedata.compute.cluster import ClusterRay
-from jobs.gamedata.compute.cluster_worker import cluster_slots, in_rayjob
 from jobs.gamedata.compute.local import LocalRay
 from jobs.gamedata.compute.pool import worker_count
+from jobs.gamedata.compute.rayjob import cluster_slots, in_rayjob
 from jobs.gamedata.errors import item_error
-from jobs.gamedata.extraction.batches import Batch, BatchResult, Task, make_batches
-from jobs.gamedata.extraction.tally import Tally, failure_of
-from jobs.gamedata.extraction.worker import BatchRunner, Extract, commit, find_device
-from jobs.gamedata.extraction.worklist import make_plan
+from jobs.gamedata.extraction.batches import Batch, BatchResult, RunContext, make_batches
+from jobs.gamedata.extraction.tally import ExtractTally, failure_of
+from jobs.gamedata.extraction.worker import BatchRunner, ExtractSession, commit_failures, resolve_device
+from jobs.gamedata.extraction.worklist import make_worklist
 from jobs.gamedata.parts.compaction import compact
 from jobs.gamedata.revision import revision, version
 from shared.errors import TransientError
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from jobs.gamedata.compute.pool import Pool, Runner
-    from jobs.gamedata.extraction.worklist import Plan
+    from jobs.gamedata.extraction.worklist import Worklist
     from jobs.gamedata.settings import ExtractSettings
     from shared.ledger import StageRun
     from shared.report import Report
     from shared.storage import ObjectStore
 
-    MakeExtract = Callable[[ExtractSettings], Callable[[str], Extract]]
+    MakeExtract = Callable[[ExtractSettings], Callable[[str], ExtractSession]]
     MakePool = Callable[[Callable[[], Runner[Batch, BatchResult]], int], Pool[Batch, BatchResult]]
 
 __all__ = ["cluster_ray", "local_ray", "run", "run_with"]
@@ -77,31 +77,32 @@ def run_with(
     source = open_store(settings.source_bucket, settings)
     target = open_store(settings.manifest_bucket, settings, create=True)
     began = time.perf_counter()
-    plan = make_plan(settings, source, target)
-    tally = Tally(plan)
+    worklist = make_worklist(settings, source, target)
+    tally = ExtractTally(worklist)
     tally.durations["plan"] = time.perf_counter() - began
-    if not (plan.items or plan.missing or plan.done or plan.failed_before or plan.left_out):
+    if not (worklist.items or worklist.missing or worklist.done or worklist.failed_before or worklist.left_out):
         _log.warning("There is no TAR in %s whose key begins with '%s'.", source.uri, settings.prefix)
-    if plan.failed_before:
-        stage_run.record_errors(plan.failed_before)
-    task = Task(
+    if worklist.failed_before:
+        stage_run.record_errors(worklist.failed_before)
+    context = RunContext(
         spec=settings.spec(),
         store=settings.store,
         run_id=stage_run.run_id,
-        generation=plan.generation,
+        generation=worklist.generation,
         version=version(),
         revision=revision(),
         # Workers find out what auto is: this process needs no torch.
-        device=settings.device if settings.device != "cuda" else find_device("cuda"),
+        device=settings.device if settings.device != "cuda" else resolve_device("cuda"),
     )
-    stage_run.progress.start(len(plan.items) + len(plan.missing), "TARs")
-    missing = commit(plan.missing, task, target)
+    stage_run.progress.start(len(worklist.items) + len(worklist.missing), "TARs")
+    missing = commit_failures(worklist.missing, context, target)
     tally.items += missing
     stage_run.record_errors([failure_of(result) for result in missing])
     stage_run.progress.advance(len(missing), failed=len(missing))
-    if plan.items:
-        make = functools.partial(BatchRunner, source, target, task, make_extract(settings))
-        _work(settings, stage_run, tally, functools.partial(make_pool, make), functools.partial(_commit, task, target))
+    if worklist.items:
+        make = functools.partial(BatchRunner, source, target, context, make_extract(settings))
+        give_up = functools.partial(_commit_crash, context, target)
+        _work(settings, stage_run, tally, functools.partial(make_pool, make), give_up)
     with _timed(tally, "compact"):
         try:
             compact(target)
@@ -117,13 +118,13 @@ def run_with(
 def _work(
     settings: ExtractSettings,
     stage_run: StageRun,
-    tally: Tally,
+    tally: ExtractTally,
     make_pool: Callable[[int], Pool[Batch, BatchResult]],
     give_up: Callable[[Batch, str], BatchResult],
 ) -> None:
-    plan: Plan = tally.plan
-    tally.workers = worker_count(settings.workers or cluster_slots(), len(plan.items))
-    batches = make_batches(plan.items, max_bytes=settings.batch_mb * _BYTES_PER_MB, workers=tally.workers)
+    worklist: Worklist = tally.worklist
+    tally.workers = worker_count(settings.workers or cluster_slots(), len(worklist.items))
+    batches = make_batches(worklist.items, max_bytes=settings.batch_mb * _BYTES_PER_MB, workers=tally.workers)
     with ExitStack() as stack:
         with _timed(tally, "start_workers"):
             pool = stack.enter_context(make_pool(tally.workers))
@@ -146,14 +147,14 @@ def _work(
             stage_run.progress.advance(len(result.items), ok=len(result.items) - len(failures), failed=len(failures))
 
 
-def _commit(task: Task, target: ObjectStore, batch: Batch, died: str) -> BatchResult:
+def _commit_crash(context: RunContext, target: ObjectStore, batch: Batch, died: str) -> BatchResult:
     error = item_error("decode_crashed", f"the worker process died while it read this TAR: {died}")
-    items = commit([(item, error) for item in batch.items], task, target)
+    items = commit_failures([(item, error) for item in batch.items], context, target)
     return BatchResult(batch.number, "", tuple(items), "died", 0.0, ())
 
 
 @contextmanager
-def _timed(tally: Tally, name: str) -> Iterator[None]:
+def _timed(tally: ExtractTally, name: str) -> Iterator[None]:
     began = time.perf_counter()
     try:
         yield
@@ -177,11 +178,11 @@ def cluster_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) ->
     return ClusterRay(make, workers=workers)
 
 
-def _decode_child(settings: ExtractSettings) -> Callable[[str], Extract]:
+def _decode_child(settings: ExtractSettings) -> Callable[[str], ExtractSession]:
     return functools.partial(_start_child, settings.item_memory_mb, settings.item_timeout_s, settings.max_pixels)
 
 
-def _start_child(memory_mb: int, timeout_s: float, max_pixels: int, device: str) -> Extract:
+def _start_child(memory_mb: int, timeout_s: float, max_pixels: int, device: str) -> ExtractSession:
     from jobs.gamedata.session.child import DecodeChild
 
     where: Literal["cpu", "cuda"] = "cuda" if device == "cuda" else "cpu"

@@ -6,14 +6,14 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.gamedata.extraction.batches import make_batches
-from jobs.gamedata.extraction.worklist import make_plan
+from jobs.gamedata.extraction.worklist import make_worklist
 from jobs.gamedata.steps._parameters import Checked, validate
 from shared.storage import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobs.gamedata.extraction.worklist import Plan
+    from jobs.gamedata.extraction.worklist import Worklist
     from jobs.gamedata.settings import PlanSettings
     from shared.ledger import StageRun
     from shared.report import Report, Section
@@ -52,7 +52,7 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
     checked = validate(settings)
     valid = time.monotonic()
     source = open_store(settings.source_bucket, settings)
-    plan = make_plan(settings, source, open_store(settings.manifest_bucket, settings, create=True))
+    plan = make_worklist(settings, source, open_store(settings.manifest_bucket, settings, create=True))
     size = sum(item.size for item in plan.items)
     workers = settings.workers or 1
     batches = make_batches(plan.items, max_bytes=settings.batch_mb * _BYTES_PER_MB, workers=workers)
@@ -81,7 +81,7 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
     return report
 
 
-def _headline(plan: Plan, settings: PlanSettings, total: int, source: str) -> str:
+def _headline(plan: Worklist, settings: PlanSettings, total: int, source: str) -> str:
     if not total:
         return f"There is no TAR in {source} whose key begins with '{settings.prefix}'"
     words = {
@@ -95,7 +95,7 @@ def _headline(plan: Plan, settings: PlanSettings, total: int, source: str) -> st
     return f"{total:,} {'TAR' if total == 1 else 'TARs'}: {', '.join(shown)}"
 
 
-def _sections(plan: Plan, settings: PlanSettings, checked: list[Checked], cpu_s: float) -> Iterator[Section]:
+def _sections(plan: Worklist, settings: PlanSettings, checked: list[Checked], cpu_s: float) -> Iterator[Section]:
     from shared.report import Table
 
     yield Table("Parameters", ["parameter", "value", "found"], [[row.flag, row.value, row.found] for row in checked])

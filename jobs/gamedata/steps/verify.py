@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.gamedata.parts.schema import PART_SCHEMA
-from jobs.gamedata.parts.store import list_parts, list_pts, read_part, rewrite_part
+from jobs.gamedata.parts.store import list_parts, list_pt_files, read_part, rewrite_part
 from jobs.gamedata.pt.kind import pt_kind
 from shared.errors import EXIT_DATA, EXIT_OK, ObjectChanged, ObjectMissing
 from shared.failure import Failure
@@ -89,7 +89,7 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
         BucketMissing: there is no such bucket or folder.
     """
     store = open_store(settings.manifest_bucket, settings)
-    listing = list_pts(store)
+    listing = list_pt_files(store)
     findings = _Findings()
     pending = [info.key for info in list_parts(store)]
     stage_run.progress.start(len(pending), "parts")

@@ -1,4 +1,4 @@
-"""Pools of Ray actors: what is said where Ray does not start, and that nothing of it stays."""
+"""Pools of Ray actors: the error if Ray does not start, and the cleanup."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TIMED_OUT = (
 
 
 class FakeRay:
-    """``init`` as on a machine where something is wrong."""
+    """A ``ray`` whose ``init`` may fail."""
 
     def __init__(self, error=None):
         self.error = error
@@ -27,7 +27,7 @@ class FakeRay:
 
 
 class Pool(RayPool):
-    """Starts a fake, and counts how often it was stopped."""
+    """A pool that starts the fake and counts its stops."""
 
     def __init__(self, ray):
         self.ray = ray
@@ -51,7 +51,7 @@ class Pool(RayPool):
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_machine_that_is_too_busy_is_no_bug(error):
+def test_a_busy_machine_is_a_transient_error(error):
     pool = Pool(FakeRay(error))
     with pytest.raises(TransientError) as caught, pool:
         pytest.fail("it did not start")
@@ -64,7 +64,7 @@ def test_a_machine_that_is_too_busy_is_no_bug(error):
 
 
 @pytest.mark.parametrize("error", [ValueError("no such option"), TypeError("unexpected keyword"), KeyboardInterrupt()])
-def test_what_is_a_bug_or_a_signal_stays_what_it_is(error):
+def test_a_bug_or_a_signal_is_raised_unchanged(error):
     pool = Pool(FakeRay(error))
     with pytest.raises(type(error)) as caught, pool:
         pytest.fail("it did not start")
@@ -72,7 +72,7 @@ def test_what_is_a_bug_or_a_signal_stays_what_it_is(error):
     assert pool.stopped == 1
 
 
-def test_a_pool_that_starts_is_left_once():
+def test_a_pool_that_starts_is_stopped_once():
     pool = Pool(FakeRay())
     with pool as entered:
         assert entered is pool

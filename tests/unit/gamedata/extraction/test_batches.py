@@ -11,7 +11,7 @@ items_strategy = st.lists(st.integers(0, 3_000_000_000), max_size=200).map(
 
 
 @given(items_strategy, st.integers(1, 2_000_000_000), st.integers(1, 16))
-def test_every_item_is_in_one_batch_and_no_batch_is_larger_than_asked(items, max_bytes, workers):
+def test_every_item_is_in_one_batch_and_no_batch_exceeds_the_limit(items, max_bytes, workers):
     batches = make_batches(items, max_bytes=max_bytes, workers=workers)
     taken = [item for batch in batches for item in batch.items]
     assert sorted(taken, key=lambda item: item.key) == items
@@ -21,7 +21,7 @@ def test_every_item_is_in_one_batch_and_no_batch_is_larger_than_asked(items, max
 
 
 @given(items_strategy, st.integers(1, 8), st.randoms())
-def test_the_order_of_the_listing_changes_nothing(items, workers, random):
+def test_the_order_of_the_listing_does_not_matter(items, workers, random):
     shuffled = list(items)
     random.shuffle(shuffled)
     batches = make_batches(items, max_bytes=10**9, workers=workers)
@@ -29,11 +29,11 @@ def test_the_order_of_the_listing_changes_nothing(items, workers, random):
 
 
 @given(items_strategy.filter(bool), st.integers(1, 8))
-def test_there_are_four_batches_for_each_worker_as_far_as_items_go(items, workers):
+def test_each_worker_gets_four_batches_if_there_are_enough_items(items, workers):
     assert len(make_batches(items, max_bytes=10**12, workers=workers)) >= min(4 * workers, len(items))
 
 
-def test_equal_items_give_equal_batches():
+def test_equal_items_make_equal_batches():
     items = [Item(f"{number}.tar", 200_000_000, "e") for number in range(40)]
     batches = make_batches(items, max_bytes=1_000_000_000, workers=2)
     assert {len(batch.items) for batch in batches} == {5}
@@ -44,5 +44,5 @@ def test_the_largest_batch_comes_first():
     assert [batch.size for batch in make_batches(items, max_bytes=10**9, workers=1)] == [900_000_000, 5_000_000, 10]
 
 
-def test_nothing_gives_no_batch():
+def test_no_items_make_no_batches():
     assert make_batches([], max_bytes=1, workers=1) == []

@@ -1,4 +1,4 @@
-"""A million TARs: what a plan holds of each must stay small."""
+"""A million TARs: the memory that a worklist needs per TAR stays small."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from jobs.gamedata.extraction.resume import match_listing
-from jobs.gamedata.parts.store import matches
+from jobs.gamedata.parts.current import match_listing
 from tests.fakes.store import MemoryStore
 
 MILLION = 1_000_000
@@ -31,8 +30,8 @@ def test_a_million_new_tars_are_listed_and_planned_within_a_gigabyte(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_is_committed_costs_little_memory_a_tar(tmp_path):
-    count = 100_000  # a tenth: `make bench` does all of them
+def test_committed_tars_need_little_memory_each(tmp_path):
+    count = 100_000  # a tenth; `make bench` runs all of them
     scale("commit", tmp_path, count)
     base = json.loads(scale("plan", tmp_path, 0, 0))["peak_mb"]
     found = json.loads(scale("plan", tmp_path, count, count))
@@ -40,7 +39,7 @@ def test_what_is_committed_costs_little_memory_a_tar(tmp_path):
     assert base + (found["peak_mb"] - base) * MILLION / count < 1500, (base, found)
 
 
-def test_a_streamed_listing_matches_as_a_held_one():
+def test_a_streamed_listing_matches_like_a_dictionary():
     random = np.random.default_rng(3)
     store = MemoryStore({f"{number}.pt": bytes(number % 5) for number in range(0, 40, 2)})
     listing = {info.key: info for info in store.list()}
@@ -56,6 +55,10 @@ def test_a_streamed_listing_matches_as_a_held_one():
     )
     table = pa.Table.from_pylist(rows, schema=schema)
     found = match_listing(table, store.list())
-    assert found.tolist() == matches(table, listing).tolist()
+    infos = [listing.get(row["pt_key"]) if row["stored"] else None for row in rows]
+    assert found.tolist() == [
+        info is not None and (info.size, info.etag) == (row["pt_size"], row["pt_etag"])
+        for row, info in zip(rows, infos, strict=True)
+    ]
     assert found.any()
     assert match_listing(table, []).tolist() == [False] * 40

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from jobs.gamedata.extraction.batches import BatchResult, Item, ItemResult
-from jobs.gamedata.extraction.tally import Tally
-from jobs.gamedata.extraction.worklist import Plan
+from jobs.gamedata.extraction.tally import ExtractTally
+from jobs.gamedata.extraction.worklist import Worklist
 
 
 def batch(number, worker, count, group=None, device="cpu"):
@@ -15,7 +15,7 @@ def batch(number, worker, count, group=None, device="cpu"):
 
 
 def report_of(*batches):
-    tally = Tally(Plan(), workers=2)
+    tally = ExtractTally(Worklist(), workers=2)
     for each in batches:
         tally.add(each)
     return tally.report(max_failed=None)

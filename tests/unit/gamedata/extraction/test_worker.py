@@ -7,8 +7,8 @@ import pytest
 
 from jobs.gamedata import load
 from jobs.gamedata.errors import item_error
-from jobs.gamedata.extraction.batches import Batch, Item, Task
-from jobs.gamedata.extraction.worker import commit, extract_batch, extract_item
+from jobs.gamedata.extraction.batches import Batch, Item, RunContext
+from jobs.gamedata.extraction.worker import commit_failures, extract_batch, extract_item
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.parts.store import list_parts, read_parts
 from jobs.gamedata.ranges.object_source import ObjectSource
@@ -16,7 +16,7 @@ from shared.errors import AccessDenied, EndpointUnreachable, ItemError, StorageF
 from tests.fakes.sessions import extract_fake
 from tests.fakes.store import MemoryStore
 
-TASK = Task(spec=SamplingSpec(), store=True, run_id="run", generation=3, version="1.2", revision="abc")
+CONTEXT = RunContext(spec=SamplingSpec(), store=True, run_id="run", generation=3, version="1.2", revision="abc")
 
 
 def buckets(*keys):
@@ -28,9 +28,9 @@ def items(source):
     return tuple(Item(info.key, info.size, info.etag) for info in source.list())
 
 
-def work(source, target, task=TASK, **fake):
+def work(source, target, context=CONTEXT, **fake):
     batch = Batch(4, items(source))
-    return extract_batch(batch, task, source=source, target=target, extract=extract_fake(**fake))
+    return extract_batch(batch, context, source=source, target=target, extract=extract_fake(**fake))
 
 
 def rows(target):
@@ -46,7 +46,7 @@ def test_a_batch_leaves_a_pt_for_each_tar_and_one_part():
     assert (result.number, result.worker.count(":")) == (4, 1)
 
 
-def test_a_row_says_what_was_stored():
+def test_a_row_records_the_stored_file():
     source, target = buckets("a.tar")
     work(source, target)
     row = rows(target)["a.tar"]
@@ -85,7 +85,7 @@ def test_one_bad_of_three_is_an_error_row(caplog):
     assert "b.tar" in caplog.text
 
 
-def test_a_bug_that_one_tar_meets_does_not_stop_the_batch():
+def test_a_bug_triggered_by_one_tar_does_not_stop_the_batch():
     source, target = buckets("a.tar", "b.tar")
 
     def hook(body):
@@ -109,7 +109,7 @@ def test_a_store_that_fails_for_one_tar_is_a_retryable_error_row():
 
 
 @pytest.mark.parametrize("error", [AccessDenied("no"), EndpointUnreachable("no"), StorageFull("no")])
-def test_what_no_other_tar_would_survive_ends_the_batch_and_keeps_what_is_done(error):
+def test_an_error_that_hits_every_tar_ends_the_batch_and_commits_finished_ones(error):
     source, target = buckets("a.tar", "b.tar", "c.tar")
     target.fail("put", error, key="b.pt")
     with pytest.raises(type(error)):
@@ -117,46 +117,46 @@ def test_what_no_other_tar_would_survive_ends_the_batch_and_keeps_what_is_done(e
     assert list(rows(target)) == ["a.tar"]
 
 
-def test_without_store_there_are_rows_and_no_pt():
+def test_no_store_writes_rows_but_no_pt():
     source, target = buckets("a.tar")
-    result = work(source, target, Task(SamplingSpec(), store=False, run_id="r", generation=1, version="0"))
+    result = work(source, target, RunContext(SamplingSpec(), store=False, run_id="r", generation=1, version="0"))
     assert list(target.objects) == [result.part]
     row = rows(target)["a.tar"]
     assert (row["outcome"], row["stored"], row["pt_key"], row["sampled"]) == ("ok", False, None, 35)
 
 
-def test_what_is_measured_does_not_depend_on_storing():
+def test_measurements_do_not_depend_on_storing():
     source, stored = buckets("a.tar")
     other = MemoryStore()
     work(source, stored)
-    work(source, other, Task(SamplingSpec(), store=False, run_id="run", generation=3, version="1.2"))
+    work(source, other, RunContext(SamplingSpec(), store=False, run_id="run", generation=3, version="1.2"))
     kept = {name for name in rows(stored)["a.tar"] if name.startswith(("frame_", "input_", "video_", "session_"))}
     assert {name: rows(stored)["a.tar"][name] for name in kept} == {name: rows(other)["a.tar"][name] for name in kept}
 
 
-def test_an_item_leaves_no_part_of_its_own():
+def test_an_item_alone_writes_no_part():
     source, target = buckets("a.tar")
     (item,) = items(source)
-    row, result = extract_item(item, TASK, source=source, target=target, extract=extract_fake())
+    row, result = extract_item(item, CONTEXT, source=source, target=target, extract=extract_fake())
     assert row["outcome"] == "ok"
     assert result.bytes_written == row["pt_size"]
     assert list_parts(target) == []
 
 
-def test_metrics_are_of_this_batch():
+def test_metrics_cover_only_this_batch():
     source, target = buckets("a.tar")
     work(source, target)
     again = work(source, target)
     assert again.metrics[0]["bytes_read"] == 13
 
 
-def test_items_no_worker_could_read_are_committed_by_the_driver():
+def test_the_driver_commits_items_that_no_worker_could_read():
     target = MemoryStore()
     error = item_error("tar_missing", "not there")
-    (result,) = commit([(Item("x.tar", 0, ""), error)], TASK, target)
+    (result,) = commit_failures([(Item("x.tar", 0, ""), error)], CONTEXT, target)
     assert (result.code, result.message) == ("tar_missing", "not there")
     assert rows(target)["x.tar"]["error_code"] == "tar_missing"
-    assert commit([], TASK, target) == []
+    assert commit_failures([], CONTEXT, target) == []
 
 
 def source_of(body=b"0123456789"):
@@ -165,7 +165,7 @@ def source_of(body=b"0123456789"):
     return store, ObjectSource(store, "v.tar", size=info.size, etag=info.etag)
 
 
-def test_a_source_reads_ranges_in_the_order_asked():
+def test_a_source_returns_ranges_in_the_requested_order():
     _, source = source_of()
     assert source.read(2, 3) == b"234"
     assert source.read_many([(8, 5), (0, 2), (4, 0), (20, 3)]) == [b"89", b"01", b"", b""]
@@ -174,7 +174,7 @@ def test_a_source_reads_ranges_in_the_order_asked():
     assert source.seconds > 0
 
 
-def test_near_ranges_are_one_call():
+def test_adjacent_ranges_are_one_request():
     store, source = source_of(bytes(100_000))
     source.read_many([(0, 10), (20, 10), (90_000, 10)])
     assert len(store.ranges) == 2

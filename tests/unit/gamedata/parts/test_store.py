@@ -91,7 +91,7 @@ def test_no_inputs_are_null_columns():
     assert all(found[name] is None for name in PART_SCHEMA.names if name.startswith("input_"))
 
 
-def test_names_that_are_no_text_can_be_kept():
+def test_names_that_are_not_utf8_can_be_stored():
     store = MemoryStore()
     session = make_session(video_id="a\udcff")
     write_part(store, [row(**session_columns(session))])
@@ -122,7 +122,7 @@ def test_the_later_generation_wins():
     assert latest(store)["v.tar"]["outcome"] == "error"
 
 
-def test_the_row_whose_pt_is_there_wins_over_later_ones():
+def test_a_row_with_its_pt_in_the_bucket_wins_over_later_ones():
     store = MemoryStore()
     etag = store.set("v.pt", PT).etag
     write_part(store, [row(generation=1, pt_etag=etag)])
@@ -140,20 +140,20 @@ def test_success_wins_over_failure_of_the_same_generation():
     assert latest(store)["v.tar"]["outcome"] == "ok"
 
 
-def test_a_prefix_is_of_tar_keys():
+def test_a_prefix_applies_to_tar_keys():
     store = MemoryStore()
     write_part(store, [row("a/v.tar"), row("b/v.tar")])
     assert list(latest(store, prefix="a/")) == ["a/v.tar"]
 
 
-def test_only_the_columns_asked_are_read_and_the_key():
+def test_only_the_requested_columns_and_the_key_are_read():
     store = MemoryStore()
     write_part(store, [row()])
     assert read_parts(store, ["duration_s"]).schema.names == ["s3_key", "duration_s"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.booleans(), st.booleans()), max_size=12))
-def test_the_order_of_parts_decides_nothing(entries):
+def test_the_order_of_parts_does_not_matter(entries):
     store = MemoryStore()
     etag = store.set("0.pt", PT).etag
     rows = [
@@ -210,7 +210,7 @@ def test_a_part_of_a_later_telecine_is_named(caplog):
     pq.write_table(later, stream)
     store.set("_stats/00000001-later.parquet", stream.getvalue())
     assert len(read_parts(store)) == 0
-    assert "version 2, this telecine reads 1" in caplog.text
+    assert "version 2, this telecine reads version 1" in caplog.text
 
 
 def test_a_part_merged_while_it_is_read_is_found_in_the_merged_one():
@@ -264,7 +264,7 @@ def test_a_broken_part_is_not_merged_away():
 
 @settings(max_examples=30)
 @given(st.integers(2, 8), st.integers(0, 40), st.sampled_from(["read", "put", "delete", "list"]))
-def test_compactions_that_stop_anywhere_or_meet_lose_nothing(count, moment, action):
+def test_interrupted_and_concurrent_compactions_lose_nothing(count, moment, action):
     store = MemoryStore()
     for number in range(count):
         write_part(store, [row(f"{number}.tar", generation=number + 1)])
@@ -285,7 +285,7 @@ def test_compactions_that_stop_anywhere_or_meet_lose_nothing(count, moment, acti
     assert latest(store) == before
 
 
-def test_a_missing_part_is_for_the_caller():
+def test_a_missing_part_is_raised():
     with pytest.raises(ObjectMissing):
         read_part(MemoryStore(), f"{PARTS}none.parquet")
 
@@ -307,7 +307,7 @@ def test_a_merged_part_keeps_the_schema():
 
 @pytest.fixture
 def large():
-    """A bucket with one part of 2 MB, nearly all of it thumbnails that do not compress."""
+    """A bucket with one part of 2 MB, mostly incompressible thumbnails."""
     random = np.random.default_rng(0)
     store = MemoryStore()
     rows = [row(f"{number}.tar", frame_signature=random.bytes(12_528)) for number in range(160)]
@@ -318,7 +318,7 @@ def large():
 
 
 @pytest.mark.parametrize("columns", [["s3_key", "duration_s"], ["frame_time_s", "warnings"], ["frame_signature"]])
-def test_of_a_large_part_only_the_asked_columns_cross_the_network(large, columns):
+def test_only_the_requested_columns_of_a_large_part_are_fetched(large, columns):
     store, key, info = large
     found = read_part(store, key, columns, info=info)
     fetched = sum(length for _, _, length in store.ranges)
@@ -326,13 +326,13 @@ def test_of_a_large_part_only_the_asked_columns_cross_the_network(large, columns
     assert (fetched < 0.2 * info.size) == ("frame_signature" not in columns)
 
 
-def test_a_large_part_that_was_written_anew_is_read_as_it_is_now(large):
+def test_a_large_part_that_was_rewritten_is_read_as_it_is_now(large):
     store, key, info = large
     stale = replace(info, etag="other")
     assert len(read_part(store, key, ["s3_key"], info=stale)) == 160
 
 
-def test_a_large_part_that_is_gone_is_for_the_caller(large):
+def test_a_missing_large_part_is_raised(large):
     store, key, info = large
     del store.objects[key]
     with pytest.raises(ObjectMissing):
@@ -348,7 +348,7 @@ def test_a_damaged_large_part_is_named(large, caplog, cut):
     assert key in caplog.text
 
 
-def test_parts_are_read_side_by_side():
+def test_parts_are_read_concurrently():
     store = MemoryStore()
     for number in range(8):
         write_part(store, [row(f"{number}.tar")])

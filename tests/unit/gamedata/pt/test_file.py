@@ -45,7 +45,7 @@ def test_the_key_follows_the_tar(key, expected):
     assert pt.pt_key(key) == expected
 
 
-def test_frames_come_back_at_their_times():
+def test_frames_are_read_back_at_their_times():
     data = load(dump())
     assert {key: frames.shape for key, frames in data.sampled_frames.items()} == {
         "stride-3_chw": (15, 3, 12, 16),
@@ -58,7 +58,7 @@ def test_frames_come_back_at_their_times():
         assert data.sampled_times_s[key].tolist() == data.asked_times_s[key].tolist()
 
 
-def test_what_is_written_beside_frames_comes_back():
+def test_metadata_is_read_back():
     session = make_session(seed=7)
     data = load(dump(session))
     assert (data.s3_key, data.source_etag, data.spec_digest) == ("a/v.tar", "tag", SPEC.digest)
@@ -129,7 +129,7 @@ def test_any_sampling_survives_the_file(strides, gop_s, duration_s):
         assert frames[:, 2, 1, 3].tolist() == [round(t) % 251 for t in data.sampled_times_s[key]]
 
 
-def test_a_video_shorter_than_a_stride_gives_no_frames_of_the_right_shape():
+def test_a_video_shorter_than_a_stride_has_empty_frames_of_the_right_shape():
     data = load(dump(make_session(duration_s=2.0)))
     assert all(frames.shape == (0, 3, 12, 16) for frames in data.sampled_frames.values())
 
@@ -145,21 +145,21 @@ def test_empty_arrays_at_one_address_can_be_stored():
     assert load(dump(session)).asked_times_s["stride-3_chw"].dtype == np.float64
 
 
-def test_read_only_arrays_of_the_decoder_process_are_taken():
+def test_read_only_arrays_of_the_decoder_process_can_be_written():
     session = make_session()
     session.frames.images.flags.writeable = False
     session.frames.strides[3.0].asked_s.flags.writeable = False
     assert len(load(dump(session)).sampled_frames["stride-3_chw"]) == 15
 
 
-def test_the_checksum_is_of_the_content_and_not_of_the_moment():
+def test_the_checksum_depends_on_the_content_and_not_on_the_time():
     first = document(dump(make_session(seed=1), at="2026-01-01"))
     again = document(dump(make_session(seed=1), at="2027-01-01"))
     other = document(dump(make_session(seed=2), at="2026-01-01"))
     assert first["checksum"] == again["checksum"] != other["checksum"]
 
 
-def test_one_flipped_pixel_is_found():
+def test_one_flipped_pixel_is_detected():
     body = bytearray(dump(make_session(size=(64, 48))))
     body[len(body) // 2] ^= 1
     error = failing(bytes(body))
@@ -252,7 +252,7 @@ def test_load_takes_paths_and_uris(tmp_path):
         load(tmp_path / "w.pt")
 
 
-def test_select_runs_keeps_the_packets_of_the_frames_asked():
+def test_select_runs_keeps_the_packets_of_the_requested_frames():
     runs = make_packets(6, run=3)
     chosen = select_runs(runs, np.array([4, 1]))
     expected = b"".join(
@@ -264,7 +264,7 @@ def test_select_runs_keeps_the_packets_of_the_frames_asked():
     assert chosen.pts.tolist() == [12 * 512, 13 * 512, 14 * 512, 3 * 512, 4 * 512, 5 * 512]
 
 
-def test_packets_are_kept_as_they_are():
+def test_packets_are_stored_unchanged():
     spec = SamplingSpec(frames="packets")
     session = make_session(spec=spec)
     body = dump(session, spec)
@@ -278,7 +278,7 @@ def test_packets_are_kept_as_they_are():
     assert kept.time_base == (1, 15360)
 
 
-def test_packets_are_decoded_when_asked_for_and_each_frame_once():
+def test_packets_are_decoded_on_access_and_each_frame_once():
     asked = []
 
     def decode(runs, height, width, rotation):
@@ -298,8 +298,8 @@ def test_packets_are_decoded_when_asked_for_and_each_frame_once():
 
 
 @pytest.mark.parametrize("lie", ["larger", "compressed"])
-def test_a_zip_that_says_more_than_it_holds_is_never_given_to_torch(lie):
-    """torch 2.13 takes memory for the size that an entry says it has: 4 GB for a file of 5 kB."""
+def test_a_zip_that_declares_more_than_it_holds_is_never_passed_to_torch(lie):
+    """torch 2.13 allocates the size that an entry declares: 4 GB for a file of 5 kB."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("archive/data.pkl", pickle.dumps({"format": FORMAT}, protocol=2))

@@ -234,7 +234,7 @@ def test_a_long_task_list_is_answered_by_one_listing(bench, tmp_path):
 
 
 def test_a_missing_task_list_is_a_usage_error(bench, tmp_path):
-    with pytest.raises(UsageError, match="one TAR key a line"):
+    with pytest.raises(UsageError, match="one TAR key per line"):
         bench(task_list=str(tmp_path / "none"))
 
 

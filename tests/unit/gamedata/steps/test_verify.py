@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.gamedata.extraction.batches import Batch, Item, Task
+from jobs.gamedata.extraction.batches import Batch, Item, RunContext
 from jobs.gamedata.extraction.worker import extract_batch
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.parts.store import list_parts, read_parts
@@ -24,9 +24,9 @@ def store(tmp_path):
         source.put(key, key.encode())
     source.put("bad.tar", b"bad")
     items = tuple(Item(info.key, info.size, info.etag) for info in source.list())
-    task = Task(SamplingSpec(), store=True, run_id="run", generation=1, version="0")
+    context = RunContext(SamplingSpec(), store=True, run_id="run", generation=1, version="0")
     extract = extract_fake(fail={b"bad": "video_missing"})
-    extract_batch(Batch(0, items), task, source=source, target=target, extract=extract)
+    extract_batch(Batch(0, items), context, source=source, target=target, extract=extract)
     return target
 
 
