@@ -1,6 +1,6 @@
-"""The step ``sample``: a small, varied, deterministic set of TARs with known truth, encoded on the spot.
+"""The sample step: a small, varied, deterministic set of TARs with known ground truth, encoded on this machine.
 
-Beside the TARs lies ``sample.json``: for each key its kind, what it shows, its truth, and what it was made with.
+The file ``sample.json`` next to the TARs records, for each key, its kind, content, ground truth, and recipe.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ def make(name: str, *, seconds: float = 60, seed: int = 1) -> bytes:
     """Make one TAR in memory; equal arguments give equal bytes.
 
     Args:
-        name: a kind, of :data:`TRUTH`.
+        name: a kind; see :data:`TRUTH`.
         seconds: length of the set's normal clips; some kinds are shorter.
-        seed: another seed gives other pictures.
+        seed: a different seed draws different pictures.
 
     Raises:
-        UsageError: there is no such kind.
+        UsageError: the kind does not exist.
     """
     choose_kinds([name], KINDS)
     return build(name, seconds=seconds, seed=seed)
 
 
 def run(settings: SampleSettings, stage_run: StageRun) -> Report:
-    """Write the set. TARs that are there as this version makes them are neither encoded nor written again.
+    """Write the set. TARs that this version already made are neither encoded nor written again.
 
     Raises:
         UsageError: ``include`` names a kind that does not exist.
@@ -67,7 +67,7 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
     written = 0
     stage_run.progress.start(len(names), "TARs")
     stage_run.progress.advance(len(names) - len(missing))
-    # Encoding and the larger part of the drawing run outside the interpreter lock.
+    # Encoding and most of the drawing run outside the interpreter lock.
     pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="sample")
     try:
         jobs = {pool.submit(build, name, seconds=settings.seconds, seed=settings.seed): name for name in missing}
@@ -95,7 +95,7 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
 
 
 def _recipe(name: str, settings: SampleSettings) -> str:
-    """Stands for all that the bytes of a TAR follow from: this code, PyAV's libraries, and the settings."""
+    """Return a digest of all that determines the bytes of a TAR: this code, PyAV's libraries, and the settings."""
     digest = hashlib.sha256()
     for path in sorted([Path(__file__), *Path(sample.__path__[0]).glob("*.py")]):
         digest.update(path.read_bytes())
@@ -138,4 +138,4 @@ def _table(names: Iterable[str], record: dict[str, Any]) -> Table:
         shown = (None,) * len(flags) if truth.error_code else flags
         size = record[key_of(name)]["size"] / 1e6
         rows.append([key_of(name), KINDS[name].about, round(size, 2), truth.error_code, *shown])
-    return Table("The set and its truth", columns, rows)
+    return Table("The set and its ground truth", columns, rows)
