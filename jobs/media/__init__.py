@@ -1,1 +1,1 @@
-"""The umbrella: what all pipelines of one run came to."""
+"""The umbrella pipeline: an index page over all pipelines of a run."""

@@ -37,14 +37,14 @@ CHECKS: Final = "_checks/"
 MENU_MODEL: Final = "menu_model"
 # Raised when the meaning of cached results changes. 2: a row holds the settings that its check read.
 _VERSION: Final = 2
-# Files a worker takes at a time, and so results a part: what a kill loses.
+# Files per batch of a worker, and results per cache file: the most that a kill loses.
 _BATCH: Final = 32
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class FrameTask:
-    """One ``.pt`` file to look at."""
+    """One ``.pt`` file to check."""
 
     s3_key: str
     pt_key: str
@@ -54,13 +54,13 @@ class FrameTask:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What workers need: plain values that travel.
+    """The input of a worker; plain values that can be pickled.
 
     Attributes:
         store_uri: the manifest bucket.
-        settings: the step's.
-        files: researchers' check files.
-        digests: name of a frames check (or ``menu_model``) -> digest that its results are kept under.
+        settings: of the step.
+        files: the users' check files.
+        digests: name of a frames check (or ``menu_model``) -> digest under which its results are cached.
     """
 
     store_uri: str
@@ -77,7 +77,7 @@ class FrameResults:
     errors: dict[str, dict[tuple[str, str], tuple[str, str, bool]]] = field(default_factory=dict)
 
     def take(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add rows of :class:`FrameRunner`."""
+        """Add rows returned by :class:`FrameRunner`."""
         for row in rows:
             identity = (row["pt_key"], row["etag"])
             if row["error"] is None:
@@ -90,7 +90,7 @@ def digest_of(name: str, source: str) -> str:
     """Return the digest of a check's version: 16 hex digits.
 
     Args:
-        name: the check's.
+        name: of the check.
         source: sha256 of the file that defines it, or of the model.
     """
     document = json.dumps({"version": _VERSION, "name": name, "source": source}, sort_keys=True)
@@ -101,7 +101,7 @@ class RecordedSettings:
     """The settings as a check sees them; records each field that it reads.
 
     Args:
-        settings: the step's.
+        settings: of the step.
     """
 
     def __init__(self, settings: ManifestSettings) -> None:
@@ -120,7 +120,7 @@ class RecordedSettings:
 
 
 def _fingerprint(settings: ManifestSettings, names: Iterable[str]) -> dict[str, str]:
-    # Digests: a value may be a place or a secret, and the bucket has other readers.
+    # Digests, because a value may be a path or a URL and the bucket has other readers.
     values = {name: json.dumps(settings.model_dump(mode="json", include={name})) for name in sorted(names)}
     return {name: hashlib.sha256(value.encode()).hexdigest()[:16] for name, value in values.items()}
 
@@ -150,7 +150,7 @@ def cached(store: ObjectStore, digests: Mapping[str, str], settings: ManifestSet
 
 
 def commit(store: ObjectStore, digest: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep results; the same ones go to the same key, so that two manifests at once do no harm."""
+    """Cache results. The key is a hash of them, so two concurrent manifests write the same object."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -166,7 +166,7 @@ class FrameRunner:
 
     Args:
         work: what to run.
-        wanted: check -> ``pt_key`` of the files that it has no result for.
+        wanted: check -> ``pt_key`` of the files without a cached result.
     """
 
     def __init__(self, work: Work, wanted: Mapping[str, frozenset[str]]) -> None:
@@ -182,7 +182,7 @@ class FrameRunner:
             self._model = MenuModel.of(work.settings)
 
     def run(self, tasks: Sequence[FrameTask], /) -> list[dict[str, Any]]:
-        """Run the checks, commit what they gave, and return it.
+        """Run the checks, cache the results, and return them.
 
         Returns:
             Rows of ``check, pt_key, etag``; ``value, settings`` (JSON); ``error`` (None if there is a value),
@@ -217,7 +217,7 @@ class FrameRunner:
             try:
                 value = json.dumps(function(data))
                 rows.append(_row(name, task, value=value, settings=seen[name].fingerprint()))
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - a researcher's code: its row says what it raised
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - user code: its row records what it raised
                 failed = CheckError.of(name, error)
                 rows.append(_row(name, task, error=failed.message, traceback=failed.traceback))
         return rows
@@ -261,14 +261,14 @@ def run_frames(
     *,
     pool: Callable[..., Pool[Batch, Rows]] | None = None,
 ) -> FrameResults:
-    """Give every check its result for every file: what is cached, and the rest from Ray workers.
+    """Return the result of every check for every file: cached ones, and the rest from Ray workers.
 
     Args:
         store: the manifest bucket.
         work: what to run.
-        tasks: the files that are there.
+        tasks: the files in the bucket.
         progress: counts files.
-        pool: stands in for :class:`~jobs.gamedata.compute.local.LocalRay`.
+        pool: replaces :class:`~jobs.gamedata.compute.local.LocalRay`.
     """
     from jobs.gamedata.compute.local import LocalRay
     from jobs.gamedata.compute.pool import worker_count
@@ -291,7 +291,7 @@ def run_frames(
             for outcome in running:
                 if outcome.result is not None:
                     found.take(outcome.result)
-                elif len(outcome.work) > 1:  # one of them ended the process: each by itself
+                elif len(outcome.work) > 1:  # one of them killed the process: run each alone
                     for task in outcome.work:
                         running.submit((task,))
                     continue

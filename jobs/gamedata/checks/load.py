@@ -1,4 +1,4 @@
-"""Finding checks: the modules of ``built_in``, and files that a researcher names."""
+"""Find checks: the modules of ``built_in``, and files given with ``--checks``."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _FIRST: Final = ("vision", "menu", "inputs", "timestamps")
 
 @dataclass(frozen=True, slots=True)
 class CheckFile:
-    """A Python file with checks, read once: what is loaded is what is hashed, here and in every worker.
+    """A Python file with checks. It is read once, so that every worker loads exactly the bytes that were hashed.
 
     Attributes:
-        path: as the user named it.
+        path: as given by the user.
         source: its bytes.
     """
 
@@ -47,13 +47,13 @@ class CheckFile:
         """Read a file.
 
         Raises:
-            UsageError: there is no such file.
+            UsageError: the file cannot be read.
         """
         try:
             return cls(path, Path(path).read_bytes())
         except OSError as error:
             raise UsageError(
-                f"--checks {path}: cannot be read ({error.strerror or error}); valid is a Python file with functions "
+                f"--checks {path}: cannot be read ({error.strerror or error}); expected a Python file with functions "
                 "decorated by jobs.gamedata.checks.statistics_check or frames_check (docs/checks.md)"
             ) from error
 
@@ -64,7 +64,7 @@ def load_built_in() -> Registry:
     for name in (*_FIRST, *sorted(found - set(_FIRST))):
         if not name.startswith("_"):
             importlib.import_module(f"{checks.__name__}.{name}")
-    # Import order may be another one: a test that imports `menu` first must not change the manifest.
+    # Not the order of import: a test that imports `menu` first must not change the manifest.
     ordered = sorted(built_in(), key=lambda check: _position(check.file))
     return Registry({check.name: check for check in ordered})
 
@@ -75,21 +75,21 @@ def _position(file: str) -> tuple[int, str]:
 
 
 def load_file(file: CheckFile, registry: Registry) -> int:
-    """Execute a file under a private module name and add its checks to ``registry``; return how many they are.
+    """Execute a file under a private module name, add its checks to ``registry``, and return their number.
 
     Raises:
-        UsageError: it does not run, or defines no check, or one that is not valid.
+        UsageError: the file raises, or defines no check or an invalid one.
     """
     name = f"_telecine_checks_{file.digest[:16]}"
     module = ModuleType(name)
     module.__file__ = file.path
     before = len(registry)
     previous = sys.modules.get(name)
-    sys.modules[name] = module  # dataclasses and pickle look their module up
+    sys.modules[name] = module  # dataclasses and pickle look up their module
     try:
         with collect(registry, {file.path: file.digest}):
             exec(compile(file.source, file.path, "exec"), module.__dict__)  # noqa: S102 - the user's own code
-    except (Exception, SystemExit) as error:  # whatever the file does wrong is said in one line, with its place
+    except (Exception, SystemExit) as error:  # any error of the user's code becomes one line with its location
         if previous is None:
             del sys.modules[name]
         else:
@@ -98,14 +98,14 @@ def load_file(file: CheckFile, registry: Registry) -> int:
     found = len(registry) - before
     if not found:
         raise UsageError(
-            f"--checks {file.path}: defines no check; decorate a function with "
+            f"--checks {file.path}: no check is defined; decorate a function with "
             '@statistics_check("name", bool) or @frames_check("name", bool) (docs/checks.md)'
         )
     return found
 
 
 def load_checks(files: Sequence[CheckFile] = ()) -> Registry:
-    """Return the built-in checks and those of some files, in the order of their columns.
+    """Return the built-in checks and those of the given files, in the order of their columns.
 
     Raises:
         UsageError: see :func:`load_file`.

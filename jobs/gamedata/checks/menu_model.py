@@ -1,4 +1,4 @@
-"""A menu classifier given as a ``torch.export`` program, run batched over the frames of ``.pt`` files."""
+"""A menu classifier, given as a ``torch.export`` program and run in batches over the frames of ``.pt`` files."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MENU_SCORE", "MenuModel", "model_digest"]
 
-# A frame that the model scores so or higher is a menu.
+# A frame with this score or a higher one is a menu.
 MENU_SCORE: Final = 0.5
-# Frames a step where the program leaves the batch open; 64 of 360 x 640 float32 are 177 MB.
+# Frames per batch if the program has a dynamic batch size; 64 of 360 x 640 float32 take 177 MB.
 _BATCH: Final = 64
 _RANK: Final = 4
 _CONTRACT: Final = (
-    "valid is a program of one input (N, 3, H, W), uint8 or float in 0 to 1, RGB, and one output: (N,) or (N, 1) "
-    "probabilities of menu, or (N, 2) logits of gameplay and menu (docs/checks.md)"
+    "expected a program with one input (N, 3, H, W), uint8 or float from 0 to 1, RGB, and one output: (N,) or (N, 1) "
+    "menu probabilities, or (N, 2) logits for gameplay and menu (docs/checks.md)"
 )
 
 
@@ -37,14 +37,14 @@ def read_model(path: str, settings: ManifestSettings) -> bytes:
     """Read the program's file.
 
     Raises:
-        UsageError: there is none.
+        UsageError: it cannot be read.
     """
     from shared.storage import read_uri
 
     try:
         return read_uri(path, settings)
     except (ObjectMissing, ConfigurationError, ValueError) as error:
-        raise UsageError(f"--menu-model {path}: {error}; valid is a path or URI of a .pt2 file") from error
+        raise UsageError(f"--menu-model {path}: {error}; expected the path or URI of a .pt2 file") from error
 
 
 def model_digest(settings: ManifestSettings) -> str:
@@ -58,11 +58,11 @@ class MenuModel:
 
     Args:
         body: a ``.pt2`` file, as ``torch.export.save`` writes it.
-        name: for messages.
-        device: ``cpu``, ``cuda``, or ``auto`` for cuda where torch has it.
+        name: used in messages.
+        device: ``cpu``, ``cuda``, or ``auto``: CUDA if available.
 
     Raises:
-        UsageError: it cannot be loaded, or takes other inputs.
+        UsageError: it cannot be loaded, or its inputs do not fit.
         ExtraMissing: torch is not installed.
     """
 
@@ -88,7 +88,7 @@ class MenuModel:
 
     @classmethod
     def of(cls, settings: ManifestSettings) -> MenuModel:
-        """Load the program that the settings name; once a process."""
+        """Load the program that the settings name, once per process."""
         assert settings.menu_model is not None
         return _loaded(read_model(settings.menu_model, settings), settings.menu_model, settings.device)
 
@@ -98,7 +98,9 @@ class MenuModel:
         shape: tuple[Any, ...] = nodes[names[0]].meta["val"].shape if len(names) == 1 and names[0] in nodes else ()
         channels = shape[1] if len(shape) == _RANK else None
         if channels != 3:  # noqa: PLR2004
-            raise UsageError(f"--menu-model {self.name}: it takes {len(names)} inputs of {tuple(shape)}; {_CONTRACT}")
+            raise UsageError(
+                f"--menu-model {self.name}: the program takes {len(names)} inputs of shape {tuple(shape)}; {_CONTRACT}"
+            )
         batch, _, height, width = (side if isinstance(side, int) else None for side in shape)
         return batch, (height, width) if height and width else None, nodes[names[0]].meta["val"].dtype
 
@@ -106,7 +108,7 @@ class MenuModel:
         """Return each frame's probability of being a menu: N arrays of uint8 (3, H, W) -> (N,).
 
         Raises:
-            ValueError: the program's output has another shape, or is not within 0 to 1.
+            ValueError: the program's output has the wrong shape, or values outside 0 to 1.
         """
         step = self.batch or _BATCH
         parts = [self._scores(frames[start : start + step]) for start in range(0, len(frames), step)]
@@ -130,10 +132,12 @@ class MenuModel:
         if output.ndim == 2 and output.shape[1] == 2:  # noqa: PLR2004
             output = output.softmax(1)[:, 1]
         elif output.shape not in ((len(frames),), (len(frames), 1)):
-            raise ValueError(f"--menu-model {self.name} gives {_shape(output)} for {len(frames)} frames; {_CONTRACT}")
+            raise ValueError(
+                f"--menu-model {self.name} returned {_shape(output)} for {len(frames)} frames; {_CONTRACT}"
+            )
         scores: npt.NDArray[np.float32] = output.reshape(-1).cpu().numpy()
         if not ((scores >= 0) & (scores <= 1)).all():
-            raise ValueError(f"--menu-model {self.name} gives values outside 0 to 1; {_CONTRACT}")
+            raise ValueError(f"--menu-model {self.name} returned values outside 0 to 1; {_CONTRACT}")
         return scores
 
     def columns(self, data: ExtractedData) -> dict[str, Any]:
@@ -141,7 +145,7 @@ class MenuModel:
         return {"model_menu_percent": self.share(data)}
 
     def share(self, data: ExtractedData) -> float | None:
-        """Return the share of a session's time that shows menus; None without frames."""
+        """Return the share of a session's time that shows menus, or None without frames."""
         import polars as pl
 
         from jobs.gamedata.checks.ragged import Frames
@@ -165,7 +169,7 @@ def _loaded(body: bytes, name: str, device: str) -> MenuModel:
 def _device(torch: Any, device: str) -> str:
     available = bool(torch.cuda.is_available())
     if device == "cuda" and not available:
-        raise ConfigurationError("--device cuda: torch finds no CUDA device; valid here are auto and cpu")
+        raise ConfigurationError("--device cuda: no CUDA device found; expected auto or cpu on this machine")
     return "cuda" if available and device != "cpu" else "cpu"
 
 

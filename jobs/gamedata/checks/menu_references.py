@@ -1,4 +1,4 @@
-"""Likeness of sampled frames to reference pictures of menus."""
+"""Similarity of sampled frames to reference pictures of menus."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["LIKENESS", "SUFFIXES", "MenuReferences"]
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg")
-# Correlation of two thumbnails from which on they show the same layout: another cursor in one menu stays above 0.95,
-# brightness and contrast do not matter; two races under one sky reach 0.93, menus of another game 0.5 (docs/checks.md).
+# Minimum correlation of two thumbnails for the same layout. A moved cursor stays above 0.95; brightness and contrast do
+# not matter. Two races under the same sky reach 0.93, menus of different games 0.5 (docs/checks.md).
 LIKENESS: Final = 0.95
-# A thumbnail with a smaller standard deviation (of 255) is a plain colour: it has no layout that could be alike.
+# A thumbnail with a smaller standard deviation (of 255) is a plain colour and has no layout to compare.
 _PLAIN: Final = 4.0
-# Frames a step: 432 float32 each, about 28 MB.
+# Frames per step: 432 float32 each, about 28 MB.
 _CHUNK: Final = 1 << 14
 _CELLS: Final = SIGNATURE_SHAPE[0] * SIGNATURE_SHAPE[1] * SIGNATURE_SHAPE[2]
 
@@ -34,7 +34,7 @@ class MenuReferences:
     """Reference pictures, as unit vectors.
 
     Attributes:
-        vectors: shape (R, 432), float32; plain ones are zero.
+        vectors: shape (R, 432), float32; zero for plain pictures.
         names: file names, R of them.
     """
 
@@ -46,14 +46,16 @@ class MenuReferences:
         """Read every PNG and JPEG file of a folder.
 
         Raises:
-            UsageError: there is no such folder, it has no picture, or one cannot be read.
+            UsageError: the folder does not exist or has no pictures, or one cannot be read.
         """
         root = Path(folder)
         if not root.is_dir():
-            raise UsageError(f"--menu-references {folder}: no such folder; valid is a folder with {_kinds()} files")
+            raise UsageError(
+                f"--menu-references {folder}: folder does not exist; expected a folder with {_kinds()} files"
+            )
         files = sorted(path for path in root.iterdir() if path.suffix.lower() in SUFFIXES)
         if not files:
-            raise UsageError(f"--menu-references {folder}: no picture in it; valid are {_kinds()} files")
+            raise UsageError(f"--menu-references {folder}: folder has no pictures; expected {_kinds()} files")
         rows, columns, _ = SIGNATURE_SHAPE
         try:
             pictures = [read_picture(path).transpose(2, 0, 1) for path in files]
@@ -67,7 +69,7 @@ class MenuReferences:
         return cls(_unit(thumbnails), tuple(path.name for path in files))
 
     def likeness(self, signatures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return each frame's correlation with its most similar reference: (F, 9, 16, 3) -> (F,), -1 to 1."""
+        """Return each frame's correlation with its most similar reference: (F, 9, 16, 3) -> (F,), from -1 to 1."""
         found = np.zeros(len(signatures), np.float32)
         for start in range(0, len(signatures), _CHUNK):
             part = slice(start, start + _CHUNK)
@@ -75,21 +77,21 @@ class MenuReferences:
         return found
 
     def menu_like(self, signatures: pl.Series, count: npt.NDArray[np.int64]) -> pl.Series:
-        """Judge the frames of S sessions.
+        """Return which frames of S sessions resemble a reference.
 
         Args:
-            signatures: the part column ``frame_signature``: D * 432 bytes a session.
-            count: frames a session, shape (S,).
+            signatures: the part column ``frame_signature``: D * 432 bytes per session.
+            count: frames per session, shape (S,).
 
         Returns:
-            lists of bool, one a session, D long.
+            Lists of bool, one per session, D long.
         """
         import polars as pl
 
         raw = b"".join(signatures.fill_null(b"").to_list())
         pixels = np.frombuffer(raw, np.uint8).reshape(-1, *SIGNATURE_SHAPE)
         if len(pixels) != int(count.sum()):
-            raise ValueError(f"frame_signature holds {len(pixels)} frames where frame_time_s has {int(count.sum())}")
+            raise ValueError(f"frame_signature holds {len(pixels)} frames but frame_time_s has {int(count.sum())}")
         alike = self.likeness(pixels) >= LIKENESS
         ends = np.cumsum(count)
         return pl.Series(
@@ -100,7 +102,7 @@ class MenuReferences:
 
 
 def _unit(thumbnails: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Take each thumbnail's mean away and scale it to length 1; plain ones become 0: (…) -> (N, 432)."""
+    """Subtract each thumbnail's mean and scale it to length 1; plain ones become 0: (…) -> (N, 432)."""
     flat = thumbnails.reshape(-1, _CELLS).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
     length = np.sqrt((flat * flat).sum(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Lists of one number per sampled frame, for all sessions at once: flat values beside the row that each belongs to."""
+"""Per-frame values of all sessions at once, as flat arrays with the row that each value belongs to."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["Frames"]
 
 @dataclass(slots=True)
 class Frames:
-    """The frames of a table of S sessions, F in all.
+    """The frames of a table of S sessions, F in total.
 
-    NumPy over flat arrays takes about 0.3 s for 200,000 sessions of 29 frames, where Python over rows takes minutes.
+    NumPy over flat arrays takes about 0.3 s for 200,000 sessions of 29 frames; Python over rows takes minutes.
 
     Attributes:
         table: the part columns.
-        count: frames a session, shape (S,), int64.
+        count: frames per session, shape (S,), int64.
         row: the session that each frame belongs to, shape (F,), int64.
     """
 
@@ -32,12 +32,12 @@ class Frames:
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Frames:
-        """Look at a table that has ``frame_time_s``."""
+        """Make the view of a table that has ``frame_time_s``."""
         count = table["frame_time_s"].list.len().fill_null(0).cast(pl.Int64).to_numpy()
         return cls(table, count, np.repeat(np.arange(len(table), dtype=np.int64), count))
 
     def only(self, sessions: npt.NDArray[np.bool_]) -> Frames:
-        """Look at some of the sessions; their frames are those where ``sessions[frames.row]`` is true."""
+        """Select some of the sessions; their frames are those with ``sessions[frames.row]`` true."""
         count = self.count[sessions]
         return Frames(
             self.table.filter(pl.Series(sessions)), count, np.repeat(np.arange(len(count), dtype=np.int64), count)
@@ -47,13 +47,13 @@ class Frames:
         """Return a frame column as one array of shape (F,); NULL becomes NaN.
 
         Raises:
-            ValueError: when a session has more or fewer values than frames.
+            ValueError: a session has more or fewer values than frames.
         """
         column = self.table[name]
         lengths = column.list.len().fill_null(0).cast(pl.Int64).to_numpy()
         if not np.array_equal(lengths, self.count):
             key = self.table["s3_key"][int(np.flatnonzero(lengths != self.count)[0])]
-            raise ValueError(f"{name} of {key} has another length than frame_time_s")
+            raise ValueError(f"{name} of {key} differs in length from frame_time_s")
         filled = column.filter(pl.Series(self.count > 0))
         if not len(filled):
             return np.empty(0)
@@ -65,7 +65,7 @@ class Frames:
         return sums.astype(np.float64, copy=False)
 
     def median(self, values: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        """Return the lower median of each session's values that a mask picks, 0 without any: shape (F,) -> (S,)."""
+        """Return the lower median of each session's masked values, 0 if it has none: shape (F,) -> (S,)."""
         places = np.flatnonzero(mask)
         rows = self.row[places]
         ordered = places[np.lexsort((values[places], rows))]
@@ -77,11 +77,11 @@ class Frames:
         return found
 
     def seconds(self) -> npt.NDArray[np.float64]:
-        """Return the time that each frame stands for, in seconds, shape (F,).
+        """Return the time that each frame represents, in seconds, shape (F,).
 
-        A frame stands for the times that lie nearer to it than to any other (its Voronoi cell on the time axis), from
-        0 s to the video's end: sampling is dense in the first 45 s, and a plain mean over frames would let that
-        beginning speak for the whole.
+        A frame represents the times that are closer to it than to any other frame (its Voronoi cell on the time axis),
+        from 0 s to the end of the video. Sampling is dense in the first 45 s, so a plain mean over frames would weight
+        them too heavily.
         """
         times = self.values("frame_time_s")
         if not len(times):
@@ -92,7 +92,7 @@ class Frames:
         last[:-1] = first[1:]
         duration = self.table["duration_s"].cast(pl.Float64).fill_null(np.nan).to_numpy()[self.row]
         begin = np.where(first, 0.0, np.concatenate([[0.0], middles]))
-        # Without a known duration (or with one that is too short) the last frame stands for as long after as before.
+        # If the duration is unknown or too short, the last frame represents as much time after it as before it.
         mirrored = np.where(first, np.maximum(times, 1e-3) * 2, times + (times - begin))
         end = np.where(last, np.where(duration > times, duration, mirrored), np.concatenate([middles, [0.0]]))
         cells: npt.NDArray[np.float64] = np.maximum(end - begin, 0.0)
@@ -100,5 +100,5 @@ class Frames:
 
 
 def nullable(values: npt.NDArray[np.float64] | npt.NDArray[np.bool_], known: npt.NDArray[np.bool_]) -> pl.Series:
-    """Return values as a Series that is NULL where they are not known: shapes (S,), (S,)."""
+    """Return values as a Series that is NULL where ``known`` is false: shapes (S,), (S,)."""
     return pl.Series(values).set(pl.Series(~known), None)

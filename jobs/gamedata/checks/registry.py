@@ -1,4 +1,4 @@
-"""What a check is, and how a decorated function becomes one."""
+"""Checks: decorated functions, and the registry that they are added to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["RESERVED", "TYPES", "Check", "Registry", "check_sources", "collect",
 _F = TypeVar("_F", bound="Callable[..., Any]")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
-# The types that a column may have; a value of another type is the check's error, in its row.
+# The types that a column may have; a value of any other type is an error of the check, recorded in its row.
 TYPES: Final = (bool, int, float, str)
 
 # Columns that the manifest itself fills.
@@ -34,17 +34,17 @@ RESERVED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: the columns it fills and the function that fills them.
+    """One check: a function and the columns it fills.
 
     Attributes:
         name: its first column.
         kind: ``statistics`` reads rows of measured values, ``frames`` reads the frames of a ``.pt`` file.
         columns: column name -> ``bool`` | ``int`` | ``float`` | ``str``, in order; all may be NULL.
-        function: what the author wrote.
+        function: the decorated function.
         vectorised: the function takes all sessions at once (polars), not one.
-        reads: part columns that it needs; None stands for all of them.
-        file: where it is defined.
-        digest: sha256 of that file: results of another version do not count.
+        reads: part columns that it needs; None means all of them.
+        file: the file that defines it.
+        digest: sha256 of that file; cached results of another version are not used.
     """
 
     name: str
@@ -59,28 +59,28 @@ class Check:
 
 @dataclass(slots=True)
 class Registry:
-    """Checks in the order in which they were defined: the order of their columns."""
+    """Checks in the order of their definition, which is the order of their columns."""
 
     checks: dict[str, Check] = field(default_factory=dict)
 
     def add(self, check: Check) -> None:
-        """Take a check in.
+        """Add a check.
 
         Raises:
-            ValueError: one of its columns has a wrong name or belongs to another check or to the manifest.
+            ValueError: one of its columns has an invalid name, or belongs to another check or to the manifest.
         """
         taken = {column: other for other in self.checks.values() for column in other.columns}
         for column, kind in check.columns.items():
             if not _NAME.fullmatch(column):
                 raise ValueError(
-                    f"check column '{column}': valid are 1 to 63 lower-case letters, digits and underscores, "
-                    "a letter first"
+                    f"check column '{column}' has an invalid name; expected 1 to 63 lower-case letters, digits and "
+                    "underscores, starting with a letter"
                 )
             if kind not in TYPES:
                 names = ", ".join(kind.__name__ for kind in TYPES)
-                raise ValueError(f"check column '{column}': type {kind!r}; valid are {names}")
+                raise ValueError(f"check column '{column}' has the type {kind!r}; expected one of {names}")
             if column in RESERVED:
-                raise ValueError(f"check column '{column}': the manifest has a column of this name; take another")
+                raise ValueError(f"check column '{column}' is a column of the manifest; choose another name")
             if column in taken:
                 raise ValueError(
                     f"check column '{column}' is defined twice, in {taken[column].file} and {check.file}; rename one"
@@ -88,7 +88,7 @@ class Registry:
         self.checks[check.name] = check
 
     def copy(self) -> Registry:
-        """Return a registry of the same checks, to add to."""
+        """Return a copy to which further checks can be added."""
         return Registry(dict(self.checks))
 
     def __iter__(self) -> Iterator[Check]:
@@ -105,10 +105,10 @@ _sources: Final[dict[str, str]] = {}  # file name -> sha256, for code that is co
 
 @contextmanager
 def collect(registry: Registry, sources: Mapping[str, str] | None = None) -> Iterator[Registry]:
-    """Let the decorators below add to ``registry`` instead of the built-in one.
+    """Make the decorators below add to ``registry`` instead of the built-in one.
 
     Args:
-        registry: what they add to.
+        registry: receives the checks.
         sources: file name -> sha256 of source text that is executed from memory.
     """
     token = _target.set(registry)
@@ -120,12 +120,12 @@ def collect(registry: Registry, sources: Mapping[str, str] | None = None) -> Ite
 
 
 def built_in() -> Registry:
-    """Return the registry that decorators fill outside :func:`collect`."""
+    """Return the registry that the decorators fill outside :func:`collect`."""
     return _BUILT_IN
 
 
 def check_sources(registry: Registry) -> dict[str, str]:
-    """Return file -> sha256 of the files that define a registry's checks, in order."""
+    """Return file -> sha256 for the files that define a registry's checks, in order."""
     return {check.file: check.digest for check in registry}
 
 
@@ -137,11 +137,11 @@ def statistics_check(
     vectorised: bool = False,
     reads: tuple[str, ...] | None = None,
 ) -> Callable[[_F], _F]:
-    """Make a function a check over measured values; no frame is read.
+    """Register a function as a check over measured values; no frames are read.
 
     The function is called as ``f(session, settings)`` with a :class:`~jobs.gamedata.checks.SessionStatistics` and
     returns the column's value, or None for NULL; with ``also``, a mapping of column to value. A ``vectorised`` one gets
-    a ``polars.DataFrame`` of part columns, one row a session, and returns a Series, or a mapping of column to Series;
+    a ``polars.DataFrame`` of part columns, one row per session, and returns a Series, or a mapping of column to Series;
     rows must not depend on each other.
 
     Args:
@@ -149,21 +149,21 @@ def statistics_check(
         dtype: ``bool``, ``int``, ``float`` or ``str``.
         also: further columns that the function fills.
         vectorised: see above.
-        reads: the part columns it needs (`jobs.gamedata.parts.schema`); not given: all. Reading fewer is faster.
+        reads: the part columns it needs (`jobs.gamedata.parts.schema`); by default all. Reading fewer is faster.
 
     Raises:
-        ValueError: at definition, for a column name or type that is not valid or is taken.
+        ValueError: a column's name or type is invalid, or the name is taken.
     """
     return _decorator(name, "statistics", {name: dtype, **(also or {})}, vectorised=vectorised, reads=reads)
 
 
 def frames_check(name: str, dtype: type, *, also: Mapping[str, type] | None = None) -> Callable[[_F], _F]:
-    """Make a function a check over the sampled frames of a ``.pt`` file; it runs on Ray.
+    """Register a function as a check over the sampled frames of a ``.pt`` file; it runs on Ray.
 
     The function is called as ``f(data, settings)`` with an :class:`~jobs.gamedata.model.ExtractedData` and returns the
-    column's value, or None for NULL; with ``also``, a mapping of column to value. Its result is kept for the ``.pt``
-    file and the version of the check's file, so a second manifest reads no frame. Sessions without a stored ``.pt``
-    file get NULL.
+    column's value, or None for NULL; with ``also``, a mapping of column to value. Results are cached per ``.pt`` file,
+    version of the check's file and settings that the check read, so a second manifest reads no frames. Sessions without
+    a stored ``.pt`` file get NULL.
 
     Args:
         name: the column, lower case with underscores.
@@ -171,7 +171,7 @@ def frames_check(name: str, dtype: type, *, also: Mapping[str, type] | None = No
         also: further columns that the function fills.
 
     Raises:
-        ValueError: at definition, for a column name or type that is not valid or is taken.
+        ValueError: a column's name or type is invalid, or the name is taken.
     """
     return _decorator(name, "frames", {name: dtype, **(also or {})}, vectorised=False, reads=())
 

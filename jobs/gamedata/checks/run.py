@@ -1,4 +1,4 @@
-"""Running checks over rows, and keeping each failure in the row that it belongs to."""
+"""Run checks over rows, and record each failure in its row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ POLARS_TYPES: Final[dict[type, type[pl.DataType]]] = {
     float: pl.Float64,
     str: pl.String,
 }
-# Calls spent on finding the rows that make a vectorised check raise; beyond it a whole slice fails together.
+# Maximum calls to find the rows that make a vectorised check raise; after that a whole slice fails.
 _BISECTIONS: Final = 512
 
 
@@ -37,7 +37,7 @@ class CheckError:
     Attributes:
         check: its name.
         message: ``name: Type: text``.
-        traceback: where it raised.
+        traceback: the traceback, starting in the check.
         retryable: whether another try may succeed.
     """
 
@@ -48,7 +48,7 @@ class CheckError:
 
     @classmethod
     def of(cls, check: str, error: BaseException) -> CheckError:
-        """Describe an exception; the traceback begins in the check, not in this module."""
+        """Describe an exception; the traceback starts in the check, not in this module."""
         frames = traceback.extract_tb(error.__traceback__)
         shown = [frame for frame in frames if frame.filename != __file__] or frames
         text = "".join([*traceback.format_list(shown), *traceback.format_exception_only(error)])
@@ -57,11 +57,11 @@ class CheckError:
 
 @dataclass(slots=True)
 class Columns:
-    """What checks gave for S sessions.
+    """The results of checks for S sessions.
 
     Attributes:
         values: column -> Series of length S, in the order of registration.
-        errors: row -> the checks that raised there.
+        errors: row -> the checks that raised on it.
     """
 
     values: dict[str, pl.Series] = field(default_factory=dict)
@@ -69,9 +69,9 @@ class Columns:
 
 
 def run_statistics(checks: Sequence[Check], table: pl.DataFrame, settings: ManifestSettings) -> Columns:
-    """Run statistics checks over part rows (one a session); a check sees the columns of those before it.
+    """Run statistics checks over part rows, one per session; a check sees the columns of the checks before it.
 
-    Never raises for what a check does: its columns are NULL in the rows that it fails on.
+    A check that raises does not raise here: its columns are NULL in the rows that it fails on.
     """
     found = Columns()
     for check in checks:
@@ -92,16 +92,16 @@ def call(check: Check, subject: object, settings: ManifestSettings) -> dict[str,
     """Call a check for one session and return its columns' values, checked against their types.
 
     Raises:
-        TypeError: a value of another type than the column's, or a column that was not declared.
+        TypeError: a value of the wrong type, or a column that was not declared.
         Exception: whatever the check raises.
     """
     found = check.function(subject, settings)
     if len(check.columns) > 1 and found is not None:
         if not hasattr(found, "keys"):
-            raise TypeError(f"returned {type(found).__name__}; valid is a mapping of {', '.join(check.columns)}")
+            raise TypeError(f"returned {type(found).__name__}; expected a mapping of {', '.join(check.columns)}")
         unknown = sorted(set(found) - set(check.columns))
         if unknown:
-            raise TypeError(f"returned the column {unknown[0]!r}; declared are {', '.join(check.columns)}")
+            raise TypeError(f"returned the undeclared column {unknown[0]!r}; expected {', '.join(check.columns)}")
         values = dict(found)
     else:
         values = {check.name: found}
@@ -115,7 +115,7 @@ def _coerce(column: str, kind: type, value: object) -> object:
         value = value.item()
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value)
-        return None if number != number else number  # noqa: PLR0124 - NaN: not known
+        return None if number != number else number  # noqa: PLR0124 - NaN means unknown
     if kind is str and isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if kind is int and isinstance(value, int) and not isinstance(value, bool):
@@ -134,7 +134,7 @@ def _rows(
     for index, row in enumerate(table.iter_rows(named=True)):
         try:
             given: Mapping[str, object] = call(check, SessionStatistics(row), settings)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a researcher's code: its row says what it raised
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - user code: its row records what it raised
             errors.append((slice(index, index + 1), CheckError.of(check.name, error)))
             given = {}
         for column, column_values in values.items():
@@ -155,7 +155,7 @@ def _vectorised(
         budget -= 1
         try:
             pieces.append(_series(check, table.slice(start, stop - start), settings))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - as in _rows; halves find the row that raised
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as in _rows; bisection finds the row that raised
             if stop - start > 1 and budget > 0:
                 middle = (start + stop) // 2
                 visit(start, middle)
@@ -181,7 +181,7 @@ def _series(check: Check, table: pl.DataFrame, settings: ManifestSettings) -> di
         found = {check.name: found}
     unknown = sorted(set(found) - set(check.columns))
     if unknown:
-        raise TypeError(f"returned the column {unknown[0]!r}; declared are {', '.join(check.columns)}")
+        raise TypeError(f"returned the undeclared column {unknown[0]!r}; expected {', '.join(check.columns)}")
     result = {}
     for column, kind in check.columns.items():
         series = pl.Series(column, found[column]) if column in found else pl.Series(column, [None] * len(table))

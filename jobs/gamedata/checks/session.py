@@ -1,4 +1,4 @@
-"""One session as a check sees it: a part's row, with arrays and names instead of columns."""
+"""A session as a check sees it: a row of a part, with arrays and attributes instead of columns."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COUNTS: Final = ("keyboard", "mouse", "gamepad")
 
 
 class SessionStatistics:
-    """What extraction measured on one session.
+    """The values that extraction measured for one session.
 
     Args:
         row: the part's columns by name.
@@ -31,10 +31,10 @@ class SessionStatistics:
     Attributes:
         s3_key: the TAR's key.
         video_id: the video's stem.
-        duration_s: of the video, seconds; None when the container does not say.
+        duration_s: of the video, in seconds; None if the container does not record it.
         sampled: samples over all strides.
-        warnings: what was odd and tolerated.
-        row: all part columns as they are.
+        warnings: oddities that were tolerated.
+        row: all part columns, unchanged.
     """
 
     def __init__(self, row: Mapping[str, Any]) -> None:
@@ -50,12 +50,12 @@ class SessionStatistics:
 
     @cached_property
     def video_metadata(self) -> dict[str, Any]:
-        """What ffprobe would say: ``format`` and ``streams``."""
+        """``format`` and ``streams``, as ffprobe prints them."""
         return _document(self.row.get("video_metadata"))
 
     @cached_property
     def session_metadata(self) -> dict[str, Any]:
-        """metadata.json."""
+        """The contents of metadata.json."""
         return _document(self.row.get("session_metadata"))
 
     @cached_property
@@ -73,7 +73,7 @@ class SessionStatistics:
 
     @cached_property
     def inputs(self) -> InputStatistics | None:
-        """What inputs.csv says; None without one."""
+        """The statistics of inputs.csv; None without one."""
         if self.row.get("input_events") is None:
             return None
         return InputStatistics(

@@ -1,1 +1,1 @@
-"""The quality manifest: parts gathered, the table, its schema, its report."""
+"""The quality manifest: gather the sessions, build the table, report on it."""

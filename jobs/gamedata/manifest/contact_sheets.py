@@ -1,4 +1,4 @@
-"""Pictures of flagged sessions for the manifest's report: sampled frames of each on one sheet."""
+"""Contact sheets for the manifest's report: sampled frames of each flagged session in one picture."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ if TYPE_CHECKING:
 
 __all__ = ["contact_sheet", "contact_sheets"]
 
-# Sessions with pictures, and frames of each: 24 sheets of some 60 kB.
+# Sessions with pictures, and frames per session: 24 sheets of about 60 kB.
 _PICTURED: Final = 24
 _FRAMES: Final = 6
 _ACROSS: Final = 3
 _THUMBNAIL: Final = (90, 160)
 _GAP: Final = 2
-# Without .pt files, pictures are thumbnails of 16 x 9; their column is 12 kB a session, so many are not read for them.
+# Without .pt files, pictures are made of 16 x 9 thumbnails. Their column takes 12 kB per session, so it is not read for
+# more sessions than this.
 _MANY: Final = 5000
 _NO_PICTURES: Final = frozenset({"is_session_empty"})
 _log = logging.getLogger(__name__)
 
 
 def contact_sheets(manifest: Manifest, store: ObjectStore) -> list[Section]:
-    """Return the section with a sheet of frames for each flagged session, of at most 24."""
+    """Return the section with a contact sheet for each flagged session, at most 24."""
     from shared.report import Pictures
 
     table = manifest.table
     flags = [name for name in flag_columns(table) if name not in _NO_PICTURES]
     columns = {name: table[name].to_pylist() for name in flags}
-    # In turns: a flag that half of the sessions have must not crowd out the others.
+    # Round robin: a flag that half of the sessions have must not crowd out the others.
     queues = [[row for row, value in enumerate(values) if value] for values in columns.values()]
     chosen: dict[int, None] = {}
     while any(queues) and len(chosen) < _PICTURED:
@@ -54,7 +55,7 @@ def contact_sheets(manifest: Manifest, store: ObjectStore) -> list[Section]:
     items = _sheets(manifest, store, keys, captions)
     if not items:
         return []
-    note = f"Up to {_FRAMES} sampled frames of each, in order of time; at most {_PICTURED} sessions."
+    note = f"Up to {_FRAMES} sampled frames per session, in order of time; at most {_PICTURED} sessions."
     return [Pictures("Flagged sessions", items, note)]
 
 
@@ -83,7 +84,7 @@ def _frames(store: ObjectStore, key: str) -> list[npt.NDArray[np.uint8]]:
     try:
         return distinct_frames(loads(store.read(key), name=key))[1]
     except (TelecineError, ImportError) as error:
-        _log.info("no picture of %s: %s", key, error)  # the report goes on without it
+        _log.info("no picture of %s: %s", key, error)  # the report is written without it
         return []
 
 
@@ -108,7 +109,7 @@ def _thumbnails(store: ObjectStore, keys: Sequence[str], total: int) -> dict[str
 
 
 def contact_sheet(frames: Sequence[npt.NDArray[np.uint8]]) -> bytes:
-    """Lay up to six frames of a session out in rows of three: D arrays of uint8 (3, H, W) -> a PNG file."""
+    """Arrange up to six frames of a session in rows of three: D arrays of uint8 (3, H, W) -> a PNG file."""
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(_FRAMES, len(frames))).round().astype(int))
     rows, columns = _THUMBNAIL
     across = min(_ACROSS, len(chosen))
@@ -124,7 +125,7 @@ def contact_sheet(frames: Sequence[npt.NDArray[np.uint8]]) -> bytes:
 
 
 def _fit(frame: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.uint8]:
-    """Scale a frame into a box, in its own proportions: (3, H, W) -> (h, w, 3)."""
+    """Scale a frame to fit a box, keeping its aspect ratio: (3, H, W) -> (h, w, 3)."""
     _, height, width = frame.shape
     scale = min(rows / height, columns / width)
     small = shrink(frame, max(1, round(height * scale)), max(1, round(width * scale)))

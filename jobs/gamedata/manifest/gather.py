@@ -1,7 +1,7 @@
-"""Which sessions there are: the rows of the parts, held against the ``.pt`` files that lie in the bucket.
+"""Collect the sessions of a bucket: the rows of the parts, compared with the ``.pt`` files that exist.
 
-The ``.pt`` is the truth: one that was deleted takes its session out of the manifest, one that was put there by hand
-comes in, one that was replaced is measured anew. Nothing is written here.
+The ``.pt`` files are authoritative: a deleted one removes its session from the manifest, one that was added by hand
+joins it, a replaced one is measured again. Nothing is written here.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ BASE_COLUMNS: Final = (
     *("stored", "pt_key", "pt_size", "pt_etag", "pt_sha256"),
     *("video_id", "video_metadata", "session_metadata", "duration_s", "sampled", "warnings"),
 )
-# Side by side: each holds one .pt file of some 24 MB.
+# Concurrent reads: each holds one .pt file of about 24 MB.
 _READERS: Final = 4
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Sessions:
-    """What the bucket holds.
+    """The sessions of a bucket.
 
     Attributes:
         rows: part rows of the sessions that can be judged, by ``s3_key``; ``pt_key`` and ``pt_etag`` are those of the
-            listing, NULL where no ``.pt`` was stored.
+            listing, NULL if no ``.pt`` was stored.
         errors: ``s3_key, video_id, source_etag, spec_digest, warnings, error, error_traceback, error_code,
             error_stage`` of the others.
         deleted: sessions whose ``.pt`` is gone.
-        unrecorded: ``.pt`` files that no part records as they are.
+        unrecorded: ``.pt`` files that no part records in their present form.
         broken: parts that cannot be read.
     """
 
@@ -78,7 +78,7 @@ def gather(store: ObjectStore, *, prefix: str = "", columns: Sequence[str] = ())
 
     Args:
         store: the manifest bucket.
-        prefix: only sessions whose ``s3_key`` begins so.
+        prefix: only sessions whose ``s3_key`` starts with this.
         columns: part columns beyond :data:`BASE_COLUMNS` that checks need.
     """
     names = list(dict.fromkeys([*BASE_COLUMNS, *columns]))
@@ -103,23 +103,23 @@ def gather(store: ObjectStore, *, prefix: str = "", columns: Sequence[str] = ())
     errors = pl.concat(
         [
             _extraction_errors(failed.filter(~pl.col("s3_key").is_in(list(judged)))),
-            # A TAR's own error says more than what is wrong with an old .pt beside it.
+            # The error of a TAR says more than what is wrong with an old .pt next to it.
             refused.filter(~pl.col("s3_key").is_in([*failed["s3_key"], *kept["s3_key"]])),
         ]
     )
     gone = rows.filter(pl.Series(ok & stored & ~good))["pt_key"].to_list()
     deleted = sum(1 for key in gone if key not in listing)
     if deleted:
-        _log.warning("%d sessions are left out: their .pt files are gone from %s", deleted, store.uri)
+        _log.warning("%d sessions are left out: their .pt files no longer exist in %s", deleted, store.uri)
     whole = pl.concat([kept, found]).sort("s3_key")
     return Sessions(whole, errors.sort("s3_key"), deleted, unrecorded, broken)
 
 
 def _look(store: ObjectStore, names: Sequence[str], prefix: str) -> tuple[pa.Table, dict[str, ObjectInfo]]:
-    """Read the row that holds for each TAR, and list the ``.pt`` files.
+    """Read the current row of each TAR, and list the ``.pt`` files.
 
-    Beside an extract both change meanwhile: the file of a row that came after the listing is not gone, and a file that
-    came after the rows is in no manifest yet.
+    A concurrent extract changes both: the file of a row that appeared after the listing is not missing, and a file that
+    appeared after the rows were read belongs to no manifest yet.
     """
     under = _before_suffix(prefix)
     listing = list_pt_files(store, under)
@@ -135,7 +135,7 @@ def _look(store: ObjectStore, names: Sequence[str], prefix: str) -> tuple[pa.Tab
 
 
 def _before_suffix(prefix: str) -> str:
-    # The prefix `a/v.ta` is of the TAR `a/v.tar`, whose .pt is `a/v.pt`.
+    # The prefix `a/v.ta` matches the TAR `a/v.tar`, whose .pt is `a/v.pt`.
     stem, dot, rest = prefix.rpartition(".")
     return stem if dot and "tar".startswith(rest) else prefix
 
@@ -159,7 +159,7 @@ def _extraction_errors(failed: pl.DataFrame) -> pl.DataFrame:
 def _read_loose(
     store: ObjectStore, loose: Sequence[ObjectInfo], rows: pl.DataFrame, *, prefix: str, names: Sequence[str]
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[int, str], int]:
-    """Read the ``.pt`` files that no part speaks for: new rows, refusals, rows that hold after all, how many."""
+    """Read the ``.pt`` files without a current row: new rows, refusals, rows that still match, and their number."""
     empty = _frame(PART_SCHEMA.empty_table(), names)
     if not loose:
         return empty, pl.DataFrame(schema=_ERROR_SCHEMA), {}, 0
@@ -168,7 +168,7 @@ def _read_loose(
     digests = dict(zip(recorded["pt_key"].to_list(), recorded["pt_sha256"].to_list(), strict=True))
     fresh: list[Mapping[str, Any]] = []
     refused: list[Mapping[str, Any]] = []
-    same: dict[int, str] = {}  # position -> the ETag that it has now
+    same: dict[int, str] = {}  # position -> present ETag
     unrecorded = 0
     seen = set(rows["s3_key"].to_list()) - set(rows.filter(pl.col("pt_key").is_in(list(positions)))["s3_key"].to_list())
     with ThreadPoolExecutor(_READERS) as pool:
@@ -181,7 +181,7 @@ def _read_loose(
             elif isinstance(result, ItemError):
                 refused.append(_refusal(info.key, result))
             elif pt_key(result["s3_key"]) != info.key and result["s3_key"] in seen:
-                _log.warning("%s/%s is a copy of the session %s: left out", store.uri, info.key, result["s3_key"])
+                _log.warning("%s/%s is a copy of session %s: left out", store.uri, info.key, result["s3_key"])
             else:
                 seen.add(result["s3_key"])
                 fresh.append(result)
@@ -206,13 +206,13 @@ def _refusal(key: str, error: ItemError) -> dict[str, Any]:
 
 
 def _measure(store: ObjectStore, info: ObjectInfo, digests: Mapping[str, str | None]) -> Any:
-    """Return ``same``, a part row, an ItemError, or None for a file that is gone by now."""
+    """Return ``same``, a part row, an ItemError, or None if the file no longer exists."""
     try:
         body = store.read(info.key)
     except ObjectMissing:
         return None
     if digests.get(info.key) == hashlib.sha256(body).hexdigest():
-        return "same"  # the bucket was copied: other ETags, the same bytes
+        return "same"  # the bucket was copied: different ETags, same bytes
     try:
         return measure_pt(body, f"{store.uri}/{info.key}") | {"stored": True, "pt_key": info.key, "pt_etag": info.etag}
     except ItemError as error:
@@ -220,10 +220,10 @@ def _measure(store: ObjectStore, info: ObjectInfo, digests: Mapping[str, str | N
 
 
 def measure_pt(body: bytes, name: str) -> dict[str, Any]:
-    """Make a part's row from a ``.pt`` file's own frames.
+    """Return a part row measured from the frames of a ``.pt`` file.
 
     Raises:
-        ItemError: ``pt_legacy``, ``pt_invalid``; ``pt_unrecorded`` without torch to read it.
+        ItemError: ``pt_legacy``, ``pt_invalid``, or ``pt_unrecorded`` if torch is not installed to read it.
     """
     from jobs.gamedata.pt.file import loads
     from jobs.gamedata.pt.measure import distinct_frames, duration_of, measure_frames
@@ -232,11 +232,13 @@ def measure_pt(body: bytes, name: str) -> dict[str, Any]:
         data = loads(body, name=name)
     except ImportError as error:
         if pt_kind(body) == "legacy":
-            raise item_error("pt_legacy", f"{name} is a pickle of the original pipeline; run extract") from error
+            raise item_error(
+                "pt_legacy", f"{name} is a pickle of the original pipeline; run: telecine gamedata extract"
+            ) from error
         raise item_error(
             "pt_unrecorded",
-            f"{name} is not the file that its part records, and torch is not there to read it; "
-            "pip install 'telecine[gamedata]', or run `telecine gamedata verify` and extract",
+            f"{name} is not the file that its part records, and reading it needs torch; run: "
+            "pip install 'telecine[gamedata]', or `telecine gamedata verify` and then extract",
         ) from error
     times, frames = distinct_frames(data)
     found = measure_frames(times, frames)
@@ -253,7 +255,9 @@ def measure_pt(body: bytes, name: str) -> dict[str, Any]:
         "session_metadata": json.dumps(data.session_metadata, ensure_ascii=False),
         "duration_s": duration_of(data),
         "sampled": sum(len(times) for times in data.sampled_times_s.values()),
-        "warnings": ["no part records this .pt file: its frames were measured for the manifest, inputs are not known"],
+        "warnings": [
+            "no part records this .pt file: its frames were measured for the manifest, its inputs are unknown"
+        ],
         "frame_signature": found.signature.tobytes(),
         **lists,
     }

@@ -1,4 +1,4 @@
-"""From rows of the manifest to rows of ``gold.gamedata_sessions``: what PostgreSQL can hold, and no times."""
+"""Rows of ``gold.gamedata_sessions`` from rows of the manifest: what PostgreSQL can store, without times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "TABLE", "gold_rows"]
 
 TABLE: Final = "gold.gamedata_sessions"
-# Columns that the manifest has under the same name, as scalars or lists of text.
+# Columns with the same name in the manifest: scalars and lists of text.
 _PLAIN: Final = (
     *("s3_key", "video_id", "duration_s", "sampled", "is_video_mostly_dark", "dark_frame_share", "is_dpi_scale_issue"),
     *("black_bar_share", "is_video_mostly_menu", "video_menu_percent", "menu_method", "input_device_class"),
@@ -30,26 +30,26 @@ _JSON: Final = ("video_metadata", "session_metadata")
 _FURTHER: Final = "further_checks"
 COLUMNS: Final = (*_PLAIN, *_JSON, _FURTHER)
 
-# Known to the manifest and not published: when and by which code it was made, thresholds, a traceback.
+# In the manifest but not published: time and code of the build, thresholds, traceback.
 _LEFT_OUT: Final = frozenset({"dark_luma_threshold", "dark_share_threshold"})
 _AT_ONCE: Final = 4096
 
 
 def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[str, Any]]:
-    """Yield the table's rows, a few thousand of the manifest in memory at a time.
+    """Yield the table's rows, reading the manifest a few thousand rows at a time.
 
     Args:
         file: the manifest.
-        name: for messages.
-        prefix: every session's key begins so.
+        name: used in messages.
+        prefix: the start of every session's key.
 
     Raises:
-        DataError: a column is missing, or a session lies outside the prefix.
+        DataError: a column is missing, or a session's key does not start with the prefix.
     """
     names = file.schema_arrow.names
     if missing := [column for column in (*_PLAIN, *_JSON) if column not in names]:
         raise DataError(
-            f"--manifest {name} is no manifest of this version: it has no column {', '.join(missing)}. Build it anew:"
+            f"--manifest {name} is not a manifest of this version: it lacks {', '.join(missing)}. Build it again:"
             " telecine gamedata manifest",
             code="manifest_invalid",
         )
@@ -59,8 +59,8 @@ def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[
         for row in _dicts(batch):
             if not row["s3_key"].startswith(prefix):
                 raise DataError(
-                    f"--manifest {name} holds '{row['s3_key']}', which does not begin with --prefix '{prefix}': give"
-                    " publish the prefix that the manifest was built with",
+                    f"--manifest {name} holds '{row['s3_key']}', which does not start with --prefix '{prefix}'; pass"
+                    " the prefix that the manifest was built with",
                     code="manifest_prefix",
                 )
             yield {
@@ -76,7 +76,7 @@ def _dicts(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 
 
 def _json(text: str | None) -> str | None:
-    """Return JSON text that ``jsonb`` takes, or None: metadata comes from users' files."""
+    """Return JSON text that ``jsonb`` accepts, or None: metadata comes from users' files."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The manifest's report: counts, flags, histograms, and pictures of the sessions that were flagged."""
+"""The manifest's report: counts, flags, histograms, and pictures of flagged sessions."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SESSIONS", "report_of"]
 
-# The title that the console looks for.
+# The table that the terminal view looks up by its title.
 SESSIONS: Final = "Sessions"
-# Counts that the page shows; flags have a table of their own.
+# Counts shown as tiles; flags have their own table.
 _TILES: Final = ("sessions", "judged", "flagged", "errors")
 _RARE_TILES: Final = ("deleted", "unrecorded", "broken_parts")
 _HEADINGS: Final = {
@@ -33,9 +33,9 @@ _HEADINGS: Final = {
     "video_menu_percent": "menu",
     "dark_frame_share": "dark",
 }
-# What a manifest was bound by is not said where it took less than this, in seconds: imports are most of it.
+# Seconds below which the report does not say what bound the manifest: imports take most of that time.
 _LITTLE_S: Final = 10.0
-# Rows of the page's table; the manifest has them all.
+# Rows of the page's table; the manifest has all of them.
 _ROWS: Final = 200
 _BINS: Final = 20
 
@@ -43,7 +43,7 @@ _BINS: Final = 20
 def report_of(
     manifest: Manifest, store: ObjectStore, settings: ManifestSettings, failures: Sequence[Failure]
 ) -> Report:
-    """Describe a manifest; ``outputs``, ``status`` and times are the step's to fill."""
+    """Return the report of a manifest; the step fills in ``outputs``, ``status`` and times."""
     from shared.report import Report
 
     table, sessions = manifest.table, manifest.sessions
@@ -91,7 +91,7 @@ def _bound(durations: dict[str, float]) -> tuple[Any, str]:
     if total < _LITTLE_S:
         return None, ""
     name = "network" if reading > total / 2 else "cpu"
-    return name, f"{reading:.2f} of {total:.2f} s went into reading parts and .pt files, the rest into checks"
+    return name, f"reading parts and .pt files took {reading:.2f} of {total:.2f} s, checks took the rest"
 
 
 def _flags_table(table: pa.Table, flags: dict[str, int]) -> Table:
@@ -108,7 +108,7 @@ def _flags_table(table: pa.Table, flags: dict[str, int]) -> Table:
                 table[name].null_count,
             ]
         )
-    return Table("Flags", ["flag", "sessions", "share", "not known"], rows, "The share is of sessions with a value.")
+    return Table("Flags", ["flag", "sessions", "share", "unknown"], rows, "Shares are of the sessions with a value.")
 
 
 def _histograms(table: pa.Table, settings: ManifestSettings) -> list[Histogram]:
@@ -131,7 +131,7 @@ def _sessions_table(table: pa.Table) -> Table:
 
     flags = flag_columns(table)
     names = [name for name in _HEADINGS if name in table.schema.names]
-    # Sessions with something to say first; the manifest itself is in the order of keys.
+    # Flagged sessions and errors first; the manifest itself is ordered by key.
     errors = [row for row, code in enumerate(table["error_code"].to_pylist()) if code is not None]
     order = list(dict.fromkeys([*flagged(table), *errors, *range(table.num_rows)]))[:_ROWS]
     rows = []
@@ -140,7 +140,7 @@ def _sessions_table(table: pa.Table) -> Table:
         known = any(row[name] is not None for name in flags)
         rows.append([*(_shown(name, row[name]) for name in names), raised if known else None, row["error_code"]])
     left = table.num_rows - len(rows)
-    note = "Flagged sessions come first, then those with an error. menu and dark: shares of the time."
+    note = "Flagged sessions come first, then those with an error. menu and dark are shares of the time."
     if left > 0:
         note = f"{left:,} more are in the manifest. {note}"
     return Table(SESSIONS, [*(_HEADINGS[name] for name in names), "flags", "error"], rows, note)

@@ -1,4 +1,4 @@
-"""The manifest's columns: the original's first, under their names, then new ones, then each check's."""
+"""The manifest's columns: those of the original pipeline under their names, then new ones, then those of checks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "MANIFEST_VERSION", "TYPES", "Column", "manifest_schema"]
 
-# Rises when a built-in column changes its name, type or meaning; new columns at the end do not count.
+# Raised when a built-in column changes its name, type or meaning; not for new columns at the end.
 MANIFEST_VERSION: Final = 1
 
 TYPES: Final[Mapping[type, pa.DataType]] = {
@@ -31,7 +31,7 @@ _ORIGINAL: Final = (
     pa.field("session_metadata", pa.string()),  # JSON text
     pa.field("is_video_mostly_dark", pa.bool_()),
     pa.field("is_dpi_scale_issue", pa.bool_()),
-    pa.field("video_menu_percent", pa.float64()),  # a fraction, 0 to 1, in spite of its name
+    pa.field("video_menu_percent", pa.float64()),  # a fraction, 0 to 1, despite its name
     pa.field("menu_flag_threshold", pa.float64()),
     pa.field("is_video_mostly_menu", pa.bool_()),
     pa.field("error", pa.string()),
@@ -44,7 +44,7 @@ _ADDED: Final = (
     pa.field("schema_version", pa.int32(), nullable=False),
     pa.field("error_code", pa.string()),
     pa.field("error_stage", pa.string()),  # extraction | manifest
-    pa.field("check_errors", pa.list_(pa.string())),  # one text a check that raised
+    pa.field("check_errors", pa.list_(pa.string())),  # one message per check that raised
     pa.field("warnings", pa.list_(pa.string())),
     pa.field("duration_s", pa.float64()),
     pa.field("sampled", pa.int64()),
@@ -128,10 +128,10 @@ COLUMNS: Final[Mapping[str, Column]] = {
 
 
 def manifest_schema(registry: Registry, metadata: Mapping[str, object] | None = None) -> pa.Schema:
-    """Return the schema of a manifest with these checks.
+    """Return the schema of a manifest with the given checks.
 
     Args:
-        registry: the checks; a column that the original had stands at its place, others follow in order.
+        registry: the checks; columns of the original pipeline keep their place, others follow in order.
         metadata: written into the Parquet file under ``telecine.<name>``, as JSON.
     """
     fields = [*_ORIGINAL, *_ADDED]

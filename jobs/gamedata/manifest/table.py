@@ -1,4 +1,4 @@
-"""Puts sessions, errors and the columns of checks together as the manifest's table."""
+"""The manifest's table, assembled from sessions, errors and the columns of checks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-# Flags by short names; one of a researcher's own check keeps its column's.
+# Short names of flags; a flag of a user's check keeps the name of its column.
 _FLAG_NAMES: Final = {
     "is_video_mostly_dark": "dark",
     "is_dpi_scale_issue": "bars",
@@ -49,10 +49,10 @@ class Manifest:
 
     Attributes:
         table: its rows, by ``s3_key``, in the published schema.
-        sessions: what they were made from.
+        sessions: the sessions that it was built from.
         registry: the checks that ran.
         durations: seconds by part of the work.
-        retryable: ``s3_key`` of the sessions that failed for a reason that may pass.
+        retryable: ``s3_key`` of the sessions that failed for a transient reason.
     """
 
     table: pa.Table
@@ -75,9 +75,9 @@ def assemble(sessions: Sessions, found: Columns, registry: Registry, files: tupl
 
     Args:
         sessions: the sessions that were judged, and those that could not be.
-        found: what the checks gave for the judged ones.
+        found: the results of the checks for the judged ones.
         registry: the checks.
-        files: researchers' check files.
+        files: the users' check files.
     """
     errors = {row: list(of_row) for row, of_row in found.errors.items() if of_row}
     size = len(sessions.rows)
@@ -116,7 +116,7 @@ def assemble(sessions: Sessions, found: Columns, registry: Registry, files: tupl
 
 
 def retryable_keys(sessions: Sessions, found: Columns) -> frozenset[str]:
-    """Return ``s3_key`` of the sessions that every failed check may still judge in another try."""
+    """Return ``s3_key`` of the sessions of which every failed check may succeed on a retry."""
     keys = sessions.rows["s3_key"]
     return frozenset(
         keys[row] for row, errors in found.errors.items() if errors and all(error.retryable for error in errors)
@@ -124,13 +124,13 @@ def retryable_keys(sessions: Sessions, found: Columns) -> frozenset[str]:
 
 
 def count_flags(table: pa.Table) -> dict[str, int]:
-    """Count the sessions for which each boolean column is true."""
+    """Return the number of sessions for which each boolean column is true."""
     flags = [field.name for field in table.schema if pa.types.is_boolean(field.type)]
     return {name: pc.sum(table[name]).as_py() or 0 for name in flags}
 
 
 def rejects_of(table: pa.Table) -> dict[str, int]:
-    """Count rows by error code."""
+    """Return the number of rows by error code."""
     codes = Counter(code for code in table["error_code"].to_pylist() if code is not None)
     return dict(sorted(codes.items()))
 

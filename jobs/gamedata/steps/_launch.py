@@ -1,4 +1,4 @@
-"""The launcher's side of extract: decides whether there is work for a Ray cluster, and what can reach it."""
+"""The launcher's side of extract: decide whether a Ray cluster has anything to do, and refuse local paths."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ __all__ = ["launch", "launch_with"]
 
 
 def launch(settings: ExtractSettings) -> Run | None:
-    """Return what runs extract on a Ray cluster; None where there is nothing to read.
+    """Return the function that runs extract on a Ray cluster, or None if there is nothing to read.
 
     Args:
         settings: with a ``compute`` other than local.
 
     Raises:
-        UsageError: a place that no pod can reach.
-        ConfigurationError: no way to a cluster, or a bucket is missing.
+        UsageError: a path that pods cannot reach.
+        ConfigurationError: the cluster cannot be reached, or a bucket is missing.
     """
     return launch_with(settings, RayStep)
 
 
 def launch_with(settings: ExtractSettings, make_step: Callable[..., RayStep]) -> Run | None:
-    """Launch with another cluster; see :func:`launch`."""
+    """Launch with another implementation of the step; see :func:`launch`."""
     _refuse_local_places(settings)
     compute = cast("Literal['cpu', 'gpu', 'mixed']", settings.compute)
     step = make_step(settings, pipeline="gamedata", step="extract", compute=compute)
-    # One that has succeeded left nothing to read, and its report is this step's.
+    # If its RayJob already succeeded, nothing is left to read, and its report is the report of this step.
     if not step.is_there():
         source = open_store(settings.source_bucket, settings)
         target = open_store(settings.manifest_bucket, settings)
@@ -58,6 +58,6 @@ def _refuse_local_places(settings: ExtractSettings) -> None:
     for flag, place in places.items():
         if place is not None and not place.startswith("s3://"):
             raise UsageError(
-                f"{flag} {place}: with --compute {settings.compute} pods read it; valid is s3://… "
+                f"{flag} {place}: pods cannot read this with --compute {settings.compute}; expected s3://… "
                 "(a folder of this machine needs --compute local)"
             )

@@ -1,4 +1,4 @@
-"""Checks what the settings model cannot: places, files, pictures, programs, a form's names; all of them at once."""
+"""Check what the settings model cannot: buckets, files, pictures, programs, names of the form. All at once."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Checked", "validate"]
 
-# What the image of this step lacks and the workers have.
+# Packages that the workers have but the image of this step lacks.
 _WORKERS_HAVE: Final = frozenset({"av", "ray", "torch", "torchvision"})
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One parameter and what was found."""
+    """One parameter and the result of its check."""
 
     flag: str
     value: str
@@ -31,11 +31,11 @@ class Checked:
 
 
 def validate(settings: PlanSettings) -> list[Checked]:
-    """Check every parameter, also after one was found wrong.
+    """Check every parameter, even after one is found to be wrong.
 
     Raises:
-        UsageError: one line for each that is wrong.
-        TelecineError: the gravest where several are wrong, with the lines of all.
+        UsageError: one line for each wrong parameter.
+        TelecineError: the most severe error if several are wrong, with the lines of all.
     """
     found: list[Checked] = []
     errors: list[TelecineError] = []
@@ -74,7 +74,7 @@ def _bucket(settings: PlanSettings, uri: str) -> str:
     from shared.storage import open_store
 
     first = next(iter(open_store(uri, settings).list(settings.prefix)), None)
-    return "can be listed" if first is not None else "can be listed; nothing there"
+    return "can be listed" if first is not None else "can be listed; empty"
 
 
 def _target(settings: PlanSettings) -> str:
@@ -83,16 +83,16 @@ def _target(settings: PlanSettings) -> str:
     except BucketMissing:
         if not settings.manifest_bucket.startswith("file:"):
             raise
-        return "is made"
+        return "will be created"
 
 
 def _device(compute: str, device: str) -> str:
     if compute == "cpu" and device == "cuda":
         raise UsageError(
-            "--device cuda with --compute cpu: those workers have no GPU; valid is --device auto or cpu, or --compute"
-            " gpu or mixed"
+            "--device cuda does not work with --compute cpu, whose workers have no GPU; expected --device auto or cpu,"
+            " or --compute gpu or mixed"
         )
-    return "as the workers have it" if device == "auto" else device
+    return "whatever the workers have" if device == "auto" else device
 
 
 def _output(settings: PlanSettings) -> str:
@@ -108,7 +108,7 @@ def _output(settings: PlanSettings) -> str:
         open_store(root, settings).stat(key)
     except ObjectMissing:
         return "new"
-    return "is replaced"
+    return "will be replaced"
 
 
 def _task_list(settings: PlanSettings) -> str:
@@ -142,12 +142,13 @@ def _references(folder: str) -> str:
 
 
 def _model(settings: PlanSettings) -> str:
-    """See that it is a file of ``torch.export.save``, a ZIP: loading it would take torch and seconds."""
+    """Check that it is a ZIP file, as ``torch.export.save`` writes: loading it would need torch, and seconds."""
     from jobs.gamedata.checks.menu_model import read_model
 
     body = read_model(str(settings.menu_model), settings)
     if not zipfile.is_zipfile(io.BytesIO(body)):
         raise UsageError(
-            f"--menu-model {settings.menu_model}: is no .pt2 file as torch.export.save writes it (docs/checks.md)"
+            f"--menu-model {settings.menu_model}: not a .pt2 file; expected the output of torch.export.save"
+            " (docs/checks.md)"
         )
     return f"{len(body) / 1e6:.1f} MB"

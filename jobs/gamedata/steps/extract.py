@@ -42,9 +42,9 @@ _log = logging.getLogger(__name__)
 
 
 def run(settings: ExtractSettings, stage_run: StageRun) -> Report:
-    """Extract what is not done yet.
+    """Extract the TARs that are not done yet.
 
-    A bad TAR is a row of a part, an entry of the ledger and a count in the report; the others go on.
+    A bad TAR becomes a row of a part, an entry in the ledger and a count in the report; the others are not affected.
 
     Args:
         settings: the step's parameters.

@@ -1,4 +1,4 @@
-"""The manifest step: statistics and ``.pt`` files -> one Parquet row a session, with what each check says of it."""
+"""The manifest step: statistics and ``.pt`` files -> one Parquet row per session, with the result of each check."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
     """Build the manifest, write it in one atomic put, and report.
 
     Raises:
-        DataError: there is no session in the bucket.
-        UsageError: ``--compute`` is not local; a check file, the references, the model or the output's place cannot be
+        DataError: the bucket has no sessions.
+        UsageError: ``--compute`` is not local; a check file, the references, the model or the output path cannot be
             used.
     """
     from jobs.gamedata.compute.pool import require_local
@@ -45,7 +45,7 @@ def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
     began = time.monotonic()
     try:
         split_uri(settings.output_path)
-    except ValueError as error:  # known before the work, not after it
+    except ValueError as error:  # before the work, not after it
         raise UsageError(f"--output-path: {error}") from error
     store = open_store(settings.manifest_bucket, settings)
     manifest = build(store, settings, stage_run)
@@ -66,7 +66,7 @@ def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
 
 
 def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -> Manifest:
-    """Read parts, run the checks and assemble the table; writes nothing but results of frame checks.
+    """Read parts, run the checks and assemble the table. Only results of frames checks are written.
 
     Raises:
         DataError, UsageError: see :func:`run`.
@@ -85,7 +85,7 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
     except BucketMissing:
         if not store.uri.startswith("file:"):
             raise
-        raise _empty(store, settings) from None  # a folder that no extract has made yet
+        raise _empty(store, settings) from None  # a folder that no extract has created yet
     if not len(sessions):
         raise _empty(store, settings)
     clock.lap("read")
@@ -109,11 +109,11 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
 
 
 def failures_of(table: pa.Table, retryable: Collection[str] = ()) -> list[Failure]:
-    """Return what failed in this stage: sessions whose check raised, ``.pt`` files that cannot be used.
+    """Return the failures of this stage: sessions whose check raised, ``.pt`` files that cannot be used.
 
     Args:
         table: the manifest's rows.
-        retryable: ``s3_key`` of the sessions that another try may judge.
+        retryable: ``s3_key`` of the sessions that failed for a transient reason.
     """
     import pyarrow.compute as pc
 
@@ -157,17 +157,17 @@ def _empty(store: ObjectStore, settings: ManifestSettings) -> DataError:
     from shared.storage import default_bucket
 
     command = ["telecine", "gamedata", "extract"]
-    # `run` has it, `manifest` alone does not.
+    # Only `run` has this setting.
     source = getattr(settings, "source_bucket", None)
     if source is not None and source != default_bucket("game-data"):
         command += ["--source-bucket", source]
     if settings.manifest_bucket != default_bucket("game-data-manifest"):
         command += ["--manifest-bucket", settings.manifest_bucket]
-    where = f"{store.uri} holds no extracted session"
+    where = f"{store.uri} has no extracted sessions"
     if settings.prefix:
-        where += f" whose key begins with '{settings.prefix}'"
+        where += f" with a key that starts with '{settings.prefix}'"
         command += ["--prefix", settings.prefix]
-    return DataError(f"{where}: run extract first: {shlex.join(command)}", code="nothing_extracted", bucket=store.uri)
+    return DataError(f"{where}; run extract first: {shlex.join(command)}", code="nothing_extracted", bucket=store.uri)
 
 
 def _frames(
@@ -185,7 +185,7 @@ def _frames(
     if settings.menu_model:
         from jobs.gamedata.checks.menu_model import MenuModel, model_digest
 
-        MenuModel.of(settings)  # a program that cannot be used ends the command here, not in every row
+        MenuModel.of(settings)  # an unusable program ends the command here instead of failing every row
         digests[MENU_MODEL] = digest_of(MENU_MODEL, model_digest(settings))
     if not digests:
         return None

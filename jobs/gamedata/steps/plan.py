@@ -1,4 +1,4 @@
-"""The plan step: every parameter of a run is checked, and what it would do is said, before anything is read."""
+"""The plan step: check every parameter of a run, and report what it would do, before anything is read."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _BYTES_PER_MB: Final = 1_000_000
-# A 640x360 session of ten minutes at the default sampling (docs/performance.md); `exact` takes five times that.
+# For ten minutes of 640x360 video at the default sampling (docs/performance.md); `exact` takes five times as long.
 _CPU_S: Final = 0.35
 _EXACT: Final = 5
-# Ray's start on this machine; a RayJob's pods take longer, how long depends on the images.
+# Start of Ray on this machine; the pods of a RayJob take longer, depending on the images.
 _START_S: Final = 10
 _SHOWN: Final = 20
 
 
 def run(settings: PlanSettings, stage_run: StageRun) -> Report:
-    """Check the parameters of all steps at once, list the source, and compare it with what is committed.
+    """Check the parameters of all steps at once, list the source, and compare it with the committed results.
 
-    Reads no TAR, writes nothing but its report, and needs neither torch nor Ray nor PyAV.
+    Reads no TAR, writes only its report, and needs neither torch nor Ray nor PyAV.
 
     Args:
         settings: of the whole run.
@@ -42,8 +42,8 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
         Counts ``to_read``, ``done``, ``failed_before``, ``missing``, ``batches``, ``bytes`` and ``cpu_s``.
 
     Raises:
-        UsageError: one or several parameters; the message has a line for each.
-        ConfigurationError: a bucket is missing or may not be used.
+        UsageError: parameters are wrong; the message has a line for each.
+        ConfigurationError: a bucket is missing or access is denied.
         TransientError: the store cannot be reached.
     """
     from shared.report import Report
@@ -83,7 +83,7 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
 
 def _headline(plan: Worklist, settings: PlanSettings, total: int, source: str) -> str:
     if not total:
-        return f"There is no TAR in {source} whose key begins with '{settings.prefix}'"
+        return f"no TARs in {source} with a key that starts with '{settings.prefix}'"
     words = {
         "to read": len(plan.items),
         "done": plan.done,
@@ -99,15 +99,15 @@ def _sections(plan: Worklist, settings: PlanSettings, checked: list[Checked], cp
     from shared.report import Table
 
     yield Table("Parameters", ["parameter", "value", "found"], [[row.flag, row.value, row.found] for row in checked])
-    rows: list[list[Any]] = [["of one processor", round(cpu_s)]]
+    rows: list[list[Any]] = [["on one core", round(cpu_s)]]
     if settings.workers:
         rows.append([f"with {settings.workers} workers", round(_START_S + cpu_s / settings.workers)])
     yield Table(
         "Estimate",
         ["seconds", "about"],
         rows,
-        note=f"From {_CPU_S} CPU seconds a TAR, measured for ten minutes of 640x360 video at the default sampling; "
-        "higher frames take up to five times that. The start of pods is not in it.",
+        note=f"Based on {_CPU_S} CPU seconds per TAR, measured for ten minutes of 640x360 video at the default "
+        "sampling; larger frames take up to five times as long. The start of pods is not included.",
     )
     largest = sorted(plan.items, key=lambda item: (-item.size, item.key))[:_SHOWN]
     yield Table(
@@ -119,8 +119,8 @@ def _sections(plan: Worklist, settings: PlanSettings, checked: list[Checked], cp
         yield Table("Not in the bucket", ["TAR"], [[item.key] for item, _ in plan.missing[:_SHOWN]])
     if plan.failed_before:
         yield Table(
-            "Failed before, not tried again",
+            "Failed before, not retried",
             ["TAR", "code", "what happened"],
             [[failure.item, failure.code, failure.message] for failure in plan.failed_before[:_SHOWN]],
-            note="A changed TAR is read again; --no-skip-existing reads all again.",
+            note="A TAR is read again after it changes; --no-skip-existing reads all of them again.",
         )

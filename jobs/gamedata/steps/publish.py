@@ -31,15 +31,16 @@ _FLAGS: Final = {
 
 
 def run(settings: PublishSettings, stage_run: StageRun) -> Report:
-    """Publish the manifest in one transaction; rows that are as they were stay untouched.
+    """Publish the manifest in one transaction; unchanged rows are not touched.
 
-    Sessions below the prefix that the manifest no longer has are removed. Twice the same, or two at once: same rows.
+    Sessions below the prefix that are no longer in the manifest are removed. Repeated or concurrent runs produce the
+    same rows.
 
     Raises:
-        UsageError: there is no such manifest.
-        DataError: it is none.
+        UsageError: the manifest does not exist.
+        DataError: the file is not a manifest.
         TransientError: the store or the database does not answer.
-        ConfigurationError: rights, or a database that is not migrated.
+        ConfigurationError: access is denied, or the database is not migrated.
     """
     from shared.database.merge import merge
     from shared.report import Report, Table
@@ -64,7 +65,7 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
     changed = merged.inserted + merged.updated
     return Report(
         headline=f"{total:,} sessions published: {merged.inserted:,} new, {merged.updated:,} changed, "
-        f"{merged.unchanged:,} as before, {merged.removed:,} removed",
+        f"{merged.unchanged:,} unchanged, {merged.removed:,} removed",
         items=total,
         counts={
             "sessions": total,
@@ -101,14 +102,14 @@ def _open(settings: PublishSettings) -> tuple[int, pq.ParquetFile]:
         if isinstance(error, BucketMissing) and settings.manifest.startswith("s3:"):
             raise
         raise UsageError(
-            f"--manifest {settings.manifest}: there is no such file. Build it first: telecine gamedata manifest"
+            f"--manifest {settings.manifest} does not exist. Build it first: telecine gamedata manifest"
             f" --output-path {settings.manifest}"
         ) from error
     try:
         return len(body), pq.ParquetFile(io.BytesIO(body))
     except pa.ArrowInvalid as error:
         raise DataError(
-            f"--manifest {settings.manifest} is no Parquet file: {error}", code="manifest_invalid"
+            f"--manifest {settings.manifest} is not a Parquet file: {error}", code="manifest_invalid"
         ) from error
 
 

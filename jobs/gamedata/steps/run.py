@@ -1,4 +1,4 @@
-"""The run step: extraction, then the manifest, as two stages of one run of the ledger."""
+"""The run step: extraction, then the manifest, as two stages of one run in the ledger."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ _log = logging.getLogger(__name__)
 def run(settings: RunSettings, stage_run: StageRun) -> Report:
     """Run the stages that ``--stage`` names.
 
-    With ``both`` the manifest is built after a failed extraction as well, over what is committed. The graver of both
-    exit codes counts.
+    With ``both``, the manifest is also built after a failed extraction, from the committed results. The more severe
+    exit code counts.
 
     Args:
         settings: of both steps.
-        stage_run: gives the run's id and the progress; the stages are opened here.
+        stage_run: provides the run's id and the progress; the stages are opened here.
 
     Raises:
         UsageError: ``--compute`` is not local.
-        TelecineError: what a stage raised, where there is no other, or the graver one.
+        TelecineError: the only stage raised it, or both stages failed and it is the more severe error.
         Stopped: by a signal.
     """
     from jobs.gamedata.compute.pool import require_local
@@ -70,7 +70,7 @@ def run_stages(
             with ledger.stage(name, order, progress=progress) as stage_run:
                 report = step(settings, stage_run)
                 stage_run.finish(report)
-        except Exception as error:  # the manifest of what is committed is wanted after a bug, too
+        except Exception as error:  # build the manifest of the committed results even after a bug
             if settings.stage != "both":
                 raise
             bug = not isinstance(error, TelecineError)
@@ -86,7 +86,7 @@ def run_stages(
             reports[name] = report
             _log.info("%s", report.model_copy(update={"pipeline": "gamedata", "step": name}).summary())
     if errors and len(errors) == len(reports):
-        # The graver one is what the caller hears; that nothing is extracted only follows from the other one.
+        # Raise the more severe one; "nothing extracted" is only a consequence of the other.
         faults = [error for error in errors if getattr(error, "code", "") != "nothing_extracted"] or errors
         worst = most_severe(*map(_exit_code, faults))
         raise next(error for error in faults if _exit_code(error) == worst)
@@ -98,11 +98,11 @@ def _exit_code(error: Exception) -> int:
 
 
 def merge(reports: dict[str, Report]) -> Report:
-    """Join the reports of stages into one; a stage's name stands before what it counted: ``extract.failed``."""
+    """Join the reports of stages into one; counts are prefixed with the stage's name: ``extract.failed``."""
     joined = Report(status="skipped", tiles=())
     for name, report in reports.items():
         tiles = tuple(report.counts) if report.tiles is None else report.tiles
-        # Extraction, which comes first, takes nearly all of the time, unless it did next to nothing: then it has none.
+        # Extraction comes first and takes nearly all of the time. If it did next to nothing, it reports no bound.
         first = report if joined.bound is None else joined
         joined = Report(
             status=max(joined.status, report.status, key=_STATUSES.index),
@@ -121,7 +121,7 @@ def merge(reports: dict[str, Report]) -> Report:
             outputs={**joined.outputs, **report.outputs},
             durations={**joined.durations, **_prefixed(name, report.durations)},
             tiles=(*(joined.tiles or ()), *(f"{name}.{key}" for key in tiles)),
-            # What the manifest found comes before how extraction went.
+            # The findings of the manifest come before the details of extraction.
             sections=[*report.sections, *joined.sections],
         )
     return joined

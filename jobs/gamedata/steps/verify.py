@@ -1,7 +1,7 @@
-"""The verify step: holds parts against the ``.pt`` files, and retires rows that do not match.
+"""The verify step: compare parts with the ``.pt`` files, and retire rows that do not match.
 
-Only parts are changed, and only by writing the new one before the old one goes: no ``.pt`` is touched. What is retired
-counts as not extracted: the next extract writes it anew.
+Only parts are changed, and each new part is written before the old one is deleted; no ``.pt`` is touched. Retired
+results count as not extracted: the next extract rebuilds them.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ __all__ = ["run"]
 
 _READERS: Final = 4
 _SHOWN: Final = 200
-# Named in the log as well; a whole bucket gone is no reason for 200,000 lines.
+# Findings that are also logged; if a whole bucket is gone, 200,000 lines would help nobody.
 _NAMED: Final = 20
-# What may be found of a row: code -> (what it means, whether the row goes).
+# Findings about a row: code -> meaning.
 _FINDINGS: Final = {
-    "pt_missing": "its .pt file is gone",
-    "pt_changed": "its .pt file is another one than was committed",
-    "pt_damaged": "its .pt file's bytes changed under the same ETag",
-    "pt_moved": "its .pt file is the one that was committed, under another ETag: the bucket was copied",
+    "pt_missing": "its .pt file no longer exists",
+    "pt_changed": "its .pt file is not the one that was committed",
+    "pt_damaged": "the bytes of its .pt file changed under the same ETag",
+    "pt_moved": "its .pt file has another ETag but the committed bytes: the bucket was copied",
     "part_broken": "the part cannot be read",
-    "pt_unrecorded": "no part records this .pt file as it is",
+    "pt_unrecorded": "no part records this .pt file in its present form",
     "pt_legacy": "a pickled .pt file of the original pipeline",
     "pt_invalid": "not a .pt file of telecine",
 }
@@ -55,9 +55,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Findings:
-    parts: set[str] = field(default_factory=set)  # keys of parts that were looked at, or written here
-    recorded: set[str] = field(default_factory=set)  # keys of .pt files that a row speaks of
-    sound: set[str] = field(default_factory=set)  # of them, those that lie there as one row has them
+    parts: set[str] = field(default_factory=set)  # keys of parts that were checked, or written here
+    recorded: set[str] = field(default_factory=set)  # keys of .pt files that a row records
+    sound: set[str] = field(default_factory=set)  # of these, the ones that match a row
     rows: list[tuple[str, str, str]] = field(default_factory=list)  # (.pt key, item, verdict)
     others: list[tuple[str, str]] = field(default_factory=list)  # (item, code)
 
@@ -67,26 +67,26 @@ class _Findings:
             self.sound.add(row["pt_key"])
 
     def loose(self, listing: dict[str, ObjectInfo], prefix: str) -> list[str]:
-        """Give the keys of ``.pt`` files that no row speaks of."""
+        """Return the keys of ``.pt`` files that no row records."""
         return [key for key in listing if key not in self.recorded and key.startswith(prefix)]
 
     def judged(self) -> list[tuple[str, str]]:
-        """Give (item, verdict) of each result, less those that a later run replaced: its row stands for the file."""
+        """Return (item, verdict) of each result, except those whose file a later run replaced and recorded."""
         return [(item, verdict) for key, item, verdict in self.rows if verdict != "pt_changed" or key not in self.sound]
 
 
 def run(settings: VerifySettings, stage_run: StageRun) -> Report:
     """Compare every committed result with its ``.pt`` file.
 
-    Without ``--quick`` each file is read and hashed. The exit code is 65 when a result is damaged, missing or replaced.
-    With ``--dry-run`` nothing is changed, and it is 65 when anything does not match.
+    Without ``--quick`` each file is read and hashed. The exit code is 65 if a result is damaged, missing or replaced.
+    With ``--dry-run`` nothing is changed, and the exit code is 65 if anything does not match.
 
     Args:
         settings: the step's parameters.
         stage_run: for progress only.
 
     Raises:
-        BucketMissing: there is no such bucket or folder.
+        BucketMissing: the bucket or folder does not exist.
     """
     store = open_store(settings.manifest_bucket, settings)
     listing = list_pt_files(store)
@@ -99,7 +99,7 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
             findings.parts.add(key)
             merged |= not _verify_part(store, key, listing, settings, findings)
             stage_run.progress.advance()
-        # Beside an extract or a compaction, rows may lie in a part that came after the listing.
+        # A concurrent extract or compaction may have moved rows to a part that is newer than the listing.
         later = list_parts(store) if merged or findings.loose(listing, settings.prefix) else []
         pending = [info.key for info in later if info.key not in findings.parts]
     for key in findings.loose(listing, settings.prefix):
@@ -115,7 +115,7 @@ def _verify_part(
     settings: VerifySettings,
     findings: _Findings,
 ) -> bool:
-    """Judge one part; False when it has been merged since it was listed."""
+    """Check one part; return False if it was merged after the listing."""
     try:
         table = read_part(store, key)
     except ObjectMissing:
@@ -151,7 +151,7 @@ def _verify_part(
 def _judge(store: ObjectStore, row: dict[str, Any], listing: dict[str, ObjectInfo], *, quick: bool) -> str:
     info = listing.get(row["pt_key"])
     if info is None or info.etag != row["pt_etag"]:
-        # An extract at work may have put it since it was listed.
+        # A concurrent extract may have written it after the listing.
         try:
             info = listing[row["pt_key"]] = store.stat(row["pt_key"])
         except ObjectMissing:
@@ -205,7 +205,7 @@ def _report(findings: _Findings, settings: VerifySettings) -> Report:
     if len(named) > _NAMED:
         _log.warning("%d more are in the report", len(named) - _NAMED)
     if retired and not settings.dry_run:
-        _log.warning("retired results: %d; run `telecine gamedata extract` to write them anew", retired)
+        _log.warning("retired results: %d; run `telecine gamedata extract` to rebuild them", retired)
     code = EXIT_DATA if retired or (settings.dry_run and counts) else EXIT_OK
     return Report(
         status="failed" if code else "partial" if counts else "success",

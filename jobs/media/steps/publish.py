@@ -1,4 +1,4 @@
-"""The publish step: one page over the stages of a run, as the ledger has them."""
+"""The publish step: one index page over the stages of a run, from the ledger."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _FINE: Final = frozenset({"success", "skipped", "partial"})
 
 
 def run(settings: PublishSettings, stage_run: StageRun) -> Report:
-    """Write the index of a run: its stages, what they counted, their first errors, and links to their pages.
+    """Write the index of a run: its stages, their counts and first errors, and links to their pages.
 
-    A stage that failed is a row like any other: that the run failed is for its workflow to say. ``report.json`` has the
-    same for programs, under ``stages`` and ``counts``.
+    A failed stage is a row like any other; the workflow reports that the run failed. ``report.json`` has the same data
+    for programs, under ``stages`` and ``counts``.
 
     Args:
-        settings: ``report_link`` says where the pages lie.
-        stage_run: its run's other stages are shown.
+        settings: ``report_link`` locates the pages.
+        stage_run: the other stages of its run are shown.
 
     Raises:
         DatabaseUnreachable: no connection.
@@ -60,14 +60,14 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
 
 def _headline(stages: Sequence[StageRow]) -> str:
     if not stages:
-        return "No stage of this run has begun"
+        return "no stage of this run has started"
     found = Counter(row.status for row in stages)
     told = ", ".join(f"{count} {status}" for status, count in sorted(found.items()))
     return f"{len(stages)} {'stage' if len(stages) == 1 else 'stages'}: {told}"
 
 
 def _summary(row: StageRow) -> StageSummary:
-    # One that still runs beside this step has no end yet.
+    # A stage that is still running has no final status.
     status = row.status if row.status in get_args(Status) else "interrupted"
     return StageSummary(status=cast("Status", status), seconds=row.seconds)
 
@@ -99,11 +99,11 @@ def _sections(settings: PublishSettings, stages: Sequence[StageRow], failures: S
         for row in stages
     ]
     columns = ["stage", "pipeline", "status", "attempt", "seconds", "errors", "wrote", "what happened"]
-    yield Table("Stages", columns, rows, note="A stage's name leads to its own report.")
+    yield Table("Stages", columns, rows, note="Each stage links to its report.")
     if failures:
         yield Table(
             "First errors",
             ["item", "code", "what happened"],
             [[failure.item, failure.code, failure.message] for failure in failures],
-            note="All of them: telecine runs show, or pipeline.item_errors.",
+            note="For all of them, see `telecine runs show` or pipeline.item_errors.",
         )

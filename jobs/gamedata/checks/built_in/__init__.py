@@ -1,1 +1,1 @@
-"""Checks that come with telecine, and nothing else: every module of this package is loaded."""
+"""The checks that come with telecine. Every module of this package is loaded."""

@@ -1,4 +1,4 @@
-"""Is there anything in the session, and what was it played with?"""
+"""Checks of the input devices, and of sessions that contain nothing usable."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["input_device_class", "is_session_empty"]
 
-# A device counts as played with from this share of the time that the session was played on: a mouse that is nudged
-# beside a gamepad, or a pad that is tried once, stays below. Time and not events: a mouse reports its movement up to a
-# thousand times a second, and a slow player presses two keys.
+# Minimum share of the active time for a device to count as used: a mouse nudged next to a gamepad, or a pad tried once,
+# stays below. Time rather than events: a mouse reports movement up to 1,000 times per second, a slow player presses two
+# keys.
 MIN_DEVICE_TIME: Final = 0.15
-# Parts from before that figure have events alone.
+# For parts written before active time was recorded; they have only event counts.
 MIN_DEVICE_EVENTS: Final = 0.05
-# Black is plain: grain and coding spread its luma by up to 3 (99th less 1st percentile). A game in pitch darkness, as
-# black on the whole, spreads by more.
+# Black is uniform: grain and coding spread its luma by up to 3 (99th minus 1st percentile). A game in complete darkness
+# has as low a mean but a wider spread.
 PLAIN: Final = 4.0
 
 
@@ -35,7 +35,7 @@ PLAIN: Final = 4.0
     ),
 )
 def input_device_class(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series:  # noqa: ARG001
-    """Say ``keyboard_mouse``, ``gamepad``, ``mixed``, or ``none`` without a device event; NULL without inputs.csv."""
+    """Return ``keyboard_mouse``, ``gamepad``, ``mixed``, or ``none`` (no device events); NULL without inputs.csv."""
     desk_events, pad_events = pl.col("input_keyboard") + pl.col("input_mouse"), pl.col("input_gamepad")
     timed = pl.col("input_desk_s").is_not_null() & pl.col("input_gamepad_s").is_not_null()
     desk = pl.when(timed).then(pl.col("input_desk_s")).otherwise(desk_events)
@@ -63,10 +63,10 @@ def input_device_class(table: pl.DataFrame, settings: ManifestSettings) -> pl.Se
     reads=("frame_luma_p01", "frame_luma_p99", "input_keyboard", "input_mouse", "input_gamepad", "input_events"),
 )
 def is_session_empty(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
-    """Say whether there is nothing to learn from, and why.
+    """Return whether the session contains nothing usable, and why.
 
-    ``no_frames``: no frame could be sampled; ``black``: all of them are black as a whole, and plain; ``no_inputs``:
-    inputs.csv is there and has no device event.
+    ``no_frames``: no frame could be sampled; ``black``: every frame is uniformly black; ``no_inputs``: inputs.csv
+    exists but has no device events.
     """
     lightest = pl.col("frame_luma_p99").list.max()
     spread = (pl.col("frame_luma_p99") - pl.col("frame_luma_p01")).list.max()

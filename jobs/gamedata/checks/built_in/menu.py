@@ -1,4 +1,4 @@
-"""How much of a session is menu?"""
+"""Checks of the share of a session that shows menus."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["STATIC_SHARE", "is_video_mostly_menu", "video_menu_percent"]
 
-# A frame is a menu when so much of its textured picture stands as it does in another sampled frame. Games keep their
-# HUD, which may be half of the blocks with texture where the rest is sky and road; a menu loses a highlighted row, a
-# cursor, a page's contents. Between 0.55 and 0.65 lies what loses least of both: docs/checks.md has the sweep.
+# A frame counts as a menu if this share of its textured blocks is unchanged in another sampled frame. A game keeps its
+# HUD, which can be half of the textured blocks when the rest is sky and road; a menu changes only a highlighted row, a
+# cursor or a page's contents. Errors on both sides are smallest from 0.55 to 0.65: docs/checks.md has the sweep.
 STATIC_SHARE: Final = 0.6
-# In the dark nothing is left of a game but its HUD, which stands still.
+# In dark scenes only the HUD is visible, and it is static.
 LIT_LUMA: Final = 15.0
 
 
@@ -31,19 +31,19 @@ LIT_LUMA: Final = 15.0
     reads=("frame_time_s", "frame_static_share", "frame_luma_mean", "duration_s"),
 )
 def video_menu_percent(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
-    """Estimate the share of the time that shows menus, 0 to 1; NULL without frames, or with a lone one.
+    """Estimate the share of the time that shows menus, 0 to 1; NULL with fewer than two frames.
 
-    Frames count by the time that they stand for. A frame without texture (black, a blank loading screen) is no menu,
-    nor is a dark one, unless it is like a reference.
+    Frames are weighted by the time they represent. A frame without texture (black, a blank loading screen) and a dark
+    frame are not menus, unless they resemble a reference picture.
 
-    The manifest adds ``frame_menu_like`` (a list of bool: like a reference picture) with ``--menu-references``, and
-    ``model_menu_percent`` with ``--menu-model``; a session that the model has scored takes its word alone.
+    The manifest adds ``frame_menu_like`` (a list of bool: resembles a reference picture) with ``--menu-references``,
+    and ``model_menu_percent`` with ``--menu-model``. For a session that the model has scored, only its score counts.
     """
     frames = Frames.of(table)
     seconds = frames.seconds()
     is_menu = np.nan_to_num(frames.values("frame_static_share"), nan=0.0) >= STATIC_SHARE
     is_menu &= frames.values("frame_luma_mean") >= LIT_LUMA
-    known = frames.count > 1  # a lone frame stands beside none
+    known = frames.count > 1  # a single frame has no other to compare with
     method = "static"
     if "frame_menu_like" in table.columns:
         is_menu |= frames.values("frame_menu_like") > 0
@@ -70,7 +70,7 @@ def video_menu_percent(table: pl.DataFrame, settings: ManifestSettings) -> dict[
     reads=("frame_time_s", "frame_static_share", "frame_luma_mean", "duration_s"),
 )
 def is_video_mostly_menu(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:
-    """Say whether the menu share is above ``--menu-threshold``."""
+    """Return whether the menu share exceeds ``--menu-threshold``."""
     percent = table["video_menu_percent"] if "video_menu_percent" in table.columns else None
     if percent is None:
         percent = video_menu_percent(table, settings)["video_menu_percent"]

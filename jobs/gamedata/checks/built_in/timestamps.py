@@ -1,4 +1,4 @@
-"""Can the inputs be aligned with the video?"""
+"""Check that the inputs can be aligned with the video."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = ["has_unusable_timestamps"]
 
-# Rows that are a tenth of a second older than one before them, or more: none where threads write side by side, which
-# displaces rows by milliseconds. A clock that is set back leaves as many as fall into the time that it repeats: of ten
-# minutes, this is 3 s.
+# Share of rows that are at least 0.1 s older than an earlier row. Threads that write concurrently displace rows by
+# milliseconds only, so normally there are none. A clock that is set back produces as many as fall into the repeated
+# time: for a session of ten minutes, this limit is 3 s.
 MAX_UNORDERED_SHARE: Final = 0.005
-# More unreadable rows than readable ones.
+# More rows that cannot be parsed than rows that can.
 MAX_INVALID_SHARE: Final = 0.5
-# Inputs that span more than twice the video, and a minute more than it, belong to another video or to two. Those that
-# span less than half of it, and a minute less, were cut off: the recorder writes an END at the end, played or not.
+# Inputs that span more than twice the video's duration, and at least a minute more, belong to another video or to two.
+# Those that span less than half of it, and at least a minute less, were cut off: recorders always write a final END.
 MAX_SPAN_FACTOR: Final = 2.0
 MAX_SPAN_EXTRA_S: Final = 60.0
 
@@ -36,11 +36,11 @@ MAX_SPAN_EXTRA_S: Final = 60.0
     ),
 )
 def has_unusable_timestamps(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
-    """Say whether the timestamps of inputs.csv are useless, and why; NULL without inputs.csv or without rows in it.
+    """Return whether the timestamps of inputs.csv are unusable, and why; NULL without inputs.csv or without rows.
 
     ``integer``: whole seconds only (recordings before 2025-08-28); ``invalid``: most rows do not parse; ``unordered``:
-    the clock was set back, or rows stand in another order; ``span``: they reach far beyond the video, or over less than
-    half of it.
+    the clock was set back, or rows are out of order; ``span``: the inputs span far more time than the video, or less
+    than half of it.
     """
     events = pl.col("input_events")
     span = pl.col("input_last_s") - pl.col("input_first_s")

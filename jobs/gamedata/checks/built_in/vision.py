@@ -1,4 +1,4 @@
-"""Is the picture dark, or does the game fill only a part of it?"""
+"""Checks for dark sessions, and for games that fill only part of the picture."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ if TYPE_CHECKING:
 
 __all__ = ["is_dpi_scale_issue", "is_video_mostly_dark"]
 
-# Thinner bars are encoder padding or rounding (1366 x 768 in 16:9). Common real ones are 5 % (16:10 in 16:9) to 12.8 %
-# (2.39:1 in 16:9) a side; on the statistics grid of 90 x 160 this is 2 rows or 4 columns.
+# Thinner bars come from encoder padding or rounding (1366 x 768 in 16:9). Common real bars take 5 % (16:10 in 16:9) to
+# 12.8 % (2.39:1 in 16:9) per side. On the statistics grid of 90 x 160 the limit is 2 rows or 4 columns.
 MIN_BAR: Final = 0.02
-# The 99th percentile of luma: a frame with no more than one lighter cell in a hundred is black as a whole and shows no
-# bars. It is the level below which the statistics call a cell black.
+# 99th percentile of luma below which a frame counts as entirely black and shows no bars: at most one cell in a hundred
+# is lighter. The statistics use the same level for a black cell.
 BLACK_P99: Final = 10.0
-# The mean luma between the bars from which on a frame is lit: the darkness threshold that the original used.
+# Minimum mean luma between the bars for a frame to count as lit: the original pipeline's darkness threshold.
 LIT_LUMA: Final = 15.0
-# What is lit in less than a tenth of the picture is a text or a logo.
+# If less than a tenth of the picture is lit, it is text or a logo.
 MIN_MIDDLE: Final = 0.1
-# One lit frame may be a splash screen; of few among many dim ones, the bars may be the dark around a lamp.
+# A single lit frame may be a splash screen; with few lit frames among many dim ones, the bars may be the dark around a
+# lamp.
 MIN_LIT_FRAMES: Final = 3
 MIN_LIT_SHARE: Final = 0.25
-# Bars end at one cell of the grid, on both sides, in half of the lit frames at least (the rest may be dim at the edge),
-# or within a cell of it in 95 % (the edge lies between two cells, or rings), and nearer to the side in a tenth at most.
-# The black around something lit in the dark wanders by several cells.
+# Real bars end at the same grid cell on both sides in at least half of the lit frames (the others may be dim at the
+# edge), or within one cell of it in 95 % (the edge falls between two cells, or rings), and closer to the border in at
+# most a tenth. The black around something lit in the dark moves by several cells.
 STEADY_SHARE: Final = 0.5
 CLOSE_SHARE: Final = 0.95
 LOOSE_SHARE: Final = 0.1
-# Of the height or width: less than a cell of 160, more than two of 90.
+# Fractions of the height or width: less than one cell of 160, and just over one cell of 90 or 160.
 EXACT: Final = 1e-3
 NEAR: Final = {"top": 1.1 / 90, "bottom": 1.1 / 90, "left": 1.1 / 160, "right": 1.1 / 160}
 
@@ -49,11 +50,11 @@ NEAR: Final = {"top": 1.1 / 90, "bottom": 1.1 / 90, "left": 1.1 / 160, "right": 
     reads=("frame_time_s", "duration_s", "frame_luma_mean", "frame_luma_p50", "frame_static_share"),
 )
 def is_video_mostly_dark(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:
-    """Say whether the picture is dark for more than half of the time; no frames: NULL.
+    """Return whether the picture is dark for more than half of the time; NULL without frames.
 
-    A frame is dark when its mean luma is below 15 of 255; also when half of it is that dark and nothing in its middle
-    says whether it stands still: a bright HUD around a game that cannot be seen. Frames count by the time that they
-    stand for: 15 of the 29 lie within the first 45 s, which may be a black beginning.
+    A frame is dark if its mean luma is below 15 of 255, or if half of it is that dark and its middle has no texture to
+    compare: a bright HUD around a game that cannot be seen. Frames are weighted by the time they represent:
+    15 of the 29 fall within the first 45 s, which may be a black intro.
     """
     frames = Frames.of(table)
     known = frames.count > 0
@@ -82,19 +83,19 @@ def is_video_mostly_dark(table: pl.DataFrame, settings: ManifestSettings) -> dic
     ),
 )
 def is_dpi_scale_issue(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
-    """Say whether two facing sides are black while the middle is not; no frames: NULL.
+    """Return whether two facing sides are black while the middle is not; NULL without frames.
 
-    A frame that is black as a whole (a loading screen, the moment before the game is hooked) neither vetoes nor proves:
-    it is left out. Of the others, those that are lit prove: three of them (all, where there are fewer) and a quarter,
-    with bars that end where they ended before: night scenes with black edges are none. One frame with light in both
-    bars vetoes; light in the upper or the lower one alone is a subtitle, and its frame proves nothing.
+    Entirely black frames (a loading screen, the moment before the game is captured) are ignored. Of the others, lit
+    frames are evidence: at least three of them (all, if there are fewer) and a quarter must have bars that end at the
+    same place, so that night scenes with black edges do not count. One frame with light in both bars is a veto; light
+    in only the upper or the lower bar is a subtitle, and that frame is ignored.
     """
     frames = Frames.of(table)
     known = frames.count > 0
     bands = {side: np.nan_to_num(frames.values(f"frame_border_{side}")) for side in NEAR}
     shown = frames.values("frame_luma_p99") >= BLACK_P99
     middle = np.maximum(1 - bands["top"] - bands["bottom"], 0.0) * np.maximum(1 - bands["left"] - bands["right"], 0.0)
-    # Bars are black, so that all light comes from the middle.
+    # Bars are black, so all light comes from the middle.
     lit = shown & (frames.values("frame_luma_mean") >= LIT_LUMA * middle) & (middle >= MIN_MIDDLE)
     upright = _bars(frames, bands, shown, lit, sides=("top", "bottom"))
     across = _bars(frames, bands, shown, lit, sides=("left", "right"))
@@ -110,12 +111,12 @@ def _bars(
     *,
     sides: tuple[str, str],
 ) -> npt.NDArray[np.float64]:
-    """Return the share of the height (width) that bars on two facing sides take; 0 where there are none: shape (S,)."""
+    """Return the share of the height (width) that bars on two facing sides cover, 0 without bars: shape (S,)."""
     near, far = sides
     count = frames.total(lit)
     least = np.maximum(np.minimum(MIN_LIT_FRAMES, frames.count), frames.total(shown) * MIN_LIT_SHARE)
     wide = lit & (bands[near] >= MIN_BAR) & (bands[far] >= MIN_BAR)
-    # Few sessions have bars in question; what follows takes a second for 200,000 if it is done for all.
+    # Few sessions have candidate bars; for all of 200,000 the rest would take a second.
     asked = (count >= least) & (count > 0) & (frames.total(wide) >= count * STEADY_SHARE)
     at = asked[frames.row]
     few, shown, lit = frames.only(asked), shown[at], lit[at]
