@@ -12,7 +12,7 @@ from jobs.screenalytics.errors import reject
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["EP_ID", "RUN_ID", "Places", "check_prefix", "check_root", "manifest_key", "run_of", "runs_folder"]
+__all__ = ["EP_ID", "RUN_ID", "ArtifactFolders", "check_prefix", "check_root", "manifest_key", "run_of", "runs_folder"]
 
 RUN_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 EP_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
@@ -91,7 +91,7 @@ def run_of(key: str, prefix: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class ArtifactFolders:
     """The folders in which the artifacts of one run may lie.
 
     Attributes:
@@ -105,7 +105,7 @@ class Places:
     source: str
 
     @classmethod
-    def of(cls, roots: Iterable[str], *, prefix: str, run_id: str, ep_id: str, source: str) -> Places:
+    def of(cls, roots: Iterable[str], *, prefix: str, run_id: str, ep_id: str, source: str) -> ArtifactFolders:
         """Fill in templates that :func:`check_root` has checked; one by show needs an episode of that form."""
         values = {"prefix": prefix, "run_id": run_id, "ep_id": ep_id}
         if episode := _EPISODE.fullmatch(ep_id):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-__all__ = ["Artifact", "ManifestObject", "ManifestRef", "PersonMetric", "Run", "SkippedRun", "Warned"]
+__all__ = ["Artifact", "ManifestObject", "ManifestRef", "PersonMetric", "Run", "RunWarning", "SkippedRun"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ManifestObject:
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
+class RunWarning:
     """Something odd that costs no row; counted by code, and kept with the run."""
 
     code: str
@@ -159,7 +159,7 @@ class Run:
     duration_ms: int | None
     artifacts: tuple[Artifact, ...]
     metrics: tuple[PersonMetric, ...]
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[RunWarning, ...] = ()
     bytes_read: int = field(default=0, compare=False)
 
     @property

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jobs.screenalytics.errors import Rejected
 from jobs.screenalytics.keys import RUN_ID as RUN_ID_PATTERN
-from jobs.screenalytics.keys import Places, check_prefix, check_root, manifest_key, run_of
+from jobs.screenalytics.keys import ArtifactFolders, check_prefix, check_root, manifest_key, run_of
 from jobs.screenalytics.settings import IngestSettings
 from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import EP_ID, RUN_ID, make_run, rejected
@@ -18,8 +18,10 @@ RUN_IDS = st.from_regex(re.compile(RUN_ID_PATTERN), fullmatch=True)
 PREFIXES = st.lists(st.from_regex(r"[a-z0-9_.-]{1,8}", fullmatch=True).filter(lambda x: x.strip(".")), max_size=3)
 
 
-def places(*, run_id: str = RUN_ID, ep_id: str = EP_ID, prefix: str = "derived", source: str = "s3://memory") -> Places:
-    return Places.of(ROOTS, prefix=prefix, run_id=run_id, ep_id=ep_id, source=source)
+def places(
+    *, run_id: str = RUN_ID, ep_id: str = EP_ID, prefix: str = "derived", source: str = "s3://memory"
+) -> ArtifactFolders:
+    return ArtifactFolders.of(ROOTS, prefix=prefix, run_id=run_id, ep_id=ep_id, source=source)
 
 
 def refused(s3_key: str, **more: str) -> Rejected:

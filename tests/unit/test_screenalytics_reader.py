@@ -25,10 +25,10 @@ from jobs.screenalytics.contract.kinds import KINDS, screentime_v1
 from jobs.screenalytics.errors import CODES, Rejected, reject
 from jobs.screenalytics.keys import manifest_key
 from jobs.screenalytics.model import ManifestRef, Run, SkippedRun
-from jobs.screenalytics.reading.candidate import Reader
+from jobs.screenalytics.reading.candidate import CandidateReader
 from jobs.screenalytics.reading.threads import Threads
 from jobs.screenalytics.settings import IngestSettings
-from jobs.screenalytics.tables.ingest_items import Look
+from jobs.screenalytics.tables.ingest_items import Lookup
 from shared.text import clean_data
 from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import (
@@ -47,7 +47,7 @@ from tests.screenalytics_runs import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobs.screenalytics.contract.kinds import About, Reading
+    from jobs.screenalytics.contract.kinds import ArtifactContext, ArtifactMetrics
 
 ODD: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -242,12 +242,12 @@ def test_persons_of_one_run_are_capped_over_its_artifacts(monkeypatch: pytest.Mo
 def test_one_artifact_is_parsed_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     inside, most = [0], [0]
 
-    def slow(document: Any, about: About) -> Reading:
+    def slow(document: Any, context: ArtifactContext) -> ArtifactMetrics:
         inside[0] += 1
         most[0] = max(most[0], inside[0])
         time.sleep(0.02)
         inside[0] -= 1
-        return screentime_v1.read(document, about)
+        return screentime_v1.read(document, context)
 
     monkeypatch.setitem(KINDS, "screentime.v1", slow)
     with ThreadPoolExecutor(4) as pool:
@@ -273,7 +273,7 @@ def test_an_error_that_is_kept_holds_no_document(document: Any, code: str) -> No
 
 
 def test_a_bug_keeps_its_traceback_without_the_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(document: Any, about: About) -> Reading:
+    def broken(document: Any, context: ArtifactContext) -> ArtifactMetrics:
         raise ZeroDivisionError
 
     monkeypatch.setitem(KINDS, "screentime.v1", broken)
@@ -284,10 +284,10 @@ def test_a_bug_keeps_its_traceback_without_the_values(monkeypatch: pytest.Monkey
     assert not any("document" in frame.f_locals for frame in frames)
 
 
-def reader(store: MemoryStore) -> Reader:
+def reader(store: MemoryStore) -> CandidateReader:
     """A reader with a database that knows nothing."""
-    items = SimpleNamespace(look=lambda ref: Look(NOW))
-    return Reader(IngestSettings(), store, items, source=store.uri, accept_changed=False, look_at_dead=False)  # type: ignore[arg-type]
+    items = SimpleNamespace(lookup=lambda ref: Lookup(NOW))
+    return CandidateReader(IngestSettings(), store, items, source=store.uri, accept_changed=False, retry_dead=False)  # type: ignore[arg-type]
 
 
 def test_a_process_ends_without_threads_that_still_wait_for_a_store() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from jobs.screenalytics.errors import CODES, reject
-from jobs.screenalytics.model import Warned
+from jobs.screenalytics.model import RunWarning
 from shared.text import clean_text
 
 if TYPE_CHECKING:
@@ -50,14 +50,14 @@ def validated(model: type[_Model], document: Any, *, what: str) -> _Model:
         raise reject(code, message, json_pointer=place, actual=actual) from None
 
 
-def unknown_fields(what: str, names: Iterable[str]) -> tuple[Warned, ...]:
+def unknown_fields(what: str, names: Iterable[str]) -> tuple[RunWarning, ...]:
     """Return one warning of fields that nothing reads; none where there are none."""
     found = sorted(set(names))
     if not found:
         return ()
     shown_names = ", ".join(clean_text(name, 60) for name in found[:_SHOWN_NAMES])
     more = f" and {len(found) - _SHOWN_NAMES} more" if len(found) > _SHOWN_NAMES else ""
-    return (Warned("UNKNOWN_FIELD", f"{what} has fields that are not read: {shown_names}{more}"),)
+    return (RunWarning("UNKNOWN_FIELD", f"{what} has fields that are not read: {shown_names}{more}"),)
 
 
 def pointer(path: Iterable[str | int]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from jobs.screenalytics.contract.kinds import KINDS
 from jobs.screenalytics.contract.validated import shown
 from jobs.screenalytics.errors import Rejected, reject
-from jobs.screenalytics.keys import Places
+from jobs.screenalytics.keys import ArtifactFolders
 from jobs.screenalytics.reading.fetch import check_declared
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def plan(store: ObjectStore, parsed: RunManifest, settings: SourceSettings) -> S
         What is fetched: artifact_key -> reference and key within the store.
 
     Raises:
-        Rejected: ``DUPLICATE_ARTIFACT``, ``NO_SUMMARY``, ``TOO_MANY``, a code of :meth:`Places.key`,
+        Rejected: ``DUPLICATE_ARTIFACT``, ``NO_SUMMARY``, ``TOO_MANY``, a code of :meth:`ArtifactFolders.key`,
             ``UNSUPPORTED_ARTIFACT_VERSION``, ``CHECKSUM_MISSING`` or ``TOO_LARGE``.
     """
     seen: set[str] = set()
@@ -53,7 +53,7 @@ def plan(store: ObjectStore, parsed: RunManifest, settings: SourceSettings) -> S
     if len(found) > _MAX_SUMMARIES:
         message = f"{len(found)} artifacts are {SUMMARY}; at most {_MAX_SUMMARIES} are read"
         raise reject("TOO_MANY", message, json_pointer="/artifacts")
-    places = Places.of(
+    places = ArtifactFolders.of(
         settings.artifact_roots,
         prefix=settings.prefix,
         run_id=parsed.run_id,

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from jobs.screenalytics.contract import versions
-from jobs.screenalytics.contract.kinds import KINDS, About, Reading
+from jobs.screenalytics.contract.kinds import KINDS, ArtifactContext, ArtifactMetrics
 from jobs.screenalytics.contract.run_manifest import MAX_ARTIFACTS, RunManifest, Status
 from jobs.screenalytics.contract.validated import shown, unknown_fields
 from jobs.screenalytics.errors import Rejected, reject
-from jobs.screenalytics.model import Artifact, PersonMetric, Run, SkippedRun, Warned
+from jobs.screenalytics.model import Artifact, PersonMetric, Run, RunWarning, SkippedRun
 from jobs.screenalytics.reading.artifacts import plan
 from jobs.screenalytics.reading.fetch import fetch_artifact
 from shared import strict_json
@@ -156,10 +156,10 @@ def read_artifacts(
     )
 
 
-def _reading(ref: ArtifactRef, body: bytes, parsed: RunManifest) -> Reading:
+def _reading(ref: ArtifactRef, body: bytes, parsed: RunManifest) -> ArtifactMetrics:
     what = f"artifact {ref.artifact_key!r}"
     document = strict_json.parse(body, what=what, code="ARTIFACT_PARSE", reject=reject, artifact_key=ref.artifact_key)
-    about = About(ref.artifact_key, parsed.run_id, parsed.ep_id, parsed.duration_ms)
+    about = ArtifactContext(ref.artifact_key, parsed.run_id, parsed.ep_id, parsed.duration_ms)
     reading = KINDS[ref.schema_version](document, about)
     if ref.row_count is not None and reading.rows != ref.row_count:
         message = f"{what} has {reading.rows} entries, and the manifest says {ref.row_count}"
@@ -184,7 +184,7 @@ def _artifact(ref: ArtifactRef, summaries: Summaries) -> Artifact:
     )
 
 
-def _unread(parsed: RunManifest) -> tuple[Warned, ...]:
+def _unread(parsed: RunManifest) -> tuple[RunWarning, ...]:
     of_artifacts = (name for ref in parsed.artifacts for name in ref.model_extra or ())
     return (
         *unknown_fields("the manifest", parsed.model_extra or ()),
@@ -192,16 +192,16 @@ def _unread(parsed: RunManifest) -> tuple[Warned, ...]:
     )
 
 
-def _clock(manifest: ManifestObject, parsed: RunManifest) -> list[Warned]:
+def _clock(manifest: ManifestObject, parsed: RunManifest) -> list[RunWarning]:
     """Warn of times that cannot be: they are kept as they are, and attempts decide which run is the latest."""
     found = []
     if parsed.started_at is not None and parsed.completed_at < parsed.started_at:
         found.append(
-            Warned("CLOCK_SKEW", f"completed_at {parsed.completed_at} is before started_at {parsed.started_at}")
+            RunWarning("CLOCK_SKEW", f"completed_at {parsed.completed_at} is before started_at {parsed.started_at}")
         )
     if parsed.completed_at > manifest.modified + _SKEW:
         text = f"completed_at {parsed.completed_at} is after the manifest was written, {manifest.modified}"
-        found.append(Warned("CLOCK_SKEW", text))
+        found.append(RunWarning("CLOCK_SKEW", text))
     return found
 
 

@@ -14,8 +14,8 @@ from jobs.screenalytics.reading.source import open_source, source_uri
 from jobs.screenalytics.reading.threads import Threads
 from jobs.screenalytics.tables.deleted import mark_deleted, mark_present
 from jobs.screenalytics.tables.ingest_items import Entry, Items
-from jobs.screenalytics.verification.store import Compared, compare
-from jobs.screenalytics.verification.tables import finding, stored_runs, strangers
+from jobs.screenalytics.verification.store import Comparison, compare
+from jobs.screenalytics.verification.tables import finding, not_ingested, stored_runs
 from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import EXIT_DATA, EXIT_OK, EXIT_TRANSIENT
@@ -95,7 +95,7 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
     return _report(settings, source, result)
 
 
-def _settle(settings: VerifySettings, pipeline_run_id: str, compared: Sequence[Compared], result: _Result) -> None:
+def _settle(settings: VerifySettings, pipeline_run_id: str, compared: Sequence[Comparison], result: _Result) -> None:
     """Count a page of runs, and renew their marks."""
     gone = [one for one in compared if one.manifest == "gone" and not one.run.deleted]
     back = [one for one in compared if one.manifest == "same" and one.run.deleted]
@@ -121,7 +121,7 @@ def _settle(settings: VerifySettings, pipeline_run_id: str, compared: Sequence[C
     result.counts["back"] += len(back)
 
 
-def _gone(one: Compared, *, marked: bool) -> Failure:
+def _gone(one: Comparison, *, marked: bool) -> Failure:
     done = "it is marked as source_deleted from now on" if marked else "it is not marked (--no-mark-deleted)"
     message = f"the manifest of run {one.run.run_id} is gone; {done}. Its rows stay"
     return finding(one.run.run_id, one.run.manifest_key, "SOURCE_DELETED", message)
@@ -132,7 +132,7 @@ def _look_at(
 ) -> None:
     """Judge manifests that the tables have no run of."""
     grace = timedelta(minutes=settings.grace_min)
-    for ref, item in strangers(settings, source, refs):
+    for ref, item in not_ingested(settings, source, refs):
         young = ref.modified is not None and now - ref.modified < grace
         if item.state in _EXPLAINED or (item.state == "unseen" and young):
             result.counts["waiting" if item.state in ("unseen", "deferred") else item.state] += 1

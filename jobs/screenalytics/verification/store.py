@@ -13,14 +13,14 @@ from shared.failure import Failure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobs.screenalytics.verification.tables import Stored, StoredArtifact
+    from jobs.screenalytics.verification.tables import StoredArtifact, StoredRun
     from shared.storage import ObjectStore
 
-__all__ = ["Compared", "compare"]
+__all__ = ["Comparison", "compare"]
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Comparison:
     """How a run's objects are.
 
     Attributes:
@@ -30,13 +30,13 @@ class Compared:
         bytes_read: from the store.
     """
 
-    run: Stored
+    run: StoredRun
     manifest: Literal["same", "gone", "changed", "unknown"]
     findings: tuple[Failure, ...] = ()
     bytes_read: int = 0
 
 
-def compare(store: ObjectStore, run: Stored, etag: str | None, *, quick: bool) -> Compared:
+def compare(store: ObjectStore, run: StoredRun, etag: str | None, *, quick: bool) -> Comparison:
     """Compare a run with its objects.
 
     Args:
@@ -53,11 +53,11 @@ def compare(store: ObjectStore, run: Stored, etag: str | None, *, quick: bool) -
             return _quickly(run, etag)
         size, digest = _digest(store, run.manifest_key, etag)
         if digest != run.manifest_sha256:
-            return Compared(run, "changed", (_changed(run, digest),), size)
+            return Comparison(run, "changed", (_changed(run, digest),), size)
     except ObjectMissing:
-        return Compared(run, "gone")
+        return Comparison(run, "gone")
     except (TransientError, AccessDenied) as error:
-        return Compared(run, "unknown", (Failure.of(run.run_id, error, manifest_key=run.manifest_key),))
+        return Comparison(run, "unknown", (Failure.of(run.run_id, error, manifest_key=run.manifest_key),))
     findings = []
     for artifact in run.artifacts:
         try:
@@ -67,21 +67,21 @@ def compare(store: ObjectStore, run: Stored, etag: str | None, *, quick: bool) -
             read, found = 0, [failure]
         size += read
         findings += found
-    return Compared(run, "same", tuple(findings), size)
+    return Comparison(run, "same", tuple(findings), size)
 
 
-def _quickly(run: Stored, etag: str) -> Compared:
+def _quickly(run: StoredRun, etag: str) -> Comparison:
     if etag in run.etags:
-        return Compared(run, "same")
+        return Comparison(run, "same")
     message = (
         f"the manifest of run {run.run_id} has another ETag than when it was ingested. telecine screenalytics verify"
         " without --quick tells whether it has other content"
     )
     data = {"expected": sorted(run.etags), "actual": etag}
-    return Compared(run, "changed", (finding(run.run_id, run.manifest_key, "ETAG_CHANGED", message, **data),))
+    return Comparison(run, "changed", (finding(run.run_id, run.manifest_key, "ETAG_CHANGED", message, **data),))
 
 
-def _changed(run: Stored, digest: str) -> Failure:
+def _changed(run: StoredRun, digest: str) -> Failure:
     message = (
         f"the manifest of run {run.run_id} is another one than was ingested: its sha256 is {digest[:12]}…, not"
         f" {run.manifest_sha256[:12]}…. To take it: telecine screenalytics replay {run.run_id} --accept-changed"
@@ -90,7 +90,7 @@ def _changed(run: Stored, digest: str) -> Failure:
     return finding(run.run_id, run.manifest_key, "MANIFEST_CHANGED", message, **data)
 
 
-def _compare_artifact(store: ObjectStore, run: Stored, artifact: StoredArtifact) -> tuple[int, list[Failure]]:
+def _compare_artifact(store: ObjectStore, run: StoredRun, artifact: StoredArtifact) -> tuple[int, list[Failure]]:
     named = f"artifact {artifact.artifact_key} of run {run.run_id} ({artifact.s3_key})"
     data: dict[str, object] = {"artifact_key": artifact.artifact_key}
     try:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobs.screenalytics.settings import VerifySettings
     from shared.database.session import Session
 
-__all__ = ["Stored", "StoredArtifact", "finding", "stored_runs", "strangers"]
+__all__ = ["StoredArtifact", "StoredRun", "finding", "not_ingested", "stored_runs"]
 
 _PAGE: Final = 200
 # Persons that are in memory at once: each takes 4 KB, and pods have 1 GiB.
@@ -65,7 +65,7 @@ class StoredArtifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredRun:
     """A run as the tables have it.
 
     Attributes:
@@ -87,7 +87,7 @@ class Stored:
     damage: tuple[Failure, ...]
 
 
-def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[Stored]]:
+def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[StoredRun]]:
     """Yield the runs of a source and prefix, by pages, in the order of their ids.
 
     Args:
@@ -112,7 +112,9 @@ def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[Stored]]
         after = ids[-1]
 
 
-def strangers(settings: VerifySettings, source: str, refs: Sequence[ManifestRef]) -> Iterator[tuple[ManifestRef, Any]]:
+def not_ingested(
+    settings: VerifySettings, source: str, refs: Sequence[ManifestRef]
+) -> Iterator[tuple[ManifestRef, Any]]:
     """Yield listed manifests that the tables have no run of, each with ``state`` and ``code`` of its item."""
     with transaction(settings) as session:
         rows = session.rows(
@@ -146,8 +148,8 @@ def _by_run(session: Session, statement: str, ids: list[str]) -> dict[str, list[
     return found
 
 
-def _stored(row: Any, metrics: list[Any], artifacts: list[Any]) -> Stored:
-    return Stored(
+def _stored(row: Any, metrics: list[Any], artifacts: list[Any]) -> StoredRun:
+    return StoredRun(
         row.run_id,
         row.manifest_key,
         row.manifest_sha256,

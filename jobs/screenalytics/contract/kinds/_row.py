@@ -10,7 +10,7 @@ from jobs.screenalytics.contract.run_manifest import MAX_MS
 from jobs.screenalytics.contract.validated import pointer, shown
 
 if TYPE_CHECKING:
-    from jobs.screenalytics.contract.kinds._reading import About
+    from jobs.screenalytics.contract.kinds.artifact import ArtifactContext
 
 __all__ = ["MAX_ID_BYTES", "Row", "to_ms"]
 
@@ -32,22 +32,24 @@ class Row:
 
     Args:
         value: what stands there.
-        about: the artifact.
+        context: the artifact.
         path: of the object within the document.
 
     Raises:
         Rejected: it is no object.
     """
 
-    __slots__ = ("_about", "_path", "_value")
+    __slots__ = ("_context", "_path", "_value")
 
-    def __init__(self, value: Any, about: About, *path: str | int) -> None:
+    def __init__(self, value: Any, context: ArtifactContext, *path: str | int) -> None:
         self._value = value
-        self._about = about
+        self._context = context
         self._path = path
         if not isinstance(value, dict):
             code = "FIELD_INVALID" if path else "NOT_AN_OBJECT"
-            raise about.error(code, f"{self.at() or 'its top level'} is {shown(value)}; valid is an object", self.at())
+            raise context.error(
+                code, f"{self.at() or 'its top level'} is {shown(value)}; valid is an object", self.at()
+            )
 
     def at(self, *names: str) -> str:
         """Return the JSON pointer of a field."""
@@ -67,7 +69,7 @@ class Row:
 
     def inner(self, name: str) -> Row | None:
         """Return the object in a field; None where there is none."""
-        return Row(self._value[name], self._about, *self._path, name) if self.has(name) else None
+        return Row(self._value[name], self._context, *self._path, name) if self.has(name) else None
 
     def seconds(self, name: str, *, required: bool = False) -> Decimal | int | None:
         """Return seconds: not negative, and at most a bigint of milliseconds.
@@ -151,12 +153,12 @@ class Row:
     def _wrong(self, name: str, valid: str) -> Exception:
         if name in self._value:
             return self._error("FIELD_INVALID", name, valid)
-        return self._about.error("FIELD_MISSING", f"no {self.at(name)}; it is {valid}", self.at(name), expected=valid)
+        return self._context.error("FIELD_MISSING", f"no {self.at(name)}; it is {valid}", self.at(name), expected=valid)
 
     def _error(self, code: str, name: str, valid: str) -> Exception:
         found = shown(self._value.get(name))
         message = f"{self.at(name)} is {found}; valid is {valid}"
-        return self._about.error(code, message, self.at(name), expected=valid, actual=found)
+        return self._context.error(code, message, self.at(name), expected=valid, actual=found)
 
 
 def _is_number(value: Any) -> bool:

@@ -9,16 +9,16 @@ from jobs.screenalytics.contract.run_manifest import MAX_MS
 from jobs.screenalytics.errors import Rejected, reject
 
 if TYPE_CHECKING:
-    from jobs.screenalytics.model import PersonMetric, Warned
+    from jobs.screenalytics.model import PersonMetric, RunWarning
 
-__all__ = ["TOLERANCE_MS", "About", "Reading", "check_duration"]
+__all__ = ["TOLERANCE_MS", "ArtifactContext", "ArtifactMetrics", "check_duration"]
 
 # The producer pads intervals without length to 33 ms, and the edges of some: a second is thirty of them.
 TOLERANCE_MS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class ArtifactContext:
     """What the manifest says of an artifact and of its run."""
 
     artifact_key: str
@@ -33,7 +33,7 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ArtifactMetrics:
     """What an artifact says.
 
     Attributes:
@@ -44,10 +44,10 @@ class Reading:
 
     metrics: tuple[PersonMetric, ...]
     rows: int
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[RunWarning, ...] = ()
 
 
-def check_duration(metric: PersonMetric, about: About, json_pointer: str) -> None:
+def check_duration(metric: PersonMetric, context: ArtifactContext, json_pointer: str) -> None:
     """Refuse a person's time beyond the duration and :data:`TOLERANCE_MS`; the sum over persons may exceed it.
 
     Without a duration, the limit is that of a bigint, which sums over casts can pass.
@@ -55,7 +55,7 @@ def check_duration(metric: PersonMetric, about: About, json_pointer: str) -> Non
     Raises:
         Rejected: ``OUT_OF_RANGE``.
     """
-    most = MAX_MS if about.duration_ms is None else min(MAX_MS, about.duration_ms + TOLERANCE_MS)
+    most = MAX_MS if context.duration_ms is None else min(MAX_MS, context.duration_ms + TOLERANCE_MS)
     for name in ("onscreen_ms", "speaking_ms", "confessional_ms", "body_ms"):
         value = getattr(metric, name)
         if value is not None and value > most:
@@ -63,4 +63,4 @@ def check_duration(metric: PersonMetric, about: About, json_pointer: str) -> Non
                 f"person {metric.person_id!r} has {name} = {value}; valid is at most {most}, "
                 f"duration_ms of the manifest and {TOLERANCE_MS} ms of tolerance"
             )
-            raise about.error("OUT_OF_RANGE", message, json_pointer, expected=f"<= {most}", actual=str(value))
+            raise context.error("OUT_OF_RANGE", message, json_pointer, expected=f"<= {most}", actual=str(value))
