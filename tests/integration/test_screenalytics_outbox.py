@@ -190,7 +190,7 @@ def test_another_table_in_another_database(database, empty_database):
 
 def test_a_table_that_is_not_there_is_named_with_what_it_needs(database):
     settings = _settings(database, outbox_table="producer.events")
-    with pytest.raises(ConfigurationError, match=r"--outbox-table.*payload_json jsonb.*--arrival poll") as caught:
+    with pytest.raises(ConfigurationError, match=r"payload_json jsonb.*--outbox-table.*--arrival poll") as caught:
         list(outbox(settings))
     assert caught.value.code == "outbox_missing"
     database.rows("ALTER TABLE screenalytics.outbox_events DROP COLUMN last_error")

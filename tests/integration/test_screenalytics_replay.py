@@ -216,7 +216,7 @@ def test_a_run_whose_source_is_gone_stays_and_says_so(place):
 
 @pytest.mark.parametrize(
     ("values", "said"),
-    [({}, "either a run"), ({"run": "r1", "all": True}, "either a run"), ({"run": "../r1"}, "no run's id")],
+    [({}, "either a run"), ({"run": "r1", "all": True}, "either a run"), ({"run": "../r1"}, "is not a run id")],
 )
 def test_what_to_replay_must_be_said(place, values, said):
     with pytest.raises(UsageError, match=said):

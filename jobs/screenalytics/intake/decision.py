@@ -74,10 +74,10 @@ class Decision:
 
     @property
     def writes(self) -> bool:
-        """Whether there is anything to write."""
+        """True if there is anything to write."""
         return self.run is not None or self.mark is not None or self.entry is not None
 
     @property
     def is_dispensable(self) -> bool:
-        """Whether the write only adds to the list of attempts, so that losing it changes no later decision."""
+        """True if the write only adds to the list of attempts, so that losing it changes no later decision."""
         return self.run is None and self.mark is None and self.state is None

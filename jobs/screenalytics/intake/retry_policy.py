@@ -7,7 +7,7 @@ tables know of the run, and from the number of attempts that are allowed.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.intake._advice import advice
@@ -73,14 +73,12 @@ class RetryPolicy:
         return Decision(result, run=run, entry=_entry(candidate, read, outcome), state="ingested")
 
     def needs_lookup(self, candidate: Candidate, read: ReadResult, error: Exception) -> bool:
-        """Whether :meth:`refuse` needs a new lookup instead of the one made while reading.
+        """Return whether :meth:`refuse` needs a new lookup instead of the one made while reading.
 
         There is none if the manifest could not be read. For a stale event an earlier event of the same run may have
         written that run since.
         """
-        if isinstance(error, TransientError) or not isinstance(error, TelecineError):
-            return False
-        return read.lookup is None or _is_stale(candidate, read)
+        return _is_own_fault(error) and (read.lookup is None or _is_stale(candidate, read))
 
     def refuse(self, candidate: Candidate, read: ReadResult, error: Exception, lookup: Lookup | None) -> Decision:
         """Decide on a candidate that was not ingested.
@@ -91,7 +89,7 @@ class RetryPolicy:
             error: why; not one that concerns every candidate.
             lookup: what the tables know of it, see :meth:`needs_lookup`.
         """
-        if isinstance(error, TransientError) or not isinstance(error, TelecineError):
+        if not _is_own_fault(error):
             return self.retry_later(candidate, read, error)
         assert lookup is not None
         known = lookup.known
@@ -130,7 +128,7 @@ class RetryPolicy:
         return Decision(result, mark="present" if is_back else None, entry=entry, state="ingested")
 
     def _is_from_here(self, candidate: Candidate, lookup: Lookup) -> bool:
-        """Whether the known run was ingested from this very manifest key."""
+        """Return whether the known run was ingested from this very manifest key."""
         known = lookup.known
         return known is not None and (known.source, known.manifest_key) == (self._source, candidate.ref.key)
 
@@ -173,8 +171,13 @@ class RetryPolicy:
         )
 
 
+def _is_own_fault(error: Exception) -> TypeGuard[TelecineError]:
+    """Return whether the run itself is bad, not the store, the database or this program."""
+    return isinstance(error, TelecineError) and not isinstance(error, TransientError)
+
+
 def _is_stale(candidate: Candidate, read: ReadResult) -> bool:
-    """Whether the event announced other content than the store has."""
+    """Return whether the event announced other content than the store has."""
     return read.manifest is not None and candidate.expected_sha256 not in (None, read.manifest.sha256)
 
 

@@ -72,7 +72,7 @@ class Taker:
         return self._reader.read(candidate)
 
     def is_undecided(self, read: ReadResult) -> bool:
-        """Whether a manifest was refused before any was readable: one bad object, or bad credentials."""
+        """Return whether a manifest was refused before any was readable: one bad object, or bad credentials."""
         return isinstance(read.error, AccessDenied) and read.manifest is None and self._readable is None
 
     def find_readable(self) -> bool:

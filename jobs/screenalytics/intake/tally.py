@@ -97,7 +97,7 @@ class Tally:
         return failure
 
     def add_outbox(self, error: TelecineError) -> Failure:
-        """Count an unreachable outbox, and return its failure. It ends with 75, whatever number of failures is allowed."""
+        """Count an unreachable outbox, and return its failure. ``max_failed`` does not excuse it."""
         self._outbox_down = True
         self._outcomes["failed"] += 1
         message = f"{error.message.rstrip('. ')}. Its events stay pending; runs found by the listing were ingested"
@@ -116,7 +116,7 @@ class Tally:
         return hashlib.sha256(json.dumps(sorted(self._hashes)).encode()).hexdigest()
 
     def exit_code(self, max_failed: int) -> int:
-        """Return 70 after an internal error, 65 for too many bad runs, 75 if only transient failures make it too many."""
+        """Return 70 after an internal error, 65 for too many bad runs, 75 if transient failures make them too many."""
         bad = self._classes["permanent"] + self._classes["quarantine"]
         if self._classes["internal"]:
             return EXIT_BUG

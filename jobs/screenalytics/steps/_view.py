@@ -1,4 +1,4 @@
-"""What screenalytics' commands print for people: persons and failures, the sample set, what does not match."""
+"""Prints the results of screenalytics' commands to the terminal."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _NUMBERS: Final = frozenset({"on screen", "speaking", "confessional", "confidenc
 
 
 def show(report: Report, console: Console) -> None:
-    """Print what came of the runs: what failed, the persons seen most, and the counts.
+    """Print failures, the persons seen most, and the counts.
 
     Args:
-        report: of ingest or replay.
-        console: where it goes.
+        report: the report of ingest or replay.
+        console: the terminal.
     """
     if report.failures:
         _print(
@@ -36,7 +36,7 @@ def show(report: Report, console: Console) -> None:
     found = _section(report, PERSONS)
     if found is not None:
         columns, rows = _dense(found, without="run")
-        # An episode is named once.
+        # Name each episode once.
         for row, before in zip(rows[:0:-1], rows[-2::-1], strict=True):
             row[0] = "" if row[0] == before[0] else row[0]
         _print(console, columns, rows)
@@ -45,11 +45,11 @@ def show(report: Report, console: Console) -> None:
 
 
 def show_verify(report: Report, console: Console) -> None:
-    """Print what does not match, and the counts.
+    """Print the findings and the counts.
 
     Args:
-        report: of verify.
-        console: where it goes.
+        report: the report of verify.
+        console: the terminal.
     """
     found = _section(report, FINDINGS)
     if found is not None:
@@ -59,20 +59,22 @@ def show_verify(report: Report, console: Console) -> None:
 
 
 def show_sample(report: Report, console: Console) -> None:
-    """Print how many runs the set has of each kind, and where the truth stands.
+    """Print how many runs of each kind the set has, and where its record is.
 
     Args:
-        report: of the sample step, with its table.
-        console: where it goes.
+        report: the report of sample, with its table.
+        console: the terminal.
     """
     runs, written = report.counts.get("runs", 0), report.counts.get("written", 0)
     found = next((each for each in report.sections if isinstance(each, Section)), None)
     kinds = Counter(str(row[1]) for row in found.rows) if found is not None else Counter()
     named = ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in kinds.items())
-    news = f"{written:,} objects written now" if written else "all there"
-    said = f"{runs:,} {'run' if runs == 1 else 'runs'} in {report.outputs.get('bucket', '')} ({news}): {named}"
-    console.print(said, soft_wrap=True, markup=False, highlight=False)
-    console.print(f"their truth: {report.outputs.get('truth', '')}", soft_wrap=True, markup=False, highlight=False)
+    news = f"{written:,} objects written" if written else "nothing changed"
+    text = f"{runs:,} {'run' if runs == 1 else 'runs'} in {report.outputs.get('bucket', '')} ({news}): {named}"
+    console.print(text, soft_wrap=True, markup=False, highlight=False)
+    console.print(
+        f"expected outcomes: {report.outputs.get('truth', '')}", soft_wrap=True, markup=False, highlight=False
+    )
 
 
 def _section(report: Report, title: str) -> Section | None:
@@ -88,7 +90,7 @@ def _print(console: Console, columns: Any, rows: Any) -> None:
         kept = name in _WHOLE or name in _NUMBERS
         table.add_column(name, justify="right" if name in _NUMBERS else "left", overflow="fold", no_wrap=kept)
     for row in rows[:_ROWS]:
-        # As text, never as markup: what a producer writes may have brackets.
+        # As text, never as markup: a producer's texts may contain brackets.
         table.add_row(*(Text(_text(value)) for value in row))
     console.print(table)
 
@@ -100,7 +102,7 @@ def _more(console: Console, report: Report, count: int) -> None:
 
 
 def _dense(section: Section, *, without: str = "") -> tuple[list[str], list[list[Any]]]:
-    """Leave out one column, and those without a value."""
+    """Leave out one column, and all empty ones."""
     kept = [
         place
         for place, name in enumerate(section.columns)

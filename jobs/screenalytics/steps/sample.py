@@ -1,7 +1,7 @@
-"""The step ``sample``: runs with known outcome, whose bytes follow from the seed.
+"""The sample step: write runs with known outcomes, reproducible from a seed.
 
-Beside ``runs/`` lies ``sample.json``: for each run its kind, its truth, and the digests of its objects. A run's
-artifacts are put before its manifest, as a producer should.
+``sample.json`` is stored next to ``runs/``: for each run its kind, its expected outcome, and the digests of its
+objects. The artifacts of a run are put before its manifest, as a producer should do.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.screenalytics.sample.kinds import GOOD, KINDS, good, odd
+from jobs.screenalytics.sample.kinds import GOOD, SAMPLE_KINDS, good, odd
 from shared.errors import ObjectMissing, UsageError
 from shared.report import Report, Table
 from shared.storage import open_store
@@ -31,28 +31,28 @@ _SHOWN: Final = 200
 
 
 def record_key(prefix: str) -> str:
-    """Return where the truth lies."""
+    """Return the key of the record of the set."""
     return f"{prefix}/{RECORD}" if prefix else RECORD
 
 
 def make(settings: SampleSettings) -> Iterator[SampleRun]:
-    """Yield the runs of the set, good ones first; equal settings give equal bytes.
+    """Yield the runs of the set, good ones first. The same settings yield the same bytes.
 
     Raises:
-        UsageError: ``include`` names a kind that does not exist.
+        UsageError: ``include`` has an unknown kind.
     """
     return _made(settings, _names(settings))
 
 
 def run(settings: SampleSettings, stage_run: StageRun) -> Report:
-    """Write the set. Objects that are there as they should be are not written again.
+    """Write the set. Objects that are unchanged are not written again.
 
     Args:
-        settings: where, how many, which.
-        stage_run: for progress only.
+        settings: the bucket, the number of runs, the kinds.
+        stage_run: receives progress.
 
     Raises:
-        UsageError: ``include`` names a kind that does not exist.
+        UsageError: ``include`` has an unknown kind.
     """
     names = _names(settings)
     store = open_store(settings.output, settings, create=True)
@@ -85,15 +85,15 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
         counts=dict(counts),
         bytes={"written": written},
         outputs={"bucket": store.uri, "truth": f"{store.uri}/{record_key(settings.prefix)}"},
-        sections=[Table("The set and its truth", _COLUMNS, rows[:_SHOWN])],
+        sections=[Table("The sample set", _COLUMNS, rows[:_SHOWN])],
     )
 
 
 def _names(settings: SampleSettings) -> list[str]:
-    names = list(dict.fromkeys(settings.include)) or list(KINDS)
-    unknown = [name for name in names if name not in KINDS]
+    names = list(dict.fromkeys(settings.include)) or list(SAMPLE_KINDS)
+    unknown = [name for name in names if name not in SAMPLE_KINDS]
     if unknown:
-        raise UsageError(f"--include: there is no kind '{unknown[0]}'; valid are {', '.join(KINDS)}")
+        raise UsageError(f"--include: '{unknown[0]}' is not a kind; expected one of {', '.join(SAMPLE_KINDS)}")
     return names
 
 
@@ -107,15 +107,15 @@ def _made(settings: SampleSettings, names: list[str]) -> Iterator[SampleRun]:
 
 
 def _known(store: ObjectStore, prefix: str) -> dict[tuple[str, str], str]:
-    """Return (key, sha256) -> ETag of objects that this wrote and that nobody has changed since: one LIST, one GET."""
+    """Return (key, sha256) -> ETag of objects in the record that have not changed since: one LIST, one GET."""
     try:
         runs = json.loads(store.read(record_key(prefix)))["runs"]
-        noted = {key: digest.split() for entry in runs.values() for key, digest in entry["objects"].items()}
-        there = {info.key: info.etag for info in store.list()}
-        return {(key, sha256): etag for key, (sha256, etag) in noted.items() if there.get(key) == etag}
+        recorded = {key: digest.split() for entry in runs.values() for key, digest in entry["objects"].items()}
+        listed = {info.key: info.etag for info in store.list()}
+        return {(key, sha256): etag for key, (sha256, etag) in recorded.items() if listed.get(key) == etag}
     except ObjectMissing:
         return {}
-    except (ValueError, KeyError, TypeError, AttributeError):  # not ours: the set is written anew
+    except (ValueError, KeyError, TypeError, AttributeError):  # not a record of ours: write the whole set
         return {}
 
 
@@ -123,7 +123,7 @@ def _entry(sample: SampleRun, digests: dict[str, str]) -> dict[str, Any]:
     truth = sample.truth
     return {
         "kind": sample.kind,
-        "about": KINDS[sample.kind].about,
+        "about": SAMPLE_KINDS[sample.kind].about,
         "ep_id": sample.ep_id,
         "manifest_key": sample.manifest_key,
         "objects": digests,
@@ -139,5 +139,5 @@ _COLUMNS: Final = ["run", "kind", "shows", "episode", "outcome", "code", "person
 
 def _row(sample: SampleRun) -> list[Any]:
     truth = sample.truth
-    about = KINDS[sample.kind].about
+    about = SAMPLE_KINDS[sample.kind].about
     return [sample.run_id, sample.kind, about, sample.ep_id, truth.outcome, truth.code, len(truth.persons)]

@@ -1,6 +1,6 @@
-"""Kinds of summaries: each exact ``schema_version`` of a ``person_metrics`` artifact has one adapter.
+"""Kinds of ``person_metrics`` artifacts: one reader per exact ``schema_version``.
 
-A new one is a module with ``read(document, context) -> ArtifactMetrics``, and one line here.
+To add one, add a module with ``read(document, context) -> ArtifactMetrics`` and one line here.
 """
 
 from __future__ import annotations

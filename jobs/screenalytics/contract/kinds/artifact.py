@@ -1,4 +1,4 @@
-"""What an adapter is told and what it gives, and the check that all share: nobody is seen for longer than the video."""
+"""The input and the output of a reader of artifacts, and the check that no time exceeds the duration of the video."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["TOLERANCE_MS", "ArtifactContext", "ArtifactMetrics", "check_duration"]
 
-# The producer pads intervals without length to 33 ms, and the edges of some: a second is thirty of them.
+# The producer pads intervals of zero length to 33 ms, and the edges of others; a second allows for thirty of them.
 TOLERANCE_MS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactContext:
-    """What the manifest says of an artifact and of its run."""
+    """The facts from the manifest that a reader of an artifact needs."""
 
     artifact_key: str
     run_id: str
@@ -27,19 +27,19 @@ class ArtifactContext:
     duration_ms: int | None
 
     def error(self, code: str, message: str, json_pointer: str = "", **data: str) -> Rejected:
-        """Return the error of a place in the artifact."""
+        """Return the error for a place in the artifact."""
         text = f"artifact {self.artifact_key!r}: {message}"
         return reject(code, text, artifact_key=self.artifact_key, json_pointer=json_pointer, **data)
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactMetrics:
-    """What an artifact says.
+    """The content of an artifact.
 
     Attributes:
-        metrics: one a person.
-        rows: entries of the file, which ``row_count`` counts.
-        warnings: of the file.
+        metrics: one per person.
+        rows: number of entries in the file, to be compared with ``row_count``.
+        warnings: warnings about the file.
     """
 
     metrics: tuple[PersonMetric, ...]
@@ -48,9 +48,9 @@ class ArtifactMetrics:
 
 
 def check_duration(metric: PersonMetric, context: ArtifactContext, json_pointer: str) -> None:
-    """Refuse a person's time beyond the duration and :data:`TOLERANCE_MS`; the sum over persons may exceed it.
+    """Reject a time of one person above the duration plus :data:`TOLERANCE_MS`; the sum over persons may exceed it.
 
-    Without a duration, the limit is that of a bigint, which sums over casts can pass.
+    Without a duration the limit is that of a bigint, which a sum over casts can exceed.
 
     Raises:
         Rejected: ``OUT_OF_RANGE``.
@@ -60,7 +60,7 @@ def check_duration(metric: PersonMetric, context: ArtifactContext, json_pointer:
         value = getattr(metric, name)
         if value is not None and value > most:
             message = (
-                f"person {metric.person_id!r} has {name} = {value}; valid is at most {most}, "
-                f"duration_ms of the manifest and {TOLERANCE_MS} ms of tolerance"
+                f"person {metric.person_id!r} has {name} = {value}; expected at most {most}, "
+                f"the manifest's duration_ms plus {TOLERANCE_MS} ms"
             )
             raise context.error("OUT_OF_RANGE", message, json_pointer, expected=f"<= {most}", actual=str(value))
