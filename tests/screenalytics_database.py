@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings
 from jobs.screenalytics.steps import ingest, replay
 from shared.ledger import open_stage
@@ -13,14 +15,13 @@ from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import make_run, put_run
 
 if TYPE_CHECKING:
-    import pytest
-
     from shared.report import Report
     from tests.postgres_server import Database
 
-__all__ = ["Place"]
+__all__ = ["EVERYTHING", "Place", "codes", "counted", "place"]
 
 TABLES = ("runs", "artifacts", "person_metrics", "replaced_runs")
+EVERYTHING = (*TABLES, "ingest_items", "ingest_attempts", "outbox_events")
 
 
 class Place:
@@ -117,3 +118,18 @@ class Place:
             "SELECT state, attempts, code FROM screenalytics.ingest_items WHERE run_id = %s", run_id
         )
         return rows[0] if rows else None
+
+
+@pytest.fixture
+def place(database: Database, monkeypatch: pytest.MonkeyPatch) -> Place:
+    return Place(database, monkeypatch)
+
+
+def codes(report: Report) -> list[tuple[str, str]]:
+    """Return item and code of each failure."""
+    return [(failure.item, failure.code) for failure in report.failures]
+
+
+def counted(report: Report) -> dict[str, int]:
+    """Return the counts that are not zero, without ``warnings`` and ``seen``."""
+    return {name: count for name, count in report.counts.items() if count and name not in ("warnings", "seen")}

@@ -13,23 +13,10 @@ from jobs.screenalytics.tables import ingest_items
 from shared.database.connection import engine
 from shared.errors import AccessDenied, UsageError
 from tests.postgres_server import database, postgres, until  # noqa: F401
-from tests.screenalytics_database import Place
+from tests.screenalytics_database import Place, codes, counted, place  # noqa: F401
 from tests.screenalytics_runs import screentime_row
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
-
-
-@pytest.fixture
-def place(database, monkeypatch) -> Place:
-    return Place(database, monkeypatch)
-
-
-def counted(report) -> dict[str, int]:
-    return {name: count for name, count in report.counts.items() if count and name not in ("warnings", "seen")}
-
-
-def codes(report) -> list[tuple[str, str]]:
-    return [(failure.item, failure.code) for failure in report.failures]
 
 
 def kept(place: Place) -> list[tuple[Any, ...]]:

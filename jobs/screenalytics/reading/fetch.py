@@ -150,8 +150,8 @@ def _mismatch(ref: ArtifactRef, body: bytes) -> Rejected | None:
             f"artifact {ref.artifact_key!r} has the sha256 {found}, but the manifest says {ref.checksum_sha256}; "
             "an upload that skips existing objects leaves the old one in place"
         )
-        facts = {"expected": ref.checksum_sha256, "actual": found}
-        return reject("CHECKSUM_MISMATCH", message, artifact_key=ref.artifact_key, **facts)
+        key, expected = ref.artifact_key, ref.checksum_sha256
+        return reject("CHECKSUM_MISMATCH", message, artifact_key=key, expected=expected, actual=found)
     return None
 
 
