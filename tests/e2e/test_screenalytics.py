@@ -1,4 +1,4 @@
-"""Runs of Screenalytics: told of by an event, found by a poll, by the cron, and one that nobody can read."""
+"""Screenalytics runs in a cluster: announced by an event, found by a poll and by the cron, and one unreadable."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def persons(installation: Installation, run_id: str) -> dict[str, int]:
 
 
 def figures(run: Run) -> dict[str, str]:
-    """The output parameters of the ingestion."""
+    """Return the output parameters of the ingestion."""
     return {each["name"]: each["value"] for each in run.nodes("ingest")[-1]["outputs"]["parameters"]}
 
 
@@ -68,7 +68,7 @@ def test_a_bad_run_fails_where_people_look_and_costs_no_good_one(
     arrivals.bad.failed()
     (node,) = arrivals.bad.nodes("ingest")
     assert node["outputs"]["exitCode"] == "65"
-    # In the UI it stands at the node itself.
+    # The UI shows it at the node.
     for word in ("new-version", "UNSUPPORTED_VERSION"):
         assert word in node["message"]
     status, _, exit_code, details = stage(installation, arrivals.bad)
@@ -84,23 +84,23 @@ def test_a_bad_run_fails_where_people_look_and_costs_no_good_one(
     assert b"UNSUPPORTED_VERSION" in page
     documents, mails = sinks.of(arrivals.bad.uid)
     assert (len(documents), len(mails)) == (1, 1)
-    told: dict[str, Any] = documents[0]
-    assert (told["pipeline"], told["step"], told["exit_code"], told["code"]) == (
+    document: dict[str, Any] = documents[0]
+    assert (document["pipeline"], document["step"], document["exit_code"], document["code"]) == (
         "screenalytics", "sync_screenalytics", 65, "UNSUPPORTED_VERSION",
     )  # fmt: skip
 
 
-def test_a_run_that_was_mended_is_replayed_from_the_form(
+def test_a_run_that_was_fixed_is_replayed_from_the_form(
     installation: Installation, opening: Opening, arrivals: Arrivals
 ) -> None:
     """`replay` is an entrypoint: the form sends its inputs as parameters of the Workflow."""
     arrivals.bad.ended()
-    mended = make_run("new-version", ep_id="rhoslc-s06e16", prefix="mixed")
-    put_files(installation.node, mended)
+    fixed = make_run("new-version", ep_id="rhoslc-s06e16", prefix="mixed")
+    put_files(installation.node, fixed)
     form = {"prefix": "mixed", "run": "new-version"}
     replay = installation.argo.submit("screenalytics", form, entrypoint="replay")
     replay.succeeded()
-    assert persons(installation, "new-version") == milliseconds(mended)
+    assert persons(installation, "new-version") == milliseconds(fixed)
     assert stage(installation, replay) == ("success", 6, 0, None)
 
 
@@ -121,6 +121,6 @@ def test_the_cron_finds_what_lies_under_the_prefix_of_the_installation(
     )
     found = wait_for(lambda: installation.rows(by_cron), 180, "the cron has ingested a run", every=1)
     suspend_poll(installation, suspend=True)
-    # A pod's host name is its own, which begins with the Workflow's, which begins with the cron's.
+    # The host name is the pod's name, which starts with the Workflow's, which starts with the cron's.
     assert found[0][0].startswith("screenalytics-poll-")
     assert persons(installation, "by-cron") == milliseconds(arrivals.files["by-cron"])

@@ -57,7 +57,7 @@ def test_the_same_again_touches_no_row(place, case):
     again = place.ingest("ledger-2")
     assert counted(again) == {"known": 3}
     assert place.calls() == [("list", "derived/runs/")]
-    # Also when what is known of the keys is lost: the runs themselves tell.
+    # Even without items: the runs themselves are in the tables.
     assert place.everything(*EVERYTHING) == before
     place.database.rows("DELETE FROM screenalytics.ingest_items")
     third = place.ingest("ledger-3")
@@ -93,7 +93,7 @@ def test_changed_content_is_quarantined_and_the_rows_stay(place, case):
     assert "telecine screenalytics replay r1 --accept-changed" in report.failures[0].message
     assert (report.status, report.exit_code, place.item("r1")) == ("failed", 65, ("quarantined", 1, "MANIFEST_CHANGED"))
     assert not any("screentime.json" in key for _, key in place.calls())
-    # As it was: no harm is left.
+    # The old content is back: nothing is left of the quarantine.
     place.put("r1")
     assert counted(place.ingest()) == {"unchanged": 1}
     assert place.item("r1") == ("ingested", 0, None)

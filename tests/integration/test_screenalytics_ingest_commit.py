@@ -35,13 +35,13 @@ AFTER = {
 
 
 def killer(database: Database, statement: str | None, then: Callable[[], object] = lambda: None) -> Callable[..., None]:
-    """End the connection that runs a statement for the first time."""
+    """Return a listener that terminates the connection that first runs a statement."""
     done: list[int] = []
 
     def kill(connection: Any, *arguments: Any) -> None:
         text = arguments[1] if arguments else ""
         if statement is None:
-            # The transaction of a run is the one that took its lock.
+            # The transaction that took the lock is the one that writes the run.
             connection = connection if connection.info.get("locked") else None
         elif " ".join(statement.split()) not in " ".join(text.split()):
             connection = None
@@ -109,7 +109,7 @@ def test_a_commit_whose_answer_is_lost_is_found_done(place, case):
             driver = connection.connection.driver_connection
             driver.commit()
             place.database.rows("SELECT pg_terminate_backend(%s)", driver.info.backend_pid)
-            driver.execute("SELECT 1")  # what waits for the answer
+            driver.execute("SELECT 1")  # stands for the client waiting for the reply
 
     event.listen(known, "after_cursor_execute", mark)
     event.listen(known, "commit", lose)

@@ -26,7 +26,7 @@ def test_events_that_come_twice_and_out_of_order(place, case):
     report = place.ingest(arrival="events")
     assert (counted(report), report.exit_code) == ({"ingested": 1, "unchanged": 1, "events": 3, "persons": 3}, 0)
     assert {delivered for _, delivered, _ in place.events()} == {True}
-    # What an event told before the manifest changed is no news once the newer content is there.
+    # An event that announces older content changes nothing once the newer content is in the tables.
     before = place.everything()
     place.tell("r1", payload=json.dumps({"manifest_sha256": new}))
     again = place.ingest(arrival="events")

@@ -147,7 +147,7 @@ def test_a_refused_manifest_beside_known_ones_is_set_aside_in_the_end(place):
         place.put(f"r{number}")
     place.ingest()
     closed = place.put("s")
-    # Of those that were ingested last some may be gone, and S3 may refuse what is not there.
+    # Manifests that were ingested last may be gone, and S3 may refuse a missing object.
     place.store.delete("derived/runs/r3/manifest.json")
     place.store.fail("stat", AccessDenied("no"), key="derived/runs/r2/manifest.json", times=float("inf"))
     place.store.fail("stream", AccessDenied("no"), key=closed, times=float("inf"))

@@ -1,4 +1,4 @@
-"""Runs looked at once more, and changed ones put in the place of the old: against a real database."""
+"""Replay retries runs and replaces changed ones, against a real database."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations

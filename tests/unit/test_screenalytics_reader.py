@@ -1,4 +1,4 @@
-"""The reader as a whole: whatever lies in a bucket, it ends with a run or with a typed error."""
+"""The reader as a whole: any content of a bucket leads to a run or to a typed error."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ SECONDS = st.integers(0, 2_000_000).map(lambda ms: ms / 1000)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """All places of a document."""
+    """Yield all paths in a document."""
     if path:
         yield path
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -72,7 +72,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def mutate(draw: st.DrawFn, document: Any) -> Any:
-    """Take a member away, replace it, or put one beside it."""
+    """Remove a member, replace it, or add another one."""
     document = copy.deepcopy(document)
     *above, last = draw(st.sampled_from(list(places(document))))
     parent = document
@@ -264,7 +264,7 @@ def test_one_artifact_is_parsed_at_a_time(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_an_error_that_is_kept_holds_no_document(document: Any, code: str) -> None:
-    # Some twenty are kept while they wait for their turn: each held its artifact, as bytes and as values.
+    # About twenty results wait for their turn, and each error held its artifact, as bytes and as values.
     store = MemoryStore(make_run(document=document))
     read = reader(store).read(Candidate(ManifestRef(RUN_ID, manifest_key("derived", RUN_ID)), "poll"))
     assert isinstance(read.error, Rejected)
@@ -285,7 +285,7 @@ def test_a_bug_keeps_its_traceback_without_the_values(monkeypatch: pytest.Monkey
 
 
 def reader(store: MemoryStore) -> CandidateReader:
-    """A reader with a database that knows nothing."""
+    """Return a reader with an empty database."""
     items = SimpleNamespace(lookup=lambda ref: Lookup(NOW))
     return CandidateReader(IngestSettings(), store, items, source=store.uri, accept_changed=False, retry_dead=False)  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""Counts, exit codes and the page of ingest and replay."""
+"""Counts, exit codes and report of ingest and replay."""
 
 from __future__ import annotations
 
