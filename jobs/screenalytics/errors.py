@@ -86,7 +86,7 @@ class Rejected(ItemError):
 
     @property
     def kind(self) -> RejectionKind:
-        """How the run is treated."""
+        """The kind of rejection."""
         return CODES[self.code]
 
 

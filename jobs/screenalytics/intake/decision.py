@@ -52,7 +52,7 @@ class IntakeResult:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to report for a candidate, and what to write about it in one transaction.
+    """The result to report for a candidate, and the changes to write for it in one transaction.
 
     Attributes:
         result: the result, as it is if every write succeeds.

@@ -152,7 +152,7 @@ class RetryPolicy:
             # The event failed, not the object in the store: its deliveries are counted.
             attempt = event.attempts + 1
             result = _rejected(candidate, read, error, attempt, dead=attempt >= self._most)
-            if stale:
+            if not missing:
                 return Decision(result)
             return Decision(result, entry=_entry(candidate, read, "rejected", error), state="rejected", attempt=1)
         if missing and item is None:

@@ -96,7 +96,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What the tables know of a manifest and of its run.
+    """The state of a manifest and of its run in the tables.
 
     Attributes:
         now: the database's clock, UTC.
