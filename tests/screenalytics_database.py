@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings
 from jobs.screenalytics.steps import ingest, replay
 from shared.ledger import open_stage
@@ -13,22 +15,21 @@ from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import make_run, put_run
 
 if TYPE_CHECKING:
-    import pytest
-
     from shared.report import Report
     from tests.postgres_server import Database
 
-__all__ = ["Place"]
+__all__ = ["EVERYTHING", "Place", "codes", "counted", "place"]
 
 TABLES = ("runs", "artifacts", "person_metrics", "replaced_runs")
+EVERYTHING = (*TABLES, "ingest_items", "ingest_attempts", "outbox_events")
 
 
 class Place:
-    """A bucket of runs, and the database that they go to.
+    """A bucket of runs, and the database they are ingested into.
 
     Attributes:
-        store: the bucket; see there for calls that are counted and faults.
-        stage_run: of the last step.
+        store: the bucket; it counts calls and injects faults.
+        stage_run: the stage of the last step.
     """
 
     def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,11 +40,11 @@ class Place:
             monkeypatch.setattr(step, "open_source", lambda settings: self.store)
 
     def put(self, run_id: str, **knobs: Any) -> str:
-        """Write a run; returns its manifest's key."""
+        """Write a run; return its manifest's key."""
         return put_run(self.store, make_run(run_id, **knobs))
 
     def calls(self, *actions: str) -> list[tuple[str, str]]:
-        """Return the calls to the store since the last time, except the tests' own puts."""
+        """Return the calls to the store since the last time, without the writes of tests."""
         calls = [call for call in self.store.calls if call[0] in (actions or ("list", "stat", "read", "stream"))]
         self.store.calls.clear()
         return calls
@@ -77,7 +78,7 @@ class Place:
         return IngestSettings(**{**fixed, **values})
 
     def tell(self, run_id: str, *, event_type: str = "screenalytics.run.completed", payload: str = "{}") -> str:
-        """Put an event into the outbox; returns its id."""
+        """Insert an event into the outbox; return its id."""
         event_id = str(uuid.uuid4())
         self.database.rows(
             "INSERT INTO screenalytics.outbox_events (event_id, event_type, aggregate_id, payload_json)"
@@ -87,14 +88,14 @@ class Place:
         return event_id
 
     def events(self) -> list[tuple[Any, ...]]:
-        """Run, whether delivered, failed deliveries; in the order of the run."""
+        """Return run, delivered or not, and failed deliveries of each event, sorted by run."""
         return self.database.rows(
             "SELECT aggregate_id, delivered_at IS NOT NULL, delivery_attempts FROM screenalytics.outbox_events"
             " ORDER BY aggregate_id, event_id"
         )
 
     def everything(self, *tables: str) -> dict[str, list[tuple[Any, ...]]]:
-        """Every row with the versions that PostgreSQL keeps of it: equal only where nothing was touched."""
+        """Return every row with its PostgreSQL row version: equal only if nothing was touched."""
         return {
             table: self.database.rows(
                 f"SELECT ctid::text, xmin::text, row.* FROM screenalytics.{table} AS row ORDER BY row::text"
@@ -112,8 +113,23 @@ class Place:
         )
 
     def item(self, run_id: str) -> tuple[Any, ...] | None:
-        """State, attempts and code."""
+        """Return state, attempts and code of a run's item."""
         rows = self.database.rows(
             "SELECT state, attempts, code FROM screenalytics.ingest_items WHERE run_id = %s", run_id
         )
         return rows[0] if rows else None
+
+
+@pytest.fixture
+def place(database: Database, monkeypatch: pytest.MonkeyPatch) -> Place:
+    return Place(database, monkeypatch)
+
+
+def codes(report: Report) -> list[tuple[str, str]]:
+    """Return item and code of each failure."""
+    return [(failure.item, failure.code) for failure in report.failures]
+
+
+def counted(report: Report) -> dict[str, int]:
+    """Return the counts that are not zero, without ``warnings`` and ``seen``."""
+    return {name: count for name, count in report.counts.items() if count and name not in ("warnings", "seen")}

@@ -1,4 +1,4 @@
-"""Runs of Screenalytics as their producer writes them: good ones, and ones that are broken on purpose."""
+"""Screenalytics runs as a producer writes them: good ones, and ones broken on purpose."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ RUN_ID: Final = "Attempt3_2025-12-23_101500EST"
 EP_ID: Final = "rhoslc-s06e11"
 NOW: Final = datetime(2026, 6, 1, tzinfo=UTC)
 DROP: Final = object()
-"""As a value of ``manifest`` or ``artifact``: the field is left out."""
+"""As a value in ``manifest`` or ``artifact``: leave the field out."""
 
 _FILES: Final = {"screentime.v1": "analytics/screentime.json", "cast_screentime.v1": "person_metrics.json"}
 
 
 def encode(document: Any) -> bytes:
-    """Write JSON; bytes are taken as they are."""
+    """Return a JSON document as bytes; bytes are returned unchanged."""
     return document if isinstance(document, bytes) else json.dumps(document, ensure_ascii=False).encode()
 
 
 def screentime_row(number: int = 1, **changes: Any) -> dict[str, Any]:
-    """One entry of ``metrics`` in screentime.json."""
+    """Return an entry of ``metrics`` in screentime.json."""
     seen = round(400 + number % 900 * 2.03, 2)
     body = round(seen + 49.47, 2)
     row = {
@@ -75,7 +75,7 @@ def screentime_row(number: int = 1, **changes: Any) -> dict[str, Any]:
 
 
 def cast_row(number: int = 1, **changes: Any) -> dict[str, Any]:
-    """One entry of person_metrics.json (cast_screentime.v1)."""
+    """Return an entry of person_metrics.json (cast_screentime.v1)."""
     row = {
         "person_id": str(uuid.UUID(int=0xB7F1 << 112 | number)),
         "screen_time_seconds": round(400 + number % 900 * 2.031, 3),
@@ -89,7 +89,7 @@ def cast_row(number: int = 1, **changes: Any) -> dict[str, Any]:
 def screentime(
     rows: Sequence[Mapping[str, Any]], *, run_id: str | None = RUN_ID, ep_id: str = EP_ID, **changes: Any
 ) -> dict[str, Any]:
-    """A screentime.json around its ``metrics``."""
+    """Return a screentime.json with these ``metrics``."""
     document = {
         "episode_id": ep_id,
         "run_id": run_id,
@@ -126,17 +126,17 @@ def make_run(
     """Return the objects of a run, key -> body: its artifact, then its manifest.
 
     Args:
-        run_id: of the folder, the manifest and the artifact.
-        ep_id: of both.
+        run_id: run id in the folder, the manifest and the artifact.
+        ep_id: episode in both.
         prefix: the folder above ``runs/``; empty for none.
-        persons: how many, numbered from 1, when there are no ``rows``.
+        persons: number of persons, counted from 1, unless ``rows`` are given.
         kind: ``screentime.v1`` or ``cast_screentime.v1``.
-        status: of the manifest.
-        rows: of the artifact, in place of ``persons``.
-        document: the whole artifact, as a JSON value or as bytes, in place of ``rows``.
-        manifest: fields of the manifest that replace or add; :data:`DROP` takes one away.
-        artifact: the same of the artifact's reference, whose size and checksum otherwise are those of its body.
-        more: further references of the manifest, as they are.
+        status: status in the manifest.
+        rows: rows of the artifact, instead of ``persons``.
+        document: the whole artifact, as a JSON value or as bytes, instead of ``rows``.
+        manifest: fields to replace or add in the manifest; :data:`DROP` removes one.
+        artifact: the same for the artifact's entry; size and checksum are otherwise those of its body.
+        more: further artifact entries, unchanged.
         fields: the same as ``manifest``, such as ``attempt=4``.
     """
     folder = f"{prefix}/runs/{run_id}" if prefix else f"runs/{run_id}"
@@ -178,7 +178,7 @@ def manifest_of(files: Mapping[str, bytes]) -> tuple[str, dict[str, Any]]:
 
 
 def put_run(store: ObjectStore, files: Mapping[str, bytes]) -> str:
-    """Write a run as a careful producer does, the manifest last; returns the manifest's key."""
+    """Write a run as a careful producer does, the manifest last; return its key."""
     manifest = manifest_of(files)[0]
     for key, body in files.items():
         if key != manifest:
@@ -198,11 +198,11 @@ def read_files(
     """Fetch and read a run, as ingest does.
 
     Args:
-        files: objects, or the store that has them.
-        run_id: of the manifest's key.
+        files: objects, or a store that has them.
+        run_id: run id in the manifest's key.
         prefix: the folder above ``runs/``.
         now: by default long after the grace of a :class:`~tests.fakes.store.MemoryStore`'s objects.
-        settings: of ``IngestSettings``.
+        settings: values for ``IngestSettings``.
     """
     store: Any = files if hasattr(files, "stream") else MemoryStore(files)
     source = IngestSettings(prefix=prefix, **settings)
@@ -211,7 +211,7 @@ def read_files(
 
 
 def rejected(files: Mapping[str, bytes] | ObjectStore, **more: Any) -> Rejected:
-    """Return the error of a run that must have one; see :func:`read_files`."""
+    """Return the error of a run that must be rejected; see :func:`read_files`."""
     try:
         found = read_files(files, **more)
     except Rejected as error:

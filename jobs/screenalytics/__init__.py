@@ -1,1 +1,1 @@
-"""Screenalytics run manifests -> product tables, each run once and whole."""
+"""Loads Screenalytics runs into product tables, each exactly once."""

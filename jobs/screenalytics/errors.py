@@ -1,4 +1,4 @@
-"""Why a run is not ingested: stable codes, and what each means for the run (specs: RunManifest 1.0)."""
+"""Why a run is not ingested: stable error codes, and what each means for the run (docs/screenalytics.md)."""
 
 from __future__ import annotations
 
@@ -6,100 +6,100 @@ from typing import Any, ClassVar, Final, Literal
 
 from shared.errors import ItemError
 
-__all__ = ["CODES", "MEANINGS", "Kind", "Rejected", "reject"]
+__all__ = ["CODES", "MEANINGS", "Rejected", "RejectionKind", "reject"]
 
-Kind = Literal["permanent", "not_ready", "quarantine"]
-"""``permanent``: bad as it is, zero rows; ``not_ready``: looked at again, no error; ``quarantine``: old rows stay."""
+RejectionKind = Literal["permanent", "not_ready", "quarantine"]
+"""``permanent``: bad, no rows; ``not_ready``: not an error, retried; ``quarantine``: the old rows stay."""
 
 _PERMANENT: Final = {
-    "MANIFEST_MISSING": "there is no manifest where the run's must be",
-    "MANIFEST_PARSE": "the manifest is no JSON, or is cut off; younger than the grace it is MANIFEST_INCOMPLETE",
-    "ENCODING": "a document is not UTF-8, or has half of a surrogate pair",
-    "DUPLICATE_KEY": "an object of a document has a key twice",
-    "NON_FINITE": "NaN, Infinity, or a number that is as large",
-    "TOO_LARGE": "a manifest or an artifact is larger than its limit, as stored or unpacked",
-    "TOO_DEEP": "a document is nested too deep",
-    "TOO_MANY": "a manifest names too many artifacts, or an artifact has too many rows",
-    "NOT_AN_OBJECT": "a document is a list or a value where an object must be",
+    "MANIFEST_MISSING": "the run has no manifest at its key",
+    "MANIFEST_PARSE": "the manifest is not JSON or is truncated (within the grace period: MANIFEST_INCOMPLETE)",
+    "ENCODING": "a document is not valid UTF-8, or contains an unpaired surrogate",
+    "DUPLICATE_KEY": "a JSON object has the same key twice",
+    "NON_FINITE": "a number is NaN, infinite, or outside the range of a double",
+    "TOO_LARGE": "a manifest or an artifact exceeds its size limit, as stored or unpacked",
+    "TOO_DEEP": "a document is nested too deeply",
+    "TOO_MANY": "a manifest lists too many artifacts, or an artifact has too many rows",
+    "NOT_AN_OBJECT": "a document is not a JSON object; it is a list or a single value",
     "MISSING_VERSION": "schema_version is absent, null or empty",
-    "UNSUPPORTED_VERSION": "schema_version is not one that this telecine reads; nothing else of the run was fetched",
-    "FIELD_MISSING": "a field that is needed is absent",
-    "FIELD_INVALID": "a field has the wrong type or a value that is not valid",
-    "UNKNOWN_STATUS": "status is none of the words that are known",
-    "NAIVE_TIMESTAMP": "a time has no offset",
-    "ID_MISMATCH": "run or episode differ between key, manifest, artifact and event",
-    "NO_SUMMARY": "no artifact is of the kind person_metrics",
-    "DUPLICATE_ARTIFACT": "an artifact_key or an artifact's object stands twice",
-    "KEY_ESCAPE": "a key is outside the run's folders, or could name something else than itself",
-    "FOREIGN_LOCATION": "an artifact is said to be in another bucket or at a URL; nothing was asked of it",
+    "UNSUPPORTED_VERSION": "this telecine does not support the schema_version; nothing else of the run was fetched",
+    "FIELD_MISSING": "a required field is missing",
+    "FIELD_INVALID": "a field has the wrong type or an invalid value",
+    "UNKNOWN_STATUS": "status is not one of the known values",
+    "NAIVE_TIMESTAMP": "a timestamp has no UTC offset",
+    "ID_MISMATCH": "the run or the episode differs between key, manifest, artifact and event",
+    "NO_SUMMARY": "no artifact has the kind person_metrics",
+    "DUPLICATE_ARTIFACT": "the same artifact_key appears twice",
+    "KEY_ESCAPE": "a key is outside the folders of the run, or is ambiguous (such as a/../b)",
+    "FOREIGN_LOCATION": "an artifact is in another bucket or at a URL; it was not requested",
     "CROSS_RUN_REF": "an artifact is in the folder of another run",
-    "NOT_AN_OBJECT_KEY": "an artifact is a path on the producer's machine",
-    "ARTIFACT_MISSING": "an artifact is not there, and the grace is over; before that it is ARTIFACT_NOT_YET",
-    "ACCESS_DENIED": "the store refuses this object; S3 says so of a missing one, too, where it may not be listed",
-    "UNSUPPORTED_ARTIFACT_VERSION": "a person_metrics artifact has a schema_version that this telecine does not read",
+    "NOT_AN_OBJECT_KEY": "the s3_key of an artifact is a path on the producer's machine, or not a valid key",
+    "ARTIFACT_MISSING": "an artifact does not exist (within the grace period: ARTIFACT_NOT_YET)",
+    "ACCESS_DENIED": "the store refuses this object; without s3:ListBucket, S3 refuses missing objects in the same way",
+    "UNSUPPORTED_ARTIFACT_VERSION": "this telecine does not support the schema_version of a person_metrics artifact",
     "CHECKSUM_MISSING": "a person_metrics artifact has no checksum, and --unverified is not set",
     "CHECKSUM_INVALID": "a checksum is not 64 hexadecimal digits",
-    "CHECKSUM_MISMATCH": "the object has another sha256 than the manifest says, or the manifest than the event says",
-    "SIZE_MISMATCH": "the object has another size than the manifest says",
-    "ROW_COUNT_MISMATCH": "an artifact has another number of rows than the manifest says",
-    "DECODE": "a gzip artifact is cut off, damaged, or has something behind its end",
-    "ARTIFACT_PARSE": "an artifact is no JSON",
+    "CHECKSUM_MISMATCH": "the sha256 of an object differs from its manifest, or that of a manifest from its event",
+    "SIZE_MISMATCH": "the size of an object differs from its manifest",
+    "ROW_COUNT_MISMATCH": "the number of rows in an artifact differs from its manifest",
+    "DECODE": "a gzip artifact is truncated or damaged, or has trailing data",
+    "ARTIFACT_PARSE": "an artifact is not JSON",
     "PERSON_ID_INVALID": "a person_id or cast_id is blank, has a control character, or is too long",
-    "DUPLICATE_PERSON": "a person stands twice under the same cast",
-    "NEGATIVE": "a time or a count is below zero",
-    "OUT_OF_RANGE": "a person is seen for longer than the episode, or a number is larger than its column",
+    "DUPLICATE_PERSON": "the same person appears twice under one cast",
+    "NEGATIVE": "a time or a count is negative",
+    "OUT_OF_RANGE": "a person's time exceeds the duration of the episode, or a number exceeds its column",
     "CONFIDENCE_INVALID": "a confidence is not a number from 0 to 1",
     "INCONSISTENT": "visual_s and face_visible_seconds differ",
-    "UNKNOWN_EVENT": "an event is of a type that is not known",
-    "EVENT_INVALID": "an event names no run, or its payload is not as it must be",
-    "SOURCE_DELETED": "the manifest of a run that was waiting is gone",
+    "UNKNOWN_EVENT": "the type of an event is unknown",
+    "EVENT_INVALID": "an event has no valid run id, or an invalid payload",
+    "SOURCE_DELETED": "the manifest of a run was deleted before the run was ingested",
 }
 _NOT_READY: Final = {
-    "RUN_RUNNING": "the manifest says that the run goes on",
-    "MANIFEST_INCOMPLETE": "the manifest is no whole JSON, and younger than the grace",
-    "MANIFEST_NOT_YET": "an event told of the run, and its manifest is not there",
-    "ARTIFACT_NOT_YET": "an artifact is not there, and the manifest is younger than the grace",
+    "RUN_RUNNING": "the manifest says the run is still in progress",
+    "MANIFEST_INCOMPLETE": "the manifest is not complete JSON, within the grace period",
+    "MANIFEST_NOT_YET": "an event announced the run, but its manifest does not exist yet",
+    "ARTIFACT_NOT_YET": "an artifact does not exist yet, within the grace period of its manifest",
 }
 _QUARANTINE: Final = {
-    "MANIFEST_CHANGED": "a known run has another manifest; its rows stay until the new one is accepted",
-    "RUN_ID_COLLISION": "a known run_id is used for another episode, or in another place with other content",
+    "MANIFEST_CHANGED": "the manifest of a known run changed; the old rows stay until the change is accepted",
+    "RUN_ID_COLLISION": "a known run_id is used by another episode, or at another key with other content",
 }
 
 MEANINGS: Final[dict[str, str]] = {**_PERMANENT, **_NOT_READY, **_QUARANTINE}
-"""What each code says."""
+"""Code -> meaning, for the documentation."""
 
-CODES: Final[dict[str, Kind]] = {
+CODES: Final[dict[str, RejectionKind]] = {
     **dict.fromkeys(_PERMANENT, "permanent"),
     **dict.fromkeys(_NOT_READY, "not_ready"),
     **dict.fromkeys(_QUARANTINE, "quarantine"),
 }
-"""What each code means for its run."""
+"""Code -> kind of rejection."""
 
 
 class Rejected(ItemError):
-    """A run that is not ingested now, and why.
+    """A run that is not ingested now, with the reason.
 
-    Errors of the store and of the database are none of these: they keep the types of :mod:`shared.errors`.
+    Errors of the store and the database keep their types from :mod:`shared.errors`.
     """
 
     default_code: ClassVar[str] = "FIELD_INVALID"
 
     @property
-    def kind(self) -> Kind:
-        """What becomes of the run."""
+    def kind(self) -> RejectionKind:
+        """The kind of rejection."""
         return CODES[self.code]
 
 
 def reject(code: str, message: str, **data: Any) -> Rejected:
-    """Return the typed error of a run.
+    """Return the error for a run.
 
     Args:
         code: one of :data:`CODES`.
-        message: what was found, where, what is valid and what to do.
-        data: named facts: ``artifact_key``, ``json_pointer``, ``expected``, ``actual``.
+        message: what is wrong and where, what is expected, what to do.
+        data: facts by name: ``artifact_key``, ``json_pointer``, ``expected``, ``actual``.
 
     Raises:
-        KeyError: for a code that :data:`CODES` does not have.
+        KeyError: the code is not in :data:`CODES`.
     """
     kind = CODES[code]
     return Rejected(message, code=code, retryable=kind == "not_ready", **data)

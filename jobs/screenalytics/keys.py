@@ -1,4 +1,4 @@
-"""Where manifests and artifacts may lie: keys within the source's bucket, and nothing else."""
+"""Keys of manifests and artifacts: which are valid, and to which run they belong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobs.screenalytics.errors import reject
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["EP_ID", "RUN_ID", "Places", "check_prefix", "check_root", "manifest_key", "run_of", "runs_folder"]
+__all__ = ["EP_ID", "RUN_ID", "ArtifactFolders", "check_prefix", "check_root", "manifest_key", "run_of", "runs_folder"]
 
 RUN_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 EP_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
@@ -20,7 +20,7 @@ EP_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
 _PLACEHOLDERS: Final = ("prefix", "run_id", "ep_id", "show", "season", "episode")
 _MANIFEST: Final = "manifest.json"
 _RUN_ID: Final = re.compile(RUN_ID)
-# rhoslc-s06e11; an episode named otherwise has no folders by show.
+# rhoslc-s06e11. Episodes with other names have no folders by show.
 _EPISODE: Final = re.compile(r"(?P<show>.+)-s(?P<season>[0-9]+)e(?P<episode>[0-9]+)")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
@@ -30,59 +30,56 @@ _MAX_KEY_BYTES: Final = 1024  # S3's own limit
 
 
 def check_root(template: str) -> str:
-    """Check one of ``artifact_roots``.
+    """Check one of ``artifact_roots``, and return it with one slash at the end.
 
     Args:
-        template: a folder of keys with placeholders, such as ``{prefix}/runs/{run_id}/``.
-
-    Returns:
-        The same, with one slash at its end.
+        template: a key prefix with placeholders, such as ``{prefix}/runs/{run_id}/``.
 
     Raises:
-        ValueError: the valid placeholders are named.
+        ValueError: the message lists the valid placeholders.
     """
     named = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
     try:
         pieces = list(string.Formatter().parse(template))
     except ValueError as error:
-        raise ValueError(f"{template!r} is no template: {error}; valid placeholders are {named}") from None
+        raise ValueError(f"{template!r} is not a template: {error}; the placeholders are {named}") from None
     for _, name, form, conversion in pieces:
         if name is not None and (name not in _PLACEHOLDERS or form or conversion):
-            raise ValueError(f"{template!r} has {{{name}}}; valid placeholders are {named}, each as it stands here")
+            raise ValueError(f"{template!r} has {{{name}}}; the placeholders are {named}, without any format")
     parts = template.removesuffix("/").split("/")
     if any(part in ("", ".", "..") for part in parts) or "\\" in template or _CONTROLS.search(template):
-        raise ValueError(f"{template!r} must be a folder of keys; '', '.', '..' and backslashes are no valid parts")
+        raise ValueError(f"{template!r} is not a folder of keys; expected no empty part, '.', '..' or backslash")
     if "{run_id}" not in parts:
         raise ValueError(
-            f"{template!r} needs {{run_id}} between two slashes: artifacts of other runs are refused by it"
+            f"{template!r} needs {{run_id}} as a folder of its own: it keeps out the artifacts of other runs"
         )
     return "/".join(parts) + "/"
 
 
 def check_prefix(prefix: str) -> str:
-    """Check the folder above ``runs/``, and return it without slashes at its ends; empty for none.
+    """Check the folder above ``runs/``, and return it without outer slashes; empty for none.
 
     Raises:
-        ValueError: keys below it could name something else than themselves.
+        ValueError: keys below it would be ambiguous.
     """
     folder = prefix.strip("/")
-    if folder and (why := _odd(folder)):
-        raise ValueError(f"it must be a folder of keys, such as derived, or / for none; {prefix!r} has {why}")
+    if folder and (why := _ambiguous(folder)):
+        raise ValueError(f"{prefix!r} has {why}; expected a folder of keys, such as derived, or / for none")
     return folder
 
 
 def manifest_key(prefix: str, run_id: str) -> str:
-    """Return where the manifest of a run lies."""
+    """Return the key of a run's manifest."""
     return f"{runs_folder(prefix)}{run_id}/{_MANIFEST}"
 
 
 def runs_folder(prefix: str) -> str:
-    """Return the folder of runs, with a slash at its end."""
+    """Return the folder of all runs, with a slash at the end."""
     return f"{prefix}/runs/" if prefix else "runs/"
 
 
 def run_of(key: str, prefix: str) -> str | None:
-    """Return the run whose manifest has this key; None for any other file, nested manifests included."""
+    """Return the run whose manifest has this key; None for any other object, nested manifests included."""
     folder = runs_folder(prefix)
     if not key.startswith(folder):
         return None
@@ -91,13 +88,13 @@ def run_of(key: str, prefix: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """The folders in which the artifacts of one run may lie.
+class ArtifactFolders:
+    """The folders in which the artifacts of one run may be stored.
 
     Attributes:
-        folders: each with a slash at its end, so that ``runs/abc`` does not hold ``runs/abcd/``.
-        foreign: the same folders of any other run.
-        source: the store's URI; ``s3_key`` may begin with it.
+        folders: each with a slash at the end, so that ``runs/abc`` does not match ``runs/abcd/``.
+        foreign: patterns of the same folders for any run.
+        source: URI of the store; ``s3_key`` may start with it.
     """
 
     folders: tuple[str, ...]
@@ -105,8 +102,8 @@ class Places:
     source: str
 
     @classmethod
-    def of(cls, roots: Iterable[str], *, prefix: str, run_id: str, ep_id: str, source: str) -> Places:
-        """Fill in templates that :func:`check_root` has checked; one by show needs an episode of that form."""
+    def of(cls, roots: Iterable[str], *, prefix: str, run_id: str, ep_id: str, source: str) -> ArtifactFolders:
+        """Fill in templates checked by :func:`check_root`; those by show are left out if the episode has no show."""
         values = {"prefix": prefix, "run_id": run_id, "ep_id": ep_id}
         if episode := _EPISODE.fullmatch(ep_id):
             values |= episode.groupdict()
@@ -120,33 +117,33 @@ class Places:
         return cls(tuple(folders), tuple(foreign), source.rstrip("/"))
 
     def key(self, s3_key: str) -> str:
-        """Return the key of an artifact within the store.
+        """Return the key of an artifact in the store.
 
-        Nothing is decoded or resolved: S3 takes ``p/../q`` and ``%2e`` literally, and URL libraries do not.
+        Nothing is decoded or resolved: S3 takes ``p/../q`` and ``%2e`` literally; URL libraries do not.
 
         Args:
-            s3_key: as the manifest has it: a key, or ``s3://`` with this very bucket.
+            s3_key: from the manifest: a key, or an ``s3://`` URI in this bucket.
 
         Raises:
             Rejected: ``FOREIGN_LOCATION``, ``NOT_AN_OBJECT_KEY``, ``KEY_ESCAPE`` or ``CROSS_RUN_REF``.
         """
-        valid = f"valid is a key below {' or '.join(self.folders) or 'no folder'}"
+        valid = f"expected a key below {' or '.join(self.folders) or 'no folder'}"
         if self.source.startswith("s3://") and s3_key.startswith(f"{self.source}/"):
             key = s3_key[len(self.source) + 1 :]
         elif _SCHEME.match(s3_key):
-            message = f"the place {_shown(s3_key)} is not in {self.source}; {valid}"
+            message = f"the location {_shown(s3_key)} is not in {self.source}; {valid}"
             raise reject("FOREIGN_LOCATION", message, actual=_shown(s3_key))
         elif _DRIVE.match(s3_key):
-            raise _no_key(s3_key, valid)
+            raise _local_path(s3_key, valid)
         else:
             key = s3_key
-        if why := _odd(key.removeprefix("/")):
+        if why := _ambiguous(key.removeprefix("/")):
             raise reject("KEY_ESCAPE", f"the key {_shown(key)} has {why}; {valid}", actual=_shown(key))
         if key.startswith("/"):
             if key[1:].startswith(self.folders):
-                message = f"the key {_shown(key)} begins with a slash; {valid}"
+                message = f"the key {_shown(key)} starts with a slash; {valid}"
                 raise reject("KEY_ESCAPE", message, actual=_shown(key))
-            raise _no_key(key, valid)
+            raise _local_path(key, valid)
         if any(key.startswith(folder) for folder in self.folders):
             return key
         if any(pattern.match(key) for pattern in self.foreign):
@@ -160,25 +157,25 @@ def _fill(root: str, values: Mapping[str, str], escape: Callable[[str], str] = s
     return "".join(pieces).lstrip("/")  # an empty prefix
 
 
-def _odd(key: str) -> str | None:
-    """Say what makes a key one that could name something else than itself."""
+def _ambiguous(key: str) -> str | None:
+    """Return what makes a key ambiguous, or None."""
     if any(part in ("", ".", "..") for part in key.split("/")):
         return "an empty part, '.' or '..'"
     if "\\" in key:
         return "a backslash"
     if _ENCODED.search(key):
-        return "a percent-encoded character, which nothing decodes"
+        return "a percent-encoded character, which is not decoded"
     if _CONTROLS.search(key):
         return "a control character"
     return f"more than {_MAX_KEY_BYTES} bytes" if len(key.encode()) > _MAX_KEY_BYTES else None
 
 
-def _no_key(s3_key: str, valid: str) -> Exception:
-    message = f"{_shown(s3_key)} is a path on the producer's machine, not the key of an object; {valid}"
+def _local_path(s3_key: str, valid: str) -> Exception:
+    message = f"{_shown(s3_key)} is a path on the producer's machine, not an object key; {valid}"
     return reject("NOT_AN_OBJECT_KEY", message, actual=_shown(s3_key))
 
 
 def _shown(s3_key: str) -> str:
-    # Without the query: a presigned URL has its signature there, and without userinfo.
+    # Without the query, which holds the signature of a presigned URL, and without userinfo.
     text = re.sub(r"//[^/@]*@", "//", s3_key.split("?", 1)[0])
     return repr(text if len(text) <= 200 else f"{text[:200]}…")  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""What is read of a run, as plain values: the same whatever the version of its documents."""
+"""The data model of a run, independent of the versions of its documents."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-__all__ = ["Artifact", "ManifestObject", "ManifestRef", "PersonMetric", "Run", "SkippedRun", "Warned"]
+__all__ = ["Artifact", "ManifestObject", "ManifestRef", "PersonMetric", "Run", "RunWarning", "SkippedRun"]
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestRef:
-    """Where a run's manifest is said to be.
+    """The location of a run's manifest.
 
     Attributes:
-        run_id: from the key, or from the event.
-        key: of the manifest, within the bucket.
-        etag: as the listing has it; None where nothing was listed.
-        modified: as the listing has it.
+        run_id: from the key or from the event.
+        key: key of the manifest in the bucket.
+        etag: from the listing; None if it was not listed.
+        modified: from the listing.
     """
 
     run_id: str
@@ -33,14 +33,14 @@ class ManifestRef:
 
 @dataclass(frozen=True, slots=True)
 class ManifestObject:
-    """The bytes of a manifest, read once: what is hashed is what is parsed.
+    """The bytes of a manifest, read once, so that the bytes hashed are the bytes parsed.
 
     Attributes:
-        ref: what was asked for.
-        body: at most ``max_manifest_mb``.
-        sha256: of the body, 64 hexadecimal digits.
-        etag: of the object that was read.
-        modified: of that object.
+        ref: the location that was requested.
+        body: at most ``max_manifest_mb`` long.
+        sha256: digest of the body, 64 hexadecimal digits.
+        etag: ETag of the object that was read.
+        modified: modification time of that object.
     """
 
     ref: ManifestRef
@@ -51,8 +51,8 @@ class ManifestObject:
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
-    """Something odd that costs no row; counted by code, and kept with the run."""
+class RunWarning:
+    """Something odd about a run that loses no row; counted by code, and stored with the run."""
 
     code: str
     message: str
@@ -60,17 +60,17 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file of a run, as its manifest names it.
+    """A file of a run, as listed in its manifest.
 
     Attributes:
         artifact_key: its name within the run.
         artifact_kind: such as ``person_metrics``.
-        s3_key: within the bucket; for one that was not fetched, what the manifest says.
+        s3_key: key in the bucket; if it was not fetched, as written in the manifest.
         schema_version: such as ``screentime.v1``.
-        content_type: as the manifest says.
-        sha256: lower case; None where the manifest has none.
-        size_bytes: None where the manifest has none.
-        row_count: None where the manifest has none.
+        content_type: from the manifest.
+        sha256: lower case; None if the manifest has none.
+        size_bytes: None if the manifest has none.
+        row_count: None if the manifest has none.
         fetched: whether it was read and verified.
     """
 
@@ -87,18 +87,18 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class PersonMetric:
-    """One person of a run. Times are whole milliseconds; None: not computed.
+    """One person of a run. Times are whole milliseconds; None means not computed.
 
     Attributes:
-        person_id: as the producer has it, verbatim: ``p_0001``, ``cast:…`` or a uuid; unique in the run.
-        cast_ids: the casts that were summed, sorted.
-        name: for people; None where none is known.
-        onscreen_ms: seen.
-        speaking_ms: heard.
-        confessional_ms: in confessionals.
-        body_ms: body seen.
-        confidence: 0 to 1, three decimals.
-        artifact_key: whence.
+        person_id: verbatim from the producer: ``p_0001``, ``cast:…`` or a UUID; unique in the run.
+        cast_ids: the casts summed up in this row, sorted.
+        name: display name; None if unknown.
+        onscreen_ms: time on screen.
+        speaking_ms: time speaking.
+        confessional_ms: time in confessionals.
+        body_ms: time with the body visible.
+        confidence: from 0 to 1, three decimals.
+        artifact_key: the artifact it comes from.
     """
 
     person_id: str
@@ -112,7 +112,7 @@ class PersonMetric:
     artifact_key: str
 
     def facts(self) -> list[Any]:
-        """What the output hash covers."""
+        """Return the values that the output hash covers."""
         return [
             self.person_id,
             list(self.cast_ids),
@@ -128,23 +128,23 @@ class PersonMetric:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A successful run, read and verified: all that is written.
+    """A successful run, read and verified: everything that is written.
 
     Attributes:
-        run_id: also in the manifest's key.
+        run_id: the same as in the manifest's key.
         ep_id: the producer's episode, such as ``rhoslc-s06e11``.
-        manifest_key: within the bucket.
-        manifest_sha256: of the bytes that were parsed.
-        manifest_etag: of the object they came from.
-        schema_version: of the manifest.
-        attempt: of the producer at this episode; None where it says none.
-        started_at: in UTC, as the producer says.
-        completed_at: in UTC, as the producer says.
-        duration_ms: of the episode's video.
-        artifacts: all that the manifest names, by key.
-        metrics: by person.
-        warnings: in the order in which they were found.
-        bytes_read: manifest and artifacts.
+        manifest_key: key in the bucket.
+        manifest_sha256: digest of the bytes that were parsed.
+        manifest_etag: ETag of the object they came from.
+        schema_version: version of the manifest.
+        attempt: the producer's attempt at this episode; None if not given.
+        started_at: the producer's time, in UTC.
+        completed_at: the producer's time, in UTC.
+        duration_ms: length of the episode's video.
+        artifacts: all artifacts in the manifest, sorted by key.
+        metrics: one per person, sorted by person_id.
+        warnings: in the order they were found.
+        bytes_read: bytes of manifest and artifacts.
     """
 
     run_id: str
@@ -159,12 +159,12 @@ class Run:
     duration_ms: int | None
     artifacts: tuple[Artifact, ...]
     metrics: tuple[PersonMetric, ...]
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[RunWarning, ...] = ()
     bytes_read: int = field(default=0, compare=False)
 
     @property
     def output_hash(self) -> str:
-        """The sha256 of the facts that product tables hold: no times of ours, no versions, no ETag, no warnings."""
+        """The sha256 of the facts in product tables; excludes ingest times, versions, ETags and warnings."""
         facts = [
             self.run_id,
             self.ep_id,
@@ -179,13 +179,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class SkippedRun:
-    """A run that ended without success: counted, never ingested.
+    """A run that ended without success; counted but never ingested.
 
     Attributes:
-        run_id: of the manifest.
-        ep_id: of the manifest.
-        status: canonical.
-        manifest_sha256: of the bytes that were parsed.
+        run_id: from the manifest.
+        ep_id: from the manifest.
+        status: in its canonical spelling.
+        manifest_sha256: digest of the bytes that were parsed.
     """
 
     run_id: str

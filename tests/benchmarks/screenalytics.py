@@ -1,7 +1,7 @@
 """screenalytics: a run of 1,000 persons written, 10,000 known runs polled, fresh runs ingested.
 
 Times are wall-clock milliseconds, medians of ways that run in turns on one server (an embedded PostgreSQL with fsync, a
-folder, an S3 server of another process); ratios count, not the times. docs/screenalytics.md says what they mean.
+folder, an S3 server of another process); ratios count, not the times. docs/performance.md explains them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _UPSERT = """
         onscreen_ms = excluded.onscreen_ms, speaking_ms = excluded.speaking_ms, body_ms = excluded.body_ms,
         confidence = excluded.confidence
 """
-# The columns that hold something of a person: no keys, no checks, no provenance.
+# Only the columns with facts about a person: no keys, constraints or provenance.
 _BARE = """
     CREATE TABLE bench_persons AS
     SELECT run_id, person_id, cast_ids, name, onscreen_ms, speaking_ms, body_ms, confidence
@@ -67,11 +67,11 @@ def main(only: str = "", *, quick: bool = False) -> None:
     """Print all tables.
 
     Args:
-        only: begins the name of one part: write, poll, ingest.
+        only: prefix of the name of one part: write, poll, ingest.
         quick: one round, smaller sets.
 
     Raises:
-        SystemExit: there is no such part.
+        SystemExit: no part has that name.
     """
     parts: dict[str, Callable[[Path], None]] = {
         "write": functools.partial(_write, rounds=3 if quick else 15),
@@ -90,7 +90,7 @@ def main(only: str = "", *, quick: bool = False) -> None:
 
 @contextmanager
 def _database() -> Iterator[Path]:
-    """A migrated server, which the environment names, and a folder."""
+    """Yield a folder, with a migrated server named in the environment."""
     before = dict(os.environ)
     with reachable_folder() as folder:
         url = embedded.ensure(folder)
@@ -109,7 +109,7 @@ def _database() -> Iterator[Path]:
 
 
 def _write(folder: Path, *, rounds: int) -> None:
-    """One run of 1,000 persons in one transaction: ours, row by row, and what COPY alone takes."""
+    """Time one run of 1,000 persons in one transaction: telecine, row by row, and COPY alone."""
     settings = IngestSettings(bucket=str(folder / "write"))
     run = _read(folder / "write", "person-bench", settings)
     ways: dict[str, Callable[[Session, Run], object]] = {
@@ -196,7 +196,7 @@ def _draft(run_id: str, persons: int, number: int) -> dict[str, bytes]:
 
 
 def _poll(folder: Path, *, runs: int) -> None:
-    """Known runs with nothing to do, in a folder and in S3: what is asked of the store, and how long."""
+    """Measure a poll of known runs, in a folder and in S3: requests and time."""
     rows = []
     body = b"{}"
     keys = [f"derived/runs/run-{number:06d}/manifest.json" for number in range(runs)]
@@ -249,7 +249,7 @@ def _polled(bucket: str, runs: int) -> list[object]:
 
 
 def _ingest(folder: Path, *, runs: int) -> None:
-    """Fresh runs of 12 persons from S3: runs a second, requests and bytes a run; then the same again."""
+    """Measure fresh runs of 12 persons from S3: runs per second, requests and bytes per run; then the same again."""
     rows = []
     with _s3() as server:
         server.create_bucket("fresh")
@@ -293,7 +293,7 @@ def _forget(settings: IngestSettings) -> None:
 
 @contextmanager
 def _s3() -> Iterator[S3Server]:
-    """An S3 server in a process of its own: it works while the client does."""
+    """Start an S3 server in its own process, so that it runs in parallel with the client."""
     program = "from moto.server import main; main(['-H', '127.0.0.1', '-p', '%d'])"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 __all__ = ["BUCKET", "Arrivals", "arrive", "milliseconds", "put_files", "suspend_poll"]
 
 BUCKET = "screenalytics"
-# A separate table: the cron's polls read the default one with another prefix and would reject the key of each event.
+# Not the default outbox: the cron reads that one with another prefix, and would reject the key of each event.
 OUTBOX = "public.outbox_events"
 
 
 @dataclass
 class Arrivals:
-    """They share one semaphore: each Workflow starts when the previous one has ended.
+    """The Workflows, run one after the other under one time limit.
 
     Attributes:
         files: run -> its objects.
-        event: two events announce one run; nothing lists the bucket.
+        event: two events announce one run; the bucket is not listed.
         poll: finds two runs.
-        again: the same once more.
+        again: the same again.
         bad: two good runs, and one of an unknown version between them.
-        misspelt: a parameter that nothing reads.
+        misspelt: an unknown parameter.
     """
 
     files: dict[str, dict[str, bytes]]
@@ -47,7 +47,7 @@ class Arrivals:
 
 
 def arrive(installation: Installation) -> Arrivals:
-    """Upload runs, announce one in the outbox, submit, and let the cron poll for another one."""
+    """Put runs, announce one in the outbox, submit, and let the cron find another one."""
     cast = "cast_screentime.v1"
     files = {
         "by-event": make_run("by-event", ep_id="rhoslc-s06e11", prefix="events"),
@@ -91,7 +91,7 @@ def put_files(node: Node, files: Mapping[str, bytes]) -> None:
 
 
 def suspend_poll(installation: Installation, *, suspend: bool) -> None:
-    """Let the cron fire every minute, or suspend it: the other tests need the node's CPUs."""
+    """Let the cron fire every minute, or stop it: the other tests need the node's CPUs."""
     change = {"spec": {"suspend": suspend, "schedules": ["* * * * *"]}}
     installation.node.kubectl(
         "-n", installation.namespace, "patch", "cronworkflow", "screenalytics-poll", "--type=merge",
@@ -100,7 +100,7 @@ def suspend_poll(installation: Installation, *, suspend: bool) -> None:
 
 
 def milliseconds(files: Mapping[str, bytes]) -> dict[str, int]:
-    """Return the expected table: person -> time on screen, exactly."""
+    """Return the expected time on screen by person."""
     (body,) = [body for key, body in files.items() if not key.endswith("/manifest.json")]
     document = json.loads(body, parse_float=Decimal)
     rows = document if isinstance(document, list) else document["metrics"]

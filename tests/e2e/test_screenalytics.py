@@ -1,4 +1,4 @@
-"""Screenalytics runs: announced by an event, found by a poll or by the cron, and one that is unreadable."""
+"""Screenalytics runs in a cluster: announced by an event, found by a poll and by the cron, and one unreadable."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def persons(installation: Installation, run_id: str) -> dict[str, int]:
 
 
 def figures(run: Run) -> dict[str, str]:
-    """Return the output parameters of ingest."""
+    """Return the output parameters of the ingestion."""
     return {each["name"]: each["value"] for each in run.nodes("ingest")[-1]["outputs"]["parameters"]}
 
 
@@ -62,13 +62,13 @@ def test_a_poll_becomes_rows_and_the_next_one_touches_none(installation: Install
     assert (figures(arrivals.again)["ingested"], figures(arrivals.again)["known"]) == ("0", "2")
 
 
-def test_a_bad_run_fails_visibly_and_blocks_no_good_one(
+def test_a_bad_run_fails_where_people_look_and_costs_no_good_one(
     installation: Installation, arrivals: Arrivals, sinks: Sinks
 ) -> None:
     arrivals.bad.failed()
     (node,) = arrivals.bad.nodes("ingest")
     assert node["outputs"]["exitCode"] == "65"
-    # The UI shows it at the node itself.
+    # The UI shows it at the node.
     for word in ("new-version", "UNSUPPORTED_VERSION"):
         assert word in node["message"]
     status, _, exit_code, details = stage(installation, arrivals.bad)
@@ -84,8 +84,8 @@ def test_a_bad_run_fails_visibly_and_blocks_no_good_one(
     assert b"UNSUPPORTED_VERSION" in page
     documents, mails = sinks.of(arrivals.bad.uid)
     assert (len(documents), len(mails)) == (1, 1)
-    told: dict[str, Any] = documents[0]
-    assert (told["pipeline"], told["step"], told["exit_code"], told["code"]) == (
+    document: dict[str, Any] = documents[0]
+    assert (document["pipeline"], document["step"], document["exit_code"], document["code"]) == (
         "screenalytics", "sync_screenalytics", 65, "UNSUPPORTED_VERSION",
     )  # fmt: skip
 
@@ -93,7 +93,7 @@ def test_a_bad_run_fails_visibly_and_blocks_no_good_one(
 def test_a_run_that_was_fixed_is_replayed_from_the_form(
     installation: Installation, opening: Opening, arrivals: Arrivals
 ) -> None:
-    """`replay` is an entrypoint: the form submits its inputs as parameters of the Workflow."""
+    """`replay` is an entrypoint: the form sends its inputs as parameters of the Workflow."""
     arrivals.bad.ended()
     fixed = make_run("new-version", ep_id="rhoslc-s06e16", prefix="mixed")
     put_files(installation.node, fixed)
@@ -104,7 +104,7 @@ def test_a_run_that_was_fixed_is_replayed_from_the_form(
     assert stage(installation, replay) == ("success", 6, 0, None)
 
 
-def test_an_unknown_parameter_is_reported_with_a_suggestion(arrivals: Arrivals) -> None:
+def test_a_parameter_that_nothing_reads_is_named_with_the_near_one(arrivals: Arrivals) -> None:
     arrivals.misspelt.failed()
     (node,) = arrivals.misspelt.nodes("ingest")
     assert node["outputs"]["exitCode"] == "2"
@@ -112,13 +112,15 @@ def test_an_unknown_parameter_is_reported_with_a_suggestion(arrivals: Arrivals) 
     assert "prefix" in node["message"]
 
 
-def test_the_cron_finds_runs_under_the_installations_prefix(installation: Installation, arrivals: Arrivals) -> None:
+def test_the_cron_finds_what_lies_under_the_prefix_of_the_installation(
+    installation: Installation, arrivals: Arrivals
+) -> None:
     by_cron = (
         "SELECT stage.host FROM screenalytics.runs JOIN pipeline.run_stages stage"
         " ON stage.run_id = runs.pipeline_run_id WHERE runs.run_id = 'by-cron'"
     )
     found = wait_for(lambda: installation.rows(by_cron), 180, "the cron has ingested a run", every=1)
     suspend_poll(installation, suspend=True)
-    # A pod's host name is the pod's name, which starts with the Workflow's, which starts with the cron's.
+    # The host name is the pod's name, which starts with the Workflow's, which starts with the cron's.
     assert found[0][0].startswith("screenalytics-poll-")
     assert persons(installation, "by-cron") == milliseconds(arrivals.files["by-cron"])

@@ -1,4 +1,4 @@
-"""Events of the outbox, and the listing behind them, over a real database."""
+"""Events of the outbox and the listing, against a real database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHA = "ab" * 32
 
 
 class Outbox:
-    """Puts events as a producer does."""
+    """Inserts events as a producer does."""
 
     def __init__(self, database, table="screenalytics.outbox_events"):
         self.database = database
@@ -89,7 +89,7 @@ def test_case_56_events_come_oldest_first_and_page_by_page(database, box, monkey
     times = ["2026-01-01T00:00:02Z", "2026-01-01T00:00:01Z", "infinity", "-infinity", "0044-03-15 BC", "20000-01-01"]
     for number, at in enumerate(times):
         box.put(f"run-{number}", at=at)
-    # As many at one moment as three pages hold: their ids tell them apart.
+    # Three pages of events with the same created_at: only their ids differ.
     for number in range(8):
         box.put(f"same-{number}", at="2026-01-01T00:00:01.5Z")
     runs = [found.ref.run_id for found in outbox(_settings(database))]
@@ -190,7 +190,7 @@ def test_another_table_in_another_database(database, empty_database):
 
 def test_a_table_that_is_not_there_is_named_with_what_it_needs(database):
     settings = _settings(database, outbox_table="producer.events")
-    with pytest.raises(ConfigurationError, match=r"--outbox-table.*payload_json jsonb.*--arrival poll") as caught:
+    with pytest.raises(ConfigurationError, match=r"payload_json jsonb.*--outbox-table.*--arrival poll") as caught:
         list(outbox(settings))
     assert caught.value.code == "outbox_missing"
     database.rows("ALTER TABLE screenalytics.outbox_events DROP COLUMN last_error")

@@ -1,4 +1,4 @@
-"""The steps as their pods start them: the rendered words and variables, filled in as Argo does, into the command."""
+"""The steps as pods start them: rendered arguments and variables, filled in as Argo does, passed to the command."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Pods:
             place.write_bytes(body)
 
     def __call__(self, template: str, **form: str) -> Done:
-        """Start one; `form` holds what differs from the form's defaults, with `_` for `-`."""
+        """Start a pod; `form` overrides defaults of the form, with `_` for `-`."""
         self.uid = str(uuid.uuid4())
         folder = self.folder / self.uid
         given = {name.replace("_", "-"): value for name, value in form.items()}
@@ -93,7 +93,7 @@ def test_a_bad_run_fails_the_step_and_is_replayed_once_it_is_mended(pods):
     pods.put(make_run("good") | make_run("bad", schema_version="9.9"))
     pods("ingest").expect(65)
     assert pods.figures("status", "ingested", "failed") == ("failed", "1", "1")
-    # A file for each output of the template, or Argo would take its default.
+    # Without a file for an output, Argo uses its default.
     wanted = {each["name"] for each in templates("screenalytics")["ingest"]["outputs"]["parameters"]}
     assert wanted <= set(pods.outputs)
     assert pods.stage() == ("sync_screenalytics", "failed", 65)

@@ -1,4 +1,4 @@
-"""Runs looked at once more, and changed ones put in the place of the old: against a real database."""
+"""Replay retries runs and replaces changed ones, against a real database."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -13,23 +13,10 @@ from jobs.screenalytics.tables import ingest_items
 from shared.database.connection import engine
 from shared.errors import AccessDenied, UsageError
 from tests.postgres_server import database, postgres, until  # noqa: F401
-from tests.screenalytics_database import Place
+from tests.screenalytics_database import Place, codes, counted, place  # noqa: F401
 from tests.screenalytics_runs import screentime_row
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
-
-
-@pytest.fixture
-def place(database, monkeypatch) -> Place:
-    return Place(database, monkeypatch)
-
-
-def counted(report) -> dict[str, int]:
-    return {name: count for name, count in report.counts.items() if count and name not in ("warnings", "seen")}
-
-
-def codes(report) -> list[tuple[str, str]]:
-    return [(failure.item, failure.code) for failure in report.failures]
 
 
 def kept(place: Place) -> list[tuple[Any, ...]]:
@@ -216,7 +203,7 @@ def test_a_run_whose_source_is_gone_stays_and_says_so(place):
 
 @pytest.mark.parametrize(
     ("values", "said"),
-    [({}, "either a run"), ({"run": "r1", "all": True}, "either a run"), ({"run": "../r1"}, "no run's id")],
+    [({}, "either a run"), ({"run": "r1", "all": True}, "either a run"), ({"run": "../r1"}, "is not a run id")],
 )
 def test_what_to_replay_must_be_said(place, values, said):
     with pytest.raises(UsageError, match=said):

@@ -1,4 +1,4 @@
-"""Ingest and verify over S3: requests that are made, races, refusals and throttling."""
+"""Ingest and verify over S3: requests, races, refused access and throttling."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Place:
         return dict(self.database.rows("SELECT run_id, state FROM screenalytics.ingest_items"))
 
     def asked(self):
-        """Return the S3 requests since the last call: LIST, or method and key."""
+        """Return the requests to S3 since the last call: LIST, or method and key."""
         seen = [
             "LIST" if "list-type=2" in each.path else f"{each.method} {each.path.partition('/derived/runs/')[2]}"
             for each in self.proxy.requests
@@ -223,7 +223,7 @@ def test_case_59_an_event_of_an_ingested_run_whose_manifest_is_gone_marks_it(pla
     assert place.event(event_id) == (True, 0)
     assert place.runs() == {"run-1": "source_deleted"}
     assert place.persons("run-1") == 3
-    # The same content has the same ETag here: the mark must not make it a manifest that needs nothing.
+    # The same content has the same ETag here: the marked run must still be read again.
     place.put("run-1")
     report = place.ingest()
     assert (report.counts["unchanged"], report.exit_code) == (1, 0)
@@ -332,7 +332,7 @@ def test_verify_asks_once_for_each_object_and_quickly_for_none(place):
     )
     assert verify.run(settings.model_copy(update={"quick": True}), MemoryStageRun()).exit_code == 0
     assert place.asked() == ["LIST"]
-    # What is uploaded again with the same content has the same ETag here, and is nothing to speak of.
+    # The same content uploaded again has the same ETag here, so nothing is reported.
     place.put("run-1")
     assert verify.run(settings, MemoryStageRun()).exit_code == 0
 

@@ -1,4 +1,4 @@
-"""The screenalytics tables: how they come, who may do what, and what the views choose."""
+"""The screenalytics tables: migrations, grants and views."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -93,7 +93,7 @@ def insert_rows(database: Database) -> None:
 
 
 def at_version(database: Database, version: str) -> None:
-    """Migrate an empty database no further than this."""
+    """Migrate an empty database up to this version."""
     config = Config()
     config.set_main_option("script_location", str(Path(shared.database.__file__).with_name("migrations")))
     with engine(database.settings(), pooled=False).begin() as connection:
@@ -104,7 +104,7 @@ def at_version(database: Database, version: str) -> None:
 
 
 def everything(database: Database) -> dict[str, list[Any]]:
-    """All rows of the tables of version 0002."""
+    """Return all rows of the tables of version 0002."""
     tables = ("environment", "runs", "run_stages", "item_errors", "notifications")
     names = [f"pipeline.{table}" for table in tables] + ["gold.gamedata_sessions"]
     return {name: database.rows(f"SELECT to_jsonb(t) FROM {name} t") for name in names}
@@ -134,7 +134,7 @@ def fill_0002(database: Database) -> dict[str, list[Any]]:
 
 @pytest.fixture
 def role(empty_database: Database) -> Iterator[str]:
-    """A run-time role that has no rights yet."""
+    """A run-time role without any grants."""
     empty_database.rows("CREATE ROLE at_work LOGIN")
     yield "at_work"
     dispose()
@@ -177,7 +177,7 @@ def test_the_producers_own_table_stops_the_upgrade(
     assert everything(empty_database) == before
     assert empty_database.rows("SELECT run_id, label FROM screenalytics.runs") == [("r1", None)]
     assert empty_database.rows("SELECT count(*) FROM pg_class WHERE relname = 'screenalytics_persons'") == [(0,)]
-    # The way out that the message names.
+    # The fix that the message suggests.
     empty_database.rows("ALTER SCHEMA screenalytics RENAME TO screenalytics_producer")
     assert upgrade(empty_database.settings()).now == HEAD
     assert empty_database.rows("SELECT ep_id FROM screenalytics_producer.runs") == [("e",)]

@@ -1,4 +1,4 @@
-"""Ingest of the sample set, and verify's findings after tables or store have changed."""
+"""Verify finds every difference between tables and store, starting from the sample set."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Place:
         return verify.run(VerifySettings(**{**self.values, **changes}), MemoryStageRun(pipeline="screenalytics"))
 
     def rows(self):
-        """All rows of the product tables as text, with PostgreSQL's own marks of a change."""
+        """Return all rows of the product tables as text, with PostgreSQL's row versions."""
         tables = ("runs", "artifacts", "person_metrics")
         return {
             table: self.database.rows(f"SELECT ctid::text, xmin::text, t::text FROM screenalytics.{table} t ORDER BY 1")
@@ -97,7 +97,7 @@ def test_the_sample_set_has_the_outcome_that_it_says(place):
     assert report.counts["sound"] == len(by_outcome["ingested"])
     assert report.counts["skipped"] == 2
     assert report.exit_code == 65
-    # The same content again: the failed ones may not write, and the others are not even looked at.
+    # The same content again: the failed runs write nothing, and the others are not even read.
     before = place.rows()
     assert place.ingest().counts["known"] == len(by_outcome["ingested"] | by_outcome["skipped"])
     assert place.rows() == before
@@ -151,7 +151,7 @@ def test_case_59_a_deleted_run_keeps_its_rows_and_is_marked_until_it_is_back(pla
     assert (_codes(told), told.exit_code) == ([("run-1", "SOURCE_DELETED")], 65)
     assert place.status() == {"run-1": "source_deleted", "run-2": "ingested"}
     assert place.rows()["person_metrics"] == before["person_metrics"]
-    # A marked run is not reported again.
+    # A run that is already marked is not a finding.
     told = place.verify()
     assert (told.exit_code, told.counts["source_deleted"], told.counts["sound"]) == (0, 1, 2)
     place.path("run-1").write_bytes(body)
@@ -202,7 +202,7 @@ def test_what_was_replaced_or_lost_in_the_store_is_named(place):
     quick = place.verify(quick=True)
     assert _codes(quick) == [("again", "ETAG_CHANGED"), ("changed", "ETAG_CHANGED")]
     assert place.rows() == before
-    # The next ingest notes the ETag of what has the same content.
+    # The next ingest records the new ETag of the same content.
     place.ingest()
     assert _codes(place.verify(quick=True)) == [("changed", "ETAG_CHANGED")]
 

@@ -1,4 +1,4 @@
-"""The screenalytics views: which run of an episode counts, and who a person is."""
+"""The screenalytics views: the latest run of an episode, and the links of persons."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -87,7 +87,7 @@ def test_only_the_latest_runs_persons_are_published(database: Database):
     assert database.rows("SELECT run_id, person_id, onscreen_ms FROM gold.screenalytics_persons") == [
         ("new", "p_0001", 7)
     ]
-    # The latest run has nobody: an older one's persons do not stand in for them.
+    # The latest run has no persons; those of an older run do not replace them.
     add_run(database, "empty", attempt=3)
     assert database.rows("SELECT * FROM gold.screenalytics_persons") == []
 
@@ -100,7 +100,7 @@ def test_who_a_person_is(database: Database):
         add_person(database, run_id, "p_0001")
     for person_id in (CATALOGUE, CATALOGUE.upper(), "cast:5f3c"):
         add_person(database, "r1", person_id)
-    # The producer restarts at p_0001 for every show; an item that is not an episode is a separate show.
+    # The producer restarts at p_0001 in every show; an ep_id without SHOW-sSSeEE counts as a show.
     link = "INSERT INTO screenalytics.person_links (show, person_id, person_ref) VALUES (%s, 'p_0001', %s)"
     database.rows(link, "show", LINKED)
     database.rows(link, "a-film", CATALOGUE)

@@ -1,4 +1,4 @@
-"""Runs in a folder, events in an outbox, and what an ingest makes of both: rows, never times."""
+"""Runs in a folder, events in an outbox, and the rows that an ingest makes of both, without times."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TABLES: Final = (
 )
 _ALL: Final = " UNION ALL ".join(f"SELECT '{name}', to_jsonb(it) FROM screenalytics.{name} it" for name in _TABLES)
 _TIMES: Final = ("ingested_at", "updated_at", "first_seen_at", "last_at", "at", "replaced_at", "created_at")
-# More than any test kills: what is set aside is another matter.
+# More than any test kills, so that nothing is set aside.
 _ATTEMPTS: Final = ("--max-attempts", "50")
 
 
@@ -36,9 +36,9 @@ class Scene:
     """A bucket and a database.
 
     Args:
-        folder: holds the bucket.
+        folder: contains the bucket.
         programs: runs steps.
-        database: of the tables and of the ledger.
+        database: has the tables and the ledger.
     """
 
     def __init__(self, folder: Path, programs: Programs, database: Database) -> None:
@@ -55,16 +55,16 @@ class Scene:
         self._connection.close()
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """As :meth:`tests.postgres_server.Database.rows`, on one connection: it is asked very often."""
+        """Like :meth:`tests.postgres_server.Database.rows`, on one connection, since it is called very often."""
         cursor = self._connection.execute(statement, values or None)
         return cursor.fetchall() if cursor.description else []
 
     def put(self, run_id: str, **how: Any) -> str:
-        """Write a run, see :func:`tests.screenalytics_runs.make_run`; returns its manifest's key."""
+        """Write a run, see :func:`tests.screenalytics_runs.make_run`; return its manifest's key."""
         return put_run(self.store, make_run(run_id, **how))
 
     def tell(self, run_id: str, *, event_type: str = COMPLETED) -> None:
-        """Put an event into the outbox, later than those before."""
+        """Insert an event into the outbox, later than all before it."""
         self._events += 1
         payload = json.dumps({"manifest_key": f"derived/runs/{run_id}/manifest.json"})
         self.rows(
@@ -74,12 +74,12 @@ class Scene:
         )
 
     def save(self) -> None:
-        """Let :meth:`restore` give the tables as they are now."""
+        """Save the tables for :meth:`restore`."""
         copies = "".join(f"CREATE TABLE saved.{name} AS TABLE screenalytics.{name};" for name in _TABLES)
         self.rows(f"DROP SCHEMA IF EXISTS saved CASCADE; CREATE SCHEMA saved; {copies}")
 
     def restore(self) -> None:
-        """Give the tables as they were saved, and an empty ledger."""
+        """Restore the saved tables, and empty the ledger."""
         names = ", ".join(f"screenalytics.{name}" for name in _TABLES)
         copies = "".join(
             f"INSERT INTO screenalytics.{name} OVERRIDING SYSTEM VALUE TABLE saved.{name};" for name in _TABLES
@@ -96,17 +96,17 @@ class Scene:
         return self._programs.start(f"screenalytics {step}", *usual, *flags, env=env, **given)
 
     def report(self, run_id: str = RUN) -> dict[str, Any]:
-        """The last ``report.json`` of a run."""
+        """Return the last ``report.json`` of a run."""
         document: dict[str, Any] = json.loads((self.folder / f"report-{run_id}/report.json").read_text())
         return document
 
     def wait(self) -> None:
-        """Wait until the server has noticed that its clients are dead, and has undone what they had begun."""
+        """Wait until the server has noticed its dead clients and rolled back their transactions."""
         count = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
         until(lambda: self.rows(count, self.database.name) == [(0,)])
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
-        """The rows of each table without their times, by run or event."""
+        """Return the rows of each table without times, by run or event."""
         found: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
         for name, row in self.rows(_ALL):
             if "delivered_at" in row:
@@ -117,7 +117,7 @@ class Scene:
         return found
 
     def outcome(self, less: Counter[str] | None = None, *, run_id: str = RUN) -> dict[str, Any]:
-        """Everything that counts in the end.
+        """Return everything that matters in the end.
 
         Args:
             less: failures that killed runs had counted already: looking again at something bad is an attempt more.
@@ -139,24 +139,24 @@ class Scene:
 
 
 def products(tables: dict[str, Any]) -> dict[str, Any]:
-    """Runs, artifacts, persons and history."""
+    """Return runs, artifacts, persons and history."""
     return {name: tables[name] for name in _TABLES[:4]}
 
 
 def counted(tables: dict[str, Any]) -> Counter[str]:
-    """Count the failures by the names that the ledger has for them."""
+    """Return the number of failures, by their names in the ledger."""
     found = Counter({row["run_id"]: row["attempts"] for row in tables["ingest_items"]})
     found.update({f"event {row['event_id']}": row["delivery_attempts"] for row in tables["outbox_events"]})
     return +found
 
 
 def written(tables: dict[str, Any]) -> Counter[tuple[str, str]]:
-    """Count the attempts per run and outcome."""
+    """Count the recorded attempts by run and outcome."""
     return Counter((row["run_id"], row["outcome"]) for row in tables["ingest_attempts"])
 
 
 def fill(scene: Scene) -> None:
-    """A run of every end, and events: of a good run, of the same once more, of a type that nobody knows."""
+    """Add a run for every outcome, and events: for a good run, repeated, and of an unknown type."""
     rows = [screentime_row(1), screentime_row(2), screentime_row(2, cast_id=str(uuid.UUID(int=7)))]
     scene.put("good-two-casts", rows=rows)
     scene.put("good-people", kind="cast_screentime.v1", ep_id="rhoslc-s06e12", persons=2)
@@ -177,7 +177,7 @@ def change(scene: Scene, run_id: str) -> None:
 
 
 def advance(child: Child, number: int) -> Operation | None:
-    """Advance a child until it stops before the operation of this number; None if it has fewer."""
+    """Let a child run up to the operation with this number; return None if it has fewer."""
     while (operation := child.next()) and len(child.trace) <= number:
         child.go()
     return operation

@@ -1,4 +1,4 @@
-"""A wire between a client and PostgreSQL that is cut when the server has committed, before its answer arrives."""
+"""A proxy between a client and PostgreSQL that drops the connection after a commit, before the reply arrives."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["Wire"]
 
 _SOCKET: Final = ".s.PGSQL.5432"
 _COMMIT: Final = b"COMMIT\x00"
-# The tag of the answer to a commit that was done.
+# The tag of the reply to a successful commit.
 _DONE: Final = b"COMMIT\x00Z"
 
 
 class Wire:
-    """Listens on a socket of its own, and hands on what comes.
+    """Listens on its own socket, and forwards both directions.
 
     Attributes:
         url: of the database, through this wire.
@@ -56,7 +56,7 @@ class Wire:
         self._threads[0].start()
 
     def close(self) -> None:
-        """Listen no longer, and close what went through it."""
+        """Stop listening, and close all connections."""
         with self._listener:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._threads[0].join()
@@ -84,7 +84,7 @@ class Wire:
                 thread.start()
 
     def takes(self) -> bool:
-        """Count a commit; whether it is the one whose answer is to be lost."""
+        """Count a commit; return whether its reply is the one to lose."""
         with self._lock:
             self.commits += 1
             return self.commits - 1 == self._cut_at
@@ -100,7 +100,7 @@ class _Line:
         self._losing = False
 
     def ask(self) -> None:
-        """Hand on what the client says. libpq sends one message at a time, and waits."""
+        """Forward the client's messages. libpq sends one at a time, and waits."""
         with contextlib.suppress(OSError):
             while data := self._client.recv(1 << 16):
                 if data.startswith(b"Q") and data.endswith(_COMMIT):
@@ -109,7 +109,7 @@ class _Line:
         self._end()
 
     def answer(self) -> None:
-        """Hand on what the server says, up to the answer that is to be lost."""
+        """Forward the server's messages, up to the reply to lose."""
         with contextlib.suppress(OSError):
             while data := self._server.recv(1 << 16):
                 if self._losing:

@@ -1,4 +1,4 @@
-"""Screenalytics under SIGKILL: before each operation, at seeded times, two at once, and a commit without an answer."""
+"""Screenalytics under SIGKILL: before each operation, at seeded times, two at once, and a commit without a reply."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# They share the operations out to the test workers.
+# Distribute the operations over the test workers.
 SHARDS = 3
 SEEDS = range(8)
 TWELVE = [f"run-{number:02}" for number in range(12)]
@@ -39,7 +39,7 @@ def scene(tmp_path: Path, programs: Programs, database: Database) -> Iterator[Sc
 
 
 def traced(scene: Scene, *step: str, code: int) -> tuple[list[Operation], dict[str, Any]]:
-    """Run a step undisturbed: what it does, and what comes of it. The tables are then as before."""
+    """Run a step undisturbed; return its operations and its outcome. The tables are restored."""
     scene.restore()
     trace = scene.start(*step).expect(code).trace
     outcome = scene.outcome()
@@ -48,14 +48,14 @@ def traced(scene: Scene, *step: str, code: int) -> tuple[list[Operation], dict[s
 
 
 def once(scene: Scene) -> None:
-    """Each run that is there was written once, however often it was tried."""
+    """Check that each run in the tables was written once, however often it was tried."""
     tables = scene.tables()
     times = {run_id: count for (run_id, outcome), count in written(tables).items() if outcome == "ingested"}
     assert times == dict.fromkeys((row["run_id"] for row in tables["runs"]), 1)
 
 
 def whole_runs(tables: dict[str, Any], expected: dict[str, Any]) -> set[str]:
-    """Return the runs that are there, each of which has all its rows as they will be in the end."""
+    """Return the runs in the tables, after checking that each has exactly its final rows."""
     found = products(tables)
     there = {row["run_id"] for row in found["runs"]}
     for name, rows in found.items():
@@ -105,7 +105,7 @@ def test_an_ingest_killed_before_any_of_its_operations(scene: Scene, shard: int)
         before = f"killed before operation {number}, {trace[number]}"
         tables = scene.tables()
         there = whole_runs(tables, expected)
-        # Each run does the same in the same order: what one had committed, a later kill does not take away.
+        # Every attempt does the same in the same order: a later kill cannot undo an earlier commit.
         assert seen <= there, before
         seen = there
         waiting = {row["aggregate_id"] for row in tables["outbox_events"] if not row["delivered_at"]}
@@ -178,7 +178,7 @@ def crowd(scene: Scene) -> None:
 
 
 def twelve(scene: Scene) -> None:
-    """All twelve runs are there once, all events are delivered, and nobody calls any of it a failure."""
+    """Check that all twelve runs are there once, all events are delivered, and nothing counts as a failure."""
     tables = scene.tables()
     assert [row["run_id"] for row in tables["runs"]] == TWELVE
     assert Counter(row["run_id"] for row in tables["person_metrics"]) == dict.fromkeys(TWELVE, 5)
@@ -190,7 +190,7 @@ def twelve(scene: Scene) -> None:
 
 
 def holds(child: Child, written: int) -> None:
-    """Advance a child until this many runs are written and the last one is not committed."""
+    """Let a child run until this many runs are written and the last one is not committed."""
     while operation := child.next():
         if operation.name == "commit" and written == 0:
             return
@@ -231,7 +231,7 @@ def test_two_ingesters_at_once_by_poll_and_by_events(scene: Scene):
 
 @pytest.mark.parametrize("step", ["ingest", "replay"])
 def test_the_answer_to_a_commit_is_lost(scene: Scene, step: str):
-    """The server has committed, and the client does not know: done again it finds itself."""
+    """The server committed, but the client does not know: the retry finds its own rows."""
     fill(scene)
     words, code = ("ingest",), 65
     if step == "replay":
@@ -292,7 +292,7 @@ def test_a_verify_killed_before_any_of_its_operations_marks_what_is_gone(scene: 
         states = Counter(row["status"] for row in scene.tables()["runs"])
         assert states["source_deleted"] in (0, 2), f"half a page, killed before operation {number}, {operation}"
         committed += states["source_deleted"] == 2
-        # A marked run is no longer a finding.
+        # A run that is already marked is not a finding.
         scene.start("verify", free=True).expect(0 if states["source_deleted"] else 65)
         assert scene.outcome() == expected, f"killed before operation {number}, {operation}"
         assert written(scene.tables()) == marks

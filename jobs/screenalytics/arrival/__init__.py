@@ -1,1 +1,1 @@
-"""How runs are found: events of the outbox, then a listing of the prefix, which has the last word."""
+"""Finds runs: by events of the outbox, then by listing the prefix."""

@@ -1,4 +1,4 @@
-"""What tells of a run, and the judgement of an outbox event: whose manifest it names, or why it names none."""
+"""Candidates and outbox events, and the parsing of an event into a candidate."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from jobs.screenalytics.model import ManifestRef
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PAYLOAD_BYTES", "Arrival", "BadEvent", "Candidate", "Event", "judge"]
+__all__ = ["PAYLOAD_BYTES", "Arrival", "BadEvent", "Candidate", "Event", "parse_event"]
 
 Arrival = Literal["event", "poll", "replay"]
 
 COMPLETED: Final = "screenalytics.run.completed"
-# A payload names a key and a digest. A larger one is not even fetched.
+# A payload holds a key and a digest. Larger ones are not fetched at all.
 PAYLOAD_BYTES: Final = 64 << 10
 _RUN_ID: Final = re.compile(RUN_ID)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -30,11 +30,11 @@ class Event:
     """A row of the outbox.
 
     Attributes:
-        event_id: a uuid.
-        event_type: :data:`COMPLETED` is the one that is known.
-        aggregate_id: the run's id.
-        payload: empty where it is no JSON object.
-        attempts: that failed so far.
+        event_id: a UUID.
+        event_type: only :data:`COMPLETED` is known.
+        aggregate_id: the run id.
+        payload: empty unless it is a JSON object.
+        attempts: failed deliveries so far.
     """
 
     event_id: str
@@ -49,10 +49,10 @@ class Candidate:
     """A run that may have to be ingested.
 
     Attributes:
-        ref: where its manifest is said to be.
-        arrival: who said so.
-        event: to acknowledge, where one said so.
-        expected_sha256: of the manifest, where the event says it.
+        ref: where its manifest should be.
+        arrival: how it was found.
+        event: the event that announced it, to be acknowledged.
+        expected_sha256: digest of the manifest, if the event has it.
     """
 
     ref: ManifestRef
@@ -63,26 +63,26 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class BadEvent:
-    """An event that names no run. Nothing is asked of the store for it."""
+    """An invalid event. It causes no request to the store."""
 
     event: Event
     error: Rejected
 
 
-def judge(prefix: str, event: Event, payload: str | None) -> Candidate | BadEvent:
-    """Say whose manifest an event names, without a request to the store.
+def parse_event(prefix: str, event: Event, payload: str | None) -> Candidate | BadEvent:
+    """Return the candidate that an event announces. Makes no request to the store.
 
     Args:
         prefix: the folder above ``runs/``.
-        event: as its row has it, without the payload.
-        payload: its JSON; None where it is larger than :data:`PAYLOAD_BYTES`.
+        event: the row of the outbox, without its payload.
+        payload: its JSON; None if it is larger than :data:`PAYLOAD_BYTES`.
     """
     try:
         if event.event_type != COMPLETED:
             raise reject(
                 "UNKNOWN_EVENT",
-                f"event {event.event_id} is of type {event.event_type[:200]!r}; valid is {COMPLETED}. Correct its row"
-                " of the outbox, or delete it",
+                f"event {event.event_id} has the type {event.event_type[:200]!r}; expected {COMPLETED}. Correct or"
+                " delete its row in the outbox",
                 expected=COMPLETED,
                 actual=event.event_type,
             )
@@ -94,20 +94,20 @@ def judge(prefix: str, event: Event, payload: str | None) -> Candidate | BadEven
 
 def _payload(event: Event, text: str | None) -> dict[str, Any]:
     if text is None:
-        raise _invalid(event, f"a payload of more than {PAYLOAD_BYTES >> 10} KB; it names a manifest, nothing else")
+        raise _invalid(event, f"a payload of more than {PAYLOAD_BYTES >> 10} KB")
     try:
         payload = json.loads(text)
-    except (ValueError, RecursionError) as error:  # jsonb holds numbers of 100,000 digits, and deep nesting
-        raise _invalid(event, f"a payload that cannot be read: {error}") from None
+    except (ValueError, RecursionError) as error:  # jsonb allows numbers of 100,000 digits, and deep nesting
+        raise _invalid(event, f"a payload that cannot be parsed: {error}") from None
     if not isinstance(payload, dict):
-        raise _invalid(event, f"a payload that is no JSON object but {type(payload).__name__}")
+        raise _invalid(event, f"a payload of type {type(payload).__name__} instead of a JSON object")
     return payload
 
 
 def _candidate(prefix: str, event: Event) -> Candidate:
     run_id, payload = event.aggregate_id, event.payload
     if not _RUN_ID.fullmatch(run_id):
-        raise _invalid(event, f"the aggregate_id {run_id[:128]!r}, which is no run_id")
+        raise _invalid(event, f"the aggregate_id {run_id[:128]!r}, which is not a valid run_id")
     valid = manifest_key(prefix, run_id)
     key = payload.get("manifest_key")
     if key is not None and key != valid:
@@ -116,19 +116,19 @@ def _candidate(prefix: str, event: Event) -> Candidate:
     if digest is not None:
         digest = digest.lower() if isinstance(digest, str) else ""
         if not _SHA256.fullmatch(digest):
-            raise _invalid(event, "a manifest_sha256 that is no 64 hexadecimal digits")
+            raise _invalid(event, "a manifest_sha256 that is not 64 hexadecimal digits")
     return Candidate(ManifestRef(run_id, valid), "event", event, digest)
 
 
 def _refuse_key(event: Event, prefix: str, key: Any, valid: str) -> None:
-    """Raise for a key that is not the run's own."""
+    """Raise the error for a key that is not the run's own."""
     if not isinstance(key, str):
-        raise _invalid(event, f"a manifest_key that is no text but {type(key).__name__}")
+        raise _invalid(event, f"a manifest_key of type {type(key).__name__} instead of text")
     other = run_of(key, prefix)
     raise reject(
         "KEY_ESCAPE" if other is None else "ID_MISMATCH",
-        f"event {event.event_id} of run {event.aggregate_id} names the manifest {key[:200]!r}; valid is {valid}."
-        " Correct the event, or --prefix",
+        f"event {event.event_id} of run {event.aggregate_id} has the manifest_key {key[:200]!r}; expected {valid}."
+        " Correct the event, or set --prefix",
         expected=valid,
         actual=key[:1024],
     )
@@ -137,6 +137,6 @@ def _refuse_key(event: Event, prefix: str, key: Any, valid: str) -> None:
 def _invalid(event: Event, found: str) -> Rejected:
     return reject(
         "EVENT_INVALID",
-        f"event {event.event_id} has {found}. Valid is the run's id as aggregate_id and a payload_json such as"
-        ' {"manifest_key": "…", "manifest_sha256": "…"}; both of its members may be left out',
+        f"event {event.event_id} has {found}; expected the run id as aggregate_id and a payload_json such as"
+        ' {"manifest_key": "…", "manifest_sha256": "…"}, both members optional',
     )

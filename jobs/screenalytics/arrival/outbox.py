@@ -1,11 +1,11 @@
-"""How runs are found: by events of an outbox table, then by a listing of the prefix, which has the last word."""
+"""Reads events from the outbox table, and records their delivery."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from jobs.screenalytics.arrival.events import PAYLOAD_BYTES, Arrival, BadEvent, Candidate, Event, judge
+from jobs.screenalytics.arrival.events import PAYLOAD_BYTES, BadEvent, Candidate, Event, parse_event
 from shared.database.session import transaction
 from shared.errors import ConfigurationError, DatabaseNotMigrated, TelecineError
 from shared.text import clean_text
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from shared.database.session import Session
 
 __all__ = [
-    "Arrival",
     "BadEvent",
     "Candidate",
     "Event",
@@ -31,7 +30,7 @@ _COLUMNS: Final = (
     "event_id uuid, event_type text, aggregate_id text, payload_json jsonb, created_at timestamptz, delivered_at"
     " timestamptz, delivery_attempts integer and last_error text"
 )
-# Times stay text: PostgreSQL knows infinity and the year 20000, Python does not.
+# Times stay text: PostgreSQL has infinity and the year 20000, Python does not.
 _WAITING: Final = """
     SELECT event_id::text AS id, event_type, aggregate_id, created_at::text AS at, delivery_attempts AS attempts,
         CASE WHEN octet_length(payload_json::text) <= :bytes THEN payload_json::text END AS payload
@@ -51,13 +50,13 @@ _FAILED: Final = """
 
 
 def outbox(settings: IngestSettings) -> Iterator[Candidate | BadEvent]:
-    """Yield what waits in the outbox, oldest first, in pages: neither delivered nor failed too often.
+    """Yield the pending events of the outbox, oldest first: neither delivered nor failed ``max_attempts`` times.
 
     Args:
-        settings: which table, in which database.
+        settings: the table and its database.
 
     Raises:
-        ConfigurationError: there is no such table.
+        ConfigurationError: the table does not exist, or lacks a column.
         TelecineError: as :func:`shared.database.session.transaction`.
     """
     at, last = "-infinity", "00000000-0000-0000-0000-000000000000"
@@ -73,35 +72,35 @@ def outbox(settings: IngestSettings) -> Iterator[Candidate | BadEvent]:
             )
         for row in rows:
             event = Event(row.id, row.event_type, row.aggregate_id, {}, row.attempts)
-            yield judge(settings.prefix, event, row.payload)
+            yield parse_event(settings.prefix, event, row.payload)
         if len(rows) < _PAGE:
             return
         at, last = rows[-1].at, rows[-1].id
 
 
 def acknowledge(settings: IngestSettings, event: Event) -> None:
-    """Note that an event was dealt with; again is no error."""
+    """Mark an event as delivered. Idempotent."""
     with _outbox(settings) as (session, table):
         session.run(_DELIVERED.replace("{outbox}", table), id=event.event_id)
 
 
 def fail_event(settings: IngestSettings, event: Event, error: TelecineError) -> bool:
-    """Count a failed delivery; True when it was the last one, and the event is set aside.
+    """Count a failed delivery. Return True if it was the last one, and the event is set aside.
 
     Args:
-        settings: ``max_attempts`` is how often an event is tried.
-        event: which.
-        error: why.
+        settings: ``max_attempts`` limits the deliveries.
+        event: the event.
+        error: the reason.
     """
-    said = clean_text(f"{error.code}: {error.message}", 1000)
+    message = clean_text(f"{error.code}: {error.message}", 1000)
     with _outbox(settings) as (session, table):
-        rows = session.rows(_FAILED.replace("{outbox}", table), id=event.event_id, error=said)
+        rows = session.rows(_FAILED.replace("{outbox}", table), id=event.event_id, error=message)
     return bool(rows) and bool(rows[0].delivery_attempts >= settings.max_attempts)
 
 
 @contextmanager
 def _outbox(settings: IngestSettings) -> Iterator[tuple[Session, str]]:
-    """Begin a transaction in the outbox's database; gives it and the table's name, quoted."""
+    """Open a transaction in the outbox's database, and yield it with the quoted table name."""
     schema, _, name = settings.outbox_table.partition(".")
     where = settings
     if settings.outbox_url is not None:
@@ -111,9 +110,9 @@ def _outbox(settings: IngestSettings) -> Iterator[tuple[Session, str]]:
             yield session, f'"{schema}"."{name}"'
     except DatabaseNotMigrated as error:
         raise ConfigurationError(
-            f"the outbox {settings.outbox_table} is not as it is read: {error.message.partition('. Run: ')[0]}. Name"
-            f" another by --outbox-table and TELECINE_SCREENALYTICS_OUTBOX_URL; it needs the columns {_COLUMNS}. With"
-            " --arrival poll none is needed; telecine's own is made by: telecine db upgrade",
+            f"the outbox {settings.outbox_table} cannot be read: {error.message.partition('. Run: ')[0]}; expected the"
+            f" columns {_COLUMNS}. Run telecine db upgrade for telecine's own outbox, set --outbox-table and"
+            " TELECINE_SCREENALYTICS_OUTBOX_URL for another one, or use --arrival poll, which needs none",
             code="outbox_missing",
             table=settings.outbox_table,
         ) from error

@@ -1,4 +1,4 @@
-"""Runs found by listing the prefix."""
+"""Finds runs by listing the prefix."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _BATCH: Final = 1000
 def poll(
     settings: SourceSettings,
     store: ObjectStore,
-    known: Callable[[Sequence[ManifestRef]], AbstractSet[str]],
+    settled: Callable[[Sequence[ManifestRef]], AbstractSet[str]],
 ) -> Iterator[Candidate]:
-    """Yield the runs of the prefix that need something, in the order of their keys.
+    """Yield the runs of the prefix that need work, in the order of their keys.
 
     Args:
         settings: the prefix.
-        store: listed page by page; nothing else is asked of it.
-        known: gets up to 1,000 listed manifests, and answers the keys of those that need nothing.
+        store: listed page by page; no object is read.
+        settled: takes up to 1,000 listed manifests, and returns the keys of those that need no work.
     """
     batch: list[ManifestRef] = []
     for ref in listed(settings.prefix, store):
         batch.append(ref)
         if len(batch) == _BATCH:
-            yield from _unsettled(batch, known)
+            yield from _unsettled(batch, settled)
             batch = []
     if batch:
-        yield from _unsettled(batch, known)
+        yield from _unsettled(batch, settled)
 
 
 def listed(prefix: str, store: ObjectStore) -> Iterator[ManifestRef]:
@@ -51,7 +51,7 @@ def listed(prefix: str, store: ObjectStore) -> Iterator[ManifestRef]:
 
 
 def _unsettled(
-    batch: Sequence[ManifestRef], known: Callable[[Sequence[ManifestRef]], AbstractSet[str]]
+    batch: Sequence[ManifestRef], settled: Callable[[Sequence[ManifestRef]], AbstractSet[str]]
 ) -> Iterator[Candidate]:
-    settled = known(batch)
-    yield from (Candidate(ref, "poll") for ref in batch if ref.key not in settled)
+    keys = settled(batch)
+    yield from (Candidate(ref, "poll") for ref in batch if ref.key not in keys)

@@ -1,4 +1,4 @@
-"""RunManifest 1.0: what a producer promises about a run."""
+"""RunManifest 1.0, the manifest that a producer writes for each run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["MAX_ARTIFACTS", "MAX_MS", "STATUSES", "ArtifactRef", "RunHead", "Run
 
 Status = Literal["success", "running", "failed", "blocked", "cancelled"]
 
-# The producer writes its stages' states in capitals, and has had several words for some.
+# The producer writes states in capitals, and has used several words for some of them.
 _WORDS: Final[dict[Status, tuple[str, ...]]] = {
     "success": ("success", "complete", "completed"),
     "running": ("running", "in_progress", "pending", "queued", "not_started"),
@@ -26,13 +26,13 @@ _WORDS: Final[dict[Status, tuple[str, ...]]] = {
 STATUSES: Final[dict[str, Status]] = {
     spelt: status for status, words in _WORDS.items() for word in words for spelt in (word, word.upper())
 }
-"""Every accepted spelling -> its meaning."""
+"""Accepted spelling -> canonical status."""
 
 MAX_ARTIFACTS: Final = 1000
 MAX_MS: Final = 2**63 - 1
 _MAX_INT: Final = 2**31 - 1
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
-# RFC 3339, the offset required.
+# RFC 3339. The offset is required, but matched as optional for a better error.
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 
 
@@ -56,9 +56,9 @@ def _bytes_at_most(most: int) -> AfterValidator:
 def _time(value: Any) -> datetime:
     found = _TIME.fullmatch(value) if isinstance(value, str) else None
     if not found:
-        raise PydanticCustomError("time", "valid is a time such as 2025-12-23T15:16:12Z")
+        raise PydanticCustomError("time", "expected a timestamp such as 2025-12-23T15:16:12Z")
     if not found[2]:
-        raise PydanticCustomError("NAIVE_TIMESTAMP", "it has no offset; valid is a time such as 2025-12-23T15:16:12Z")
+        raise PydanticCustomError("NAIVE_TIMESTAMP", "no UTC offset; expected a timestamp such as 2025-12-23T15:16:12Z")
     try:
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
@@ -69,14 +69,14 @@ def _status(value: str) -> str:
     if value not in STATUSES:
         named = ", ".join(word for words in _WORDS.values() for word in words)
         raise PydanticCustomError(
-            "UNKNOWN_STATUS", "valid is one of {named}, or the same in capitals", {"named": named}
+            "UNKNOWN_STATUS", "expected one of {named}, or the same in capitals", {"named": named}
         )
     return STATUSES[value]
 
 
 def _sha256(value: Any) -> Any:
     if value is not None and not (isinstance(value, str) and re.fullmatch("[0-9A-Fa-f]{64}", value)):
-        raise PydanticCustomError("CHECKSUM_INVALID", "valid are 64 hexadecimal digits")
+        raise PydanticCustomError("CHECKSUM_INVALID", "expected 64 hexadecimal digits")
     return value if value is None else value.lower()
 
 
@@ -96,7 +96,7 @@ _Sha256 = Annotated[
 
 
 class _Strict(BaseModel):
-    """No number from text, no 1 from true; unknown fields are kept, to be warned of."""
+    """Converts neither text to numbers nor true to 1. Unknown fields are kept, for a warning."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow", allow_inf_nan=False)
 
@@ -104,53 +104,56 @@ class _Strict(BaseModel):
 class ArtifactRef(_Strict):
     """A file of the run."""
 
-    artifact_key: _Name = Field(description="Its name within the run; each only once.")
+    artifact_key: _Name = Field(description="Name of the artifact, unique in the run.")
     artifact_kind: _Name = Field(
-        description="person_metrics is read; files of any other kind are recorded, and not fetched."
+        description="person_metrics is read; files of any other kind are recorded but not fetched."
     )
     s3_key: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_text), _bytes_at_most(1024)] = Field(
-        description="Its key in the bucket of the manifest, below the run's own folder. It is taken as it stands: no "
-        "URL, no percent-encoding, no '..'."
+        description="Key in the manifest's bucket, below the folder of the run. Taken literally: no URL, no "
+        "percent-encoding, no '..'."
     )
     schema_version: _Name = Field(
-        description="Of the file: screentime.v1 or cast_screentime.v1 for person_metrics.",
+        description="Version of the file; for person_metrics screentime.v1 or cast_screentime.v1.",
         examples=["screentime.v1", "cast_screentime.v1"],
     )
     content_type: Annotated[str, Field(max_length=255), AfterValidator(_text)] | None = Field(
-        None, description="Such as application/json. A gzip file is known by its first bytes."
+        None, description="For example application/json. Gzip files are recognized by their first bytes."
     )
-    size_bytes: _Count | None = Field(None, description="Of the object as it is stored.")
+    size_bytes: _Count | None = Field(None, description="Size of the object as stored.")
     checksum_sha256: _Sha256 = Field(
-        None, description="Of the object as it is stored. Needed for person_metrics, unless the reader is unverified."
+        None,
+        description="SHA-256 of the object as stored. Required for person_metrics, unless --unverified is set.",
     )
-    row_count: _Count | None = Field(None, description="Entries of a person_metrics file.")
+    row_count: _Count | None = Field(None, description="Number of entries in a person_metrics file.")
 
 
 class RunHead(_Strict):
-    """What is read first, whatever became of the run."""
+    """The fields that are read first, whatever the status of the run."""
 
-    schema_version: Literal["1.0"] = Field(description="Of the manifest, exactly this text.")
-    run_id: Annotated[str, Field(pattern=f"^{RUN_ID}$")] = Field(description="As in the manifest's key.")
+    schema_version: Literal["1.0"] = Field(description="Version of the manifest, exactly this text.")
+    run_id: Annotated[str, Field(pattern=f"^{RUN_ID}$")] = Field(description="The run_id in the manifest's key.")
     ep_id: Annotated[str, Field(pattern=f"^{EP_ID}$")] = Field(
-        description="The producer's episode. SHOW-sSSeEE has folders by show; any other form has none."
+        description="The producer's episode id. Only SHOW-sSSeEE has folders by show."
     )
     status: _Status = Field(
-        description="Only success is ingested; running is looked at again; failed, blocked and cancelled are skipped: "
-        "of those nothing but these four fields is read."
+        description="success is ingested; running is retried later; failed, blocked and cancelled are skipped, and "
+        "only these four fields of them are read."
     )
 
 
 class RunManifest(RunHead):
-    """A run of Screenalytics. It is written last: what it names is there, complete, and does not change again."""
+    """The manifest of a run. Written last: every artifact it lists exists, is complete, and never changes."""
 
     model_config = ConfigDict(title="RunManifest 1.0")
 
-    completed_at: _Time = Field(description="With an offset.")
-    started_at: _Time | None = Field(None, description="With an offset.")
+    completed_at: _Time = Field(description="End of the run, with a UTC offset.")
+    started_at: _Time | None = Field(None, description="Start of the run, with a UTC offset.")
     attempt: Annotated[int, Field(ge=0, le=_MAX_INT)] | None = Field(
-        None, description="Counts the runs of an episode: the latest is the one with the highest."
+        None, description="Number of the run among those of its episode; the highest is the latest."
     )
-    duration_ms: _Count | None = Field(None, description="Of the episode's video. A person seen for longer is refused.")
+    duration_ms: _Count | None = Field(
+        None, description="Length of the episode's video. Longer times of a person are rejected."
+    )
     artifacts: tuple[ArtifactRef, ...] = Field(
-        max_length=MAX_ARTIFACTS, description="At least one is of the kind person_metrics.", strict=False
+        max_length=MAX_ARTIFACTS, description="At least one has the kind person_metrics.", strict=False
     )

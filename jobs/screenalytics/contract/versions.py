@@ -1,6 +1,6 @@
-"""Versions of the manifest: each exact text has one adapter, and whatever is not here is refused unread.
+"""Versions of the manifest: one adapter per exact version text. Other versions are rejected unread.
 
-A new version is one module with its own models, and one line here: its adapter gives the same :class:`RunManifest`.
+To add a version, add a module with its models and one line here; its adapter returns the same :class:`RunManifest`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["ADAPTERS", "Adapter", "adapter"]
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """Reads the manifests of one version.
+    """Reads manifests of one version.
 
     Attributes:
-        head: version, identifiers and status, of any run.
-        whole: all of it, of a successful run.
+        head: reads version, identifiers and status of any run.
+        whole: reads all fields of a successful run.
     """
 
     head: Callable[[Mapping[str, Any]], RunHead]
@@ -40,21 +40,21 @@ ADAPTERS: Final[dict[str, Adapter]] = {
 
 
 def adapter(document: Mapping[str, Any]) -> Adapter:
-    """Return what reads a manifest; nothing else of it is looked at.
+    """Return the adapter for a manifest. Looks at nothing but its version.
 
     Raises:
         Rejected: ``MISSING_VERSION`` or ``UNSUPPORTED_VERSION``.
     """
     version = document.get("schema_version")
     valid = ", ".join(f'"{each}"' for each in ADAPTERS)
-    about = {"json_pointer": "/schema_version", "expected": valid}
+    facts = {"json_pointer": "/schema_version", "expected": valid}
     if version is None or version == "":
-        raise reject("MISSING_VERSION", f"the manifest has no schema_version; valid is {valid}", **about)
+        raise reject("MISSING_VERSION", f"the manifest has no schema_version; expected {valid}", **facts)
     if not isinstance(version, str) or version not in ADAPTERS:
         found = shown(version)
         message = (
-            f"the manifest's schema_version {found} is not supported; valid is {valid}, exactly this text. "
-            "Nothing of the run was read; ingest it with a release of telecine that knows the version"
+            f"the manifest has the unsupported schema_version {found}; expected {valid}, exactly this text. "
+            "Nothing else of the run was read; ingest it with a release of telecine that supports this version"
         )
-        raise reject("UNSUPPORTED_VERSION", message, actual=found, **about)
+        raise reject("UNSUPPORTED_VERSION", message, actual=found, **facts)
     return ADAPTERS[version]

@@ -1,1 +1,1 @@
-"""Runs taken one after the other: read ahead, tried again or set aside, written once, counted."""
+"""Intake of runs: prefetch candidates, decide on each, write it once, count it."""

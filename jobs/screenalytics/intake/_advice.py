@@ -1,4 +1,4 @@
-"""What a person may do about a run that was not ingested: the end of each message."""
+"""The last sentence of a rejection's message: what an operator can do about it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from typing import Final
 __all__ = ["advice"]
 
 _COMMAND: Final = "telecine screenalytics replay"
+# Their messages end with the next command already.
 _SELF_CONTAINED: Final = frozenset({"MANIFEST_CHANGED", "RUN_ID_COLLISION", "UNSUPPORTED_VERSION", "CHECKSUM_MISSING"})
 
 
 def advice(code: str, run_id: str, *, dead: bool, attempt: int) -> str:
-    """Return one or two sentences, with a space before them; none where the message has its own.
+    """Return the text to append to a message, or an empty string if the message is complete.
 
     Args:
-        code: of the error.
-        run_id: of the run.
-        dead: whether it is set aside now.
-        attempt: which it was.
+        code: code of the rejection.
+        run_id: the run.
+        dead: whether the run is set aside now.
+        attempt: number of this attempt, from 1.
     """
     if dead:
         times = "once" if attempt == 1 else f"{attempt} times"
-        return f". It failed {times} and is set aside; when it is mended: {_COMMAND} {run_id}"
+        return f". It failed {times} and is set aside; once it is fixed, run: {_COMMAND} {run_id}"
     if code in _SELF_CONTAINED:
         return ""
     if code == "ACCESS_DENIED":
-        return ". Allow s3:GetObject on it to these credentials; the next ingest looks again"
+        return ". Grant these credentials s3:GetObject on it; the next ingest tries again"
     if code == "SOURCE_DELETED":
-        return ". Upload the run again if it is wanted"
+        return ". Upload the run again if it is still needed"
     if code == "MANIFEST_MISSING":
-        return f". Check run and prefix; when the manifest is there: {_COMMAND} {run_id}"
-    return ". Mend the run and upload it again; the next ingest looks at it"
+        return f". Check the run id and --prefix; once the manifest exists, run: {_COMMAND} {run_id}"
+    return ". Fix the run and upload it again; the next ingest picks it up"

@@ -1,4 +1,4 @@
-"""Candidates read side by side, a few ahead, and taken one after the other in their order."""
+"""Prefetch candidates concurrently, then take them one at a time, in order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import deque
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from jobs.screenalytics.intake.taker import ENDS_THE_STAGE
+from jobs.screenalytics.intake.retry_policy import ENDS_THE_STAGE
 from jobs.screenalytics.reading.threads import Threads
 from shared.errors import StoreUnavailable
 
@@ -17,26 +17,28 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from jobs.screenalytics.arrival.events import Candidate
-    from jobs.screenalytics.intake.taker import Read, Taken, Taker
+    from jobs.screenalytics.intake.decision import IntakeResult
+    from jobs.screenalytics.intake.taker import Taker
     from jobs.screenalytics.intake.tally import Tally
+    from jobs.screenalytics.reading.candidate import ReadResult
     from shared.failure import Failure
     from shared.ledger import StageRun
 
-__all__ = ["Clock", "ahead", "record", "take_all"]
+__all__ = ["WaitTimes", "prefetch", "record_failure", "take_all"]
 
 _LOG: Final = logging.getLogger(__name__)
-# So many refused manifests with none that can be read, and the rest is not asked for.
-_REFUSED_AT_MOST: Final = 20
-# So many runs in a row for which the store had no answer, each after all its retries, and it is taken to be down.
-_SILENT_AT_MOST: Final = 10
+# Refused manifests, with none readable, after which the rest is not requested.
+_MAX_REFUSED: Final = 20
+# Consecutive runs for which the store did not answer, each after all its retries, until it is considered down.
+_MAX_UNAVAILABLE: Final = 10
 
 
-class Clock:
-    """Seconds of the thread that writes, by what it waited for.
+class WaitTimes:
+    """Seconds that the writing thread waited.
 
     Attributes:
-        list: for events and pages of the listing.
-        read: for bytes.
+        list: waiting for events and for pages of the listing.
+        read: waiting for bytes.
     """
 
     def __init__(self) -> None:
@@ -44,25 +46,25 @@ class Clock:
         self.read = 0.0
 
 
-def ahead(
-    candidates: Iterable[Candidate], read: Callable[[Candidate], Read], readers: int, clock: Clock
-) -> Generator[tuple[Candidate, Read], None, None]:
-    """Yield each candidate with what was read of it.
+def prefetch(
+    candidates: Iterable[Candidate], read: Callable[[Candidate], ReadResult], readers: int, waits: WaitTimes
+) -> Generator[tuple[Candidate, ReadResult], None, None]:
+    """Yield each candidate with the result of reading it.
 
     Args:
-        candidates: asked for in this thread, as far ahead as two for each reader.
-        read: called in other threads; raises nothing.
-        readers: threads.
-        clock: gets the seconds.
+        candidates: consumed in this thread, at most two per reader ahead.
+        read: called in other threads; must not raise.
+        readers: number of threads.
+        waits: receives the seconds spent waiting.
     """
-    waiting: deque[tuple[Candidate, Future[Read]]] = deque()
+    pending: deque[tuple[Candidate, Future[ReadResult]]] = deque()
 
-    def first() -> tuple[Candidate, Read]:
+    def first() -> tuple[Candidate, ReadResult]:
         began = time.monotonic()
-        candidate, future = waiting.popleft()
-        done = future.result()
-        clock.read += time.monotonic() - began
-        return candidate, done
+        candidate, future = pending.popleft()
+        result = future.result()
+        waits.read += time.monotonic() - began
+        return candidate, result
 
     pool = Threads(readers)
     try:
@@ -70,16 +72,16 @@ def ahead(
         while True:
             began = time.monotonic()
             candidate = next(source, None)
-            clock.list += time.monotonic() - began
+            waits.list += time.monotonic() - began
             if candidate is None:
                 break
-            waiting.append((candidate, pool.submit(read, candidate)))
-            if len(waiting) > 2 * readers:
+            pending.append((candidate, pool.submit(read, candidate)))
+            if len(pending) > 2 * readers:
                 yield first()
-        while waiting:
+        while pending:
             yield first()
     finally:
-        # A read may hang on the store for minutes: a stop waits for none.
+        # A read may hang on the store for minutes; stopping does not wait for it.
         pool.shutdown()
 
 
@@ -90,64 +92,68 @@ def take_all(
     stage_run: StageRun,
     *,
     readers: int,
-    clock: Clock,
-    held: list[tuple[Candidate, Read]] | None = None,
+    waits: WaitTimes,
+    undecided: list[tuple[Candidate, ReadResult]] | None = None,
     last: bool = True,
-) -> Iterator[Taken]:
-    """Take candidates in their order; each is counted and recorded before it is yielded.
+) -> Iterator[IntakeResult]:
+    """Take candidates in order; each result is counted and recorded before it is yielded.
 
     Args:
-        candidates: of one source.
-        taker: reads and writes them.
-        tally: counts them; learns when the stage cannot go on, and nothing more is yielded.
-        stage_run: gets failures and progress.
-        readers: threads that read.
-        clock: gets the seconds.
-        held: refused manifests of candidates before these.
-        last: False leaves those in ``held`` that only candidates after these can judge.
+        candidates: candidates of one source.
+        taker: reads, decides and writes.
+        tally: counts the results; ``ended`` is set if the stage cannot continue, and nothing more is yielded.
+        stage_run: receives failures and progress.
+        readers: number of reading threads.
+        waits: receives the seconds spent waiting.
+        undecided: refused manifests carried over from earlier candidates.
+        last: False leaves in ``undecided`` the manifests on which only later candidates can shed light.
 
     Raises:
         ConfigurationError: see :meth:`Taker.take`.
     """
     progress = stage_run.progress
-    silent = 0
-    with closing(ahead(candidates, taker.read, readers, clock)) as pairs:
-        for candidate, read in _judged(pairs, taker, [] if held is None else held, last=last):
-            taken = taker.take(candidate, read)
-            tally.add(taken)
-            # How many there are is known when the listing ends.
+    unavailable = 0
+    with closing(prefetch(candidates, taker.read, readers, waits)) as pairs:
+        for candidate, read in _decided(pairs, taker, [] if undecided is None else undecided, last=last):
+            result = taker.take(candidate, read)
+            tally.add(result)
+            # The total is only known when the listing ends.
             progress.total = max(progress.total, progress.done + 1)
-            progress.advance(**{taken.outcome: 1})
-            if taken.failure is not None:
-                record(stage_run, taken.failure)
-            silent = silent + 1 if isinstance(taken.error, StoreUnavailable) else 0
-            if isinstance(taken.error, ENDS_THE_STAGE) or silent >= _SILENT_AT_MOST:
+            progress.advance(**{result.outcome: 1})
+            if result.failure is not None:
+                record_failure(stage_run, result.failure)
+            unavailable = unavailable + 1 if isinstance(result.error, StoreUnavailable) else 0
+            if isinstance(result.error, ENDS_THE_STAGE) or unavailable >= _MAX_UNAVAILABLE:
                 tally.ended = True
                 return
-            yield taken
+            yield result
 
 
-def _judged(
-    pairs: Iterable[tuple[Candidate, Read]], taker: Taker, held: list[tuple[Candidate, Read]], *, last: bool
-) -> Iterator[tuple[Candidate, Read]]:
-    """Keep refused manifests back until one can be read: then they are those runs' trouble, else that of all."""
+def _decided(
+    pairs: Iterable[tuple[Candidate, ReadResult]],
+    taker: Taker,
+    undecided: list[tuple[Candidate, ReadResult]],
+    *,
+    last: bool,
+) -> Iterator[tuple[Candidate, ReadResult]]:
+    """Hold refused manifests back until one is readable: then those objects are at fault, otherwise all access is."""
     for candidate, read in pairs:
         if not taker.is_undecided(read):
             yield candidate, read
         else:
-            held.append((candidate, read))
-            if len(held) > _REFUSED_AT_MOST and not taker.finds_readable():
-                yield held[0]
+            undecided.append((candidate, read))
+            if len(undecided) > _MAX_REFUSED and not taker.find_readable():
+                yield undecided[0]
                 return
-        # Whoever took it knows now whether it could be read.
-        if held and not taker.is_undecided(held[0][1]):
-            yield from held
-            held.clear()
-    if held and last:
-        yield from held if taker.finds_readable() else held[:1]
+        # The taker may have found a readable manifest by now.
+        if undecided and not taker.is_undecided(undecided[0][1]):
+            yield from undecided
+            undecided.clear()
+    if undecided and last:
+        yield from undecided if taker.find_readable() else undecided[:1]
 
 
-def record(stage_run: StageRun, failure: Failure) -> None:
-    """Tell log and ledger of a failure."""
+def record_failure(stage_run: StageRun, failure: Failure) -> None:
+    """Log a failure and record it in the ledger."""
     _LOG.warning("%s: %s: %s", failure.item, failure.code, failure.message, extra={"item": failure.item})
     stage_run.record_errors([failure])

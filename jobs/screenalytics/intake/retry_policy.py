@@ -1,248 +1,222 @@
-"""What becomes of a candidate that is not ingested: refused, not ready, gone, or failed for reasons of the moment."""
+"""Decides what to do with a candidate: write it, defer it, reject it, set it aside, or try it again later.
+
+Everything here is pure: no store, no database, no dry run. The decision follows from what was read, from what the
+tables know of the run, and from the number of attempts that are allowed.
+"""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.intake._advice import advice
-from jobs.screenalytics.tables.deleted import mark_deleted
-from jobs.screenalytics.tables.ingest_items import Entry, at_database
-from shared.errors import DatabaseUnreachable, EndpointUnreachable, ObjectMissing, TelecineError, TransientError
+from jobs.screenalytics.intake.decision import Decision, FailureClass, IntakeResult
+from jobs.screenalytics.model import SkippedRun
+from jobs.screenalytics.tables.ingest_items import Entry
+from shared.errors import DatabaseUnreachable, EndpointUnreachable, TelecineError, TransientError
 from shared.failure import Failure
 
 if TYPE_CHECKING:
     from jobs.screenalytics.arrival.events import Candidate
-    from jobs.screenalytics.model import Warned
-    from jobs.screenalytics.reading.candidate import Read
-    from jobs.screenalytics.settings import IngestSettings, ReplaySettings
-    from jobs.screenalytics.tables.ingest_items import Items, Look, State
-    from jobs.screenalytics.tables.runs import Known
-    from shared.storage import ObjectStore
+    from jobs.screenalytics.reading.candidate import ReadResult
+    from jobs.screenalytics.tables.ingest_items import Lookup, State
 
-__all__ = ["ENDS_THE_STAGE", "Class", "Outcome", "Setbacks", "Taken", "entry_of"]
+__all__ = ["ARTIFACT_GONE", "ENDS_THE_STAGE", "RetryPolicy"]
 
-_LOG: Final = logging.getLogger(__name__)
-
-Outcome = Literal["ingested", "unchanged", "replaced", "skipped", "source_deleted", "deferred", "set_aside", "failed"]
-Class = Literal["permanent", "quarantine", "transient", "internal"]
-
-# After one of these the next run would fail the same way, each after all its retries.
+# After one of these every further candidate would fail the same way, each after all its retries.
 ENDS_THE_STAGE: Final = (DatabaseUnreachable, EndpointUnreachable)
-_NEVER: Final = 1 << 30
-_MISSING: Final = frozenset({"SOURCE_DELETED", "MANIFEST_NOT_YET", "MANIFEST_MISSING"})
-_ARTIFACT_GONE: Final = frozenset({"ARTIFACT_NOT_YET", "ARTIFACT_MISSING"})
+ARTIFACT_GONE: Final = frozenset({"ARTIFACT_NOT_YET", "ARTIFACT_MISSING"})
+"""Codes after which the manifest may be gone as well."""
+_MANIFEST_GONE: Final = frozenset({"SOURCE_DELETED", "MANIFEST_NOT_YET", "MANIFEST_MISSING"})
+_UNLIMITED: Final = 1 << 30
 
 
-@dataclass(slots=True)
-class Taken:
-    """What became of a candidate.
+class RetryPolicy:
+    """Decides on candidates of one source.
 
-    Attributes:
-        candidate: which.
-        outcome: what its run counts as.
-        ep_id: None where the manifest was not understood, or not asked.
-        persons: rows that were written.
-        output_hash: of the run's rows, where they are there now.
-        note: for the report: a status, a code.
-        failure: of one that failed.
-        kind: of the failure.
-        error: of one that failed or is deferred.
-        by_event: it is the event that failed; what lies in the store was not judged.
-        warnings: of a run that was written.
-        bytes_read: of manifest and artifacts.
-        read_s: seconds.
+    Args:
+        source: URI of the bucket.
+        max_attempts: failures after which an item is set aside; None: never, and every failure is the first one.
     """
 
-    candidate: Candidate
-    outcome: Outcome
-    ep_id: str | None = None
-    persons: int = 0
-    output_hash: str | None = None
-    note: str = ""
-    failure: Failure | None = None
-    kind: Class | None = None
-    error: Exception | None = None
-    by_event: bool = False
-    warnings: tuple[Warned, ...] = ()
-    bytes_read: int = 0
-    read_s: float = 0.0
+    def __init__(self, source: str, max_attempts: int | None) -> None:
+        self._source = source
+        self._counts = max_attempts is not None
+        self._most = _UNLIMITED if max_attempts is None else max_attempts
+
+    def accept(self, candidate: Candidate, read: ReadResult) -> Decision:
+        """Decide on a candidate that was read without an error.
+
+        Args:
+            candidate: the candidate.
+            read: its manifest and lookup, and its run unless that did not have to be read.
+        """
+        if read.verdict == "set_aside":
+            return Decision(IntakeResult(candidate, "set_aside"))
+        if read.run is None:
+            return self._unchanged(candidate, read)
+        run = read.run
+        if isinstance(run, SkippedRun):
+            result = IntakeResult(candidate, "skipped", run.ep_id, note=run.status)
+            return Decision(result, entry=_entry(candidate, read, "skipped"), state="skipped")
+        outcome: Final = "replaced" if read.lookup is not None and read.lookup.known else "ingested"
+        result = IntakeResult(
+            candidate,
+            outcome,
+            run.ep_id,
+            len(run.metrics),
+            run.output_hash,
+            warnings=run.warnings,
+            bytes_read=run.bytes_read,
+        )
+        return Decision(result, run=run, entry=_entry(candidate, read, outcome), state="ingested")
+
+    def needs_lookup(self, candidate: Candidate, read: ReadResult, error: Exception) -> bool:
+        """Return whether :meth:`refuse` needs a new lookup instead of the one made while reading.
+
+        There is none if the manifest could not be read. For a stale event an earlier event of the same run may have
+        written that run since.
+        """
+        return _is_own_fault(error) and (read.lookup is None or _is_stale(candidate, read))
+
+    def refuse(self, candidate: Candidate, read: ReadResult, error: Exception, lookup: Lookup | None) -> Decision:
+        """Decide on a candidate that was not ingested.
+
+        Args:
+            candidate: the candidate.
+            read: as much of it as was read.
+            error: why; not one that concerns every candidate.
+            lookup: what the tables know of it, see :meth:`needs_lookup`.
+        """
+        if not _is_own_fault(error):
+            return self.retry_later(candidate, read, error)
+        assert lookup is not None
+        known = lookup.known
+        if known is not None:
+            if _is_stale(candidate, read) and read.manifest and known.manifest_sha256 == read.manifest.sha256:
+                return Decision(IntakeResult(candidate, "unchanged", known.ep_id, output_hash=known.output_hash))
+            if error.code in _MANIFEST_GONE and self._is_from_here(candidate, lookup):
+                result = IntakeResult(candidate, "source_deleted", known.ep_id, note="manifest is gone")
+                return Decision(result, mark="deleted")
+        if error.code in _MANIFEST_GONE:
+            error = self._manifest_gone(candidate, read, error)
+        if isinstance(error, Rejected) and error.kind == "not_ready":
+            result = IntakeResult(candidate, "deferred", note=error.code, error=error)
+            return Decision(result, entry=_entry(candidate, read, "deferred", error), state="deferred")
+        return self._reject(candidate, read, error, lookup)
+
+    def retry_later(self, candidate: Candidate, read: ReadResult, error: Exception) -> Decision:
+        """Fail a candidate for a reason that is not its own: the failure does not count against it."""
+        failure_class: FailureClass = "transient" if isinstance(error, TransientError) else "internal"
+        result = _failed(candidate, read, error, failure_class)
+        if isinstance(error, ENDS_THE_STAGE):
+            return Decision(result)
+        return Decision(result, entry=_entry(candidate, read, failure_class, error))
+
+    def _unchanged(self, candidate: Candidate, read: ReadResult) -> Decision:
+        manifest, lookup = read.manifest, read.lookup
+        assert manifest is not None
+        assert lookup is not None
+        assert lookup.known is not None
+        known, item = lookup.known, lookup.item
+        result = IntakeResult(candidate, "unchanged", known.ep_id, output_hash=known.output_hash)
+        is_back = known.status != "ingested" and self._is_from_here(candidate, lookup)
+        if not is_back and item is not None and (item.state, item.etag) == ("ingested", manifest.etag):
+            return Decision(result)
+        entry = _entry(candidate, read, "unchanged")
+        return Decision(result, mark="present" if is_back else None, entry=entry, state="ingested")
+
+    def _is_from_here(self, candidate: Candidate, lookup: Lookup) -> bool:
+        """Return whether the known run was ingested from this very manifest key."""
+        known = lookup.known
+        return known is not None and (known.source, known.manifest_key) == (self._source, candidate.ref.key)
+
+    def _manifest_gone(self, candidate: Candidate, read: ReadResult, error: TelecineError) -> TelecineError:
+        """Return the error for a missing manifest of a run that the tables do not have."""
+        key = candidate.ref.key
+        if candidate.event is not None and read.manifest is None:
+            if candidate.event.attempts + 1 >= self._most:
+                return reject("MANIFEST_MISSING", f"{key}, announced by an event, does not exist")
+            if isinstance(error, Rejected) and error.kind == "not_ready":
+                return error
+            return reject("MANIFEST_NOT_YET", error.message)
+        if candidate.arrival == "replay":
+            return reject("MANIFEST_MISSING", f"{key} does not exist")
+        return error
+
+    def _reject(self, candidate: Candidate, read: ReadResult, error: TelecineError, lookup: Lookup) -> Decision:
+        event, item, stale = candidate.event, lookup.item, _is_stale(candidate, read)
+        missing = error.code == "MANIFEST_MISSING"
+        if event is not None and (missing or stale):
+            # The event failed, not the object in the store: its deliveries are counted.
+            attempt = event.attempts + 1
+            result = _rejected(candidate, read, error, attempt, dead=attempt >= self._most)
+            if not missing:
+                return Decision(result)
+            return Decision(result, entry=_entry(candidate, read, "rejected", error), state="rejected", attempt=1)
+        if missing and item is None:
+            return Decision(_rejected(candidate, read, error, 1, dead=False))
+        if error.code == "SOURCE_DELETED":
+            entry = _entry(candidate, read, "rejected", error)
+            return Decision(_rejected(candidate, read, error, 1, dead=False), entry=entry, state="source_deleted")
+        state: State = "quarantined" if _class_of(error) == "quarantine" else "rejected"
+        attempt = 1 + item.failed_with(_etag(candidate, read)) if item is not None and self._counts else 1
+        return Decision(
+            _rejected(candidate, read, error, attempt, dead=attempt >= self._most),
+            entry=_entry(candidate, read, state, error),
+            state=state,
+            attempt=attempt,
+            max_attempts=self._most,
+        )
 
 
-def entry_of(candidate: Candidate, read: Read, outcome: str, error: Exception | None = None) -> Entry:
-    """Return what is noted of a candidate."""
-    manifest = read.manifest
+def _is_own_fault(error: Exception) -> TypeGuard[TelecineError]:
+    """Return whether the run itself is bad, not the store, the database or this program."""
+    return isinstance(error, TelecineError) and not isinstance(error, TransientError)
+
+
+def _is_stale(candidate: Candidate, read: ReadResult) -> bool:
+    """Return whether the event announced other content than the store has."""
+    return read.manifest is not None and candidate.expected_sha256 not in (None, read.manifest.sha256)
+
+
+def _class_of(error: TelecineError) -> FailureClass:
+    return "quarantine" if isinstance(error, Rejected) and error.kind == "quarantine" else "permanent"
+
+
+def _etag(candidate: Candidate, read: ReadResult) -> str | None:
+    return candidate.ref.etag if read.manifest is None else read.manifest.etag
+
+
+def _entry(candidate: Candidate, read: ReadResult, outcome: str, error: Exception | None = None) -> Entry:
     return Entry(
         candidate.ref,
         candidate.arrival,
         outcome,
-        candidate.ref.etag if manifest is None else manifest.etag,
-        None if manifest is None else manifest.sha256,
+        _etag(candidate, read),
+        None if read.manifest is None else read.manifest.sha256,
         None if error is None else getattr(error, "code", "internal"),
         None if error is None else str(error),
     )
 
 
-class Setbacks:
-    """Sorts errors of single candidates, and notes them.
-
-    Args:
-        settings: of the step; with ``dry_run`` nothing is noted.
-        store: asked whether a manifest is still there.
-        items: of the source.
-        source: its URI.
-        max_attempts: failures after which an item is set aside; None: never, and each count begins at one.
-    """
-
-    def __init__(
-        self,
-        settings: IngestSettings | ReplaySettings,
-        store: ObjectStore,
-        items: Items,
-        *,
-        source: str,
-        max_attempts: int | None,
-    ) -> None:
-        self._settings = settings
-        self._store = store
-        self.items = items
-        self.source = source
-        self._most = max_attempts
-
-    def sort(self, candidate: Candidate, read: Read, error: Exception) -> Taken:
-        """Say what an error means for its run, and note it.
-
-        Args:
-            candidate: which.
-            read: what is known of it.
-            error: none that concerns every run.
-        """
-        if isinstance(error, TransientError) or not isinstance(error, TelecineError):
-            return self.pass_over(candidate, read, error)
-        if read.manifest is not None and _is_stale(candidate, read):
-            # What was read ahead may have been written since, for an event before this one.
-            known = self.items.look(candidate.ref).known
-            if known is not None and known.manifest_sha256 == read.manifest.sha256:
-                return Taken(candidate, "unchanged", known.ep_id, output_hash=known.output_hash)
-        if isinstance(error, Rejected) and error.code in _MISSING | _ARTIFACT_GONE:
-            found = self._missing(candidate, read, error)
-            if isinstance(found, Taken):
-                return found
-            error = found
-        if isinstance(error, Rejected) and error.kind == "not_ready":
-            entry = entry_of(candidate, read, "deferred", error)
-            if not self._settings.dry_run:
-                at_database(self._settings, lambda session: self.items.note(session, entry, "deferred"))
-            return Taken(candidate, "deferred", note=error.code, error=error)
-        return self._reject(candidate, read, error)
-
-    def is_ours(self, look: Look, candidate: Candidate) -> bool:
-        """Whether the run that is known came from this very manifest's place."""
-        known = look.known
-        return known is not None and (known.source, known.manifest_key) == (self.source, candidate.ref.key)
-
-    def _missing(self, candidate: Candidate, read: Read, error: Rejected) -> Taken | Rejected:
-        """Say what a missing manifest or artifact means; a run that we have stays, and says that its source is gone."""
-        ref = candidate.ref
-        if error.code in _ARTIFACT_GONE:
-            try:
-                self._store.stat(ref.key)
-            except ObjectMissing:
-                error = reject("SOURCE_DELETED", f"run {ref.run_id} was deleted while it was read: no {ref.key}")
-            else:
-                return error
-        look = read.look or self.items.look(ref)
-        if self.is_ours(look, candidate):
-            if not self._settings.dry_run:
-                at_database(self._settings, lambda session: mark_deleted(session, ref.run_id))
-            return Taken(candidate, "source_deleted", cast("Known", look.known).ep_id, note="manifest is gone")
-        if candidate.event is not None and read.manifest is None:
-            if candidate.event.attempts + 1 < (self._most or _NEVER):
-                return error if error.kind == "not_ready" else reject("MANIFEST_NOT_YET", error.message)
-            return reject("MANIFEST_MISSING", f"there is no {ref.key}, of which an event told")
-        if candidate.arrival == "replay":
-            return reject("MANIFEST_MISSING", f"there is no {ref.key}")
-        return error
-
-    def _reject(self, candidate: Candidate, read: Read, error: TelecineError) -> Taken:
-        kind: Class = "quarantine" if isinstance(error, Rejected) and error.kind == "quarantine" else "permanent"
-        attempt, dead = self._count(candidate, read, error, kind)
-        run_id = candidate.ref.run_id
-        message = error.message.rstrip(". ") + advice(error.code, run_id, dead=dead, attempt=attempt)
-        taken = self._failed(candidate, read, error, kind, message=message, attempt=attempt)
-        taken.by_event = _is_stale(candidate, read)
-        return taken
-
-    def _count(self, candidate: Candidate, read: Read, error: TelecineError, kind: Class) -> tuple[int, bool]:
-        """Return which attempt this was, and whether it was the last."""
-        event, manifest = candidate.event, read.manifest
-        most = self._most or _NEVER
-        missing = error.code == "MANIFEST_MISSING"
-        if event is not None and (missing or _is_stale(candidate, read)):
-            # It is the event that fails here, not what lies in the store.
-            attempt = event.attempts + 1
-            if missing:
-                self._note_failure(candidate, read, error, "rejected", attempt=1, most=1)
-            return attempt, attempt >= most
-        item = read.look.item if read.look is not None else self.items.look(candidate.ref).item
-        if missing and item is None:
-            return 1, False
-        if error.code == "SOURCE_DELETED":
-            if not self._settings.dry_run:
-                entry = entry_of(candidate, read, "rejected", error)
-                at_database(self._settings, lambda session: self.items.note(session, entry, "source_deleted"))
-            return 1, False
-        etag = manifest.etag if manifest is not None else candidate.ref.etag
-        attempt = 1 if item is None or self._most is None else 1 + item.failed_with(etag)
-        state: State = "quarantined" if kind == "quarantine" else "rejected"
-        self._note_failure(candidate, read, error, state, attempt=attempt, most=most)
-        return attempt, attempt >= most
-
-    def _note_failure(
-        self, candidate: Candidate, read: Read, error: TelecineError, state: State, *, attempt: int, most: int
-    ) -> None:
-        if self._settings.dry_run:
-            return
-        entry = entry_of(candidate, read, state, error)
-        at_database(
-            self._settings,
-            lambda session: self.items.note_failure(session, entry, state, attempt=attempt, most=most),
-        )
-
-    def pass_over(self, candidate: Candidate, read: Read, error: Exception) -> Taken:
-        """Fail a run for reasons that are not its own: its attempts are not counted."""
-        kind: Class = "transient" if isinstance(error, TransientError) else "internal"
-        if kind == "internal":
-            _LOG.error("run %s: a bug of ours", candidate.ref.run_id, exc_info=error)
-        taken = self._failed(candidate, read, error, kind)
-        if not isinstance(error, ENDS_THE_STAGE) and not self._settings.dry_run and taken.failure is not None:
-            try:
-                at_database(self._settings, lambda s: self.items.tell(s, entry_of(candidate, read, kind, error)))
-            except TransientError as lost:
-                _LOG.warning("run %s: the attempt could not be listed: %s", candidate.ref.run_id, lost)
-        return taken
-
-    def _failed(
-        self,
-        candidate: Candidate,
-        read: Read,
-        error: Exception,
-        kind: Class,
-        *,
-        message: str | None = None,
-        attempt: int = 1,
-    ) -> Taken:
-        ref = candidate.ref
-        facts = {"manifest_key": ref.key, "class": kind}
-        etag = read.manifest.etag if read.manifest is not None else ref.etag
-        if isinstance(error, TelecineError) and message is not None:
-            error = type(error)(message, code=error.code, retryable=False, **error.data)
-        failure = Failure.of(ref.run_id, error, attempt=attempt, input_hash=etag, **facts)
-        return Taken(candidate, "failed", note=failure.code, failure=failure, kind=kind, error=error)
+def _rejected(
+    candidate: Candidate, read: ReadResult, error: TelecineError, attempt: int, *, dead: bool
+) -> IntakeResult:
+    """Return the result of a run that is bad as it is; its message ends with what to do."""
+    message = error.message.rstrip(". ") + advice(error.code, candidate.ref.run_id, dead=dead, attempt=attempt)
+    advised = type(error)(message, code=error.code, retryable=False, **error.data)
+    result = _failed(candidate, read, advised, _class_of(error), attempt)
+    return replace(result, event_only=_is_stale(candidate, read))
 
 
-def _is_stale(candidate: Candidate, read: Read) -> bool:
-    """Whether an event tells of other content than lies in the store."""
-    return read.manifest is not None and candidate.expected_sha256 not in (None, read.manifest.sha256)
+def _failed(
+    candidate: Candidate, read: ReadResult, error: Exception, failure_class: FailureClass, attempt: int = 1
+) -> IntakeResult:
+    ref = candidate.ref
+    facts = {"manifest_key": ref.key, "class": failure_class}
+    failure = Failure.of(ref.run_id, error, attempt=attempt, input_hash=_etag(candidate, read), **facts)
+    return IntakeResult(
+        candidate, "failed", note=failure.code, failure=failure, failure_class=failure_class, error=error
+    )

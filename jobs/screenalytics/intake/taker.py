@@ -1,41 +1,44 @@
-"""What becomes of one candidate: its rows, or why there are none, and what is noted of it. Nothing is printed here."""
+"""Takes candidates one at a time: asks the store and the database, has the policy decide, writes the decision."""
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from jobs.screenalytics.errors import Rejected, reject
-from jobs.screenalytics.intake.retry_policy import ENDS_THE_STAGE, Class, Outcome, Setbacks, Taken, entry_of
-from jobs.screenalytics.model import SkippedRun
-from jobs.screenalytics.reading.candidate import Read, Reader
+from jobs.screenalytics.intake.retry_policy import ARTIFACT_GONE, RetryPolicy
+from jobs.screenalytics.reading.candidate import CandidateReader
 from jobs.screenalytics.reading.source import source_uri
-from jobs.screenalytics.tables.deleted import mark_present
-from jobs.screenalytics.tables.ingest_items import Items, at_database
-from jobs.screenalytics.tables.runs import Written, write_run
-from shared.errors import AccessDenied, ConfigurationError, ObjectMissing
+from jobs.screenalytics.tables.deleted import mark_deleted, mark_present
+from jobs.screenalytics.tables.ingest_items import Items, retry_transaction
+from jobs.screenalytics.tables.runs import write_run
+from shared.errors import AccessDenied, ConfigurationError, ObjectMissing, TransientError
 
 if TYPE_CHECKING:
     from jobs.screenalytics.arrival.events import Candidate
-    from jobs.screenalytics.model import ManifestObject, Run
+    from jobs.screenalytics.intake.decision import Decision, IntakeResult
+    from jobs.screenalytics.reading.candidate import ReadResult
     from jobs.screenalytics.settings import IngestSettings, ReplaySettings
-    from jobs.screenalytics.tables.ingest_items import Look
     from shared.database.session import Session
     from shared.ledger import StageRun
     from shared.storage import ObjectStore
 
-__all__ = ["ENDS_THE_STAGE", "Class", "Outcome", "Read", "Taken", "Taker"]
+__all__ = ["Taker"]
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Taker:
-    """Takes candidates of one source, for one run of a step: :meth:`read` in any thread, :meth:`take` in one.
+    """Takes candidates of one source for one run of a step: :meth:`read` in any thread, :meth:`take` in one.
 
     Args:
-        settings: of the step.
-        store: the runs.
-        stage_run: its run_id is kept with every row.
+        settings: settings of the step; with ``dry_run`` nothing is written.
+        store: the bucket of the runs.
+        stage_run: its run_id is stored with every row.
         accept_changed: replace runs whose content changed.
-        max_attempts: failures after which an item is set aside; None: never, and each count begins at one.
+        max_attempts: failures after which an item is set aside; None: never, and every failure is the first one.
     """
 
     def __init__(
@@ -49,31 +52,31 @@ class Taker:
     ) -> None:
         self.source = source_uri(settings)
         self.items = Items(settings, self.source, stage_run.run_id)
-        self._reader = Reader(
+        self._reader = CandidateReader(
             settings,
             store,
             self.items,
             source=self.source,
             accept_changed=accept_changed,
-            look_at_dead=max_attempts is None,
+            retry_dead=max_attempts is None,
         )
+        self._policy = RetryPolicy(self.source, max_attempts)
         self._settings = settings
         self._store = store
         self._run_id = stage_run.run_id
-        self._accept = accept_changed
-        self._setbacks = Setbacks(settings, store, self.items, source=self.source, max_attempts=max_attempts)
+        self._accept_changed = accept_changed
         self._readable: str | None = None
 
-    def read(self, candidate: Candidate) -> Read:
-        """Read and check one candidate; safe beside itself, writes nothing."""
+    def read(self, candidate: Candidate) -> ReadResult:
+        """Read and check one candidate. Thread-safe; writes nothing."""
         return self._reader.read(candidate)
 
-    def is_undecided(self, read: Read) -> bool:
-        """Whether a manifest was refused while none could be read: its own trouble, or that of all."""
+    def is_undecided(self, read: ReadResult) -> bool:
+        """Return whether a manifest was refused before any was readable: one bad object, or bad credentials."""
         return isinstance(read.error, AccessDenied) and read.manifest is None and self._readable is None
 
-    def finds_readable(self) -> bool:
-        """Ask for manifests that were read some time ago, where none could be in this run of the step."""
+    def find_readable(self) -> bool:
+        """Return whether any manifest is readable; if none was so far, try those that were ingested last."""
         for key in [] if self._readable is not None else self.items.ingested():
             with suppress(AccessDenied, ObjectMissing):
                 self._store.stat(key)
@@ -81,84 +84,96 @@ class Taker:
                 break
         return self._readable is not None
 
-    def take(self, candidate: Candidate, read: Read) -> Taken:
-        """Write what was read, and note how it ended.
+    def take(self, candidate: Candidate, read: ReadResult) -> IntakeResult:
+        """Decide on a candidate and write the decision.
 
         Raises:
-            ConfigurationError: the database, or the store as a whole, is not open to us.
+            ConfigurationError: the database, or the whole store, cannot be used.
         """
-        try:
-            taken = self._settle(candidate, read)
-        except ConfigurationError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one run must not end the others
-            taken = self._setbacks.pass_over(candidate, read, error)
-        taken.read_s = read.seconds
-        if not taken.bytes_read and read.manifest is not None:
-            taken.bytes_read = len(read.manifest.body)
-        return taken
-
-    def _settle(self, candidate: Candidate, read: Read) -> Taken:
-        error = read.error
         if read.manifest is not None:
             self._readable = candidate.ref.key
+        try:
+            result = self._take(candidate, read)
+        except ConfigurationError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one run must not stop the others
+            result = self._write(self._policy.retry_later(candidate, read, error))
+        if not result.bytes_read and read.manifest is not None:
+            result = replace(result, bytes_read=len(read.manifest.body))
+        return result
+
+    def _take(self, candidate: Candidate, read: ReadResult) -> IntakeResult:
+        error = self._narrowed(candidate, read)
         if error is None:
             try:
-                return self._write(candidate, read)
-            except Rejected as found:
-                error = found
-        elif isinstance(error, AccessDenied) and read.manifest is None and self._readable is not None:
-            # This manifest is closed to us, or all are by now: ask for one that was open.
-            with suppress(ObjectMissing):
-                self._store.stat(self._readable)
-            error = reject("ACCESS_DENIED", error.message)
+                return self._write(self._policy.accept(candidate, read))
+            except Rejected as conflict:  # another ingest wrote this run after it was read here
+                error = conflict
         if isinstance(error, ConfigurationError):
             raise error
-        return self._setbacks.sort(candidate, read, error)
+        lookup = read.lookup
+        if self._policy.needs_lookup(candidate, read, error):
+            lookup = self.items.lookup(candidate.ref)
+        return self._write(self._policy.refuse(candidate, read, error, lookup))
 
-    def _write(self, candidate: Candidate, read: Read) -> Taken:
-        manifest, look, run = read.manifest, read.look, read.run
-        assert manifest is not None
-        assert look is not None
-        if read.verdict == "set_aside":
-            return Taken(candidate, "set_aside")
-        if isinstance(run, SkippedRun):
-            if not self._settings.dry_run:
-                entry = entry_of(candidate, read, "skipped")
-                at_database(self._settings, lambda session: self.items.note(session, entry, "skipped"))
-            return Taken(candidate, "skipped", run.ep_id, note=run.status)
-        if run is None:
-            return self._again(candidate, read, manifest, look)
-        if self._settings.dry_run:
-            written = Written("replaced" if look.known else "ingested", run.output_hash, run.warnings)
-        else:
-            written = at_database(self._settings, lambda session: self._rows(session, candidate, read, run))
-        return Taken(
-            candidate,
-            written.outcome,
-            run.ep_id,
-            0 if written.outcome == "unchanged" else len(run.metrics),
-            written.output_hash,
-            warnings=written.warnings,
-            bytes_read=run.bytes_read,
-        )
+    def _narrowed(self, candidate: Candidate, read: ReadResult) -> Exception | None:
+        """Return the error of a read, after asking the store how far it reaches."""
+        error = read.error
+        if isinstance(error, AccessDenied) and read.manifest is None and self._readable is not None:
+            # Either this manifest is refused, or all are by now: this raises if one that was readable is refused.
+            with suppress(ObjectMissing):
+                self._store.stat(self._readable)
+            return reject("ACCESS_DENIED", error.message)
+        if isinstance(error, Rejected) and error.code in ARTIFACT_GONE:
+            ref = candidate.ref
+            try:
+                self._store.stat(ref.key)
+            except ObjectMissing:
+                return reject("SOURCE_DELETED", f"run {ref.run_id} was deleted while it was read: {ref.key} is gone")
+        return error
 
-    def _rows(self, session: Session, candidate: Candidate, read: Read, run: Run) -> Written:
-        written = write_run(session, run, source=self.source, pipeline_run_id=self._run_id, accept_changed=self._accept)
-        self.items.note(session, entry_of(candidate, read, written.outcome), "ingested")
-        return written
+    def _write(self, decision: Decision) -> IntakeResult:
+        """Write a decision in one transaction; the only place that writes, and that asks for ``dry_run``.
 
-    def _again(self, candidate: Candidate, read: Read, manifest: ManifestObject, look: Look) -> Taken:
-        known, item = look.known, look.item
-        assert known is not None
-        back = known.status != "ingested" and self._setbacks.is_ours(look, candidate)
-        settled = item is not None and (item.state, item.etag) == ("ingested", manifest.etag)
+        Raises:
+            Rejected: the run conflicts with rows that were written meanwhile.
+        """
+        result = decision.result
+        if result.failure_class == "internal":
+            _LOG.error("run %s: internal error", result.candidate.ref.run_id, exc_info=result.error)
+        if self._settings.dry_run or not decision.writes:
+            return result
+        try:
+            return retry_transaction(self._settings, lambda session: self._record(session, decision))
+        except TransientError as lost:
+            if not decision.is_dispensable:
+                raise
+            _LOG.warning("run %s: the attempt could not be recorded: %s", result.candidate.ref.run_id, lost)
+        return result
 
-        def note(session: Session) -> None:
-            if back:
-                mark_present(session, candidate.ref.run_id)
-            self.items.note(session, entry_of(candidate, read, "unchanged"), "ingested")
-
-        if (back or not settled) and not self._settings.dry_run:
-            at_database(self._settings, note)
-        return Taken(candidate, "unchanged", known.ep_id, output_hash=known.output_hash)
+    def _record(self, session: Session, decision: Decision) -> IntakeResult:
+        result, entry, run_id = decision.result, decision.entry, decision.result.candidate.ref.run_id
+        if decision.run is not None:
+            written = write_run(
+                session,
+                decision.run,
+                source=self.source,
+                pipeline_run_id=self._run_id,
+                accept_changed=self._accept_changed,
+            )
+            entry = None if entry is None else replace(entry, outcome=written.outcome)
+            result = replace(
+                result,
+                outcome=written.outcome,
+                persons=0 if written.outcome == "unchanged" else result.persons,
+                output_hash=written.output_hash,
+                warnings=written.warnings,
+            )
+        if decision.mark is not None:
+            (mark_deleted if decision.mark == "deleted" else mark_present)(session, run_id)
+        if entry is not None and decision.state is not None:
+            attempt, most = decision.attempt, decision.max_attempts
+            self.items.record(session, entry, decision.state, attempt=attempt, max_attempts=most)
+        elif entry is not None:
+            self.items.add_attempt(session, entry)
+        return result

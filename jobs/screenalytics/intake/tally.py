@@ -1,4 +1,4 @@
-"""Counts what became of runs and events, and turns it into the report of ingest and replay."""
+"""Counts the results of runs and events, and makes the report of ingest and replay from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jobs.screenalytics.arrival.events import BadEvent
-    from jobs.screenalytics.intake.taker import Taken
+    from jobs.screenalytics.intake.decision import IntakeResult
     from shared.errors import TelecineError
     from shared.report import Status
 
@@ -27,21 +27,21 @@ COUNTS: Final = (
     *("events", "persons", "warnings"),
 )
 _SHOWN: Final = 200
-# Outcomes that nobody need look at.
+# Outcomes that need no attention.
 _FINE: Final = frozenset({"ingested", "unchanged", "replaced", "skipped", "deferred"})
-# What a headline names, as far as there is any.
-_TOLD: Final = ("ingested", "replaced", "unchanged", "skipped", "deferred", "failed", "set_aside", "known")
+# Counts in a headline, in order, without zeros.
+_HEADLINE: Final = ("ingested", "replaced", "unchanged", "skipped", "deferred", "failed", "set_aside", "known")
 
 
 class Tally:
-    """Counts while the runs are taken.
+    """Counts while runs are taken.
 
     Attributes:
-        failures: in their order.
-        events: of the outbox, also those that named no run and those that told of one again.
-        known: listed manifests that needed nothing.
-        set_aside: listed manifests that failed too often.
-        ended: store or database do not answer any more: the rest was not looked at.
+        failures: all failures, in order.
+        events: events read from the outbox, invalid and repeated ones included.
+        known: listed manifests that needed no work.
+        set_aside: listed manifests that are set aside.
+        ended: the store or the database stopped answering, and the remaining runs were not processed.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Tally:
         self.known = 0
         self.set_aside = 0
         self.ended = False
-        self._silent_outbox = False
+        self._outbox_down = False
         self._outcomes: Counter[str] = Counter()
         self._classes: Counter[str] = Counter()
         self._rejects: Counter[str] = Counter()
@@ -61,31 +61,31 @@ class Tally:
         self._persons = 0
         self._bytes = 0
 
-    def add(self, taken: Taken) -> None:
+    def add(self, result: IntakeResult) -> None:
         """Count one candidate."""
-        # A run whose source is gone was dealt with: its rows stay.
-        outcome = "skipped" if taken.outcome == "source_deleted" else taken.outcome
+        # Nothing failed: the rows of a run whose source is gone stay.
+        outcome = "skipped" if result.outcome == "source_deleted" else result.outcome
         self._outcomes[outcome] += 1
-        self._persons += taken.persons
-        self._bytes += taken.bytes_read
-        self._warnings.update(warned.code for warned in taken.warnings)
-        run_id = taken.candidate.ref.run_id
-        if taken.output_hash is not None:
-            self._hashes.add((run_id, taken.output_hash))
-        if taken.failure is not None:
-            self._fail(taken.failure, taken.kind or "internal")
-        elif taken.outcome == "deferred":
-            self._waiting[taken.note] += 1
+        self._persons += result.persons
+        self._bytes += result.bytes_read
+        self._warnings.update(warned.code for warned in result.warnings)
+        run_id = result.candidate.ref.run_id
+        if result.output_hash is not None:
+            self._hashes.add((run_id, result.output_hash))
+        if result.failure is not None:
+            self._fail(result.failure, result.failure_class or "internal")
+        elif result.outcome == "deferred":
+            self._waiting[result.note] += 1
         if len(self._rows) < _SHOWN:
-            warned = tuple(sorted({warned.code for warned in taken.warnings}))
-            # A tuple is shown as a mark.
-            ended: Any = taken.outcome if taken.outcome in _FINE else (taken.outcome,)
-            self._rows.append([run_id, taken.ep_id, ended, taken.persons or None, taken.note or None, warned])
+            warned = tuple(sorted({warned.code for warned in result.warnings}))
+            # The report renders a tuple as a badge.
+            outcome_cell: Any = result.outcome if result.outcome in _FINE else (result.outcome,)
+            self._rows.append([run_id, result.ep_id, outcome_cell, result.persons or None, result.note or None, warned])
 
     def add_bad(self, bad: BadEvent, *, dead: bool) -> Failure:
-        """Count an event that names no run; return its failure."""
+        """Count an invalid event, and return its failure."""
         event, error = bad.event, bad.error
-        end = ". It is set aside now, and not looked at again" if dead else ". It is looked at again at the next ingest"
+        end = ". It is set aside and will not be tried again" if dead else ". The next ingest tries it again"
         failure = Failure(
             f"event {event.event_id}",
             error.code,
@@ -98,10 +98,10 @@ class Tally:
         return failure
 
     def add_outbox(self, error: TelecineError) -> Failure:
-        """Count an outbox that does not answer; return its failure. However many are allowed, it is tried again."""
-        self._silent_outbox = True
+        """Count an unreachable outbox, and return its failure. ``max_failed`` does not excuse it."""
+        self._outbox_down = True
         self._outcomes["failed"] += 1
-        message = f"{error.message.rstrip('. ')}. Events wait there; what the listing shows was taken all the same"
+        message = f"{error.message.rstrip('. ')}. Its events stay pending; runs found by the listing were ingested"
         failure = Failure("outbox", error.code, message, retryable=True, data={**error.data, "class": "transient"})
         self._fail(failure, "transient")
         return failure
@@ -113,20 +113,20 @@ class Tally:
 
     @property
     def output_hash(self) -> str:
-        """The sha256 over run_id and content of all runs that are in the tables after this."""
+        """The sha256 over run_id and content of every run seen here that is in the tables now."""
         return hashlib.sha256(json.dumps(sorted(self._hashes)).encode()).hexdigest()
 
     def exit_code(self, max_failed: int) -> int:
-        """Return 70 after a bug of ours; 65 when more bad runs than allowed; 75 when those that may pass make it so."""
+        """Return 70 after an internal error, 65 for too many bad runs, 75 if transient failures make them too many."""
         if self._classes["internal"]:
             return EXIT_BUG
         transient = self._classes["transient"]
         failed = self._classes["permanent"] + self._classes["quarantine"] + transient
         code = verdict(failed, self._outcomes.total(), max_failed, transient=transient).exit_code
-        return code or (EXIT_TRANSIENT if self._silent_outbox else EXIT_OK)
+        return code or (EXIT_TRANSIENT if self._outbox_down else EXIT_OK)
 
     def counts(self) -> dict[str, int]:
-        """Return every count, those of nothing too."""
+        """Return every count, zeros included."""
         found = {
             **self._outcomes,
             "known": self.known,
@@ -142,9 +142,9 @@ class Tally:
         """Return the report.
 
         Args:
-            max_failed: failures that are allowed.
-            durations: seconds by part of the work.
-            dry_run: nothing was written.
+            max_failed: number of failures to tolerate.
+            durations: seconds per part of the work.
+            dry_run: whether nothing was written.
         """
         counts = self.counts()
         code = self.exit_code(max_failed)
@@ -153,7 +153,7 @@ class Tally:
             status=status,
             exit_code=code,
             headline=self._headline(counts, dry_run=dry_run),
-            # Not those that were only listed: each poll would count them again, and the share of bad ones would vanish.
+            # Without runs that were only listed: every poll would count them again, and hide the share of bad ones.
             items=self._outcomes.total(),
             counts=counts,
             tiles=tuple(name for name in COUNTS if counts[name] or name in ("seen", "ingested", "failed")),
@@ -167,40 +167,40 @@ class Tally:
         )
 
     def _headline(self, counts: dict[str, int], *, dry_run: bool) -> str:
-        told = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in _TOLD if counts[name])
+        named = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in _HEADLINE if counts[name])
         seen = counts["seen"]
-        text = f"{seen:,} {'run' if seen == 1 else 'runs'}" + (f": {told}" if told else "")
+        text = f"{seen:,} {'run' if seen == 1 else 'runs'}" + (f": {named}" if named else "")
         if counts["persons"]:
             text += f"; {counts['persons']:,} persons"
         if self.ended:
-            text += "; the rest was not looked at"
+            text += "; the rest was not processed"
         return f"dry run, nothing written: {text}" if dry_run else text
 
     def _sections(self, seen: int) -> Iterator[Section]:
-        if len(self.failures) > len(self._rejects):  # else the page's own list of them says as much
+        if len(self.failures) > len(self._rejects):  # otherwise the report's own list of failures says as much
             yield Table(
                 "Failures by code",
-                ["code", "failures", "first", "what happened, and what to do"],
+                ["code", "failures", "first", "what happened and what to do"],
                 [[code, count, *self._first(code)] for code, count in self._rejects.most_common()],
-                note="Each of them: telecine runs show, or pipeline.item_errors.",
+                note="All of them: telecine runs show, or the table pipeline.item_errors.",
             )
         if self._waiting:
             rows = [[code, count] for code, count in self._waiting.most_common()]
-            yield Table("Not ready yet", ["why", "runs"], rows, note="They are looked at again at the next ingest.")
+            yield Table("Not ready yet", ["why", "runs"], rows, note="The next ingest tries them again.")
         if self._rows:
             more = seen - len(self._rows)
             yield Table(
                 "Runs",
                 ["run", "episode", "outcome", "persons", "note", "warnings"],
                 self._rows,
-                note=f"{more:,} more, most of them known or set aside before." if more > 0 else "",
+                note=f"{more:,} more, most of them known or set aside earlier." if more > 0 else "",
             )
         if self._warnings:
             yield Table(
                 "Warnings",
                 ["code", "times"],
                 [[code, count] for code, count in self._warnings.most_common()],
-                note="They cost no row; screenalytics.runs.warnings has their words.",
+                note="No row is lost; the texts are in screenalytics.runs.warnings.",
             )
 
     def _first(self, code: str) -> tuple[str, str]:

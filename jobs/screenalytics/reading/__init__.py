@@ -1,1 +1,1 @@
-"""One candidate read and checked: manifest, artifacts, persons."""
+"""Reads and checks one candidate: manifest, artifacts, persons."""

@@ -1,4 +1,4 @@
-"""Which artifacts of a run are read, and where they lie."""
+"""Selects the artifacts of a run to read, and resolves their keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from jobs.screenalytics.contract.kinds import KINDS
 from jobs.screenalytics.contract.validated import shown
 from jobs.screenalytics.errors import Rejected, reject
-from jobs.screenalytics.keys import Places
+from jobs.screenalytics.keys import ArtifactFolders
 from jobs.screenalytics.reading.fetch import check_declared
 
 if TYPE_CHECKING:
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
     Summaries = dict[str, tuple[ArtifactRef, str]]
 
-__all__ = ["SUMMARY", "plan"]
+__all__ = ["SUMMARY", "select_summaries"]
 
 SUMMARY: Final = "person_metrics"
-"""The kind of the artifacts that are read."""
+"""The artifact_kind that is read."""
 
-# Each is held in memory; a run has had one so far.
+# Each is held in memory; so far every run had one.
 _MAX_SUMMARIES: Final = 16
 
 
-def plan(store: ObjectStore, parsed: RunManifest, settings: SourceSettings) -> Summaries:
-    """Check all that a manifest says of its artifacts, before the first request.
+def select_summaries(store: ObjectStore, parsed: RunManifest, settings: SourceSettings) -> Summaries:
+    """Check everything a manifest declares about its artifacts, before the first request.
 
-    Several summaries are valid when no person is in two of them.
+    A run may have several summaries, as long as no person is in two of them.
 
     Returns:
-        What is fetched: artifact_key -> reference and key within the store.
+        The artifacts to fetch: artifact_key -> reference and key in the store.
 
     Raises:
-        Rejected: ``DUPLICATE_ARTIFACT``, ``NO_SUMMARY``, ``TOO_MANY``, a code of :meth:`Places.key`,
+        Rejected: ``DUPLICATE_ARTIFACT``, ``NO_SUMMARY``, ``TOO_MANY``, a code of :meth:`ArtifactFolders.key`,
             ``UNSUPPORTED_ARTIFACT_VERSION``, ``CHECKSUM_MISSING`` or ``TOO_LARGE``.
     """
     seen: set[str] = set()
@@ -48,32 +48,34 @@ def plan(store: ObjectStore, parsed: RunManifest, settings: SourceSettings) -> S
         seen.add(ref.artifact_key)
     found = [(place, ref) for place, ref in enumerate(parsed.artifacts) if ref.artifact_kind == SUMMARY]
     if not found:
-        message = f"none of the run's {len(parsed.artifacts)} artifacts has the artifact_kind {SUMMARY}"
+        message = (
+            f"the run has {len(parsed.artifacts)} artifacts; expected at least one with the artifact_kind {SUMMARY}"
+        )
         raise reject("NO_SUMMARY", message, json_pointer="/artifacts", expected=SUMMARY)
     if len(found) > _MAX_SUMMARIES:
-        message = f"{len(found)} artifacts are {SUMMARY}; at most {_MAX_SUMMARIES} are read"
+        message = f"the run has {len(found)} artifacts of the kind {SUMMARY}; expected at most {_MAX_SUMMARIES}"
         raise reject("TOO_MANY", message, json_pointer="/artifacts")
-    places = Places.of(
+    folders = ArtifactFolders.of(
         settings.artifact_roots,
         prefix=settings.prefix,
         run_id=parsed.run_id,
         ep_id=parsed.ep_id,
         source=store.uri,
     )
-    planned: Summaries = {}
+    summaries: Summaries = {}
     for place, ref in found:
         try:
-            planned[ref.artifact_key] = (ref, places.key(ref.s3_key))
+            summaries[ref.artifact_key] = (ref, folders.key(ref.s3_key))
         except Rejected as error:
-            about = {"json_pointer": f"/artifacts/{place}/s3_key", "artifact_key": ref.artifact_key}
-            raise reject(error.code, f"artifact {ref.artifact_key!r}: {error}", **error.data | about) from None
+            at = {"json_pointer": f"/artifacts/{place}/s3_key", "artifact_key": ref.artifact_key}
+            raise reject(error.code, f"artifact {ref.artifact_key!r}: {error}", **error.data | at) from None
         if ref.schema_version not in KINDS:
             message = (
-                f"artifact {ref.artifact_key!r} has the schema_version {shown(ref.schema_version)}, which is not "
-                f"supported; valid is {', '.join(KINDS)}"
+                f"artifact {ref.artifact_key!r} has the unsupported schema_version {shown(ref.schema_version)}; "
+                f"expected one of {', '.join(KINDS)}"
             )
-            about = {"json_pointer": f"/artifacts/{place}/schema_version", "artifact_key": ref.artifact_key}
+            at = {"json_pointer": f"/artifacts/{place}/schema_version", "artifact_key": ref.artifact_key}
             facts = {"expected": ", ".join(KINDS), "actual": ref.schema_version[:80]}
-            raise reject("UNSUPPORTED_ARTIFACT_VERSION", message, **about, **facts)
+            raise reject("UNSUPPORTED_ARTIFACT_VERSION", message, **at, **facts)
         check_declared(ref, settings)
-    return planned
+    return summaries

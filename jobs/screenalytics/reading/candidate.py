@@ -1,8 +1,7 @@
-"""One candidate read and checked, as far as what is known of its run makes that needful. Nothing is written here."""
+"""Reads and checks one candidate, no further than what the tables know of its run requires. Writes nothing."""
 
 from __future__ import annotations
 
-import time
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -11,49 +10,47 @@ from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.model import Run, SkippedRun
 from jobs.screenalytics.reading.fetch import fetch_manifest
 from jobs.screenalytics.reading.run import read_manifest, read_run
-from jobs.screenalytics.tables.runs import changed
+from jobs.screenalytics.tables.runs import conflict
 
 if TYPE_CHECKING:
     from jobs.screenalytics.arrival.events import Candidate
     from jobs.screenalytics.model import ManifestObject
     from jobs.screenalytics.settings import IngestSettings, ReplaySettings
-    from jobs.screenalytics.tables.ingest_items import Items, Look
+    from jobs.screenalytics.tables.ingest_items import Items, Lookup
     from shared.storage import ObjectStore
 
-__all__ = ["Read", "Reader"]
+__all__ = ["CandidateReader", "ReadResult"]
 
 
 @dataclass(slots=True)
-class Read:
-    """A candidate's bytes, read and checked.
+class ReadResult:
+    """The result of reading a candidate.
 
     Attributes:
-        manifest: None where it could not be read.
-        look: what the database knew of it then.
-        run: None where it need not be read, or could not.
-        verdict: what is clear without reading more.
+        manifest: None if it could not be read.
+        lookup: what the tables knew of it at that time.
+        run: None if it did not have to be read, or could not be.
+        verdict: set if there is nothing more to read.
         error: why there is no run.
-        seconds: that it took.
     """
 
     manifest: ManifestObject | None = None
-    look: Look | None = None
+    lookup: Lookup | None = None
     run: Run | SkippedRun | None = None
     verdict: Literal["unchanged", "set_aside"] | None = None
     error: Exception | None = None
-    seconds: float = 0.0
 
 
-class Reader:
-    """Reads candidates of one source; safe between threads.
+class CandidateReader:
+    """Reads candidates of one source. Thread-safe.
 
     Args:
-        settings: of the step.
-        store: the runs.
-        items: what is known of them.
-        source: the bucket's URI.
-        accept_changed: read also what replaces a known run.
-        look_at_dead: read also what is set aside.
+        settings: settings of the step.
+        store: the bucket of the runs.
+        items: the items of the source.
+        source: URI of the bucket.
+        accept_changed: also read runs that replace a known run.
+        retry_dead: also read runs that are set aside.
     """
 
     def __init__(
@@ -64,73 +61,71 @@ class Reader:
         *,
         source: str,
         accept_changed: bool,
-        look_at_dead: bool,
+        retry_dead: bool,
     ) -> None:
         self._settings = settings
         self._store = store
         self._items = items
         self._source = source
-        self._accept = accept_changed
-        self._look_at_dead = look_at_dead
+        self._accept_changed = accept_changed
+        self._retry_dead = retry_dead
 
-    def read(self, candidate: Candidate) -> Read:
-        """Read one candidate. What goes wrong is kept in the result: one run must not end the others."""
-        began = time.monotonic()
-        read = Read()
+    def read(self, candidate: Candidate) -> ReadResult:
+        """Read one candidate. Any exception is kept in the result, so that one run does not stop the others."""
+        result = ReadResult()
         try:
-            self._read(candidate, read)
-        except Exception as error:  # noqa: BLE001 - whoever writes decides what it means
-            read.error = _light(error)
-        read.seconds = time.monotonic() - began
-        return read
+            self._read(candidate, result)
+        except Exception as error:  # noqa: BLE001 - the writing thread decides what it means
+            result.error = _light(error)
+        return result
 
-    def _read(self, candidate: Candidate, read: Read) -> None:
+    def _read(self, candidate: Candidate, result: ReadResult) -> None:
         ref, expected = candidate.ref, candidate.expected_sha256
         manifest = fetch_manifest(self._store, ref, self._settings)
         if expected not in (None, manifest.sha256):
-            # The event may have been quicker than the object.
+            # The event may have overtaken the upload.
             manifest = fetch_manifest(self._store, ref, self._settings)
-        read.manifest = manifest
-        look = read.look = self._items.look(ref)
-        known = look.known
+        result.manifest = manifest
+        lookup = result.lookup = self._items.lookup(ref)
+        known = lookup.known
         if known is not None and known.manifest_sha256 == manifest.sha256:
-            # Also for an event of older content: the newer is in the tables.
-            read.verdict = "unchanged"
+            # Even if the event announced older content: the newer is in the tables.
+            result.verdict = "unchanged"
             return
         if expected not in (None, manifest.sha256):
             raise reject(
                 "CHECKSUM_MISMATCH",
-                f"the event of run {ref.run_id} tells of a manifest with the sha256 {expected}, but {ref.key} has"
+                f"the event for run {ref.run_id} announces a manifest with sha256 {expected}, but {ref.key} has"
                 f" {manifest.sha256}",
                 expected=expected,
                 actual=manifest.sha256,
             )
-        item = look.item
-        if not self._look_at_dead and item is not None and item.state == "dead" and item.etag == manifest.etag:
-            read.verdict = "set_aside"
+        item = lookup.item
+        if not self._retry_dead and item is not None and item.state == "dead" and item.etag == manifest.etag:
+            result.verdict = "set_aside"
             return
         if known is not None:
-            self._compare(manifest, look)
-        read.run = read_run(self._store, manifest, self._settings, now=look.now)
-        if known is not None and isinstance(read.run, SkippedRun):
-            raise self._changed(manifest, look, read.run.ep_id)
+            self._check_conflict(manifest, lookup)
+        result.run = read_run(self._store, manifest, self._settings, now=lookup.now)
+        if known is not None and isinstance(result.run, SkippedRun):
+            raise self._conflict(manifest, lookup, result.run.ep_id)
 
-    def _compare(self, manifest: ManifestObject, look: Look) -> None:
-        """Raise for other content of a known run, unless it is to be accepted; no artifact is read for it."""
+    def _check_conflict(self, manifest: ManifestObject, lookup: Lookup) -> None:
+        """Raise for new content of a known run, unless it is to be accepted. Reads no artifact."""
         try:
-            ep_id: str | None = read_manifest(manifest, self._settings, now=look.now).ep_id
+            ep_id: str | None = read_manifest(manifest, self._settings, now=lookup.now).ep_id
         except Rejected as error:
-            if error.kind == "not_ready" or self._accept:
+            if error.kind == "not_ready" or self._accept_changed:
                 raise
             ep_id = None
-        found = self._changed(manifest, look, ep_id)
-        if found.code != "MANIFEST_CHANGED" or not self._accept:
+        found = self._conflict(manifest, lookup, ep_id)
+        if found.code != "MANIFEST_CHANGED" or not self._accept_changed:
             raise found
 
-    def _changed(self, manifest: ManifestObject, look: Look, ep_id: str | None) -> Rejected:
-        assert look.known is not None
-        return changed(
-            look.known,
+    def _conflict(self, manifest: ManifestObject, lookup: Lookup, ep_id: str | None) -> Rejected:
+        assert lookup.known is not None
+        return conflict(
+            lookup.known,
             manifest.ref.run_id,
             ep_id=ep_id,
             source=self._source,
@@ -140,7 +135,7 @@ class Reader:
 
 
 def _light(error: Exception) -> Exception:
-    """Let go of what a kept error holds: its frames' values, and the document that its cause could not parse."""
+    """Release what a kept error holds: the values of its frames, and the document its cause could not parse."""
     if isinstance(error, Rejected):
         error.__cause__ = error.__context__ = None
         return error.with_traceback(None)

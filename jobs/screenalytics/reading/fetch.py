@@ -1,4 +1,4 @@
-"""Bytes of a run: read once, under a cap, of one version of the object, and never trusted before they are hashed."""
+"""Fetches the bytes of a run: read once, capped, from one version of the object, verified before they are used."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ __all__ = ["check_declared", "fetch_artifact", "fetch_manifest"]
 _MB: Final = 1_000_000
 _CHUNK: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
-_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # zlib's way to say: a gzip header and its CRC
-# An object may be replaced between its listing and the read, and between two ranges of a read.
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # zlib expects a gzip header and checks its CRC
+# An object may be replaced after it was listed, or between two ranges of a read.
 _READS: Final = 2
 
 
@@ -33,14 +33,14 @@ def fetch_manifest(store: ObjectStore, ref: ManifestRef, settings: SourceSetting
     """Read a manifest.
 
     Args:
-        store: of the runs.
-        ref: with the ETag and time of a listing no HEAD is made.
+        store: the bucket of the runs.
+        ref: the manifest; if it has the ETag and time of a listing, no HEAD is needed.
         settings: ``max_manifest_mb``.
 
     Raises:
-        Rejected: ``SOURCE_DELETED`` (it was listed, and is gone), ``MANIFEST_NOT_YET`` (never listed), ``TOO_LARGE``.
-        TransientError: of the store; ``ObjectChanged`` when it changes faster than it is read.
-        AccessDenied: the stage cannot go on.
+        Rejected: ``SOURCE_DELETED`` (listed, then gone), ``MANIFEST_NOT_YET`` (never listed), ``TOO_LARGE``.
+        TransientError: from the store; ``ObjectChanged`` if the object changes faster than it can be read.
+        AccessDenied: the credentials may not read it.
     """
     most = settings.max_manifest_mb * _MB
     etag, modified = ref.etag, ref.modified
@@ -58,31 +58,31 @@ def fetch_manifest(store: ObjectStore, ref: ManifestRef, settings: SourceSetting
             raise _no_manifest(ref) from error
         else:
             if body is None:
-                message = f"the manifest {ref.key} has more than {settings.max_manifest_mb} MB (--max-manifest-mb)"
+                message = f"the manifest {ref.key} is larger than {settings.max_manifest_mb} MB (--max-manifest-mb)"
                 raise reject("TOO_LARGE", message, expected=f"<= {most}")
             return ManifestObject(ref, body, hashlib.sha256(body).hexdigest(), etag, modified)
     raise AssertionError("the last round returns or raises")
 
 
 def fetch_artifact(store: ObjectStore, ref: ArtifactRef, key: str, settings: SourceSettings) -> tuple[bytes, int]:
-    """Read an artifact, verify it, and unpack it if its first bytes are gzip's.
+    """Read an artifact, verify it, and unpack it if it starts like a gzip file.
 
-    A size or checksum that does not match is read once more: the object may just have been replaced.
+    After a wrong size or checksum it is read once more: the object may just have been replaced.
 
     Args:
-        store: of the runs.
-        ref: what the manifest says of it.
-        key: where it is, checked.
-        settings: ``max_artifact_mb``, ``unverified``.
+        store: the bucket of the runs.
+        ref: the artifact as declared in the manifest.
+        key: its key in the store, already validated.
+        settings: ``max_artifact_mb`` and ``unverified``.
 
     Returns:
-        The unpacked bytes, and how many were read.
+        The unpacked bytes, and the number of bytes read.
 
     Raises:
         Rejected: ``ARTIFACT_MISSING``, ``CHECKSUM_MISSING``, ``TOO_LARGE``, ``SIZE_MISMATCH``, ``CHECKSUM_MISMATCH``
             or ``DECODE``.
-        TransientError: of the store.
-        AccessDenied: for this object, or for all.
+        TransientError: from the store.
+        AccessDenied: for this object or for all.
     """
     most = settings.max_artifact_mb * _MB
     check_declared(ref, settings)
@@ -94,9 +94,9 @@ def fetch_artifact(store: ObjectStore, ref: ArtifactRef, key: str, settings: Sou
             wrong = error
             continue
         except ObjectMissing as error:
-            message = f"artifact {ref.artifact_key!r}: no object {key} in {store.uri}"
+            message = f"artifact {ref.artifact_key!r}: object {key} does not exist in {store.uri}"
             raise reject("ARTIFACT_MISSING", message, artifact_key=ref.artifact_key) from error
-        except DataError as error:  # a key that this store cannot hold
+        except DataError as error:  # a key this store cannot hold
             message = f"artifact {ref.artifact_key!r}: {error}"
             raise reject("NOT_AN_OBJECT_KEY", message, artifact_key=ref.artifact_key) from error
         if body is None:
@@ -104,11 +104,11 @@ def fetch_artifact(store: ObjectStore, ref: ArtifactRef, key: str, settings: Sou
         wrong = _mismatch(ref, body)
         if wrong is None:
             return _unpacked(ref, body, settings), len(body)
-    raise wrong or AssertionError("the last round returns or has an error")
+    raise wrong or AssertionError("the last round returns or sets an error")
 
 
 def check_declared(ref: ArtifactRef, settings: SourceSettings) -> None:
-    """Refuse what the manifest itself shows to be wrong with an artifact, before any request.
+    """Reject an artifact whose declaration in the manifest is already wrong. Makes no request.
 
     Raises:
         Rejected: ``CHECKSUM_MISSING`` or ``TOO_LARGE``.
@@ -116,7 +116,7 @@ def check_declared(ref: ArtifactRef, settings: SourceSettings) -> None:
     if ref.checksum_sha256 is None and not settings.unverified:
         message = (
             f"artifact {ref.artifact_key!r} has no checksum_sha256 in the manifest; "
-            "add it, or ingest without checks with --unverified"
+            "add it, or accept it unverified with --unverified"
         )
         raise reject("CHECKSUM_MISSING", message, artifact_key=ref.artifact_key)
     if ref.size_bytes is not None and ref.size_bytes > settings.max_artifact_mb * _MB:
@@ -124,10 +124,10 @@ def check_declared(ref: ArtifactRef, settings: SourceSettings) -> None:
 
 
 def _read(store: ObjectStore, key: str, most: int, *, etag: str | None = None) -> bytes | None:
-    """Return a whole object; None when it has more than ``most`` bytes, of which at most a chunk more was read."""
+    """Return a whole object, or None if it is larger than ``most`` bytes; reads at most one chunk beyond that."""
     pieces, size = [], 0
     stream = cast("Generator[bytes]", store.stream(key, chunk_size=min(_CHUNK, most + 1), etag=etag))
-    with closing(stream) as chunks:  # left early, it gives its connection back
+    with closing(stream) as chunks:  # returns the connection if the loop ends early
         for chunk in chunks:
             size += len(chunk)
             if size > most:
@@ -139,54 +139,54 @@ def _read(store: ObjectStore, key: str, most: int, *, etag: str | None = None) -
 def _mismatch(ref: ArtifactRef, body: bytes) -> Rejected | None:
     if ref.size_bytes is not None and len(body) != ref.size_bytes:
         message = (
-            f"artifact {ref.artifact_key!r} has {len(body)} bytes, and the manifest says {ref.size_bytes}; "
-            "it was written after the manifest, or not wholly"
+            f"artifact {ref.artifact_key!r} has {len(body)} bytes, but the manifest says {ref.size_bytes}; "
+            "it was written after the manifest, or only in part"
         )
         facts = {"expected": ref.size_bytes, "actual": len(body)}
         return reject("SIZE_MISMATCH", message, artifact_key=ref.artifact_key, **facts)
     found = hashlib.sha256(body).hexdigest()
     if ref.checksum_sha256 is not None and found != ref.checksum_sha256:
         message = (
-            f"artifact {ref.artifact_key!r} has the sha256 {found}, and the manifest says {ref.checksum_sha256}; "
-            "an upload that skips existing files leaves the old one"
+            f"artifact {ref.artifact_key!r} has the sha256 {found}, but the manifest says {ref.checksum_sha256}; "
+            "an upload that skips existing objects leaves the old one in place"
         )
-        about = {"expected": ref.checksum_sha256, "actual": found}
-        return reject("CHECKSUM_MISMATCH", message, artifact_key=ref.artifact_key, **about)
+        key, expected = ref.artifact_key, ref.checksum_sha256
+        return reject("CHECKSUM_MISMATCH", message, artifact_key=key, expected=expected, actual=found)
     return None
 
 
 def _unpacked(ref: ArtifactRef, body: bytes, settings: SourceSettings) -> bytes:
     if not body.startswith(_GZIP):
         if ref.s3_key.endswith(".gz") or ref.content_type in ("application/gzip", "application/x-gzip"):
-            raise _decode(ref, "is declared as gzip, and is none")
+            raise _decode(ref, "is declared as gzip but is not gzip")
         return body
     most = settings.max_artifact_mb * _MB
     unpacker = zlib.decompressobj(_GZIP_WINDOW)
     try:
         plain = unpacker.decompress(body, most + 1)
     except zlib.error as error:
-        raise _decode(ref, f"is no whole gzip file: {error}") from error
+        raise _decode(ref, f"is not a complete gzip file: {error}") from error
     if len(plain) > most:
         raise _too_large(ref, settings)
     if not unpacker.eof:
-        raise _decode(ref, "is a gzip file that was cut short")
+        raise _decode(ref, "is a truncated gzip file")
     if unpacker.unused_data:
         raise _decode(ref, f"has {len(unpacker.unused_data)} bytes after the end of its gzip data")
     return plain
 
 
 def _decode(ref: ArtifactRef, why: str) -> Rejected:
-    message = f"artifact {ref.artifact_key!r} {why}; valid is JSON, plain or as one gzip member"
+    message = f"artifact {ref.artifact_key!r} {why}; expected JSON, plain or as one gzip member"
     return reject("DECODE", message, artifact_key=ref.artifact_key)
 
 
 def _too_large(ref: ArtifactRef, settings: SourceSettings) -> Rejected:
-    message = f"artifact {ref.artifact_key!r} has more than {settings.max_artifact_mb} MB (--max-artifact-mb)"
+    message = f"artifact {ref.artifact_key!r} is larger than {settings.max_artifact_mb} MB (--max-artifact-mb)"
     expected = f"<= {settings.max_artifact_mb * _MB}"
     return reject("TOO_LARGE", message, artifact_key=ref.artifact_key, expected=expected)
 
 
 def _no_manifest(ref: ManifestRef) -> Rejected:
     if ref.etag is None:
-        return reject("MANIFEST_NOT_YET", f"there is no manifest {ref.key} yet; it is looked for again")
-    return reject("SOURCE_DELETED", f"the manifest {ref.key} was listed, and is gone: the producer deleted the run")
+        return reject("MANIFEST_NOT_YET", f"the manifest {ref.key} does not exist yet; the next ingest looks again")
+    return reject("SOURCE_DELETED", f"the manifest {ref.key} was listed but is gone: the producer deleted the run")

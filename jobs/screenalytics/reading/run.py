@@ -1,4 +1,4 @@
-"""A manifest and its artifacts -> one verified run. Nothing is written, and nothing is kept between two calls."""
+"""Reads a manifest and its artifacts into one verified run. Writes nothing, keeps no state between calls."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from jobs.screenalytics.contract import versions
-from jobs.screenalytics.contract.kinds import KINDS, About, Reading
+from jobs.screenalytics.contract.kinds import KINDS, ArtifactContext, ArtifactMetrics
 from jobs.screenalytics.contract.run_manifest import MAX_ARTIFACTS, RunManifest, Status
 from jobs.screenalytics.contract.validated import shown, unknown_fields
 from jobs.screenalytics.errors import Rejected, reject
-from jobs.screenalytics.model import Artifact, PersonMetric, Run, SkippedRun, Warned
-from jobs.screenalytics.reading.artifacts import plan
+from jobs.screenalytics.model import Artifact, PersonMetric, Run, RunWarning, SkippedRun
+from jobs.screenalytics.reading.artifacts import select_summaries
 from jobs.screenalytics.reading.fetch import fetch_artifact
 from shared import strict_json
 from shared.errors import AccessDenied, ObjectMissing
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_PERSONS", "read_artifacts", "read_manifest", "read_run"]
 
-# Of one run: some twenty runs wait side by side for their transaction, in a pod of 1 GiB.
+# Per run. About twenty runs wait in memory for their transaction, in a pod of 1 GiB.
 MAX_PERSONS: Final = 20_000
-# 16 MB of JSON take 200 MB as values, and parsing has the interpreter's lock anyway: one at a time.
+# 16 MB of JSON take 200 MB as Python values, and parsing holds the GIL anyway: one at a time.
 _PARSING: Final = threading.Lock()
 
 _ONE_DAY: Final = timedelta(days=1)
-# The producer's clock against the store's.
+# Tolerated difference between the clocks of producer and store.
 _SKEW: Final = timedelta(minutes=1)
 
 
@@ -46,51 +46,51 @@ def read_run(
     """Read a run: :func:`read_manifest`, then :func:`read_artifacts`.
 
     Args:
-        store: of the runs.
-        manifest: from :func:`~jobs.screenalytics.reading.fetch.fetch_manifest`.
-        settings: prefix, roots, caps, grace.
-        now: aware; the age of the manifest is measured by it.
+        store: the bucket of the runs.
+        manifest: the manifest from :func:`~jobs.screenalytics.reading.fetch.fetch_manifest`.
+        settings: prefix, artifact roots, size limits, grace.
+        now: timezone-aware; used for the age of the manifest.
 
     Raises:
-        Rejected: see ``kind``: bad, or not ready yet.
-        TransientError: of the store.
-        AccessDenied: the credentials are refused for the manifest, too.
+        Rejected: the run is bad or not ready yet, see its ``kind``.
+        TransientError: from the store.
+        AccessDenied: the credentials may no longer read the manifest either.
     """
     parsed = read_manifest(manifest, settings, now=now)
     return parsed if isinstance(parsed, SkippedRun) else read_artifacts(store, manifest, parsed, settings, now=now)
 
 
 def read_manifest(manifest: ManifestObject, settings: SourceSettings, *, now: datetime) -> RunManifest | SkippedRun:
-    """Parse and validate a manifest; no request is made.
+    """Parse and validate a manifest. Makes no request.
 
-    Its version is looked at first, then identifiers and status; the rest only of a successful run.
+    The version is checked first, then identifiers and status; the rest only if the run was successful.
 
     Raises:
-        Rejected: ``RUN_RUNNING``; ``MANIFEST_INCOMPLETE`` for what is no JSON, and younger than the grace.
+        Rejected: for example ``RUN_RUNNING``, or ``MANIFEST_INCOMPLETE`` for invalid JSON younger than the grace.
     """
     try:
         document = strict_json.parse(manifest.body, what="the manifest", code="MANIFEST_PARSE", reject=reject)
     except Rejected as error:
         if error.code == "MANIFEST_PARSE" and _is_young(manifest, settings, now):
-            raise reject("MANIFEST_INCOMPLETE", f"{error}; it may not be wholly written yet") from error
+            raise reject("MANIFEST_INCOMPLETE", f"{error}; the upload may not be complete yet") from error
         raise
     if not isinstance(document, dict):
-        raise reject("NOT_AN_OBJECT", f"the manifest is {shown(document)}; valid is one JSON object", json_pointer="")
+        raise reject("NOT_AN_OBJECT", f"the manifest is {shown(document)}; expected one JSON object", json_pointer="")
     adapter = versions.adapter(document)
     head = adapter.head(document)
     if head.run_id != manifest.ref.run_id:
-        message = f"the manifest's run_id is {head.run_id}, and its key is that of {manifest.ref.run_id}"
+        message = f"the manifest has the run_id {head.run_id}; expected {manifest.ref.run_id}, as in its key"
         facts = {"expected": manifest.ref.run_id, "actual": head.run_id}
         raise reject("ID_MISMATCH", message, json_pointer="/run_id", **facts)
     status = cast("Status", head.status)
     if status == "running":
-        raise reject("RUN_RUNNING", "the run has not ended; it is looked at again", json_pointer="/status")
+        raise reject("RUN_RUNNING", "the run has not ended; the next ingest looks again", json_pointer="/status")
     if status != "success":
         return SkippedRun(head.run_id, head.ep_id, status, manifest.sha256)
     artifacts = document.get("artifacts")
     if isinstance(artifacts, list) and len(artifacts) > MAX_ARTIFACTS:
-        # Before a million models are made of them.
-        message = f"the manifest names {len(artifacts):,} artifacts; at most {MAX_ARTIFACTS:,} are read"
+        # Checked here, before a million models are built.
+        message = f"the manifest lists {len(artifacts):,} artifacts; expected at most {MAX_ARTIFACTS:,}"
         raise reject("TOO_MANY", message, json_pointer="/artifacts")
     return adapter.whole(document)
 
@@ -98,16 +98,16 @@ def read_manifest(manifest: ManifestObject, settings: SourceSettings, *, now: da
 def read_artifacts(
     store: ObjectStore, manifest: ManifestObject, parsed: RunManifest, settings: SourceSettings, *, now: datetime
 ) -> Run:
-    """Fetch and verify what the manifest of a successful run names.
+    """Fetch and verify the artifacts of a successful run.
 
-    All of the manifest is checked before the first request: places, versions, checksums, sizes.
+    The whole manifest is checked before the first request: keys, versions, checksums, sizes.
 
     Raises:
         Rejected: ``ARTIFACT_NOT_YET`` for a missing artifact while the manifest is younger than the grace.
-        TransientError: of the store.
-        AccessDenied: the credentials are refused for the manifest, too.
+        TransientError: from the store.
+        AccessDenied: the credentials may no longer read the manifest either.
     """
-    summaries = plan(store, parsed, settings)
+    summaries = select_summaries(store, parsed, settings)
     warnings = [*_unread(parsed), *_clock(manifest, parsed)]
     metrics: dict[str, PersonMetric] = {}
     size = len(manifest.body)
@@ -119,22 +119,20 @@ def read_artifacts(
             raise _denied(ref, error) from error
         except Rejected as error:
             if error.code == "ARTIFACT_MISSING" and _is_young(manifest, settings, now):
-                message = f"{error}; it may not be written yet"
+                message = f"{error}; it may not be uploaded yet"
                 raise reject("ARTIFACT_NOT_YET", message, artifact_key=ref.artifact_key) from error
             raise
         size += read
         with _PARSING:
-            reading = _reading(ref, body, parsed)
-        if len(metrics) + len(reading.metrics) > MAX_PERSONS:
-            message = (
-                f"the run has more than {MAX_PERSONS:,} persons, with artifact {ref.artifact_key!r}; no more are read"
-            )
+            content = _parse_artifact(ref, body, parsed)
+        if len(metrics) + len(content.metrics) > MAX_PERSONS:
+            message = f"the run has more than {MAX_PERSONS:,} persons, counting those of artifact {ref.artifact_key!r}"
             raise reject("TOO_MANY", message, artifact_key=ref.artifact_key, expected=f"<= {MAX_PERSONS}")
-        warnings += reading.warnings
-        for metric in reading.metrics:
+        warnings += content.warnings
+        for metric in content.metrics:
             if metrics.setdefault(metric.person_id, metric) is not metric:
                 other = metrics[metric.person_id].artifact_key
-                message = f"person {metric.person_id!r} is in artifact {other!r} and in {ref.artifact_key!r}"
+                message = f"person {metric.person_id!r} is in two artifacts, {other!r} and {ref.artifact_key!r}"
                 raise reject("DUPLICATE_PERSON", message, artifact_key=ref.artifact_key)
     return Run(
         run_id=parsed.run_id,
@@ -156,16 +154,16 @@ def read_artifacts(
     )
 
 
-def _reading(ref: ArtifactRef, body: bytes, parsed: RunManifest) -> Reading:
+def _parse_artifact(ref: ArtifactRef, body: bytes, parsed: RunManifest) -> ArtifactMetrics:
     what = f"artifact {ref.artifact_key!r}"
     document = strict_json.parse(body, what=what, code="ARTIFACT_PARSE", reject=reject, artifact_key=ref.artifact_key)
-    about = About(ref.artifact_key, parsed.run_id, parsed.ep_id, parsed.duration_ms)
-    reading = KINDS[ref.schema_version](document, about)
-    if ref.row_count is not None and reading.rows != ref.row_count:
-        message = f"{what} has {reading.rows} entries, and the manifest says {ref.row_count}"
-        facts: dict[str, Any] = {"expected": ref.row_count, "actual": reading.rows}
+    context = ArtifactContext(ref.artifact_key, parsed.run_id, parsed.ep_id, parsed.duration_ms)
+    content = KINDS[ref.schema_version](document, context)
+    if ref.row_count is not None and content.rows != ref.row_count:
+        message = f"{what} has {content.rows} entries, but the manifest says {ref.row_count}"
+        facts: dict[str, Any] = {"expected": ref.row_count, "actual": content.rows}
         raise reject("ROW_COUNT_MISMATCH", message, artifact_key=ref.artifact_key, **facts)
-    return reading
+    return content
 
 
 def _artifact(ref: ArtifactRef, summaries: Summaries) -> Artifact:
@@ -173,7 +171,7 @@ def _artifact(ref: ArtifactRef, summaries: Summaries) -> Artifact:
     return Artifact(
         artifact_key=ref.artifact_key,
         artifact_kind=ref.artifact_kind,
-        # One that is not read may lie anywhere, also behind a signed URL.
+        # An artifact that is not read may be anywhere, even at a presigned URL.
         s3_key=summaries[ref.artifact_key][1] if fetched else clean_text(ref.s3_key),
         schema_version=ref.schema_version,
         content_type=ref.content_type,
@@ -184,7 +182,7 @@ def _artifact(ref: ArtifactRef, summaries: Summaries) -> Artifact:
     )
 
 
-def _unread(parsed: RunManifest) -> tuple[Warned, ...]:
+def _unread(parsed: RunManifest) -> tuple[RunWarning, ...]:
     of_artifacts = (name for ref in parsed.artifacts for name in ref.model_extra or ())
     return (
         *unknown_fields("the manifest", parsed.model_extra or ()),
@@ -192,27 +190,27 @@ def _unread(parsed: RunManifest) -> tuple[Warned, ...]:
     )
 
 
-def _clock(manifest: ManifestObject, parsed: RunManifest) -> list[Warned]:
-    """Warn of times that cannot be: they are kept as they are, and attempts decide which run is the latest."""
+def _clock(manifest: ManifestObject, parsed: RunManifest) -> list[RunWarning]:
+    """Warn about impossible times. They are stored as they are; attempts decide which run is the latest."""
     found = []
     if parsed.started_at is not None and parsed.completed_at < parsed.started_at:
         found.append(
-            Warned("CLOCK_SKEW", f"completed_at {parsed.completed_at} is before started_at {parsed.started_at}")
+            RunWarning("CLOCK_SKEW", f"completed_at {parsed.completed_at} is before started_at {parsed.started_at}")
         )
     if parsed.completed_at > manifest.modified + _SKEW:
         text = f"completed_at {parsed.completed_at} is after the manifest was written, {manifest.modified}"
-        found.append(Warned("CLOCK_SKEW", text))
+        found.append(RunWarning("CLOCK_SKEW", text))
     return found
 
 
 def _is_young(manifest: ManifestObject, settings: SourceSettings, now: datetime) -> bool:
     age = now - manifest.modified
-    # A store whose clock is ahead must not defer a run for ever.
+    # If the clock of the store is ahead, do not defer the run forever.
     return -_ONE_DAY <= age < timedelta(minutes=settings.grace_min)
 
 
 def _check_rights(store: ObjectStore, manifest: ManifestObject) -> None:
-    """Ask for the manifest that was just read: when it is refused now, the credentials are, and so are all runs."""
+    """Request the manifest that was just read: if it is refused now, the credentials are at fault, not the artifact."""
     with suppress(ObjectMissing):
         store.stat(manifest.ref.key)
 
@@ -220,5 +218,5 @@ def _check_rights(store: ObjectStore, manifest: ManifestObject) -> None:
 def _denied(ref: ArtifactRef, error: AccessDenied) -> Rejected:
     message = f"artifact {ref.artifact_key!r}: {error}"
     if "s3:ListBucket" not in message:
-        message += "; S3 answers 403 for a missing key as well, without s3:ListBucket"
+        message += "; without s3:ListBucket, S3 answers 403 for missing keys as well"
     return reject("ACCESS_DENIED", message, artifact_key=ref.artifact_key)

@@ -1,4 +1,4 @@
-"""The bucket that the producer writes, and who reads it."""
+"""Opens the bucket of the producer with the chosen credentials."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ __all__ = ["open_source", "source_uri"]
 
 
 def open_source(settings: SourceSettings) -> ObjectStore:
-    """Return the store of the runs, read as ``--auth`` says.
+    """Return the store of the runs, with the credentials that ``--auth`` selects.
 
     Args:
-        settings: bucket and strategy. In a folder every strategy is the same.
+        settings: bucket and credentials; a folder needs none.
 
     Raises:
-        UsageError: the strategy lacks its profile or its key.
+        UsageError: the profile or the key is missing.
         ConfigurationError: the profile does not exist.
     """
     return open_store(settings.bucket, settings, options=_options(settings))
 
 
 def source_uri(settings: SourceSettings) -> str:
-    """Return what stands for the bucket in tables: ``s3://bucket`` or ``file:///folder``."""
+    """Return the bucket as it is stored in tables: ``s3://bucket`` or ``file:///folder``."""
     return settings.bucket
 
 
@@ -54,7 +54,7 @@ def _options(settings: SourceSettings) -> S3Options:
 def _given(settings: SourceSettings, field: str, value: str | None) -> str:
     if not value:
         raise UsageError(
-            f"--auth {settings.auth} needs --{field.replace('_', '-')} (TELECINE_SCREENALYTICS_{field.upper()}). Valid"
-            " are ambient (the AWS SDK's own chain), profile, static and anonymous"
+            f"--auth {settings.auth} needs --{field.replace('_', '-')} (TELECINE_SCREENALYTICS_{field.upper()}). Other"
+            " values of --auth: ambient (the AWS SDK's own chain), profile, static and anonymous"
         )
     return value

@@ -1,4 +1,4 @@
-"""Threads that may be left behind: the process ends without those that still wait for a store."""
+"""A thread pool that does not block the end of the process."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _P = ParamSpec("_P")
 
 
 class Threads(Executor):
-    """A pool of threads. Python waits at its end for every thread of a ThreadPoolExecutor, and for none of these.
+    """A pool of daemon threads. At exit Python joins the threads of a ThreadPoolExecutor, but not these.
 
     Args:
-        count: threads.
+        count: number of threads.
     """
 
     def __init__(self, count: int) -> None:
@@ -31,7 +31,7 @@ class Threads(Executor):
             threading.Thread(target=self._run, name=f"reader_{number}", daemon=True).start()
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Have something called, in the order in which it is given."""
+        """Schedule a call; calls start in the order they are submitted."""
         future: Future[_T] = Future()
 
         def call() -> None:
@@ -39,14 +39,14 @@ class Threads(Executor):
                 return
             try:
                 future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            except BaseException as error:  # noqa: BLE001 - raised again by Future.result
                 future.set_exception(error)
 
         self._queue.put(call)
         return future
 
     def shutdown(self, *_: Any, **__: Any) -> None:
-        """Begin nothing more; what was begun goes on, and nobody waits for it."""
+        """Start no further calls, and do not wait for those that are running."""
         self._left.set()
         for _number in range(self._count):
             self._queue.put(None)

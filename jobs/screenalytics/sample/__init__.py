@@ -1,1 +1,1 @@
-"""The sample set: runs with known outcome."""
+"""The sample set: runs with known outcomes."""

@@ -1,4 +1,4 @@
-"""The kinds of the sample set: what each run has that others have not, and what becomes of it."""
+"""The kinds of runs in the sample set: how each differs from a good run, and its expected outcome."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.screenalytics.sample.runs import Draft, SampleRun, Schema, Truth
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["GOOD", "KINDS", "Kind", "good", "odd"]
+__all__ = ["GOOD", "SAMPLE_KINDS", "SampleKind", "good", "odd"]
 
 GOOD: Final = "good"
 _SHOWS: Final = ("harborlights", "northpier", "kitchenwars")
@@ -20,17 +20,17 @@ _SPACE: Final = uuid.UUID("d1a4c0de-7a55-4b7e-8d35-6a4f2a0c1b77")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind.
+class SampleKind:
+    """A kind of run.
 
     Attributes:
-        about: a few words.
-        shape: changes the draft before its artifact is put.
-        spoil: changes it after, and may give the manifest's bytes.
-        outcome: of an ingest.
-        code: why it is not ingested.
-        young: why it is deferred within the grace.
-        schema: of its artifact.
+        about: description in a few words.
+        shape: changes the draft before its artifact is added.
+        spoil: changes the draft after that; may return the bytes of the manifest.
+        outcome: outcome of an ingest.
+        code: error code, if it is not ingested.
+        young: error code while the manifest is within the grace period.
+        schema: schema_version of its artifact.
     """
 
     about: str
@@ -49,8 +49,8 @@ def _bad(
     shape: Callable[[Draft], object] | None = None,
     spoil: Callable[[Draft], object] | None = None,
     young: str | None = None,
-) -> Kind:
-    return Kind(about, shape, spoil, outcome="failed", code=code, young=young)
+) -> SampleKind:
+    return SampleKind(about, shape, spoil, outcome="failed", code=code, young=young)
 
 
 def _same_person(draft: Draft) -> None:
@@ -97,48 +97,50 @@ def _text(before: bytes, after: bytes) -> Callable[[Draft], bytes]:
     return lambda draft: draft.manifest().replace(before, after, 1)
 
 
-KINDS: Final[dict[str, Kind]] = {
-    GOOD: Kind("as the producer writes it; episodes have two attempts"),
+SAMPLE_KINDS: Final[dict[str, SampleKind]] = {
+    GOOD: SampleKind("a normal run; each episode has two attempts"),
     # ingested
-    "two-casts": Kind("one person under two casts: summed", _same_person),
-    "empty": Kind("nobody was seen", _nobody),
-    "rounding": Kind("2.01 s, which floats make 2009 ms", lambda draft: _seconds(draft, 2010)),
-    "status-alias": Kind("status SUCCESS", lambda draft: draft.fields.update(status="SUCCESS")),
-    "extra-field": Kind("a field that the contract does not know", lambda draft: draft.fields.update(reviewer="Ida")),
-    "cast-screentime": Kind("the other kind of artifact", schema="cast_screentime.v1"),
-    "canonical-layout": Kind("its artifact lies under runs/SHOW/sSS/eEE/RUN/", _canonical),
-    "gzip": Kind("its artifact is packed", lambda draft: setattr(draft, "packed", True)),
-    "more-artifacts": Kind("an artifact that is not read", None, _more),
+    "two-casts": SampleKind("one person under two casts, summed up", _same_person),
+    "empty": SampleKind("nobody was seen", _nobody),
+    "rounding": SampleKind("2.01 s, which is 2009 ms in float arithmetic", lambda draft: _seconds(draft, 2010)),
+    "status-alias": SampleKind("status SUCCESS", lambda draft: draft.fields.update(status="SUCCESS")),
+    "extra-field": SampleKind("a field that is not in the contract", lambda draft: draft.fields.update(reviewer="Ida")),
+    "cast-screentime": SampleKind("the other kind of artifact", schema="cast_screentime.v1"),
+    "canonical-layout": SampleKind("artifact stored under runs/SHOW/sSS/eEE/RUN/", _canonical),
+    "gzip": SampleKind("gzip-compressed artifact", lambda draft: setattr(draft, "packed", True)),
+    "more-artifacts": SampleKind("one more artifact, which is not read", None, _more),
     # not ingested, and no failure
-    "running": Kind("still at work", None, _ended("running"), outcome="deferred", code="RUN_RUNNING"),
-    "failed": Kind("failed at the producer", None, _ended("failed"), outcome="skipped"),
-    "blocked": Kind("blocked at the producer", None, _ended("BLOCKED"), outcome="skipped"),
+    "running": SampleKind("still running", None, _ended("running"), outcome="deferred", code="RUN_RUNNING"),
+    "failed": SampleKind("failed at the producer", None, _ended("failed"), outcome="skipped"),
+    "blocked": SampleKind("blocked at the producer", None, _ended("BLOCKED"), outcome="skipped"),
     # failures
     "version-9.9": _bad(
-        "a version of the future",
+        "an unknown, future version",
         "UNSUPPORTED_VERSION",
         spoil=lambda draft: draft.fields.update(schema_version="9.9"),
     ),
     "half-written": _bad(
-        "the manifest ends in its middle",
+        "truncated manifest",
         "MANIFEST_PARSE",
         spoil=lambda draft: draft.manifest()[: len(draft.manifest()) // 2],
         young="MANIFEST_INCOMPLETE",
     ),
     "duplicate-key": _bad(
-        "attempt stands twice", "DUPLICATE_KEY", spoil=_text(b'"attempt": 1', b'"attempt": 1,\n "attempt": 2')
+        "the key attempt appears twice", "DUPLICATE_KEY", spoil=_text(b'"attempt": 1', b'"attempt": 1,\n "attempt": 2')
     ),
-    "checksum": _bad("another digest", "CHECKSUM_MISMATCH", spoil=_artifact(checksum_sha256="0" * 64)),
+    "checksum": _bad("wrong checksum", "CHECKSUM_MISMATCH", spoil=_artifact(checksum_sha256="0" * 64)),
     "missing-artifact": _bad(
-        "its artifact is not there",
+        "missing artifact",
         "ARTIFACT_MISSING",
         spoil=lambda draft: draft.objects.clear(),
         young="ARTIFACT_NOT_YET",
     ),
-    "row-count": _bad("more rows than there are", "ROW_COUNT_MISMATCH", spoil=_artifact(row_count=10_001)),
-    "no-summary": _bad("no artifact of persons", "NO_SUMMARY", spoil=lambda draft: draft.fields["artifacts"].clear()),
+    "row-count": _bad("wrong row_count", "ROW_COUNT_MISMATCH", spoil=_artifact(row_count=10_001)),
+    "no-summary": _bad(
+        "no person_metrics artifact", "NO_SUMMARY", spoil=lambda draft: draft.fields["artifacts"].clear()
+    ),
     "escape": _bad("a key with ../", "KEY_ESCAPE", spoil=_escape),
-    "negative": _bad("-1 s of a person", "NEGATIVE", shape=lambda draft: _seconds(draft, -1000)),
+    "negative": _bad("a person with -1 s", "NEGATIVE", shape=lambda draft: _seconds(draft, -1000)),
     "duplicate-person": _bad("one person and cast twice", "DUPLICATE_PERSON", shape=_twice),
 }
 
@@ -151,12 +153,12 @@ def _seconds(draft: Draft, milliseconds: int) -> None:
 
 
 def good(prefix: str, number: int, *, seed: int, persons: int) -> SampleRun:
-    """Return a good run of the set: two attempts an episode, every third episode by the other kind of artifact."""
+    """Return a good run: two attempts per episode; the last of the shows has the other kind of artifact."""
     episode, attempt = number // 2, 1 + number % 2
     show = _SHOWS[episode % len(_SHOWS)]
     season, place = divmod(episode // len(_SHOWS), _EPISODES)
     other = episode % len(_SHOWS) == len(_SHOWS) - 1
-    # The producer's two forms of a run_id.
+    # The producer uses two forms of run_id.
     day, minutes = divmod(7 * number, 24 * 60)
     stamp = f"{2026 + day // 336}-{1 + day // 28 % 12:02}-{1 + day % 28:02}_{minutes // 60:02}{minutes % 60:02}00"
     draft = Draft(
@@ -174,15 +176,15 @@ def good(prefix: str, number: int, *, seed: int, persons: int) -> SampleRun:
 
 
 def odd(prefix: str, name: str, *, seed: int, persons: int) -> SampleRun:
-    """Return the run of a kind other than good; its id is the kind's name."""
-    number = list(KINDS).index(name)
-    schema = KINDS[name].schema
+    """Return the run of any other kind; its run_id is the name of the kind."""
+    number = list(SAMPLE_KINDS).index(name)
+    schema = SAMPLE_KINDS[name].schema
     draft = Draft(prefix, name, f"oddcases-s01e{number:02}", 1, number, seed, persons, schema=schema)
     return _finished(name, draft)
 
 
 def _finished(name: str, draft: Draft) -> SampleRun:
-    kind = KINDS[name]
+    kind = SAMPLE_KINDS[name]
     if kind.shape is not None:
         kind.shape(draft)
     draft.seal()

@@ -1,4 +1,4 @@
-"""One run of the sample set: its documents as the producer writes them, and what the tables must say of it."""
+"""Drafts of sample runs: the documents that a producer writes, and the rows they should become."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LAST: Final = ("Poe", "Quist", "Ruiz", "Sato", "Tran", "Ueda", "Voss", "Wolf", 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What ``screenalytics.person_metrics`` must hold of one person; None: not computed."""
+    """The expected row of one person in ``screenalytics.person_metrics``; None means not computed."""
 
     name: str
     onscreen_ms: int
@@ -44,13 +44,13 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What becomes of a run.
+    """The expected outcome of a run.
 
     Attributes:
-        outcome: of an ingest.
-        code: why, where it is not ingested.
-        code_in_grace: why, while its manifest is younger than ``grace_min``; such a run is deferred.
-        persons: by person_id; empty where the run is not ingested.
+        outcome: outcome of an ingest.
+        code: error code, if it is not ingested.
+        code_in_grace: code of the deferral while the manifest is younger than ``grace_min``.
+        persons: expected rows by person_id; empty if the run is not ingested.
     """
 
     outcome: Literal["ingested", "skipped", "deferred", "failed"]
@@ -61,15 +61,15 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class SampleRun:
-    """A run and its truth.
+    """A sample run with its expected outcome.
 
     Attributes:
-        kind: its name.
-        run_id: the same with every seed.
-        ep_id: of its episode.
-        manifest_key: the last of ``objects``.
-        objects: key -> body, in the order in which they are put.
-        truth: what becomes of it.
+        kind: name of its kind.
+        run_id: the same for every seed.
+        ep_id: its episode.
+        manifest_key: the last key of ``objects``.
+        objects: key -> body, in the order of upload.
+        truth: its expected outcome.
     """
 
     kind: str
@@ -82,24 +82,24 @@ class SampleRun:
 
 @dataclass(slots=True)
 class Draft:
-    """A good run that a kind may change: ``rows`` and ``fields`` before :meth:`seal`, the rest after it.
+    """A good run for a kind to modify: ``rows`` and ``fields`` before :meth:`seal`, the rest after it.
 
     Attributes:
         prefix: the folder above ``runs/``.
-        run_id: of the run.
+        run_id: id of the run.
         ep_id: ``SHOW-s01e02``.
-        attempt: of the producer at the episode.
-        number: spreads times.
-        seed: with ``run_id``, all that the numbers follow from.
-        count: persons.
-        schema: of the artifact.
-        folder: in which the artifact lies, with a slash.
+        attempt: attempt at the episode.
+        number: number of the run; shifts its times.
+        seed: with ``run_id``, the only source of its random numbers.
+        count: number of persons.
+        schema: schema_version of the artifact.
+        folder: folder of the artifact, with a slash at the end.
         speaking: whether speaking time was computed.
-        packed: whether the artifact is gzip.
-        rows: of the artifact.
-        truth: of the rows, by person_id.
-        fields: of the manifest.
-        objects: of the run, without its manifest.
+        packed: whether the artifact is gzip-compressed.
+        rows: rows of the artifact.
+        truth: expected rows by person_id.
+        fields: fields of the manifest.
+        objects: objects of the run without its manifest.
     """
 
     prefix: str
@@ -138,16 +138,16 @@ class Draft:
 
     @property
     def show(self) -> str:
-        """Of the episode."""
+        """The show of the episode."""
         return self.ep_id.rpartition("-")[0]
 
     @property
     def manifest_key(self) -> str:
-        """Where the manifest lies."""
+        """The key of the manifest."""
         return manifest_key(self.prefix, self.run_id)
 
     def add(self, index: int, cast: str = "") -> None:
-        """Add a row: the show's person of this number, under a cast of its own; the same person again is summed."""
+        """Add a row for a person of the show, by number, under a new cast; adding a person again sums up the times."""
         name = f"{_FIRST[index % len(_FIRST)]} {_LAST[(index // len(_FIRST) + index) % len(_LAST)]}"
         onscreen, body, speaking = self.random.randint(200, 40_000), self.random.randint(0, 9_000), None
         if self.schema == "screentime.v1":
@@ -164,7 +164,7 @@ class Draft:
         self.truth[person_id] = person if known is None else known + person
 
     def seal(self) -> None:
-        """Put the artifact, and name it in the manifest with its size and digest."""
+        """Add the artifact, and list it in the manifest with its size and digest."""
         screentime = self.schema == "screentime.v1"
         key = self.folder + ("analytics/screentime.json" if screentime else "person_metrics.json")
         body = _json(self._document() if screentime else self.rows)
@@ -175,7 +175,7 @@ class Draft:
     def put(
         self, key: str, body: bytes, *, artifact_key: str, schema: str, rows: int, kind: str = "person_metrics"
     ) -> None:
-        """Put an artifact, and name it in the manifest."""
+        """Add an artifact, and list it in the manifest."""
         self.objects[key] = body
         self.fields.setdefault("artifacts", []).append(
             {
@@ -217,7 +217,7 @@ def _screentime(person_id: str, cast_id: str, person: Person, rng: random.Random
         "name": person.name,
         "cast_id": cast_id,
         "person_id": person_id,
-        # A hundredth of a second is what the producer rounds to; so many thousandths divided give its very digits.
+        # The producer rounds to hundredths of a second; dividing whole milliseconds reproduces its digits exactly.
         "face_visible_seconds": person.onscreen_ms / 1000,
         "body_visible_seconds": body / 1000,
         "body_only_seconds": (body - person.onscreen_ms) / 1000,

@@ -34,7 +34,7 @@ def show(report: Report, console: Console) -> None:
     found = find_table(report, PERSONS)
     if found is not None:
         columns, rows = _dense(found, without="run")
-        # An episode is named once.
+        # Name each episode once.
         for row, before in zip(rows[:0:-1], rows[-2::-1], strict=True):
             row[0] = "" if row[0] == before[0] else row[0]
         _print(console, columns, rows)
@@ -43,7 +43,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def show_verify(report: Report, console: Console) -> None:
-    """Print what does not match, and the counts.
+    """Print the findings and the counts.
 
     Args:
         report: of verify.
@@ -69,7 +69,7 @@ def show_sample(report: Report, console: Console) -> None:
         console,
         report,
         total=counted(report.counts.get("runs", 0), "run", "runs"),
-        written=f"{written:,} objects written now" if written else "all there",
+        written=f"{written:,} objects written" if written else "nothing changed",
         kinds=[f"{count} {kind}" if count > 1 else kind for kind, count in kinds.items()],
     )
 
@@ -83,7 +83,7 @@ def _print_rest(console: Console, report: Report, count: int) -> None:
 
 
 def _dense(table: Table, *, without: str = "") -> tuple[list[str], list[list[Any]]]:
-    """Leave out one column, and those without a value."""
+    """Leave out one column, and all empty ones."""
     kept = [
         place
         for place, name in enumerate(table.columns)

@@ -1,4 +1,4 @@
-"""The ingest step: runs that have arrived -> screenalytics.runs and .person_metrics, each in one transaction."""
+"""The ingest step: load new runs into screenalytics.runs and .person_metrics, one transaction per run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from jobs.screenalytics.arrival.events import BadEvent
 from jobs.screenalytics.arrival.outbox import acknowledge, fail_event, outbox
 from jobs.screenalytics.arrival.poll import poll
-from jobs.screenalytics.intake.prefetch import Clock, record, take_all
+from jobs.screenalytics.intake.prefetch import WaitTimes, record_failure, take_all
 from jobs.screenalytics.intake.taker import Taker
 from jobs.screenalytics.intake.tally import Tally
 from jobs.screenalytics.reading.source import open_source
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from jobs.screenalytics.arrival.events import Candidate, Event
-    from jobs.screenalytics.intake.taker import Read, Taken
+    from jobs.screenalytics.intake.decision import IntakeResult
     from jobs.screenalytics.model import ManifestRef
+    from jobs.screenalytics.reading.candidate import ReadResult
     from jobs.screenalytics.settings import IngestSettings
     from shared.ledger import StageRun
 
@@ -33,22 +34,22 @@ _DELIVERED: Final = frozenset({"ingested", "unchanged", "replaced", "skipped", "
 
 
 def run(settings: IngestSettings, stage_run: StageRun) -> Report:
-    """Take what events tell of, then what the listing shows; every run by itself, so that bad ones stop nothing.
+    """Ingest the runs announced by events, then those found by listing. A bad run does not stop the others.
 
     Args:
-        settings: of the step.
-        stage_run: of the ledger.
+        settings: settings of the step.
+        stage_run: the stage in the ledger.
 
     Raises:
-        UsageError: the Workflow was given a parameter that nothing reads; ``--auth`` lacks its key.
-        AccessDenied: the listing, or the first manifest, is refused.
-        ConfigurationError: the database or the outbox is not as it must be.
-        TransientError: the listing does not answer, or the outbox where nothing else is asked.
+        UsageError: the Workflow has an unknown parameter, or ``--auth`` lacks its key.
+        AccessDenied: the listing or the first manifest is refused.
+        ConfigurationError: the database or the outbox is not set up.
+        TransientError: the listing fails, or the outbox if it is the only source or in telecine's database.
     """
     if form.is_known():
         form.check_names(pipeline="screenalytics")
     if not settings.enabled:
-        return Report(status="skipped", headline="skipped: --no-enabled; neither outbox nor store was asked")
+        return Report(status="skipped", headline="skipped by --no-enabled; neither the outbox nor the store was read")
     report = _Ingest(settings, stage_run).run()
     report.sections += persons(settings)
     return report
@@ -61,14 +62,14 @@ class _Ingest:
         self._store = open_source(settings)
         self._taker = Taker(settings, self._store, stage_run, max_attempts=settings.max_attempts)
         self._tally = Tally()
-        self._clock = Clock()
-        # Keys of which events told, with the digest that each named.
-        self._told: dict[str, set[str | None]] = {}
-        # Of what was told: what is dealt with, and the events that told the same before it was.
+        self._waits = WaitTimes()
+        # Manifest keys announced by events, each with the digests they announced.
+        self._announced: dict[str, set[str | None]] = {}
+        # Announcements (key, digest) that are delivered, and the repeated events of those that are not yet.
         self._delivered: set[tuple[str, str | None]] = set()
-        self._again: defaultdict[tuple[str, str | None], list[Event]] = defaultdict(list)
-        # Refused manifests that events named: the listing may show that others are not refused.
-        self._held: list[tuple[Candidate, Read]] = []
+        self._repeated: defaultdict[tuple[str, str | None], list[Event]] = defaultdict(list)
+        # Refused manifests announced by events: the listing may show that others are readable.
+        self._undecided: list[tuple[Candidate, ReadResult]] = []
 
     def run(self) -> Report:
         began = time.monotonic()
@@ -79,11 +80,11 @@ class _Ingest:
             self._take(poll(self._settings, self._store, self._settled), last=True)
         self._tally.known = self._taker.items.known
         self._tally.set_aside = self._taker.items.set_aside
-        clock = self._clock
-        rest = max(0.0, time.monotonic() - began - clock.list - clock.read)
+        waits = self._waits
+        rest = max(0.0, time.monotonic() - began - waits.list - waits.read)
         return self._tally.report(
             max_failed=self._settings.max_failed,
-            durations={"list": clock.list, "read": clock.read, "write": rest},
+            durations={"list": waits.list, "read": waits.read, "write": rest},
             dry_run=self._settings.dry_run,
         )
 
@@ -91,69 +92,69 @@ class _Ingest:
         try:
             self._take(self._events(), last=self._settings.arrival == "events")
         except TransientError as error:
-            # One in telecine's own database is as lost as all the rest.
+            # Without telecine's own database nothing else would work either.
             if self._settings.arrival == "events" or self._settings.outbox_url is None:
                 raise
-            record(self._stage_run, self._tally.add_outbox(error))
-            # What was told and not taken yet is for the listing.
-            self._told.clear()
+            record_failure(self._stage_run, self._tally.add_outbox(error))
+            # Announced runs that were not taken are left to the listing.
+            self._announced.clear()
 
     def _take(self, candidates: Iterable[Candidate], *, last: bool) -> None:
-        for taken in take_all(
+        for result in take_all(
             candidates,
             self._taker,
             self._tally,
             self._stage_run,
             readers=self._settings.readers,
-            clock=self._clock,
-            held=self._held,
+            waits=self._waits,
+            undecided=self._undecided,
             last=last,
         ):
-            if taken.candidate.event is not None:
-                self._answer(taken.candidate.event, taken)
-            if taken.by_event:
-                # The listing has the last word on what the store holds.
-                self._told.pop(taken.candidate.ref.key, None)
+            if result.candidate.event is not None:
+                self._update_outbox(result.candidate.event, result)
+            if result.event_only:
+                # Let the listing take what the store has.
+                self._announced.pop(result.candidate.ref.key, None)
 
     def _events(self) -> Iterator[Candidate]:
-        """Yield what the outbox names, each run once; an event that names none is dealt with here."""
+        """Yield each announced run once; count invalid events as failures."""
         for found in outbox(self._settings):
             self._tally.events += 1
             if isinstance(found, BadEvent):
-                self._refuse(found)
+                self._reject_event(found)
                 continue
             event, key, digest = found.event, found.ref.key, found.expected_sha256
-            told = self._told.setdefault(key, set())
-            if digest in told and event is not None:
-                # The earlier event stands for both, as soon as it is delivered; until then both wait.
+            digests = self._announced.setdefault(key, set())
+            if digest in digests and event is not None:
+                # Delivered together with the first event that announced the same.
                 if (key, digest) in self._delivered:
                     acknowledge(self._settings, event)
                 else:
-                    self._again[key, digest].append(event)
+                    self._repeated[key, digest].append(event)
                 continue
-            told.add(digest)
+            digests.add(digest)
             yield found
 
-    def _refuse(self, bad: BadEvent) -> None:
+    def _reject_event(self, bad: BadEvent) -> None:
         dead = bad.event.attempts + 1 >= self._settings.max_attempts
         if not self._settings.dry_run:
             dead = fail_event(self._settings, bad.event, bad.error)
-        record(self._stage_run, self._tally.add_bad(bad, dead=dead))
+        record_failure(self._stage_run, self._tally.add_bad(bad, dead=dead))
 
-    def _answer(self, event: Event, taken: Taken) -> None:
-        """Tell the outbox; an event whose run failed for a reason that passes waits as it is."""
+    def _update_outbox(self, event: Event, result: IntakeResult) -> None:
+        """Mark an event delivered or failed; after a transient or internal failure of its run it stays pending."""
         if self._settings.dry_run:
             return
-        if taken.outcome in _DELIVERED:
-            told = taken.candidate.ref.key, taken.candidate.expected_sha256
-            self._delivered.add(told)
-            for each in (event, *self._again.pop(told, ())):
+        if result.outcome in _DELIVERED:
+            announced = result.candidate.ref.key, result.candidate.expected_sha256
+            self._delivered.add(announced)
+            for each in (event, *self._repeated.pop(announced, ())):
                 acknowledge(self._settings, each)
-        elif isinstance(taken.error, TelecineError) and (
-            taken.note == "MANIFEST_NOT_YET" or taken.kind in ("permanent", "quarantine")
+        elif isinstance(result.error, TelecineError) and (
+            result.note == "MANIFEST_NOT_YET" or result.failure_class in ("permanent", "quarantine")
         ):
-            fail_event(self._settings, event, taken.error)
+            fail_event(self._settings, event, result.error)
 
     def _settled(self, refs: Sequence[ManifestRef]) -> set[str]:
-        told = {ref.key for ref in refs if ref.key in self._told}
-        return told | self._taker.items.settled([ref for ref in refs if ref.key not in told])
+        announced = {ref.key for ref in refs if ref.key in self._announced}
+        return announced | self._taker.items.settled([ref for ref in refs if ref.key not in announced])

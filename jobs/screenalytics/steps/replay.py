@@ -1,4 +1,4 @@
-"""The replay step: runs that failed, were set aside or have changed, once more."""
+"""The replay step: retry runs that failed, were set aside or changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from jobs.screenalytics.arrival.events import Candidate
-from jobs.screenalytics.intake.prefetch import Clock, take_all
+from jobs.screenalytics.intake.prefetch import WaitTimes, take_all
 from jobs.screenalytics.intake.taker import Taker
 from jobs.screenalytics.intake.tally import Tally
 from jobs.screenalytics.keys import manifest_key, run_of
@@ -25,47 +25,47 @@ _READERS: Final = 8
 
 
 def run(settings: ReplaySettings, stage_run: StageRun) -> Report:
-    """Look again at one run or at all that wait; what fails again is at its first attempt.
+    """Retry one run, or all that failed. A run that fails again starts over at attempt 1.
 
     Args:
-        settings: of the step.
-        stage_run: of the ledger.
+        settings: settings of the step.
+        stage_run: the stage in the ledger.
 
     Raises:
-        UsageError: neither a run nor ``--all``, or both; no run's id.
+        UsageError: neither a run nor ``--all``, or both; an invalid run id.
         AccessDenied: the first manifest is refused.
-        ConfigurationError: the database is not as it must be.
+        ConfigurationError: the database is not set up.
     """
     began = time.monotonic()
-    refs_of = _checked(settings)
+    named = _named(settings)
     store = open_source(settings)
     taker = Taker(settings, store, stage_run, accept_changed=settings.accept_changed)
-    # By the key that the ingest looked at: a run may lie elsewhere under an older prefix.
+    # Only keys under this prefix: a run may have an item under an older prefix as well.
     refs = [ref for ref in taker.items.waiting(settings.run) if run_of(ref.key, settings.prefix) == ref.run_id]
-    refs = refs or refs_of
-    tally, clock = Tally(), Clock()
+    refs = refs or named
+    tally, waits = Tally(), WaitTimes()
     stage_run.progress.start(len(refs), "runs")
     candidates = (Candidate(ref, "replay") for ref in refs)
-    for _ in take_all(candidates, taker, tally, stage_run, readers=_READERS, clock=clock):
+    for _ in take_all(candidates, taker, tally, stage_run, readers=_READERS, waits=waits):
         pass
-    rest = max(0.0, time.monotonic() - began - clock.read)
-    durations = {"read": clock.read, "write": rest}
+    rest = max(0.0, time.monotonic() - began - waits.read)
+    durations = {"read": waits.read, "write": rest}
     return tally.report(max_failed=settings.max_failed, durations=durations, dry_run=settings.dry_run)
 
 
-def _checked(settings: ReplaySettings) -> list[ManifestRef]:
-    """Return the run that is named, by the key where its manifest belongs; nothing with ``--all``."""
+def _named(settings: ReplaySettings) -> list[ManifestRef]:
+    """Return the run given on the command line, with the key its manifest should have; nothing for ``--all``."""
     if bool(settings.run) == settings.all:
         raise UsageError(
-            "telecine screenalytics replay needs either a run, such as: telecine screenalytics replay RUN, or --all for"
-            " every run that is rejected, quarantined or set aside"
+            "telecine screenalytics replay needs either a run (telecine screenalytics replay RUN) or --all for every"
+            " run that is rejected, quarantined or set aside"
         )
     if settings.all:
         return []
     key = manifest_key(settings.prefix, settings.run)
     if run_of(key, settings.prefix) != settings.run:
         raise UsageError(
-            f"'{settings.run}' is no run's id; valid are letters, digits, '.', '_' and '-', at most 128, the first a"
+            f"'{settings.run}' is not a run id; expected up to 128 letters, digits, '.', '_' and '-', the first a"
             " letter or a digit"
         )
     return [ManifestRef(settings.run, key)]

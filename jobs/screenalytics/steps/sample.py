@@ -1,7 +1,7 @@
-"""The step ``sample``: runs with known outcome, whose bytes follow from the seed.
+"""The sample step: write runs with known outcomes, reproducible from a seed.
 
-Beside ``runs/`` lies ``sample.json``: for each run its kind, its truth, and the digests of its objects. A run's
-artifacts are put before its manifest, as a producer should.
+``sample.json`` is stored next to ``runs/``: for each run its kind, its expected outcome, and the digests of its
+objects. The artifacts of a run are put before its manifest, as a producer should do.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.screenalytics.sample.kinds import GOOD, KINDS, good, odd
+from jobs.screenalytics.sample.kinds import GOOD, SAMPLE_KINDS, good, odd
 from shared.report import Report, Table
 from shared.samples import choose_kinds, read_record, record_body, record_key
 from shared.storage import open_store
@@ -29,25 +29,25 @@ _SHOWN: Final = 200
 
 
 def make(settings: SampleSettings) -> Iterator[SampleRun]:
-    """Yield the runs of the set, good ones first; equal settings give equal bytes.
+    """Yield the runs of the set, good ones first. The same settings yield the same bytes.
 
     Raises:
-        UsageError: ``include`` names a kind that does not exist.
+        UsageError: ``include`` has an unknown kind.
     """
-    return _made(settings, choose_kinds(settings.include, KINDS))
+    return _made(settings, choose_kinds(settings.include, SAMPLE_KINDS))
 
 
 def run(settings: SampleSettings, stage_run: StageRun) -> Report:
-    """Write the set. Objects that are there as they should be are not written again.
+    """Write the set. Objects that are unchanged are not written again.
 
     Args:
-        settings: where, how many, which.
-        stage_run: for progress only.
+        settings: the bucket, the number of runs, the kinds.
+        stage_run: receives progress.
 
     Raises:
-        UsageError: ``include`` names a kind that does not exist.
+        UsageError: ``include`` has an unknown kind.
     """
-    names = choose_kinds(settings.include, KINDS)
+    names = choose_kinds(settings.include, SAMPLE_KINDS)
     store = open_store(settings.output, settings, create=True)
     known = _known(store, settings.prefix)
     record: dict[str, Any] = {}
@@ -77,7 +77,7 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
         counts=dict(counts),
         bytes={"written": written},
         outputs={"bucket": store.uri, "truth": f"{store.uri}/{record_key(settings.prefix)}"},
-        sections=[Table("The set and its truth", _COLUMNS, rows[:_SHOWN])],
+        sections=[Table("The sample set", _COLUMNS, rows[:_SHOWN])],
     )
 
 
@@ -91,15 +91,15 @@ def _made(settings: SampleSettings, names: list[str]) -> Iterator[SampleRun]:
 
 
 def _known(store: ObjectStore, prefix: str) -> dict[tuple[str, str], str]:
-    """Return (key, sha256) -> ETag of objects that this wrote and that nobody has changed since: one LIST, one GET."""
+    """Return (key, sha256) -> ETag of objects in the record that have not changed since: one LIST, one GET."""
     record = read_record(store, "runs", prefix)
     if not record:
         return {}
     try:
-        noted = {key: digest.split() for entry in record.values() for key, digest in entry["objects"].items()}
-        there = {info.key: info.etag for info in store.list()}
-        return {(key, sha256): etag for key, (sha256, etag) in noted.items() if there.get(key) == etag}
-    except (ValueError, KeyError, TypeError, AttributeError):  # not ours: the set is written again
+        recorded = {key: digest.split() for entry in record.values() for key, digest in entry["objects"].items()}
+        listed = {info.key: info.etag for info in store.list()}
+        return {(key, sha256): etag for key, (sha256, etag) in recorded.items() if listed.get(key) == etag}
+    except (ValueError, KeyError, TypeError, AttributeError):  # not a record of ours: write the whole set
         return {}
 
 
@@ -107,7 +107,7 @@ def _entry(sample: SampleRun, digests: dict[str, str]) -> dict[str, Any]:
     truth = sample.truth
     return {
         "kind": sample.kind,
-        "about": KINDS[sample.kind].about,
+        "about": SAMPLE_KINDS[sample.kind].about,
         "ep_id": sample.ep_id,
         "manifest_key": sample.manifest_key,
         "objects": digests,
@@ -123,5 +123,5 @@ _COLUMNS: Final = ["run", "kind", "shows", "episode", "outcome", "code", "person
 
 def _row(sample: SampleRun) -> list[Any]:
     truth = sample.truth
-    about = KINDS[sample.kind].about
+    about = SAMPLE_KINDS[sample.kind].about
     return [sample.run_id, sample.kind, about, sample.ep_id, truth.outcome, truth.code, len(truth.persons)]

@@ -1,4 +1,4 @@
-"""The contract for producers: the JSON Schema of RunManifest 1.0, and an example."""
+"""The JSON Schema of RunManifest 1.0 for producers, and an example manifest."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ EXAMPLE: Final[dict[str, Any]] = {
         }
     ],
 }
-"""A manifest as a producer writes it."""
+"""An example manifest of a successful run."""
 
 
 def show(settings: SchemaSettings) -> str:
-    """Return the schema, or with ``--example`` a manifest, as JSON."""
+    """Return the schema as JSON, or with ``--example`` an example manifest."""
     document = EXAMPLE if settings.example else manifest_schema()
     return json.dumps(document, indent=2, ensure_ascii=False)
 
@@ -45,7 +45,7 @@ def show(settings: SchemaSettings) -> str:
 def manifest_schema() -> dict[str, Any]:
     """Return the JSON Schema of a manifest of a successful run.
 
-    It says less than the reader checks: places, persons and times are compared with each other there.
+    The reader checks more than the schema: keys, persons and times are compared with each other.
     """
     schema = RunManifest.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "examples": [EXAMPLE]}

@@ -1,4 +1,4 @@
-"""The step ``verify``: tables and store compared. Of a run's rows only the mark of one that was deleted is changed."""
+"""The verify step: compare tables and store. Changes nothing but the mark of runs whose manifest is gone."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from jobs.screenalytics.reading.source import open_source, source_uri
 from jobs.screenalytics.reading.threads import Threads
 from jobs.screenalytics.tables.deleted import mark_deleted, mark_present
 from jobs.screenalytics.tables.ingest_items import Entry, Items
-from jobs.screenalytics.verification.store import Compared, compare
-from jobs.screenalytics.verification.tables import finding, stored_runs, strangers
+from jobs.screenalytics.verification.store import Comparison, compare
+from jobs.screenalytics.verification.tables import finding, not_ingested, stored_runs
 from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import EXIT_DATA, EXIT_OK, EXIT_TRANSIENT
@@ -34,9 +34,9 @@ FINDINGS: Final = "What does not match"
 _READERS: Final = 8
 _BATCH: Final = 1000
 _SHOWN: Final = 200
-# Named in the log as well; a whole bucket gone is no reason for 10,000 lines.
-_NAMED: Final = 20
-# Items that nothing has to be done about here: an ingest counts them.
+# Findings in the log. Losing a whole bucket must not write 10,000 lines.
+_LOGGED: Final = 20
+# States that need no finding: the ingest reports them.
 _EXPLAINED: Final = frozenset({"skipped", "deferred", "dead", "source_deleted"})
 
 _log = logging.getLogger(__name__)
@@ -54,18 +54,18 @@ class _Result:
 
 
 def run(settings: VerifySettings, stage_run: StageRun) -> Report:
-    """Compare every run of the source with its manifest and artifacts, its rows with their hash, and look for others.
+    """Compare every run with its manifest, its artifacts and its hash, and look for runs that were not ingested.
 
-    A run whose manifest is gone is marked ``source_deleted``, once it is found; its rows stay. One that is back with
-    the same content loses the mark. The exit code is 65 when anything does not match, a run that was just marked
-    included, and 75 when all that is wrong is a store that did not answer.
+    A run whose manifest is gone is marked ``source_deleted``; its rows stay. One that is back with the same content
+    loses the mark. The exit code is 65 for any mismatch, including a run that was just marked, and 75 if the store
+    did not answer and nothing else is wrong.
 
     Args:
-        settings: the source; how thoroughly.
-        stage_run: for progress, and for its run's id.
+        settings: the source, and how thorough to be.
+        stage_run: receives progress; its run_id is recorded.
 
     Raises:
-        AccessDenied: the bucket may not be listed.
+        AccessDenied: the bucket cannot be listed.
         DatabaseNotMigrated: run ``telecine db upgrade``.
         TelecineError: as :func:`shared.database.session.transaction`.
     """
@@ -74,7 +74,7 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
     now = datetime.now(UTC)
     listing = {ref.key: ref for ref in listed(settings.prefix, store)}
     result = _Result()
-    unknown = dict(listing)
+    remaining = dict(listing)
     stage_run.progress.start(len(listing), "runs")
     with Threads(_READERS) as pool:
         for page in stored_runs(settings, source):
@@ -84,31 +84,33 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
                     lambda pair: compare(store, pair[0], pair[1], quick=settings.quick), zip(page, etags, strict=True)
                 )
             )
-            _settle(settings, stage_run.run_id, compared, result)
+            _record_page(settings, stage_run.run_id, compared, result)
             for stored in page:
-                unknown.pop(stored.manifest_key, None)
+                remaining.pop(stored.manifest_key, None)
             stage_run.progress.advance(len(page))
-    refs = list(unknown.values())
+    refs = list(remaining.values())
     for start in range(0, len(refs), _BATCH):
-        _look_at(settings, source, refs[start : start + _BATCH], now, result)
+        _find_missing(settings, source, refs[start : start + _BATCH], now, result)
     stage_run.progress.finish()
     return _report(settings, source, result)
 
 
-def _settle(settings: VerifySettings, pipeline_run_id: str, compared: Sequence[Compared], result: _Result) -> None:
-    """Count a page of runs, and renew their marks."""
+def _record_page(
+    settings: VerifySettings, pipeline_run_id: str, compared: Sequence[Comparison], result: _Result
+) -> None:
+    """Count a page of runs, and update their marks."""
     gone = [one for one in compared if one.manifest == "gone" and not one.run.deleted]
     back = [one for one in compared if one.manifest == "same" and one.run.deleted]
     if settings.mark_deleted and (gone or back):
         items = Items(settings, source_uri(settings), pipeline_run_id)
         with transaction(settings) as session:
-            # In the order of ids, as all that take several of these locks.
+            # In the order of ids, like everything that takes several of these locks: no deadlocks.
             for one in (each for each in compared if each in gone or each in back):
                 session.lock(f"screenalytics.run:{one.run.run_id}")
                 deleted = one.manifest == "gone"
                 if (mark_deleted if deleted else mark_present)(session, one.run.run_id):
                     ref = ManifestRef(one.run.run_id, one.run.manifest_key)
-                    items.tell(session, Entry(ref, "verify", "source_deleted" if deleted else "unchanged"))
+                    items.add_attempt(session, Entry(ref, "verify", "source_deleted" if deleted else "unchanged"))
     for one in compared:
         found = [*one.run.damage, *one.findings]
         if one.manifest == "gone" and not one.run.deleted:
@@ -121,41 +123,41 @@ def _settle(settings: VerifySettings, pipeline_run_id: str, compared: Sequence[C
     result.counts["back"] += len(back)
 
 
-def _gone(one: Compared, *, marked: bool) -> Failure:
-    done = "it is marked as source_deleted from now on" if marked else "it is not marked (--no-mark-deleted)"
+def _gone(one: Comparison, *, marked: bool) -> Failure:
+    done = "the run is now marked source_deleted" if marked else "the run is not marked (--no-mark-deleted)"
     message = f"the manifest of run {one.run.run_id} is gone; {done}. Its rows stay"
     return finding(one.run.run_id, one.run.manifest_key, "SOURCE_DELETED", message)
 
 
-def _look_at(
+def _find_missing(
     settings: VerifySettings, source: str, refs: Sequence[ManifestRef], now: datetime, result: _Result
 ) -> None:
-    """Judge manifests that the tables have no run of."""
+    """Count listed manifests without a run in the tables, and report those that need attention."""
     grace = timedelta(minutes=settings.grace_min)
-    for ref, item in strangers(settings, source, refs):
+    for ref, item in not_ingested(settings, source, refs):
         young = ref.modified is not None and now - ref.modified < grace
         if item.state in _EXPLAINED or (item.state == "unseen" and young):
             result.counts["waiting" if item.state in ("unseen", "deferred") else item.state] += 1
             continue
         result.counts["missing"] += 1
-        why = {
-            "unseen": "no ingest has looked at it. Run: telecine screenalytics ingest",
+        reason = {
+            "unseen": "no ingest has processed it. Run: telecine screenalytics ingest",
             "ingested": f"its rows are gone. Run: telecine screenalytics replay {ref.run_id}",
         }.get(
             item.state,
-            f"it is {item.state} ({item.code}). Mend it, and upload it again; why: telecine screenalytics"
+            f"it is {item.state} ({item.code}). Fix it and upload it again; for the reason, run: telecine screenalytics"
             f" replay {ref.run_id}",
         )
-        message = f"it is in the store and not in the tables: {why}"
+        message = f"the run is in the store but not in the tables: {reason}"
         result.findings.append(finding(ref.run_id, ref.key, "NOT_INGESTED", message, state=item.state))
 
 
 def _report(settings: VerifySettings, source: str, result: _Result) -> Report:
     found = sorted(result.findings, key=lambda failure: (failure.item, failure.code))
-    for failure in found[:_NAMED]:
+    for failure in found[:_LOGGED]:
         _log.warning("%s: %s: %s", failure.item, failure.code, failure.message, extra={"item": failure.item})
-    if len(found) > _NAMED:
-        _log.warning("%d more are in the report", len(found) - _NAMED)
+    if len(found) > _LOGGED:
+        _log.warning("%d more findings are in the report", len(found) - _LOGGED)
     code = EXIT_OK
     if found:
         code = EXIT_TRANSIENT if all(failure.retryable for failure in found) else EXIT_DATA
@@ -178,5 +180,5 @@ def _report(settings: VerifySettings, source: str, result: _Result) -> Report:
 
 def _headline(result: _Result, found: int) -> str:
     checked, sound = result.counts["checked"], result.counts["sound"]
-    said = f"{checked:,} {'run' if checked == 1 else 'runs'}: {sound:,} as ingested"
-    return f"{said}, {found:,} {'finding' if found == 1 else 'findings'}"
+    text = f"{checked:,} {'run' if checked == 1 else 'runs'}: {sound:,} unchanged"
+    return f"{text}, {found:,} {'finding' if found == 1 else 'findings'}"

@@ -1,1 +1,1 @@
-"""The tables of schema `screenalytics`, read and written in SQL."""
+"""Reads and writes the tables of the schema `screenalytics`."""

@@ -1,4 +1,4 @@
-"""Runs that the producer deleted: their rows stay, and say so."""
+"""Marks runs whose manifest the producer deleted; their rows stay."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ __all__ = ["mark_deleted", "mark_present"]
 
 
 def mark_deleted(session: Session, run_id: str) -> bool:
-    """Mark an ingested run whose manifest is gone; True when it was not marked before.
+    """Mark an ingested run whose manifest is gone. Return False if it was marked already.
 
-    Its item is not settled then: a manifest that comes back is looked at again, also with the same ETag.
+    The item is no longer settled: a manifest that comes back is read again, even with the same ETag.
     """
     done = session.run(
         "UPDATE screenalytics.runs SET status = 'source_deleted', updated_at = now()"
         " WHERE run_id = :run AND status = 'ingested'",
         run=run_id,
     )
-    _item(session, run_id, "source_deleted")
+    _set_item(session, run_id, "source_deleted")
     return done > 0
 
 
 def mark_present(session: Session, run_id: str) -> bool:
-    """Take the mark back, where the manifest is there again with the same content; True when there was one."""
+    """Remove the mark from a run whose manifest is back with the same content. Return False if it had none."""
     done = session.run(
         "UPDATE screenalytics.runs SET status = 'ingested', updated_at = now()"
         " WHERE run_id = :run AND status = 'source_deleted'",
         run=run_id,
     )
     if done:
-        _item(session, run_id, "ingested")
+        _set_item(session, run_id, "ingested")
     return done > 0
 
 
-def _item(session: Session, run_id: str, state: str) -> None:
+def _set_item(session: Session, run_id: str, state: str) -> None:
     session.run(
         "UPDATE screenalytics.ingest_items item SET state = :state, code = NULL, message = NULL,"
         " last_at = now() FROM screenalytics.runs run WHERE run.run_id = :run AND item.source = run.source"

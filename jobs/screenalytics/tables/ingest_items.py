@@ -1,4 +1,4 @@
-"""What is known of each manifest's key: how its last ingest ended, how often it failed, and whether it is set aside."""
+"""The items: for each manifest key, how its last ingest ended, how often it failed, whether it is set aside."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from jobs.screenalytics.model import ManifestRef
-from jobs.screenalytics.tables.runs import Known
+from jobs.screenalytics.tables.runs import KnownRun
 from shared.database.session import retry_session
 from shared.text import clean_text
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from jobs.screenalytics.settings import SourceSettings
     from shared.database.session import Session
 
-__all__ = ["Entry", "Item", "Items", "Look", "State", "at_database"]
+__all__ = ["Entry", "Item", "Items", "Lookup", "State", "retry_transaction"]
 
 _T = TypeVar("_T")
-# Seconds that a transaction of one run is tried again.
+# Seconds for which the transaction of one run is retried.
 _RETRY_S: Final = 5.0
 
 State = Literal["ingested", "skipped", "deferred", "rejected", "quarantined", "dead", "source_deleted"]
@@ -32,7 +32,7 @@ _SETTLED: Final = """
         ON item.source = :source AND item.manifest_key = listed.manifest_key AND item.etag = listed.etag
     WHERE item.state IN ('ingested', 'skipped', 'dead')
 """
-_LOOK: Final = """
+_LOOKUP: Final = """
     SELECT clock_timestamp() AS now, item.state, item.attempts, item.etag, run.ep_id, run.source, run.manifest_key,
         run.manifest_sha256, run.output_hash, run.revision, run.status
     FROM (SELECT 1) AS one
@@ -43,13 +43,13 @@ _INGESTED: Final = """
     SELECT manifest_key FROM screenalytics.ingest_items WHERE source = :source AND state = 'ingested'
     ORDER BY last_at DESC LIMIT 3
 """
-_OPEN: Final = """
+_WAITING: Final = """
     SELECT run_id, manifest_key FROM screenalytics.ingest_items
     WHERE source = :source AND (run_id = :run_id OR :run_id = '' AND state IN ('rejected', 'quarantined', 'dead'))
     ORDER BY manifest_key
 """
-# Done twice it leaves the same: the answer to its commit may be lost. So it says which attempt this is, and adds none.
-_NOTE: Final = """
+# Idempotent, since the reply to its commit may be lost: it sets the number of the attempt instead of incrementing it.
+_RECORD: Final = """
     WITH noted AS (
         INSERT INTO screenalytics.ingest_items AS item (source, manifest_key, run_id, state, attempts, etag,
             manifest_sha256, code, message, pipeline_run_id)
@@ -62,18 +62,19 @@ _NOTE: Final = """
             code = excluded.code, message = excluded.message, last_at = now(),
             pipeline_run_id = excluded.pipeline_run_id
         RETURNING attempts, state
-    ), told AS (
+    ), listed AS (
         INSERT INTO screenalytics.ingest_attempts (source, manifest_key, run_id, arrival, outcome, attempt,
             manifest_sha256, code, message, pipeline_run_id)
         SELECT :source, :key, :run_id, :arrival, CASE WHEN state = 'dead' THEN 'dead' ELSE :outcome END, attempts,
             :sha256, :code, :message, :pipeline_run_id
-        FROM noted WHERE CAST(:told AS boolean) AND NOT EXISTS (SELECT FROM screenalytics.ingest_attempts told
-            WHERE told.run_id = :run_id AND told.pipeline_run_id = :pipeline_run_id AND told.attempt = noted.attempts
-                AND told.manifest_sha256 IS NOT DISTINCT FROM :sha256 AND told.code IS NOT DISTINCT FROM :code)
+        FROM noted WHERE CAST(:listed AS boolean) AND NOT EXISTS (SELECT FROM screenalytics.ingest_attempts attempt
+            WHERE attempt.run_id = :run_id AND attempt.pipeline_run_id = :pipeline_run_id
+                AND attempt.attempt = noted.attempts AND attempt.manifest_sha256 IS NOT DISTINCT FROM :sha256
+                AND attempt.code IS NOT DISTINCT FROM :code)
     )
     SELECT attempts, state FROM noted
 """
-_TOLD: Final = """
+_ADD_ATTEMPT: Final = """
     INSERT INTO screenalytics.ingest_attempts (source, manifest_key, run_id, arrival, outcome, attempt,
         manifest_sha256, code, message, pipeline_run_id)
     VALUES (:source, :key, :run_id, :arrival, :outcome, 0, :sha256, :code, :message, :pipeline_run_id)
@@ -82,44 +83,44 @@ _TOLD: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """How it stands with a manifest's key."""
+    """The state of one manifest key."""
 
     state: State
     attempts: int
     etag: str | None
 
     def failed_with(self, etag: str | None) -> int:
-        """How often it failed with this content; an ETag that is not known counts as the one that was seen last."""
+        """Return how often this content failed; an unknown ETag counts as the last one seen."""
         return self.attempts if etag in (None, self.etag) else 0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What the database knows of a manifest and of its run.
+class Lookup:
+    """The state of a manifest and of its run in the tables.
 
     Attributes:
-        now: by the database's clock, UTC.
-        item: of the key.
-        known: the run, whatever key or bucket it came from.
+        now: the database's clock, UTC.
+        item: the item of the key.
+        known: the run, from whichever key or bucket it was ingested.
     """
 
     now: datetime
     item: Item | None = None
-    known: Known | None = None
+    known: KnownRun | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is noted of one look at a manifest.
+    """The record of one look at a manifest.
 
     Attributes:
         ref: run and key.
-        arrival: who told of it.
-        outcome: for the list of attempts; ``deferred`` and ``unchanged`` are not listed.
-        etag: None where nothing was read.
-        sha256: of the manifest, where it was read.
-        code: of an error.
-        message: of an error.
+        arrival: how the run was found.
+        outcome: as stored in the attempts; ``deferred`` and ``unchanged`` are not stored there.
+        etag: None if nothing was read.
+        sha256: digest of the manifest, if it was read.
+        code: code of the error.
+        message: message of the error.
     """
 
     ref: ManifestRef
@@ -131,22 +132,22 @@ class Entry:
     message: str | None = None
 
 
-def at_database(settings: SourceSettings, operation: Callable[[Session], _T]) -> _T:
-    """Do one transaction; a deadlock or a lost connection is tried again for some seconds.
+def retry_transaction(settings: SourceSettings, operation: Callable[[Session], _T]) -> _T:
+    """Run one transaction; after a deadlock or a lost connection, retry it for some seconds.
 
     Args:
-        settings: where the database is.
-        operation: leaves the same rows when it is done twice.
+        settings: the database.
+        operation: idempotent: run twice, it leaves the same rows.
     """
     return retry_session(settings, operation, _RETRY_S, waiting="screenalytics")
 
 
 class Items:
-    """The items of one source, as one run of a step sees and changes them.
+    """The items of one source, read and changed by one run of a step.
 
     Attributes:
-        known: listed manifests that were settled: ingested or skipped before, with this ETag.
-        set_aside: listed manifests that are set aside, with this ETag.
+        known: listed manifests that were ingested or skipped before with this ETag.
+        set_aside: listed manifests that are set aside with this ETag.
     """
 
     def __init__(self, settings: SourceSettings, source: str, pipeline_run_id: str = "") -> None:
@@ -157,10 +158,10 @@ class Items:
         self._pipeline_run_id = pipeline_run_id
 
     def settled(self, refs: Sequence[ManifestRef]) -> set[str]:
-        """Return the keys that need nothing: dealt with, or set aside, with the ETag that is listed.
+        """Return the keys that need no work: ingested, skipped or set aside with the listed ETag. One query.
 
         Args:
-            refs: some 1,000, as listed; one query.
+            refs: up to 1,000 listed manifests.
         """
         keys, etags = [ref.key for ref in refs], [ref.etag for ref in refs]
         rows = self._rows(_SETTLED, keys=keys, etags=etags)
@@ -169,49 +170,43 @@ class Items:
         self.known += len(rows) - dead
         return {row.manifest_key for row in rows}
 
-    def look(self, ref: ManifestRef) -> Look:
-        """Return what is known of one manifest; one query."""
-        (row,) = self._rows(_LOOK, key=ref.key, run_id=ref.run_id)
+    def lookup(self, ref: ManifestRef) -> Lookup:
+        """Return what the tables know of one manifest. One query."""
+        (row,) = self._rows(_LOOKUP, key=ref.key, run_id=ref.run_id)
         item = None if row.state is None else Item(*row[1:4])
-        return Look(row.now, item, None if row.ep_id is None else Known(*row[4:]))
+        return Lookup(row.now, item, None if row.ep_id is None else KnownRun(*row[4:]))
 
     def waiting(self, run_id: str = "") -> list[ManifestRef]:
-        """Return the manifests of a run; without one, all that are rejected, quarantined or set aside."""
-        rows = self._rows(_OPEN, run_id=run_id)
+        """Return the manifests of a run or, without a run id, all that are rejected, quarantined or set aside."""
+        rows = self._rows(_WAITING, run_id=run_id)
         return [ManifestRef(row.run_id, row.manifest_key) for row in rows]
 
     def ingested(self) -> list[str]:
-        """Return the keys of the few manifests that were ingested last."""
+        """Return the keys of the three manifests that were ingested last."""
         return [row.manifest_key for row in self._rows(_INGESTED)]
 
-    def note(self, session: Session, entry: Entry, state: State) -> None:
-        """Note an end that is no failure; the count of failures begins anew."""
-        self._note(session, entry, state, counted=0, most=1)
-
-    def note_failure(self, session: Session, entry: Entry, state: State, *, attempt: int, most: int) -> None:
-        """Note a failure; the item may then be set aside.
+    def record(self, session: Session, entry: Entry, state: State, *, attempt: int = 0, max_attempts: int = 1) -> None:
+        """Set the state of an item, and add the look to the attempts.
 
         Args:
             session: a transaction.
-            entry: with code and message.
-            state: ``rejected`` or ``quarantined``.
-            attempt: which one it was, from 1.
-            most: attempts after which it is set aside.
+            entry: the look; with code and message for a failure.
+            state: the new state; ``dead`` is stored instead once ``attempt`` reaches ``max_attempts``.
+            attempt: failures of this content so far; 0 for anything but a failure.
+            max_attempts: failures after which the item is set aside.
         """
-        self._note(session, entry, state, counted=attempt, most=most)
+        listed = entry.outcome not in ("deferred", "unchanged")
+        values = self._values(entry)
+        most = max(max_attempts, 1)
+        session.run(_RECORD, **values, state=state, etag=entry.etag, counted=attempt, most=most, listed=listed)
 
-    def tell(self, session: Session, entry: Entry) -> None:
-        """List an attempt that changes nothing: one that failed for reasons that pass."""
-        session.run(_TOLD, **self._values(entry))
+    def add_attempt(self, session: Session, entry: Entry) -> None:
+        """Add a look to the attempts without changing the item, such as a transient failure."""
+        session.run(_ADD_ATTEMPT, **self._values(entry))
 
     def _rows(self, statement: str, **values: Any) -> list[Any]:
         source = self._source
-        return at_database(self._settings, lambda session: session.rows(statement, source=source, **values))
-
-    def _note(self, session: Session, entry: Entry, state: State, *, counted: int, most: int) -> None:
-        told = entry.outcome not in ("deferred", "unchanged")
-        values = self._values(entry)
-        session.run(_NOTE, **values, state=state, etag=entry.etag, counted=counted, most=max(most, 1), told=told)
+        return retry_transaction(self._settings, lambda session: session.rows(statement, source=source, **values))
 
     def _values(self, entry: Entry) -> dict[str, str | None]:
         return {

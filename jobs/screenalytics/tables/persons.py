@@ -1,4 +1,4 @@
-"""Who was seen most in the episodes that came last, as a section of a report."""
+"""The report section on the persons seen most in the latest episodes."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ _log = logging.getLogger(__name__)
 
 
 def persons(settings: SourceSettings) -> list[Table]:
-    """Return the table, from each episode's latest run; none where there is nothing to show, or no answer.
+    """Return the table, one latest run per episode; an empty list if there are no rows or the query fails.
 
     Args:
-        settings: the source whose runs are shown.
+        settings: the source of the runs.
     """
     try:
         with transaction(settings) as session:
             rows = session.rows(_SELECT, source=settings.bucket, episodes=_EPISODES, each=_EACH)
     except TelecineError as error:
-        # The runs are in the tables: what is shown of them is worth no failure.
-        _log.warning("the persons cannot be shown: %s", error.message)
+        # The runs are stored; a table in a report must not fail the step.
+        _log.warning("the table of persons is left out: %s", error.message)
         return []
     if not rows:
         return []
@@ -54,20 +54,20 @@ def persons(settings: SourceSettings) -> list[Table]:
             PERSONS,
             ["episode", "run", "person", "on screen", "speaking", "confessional", "confidence"],
             [_row(row) for row in rows],
-            note=f"The first {_EACH} persons of up to {_EPISODES} episodes, those that came last; all of them:"
+            note=f"The top {_EACH} persons of the {_EPISODES} episodes ingested last. All persons: the view"
             " gold.screenalytics_persons.",
         )
     ]
 
 
 def _row(row: Any) -> list[Any]:
-    times = [clock(row.onscreen_ms), clock(row.speaking_ms), clock(row.confessional_ms)]
+    times = [format_time(row.onscreen_ms), format_time(row.speaking_ms), format_time(row.confessional_ms)]
     confidence = None if row.confidence is None else f"{row.confidence:.3f}"
     return [row.ep_id, row.run_id, row.name or row.person_id, *times, confidence]
 
 
-def clock(milliseconds: int | None) -> str | None:
-    """Return ``h:mm:ss``, to the nearest second; None stays."""
+def format_time(milliseconds: int | None) -> str | None:
+    """Return ``h:mm:ss``, rounded to the second, or None for None."""
     if milliseconds is None:
         return None
     minutes, seconds = divmod((milliseconds + 500) // 1000, 60)

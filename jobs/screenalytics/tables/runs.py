@@ -1,4 +1,4 @@
-"""One run into the tables, in the transaction of the caller: whole or not at all, once however often."""
+"""Writes one run to the tables in the caller's transaction: all of it or nothing, and only once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jobs.screenalytics.errors import reject
-from jobs.screenalytics.model import Warned
+from jobs.screenalytics.model import RunWarning
 from jobs.screenalytics.tables.deleted import mark_present
 from shared.text import clean_text
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from jobs.screenalytics.model import Run
     from shared.database.session import Session
 
-__all__ = ["Known", "Written", "changed", "write_run"]
+__all__ = ["KnownRun", "WriteResult", "conflict", "write_run"]
 
 _SHOW: Final = re.compile(r"(.+)-s[0-9]+e[0-9]+")
 _MAX_WARNINGS: Final = 100
 
-# What is not linked is asked in the same statement: a transaction is as long as its round trips.
+# Also asks what is not linked: each statement is another round trip, and lengthens the transaction.
 _STATE: Final = """
     SELECT known.ep_id, known.source, known.manifest_key, known.manifest_sha256, known.output_hash, known.revision,
         known.status, now() AS at,
@@ -63,8 +63,8 @@ _METRICS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A run as the tables have it."""
+class KnownRun:
+    """A run in the tables."""
 
     ep_id: str
     source: str
@@ -76,36 +76,36 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What became of a run's rows.
+class WriteResult:
+    """The result of writing a run.
 
     Attributes:
-        outcome: ``unchanged``: no row was touched, but for a mark of ``source_deleted`` that was taken back.
-        output_hash: of the rows that are there now.
-        warnings: of the run, and of what is not linked; none where nothing was written.
+        outcome: ``unchanged``: no row was touched, except that the mark ``source_deleted`` was removed.
+        output_hash: hash of the rows in the tables now.
+        warnings: warnings of the run, and of missing links; empty if nothing was written.
     """
 
     outcome: Literal["ingested", "unchanged", "replaced"]
     output_hash: str
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[RunWarning, ...] = ()
 
 
 def write_run(
     session: Session, run: Run, *, source: str, pipeline_run_id: str, accept_changed: bool = False
-) -> Written:
-    """Write a run, its artifacts and its persons, unless the same content is there.
+) -> WriteResult:
+    """Write a run, its artifacts and its persons, unless the tables have the same content.
 
-    The lock is taken first: of two that write the same run, the second finds the first one's rows.
+    It takes a lock on the run first: of two concurrent writers, the second one finds the rows of the first.
 
     Args:
-        session: one transaction; what this raises must undo it.
-        run: read and verified.
-        source: the bucket's URI.
-        pipeline_run_id: of the ledger.
-        accept_changed: put changed content in the place of the old, which is kept in ``replaced_runs``.
+        session: one transaction, to be rolled back if this raises.
+        run: the run, read and verified.
+        source: URI of the bucket.
+        pipeline_run_id: id of the run in the ledger.
+        accept_changed: replace old content, and keep it in ``replaced_runs``.
 
     Raises:
-        Rejected: ``MANIFEST_CHANGED`` or ``RUN_ID_COLLISION``: other content is there under this run_id.
+        Rejected: ``MANIFEST_CHANGED`` or ``RUN_ID_COLLISION``: the tables have other content for this run_id.
     """
     session.lock(f"screenalytics.run:{run.run_id}")
     (state,) = session.rows(
@@ -117,12 +117,12 @@ def write_run(
     )
     revision = 1
     if state.manifest_sha256 is not None:
-        known = Known(*state[:7])
+        known = KnownRun(*state[:7])
         if known.manifest_sha256 == run.manifest_sha256:
             if known.status != "ingested" and (known.source, known.manifest_key) == (source, run.manifest_key):
                 mark_present(session, run.run_id)
-            return Written("unchanged", known.output_hash)
-        error = changed(
+            return WriteResult("unchanged", known.output_hash)
+        error = conflict(
             known,
             run.run_id,
             ep_id=run.ep_id,
@@ -138,21 +138,21 @@ def write_run(
     warnings = (*run.warnings, *_unlinked(run, linked=state.linked, strange=state.strange))
     digest = run.output_hash
     _insert(session, run, source, pipeline_run_id, revision=revision, warnings=warnings, digest=digest, at=state.at)
-    return Written("replaced" if revision > 1 else "ingested", digest, warnings)
+    return WriteResult("replaced" if revision > 1 else "ingested", digest, warnings)
 
 
-def changed(
-    known: Known, run_id: str, *, ep_id: str | None, source: str, manifest_key: str, manifest_sha256: str
+def conflict(
+    known: KnownRun, run_id: str, *, ep_id: str | None, source: str, manifest_key: str, manifest_sha256: str
 ) -> Rejected:
-    """Return why other content for a known run is not taken.
+    """Return the error for new content of a known run.
 
     Args:
-        known: what is there.
-        run_id: of both.
-        ep_id: of the new manifest; None where it does not say.
-        source: the new one's bucket.
-        manifest_key: the new one's.
-        manifest_sha256: the new one's.
+        known: the run in the tables.
+        run_id: the id both have.
+        ep_id: episode of the new manifest; None if unknown.
+        source: bucket of the new manifest.
+        manifest_key: key of the new manifest.
+        manifest_sha256: digest of the new manifest.
     """
     if ep_id is not None and ep_id != known.ep_id:
         what, expected, actual = "episode", known.ep_id, ep_id
@@ -161,16 +161,16 @@ def changed(
     else:
         return reject(
             "MANIFEST_CHANGED",
-            f"run {run_id} was ingested from other content: its manifest had the sha256 {known.manifest_sha256[:12]}…,"
-            f" now {manifest_sha256[:12]}…. The rows stay as they are. To replace them: telecine screenalytics replay"
-            f" {run_id} --accept-changed",
+            f"run {run_id} was ingested with other content: the sha256 of its manifest was"
+            f" {known.manifest_sha256[:12]}… and is now {manifest_sha256[:12]}…. Its rows are unchanged. To replace"
+            f" them, run: telecine screenalytics replay {run_id} --accept-changed",
             expected=known.manifest_sha256,
             actual=manifest_sha256,
         )
     return reject(
         "RUN_ID_COLLISION",
-        f"run {run_id} is already there with another {what}: {expected}; this one has {actual}. Two runs share one id;"
-        " the rows stay as they are. Give this run an id of its own and upload it again",
+        f"run {run_id} already exists with another {what}: expected {expected}, found {actual}. Two runs share one id;"
+        " the rows are unchanged. Give this run a unique id and upload it again",
         expected=expected,
         actual=actual,
     )
@@ -183,7 +183,7 @@ def _insert(
     pipeline_run_id: str,
     *,
     revision: int,
-    warnings: tuple[Warned, ...],
+    warnings: tuple[RunWarning, ...],
     digest: str,
     at: datetime,
 ) -> None:
@@ -238,12 +238,12 @@ def _metric_rows(run: Run, pipeline_run_id: str, at: datetime) -> Iterator[tuple
         )
 
 
-def _unlinked(run: Run, *, linked: bool, strange: int) -> Iterator[Warned]:
+def _unlinked(run: Run, *, linked: bool, strange: int) -> Iterator[RunWarning]:
     if not linked:
-        yield Warned("EPISODE_UNLINKED", f"no row of screenalytics.episode_links has the episode {run.ep_id}")
+        yield RunWarning("EPISODE_UNLINKED", f"screenalytics.episode_links has no row for episode {run.ep_id}")
     if strange:
         total = len(run.metrics)
-        yield Warned("PERSONS_UNLINKED", f"{strange} of {total} persons have no row in screenalytics.person_links")
+        yield RunWarning("PERSONS_UNLINKED", f"{strange} of {total} persons have no row in screenalytics.person_links")
 
 
 def _show(ep_id: str) -> str:
@@ -251,5 +251,5 @@ def _show(ep_id: str) -> str:
     return match[1] if match else ep_id
 
 
-def _as_json(warned: Warned) -> dict[str, str]:
+def _as_json(warned: RunWarning) -> dict[str, str]:
     return {"code": warned.code, "message": clean_text(warned.message, 500)}

@@ -1,1 +1,1 @@
-"""Tables and store compared."""
+"""Compares the tables with the store."""

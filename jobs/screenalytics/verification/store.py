@@ -1,4 +1,4 @@
-"""Whether the store still has what a run was ingested from."""
+"""Compares a run with its manifest and artifacts in the store."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from shared.failure import Failure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobs.screenalytics.verification.tables import Stored, StoredArtifact
+    from jobs.screenalytics.verification.tables import StoredArtifact, StoredRun
     from shared.storage import ObjectStore
 
-__all__ = ["Compared", "compare"]
+__all__ = ["Comparison", "compare"]
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """How a run's objects are.
+class Comparison:
+    """The result of comparing a run with its objects.
 
     Attributes:
-        run: which.
-        manifest: as it was; gone; another one; or not known, because the store did not answer.
-        findings: what does not match, but for a manifest that is gone.
-        bytes_read: from the store.
+        run: the run.
+        manifest: the same, gone, changed, or unknown because the store did not answer.
+        findings: every mismatch, except a manifest that is gone.
+        bytes_read: bytes read from the store.
     """
 
-    run: Stored
+    run: StoredRun
     manifest: Literal["same", "gone", "changed", "unknown"]
     findings: tuple[Failure, ...] = ()
     bytes_read: int = 0
 
 
-def compare(store: ObjectStore, run: Stored, etag: str | None, *, quick: bool) -> Compared:
+def compare(store: ObjectStore, run: StoredRun, etag: str | None, *, quick: bool) -> Comparison:
     """Compare a run with its objects.
 
     Args:
-        store: of the runs.
-        run: as the tables have it.
-        etag: of its manifest, as listed; None where the listing has none.
-        quick: ask the store for nothing more, but where the listing has no manifest.
+        store: the bucket of the runs.
+        run: the run in the tables.
+        etag: listed ETag of its manifest; None if it was not listed.
+        quick: compare ETags only; the store is asked only for a manifest that was not listed.
     """
     try:
         if etag is None:
-            # It may have been put since the listing was made.
+            # It may have been uploaded after the listing.
             etag = store.stat(run.manifest_key).etag
         if quick:
             return _quickly(run, etag)
         size, digest = _digest(store, run.manifest_key, etag)
         if digest != run.manifest_sha256:
-            return Compared(run, "changed", (_changed(run, digest),), size)
+            return Comparison(run, "changed", (_changed(run, digest),), size)
     except ObjectMissing:
-        return Compared(run, "gone")
+        return Comparison(run, "gone")
     except (TransientError, AccessDenied) as error:
-        return Compared(run, "unknown", (Failure.of(run.run_id, error, manifest_key=run.manifest_key),))
+        return Comparison(run, "unknown", (Failure.of(run.run_id, error, manifest_key=run.manifest_key),))
     findings = []
     for artifact in run.artifacts:
         try:
@@ -67,53 +67,53 @@ def compare(store: ObjectStore, run: Stored, etag: str | None, *, quick: bool) -
             read, found = 0, [failure]
         size += read
         findings += found
-    return Compared(run, "same", tuple(findings), size)
+    return Comparison(run, "same", tuple(findings), size)
 
 
-def _quickly(run: Stored, etag: str) -> Compared:
+def _quickly(run: StoredRun, etag: str) -> Comparison:
     if etag in run.etags:
-        return Compared(run, "same")
+        return Comparison(run, "same")
     message = (
-        f"the manifest of run {run.run_id} has another ETag than when it was ingested. telecine screenalytics verify"
-        " without --quick tells whether it has other content"
+        f"the ETag of the manifest of run {run.run_id} has changed since it was ingested. To compare its content, run:"
+        " telecine screenalytics verify"
     )
     data = {"expected": sorted(run.etags), "actual": etag}
-    return Compared(run, "changed", (finding(run.run_id, run.manifest_key, "ETAG_CHANGED", message, **data),))
+    return Comparison(run, "changed", (finding(run.run_id, run.manifest_key, "ETAG_CHANGED", message, **data),))
 
 
-def _changed(run: Stored, digest: str) -> Failure:
+def _changed(run: StoredRun, digest: str) -> Failure:
     message = (
-        f"the manifest of run {run.run_id} is another one than was ingested: its sha256 is {digest[:12]}…, not"
-        f" {run.manifest_sha256[:12]}…. To take it: telecine screenalytics replay {run.run_id} --accept-changed"
+        f"the manifest of run {run.run_id} has changed since it was ingested: its sha256 is {digest[:12]}…, expected"
+        f" {run.manifest_sha256[:12]}…. To ingest it, run: telecine screenalytics replay {run.run_id} --accept-changed"
     )
     data = {"expected": run.manifest_sha256, "actual": digest}
     return finding(run.run_id, run.manifest_key, "MANIFEST_CHANGED", message, **data)
 
 
-def _compare_artifact(store: ObjectStore, run: Stored, artifact: StoredArtifact) -> tuple[int, list[Failure]]:
-    named = f"artifact {artifact.artifact_key} of run {run.run_id} ({artifact.s3_key})"
+def _compare_artifact(store: ObjectStore, run: StoredRun, artifact: StoredArtifact) -> tuple[int, list[Failure]]:
+    name = f"artifact {artifact.artifact_key} of run {run.run_id} ({artifact.s3_key})"
     data: dict[str, object] = {"artifact_key": artifact.artifact_key}
     try:
         info = store.stat(artifact.s3_key)
         if artifact.size_bytes not in (None, info.size):
-            message = f"{named} has {info.size} bytes now, not {artifact.size_bytes}: it was replaced. The rows stay"
+            message = f"{name} was replaced: it has {info.size} bytes, expected {artifact.size_bytes}. The rows stay"
             data |= {"expected": artifact.size_bytes, "actual": info.size}
             return 0, [finding(run.run_id, run.manifest_key, "SIZE_MISMATCH", message, **data)]
         if artifact.sha256 is None:
             return 0, []
         size, digest = _digest(store, artifact.s3_key, info.etag)
     except ObjectMissing:
-        message = f"{named} is gone; the run cannot be ingested again. The rows stay"
+        message = f"{name} is gone, so the run cannot be ingested again. The rows stay"
         return 0, [finding(run.run_id, run.manifest_key, "ARTIFACT_MISSING", message, **data)]
     if digest == artifact.sha256:
         return size, []
-    message = f"{named} has the sha256 {digest[:12]}… now, not {artifact.sha256[:12]}…: it was replaced. The rows stay"
+    message = f"{name} was replaced: its sha256 is {digest[:12]}…, expected {artifact.sha256[:12]}…. The rows stay"
     data |= {"expected": artifact.sha256, "actual": digest}
     return size, [finding(run.run_id, run.manifest_key, "CHECKSUM_MISMATCH", message, **data)]
 
 
 def _digest(store: ObjectStore, key: str, etag: str) -> tuple[int, str]:
-    """Return size and sha256 of an object; one that is replaced meanwhile is read once more."""
+    """Return size and sha256 of an object; read it once more if it is replaced meanwhile."""
     try:
         return _hashed(store.stream(key, etag=etag))
     except ObjectChanged:

@@ -1,4 +1,4 @@
-"""What the tables hold of a source's runs, and whether it still is what was ingested."""
+"""Reads the runs of a source from the tables, and checks their rows against the recorded hashes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from jobs.screenalytics.settings import VerifySettings
     from shared.database.session import Session
 
-__all__ = ["Stored", "StoredArtifact", "finding", "stored_runs", "strangers"]
+__all__ = ["StoredArtifact", "StoredRun", "finding", "not_ingested", "stored_runs"]
 
 _PAGE: Final = 200
-# Persons that are in memory at once: each takes 4 KB, and pods have 1 GiB.
+# Persons in memory at once; each takes 4 KB, and pods have 1 GiB.
 _PERSONS: Final = 20_000
-# An item's ETag counts beside the run's: the same manifest may have been uploaded again. In a zone of the database's
-# own, the last hours of the year 9999 would be in one that Python does not know.
+# The item's ETag is valid as well as the run's, since the same manifest may have been uploaded again. UTC, because
+# another zone could move the last hours of the year 9999 into a year that Python does not support.
 _RUNS: Final = """
     SELECT run.run_id, run.ep_id, run.manifest_key, run.manifest_sha256, run.manifest_etag, run.schema_version,
         run.status, run.attempt, run.completed_at AT TIME ZONE 'UTC' AS completed_at, run.duration_ms, run.persons,
@@ -44,8 +44,8 @@ _ARTIFACTS: Final = """
     SELECT run_id, artifact_key, s3_key, sha256, size_bytes
     FROM screenalytics.artifacts WHERE run_id = ANY (:runs) AND fetched ORDER BY run_id, artifact_key
 """
-# A run that lies in two places with the same content is ingested from one of them.
-_STRANGERS: Final = """
+# A run stored under two keys with the same content is ingested from one of them.
+_NOT_INGESTED: Final = """
     SELECT listed.key, coalesce(item.state, 'unseen') AS state, item.code
     FROM unnest(CAST(:keys AS text[]), CAST(:runs AS text[])) AS listed (key, run_id)
     LEFT JOIN screenalytics.ingest_items item ON item.source = :source AND item.manifest_key = listed.key
@@ -65,17 +65,17 @@ class StoredArtifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A run as the tables have it.
+class StoredRun:
+    """A run in the tables.
 
     Attributes:
-        run_id: its id.
-        manifest_key: where its manifest was.
-        manifest_sha256: of it.
-        etags: with which that content was seen.
-        deleted: whether it is marked as ``source_deleted``.
-        artifacts: those that were read.
-        damage: what is wrong with the rows themselves.
+        run_id: id of the run.
+        manifest_key: key of its manifest.
+        manifest_sha256: digest of its manifest.
+        etags: ETags with which that content was seen.
+        deleted: whether it is marked ``source_deleted``.
+        artifacts: the artifacts that were read.
+        damage: findings about the rows themselves.
     """
 
     run_id: str
@@ -87,12 +87,12 @@ class Stored:
     damage: tuple[Failure, ...]
 
 
-def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[Stored]]:
-    """Yield the runs of a source and prefix, by pages, in the order of their ids.
+def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[StoredRun]]:
+    """Yield pages of the runs of a source and prefix, in the order of their ids.
 
     Args:
-        settings: the prefix; runs below another are left out.
-        source: as the tables name the bucket.
+        settings: the prefix; other runs are left out.
+        source: the bucket, as stored in the tables.
     """
     after = ""
     while True:
@@ -104,7 +104,7 @@ def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[Stored]]
             for some in _by_persons(rows):
                 metrics = _by_run(session, _METRICS, [row.run_id for row in some])
                 page += [_stored(row, metrics.get(row.run_id, []), artifacts.get(row.run_id, [])) for row in some]
-                del metrics  # before the next are read
+                del metrics  # before the next ones are read
         if rows:
             yield page
         if len(rows) < _PAGE:
@@ -112,23 +112,25 @@ def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[Stored]]
         after = ids[-1]
 
 
-def strangers(settings: VerifySettings, source: str, refs: Sequence[ManifestRef]) -> Iterator[tuple[ManifestRef, Any]]:
-    """Yield listed manifests that the tables have no run of, each with ``state`` and ``code`` of its item."""
+def not_ingested(
+    settings: VerifySettings, source: str, refs: Sequence[ManifestRef]
+) -> Iterator[tuple[ManifestRef, Any]]:
+    """Yield listed manifests without a run in the tables, each with ``state`` and ``code`` of its item."""
     with transaction(settings) as session:
         rows = session.rows(
-            _STRANGERS, source=source, keys=[ref.key for ref in refs], runs=[ref.run_id for ref in refs]
+            _NOT_INGESTED, source=source, keys=[ref.key for ref in refs], runs=[ref.run_id for ref in refs]
         )
     found = {row.key: row for row in rows}
     yield from ((ref, found[ref.key]) for ref in refs if ref.key in found)
 
 
 def finding(run_id: str, key: str, code: str, message: str, **data: Any) -> Failure:
-    """Return something that does not match."""
+    """Return a mismatch."""
     return Failure(run_id, code, message, data={"manifest_key": key, **data})
 
 
 def _by_persons(rows: Sequence[Any]) -> Iterator[list[Any]]:
-    """Yield the runs in their order, few enough at a time that their persons fit."""
+    """Yield the runs in order, in batches whose persons fit into memory."""
     some: list[Any] = []
     for row in rows:
         if some and sum(each.persons for each in some) + row.persons > _PERSONS:
@@ -146,8 +148,8 @@ def _by_run(session: Session, statement: str, ids: list[str]) -> dict[str, list[
     return found
 
 
-def _stored(row: Any, metrics: list[Any], artifacts: list[Any]) -> Stored:
-    return Stored(
+def _stored(row: Any, metrics: list[Any], artifacts: list[Any]) -> StoredRun:
+    return StoredRun(
         row.run_id,
         row.manifest_key,
         row.manifest_sha256,
@@ -159,14 +161,14 @@ def _stored(row: Any, metrics: list[Any], artifacts: list[Any]) -> Stored:
 
 
 def _damage(row: Any, metrics: list[Any]) -> Iterator[Failure]:
-    """Compare the rows with the hash that was noted when they were written."""
-    mend = f"Put the rows back from a backup, or delete the run's row and ingest it again: {row.run_id}"
+    """Compare the rows with the hash recorded when they were written."""
+    fix = f"Restore the rows from a backup, or delete run {row.run_id} from screenalytics.runs and ingest it again"
     if len(metrics) != row.persons:
         yield finding(
             row.run_id,
             row.manifest_key,
             "PERSONS_MISMATCH",
-            f"person_metrics has {len(metrics)} rows of this run, not {row.persons}. {mend}",
+            f"person_metrics has {len(metrics)} rows of this run; expected {row.persons}. {fix}",
             expected=row.persons,
             actual=len(metrics),
         )
@@ -176,8 +178,8 @@ def _damage(row: Any, metrics: list[Any]) -> Iterator[Failure]:
             row.run_id,
             row.manifest_key,
             "HASH_MISMATCH",
-            f"the rows of this run are not those that were ingested: their hash is {digest[:12]}…, not"
-            f" {row.output_hash[:12]}…. {mend}",
+            f"the rows of this run have changed since they were ingested: their hash is {digest[:12]}…, expected"
+            f" {row.output_hash[:12]}…. {fix}",
             expected=row.output_hash,
             actual=digest,
         )

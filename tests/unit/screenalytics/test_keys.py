@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jobs.screenalytics.errors import Rejected
 from jobs.screenalytics.keys import RUN_ID as RUN_ID_PATTERN
-from jobs.screenalytics.keys import Places, check_prefix, check_root, manifest_key, run_of
+from jobs.screenalytics.keys import ArtifactFolders, check_prefix, check_root, manifest_key, run_of
 from jobs.screenalytics.settings import IngestSettings
 from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import EP_ID, RUN_ID, make_run, rejected
@@ -18,8 +18,10 @@ RUN_IDS = st.from_regex(re.compile(RUN_ID_PATTERN), fullmatch=True)
 PREFIXES = st.lists(st.from_regex(r"[a-z0-9_.-]{1,8}", fullmatch=True).filter(lambda x: x.strip(".")), max_size=3)
 
 
-def places(*, run_id: str = RUN_ID, ep_id: str = EP_ID, prefix: str = "derived", source: str = "s3://memory") -> Places:
-    return Places.of(ROOTS, prefix=prefix, run_id=run_id, ep_id=ep_id, source=source)
+def places(
+    *, run_id: str = RUN_ID, ep_id: str = EP_ID, prefix: str = "derived", source: str = "s3://memory"
+) -> ArtifactFolders:
+    return ArtifactFolders.of(ROOTS, prefix=prefix, run_id=run_id, ep_id=ep_id, source=source)
 
 
 def refused(s3_key: str, **more: str) -> Rejected:
@@ -174,7 +176,7 @@ def test_valid_roots_end_with_one_slash(root: str) -> None:
     ],
 )
 def test_other_roots_are_refused(root: str) -> None:
-    with pytest.raises(ValueError, match=r"run_id|valid parts"):
+    with pytest.raises(ValueError, match=r"run_id|expected no empty part"):
         check_root(root)
 
 
@@ -185,5 +187,5 @@ def test_a_prefix_is_a_folder(prefix: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["a//b", "a/../b", ".", "a\\b", "a%2eb", "a\tb"])
 def test_a_prefix_below_which_every_key_would_be_refused_is_refused_itself(prefix: str) -> None:
-    with pytest.raises(ValueError, match="it must be a folder of keys"):
+    with pytest.raises(ValueError, match="expected a folder of keys"):
         check_prefix(prefix)

@@ -1,4 +1,4 @@
-"""One JSON object of an artifact, read field by field: exact, without coercion, each error with its place."""
+"""Reads a JSON object of an artifact field by field: exactly, without coercion, and with the place in each error."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from jobs.screenalytics.contract.run_manifest import MAX_MS
 from jobs.screenalytics.contract.validated import pointer, shown
 
 if TYPE_CHECKING:
-    from jobs.screenalytics.contract.kinds._reading import About
+    from jobs.screenalytics.contract.kinds.artifact import ArtifactContext
 
 __all__ = ["MAX_ID_BYTES", "Row", "to_ms"]
 
-# Enough for every number that strict_json lets pass (100 characters), so that nothing is rounded twice.
+# Enough for every number that strict_json accepts (100 characters), so that nothing is rounded twice.
 _EXACT: Final = Context(prec=500, rounding=ROUND_HALF_UP)
 _THOUSANDTH: Final = Decimal("0.001")
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -23,7 +23,7 @@ _MAX_NAME_CHARS: Final = 1000
 
 
 def to_ms(seconds: Decimal | int) -> int:
-    """Return whole milliseconds, half up: 2.01 s are 2010 ms, which ``int(2.01 * 1000)`` is not."""
+    """Return whole milliseconds, rounded half up. 2.01 s is 2010 ms, while ``int(2.01 * 1000)`` is 2009."""
     return int(Decimal(seconds).scaleb(3, _EXACT).to_integral_value(ROUND_HALF_UP, _EXACT))
 
 
@@ -31,46 +31,48 @@ class Row:
     """A JSON object of an artifact.
 
     Args:
-        value: what stands there.
-        about: the artifact.
-        path: of the object within the document.
+        value: the JSON value.
+        context: the artifact.
+        path: path of the object in the document.
 
     Raises:
-        Rejected: it is no object.
+        Rejected: the value is not an object.
     """
 
-    __slots__ = ("_about", "_path", "_value")
+    __slots__ = ("_context", "_path", "_value")
 
-    def __init__(self, value: Any, about: About, *path: str | int) -> None:
+    def __init__(self, value: Any, context: ArtifactContext, *path: str | int) -> None:
         self._value = value
-        self._about = about
+        self._context = context
         self._path = path
         if not isinstance(value, dict):
             code = "FIELD_INVALID" if path else "NOT_AN_OBJECT"
-            raise about.error(code, f"{self.at() or 'its top level'} is {shown(value)}; valid is an object", self.at())
+            raise context.error(
+                code, f"{self.at() or 'its top level'} is {shown(value)}; expected an object", self.at()
+            )
 
     def at(self, *names: str) -> str:
         """Return the JSON pointer of a field."""
         return pointer((*self._path, *names))
 
     def has(self, name: str) -> bool:
-        """Whether a field is there and not null."""
+        """Return whether a field exists and is not null."""
         return self._value.get(name) is not None
 
     def get(self, name: str) -> Any:
-        """Return a field as it is."""
+        """Return a field unchecked."""
         return self._value.get(name)
 
     def names(self) -> set[str]:
-        """The names of all fields."""
+        """Return the names of all fields."""
         return set(self._value)
 
     def inner(self, name: str) -> Row | None:
-        """Return the object in a field; None where there is none."""
-        return Row(self._value[name], self._about, *self._path, name) if self.has(name) else None
+        """Return the object in a field, or None."""
+        return Row(self._value[name], self._context, *self._path, name) if self.has(name) else None
 
     def seconds(self, name: str, *, required: bool = False) -> Decimal | int | None:
-        """Return seconds: not negative, and at most a bigint of milliseconds.
+        """Return seconds: not negative, and at most a bigint in milliseconds.
 
         Raises:
             Rejected: ``FIELD_MISSING``, ``FIELD_INVALID``, ``NEGATIVE`` or ``OUT_OF_RANGE``.
@@ -93,7 +95,7 @@ class Row:
         return None if value is None else to_ms(value)
 
     def count(self, name: str) -> None:
-        """Check a count that is not kept."""
+        """Check a count; the value is not used."""
         value = self._value.get(name)
         if value is None:
             return
@@ -103,14 +105,14 @@ class Row:
             raise self._error("NEGATIVE", name, "0 or more")
 
     def flag(self, name: str) -> bool | None:
-        """Return true, false, or None where there is none."""
+        """Return a boolean, or None if there is none."""
         value = self._value.get(name)
         if value is not None and not isinstance(value, bool):
             raise self._wrong(name, "true or false")
         return value
 
     def confidence(self, name: str, *, required: bool) -> Decimal | None:
-        """Return a share of 1 with three decimals, half up.
+        """Return a number from 0 to 1, rounded half up to three decimals.
 
         Raises:
             Rejected: ``FIELD_MISSING`` or ``CONFIDENCE_INVALID``.
@@ -125,10 +127,10 @@ class Row:
         return abs(Decimal(value)).quantize(_THOUSANDTH, ROUND_HALF_UP, _EXACT)
 
     def identifier(self, name: str, *, most: int = MAX_ID_BYTES) -> str | None:
-        """Return an identifier verbatim; None where there is none.
+        """Return an identifier verbatim, or None if there is none.
 
         Raises:
-            Rejected: ``PERSON_ID_INVALID`` where it is blank, too long, or has control characters.
+            Rejected: ``PERSON_ID_INVALID`` if it is blank, too long, or has control characters.
         """
         value = self._value.get(name)
         if value is None:
@@ -140,7 +142,7 @@ class Row:
         return text
 
     def name(self, name: str) -> str | None:
-        """Return a name for people, verbatim; None where it is blank or there is none."""
+        """Return a display name verbatim, or None if it is blank or missing."""
         value = self._value.get(name)
         if value is None or value == "":
             return None
@@ -151,12 +153,14 @@ class Row:
     def _wrong(self, name: str, valid: str) -> Exception:
         if name in self._value:
             return self._error("FIELD_INVALID", name, valid)
-        return self._about.error("FIELD_MISSING", f"no {self.at(name)}; it is {valid}", self.at(name), expected=valid)
+        return self._context.error(
+            "FIELD_MISSING", f"{self.at(name)} is missing; expected {valid}", self.at(name), expected=valid
+        )
 
     def _error(self, code: str, name: str, valid: str) -> Exception:
         found = shown(self._value.get(name))
-        message = f"{self.at(name)} is {found}; valid is {valid}"
-        return self._about.error(code, message, self.at(name), expected=valid, actual=found)
+        message = f"{self.at(name)} is {found}; expected {valid}"
+        return self._context.error(code, message, self.at(name), expected=valid, actual=found)
 
 
 def _is_number(value: Any) -> bool:

@@ -1,17 +1,17 @@
-"""cast_screentime.v1: person_metrics.json, a list with one entry for each person of the catalogue, in seconds."""
+"""Reads cast_screentime.v1: person_metrics.json, a list with one entry per person of the catalogue, in seconds."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.screenalytics.contract.kinds._reading import Reading, check_duration
 from jobs.screenalytics.contract.kinds._row import Row
+from jobs.screenalytics.contract.kinds.artifact import ArtifactMetrics, check_duration
 from jobs.screenalytics.contract.validated import shown, unknown_fields
 from jobs.screenalytics.model import PersonMetric
 
 if TYPE_CHECKING:
-    from jobs.screenalytics.contract.kinds._reading import About
+    from jobs.screenalytics.contract.kinds.artifact import ArtifactContext
 
 __all__ = ["read"]
 
@@ -19,34 +19,34 @@ _FIELDS: Final = frozenset(("person_id", "screen_time_seconds", "frame_count", "
 _UUID: Final = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
-def read(document: Any, about: About) -> Reading:
-    """Read a person_metrics.json: ``person_id`` is a uuid of the catalogue; only the time on screen is in it.
+def read(document: Any, context: ArtifactContext) -> ArtifactMetrics:
+    """Read a person_metrics.json. ``person_id`` is a UUID of the catalogue; the only time is the time on screen.
 
     Raises:
-        Rejected: with the JSON pointer of what is wrong.
+        Rejected: the file is invalid; with the JSON pointer of the error.
     """
     if not isinstance(document, list):
-        raise about.error("FIELD_INVALID", f"its top level is {shown(document)}; valid is a list of persons")
+        raise context.error("FIELD_INVALID", f"its top level is {shown(document)}; expected a list of persons")
     metrics: dict[str, PersonMetric] = {}
     unknown: set[str] = set()
     for place, entry in enumerate(document):
-        row = Row(entry, about, place)
-        metric = _metric(row, about)
-        # A uuid is the same in capitals.
+        row = Row(entry, context, place)
+        metric = _metric(row, context)
+        # Case does not matter in a UUID.
         if metrics.setdefault(metric.person_id.lower(), metric) is not metric:
-            raise about.error("DUPLICATE_PERSON", f"person {metric.person_id!r} stands twice", row.at("person_id"))
-        check_duration(metric, about, row.at("screen_time_seconds"))
+            raise context.error("DUPLICATE_PERSON", f"person {metric.person_id!r} appears twice", row.at("person_id"))
+        check_duration(metric, context, row.at("screen_time_seconds"))
         unknown |= row.names() - _FIELDS
-    warnings = unknown_fields(f"artifact {about.artifact_key!r}", unknown)
-    return Reading(tuple(metrics.values()), len(document), warnings)
+    warnings = unknown_fields(f"artifact {context.artifact_key!r}", unknown)
+    return ArtifactMetrics(tuple(metrics.values()), len(document), warnings)
 
 
-def _metric(row: Row, about: About) -> PersonMetric:
+def _metric(row: Row, context: ArtifactContext) -> PersonMetric:
     person_id = row.identifier("person_id")
     if person_id is None or not _UUID.fullmatch(person_id):
         code = "FIELD_MISSING" if "person_id" not in row.names() else "PERSON_ID_INVALID"
-        message = f"{row.at('person_id')} is {shown(person_id)}; valid is a uuid"
-        raise about.error(code, message, row.at("person_id"), expected="a uuid", actual=shown(person_id))
+        message = f"{row.at('person_id')} is {shown(person_id)}; expected a UUID"
+        raise context.error(code, message, row.at("person_id"), expected="a uuid", actual=shown(person_id))
     row.count("frame_count")
     metadata = row.inner("metadata")
     if metadata is not None:
@@ -60,5 +60,5 @@ def _metric(row: Row, about: About) -> PersonMetric:
         confessional_ms=None,
         body_ms=None,
         confidence=row.confidence("confidence_avg", required=False),
-        artifact_key=about.artifact_key,
+        artifact_key=context.artifact_key,
     )

@@ -1,20 +1,20 @@
-"""screentime.v1: analytics/screentime.json, one entry of ``metrics`` for each cast, in seconds."""
+"""Reads screentime.v1: analytics/screentime.json, with one entry of ``metrics`` per cast, in seconds."""
 
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.screenalytics.contract.kinds._reading import Reading, check_duration
 from jobs.screenalytics.contract.kinds._row import MAX_ID_BYTES, Row, to_ms
+from jobs.screenalytics.contract.kinds.artifact import ArtifactMetrics, check_duration
 from jobs.screenalytics.contract.validated import unknown_fields
-from jobs.screenalytics.model import PersonMetric, Warned
+from jobs.screenalytics.model import PersonMetric, RunWarning
 from shared.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from jobs.screenalytics.contract.kinds._reading import About
+    from jobs.screenalytics.contract.kinds.artifact import ArtifactContext
 
 __all__ = ["read"]
 
@@ -31,19 +31,20 @@ _COUNTS: Final = ("tracks_count", "faces_count")
 _FIELDS: Final = frozenset(("name", "cast_id", "person_id", "confidence", *_SECONDS, *_COUNTS))
 
 
-def read(document: Any, about: About) -> Reading:
+def read(document: Any, context: ArtifactContext) -> ArtifactMetrics:
     """Read a screentime.json.
 
-    On screen is ``visual_s`` (``face_visible_seconds`` where an old file lacks it); both must agree. Speaking is None
-    where ``diagnostics.speaking_time_computed`` is false: the producer writes 0.0 then. Body is None unless both flags
-    of ``metadata`` are true. ``both_s`` is reserved, always 0.0, and not kept. Confessional is None unless an entry has
-    ``confessional_s``, which no producer wrote so far. A person under several casts becomes one row, see ``_merged``.
+    The time on screen is ``visual_s``, or ``face_visible_seconds`` in old files; if both exist, they must agree.
+    Speaking is None if ``diagnostics.speaking_time_computed`` is false, since the producer then writes 0.0. Body is
+    None unless both flags in ``metadata`` are true. ``both_s`` is reserved, always 0.0, and dropped. Confessional is
+    None unless an entry has ``confessional_s``, which no producer has written so far. A person under several casts
+    becomes one row, see ``_merged``.
 
     Raises:
-        Rejected: with the JSON pointer of what is wrong.
+        Rejected: the file is invalid; with the JSON pointer of the error.
     """
-    top = Row(document, about)
-    _check_ids(top, about)
+    top = Row(document, context)
+    _check_ids(top, context)
     diagnostics, metadata = top.inner("diagnostics"), top.inner("metadata")
     computed = diagnostics is None or diagnostics.flag("speaking_time_computed") is not False
     enabled = metadata is not None and metadata.flag("body_tracking_enabled") is True
@@ -51,50 +52,52 @@ def read(document: Any, about: About) -> Reading:
     entries = top.get("metrics")
     if not isinstance(entries, list):
         code = "FIELD_INVALID" if "metrics" in top.names() else "FIELD_MISSING"
-        raise about.error(code, "/metrics must be a list, empty where nobody was seen", "/metrics")
+        raise context.error(code, "/metrics is not a list; expected a list, empty if nobody was seen", "/metrics")
     casts: dict[str, dict[str | None, PersonMetric]] = {}
     unknown: set[str] = set()
     for place, entry in enumerate(entries):
-        row = Row(entry, about, "metrics", place)
-        metric = _metric(row, about, speaking=computed, body=enabled and available)
+        row = Row(entry, context, "metrics", place)
+        metric = _metric(row, context, speaking=computed, body=enabled and available)
         of_person = casts.setdefault(metric.person_id, {})
         cast_id = metric.cast_ids[0] if metric.cast_ids else None
         if cast_id in of_person:
-            message = f"person {metric.person_id!r} stands twice under cast {cast_id!r}"
-            raise about.error("DUPLICATE_PERSON", message, row.at("person_id"))
+            message = f"person {metric.person_id!r} appears twice under cast {cast_id!r}"
+            raise context.error("DUPLICATE_PERSON", message, row.at("person_id"))
         of_person[cast_id] = metric
         unknown |= row.names() - _FIELDS
     metrics, warnings = [], []
     for person_id, of_person in casts.items():
         metric = _merged(list(of_person.values()))
-        check_duration(metric, about, "/metrics")
+        check_duration(metric, context, "/metrics")
         metrics.append(metric)
         if len(of_person) > 1:
             casts_named = ", ".join(metric.cast_ids)
             text = f"person {person_id!r} has {len(of_person)} casts ({casts_named}); their times are summed"
-            warnings.append(Warned("MERGED_CASTS", clean_text(text, _WARNING_CHARS)))
-    what = f"artifact {about.artifact_key!r}"
+            warnings.append(RunWarning("MERGED_CASTS", clean_text(text, _WARNING_CHARS)))
+    what = f"artifact {context.artifact_key!r}"
     warnings += unknown_fields(what, top.names() - _TOP)
     warnings += unknown_fields(f"{what}, metrics", unknown)
-    return Reading(tuple(metrics), len(entries), tuple(warnings))
+    return ArtifactMetrics(tuple(metrics), len(entries), tuple(warnings))
 
 
-def _check_ids(top: Row, about: About) -> None:
-    """Old files have null as run_id, and some no episode_id."""
-    for name, expected in (("run_id", about.run_id), ("episode_id", about.ep_id)):
+def _check_ids(top: Row, context: ArtifactContext) -> None:
+    """Check the ids in the file. In old files run_id is null, and some have no episode_id."""
+    for name, expected in (("run_id", context.run_id), ("episode_id", context.ep_id)):
         found = top.get(name)
         if found is not None and found != expected:
-            message = f"its {name} is {str(found)[:80]!r}, and the manifest's is {expected!r}"
-            raise about.error("ID_MISMATCH", message, top.at(name), expected=expected, actual=str(found)[:80])
+            message = f"its {name} is {str(found)[:80]!r}; expected {expected!r}, as in the manifest"
+            raise context.error("ID_MISMATCH", message, top.at(name), expected=expected, actual=str(found)[:80])
 
 
-def _metric(row: Row, about: About, *, speaking: bool, body: bool) -> PersonMetric:
+def _metric(row: Row, context: ArtifactContext, *, speaking: bool, body: bool) -> PersonMetric:
     cast_id = row.identifier("cast_id", most=MAX_ID_BYTES - len(_CAST))
     person_id = row.identifier("person_id")
     if person_id is None:
-        # The producer's own rule for casts without a person.
+        # The rule that the producer itself uses for casts without a person.
         if cast_id is None:
-            raise about.error("PERSON_ID_INVALID", f"{row.at()} has neither person_id nor cast_id", row.at("person_id"))
+            raise context.error(
+                "PERSON_ID_INVALID", f"{row.at()} has neither person_id nor cast_id", row.at("person_id")
+            )
         person_id = _CAST + cast_id
     seconds = {name: row.seconds(name) for name in _SECONDS}
     for name in _COUNTS:
@@ -103,8 +106,8 @@ def _metric(row: Row, about: About, *, speaking: bool, body: bool) -> PersonMetr
     if visual is None and face is None:
         row.seconds("visual_s", required=True)
     if visual is not None and face is not None and visual != face:
-        message = f"{row.at()} has a visual_s of {visual} and face_visible_seconds of {face}; both are the same time"
-        raise about.error("INCONSISTENT", message, row.at("visual_s"), expected=str(face), actual=str(visual))
+        message = f"{row.at()} has visual_s = {visual} but face_visible_seconds = {face}; expected the same time"
+        raise context.error("INCONSISTENT", message, row.at("visual_s"), expected=str(face), actual=str(visual))
     return PersonMetric(
         person_id=person_id,
         cast_ids=() if cast_id is None else (cast_id,),
@@ -114,15 +117,15 @@ def _metric(row: Row, about: About, *, speaking: bool, body: bool) -> PersonMetr
         confessional_ms=row.ms("confessional_s"),
         body_ms=row.ms("body_visible_seconds", required=True) if body else None,
         confidence=row.confidence("confidence", required=True),
-        artifact_key=about.artifact_key,
+        artifact_key=context.artifact_key,
     )
 
 
 def _merged(casts: list[PersonMetric]) -> PersonMetric:
-    """Sum one person's casts, the same in whatever order they stand.
+    """Sum the casts of one person; their order does not matter.
 
-    Times that are known are added up. The confidence is the mean, weighted by the time on screen; without any, the
-    lowest. The name is that of the first cast that has one, by cast_id.
+    Known times are added up. The confidence is the mean weighted by the time on screen, or the lowest if there is no
+    time on screen. The name is that of the first cast with a name, in the order of cast_id.
     """
     if len(casts) == 1:
         return casts[0]

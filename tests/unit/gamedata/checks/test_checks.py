@@ -448,14 +448,14 @@ def test_a_check_may_fill_several_columns():
     assert {name: series[0] for name, series in found.values.items()} == {
         "a": 1, "b": "x", "c": None, "d": None, "f": None, "g": None,
     }  # fmt: skip
-    assert found.errors[0][0].message == "c: TypeError: returned the column 'e'; declared are c, d"
+    assert found.errors[0][0].message == "c: TypeError: returned the undeclared column 'e'; expected c, d"
 
 
 @pytest.mark.parametrize(
     ("name", "dtype", "message"),
     [
-        ("Bad Name", bool, "lower-case"), ("s3_key", str, "the manifest has a column"),
-        ("is_video_mostly_dark", bool, "defined twice"), ("fine", dict, "valid are bool, int, float, str"),
+        ("Bad Name", bool, "lower-case"), ("s3_key", str, "is a column of the manifest"),
+        ("is_video_mostly_dark", bool, "defined twice"), ("fine", dict, "expected one of bool, int, float, str"),
     ],
 )  # fmt: skip
 def test_a_bad_definition_is_refused(name, dtype, message):
@@ -498,13 +498,13 @@ def test_a_researchers_file_adds_its_checks(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x = 1", "defines no check"),
+        ("x = 1", "no check is defined"),
         ("def f(:", "SyntaxError"),
         ("x = 1\nimport no_such_module", "line 2: ModuleNotFoundError"),
         ("raise SystemExit('bye')", "line 1: SystemExit: bye"),
         (
             "from jobs.gamedata.checks import statistics_check\nstatistics_check('error', str)(lambda session, _: '')",
-            "the manifest has",
+            "is a column of the manifest",
         ),
     ],
 )
@@ -551,5 +551,5 @@ def test_lists_of_another_length_are_an_error():
     row = parts.gameplay()
     row["frame_luma_mean"] = [1.0]
     found = run_statistics(list(load_built_in()), table(row), SETTINGS)
-    assert "another length" in found.errors[0][0].message
+    assert "differs in length" in found.errors[0][0].message
     assert json.loads(row["session_metadata"])

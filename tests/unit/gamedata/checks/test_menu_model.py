@@ -79,7 +79,7 @@ def test_programs_of_every_valid_form_score_frames(options):
 
 @pytest.mark.parametrize("form", ["wrong", "unbounded"])
 def test_an_output_that_is_no_probability_is_an_error(form):
-    with pytest.raises(ValueError, match="valid is a program"):
+    with pytest.raises(ValueError, match="expected a program"):
         MenuModel(program(form), "m.pt2", "cpu").score(frames(0, 200))
 
 
@@ -92,7 +92,7 @@ def test_a_program_with_other_inputs_is_a_usage_error():
     exported = torch.export.export(torch.nn.Linear(4, 1), (torch.zeros(2, 4),))
     stream = io.BytesIO()
     torch.export.save(exported, stream)
-    with pytest.raises(UsageError, match="it takes 1 inputs of"):
+    with pytest.raises(UsageError, match="the program takes 1 inputs of shape"):
         MenuModel(stream.getvalue(), "m.pt2", "cpu")
 
 
@@ -233,7 +233,7 @@ def test_menu_like_gives_each_session_its_frames(references):
 
 
 @pytest.mark.parametrize(
-    ("make", "message"), [(None, "no such folder"), ("", "no picture in it"), ("x", "is not an image")]
+    ("make", "message"), [(None, "folder does not exist"), ("", "folder has no pictures"), ("x", "is not an image")]
 )
 def test_references_that_cannot_be_used_are_a_usage_error(tmp_path, make, message):
     folder = tmp_path / "r"

@@ -73,7 +73,7 @@ def test_counts_flags_and_rejects(store):
 def test_a_long_manifest_says_what_bound_it():
     assert _bound({"read": 18.0, "assemble": 1.0}) == (
         "network",
-        "18.00 of 19.00 s went into reading parts and .pt files, the rest into checks",
+        "reading parts and .pt files took 18.00 of 19.00 s, checks took the rest",
     )
     assert _bound({"read": 1.0, "assemble": 18.0})[0] == "cpu"
 

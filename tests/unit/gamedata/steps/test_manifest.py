@@ -113,7 +113,7 @@ def test_an_empty_bucket_says_which_command_comes_first():
 def test_a_prefix_without_sessions_is_named():
     store = MemoryStore()
     parts.commit(store, parts.gameplay("2026/a.tar"))
-    with pytest.raises(DataError, match=r"whose key begins with .2025/.: run extract first: .* --prefix 2025/$"):
+    with pytest.raises(DataError, match=r"with a key that starts with .2025/.; run extract first: .* --prefix 2025/$"):
         build(store, prefix="2025/")
 
 

@@ -145,7 +145,7 @@ def test_right_parameters_are_listed(place):
     )
     table = next(section for section in report.sections if section.title == "Parameters")
     found = {flag: said for flag, _, said in table.rows if flag != "--checks"}
-    assert found["--manifest-bucket"] == "is made"
+    assert found["--manifest-bucket"] == "will be created"
     assert found["--menu-model"] == "2.0 MB"
     checks = [said for flag, _, said in table.rows if flag == "--checks"]
     assert checks[0] == "1 checks"
@@ -153,7 +153,7 @@ def test_right_parameters_are_listed(place):
 
 
 def test_a_prefix_that_no_tar_has(place):
-    assert go(place, prefix="zzz").headline.endswith("whose key begins with 'zzz'")
+    assert go(place, prefix="zzz").headline.endswith("with a key that starts with 'zzz'")
 
 
 WITHOUT = """

@@ -60,7 +60,7 @@ def second(files: dict[str, bytes], rows: list[dict[str, Any]], **changes: Any) 
 
 
 def test_a_real_shaped_screentime() -> None:
-    """A `screentime` row shaped as real producers write it."""
+    """A row with every field that the producer writes."""
     row = {
         "name": "Ana Poe",
         "cast_id": "6a1f",
@@ -84,7 +84,7 @@ def test_a_real_shaped_screentime() -> None:
 
 
 def test_a_real_shaped_cast_screentime() -> None:
-    """A `cast_screentime` row shaped as real producers write it."""
+    """A row with every field that the producer writes."""
     person_id = "b7f1c3de-0000-4000-8000-00000000abcd"
     row = {
         "person_id": person_id,
@@ -290,7 +290,7 @@ def test_case_34_nobody_is_seen_for_longer_than_the_video(kind: str) -> None:
         ]
         return make_run(kind=kind, rows=rows, **more)
 
-    # The sum over persons is longer than the video; a second is tolerated.
+    # The sum over persons may exceed the video; for one person, a second is tolerated.
     assert len(read_run(files(2581.0)).metrics) == 2
     error = rejected(files(2581.001))
     assert (error.code, error.data["actual"]) == ("OUT_OF_RANGE", "2581001")
@@ -395,7 +395,7 @@ def test_case_39_milliseconds_survive_seconds(ms: int, rest: Decimal) -> None:
     exact = Decimal(f"{seconds}{str(f'{rest:f}')[5:]}")
     assert to_ms(exact) == ms
     assert to_ms(Decimal(f"{seconds}5")) == ms + 1
-    # Thirty digits more than the default context has: rounded once.
+    # Thirty digits more than the default context: rounded only once.
     assert to_ms(Decimal(f"{seconds}4{'9' * 50}")) == ms
 
 

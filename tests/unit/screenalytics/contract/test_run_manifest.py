@@ -158,7 +158,7 @@ def test_case_8_a_young_manifest_that_is_no_json_is_waited_for(body: bytes) -> N
     assert (error.code, error.kind, error.retryable) == ("MANIFEST_INCOMPLETE", "not_ready", True)
     assert rejected(store, now=late).code == "MANIFEST_PARSE"
     assert rejected(store, now=early, grace_min=1).code == "MANIFEST_PARSE"
-    # A store whose clock is ahead: by minutes it counts as young, by days it does not.
+    # The clock of the store is ahead: by minutes the manifest counts as young, by days it does not.
     assert rejected(store, now=written - timedelta(hours=23)).code == "MANIFEST_INCOMPLETE"
     assert rejected(store, now=written - timedelta(hours=25)).code == "MANIFEST_PARSE"
 
@@ -268,7 +268,7 @@ def test_case_61_times_are_kept_in_utc() -> None:
 
 
 def test_the_published_example_validates_and_reads() -> None:
-    """With the artifact that it is about: one person, and the checksum of its bytes."""
+    """The example together with a matching artifact: one person, and the right checksum."""
     reference = EXAMPLE["artifacts"][0]
     row = {"name": "Ana Poe", "person_id": "p_0001", "visual_s": 402.03, "speaking_s": 0.0, "confidence": 0.871}
     files = make_run(document=screentime([row], metadata={}), rows=[row])

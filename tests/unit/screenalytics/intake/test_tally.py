@@ -1,4 +1,4 @@
-"""Counts, exit codes and the page of ingest and replay."""
+"""Counts, exit codes and report of ingest and replay."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from jobs.screenalytics.arrival.events import BadEvent, Candidate, Event
 from jobs.screenalytics.commands import STEPS
 from jobs.screenalytics.errors import reject
 from jobs.screenalytics.intake._advice import advice
-from jobs.screenalytics.intake.prefetch import Clock, ahead
-from jobs.screenalytics.intake.taker import Read, Taken
+from jobs.screenalytics.intake.decision import IntakeResult
+from jobs.screenalytics.intake.prefetch import WaitTimes, prefetch
 from jobs.screenalytics.intake.tally import COUNTS, Tally
-from jobs.screenalytics.model import ManifestRef, Warned
+from jobs.screenalytics.model import ManifestRef, RunWarning
+from jobs.screenalytics.reading.candidate import ReadResult
 from shared.failure import Failure
 from shared.report import Table
 from shared.report.page import render
 
 
-def taken(run_id: str = "r1", outcome: str = "ingested", **values) -> Taken:
-    return Taken(Candidate(ManifestRef(run_id, f"runs/{run_id}/manifest.json"), "poll"), outcome, **values)
+def taken(run_id: str = "r1", outcome: str = "ingested", **values) -> IntakeResult:
+    return IntakeResult(Candidate(ManifestRef(run_id, f"runs/{run_id}/manifest.json"), "poll"), outcome, **values)
 
 
-def failed(run_id: str, kind: str, code: str = "FIELD_INVALID") -> Taken:
-    return taken(run_id, "failed", kind=kind, failure=Failure(run_id, code, f"{run_id} is bad"), note=code)
+def failed(run_id: str, kind: str, code: str = "FIELD_INVALID") -> IntakeResult:
+    return taken(run_id, "failed", failure_class=kind, failure=Failure(run_id, code, f"{run_id} is bad"), note=code)
 
 
-def report_of(*results: Taken, max_failed: int = 0, **values):
+def report_of(*results: IntakeResult, max_failed: int = 0, **values):
     tally = Tally()
     for result in results:
         tally.add(result)
@@ -91,7 +92,7 @@ def test_the_hash_depends_on_runs_and_content_alone():
 
 def test_the_page_shows_runs_failures_and_what_waits():
     report = report_of(
-        taken("r1", ep_id="show-s01e01", persons=3, warnings=(Warned("EPISODE_UNLINKED", "x"),)),
+        taken("r1", ep_id="show-s01e01", persons=3, warnings=(RunWarning("EPISODE_UNLINKED", "x"),)),
         failed("r2", "permanent", "CHECKSUM_MISMATCH"),
         failed("r3", "permanent", "CHECKSUM_MISMATCH"),
         taken("r4", "deferred", note="RUN_RUNNING"),
@@ -145,12 +146,12 @@ def test_candidates_are_read_ahead_and_handed_on_in_order():
             asked.append(number)
             yield Candidate(ManifestRef(f"r{number}", f"k{number}"), "poll")
 
-    pairs = ahead(candidates(), lambda candidate: Read(seconds=float(candidate.ref.run_id[1:])), 3, Clock())
+    pairs = prefetch(candidates(), lambda candidate: ReadResult(error=ValueError(candidate.ref.run_id)), 3, WaitTimes())
     candidate, read = next(pairs)
-    assert (candidate.ref.run_id, read.seconds) == ("r0", 0.0)
+    assert (candidate.ref.run_id, str(read.error)) == ("r0", "r0")
     assert len(asked) == 7
-    assert [(candidate.ref.run_id, read.seconds) for candidate, read in pairs] == [
-        (f"r{number}", float(number)) for number in range(1, 50)
+    assert [(candidate.ref.run_id, str(read.error)) for candidate, read in pairs] == [
+        (f"r{number}", f"r{number}") for number in range(1, 50)
     ]
 
 
@@ -159,7 +160,7 @@ def test_a_listing_that_fails_ends_the_reading():
         yield Candidate(ManifestRef("r0", "k0"), "poll")
         raise ConnectionError
 
-    pairs = ahead(candidates(), lambda candidate: Read(), 2, Clock())
+    pairs = prefetch(candidates(), lambda candidate: ReadResult(), 2, WaitTimes())
     with pytest.raises(ConnectionError):
         list(pairs)
 

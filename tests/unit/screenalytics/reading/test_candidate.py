@@ -1,4 +1,4 @@
-"""The reader as a whole: whatever lies in a bucket, it ends with a run or with a typed error."""
+"""The reader as a whole: any content of a bucket leads to a run or to a typed error."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from jobs.screenalytics.contract.kinds import KINDS, screentime_v1
 from jobs.screenalytics.errors import CODES, Rejected, reject
 from jobs.screenalytics.keys import manifest_key
 from jobs.screenalytics.model import ManifestRef, Run, SkippedRun
-from jobs.screenalytics.reading.candidate import Reader
+from jobs.screenalytics.reading.candidate import CandidateReader
 from jobs.screenalytics.reading.threads import Threads
 from jobs.screenalytics.settings import IngestSettings
-from jobs.screenalytics.tables.ingest_items import Look
+from jobs.screenalytics.tables.ingest_items import Lookup
 from shared.text import clean_data
 from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import (
@@ -47,7 +47,7 @@ from tests.screenalytics_runs import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobs.screenalytics.contract.kinds import About, Reading
+    from jobs.screenalytics.contract.kinds import ArtifactContext, ArtifactMetrics
 
 ODD: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -63,7 +63,7 @@ SECONDS = st.integers(0, 2_000_000).map(lambda ms: ms / 1000)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """All places of a document."""
+    """Yield all paths in a document."""
     if path:
         yield path
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -72,7 +72,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def mutate(draw: st.DrawFn, document: Any) -> Any:
-    """Remove a member, replace it, or add one next to it."""
+    """Remove a member, replace it, or add another one."""
     document = copy.deepcopy(document)
     *above, last = draw(st.sampled_from(list(places(document))))
     parent = document
@@ -242,12 +242,12 @@ def test_persons_of_one_run_are_capped_over_its_artifacts(monkeypatch: pytest.Mo
 def test_one_artifact_is_parsed_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     inside, most = [0], [0]
 
-    def slow(document: Any, about: About) -> Reading:
+    def slow(document: Any, context: ArtifactContext) -> ArtifactMetrics:
         inside[0] += 1
         most[0] = max(most[0], inside[0])
         time.sleep(0.02)
         inside[0] -= 1
-        return screentime_v1.read(document, about)
+        return screentime_v1.read(document, context)
 
     monkeypatch.setitem(KINDS, "screentime.v1", slow)
     with ThreadPoolExecutor(4) as pool:
@@ -264,7 +264,7 @@ def test_one_artifact_is_parsed_at_a_time(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_an_error_that_is_kept_holds_no_document(document: Any, code: str) -> None:
-    # Some twenty are kept while they wait for their turn: each held its artifact, as bytes and as values.
+    # About twenty results wait for their turn, and each error held its artifact, as bytes and as values.
     store = MemoryStore(make_run(document=document))
     read = reader(store).read(Candidate(ManifestRef(RUN_ID, manifest_key("derived", RUN_ID)), "poll"))
     assert isinstance(read.error, Rejected)
@@ -273,7 +273,7 @@ def test_an_error_that_is_kept_holds_no_document(document: Any, code: str) -> No
 
 
 def test_a_bug_keeps_its_traceback_without_the_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(document: Any, about: About) -> Reading:
+    def broken(document: Any, context: ArtifactContext) -> ArtifactMetrics:
         raise ZeroDivisionError
 
     monkeypatch.setitem(KINDS, "screentime.v1", broken)
@@ -284,10 +284,10 @@ def test_a_bug_keeps_its_traceback_without_the_values(monkeypatch: pytest.Monkey
     assert not any("document" in frame.f_locals for frame in frames)
 
 
-def reader(store: MemoryStore) -> Reader:
-    """A reader with a database that knows nothing."""
-    items = SimpleNamespace(look=lambda ref: Look(NOW))
-    return Reader(IngestSettings(), store, items, source=store.uri, accept_changed=False, look_at_dead=False)  # type: ignore[arg-type]
+def reader(store: MemoryStore) -> CandidateReader:
+    """Return a reader with an empty database."""
+    items = SimpleNamespace(lookup=lambda ref: Lookup(NOW))
+    return CandidateReader(IngestSettings(), store, items, source=store.uri, accept_changed=False, retry_dead=False)  # type: ignore[arg-type]
 
 
 def test_a_process_ends_without_threads_that_still_wait_for_a_store() -> None:
@@ -297,7 +297,7 @@ def test_a_process_ends_without_threads_that_still_wait_for_a_store() -> None:
         "for _ in range(3): threads.submit(threading.Event().wait)\n"
         "threads.shutdown()\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[4])
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])
 
 
 def test_what_was_not_begun_is_not_begun_once_they_are_left() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.screenalytics.errors import CODES
 from jobs.screenalytics.keys import run_of
-from jobs.screenalytics.sample.kinds import GOOD, KINDS
+from jobs.screenalytics.sample.kinds import GOOD, SAMPLE_KINDS
 from jobs.screenalytics.settings import SampleSettings
 from jobs.screenalytics.steps.sample import make, run
 from shared.errors import UsageError
@@ -33,20 +33,20 @@ def whole_set(tmp_path_factory):
 def test_the_set_is_written_with_its_truth(whole_set):
     folder, report, stage = whole_set
     record = json.loads((folder / record_key("derived")).read_bytes())["runs"]
-    count = 6 + len(KINDS) - 1
+    count = 6 + len(SAMPLE_KINDS) - 1
     assert len(record) == report.counts["runs"] == stage.progress.done == stage.progress.total == count
     manifests = {run_of(key, "derived") for key in _etags(folder)} - {None}
     assert manifests == set(record)
-    assert {entry["kind"] for entry in record.values()} == set(KINDS)
+    assert {entry["kind"] for entry in record.values()} == set(SAMPLE_KINDS)
     assert record["rounding"]["onscreen_ms"]["p_0001"] == 2010
     assert record["missing-artifact"]["code_in_grace"] == "ARTIFACT_NOT_YET"
     assert len(report.sections[0].rows) == count
 
 
 def test_codes_are_those_of_the_pipeline():
-    codes = {code for kind in KINDS.values() for code in (kind.code, kind.young)} - {None}
+    codes = {code for kind in SAMPLE_KINDS.values() for code in (kind.code, kind.young)} - {None}
     assert codes <= set(CODES)
-    assert all(CODES[kind.young] == "not_ready" for kind in KINDS.values() if kind.young)
+    assert all(CODES[kind.young] == "not_ready" for kind in SAMPLE_KINDS.values() if kind.young)
 
 
 def test_a_second_run_touches_nothing(whole_set):

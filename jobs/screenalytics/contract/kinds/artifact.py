@@ -1,0 +1,66 @@
+"""The input and the output of a reader of artifacts, and the check that no time exceeds the duration of the video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from jobs.screenalytics.contract.run_manifest import MAX_MS
+from jobs.screenalytics.errors import Rejected, reject
+
+if TYPE_CHECKING:
+    from jobs.screenalytics.model import PersonMetric, RunWarning
+
+__all__ = ["TOLERANCE_MS", "ArtifactContext", "ArtifactMetrics", "check_duration"]
+
+# The producer pads intervals of zero length to 33 ms, and the edges of others; a second allows for thirty of them.
+TOLERANCE_MS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactContext:
+    """The facts from the manifest that a reader of an artifact needs."""
+
+    artifact_key: str
+    run_id: str
+    ep_id: str
+    duration_ms: int | None
+
+    def error(self, code: str, message: str, json_pointer: str = "", **data: str) -> Rejected:
+        """Return the error for a place in the artifact."""
+        text = f"artifact {self.artifact_key!r}: {message}"
+        return reject(code, text, artifact_key=self.artifact_key, json_pointer=json_pointer, **data)
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactMetrics:
+    """The content of an artifact.
+
+    Attributes:
+        metrics: one per person.
+        rows: number of entries in the file, to be compared with ``row_count``.
+        warnings: warnings about the file.
+    """
+
+    metrics: tuple[PersonMetric, ...]
+    rows: int
+    warnings: tuple[RunWarning, ...] = ()
+
+
+def check_duration(metric: PersonMetric, context: ArtifactContext, json_pointer: str) -> None:
+    """Reject a time of one person above the duration plus :data:`TOLERANCE_MS`; the sum over persons may exceed it.
+
+    Without a duration the limit is that of a bigint, which a sum over casts can exceed.
+
+    Raises:
+        Rejected: ``OUT_OF_RANGE``.
+    """
+    most = MAX_MS if context.duration_ms is None else min(MAX_MS, context.duration_ms + TOLERANCE_MS)
+    for name in ("onscreen_ms", "speaking_ms", "confessional_ms", "body_ms"):
+        value = getattr(metric, name)
+        if value is not None and value > most:
+            message = (
+                f"person {metric.person_id!r} has {name} = {value}; expected at most {most}, "
+                f"the manifest's duration_ms plus {TOLERANCE_MS} ms"
+            )
+            raise context.error("OUT_OF_RANGE", message, json_pointer, expected=f"<= {most}", actual=str(value))
