@@ -1,4 +1,4 @@
-"""Why a run is not ingested: stable error codes, and what each means for the run (docs/screenalytics.md)."""
+"""Reasons for not ingesting a run: stable codes, and the consequence of each."""
 
 from __future__ import annotations
 

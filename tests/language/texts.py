@@ -27,7 +27,7 @@ LEFT_OUT = (
     "tests/chart/samples/*",
     "tests/hostile/corpus/*",
     "tests/language/patterns.toml",
-    "tests/*/golden/*",
+    "tests/unit/gamedata/steps/golden/*",
     "tests/*/wordlists/*",
 )
 _BUILT = {".git", ".venv", "venv", "build", "dist", "node_modules", "__pycache__"}

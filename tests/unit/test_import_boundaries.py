@@ -1,4 +1,4 @@
-"""Which room may import which: the table is tests/rooms.py. Imports are read from the source, wherever they stand."""
+"""Imports follow the table in tests/rooms.py. They are read from the source, also inside functions."""
 
 from __future__ import annotations
 

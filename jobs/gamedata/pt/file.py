@@ -121,7 +121,7 @@ def load(path: str | os.PathLike[str] | bytes) -> ExtractedData:
 
     Raises:
         ItemError: ``pt_legacy`` for a pickled file of the original pipeline, which is never unpickled; ``pt_invalid``
-            for anything else that is no sound ``.pt`` file of ours.
+            for anything else that is not a sound ``.pt`` file of ours.
         ObjectMissing: there is no such file.
 
     Example:

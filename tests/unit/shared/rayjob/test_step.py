@@ -198,7 +198,7 @@ def test_a_workflow_without_its_uid_is_refused(tmp_path):
 )
 def test_what_no_pod_can_reach_is_refused(tmp_path, more, flag):
     given = {"source_bucket": "s3://tars", "manifest_bucket": "s3://extracted", "compute": "cpu"} | more
-    with pytest.raises(UsageError, match=rf"{flag} .*valid is s3://"):
+    with pytest.raises(UsageError, match=rf"{flag} .*expected s3://"):
         launch_with(ExtractSettings(**given), Site(tmp_path, [RUN]).step)
 
 
