@@ -197,9 +197,9 @@ def test_two_at_once_wait_for_each_other(database, tmp_path):
 @pytest.mark.parametrize(
     ("body", "error", "said"),
     [
-        (None, UsageError, "there is no such file. Build it first"),
-        (b"not parquet", DataError, "is no Parquet file"),
-        ({"s3_key": ["a"]}, DataError, "it has no column video_id"),
+        (None, UsageError, "does not exist. Build it first"),
+        (b"not parquet", DataError, "is not a Parquet file"),
+        ({"s3_key": ["a"]}, DataError, "it lacks video_id"),
     ],
 )
 def test_what_is_no_manifest(database, tmp_path, body, error, said):

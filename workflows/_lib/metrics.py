@@ -39,7 +39,8 @@ def step_metrics(pipeline: str, step: str) -> Metrics:
         prometheus=[
             Prometheus(
                 name="telecine_step_seconds",
-                help="Duration of a successful step in seconds, retries included.",
+                # The controller keeps the first help text of a metric and rejects another one until it restarts.
+                help="Seconds that a successful step took, its retries included.",
                 labels=_labels(pipeline, step=step),
                 when=_SUCCEEDED,
                 histogram=Histogram(value=tag(DURATION), buckets=[Amount(bound) for bound in _BUCKETS]),
@@ -76,7 +77,7 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
         found += [
             _counter(
                 "telecine_rejects_total",
-                "Items with an error by pipeline and code, including earlier failures that were not read again.",
+                "Items with an error by pipeline and code, those that failed before and were not read again included.",
                 _sum(REJECTS, pipeline, test),
                 pipeline,
                 when=_SUCCEEDED,
