@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobs.gamedata.manifest import Manifest
     from jobs.gamedata.settings import ManifestSettings
     from shared.failure import Failure
-    from shared.report import Histogram, Picture, Report, Section, Table
+    from shared.report import Figure, Histogram, Report, Section, Table
     from shared.storage import ObjectStore
 
 __all__ = ["SESSIONS", "contact_sheet", "flag_name", "flagged", "report_of"]
@@ -191,7 +191,7 @@ def _shown(name: str, value: Any) -> Any:
 
 
 def _pictures(manifest: Manifest, store: ObjectStore) -> list[Section]:
-    from shared.report import Pictures
+    from shared.report import Figures
 
     table = manifest.table
     flags = [name for name in _flags(table) if name not in _NO_PICTURES]
@@ -210,11 +210,11 @@ def _pictures(manifest: Manifest, store: ObjectStore) -> list[Section]:
     if not items:
         return []
     note = f"Up to {_FRAMES} sampled frames of each, in order of time; at most {_PICTURED} sessions."
-    return [Pictures("Flagged sessions", items, note)]
+    return [Figures("Flagged sessions", items, note)]
 
 
-def _sheets(manifest: Manifest, store: ObjectStore, keys: Sequence[str], captions: Sequence[str]) -> list[Picture]:
-    from shared.report import Picture
+def _sheets(manifest: Manifest, store: ObjectStore, keys: Sequence[str], captions: Sequence[str]) -> list[Figure]:
+    from shared.report import Figure
 
     rows = manifest.sessions.rows
     places = dict(
@@ -227,7 +227,7 @@ def _sheets(manifest: Manifest, store: ObjectStore, keys: Sequence[str], caption
     for key, caption in zip(keys, captions, strict=True):
         frames = _frames(store, places[key][0]) if places[key][1] is not None else thumbnails.get(key, [])
         if frames:
-            found.append(Picture(contact_sheet(frames), f"{key}: {caption}"))
+            found.append(Figure(contact_sheet(frames), f"{key}: {caption}"))
     return found
 
 
