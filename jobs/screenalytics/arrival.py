@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from jobs.screenalytics.settings import IngestSettings, SourceSettings
-    from shared.database.session import Session
+    from shared.database.session import DatabaseSession
     from shared.storage import ObjectStore
 
 __all__ = [
@@ -144,7 +144,7 @@ def _unsettled(
 
 
 @contextmanager
-def _outbox(settings: IngestSettings) -> Iterator[tuple[Session, str]]:
+def _outbox(settings: IngestSettings) -> Iterator[tuple[DatabaseSession, str]]:
     """Begin a transaction in the outbox's database; gives it and the table's name, quoted."""
     schema, _, name = settings.outbox_table.partition(".")
     where = settings

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shared.database.session import Session
+    from shared.database.session import DatabaseSession
 
 __all__ = ["mark_deleted", "mark_present"]
 
 
-def mark_deleted(session: Session, run_id: str) -> bool:
+def mark_deleted(session: DatabaseSession, run_id: str) -> bool:
     """Mark an ingested run whose manifest is gone; True when it was not marked before.
 
     Its item is not settled then: a manifest that comes back is looked at again, also with the same ETag.
@@ -24,7 +24,7 @@ def mark_deleted(session: Session, run_id: str) -> bool:
     return done > 0
 
 
-def mark_present(session: Session, run_id: str) -> bool:
+def mark_present(session: DatabaseSession, run_id: str) -> bool:
     """Take the mark back, where the manifest is there again with the same content; True when there was one."""
     done = session.run(
         "UPDATE screenalytics.runs SET status = 'ingested', updated_at = now()"
@@ -36,7 +36,7 @@ def mark_present(session: Session, run_id: str) -> bool:
     return done > 0
 
 
-def _item(session: Session, run_id: str, state: str) -> None:
+def _item(session: DatabaseSession, run_id: str, state: str) -> None:
     session.run(
         "UPDATE screenalytics.ingest_items item SET state = :state, code = NULL, message = NULL,"
         " last_at = now() FROM screenalytics.runs run WHERE run.run_id = :run AND item.source = run.source"

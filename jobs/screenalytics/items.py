@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from jobs.screenalytics.settings import SourceSettings
-    from shared.database.session import Session
+    from shared.database.session import DatabaseSession
 
 __all__ = ["Entry", "Item", "Items", "Look", "State", "at_database"]
 
@@ -131,7 +131,7 @@ class Entry:
     message: str | None = None
 
 
-def at_database(settings: SourceSettings, operation: Callable[[Session], _T]) -> _T:
+def at_database(settings: SourceSettings, operation: Callable[[DatabaseSession], _T]) -> _T:
     """Do one transaction; a deadlock or a lost connection is tried again for some seconds.
 
     Args:
@@ -184,11 +184,11 @@ class Items:
         """Return the keys of the few manifests that were ingested last."""
         return [row.manifest_key for row in self._rows(_INGESTED)]
 
-    def note(self, session: Session, entry: Entry, state: State) -> None:
+    def note(self, session: DatabaseSession, entry: Entry, state: State) -> None:
         """Note an end that is no failure; the count of failures begins anew."""
         self._note(session, entry, state, counted=0, most=1)
 
-    def note_failure(self, session: Session, entry: Entry, state: State, *, attempt: int, most: int) -> None:
+    def note_failure(self, session: DatabaseSession, entry: Entry, state: State, *, attempt: int, most: int) -> None:
         """Note a failure; the item may then be set aside.
 
         Args:
@@ -200,7 +200,7 @@ class Items:
         """
         self._note(session, entry, state, counted=attempt, most=most)
 
-    def tell(self, session: Session, entry: Entry) -> None:
+    def tell(self, session: DatabaseSession, entry: Entry) -> None:
         """List an attempt that changes nothing: one that failed for reasons that pass."""
         session.run(_TOLD, **self._values(entry))
 
@@ -208,7 +208,7 @@ class Items:
         source = self._source
         return at_database(self._settings, lambda session: session.rows(statement, source=source, **values))
 
-    def _note(self, session: Session, entry: Entry, state: State, *, counted: int, most: int) -> None:
+    def _note(self, session: DatabaseSession, entry: Entry, state: State, *, counted: int, most: int) -> None:
         told = entry.outcome not in ("deferred", "unchanged")
         values = self._values(entry)
         session.run(_NOTE, **values, state=state, etag=entry.etag, counted=counted, most=max(most, 1), told=told)

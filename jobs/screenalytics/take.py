@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jobs.screenalytics.items import Look
     from jobs.screenalytics.model import ManifestObject, Run
     from jobs.screenalytics.settings import IngestSettings, ReplaySettings
-    from shared.database.session import Session
+    from shared.database.session import DatabaseSession
     from shared.ledger import StageRun
     from shared.storage import ObjectStore
 
@@ -143,7 +143,7 @@ class Taker:
             bytes_read=run.bytes_read,
         )
 
-    def _rows(self, session: Session, candidate: Candidate, read: Read, run: Run) -> Written:
+    def _rows(self, session: DatabaseSession, candidate: Candidate, read: Read, run: Run) -> Written:
         written = write_run(session, run, source=self.source, pipeline_run_id=self._run_id, accept_changed=self._accept)
         self.items.note(session, entry_of(candidate, read, written.outcome), "ingested")
         return written
@@ -154,7 +154,7 @@ class Taker:
         back = known.status != "ingested" and self._setbacks.is_ours(look, candidate)
         settled = item is not None and (item.state, item.etag) == ("ingested", manifest.etag)
 
-        def note(session: Session) -> None:
+        def note(session: DatabaseSession) -> None:
             if back:
                 mark_present(session, candidate.ref.run_id)
             self.items.note(session, entry_of(candidate, read, "unchanged"), "ingested")
