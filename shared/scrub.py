@@ -7,22 +7,31 @@ import os
 import re
 from typing import Any, Final
 
-__all__ = ["HIDDEN", "scrub", "scrub_data"]
+__all__ = ["HIDDEN", "is_secret_name", "scrub", "scrub_data"]
 
 HIDDEN: Final = "***"
 
-_NAME: Final = r"[\w.-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|signature|credential)[\w.-]*"
+# A name that contains one of these names a secret. The rule for `name=value` in text and the rule for a key with a
+# value both read it.
+_WORDS: Final = r"password|passwd|secret|token|api[_-]?key|access[_-]?key|signature|credential"
+_SECRET_NAME: Final = re.compile(rf"(?i){_WORDS}|authorization")
+_ASSIGNED: Final = rf"\b([\w.-]*(?:{_WORDS})[\w.-]*)([\"']?\s*[=:]\s*[\"']?)(?!\*\*\*)[^\s\"'&,;}})]+"
 _RULES: Final = (
     # scheme://user:password@host; a password may hold an @ of its own, so the last one before the path counts
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/]+@"), rf"\1:{HIDDEN}@"),
     (re.compile(r"(?i)\b(authorization\s*[:=]\s*)(?:(?:bearer|basic)\s+)?[^\s\"',]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)\b((?:bearer|basic)\s+)[\w+/=.~-]{8,}"), rf"\1{HIDDEN}"),
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), HIDDEN),
-    (re.compile(rf"(?i)\b({_NAME})([\"']?\s*[=:]\s*[\"']?)(?!\*\*\*)[^\s\"'&,;}})]+"), rf"\1\2{HIDDEN}"),
+    (re.compile(rf"(?i){_ASSIGNED}"), rf"\1\2{HIDDEN}"),
 )
 # Variables whose value is a secret under whatever name a library prints it.
 _VARIABLES: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD", "TRAKT_CLIENT_SECRET")
 _SHORTEST: Final = 8
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a key, header or variable of this name holds a secret."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def scrub(text: str) -> str:
@@ -57,6 +66,6 @@ def scrub_data(value: Any) -> Any:
 
 
 def _scrub_member(key: str, value: Any) -> Any:
-    if isinstance(value, str) and scrub(f"{key}={value}").startswith(f"{key}={HIDDEN}"):
+    if isinstance(value, str) and is_secret_name(key):
         return HIDDEN
     return scrub_data(value)

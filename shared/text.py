@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.scrub import HIDDEN, scrub
+from shared.scrub import HIDDEN, is_secret_name, scrub
 
 __all__ = ["clean_data", "clean_item", "clean_text"]
 
@@ -19,9 +19,6 @@ DATA_DEPTH = 4
 # An S3 key has at most 1024 bytes; a B-tree entry of PostgreSQL has at most 2704, for all columns of the key.
 ITEM_BYTES = 1024
 
-_SECRET_NAME = re.compile(
-    r"(?i)^(?:authorization|[\w.-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|signature|credential)[\w.-]*)$"
-)
 # C0 and C1 controls less tab and newline; NUL among them, which neither text nor jsonb takes; and lone surrogates.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -67,7 +64,7 @@ def clean_data(value: Any, *, depth: int = DATA_DEPTH, chars: int = DATA_CHARS, 
         kept: dict[str, Any] = {}
         for key, member in list(value.items())[:entries]:
             name = clean_text(str(key), 100)
-            hidden = _SECRET_NAME.match(name) and isinstance(member, str)
+            hidden = isinstance(member, str) and is_secret_name(name)
             kept[name] = HIDDEN if hidden else clean_data(member, depth=depth - 1, chars=chars, entries=entries)
         return kept
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes | bytearray) and depth:
