@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.report._chart import chart, number
-from shared.report._figures import blocks, duration, label
+from shared.report._format import blocks, duration, label
 from shared.report.sections import Figure, Figures, Histogram, Link, Table, Text
 from shared.scrub import scrub
 
