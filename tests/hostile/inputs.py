@@ -338,7 +338,7 @@ _json("a list", "metadata_invalid", "valid is one object", lambda: b"[]")
 _json("cut JSON", "metadata_invalid", "not whole", lambda: METADATA[:50])
 _json("no JSON bytes", "metadata_invalid", "an empty member", lambda: b"")
 _json("half a character", "metadata_invalid", "no table can hold it", lambda: b'{"a": "\\ud800"}')
-_json("UTF-16", "metadata_invalid", "valid is UTF-8", lambda: json.dumps({}).encode("utf-16"))
+_json("UTF-16", "metadata_invalid", "expected UTF-8", lambda: json.dumps({}).encode("utf-16"))
 _json("2 MB", "metadata_invalid", "recorders write 20 kB", lambda: b'{"a": "' + b"x" * 2_000_000 + b'"}')
 _json(
     "NUL in a string",

@@ -133,7 +133,7 @@ def test_a_log_file_on_a_full_disk_costs_one_line():
         (cli.folder / "out").mkdir()
         done = cli("gamedata", "verify", "--manifest-bucket", "./out", "--log-file", "/dev/full").expect(0)
         assert [line["message"] for line in done.logs if "/dev/full" in line["message"]] == [
-            "the log file /dev/full takes no more (No space left on device); the lines go to standard error alone"
+            "cannot write to the log file /dev/full (No space left on device); logging only to standard error from now on"
         ]
         assert "Traceback" not in done.err
 
