@@ -1,29 +1,29 @@
-"""The error tree. A class fixes the exit code; an instance carries a stable ``code``, and the data of what happened.
+"""The error tree. The class determines the exit code; the instance carries a stable ``code`` and the facts.
 
 .. code-block:: text
 
     TelecineError                 70  internal                a bug of ours
       UsageError                   2  usage                   a flag, a value, a file named on the command line
-      DataError                   65  data_invalid            the input is bad; trying again gives the same
-        ItemError                 65  (the pipeline's codes)  one item is bad; the batch goes on
-        IntegrityError            65  integrity               what is stored does not match what was committed
-        ObjectMissing             65  object_missing          no object under this key
-      TransientError              75  transient               trying again may help
+      DataError                   65  data_invalid            the input is invalid; a retry gives the same result
+        ItemError                 65  (the pipeline's codes)  one item is invalid; the batch continues
+        IntegrityError            65  integrity               stored data does not match what was committed
+        ObjectMissing             65  object_missing          no object with this key
+      TransientError              75  transient               a retry may succeed
         EndpointUnreachable       75  endpoint_unreachable
-        StoreUnavailable          75  store_unavailable       503, throttling, a connection cut in mid-body
+        StoreUnavailable          75  store_unavailable       503, throttling, a connection closed mid-body
         StorageFull               75  storage_full
-        ObjectChanged             75  object_changed          the ETag is not the one that was asked for
+        ObjectChanged             75  object_changed          the ETag is not the expected one
         DatabaseUnreachable       75  database_unreachable
-      ConfigurationError          78  configuration           settings, rights, schema: a person must act
+      ConfigurationError          78  configuration           settings, rights, schema: needs operator action
         BucketMissing             78  bucket_missing
         AccessDenied              78  access_denied
         ExtraMissing              78  extra_missing           an optional dependency is not installed
         DatabaseNotMigrated       78  database_not_migrated
         WrongEnvironment          78  wrong_environment
-    Stopped (BaseException)  130, 143                         by a signal
+    Stopped (BaseException)  130, 143                         a signal
 
-Messages say what happened, to what, what is valid, and what to do next. Every class can be pickled: Ray carries them
-between processes.
+Messages say what happened, to what, what was expected, and what to do next. Every class can be pickled, since Ray
+passes them between processes.
 """
 
 from __future__ import annotations
@@ -82,13 +82,13 @@ def most_severe(*codes: int) -> int:
 
 
 class TelecineError(Exception):
-    """Base of all errors that telecine raises on purpose.
+    """Base class of all errors that telecine raises on purpose.
 
     Args:
-        message: what happened, to what, what is valid, what to do next.
+        message: what happened, to what, what was expected, what to do next.
         code: overrides the class's stable code.
-        retryable: overrides the class's.
-        data: named facts (bucket, key, action, …), kept in :attr:`data` and written to the ledger.
+        retryable: overrides the class's default.
+        data: named facts (bucket, key, action, …), stored in :attr:`data` and written to the ledger.
     """
 
     default_code: ClassVar[str] = "internal"
@@ -118,32 +118,32 @@ class UsageError(TelecineError):
 
 
 class DataError(TelecineError):
-    """The input is bad; trying again gives the same."""
+    """The input is invalid; a retry gives the same result."""
 
     default_code = "data_invalid"
     exit_code = EXIT_DATA
 
 
 class ItemError(DataError):
-    """One item (a TAR, an upload row, a run) is bad; the rest of the batch goes on. Pipelines give the codes."""
+    """One item (a TAR, an upload row, a run) is invalid; the rest of the batch continues. Pipelines set the codes."""
 
     default_code = "item_invalid"
 
 
 class IntegrityError(DataError):
-    """What is stored does not match what was committed."""
+    """Stored data does not match what was committed."""
 
     default_code = "integrity"
 
 
 class ObjectMissing(DataError):
-    """No object under this key (data: ``uri``)."""
+    """No object with this key (data: ``uri``)."""
 
     default_code = "object_missing"
 
 
 class TransientError(TelecineError):
-    """Trying again may help."""
+    """A retry may succeed."""
 
     default_code = "transient"
     default_retryable = True
@@ -157,19 +157,19 @@ class EndpointUnreachable(TransientError):
 
 
 class StoreUnavailable(TransientError):
-    """The store answered 5xx, throttled, or cut a body, beyond all retries (data: ``uri``, ``action``)."""
+    """The store still answers 5xx, throttles or cuts bodies after all retries (data: ``uri``, ``action``)."""
 
     default_code = "store_unavailable"
 
 
 class StorageFull(TransientError):
-    """No space left where an object or a temporary file is written (data: ``uri``)."""
+    """No space left for an object or a temporary file (data: ``uri``)."""
 
     default_code = "storage_full"
 
 
 class ObjectChanged(TransientError):
-    """The object's ETag is not the one that was asked for (data: ``uri``, ``expected``, ``found``)."""
+    """The object's ETag is not the expected one (data: ``uri``, ``expected``, ``found``)."""
 
     default_code = "object_changed"
 
@@ -181,14 +181,14 @@ class DatabaseUnreachable(TransientError):
 
 
 class ConfigurationError(TelecineError):
-    """Settings, rights or a schema are wrong; a person must act."""
+    """Settings, rights or a schema are wrong; an operator must fix them."""
 
     default_code = "configuration"
     exit_code = EXIT_CONFIGURATION
 
 
 class BucketMissing(ConfigurationError):
-    """There is no such bucket or folder (data: ``bucket``)."""
+    """The bucket or folder does not exist (data: ``bucket``)."""
 
     default_code = "bucket_missing"
 
@@ -206,7 +206,7 @@ class ExtraMissing(ConfigurationError):
 
 
 class DatabaseNotMigrated(ConfigurationError):
-    """The database's schema is not the one that this version needs (data: ``found``, ``needed``)."""
+    """The database's schema is not the version that this telecine needs (data: ``found``, ``needed``)."""
 
     default_code = "database_not_migrated"
 
@@ -218,7 +218,7 @@ class WrongEnvironment(ConfigurationError):
 
 
 class Stopped(BaseException):
-    """A signal asks the process to end; like KeyboardInterrupt, it passes every ``except Exception``.
+    """A signal asked the process to end; like KeyboardInterrupt, it is not caught by ``except Exception``.
 
     Args:
         signum: SIGINT (exit 130, status ``cancelled``) or SIGTERM (exit 143, status ``interrupted``).
@@ -233,5 +233,5 @@ class Stopped(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """128 plus the signal's number, as shells count."""
+        """Return 128 plus the signal's number, as shells do."""
         return 128 + self.signum

@@ -1,4 +1,4 @@
-"""What went wrong with one item."""
+"""The record of one failed item."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["Failure"]
 
 @dataclass(frozen=True)
 class Failure:
-    """One item that failed: what `item_errors`, `error_details` and a report keep of it.
+    """One failed item, as `item_errors`, `error_details` and reports store it.
 
-    Text is cleaned on the way in (no NUL, no secrets, capped), so an instance can be stored as it is.
+    Text is cleaned on construction (no NUL, no secrets, capped), so an instance can be stored as is.
 
     Args:
-        item: what failed: a TAR key, a row, a run's id; at most 1024 bytes.
-        code: stable name of the error; pipelines give theirs.
+        item: the failed item: a TAR key, a row, a run's id; at most 1024 bytes.
+        code: stable name of the error; each pipeline defines its own.
         message: what happened; at most 2000 characters.
-        retryable: whether trying again may help.
-        attempt: which try at this item it was, from 1.
+        retryable: whether a retry may succeed.
+        attempt: number of the attempt at this item, from 1.
         input_hash: identity of the input (an ETag, a sha256), so that a changed input is tried again.
         data: named facts (``artifact_key``, ``expected``, ``actual``, …), JSON values only.
-        at: when, in UTC.
+        at: the time, in UTC.
     """
 
     item: str
@@ -51,12 +51,12 @@ class Failure:
     def of(
         cls, item: str, error: BaseException, *, attempt: int = 1, input_hash: str | None = None, **data: Any
     ) -> Failure:
-        """Return the failure that an exception means; what is no :class:`TelecineError` has the code ``internal``.
+        """Return the failure for an exception; anything but a :class:`TelecineError` gets the code ``internal``.
 
         Args:
-            item: what failed.
-            error: the exception; a `TelecineError` brings its code, `retryable` and data.
-            attempt: which try at this item it was.
+            item: the failed item.
+            error: the exception; a `TelecineError` supplies its code, `retryable` and data.
+            attempt: number of the attempt at this item.
             input_hash: identity of the input.
             data: further facts.
         """
@@ -67,7 +67,7 @@ class Failure:
         return cls(item, code, message, retryable, attempt, input_hash, {**facts, **data})
 
     def as_json(self) -> dict[str, Any]:
-        """Return the entry of ``error_details`` (DESIGN §4): the facts, then the fixed fields, which win."""
+        """Return the entry for ``error_details``: the facts, overridden by the fixed fields."""
         fixed: dict[str, Any] = {
             "code": self.code,
             "item": self.item,

@@ -1,7 +1,7 @@
-"""Logs: for people on a terminal, JSON lines elsewhere; secrets are taken out of both.
+"""Logging: readable lines on a terminal, JSON lines elsewhere; secrets are removed from both.
 
-A JSON line has ``ts`` (UTC), ``level``, ``message``, ``logger``, then ``run``, ``step`` and ``item`` where they are
-known, what the call gave as ``extra``, and ``traceback``.
+A JSON line has ``ts`` (UTC), ``level``, ``message`` and ``logger``, then ``run``, ``step`` and ``item`` if known, the
+call's ``extra``, and ``traceback``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["HumanFormatter", "JsonFormatter", "bind", "bound", "configure", "in_
 
 _OURS: Final = ("jobs", "shared", "telecine", "workflows")
 _BOUND: ContextVar[dict[str, str]] = ContextVar("telecine_logs_bound")
-# Threads and Ray's callbacks begin with an empty context; the process's own run and step hold for them too.
+# Threads and Ray's callbacks start with an empty context, so the process's run and step are kept here.
 _process: dict[str, str] = {}
 
 _PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
@@ -34,17 +34,17 @@ _COLOURS: Final = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b
 
 
 def in_pod() -> bool:
-    """Whether this process runs in a Kubernetes pod."""
+    """Return whether this process runs in a Kubernetes pod."""
     return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
 
 
 def is_human() -> bool:
-    """Whether a person reads standard error: it is a terminal, and not a pod's."""
+    """Return whether standard error is a terminal, outside a pod."""
     return sys.stderr.isatty() and not in_pod()
 
 
 def bound() -> dict[str, str]:
-    """Return what :func:`bind` gave to this context: some of ``run``, ``step``, ``item``."""
+    """Return the names that :func:`bind` set in this context: any of ``run``, ``step``, ``item``."""
     return {**_process, **_BOUND.get({})}
 
 
@@ -52,13 +52,13 @@ def bound() -> dict[str, str]:
 def bind(
     *, run: str | None = None, step: str | None = None, item: str | None = None, process: bool = False
 ) -> Iterator[None]:
-    """Put names on every log line written inside.
+    """Add names to every log line written inside the block.
 
     Args:
         run: the run's id.
         step: ``pipeline step``.
-        item: what is being worked on, such as a TAR's key.
-        process: hold for all threads of the process, not only for this context.
+        item: the current item, such as a TAR's key.
+        process: apply to all threads of the process, not only to this context.
     """
     given = {key: value for key, value in (("run", run), ("step", step), ("item", item)) if value is not None}
     if process:
@@ -82,7 +82,7 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """Formats a record as one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for one record."""
@@ -101,7 +101,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class HumanFormatter(logging.Formatter):
-    """``12:03:04 WARNING message [item]``, coloured on a terminal.
+    """Formats a record as ``12:03:04 WARNING message [item]``, in colour on a terminal.
 
     Args:
         colour: write ANSI colours.
@@ -112,7 +112,7 @@ class HumanFormatter(logging.Formatter):
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line for one record; the level is named when it is not INFO."""
+        """Return the line for one record; INFO is not spelled out."""
         moment = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
         text = record.getMessage()
         if record.levelno != logging.INFO:
@@ -128,7 +128,7 @@ class HumanFormatter(logging.Formatter):
 
 
 class _StderrHandler(logging.StreamHandler[Any]):
-    """Writes to what ``sys.stderr`` is at that moment: a rich bar puts its own there, so that lines do not tear it."""
+    """Writes to the current ``sys.stderr``: a rich progress bar replaces it so that lines do not tear the bar."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -138,44 +138,44 @@ class _StderrHandler(logging.StreamHandler[Any]):
         return sys.stderr
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Stay silent when nobody reads any more (``2>&1 | head``)."""
+        """Stay silent after the reader has closed the pipe (``2>&1 | head``)."""
         if not isinstance(sys.exc_info()[1], BrokenPipeError):
             super().handleError(record)
 
 
 class _FileHandler(logging.FileHandler):
-    """A log file whose disk may fill up: the run goes on, and standard error has the lines."""
+    """A log file that may run out of disk space; the run continues, and standard error has the lines."""
 
-    _told = False
+    _warned = False
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Say once that the file takes no more."""
+        """Warn once that the file cannot be written."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)
-        elif not self._told:
-            self._told = True
+        elif not self._warned:
+            self._warned = True
             logging.getLogger(__name__).warning(
-                "the log file %s takes no more (%s); the lines go to standard error alone",
+                "cannot write to the log file %s (%s); logging only to standard error from now on",
                 self.baseFilename,
                 error.strerror,
             )
 
     def close(self) -> None:
-        """Close the file; what it did not take is lost."""
+        """Close the file; lines that could not be written are lost."""
         with suppress(OSError):
             super().close()
 
 
 def configure(level: str = "INFO", log_file: str | None = None, human: bool | None = None) -> None:
-    """Set up logging for the process; a second call replaces what the first set up.
+    """Set up logging for the process; a second call replaces the first setup.
 
-    Other libraries' lines below WARNING are left out at every level: botocore's DEBUG lines carry credentials.
+    Third-party lines below WARNING are dropped at every level: botocore's DEBUG lines contain credentials.
 
     Args:
         level: ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
-        log_file: JSON lines are appended to this file too; its folder is made.
-        human: lines for people instead of JSON; None asks :func:`is_human`.
+        log_file: file to which JSON lines are appended as well; its folder is created.
+        human: write readable lines instead of JSON; None: decide by :func:`is_human`.
 
     Raises:
         UsageError: the file cannot be opened.
@@ -191,7 +191,7 @@ def configure(level: str = "INFO", log_file: str | None = None, human: bool | No
             file = _FileHandler(log_file, encoding="utf-8")
         except OSError as error:
             raise UsageError(
-                f"--log-file {log_file}: cannot be opened ({error.strerror}); give a file that can be written"
+                f"--log-file {log_file}: cannot be opened ({error.strerror}); expected the path of a writable file"
             ) from error
         file.setFormatter(JsonFormatter())
         handlers.append(file)

@@ -1,14 +1,15 @@
-"""How far a step is: a bar on a terminal, ``N/M`` in Argo's progress file, log lines elsewhere."""
+"""Progress of a step: a bar on a terminal, log lines elsewhere, and ``N/M`` in Argo's progress file."""
 
 from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from shared.logs import is_human
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,7 @@ __all__ = ["NullProgress", "Progress", "write_argo"]
 
 _LOG = logging.getLogger(__name__)
 
-# Argo's executor reads the progress file every 3 s; more writes than one a second are waste.
+# Argo's executor reads the progress file every 3 s; writing more than once a second is wasted.
 _FILE_EVERY_S: Final = 1.0
 _LOG_EVERY_S: Final = 15.0
 
@@ -26,21 +27,21 @@ class _Display(Protocol):
     every_s: float
 
     def show(self, progress: Progress) -> None:
-        """Show the state; called at most once in ``every_s`` seconds, and at the end."""
+        """Show the state; called at most once every ``every_s`` seconds, and at the end."""
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
 
 
 class Progress:
-    """Counts of a step, safe to use from several threads.
+    """Counters of a step, safe to use from several threads.
 
-    Where it shows is chosen at :meth:`start`: a bar when standard error is a terminal, else log lines every 15 s; the
-    file that ``ARGO_PROGRESS_FILE`` names is written in any case.
+    :meth:`start` chooses the display: a bar if standard error is a terminal, otherwise log lines every 15 s. The file
+    named by ``ARGO_PROGRESS_FILE`` is always written.
 
     Args:
-        title: stands before the bar and in the log lines, such as ``extract``.
-        clock: seconds; tests hand in their own.
+        title: shown before the bar and in log lines, such as ``extract``.
+        clock: returns seconds; tests pass their own.
     """
 
     def __init__(self, title: str = "", *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -61,10 +62,10 @@ class Progress:
         return self._clock() - self._started
 
     def start(self, total: int, unit: str = "items") -> None:
-        """Begin to show ``0/total``; a second call begins anew.
+        """Start showing ``0/total``; a second call starts over.
 
         Args:
-            total: how many units there are; 0 when there is nothing to do.
+            total: number of units; 0 if there is nothing to do.
             unit: plural noun, such as ``TARs``.
         """
         with self._lock:
@@ -77,7 +78,7 @@ class Progress:
                 display.show(self)
 
     def advance(self, n: int = 1, **counts: int) -> None:
-        """Count ``n`` units as done, and add to named counts (``failed=1``), which are shown too."""
+        """Count ``n`` more units as done and add to named counts (``failed=1``), which are shown as well."""
         with self._lock:
             self.done += n
             for name, value in counts.items():
@@ -89,7 +90,7 @@ class Progress:
                     display.show(self)
 
     def finish(self) -> None:
-        """Show the last state and close the bar; a second call does nothing."""
+        """Show the final state and close the bar; a second call does nothing."""
         with self._lock:
             for display in self._displays:
                 display.show(self)
@@ -100,7 +101,7 @@ class Progress:
         parts = [f"{self.done} of {self.total} {self.unit}"]
         parts += [f"{name} {value}" for name, value in self.counts.items() if value]
         seconds = self.seconds
-        # A rate over less than a second says nothing.
+        # A rate over less than a second is meaningless.
         if self.done and seconds >= 1:
             rate = self.done / seconds
             parts.append(f"{rate:.3g} {self.unit}/s")
@@ -112,7 +113,7 @@ class Progress:
         displays: list[_Display] = []
         if path := os.environ.get("ARGO_PROGRESS_FILE"):
             displays.append(_File(Path(path)))
-        if sys.stderr.isatty() and not os.environ.get("KUBERNETES_SERVICE_HOST"):
+        if is_human():
             displays.append(_Bar(self))
         else:
             displays.append(_Lines())
@@ -125,23 +126,23 @@ class Progress:
 
 
 def write_argo(path: Path, done: int, total: int) -> None:
-    """Write ``N/M`` into Argo's progress file, the only form that it takes: 0 <= N <= M and 0 < M.
+    """Write ``N/M`` to Argo's progress file. Argo accepts only 0 <= N <= M with M > 0.
 
     Args:
         path: the file.
         done: units done.
-        total: of so many; 0 when there is nothing to do, which shows as done.
+        total: units in total; 0 (nothing to do) is shown as done.
     """
     most = max(total, 1)
     try:
         path.write_text(f"{most if total == 0 else min(done, most)}/{most}\n")
     except OSError as error:
-        # Progress is a courtesy; the work goes on without it.
+        # Progress is best effort; the work continues without it.
         _LOG.debug("cannot write %s: %s", path, error)
 
 
 class NullProgress(Progress):
-    """Counts, and shows nothing."""
+    """Counts without showing anything."""
 
     def _choose(self) -> list[_Display]:
         return []

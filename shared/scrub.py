@@ -1,4 +1,4 @@
-"""Takes secrets out of text that people will read: log lines, error messages, reports."""
+"""Remove secrets from text that people read: log lines, error messages, reports."""
 
 from __future__ import annotations
 
@@ -7,22 +7,30 @@ import os
 import re
 from typing import Any, Final
 
-__all__ = ["HIDDEN", "scrub", "scrub_data"]
+__all__ = ["HIDDEN", "is_secret_name", "scrub", "scrub_data"]
 
 HIDDEN: Final = "***"
 
-_NAME: Final = r"[\w.-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|signature|credential)[\w.-]*"
+# A name that contains one of these is the name of a secret, both in `name=value` within text and as the key of a value.
+_WORDS: Final = r"password|passwd|secret|token|api[_-]?key|access[_-]?key|signature|credential"
+_SECRET_NAME: Final = re.compile(rf"(?i){_WORDS}|authorization")
+_ASSIGNED: Final = rf"\b([\w.-]*(?:{_WORDS})[\w.-]*)([\"']?\s*[=:]\s*[\"']?)(?!\*\*\*)[^\s\"'&,;}})]+"
 _RULES: Final = (
-    # scheme://user:password@host; a password may hold an @ of its own, so the last one before the path counts
+    # scheme://user:password@host; a password may contain an @, so the last one before the path counts
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/]+@"), rf"\1:{HIDDEN}@"),
     (re.compile(r"(?i)\b(authorization\s*[:=]\s*)(?:(?:bearer|basic)\s+)?[^\s\"',]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)\b((?:bearer|basic)\s+)[\w+/=.~-]{8,}"), rf"\1{HIDDEN}"),
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), HIDDEN),
-    (re.compile(rf"(?i)\b({_NAME})([\"']?\s*[=:]\s*[\"']?)(?!\*\*\*)[^\s\"'&,;}})]+"), rf"\1\2{HIDDEN}"),
+    (re.compile(rf"(?i){_ASSIGNED}"), rf"\1\2{HIDDEN}"),
 )
-# Variables whose value is a secret under whatever name a library prints it.
+# Variables whose value is a secret, whatever name a library prints it under.
 _VARIABLES: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD", "TRAKT_CLIENT_SECRET")
 _SHORTEST: Final = 8
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a key, header or variable with this name contains a secret."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def scrub(text: str) -> str:
@@ -31,19 +39,20 @@ def scrub(text: str) -> str:
         text = pattern.sub(replacement, text)
     for name in _VARIABLES:
         value = os.environ.get(name, "")
-        # A value of a few characters stands in too many other words.
+        # Values of a few characters occur in too many other words.
         if len(value) >= _SHORTEST:
             text = text.replace(value, HIDDEN)
     return text
 
 
 def scrub_data(value: Any) -> Any:
-    """Return ``value`` as JSON can hold it, with every string scrubbed; before quoting, so that no rule has to know it.
+    """Return ``value`` ready for JSON, with every string scrubbed before it is quoted.
 
-    Lone surrogates (odd file names) are escaped, NaN and infinity become None; other types are left as they are.
+    Scrubbing before quoting keeps escapes out of the rules. Lone surrogates (malformed file names) are escaped, NaN and
+    infinity become None, and other types are left as they are.
 
     Args:
-        value: mappings and sequences are walked; a string under a key that says secret (``password``) is hidden whole.
+        value: mappings and sequences are traversed; a string under a secret's name (``password``) is hidden entirely.
     """
     if isinstance(value, str):
         return scrub(value).encode("utf-8", "backslashreplace").decode()
@@ -57,6 +66,6 @@ def scrub_data(value: Any) -> Any:
 
 
 def _scrub_member(key: str, value: Any) -> Any:
-    if isinstance(value, str) and scrub(f"{key}={value}").startswith(f"{key}={HIDDEN}"):
+    if isinstance(value, str) and is_secret_name(key):
         return HIDDEN
     return scrub_data(value)

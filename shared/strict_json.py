@@ -1,4 +1,4 @@
-"""Bytes -> JSON value as RFC 8259 means it, numbers exact; nothing that a table or another reader could not hold."""
+"""Parse JSON strictly by RFC 8259, with exact numbers; reject values that a table or another parser could not hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DEPTH", "MAX_DIGITS", "MAX_VALUES", "parse"]
 
 MAX_DEPTH: Final = 32
-# The longest shortest form of a double has 24 characters, of 128 bits 39.
+# The shortest exact form of a double has at most 24 characters, of a 128-bit float 39.
 MAX_DIGITS: Final = 100
 # An artifact of 1,000 persons has 20,000. Without a cap, 16 MB of [],[],… take 400 MB of memory.
 MAX_VALUES: Final = 1_000_000
@@ -32,14 +32,14 @@ def parse(
 ) -> Any:
     """Parse one JSON document.
 
-    Integers are ``int``, all other numbers :class:`~decimal.Decimal` with the digits of the text. A UTF-8 byte-order
-    mark is passed over.
+    Integers become ``int``, other numbers :class:`~decimal.Decimal` with the digits of the text. A UTF-8 byte-order
+    mark is ignored.
 
     Args:
-        body: the whole document; its size is capped where it is read.
-        what: for the message, such as ``the manifest``.
+        body: the whole document; the caller caps its size.
+        what: name of the document for messages, such as ``the manifest``.
         code: the error code for text that is not JSON, such as ``MANIFEST_PARSE``.
-        reject: makes the error to raise from ``(code, message, **data)``.
+        reject: creates the error to raise from ``(code, message, **data)``.
         floats: return numbers with a fraction or exponent as ``float``, however many digits they have.
         max_digits: the length limit for numbers; with ``floats``, for integers only.
         data: named facts for the error.
@@ -50,9 +50,9 @@ def parse(
     """
     hooks = _Hooks(what, reject, data, max_digits)
     if json.detect_encoding(body) not in ("utf-8", "utf-8-sig"):
-        raise hooks.error("ENCODING", f"{what} is in {json.detect_encoding(body)}; valid is UTF-8")
+        raise hooks.error("ENCODING", f"{what} is encoded as {json.detect_encoding(body)}; expected UTF-8")
     if (values := sum(map(body.count, (b",", b"[", b"{")))) > MAX_VALUES:
-        raise hooks.error("TOO_MANY", f"{what} has about {values:,} values; at most {MAX_VALUES:,} are read")
+        raise hooks.error("TOO_MANY", f"{what} has about {values:,} values; expected at most {MAX_VALUES:,}")
     try:
         document = json.loads(
             body.decode("utf-8-sig"),
@@ -62,24 +62,24 @@ def parse(
             object_pairs_hook=hooks.object,
         )
         _check_depth(document)
-        if b"\\u" in body:  # a lone surrogate can only be escaped
+        if b"\\u" in body:  # only an escape can produce a lone surrogate
             json.dumps(document, ensure_ascii=False, default=str).encode()
     except UnicodeDecodeError as error:
-        if error.reason == "unexpected end of data":  # cut in the middle of a character
+        if error.reason == "unexpected end of data":  # cut off in the middle of a character
             raise hooks.error(code, f"{what} ends in the middle of a character, at byte {error.start}") from error
-        raise hooks.error("ENCODING", f"{what} is no UTF-8 at byte {error.start}") from error
+        raise hooks.error("ENCODING", f"{what} is not valid UTF-8 at byte {error.start}") from error
     except UnicodeEncodeError as error:
         raise hooks.error("ENCODING", f"{what} has a lone surrogate (half a character) in a string") from error
     except json.JSONDecodeError as error:
         where = f"at offset {error.pos} (line {error.lineno}, column {error.colno})"
-        raise hooks.error(code, f"{what} is no JSON: {error.msg} {where}", offset=error.pos) from error
+        raise hooks.error(code, f"{what} is not valid JSON: {error.msg} {where}", offset=error.pos) from error
     except RecursionError as error:
-        raise hooks.error("TOO_DEEP", f"{what} has more than {MAX_DEPTH} levels") from error
+        raise hooks.error("TOO_DEEP", f"{what} is nested too deeply; expected at most {MAX_DEPTH} levels") from error
     return document
 
 
 class _Hooks:
-    """What Python's parser asks about numbers and objects."""
+    """Callbacks of Python's JSON parser for numbers and objects."""
 
     def __init__(self, what: str, reject: Callable[..., Exception], data: dict[str, Any], max_digits: int) -> None:
         self._what = what
@@ -91,7 +91,7 @@ class _Hooks:
         return self._reject(code, message, **self._data, **more)
 
     def constant(self, name: str) -> NoReturn:
-        raise self.error("NON_FINITE", f"{self._what} has {name}, which is no JSON number", actual=name)
+        raise self.error("NON_FINITE", f"{self._what} contains {name}, which is not a JSON number", actual=name)
 
     def integer(self, digits: str) -> int:
         self._check_length(digits)
@@ -108,7 +108,7 @@ class _Hooks:
         if not exponent:  # at most MAX_DIGITS: always within a double's range
             return Decimal(digits)
         double, zero = float(digits), not mantissa.strip("-0.")
-        # To other readers of the same file it would be infinite, or zero.
+        # Other parsers would read it as infinity or zero.
         if math.isinf(double) or (not double and not zero):
             raise self._beyond_doubles(digits)
         return Decimal(0) if zero else Decimal(digits)
@@ -118,22 +118,22 @@ class _Hooks:
         if len(document) < len(pairs):
             counts = Counter(key for key, _ in pairs)
             twice = next(key for key, count in counts.items() if count > 1)
-            message = f"{self._what} has the key {twice[:80]!r} twice in one object"
+            message = f"{self._what} has the key {twice[:80]!r} more than once in one object"
             raise self.error("DUPLICATE_KEY", message, actual=twice[:80])
         return document
 
     def _beyond_doubles(self, digits: str) -> Exception:
-        message = f"{self._what} has the number {digits}, which is out of a double's range"
+        message = f"{self._what} contains the number {digits}, which is outside the range of a double"
         return self.error("NON_FINITE", message, actual=digits)
 
     def _check_length(self, digits: str) -> None:
         if len(digits) > self._max_digits:
-            message = f"{self._what} has a number of {len(digits)} characters; at most {self._max_digits} are read"
+            message = f"{self._what} contains a number of {len(digits)} characters; expected at most {self._max_digits}"
             raise self.error("OUT_OF_RANGE", message, actual=f"{digits[:20]}…")
 
 
 def _check_depth(document: Any) -> None:
-    """Count levels without recursion, and no further than is asked."""
+    """Raise RecursionError beyond MAX_DEPTH levels; iterates, and stops at the limit."""
     level = [document]
     for _ in range(MAX_DEPTH + 1):
         inner = [value for value in level if isinstance(value, (dict, list))]

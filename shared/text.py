@@ -1,4 +1,4 @@
-"""Text that may be stored: no NUL, no secrets, no lone surrogates, capped."""
+"""Text that is safe to store: no NUL, no secrets, no lone surrogates, capped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.scrub import HIDDEN, scrub
+from shared.scrub import HIDDEN, is_secret_name, scrub
 
 __all__ = ["clean_data", "clean_item", "clean_text"]
 
@@ -16,13 +16,10 @@ MESSAGE_CHARS = 2000
 DATA_CHARS = 500
 DATA_ENTRIES = 50
 DATA_DEPTH = 4
-# An S3 key has at most 1024 bytes; a B-tree entry of PostgreSQL has at most 2704, for all columns of the key.
+# An S3 key has at most 1024 bytes; an entry of a PostgreSQL B-tree at most 2704, for all columns of the key.
 ITEM_BYTES = 1024
 
-_SECRET_NAME = re.compile(
-    r"(?i)^(?:authorization|[\w.-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|signature|credential)[\w.-]*)$"
-)
-# C0 and C1 controls less tab and newline; NUL among them, which neither text nor jsonb takes; and lone surrogates.
+# C0 and C1 controls except tab and newline (NUL, which neither text nor jsonb accepts, among them); lone surrogates.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -30,16 +27,16 @@ def clean_text(text: str, limit: int = MESSAGE_CHARS) -> str:
     """Return ``text`` without control characters and secrets, at most ``limit`` characters.
 
     Args:
-        text: any string, also one with lone surrogates.
-        limit: characters; what is longer ends with an ellipsis.
+        text: any string, including one with lone surrogates.
+        limit: maximum length in characters; longer text ends with an ellipsis.
     """
-    # Secrets are looked for in bounded text: a megabyte of message costs nothing.
+    # Only bounded text is searched for secrets, so a message of a megabyte costs nothing.
     clean = scrub(_CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text[: 4 * limit]))
     return clean if len(clean) <= limit and len(text) <= 4 * limit else clean[: limit - 1] + "…"
 
 
 def clean_item(item: str) -> str:
-    """Return an item's name that fits an index: at most 1024 bytes of UTF-8; a longer one ends with a digest."""
+    """Return an item's name, cut to fit an index: at most 1024 bytes of UTF-8; a cut name ends with a digest."""
     clean = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", item)
     raw = clean.encode()
     if len(raw) <= ITEM_BYTES:
@@ -49,13 +46,15 @@ def clean_item(item: str) -> str:
 
 
 def clean_data(value: Any, *, depth: int = DATA_DEPTH, chars: int = DATA_CHARS, entries: int = DATA_ENTRIES) -> Any:
-    """Return ``value`` as what jsonb takes: strings cleaned, NaN and infinity null, unknown types as text, all capped.
+    """Return ``value`` in a form that jsonb accepts.
+
+    Strings are cleaned, NaN and infinity become null, unknown types become text, and everything is capped.
 
     Args:
-        value: anything; mappings and sequences are walked.
-        depth: levels that are walked; what lies deeper becomes text.
-        chars: length of a string.
-        entries: members of a mapping or sequence that are kept.
+        value: anything; mappings and sequences are traversed.
+        depth: levels to traverse; anything deeper becomes text.
+        chars: maximum length of a string.
+        entries: maximum number of members of a mapping or sequence.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -67,7 +66,7 @@ def clean_data(value: Any, *, depth: int = DATA_DEPTH, chars: int = DATA_CHARS, 
         kept: dict[str, Any] = {}
         for key, member in list(value.items())[:entries]:
             name = clean_text(str(key), 100)
-            hidden = _SECRET_NAME.match(name) and isinstance(member, str)
+            hidden = isinstance(member, str) and is_secret_name(name)
             kept[name] = HIDDEN if hidden else clean_data(member, depth=depth - 1, chars=chars, entries=entries)
         return kept
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes | bytearray) and depth:

@@ -1,4 +1,4 @@
-"""PostgreSQL: the URL, the engine, migrations, and the embedded server (DESIGN §4)."""
+"""PostgreSQL: the URL, the engine, migrations, and the embedded server."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.database._head import HEAD, SCHEMA, VERSION_TABLE
+from shared.database._schema import HEAD, SCHEMA, VERSION_TABLE
 from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironment
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from shared.database import migrate
-from shared.database._head import HEAD
+from shared.database._schema import HEAD
 from shared.database.connection import is_embedded, shown
 from shared.database.problems import check as find_problems
 from shared.errors import DatabaseNotMigrated

@@ -14,6 +14,7 @@ from shared.errors import (
     TelecineError,
     TransientError,
 )
+from shared.logs import in_pod
 from shared.text import clean_text
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["database_url", "dispose", "engine", "in_pod", "is_embedded", "shown", "translated"]
+__all__ = ["database_url", "dispose", "engine", "is_embedded", "shown", "translated"]
 
 _DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 _NO_RIGHTS = "42501"
@@ -37,11 +38,6 @@ _REFUSED = re.compile(
 )
 
 _engines: dict[tuple[str, bool], Engine] = {}
-
-
-def in_pod() -> bool:
-    """Whether this process runs in a Kubernetes pod."""
-    return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
 
 
 def is_embedded(settings: DatabaseSettings) -> bool:

@@ -19,20 +19,21 @@ def refuse_foreign(connection: Connection, schema: str, names: Sequence[str]) ->
 
     Args:
         connection: of the migration.
-        schema: in which they will be made.
-        names: of tables and views.
+        schema: the schema to look in; names in other schemas are ignored.
+        names: of the tables and views to be created, as schema and name.
 
     Raises:
         ConfigurationError: code ``schema_foreign``; the message names what is there and the ways out.
     """
     from sqlalchemy import text
 
+    bare = [name.removeprefix(f"{schema}.") for name in names if name.startswith(f"{schema}.")]
     found = connection.execute(
         text(
             "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(:schema) AND relname = ANY (:names)"
             " AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY array_position(CAST(:names AS text[]), relname::text)"
         ),
-        {"schema": schema, "names": list(names)},
+        {"schema": schema, "names": bare},
     ).scalars()
     there = ", ".join(f"{schema}.{name}" for name in found)
     if there:

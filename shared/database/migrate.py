@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from shared.database._head import HEAD, SCHEMA
+from shared.database._schema import GOLD, HEAD, SCHEMA, declared
 from shared.database._state import demand_environment, demand_server, named, refuse_newer, scalar, serves, version
 from shared.database.connection import engine, is_embedded, translated
 from shared.errors import ConfigurationError, DatabaseNotMigrated
@@ -16,34 +16,13 @@ if TYPE_CHECKING:
 
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["HEAD", "READER", "RIGHTS", "SCHEMAS", "TABLES", "VIEWS", "Upgrade", "ready", "upgrade"]
+__all__ = ["HEAD", "READER", "RIGHTS", "Upgrade", "ready", "upgrade"]
 
 # The key of the advisory lock that an upgrade holds: the eight letters as a number.
 _LOCK: Final = int.from_bytes(b"telecine", "big", signed=True)
 RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
-# What the run-time role writes.
-TABLES: Final = (
-    "pipeline.runs",
-    "pipeline.run_stages",
-    "pipeline.item_errors",
-    "pipeline.notifications",
-    "gold.gamedata_sessions",
-    "screenalytics.runs",
-    "screenalytics.artifacts",
-    "screenalytics.person_metrics",
-    "screenalytics.replaced_runs",
-    "screenalytics.ingest_items",
-    "screenalytics.ingest_attempts",
-    "screenalytics.outbox_events",
-    "screenalytics.episode_links",
-    "screenalytics.person_links",
-)
-# What it reads beside its tables.
-VIEWS: Final = ("screenalytics.latest_runs", "screenalytics.latest_person_metrics", "gold.screenalytics_persons")
 # Reads the published tables, where a person has made such a role.
 READER: Final = "telecine_reader"
-_GOLD: Final = "gold"
-SCHEMAS: Final = (SCHEMA, _GOLD, "screenalytics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +124,18 @@ def _grant(connection: Connection, settings: DatabaseSettings) -> None:
             f' CREATE ROLE "{role}" LOGIN',
             code="database_rights",
         )
+    schema = declared()
     name = connection.dialect.identifier_preparer.quote(role)
-    connection.execute(text(f"GRANT USAGE ON SCHEMA {', '.join(SCHEMAS)} TO {name}"))
+    connection.execute(text(f"GRANT USAGE ON SCHEMA {', '.join(schema.schemas)} TO {name}"))
     # Not of all schemas: screenalytics may hold tables that are the producer's, and not this role's to give.
-    connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA}, {_GOLD} TO {name}"))
-    connection.execute(text(f"GRANT {', '.join(RIGHTS)} ON {', '.join(TABLES)} TO {name}"))
-    connection.execute(text(f"GRANT SELECT ON {', '.join(VIEWS)} TO {name}"))
+    connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA}, {GOLD} TO {name}"))
+    connection.execute(text(f"GRANT {', '.join(RIGHTS)} ON {', '.join(schema.tables)} TO {name}"))
+    connection.execute(text(f"GRANT SELECT ON {', '.join(schema.views)} TO {name}"))
 
 
 def _grant_reader(connection: Connection) -> None:
     from sqlalchemy import text
 
     if scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :role", role=READER):
-        connection.execute(text(f"GRANT USAGE ON SCHEMA {_GOLD} TO {READER}"))
-        connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {_GOLD} TO {READER}"))
+        connection.execute(text(f"GRANT USAGE ON SCHEMA {GOLD} TO {READER}"))
+        connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {GOLD} TO {READER}"))

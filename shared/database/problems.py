@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from shared.database._head import HEAD, SCHEMA, VERSION_TABLE
+from shared.database._schema import HEAD, SCHEMA, VERSION_TABLE, declared
 from shared.database._state import demand_environment, demand_server, named, scalar, serves, version
 from shared.database.connection import engine, translated
-from shared.database.migrate import RIGHTS, SCHEMAS, TABLES, VIEWS
+from shared.database.migrate import RIGHTS
 from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironment
 
 if TYPE_CHECKING:
@@ -89,21 +89,22 @@ def _missing_tables(connection: Connection, fix: str) -> list[Problem]:
 
     from shared.database.ledger_tables import metadata
 
+    wanted = declared()
     rows = connection.execute(
         text(
             "SELECT n.nspname || '.' || c.relname, a.attname FROM pg_class c"
             " JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid"
             " WHERE n.nspname = ANY (:names) AND c.relkind IN ('r', 'p', 'v') AND a.attnum > 0"
         ),
-        {"names": list(SCHEMAS)},
+        {"names": list(wanted.schemas)},
     )
     there: dict[str, set[str]] = {}
     for table, column in rows:
         there.setdefault(table, set()).add(column)
-    schemas = {schema for schema in SCHEMAS if scalar(connection, _IS_SCHEMA, name=schema)}
-    problems = [Problem(f"there is no schema '{schema}'", fix) for schema in SCHEMAS if schema not in schemas]
+    schemas = {schema for schema in wanted.schemas if scalar(connection, _IS_SCHEMA, name=schema)}
+    problems = [Problem(f"there is no schema '{schema}'", fix) for schema in wanted.schemas if schema not in schemas]
     kinds = dict.fromkeys((f"{SCHEMA}.{VERSION_TABLE}", *(table.fullname for table in metadata.sorted_tables)), "table")
-    kinds |= dict.fromkeys(TABLES, "table") | dict.fromkeys(VIEWS, "view")
+    kinds |= dict.fromkeys(wanted.tables, "table") | dict.fromkeys(wanted.views, "view")
     for name, kind in kinds.items():
         if name not in there and name.partition(".")[0] in schemas:
             problems.append(Problem(f"there is no {kind} {name}", fix))
@@ -119,9 +120,10 @@ def _missing_tables(connection: Connection, fix: str) -> list[Problem]:
 def _missing_rights(connection: Connection, user: str) -> list[Problem]:
     from sqlalchemy import text
 
-    wanted = [(table, right) for table in TABLES for right in RIGHTS]
-    wanted += [(name, "SELECT") for name in (f"{SCHEMA}.environment", f"{SCHEMA}.{VERSION_TABLE}", *VIEWS)]
-    closed = [schema for schema in SCHEMAS if not _may_use(connection, schema)]
+    wanted = declared()
+    rights = [(table, right) for table in wanted.tables for right in RIGHTS]
+    rights += [(name, "SELECT") for name in (f"{SCHEMA}.environment", f"{SCHEMA}.{VERSION_TABLE}", *wanted.views)]
+    closed = [schema for schema in wanted.schemas if not _may_use(connection, schema)]
     problems = [
         Problem(f"role '{user}' may not use schema '{schema}'", f'GRANT USAGE ON SCHEMA {schema} TO "{user}"')
         for schema in closed
@@ -129,7 +131,7 @@ def _missing_rights(connection: Connection, user: str) -> list[Problem]:
     if not scalar(connection, "SELECT has_database_privilege(current_database(), 'TEMPORARY')"):
         fix = f'GRANT TEMPORARY ON DATABASE … TO "{user}"'
         problems.append(Problem(f"role '{user}' may not make temporary tables, which publish needs", fix))
-    for name, right in wanted:
+    for name, right in rights:
         if name.partition(".")[0] in closed:
             continue
         statement = text("SELECT to_regclass(:name) IS NULL OR has_table_privilege(CAST(:name AS text), :right)")

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["Session", "retry", "retry_session", "transaction"]
+__all__ = ["DatabaseSession", "retry", "retry_session", "transaction"]
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-class Session:
+class DatabaseSession:
     """One transaction. Made by :func:`transaction` and :func:`retry_session`; for one thread."""
 
     def __init__(self, connection: Connection, settings: DatabaseSettings) -> None:
@@ -70,7 +70,7 @@ class Session:
 
 
 @contextmanager
-def transaction(settings: DatabaseSettings) -> Iterator[Session]:
+def transaction(settings: DatabaseSettings) -> Iterator[DatabaseSession]:
     """Do one transaction: committed at the end, undone by whatever is raised.
 
     Args:
@@ -83,7 +83,7 @@ def transaction(settings: DatabaseSettings) -> Iterator[Session]:
         ConfigurationError: missing rights, a refused connection.
     """
     with translated(settings), engine(settings).begin() as connection:
-        yield Session(connection, settings)
+        yield DatabaseSession(connection, settings)
 
 
 def retry(settings: DatabaseSettings, operation: Callable[[Connection], _T], seconds: float, *, waiting: str) -> _T:
@@ -113,7 +113,7 @@ def retry(settings: DatabaseSettings, operation: Callable[[Connection], _T], sec
 
 
 def retry_session(
-    settings: DatabaseSettings, operation: Callable[[Session], _T], seconds: float, *, waiting: str
+    settings: DatabaseSettings, operation: Callable[[DatabaseSession], _T], seconds: float, *, waiting: str
 ) -> _T:
     """Do one transaction as :func:`retry` does; the operation gets a session.
 
@@ -123,4 +123,6 @@ def retry_session(
         seconds: 0 tries once.
         waiting: who waits, for the log.
     """
-    return retry(settings, lambda connection: operation(Session(connection, settings)), seconds, waiting=waiting)
+    return retry(
+        settings, lambda connection: operation(DatabaseSession(connection, settings)), seconds, waiting=waiting
+    )

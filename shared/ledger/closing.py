@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from shared.settings import StepSettings
+    from shared.settings.database import DatabaseSettings
 
-__all__ = ["Closed", "close", "once"]
+__all__ = ["Closed", "close", "interrupt_stale_runs", "once"]
 
 # A pod that was killed could not end its stage, and one that was stopped cannot know why.
 _END_STAGES: Final = text("""
@@ -158,3 +159,15 @@ def once(settings: StepSettings, run_id: str, channel: str, send: Callable[[], N
         send()
         connection.execute(_DONE, mine)
     return True
+
+
+def interrupt_stale_runs(settings: DatabaseSettings) -> None:
+    """Mark runs and stages without a heartbeat as interrupted; they count as finished from now on.
+
+    Raises:
+        DatabaseUnreachable: no connection.
+    """
+    from shared.database.connection import translated
+
+    with translated(settings), ready(settings).begin() as connection:
+        store.sweep(connection)

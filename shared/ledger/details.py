@@ -14,7 +14,7 @@ from shared.text import clean_data, clean_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Outcome", "error_details", "of_exception", "of_report"]
+__all__ = ["StageOutcome", "error_details", "of_exception", "of_report"]
 
 VERSION: Final = 1
 MAX_ERRORS: Final = 50
@@ -24,7 +24,7 @@ SIGINT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StageOutcome:
     """How a stage ended: the columns of `run_stages` that its end sets."""
 
     status: str
@@ -65,7 +65,7 @@ def error_details(summary: Mapping[str, Any], failures: Iterable[Mapping[str, An
     return document
 
 
-def of_report(report: Any, output_hash: str | None, manifest_key: str | None) -> Outcome:
+def of_report(report: Any, output_hash: str | None, manifest_key: str | None) -> StageOutcome:
     """Return the outcome that a report tells; only a clean success has no error fields.
 
     Args:
@@ -82,7 +82,7 @@ def of_report(report: Any, output_hash: str | None, manifest_key: str | None) ->
         message = f"{failed} failed" if failed else report.status
         if failures:
             message += f"; first {failures[0].item}: {failures[0].code}: {failures[0].message}"
-    return Outcome(
+    return StageOutcome(
         status=report.status,
         exit_code=report.exit_code,
         counts=clean_data(
@@ -99,7 +99,7 @@ def of_report(report: Any, output_hash: str | None, manifest_key: str | None) ->
     )
 
 
-def of_exception(error: BaseException, stage: str, recorded: Sequence[Failure], total: int) -> Outcome:
+def of_exception(error: BaseException, stage: str, recorded: Sequence[Failure], total: int) -> StageOutcome:
     """Return the outcome of a stage that an exception ended.
 
     Args:
@@ -121,4 +121,4 @@ def of_exception(error: BaseException, stage: str, recorded: Sequence[Failure], 
         status, exit_code = "failed", TelecineError.exit_code
         own["traceback"] = clean_text("".join(traceback.format_exception(error))[-TRACEBACK_CHARS:], TRACEBACK_CHARS)
     details = error_details({}, [own, *(failure.as_json() for failure in recorded)], total + 1)
-    return Outcome(status=status, exit_code=exit_code, message=own["message"], details=details)
+    return StageOutcome(status=status, exit_code=exit_code, message=own["message"], details=details)

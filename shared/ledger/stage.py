@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from shared.database import session
 from shared.errors import EXIT_OK, EXIT_TRANSIENT, Stopped, TransientError
 from shared.ledger import store
-from shared.ledger.details import MAX_ERRORS, Outcome, error_details, of_exception, of_report
+from shared.ledger.details import MAX_ERRORS, StageOutcome, error_details, of_exception, of_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -121,7 +121,7 @@ class StageRun:
     def _write_pending(self, connection: Connection) -> None:
         store.write_errors(connection, self.run_id, self.stage, list(self._pending.values()))
 
-    def _end(self, outcome: Outcome, seconds: float) -> None:
+    def _end(self, outcome: StageOutcome, seconds: float) -> None:
         self._ended = True
 
         def write(connection: Connection) -> bool:
@@ -154,4 +154,4 @@ class StageRun:
         if not self._ended:
             message = "the stage ended without a report"
             details = error_details({}, [failure.as_json() for failure in self._first], len(self._recorded))
-            self._end(Outcome(status="failed", exit_code=70, message=message, details=details), FINISH_S)
+            self._end(StageOutcome(status="failed", exit_code=70, message=message, details=details), FINISH_S)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from shared.failure import Failure
-    from shared.ledger.details import Outcome
+    from shared.ledger.details import StageOutcome
 
 __all__ = [
     "STALE_S",
@@ -170,7 +170,7 @@ def beat(connection: Connection, run_id: str, stage: str | None, attempt: int) -
     return bool(connection.execute(_BEAT, {"run_id": run_id, "stage": stage, "attempt": attempt}).scalar_one())
 
 
-def close_stage(connection: Connection, run_id: str, stage: str, attempt: int, outcome: Outcome) -> bool:
+def close_stage(connection: Connection, run_id: str, stage: str, attempt: int, outcome: StageOutcome) -> bool:
     """Write how an attempt ended; only a clean success clears the errors. False: the attempt was taken over."""
     # Rows are locked in one order everywhere: the run's, then the stage's.
     connection.execute(text("SELECT FROM pipeline.runs WHERE run_id = :run_id FOR UPDATE"), {"run_id": run_id})

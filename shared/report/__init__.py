@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.failure import Failure
 from shared.report.model import MAX_FAILURES, SCHEMA_VERSION, Bound, Report, StageSummary, Status
-from shared.report.sections import Histogram, Link, Picture, Pictures, Section, Table, Text
+from shared.report.sections import Figure, Figures, Histogram, Link, Section, Table, Text
 from shared.report.write import write
 
 __all__ = [
@@ -12,10 +12,10 @@ __all__ = [
     "SCHEMA_VERSION",
     "Bound",
     "Failure",
+    "Figure",
+    "Figures",
     "Histogram",
     "Link",
-    "Picture",
-    "Pictures",
     "Report",
     "Section",
     "StageSummary",

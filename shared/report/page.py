@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.report._chart import chart, number
-from shared.report._figures import blocks, duration, label
-from shared.report.sections import Histogram, Link, Picture, Pictures, Table, Text
+from shared.report._format import blocks, duration, label
+from shared.report.sections import Figure, Figures, Histogram, Link, Table, Text
 from shared.scrub import scrub
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _MAGIC: Final = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"
 # A relative place or a web page: `javascript:` and the like are no links.
 _SAFE_HREF: Final = re.compile(r"https?://|[^:]*(?:/|$)")
 _PERCENT: Final = re.compile(r"-?[\d.,]+ ?%")
-# Pictures so many times as wide as high are strips.
+# Figures so many times as wide as high are strips.
 _STRIP: Final = 2.5
 # Failed items that are shown at once; the others unfold.
 _FIRST_FAILURES: Final = 8
@@ -84,15 +84,15 @@ def _template() -> Template:
 
 
 def _kind(section: object) -> str:
-    return next(kind.__name__ for kind in (Table, Histogram, Pictures, Text) if isinstance(section, kind))
+    return next(kind.__name__ for kind in (Table, Histogram, Figures, Text) if isinstance(section, kind))
 
 
-def _data_uri(picture: Picture) -> str:
+def _data_uri(picture: Figure) -> str:
     kind = next((name for magic, name in _MAGIC if picture.png.startswith(magic)), "png")
     return f"data:image/{kind};base64,{base64.b64encode(picture.png).decode()}"
 
 
-def _is_wide(section: Pictures) -> bool:
+def _is_wide(section: Figures) -> bool:
     """Whether the pictures are strips, which need more width; a PNG's size stands in its first 24 bytes."""
     sizes = [struct.unpack(">II", picture.png[16:24]) for picture in section.items if picture.png[:4] == b"\x89PNG"]
     return any(width > _STRIP * height for width, height in sizes)

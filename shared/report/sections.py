@@ -6,7 +6,7 @@ from collections.abc import Sequence  # noqa: TC003 - Report's model resolves th
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Histogram", "Link", "Picture", "Pictures", "Section", "Table", "Text"]
+__all__ = ["Figure", "Figures", "Histogram", "Link", "Section", "Table", "Text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Figure:
     """One picture.
 
     Attributes:
@@ -79,7 +79,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class Figures:
     """A grid of pictures, inlined as data URIs.
 
     Attributes:
@@ -89,7 +89,7 @@ class Pictures:
     """
 
     title: str
-    items: Sequence[Picture]
+    items: Sequence[Figure]
     note: str = ""
 
 
@@ -106,4 +106,4 @@ class Text:
     body: str
 
 
-Section = Table | Histogram | Pictures | Text
+Section = Table | Histogram | Figures | Text

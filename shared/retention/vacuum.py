@@ -6,8 +6,9 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from shared.database.expiry import delete_old_rows, expiring_tables
 from shared.errors import BucketMissing
-from shared.ledger.retention import delete_attempts, delete_runs
+from shared.ledger.closing import interrupt_stale_runs
 from shared.logs import in_pod
 from shared.storage import open_store
 
@@ -44,10 +45,11 @@ def vacuum(settings: VacuumSettings) -> str:
     for uri, below in places:
         count, size = _clear(uri, below, before, settings)
         lines.append(f"  {count:,} objects ({size / 1e6:,.1f} MB) in {uri}/{below}")
-    runs = delete_runs(settings, settings.days, dry_run=settings.dry_run)
-    lines.append(f"  {runs:,} runs of the ledger")
-    attempts = delete_attempts(settings, settings.days, dry_run=settings.dry_run)
-    lines.append(f"  {attempts:,} attempts to ingest Screenalytics runs")
+    if not settings.dry_run:
+        interrupt_stale_runs(settings)
+    for table in expiring_tables():
+        rows = delete_old_rows(settings, table, settings.days, dry_run=settings.dry_run)
+        lines.append(f"  {rows:,} {table.label}")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Objects in S3 and in folders behind one protocol. Names load on first use: importing this package costs nothing."""
+"""Objects in S3 and in folders behind one interface. Names are imported on first use, so this package loads fast."""
 
 from __future__ import annotations
 

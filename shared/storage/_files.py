@@ -1,6 +1,6 @@
-"""Files below one folder: safe paths, temporary names, and the operating system's errors as ours."""
+"""Files below one folder: safe paths, temporary names, and OSError translated to our error types."""
 
-# Paths stay str here: a pathlib object per entry makes a listing of 200,000 files several times slower.
+# Paths stay str here: with a pathlib object per entry, listing 200,000 files takes several times longer.
 # ruff: noqa: PTH108, PTH112, PTH116, PTH118
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 TEMPORARY: Final = ".telecine-put-"
-# A put that has written nothing for a day is dead (its mtime moves while it writes).
+# A put that has not written for a day is dead (its mtime changes as it writes).
 _STALE_S: Final = 24 * 3600
 
 _ABSENT: Final = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP}
@@ -58,20 +58,20 @@ def temporary_name() -> str:
 
 
 def describe(key: str, status: os.stat_result) -> ObjectInfo:
-    """Describe a file; the ETag holds size, time and inode, so that a replaced file always has another one."""
+    """Describe a file; the ETag contains size, time and inode, so a replaced file always has a different one."""
     etag = f"{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ino:x}"
     return ObjectInfo(key, status.st_size, etag, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 @contextmanager
 def os_errors(root: str, key: str, action: str, *, writing: bool = False) -> Iterator[None]:
-    """Turn an OSError within the block into the store's typed error.
+    """Translate an OSError raised in the block to the store's error type.
 
     Args:
         root: the folder.
         key: the object, or the prefix of a listing.
         action: read, list, put or delete, for the message.
-        writing: an absent path is then not a missing object but a key that does not fit the tree.
+        writing: an absent path then means that the key does not fit the folder tree, not that an object is missing.
     """
     try:
         yield
@@ -86,43 +86,43 @@ def _typed(error: OSError, root: str, key: str, action: str, *, writing: bool) -
     if error.errno in _ABSENT and not os.path.isdir(root):
         return missing_root(root)
     if error.errno == errno.ENOENT and writing and TEMPORARY in str(error.filename):
-        message = f"cannot {action} {uri}: its temporary file was deleted while it was written; try again"
+        message = f"cannot {action} {uri}: its temporary file was deleted during the write; try again"
         return StoreUnavailable(message, uri=uri, action=action)
     if error.errno in _ABSENT and not writing:
-        return ObjectMissing(f"no file {uri}", uri=uri)
+        return ObjectMissing(f"file {uri} does not exist", uri=uri)
     if error.errno in _ABSENT:
-        message = f"cannot {action} {uri}: {why}; a part of the path is a file, or a folder has the file's name"
+        message = f"cannot {action} {uri}: {why}; part of the path is a file, or a folder has the file's name"
         return DataError(message, code="key_invalid", uri=uri)
     if error.errno in _DENIED:
-        message = f"cannot {action} {uri}: {why}; give this user (uid {os.getuid()}) the right, or name another folder"
+        message = f"cannot {action} {uri}: {why}; grant access to this user (uid {os.getuid()}) or use another folder"
         return AccessDenied(message, bucket=f"file://{root}", action=action, uri=uri)
     if error.errno in _FULL:
-        message = f"cannot {action} {uri}: {why}; free space there, or name a folder on another disk"
+        message = f"cannot {action} {uri}: {why}; free space there or use a folder on another disk"
         return StorageFull(message, uri=uri)
     if error.errno in _BAD_NAME:
-        message = f"cannot {action} {uri}: {why}; a part of a file's path has at most 255 bytes"
+        message = f"cannot {action} {uri}: {why}; expected at most 255 bytes in each part of the path"
         return DataError(message, code="key_invalid", uri=uri)
     return StoreUnavailable(f"cannot {action} {uri}: {why}", uri=uri, action=action)
 
 
 def require_root(root: str) -> None:
-    """Raise an OSError where the root is no folder; unlike ``isdir``, tells a missing one from a forbidden one."""
+    """Raise OSError if the root is not a folder; unlike ``isdir``, distinguishes missing from forbidden."""
     if not stat.S_ISDIR(os.stat(root).st_mode):
         raise NotADirectoryError(errno.ENOTDIR, "not a folder", root)
 
 
 def missing_root(root: str) -> BucketMissing:
-    """Make the error of a root that is not there."""
-    return BucketMissing(f"no folder {root}; create it, or name another one", bucket=f"file://{root}")
+    """Return the error for a root that does not exist."""
+    return BucketMissing(f"folder {root} does not exist; create it or use another one", bucket=f"file://{root}")
 
 
 def walk(root: str, prefix: str) -> Iterator[ObjectInfo]:
-    """Yield the files below a folder whose key begins with a prefix, in the byte order of their keys.
+    """Yield the files below a folder whose key starts with a prefix, in the byte order of their keys.
 
-    Symbolic links are followed where they lead to something within the root; others are named in a warning.
+    Symbolic links are followed if their target is within the root; a warning names the others.
 
     Args:
-        root: the folder, absolute.
+        root: absolute path of the folder.
         prefix: may end in the middle of a name.
     """
     folder, _, start = prefix.rpartition("/")
@@ -136,7 +136,7 @@ def walk(root: str, prefix: str) -> Iterator[ObjectInfo]:
 
 
 def within(real_root: str, real_path: str) -> bool:
-    """Whether a resolved path lies below a resolved root."""
+    """Return whether a resolved path is located below a resolved root."""
     return real_path == real_root or real_path.startswith(f"{real_root.rstrip('/')}/")
 
 
@@ -145,7 +145,7 @@ def _walk(
 ) -> Iterator[ObjectInfo]:
     status = os.stat(folder)
     here = (status.st_dev, status.st_ino)
-    if here in above:  # a link to a folder above itself
+    if here in above:  # a link to one of its parent folders
         return
     found: list[tuple[bytes, os.DirEntry[str]]] = []
     with os.scandir(folder) as entries:
@@ -162,7 +162,7 @@ def _walk(
                 yield from _walk(real_root, entry.path, f"{base}{entry.name}/", "", above | {here})
             elif entry.is_file():
                 yield describe(base + entry.name, entry.stat())
-        except FileNotFoundError:  # deleted since the folder was read: S3 would not list it either
+        except FileNotFoundError:  # deleted since the folder was read; S3 would not list it either
             continue
 
 
@@ -170,16 +170,16 @@ def _is_ours(real_root: str, entry: os.DirEntry[str]) -> bool:
     try:
         entry.name.encode()
     except UnicodeEncodeError:
-        _log.warning("%r is left out: its name is not UTF-8", entry.path)
+        _log.warning("skipping %r: its name is not UTF-8", entry.path)
         return False
     if entry.is_symlink() and not within(real_root, os.path.realpath(entry.path)):
-        _log.warning("%s is left out: the link leads out of %s", entry.path, real_root)
+        _log.warning("skipping %s: the link points outside %s", entry.path, real_root)
         return False
     return True
 
 
 def sweep_folder(folder: str) -> None:
-    """Delete what killed puts left in a folder that nobody lists; folders below it are not looked at."""
+    """Delete leftovers of killed puts from a folder that is never listed; subfolders are not searched."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(TEMPORARY):
@@ -187,7 +187,7 @@ def sweep_folder(folder: str) -> None:
 
 
 def _sweep(path: str) -> None:
-    """Delete a temporary file that a killed put left behind."""
-    with suppress(OSError):  # another process was faster, or this user may only read
+    """Delete a temporary file left behind by a killed put."""
+    with suppress(OSError):  # another process deleted it first, or this user may only read
         if time.time() - os.stat(path).st_mtime > _STALE_S:
             os.unlink(path)

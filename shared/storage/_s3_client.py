@@ -1,4 +1,4 @@
-"""S3 clients and threads: one of each per process and set of options, none across a fork."""
+"""S3 clients and threads: one of each per process and set of options, never shared across a fork."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ __all__ = ["client", "forget", "pause", "pool", "retry"]
 
 _T = TypeVar("_T")
 
-# Full jitter (Amazon Builders' Library, "Timeouts, retries, and backoff with jitter"): attempt n waits anything up to
-# 0.2 s * 2^n, at most 5 s. Four waits take 1.5 s on average, 3 s at most.
+# Full jitter (Amazon Builders' Library, "Timeouts, retries, and backoff with jitter"): attempt n waits a random time up
+# to 0.2 s * 2^n, at most 5 s. Four waits take 1.5 s on average, 3 s at most.
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 5.0
 _LONGEST_ASKED_S: Final = 20.0
@@ -38,7 +38,7 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 
 
 def client(options: S3Options) -> S3Client:
-    """Return the process's client for some options; safe between threads, which a session is not."""
+    """Return the process's client for some options; thread-safe, unlike a session."""
     name = (options, os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_PROFILE"))
     found = _clients.get(name)
     if found is None:
@@ -48,7 +48,7 @@ def client(options: S3Options) -> S3Client:
 
 
 def pool(options: S3Options) -> ThreadPoolExecutor:
-    """Return the process's threads for parallel ranges and parts; no task may wait for another one."""
+    """Return the process's threads for parallel ranges and parts; a task must not wait for another one."""
     with _lock:
         if options.connections not in _pools:
             _pools[options.connections] = ThreadPoolExecutor(options.connections, thread_name_prefix="telecine-s3")
@@ -56,7 +56,7 @@ def pool(options: S3Options) -> ThreadPoolExecutor:
 
 
 def forget() -> None:
-    """Close all clients and threads of this process; the next call makes new ones."""
+    """Close all clients and threads of this process; the next call creates new ones."""
     with _lock:
         clients, pools = list(_clients.values()), list(_pools.values())
         _clients.clear()
@@ -68,7 +68,7 @@ def forget() -> None:
 
 
 def _after_fork() -> None:
-    # A child that used its parent's sockets would read the parent's answers; closing them would end the parent's TLS.
+    # A child using its parent's sockets would read the parent's responses; closing them would end the parent's TLS.
     global _lock  # noqa: PLW0603 - another thread of the parent may have held it
     _lock = threading.Lock()
     _clients.clear()
@@ -100,10 +100,10 @@ def _connect(options: S3Options) -> S3Client:
 
 
 def _session(options: S3Options) -> boto3.session.Session:
-    """Make the session that answers for who asks.
+    """Create a session with the credentials that the options select.
 
     Raises:
-        ConfigurationError: there is no such profile, or the key is not given whole.
+        ConfigurationError: the profile does not exist, or the key is incomplete.
     """
     import boto3
     from botocore.exceptions import ProfileNotFound
@@ -111,21 +111,23 @@ def _session(options: S3Options) -> boto3.session.Session:
 
     if options.auth == "ambient":
         return boto3.session.Session()
-    # Whoever is said beats AWS_PROFILE, which may name a profile that is not there.
+    # An explicit choice overrides AWS_PROFILE, which may name a profile that does not exist.
     bare = Session(session_vars={"profile": (None, None, None, None)})
     if options.auth == "profile":
         try:
             if options.profile:
                 return boto3.session.Session(profile_name=options.profile)
-            reason = "no AWS profile is named"
+            reason = "no AWS profile was given"
         except ProfileNotFound:
-            reason = f"there is no AWS profile '{options.profile}'"
+            reason = f"AWS profile '{options.profile}' does not exist"
         known = ", ".join(bare.available_profiles) or "none: AWS_CONFIG_FILE and ~/.aws have no profile"
-        raise ConfigurationError(f"{reason}; there are {known}. Name one with --profile, or use another --auth.")
+        raise ConfigurationError(
+            f"{reason}; available profiles: {known}. Name one with --profile, or use another --auth."
+        )
     if options.auth == "static":
         if not (options.access_key_id and options.secret_access_key):
             raise ConfigurationError(
-                "--auth static needs a key and its secret: give --access-key-id and --secret-access-key, or their"
+                "--auth static needs a key and its secret: set --access-key-id and --secret-access-key, or their"
                 " variables."
             )
         bare.set_credentials(options.access_key_id, options.secret_access_key, options.session_token)
@@ -135,7 +137,7 @@ def _session(options: S3Options) -> boto3.session.Session:
 def _client(options: S3Options, request: Request) -> S3Client:
     try:
         return client(options)
-    except ValueError as error:  # how botocore refuses an endpoint URL
+    except ValueError as error:  # botocore rejects an endpoint URL this way
         raise typed(error, request, options, 1) from error
 
 
@@ -154,17 +156,17 @@ def retry(
     work: Callable[[S3Client], _T],
     stop: threading.Event | None = None,
 ) -> _T:
-    """Run one call until it succeeds, fails for good, or has been tried often enough.
+    """Run one call until it succeeds, fails permanently, or has used up its attempts.
 
     Args:
-        options: how often and with which client.
-        request: what is asked, for the error.
-        call: where retries are counted.
-        work: the call; reads the whole body, so that a cut one is tried again too.
-        stop: no further attempt once it is set.
+        options: the client and the number of attempts.
+        request: described in the error.
+        call: counts the retries.
+        work: the call; reads the whole body, so that a truncated one is retried as well.
+        stop: no further attempt is made once it is set.
 
     Raises:
-        TelecineError: typed, see :mod:`shared.storage.protocol`.
+        TelecineError: as listed in :mod:`shared.storage.protocol`.
     """
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError

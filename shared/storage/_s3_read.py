@@ -1,4 +1,4 @@
-"""Bodies of S3 objects: ranges and streams, never silently short."""
+"""Read S3 object bodies, as ranges and streams that are never silently short."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _BEYOND_END: Final = 416
 
 
 def read_range(s3: S3Client, request: Request, offset: int, length: int | None) -> bytes:
-    """Read ``length`` bytes (None: all) from ``offset``; beyond the end lies nothing.
+    """Read ``length`` bytes (None: all) from ``offset``; a range beyond the end is empty.
 
     Raises:
-        Cut: the body was shorter than its header said.
-        ObjectChanged: the ETag differs, also where a server ignores ``If-Match``.
+        Cut: the body is shorter than its header says.
+        ObjectChanged: the ETag differs, even if the server ignores ``If-Match``.
     """
-    if length == 0:  # no range of no bytes can be written; the object and its ETag are still checked
+    if length == 0:  # HTTP cannot express an empty range; the object and its ETag are still checked
         _head(s3, request)
         return b""
     asked = offset > 0 or length is not None
@@ -47,23 +47,23 @@ def read_range(s3: S3Client, request: Request, offset: int, length: int | None) 
     try:
         data = body.read()
     except BaseException:
-        body.close()  # what is left of it must not be read as the next answer
+        body.close()  # the rest of it must not be read as the next response
         raise
     _check_length(len(data), answer["ContentLength"], request)
-    if asked and answer["ResponseMetadata"]["HTTPStatusCode"] != _PARTIAL:  # a server without ranges sent all of it
+    if asked and answer["ResponseMetadata"]["HTTPStatusCode"] != _PARTIAL:  # a server without ranges sent everything
         return data[offset:] if length is None else data[offset : offset + length]
     return data
 
 
 class Reader:
-    """Reads one object from its beginning, and goes on where it was after a cut.
+    """Reads one object from its start and resumes where a connection broke off.
 
     Args:
-        request: what is read.
-        chunk_size: bytes that :meth:`next` gives, the last time less.
+        request: the object to read.
+        chunk_size: bytes that :meth:`next` returns, except for the last chunk.
 
     Attributes:
-        request: from the first answer on with that answer's ETag, so that a continuation is of the same version.
+        request: has the ETag of the first response, so that a resumed read gets the same version.
     """
 
     def __init__(self, request: Request, chunk_size: int) -> None:
@@ -74,7 +74,7 @@ class Reader:
         self._body: StreamingBody | None = None
 
     def next(self, s3: S3Client) -> bytes:
-        """Return the next chunk, nothing at the end; after an error it may be called again."""
+        """Return the next chunk, empty at the end; may be called again after an error."""
         try:
             if self._body is None:
                 self._body = self._open(s3)
@@ -88,7 +88,7 @@ class Reader:
         return data
 
     def close(self) -> None:
-        """Give the connection up if a part of the body is still in it."""
+        """Drop the connection if part of the body is still unread."""
         if self._body is not None:
             self._body.close()
             self._body = None
@@ -99,14 +99,14 @@ class Reader:
         self._size = answer["ContentLength"] + (self._position if partial else 0)
         self.request = replace(self.request, etag=etag_of(answer, self.request))
         body = answer["Body"]
-        if self._position and not partial:  # a server without ranges begins anew
+        if self._position and not partial:  # a server without ranges starts over
             body.read(self._position)
         return body
 
 
-def _check_length(found: int, said: int, request: Request) -> None:
-    if found != said:
-        raise Cut(f"{found} of {said} bytes of {request.uri} came")
+def _check_length(found: int, expected: int, request: Request) -> None:
+    if found != expected:
+        raise Cut(f"received {found} of {expected} bytes of {request.uri}")
 
 
 def _get(s3: S3Client, request: Request, range_header: str | None) -> GetObjectOutputTypeDef:
@@ -115,7 +115,7 @@ def _get(s3: S3Client, request: Request, range_header: str | None) -> GetObjectO
     found = etag_of(answer, request)
     if request.etag is not None and found != request.etag:
         answer["Body"].close()
-        message = f"{request.uri} changed: its ETag is {found}, not {request.etag}; read it anew"
+        message = f"{request.uri} changed: its ETag is {found}, not {request.etag}; read it again"
         raise ObjectChanged(message, uri=request.uri, expected=request.etag, found=found)
     return answer
 

@@ -1,4 +1,4 @@
-"""Uploads: one request up to 64 MiB, in parts beyond."""
+"""Uploads: a single request up to 64 MiB, in parts above."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 ONE_REQUEST: Final = 64 << 20
-_PART: Final = 16 << 20  # S3 takes parts from 5 MiB; four at a time hold 64 MiB
-_GROW_EVERY: Final = 1000  # parts double in size, since 10,000 of them are the most: 160 GB would end at 16 MiB each
-_SIDE_BY_SIDE: Final = 4
+_PART: Final = 16 << 20  # S3 accepts parts from 5 MiB; four in parallel take 64 MiB
+_GROW_EVERY: Final = 1000  # parts double in size: with S3's limit of 10,000, parts of 16 MiB would end at 160 GB
+_PARALLEL: Final = 4
 _HURRY_S: Final = 2.0
 
 
 def first_and_rest(body: bytes | memoryview | BinaryIO) -> tuple[bytes, Iterator[bytes] | None]:
-    """Split a body into what fits one request, and parts where it does not.
+    """Split a body into parts if it does not fit one request.
 
     Returns:
-        The whole body and None; or nothing and the parts of a body beyond :data:`ONE_REQUEST`.
+        The whole body and None; or nothing and the parts of a body larger than :data:`ONE_REQUEST`.
     """
     if isinstance(body, bytes | bytearray | memoryview):
         view = memoryview(body).cast("B")
@@ -81,7 +81,7 @@ def _chunks(head: bytes, body: BinaryIO) -> Iterator[bytes]:
 
 
 def _fill(body: BinaryIO, size: int) -> bytes:
-    """Read until ``size`` bytes are there or the body ends: sockets and pipes give less than they are asked for."""
+    """Read until ``size`` bytes are there or the body ends; sockets and pipes return less than requested."""
     pieces: list[bytes] = []
     left = size
     while left > 0 and (piece := body.read(left)):
@@ -91,7 +91,7 @@ def _fill(body: BinaryIO, size: int) -> bytes:
 
 
 def upload_parts(options: S3Options, request: Request, call: Call, parts: Iterator[bytes]) -> tuple[str, int]:
-    """Upload an object in parts; nothing of it is seen before the last request.
+    """Upload an object in parts; it is not visible before the last request.
 
     Returns:
         Its ETag and its size in bytes.
@@ -115,11 +115,11 @@ class _Upload:
         self._place["UploadId"] = self._retry(lambda s3: s3.create_multipart_upload(**self._place))["UploadId"]
 
     def run(self, parts: Iterator[bytes]) -> tuple[str, int]:
-        """Send all parts, a few side by side, and close the upload."""
+        """Send all parts, several in parallel, and complete the upload."""
         size = 0
         sent: list[CompletedPartTypeDef] = []
         for number, data in enumerate(parts, start=1):
-            if len(self._running) >= _SIDE_BY_SIDE:
+            if len(self._running) >= _PARALLEL:
                 sent.append(self._running.popleft().result())
             self._running.append(pool(self._options).submit(self._send, number, data))
             size += len(data)
@@ -127,10 +127,10 @@ class _Upload:
         return self._complete(sent, size), size
 
     def abort(self, *, patient: bool) -> None:
-        """Stop the parts that run, and let the store drop what it has.
+        """Stop the parts in progress and let the store discard what it has received.
 
         Args:
-            patient: try as often as anything else; a person who pressed Ctrl-C waits for one attempt.
+            patient: retry as usual; after Ctrl-C only one attempt is made.
         """
         self._stop.set()
         for future in self._running:
@@ -155,7 +155,7 @@ class _Upload:
             done = self._retry(lambda s3: s3.complete_multipart_upload(**self._place, MultipartUpload={"Parts": sent}))
             return etag_of(done, self._request)
         except ObjectMissing:
-            # NoSuchUpload after a repeated request: the first one went through and only its answer was lost.
+            # NoSuchUpload after a repeated request: the first one succeeded and only its response was lost.
             if self._call.retries == before:
                 raise
         uri = self._request.uri
@@ -163,7 +163,7 @@ class _Upload:
         etag = etag_of(head, self._request)
         if head["ContentLength"] == size and etag.endswith(f"-{len(sent)}"):
             return etag
-        message = f"the upload of {uri} in {len(sent)} parts was lost before its end; put it again"
+        message = f"the upload of {uri} in {len(sent)} parts was lost before it was complete; try again"
         raise StoreUnavailable(message, uri=uri, action=self._request.action)
 
     def _retry(self, work: Callable[[S3Client], _T], stop: threading.Event | None = None) -> _T:

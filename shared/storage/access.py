@@ -1,4 +1,4 @@
-"""From a URI to its store; whole objects by URI."""
+"""Open the store for a URI; read and write whole objects by URI."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _stores: dict[tuple[str, S3Options | None], ObjectStore] = {}
 def open_store(
     uri: str, settings: StorageSettings | None = None, *, create: bool = False, options: S3Options | None = None
 ) -> ObjectStore:
-    """Return the store of a bucket or a folder; the same one for the same arguments within a process.
+    """Return the store for a bucket or folder; within a process, equal arguments return the same one.
 
     Args:
-        uri: ``s3://bucket``, ``s3://bucket/folder``, ``file:///folder``, or what :data:`~shared.storage.Bucket` takes.
-        settings: how S3 is reached; None reads the environment.
-        create: make a missing folder, for outputs; buckets are made by people.
-        options: beats ``settings``: who reads S3 may be another one for one bucket.
+        uri: ``s3://bucket``, ``s3://bucket/folder``, ``file:///folder``, or any form of :data:`~shared.storage.Bucket`.
+        settings: how to reach S3; None reads the environment.
+        create: create a missing folder, for outputs; buckets are never created.
+        options: override ``settings``, for a bucket that needs its own credentials.
 
     Raises:
-        ValueError: for what is no place of objects.
-        AccessDenied: a folder cannot be made.
-        ConfigurationError: a setting of S3 is not valid.
+        ValueError: the URI does not name a place for objects.
+        AccessDenied: a folder cannot be created.
+        ConfigurationError: an S3 setting is not valid.
     """
     root = normalise(uri)
     if root.startswith("file://"):
@@ -64,10 +64,10 @@ def _keep(name: tuple[str, S3Options | None], store: ObjectStore) -> ObjectStore
 
 
 def close_stores(*, connections: bool = True) -> None:
-    """Forget all stores; what is opened later begins with metrics at zero.
+    """Forget all stores; stores opened later start with metrics at zero.
 
     Args:
-        connections: close the connections to S3 too, which all stores of one endpoint share.
+        connections: also close the connections to S3, which all stores of one endpoint share.
     """
     import sys
 
@@ -79,15 +79,15 @@ def close_stores(*, connections: bool = True) -> None:
 
 
 def put_uri(place: str | os.PathLike[str], body: bytes, settings: StorageSettings | None = None) -> ObjectInfo:
-    """Write one object atomically; folders above a file are made.
+    """Write one object atomically; missing parent folders of a file are created.
 
     Args:
-        place: ``s3://bucket/key``, a path or ``file:///path``. A symbolic link is written through.
+        place: ``s3://bucket/key``, a path or ``file:///path``. A symbolic link's target is written.
         body: the whole content.
-        settings: how S3 is reached; None reads the environment.
+        settings: how to reach S3; None reads the environment.
 
     Raises:
-        ValueError: the place names no object.
+        ValueError: the place does not name an object.
     """
     root, key = _locate(place)
     info = open_store(root, settings).put(key, body)
@@ -101,11 +101,11 @@ def read_uri(place: str | os.PathLike[str], settings: StorageSettings | None = N
 
     Args:
         place: ``s3://bucket/key``, a path or ``file:///path``.
-        settings: how S3 is reached; None reads the environment.
+        settings: how to reach S3; None reads the environment.
 
     Raises:
-        ValueError: the place names no object.
-        ObjectMissing: there is none; for files also where its folder is missing.
+        ValueError: the place does not name an object.
+        ObjectMissing: the object does not exist; for files also if its folder is missing.
     """
     root, key = _locate(place)
     try:
@@ -114,11 +114,13 @@ def read_uri(place: str | os.PathLike[str], settings: StorageSettings | None = N
         if root.startswith("s3://"):
             raise
         path = root.removeprefix("file://")
-        raise ObjectMissing(f"no file {path.rstrip('/')}/{key} (its folder is missing)", uri=f"{root}/{key}") from None
+        raise ObjectMissing(
+            f"file {path.rstrip('/')}/{key} does not exist; neither does its folder", uri=f"{root}/{key}"
+        ) from None
 
 
 def _locate(place: str | os.PathLike[str]) -> tuple[str, str]:
-    """Split a place; a path that a person names may be a link to anywhere, unlike the keys of a store."""
+    """Split a place into root and key; unlike a store's keys, a path from the user may link to anywhere."""
     root, key = split_uri(os.fspath(place))
     if root.startswith("file://"):
         folder, _, key = os.path.realpath(os.path.join(root.removeprefix("file://"), key)).rpartition("/")  # noqa: PTH118

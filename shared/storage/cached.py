@@ -1,4 +1,4 @@
-"""A folder on disk before a slow store: whole objects, the least recently used go first."""
+"""A folder on disk that caches whole objects of a slow store; the least recently used are evicted first."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ __all__ = ["CachedStore"]
 
 _log = logging.getLogger(__name__)
 
-# Only files with this suffix are ever deleted: --cache-dir may name a folder that holds other things.
+# Only files with this suffix are ever deleted: --cache-dir may name a folder that contains other files.
 _SUFFIX: Final = ".telecine-cached"
 _TEMPORARY: Final = ".telecine-caching"
 _STALE_S: Final = 3600
-# A file begins with this, so that one torn by a full disk or a power cut is found and fetched anew.
+# Header of a cached file, so that one truncated by a full disk or a power cut is detected and fetched again.
 _HEADER: Final = struct.Struct("<8sQI")  # magic, size of the object, its CRC-32
 _MAGIC: Final = b"telecin1"
-# The folder is measured again once this share of its limit has been added by this process.
+# The folder is measured again after this process has added this fraction of the limit.
 _SLACK: Final = 32
 
 
 class CachedStore:
-    """Reads whole objects of a store through a folder on disk; writes go straight to the store.
+    """Reads whole objects of a store through a folder on disk; writes go directly to the store.
 
-    What is cached is named by URI, key and ETag, so that a changed object is never served from it. Several processes
-    may share the folder. Ranges are served from a cached object, and read from the store where there is none. A folder
-    that cannot be written costs speed, never a read.
+    Cached files are named by URI, key and ETag, so a changed object is never served from the cache. Several processes
+    may share the folder. Ranges are served from a cached object, or from the store if it is not cached. If the folder
+    cannot be written, reads are slower but still succeed.
 
     Args:
-        store: the store behind.
-        folder: made if missing.
-        max_mb: limit in 10^6 bytes; passed by at most a few percent, and by what other processes add meanwhile.
+        store: the cached store.
+        folder: created if missing.
+        max_mb: limit in 10^6 bytes; may be exceeded by a few percent, plus what other processes add meanwhile.
 
     Raises:
-        ConfigurationError: the folder cannot be made.
+        ConfigurationError: the folder cannot be created.
     """
 
     def __init__(self, store: ObjectStore, folder: str | os.PathLike[str], max_mb: int) -> None:
@@ -65,7 +65,7 @@ class CachedStore:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            message = f"cannot make the cache folder {self._folder}: {error.strerror}; name another --cache-dir"
+            message = f"cannot create the cache folder {self._folder}: {error.strerror}; use another --cache-dir"
             raise ConfigurationError(message, folder=str(self._folder)) from error
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -73,24 +73,24 @@ class CachedStore:
 
     @property
     def uri(self) -> str:
-        """The root of the store behind."""
+        """The root of the cached store."""
         return self._store.uri
 
     @property
     def metrics(self) -> StoreMetrics:
-        """What the store behind did; a hit is none of its calls."""
+        """Metrics of the cached store; a cache hit is not counted as a call."""
         return self._store.metrics
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """List the store behind."""
+        """List the cached store."""
         return self._store.list(prefix)
 
     def stat(self, key: str) -> ObjectInfo:
-        """Describe the object in the store behind."""
+        """Describe the object in the cached store."""
         return self._store.stat(key)
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None) -> bytes:
-        """Read an object or a range; give the ETag of a listing to spare a call."""
+        """Read an object or a range; pass the ETag from a listing to save a call."""
         check_range(offset, length)
         version = etag or self._store.stat(key).etag
         path = self._path(key, version)
@@ -108,7 +108,7 @@ class CachedStore:
     def read_ranges(
         self, key: str, ranges: Sequence[tuple[int, int]], *, etag: str | None = None
     ) -> builtins.list[bytes]:
-        """Read several ranges, from the cached object or from the store behind."""
+        """Read several ranges, from the cached object or from the store."""
         version = etag or self._store.stat(key).etag
         data = self._load(self._path(key, version))
         if data is None:
@@ -119,17 +119,17 @@ class CachedStore:
         return [data[offset : offset + length] for offset, length in ranges]
 
     def stream(self, key: str, *, chunk_size: int = 1 << 20, etag: str | None = None) -> Iterator[bytes]:
-        """Read in chunks; the whole object passes through memory, since only whole objects are kept."""
+        """Read in chunks; the whole object is held in memory, since only whole objects are cached."""
         data = self.read(key, etag=etag)
         for start in range(0, len(data), chunk_size):
             yield data[start : start + chunk_size]
 
     def put(self, key: str, body: bytes | memoryview | BinaryIO) -> ObjectInfo:
-        """Write to the store behind."""
+        """Write to the cached store."""
         return self._store.put(key, body)
 
     def delete(self, key: str) -> None:
-        """Delete in the store behind."""
+        """Delete from the cached store."""
         self._store.delete(key)
 
     def _path(self, key: str, etag: str) -> Path:
@@ -139,14 +139,14 @@ class CachedStore:
     def _load(self, path: Path) -> bytes | None:
         try:
             content = path.read_bytes()
-        except OSError:  # not there, or just evicted by another process
+        except OSError:  # not cached, or just evicted by another process
             return None
         data = content[_HEADER.size :]
         if content[: _HEADER.size] != _HEADER.pack(_MAGIC, len(data), zlib.crc32(data)):
             path.unlink(missing_ok=True)
             return None
         with suppress(OSError):
-            os.utime(path)  # the time of last use
+            os.utime(path)  # records the last use
         return data
 
     def _keep(self, path: Path, data: bytes) -> None:
@@ -169,11 +169,11 @@ class CachedStore:
             self._added += size
         except OSError as error:
             if not self._warned:
-                _log.warning("the cache folder %s takes no more (%s); reading goes on without it", self._folder, error)
+                _log.warning("cannot write to the cache folder %s (%s); continuing without it", self._folder, error)
                 self._warned = True
 
     def _make_room(self, room: int) -> None:
-        """Delete the least recently used files until what is left fits."""
+        """Delete the least recently used files until the rest fits."""
         found: list[tuple[float, int, str]] = []
         with os.scandir(self._folder) as entries:
             for entry in entries:

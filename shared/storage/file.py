@@ -1,6 +1,6 @@
-"""A folder as a store."""
+"""An object store in a folder."""
 
-# Paths stay str here: a pathlib object per entry makes a listing of 200,000 files several times slower.
+# Paths stay str here: with a pathlib object per entry, listing 200,000 files takes several times longer.
 # ruff: noqa: PTH100, PTH103, PTH105, PTH108, PTH118, PTH120
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 __all__ = ["FileStore"]
 
 _COPY_CHUNK: Final = 4 << 20
-_PAGE: Final = 1000  # files a listing counts as one call, as S3 does
-_MOST_AT_ONCE: Final = 0x7FFF_F000  # the most that Linux reads or writes in one call
+_PAGE: Final = 1000  # files of a listing that count as one call, as in S3
+_MOST_AT_ONCE: Final = 0x7FFF_F000  # Linux's limit for a single read or write
 
 
 class FileStore:
-    """Files below one folder; keys are their paths with slashes.
+    """Files below one folder; keys are their paths relative to it, with slashes.
 
-    Symbolic links are followed only within the folder. A put goes through a temporary file in the target's own folder,
-    ``fsync`` and ``rename``. The folder is made by the first put.
+    Symbolic links are followed only within the folder. A put writes a temporary file in the target's folder, then calls
+    ``fsync`` and ``rename``. The first put creates the folder.
 
     Args:
-        root: the folder; relative to the current one if it is not absolute.
+        root: the folder, absolute or relative to the current one.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
@@ -60,12 +60,12 @@ class FileStore:
         return self._metrics
 
     def make_root(self) -> None:
-        """Make the folder if it is missing."""
-        with os_errors(self._root, "", "make", writing=True):
+        """Create the folder if it is missing."""
+        with os_errors(self._root, "", "create", writing=True):
             os.makedirs(self._root, exist_ok=True)
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Yield files whose key begins with ``prefix``, in the byte order of their keys."""
+        """Yield files whose key starts with ``prefix``, in the byte order of their keys."""
         files = walk(self._root, prefix)
         page: list[ObjectInfo] = []
         while True:
@@ -77,12 +77,12 @@ class FileStore:
                 return
 
     def stat(self, key: str) -> ObjectInfo:
-        """Describe one file."""
+        """Return size, ETag and time of one file."""
         with self._metrics.call(), self._open(key) as descriptor:
             return describe(key, os.fstat(descriptor))
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None) -> bytes:
-        """Read a byte range; beyond the end lies nothing."""
+        """Read a byte range; a range beyond the end is empty."""
         check_range(offset, length)
         with self._metrics.call() as call, self._open(key, etag) as descriptor:
             data = _read(descriptor, offset, length)
@@ -92,7 +92,7 @@ class FileStore:
     def read_ranges(
         self, key: str, ranges: Sequence[tuple[int, int]], *, etag: str | None = None
     ) -> builtins.list[bytes]:
-        """Read several ``(offset, length)`` ranges, in the order asked."""
+        """Read several ``(offset, length)`` ranges; results are in the order of ``ranges``."""
         for offset, length in ranges:
             check_range(offset, length)
         with self._metrics.call() as call, self._open(key, etag) as descriptor:
@@ -101,22 +101,22 @@ class FileStore:
             return found
 
     def stream(self, key: str, *, chunk_size: int = 1 << 20, etag: str | None = None) -> Iterator[bytes]:
-        """Read a file in chunks; one that changes meanwhile raises ``ObjectChanged``."""
+        """Read a file in chunks; raises ``ObjectChanged`` if it changes meanwhile."""
         with self._metrics.call() as call, self._open(key, etag) as descriptor:
-            begun = etag or describe(key, os.fstat(descriptor)).etag
+            version = etag or describe(key, os.fstat(descriptor)).etag
             offset = 0
             while chunk := _read(descriptor, offset, chunk_size):
                 offset += len(chunk)
                 call.bytes_read = offset
                 with call.idle():
                     yield chunk
-            self._check_etag(key, descriptor, begun)
+            self._check_etag(key, descriptor, version)
 
     def put(self, key: str, body: bytes | memoryview | BinaryIO) -> ObjectInfo:
-        """Write a file atomically, with the folders above it."""
+        """Write a file atomically, creating missing parent folders."""
         check_key(self.uri, key, as_path=True)
         if any(part.startswith(TEMPORARY) for part in key.split("/")):
-            raise key_error(self.uri, key, f"names that begin with {TEMPORARY} are temporary files")
+            raise key_error(self.uri, key, f"names starting with {TEMPORARY} are reserved for temporary files")
         with self._metrics.call() as call, os_errors(self._root, key, "put", writing=True):
             os.makedirs(self._root, exist_ok=True)
             path = self._resolve_parent(key)
@@ -125,7 +125,7 @@ class FileStore:
             return info
 
     def delete(self, key: str) -> None:
-        """Delete a file; a missing one is no error."""
+        """Delete a file; a missing one is not an error."""
         check_key(self.uri, key, as_path=True)
         with self._metrics.call():
             absent = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -136,7 +136,7 @@ class FileStore:
 
     @contextmanager
     def _open(self, key: str, etag: str | None = None) -> Iterator[int]:
-        """Open for reading; the ETag is compared before and, as files are also written in place, after the block."""
+        """Open for reading; the ETag is checked before and after the block, since files may be changed in place."""
         check_key(self.uri, key, as_path=True)
         with os_errors(self._root, key, "read"):
             path = os.path.join(self._root, key)
@@ -157,16 +157,16 @@ class FileStore:
         found = describe(key, os.fstat(descriptor)).etag
         if found != etag:
             uri = f"{self.uri.rstrip('/')}/{key}"
-            message = f"{uri} changed: its ETag is {found}, not {etag}; read it anew"
+            message = f"{uri} changed: its ETag is {found}, not {etag}; read it again"
             raise ObjectChanged(message, uri=uri, expected=etag, found=found)
 
     def _check_within(self, key: str, path: str) -> None:
         if not within(os.path.realpath(self._root), os.path.realpath(path)):
-            message = f"{self.uri}/{key} is a link that leads out of {self._root}; put the file itself there"
+            message = f"{self.uri}/{key} is a link that points outside {self._root}; replace it with the file itself"
             raise AccessDenied(message, bucket=self.uri, action="follow a link", uri=f"{self.uri}/{key}")
 
     def _resolve_parent(self, key: str, *, make: bool = True) -> str:
-        """Return the path to write; the last part may be a link, which is then replaced or deleted itself."""
+        """Return the path to write; if its last part is a link, the link itself is replaced or deleted."""
         path = os.path.join(self._root, key)
         parent = os.path.dirname(path)
         self._check_within(key, parent)
@@ -181,7 +181,7 @@ def _refuse_odd_files(descriptor: int) -> None:
 
 
 def _read(descriptor: int, offset: int, length: int | None) -> bytes:
-    """Read like ``pread``, but all of it: one call gives at most 2 GiB."""
+    """Read like ``pread``, but completely: one call returns at most 2 GiB."""
     size = os.fstat(descriptor).st_size
     left = max(0, size - offset) if length is None else min(length, max(0, size - offset))
     pieces: list[bytes] = []
@@ -198,7 +198,7 @@ def _read(descriptor: int, offset: int, length: int | None) -> bytes:
 def _write(path: str, key: str, body: bytes | memoryview | BinaryIO) -> ObjectInfo:
     folder = os.path.dirname(path)
     temporary = os.path.join(folder, temporary_name())
-    # Mode 0666 less the umask, as any program would make the file; mkstemp's 0600 would shut other users out.
+    # Mode 0666 minus the umask, like any other program; mkstemp's 0600 would lock other users out.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         try:
@@ -226,7 +226,7 @@ def _write_all(descriptor: int, data: memoryview) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    """Make the new name outlive a power cut; some file systems cannot, and the file's content is safe anyway."""
+    """Make the new name survive a power cut; some file systems cannot, but the content is safe anyway."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

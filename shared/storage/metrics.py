@@ -1,4 +1,4 @@
-"""What a store did: calls, bytes, latencies; small enough to travel from every worker to the report."""
+"""Counters of a store: calls, bytes, latencies; small enough to send from every worker to the report."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "StoreMetrics"]
 
-# Latencies are counted in classes that grow by 2^(1/8) from 10 µs: a percentile is right to about 5 %, 240 classes
-# reach past three hours, and unlike a sample of latencies, counts of several processes add up exactly.
+# Latencies are counted in buckets that grow by 2^(1/8) from 10 µs: a percentile is accurate to about 5 %, 240 buckets
+# reach beyond three hours, and unlike samples, the counts of several processes can be added exactly.
 _SMALLEST_S: Final = 1e-5
 _PER_OCTAVE: Final = 8
 _LAST: Final = 239
@@ -22,14 +22,14 @@ _SUMS: Final = ("calls", "errors", "retries", "bytes_read", "bytes_written", "se
 
 
 class Call:
-    """One call of a store while it runs; the store adds what it sees.
+    """One call of a store in progress; the store updates it.
 
     Attributes:
-        bytes_read: body bytes that came in.
-        bytes_written: body bytes that went out.
+        bytes_read: body bytes received.
+        bytes_written: body bytes sent.
         retries: attempts after the first.
         failed: the call ended with an error.
-        idle_s: seconds in which a stream's consumer was at work, which are not the store's.
+        idle_s: seconds in which a stream's consumer was working, which do not count as the store's.
     """
 
     __slots__ = ("bytes_read", "bytes_written", "failed", "idle_s", "retries")
@@ -43,18 +43,19 @@ class Call:
 
     @contextmanager
     def idle(self) -> Iterator[None]:
-        """Leave the time within the block out: a stream yields in it."""
-        began = time.perf_counter()
+        """Exclude the time within the block; a stream yields in it."""
+        started = time.perf_counter()
         try:
             yield
         finally:
-            self.idle_s += time.perf_counter() - began
+            self.idle_s += time.perf_counter() - started
 
 
 class StoreMetrics:
-    """Counts the calls of one store; safe between threads.
+    """Counts the calls of one store; thread-safe.
 
-    A call is what the program waits for: one page of a listing, one range, one put, with its retries and waits inside.
+    A call is one thing the program waits for, including its retries and waits: one page of a listing, one range, one
+    put.
     """
 
     def __init__(self) -> None:
@@ -67,27 +68,27 @@ class StoreMetrics:
 
     @contextmanager
     def call(self) -> Iterator[Call]:
-        """Time one call; an exception that leaves the block is counted as an error."""
+        """Time one call; an exception that leaves the block counts as an error."""
         call = Call()
-        began = time.perf_counter()
+        started = time.perf_counter()
         try:
             yield call
-        except GeneratorExit:  # a stream that its reader left early
+        except GeneratorExit:  # the consumer stopped reading a stream early
             raise
         except BaseException:
             call.failed = True
             raise
         finally:
-            self.record(call, time.perf_counter() - began - call.idle_s)
+            self.record(call, time.perf_counter() - started - call.idle_s)
 
     def record(self, call: Call, seconds: float) -> None:
         """Add one finished call.
 
         Args:
-            call: what the store saw.
+            call: the counters of the call.
             seconds: wall time from the first attempt to the end of the body.
         """
-        place = min(_LAST, max(0, math.ceil(_PER_OCTAVE * math.log2(max(seconds, _SMALLEST_S) / _SMALLEST_S))))
+        bucket = min(_LAST, max(0, math.ceil(_PER_OCTAVE * math.log2(max(seconds, _SMALLEST_S) / _SMALLEST_S))))
         with self._lock:
             self._sums["calls"] += 1
             self._sums["errors"] += call.failed
@@ -95,17 +96,17 @@ class StoreMetrics:
             self._sums["bytes_read"] += call.bytes_read
             self._sums["bytes_written"] += call.bytes_written
             self._sums["seconds"] += seconds
-            self._latency[place] = self._latency.get(place, 0) + 1
+            self._latency[bucket] = self._latency.get(bucket, 0) + 1
 
     def snapshot(self, *, reset: bool = False) -> dict[str, Any]:
-        """Return everything counted so far as plain JSON values.
+        """Return all counts so far as plain JSON values.
 
         Args:
-            reset: begin again at zero, so that the next snapshot holds only what came after this one.
+            reset: start over at zero, so that the next snapshot contains only what comes after this one.
 
         Returns:
             ``calls``, ``errors``, ``retries``, ``bytes_read``, ``bytes_written``, ``seconds``, ``p50_s``, ``p95_s``
-            (0.0 without calls) and ``latency``, the counts that :meth:`merge` adds up.
+            (0.0 without calls) and ``latency``, the counts that :meth:`merge` adds.
         """
         with self._lock:
             sums, latency = dict(self._sums), dict(self._latency)
@@ -117,29 +118,29 @@ class StoreMetrics:
             **whole,
             "p50_s": _percentile(latency, 0.50),
             "p95_s": _percentile(latency, 0.95),
-            "latency": {str(place): count for place, count in sorted(latency.items())},
+            "latency": {str(bucket): count for bucket, count in sorted(latency.items())},
         }
 
     def merge(self, *snapshots: Mapping[str, Any]) -> StoreMetrics:
-        """Add what other stores or other processes counted; returns itself.
+        """Add the counts of other stores or processes; returns itself.
 
         Args:
-            snapshots: results of :meth:`snapshot`, also after a way through JSON.
+            snapshots: results of :meth:`snapshot`, including those parsed from JSON.
         """
         with self._lock:
             for snapshot in snapshots:
                 for name in _SUMS:
                     self._sums[name] += snapshot[name]
-                for place, count in snapshot["latency"].items():
-                    self._latency[int(place)] = self._latency.get(int(place), 0) + count
+                for bucket, count in snapshot["latency"].items():
+                    self._latency[int(bucket)] = self._latency.get(int(bucket), 0) + count
         return self
 
 
 def _percentile(latency: Mapping[int, int], share: float) -> float:
-    """Seconds below which a share of the calls lies: the middle of the class that holds it (nearest rank)."""
-    left = math.ceil(share * sum(latency.values()))
-    for place in sorted(latency):
-        left -= latency[place]
-        if left <= 0:
-            return float(_SMALLEST_S * 2 ** ((place - 0.5) / _PER_OCTAVE))
+    """Return a percentile of the latencies in seconds: the middle of the bucket that contains it (nearest rank)."""
+    remaining = math.ceil(share * sum(latency.values()))
+    for bucket in sorted(latency):
+        remaining -= latency[bucket]
+        if remaining <= 0:
+            return float(_SMALLEST_S * 2 ** ((bucket - 0.5) / _PER_OCTAVE))
     return 0.0

@@ -1,4 +1,4 @@
-"""What every store of objects can do."""
+"""The interface of every object store."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["ObjectInfo", "ObjectStore"]
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """One object as a listing or a HEAD shows it.
+    """One object, as returned by a listing or a HEAD request.
 
     Attributes:
         key: the key below the store's root, without a leading slash.
         size: bytes.
-        etag: the store's version mark without quotes; for files ``{size}-{mtime_ns}-{inode}`` (hex).
-        modified: last change, UTC, aware.
+        etag: the store's version tag without quotes; for files ``{size}-{mtime_ns}-{inode}`` (hex).
+        modified: time of the last change, timezone-aware, in UTC.
     """
 
     key: str
@@ -38,7 +38,7 @@ class ObjectStore(Protocol):
     All methods raise the typed errors of :mod:`shared.errors`: ``BucketMissing``, ``AccessDenied``, ``ObjectMissing``,
     ``ObjectChanged`` (when ``etag`` is given and differs), ``EndpointUnreachable``, ``StoreUnavailable``,
     ``StorageFull``. Transient errors are retried with jitter before they are raised. Instances are safe to share
-    between threads and can be pickled (the copy opens connections anew).
+    between threads and can be pickled (the copy opens new connections).
     """
 
     @property
@@ -50,27 +50,27 @@ class ObjectStore(Protocol):
         """Calls, bytes and latencies so far."""
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Yield objects whose key begins with ``prefix``, in the byte order of their UTF-8 keys.
+        """Yield objects whose key starts with ``prefix``, in the byte order of their UTF-8 keys.
 
-        S3 is listed page by page, never held in memory as a whole.
+        S3 listings are read page by page and never held in memory as a whole.
         """
 
     def stat(self, key: str) -> ObjectInfo:
-        """Describe one object."""
+        """Return size, ETag and time of one object."""
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None) -> bytes:
-        """Read a byte range; ``length`` None means to the end; beyond the end lies nothing, which is no error."""
+        """Read a byte range; ``length`` None reads to the end. A range beyond the end is empty, not an error."""
 
     def read_ranges(
         self, key: str, ranges: Sequence[tuple[int, int]], *, etag: str | None = None
     ) -> builtins.list[bytes]:
-        """Read several ``(offset, length)`` ranges side by side; results in the order asked."""
+        """Read several ``(offset, length)`` ranges in parallel; results are in the order of ``ranges``."""
 
     def stream(self, key: str, *, chunk_size: int = 1 << 20, etag: str | None = None) -> Iterator[bytes]:
-        """Read an object from its beginning in chunks; a body cut short raises or is continued, never silently ends."""
+        """Read an object in chunks from its start; a truncated body is resumed or raises, but never ends silently."""
 
     def put(self, key: str, body: bytes | memoryview | BinaryIO) -> ObjectInfo:
-        """Write an object atomically: readers see the old one or the whole new one."""
+        """Write an object atomically: readers see either the old one or the complete new one."""
 
     def delete(self, key: str) -> None:
-        """Delete an object; a missing one is no error."""
+        """Delete an object; a missing one is not an error."""

@@ -1,4 +1,4 @@
-"""An S3 bucket, or a folder of keys in it, as a store."""
+"""An object store in an S3 bucket, or below a prefix of it."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class S3Store:
     """Objects of one bucket.
 
     Args:
-        bucket: its name.
-        folder: keys lie below this one: ``x`` makes key ``a`` the object ``x/a``.
-        options: endpoint, region, retries; the default is AWS.
+        bucket: name of the bucket.
+        folder: prefix of all keys: with ``x``, key ``a`` is the object ``x/a``.
+        options: endpoint, region, retries; AWS by default.
     """
 
     def __init__(self, bucket: str, *, folder: str = "", options: S3Options | None = None) -> None:
@@ -64,8 +64,8 @@ class S3Store:
         return self._metrics
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Yield objects whose key begins with ``prefix``, page by page (1,000 keys), in the byte order of keys."""
-        if "\0" in prefix:  # no key has one, and XML cannot carry it
+        """Yield objects whose key starts with ``prefix``, page by page (1,000 keys), in the byte order of keys."""
+        if "\0" in prefix:  # no key contains one, and XML cannot represent it
             return
         request = Request("s3:ListBucket", self._bucket, self._base + prefix)
         token = ""
@@ -78,29 +78,31 @@ class S3Store:
                 return
             before, token = token, page.get("NextContinuationToken", "")
             if token in ("", before):
-                message = f"the listing of {request.uri} does not go on after its last page; check the S3 server"
+                message = (
+                    f"the listing of {request.uri} returned no next page after a truncated one; check the S3 server"
+                )
                 raise StoreUnavailable(message, uri=request.uri, action=request.action)
 
     def stat(self, key: str) -> ObjectInfo:
-        """Describe one object."""
+        """Return size, ETag and time of one object."""
         request = self._request("s3:GetObject", key)
         try:
             etag, head = self._call(request, partial(_head, request))
         except ObjectMissing:
-            # A HEAD's 404 does not say whether the key is missing or the bucket; after one success it is the key.
+            # A HEAD's 404 does not say whether the key or the bucket is missing; after one success it is the key.
             if not self._seen:
                 self._check_bucket()
             raise
         return ObjectInfo(key, head["ContentLength"], etag, head["LastModified"])
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None) -> bytes:
-        """Read a byte range; beyond the end lies nothing."""
+        """Read a byte range; a range beyond the end is empty."""
         return self._read(self._request("s3:GetObject", key, etag), offset, length)
 
     def read_ranges(
         self, key: str, ranges: Sequence[tuple[int, int]], *, etag: str | None = None
     ) -> builtins.list[bytes]:
-        """Read several ``(offset, length)`` ranges side by side."""
+        """Read several ``(offset, length)`` ranges in parallel."""
         request = self._request("s3:GetObject", key, etag)
         for offset, length in ranges:
             check_range(offset, length)
@@ -118,11 +120,11 @@ class S3Store:
             raise
 
     def stream(self, key: str, *, chunk_size: int = 1 << 20, etag: str | None = None) -> Iterator[bytes]:
-        """Read an object in chunks; a cut body is continued where it broke, at the same ETag."""
+        """Read an object in chunks; a truncated body is resumed where it broke off, at the same ETag."""
         reader = Reader(self._request("s3:GetObject", key, etag), chunk_size)
         with self._metrics.call() as call:
             try:
-                # Each chunk has attempts of its own: a long object outlives many cuts, a dead server ends it soon.
+                # Attempts are counted per chunk: a long object survives many cuts, a dead server ends it soon.
                 while chunk := retry(self._options, reader.request, call, reader.next):
                     call.bytes_read += len(chunk)
                     with call.idle():
@@ -132,7 +134,7 @@ class S3Store:
         self._seen = True
 
     def put(self, key: str, body: bytes | memoryview | BinaryIO) -> ObjectInfo:
-        """Write an object; beyond 64 MiB in parts, four side by side."""
+        """Write an object; above 64 MiB in parts, four in parallel."""
         request = self._request("s3:PutObject", key)
         with self._metrics.call() as call:
             whole, parts = first_and_rest(body)
@@ -147,7 +149,7 @@ class S3Store:
         return ObjectInfo(key, size, etag, modified)
 
     def delete(self, key: str) -> None:
-        """Delete an object; a missing one is no error."""
+        """Delete an object; a missing one is not an error."""
         request = self._request("s3:DeleteObject", key)
         try:
             self._call(request, lambda s3: s3.delete_object(Bucket=self._bucket, Key=request.key))
@@ -173,9 +175,9 @@ class S3Store:
         return data
 
     def _check_bucket(self) -> None:
-        """Raise BucketMissing where the bucket is not there; a listing is what says so in words."""
+        """Raise BucketMissing if the bucket does not exist; only a listing says so explicitly."""
         request = Request("s3:ListBucket", self._bucket, self._base)
-        with suppress(AccessDenied):  # no right to list: the caller's own error stands
+        with suppress(AccessDenied):  # no right to list: the caller's own error is raised
             self._call(request, lambda s3: s3.list_objects_v2(Bucket=self._bucket, MaxKeys=1))
 
 
@@ -204,7 +206,7 @@ def _rebuild(bucket: str, folder: str, options: S3Options) -> S3Store:
 
 
 def _date(header: str | None) -> datetime:
-    """Return the server's own time of a put: its answer has no LastModified, which differs by less than a second."""
+    """Return the server's time of a put: the response has no LastModified, which differs by less than a second."""
     if header:
         with suppress(ValueError):
             return parsedate_to_datetime(header).astimezone(UTC)

@@ -1,7 +1,7 @@
-"""How places are named: ``s3://bucket/key`` and ``file:///folder/file``.
+"""URIs of objects: ``s3://bucket/key`` and ``file:///folder/file``.
 
-URIs here are plain text, not percent-encoded: ``f"{store.uri}/{key}"`` names an object whatever its key holds, as with
-``s3://`` everywhere. ``file:///tmp/My%20Videos`` is a folder with a percent sign in its name.
+URIs are plain text, not percent-encoded, as is usual for ``s3://``: ``f"{store.uri}/{key}"`` names an object whatever
+characters its key contains. ``file:///tmp/My%20Videos`` is a folder with a percent sign in its name.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pydantic import AfterValidator
 
 __all__ = ["Bucket", "default_bucket", "join_uri", "normalise", "split_uri"]
 
-_VALID: Final = "valid is a bucket name, s3://bucket, s3://bucket/folder, a folder (./x, /x) or file:///folder"
-# Wider than the rules for new buckets (3 to 63, no capitals): old ones in us-east-1 have up to 255, and underscores.
+_VALID: Final = "expected a bucket name, s3://bucket, s3://bucket/folder, a folder (./x, /x) or file:///folder"
+# Wider than the rules for new buckets (3 to 63, no capitals): old ones in us-east-1 may have 255, and underscores.
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
-# Variables of the AWS SDKs' credential chain that a person sets on purpose, or that a pod with a role carries.
+# Variables of the AWS SDKs' credential chain that a user sets on purpose, or that a pod with a role has.
 _S3_VARIABLES: Final = (
     "TELECINE_S3_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
@@ -33,7 +33,7 @@ _S3_VARIABLES: Final = (
 
 
 def normalise(value: str) -> str:
-    """Turn what a person types for a bucket or a folder into a URI without a trailing slash.
+    """Turn the name of a bucket or folder, as a user types it, into a URI without a trailing slash.
 
     Args:
         value: ``name``, ``s3://name``, ``s3://name/folder``, ``./x``, ``/x``, ``~/x``, ``x/y``, ``file:///x``.
@@ -42,36 +42,36 @@ def normalise(value: str) -> str:
         ``s3://name``, ``s3://name/folder`` or ``file:///absolute/folder``.
 
     Raises:
-        ValueError: anything else; the message names the valid forms.
+        ValueError: anything else; the message lists the valid forms.
     """
     if not value or value != value.strip() or "\0" in value or not _is_text(value):
-        raise ValueError(f"{value!r} is no place for objects; {_VALID}")
+        raise ValueError(f"{value!r} is not a place for objects; {_VALID}")
     scheme, rest = _scheme(value)
     if scheme == "s3":
         bucket, _, folder = rest.removeprefix("//").partition("/")
         folder = folder.rstrip("/")
         if not rest.startswith("//") or not _BUCKET.fullmatch(bucket):
-            raise ValueError(f"{value!r} has no valid bucket name ({bucket!r}); {_VALID}")
+            raise ValueError(f"{value!r}: {bucket!r} is not a valid bucket name; {_VALID}")
         if any(part in ("", ".", "..") for part in folder.split("/")) and folder:
             raise ValueError(f"{value!r}: the folder {folder!r} has an empty, '.' or '..' part; {_VALID}")
         return f"s3://{bucket}/{folder}" if folder else f"s3://{bucket}"
     if scheme == "file":
         return _file_uri(value, rest)
     if scheme:
-        raise ValueError(f"{value!r}: there is no store for {scheme}:; {_VALID}")
+        raise ValueError(f"{value!r}: scheme {scheme}: is not supported; {_VALID}")
     if "/" in value or value in (".", "..", "~"):
         return f"file://{_absolute(value)}"
     if not _BUCKET.fullmatch(value):
-        raise ValueError(f"{value!r} is no valid bucket name (for a folder write ./{value}); {_VALID}")
+        raise ValueError(f"{value!r} is not a valid bucket name (for a folder, use ./{value}); {_VALID}")
     return f"s3://{value}"
 
 
 Bucket = Annotated[str, AfterValidator(normalise)]
-"""A setting that names a bucket or a folder; its value is the normalised URI."""
+"""Type of a setting that names a bucket or folder; the value is the normalised URI."""
 
 
 def default_bucket(name: str) -> str:
-    """Return ``s3://name`` where the environment configures S3, else the folder ``./name`` as a URI.
+    """Return ``s3://name`` if the environment configures S3, otherwise the folder ``./name`` as a URI.
 
     S3 counts as configured when one of the AWS variables for an endpoint, a key, a profile or a role is set.
     """
@@ -81,7 +81,7 @@ def default_bucket(name: str) -> str:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Split the place of one object into the root of its store and its key there.
+    """Split the URI or path of an object into its store's root and its key.
 
     Args:
         uri: ``s3://bucket/a/b`` -> ``("s3://bucket", "a/b")``; a path or ``file:///a/b`` -> ``("file:///a", "b")``.
@@ -93,24 +93,26 @@ def split_uri(uri: str) -> tuple[str, str]:
     if scheme == "s3":
         bucket, _, key = rest.removeprefix("//").partition("/")
         if not key:
-            raise ValueError(f"{uri!r} names a bucket, not an object in it; valid is s3://bucket/key or a path")
+            raise ValueError(f"{uri!r} is a bucket, not an object; expected s3://bucket/key or a path")
         return normalise(f"s3://{bucket}"), key
     if scheme not in ("", "file"):
-        raise ValueError(f"{uri!r}: there is no store for {scheme}:; valid is s3://bucket/key, a path or file:///path")
+        raise ValueError(
+            f"{uri!r}: scheme {scheme}: is not supported; expected s3://bucket/key, a path or file:///path"
+        )
     if not uri or uri.endswith(("/", "/.", "/..")) or "\0" in uri:
-        raise ValueError(f"{uri!r} names no file; valid is s3://bucket/key, a path or file:///path")
+        raise ValueError(f"{uri!r} is not the path of a file; expected s3://bucket/key, a path or file:///path")
     path = _file_uri(uri, rest).removeprefix("file://") if scheme else _absolute(uri)
     folder, _, name = path.rpartition("/")
     return f"file://{folder or '/'}", name
 
 
 def join_uri(root: str, key: str) -> str:
-    """Return the URI of an object: the inverse of :func:`split_uri`, for a root with or without a trailing slash."""
+    """Return the URI of an object, the inverse of :func:`split_uri`; a trailing slash of the root does not matter."""
     return f"{root.rstrip('/') if root != 'file:///' else 'file://'}/{key}"
 
 
 def _scheme(value: str) -> tuple[str, str]:
-    """Split ``scheme:rest``; without a scheme (a path may hold a colon after a slash) the first is empty."""
+    """Split ``scheme:rest``; without a scheme (paths may contain a colon after a slash) the first part is empty."""
     match = _SCHEME.fullmatch(value)
     if match is None or (match[1].lower() not in ("s3", "file", "arn") and not match[2].startswith("//")):
         return "", value
@@ -122,15 +124,15 @@ def _file_uri(value: str, rest: str) -> str:
     if rest.startswith("//"):
         host, slash, below = rest[2:].partition("/")
         if host not in ("", "localhost") or not slash:
-            raise ValueError(f"{value!r} names the host {host!r}; valid is file:///folder, with three slashes")
+            raise ValueError(f"{value!r} contains the host {host!r}; expected file:///folder, with three slashes")
         path = f"/{below}"
     if not path.startswith("/"):
-        raise ValueError(f"{value!r} is relative; valid is file:///folder, or the path alone")
+        raise ValueError(f"{value!r} is relative; expected file:///folder, or a plain path")
     return f"file://{_absolute(path)}"
 
 
 def _absolute(path: str) -> str:
-    # POSIX lets abspath keep two leading slashes; in a URI they would read as a host.
+    # POSIX lets abspath keep two leading slashes; in a URI they would look like a host.
     return "/" + os.path.abspath(os.path.expanduser(path)).lstrip("/")  # noqa: PTH100, PTH111 - Path.absolute keeps ".."
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from shared.database.session import Session
+    from shared.database.session import DatabaseSession
 
 __all__ = ["main"]
 
@@ -112,7 +112,7 @@ def _write(folder: Path, *, rounds: int) -> None:
     """Time one run of 1,000 persons in one transaction: telecine, row by row, and COPY alone."""
     settings = IngestSettings(bucket=str(folder / "write"))
     run = _read(folder / "write", "person-bench", settings)
-    ways: dict[str, Callable[[Session, Run], object]] = {
+    ways: dict[str, Callable[[DatabaseSession, Run], object]] = {
         "telecine: run, artifacts, persons (COPY)": lambda session, each: write_run(
             session, each, source="file:///bench", pipeline_run_id="bench"
         ),
@@ -145,7 +145,7 @@ def _write(folder: Path, *, rounds: int) -> None:
     )
 
 
-def _row_by_row(session: Session, run: Run) -> None:
+def _row_by_row(session: DatabaseSession, run: Run) -> None:
     empty = replace(run, metrics=())
     write_run(session, empty, source="file:///bench", pipeline_run_id="bench")
     for metric in run.metrics:
@@ -157,7 +157,7 @@ def _row_by_row(session: Session, run: Run) -> None:
         )
 
 
-def _copy_alone(session: Session, run: Run) -> None:
+def _copy_alone(session: DatabaseSession, run: Run) -> None:
     columns = ("run_id", "person_id", "cast_ids", "name", "onscreen_ms", "speaking_ms", "body_ms", "confidence")
     session.copy(
         "bench_persons",

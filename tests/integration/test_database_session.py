@@ -20,7 +20,7 @@ from tests.postgres_server import database, postgres, until  # noqa: F401
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.database.session import Session
+    from shared.database.session import DatabaseSession
     from tests.postgres_server import Database
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
@@ -38,7 +38,7 @@ def kept(database: Database) -> list[int]:
     return [row[0] for row in database.rows("SELECT id FROM public.kept ORDER BY id")]
 
 
-def put(session: Session, number: int) -> int:
+def put(session: DatabaseSession, number: int) -> int:
     return session.run("INSERT INTO public.kept (id) VALUES (:number) ON CONFLICT DO NOTHING", number=number)
 
 
@@ -76,11 +76,11 @@ def broken_rows() -> Iterator[tuple[Any, ...]]:
 
 
 def test_what_is_raised_undoes_all(database: Database):
-    def late(session: Session) -> None:
+    def late(session: DatabaseSession) -> None:
         session.copy("public.kept", COLUMNS, [(2, [], None, None)])
         raise KeyError("late")
 
-    def within(session: Session) -> None:
+    def within(session: DatabaseSession) -> None:
         session.copy("public.kept", COLUMNS, broken_rows())
 
     for work, words in ((late, "late"), (within, "row")):
@@ -141,7 +141,7 @@ def test_a_connection_that_is_lost(database: Database, moment: str):
         # More than fits in the buffers: the server's end is noticed while it is written.
         yield from ((number, [], None, "x" * 10_000) for number in range(3, 3000))
 
-    def work(session: Session) -> None:
+    def work(session: DatabaseSession) -> None:
         put(session, 1)
         if moment == "copy":
             session.copy("public.kept", COLUMNS, lose())
@@ -162,7 +162,7 @@ def test_a_connection_that_is_lost(database: Database, moment: str):
 def test_what_passes_is_tried_again(database: Database, caplog: pytest.LogCaptureFixture):
     tried: list[int] = []
 
-    def twice(session: Session) -> str:
+    def twice(session: DatabaseSession) -> str:
         tried.append(put(session, 1))
         if len(tried) < 3:
             raise TransientError("not yet")
@@ -178,11 +178,11 @@ def test_what_passes_is_tried_again(database: Database, caplog: pytest.LogCaptur
 def test_what_does_not_pass_ends(database: Database):
     tried: list[int] = []
 
-    def never(session: Session) -> None:
+    def never(session: DatabaseSession) -> None:
         tried.append(put(session, len(tried)))
         raise TransientError("never")
 
-    def wrong(session: Session) -> None:
+    def wrong(session: DatabaseSession) -> None:
         tried.append(-1)
         session.rows("SELECT * FROM public.nowhere")
 

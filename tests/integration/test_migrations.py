@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 import shared.database
 from docs.generate import DATABASE_PAGE, ROOT, catalog, tables
 from shared.database import _binaries, check, embedded, upgrade
-from shared.database._head import HEAD
+from shared.database._schema import HEAD, SCHEMA, VERSION_TABLE, declared
 from shared.database._state import scalar
 from shared.database.commands import check as check_command
 from shared.database.commands import upgrade as upgrade_command
@@ -51,6 +51,20 @@ def test_head_is_the_last_migration():
     script = ScriptDirectory.from_config(config)
     assert script.get_heads() == [HEAD]
     assert all(revision.revision.isdigit() for revision in script.walk_revisions())
+
+
+def test_migrations_declare_every_table_and_view_that_they_create(empty_database: Database):
+    upgrade(empty_database.settings())
+    created = empty_database.rows(
+        "SELECT n.nspname || '.' || c.relname, c.relkind = 'v' FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname <> 'information_schema'"
+        " AND n.nspname NOT LIKE 'pg\\_%%' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+    )
+    # The run-time role only reads these two.
+    read_only = {f"{SCHEMA}.environment", f"{SCHEMA}.{VERSION_TABLE}"}
+    assert {name for name, is_view in created if not is_view} - read_only == set(declared().tables)
+    assert {name for name, is_view in created if is_view} == set(declared().views)
+    assert declared().schemas == ("pipeline", "gold", "screenalytics")
 
 
 def test_upgrade_from_empty_and_again(empty_database: Database):

@@ -15,9 +15,9 @@ from sqlalchemy import text
 import shared.database
 from jobs.cli import run
 from shared.database import check, upgrade
-from shared.database._head import HEAD
+from shared.database._schema import HEAD, declared
 from shared.database.connection import dispose, engine
-from shared.database.migrate import TABLES, VIEWS, ready
+from shared.database.migrate import ready
 from shared.errors import ConfigurationError, DatabaseNotMigrated
 from tests.postgres_server import Database, database, empty_database, postgres  # noqa: F401
 
@@ -202,7 +202,7 @@ def test_the_run_time_role_writes_every_table_and_no_other_may(empty_database: D
     upgrade(settings)
     writer = Database("", empty_database.as_role(role))
     insert_rows(writer)
-    for view in VIEWS:
+    for view in declared().views:
         assert writer.rows(f"SELECT count(*) FROM {view}") == [(1,)], view
     for table, row in reversed(ROWS.items()):
         column = next(iter(row))
@@ -211,7 +211,9 @@ def test_the_run_time_role_writes_every_table_and_no_other_may(empty_database: D
             f"DELETE FROM screenalytics.{table}",
         ):
             assert writer.rows(f"WITH done AS ({statement} RETURNING 1) SELECT count(*) FROM done") == [(1,)], statement
-    assert {f"screenalytics.{table}" for table in ROWS} == {name for name in TABLES if name.startswith("screen")}
+    assert {f"screenalytics.{table}" for table in ROWS} == {
+        name for name in declared().tables if name.startswith("screen")
+    }
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         writer.rows("DROP TABLE screenalytics.person_links")
 
@@ -225,7 +227,7 @@ def test_the_reader_sees_gold_alone(empty_database: Database, role: str):
         assert reader.rows("SELECT ep_id, person_id, onscreen_ms FROM gold.screenalytics_persons") == [
             ("e", "p_0001", 1)
         ]
-        for name in (*TABLES, *VIEWS):
+        for name in (*declared().tables, *declared().views):
             if not name.startswith("gold."):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     reader.rows(f"SELECT * FROM {name}")

@@ -70,7 +70,7 @@ def test_throttling_is_waited_out(server, waits):
 def test_throttling_without_end_is_an_error_that_says_how_often_it_was_tried(server):
     server.default = SLOW_DOWN
     store = connect(server, s3_attempts=3)
-    with pytest.raises(StoreUnavailable, match=r"SlowDown: Please reduce.*3 attempts") as caught:
+    with pytest.raises(StoreUnavailable, match=r"3 attempts .SlowDown: Please reduce") as caught:
         store.read("a/k")
     assert len(server.requests) == 3
     assert caught.value.exit_code == 75
@@ -97,7 +97,7 @@ def test_a_body_cut_short_is_read_anew(server, cut):
 
 def test_bodies_cut_for_ever_are_an_error(server):
     server.default = Reply(200, b"content", {"ETag": '"e1"'}, cut=3)
-    with pytest.raises(StoreUnavailable, match=r"broke off at s3:GetObject of s3://bucket/k \(2 attempts\)"):
+    with pytest.raises(StoreUnavailable, match=r"failed during s3:GetObject of s3://bucket/k \(2 attempts\)"):
         connect(server, s3_attempts=2).read("k")
     with pytest.raises(StoreUnavailable):
         b"".join(connect(server, s3_attempts=2).stream("k"))
@@ -127,7 +127,7 @@ def test_a_stream_does_not_mix_two_versions(server):
         Reply(200, bytes(5000), {"ETag": '"e1"'}, cut=2500),
         error(412, "PreconditionFailed"),
     ]
-    with pytest.raises(ObjectChanged, match="its ETag is not e1 any more"):
+    with pytest.raises(ObjectChanged, match="its ETag is no longer e1"):
         list(connect(server).stream("k", chunk_size=1000))
 
 
@@ -150,7 +150,7 @@ def test_a_server_without_ranges_still_gives_the_right_bytes(server):
 
 def test_a_silent_server_is_given_up(server):
     server.default = Reply(hang=True)
-    with pytest.raises(StoreUnavailable, match=r"silent for 0\.1 s at s3:GetObject .*2 attempts"):
+    with pytest.raises(StoreUnavailable, match=r"sent nothing for 0\.1 s during s3:GetObject .*2 attempts"):
         connect(server, s3_read_timeout_s=0.1, s3_attempts=2).read("k")
 
 
@@ -200,8 +200,8 @@ def test_refusals_name_bucket_and_action_and_are_not_repeated(server, action, ca
         (error(403, "SignatureDoesNotMatch"), AccessDenied, "does not accept the credentials"),
         (error(400, "ExpiredToken"), AccessDenied, "does not accept the credentials"),
         (error(403, "RequestTimeTooSkewed"), ConfigurationError, "clock"),
-        (error(404, "NoSuchBucket"), BucketMissing, "no bucket bucket at http"),
-        (error(404, "NoSuchKey"), ObjectMissing, "no object s3://bucket/k at http"),
+        (error(404, "NoSuchBucket"), BucketMissing, "bucket bucket does not exist at http"),
+        (error(404, "NoSuchKey"), ObjectMissing, "object s3://bucket/k does not exist at http"),
         (error(412, "PreconditionFailed"), ObjectChanged, "changed"),
         (error(507, "XMinioStorageFull"), StorageFull, "no space for s3://bucket/k"),
         (error(403, "QuotaExceeded"), StorageFull, "no space"),
@@ -264,7 +264,7 @@ def test_a_listing_that_stands_still_ends(server):
     server.default = Reply(
         200, b"<ListBucketResult>" + more + b"</ListBucketResult>", {"Content-Type": "application/xml"}
     )
-    with pytest.raises(StoreUnavailable, match="does not go on"):
+    with pytest.raises(StoreUnavailable, match="returned no next page"):
         list(connect(server).list())
     assert len(server.requests) == 2
 

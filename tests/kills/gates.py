@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine, event
 
-from shared.database.session import Session
+from shared.database.session import DatabaseSession
 from shared.storage import file as file_store
 
 if TYPE_CHECKING:
@@ -152,9 +152,9 @@ def watch_server(announce: Announcer, folder: str) -> None:
 
 def watch_copies(announce: Announcer) -> None:
     """Also announce each COPY and its second row, which the database driver runs without SQLAlchemy."""
-    plain = Session.copy
+    plain = DatabaseSession.copy
 
-    def copy(self: Session, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    def copy(self: DatabaseSession, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
         def held() -> Iterator[Sequence[Any]]:
             for number, row in enumerate(rows):
                 if number == 1:
@@ -164,7 +164,7 @@ def watch_copies(announce: Announcer) -> None:
         announce("copy", f"COPY {table}")
         return plain(self, table, columns, held())
 
-    Session.copy = copy  # type: ignore[method-assign]
+    DatabaseSession.copy = copy  # type: ignore[method-assign]
 
 
 class InlineExecutor(Executor):

@@ -125,9 +125,9 @@ def truth() -> dict[tuple[str, int], np.ndarray]:
     [
         ({"reply": SLOW_DOWN}, "store_unavailable", "SlowDown"),
         ({"reply": error(500, "InternalError")}, "store_unavailable", "InternalError"),
-        ({"reply": Reply(hang=True)}, "store_unavailable", "silent for 2 s"),
-        ({"reply": Reply(drop=True)}, "store_unavailable", "broke off"),
-        ({"cut": 100}, "store_unavailable", "broke off"),
+        ({"reply": Reply(hang=True)}, "store_unavailable", "sent nothing for 2 s"),
+        ({"reply": Reply(drop=True)}, "store_unavailable", "failed during"),
+        ({"cut": 100}, "store_unavailable", "failed during"),
     ],
     ids=["throttles", "fails", "hangs", "drops", "cuts"],
 )

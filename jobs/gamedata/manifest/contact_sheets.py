@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from jobs.gamedata.manifest.table import Manifest
-    from shared.report import Picture, Section
+    from shared.report import Figure, Section
     from shared.storage import ObjectStore
 
 __all__ = ["contact_sheet", "contact_sheets"]
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 def contact_sheets(manifest: Manifest, store: ObjectStore) -> list[Section]:
     """Return the section with a contact sheet for each flagged session, at most 24."""
-    from shared.report import Pictures
+    from shared.report import Figures
 
     table = manifest.table
     flags = [name for name in flag_columns(table) if name not in _NO_PICTURES]
@@ -56,11 +56,11 @@ def contact_sheets(manifest: Manifest, store: ObjectStore) -> list[Section]:
     if not items:
         return []
     note = f"Up to {_FRAMES} sampled frames per session, in order of time; at most {_PICTURED} sessions."
-    return [Pictures("Flagged sessions", items, note)]
+    return [Figures("Flagged sessions", items, note)]
 
 
-def _sheets(manifest: Manifest, store: ObjectStore, keys: Sequence[str], captions: Sequence[str]) -> list[Picture]:
-    from shared.report import Picture
+def _sheets(manifest: Manifest, store: ObjectStore, keys: Sequence[str], captions: Sequence[str]) -> list[Figure]:
+    from shared.report import Figure
 
     rows = manifest.sessions.rows
     places = dict(
@@ -73,7 +73,7 @@ def _sheets(manifest: Manifest, store: ObjectStore, keys: Sequence[str], caption
     for key, caption in zip(keys, captions, strict=True):
         frames = _frames(store, places[key][0]) if places[key][1] is not None else thumbnails.get(key, [])
         if frames:
-            found.append(Picture(contact_sheet(frames), f"{key}: {caption}"))
+            found.append(Figure(contact_sheet(frames), f"{key}: {caption}"))
     return found
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jobs.screenalytics.settings import IngestSettings
-    from shared.database.session import Session
+    from shared.database.session import DatabaseSession
 
 __all__ = [
     "BadEvent",
@@ -99,7 +99,7 @@ def fail_event(settings: IngestSettings, event: Event, error: TelecineError) -> 
 
 
 @contextmanager
-def _outbox(settings: IngestSettings) -> Iterator[tuple[Session, str]]:
+def _outbox(settings: IngestSettings) -> Iterator[tuple[DatabaseSession, str]]:
     """Open a transaction in the outbox's database, and yield it with the quoted table name."""
     schema, _, name = settings.outbox_table.partition(".")
     where = settings

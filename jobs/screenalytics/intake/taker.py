@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.screenalytics.intake.decision import Decision, IntakeResult
     from jobs.screenalytics.reading.candidate import ReadResult
     from jobs.screenalytics.settings import IngestSettings, ReplaySettings
-    from shared.database.session import Session
+    from shared.database.session import DatabaseSession
     from shared.ledger import StageRun
     from shared.storage import ObjectStore
 
@@ -151,7 +151,7 @@ class Taker:
             _LOG.warning("run %s: the attempt could not be recorded: %s", result.candidate.ref.run_id, lost)
         return result
 
-    def _record(self, session: Session, decision: Decision) -> IntakeResult:
+    def _record(self, session: DatabaseSession, decision: Decision) -> IntakeResult:
         result, entry, run_id = decision.result, decision.entry, decision.result.candidate.ref.run_id
         if decision.run is not None:
             written = write_run(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shared.database.session import Session
+    from shared.database.session import DatabaseSession
 
 __all__ = ["mark_deleted", "mark_present"]
 
 
-def mark_deleted(session: Session, run_id: str) -> bool:
+def mark_deleted(session: DatabaseSession, run_id: str) -> bool:
     """Mark an ingested run whose manifest is gone. Return False if it was marked already.
 
     The item is no longer settled: a manifest that comes back is read again, even with the same ETag.
@@ -24,7 +24,7 @@ def mark_deleted(session: Session, run_id: str) -> bool:
     return done > 0
 
 
-def mark_present(session: Session, run_id: str) -> bool:
+def mark_present(session: DatabaseSession, run_id: str) -> bool:
     """Remove the mark from a run whose manifest is back with the same content. Return False if it had none."""
     done = session.run(
         "UPDATE screenalytics.runs SET status = 'ingested', updated_at = now()"
@@ -36,7 +36,7 @@ def mark_present(session: Session, run_id: str) -> bool:
     return done > 0
 
 
-def _set_item(session: Session, run_id: str, state: str) -> None:
+def _set_item(session: DatabaseSession, run_id: str, state: str) -> None:
     session.run(
         "UPDATE screenalytics.ingest_items item SET state = :state, code = NULL, message = NULL,"
         " last_at = now() FROM screenalytics.runs run WHERE run.run_id = :run AND item.source = run.source"

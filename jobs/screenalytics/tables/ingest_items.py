@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from jobs.screenalytics.settings import SourceSettings
-    from shared.database.session import Session
+    from shared.database.session import DatabaseSession
 
 __all__ = ["Entry", "Item", "Items", "Lookup", "State", "retry_transaction"]
 
@@ -132,7 +132,7 @@ class Entry:
     message: str | None = None
 
 
-def retry_transaction(settings: SourceSettings, operation: Callable[[Session], _T]) -> _T:
+def retry_transaction(settings: SourceSettings, operation: Callable[[DatabaseSession], _T]) -> _T:
     """Run one transaction; after a deadlock or a lost connection, retry it for some seconds.
 
     Args:
@@ -185,7 +185,9 @@ class Items:
         """Return the keys of the three manifests that were ingested last."""
         return [row.manifest_key for row in self._rows(_INGESTED)]
 
-    def record(self, session: Session, entry: Entry, state: State, *, attempt: int = 0, max_attempts: int = 1) -> None:
+    def record(
+        self, session: DatabaseSession, entry: Entry, state: State, *, attempt: int = 0, max_attempts: int = 1
+    ) -> None:
         """Set the state of an item, and add the look to the attempts.
 
         Args:
@@ -200,7 +202,7 @@ class Items:
         most = max(max_attempts, 1)
         session.run(_RECORD, **values, state=state, etag=entry.etag, counted=attempt, most=most, listed=listed)
 
-    def add_attempt(self, session: Session, entry: Entry) -> None:
+    def add_attempt(self, session: DatabaseSession, entry: Entry) -> None:
         """Add a look to the attempts without changing the item, such as a transient failure."""
         session.run(_ADD_ATTEMPT, **self._values(entry))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jobs.screenalytics.errors import Rejected
     from jobs.screenalytics.model import Run
-    from shared.database.session import Session
+    from shared.database.session import DatabaseSession
 
 __all__ = ["KnownRun", "WriteResult", "conflict", "write_run"]
 
@@ -91,7 +91,7 @@ class WriteResult:
 
 
 def write_run(
-    session: Session, run: Run, *, source: str, pipeline_run_id: str, accept_changed: bool = False
+    session: DatabaseSession, run: Run, *, source: str, pipeline_run_id: str, accept_changed: bool = False
 ) -> WriteResult:
     """Write a run, its artifacts and its persons, unless the tables have the same content.
 
@@ -177,7 +177,7 @@ def conflict(
 
 
 def _insert(
-    session: Session,
+    session: DatabaseSession,
     run: Run,
     source: str,
     pipeline_run_id: str,

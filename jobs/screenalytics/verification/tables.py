@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jobs.screenalytics.model import ManifestRef
     from jobs.screenalytics.settings import VerifySettings
-    from shared.database.session import Session
+    from shared.database.session import DatabaseSession
 
 __all__ = ["StoredArtifact", "StoredRun", "finding", "not_ingested", "stored_runs"]
 
@@ -141,7 +141,7 @@ def _by_persons(rows: Sequence[Any]) -> Iterator[list[Any]]:
         yield some
 
 
-def _by_run(session: Session, statement: str, ids: list[str]) -> dict[str, list[Any]]:
+def _by_run(session: DatabaseSession, statement: str, ids: list[str]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for row in session.rows(statement, runs=ids):
         found.setdefault(row.run_id, []).append(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from shared.database._head import SCHEMA, VERSION_TABLE
+from shared.database._schema import SCHEMA, VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],

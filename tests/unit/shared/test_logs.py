@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from shared import logs
 from shared.errors import UsageError
-from shared.scrub import scrub
+from shared.scrub import HIDDEN, scrub, scrub_data
+from shared.text import clean_data
 
 LOG = logging.getLogger("jobs.something")
 
@@ -197,6 +198,42 @@ def test_the_value_of_a_secret_variable_is_taken_out_wherever_it_stands(monkeypa
 @pytest.mark.parametrize("text", ["s3://bucket/key:1@2", "a@b.c", "3 tokens in 4 s", "http://host:9000/x", ""])
 def test_other_text_stays(text):
     assert scrub(text) == text
+
+
+WORDS = (
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "api_key",
+    "api-key",
+    "apikey",
+    "access_key",
+    "signature",
+    "credential",
+)
+name_part = st.text("abcxyzABCXYZ019_.-", max_size=6)
+
+
+def hidden_by(name):
+    """The places in which a value under this name is hidden: a log line's text and members, and what is stored."""
+    return (
+        "value" not in scrub(f"{name}=value"),
+        scrub_data({name: "value"}) == {name: HIDDEN},
+        clean_data({name: "value"}) == {name: HIDDEN},
+    )
+
+
+@given(name_part, st.sampled_from([*WORDS, "authorization"]), st.booleans(), name_part)
+def test_text_logs_and_stored_data_hide_the_same_secret_names(before, word, upper, after):
+    # In text, `authorization` counts as a name only when nothing precedes or follows it.
+    name = word if word == "authorization" else f"{before}{word}{after}"
+    assert all(hidden_by(name.upper() if upper else name))
+
+
+@given(st.text("abcdefgh0123_.- /", max_size=20))
+def test_text_logs_and_stored_data_show_the_same_plain_names(name):
+    assert not any(hidden_by(f"x{name}"))
 
 
 @given(st.text(max_size=300))

@@ -68,7 +68,7 @@ def test_a_number_keeps_the_digits_of_its_text(number: Decimal) -> None:
         pytest.param(b'{"a": "\xff"}', "ENCODING", "byte 7", id="case 9: no UTF-8"),
         pytest.param(b'{"a": "\xed\xa0\x80"}', "ENCODING", "byte 7", id="case 9: a surrogate in UTF-8"),
         pytest.param(b'{"a": "\\ud800"}', "ENCODING", "surrogate", id="case 9: a lone surrogate"),
-        pytest.param(b'{"a": {"b": 1, "c": 2, "b": 1}}', "DUPLICATE_KEY", "'b' twice", id="case 10"),
+        pytest.param(b'{"a": {"b": 1, "c": 2, "b": 1}}', "DUPLICATE_KEY", "'b' more than once", id="case 10"),
         pytest.param(b'{"a": NaN}', "NON_FINITE", "NaN", id="case 11: NaN"),
         pytest.param(b'{"a": -Infinity}', "NON_FINITE", "-Infinity", id="case 11: infinity"),
         pytest.param(b'{"a": 1e999}', "NON_FINITE", "1e999", id="case 11: 1e999"),

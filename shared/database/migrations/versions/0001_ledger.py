@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.database._schema import Expiring
+
 revision = "0001"
 down_revision = None
+
+TABLES = ("pipeline.runs", "pipeline.run_stages", "pipeline.item_errors")
+EXPIRING = (Expiring("pipeline.runs", key="run_id", time="finished_at", label="runs of the ledger"),)
 
 _STATUSES = "('pending', 'running', 'success', 'partial', 'failed', 'skipped', 'cancelled', 'interrupted')"
 

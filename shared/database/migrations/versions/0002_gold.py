@@ -7,6 +7,8 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
+TABLES = ("pipeline.notifications", "gold.gamedata_sessions")
+
 
 def upgrade() -> None:
     # A run that began before an upgrade ends on its old image: only a migration that takes something away, or gives it

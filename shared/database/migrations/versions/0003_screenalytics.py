@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.database._schema import Expiring
 from shared.database.foreign import refuse_foreign
 
 revision = "0003"
@@ -12,15 +13,27 @@ down_revision = "0002"
 _RUN_ID = "'^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'"
 _SHA256 = "'^[0-9a-f]{64}$'"
 
-_OURS = (
-    *("runs", "artifacts", "person_metrics", "replaced_runs", "ingest_items", "ingest_attempts", "outbox_events"),
-    *("episode_links", "person_links", "latest_runs", "latest_person_metrics"),
+TABLES = (
+    "screenalytics.runs",
+    "screenalytics.artifacts",
+    "screenalytics.person_metrics",
+    "screenalytics.replaced_runs",
+    "screenalytics.ingest_items",
+    "screenalytics.ingest_attempts",
+    "screenalytics.outbox_events",
+    "screenalytics.episode_links",
+    "screenalytics.person_links",
+)
+VIEWS = ("screenalytics.latest_runs", "screenalytics.latest_person_metrics", "gold.screenalytics_persons")
+# The outcome of each key stays in ingest_items; attempts are only the history behind it.
+EXPIRING = (
+    Expiring("screenalytics.ingest_attempts", key="id", time="at", label="attempts to ingest Screenalytics runs"),
 )
 
 
 def upgrade() -> None:
     # The producer has made tables of these names for itself in some installations.
-    refuse_foreign(op.get_bind(), "screenalytics", _OURS)
+    refuse_foreign(op.get_bind(), "screenalytics", (*TABLES, *VIEWS))
     op.execute("CREATE SCHEMA IF NOT EXISTS screenalytics")
     _products()
     _history()

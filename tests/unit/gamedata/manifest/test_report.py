@@ -13,7 +13,7 @@ from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.pt import file as pt
 from jobs.gamedata.settings import ManifestSettings
 from jobs.gamedata.steps import manifest
-from shared.report import Histogram, Pictures, Table
+from shared.report import Figures, Histogram, Table
 from tests.fakes import parts
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.sessions import make_session
@@ -109,7 +109,7 @@ def test_flagged_sessions_have_pictures_of_their_own_frames():
     parts.commit(
         store, parts.dark("a.tar", stored=True, pt_key="a.pt", pt_size=info.size, pt_etag=info.etag), parts.gameplay()
     )
-    (picture,) = section(report(store), Pictures, "Flagged sessions").items
+    (picture,) = section(report(store), Figures, "Flagged sessions").items
     assert picture.caption == "a.tar: dark"
     sheet = decoded(picture.png)
     assert sheet.shape == (2 * 90 + 2, 3 * 160 + 2 * 2, 3)
@@ -119,7 +119,7 @@ def test_flagged_sessions_have_pictures_of_their_own_frames():
 
 
 def test_without_pt_files_pictures_are_thumbnails(store):
-    items = section(report(store), Pictures, "Flagged sessions").items
+    items = section(report(store), Figures, "Flagged sessions").items
     assert [item.caption.partition(":")[0] for item in items] == ["b.tar", "c.tar", "d.tar"]
     assert size_of(items[0].png) == (3 * 160 + 2 * 2, 2 * 90 + 2)
 
@@ -128,7 +128,7 @@ def test_each_flag_has_its_share_of_the_pictures():
     store = MemoryStore()
     many = [parts.dark(f"dark{number:03d}.tar") for number in range(60)]
     parts.commit(store, *many, parts.bars("z.tar"))
-    items = section(report(store), Pictures, "Flagged sessions").items
+    items = section(report(store), Figures, "Flagged sessions").items
     assert len(items) == 24
     assert items[-1].caption == "z.tar: bars"
 
@@ -137,7 +137,7 @@ def test_a_broken_pt_leaves_its_picture_out():
     store = MemoryStore()
     info = store.set("a.pt", b"any")
     parts.commit(store, parts.dark("a.tar", stored=True, pt_key="a.pt", pt_size=3, pt_etag=info.etag))
-    assert not [each for each in report(store).sections if isinstance(each, Pictures)]
+    assert not [each for each in report(store).sections if isinstance(each, Figures)]
 
 
 def test_the_table_shows_flagged_sessions_first_when_there_are_many():

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from docs.generate import ROOT
 from shared.errors import TelecineError
-from shared.report import Failure, Histogram, Picture, Pictures, Report, StageSummary, Table, Text, write
+from shared.report import Failure, Figure, Figures, Histogram, Report, StageSummary, Table, Text, write
 from shared.report.page import render
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (160).to_bytes(4, "big") + (90).to_bytes(4, "big")
@@ -22,7 +22,7 @@ SECTIONS = [
     Table("Empty", ["key"], []),
     Histogram("Menu", "share", [0, 0.5, 1], [3, 1], marker=0.5, note="two bins"),
     Histogram("Dark", "luma", list(range(31)), [0] * 30),
-    Pictures("Flagged", [Picture(PNG, "a.tar: dark"), Picture(b"\xff\xd8\xff\xe0", "jpeg")], note="few"),
+    Figures("Flagged", [Figure(PNG, "a.tar: dark"), Figure(b"\xff\xd8\xff\xe0", "jpeg")], note="few"),
     Text("About", "First.\n\nSecond."),
 ]
 
@@ -123,7 +123,7 @@ def test_what_items_are_called_is_only_text():
         sections=[
             Table(evil, [evil], [[evil]], evil),
             Histogram(evil, evil, [0, 1], [1], note=evil),
-            Pictures(evil, [Picture(PNG, evil)]),
+            Figures(evil, [Figure(PNG, evil)]),
             Text(evil, evil),
         ],
     )
@@ -185,8 +185,8 @@ def test_failures_beyond_the_first_few_unfold_and_codes_are_counted_above():
 
 def test_strips_get_more_room():
     strip = PNG[:16] + (960).to_bytes(4, "big") + (90).to_bytes(4, "big")
-    assert 'class="pictures wide"' in render(full(sections=[Pictures("p", [Picture(strip)])]))
-    assert 'class="pictures"' in render(full(sections=[Pictures("p", [Picture(PNG), Picture(b"\xff\xd8\xff")])]))
+    assert 'class="pictures wide"' in render(full(sections=[Figures("p", [Figure(strip)])]))
+    assert 'class="pictures"' in render(full(sections=[Figures("p", [Figure(PNG), Figure(b"\xff\xd8\xff")])]))
 
 
 def test_a_report_of_nothing_is_a_page_too():
