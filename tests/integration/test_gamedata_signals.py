@@ -53,7 +53,7 @@ def stop(cli, number):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     until(lambda: not any(is_alive(each) for each in below), STOP_S)
-    # The database's keeper waits some seconds for a next user; Cli.fresh waits for its end.
+    # The database's supervisor waits some seconds for a next user; Cli.fresh waits for its end.
     until(lambda: not [each for each in cli.processes() if "postgres" not in each], STOP_S)
     return done
 
