@@ -170,6 +170,6 @@ def _ray_settings() -> RaySettings:
 
 
 def _note(settings: StepSettings, run_id: str, stage: str, uid: str) -> bool:
-    from shared.ledger.rayjob import note_rayjob
+    from shared.ledger.rayjob import record_rayjob
 
-    return note_rayjob(settings, run_id, stage, uid)
+    return record_rayjob(settings, run_id, stage, uid)
