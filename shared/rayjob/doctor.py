@@ -1,4 +1,4 @@
-"""The cluster's part of `telecine doctor`: kinds of Argo and KubeRay, this account's verbs, what the chart makes."""
+"""Cluster checks of `telecine doctor`: Argo's and KubeRay's kinds, this account's rights, the chart's objects."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _KINDS: Final = {
     "argoproj.io/v1alpha1": ("Argo Workflows", ("workflows", "workflowtemplates", "cronworkflows")),
     "ray.io/v1": ("KubeRay", ("rayjobs", "rayclusters")),
 }
-# What the launcher does (DESIGN §7): group, resource, verbs.
+# Rights of the launcher: group, resource, verbs.
 _VERBS: Final = (
     ("argoproj.io", "workflows", ("get",)),
     ("ray.io", "rayjobs", ("create", "get", "list", "watch", "patch", "delete")),
     ("", "pods", ("get", "list")),
     ("", "pods/log", ("get",)),
 )
-_MADE: Final = (
+_CHART_OBJECTS: Final = (
     *(("configmaps", f"telecine-{name}") for name in ("environment", "ray", "parameters", "limits")),
     ("configmaps", "artifact-repositories"),
     ("secrets", "telecine-database"),
@@ -33,7 +33,7 @@ _MADE: Final = (
 
 
 def look(namespace: str | None) -> Iterator[Line]:
-    """Connect and look; a pod without a token is as it should be for all steps but the launcher.
+    """Connect and check; a pod without a token is normal for all steps except the launcher.
 
     Raises:
         TelecineError: the API does not answer.
@@ -47,14 +47,14 @@ def look(namespace: str | None) -> Iterator[Line]:
 
 
 def examine(cluster: KubernetesCluster) -> Iterator[Line]:
-    """Look at a cluster as this account sees it."""
+    """Check a cluster with the rights of this account."""
     version = cluster.ask("/version", "get the version") or {}
     yield Line(_AREA, "connection", "ok", f"Kubernetes {version.get('gitVersion', '?')}, {cluster.namespace}")
     for group, (product, plurals) in _KINDS.items():
         yield _kinds(cluster, group, product, plurals)
     yield _verbs(cluster)
-    for plural, name in _MADE:
-        yield _made(cluster, plural, name)
+    for plural, name in _CHART_OBJECTS:
+        yield _chart_object(cluster, plural, name)
 
 
 def _kinds(cluster: KubernetesCluster, group: str, product: str, plurals: tuple[str, ...]) -> Line:
@@ -73,15 +73,13 @@ def _verbs(cluster: KubernetesCluster) -> Line:
     for group, resource, verbs in _VERBS:
         for verb in verbs:
             (allowed if _may(cluster, group, resource, verb) else refused).append(f"{verb} {resource}")
-    name = "own account"
+    name = "own rights"
     if not refused:
-        return Line(_AREA, name, "ok", "may do what the launcher does")
+        return Line(_AREA, name, "ok", "has all rights of the launcher")
     if not any(right.endswith("rayjobs") for right in allowed):
-        return Line(
-            _AREA, name, "ok", "has no rights over RayJobs, as a step's account should; the launcher needs them"
-        )
-    todo = "helm upgrade; or grant them: docs/helm.md names the launcher's verbs."
-    return Line(_AREA, name, "fail", f"may not {', '.join(refused)}", todo)
+        return Line(_AREA, name, "ok", "has no rights to RayJobs, as intended for a step; only the launcher needs them")
+    todo = "Run helm upgrade, or grant them: docs/helm.md lists the launcher's rights."
+    return Line(_AREA, name, "fail", f"cannot {', '.join(refused)}", todo)
 
 
 def _may(cluster: KubernetesCluster, group: str, resource: str, verb: str) -> bool:
@@ -95,20 +93,24 @@ def _may(cluster: KubernetesCluster, group: str, resource: str, verb: str) -> bo
         "spec": {"resourceAttributes": attributes},
     }
     path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    answer = cluster.ask(path, "ask for its own rights", body=body) or {}
+    answer = cluster.ask(path, "check its own rights", body=body) or {}
     return bool(answer.get("status", {}).get("allowed"))
 
 
-def _made(cluster: KubernetesCluster, plural: str, name: str) -> Line:
+def _chart_object(cluster: KubernetesCluster, plural: str, name: str) -> Line:
     place = f"/api/v1/namespaces/{cluster.namespace}/{plural}/{name}"
     label = f"{plural.removesuffix('s')} {name}"
     try:
         found = cluster.ask(place, f"get {plural}")
     except ConfigurationError:
-        return Line(_AREA, label, "ok", "this account may not see it, and needs not to")
+        return Line(_AREA, label, "ok", "not visible to this account, which does not need it")
     if found is None:
         return Line(
-            _AREA, label, "fail", f"is not in namespace {cluster.namespace}", "helm upgrade --install telecine …"
+            _AREA,
+            label,
+            "fail",
+            f"does not exist in namespace {cluster.namespace}",
+            "helm upgrade --install telecine …",
         )
     keys = ", ".join(sorted(found.get("data") or {})) or "nothing"
     return Line(_AREA, label, "ok", f"has {keys}")

@@ -157,7 +157,7 @@ OBJECTS = {name for _, name in cluster_doctor._MADE}
         (Api(set(), RIGHTS, OBJECTS), {"Argo Workflows": "", "KubeRay": ""}),
         (
             Api(KINDS, RIGHTS - {"delete rayjobs", "get pods/log"}, None),
-            {"own account": "may not delete rayjobs, get pods/log"},
+            {"own rights": "may not delete rayjobs, get pods/log"},
         ),
         (
             Api(KINDS, RIGHTS, OBJECTS - {"telecine-limits"}),
