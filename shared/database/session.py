@@ -27,9 +27,8 @@ _T = TypeVar("_T")
 class DatabaseSession:
     """One transaction, from :func:`transaction` or :func:`retry_session`; not thread-safe."""
 
-    def __init__(self, connection: Connection, settings: DatabaseSettings) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._settings = settings
 
     def rows(self, statement: str, /, **values: Any) -> list[Any]:
         """Return the rows of a statement, as named tuples.
@@ -83,7 +82,7 @@ def transaction(settings: DatabaseSettings) -> Iterator[DatabaseSession]:
         ConfigurationError: missing rights, a refused connection.
     """
     with translated(settings), engine(settings).begin() as connection:
-        yield DatabaseSession(connection, settings)
+        yield DatabaseSession(connection)
 
 
 def retry(settings: DatabaseSettings, operation: Callable[[Connection], _T], seconds: float, *, waiting: str) -> _T:
@@ -123,6 +122,4 @@ def retry_session(
         seconds: 0 means a single attempt.
         waiting: who waits, for the log.
     """
-    return retry(
-        settings, lambda connection: operation(DatabaseSession(connection, settings)), seconds, waiting=waiting
-    )
+    return retry(settings, lambda connection: operation(DatabaseSession(connection)), seconds, waiting=waiting)

@@ -32,7 +32,6 @@ class StageOutcome:
     counts: Mapping[str, Any] = field(default_factory=dict)
     message: str | None = None
     details: Mapping[str, Any] | None = None
-    seconds: float | None = None
     output_hash: str | None = None
     manifest_key: str | None = None
 
