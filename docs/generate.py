@@ -21,9 +21,9 @@ from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
 from shared.database import embedded
+from shared.database._schema import declared
 from shared.database.connection import dispose
 from shared.database.dictionary import DICTIONARY
-from shared.database.migrate import SCHEMAS
 from shared.database.migrate import ready as migrated
 from shared.notify.message import Notification
 from shared.rayjob.settings import RaySettings
@@ -265,7 +265,7 @@ def catalog(connection: Connection) -> Catalog:
         ORDER BY 1, attnum
     """
     found: Catalog = {}
-    for relation, column, kind, nullable in connection.execute(text(statement), {"schemas": list(SCHEMAS)}):
+    for relation, column, kind, nullable in connection.execute(text(statement), {"schemas": list(declared().schemas)}):
         short = kind.replace("timestamp with time zone", "timestamptz")
         found.setdefault(relation, []).append((column, short, nullable))
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from shared.errors import EXIT_OK, EXIT_USAGE
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PIPELINES", "TOOLS", "commands", "main", "run"]
 
-# Each pipeline has jobs/<name>/commands.py with STEPS, which may include tools.
-PIPELINES: Final = {
-    "gamedata": "Turn TARs of game sessions into sampled frames, statistics and a manifest.",
-    "screenalytics": "Load Screenalytics run manifests into PostgreSQL.",
-    "media": "Summarize all pipelines of one run.",
+# A pipeline is a package below jobs/ with commands.py: HELP, and STEPS, which may include tools.
+PIPELINES: Final[dict[str, str]] = {
+    name: import_module(f"jobs.{name}.commands").HELP
+    for name in sorted(path.parent.name for path in Path(__file__).parent.glob("*/commands.py"))
 }
 
 _DATABASE: Final = "shared.settings.database:DatabaseSettings"

@@ -1,6 +1,6 @@
 """Sample sets: which kinds to write, and the record that makes a second write cheap.
 
-A sample set is a bucket or folder with inputs of known ground truth. The record ``sample.json`` beside them holds, for
+A sample set is a bucket or folder with inputs of known ground truth. The record ``sample.json`` next to them holds, for
 each entry, its kind, its ground truth, and what identifies the objects: an object that is as recorded is not written
 again.
 """

@@ -10,7 +10,7 @@ __all__ = ["Verdict", "verdict"]
 
 
 class Verdict(NamedTuple):
-    """How a step that handled many items ends.
+    """The exit code and status of a step that handled many items.
 
     Attributes:
         exit_code: 0, 65 or 75.

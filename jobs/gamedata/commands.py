@@ -6,7 +6,9 @@ from typing import Final
 
 from shared.step.contract import Step
 
-__all__ = ["STEPS"]
+__all__ = ["HELP", "STEPS"]
+
+HELP: Final = "Turn TARs of game sessions into sampled frames, statistics and a manifest."
 
 _SETTINGS: Final = "jobs.gamedata.settings"
 

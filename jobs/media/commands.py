@@ -6,7 +6,9 @@ from typing import Final
 
 from shared.step.contract import Step
 
-__all__ = ["STEPS"]
+__all__ = ["HELP", "STEPS"]
+
+HELP: Final = "Summarize all pipelines of one run."
 
 STEPS: Final = (
     Step(

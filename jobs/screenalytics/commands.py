@@ -6,7 +6,9 @@ from typing import Final
 
 from shared.step.contract import Step, Tool
 
-__all__ = ["STEPS"]
+__all__ = ["HELP", "STEPS"]
+
+HELP: Final = "Load Screenalytics run manifests into PostgreSQL."
 
 _SETTINGS: Final = "jobs.screenalytics.settings"
 _STAGE: Final = ("sync_screenalytics", 6)

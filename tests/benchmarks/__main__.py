@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 
-PIPELINES = ("gamedata", "screenalytics")
+from jobs import cli
+
+PIPELINES = tuple(name for name in cli.PIPELINES if Path(__file__).with_name(f"{name}.py").exists())
 
 
 def main() -> int:

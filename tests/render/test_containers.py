@@ -196,6 +196,15 @@ def test_crons_neither_overlap_nor_pile_up(name):
     assert spec["timezone"] == "Etc/UTC"
     assert spec["successfulJobsHistoryLimit"] > 0
     assert spec["failedJobsHistoryLimit"] > 0
+    assert spec["suspend"] in (True, False)
+
+
+def test_some_crons_never_stop_and_some_wait_for_an_operator():
+    found = {name: spec_of(name) for name in crons()}
     # The sweep is a safety net, and a poll fails while a bad run is being retried: neither may stop.
-    assert ("stopStrategy" in spec) is (name not in {"telecine-sweep", "screenalytics-poll"})
-    assert spec["suspend"] is (name in {"telecine-vacuum", "screenalytics-poll"})
+    assert not {name for name in ("telecine-sweep", "screenalytics-poll") if "stopStrategy" in found[name]}
+    assert "stopStrategy" in found["gamedata-nightly"]
+    assert {name for name in ("telecine-vacuum", "screenalytics-poll") if found[name]["suspend"]} == {
+        *("telecine-vacuum", "screenalytics-poll"),
+    }
+    assert not found["telecine-sweep"]["suspend"]

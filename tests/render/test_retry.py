@@ -9,6 +9,8 @@ from tests.render.expressions import evaluate
 from tests.render.rendered import containers, templates
 from workflows._lib.retry import EXPRESSION
 
+PROMPT = {"duration": "5s", "factor": 3, "cap": "5m"}
+PATIENT = {"duration": "20s", "factor": 2, "cap": "5m"}
 CASES = [
     *(
         ("Failed", code, retries, False)
@@ -35,9 +37,16 @@ def test_three_attempts_with_pauses_and_no_overall_deadline(name, template):
     strategy = templates(name)[template]["retryStrategy"]
     assert (strategy["limit"], strategy["retryPolicy"], strategy["expression"]) == (2, "Always", EXPRESSION)
     # maxDuration would be a deadline for the pods themselves, counted from the start of the first one.
-    quick = template in {"plan", "ingest", "replay", "sweep", "close-run"} or (name, template) == ("media", "publish")
-    first = {"duration": "5s", "factor": 3} if quick else {"duration": "20s", "factor": 2}
-    assert strategy["backoff"] == {**first, "cap": "5m"}
+    assert strategy["backoff"] in (PROMPT, PATIENT)
+
+
+@pytest.mark.parametrize(("name", "template"), containers())
+def test_steps_that_take_seconds_are_retried_after_seconds(name, template):
+    found = templates(name)[template]["retryStrategy"]["backoff"]
+    if template in {"plan", "ingest", "replay", "sweep", "close-run"} or (name, template) == ("media", "publish"):
+        assert found == PROMPT
+    if template in {"extract", "manifest"}:
+        assert found == PATIENT
 
 
 def test_the_evaluator_rejects_unknown_syntax():
