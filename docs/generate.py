@@ -98,7 +98,7 @@ def configuration() -> str:
     for group in (*PIPELINES, *TOOLS):
         # Fields of every step have their own table at the top.
         shared = set(StepSettings.model_fields)
-        above: dict[str, str] = {}
+        above: set[tuple[str, str]] = set()
         for command in commands(group):
             model = _model(command.settings)
             own = [flag for flag in flags(model) if flag.name not in StepSettings.model_fields and not flag.argument]
@@ -106,14 +106,14 @@ def configuration() -> str:
                 continue
             parts.append(f"## {command.program}\n\n{command.help}\n")
             # A flag of the same name may do something else, such as the --prefix of publish.
-            same = [flag for flag in own if above.get(flag.name) == flag.description]
+            same = [flag for flag in own if (flag.name, flag.description) in above]
             if same:
                 parts.append(f"As above: {', '.join(f'`{flag.flag}`' for flag in same)}.\n")
             if rows := table(model, without={*shared, *(flag.name for flag in same)}):
                 parts.append(rows)
             above.update((flag.name, flag.description) for flag in own)
             if words := [f"`{flag.flag}`: {flag.description}" for flag in flags(model) if flag.argument]:
-                parts.append(f"Positional: {' '.join(words)}\n")
+                parts.append(f"Positional argument {' '.join(words)}\n")
     return "\n".join([*parts, _RAY, variables_table(RaySettings)])
 
 
