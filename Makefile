@@ -33,14 +33,14 @@ help:  ## list the targets
 	@touch $@
 
 demo: .venv/.runtime  ## sample TARs -> Ray extraction -> quality manifest -> report (about a minute)
-	@echo "==> sample: TARs with ground truth under $(DEMO)/game-data"
+	@echo "==> sample: TARs with known ground truth, under $(DEMO)/game-data"
 	@$(BIN)/telecine gamedata sample --output $(DEMO)/game-data
 	@echo "==> run: extraction over Ray, then the manifest"
 	@$(BIN)/telecine gamedata run --source-bucket $(DEMO)/game-data --manifest-bucket $(DEMO)/game-data-manifest \
 		--output-path $(DEMO)/manifest.parquet --report-dir $(DEMO)/report
 
-demo-screenalytics: .venv/.runtime  ## sample runs -> validated, loaded into PostgreSQL -> who was on screen, and how long (seconds)
-	@echo "==> sample: valid runs and unusual ones, with known outcome, under $(DEMO)/screenalytics"
+demo-screenalytics: .venv/.runtime  ## sample runs -> validation -> PostgreSQL -> time on screen per person (takes seconds)
+	@echo "==> sample: valid and unusual runs with known outcomes, under $(DEMO)/screenalytics"
 	@$(BIN)/telecine screenalytics sample --output $(DEMO)/screenalytics \
 		$(foreach kind,good two-casts empty status-alias more-artifacts failed,--include $(kind))
 	@echo "==> ingest: verify each run's checksums and write it in one transaction"
@@ -61,11 +61,11 @@ e2e: .venv/.dev  ## test the pipelines on Kubernetes with Argo, KubeRay, S3 and 
 e2e-faults: .venv/.dev  ## the same while daemons, pods and the node are killed mid-run
 	@tests/e2e/run.sh tests/e2e/faults
 
-lint: .venv/.dev  ## check rules and format with ruff
+lint: .venv/.dev  ## lint the code and check its format with ruff
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: .venv/.dev  ## check types with mypy, strict
+types: .venv/.dev  ## check types with mypy in strict mode
 	@$(BIN)/mypy
 
 format: .venv/.dev  ## fix and format the code with ruff

@@ -43,19 +43,20 @@ _CONFIGURATION = """\
 
 <!-- Written by `make docs` from the settings models; do not edit by hand. -->
 
-Every parameter is a flag and an environment variable. A flag overrides its variable, and a variable overrides the
+Every parameter has a flag and an environment variable. A flag overrides its variable, and a variable overrides the
 default; an empty variable counts as unset. For a flag that can be repeated (…), the variable holds all values,
 comma-separated. `--help` of a command shows what each default resolves to on your machine.
 
 [`.env.example`](../.env.example) lists every variable with its default: copy it to `.env` and edit it.
 
-A bucket is named `game-data` or `s3://game-data`; a folder `./game-data`, `/data/game-data` or `file:///data/game-data`.
+Write a bucket as `game-data` or `s3://game-data`, and a folder as `./game-data`, `/data/game-data` or
+`file:///data/game-data`.
 """
 
 _RAY = """\
 ## Ray on Kubernetes
 
-With `--compute cpu`, `gpu` or `mixed` the launcher creates a KubeRay RayJob from these variables, which have no flags.
+With `--compute cpu`, `gpu` or `mixed`, the launcher creates a KubeRay RayJob from these variables, which have no flags.
 The chart sets them.
 """
 
@@ -77,7 +78,7 @@ _INTERNAL = {
     "TELECINE_WORKFLOW_PARAMETERS": "Parameters of the Workflow, as Argo's JSON.",
 }
 
-# The AWS SDK's own variables: its chain of credentials is used as it is.
+# Variables of the AWS SDK, whose own chain of credentials is used.
 _AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
 
 
@@ -96,22 +97,23 @@ def configuration() -> str:
     ]
     for group in (*PIPELINES, *TOOLS):
         # Fields of every step have their own table at the top.
-        seen = set(StepSettings.model_fields)
-        above: set[str] = set()
+        shared = set(StepSettings.model_fields)
+        above: set[tuple[str, str]] = set()
         for command in commands(group):
             model = _model(command.settings)
             own = [flag for flag in flags(model) if flag.name not in StepSettings.model_fields and not flag.argument]
             if not own:
                 continue
             parts.append(f"## {command.program}\n\n{command.help}\n")
-            if repeated := [f"`{flag.flag}`" for flag in own if flag.name in above]:
-                parts.append(f"As above: {', '.join(repeated)}.\n")
-            if rows := table(model, without=seen):
+            # A flag of the same name may do something else, such as the --prefix of publish.
+            same = [flag for flag in own if (flag.name, flag.description) in above]
+            if same:
+                parts.append(f"As above: {', '.join(f'`{flag.flag}`' for flag in same)}.\n")
+            if rows := table(model, without={*shared, *(flag.name for flag in same)}):
                 parts.append(rows)
-            above.update(flag.name for flag in own)
-            seen.update(above)
+            above.update((flag.name, flag.description) for flag in own)
             if words := [f"`{flag.flag}`: {flag.description}" for flag in flags(model) if flag.argument]:
-                parts.append(f"By position: {' '.join(words)}\n")
+                parts.append(f"Positional argument {' '.join(words)}\n")
     return "\n".join([*parts, _RAY, variables_table(RaySettings)])
 
 
@@ -166,7 +168,7 @@ def report_schema() -> str:
 
 
 def notification_schema() -> str:
-    """The JSON Schema of what a webhook gets."""
+    """The JSON Schema of the notification that a webhook receives."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Notification.model_json_schema(mode="serialization"),
@@ -210,7 +212,7 @@ def architecture() -> str:
 def gamedata() -> str:
     """The gamedata guide with its table of error codes."""
     rows = [f"| `{code}` | {text} | {'yes' if code in CRASH_CODES else ''} |" for code, text in CODES.items()]
-    table_rows = "\n".join(["| code | meaning | tried again |", "| --- | --- | --- |", *rows])
+    table_rows = "\n".join(["| code | meaning | retried |", "| --- | --- | --- |", *rows])
     return _filled("docs/gamedata.md", "errors", table_rows)
 
 
@@ -223,7 +225,7 @@ def screenalytics() -> str:
 
 
 def hostile() -> str:
-    """The page on hostile input with its table of what the tests feed."""
+    """The page on hostile input with its table of tested inputs."""
     from tests.hostile.inputs import INPUTS  # needs PyAV
 
     lines = []
@@ -232,7 +234,7 @@ def hostile() -> str:
         for name, given in INPUTS.items():
             if given.group == group:
                 codes = " or ".join("a session" if code == "ok" else f"`{code}`" for code in given.codes)
-                checked = ", every sampled picture checked" if given.frames is not None else ""
+                checked = ", every sampled frame checked" if given.frames is not None else ""
                 lines.append(f"| {name} | {codes}{checked} | {given.why} |")
     return _filled("docs/hostile-input.md", "inputs", "\n".join(lines) + "\n")
 

@@ -66,7 +66,7 @@ TOOLS: Final = {
             Tool(
                 "runs",
                 "close",
-                "Record how a run's Workflow ended, and notify of a failure.",
+                "Record how a run's Workflow ended; send a notification if it failed.",
                 "shared.notify.settings:CloseSettings",
                 "shared.notify.commands:close",
             ),

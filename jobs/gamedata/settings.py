@@ -78,13 +78,13 @@ class _Results(StepSettings, pipeline="gamedata"):
     prefix: str = setting(
         "",
         description="Process only keys that start with this prefix.",
-        detail="TAR keys in extract, sessions in manifest and verify.",
+        detail="It applies to TAR keys in extract, and to sessions in manifest and verify.",
         group=WHERE,
     )
     manifest_bucket: Bucket = setting(
         default_factory=lambda: default_bucket("game-data-manifest"),
         default_text="game-data-manifest",
-        description="Keep .pt files and statistics in this bucket or folder.",
+        description="Store .pt files and statistics in this bucket or folder.",
         detail="A bucket name, s3://bucket, a folder or file:///folder.",
         form="Bucket for .pt files and statistics: a name or s3://bucket.",
         group=WHERE,
@@ -95,7 +95,7 @@ class _Work(StepSettings, pipeline="gamedata"):
     compute: Compute = setting(
         "local",
         description="Run Ray locally, or extract as a KubeRay RayJob with these workers.",
-        detail="local starts Ray on this machine; cpu, gpu and mixed launch a RayJob with workers of these kinds.",
+        detail="local starts Ray on this machine; cpu, gpu and mixed start a RayJob with workers of these kinds.",
         form="cpu, gpu and mixed extract on a Ray cluster with these workers; local runs Ray in the step's own pod.",
         group=HOW_IT_RUNS,
     )
@@ -145,8 +145,8 @@ class ExtractSettings(_Source, _Results, _Work, pipeline="gamedata"):
     frames: Literal["rgb", "packets"] = setting(
         "rgb",
         description="Store RGB pixels, or the original encoded packets.",
-        detail="Packets take about a tenth of the size.",
-        form="Store RGB pixels, or the original encoded packets at about a tenth of the size.",
+        detail="Packets take up about a tenth of the space.",
+        form="Store RGB pixels, or the original encoded packets, which take up about a tenth of the space.",
         group=_SAMPLED,
     )
     store: bool = setting(
@@ -210,7 +210,7 @@ class ManifestSettings(_Results, _Work, pipeline="gamedata"):
     menu_model: str | None = setting(
         None,
         description="Score frames as menu with this torch.export program (.pt2).",
-        detail="A path or a URI.",
+        detail="It is a path or a URI.",
         form="URI of a torch.export program (.pt2) that scores frames as menu, such as s3://bucket/menu.pt2.",
         group=_CHECKS,
     )
@@ -283,7 +283,7 @@ class SampleSettings(StepSettings, pipeline="gamedata"):
     seed: int = setting(
         1,
         description="Seed the random generator.",
-        detail="Another seed produces different pictures of the same kinds.",
+        detail="Another seed produces other pictures of the same kinds.",
         group=_SAMPLE_SET,
     )
     include: tuple[str, ...] = setting(

@@ -13,7 +13,7 @@ class PublishSettings(StepSettings, pipeline="media"):
 
     report_link: str = setting(
         "../{step}/report.html",
-        description="Link to a step's report with this template, relative to the index page.",
+        description="Link to each step's report with this template, relative to the index page.",
         detail="{step} and {pipeline} are replaced.",
         group=WHERE,
     )

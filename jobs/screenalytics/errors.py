@@ -61,7 +61,7 @@ _NOT_READY: Final = {
     "ARTIFACT_NOT_YET": "an artifact does not exist yet, within the grace period of its manifest",
 }
 _QUARANTINE: Final = {
-    "MANIFEST_CHANGED": "the manifest of a known run changed; the old rows stay until the change is accepted",
+    "MANIFEST_CHANGED": "the manifest of a known run changed; the old rows are kept until the change is accepted",
     "RUN_ID_COLLISION": "a known run_id is used by another episode, or at another key with other content",
 }
 

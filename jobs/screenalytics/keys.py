@@ -51,7 +51,7 @@ def check_root(template: str) -> str:
         raise ValueError(f"{template!r} is not a folder of keys; expected no empty part, '.', '..' or backslash")
     if "{run_id}" not in parts:
         raise ValueError(
-            f"{template!r} needs {{run_id}} as a folder of its own: it keeps out the artifacts of other runs"
+            f"{template!r} must have {{run_id}} as a separate folder, to exclude artifacts of other runs"
         )
     return "/".join(parts) + "/"
 

@@ -74,8 +74,8 @@ class SourceSettings(StepSettings, pipeline="screenalytics"):
     auth: Auth = setting(
         "ambient",
         description="Read the bucket with these credentials.",
-        detail="ambient uses the AWS SDK's own chain (such as a pod's role), profile a profile of the SDK's files, "
-        "static the access key given here, anonymous none.",
+        detail="ambient uses the AWS SDK's own chain (such as a pod's role); profile uses a profile from the SDK's files; "
+        "static uses the access key given here; anonymous sends unsigned requests.",
         form="ambient uses the AWS SDK's own chain (such as the pod's role); profile and static read the secret "
         "telecine-screenalytics; anonymous uses no credentials.",
         group=_ACCESS,
@@ -83,17 +83,17 @@ class SourceSettings(StepSettings, pipeline="screenalytics"):
     profile: str | None = setting(None, description="Use this AWS profile, if auth is profile.", group=_ACCESS)
     access_key_id: str | None = setting(None, description="Use this access key, if auth is static.", group=_ACCESS)
     secret_access_key: SecretStr | None = setting(
-        None, description="Set the secret of the access key.", secret=True, group=_ACCESS
+        None, description="Use this secret access key, if auth is static.", secret=True, group=_ACCESS
     )
     session_token: SecretStr | None = setting(
-        None, description="Set the session token of a temporary access key.", secret=True, group=_ACCESS
+        None, description="Use this session token, if the access key is temporary.", secret=True, group=_ACCESS
     )
     unverified: bool = setting(False, description="Accept artifacts without a checksum in the manifest.", group=_CHECKS)
     grace_min: Annotated[float, Field(ge=0)] = setting(
         15.0,
         unit="min",
         description="Retry incomplete runs until their manifest is this old.",
-        detail="A younger run may still lack artifacts or be half-written.",
+        detail="Until then, artifacts may be missing or the manifest may be half-written.",
         group=_CHECKS,
     )
     max_manifest_mb: PositiveInt = setting(1, unit="MB", description="Reject larger manifests.", group=LIMITS)
@@ -136,7 +136,7 @@ class IngestSettings(SourceSettings, pipeline="screenalytics"):
     max_attempts: PositiveInt = setting(
         5,
         description="Set a run or event aside after this many failures.",
-        detail="It then waits for a replay.",
+        detail="A run is then read again only if its manifest changes or it is replayed.",
         group=LIMITS,
     )
     max_failed: Annotated[int, Field(ge=0)] = setting(
@@ -182,7 +182,7 @@ class VerifySettings(SourceSettings, pipeline="screenalytics"):
 class SchemaSettings(StepSettings, pipeline="screenalytics"):
     """Settings of `schema`: the contract as JSON Schema."""
 
-    manifest_version: Literal["1.0"] = setting("1.0", description="Print this version of the manifest's contract.")
+    manifest_version: Literal["1.0"] = setting("1.0", description="Print this version of the contract.")
     example: bool = setting(False, description="Print an example instead of the schema.")
 
 

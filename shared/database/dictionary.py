@@ -23,7 +23,7 @@ class Relation(NamedTuple):
 
 _STATUS: Final = "`pending`, `running`, `success`, `partial`, `failed`, `skipped`, `cancelled` or `interrupted`"
 _STATE: Final = (
-    "`ingested`, `skipped`, `deferred` (tried again), `rejected`, `quarantined` (a known run changed), `dead` (set"
+    "`ingested`, `skipped`, `deferred` (checked again), `rejected`, `quarantined` (a known run changed), `dead` (set"
     " aside after five failures), or `source_deleted`"
 )
 _PIPELINE_RUN: Final = "`run_id` in `pipeline.runs` of the run that wrote the row"
@@ -33,9 +33,9 @@ _MANIFEST: Final = {"source": "the bucket", "manifest_key": "key of the manifest
 _MS: Final = "milliseconds; NULL if it was not computed"
 
 _LEDGER: Final[Mapping[str, Relation]] = {
-    "pipeline.schema_version": Relation("the version of the schema; one row", {"version_num": "the last migration"}),
+    "pipeline.schema_version": Relation("the version of the schema (the table has one row)", {"version_num": "the last migration"}),
     "pipeline.environment": Relation(
-        "the environment that the database belongs to; one row",
+        "the environment that the database belongs to (the table has one row)",
         {
             "single": "always true; keeps the table to one row",
             "name": "`dev`, `staging` or `prod`; `TELECINE_DATABASE_ENVIRONMENT` must equal it",
@@ -95,14 +95,14 @@ _LEDGER: Final[Mapping[str, Relation]] = {
             "code": "error code: [gamedata](gamedata.md#error-codes), [screenalytics](screenalytics.md#codes)",
             "retryable": "true if a retry may succeed",
             "attempt": "which attempt at this item it was",
-            "input_hash": "ETag or SHA-256 of the input; a changed input is tried again",
+            "input_hash": "ETag or SHA-256 of the input; a changed input is retried",
             "message": "error message",
             "details": "further facts, such as `expected` and `actual`",
             "at": "when it failed",
         },
     ),
     "pipeline.notifications": Relation(
-        "a message about a failed run",
+        "a notification about a run",
         {
             "run_id": "the run",
             "channel": "`webhook` or `mail`",
@@ -121,7 +121,7 @@ _SESSIONS: Final = Relation(
         "sampled": "samples over all strides, repeated frames included",
         "is_video_mostly_dark": "the picture is dark most of the time",
         "dark_frame_share": "share of the time that is dark, 0 to 1",
-        "is_dpi_scale_issue": "two facing sides are black bars",
+        "is_dpi_scale_issue": "two opposite sides are black bars",
         "black_bar_share": "share of the picture covered by black bars, 0 to 1",
         "is_video_mostly_menu": "menus are shown most of the time",
         "video_menu_percent": "share of the time that shows menus, 0 to 1",
@@ -233,7 +233,7 @@ _SCREENALYTICS: Final[Mapping[str, Relation]] = {
     "screenalytics.ingest_attempts": Relation(
         "an attempt to ingest a run; append-only, `telecine vacuum` deletes old ones",
         {
-            "id": "counts up",
+            "id": "sequence number",
             **_MANIFEST,
             "arrival": "`event`, `poll`, `replay` or `verify`",
             "outcome": "how it ended, such as `ingested`, `rejected` or `dead`",
@@ -253,7 +253,7 @@ _SCREENALYTICS: Final[Mapping[str, Relation]] = {
             "payload_json": "optional `manifest_key` and `manifest_sha256`",
             "created_at": _INSERTED,
             "delivered_at": "when its run was processed; NULL while it waits",
-            "delivery_attempts": "failed deliveries; at 5 it is left alone, set it to 0 to retry",
+            "delivery_attempts": "failed deliveries; at 5 the event is set aside; set it to 0 to retry",
             "last_error": "message of the last failed delivery",
         },
     ),
@@ -275,7 +275,7 @@ _SCREENALYTICS: Final[Mapping[str, Relation]] = {
         {**_RUNS, **_EPISODE_LINK},
     ),
     "screenalytics.latest_person_metrics": Relation(
-        "a person of such a run", {"ep_id": _RUNS["ep_id"], **_EPISODE_LINK, **_METRICS, **_PERSON_LINK}
+        "a person of a run in `latest_runs`", {"ep_id": _RUNS["ep_id"], **_EPISODE_LINK, **_METRICS, **_PERSON_LINK}
     ),
 }
 

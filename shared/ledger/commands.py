@@ -29,7 +29,7 @@ class ListSettings(DatabaseSettings, pipeline="runs"):
 class ShowSettings(DatabaseSettings, pipeline="runs"):
     """Settings of `telecine runs show`."""
 
-    run: str = setting(description="Show the run with this id, or with an id that starts with it.", argument=True)
+    run: str = setting(description="Show the run whose id is this or starts with this.", argument=True)
 
 
 def list_runs(settings: ListSettings) -> str:

@@ -27,7 +27,7 @@ class NotifySettings(Settings):
 
     notify_on: Literal["failed", "always", "never"] = setting(
         "failed",
-        description="Notify of failed runs, of all runs, or never.",
+        description="Send notifications about failed runs, about all runs, or never.",
         detail="A run that someone stopped does not count as failed.",
         group=_NOTIFICATIONS,
     )
@@ -39,10 +39,10 @@ class NotifySettings(Settings):
         group=_NOTIFICATIONS,
     )
     notify_smtp_host: str | None = setting(
-        None, description="Send mail through this server; without it, send none.", group=_NOTIFICATIONS
+        None, description="Send mail through this server; without it, send no mail.", group=_NOTIFICATIONS
     )
     notify_smtp_port: Annotated[int, Field(ge=1, le=65535)] = setting(
-        587, description="Connect to the mail server at this port.", group=_NOTIFICATIONS
+        587, description="Connect to the mail server on this port.", group=_NOTIFICATIONS
     )
     notify_smtp_security: Literal["starttls", "tls", "none"] = setting(
         "starttls",
@@ -54,20 +54,20 @@ class NotifySettings(Settings):
         None, description="Log in as this user; without it, do not log in.", group=_NOTIFICATIONS
     )
     notify_smtp_password: SecretStr | None = setting(
-        None, description="Set the password of the user.", secret=True, group=_NOTIFICATIONS
+        None, description="Log in with this password.", secret=True, group=_NOTIFICATIONS
     )
     notify_smtp_from: str | None = setting(None, description="Send mail from this address.", group=_NOTIFICATIONS)
     notify_smtp_to: tuple[str, ...] = setting((), description="Send mail to these addresses.", group=_NOTIFICATIONS)
     notify_timeout_s: Annotated[float, Field(gt=0, le=120)] = setting(
         15.0,
         unit="s",
-        description="Give up a webhook or mail server after this time.",
+        description="Give up on a webhook or mail server after this time.",
         group=_NOTIFICATIONS,
     )
     notify_link: str | None = setting(
         None,
-        description="Link to a run's page with this template.",
-        detail="Such as https://argo.example/workflows/{namespace}/{workflow}; {run_id} and {pipeline} are also"
+        description="Link to the page of the run with this template.",
+        detail="For example https://argo.example/workflows/{namespace}/{workflow}; {run_id} and {pipeline} are also"
         " replaced.",
         group=_NOTIFICATIONS,
     )
@@ -77,13 +77,13 @@ class CloseSettings(StepSettings, NotifySettings, pipeline="runs"):
     """Settings of `telecine runs close`: the variables of an Argo exit hook."""
 
     workflow_status: Literal["Succeeded", "Failed", "Error"] = setting(
-        description="Set the Workflow's final status: {{workflow.status}}.", group=_ENDED
+        description="Pass the Workflow's final status: {{workflow.status}}.", group=_ENDED
     )
-    failures: str = setting("[]", description="List the failed nodes as JSON: {{workflow.failures}}.", group=_ENDED)
+    failures: str = setting("[]", description="Pass the failed nodes as JSON: {{workflow.failures}}.", group=_ENDED)
     of: str = setting(
         "workflow",
-        description="Name the pipeline of a run that failed before its first step.",
+        description="Record a run that failed before its first step under this pipeline.",
         group=_ENDED,
     )
-    workflow: str | None = setting(None, description="Name the Workflow.", shared=True, group=_ENDED)
-    namespace: str | None = setting(None, description="Name the Workflow's namespace.", shared=True, group=_ENDED)
+    workflow: str | None = setting(None, description="Pass the Workflow's name.", shared=True, group=_ENDED)
+    namespace: str | None = setting(None, description="Pass the Workflow's namespace.", shared=True, group=_ENDED)

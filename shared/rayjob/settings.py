@@ -66,7 +66,7 @@ class RaySettings(Settings, pipeline="ray"):
     image: str | None = setting(
         None,
         default_text="required",
-        detail="It contains telecine and Ray.",
+        detail="The image must contain telecine and Ray.",
         description="Use this image for the head and the CPU group.",
         group=_IMAGES,
     )
@@ -89,7 +89,7 @@ class RaySettings(Settings, pipeline="ray"):
     )
     report_root: str = setting(
         "s3://telecine-artifacts",
-        detail="At NAMESPACE/WORKFLOW/STEP-driver.",
+        detail="The path below it is NAMESPACE/WORKFLOW/STEP-driver.",
         description="Write the driver's report below this folder.",
         group=_PODS,
     )
@@ -175,7 +175,7 @@ class RaySettings(Settings, pipeline="ray"):
     ttl_s: Annotated[int, Field(ge=60)] = setting(
         120,
         unit="s",
-        detail="The launcher reads its log until then.",
+        detail="Until then, the launcher can read its log.",
         description="Keep the Ray cluster for this time after its job.",
         group=_DEADLINES,
     )

@@ -19,7 +19,7 @@ class VacuumSettings(StepSettings, pipeline="vacuum"):
     artifacts: Bucket = setting(
         default_factory=lambda: default_bucket("telecine-artifacts"),
         default_text="telecine-artifacts",
-        description="Clean this bucket or folder of reports and Argo artifacts.",
+        description="Delete old reports and Argo artifacts from this bucket or folder.",
         form="Bucket of reports and Argo artifacts: a name or s3://bucket.",
         group=WHERE,
     )

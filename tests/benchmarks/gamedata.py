@@ -87,7 +87,7 @@ def _sampling(clips: tuple[Clip, ...], *, quick: bool) -> None:
             )
             ratios(
                 f"one session: {SECONDS} s of {clip.width}x{clip.height} at 60 fps, GOP 250, "
-                f"{tar.stat().st_size / 1e6:.0f} MB, a keyframe has {keyframe_bytes(tar) / 1e3:.0f} kB; "
+                f"{tar.stat().st_size / 1e6:.0f} MB, {keyframe_bytes(tar) / 1e3:.0f} kB per keyframe; "
                 f"{len(TIMES)} distinct times",
                 rows,
                 [FULL, EXACT_SEEK, NAME],

@@ -216,7 +216,7 @@ def test_a_store_that_is_gone_is_not_asked_for_every_run(place):
     place.store.fail("stream", EndpointUnreachable("gone"), times=float("inf"))
     report = place.ingest()
     assert (report.status, report.exit_code, len(report.failures)) == ("failed", 75, 1)
-    assert report.headline.endswith("the rest was not processed")
+    assert report.headline.endswith("the others were not processed")
     assert place.store.count("stream") < 10
 
 
@@ -226,7 +226,7 @@ def test_a_store_that_answers_503_to_all_is_not_asked_for_every_run(place):
     place.store.fail("stream", StoreUnavailable("503"), times=float("inf"))
     report = place.ingest()
     assert (report.status, report.exit_code, len(report.failures)) == ("failed", 75, 10)
-    assert report.headline.endswith("the rest was not processed")
+    assert report.headline.endswith("the others were not processed")
 
 
 def test_a_bug_in_one_run_does_not_end_the_others(place, monkeypatch):

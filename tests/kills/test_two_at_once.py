@@ -89,7 +89,7 @@ def test_an_extract_in_the_middle_of_a_reading_command(new_place: Callable[[], P
         child.expect(0)
         if first == "manifest":
             check_manifest(place, expected)
-            assert "left out" not in child.said(), f"extract before {before}"
+            assert "omitted" not in child.said(), f"extract before {before}"
         else:
             assert place.report()["rejects"] == {}, f"extract before {before}"
         place.run("manifest")

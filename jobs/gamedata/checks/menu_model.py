@@ -122,12 +122,12 @@ class MenuModel:
             scaled = torch.nn.functional.interpolate(stack.float(), self.size, mode="bilinear", antialias=True)
             stack = scaled.round().clamp(0, 255).to(torch.uint8)
         given = stack if self.dtype == torch.uint8 else stack.to(self.dtype) / 255
-        if self.batch and len(frames) < self.batch:  # a fixed batch is filled up with its last frame
+        if self.batch and len(frames) < self.batch:  # a fixed batch is padded with its last frame
             given = torch.cat([given, given[-1:].expand(self.batch - len(frames), -1, -1, -1)])
         with torch.inference_mode():
             output = self._module(given)
         if not isinstance(output, torch.Tensor) or output.shape[0] != len(given):
-            raise ValueError(f"--menu-model {self.name} gives {_shape(output)} for {len(given)} frames; {_CONTRACT}")
+            raise ValueError(f"--menu-model {self.name} returned {_shape(output)} for {len(given)} frames; {_CONTRACT}")
         output = output[: len(frames)].float()
         if output.ndim == 2 and output.shape[1] == 2:  # noqa: PLR2004
             output = output.softmax(1)[:, 1]

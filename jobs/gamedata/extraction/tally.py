@@ -230,7 +230,7 @@ class ExtractTally:
             "Readers",
             ["reader", "TARs", "video s", "MB", "MB read", "decoded", "s / TAR"],
             rows,
-            note="ranges fetches only the GOPs it needs; ffmpeg reads containers that the frame planner cannot.",
+            note="ranges: fetches only the GOPs that it needs; ffmpeg: reads containers that the frame planner cannot.",
         )
 
 

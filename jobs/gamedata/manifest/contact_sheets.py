@@ -55,7 +55,7 @@ def contact_sheets(manifest: Manifest, store: ObjectStore) -> list[Section]:
     items = _sheets(manifest, store, keys, captions)
     if not items:
         return []
-    note = f"Up to {_FRAMES} sampled frames per session, in order of time; at most {_PICTURED} sessions."
+    note = f"Up to {_FRAMES} sampled frames per session, in chronological order; at most {_PICTURED} sessions."
     return [Figures("Flagged sessions", items, note)]
 
 
@@ -84,7 +84,7 @@ def _frames(store: ObjectStore, key: str) -> list[npt.NDArray[np.uint8]]:
     try:
         return distinct_frames(loads(store.read(key), name=key))[1]
     except (TelecineError, ImportError) as error:
-        _log.info("no picture of %s: %s", key, error)  # the report is written without it
+        _log.info("no contact sheet for %s: %s", key, error)  # the report is written without it
         return []
 
 

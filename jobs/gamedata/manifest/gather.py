@@ -110,7 +110,7 @@ def gather(store: ObjectStore, *, prefix: str = "", columns: Sequence[str] = ())
     gone = rows.filter(pl.Series(ok & stored & ~good))["pt_key"].to_list()
     deleted = sum(1 for key in gone if key not in listing)
     if deleted:
-        _log.warning("%d sessions are left out: their .pt files no longer exist in %s", deleted, store.uri)
+        _log.warning("%d sessions are omitted: their .pt files no longer exist in %s", deleted, store.uri)
     whole = pl.concat([kept, found]).sort("s3_key")
     return Sessions(whole, errors.sort("s3_key"), deleted, unrecorded, broken)
 
@@ -181,7 +181,7 @@ def _read_loose(
             elif isinstance(result, ItemError):
                 refused.append(_refusal(info.key, result))
             elif pt_key(result["s3_key"]) != info.key and result["s3_key"] in seen:
-                _log.warning("%s/%s is a copy of session %s: left out", store.uri, info.key, result["s3_key"])
+                _log.warning("%s/%s is a copy of session %s and is omitted", store.uri, info.key, result["s3_key"])
             else:
                 seen.add(result["s3_key"])
                 fresh.append(result)
@@ -237,7 +237,7 @@ def measure_pt(body: bytes, name: str) -> dict[str, Any]:
             ) from error
         raise item_error(
             "pt_unrecorded",
-            f"{name} is not the file that its part records, and reading it needs torch; run: "
+            f"{name} is not the file recorded in its part, and reading it requires torch; run: "
             "pip install 'telecine[gamedata]', or `telecine gamedata verify` and then extract",
         ) from error
     times, frames = distinct_frames(data)

@@ -59,7 +59,7 @@ def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[
         for row in _dicts(batch):
             if not row["s3_key"].startswith(prefix):
                 raise DataError(
-                    f"--manifest {name} holds '{row['s3_key']}', which does not start with --prefix '{prefix}'; pass"
+                    f"--manifest {name} contains '{row['s3_key']}', which does not start with --prefix '{prefix}'; pass"
                     " the prefix that the manifest was built with",
                     code="manifest_prefix",
                 )

@@ -80,9 +80,9 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "video_metadata": Column("`format` and `streams` as ffprobe prints them", "JSON text", _FAILED),
     "session_metadata": Column("the contents of `metadata.json`", "JSON text", _FAILED),
     "is_video_mostly_dark": Column("`dark_frame_share` exceeds `dark_share_threshold`", null=_NO_FRAMES),
-    "is_dpi_scale_issue": Column("two facing sides are black bars", null=_NO_FRAMES),
+    "is_dpi_scale_issue": Column("two opposite sides are black bars", null=_NO_FRAMES),
     "video_menu_percent": Column(
-        "share of the time that shows menus; a fraction despite its name",
+        "share of the time that shows menus; a fraction, despite its name",
         "0 to 1",
         "extraction failed, or fewer than two frames were sampled (none with `--menu-references`)",
     ),
@@ -93,7 +93,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "error": Column("error message; several failed checks are separated by `; `", null="no error"),
     "error_traceback": Column("Python traceback of the error", null="no error, or a `.pt` file that could not be read"),
     "processed_time": Column("when this manifest was built", "UTC"),
-    "commit_hash": Column("git commit of the telecine that built the manifest", null="the build does not know it"),
+    "commit_hash": Column("git commit of the telecine that built the manifest", null="the build does not record it"),
     "schema_version": Column("version of the built-in columns; changes with a column's name, type or meaning"),
     "error_code": Column("[error code](gamedata.md#error-codes); `check_failed` if a check raised", null="no error"),
     "error_stage": Column("`extraction`, or `manifest` for a check or a `.pt` file that failed", null="no error"),
@@ -105,11 +105,11 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "sampled": Column("samples over all strides, repeated frames included", "frames", _FAILED),
     "source_etag": Column("ETag of the TAR that was read", null="the `.pt` file could not be read"),
     "spec_digest": Column(
-        "hash of the sampling settings; equal values were sampled alike", null="the `.pt` file could not be read"
+        "hash of the sampling settings; equal hashes mean equal settings", null="the `.pt` file could not be read"
     ),
     "checks_sha256": Column("SHA-256 of the `--checks` files, comma-separated", "hex", "no `--checks`"),
     "dark_frame_share": Column(
-        "share of the time that is dark, not of the frames despite its name", "0 to 1", _NO_FRAMES
+        "share of the time that is dark; not a share of frames, despite its name", "0 to 1", _NO_FRAMES
     ),
     "dark_luma_threshold": Column("`--dark-luma` of this manifest", "luma, 0 to 255", _FAILED),
     "dark_share_threshold": Column("`--dark-share` of this manifest", "0 to 1", _FAILED),

@@ -92,7 +92,7 @@ def _device(compute: str, device: str) -> str:
             "--device cuda does not work with --compute cpu, whose workers have no GPU; expected --device auto or cpu,"
             " or --compute gpu or mixed"
         )
-    return "whatever the workers have" if device == "auto" else device
+    return "CUDA on workers that have it, otherwise CPU" if device == "auto" else device
 
 
 def _output(settings: PlanSettings) -> str:

@@ -81,7 +81,7 @@ def run_with(
     tally = ExtractTally(worklist)
     tally.durations["plan"] = time.perf_counter() - began
     if not (worklist.items or worklist.missing or worklist.done or worklist.failed_before or worklist.left_out):
-        _log.warning("There is no TAR in %s whose key begins with '%s'.", source.uri, settings.prefix)
+        _log.warning("No TAR in %s has a key that starts with '%s'.", source.uri, settings.prefix)
     if worklist.failed_before:
         stage_run.record_errors(worklist.failed_before)
     context = RunContext(
@@ -108,7 +108,7 @@ def run_with(
             compact(target)
         except TransientError as error:
             # The results are committed; the next run has another try.
-            _log.warning("Parts were not merged: %s", error)
+            _log.warning("Could not merge parts: %s", error)
     report = tally.report(max_failed=settings.max_failed)
     report.outputs["manifest_bucket"] = settings.manifest_bucket
     report.seconds = time.perf_counter() - began
@@ -174,7 +174,7 @@ def cluster_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) ->
         TransientError: this is the launcher, which found nothing to read a moment ago.
     """
     if not in_rayjob():
-        raise TransientError("TARs came while the run began; run the command again")
+        raise TransientError("TARs were added while the run was starting; run the command again")
     return ClusterRay(make, workers=workers)
 
 

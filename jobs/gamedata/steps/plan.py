@@ -83,13 +83,13 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
 
 def _headline(plan: Worklist, settings: PlanSettings, total: int, source: str) -> str:
     if not total:
-        return f"no TARs in {source} with a key that starts with '{settings.prefix}'"
+        return f"no TAR in {source} has a key that starts with '{settings.prefix}'"
     words = {
         "to read": len(plan.items),
         "done": plan.done,
         "failed before": len(plan.failed_before),
         "not in the bucket": len(plan.missing),
-        "left out": plan.left_out,
+        "skipped": plan.left_out,
     }
     shown = [f"{count:,} {word}" for word, count in words.items() if count or word == "to read"]
     return f"{total:,} {'TAR' if total == 1 else 'TARs'}: {', '.join(shown)}"
@@ -107,7 +107,7 @@ def _sections(plan: Worklist, settings: PlanSettings, checked: list[Checked], cp
         ["seconds", "about"],
         rows,
         note=f"Based on {_CPU_S} CPU seconds per TAR, measured for ten minutes of 640x360 video at the default "
-        "sampling; larger frames take up to five times as long. The start of pods is not included.",
+        "sampling; larger frames take up to five times as long. The time to start pods is not included.",
     )
     largest = sorted(plan.items, key=lambda item: (-item.size, item.key))[:_SHOWN]
     yield Table(

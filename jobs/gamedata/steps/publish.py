@@ -80,7 +80,7 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
         outputs={"table": TABLE, "source": settings.manifest},
         sections=[
             Table(
-                "What is published",
+                "Published sessions",
                 ["sessions with", "count"],
                 [["an error", found["error"]], *([name.replace("_", " "), found[name]] for name in _FLAGS)],
             )

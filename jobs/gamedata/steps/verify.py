@@ -42,9 +42,9 @@ _FINDINGS: Final = {
     "pt_missing": "its .pt file no longer exists",
     "pt_changed": "its .pt file is not the one that was committed",
     "pt_damaged": "the bytes of its .pt file changed under the same ETag",
-    "pt_moved": "its .pt file has another ETag but the committed bytes: the bucket was copied",
+    "pt_moved": "its .pt file has the committed bytes but another ETag: the bucket was copied",
     "part_broken": "the part cannot be read",
-    "pt_unrecorded": "no part records this .pt file in its present form",
+    "pt_unrecorded": "no part records the current content of this .pt file",
     "pt_legacy": "a pickled .pt file of the original pipeline",
     "pt_invalid": "not a .pt file of telecine",
 }
@@ -203,7 +203,7 @@ def _report(findings: _Findings, settings: VerifySettings) -> Report:
     for item, found in named[:_NAMED]:
         _log.warning("%s: %s: %s", item, found, _FINDINGS[found], extra={"item": item})
     if len(named) > _NAMED:
-        _log.warning("%d more are in the report", len(named) - _NAMED)
+        _log.warning("%d more findings are in the report", len(named) - _NAMED)
     if retired and not settings.dry_run:
         _log.warning("retired results: %d; run `telecine gamedata extract` to rebuild them", retired)
     code = EXIT_DATA if retired or (settings.dry_run and counts) else EXIT_OK
@@ -220,7 +220,7 @@ def _report(findings: _Findings, settings: VerifySettings) -> Report:
         outputs={"manifest_bucket": settings.manifest_bucket},
         sections=[
             Table(
-                "What does not match",
+                "Mismatches",
                 ["item", "code", "meaning"],
                 [[item, found, _FINDINGS[found]] for item, found in named[:_SHOWN]],
                 note="Retired rows count as not extracted. No .pt file is changed.",

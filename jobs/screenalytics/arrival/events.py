@@ -138,5 +138,5 @@ def _invalid(event: Event, found: str) -> Rejected:
     return reject(
         "EVENT_INVALID",
         f"event {event.event_id} has {found}; expected the run id as aggregate_id and a payload_json such as"
-        ' {"manifest_key": "…", "manifest_sha256": "…"}, both members optional',
+        ' {"manifest_key": "…", "manifest_sha256": "…"}, both optional',
     )

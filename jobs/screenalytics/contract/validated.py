@@ -46,7 +46,7 @@ def validated(model: type[_Model], document: Any, *, what: str) -> _Model:
         if code == "FIELD_MISSING":
             raise reject(code, f"{what} lacks {place}, which is required{more}", json_pointer=place) from None
         actual = shown(first["input"])
-        message = f"{what} has {actual} as {place}: {first['msg']}{more}"
+        message = f"{what} has {actual} at {place}: {first['msg']}{more}"
         raise reject(code, message, json_pointer=place, actual=actual) from None
 
 

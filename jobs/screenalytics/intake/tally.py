@@ -85,7 +85,7 @@ class Tally:
     def add_bad(self, bad: BadEvent, *, dead: bool) -> Failure:
         """Count an invalid event, and return its failure."""
         event, error = bad.event, bad.error
-        end = ". It is set aside and will not be tried again" if dead else ". The next ingest tries it again"
+        end = ". It is set aside and will not be retried" if dead else ". The next ingest retries it"
         failure = Failure(
             f"event {event.event_id}",
             error.code,
@@ -173,7 +173,7 @@ class Tally:
         if counts["persons"]:
             text += f"; {counts['persons']:,} persons"
         if self.ended:
-            text += "; the rest was not processed"
+            text += "; the others were not processed"
         return f"dry run, nothing written: {text}" if dry_run else text
 
     def _sections(self, seen: int) -> Iterator[Section]:
@@ -186,7 +186,7 @@ class Tally:
             )
         if self._waiting:
             rows = [[code, count] for code, count in self._waiting.most_common()]
-            yield Table("Not ready yet", ["why", "runs"], rows, note="The next ingest tries them again.")
+            yield Table("Not ready yet", ["why", "runs"], rows, note="The next ingest checks them again.")
         if self._rows:
             more = seen - len(self._rows)
             yield Table(
@@ -200,7 +200,7 @@ class Tally:
                 "Warnings",
                 ["code", "times"],
                 [[code, count] for code, count in self._warnings.most_common()],
-                note="No row is lost; the texts are in screenalytics.runs.warnings.",
+                note="No rows are lost; the messages are in screenalytics.runs.warnings.",
             )
 
     def _first(self, code: str) -> tuple[str, str]:

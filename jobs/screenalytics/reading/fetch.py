@@ -147,7 +147,7 @@ def _mismatch(ref: ArtifactRef, body: bytes) -> Rejected | None:
     found = hashlib.sha256(body).hexdigest()
     if ref.checksum_sha256 is not None and found != ref.checksum_sha256:
         message = (
-            f"artifact {ref.artifact_key!r} has the sha256 {found}, but the manifest says {ref.checksum_sha256}; "
+            f"artifact {ref.artifact_key!r} has sha256 {found}, but the manifest says {ref.checksum_sha256}; "
             "an upload that skips existing objects leaves the old one in place"
         )
         key, expected = ref.artifact_key, ref.checksum_sha256
@@ -188,5 +188,5 @@ def _too_large(ref: ArtifactRef, settings: SourceSettings) -> Rejected:
 
 def _no_manifest(ref: ManifestRef) -> Rejected:
     if ref.etag is None:
-        return reject("MANIFEST_NOT_YET", f"the manifest {ref.key} does not exist yet; the next ingest looks again")
+        return reject("MANIFEST_NOT_YET", f"the manifest {ref.key} does not exist yet; the next ingest checks it again")
     return reject("SOURCE_DELETED", f"the manifest {ref.key} was listed but is gone: the producer deleted the run")

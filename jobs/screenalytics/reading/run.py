@@ -84,7 +84,7 @@ def read_manifest(manifest: ManifestObject, settings: SourceSettings, *, now: da
         raise reject("ID_MISMATCH", message, json_pointer="/run_id", **facts)
     status = cast("Status", head.status)
     if status == "running":
-        raise reject("RUN_RUNNING", "the run has not ended; the next ingest looks again", json_pointer="/status")
+        raise reject("RUN_RUNNING", "the run has not ended; the next ingest checks it again", json_pointer="/status")
     if status != "success":
         return SkippedRun(head.run_id, head.ep_id, status, manifest.sha256)
     artifacts = document.get("artifacts")

@@ -100,15 +100,15 @@ def _text(before: bytes, after: bytes) -> Callable[[Draft], bytes]:
 SAMPLE_KINDS: Final[dict[str, SampleKind]] = {
     GOOD: SampleKind("a normal run; each episode has two attempts"),
     # ingested
-    "two-casts": SampleKind("one person under two casts, summed up", _same_person),
+    "two-casts": SampleKind("one person under two casts, whose times are summed", _same_person),
     "empty": SampleKind("nobody was seen", _nobody),
     "rounding": SampleKind("2.01 s, which is 2009 ms in float arithmetic", lambda draft: _seconds(draft, 2010)),
     "status-alias": SampleKind("status SUCCESS", lambda draft: draft.fields.update(status="SUCCESS")),
     "extra-field": SampleKind("a field that is not in the contract", lambda draft: draft.fields.update(reviewer="Ida")),
-    "cast-screentime": SampleKind("the other kind of artifact", schema="cast_screentime.v1"),
+    "cast-screentime": SampleKind("an artifact of the other version", schema="cast_screentime.v1"),
     "canonical-layout": SampleKind("artifact stored under runs/SHOW/sSS/eEE/RUN/", _canonical),
     "gzip": SampleKind("gzip-compressed artifact", lambda draft: setattr(draft, "packed", True)),
-    "more-artifacts": SampleKind("one more artifact, which is not read", None, _more),
+    "more-artifacts": SampleKind("an additional artifact that is not read", None, _more),
     # not ingested, and no failure
     "running": SampleKind("still running", None, _ended("running"), outcome="deferred", code="RUN_RUNNING"),
     "failed": SampleKind("failed at the producer", None, _ended("failed"), outcome="skipped"),

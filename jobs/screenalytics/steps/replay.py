@@ -65,7 +65,7 @@ def _named(settings: ReplaySettings) -> list[ManifestRef]:
     key = manifest_key(settings.prefix, settings.run)
     if run_of(key, settings.prefix) != settings.run:
         raise UsageError(
-            f"'{settings.run}' is not a run id; expected up to 128 letters, digits, '.', '_' and '-', the first a"
-            " letter or a digit"
+            f"'{settings.run}' is not a run id; expected up to 128 letters, digits, '.', '_' and '-', starting"
+            " with a letter or a digit"
         )
     return [ManifestRef(settings.run, key)]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FINDINGS", "run"]
 
-FINDINGS: Final = "What does not match"
+FINDINGS: Final = "Mismatches"
 _READERS: Final = 8
 _BATCH: Final = 1000
 _SHOWN: Final = 200
@@ -125,7 +125,7 @@ def _record_page(
 
 def _gone(one: Comparison, *, marked: bool) -> Failure:
     done = "the run is now marked source_deleted" if marked else "the run is not marked (--no-mark-deleted)"
-    message = f"the manifest of run {one.run.run_id} is gone; {done}. Its rows stay"
+    message = f"the manifest of run {one.run.run_id} is gone; {done}. Its rows are kept"
     return finding(one.run.run_id, one.run.manifest_key, "SOURCE_DELETED", message)
 
 
@@ -145,7 +145,7 @@ def _find_missing(
             "ingested": f"its rows are gone. Run: telecine screenalytics replay {ref.run_id}",
         }.get(
             item.state,
-            f"it is {item.state} ({item.code}). Fix it and upload it again; for the reason, run: telecine screenalytics"
+            f"it is {item.state} ({item.code}). Fix it and upload it again; to see the reason, run: telecine screenalytics"
             f" replay {ref.run_id}",
         )
         message = f"the run is in the store but not in the tables: {reason}"

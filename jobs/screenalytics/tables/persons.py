@@ -45,7 +45,7 @@ def persons(settings: SourceSettings) -> list[Table]:
             rows = session.rows(_SELECT, source=settings.bucket, episodes=_EPISODES, each=_EACH)
     except TelecineError as error:
         # The runs are stored; a table in a report must not fail the step.
-        _log.warning("the table of persons is left out: %s", error.message)
+        _log.warning("the report omits the table of persons: %s", error.message)
         return []
     if not rows:
         return []
