@@ -67,7 +67,7 @@ EXIT_BUG = 70
 EXIT_TRANSIENT = 75
 EXIT_CONFIGURATION = 78
 
-# A signal ends everything; a bug hides the rest; then the order of DESIGN §5: 78, 65, 75.
+# A signal ends everything, and a bug hides all other errors. Then 78 (an operator must act) hides 65, and 65 hides 75.
 _SEVERITY = (EXIT_OK, EXIT_USAGE, EXIT_TRANSIENT, EXIT_DATA, EXIT_CONFIGURATION, EXIT_BUG, 130, 143)
 
 

@@ -40,7 +40,7 @@ class Expiring:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What all migrations together declare.
+    """The declarations of all migrations together.
 
     Args:
         tables: that the run-time role writes, as schema and name.

@@ -96,7 +96,8 @@ def _compare_artifact(store: ObjectStore, run: StoredRun, artifact: StoredArtifa
     try:
         info = store.stat(artifact.s3_key)
         if artifact.size_bytes not in (None, info.size):
-            message = f"{name} was replaced: it has {info.size} bytes, expected {artifact.size_bytes}. The rows of the run are kept"
+            found = f"it has {info.size} bytes, expected {artifact.size_bytes}"
+            message = f"{name} was replaced: {found}. The rows of the run are kept"
             data |= {"expected": artifact.size_bytes, "actual": info.size}
             return 0, [finding(run.run_id, run.manifest_key, "SIZE_MISMATCH", message, **data)]
         if artifact.sha256 is None:
@@ -107,7 +108,8 @@ def _compare_artifact(store: ObjectStore, run: StoredRun, artifact: StoredArtifa
         return 0, [finding(run.run_id, run.manifest_key, "ARTIFACT_MISSING", message, **data)]
     if digest == artifact.sha256:
         return size, []
-    message = f"{name} was replaced: its sha256 is {digest[:12]}…, expected {artifact.sha256[:12]}…. The rows of the run are kept"
+    found = f"its sha256 is {digest[:12]}…, expected {artifact.sha256[:12]}…"
+    message = f"{name} was replaced: {found}. The rows of the run are kept"
     data |= {"expected": artifact.sha256, "actual": digest}
     return size, [finding(run.run_id, run.manifest_key, "CHECKSUM_MISMATCH", message, **data)]
 
