@@ -64,7 +64,7 @@ _DONE: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """How a run ended, according to the ledger.
+    """The end of a run, according to the ledger.
 
     Attributes:
         pipeline: such as ``gamedata``.

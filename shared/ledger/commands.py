@@ -20,14 +20,14 @@ SHOWN_ERRORS = 20
 
 
 class ListSettings(DatabaseSettings, pipeline="runs"):
-    """What `telecine runs list` takes."""
+    """Settings of `telecine runs list`."""
 
     limit: Annotated[int, Field(ge=1, le=10_000)] = setting(20, description="How many runs are listed.")
     of: str | None = setting(None, default_text="all", description="Only runs of this pipeline, such as gamedata.")
 
 
 class ShowSettings(DatabaseSettings, pipeline="runs"):
-    """What `telecine runs show` takes."""
+    """Settings of `telecine runs show`."""
 
     run: str = setting(description="The run's id, or its beginning.", argument=True)
 

@@ -31,7 +31,7 @@ _DEADLINES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a RayJob ended.
+    """The end of a RayJob.
 
     Attributes:
         exit_code: the launcher's exit code, unless the driver's report has a more severe one.
