@@ -43,8 +43,8 @@ class Declared:
     """The declarations of all migrations together.
 
     Args:
-        tables: that the run-time role writes, as schema and name.
-        views: that it reads.
+        tables: tables that the run-time role writes, as schema and name.
+        views: views that it reads.
         expiring: tables whose old rows are deleted.
     """
 

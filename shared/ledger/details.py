@@ -25,7 +25,7 @@ SIGINT: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class StageOutcome:
-    """The end of a stage: the columns of `run_stages` that are set at its end."""
+    """The end of a stage: the columns of `run_stages` that are set then."""
 
     status: str
     exit_code: int

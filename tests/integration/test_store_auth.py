@@ -1,4 +1,4 @@
-"""Credentials of a reader, checked by the Authorization header that the server receives."""
+"""Who reads a bucket: told by what the server gets in the Authorization header."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultyS3
 
 
 def told(server: FaultyS3, **auth: str) -> dict[str, str]:
-    """Return the headers that the server receives from a reader, with lower-case names."""
+    """What the server gets from such a reader, header names in lower case."""
     open_store("runs", options=options(server, **auth)).read("key")
     return {name.lower(): value for name, value in server.requests[-1].headers.items()}
 
@@ -85,7 +85,7 @@ def test_who_is_said_beats_the_machine_s_own_profile(server: FaultyS3, monkeypat
     [
         (
             {"auth": "profile", "profile": "narow"},
-            r"'narow' does not exist; available profiles: narrow, wide\.",
+            r"AWS profile 'narow' does not exist; available profiles: narrow, wide\.",
         ),
         ({"auth": "profile"}, r"no AWS profile was given; available profiles: narrow, wide\..*--profile"),
         ({"auth": "static", "access_key_id": "AK"}, r"--access-key-id and --secret-access-key"),
