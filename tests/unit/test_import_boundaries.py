@@ -35,7 +35,25 @@ def imported(source: str, name: str) -> frozenset[str]:
             module = ".".join(part for part in (base, node.module or "") if part)
             found.add(module)
             found.update(f"{module}.{alias.name}" for alias in node.names)
+            found.update(origin for alias in node.names if (origin := handed_on(module, name).get(alias.name)))
     return frozenset(found)
+
+
+def handed_on(module: str, importer: str) -> dict[str, str]:
+    """Return the names that a package's ``__init__`` hands on, with their modules: importing one imports its module."""
+    name = MODULES.get(module, "")
+    return _handed_on(name) if name.endswith("/__init__.py") and name != importer else {}
+
+
+@cache
+def _handed_on(name: str) -> dict[str, str]:
+    nodes = ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8")))
+    return {
+        alias.asname or alias.name: node.module
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module in MODULES
+        for alias in node.names
+    }
 
 
 def our(names: frozenset[str]) -> frozenset[str]:
@@ -160,6 +178,10 @@ UP = [
     "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from jobs.gamedata.steps.extract import run",
     "from ..steps import extract",
 ]
+THROUGH_A_PACKAGE = [
+    ("jobs/gamedata", "jobs/gamedata/ranges/coalesce.py", "from jobs.gamedata import load", "jobs.gamedata.pt.file"),
+    ("shared", "shared/text.py", "from shared.storage import open_store", "shared.storage.access"),
+]
 
 
 @pytest.mark.parametrize("source", UP)
@@ -172,6 +194,13 @@ def test_an_import_that_goes_up_is_found(source):
         upward("jobs/gamedata", "jobs/gamedata/steps/run.py", imported(source.replace("..", "jobs.gamedata."), name))
         == []
     )
+
+
+@pytest.mark.parametrize(("package", "name", "source", "module"), THROUGH_A_PACKAGE)
+def test_an_import_through_a_package_counts_as_one_of_the_module_behind_it(package, name, source, module):
+    names = imported(source, name)
+    assert module in our(names)
+    assert len(upward(package, name, names)) == 1
 
 
 def test_a_circle_is_found():
