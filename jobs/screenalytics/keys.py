@@ -1,4 +1,4 @@
-"""Keys of manifests and artifacts: which are valid, and to which run they belong."""
+"""Keys of manifests and artifacts: whether they are valid, and which run they belong to."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def check_root(template: str) -> str:
     if any(part in ("", ".", "..") for part in parts) or "\\" in template or _CONTROLS.search(template):
         raise ValueError(f"{template!r} is not a folder of keys; expected no empty part, '.', '..' or backslash")
     if "{run_id}" not in parts:
-        raise ValueError(
-            f"{template!r} must have {{run_id}} as a separate folder, to exclude artifacts of other runs"
-        )
+        raise ValueError(f"{template!r} must have {{run_id}} as a separate folder, to exclude artifacts of other runs")
     return "/".join(parts) + "/"
 
 

@@ -74,8 +74,8 @@ class SourceSettings(StepSettings, pipeline="screenalytics"):
     auth: Auth = setting(
         "ambient",
         description="Read the bucket with these credentials.",
-        detail="ambient uses the AWS SDK's own chain (such as a pod's role); profile uses a profile from the SDK's files; "
-        "static uses the access key given here; anonymous sends unsigned requests.",
+        detail="ambient uses the AWS SDK's own chain (such as a pod's role); profile uses a profile from the SDK's "
+        "files; static uses the access key given here; anonymous sends unsigned requests.",
         form="ambient uses the AWS SDK's own chain (such as the pod's role); profile and static read the secret "
         "telecine-screenalytics; anonymous uses no credentials.",
         group=_ACCESS,

@@ -33,7 +33,9 @@ _MANIFEST: Final = {"source": "the bucket", "manifest_key": "key of the manifest
 _MS: Final = "milliseconds; NULL if it was not computed"
 
 _LEDGER: Final[Mapping[str, Relation]] = {
-    "pipeline.schema_version": Relation("the version of the schema (the table has one row)", {"version_num": "the last migration"}),
+    "pipeline.schema_version": Relation(
+        "the version of the schema (the table has one row)", {"version_num": "the last migration"}
+    ),
     "pipeline.environment": Relation(
         "the environment that the database belongs to (the table has one row)",
         {
