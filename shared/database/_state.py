@@ -1,4 +1,4 @@
-"""What a database says about itself: server, schema version, environment."""
+"""Read and check a database's server version, schema version and environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["demand_environment", "demand_server", "named", "refuse_newer", "scalar", "serves", "version"]
+__all__ = ["describe", "reject_newer", "require_environment", "require_server", "scalar", "serves", "version"]
 
 OLDEST: Final = 15
 
@@ -24,12 +24,12 @@ def scalar(connection: Connection, statement: str, **values: Any) -> Any:
     return connection.execute(text(statement), values).scalar()
 
 
-def demand_server(connection: Connection) -> None:
-    """Refuse a server older than PostgreSQL 15."""
+def require_server(connection: Connection) -> None:
+    """Reject a server older than PostgreSQL 15."""
     number = int(scalar(connection, "SELECT current_setting('server_version_num')"))
     if number < OLDEST * 10000:
         raise ConfigurationError(
-            f"the server is PostgreSQL {number // 10000}; telecine needs {OLDEST} or newer", code="database_old"
+            f"the server is PostgreSQL {number // 10000}; expected {OLDEST} or newer", code="database_old"
         )
 
 
@@ -41,46 +41,46 @@ def version(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def named(found: str | None) -> str:
-    """Say a version in words."""
-    return "not there" if found is None else f"at version {found}"
+def describe(found: str | None) -> str:
+    """Describe a schema version in words."""
+    return "missing" if found is None else f"at version {found}"
 
 
 def serves(connection: Connection, found: str | None) -> bool:
-    """Whether this code works with a schema: its own, or a newer one that took nothing away.
+    """Return whether this code works with a schema: its own version, or a newer one that removed nothing.
 
     Raises:
-        DatabaseNotMigrated: a later telecine made it, and this one is too old for it.
+        DatabaseNotMigrated: a later telecine migrated it, and this one is too old for it.
     """
-    # Versions are four digits that count up, so that they compare as text.
+    # Versions are four digits that count up, so they compare as text.
     if found is None or found <= HEAD:
         return found == HEAD
     oldest = scalar(connection, f"SELECT oldest_code FROM {SCHEMA}.environment")  # noqa: S608 - our constant
     if oldest is None or oldest > HEAD:
-        refuse_newer(found)
+        reject_newer(found)
     return True
 
 
-def refuse_newer(found: str | None) -> None:
-    """Refuse a schema that a later telecine made."""
+def reject_newer(found: str | None) -> None:
+    """Reject a schema that a later telecine migrated."""
     if found is not None and found > HEAD:
         raise DatabaseNotMigrated(
-            f"the database is at version {found}, newer than {HEAD}, the last one that this telecine knows. Use the"
-            " telecine that migrated it: there is no way back to an older schema.",
+            f"the database is at version {found}, newer than {HEAD}, the latest version this telecine knows. Use the"
+            " telecine version that migrated it; a schema cannot be downgraded.",
             code="database_newer",
             found=found,
             needed=HEAD,
         )
 
 
-def demand_environment(connection: Connection, settings: DatabaseSettings) -> None:
-    """Refuse a database of another environment."""
+def require_environment(connection: Connection, settings: DatabaseSettings) -> None:
+    """Reject a database of another environment."""
     found = scalar(connection, f"SELECT name FROM {SCHEMA}.environment")  # noqa: S608 - our constant
     expected = settings.database_environment
     if found is not None and found != expected:
         raise WrongEnvironment(
-            f"the database belongs to environment '{found}', and this command runs for '{expected}'. Check"
-            f" TELECINE_DATABASE_URL; if the database is the right one, set TELECINE_DATABASE_ENVIRONMENT={found}.",
+            f"the database belongs to environment '{found}', but this command runs for '{expected}'. Check"
+            f" TELECINE_DATABASE_URL; if it is the right database, set TELECINE_DATABASE_ENVIRONMENT={found}.",
             found=found,
             expected=expected,
         )

@@ -1,4 +1,4 @@
-"""`telecine db upgrade | check | url`."""
+"""Implements `telecine db upgrade | check | url`."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "upgrade", "url"]
 
-# The embedded server ends with its last user; a person needs a while to type `psql`.
+# The embedded server stops with its last user; a user needs time to type `psql`.
 KEEP_S: Final = 600.0
 
 
 def upgrade(settings: DatabaseSettings) -> str:
-    """Migrate the database and say from which version to which."""
+    """Migrate the database and report the versions before and after."""
     done = migrate.upgrade(settings)
     if done.found == done.now:
-        return f"The database is at version {done.now} already (environment {done.environment})."
+        return f"The database is already at version {done.now} (environment {done.environment})."
     return f"Migrated from {done.found or 'an empty database'} to version {done.now} (environment {done.environment})."
 
 
 def check(settings: DatabaseSettings) -> str:
-    """Say that the database serves; else name all that is missing.
+    """Report that the database is usable; otherwise list everything that is missing.
 
     Raises:
-        DatabaseNotMigrated: something is missing, or wrong.
+        DatabaseNotMigrated: something is missing or wrong.
     """
     if is_embedded(settings):
         migrate.ready(settings)
     problems = find_problems(settings)
     if problems:
         raise DatabaseNotMigrated("\n".join(str(problem) for problem in problems), problems=len(problems))
-    return f"The database serves: version {HEAD}, environment {settings.database_environment}."
+    return f"Database OK: schema {HEAD}, environment {settings.database_environment}."
 
 
 def url(settings: DatabaseSettings) -> str:
-    """Return the URL for `psql`, without its password; keeps the embedded server for ten minutes."""
+    """Return the URL for `psql`, without its password; keeps the embedded server running for ten minutes."""
     text = shown(settings).replace("postgresql+psycopg://", "postgresql://", 1)
     if is_embedded(settings):
         from shared.database import embedded

@@ -1,4 +1,4 @@
-"""The URL and the engine, and what PostgreSQL's errors mean here."""
+"""Database URL and engine; PostgreSQL's errors translated to ours."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NO_RIGHTS = "42501"
 _NOT_THERE = frozenset({"42P01", "3F000", "42703"})
 _BUSY = frozenset({"40001", "40P01", "55P03", "57014", "53100", "53200", "25006"})
 _GONE = frozenset({"57P01", "57P02", "57P03", "53300"})
-# libpq tells no SQLSTATE when a connection is refused for one of these reasons; a person must act.
+# libpq reports no SQLSTATE when a connection is refused for one of these reasons, which need operator action.
 _REFUSED = re.compile(
     r"authentication failed|no pg_hba\.conf entry|(?:role|database) \"[^\"]*\" does not exist|no password supplied"
     r"|not permitted to log in|invalid (?:connection option|URI|sslmode)|certificate"
@@ -41,20 +41,20 @@ _engines: dict[tuple[str, bool], Engine] = {}
 
 
 def is_embedded(settings: DatabaseSettings) -> bool:
-    """Whether the database is the embedded server: no URL is set, and this is no pod."""
+    """Return whether the database is the embedded server: no URL is set, and this is not a pod."""
     return settings.database_url is None and not in_pod()
 
 
 def database_url(settings: DatabaseSettings, *, migration: bool = False) -> str:
-    """Return the database's URL for SQLAlchemy, with its password; starts the embedded server where it is that one.
+    """Return the database's URL for SQLAlchemy, including its password; starts the embedded server if that is used.
 
     Args:
         settings: where the database is.
-        migration: the URL of the role that migrates, where there is one.
+        migration: return the URL of the role that migrates, if there is one.
 
     Raises:
-        ConfigurationError: none is set in a pod, or it is no PostgreSQL URL.
-        ExtraMissing: no URL and no PostgreSQL on this machine.
+        ConfigurationError: no URL is set in a pod, or it is not a PostgreSQL URL.
+        ExtraMissing: no URL is set, and this machine has no PostgreSQL.
         DatabaseUnreachable: the embedded server does not start.
     """
     secret = settings.database_url
@@ -64,8 +64,8 @@ def database_url(settings: DatabaseSettings, *, migration: bool = False) -> str:
         return _parse(secret.get_secret_value()).render_as_string(hide_password=False)
     if in_pod():
         raise ConfigurationError(
-            "TELECINE_DATABASE_URL is not set; in a pod it must name the PostgreSQL server, such as"
-            " postgresql://user:password@host:5432/telecine (the chart's values say from which Secret)."
+            "TELECINE_DATABASE_URL is not set; in a pod, expected the URL of a PostgreSQL server, such as"
+            " postgresql://user:password@host:5432/telecine (the chart's values name the Secret that contains it)."
         )
     from shared.database import embedded
 
@@ -73,17 +73,17 @@ def database_url(settings: DatabaseSettings, *, migration: bool = False) -> str:
 
 
 def shown(settings: DatabaseSettings) -> str:
-    """Return the URL as it may be shown: without password."""
+    """Return the URL without its password, for display."""
     return _parse(database_url(settings)).render_as_string(hide_password=True)
 
 
 def engine(settings: DatabaseSettings, *, migration: bool = False, pooled: bool = True) -> Engine:
-    """Return the engine of the database; one per process and URL.
+    """Return the engine of the database; there is one per process and URL.
 
     Args:
         settings: where the database is.
-        migration: as the role that migrates.
-        pooled: False: every use opens a connection of its own and closes it.
+        migration: connect as the role that migrates.
+        pooled: if False, every use opens a new connection and closes it.
 
     Raises:
         ConfigurationError: as :func:`database_url`.
@@ -91,7 +91,7 @@ def engine(settings: DatabaseSettings, *, migration: bool = False, pooled: bool 
     url = database_url(settings, migration=migration)
     known = _engines.get((url, pooled))
     if known is None:
-        # One for all threads; a second one that a race made has no connection yet.
+        # Shared by all threads; a second engine from a race has not connected yet.
         known = _engines.setdefault((url, pooled), _create(url, pooled))
     return known
 
@@ -104,12 +104,12 @@ def _create(url: str, pooled: bool) -> Engine:
     )
     return create_engine(
         url,
-        # The message of an error must not carry the rows of a statement.
+        # An error's message must not contain a statement's rows.
         hide_parameters=True,
         connect_args={
             "connect_timeout": 10,
             "application_name": "telecine",
-            # A host that vanished is noticed within 20 s instead of the kernel's 15 minutes.
+            # A vanished host is noticed within 20 s instead of the kernel's 15 minutes.
             "tcp_user_timeout": 20_000,
             "keepalives_idle": 20,
             # Prepared statements do not survive a transaction pooler (PgBouncer).
@@ -146,23 +146,23 @@ def _parse(text: str) -> URL:
         url = None
     if url is None or url.drivername not in _DRIVERS or not url.database:
         kind = (
-            f"its scheme is '{url.drivername}'" if url is not None and url.drivername not in _DRIVERS else "it is none"
+            f"its scheme is '{url.drivername}'" if url is not None and url.drivername not in _DRIVERS else "not a URL"
         )
         if url is not None and url.drivername in _DRIVERS:
             kind = "it names no database"
         raise ConfigurationError(
-            f"the database URL is not one of PostgreSQL ({kind}); valid is postgresql://user:password@host:5432/name"
+            f"the database URL is not valid ({kind}); expected postgresql://user:password@host:5432/name"
         )
     return url.set(drivername="postgresql+psycopg")
 
 
 @contextmanager
 def translated(settings: DatabaseSettings) -> Iterator[None]:
-    """Raise the errors of :mod:`shared.errors` for those of SQLAlchemy and psycopg; let others through.
+    """Translate errors of SQLAlchemy and psycopg to :mod:`shared.errors`; let others through.
 
     Raises:
-        DatabaseUnreachable: no connection, or it was lost.
-        TransientError: a deadlock, a lock that was not free, a full disk, no free connection.
+        DatabaseUnreachable: the connection failed or was lost.
+        TransientError: a deadlock, a lock timeout, a full disk, no free connection.
         DatabaseNotMigrated: a table or schema is missing.
         ConfigurationError: a wrong password, database or role; missing rights.
     """
@@ -174,7 +174,7 @@ def translated(settings: DatabaseSettings) -> Iterator[None]:
         yield
     except NoneFree as error:
         raise TransientError(
-            f"all connections of this process to PostgreSQL at {_host(settings)} are in use; fewer threads need fewer",
+            f"all connections of this process to PostgreSQL at {_host(settings)} are in use; reduce its threads",
             code="database_busy",
         ) from error
     except DBAPIError as error:
@@ -199,18 +199,18 @@ def _known(settings: DatabaseSettings, error: BaseException) -> TelecineError | 
     first = clean_text(" ".join(str(error).split()), 300)
     if state == _NO_RIGHTS:
         return ConfigurationError(
-            f"the database role lacks a right: {first}. `telecine db check` names what is missing;"
+            f"the database role lacks a right: {first}. `telecine db check` lists what is missing;"
             " `telecine db upgrade` with TELECINE_DATABASE_MIGRATION_URL grants it.",
             code="database_rights",
         )
     if state in _NOT_THERE:
-        return DatabaseNotMigrated(f"the database lacks something: {first}. Run: telecine db upgrade")
+        return DatabaseNotMigrated(f"the database schema is incomplete: {first}. Run: telecine db upgrade")
     if state in _BUSY:
-        return TransientError(f"PostgreSQL could not do it now: {first}", code="database_busy", sqlstate=state)
+        return TransientError(f"PostgreSQL cannot do this right now: {first}", code="database_busy", sqlstate=state)
     if isinstance(error, psycopg.OperationalError):
         if state is None and _REFUSED.search(str(error)):
             return ConfigurationError(
-                f"PostgreSQL at {_host(settings)} refuses the connection: {first}. Check user, password and database in"
+                f"PostgreSQL at {_host(settings)} refused the connection: {first}. Check user, password and database in"
                 " TELECINE_DATABASE_URL.",
                 code="database_refused",
             )

@@ -26,11 +26,11 @@ def expiring_tables() -> tuple[Expiring, ...]:
 
 
 def delete_old_rows(settings: DatabaseSettings, table: Expiring, days: int, *, dry_run: bool = False) -> int:
-    """Delete the rows of a table that are older than ``days``, and return how many there were.
+    """Delete the rows of a table that are older than ``days`` and return their number.
 
     Args:
         settings: where the database is.
-        table: which rows have an age.
+        table: declares the column with a row's age.
         days: days of 24 hours, by the database's clock.
         dry_run: only count.
 

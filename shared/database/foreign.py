@@ -1,4 +1,4 @@
-"""Tables that somebody else made under a name of ours."""
+"""Detect tables that another program created under one of our names."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["refuse_foreign"]
 
 
 def refuse_foreign(connection: Connection, schema: str, names: Sequence[str]) -> None:
-    """Stop a migration that is about to make tables, where somebody else has made some of these.
+    """Stop a migration if another program has already created some of its tables.
 
     Args:
-        connection: of the migration.
+        connection: the migration's connection.
         schema: the schema to look in; names in other schemas are ignored.
         names: of the tables and views to be created, as schema and name.
 
     Raises:
-        ConfigurationError: code ``schema_foreign``; the message names what is there and the ways out.
+        ConfigurationError: code ``schema_foreign``; the message lists what exists and how to proceed.
     """
     from sqlalchemy import text
 
@@ -38,9 +38,9 @@ def refuse_foreign(connection: Connection, schema: str, names: Sequence[str]) ->
     there = ", ".join(f"{schema}.{name}" for name in found)
     if there:
         raise ConfigurationError(
-            f"the database has {there}, which this telecine did not make and will not touch. Nothing was changed. Give"
-            " telecine a database of its own (TELECINE_DATABASE_URL), or rename what is there, such as: ALTER SCHEMA"
-            f" {schema} RENAME TO {schema}_producer",
+            f"the database contains {there}, which this telecine did not create and will not touch. Nothing was"
+            " changed. Give telecine a separate database (TELECINE_DATABASE_URL), or rename what exists, for example:"
+            f" ALTER SCHEMA {schema} RENAME TO {schema}_producer",
             code="schema_foreign",
             schema=schema,
         )

@@ -1,4 +1,4 @@
-"""The ledger's tables as SQLAlchemy Core sees them; the migrations make them (a test compares the two)."""
+"""The ledger's tables for SQLAlchemy Core; the migrations create them (a test compares the two)."""
 
 from __future__ import annotations
 

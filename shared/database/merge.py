@@ -1,4 +1,4 @@
-"""Publishing: the rows of a table become those that are given, in one transaction, and equal rows are not touched."""
+"""Publish rows: replace a table's rows in one transaction, leaving equal rows untouched."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Merged", "content_hash", "merge"]
 
-# Another publish of the same table is waited for so long; 200,000 rows took 17 s on two busy cores.
+# Wait this long for another publish of the same table; 200,000 rows took 17 s on two busy cores.
 _LOCK_S: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What :func:`merge` did, in rows."""
+    """Number of rows that :func:`merge` inserted, updated, left unchanged and removed."""
 
     inserted: int
     updated: int
@@ -35,7 +35,7 @@ class Merged:
 
 
 def content_hash(row: Mapping[str, Any]) -> str:
-    """Return the sha256 of a row's values, whatever their order."""
+    """Return the sha256 of a row's values, independent of their order."""
     text = json.dumps(row, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()
 
@@ -50,24 +50,24 @@ def merge(
     prefix: str,
     run_id: str,
 ) -> Merged:
-    """Make ``table`` hold these rows, and of the keys that begin with ``prefix`` no others.
+    """Replace the rows of ``table`` whose key starts with ``prefix`` by these rows.
 
-    A row whose content hash is the stored one stays as it is, with its ``run_id`` and ``published_at``. Readers see all
-    of the old rows, then all of the new ones. Merges of one table wait for each other.
+    A row with an unchanged content hash is not touched and keeps its ``run_id`` and ``published_at``. Readers see
+    either all old rows or all new ones. Merges of one table wait for each other.
 
     Args:
         settings: where the database is.
-        table: schema and name; it has ``content_hash``, ``run_id`` and ``published_at`` beside ``columns``.
-        rows: column -> value, JSON columns as text; each key once.
-        key: the primary key's column, text.
-        columns: all that are written, the key among them.
-        prefix: what the rows are all there is of.
-        run_id: written to rows that are new or changed.
+        table: schema and name; has ``content_hash``, ``run_id`` and ``published_at`` besides ``columns``.
+        rows: column -> value, JSON columns as text; each key at most once.
+        key: the primary key's column, of type text.
+        columns: all columns to write, including the key.
+        prefix: rows with this key prefix that are not in ``rows`` are deleted.
+        run_id: written to new and changed rows.
 
     Raises:
-        DataError: a key is given twice.
-        TransientError: another merge held the table for five minutes; a lost connection.
-        ConfigurationError: a missing right.
+        DataError: a key occurs twice.
+        TransientError: another merge held the table for five minutes, or the connection was lost.
+        ConfigurationError: the role lacks a right.
         DatabaseNotMigrated: run ``telecine db upgrade``.
     """
     import psycopg
@@ -78,7 +78,7 @@ def merge(
             return _merge(connection, table, rows, key=key, columns=columns, prefix=prefix, run_id=run_id)
     except psycopg.errors.UniqueViolation as error:
         raise DataError(
-            f"a {key} stands twice in what is to be published: {error.diag.message_detail}", code="key_twice"
+            f"the rows to publish contain a {key} twice: {error.diag.message_detail}", code="key_twice"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Brings the schema to the version that this code needs, forward only."""
+"""Migrate the schema to the version that this code needs, forward only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from shared.database._schema import GOLD, HEAD, SCHEMA, declared
-from shared.database._state import demand_environment, demand_server, named, refuse_newer, scalar, serves, version
+from shared.database._state import describe, reject_newer, require_environment, require_server, scalar, serves, version
 from shared.database.connection import engine, is_embedded, translated
 from shared.errors import ConfigurationError, DatabaseNotMigrated
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["HEAD", "READER", "RIGHTS", "Upgrade", "ready", "upgrade"]
 
-# The key of the advisory lock that an upgrade holds: the eight letters as a number.
+# The key of the advisory lock that an upgrade holds: the word "telecine" as a number.
 _LOCK: Final = int.from_bytes(b"telecine", "big", signed=True)
 RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
-# Reads the published tables, where a person has made such a role.
+# Reads the published tables, if an operator has created this role.
 READER: Final = "telecine_reader"
 
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What :func:`upgrade` did: the version found (None: an empty database) and the one that is there now."""
+    """Result of :func:`upgrade`: the version found (None: an empty database) and the current one."""
 
     found: str | None
     now: str
@@ -35,15 +35,15 @@ class Upgrade:
 
 
 def upgrade(settings: DatabaseSettings) -> Upgrade:
-    """Migrate the database in one transaction; several at once wait for each other, and all but one find it done.
+    """Migrate the database in one transaction; concurrent upgrades wait, and all but one find nothing to do.
 
-    Grants the rights of the run-time role when another role migrates (``database_migration_url``).
+    Grants the run-time role its rights if another role migrates (``database_migration_url``).
 
     Args:
-        settings: where the database is, and of which environment it must be.
+        settings: where the database is, and which environment it must belong to.
 
     Raises:
-        DatabaseNotMigrated: the database is of a newer version (code ``database_newer``).
+        DatabaseNotMigrated: the database has a newer version (code ``database_newer``).
         WrongEnvironment: it belongs to another environment.
         ConfigurationError: missing rights, a server older than 15, a refused connection.
         DatabaseUnreachable: no connection.
@@ -52,13 +52,13 @@ def upgrade(settings: DatabaseSettings) -> Upgrade:
     from sqlalchemy import text
 
     with translated(settings), engine(settings, migration=True).begin() as connection:
-        demand_server(connection)
+        require_server(connection)
         connection.execute(text("SET LOCAL lock_timeout = '60s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         found = version(connection)
-        refuse_newer(found)
+        reject_newer(found)
         if found is not None:
-            demand_environment(connection, settings)
+            require_environment(connection, settings)
         if found != HEAD:
             _migrate(connection)
         connection.execute(
@@ -71,10 +71,10 @@ def upgrade(settings: DatabaseSettings) -> Upgrade:
 
 
 def ready(settings: DatabaseSettings) -> Engine:
-    """Return the engine of a database that is migrated and of the right environment.
+    """Return the engine of a database that is migrated and belongs to the right environment.
 
-    The embedded server is migrated on the way; another one is not touched. A newer schema that took nothing away will
-    do: a run that began before an upgrade ends on its old image.
+    An embedded server is migrated first; any other server is not changed. A newer schema that removed nothing is
+    accepted, since a run that started before an upgrade ends on its old image.
 
     Raises:
         DatabaseNotMigrated: run ``telecine db upgrade``.
@@ -84,11 +84,11 @@ def ready(settings: DatabaseSettings) -> Engine:
     with translated(settings), known.connect() as connection:
         found = version(connection)
         if serves(connection, found):
-            demand_environment(connection, settings)
+            require_environment(connection, settings)
             return known
     if not is_embedded(settings):
         raise DatabaseNotMigrated(
-            f"the database's schema is {named(found)}, this telecine needs {HEAD}. Run: telecine db upgrade",
+            f"the database schema is {describe(found)}; expected version {HEAD}. Run: telecine db upgrade",
             found=found,
             needed=HEAD,
         )
@@ -110,7 +110,7 @@ def _migrate(connection: Connection) -> None:
 
 
 def _grant(connection: Connection, settings: DatabaseSettings) -> None:
-    """Let the run-time role read and write what it must, where it is another one than this connection's."""
+    """Grant the run-time role its rights, unless it is the role of this connection."""
     from sqlalchemy import make_url, text
 
     if settings.database_url is None or settings.database_migration_url is None:
@@ -127,7 +127,7 @@ def _grant(connection: Connection, settings: DatabaseSettings) -> None:
     schema = declared()
     name = connection.dialect.identifier_preparer.quote(role)
     connection.execute(text(f"GRANT USAGE ON SCHEMA {', '.join(schema.schemas)} TO {name}"))
-    # Not of all schemas: screenalytics may hold tables that are the producer's, and not this role's to give.
+    # Not in all schemas: screenalytics may contain the producer's tables, which this role cannot grant.
     connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA}, {GOLD} TO {name}"))
     connection.execute(text(f"GRANT {', '.join(RIGHTS)} ON {', '.join(schema.tables)} TO {name}"))
     connection.execute(text(f"GRANT SELECT ON {', '.join(schema.views)} TO {name}"))

@@ -1,4 +1,4 @@
-"""Says what a database lacks for telecine to work with it."""
+"""Find what a database lacks for telecine to work with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from shared.database._schema import HEAD, SCHEMA, VERSION_TABLE, declared
-from shared.database._state import demand_environment, demand_server, named, scalar, serves, version
+from shared.database._state import describe, require_environment, require_server, scalar, serves, version
 from shared.database.connection import engine, translated
 from shared.database.migrate import RIGHTS
 from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironment
@@ -25,7 +25,7 @@ _IS_SCHEMA: Final = "SELECT to_regnamespace(:name) IS NOT NULL"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is missing or wrong in the database, and the command or statement that mends it."""
+    """Something missing or wrong in the database, and the command or statement that fixes it."""
 
     what: str
     fix: str
@@ -35,43 +35,46 @@ class Problem:
 
 
 def check(settings: DatabaseSettings) -> list[Problem]:
-    """Return what is missing for telecine to work with this database as its run-time role; nothing when all is well.
+    """Return what telecine's run-time role is missing in this database; empty if it is ready.
 
     Raises:
-        ConfigurationError: the connection is refused.
+        ConfigurationError: the connection was refused.
         DatabaseUnreachable: no connection.
     """
     problems: list[Problem] = []
     with translated(settings), engine(settings).connect() as connection:
         try:
-            demand_server(connection)
+            require_server(connection)
         except ConfigurationError as error:
             problems.append(Problem(error.message, "Use a newer server."))
         upgrade_it = "Run: telecine db upgrade"
         if not scalar(connection, _IS_SCHEMA, name=SCHEMA):
-            return [*problems, Problem(f"there is no schema '{SCHEMA}': the database was never migrated", upgrade_it)]
+            return [
+                *problems,
+                Problem(f"schema '{SCHEMA}' does not exist: the database was never migrated", upgrade_it),
+            ]
         user = scalar(connection, "SELECT current_user")
         if not scalar(connection, "SELECT has_schema_privilege(:name, 'USAGE')", name=SCHEMA):
             fix = f'GRANT USAGE ON SCHEMA {SCHEMA} TO "{user}"'
-            return [*problems, Problem(f"role '{user}' may not use schema '{SCHEMA}'", fix)]
+            return [*problems, Problem(f"role '{user}' cannot use schema '{SCHEMA}'", fix)]
         problems += _missing_tables(connection, upgrade_it)
         problems += _missing_rights(connection, user)
         if not problems:
             try:
                 found = version(connection)
                 if not serves(connection, found):
-                    problems.append(Problem(f"the schema is {named(found)}, needed is {HEAD}", upgrade_it))
-                demand_environment(connection, settings)
+                    problems.append(Problem(f"the schema is {describe(found)}; expected version {HEAD}", upgrade_it))
+                require_environment(connection, settings)
             except (DatabaseNotMigrated, WrongEnvironment) as error:
                 problems.append(Problem(*_halves(error.message)))
     return problems
 
 
 def server_time(settings: DatabaseSettings) -> datetime:
-    """Return what the database's clock shows.
+    """Return the time of the database's clock.
 
     Raises:
-        ConfigurationError: the connection is refused.
+        ConfigurationError: the connection was refused.
         DatabaseUnreachable: no connection.
     """
     with translated(settings), engine(settings).connect() as connection:
@@ -102,12 +105,12 @@ def _missing_tables(connection: Connection, fix: str) -> list[Problem]:
     for table, column in rows:
         there.setdefault(table, set()).add(column)
     schemas = {schema for schema in wanted.schemas if scalar(connection, _IS_SCHEMA, name=schema)}
-    problems = [Problem(f"there is no schema '{schema}'", fix) for schema in wanted.schemas if schema not in schemas]
+    problems = [Problem(f"schema '{schema}' does not exist", fix) for schema in wanted.schemas if schema not in schemas]
     kinds = dict.fromkeys((f"{SCHEMA}.{VERSION_TABLE}", *(table.fullname for table in metadata.sorted_tables)), "table")
     kinds |= dict.fromkeys(wanted.tables, "table") | dict.fromkeys(wanted.views, "view")
     for name, kind in kinds.items():
         if name not in there and name.partition(".")[0] in schemas:
-            problems.append(Problem(f"there is no {kind} {name}", fix))
+            problems.append(Problem(f"{kind} {name} does not exist", fix))
     for table in metadata.sorted_tables:
         problems += [
             Problem(f"table {table.fullname} has no column '{column.name}'", fix)
@@ -125,12 +128,12 @@ def _missing_rights(connection: Connection, user: str) -> list[Problem]:
     rights += [(name, "SELECT") for name in (f"{SCHEMA}.environment", f"{SCHEMA}.{VERSION_TABLE}", *wanted.views)]
     closed = [schema for schema in wanted.schemas if not _may_use(connection, schema)]
     problems = [
-        Problem(f"role '{user}' may not use schema '{schema}'", f'GRANT USAGE ON SCHEMA {schema} TO "{user}"')
+        Problem(f"role '{user}' cannot use schema '{schema}'", f'GRANT USAGE ON SCHEMA {schema} TO "{user}"')
         for schema in closed
     ]
     if not scalar(connection, "SELECT has_database_privilege(current_database(), 'TEMPORARY')"):
         fix = f'GRANT TEMPORARY ON DATABASE … TO "{user}"'
-        problems.append(Problem(f"role '{user}' may not make temporary tables, which publish needs", fix))
+        problems.append(Problem(f"role '{user}' cannot create temporary tables, which publish needs", fix))
     for name, right in rights:
         if name.partition(".")[0] in closed:
             continue
@@ -142,6 +145,6 @@ def _missing_rights(connection: Connection, user: str) -> list[Problem]:
 
 
 def _may_use(connection: Connection, schema: str) -> bool:
-    """Whether this role may use a schema; one that is not there is the missing migration's problem, not a right's."""
+    """Return whether this role may use a schema; a missing schema is reported as such, not as a missing right."""
     statement = "SELECT to_regnamespace(:name) IS NULL OR has_schema_privilege(CAST(:name AS text), 'USAGE')"
     return bool(scalar(connection, statement, name=schema))

@@ -1,4 +1,4 @@
-"""Transactions for pipelines: SQL as text, typed errors, one way to try again (only this room knows SQL)."""
+"""Transactions for pipelines: SQL as text, typed errors, one retry rule (only this room uses SQLAlchemy)."""
 
 from __future__ import annotations
 
@@ -25,40 +25,39 @@ _T = TypeVar("_T")
 
 
 class DatabaseSession:
-    """One transaction. Made by :func:`transaction` and :func:`retry_session`; for one thread."""
+    """One transaction, from :func:`transaction` or :func:`retry_session`; not thread-safe."""
 
-    def __init__(self, connection: Connection, settings: DatabaseSettings) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._settings = settings
 
     def rows(self, statement: str, /, **values: Any) -> list[Any]:
         """Return the rows of a statement, as named tuples.
 
         Args:
-            statement: SQL with ``:name`` for values, ``CAST(:name AS uuid)`` where PostgreSQL cannot tell their type.
-            values: by name; lists become arrays, dictionaries and lists for jsonb are given as JSON text.
+            statement: SQL with ``:name`` for values, ``CAST(:name AS uuid)`` if PostgreSQL cannot infer their type.
+            values: by name; lists become arrays; dictionaries and lists for jsonb are passed as JSON text.
         """
         from sqlalchemy import text
 
         return list(self._connection.execute(text(statement), values))
 
     def run(self, statement: str, /, **values: Any) -> int:
-        """Run a statement, and return how many rows it touched."""
+        """Run a statement and return the number of affected rows."""
         from sqlalchemy import text
 
         return int(self._connection.execute(text(statement), values).rowcount)
 
     def lock(self, name: str) -> None:
-        """Wait until no other transaction holds the lock of this name, and hold it until this one's end."""
+        """Acquire the advisory lock with this name, waiting if needed; the end of the transaction releases it."""
         self.rows("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))", name=name)
 
     def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-        """Write rows by COPY, and return how many.
+        """Write rows with COPY and return their number.
 
         Args:
             table: schema and name.
             columns: in the order of each row's values.
-            rows: values as psycopg takes them; lists become arrays.
+            rows: values that psycopg accepts; lists become arrays.
         """
         driver: Any = self._connection.connection.driver_connection
         count = 0
@@ -71,30 +70,30 @@ class DatabaseSession:
 
 @contextmanager
 def transaction(settings: DatabaseSettings) -> Iterator[DatabaseSession]:
-    """Do one transaction: committed at the end, undone by whatever is raised.
+    """Run one transaction, committed at the end and rolled back by any exception.
 
     Args:
         settings: where the database is.
 
     Raises:
-        DatabaseUnreachable: no connection, or it was lost; whether the commit was done is then not known.
-        TransientError: a deadlock, a lock that was not free, a full disk.
+        DatabaseUnreachable: the connection failed or was lost; it is then unknown whether the commit happened.
+        TransientError: a deadlock, a lock timeout, a full disk.
         DatabaseNotMigrated: a table is missing.
         ConfigurationError: missing rights, a refused connection.
     """
     with translated(settings), engine(settings).begin() as connection:
-        yield DatabaseSession(connection, settings)
+        yield DatabaseSession(connection)
 
 
 def retry(settings: DatabaseSettings, operation: Callable[[Connection], _T], seconds: float, *, waiting: str) -> _T:
-    """Do one transaction; after a transient error it is done again, until ``seconds`` are over.
+    """Run one transaction, repeating it after transient errors until ``seconds`` have passed.
 
-    The operation must leave the same rows when it is done twice: the answer to its commit may have been lost.
+    The operation must produce the same rows when it runs twice, since the response to its commit may have been lost.
 
     Args:
         settings: where the database is.
-        operation: gets the connection.
-        seconds: 0 tries once.
+        operation: receives the connection.
+        seconds: 0 means a single attempt.
         waiting: who waits, for the log.
     """
     deadline = time.monotonic() + seconds
@@ -115,14 +114,12 @@ def retry(settings: DatabaseSettings, operation: Callable[[Connection], _T], sec
 def retry_session(
     settings: DatabaseSettings, operation: Callable[[DatabaseSession], _T], seconds: float, *, waiting: str
 ) -> _T:
-    """Do one transaction as :func:`retry` does; the operation gets a session.
+    """Run one transaction like :func:`retry`; the operation receives a session.
 
     Args:
         settings: where the database is.
-        operation: leaves the same rows when it is done twice.
-        seconds: 0 tries once.
+        operation: produces the same rows when it runs twice.
+        seconds: 0 means a single attempt.
         waiting: who waits, for the log.
     """
-    return retry(
-        settings, lambda connection: operation(DatabaseSession(connection, settings)), seconds, waiting=waiting
-    )
+    return retry(settings, lambda connection: operation(DatabaseSession(connection)), seconds, waiting=waiting)

@@ -1,4 +1,4 @@
-"""The ledger: which runs there were, what each stage did, which items failed (DESIGN §4)."""
+"""The ledger: runs, their stages and failed items."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HOME = {"Run": "run", "StageRun": "stage", "failed_items": "history", "open_run
 
 
 def __getattr__(name: str) -> Any:
-    """Import the part that needs a database only when it is asked for (PEP 562)."""
+    """Import the parts that need a database on first use (PEP 562)."""
     if name in _HOME:
         return getattr(import_module(f"shared.ledger.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

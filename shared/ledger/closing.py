@@ -1,4 +1,4 @@
-"""Ends a run as its Workflow ended: the exit hook's side of the ledger."""
+"""End a run as its Workflow ended; the exit hook's part of the ledger."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from shared.database.migrate import ready
 from shared.ledger import store
-from shared.ledger.stage import FINISH_S, retry, who
+from shared.ledger.stage import FINISH_S, process_identity, retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Closed", "close", "interrupt_stale_runs", "once"]
 
-# A pod that was killed could not end its stage, and one that was stopped cannot know why.
+# A killed pod could not end its stage, and a stopped one cannot know why it was stopped.
 _END_STAGES: Final = text("""
     UPDATE pipeline.run_stages SET status = :status, finished_at = coalesce(finished_at, clock_timestamp()),
         duration_ms = coalesce(duration_ms, greatest(0, extract(epoch FROM clock_timestamp() - started_at) * 1000)),
         error_message = coalesce(error_message, :message)
     WHERE run_id = :run_id AND (status IN ('pending', 'running') OR (:stopped AND status = 'interrupted'))
 """)
-# The step that failed never came to the ledger: a partial stage before it is not what ended the run.
+# The failed step never reached the ledger: a partial stage before it is not what ended the run.
 _NO_STAGE: Final = text("""
     UPDATE pipeline.runs SET error_stage = NULL, error_message = :message WHERE run_id = :run_id AND NOT EXISTS (
         SELECT FROM pipeline.run_stages
@@ -39,7 +39,7 @@ _RUN: Final = text("""
     FROM pipeline.runs r LEFT JOIN pipeline.run_stages s ON s.run_id = r.run_id AND s.stage = r.error_stage
     WHERE r.run_id = :run_id
 """)
-# A pipeline's first stage that works on items (2 extract, 4 match, …) has this run's; the later ones see all there are.
+# A pipeline's first stage over items (2 extract, 4 match, …) has this run's items; later stages see all that exist.
 _ITEMS: Final = text("""
     SELECT DISTINCT ON (pipeline) pipeline, coalesce((counts->>'items')::bigint, 0) AS items,
         coalesce((counts->>'failed')::bigint, 0) AS failed
@@ -64,16 +64,16 @@ _DONE: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """How a run ended, as the ledger has it.
+    """How a run ended, according to the ledger.
 
     Attributes:
         pipeline: such as ``gamedata``.
         status: success, partial, failed, cancelled, …
-        stage: the gravest stage's name; None where none failed.
+        stage: name of the stage with the most severe status; None if none failed.
         message: its message.
         exit_code: its exit code.
         errors: the first entries of its ``error_details``.
-        items: pipeline -> items of this run, and how many of them failed.
+        items: pipeline -> this run's items and the number that failed.
         rejects: pipeline, code, number of items.
     """
 
@@ -88,14 +88,14 @@ class Closed:
 
 
 def close(settings: StepSettings, run_id: str, pipeline: str, *, status: str | None, message: str | None) -> Closed:
-    """End a run; a second call changes nothing. A run that has no row yet, since no step came that far, gets one.
+    """End a run; a second call changes nothing. If no step got far enough to create the run's row, it is created.
 
     Args:
         settings: where the database is.
         run_id: the run.
-        pipeline: of a run that has no row.
-        status: ``failed`` or ``cancelled``; None: the gravest of its stages, or success where it has none.
-        message: what happened, for a run or stage that does not say it itself.
+        pipeline: used if the run has no row.
+        status: ``failed`` or ``cancelled``; None: the most severe of its stages, or success if it has none.
+        message: what happened, for a run or stage without its own message.
 
     Raises:
         DatabaseUnreachable: no connection for a minute.
@@ -105,7 +105,7 @@ def close(settings: StepSettings, run_id: str, pipeline: str, *, status: str | N
     def write(connection: Connection) -> Closed:
         there = connection.execute(_RUN, {"run_id": run_id}).one_or_none()
         if there is None:
-            store.open_run_row(connection, run_id, pipeline, {}, **who())
+            store.open_run_row(connection, run_id, pipeline, {}, **process_identity())
         left = "cancelled" if status == "cancelled" else "interrupted"
         stopped = status == "cancelled"
         connection.execute(_END_STAGES, {"run_id": run_id, "status": left, "message": message, "stopped": stopped})
@@ -135,19 +135,19 @@ def _read(connection: Connection, run_id: str) -> Closed:
 
 
 def once(settings: StepSettings, run_id: str, channel: str, send: Callable[[], None]) -> bool:
-    """Call ``send`` unless it was called for this run and channel before; two at once wait for each other.
+    """Call ``send`` unless it was called for this run and channel before; concurrent calls wait for each other.
 
-    What raises in ``send`` is raised, and the next call sends. A process that dies between the sending and the commit
-    sends twice: no channel can rule that out, so that messages carry an identity of their own.
+    An exception of ``send`` is raised, and the next call sends again. A process that dies between sending and commit
+    causes a second send: no channel can rule that out, so messages carry a unique id.
 
     Args:
         settings: where the database is.
-        run_id: the run, which has a row.
+        run_id: the run, which must have a row.
         channel: such as ``webhook``.
         send: a function without arguments.
 
     Returns:
-        Whether it was called.
+        Whether ``send`` was called.
     """
     from shared.database.connection import engine, translated
 

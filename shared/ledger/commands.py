@@ -1,4 +1,4 @@
-"""`telecine runs list | show`: the ledger as text."""
+"""Implements `telecine runs list | show`: the ledger as text."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ShowSettings(DatabaseSettings, pipeline="runs"):
 
 
 def list_runs(settings: ListSettings) -> str:
-    """Return a table of the last runs, the newest first."""
+    """Return a table of the latest runs, newest first."""
     runs = history.list_runs(settings, limit=settings.limit, pipeline=settings.of)
     if not runs:
         return "There are no runs yet."
@@ -45,7 +45,7 @@ def list_runs(settings: ListSettings) -> str:
 
 
 def show_run(settings: ShowSettings) -> str:
-    """Return one run, its stages, and the first of its item errors."""
+    """Return one run with its stages and first item errors."""
     run, stages = history.show_run(settings, settings.run)
     lines = [
         f"run       {run.run_id}",
@@ -92,7 +92,7 @@ def _duration(seconds: float) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out columns; line breaks in a cell become spaces, the last column is not padded."""
+    """Align columns; line breaks in a cell become spaces, and the last column is not padded."""
     cells = [[" ".join(cell.split()) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[index]) for row in cells) for index in range(len(head))]
     return "\n".join(

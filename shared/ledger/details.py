@@ -1,4 +1,4 @@
-"""`error_details`: one shape for every pipeline, at most 50 errors and 64 KB (DESIGN §4)."""
+"""The document in `error_details`: one shape for every pipeline, at most 50 errors and 64 KB."""
 
 from __future__ import annotations
 
@@ -25,25 +25,24 @@ SIGINT: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class StageOutcome:
-    """How a stage ended: the columns of `run_stages` that its end sets."""
+    """How a stage ended: the columns of `run_stages` that are set at its end."""
 
     status: str
     exit_code: int
     counts: Mapping[str, Any] = field(default_factory=dict)
     message: str | None = None
     details: Mapping[str, Any] | None = None
-    seconds: float | None = None
     output_hash: str | None = None
     manifest_key: str | None = None
 
 
 def error_details(summary: Mapping[str, Any], failures: Iterable[Mapping[str, Any]], total: int = 0) -> dict[str, Any]:
-    """Return the document of the column ``error_details``.
+    """Return the document for the column ``error_details``.
 
     Args:
         summary: the counts of the stage.
-        failures: entries as :meth:`Failure.as_json` gives them; the first 50 are kept, fewer when they exceed 64 KB.
-        total: how many there were in all, when it is more than are given.
+        failures: entries from :meth:`Failure.as_json`; the first 50 are kept, fewer if they exceed 64 KB.
+        total: number of failures, if it is larger than the number of entries.
     """
     entries = list(failures)
     total = max(total, len(entries))
@@ -54,7 +53,7 @@ def error_details(summary: Mapping[str, Any], failures: Iterable[Mapping[str, An
         "errors": kept,
         "truncated": total,
     }
-    # jsonb stores text much like this; a comma and a space per entry are counted too.
+    # jsonb stores text in about this form; a comma and a space per entry are counted as well.
     size = len(json.dumps(document)) + 8
     for entry in entries[:MAX_ERRORS]:
         size += len(json.dumps(entry, ensure_ascii=False).encode()) + 2
@@ -66,12 +65,12 @@ def error_details(summary: Mapping[str, Any], failures: Iterable[Mapping[str, An
 
 
 def of_report(report: Any, output_hash: str | None, manifest_key: str | None) -> StageOutcome:
-    """Return the outcome that a report tells; only a clean success has no error fields.
+    """Return the outcome that a report describes; only a clean success has no error fields.
 
     Args:
         report: a :class:`shared.report.Report`.
-        output_hash: of what the stage wrote; None: the report's output of that name.
-        manifest_key: of what the stage wrote; None: the report's output ``manifest``.
+        output_hash: hash of the stage's output; None: the report's output ``output_hash``.
+        manifest_key: key of the stage's output; None: the report's output ``manifest``.
     """
     failures: Sequence[Failure] = report.failures
     failed = len(failures) + report.failures_truncated
@@ -100,13 +99,13 @@ def of_report(report: Any, output_hash: str | None, manifest_key: str | None) ->
 
 
 def of_exception(error: BaseException, stage: str, recorded: Sequence[Failure], total: int) -> StageOutcome:
-    """Return the outcome of a stage that an exception ended.
+    """Return the outcome of a stage that ended with an exception.
 
     Args:
-        error: a :class:`Stopped` or KeyboardInterrupt means that the stage was stopped; all others, that it failed.
-        stage: stands for the item of the error itself.
-        recorded: item errors that the stage had recorded, which are kept beside it.
-        total: how many those were in all.
+        error: :class:`Stopped` or KeyboardInterrupt mean that the stage was stopped; any other, that it failed.
+        stage: used as the item of the error itself.
+        recorded: item errors that the stage had recorded, which are kept as well.
+        total: number of recorded item errors.
     """
     if isinstance(error, KeyboardInterrupt):
         error = Stopped(SIGINT)

@@ -1,4 +1,4 @@
-"""A thread that says every 10 s that a run is alive, over a connection of its own."""
+"""A thread that marks a run as alive every 10 s, over a separate connection."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ EVERY_S: Final = 10.0
 
 
 class Heartbeat:
-    """Renews ``heartbeat_at`` of a run, and of the stage that it is in, until :meth:`stop`.
+    """Renews ``heartbeat_at`` of a run and its current stage until :meth:`stop`.
 
-    A database that is away is no reason to stop: the next beat connects anew.
+    If the database is unreachable, the thread continues, and the next beat opens a new connection.
 
     Args:
         settings: where the database is.
@@ -40,24 +40,23 @@ class Heartbeat:
         self._ended = threading.Event()
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._loop, name=f"heartbeat-{run_id}", daemon=True)
-        self.beats = 0
         self.superseded = False
 
     def start(self) -> None:
-        """Start the thread; the rows are fresh now, so the first beat comes after the interval."""
+        """Start the thread; the rows are fresh, so the first beat comes after one interval."""
         self._thread.start()
 
     def enter(self, stage: str, attempt: int) -> None:
-        """Beat for this stage from now on."""
+        """From now on, beat for this stage as well."""
         self.superseded = False
         self._stage = (stage, attempt)
 
     def leave(self) -> None:
-        """Beat for the run alone."""
+        """Beat only for the run."""
         self._stage = (None, 0)
 
     def stop(self) -> None:
-        """End the thread and close its connection; waits for a beat under way at most 5 s."""
+        """End the thread and close its connection; waits at most 5 s for a beat in progress."""
         self._ended.set()
         self._thread.join(timeout=5)
 
@@ -68,7 +67,7 @@ class Heartbeat:
             except (TransientError, ConfigurationError) as error:
                 _LOG.warning("no heartbeat for run %s: %s", self._run_id, error)
                 self._drop()
-            except Exception:  # noqa: BLE001 - a courtesy to readers of the ledger: it must not end the run
+            except Exception:  # noqa: BLE001 - the heartbeat only informs readers of the ledger: it must not end the run
                 _LOG.exception("no heartbeat for run %s", self._run_id)
                 self._drop()
         self._drop()
@@ -80,10 +79,9 @@ class Heartbeat:
                 self._connection = engine(self._settings, pooled=False).connect()
             with self._connection.begin():
                 mine = store.beat(self._connection, self._run_id, stage, attempt)
-        self.beats += 1
         if not mine and (stage, attempt) == self._stage and not self.superseded:
             self.superseded = True
-            _LOG.warning("run %s, stage %s: another process has begun a later attempt", self._run_id, stage)
+            _LOG.warning("run %s, stage %s: another process has started a later attempt", self._run_id, stage)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -92,4 +90,4 @@ class Heartbeat:
                 with translated(self._settings):
                     connection.close()
             except TelecineError as error:
-                _LOG.debug("closing the heartbeat's connection: %s", error)
+                _LOG.debug("cannot close the heartbeat's connection: %s", error)

@@ -1,4 +1,4 @@
-"""What ran, read back: for `telecine runs`, for `--only-failed`, for the console."""
+"""Read past runs, for `telecine runs`, `--only-failed` and the console."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunRow", "StageRow", "failed_items", "list_runs", "show_run"]
 
-# A reader without the right to write sees what the sweep would have stored.
+# A reader without write access sees the status that a sweep would have stored.
 _SHOWN: Final = """CASE WHEN status = 'running' AND heartbeat_at < clock_timestamp() - make_interval(secs => :stale)
     THEN 'interrupted' ELSE status END AS status"""
 _RUNS: Final = text(f"""
@@ -48,7 +48,7 @@ _FAILED: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run; `seconds` counts on while it runs."""
+    """One run; `seconds` keeps growing while it is running."""
 
     run_id: str
     pipeline: str
@@ -64,7 +64,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """One stage of a run; `failed_items` counts its item errors."""
+    """One stage of a run; `failed_items` is the number of its item errors."""
 
     stage: str
     order: int
@@ -84,12 +84,12 @@ class StageRow:
 
 
 def list_runs(settings: DatabaseSettings, *, limit: int = 20, pipeline: str | None = None) -> list[RunRow]:
-    """Return the last runs, the newest first; marks those without a heartbeat as interrupted.
+    """Return the latest runs, newest first; marks those without a heartbeat as interrupted.
 
     Args:
         settings: where the database is.
-        limit: how many.
-        pipeline: only of this one.
+        limit: maximum number of runs.
+        pipeline: return only runs of this pipeline.
 
     Raises:
         DatabaseNotMigrated: run ``telecine db upgrade``.
@@ -99,23 +99,25 @@ def list_runs(settings: DatabaseSettings, *, limit: int = 20, pipeline: str | No
 
 
 def show_run(settings: DatabaseSettings, run_id: str) -> tuple[RunRow, list[StageRow]]:
-    """Return one run and its stages in their order.
+    """Return one run and its stages, in order.
 
     Args:
         settings: where the database is.
-        run_id: the id, or its beginning where no other run begins so.
+        run_id: the id, or a unique prefix of it.
 
     Raises:
-        DataError: there is no such run, or there are several (code ``run_missing``, ``run_ambiguous``).
+        DataError: the run does not exist or the prefix is ambiguous (code ``run_missing``, ``run_ambiguous``).
     """
     with translated(settings), _swept(settings).connect() as connection:
         found = _runs(connection, limit=5, prefix=run_id)
         exact = [run for run in found if run.run_id == run_id] or found
         if not exact:
-            raise DataError(f"there is no run '{run_id}'. See: telecine runs list", code="run_missing", run_id=run_id)
+            raise DataError(
+                f"run '{run_id}' does not exist. See: telecine runs list", code="run_missing", run_id=run_id
+            )
         if len(exact) > 1:
             names = ", ".join(run.run_id for run in exact)
-            raise DataError(f"several runs begin with '{run_id}': {names}", code="run_ambiguous", run_id=run_id)
+            raise DataError(f"several runs start with '{run_id}': {names}", code="run_ambiguous", run_id=run_id)
         rows = connection.execute(_STAGES, {"run_id": exact[0].run_id, "stale": store.STALE_S})
         stages = [
             StageRow(
@@ -148,8 +150,8 @@ def failed_items(
     Args:
         settings: where the database is.
         run_id: the run.
-        stage: only of this stage.
-        limit: how many; None: all.
+        stage: return only errors of this stage.
+        limit: maximum number of errors; None: all.
     """
     with translated(settings), ready(settings).connect() as connection:
         rows = connection.execute(_FAILED, {"run_id": run_id, "stage": stage, "limit": limit})
@@ -165,7 +167,7 @@ def _swept(settings: DatabaseSettings) -> Engine:
         with translated(settings), known.begin() as connection:
             store.sweep(connection)
     except ConfigurationError:
-        # A role that may only read: the statements show such runs as interrupted all the same.
+        # A role that may only read; the statements show such runs as interrupted anyway.
         pass
     return known
 
@@ -192,5 +194,5 @@ def _runs(
 
 
 def _seconds(took: Any) -> float:
-    # The server's clock may have been set back since.
+    # The server's clock may have been set back in the meantime.
     return 0.0 if took is None else max(0.0, float(took.total_seconds()))

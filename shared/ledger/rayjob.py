@@ -1,4 +1,4 @@
-"""Which RayJob did a stage's work."""
+"""Record the RayJob that did a stage's work."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from shared.database.connection import engine, translated
 if TYPE_CHECKING:
     from shared.settings import StepSettings
 
-__all__ = ["note_rayjob"]
+__all__ = ["record_rayjob"]
 
-_NOTE: Final = text("UPDATE pipeline.run_stages SET rayjob_uid = :uid WHERE run_id = :run_id AND stage = :stage")
+_RECORD: Final = text("UPDATE pipeline.run_stages SET rayjob_uid = :uid WHERE run_id = :run_id AND stage = :stage")
 
 
-def note_rayjob(settings: StepSettings, run_id: str, stage: str, uid: str) -> bool:
-    """Write a RayJob's uid beside the stage that its driver has opened.
+def record_rayjob(settings: StepSettings, run_id: str, stage: str, uid: str) -> bool:
+    """Store a RayJob's uid with the stage that its driver has opened.
 
     Args:
         settings: where the database is.
@@ -26,12 +26,12 @@ def note_rayjob(settings: StepSettings, run_id: str, stage: str, uid: str) -> bo
         uid: of the RayJob.
 
     Returns:
-        Whether the stage is there; the driver opens it some seconds after the RayJob is made.
+        Whether the stage exists; the driver opens it some seconds after the RayJob is created.
 
     Raises:
-        DatabaseUnreachable: for the moment.
-        ConfigurationError: no database is named, or it refuses.
+        DatabaseUnreachable: no connection at the moment.
+        ConfigurationError: no database is configured, or it refuses the connection.
     """
     with translated(settings), engine(settings).begin() as connection:
-        done = connection.execute(_NOTE, {"uid": uid, "run_id": run_id, "stage": stage})
+        done = connection.execute(_RECORD, {"uid": uid, "run_id": run_id, "stage": stage})
         return done.rowcount > 0

@@ -1,4 +1,4 @@
-"""Runs and their stages, written while they happen."""
+"""Runs and their stages, recorded as they happen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.errors import EXIT_OK, EXIT_TRANSIENT, Stopped, TransientError, Usag
 from shared.ledger import store
 from shared.ledger.details import of_exception
 from shared.ledger.heartbeat import Heartbeat
-from shared.ledger.stage import FINISH_S, OPEN_S, STOPPED_S, StageRun, retry, who
+from shared.ledger.stage import FINISH_S, OPEN_S, STOPPED_S, StageRun, process_identity, retry
 from shared.progress import Progress
 from shared.text import clean_data
 
@@ -32,27 +32,27 @@ _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def new_run_id() -> str:
-    """Return a new run id: a uuid7, whose order is the order of time."""
+    """Return a new run id: a uuid7, which sorts by time."""
     import uuid_utils
 
     return str(uuid_utils.uuid7())
 
 
 class Run:
-    """A run of one or several stages. Made by :func:`open_run`.
+    """A run with one or more stages, from :func:`open_run`.
 
     Attributes:
         run_id: the run.
         pipeline: such as ``gamedata``.
-        exit_code: 0, or 75 when the ledger could not be written.
+        exit_code: 0, or 75 if the ledger could not be written.
     """
 
     def __init__(self, settings: StepSettings, run_id: str, pipeline: str, heartbeat: Heartbeat) -> None:
         self.run_id = run_id
         self.pipeline = pipeline
         self.exit_code = EXIT_OK
-        # The exception that a stage has recorded already: the run's status then follows from its stages.
-        self.told: BaseException | None = None
+        # The exception that a stage has already recorded: the run's status then follows from its stages.
+        self.recorded: BaseException | None = None
         self._settings = settings
         self._heartbeat = heartbeat
 
@@ -67,15 +67,15 @@ class Run:
         input_hash: str | None = None,
         progress: Progress | None = None,
     ) -> Iterator[StageRun]:
-        """Begin a stage; the block's end, or the exception that leaves it, ends the stage.
+        """Start a stage; it ends with the block, or with the exception that leaves it.
 
         Args:
             name: such as ``extract``.
             order: 1 plan, 2 extract, 3 manifest, 4 match, 5 trakt, 6 sync_screenalytics, 7 publish.
-            pipeline: by default the run's.
-            parameters: of the stage, without secrets; by default the settings'.
-            input_hash: identity of what goes in.
-            progress: shows how far the stage is; by default as the terminal or pod has it.
+            pipeline: the run's by default.
+            parameters: the stage's parameters, without secrets; those of the settings by default.
+            input_hash: identity of the input.
+            progress: shows the stage's progress; by default on the terminal or as the pod needs it.
 
         Raises:
             DatabaseUnreachable: no connection for 15 s.
@@ -84,7 +84,7 @@ class Run:
         pipeline = pipeline or self.pipeline
 
         def begin(connection: Connection) -> store.Opened:
-            store.open_run_row(connection, self.run_id, self.pipeline, values, **who())
+            store.open_run_row(connection, self.run_id, self.pipeline, values, **process_identity())
             return store.open_stage_row(
                 connection,
                 run_id=self.run_id,
@@ -93,12 +93,12 @@ class Run:
                 order=order,
                 parameters=values,
                 input_hash=input_hash,
-                **who(),
+                **process_identity(),
             )
 
         opened = retry(self._settings, begin, OPEN_S)
         if opened.contended:
-            _LOG.warning("run %s, stage %s: another process was at it less than 60 s ago", self.run_id, name)
+            _LOG.warning("run %s, stage %s: another process was working on it less than 60 s ago", self.run_id, name)
         stage_run = StageRun(
             self._settings,
             run_id=self.run_id,
@@ -112,7 +112,7 @@ class Run:
             yield stage_run
         except BaseException as error:
             stage_run.fail(error)
-            self.told = error
+            self.recorded = error
             raise
         else:
             stage_run.conclude()
@@ -122,12 +122,12 @@ class Run:
             self.exit_code = self.exit_code or stage_run.exit_code
 
     def close(self, status: str | None, message: str | None, seconds: float) -> None:
-        """Write how the run ended: ``status``, or the gravest of its stages."""
+        """Record how the run ended: ``status``, or the most severe of its stages."""
         try:
             retry(self._settings, lambda connection: store.close_run(connection, self.run_id, status, message), seconds)
         except TransientError as error:
             self.exit_code = EXIT_TRANSIENT
-            _LOG.warning("the end of run %s is not in the ledger: %s", self.run_id, error)
+            _LOG.warning("the end of run %s could not be written to the ledger: %s", self.run_id, error)
 
 
 @contextmanager
@@ -138,32 +138,32 @@ def open_run(
     *,
     heartbeat_s: float | None = None,
 ) -> Iterator[Run]:
-    """Begin a run, or take up the one that ``settings.run_id`` names; the block's end ends it.
+    """Start a run, or continue the one that ``settings.run_id`` names; it ends with the block.
 
-    Runs of processes that died are marked as interrupted on the way.
+    Runs of dead processes are marked as interrupted along the way.
 
     Args:
-        settings: where the database is; ``run_id`` where the run has an id already.
+        settings: where the database is; ``run_id`` if the run already has an id.
         pipeline: such as ``gamedata``.
-        parameters: of the run, without secrets; by default the settings'.
-        heartbeat_s: seconds between heartbeats; by default 10.
+        parameters: the run's parameters, without secrets; those of the settings by default.
+        heartbeat_s: seconds between heartbeats; 10 by default.
 
     Raises:
-        UsageError: ``run_id`` is none.
+        UsageError: ``run_id`` is not a valid run id.
         DatabaseUnreachable: no connection for 15 s.
         DatabaseNotMigrated: run ``telecine db upgrade``.
-        WrongEnvironment: the database is of another environment.
+        WrongEnvironment: the database belongs to another environment.
     """
     run_id = settings.run_id or new_run_id()
     if not _RUN_ID.fullmatch(run_id):
         raise UsageError(
-            f"run id '{run_id[:140]}' is not valid; valid are 1 to 128 letters, digits, '.', '_' and '-', the first a"
+            f"run id '{run_id[:140]}' is not valid; expected 1 to 128 letters, digits, '.', '_' and '-', the first a"
             " letter or digit"
         )
     values = clean_data(dict(settings.parameters() if parameters is None else parameters))
 
     def begin(connection: Connection) -> list[str]:
-        store.open_run_row(connection, run_id, pipeline, values, **who())
+        store.open_run_row(connection, run_id, pipeline, values, **process_identity())
         return store.sweep(connection)
 
     _ready(settings)
@@ -178,12 +178,12 @@ def open_run(
         outcome = of_exception(error, pipeline, (), 0)
         stopped = isinstance(error, Stopped | KeyboardInterrupt)
         heartbeat.stop()
-        status, message = (None, None) if run.told is error else (outcome.status, outcome.message)
+        status, message = (None, None) if run.recorded is error else (outcome.status, outcome.message)
         run.close(status, message, STOPPED_S if stopped or run.exit_code else FINISH_S)
         raise
     else:
         heartbeat.stop()
-        # When the stage's end could not be written a moment ago, one short try is enough.
+        # If the stage's end could not be written a moment ago, one short attempt is enough.
         run.close(None, None, STOPPED_S if run.exit_code else FINISH_S)
 
 
@@ -199,22 +199,22 @@ def open_stage(
     progress: Progress | None = None,
     heartbeat_s: float | None = None,
 ) -> Iterator[StageRun]:
-    """Begin one stage of a run of its own, or of the run that ``settings.run_id`` names.
+    """Start one stage of a new run, or of the run that ``settings.run_id`` names.
 
     Args:
         settings: as in :func:`open_run`.
         pipeline: such as ``gamedata``.
         stage: such as ``extract``.
         order: as in :meth:`Run.stage`.
-        parameters: without secrets; by default the settings'.
-        input_hash: identity of what goes in.
-        progress: shows how far the stage is.
-        heartbeat_s: seconds between heartbeats; by default 10.
+        parameters: without secrets; those of the settings by default.
+        input_hash: identity of the input.
+        progress: shows the stage's progress.
+        heartbeat_s: seconds between heartbeats; 10 by default.
 
     Raises:
         DatabaseUnreachable: no connection for 15 s.
         DatabaseNotMigrated: run ``telecine db upgrade``.
-        WrongEnvironment: the database is of another environment.
+        WrongEnvironment: the database belongs to another environment.
     """
     stage_run: StageRun | None = None
     try:
@@ -224,13 +224,13 @@ def open_stage(
         ):
             yield stage_run
     finally:
-        # The caller sees the stage alone, so the stage also tells when the run's own end could not be written.
+        # The caller sees only the stage, so the stage also reports that the run's end could not be written.
         if stage_run is not None:
             stage_run.exit_code = stage_run.exit_code or run.exit_code
 
 
 def _ready(settings: StepSettings) -> None:
-    """Wait for a database that is there and migrated."""
+    """Wait until the database is reachable and migrated."""
     deadline = time.monotonic() + OPEN_S
     while True:
         try:

@@ -1,4 +1,4 @@
-"""One attempt at one stage, and how the ledger is written when the database comes and goes."""
+"""One attempt at a stage, and writes to a ledger whose database may be temporarily unavailable."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from shared.progress import Progress
     from shared.settings import StepSettings
 
-__all__ = ["FINISH_S", "OPEN_S", "STOPPED_S", "StageRun", "retry", "who"]
+__all__ = ["FINISH_S", "OPEN_S", "STOPPED_S", "StageRun", "process_identity", "retry"]
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-# Seconds that a write is tried: when a run begins (nothing is lost yet), when it ends (a database that restarts or
-# fails over is back by then), and after a signal (Kubernetes waits 30 s in all).
+# How long a write is retried: at the start of a run (nothing is lost yet), at its end (by then a database that restarts
+# or fails over is back), and after a signal (Kubernetes waits 30 s in total).
 OPEN_S: Final = 15.0
 FINISH_S: Final = 60.0
 STOPPED_S: Final = 8.0
 
 
 @cache
-def who() -> dict[str, str]:
-    """Return what the ledger keeps of this process: telecine's version, host and process number."""
+def process_identity() -> dict[str, str]:
+    """Return the identity of this process for the ledger: telecine's version, host and process id."""
     try:
         ours = version("telecine")
     except PackageNotFoundError:
@@ -47,27 +47,27 @@ def who() -> dict[str, str]:
 
 
 def retry(settings: StepSettings, operation: Callable[[Connection], _T], seconds: float) -> _T:
-    """Do one transaction; tries again after a transient error until ``seconds`` are over.
+    """Run one transaction; retries after transient errors until ``seconds`` have passed.
 
-    Every operation of the ledger leaves the same rows when it is done twice (its commit's answer may have been lost),
-    but for a stage's attempt number, which may then skip one.
+    Every operation of the ledger produces the same rows when it runs twice (the response to its commit may have been
+    lost), except for a stage's attempt number, which may then skip one.
     """
     return session.retry(settings, operation, seconds, waiting="the ledger")
 
 
 class StageRun:
-    """One attempt at one stage, as a step sees it. Made by :func:`open_stage` and :meth:`Run.stage`.
+    """One attempt at one stage, for use by a step. Created by :func:`open_stage` and :meth:`Run.stage`.
 
-    A database that is lost meanwhile ends nothing: what is to be written waits for :meth:`finish`, which tries for a
-    minute; if that fails, :attr:`exit_code` is 75 and the outputs stay committed.
+    A lost database does not end the stage: errors are kept until :meth:`finish`, which retries for a minute; if that
+    fails, :attr:`exit_code` is 75 and the outputs stay committed.
 
     Attributes:
         run_id: the run.
         pipeline: such as ``gamedata``.
         stage: such as ``extract``.
-        attempt: from 1; a retry of the same run and stage has the next.
-        progress: how far the stage is.
-        exit_code: 0, or 75 when the ledger could not be written; to be merged with the step's own by ``most_severe``.
+        attempt: number from 1; a retry of the same run and stage gets the next one.
+        progress: the stage's progress.
+        exit_code: 0, or 75 if the ledger could not be written; to be merged with the step's exit code.
     """
 
     def __init__(
@@ -87,10 +87,10 @@ class StageRun:
         self._ended = False
 
     def record_errors(self, failures: Iterable[Failure]) -> None:
-        """Write item errors; the same item and code again replaces the older entry. Never fails: see the class.
+        """Record item errors; a later one replaces an earlier one with the same item and code. Never fails.
 
         Args:
-            failures: what failed.
+            failures: the failed items.
         """
         for failure in failures:
             key = (failure.item, failure.code)
@@ -102,19 +102,19 @@ class StageRun:
             try:
                 retry(self._settings, self._write_pending, 0)
             except TransientError as error:
-                # 10 s until the next try: a connection that hangs must not slow down every batch.
+                # 10 s until the next attempt: a hanging connection must not slow down every batch.
                 self._away_until = time.monotonic() + 10
-                _LOG.warning("item errors of run %s wait for the database: %s", self.run_id, error)
+                _LOG.warning("item errors of run %s are waiting for the database: %s", self.run_id, error)
             else:
                 self._pending.clear()
 
     def finish(self, report: Any, *, output_hash: str | None = None, manifest_key: str | None = None) -> None:
-        """Write how the stage ended. Does not raise for a lost database: see :attr:`exit_code`.
+        """Record how the stage ended. Does not raise if the database is lost: see :attr:`exit_code`.
 
         Args:
             report: a :class:`shared.report.Report`: status, counts, failures, outputs, exit code.
-            output_hash: of what the stage wrote; by default the report's output ``output_hash``.
-            manifest_key: of what the stage wrote; by default the report's output ``manifest``.
+            output_hash: hash of the stage's output; by default the report's output ``output_hash``.
+            manifest_key: key of the stage's output; by default the report's output ``manifest``.
         """
         self._end(of_report(report, output_hash, manifest_key), FINISH_S)
 
@@ -130,12 +130,12 @@ class StageRun:
 
         try:
             if not retry(self._settings, write, seconds):
-                _LOG.warning("run %s, stage %s: a later attempt has its own end", self.run_id, self.stage)
+                _LOG.warning("run %s, stage %s: a later attempt has replaced this one", self.run_id, self.stage)
         except TransientError as error:
             self.exit_code = EXIT_TRANSIENT
             _LOG.warning(
-                "run %s, stage %s ended as %s, but the ledger does not know: %s. What the stage wrote is committed; the"
-                " same command again takes it up from there.",
+                "run %s, stage %s ended as %s, but the ledger could not be written: %s. The stage's output is"
+                " committed; run the same command again to continue from there.",
                 self.run_id,
                 self.stage,
                 outcome.status,
@@ -144,13 +144,13 @@ class StageRun:
         self._pending.clear()
 
     def fail(self, error: BaseException) -> None:
-        """Write that an exception ended the stage."""
+        """Record that an exception ended the stage."""
         stopped = isinstance(error, Stopped | KeyboardInterrupt)
         outcome = of_exception(error, self.stage, self._first, len(self._recorded))
         self._end(outcome, STOPPED_S if stopped else FINISH_S)
 
     def conclude(self) -> None:
-        """Say so when the stage's code ended without a report: silence is no success."""
+        """Record a failure if the stage's code ended without a report; silence does not mean success."""
         if not self._ended:
             message = "the stage ended without a report"
             details = error_details({}, [failure.as_json() for failure in self._first], len(self._recorded))

@@ -1,4 +1,4 @@
-"""The ledger's statements. Times are the database's: clocks of pods differ."""
+"""The ledger's SQL statements. Times come from the database's clock, since the clocks of pods differ."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
     "write_errors",
 ]
 
-# A heartbeat is written every 10 s; one that is older than this belongs to a process that is gone.
+# A heartbeat is written every 10 s; if the last one is older than this, its process is gone.
 STALE_S: Final = 60
 CHUNK: Final = 1000
 
@@ -55,7 +55,7 @@ _OPEN_STAGE: Final = text("""
         exit_code = NULL, output_hash = NULL, manifest_key = NULL
     RETURNING attempt
 """)
-# A process that was suspended (a closed laptop) may find itself marked as interrupted: it is not.
+# A suspended process (a closed laptop) may have been marked as interrupted by mistake.
 _BEAT: Final = text("""
     WITH stage AS (
         UPDATE pipeline.run_stages SET heartbeat_at = clock_timestamp(), status = 'running', finished_at = NULL,
@@ -79,24 +79,24 @@ _CLOSE_STAGE: Final = text("""
     WHERE run_id = :run_id AND stage = :stage AND attempt = :attempt
 """)
 _CLEAR: Final = text("DELETE FROM pipeline.item_errors WHERE run_id = :run_id AND stage = :stage")
-# The gravest status of its stages is the run's.
+# A run gets the most severe status of its stages.
 _CLOSE_RUN: Final = text("""
-    WITH graded AS (
+    WITH ranked AS (
         SELECT status, stage, error_message, array_position(ARRAY['skipped', 'success', 'partial', 'cancelled',
-            'interrupted', 'failed', 'pending', 'running'], status) AS grade
+            'interrupted', 'failed', 'pending', 'running'], status) AS severity
         FROM pipeline.run_stages WHERE run_id = :run_id
-    ), gravest AS (SELECT * FROM graded ORDER BY grade DESC, stage LIMIT 1)
+    ), worst AS (SELECT * FROM ranked ORDER BY severity DESC, stage LIMIT 1)
     UPDATE pipeline.runs SET
-        status = coalesce(CAST(:status AS text), gravest.status),
-        finished_at = CASE WHEN CAST(:status AS text) IS NULL AND gravest.status IN ('pending', 'running') THEN NULL
+        status = coalesce(CAST(:status AS text), worst.status),
+        finished_at = CASE WHEN CAST(:status AS text) IS NULL AND worst.status IN ('pending', 'running') THEN NULL
             ELSE clock_timestamp() END,
         heartbeat_at = clock_timestamp(),
-        error_stage = CASE WHEN gravest.status NOT IN ('skipped', 'success', 'pending', 'running')
-            THEN gravest.stage END,
+        error_stage = CASE WHEN worst.status NOT IN ('skipped', 'success', 'pending', 'running')
+            THEN worst.stage END,
         error_message = coalesce(CAST(:message AS text),
-            CASE WHEN gravest.status NOT IN ('skipped', 'success') THEN gravest.error_message END)
-    FROM (SELECT 1) AS one LEFT JOIN gravest ON true
-    WHERE run_id = :run_id AND (gravest.status IS NOT NULL OR CAST(:status AS text) IS NOT NULL)
+            CASE WHEN worst.status NOT IN ('skipped', 'success') THEN worst.error_message END)
+    FROM (SELECT 1) AS one LEFT JOIN worst ON true
+    WHERE run_id = :run_id AND (worst.status IS NOT NULL OR CAST(:status AS text) IS NOT NULL)
 """)
 _SWEEP_STAGES: Final = text("""
     UPDATE pipeline.run_stages SET status = 'interrupted', finished_at = clock_timestamp(),
@@ -117,8 +117,8 @@ _SWEEP_RUNS: Final = text("""
         FOR UPDATE SKIP LOCKED))
     RETURNING run_id
 """)
-# What is written last holds, whatever its time says: clocks of nodes differ, and are set back.
-# Arrays instead of rows: one statement for a thousand errors, with ten parameters.
+# The last write wins, whatever its time says: clocks of nodes differ and may be set back.
+# Arrays instead of rows: one statement with ten parameters for a thousand errors.
 _ERRORS: Final = text("""
     INSERT INTO pipeline.item_errors (run_id, stage, item, code, retryable, attempt, input_hash, message, details, at)
     SELECT :run_id, :stage, item, code, retryable, attempt, input_hash, message, CAST(details AS jsonb), at
@@ -133,14 +133,14 @@ _ERRORS: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A stage's attempt, and whether another process seems to be at the same stage still."""
+    """A stage's attempt number, and whether another process still seems to work on the stage."""
 
     attempt: int
     contended: bool
 
 
 def open_run_row(connection: Connection, run_id: str, pipeline: str, parameters: Mapping[str, Any], **who: str) -> None:
-    """Insert a run, or take up one that is there (a stage of the same run came before, or this is a retry)."""
+    """Insert a run, or continue an existing one (after an earlier stage of it, or for a retry)."""
     connection.execute(_OPEN_RUN, {"run_id": run_id, "pipeline": pipeline, "parameters": _json(parameters), **who})
 
 
@@ -155,9 +155,9 @@ def open_stage_row(
     input_hash: str | None,
     **who: str,
 ) -> Opened:
-    """Insert a stage, or begin its next attempt; the attempt's number fences off an older process of the same stage.
+    """Insert a stage or start its next attempt; the attempt number fences off an older process of the same stage.
 
-    Errors of the last attempt stay until this one ends.
+    Errors of the last attempt are kept until this one ends.
     """
     before = connection.execute(_BEFORE, {"run_id": run_id, "stage": stage, "stale": STALE_S}).one_or_none()
     values = {"run_id": run_id, "stage": stage, "order": order, "pipeline": pipeline, "input_hash": input_hash, **who}
@@ -166,13 +166,13 @@ def open_stage_row(
 
 
 def beat(connection: Connection, run_id: str, stage: str | None, attempt: int) -> bool:
-    """Renew the heartbeat of a run and its stage; False: another attempt has taken the stage over."""
+    """Renew the heartbeat of a run and its stage; return False if another attempt has taken over the stage."""
     return bool(connection.execute(_BEAT, {"run_id": run_id, "stage": stage, "attempt": attempt}).scalar_one())
 
 
 def close_stage(connection: Connection, run_id: str, stage: str, attempt: int, outcome: StageOutcome) -> bool:
-    """Write how an attempt ended; only a clean success clears the errors. False: the attempt was taken over."""
-    # Rows are locked in one order everywhere: the run's, then the stage's.
+    """Record how an attempt ended; only a clean success clears the errors. Return False if it was taken over."""
+    # Rows are always locked in the same order: the run's, then the stage's.
     connection.execute(text("SELECT FROM pipeline.runs WHERE run_id = :run_id FOR UPDATE"), {"run_id": run_id})
     mine = {"run_id": run_id, "stage": stage}
     done = connection.execute(
@@ -195,14 +195,14 @@ def close_stage(connection: Connection, run_id: str, stage: str, attempt: int, o
 
 
 def close_run(connection: Connection, run_id: str, status: str | None = None, message: str | None = None) -> None:
-    """Give a run the gravest status of its stages (it stays running while one of them runs), or ``status``."""
+    """Set a run's status to ``status``, or to the most severe of its stages (running while one of them runs)."""
     connection.execute(_CLOSE_RUN, {"run_id": run_id, "status": status, "message": message})
 
 
 def write_errors(connection: Connection, run_id: str, stage: str, failures: Iterable[Failure]) -> None:
-    """Insert item errors; the same item and code again replaces the older one."""
-    # One statement may not touch a row twice, so the last of equal keys counts; sorted, so that two writers of the
-    # same items cannot lock each other out.
+    """Insert item errors; a later one replaces an earlier one with the same item and code."""
+    # One statement may not change a row twice, so the last of equal keys counts; sorted, so that two writers of the
+    # same items cannot deadlock.
     unique = {(failure.item, failure.code): failure for failure in failures}
     rows = [unique[key] for key in sorted(unique)]
     for start in range(0, len(rows), CHUNK):

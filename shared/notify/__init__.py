@@ -1,1 +1,1 @@
-"""Tells people of runs that failed: one message a run and channel, after the last attempt."""
+"""Notifications of failed runs: one message per run and channel, after the last attempt."""

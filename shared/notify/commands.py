@@ -1,4 +1,4 @@
-"""`telecine runs close`: what a Workflow's exit hook calls."""
+"""Implements `telecine runs close`, which a Workflow's exit hook calls."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _CODES: Final = {
 
 
 def close(settings: CloseSettings) -> str:
-    """End the run in the ledger as its Workflow ended, write the hook's outputs, and tell people where it failed.
+    """End the run in the ledger as its Workflow ended, write the hook's outputs, and notify people of a failure.
 
-    Twice the same sends nothing twice.
+    Calling it again sends nothing twice.
 
     Raises:
-        UsageError: no run id.
+        UsageError: the run id is missing.
         TransientError: the database or a channel does not answer.
-        ConfigurationError: a channel refuses the message.
+        ConfigurationError: a channel rejects the message.
     """
     if not settings.run_id:
         raise UsageError("telecine runs close: --run-id is missing; in a hook it is {{workflow.uid}}")
@@ -51,16 +51,16 @@ def close(settings: CloseSettings) -> str:
     failed = settings.workflow_status != "Succeeded"
     node = first(failures)
     status = ("cancelled" if was_stopped(failures) else "failed") if failed else None
-    told = None
+    message = None
     if failed:
-        told = "the Workflow was stopped" if status == "cancelled" else _said(node)
-    closed = closing.close(settings, settings.run_id, settings.of, status=status, message=told)
+        message = "the Workflow was stopped" if status == "cancelled" else _describe(node)
+    closed = closing.close(settings, settings.run_id, settings.of, status=status, message=message)
     _outputs(closed)
     sent = _notify(settings, closed, node, failed=status == "failed")
-    return f"run {settings.run_id}: {closed.status}" + (f"; told by {', '.join(sent)}" if sent else "")
+    return f"run {settings.run_id}: {closed.status}" + (f"; notified by {', '.join(sent)}" if sent else "")
 
 
-def _said(node: NodeFailure | None) -> str:
+def _describe(node: NodeFailure | None) -> str:
     return f"{node.step}: {node.message or node.phase}" if node is not None else "the Workflow failed"
 
 
@@ -85,11 +85,11 @@ def _notify(settings: CloseSettings, closed: Closed, node: NodeFailure | None, *
         try:
             if closing.once(settings, message.run_id, channel, functools.partial(send, message, settings)):
                 sent.append(channel)
-        except TelecineError as error:  # the other channel may be well
+        except TelecineError as error:  # the other channel may still work
             _LOG.error("%s: %s", channel, error.message)
             errors.append(error)
     if errors:
-        # What may pass is tried again; a refusal waits for a person all the same.
+        # Prefer the transient error, so that the hook retries; a rejection needs an operator either way.
         raise next((error for error in errors if not isinstance(error, ConfigurationError)), errors[0])
     return sent
 
@@ -107,7 +107,7 @@ def _message(
     settings: CloseSettings, closed: Closed, node: NodeFailure | None, channel: str, *, failed: bool
 ) -> Notification:
     run_id = str(settings.run_id)
-    # What the ledger knows is what the step itself said; of one that never began, only Argo knows.
+    # The ledger has the step's own message and code; if the step never started, only Argo knows.
     exit_code = closed.exit_code if closed.stage else node.exit_code if node else None
     code = closed.errors[0].get("code") if closed.errors else None
     if code is None and exit_code:

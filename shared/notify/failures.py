@@ -1,4 +1,4 @@
-"""Argo's ``{{workflow.failures}}``: the nodes of a Workflow that failed."""
+"""Parse Argo's ``{{workflow.failures}}``: the failed nodes of a Workflow."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ __all__ = ["NodeFailure", "first", "parse", "was_stopped"]
 
 _ATTEMPT: Final = re.compile(r"\(\d+\)$")
 _EXIT_CODE: Final = re.compile(r"exit code (\d+)")
-# Argo 4.0 writes both: of nodes that had not begun, and of pods that it ended.
+# Argo 4.0 writes both: the first for nodes that had not started, the second for pods that it ended.
 _STOPPED: Final = re.compile(r"(?:shutdown|stopped) with strategy", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFailure:
-    """One node.
+    """One failed node.
 
     Attributes:
-        step: its name, without the number of the attempt.
-        message: Argo's, such as ``Error (exit code 78)``.
+        step: the node's name, without the number of the attempt.
+        message: Argo's message, such as ``Error (exit code 78)``.
         phase: Failed or Error.
-        pod: its pod; empty for nodes that only hold others.
-        at: when it ended, as Argo writes it.
+        pod: name of the pod; empty for nodes that only contain others.
+        at: end time, as Argo writes it.
     """
 
     step: str
@@ -35,16 +35,16 @@ class NodeFailure:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code that the message tells."""
+        """The exit code in the message."""
         match = _EXIT_CODE.search(self.message)
         return int(match[1]) if match else None
 
 
 def parse(text: str) -> list[NodeFailure]:
-    """Read the list, in the order in which the nodes ended; what cannot be read is one failure with the text itself.
+    """Parse the list, sorted by end time; text that cannot be parsed becomes one failure with that text.
 
-    Argo hands the list over as a quoted JSON string or as plain JSON, depending on where it is filled in, and ``null``
-    where nothing failed; without a substitution the variable's own name is what comes.
+    Argo passes the list as a quoted JSON string or as plain JSON, depending on where it is substituted, and ``null`` if
+    nothing failed; without substitution the variable's own name arrives.
     """
     value: Any = text.strip() or "[]"
     for _ in range(2):
@@ -68,15 +68,15 @@ def parse(text: str) -> list[NodeFailure]:
 
 
 def was_stopped(failures: list[NodeFailure]) -> bool:
-    """Whether a person stopped the Workflow (``argo stop``)."""
+    """Return whether a user stopped the Workflow (``argo stop``)."""
     return any(_STOPPED.search(failure.message) for failure in failures)
 
 
 def first(failures: list[NodeFailure]) -> NodeFailure | None:
-    """Return the node to tell of: of the first step whose pod ended with an exit code, the last attempt."""
-    told = [failure for failure in failures if failure.message]
-    pods = [failure for failure in told if failure.exit_code is not None]
-    chosen = next(iter(pods or told or failures), None)
+    """Return the node to report: the last attempt of the first step whose pod ended with an exit code."""
+    explained = [failure for failure in failures if failure.message]
+    pods = [failure for failure in explained if failure.exit_code is not None]
+    chosen = next(iter(pods or explained or failures), None)
     if chosen is None:
         return None
-    return [failure for failure in pods or told or failures if failure.step == chosen.step][-1]
+    return [failure for failure in pods or explained or failures if failure.step == chosen.step][-1]

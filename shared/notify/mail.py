@@ -1,4 +1,4 @@
-"""Sends a message as plain-text mail."""
+"""Send a notification as plain-text mail."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ if TYPE_CHECKING:
 
 __all__ = ["send"]
 
-_PASSING: Final = range(400, 500)
+_TRANSIENT: Final = range(400, 500)
 
 
 def send(message: Notification, settings: NotifySettings) -> None:
-    """Send one mail to all addresses.
+    """Send one mail to all recipients.
 
     Raises:
-        TransientError: no answer, or one that may pass (4xx).
-        ConfigurationError: an address is missing; the server refuses the login, an address or the encryption.
+        TransientError: no answer, or a transient one (4xx).
+        ConfigurationError: an address is missing; the server rejects the login, an address or the encryption.
     """
     host, sender, to = settings.notify_smtp_host, settings.notify_smtp_from, settings.notify_smtp_to
     if not host or not sender or not to:
         raise ConfigurationError(
-            "mail needs TELECINE_NOTIFY_SMTP_HOST, TELECINE_NOTIFY_SMTP_FROM and TELECINE_NOTIFY_SMTP_TO",
+            "mail is not fully configured; expected TELECINE_NOTIFY_SMTP_HOST, TELECINE_NOTIFY_SMTP_FROM and"
+            " TELECINE_NOTIFY_SMTP_TO",
             code="mail_incomplete",
         )
     mail = EmailMessage()
@@ -41,7 +42,7 @@ def send(message: Notification, settings: NotifySettings) -> None:
     mail["From"] = sender
     mail["To"] = ", ".join(to)
     mail["Date"] = format_datetime(message.at)
-    # The same whenever it is sent: mail programs show one of two.
+    # Equal for repeated messages, of which mail programs then show only one.
     mail["Message-ID"] = f"<{message.id.replace(':', '.')}@telecine>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(as_text(message))
@@ -73,18 +74,19 @@ def _translated(host: str) -> Iterator[None]:
         yield
     except smtplib.SMTPRecipientsRefused as error:
         codes = {code for code, _ in error.recipients.values()}
-        told = ", ".join(error.recipients)
-        raise _error(host, f"refuses {told}", passing=all(code in _PASSING for code in codes)) from None
+        refused = ", ".join(error.recipients)
+        transient = all(code in _TRANSIENT for code in codes)
+        raise _error(host, f"rejects {refused}", transient=transient) from None
     except smtplib.SMTPResponseException as error:
         text = error.smtp_error.decode(errors="replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
-        raise _error(host, f"answers {error.smtp_code} {text}", passing=error.smtp_code in _PASSING) from None
+        raise _error(host, f"answered {error.smtp_code} {text}", transient=error.smtp_code in _TRANSIENT) from None
     except (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError) as error:
-        raise _error(host, str(error), passing=False) from None
+        raise _error(host, str(error), transient=False) from None
     except (OSError, smtplib.SMTPException) as error:
-        raise _error(host, f"does not answer: {error}", passing=True) from None
+        raise _error(host, f"does not answer: {error}", transient=True) from None
 
 
-def _error(host: str, said: str, *, passing: bool) -> ConfigurationError | TransientError:
-    if passing:
-        return TransientError(f"the mail server {host} {said}", code="mail_unavailable")
-    return ConfigurationError(f"the mail server {host} {said}: check TELECINE_NOTIFY_SMTP_…", code="mail_refused")
+def _error(host: str, problem: str, *, transient: bool) -> ConfigurationError | TransientError:
+    if transient:
+        return TransientError(f"the mail server {host} {problem}", code="mail_unavailable")
+    return ConfigurationError(f"the mail server {host} {problem}; check TELECINE_NOTIFY_SMTP_…", code="mail_refused")

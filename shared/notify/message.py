@@ -1,4 +1,4 @@
-"""What a message says: the same for every channel, without secrets."""
+"""The content of a notification, equal for all channels and free of secrets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ErrorLine(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    item: str = Field(description="What failed: a TAR's key, a step.")
+    item: str = Field(description="The failed item: a TAR's key, a step.")
     code: str = Field(description="Stable name of the error.")
     message: str = Field(description="What happened.")
 
@@ -30,17 +30,17 @@ class ErrorLine(BaseModel):
 
 
 class Notification(BaseModel):
-    """The JSON document that a webhook gets. The same run and channel has the same ``id`` whenever it is sent."""
+    """The JSON document sent to a webhook. Repeated messages for a run and channel have the same ``id``."""
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: Literal[1] = Field(1, description="Of this document.")
-    id: str = Field(description="The run's id and the channel; the header Idempotency-Key has it too.")
-    event: Literal["run.failed", "run.ended"] = Field(description="run.ended where every run is told of.")
-    pipeline: str = Field(description="Such as gamedata.")
-    run_id: str = Field(description="The run; `telecine runs show` takes it.")
+    schema_version: Literal[1] = Field(1, description="Version of this document.")
+    id: str = Field(description="The run's id and the channel; also sent as the header Idempotency-Key.")
+    event: Literal["run.failed", "run.ended"] = Field(description="run.ended if every run is announced.")
+    pipeline: str = Field(description="The pipeline, such as gamedata.")
+    run_id: str = Field(description="The run's id, for `telecine runs show`.")
     workflow: str | None = Field(None, description="The Workflow's name.")
-    namespace: str | None = Field(None, description="Its namespace.")
+    namespace: str | None = Field(None, description="The Workflow's namespace.")
     status: str = Field(description="success, partial, failed, cancelled or interrupted.")
     step: str | None = Field(None, description="The step that failed.")
     code: str | None = Field(None, description="Stable name of the error.")
@@ -48,8 +48,8 @@ class Notification(BaseModel):
     message: str = Field("", description="What happened.")
     errors: list[ErrorLine] = Field(default_factory=list, description="The first errors, at most five.")
     rejects: dict[str, int] = Field(default_factory=dict, description="Failed items by error code.")
-    link: str | None = Field(None, description="The run's page.")
-    at: datetime = Field(description="When it was sent, UTC.")
+    link: str | None = Field(None, description="URL of the run's page.")
+    at: datetime = Field(description="Time of the message, in UTC.")
 
     @field_validator("message")
     @classmethod
@@ -58,7 +58,7 @@ class Notification(BaseModel):
 
 
 def subject(message: Notification) -> str:
-    """Return one line: ``telecine: gamedata extract failed (bucket_missing)``."""
+    """Return the subject line: ``telecine: gamedata extract failed (bucket_missing)``."""
     what = " ".join(filter(None, (message.pipeline, message.step)))
     code = f" ({message.code})" if message.code else ""
     return " ".join(f"telecine: {what} {message.status}{code}".split())

@@ -1,4 +1,4 @@
-"""POSTs a message as JSON."""
+"""Send a notification as an HTTP POST with JSON."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
 __all__ = ["send"]
 
-# Answers that may be others a minute later.
-_PASSING: Final = frozenset({408, 425, 429})
+# Status codes that may go away within a minute.
+_TRANSIENT: Final = frozenset({408, 425, 429})
 _SERVER: Final = 500
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """urllib would turn the POST into a GET, and the message would be lost with a 200."""
+    """Follows no redirect: urllib would turn the POST into a GET, and the message would be lost with a 200."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
 
 
 def send(message: Notification, settings: NotifySettings) -> None:
-    """Send a message; the address may hold a token and is never shown, only its host.
+    """Send a message; the URL may contain a token, so only its host is ever shown.
 
     Raises:
-        TransientError: no answer, or one that may pass.
-        ConfigurationError: the server refuses it.
+        TransientError: no answer, or a transient one.
+        ConfigurationError: the server rejects the message.
     """
     assert settings.notify_webhook_url is not None
     url = settings.notify_webhook_url.get_secret_value()
     host = urlsplit(url).hostname or "?"
-    request = urllib.request.Request(  # noqa: S310 - the settings take http and https only
+    request = urllib.request.Request(  # noqa: S310 - the settings accept only http and https
         url,
         data=message.model_dump_json().encode(),
         headers={"Content-Type": "application/json", "User-Agent": "telecine", "Idempotency-Key": message.id},
@@ -50,10 +50,10 @@ def send(message: Notification, settings: NotifySettings) -> None:
     except urllib.error.HTTPError as error:
         with error:
             status = error.code
-        if status in _PASSING or status >= _SERVER:
+        if status in _TRANSIENT or status >= _SERVER:
             raise TransientError(f"the webhook at {host} answered {status}", code="webhook_unavailable") from None
         raise ConfigurationError(
-            f"the webhook at {host} answered {status}: check TELECINE_NOTIFY_WEBHOOK_URL", code="webhook_refused"
+            f"the webhook at {host} answered {status}; check TELECINE_NOTIFY_WEBHOOK_URL", code="webhook_refused"
         ) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)

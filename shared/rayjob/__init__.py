@@ -1,1 +1,1 @@
-"""Steps on a Ray cluster of their own: a KubeRay RayJob, made, followed and cleaned up by a launcher (DESIGN §7)."""
+"""Steps on a separate Ray cluster: a KubeRay RayJob that a launcher creates, follows and cleans up."""

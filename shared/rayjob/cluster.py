@@ -1,4 +1,4 @@
-"""The few calls to the Kubernetes API that the launcher and the sweep make."""
+"""The Kubernetes API calls of the launcher and the sweep."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ _SERVER: Final = 500
 
 
 class RayJobExists(TransientError):
-    """Another launcher was quicker."""
+    """Another launcher created the RayJob first."""
 
     default_code = "rayjob_exists"
 
 
 class Cluster(Protocol):
-    """What the launcher needs of a cluster. Every call may raise ``TransientError`` or ``ConfigurationError``."""
+    """The launcher's view of a cluster. Every call may raise ``TransientError`` or ``ConfigurationError``."""
 
     namespace: str
 
     def get_rayjob(self, name: str) -> dict[str, Any] | None:
-        """Return a RayJob; None when there is none."""
+        """Return a RayJob, or None if it does not exist."""
 
     def create_rayjob(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Create a RayJob; raises ``RayJobExists``."""
 
     def delete_rayjob(self, name: str, uid: str) -> None:
-        """Delete this very RayJob with all that it owns; one that is gone, or another of its name, is left alone."""
+        """Delete the RayJob with this uid and everything it owns; does nothing if it is gone or was replaced."""
 
     def list_rayjobs(self, selector: str) -> list[dict[str, Any]]:
         """Return the RayJobs with these labels."""
 
     def get_workflow(self, name: str) -> dict[str, Any] | None:
-        """Return an Argo Workflow; None when there is none."""
+        """Return an Argo Workflow, or None if it does not exist."""
 
     def list_pods(self, selector: str) -> list[dict[str, Any]]:
         """Return the pods with these labels."""
@@ -60,7 +60,7 @@ class KubernetesCluster:
 
     Args:
         api: a client of the Kubernetes API.
-        namespace: where everything is.
+        namespace: namespace of all objects.
     """
 
     def __init__(self, api: Any, namespace: str) -> None:
@@ -76,7 +76,7 @@ class KubernetesCluster:
         try:
             made: dict[str, Any] = self._call("POST", self._path(_RAY, "rayjobs"), "create rayjobs", body=manifest)
         except _Missing as error:
-            raise ConfigurationError(f"the cluster cannot create rayjobs ({error}): is KubeRay installed?") from error
+            raise ConfigurationError(f"the cluster cannot create rayjobs ({error}); is KubeRay installed?") from error
         return made
 
     def delete_rayjob(self, name: str, uid: str) -> None:
@@ -100,7 +100,7 @@ class KubernetesCluster:
         return self._list(f"/api/v1/namespaces/{self.namespace}/pods", selector, "list pods")
 
     def ask(self, path: str, action: str, *, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """GET a path, or POST to it where there is a body, as `telecine doctor` does; None: there is no such thing."""
+        """GET a path, or POST a body to it, for `telecine doctor`; None if it does not exist."""
         if body is None:
             return self._get(path, action)
         answer: dict[str, Any] = self._call("POST", path, action, body=body)
@@ -121,7 +121,7 @@ class KubernetesCluster:
         try:
             found: list[dict[str, Any]] = self._call("GET", path, action, query=[("labelSelector", selector)])["items"]
         except _Missing as error:
-            raise ConfigurationError(f"the cluster has no such kind ({action}): is KubeRay installed?") from error
+            raise ConfigurationError(f"the cluster has no such kind ({action}); is KubeRay installed?") from error
         return found
 
     def _call(self, method: str, path: str, action: str, *, body: Any = None, query: Any = ()) -> Any:
@@ -157,7 +157,7 @@ def _translated(action: str, namespace: str) -> Iterator[None]:
         if status == _CONFLICT:
             raise RayJobExists(f"{action}: {reason}") from error
         if status == _THROTTLED or status >= _SERVER or not status:
-            raise TransientError(f"the Kubernetes API cannot {action} now ({status}): {reason}") from error
+            raise TransientError(f"the Kubernetes API cannot {action} right now ({status}): {reason}") from error
         raise ConfigurationError(
             f"the Kubernetes API refuses to {action} in namespace {namespace} ({status}): {reason}; the launcher needs "
             "get workflows; create, get, list, watch, patch and delete rayjobs; get and list pods",
@@ -178,10 +178,10 @@ def _reason(error: Any) -> str:
 
 
 def connect(namespace: str | None = None) -> KubernetesCluster:
-    """Connect as the pod's service account, or as the kubeconfig says outside a pod.
+    """Connect with the pod's service account, or with the kubeconfig outside a pod.
 
     Args:
-        namespace: by default the pod's own, or the kubeconfig's.
+        namespace: the pod's or the kubeconfig's by default.
 
     Raises:
         ConfigurationError: there is neither a token nor a kubeconfig.
@@ -200,7 +200,7 @@ def connect(namespace: str | None = None) -> KubernetesCluster:
             own = context["context"].get("namespace", "default")
     except (config.ConfigException, OSError) as error:
         raise ConfigurationError(
-            f"no way to a Kubernetes cluster: {error}. In a pod the launcher needs a service account with a token; "
-            "elsewhere a kubeconfig (KUBECONFIG). --compute local needs no cluster"
+            f"cannot connect to a Kubernetes cluster: {error}. In a pod, the launcher needs a service account with a"
+            " token; elsewhere, a kubeconfig (KUBECONFIG). --compute local needs no cluster"
         ) from error
     return KubernetesCluster(ApiClient(), namespace or own)

@@ -1,4 +1,4 @@
-"""The cluster's part of `telecine doctor`: kinds of Argo and KubeRay, this account's verbs, what the chart makes."""
+"""Cluster checks of `telecine doctor`: Argo's and KubeRay's kinds, this account's rights, the chart's objects."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _KINDS: Final = {
     "argoproj.io/v1alpha1": ("Argo Workflows", ("workflows", "workflowtemplates", "cronworkflows")),
     "ray.io/v1": ("KubeRay", ("rayjobs", "rayclusters")),
 }
-# API calls of the launcher: group, resource, verbs (docs/helm.md lists them).
+# Rights of the launcher: group, resource, verbs.
 _VERBS: Final = (
     ("argoproj.io", "workflows", ("get",)),
     ("ray.io", "rayjobs", ("create", "get", "list", "watch", "patch", "delete")),
     ("", "pods", ("get", "list")),
     ("", "pods/log", ("get",)),
 )
-_MADE: Final = (
+_CHART_OBJECTS: Final = (
     *(("configmaps", f"telecine-{name}") for name in ("environment", "ray", "parameters", "limits")),
     ("configmaps", "artifact-repositories"),
     ("secrets", "telecine-database"),
@@ -33,7 +33,7 @@ _MADE: Final = (
 
 
 def look(namespace: str | None) -> Iterator[Finding]:
-    """Connect and look; a pod without a token is as it should be for all steps but the launcher.
+    """Connect and check; a pod without a token is normal for all steps except the launcher.
 
     Raises:
         TelecineError: the API does not answer.
@@ -49,14 +49,14 @@ def look(namespace: str | None) -> Iterator[Finding]:
 
 
 def examine(cluster: KubernetesCluster) -> Iterator[Finding]:
-    """Look at a cluster as this account sees it."""
+    """Check a cluster with the rights of this account."""
     version = cluster.ask("/version", "get the version") or {}
     yield Finding(_AREA, "connection", "ok", f"Kubernetes {version.get('gitVersion', '?')}, {cluster.namespace}")
     for group, (product, plurals) in _KINDS.items():
         yield _kinds(cluster, group, product, plurals)
     yield _verbs(cluster)
-    for plural, name in _MADE:
-        yield _made(cluster, plural, name)
+    for plural, name in _CHART_OBJECTS:
+        yield _chart_object(cluster, plural, name)
 
 
 def _kinds(cluster: KubernetesCluster, group: str, product: str, plurals: tuple[str, ...]) -> Finding:
@@ -75,15 +75,15 @@ def _verbs(cluster: KubernetesCluster) -> Finding:
     for group, resource, verbs in _VERBS:
         for verb in verbs:
             (allowed if _may(cluster, group, resource, verb) else refused).append(f"{verb} {resource}")
-    name = "own account"
+    name = "own rights"
     if not refused:
-        return Finding(_AREA, name, "ok", "may do what the launcher does")
+        return Finding(_AREA, name, "ok", "has all rights of the launcher")
     if not any(right.endswith("rayjobs") for right in allowed):
         return Finding(
-            _AREA, name, "ok", "has no rights over RayJobs, as a step's account should; the launcher needs them"
+            _AREA, name, "ok", "has no rights to RayJobs, as intended for a step; only the launcher needs them"
         )
-    fix = "helm upgrade; or grant them: docs/helm.md names the launcher's verbs."
-    return Finding(_AREA, name, "fail", f"may not {', '.join(refused)}", fix)
+    fix = "Run helm upgrade, or grant them: docs/helm.md lists the launcher's rights."
+    return Finding(_AREA, name, "fail", f"cannot {', '.join(refused)}", fix)
 
 
 def _may(cluster: KubernetesCluster, group: str, resource: str, verb: str) -> bool:
@@ -97,20 +97,24 @@ def _may(cluster: KubernetesCluster, group: str, resource: str, verb: str) -> bo
         "spec": {"resourceAttributes": attributes},
     }
     path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    answer = cluster.ask(path, "ask for its own rights", body=body) or {}
+    answer = cluster.ask(path, "check its own rights", body=body) or {}
     return bool(answer.get("status", {}).get("allowed"))
 
 
-def _made(cluster: KubernetesCluster, plural: str, name: str) -> Finding:
+def _chart_object(cluster: KubernetesCluster, plural: str, name: str) -> Finding:
     place = f"/api/v1/namespaces/{cluster.namespace}/{plural}/{name}"
     label = f"{plural.removesuffix('s')} {name}"
     try:
         found = cluster.ask(place, f"get {plural}")
     except ConfigurationError:
-        return Finding(_AREA, label, "ok", "this account may not see it, and needs not to")
+        return Finding(_AREA, label, "ok", "not visible to this account, which does not need it")
     if found is None:
         return Finding(
-            _AREA, label, "fail", f"is not in namespace {cluster.namespace}", "helm upgrade --install telecine …"
+            _AREA,
+            label,
+            "fail",
+            f"does not exist in namespace {cluster.namespace}",
+            "helm upgrade --install telecine …",
         )
     keys = ", ".join(sorted(found.get("data") or {})) or "nothing"
     return Finding(_AREA, label, "ok", f"has {keys}")

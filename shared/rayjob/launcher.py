@@ -1,4 +1,4 @@
-"""Creates a RayJob or re-attaches to it, follows it to its end, and leaves or deletes it when it is stopped itself."""
+"""Create a RayJob or re-attach to it, follow it to its end, and keep or delete it when the launcher is stopped."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ _LOG: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _POLL_S: Final = 3.0
-# The API server may be away that long (an upgrade of the control plane), the head of a cluster, too.
+# The API server (an upgrade of the control plane) or a cluster's head may be unreachable for this long.
 _PATIENCE_S: Final = 300.0
-# A deletion waits for KubeRay to stop the job and take its finalizer away.
+# A deletion waits for KubeRay to stop the job and remove its finalizer.
 _DELETION_S: Final = 300.0
-# Every pod is Pending for some seconds.
+# Every pod is Pending for a few seconds.
 _EXPLAIN_AFTER_S: Final = 10.0
 _EXPLAIN_AGAIN_S: Final = 300.0
 
 
 class Launcher:
-    """One attempt at a step's RayJob.
+    """One attempt to run a step's RayJob.
 
     Args:
-        cluster: the API.
-        settings: sizes and places.
-        job: what is to run.
-        prepare: called before a RayJob is made: what an earlier one left behind must not be taken for its results.
-        note: called with the RayJob's uid, again and again until it returns True.
+        cluster: the Kubernetes API.
+        settings: sizes and locations.
+        job: the job to run.
+        prepare: called before a RayJob is created, to delete results of an earlier one.
+        record: called with the RayJob's uid, repeatedly until it returns True.
         log: shows the driver's log.
-        sleep: seconds; tests hand in their own.
-        clock: seconds.
+        sleep: waits for some seconds; tests pass their own.
+        clock: returns seconds.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Launcher:
         job: Job,
         *,
         prepare: Callable[[], None] = lambda: None,
-        note: Callable[[str], bool] = lambda _: True,
+        record: Callable[[str], bool] = lambda _: True,
         log: DriverLog | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -68,8 +68,8 @@ class Launcher:
         self._name: str = self._manifest["metadata"]["name"]
         self._uid: str | None = None
         self._prepare = prepare
-        self._note = note
-        self._noted = False
+        self._record = record
+        self._recorded = False
         self._log = log or DriverLog()
         self._sleep = sleep
         self._clock = clock
@@ -77,21 +77,21 @@ class Launcher:
         self._head_seen = 0.0
 
     def run(self) -> End:
-        """Create or re-attach, and wait for the end.
+        """Create the RayJob or re-attach to it, and wait for its end.
 
         Returns:
             How the RayJob ended.
 
         Raises:
-            TransientError: the API or the head is away for too long, or the RayJob was deleted from outside.
-            ConfigurationError: rights, or a missing KubeRay.
-            Stopped: by a signal; the RayJob is deleted if its Workflow is being stopped, else a retry finds it.
+            TransientError: the API or the head is unreachable for too long, or something else deleted the RayJob.
+            ConfigurationError: rights or KubeRay are missing.
+            Stopped: by a signal; the RayJob is deleted if its Workflow is being stopped, otherwise a retry re-attaches.
         """
         try:
             found = self._attach()
             return self._follow(found)
         except (Stopped, KeyboardInterrupt):
-            self._stopped()
+            self._handle_stop()
             raise
 
     def _attach(self) -> dict[str, Any]:
@@ -102,20 +102,20 @@ class Launcher:
                 try:
                     found = self._patient(lambda: self._cluster.create_rayjob(self._manifest))
                 except RayJobExists:
-                    # An answer that was lost, or another launcher.
+                    # Its response was lost, or another launcher was faster.
                     continue
                 self._uid = found["metadata"]["uid"]
-                _LOG.info("RayJob %s is made", self._name, extra={"rayjob": self._name, "uid": self._uid})
+                _LOG.info("created RayJob %s", self._name, extra={"rayjob": self._name, "uid": self._uid})
                 return found
             phase = phase_of(found.get("status") or {})
             if phase == "succeeded":
-                _LOG.info("RayJob %s has succeeded before", self._name)
+                _LOG.info("RayJob %s has already succeeded", self._name)
                 return self._take(found)
             if phase == "ended":
                 reason = end_of(found["status"]).reason
-                _LOG.info("RayJob %s of an earlier attempt is deleted: %s", self._name, reason)
+                _LOG.info("deleting RayJob %s of an earlier attempt: %s", self._name, reason)
             elif not found["metadata"].get("deletionTimestamp"):
-                _LOG.info("RayJob %s is there already: going on with it", self._name)
+                _LOG.info("re-attaching to RayJob %s", self._name)
                 return self._take(found)
             self._delete(found["metadata"]["uid"])
 
@@ -131,12 +131,12 @@ class Launcher:
                 return
             if self._clock() > deadline:
                 raise TransientError(
-                    f"RayJob {self._name} is still being deleted after {_DELETION_S:.0f} s: is KubeRay up?"
+                    f"RayJob {self._name} is still being deleted after {_DELETION_S:.0f} s; is KubeRay running?"
                 )
             self._sleep(_POLL_S)
 
     def _follow(self, found: dict[str, Any]) -> End:
-        began = self._head_seen = self._clock()
+        started = self._head_seen = self._clock()
         before = None
         while True:
             status = found.get("status") or {}
@@ -146,39 +146,39 @@ class Launcher:
                 before = phase
             if phase in ("succeeded", "ended"):
                 self._poll_log(status, last=True)
-                self._note_once()
+                self._record_once()
                 return end_of(status)
             if phase == "starting":
                 self._head_seen = self._clock()
-                if self._clock() - began >= _EXPLAIN_AFTER_S:
+                if self._clock() - started >= _EXPLAIN_AFTER_S:
                     self._explain(status)
             else:
                 self._watch(status)
             self._sleep(_POLL_S)
-            found = self._again()
+            found = self._refresh()
 
-    def _again(self) -> dict[str, Any]:
+    def _refresh(self) -> dict[str, Any]:
         found = self._patient(lambda: self._cluster.get_rayjob(self._name))
         if found is None or found["metadata"]["uid"] != self._uid:
-            raise TransientError(f"RayJob {self._name} was deleted from outside")
+            raise TransientError(f"RayJob {self._name} was deleted by something else")
         return found
 
     def _watch(self, status: dict[str, Any]) -> None:
-        """Follow a running driver; a head that is gone is given time to come back."""
+        """Follow a running driver; wait for some time for a lost head to come back."""
         if self._poll_log(status):
             self._head_seen = self._clock()
-            self._note_once()
+            self._record_once()
             return
         if self._clock() - self._head_seen < _PATIENCE_S:
             return
-        # The head may be up, and only not be reached from here: outside the cluster its name means nothing.
+        # The head may be up but unreachable from here: outside the cluster its name does not resolve.
         if head_is_up(self._pods(status)):
             self._head_seen = self._clock()
             return
         assert self._uid is not None
         self._cluster.delete_rayjob(self._name, self._uid)
         raise TransientError(
-            f"the head of RayJob {self._name} is gone for {_PATIENCE_S:.0f} s; what is committed stays"
+            f"the head of RayJob {self._name} has been gone for {_PATIENCE_S:.0f} s; committed results are kept"
         )
 
     def _poll_log(self, status: dict[str, Any], *, last: bool = False) -> bool:
@@ -192,40 +192,40 @@ class Launcher:
         return self._patient(lambda: self._cluster.list_pods(f"ray.io/cluster={cluster}"))
 
     def _explain(self, status: dict[str, Any]) -> None:
-        lines, told_at = self._explained
+        lines, shown_at = self._explained
         now = waiting_for(status, self._pods(status))
-        if now and (now != lines or self._clock() - told_at >= _EXPLAIN_AGAIN_S):
+        if now and (now != lines or self._clock() - shown_at >= _EXPLAIN_AGAIN_S):
             self._explained = (now, self._clock())
             for line in now:
                 _LOG.warning("waiting for the Ray cluster: %s", line)
 
-    def _note_once(self) -> None:
-        if not self._noted and self._uid is not None:
+    def _record_once(self) -> None:
+        if not self._recorded and self._uid is not None:
             try:
-                self._noted = self._note(self._uid)
+                self._recorded = self._record(self._uid)
             except TransientError as error:
-                _LOG.debug("the RayJob's uid is not in the ledger yet: %s", error)
+                _LOG.debug("cannot write the RayJob's uid to the ledger yet: %s", error)
             except TelecineError as error:
-                self._noted = True
-                _LOG.warning("the ledger does not get the RayJob's uid: %s", error)
+                self._recorded = True
+                _LOG.warning("cannot write the RayJob's uid to the ledger: %s", error)
 
-    def _stopped(self) -> None:
-        """Delete the RayJob if its Workflow is being stopped; a retry after a lost pod goes on with it."""
+    def _handle_stop(self) -> None:
+        """Delete the RayJob if its Workflow is being stopped; after a lost pod, a retry re-attaches to it."""
         name = self._settings.workflow
         try:
-            # The signal may have come while the API made it.
+            # The signal may have arrived while the API was creating it.
             found = self._cluster.get_rayjob(self._name)
             if found is None or self._uid not in (None, found["metadata"]["uid"]):
                 return
             workflow = self._cluster.get_workflow(name) if name else None
-            # Without a Workflow a person has ended it, and nobody will come back for it.
+            # Without a Workflow a user pressed Ctrl-C, and no retry will come.
             if workflow is None or (workflow.get("spec") or {}).get("shutdown"):
                 self._cluster.delete_rayjob(self._name, found["metadata"]["uid"])
-                _LOG.info("RayJob %s is deleted: the run is being stopped", self._name)
+                _LOG.info("deleted RayJob %s: the run is being stopped", self._name)
             else:
-                _LOG.info("RayJob %s goes on: a retry re-attaches to it", self._name)
+                _LOG.info("RayJob %s keeps running: a retry will re-attach to it", self._name)
         except TelecineError as error:
-            _LOG.warning("RayJob %s is left to the sweep: %s", self._name, error)
+            _LOG.warning("leaving RayJob %s to the sweep: %s", self._name, error)
 
     def _patient(self, call: Callable[[], _T]) -> _T:
         deadline = self._clock() + _PATIENCE_S
@@ -237,5 +237,5 @@ class Launcher:
             except TransientError as error:
                 if self._clock() >= deadline:
                     raise
-                _LOG.warning("%s; trying again", error)
+                _LOG.warning("%s; retrying", error)
             self._sleep(_POLL_S)

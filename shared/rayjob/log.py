@@ -1,4 +1,4 @@
-"""The driver's log, read through the HTTP job API of the Ray head."""
+"""Follow the driver's log through the HTTP job API of the Ray head."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["DriverLog", "fetch_log", "show_line"]
 
 _LOG: Final = logging.getLogger(__name__)
 _TIMEOUT_S: Final = 10
-# So many characters tell one driver's log from the next one's: the first line holds its time.
+# The first characters distinguish one driver's log from the next: the first line contains its time.
 _BEGINNING: Final = 512
 
 
@@ -28,8 +28,8 @@ def fetch_log(dashboard: str, job_id: str) -> str:
     """Return the whole log of a job.
 
     Args:
-        dashboard: ``host:port``, as the RayJob's status names it.
-        job_id: the submission's.
+        dashboard: ``host:port``, from the RayJob's status.
+        job_id: id of the submission.
 
     Raises:
         OSError: the head does not answer, or not with a log.
@@ -39,20 +39,20 @@ def fetch_log(dashboard: str, job_id: str) -> str:
         try:
             return str(json.load(answer)["logs"])
         except (ValueError, KeyError, TypeError) as error:
-            raise OSError(f"{url} gave no log: {error}") from error
+            raise OSError(f"{url} returned no log: {error}") from error
 
 
 def show_line(line: str) -> None:
-    """Write one line of the driver as if it were the launcher's own; its progress goes into Argo's file."""
+    """Write one line of the driver as if it were the launcher's; progress is written to Argo's file."""
     try:
         found = json.loads(line)
     except ValueError:
         found = None
     if not isinstance(found, dict) or "message" not in found:
-        # Ray's own lines, and whatever a library prints.
+        # Lines of Ray or other libraries.
         _LOG.info("%s", line, extra={"from": "driver"})
         return
-    _note_progress(found)
+    _write_progress(found)
     if logs.is_human():
         _LOG.log(logging.getLevelNamesMapping().get(str(found.get("level")), logging.INFO), "%s", found["message"])
     else:
@@ -60,18 +60,18 @@ def show_line(line: str) -> None:
         sys.stderr.flush()
 
 
-def _note_progress(line: dict[str, Any]) -> None:
+def _write_progress(line: dict[str, Any]) -> None:
     path, done, total = os.environ.get("ARGO_PROGRESS_FILE"), line.get("done"), line.get("total")
     if path and isinstance(done, int) and isinstance(total, int):
         write_argo(Path(path), done, total)
 
 
 class DriverLog:
-    """Follows a log that is only ever given as a whole, and shows each whole line once.
+    """Follows a log that is always returned as a whole, and shows each complete line once.
 
     Args:
-        show: takes a line.
-        fetch: gives the log so far, from the dashboard's address and the job's id; raises ``OSError``.
+        show: receives each line.
+        fetch: returns the log so far for the dashboard's address and the job's id; raises ``OSError``.
     """
 
     def __init__(self, show: Callable[[str], None] = show_line, fetch: Callable[[str, str], str] = fetch_log) -> None:
@@ -79,15 +79,15 @@ class DriverLog:
         self._fetch = fetch
         self._beginning = ""
         self._shown = 0
-        self._told = False
+        self._warned = False
 
     def poll(self, dashboard: str, job_id: str, *, last: bool = False) -> bool:
-        """Show what is new.
+        """Show new lines.
 
         Args:
             dashboard: ``host:port``.
-            job_id: the submission's.
-            last: the driver has ended: an unfinished line is shown, too.
+            job_id: id of the submission.
+            last: the driver has ended, so show an unfinished line as well.
 
         Returns:
             Whether the head answered.
@@ -95,14 +95,14 @@ class DriverLog:
         try:
             text = self._fetch(dashboard, job_id)
         except OSError as error:
-            if not self._told:
-                self._told = True
-                _LOG.warning("the driver's log cannot be read at %s now (%s); the run goes on", dashboard, error)
+            if not self._warned:
+                self._warned = True
+                _LOG.warning("cannot read the driver's log at %s (%s); the run continues", dashboard, error)
             return False
-        self._told = False
+        self._warned = False
         if not text.startswith(self._beginning):
-            # The head was replaced, and KubeRay has submitted the job anew.
-            _LOG.warning("the driver began anew")
+            # The head was replaced, and KubeRay has submitted the job again.
+            _LOG.warning("the driver has restarted")
             self._shown = 0
         end = len(text) if last else text.rfind("\n") + 1
         for line in text[self._shown : end].splitlines():

@@ -1,4 +1,4 @@
-"""The RayJob object, made from settings and the step's command; pure."""
+"""Build the RayJob object from settings and the step's command, without side effects."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUP_VARIABLE", "RAYJOB_VARIABLE", "SELECTOR", "SLOTS_VARIABLE", "Job", "groups_of", "make_rayjob"]
 
-# In every pod of the cluster: the RayJob's name; whoever finds it is no launcher.
+# In every pod of the cluster: the RayJob's name. A process that has it is not the launcher.
 RAYJOB_VARIABLE: Final = "TELECINE_RAYJOB"
-# In the pods of a group: its name. In the head: how many slots the groups have in all.
+# In the pods of a group: its name. In the head: the total number of slots.
 GROUP_VARIABLE: Final = "TELECINE_GROUP"
 SLOTS_VARIABLE: Final = "TELECINE_SLOTS"
-# By these labels the sweep knows ours.
+# Labels by which the sweep recognises our RayJobs.
 SELECTOR: Final = "app.kubernetes.io/part-of=telecine,app.kubernetes.io/component=ray"
 
 _UID: Final = 1000
-# Ray refuses less than 75 MB; batches and results are some kB.
+# Ray requires at least 75 MB; batches and results take a few kB.
 _OBJECT_STORE: Final = str(80 << 20)
 _ENVIRONMENT: Final = {
-    "HOME": "/tmp/home",  # noqa: S108 - an emptyDir of the pod's own: the root is read-only
-    # A token would lie in a secret, and the launcher may read none; a NetworkPolicy keeps others out.
+    "HOME": "/tmp/home",  # noqa: S108 - an emptyDir of the pod: the root is read-only
+    # A token would need a Secret, which the launcher may not read; a NetworkPolicy keeps others out.
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Or Ray hides the GPUs from actors that ask for none.
+    # Otherwise Ray hides the GPUs from actors that request none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Decoder processes have limits of their own.
+    # Decoder processes have their own limits.
     "RAY_memory_monitor_refresh_ms": "0",
 }
-_HANDED_ON: Final = ("workflow", "namespace", "node")
+_PASSED_ON: Final = ("workflow", "namespace", "node")
 _LABEL: Final = re.compile(r"[^A-Za-z0-9._-]")
 _LABEL_MAX: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to run.
+    """The job to run.
 
     Attributes:
         pipeline: such as ``gamedata``.
         step: such as ``extract``.
         entrypoint: the driver's command line.
-        compute: ``cpu``, ``gpu`` or ``mixed``: which groups of workers there are.
+        compute: ``cpu``, ``gpu`` or ``mixed``: the groups of workers.
         run_id: the run; in a Workflow, its uid.
-        environment: variables of the head and the workers, beside those of ``env_from``; no secrets.
+        environment: variables for head and workers, in addition to ``env_from``; no secrets.
     """
 
     pipeline: str
@@ -64,28 +64,28 @@ class Job:
     environment: Mapping[str, str]
 
     def name(self, settings: RaySettings) -> str:
-        """Name the RayJob: the same for each attempt of a step of a run; 29 characters of the 47 that KubeRay takes."""
+        """Name the RayJob, equal for all attempts of a run's step; 29 of the 47 characters that KubeRay allows."""
         identity = f"{self.run_id}/{settings.node or f'{self.pipeline}-{self.step}'}"
         return f"telecine-{hashlib.sha256(identity.encode()).hexdigest()[:20]}"
 
 
 def groups_of(compute: str) -> tuple[Group, ...]:
-    """Return the groups of workers that a value of ``--compute`` asks for."""
+    """Return the groups of workers for a value of ``--compute``."""
     return {"cpu": ("cpu",), "gpu": ("gpu",), "mixed": ("cpu", "gpu")}[compute]  # type: ignore[return-value]
 
 
 def make_rayjob(settings: RaySettings, job: Job) -> dict[str, Any]:
-    """Make the object.
+    """Build the RayJob.
 
     Raises:
-        ConfigurationError: no image is named, or no group has a worker.
+        ConfigurationError: the image is not set, or no group has a worker.
     """
     if settings.image is None:
-        raise ConfigurationError("TELECINE_RAY_IMAGE is not set: name the image of the Ray pods")
+        raise ConfigurationError("TELECINE_RAY_IMAGE is not set; expected the image of the Ray pods")
     groups = [group for group in groups_of(job.compute) if getattr(settings, f"{group}_workers")]
     if not groups:
         raise ConfigurationError(
-            f"--compute {job.compute} has no workers: set TELECINE_RAY_CPU_WORKERS or TELECINE_RAY_GPU_WORKERS above 0"
+            f"--compute {job.compute} has no workers; set TELECINE_RAY_CPU_WORKERS or TELECINE_RAY_GPU_WORKERS above 0"
         )
     slots = sum(getattr(settings, f"{group}_workers") * getattr(settings, f"{group}_slots") for group in groups)
     name = job.name(settings)
@@ -95,7 +95,7 @@ def make_rayjob(settings: RaySettings, job: Job) -> dict[str, Any]:
         RAYJOB_VARIABLE: name,
         VARIABLE: versions_here().dumps(),
         "TELECINE_RUN_ID": job.run_id,
-        **{f"TELECINE_{key.upper()}": value for key in _HANDED_ON if (value := getattr(settings, key))},
+        **{f"TELECINE_{key.upper()}": value for key in _PASSED_ON if (value := getattr(settings, key))},
         **job.environment,
     }
     head = _Pod(settings, labels, variables, settings.image)
@@ -110,9 +110,9 @@ def make_rayjob(settings: RaySettings, job: Job) -> dict[str, Any]:
         },
         "spec": {
             "entrypoint": job.entrypoint,
-            # No pod for the submission: the launcher follows the log itself.
+            # No submitter pod: the launcher follows the log itself.
             "submissionMode": "HTTPMode",
-            # A retry is Argo's; each of KubeRay's would be a new cluster that nobody follows.
+            # Argo retries; a retry by KubeRay would be a new cluster that no launcher follows.
             "backoffLimit": 0,
             "shutdownAfterJobFinishes": True,
             "ttlSecondsAfterFinished": settings.ttl_s,
@@ -123,7 +123,7 @@ def make_rayjob(settings: RaySettings, job: Job) -> dict[str, Any]:
                 "headGroupSpec": {
                     "rayStartParams": {
                         "num-cpus": "0",
-                        "dashboard-host": "0.0.0.0",  # noqa: S104 - of its own pod: the launcher reads it
+                        "dashboard-host": "0.0.0.0",  # noqa: S104 - within its own pod: the launcher reads it
                         "object-store-memory": _OBJECT_STORE,
                     },
                     "template": head.template("head", {SLOTS_VARIABLE: str(slots)}),
@@ -171,7 +171,7 @@ class _Pod:
             "imagePullPolicy": settings.image_pull_policy,
             "env": [{"name": name, "value": value} for name, value in variables.items()],
             "envFrom": [_source(source) for source in settings.env_from],
-            # Ray schedules by limits and ignores requests of memory: they are the same.
+            # Ray schedules by limits and ignores requests of memory, so both are equal.
             "resources": {"requests": resources, "limits": dict(resources)},
             "securityContext": {
                 "allowPrivilegeEscalation": False,
@@ -210,7 +210,7 @@ class _Pod:
             spec["tolerations"] = tolerations
         metadata: dict[str, Any] = {"labels": self.labels}
         if kind == "head":
-            # With the head the driver goes.
+            # If the head is evicted, the driver is lost.
             metadata["annotations"] = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
         return {"metadata": metadata, "spec": spec}
 
@@ -224,7 +224,7 @@ def _source(text: str) -> dict[str, Any]:
 
 
 def _owner(workflow: str, uid: str) -> dict[str, Any]:
-    # The RayJob goes with its Workflow when that is deleted; a stop or a termination is the launcher's and the sweep's.
+    # Deleting the Workflow deletes the RayJob; when it is stopped or terminated, launcher and sweep delete it.
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Workflow",

@@ -1,4 +1,4 @@
-"""Why the pods of a Ray cluster are not running yet, in one line each; pure."""
+"""Explain why the pods of a Ray cluster are not running yet, in one line each, without side effects."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ if TYPE_CHECKING:
 
 __all__ = ["head_is_up", "waiting_for"]
 
-# States through which every pod goes.
+# States that every pod passes through.
 _USUAL: Final = frozenset({"ContainerCreating", "PodInitializing"})
 
 
 def waiting_for(status: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say what a cluster that does not start is waiting for.
+    """Return what a cluster that does not start is waiting for.
 
     Args:
-        status: of the RayJob: a pod that a quota refuses is named there alone.
-        pods: of the cluster.
+        status: status of the RayJob; the only place that reports a pod refused by a quota.
+        pods: pods of the cluster.
 
     Returns:
         Lines such as ``pod x-worker (group gpu) is Pending: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu.``
     """
     conditions = (status.get("rayClusterStatus") or {}).get("conditions") or ()
     lines = [
-        f"a pod cannot be made: {condition.get('message') or condition.get('reason')}"
+        f"a pod cannot be created: {condition.get('message') or condition.get('reason')}"
         for condition in conditions
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True"
     ]
@@ -38,7 +38,7 @@ def waiting_for(status: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) ->
 
 
 def head_is_up(pods: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether the head's pod runs."""
+    """Return whether the head's pod is running."""
     return any(
         (pod.get("status") or {}).get("phase") == "Running" and not (pod.get("metadata") or {}).get("deletionTimestamp")
         for pod in pods
@@ -54,6 +54,6 @@ def _reason(status: Mapping[str, Any]) -> str | None:
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         waiting = (container.get("state") or {}).get("waiting")
         if waiting and waiting.get("reason") not in _USUAL:
-            said = ": ".join(filter(None, (waiting.get("reason"), waiting.get("message"))))
-            return f"{phase}: {said}"
+            detail = ": ".join(filter(None, (waiting.get("reason"), waiting.get("message"))))
+            return f"{phase}: {detail}"
     return None

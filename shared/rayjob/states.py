@@ -1,7 +1,7 @@
-"""What a RayJob's status means for the launcher; pure.
+"""Interpret a RayJob's status for the launcher, without side effects.
 
-``jobDeploymentStatus`` decides (DESIGN §7): ``jobStatus`` passes through FAILED on the way to another try, and is empty
-when a cluster never came up.
+``jobDeploymentStatus`` decides: ``jobStatus`` passes through FAILED before another attempt, and is empty if a cluster
+never came up.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["End", "Phase", "end_of", "phase_of"]
 Phase = Literal["starting", "running", "succeeded", "ended"]
 
 _STARTING: Final = frozenset({"", "Initializing", "Waiting", "Retrying", "Suspending", "Suspended"})
-# How Ray's job supervisor says it; KubeRay copies it into status.message.
+# The wording of Ray's job supervisor; KubeRay copies it into status.message.
 _EXIT_CODE: Final = re.compile(r"failed with exit code (-?\d+)")
 _KILLED: Final = 137
 _DEADLINES: Final = {
@@ -34,9 +34,9 @@ class End:
     """How a RayJob ended.
 
     Attributes:
-        exit_code: what the launcher ends with, unless the driver's report says more.
+        exit_code: the launcher's exit code, unless the driver's report has a more severe one.
         reason: one clause, for people.
-        own: the driver ended itself, and its exit code is its own.
+        own: the driver ended by itself, and the exit code is its own.
     """
 
     exit_code: int
@@ -45,10 +45,10 @@ class End:
 
 
 def phase_of(status: Mapping[str, Any]) -> Phase:
-    """Say where a RayJob is.
+    """Return the phase of a RayJob.
 
     Args:
-        status: the object's ``status``; empty before the operator has seen it.
+        status: the object's ``status``; empty until the operator has seen it.
     """
     deployment = status.get("jobDeploymentStatus") or ""
     if deployment in _STARTING:
@@ -57,31 +57,31 @@ def phase_of(status: Mapping[str, Any]) -> Phase:
         return "succeeded" if status.get("jobStatus") == "SUCCEEDED" else "ended"
     if deployment in ("Failed", "ValidationFailed"):
         return "ended"
-    # Running, and whatever a later KubeRay may call its way to an end.
+    # Running, and whatever else a later KubeRay may report before the end.
     return "running"
 
 
 def end_of(status: Mapping[str, Any]) -> End:
-    """Say how an ended RayJob ended.
+    """Return how an ended RayJob ended.
 
-    Whatever the driver did not end itself is the cluster's fault, and may go better the next time: 75.
+    If the driver did not end by itself, the cluster is to blame and a retry may succeed: 75.
 
     Args:
-        status: the object's ``status``, of phase ``succeeded`` or ``ended``.
+        status: the object's ``status``, in phase ``succeeded`` or ``ended``.
     """
     if phase_of(status) == "succeeded":
         return End(EXIT_OK, "the driver succeeded", own=True)
     deployment, reason = status.get("jobDeploymentStatus"), status.get("reason") or ""
     message = str(status.get("message") or "").strip()
     if deployment == "ValidationFailed":
-        return End(EXIT_CONFIGURATION, f"KubeRay refuses the RayJob: {message}")
-    outside = "the job was stopped from outside" if status.get("jobStatus") == "STOPPED" else _DEADLINES.get(reason)
+        return End(EXIT_CONFIGURATION, f"KubeRay rejects the RayJob: {message}")
+    outside = "something else stopped the job" if status.get("jobStatus") == "STOPPED" else _DEADLINES.get(reason)
     if outside:
         return End(EXIT_TRANSIENT, outside)
     if match := _EXIT_CODE.search(message):
         code = int(match[1])
         if code < 0 or code == _KILLED:
-            return End(EXIT_TRANSIENT, "the driver was killed; too little TELECINE_RAY_HEAD_MEMORY is a common cause")
+            return End(EXIT_TRANSIENT, "the driver was killed; a common cause is too little TELECINE_RAY_HEAD_MEMORY")
         return End(code, f"the driver ended with exit code {code}", own=True)
-    said = ": ".join(part for part in (reason, message.splitlines()[0] if message else "") if part)
-    return End(EXIT_TRANSIENT, f"the Ray cluster failed ({said or 'no reason is given'})")
+    detail = ": ".join(part for part in (reason, message.splitlines()[0] if message else "") if part)
+    return End(EXIT_TRANSIENT, f"the Ray cluster failed ({detail or 'no reason given'})")

@@ -1,4 +1,4 @@
-"""A step on a Ray cluster, as the launcher's process sees it: from its settings to the driver's report."""
+"""Run a step on a Ray cluster: from its settings to the driver's report, in the launcher's process."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _ERRORS: Final = {
     EXIT_DATA: DataError,
     EXIT_TRANSIENT: TransientError,
     EXIT_CONFIGURATION: ConfigurationError,
-    # A driver that was told to end: the next one goes on.
+    # A driver that a signal ended: the next one continues.
     130: TransientError,
     143: TransientError,
 }
@@ -56,15 +56,15 @@ class RayStep:
     """A step that runs as a RayJob.
 
     Args:
-        settings: of the step; the driver gets those that are not their defaults.
+        settings: settings of the step; those that differ from their defaults are passed to the driver.
         pipeline: such as ``gamedata``.
         step: such as ``extract``; also the stage that the driver opens in the ledger.
-        compute: which groups of workers there are.
-        cluster: the API; by default that of the pod or the kubeconfig.
-        make_launcher: makes what follows the RayJob.
+        compute: the groups of workers.
+        cluster: the Kubernetes API; that of the pod or the kubeconfig by default.
+        make_launcher: creates the launcher that follows the RayJob.
 
     Raises:
-        ConfigurationError: a variable is not valid, or there is no way to a cluster.
+        ConfigurationError: a variable is not valid, or no cluster can be reached.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class RayStep:
     ) -> None:
         ray = _ray_settings()
         if ray.workflow and not settings.run_id:
-            raise ConfigurationError("TELECINE_WORKFLOW is set and TELECINE_RUN_ID is not: it is the Workflow's uid")
+            raise ConfigurationError("TELECINE_WORKFLOW is set but TELECINE_RUN_ID is not; expected the Workflow's uid")
         self._cluster = cluster or connect(ray.namespace)
         self._ray = ray.model_copy(update={"namespace": self._cluster.namespace})
         self._settings = settings
@@ -89,7 +89,7 @@ class RayStep:
         self._make_launcher = make_launcher
 
     def is_there(self) -> bool:
-        """Whether an earlier attempt has left a RayJob that runs or has succeeded."""
+        """Return whether an earlier attempt has left a RayJob that is running or has succeeded."""
         if self._settings.run_id is None:
             return False
         found = self._cluster.get_rayjob(self._job(self._settings.run_id).name(self._ray))
@@ -99,19 +99,19 @@ class RayStep:
         """Launch, wait, and return the driver's report with its exit code.
 
         Args:
-            settings: of the step.
-            stage_run: gives the run's id; the driver opens the ledger's stage itself.
+            settings: settings of the step.
+            stage_run: has the run's id; the driver opens the ledger's stage itself.
 
         Raises:
-            TelecineError: the cluster's fault, or the driver's where it left no report.
+            TelecineError: the cluster failed, or the driver failed without leaving a report.
         """
         run_id: str = stage_run.run_id
         launcher = self._make_launcher(
             self._cluster,
             self._ray,
             self._job(run_id),
-            prepare=lambda: self._forget(run_id),
-            note=lambda uid: _note(settings, run_id, self._step, uid),
+            prepare=lambda: self._delete_report(run_id),
+            record=lambda uid: _record(settings, run_id, self._step, uid),
         )
         end = launcher.run()
         if not end.own:
@@ -136,7 +136,7 @@ class RayStep:
         root = self._ray.report_root.rstrip("/")
         return f"{root}/{self._ray.namespace}/{self._ray.workflow or run_id}/{self._step}-driver"
 
-    def _forget(self, run_id: str) -> None:
+    def _delete_report(self, run_id: str) -> None:
         """Delete the report of an earlier driver."""
         store = open_store(self._folder(run_id), self._settings, create=True)
         for name in _FILES:
@@ -149,9 +149,9 @@ class RayStep:
             document, page = (store.read(name) for name in _FILES)
         except ObjectMissing:
             if end.exit_code == EXIT_OK:
-                raise TelecineError(f"the driver succeeded and left no report in {folder}") from None
+                raise TelecineError(f"the driver succeeded but left no report in {folder}") from None
             kind = _ERRORS.get(end.exit_code, TelecineError)
-            raise kind(f"{end.reason} and left no report in {folder}; its log is above") from None
+            raise kind(f"{end.reason} but left no report in {folder}; its log is above") from None
         report = Report.model_validate_json(document)
         report.page = page.decode()
         report.exit_code = most_severe(report.exit_code, end.exit_code)
@@ -169,7 +169,7 @@ def _ray_settings() -> RaySettings:
         raise ConfigurationError("; ".join(wrong)) from error
 
 
-def _note(settings: StepSettings, run_id: str, stage: str, uid: str) -> bool:
-    from shared.ledger.rayjob import note_rayjob
+def _record(settings: StepSettings, run_id: str, stage: str, uid: str) -> bool:
+    from shared.ledger.rayjob import record_rayjob
 
-    return note_rayjob(settings, run_id, stage, uid)
+    return record_rayjob(settings, run_id, stage, uid)

@@ -1,4 +1,4 @@
-"""Deletes RayJobs that nobody will come back for: their Workflow has ended, or is gone."""
+"""Delete RayJobs that no launcher will return to, because their Workflow has ended or is gone."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ class SweepSettings(Settings):
 
 
 def sweep_command(settings: SweepSettings) -> str:
-    """Sweep, and say what was deleted."""
+    """Sweep and list what was deleted."""
     cluster = connect(settings.namespace)
     deleted = sweep(cluster)
-    return "\n".join(deleted) or f"no RayJob of telecine in {cluster.namespace} is left over"
+    return "\n".join(deleted) or f"no RayJobs to delete in {cluster.namespace}"
 
 
 def sweep(cluster: Cluster) -> list[str]:
-    """Delete what is left over.
+    """Delete abandoned RayJobs.
 
-    A RayJob without a Workflow was launched by a person, and is left alone. One whose Workflow is being stopped is
-    deleted as well: its launcher may have been killed before it could.
+    A RayJob without a Workflow was launched by a user and is left alone. One whose Workflow is being stopped is
+    deleted as well, since its launcher may have been killed before it could do so.
 
     Args:
-        cluster: the API.
+        cluster: the Kubernetes API.
 
     Returns:
-        A line for each RayJob that was deleted, with the reason.
+        One line per deleted RayJob, with the reason.
 
     Raises:
-        ConfigurationError: rights.
+        ConfigurationError: rights are missing.
         TransientError: the API does not answer.
     """
     lines = []
@@ -57,14 +57,14 @@ def sweep(cluster: Cluster) -> list[str]:
         owners = [each for each in metadata.get("ownerReferences") or () if each.get("kind") == "Workflow"]
         if not owners or metadata.get("deletionTimestamp"):
             continue
-        if reason := _left_over(cluster.get_workflow(owners[0]["name"]), owners[0]):
+        if reason := _abandoned(cluster.get_workflow(owners[0]["name"]), owners[0]):
             cluster.delete_rayjob(metadata["name"], metadata["uid"])
-            lines.append(f"RayJob {metadata['name']} is deleted: Workflow {owners[0]['name']} {reason}")
+            lines.append(f"deleted RayJob {metadata['name']}: Workflow {owners[0]['name']} {reason}")
             _LOG.info("%s", lines[-1])
     return lines
 
 
-def _left_over(workflow: dict[str, Any] | None, owner: dict[str, Any]) -> str | None:
+def _abandoned(workflow: dict[str, Any] | None, owner: dict[str, Any]) -> str | None:
     if workflow is None or workflow["metadata"]["uid"] != owner["uid"]:
         return "is gone"
     if (phase := (workflow.get("status") or {}).get("phase")) in _ENDED:

@@ -1,4 +1,4 @@
-"""The versions that must be the same in the launcher, the head and the workers of a Ray cluster."""
+"""Versions that launcher, head and workers of a Ray cluster must share."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["VARIABLE", "Versions", "check_versions", "launcher_versions", "versions_here"]
 
-# The launcher hands its own versions on to the driver in this variable.
+# The launcher passes its own versions to the driver in this variable.
 VARIABLE: Final = "TELECINE_LAUNCHER_VERSIONS"
 
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What one image holds.
+    """Versions in one image.
 
     Attributes:
-        revision: telecine's commit; None where the image does not say.
-        ray: Ray's version, or the one that telecine asks for where Ray is not installed.
-        python: major and minor version: Ray pickles between equal ones only.
+        revision: telecine's commit; None if the image does not say.
+        ray: Ray's version, or the one that telecine requires if Ray is not installed.
+        python: major and minor version: Ray's pickles work only between equal ones.
     """
 
     revision: str | None
@@ -36,7 +36,7 @@ class Versions:
     python: str
 
     def dumps(self) -> str:
-        """Give it as one line of JSON."""
+        """Return the versions as one line of JSON."""
         return json.dumps(asdict(self))
 
 
@@ -50,27 +50,27 @@ def versions_here() -> Versions:
 
 
 def launcher_versions() -> Versions | None:
-    """Return what the launcher handed on; None without a launcher."""
+    """Return the versions that the launcher passed on, or None without a launcher."""
     given = os.environ.get(VARIABLE)
     return Versions(**json.loads(given)) if given else None
 
 
 def check_versions(found: Mapping[str, Versions]) -> None:
-    """Refuse a cluster of several minds.
+    """Reject a cluster with mixed versions.
 
     Args:
-        found: by place, such as ``launcher``, ``head``, ``worker telecine-…``. A revision that is not known agrees with
+        found: versions by place, such as ``launcher``, ``head``, ``worker telecine-…``. An unknown revision matches
             every other.
 
     Raises:
-        ConfigurationError: naming each place with its version.
+        ConfigurationError: a version differs; the message lists each place with its version.
     """
     for name in ("revision", "ray", "python"):
         values = {place: getattr(versions, name) for place, versions in found.items()}
         if len({value for value in values.values() if value is not None}) > 1:
-            said = ", ".join(f"{place} has {value or 'none'}" for place, value in values.items())
+            found_versions = ", ".join(f"{place} has {value or 'none'}" for place, value in values.items())
             raise ConfigurationError(
-                f"the {name} differs within one run: {said}; use images of one build (TELECINE_RAY_IMAGE, "
+                f"the {name} differs within one run: {found_versions}; use images from one build (TELECINE_RAY_IMAGE, "
                 "TELECINE_RAY_GPU_IMAGE, and the image of the launcher)",
                 **values,
             )
@@ -81,7 +81,7 @@ def _ray() -> str:
         return metadata.version("ray")
     except metadata.PackageNotFoundError:
         pass
-    # The launcher's image holds no Ray: what telecine itself asks for.
+    # The launcher's image does not contain Ray; use the version that telecine requires.
     for requirement in metadata.requires("telecine") or ():
         if match := re.match(r"ray(?:\[[^]]*\])?\s*==\s*([\w.]+)", requirement):
             return match[1]

@@ -1,4 +1,4 @@
-"""A step's report: the model, the sections of its page, and how both files are written."""
+"""Report of a step: its data, the sections of its page, and writing both files."""
 
 from __future__ import annotations
 

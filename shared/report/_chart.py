@@ -1,4 +1,4 @@
-"""Where the bars, ticks and labels of a histogram go, in SVG units."""
+"""Layout of a histogram's bars, ticks and labels, in SVG units."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 12, 20, 40
 _GAP: Final = 1.5
 _X_LABELS: Final = 6
 _MOST_NUMBERED: Final = 12
-# A tick's step is one of these times a power of ten.
+# The distance of ticks is one of these times a power of ten.
 _NICE: Final = (1, 2, 2.5, 5, 10)
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bin: a rectangle, its count, and what a pointer reads."""
+    """One bin: a rectangle, its count, and its tooltip."""
 
     x: float
     y: float
@@ -35,7 +35,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A label at a place on an axis."""
+    """A label at a position on an axis."""
 
     at: float
     label: str
@@ -43,7 +43,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A histogram's geometry."""
+    """The geometry of a histogram."""
 
     width: int
     height: int
@@ -61,10 +61,10 @@ class Chart:
 
 
 def number(value: float) -> str:
-    """Return a number with three digits that matter, thousands apart, without needless zeros."""
+    """Return a number with three significant digits, thousands separators and no trailing zeros."""
     if not math.isfinite(value):
         return "\N{EN DASH}"
-    if float(value).is_integer() and abs(value) < 1e15:  # noqa: PLR2004 - beyond it floats skip whole numbers
+    if float(value).is_integer() and abs(value) < 1e15:  # noqa: PLR2004 - above it floats skip integers
         return f"{value:,.0f}"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{min(digits, 9)}f}"
@@ -80,7 +80,7 @@ def _step(top: float, most: int) -> float:
 
 
 def chart(histogram: Histogram) -> Chart:
-    """Lay a histogram out; bins of different widths are drawn to scale."""
+    """Lay out a histogram; bins of different widths are drawn to scale."""
     low, high = float(histogram.edges[0]), float(histogram.edges[-1])
     span = high - low or 1.0
     left, right, top, bottom = float(_LEFT), float(WIDTH - _RIGHT), float(_TOP), float(HEIGHT - _BOTTOM)

@@ -1,4 +1,4 @@
-"""The figures at the top of a report's page, one block a stage, and how values are written in words."""
+"""Format the figures at the top of a report's page, one block per stage, and values in words."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 __all__ = ["Block", "Tile", "blocks", "duration", "label", "size"]
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
-# Counts that are red when they are not zero.
+# Counts shown in red if they are not zero.
 _BAD: Final = frozenset({"failed", "failed_before", "errors", "rejected", "broken_parts"})
 _KILO: Final = 1000
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 _BOUNDS: Final = {
-    "network": "The network set the pace",
-    "cpu": "The processors set the pace",
-    "queue": "Workers waited for items",
+    "network": "Network-bound",
+    "cpu": "CPU-bound",
+    "queue": "Waiting for items",
 }
 _WORDS: Final = {"cpu": "CPU", "kb": "kB", "mb": "MB", "gb": "GB"}
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One figure: its value with its unit, its name, and ``bad`` or ``none`` where it has a tone."""
+    """One figure: name, value with unit, and the tone ``bad`` or ``none`` if it has one."""
 
     name: str
     value: str
@@ -39,15 +39,15 @@ class Tile:
 
 @dataclass(slots=True)
 class Block:
-    """What one stage counted; ``title`` is empty where the report is of one step.
+    """The counters of one stage; ``title`` is empty if the report covers a single step.
 
     Attributes:
         title: the stage's name.
-        facts: words beside it, such as its time.
+        facts: text next to the title, such as the time.
         counts: tiles of counts and sizes.
         rates: tiles of rates.
-        bound: what set the pace, in words.
-        reason: why.
+        bound: what limited the speed, in words.
+        reason: the evidence for it.
     """
 
     title: str
@@ -59,7 +59,7 @@ class Block:
 
 
 def blocks(report: Report) -> list[Block]:
-    """Return the figures by stage: what is before a key's first dot is its stage (``extract.failed``)."""
+    """Return the figures by stage; the part of a key before its first dot is the stage (``extract.failed``)."""
     found: dict[str, Block] = {}
 
     def of(key: str) -> tuple[Block, str]:
@@ -92,13 +92,13 @@ def blocks(report: Report) -> list[Block]:
 
 
 def label(name: str) -> str:
-    """Return words for a key: ``mb_per_s`` -> ``MB/s``, ``extract.plan`` -> ``extract: plan``."""
+    """Return a key as words: ``mb_per_s`` -> ``MB/s``, ``extract.plan`` -> ``extract: plan``."""
     words = name.replace("video_s_per_s", "video-s/s").replace("_per_", "/").replace("_", " ").replace(".", ": ")
     return re.sub(r"\b(cpu|[kmgt]b)\b", lambda found: _WORDS.get(found[0], found[0]), words)
 
 
 def _rate(name: str, value: float) -> Tile:
-    """Return a rate's tile: shares are percents, times have their own unit, ``_per_`` stands in the name."""
+    """Return the tile of a rate: shares become percentages, times get a unit; other units are in the name."""
     if name.endswith("_share"):
         return Tile(
             label(name.removesuffix("_share")), f"{100 * value:.0f} %" if math.isfinite(value) else "\N{EN DASH}"
@@ -109,7 +109,7 @@ def _rate(name: str, value: float) -> Tile:
 
 
 def size(count: float) -> str:
-    """Return bytes with a unit: ``48.2 MB``."""
+    """Return a number of bytes with a unit: ``48.2 MB``."""
     power = 0
     while count >= _KILO and power < len(_UNITS) - 1:
         count /= _KILO
@@ -118,7 +118,7 @@ def size(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time: ``4.2 ms``, ``12.3 s``, ``1 min 23 s``, ``2 h 5 min``."""
+    """Return a duration: ``4.2 ms``, ``12.3 s``, ``1 min 23 s``, ``2 h 5 min``."""
     if 0 < seconds < 1:
         return f"{number(max(0.1, round(1000 * seconds, 1)))} ms"
     if seconds < _MINUTE:

@@ -1,4 +1,4 @@
-"""What a step says about itself when it is done."""
+"""The report that a step returns."""
 
 from __future__ import annotations
 
@@ -20,64 +20,64 @@ MAX_FAILURES: Final = 50
 
 Status = Literal["success", "partial", "failed", "skipped", "cancelled", "interrupted"]
 Bound = Literal["network", "cpu", "queue"]
-# A headline of these says enough by itself.
+# With these statuses, the headline says enough.
 _DONE: Final = frozenset({"success", "partial", "skipped"})
 
 
 class StageSummary(BaseModel):
-    """How one stage of a run of several went."""
+    """The result of one stage, in the report of a run with several."""
 
     model_config = ConfigDict(extra="forbid")
 
     status: Status = Field("success", description="How the stage ended.")
     seconds: float = Field(0.0, ge=0, description="Wall-clock time.")
-    bound: Bound | None = Field(None, description="What the stage's speed was bound by.")
-    bound_reason: str = Field("", description="Why, with the figures.")
+    bound: Bound | None = Field(None, description="What limited the stage's speed.")
+    bound_reason: str = Field("", description="The evidence for it, with figures.")
 
 
 class Report(BaseModel):
     """Counts, times, rejects and failures of one step; report.json is its published form.
 
-    ``pipeline``, ``step``, ``run_id``, times and ``parameters`` may be left out: ``shared.step.execute`` fills them in.
-    The report of several stages puts a stage's name and a dot before what it counted: ``extract.failed``.
-    More than 50 failures are cut to 50, and ``failures_truncated`` counts the rest.
+    ``pipeline``, ``step``, ``run_id``, times and ``parameters`` are optional: ``shared.step.execute`` fills them in.
+    In a report of several stages, keys of counts start with the stage's name and a dot: ``extract.failed``.
+    Only the first 50 failures are kept; ``failures_truncated`` counts the rest.
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
-    schema_version: Literal[1] = Field(1, description="Of this document.")
-    pipeline: str = Field("", description="Such as gamedata.")
-    step: str = Field("", description="Such as extract.")
+    schema_version: Literal[1] = Field(1, description="Version of this document.")
+    pipeline: str = Field("", description="The pipeline, such as gamedata.")
+    step: str = Field("", description="The step, such as extract.")
     run_id: str = Field("", description="The run that the step belongs to.")
     status: Status = Field("success", description="How the step ended; partial: some items failed.")
-    started_at: datetime | None = Field(None, description="UTC.")
-    finished_at: datetime | None = Field(None, description="UTC.")
+    started_at: datetime | None = Field(None, description="Start time, in UTC.")
+    finished_at: datetime | None = Field(None, description="End time, in UTC.")
     seconds: float = Field(0.0, ge=0, description="Wall-clock time.")
-    headline: str = Field("", description="What came out, in one sentence.")
-    stages: dict[str, StageSummary] = Field(default_factory=dict, description="The stages of a run of several.")
-    items: int = Field(0, ge=0, description="Items that the step dealt with: TARs, sessions, rows.")
-    counts: dict[str, int] = Field(default_factory=dict, description="Items by what became of them.")
-    bytes: dict[str, int] = Field(default_factory=dict, description="Bytes by what was done with them.")
+    headline: str = Field("", description="The result in one sentence.")
+    stages: dict[str, StageSummary] = Field(default_factory=dict, description="Stages, for a run with several.")
+    items: int = Field(0, ge=0, description="Items that the step processed: TARs, sessions, rows.")
+    counts: dict[str, int] = Field(default_factory=dict, description="Items by outcome.")
+    bytes: dict[str, int] = Field(default_factory=dict, description="Bytes by operation.")
     rejects: dict[str, int] = Field(default_factory=dict, description="Failed items by error code.")
-    rates: dict[str, float] = Field(default_factory=dict, description="Such as items_per_s, mb_per_s.")
-    bound: Bound | None = Field(None, description="What the speed of the run was bound by; null when it is not known.")
-    bound_reason: str = Field("", description="Why, with the figures.")
-    failures: list[Failure] = Field(default_factory=list, description="The first 50 items that failed.")
-    failures_truncated: int = Field(0, ge=0, description="Failed items beyond those listed.")
-    outputs: dict[str, str] = Field(default_factory=dict, description="What was written: name -> path or URI.")
-    durations: dict[str, float] = Field(default_factory=dict, description="Parts of the run, in seconds.")
+    rates: dict[str, float] = Field(default_factory=dict, description="Rates such as items_per_s, mb_per_s.")
+    bound: Bound | None = Field(None, description="What limited the run's speed; null if unknown.")
+    bound_reason: str = Field("", description="The evidence for it, with figures.")
+    failures: list[Failure] = Field(default_factory=list, description="The first 50 failed items.")
+    failures_truncated: int = Field(0, ge=0, description="Number of failed items that are not listed.")
+    outputs: dict[str, str] = Field(default_factory=dict, description="Written files: name -> path or URI.")
+    durations: dict[str, float] = Field(default_factory=dict, description="Seconds spent in each part of the run.")
     parameters: dict[str, Any] = Field(default_factory=dict, description="The step's settings, without secrets.")
     exit_code: int = Field(0, description="0, 2, 65, 70, 75, 78, 130 or 143; see shared/errors.py.")
-    # The counts that the page shows as tiles; None: all of them.
+    # Counts that the page shows as tiles; None: all of them.
     tiles: SkipJsonSchema[tuple[str, ...] | None] = Field(None, exclude=True)
-    # The page as another process has rendered it; None: it is made from this.
+    # The page if another process has rendered it; None: it is rendered from this report.
     page: SkipJsonSchema[str | None] = Field(None, exclude=True)
     sections: SkipJsonSchema[Annotated[list[Section], SkipValidation]] = Field(default_factory=list, exclude=True)
 
     @field_validator("rates", "durations")
     @classmethod
     def _only_numbers(cls, values: dict[str, float]) -> dict[str, float]:
-        """Leave out NaN and infinity, such as a rate over no time: JSON has neither."""
+        """Drop NaN and infinity, such as a rate over no time: JSON has neither."""
         return {name: value for name, value in values.items() if math.isfinite(value)}
 
     @field_validator("parameters", "outputs", "bound_reason", "headline")
@@ -89,7 +89,7 @@ class Report(BaseModel):
     def _cap_failures(self) -> Report:
         extra = len(self.failures) - MAX_FAILURES
         if extra > 0:
-            # Past validate_assignment, which would come back here.
+            # Bypass validate_assignment, which would call this validator again.
             self.__dict__["failures_truncated"] = self.failures_truncated + extra
             self.__dict__["failures"] = self.failures[:MAX_FAILURES]
         return self
@@ -97,13 +97,13 @@ class Report(BaseModel):
     def summary(self) -> str:
         """Return one line for the log: ``gamedata extract: 10 TARs: 9 extracted, 1 failed; 12.3 s``.
 
-        Without a headline it names the status and what was counted.
+        Without a headline it consists of the status and the counts.
         """
         name = " ".join(part for part in (self.pipeline, self.step) if part)
         if self.headline:
-            said = [self.headline, f"{self.seconds:.1f} s"]
-            return f"{name}: {'; '.join(said if self.status in _DONE else [self.status, *said])}"
-        # Zeros are left out where something else was counted: the line is read by people, report.json has them all.
+            parts = [self.headline, f"{self.seconds:.1f} s"]
+            return f"{name}: {'; '.join(parts if self.status in _DONE else [self.status, *parts])}"
+        # Zeros are omitted if anything was counted: the line is for people, and report.json has them all.
         shown = {key: value for key, value in self.counts.items() if value} or self.counts
         parts = [self.status, *(f"{value:,} {key.replace('_', ' ')}" for key, value in shown.items())]
         parts.append(f"{self.seconds:.1f} s")

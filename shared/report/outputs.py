@@ -1,4 +1,4 @@
-"""Output parameters: one small file each, in the folder that ``TELECINE_OUTPUTS_DIR`` names, for Argo to pick up."""
+"""Output parameters for Argo: one small file each, in the folder that ``TELECINE_OUTPUTS_DIR`` names."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ __all__ = ["FOLDER_VARIABLE", "begin", "put", "write"]
 FOLDER_VARIABLE: Final = "TELECINE_OUTPUTS_DIR"
 
 _LOG: Final = logging.getLogger(__name__)
-# What is there when the step is killed: Argo wants every file that a template names.
+# Values in case the step is killed: Argo requires every file that a template names.
 _NOTHING: Final = {"status": "failed", "items": "0", "failed": "0", "seconds": "0", "rejects": "[]"}
 
 
 def begin() -> None:
-    """Write the five parameters that every step has, as they are when nothing was done."""
+    """Write the five parameters that every step has, with the values for a step that did nothing."""
     put(_NOTHING)
 
 
 def write(report: Report) -> None:
-    """Write what a step reports: status, items, failed, seconds, rejects, and each of its counts.
+    """Write the results of a step: status, items, failed, seconds, rejects, and each of its counts.
 
-    ``rejects`` is a JSON list of ``{"code": …, "count": …}``, the most frequent first. A count's name has ``-`` for
-    ``_`` and ``.``: ``extract.done_before`` is ``extract-done-before``.
+    ``rejects`` is a JSON list of ``{"code": …, "count": …}``, most frequent first. In names of counts, ``-`` replaces
+    ``_`` and ``.``: ``extract.done_before`` becomes ``extract-done-before``.
 
     Args:
-        report: complete.
+        report: the complete report.
     """
     counts = {name.replace("_", "-").replace(".", "-"): str(value) for name, value in report.counts.items()}
     rejects = sorted(report.rejects.items(), key=lambda entry: (-entry[1], entry[0]))
@@ -52,7 +52,7 @@ def write(report: Report) -> None:
 
 
 def put(values: Mapping[str, str]) -> None:
-    """Write parameters: name -> value; nothing where no folder is named."""
+    """Write parameters: name -> value; does nothing if no folder is configured."""
     folder = os.environ.get(FOLDER_VARIABLE)
     if not folder:
         return
@@ -61,5 +61,5 @@ def put(values: Mapping[str, str]) -> None:
         for name, value in values.items():
             (Path(folder) / name).write_text(value, encoding="utf-8")
     except OSError as error:
-        # What the step did is committed; its exit code must tell of that and not of this.
-        _LOG.warning("output parameters could not be written to %s: %s", folder, error)
+        # The step's work is committed; its exit code must reflect that, not this.
+        _LOG.warning("cannot write output parameters to %s: %s", folder, error)

@@ -1,4 +1,4 @@
-"""Renders report.html: one static page, pictures and styles inside, no scripts."""
+"""Render report.html: one static page with embedded images and styles and no scripts."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 _MAGIC: Final = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
-# A relative place or a web page: `javascript:` and the like are no links.
+# A relative path or a web page; `javascript:` and the like do not become links.
 _SAFE_HREF: Final = re.compile(r"https?://|[^:]*(?:/|$)")
 _PERCENT: Final = re.compile(r"-?[\d.,]+ ?%")
-# Figures so many times as wide as high are strips.
+# Figures at least this many times as wide as high are strips.
 _STRIP: Final = 2.5
-# Failed items that are shown at once; the others unfold.
+# Failed items shown at once; the rest can be unfolded.
 _FIRST_FAILURES: Final = 8
 
 
 def render(report: Report) -> str:
-    """Return the page of a report.
+    """Return a report as an HTML page.
 
     Args:
-        report: with its sections, which are shown in their order.
+        report: the report, with its sections in the order of the page.
     """
     return _template().render(
         report=report,
@@ -87,14 +87,14 @@ def _kind(section: object) -> str:
     return next(kind.__name__ for kind in (Table, Histogram, Figures, Text) if isinstance(section, kind))
 
 
-def _data_uri(picture: Figure) -> str:
-    kind = next((name for magic, name in _MAGIC if picture.png.startswith(magic)), "png")
-    return f"data:image/{kind};base64,{base64.b64encode(picture.png).decode()}"
+def _data_uri(figure: Figure) -> str:
+    kind = next((name for magic, name in _MAGIC if figure.png.startswith(magic)), "png")
+    return f"data:image/{kind};base64,{base64.b64encode(figure.png).decode()}"
 
 
 def _is_wide(section: Figures) -> bool:
-    """Whether the pictures are strips, which need more width; a PNG's size stands in its first 24 bytes."""
-    sizes = [struct.unpack(">II", picture.png[16:24]) for picture in section.items if picture.png[:4] == b"\x89PNG"]
+    """Return whether the figures are strips, which need more width; a PNG's size is in its first 24 bytes."""
+    sizes = [struct.unpack(">II", figure.png[16:24]) for figure in section.items if figure.png[:4] == b"\x89PNG"]
     return any(width > _STRIP * height for width, height in sizes)
 
 
@@ -111,14 +111,14 @@ def _cell(value: Any) -> str:
 
 
 def _breakable(name: str) -> Markup:
-    """Let a column's name break after each underscore: ``is_video_mostly_dark`` is wider than its values."""
+    """Allow line breaks after underscores: the column name ``is_video_mostly_dark`` is wider than its values."""
     from markupsafe import Markup, escape
 
     return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
 def _numeric_columns(table: Table) -> set[int]:
-    """Return the columns that hold numbers (or ``12.5 %``) and nothing else but empty cells: they are set right."""
+    """Return the columns with only numbers (or ``12.5 %``) and empty cells, which are aligned right."""
     found: set[int] = set()
     for index in range(len(table.columns)):
         values = [row[index] for row in table.rows if row[index] is not None]

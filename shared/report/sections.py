@@ -1,4 +1,4 @@
-"""What a report's page may hold beside its numbers. Sections are shown in HTML only; report.json has none."""
+"""Sections of a report's page besides its figures. They appear only in HTML, not in report.json."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Figure", "Figures", "Histogram", "Link", "Section", "Table", "Text"]
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A cell of a table that leads to another page.
+    """A table cell that links to another page.
 
     Attributes:
-        text: what is shown.
-        href: a relative place or an http(s) URL; another scheme is shown as text only.
+        text: the link's text.
+        href: a relative path or an http(s) URL; any other scheme is shown as text.
     """
 
     text: str
@@ -29,9 +29,9 @@ class Table:
     Attributes:
         title: heading.
         columns: column names.
-        rows: each as long as ``columns``; None shows as a dash, True and False as yes and no, floats with 3 digits,
-            tuples of words as labels side by side, a :class:`Link` as a link.
-        note: one sentence below.
+        rows: each as long as ``columns``; None is shown as a dash, True and False as yes and no, floats with 3 digits,
+            tuples of words as labels in a row, a :class:`Link` as a link.
+        note: a sentence below it.
     """
 
     title: str
@@ -46,11 +46,11 @@ class Histogram:
 
     Attributes:
         title: heading.
-        unit: what the values are, such as ``share of frames``.
+        unit: unit of the values, such as ``share of frames``.
         edges: bin edges, ascending, one more than ``counts``.
-        counts: values in each bin.
-        marker: a value drawn as a dashed line (a threshold); None draws none.
-        note: one sentence below.
+        counts: number of values in each bin.
+        marker: a value drawn as a dashed line (a threshold); None: no line.
+        note: a sentence below it.
     """
 
     title: str
@@ -62,16 +62,18 @@ class Histogram:
 
     def __post_init__(self) -> None:
         if len(self.edges) != len(self.counts) + 1:
-            raise ValueError(f"{len(self.counts)} counts need {len(self.counts) + 1} edges, not {len(self.edges)}")
+            raise ValueError(
+                f"got {len(self.edges)} edges for {len(self.counts)} counts; expected {len(self.counts) + 1}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One picture.
+    """One image with a caption.
 
     Attributes:
-        png: a PNG file's bytes (a JPEG's, GIF's or WebP's do as well).
-        caption: text below it.
+        png: the bytes of a PNG file (JPEG, GIF and WebP work as well).
+        caption: text below the image.
     """
 
     png: bytes
@@ -80,12 +82,12 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A grid of pictures, inlined as data URIs.
+    """A grid of images, embedded as data URIs.
 
     Attributes:
         title: heading.
-        items: the pictures; a few dozen of some 10 kB each keep the page light.
-        note: one sentence below.
+        items: the images; a few dozen of about 10 kB each keep the page small.
+        note: a sentence below it.
     """
 
     title: str
@@ -95,11 +97,11 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Paragraphs of plain text, split at empty lines.
+    """Paragraphs of plain text, separated by empty lines.
 
     Attributes:
         title: heading; empty for none.
-        body: plain text, no markup.
+        body: plain text without markup.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Writes report.json and report.html."""
+"""Write report.json and report.html."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def write(report: Report, folder: str, settings: StepSettings | None = None) -> 
     """Write a report's two files.
 
     Args:
-        report: what to write.
+        report: the report to write.
         folder: a folder, or a URI (``s3://bucket/prefix``, ``file:///folder``).
-        settings: how S3 is reached; None takes the defaults.
+        settings: how to reach S3; None uses the defaults.
 
     Returns:
         ``report.json`` and ``report.html`` -> path or URI.
 
     Raises:
-        TelecineError: the folder cannot be written, by the store's own typed error.
+        TelecineError: the folder cannot be written; the store's own typed error.
     """
     from shared.report.page import render
     from shared.storage import put_uri
@@ -41,12 +41,12 @@ def write(report: Report, folder: str, settings: StepSettings | None = None) -> 
 
 
 def sweep(folder: str) -> None:
-    """Delete what killed writes left behind long ago in a local folder that holds a folder for each run.
+    """Delete old leftovers of killed writes in a local folder with one subfolder per run.
 
-    The folder of a killed run is never written again.
+    The folder of a killed run is never written to again, so nothing else would delete them.
     """
     from shared.storage import FileStore
 
     with suppress(TelecineError):
         for _ in FileStore(folder).list():
-            pass  # a listing sweeps on its way
+            pass  # listing deletes old temporary files

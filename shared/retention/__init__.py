@@ -1,1 +1,1 @@
-"""What outlives its use: reports, artifacts, rows of the ledger (`telecine vacuum`)."""
+"""Deletion of old reports, artifacts and ledger rows (`telecine vacuum`)."""

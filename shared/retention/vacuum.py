@@ -1,4 +1,4 @@
-"""`telecine vacuum`: deletes old reports, artifacts and ledger rows."""
+"""Implements `telecine vacuum`: delete old reports, artifacts and database rows."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 __all__ = ["vacuum"]
 
-# Data, however old and wherever it lies: sessions, manifests, parts, programs, recordings.
+# Data that is never deleted, whatever its age and place: sessions, manifests, parts, programs, recordings.
 _DATA: Final = (".pt", ".parquet", ".tar", ".pt2", ".csv", ".xlsx")
 _DATA_FOLDERS: Final = frozenset({"_stats", "_manifests", "_checks"})
 
 
 def vacuum(settings: VacuumSettings) -> str:
-    """Delete what is older than ``--days``, and say what went.
+    """Delete everything older than ``--days`` and report what was deleted.
 
-    Of objects only reports and artifacts go: never a ``.pt`` file, a part, a manifest or a TAR, whatever bucket is
-    named. Of the database only runs with their stages and errors go, and attempts to ingest a Screenalytics run: no
-    row of ``gold``, no other of ``screenalytics``.
+    Of objects, only reports and artifacts are deleted: never a ``.pt`` file, a part, a manifest or a TAR, whichever
+    bucket is given. Of the database, only rows of tables that a migration declares as expiring: ended runs with their
+    stages and errors, and attempts to ingest a Screenalytics run.
 
     Raises:
-        BucketMissing: there is no such bucket.
-        AccessDenied: it may not be listed, or nothing in it deleted.
+        BucketMissing: the bucket does not exist.
+        AccessDenied: the bucket cannot be listed, or its objects cannot be deleted.
         DatabaseUnreachable: no connection.
     """
     before = datetime.now(UTC) - timedelta(days=settings.days)
@@ -41,7 +41,7 @@ def vacuum(settings: VacuumSettings) -> str:
         folder = os.path.abspath(os.path.join(settings.state_dir, "reports"))  # noqa: PTH100, PTH118 - becomes a URI
         places.append((f"file://{folder}", ""))
     verb = "would delete" if settings.dry_run else "deleted"
-    lines = [f"{verb} what is older than {settings.days} days:"]
+    lines = [f"{verb} everything older than {settings.days} days:"]
     for uri, below in places:
         count, size = _clear(uri, below, before, settings)
         lines.append(f"  {count:,} objects ({size / 1e6:,.1f} MB) in {uri}/{below}")

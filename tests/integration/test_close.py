@@ -96,7 +96,7 @@ def test_a_failed_run_is_told_once_to_each_channel(database, hook, post):
         notify_smtp_to=("a@example.org", "b@example.org"),
         notify_link="https://argo/workflows/{namespace}/{workflow}",
     )
-    assert close(settings) == "run run-1: failed; told by webhook, mail"
+    assert close(settings) == "run run-1: failed; notified by webhook, mail"
     assert close(settings) == "run run-1: failed"
     (document,) = hook.got
     assert {
@@ -209,7 +209,7 @@ def test_a_channel_that_is_away_is_tried_again_and_the_other_not_told_twice(data
         close(settings)
     assert "hush-hush" not in caught.value.message
     assert run_row(database)[1] == "failed"
-    assert close(settings) == "run run-1: failed; told by webhook"
+    assert close(settings) == "run run-1: failed; notified by webhook"
     assert (len(hook.got), len(post.got)) == (1, 1)
 
 

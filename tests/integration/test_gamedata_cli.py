@@ -93,7 +93,7 @@ def test_runs_list_and_show(cli):
     assert "manifest" in shown
     assert "corrupt.tar" in shown
     assert "decode_failed" in shown
-    assert "there is no run '00000000'" in cli("runs", "show", "00000000").expect(65).err
+    assert "run '00000000' does not exist" in cli("runs", "show", "00000000").expect(65).err
 
 
 def test_a_second_sample_writes_nothing(cli):

@@ -53,7 +53,7 @@ def stop(cli, number):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     until(lambda: not any(is_alive(each) for each in below), STOP_S)
-    # The database's keeper waits a few seconds for another user; Cli.fresh waits until it exits.
+    # The database's supervisor waits a few seconds for another user; Cli.fresh waits until it exits.
     until(lambda: not [each for each in cli.processes() if "postgres" not in each], STOP_S)
     return done
 

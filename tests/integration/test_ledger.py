@@ -203,10 +203,10 @@ def test_a_later_attempt_fences_off_an_older_one(database: Database, caplog: pyt
     with extract(database, run_id="r1", heartbeat_s=0.05) as old:
         with extract(database, run_id="r1") as new:
             assert new.attempt == 2
-            until(lambda: "another process has begun a later attempt" in caplog.text)
+            until(lambda: "another process has started a later attempt" in caplog.text)
             new.finish(Report(counts={"items": 2}))
         old.finish(Report(status="failed", exit_code=65))
-    assert "another process was at it" in caplog.text
+    assert "another process was working on it" in caplog.text
     assert stage_row(database, "status, attempt, counts") == ("success", 2, {"items": 2})
     assert run_row(database, "status") == ("success",)
 
@@ -287,7 +287,7 @@ def test_a_database_that_is_lost_costs_no_work(
         stage_run.record_errors([BAD])
         stage_run.finish(Report())
     assert stage_run.exit_code == 75
-    assert "the ledger does not know" in caplog.text
+    assert "the ledger could not be written" in caplog.text
     open_again(database)
     assert stage_row(database, "status") == ("running",)
     with extract(database, run_id="r1") as again:

@@ -75,4 +75,4 @@ def test_links_may_lead_elsewhere_but_only_to_pages(database, tmp_path, monkeypa
 
 def test_a_run_of_which_nothing_has_begun(database, tmp_path, monkeypatch):
     document, _ = publish(database, tmp_path / "index", monkeypatch)
-    assert document["headline"] == "No stage of this run has begun"
+    assert document["headline"] == "no stage of this run has started"

@@ -242,7 +242,7 @@ def test_roles(empty_database, tmp_path):
             go(reader, manifest(tmp_path, *SESSIONS))
         empty_database.rows("REVOKE USAGE ON SCHEMA gold FROM publisher")
         assert [str(problem) for problem in check(settings)] == [
-            "role 'publisher' may not use schema 'gold'. GRANT USAGE ON SCHEMA gold TO \"publisher\""
+            "role 'publisher' cannot use schema 'gold'. GRANT USAGE ON SCHEMA gold TO \"publisher\""
         ]
     finally:
         for role in ("publisher", "telecine_reader"):

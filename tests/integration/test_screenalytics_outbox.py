@@ -203,7 +203,7 @@ def test_a_table_that_is_not_there_is_named_with_what_it_needs(database):
     ("url", "said", "code"),
     [
         ("postgresql://user:hunter2@127.0.0.1:1/outbox", "127.0.0.1:1 does not answer", 75),
-        ("mysql://user:hunter2@host/outbox", "not one of PostgreSQL", 78),
+        ("mysql://user:hunter2@host/outbox", "the database URL is not valid", 78),
     ],
 )
 def test_an_outbox_that_cannot_be_reached_is_named_as_such(url, said, code):

@@ -145,10 +145,10 @@ def role(empty_database: Database) -> Iterator[str]:
 def test_a_database_in_use_keeps_every_row(empty_database: Database):
     at_version(empty_database, "0002")
     before = fill_0002(empty_database)
-    with pytest.raises(DatabaseNotMigrated, match="at version 0002, this telecine needs"):
+    with pytest.raises(DatabaseNotMigrated, match="at version 0002; expected version"):
         ready(empty_database.settings())
     told = [str(problem) for problem in check(empty_database.settings())]
-    assert "there is no schema 'screenalytics'. Run: telecine db upgrade" in told
+    assert "schema 'screenalytics' does not exist. Run: telecine db upgrade" in told
     assert upgrade(empty_database.settings()).found == "0002"
     assert everything(empty_database) == before
     assert check(empty_database.settings()) == []
@@ -171,7 +171,7 @@ def test_the_producers_own_table_stops_the_upgrade(
     monkeypatch.setenv("TELECINE_DATABASE_URL", empty_database.url)
     assert run(["db", "upgrade"]) == 78
     said = capsys.readouterr().err
-    assert "screenalytics.runs, which this telecine did not make" in said
+    assert "screenalytics.runs, which this telecine did not create" in said
     assert "ALTER SCHEMA screenalytics RENAME" in said
     assert empty_database.rows("SELECT version_num FROM pipeline.schema_version") == [("0002",)]
     assert everything(empty_database) == before
@@ -245,16 +245,14 @@ def test_check_names_a_missing_table_view_schema_and_right(empty_database: Datab
     empty_database.rows("DROP TABLE screenalytics.person_links")
     empty_database.rows(f"REVOKE DELETE ON screenalytics.artifacts FROM {role}")
     assert {str(problem) for problem in check(settings)} == {
-        "there is no view screenalytics.latest_runs. Run: telecine db upgrade",
-        "there is no view screenalytics.latest_person_metrics. Run: telecine db upgrade",
-        "there is no view gold.screenalytics_persons. Run: telecine db upgrade",
-        "there is no table screenalytics.person_links. Run: telecine db upgrade",
+        "view screenalytics.latest_runs does not exist. Run: telecine db upgrade",
+        "view screenalytics.latest_person_metrics does not exist. Run: telecine db upgrade",
+        "view gold.screenalytics_persons does not exist. Run: telecine db upgrade",
+        "table screenalytics.person_links does not exist. Run: telecine db upgrade",
         f"role '{role}' lacks DELETE on screenalytics.artifacts. GRANT DELETE ON screenalytics.artifacts TO \"{role}\"",
     }
     empty_database.rows(f"REVOKE USAGE ON SCHEMA screenalytics FROM {role}")
     told = [str(problem) for problem in check(settings)]
-    assert (
-        f"role '{role}' may not use schema 'screenalytics'. GRANT USAGE ON SCHEMA screenalytics TO \"{role}\"" in told
-    )
+    assert f"role '{role}' cannot use schema 'screenalytics'. GRANT USAGE ON SCHEMA screenalytics TO \"{role}\"" in told
     empty_database.rows("DROP SCHEMA screenalytics CASCADE")
-    assert str(check(settings)[0]) == "there is no schema 'screenalytics'. Run: telecine db upgrade"
+    assert str(check(settings)[0]) == "schema 'screenalytics' does not exist. Run: telecine db upgrade"

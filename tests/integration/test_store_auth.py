@@ -83,8 +83,8 @@ def test_who_is_said_beats_the_machine_s_own_profile(server: FaultyS3, monkeypat
 @pytest.mark.parametrize(
     ("auth", "words"),
     [
-        ({"auth": "profile", "profile": "narow"}, r"no AWS profile 'narow'; there are narrow, wide\."),
-        ({"auth": "profile"}, r"no AWS profile is named; there are narrow, wide\..*--profile"),
+        ({"auth": "profile", "profile": "narow"}, r"AWS profile 'narow' does not exist; available profiles: narrow, wide\."),
+        ({"auth": "profile"}, r"no AWS profile was given; available profiles: narrow, wide\..*--profile"),
         ({"auth": "static", "access_key_id": "AK"}, r"--access-key-id and --secret-access-key"),
         ({"auth": "static", "secret_access_key": "hush"}, r"--access-key-id and --secret-access-key"),
     ],

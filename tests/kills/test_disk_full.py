@@ -100,7 +100,7 @@ def test_the_disk_of_the_ledgers_server_is_full(programs: Programs):
         said = extract(75).said()
         assert "initdb" in said
         assert "No space left on device" in said
-        assert "Free 100 MB there, name another --state-dir" in said
+        assert "Free 100 MB there, or set another --state-dir" in said
         disk.grow(300)
         extract(0)
         # The server cannot start again.
@@ -108,8 +108,8 @@ def test_the_disk_of_the_ledgers_server_is_full(programs: Programs):
         disk.fill()
         said = extract(75).said()
         assert "No space left on device" in said
-        assert "Free 100 MB there, name another --state-dir" in said
-        assert "Remove the folder" not in said, "it holds the ledger"
+        assert "Free 100 MB there, or set another --state-dir" in said
+        assert "Delete the folder" not in said, "it holds the ledger"
         disk.clear()
         extract(0)
         # The disk fills up while the server runs: writes fit into its existing files, or the ledger waits.

@@ -64,7 +64,7 @@ class Home:
             embedded.release(self.state)
 
     def postmaster(self) -> psutil.Process:
-        """Return the server's main process; its parent is the keeper."""
+        """The server's first process; its parent is the supervisor."""
         (file,) = self.state.glob("postgres/data-*/postmaster.pid")
         return psutil.Process(int(file.read_text().split("\n")[0]))
 
@@ -198,7 +198,7 @@ def test_killed_before_statements_of_the_migration(new_home: Callable[[], Home])
             assert home.complete(place, database) == expected, f"killed before {operation}"
 
 
-@pytest.mark.parametrize("victim", ["postmaster", "keeper"])
+@pytest.mark.parametrize("victim", ["postmaster", "supervisor"])
 def test_the_server_is_killed_while_a_run_uses_it(new_home: Callable[[], Home], victim: str):
     home = new_home()
     expected = home.complete(home.place())

@@ -1,4 +1,4 @@
-"""Alembic's entry: `shared.database.migrate` hands over a connection whose transaction holds the upgrade lock."""
+"""Alembic's entry point: `shared.database.migrate` passes a connection whose transaction holds the upgrade lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger: runs, their stages, the items that failed; and which environment this database is of."""
+"""The ledger: runs, their stages and failed items, and the environment of the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gold schema for BI, messages that were sent, and which RayJob did a stage's work."""
+"""The gold schema for BI, sent messages, and the RayJob that did a stage's work."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ TABLES = ("pipeline.notifications", "gold.gamedata_sessions")
 
 
 def upgrade() -> None:
-    # A run that began before an upgrade ends on its old image: only a migration that takes something away, or gives it
-    # another meaning, raises this to its own number.
+    # A run that started before an upgrade ends on its old image: only a migration that removes something or changes its
+    # meaning raises this to its own number.
     op.execute("ALTER TABLE pipeline.environment ADD COLUMN oldest_code text NOT NULL DEFAULT '0002'")
     op.execute("ALTER TABLE pipeline.run_stages ADD COLUMN rayjob_uid text")
     op.execute("""

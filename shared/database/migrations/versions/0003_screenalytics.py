@@ -1,4 +1,4 @@
-"""Runs of Screenalytics: what was ingested, what was replaced, what waits, and the outbox that tells of new ones."""
+"""Screenalytics runs: what was ingested, replaced and is waiting, and the outbox that announces new ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXPIRING = (
 
 
 def upgrade() -> None:
-    # The producer has made tables of these names for itself in some installations.
+    # In some installations the producer has created tables with these names.
     refuse_foreign(op.get_bind(), "screenalytics", (*TABLES, *VIEWS))
     op.execute("CREATE SCHEMA IF NOT EXISTS screenalytics")
     _products()
@@ -82,8 +82,8 @@ def _products() -> None:
             PRIMARY KEY (run_id, artifact_key)
         )
     """)
-    # The artifact's key leads to the run: a second foreign key would be checked for each person, too.
-    # Milliseconds: a numeric column with CHECK (>= 0) takes NaN, which is larger than every number.
+    # The artifact's key leads to the run; a second foreign key would be checked for every person as well.
+    # Milliseconds, because a numeric column with CHECK (>= 0) accepts NaN, which is larger than every number.
     op.execute("""
         CREATE TABLE screenalytics.person_metrics (
             run_id text NOT NULL,
@@ -186,7 +186,7 @@ def _links() -> None:
             linked_at timestamptz NOT NULL DEFAULT now()
         )
     """)
-    # The producer counts p_0001 … anew in every show.
+    # The producer numbers p_0001 … from the start in every show.
     op.execute("""
         CREATE TABLE screenalytics.person_links (
             show text NOT NULL,
@@ -199,8 +199,8 @@ def _links() -> None:
 
 
 def _views() -> None:
-    # A person_id that is a uuid is a catalogue's own (cast_screentime.v1); others are linked by hand.
-    # A run that the producer deleted yields to any that is still there, and stays while it is the only one.
+    # A person_id that is a uuid comes from the catalogue (cast_screentime.v1); others are linked manually.
+    # A run that the producer deleted ranks below any that still exists; if it is the only one, it stays.
     op.execute("""
         CREATE VIEW screenalytics.latest_runs AS
         SELECT DISTINCT ON (run.ep_id) run.*, link.episode_id

@@ -1,1 +1,1 @@
-"""One file per version, four digits that count up."""
+"""One file per schema version, numbered with four digits."""

@@ -89,8 +89,8 @@ def test_another_of_the_same_name_is_not_deleted(cluster):
     ("code", "error", "words"),
     [
         (409, RayJobExists, "create rayjobs: already exists"),
-        (429, TransientError, r"cannot create rayjobs now \(429\)"),
-        (503, TransientError, r"cannot create rayjobs now \(503\)"),
+        (429, TransientError, r"cannot create rayjobs right now \(429\)"),
+        (503, TransientError, r"cannot create rayjobs right now \(503\)"),
         (401, ConfigurationError, r"refuses to create rayjobs in namespace telecine \(401\)"),
         (403, ConfigurationError, r"\(403\): already exists; the launcher needs"),
         (422, ConfigurationError, r"\(422\)"),

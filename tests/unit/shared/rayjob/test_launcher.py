@@ -50,11 +50,11 @@ def test_it_ends_with_the_drivers_exit_code(clock):
 def test_one_that_is_there_is_followed_and_not_made_again(clock, first):
     cluster = FakeCluster()
     cluster.put(make_rayjob(SETTINGS, JOB), first, RUN, DONE)
-    noted = []
-    end = launcher(cluster, clock, note=lambda uid: noted.append(uid) or True).run()
+    recorded = []
+    end = launcher(cluster, clock, record=lambda uid: recorded.append(uid) or True).run()
     assert end.exit_code == 0
     assert cluster.names_of("create") == []
-    assert noted == ["uid-1"]
+    assert recorded == ["uid-1"]
 
 
 def test_a_success_is_taken_as_done(clock):
@@ -141,7 +141,7 @@ def test_one_that_somebody_deletes_is_tried_again(clock, other):
             cluster.put(make_rayjob(SETTINGS, JOB))
 
     clock.at(20, somebody)
-    with pytest.raises(TransientError, match="deleted from outside"):
+    with pytest.raises(TransientError, match="deleted by something else"):
         launcher(cluster, clock).run()
 
 
@@ -191,7 +191,7 @@ def test_a_signal_with_the_api_away_leaves_it_to_the_sweep(clock, caplog):
     clock.at(5, lambda: cluster.faults.append(TransientError("away")) or stop())
     with pytest.raises(Stopped), caplog.at_level(logging.WARNING):
         launcher(cluster, clock).run()
-    assert "left to the sweep" in caplog.text
+    assert "to the sweep" in caplog.text
     assert NAME in cluster.rayjobs
 
 
@@ -222,7 +222,7 @@ HEAD = {"metadata": {"labels": {"ray.io/node-type": "head"}}, "status": {"phase"
 
 def test_a_head_that_is_gone_for_long_is_given_up(clock):
     cluster = FakeCluster([START, RUN])
-    with pytest.raises(TransientError, match=r"head of RayJob .* is gone"):
+    with pytest.raises(TransientError, match=r"head of RayJob .* has been gone"):
         launcher(cluster, clock, log=DriverLog(fetch=away)).run()
     assert cluster.rayjobs == {}
     assert clock.now >= 300
@@ -233,30 +233,30 @@ def test_a_head_that_cannot_be_reached_from_here_is_not_gone(clock):
     assert launcher(cluster, clock, log=DriverLog(fetch=away)).run().exit_code == 0
 
 
-def test_the_uid_is_noted_as_soon_as_the_driver_has_opened_its_stage(clock):
+def test_the_uid_is_recorded_as_soon_as_the_driver_has_opened_its_stage(clock):
     cluster = FakeCluster([START, *[RUN] * 10, DONE])
     answers = [DatabaseUnreachable("away"), False, True]
     asked = []
 
-    def note(uid):
+    def record(uid):
         asked.append(uid)
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    assert launcher(cluster, clock, note=note).run().exit_code == 0
+    assert launcher(cluster, clock, record=record).run().exit_code == 0
     assert asked == ["uid-1"] * 3
 
 
 def test_a_ledger_that_refuses_the_uid_ends_nothing(clock, caplog):
     asked = []
 
-    def note(uid):
+    def record(uid):
         asked.append(uid)
         raise ConfigurationError("no database")
 
     with caplog.at_level(logging.WARNING):
-        assert launcher(FakeCluster([RUN, RUN, RUN, DONE]), clock, note=note).run().exit_code == 0
+        assert launcher(FakeCluster([RUN, RUN, RUN, DONE]), clock, record=record).run().exit_code == 0
     assert len(asked) == 1
-    assert "does not get the RayJob's uid" in caplog.text
+    assert "cannot write the RayJob's uid to the ledger:" in caplog.text

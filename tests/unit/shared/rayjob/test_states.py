@@ -52,7 +52,7 @@ def test_the_drivers_exit_code_is_taken_over(code):
         ({"reason": "DeadlineExceeded", "message": "x"}, "TELECINE_RAY_DEADLINE_S"),
         ({"reason": "SubmissionFailed", "message": "no\nway"}, "SubmissionFailed: no"),
         ({}, "no reason"),
-        ({"jobStatus": "STOPPED"}, "stopped from outside"),
+        ({"jobStatus": "STOPPED"}, "something else stopped the job"),
     ],
 )
 def test_what_the_driver_did_not_end_itself_is_tried_again(more, words):
@@ -103,7 +103,7 @@ def test_a_pod_that_a_quota_refuses_is_named_by_kuberay_alone():
     condition = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: requests.nvidia.com/gpu=0"}
     gone = {**condition, "status": "False"}
     found = status("Initializing", rayClusterStatus={"conditions": [condition, gone]})
-    assert waiting_for(found, []) == ["a pod cannot be made: exceeded quota: requests.nvidia.com/gpu=0"]
+    assert waiting_for(found, []) == ["a pod cannot be created: exceeded quota: requests.nvidia.com/gpu=0"]
 
 
 @pytest.mark.parametrize(

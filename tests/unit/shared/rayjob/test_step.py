@@ -146,7 +146,7 @@ def test_the_more_severe_exit_code_counts(tmp_path, reported, driver, expected):
 )
 def test_a_driver_without_a_report_is_an_error_of_its_kind(tmp_path, code, error):
     site = Site(tmp_path, [RUN, failed(code)])
-    with pytest.raises(error, match=f"exit code {code} and left no report") as caught:
+    with pytest.raises(error, match=f"exit code {code} but left no report") as caught:
         site.run(settings_of())
     assert type(caught.value) is error
 

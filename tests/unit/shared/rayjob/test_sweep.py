@@ -38,7 +38,7 @@ def cluster_of(found, rayjob=RAYJOB):
 def test_what_nobody_comes_back_for_is_deleted(found, words):
     cluster = cluster_of(found)
     (line,) = sweep(cluster)
-    assert line == f"RayJob {RAYJOB['metadata']['name']} is deleted: Workflow w {words}"
+    assert line == f"deleted RayJob {RAYJOB['metadata']['name']}: Workflow w {words}"
     assert cluster.rayjobs == {}
 
 
@@ -70,5 +70,5 @@ def test_one_that_is_being_deleted_is_not_deleted_again():
 
 def test_without_a_cluster_it_says_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    with pytest.raises(ConfigurationError, match=r"no way to a Kubernetes cluster.*kubeconfig"):
+    with pytest.raises(ConfigurationError, match=r"cannot connect to a Kubernetes cluster.*kubeconfig"):
         sweep_command(SweepSettings())

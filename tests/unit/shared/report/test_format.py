@@ -10,7 +10,7 @@ from shared.report._format import duration, label, size
 
 
 def test_a_histogram_needs_one_edge_more_than_counts():
-    with pytest.raises(ValueError, match="2 counts need 3 edges, not 2"):
+    with pytest.raises(ValueError, match="got 2 edges for 2 counts; expected 3"):
         Histogram("t", "u", [0, 1], [1, 2])
 
 

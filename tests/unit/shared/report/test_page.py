@@ -93,7 +93,7 @@ def test_the_page_is_whole_and_shows_everything():
     page = outline(full())
     for words in (
         "gamedata run", "partial", "2026-01-02 03:04:05 UTC", "1 min 23 s", "12,345", "48.2 MB", "1.23", "MB/s", "87 %",
-        "The processors set the pace.", "video_invalid", "b.tar", "cannot be opened", "may help", "and 1 more",
+        "CPU-bound:", "video_invalid", "b.tar", "cannot be opened", "may succeed", "and 1 more",
         "telecine runs show r-1", "0.123", "yes", "no", "threshold 0.5", "two bins", "a.tar: dark", "Second.",
         "manifest.parquet", "[[3, 15]]", "nothing to show",
     ):  # fmt: skip
@@ -147,9 +147,9 @@ def test_counts_stand_under_their_stage():
     page = outline(full(counts=counts, bytes={"extract.read": 2_000_000}, rates=rates, stages=stages))
     assert [title.strip() for title in page.titles] == ["extract", "manifest"]
     for words in ("partial, 1 min 20 s", "3 done before", "2 MB read", "12.3 ms store p95", "98.7 video-s/s",
-                  "Workers waited for items. too little work", "success, 3.5 s"):  # fmt: skip
+                  "Waiting for items: too little work", "success, 3.5 s"):  # fmt: skip
         assert words in page.words
-    assert "The processors set the pace" not in page.words
+    assert "CPU-bound" not in page.words
     assert outline(full()).titles == []
 
 

@@ -1,8 +1,8 @@
-"""Runs one embedded PostgreSQL and stops it when its last user is gone. A script: standard library only.
+"""Run one embedded PostgreSQL and stop it after its last user. A script that uses only the standard library.
 
-Every process that uses the server holds a shared lock on the users' file; the kernel drops it however the process
-ends. The keeper waits for the exclusive lock: it gets it when nobody is left. The server's lock is inherited by
-PostgreSQL, so that whoever gets that lock knows that no server runs on the data, whatever `postmaster.pid` says.
+Every process that uses the server holds a shared lock on the users' file; the kernel releases it however the process
+ends. The supervisor waits for the exclusive lock, which it gets when no user is left. PostgreSQL inherits the server's
+lock, so holding that lock proves that no server runs on the data, whatever `postmaster.pid` says.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ STOP_S = 20.0
 PR_SET_PDEATHSIG = 1
 
 
-def _die_with_keeper() -> None:
-    """Ask the kernel for a fast shutdown of PostgreSQL should the keeper be killed (Linux only)."""
+def _die_with_supervisor() -> None:
+    """Ask the kernel to shut PostgreSQL down fast if the supervisor is killed (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGINT))
 
@@ -35,11 +35,11 @@ def _kept_until(keep: Path) -> float:
 
 
 def _wait_for_last_user(users: Path, keep: Path) -> int:
-    """Return the users' file, locked exclusively, once no process uses the server and no one asked to keep it."""
+    """Return the users' file, locked exclusively, once no process uses the server and no `keep` is in effect."""
     while True:
         handle = os.open(users, os.O_RDWR)
         fcntl.flock(handle, fcntl.LOCK_EX)
-        # `telecine db url` asks for some minutes; a clock set back must not keep the server for days.
+        # `telecine db url` asks for minutes; a clock set back must not keep the server running for days.
         remaining = _kept_until(keep) - time.time()
         if not 0 < remaining < 3600:  # noqa: PLR2004 - an hour
             return handle
@@ -59,10 +59,10 @@ def _stop_when_unused(server: subprocess.Popen[bytes], users: Path, keep: Path) 
 
 
 def main(arguments: list[str]) -> int:
-    """Run ``postgres`` until its last user is gone.
+    """Run ``postgres`` until its last user is gone; return its exit status.
 
     Args:
-        arguments: users' lock file, keep file, log file, uid, gid, descriptor of the server's lock, then the command.
+        arguments: users' lock file, keep file, log file, uid, gid, descriptor of the server's lock; then the command.
     """
     users, keep, log = (Path(argument) for argument in arguments[:3])
     uid, gid, lock = (int(argument) for argument in arguments[3:6])
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
             stdout=out,
             stderr=out,
             pass_fds=(lock,),
-            preexec_fn=_die_with_keeper,  # noqa: PLW1509 - no thread runs yet
+            preexec_fn=_die_with_supervisor,  # noqa: PLW1509 - no thread runs yet
             env={"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"},
             start_new_session=True,
             user=uid if root else None,

@@ -1,4 +1,4 @@
-"""Where an embedded server lives, and as whom."""
+"""Folders of an embedded server and the user that runs it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from urllib.parse import quote
 from shared.database._binaries import Binaries, Owner, find_binaries, server_owner
 from shared.errors import ConfigurationError
 
-__all__ = ["NAME", "Site", "find_site", "own", "private"]
+__all__ = ["NAME", "Location", "find_location", "make_private", "restrict_to"]
 
 NAME: Final = "telecine"
-# sockaddr_un holds 108 bytes on Linux and 104 on macOS, with a terminating NUL.
+# sockaddr_un has room for 108 bytes on Linux and 104 on macOS, including the terminating NUL.
 SOCKET_BYTES: Final = 103
-# Of root's projects whose own folder the server's user cannot reach.
+# For root's projects whose own folder the server's user cannot reach.
 _COMMON: Final = Path("/var/tmp/telecine-0")  # noqa: S108 - its owner is checked
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """Where one server lives, and as whom."""
+class Location:
+    """Folders of one server and the user that runs it."""
 
     base: Path
     owner: Owner
@@ -42,7 +42,7 @@ class Site:
 
     @property
     def run(self) -> Path:
-        """Folder of the socket: a short one in /tmp where the project's path is too long for a socket."""
+        """Return the folder of the socket: a short one in /tmp if the project's path is too long for a socket."""
         folder = self.base / "run"
         if len(os.fsencode(folder / ".s.PGSQL.5432")) <= SOCKET_BYTES:
             return folder
@@ -54,67 +54,67 @@ class Site:
 
 
 @cache
-def find_site(state_dir: Path) -> Site:
-    """Return the place of a project's server; makes its folders.
+def find_location(state_dir: Path) -> Location:
+    """Return the folders of a project's server, creating them if needed.
 
     Args:
-        state_dir: absolute path of the project's folder for state.
+        state_dir: absolute path of the project's state folder.
 
     Raises:
         ExtraMissing: no PostgreSQL is installed.
-        ConfigurationError: no folder or no user for it.
+        ConfigurationError: the server has no folder to use or no user to run as.
     """
     owner = server_owner()
     if owner is None:
         raise ConfigurationError(
-            "PostgreSQL does not run as root, and this machine has neither a user 'postgres' nor 'nobody' to run it as."
-            " Run telecine as another user, or name a server in TELECINE_DATABASE_URL."
+            "PostgreSQL refuses to run as root, and this machine has neither a user 'postgres' nor 'nobody' for it."
+            " Run telecine as another user, or set TELECINE_DATABASE_URL to a server."
         )
-    places = [state_dir / "postgres"] + ([_COMMON / _digest(state_dir)] if owner.drop else [])
+    candidates = [state_dir / "postgres"] + ([_COMMON / _digest(state_dir)] if owner.drop else [])
     reasons: list[str] = []
-    for base in places:
+    for base in candidates:
         try:
             if base.parent == _COMMON:
                 _common()
             base.mkdir(parents=True, exist_ok=True)
             (base / "run").mkdir(exist_ok=True)
-            own(base / "run", owner)
+            restrict_to(base / "run", owner)
         except OSError as error:
             reasons.append(f"{base}: {error.strerror or error}")
             continue
         if owner.can_write(base / "run"):
-            return Site(base, owner, find_binaries(owner, _common if owner.drop else None))
+            return Location(base, owner, find_binaries(owner, _common if owner.drop else None))
         reasons.append(f"{base}: the user with id {owner.uid} cannot write there")
         with suppress(OSError):
             (base / "run").rmdir()
             base.rmdir()
     raise ConfigurationError(
-        f"there is no folder for the embedded PostgreSQL ({'; '.join(reasons)}). Give one with --state-dir, or name a"
-        " server in TELECINE_DATABASE_URL."
+        f"no folder can be used for the embedded PostgreSQL ({'; '.join(reasons)}). Set another --state-dir, or"
+        " set TELECINE_DATABASE_URL to a server."
     )
 
 
 def _common() -> Path:
-    private(_COMMON, 0, 0o755)
+    make_private(_COMMON, 0, 0o755)
     return _COMMON
 
 
-def own(folder: Path, owner: Owner) -> None:
-    """Give a folder to the server's user alone."""
+def restrict_to(folder: Path, owner: Owner) -> None:
+    """Make a folder accessible to the server's user only."""
     if owner.drop:
         os.chown(folder, owner.uid, owner.gid, follow_symlinks=False)
     if stat.S_IMODE(folder.stat().st_mode) != 0o700:  # noqa: PLR2004 - a mode
         folder.chmod(0o700)
 
 
-def private(folder: Path, uid: int, mode: int) -> None:
-    """Make a folder in a place that everyone may write; refuse one that somebody else put there."""
+def make_private(folder: Path, uid: int, mode: int) -> None:
+    """Create a folder in a place that everyone may write to; reject one that another user created."""
     with suppress(FileExistsError):
         folder.mkdir(mode)
         folder.chmod(mode)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o022:
-        raise ConfigurationError(f"'{folder}' belongs to somebody else. Remove it, or name a TELECINE_DATABASE_URL.")
+        raise ConfigurationError(f"'{folder}' belongs to another user. Delete it, or set TELECINE_DATABASE_URL.")
 
 
 def _digest(path: Path) -> str:
