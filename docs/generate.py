@@ -41,7 +41,7 @@ ROOT = Path(__file__).parents[1]
 _CONFIGURATION = """\
 # Configuration
 
-<!-- Written by `make docs` from the settings models; do not edit by hand. -->
+<!-- Written by `make docs` from the settings models; do not edit. -->
 
 Every parameter has a flag and an environment variable. A flag overrides its variable, and a variable overrides the
 default; an empty variable counts as unset. For a flag that can be repeated (…), the variable holds all values,

@@ -1,4 +1,4 @@
-"""Sample frames of game-session videos in TARs into ``.pt`` files, and check their quality in a manifest.
+"""Sample frames from game-session videos in TARs, and check the sessions' quality in a manifest.
 
 ``load`` reads one ``.pt`` file as an ``ExtractedData``: docs/python.md. Checks import from :mod:`jobs.gamedata.checks`;
 everything else may change without notice.

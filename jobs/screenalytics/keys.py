@@ -1,4 +1,4 @@
-"""Keys of manifests and artifacts: which are valid, and to which run they belong."""
+"""Keys of manifests and artifacts: whether they are valid, and which run they belong to."""
 
 from __future__ import annotations
 

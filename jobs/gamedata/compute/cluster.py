@@ -182,7 +182,7 @@ class ClusterRay(RayPool, Generic[W, R]):
                 queued.losses += 1
                 if queued.losses > self._limits.max_losses:
                     raise TransientError(
-                        f"the same batch was lost with its node {queued.losses} times; its nodes are unstable"
+                        f"the same batch was lost with its node {queued.losses} times; the nodes are not stable"
                     )
                 _log.warning("A node was lost; its work is queued again.")
                 self._queue.appendleft(queued)

@@ -1,1 +1,1 @@
-"""The sample set: TARs with ground truth, encoded on the spot."""
+"""The sample set: TARs with known ground truth, encoded on demand."""

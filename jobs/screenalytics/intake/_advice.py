@@ -26,7 +26,7 @@ def advice(code: str, run_id: str, *, dead: bool, attempt: int) -> str:
     if code in _SELF_CONTAINED:
         return ""
     if code == "ACCESS_DENIED":
-        return ". Grant these credentials s3:GetObject on it; the next ingest tries again"
+        return ". Grant these credentials s3:GetObject on it; the next ingest retries it"
     if code == "SOURCE_DELETED":
         return ". Upload the run again if it is still needed"
     if code == "MANIFEST_MISSING":

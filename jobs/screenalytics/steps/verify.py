@@ -145,8 +145,8 @@ def _find_missing(
             "ingested": f"its rows are gone. Run: telecine screenalytics replay {ref.run_id}",
         }.get(
             item.state,
-            f"it is {item.state} ({item.code}). Fix it and upload it again; to see the reason, run:"
-            f" telecine screenalytics replay {ref.run_id}",
+            f"it is {item.state} ({item.code}). Fix it and upload it again; to see the reason, run: telecine"
+            f" screenalytics replay {ref.run_id}",
         )
         message = f"the run is in the store but not in the tables: {reason}"
         result.findings.append(finding(ref.run_id, ref.key, "NOT_INGESTED", message, state=item.state))

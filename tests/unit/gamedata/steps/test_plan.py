@@ -153,7 +153,7 @@ def test_right_parameters_are_listed(place):
 
 
 def test_a_prefix_that_no_tar_has(place):
-    assert go(place, prefix="zzz").headline.endswith("with a key that starts with 'zzz'")
+    assert go(place, prefix="zzz").headline.endswith("has a key that starts with 'zzz'")
 
 
 WITHOUT = """
