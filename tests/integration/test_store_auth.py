@@ -1,4 +1,4 @@
-"""Who reads a bucket: told by what the server gets in the Authorization header."""
+"""Credentials for a bucket: chosen by settings, not by the environment of the machine."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultyS3
 
 
 def told(server: FaultyS3, **auth: str) -> dict[str, str]:
-    """What the server gets from such a reader, header names in lower case."""
+    """The request that the server receives from such a reader, header names in lower case."""
     open_store("runs", options=options(server, **auth)).read("key")
     return {name.lower(): value for name, value in server.requests[-1].headers.items()}
 
