@@ -97,7 +97,7 @@ def configuration() -> str:
     ]
     for group in (*PIPELINES, *TOOLS):
         # Fields of every step have their own table at the top.
-        shared = set(StepSettings.model_fields)
+        common = set(StepSettings.model_fields)
         above: set[tuple[str, str]] = set()
         for command in commands(group):
             model = _model(command.settings)
@@ -109,7 +109,7 @@ def configuration() -> str:
             same = [flag for flag in own if (flag.name, flag.description) in above]
             if same:
                 parts.append(f"As above: {', '.join(f'`{flag.flag}`' for flag in same)}.\n")
-            if rows := table(model, without={*shared, *(flag.name for flag in same)}):
+            if rows := table(model, without={*common, *(flag.name for flag in same)}):
                 parts.append(rows)
             above.update((flag.name, flag.description) for flag in own)
             if words := [f"`{flag.flag}`: {flag.description}" for flag in flags(model) if flag.argument]:
