@@ -1,24 +1,26 @@
 """Checks over the frames of ``.pt`` files: run on Ray, with results cached per ``.pt`` file and version of the check.
 
 Results are small Parquet files under ``_checks/<digest>/``. The digest covers the check's file and its name; each row
-also holds the settings that the check read, and counts only while these are unchanged. Failures are not cached: the
-next manifest tries them again.
+also holds the settings that the checks of this file had read by then, and counts only while these are unchanged.
+Failures are not cached: the next manifest tries them again.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import io
 import json
 import logging
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from shared.errors import ObjectMissing, TelecineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from jobs.gamedata.checks.load import CheckFile
     from jobs.gamedata.checks.menu_model import MenuModel
@@ -114,6 +116,15 @@ class RecordedSettings:
         self._read.update([name] if name in fields else fields)
         return getattr(self._settings, name)
 
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        self._read.update(type(self._settings).model_fields)
+        return iter(self._settings)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle as plain settings, in which any field may be read unseen."""
+        self._read.update(type(self._settings).model_fields)
+        return copy.copy, (self._settings,)
+
     def fingerprint(self) -> str:
         """Return the fields read so far and digests of their values, as a JSON object."""
         return json.dumps(_fingerprint(self._settings, self._read))
@@ -175,6 +186,8 @@ class FrameRunner:
         self._work, self._wanted = work, wanted
         self._store = _open(work)
         self._checks = [check for check in load_checks(work.files) if check.name in work.digests]
+        # One per source file, kept from session to session: code may read a setting once and keep what it made of it.
+        self._seen: defaultdict[str, RecordedSettings] = defaultdict(lambda: RecordedSettings(work.settings))
         self._model: MenuModel | None = None
         if MENU_MODEL in work.digests:
             from jobs.gamedata.checks.menu_model import MenuModel
@@ -199,14 +212,13 @@ class FrameRunner:
         from jobs.gamedata.checks.run import CheckError, call
         from jobs.gamedata.pt.file import loads
 
-        settings = self._work.settings
-        seen = {check.name: RecordedSettings(settings) for check in self._checks}
+        seen = {check.name: self._seen[check.file] for check in self._checks}
         calls: dict[str, Callable[[ExtractedData], dict[str, Any]]] = {
             check.name: functools.partial(call, check, settings=cast("ManifestSettings", seen[check.name]))
             for check in self._checks
         }
         if self._model is not None:
-            seen[MENU_MODEL], calls[MENU_MODEL] = RecordedSettings(settings), self._model.columns
+            seen[MENU_MODEL], calls[MENU_MODEL] = self._seen[MENU_MODEL], self._model.columns
         calls = {name: function for name, function in calls.items() if task.pt_key in self._wanted.get(name, ())}
         try:
             data = loads(self._store.read(task.pt_key, etag=task.etag), name=task.pt_key)
