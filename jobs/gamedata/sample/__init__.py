@@ -1,1 +1,1 @@
-"""The sample set: TARs with ground truth, encoded on the spot."""
+"""Generate the sample set: TARs with ground truth, drawn and encoded on this machine."""
