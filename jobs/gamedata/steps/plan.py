@@ -54,50 +54,59 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
     checked = validate(settings)
     checked_at = time.monotonic()
     source = open_store(settings.source_bucket, settings)
-    plan = make_worklist(settings, source, open_store(settings.manifest_bucket, settings, create=True))
-    size = sum(item.size for item in plan.items)
+    worklist = make_worklist(settings, source, open_store(settings.manifest_bucket, settings, create=True))
+    size = sum(item.size for item in worklist.items)
     workers = settings.workers or 1
-    batches = make_batches(plan.items, max_bytes=settings.batch_mb * _BYTES_PER_MB, workers=workers)
-    cpu_s = len(plan.items) * _CPU_S * (_EXACT if settings.sampling == "exact" else 1)
-    total = len(plan.items) + len(plan.missing) + plan.done + len(plan.failed_before) + plan.left_out
+    batches = make_batches(worklist.items, max_bytes=settings.batch_mb * _BYTES_PER_MB, workers=workers)
+    cpu_s = len(worklist.items) * _CPU_S * (_EXACT if settings.sampling == "exact" else 1)
+    total = (
+        len(worklist.items) + len(worklist.missing) + worklist.done + len(worklist.failed_before) + worklist.left_out
+    )
     stage_run.progress.start(total, "TARs")
     stage_run.progress.advance(total)
     report = Report(
-        headline=_headline(plan, settings, total, source.uri),
+        headline=_headline(worklist, settings, total, source.uri),
         items=total,
         counts={
-            "to_read": len(plan.items),
-            "done": plan.done,
-            "failed_before": len(plan.failed_before),
-            "missing": len(plan.missing),
-            "left_out": plan.left_out,
+            "to_read": len(worklist.items),
+            "done": worklist.done,
+            "failed_before": len(worklist.failed_before),
+            "missing": len(worklist.missing),
+            "left_out": worklist.left_out,
             "batches": len(batches),
             "bytes": size,
             "cpu_s": round(cpu_s),
         },
         bytes={"to_read": size},
         durations={"check_parameters": checked_at - began, "list_and_compare": time.monotonic() - checked_at},
-        sections=list(_sections(plan, settings, checked, cpu_s)),
+        sections=list(_sections(worklist, settings, checked, cpu_s)),
     )
-    report.tiles = ("to_read", "done", "failed_before", "missing", *(["left_out"] if plan.left_out else []), "batches")
+    report.tiles = (
+        "to_read",
+        "done",
+        "failed_before",
+        "missing",
+        *(["left_out"] if worklist.left_out else []),
+        "batches",
+    )
     return report
 
 
-def _headline(plan: Worklist, settings: PlanSettings, total: int, source: str) -> str:
+def _headline(worklist: Worklist, settings: PlanSettings, total: int, source: str) -> str:
     if not total:
         return f"no TAR in {source} has a key that starts with '{settings.prefix}'"
     words = {
-        "to read": len(plan.items),
-        "done": plan.done,
-        "failed before": len(plan.failed_before),
-        "not in the bucket": len(plan.missing),
-        "skipped": plan.left_out,
+        "to read": len(worklist.items),
+        "done": worklist.done,
+        "failed before": len(worklist.failed_before),
+        "not in the bucket": len(worklist.missing),
+        "skipped": worklist.left_out,
     }
     shown = [f"{count:,} {word}" for word, count in words.items() if count or word == "to read"]
     return f"{total:,} {'TAR' if total == 1 else 'TARs'}: {', '.join(shown)}"
 
 
-def _sections(plan: Worklist, settings: PlanSettings, checked: list[Checked], cpu_s: float) -> Iterator[Section]:
+def _sections(worklist: Worklist, settings: PlanSettings, checked: list[Checked], cpu_s: float) -> Iterator[Section]:
     from shared.report import Table
 
     yield Table("Parameters", ["parameter", "value", "found"], [[row.flag, row.value, row.found] for row in checked])
@@ -111,18 +120,18 @@ def _sections(plan: Worklist, settings: PlanSettings, checked: list[Checked], cp
         note=f"Based on {_CPU_S} CPU seconds per TAR, measured for ten minutes of 640x360 video at the default "
         "sampling; larger frames take up to five times as long. The time to start pods is not included.",
     )
-    largest = sorted(plan.items, key=lambda item: (-item.size, item.key))[:_SHOWN]
+    largest = sorted(worklist.items, key=lambda item: (-item.size, item.key))[:_SHOWN]
     yield Table(
         "Largest TARs to read",
         ["TAR", "MB", "attempt"],
         [[item.key, round(item.size / _BYTES_PER_MB, 1), item.attempt] for item in largest],
     )
-    if plan.missing:
-        yield Table("Not in the bucket", ["TAR"], [[item.key] for item, _ in plan.missing[:_SHOWN]])
-    if plan.failed_before:
+    if worklist.missing:
+        yield Table("Not in the bucket", ["TAR"], [[item.key] for item, _ in worklist.missing[:_SHOWN]])
+    if worklist.failed_before:
         yield Table(
             "Failed before, not retried",
             ["TAR", "code", "what happened"],
-            [[failure.item, failure.code, failure.message] for failure in plan.failed_before[:_SHOWN]],
+            [[failure.item, failure.code, failure.message] for failure in worklist.failed_before[:_SHOWN]],
             note="A TAR is read again after it changes; --no-skip-existing reads all of them again.",
         )
