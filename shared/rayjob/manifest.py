@@ -13,7 +13,7 @@ from shared.rayjob.versions import VARIABLE, versions_here
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from shared.rayjob.settings import Group, RaySettings
+    from shared.rayjob.settings import RaySettings, WorkerGroup
 
 __all__ = ["GROUP_VARIABLE", "RAYJOB_VARIABLE", "SELECTOR", "SLOTS_VARIABLE", "Job", "groups_of", "make_rayjob"]
 
@@ -69,7 +69,7 @@ class Job:
         return f"telecine-{hashlib.sha256(identity.encode()).hexdigest()[:20]}"
 
 
-def groups_of(compute: str) -> tuple[Group, ...]:
+def groups_of(compute: str) -> tuple[WorkerGroup, ...]:
     """Return the groups of workers for a value of ``--compute``."""
     return {"cpu": ("cpu",), "gpu": ("gpu",), "mixed": ("cpu", "gpu")}[compute]  # type: ignore[return-value]
 
@@ -134,7 +134,9 @@ def make_rayjob(settings: RaySettings, job: Job) -> dict[str, Any]:
     }
 
 
-def _group(settings: RaySettings, group: Group, labels: dict[str, str], variables: dict[str, str]) -> dict[str, Any]:
+def _group(
+    settings: RaySettings, group: WorkerGroup, labels: dict[str, str], variables: dict[str, str]
+) -> dict[str, Any]:
     image = settings.gpu_image if group == "gpu" else None
     count: int = getattr(settings, f"{group}_workers")
     return {

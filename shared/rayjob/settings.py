@@ -12,11 +12,11 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt
 
 from shared.settings import Settings, setting
-from shared.settings.base import Group as Section
+from shared.settings.base import Group
 
-__all__ = ["Group", "RaySettings"]
+__all__ = ["RaySettings", "WorkerGroup"]
 
-Group = Literal["cpu", "gpu"]
+WorkerGroup = Literal["cpu", "gpu"]
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
 _QUANTITY: Final = re.compile(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
@@ -51,13 +51,13 @@ Labels = Annotated[dict[str, str], BeforeValidator(_json)]
 Tolerations = Annotated[list[dict[str, Any]], BeforeValidator(_json)]
 
 
-_IMAGES: Final = Section("Images", 10)
-_PODS: Final = Section("All pods", 20)
-_HEAD: Final = Section("Head", 30)
-_CPU_GROUP: Final = Section("CPU group", 40)
-_GPU_GROUP: Final = Section("GPU group", 50)
-_DEADLINES: Final = Section("Deadlines", 60)
-_OWNER: Final = Section("Owner", 70)
+_IMAGES: Final = Group("Images", 10)
+_PODS: Final = Group("All pods", 20)
+_HEAD: Final = Group("Head", 30)
+_CPU_GROUP: Final = Group("CPU group", 40)
+_GPU_GROUP: Final = Group("GPU group", 50)
+_DEADLINES: Final = Group("Deadlines", 60)
+_OWNER: Final = Group("Owner", 70)
 
 
 class RaySettings(Settings, pipeline="ray"):
