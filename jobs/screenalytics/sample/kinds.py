@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from jobs.screenalytics.sample.runs import Draft, SampleRun, Schema, Truth
+from jobs.screenalytics.sample.runs import Draft, GroundTruth, SampleRun, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ class SampleKind:
     Attributes:
         about: description in a few words.
         shape: changes the draft before its artifact is added.
-        spoil: changes the draft after that; may return the bytes of the manifest.
+        damage: changes the draft after that; may return the bytes of the manifest.
         outcome: outcome of an ingest.
         code: error code, if it is not ingested.
         young: error code while the manifest is within the grace period.
@@ -35,7 +35,7 @@ class SampleKind:
 
     about: str
     shape: Callable[[Draft], object] | None = None
-    spoil: Callable[[Draft], object] | None = None
+    damage: Callable[[Draft], object] | None = None
     outcome: Literal["ingested", "skipped", "deferred", "failed"] = "ingested"
     code: str | None = None
     young: str | None = None
@@ -47,10 +47,10 @@ def _bad(
     code: str,
     *,
     shape: Callable[[Draft], object] | None = None,
-    spoil: Callable[[Draft], object] | None = None,
+    damage: Callable[[Draft], object] | None = None,
     young: str | None = None,
 ) -> SampleKind:
-    return SampleKind(about, shape, spoil, outcome="failed", code=code, young=young)
+    return SampleKind(about, shape, damage, outcome="failed", code=code, young=young)
 
 
 def _same_person(draft: Draft) -> None:
@@ -78,11 +78,11 @@ def _twice(draft: Draft) -> None:
 
 
 def _ended(status: str) -> Callable[[Draft], None]:
-    def spoil(draft: Draft) -> None:
+    def damage(draft: Draft) -> None:
         draft.fields.update(status=status, artifacts=[])
         draft.objects.clear()
 
-    return spoil
+    return damage
 
 
 def _artifact(**changes: object) -> Callable[[Draft], None]:
@@ -117,29 +117,29 @@ SAMPLE_KINDS: Final[dict[str, SampleKind]] = {
     "version-9.9": _bad(
         "an unknown, future version",
         "UNSUPPORTED_VERSION",
-        spoil=lambda draft: draft.fields.update(schema_version="9.9"),
+        damage=lambda draft: draft.fields.update(schema_version="9.9"),
     ),
     "half-written": _bad(
         "truncated manifest",
         "MANIFEST_PARSE",
-        spoil=lambda draft: draft.manifest()[: len(draft.manifest()) // 2],
+        damage=lambda draft: draft.manifest()[: len(draft.manifest()) // 2],
         young="MANIFEST_INCOMPLETE",
     ),
     "duplicate-key": _bad(
-        "the key attempt appears twice", "DUPLICATE_KEY", spoil=_text(b'"attempt": 1', b'"attempt": 1,\n "attempt": 2')
+        "the key attempt appears twice", "DUPLICATE_KEY", damage=_text(b'"attempt": 1', b'"attempt": 1,\n "attempt": 2')
     ),
-    "checksum": _bad("wrong checksum", "CHECKSUM_MISMATCH", spoil=_artifact(checksum_sha256="0" * 64)),
+    "checksum": _bad("wrong checksum", "CHECKSUM_MISMATCH", damage=_artifact(checksum_sha256="0" * 64)),
     "missing-artifact": _bad(
         "missing artifact",
         "ARTIFACT_MISSING",
-        spoil=lambda draft: draft.objects.clear(),
+        damage=lambda draft: draft.objects.clear(),
         young="ARTIFACT_NOT_YET",
     ),
-    "row-count": _bad("wrong row_count", "ROW_COUNT_MISMATCH", spoil=_artifact(row_count=10_001)),
+    "row-count": _bad("wrong row_count", "ROW_COUNT_MISMATCH", damage=_artifact(row_count=10_001)),
     "no-summary": _bad(
-        "no person_metrics artifact", "NO_SUMMARY", spoil=lambda draft: draft.fields["artifacts"].clear()
+        "no person_metrics artifact", "NO_SUMMARY", damage=lambda draft: draft.fields["artifacts"].clear()
     ),
-    "escape": _bad("a key with ../", "KEY_ESCAPE", spoil=_escape),
+    "escape": _bad("a key with ../", "KEY_ESCAPE", damage=_escape),
     "negative": _bad("a person with -1 s", "NEGATIVE", shape=lambda draft: _seconds(draft, -1000)),
     "duplicate-person": _bad("one person and cast twice", "DUPLICATE_PERSON", shape=_twice),
 }
@@ -188,8 +188,8 @@ def _finished(name: str, draft: Draft) -> SampleRun:
     if kind.shape is not None:
         kind.shape(draft)
     draft.seal()
-    body = kind.spoil(draft) if kind.spoil is not None else None
+    body = kind.damage(draft) if kind.damage is not None else None
     manifest = body if isinstance(body, bytes) else draft.manifest()
-    truth = Truth(kind.outcome, kind.code, kind.young, draft.truth if kind.outcome == "ingested" else {})
+    truth = GroundTruth(kind.outcome, kind.code, kind.young, draft.truth if kind.outcome == "ingested" else {})
     objects = {**draft.objects, draft.manifest_key: manifest}
     return SampleRun(name, draft.run_id, draft.ep_id, draft.manifest_key, objects, truth)

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from jobs.screenalytics.keys import manifest_key
 
-__all__ = ["Draft", "Person", "SampleRun", "Schema", "Truth"]
+__all__ = ["Draft", "GroundTruth", "Person", "SampleRun", "Schema"]
 
 Schema = Literal["screentime.v1", "cast_screentime.v1"]
 
@@ -43,7 +43,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class GroundTruth:
     """The expected outcome of a run.
 
     Attributes:
@@ -77,7 +77,7 @@ class SampleRun:
     ep_id: str
     manifest_key: str
     objects: dict[str, bytes]
-    truth: Truth
+    truth: GroundTruth
 
 
 @dataclass(slots=True)
