@@ -13,10 +13,10 @@ from pydantic import AfterValidator, Field, PositiveInt, SecretStr
 from jobs.screenalytics.keys import check_prefix, check_root
 from shared.settings import StepSettings, setting
 from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
+from shared.settings.storage import Auth  # noqa: TC001 - pydantic resolves this annotation
 from shared.storage import Bucket, default_bucket
 
 __all__ = [
-    "Auth",
     "IngestSettings",
     "ReplaySettings",
     "SampleSettings",
@@ -24,8 +24,6 @@ __all__ = [
     "SourceSettings",
     "VerifySettings",
 ]
-
-Auth = Literal["ambient", "profile", "static", "anonymous"]
 
 _TABLE = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
 
