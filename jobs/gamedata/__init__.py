@@ -1,7 +1,7 @@
-"""Sample frames from game-session videos in TARs, and check the sessions' quality in a manifest.
+"""Sample frames from game-session videos into ``.pt`` files, and write a quality manifest of the sessions.
 
-``load`` reads one ``.pt`` file as an ``ExtractedData``: docs/python.md. Checks import from :mod:`jobs.gamedata.checks`;
-everything else may change without notice.
+The public API is ``load``, which reads one ``.pt`` file as an ``ExtractedData`` (docs/python.md), and
+:mod:`jobs.gamedata.checks` for authors of checks. Everything else may change without notice.
 """
 
 from __future__ import annotations

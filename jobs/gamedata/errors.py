@@ -1,4 +1,4 @@
-"""Error codes of bad items, raised as :class:`~shared.errors.ItemError`. Also the table in docs/gamedata.md."""
+"""Error codes of bad items, raised as :class:`~shared.errors.ItemError`; docs/gamedata.md lists them in a table."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CODES: Final[dict[str, str]] = {
     "check_failed": "a quality check raised an exception",
 }
 
-# Retryable: the machine may be at fault. After two identical failures the item is quarantined.
+# Codes that are retried, because the machine may be at fault. After two identical failures the item is quarantined.
 CRASH_CODES: Final[frozenset[str]] = frozenset({"decode_timeout", "decode_memory", "decode_crashed", "tar_changed"})
 
 
@@ -47,8 +47,8 @@ def item_error(code: str, message: str, **data: Any) -> ItemError:
 
     Args:
         code: one of :data:`CODES`.
-        message: problem found and expected value; the item itself is named by the caller's log line.
-        data: further named values.
+        message: the problem and the expected value, without the item: the caller's log line names it.
+        data: named values that are stored with the error.
 
     Raises:
         KeyError: the code is not in :data:`CODES`.

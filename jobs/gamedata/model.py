@@ -34,13 +34,13 @@ __all__ = [
 SamplingMode = Literal["auto", "keyframe", "exact"]
 FrameFormat = Literal["rgb", "packets"]
 
-# Luma planes are averaged down to this grid (rows, columns) before they are measured: area averaging preserves means,
-# a bar of 1.1 % of the height still fills a row, and 14 kB per frame suit both numpy and torch on a GPU.
+# Luma planes are averaged down to this grid (rows, columns) before they are measured. Area averaging preserves means, a
+# bar of 1.1 % of the height still fills a row, and 14 kB per frame is small enough for both numpy and torch on a GPU.
 STATISTICS_SHAPE: Final = (90, 160)
 # Size of the RGB thumbnail per frame (rows, columns, channels), compared with menu references.
 SIGNATURE_SHAPE: Final = (9, 16, 3)
-# Part of the spec digest. Increase it when the meaning of frames or statistics changes: old results then count as not
-# done.
+# Part of the spec digest. Increase it when the meaning of frames or statistics changes: TARs with older results are
+# then extracted again.
 SPEC_VERSION: Final = 2
 
 
@@ -246,21 +246,21 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class ExtractedData:
-    """One ``.pt`` file, as :func:`jobs.gamedata.load` gives it.
+    """The contents of one ``.pt`` file, as returned by :func:`jobs.gamedata.load`.
 
     Attributes:
         s3_key: the TAR's key.
         video_id: the video's stem.
         video_metadata: ffprobe's ``format`` and ``streams``.
         session_metadata: metadata.json.
-        sampled_frames: ``stride-3_chw`` … -> uint8 RGB, shape (N, 3, H, W); (0, 3, H, W) when the video is shorter than
-            the stride. Views of one buffer where the file keeps pixels; decoded on access where it keeps packets.
-        sampled_times_s: the same keys -> true times in seconds, shape (N,).
-        asked_times_s: the same keys -> asked times.
+        sampled_frames: ``stride-3_chw`` … -> uint8 RGB, shape (N, 3, H, W); (0, 3, H, W) if the video is shorter than
+            the stride. Views of one buffer if the file stores pixels; decoded on access if it stores packets.
+        sampled_times_s: the same keys -> actual times of the frames in seconds, shape (N,).
+        asked_times_s: the same keys -> requested times in seconds, shape (N,).
         source_etag: ETag of the TAR that was read.
         spec_digest: :attr:`SamplingSpec.digest`.
         extracted_at: ISO 8601, UTC.
-        versions: of telecine, torch, PyAV and FFmpeg's libavcodec.
+        versions: versions of telecine, torch, PyAV and FFmpeg's libavcodec.
 
     Example:
         >>> from jobs.gamedata import load
@@ -286,13 +286,13 @@ class ExtractedData:
     versions: dict[str, str]
 
     def __repr__(self) -> str:
-        """Name the session and count its frames: the pixels would fill hundreds of lines of a notebook."""
+        """Return the key and the frame counts; printing the pixels would fill hundreds of lines of a notebook."""
         declared = str(self.video_metadata.get("format", {}).get("duration"))
         parts = [repr(self.s3_key), *([f"{float(declared):.1f} s"] if declared.replace(".", "", 1).isdigit() else [])]
-        for place, (key, times) in enumerate(self.sampled_times_s.items()):
+        for number, (key, times) in enumerate(self.sampled_times_s.items()):
             frames = f"{key.removesuffix('_chw')}: {len(times)} frame{'' if len(times) == 1 else 's'}"
-            # Packets are decoded when a stride is read: not for this.
-            if place == 0 and isinstance(self.sampled_frames, dict):
+            # Reading a stride stored as packets decodes them, which a repr must not do.
+            if number == 0 and isinstance(self.sampled_frames, dict):
                 height, width = self.sampled_frames[key].shape[2:]
                 frames += f" {height}x{width}"
             parts.append(frames)

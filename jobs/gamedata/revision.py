@@ -24,12 +24,12 @@ def version() -> str:
 
 @functools.cache
 def revision() -> str | None:
-    """Return the commit from ``TELECINE_REVISION`` (set in images) or from git; None if neither knows it.
+    """Return the commit from ``TELECINE_REVISION`` (set in images) or from git; None if neither is available.
 
     A modified checkout has ``+dirty`` appended.
     """
-    if given := os.environ.get("TELECINE_REVISION"):
-        return given
+    if variable := os.environ.get("TELECINE_REVISION"):
+        return variable
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
@@ -43,7 +43,7 @@ def _git(root: Path, *arguments: str) -> str | None:
     # --no-optional-locks: a query must not write to .git while the user works there.
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return completed.stdout.strip()

@@ -1,6 +1,6 @@
-"""Quality checks: decorated functions, each of which fills a typed column of the manifest.
+"""Quality checks: decorated functions that each fill one or more typed columns of the manifest.
 
-A file in ``built_in``, or one given with ``--checks``, is all that a further check needs (docs/checks.md).
+To add a check, put a file in ``built_in`` or pass one with ``--checks`` (docs/checks.md).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Check", "Registry", "SessionStatistics", "frames_check", "statistics
 
 
 def __getattr__(name: str) -> object:
-    # SessionStatistics brings numpy, which a command that only lists its flags does not need.
+    # SessionStatistics imports numpy, which a command that only lists its flags does not need.
     if name == "SessionStatistics":
         from jobs.gamedata.checks.session import SessionStatistics
 

@@ -1,24 +1,26 @@
-"""Checks over the frames of ``.pt`` files: run on Ray, with results cached per ``.pt`` file and version of the check.
+"""Run checks over the frames of ``.pt`` files on Ray, and cache results per ``.pt`` file and version of the check.
 
 Results are small Parquet files under ``_checks/<digest>/``. The digest covers the check's file and its name; each row
-also holds the settings that the check read, and counts only while these are unchanged. Failures are not cached: the
-next manifest tries them again.
+also holds the settings that the checks of this file had read by then, and counts only while these are unchanged.
+Failures are not cached: the next manifest tries them again.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import io
 import json
 import logging
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from shared.errors import ObjectMissing, TelecineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from jobs.gamedata.checks.load import CheckFile
     from jobs.gamedata.checks.menu_model import MenuModel
@@ -35,9 +37,9 @@ __all__ = ["CHECKS", "MENU_MODEL", "FrameResults", "FrameRunner", "FrameTask", "
 
 CHECKS: Final = "_checks/"
 MENU_MODEL: Final = "menu_model"
-# Raised when the meaning of cached results changes. 2: a row holds the settings that its check read.
+# Increase it when the meaning of cached results changes. 2: a row stores the settings that its check read.
 _VERSION: Final = 2
-# Files per batch of a worker, and results per cache file: the most that a kill loses.
+# Files per batch of a worker, and results per cache file: a kill loses at most this many.
 _BATCH: Final = 32
 _log = logging.getLogger(__name__)
 
@@ -58,8 +60,8 @@ class Work:
 
     Attributes:
         store_uri: the manifest bucket.
-        settings: of the step.
-        files: the users' check files.
+        settings: settings of the step.
+        files: the user's check files.
         digests: name of a frames check (or ``menu_model``) -> digest under which its results are cached.
     """
 
@@ -90,7 +92,7 @@ def digest_of(name: str, source: str) -> str:
     """Return the digest of a check's version: 16 hex digits.
 
     Args:
-        name: of the check.
+        name: name of the check.
         source: sha256 of the file that defines it, or of the model.
     """
     document = json.dumps({"version": _VERSION, "name": name, "source": source}, sort_keys=True)
@@ -101,7 +103,7 @@ class RecordedSettings:
     """The settings as a check sees them; records each field that it reads.
 
     Args:
-        settings: of the step.
+        settings: settings of the step.
     """
 
     def __init__(self, settings: ManifestSettings) -> None:
@@ -113,6 +115,15 @@ class RecordedSettings:
         # A method, such as model_dump, may read any field.
         self._read.update([name] if name in fields else fields)
         return getattr(self._settings, name)
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        self._read.update(type(self._settings).model_fields)
+        return iter(self._settings)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle as plain settings, in which any field may be read unseen."""
+        self._read.update(type(self._settings).model_fields)
+        return copy.copy, (self._settings,)
 
     def fingerprint(self) -> str:
         """Return the fields read so far and digests of their values, as a JSON object."""
@@ -126,38 +137,38 @@ def _fingerprint(settings: ManifestSettings, names: Iterable[str]) -> dict[str, 
 
 
 def cached(store: ObjectStore, digests: Mapping[str, str], settings: ManifestSettings) -> FrameResults:
-    """Read the results that earlier manifests committed, as far as the settings that they depend on are unchanged."""
-    now = _fingerprint(settings, type(settings).model_fields)
+    """Return the results committed by earlier manifests, except those that depend on settings changed since."""
+    current = _fingerprint(settings, type(settings).model_fields)
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    found = FrameResults()
+    results = FrameResults()
     for name, digest in digests.items():
-        found.values[name] = {}
+        results.values[name] = {}
         for info in store.list(f"{CHECKS}{digest}/"):
             try:
                 rows = pq.read_table(io.BytesIO(store.read(info.key))).to_pylist()
-                found.take(
+                results.take(
                     {**row, "check": name, "error": None}
                     for row in rows
-                    if json.loads(row["settings"]).items() <= now.items()
+                    if json.loads(row["settings"]).items() <= current.items()
                 )
             except ObjectMissing:
                 continue
             except (pa.ArrowException, ValueError, KeyError, OSError) as error:
                 _log.warning("%s/%s cannot be read (%s): its checks run again", store.uri, info.key, error)
-    return found
+    return results
 
 
 def commit(store: ObjectStore, digest: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Cache results. The key is a hash of them, so two concurrent manifests write the same object."""
+    """Write results to the cache. The key is their hash, so two concurrent manifests write the same object."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kept = [{key: row[key] for key in ("pt_key", "etag", "value", "settings")} for row in rows]
-    name = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+    columns = [{key: row[key] for key in ("pt_key", "etag", "value", "settings")} for row in rows]
+    name = hashlib.sha256(json.dumps(columns, sort_keys=True).encode()).hexdigest()[:16]
     stream = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(kept), stream, compression="zstd")
+    pq.write_table(pa.Table.from_pylist(columns), stream, compression="zstd")
     store.put(f"{CHECKS}{digest}/{name}.parquet", stream.getbuffer())
 
 
@@ -165,7 +176,7 @@ class FrameRunner:
     """Runs checks over ``.pt`` files, in the process of a worker.
 
     Args:
-        work: what to run.
+        work: the checks and their settings.
         wanted: check -> ``pt_key`` of the files without a cached result.
     """
 
@@ -175,6 +186,8 @@ class FrameRunner:
         self._work, self._wanted = work, wanted
         self._store = _open(work)
         self._checks = [check for check in load_checks(work.files) if check.name in work.digests]
+        # One per source file, kept from session to session: code may read a setting once and keep what it made of it.
+        self._seen: defaultdict[str, RecordedSettings] = defaultdict(lambda: RecordedSettings(work.settings))
         self._model: MenuModel | None = None
         if MENU_MODEL in work.digests:
             from jobs.gamedata.checks.menu_model import MenuModel
@@ -190,23 +203,22 @@ class FrameRunner:
         """
         rows = [row for task in tasks for row in self._one(task)]
         for name, digest in self._work.digests.items():
-            good = [row for row in rows if row["check"] == name and row["error"] is None]
-            if good:
-                commit(self._store, digest, good)
+            succeeded = [row for row in rows if row["check"] == name and row["error"] is None]
+            if succeeded:
+                commit(self._store, digest, succeeded)
         return rows
 
     def _one(self, task: FrameTask) -> list[dict[str, Any]]:
         from jobs.gamedata.checks.run import CheckError, call
         from jobs.gamedata.pt.file import loads
 
-        settings = self._work.settings
-        seen = {check.name: RecordedSettings(settings) for check in self._checks}
+        recorded = {check.name: self._seen[check.file] for check in self._checks}
         calls: dict[str, Callable[[ExtractedData], dict[str, Any]]] = {
-            check.name: functools.partial(call, check, settings=cast("ManifestSettings", seen[check.name]))
+            check.name: functools.partial(call, check, settings=cast("ManifestSettings", recorded[check.name]))
             for check in self._checks
         }
         if self._model is not None:
-            seen[MENU_MODEL], calls[MENU_MODEL] = RecordedSettings(settings), self._model.columns
+            recorded[MENU_MODEL], calls[MENU_MODEL] = self._seen[MENU_MODEL], self._model.columns
         calls = {name: function for name, function in calls.items() if task.pt_key in self._wanted.get(name, ())}
         try:
             data = loads(self._store.read(task.pt_key, etag=task.etag), name=task.pt_key)
@@ -216,7 +228,7 @@ class FrameRunner:
         for name, function in calls.items():
             try:
                 value = json.dumps(function(data))
-                rows.append(_row(name, task, value=value, settings=seen[name].fingerprint()))
+                rows.append(_row(name, task, value=value, settings=recorded[name].fingerprint()))
             except (Exception, SystemExit) as error:  # noqa: BLE001 - user code: its row records what it raised
                 failed = CheckError.of(name, error)
                 rows.append(_row(name, task, error=failed.message, traceback=failed.traceback))
@@ -261,26 +273,26 @@ def run_frames(
     *,
     pool: Callable[..., Pool[Batch, Rows]] | None = None,
 ) -> FrameResults:
-    """Return the result of every check for every file: cached ones, and the rest from Ray workers.
+    """Return the result of every check for every file: from the cache if possible, otherwise from Ray workers.
 
     Args:
         store: the manifest bucket.
-        work: what to run.
+        work: the checks and their settings.
         tasks: the files in the bucket.
         progress: counts files.
-        pool: replaces :class:`~jobs.gamedata.compute.local.LocalRay`.
+        pool: used instead of :class:`~jobs.gamedata.compute.local.LocalRay`.
     """
     from jobs.gamedata.compute.local import LocalRay
     from jobs.gamedata.compute.pool import worker_count
 
-    found = cached(store, work.digests, work.settings)
+    results = cached(store, work.digests, work.settings)
     wanted = {
-        name: frozenset(task.pt_key for task in tasks if (task.pt_key, task.etag) not in found.values[name])
+        name: frozenset(task.pt_key for task in tasks if (task.pt_key, task.etag) not in results.values[name])
         for name in work.digests
     }
     pending = [task for task in tasks if any(task.pt_key in keys for keys in wanted.values())]
     if not pending:
-        return found
+        return results
     workers = worker_count(work.settings.workers, len(pending))
     size = max(1, min(_BATCH, -(-len(pending) // (4 * workers))))
     progress.start(len(pending), ".pt files")
@@ -290,17 +302,17 @@ def run_frames(
                 running.submit(tuple(pending[start : start + size]))
             for outcome in running:
                 if outcome.result is not None:
-                    found.take(outcome.result)
+                    results.take(outcome.result)
                 elif len(outcome.work) > 1:  # one of them killed the process: run each alone
                     for task in outcome.work:
                         running.submit((task,))
                     continue
                 else:
-                    found.take(_died(outcome.work[0], wanted, outcome.died))
+                    results.take(_died(outcome.work[0], wanted, outcome.died))
                 progress.advance(len(outcome.work))
     finally:
         progress.finish()
-    return found
+    return results
 
 
 def _died(task: FrameTask, wanted: Mapping[str, frozenset[str]], died: str | None) -> list[dict[str, Any]]:

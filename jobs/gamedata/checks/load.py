@@ -60,8 +60,8 @@ class CheckFile:
 
 def load_built_in() -> Registry:
     """Import every module of ``built_in`` and return a copy of the registry that they filled."""
-    found = {module.name for module in pkgutil.iter_modules(checks.__path__)}
-    for name in (*_FIRST, *sorted(found - set(_FIRST))):
+    modules = {module.name for module in pkgutil.iter_modules(checks.__path__)}
+    for name in (*_FIRST, *sorted(modules - set(_FIRST))):
         if not name.startswith("_"):
             importlib.import_module(f"{checks.__name__}.{name}")
     # Not the order of import: a test that imports `menu` first must not change the manifest.
@@ -96,13 +96,13 @@ def load_file(file: CheckFile, registry: Registry) -> int:
             sys.modules[name] = previous
         message = f"--checks {file.path} cannot be loaded: {_place(error, file.path)}; fix the file (docs/checks.md)"
         raise UsageError(message) from error
-    found = len(registry) - before
-    if not found:
+    added = len(registry) - before
+    if not added:
         raise UsageError(
             f"--checks {file.path}: no check is defined; decorate a function with "
             '@statistics_check("name", bool) or @frames_check("name", bool) (docs/checks.md)'
         )
-    return found
+    return added
 
 
 def load_checks(files: Sequence[CheckFile] = ()) -> Registry:
@@ -118,8 +118,8 @@ def load_checks(files: Sequence[CheckFile] = ()) -> Registry:
 
 
 def _place(error: BaseException, path: str) -> str:
-    said = f"{type(error).__name__}: {error}"
+    message = f"{type(error).__name__}: {error}"
     if isinstance(error, SyntaxError):
-        return said
+        return message
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    return f"line {lines[-1]}: {said}" if lines else said
+    return f"line {lines[-1]}: {message}" if lines else message

@@ -1,4 +1,4 @@
-"""A menu classifier, given as a ``torch.export`` program and run in batches over the frames of ``.pt`` files."""
+"""A menu classifier: a ``torch.export`` program, run in batches over the frames of ``.pt`` files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MENU_SCORE", "MenuModel", "model_digest"]
 
-# A frame with this score or a higher one is a menu.
+# Minimum score of a menu frame.
 MENU_SCORE: Final = 0.5
 # Frames per batch if the program has a dynamic batch size; 64 of 360 x 640 float32 take 177 MB.
 _BATCH: Final = 64
@@ -37,7 +37,7 @@ def read_model(path: str, settings: ManifestSettings) -> bytes:
     """Read the program's file.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the file cannot be read.
     """
     from shared.storage import read_uri
 
@@ -62,7 +62,7 @@ class MenuModel:
         device: ``cpu``, ``cuda``, or ``auto``: CUDA if available.
 
     Raises:
-        UsageError: it cannot be loaded, or its inputs do not fit.
+        UsageError: the program cannot be loaded, or its inputs have the wrong shape.
         ExtraMissing: torch is not installed.
     """
 
@@ -77,7 +77,7 @@ class MenuModel:
         self.device = _device(torch, device)
         try:
             program = torch.export.load(io.BytesIO(body))
-        except Exception as error:  # torch raises whatever its zip, JSON and pickle readers do
+        except Exception as error:  # torch passes on any error of its zip, JSON and pickle readers
             raise UsageError(f"--menu-model {name}: torch.export cannot load it ({error}); {_CONTRACT}") from error
         self.batch, self.size, self.dtype = self._input(program)
         if self.device == "cuda":
@@ -121,13 +121,13 @@ class MenuModel:
         if self.size and tuple(stack.shape[2:]) != self.size:
             scaled = torch.nn.functional.interpolate(stack.float(), self.size, mode="bilinear", antialias=True)
             stack = scaled.round().clamp(0, 255).to(torch.uint8)
-        given = stack if self.dtype == torch.uint8 else stack.to(self.dtype) / 255
-        if self.batch and len(frames) < self.batch:  # a fixed batch is padded with its last frame
-            given = torch.cat([given, given[-1:].expand(self.batch - len(frames), -1, -1, -1)])
+        batch = stack if self.dtype == torch.uint8 else stack.to(self.dtype) / 255
+        if self.batch and len(frames) < self.batch:  # a fixed batch size: pad with the last frame
+            batch = torch.cat([batch, batch[-1:].expand(self.batch - len(frames), -1, -1, -1)])
         with torch.inference_mode():
-            output = self._module(given)
-        if not isinstance(output, torch.Tensor) or output.shape[0] != len(given):
-            raise ValueError(f"--menu-model {self.name} returned {_shape(output)} for {len(given)} frames; {_CONTRACT}")
+            output = self._module(batch)
+        if not isinstance(output, torch.Tensor) or output.shape[0] != len(batch):
+            raise ValueError(f"--menu-model {self.name} returned {_shape(output)} for {len(batch)} frames; {_CONTRACT}")
         output = output[: len(frames)].float()
         if output.ndim == 2 and output.shape[1] == 2:  # noqa: PLR2004
             output = output.softmax(1)[:, 1]

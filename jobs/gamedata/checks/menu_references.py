@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["LIKENESS", "SUFFIXES", "MenuReferences"]
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg")
-# Minimum correlation of two thumbnails for the same layout. A moved cursor stays above 0.95; brightness and contrast do
-# not matter. Two races under the same sky reach 0.93, menus of different games 0.5 (docs/checks.md).
+# Minimum correlation at which two thumbnails count as the same layout. It stays above 0.95 if only the cursor moves;
+# brightness and contrast have no effect. Two races under the same sky reach 0.93, menus of different games 0.5
+# (docs/checks.md).
 LIKENESS: Final = 0.95
 # A thumbnail with a smaller standard deviation (of 255) is a plain colour and has no layout to compare.
 _PLAIN: Final = 4.0
@@ -70,11 +71,11 @@ class MenuReferences:
 
     def likeness(self, signatures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return each frame's correlation with its most similar reference: (F, 9, 16, 3) -> (F,), from -1 to 1."""
-        found = np.zeros(len(signatures), np.float32)
+        best = np.zeros(len(signatures), np.float32)
         for start in range(0, len(signatures), _CHUNK):
             part = slice(start, start + _CHUNK)
-            found[part] = (_unit(signatures[part]) @ self.vectors.T).max(axis=1)
-        return found
+            best[part] = (_unit(signatures[part]) @ self.vectors.T).max(axis=1)
+        return best
 
     def menu_like(self, signatures: pl.Series, count: npt.NDArray[np.int64]) -> pl.Series:
         """Return which frames of S sessions resemble a reference.
@@ -84,7 +85,7 @@ class MenuReferences:
             count: frames per session, shape (S,).
 
         Returns:
-            Lists of bool, one per session, D long.
+            One list per session, with a bool for each of its D frames.
         """
         import polars as pl
 

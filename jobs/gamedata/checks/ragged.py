@@ -1,4 +1,4 @@
-"""Per-frame values of all sessions at once, as flat arrays with the row that each value belongs to."""
+"""Flat arrays of the per-frame values of all sessions, with the index of the session that each value belongs to."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Frames:
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Frames:
-        """Make the view of a table that has ``frame_time_s``."""
+        """Return the frames of a table that has the column ``frame_time_s``."""
         count = table["frame_time_s"].list.len().fill_null(0).cast(pl.Int64).to_numpy()
         return cls(table, count, np.repeat(np.arange(len(table), dtype=np.int64), count))
 
     def only(self, sessions: npt.NDArray[np.bool_]) -> Frames:
-        """Select some of the sessions; their frames are those with ``sessions[frames.row]`` true."""
+        """Return only the selected sessions; the mask of their frames is ``sessions[frames.row]``."""
         count = self.count[sessions]
         return Frames(
             self.table.filter(pl.Series(sessions)), count, np.repeat(np.arange(len(count), dtype=np.int64), count)
@@ -66,22 +66,22 @@ class Frames:
 
     def median(self, values: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """Return the lower median of each session's masked values, 0 if it has none: shape (F,) -> (S,)."""
-        places = np.flatnonzero(mask)
-        rows = self.row[places]
-        ordered = places[np.lexsort((values[places], rows))]
-        picked = np.bincount(rows, minlength=len(self.count))
-        found = np.zeros(len(self.count))
-        some = picked > 0
-        starts = np.cumsum(picked) - picked
-        found[some] = values[ordered[starts[some] + (picked[some] - 1) // 2]]
-        return found
+        masked = np.flatnonzero(mask)
+        rows = self.row[masked]
+        ordered = masked[np.lexsort((values[masked], rows))]
+        per_session = np.bincount(rows, minlength=len(self.count))
+        medians = np.zeros(len(self.count))
+        present = per_session > 0
+        starts = np.cumsum(per_session) - per_session
+        medians[present] = values[ordered[starts[present] + (per_session[present] - 1) // 2]]
+        return medians
 
     def seconds(self) -> npt.NDArray[np.float64]:
         """Return the time that each frame represents, in seconds, shape (F,).
 
-        A frame represents the times that are closer to it than to any other frame (its Voronoi cell on the time axis),
-        from 0 s to the end of the video. Sampling is dense in the first 45 s, so a plain mean over frames would weight
-        them too heavily.
+        A frame represents all times that are closer to it than to any other frame (its Voronoi cell on the time axis),
+        from 0 s to the end of the video. Sampling is dense in the first 45 s, so a plain mean over frames would give
+        that period too much weight.
         """
         times = self.values("frame_time_s")
         if not len(times):

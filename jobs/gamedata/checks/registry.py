@@ -1,4 +1,4 @@
-"""Checks: decorated functions, and the registry that they are added to."""
+"""Decorators that turn functions into checks, and the registry that holds the checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["RESERVED", "TYPES", "Check", "Registry", "check_sources", "collect",
 _F = TypeVar("_F", bound="Callable[..., Any]")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
-# The types that a column may have; a value of any other type is an error of the check, recorded in its row.
+# The types that a column may have. If a check returns a value of any other type, its row records an error.
 TYPES: Final = (bool, int, float, str)
 
 # Columns that the manifest itself fills.
@@ -41,9 +41,9 @@ class Check:
         kind: ``statistics`` reads rows of measured values, ``frames`` reads the frames of a ``.pt`` file.
         columns: column name -> ``bool`` | ``int`` | ``float`` | ``str``, in order; all may be NULL.
         function: the decorated function.
-        vectorised: the function takes all sessions at once (polars), not one.
-        reads: part columns that it needs; None means all of them.
-        file: the file that defines it.
+        vectorised: True if the function takes all sessions at once (polars) rather than one.
+        reads: part columns that the function needs; None means all of them.
+        file: the file that defines the function.
         digest: sha256 of that file; cached results of another version are not used.
     """
 
@@ -59,7 +59,7 @@ class Check:
 
 @dataclass(slots=True)
 class Registry:
-    """Checks in the order of their definition, which is the order of their columns."""
+    """Checks in the order of their definition, which is also the order of their columns in the manifest."""
 
     checks: dict[str, Check] = field(default_factory=dict)
 
@@ -69,7 +69,7 @@ class Registry:
         Raises:
             ValueError: one of its columns has an invalid name, or belongs to another check or to the manifest.
         """
-        taken = {column: other for other in self.checks.values() for column in other.columns}
+        defined = {column: owner for owner in self.checks.values() for column in owner.columns}
         for column, kind in check.columns.items():
             if not _NAME.fullmatch(column):
                 raise ValueError(
@@ -81,9 +81,9 @@ class Registry:
                 raise ValueError(f"check column '{column}' has the type {kind!r}; expected one of {names}")
             if column in RESERVED:
                 raise ValueError(f"check column '{column}' is a column of the manifest; choose another name")
-            if column in taken:
+            if column in defined:
                 raise ValueError(
-                    f"check column '{column}' is defined twice, in {taken[column].file} and {check.file}; rename one"
+                    f"check column '{column}' is defined twice, in {defined[column].file} and {check.file}; rename one"
                 )
         self.checks[check.name] = check
 
@@ -140,16 +140,17 @@ def statistics_check(
     """Register a function as a check over measured values; no frames are read.
 
     The function is called as ``f(session, settings)`` with a :class:`~jobs.gamedata.checks.SessionStatistics` and
-    returns the column's value, or None for NULL; with ``also``, a mapping of column to value. A ``vectorised`` one gets
-    a ``polars.DataFrame`` of part columns, one row per session, and returns a Series, or a mapping of column to Series;
-    rows must not depend on each other.
+    returns the column's value, or None for NULL; with ``also``, a mapping of column to value. A ``vectorised`` function
+    receives a ``polars.DataFrame`` of part columns, one row per session, and returns a Series, or a mapping of column
+    to Series; rows must not depend on each other.
 
     Args:
         name: the column, lower case with underscores.
         dtype: ``bool``, ``int``, ``float`` or ``str``.
         also: further columns that the function fills.
         vectorised: see above.
-        reads: the part columns it needs (`jobs.gamedata.parts.schema`); by default all. Reading fewer is faster.
+        reads: the part columns that the function needs (`jobs.gamedata.parts.schema`); by default all. Reading fewer is
+            faster.
 
     Raises:
         ValueError: a column's name or type is invalid, or the name is taken.

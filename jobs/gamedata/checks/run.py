@@ -1,4 +1,4 @@
-"""Run checks over rows, and record each failure in its row."""
+"""Run checks over sessions. An exception in a check is recorded in the session's row and does not stop the run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ POLARS_TYPES: Final[dict[type, type[pl.DataType]]] = {
     float: pl.Float64,
     str: pl.String,
 }
-# Maximum calls to find the rows that make a vectorised check raise; after that a whole slice fails.
+# Maximum calls to find the rows that make a vectorised check raise. After that, every row of the slice counts as
+# failed.
 _BISECTIONS: Final = 512
 
 
@@ -69,23 +70,24 @@ class Columns:
 
 
 def run_statistics(checks: Sequence[Check], table: pl.DataFrame, settings: ManifestSettings) -> Columns:
-    """Run statistics checks over part rows, one per session; a check sees the columns of the checks before it.
+    """Run statistics checks over part rows, one per session, and return their columns and errors.
 
-    A check that raises does not raise here: its columns are NULL in the rows that it fails on.
+    A vectorised check also receives the columns of the vectorised checks before it. An exception in a check is caught:
+    its columns are NULL in the rows that it fails on.
     """
-    found = Columns()
+    results = Columns()
     for check in checks:
         errors: list[tuple[slice, CheckError]] = []
         values = (
             _vectorised(check, table, settings, errors) if check.vectorised else _rows(check, table, settings, errors)
         )
-        found.values.update(values)
+        results.values.update(values)
         for rows, error in errors:
             for row in range(rows.start, rows.stop):
-                found.errors[row].append(error)
+                results.errors[row].append(error)
         if check.vectorised:
             table = table.with_columns(series.alias(name) for name, series in values.items())
-    return found
+    return results
 
 
 def call(check: Check, subject: object, settings: ManifestSettings) -> dict[str, Any]:
@@ -95,16 +97,16 @@ def call(check: Check, subject: object, settings: ManifestSettings) -> dict[str,
         TypeError: a value of the wrong type, or a column that was not declared.
         Exception: whatever the check raises.
     """
-    found = check.function(subject, settings)
-    if len(check.columns) > 1 and found is not None:
-        if not hasattr(found, "keys"):
-            raise TypeError(f"returned {type(found).__name__}; expected a mapping of {', '.join(check.columns)}")
-        unknown = sorted(set(found) - set(check.columns))
+    returned = check.function(subject, settings)
+    if len(check.columns) > 1 and returned is not None:
+        if not hasattr(returned, "keys"):
+            raise TypeError(f"returned {type(returned).__name__}; expected a mapping of {', '.join(check.columns)}")
+        unknown = sorted(set(returned) - set(check.columns))
         if unknown:
             raise TypeError(f"returned the undeclared column {unknown[0]!r}; expected {', '.join(check.columns)}")
-        values = dict(found)
+        values = dict(returned)
     else:
-        values = {check.name: found}
+        values = {check.name: returned}
     return {column: _coerce(column, kind, values.get(column)) for column, kind in check.columns.items()}
 
 
@@ -133,12 +135,12 @@ def _rows(
     values: dict[str, list[object]] = {column: [] for column in check.columns}
     for index, row in enumerate(table.iter_rows(named=True)):
         try:
-            given: Mapping[str, object] = call(check, SessionStatistics(row), settings)
+            row_values: Mapping[str, object] = call(check, SessionStatistics(row), settings)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - user code: its row records what it raised
             errors.append((slice(index, index + 1), CheckError.of(check.name, error)))
-            given = {}
+            row_values = {}
         for column, column_values in values.items():
-            column_values.append(given.get(column))
+            column_values.append(row_values.get(column))
     return {
         column: pl.Series(column, values[column], dtype=POLARS_TYPES[kind]) for column, kind in check.columns.items()
     }
@@ -174,17 +176,17 @@ def _vectorised(
 
 
 def _series(check: Check, table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:
-    found = check.function(table, settings)
-    if isinstance(found, pl.DataFrame):
-        found = found.to_dict()
-    elif not hasattr(found, "keys"):
-        found = {check.name: found}
-    unknown = sorted(set(found) - set(check.columns))
+    returned = check.function(table, settings)
+    if isinstance(returned, pl.DataFrame):
+        returned = returned.to_dict()
+    elif not hasattr(returned, "keys"):
+        returned = {check.name: returned}
+    unknown = sorted(set(returned) - set(check.columns))
     if unknown:
         raise TypeError(f"returned the undeclared column {unknown[0]!r}; expected {', '.join(check.columns)}")
     result = {}
     for column, kind in check.columns.items():
-        series = pl.Series(column, found[column]) if column in found else pl.Series(column, [None] * len(table))
+        series = pl.Series(column, returned[column]) if column in returned else pl.Series(column, [None] * len(table))
         if len(series) != len(table):
             raise ValueError(f"column {column} has {len(series)} values for {len(table)} sessions")
         if series.dtype != pl.Null and _family(series.dtype) != _family(POLARS_TYPES[kind]()):

@@ -1,4 +1,4 @@
-"""A session as a check sees it: a row of a part, with arrays and attributes instead of columns."""
+"""The view of a session that checks receive: a part's row as arrays and attributes."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class SessionStatistics:
     Attributes:
         s3_key: the TAR's key.
         video_id: the video's stem.
-        duration_s: of the video, in seconds; None if the container does not record it.
-        sampled: samples over all strides.
-        warnings: oddities that were tolerated.
+        duration_s: duration of the video in seconds; None if the container does not record it.
+        sampled: number of samples over all strides.
+        warnings: tolerated irregularities, as text.
         row: all part columns, unchanged.
     """
 
@@ -90,5 +90,5 @@ class SessionStatistics:
 
 
 def _document(text: str | None) -> dict[str, Any]:
-    found = json.loads(text) if text else {}
-    return found if isinstance(found, dict) else {}
+    document = json.loads(text) if text else {}
+    return document if isinstance(document, dict) else {}

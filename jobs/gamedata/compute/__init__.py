@@ -1,1 +1,1 @@
-"""Worker pools: on this machine or on the nodes of a Ray cluster. This room knows nothing of TARs."""
+"""Worker pools, on this machine or on the nodes of a Ray cluster; independent of the work they run."""

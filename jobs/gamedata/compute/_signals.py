@@ -19,7 +19,7 @@ def deferred_signals() -> Iterator[None]:
     """Defer SIGINT and SIGTERM until the block ends.
 
     If a handler raises while Ray's C++ code waits, Ray turns the exception into a SystemError (Ray 2.60,
-    CoreWorker.wait); and ray.init replaces our SIGTERM handler. A second signal is delivered at once.
+    CoreWorker.wait). Also, ray.init replaces our SIGTERM handler. A second signal is delivered immediately.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

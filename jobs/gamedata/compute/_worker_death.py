@@ -1,4 +1,4 @@
-"""A worker death whose cause is still unknown: the work itself, or the loss of the node."""
+"""The death of a worker while its cause is unknown: the work itself, or the loss of the node."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ Q = TypeVar("Q")
 
 @dataclass(slots=True)
 class WorkerDeath(Generic[Q]):
-    """A dead worker and the work it held, kept until the cause is known.
+    """A dead worker and the work it was processing, kept until the cause is known.
 
     Attributes:
         node: Ray's id of the node the worker ran on.
         queued: the queue entry it was working on.
         reason: Ray's message.
-        grace_until: time on the monotonic clock until which Ray may still report the node dead by itself.
+        grace_until: end of the grace period on the monotonic clock. Until then Ray may report the node dead; after it
+            the node is probed.
     """
 
     node: str
@@ -29,9 +30,9 @@ class WorkerDeath(Generic[Q]):
     _probe: Any = None
 
     def node_alive(self) -> bool | None:
-        """Run a probe on the node; return None while the answer is pending.
+        """Return whether the node answers a probe; None while the answer is pending.
 
-        Ray can take more than a minute to notice that a node's pod was killed with everything in it.
+        Ray alone can take more than a minute to notice that a node's whole pod was killed.
         """
         import ray
 

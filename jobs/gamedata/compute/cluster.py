@@ -34,13 +34,13 @@ class ClusterLimits:
     """Timeouts and retry limits for a cluster pool.
 
     Attributes:
-        poll_s: longest wait for a result; signal handlers run between two waits.
+        poll_s: maximum wait for a result; signal handlers run between two waits.
         refresh_s: interval between two listings of the nodes.
-        death_grace_s: time for Ray to report a node dead after one of its workers died; then the node is probed. A
-            worker's death is known some seconds before its node's.
-        no_workers_s: longest time without any worker node. A pod that needs a new machine takes minutes to start.
-        max_losses: how often one queued of work may be lost with its node.
-        max_start_failures: how many workers in a row may die while starting.
+        death_grace_s: time for Ray to report a node dead after one of its workers died; then the node is probed. Ray
+            reports a worker's death some seconds before its node's.
+        no_workers_s: maximum time without any worker node. A pod that needs a new machine takes minutes to start.
+        max_losses: number of times that one piece of work may be lost with its node.
+        max_start_failures: number of consecutive workers that may die while starting.
     """
 
     poll_s: float = 0.2
@@ -59,7 +59,7 @@ class ClusterWorker:
     """
 
     def __init__(self, make_runner: Callable[[], Runner[Any, Any]]) -> None:
-        # An exception raised here would reach the driver as text only; in `start` it keeps its type.
+        # The runner is created in `start`: an exception raised here would reach the driver as text, without its type.
         self._make_runner = make_runner
 
     def start(self) -> tuple[str, Versions]:
@@ -68,7 +68,7 @@ class ClusterWorker:
         return socket.gethostname(), versions_here()
 
     def run(self, work: Any) -> Any:
-        """Process one queued of work."""
+        """Process one piece of work."""
         return self._runner.run(work)
 
 
@@ -85,7 +85,7 @@ class _QueuedWork(Generic[W]):
 
 
 class ClusterRay(RayPool, Generic[W, R]):
-    """A :class:`jobs.gamedata.compute.pool.Pool` on the cluster whose driver is this process.
+    """A :class:`jobs.gamedata.compute.pool.Pool` on a cluster that this process is the driver of.
 
     Args:
         make_runner: creates the runner inside the worker process; sent there by pickle.
@@ -95,7 +95,7 @@ class ClusterRay(RayPool, Generic[W, R]):
 
     Raises:
         TransientError: the cluster cannot be reached, or has had no worker for too long.
-        ConfigurationError: its pods run images of different builds.
+        ConfigurationError: the cluster's pods run images of different builds.
     """
 
     def __init__(
@@ -207,12 +207,12 @@ class ClusterRay(RayPool, Generic[W, R]):
         elif now - self._nodes_seen_at > self._limits.no_workers_s:
             raise TransientError(f"the Ray cluster has had no worker for {self._limits.no_workers_s:.0f} s")
         actors = [*self._idle, *self._starting.values(), *(placed for placed, _ in self._running.values())]
-        held = Counter(placed.node for placed in actors)
-        total = sum(held[node] for node in self._nodes)
-        while total < self._workers and (free := [node for node, cpus in self._nodes.items() if held[node] < cpus]):
-            node = min(free, key=lambda each: held[each])
+        per_node = Counter(placed.node for placed in actors)
+        total = sum(per_node[node] for node in self._nodes)
+        while total < self._workers and (free := [node for node, cpus in self._nodes.items() if per_node[node] < cpus]):
+            node = min(free, key=lambda candidate: per_node[candidate])
             self._spawn(node)
-            held[node] += 1
+            per_node[node] += 1
             total += 1
 
     def _spawn(self, node: str) -> None:
@@ -241,8 +241,8 @@ class ClusterRay(RayPool, Generic[W, R]):
                 raise TransientError(f"{self._start_failures} workers in a row did not start: {reason}") from error
             return
         self._start_failures = 0
-        places = {"launcher": launcher_versions(), "head": versions_here(), f"worker {pod}": versions}
-        check_versions({place: found for place, found in places.items() if found is not None})
+        builds = {"launcher": launcher_versions(), "head": versions_here(), f"worker {pod}": versions}
+        check_versions({role: build for role, build in builds.items() if build is not None})
         self._idle.append(placed)
 
     def _start(self) -> None:
@@ -264,8 +264,8 @@ class ClusterRay(RayPool, Generic[W, R]):
 
         # A signal during the shutdown must not leave Ray half connected.
         with deferred_signals():
-            for held in (self._idle, self._starting, self._running):
-                held.clear()
+            for actors in (self._idle, self._starting, self._running):
+                actors.clear()
             ray.shutdown()
 
 
@@ -273,5 +273,5 @@ def _nodes() -> dict[str, int]:
     """Return the number of CPUs of each live worker node; the head has none."""
     import ray
 
-    found = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]}
-    return {node: cpus for node, cpus in found.items() if cpus}
+    alive = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]}
+    return {node: cpus for node, cpus in alive.items() if cpus}

@@ -27,15 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalRay", "LocalWorker"]
 
-# Signal handlers run between two waits, so this is the longest delay of Ctrl-C.
+# Signal handlers run between two waits, so this is the maximum delay of Ctrl-C.
 _WAIT_S: Final = 0.2
 # Ray requires at least 75 MB; batches and results are a few kB.
 _OBJECT_STORE: Final = 80 << 20
 _ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Otherwise Ray hides the GPUs from actors that request none.
+    # Without this, Ray hides the GPUs from actors that request none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Ray's memory monitor kills workers when other programs use up the memory; runners limit their own memory.
+    # 0 turns off Ray's memory monitor, which kills workers when other programs use up the memory. Runners limit their
+    # own.
     "RAY_memory_monitor_refresh_ms": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
@@ -171,7 +172,7 @@ class LocalWorker:
 
 @contextlib.contextmanager
 def _python_path() -> Iterator[None]:
-    # Workers must import our packages from the same folder as this process, installed or not.
+    # Workers must import our packages from the same folder as this process, whether they are installed there or not.
     (package,) = jobs.__path__
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(package).parent), before]))
@@ -185,7 +186,7 @@ def _python_path() -> Iterator[None]:
 
 
 def _sweep() -> None:
-    # Remove the folders of killed commands, 1 MB each.
+    # Remove the folders left behind by killed commands, 1 MB each.
     for folder in Path("/tmp").glob(f"{_FOLDER}*"):  # noqa: S108
         owner = folder.name.removeprefix(_FOLDER).partition("-")[0]
         if owner.isdecimal() and not Path("/proc", owner).exists():

@@ -36,7 +36,7 @@ class Outcome(Generic[W, R]):
     Attributes:
         work: the work as submitted.
         result: the runner's return value; None if its process died.
-        died: why the process died, in Ray's words; None if it did not.
+        died: Ray's message if the process died; None otherwise.
     """
 
     work: W
@@ -74,7 +74,7 @@ def require_local(compute: str, command: str) -> None:
 
 
 def worker_count(requested: int | None, work_count: int | None = None) -> int:
-    """Return the number of workers to start: the requested one, else one per core this process may use.
+    """Return the number of workers to start: as requested, otherwise one per core that this process may use.
 
     Args:
         requested: the user's choice; None for one per core.
@@ -125,7 +125,7 @@ def start_ray(init: Callable[..., Any], **options: Any) -> None:
         # A wrong option or a bug.
         raise
     except Exception as error:
-        # Ray raises several classes on timeouts; for the 30 s one it is a bare Exception.
+        # Ray raises several classes on timeouts; after the 30 s it raises a bare Exception.
         raise TransientError(
             f"Ray did not start on this machine: {error}\nThe machine may be busy, or out of memory or of disk space in"
             " /tmp; try again later or with fewer --workers"

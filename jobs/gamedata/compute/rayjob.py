@@ -15,9 +15,9 @@ def in_rayjob() -> bool:
 
 
 def cluster_slots() -> int | None:
-    """Return the number of workers that all groups of the RayJob hold together; None outside a RayJob."""
-    given = os.environ.get(SLOTS_VARIABLE)
-    return int(given) if given and in_rayjob() else None
+    """Return the total number of workers in all groups of the RayJob; None outside a RayJob."""
+    slots = os.environ.get(SLOTS_VARIABLE)
+    return int(slots) if slots and in_rayjob() else None
 
 
 def cluster_group() -> str | None:

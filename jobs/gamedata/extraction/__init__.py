@@ -1,1 +1,1 @@
-"""Decide which TARs to read, and read them in batches on a pool of workers."""
+"""Decide which TARs to read, and extract them in batches on a pool of workers."""

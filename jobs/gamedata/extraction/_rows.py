@@ -44,7 +44,7 @@ def common_columns(item: Item, context: RunContext, *, extracted_at: datetime, w
 
 
 def session_columns(session: Session) -> dict[str, Any]:
-    """Return the columns of a session, its inputs and its frames."""
+    """Return the columns that describe a session, its inputs and its frames."""
     columns: dict[str, Any] = {
         "outcome": "ok",
         "video_member": _text(session.video_member),
@@ -63,8 +63,8 @@ def session_columns(session: Session) -> dict[str, Any]:
         values = getattr(statistics, "time_s" if column.name == "frame_time_s" else column.name.removeprefix("frame_"))
         columns[column.name] = values.tobytes() if column.name == "frame_signature" else values
     if session.inputs is not None:
-        found = session.inputs
-        columns |= {f"input_{name}": getattr(found, name) for name in found.__slots__}
+        inputs = session.inputs
+        columns |= {f"input_{name}": getattr(inputs, name) for name in inputs.__slots__}
     return columns
 
 

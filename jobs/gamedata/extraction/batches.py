@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "BatchResult", "Item", "ItemResult", "RunContext", "make_batches"]
 
-# Batches per worker if there are enough items: the small last ones even out the load.
+# Batches per worker if there are enough items; the small ones at the end even out the load.
 _PER_WORKER: Final = 4
-# A SIGKILL loses an uncommitted batch: 64 sessions are about 20 s of decoding.
+# Maximum items per batch. A SIGKILL loses the uncommitted batch: 64 sessions are about 20 s of decoding.
 _MAX_ITEMS: Final = 64
 # Fixed cost of a TAR (headers, moov, some 29 keyframes), expressed in bytes, so that small TARs are spread evenly too.
 _ITEM_COST: Final = 1 << 20
@@ -167,12 +167,12 @@ def make_batches(items: Sequence[Item], *, max_bytes: int, workers: int) -> list
     while True:
         count = min(count, len(items))
         bins = _share(ordered, count)
-        excess = sum(_too_large(held, max_bytes) for held in bins)
+        excess = sum(_too_large(group, max_bytes) for group in bins)
         if not excess:
             break
         count += excess
-    bins.sort(key=lambda held: (-sum(item.size for item in held), held[0].key))
-    return [Batch(number, tuple(sorted(held, key=lambda item: item.key))) for number, held in enumerate(bins)]
+    bins.sort(key=lambda group: (-sum(item.size for item in group), group[0].key))
+    return [Batch(number, tuple(sorted(group, key=lambda item: item.key))) for number, group in enumerate(bins)]
 
 
 def _share(ordered: Sequence[Item], count: int) -> list[list[Item]]:
@@ -185,5 +185,5 @@ def _share(ordered: Sequence[Item], count: int) -> list[list[Item]]:
     return bins
 
 
-def _too_large(held: Sequence[Item], max_bytes: int) -> bool:
-    return len(held) > 1 and (len(held) > _MAX_ITEMS or sum(item.size for item in held) > max_bytes)
+def _too_large(group: Sequence[Item], max_bytes: int) -> bool:
+    return len(group) > 1 and (len(group) > _MAX_ITEMS or sum(item.size for item in group) > max_bytes)

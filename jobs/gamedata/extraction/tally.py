@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ExtractTally", "failure_of"]
 
-# If workers are busy for less than this share of the time, the run lacks work ("queue").
+# If workers are busy for less than this share of the time, there is too little work ("queue").
 _BUSY_MIN: Final = 0.5
 # If they wait for the store for more than this share of their work, the store is the bottleneck ("network").
 _STORE_MAX: Final = 0.5
 _BINS: Final = 20
 _SLOWEST: Final = 10
 _MB: Final = 1e6
-# Seconds of worker time below which the report names no bottleneck.
+# Minimum worker time in seconds for the report to name a bottleneck.
 _BOUND_MIN_S: Final = 1.0
 
 
@@ -41,7 +41,7 @@ def failure_of(result: ItemResult) -> Failure:
 
 @dataclass(slots=True)
 class ExtractTally:
-    """The results of a run so far.
+    """The results that a run has produced so far.
 
     Attributes:
         worklist: the run's worklist.
@@ -56,45 +56,47 @@ class ExtractTally:
     durations: dict[str, float] = field(default_factory=dict)
     _metrics: list[dict[str, Any]] = field(default_factory=list)
     _busy: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    _taken: Counter[str] = field(default_factory=Counter)
+    _tars: Counter[str] = field(default_factory=Counter)
     # worker -> its group in the Ray cluster and its device
-    _places: dict[str, tuple[str | None, str]] = field(default_factory=dict)
+    _locations: dict[str, tuple[str | None, str]] = field(default_factory=dict)
 
     def add(self, result: BatchResult) -> None:
         """Add the results of a batch."""
         self.items += result.items
         self._metrics += result.metrics
         self._busy[result.worker] += result.seconds
-        self._taken[result.worker] += len(result.items)
-        self._places[result.worker] = (result.group, result.device)
+        self._tars[result.worker] += len(result.items)
+        self._locations[result.worker] = (result.group, result.device)
 
     def report(self, *, max_failed: int | None) -> Report:
         """Build the report."""
         worklist = self.worklist
-        good = [result for result in self.items if result.code is None]
+        succeeded = [result for result in self.items if result.code is None]
         failures = [failure_of(result) for result in self.items if result.code is not None]
-        without = [*failures, *worklist.failed_before]
+        failed = [*failures, *worklist.failed_before]
         # A second crash quarantines the TAR, so only the first is retried.
-        passing = sum(each.retryable and (each.attempt == 1 or each.code not in QUARANTINE_CODES) for each in failures)
-        judged = verdict(len(without), len(good) + len(without) + worklist.done, max_failed, transient=passing)
+        transient = sum(
+            each.retryable and (each.attempt == 1 or each.code not in QUARANTINE_CODES) for each in failures
+        )
+        judgement = verdict(len(failed), len(succeeded) + len(failed) + worklist.done, max_failed, transient=transient)
         bound, reason = self._bound()
-        more = {
+        optional = {
             "failed_before": len(worklist.failed_before),
             "quarantined": worklist.quarantined,
             "left_out": worklist.left_out,
-            "repeated_samples": sum(result.repeated for result in good),
+            "repeated_samples": sum(result.repeated for result in succeeded),
         }
         report = Report(
-            status=judged.status,
-            exit_code=judged.exit_code,
-            headline=self._headline(len(good), len(failures)),
+            status=judgement.status,
+            exit_code=judgement.exit_code,
+            headline=self._headline(len(succeeded), len(failures)),
             counts={
-                "extracted": len(good),
+                "extracted": len(succeeded),
                 "failed": len(failures),
                 "done_before": worklist.done,
-                **{name: count for name, count in more.items() if count},
-                "samples": sum(result.sampled for result in good),
-                "frames_decoded": sum(result.decoded for result in good),
+                **{name: count for name, count in optional.items() if count},
+                "samples": sum(result.sampled for result in succeeded),
+                "frames_decoded": sum(result.decoded for result in succeeded),
                 **self._cluster(),
             },
             bytes={
@@ -102,13 +104,13 @@ class ExtractTally:
                 "read": sum(result.bytes_read for result in self.items),
                 "written": sum(result.bytes_written for result in self.items),
             },
-            rejects=dict(sorted(Counter(failure.code for failure in without).items())),
-            rates=self._rates(good),
+            rejects=dict(sorted(Counter(failure.code for failure in failed).items())),
+            rates=self._rates(succeeded),
             bound=bound,
             bound_reason=reason,
-            failures=without,
+            failures=failed,
             durations={name: round(seconds, 3) for name, seconds in self.durations.items()},
-            sections=list(self._sections(good)),
+            sections=list(self._sections(succeeded)),
         )
         hidden = {"repeated_samples", *self._cluster()}
         report.tiles = tuple(name for name in report.counts if name not in hidden)
@@ -118,17 +120,17 @@ class ExtractTally:
         """Count TARs per worker group and device, and the pods; empty outside a Ray cluster."""
         counts: Counter[str] = Counter()
         pods = set()
-        for worker, (group, device) in self._places.items():
+        for worker, (group, device) in self._locations.items():
             if group is not None:
-                counts[f"group_{group}"] += self._taken[worker]
-                counts[f"device_{device}"] += self._taken[worker]
+                counts[f"group_{group}"] += self._tars[worker]
+                counts[f"device_{device}"] += self._tars[worker]
                 pods.add(_pod(worker))
         return {**dict(sorted(counts.items())), "pods": len(pods)} if pods else {}
 
-    def _headline(self, good: int, failed: int) -> str:
+    def _headline(self, succeeded: int, failed: int) -> str:
         worklist = self.worklist
         words = {
-            "extracted": good,
+            "extracted": succeeded,
             "failed": failed,
             "done before": worklist.done,
             "failed before": len(worklist.failed_before),
@@ -137,21 +139,21 @@ class ExtractTally:
         shown = [f"{count:,} {word}" for word, count in words.items() if count or word == "extracted"]
         return f"{total:,} {'TAR' if total == 1 else 'TARs'}: {', '.join(shown)}"
 
-    def _rates(self, good: Sequence[ItemResult]) -> dict[str, float]:
+    def _rates(self, succeeded: Sequence[ItemResult]) -> dict[str, float]:
         wall = self.durations.get("extract", 0.0)
         if not self.items or not wall:
             return {}
         from shared.storage import StoreMetrics
 
         store = StoreMetrics().merge(*self._metrics).snapshot()
-        known = [result.cpu_s for result in self.items if result.cpu_s is not None]
+        cpu_s = [result.cpu_s for result in self.items if result.cpu_s is not None]
         return {
             "items_per_s": round(len(self.items) / wall, 3),
-            "video_s_per_s": round(sum(result.duration_s for result in good) / wall, 1),
+            "video_s_per_s": round(sum(result.duration_s for result in succeeded) / wall, 1),
             "mb_per_s": round(sum(result.bytes_read for result in self.items) / _MB / wall, 2),
             "store_p95_s": round(store["p95_s"], 4),
             "worker_busy_share": round(self._busy_share(), 4),
-            "cpu_s_per_item": round(sum(known) / len(known), 3) if known else 0.0,
+            "cpu_s_per_item": round(sum(cpu_s) / len(cpu_s), 3) if cpu_s else 0.0,
         }
 
     def _busy_share(self) -> float:
@@ -170,12 +172,12 @@ class ExtractTally:
             return "network", f"workers spent {store:.0%} of their time waiting for the store"
         return "cpu", f"workers were busy {busy:.0%} of the time, {store:.0%} of it waiting for the store"
 
-    def _sections(self, good: Sequence[ItemResult]) -> Iterable[Section]:
+    def _sections(self, succeeded: Sequence[ItemResult]) -> Iterable[Section]:
         if not self.items:
             return
         edges, counts = _histogram([result.seconds for result in self.items])
         yield Histogram("Seconds per TAR", "s", edges, counts)
-        yield self._readers(good)
+        yield self._readers(succeeded)
         slowest = sorted(self.items, key=lambda result: -result.seconds)[:_SLOWEST]
         yield Table(
             "Slowest TARs",
@@ -199,22 +201,22 @@ class ExtractTally:
             "Workers",
             ["worker", "group", "device", "TARs", "busy s"],
             [
-                [name, *self._places[name], self._taken[name], round(seconds, 1)]
+                [name, *self._locations[name], self._tars[name], round(seconds, 1)]
                 for name, seconds in sorted(self._busy.items())
             ],
         )
         if self._cluster():
-            taken: Counter[tuple[str, str | None, str]] = Counter()
-            for worker, place in self._places.items():
-                taken[_pod(worker), *place] += self._taken[worker]
+            per_pod: Counter[tuple[str, str | None, str]] = Counter()
+            for worker, location in self._locations.items():
+                per_pod[_pod(worker), *location] += self._tars[worker]
             yield Table(
-                "Pods", ["pod", "group", "device", "TARs"], [[*pod, n] for pod, n in sorted(taken.items(), key=str)]
+                "Pods", ["pod", "group", "device", "TARs"], [[*pod, n] for pod, n in sorted(per_pod.items(), key=str)]
             )
 
-    def _readers(self, good: Sequence[ItemResult]) -> Table:
+    def _readers(self, succeeded: Sequence[ItemResult]) -> Table:
         rows: list[list[Any]] = []
-        for name in sorted({result.reader or "" for result in good}):
-            read = [result for result in good if (result.reader or "") == name]
+        for name in sorted({result.reader or "" for result in succeeded}):
+            read = [result for result in succeeded if (result.reader or "") == name]
             video = sum(result.duration_s for result in read)
             seconds = sum(result.seconds for result in read)
             rows.append([

@@ -1,6 +1,7 @@
-"""A worker's side of extraction: read each TAR of a batch, store its ``.pt`` file, then commit the batch as one part.
+"""The worker side of extraction: read each TAR of a batch, store its ``.pt`` file, then commit the batch as one part.
 
-This order makes a kill harmless: a ``.pt`` file without a part is written again, and a part never precedes its files.
+The order makes a kill harmless: a ``.pt`` file without a part is written again, and a part is never written before its
+files.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ def extract_item(
         StorageFull: the target is full.
     """
     began = time.perf_counter()
-    now = datetime.now(UTC)
-    row = common_columns(item, context, extracted_at=now, worker=worker_name())
+    extracted_at = datetime.now(UTC)
+    row = common_columns(item, context, extracted_at=extracted_at, worker=worker_name())
     tar = ObjectSource(source, item.key, size=item.size, etag=item.etag)
     code = message = None
     put_s = 0.0
@@ -89,16 +90,20 @@ def extract_item(
         columns = session_columns(session)
         if context.store:
             body = dump(
-                session, s3_key=item.key, source_etag=item.etag, spec=context.spec, extracted_at=now.isoformat()
+                session,
+                s3_key=item.key,
+                source_etag=item.etag,
+                spec=context.spec,
+                extracted_at=extracted_at.isoformat(),
             )
-            del session  # 20 MB of frames and more; do not hold them twice
+            del session  # do not keep its frames (20 MB or more) in memory a second time
             put_began = time.perf_counter()
             columns |= _put(target, pt_key(item.key), body)
             put_s = time.perf_counter() - put_began
         row |= {**columns, "device": context.device}
     except _FATAL:
         raise
-    except Exception as error:  # noqa: BLE001 - neither a bad TAR nor a bug it triggers may stop the batch
+    except Exception as error:  # noqa: BLE001 - a bad TAR, or a bug that it triggers, must not stop the batch
         row |= error_columns(item, error)
         code, message = row["error_code"], row["error_message"]
         level = logging.WARNING if isinstance(error, TelecineError) else logging.ERROR
@@ -127,7 +132,7 @@ def extract_batch(
 ) -> BatchResult:
     """Read a batch and commit it; see :func:`extract_item` for arguments and errors.
 
-    An error that ends the run is raised only after the finished items of the batch are committed.
+    Before an error that ends the run is raised, the finished items of the batch are committed.
     """
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
@@ -156,16 +161,19 @@ def extract_batch(
 def commit_failures(
     items: Sequence[tuple[Item, BaseException]], context: RunContext, target: ObjectStore
 ) -> list[ItemResult]:
-    """Commit errors of items that have no result: missing TARs, and TARs that killed their worker.
+    """Commit rows for items that have only an error: missing TARs, and TARs that killed their worker.
 
     Args:
         items: items and their errors; may be empty.
         context: values shared by the run.
         target: bucket for the part.
+
+    Returns:
+        The result of each item, for the driver.
     """
-    now = datetime.now(UTC)
+    extracted_at = datetime.now(UTC)
     rows = [
-        common_columns(item, context, extracted_at=now, worker=worker_name()) | error_columns(item, error)
+        common_columns(item, context, extracted_at=extracted_at, worker=worker_name()) | error_columns(item, error)
         for item, error in items
     ]
     if rows:
@@ -224,19 +232,19 @@ def resolve_device(requested: str) -> str:
 
 
 class _CpuClock:
-    # CPU seconds of this process plus those of the decoder process, if there is one.
+    # Measures the CPU time of this process and of its decoder process, if there is one.
 
     def __init__(self, extract: ExtractSession) -> None:
         self._extract = extract
-        self._own = time.process_time()
-        self._pid, self._other = self._child()
+        self._started = time.process_time()
+        self._pid, self._child_started = self._child()
 
     def read(self) -> float | None:
-        pid, other = self._child()
+        pid, child_s = self._child()
         if pid is None:
-            # The decoder process was killed and its figures are lost, or there is none.
-            return None if hasattr(self._extract, "pid") else time.process_time() - self._own
-        return time.process_time() - self._own + other - (self._other if pid == self._pid else 0.0)
+            # The decoder process was killed, so its CPU time is unknown, or there is none.
+            return None if hasattr(self._extract, "pid") else time.process_time() - self._started
+        return time.process_time() - self._started + child_s - (self._child_started if pid == self._pid else 0.0)
 
     def _child(self) -> tuple[int | None, float]:
         pid: int | None = getattr(self._extract, "pid", None)

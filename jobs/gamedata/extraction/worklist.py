@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Worklist", "make_worklist", "no_tar", "parse_task_list", "read_task_list"]
 
-# A listing returns 1,000 keys per request. For fewer keys than this, stat each one instead of listing the bucket.
+# A listing returns 1,000 keys per request. For up to this many keys, stat each one instead of listing the bucket.
 _STAT_MAX: Final = 1000
 _STAT_THREADS: Final = 16
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Worklist:
         done: number of TARs already committed.
         left_out: number of TARs skipped by ``--only-failed``.
         failed_before: known failures that are not retried.
-        quarantined: number of those that failed twice in the same way, e.g. by a crash or timeout.
+        quarantined: how many of ``failed_before`` failed twice in the same way, e.g. by a crash or timeout.
         generation: generation of this run's rows.
     """
 
@@ -65,19 +65,19 @@ def no_tar(source: str, prefix: str) -> str:
 
 
 def make_worklist(settings: ExtractSettings, source: ObjectStore, target: ObjectStore) -> Worklist:
-    """List the source and compare it with the committed rows.
+    """List the source, compare it with the committed rows, and return the TARs to read and those to skip.
 
     Raises:
         UsageError: the task list does not exist, or two of its keys map to the same ``.pt`` key.
         BucketMissing: the source bucket does not exist.
     """
     worklist = Worklist()
-    found, missing = _list_source(settings, source)
+    items, missing = _list_source(settings, source)
     history = History(settings, target)
     worklist.generation = next_generation(target)
-    found += missing
-    found.sort(key=lambda item: item.key)
-    for item in found:
+    items += missing
+    items.sort(key=lambda item: item.key)
+    for item in items:
         decision, attempt, last = history.decide(item)
         if decision == "done":
             worklist.done += 1
@@ -163,12 +163,12 @@ def read_task_list(settings: ExtractSettings, root: str) -> list[str]:
 
 
 def _check_distinct(keys: Sequence[str]) -> None:
-    taken: dict[str, str] = {}
+    key_of: dict[str, str] = {}
     for key in keys:
-        other = taken.setdefault(pt_key(key), key)
-        if other != key:
+        earlier = key_of.setdefault(pt_key(key), key)
+        if earlier != key:
             raise UsageError(
-                f"--task-list: '{other}' and '{key}' would both be stored as '{pt_key(key)}'; remove one of them"
+                f"--task-list: '{earlier}' and '{key}' would both be stored as '{pt_key(key)}'; remove one of them"
             )
 
 

@@ -1,1 +1,1 @@
-"""Choose the frames of a video, decode them and measure them."""
+"""Choose the frames to sample from a video, decode them, and measure them."""

@@ -1,7 +1,8 @@
-"""Tell real H.264 keyframes from recovery points, which containers also mark as keyframes.
+"""Distinguish real H.264 keyframes from recovery points, which containers also mark as keyframes.
 
 Encoders that refresh the picture column by column (intra refresh in x264 and NVENC) write no keyframe after the first.
-FFmpeg's muxers and parser mark their recovery points as keyframes anyway, but decoded alone these are grey.
+FFmpeg's muxers and parser mark their recovery points as keyframes anyway, but these decode to a grey picture on their
+own.
 
 Sources: ITU-T H.264 §7.4.1 (types of NAL units), §D.2.8 (recovery point), Annex B; ISO/IEC 14496-15 §5.3.3 (avcC).
 """
@@ -54,31 +55,31 @@ def _units(extradata: bytes, packet: bytes) -> Iterator[bytes]:
             yield packet[begin:end]
         return
     width = (extradata[4] & 3) + 1 if len(extradata) > 4 else 4  # noqa: PLR2004  byte 4 ends in lengthSizeMinusOne
-    place = 0
-    while place + width < len(packet):
-        size = int.from_bytes(packet[place : place + width], "big")
-        yield packet[place + width : place + width + size]
-        place += width + size
+    position = 0
+    while position + width < len(packet):
+        size = int.from_bytes(packet[position : position + width], "big")
+        yield packet[position + width : position + width + size]
+        position += width + size
 
 
 def _recovery_frames(unit: bytes) -> int | None:
     """Return recovery_frame_cnt of the recovery point message in an SEI unit, or None."""
-    place = 1
-    while place + 2 < len(unit):
-        kind, place = _long(unit, place)
-        size, place = _long(unit, place)
-        if kind == _RECOVERY_POINT and place < len(unit):
+    position = 1
+    while position + 2 < len(unit):
+        kind, position = _sei_number(unit, position)
+        size, position = _sei_number(unit, position)
+        if kind == _RECOVERY_POINT and position < len(unit):
             # ue(v): n zeros, a 1, then n more bits.
-            bits = int.from_bytes(unit[place : place + 8].ljust(8, b"\0"), "big")
+            bits = int.from_bytes(unit[position : position + 8].ljust(8, b"\0"), "big")
             zeros = 64 - bits.bit_length()
             return (bits >> max(63 - 2 * zeros, 0)) - 1
-        place += size
+        position += size
     return None
 
 
-def _long(unit: bytes, place: int) -> tuple[int, int]:
-    """Read a number of an SEI header: the sum of any 255 bytes and the byte after them."""
+def _sei_number(unit: bytes, position: int) -> tuple[int, int]:
+    """Return a number of an SEI header, the sum of any 255 bytes and the byte after them, and the next position."""
     value = 0
-    while place < len(unit) and unit[place] == 255:  # noqa: PLR2004
-        value, place = value + 255, place + 1
-    return value + (unit[place] if place < len(unit) else 0), place + 1
+    while position < len(unit) and unit[position] == 255:  # noqa: PLR2004
+        value, position = value + 255, position + 1
+    return value + (unit[position] if position < len(unit) else 0), position + 1

@@ -1,6 +1,6 @@
 """Measure the share of a frame that is unchanged in another sampled frame: high in menus, low in gameplay.
 
-As in :mod:`jobs.gamedata.frames.statistics`, everything is integer arithmetic, identical in numpy and torch.
+As in :mod:`jobs.gamedata.frames.statistics`, all arithmetic uses integers, so numpy and torch return identical results.
 docs/checks.md has the measurements behind the constants.
 """
 
@@ -22,30 +22,33 @@ __all__ = ["static_share"]
 # Blocks of 5 x 5 cells, 18 x 32 per frame: small enough that a line of text or a HUD element fills its own blocks.
 _BLOCK: Final = 5
 _BLOCKS: Final = STATISTICS_SHAPE[0] // _BLOCK * (STATISTICS_SHAPE[1] // _BLOCK)
-# Blocks are compared by their high-pass: 9 times each cell minus the mean of its 3 x 3. _UNIT is a block's sum for a
-# mean |high-pass| of one luma level. Skies, vignettes and blurred backgrounds have no high-pass, so they neither count
-# as static in gameplay nor as moving behind a menu. Fading brightness has no effect.
+# Blocks are compared by their high-pass: 9 * (cell minus the mean of its 3 x 3 neighbourhood). _UNIT is a block's sum
+# for a mean |high-pass| of one luma level. Skies, vignettes and blurred backgrounds have almost no high-pass, so they
+# do not count as static in gameplay or as moving behind a menu. Fades in brightness have no effect.
 _UNIT: Final = 9 * _BLOCK * _BLOCK
 # A block is textured if its mean |high-pass| reaches 1.5 luma in either frame; keyframe noise reaches 0.2 to 0.4.
 _TEXTURE: Final = int(1.5 * _UNIT)
-# It is static if its high-pass changes by at most this percentage of itself. Unrelated textures change by about 140 %,
-# the same one re-encoded by less than 20 %. A relative limit treats dim games and menus like bright ones.
+# A textured block is static if its high-pass changes by at most this percentage. Between unrelated textures it changes
+# by about 140 %, between two encodings of the same texture by less than 20 %. A relative limit treats dim games and
+# menus like bright ones.
 _CHANGE: Final = 30
-# Weaker blocks count as moving from this much change on, for dim gameplay inside a bright HUD. A blurred image that
-# drifts behind a menu reaches 0.6.
+# Blocks with less texture count as moving if they change by at least this much, to detect dim gameplay inside a bright
+# HUD. A blurred image that drifts behind a menu reaches 0.6.
 _MOVED: Final = int(0.8 * _UNIT)
-# Film grain is everywhere and changes every block: the high-pass of the flattest tenth of the blocks, up to 1, is
-# subtracted. The grain of two frames differs by 1.4 times that. The limit is for frames that have no flat tenth.
+# Film grain changes every block, so the high-pass of the flattest tenth of the blocks is subtracted, limited to 1 for
+# frames whose flattest tenth is not flat. The grain of two frames differs by 1.4 times that.
 _FLAT: Final = _BLOCKS // 10
 _GRAIN: Final = _UNIT
-# A frame is compared with frames at least this many seconds away (closer ones are similar in gameplay too), the nearest
-# 16 before and after it: a menu page comes back after others and then matches its earlier frame.
+# A frame is compared with the nearest 16 frames before and after it that are at least this many seconds away; closer
+# frames are similar in gameplay too. One neighbour would not be enough: a menu page that comes back after other pages
+# matches its earlier frame.
 _APART_S: Final = 1.0
 _NEAR: Final = 16
-# Fewer blocks than this (3.5 %) give no result: a HUD in front of a black scene has 4 to 10, three lines of text 30.
+# With fewer textured or moving blocks than this (3.5 %) there is no result: a HUD in front of a black scene has 4 to
+# 10, three lines of text have 30.
 _MIN_BLOCKS: Final = 20
-# A frame gives no result either if more than 50 % of its middle blocks (rows 4 to 13 of 18, columns 5 to 26 of 32) are
-# dark and empty: all that is visible of a dark game is its HUD, which is static.
+# There is no result either if more than 50 % of the middle blocks (rows 4 to 13 of 18, columns 5 to 26 of 32) are dark
+# and empty: only the HUD of a dark game is visible, and it is static.
 _MIDDLE: Final = (slice(4, 14), slice(5, 27))
 _MIDDLE_BLOCKS: Final = 10 * 22
 _EMPTY_PERCENT: Final = 50
@@ -57,7 +60,7 @@ _CHUNK: Final = 32
 def static_share(
     xp: Any, luma: Any, time_s: npt.NDArray[np.float64], bands: Mapping[str, Any]
 ) -> npt.NDArray[np.float32]:
-    """Compute for each frame the share of its textured blocks that are static, against the most similar frame.
+    """Return the share of each frame's textured blocks that are unchanged in the most similar other frame.
 
     Args:
         xp: numpy or torch.
@@ -66,7 +69,7 @@ def static_share(
         bands: rows (columns) of the black band ``top``, ``bottom``, ``left``, ``right``, shape (D,), arrays of ``xp``.
 
     Returns:
-        Shape (D,); NaN without a result: a single frame, one without texture, a dark one with an empty middle.
+        Shape (D,); NaN for a single frame, a frame without texture, and a dark frame with an empty middle.
     """
     count = len(time_s)
     after = np.searchsorted(time_s, time_s + _APART_S - 1e-6)
@@ -85,7 +88,7 @@ def static_share(
 
 
 class _Blocks:
-    """The features of consecutive frames by block, shape (W, 18, 32) each."""
+    """Features of the blocks of W consecutive frames, arrays of shape (W, 18, 32)."""
 
     def __init__(self, xp: Any, luma: Any, bands: Mapping[str, Any]) -> None:
         self.xp = xp
@@ -97,20 +100,20 @@ class _Blocks:
         ordered = xp.sort(flat, 1) if xp is np else xp.sort(flat, 1).values
         self.grain = xp.clip(ordered[:, _FLAT], 0, _GRAIN)[:, None, None]
 
-    def compare(self, one: int, others: slice) -> npt.NDArray[np.float32]:
+    def compare(self, frame: int, others: slice) -> npt.NDArray[np.float32]:
         """Return the share of static blocks between one frame and each of the others; NaN without a result."""
         xp = self.xp
-        texture = xp.maximum(self.texture[one], self.texture[others])
-        grain = xp.maximum(self.grain[one], self.grain[others])
-        change = _sums(xp, abs(self.high[others] - self.high[one])) - grain * 7 // 5
-        inside = self.inside[one] & self.inside[others]
+        texture = xp.maximum(self.texture[frame], self.texture[others])
+        grain = xp.maximum(self.grain[frame], self.grain[others])
+        change = _sums(xp, abs(self.high[others] - self.high[frame])) - grain * 7 // 5
+        inside = self.inside[frame] & self.inside[others]
         textured = texture >= _TEXTURE + grain
         counts = inside & (textured | (change >= _MOVED))
         static = inside & textured & (change * 100 <= texture * _CHANGE)
-        empty = (inside & self.dark[one] & self.dark[others] & ~counts)[:, _MIDDLE[0], _MIDDLE[1]]
-        total, still, hollow = (_numpy(each.sum(2).sum(1)) for each in (counts, static, empty))
-        known = (total >= _MIN_BLOCKS) & (hollow * 100 <= _MIDDLE_BLOCKS * _EMPTY_PERCENT)
-        return np.where(known, still / np.maximum(total, 1), np.nan).astype(np.float32)
+        empty = (inside & self.dark[frame] & self.dark[others] & ~counts)[:, _MIDDLE[0], _MIDDLE[1]]
+        total, still, hollow = (_numpy(mask.sum(2).sum(1)) for mask in (counts, static, empty))
+        measurable = (total >= _MIN_BLOCKS) & (hollow * 100 <= _MIDDLE_BLOCKS * _EMPTY_PERCENT)
+        return np.where(measurable, still / np.maximum(total, 1), np.nan).astype(np.float32)
 
 
 def _numpy(values: Any) -> npt.NDArray[np.int64]:
@@ -122,7 +125,7 @@ def _cast(xp: Any, values: Any, dtype: str) -> Any:
 
 
 def _high_pass(xp: Any, luma: Any) -> Any:
-    """Return 9 times (cell minus the mean of its 3 x 3), int16; edges are replicated."""
+    """Return 9 * (cell minus the mean of its 3 x 3 neighbourhood), int16; edges are replicated."""
     cells = _cast(xp, luma, "int16")
     rows = xp.concatenate((cells[:, :1], cells, cells[:, -1:]), 1)
     rows = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
@@ -142,15 +145,15 @@ def _sums(xp: Any, cells: Any) -> Any:
 
 
 def _inside(xp: Any, luma: Any, bands: Mapping[str, Any]) -> Any:
-    """Mark the blocks outside the black bands, whose edges are always static."""
+    """Return a mask of the blocks outside the black bands; the edges of a band are always static."""
     masks = []
-    for axis, near, far in ((1, "top", "bottom"), (2, "left", "right")):
+    for axis, start_side, end_side in ((1, "top", "bottom"), (2, "left", "right")):
         size = luma.shape[axis]
         position = xp.arange(0, size, _BLOCK)
         if xp is not np:
             position = position.to(luma.device)
         # The high-pass of the first cell next to a band is still affected by it.
-        low = xp.where(bands[near] > 0, bands[near] + 1, 0)[:, None]
-        high = xp.where(bands[far] > 0, size - bands[far] - 1, size)[:, None]
+        low = xp.where(bands[start_side] > 0, bands[start_side] + 1, 0)[:, None]
+        high = xp.where(bands[end_side] > 0, size - bands[end_side] - 1, size)[:, None]
         masks.append((position[None] >= low) & (position[None] + _BLOCK <= high))
     return masks[0][:, :, None] & masks[1][:, None, :]

@@ -1,8 +1,8 @@
 """Decode packets to frames: one decoder per session, fed only with the packets that are needed.
 
-A keyframe takes one packet and a flush: 10 ms at 640x360. Feeding more packets until a frame appears takes 3.6 times as
-long, because of the decoder's reorder delay. An exact frame takes its keyframe and all packets up to its own in decode
-order, except those that no frame refers to. Both readers feed this decoder, so they produce the same pixels.
+A keyframe needs one packet and a flush: 10 ms at 640x360. Feeding more packets until a frame appears takes 3.6 times as
+long, because of the decoder's reorder delay. An exact frame needs its keyframe and all packets up to its own in decode
+order, except those that no other frame refers to. Both readers use this decoder, so they produce the same pixels.
 
 The decoder uses one thread: with many files in flight, frame threads cost 15 to 20 % more CPU, and their log callback
 has deadlocked with the GIL (PyAV #751, #2276).
@@ -32,7 +32,7 @@ __all__ = ["DecodedFrame", "Decoder", "FrameConverter", "Packet", "decode_runs",
 
 # Return frames even if a reference is missing or damaged: they are marked corrupt and counted.
 _OUTPUT_CORRUPT: Final = 1 << 3
-# The same pixels on every CPU, within half a level of the formula; swscale's fast path is up to 3 levels off.
+# The same pixels on every CPU, within half a level of the exact result; swscale's fast path is up to 3 levels off.
 _EXACT: Final = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
 _MAX_PIXELS: Final = 2**31 - 1
 _PADDING: Final = bytes(64)  # AV_INPUT_BUFFER_PADDING_SIZE of FFmpeg's defs.h
@@ -65,7 +65,7 @@ class DecodedFrame:
 
 
 def set_extradata(context: Any, extradata: bytes) -> None:
-    """Set the out-of-band headers of a codec context, followed by the zeros that FFmpeg's parsers rely on.
+    """Set the out-of-band headers of a codec context, followed by the zeros that FFmpeg's parsers require.
 
     PyAV 18.1 allocates that padding but does not clear it.
 
@@ -74,7 +74,7 @@ def set_extradata(context: Any, extradata: bytes) -> None:
         extradata: avcC, hvcC, a VOL header, …; empty if the packets contain them.
     """
     if extradata:
-        context.extradata = extradata + _PADDING  # realloc() keeps the zeros when the next line shortens it
+        context.extradata = extradata + _PADDING  # the zeros stay in memory when the next line shortens it
         context.extradata = extradata
 
 
@@ -82,7 +82,7 @@ class Decoder:
     """A bare codec context for one stream.
 
     Args:
-        codec: FFmpeg's name, such as ``h264``.
+        codec: FFmpeg's name of the codec, such as ``h264``.
         extradata: the codec's out-of-band headers (avcC, hvcC, …); empty if the packets contain them.
         max_pixels: the decoder rejects larger frames before allocating memory.
 
@@ -154,7 +154,8 @@ class Decoder:
             ) from fault
 
     def _check_limits(self, error: Exception) -> None:
-        # Beyond max_pixels, h264 reports invalid data, hevc no memory, vp9 an invalid argument and no size.
+        # Above max_pixels, h264 reports invalid data, hevc reports no memory, and vp9 reports an invalid argument and
+        # no size.
         pixels = self._context.coded_width * self._context.coded_height
         if pixels > self._max_pixels or isinstance(error, av.error.ArgumentError):
             raise item_error(
@@ -169,8 +170,9 @@ class Decoder:
         if packet is None:
             return self._context.decode(None)
         self._context.skip_frame = "DEFAULT" if packet.wanted or self.codec not in _SKIPS else "NONREF"
-        # With av.Packet(data), PyAV 18.1 passes that memory to FFmpeg without the zeros that must follow it: in one
-        # process of three, MPEG-4 Part 2 read the bytes after it as a marker and silently returned a wrong frame.
+        # av.Packet(data) of PyAV 18.1 passes that memory to FFmpeg without the zeros that must follow it. In one
+        # process of three, the MPEG-4 Part 2 decoder read the bytes after it as a marker and silently returned a wrong
+        # frame.
         encoded: Any = av.Packet(len(packet.data))
         if packet.data:
             encoded.update(packet.data)
@@ -202,7 +204,7 @@ def frame_size(width: int, height: int, rotation: int, max_height: int) -> tuple
 
 
 class FrameConverter:
-    """Convert decoded frames to arrays, reusing swscale's tables between frames.
+    """Converts decoded frames to arrays, and reuses swscale's tables between frames.
 
     Args:
         rotation: degrees clockwise to display a stored frame upright (0, 90, 180, 270).
@@ -279,8 +281,10 @@ def decode_runs(packets: PacketRuns, height: int, width: int, rotation: int) -> 
         positions = range(int(start), int(last.max()) + 1)
         wanted = set(last.tolist())
         run = [
-            Packet(data[packets.offsets[at] : packets.offsets[at + 1]], int(packets.pts[at]), at in wanted)
-            for at in positions
+            Packet(
+                data[packets.offsets[number] : packets.offsets[number + 1]], int(packets.pts[number]), number in wanted
+            )
+            for number in positions
         ]
         for decoded in decoder.decode(run):
             picture.rgb(decoded.frame, height, width, images[of_pts[decoded.pts]])

@@ -1,7 +1,7 @@
-"""The reader for every video except plain MP4s: FFmpeg's demuxers over a file object that reads byte ranges.
+"""The reader for all videos except plain MP4s: FFmpeg's demuxers over a file object that reads byte ranges.
 
-A first pass demuxes without decoding and builds the same index that an MP4 contains. Planning and decoding are shared,
-so a frame is the same whichever reader fetched it.
+A first pass demuxes without decoding and builds the same index that an MP4 contains. Both readers share planning and
+decoding, so they return the same frames.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ _FORMATS: Final = (
 )
 _BLOCK: Final = 1024 * 1024
 _BLOCKS: Final = 16
-# Containers that number packets in storage order; FFmpeg's parsers correct that for MPEG-4 Part 2, but not for H.264.
+# Containers whose timestamps only count packets in storage order. FFmpeg's parsers correct them for MPEG-4 Part 2, but
+# not for H.264.
 _WITHOUT_TIMES: Final = ("avi", "h264", "hevc", "m4v")
-# Limit in pixels for a pass that decodes everything: it takes 12 s at 640x360, of the 30 s allowed per item.
+# Maximum total pixels for a pass that decodes everything. At 640x360 this takes 12 s of the 30 s allowed per item.
 _ORDER_PIXELS: Final = 3e9
-_TURNED: Final = ("mov", "matroska")  # the containers that carry a display matrix
+_ROTATABLE: Final = ("mov", "matroska")  # the containers that can store a display matrix
 
 
 def open_video(source: RangeSource, *, max_pixels: int) -> InputContainer:
@@ -46,7 +47,7 @@ def open_video(source: RangeSource, *, max_pixels: int) -> InputContainer:
 
     Args:
         source: the video's bytes.
-        max_pixels: larger frames are rejected, also while streams are probed.
+        max_pixels: larger frames are rejected, even while streams are probed.
 
     Raises:
         ItemError: ``video_invalid``.
@@ -95,9 +96,9 @@ class FFmpegReader:
         size: size of each packet in bytes, shape (S,).
         keyframe: shape (S,), bool.
         shown: shape (S,), False for packets that an edit list drops.
-        refresh: shape (S,), True for keyframes that turned out not to decode alone; None if there are none.
+        refresh: shape (S,), True for listed keyframes that do not decode on their own; None if there are none.
         duration_s: seconds from the start of the first frame to the end of the last one.
-        warnings: oddities that were tolerated.
+        warnings: tolerated irregularities, as text.
 
     Raises:
         ItemError: ``video_invalid``, ``video_no_stream``, ``video_no_frames``, ``video_codec_unsupported``.
@@ -126,7 +127,7 @@ class FFmpegReader:
             and bool((np.diff(self.pts) > 0).all())
         ):
             self._order(context.reorder_depth)
-        self.rotation = self._rotation() if self._container.format.name.startswith(_TURNED) else 0
+        self.rotation = self._rotation() if self._container.format.name.startswith(_ROTATABLE) else 0
 
     def close(self) -> None:
         """Close the container."""
@@ -134,7 +135,8 @@ class FFmpegReader:
 
     def _packets(self) -> Iterator[Any]:
         """Yield packets from the container's position to its end; the last one is empty and flushes a decoder."""
-        # PyAV 18.1 raises it after the last packet if a stream started late, as in a transport stream with a new PMT.
+        # PyAV 18.1 raises IndexError after the last packet if a stream started late, as in a transport stream with a
+        # new PMT.
         with suppress(IndexError):
             yield from self._container.demux(self._stream)
 
@@ -157,7 +159,7 @@ class FFmpegReader:
         pts, durations = table[shown, 0], table[shown, 5]
         self.start_pts = int(pts.min())
         self.pts, self._dts, self.size = table[:, 0] - self.start_pts, table[:, 1], table[:, 2]
-        self._found = self.pts  # the demuxer's values, to find a packet again
+        self._demuxed_pts = self.pts  # kept to find a packet again, because _order replaces self.pts
         self.keyframe = table[:, 3].astype(np.bool_)
         last = int(pts.argmax())
         step = int(np.median(np.diff(np.sort(pts)))) if len(pts) > 1 else 0
@@ -165,7 +167,7 @@ class FFmpegReader:
         self.duration_s: float = (end - self.start_pts) * self.time_base[0] / self.time_base[1]
 
     def _order(self, depth: int) -> None:
-        """Find the display order by decoding, for B-frames in a container that stores only the decode order."""
+        """Find the display order by decoding all packets, if a container with B-frames stores only the decode order."""
         if len(self.pts) * self.width * self.height > _ORDER_PIXELS:
             self.warnings.append(f"the container has no display times: frames may be off by up to {depth}")
             return
@@ -179,14 +181,14 @@ class FFmpegReader:
             packet.pts = packet.dts if packet.pts is None else packet.pts
             with suppress(av.error.FFmpegError):
                 shown += [frame.pts - self.start_pts for frame in context.decode(packet if packet.size else None)]
-        place = {int(ticks): at for at, ticks in enumerate(self.pts)}
-        if len(shown) != len(place) or set(shown) != set(place):
+        sample_at = {int(ticks): sample for sample, ticks in enumerate(self.pts)}
+        if len(shown) != len(sample_at) or set(shown) != set(sample_at):
             self.warnings.append(f"the container has no display times: frames may be off by up to {depth}")
             return
-        self._found = self.pts
-        true = np.empty_like(self.pts)
-        true[[place[ticks] for ticks in shown]] = np.sort(self.pts)
-        self.pts = true
+        self._demuxed_pts = self.pts
+        display = np.empty_like(self.pts)
+        display[[sample_at[ticks] for ticks in shown]] = np.sort(self.pts)
+        self.pts = display
 
     def _rotation(self) -> int:
         """Return the rotation in degrees clockwise, from the display matrix that FFmpeg attaches to a decoded frame."""
@@ -199,28 +201,28 @@ class FFmpegReader:
                 if frames or not packet.size:
                     return round(-frames[0].rotation / 90) * 90 % 360 if frames else 0
         except (av.error.FFmpegError, OSError, EOFError, OverflowError):
-            pass  # decoding the sampled frames reports what does not decode here
+            pass  # decoding the sampled frames reports the error
         return 0
 
     def _seek(self, sample: int) -> None:
         # Seek by display time: FFmpeg's own index uses dts and would land one GOP early.
-        target = int(self._found[sample]) + self.start_pts
+        target = int(self._demuxed_pts[sample]) + self.start_pts
         self._container.seek(target, stream=self._stream, backward=True)
 
     def fetch(self, spans: Sequence[DecodeSpan]) -> list[list[bytes]]:
         """Read the packets of each span.
 
         Raises:
-            ItemError: ``decode_failed`` if the demuxer does not return a packet that it listed in the first pass.
+            ItemError: ``decode_failed`` if the demuxer does not return a packet that it returned in the first pass.
         """
         return [self._fetch(span) for span in spans]
 
     def _fetch(self, span: DecodeSpan) -> list[bytes]:
         wanted = range(span.first, span.last + 1)
-        for seek in (self._seek, self._rewind):  # some demuxers land after the keyframe
+        for seek in (self._seek, self._rewind):  # a second try, because some demuxers seek to after the keyframe
             try:
                 seek(span.first)
-                found = self._collect(wanted)
+                bodies = self._collect(wanted)
             except (
                 av.error.FFmpegError,
                 OSError,
@@ -228,8 +230,8 @@ class FFmpegReader:
                 OverflowError,
             ):  # OverflowError: display times beyond 2**63
                 continue
-            if len(found) == len(wanted):
-                return [found[sample] for sample in wanted]
+            if len(bodies) == len(wanted):
+                return [bodies[sample] for sample in wanted]
         raise item_error("decode_failed", "FFmpeg cannot read packets that it listed before", sample=span.first)
 
     def _rewind(self, _: int) -> None:
@@ -237,21 +239,22 @@ class FFmpegReader:
 
     def _collect(self, wanted: range) -> dict[int, bytes]:
         samples = {
-            (int(self._dts[at]), int(self._found[at]) + self.start_pts, int(self.size[at])): at for at in wanted
-        }  # fmt: skip
+            (int(self._dts[sample]), int(self._demuxed_pts[sample]) + self.start_pts, int(self.size[sample])): sample
+            for sample in wanted
+        }
         beyond = int(self._dts[wanted[-1]])
-        found: dict[int, bytes] = {}
+        bodies: dict[int, bytes] = {}
         for packet in self._packets():
             ticks = packet.dts if packet.pts is None else packet.pts
             if not packet.size or ticks is None:
                 continue
             dts = ticks if packet.dts is None else packet.dts
-            at = samples.get((dts, ticks, packet.size))
-            if at is not None:
-                found[at] = bytes(packet)
-            if len(found) == len(wanted) or dts > beyond:
+            sample = samples.get((dts, ticks, packet.size))
+            if sample is not None:
+                bodies[sample] = bytes(packet)
+            if len(bodies) == len(wanted) or dts > beyond:
                 break
-        return found
+        return bodies
 
 
 def _best(container: InputContainer) -> Any:

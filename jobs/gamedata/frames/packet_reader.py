@@ -75,9 +75,11 @@ class MP4Reader:
         """Read the packets of each span, all concurrently."""
         samples = [range(span.first, span.last + 1) for span in spans]
         bodies = iter(
-            self._source.read_many([(int(self._offset[at]), int(self.size[at])) for part in samples for at in part])
+            self._source.read_many(
+                [(int(self._offset[sample]), int(self.size[sample])) for part in samples for sample in part]
+            )
         )
         return [[next(bodies) for _ in part] for part in samples]
 
     def close(self) -> None:
-        """Do nothing: there is nothing to release."""
+        """Do nothing; there is nothing to release."""

@@ -1,4 +1,4 @@
-"""Choose the frames to decode for a sampling spec, and the keyframes to start from: arithmetic on a video's index."""
+"""Choose the frames to decode for a sampling spec, and the keyframes to start from, using only a video's index."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DecodeSpan", "FramePlan", "plan_frames"]
 
-# A time this fraction of a tick before a frame still means that frame: 0.1 * 3 is not exactly 0.3.
+# A time up to this fraction of a tick before a frame still selects that frame, because 0.1 * 3 is not exactly 0.3.
 _TICK_TOLERANCE: Final = 1e-3
 
 
@@ -26,7 +26,7 @@ class DecodeSpan:
 
     Attributes:
         first: the keyframe that decoding starts from.
-        last: the last sample needed; equal to ``first`` if only the keyframe is.
+        last: the last sample needed; equal to ``first`` if only the keyframe is needed.
         rows: the rows of :attr:`FramePlan.index` that this span decodes.
     """
 
@@ -43,7 +43,7 @@ class FramePlan:
         index: the frame's sample number in decode order, shape (D,), int64.
         first: the sample that decoding starts from, shape (D,), int64.
         keyframe: True if the frame is that sample itself and is decoded alone, shape (D,), bool.
-        strides: by stride in seconds: the requested times, and the row of each one's frame.
+        strides: stride in seconds -> the requested times and the row of the frame for each.
         repeated: number of samples that share their frame with an earlier one of the same stride.
         spans: everything to decode, in decode order; no sample is in two spans.
     """
@@ -57,7 +57,7 @@ class FramePlan:
 
 
 class _Timeline:
-    """The displayed samples ordered by pts, and the keyframes among them, to find the frame of a time."""
+    """The displayed samples ordered by pts and the keyframes among them, to look up the frame at a time."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class _Timeline:
         self.order_pts = pts[self.order]
         self.keys = self.order[keyframe[self.order]]
         self.keys_pts = pts[self.keys]
-        # Samples where decoding may start; a stream without keyframes is tried from its first sample, as in FFmpeg.
+        # Samples where decoding may start. Without keyframes, decoding starts from the first sample, as in FFmpeg.
         starts = np.flatnonzero(keyframe if refresh is None else keyframe | refresh)
         self.alone = keyframe
         self.lead = lead
@@ -81,16 +81,16 @@ class _Timeline:
 
     def displayed(self, ticks: float) -> int:
         """Return the frame on the screen at a time: the last one that starts at or before it."""
-        place = int(np.searchsorted(self.order_pts, ticks + _TICK_TOLERANCE, side="right"))
-        return int(self.order[max(place - 1, 0)])
+        position = int(np.searchsorted(self.order_pts, ticks + _TICK_TOLERANCE, side="right"))
+        return int(self.order[max(position - 1, 0)])
 
     def nearest_keyframe(self, ticks: float) -> int | None:
         """Return the keyframe nearest to a time, the earlier of two equally near; None without keyframes."""
-        place = int(np.searchsorted(self.keys_pts, ticks))
-        around = [at for at in (place - 1, place) if 0 <= at < len(self.keys)]
+        position = int(np.searchsorted(self.keys_pts, ticks))
+        around = [number for number in (position - 1, position) if 0 <= number < len(self.keys)]
         if not around:
             return None
-        return int(self.keys[min(around, key=lambda at: abs(float(self.keys_pts[at]) - ticks))])
+        return int(self.keys[min(around, key=lambda number: abs(float(self.keys_pts[number]) - ticks))])
 
     def start(self, sample: int) -> int:
         """Return the keyframe to start decoding from.
@@ -101,15 +101,15 @@ class _Timeline:
         earlier = np.flatnonzero(self.pts[before] <= self.pts[sample])
         if not len(earlier):
             return int(before[0])
-        place = int(earlier[-1])
-        if self.alone[before[place]]:
-            return int(before[place])
-        # The picture is complete only some frames after such a start: start earlier, at most at a real keyframe.
-        while self.lead and place > 0 and not self.alone[before[place]]:
-            place -= 1
-            if place <= int(earlier[-1]) - self.lead:
+        number = int(earlier[-1])
+        if self.alone[before[number]]:
+            return int(before[number])
+        # The picture is complete only some frames after such a sample: start earlier, but not before a real keyframe.
+        while self.lead and number > 0 and not self.alone[before[number]]:
+            number -= 1
+            if number <= int(earlier[-1]) - self.lead:
                 break
-        return int(before[place])
+        return int(before[number])
 
 
 def plan_frames(
@@ -154,8 +154,8 @@ def plan_frames(
         return FramePlan(empty, empty, np.zeros(0, np.bool_), none, 0, ())
     per_second = time_base[1] / time_base[0]
     end_s = float(timeline.order_pts[-1]) / per_second + 1 / per_second if duration_s is None else duration_s
-    asked = {stride: _asked(stride, count, end_s) for stride, count in spec.strides}
-    chosen = {stride: _choose(timeline, times * per_second, spec.mode) for stride, times in asked.items()}
+    requested = {stride: _requested(stride, count, end_s) for stride, count in spec.strides}
+    chosen = {stride: _choose(timeline, times * per_second, spec.mode) for stride, times in requested.items()}
 
     index = np.unique(np.array([sample for samples in chosen.values() for sample in samples], np.int64))
     index = index[np.argsort(pts[index], kind="stable")]
@@ -163,13 +163,13 @@ def plan_frames(
     first = np.array([timeline.start(int(sample)) for sample in index], np.int64)
     strides = {
         stride: SampleTimes(times, np.array([rows[sample] for sample in chosen[stride]], np.int64))
-        for stride, times in asked.items()
+        for stride, times in requested.items()
     }
     repeated = sum(len(samples) - len(set(samples)) for samples in chosen.values())
     return FramePlan(index, first, (first == index) & keyframe[index], strides, repeated, _spans(index, first))
 
 
-def _asked(stride: float, count: int, end_s: float) -> npt.NDArray[np.float64]:
+def _requested(stride: float, count: int, end_s: float) -> npt.NDArray[np.float64]:
     times: npt.NDArray[np.float64] = np.arange(1, count + 1, dtype=np.float64) * stride
     return times[times < end_s]
 
@@ -185,7 +185,7 @@ def _choose(timeline: _Timeline, ticks: npt.NDArray[np.float64], mode: str) -> l
 
 
 def _spans(index: npt.NDArray[np.int64], first: npt.NDArray[np.int64]) -> tuple[DecodeSpan, ...]:
-    """Merge samples that start from the same keyframe, and spans that overlap."""
+    """Return one span per start keyframe, with overlapping spans merged."""
     spans: list[DecodeSpan] = []
     for row in np.lexsort((index, first)).tolist():
         begin, end = int(first[row]), int(index[row])

@@ -92,30 +92,30 @@ def probe(container: InputContainer, *, filename: str, size: int, rotation: int 
 
 def _stream(container: InputContainer, stream: Any) -> dict[str, Any]:
     context = stream.codec_context
-    found: dict[str, Any] = {"index": stream.index}
+    fields: dict[str, Any] = {"index": stream.index}
     if context is not None:
-        found["codec_name"] = context.codec.canonical_name
-        found["codec_long_name"] = _long_name(context.codec)
+        fields["codec_name"] = context.codec.canonical_name
+        fields["codec_long_name"] = _long_name(context.codec)
         if context.profile:
-            found["profile"] = context.profile
-    found["codec_type"] = stream.type
+            fields["profile"] = context.profile
+    fields["codec_type"] = stream.type
     if context is not None:
-        found |= _tag(_four_bytes(context))
+        fields |= _tag(_four_bytes(context))
         if stream.type == "video":
-            found |= _video(stream, context)
+            fields |= _video(stream, context)
         elif stream.type == "audio":
-            found |= _audio(context)
+            fields |= _audio(context)
     if container.format.flags & _SHOW_IDS:
-        found["id"] = f"{stream.id:#x}"
-    found |= _timing(stream, context)
+        fields["id"] = f"{stream.id:#x}"
+    fields |= _timing(stream, context)
     extradata = getattr(context, "extradata_size", 0)
     if extradata:
-        found["extradata_size"] = extradata
+        fields["extradata_size"] = extradata
     disposition = int(stream.disposition)
-    found["disposition"] = {name: int(bool(disposition & Disposition[name])) for name in _DISPOSITIONS}
+    fields["disposition"] = {name: int(bool(disposition & Disposition[name])) for name in _DISPOSITIONS}
     if stream.metadata:
-        found["tags"] = dict(stream.metadata)
-    return found
+        fields["tags"] = dict(stream.metadata)
+    return fields
 
 
 def _long_name(codec: Any) -> str:
@@ -123,7 +123,7 @@ def _long_name(codec: Any) -> str:
 
 
 def _four_bytes(context: Any) -> bytes:
-    """Return the container's tag of the codec; PyAV 18.1 raises if it is not ASCII, with the bytes in the error."""
+    """Return the container's tag of the codec. If it is not ASCII, PyAV 18.1 raises, with the bytes in the error."""
     try:
         return str(context.codec_tag).encode("ascii")
     except UnicodeDecodeError as error:
@@ -141,7 +141,7 @@ def _tag(raw: bytes) -> dict[str, str]:
 
 
 def _video(stream: Any, context: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "width": context.width,
         "height": context.height,
         # Before a frame is decoded, the coded size is the frame size.
@@ -150,12 +150,12 @@ def _video(stream: Any, context: Any) -> dict[str, Any]:
         "has_b_frames": context.reorder_depth,
     }
     if stream.sample_aspect_ratio:
-        found["sample_aspect_ratio"] = _ratio(stream.sample_aspect_ratio, ":")
+        fields["sample_aspect_ratio"] = _ratio(stream.sample_aspect_ratio, ":")
         shape = Fraction(context.width, context.height) * stream.sample_aspect_ratio if context.height else None
-        found["display_aspect_ratio"] = _ratio(shape, ":")
+        fields["display_aspect_ratio"] = _ratio(shape, ":")
     if context.pix_fmt:
-        found["pix_fmt"] = context.pix_fmt
-    found["level"] = context.level
+        fields["pix_fmt"] = context.pix_fmt
+    fields["level"] = context.level
     for name, value, names in (
         ("color_range", context.color_range, _RANGES),
         ("color_space", context.colorspace, _SPACES),
@@ -164,23 +164,23 @@ def _video(stream: Any, context: Any) -> dict[str, Any]:
         ("field_order", context.field_order, _FIELD_ORDERS),
     ):
         if value in names:
-            found[name] = names[value]
+            fields[name] = names[value]
     extradata = context.extradata or b""
     if context.codec.canonical_name == "h264":
         # ISO/IEC 14496-15 §5.3.3.1: an avcC record begins with version 1, byte 4 ends in lengthSizeMinusOne.
         is_avc = len(extradata) > 4 and extradata[0] == 1  # noqa: PLR2004  byte 4 is needed
-        found["is_avc"] = "true" if is_avc else "false"
-        found["nal_length_size"] = str((extradata[4] & 3) + 1) if is_avc else "0"
+        fields["is_avc"] = "true" if is_avc else "false"
+        fields["nal_length_size"] = str((extradata[4] & 3) + 1) if is_avc else "0"
     if context.codec.canonical_name in {"h264", "mjpeg"} and context.format is not None:
-        found["bits_per_raw_sample"] = str(context.format.components[0].bits)
-    return found
+        fields["bits_per_raw_sample"] = str(context.format.components[0].bits)
+    return fields
 
 
 def _audio(context: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     if context.format is not None:
-        found["sample_fmt"] = context.format.name
-    return found | {
+        fields["sample_fmt"] = context.format.name
+    return fields | {
         "sample_rate": str(context.sample_rate),
         "channels": context.channels,
         "channel_layout": context.layout.name,
@@ -191,7 +191,7 @@ def _audio(context: Any) -> dict[str, Any]:
 
 def _timing(stream: Any, context: Any) -> dict[str, Any]:
     base: Fraction | None = stream.time_base
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "r_frame_rate": _ratio(getattr(stream, "base_rate", None), "/"),
         "avg_frame_rate": _ratio(getattr(stream, "average_rate", None), "/"),
         "time_base": _ratio(base, "/"),
@@ -201,12 +201,12 @@ def _timing(stream: Any, context: Any) -> dict[str, Any]:
         (stream.duration, "duration_ts", "duration"),
     ):
         if ticks is not None and base is not None:
-            found |= {name: ticks, seconds: f"{float(ticks * base):.6f}"}
+            fields |= {name: ticks, seconds: f"{float(ticks * base):.6f}"}
     if context is not None and getattr(context, "bit_rate", None):
-        found["bit_rate"] = str(context.bit_rate)
+        fields["bit_rate"] = str(context.bit_rate)
     if stream.frames:
-        found["nb_frames"] = str(stream.frames)
-    return found
+        fields["nb_frames"] = str(stream.frames)
+    return fields
 
 
 def _ratio(value: Any, sign: str) -> str:

@@ -1,4 +1,4 @@
-"""Decode a frame plan: a reader's packets -> pixels or packets to store, luma grids and thumbnails to measure."""
+"""Decode a frame plan into pixels or packets to store, and luma grids and thumbnails to measure."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SampledFrames", "decode_plan"]
 
-# Packets fetched at a time: enough for all keyframes of a normal session (2.8 MB) in one fetch; whole GOPs (33 MB)
-# take a few.
+# Size of one fetch. All keyframes of a normal session (2.8 MB) take one fetch, whole GOPs (33 MB) a few.
 _FETCH_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -84,8 +83,9 @@ def decode_plan(reader: PacketReader, chosen: FramePlan, spec: SamplingSpec, *, 
             wanted = {int(chosen.index[row]) for row in span.rows}
             samples = range(span.first, span.last + 1)
             fed = [
-                Packet(body, int(reader.pts[at]), at in wanted) for at, body in zip(samples, packets, strict=True)
-            ]  # fmt: skip
+                Packet(body, int(reader.pts[sample]), sample in wanted)
+                for sample, body in zip(samples, packets, strict=True)
+            ]
             for decoded in decoder.decode(fed):
                 if first:
                     # The decoder knows the real size; the container's may be wrong.
@@ -122,22 +122,22 @@ def _take(frames: SampledFrames, row: int, decoded: DecodedFrame, picture: Frame
 
 def _groups(reader: PacketReader, spans: Sequence[DecodeSpan]) -> Iterator[list[DecodeSpan]]:
     group: list[DecodeSpan] = []
-    held = 0
+    fetched = 0
     for span in spans:
         size = int(reader.size[span.first : span.last + 1].sum())
-        if group and held + size > _FETCH_BYTES:
+        if group and fetched + size > _FETCH_BYTES:
             yield group
-            group, held = [], 0
+            group, fetched = [], 0
         group.append(span)
-        held += size
+        fetched += size
     if group:
         yield group
 
 
 def _packet_runs(reader: PacketReader, chosen: FramePlan, bodies: Sequence[bytes]) -> PacketRuns:
-    """Collect the packets of all spans, in order; those of a frame start at its keyframe and end with its own."""
+    """Return the packets of all spans in order. A frame's run starts at its keyframe and ends with its own packet."""
     samples = np.concatenate([np.zeros(0, np.int64), *(np.arange(span.first, span.last + 1) for span in chosen.spans)])
-    place = {int(sample): at for at, sample in enumerate(samples)}
+    position = {int(sample): number for number, sample in enumerate(samples)}
     sizes = [len(body) for body in bodies]
     return PacketRuns(
         codec=reader.codec,
@@ -145,7 +145,7 @@ def _packet_runs(reader: PacketReader, chosen: FramePlan, bodies: Sequence[bytes
         data=b"".join(bodies),
         offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)]),
         pts=reader.pts[samples] + reader.start_pts,
-        first=np.array([place[int(sample)] for sample in chosen.first], np.int64),
+        first=np.array([position[int(sample)] for sample in chosen.first], np.int64),
         count=chosen.index - chosen.first + 1,
         time_base=reader.time_base,
     )

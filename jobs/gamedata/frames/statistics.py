@@ -1,7 +1,7 @@
 """Measure sampled frames on small luma grids: brightness, black bands, and the static share (see ``_stillness``).
 
-Everything is integer arithmetic on a grid of :data:`~jobs.gamedata.model.STATISTICS_SHAPE`, written once for numpy and
-torch: a GPU produces bit-identical numbers, so no flag depends on the device.
+All arithmetic uses integers on a grid of :data:`~jobs.gamedata.model.STATISTICS_SHAPE`, with the same code for numpy
+and torch. A GPU produces bit-identical numbers, so no check depends on the device.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def measure(
         device: ``cuda`` computes the same numbers with torch on the GPU.
 
     Raises:
-        ValueError: the arrays have other shapes.
+        ValueError: an array has the wrong shape.
     """
     count = len(luma)
     if luma.shape[1:] != STATISTICS_SHAPE or signature.shape != (count, *SIGNATURE_SHAPE):
@@ -105,7 +105,7 @@ def _cast(xp: Any, values: Any, dtype: str) -> Any:
 
 
 def _brightness(xp: Any, luma: Any) -> dict[str, Any]:
-    """Compute the sum and nearest-rank percentiles of each frame from its histogram."""
+    """Return the sum and the nearest-rank percentiles of each frame's luma, computed from its histogram."""
     count, cells = len(luma), STATISTICS_SHAPE[0] * STATISTICS_SHAPE[1]
     flat = _cast(xp, luma.reshape(count, -1), "int64")
     shift = xp.arange(count) * 256
@@ -118,12 +118,12 @@ def _brightness(xp: Any, luma: Any) -> dict[str, Any]:
 
 
 def _bands(xp: Any, luma: Any) -> dict[str, Any]:
-    """Count the rows (columns) of the black band on each side, inwards to the first that is not black."""
+    """Return the number of rows (columns) of the black band on each side, up to the first one that is not black."""
     bright = luma >= _BLACK
-    found = {}
-    for axis, near, far in ((2, "top", "bottom"), (1, "left", "right")):
+    sizes = {}
+    for axis, start_side, end_side in ((2, "top", "bottom"), (1, "left", "right")):
         allowed = max(1, int(_BRIGHT_CELLS * luma.shape[axis] + 0.5))
         ends_band = _cast(xp, bright.sum(axis) > allowed, "int64")
-        found[near] = (xp.cumsum(ends_band, 1) == 0).sum(1)
-        found[far] = (xp.cumsum(xp.flip(ends_band, (1,)), 1) == 0).sum(1)
-    return found
+        sizes[start_side] = (xp.cumsum(ends_band, 1) == 0).sum(1)
+        sizes[end_side] = (xp.cumsum(xp.flip(ends_band, (1,)), 1) == 0).sum(1)
+    return sizes

@@ -1,1 +1,1 @@
-"""The quality manifest: gather the sessions, build the table, report on it."""
+"""Build the quality manifest: collect the sessions of a bucket, assemble the table, and report on it."""

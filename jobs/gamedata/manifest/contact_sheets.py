@@ -1,4 +1,4 @@
-"""Contact sheets for the manifest's report: sampled frames of each flagged session in one picture."""
+"""Contact sheets for the manifest's report: one picture with sampled frames per flagged session."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
 
 __all__ = ["contact_sheet", "contact_sheets"]
 
-# Sessions with pictures, and frames per session: 24 sheets of about 60 kB.
-_PICTURED: Final = 24
+# Maximum number of sheets, about 60 kB each, and of frames per sheet.
+_MAX_SHEETS: Final = 24
 _FRAMES: Final = 6
-_ACROSS: Final = 3
+_PER_ROW: Final = 3
 _THUMBNAIL: Final = (90, 160)
 _GAP: Final = 2
-# Without .pt files, pictures are made of 16 x 9 thumbnails. Their column takes 12 kB per session, so it is not read for
-# more sessions than this.
-_MANY: Final = 5000
+# Without .pt files, sheets are made from the 16 x 9 thumbnails in the parts. That column takes 12 kB per session, so it
+# is not read for more sessions than this.
+_MAX_SESSIONS: Final = 5000
 _NO_PICTURES: Final = frozenset({"is_session_empty"})
 _log = logging.getLogger(__name__)
 
 
 def contact_sheets(manifest: Manifest, store: ObjectStore) -> list[Section]:
-    """Return the section with a contact sheet for each flagged session, at most 24."""
+    """Return the section with a contact sheet for each of up to 24 flagged sessions; empty without pictures."""
     from shared.report import Figures
 
     table = manifest.table
     flags = [name for name in flag_columns(table) if name not in _NO_PICTURES]
     columns = {name: table[name].to_pylist() for name in flags}
-    # Round robin: a flag that half of the sessions have must not crowd out the others.
+    # Take one session per flag in turn, so that a flag that half of the sessions have does not crowd out the others.
     queues = [[row for row, value in enumerate(values) if value] for values in columns.values()]
     chosen: dict[int, None] = {}
-    while any(queues) and len(chosen) < _PICTURED:
+    while any(queues) and len(chosen) < _MAX_SHEETS:
         for queue in queues:
-            if queue and len(chosen) < _PICTURED:
+            if queue and len(chosen) < _MAX_SHEETS:
                 chosen[queue.pop(0)] = None
     rows = sorted(chosen)
     keys = table["s3_key"].take(rows).to_pylist() if rows else []
@@ -56,7 +56,7 @@ def contact_sheets(manifest: Manifest, store: ObjectStore) -> list[Section]:
     if not items:
         return []
     note = (
-        f"Up to {_FRAMES} sampled frames per session, in chronological order; at most {_PICTURED} sessions. "
+        f"Up to {_FRAMES} sampled frames per session, in chronological order; at most {_MAX_SHEETS} sessions. "
         "Sessions whose only flag is empty have no picture."
     )
     return [Figures("Flagged sessions", items, note)]
@@ -66,18 +66,18 @@ def _sheets(manifest: Manifest, store: ObjectStore, keys: Sequence[str], caption
     from shared.report import Figure
 
     rows = manifest.sessions.rows
-    places = dict(
+    pt_files = dict(
         zip(
             rows["s3_key"].to_list(), zip(rows["pt_key"].to_list(), rows["pt_etag"].to_list(), strict=True), strict=True
         )
     )
-    thumbnails = _thumbnails(store, [key for key in keys if places[key][1] is None], len(rows))
-    found = []
+    thumbnails = _thumbnails(store, [key for key in keys if pt_files[key][1] is None], len(rows))
+    sheets = []
     for key, caption in zip(keys, captions, strict=True):
-        frames = _frames(store, places[key][0]) if places[key][1] is not None else thumbnails.get(key, [])
+        frames = _frames(store, pt_files[key][0]) if pt_files[key][1] is not None else thumbnails.get(key, [])
         if frames:
-            found.append(Figure(contact_sheet(frames), f"{key}: {caption}"))
-    return found
+            sheets.append(Figure(contact_sheet(frames), f"{key}: {caption}"))
+    return sheets
 
 
 def _frames(store: ObjectStore, key: str) -> list[npt.NDArray[np.uint8]]:
@@ -92,11 +92,11 @@ def _frames(store: ObjectStore, key: str) -> list[npt.NDArray[np.uint8]]:
 
 
 def _thumbnails(store: ObjectStore, keys: Sequence[str], total: int) -> dict[str, list[npt.NDArray[np.uint8]]]:
-    """Read the 16 x 9 thumbnails of sessions without a ``.pt``."""
+    """Return the 16 x 9 thumbnails by key for sessions without a ``.pt`` file; empty for a large manifest."""
     from jobs.gamedata.model import SIGNATURE_SHAPE
     from jobs.gamedata.parts.store import read_parts
 
-    if not keys or total > _MANY:
+    if not keys or total > _MAX_SESSIONS:
         return {}
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -115,14 +115,14 @@ def contact_sheet(frames: Sequence[npt.NDArray[np.uint8]]) -> bytes:
     """Arrange up to six frames of a session in rows of three: D arrays of uint8 (3, H, W) -> a PNG file."""
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(_FRAMES, len(frames))).round().astype(int))
     rows, columns = _THUMBNAIL
-    across = min(_ACROSS, len(chosen))
-    down = -(-len(chosen) // _ACROSS)
+    across = min(_PER_ROW, len(chosen))
+    down = -(-len(chosen) // _PER_ROW)
     sheet = np.full((down * (rows + _GAP) - _GAP, across * (columns + _GAP) - _GAP, 3), 128, np.uint8)
-    for place, index in enumerate(chosen.tolist()):
+    for number, index in enumerate(chosen.tolist()):
         small = _fit(frames[index], rows, columns)
         high, wide = small.shape[:2]
-        top = place // _ACROSS * (rows + _GAP) + (rows - high) // 2
-        left = place % _ACROSS * (columns + _GAP) + (columns - wide) // 2
+        top = number // _PER_ROW * (rows + _GAP) + (rows - high) // 2
+        left = number % _PER_ROW * (columns + _GAP) + (columns - wide) // 2
         sheet[top : top + high, left : left + wide] = small
     return png(sheet)
 

@@ -1,7 +1,7 @@
 """Collect the sessions of a bucket: the rows of the parts, compared with the ``.pt`` files that exist.
 
-The ``.pt`` files are authoritative: a deleted one removes its session from the manifest, one that was added by hand
-joins it, a replaced one is measured again. Nothing is written here.
+The ``.pt`` files are authoritative: if one was deleted, its session is left out of the manifest; if one was added by
+hand, its session is included; if one was replaced, it is measured again. Nothing is written here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ BASE_COLUMNS: Final = (
     *("stored", "pt_key", "pt_size", "pt_etag", "pt_sha256"),
     *("video_id", "video_metadata", "session_metadata", "duration_s", "sampled", "warnings"),
 )
-# Concurrent reads: each holds one .pt file of about 24 MB.
+# Concurrent reads; each keeps one .pt file of about 24 MB in memory.
 _READERS: Final = 4
 _log = logging.getLogger(__name__)
 
@@ -47,13 +47,13 @@ class Sessions:
     """The sessions of a bucket.
 
     Attributes:
-        rows: part rows of the sessions that can be judged, by ``s3_key``; ``pt_key`` and ``pt_etag`` are those of the
-            listing, NULL if no ``.pt`` was stored.
+        rows: part rows of the sessions that checks can run on, ordered by ``s3_key``; ``pt_key`` and ``pt_etag`` are
+            those of the listing, NULL if no ``.pt`` file was stored.
         errors: ``s3_key, video_id, source_etag, spec_digest, warnings, error, error_traceback, error_code,
-            error_stage`` of the others.
-        deleted: sessions whose ``.pt`` is gone.
-        unrecorded: ``.pt`` files that no part records in their present form.
-        broken: parts that cannot be read.
+            error_stage`` of the other sessions.
+        deleted: number of sessions whose ``.pt`` file no longer exists.
+        unrecorded: number of ``.pt`` files whose present content no part records.
+        broken: keys of the parts that cannot be read.
     """
 
     rows: pl.DataFrame
@@ -74,70 +74,70 @@ _ERROR_SCHEMA: Final[dict[str, Any]] = {
 
 
 def gather(store: ObjectStore, *, prefix: str = "", columns: Sequence[str] = ()) -> Sessions:
-    """Read the parts and compare them with the listing.
+    """Return the sessions of a bucket, from the parts and the listing of ``.pt`` files.
 
     Args:
         store: the manifest bucket.
         prefix: only sessions whose ``s3_key`` starts with this.
-        columns: part columns beyond :data:`BASE_COLUMNS` that checks need.
+        columns: part columns that checks need, in addition to :data:`BASE_COLUMNS`.
     """
     names = list(dict.fromkeys([*BASE_COLUMNS, *columns]))
-    table, listing = _look(store, names, prefix)
+    table, listing = _read_consistently(store, names, prefix)
     broken = broken_parts(table)
-    good = match_listing(table, listing.values())
+    matching = match_listing(table, listing.values())
     rows = _frame(table, names)
     ok = (rows["outcome"] == "ok").to_numpy()
     stored = rows["stored"].to_numpy()
-    keep = ok & (~stored | good)
-    claimed = set(rows.filter(pl.Series(good))["pt_key"].to_list())
-    loose = [info for key, info in listing.items() if key not in claimed]
+    current = ok & (~stored | matching)
+    claimed = set(rows.filter(pl.Series(matching))["pt_key"].to_list())
+    unclaimed = [info for key, info in listing.items() if key not in claimed]
     failed = rows.filter(pl.Series(~ok))
-    found, refused, same, unrecorded = _read_loose(store, loose, rows, prefix=prefix, names=names)
-    if same:
-        keep[list(same)] = True
+    measured, refused, unchanged, unrecorded = _read_unclaimed(store, unclaimed, rows, prefix=prefix, names=names)
+    if unchanged:
+        current[list(unchanged)] = True
         etags = rows["pt_etag"].to_numpy(writable=True)
-        etags[list(same)] = [same[position] for position in same]
+        etags[list(unchanged)] = [unchanged[position] for position in unchanged]
         rows = rows.with_columns(pl.Series("pt_etag", etags, dtype=pl.String))
-    judged = set(found["s3_key"].to_list())
-    kept = rows.filter(pl.Series(keep)).filter(~pl.col("s3_key").is_in(list(judged)))
+    measured_keys = set(measured["s3_key"].to_list())
+    recorded = rows.filter(pl.Series(current)).filter(~pl.col("s3_key").is_in(list(measured_keys)))
     errors = pl.concat(
         [
-            _extraction_errors(failed.filter(~pl.col("s3_key").is_in(list(judged)))),
-            # The error of a TAR says more than what is wrong with an old .pt next to it.
-            refused.filter(~pl.col("s3_key").is_in([*failed["s3_key"], *kept["s3_key"]])),
+            _extraction_errors(failed.filter(~pl.col("s3_key").is_in(list(measured_keys)))),
+            # The error of a TAR explains more than the error of an old .pt file of the same session.
+            refused.filter(~pl.col("s3_key").is_in([*failed["s3_key"], *recorded["s3_key"]])),
         ]
     )
-    gone = rows.filter(pl.Series(ok & stored & ~good))["pt_key"].to_list()
-    deleted = sum(1 for key in gone if key not in listing)
+    unmatched = rows.filter(pl.Series(ok & stored & ~matching))["pt_key"].to_list()
+    deleted = sum(1 for key in unmatched if key not in listing)
     if deleted:
         _log.warning("%d sessions are omitted: their .pt files no longer exist in %s", deleted, store.uri)
-    whole = pl.concat([kept, found]).sort("s3_key")
-    return Sessions(whole, errors.sort("s3_key"), deleted, unrecorded, broken)
+    complete = pl.concat([recorded, measured]).sort("s3_key")
+    return Sessions(complete, errors.sort("s3_key"), deleted, unrecorded, broken)
 
 
-def _look(store: ObjectStore, names: Sequence[str], prefix: str) -> tuple[pa.Table, dict[str, ObjectInfo]]:
-    """Read the current row of each TAR, and list the ``.pt`` files.
+def _read_consistently(store: ObjectStore, names: Sequence[str], prefix: str) -> tuple[pa.Table, dict[str, ObjectInfo]]:
+    """Return the current row of each TAR and the listing of ``.pt`` files, consistent with each other.
 
-    A concurrent extract changes both: the file of a row that appeared after the listing is not missing, and a file that
-    appeared after the rows were read belongs to no manifest yet.
+    A concurrent extract changes both. A row may be newer than the listing, so its file is not missing; a file may be
+    newer than the rows, and then it is ignored until the next manifest.
     """
-    under = _before_suffix(prefix)
-    listing = list_pt_files(store, under)
-    every = read_rows(store, list(dict.fromkeys([*names, *IDENTITY])))
-    table = current_rows(every, listing, prefix)
+    pt_prefix = _before_suffix(prefix)
+    listing = list_pt_files(store, pt_prefix)
+    all_rows = read_rows(store, list(dict.fromkeys([*names, *IDENTITY])))
+    table = current_rows(all_rows, listing, prefix)
     if np.all(match_listing(table, listing.values()) | ~table["stored"].to_numpy()):
         return table, listing
-    now = list_pt_files(store, under)
-    spoken = set(every.filter(pa.array(match_listing(every, now.values())))["pt_key"].to_pylist())
-    listing = {key: now[key] if key in spoken else info for key, info in listing.items() if key in now}
-    listing |= {key: now[key] for key in spoken}
-    return current_rows(every, listing, prefix), listing
+    relisted = list_pt_files(store, pt_prefix)
+    committed = set(all_rows.filter(pa.array(match_listing(all_rows, relisted.values())))["pt_key"].to_pylist())
+    listing = {key: relisted[key] if key in committed else info for key, info in listing.items() if key in relisted}
+    listing |= {key: relisted[key] for key in committed}
+    return current_rows(all_rows, listing, prefix), listing
 
 
 def _before_suffix(prefix: str) -> str:
     # The prefix `a/v.ta` matches the TAR `a/v.tar`, whose .pt is `a/v.pt`.
-    stem, dot, rest = prefix.rpartition(".")
-    return stem if dot and "tar".startswith(rest) else prefix
+    stem, dot, suffix = prefix.rpartition(".")
+    return stem if dot and "tar".startswith(suffix) else prefix
 
 
 def _frame(table: Any, names: Sequence[str]) -> pl.DataFrame:
@@ -156,42 +156,51 @@ def _extraction_errors(failed: pl.DataFrame) -> pl.DataFrame:
     ).cast(pl.Schema(_ERROR_SCHEMA))
 
 
-def _read_loose(
-    store: ObjectStore, loose: Sequence[ObjectInfo], rows: pl.DataFrame, *, prefix: str, names: Sequence[str]
+def _read_unclaimed(
+    store: ObjectStore, unclaimed: Sequence[ObjectInfo], rows: pl.DataFrame, *, prefix: str, names: Sequence[str]
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[int, str], int]:
-    """Read the ``.pt`` files without a current row: new rows, refusals, rows that still match, and their number."""
+    """Read the ``.pt`` files without a current row.
+
+    Returns:
+        Part rows of measured files; errors of unreadable files; the position and present ETag of rows whose file has
+        the recorded content after all; and the number of files read.
+    """
     empty = _frame(PART_SCHEMA.empty_table(), names)
-    if not loose:
+    if not unclaimed:
         return empty, pl.DataFrame(schema=_ERROR_SCHEMA), {}, 0
     recorded = rows.with_row_index("position").filter(pl.col("stored").fill_null(value=False))
     positions = dict(zip(recorded["pt_key"].to_list(), recorded["position"].to_list(), strict=True))
     digests = dict(zip(recorded["pt_key"].to_list(), recorded["pt_sha256"].to_list(), strict=True))
-    fresh: list[Mapping[str, Any]] = []
+    measured: list[Mapping[str, Any]] = []
     refused: list[Mapping[str, Any]] = []
-    same: dict[int, str] = {}  # position -> present ETag
+    unchanged: dict[int, str] = {}  # position -> present ETag
     unrecorded = 0
-    seen = set(rows["s3_key"].to_list()) - set(rows.filter(pl.col("pt_key").is_in(list(positions)))["s3_key"].to_list())
+    other_keys = set(rows["s3_key"].to_list()) - set(
+        rows.filter(pl.col("pt_key").is_in(list(positions)))["s3_key"].to_list()
+    )
     with ThreadPoolExecutor(_READERS) as pool:
-        for info, result in zip(loose, pool.map(lambda each: _measure(store, each, digests), loose), strict=True):
+        for info, result in zip(
+            unclaimed, pool.map(lambda pt_info: _measure(store, pt_info, digests), unclaimed), strict=True
+        ):
             if result is None:
                 continue
             unrecorded += 1
             if result == "same":
-                same[positions[info.key]] = info.etag
+                unchanged[positions[info.key]] = info.etag
             elif isinstance(result, ItemError):
                 refused.append(_refusal(info.key, result))
-            elif pt_key(result["s3_key"]) != info.key and result["s3_key"] in seen:
-                _log.warning("%s/%s is a copy of session %s and is omitted", store.uri, info.key, result["s3_key"])
+            elif pt_key(result["s3_key"]) != info.key and result["s3_key"] in other_keys:
+                _log.warning("%s/%s is a copy of session %s: left out", store.uri, info.key, result["s3_key"])
             else:
-                seen.add(result["s3_key"])
-                fresh.append(result)
+                other_keys.add(result["s3_key"])
+                measured.append(result)
     schema = empty.schema
-    found = pl.DataFrame([{name: row.get(name) for name in names} for row in fresh], schema=schema)
-    wrong = pl.DataFrame(refused, schema=_ERROR_SCHEMA)
+    measured_rows = pl.DataFrame([{name: row.get(name) for name in names} for row in measured], schema=schema)
+    refused_rows = pl.DataFrame(refused, schema=_ERROR_SCHEMA)
     return (
-        found.filter(pl.col("s3_key").str.starts_with(prefix)),
-        wrong.filter(pl.col("s3_key").str.starts_with(prefix)),
-        same,
+        measured_rows.filter(pl.col("s3_key").str.starts_with(prefix)),
+        refused_rows.filter(pl.col("s3_key").str.starts_with(prefix)),
+        unchanged,
         unrecorded,
     )
 
@@ -241,9 +250,11 @@ def measure_pt(body: bytes, name: str) -> dict[str, Any]:
             "pip install 'telecine[gamedata]', or `telecine gamedata verify` and then extract",
         ) from error
     times, frames = distinct_frames(data)
-    found = measure_frames(times, frames)
+    statistics = measure_frames(times, frames)
     lists = {
-        f"frame_{name}": getattr(found, name).tolist() for name in found.__dataclass_fields__ if name != "signature"
+        f"frame_{name}": getattr(statistics, name).tolist()
+        for name in statistics.__dataclass_fields__
+        if name != "signature"
     }
     return {
         "s3_key": data.s3_key,
@@ -258,6 +269,6 @@ def measure_pt(body: bytes, name: str) -> dict[str, Any]:
         "warnings": [
             "no part records this .pt file: its frames were measured for the manifest, its inputs are unknown"
         ],
-        "frame_signature": found.signature.tobytes(),
+        "frame_signature": statistics.signature.tobytes(),
         **lists,
     }

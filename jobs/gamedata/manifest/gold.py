@@ -1,4 +1,4 @@
-"""Rows of ``gold.gamedata_sessions`` from rows of the manifest: what PostgreSQL can store, without times."""
+"""Convert rows of the manifest to rows of ``gold.gamedata_sessions``: values that PostgreSQL accepts, without times."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _AT_ONCE: Final = 4096
 
 
 def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[str, Any]]:
-    """Yield the table's rows, reading the manifest a few thousand rows at a time.
+    """Yield the rows for the table, reading the manifest a few thousand rows at a time.
 
     Args:
         file: the manifest.
         name: used in messages.
-        prefix: the start of every session's key.
+        prefix: the prefix that every session's key must start with.
 
     Raises:
         DataError: a column is missing, or a session's key does not start with the prefix.
@@ -76,7 +76,7 @@ def _dicts(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 
 
 def _json(text: str | None) -> str | None:
-    """Return JSON text that ``jsonb`` accepts, or None: metadata comes from users' files."""
+    """Return JSON text that ``jsonb`` accepts; None if it cannot be parsed. Metadata comes from users' files."""
     if text is None:
         return None
     try:
@@ -90,7 +90,7 @@ def _dump(value: Any) -> str:
 
 
 def _clean(value: Any) -> Any:
-    """Replace what PostgreSQL refuses: NUL and lone surrogates in text, NaN and infinity in JSON."""
+    """Return the value without what PostgreSQL rejects: NUL and lone surrogates in text, NaN and infinity in JSON."""
     if isinstance(value, str):
         return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
     if isinstance(value, float):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SESSIONS", "report_of"]
 
-# The table that the terminal view looks up by its title.
+# Title of the table that the terminal view looks up.
 SESSIONS: Final = "Sessions"
 # Counts shown as tiles; flags have their own table.
 _TILES: Final = ("sessions", "judged", "flagged", "errors")
@@ -33,9 +33,9 @@ _HEADINGS: Final = {
     "video_menu_percent": "menu",
     "dark_frame_share": "dark",
 }
-# Seconds below which the report does not say what bound the manifest: imports take most of that time.
-_LITTLE_S: Final = 10.0
-# Rows of the page's table; the manifest has all of them.
+# Minimum seconds for the report to name a bottleneck; imports take most of a shorter time.
+_BOUND_MIN_S: Final = 10.0
+# Maximum rows of the table on the report's page; the manifest has all of them.
 _ROWS: Final = 200
 _BINS: Final = 20
 
@@ -71,8 +71,10 @@ def report_of(
         failures=list(failures),
     )
     report.bound, report.bound_reason = _bound(manifest.durations)
-    found = len(flagged(table))
-    report.headline = f"{found:,} of {table.num_rows:,} {'session' if table.num_rows == 1 else 'sessions'} flagged"
+    flagged_count = len(flagged(table))
+    report.headline = (
+        f"{flagged_count:,} of {table.num_rows:,} {'session' if table.num_rows == 1 else 'sessions'} flagged"
+    )
     if len(sessions.errors):
         report.headline += f", {len(sessions.errors):,} without data"
     report.tiles = (*_TILES, *(name for name in _RARE_TILES if report.counts[name]))
@@ -88,7 +90,7 @@ def report_of(
 def _bound(durations: dict[str, float]) -> tuple[Any, str]:
     reading = durations.get("read", 0.0)
     total = sum(durations.values())
-    if total < _LITTLE_S:
+    if total < _BOUND_MIN_S:
         return None, ""
     name = "network" if reading > total / 2 else "cpu"
     return name, f"reading parts and .pt files took {reading:.2f} of {total:.2f} s, checks took the rest"
@@ -99,12 +101,12 @@ def _flags_table(table: pa.Table, flags: dict[str, int]) -> Table:
 
     rows = []
     for name, count in flags.items():
-        known = table.num_rows - table[name].null_count
+        with_value = table.num_rows - table[name].null_count
         rows.append(
             [
                 f"{flag_name(name)} ({name})" if flag_name(name) != name else name,
                 count,
-                f"{count / known:.1%}" if known else None,
+                f"{count / with_value:.1%}" if with_value else None,
                 table[name].null_count,
             ]
         )
@@ -114,7 +116,7 @@ def _flags_table(table: pa.Table, flags: dict[str, int]) -> Table:
 def _histograms(table: pa.Table, settings: ManifestSettings) -> list[Histogram]:
     from shared.report import Histogram
 
-    found = []
+    histograms = []
     for column, title, marker in (
         ("video_menu_percent", "Menu share", settings.menu_threshold),
         ("dark_frame_share", "Darkness", settings.dark_share),
@@ -122,8 +124,8 @@ def _histograms(table: pa.Table, settings: ManifestSettings) -> list[Histogram]:
         if column in table.schema.names:
             values = table[column].drop_null().to_numpy()
             counts, edges = np.histogram(values, bins=_BINS, range=(0, 1))
-            found.append(Histogram(title, "share of the time", edges.tolist(), counts.tolist(), marker))
-    return found
+            histograms.append(Histogram(title, "share of the time", edges.tolist(), counts.tolist(), marker))
+    return histograms
 
 
 def _sessions_table(table: pa.Table) -> Table:
@@ -137,12 +139,12 @@ def _sessions_table(table: pa.Table) -> Table:
     rows = []
     for row in table.select([*names, *flags, "error_code"]).take(order).to_pylist():
         raised = tuple(flag_name(name) for name in flags if row[name])
-        known = any(row[name] is not None for name in flags)
-        rows.append([*(_shown(name, row[name]) for name in names), raised if known else None, row["error_code"]])
-    left = table.num_rows - len(rows)
+        is_judged = any(row[name] is not None for name in flags)
+        rows.append([*(_shown(name, row[name]) for name in names), raised if is_judged else None, row["error_code"]])
+    omitted = table.num_rows - len(rows)
     note = "Flagged sessions come first, then those with an error. menu and dark are shares of the time."
-    if left > 0:
-        note = f"{left:,} more are in the manifest. {note}"
+    if omitted > 0:
+        note = f"{omitted:,} more are in the manifest. {note}"
     return Table(SESSIONS, [*(_HEADINGS[name] for name in names), "flags", "error"], rows, note)
 
 

@@ -1,4 +1,4 @@
-"""The manifest's columns: those of the original pipeline under their names, then new ones, then those of checks."""
+"""The manifest's columns: those of the original pipeline under their old names, then new ones, then those of checks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "MANIFEST_VERSION", "TYPES", "Column", "manifest_schema"]
 
-# Raised when a built-in column changes its name, type or meaning; not for new columns at the end.
+# Increase it when a built-in column changes its name, type or meaning, but not for new columns at the end.
 MANIFEST_VERSION: Final = 1
 
 TYPES: Final[Mapping[type, pa.DataType]] = {
@@ -58,8 +58,8 @@ class Column(NamedTuple):
     """Documentation of one column: docs/manifest.md is generated from it; the Parquet file does not contain it.
 
     Attributes:
-        meaning: what the value says.
-        unit: of numbers and texts; empty if the meaning says it all.
+        meaning: meaning of the value.
+        unit: unit or format of the value; empty if the meaning is enough.
         null: when the value is NULL; empty if never.
     """
 
@@ -73,7 +73,7 @@ _NO_FRAMES: Final = "extraction failed, or no frame was sampled"
 _NO_INPUTS: Final = "extraction failed, or the TAR has no `inputs.csv`"
 _NO_EVENTS: Final = "extraction failed, or `inputs.csv` is missing or has no rows"
 
-# Built-in checks included; docs/generate.py refuses a column that is missing here.
+# Includes the columns of built-in checks; docs/generate.py fails if a column is missing here.
 COLUMNS: Final[Mapping[str, Column]] = {
     "s3_key": Column("the TAR's key in the source bucket; unique in a manifest"),
     "video_id": Column("the video's file name without its suffix", null=_FAILED),
@@ -131,8 +131,8 @@ def manifest_schema(registry: Registry, metadata: Mapping[str, object] | None = 
     """Return the schema of a manifest with the given checks.
 
     Args:
-        registry: the checks; columns of the original pipeline keep their place, others follow in order.
-        metadata: written into the Parquet file under ``telecine.<name>``, as JSON.
+        registry: the checks. Columns of the original pipeline keep their place; others follow in the registry's order.
+        metadata: entries for the Parquet file's metadata, stored as JSON under ``telecine.<name>``.
     """
     fields = [*_ORIGINAL, *_ADDED]
     names = {field.name for field in fields}

@@ -1,4 +1,4 @@
-"""The manifest's table, assembled from sessions, errors and the columns of checks."""
+"""Assemble the manifest's table from sessions, errors and the columns of checks."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Manifest:
     """A manifest before it is written.
 
     Attributes:
-        table: its rows, by ``s3_key``, in the published schema.
-        sessions: the sessions that it was built from.
+        table: rows ordered by ``s3_key``, in the published schema.
+        sessions: the sessions that the manifest was built from.
         registry: the checks that ran.
-        durations: seconds by part of the work.
+        durations: duration of each phase in seconds.
         retryable: ``s3_key`` of the sessions that failed for a transient reason.
     """
 
@@ -70,16 +70,16 @@ class Manifest:
         return stream.getbuffer()
 
 
-def assemble(sessions: Sessions, found: Columns, registry: Registry, files: tuple[CheckFile, ...]) -> pa.Table:
-    """Return the manifest's rows by ``s3_key``, in the published schema.
+def assemble(sessions: Sessions, results: Columns, registry: Registry, files: tuple[CheckFile, ...]) -> pa.Table:
+    """Return the manifest's rows ordered by ``s3_key``, in the published schema.
 
     Args:
-        sessions: the sessions that were judged, and those that could not be.
-        found: the results of the checks for the judged ones.
+        sessions: the sessions that checks ran on, and those that they could not.
+        results: the results of the checks.
         registry: the checks.
-        files: the users' check files.
+        files: the user's check files.
     """
-    errors = {row: list(of_row) for row, of_row in found.errors.items() if of_row}
+    errors = {row: list(of_row) for row, of_row in results.errors.items() if of_row}
     size = len(sessions.rows)
     texts: dict[str, list[Any]] = {
         name: [None] * size for name in ("error", "error_traceback", "error_code", "error_stage", "check_errors")
@@ -95,11 +95,11 @@ def assemble(sessions: Sessions, found: Columns, registry: Registry, files: tupl
     ).with_columns(
         *(pl.Series(name, texts.pop(name), dtype=pl.String) for name in list(texts)[:4]),
         pl.Series("check_errors", texts["check_errors"], dtype=pl.List(pl.String)),
-        *(series.alias(name) for name, series in found.values.items()),
+        *(series.alias(name) for name, series in results.values.items()),
     )
     digests = ",".join(file.digest for file in files) or None
-    whole = pl.concat([judged, sessions.errors], how="diagonal").sort("s3_key")
-    whole = whole.with_columns(
+    complete = pl.concat([judged, sessions.errors], how="diagonal").sort("s3_key")
+    complete = complete.with_columns(
         pl.lit(datetime.now(UTC)).dt.cast_time_unit("us").alias("processed_time"),
         pl.lit(revision(), dtype=pl.String).alias("commit_hash"),
         pl.lit(MANIFEST_VERSION, dtype=pl.Int32).alias("schema_version"),
@@ -112,14 +112,14 @@ def assemble(sessions: Sessions, found: Columns, registry: Registry, files: tupl
         "columns": {column: check.name for check in registry for column in check.columns},
     }
     schema = manifest_schema(registry, metadata)
-    return whole.select(schema.names).to_arrow().cast(schema)
+    return complete.select(schema.names).to_arrow().cast(schema)
 
 
-def retryable_keys(sessions: Sessions, found: Columns) -> frozenset[str]:
-    """Return ``s3_key`` of the sessions of which every failed check may succeed on a retry."""
+def retryable_keys(sessions: Sessions, results: Columns) -> frozenset[str]:
+    """Return the keys of the sessions whose failed checks may all succeed on a retry."""
     keys = sessions.rows["s3_key"]
     return frozenset(
-        keys[row] for row, errors in found.errors.items() if errors and all(error.retryable for error in errors)
+        keys[row] for row, errors in results.errors.items() if errors and all(error.retryable for error in errors)
     )
 
 

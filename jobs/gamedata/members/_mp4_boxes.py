@@ -1,4 +1,4 @@
-"""Find the boxes of ISO base media files (ISO/IEC 14496-12 §4.2) in a source and in memory."""
+"""Find the boxes of ISO base media files (ISO/IEC 14496-12 §4.2), in a source or in memory."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Box", "NeedsFFmpeg", "children", "find", "only", "read_moov"]
 
-# Possible first boxes of an MP4 or MOV; any other type means another container.
+# Possible first boxes of an MP4 or MOV; a file that begins with any other type is another container.
 _FIRST: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp"})
-# The first read covers ftyp, free and the mdat header, or a moov at the front; the read after mdat covers the whole
-# moov of a ten-minute recording (0.9 MB), so a recording costs two reads.
+# The first read covers ftyp, free and the mdat header, or a moov at the beginning. The read after mdat covers the whole
+# moov of a ten-minute recording (0.9 MB), so a recording needs two reads.
 _HEAD: Final = 64 * 1024
 _TAIL: Final = 1024 * 1024
-# The moov of 24 hours at 60 fps with audio has 90 MB.
+# The moov of 24 hours at 60 fps with audio takes 90 MB.
 _MAX_MOOV: Final = 128 * 1024 * 1024
 _MAX_TOP: Final = 256
 # Recordings have about a dozen boxes per level.
@@ -29,9 +29,9 @@ _MAX_CHILDREN: Final = 4096
 
 
 class NeedsFFmpeg(Exception):
-    """The video may be valid, but its index is not one that this module reads: FFmpeg has to demux it.
+    """The video may be valid, but FFmpeg has to demux it, because this module does not support its index.
 
-    The text gives the reason. It is not an item error, so it is not part of :mod:`shared.errors`.
+    The message is the reason. This is not an item error, so it is not part of :mod:`shared.errors`.
     """
 
 
@@ -54,25 +54,25 @@ def children(body: memoryview) -> Iterator[Box]:
     Raises:
         NeedsFFmpeg: the sizes do not add up, or there are too many boxes.
     """
-    place = count = 0
-    while place + 8 <= len(body):
-        size, kind = struct.unpack_from(">I4s", body, place)
+    position = count = 0
+    while position + 8 <= len(body):
+        size, kind = struct.unpack_from(">I4s", body, position)
         header = 8
-        if size == 1 and place + 16 <= len(body):
-            (size,) = struct.unpack_from(">Q", body, place + 8)
+        if size == 1 and position + 16 <= len(body):
+            (size,) = struct.unpack_from(">Q", body, position + 8)
             header = 16
         elif size == 0:
-            # QuickTime ends a list of atoms with a zero; elsewhere size 0 means "to the end".
+            # QuickTime ends a list of atoms with a zero; otherwise size 0 means "to the end".
             if kind == b"\0\0\0\0":
                 return
-            size = len(body) - place
+            size = len(body) - position
         count += 1
-        if size < header or place + size > len(body):
-            raise NeedsFFmpeg(f"box {kind!r} claims {size} bytes but only {len(body) - place} are left")
+        if size < header or position + size > len(body):
+            raise NeedsFFmpeg(f"box {kind!r} claims {size} bytes but only {len(body) - position} are left")
         if count > _MAX_CHILDREN:
             raise NeedsFFmpeg(f"more than {_MAX_CHILDREN} boxes inside one")
-        yield Box(bytes(kind), body[place + header : place + size])
-        place += size
+        yield Box(bytes(kind), body[position + header : position + size])
+        position += size
 
 
 def find(body: memoryview, kind: bytes) -> list[memoryview]:
@@ -84,18 +84,18 @@ def only(body: memoryview, kind: bytes, least: int = 0) -> memoryview | None:
     """Return the only direct child box of a kind, or None.
 
     Raises:
-        NeedsFFmpeg: there are two, which readers interpret differently, or it has fewer than ``least`` bytes.
+        NeedsFFmpeg: there are several, which readers interpret differently, or the box has fewer than ``least`` bytes.
     """
-    found = find(body, kind)
-    if len(found) > 1:
-        raise NeedsFFmpeg(f"{len(found)} boxes {kind!r}; expected one")
-    if found and len(found[0]) < least:
-        raise NeedsFFmpeg(f"box {kind!r} has {len(found[0])} bytes; expected at least {least}")
-    return found[0] if found else None
+    boxes = find(body, kind)
+    if len(boxes) > 1:
+        raise NeedsFFmpeg(f"{len(boxes)} boxes {kind!r}; expected one")
+    if boxes and len(boxes[0]) < least:
+        raise NeedsFFmpeg(f"box {kind!r} has {len(boxes[0])} bytes; expected at least {least}")
+    return boxes[0] if boxes else None
 
 
 def read_moov(source: RangeSource) -> memoryview:
-    """Read the movie box, and only the headers of the boxes before it.
+    """Return the body of the movie box; of the boxes before it, read only the headers.
 
     Raises:
         ItemError: ``moov_missing``, ``video_invalid`` (no bytes).
@@ -110,13 +110,13 @@ def read_moov(source: RangeSource) -> memoryview:
             break
         if offset + min(16, source.size - offset) > begin + len(window):
             window, begin = source.read(offset, _TAIL), offset
-        kind, header, size = _top(window, offset - begin, source.size - offset)
+        kind, header, size = _top_level_box(window, offset - begin, source.size - offset)
         if number == 0 and kind not in _FIRST:
             raise NeedsFFmpeg("not an MP4")
         if kind == b"moof":
             raise NeedsFFmpeg("a fragmented MP4")
         if kind == b"moov":
-            return memoryview(_whole(source, offset, size, window[offset - begin :]))[header:]
+            return memoryview(_read_box(source, offset, size, window[offset - begin :]))[header:]
         offset += size
     else:
         raise NeedsFFmpeg(f"more than {_MAX_TOP} boxes before the index")
@@ -126,20 +126,20 @@ def read_moov(source: RangeSource) -> memoryview:
     )
 
 
-def _top(window: bytes, place: int, left: int) -> tuple[bytes, int, int]:
-    """Return kind, header size and total size of a box in a file; a stored size of 0 means "to the end"."""
-    size, kind = struct.unpack_from(">I4s", window, place)
+def _top_level_box(window: bytes, position: int, available: int) -> tuple[bytes, int, int]:
+    """Return kind, header size and total size of a top-level box; a stored size of 0 means "to the end of the file"."""
+    size, kind = struct.unpack_from(">I4s", window, position)
     header = 8
-    if size == 1 and place + 16 <= len(window):
-        (size,) = struct.unpack_from(">Q", window, place + 8)
+    if size == 1 and position + 16 <= len(window):
+        (size,) = struct.unpack_from(">Q", window, position + 8)
         header = 16
-    size = size or left
+    size = size or available
     if size < header:
         raise NeedsFFmpeg(f"box {kind!r} claims {size} bytes")
     return kind, header, size
 
 
-def _whole(source: RangeSource, offset: int, size: int, have: bytes) -> bytes:
+def _read_box(source: RangeSource, offset: int, size: int, prefix: bytes) -> bytes:
     if offset + size > source.size:
         raise item_error(
             "moov_missing",
@@ -147,6 +147,6 @@ def _whole(source: RangeSource, offset: int, size: int, have: bytes) -> bytes:
         )
     if size > _MAX_MOOV:
         raise NeedsFFmpeg(f"an index (moov) of {size} bytes, more than the limit of {_MAX_MOOV}")
-    if len(have) >= size:
-        return have[:size]
-    return have + source.read(offset + len(have), size - len(have))
+    if len(prefix) >= size:
+        return prefix[:size]
+    return prefix + source.read(offset + len(prefix), size - len(prefix))

@@ -1,7 +1,7 @@
 """The sample tables of an MP4 track (ISO/IEC 14496-12 §8.6, §8.7) as numpy arrays, one entry per sample.
 
-Every count is checked against the bytes that hold it, and every sum against the number of samples, before an array of
-that size is allocated: a table of a few bytes can claim four billion samples.
+Before an array is allocated, its count is checked against the size of the table, and sums against the number of
+samples: a table of a few bytes can claim four billion samples.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SampleTable", "read_samples"]
 
-# 24 hours at 60 fps have 5.2 million.
+# 24 hours at 60 fps are 5.2 million samples.
 _MAX_SAMPLES: Final = 8_000_000
 # FFmpeg drops a table with larger offsets (mov.c, mov_read_ctts).
 _MAX_OFFSET: Final = 1 << 28
@@ -33,8 +33,8 @@ class SampleTable:
         dts: decode times, starting at 0.
         pts: composition times.
         duration: time until the next sample's decode time.
-        offset: position of the sample's first byte in the file.
-        size: its length in bytes.
+        offset: position of each sample's first byte in the file.
+        size: length of each sample in bytes.
         keyframe: bool, True for sync samples.
     """
 
@@ -47,7 +47,7 @@ class SampleTable:
 
 
 def read_samples(stbl: memoryview) -> SampleTable:
-    """Expand the tables of one track.
+    """Return one track's samples, expanded from its tables.
 
     Raises:
         NeedsFFmpeg: the tables contradict each other, or contain something that readers interpret differently.
@@ -60,19 +60,21 @@ def read_samples(stbl: memoryview) -> SampleTable:
             raise NeedsFFmpeg("random access points in a sample group")
     size = _sizes(stbl)
     count = len(size)
-    duration = _spread(_table(stbl, b"stts", ">u4", 2), count, "stts")
+    duration = _per_sample(_table(stbl, b"stts", ">u4", 2), count, "stts")
     if count and int(duration.max()) >= 1 << 31:
         raise NeedsFFmpeg("negative sample durations (stts)")
     dts = np.cumsum(duration) - duration
     offsets = _table(stbl, b"ctts", ">u4", 2)
-    shift = _spread(offsets, count, "ctts").astype(np.uint32).view(np.int32) if len(offsets) else np.zeros(1, np.int32)
+    shift = (
+        _per_sample(offsets, count, "ctts").astype(np.uint32).view(np.int32) if len(offsets) else np.zeros(1, np.int32)
+    )
     if len(shift) and int(np.abs(shift.astype(np.int64)).max()) > _MAX_OFFSET:
         raise NeedsFFmpeg("composition offsets out of range (ctts)")
     return SampleTable(dts, dts + shift, duration, _offsets(stbl, size), size, _keyframes(stbl, count))
 
 
 def _table(stbl: memoryview, kind: bytes, entry: str, columns: int) -> npt.NDArray[Any]:
-    """Read a full box of a count and that many entries: shape (entries, columns), (0, columns) without the box."""
+    """Return the entries of a full box as an array (entries, columns); (0, columns) without the box."""
     body = only(stbl, kind, least=8)
     if body is None:
         return np.zeros((0, columns), np.int64)
@@ -83,8 +85,8 @@ def _table(stbl: memoryview, kind: bytes, entry: str, columns: int) -> npt.NDArr
     return np.frombuffer(body, entry, count * columns, 8).reshape(count, columns).astype(np.int64)
 
 
-def _spread(table: npt.NDArray[np.int64], count: int, name: str) -> npt.NDArray[np.int64]:
-    """Expand ``(number of samples, value)`` entries to one value per sample."""
+def _per_sample(table: npt.NDArray[np.int64], count: int, name: str) -> npt.NDArray[np.int64]:
+    """Return one value per sample, from entries of ``(number of samples, value)``."""
     if int(table[:, 0].sum()) != count:
         raise NeedsFFmpeg(f"{name} covers {int(table[:, 0].sum())} samples but there are {count}")
     spread: npt.NDArray[np.int64] = np.repeat(table[:, 1], table[:, 0])
@@ -106,7 +108,7 @@ def _sizes(stbl: memoryview) -> npt.NDArray[np.int64]:
 
 
 def _offsets(stbl: memoryview, size: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the position of each sample: chunks have an offset, and samples follow each other within a chunk."""
+    """Return the position of each sample, from the offsets of the chunks that contain consecutive samples."""
     chunks = np.concatenate([_table(stbl, b"stco", ">u4", 1)[:, 0], _table(stbl, b"co64", ">u8", 1)[:, 0]])
     if only(stbl, b"stco") is not None and only(stbl, b"co64") is not None:
         raise NeedsFFmpeg("two tables of chunk offsets (stco, co64)")
@@ -128,15 +130,15 @@ def _offsets(stbl: memoryview, size: npt.NDArray[np.int64]) -> npt.NDArray[np.in
     filled = per_chunk > 0
     in_chunk = before - np.repeat(before[first_sample[filled]], per_chunk[filled])
     begin = np.repeat(chunks[filled], per_chunk[filled])
-    where: npt.NDArray[np.int64] = begin + in_chunk
-    return where
+    positions: npt.NDArray[np.int64] = begin + in_chunk
+    return positions
 
 
 def _keyframes(stbl: memoryview, count: int) -> npt.NDArray[np.bool_]:
-    """Mark the sync samples.
+    """Return which samples are sync samples.
 
-    By the standard, a missing table means that all samples are. Some muxers just omit it, and FFmpeg then
-    parses the stream.
+    In the standard, a missing table means that all samples are. But some muxers omit the table in any case, and FFmpeg
+    then parses the stream.
     """
     if only(stbl, b"stss") is None:
         raise NeedsFFmpeg("no table of keyframes (stss)")

@@ -42,9 +42,9 @@ class Member:
     """A regular file in a TAR.
 
     Attributes:
-        name: its stored path as text, with invalid UTF-8 replaced.
-        offset: position of its first byte in the TAR.
-        size: its length in bytes.
+        name: stored path as text, with invalid UTF-8 replaced.
+        offset: position of the first byte in the TAR.
+        size: length in bytes.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Member:
 
 
 class Extensions:
-    """The values that extended headers set for the entry after them."""
+    """The values that extended headers set for the next entry."""
 
     def __init__(self) -> None:
         self.name: str | None = None
@@ -107,17 +107,17 @@ class Extensions:
 def read_header(block: bytes, offset: int) -> tuple[bytes, int]:
     """Return the type and size of a header after verifying its checksum.
 
-    The checksum is the sum of all bytes, with its own field counted as spaces; old writers summed signed bytes.
+    The checksum is the sum of all bytes, with the checksum field counted as spaces. Old writers summed signed bytes.
     """
     if len(block) < BLOCK and offset:
         raise item_error("tar_truncated", f"the TAR ends within the header at byte {offset}")
-    rest = block[:148] + b" " * 8 + block[156:]
-    unsigned = sum(rest)
-    signed = unsigned - 256 * sum(byte > _SIGN for byte in rest)
+    summed = block[:148] + b" " * 8 + block[156:]
+    unsigned = sum(summed)
+    signed = unsigned - 256 * sum(byte > _SIGN for byte in summed)
     if len(block) < BLOCK or _octal(block[148:156]) not in (unsigned, signed):
         packed = next((name for magic, name in _MAGIC.items() if block.startswith(magic)), None)
-        found = f"found {packed} data" if packed and offset == 0 else "the checksum is wrong"
-        raise item_error("tar_invalid", f"no TAR header at byte {offset}: {found}; expected an uncompressed TAR")
+        reason = f"found {packed} data" if packed and offset == 0 else "the checksum is wrong"
+        raise item_error("tar_invalid", f"no TAR header at byte {offset}: {reason}; expected an uncompressed TAR")
     kind = block[156:157]
     if kind == b"S":
         raise item_error("tar_unsafe", f"the member at byte {offset} is sparse; expected a regular file")
@@ -131,14 +131,14 @@ def _octal(field: bytes) -> int | None:
     return int(digits, 8) if re.fullmatch(rb"[0-7]+", digits) else None
 
 
-def _number(field: bytes, what: str, offset: int) -> int:
+def _number(field: bytes, label: str, offset: int) -> int:
     if field[0] & 0x80:  # base-256, big-endian, two's complement below the marker bit
         if field[0] & 0x40:
-            raise item_error("tar_unsafe", f"the header at byte {offset} has a negative {what}")
+            raise item_error("tar_unsafe", f"the header at byte {offset} has a negative {label}")
         return int.from_bytes(bytes([field[0] & 0x3F]) + field[1:], "big")
     value = _octal(field)
     if value is None:
-        raise item_error("tar_invalid", f"the header at byte {offset} has the {what} {field!r}, which is not a number")
+        raise item_error("tar_invalid", f"the header at byte {offset} has the {label} {field!r}, which is not a number")
     return value
 
 
@@ -154,7 +154,7 @@ def _name(block: bytes) -> str:
 
 
 def read_extension(headers: RangeSource, begin: int, size: int) -> bytes:
-    """Read the body of an extended header."""
+    """Return the body of an extended header."""
     if size > _MAX_EXTENSION:
         raise item_error(
             "tar_unsafe",
@@ -167,14 +167,14 @@ def read_extension(headers: RangeSource, begin: int, size: int) -> bytes:
 
 
 def _records(body: bytes, offset: int) -> list[tuple[str, bytes]]:
-    """Parse ``length keyword=value`` lines; the length includes the whole line."""
+    """Return the ``(keyword, value)`` pairs of ``length keyword=value`` lines; the length is that of the whole line."""
     records = []
-    place = 0
-    while place < len(body) and body[place]:
-        match = _RECORD.match(body, place)
-        end = place + int(match[1]) if match else 0
+    position = 0
+    while position < len(body) and body[position]:
+        match = _RECORD.match(body, position)
+        end = position + int(match[1]) if match else 0
         if match is None or end > len(body) or end <= match.end() or body[end - 1 : end] != b"\n":
             raise item_error("tar_invalid", f"the extended header at byte {offset} has a malformed record")
         records.append((match[2].decode("utf-8", "replace"), body[match.end() : end - 1]))
-        place = end
+        position = end
     return records

@@ -1,8 +1,8 @@
-"""Summarise inputs.csv in one pass: events per device, active seconds, and whether the timestamps are usable.
+"""Summarize inputs.csv in one pass: events per device, active seconds, and properties of the timestamps.
 
 Lines are ``timestamp,event_type,event_args``: Unix seconds, a word, and a JSON array, quoted if it contains commas.
-The first two fields never contain a comma or a quote, so a line is split at its first two commas: a stray quote breaks
-only its own line, not the rest of the file.
+The first two fields never contain a comma or a quote, so each line is split at its first two commas. A CSV parser would
+lose the rest of the file after a stray quote; this loses only the line.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_INPUTS", "read_inputs"]
 
-# Ten minutes of mouse movement take 2.8 MB, so this is two hours; the worst file of this size takes 8 s to parse.
+# Two hours of mouse movement, at 2.8 MB per ten minutes; the worst file of this size takes 8 s to parse.
 MAX_INPUTS: Final = 32 * 1024 * 1024
-# Bytes split into lines at a time, and event types cached: without limits, a hostile file would take a gigabyte.
+# Bytes split into lines at a time, and maximum number of cached event types. Without limits, a hostile file would take
+# a gigabyte of memory.
 _CHUNK: Final = 1024 * 1024
 _MAX_KINDS: Final = 4096
 _COMMAS: Final = 2
-# A stick closer to its centre counts as released: Windows' XInput uses 0.24 and 0.27. A worn stick jitters within it.
+# A stick closer to its centre than this counts as released, since a worn stick jitters there. Windows' XInput uses 0.24
+# and 0.27.
 _DEAD_ZONE: Final = 0.25
-# A row is out of order if it is this much older than a row before it. Concurrent writers displace rows by
-# milliseconds; a clock that is set back exceeds this at once.
+# A row is out of order if it is older than an earlier row by more than this. Concurrent writers displace rows by
+# milliseconds only; setting the clock back displaces them by more.
 _BEHIND_S: Final = 0.1
 _OTHER, _KEYBOARD, _MOUSE, _GAMEPAD, _STICK = range(5)
 _HEADER: Final = (b"timestamp", b"event_type")
@@ -40,10 +42,10 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 def read_inputs(content: bytes) -> InputStatistics:
-    """Count the events of an inputs.csv; lines that do not parse are counted and skipped.
+    """Return the statistics of an inputs.csv; lines that do not parse are skipped and counted.
 
     Args:
-        content: the member's bytes; empty content is a session without events.
+        content: the member's bytes; empty content means a session without events.
 
     Raises:
         ItemError: ``inputs_invalid`` if there are more than :data:`MAX_INPUTS` bytes, or if the header
@@ -63,7 +65,7 @@ def read_inputs(content: bytes) -> InputStatistics:
     kinds: dict[bytes, int] = {}
     invalid = 0
     for line in lines:
-        if line.count(b",") < _COMMAS:  # an exception is five times slower, and a hostile file is full of these
+        if line.count(b",") < _COMMAS:  # raising is five times slower, and hostile files may be full of these lines
             invalid += bool(line and line.strip())
             continue
         try:
@@ -109,12 +111,12 @@ def _statistics(stamps: npt.NDArray[np.float64], devices: npt.NDArray[np.uint8],
 
 
 def _lines(content: bytes) -> Iterator[bytes]:
-    """Yield lines as ``splitlines`` returns them, without building the whole list."""
-    place = 0
-    while place < len(content):
-        end = content.find(b"\n", place + _CHUNK) + 1 or len(content)
-        yield from content[place:end].splitlines()
-        place = end
+    """Yield the lines that ``splitlines`` returns, without building the whole list."""
+    start = 0
+    while start < len(content):
+        end = content.find(b"\n", start + _CHUNK) + 1 or len(content)
+        yield from content[start:end].splitlines()
+        start = end
 
 
 def _plain(field: bytes) -> bytes:
@@ -127,7 +129,7 @@ def _is_array(arguments: bytes) -> bool:
 
 
 def _is_held(arguments: bytes) -> bool:
-    """Return True if a stick's ``[axis, value]`` is outside its dead zone, or if there is no such value."""
+    """Return True if the value of a stick's ``[axis, value]`` is outside the dead zone or cannot be parsed."""
     try:
         return not abs(float(arguments.rpartition(b",")[2].strip(b' ]"\t'))) < _DEAD_ZONE
     except ValueError:

@@ -1,4 +1,4 @@
-"""Parse metadata.json: one JSON object, checked as strictly as :mod:`shared.strict_json` does."""
+"""Parse metadata.json, one JSON object, with the strict rules of :mod:`shared.strict_json`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_DIGITS: Final = 40
 
 
 def parse_metadata(content: bytes) -> dict[str, Any]:
-    """Parse metadata.json; a byte-order mark is skipped.
+    """Return the object in metadata.json; a byte-order mark is skipped.
 
     Python's ``json`` accepts NaN, infinities, repeated keys, huge integers and lone surrogates, and writes some of them
     back as invalid JSON. They are rejected here.

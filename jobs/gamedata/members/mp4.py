@@ -1,8 +1,8 @@
-"""Read the index of an MP4's video: display time and byte range of each encoded frame.
+"""Read the index of an MP4's video: the display time and byte range of each encoded frame.
 
-Only plain files are read here: one movie box, one video track that FFmpeg would choose, H.264 or HEVC, no edits except
-the one that muxers write to compensate the delay of B-frames. For those, the arrays match FFmpeg's demuxer packet by
-packet. Everything else raises :class:`NeedsFFmpeg` and is demuxed by FFmpeg.
+Only plain files are supported: one movie box, one video track that FFmpeg would choose, H.264 or HEVC, and no edits
+except the one that muxers write to compensate for the delay of B-frames. For these files, the arrays match the packets
+of FFmpeg's demuxer. Everything else raises :class:`NeedsFFmpeg` and is demuxed by FFmpeg.
 
 Formats: ISO/IEC 14496-12 (boxes), 14496-15 (avcC, hvcC). FFmpeg's behaviour: libavformat/mov.c and
 ``av_find_best_stream`` in libavformat/avformat.c, FFmpeg 8.
@@ -36,7 +36,7 @@ _CODECS: Final = {
 }
 _VISUAL_ENTRY: Final = 78  # bytes of a VisualSampleEntry before its boxes
 _MAX_EXTRADATA: Final = 1 << 20
-_ENABLED: Final = 1  # tkhd flag: FFmpeg treats such a track as a default one
+_ENABLED: Final = 1  # tkhd flag: FFmpeg gives the track the default disposition
 _IDENTITY: Final = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 
 
@@ -81,10 +81,10 @@ class _Track:
 
 
 def read_index(source: RangeSource) -> VideoTrack:
-    """Read a video's index.
+    """Return the index of a video, using two or three reads.
 
     Args:
-        source: the video's bytes; takes two or three reads.
+        source: the video's bytes.
 
     Raises:
         ItemError: ``moov_missing``, ``video_truncated``, ``video_invalid``, ``video_no_stream``, ``video_no_frames``.
@@ -103,11 +103,11 @@ def read_index(source: RangeSource) -> VideoTrack:
     mdhd = _header(track.mdia, b"mdhd", 20)
     scale = _scale(mdhd, 12, 20)
     tkhd = _header(track.trak, b"tkhd", 84)
-    minf = _inside(track.mdia, b"minf")
-    dref = _inside(minf, b"dinf", b"dref")
+    minf = _nested(track.mdia, b"minf")
+    dref = _nested(minf, b"dinf", b"dref")
     if bytes(dref[4:8]) != b"\0\0\0\1" or bytes(dref[16:20]) != b"\0\0\0\1":
         raise NeedsFFmpeg("frames stored in another file (dref)")
-    stbl = _inside(minf, b"stbl")
+    stbl = _nested(minf, b"stbl")
     codec, extradata, width, height = _description(stbl)
     samples = read_samples(stbl)
     if not len(samples.size):
@@ -133,10 +133,10 @@ def read_index(source: RangeSource) -> VideoTrack:
 
 
 def _choose(moov: memoryview) -> _Track:
-    """Choose FFmpeg's default video stream: an enabled track is preferred over a disabled one.
+    """Return the track that FFmpeg selects by default: an enabled track is preferred over a disabled one.
 
-    Among several enabled tracks, FFmpeg decides by the frames it found while probing and by bit rate, which only FFmpeg
-    can tell.
+    Among several enabled tracks, FFmpeg decides by bit rate and by the number of frames found while probing, which
+    only FFmpeg knows.
     """
     tracks = []
     for trak in find(moov, b"trak"):
@@ -161,33 +161,33 @@ def _choose(moov: memoryview) -> _Track:
 
 
 def _header(body: memoryview, kind: bytes, least: int) -> memoryview:
-    found = only(body, kind, least)
-    if found is None:
+    header = only(body, kind, least)
+    if header is None:
         raise NeedsFFmpeg(f"no {kind.decode()} box")
     # Version 1 has 64-bit times and durations, which take 12 more bytes.
-    if found[0] > 1 or (found[0] == 1 and len(found) < least + 12):
-        raise NeedsFFmpeg(f"{kind.decode()} of version {found[0]} in {len(found)} bytes")
-    return found
+    if header[0] > 1 or (header[0] == 1 and len(header) < least + 12):
+        raise NeedsFFmpeg(f"{kind.decode()} of version {header[0]} in {len(header)} bytes")
+    return header
 
 
-def _inside(body: memoryview, *kinds: bytes) -> memoryview:
+def _nested(body: memoryview, *kinds: bytes) -> memoryview:
     for kind in kinds:
-        found = only(body, kind)
-        if found is None:
+        inner = only(body, kind)
+        if inner is None:
             raise NeedsFFmpeg(f"no {kind.decode()} box")
-        body = found
+        body = inner
     return body
 
 
-def _scale(header: memoryview, place: int, place_1: int) -> int:
-    scale: int = struct.unpack_from(">I", header, place_1 if header[0] == 1 else place)[0]
+def _scale(header: memoryview, offset: int, offset_1: int) -> int:
+    scale: int = struct.unpack_from(">I", header, offset_1 if header[0] == 1 else offset)[0]
     if not 0 < scale < 1 << 31:
         raise NeedsFFmpeg(f"a time scale of {scale}")
     return scale
 
 
-def _matrix(header: memoryview, place: int, place_1: int) -> tuple[int, ...]:
-    return struct.unpack_from(">9i", header, place_1 if header[0] == 1 else place)
+def _matrix(header: memoryview, offset: int, offset_1: int) -> tuple[int, ...]:
+    return struct.unpack_from(">9i", header, offset_1 if header[0] == 1 else offset)
 
 
 def _rotation(matrix: tuple[int, ...]) -> int:
@@ -221,8 +221,8 @@ def _description(stbl: memoryview) -> tuple[str, bytes, int, int]:
 def _edit(trak: memoryview, samples: SampleTable, scale: int, movie_scale: int) -> int:
     """Return FFmpeg's pts of the first displayed frame, from the edit list.
 
-    Supported: no edit list; one edit that starts at the first displayed frame and covers all frames; the same after an
-    empty edit, which delays the track relative to another.
+    Supported are: no edit list; one edit that starts at the first displayed frame and covers all frames; and an empty
+    edit, which delays the track relative to another, followed by such an edit.
     """
     first, last = int(samples.pts.min()), int(samples.pts.max())
     edts = only(trak, b"edts")

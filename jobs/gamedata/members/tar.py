@@ -1,8 +1,8 @@
 """List the members of a TAR as byte ranges, without extracting anything and without Python's ``tarfile``.
 
-``tarfile`` unpacks what looks like gzip, trusts sparse sizes, reads an extended header of any length into memory and
-stops silently at a broken header. Here, the 512-byte headers are read one by one, each number is checked before use,
-and headers that no legitimate writer produces raise the item error ``tar_unsafe``.
+``tarfile`` unpacks data that looks like gzip, trusts sparse sizes, reads an extended header of any length into memory
+and stops silently at a broken header. Here, the 512-byte headers are read one by one, each number is checked before it
+is used, and headers that no legitimate writer produces raise the item error ``tar_unsafe``.
 
 Formats: POSIX.1-2017 ``pax`` "ustar Interchange Format" and "pax Header Block", and GNU tar's ``tar.h`` (types L, K, S;
 base-256 numbers).
@@ -27,12 +27,12 @@ VIDEO_SUFFIXES: Final = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts",
 
 # One read covers all headers of a session except those after the video.
 _READ_AHEAD: Final = 64 * 1024
-# A session has three members; an old one has some dozens.
+# A session has three members, an old one a few dozen.
 _MAX_MEMBERS: Final = 10_000
 
 _EXTENSION_TYPES: Final = (b"x", b"X", b"g", b"L", b"K")
 _FILE_TYPES: Final = b"\x000" + b"7"
-# Links, devices, directories, FIFOs: no data follows, regardless of their size field.
+# Links, devices, directories and FIFOs: no data follows, whatever the size field contains.
 _EMPTY_TYPES: Final = b"123456"
 
 
@@ -57,7 +57,7 @@ class SessionMembers:
 
 
 def read_members(source: RangeSource) -> list[Member]:
-    """List the regular files of a TAR in order, reading only headers.
+    """Return the regular files of a TAR in order, reading only headers.
 
     Raises:
         ItemError: ``tar_empty``, ``tar_truncated``, ``tar_invalid`` or ``tar_unsafe``.
@@ -98,7 +98,7 @@ def read_members(source: RangeSource) -> list[Member]:
 
 
 def pick_members(members: list[Member]) -> SessionMembers:
-    """Find the session's members by name, ignoring folders and the hidden files of file managers.
+    """Return the session's members, selected by name; folders, and hidden files of file managers, are ignored.
 
     ``metadata.json`` and ``inputs.csv`` may also be named after the video, as in old recordings (``000000.mp4``,
     ``000000.json``, ``000000.csv``).
@@ -108,7 +108,7 @@ def pick_members(members: list[Member]) -> SessionMembers:
     """
     real = [member for member in members if not _ignored(member.name)]
     videos = [member for member in real if member.base.lower().endswith(VIDEO_SUFFIXES)]
-    _one_of_a_name(videos)
+    _reject_duplicate_names(videos)
     if not videos:
         names = ", ".join(repr(member.name[:80]) for member in real[:10]) or "nothing"
         raise item_error("video_missing", f"no video among {names}; expected one of {' '.join(VIDEO_SUFFIXES)}")
@@ -130,15 +130,17 @@ def _ignored(name: str) -> bool:
 
 def _named(members: list[Member], names: tuple[str, ...]) -> Member | None:
     for name in names:
-        found = [member for member in members if member.base.lower() == name]
-        if len(found) > 1:
-            raise item_error("member_duplicate", f"{len(found)} members are named {name!r}; expected one", member=name)
-        if found:
-            return found[0]
+        matching = [member for member in members if member.base.lower() == name]
+        if len(matching) > 1:
+            raise item_error(
+                "member_duplicate", f"{len(matching)} members are named {name!r}; expected one", member=name
+            )
+        if matching:
+            return matching[0]
     return None
 
 
-def _one_of_a_name(members: list[Member]) -> None:
+def _reject_duplicate_names(members: list[Member]) -> None:
     names = [member.name for member in members]
     for name in names:
         if names.count(name) > 1:

@@ -1,1 +1,1 @@
-"""Parquet files that each commit one batch of results, one row per TAR."""
+"""Parts: Parquet files that each commit one batch of results, with one row per TAR."""

@@ -1,4 +1,4 @@
-"""Compaction: merge small parts and drop obsolete rows."""
+"""Compact the parts: merge small ones and drop obsolete rows."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def _merge(store: ObjectStore, infos: Sequence[ObjectInfo], listing: Mapping[str
     groups = list(zip(*columns, strict=True))
     identities = [json.dumps(row, sort_keys=True) for row in rows.select(list(IDENTITY)).to_pylist()]
     keep = np.zeros(len(rows), np.bool_)
-    seen: set[str] = set()
-    held: dict[tuple[Any, ...], int] = {}
+    unique: set[str] = set()
+    count_of: dict[tuple[Any, ...], int] = {}
     for position in order.tolist():
-        if identities[position] in seen:
+        if identities[position] in unique:
             continue
-        seen.add(identities[position])
-        number = held[groups[position]] = held.get(groups[position], 0) + 1
+        unique.add(identities[position])
+        number = count_of[groups[position]] = count_of.get(groups[position], 0) + 1
         keep[position] = match[position] or number <= _ROWS_KEPT
     written = rewrite_part(store, rows.filter(pa.array(keep)))
     for key in tables:

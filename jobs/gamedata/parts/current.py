@@ -1,4 +1,4 @@
-"""Pick the current row among the rows that different runs committed for a TAR."""
+"""Select the current row of each TAR among the rows that different runs committed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LISTED_AT_ONCE: Final = 8192
 
 
 def current_rows(rows: pa.Table, listing: Mapping[str, ObjectInfo], prefix: str = "") -> pa.Table:
-    """Pick the current row of each TAR; see :func:`jobs.gamedata.parts.store.read_parts`.
+    """Return the current row of each TAR; see :func:`jobs.gamedata.parts.store.read_parts`.
 
     Args:
         rows: rows with at least the columns of :data:`IDENTITY`.
@@ -41,28 +41,28 @@ def current_rows(rows: pa.Table, listing: Mapping[str, ObjectInfo], prefix: str 
 
 
 def match_listing(rows: pa.Table, listing: Iterable[ObjectInfo]) -> npt.NDArray[np.bool_]:
-    """Check for each row that its ``.pt`` file is in the bucket as written.
+    """Return which rows have their ``.pt`` file in the bucket as it was written.
 
     Args:
         rows: R rows with ``stored``, ``pt_key``, ``pt_size`` and ``pt_etag``.
-        listing: objects of the bucket in any order, iterated once; all but ``.pt`` files are ignored.
+        listing: objects of the bucket in any order, iterated once; files other than ``.pt`` are ignored.
 
     Returns:
         True for each row whose file has the recorded size and ETag, shape (R,).
     """
     chunks: dict[str, list[pa.Array]] = {"key": [], "size": [], "etag": []}
-    held: list[ObjectInfo] = []
+    buffered: list[ObjectInfo] = []
 
     def pack() -> None:
-        chunks["key"].append(pa.array([info.key for info in held], pa.string()))
-        chunks["size"].append(pa.array([info.size for info in held], pa.int64()))
-        chunks["etag"].append(pa.array([info.etag for info in held], pa.string()))
-        held.clear()
+        chunks["key"].append(pa.array([info.key for info in buffered], pa.string()))
+        chunks["size"].append(pa.array([info.size for info in buffered], pa.int64()))
+        chunks["etag"].append(pa.array([info.etag for info in buffered], pa.string()))
+        buffered.clear()
 
     for info in listing:
         if info.key.endswith(".pt"):
-            held.append(info)
-            if len(held) == _LISTED_AT_ONCE:
+            buffered.append(info)
+            if len(buffered) == _LISTED_AT_ONCE:
                 pack()
     pack()
     keys, sizes, etags = (
@@ -71,17 +71,17 @@ def match_listing(rows: pa.Table, listing: Iterable[ObjectInfo]) -> npt.NDArray[
     )
     if not len(keys) or not len(rows):
         return np.zeros(len(rows), np.bool_)
-    place = pc.index_in(rows["pt_key"], value_set=keys, skip_nulls=True)
-    found = pc.and_kleene(
-        pc.and_kleene(rows["stored"], pc.equal(pc.take(sizes, place), rows["pt_size"])),
-        pc.equal(pc.take(etags, place), rows["pt_etag"]),
+    position = pc.index_in(rows["pt_key"], value_set=keys, skip_nulls=True)
+    matches = pc.and_kleene(
+        pc.and_kleene(rows["stored"], pc.equal(pc.take(sizes, position), rows["pt_size"])),
+        pc.equal(pc.take(etags, position), rows["pt_etag"]),
     )
-    result: npt.NDArray[np.bool_] = pc.fill_null(found, False).to_numpy().astype(np.bool_)
+    result: npt.NDArray[np.bool_] = pc.fill_null(matches, False).to_numpy().astype(np.bool_)
     return result
 
 
 def order_rows(rows: pa.Table, listing: Mapping[str, ObjectInfo], groups: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Sort rows by the columns ``groups``; within a group the current row comes first.
+    """Return the order of rows sorted by the columns ``groups``; within a group the current row comes first.
 
     Returns:
         Positions of the rows, shape (R,).

@@ -34,7 +34,7 @@ INPUT_COLUMNS: Final = (
     pa.field("input_desk_s", pa.int64()),
     pa.field("input_gamepad_s", pa.int64()),
 )
-# Added to this version of the schema later: in older parts, which lack them, they read as null.
+# Columns that were added later without a new version. Older parts lack them; they are read as null.
 ADDED_COLUMNS: Final = frozenset({"input_desk_s", "input_gamepad_s"})
 
 # All null if the outcome is an error. Meanings and units: jobs.gamedata.model.FrameStatistics.
@@ -60,7 +60,8 @@ PART_SCHEMA: Final = pa.schema(
         pa.field("source_etag", pa.string(), nullable=False),  # "" if the TAR is missing
         pa.field("source_size", pa.int64(), nullable=False),
         pa.field("spec_digest", pa.string(), nullable=False),
-        # The attempt. `generation` orders results without clocks: one more than the largest at the start of the run.
+        # The attempt. `generation` orders results without relying on clocks: one more than the largest when the run
+        # began.
         pa.field("generation", pa.int64(), nullable=False),
         pa.field("attempt", pa.int64(), nullable=False),  # 1 for the first attempt at this content and spec
         pa.field("run_id", pa.string(), nullable=False),

@@ -1,6 +1,6 @@
 """Parts in the manifest bucket: Parquet files under ``_stats/`` that commit results, one row per attempted TAR.
 
-A part is written once and never changed. A TAR may have several rows; :func:`read_parts` picks the current one.
+A part is written once and never changed. A TAR may have several rows; :func:`read_parts` returns the current one.
 Needs neither torch nor a database.
 """
 
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 PARTS: Final = "_stats/"
-# A request to S3 takes about 30 ms: a thousand parts read one at a time take half a minute.
+# A request to S3 takes about 30 ms, so reading a thousand parts one at a time would take half a minute.
 _READ_THREADS: Final = 8
 _log = logging.getLogger(__name__)
 
@@ -75,12 +75,12 @@ def rewrite_part(store: ObjectStore, table: pa.Table) -> str:
 
 
 def list_parts(store: ObjectStore) -> list[ObjectInfo]:
-    """List the parts sorted by key, and so by generation."""
+    """Return the parts sorted by key, and therefore by generation."""
     return [info for info in store.list(PARTS) if info.key.endswith(".parquet")]
 
 
 def list_pt_files(store: ObjectStore, prefix: str = "") -> dict[str, ObjectInfo]:
-    """List the ``.pt`` files whose key starts with ``prefix``."""
+    """Return the ``.pt`` files whose key starts with ``prefix``, by key."""
     return {info.key: info for info in store.list(prefix) if info.key.endswith(".pt")}
 
 
@@ -93,7 +93,7 @@ def next_generation(store: ObjectStore) -> int:
 def read_part(
     store: ObjectStore, key: str, columns: Sequence[str] | None = None, *, info: ObjectInfo | None = None
 ) -> pa.Table | None:
-    """Read one part; log a warning and return None if it cannot be read.
+    """Return the rows of one part; if it cannot be read, log a warning and return None.
 
     Args:
         store: the manifest bucket.
@@ -125,7 +125,7 @@ def read_part(
 
 
 def _with_added(table: pa.Table, wanted: pa.Schema) -> pa.Table:
-    """Cast rows to a schema, adding null columns; raise KeyError if any but an added column is missing."""
+    """Return rows cast to a schema, with null columns added; raise KeyError if any other column is missing."""
     for name in ADDED_COLUMNS.intersection(wanted.names).difference(table.column_names):
         table = table.append_column(wanted.field(name), pa.nulls(len(table), wanted.field(name).type))
     return table.select(wanted.names).cast(wanted)
@@ -143,10 +143,10 @@ def _open(store: ObjectStore, key: str, info: ObjectInfo | None, names: Sequence
 def read_each_part(
     store: ObjectStore, infos: Sequence[ObjectInfo], columns: Sequence[str] | None = None
 ) -> dict[str, pa.Table | ObjectMissing | None]:
-    """Read parts concurrently.
+    """Read parts concurrently, and return their rows by key.
 
     Returns:
-        For each key its rows, None if the part cannot be read, or the error if it no longer exists.
+        Key -> its rows, None if the part cannot be read, or the error if it no longer exists.
     """
 
     def read(info: ObjectInfo) -> pa.Table | ObjectMissing | None:
@@ -160,7 +160,7 @@ def read_each_part(
 
 
 def read_rows(store: ObjectStore, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read all rows of all parts, including superseded ones.
+    """Return all rows of all parts, including superseded ones.
 
     Args:
         store: the manifest bucket.
@@ -174,16 +174,16 @@ def read_rows(store: ObjectStore, columns: Sequence[str] | None = None) -> pa.Ta
     read: dict[str, pa.Table | None] = {}
     pending = list_parts(store)
     while pending:
-        found = read_each_part(store, pending, names)
-        read |= {key: table for key, table in found.items() if not isinstance(table, ObjectMissing)}
-        # A part merged after the listing: the merged part was written before this one was deleted.
-        missing = len(found) > sum(key in read for key in found)
+        results = read_each_part(store, pending, names)
+        read |= {key: table for key, table in results.items() if not isinstance(table, ObjectMissing)}
+        # A compaction deleted parts after they were listed; it wrote the merged part before that, so list again.
+        missing = len(results) > sum(key in read for key in results)
         pending = [info for info in list_parts(store) if info.key not in read] if missing else []
     tables = [table for _, table in sorted(read.items()) if table is not None]
     schema = pa.schema([PART_SCHEMA.field(name) for name in names])
     broken = sorted(key for key, table in read.items() if table is None)
-    whole = pa.concat_tables([schema.empty_table(), *tables])
-    return whole.replace_schema_metadata({b"telecine.broken_parts": json.dumps(broken).encode()})
+    rows = pa.concat_tables([schema.empty_table(), *tables])
+    return rows.replace_schema_metadata({b"telecine.broken_parts": json.dumps(broken).encode()})
 
 
 def broken_parts(table: pa.Table) -> list[str]:
@@ -199,10 +199,11 @@ def read_parts(
     prefix: str = "",
     listing: Mapping[str, ObjectInfo] | None = None,
 ) -> pa.Table:
-    """Read the current row of each TAR.
+    """Return the current row of each TAR.
 
-    A row whose ``.pt`` file is in the bucket as written (same ETag and size) takes precedence. Then the later
-    generation wins; within a generation a success over an error, then the later attempt, then the greater run id.
+    A row whose ``.pt`` file is in the bucket as written (same ETag and size) takes precedence. Otherwise the latest
+    generation is current; within a generation, a success before an error, then the latest attempt, then the greatest
+    run id.
 
     Args:
         store: the manifest bucket.

@@ -1,1 +1,1 @@
-"""The ``.pt`` file of a session: format, writer, reader and frame measurements."""
+"""The ``.pt`` file of a session: its format, writer and reader, and measurements of its frames."""

@@ -1,4 +1,4 @@
-"""The frames of a ``.pt`` file with packets. Each frame is decoded once, when its stride is first accessed."""
+"""The frames of a ``.pt`` file that stores packets; each is decoded once, when its stride is first accessed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Decode = Callable[[PacketRuns, int, int, int], npt.NDArray[np.uint8]]
 
 
 def select_runs(runs: PacketRuns, frames: npt.NDArray[np.int64]) -> PacketRuns:
-    """Select the packets of some frames.
+    """Return the packets of the selected frames.
 
     Args:
         runs: packets of D frames.

@@ -14,7 +14,7 @@
     source_etag, spec, spec_digest, extracted_at, versions
     checksum                    sha256 of everything except extracted_at, spec and versions
 
-Strides that are slices of another one share its buffer: the default's 35 samples take 30 frames.
+Strides that are slices of another stride share its buffer: the 35 samples of the default spec take 30 frames.
 """
 
 from __future__ import annotations
@@ -55,17 +55,17 @@ def versions() -> dict[str, str]:
     """Return the versions of telecine, torch, PyAV and FFmpeg's libavcodec, if installed."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {}
+    installed = {}
     for name, package in (("telecine", "telecine"), ("torch", "torch"), ("pyav", "av")):
         try:
-            found[name] = version(package)
+            installed[name] = version(package)
         except PackageNotFoundError:
-            found[name] = "unknown"
+            installed[name] = "unknown"
     try:
         import av
     except ImportError:
-        return found
-    return {**found, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
+        return installed
+    return {**installed, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
 
 
 def dump(session: Session, *, s3_key: str, source_etag: str, spec: SamplingSpec, extracted_at: str) -> memoryview:
@@ -114,15 +114,15 @@ def dump(session: Session, *, s3_key: str, source_etag: str, spec: SamplingSpec,
 
 
 def load(path: str | os.PathLike[str] | bytes) -> ExtractedData:
-    """Read a ``.pt`` file of this version.
+    """Read a ``.pt`` file of the current format version.
 
     Args:
         path: a path, a ``file://`` or ``s3://`` URI, or the file's bytes.
 
     Raises:
         ItemError: ``pt_legacy`` for a pickled file of the original pipeline, which is never unpickled; ``pt_invalid``
-            for anything else that is not a sound ``.pt`` file of ours.
-        ObjectMissing: there is no such file.
+            for any other file that is damaged or was not written by telecine.
+        ObjectMissing: the file does not exist.
 
     Example:
         >>> from jobs.gamedata import load

@@ -1,4 +1,4 @@
-"""Classify a ``.pt`` file without unpickling it: ours, the original pipeline's, or neither. Needs no torch."""
+"""Tell whether a ``.pt`` file is telecine's or the original pipeline's, without unpickling it and without torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TENSORS: Final = re.compile(r"torch\._utils _rebuild_tensor_v2|torch \w+Storage
 
 
 def pt_kind(body: bytes | memoryview) -> PtKind:
-    """Classify a ``.pt`` file by the opcodes of its pickle.
+    """Return the kind of a ``.pt`` file, determined from the opcodes of its pickle.
 
     ``legacy`` is any pickle that calls something other than torch's tensor constructor. The original pipeline stored
     numpy arrays; loading them needs ``weights_only=False``, which runs arbitrary code from the file.
@@ -54,7 +54,7 @@ def pt_kind(body: bytes | memoryview) -> PtKind:
 
 
 def _is_plain(entries: list[zipfile.ZipInfo], size: int) -> bool:
-    """Check that entries are uncompressed and fit in the file: torch allocates the size that an entry declares."""
+    """Return True if all entries are uncompressed and fit in the file, because torch allocates the declared size."""
     stored = all(
         each.compress_type == zipfile.ZIP_STORED
         and each.file_size == each.compress_size
@@ -65,10 +65,10 @@ def _is_plain(entries: list[zipfile.ZipInfo], size: int) -> bool:
 
 
 def _pickle_kind(pickled: bytes) -> PtKind:
-    ours = False
+    is_telecine = False
     for opcode, argument, _ in pickletools.genops(pickled):
         calls = opcode.name == "GLOBAL" and not _TENSORS.fullmatch(str(argument))
         if calls or opcode.name in ("STACK_GLOBAL", "INST"):
             return "legacy"
-        ours = ours or argument == FORMAT
-    return "telecine" if ours else "invalid"
+        is_telecine = is_telecine or argument == FORMAT
+    return "telecine" if is_telecine else "invalid"

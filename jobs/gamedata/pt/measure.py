@@ -1,4 +1,4 @@
-"""Measure the frames of a ``.pt`` file as extraction does."""
+"""Measure the frames of a ``.pt`` file in the same way as extraction."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ __all__ = ["distinct_frames", "duration_of", "measure_frames"]
 
 def distinct_frames(data: ExtractedData) -> tuple[npt.NDArray[np.float64], list[npt.NDArray[np.uint8]]]:
     """Return the distinct sampled frames in time order: times in seconds (D,), and D uint8 arrays (3, H, W)."""
-    found: dict[float, npt.NDArray[np.uint8]] = {}
+    frame_at: dict[float, npt.NDArray[np.uint8]] = {}
     for key, times in data.sampled_times_s.items():
         frames = data.sampled_frames[key]
         for time_s, frame in zip(times.tolist(), frames, strict=True):
-            found.setdefault(time_s, frame)
-    order = sorted(found)
-    return np.array(order, np.float64), [found[time_s] for time_s in order]
+            frame_at.setdefault(time_s, frame)
+    order = sorted(frame_at)
+    return np.array(order, np.float64), [frame_at[time_s] for time_s in order]
 
 
 def measure_frames(times: npt.NDArray[np.float64], frames: Sequence[npt.NDArray[np.uint8]]) -> FrameStatistics:
-    """Measure RGB frames of a ``.pt`` file as extraction measures decoded ones: times (D,), D frames (3, H, W)."""
+    """Return the statistics that extraction computes from decoded frames: times (D,), D RGB frames (3, H, W)."""
     from jobs.gamedata.frames.statistics import measure, signatures
 
     small = np.zeros((len(frames), 3, *STATISTICS_SHAPE), np.float32)
-    for place, frame in enumerate(frames):
-        small[place] = shrink(frame, *STATISTICS_SHAPE)
+    for number, frame in enumerate(frames):
+        small[number] = shrink(frame, *STATISTICS_SHAPE)
     grids = np.clip(np.rint(luma(small)), 0, 255).astype(np.uint8)
     thumbnails = np.clip(np.rint(small), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
     return measure(grids, signatures(thumbnails), times, np.zeros(len(times), np.bool_))

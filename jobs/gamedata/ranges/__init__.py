@@ -1,1 +1,1 @@
-"""Sources of bytes that are read by range: memory, a file, a slice of another source, an object in a store."""
+"""Sources of bytes that are read by range: memory, files, slices of other sources, and objects in a store."""

@@ -1,4 +1,4 @@
-"""Arithmetic on byte ranges."""
+"""Clip and join byte ranges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["clip", "coalesce"]
 
 
 def clip(size: int, offset: int, length: int) -> tuple[int, int]:
-    """Clip ``(offset, length)`` to a source of ``size`` bytes.
+    """Return ``(offset, length)`` clipped to a source of ``size`` bytes.
 
     Raises:
         ValueError: a number is negative.
@@ -33,20 +33,20 @@ def coalesce(
         limit: maximum length of a joined range, so that large ranges are still read concurrently.
 
     Returns:
-        The joined ranges, ordered by offset; and for each requested range, in the order requested, ``(number of its
-        joined range, position in it)``.
+        The joined ranges, ordered by offset; and for each requested range, in the order of ``ranges``, the number of
+        the joined range that contains it and its position in that range.
     """
     joined: list[tuple[int, int]] = []
-    places: list[tuple[int, int]] = [(0, 0)] * len(ranges)
-    for number in sorted(range(len(ranges)), key=lambda which: ranges[which]):
+    locations: list[tuple[int, int]] = [(0, 0)] * len(ranges)
+    for number in sorted(range(len(ranges)), key=lambda candidate: ranges[candidate]):
         offset, length = ranges[number]
         if joined:
             begin, reach = joined[-1]
             end = max(begin + reach, offset + length)
             if offset <= begin + reach + gap and (end - begin <= limit or end == begin + reach):
                 joined[-1] = (begin, end - begin)
-                places[number] = (len(joined) - 1, offset - begin)
+                locations[number] = (len(joined) - 1, offset - begin)
                 continue
         joined.append((offset, length))
-        places[number] = (len(joined) - 1, 0)
-    return joined, places
+        locations[number] = (len(joined) - 1, 0)
+    return joined, locations

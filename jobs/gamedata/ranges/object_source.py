@@ -1,4 +1,4 @@
-"""Read an object in a store by ranges, pinned to the listed ETag, and measure the time spent waiting for the store."""
+"""Read byte ranges of an object in a store, pinned to its listed ETag, and measure the time spent waiting."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["ObjectSource"]
 
 
 class ObjectSource:
-    """A :class:`~jobs.gamedata.ranges.source.RangeSource` over one object; ranges close to each other are read as one.
+    """A :class:`~jobs.gamedata.ranges.source.RangeSource` over one object. Nearby ranges are read in one request.
 
     Args:
         store: the store that contains the object.
-        key: its key.
+        key: key of the object.
         size: the listed size in bytes.
         etag: the listed ETag; every read requires it.
 
@@ -54,13 +54,13 @@ class ObjectSource:
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Read several ``(offset, length)`` ranges concurrently; return them in the order requested."""
         clipped = [clip(self._size, offset, length) for offset, length in ranges]
-        joined, places = coalesce([part for part in clipped if part[1]])
+        joined, locations = coalesce([part for part in clipped if part[1]])
         bodies = self._fetch(joined) if joined else []
-        found = iter(places)
+        remaining = iter(locations)
         results = []
         for _, length in clipped:
-            which, where = next(found) if length else (0, 0)
-            results.append(bodies[which][where : where + length] if length else b"")
+            number, start = next(remaining) if length else (0, 0)
+            results.append(bodies[number][start : start + length] if length else b"")
         return results
 
     def _fetch(self, joined: Sequence[tuple[int, int]]) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Sources of bytes, all read by range: a file, bytes in memory, a member of a TAR."""
+"""Sources of bytes that are read by range: a file, bytes in memory, a member of a TAR."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = [
     "SourceSlice",
 ]
 
-# Block size for walking a TAR, or a container with FFmpeg: at 256 KiB, a session costs 44 reads and 11.5 MB; smaller
-# blocks cost more round trips, larger ones more bytes.
+# Default block size. At 256 KiB, a session takes 44 reads and 11.5 MB; smaller blocks need more round trips, larger
+# ones more bytes.
 _BLOCK: Final = 256 * 1024
 _BLOCKS: Final = 64
 
@@ -34,8 +34,8 @@ _BLOCKS: Final = 64
 class RangeSource(Protocol):
     """Bytes of a known length that are read by range.
 
-    A range is clipped to the source: reading beyond the end is not an error. Fewer bytes than that are never returned:
-    a source that shrank raises the item error ``tar_changed``. Negative numbers raise a ValueError.
+    Ranges are clipped to the source, so reading beyond the end is not an error. A source that has shrunk raises the
+    item error ``tar_changed`` rather than return fewer bytes. Negative numbers raise a ValueError.
     """
 
     @property
@@ -78,7 +78,7 @@ class FileSource:
     """A local file, read with ``pread``; close it, or use it in a ``with`` statement.
 
     Args:
-        path: the file; its size is read once, here.
+        path: the file; its size is determined once, when it is opened.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -124,7 +124,7 @@ class SourceSlice:
 
     Args:
         source: the other source.
-        offset: where the part begins in it.
+        offset: position of the part in the other source.
         size: length of the part in bytes.
 
     Raises:
@@ -149,17 +149,18 @@ class SourceSlice:
         return self._source.read(self._offset + begin, length) if length else b""
 
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Read several ranges of the part; close ones, such as the packets of one GOP, are fetched as one."""
+        """Read several ranges of the part; nearby ranges, such as the packets of one GOP, are fetched together."""
         clipped = [clip(self._size, offset, length) for offset, length in ranges]
-        joined, places = coalesce([(self._offset + begin, length) for begin, length in clipped])
+        joined, locations = coalesce([(self._offset + begin, length) for begin, length in clipped])
         bodies = self._source.read_many(joined)
         return [
-            bodies[which][where : where + length] for (which, where), (_, length) in zip(places, clipped, strict=True)
+            bodies[number][start : start + length]
+            for (number, start), (_, length) in zip(locations, clipped, strict=True)
         ]
 
 
 class BufferedSource:
-    """Cache the most recently used blocks of a source, for readers that read little at a time.
+    """A source with a cache of its most recently used blocks, for readers that read a few bytes at a time.
 
     Args:
         source: the source of the blocks.
@@ -191,10 +192,10 @@ class BufferedSource:
         self._blocks.update(zip(missing, bodies, strict=True))
         for number in range(first, last + 1):
             self._blocks.move_to_end(number)
-        whole = b"".join(self._blocks[number] for number in range(first, last + 1))
+        body = b"".join(self._blocks[number] for number in range(first, last + 1))
         while len(self._blocks) > self._max_blocks:
             self._blocks.popitem(last=False)
-        return whole[begin - first * self._block :][:length]
+        return body[begin - first * self._block :][:length]
 
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Read several ranges directly, without the cache: a caller that knows its ranges needs no read-ahead."""

@@ -1,1 +1,1 @@
-"""The sample set: TARs with known ground truth, encoded on demand."""
+"""Generate the sample set: TARs with ground truth, drawn and encoded on this machine."""

@@ -36,7 +36,7 @@ class Picture:
         y: uint8, shape (H, W), both even.
         u: uint8, shape (H / 2, W / 2).
         v: uint8, shape (H / 2, W / 2).
-        alpha: the pixels that a sprite covers, bool, shape (H, W); None means all.
+        alpha: which pixels a sprite covers, bool, shape (H, W); None means all.
     """
 
     y: npt.NDArray[np.uint8]
@@ -49,11 +49,11 @@ class Picture:
         return Picture(self.y.copy(), self.u.copy(), self.v.copy(), self.alpha)
 
     def rotated(self, quarters: int) -> Picture:
-        """Rotate counterclockwise by quarter turns."""
+        """Return a copy rotated counterclockwise by quarter turns."""
         return Picture(np.rot90(self.y, quarters), np.rot90(self.u, quarters), np.rot90(self.v, quarters))
 
     def packed(self) -> npt.NDArray[np.uint8]:
-        """Return PyAV's yuv420p layout: shape (H * 3 / 2, W)."""
+        """Return the planes in PyAV's yuv420p layout, shape (H * 3 / 2, W)."""
         height, width = self.y.shape
         planes = np.concatenate([self.y.reshape(-1), self.u.reshape(-1), self.v.reshape(-1)])
         return planes.reshape(height * 3 // 2, width)
@@ -84,7 +84,7 @@ def flat(size: tuple[int, int], colour: Colour = (0, 0, 0)) -> Picture:
 
 
 def crop(picture: Picture, x: int, y: int, size: tuple[int, int]) -> Picture:
-    """Return a part at an even position, as views."""
+    """Return a part of a picture as views; its position is rounded down to even numbers."""
     x, y = x & ~1, y & ~1
     width, height = size
     rows, columns = slice(y, y + height), slice(x, x + width)
@@ -112,7 +112,7 @@ def paste(target: Picture, sprite: Picture, x: int, y: int) -> None:
 
 
 def lut(picture: Picture, percent: int) -> Picture:
-    """Scale luma and chroma to a percentage."""
+    """Return a picture with luma and chroma scaled to a percentage."""
     steps = np.arange(256)
     luma = np.clip((steps - 16) * percent // 100 + 16, 16, 235).astype(np.uint8)
     chroma = ((steps - 128) * percent // 100 + 128).astype(np.uint8)
@@ -129,7 +129,7 @@ def noise(
         size: (width, height); multiples of ``cell`` and ``rows``.
         cell: pixels between lattice points in the first octave, a power of two.
         octaves: number of octaves.
-        rows: vertical cell size, if different.
+        rows: vertical cell size, if it differs from ``cell``.
     """
     width, height = size
     total = np.zeros((height, width), np.int64)
@@ -142,18 +142,18 @@ def noise(
 
 
 def _stretched(field: npt.NDArray[np.int64], step: int, axis: int) -> npt.NDArray[np.int64]:
-    """Interpolate between lattice points along one axis with a smoothstep, in units of 1/256."""
+    """Return values interpolated between lattice points along one axis, with a smoothstep in units of 1/256."""
     ramp = np.arange(step) * 256 // step
     ramp = (ramp * ramp * (768 - 2 * ramp)) >> 16
     shape = [1, 1]
     shape[axis] = field.shape[axis] * step
     ramp = np.tile(ramp, field.shape[axis]).reshape(shape)
-    here, there = np.repeat(field, step, axis), np.repeat(np.roll(field, -1, axis), step, axis)
-    return (here * (256 - ramp) + there * ramp) >> 8
+    lower, upper = np.repeat(field, step, axis), np.repeat(np.roll(field, -1, axis), step, axis)
+    return (lower * (256 - ramp) + upper * ramp) >> 8
 
 
 def periodic(picture: Picture, size: tuple[int, int]) -> Picture:
-    """Repeat a tile to the right and downwards, so that every crop of ``size`` that starts in the tile is one slice."""
+    """Return a tile repeated right and down, so that every crop of ``size`` that starts in the tile is one slice."""
     width, height = size
     pad = ((0, height), (0, width))
     half = ((0, height // 2), (0, width // 2))

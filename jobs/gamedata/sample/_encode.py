@@ -1,4 +1,4 @@
-"""Encode a scene with PyAV, with one thread and no timestamps in the file, so that equal pictures give equal bytes."""
+"""Encode a scene with PyAV: one thread and no timestamps in the file, so that equal pictures produce equal bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Encoding", "encode"]
 _BITEXACT: Final = 0x0400  # AVFMT_FLAG_BITEXACT: no muxer version or random identifiers
 _RATE: Final = 48000
 _SAMPLES: Final = 1024  # samples per AAC frame
-# Ticks per second; frames at 10, 12, 15 and 60 fps and the VFR steps fall on whole ticks.
+# Ticks per second. Frames at 10, 12, 15 and 60 fps, and the steps of variable frame rates, fall on whole ticks.
 _CLOCK: Final = 15360
 _SOUND_LOCK: Final = threading.Lock()
 
@@ -105,7 +105,7 @@ def encode(scene: Scene, times: Sequence[float], encoding: Encoding) -> bytes:
 
 
 def _add_sound(output: Any, until_s: float) -> Iterator[Packet[Any]]:
-    """Add a sound track to a container; the packets are copies, so that AAC is encoded once for all clips."""
+    """Add a sound track to a container and yield its packets, which are copies: AAC is encoded once for all clips."""
     template, packets = _sound(int(until_s) // 60 * 60 + 60)
     with av.open(io.BytesIO(template), "r") as container:
         stream = output.add_stream_from_template(container.streams.audio[0])

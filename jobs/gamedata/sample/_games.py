@@ -1,4 +1,4 @@
-"""Synthetic games: a top-down map, a side-scroller, a race. Each draws any moment on its own."""
+"""Synthetic games: a top-down map, a side-scroller and a race. A picture depends only on its time and the seed."""
 
 from __future__ import annotations
 
@@ -142,11 +142,11 @@ class Platforms:
         """Draw the picture at a time."""
         width, height = self._size
         picture = self._sky.copy()
-        way = int(time_s * 96)
+        scrolled = int(time_s * 96)
         for layer, speed in self._ranges:
-            paste(picture, crop(layer, int(way * speed) % self._length, 0, self._size), 0, 0)
+            paste(picture, crop(layer, int(scrolled * speed) % self._length, 0, self._size), 0, 0)
         for sprite, start in self._foes:
-            paste(picture, sprite, (start + int(time_s * 40) - way) % 2000 - 100, height - 100)
+            paste(picture, sprite, (start + int(time_s * 40) - scrolled) % 2000 - 100, height - 100)
         hop = abs(math.sin(time_s * 2.1)) * height * 0.28
         paste(picture, self._player, width // 3, int(height - 108 - hop))
         self._hud.draw(picture, time_s)
@@ -186,9 +186,9 @@ class Race:
         columns = np.arange(0, width, step)[None, :] - width // 2
         ahead = 60 * height // (rows + 2)
         beside = columns * 76 // (rows + 2)
-        # Beyond the verge, repeat the grass between kerb and texture edge instead of the road.
-        far = np.sign(beside) * (116 + (abs(beside) - 116) % 88)
-        beside = np.where(abs(beside) > 204, far, beside)  # noqa: PLR2004
+        # Farther out, repeat only the grass between kerb and texture edge, so that the road does not appear again.
+        repeated = np.sign(beside) * (116 + (abs(beside) - 116) % 88)
+        beside = np.where(abs(beside) > 204, repeated, beside)  # noqa: PLR2004
         return np.broadcast_to(-ahead // step, (rows.shape[0], columns.shape[1])), beside // step
 
     @staticmethod
@@ -209,7 +209,7 @@ class Race:
         picture = flat(self._size)
         bend = math.sin(time_s * 0.45)
         paste(picture, crop(self._sky, int(512 + 300 * bend) % 1024, 0, (width, self._horizon)), 0, 0)
-        way = -int(time_s * 220) & ~1
+        driven = -int(time_s * 220) & ~1
         drift = self._side // 2 + int(34 * math.sin(time_s * 0.8)) & ~1
         for plane, texture, (ahead, beside), half in (
             (picture.y, self._floor.y, self._planes[0], 0),
@@ -217,7 +217,9 @@ class Race:
             (picture.v, self._floor.v, self._planes[1], 1),
         ):
             mask = (self._side >> half) - 1
-            plane[self._horizon >> half :] = texture[(ahead + (way >> half)) & mask, (beside + (drift >> half)) & mask]
+            plane[self._horizon >> half :] = texture[
+                (ahead + (driven >> half)) & mask, (beside + (drift >> half)) & mask
+            ]
         paste(picture, self._car, width // 2 - 48 + int(26 * bend), height - 110 + int(time_s * 11) % 2 * 2)
         self._hud.draw(picture, time_s)
         return picture

@@ -14,7 +14,7 @@ __all__ = ["Hud", "colour_of", "figure"]
 
 
 def figure(random: np.random.Generator, scale: int, colour: Colour) -> Picture:
-    """Draw a figure of 10 x 12 cells: head, body, legs, and arms with or without sleeves."""
+    """Return a figure of 10 x 12 cells: head, body, legs, and arms with or without sleeves."""
     canvas = Canvas((10 * scale, 12 * scale))
     skin = (224, 178, 140)
     canvas.disc(5 * scale, 2 * scale, 2 * scale, skin)
@@ -28,7 +28,7 @@ def figure(random: np.random.Generator, scale: int, colour: Colour) -> Picture:
 
 
 def colour_of(random: np.random.Generator) -> Colour:
-    """Draw a random colour."""
+    """Return a random colour."""
     red, green, blue = (int(value) for value in random.integers(60, 230, 3))
     return red, green, blue
 

@@ -1,6 +1,6 @@
 """Draw menus: a main menu, settings, a pause menu and an inventory, with palettes and layouts chosen by a seed.
 
-A menu is static except for its highlight, which moves about every two seconds, as with a hesitant player.
+A menu is static except for its highlight, which moves about every two seconds, as if the player hesitated.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _ITEMS: Final = ("IRON SWORD", "OAK SHIELD", "LANTERN", "ROPE", "BREAD", "OLD KE
 
 
 def _backdrop(random: np.random.Generator, size: tuple[int, int], palette: _Palette) -> Picture:
-    """Draw a background: soft clouds in the palette's colours, darker towards the bottom."""
+    """Return a background: soft clouds in the palette's colours, darker towards the bottom."""
     width, height = size
     clouds = noise(random, (-(-width // 64) * 64, -(-height // 64) * 64), 64, 4)[:height, :width]
     fall = np.arange(height)[:, None] * 40 // height
@@ -57,9 +57,9 @@ def _backdrop(random: np.random.Generator, size: tuple[int, int], palette: _Pale
 
 
 def _button(
-    canvas: Canvas, place: tuple[int, int, int], words: str, palette: _Palette, unit: int, *, chosen: bool
+    canvas: Canvas, position: tuple[int, int, int], words: str, palette: _Palette, unit: int, *, chosen: bool
 ) -> None:
-    x, y, width = place
+    x, y, width = position
     canvas.box(x, y, width, 13 * unit, palette.chosen if chosen else palette.panel, border=palette.edge)
     canvas.text(x + 6 * unit, y + 4 * unit, words, palette.back if chosen else palette.text, unit)
 
@@ -67,17 +67,17 @@ def _button(
 def _main(canvas: Canvas, random: np.random.Generator, palette: _Palette, unit: int, chosen: int) -> None:
     width, height = canvas.size
     title = _TITLES[int(random.integers(len(_TITLES)))]
-    left = bool(random.integers(2))
+    is_left = bool(random.integers(2))
     letters = 4 * 4 * unit * len(title)
-    x = 14 * unit if left else (width - letters) // 2
+    x = 14 * unit if is_left else (width - letters) // 2
     canvas.text(x + unit, 17 * unit, title, (0, 0, 0), 4 * unit)
     canvas.text(x, 16 * unit, title, palette.chosen, 4 * unit)
     canvas.box(x, 40 * unit, letters, unit, palette.edge)
     wide = 84 * unit
-    x = 14 * unit if left else (width - wide) // 2
+    x = 14 * unit if is_left else (width - wide) // 2
     for number, words in enumerate(_ENTRIES):
         _button(canvas, (x, (50 + 16 * number) * unit, wide), words, palette, unit, chosen=number == chosen)
-    if left:
+    if is_left:
         canvas.box(width - 122 * unit, 54 * unit, 108 * unit, 84 * unit, palette.panel, border=palette.edge)
         canvas.text(width - 114 * unit, 60 * unit, "NEWS", palette.chosen, unit)
         for row in range(8):
@@ -114,8 +114,8 @@ def _pause(canvas: Canvas, random: np.random.Generator, palette: _Palette, unit:
     canvas.box(x, y, wide, high, palette.back, border=palette.edge)
     canvas.text(x + 14 * unit, y + 8 * unit, "PAUSED", palette.text, 3 * unit)
     for number, words in enumerate(_PAUSE):
-        place = (x + 14 * unit, y + (28 + 16 * number) * unit, wide - 28 * unit)
-        _button(canvas, place, words, palette, unit, chosen=number == chosen)
+        position = (x + 14 * unit, y + (28 + 16 * number) * unit, wide - 28 * unit)
+        _button(canvas, position, words, palette, unit, chosen=number == chosen)
 
 
 def _inventory(canvas: Canvas, random: np.random.Generator, palette: _Palette, unit: int, chosen: int) -> None:
@@ -161,7 +161,7 @@ class Menu:
         random: source of its palette, layout and words.
         size: (width, height) of the picture, both even; at least 426 x 240.
         kind: ``main``, ``settings``, ``pause`` or ``inventory``.
-        behind: for a menu over a game, the game's last picture; it is dimmed.
+        behind: last picture of the game behind a pause menu or an inventory; it is dimmed.
     """
 
     def __init__(

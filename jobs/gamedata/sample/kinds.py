@@ -1,4 +1,4 @@
-"""The kinds of TARs in the sample set: the content of each, and the ground truth for the manifest."""
+"""The kinds of TARs in the sample set: their contents, and their ground truth for the manifest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class GroundTruth:
     """The expected manifest values for a TAR of the sample set.
 
     Attributes:
-        error_code: the error code of ``extract``; the other values do not apply then.
+        error_code: the error code of ``extract``, in which case the other values do not apply; None on success.
         mostly_dark: ``is_video_mostly_dark``; None if no frame is sampled.
         dpi_scale_issue: ``is_dpi_scale_issue``.
         menu_share: true share of the time in menus; ``video_menu_percent`` approximates it.
@@ -68,16 +68,16 @@ class SampleKind:
     """One kind of TAR in the sample set.
 
     Attributes:
-        about: a short description of its content.
-        scene: factory of its scene.
+        about: a short description of the content.
+        scene: factory of the scene.
         truth: the expected manifest values.
-        key: its key; None means ``{name}.tar``.
-        encoding: the encoding settings of its video.
-        length: share of the set's clip length; above 1, seconds.
+        key: key of the TAR; None means ``{name}.tar``.
+        encoding: the encoding settings of the video.
+        length: up to 1, a multiple of the set's clip length; above 1, a length in seconds.
         variable: use a variable frame rate.
         integer: write whole-second timestamps to inputs.csv.
         video: the video's name in the TAR.
-        damage: the damage done to the finished TAR or its members.
+        damage: how to damage the finished TAR or its members; None for an intact TAR.
     """
 
     about: str
@@ -123,7 +123,7 @@ def _cave(context: SceneContext) -> Scene:
 
 
 def _late_hook(context: SceneContext) -> Scene:
-    # Two samples of the 3 s stride are black, as in sessions with a game that starts slowly.
+    # The first two samples of the 3 s stride are black, as in sessions with a game that starts slowly.
     return Cuts([(0, _black(context)), (min(8.0, context.seconds / 2), Map(context.random, context.size))])
 
 
@@ -143,7 +143,7 @@ def _menu(context: SceneContext) -> Scene:
 
 
 def _menu_40(context: SceneContext) -> Scene:
-    # In a 60 s clip, the cuts are half-way between the times of the 3 s stride.
+    # In a 60 s clip, each cut is half-way between two times of the 3 s stride.
     game = Map(context.random, context.size)
     main, settings = (Menu(context.random, context.size, kind) for kind in ("main", "settings"))
     cuts = ((0, game), (0.175, main), (0.375, game), (0.475, settings), (0.675, game))
@@ -180,8 +180,8 @@ KINDS: Final[dict[str, SampleKind]] = {
     ),
     "pillarbox": SampleKind("black bars left and right", _pillarbox, GroundTruth(dpi_scale_issue=True)),
     "menu": SampleKind("main menu and settings only", _menu, GroundTruth(menu_share=1.0, mostly_menu=True)),
-    # Always 60 s: a menu is recognised by comparing neighbouring samples. In a shorter clip each menu has only one or
-    # two, so the share would depend more on the sampling than on the menus.
+    # Always 60 s: a menu is recognized by comparing neighbouring samples. In a shorter clip, each menu would have only
+    # one or two samples, and the share would depend more on the sampling than on the menus.
     "menu-40": SampleKind("menus for 40 % of the time", _menu_40, GroundTruth(menu_share=0.4), length=60),
     "menu-in-game": SampleKind(
         "pause menu and inventory over the game",

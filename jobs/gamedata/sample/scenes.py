@@ -1,4 +1,4 @@
-"""Scenes that wrap other scenes: dimmed, with black bars, cut together, rotated. Each draws any moment on its own."""
+"""Scenes that wrap other scenes: dimmed, with black bars, cut together, rotated."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["Cuts", "Dimmed", "Rotated", "Scene", "WithBlackBars"]
 
 
 class Scene(Protocol):
-    """A function that draws the picture at a time."""
+    """A function from a time to a picture, independent of earlier calls."""
 
     def __call__(self, time_s: float) -> Picture:
-        """Draw the picture at a time in seconds; the caller may draw on it."""
+        """Return the picture at a time in seconds; the caller may draw on it."""
 
 
 class Dimmed:
@@ -61,7 +61,7 @@ class Cuts:
 
 
 class Rotated:
-    """A scene on its side.
+    """A scene turned by quarter turns.
 
     Args:
         scene: the scene.

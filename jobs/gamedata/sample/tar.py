@@ -1,4 +1,4 @@
-"""Build the TAR of a sample kind as the recorder does: the video, inputs.csv and metadata.json."""
+"""Build the TAR of a sample kind like a recorder's: the video, inputs.csv and metadata.json."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def build(name: str, *, seconds: float, seed: int) -> bytes:
 
     Args:
         name: a key of :data:`~jobs.gamedata.sample.kinds.KINDS`.
-        seconds: length of the set's normal clips.
+        seconds: length of the set's regular clips.
         seed: seed of the pictures and inputs.
     """
     kind = KINDS[name]
@@ -65,7 +65,7 @@ def build(name: str, *, seconds: float, seed: int) -> bytes:
 
 
 def _times(kind: SampleKind, random: np.random.Generator, length: float) -> Iterator[float]:
-    """Yield display times; variable ones are multiples of 1/60 s, as in a game that drops frames."""
+    """Yield the display times in seconds. Variable ones are multiples of 1/60 s, as in a game that drops frames."""
     if not kind.variable:
         yield from (number / kind.encoding.fps for number in range(round(length * kind.encoding.fps)))
         return

@@ -1,1 +1,1 @@
-"""Decode one TAR to one session, in a child process that may be killed."""
+"""Decode a TAR to a session, in a child process that can be killed if a hostile video hangs or crashes it."""

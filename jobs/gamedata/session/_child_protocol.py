@@ -1,6 +1,6 @@
-"""The messages between a worker and its decoder process: a JSON document, then raw buffers, no pickles.
+"""The messages between a worker and its decoder process: a JSON document followed by raw buffers, without pickles.
 
-The child decodes hostile input, so the worker must not trust it: a pickle would let it run code in the worker.
+The child decodes hostile input, so the worker must not trust it: a pickle could run code in the worker.
 
 .. code-block:: text
 
@@ -31,7 +31,8 @@ __all__ = ["Channel", "pack", "unpack"]
 _HEADER: Final = struct.Struct("<II")
 _MAX_DOCUMENT: Final = 64 * 1024 * 1024
 _MAX_BUFFERS: Final = 1 << 20
-# All buffers of one message: a session of 600 frames at 4096x2160 has 16 GB and does not fit into a child anyway.
+# Maximum total of all buffers of one message. A session of 600 frames at 4096x2160 has 16 GB, but that does not fit
+# into a child anyway.
 _MAX_BYTES: Final = 8 * 1024**3
 _CLASSES: Final[dict[str, type]] = {
     cls.__name__: cls for cls in (FrameStatistics, FrameStore, InputStatistics, PacketRuns, SampleTimes, Session)
@@ -54,7 +55,7 @@ class Channel:
 
         Args:
             document: JSON values.
-            buffers: bytes-like.
+            buffers: bytes-like objects.
             until: raise TimeoutError when ``time.monotonic()`` reaches this.
         """
         views = [memoryview(buffer).cast("B") for buffer in buffers]
@@ -88,17 +89,17 @@ class Channel:
         return document, [self._exactly(size, until) for size in sizes]
 
     def close(self) -> None:
-        """Close this end; the other one reads the end of the stream."""
+        """Close this end; the other end then reads the end of the stream."""
         self._end.close()
 
     def _wait(self, until: float | None) -> None:
         if until is None:
             self._end.settimeout(None)
             return
-        left = until - time.monotonic()
-        if left <= 0:
+        remaining = until - time.monotonic()
+        if remaining <= 0:
             raise TimeoutError
-        self._end.settimeout(left)
+        self._end.settimeout(remaining)
 
     def _exactly(self, size: int, until: float | None) -> bytearray:
         data = bytearray(size)
@@ -131,7 +132,7 @@ def pack(value: Any, buffers: list[Any]) -> Any:
 
 
 def unpack(value: Any, buffers: Sequence[bytearray]) -> Any:
-    """Reverse :func:`pack`.
+    """Return the value that :func:`pack` converted.
 
     Raises:
         ValueError, KeyError, IndexError, TypeError: the document was not made by :func:`pack`.

@@ -1,6 +1,6 @@
-"""Decode in a process that may be killed: a hostile video costs its own TAR and nothing else.
+"""Decode in a separate process that can be killed, so that a hostile video fails its own TAR and nothing else.
 
-Starting Python, numpy and FFmpeg takes a quarter of a second of CPU, so one process serves a worker for many items. It
+Starting Python, numpy and FFmpeg takes 0.25 s of CPU time, so a process decodes many items before it is replaced. It
 has no store, no credentials, no torch and no Ray; it requests byte ranges from the worker and returns arrays.
 """
 
@@ -33,7 +33,7 @@ __all__ = ["DecodeChild"]
 
 _START_S: Final = 60.0
 _ITEMS: Final = 200
-# The most bytes that the worker reads for one request of a child.
+# Maximum bytes that a child may request in one message.
 _MAX_REQUEST: Final = 1024**3
 _INHERITED: Final = ("PATH", "HOME", "TMPDIR", "LANG", "LC_", "LD_", "PYTHON", "VIRTUAL_ENV", "COVERAGE_")
 
@@ -46,14 +46,13 @@ def _requested(document: dict[str, Any]) -> list[tuple[int, int]]:
 
 
 class _DiedWhileIdle(TransientError):
-    """The process ended before it requested any byte of an item."""
+    """The process ended before it requested any bytes of the item."""
 
 
 class DecodeChild:
     """A decoder process, started on demand and replaced after a failure.
 
-    Use it from one thread only, and one that outlives it: the kernel kills the process when the thread that started it
-    ends.
+    Use it from one thread only. The kernel kills the process when the thread that started it ends.
 
     Args:
         memory_mb: address space limit of the process, of which Python and FFmpeg take about 300 MB; an item that needs
@@ -62,7 +61,7 @@ class DecodeChild:
             ``decode_timeout``.
         max_pixels: larger frames raise ``pixels_exceeded``.
         device: ``cuda`` measures statistics in the worker, with torch.
-        items: replace the process after this many items, so that no leak grows.
+        items: number of items after which the process is replaced, to limit memory leaks.
     """
 
     def __init__(
@@ -105,25 +104,25 @@ class DecodeChild:
                 and ``decode_crashed``.
             TransientError: no process can be started.
         """
-        done = False
+        completed = False
         try:
             try:
                 session = self._serve(self._ready(), source, spec)
             except _DiedWhileIdle:
-                # It requested no byte of this item, so it was killed while idle.
+                # The process requested no bytes of this item, so it was killed while idle: try again with a new one.
                 self._kill()
                 session = self._serve(self._ready(), source, spec)
-            done = True
+            completed = True
         finally:
             # After an interruption the process is in an unknown state: do not use it again.
             self._served += 1
-            if not done or self._served >= self._items:
+            if not completed or self._served >= self._items:
                 self._kill()
         return session if isinstance(session, Session) else self._raise(session)
 
     def _serve(self, channel: Channel, source: RangeSource, spec: SamplingSpec) -> Session | dict[str, Any]:
         until = time.monotonic() + self._timeout_s
-        heard = False
+        has_replied = False
         try:
             channel.send(
                 {
@@ -137,11 +136,11 @@ class DecodeChild:
             )
             while True:
                 document, buffers = channel.receive(until=until)
-                heard = True
+                has_replied = True
                 if document["kind"] == "read":
-                    begun = time.monotonic()
+                    read_began = time.monotonic()
                     bodies = self._read(source, _requested(document))
-                    until += time.monotonic() - begun
+                    until += time.monotonic() - read_began
                     channel.send({"kind": "data"}, bodies, until=until)
                 elif document["kind"] == "session":
                     return self._session(document, buffers)
@@ -154,7 +153,7 @@ class DecodeChild:
                 timeout_s=self._timeout_s,
             ) from None
         except (EOFError, OSError) as error:
-            if not heard:
+            if not has_replied:
                 raise _DiedWhileIdle(str(self._crash())) from error
             raise self._crash() from error
         except (ValueError, KeyError, IndexError, TypeError) as error:
@@ -165,7 +164,7 @@ class DecodeChild:
         try:
             return source.read_many(ranges)
         except (TimeoutError, OSError, ValueError, EOFError) as error:
-            # Not the child's fault: keep it apart from the errors of the socket.
+            # Not the child's fault: distinguish it from the errors of the socket.
             raise TransientError(f"cannot read the source: {error!r}; run again") from error
 
     def _session(self, document: dict[str, Any], buffers: list[bytearray]) -> Session:
@@ -173,9 +172,11 @@ class DecodeChild:
         if not isinstance(session, Session):
             raise TypeError(f"expected a Session, got {type(session).__name__}")
         if self._device != "cpu":
-            known = session.statistics
+            unmeasured = session.statistics
             luma = unpack(document["luma"], buffers)
-            session.statistics = measure(luma, known.signature, known.time_s, known.corrupt, device=self._device)
+            session.statistics = measure(
+                luma, unmeasured.signature, unmeasured.time_s, unmeasured.corrupt, device=self._device
+            )
         return session
 
     def _raise(self, document: dict[str, Any]) -> Session:
@@ -191,7 +192,7 @@ class DecodeChild:
         raise item_error(code, message, **(data if isinstance(data, dict) else {}))
 
     def _crash(self) -> Exception:
-        """Return the error that describes how the process died."""
+        """Return an error that says how the process ended."""
         process, output = self._process, ""
         if process is None:
             return item_error("decode_crashed", "the decoder process has ended")
@@ -206,12 +207,12 @@ class DecodeChild:
                 return item_error(
                     "decode_timeout", f"decoding took longer than {self._timeout_s:g} s (--item-timeout-s)"
                 )
-            how = f"was killed by {signal.Signals(-status).name}"
+            ending = f"was killed by {signal.Signals(-status).name}"
         else:
-            how = f"exited with {status}"
+            ending = f"exited with {status}"
         lines = output.splitlines()
         return item_error(
-            "decode_crashed", f"the decoder process {how}" + (f": {lines[-1]}" if lines else ""), stderr=output
+            "decode_crashed", f"the decoder process {ending}" + (f": {lines[-1]}" if lines else ""), stderr=output
         )
 
     def _ready(self) -> Channel:
@@ -223,7 +224,7 @@ class DecodeChild:
         return self._channel
 
     def _start(self) -> None:
-        ours, theirs = socket.socketpair()
+        worker_end, child_end = socket.socketpair()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         environment = {
             # No keys and no database address: hostile input may take over this process.
@@ -233,18 +234,18 @@ class DecodeChild:
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
         }
-        arguments = [str(theirs.fileno()), str(self._memory_mb), str(self._timeout_s), str(os.getpid())]
-        with theirs:
+        arguments = [str(child_end.fileno()), str(self._memory_mb), str(self._timeout_s), str(os.getpid())]
+        with child_end:
             self._process = subprocess.Popen(  # noqa: S603  a module of this package
                 [sys.executable, "-m", "jobs.gamedata.session.child_main", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[child_end.fileno()],
                 env=environment,
                 start_new_session=True,  # the worker handles Ctrl-C
             )
-        self._channel = Channel(ours)
+        self._channel = Channel(worker_end)
         self._served = 0
         try:
             self._channel.receive(until=time.monotonic() + _START_S)

@@ -1,8 +1,8 @@
-"""Entry point of the decoder process: set the limits, then serve sessions until the worker closes its end.
+"""Entry point of the decoder process: set limits, then decode one TAR per request until the worker closes its end.
 
 Started by :class:`~jobs.gamedata.session.child.DecodeChild` as
 ``python -m jobs.gamedata.session.child_main FD MEMORY_MB TIMEOUT_S WORKER_PID``.
-No torch, no Ray, no store: the worker supplies every byte.
+It uses no torch, no Ray and no store: the worker supplies all bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["main"]
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _PR_SET_NO_NEW_PRIVS: Final = 38
-# The worker kills the child at the limit; if the worker hangs or is gone, the child ends itself this much later.
+# The worker kills the child at the time limit. If the worker hangs or has ended, the child exits this much later.
 _GRACE_S: Final = 10
 
 
@@ -46,7 +46,7 @@ class _WorkerSource:
         return self.read_many([(offset, length)])[0]
 
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        signal.alarm(0)  # time spent in the store does not count
+        signal.alarm(0)  # the time limit excludes time spent in the store
         self._channel.send({"kind": "read", "ranges": [list(part) for part in ranges]})
         _, buffers = self._channel.receive()
         signal.alarm(self._seconds)
@@ -54,7 +54,7 @@ class _WorkerSource:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until the channel closes.
+    """Decode TARs until the channel closes; return the exit status 0.
 
     Args:
         arguments: file descriptor of the channel, memory limit in MB, time limit in seconds, the worker's PID.
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
 
     seconds = int(timeout_s) + _GRACE_S
     channel = Channel(socket.socket(fileno=descriptor))
-    # Import before the first item, so that import time does not count for it.
+    # Import before the first item, so that its time limit does not include the import.
     import jobs.gamedata.session.decode  # noqa: F401
 
     channel.send({"kind": "ready"})
@@ -93,9 +93,9 @@ def _answer(source: _WorkerSource, spec: SamplingSpec, request: dict[str, Any]) 
     buffers: list[Any] = []
     try:
         session, luma = decode_session(source, spec, max_pixels=request["max_pixels"])
-        known = session.statistics
+        unmeasured = session.statistics
         if request["measure"]:
-            session.statistics = measure(luma, known.signature, known.time_s, known.corrupt)
+            session.statistics = measure(luma, unmeasured.signature, unmeasured.time_s, unmeasured.corrupt)
         document = {
             "kind": "session",
             "value": pack(session, buffers),
@@ -107,7 +107,7 @@ def _answer(source: _WorkerSource, spec: SamplingSpec, request: dict[str, Any]) 
         return {"kind": "error", "code": error.code, "message": error.message, "data": error.data}, []
     except EOFError:
         raise
-    except Exception as error:  # noqa: BLE001  hostile input finds unforeseen errors; the next item must still run
+    except Exception as error:  # noqa: BLE001  hostile input causes unforeseen errors; the next item must still run
         data = {"traceback": traceback.format_exc()[-4000:]}
         return {
             "kind": "error",
@@ -119,7 +119,7 @@ def _answer(source: _WorkerSource, spec: SamplingSpec, request: dict[str, Any]) 
 
 
 def _confine(memory_mb: int, worker: int) -> None:
-    """Limit memory, disable core dumps and new privileges, and die with the worker."""
+    """Limit memory, disable core dumps and new privileges, and make the kernel kill this process with the worker."""
     limit = memory_mb * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,4 +1,4 @@
-"""Decode one TAR to one session: members, index, frame plan, packets, pixels, statistics."""
+"""Decode a TAR to a session: find its members, index the video, plan and decode frames, and measure them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ __all__ = ["MAX_PIXELS", "decode_session", "extract_session"]
 
 # The default of --max-pixels: 8192 x 4320.
 MAX_PIXELS: Final = 8192 * 4320
-# If a frame is incomplete, start this many recovery points earlier; encoders refresh the picture once between two.
+# If a frame is incomplete, decode again from this many recovery points earlier. Encoders refresh the whole picture once
+# between two recovery points.
 _LEADS: Final = (1, 3)
 
 
@@ -44,7 +45,7 @@ def extract_session(
     max_pixels: int = MAX_PIXELS,
     device: Literal["cpu", "cuda"] = "cpu",
 ) -> Session:
-    """Read one TAR in this process; :class:`~jobs.gamedata.session.child.DecodeChild` does it in a child process.
+    """Decode one TAR in this process; :class:`~jobs.gamedata.session.child.DecodeChild` uses a child process.
 
     Args:
         source: the TAR's bytes.
@@ -56,15 +57,15 @@ def extract_session(
         ItemError: with one of :data:`~jobs.gamedata.errors.CODES`.
     """
     session, luma = decode_session(source, spec, max_pixels=max_pixels)
-    known = session.statistics
-    session.statistics = measure(luma, known.signature, known.time_s, known.corrupt, device=device)
+    unmeasured = session.statistics
+    session.statistics = measure(luma, unmeasured.signature, unmeasured.time_s, unmeasured.corrupt, device=device)
     return session
 
 
 def decode_session(
     source: RangeSource, spec: SamplingSpec, *, max_pixels: int = MAX_PIXELS
 ) -> tuple[Session, npt.NDArray[np.uint8]]:
-    """Do the same as :func:`extract_session`, without the statistics that are measured on luma.
+    """Decode one TAR like :func:`extract_session`, without measuring luma statistics.
 
     Returns:
         The session, with only ``time_s``, ``corrupt`` and ``signature`` in its statistics; and the luma grids, shape
@@ -73,24 +74,24 @@ def decode_session(
     Raises:
         ItemError: with one of :data:`~jobs.gamedata.errors.CODES`.
     """
-    picked = pick_members(read_members(source))
-    if picked.metadata.size > MAX_METADATA:
+    members = pick_members(read_members(source))
+    if members.metadata.size > MAX_METADATA:
         raise item_error(
             "metadata_invalid",
-            f"'{picked.metadata.name}' has {picked.metadata.size} bytes, more than the limit of {MAX_METADATA}",
+            f"'{members.metadata.name}' has {members.metadata.size} bytes, more than the limit of {MAX_METADATA}",
         )
-    if picked.inputs is not None and picked.inputs.size > MAX_INPUTS:
+    if members.inputs is not None and members.inputs.size > MAX_INPUTS:
         raise item_error(
             "inputs_invalid",
-            f"'{picked.inputs.name}' has {picked.inputs.size} bytes, more than the limit of {MAX_INPUTS}",
+            f"'{members.inputs.name}' has {members.inputs.size} bytes, more than the limit of {MAX_INPUTS}",
         )
-    # One round trip: over a network it takes about 30 ms, as long as decoding three keyframes.
-    small = [member for member in (picked.metadata, picked.inputs) if member is not None]
-    document, *table = source.read_many([(member.offset, member.size) for member in small])
+    # Read both in one round trip, which takes about 30 ms over a network, as long as decoding three keyframes.
+    small = [member for member in (members.metadata, members.inputs) if member is not None]
+    document, *inputs_body = source.read_many([(member.offset, member.size) for member in small])
     metadata = parse_metadata(document)
-    inputs = read_inputs(table[0]) if table else None
-    del table
-    video = BufferedSource(SourceSlice(source, picked.video.offset, picked.video.size))
+    inputs = read_inputs(inputs_body[0]) if inputs_body else None
+    del inputs_body
+    video = BufferedSource(SourceSlice(source, members.video.offset, members.video.size))
     reader = _open_reader(video, max_pixels)
     try:
         if reader.width * reader.height > max_pixels:
@@ -99,16 +100,16 @@ def decode_session(
                 f"frames have {reader.width}x{reader.height} pixels; the limit is {max_pixels} (--max-pixels)",
                 max_pixels=max_pixels,
             )
-        described = _describe(video, picked.video.base, reader.rotation, max_pixels)
+        video_metadata = _describe(video, members.video.base, reader.rotation, max_pixels)
         chosen, frames = _sample(reader, spec, max_pixels)
     finally:
         reader.close()
     store = _frame_store(reader, chosen, frames)
     corrupt = int(frames.corrupt.sum())
     session = Session(
-        video_member=picked.video.name,
-        video_id=picked.video_id,
-        video_metadata=described,
+        video_member=members.video.name,
+        video_id=members.video_id,
+        video_metadata=video_metadata,
         session_metadata=metadata,
         duration_s=reader.duration_s,
         frames=store,
@@ -137,7 +138,7 @@ def _open_reader(video: RangeSource, max_pixels: int) -> PacketReader:
 
 
 def _sample(reader: PacketReader, spec: SamplingSpec, max_pixels: int) -> tuple[FramePlan, SampledFrames]:
-    """Plan and decode; repeat both if keyframes turn out not to decode alone."""
+    """Plan and decode the frames; repeat both if listed keyframes do not decode on their own."""
     decoded = 0
     for lead in (0, *_LEADS):
         chosen = plan_frames(
@@ -157,12 +158,13 @@ def _sample(reader: PacketReader, spec: SamplingSpec, max_pixels: int) -> tuple[
         if not frames.false_keyframes and not (frames.corrupt & after_refresh).any():
             break
         if reader.refresh is None:
-            # In such a stream, trust only keyframes that decoded without damage, and the first one.
-            whole = np.zeros_like(reader.keyframe)
-            whole[chosen.index[chosen.keyframe & ~frames.corrupt]] = True
-            whole[0] = reader.keyframe[0] and 0 not in frames.false_keyframes
-            reader.refresh = reader.keyframe & ~whole
-            reader.keyframe = whole
+            # Recovery points are marked as keyframes: trust only the keyframes that decoded without damage, and the
+            # first one.
+            true_keyframe = np.zeros_like(reader.keyframe)
+            true_keyframe[chosen.index[chosen.keyframe & ~frames.corrupt]] = True
+            true_keyframe[0] = reader.keyframe[0] and 0 not in frames.false_keyframes
+            reader.refresh = reader.keyframe & ~true_keyframe
+            reader.keyframe = true_keyframe
             reader.warnings.append("some keyframes do not decode alone (intra refresh): decoded from earlier ones")
     return chosen, frames
 

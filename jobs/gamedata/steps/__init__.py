@@ -1,1 +1,1 @@
-"""One module per command of `telecine gamedata`."""
+"""The commands of `telecine gamedata`, one module each."""

@@ -1,4 +1,4 @@
-"""The launcher's side of extract: decide whether a Ray cluster has anything to do, and refuse local paths."""
+"""The launcher side of extract: decide whether a Ray cluster is needed, and reject local paths."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def launch(settings: ExtractSettings) -> Run | None:
     """Return the function that runs extract on a Ray cluster, or None if there is nothing to read.
 
     Args:
-        settings: with a ``compute`` other than local.
+        settings: settings with a ``compute`` other than local.
 
     Raises:
         UsageError: a path that pods cannot reach.
@@ -36,11 +36,12 @@ def launch(settings: ExtractSettings) -> Run | None:
 
 
 def launch_with(settings: ExtractSettings, make_step: Callable[..., RayStep]) -> Run | None:
-    """Launch with another implementation of the step; see :func:`launch`."""
-    _refuse_local_places(settings)
+    """Do the same as :func:`launch`, with another implementation of the step."""
+    _reject_local_paths(settings)
     compute = cast("Literal['cpu', 'gpu', 'mixed']", settings.compute)
     step = make_step(settings, pipeline="gamedata", step="extract", compute=compute)
-    # If its RayJob already succeeded, nothing is left to read, and its report is the report of this step.
+    # An earlier launch may have created the RayJob. If it has succeeded, nothing is left to read, but its report is
+    # still the report of this step.
     if not step.is_there():
         source = open_store(settings.source_bucket, settings)
         target = open_store(settings.manifest_bucket, settings)
@@ -49,15 +50,15 @@ def launch_with(settings: ExtractSettings, make_step: Callable[..., RayStep]) ->
     return step.run
 
 
-def _refuse_local_places(settings: ExtractSettings) -> None:
-    places = {
+def _reject_local_paths(settings: ExtractSettings) -> None:
+    uris = {
         "--source-bucket": settings.source_bucket,
         "--manifest-bucket": settings.manifest_bucket,
         "--task-list": settings.task_list,
     }
-    for flag, place in places.items():
-        if place is not None and not place.startswith("s3://"):
+    for flag, uri in uris.items():
+        if uri is not None and not uri.startswith("s3://"):
             raise UsageError(
-                f"{flag} {place}: pods cannot read this with --compute {settings.compute}; expected s3://… "
+                f"{flag} {uri}: pods cannot read this with --compute {settings.compute}; expected s3://… "
                 "(a folder of this machine needs --compute local)"
             )

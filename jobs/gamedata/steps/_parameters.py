@@ -1,4 +1,4 @@
-"""Check what the settings model cannot: buckets, files, pictures, programs, names of the form. All at once."""
+"""Check buckets, files, pictures, programs and form names, which the settings model cannot; report all problems."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Checked", "validate"]
 
-# Packages that the workers have but the image of this step lacks.
+# Packages that are installed in the workers' image but not in this step's.
 _WORKERS_HAVE: Final = frozenset({"av", "ray", "torch", "torchvision"})
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One parameter and the result of its check."""
+    """One parameter and the result of its check, as shown in the report."""
 
     flag: str
     value: str
@@ -31,17 +31,17 @@ class Checked:
 
 
 def validate(settings: PlanSettings) -> list[Checked]:
-    """Check every parameter, even after one is found to be wrong.
+    """Check every parameter, even if an earlier one is wrong, and return the results.
 
     Raises:
-        UsageError: one line for each wrong parameter.
-        TelecineError: the most severe error if several are wrong, with the lines of all.
+        TelecineError: the error if one parameter is wrong; if several are, the most severe one, with a message of one
+            line for each.
     """
-    found: list[Checked] = []
+    checked: list[Checked] = []
     errors: list[TelecineError] = []
     for flag, value, check in _checks(settings):
         try:
-            found.append(Checked(flag, value, check()))
+            checked.append(Checked(flag, value, check()))
         except TelecineError as error:
             errors.append(error)
     if len(errors) == 1:
@@ -50,7 +50,7 @@ def validate(settings: PlanSettings) -> list[Checked]:
         worst = most_severe(*(error.exit_code for error in errors))
         first = next(error for error in errors if error.exit_code == worst)
         raise type(first)("\n".join(error.message for error in errors), code=first.code, **first.data)
-    return found
+    return checked
 
 
 def _checks(settings: PlanSettings) -> Iterator[tuple[str, str, Callable[[], str]]]:
@@ -142,7 +142,7 @@ def _references(folder: str) -> str:
 
 
 def _model(settings: PlanSettings) -> str:
-    """Check that it is a ZIP file, as ``torch.export.save`` writes: loading it would need torch, and seconds."""
+    """Check only that it is a ZIP file, like ``torch.export.save``'s; loading it would need torch and take seconds."""
     from jobs.gamedata.checks.menu_model import read_model
 
     body = read_model(str(settings.menu_model), settings)

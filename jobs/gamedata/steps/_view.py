@@ -1,4 +1,4 @@
-"""Print gamedata's reports on a terminal: sessions and their flags, and what a sample set shows."""
+"""Print gamedata's reports on a terminal: sessions and their flags, and the contents of a sample set."""
 
 from __future__ import annotations
 
@@ -22,48 +22,48 @@ _COUNTED: Final = {
 
 
 def show(report: Report, console: Console) -> None:
-    """Print one line per session: length, menu and dark share, flags, error.
+    """Print one line per session: length, menu and dark share, flags and error.
 
     Args:
-        report: of the manifest step or of run, with its sections.
+        report: report of the manifest or run step, with its sections.
         console: the terminal.
     """
     from rich.text import Text
 
-    found = find_table(report, SESSIONS)
-    if found is None:
+    table = find_table(report, SESSIONS)
+    if table is None:
         return
-    # The last two columns are the flags and the error; they share one here.
-    measured = found.columns[:-2]
+    # The last two columns are the flags and the error; on the terminal they share a column.
+    measured = table.columns[:-2]
     rows = []
-    for *values, raised, error in found.rows[:ROWS]:
+    for *values, raised, error in table.rows[:ROWS]:
         words = [*(raised or ()), *([error] if error else [])]
         rows.append([*values, Text(", ".join(words), style="red" if error else "yellow")])
     print_table(console, [*measured, "flags"], rows, right=measured[1:])
-    # `run` puts the stage's name before what its stages count.
+    # In the report of `run`, names of counts begin with the stage's name.
     counts = {name.removeprefix("manifest."): count for name, count in report.counts.items()}
     manifest = report.outputs.get("manifest", "the manifest")
-    print_rest(console, counts.get("sessions", len(found.rows)), f" in {manifest}")
+    print_rest(console, counts.get("sessions", len(table.rows)), f" in {manifest}")
     summary = ", ".join(counted(counts.get(key, 0), *words) for key, words in _COUNTED.items())
     print_line(console, f"{summary} -> {report.outputs.get('manifest', '')}")
 
 
 def show_sample(report: Report, console: Console) -> None:
-    """Print how many TARs the set has and where, and the kind of each.
+    """Print the number of TARs in the set, its location, and the kind of each TAR.
 
     Args:
-        report: of the sample step, with its table.
+        report: report of the sample step, with its table.
         console: the terminal.
     """
-    found = find_table(report)
-    if found is None:
+    table = find_table(report)
+    if table is None:
         return
     written = report.counts.get("written", 0)
     news = f"{written:,} written now" if written else "all there"
     print_sample(
         console,
         report,
-        total=counted(len(found.rows), "TAR", "TARs"),
-        written="all written now" if written == len(found.rows) else news,
-        kinds=[str(row[0]).rpartition("/")[2].removesuffix(".tar") for row in found.rows],
+        total=counted(len(table.rows), "TAR", "TARs"),
+        written="all written now" if written == len(table.rows) else news,
+        kinds=[str(row[0]).rpartition("/")[2].removesuffix(".tar") for row in table.rows],
     )

@@ -1,4 +1,4 @@
-"""The extract step: TARs -> ``.pt`` files and parts."""
+"""The extract step: read TARs, and write ``.pt`` files and parts."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ _log = logging.getLogger(__name__)
 
 
 def run(settings: ExtractSettings, stage_run: StageRun) -> Report:
-    """Extract the TARs that are not done yet.
+    """Extract the TARs that have no committed result yet.
 
     A bad TAR becomes a row of a part, an entry in the ledger and a count in the report; the others are not affected.
 
     Args:
-        settings: the step's parameters.
-        stage_run: the ledger's side of it.
+        settings: settings of the step.
+        stage_run: the ledger's record of this step.
 
     Returns:
-        Counts, rates and failures; exit code 65 as ``--max-failed`` says.
+        A report with counts, rates and failures; the exit code is 65 if too many TARs fail (``--max-failed``).
 
     Raises:
-        UsageError: the task list is not there.
-        ConfigurationError: a bucket is missing or may not be used.
+        UsageError: the task list does not exist.
+        ConfigurationError: a bucket is missing or access is denied.
         TransientError: the store cannot be reached, or is full.
-        Stopped: by a signal; what was committed stays.
+        Stopped: a signal stopped the step; committed results are kept.
     """
     make_pool = local_ray if settings.compute == "local" else cluster_ray
     return run_with(settings, stage_run, make_extract=_decode_child, make_pool=make_pool)
@@ -66,13 +66,13 @@ def run(settings: ExtractSettings, stage_run: StageRun) -> Report:
 def run_with(
     settings: ExtractSettings, stage_run: StageRun, *, make_extract: MakeExtract, make_pool: MakePool
 ) -> Report:
-    """Extract with another reader or other workers; see :func:`run`.
+    """Do the same as :func:`run`, with another reader or other workers.
 
     Args:
-        settings: the step's parameters.
-        stage_run: the ledger's side of it.
-        make_extract: from the settings, what makes a worker's reader from its device.
-        make_pool: from what makes a runner, and the number of workers, the pool.
+        settings: settings of the step.
+        stage_run: the ledger's record of this step.
+        make_extract: called with the settings; returns a function that creates a worker's reader for a device.
+        make_pool: called with a function that creates a runner, and the number of workers; returns the pool.
     """
     source = open_store(settings.source_bucket, settings)
     target = open_store(settings.manifest_bucket, settings, create=True)
@@ -91,7 +91,7 @@ def run_with(
         generation=worklist.generation,
         version=version(),
         revision=revision(),
-        # Workers find out what auto is: this process needs no torch.
+        # Workers resolve auto, because this process may have no torch.
         device=settings.device if settings.device != "cuda" else resolve_device("cuda"),
     )
     stage_run.progress.start(len(worklist.items) + len(worklist.missing), "TARs")
@@ -101,13 +101,13 @@ def run_with(
     stage_run.progress.advance(len(missing), failed=len(missing))
     if worklist.items:
         make = functools.partial(BatchRunner, source, target, context, make_extract(settings))
-        give_up = functools.partial(_commit_crash, context, target)
-        _work(settings, stage_run, tally, functools.partial(make_pool, make), give_up)
+        commit_crash = functools.partial(_commit_crash, context, target)
+        _extract(settings, stage_run, tally, functools.partial(make_pool, make), commit_crash)
     with _timed(tally, "compact"):
         try:
             compact(target)
         except TransientError as error:
-            # The results are committed; the next run has another try.
+            # The results are committed, and the next run compacts again.
             _log.warning("Could not merge parts: %s", error)
     report = tally.report(max_failed=settings.max_failed)
     report.outputs["manifest_bucket"] = settings.manifest_bucket
@@ -115,12 +115,12 @@ def run_with(
     return report
 
 
-def _work(
+def _extract(
     settings: ExtractSettings,
     stage_run: StageRun,
     tally: ExtractTally,
     make_pool: Callable[[int], Pool[Batch, BatchResult]],
-    give_up: Callable[[Batch, str], BatchResult],
+    commit_crash: Callable[[Batch, str], BatchResult],
 ) -> None:
     worklist: Worklist = tally.worklist
     tally.workers = worker_count(settings.workers or cluster_slots(), len(worklist.items))
@@ -135,11 +135,11 @@ def _work(
             result = outcome.result
             if result is None:
                 if len(outcome.work.items) > 1:
-                    # One of them killed the worker: alone, the others are read.
+                    # One of the items killed the worker: submit each alone, so that the others are read.
                     for item in outcome.work.items:
                         pool.submit(Batch(outcome.work.number, (item,)))
                     continue
-                result = give_up(outcome.work, outcome.died or "")
+                result = commit_crash(outcome.work, outcome.died or "")
             tally.add(result)
             failures = [failure_of(each) for each in result.items if each.code is not None]
             if failures:
@@ -163,15 +163,16 @@ def _timed(tally: ExtractTally, name: str) -> Iterator[None]:
 
 
 def local_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) -> Pool[Batch, BatchResult]:
-    """Start Ray on this machine."""
+    """Return a pool of workers on this machine."""
     return LocalRay(make, workers=workers)
 
 
 def cluster_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) -> Pool[Batch, BatchResult]:
-    """Take the Ray cluster of the RayJob that this process drives.
+    """Return a pool on the Ray cluster of the RayJob that this process drives.
 
     Raises:
-        TransientError: this is the launcher, which found nothing to read a moment ago.
+        TransientError: this process is the launcher. It found nothing to read when it started, so it launched no
+            RayJob, but new TARs have appeared since.
     """
     if not in_rayjob():
         raise TransientError("TARs were added while the run was starting; run the command again")
@@ -185,5 +186,5 @@ def _decode_child(settings: ExtractSettings) -> Callable[[str], ExtractSession]:
 def _start_child(memory_mb: int, timeout_s: float, max_pixels: int, device: str) -> ExtractSession:
     from jobs.gamedata.session.child import DecodeChild
 
-    where: Literal["cpu", "cuda"] = "cuda" if device == "cuda" else "cpu"
-    return DecodeChild(memory_mb=memory_mb, timeout_s=timeout_s, max_pixels=max_pixels, device=where)
+    checked_device: Literal["cpu", "cuda"] = "cuda" if device == "cuda" else "cpu"
+    return DecodeChild(memory_mb=memory_mb, timeout_s=timeout_s, max_pixels=max_pixels, device=checked_device)

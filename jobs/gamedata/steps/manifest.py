@@ -1,4 +1,4 @@
-"""The manifest step: statistics and ``.pt`` files -> one Parquet row per session, with the result of each check."""
+"""The manifest step: run the checks and write one Parquet row per session, with the result of each check."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["build", "run"]
 
 
 def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
-    """Build the manifest, write it in one atomic put, and report.
+    """Build the manifest, write it atomically, and return the report.
 
     Raises:
         DataError: the bucket has no sessions.
@@ -45,7 +45,7 @@ def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
     began = time.monotonic()
     try:
         split_uri(settings.output_path)
-    except ValueError as error:  # before the work, not after it
+    except ValueError as error:  # fail before the work
         raise UsageError(f"--output-path: {error}") from error
     store = open_store(settings.manifest_bucket, settings)
     manifest = build(store, settings, stage_run)
@@ -60,13 +60,13 @@ def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
     report.bytes["manifest"] = len(body)
     report.seconds = time.monotonic() - began
     transient = sum(failure.retryable for failure in failures)
-    judged = verdict(len(failures), manifest.table.num_rows, settings.max_failed, transient=transient)
-    report.exit_code, report.status = judged
+    judgement = verdict(len(failures), manifest.table.num_rows, settings.max_failed, transient=transient)
+    report.exit_code, report.status = judgement
     return report
 
 
 def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -> Manifest:
-    """Read parts, run the checks and assemble the table. Only results of frames checks are written.
+    """Read the parts, run the checks, and return the assembled manifest. Only results of frames checks are written.
 
     Raises:
         DataError, UsageError: see :func:`run`.
@@ -95,21 +95,21 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
 
         count = table["frame_time_s"].list.len().fill_null(0).cast(pl.Int64).to_numpy()
         table = table.with_columns(references.menu_like(table["frame_signature"], count))
-    results = _frames(store, settings, stage_run, files, registry=registry, table=table)
+    results = _frame_results(store, settings, stage_run, files, registry=registry, table=table)
     if results is not None:
         table = _with_model(table, results)
         clock.lap("frame_checks")
-    found = run_statistics([check for check in registry if check.kind == "statistics"], table, settings)
+    columns = run_statistics([check for check in registry if check.kind == "statistics"], table, settings)
     if results is not None:
-        _take_frames(found, registry, table, results)
+        _add_frame_results(columns, registry, table, results)
     clock.lap("statistics_checks")
-    assembled = assemble(sessions, found, registry, files)
+    assembled = assemble(sessions, columns, registry, files)
     clock.lap("assemble")
-    return Manifest(assembled, sessions, registry, clock.laps, retryable_keys(sessions, found))
+    return Manifest(assembled, sessions, registry, clock.laps, retryable_keys(sessions, columns))
 
 
 def failures_of(table: pa.Table, retryable: Collection[str] = ()) -> list[Failure]:
-    """Return the failures of this stage: sessions whose check raised, ``.pt`` files that cannot be used.
+    """Return the failures of this stage: sessions with a check that raised, and unusable ``.pt`` files.
 
     Args:
         table: the manifest's rows.
@@ -138,8 +138,8 @@ class _Clock:
         self._last = time.monotonic()
 
     def lap(self, name: str) -> None:
-        now = time.monotonic()
-        self.laps[name], self._last = now - self._last, now
+        time_s = time.monotonic()
+        self.laps[name], self._last = time_s - self._last, time_s
 
 
 def _columns(registry: Registry, signatures: bool) -> list[str]:
@@ -163,14 +163,14 @@ def _empty(store: ObjectStore, settings: ManifestSettings) -> DataError:
         command += ["--source-bucket", source]
     if settings.manifest_bucket != default_bucket("game-data-manifest"):
         command += ["--manifest-bucket", settings.manifest_bucket]
-    where = f"{store.uri} has no extracted sessions"
+    problem = f"{store.uri} has no extracted sessions"
     if settings.prefix:
-        where += f" with a key that starts with '{settings.prefix}'"
+        problem += f" with a key that starts with '{settings.prefix}'"
         command += ["--prefix", settings.prefix]
-    return DataError(f"{where}; run extract first: {shlex.join(command)}", code="nothing_extracted", bucket=store.uri)
+    return DataError(f"{problem}; run extract first: {shlex.join(command)}", code="nothing_extracted", bucket=store.uri)
 
 
-def _frames(
+def _frame_results(
     store: ObjectStore,
     settings: ManifestSettings,
     stage_run: StageRun,
@@ -209,7 +209,7 @@ def _with_model(table: pl.DataFrame, results: FrameResults) -> pl.DataFrame:
     return table.with_columns(pl.Series("model_menu_percent", shares, dtype=pl.Float64))
 
 
-def _take_frames(found: Columns, registry: Registry, table: pl.DataFrame, results: FrameResults) -> None:
+def _add_frame_results(columns: Columns, registry: Registry, table: pl.DataFrame, results: FrameResults) -> None:
     import polars as pl
 
     from jobs.gamedata.checks.run import POLARS_TYPES, CheckError
@@ -219,9 +219,9 @@ def _take_frames(found: Columns, registry: Registry, table: pl.DataFrame, result
         if check.kind == "frames":
             values = results.values.get(check.name, {})
             for column, kind in check.columns.items():
-                given = [values.get(identity, {}).get(column) for identity in identities]
-                found.values[column] = pl.Series(column, given, dtype=POLARS_TYPES[kind])
+                column_values = [values.get(identity, {}).get(column) for identity in identities]
+                columns.values[column] = pl.Series(column, column_values, dtype=POLARS_TYPES[kind])
     for name, errors in results.errors.items():
         for row, identity in enumerate(identities):
             if identity in errors:
-                found.errors[row].append(CheckError(name, *errors[identity]))
+                columns.errors[row].append(CheckError(name, *errors[identity]))

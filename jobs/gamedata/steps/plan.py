@@ -1,4 +1,4 @@
-"""The plan step: check every parameter of a run, and report what it would do, before anything is read."""
+"""The plan step: check every parameter of a run, and report what the run would do, without reading a TAR."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _BYTES_PER_MB: Final = 1_000_000
-# For ten minutes of 640x360 video at the default sampling (docs/performance.md); `exact` takes five times as long.
+# CPU seconds for ten minutes of 640x360 video at the default sampling (docs/performance.md); `exact` takes five times
+# as long.
 _CPU_S: Final = 0.35
 _EXACT: Final = 5
-# Start of Ray on this machine; the pods of a RayJob take longer, depending on the images.
+# Seconds for Ray to start on this machine. The pods of a RayJob take longer, depending on the images.
 _START_S: Final = 10
 _SHOWN: Final = 20
 
@@ -35,11 +36,12 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
     Reads no TAR, writes only its report, and needs neither torch nor Ray nor PyAV.
 
     Args:
-        settings: of the whole run.
-        stage_run: the ledger's side of it.
+        settings: settings of the whole run.
+        stage_run: the ledger's record of this step.
 
     Returns:
-        Counts ``to_read``, ``done``, ``failed_before``, ``missing``, ``batches``, ``bytes`` and ``cpu_s``.
+        A report with the counts ``to_read``, ``done``, ``failed_before``, ``missing``, ``batches``, ``bytes`` and
+        ``cpu_s``.
 
     Raises:
         UsageError: parameters are wrong; the message has a line for each.
@@ -50,7 +52,7 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
 
     began = time.monotonic()
     checked = validate(settings)
-    valid = time.monotonic()
+    checked_at = time.monotonic()
     source = open_store(settings.source_bucket, settings)
     plan = make_worklist(settings, source, open_store(settings.manifest_bucket, settings, create=True))
     size = sum(item.size for item in plan.items)
@@ -74,7 +76,7 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
             "cpu_s": round(cpu_s),
         },
         bytes={"to_read": size},
-        durations={"check_parameters": valid - began, "list_and_compare": time.monotonic() - valid},
+        durations={"check_parameters": checked_at - began, "list_and_compare": time.monotonic() - checked_at},
         sections=list(_sections(plan, settings, checked, cpu_s)),
     )
     report.tiles = ("to_read", "done", "failed_before", "missing", *(["left_out"] if plan.left_out else []), "batches")

@@ -1,4 +1,4 @@
-"""The publish step: the manifest -> ``gold.gamedata_sessions``, for BI."""
+"""The publish step: write the manifest to ``gold.gamedata_sessions`` for BI."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _FLAGS: Final = {
 
 
 def run(settings: PublishSettings, stage_run: StageRun) -> Report:
-    """Publish the manifest in one transaction; unchanged rows are not touched.
+    """Publish the manifest in one transaction, without touching unchanged rows, and return the report.
 
-    Sessions below the prefix that are no longer in the manifest are removed. Repeated or concurrent runs produce the
-    same rows.
+    Sessions whose keys start with the prefix are removed if the manifest no longer contains them. Repeated or
+    concurrent runs produce the same rows.
 
     Raises:
         UsageError: the manifest does not exist.
@@ -50,18 +50,18 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
     read = time.monotonic()
     total = file.metadata.num_rows
     stage_run.progress.start(total, "sessions")
-    found: Counter[str] = Counter()
+    totals: Counter[str] = Counter()
     rows = gold_rows(file, name=settings.manifest, prefix=settings.prefix)
     merged = merge(
         settings,
         TABLE,
-        _counted(rows, found, stage_run),
+        _counted(rows, totals, stage_run),
         key="s3_key",
         columns=COLUMNS,
         prefix=settings.prefix,
         run_id=stage_run.run_id,
     )
-    done = time.monotonic()
+    merged_at = time.monotonic()
     changed = merged.inserted + merged.updated
     return Report(
         headline=f"{total:,} sessions published: {merged.inserted:,} new, {merged.updated:,} changed, "
@@ -75,14 +75,14 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
             "removed": merged.removed,
         },
         bytes={"manifest": body},
-        rates={"rows_per_s": changed / (done - read)},
-        durations={"read": read - began, "merge": done - read},
+        rates={"rows_per_s": changed / (merged_at - read)},
+        durations={"read": read - began, "merge": merged_at - read},
         outputs={"table": TABLE, "source": settings.manifest},
         sections=[
             Table(
                 "Published sessions",
                 ["sessions with", "count"],
-                [["an error", found["error"]], *([name.replace("_", " "), found[name]] for name in _FLAGS)],
+                [["an error", totals["error"]], *([name.replace("_", " "), totals[name]] for name in _FLAGS)],
             )
         ],
     )
@@ -113,10 +113,10 @@ def _open(settings: PublishSettings) -> tuple[int, pq.ParquetFile]:
         ) from error
 
 
-def _counted(rows: Iterable[dict[str, Any]], found: Counter[str], stage_run: StageRun) -> Iterator[dict[str, Any]]:
+def _counted(rows: Iterable[dict[str, Any]], totals: Counter[str], stage_run: StageRun) -> Iterator[dict[str, Any]]:
     for row in rows:
-        found["error"] += row["error_code"] is not None
+        totals["error"] += row["error_code"] is not None
         for name, column in _FLAGS.items():
-            found[name] += bool(row[column])
+            totals[name] += bool(row[column])
         stage_run.progress.advance()
         yield row

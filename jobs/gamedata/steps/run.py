@@ -22,7 +22,7 @@ __all__ = ["merge", "run", "run_stages"]
 
 _EXTRACT: Final = ("extract", 2)
 _MANIFEST: Final = ("manifest", 3)
-# From the best to the worst.
+# From best to worst.
 _STATUSES: Final = ("skipped", "success", "partial", "failed")
 
 _Number = TypeVar("_Number", int, float)
@@ -30,19 +30,19 @@ _log = logging.getLogger(__name__)
 
 
 def run(settings: RunSettings, stage_run: StageRun) -> Report:
-    """Run the stages that ``--stage`` names.
+    """Run the stages selected by ``--stage``, and return one report.
 
     With ``both``, the manifest is also built after a failed extraction, from the committed results. The more severe
     exit code counts.
 
     Args:
-        settings: of both steps.
-        stage_run: provides the run's id and the progress; the stages are opened here.
+        settings: settings of both steps.
+        stage_run: used for its run id and progress; each stage gets its own.
 
     Raises:
         UsageError: ``--compute`` is not local.
         TelecineError: the only stage raised it, or both stages failed and it is the more severe error.
-        Stopped: by a signal.
+        Stopped: a signal stopped the step.
     """
     from jobs.gamedata.compute.pool import require_local
     from jobs.gamedata.steps import extract, manifest
@@ -60,7 +60,7 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
 def run_stages(
     settings: RunSettings, ledger: Run, progress: Progress | None, *, extract: StepRun, manifest: StepRun
 ) -> Report:
-    """Run one or both stages and join their reports; see :func:`run`."""
+    """Run one or both stages and return their merged report; see :func:`run`."""
     reports: dict[str, Report] = {}
     errors: list[Exception] = []
     for (name, order), step in ((_EXTRACT, extract), (_MANIFEST, manifest)):
@@ -86,7 +86,7 @@ def run_stages(
             reports[name] = report
             _log.info("%s", report.model_copy(update={"pipeline": "gamedata", "step": name}).summary())
     if errors and len(errors) == len(reports):
-        # Raise the more severe one; "nothing extracted" is only a consequence of the other.
+        # Raise the more severe error, but not "nothing extracted", which is a consequence of the other one.
         faults = [error for error in errors if getattr(error, "code", "") != "nothing_extracted"] or errors
         worst = most_severe(*map(_exit_code, faults))
         raise next(error for error in faults if _exit_code(error) == worst)
@@ -98,11 +98,12 @@ def _exit_code(error: Exception) -> int:
 
 
 def merge(reports: dict[str, Report]) -> Report:
-    """Join the reports of stages into one; counts are prefixed with the stage's name: ``extract.failed``."""
+    """Return one report for several stages; names of counts get the stage's name as a prefix: ``extract.failed``."""
     joined = Report(status="skipped", tiles=())
     for name, report in reports.items():
         tiles = tuple(report.counts) if report.tiles is None else report.tiles
-        # Extraction comes first and takes nearly all of the time. If it did next to nothing, it reports no bound.
+        # Use extraction's bottleneck, because extraction takes nearly all of the time. It reports none if it had almost
+        # nothing to do.
         first = report if joined.bound is None else joined
         joined = Report(
             status=max(joined.status, report.status, key=_STATUSES.index),

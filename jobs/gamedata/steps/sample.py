@@ -1,6 +1,7 @@
-"""The step ``sample``: write a small, varied, deterministic set of TARs with ground truth, encoded on the spot.
+"""The sample step: generate a small, varied and deterministic set of TARs with ground truth.
 
-``sample.json``, next to the TARs, records for each key its kind, description, ground truth and what it was made with.
+``sample.json``, next to the TARs, records the kind, description and ground truth of each key, and a digest of
+everything that determines its bytes.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def make(name: str, *, seconds: float = 60, seed: int = 1) -> bytes:
 
     Args:
         name: a kind, one of the keys of :data:`GROUND_TRUTH`.
-        seconds: length of the set's normal clips; some kinds have other lengths.
+        seconds: length of the set's regular clips; some kinds have other lengths.
         seed: seed of the pictures and inputs.
 
     Raises:
@@ -51,7 +52,7 @@ def make(name: str, *, seconds: float = 60, seed: int = 1) -> bytes:
 
 
 def run(settings: SampleSettings, stage_run: StageRun) -> Report:
-    """Write the set. TARs that this version has already written are neither encoded nor written again.
+    """Write the set and return the report. TARs that this version has already written are not encoded again.
 
     Raises:
         UsageError: ``include`` names a kind that does not exist.
@@ -60,9 +61,9 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
     names = choose_kinds(settings.include, KINDS)
     store = open_store(settings.output, settings, create=True)
     record = read_record(store, "objects")
-    there = {name: _stat(store, key_of(name)) for name in names}
+    existing = {name: _stat(store, key_of(name)) for name in names}
     recipes = {name: _recipe(name, settings) for name in names}
-    missing = [name for name in names if not _is_made(there[name], record.get(key_of(name)), recipes[name])]
+    missing = [name for name in names if not _is_current(existing[name], record.get(key_of(name)), recipes[name])]
     counts = {"written": 0, "unchanged": len(names) - len(missing)}
     written = 0
     stage_run.progress.start(len(names), "TARs")
@@ -73,9 +74,9 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
         jobs = {pool.submit(build, name, seconds=settings.seconds, seed=settings.seed): name for name in missing}
         for job in as_completed(jobs):
             name, body = jobs.pop(job), job.result()
-            known = there[name]
-            same = known is not None and known.size == len(body) and store.read(key_of(name)) == body
-            info = known if known is not None and same else store.put(key_of(name), body)
+            previous = existing[name]
+            same = previous is not None and previous.size == len(body) and store.read(key_of(name)) == body
+            info = previous if previous is not None and same else store.put(key_of(name), body)
             counts["unchanged" if same else "written"] += 1
             written += 0 if same else len(body)
             record[key_of(name)] = _entry(name, info, body, recipes[name])
@@ -95,7 +96,7 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
 
 
 def _recipe(name: str, settings: SampleSettings) -> str:
-    """Hash everything that determines the bytes of a TAR: this code, PyAV's libraries, and the settings."""
+    """Return a digest of everything that determines a TAR's bytes: this code, PyAV's libraries and the settings."""
     digest = hashlib.sha256()
     for path in sorted([Path(__file__), *Path(sample.__path__[0]).glob("*.py")]):
         digest.update(path.read_bytes())
@@ -112,9 +113,9 @@ def _stat(store: ObjectStore, key: str) -> ObjectInfo | None:
         return None
 
 
-def _is_made(info: ObjectInfo | None, entry: Any, recipe: str) -> bool:
-    known = entry if isinstance(entry, dict) else {}
-    return info is not None and (known.get("recipe"), known.get("etag")) == (recipe, info.etag)
+def _is_current(info: ObjectInfo | None, entry: Any, recipe: str) -> bool:
+    recorded = entry if isinstance(entry, dict) else {}
+    return info is not None and (recorded.get("recipe"), recorded.get("etag")) == (recipe, info.etag)
 
 
 def _entry(name: str, info: ObjectInfo, body: bytes, recipe: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The verify step: compare parts with the ``.pt`` files, and retire rows that do not match.
 
-Only parts are changed, and each new part is written before the old one is deleted; no ``.pt`` is touched. Retired
-results count as not extracted: the next extract rebuilds them.
+Only parts are changed, and each new part is written before the old one is deleted; ``.pt`` files are never changed.
+Retired results count as not extracted, so the next extract rebuilds them.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ __all__ = ["run"]
 
 _READERS: Final = 4
 _SHOWN: Final = 200
-# Findings that are also logged; if a whole bucket is gone, 200,000 lines would help nobody.
+# Maximum findings that are also logged; if a whole bucket was deleted, 200,000 lines would not help.
 _NAMED: Final = 20
-# Findings about a row: code -> meaning.
+# Codes of findings and their meanings.
 _FINDINGS: Final = {
     "pt_missing": "its .pt file no longer exists",
     "pt_changed": "its .pt file is not the one that was committed",
@@ -55,35 +55,35 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Findings:
-    parts: set[str] = field(default_factory=set)  # keys of parts that were checked, or written here
+    parts: set[str] = field(default_factory=set)  # keys of parts that this step checked or wrote
     recorded: set[str] = field(default_factory=set)  # keys of .pt files that a row records
-    sound: set[str] = field(default_factory=set)  # of these, the ones that match a row
+    sound: set[str] = field(default_factory=set)  # keys of .pt files that match a row
     rows: list[tuple[str, str, str]] = field(default_factory=list)  # (.pt key, item, verdict)
     others: list[tuple[str, str]] = field(default_factory=list)  # (item, code)
 
-    def take(self, row: dict[str, Any], verdict: str) -> None:
+    def add(self, row: dict[str, Any], verdict: str) -> None:
         self.rows.append((row["pt_key"], row["s3_key"], verdict))
         if verdict in ("", "pt_moved"):
             self.sound.add(row["pt_key"])
 
-    def loose(self, listing: dict[str, ObjectInfo], prefix: str) -> list[str]:
+    def unrecorded(self, listing: dict[str, ObjectInfo], prefix: str) -> list[str]:
         """Return the keys of ``.pt`` files that no row records."""
         return [key for key in listing if key not in self.recorded and key.startswith(prefix)]
 
-    def judged(self) -> list[tuple[str, str]]:
+    def verdicts(self) -> list[tuple[str, str]]:
         """Return (item, verdict) of each result, except those whose file a later run replaced and recorded."""
         return [(item, verdict) for key, item, verdict in self.rows if verdict != "pt_changed" or key not in self.sound]
 
 
 def run(settings: VerifySettings, stage_run: StageRun) -> Report:
-    """Compare every committed result with its ``.pt`` file.
+    """Compare every committed result with its ``.pt`` file, and return the report.
 
     Without ``--quick`` each file is read and hashed. The exit code is 65 if a result is damaged, missing or replaced.
     With ``--dry-run`` nothing is changed, and the exit code is 65 if anything does not match.
 
     Args:
-        settings: the step's parameters.
-        stage_run: for progress only.
+        settings: settings of the step.
+        stage_run: used only for progress.
 
     Raises:
         BucketMissing: the bucket or folder does not exist.
@@ -100,9 +100,9 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
             merged |= not _verify_part(store, key, listing, settings, findings)
             stage_run.progress.advance()
         # A concurrent extract or compaction may have moved rows to a part that is newer than the listing.
-        later = list_parts(store) if merged or findings.loose(listing, settings.prefix) else []
+        later = list_parts(store) if merged or findings.unrecorded(listing, settings.prefix) else []
         pending = [info.key for info in later if info.key not in findings.parts]
-    for key in findings.loose(listing, settings.prefix):
+    for key in findings.unrecorded(listing, settings.prefix):
         findings.others.append((key, "pt_unrecorded" if settings.quick else _kind(store, listing[key])))
     stage_run.progress.finish()
     return _report(findings, settings)
@@ -126,17 +126,17 @@ def _verify_part(
             store.delete(key)
         return True
     rows = table.select(["s3_key", "outcome", "stored", "pt_key", "pt_size", "pt_etag", "pt_sha256"]).to_pylist()
-    mine = [row["stored"] and row["outcome"] == "ok" and row["s3_key"].startswith(settings.prefix) for row in rows]
+    selected = [row["stored"] and row["outcome"] == "ok" and row["s3_key"].startswith(settings.prefix) for row in rows]
     with ThreadPoolExecutor(_READERS) as pool:
         verdicts = list(
             pool.map(
                 lambda pair: _judge(store, pair[0], listing, quick=settings.quick) if pair[1] else "",
-                zip(rows, mine, strict=True),
+                zip(rows, selected, strict=True),
             )
         )
-    for row, verdict, is_mine in zip(rows, verdicts, mine, strict=True):
-        if is_mine:
-            findings.take(row, verdict)
+    for row, verdict, is_selected in zip(rows, verdicts, selected, strict=True):
+        if is_selected:
+            findings.add(row, verdict)
         if row["stored"]:
             findings.recorded.add(row["pt_key"])
     if not settings.dry_run and any(verdicts):
@@ -188,20 +188,20 @@ def _kind(store: ObjectStore, info: ObjectInfo) -> str:
 def _rewrite(store: ObjectStore, key: str, table: pa.Table, verdicts: Sequence[str], etags: Sequence[str]) -> str:
     position = PART_SCHEMA.get_field_index("pt_etag")
     renewed = table.set_column(position, PART_SCHEMA.field("pt_etag"), pa.array(etags, pa.string()))
-    kept = renewed.filter(pa.array(np.array([verdict not in _RETIRED for verdict in verdicts])))
-    written = rewrite_part(store, kept) if len(kept) else ""
+    valid = renewed.filter(pa.array(np.array([verdict not in _RETIRED for verdict in verdicts])))
+    written = rewrite_part(store, valid) if len(valid) else ""
     if written != key:
         store.delete(key)
     return written
 
 
 def _report(findings: _Findings, settings: VerifySettings) -> Report:
-    judged = findings.judged()
+    judged = findings.verdicts()
     named = list(dict.fromkeys([*((item, verdict) for item, verdict in judged if verdict), *findings.others]))
-    counts = Counter(found for _, found in named)
+    counts = Counter(finding for _, finding in named)
     retired = sum(counts[code] for code in _RETIRED)
-    for item, found in named[:_NAMED]:
-        _log.warning("%s: %s: %s", item, found, _FINDINGS[found], extra={"item": item})
+    for item, finding in named[:_NAMED]:
+        _log.warning("%s: %s: %s", item, finding, _FINDINGS[finding], extra={"item": item})
     if len(named) > _NAMED:
         _log.warning("%d more findings are in the report", len(named) - _NAMED)
     if retired and not settings.dry_run:
@@ -216,13 +216,13 @@ def _report(findings: _Findings, settings: VerifySettings) -> Report:
             "to_retire" if settings.dry_run else "retired": retired,
         },
         rejects=dict(sorted(counts.items())),
-        failures=[Failure(item, found, _FINDINGS[found]) for item, found in named],
+        failures=[Failure(item, finding, _FINDINGS[finding]) for item, finding in named],
         outputs={"manifest_bucket": settings.manifest_bucket},
         sections=[
             Table(
                 "Mismatches",
                 ["item", "code", "meaning"],
-                [[item, found, _FINDINGS[found]] for item, found in named[:_SHOWN]],
+                [[item, finding, _FINDINGS[finding]] for item, finding in named[:_SHOWN]],
                 note="Retired rows count as not extracted. No .pt file is changed.",
             )
         ]

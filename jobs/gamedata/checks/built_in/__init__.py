@@ -1,1 +1,1 @@
-"""The checks that come with telecine. Every module of this package is loaded."""
+"""The built-in checks. Every module of this package is loaded."""

@@ -1,4 +1,4 @@
-"""Checks of the input devices, and of sessions that contain nothing usable."""
+"""Check which input devices a session uses, and whether it contains anything usable."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["input_device_class", "is_session_empty"]
 
-# Minimum share of the active time for a device to count as used: a mouse nudged next to a gamepad, or a pad tried once,
-# stays below. Time rather than events: a mouse reports movement up to 1,000 times per second, a slow player presses two
-# keys.
+# Minimum share of the active time for a device to count as used. A mouse nudged next to a gamepad, or a gamepad tried
+# once, stays below it. Events would be misleading: a mouse reports movement up to 1,000 times per second, while a slow
+# player presses two keys.
 MIN_DEVICE_TIME: Final = 0.15
-# For parts written before active time was recorded; they have only event counts.
+# The same for parts written before active time was recorded, which have only event counts.
 MIN_DEVICE_EVENTS: Final = 0.05
-# Black is uniform: grain and coding spread its luma by up to 3 (99th minus 1st percentile). A game in complete darkness
-# has as low a mean but a wider spread.
+# Maximum spread of luma (99th minus 1st percentile) in a uniformly black frame: grain and coding cause up to 3. A game
+# in complete darkness has an equally low mean but a wider spread.
 PLAIN: Final = 4.0
 
 
@@ -40,15 +40,15 @@ def input_device_class(table: pl.DataFrame, settings: ManifestSettings) -> pl.Se
     timed = pl.col("input_desk_s").is_not_null() & pl.col("input_gamepad_s").is_not_null()
     desk = pl.when(timed).then(pl.col("input_desk_s")).otherwise(desk_events)
     pad = pl.when(timed).then(pl.col("input_gamepad_s")).otherwise(pad_events)
-    least = (desk + pad) * pl.when(timed).then(MIN_DEVICE_TIME).otherwise(MIN_DEVICE_EVENTS)
+    minimum = (desk + pad) * pl.when(timed).then(MIN_DEVICE_TIME).otherwise(MIN_DEVICE_EVENTS)
     return table.select(
         pl.when(pl.col("input_events").is_null())
         .then(None)
         .when(desk_events + pad_events == 0)
         .then(pl.lit("none"))
-        .when(pad < least)
+        .when(pad < minimum)
         .then(pl.lit("keyboard_mouse"))
-        .when(desk < least)
+        .when(desk < minimum)
         .then(pl.lit("gamepad"))
         .otherwise(pl.lit("mixed"))
         .alias("input_device_class")

@@ -1,4 +1,4 @@
-"""Checks of the share of a session that shows menus."""
+"""Check how much of a session shows menus."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["STATIC_SHARE", "is_video_mostly_menu", "video_menu_percent"]
 
-# A frame counts as a menu if this share of its textured blocks is unchanged in another sampled frame. A game keeps its
-# HUD, which can be half of the textured blocks when the rest is sky and road; a menu changes only a highlighted row, a
-# cursor or a page's contents. Errors on both sides are smallest from 0.55 to 0.65: docs/checks.md has the sweep.
+# A frame counts as a menu if this share of its textured blocks is unchanged in another sampled frame. In a game the HUD
+# is unchanged, and it can be half of the textured blocks if the rest is sky and road. In a menu only a highlighted row,
+# a cursor or a page's contents changes. False positives and false negatives are fewest from 0.55 to 0.65;
+# docs/checks.md has the sweep.
 STATIC_SHARE: Final = 0.6
-# In dark scenes only the HUD is visible, and it is static.
+# Minimum mean luma of a menu frame: in darker scenes only the HUD is visible, and it is static.
 LIT_LUMA: Final = 15.0
 
 
@@ -33,11 +34,11 @@ LIT_LUMA: Final = 15.0
 def video_menu_percent(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
     """Estimate the share of the time that shows menus, 0 to 1; NULL with fewer than two frames.
 
-    Frames are weighted by the time they represent. A frame without texture (black, a blank loading screen) and a dark
-    frame are not menus, unless they resemble a reference picture.
+    Frames are weighted by the time they represent. A dark frame, or one without texture (black, a blank loading
+    screen), is not a menu unless it resembles a reference picture.
 
     The manifest adds ``frame_menu_like`` (a list of bool: resembles a reference picture) with ``--menu-references``,
-    and ``model_menu_percent`` with ``--menu-model``. For a session that the model has scored, only its score counts.
+    and ``model_menu_percent`` with ``--menu-model``. If the model has scored a session, only that score counts.
     """
     frames = Frames.of(table)
     seconds = frames.seconds()

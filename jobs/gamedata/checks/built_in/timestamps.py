@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 __all__ = ["has_unusable_timestamps"]
 
-# Share of rows that are at least 0.1 s older than an earlier row. Threads that write concurrently displace rows by
-# milliseconds only, so normally there are none. A clock that is set back produces as many as fall into the repeated
-# time: for a session of ten minutes, this limit is 3 s.
+# Maximum share of rows that are at least 0.1 s older than an earlier row. Threads that write concurrently displace rows
+# by milliseconds only, so normally there are none. If the clock is set back, all rows of the repeated period count: in
+# a session of ten minutes, this limit corresponds to 3 s.
 MAX_UNORDERED_SHARE: Final = 0.005
 # More rows that cannot be parsed than rows that can.
 MAX_INVALID_SHARE: Final = 0.5
-# Inputs that span more than twice the video's duration, and at least a minute more, belong to another video or to two.
-# Those that span less than half of it, and at least a minute less, were cut off: recorders always write a final END.
+# Inputs that span more than twice the video's duration, and at least a minute more, belong to another video or to two
+# videos. Inputs that span less than half of it, and at least a minute less, were cut off: recorders always write a
+# final END row.
 MAX_SPAN_FACTOR: Final = 2.0
 MAX_SPAN_EXTRA_S: Final = 60.0
 

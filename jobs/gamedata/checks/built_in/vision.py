@@ -1,4 +1,4 @@
-"""Checks for dark sessions, and for games that fill only part of the picture."""
+"""Check for dark sessions, and for games that fill only part of the picture."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ if TYPE_CHECKING:
 
 __all__ = ["is_dpi_scale_issue", "is_video_mostly_dark"]
 
-# Thinner bars come from encoder padding or rounding (1366 x 768 in 16:9). Common real bars take 5 % (16:10 in 16:9) to
-# 12.8 % (2.39:1 in 16:9) per side. On the statistics grid of 90 x 160 the limit is 2 rows or 4 columns.
+# Minimum share of the height or width per bar. Thinner bars come from encoder padding or rounding (1366 x 768 in 16:9);
+# common real bars take 5 % (16:10 in 16:9) to 12.8 % (2.39:1 in 16:9) per side. On the statistics grid of 90 x 160 the
+# limit is 2 rows or 4 columns.
 MIN_BAR: Final = 0.02
-# 99th percentile of luma below which a frame counts as entirely black and shows no bars: at most one cell in a hundred
-# is lighter. The statistics use the same level for a black cell.
+# 99th percentile of luma below which a frame counts as entirely black, so that it has no bars: at most one cell in a
+# hundred is lighter. The statistics use the same level for a black cell.
 BLACK_P99: Final = 10.0
 # Minimum mean luma between the bars for a frame to count as lit: the original pipeline's darkness threshold.
 LIT_LUMA: Final = 15.0
-# If less than a tenth of the picture is lit, it is text or a logo.
+# Minimum share of the picture between the bars; anything smaller is text or a logo.
 MIN_MIDDLE: Final = 0.1
 # A single lit frame may be a splash screen; with few lit frames among many dim ones, the bars may be the dark around a
 # lamp.
 MIN_LIT_FRAMES: Final = 3
 MIN_LIT_SHARE: Final = 0.25
 # Real bars end at the same grid cell on both sides in at least half of the lit frames (the others may be dim at the
-# edge), or within one cell of it in 95 % (the edge falls between two cells, or rings), and closer to the border in at
-# most a tenth. The black around something lit in the dark moves by several cells.
+# edge), or within one cell of it in 95 % (the edge lies between two cells, or shows ringing). They end closer to the
+# border in at most a tenth. The black around a lit object in the dark moves by several cells.
 STEADY_SHARE: Final = 0.5
 CLOSE_SHARE: Final = 0.95
 LOOSE_SHARE: Final = 0.1
-# Fractions of the height or width: less than one cell of 160, and just over one cell of 90 or 160.
+# Tolerances for equal and for adjacent cells, as fractions of the height or width: less than one cell of 160, and just
+# over one cell of 90 or 160.
 EXACT: Final = 1e-3
 NEAR: Final = {"top": 1.1 / 90, "bottom": 1.1 / 90, "left": 1.1 / 160, "right": 1.1 / 160}
 
@@ -52,9 +54,9 @@ NEAR: Final = {"top": 1.1 / 90, "bottom": 1.1 / 90, "left": 1.1 / 160, "right": 
 def is_video_mostly_dark(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:
     """Return whether the picture is dark for more than half of the time; NULL without frames.
 
-    A frame is dark if its mean luma is below 15 of 255, or if half of it is that dark and its middle has no texture to
-    compare: a bright HUD around a game that cannot be seen. Frames are weighted by the time they represent:
-    15 of the 29 fall within the first 45 s, which may be a black intro.
+    A frame is dark if its mean luma is below 15 of 255. It is also dark if its median luma is below that and its middle
+    has no texture to compare: a bright HUD around a game that cannot be seen. Frames are weighted by the time they
+    represent, because 15 of the 29 are in the first 45 s, which may be a black intro.
     """
     frames = Frames.of(table)
     known = frames.count > 0
@@ -83,12 +85,12 @@ def is_video_mostly_dark(table: pl.DataFrame, settings: ManifestSettings) -> dic
     ),
 )
 def is_dpi_scale_issue(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
-    """Return whether two facing sides are black while the middle is not; NULL without frames.
+    """Return whether two opposite sides are black while the middle is not; NULL without frames.
 
-    Entirely black frames (a loading screen, the moment before the game is captured) are ignored. Of the others, lit
-    frames are evidence: at least three of them (all, if there are fewer) and a quarter must have bars that end at the
-    same place, so that night scenes with black edges do not count. One frame with light in both bars is a veto; light
-    in only the upper or the lower bar is a subtitle, and that frame is ignored.
+    Entirely black frames (a loading screen, the moment before the game is captured) are ignored. Of the other frames,
+    at least three (all, if there are fewer) and at least a quarter must be lit, and the bars of the lit frames must end
+    at the same place, so that night scenes with black edges do not count. One frame with light in both bars rules bars
+    out. Light in only the upper or the lower bar is a subtitle, and that frame is ignored.
     """
     frames = Frames.of(table)
     known = frames.count > 0
@@ -97,9 +99,9 @@ def is_dpi_scale_issue(table: pl.DataFrame, settings: ManifestSettings) -> dict[
     middle = np.maximum(1 - bands["top"] - bands["bottom"], 0.0) * np.maximum(1 - bands["left"] - bands["right"], 0.0)
     # Bars are black, so all light comes from the middle.
     lit = shown & (frames.values("frame_luma_mean") >= LIT_LUMA * middle) & (middle >= MIN_MIDDLE)
-    upright = _bars(frames, bands, shown, lit, sides=("top", "bottom"))
-    across = _bars(frames, bands, shown, lit, sides=("left", "right"))
-    covered = 1 - (1 - upright) * (1 - across)
+    vertical = _bars(frames, bands, shown, lit, sides=("top", "bottom"))
+    horizontal = _bars(frames, bands, shown, lit, sides=("left", "right"))
+    covered = 1 - (1 - vertical) * (1 - horizontal)
     return {"is_dpi_scale_issue": nullable(covered > 0, known), "black_bar_share": nullable(covered, known)}
 
 
@@ -111,30 +113,31 @@ def _bars(
     *,
     sides: tuple[str, str],
 ) -> npt.NDArray[np.float64]:
-    """Return the share of the height (width) that bars on two facing sides cover, 0 without bars: shape (S,)."""
+    """Return the share of the height (width) covered by bars on two opposite sides, 0 without bars: shape (S,)."""
     near, far = sides
     count = frames.total(lit)
-    least = np.maximum(np.minimum(MIN_LIT_FRAMES, frames.count), frames.total(shown) * MIN_LIT_SHARE)
+    minimum = np.maximum(np.minimum(MIN_LIT_FRAMES, frames.count), frames.total(shown) * MIN_LIT_SHARE)
     wide = lit & (bands[near] >= MIN_BAR) & (bands[far] >= MIN_BAR)
-    # Few sessions have candidate bars; for all of 200,000 the rest would take a second.
-    asked = (count >= least) & (count > 0) & (frames.total(wide) >= count * STEADY_SHARE)
-    at = asked[frames.row]
-    few, shown, lit = frames.only(asked), shown[at], lit[at]
-    width = {side: few.median(bands[side][at], lit) for side in sides}
-    off = {side: bands[side][at] - width[side][few.row] for side in sides}
-    less = {side: off[side] < -NEAR[side] for side in sides}
-    close = {side: abs(off[side]) <= NEAR[side] for side in sides}
-    both = less[near] & less[far]
-    proof = lit
+    # Few sessions have candidate bars. The steps below would take a second for all 200,000 sessions of a large
+    # manifest.
+    candidates = (count >= minimum) & (count > 0) & (frames.total(wide) >= count * STEADY_SHARE)
+    of_candidates = candidates[frames.row]
+    narrowed, shown, lit = frames.only(candidates), shown[of_candidates], lit[of_candidates]
+    width = {side: narrowed.median(bands[side][of_candidates], lit) for side in sides}
+    offset = {side: bands[side][of_candidates] - width[side][narrowed.row] for side in sides}
+    thinner = {side: offset[side] < -NEAR[side] for side in sides}
+    close = {side: abs(offset[side]) <= NEAR[side] for side in sides}
+    both = thinner[near] & thinner[far]
+    evidence = lit
     if near == "top":
-        proof = lit & ~(close[near] & less[far]) & ~(less[near] & close[far])
-    exact = proof & (abs(off[near]) <= EXACT) & (abs(off[far]) <= EXACT)
-    count = few.total(proof)
-    steady = few.total(exact) >= count * STEADY_SHARE
-    steady |= few.total(proof & close[near] & close[far]) >= count * CLOSE_SHARE
+        evidence = lit & ~(close[near] & thinner[far]) & ~(thinner[near] & close[far])
+    exact = evidence & (abs(offset[near]) <= EXACT) & (abs(offset[far]) <= EXACT)
+    count = narrowed.total(evidence)
+    steady = narrowed.total(exact) >= count * STEADY_SHARE
+    steady |= narrowed.total(evidence & close[near] & close[far]) >= count * CLOSE_SHARE
     barred = steady & (count > 0) & (width[near] >= MIN_BAR) & (width[far] >= MIN_BAR)
-    barred &= few.total(proof & (less[near] | less[far])) <= count * LOOSE_SHARE
-    barred &= few.total(shown & both) == 0
-    found = np.zeros(len(frames.count))
-    found[asked] = np.where(barred, width[near] + width[far], 0.0)
-    return found
+    barred &= narrowed.total(evidence & (thinner[near] | thinner[far])) <= count * LOOSE_SHARE
+    barred &= narrowed.total(shown & both) == 0
+    covered = np.zeros(len(frames.count))
+    covered[candidates] = np.where(barred, width[near] + width[far], 0.0)
+    return covered

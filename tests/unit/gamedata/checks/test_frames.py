@@ -148,14 +148,43 @@ def cached_mb(data, settings):
 """
 
 DUMP = PIXELS.replace("settings.cache_mb", "settings.model_dump()['cache_mb']")
+ITEMS = PIXELS.replace("settings.cache_mb", "dict(settings)['cache_mb']")
+COPY = PIXELS.replace("settings.cache_mb", "pickle.loads(pickle.dumps(settings)).cache_mb").replace(
+    "\n", "\nimport pickle\n", 1
+)
 
 
-@pytest.mark.parametrize("text", [PIXELS, DUMP], ids=["attribute", "dump"])
+@pytest.mark.parametrize("text", [PIXELS, DUMP, ITEMS, COPY], ids=["attribute", "dump", "items", "copy"])
 def test_any_setting_that_a_check_reads_counts(bucket, tmp_path, text):
     tasks, file = put(bucket, "a.tar", "b.tar"), check_file(tmp_path, text)
     identity = (tasks[0].pt_key, tasks[0].etag)
     assert run(bucket, file, tasks, cache_mb=7).values["cached_mb"][identity] == {"cached_mb": 7}
     assert run(bucket, file, tasks, cache_mb=8).values["cached_mb"][identity] == {"cached_mb": 8}
+
+
+ONCE = """
+from jobs.gamedata.checks import frames_check
+
+kept = []
+
+@frames_check("cached_mb", float)
+def cached_mb(data, settings):
+    if not kept:
+        kept.append(settings.cache_mb)
+    return kept[0]
+
+@frames_check("cached_gb", float)
+def cached_gb(data, settings):
+    return kept[0] / 1000
+"""
+
+
+def test_a_setting_that_a_check_reads_once_counts_for_every_session(bucket, tmp_path):
+    tasks, file = put(bucket, "a.tar", "b.tar"), check_file(tmp_path, ONCE)
+    for size in (7, 8):
+        found = run(bucket, file, tasks, cache_mb=size)
+        assert list(found.values["cached_mb"].values()) == [{"cached_mb": size}] * 2
+        assert list(found.values["cached_gb"].values()) == [{"cached_gb": size / 1000}] * 2
 
 
 def test_a_setting_that_no_check_reads_does_not_count(bucket, tmp_path):
