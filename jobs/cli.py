@@ -33,7 +33,13 @@ TOOLS: Final = {
     "db": (
         "Manage the PostgreSQL database.",
         (
-            Tool("db", "upgrade", "Migrate the schema to this version.", _DATABASE, "shared.database.commands:upgrade"),
+            Tool(
+                "db",
+                "upgrade",
+                "Migrate the schema to the version this telecine needs.",
+                _DATABASE,
+                "shared.database.commands:upgrade",
+            ),
             Tool(
                 "db", "check", "Check the schema and list what is missing.", _DATABASE, "shared.database.commands:check"
             ),

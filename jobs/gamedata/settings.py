@@ -44,7 +44,7 @@ def _parse_strides(value: object) -> object:
             raise ValueError(f"'{part}' is not a stride; expected SECONDS:COUNT, comma-separated, e.g. 3:15,30:15,60:5")
         pairs.append((float(match[1]), int(match[2])))
     if len({stride for stride, _ in pairs}) != len(pairs):
-        raise ValueError(f"'{value}' names a stride twice")
+        raise ValueError(f"'{value}' names a stride twice; expected each SECONDS once, e.g. 3:15,30:15,60:5")
     return tuple(pairs)
 
 

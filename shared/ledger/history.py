@@ -113,7 +113,7 @@ def show_run(settings: DatabaseSettings, run_id: str) -> tuple[RunRow, list[Stag
         exact = [run for run in found if run.run_id == run_id] or found
         if not exact:
             raise DataError(
-                f"run '{run_id}' does not exist. See: telecine runs list", code="run_missing", run_id=run_id
+                f"run '{run_id}' does not exist; list runs with: telecine runs list", code="run_missing", run_id=run_id
             )
         if len(exact) > 1:
             names = ", ".join(run.run_id for run in exact)

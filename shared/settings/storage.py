@@ -96,7 +96,7 @@ class StorageSettings(Settings):
         5.0, unit="s", description="Give up connecting to S3 after this time.", group=_S3
     )
     s3_read_timeout_s: Annotated[float, Field(gt=0)] = setting(
-        30.0, unit="s", description="Give up on a response if S3 sends nothing for this time.", group=_S3
+        30.0, unit="s", description="Give up on a response if S3 sends nothing for this long.", group=_S3
     )
 
     def s3_options(self) -> S3Options:

@@ -197,7 +197,7 @@ def test_two_at_once_wait_for_each_other(database, tmp_path):
 @pytest.mark.parametrize(
     ("body", "error", "said"),
     [
-        (None, UsageError, "does not exist. Build it first"),
+        (None, UsageError, "does not exist; build it first"),
         (b"not parquet", DataError, "is not a Parquet file"),
         ({"s3_key": ["a"]}, DataError, "it lacks video_id"),
     ],

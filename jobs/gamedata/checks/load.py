@@ -53,7 +53,7 @@ class CheckFile:
             return cls(path, Path(path).read_bytes())
         except OSError as error:
             raise UsageError(
-                f"--checks {path}: cannot be read ({error.strerror or error}); expected a Python file with functions "
+                f"--checks {path} cannot be read ({error.strerror or error}); expected a Python file with functions "
                 "decorated by jobs.gamedata.checks.statistics_check or frames_check (docs/checks.md)"
             ) from error
 
@@ -94,7 +94,8 @@ def load_file(file: CheckFile, registry: Registry) -> int:
             del sys.modules[name]
         else:
             sys.modules[name] = previous
-        raise UsageError(f"--checks {file.path}: {_place(error, file.path)}") from error
+        message = f"--checks {file.path} cannot be loaded: {_place(error, file.path)}; fix the file (docs/checks.md)"
+        raise UsageError(message) from error
     added = len(registry) - before
     if not added:
         raise UsageError(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.gamedata.settings import ExtractSettings
     from shared.storage import ObjectStore
 
-__all__ = ["Worklist", "make_worklist", "parse_task_list", "read_task_list"]
+__all__ = ["Worklist", "make_worklist", "no_tar", "parse_task_list", "read_task_list"]
 
 # A listing returns 1,000 keys per request. For up to this many keys, stat each one instead of listing the bucket.
 _STAT_MAX: Final = 1000
@@ -50,6 +50,18 @@ class Worklist:
     failed_before: list[Failure] = field(default_factory=list)
     quarantined: int = 0
     generation: int = 1
+
+
+def no_tar(source: str, prefix: str) -> str:
+    """Return the message for a source in which there is nothing to read.
+
+    Args:
+        source: URI of the source.
+        prefix: ``--prefix``.
+    """
+    if not prefix:
+        return f"{source} contains no TAR"
+    return f"no TAR in {source} has a key that starts with '{prefix}'"
 
 
 def make_worklist(settings: ExtractSettings, source: ObjectStore, target: ObjectStore) -> Worklist:

@@ -148,7 +148,7 @@ class Decoder:
         if wanted:
             raise item_error(
                 "decode_failed",
-                f"{len(wanted)} of the requested frames do not decode, the first at tick {min(wanted)}"
+                f"{len(wanted)} of the requested frames cannot be decoded, the first at pts {min(wanted)}"
                 + (f": {fault}" if fault else " (the decoder returned no frame)"),
                 pts=min(wanted),
             ) from fault

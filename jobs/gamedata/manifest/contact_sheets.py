@@ -55,7 +55,10 @@ def contact_sheets(manifest: Manifest, store: ObjectStore) -> list[Section]:
     items = _sheets(manifest, store, keys, captions)
     if not items:
         return []
-    note = f"Up to {_FRAMES} sampled frames per session, in chronological order; at most {_MAX_SHEETS} sessions."
+    note = (
+        f"Up to {_FRAMES} sampled frames per session, in chronological order; at most {_MAX_SHEETS} sessions. "
+        "Sessions whose only flag is empty have no picture."
+    )
     return [Figures("Flagged sessions", items, note)]
 
 

@@ -110,7 +110,7 @@ def _flags_table(table: pa.Table, flags: dict[str, int]) -> Table:
                 table[name].null_count,
             ]
         )
-    return Table("Flags", ["flag", "sessions", "share", "unknown"], rows, "Shares are of the sessions with a value.")
+    return Table("Flags", ["flag", "sessions", "share", "unknown"], rows, "Shares of sessions with a known flag.")
 
 
 def _histograms(table: pa.Table, settings: ManifestSettings) -> list[Histogram]:

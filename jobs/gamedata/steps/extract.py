@@ -16,7 +16,7 @@ from jobs.gamedata.errors import item_error
 from jobs.gamedata.extraction.batches import Batch, BatchResult, RunContext, make_batches
 from jobs.gamedata.extraction.tally import ExtractTally, failure_of
 from jobs.gamedata.extraction.worker import BatchRunner, ExtractSession, commit_failures, resolve_device
-from jobs.gamedata.extraction.worklist import make_worklist
+from jobs.gamedata.extraction.worklist import make_worklist, no_tar
 from jobs.gamedata.parts.compaction import compact
 from jobs.gamedata.revision import revision, version
 from shared.errors import TransientError
@@ -81,7 +81,7 @@ def run_with(
     tally = ExtractTally(worklist)
     tally.durations["plan"] = time.perf_counter() - began
     if not (worklist.items or worklist.missing or worklist.done or worklist.failed_before or worklist.left_out):
-        _log.warning("No TAR in %s has a key that starts with '%s'.", source.uri, settings.prefix)
+        _log.warning("%s", no_tar(source.uri, settings.prefix))
     if worklist.failed_before:
         stage_run.record_errors(worklist.failed_before)
     context = RunContext(

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.gamedata.extraction.batches import make_batches
-from jobs.gamedata.extraction.worklist import make_worklist
+from jobs.gamedata.extraction.worklist import make_worklist, no_tar
 from jobs.gamedata.steps._parameters import Checked, validate
 from shared.storage import open_store
 
@@ -94,7 +94,7 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
 
 def _headline(worklist: Worklist, settings: PlanSettings, total: int, source: str) -> str:
     if not total:
-        return f"no TAR in {source} has a key that starts with '{settings.prefix}'"
+        return no_tar(source, settings.prefix)
     words = {
         "to read": len(worklist.items),
         "done": worklist.done,

@@ -102,7 +102,7 @@ def _open(settings: PublishSettings) -> tuple[int, pq.ParquetFile]:
         if isinstance(error, BucketMissing) and settings.manifest.startswith("s3:"):
             raise
         raise UsageError(
-            f"--manifest {settings.manifest} does not exist. Build it first: telecine gamedata manifest"
+            f"--manifest {settings.manifest} does not exist; build it first: telecine gamedata manifest"
             f" --output-path {settings.manifest}"
         ) from error
     try:

@@ -515,7 +515,7 @@ def test_a_file_that_cannot_be_used_is_a_usage_error(tmp_path, text, message):
 
 
 def test_an_absent_file_is_named():
-    with pytest.raises(UsageError, match=r"--checks nowhere\.py: cannot be read"):
+    with pytest.raises(UsageError, match=r"--checks nowhere\.py cannot be read"):
         CheckFile.read("nowhere.py")
 
 
