@@ -193,18 +193,20 @@ def _filled(name: str, block: str, text: str) -> str:
 
 def architecture() -> str:
     """The architecture page, with its tables of rooms generated."""
-    from tests.rooms import ROOMS, about
+    from tests.rooms import ROOMS, about, files
 
     begin, end = "<!-- rooms:begin -->", "<!-- rooms:end -->"
     before, _, rest = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition(begin)
     after = rest.partition(end)[2]
     lines = []
     for package, rooms in ROOMS.items():
-        lines += [f"\n### {package}\n", "| room | contents |", "| --- | --- |"]
+        lines += [f"\n### {package}\n", "| room | contents | files |", "| --- | --- | --- |"]
         for room in rooms:
             name = f"{room}/" if (ROOT / package / room).is_dir() else f"{room}.py"
             contents = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", about(package, room)).replace("``", "`")
-            lines.append(f"| `{name}` | {contents} |")
+            # Below jobs, each pipeline has a table of its own.
+            listed = [] if package == "jobs" else files(package, room)
+            lines.append(f"| `{name}` | {contents} | {', '.join(f'`{file}`' for file in listed)} |")
     table_rows = "\n".join(lines)
     return f"{before}{begin}\n{table_rows}\n\n{end}{after}"
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from shared.errors import TelecineError
 
-__all__ = ["Finding", "Status", "of_error"]
+__all__ = ["Finding", "FindingStatus", "of_error"]
 
-Status = Literal["ok", "warn", "fail"]
+FindingStatus = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Finding:
 
     area: str
     name: str
-    status: Status
+    status: FindingStatus
     message: str
     fix: str = ""
     retryable: bool = False

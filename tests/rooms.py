@@ -10,7 +10,7 @@ import ast
 import re
 from pathlib import Path
 
-__all__ = ["ROOMS", "ROOT", "about"]
+__all__ = ["ROOMS", "ROOT", "about", "files"]
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,3 +40,10 @@ def about(package: str, room: str) -> str:
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return re.split(r"(?<=[.)])\s+(?=[A-Z])", " ".join(text.partition("\n\n")[0].split()))[0]
+
+
+def files(package: str, room: str) -> list[str]:
+    """Return the modules of a room, without their suffix; empty for a room that is a module."""
+    folder = ROOT / package / room
+    names = (path.relative_to(folder).with_suffix("").as_posix() for path in sorted(folder.rglob("*.py")))
+    return [name for name in names if not name.endswith("__init__")]

@@ -19,7 +19,7 @@ from tests.fakes.store import MemoryStore
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jobs.screenalytics.model import Run, SkippedRun
+    from jobs.screenalytics.model import ScreenalyticsRun, SkippedRun
     from shared.storage import ObjectStore
 
 __all__ = [
@@ -194,7 +194,7 @@ def read_files(
     prefix: str = "derived",
     now: datetime = NOW,
     **settings: Any,
-) -> Run | SkippedRun:
+) -> ScreenalyticsRun | SkippedRun:
     """Fetch and read a run, as ingest does.
 
     Args:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-__all__ = ["Artifact", "ManifestObject", "ManifestRef", "PersonMetric", "Run", "RunWarning", "SkippedRun"]
+__all__ = ["Artifact", "ManifestObject", "ManifestRef", "PersonMetric", "RunWarning", "ScreenalyticsRun", "SkippedRun"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class PersonMetric:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ScreenalyticsRun:
     """A successful run, read and verified: everything that is written.
 
     Attributes:

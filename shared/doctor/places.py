@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shared.doctor.settings import DoctorSettings
-    from shared.finding import Status
+    from shared.finding import FindingStatus
     from shared.storage import ObjectStore
 
 __all__ = ["examine_database", "examine_store"]
@@ -100,6 +100,6 @@ def _skew(area: str, clock: datetime) -> Finding:
     skew = abs((datetime.now(UTC) - clock).total_seconds())
     if skew < _SKEW_WARN_S:
         return Finding(area, "clock", "ok", f"in sync ({skew:.0f} s)")
-    status: Status = "fail" if skew >= _SKEW_FAIL_S and area == "store" else "warn"
+    status: FindingStatus = "fail" if skew >= _SKEW_FAIL_S and area == "store" else "warn"
     fix = "Synchronize the clocks: run chrony or systemd-timesyncd on every node."
     return Finding(area, "clock", status, f"differs from this machine's by {skew:.0f} s", fix)

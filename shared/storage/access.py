@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from shared.errors import BucketMissing, ObjectMissing
-from shared.storage._files import sweep_folder
+from shared.storage._folder import sweep_folder
 from shared.storage.file import FileStore
 from shared.storage.uris import normalise, split_uri
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from shared.errors import AccessDenied, ObjectChanged
-from shared.storage._files import TEMPORARY, describe, os_errors, require_root, temporary_name, walk, within
+from shared.storage._folder import TEMPORARY, describe, os_errors, require_root, temporary_name, walk, within
 from shared.storage._keys import check_key, check_range, key_error
 from shared.storage.metrics import StoreMetrics
 

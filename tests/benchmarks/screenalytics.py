@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jobs.screenalytics.model import ManifestRef, Run
+from jobs.screenalytics.model import ManifestRef, ScreenalyticsRun
 from jobs.screenalytics.reading.fetch import fetch_manifest
 from jobs.screenalytics.reading.run import read_run
 from jobs.screenalytics.reading.source import open_source
@@ -112,7 +112,7 @@ def _write(folder: Path, *, rounds: int) -> None:
     """Time one run of 1,000 persons in one transaction: telecine, row by row, and COPY alone."""
     settings = IngestSettings(bucket=str(folder / "write"))
     run = _read(folder / "write", "person-bench", settings)
-    ways: dict[str, Callable[[DatabaseSession, Run], object]] = {
+    ways: dict[str, Callable[[DatabaseSession, ScreenalyticsRun], object]] = {
         "telecine: run, artifacts, persons (COPY)": lambda session, each: write_run(
             session, each, source="file:///bench", pipeline_run_id="bench"
         ),
@@ -145,7 +145,7 @@ def _write(folder: Path, *, rounds: int) -> None:
     )
 
 
-def _row_by_row(session: DatabaseSession, run: Run) -> None:
+def _row_by_row(session: DatabaseSession, run: ScreenalyticsRun) -> None:
     empty = replace(run, metrics=())
     write_run(session, empty, source="file:///bench", pipeline_run_id="bench")
     for metric in run.metrics:
@@ -157,7 +157,7 @@ def _row_by_row(session: DatabaseSession, run: Run) -> None:
         )
 
 
-def _copy_alone(session: DatabaseSession, run: Run) -> None:
+def _copy_alone(session: DatabaseSession, run: ScreenalyticsRun) -> None:
     columns = ("run_id", "person_id", "cast_ids", "name", "onscreen_ms", "speaking_ms", "body_ms", "confidence")
     session.copy(
         "bench_persons",
@@ -169,7 +169,7 @@ def _copy_alone(session: DatabaseSession, run: Run) -> None:
     )
 
 
-def _read(folder: Path, run_id: str, settings: IngestSettings) -> Run:
+def _read(folder: Path, run_id: str, settings: IngestSettings) -> ScreenalyticsRun:
     draft = _draft(run_id, _PERSONS, 1)
     for key, body in draft.items():
         path = folder / key
@@ -180,12 +180,12 @@ def _read(folder: Path, run_id: str, settings: IngestSettings) -> Run:
     manifest = fetch_manifest(store, ManifestRef(run_id, list(draft)[-1]), settings)
     found = read_run(store, manifest, settings, now=manifest.modified)
     took = time.perf_counter() - began
-    assert isinstance(found, Run), found
+    assert isinstance(found, ScreenalyticsRun), found
     print(f"\nReading and checking it: {1000 * took:.0f} ms, {found.bytes_read / 1e3:.0f} kB.")
     return found
 
 
-def _renamed(run: Run, run_id: str) -> Run:
+def _renamed(run: ScreenalyticsRun, run_id: str) -> ScreenalyticsRun:
     return replace(run, run_id=run_id, manifest_sha256=f"{hash(run_id) % 16**12:064x}")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.storage import open_store, put_uri
-from shared.storage._files import temporary_name
+from shared.storage._folder import temporary_name
 from tests.cli import Cli
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jobs.gamedata.settings import ExtractSettings
     from shared.storage import ObjectStore
 
-__all__ = ["QUARANTINE_CODES", "Decision", "History"]
+__all__ = ["QUARANTINE_CODES", "History", "ResumeDecision"]
 
 _COLUMNS: Final = (
     "s3_key", "source_etag", "spec_digest", "generation", "attempt", "outcome", "error_code", "error_message",
@@ -35,7 +35,7 @@ QUARANTINE_CODES: Final = CRASH_CODES | {"internal"}
 # Rows converted to Python objects at a time: a few MB.
 _AT_ONCE: Final = 8192
 
-Decision = Literal["todo", "done", "failed_before", "left_out"]
+ResumeDecision = Literal["todo", "done", "failed_before", "left_out"]
 
 
 class History:
@@ -55,7 +55,7 @@ class History:
         self._groups = groupby(_in_order(rows), key=lambda row: row["s3_key"])
         self._key, self._rows = self._next()
 
-    def decide(self, item: Item) -> tuple[Decision, int, dict[str, Any]]:
+    def decide(self, item: Item) -> tuple[ResumeDecision, int, dict[str, Any]]:
         """Return the decision, the number of the next attempt, and the row behind ``failed_before``.
 
         Args:

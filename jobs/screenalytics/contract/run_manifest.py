@@ -11,19 +11,19 @@ from pydantic_core import PydanticCustomError
 
 from jobs.screenalytics.keys import EP_ID, RUN_ID
 
-__all__ = ["MAX_ARTIFACTS", "MAX_MS", "STATUSES", "ArtifactRef", "RunHead", "RunManifest", "Status"]
+__all__ = ["MAX_ARTIFACTS", "MAX_MS", "STATUSES", "ArtifactRef", "RunHead", "RunManifest", "RunStatus"]
 
-Status = Literal["success", "running", "failed", "blocked", "cancelled"]
+RunStatus = Literal["success", "running", "failed", "blocked", "cancelled"]
 
 # The producer writes states in capitals, and has used several words for some of them.
-_WORDS: Final[dict[Status, tuple[str, ...]]] = {
+_WORDS: Final[dict[RunStatus, tuple[str, ...]]] = {
     "success": ("success", "complete", "completed"),
     "running": ("running", "in_progress", "pending", "queued", "not_started"),
     "failed": ("failed", "failure", "error"),
     "blocked": ("blocked",),
     "cancelled": ("cancelled", "canceled"),
 }
-STATUSES: Final[dict[str, Status]] = {
+STATUSES: Final[dict[str, RunStatus]] = {
     spelt: status for status, words in _WORDS.items() for word in words for spelt in (word, word.upper())
 }
 """Accepted spelling -> canonical status."""

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from jobs.screenalytics.arrival.events import Candidate
-    from jobs.screenalytics.model import Run, RunWarning
+    from jobs.screenalytics.model import RunWarning, ScreenalyticsRun
     from jobs.screenalytics.tables.ingest_items import Entry, State
     from shared.failure import Failure
 
-__all__ = ["Decision", "FailureClass", "IntakeResult", "Outcome"]
+__all__ = ["Decision", "FailureClass", "IntakeOutcome", "IntakeResult"]
 
-Outcome = Literal["ingested", "unchanged", "replaced", "skipped", "source_deleted", "deferred", "set_aside", "failed"]
+IntakeOutcome = Literal[
+    "ingested", "unchanged", "replaced", "skipped", "source_deleted", "deferred", "set_aside", "failed"
+]
 FailureClass = Literal["permanent", "quarantine", "transient", "internal"]
 
 
@@ -37,7 +39,7 @@ class IntakeResult:
     """
 
     candidate: Candidate
-    outcome: Outcome
+    outcome: IntakeOutcome
     ep_id: str | None = None
     persons: int = 0
     output_hash: str | None = None
@@ -65,7 +67,7 @@ class Decision:
     """
 
     result: IntakeResult
-    run: Run | None = None
+    run: ScreenalyticsRun | None = None
     mark: Literal["deleted", "present"] | None = None
     entry: Entry | None = None
     state: State | None = None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobs.screenalytics.arrival.events import Candidate
     from jobs.screenalytics.intake.decision import IntakeResult
     from jobs.screenalytics.intake.taker import Taker
-    from jobs.screenalytics.intake.tally import Tally
+    from jobs.screenalytics.intake.tally import IntakeTally
     from jobs.screenalytics.reading.candidate import ReadResult
     from shared.failure import Failure
     from shared.ledger import StageRun
@@ -88,7 +88,7 @@ def prefetch(
 def take_all(
     candidates: Iterable[Candidate],
     taker: Taker,
-    tally: Tally,
+    tally: IntakeTally,
     stage_run: StageRun,
     *,
     readers: int,

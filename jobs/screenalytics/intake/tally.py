@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.errors import TelecineError
     from shared.report import Status
 
-__all__ = ["COUNTS", "Tally"]
+__all__ = ["COUNTS", "IntakeTally"]
 
 COUNTS: Final = (
     *("seen", "ingested", "unchanged", "replaced", "skipped", "deferred", "failed", "set_aside", "known"),
@@ -33,7 +33,7 @@ _FINE: Final = frozenset({"ingested", "unchanged", "replaced", "skipped", "defer
 _HEADLINE: Final = ("ingested", "replaced", "unchanged", "skipped", "deferred", "failed", "set_aside", "known")
 
 
-class Tally:
+class IntakeTally:
     """Counts while runs are taken.
 
     Attributes:

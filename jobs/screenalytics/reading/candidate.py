@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from jobs.screenalytics.errors import Rejected, reject
-from jobs.screenalytics.model import Run, SkippedRun
+from jobs.screenalytics.model import ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.reading.fetch import fetch_manifest
 from jobs.screenalytics.reading.run import read_manifest, read_run
 from jobs.screenalytics.tables.runs import conflict
@@ -36,7 +36,7 @@ class ReadResult:
 
     manifest: ManifestObject | None = None
     lookup: Lookup | None = None
-    run: Run | SkippedRun | None = None
+    run: ScreenalyticsRun | SkippedRun | None = None
     verdict: Literal["unchanged", "set_aside"] | None = None
     error: Exception | None = None
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from jobs.screenalytics.contract import versions
 from jobs.screenalytics.contract.kinds import KINDS, ArtifactContext, ArtifactMetrics
-from jobs.screenalytics.contract.run_manifest import MAX_ARTIFACTS, RunManifest, Status
+from jobs.screenalytics.contract.run_manifest import MAX_ARTIFACTS, RunManifest, RunStatus
 from jobs.screenalytics.contract.validated import shown, unknown_fields
 from jobs.screenalytics.errors import Rejected, reject
-from jobs.screenalytics.model import Artifact, PersonMetric, Run, RunWarning, SkippedRun
+from jobs.screenalytics.model import Artifact, PersonMetric, RunWarning, ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.reading.artifacts import select_summaries
 from jobs.screenalytics.reading.fetch import fetch_artifact
 from shared import strict_json
@@ -42,7 +42,7 @@ _SKEW: Final = timedelta(minutes=1)
 
 def read_run(
     store: ObjectStore, manifest: ManifestObject, settings: SourceSettings, *, now: datetime
-) -> Run | SkippedRun:
+) -> ScreenalyticsRun | SkippedRun:
     """Read a run: :func:`read_manifest`, then :func:`read_artifacts`.
 
     Args:
@@ -82,7 +82,7 @@ def read_manifest(manifest: ManifestObject, settings: SourceSettings, *, now: da
         message = f"the manifest has the run_id {head.run_id}; expected {manifest.ref.run_id}, as in its key"
         facts = {"expected": manifest.ref.run_id, "actual": head.run_id}
         raise reject("ID_MISMATCH", message, json_pointer="/run_id", **facts)
-    status = cast("Status", head.status)
+    status = cast("RunStatus", head.status)
     if status == "running":
         raise reject("RUN_RUNNING", "the run has not ended; the next ingest checks it again", json_pointer="/status")
     if status != "success":
@@ -97,7 +97,7 @@ def read_manifest(manifest: ManifestObject, settings: SourceSettings, *, now: da
 
 def read_artifacts(
     store: ObjectStore, manifest: ManifestObject, parsed: RunManifest, settings: SourceSettings, *, now: datetime
-) -> Run:
+) -> ScreenalyticsRun:
     """Fetch and verify the artifacts of a successful run.
 
     The whole manifest is checked before the first request: keys, versions, checksums, sizes.
@@ -134,7 +134,7 @@ def read_artifacts(
                 other = metrics[metric.person_id].artifact_key
                 message = f"person {metric.person_id!r} is in two artifacts, {other!r} and {ref.artifact_key!r}"
                 raise reject("DUPLICATE_PERSON", message, artifact_key=ref.artifact_key)
-    return Run(
+    return ScreenalyticsRun(
         run_id=parsed.run_id,
         ep_id=parsed.ep_id,
         manifest_key=manifest.ref.key,

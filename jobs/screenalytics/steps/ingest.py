@@ -11,7 +11,7 @@ from jobs.screenalytics.arrival.outbox import acknowledge, fail_event, outbox
 from jobs.screenalytics.arrival.poll import poll
 from jobs.screenalytics.intake.prefetch import WaitTimes, record_failure, take_all
 from jobs.screenalytics.intake.taker import Taker
-from jobs.screenalytics.intake.tally import Tally
+from jobs.screenalytics.intake.tally import IntakeTally
 from jobs.screenalytics.reading.source import open_source
 from jobs.screenalytics.tables.persons import persons
 from shared.errors import TelecineError, TransientError
@@ -61,7 +61,7 @@ class _Ingest:
         self._stage_run = stage_run
         self._store = open_source(settings)
         self._taker = Taker(settings, self._store, stage_run, max_attempts=settings.max_attempts)
-        self._tally = Tally()
+        self._tally = IntakeTally()
         self._waits = WaitTimes()
         # Manifest keys announced by events, each with the digests they announced.
         self._announced: dict[str, set[str | None]] = {}

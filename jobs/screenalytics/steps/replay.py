@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from jobs.screenalytics.arrival.events import Candidate
 from jobs.screenalytics.intake.prefetch import WaitTimes, take_all
 from jobs.screenalytics.intake.taker import Taker
-from jobs.screenalytics.intake.tally import Tally
+from jobs.screenalytics.intake.tally import IntakeTally
 from jobs.screenalytics.keys import manifest_key, run_of
 from jobs.screenalytics.model import ManifestRef
 from jobs.screenalytics.reading.source import open_source
@@ -43,7 +43,7 @@ def run(settings: ReplaySettings, stage_run: StageRun) -> Report:
     # Only keys under this prefix: a run may have an item under an older prefix as well.
     refs = [ref for ref in taker.items.waiting(settings.run) if run_of(ref.key, settings.prefix) == ref.run_id]
     refs = refs or named
-    tally, waits = Tally(), WaitTimes()
+    tally, waits = IntakeTally(), WaitTimes()
     stage_run.progress.start(len(refs), "runs")
     candidates = (Candidate(ref, "replay") for ref in refs)
     for _ in take_all(candidates, taker, tally, stage_run, readers=_READERS, waits=waits):

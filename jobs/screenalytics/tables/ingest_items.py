@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jobs.screenalytics.settings import SourceSettings
     from shared.database.session import DatabaseSession
 
-__all__ = ["Entry", "Item", "Items", "Lookup", "State", "retry_transaction"]
+__all__ = ["Entry", "IngestItem", "Items", "Lookup", "State", "retry_transaction"]
 
 _T = TypeVar("_T")
 # Seconds for which the transaction of one run is retried.
@@ -82,7 +82,7 @@ _ADD_ATTEMPT: Final = """
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class IngestItem:
     """The state of one manifest key."""
 
     state: State
@@ -105,7 +105,7 @@ class Lookup:
     """
 
     now: datetime
-    item: Item | None = None
+    item: IngestItem | None = None
     known: KnownRun | None = None
 
 
@@ -173,7 +173,7 @@ class Items:
     def lookup(self, ref: ManifestRef) -> Lookup:
         """Return what the tables know of one manifest. One query."""
         (row,) = self._rows(_LOOKUP, key=ref.key, run_id=ref.run_id)
-        item = None if row.state is None else Item(*row[1:4])
+        item = None if row.state is None else IngestItem(*row[1:4])
         return Lookup(row.now, item, None if row.ep_id is None else KnownRun(*row[4:]))
 
     def waiting(self, run_id: str = "") -> list[ManifestRef]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from jobs.screenalytics.errors import Rejected
-    from jobs.screenalytics.model import Run
+    from jobs.screenalytics.model import ScreenalyticsRun
     from shared.database.session import DatabaseSession
 
 __all__ = ["KnownRun", "WriteResult", "conflict", "write_run"]
@@ -91,7 +91,7 @@ class WriteResult:
 
 
 def write_run(
-    session: DatabaseSession, run: Run, *, source: str, pipeline_run_id: str, accept_changed: bool = False
+    session: DatabaseSession, run: ScreenalyticsRun, *, source: str, pipeline_run_id: str, accept_changed: bool = False
 ) -> WriteResult:
     """Write a run, its artifacts and its persons, unless the tables have the same content.
 
@@ -178,7 +178,7 @@ def conflict(
 
 def _insert(
     session: DatabaseSession,
-    run: Run,
+    run: ScreenalyticsRun,
     source: str,
     pipeline_run_id: str,
     *,
@@ -211,12 +211,12 @@ def _insert(
         session.copy("screenalytics.person_metrics", _METRICS, _metric_rows(run, pipeline_run_id, at))
 
 
-def _artifact_rows(run: Run) -> Iterator[tuple[Any, ...]]:
+def _artifact_rows(run: ScreenalyticsRun) -> Iterator[tuple[Any, ...]]:
     for artifact in run.artifacts:
         yield (run.run_id, *(getattr(artifact, name) for name in _ARTIFACTS[1:]))
 
 
-def _metric_rows(run: Run, pipeline_run_id: str, at: datetime) -> Iterator[tuple[Any, ...]]:
+def _metric_rows(run: ScreenalyticsRun, pipeline_run_id: str, at: datetime) -> Iterator[tuple[Any, ...]]:
     versions = {artifact.artifact_key: artifact.schema_version for artifact in run.artifacts}
     for metric in run.metrics:
         yield (
@@ -238,7 +238,7 @@ def _metric_rows(run: Run, pipeline_run_id: str, at: datetime) -> Iterator[tuple
         )
 
 
-def _unlinked(run: Run, *, linked: bool, strange: int) -> Iterator[RunWarning]:
+def _unlinked(run: ScreenalyticsRun, *, linked: bool, strange: int) -> Iterator[RunWarning]:
     if not linked:
         yield RunWarning("EPISODE_UNLINKED", f"screenalytics.episode_links has no row for episode {run.ep_id}")
     if strange:

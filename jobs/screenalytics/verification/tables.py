@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.keys import runs_folder
-from jobs.screenalytics.model import PersonMetric, Run
+from jobs.screenalytics.model import PersonMetric, ScreenalyticsRun
 from shared.database.session import transaction
 from shared.failure import Failure
 
@@ -185,7 +185,7 @@ def _damage(row: Any, metrics: list[Any]) -> Iterator[Failure]:
         )
 
 
-def _run(row: Any, metrics: list[Any]) -> Run:
+def _run(row: Any, metrics: list[Any]) -> ScreenalyticsRun:
     persons = (
         PersonMetric(
             metric.person_id,
@@ -200,7 +200,7 @@ def _run(row: Any, metrics: list[Any]) -> Run:
         )
         for metric in metrics
     )
-    return Run(
+    return ScreenalyticsRun(
         row.run_id,
         row.ep_id,
         row.manifest_key,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jobs.screenalytics.contract.kinds import KINDS
 from jobs.screenalytics.contract.kinds._row import to_ms
-from jobs.screenalytics.model import PersonMetric, Run
+from jobs.screenalytics.model import PersonMetric, ScreenalyticsRun
 from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import (
     DROP,
@@ -27,9 +27,9 @@ from tests.screenalytics_runs import (
 C = "cast_screentime.v1"
 
 
-def read_run(files: Any = None, **changes: Any) -> Run:
+def read_run(files: Any = None, **changes: Any) -> ScreenalyticsRun:
     run = read_files(files or make_run(**changes))
-    assert isinstance(run, Run)
+    assert isinstance(run, ScreenalyticsRun)
     return run
 
 

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from jobs.screenalytics.contract.run_manifest import STATUSES
 from jobs.screenalytics.contract.versions import ADAPTERS
-from jobs.screenalytics.model import Run, SkippedRun
+from jobs.screenalytics.model import ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.settings import SchemaSettings
 from jobs.screenalytics.steps.schema import EXAMPLE, manifest_schema, show
 from shared.storage import FileStore
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 KEY = f"derived/runs/{RUN_ID}/manifest.json"
 
 
-def read_run(**changes: Any) -> Run:
+def read_run(**changes: Any) -> ScreenalyticsRun:
     run = read_files(make_run(**changes))
-    assert isinstance(run, Run)
+    assert isinstance(run, ScreenalyticsRun)
     return run
 
 
@@ -217,7 +217,7 @@ def test_case_19_without_a_checksum_only_when_that_is_allowed(checksum: Any) -> 
     assert rejected(store).code == "CHECKSUM_MISSING"
     assert store.count("stream") == 1
     run = read_files(files, unverified=True)
-    assert isinstance(run, Run)
+    assert isinstance(run, ScreenalyticsRun)
     assert run.artifacts[0].sha256 is None
 
 
@@ -278,7 +278,7 @@ def test_the_published_example_validates_and_reads() -> None:
     run = read_files(
         MemoryStore({reference["s3_key"]: body, KEY: encode(EXAMPLE | {"artifacts": [reference | facts]})})
     )
-    assert isinstance(run, Run)
+    assert isinstance(run, ScreenalyticsRun)
     assert (run.warnings, len(run.metrics), run.metrics[0].onscreen_ms) == ((), 1, 402_030)
 
 

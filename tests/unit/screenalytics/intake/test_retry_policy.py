@@ -11,9 +11,9 @@ import pytest
 from jobs.screenalytics.arrival.events import Candidate, Event
 from jobs.screenalytics.errors import reject
 from jobs.screenalytics.intake.retry_policy import RetryPolicy
-from jobs.screenalytics.model import ManifestObject, ManifestRef, Run, SkippedRun
+from jobs.screenalytics.model import ManifestObject, ManifestRef, ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.reading.candidate import ReadResult
-from jobs.screenalytics.tables.ingest_items import Item, Lookup
+from jobs.screenalytics.tables.ingest_items import IngestItem, Lookup
 from jobs.screenalytics.tables.runs import KnownRun
 from shared.errors import DatabaseUnreachable, DataError, EndpointUnreachable, StoreUnavailable
 
@@ -24,7 +24,7 @@ SOURCE = "s3://memory"
 KEY = "derived/runs/r1/manifest.json"
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 NEW, OLD = "a" * 64, "b" * 64
-RUN = Run("r1", "show-s01e01", KEY, NEW, "e1", "1.0", 1, None, None, None, (), ())
+RUN = ScreenalyticsRun("r1", "show-s01e01", KEY, NEW, "e1", "1.0", 1, None, None, None, (), ())
 SKIPPED = SkippedRun("r1", "show-s01e01", "failed", NEW)
 
 
@@ -42,7 +42,7 @@ def known(sha256: str = NEW, *, key: str = KEY, status: str = "ingested", source
     return KnownRun("show-s01e01", source, key, sha256, "hash", 1, status)
 
 
-def lookup(item: Item | None = None, run: KnownRun | None = None) -> Lookup:
+def lookup(item: IngestItem | None = None, run: KnownRun | None = None) -> Lookup:
     return Lookup(NOW, item, run)
 
 
@@ -83,14 +83,16 @@ def case(
 
 
 UNREAD = ReadResult()
-FAILED = Item("rejected", 3, "e1")
+FAILED = IngestItem("rejected", 3, "e1")
 REFUSALS = {
     "bad for the first time": case("FIELD_INVALID", ("failed", "rejected", 1, 5)),
     "bad again": case("FIELD_INVALID", ("failed", "rejected", 4, 5), seen=lookup(FAILED)),
     "bad for the last time": case(
-        "FIELD_INVALID", ("failed", "rejected", 5, 5), seen=lookup(Item("rejected", 4, "e1")), dead=True
+        "FIELD_INVALID", ("failed", "rejected", 5, 5), seen=lookup(IngestItem("rejected", 4, "e1")), dead=True
     ),
-    "bad with other content": case("FIELD_INVALID", ("failed", "rejected", 1, 5), seen=lookup(Item("dead", 5, "e0"))),
+    "bad with other content": case(
+        "FIELD_INVALID", ("failed", "rejected", 1, 5), seen=lookup(IngestItem("dead", 5, "e0"))
+    ),
     "bad in a replay": case("FIELD_INVALID", ("failed", "rejected", 1, 1 << 30), seen=lookup(FAILED), most=None),
     "bad with one attempt allowed": case("FIELD_INVALID", ("failed", "rejected", 1, 1), most=1, dead=True),
     "a manifest that is never read": case("TOO_LARGE", ("failed", "rejected", 4, 5), read=UNREAD, seen=lookup(FAILED)),
@@ -244,20 +246,20 @@ def test_a_run_without_success_is_skipped():
 
 
 def test_what_is_set_aside_stays_so():
-    read = ReadResult(manifest(), lookup(Item("dead", 5, "e1")), verdict="set_aside")
+    read = ReadResult(manifest(), lookup(IngestItem("dead", 5, "e1")), verdict="set_aside")
     assert (accepted(read).result.outcome, accepted(read).writes) == ("set_aside", False)
 
 
 @pytest.mark.parametrize(
     ("item", "run", "mark", "state"),
     [
-        (Item("ingested", 0, "e1"), known(), None, None),
-        (Item("ingested", 0, "e0"), known(), None, "ingested"),
-        (Item("quarantined", 1, "e1"), known(), None, "ingested"),
+        (IngestItem("ingested", 0, "e1"), known(), None, None),
+        (IngestItem("ingested", 0, "e0"), known(), None, "ingested"),
+        (IngestItem("quarantined", 1, "e1"), known(), None, "ingested"),
         (None, known(), None, "ingested"),
-        (Item("source_deleted", 0, "e1"), known(status="source_deleted"), "present", "ingested"),
-        (Item("ingested", 0, "e1"), known(status="source_deleted", key="other"), None, None),
-        (Item("ingested", 0, "e1"), known(status="source_deleted", source="s3://other"), None, None),
+        (IngestItem("source_deleted", 0, "e1"), known(status="source_deleted"), "present", "ingested"),
+        (IngestItem("ingested", 0, "e1"), known(status="source_deleted", key="other"), None, None),
+        (IngestItem("ingested", 0, "e1"), known(status="source_deleted", source="s3://other"), None, None),
     ],
 )
 def test_a_run_that_is_known_with_this_content(item, run, mark, state):

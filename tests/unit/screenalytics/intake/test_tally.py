@@ -10,7 +10,7 @@ from jobs.screenalytics.errors import reject
 from jobs.screenalytics.intake._advice import advice
 from jobs.screenalytics.intake.decision import IntakeResult
 from jobs.screenalytics.intake.prefetch import WaitTimes, prefetch
-from jobs.screenalytics.intake.tally import COUNTS, Tally
+from jobs.screenalytics.intake.tally import COUNTS, IntakeTally
 from jobs.screenalytics.model import ManifestRef, RunWarning
 from jobs.screenalytics.reading.candidate import ReadResult
 from shared.failure import Failure
@@ -27,7 +27,7 @@ def failed(run_id: str, kind: str, code: str = "FIELD_INVALID") -> IntakeResult:
 
 
 def report_of(*results: IntakeResult, max_failed: int = 0, **values):
-    tally = Tally()
+    tally = IntakeTally()
     for result in results:
         tally.add(result)
     return tally.report(max_failed=max_failed, durations={}, **values)
@@ -56,7 +56,7 @@ def test_how_a_step_ends(kinds, max_failed, code, status):
 
 
 def test_every_count_is_there_and_sums_up():
-    tally = Tally()
+    tally = IntakeTally()
     for outcome in ("ingested", "unchanged", "replaced", "skipped", "source_deleted", "deferred", "set_aside"):
         tally.add(taken(outcome, outcome, persons=2 if outcome in ("ingested", "replaced") else 0))
     tally.add(failed("bad", "permanent"))
@@ -122,7 +122,7 @@ def test_a_dry_run_says_so():
 
 @pytest.mark.parametrize("dead", [False, True])
 def test_an_event_that_names_no_run_is_a_failure_of_its_own(dead):
-    tally = Tally()
+    tally = IntakeTally()
     error = reject("UNKNOWN_EVENT", "event e1 is of type 'x'. Correct it.", actual="x\0y")
     failure = tally.add_bad(BadEvent(Event("e1", "x", "r1", {}, 2), error), dead=dead)
     assert (failure.item, failure.code, failure.attempt) == ("event e1", "UNKNOWN_EVENT", 3)

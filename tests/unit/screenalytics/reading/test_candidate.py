@@ -24,7 +24,7 @@ from jobs.screenalytics.arrival.events import Candidate
 from jobs.screenalytics.contract.kinds import KINDS, screentime_v1
 from jobs.screenalytics.errors import CODES, Rejected, reject
 from jobs.screenalytics.keys import manifest_key
-from jobs.screenalytics.model import ManifestRef, Run, SkippedRun
+from jobs.screenalytics.model import ManifestRef, ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.reading.candidate import CandidateReader
 from jobs.screenalytics.reading.threads import Threads
 from jobs.screenalytics.settings import IngestSettings
@@ -122,7 +122,7 @@ def test_a_broken_run_is_a_run_or_a_typed_error(files: dict[str, bytes]) -> None
         assert 0 < len(error.message) < 2000  # noqa: PT017
         json.dumps(clean_data(error.data))
     else:
-        if isinstance(run, Run):
+        if isinstance(run, ScreenalyticsRun):
             assert all(0 <= metric.onscreen_ms < 2**63 for metric in run.metrics)
             assert all("\0" not in f"{metric.person_id}{metric.name}" for metric in run.metrics)
             assert len({metric.person_id for metric in run.metrics}) == len(run.metrics)
@@ -160,7 +160,7 @@ def test_a_good_run_comes_back_exactly_in_whatever_order(rows: list[dict[str, An
 
     entries = [made(number, row) for number, row in enumerate(rows)]
     run = read_files(make_run(kind=kind, rows=entries))
-    assert isinstance(run, Run)
+    assert isinstance(run, ScreenalyticsRun)
     assert len(run.metrics) == len(rows)
     for metric, row in zip(run.metrics, rows, strict=True):
         assert metric.onscreen_ms == round(row["seen"] * 1000)
@@ -169,7 +169,7 @@ def test_a_good_run_comes_back_exactly_in_whatever_order(rows: list[dict[str, An
         assert metric.name == (row["name"] if row["name"].strip() else None)
     order.shuffle(entries)
     again = read_files(make_run(kind=kind, rows=entries))
-    assert isinstance(again, Run)
+    assert isinstance(again, ScreenalyticsRun)
     assert (again.metrics, again.output_hash) == (run.metrics, run.output_hash)
 
 
@@ -178,8 +178,8 @@ def test_every_manifest_of_one_run_gives_one_hash_whatever_its_layout() -> None:
     key, manifest = manifest_of(files)
     spaced = {**files, key: json.dumps(manifest, indent=4, sort_keys=True).encode("utf-8-sig")}
     first, second = read_files(files), read_files(spaced)
-    assert isinstance(first, Run)
-    assert isinstance(second, Run)
+    assert isinstance(first, ScreenalyticsRun)
+    assert isinstance(second, ScreenalyticsRun)
     assert first.manifest_sha256 != second.manifest_sha256
     assert first.output_hash == second.output_hash
 
@@ -198,7 +198,7 @@ def test_the_hash_covers_what_tables_hold() -> None:
     hashes = set()
     for files in (make_run(rows=rows), *changed):
         run = read_files(files)
-        assert isinstance(run, Run)
+        assert isinstance(run, ScreenalyticsRun)
         hashes.add(run.output_hash)
     assert len(hashes) == len(changed) + 1
 
@@ -206,7 +206,7 @@ def test_the_hash_covers_what_tables_hold() -> None:
 def test_an_empty_prefix() -> None:
     files = make_run(prefix="")
     run = read_files(MemoryStore(files), prefix="")
-    assert isinstance(run, Run)
+    assert isinstance(run, ScreenalyticsRun)
     assert run.manifest_key == "runs/Attempt3_2025-12-23_101500EST/manifest.json"
 
 
@@ -232,7 +232,7 @@ def test_persons_of_one_run_are_capped_over_its_artifacts(monkeypatch: pytest.Mo
     files |= {second["s3_key"]: body, key: encode(manifest | {"artifacts": [first, second]})}
     monkeypatch.setattr("jobs.screenalytics.reading.run.MAX_PERSONS", 5)
     run = read_files(files)
-    assert isinstance(run, Run)
+    assert isinstance(run, ScreenalyticsRun)
     assert len(run.metrics) == 5
     monkeypatch.setattr("jobs.screenalytics.reading.run.MAX_PERSONS", 4)
     error = rejected(files)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobs.screenalytics.errors import Rejected
-from jobs.screenalytics.model import ManifestRef, Run
+from jobs.screenalytics.model import ManifestRef, ScreenalyticsRun
 from jobs.screenalytics.reading.fetch import fetch_manifest
 from jobs.screenalytics.settings import IngestSettings
 from shared.errors import AccessDenied, ObjectChanged, StoreUnavailable
@@ -37,9 +37,9 @@ ARTIFACT = f"{FOLDER}/analytics/screentime.json"
 DENIED = AccessDenied("access denied: s3:GetObject (403)")
 
 
-def read_run(files: Any, **more: Any) -> Run:
+def read_run(files: Any, **more: Any) -> ScreenalyticsRun:
     run = read_files(files, **more)
-    assert isinstance(run, Run)
+    assert isinstance(run, ScreenalyticsRun)
     return run
 
 
