@@ -1,4 +1,4 @@
-"""Candidates and outbox events, and the parsing of an event into a candidate."""
+"""Outbox events, and the candidates for ingestion that they announce."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["PAYLOAD_BYTES", "Arrival", "BadEvent", "Candidate", "Event", "parse_
 Arrival = Literal["event", "poll", "replay"]
 
 COMPLETED: Final = "screenalytics.run.completed"
-# A payload holds a key and a digest. Larger ones are not fetched at all.
+# A payload contains a key and a digest. Larger payloads are not fetched at all.
 PAYLOAD_BYTES: Final = 64 << 10
 _RUN_ID: Final = re.compile(RUN_ID)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -49,10 +49,10 @@ class Candidate:
     """A run that may have to be ingested.
 
     Attributes:
-        ref: where its manifest should be.
-        arrival: how it was found.
+        ref: expected location of the manifest.
+        arrival: how the run was found.
         event: the event that announced it, to be acknowledged.
-        expected_sha256: digest of the manifest, if the event has it.
+        expected_sha256: digest of the manifest, if the event states it.
     """
 
     ref: ManifestRef
@@ -70,7 +70,7 @@ class BadEvent:
 
 
 def parse_event(prefix: str, event: Event, payload: str | None) -> Candidate | BadEvent:
-    """Return the candidate that an event announces. Makes no request to the store.
+    """Return the candidate that an event announces, without a request to the store.
 
     Args:
         prefix: the folder above ``runs/``.
@@ -111,7 +111,7 @@ def _candidate(prefix: str, event: Event) -> Candidate:
     valid = manifest_key(prefix, run_id)
     key = payload.get("manifest_key")
     if key is not None and key != valid:
-        _refuse_key(event, prefix, key, valid)
+        _reject_key(event, prefix, key, valid)
     digest = payload.get("manifest_sha256")
     if digest is not None:
         digest = digest.lower() if isinstance(digest, str) else ""
@@ -120,13 +120,13 @@ def _candidate(prefix: str, event: Event) -> Candidate:
     return Candidate(ManifestRef(run_id, valid), "event", event, digest)
 
 
-def _refuse_key(event: Event, prefix: str, key: Any, valid: str) -> None:
-    """Raise the error for a key that is not the run's own."""
+def _reject_key(event: Event, prefix: str, key: Any, valid: str) -> None:
+    """Raise the error for a manifest_key that differs from the run's own."""
     if not isinstance(key, str):
         raise _invalid(event, f"a manifest_key of type {type(key).__name__} instead of text")
-    other = run_of(key, prefix)
+    key_run = run_of(key, prefix)
     raise reject(
-        "KEY_ESCAPE" if other is None else "ID_MISMATCH",
+        "KEY_ESCAPE" if key_run is None else "ID_MISMATCH",
         f"event {event.event_id} of run {event.aggregate_id} has the manifest_key {key[:200]!r}; expected {valid}."
         " Correct the event, or set --prefix",
         expected=valid,
@@ -134,9 +134,9 @@ def _refuse_key(event: Event, prefix: str, key: Any, valid: str) -> None:
     )
 
 
-def _invalid(event: Event, found: str) -> Rejected:
+def _invalid(event: Event, problem: str) -> Rejected:
     return reject(
         "EVENT_INVALID",
-        f"event {event.event_id} has {found}; expected the run id as aggregate_id and a payload_json such as"
+        f"event {event.event_id} has {problem}; expected the run id as aggregate_id and a payload_json such as"
         ' {"manifest_key": "…", "manifest_sha256": "…"}, both members optional',
     )
