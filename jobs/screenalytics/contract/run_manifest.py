@@ -1,4 +1,4 @@
-"""RunManifest 1.0, the manifest that a producer writes for each run."""
+"""RunManifest 1.0: the manifest that a producer writes for each run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["MAX_ARTIFACTS", "MAX_MS", "STATUSES", "ArtifactRef", "RunHead", "Run
 
 Status = Literal["success", "running", "failed", "blocked", "cancelled"]
 
-# The producer writes states in capitals, and has used several words for some of them.
+# The producer writes statuses in capitals, and has used several words for some of them.
 _WORDS: Final[dict[Status, tuple[str, ...]]] = {
     "success": ("success", "complete", "completed"),
     "running": ("running", "in_progress", "pending", "queued", "not_started"),
@@ -44,20 +44,20 @@ def _text(value: str) -> str:
     return value
 
 
-def _bytes_at_most(most: int) -> AfterValidator:
+def _bytes_at_most(limit: int) -> AfterValidator:
     def check(value: str) -> str:
-        if len(value.encode()) > most:
-            raise PydanticCustomError("text", "it has more than {most} bytes of UTF-8", {"most": most})
+        if len(value.encode()) > limit:
+            raise PydanticCustomError("text", "it has more than {limit} bytes of UTF-8", {"limit": limit})
         return value
 
     return AfterValidator(check)
 
 
 def _time(value: Any) -> datetime:
-    found = _TIME.fullmatch(value) if isinstance(value, str) else None
-    if not found:
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if not match:
         raise PydanticCustomError("time", "expected a timestamp such as 2025-12-23T15:16:12Z")
-    if not found[2]:
+    if not match[2]:
         raise PydanticCustomError("NAIVE_TIMESTAMP", "no UTC offset; expected a timestamp such as 2025-12-23T15:16:12Z")
     try:
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
@@ -96,7 +96,7 @@ _Sha256 = Annotated[
 
 
 class _Strict(BaseModel):
-    """Converts neither text to numbers nor true to 1. Unknown fields are kept, for a warning."""
+    """Base class of strict models, without coercion such as text to numbers. Unknown fields are kept for a warning."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow", allow_inf_nan=False)
 

@@ -1,4 +1,4 @@
-"""Validates a document against its model; the first error becomes the error of the run."""
+"""Validate a document against its model; the first error becomes the error of the run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["pointer", "shown", "unknown_fields", "validated"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-# pydantic's own error types. Custom types are error codes already.
+# pydantic's error type -> error code. Custom types are already error codes.
 _TYPES: Final = {"missing": "FIELD_MISSING", "too_long": "TOO_MANY"}
 _SHOWN_CHARS: Final = 80
 _SHOWN_NAMES: Final = 10
@@ -28,7 +28,7 @@ def validated(model: type[_Model], document: Any, *, what: str) -> _Model:
 
     Args:
         model: a strict pydantic model; its validators may raise custom errors with an error code as type.
-        document: as parsed by :mod:`shared.strict_json`.
+        document: the document, parsed by :mod:`shared.strict_json`.
         what: name of the document in messages, such as ``the manifest``.
 
     Raises:
@@ -41,22 +41,22 @@ def validated(model: type[_Model], document: Any, *, what: str) -> _Model:
         first = errors[0]
         kind = first["type"]
         code = kind if kind in CODES else _TYPES.get(kind, "FIELD_INVALID")
-        place = pointer(first["loc"])
+        location = pointer(first["loc"])
         more = f" ({len(errors) - 1} more invalid fields)" if len(errors) > 1 else ""
         if code == "FIELD_MISSING":
-            raise reject(code, f"{what} lacks {place}, which is required{more}", json_pointer=place) from None
+            raise reject(code, f"{what} lacks {location}, which is required{more}", json_pointer=location) from None
         actual = shown(first["input"])
-        message = f"{what} has {actual} as {place}: {first['msg']}{more}"
-        raise reject(code, message, json_pointer=place, actual=actual) from None
+        message = f"{what} has {actual} as {location}: {first['msg']}{more}"
+        raise reject(code, message, json_pointer=location, actual=actual) from None
 
 
 def unknown_fields(what: str, names: Iterable[str]) -> tuple[RunWarning, ...]:
     """Return one warning for all unknown fields, or an empty tuple."""
-    found = sorted(set(names))
-    if not found:
+    unknown = sorted(set(names))
+    if not unknown:
         return ()
-    shown_names = ", ".join(clean_text(name, 60) for name in found[:_SHOWN_NAMES])
-    more = f" and {len(found) - _SHOWN_NAMES} more" if len(found) > _SHOWN_NAMES else ""
+    shown_names = ", ".join(clean_text(name, 60) for name in unknown[:_SHOWN_NAMES])
+    more = f" and {len(unknown) - _SHOWN_NAMES} more" if len(unknown) > _SHOWN_NAMES else ""
     return (RunWarning("UNKNOWN_FIELD", f"{what} has unknown fields, which are ignored: {shown_names}{more}"),)
 
 
@@ -66,7 +66,7 @@ def pointer(path: Iterable[str | int]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a short text for a value in a message, without walking through large ones."""
+    """Return a short text for a value in a message, without converting the contents of large values."""
     if isinstance(value, dict | list | tuple):
         kind = "an object" if isinstance(value, dict) else "a list"
         return f"{kind} of {len(value)}"
