@@ -1,4 +1,4 @@
-"""Counts the results of runs and events, and makes the report of ingest and replay from them."""
+"""Count the results of runs and events, and build the report of ingest and replay."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _HEADLINE: Final = ("ingested", "replaced", "unchanged", "skipped", "deferred", 
 
 
 class Tally:
-    """Counts while runs are taken.
+    """The counts of a step while it takes runs.
 
     Attributes:
         failures: all failures, in order.
-        events: events read from the outbox, invalid and repeated ones included.
-        known: listed manifests that needed no work.
-        set_aside: listed manifests that are set aside.
-        ended: the store or the database stopped answering, and the remaining runs were not processed.
+        events: number of events read from the outbox, including invalid and repeated ones.
+        known: number of listed manifests that needed no work.
+        set_aside: number of listed manifests that are set aside.
+        ended: True if the store or the database stopped answering, so that the remaining runs were not processed.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Tally:
 
     def add(self, result: IntakeResult) -> None:
         """Count one candidate."""
-        # Nothing failed: the rows of a run whose source is gone stay.
+        # A run whose source is gone did not fail; its rows stay.
         outcome = "skipped" if result.outcome == "source_deleted" else result.outcome
         self._outcomes[outcome] += 1
         self._persons += result.persons
@@ -98,7 +98,7 @@ class Tally:
         return failure
 
     def add_outbox(self, error: TelecineError) -> Failure:
-        """Count an unreachable outbox, and return its failure. ``max_failed`` does not excuse it."""
+        """Count an unreachable outbox, which is a failure whatever ``max_failed`` allows, and return that failure."""
         self._outbox_down = True
         self._outcomes["failed"] += 1
         message = f"{error.message.rstrip('. ')}. Its events stay pending; runs found by the listing were ingested"
@@ -113,7 +113,7 @@ class Tally:
 
     @property
     def output_hash(self) -> str:
-        """The sha256 over run_id and content of every run seen here that is in the tables now."""
+        """The sha256 over run_id and content of every run that this step saw and that is in the tables now."""
         return hashlib.sha256(json.dumps(sorted(self._hashes)).encode()).hexdigest()
 
     def exit_code(self, max_failed: int) -> int:
@@ -126,8 +126,8 @@ class Tally:
         return code or (EXIT_TRANSIENT if self._outbox_down else EXIT_OK)
 
     def counts(self) -> dict[str, int]:
-        """Return every count, zeros included."""
-        found = {
+        """Return all counts, including zeros."""
+        counts = {
             **self._outcomes,
             "known": self.known,
             "set_aside": self._outcomes["set_aside"] + self.set_aside,
@@ -136,15 +136,15 @@ class Tally:
             "warnings": self._warnings.total(),
             "seen": self._outcomes.total() + self.known + self.set_aside,
         }
-        return {name: found.get(name, 0) for name in COUNTS}
+        return {name: counts.get(name, 0) for name in COUNTS}
 
     def report(self, *, max_failed: int, durations: dict[str, float], dry_run: bool = False) -> Report:
         """Return the report.
 
         Args:
             max_failed: number of failures to tolerate.
-            durations: seconds per part of the work.
-            dry_run: whether nothing was written.
+            durations: duration of each phase in seconds.
+            dry_run: True if nothing was written.
         """
         counts = self.counts()
         code = self.exit_code(max_failed)
@@ -153,7 +153,7 @@ class Tally:
             status=status,
             exit_code=code,
             headline=self._headline(counts, dry_run=dry_run),
-            # Without runs that were only listed: every poll would count them again, and hide the share of bad ones.
+            # Excludes runs that were only listed: every poll would count them again, and hide the share of bad runs.
             items=self._outcomes.total(),
             counts=counts,
             tiles=tuple(name for name in COUNTS if counts[name] or name in ("seen", "ingested", "failed")),
@@ -168,16 +168,16 @@ class Tally:
 
     def _headline(self, counts: dict[str, int], *, dry_run: bool) -> str:
         named = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in _HEADLINE if counts[name])
-        seen = counts["seen"]
-        text = f"{seen:,} {'run' if seen == 1 else 'runs'}" + (f": {named}" if named else "")
+        total = counts["seen"]
+        text = f"{total:,} {'run' if total == 1 else 'runs'}" + (f": {named}" if named else "")
         if counts["persons"]:
             text += f"; {counts['persons']:,} persons"
         if self.ended:
             text += "; the rest was not processed"
         return f"dry run, nothing written: {text}" if dry_run else text
 
-    def _sections(self, seen: int) -> Iterator[Section]:
-        if len(self.failures) > len(self._rejects):  # otherwise the report's own list of failures says as much
+    def _sections(self, total: int) -> Iterator[Section]:
+        if len(self.failures) > len(self._rejects):  # otherwise the report's own list of failures is enough
             yield Table(
                 "Failures by code",
                 ["code", "failures", "first", "what happened and what to do"],
@@ -188,7 +188,7 @@ class Tally:
             rows = [[code, count] for code, count in self._waiting.most_common()]
             yield Table("Not ready yet", ["why", "runs"], rows, note="The next ingest tries them again.")
         if self._rows:
-            more = seen - len(self._rows)
+            more = total - len(self._rows)
             yield Table(
                 "Runs",
                 ["run", "episode", "outcome", "persons", "note", "warnings"],
