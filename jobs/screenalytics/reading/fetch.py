@@ -1,4 +1,4 @@
-"""Fetches the bytes of a run: read once, capped, from one version of the object, verified before they are used."""
+"""Fetch the bytes of a run: read them once, up to a limit, from one version of the object, and verify them."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ _MB: Final = 1_000_000
 _CHUNK: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # zlib expects a gzip header and checks its CRC
-# An object may be replaced after it was listed, or between two ranges of a read.
+# Maximum reads per object: it may be replaced after it was listed, or between two ranges of a read.
 _READS: Final = 2
 
 
 def fetch_manifest(store: ObjectStore, ref: ManifestRef, settings: SourceSettings) -> ManifestObject:
-    """Read a manifest.
+    """Return the bytes of a manifest.
 
     Args:
         store: the bucket of the runs.
         ref: the manifest; if it has the ETag and time of a listing, no HEAD is needed.
-        settings: ``max_manifest_mb``.
+        settings: settings with the limit ``max_manifest_mb``.
 
     Raises:
-        Rejected: ``SOURCE_DELETED`` (listed, then gone), ``MANIFEST_NOT_YET`` (never listed), ``TOO_LARGE``.
-        TransientError: from the store; ``ObjectChanged`` if the object changes faster than it can be read.
+        Rejected: ``SOURCE_DELETED`` (listed but deleted since), ``MANIFEST_NOT_YET`` (never listed), ``TOO_LARGE``.
+        TransientError: the store failed; ``ObjectChanged`` if the object changes faster than it can be read.
         AccessDenied: the credentials may not read it.
     """
-    most = settings.max_manifest_mb * _MB
+    limit = settings.max_manifest_mb * _MB
     etag, modified = ref.etag, ref.modified
-    for left in reversed(range(_READS)):
+    for remaining in reversed(range(_READS)):
         try:
             if etag is None or modified is None:
                 info = store.stat(ref.key)
                 etag, modified = info.etag, info.modified
-            body = _read(store, ref.key, most, etag=etag)
+            body = _read(store, ref.key, limit, etag=etag)
         except ObjectChanged:
-            if not left:
+            if not remaining:
                 raise
             etag = None
         except ObjectMissing as error:
@@ -59,7 +59,7 @@ def fetch_manifest(store: ObjectStore, ref: ManifestRef, settings: SourceSetting
         else:
             if body is None:
                 message = f"the manifest {ref.key} is larger than {settings.max_manifest_mb} MB (--max-manifest-mb)"
-                raise reject("TOO_LARGE", message, expected=f"<= {most}")
+                raise reject("TOO_LARGE", message, expected=f"<= {limit}")
             return ManifestObject(ref, body, hashlib.sha256(body).hexdigest(), etag, modified)
     raise AssertionError("the last round returns or raises")
 
@@ -67,13 +67,13 @@ def fetch_manifest(store: ObjectStore, ref: ManifestRef, settings: SourceSetting
 def fetch_artifact(store: ObjectStore, ref: ArtifactRef, key: str, settings: SourceSettings) -> tuple[bytes, int]:
     """Read an artifact, verify it, and unpack it if it starts like a gzip file.
 
-    After a wrong size or checksum it is read once more: the object may just have been replaced.
+    If the size or checksum is wrong, the artifact is read once more, because it may just have been replaced.
 
     Args:
         store: the bucket of the runs.
         ref: the artifact as declared in the manifest.
         key: its key in the store, already validated.
-        settings: ``max_artifact_mb`` and ``unverified``.
+        settings: settings with ``max_artifact_mb`` and ``unverified``.
 
     Returns:
         The unpacked bytes, and the number of bytes read.
@@ -81,22 +81,22 @@ def fetch_artifact(store: ObjectStore, ref: ArtifactRef, key: str, settings: Sou
     Raises:
         Rejected: ``ARTIFACT_MISSING``, ``CHECKSUM_MISSING``, ``TOO_LARGE``, ``SIZE_MISMATCH``, ``CHECKSUM_MISMATCH``
             or ``DECODE``.
-        TransientError: from the store.
-        AccessDenied: for this object or for all.
+        TransientError: the store failed.
+        AccessDenied: the store refuses this object, or all objects.
     """
-    most = settings.max_artifact_mb * _MB
+    limit = settings.max_artifact_mb * _MB
     check_declared(ref, settings)
     wrong: Rejected | ObjectChanged | None = None
     for _ in range(_READS):
         try:
-            body = _read(store, key, most)
+            body = _read(store, key, limit)
         except ObjectChanged as error:
             wrong = error
             continue
         except ObjectMissing as error:
             message = f"artifact {ref.artifact_key!r}: object {key} does not exist in {store.uri}"
             raise reject("ARTIFACT_MISSING", message, artifact_key=ref.artifact_key) from error
-        except DataError as error:  # a key this store cannot hold
+        except DataError as error:  # the store does not support the key
             message = f"artifact {ref.artifact_key!r}: {error}"
             raise reject("NOT_AN_OBJECT_KEY", message, artifact_key=ref.artifact_key) from error
         if body is None:
@@ -108,7 +108,7 @@ def fetch_artifact(store: ObjectStore, ref: ArtifactRef, key: str, settings: Sou
 
 
 def check_declared(ref: ArtifactRef, settings: SourceSettings) -> None:
-    """Reject an artifact whose declaration in the manifest is already wrong. Makes no request.
+    """Reject an artifact whose declaration in the manifest is already wrong, without a request.
 
     Raises:
         Rejected: ``CHECKSUM_MISSING`` or ``TOO_LARGE``.
@@ -123,17 +123,17 @@ def check_declared(ref: ArtifactRef, settings: SourceSettings) -> None:
         raise _too_large(ref, settings)
 
 
-def _read(store: ObjectStore, key: str, most: int, *, etag: str | None = None) -> bytes | None:
-    """Return a whole object, or None if it is larger than ``most`` bytes; reads at most one chunk beyond that."""
-    pieces, size = [], 0
-    stream = cast("Generator[bytes]", store.stream(key, chunk_size=min(_CHUNK, most + 1), etag=etag))
+def _read(store: ObjectStore, key: str, limit: int, *, etag: str | None = None) -> bytes | None:
+    """Return a whole object, or None if it has more than ``limit`` bytes; read at most one chunk beyond that."""
+    parts, size = [], 0
+    stream = cast("Generator[bytes]", store.stream(key, chunk_size=min(_CHUNK, limit + 1), etag=etag))
     with closing(stream) as chunks:  # returns the connection if the loop ends early
         for chunk in chunks:
             size += len(chunk)
-            if size > most:
+            if size > limit:
                 return None
-            pieces.append(chunk)
-    return b"".join(pieces)
+            parts.append(chunk)
+    return b"".join(parts)
 
 
 def _mismatch(ref: ArtifactRef, body: bytes) -> Rejected | None:
@@ -144,14 +144,14 @@ def _mismatch(ref: ArtifactRef, body: bytes) -> Rejected | None:
         )
         facts = {"expected": ref.size_bytes, "actual": len(body)}
         return reject("SIZE_MISMATCH", message, artifact_key=ref.artifact_key, **facts)
-    found = hashlib.sha256(body).hexdigest()
-    if ref.checksum_sha256 is not None and found != ref.checksum_sha256:
+    actual = hashlib.sha256(body).hexdigest()
+    if ref.checksum_sha256 is not None and actual != ref.checksum_sha256:
         message = (
-            f"artifact {ref.artifact_key!r} has the sha256 {found}, but the manifest says {ref.checksum_sha256}; "
+            f"artifact {ref.artifact_key!r} has the sha256 {actual}, but the manifest says {ref.checksum_sha256}; "
             "an upload that skips existing objects leaves the old one in place"
         )
         key, expected = ref.artifact_key, ref.checksum_sha256
-        return reject("CHECKSUM_MISMATCH", message, artifact_key=key, expected=expected, actual=found)
+        return reject("CHECKSUM_MISMATCH", message, artifact_key=key, expected=expected, actual=actual)
     return None
 
 
@@ -160,13 +160,13 @@ def _unpacked(ref: ArtifactRef, body: bytes, settings: SourceSettings) -> bytes:
         if ref.s3_key.endswith(".gz") or ref.content_type in ("application/gzip", "application/x-gzip"):
             raise _decode(ref, "is declared as gzip but is not gzip")
         return body
-    most = settings.max_artifact_mb * _MB
+    limit = settings.max_artifact_mb * _MB
     unpacker = zlib.decompressobj(_GZIP_WINDOW)
     try:
-        plain = unpacker.decompress(body, most + 1)
+        plain = unpacker.decompress(body, limit + 1)
     except zlib.error as error:
         raise _decode(ref, f"is not a complete gzip file: {error}") from error
-    if len(plain) > most:
+    if len(plain) > limit:
         raise _too_large(ref, settings)
     if not unpacker.eof:
         raise _decode(ref, "is a truncated gzip file")

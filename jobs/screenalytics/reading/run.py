@@ -1,4 +1,4 @@
-"""Reads a manifest and its artifacts into one verified run. Writes nothing, keeps no state between calls."""
+"""Read a manifest and its artifacts into one verified run, without writes or state between calls."""
 
 from __future__ import annotations
 
@@ -30,43 +30,43 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_PERSONS", "read_artifacts", "read_manifest", "read_run"]
 
-# Per run. About twenty runs wait in memory for their transaction, in a pod of 1 GiB.
+# Maximum persons per run. About twenty runs wait in memory for their transaction, in a pod of 1 GiB.
 MAX_PERSONS: Final = 20_000
-# 16 MB of JSON take 200 MB as Python values, and parsing holds the GIL anyway: one at a time.
+# Parse one document at a time: 16 MB of JSON take 200 MB as Python values, and parsing holds the GIL anyway.
 _PARSING: Final = threading.Lock()
 
 _ONE_DAY: Final = timedelta(days=1)
-# Tolerated difference between the clocks of producer and store.
+# Tolerated difference between the producer's clock and the store's.
 _SKEW: Final = timedelta(minutes=1)
 
 
 def read_run(
     store: ObjectStore, manifest: ManifestObject, settings: SourceSettings, *, now: datetime
 ) -> Run | SkippedRun:
-    """Read a run: :func:`read_manifest`, then :func:`read_artifacts`.
+    """Return a run, read by :func:`read_manifest` and :func:`read_artifacts`.
 
     Args:
         store: the bucket of the runs.
         manifest: the manifest from :func:`~jobs.screenalytics.reading.fetch.fetch_manifest`.
-        settings: prefix, artifact roots, size limits, grace.
-        now: timezone-aware; used for the age of the manifest.
+        settings: settings with prefix, artifact roots, size limits and grace period.
+        now: current time with a time zone, to compute the age of the manifest.
 
     Raises:
-        Rejected: the run is bad or not ready yet, see its ``kind``.
-        TransientError: from the store.
-        AccessDenied: the credentials may no longer read the manifest either.
+        Rejected: the run is bad or not ready yet; see its ``kind``.
+        TransientError: the store failed.
+        AccessDenied: the store now refuses the manifest as well, so the credentials are at fault.
     """
     parsed = read_manifest(manifest, settings, now=now)
     return parsed if isinstance(parsed, SkippedRun) else read_artifacts(store, manifest, parsed, settings, now=now)
 
 
 def read_manifest(manifest: ManifestObject, settings: SourceSettings, *, now: datetime) -> RunManifest | SkippedRun:
-    """Parse and validate a manifest. Makes no request.
+    """Return the validated contents of a manifest, without a request.
 
-    The version is checked first, then identifiers and status; the rest only if the run was successful.
+    The version is checked first, then identifiers and status, and the other fields only if the run was successful.
 
     Raises:
-        Rejected: for example ``RUN_RUNNING``, or ``MANIFEST_INCOMPLETE`` for invalid JSON younger than the grace.
+        Rejected: for example ``RUN_RUNNING``, or ``MANIFEST_INCOMPLETE`` for invalid JSON within the grace period.
     """
     try:
         document = strict_json.parse(manifest.body, what="the manifest", code="MANIFEST_PARSE", reject=reject)
@@ -89,7 +89,7 @@ def read_manifest(manifest: ManifestObject, settings: SourceSettings, *, now: da
         return SkippedRun(head.run_id, head.ep_id, status, manifest.sha256)
     artifacts = document.get("artifacts")
     if isinstance(artifacts, list) and len(artifacts) > MAX_ARTIFACTS:
-        # Checked here, before a million models are built.
+        # Checked here, before pydantic builds a model for each of perhaps a million artifacts.
         message = f"the manifest lists {len(artifacts):,} artifacts; expected at most {MAX_ARTIFACTS:,}"
         raise reject("TOO_MANY", message, json_pointer="/artifacts")
     return adapter.whole(document)
@@ -98,14 +98,14 @@ def read_manifest(manifest: ManifestObject, settings: SourceSettings, *, now: da
 def read_artifacts(
     store: ObjectStore, manifest: ManifestObject, parsed: RunManifest, settings: SourceSettings, *, now: datetime
 ) -> Run:
-    """Fetch and verify the artifacts of a successful run.
+    """Fetch and verify the artifacts of a successful run, and return the run.
 
-    The whole manifest is checked before the first request: keys, versions, checksums, sizes.
+    Before the first request, the whole manifest is checked: keys, versions, checksums and sizes.
 
     Raises:
-        Rejected: ``ARTIFACT_NOT_YET`` for a missing artifact while the manifest is younger than the grace.
-        TransientError: from the store.
-        AccessDenied: the credentials may no longer read the manifest either.
+        Rejected: for example ``ARTIFACT_NOT_YET`` for a missing artifact within the grace period of the manifest.
+        TransientError: the store failed.
+        AccessDenied: the store now refuses the manifest as well, so the credentials are at fault.
     """
     summaries = select_summaries(store, parsed, settings)
     warnings = [*_unread(parsed), *_clock(manifest, parsed)]
@@ -131,8 +131,8 @@ def read_artifacts(
         warnings += content.warnings
         for metric in content.metrics:
             if metrics.setdefault(metric.person_id, metric) is not metric:
-                other = metrics[metric.person_id].artifact_key
-                message = f"person {metric.person_id!r} is in two artifacts, {other!r} and {ref.artifact_key!r}"
+                first = metrics[metric.person_id].artifact_key
+                message = f"person {metric.person_id!r} is in two artifacts, {first!r} and {ref.artifact_key!r}"
                 raise reject("DUPLICATE_PERSON", message, artifact_key=ref.artifact_key)
     return Run(
         run_id=parsed.run_id,
@@ -155,12 +155,12 @@ def read_artifacts(
 
 
 def _parse_artifact(ref: ArtifactRef, body: bytes, parsed: RunManifest) -> ArtifactMetrics:
-    what = f"artifact {ref.artifact_key!r}"
-    document = strict_json.parse(body, what=what, code="ARTIFACT_PARSE", reject=reject, artifact_key=ref.artifact_key)
+    name = f"artifact {ref.artifact_key!r}"
+    document = strict_json.parse(body, what=name, code="ARTIFACT_PARSE", reject=reject, artifact_key=ref.artifact_key)
     context = ArtifactContext(ref.artifact_key, parsed.run_id, parsed.ep_id, parsed.duration_ms)
     content = KINDS[ref.schema_version](document, context)
     if ref.row_count is not None and content.rows != ref.row_count:
-        message = f"{what} has {content.rows} entries, but the manifest says {ref.row_count}"
+        message = f"{name} has {content.rows} entries, but the manifest says {ref.row_count}"
         facts: dict[str, Any] = {"expected": ref.row_count, "actual": content.rows}
         raise reject("ROW_COUNT_MISMATCH", message, artifact_key=ref.artifact_key, **facts)
     return content
@@ -171,7 +171,7 @@ def _artifact(ref: ArtifactRef, summaries: Summaries) -> Artifact:
     return Artifact(
         artifact_key=ref.artifact_key,
         artifact_kind=ref.artifact_kind,
-        # An artifact that is not read may be anywhere, even at a presigned URL.
+        # The location of an artifact that is not read is not validated, and may even be a presigned URL.
         s3_key=summaries[ref.artifact_key][1] if fetched else clean_text(ref.s3_key),
         schema_version=ref.schema_version,
         content_type=ref.content_type,
@@ -191,26 +191,26 @@ def _unread(parsed: RunManifest) -> tuple[RunWarning, ...]:
 
 
 def _clock(manifest: ManifestObject, parsed: RunManifest) -> list[RunWarning]:
-    """Warn about impossible times. They are stored as they are; attempts decide which run is the latest."""
-    found = []
+    """Return warnings about impossible times. They are stored unchanged; attempts decide which run is the latest."""
+    warnings = []
     if parsed.started_at is not None and parsed.completed_at < parsed.started_at:
-        found.append(
+        warnings.append(
             RunWarning("CLOCK_SKEW", f"completed_at {parsed.completed_at} is before started_at {parsed.started_at}")
         )
     if parsed.completed_at > manifest.modified + _SKEW:
         text = f"completed_at {parsed.completed_at} is after the manifest was written, {manifest.modified}"
-        found.append(RunWarning("CLOCK_SKEW", text))
-    return found
+        warnings.append(RunWarning("CLOCK_SKEW", text))
+    return warnings
 
 
 def _is_young(manifest: ManifestObject, settings: SourceSettings, now: datetime) -> bool:
     age = now - manifest.modified
-    # If the clock of the store is ahead, do not defer the run forever.
+    # If the store's clock is ahead, the age is negative; do not defer the run for more than a day.
     return -_ONE_DAY <= age < timedelta(minutes=settings.grace_min)
 
 
 def _check_rights(store: ObjectStore, manifest: ManifestObject) -> None:
-    """Request the manifest that was just read: if it is refused now, the credentials are at fault, not the artifact."""
+    """Request the manifest that was just read; if that raises AccessDenied, the credentials are at fault."""
     with suppress(ObjectMissing):
         store.stat(manifest.ref.key)
 
