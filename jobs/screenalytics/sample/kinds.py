@@ -1,4 +1,4 @@
-"""The kinds of runs in the sample set: how each differs from a good run, and its expected outcome."""
+"""The kinds of runs in the sample set: their differences from a good run, and their expected outcomes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class SampleKind:
 
     Attributes:
         about: description in a few words.
-        shape: changes the draft before its artifact is added.
-        spoil: changes the draft after that; may return the bytes of the manifest.
+        shape: function that changes the draft before its artifact is added.
+        spoil: function that changes the draft after that; it may return the bytes of the manifest.
         outcome: outcome of an ingest.
-        code: error code, if it is not ingested.
+        code: error code if the run is not ingested.
         young: error code while the manifest is within the grace period.
-        schema: schema_version of its artifact.
+        schema: schema_version of the artifact.
     """
 
     about: str
@@ -148,35 +148,35 @@ SAMPLE_KINDS: Final[dict[str, SampleKind]] = {
 def _seconds(draft: Draft, milliseconds: int) -> None:
     row = draft.rows[0]
     row["visual_s"] = row["face_visible_seconds"] = milliseconds / 1000
-    known = draft.truth[row["person_id"]]
-    draft.truth[row["person_id"]] = type(known)(known.name, milliseconds, known.speaking_ms, known.body_ms)
+    person = draft.truth[row["person_id"]]
+    draft.truth[row["person_id"]] = type(person)(person.name, milliseconds, person.speaking_ms, person.body_ms)
 
 
 def good(prefix: str, number: int, *, seed: int, persons: int) -> SampleRun:
-    """Return a good run: two attempts per episode; the last of the shows has the other kind of artifact."""
+    """Return a good run. Each episode has two attempts, and the last show has the other kind of artifact."""
     episode, attempt = number // 2, 1 + number % 2
     show = _SHOWS[episode % len(_SHOWS)]
-    season, place = divmod(episode // len(_SHOWS), _EPISODES)
-    other = episode % len(_SHOWS) == len(_SHOWS) - 1
+    season, number_in_season = divmod(episode // len(_SHOWS), _EPISODES)
+    is_other_kind = episode % len(_SHOWS) == len(_SHOWS) - 1
     # The producer uses two forms of run_id.
     day, minutes = divmod(7 * number, 24 * 60)
     stamp = f"{2026 + day // 336}-{1 + day // 28 % 12:02}-{1 + day % 28:02}_{minutes // 60:02}{minutes % 60:02}00"
     draft = Draft(
         prefix,
-        str(uuid.uuid5(_SPACE, str(number))) if other else f"Attempt{attempt}_{stamp}EST",
-        f"{show}-s{1 + season:02}e{1 + place:02}",
+        str(uuid.uuid5(_SPACE, str(number))) if is_other_kind else f"Attempt{attempt}_{stamp}EST",
+        f"{show}-s{1 + season:02}e{1 + number_in_season:02}",
         attempt,
         number,
         seed,
         persons,
-        schema="cast_screentime.v1" if other else "screentime.v1",
+        schema="cast_screentime.v1" if is_other_kind else "screentime.v1",
         speaking=episode % 2 == 0,
     )
     return _finished(GOOD, draft)
 
 
 def odd(prefix: str, name: str, *, seed: int, persons: int) -> SampleRun:
-    """Return the run of any other kind; its run_id is the name of the kind."""
+    """Return a run of any other kind; its run_id is the name of the kind."""
     number = list(SAMPLE_KINDS).index(name)
     schema = SAMPLE_KINDS[name].schema
     draft = Draft(prefix, name, f"oddcases-s01e{number:02}", 1, number, seed, persons, schema=schema)
