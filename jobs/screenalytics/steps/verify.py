@@ -1,4 +1,4 @@
-"""The verify step: compare tables and store. Changes nothing but the mark of runs whose manifest is gone."""
+"""The verify step: compare the tables with the store. It changes only the marks of runs whose manifest is gone."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ FINDINGS: Final = "What does not match"
 _READERS: Final = 8
 _BATCH: Final = 1000
 _SHOWN: Final = 200
-# Findings in the log. Losing a whole bucket must not write 10,000 lines.
+# Maximum findings in the log, so that losing a whole bucket does not log 10,000 lines.
 _LOGGED: Final = 20
-# States that need no finding: the ingest reports them.
+# States that need no finding, because ingest reports them.
 _EXPLAINED: Final = frozenset({"skipped", "deferred", "dead", "source_deleted"})
 
 _log = logging.getLogger(__name__)
@@ -54,20 +54,20 @@ class _Result:
 
 
 def run(settings: VerifySettings, stage_run: StageRun) -> Report:
-    """Compare every run with its manifest, its artifacts and its hash, and look for runs that were not ingested.
+    """Compare every run with its manifest, its artifacts and its hash, and find runs that were not ingested.
 
-    A run whose manifest is gone is marked ``source_deleted``; its rows stay. One that is back with the same content
-    loses the mark. The exit code is 65 for any mismatch, including a run that was just marked, and 75 if the store
-    did not answer and nothing else is wrong.
+    A run whose manifest is gone is marked ``source_deleted``; its rows stay. If the manifest is back with the same
+    content, the mark is removed. The exit code is 65 for any mismatch, including a run that was just marked, and 75 if
+    the store did not answer and nothing else is wrong.
 
     Args:
-        settings: the source, and how thorough to be.
+        settings: settings of the step.
         stage_run: receives progress; its run_id is recorded.
 
     Raises:
         AccessDenied: the bucket cannot be listed.
         DatabaseNotMigrated: run ``telecine db upgrade``.
-        TelecineError: as :func:`shared.database.session.transaction`.
+        TelecineError: see :func:`shared.database.session.transaction`.
     """
     ready(settings)
     store, source = open_source(settings), source_uri(settings)
@@ -99,34 +99,34 @@ def _record_page(
     settings: VerifySettings, pipeline_run_id: str, compared: Sequence[Comparison], result: _Result
 ) -> None:
     """Count a page of runs, and update their marks."""
-    gone = [one for one in compared if one.manifest == "gone" and not one.run.deleted]
-    back = [one for one in compared if one.manifest == "same" and one.run.deleted]
-    if settings.mark_deleted and (gone or back):
+    to_mark = [comparison for comparison in compared if comparison.manifest == "gone" and not comparison.run.deleted]
+    to_unmark = [comparison for comparison in compared if comparison.manifest == "same" and comparison.run.deleted]
+    if settings.mark_deleted and (to_mark or to_unmark):
         items = Items(settings, source_uri(settings), pipeline_run_id)
         with transaction(settings) as session:
-            # In the order of ids, like everything that takes several of these locks: no deadlocks.
-            for one in (each for each in compared if each in gone or each in back):
-                session.lock(f"screenalytics.run:{one.run.run_id}")
-                deleted = one.manifest == "gone"
-                if (mark_deleted if deleted else mark_present)(session, one.run.run_id):
-                    ref = ManifestRef(one.run.run_id, one.run.manifest_key)
+            # In the order of ids, like all code that takes several of these locks, to avoid deadlocks.
+            for comparison in (candidate for candidate in compared if candidate in to_mark or candidate in to_unmark):
+                session.lock(f"screenalytics.run:{comparison.run.run_id}")
+                deleted = comparison.manifest == "gone"
+                if (mark_deleted if deleted else mark_present)(session, comparison.run.run_id):
+                    ref = ManifestRef(comparison.run.run_id, comparison.run.manifest_key)
                     items.add_attempt(session, Entry(ref, "verify", "source_deleted" if deleted else "unchanged"))
-    for one in compared:
-        found = [*one.run.damage, *one.findings]
-        if one.manifest == "gone" and not one.run.deleted:
-            found.append(_gone(one, marked=settings.mark_deleted))
-        result.findings += found
-        result.bytes_read += one.bytes_read
+    for comparison in compared:
+        findings = [*comparison.run.damage, *comparison.findings]
+        if comparison.manifest == "gone" and not comparison.run.deleted:
+            findings.append(_manifest_gone(comparison, marked=settings.mark_deleted))
+        result.findings += findings
+        result.bytes_read += comparison.bytes_read
         result.counts["checked"] += 1
-        result.counts["sound"] += not found
-        result.counts["source_deleted"] += one.manifest == "gone"
-    result.counts["back"] += len(back)
+        result.counts["sound"] += not findings
+        result.counts["source_deleted"] += comparison.manifest == "gone"
+    result.counts["back"] += len(to_unmark)
 
 
-def _gone(one: Comparison, *, marked: bool) -> Failure:
-    done = "the run is now marked source_deleted" if marked else "the run is not marked (--no-mark-deleted)"
-    message = f"the manifest of run {one.run.run_id} is gone; {done}. Its rows stay"
-    return finding(one.run.run_id, one.run.manifest_key, "SOURCE_DELETED", message)
+def _manifest_gone(comparison: Comparison, *, marked: bool) -> Failure:
+    consequence = "the run is now marked source_deleted" if marked else "the run is not marked (--no-mark-deleted)"
+    message = f"the manifest of run {comparison.run.run_id} is gone; {consequence}. Its rows stay"
+    return finding(comparison.run.run_id, comparison.run.manifest_key, "SOURCE_DELETED", message)
 
 
 def _find_missing(
@@ -153,32 +153,32 @@ def _find_missing(
 
 
 def _report(settings: VerifySettings, source: str, result: _Result) -> Report:
-    found = sorted(result.findings, key=lambda failure: (failure.item, failure.code))
-    for failure in found[:_LOGGED]:
+    findings = sorted(result.findings, key=lambda failure: (failure.item, failure.code))
+    for failure in findings[:_LOGGED]:
         _log.warning("%s: %s: %s", failure.item, failure.code, failure.message, extra={"item": failure.item})
-    if len(found) > _LOGGED:
-        _log.warning("%d more findings are in the report", len(found) - _LOGGED)
+    if len(findings) > _LOGGED:
+        _log.warning("%d more findings are in the report", len(findings) - _LOGGED)
     code = EXIT_OK
-    if found:
-        code = EXIT_TRANSIENT if all(failure.retryable for failure in found) else EXIT_DATA
+    if findings:
+        code = EXIT_TRANSIENT if all(failure.retryable for failure in findings) else EXIT_DATA
     rows: list[list[Any]] = [
-        [failure.item, failure.code, failure.data.get("artifact_key"), failure.message] for failure in found[:_SHOWN]
+        [failure.item, failure.code, failure.data.get("artifact_key"), failure.message] for failure in findings[:_SHOWN]
     ]
     return Report(
         status="failed" if code else "success",
         exit_code=code,
         items=result.counts["checked"],
-        headline=_headline(result, len(found)),
+        headline=_headline(result, len(findings)),
         counts=dict(result.counts),
         bytes={"read": result.bytes_read},
-        rejects=dict(sorted(Counter(failure.code for failure in found).items())),
-        failures=found,
+        rejects=dict(sorted(Counter(failure.code for failure in findings).items())),
+        failures=findings,
         outputs={"source": f"{source}/{settings.prefix}".rstrip("/")},
-        sections=[Table(FINDINGS, ["run", "code", "artifact", "what happened"], rows)] if found else [],
+        sections=[Table(FINDINGS, ["run", "code", "artifact", "what happened"], rows)] if findings else [],
     )
 
 
-def _headline(result: _Result, found: int) -> str:
+def _headline(result: _Result, findings: int) -> str:
     checked, sound = result.counts["checked"], result.counts["sound"]
     text = f"{checked:,} {'run' if checked == 1 else 'runs'}: {sound:,} unchanged"
-    return f"{text}, {found:,} {'finding' if found == 1 else 'findings'}"
+    return f"{text}, {findings:,} {'finding' if findings == 1 else 'findings'}"
