@@ -1,4 +1,4 @@
-"""Marks runs whose manifest the producer deleted; their rows stay."""
+"""Mark runs whose manifest the producer deleted; their rows stay."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ __all__ = ["mark_deleted", "mark_present"]
 
 
 def mark_deleted(session: Session, run_id: str) -> bool:
-    """Mark an ingested run whose manifest is gone. Return False if it was marked already.
+    """Mark an ingested run whose manifest is gone, and return False if it was already marked.
 
-    The item is no longer settled: a manifest that comes back is read again, even with the same ETag.
+    The item is then no longer settled, so a manifest that comes back is read again, even with the same ETag.
     """
-    done = session.run(
+    updated = session.run(
         "UPDATE screenalytics.runs SET status = 'source_deleted', updated_at = now()"
         " WHERE run_id = :run AND status = 'ingested'",
         run=run_id,
     )
     _set_item(session, run_id, "source_deleted")
-    return done > 0
+    return updated > 0
 
 
 def mark_present(session: Session, run_id: str) -> bool:
-    """Remove the mark from a run whose manifest is back with the same content. Return False if it had none."""
-    done = session.run(
+    """Unmark a run whose manifest is back with the same content, and return False if it was not marked."""
+    updated = session.run(
         "UPDATE screenalytics.runs SET status = 'ingested', updated_at = now()"
         " WHERE run_id = :run AND status = 'source_deleted'",
         run=run_id,
     )
-    if done:
+    if updated:
         _set_item(session, run_id, "ingested")
-    return done > 0
+    return updated > 0
 
 
 def _set_item(session: Session, run_id: str, state: str) -> None:

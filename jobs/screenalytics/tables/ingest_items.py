@@ -1,4 +1,4 @@
-"""The items: for each manifest key, how its last ingest ended, how often it failed, whether it is set aside."""
+"""The ingest items: one row per manifest key, with the state after its last ingest and the number of failures."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _WAITING: Final = """
     WHERE source = :source AND (run_id = :run_id OR :run_id = '' AND state IN ('rejected', 'quarantined', 'dead'))
     ORDER BY manifest_key
 """
-# Idempotent, since the reply to its commit may be lost: it sets the number of the attempt instead of incrementing it.
+# Idempotent, because the reply to its commit may be lost: it sets the number of the attempt instead of incrementing it.
 _RECORD: Final = """
     WITH noted AS (
         INSERT INTO screenalytics.ingest_items AS item (source, manifest_key, run_id, state, attempts, etag,
@@ -90,7 +90,7 @@ class Item:
     etag: str | None
 
     def failed_with(self, etag: str | None) -> int:
-        """Return how often this content failed; an unknown ETag counts as the last one seen."""
+        """Return the number of failures of this content; an unknown ETag is taken for the last one seen."""
         return self.attempts if etag in (None, self.etag) else 0
 
 
@@ -100,8 +100,8 @@ class Lookup:
 
     Attributes:
         now: the database's clock, UTC.
-        item: the item of the key.
-        known: the run, from whichever key or bucket it was ingested.
+        item: the item of the key; None if there is none.
+        known: the run in the tables, which may come from another key or bucket; None if there is none.
     """
 
     now: datetime
@@ -111,13 +111,13 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The record of one look at a manifest.
+    """The record of one attempt at a manifest.
 
     Attributes:
         ref: run and key.
         arrival: how the run was found.
-        outcome: as stored in the attempts; ``deferred`` and ``unchanged`` are not stored there.
-        etag: None if nothing was read.
+        outcome: outcome as stored in the attempts, except ``deferred`` and ``unchanged``, which are not stored.
+        etag: ETag of the manifest; None if nothing was read.
         sha256: digest of the manifest, if it was read.
         code: code of the error.
         message: message of the error.
@@ -133,11 +133,11 @@ class Entry:
 
 
 def retry_transaction(settings: SourceSettings, operation: Callable[[Session], _T]) -> _T:
-    """Run one transaction; after a deadlock or a lost connection, retry it for some seconds.
+    """Run one transaction and return its result; after a deadlock or a lost connection, retry it for some seconds.
 
     Args:
         settings: the database.
-        operation: idempotent: run twice, it leaves the same rows.
+        operation: an idempotent function; run twice, it leaves the same rows.
     """
     return retry_session(settings, operation, _RETRY_S, waiting="screenalytics")
 
@@ -158,7 +158,7 @@ class Items:
         self._pipeline_run_id = pipeline_run_id
 
     def settled(self, refs: Sequence[ManifestRef]) -> set[str]:
-        """Return the keys that need no work: ingested, skipped or set aside with the listed ETag. One query.
+        """Return the keys that need no work: ingested, skipped or set aside with the listed ETag, in one query.
 
         Args:
             refs: up to 1,000 listed manifests.
@@ -171,13 +171,13 @@ class Items:
         return {row.manifest_key for row in rows}
 
     def lookup(self, ref: ManifestRef) -> Lookup:
-        """Return what the tables know of one manifest. One query."""
+        """Return the state of one manifest and its run in the tables, with one query."""
         (row,) = self._rows(_LOOKUP, key=ref.key, run_id=ref.run_id)
         item = None if row.state is None else Item(*row[1:4])
         return Lookup(row.now, item, None if row.ep_id is None else KnownRun(*row[4:]))
 
     def waiting(self, run_id: str = "") -> list[ManifestRef]:
-        """Return the manifests of a run or, without a run id, all that are rejected, quarantined or set aside."""
+        """Return the manifests of a run; without a run id, all that are rejected, quarantined or set aside."""
         rows = self._rows(_WAITING, run_id=run_id)
         return [ManifestRef(row.run_id, row.manifest_key) for row in rows]
 
@@ -186,13 +186,13 @@ class Items:
         return [row.manifest_key for row in self._rows(_INGESTED)]
 
     def record(self, session: Session, entry: Entry, state: State, *, attempt: int = 0, max_attempts: int = 1) -> None:
-        """Set the state of an item, and add the look to the attempts.
+        """Set the state of an item, and add the entry to the attempts.
 
         Args:
             session: a transaction.
-            entry: the look; with code and message for a failure.
+            entry: the attempt, with code and message if it failed.
             state: the new state; ``dead`` is stored instead once ``attempt`` reaches ``max_attempts``.
-            attempt: failures of this content so far; 0 for anything but a failure.
+            attempt: number of failures of this content; 0 if it did not fail.
             max_attempts: failures after which the item is set aside.
         """
         listed = entry.outcome not in ("deferred", "unchanged")
@@ -201,7 +201,7 @@ class Items:
         session.run(_RECORD, **values, state=state, etag=entry.etag, counted=attempt, most=most, listed=listed)
 
     def add_attempt(self, session: Session, entry: Entry) -> None:
-        """Add a look to the attempts without changing the item, such as a transient failure."""
+        """Add an entry, such as a transient failure, to the attempts without changing the item."""
         session.run(_ADD_ATTEMPT, **self._values(entry))
 
     def _rows(self, statement: str, **values: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The report section on the persons seen most in the latest episodes."""
+"""The report section with the persons seen most in the latest episodes."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _log = logging.getLogger(__name__)
 
 
 def persons(settings: SourceSettings) -> list[Table]:
-    """Return the table, one latest run per episode; an empty list if there are no rows or the query fails.
+    """Return the table in a list, with the latest run of each episode; empty without rows or if the query fails.
 
     Args:
-        settings: the source of the runs.
+        settings: settings with the source of the runs.
     """
     try:
         with transaction(settings) as session:
             rows = session.rows(_SELECT, source=settings.bucket, episodes=_EPISODES, each=_EACH)
     except TelecineError as error:
-        # The runs are stored; a table in a report must not fail the step.
+        # The runs are stored, so an error in a table of the report must not fail the step.
         _log.warning("the table of persons is left out: %s", error.message)
         return []
     if not rows:

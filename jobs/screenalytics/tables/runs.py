@@ -1,4 +1,4 @@
-"""Writes one run to the tables in the caller's transaction: all of it or nothing, and only once."""
+"""Write one run to the tables in the caller's transaction: all of it or nothing, and only once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["KnownRun", "WriteResult", "conflict", "write_run"]
 _SHOW: Final = re.compile(r"(.+)-s[0-9]+e[0-9]+")
 _MAX_WARNINGS: Final = 100
 
-# Also asks what is not linked: each statement is another round trip, and lengthens the transaction.
+# Includes the check for missing links: a second statement would be another round trip, and lengthen the transaction.
 _STATE: Final = """
     SELECT known.ep_id, known.source, known.manifest_key, known.manifest_sha256, known.output_hash, known.revision,
         known.status, now() AS at,
@@ -80,9 +80,9 @@ class WriteResult:
     """The result of writing a run.
 
     Attributes:
-        outcome: ``unchanged``: no row was touched, except that the mark ``source_deleted`` was removed.
+        outcome: the outcome; ``unchanged`` means that no rows were written, but a mark ``source_deleted`` was removed.
         output_hash: hash of the rows in the tables now.
-        warnings: warnings of the run, and of missing links; empty if nothing was written.
+        warnings: warnings about the run and about missing links; empty if nothing was written.
     """
 
     outcome: Literal["ingested", "unchanged", "replaced"]
@@ -93,16 +93,16 @@ class WriteResult:
 def write_run(
     session: Session, run: Run, *, source: str, pipeline_run_id: str, accept_changed: bool = False
 ) -> WriteResult:
-    """Write a run, its artifacts and its persons, unless the tables have the same content.
+    """Write a run, its artifacts and its persons, unless the tables have the same content, and return the result.
 
-    It takes a lock on the run first: of two concurrent writers, the second one finds the rows of the first.
+    A lock on the run is taken first, so that the second of two concurrent writers finds the rows of the first.
 
     Args:
-        session: one transaction, to be rolled back if this raises.
+        session: one transaction; the caller rolls it back if this raises.
         run: the run, read and verified.
         source: URI of the bucket.
         pipeline_run_id: id of the run in the ledger.
-        accept_changed: replace old content, and keep it in ``replaced_runs``.
+        accept_changed: replace old content, which is kept in ``replaced_runs``.
 
     Raises:
         Rejected: ``MANIFEST_CHANGED`` or ``RUN_ID_COLLISION``: the tables have other content for this run_id.
@@ -137,7 +137,9 @@ def write_run(
         revision = known.revision + 1
     warnings = (*run.warnings, *_unlinked(run, linked=state.linked, strange=state.strange))
     digest = run.output_hash
-    _insert(session, run, source, pipeline_run_id, revision=revision, warnings=warnings, digest=digest, at=state.at)
+    _insert(
+        session, run, source, pipeline_run_id, revision=revision, warnings=warnings, digest=digest, ingested_at=state.at
+    )
     return WriteResult("replaced" if revision > 1 else "ingested", digest, warnings)
 
 
@@ -148,16 +150,16 @@ def conflict(
 
     Args:
         known: the run in the tables.
-        run_id: the id both have.
+        run_id: the run id of both.
         ep_id: episode of the new manifest; None if unknown.
         source: bucket of the new manifest.
         manifest_key: key of the new manifest.
         manifest_sha256: digest of the new manifest.
     """
     if ep_id is not None and ep_id != known.ep_id:
-        what, expected, actual = "episode", known.ep_id, ep_id
+        field, expected, actual = "episode", known.ep_id, ep_id
     elif (source, manifest_key) != (known.source, known.manifest_key):
-        what, expected, actual = "place", f"{known.source}/{known.manifest_key}", f"{source}/{manifest_key}"
+        field, expected, actual = "place", f"{known.source}/{known.manifest_key}", f"{source}/{manifest_key}"
     else:
         return reject(
             "MANIFEST_CHANGED",
@@ -169,7 +171,7 @@ def conflict(
         )
     return reject(
         "RUN_ID_COLLISION",
-        f"run {run_id} already exists with another {what}: expected {expected}, found {actual}. Two runs share one id;"
+        f"run {run_id} already exists with another {field}: expected {expected}, found {actual}. Two runs share one id;"
         " the rows are unchanged. Give this run a unique id and upload it again",
         expected=expected,
         actual=actual,
@@ -185,7 +187,7 @@ def _insert(
     revision: int,
     warnings: tuple[RunWarning, ...],
     digest: str,
-    at: datetime,
+    ingested_at: datetime,
 ) -> None:
     session.run(
         _INSERT,
@@ -208,7 +210,7 @@ def _insert(
     )
     session.copy("screenalytics.artifacts", _ARTIFACTS, _artifact_rows(run))
     if run.metrics:
-        session.copy("screenalytics.person_metrics", _METRICS, _metric_rows(run, pipeline_run_id, at))
+        session.copy("screenalytics.person_metrics", _METRICS, _metric_rows(run, pipeline_run_id, ingested_at))
 
 
 def _artifact_rows(run: Run) -> Iterator[tuple[Any, ...]]:
@@ -216,7 +218,7 @@ def _artifact_rows(run: Run) -> Iterator[tuple[Any, ...]]:
         yield (run.run_id, *(getattr(artifact, name) for name in _ARTIFACTS[1:]))
 
 
-def _metric_rows(run: Run, pipeline_run_id: str, at: datetime) -> Iterator[tuple[Any, ...]]:
+def _metric_rows(run: Run, pipeline_run_id: str, ingested_at: datetime) -> Iterator[tuple[Any, ...]]:
     versions = {artifact.artifact_key: artifact.schema_version for artifact in run.artifacts}
     for metric in run.metrics:
         yield (
@@ -234,7 +236,7 @@ def _metric_rows(run: Run, pipeline_run_id: str, at: datetime) -> Iterator[tuple
             run.manifest_key,
             run.schema_version,
             pipeline_run_id,
-            at,
+            ingested_at,
         )
 
 
