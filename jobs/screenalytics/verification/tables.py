@@ -1,4 +1,4 @@
-"""Reads the runs of a source from the tables, and checks their rows against the recorded hashes."""
+"""Read the runs of a source from the tables, and check their rows against the recorded hashes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["StoredArtifact", "StoredRun", "finding", "not_ingested", "stored_runs"]
 
 _PAGE: Final = 200
-# Persons in memory at once; each takes 4 KB, and pods have 1 GiB.
+# Maximum persons in memory; each takes 4 KB, and pods have 1 GiB.
 _PERSONS: Final = 20_000
-# The item's ETag is valid as well as the run's, since the same manifest may have been uploaded again. UTC, because
-# another zone could move the last hours of the year 9999 into a year that Python does not support.
+# The item's ETag is valid in addition to the run's, because the same manifest may have been uploaded again. Times are
+# in UTC, because another zone could move the last hours of the year 9999 into a year that Python does not support.
 _RUNS: Final = """
     SELECT run.run_id, run.ep_id, run.manifest_key, run.manifest_sha256, run.manifest_etag, run.schema_version,
         run.status, run.attempt, run.completed_at AT TIME ZONE 'UTC' AS completed_at, run.duration_ms, run.persons,
@@ -44,7 +44,7 @@ _ARTIFACTS: Final = """
     SELECT run_id, artifact_key, s3_key, sha256, size_bytes
     FROM screenalytics.artifacts WHERE run_id = ANY (:runs) AND fetched ORDER BY run_id, artifact_key
 """
-# A run stored under two keys with the same content is ingested from one of them.
+# A run that is stored under two keys with the same content is ingested from one of them.
 _NOT_INGESTED: Final = """
     SELECT listed.key, coalesce(item.state, 'unseen') AS state, item.code
     FROM unnest(CAST(:keys AS text[]), CAST(:runs AS text[])) AS listed (key, run_id)
@@ -56,7 +56,7 @@ _NOT_INGESTED: Final = """
 
 @dataclass(frozen=True, slots=True)
 class StoredArtifact:
-    """An artifact that was read when its run was ingested."""
+    """An artifact that was read when the run was ingested."""
 
     artifact_key: str
     s3_key: str
@@ -72,8 +72,8 @@ class StoredRun:
         run_id: id of the run.
         manifest_key: key of its manifest.
         manifest_sha256: digest of its manifest.
-        etags: ETags with which that content was seen.
-        deleted: whether it is marked ``source_deleted``.
+        etags: ETags under which that content was seen.
+        deleted: True if the run is marked ``source_deleted``.
         artifacts: the artifacts that were read.
         damage: findings about the rows themselves.
     """
@@ -91,7 +91,7 @@ def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[StoredRu
     """Yield pages of the runs of a source and prefix, in the order of their ids.
 
     Args:
-        settings: the prefix; other runs are left out.
+        settings: settings with the prefix of the runs.
         source: the bucket, as stored in the tables.
     """
     after = ""
@@ -101,10 +101,10 @@ def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[StoredRu
             ids = [row.run_id for row in rows]
             artifacts = _by_run(session, _ARTIFACTS, ids)
             page = []
-            for some in _by_persons(rows):
-                metrics = _by_run(session, _METRICS, [row.run_id for row in some])
-                page += [_stored(row, metrics.get(row.run_id, []), artifacts.get(row.run_id, [])) for row in some]
-                del metrics  # before the next ones are read
+            for batch in _by_persons(rows):
+                metrics = _by_run(session, _METRICS, [row.run_id for row in batch])
+                page += [_stored(row, metrics.get(row.run_id, []), artifacts.get(row.run_id, [])) for row in batch]
+                del metrics  # free them before the next batch is read
         if rows:
             yield page
         if len(rows) < _PAGE:
@@ -120,32 +120,32 @@ def not_ingested(
         rows = session.rows(
             _NOT_INGESTED, source=source, keys=[ref.key for ref in refs], runs=[ref.run_id for ref in refs]
         )
-    found = {row.key: row for row in rows}
-    yield from ((ref, found[ref.key]) for ref in refs if ref.key in found)
+    missing = {row.key: row for row in rows}
+    yield from ((ref, missing[ref.key]) for ref in refs if ref.key in missing)
 
 
 def finding(run_id: str, key: str, code: str, message: str, **data: Any) -> Failure:
-    """Return a mismatch."""
+    """Return the failure that reports a mismatch."""
     return Failure(run_id, code, message, data={"manifest_key": key, **data})
 
 
 def _by_persons(rows: Sequence[Any]) -> Iterator[list[Any]]:
-    """Yield the runs in order, in batches whose persons fit into memory."""
-    some: list[Any] = []
+    """Yield the runs in order, in batches with at most :data:`_PERSONS` persons."""
+    batch: list[Any] = []
     for row in rows:
-        if some and sum(each.persons for each in some) + row.persons > _PERSONS:
-            yield some
-            some = []
-        some.append(row)
-    if some:
-        yield some
+        if batch and sum(previous.persons for previous in batch) + row.persons > _PERSONS:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
 
 
 def _by_run(session: Session, statement: str, ids: list[str]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
+    grouped: dict[str, list[Any]] = {}
     for row in session.rows(statement, runs=ids):
-        found.setdefault(row.run_id, []).append(row)
-    return found
+        grouped.setdefault(row.run_id, []).append(row)
+    return grouped
 
 
 def _stored(row: Any, metrics: list[Any], artifacts: list[Any]) -> StoredRun:
@@ -161,7 +161,7 @@ def _stored(row: Any, metrics: list[Any], artifacts: list[Any]) -> StoredRun:
 
 
 def _damage(row: Any, metrics: list[Any]) -> Iterator[Failure]:
-    """Compare the rows with the hash recorded when they were written."""
+    """Yield mismatches between the rows and the count and hash recorded when they were written."""
     fix = f"Restore the rows from a backup, or delete run {row.run_id} from screenalytics.runs and ingest it again"
     if len(metrics) != row.persons:
         yield finding(
