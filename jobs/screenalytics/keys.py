@@ -1,4 +1,4 @@
-"""Keys of manifests and artifacts: which are valid, and to which run they belong."""
+"""Keys of manifests and artifacts: validate them, and find the run that they belong to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EP_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
 _PLACEHOLDERS: Final = ("prefix", "run_id", "ep_id", "show", "season", "episode")
 _MANIFEST: Final = "manifest.json"
 _RUN_ID: Final = re.compile(RUN_ID)
-# rhoslc-s06e11. Episodes with other names have no folders by show.
+# Such as rhoslc-s06e11. Episodes with other names have no folders by show.
 _EPISODE: Final = re.compile(r"(?P<show>.+)-s(?P<season>[0-9]+)e(?P<episode>[0-9]+)")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
@@ -30,7 +30,7 @@ _MAX_KEY_BYTES: Final = 1024  # S3's own limit
 
 
 def check_root(template: str) -> str:
-    """Check one of ``artifact_roots``, and return it with one slash at the end.
+    """Return one of ``artifact_roots`` with one slash at the end, after checking it.
 
     Args:
         template: a key prefix with placeholders, such as ``{prefix}/runs/{run_id}/``.
@@ -40,10 +40,10 @@ def check_root(template: str) -> str:
     """
     named = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
     try:
-        pieces = list(string.Formatter().parse(template))
+        fields = list(string.Formatter().parse(template))
     except ValueError as error:
         raise ValueError(f"{template!r} is not a template: {error}; the placeholders are {named}") from None
-    for _, name, form, conversion in pieces:
+    for _, name, form, conversion in fields:
         if name is not None and (name not in _PLACEHOLDERS or form or conversion):
             raise ValueError(f"{template!r} has {{{name}}}; the placeholders are {named}, without any format")
     parts = template.removesuffix("/").split("/")
@@ -57,10 +57,10 @@ def check_root(template: str) -> str:
 
 
 def check_prefix(prefix: str) -> str:
-    """Check the folder above ``runs/``, and return it without outer slashes; empty for none.
+    """Return the folder above ``runs/`` without outer slashes, after checking it; empty if there is none.
 
     Raises:
-        ValueError: keys below it would be ambiguous.
+        ValueError: keys in the folder would be ambiguous.
     """
     folder = prefix.strip("/")
     if folder and (why := _ambiguous(folder)):
@@ -79,12 +79,12 @@ def runs_folder(prefix: str) -> str:
 
 
 def run_of(key: str, prefix: str) -> str | None:
-    """Return the run whose manifest has this key; None for any other object, nested manifests included."""
+    """Return the id of the run whose manifest has this key; None for other objects, such as nested manifests."""
     folder = runs_folder(prefix)
     if not key.startswith(folder):
         return None
-    run_id, _, rest = key[len(folder) :].partition("/")
-    return run_id if rest == _MANIFEST and _RUN_ID.fullmatch(run_id) else None
+    run_id, _, name = key[len(folder) :].partition("/")
+    return run_id if name == _MANIFEST and _RUN_ID.fullmatch(run_id) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ class ArtifactFolders:
     """The folders in which the artifacts of one run may be stored.
 
     Attributes:
-        folders: each with a slash at the end, so that ``runs/abc`` does not match ``runs/abcd/``.
-        foreign: patterns of the same folders for any run.
+        folders: the folders, with a slash at the end so that ``runs/abc`` does not match ``runs/abcd/``.
+        foreign: patterns that match the same folders of any run.
         source: URI of the store; ``s3_key`` may start with it.
     """
 
@@ -103,7 +103,7 @@ class ArtifactFolders:
 
     @classmethod
     def of(cls, roots: Iterable[str], *, prefix: str, run_id: str, ep_id: str, source: str) -> ArtifactFolders:
-        """Fill in templates checked by :func:`check_root`; those by show are left out if the episode has no show."""
+        """Return the folders for templates checked by :func:`check_root`, without those by show if there is none."""
         values = {"prefix": prefix, "run_id": run_id, "ep_id": ep_id}
         if episode := _EPISODE.fullmatch(ep_id):
             values |= episode.groupdict()
@@ -119,10 +119,10 @@ class ArtifactFolders:
     def key(self, s3_key: str) -> str:
         """Return the key of an artifact in the store.
 
-        Nothing is decoded or resolved: S3 takes ``p/../q`` and ``%2e`` literally; URL libraries do not.
+        Nothing is decoded or resolved, because S3 takes ``p/../q`` and ``%2e`` literally, unlike URL libraries.
 
         Args:
-            s3_key: from the manifest: a key, or an ``s3://`` URI in this bucket.
+            s3_key: the manifest's value: a key, or an ``s3://`` URI in this bucket.
 
         Raises:
             Rejected: ``FOREIGN_LOCATION``, ``NOT_AN_OBJECT_KEY``, ``KEY_ESCAPE`` or ``CROSS_RUN_REF``.
@@ -153,8 +153,8 @@ class ArtifactFolders:
 
 
 def _fill(root: str, values: Mapping[str, str], escape: Callable[[str], str] = str) -> str:
-    pieces = [escape(text) + (values[name] if name else "") for text, name, _, _ in string.Formatter().parse(root)]
-    return "".join(pieces).lstrip("/")  # an empty prefix
+    filled = [escape(text) + (values[name] if name else "") for text, name, _, _ in string.Formatter().parse(root)]
+    return "".join(filled).lstrip("/")  # removes the slash after an empty prefix
 
 
 def _ambiguous(key: str) -> str | None:
@@ -176,6 +176,6 @@ def _local_path(s3_key: str, valid: str) -> Exception:
 
 
 def _shown(s3_key: str) -> str:
-    # Without the query, which holds the signature of a presigned URL, and without userinfo.
+    # Omit the query, which contains the signature of a presigned URL, and the userinfo.
     text = re.sub(r"//[^/@]*@", "//", s3_key.split("?", 1)[0])
     return repr(text if len(text) <= 200 else f"{text[:200]}…")  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""The data model of a run, independent of the versions of its documents."""
+"""Data classes of a run, independent of the versions of its documents."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class ManifestRef:
     """The location of a run's manifest.
 
     Attributes:
-        run_id: from the key or from the event.
+        run_id: run id from the key or from the event.
         key: key of the manifest in the bucket.
-        etag: from the listing; None if it was not listed.
-        modified: from the listing.
+        etag: ETag from the listing; None if it was not listed.
+        modified: modification time from the listing; None if it was not listed.
     """
 
     run_id: str
@@ -33,11 +33,11 @@ class ManifestRef:
 
 @dataclass(frozen=True, slots=True)
 class ManifestObject:
-    """The bytes of a manifest, read once, so that the bytes hashed are the bytes parsed.
+    """The bytes of a manifest, read once, so that the bytes that are hashed are also those that are parsed.
 
     Attributes:
         ref: the location that was requested.
-        body: at most ``max_manifest_mb`` long.
+        body: content, at most ``max_manifest_mb``.
         sha256: digest of the body, 64 hexadecimal digits.
         etag: ETag of the object that was read.
         modified: modification time of that object.
@@ -52,7 +52,7 @@ class ManifestObject:
 
 @dataclass(frozen=True, slots=True)
 class RunWarning:
-    """Something odd about a run that loses no row; counted by code, and stored with the run."""
+    """An irregularity in a run that does not lose any rows; counted by code, and stored with the run."""
 
     code: str
     message: str
@@ -63,15 +63,15 @@ class Artifact:
     """A file of a run, as listed in its manifest.
 
     Attributes:
-        artifact_key: its name within the run.
-        artifact_kind: such as ``person_metrics``.
-        s3_key: key in the bucket; if it was not fetched, as written in the manifest.
-        schema_version: such as ``screentime.v1``.
-        content_type: from the manifest.
-        sha256: lower case; None if the manifest has none.
-        size_bytes: None if the manifest has none.
-        row_count: None if the manifest has none.
-        fetched: whether it was read and verified.
+        artifact_key: name within the run.
+        artifact_kind: kind, such as ``person_metrics``.
+        s3_key: key in the bucket; the manifest's text if the artifact was not fetched.
+        schema_version: version, such as ``screentime.v1``.
+        content_type: content type; None if the manifest has none.
+        sha256: checksum in lower case; None if the manifest has none.
+        size_bytes: size; None if the manifest has none.
+        row_count: number of rows; None if the manifest has none.
+        fetched: True if it was read and verified.
     """
 
     artifact_key: str
@@ -90,8 +90,8 @@ class PersonMetric:
     """One person of a run. Times are whole milliseconds; None means not computed.
 
     Attributes:
-        person_id: verbatim from the producer: ``p_0001``, ``cast:…`` or a UUID; unique in the run.
-        cast_ids: the casts summed up in this row, sorted.
+        person_id: the producer's id, verbatim: ``p_0001``, ``cast:…`` or a UUID; unique in the run.
+        cast_ids: the casts whose times this row adds up, sorted.
         name: display name; None if unknown.
         onscreen_ms: time on screen.
         speaking_ms: time speaking.
@@ -128,22 +128,22 @@ class PersonMetric:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A successful run, read and verified: everything that is written.
+    """A successful run, read and verified, with everything that is written to the tables.
 
     Attributes:
-        run_id: the same as in the manifest's key.
+        run_id: run id, the same as in the manifest's key.
         ep_id: the producer's episode, such as ``rhoslc-s06e11``.
         manifest_key: key in the bucket.
         manifest_sha256: digest of the bytes that were parsed.
-        manifest_etag: ETag of the object they came from.
+        manifest_etag: ETag of the object that was read.
         schema_version: version of the manifest.
         attempt: the producer's attempt at this episode; None if not given.
         started_at: the producer's time, in UTC.
         completed_at: the producer's time, in UTC.
         duration_ms: length of the episode's video.
         artifacts: all artifacts in the manifest, sorted by key.
-        metrics: one per person, sorted by person_id.
-        warnings: in the order they were found.
+        metrics: metrics, one entry per person, sorted by person_id.
+        warnings: warnings, in the order they were found.
         bytes_read: bytes of manifest and artifacts.
     """
 
@@ -164,7 +164,7 @@ class Run:
 
     @property
     def output_hash(self) -> str:
-        """The sha256 of the facts in product tables; excludes ingest times, versions, ETags and warnings."""
+        """The sha256 of the run's values in the product tables; excludes ingest times, versions, ETags and warnings."""
         facts = [
             self.run_id,
             self.ep_id,
@@ -182,9 +182,9 @@ class SkippedRun:
     """A run that ended without success; counted but never ingested.
 
     Attributes:
-        run_id: from the manifest.
-        ep_id: from the manifest.
-        status: in its canonical spelling.
+        run_id: run id from the manifest.
+        ep_id: episode from the manifest.
+        status: status in canonical spelling.
         manifest_sha256: digest of the bytes that were parsed.
     """
 
