@@ -1,4 +1,4 @@
-"""Mapping of signals and exceptions to exit codes."""
+"""Map signals and exceptions to exit codes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def note_logs() -> None:
     _logs_ready = True
 
 
-def load(place: str) -> Any:
-    """Import ``module:name``.
+def load(path: str) -> Any:
+    """Import and return ``module:name``.
 
     Raises:
         ExtraMissing: an optional dependency is not installed; the message contains the command that installs it.
     """
-    module, _, name = place.partition(":")
+    module, _, name = path.partition(":")
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as error:
@@ -70,7 +70,7 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def status_of(error: BaseException) -> Literal["failed", "cancelled", "interrupted"]:
-    """Return the status of a step that raised an exception."""
+    """Return the status of a step that ended with an exception."""
     if isinstance(error, KeyboardInterrupt):
         return "cancelled"
     if isinstance(error, Stopped):
@@ -137,7 +137,7 @@ def signals() -> Iterator[None]:
         return
 
     def exit_now(signum: int, _frame: FrameType | None) -> NoReturn:
-        # No cleanup, no flush: the user asked twice.
+        # Neither clean up nor flush, because the user has asked twice.
         os._exit(128 + signum)
 
     def first(signum: int, _frame: FrameType | None) -> NoReturn:
