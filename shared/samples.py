@@ -1,8 +1,7 @@
-"""Sample sets: which kinds to write, and the record that makes a second write cheap.
+"""Sample sets: choose the kinds to write, and keep a record so that unchanged objects are not written again.
 
-A sample set is a bucket or folder with inputs of known ground truth. The record ``sample.json`` beside them holds, for
-each entry, its kind, its ground truth, and what identifies the objects: an object that is as recorded is not written
-again.
+A sample set is a bucket or folder of inputs with known ground truth. Next to them, the record ``sample.json`` contains
+the kind and the ground truth of each entry, and what identifies its objects.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _VERSION: Final = 1
 
 
 def choose_kinds(include: Iterable[str], known: Collection[str]) -> list[str]:
-    """Return the kinds to write: those included, each once, in their order; all known ones if there are none.
+    """Return the kinds to write: those in ``include``, each once and in that order, or all if it is empty.
 
     Args:
         include: names of kinds, from ``--include``.
@@ -41,17 +40,17 @@ def choose_kinds(include: Iterable[str], known: Collection[str]) -> list[str]:
 
 
 def record_key(prefix: str = "") -> str:
-    """Return the key of the record of a set below a prefix."""
+    """Return the key of the record of a set under a prefix."""
     return f"{prefix}/{RECORD}" if prefix else RECORD
 
 
 def read_record(store: ObjectStore, field: str, prefix: str = "") -> dict[str, Any]:
-    """Read the entries of a set's record; empty if there is none, or it is not a record: then all is written again.
+    """Return the entries of a set's record; empty if there is no valid record, so that the whole set is written.
 
     Args:
         store: the set's bucket or folder.
-        field: the record's field that holds the entries.
-        prefix: of the set.
+        field: field of the record that contains the entries.
+        prefix: prefix of the set.
     """
     try:
         entries = json.loads(store.read(record_key(prefix)))[field]
@@ -61,5 +60,5 @@ def read_record(store: ObjectStore, field: str, prefix: str = "") -> dict[str, A
 
 
 def record_body(field: str, entries: Mapping[str, Any]) -> bytes:
-    """Return the record's bytes, the same for the same entries."""
+    """Return the bytes of a record; the same entries produce the same bytes."""
     return json.dumps({"version": _VERSION, field: entries}, indent=2, sort_keys=True).encode()

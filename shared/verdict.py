@@ -1,4 +1,4 @@
-"""From the number of failed items to a step's exit code and status: the rule of ``--max-failed``."""
+"""Derive a step's exit code and status from the number of failed items: the rule of ``--max-failed``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["Verdict", "verdict"]
 
 
 class Verdict(NamedTuple):
-    """How a step that handled many items ends.
+    """The result of a step that processed many items.
 
     Attributes:
         exit_code: 0, 65 or 75.
-        status: ``failed`` for a nonzero exit code, ``partial`` if some items failed, else ``success``.
+        status: ``failed`` for a nonzero exit code, ``partial`` if some items failed, otherwise ``success``.
     """
 
     exit_code: int
@@ -22,14 +22,14 @@ class Verdict(NamedTuple):
 
 
 def verdict(failed: int, total: int, max_failed: int | None, *, transient: int = 0) -> Verdict:
-    """Judge a step by how many of its items failed.
+    """Return the exit code and status of a step, given the number of items that failed.
 
     Args:
         failed: items without a result, including those that failed in earlier runs.
         total: items requested.
-        max_failed: the number of failures that are allowed; None allows any number short of all items.
-        transient: how many of the failed items a retry may still process. Exit code 75 means that there are too many
-            failures, but no longer if these succeed.
+        max_failed: maximum number of failures; None allows any number, unless all items fail.
+        transient: number of failed items that a retry may process. The exit code is 75 if there are too many failures
+            now, but would not be if these items succeeded.
 
     Example:
         >>> verdict(2, 9, 1).exit_code
