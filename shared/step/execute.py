@@ -106,7 +106,7 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
         code = most_severe(code, error.exit_code)
     outputs.write(report)
     if code != EXIT_OK:
-        termination.leave(_termination_text(report))
+        termination.write(_termination_text(report))
     _LOG.info("%s", report.summary(), extra={"counts": report.counts, "seconds": report.seconds, "exit_code": code})
     if not logs.in_pod():
         _show(step, report, paths)

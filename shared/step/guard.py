@@ -100,7 +100,7 @@ def _report(error: BaseException) -> None:
     """Log why the command ended: one line for an expected error, a traceback for a bug."""
     if isinstance(error, ModuleNotFoundError):
         error = _extra_missing(error) or error
-    termination.leave(error.message if isinstance(error, TelecineError) else f"{type(error).__name__}: {error}")
+    termination.write(error.message if isinstance(error, TelecineError) else f"{type(error).__name__}: {error}")
     if isinstance(error, Stopped | KeyboardInterrupt):
         _LOG.warning("%s", error if isinstance(error, Stopped) else "stopped by SIGINT")
     elif not isinstance(error, TelecineError):

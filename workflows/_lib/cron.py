@@ -12,7 +12,7 @@ from workflows._lib.labels import labels, shown
 
 __all__ = ["THREE_FAILURES", "Cron"]
 
-# After three failed runs a cron stops, until an operator resumes it.
+# After three failed runs in a row, a cron stops until an operator resumes it.
 THREE_FAILURES: Final = "cronworkflow.failed >= 3"
 
 

@@ -10,7 +10,7 @@ __all__ = ["one_semaphore"]
 
 
 def one_semaphore(key: str) -> Synchronization:
-    """Return the semaphore of a Workflow. A second run waits before its first step, and its message says so.
+    """Return the semaphore of a Workflow. A second run waits before its first step; its message names the semaphore.
 
     There is only one, because Workflows with several can leave stale entries in the controller's queue
     (argo-workflows #17013).

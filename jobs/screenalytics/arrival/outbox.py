@@ -59,15 +59,15 @@ def outbox(settings: IngestSettings) -> Iterator[Candidate | BadEvent]:
         ConfigurationError: the table does not exist, or lacks a column.
         TelecineError: see :func:`shared.database.session.transaction`.
     """
-    at, last = "-infinity", "00000000-0000-0000-0000-000000000000"
+    after_time, after_id = "-infinity", "00000000-0000-0000-0000-000000000000"
     while True:
         with _outbox(settings) as (session, table):
             rows = session.rows(
                 _WAITING.replace("{outbox}", table),
                 bytes=PAYLOAD_BYTES,
                 most=settings.max_attempts,
-                at=at,
-                id=last,
+                at=after_time,
+                id=after_id,
                 page=_PAGE,
             )
         for row in rows:
@@ -75,7 +75,7 @@ def outbox(settings: IngestSettings) -> Iterator[Candidate | BadEvent]:
             yield parse_event(settings.prefix, event, row.payload)
         if len(rows) < _PAGE:
             return
-        at, last = rows[-1].at, rows[-1].id
+        after_time, after_id = rows[-1].at, rows[-1].id
 
 
 def acknowledge(settings: IngestSettings, event: Event) -> None:

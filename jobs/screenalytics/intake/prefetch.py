@@ -34,7 +34,7 @@ _MAX_UNAVAILABLE: Final = 10
 
 
 class WaitTimes:
-    """Seconds that the writing thread waited.
+    """Time that the writing thread spent waiting, in seconds.
 
     Attributes:
         list: waiting for events and for pages of the listing.
