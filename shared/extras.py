@@ -1,4 +1,4 @@
-"""The extras of the installation, by the top-level module that each of their packages provides."""
+"""The optional extras of the installation, and the modules that they provide."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["EXTRAS", "EXTRA_OF"]
 
-# Only the extras whose absence a command can meet: dev, workflows and dashboard are not imported by any.
+# Top-level module -> the extra that installs it. No command imports the extras dev, workflows and dashboard.
 EXTRA_OF: Final = {
     "numpy": "manifest",
     "polars": "manifest",

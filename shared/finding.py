@@ -1,4 +1,4 @@
-"""A finding of `telecine doctor`, shared by the modules that examine one area each."""
+"""A finding of `telecine doctor`, used by all modules that examine an area."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Finding:
     """The state of one thing that was examined.
 
     Attributes:
-        area: python, database, store or cluster.
-        name: such as ``s3://game-data``.
-        status: ok; warn: works, or is not needed here; fail: a step will fail.
+        area: ``python``, ``database``, ``store`` or ``cluster``.
+        name: name of what was examined, such as ``s3://game-data``.
+        status: ``ok``; ``warn``: it works, or is not needed here; ``fail``: a step will fail.
         message: the observation.
         fix: the remedy; empty if nothing needs to be done.
-        retryable: whether a failure may be transient.
+        retryable: True if a failure may be transient.
     """
 
     area: str
@@ -35,5 +35,5 @@ class Finding:
 
 
 def of_error(area: str, name: str, error: TelecineError, fix: str = "") -> Finding:
-    """Return an error as a failed finding; without ``fix``, the error's own message names the remedy."""
+    """Return the failed finding for an error. If ``fix`` is empty, the error's message contains the remedy."""
     return Finding(area, name, "fail", error.message, fix, error.retryable)

@@ -1,7 +1,7 @@
-"""The rooms of each package, top to bottom: a room imports only rooms below it.
+"""The rooms of each package, from top to bottom: a room imports only rooms below it.
 
-``tests/unit/test_import_boundaries.py`` holds the code to this table, and docs/architecture.md is made from it. A room
-is a folder or a module of its package; what a room holds is the first sentence of its docstring.
+``tests/unit/test_import_boundaries.py`` enforces this table, and docs/architecture.md is generated from it. A room is a
+folder or a module of its package; the first sentence of its docstring describes its contents.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Argo workflows, compiled from the settings models with Hera. Code in the images does not import this package."""
+"""Argo workflows, generated with Hera from the settings models. Code in the images does not import this package."""

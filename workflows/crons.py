@@ -1,4 +1,4 @@
-"""The CronWorkflows of all pipelines and of maintenance."""
+"""Build the CronWorkflows of all pipelines and of maintenance."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ __all__ = ["build"]
 def build() -> list[CronWorkflow]:
     """Return all CronWorkflows; the chart's values set schedule, timezone and suspension."""
     crons = {pipeline.name: pipeline.crons for pipeline in PIPELINES} | {maintenance.NAME: maintenance.CRONS}
-    return [cron.build(template) for template, found in crons.items() for cron in found]
+    return [cron.build(template) for template, schedules in crons.items() for cron in schedules]

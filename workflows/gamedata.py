@@ -1,4 +1,4 @@
-"""TARs of game sessions -> sampled frames, statistics, quality manifest, table for BI."""
+"""The gamedata workflow: from TARs of game sessions to sampled frames, statistics, a manifest and a table for BI."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["PIPELINE"]
 
 _NAME: Final = "gamedata"
-# A pod keeps no files between steps, and cpu-workers and gpu-workers set the size of a Ray cluster.
-_NOT_HERE: Final = ("cache-dir", "cache-mb", "workers")
+# Parameters without use here: a pod keeps no files between steps, and cpu-workers and gpu-workers replace `workers`.
+_UNUSED: Final = ("cache-dir", "cache-mb", "workers")
 _IN_A_CLUSTER: Final = {"compute": "cpu", "output-path": ""}
 _DAY: Final = 86_400
 
@@ -35,9 +35,9 @@ _WORKERS: Final = {"cpu-workers": "cpu-workers", "gpu-workers": "gpu-workers"}
 _RAY: Final = fields(RaySettings, only=_WORKERS, from_config=_WORKERS)
 _EXTRACT: Final = (*fields(ExtractSettings, without=("workers",), values={"compute": "cpu"}), *_RAY)
 # `compute` is always local here: one pod is enough for the frames of flagged sessions.
-_MANIFEST: Final = fields(ManifestSettings, without=(*_NOT_HERE, "compute"), values={"output-path": ""})
+_MANIFEST: Final = fields(ManifestSettings, without=(*_UNUSED, "compute"), values={"output-path": ""})
 _PUBLISH: Final = fields(PublishSettings)
-_PLAN: Final = fields(PlanSettings, without=_NOT_HERE, values=_IN_A_CLUSTER)
+_PLAN: Final = fields(PlanSettings, without=_UNUSED, values=_IN_A_CLUSTER)
 _RUN: Final = (*_PLAN, *_RAY)
 
 
@@ -45,7 +45,8 @@ def _input(name: str) -> str:
     return parameter("inputs", name, in_expression=True)
 
 
-# In the bucket of the .pt files it describes. The run's name keeps two runs from writing the same file.
+# The manifest is in the bucket of the .pt files that it describes. The run's name in its key keeps runs from
+# overwriting each other's file.
 _OUTPUT_PATH: Final = _input("output-path")
 _BUCKET: Final = _input("manifest-bucket")
 _MANIFEST_URI: Final = expression(
@@ -54,10 +55,10 @@ _MANIFEST_URI: Final = expression(
 )
 _LOCAL: Final = expression(f"{_input('compute')} == 'local'")
 _CLUSTER: Final = expression(f"{_input('compute')} != 'local'")
-# A model needs torch, reference pictures need PyAV and checks may need frames: only the image with Ray has these.
-_GIVEN: Final = " + ".join(map(_input, ("menu-model", "menu-references", "checks")))
-_FRAMES: Final = expression(f"{_GIVEN} != ''")
-_STATISTICS: Final = expression(f"{_GIVEN} == ''")
+# A menu model needs torch, reference pictures need PyAV and checks may need frames, so they need the image with Ray.
+_FRAME_INPUTS: Final = " + ".join(map(_input, ("menu-model", "menu-references", "checks")))
+_FRAMES: Final = expression(f"{_FRAME_INPUTS} != ''")
+_STATISTICS: Final = expression(f"{_FRAME_INPUTS} == ''")
 
 
 def _build() -> WorkflowTemplate:
@@ -124,7 +125,7 @@ def _plan() -> Container:
         title="Plan",
         description="Checks all parameters and lists what the run will read. Invalid ones fail the run within seconds.",
         deadline_s=3600,
-        found=_PLAN,
+        parameters=_PLAN,
         counts=("to-read", "done", "failed-before", "bytes"),
         pauses=PROMPT,
         variables=form_names(_RUN),
@@ -157,7 +158,7 @@ def _extract() -> list[Container | Steps]:
             description="Creates a RayJob, or attaches to the one of an earlier attempt, and exits as its driver does.",
             # Longer than the RayJob's own deadline, which stops the work so that a retry can resume it.
             deadline_s=_DAY + 7200,
-            found=_EXTRACT,
+            parameters=_EXTRACT,
             launcher=True,
         ),
         step(
@@ -168,7 +169,7 @@ def _extract() -> list[Container | Steps]:
             title="Extract in one pod",
             description="Starts Ray inside the pod, with one worker per CPU.",
             deadline_s=_DAY,
-            found=_EXTRACT,
+            parameters=_EXTRACT,
             ray=True,
             size=LARGE,
         ),
@@ -209,7 +210,7 @@ def _manifest() -> list[Container | Steps]:
             description="Evaluates the sessions by the statistics from extraction; reads no frames.",
             deadline_s=7200,
             size=MEDIUM,
-            found=_MANIFEST,
+            parameters=_MANIFEST,
         ),
         step(
             "manifest-over-frames",
@@ -220,7 +221,7 @@ def _manifest() -> list[Container | Steps]:
             description="Used with a menu model, reference pictures or custom checks. Starts Ray inside the pod.",
             deadline_s=_DAY,
             size=LARGE,
-            found=_MANIFEST,
+            parameters=_MANIFEST,
             ray=True,
         ),
     ]
@@ -236,7 +237,7 @@ def _publish() -> Container:
         description="Writes the manifest to `gold.gamedata_sessions` in one transaction; skips unchanged rows.",
         deadline_s=3600,
         size=MEDIUM,
-        found=_PUBLISH,
+        parameters=_PUBLISH,
     )
 
 

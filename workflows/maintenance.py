@@ -1,4 +1,4 @@
-"""Housekeeping of an installation: the sweep of RayJobs, and the retention of reports and rows."""
+"""The maintenance workflow: sweep RayJobs, and delete old reports and rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CRONS: Final = (
         description="Deletes RayJobs left behind by runs that were terminated.",
         start_deadline_s=120,
         entrypoint=SWEEP,
-        # The safety net: half an hour without the API server must not stop it.
+        # Never stop: half an hour without the API server must not end the sweep of leftover RayJobs.
         stop=None,
     ),
     Cron(
@@ -41,7 +41,7 @@ CRONS: Final = (
     ),
 )
 
-# No namespace: every step has TELECINE_NAMESPACE, so the vacuum covers the namespace of its run.
+# Without the namespace: every step has TELECINE_NAMESPACE, so the vacuum covers the namespace of its run.
 _FORM: Final = fields(
     VacuumSettings,
     without=("namespace",),
@@ -73,7 +73,7 @@ def _vacuum() -> Container:
         description="Deletes old reports, artifacts and ledger rows; keeps .pt files, statistics, manifests and gold.",
         deadline_s=3600,
         report=False,
-        found=_FORM,
+        parameters=_FORM,
         # An entrypoint has no caller, and inputs would appear in the form a second time.
         source="workflow",
     )

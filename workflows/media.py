@@ -1,4 +1,4 @@
-"""The umbrella workflow: all pipelines in parallel, then one index page over their results."""
+"""The umbrella workflow: run all pipelines in parallel, then write one index page of their results."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _publish() -> Container:
         _INDEX,
         ["media", "publish"],
         pipeline=_NAME,
-        # Not `publish`: a pipeline's own stage of that name has a report in the same run.
+        # Not `publish`, because a pipeline's own stage of that name has a report in the same run.
         stage="index",
         title="Index page",
         description="Writes one page that lists the stages of the run and links to their reports.",

@@ -1,4 +1,7 @@
-"""The pipelines, in the order of ``media``. A new one is a module that exports ``PIPELINE``, and a line here."""
+"""The pipelines, in the order of ``media``.
+
+To add one, add a module that exports ``PIPELINE`` and a line here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m workflows.render``: write the templates as YAML for the chart; ``--check`` only compares.
+"""Write the workflows as YAML for the chart: ``python -m workflows.render``; ``--check`` only compares.
 
 The chart reads the files with ``.Files.Get``, so Helm leaves Argo's own braces alone.
 """
@@ -34,13 +34,13 @@ class _Dumper(yaml.SafeDumper):
 
 
 def documents() -> dict[str, dict[str, Any]]:
-    """Return every object by its file name."""
-    found = [*(each.build() for each in PIPELINES), media.build(), maintenance.build(), *crons.build()]
-    return {f"{workflow.name}.yaml": workflow.to_dict() for workflow in found}
+    """Return all objects by file name."""
+    objects = [*(each.build() for each in PIPELINES), media.build(), maintenance.build(), *crons.build()]
+    return {f"{workflow.name}.yaml": workflow.to_dict() for workflow in objects}
 
 
 def render() -> dict[str, str]:
-    """Return the text of every file by its name; the bytes are reproducible."""
+    """Return the text of all files by name; the bytes are reproducible."""
     return {
         name: _HEAD + yaml.dump(document, Dumper=_Dumper, sort_keys=True, width=120, allow_unicode=True)
         for name, document in documents().items()
@@ -52,18 +52,18 @@ def main(argv: list[str] | None = None, folder: Path = FOLDER) -> int:
 
     Args:
         argv: ``--check`` or nothing.
-        folder: where the files are stored.
+        folder: folder of the files.
 
     Returns:
-        0; with ``--check`` 1 if a file differs, is missing or is left over.
+        0, or with ``--check`` 1 if a file differs, is missing or is superfluous.
     """
     parser = argparse.ArgumentParser(prog="python -m workflows.render", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file differs")
     check = parser.parse_args(argv).check
     began = time.monotonic()
     wanted = render()
-    there = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")}
-    stale = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
+    existing = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")}
+    stale = sorted(name for name in wanted.keys() | existing.keys() if wanted.get(name) != existing.get(name))
     if not check:
         folder.mkdir(parents=True, exist_ok=True)
         for name in stale:

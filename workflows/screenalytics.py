@@ -1,4 +1,4 @@
-"""Screenalytics run manifests -> runs and persons in PostgreSQL."""
+"""The screenalytics workflow: from run manifests to runs and persons in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _REPLAY: Final = "replay"
 _STAGE: Final = "sync_screenalytics"
 _HOUR: Final = 3600
 
-# Stored in a secret together with the outbox's URL.
+# Credentials are in a secret, together with the outbox's URL.
 _CREDENTIALS: Final = ("profile", "access-key-id")
-# Set per installation in the chart's values, since a cron passes no parameters.
+# Parameters whose defaults are in the chart's values, because a cron passes no parameters.
 _CONFIG: Final = {
     "bucket": "screenalytics-bucket",
     "prefix": "screenalytics-prefix",
@@ -42,7 +42,8 @@ _CONFIG: Final = {
     "outbox-table": "screenalytics-outbox-table",
 }
 _FORM: Final = fields(IngestSettings, without=_CREDENTIALS, from_config=_CONFIG)
-# In `media` the installation decides, which may have no such bucket. Submitting this template always ingests.
+# In `media` the chart's values decide whether to ingest, because an installation may have no such bucket. This template
+# always ingests.
 _BRANCH: Final = fields(
     IngestSettings, without=_CREDENTIALS, from_config=_CONFIG | {"enabled": "screenalytics-enabled"}
 )
@@ -97,7 +98,7 @@ def _ingest() -> Container:
         title="Ingest",
         description="Reads the outbox's events, then lists the bucket. Writes each run in one transaction.",
         deadline_s=_HOUR,
-        found=_FORM,
+        parameters=_FORM,
         counts=_COUNTS,
         secrets=_SECRETS,
         pauses=PROMPT,
@@ -106,7 +107,7 @@ def _ingest() -> Container:
 
 
 def _replay() -> Container:
-    made = step(
+    template = step(
         _REPLAY,
         # No shell is involved, and an empty value counts as not given.
         [_NAME, "replay", tag(parameter("inputs", "run"))],
@@ -115,15 +116,15 @@ def _replay() -> Container:
         title="Replay",
         description="Retries one run, or all that failed or were quarantined. Select it as the entrypoint.",
         deadline_s=_HOUR,
-        found=_REPLAY_FORM,
+        parameters=_REPLAY_FORM,
         counts=_COUNTS,
         secrets=_SECRETS,
         pauses=PROMPT,
         variables={field.variable: tag(parameter("workflow", field.name)) for field in _READ},
     )
     # An entrypoint has no caller: the form shows its inputs, with these defaults, below the Workflow's parameters.
-    made.inputs = arguments(_REPLAY_FORM)
-    return made
+    template.inputs = arguments(_REPLAY_FORM)
+    return template
 
 
 PIPELINE: Final = Pipeline(

@@ -122,7 +122,7 @@ class _Work(StepSettings, pipeline="gamedata"):
 
 
 class ExtractSettings(_Source, _Results, _Work, pipeline="gamedata"):
-    """Settings of `extract`: TARs to sampled frames (.pt) and statistics."""
+    """Settings of `extract`, which turns TARs into sampled frames (.pt) and statistics."""
 
     strides: Strides = setting(
         ((3.0, 15), (30.0, 15), (60.0, 5)),
@@ -187,7 +187,7 @@ class ExtractSettings(_Source, _Results, _Work, pipeline="gamedata"):
 
 
 class ManifestSettings(_Results, _Work, pipeline="gamedata"):
-    """Settings of `manifest`: statistics and .pt files to the quality manifest (Parquet)."""
+    """Settings of `manifest`, which turns statistics and .pt files into the quality manifest (Parquet)."""
 
     output_path: str = setting(
         "manifest.parquet",
@@ -236,11 +236,11 @@ class ManifestSettings(_Results, _Work, pipeline="gamedata"):
 
 
 class PlanSettings(ExtractSettings, ManifestSettings, pipeline="gamedata"):
-    """Settings of `plan`: every parameter of a run, checked before anything is read."""
+    """Settings of `plan`, which checks every parameter of a run before anything is read."""
 
 
 class RunSettings(PlanSettings, pipeline="gamedata"):
-    """Settings of `run`: both stages in sequence."""
+    """Settings of `run`, which runs both stages in sequence."""
 
     stage: Literal["extraction", "manifest", "both"] = setting(
         "both", description="Run one stage or both.", group=HOW_IT_RUNS
@@ -248,7 +248,7 @@ class RunSettings(PlanSettings, pipeline="gamedata"):
 
 
 class PublishSettings(StepSettings, pipeline="gamedata"):
-    """Settings of `publish`: the manifest (Parquet) to gold.gamedata_sessions in PostgreSQL."""
+    """Settings of `publish`, which writes the manifest (Parquet) to gold.gamedata_sessions in PostgreSQL."""
 
     manifest: str = setting("manifest.parquet", description="Publish the manifest at this path or URI.", group=WHERE)
     prefix: str = setting(
@@ -260,7 +260,7 @@ class PublishSettings(StepSettings, pipeline="gamedata"):
 
 
 class VerifySettings(_Results, pipeline="gamedata"):
-    """Settings of `verify`: compare .pt files with their statistics, and mark mismatches for re-extraction."""
+    """Settings of `verify`, which compares .pt files with their statistics, and marks mismatches for re-extraction."""
 
     quick: bool = setting(
         False, description="Compare only sizes and ETags, without reading .pt files.", group=HOW_IT_RUNS
@@ -269,7 +269,7 @@ class VerifySettings(_Results, pipeline="gamedata"):
 
 
 class SampleSettings(StepSettings, pipeline="gamedata"):
-    """Settings of `sample`: a small set of TARs with known ground truth."""
+    """Settings of `sample`, which writes a small set of TARs with known ground truth."""
 
     output: Bucket = setting(
         default_factory=lambda: default_bucket("game-data"),

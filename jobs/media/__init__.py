@@ -1,1 +1,1 @@
-"""The umbrella pipeline: an index page over all pipelines of a run."""
+"""The umbrella pipeline, which writes one index page for all pipelines of a run."""

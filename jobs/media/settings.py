@@ -9,7 +9,7 @@ __all__ = ["PublishSettings"]
 
 
 class PublishSettings(StepSettings, pipeline="media"):
-    """Settings of `publish`: one index page of all stages of a run."""
+    """Settings of `publish`, which writes one index page of all stages of a run."""
 
     report_link: str = setting(
         "../{step}/report.html",

@@ -1,1 +1,1 @@
-"""Loads Screenalytics runs into product tables, each exactly once."""
+"""Load Screenalytics runs into product tables, each exactly once."""

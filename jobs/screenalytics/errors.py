@@ -1,4 +1,4 @@
-"""Reasons for not ingesting a run: stable codes, and the consequence of each."""
+"""Reasons not to ingest a run: stable codes, and whether each is permanent, retried or quarantined."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.errors import ItemError
 __all__ = ["CODES", "MEANINGS", "Rejected", "RejectionKind", "reject"]
 
 RejectionKind = Literal["permanent", "not_ready", "quarantine"]
-"""``permanent``: bad, no rows; ``not_ready``: not an error, retried; ``quarantine``: the old rows stay."""
+"""``permanent``: bad, the run gets no rows; ``not_ready``: not an error, retried; ``quarantine``: old rows stay."""
 
 _PERMANENT: Final = {
     "MANIFEST_MISSING": "the run has no manifest at its key",
@@ -77,7 +77,7 @@ CODES: Final[dict[str, RejectionKind]] = {
 
 
 class Rejected(ItemError):
-    """A run that is not ingested now, with the reason.
+    """The reason why a run is not ingested now.
 
     Errors of the store and the database keep their types from :mod:`shared.errors`.
     """
@@ -95,8 +95,8 @@ def reject(code: str, message: str, **data: Any) -> Rejected:
 
     Args:
         code: one of :data:`CODES`.
-        message: what is wrong and where, what is expected, what to do.
-        data: facts by name: ``artifact_key``, ``json_pointer``, ``expected``, ``actual``.
+        message: the problem and its location, the expected value, and what to do.
+        data: named values: ``artifact_key``, ``json_pointer``, ``expected``, ``actual``.
 
     Raises:
         KeyError: the code is not in :data:`CODES`.

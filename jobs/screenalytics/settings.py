@@ -101,7 +101,7 @@ class SourceSettings(StepSettings, pipeline="screenalytics"):
 
 
 class IngestSettings(SourceSettings, pipeline="screenalytics"):
-    """Settings of `ingest`: new runs to screenalytics.runs and .person_metrics."""
+    """Settings of `ingest`, which writes new runs to screenalytics.runs and .person_metrics."""
 
     arrival: Literal["both", "events", "poll"] = setting(
         "both",
@@ -146,7 +146,7 @@ class IngestSettings(SourceSettings, pipeline="screenalytics"):
 
 
 class ReplaySettings(SourceSettings, pipeline="screenalytics"):
-    """Settings of `replay`: retry runs that failed, were quarantined or set aside; optionally accept changed ones."""
+    """Settings of `replay`, which retries runs that failed, were quarantined, set aside or changed."""
 
     run: str = setting("", description="Replay this run.", argument=True)
     all: bool = setting(
@@ -167,7 +167,7 @@ class ReplaySettings(SourceSettings, pipeline="screenalytics"):
 
 
 class VerifySettings(SourceSettings, pipeline="screenalytics"):
-    """Settings of `verify`: compare the tables with the store."""
+    """Settings of `verify`, which compares the tables with the store."""
 
     quick: bool = setting(
         False, description="Compare only ETags of manifests, without reading artifacts.", group=HOW_IT_RUNS
@@ -178,14 +178,14 @@ class VerifySettings(SourceSettings, pipeline="screenalytics"):
 
 
 class SchemaSettings(StepSettings, pipeline="screenalytics"):
-    """Settings of `schema`: the contract as JSON Schema."""
+    """Settings of `schema`, which prints the contract as JSON Schema."""
 
     manifest_version: Literal["1.0"] = setting("1.0", description="Print this version of the contract.")
     example: bool = setting(False, description="Print an example instead of the schema.")
 
 
 class SampleSettings(StepSettings, pipeline="screenalytics"):
-    """Settings of `sample`: a small set of runs with known outcomes."""
+    """Settings of `sample`, which writes a small set of runs with known outcomes."""
 
     output: Bucket = setting(
         default_factory=lambda: default_bucket("screenalytics"),

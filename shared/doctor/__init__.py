@@ -1,1 +1,1 @@
-"""Diagnosis of an installation (`telecine doctor`): packages, database, store and cluster."""
+"""Diagnose an installation (`telecine doctor`): packages, database, store and cluster."""

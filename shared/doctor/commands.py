@@ -1,4 +1,4 @@
-"""`telecine doctor`."""
+"""The command `telecine doctor`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["doctor", "exit_code"]
 
 
 def doctor(settings: DoctorSettings) -> tuple[str, int]:
-    """Examine everything, and return the findings as text or JSON with the exit code.
+    """Examine the installation, and return the findings as text or JSON, with the exit code.
 
-    Nothing is changed, except that an object is written to each write bucket and deleted again.
+    Nothing is changed, except that an object is written to each write bucket and then deleted.
     """
     findings = list(_examine(settings))
     code = exit_code(findings)

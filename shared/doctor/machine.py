@@ -1,4 +1,4 @@
-"""Checks of Python, telecine itself, and the packages of its extras."""
+"""Check Python, telecine itself, and the packages of its extras."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _REQUIREMENT: Final = re.compile(r"^([A-Za-z0-9._-]+)[^;=]*(?:==([^;\s]+))?[^;]*
 
 
 def examine() -> Iterator[Finding]:
-    """Check this Python and its installed packages."""
-    found = platform.python_version()
+    """Yield findings about this Python and its installed packages."""
+    running = platform.python_version()
     if sys.version_info[:2] == _PYTHON:
-        yield Finding(_AREA, "python", "ok", found)
+        yield Finding(_AREA, "python", "ok", running)
     else:
         wanted = ".".join(map(str, _PYTHON))
-        yield Finding(_AREA, "python", "fail", f"{found}; telecine is tested with {wanted}", f"Use Python {wanted}.")
+        yield Finding(_AREA, "python", "fail", f"{running}; telecine is tested with {wanted}", f"Use Python {wanted}.")
     try:
         version = metadata.version("telecine")
     except metadata.PackageNotFoundError:
@@ -59,7 +59,7 @@ def _extra(extra: str, packages: list[tuple[str, str | None]]) -> Finding:
             missing.append(name)
             continue
         installed.append(f"{name} {version}")
-        # Builds for one kind of GPU have a suffix: 2.13.0+cpu.
+        # Builds for one kind of device have a suffix, such as 2.13.0+cpu.
         if pinned and version.partition("+")[0] != pinned:
             mismatched.append(f"{name} is {version}; expected {pinned}")
     name = f"extra {extra}"

@@ -1,4 +1,4 @@
-"""Checks of the database and the store: connection, version, permissions and clock."""
+"""Check the database and the store: connection, version, permissions and clock."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["examine_database", "examine_store"]
 
-# S3 rejects requests signed 15 minutes off. The database is only a warning: the ledger uses the database's own clock.
+# S3 rejects requests whose signature is 15 minutes off. For the database, skew is only a warning, because the ledger
+# uses the database's own clock.
 _SKEW_WARN_S: Final = 60
 _SKEW_FAIL_S: Final = 900
 _PROBE: Final = b"written by telecine doctor; safe to delete\n"
 
 
 def examine_database(settings: DoctorSettings) -> Iterator[Finding]:
-    """Connect to the database and check its schema, permissions and clock."""
+    """Yield findings about the database's connection, schema, permissions and clock."""
     try:
-        place = shown(settings).replace("postgresql+psycopg", "postgresql", 1)
+        address = shown(settings).replace("postgresql+psycopg", "postgresql", 1)
         if is_embedded(settings):
             ready(settings)
         schema_problems = problems.check(settings)
@@ -39,7 +40,7 @@ def examine_database(settings: DoctorSettings) -> Iterator[Finding]:
     except TelecineError as error:
         yield of_error("database", "connection", error)
         return
-    yield Finding("database", "connection", "ok", place)
+    yield Finding("database", "connection", "ok", address)
     for problem in schema_problems:
         yield Finding("database", "schema", "fail", problem.what, problem.fix)
     if not schema_problems:
@@ -48,7 +49,7 @@ def examine_database(settings: DoctorSettings) -> Iterator[Finding]:
 
 
 def examine_store(settings: DoctorSettings) -> Iterator[Finding]:
-    """List and read every bucket, write and delete in the write buckets, and check the store's clock."""
+    """Yield findings from listing and reading every bucket, writing to the write buckets, and the store's clock."""
     for uri in settings.read_buckets:
         yield _bucket(uri, settings, write=False)[0]
     clock: datetime | None = None
@@ -63,17 +64,17 @@ def examine_store(settings: DoctorSettings) -> Iterator[Finding]:
 def _bucket(uri: str, settings: DoctorSettings, *, write: bool) -> tuple[Finding, datetime | None]:
     store = open_store(uri, settings)
     folder = uri.startswith("file:")
-    done: list[str] = []
+    succeeded: list[str] = []
     clock = None
     try:
         first = next(iter(store.list()), None)
-        done.append("list")
+        succeeded.append("list")
         if first is not None:
             store.read(first.key, length=1)
-            done.append("read")
+            succeeded.append("read")
         if write:
             clock = _write(store)
-            done += ["write", "delete"]
+            succeeded += ["write", "delete"]
     except BucketMissing as error:
         if folder:
             if write:
@@ -82,9 +83,9 @@ def _bucket(uri: str, settings: DoctorSettings, *, write: bool) -> tuple[Finding
             return Finding("store", uri, "warn", "folder does not exist", fix), None
         return of_error("store", uri, error), None
     except TelecineError as error:
-        after = f"after {', '.join(done)}: " if done else ""
+        after = f"after {', '.join(succeeded)}: " if succeeded else ""
         return Finding("store", uri, "fail", f"{after}{error.message}", retryable=error.retryable), None
-    return Finding("store", uri, "ok", f"can {', '.join(done)}"), None if folder else clock
+    return Finding("store", uri, "ok", f"can {', '.join(succeeded)}"), None if folder else clock
 
 
 def _write(store: ObjectStore) -> datetime:

@@ -1,4 +1,4 @@
-"""Print parts of a report on a terminal. All text from outside is printed as text, never as markup or an escape."""
+"""Print parts of a report on a terminal. Text from outside is never interpreted as markup or escape sequences."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ROWS", "counted", "find_table", "print_line", "print_rest", "print_sample", "print_table", "safe_text"]
 
-# Rows of a table on a terminal; the report has more.
+# Maximum rows of a table on a terminal; the report has more.
 ROWS: Final = 40
 
 
 def find_table(report: Report, title: str | None = None) -> Table | None:
-    """Return the report's table of this title, or its first one."""
+    """Return the report's table with this title, or its first table; None without one."""
     tables = (section for section in report.sections if isinstance(section, Table))
     return next((table for table in tables if title in (None, table.title)), None)
 
@@ -38,8 +38,8 @@ def print_table(
     Args:
         console: the terminal.
         columns: headings.
-        rows: cells; a ``rich.text.Text`` is printed as it is, anything else as :func:`safe_text`.
-        right: columns with numbers: aligned right and never wrapped.
+        rows: cells; a ``rich.text.Text`` is printed unchanged, all other values with :func:`safe_text`.
+        right: columns of numbers, which are aligned right and never wrapped.
         unwrapped: further columns that are never wrapped.
     """
     from rich import table as rich
@@ -54,10 +54,10 @@ def print_table(
     console.print(table)
 
 
-def print_rest(console: Console, total: int, where: str) -> None:
-    """Print how many rows :func:`print_table` left out, and where they are; nothing if it printed all."""
+def print_rest(console: Console, total: int, location: str) -> None:
+    """Print the number of rows that :func:`print_table` omitted and their location; nothing if it printed all."""
     if total > ROWS:
-        print_line(console, f"… and {total - ROWS:,} more{where}")
+        print_line(console, f"… and {total - ROWS:,} more{location}")
 
 
 def print_line(console: Console, text: str) -> None:
@@ -66,26 +66,26 @@ def print_line(console: Console, text: str) -> None:
 
 
 def print_sample(console: Console, report: Report, *, total: str, written: str, kinds: Sequence[str]) -> None:
-    """Print what a sample set holds and where its ground truth is.
+    """Print the contents of a sample set and the location of its ground truth.
 
     Args:
         console: the terminal.
-        report: of a sample step, with ``outputs["bucket"]`` and ``outputs["truth"]``.
-        total: the set's size, such as ``27 TARs``.
-        written: what this command wrote of it, such as ``3 written now``.
-        kinds: names of what the set shows.
+        report: report of a sample step, with ``outputs["bucket"]`` and ``outputs["truth"]``.
+        total: size of the set, such as ``27 TARs``.
+        written: what this command wrote, such as ``3 written now``.
+        kinds: names of the kinds in the set.
     """
     print_line(console, f"{total} in {report.outputs.get('bucket', '')} ({written}): {', '.join(kinds)}")
     print_line(console, f"ground truth: {report.outputs.get('truth', '')}")
 
 
-def counted(count: int, one: str, many: str) -> str:
+def counted(count: int, singular: str, plural: str) -> str:
     """Return a count with its noun: ``1 TAR``, ``2,000 TARs``."""
-    return f"{count:,} {one if count == 1 else many}"
+    return f"{count:,} {singular if count == 1 else plural}"
 
 
 def safe_text(value: Any) -> str:
-    """Return a value as printable text: a dash for None, ``?`` for each control character."""
+    """Return a value as printable text, with a dash for None and ``?`` for each control character."""
     if value is None:
         return "-"
     return "".join(letter if letter.isprintable() else "?" for letter in str(value))

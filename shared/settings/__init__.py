@@ -1,4 +1,7 @@
-"""Settings models, the single source of parameters. Names load on first use, so that mixins can import ``base``."""
+"""Settings models, the single source of parameters.
+
+Names are imported on first use, so that mixins can import ``base`` without a cycle.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Settings models: each field declares one parameter, and everything else about it is derived from that.
+"""Settings models: each field declares one parameter; its flag, variables, form entry and docs are derived from it.
 
 A keyword argument overrides an environment variable, which overrides the default. The variable is
-``TELECINE_<PIPELINE>_<FIELD>`` for fields declared in a class with a pipeline and ``TELECINE_<FIELD>`` for all others;
-the field's aliases follow in order. An empty variable counts as unset.
+``TELECINE_<PIPELINE>_<FIELD>`` for fields declared in a class with a pipeline and ``TELECINE_<FIELD>`` for all others.
+If it is not set, the field's aliases are read in order. An empty variable counts as unset.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Group:
 
     Attributes:
         title: the heading.
-        rank: sections are sorted by it, lowest first.
+        rank: sort key of the section, lowest first.
     """
 
     title: str
@@ -70,16 +70,16 @@ class Metadata:
 
     Attributes:
         group: the section that lists the parameter.
-        position: number of the declaration; orders a section.
-        unit: such as ``MB``; None if the field has none.
+        position: number of the declaration; sort key within a section.
+        unit: unit, such as ``MB``; None if the field has none.
         aliases: further environment variables, in the order in which they are read.
         default_text: text that replaces the default in the docs table.
         detail: further sentences for the docs table.
         form: description in the Argo form; None uses the CLI's.
-        shared: the variable's name omits the pipeline although the class has one.
-        secret: never shown or written to a report.
-        hidden: has no flag and no row in the docs table.
-        argument: passed by position, without a flag.
+        shared: True if the variable's name omits the pipeline although the class has one.
+        secret: True if the value is never shown or written to a report.
+        hidden: True if there is no flag and no row in the docs table.
+        argument: True if the value is passed by position, without a flag.
     """
 
     group: Group = UNGROUPED
@@ -119,16 +119,16 @@ def setting(
         default_text: replaces the default in the docs table, and in ``--help`` unless there is a factory.
         description: one imperative sentence of at most 80 characters.
         detail: further sentences, shown in docs/configuration.md only.
-        form: description for the Argo form, if the CLI's does not fit there: a form has no flags, and runs in a pod.
+        form: description for the Argo form, if the CLI's does not fit: a form has no flags, and the step runs in a pod.
         group: section that lists the parameter.
-        unit: of the value, such as ``MB`` or ``s``.
-        aliases: further environment variables, as other tools name them.
+        unit: unit of the value, such as ``MB`` or ``s``.
+        aliases: further environment variables, such as those of other tools.
         shared: omit the pipeline from the variable's name.
         secret: never show the value.
         hidden: create no flag and no docs row, for values that only code and tests set.
         argument: pass by position (``telecine runs show RUN``), without a flag; optional if it has a default.
     """
-    known = Metadata(
+    declared = Metadata(
         group=group,
         position=next(_DECLARED),
         unit=unit,
@@ -141,7 +141,7 @@ def setting(
         hidden=hidden,
         argument=argument,
     )
-    extra: dict[str, Any] = {"telecine": known}
+    extra: dict[str, Any] = {"telecine": declared}
     if default_factory is not None:
         return Field(default_factory=default_factory, description=description, json_schema_extra=extra)
     return Field(default, description=description, json_schema_extra=extra)
@@ -150,12 +150,12 @@ def setting(
 def metadata(field: FieldInfo) -> Metadata:
     """Return the metadata that :func:`setting` attached to a field."""
     extra = field.json_schema_extra
-    known = extra.get("telecine") if isinstance(extra, dict) else None
-    return known if isinstance(known, Metadata) else Metadata()
+    declared = extra.get("telecine") if isinstance(extra, dict) else None
+    return declared if isinstance(declared, Metadata) else Metadata()
 
 
 def union_members(annotation: Any) -> tuple[Any, ...]:
-    """Return the members of a union, looking through ``Annotated``; for any other annotation, itself."""
+    """Return the members of a union, also inside ``Annotated``; for any other annotation, the annotation itself."""
     origin = get_origin(annotation)
     if origin is None or origin in (tuple, list) or type(annotation).__name__ == "_LiteralGenericAlias":
         return (annotation,)
@@ -170,7 +170,7 @@ def accepts_none(field: FieldInfo) -> bool:
 
 
 def is_tuple(field: FieldInfo) -> bool:
-    """Return whether the field holds several plain values: ``tuple[str, ...]`` and the like, not tuples of tuples."""
+    """Return whether the field has several plain values, such as ``tuple[str, ...]``, but not tuples of tuples."""
     for member in union_members(field.annotation):
         if get_origin(member) is tuple:
             return get_origin(get_args(member)[0]) is not tuple
@@ -187,10 +187,10 @@ class _EnvironmentSource(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return the raw value of one field (None if no variable is set), its name, and False: never JSON."""
-        found = active_variable(cast("type[Settings]", self.settings_cls), field_name)
-        if found is None:
+        variable = active_variable(cast("type[Settings]", self.settings_cls), field_name)
+        if variable is None:
             return None, field_name, False
-        value: Any = found[1]
+        value: Any = variable[1]
         if is_tuple(field):
             value = tuple(part.strip() for part in value.split(",") if part.strip())
         return value, field_name, False
@@ -243,10 +243,10 @@ class Settings(BaseSettings):
     @classmethod
     def variables(cls, name: str) -> tuple[str, ...]:
         """Return the environment variables of one field, in the order in which they are read."""
-        known = metadata(cls.model_fields[name])
-        pipeline = None if known.shared else cls.pipelines.get(name)
+        declared = metadata(cls.model_fields[name])
+        pipeline = None if declared.shared else cls.pipelines.get(name)
         infix = f"{pipeline.upper()}_" if pipeline else ""
-        return (f"{PREFIX}{infix}{name.upper()}", *known.aliases)
+        return (f"{PREFIX}{infix}{name.upper()}", *declared.aliases)
 
     def parameters(self) -> dict[str, Any]:
         """Return the values in JSON types, without secrets, for the ledger and the report."""
@@ -257,7 +257,7 @@ class Settings(BaseSettings):
 def active_variable(model: type[Settings], name: str) -> tuple[str, str] | None:
     """Return the environment variable that currently sets a field, as ``(name, value)``, or None.
 
-    Positional arguments have no variables: the object of a command must be typed, never inherited.
+    Positional arguments have no variables, because the object of a command must be typed, never inherited.
     """
     if metadata(model.model_fields[name]).argument:
         return None

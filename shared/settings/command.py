@@ -1,4 +1,4 @@
-"""Command line of a settings model: pydantic validates the values, Typer parses the flags and prints the help.
+"""The command line of a settings model: Typer parses the flags and prints the help, pydantic validates the values.
 
 pydantic-settings' own command line is not used: it does not show resolved defaults or variable names, splits
 ``3:15,30:15`` at its comma, and omits the flag from its messages.
@@ -30,7 +30,7 @@ __all__ = ["did_you_mean", "parse"]
 
 S = TypeVar("S", bound="Settings")
 
-# Replaces pydantic's messages about strings and parsing.
+# Error type -> expected value, in place of pydantic's messages about parsing.
 _EXPECTED = {
     "int_parsing": "a whole number",
     "float_parsing": "a number",
@@ -41,37 +41,37 @@ _EPILOG = "A flag overrides its variable, and a variable overrides the default."
 
 
 def did_you_mean(word: str, valid: Sequence[str]) -> str:
-    """Return ``; did you mean --workers?`` for a word close to a valid one, else an empty string."""
+    """Return ``; did you mean --workers?`` if a word is similar to a valid one, otherwise an empty string."""
     close = difflib.get_close_matches(word, valid, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
-    """Parse flags into settings; ``--help`` prints and exits.
+    """Return the settings parsed from flags; ``--help`` prints the help and exits.
 
     Args:
-        model: the settings' class.
+        model: settings class of the command.
         program: the command as typed, such as ``telecine gamedata extract``.
-        text: what the command does, for ``--help``.
+        text: description of the command for ``--help``.
         argv: arguments after the command.
 
     Raises:
         SystemExit: 0 after ``--help``.
         UsageError: a flag is unknown or a value invalid; the message names the flag and the expected values.
     """
-    known = flags(model)
-    help_wanted = _check_names(program, known, argv)
-    given: dict[str, Any] = {}
+    declared = flags(model)
+    help_wanted = _check_names(program, declared, argv)
+    typed: dict[str, Any] = {}
 
     def collect(**values: Any) -> None:
-        given.update({name: value for name, value in values.items() if value not in (None, [])})
+        typed.update({name: value for name, value in values.items() if value not in (None, [])})
 
     collect.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Typer reads
-        [_parameter(model, flag, show=help_wanted) for flag in known]
+        [_parameter(model, flag, show=help_wanted) for flag in declared]
     )
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(
-        cls=_command_class(known),
+        cls=_command_class(declared),
         help=text,
         epilog=_EPILOG,
         options_metavar="[FLAGS]",
@@ -83,21 +83,21 @@ def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
         if end.code or help_wanted:
             raise
     values: dict[str, Any] = {
-        flag.name: tuple(given[flag.name]) if flag.repeated else given[flag.name]
-        for flag in known
-        if flag.name in given
+        flag.name: tuple(typed[flag.name]) if flag.repeated else typed[flag.name]
+        for flag in declared
+        if flag.name in typed
     }
     try:
         return model(**values)
     except ValidationError as error:
-        raise UsageError(_explain(model, program, known, values, error)) from error
+        raise UsageError(_explain(model, program, declared, values, error)) from error
 
 
-def _check_names(program: str, known: list[Flag], argv: Sequence[str]) -> bool:
+def _check_names(program: str, declared: list[Flag], argv: Sequence[str]) -> bool:
     """Reject unknown flags and missing values, and return whether help is requested."""
-    takes_value = {flag.flag: not flag.is_switch for flag in known if not flag.argument}
-    takes_value.update({flag.negative: False for flag in known if flag.is_switch})
-    positions = [flag for flag in known if flag.argument]
+    takes_value = {flag.flag: not flag.is_switch for flag in declared if not flag.argument}
+    takes_value.update({flag.negative: False for flag in declared if flag.is_switch})
+    positions = [flag for flag in declared if flag.argument]
     words = iter(argv)
     for word in words:
         if word in ("--help", "-h"):
@@ -127,7 +127,7 @@ def _opposite(name: str) -> str:
 
 
 def _parameter(model: type[Settings], flag: Flag, *, show: bool) -> inspect.Parameter:
-    """Describe one flag to Typer. Values stay text for pydantic to validate; defaults are resolved for help only."""
+    """Return one flag as a parameter for Typer. Values stay text for pydantic; defaults are resolved only for help."""
     if flag.argument:
         argument = typer.Argument(metavar=flag.flag, help=flag.description, show_default=False)
         if flag.required:
@@ -153,8 +153,8 @@ def _help(model: type[Settings], flag: Flag) -> str:
     return f"{flag.description} [{default}; {flag.variables[0]}]"
 
 
-def _command_class(known: list[Flag]) -> type[TyperCommand]:
-    titles = {flag.name: "Arguments" if flag.argument else flag.group.title for flag in known}
+def _command_class(declared: list[Flag]) -> type[TyperCommand]:
+    titles = {flag.name: "Arguments" if flag.argument else flag.group.title for flag in declared}
 
     class Command(TyperCommand):
         """A command whose help lists the flags by section."""
@@ -165,7 +165,7 @@ def _command_class(known: list[Flag]) -> type[TyperCommand]:
             for param in self.get_params(ctx):
                 record = param.get_help_record(ctx)
                 if record is not None:
-                    # --help itself is the only one without a field.
+                    # Only --help itself has no field.
                     sections.setdefault(titles.get(param.name or "", "Help"), []).append(record)
             for title, records in sections.items():
                 if records:
@@ -176,27 +176,27 @@ def _command_class(known: list[Flag]) -> type[TyperCommand]:
 
 
 def _explain(
-    model: type[Settings], program: str, known: list[Flag], given: dict[str, Any], error: ValidationError
+    model: type[Settings], program: str, declared: list[Flag], typed: dict[str, Any], error: ValidationError
 ) -> str:
     """Return one line per invalid flag or variable: its name, its value and what is expected."""
-    by_name = {flag.name: flag for flag in known}
+    by_name = {flag.name: flag for flag in declared}
     lines: list[str] = []
     for detail in error.errors(include_url=False):
         name = str(detail["loc"][0]) if detail["loc"] else ""
-        line = _explain_one(model, by_name[name], given, detail) if name in by_name else _message(detail)
+        line = _explain_one(model, by_name[name], typed, detail) if name in by_name else _message(detail)
         if line not in lines:
             lines.append(line)
     return "\n".join(f"{program}: {line}" for line in lines)
 
 
-def _explain_one(model: type[Settings], flag: Flag, given: dict[str, Any], detail: ErrorDetails) -> str:
+def _explain_one(model: type[Settings], flag: Flag, typed: dict[str, Any], detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return f"{flag.flag} is required; pass it or set {flag.variables[0]}"
-    found = None if flag.name in given else active_variable(model, flag.name)
-    raw = given.get(flag.name, found[1] if found else None)
+    variable = None if flag.name in typed else active_variable(model, flag.name)
+    raw = typed.get(flag.name, variable[1] if variable else None)
     value = ",".join(raw) if isinstance(raw, tuple) else raw
-    shown = "" if flag.secret or value is None else f" {value}" if found is None else f"={value}"
-    source = found[0] if found else flag.flag
+    shown = "" if flag.secret or value is None else f" {value}" if variable is None else f"={value}"
+    source = variable[0] if variable else flag.flag
     if flag.choices and detail["type"] == "literal_error":
         guess = did_you_mean(str(value), flag.choices)
         return f"{source}{shown} is not valid; expected one of {', '.join(flag.choices)}{guess}"

@@ -17,7 +17,7 @@ _DATABASE: Final = Group("Database", 60)
 
 
 class DatabaseSettings(Settings):
-    """Fields of the PostgreSQL connection, a mixin of every step's settings."""
+    """Fields of the PostgreSQL connection; a mixin for every step's settings."""
 
     database_url: SecretStr | None = setting(
         None,

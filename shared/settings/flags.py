@@ -1,4 +1,4 @@
-"""Flags of a settings model: names, values, defaults, and the tables of docs/configuration.md."""
+"""The flags of a settings model: names, values and defaults, and the tables in docs/configuration.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Flag", "arguments", "flags", "resolved_default", "shell_default", "table", "variables_table"]
 
-# Placeholder for the value in --help, by the last word of the field's name; otherwise it follows from the type.
+# Last word of a field's name -> placeholder for the value in --help; otherwise the type determines the placeholder.
 _METAVARS: Final = {
     "bucket": "BUCKET",
     "checks": "FILE",
@@ -38,23 +38,23 @@ _METAVARS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One field of a settings model as the command line shows it.
+    """One field of a settings model on the command line.
 
     Attributes:
-        name: the field.
-        flag: ``--max-failed``; for a positional argument, its name in capitals.
-        negative: ``--no-skip-existing`` for a bool, else empty.
-        repeated: accepted several times.
+        name: name of the field.
+        flag: the flag, such as ``--max-failed``; for a positional argument, its name in capitals.
+        negative: the flag for false, such as ``--no-skip-existing``; empty unless the field is a bool.
+        repeated: True if the flag may be repeated.
         metavar: placeholder for the value.
-        choices: the valid values, if they are a closed list.
+        choices: the valid values if they are a closed list, otherwise empty.
         description: one sentence.
         detail: further sentences for the docs.
-        group: the section that lists it.
+        group: the section that lists the flag.
         variables: environment variables, in the order in which they are read.
-        pipeline: the pipeline that declares it; None for parameters shared by all.
-        required: has no default.
-        secret: never shown.
-        argument: passed by position.
+        pipeline: the pipeline that declares the field; None for parameters of all pipelines.
+        required: True if the field has no default.
+        secret: True if the value is never shown.
+        argument: True if the value is passed by position.
     """
 
     name: str
@@ -79,22 +79,22 @@ class Flag:
 
 
 def flags(model: type[Settings]) -> list[Flag]:
-    """Return the flags of a model: positional arguments, the pipeline's own by section, then the shared ones."""
-    found = [
-        (_flag(model, name, field, known), known)
+    """Return the flags of a model: positional arguments, then the pipeline's flags by section, then the shared ones."""
+    pairs = [
+        (_flag(model, name, field, declared), declared)
         for name, field in model.model_fields.items()
-        if not (known := metadata(field)).hidden
+        if not (declared := metadata(field)).hidden
     ]
-    return [flag for flag, _ in sorted(found, key=_order)]
+    return [flag for flag, _ in sorted(pairs, key=_order)]
 
 
-def _order(found: tuple[Flag, Metadata]) -> tuple[bool, bool, bool, int, int]:
-    flag, known = found
+def _order(pair: tuple[Flag, Metadata]) -> tuple[bool, bool, bool, int, int]:
+    flag, declared = pair
     optional_argument = flag.argument and not flag.required
-    return (not flag.argument, optional_argument, flag.pipeline is None, known.group.rank, known.position)
+    return (not flag.argument, optional_argument, flag.pipeline is None, declared.group.rank, declared.position)
 
 
-def _flag(model: type[Settings], name: str, field: FieldInfo, known: Metadata) -> Flag:
+def _flag(model: type[Settings], name: str, field: FieldInfo, declared: Metadata) -> Flag:
     members = [
         inner for member in union_members(field.annotation) for inner in union_members(member) if inner is not NoneType
     ]
@@ -102,19 +102,19 @@ def _flag(model: type[Settings], name: str, field: FieldInfo, known: Metadata) -
     flag = "--" + name.replace("_", "-")
     return Flag(
         name=name,
-        flag=name.upper() if known.argument else flag,
+        flag=name.upper() if declared.argument else flag,
         negative="--no-" + name.replace("_", "-") if bool in members else "",
         repeated=is_tuple(field),
         metavar=_metavar(name, members, choices),
         choices=choices,
         description=field.description or "",
-        detail=known.detail,
-        group=known.group,
-        variables=() if known.argument else model.variables(name),
+        detail=declared.detail,
+        group=declared.group,
+        variables=() if declared.argument else model.variables(name),
         pipeline=model.pipelines.get(name),
         required=field.is_required(),
         secret=is_secret(field),
-        argument=known.argument,
+        argument=declared.argument,
     )
 
 
@@ -144,19 +144,19 @@ def _with_unit(text: str, unit: str | None) -> str:
 
 
 def resolved_default(model: type[Settings], flag: Flag) -> str:
-    """Return the value in effect without the flag: that of a set variable, with its name, or the default; else empty.
+    """Return the value in effect if the flag is omitted: a variable's, with its name, or the default, or an empty text.
 
     Args:
         model: the settings.
         flag: one of :func:`flags`.
     """
     field = model.model_fields[flag.name]
-    known = metadata(field)
-    if not flag.argument and (found := active_variable(model, flag.name)):
-        return f"{'***' if flag.secret else found[1]} from {found[0]}"
+    declared = metadata(field)
+    if not flag.argument and (variable := active_variable(model, flag.name)):
+        return f"{'***' if flag.secret else variable[1]} from {variable[0]}"
     if field.default_factory is not None:
         return _shown(flag, field.get_default(call_default_factory=True, validated_data={}))
-    return _with_unit(known.default_text or _literal_default(flag, field), known.unit)
+    return _with_unit(declared.default_text or _literal_default(flag, field), declared.unit)
 
 
 def _literal_default(flag: Flag, field: FieldInfo) -> str:
@@ -164,10 +164,10 @@ def _literal_default(flag: Flag, field: FieldInfo) -> str:
 
 
 def shell_default(field: FieldInfo) -> str:
-    """Return a default as its environment variable would hold it; empty if there is none or it depends on the machine.
+    """Return a default as text for an environment variable; empty if there is none or it depends on the machine.
 
     Args:
-        field: of a settings model.
+        field: field of a settings model.
     """
     default = None if field.default_factory is not None else field.default
     if default is None or default is PydanticUndefined or default in ((), ""):
@@ -180,13 +180,13 @@ def shell_default(field: FieldInfo) -> str:
 
 
 def arguments(settings: Settings) -> list[str]:
-    """Return the flags that pass a pipeline's own settings to another process: those that differ from their defaults.
+    """Return flags that pass a pipeline's settings to another process, except those equal to their defaults.
 
     Values from variables are passed as flags, because the other process may have a different environment. Secrets are
     omitted.
 
     Args:
-        settings: such as a step's.
+        settings: the settings to pass.
     """
     model = type(settings)
     words: list[str] = []
@@ -214,7 +214,7 @@ def _typed(value: Any) -> str:
 
 
 def table(model: type[Settings], *, without: Collection[str] = ()) -> str:
-    """Return Markdown tables of a model's flags, one per section and equal on every machine; empty if none is left.
+    """Return Markdown tables of a model's flags, one per section and the same on every machine; empty without flags.
 
     Args:
         model: the settings.
@@ -237,15 +237,15 @@ def _sections(
     model: type[Settings], rows: list[Flag], head: tuple[str, ...], row: Callable[[Flag, FieldInfo], tuple[str, ...]]
 ) -> str:
     lines = [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
-    made = []
+    sections = []
     for group, members in groupby(rows, key=lambda flag: flag.group):
         cells = (row(flag, model.model_fields[flag.name]) for flag in members)
         body = "\n".join([*lines, *(f"| {' | '.join(each)} |" for each in cells)]) + "\n"
-        made.append(f"**{group.title}**\n\n{body}")
-    if len(made) == 1:
+        sections.append(f"**{group.title}**\n\n{body}")
+    if len(sections) == 1:
         # One section needs no heading.
-        return made[0].partition("\n\n")[2]
-    return "\n".join(made)
+        return sections[0].partition("\n\n")[2]
+    return "\n".join(sections)
 
 
 def _row(flag: Flag, field: FieldInfo) -> tuple[str, ...]:
@@ -258,9 +258,11 @@ def _row(flag: Flag, field: FieldInfo) -> tuple[str, ...]:
 
 
 def _variable_row(flag: Flag, field: FieldInfo) -> tuple[str, ...]:
-    known = metadata(field)
+    declared = metadata(field)
     default = (
-        "required" if flag.required else _with_unit(known.default_text or _literal_default(flag, field), known.unit)
+        "required"
+        if flag.required
+        else _with_unit(declared.default_text or _literal_default(flag, field), declared.unit)
     )
     variables = ", ".join(f"`{variable}`" for variable in flag.variables)
     text = f"{flag.description} {flag.detail}".rstrip()
@@ -268,5 +270,5 @@ def _variable_row(flag: Flag, field: FieldInfo) -> tuple[str, ...]:
 
 
 def _plain(text: str) -> str:
-    """Escape what would end a table's cell or be taken for an HTML tag."""
+    """Return text with characters escaped that would end a table cell or begin an HTML tag."""
     return text.replace("|", "\\|").replace("<", "&lt;")

@@ -1,4 +1,4 @@
-"""Parameters of every step."""
+"""The settings that every step has."""
 
 from __future__ import annotations
 

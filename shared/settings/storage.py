@@ -1,4 +1,4 @@
-"""Settings of the S3 connection. Credentials come from the AWS SDK's own chain unless a store sets its own."""
+"""Settings of the S3 connection. Credentials come from the AWS SDK's chain, unless a store sets its own."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def _endpoint(value: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class S3Options:
-    """Options of an S3 client: plain and hashable, so that they can be sent to workers.
+    """Options of an S3 client, plain and hashable so that they can be sent to workers.
 
     Attributes:
-        endpoint_url: None for AWS itself.
-        region: None to use the SDK's profile.
-        path_style: ``host/bucket`` instead of ``bucket.host``; None lets the SDK choose.
+        endpoint_url: URL of the S3 server; None for AWS itself.
+        region: region; None to use the SDK's profile.
+        path_style: True for ``host/bucket`` instead of ``bucket.host``; None lets the SDK choose.
         connections: size of the connection pool, and of the thread pool for parallel ranges.
         attempts: number of tries per call, including the first.
-        connect_timeout_s: seconds to connect.
-        read_timeout_s: seconds between two reads of a body.
-        auth: ambient uses the SDK's own chain, static signs with the key below, anonymous does not sign.
-        profile: name in the SDK's files, if auth is profile.
+        connect_timeout_s: maximum seconds to connect.
+        read_timeout_s: maximum seconds between two reads of a body.
+        auth: ambient uses the SDK's own chain, profile a profile of it, static the key below; anonymous does not sign.
+        profile: name of a profile in the SDK's files, if auth is profile.
         access_key_id: access key, if auth is static.
         secret_access_key: secret of the access key.
         session_token: session token of a temporary key.
@@ -58,7 +58,7 @@ _S3: Final = Group("S3", 50)
 
 
 class StorageSettings(Settings):
-    """Fields of the S3 connection, a mixin of every step's settings."""
+    """Fields of the S3 connection; a mixin for every step's settings."""
 
     s3_endpoint_url: Annotated[str | None, AfterValidator(_endpoint)] = setting(
         None,

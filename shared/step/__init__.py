@@ -1,1 +1,1 @@
-"""The step contract, and how a command runs from its flags to its exit code."""
+"""The step contract, and the execution of a command from its flags to its exit code."""

@@ -1,4 +1,4 @@
-"""The step contract. Importing this module is cheap, because commands name their imports as text."""
+"""The step contract. Importing this module is cheap, because a command names its functions and classes as text."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ class Step:
     """A command of a pipeline. Its functions and classes are named as ``module:name`` and imported when it runs.
 
     Attributes:
-        pipeline: such as ``gamedata``.
-        name: such as ``extract``.
+        pipeline: name of the pipeline, such as ``gamedata``.
+        name: name of the command, such as ``extract``.
         help: one imperative sentence of at most 80 characters.
-        settings: its settings class, a ``StepSettings``.
-        run: the function ``(settings, stage_run) -> Report``.
-        stage: name and order in the ledger; None records nothing.
-        view: a function ``(report, console)`` that prints the report on a terminal; None prints nothing more.
-        launch: a function ``(settings) -> run``, called unless ``--compute`` is local. The function that it returns
-            replaces ``run`` and opens no ledger stage, because its driver does. If it returns None, ``run`` is used.
+        settings: settings class, a ``StepSettings``.
+        run: function ``(settings, stage_run) -> Report``.
+        stage: name and order of the ledger stage; None records nothing.
+        view: function ``(report, console)`` that prints the report on a terminal; None prints only its location.
+        launch: function ``(settings) -> run``, called unless ``--compute`` is local. The function that it returns is
+            used instead of ``run``, without a ledger stage, because the driver opens one. If it returns None, ``run``
+            is used.
     """
 
     pipeline: str
@@ -50,14 +51,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A command outside the step contract: it has no ledger stage or report, and prints what its function returns.
+    """A command outside the step contract, without ledger stage or report; it prints the text of its function.
 
     Attributes:
-        group: such as ``db``.
-        name: such as ``upgrade``; empty if the group is itself the command, as in ``telecine doctor``.
+        group: name of the group, such as ``db``.
+        name: name of the command, such as ``upgrade``; empty if the group itself is the command, like ``telecine
+            doctor``.
         help: one imperative sentence of at most 80 characters.
-        settings: its settings class, a ``Settings``.
-        call: the function ``(settings) -> str``, or ``-> (str, exit code)`` if a bad result is not an error.
+        settings: settings class, a ``Settings``.
+        call: function ``(settings) -> str``, or ``-> (str, exit code)`` if a bad result is not an error.
     """
 
     group: str
@@ -74,7 +76,7 @@ class Tool:
 
 @dataclass(slots=True)
 class UnrecordedRun:
-    """A stand-in for ``shared.ledger.StageRun`` in steps without a ledger stage: same attributes, stores nothing."""
+    """A stand-in for ``shared.ledger.StageRun`` in steps without a ledger stage: it stores nothing."""
 
     run_id: str
     pipeline: str

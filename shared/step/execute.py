@@ -34,7 +34,7 @@ def execute(step: Step, argv: Sequence[str]) -> int:
     """Run a step from its flags to its exit code.
 
     Parse the flags, set up logs and signals, open the ledger stage, call the step, finish the stage, write report.json
-    and report.html, log one line, print the step's view, and map the outcome to an exit code.
+    and report.html, log the summary, print the step's view, and map the outcome to an exit code.
 
     Args:
         step: the step.
@@ -78,7 +78,7 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
     settings = cast("StepSettings", _parse(step.settings, step.program, step.help, argv))
     logs.configure(settings.log_level, settings.log_file)
     guard.note_logs()
-    begun = datetime.now(UTC), time.monotonic()
+    start = datetime.now(UTC), time.monotonic()
     stage_run: Any = None
     report: Report | None = None
     try:
@@ -89,32 +89,32 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
             report = cast("Report", run(settings, stage_run))
             stage_run.progress.finish()
             report.items = report.items or stage_run.progress.done
-            _complete(report, step, settings, stage_run.run_id, begun)
+            _complete(report, step, settings, stage_run.run_id, start)
             stage_run.finish(report)
     except BaseException as error:
         if stage_run is not None:
             stage_run.progress.finish()
         run_id = stage_run.run_id if stage_run is not None else settings.run_id or "none"
-        _write_failed(error, report, step=step, settings=settings, run_id=run_id, begun=begun)
+        _write_failed(error, report, step=step, settings=settings, run_id=run_id, start=start)
         raise
     code = most_severe(report.exit_code, stage_run.exit_code)
-    places: dict[str, str] = {}
+    paths: dict[str, str] = {}
     try:
-        places = _write(report, settings)
+        paths = _write(report, settings)
     except TelecineError as error:
         _LOG.error("the report could not be written: %s", error.message)
         code = most_severe(code, error.exit_code)
     outputs.write(report)
     if code != EXIT_OK:
-        termination.leave(_last_word(report))
+        termination.write(_termination_text(report))
     _LOG.info("%s", report.summary(), extra={"counts": report.counts, "seconds": report.seconds, "exit_code": code})
     if not logs.in_pod():
-        _show(step, report, places)
+        _show(step, report, paths)
     return code
 
 
-def _last_word(report: Report) -> str:
-    """Return the text that Argo shows at the node: the summary and the first failure."""
+def _termination_text(report: Report) -> str:
+    """Return the text that Argo shows for the node: the summary and the first failure."""
     text = report.summary()
     if report.failures:
         first = report.failures[0]
@@ -124,7 +124,7 @@ def _last_word(report: Report) -> str:
 
 def _launched(step: Step, settings: StepSettings) -> Any:
     """Return the function that runs the step elsewhere, or None to run it here."""
-    # The variable marks a driver, which is already where the launcher sent it.
+    # The variable marks the driver of a RayJob, which must not launch another one.
     if step.launch is None or getattr(settings, "compute", "local") == "local" or os.environ.get("TELECINE_RAYJOB"):
         return None
     return guard.load(step.launch)(settings)
@@ -150,14 +150,14 @@ def _stage(stage: tuple[str, int] | None, step: Step, settings: StepSettings) ->
         yield stage_run
 
 
-def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, begun: tuple[datetime, float]) -> None:
+def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, start: tuple[datetime, float]) -> None:
     """Fill in the fields that the step left empty."""
-    started, began = begun
+    started, began = start
     report.pipeline = report.pipeline or step.pipeline
     report.step = report.step or step.name
     report.run_id = report.run_id or run_id
     report.started_at = report.started_at or started
-    # Monotonic: the time of day may have been set back meanwhile.
+    # Monotonic, because the time of day may have been set back in the meantime.
     report.seconds = report.seconds or time.monotonic() - began
     report.finished_at = report.finished_at or report.started_at + timedelta(seconds=report.seconds)
     report.parameters = report.parameters or settings.parameters()
@@ -168,10 +168,10 @@ def _write(report: Report, settings: StepSettings) -> dict[str, str]:
 
     folder = settings.report_dir
     if folder is None:
-        # A pod's root file system is read-only; the template sets a folder if it wants a report.
+        # A pod's root file system is read-only; the template sets a folder if the step has a report.
         if logs.in_pod():
             return {}
-        folder = os.path.join(settings.state_dir, "reports", report.run_id)  # noqa: PTH118 - may be a URI one day
+        folder = os.path.join(settings.state_dir, "reports", report.run_id)  # noqa: PTH118 - state_dir may become a URI
         sweep(os.path.dirname(folder))  # noqa: PTH120
     return write(report, folder, settings)
 
@@ -183,30 +183,30 @@ def _write_failed(
     step: Step,
     settings: StepSettings,
     run_id: str,
-    begun: tuple[datetime, float],
+    start: tuple[datetime, float],
 ) -> None:
-    """Write the report of a step that raised; failures here must not hide the original error."""
+    """Write the report of a step that raised an error; failures to write it must not hide that error."""
     from shared.failure import Failure
     from shared.report import Report, outputs
 
-    # The step may have finished and only the ledger failed; keep its counts.
+    # If the step has finished and only the ledger failed, keep the counts.
     report = report or Report()
     report.status = guard.status_of(error)
     report.exit_code = guard.exit_code_of(error)
     if not isinstance(error, Stopped | KeyboardInterrupt):
         report.failures = [Failure.of(f"{step.pipeline} {step.name}", error), *report.failures]
-    _complete(report, step, settings, run_id, begun)
+    _complete(report, step, settings, run_id, start)
     outputs.write(report)
     try:
-        places = _write(report, settings)
-    except Exception as second:  # noqa: BLE001 - the original error is the one to show
-        _LOG.warning("the report could not be written: %s", second)
+        paths = _write(report, settings)
+    except Exception as write_error:  # noqa: BLE001 - the original error is the one to show
+        _LOG.warning("the report could not be written: %s", write_error)
     else:
-        if places:
-            _LOG.info("%s; report: %s", report.summary(), places["report.html"])
+        if paths:
+            _LOG.info("%s; report: %s", report.summary(), paths["report.html"])
 
 
-def _show(step: Step, report: Report, places: dict[str, str]) -> None:
+def _show(step: Step, report: Report, paths: dict[str, str]) -> None:
     """Print the step's view and the report's location on standard output."""
     from rich.console import Console
 
@@ -220,5 +220,5 @@ def _show(step: Step, report: Report, places: dict[str, str]) -> None:
         console = QuietConsole(highlight=False)
         if step.view is not None:
             guard.load(step.view)(report, console)
-        if places:
-            console.print(f"report: {places['report.html']}", soft_wrap=True, markup=False)
+        if paths:
+            console.print(f"report: {paths['report.html']}", soft_wrap=True, markup=False)

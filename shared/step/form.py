@@ -1,4 +1,4 @@
-"""Check of a Workflow's parameter names: Argo accepts any name and ignores unknown ones."""
+"""Check the names of a Workflow's parameters, because Argo accepts any name and ignores unknown ones."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ def is_known(variables: Mapping[str, str] = os.environ) -> bool:
 
 
 def check_names(variables: Mapping[str, str] = os.environ, *, pipeline: str) -> str:
-    """Check the names of the parameters that a Workflow has received.
+    """Check the names of the parameters that a Workflow has received, and return the result.
 
     In the umbrella `media`, names are prefixed with their pipeline; only those that may be meant for this pipeline are
-    checked. A Workflow that lacks parameters of both forms is not ours, and is not checked.
+    checked. A Workflow that lacks parameters of both forms is not from a telecine template, and is not checked.
 
     Args:
-        variables: environment of the step, see :func:`is_known`.
-        pipeline: such as ``gamedata``.
+        variables: environment of the step; see :func:`is_known`.
+        pipeline: name of the pipeline, such as ``gamedata``.
 
     Returns:
         A one-line result.
 
     Raises:
-        UsageError: unknown names, one per line, with similar ones.
+        UsageError: some names are unknown; the message has one line for each, with similar valid names.
     """
-    given = _names(variables[GIVEN_VARIABLE])
+    received = _names(variables[GIVEN_VARIABLE])
     form = variables[FORM_VARIABLE].split(",")
     prefix = f"{pipeline}-"
     prefixed = [f"{prefix}{name}" for name in form]
-    if given.issuperset(form):
-        valid, unknown = form, given.difference(form)
-    elif given.issuperset(prefixed):
-        meant = {name for name in given if name.startswith(prefix)} | given.intersection(form)
-        valid, unknown = prefixed, meant.difference(prefixed)
+    if received.issuperset(form):
+        valid, unknown = form, received.difference(form)
+    elif received.issuperset(prefixed):
+        addressed = {name for name in received if name.startswith(prefix)} | received.intersection(form)
+        valid, unknown = prefixed, addressed.difference(prefixed)
     else:
         return "not checked: the Workflow is not from a telecine template"
     if unknown:
@@ -61,12 +61,12 @@ def _names(text: str) -> set[str]:
     try:
         return {parameter["name"] for parameter in json.loads(text)}
     except (ValueError, TypeError, KeyError):
-        # Not Argo's list, so it cannot be checked.
+        # The text is not Argo's list, so it cannot be checked.
         return set()
 
 
 def _line(name: str, valid: Iterable[str], prefix: str) -> str:
-    # Compare without the prefix: it would make all names similar, and may itself be the mistake.
+    # Compare without the prefix, which would make all names similar and may itself be misspelled.
     names = {each.removeprefix(prefix): each for each in valid}
     similar = [names[each] for each in difflib.get_close_matches(name.removeprefix(prefix), names, n=3)]
     hint = f"did you mean {' or '.join(similar)}?" if similar else f"expected one of {', '.join(names.values())}"

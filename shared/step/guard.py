@@ -1,4 +1,4 @@
-"""Mapping of signals and exceptions to exit codes."""
+"""Map signals and exceptions to exit codes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def note_logs() -> None:
     _logs_ready = True
 
 
-def load(place: str) -> Any:
-    """Import ``module:name``.
+def load(path: str) -> Any:
+    """Import and return ``module:name``.
 
     Raises:
         ExtraMissing: an optional dependency is not installed; the message contains the command that installs it.
     """
-    module, _, name = place.partition(":")
+    module, _, name = path.partition(":")
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as error:
@@ -70,7 +70,7 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def status_of(error: BaseException) -> Literal["failed", "cancelled", "interrupted"]:
-    """Return the status of a step that raised an exception."""
+    """Return the status of a step that ended with an exception."""
     if isinstance(error, KeyboardInterrupt):
         return "cancelled"
     if isinstance(error, Stopped):
@@ -100,7 +100,7 @@ def _report(error: BaseException) -> None:
     """Log why the command ended: one line for an expected error, a traceback for a bug."""
     if isinstance(error, ModuleNotFoundError):
         error = _extra_missing(error) or error
-    termination.leave(error.message if isinstance(error, TelecineError) else f"{type(error).__name__}: {error}")
+    termination.write(error.message if isinstance(error, TelecineError) else f"{type(error).__name__}: {error}")
     if isinstance(error, Stopped | KeyboardInterrupt):
         _LOG.warning("%s", error if isinstance(error, Stopped) else "stopped by SIGINT")
     elif not isinstance(error, TelecineError):
@@ -137,7 +137,7 @@ def signals() -> Iterator[None]:
         return
 
     def exit_now(signum: int, _frame: FrameType | None) -> NoReturn:
-        # No cleanup, no flush: the user asked twice.
+        # Neither clean up nor flush, because the user has asked twice.
         os._exit(128 + signum)
 
     def first(signum: int, _frame: FrameType | None) -> NoReturn:

@@ -1,4 +1,4 @@
-"""A container's termination message: Kubernetes keeps it in the pod's status, and Argo shows it at the node."""
+"""Write a container's termination message, which Kubernetes keeps in the pod's status and Argo shows for the node."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Final
 
 from shared.text import clean_text
 
-__all__ = ["PLACE", "leave"]
+__all__ = ["PATH", "write"]
 
 # Default of a container's terminationMessagePath.
-PLACE: Final = Path("/dev/termination-log")
-# Kubernetes keeps 4 kB per container; a Workflow's status holds those of all nodes in 1 MB.
+PATH: Final = Path("/dev/termination-log")
+# Kubernetes keeps 4 kB per container, but the messages of all nodes must fit in 1 MB of a Workflow's status.
 _LENGTH: Final = 1000
 
 
-def leave(text: str, place: Path = PLACE) -> None:
-    """Write the reason why this process ends; do nothing outside a pod or if the file is not writable.
+def write(text: str, path: Path = PATH) -> None:
+    """Write the reason why this process ends; do nothing outside a pod, or if the file is not writable.
 
     Args:
         text: the reason; secrets are removed.
-        place: the file.
+        path: the file.
     """
     if os.environ.get("KUBERNETES_SERVICE_HOST"):
-        # Never created: Kubernetes reads only the file that it has mounted.
-        with suppress(OSError), place.open("r+b") as file:
+        # Never create the file, because Kubernetes reads only the one that it has mounted.
+        with suppress(OSError), path.open("r+b") as file:
             file.write(clean_text(text, _LENGTH).encode())
             file.truncate()

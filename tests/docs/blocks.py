@@ -1,21 +1,22 @@
-"""The fenced blocks of a Markdown page: what they are, and whether they are run.
+"""Find the fenced blocks of a Markdown page, and tell which of them are run.
 
-Run are ``console``, ``python`` and ``sql`` blocks. A comment on the line above keeps one from being run:
+``console``, ``python`` and ``sql`` blocks are run, unless a comment on the line above says otherwise:
 
     <!-- not run: needs a cluster -->
 
 console
-    Lines that begin with ``$ `` are commands for bash; a line that ends with a backslash continues on the next. What
-    follows a command is its output; a command without output is only run. It must exit with 0, unless a comment says
-    otherwise: ``$ telecine … # exits with 65``.
+    Lines that begin with ``$ `` are commands for bash; a line that ends with a backslash continues on the next one. The
+    lines after a command are its expected output; without any, the output is not compared. A command must exit with 0,
+    unless a comment gives another exit code: ``$ telecine … # exits with 65``.
 python
-    Plain statements, or ``>>>`` as in a doctest. After a plain statement ``# -> text`` is what it printed, or
-    its value. A block that begins with ``# name.py`` is a file: it is written into the page's folder and not executed.
+    Plain statements, or ``>>>`` as in a doctest. After a plain statement, ``# -> text`` is its expected output or
+    value. A block that begins with ``# name.py`` is a file: it is written to the page's folder and not executed.
 sql
-    For PostgreSQL; ``sql duckdb`` for DuckDB. Lines ``-- -> a | b`` at the end are the rows of the last statement.
+    Statements for PostgreSQL, or with ``sql duckdb`` for DuckDB. Lines ``-- -> a | b`` at the end are the expected rows
+    of the last statement.
 
-In every output ``...`` stands for any text; alone on a line, for any number of lines. A run's id and a time of day
-match any other. A command's log lines are compared as a terminal shows them: ``12:00:00 gamedata plan: 3 TARs …``.
+In an expected output, ``...`` matches any text; alone on a line, any number of lines. A run's id and a time of day
+match any other. A command's log lines are compared in the form of a terminal: ``12:00:00 gamedata plan: 3 TARs …``.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _MARK = re.compile(r"\s*<!--\s*not run\b\s*:?\s*(.*?)\s*-->\s*")
 _FILE = re.compile(r"# ([\w-]+\.py)\s*")
 _EXIT = re.compile(r"#.*\b(?:exits|ends) with (\d+)\b")
 _ROW = "-- -> "
-# What is another with each run, and reads better than dots: the id of a run, the time at the start of a log line.
+# Texts that differ in each run, but are more readable than dots: the id of a run, the time at the start of a log line.
 _VARYING = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "RUN"),
     (re.compile(r"^\d\d:\d\d:\d\d ", re.MULTILINE), "TIME "),
@@ -47,7 +48,7 @@ _VARYING = (
 
 
 class BlockError(Exception):
-    """A page is not as the tests need it. The message begins with the file and line."""
+    """A page cannot be tested; the message begins with the file and line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,11 @@ class Block:
 
     Attributes:
         page: path from the root.
-        line: of its first line of text, from 1.
+        line: number of the first line of text, from 1.
         language: first word after the fence.
-        words: the others.
-        text: without the fences' indentation.
-        reason: why it is not run; None if it is.
+        words: the other words after the fence.
+        text: contents, without the indentation of the fences.
+        reason: the reason not to run it; None if it is run.
     """
 
     page: str
@@ -77,7 +78,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command of a console block, what it prints (None: not compared) and its exit code."""
+    """A command of a console block, with its expected output (None: not compared) and exit code."""
 
     line: int
     text: str
@@ -91,7 +92,7 @@ def find_blocks(page: str, text: str) -> list[Block]:
     Raises:
         BlockError: a block is not closed, its language is unknown, or a mark has no reason or no block.
     """
-    found = []
+    blocks = []
     lines = text.splitlines()
     number = 0
     while number < len(lines):
@@ -109,35 +110,35 @@ def find_blocks(page: str, text: str) -> list[Block]:
         body = "\n".join(line.removeprefix(opening[1]) for line in lines[number + 1 : end])
         language, *words = opening[3].split() or [""]
         if _is_run(language, f"{page}:{number + 1}"):
-            found.append(Block(page, number + 2, language, tuple(words), body, mark[1] if mark else None))
+            blocks.append(Block(page, number + 2, language, tuple(words), body, mark[1] if mark else None))
         elif mark:
             raise BlockError(f"{page}:{number + 1}: a {language or 'plain'} block is never run; remove the mark")
         number = end + 1
-    for block in found:
+    for block in blocks:
         if block.reason is None:
             _check(block)
-    return found
+    return blocks
 
 
-def _closing(lines: list[str], start: int, fence: str, place: str) -> int:
+def _closing(lines: list[str], start: int, fence: str, location: str) -> int:
     for number in range(start + 1, len(lines)):
         if lines[number].strip().startswith(fence) and not lines[number].strip().strip(fence[0]):
             return number
-    raise BlockError(f"{place}: the block is not closed; expected {fence} on a line of its own")
+    raise BlockError(f"{location}: the block is not closed; expected {fence} on a line of its own")
 
 
-def _is_run(language: str, place: str) -> bool:
+def _is_run(language: str, location: str) -> bool:
     if language in RUN:
         return True
     if language not in SHOWN:
-        known = f"expected one of {', '.join((*RUN, *SHOWN[1:]))}"
-        hint = f"use ```{_INSTEAD[language]}" if language in _INSTEAD else known
-        raise BlockError(f"{place}: a ```{language} block is neither run nor known as text; {hint}")
+        expected = f"expected one of {', '.join((*RUN, *SHOWN[1:]))}"
+        hint = f"use ```{_INSTEAD[language]}" if language in _INSTEAD else expected
+        raise BlockError(f"{location}: a ```{language} block is neither run nor known as text; {hint}")
     return False
 
 
 def _check(block: Block) -> None:
-    """Fail for a block that cannot be run, before anything is."""
+    """Raise an error for a block that cannot be run, before any block is run."""
     if block.language == "console":
         list(commands(block))
     elif block.language == "python" and ">>> " not in block.text:
@@ -150,10 +151,10 @@ def _check(block: Block) -> None:
 
 
 def commands(block: Block) -> Iterator[Command]:
-    """Yield the commands of a console block with their outputs.
+    """Yield the commands of a console block with their expected outputs.
 
     Raises:
-        BlockError: it does not begin with a command.
+        BlockError: the block does not begin with a command.
     """
     lines = block.text.splitlines()
     if not lines or not lines[0].startswith("$ "):
@@ -178,13 +179,13 @@ def commands(block: Block) -> Iterator[Command]:
 
 
 def python_file(block: Block) -> str | None:
-    """The name of the file that a Python block is."""
-    found = _FILE.match(block.text)
-    return found[1] if found else None
+    """Return the name of the file that a Python block contains; None if it is not a file."""
+    match = _FILE.match(block.text)
+    return match[1] if match else None
 
 
 def sql_parts(block: Block) -> tuple[str, str | None]:
-    """The statements of an SQL block, and the rows that it expects."""
+    """Return the statements of an SQL block, and the expected rows; None without any."""
     lines = block.text.rstrip().splitlines()
     first = len(lines)
     while first and lines[first - 1].startswith(_ROW.strip()):
@@ -194,7 +195,7 @@ def sql_parts(block: Block) -> tuple[str, str | None]:
 
 
 def matches(expected: str, actual: str) -> bool:
-    """Compare an output with what came; ``...`` stands for any text, spaces at the ends of lines do not count."""
+    """Return whether an output is as expected; ``...`` matches any text, and trailing spaces are ignored."""
 
     def plain(text: str) -> str:
         for varying, name in _VARYING:

@@ -1,4 +1,4 @@
-"""Runs the blocks of one page, in order, in a folder of its own."""
+"""Run the blocks of one page, in order, in its own folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Page:
     """Runs blocks: commands in ``folder`` with ``env``, Python in one namespace, SQL in ``database``.
 
     Attributes:
-        wrong: what did not come as the page says, one text each.
+        failures: one text for each difference from the page.
     """
 
     def __init__(self, folder: Path, env: Mapping[str, str], database: Database) -> None:
@@ -39,10 +39,10 @@ class Page:
         self.env = dict(env)
         self.database = database
         self.names: dict[str, Any] = {"__name__": "__docs__"}
-        self.wrong: list[str] = []
+        self.failures: list[str] = []
 
     def run(self, block: Block) -> None:
-        """Run one block; what goes wrong is noted in :attr:`wrong`, and the next block can run."""
+        """Run one block; errors are added to :attr:`failures`, so that the next block can run."""
         runners: dict[str, Callable[[Block], None]] = {
             "console": self._console,
             "python": self._python,
@@ -50,12 +50,12 @@ class Page:
         }
         try:
             runners[block.language](block)
-        except Exception as error:  # noqa: BLE001 - the page's text may raise anything
-            self.wrong.append(f"{block.place}: {type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - the code on the page may raise anything
+            self.failures.append(f"{block.place}: {type(error).__name__}: {error}")
 
     def _console(self, block: Block) -> None:
         for command in commands(block):
-            done = subprocess.run(
+            completed = subprocess.run(
                 ["bash", "-c", command.text],
                 cwd=self.folder,
                 env=self.env,
@@ -65,16 +65,18 @@ class Page:
                 timeout=LIMIT_S,
                 check=False,
             )
-            place = f"{block.page}:{command.line}"
-            if done.returncode != command.code:
-                self.wrong.append(
-                    f"{place}: exit code {done.returncode}, expected {command.code}: {command.text}\n"
-                    f"{done.stdout}{done.stderr[-3000:]}"
+            location = f"{block.page}:{command.line}"
+            if completed.returncode != command.code:
+                self.failures.append(
+                    f"{location}: exit code {completed.returncode}, expected {command.code}: {command.text}\n"
+                    f"{completed.stdout}{completed.stderr[-3000:]}"
                 )
             elif command.output is not None:
-                log = _log_lines(done.stderr)
-                if not any(matches(command.output, way) for way in (done.stdout, log, log + done.stdout)):
-                    self._differs(place, command.output, log + done.stdout, of=command.text)
+                log = _log_lines(completed.stderr)
+                if not any(
+                    matches(command.output, output) for output in (completed.stdout, log, log + completed.stdout)
+                ):
+                    self._differs(location, command.output, log + completed.stdout, of=command.text)
 
     def _python(self, block: Block) -> None:
         if name := python_file(block):
@@ -89,16 +91,16 @@ class Page:
             f"{block.text}\n", self.names, block.place, block.page, block.line - 1
         )
         parsed.globs = self.names  # the parser copies them
-        said = io.StringIO()
+        output = io.StringIO()
         runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS)
-        if runner.run(parsed, out=said.write, clear_globs=False).failed:
-            self.wrong.append(f"{block.place}: {said.getvalue()}")
+        if runner.run(parsed, out=output.write, clear_globs=False).failed:
+            self.failures.append(f"{block.place}: {output.getvalue()}")
 
     def _statements(self, block: Block) -> None:
         lines = block.text.splitlines()
         for statement in ast.parse(block.text).body:
-            said = io.StringIO()
-            with redirect_stdout(said):
+            output = io.StringIO()
+            with redirect_stdout(output):
                 if isinstance(statement, ast.Expr):
                     value = eval(compile(ast.Expression(statement.value), block.place, "eval"), self.names)
                     if value is not None:
@@ -107,19 +109,19 @@ class Page:
                     exec(compile(ast.Module([statement], []), block.place, "exec"), self.names)
             end = statement.end_lineno or statement.lineno
             expected = _arrows(lines[end:])
-            if expected is not None and not matches(expected, said.getvalue()):
-                self._differs(f"{block.page}:{block.line + end - 1}", expected, said.getvalue(), of=lines[end - 1])
+            if expected is not None and not matches(expected, output.getvalue()):
+                self._differs(f"{block.page}:{block.line + end - 1}", expected, output.getvalue(), of=lines[end - 1])
 
     def _sql(self, block: Block) -> None:
         statements, expected = sql_parts(block)
         rows = self._duckdb(statements) if "duckdb" in block.words else self._postgres(statements)
-        found = "\n".join(" | ".join(map(str, row)) for row in rows)
-        if expected is not None and not matches(expected, found):
-            self._differs(block.place, expected, found, of="the last statement")
+        actual = "\n".join(" | ".join(map(str, row)) for row in rows)
+        if expected is not None and not matches(expected, actual):
+            self._differs(block.place, expected, actual, of="the last statement")
 
     def _postgres(self, statements: str) -> list[tuple[Any, ...]]:
         with self.database.connect() as connection:
-            cursor = connection.execute(statements)  # without values psycopg takes several statements at once
+            cursor = connection.execute(statements)  # without parameters, psycopg accepts several statements at once
             while cursor.nextset():
                 pass
             return cursor.fetchall() if cursor.description else []
@@ -128,15 +130,15 @@ class Page:
         import duckdb
 
         with duckdb.connect() as connection:
-            found: list[tuple[Any, ...]] = connection.execute(statements).fetchall()
-            return found
+            fetched: list[tuple[Any, ...]] = connection.execute(statements).fetchall()
+            return fetched
 
-    def _differs(self, place: str, expected: str, found: str, *, of: str) -> None:
-        self.wrong.append(f"{place}: {of}\nthe page says:\n{expected}\nwhat came:\n{found.rstrip()}\n")
+    def _differs(self, location: str, expected: str, actual: str, *, of: str) -> None:
+        self.failures.append(f"{location}: {of}\nthe page says:\n{expected}\nwhat came:\n{actual.rstrip()}\n")
 
 
 def _log_lines(stderr: str) -> str:
-    """Log lines as on a terminal; a bar stands for those of the progress."""
+    """Return log lines as on a terminal, without those of the progress, for which a terminal shows a bar."""
     lines = []
     for line in stderr.splitlines():
         if not line.startswith('{"ts": '):
@@ -149,17 +151,17 @@ def _log_lines(stderr: str) -> str:
 
 
 def _arrows(lines: list[str]) -> str | None:
-    found: list[str] = []
+    expected: list[str] = []
     for line in lines:
-        match = (_MORE if found else _ARROW).fullmatch(line) or (_ARROW.fullmatch(line) if found else None)
+        match = (_MORE if expected else _ARROW).fullmatch(line) or (_ARROW.fullmatch(line) if expected else None)
         if not match:
             break
-        found.append(match[1])
-    return "\n".join(found) if found else None
+        expected.append(match[1])
+    return "\n".join(expected) if expected else None
 
 
 def script(folder: Path, name: str, text: str) -> None:
-    """Write a command that runs this interpreter, whatever is installed."""
+    """Write an executable that runs this interpreter, independent of what is installed."""
     path = folder / name
     path.write_text(f'#!/bin/sh\nexec {sys.executable} {text} "$@"\n')
     path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Counts of the blocks that ran, one line per page, at the end of a test run."""
+"""Print the number of blocks that ran, one line per page, at the end of a test run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PROPERTY", "write_summary"]
 
-# A test of a page records it as (page, blocks that ran, blocks that are marked as not run).
+# Property that a page's test records: (page, number of blocks that ran, number of blocks marked as not run).
 PROPERTY = "docs blocks"
 
 

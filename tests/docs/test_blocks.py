@@ -1,4 +1,4 @@
-"""Every console, python and sql block of the pages is run, or says why not. See tests/docs/blocks.py."""
+"""Run all console, python and sql blocks of the pages, except those marked with a reason; see tests/docs/blocks.py."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
-# Pages that begin in an empty folder; the others find what `make demo` leaves there.
+# Pages that begin in an empty folder; the others begin with the files that `make demo` writes.
 FROM_NOTHING = {"docs/tutorial.md"}
-# Kinds of `telecine gamedata sample`: what the pages show is among them, and they are encoded in seconds.
+# Kinds of `telecine gamedata sample` that are enough for the pages, and encoded within seconds.
 KINDS = ("gameplay", "dark", "black", "letterbox", "pillarbox", "menu", "menu-in-game", "no-inputs", "cut-off")
 DEMO = ".telecine/demo"
 
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Path]:
-    """A folder as `make demo` leaves it, with fewer TARs."""
+    """Yield a folder with the files that `make demo` writes, but fewer TARs."""
     with Cli.fresh() as cli:
         include = [word for kind in KINDS for word in ("--include", kind)]
         cli("gamedata", "sample", "--output", f"./{DEMO}/game-data", *include).expect(0)
-        places = ("--source-bucket", f"./{DEMO}/game-data", "--manifest-bucket", f"./{DEMO}/game-data-manifest")
+        buckets = ("--source-bucket", f"./{DEMO}/game-data", "--manifest-bucket", f"./{DEMO}/game-data-manifest")
         outputs = ("--output-path", f"./{DEMO}/manifest.parquet", "--report-dir", f"./{DEMO}/report")
-        cli("gamedata", "run", *places, *outputs).expect(0)
+        cli("gamedata", "run", *buckets, *outputs).expect(0)
         yield cli.folder / DEMO
 
 
@@ -55,7 +55,8 @@ def page(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest
         script(commands, "telecine", "-c 'from jobs.cli import main; main()'")
         script(commands, "python", "")
         if request.getfixturevalue("name") not in FROM_NOTHING:
-            # Links, not copies: a copied TAR has another inode, thus another ETag, and would be extracted again.
+            # Links instead of copies: a copied TAR has another inode, and so another ETag, and would be extracted
+            # again.
             shutil.copytree(request.getfixturevalue("demo"), folder / DEMO, copy_function=os.link)
         psql = _binaries._candidates()[0]
         env = {
@@ -77,8 +78,8 @@ def test_blocks_do_what_the_page_says(name: str, page: Page, record_property):
     record_property(PROPERTY, (name, len(ran), len(blocks) - len(ran)))
     for block in ran:
         page.run(block)
-    if page.wrong:
-        pytest.fail("\n\n".join(page.wrong), pytrace=False)
+    if page.failures:
+        pytest.fail("\n\n".join(page.failures), pytrace=False)
 
 
 @pytest.mark.parametrize("name", ["docstrings"])

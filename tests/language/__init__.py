@@ -1,1 +1,1 @@
-"""Language rules for everything a person reads: find each text of the repository and match it against patterns."""
+"""Language rules for all text that people read: find each text in the repository, and match it against patterns."""

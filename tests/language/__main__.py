@@ -28,16 +28,16 @@ def main() -> int:
                 f"{' '.join(map(str, arguments.paths))}: no files to check; expected paths that git tracks\n"
             )
             return 2
-    found = list(breaches(names))
+    broken = list(breaches(names))
     if arguments.count:
-        counts = Counter(breach.pattern.name for breach in found)
+        counts = Counter(breach.pattern.name for breach in broken)
         for pattern in patterns():
             sys.stdout.write(f"{counts[pattern.name]:5} {pattern.name}\n")
-        sys.stdout.write(f"{len(found):5} total in {len({breach.path for breach in found})} files\n")
+        sys.stdout.write(f"{len(broken):5} total in {len({breach.path for breach in broken})} files\n")
     else:
-        for breach in found:
+        for breach in broken:
             sys.stdout.write(f"{breach}\n")
-    return 1 if found else 0
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

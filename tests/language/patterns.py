@@ -22,14 +22,14 @@ class Pattern:
     """One rule.
 
     Attributes:
-        name: shown in brackets.
-        regex: matched without regard to case; a space also matches a line wrap.
-        scope: kinds of text it applies to.
-        instead: the words to write.
-        contexts: expressions whose match makes the words inside it right.
-        paths: globs of files it does not apply to.
-        catches: sentences with the words.
-        passes: sentences that look like it and are right.
+        name: name of the rule, shown in brackets.
+        regex: regular expression, matched without regard to case; a space also matches a line break.
+        scope: kinds of text that the rule applies to.
+        instead: the words to write instead.
+        contexts: expressions; words inside a match of one of them are allowed.
+        paths: globs of files that the rule does not apply to.
+        catches: examples that break the rule.
+        passes: similar examples that do not break it.
     """
 
     name: str
@@ -46,8 +46,11 @@ class Pattern:
         if text.kind not in self.scope or any(matches(text.path, glob) for glob in self.paths):
             return
         for match in self.regex.finditer(text.body):
-            right = (found for context in self.contexts for found in context.finditer(text.body))
-            if not any(found.start() <= match.start() and match.end() <= found.end() for found in right):
+            allowed = (context_match for context in self.contexts for context_match in context.finditer(text.body))
+            if not any(
+                context_match.start() <= match.start() and match.end() <= context_match.end()
+                for context_match in allowed
+            ):
                 yield match
 
 
@@ -61,49 +64,53 @@ class Breach:
     around: str
 
     def __str__(self) -> str:
-        """Return one line, as a compiler would print it."""
+        """Return one line in the format of a compiler message."""
         return f"{self.path}:{self.line}: [{self.pattern.name}] {self.around} -> write: {self.pattern.instead}"
 
 
 def patterns() -> tuple[Pattern, ...]:
-    """Load the patterns."""
+    """Return the patterns, loaded from the file."""
     loaded = tomllib.loads(_FILE.read_text(encoding="utf-8"))["pattern"]
     return tuple(_pattern(entry) for entry in loaded)
 
 
 def _pattern(entry: dict[str, object]) -> Pattern:
     allowed = entry.pop("allowed", [])
-    if lacking := [one for one in allowed if not one.get("why") or not ("text" in one) ^ ("path" in one)]:
-        raise ValueError(f"pattern {entry['name']}: allowed {lacking}; expected text or path, and why")
-    found = Pattern(
+    if invalid := [
+        exception
+        for exception in allowed
+        if not exception.get("why") or not ("text" in exception) ^ ("path" in exception)
+    ]:
+        raise ValueError(f"pattern {entry['name']}: allowed {invalid}; expected text or path, and why")
+    built = Pattern(
         regex=re.compile(entry.pop("pattern"), re.IGNORECASE),
         scope=frozenset(entry.pop("scope", KINDS)),
-        contexts=tuple(re.compile(one["text"], re.IGNORECASE) for one in allowed if "text" in one),
-        paths=tuple(one["path"] for one in allowed if "path" in one),
+        contexts=tuple(re.compile(exception["text"], re.IGNORECASE) for exception in allowed if "text" in exception),
+        paths=tuple(exception["path"] for exception in allowed if "path" in exception),
         catches=tuple(entry.pop("catches")),
         passes=tuple(entry.pop("passes")),
         **entry,
     )
-    if unknown := found.scope - set(KINDS):
-        raise ValueError(f"pattern {found.name}: scope {sorted(unknown)}; expected {', '.join(KINDS)}")
-    return found
+    if unknown := built.scope - set(KINDS):
+        raise ValueError(f"pattern {built.name}: scope {sorted(unknown)}; expected {', '.join(KINDS)}")
+    return built
 
 
-def breaches(names: Iterable[str] | None = None, known: tuple[Pattern, ...] | None = None) -> Iterator[Breach]:
+def breaches(names: Iterable[str] | None = None, rules: tuple[Pattern, ...] | None = None) -> Iterator[Breach]:
     """Yield each place that breaks a pattern.
 
     Args:
-        names: files, relative to the repository; default all.
-        known: default all of the file.
+        names: files, relative to the repository; None for all.
+        rules: patterns to match; None for all in the file.
     """
-    known = patterns() if known is None else known
+    rules = patterns() if rules is None else rules
     for text in texts(names):
-        yield from of_text(text, known)
+        yield from of_text(text, rules)
 
 
-def of_text(text: Text, known: tuple[Pattern, ...]) -> Iterator[Breach]:
+def of_text(text: Text, rules: tuple[Pattern, ...]) -> Iterator[Breach]:
     """Yield the places of one text that break a pattern."""
-    for pattern in known:
+    for pattern in rules:
         for match in pattern.find(text):
             yield Breach(text.path, text.line(match.start()), pattern, _around(text.body, match))
 

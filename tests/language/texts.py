@@ -1,4 +1,4 @@
-"""Collect every text a person reads, with its path, line and kind.
+"""Collect all texts that people read, with path, line and kind.
 
 Kinds: ``docstring``, ``comment``, ``message`` (string literals), ``help`` (descriptions of settings, help of commands),
 ``prose`` (Markdown) and ``chart`` (values, notes, alerts and boards).
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 
-# Test inputs, the patterns with their own examples, and files that a tool writes for a tool.
+# Test inputs, the patterns with their examples, and files that tools write for tools.
 LEFT_OUT = (
     "LICENSE",
     "requirements/*.txt",
@@ -41,11 +41,11 @@ class Text:
     """One docstring, comment block, message or paragraph.
 
     Attributes:
-        path: relative to the repository.
-        kind: see the module.
-        body: the text with each run of whitespace as one space; a blank line stays as a line break.
-        starts: where each line begins in ``body``.
-        lines: the line number of each.
+        path: path relative to the repository.
+        kind: kind; see the module.
+        body: the text, with runs of whitespace replaced by one space, and a blank line by a line break.
+        starts: offset in ``body`` at which each line begins.
+        lines: line number of each line.
     """
 
     path: str
@@ -55,12 +55,12 @@ class Text:
     lines: tuple[int, ...]
 
     def line(self, offset: int) -> int:
-        """Return the line of the file that an offset of ``body`` is on."""
+        """Return the line number in the file for an offset in ``body``."""
         return self.lines[max(bisect_right(self.starts, offset) - 1, 0)]
 
 
 def files(root: Path = ROOT) -> list[str]:
-    """List the files to read: what git tracks or would track, else everything but build outputs."""
+    """Return the files that git tracks or would track; without git, all files except build outputs."""
     try:
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -75,7 +75,7 @@ def files(root: Path = ROOT) -> list[str]:
 
 
 def matches(path: str, glob: str) -> bool:
-    """Check if a path matches a glob; ``*`` also matches slashes at the end of the glob."""
+    """Return whether a path matches a glob; at the end of the glob, ``*`` also matches slashes."""
     if glob.endswith("/*"):
         return any(_match(str(parent), glob[:-2]) for parent in Path(path).parents)
     return _match(path, glob)
@@ -111,8 +111,8 @@ def of_file(name: str, source: str) -> Iterator[Text]:
     """Yield the texts of one file.
 
     Args:
-        name: its path; the suffix decides how it is read.
-        source: its content.
+        name: path of the file; the suffix determines how it is parsed.
+        source: contents of the file.
     """
     path = Path(name)
     if path.suffix == ".py":
@@ -159,14 +159,14 @@ def _text(path: str, kind: str, numbered: Iterable[tuple[int, str]]) -> Text | N
         lines.append(number)
         parts.append(line + " ")
         size += len(line) + 1
-    # Code spans are names and commands, not words; the length stays, so that offsets do.
-    body = _CODE.sub(lambda found: found[1] + "…" * len(found[2]) + found[1], "".join(parts)).rstrip()
+    # Code spans are names and commands, not prose. Their length is kept, so that offsets stay valid.
+    body = _CODE.sub(lambda span: span[1] + "…" * len(span[2]) + span[1], "".join(parts)).rstrip()
     return Text(path, kind, body, tuple(starts), tuple(lines)) if body else None
 
 
 def _one(path: str, kind: str, numbered: Iterable[tuple[int, str]]) -> Iterator[Text]:
-    if found := _text(path, kind, numbered):
-        yield found
+    if text := _text(path, kind, numbered):
+        yield text
 
 
 def _paragraphs(path: str, kind: str, source: str) -> Iterator[Text]:
@@ -182,7 +182,7 @@ def _paragraphs(path: str, kind: str, source: str) -> Iterator[Text]:
 
 # ---- Python
 
-# Strings first, so that a # inside one is not a comment.
+# Strings come first, so that a # inside a string does not begin a comment.
 _STRING_OR_COMMENT = re.compile(
     r'"""(?:[^\\]|\\.)*?"""|\'\'\'(?:[^\\]|\\.)*?\'\'\'|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|(#[^\n]*)', re.DOTALL
 )
@@ -223,7 +223,7 @@ def _docstrings(node: ast.AST) -> Iterator[ast.Constant]:
 
 
 def _children(node: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
-    """Yield the children of a node, and for each if it is a help text."""
+    """Yield the children of a node, and whether each is a help text."""
     if isinstance(node, ast.Call):
         called = getattr(node.func, "id", getattr(node.func, "attr", ""))
         yield node.func, False
@@ -249,20 +249,20 @@ def _message(name: str, kind: str, body: str, node: ast.expr, lines: list[str]) 
 
 
 def _spread(body: str, first: int, lines: list[str]) -> list[tuple[int, str]]:
-    """Split the value of an implicit concatenation at the lines that its source has, as far as they can be told."""
-    found: list[tuple[int, str]] = []
-    at, current = 0, first
+    """Return the parts of an implicit concatenation by source line, as far as they can be located."""
+    parts: list[tuple[int, str]] = []
+    offset, current = 0, first
     for number, line in enumerate(lines, first):
         head = re.search(r"""[A-Za-z]*["']+([^"'{}\\]+)""", line)
-        place = body.find(head[1], at) if head else -1
-        if place > at or (place == at and not found):
-            if place > at:
-                found.append((current, body[at:place]))
-            at, current = place, number
-    found.append((current, body[at:]))
-    # A word that is cut by the split would get a space.
+        position = body.find(head[1], offset) if head else -1
+        if position > offset or (position == offset and not parts):
+            if position > offset:
+                parts.append((current, body[offset:position]))
+            offset, current = position, number
+    parts.append((current, body[offset:]))
+    # Join parts that split a word, because a line break counts as a space.
     joined: list[tuple[int, str]] = []
-    for number, part in found:
+    for number, part in parts:
         if joined and not joined[-1][1][-1:].isspace() and not part[:1].isspace():
             joined[-1] = (joined[-1][0], joined[-1][1] + part)
         else:
@@ -271,21 +271,21 @@ def _spread(body: str, first: int, lines: list[str]) -> list[tuple[int, str]]:
 
 
 def _python_comments(name: str, source: str) -> Iterator[Text]:
-    found: list[tuple[int, int, bool, str]] = []  # line, column, alone on its line, text
+    comments: list[tuple[int, int, bool, str]] = []  # line, column, alone on its line, text
     newlines = [0, *(match.end() for match in re.finditer("\n", source))]
     for match in _STRING_OR_COMMENT.finditer(source):
         if match[1]:
             line = bisect_right(newlines, match.start())
             column = match.start() - newlines[line - 1]
             alone = not source[newlines[line - 1] : match.start()].strip()
-            found.append((line, column, alone, match[1].lstrip("#!")))
-    yield from _blocks(name, found)
+            comments.append((line, column, alone, match[1].lstrip("#!")))
+    yield from _blocks(name, comments)
 
 
-def _blocks(name: str, found: list[tuple[int, int, bool, str]]) -> Iterator[Text]:
-    """Join comments on consecutive lines in one column."""
+def _blocks(name: str, comments: list[tuple[int, int, bool, str]]) -> Iterator[Text]:
+    """Yield comments, with those on consecutive lines in one column joined."""
     block: list[tuple[int, int, bool, str]] = []
-    for comment in found:
+    for comment in comments:
         if block and not (comment[0] == block[-1][0] + 1 and comment[1] == block[-1][1] and comment[2]):
             yield from _one(name, "comment", [(line, text) for line, _, _, text in block])
             block = []
@@ -297,7 +297,7 @@ def _blocks(name: str, found: list[tuple[int, int, bool, str]]) -> Iterator[Text
 
 
 def _hash_at(line: str) -> int:
-    """Return where the comment of a line begins, -1 without one."""
+    """Return the column where the comment of a line begins; -1 without a comment."""
     if (stripped := line.lstrip()).startswith("#"):
         return len(line) - len(stripped)
     quote = ""
@@ -311,11 +311,11 @@ def _hash_at(line: str) -> int:
 
 
 def _hashes(name: str, source: str) -> Iterator[Text]:
-    found = []
+    comments = []
     for number, line in enumerate(source.split("\n"), 1):
-        if "#" in line and (at := _hash_at(line)) >= 0:
-            found.append((number, at, not line[:at].strip(), line[at:].lstrip("#!")))
-    yield from _blocks(name, found)
+        if "#" in line and (column := _hash_at(line)) >= 0:
+            comments.append((number, column, not line[:column].strip(), line[column:].lstrip("#!")))
+    yield from _blocks(name, comments)
 
 
 def _shell_messages(name: str, source: str) -> Iterator[Text]:
@@ -331,10 +331,10 @@ def _yaml_values(name: str, source: str) -> Iterator[Text]:
     """Yield the values of a YAML file or template, each with the lines that continue it."""
     block: list[tuple[int, str]] = []
     for number, line in enumerate(source.split("\n"), 1):
-        at = _hash_at(line) if "#" in line else -1
-        code = line if at < 0 else line[:at]
-        found = _KEY.match(code)
-        value = found[1] if found else code
+        column = _hash_at(line) if "#" in line else -1
+        code = line if column < 0 else line[:column]
+        entry = _KEY.match(code)
+        value = entry[1] if entry else code
         if not code.strip() or (value != code.lstrip()):
             yield from _one(name, "chart", block)
             block = []
@@ -351,7 +351,7 @@ def _helm_comments(name: str, source: str) -> Iterator[Text]:
 
 
 def _without_helm_comments(source: str) -> str:
-    return _HELM_COMMENT.sub(lambda found: "\n" * found[0].count("\n"), source)
+    return _HELM_COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), source)
 
 
 def _matches(name: str, kind: str, pattern: re.Pattern[str], source: str) -> Iterator[Text]:
@@ -362,11 +362,11 @@ def _matches(name: str, kind: str, pattern: re.Pattern[str], source: str) -> Ite
 
 def _slashes(name: str, source: str) -> Iterator[Text]:
     yield from _matches(name, "comment", re.compile(r"/\*(.*?)\*/", re.DOTALL), source)
-    found = []
+    comments = []
     for number, line in enumerate(source.split("\n"), 1):
         if match := re.search(r"(?:^|\s)//(.*)", line):
-            found.append((number, match.start(1), not line[: match.start()].strip(), match[1]))
-    yield from _blocks(name, found)
+            comments.append((number, match.start(1), not line[: match.start()].strip(), match[1]))
+    yield from _blocks(name, comments)
     if not name.endswith(".css"):
         yield from _matches(name, "message", re.compile(r'"((?:[^"\\\n]|\\.)* (?:[^"\\\n]|\\.)*)"'), source)
 
@@ -374,8 +374,8 @@ def _slashes(name: str, source: str) -> Iterator[Text]:
 def _template(name: str, source: str) -> Iterator[Text]:
     comment = re.compile(r"\{#-?(.*?)-?#\}", re.DOTALL)
     yield from _matches(name, "comment", comment, source)
-    plain = comment.sub(lambda found: "\n" * found[0].count("\n"), source)
-    plain = re.sub(r"\{%.*?%\}|<[^>]*>", lambda found: "\n" * found[0].count("\n") or " ", plain, flags=re.DOTALL)
+    plain = comment.sub(lambda removed: "\n" * removed[0].count("\n"), source)
+    plain = re.sub(r"\{%.*?%\}|<[^>]*>", lambda removed: "\n" * removed[0].count("\n") or " ", plain, flags=re.DOTALL)
     for number, line in enumerate(plain.split("\n"), 1):
         yield from _one(name, "message", [(number, line)])
 
@@ -394,7 +394,7 @@ _ITEM = re.compile(r"\s*(?:[-*+]|\d+\.)\s|\s*(?:#|\||>|<!--)")
 
 
 def _markdown(name: str, source: str) -> Iterator[Text]:
-    """Yield paragraphs, list items, headings and table rows; of a code block only its comments."""
+    """Yield paragraphs, list items, headings and table rows, and the comments in code blocks."""
     block: list[tuple[int, str]] = []
     fence = ""
     for number, line in enumerate(source.split("\n"), 1):

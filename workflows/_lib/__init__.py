@@ -1,1 +1,1 @@
-"""Parts that all WorkflowTemplates share."""
+"""Building blocks of the WorkflowTemplates."""

@@ -20,7 +20,7 @@ _EVERY_STEP: Final = {"status": "failed", ITEMS: "0", "failed": "0", "seconds": 
 
 
 def repository() -> ArtifactRepositoryRef:
-    """Return the reference to the chart's ConfigMap that names the bucket for artifacts."""
+    """Return a reference to the chart's ConfigMap with the bucket for artifacts."""
     name, key = ARTIFACT_REPOSITORY
     return ArtifactRepositoryRef(config_map=name, key=key)
 

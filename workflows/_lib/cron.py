@@ -1,4 +1,4 @@
-"""A CronWorkflow: it starts a WorkflowTemplate with the defaults of its form and adds no parameters."""
+"""A CronWorkflow, which starts a WorkflowTemplate with the defaults of its form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workflows._lib.labels import labels, shown
 
 __all__ = ["THREE_FAILURES", "Cron"]
 
-# Three failed nights in a row: a cron that keeps failing stops until an operator resumes it.
+# After three failed runs in a row, a cron stops until an operator resumes it.
 THREE_FAILURES: Final = "cronworkflow.failed >= 3"
 
 
@@ -21,14 +21,14 @@ class Cron:
     """A schedule of a pipeline; the chart's values override schedule, timezone and suspension.
 
     Attributes:
-        name: of the CronWorkflow, and its key under ``crons`` in the chart's values.
-        schedule: in cron format, UTC.
-        title: for the UI.
-        description: for the UI.
-        start_deadline_s: how late a missed run may still start.
+        name: name of the CronWorkflow, and its key under ``crons`` in the chart's values.
+        schedule: schedule in cron format, UTC.
+        title: title in the UI.
+        description: description in the UI.
+        start_deadline_s: maximum delay with which a missed run may still start.
         entrypoint: template to start with; None for the WorkflowTemplate's own.
-        suspend: whether it is suspended until an operator resumes it.
-        stop: condition under which it stops for good; None for never.
+        suspend: True to suspend the cron until an operator resumes it.
+        stop: condition under which the cron stops; None for never.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Cron:
     stop: str | None = THREE_FAILURES
 
     def build(self, template: str) -> CronWorkflow:
-        """Return the CronWorkflow that starts this WorkflowTemplate."""
+        """Return the CronWorkflow that starts the WorkflowTemplate of this name."""
         return CronWorkflow(
             name=self.name,
             labels=labels("cron", template),

@@ -31,12 +31,12 @@ _CLOSE: Final = "close-run"
 def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Container | Steps]:
     """Return the templates of the hook, which closes the run in the ledger and notifies people of a failed run.
 
-    A failed hook must not fail the Workflow, so its failure is ignored; the run then shows as interrupted because its
-    heartbeat in the ledger has stopped.
+    A failed hook must not fail the Workflow, so its failure is ignored. The run then appears as interrupted, because
+    its heartbeat in the ledger has stopped.
 
     Args:
-        pipeline: of the run.
-        codes: error codes to count, per pipeline.
+        pipeline: pipeline of the run.
+        codes: pipeline -> error codes to count.
     """
     close = step(
         _CLOSE,

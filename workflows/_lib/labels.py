@@ -1,4 +1,4 @@
-"""Labels and annotations that the chart, the alerts and operators select objects by."""
+"""Labels by which the chart, alerts and operators select objects, and annotations for the Argo UI."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ def labels(component: str, pipeline: str, step: str = "") -> dict[str, str]:
 
     Args:
         component: ``workflow``, ``cron`` or ``step``.
-        pipeline: such as ``gamedata``.
-        step: such as ``extract``; empty for an object that does not belong to one step.
+        pipeline: name of the pipeline, such as ``gamedata``.
+        step: name of the step, such as ``extract``; empty for an object that does not belong to one step.
     """
-    found = {
+    common = {
         "app.kubernetes.io/name": "telecine",
         "app.kubernetes.io/part-of": "telecine",
         "app.kubernetes.io/component": component,
         "app.kubernetes.io/managed-by": "argo-workflows",
         "telecine/pipeline": pipeline,
     }
-    return found | ({"telecine/step": step} if step else {})
+    return common | ({"telecine/step": step} if step else {})
 
 
 def shown(title: str, description: str) -> dict[str, str]:
-    """Return the annotations that the Argo UI shows instead of the name, and below it (Markdown)."""
+    """Return the annotations that the Argo UI shows instead of the name and below it, in Markdown."""
     return {"workflows.argoproj.io/title": title, "workflows.argoproj.io/description": description}

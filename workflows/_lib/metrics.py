@@ -1,4 +1,4 @@
-"""Metrics that the workflow controller exposes to Prometheus. Label values are bounded: no file names.
+"""Metrics that the workflow controller exposes to Prometheus. Labels have few values: no file names.
 
 The controller evaluates a metric once, when its node ends, in the scope of that node. Each attempt of a step is a node,
 and so is the retry around the attempts, so a counter on the step would count items several times. Items are counted
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OTHER", "item_metrics", "run_metrics", "step_metrics"]
 
-# Codes shared by all pipelines: an unreachable store, a bug.
+# Label for codes that all pipelines share, such as those of an unreachable store or a bug.
 OTHER: Final = "other"
 
 _SUCCEEDED: Final = f"{tag(NODE_STATUS)} == Succeeded"
@@ -59,9 +59,9 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
     Args:
         codes: pipeline -> its own error codes; all other codes count as ``other``.
     """
-    found = []
-    for pipeline, known in codes.items():
-        found += [
+    counters = []
+    for pipeline, own_codes in codes.items():
+        counters += [
             _counter(
                 "telecine_items_total",
                 "Items by pipeline and outcome.",
@@ -72,9 +72,9 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
             )
             for outcome in ("done", "failed")
         ]
-        tests = {code: f".code == '{code}'" for code in known}
+        tests = {code: f".code == '{code}'" for code in own_codes}
         tests[OTHER] = f"!(.code in [{', '.join(repr(code) for code in tests)}])"
-        found += [
+        counters += [
             _counter(
                 "telecine_rejects_total",
                 "Items with an error by pipeline and code, those that failed before and were not read again included.",
@@ -85,7 +85,7 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
             )
             for code, test in tests.items()
         ]
-    return Metrics(prometheus=found)
+    return Metrics(prometheus=counters)
 
 
 def _sum(output: str, pipeline: str, test: str) -> str:

@@ -1,4 +1,4 @@
-"""Settings models as Argo parameters: arguments of the form, inputs of a template, container variables."""
+"""Convert settings models to Argo parameters: arguments of the form, inputs of a template, variables of a container."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from shared.settings import Settings
 
-# Where a value comes from: the template's inputs or the Workflow's parameters.
+# Source of a value: the template's inputs or the Workflow's parameters.
 Source = Literal["inputs", "workflow"]
 
 __all__ = ["Field", "Source", "arguments", "environment", "fields", "form_names", "inputs", "passed"]
@@ -29,15 +29,15 @@ __all__ = ["Field", "Source", "arguments", "environment", "fields", "form_names"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a settings model as Argo sees it.
+    """One field of a settings model as an Argo parameter.
 
     Attributes:
-        name: of the parameter: the flag without the leading dashes.
+        name: name of the parameter: the flag without the leading dashes.
         variable: environment variable that the step reads; empty for a positional argument. An empty value is unset.
         value: default as text; empty for none.
-        choices: valid values if they are a closed list.
+        choices: valid values if they are a closed list, otherwise empty.
         description: the form's own text or the CLI's, including the unit.
-        config_key: key in the ConfigMap ``telecine-parameters`` that holds the installation's default, if any.
+        config_key: key of the installation's default in the ConfigMap ``telecine-parameters``; None if it has none.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Field:
     config_key: str | None = None
 
     def argument(self, prefix: str = "") -> Parameter:
-        """Return the parameter as the form shows it."""
+        """Return the parameter for the form."""
         name = f"{prefix}{self.name}"
         if self.config_key is None:
             return Parameter(name=name, value=self.value, enum=list(self.choices) or None, description=self.description)
@@ -71,96 +71,103 @@ def fields(
     """Return the fields of the model's pipeline in ``--help`` order, without secrets.
 
     Args:
-        model: the settings of a step.
+        model: settings class of a step.
         without: names of parameters to leave out.
         only: names of parameters to keep; None keeps all.
-        values: parameter name -> its default in a Workflow if it differs from the one on a laptop.
-        from_config: parameter name whose default the chart sets -> key in its ConfigMap.
+        values: parameter name -> default in a Workflow, if it differs from the default on a laptop.
+        from_config: parameter name -> key in the ConfigMap, for parameters whose default the chart sets.
     """
-    left_out, kept, other, config = set(without), None if only is None else set(only), values or {}, from_config or {}
-    found = []
+    excluded, included, overrides, config_keys = (
+        set(without),
+        None if only is None else set(only),
+        values or {},
+        from_config or {},
+    )
+    result = []
     for flag in flags(model):
         name = flag.name.replace("_", "-")
-        if flag.pipeline is None or flag.secret or name in left_out or (kept is not None and name not in kept):
+        if flag.pipeline is None or flag.secret or name in excluded or (included is not None and name not in included):
             continue
         field = model.model_fields[flag.name]
-        made = Field(
+        declared = Field(
             name=name,
             variable="" if flag.argument else flag.variables[0],
             value=_text(field),
             choices=("true", "false") if flag.is_switch else flag.choices,
             description=_described(field, flag.description),
-            config_key=config.get(name),
+            config_key=config_keys.get(name),
         )
-        found.append(replace(made, value=other[name]) if name in other else made)
-    unknown = (left_out | (kept or set()) | set(other) | set(config)) - {
+        result.append(replace(declared, value=overrides[name]) if name in overrides else declared)
+    unknown = (excluded | (included or set()) | set(overrides) | set(config_keys)) - {
         each.name.replace("_", "-") for each in flags(model)
     }
     if unknown:
         raise ValueError(f"{model.__name__} has no field {', '.join(sorted(unknown))}")
-    return tuple(found)
+    return tuple(result)
 
 
 def _text(field: FieldInfo) -> str:
-    """Return a default as the variable would hold it in a cluster."""
+    """Return the default in a cluster, as text for the variable."""
     if field.default_factory is not None:
-        # The factory depends on the machine; its text is the default of a cluster.
+        # The factory depends on the machine; default_text is the default in a cluster.
         return metadata(field).default_text or ""
     return shell_default(field)
 
 
 def _described(field: FieldInfo, description: str) -> str:
-    known = metadata(field)
-    text = known.form or description
-    if known.unit:
-        text += f" Unit: {known.unit}."
-    if field.default is None and known.default_text:
-        text += f" Empty: {known.default_text}."
+    declared = metadata(field)
+    text = declared.form or description
+    if declared.unit:
+        text += f" Unit: {declared.unit}."
+    if field.default is None and declared.default_text:
+        text += f" Empty: {declared.default_text}."
     return text
 
 
-def arguments(found: Iterable[Field], *, prefix: str = "") -> list[Parameter]:
-    """Return the parameters of a Workflow, with defaults, as the form of the Argo UI shows them."""
-    return [field.argument(prefix) for field in found]
+def arguments(parameters: Iterable[Field], *, prefix: str = "") -> list[Parameter]:
+    """Return the parameters of a Workflow, with defaults, for the form of the Argo UI."""
+    return [field.argument(prefix) for field in parameters]
 
 
-def inputs(found: Iterable[Field]) -> list[Parameter]:
+def inputs(parameters: Iterable[Field]) -> list[Parameter]:
     """Return the inputs of a template, without defaults: the caller passes all of them."""
-    return [Parameter(name=field.name) for field in found]
+    return [Parameter(name=field.name) for field in parameters]
 
 
-def passed(found: Iterable[Field], source: Source, *, prefix: str = "", **others: str) -> list[Parameter]:
+def passed(parameters: Iterable[Field], source: Source, *, prefix: str = "", **others: str) -> list[Parameter]:
     """Return the arguments with which one template calls another.
 
     Args:
-        found: parameters of the called template.
-        source: where the caller's values come from.
-        prefix: of the parameter names in the source.
+        parameters: parameters of the called template.
+        source: source of the caller's values.
+        prefix: prefix of the parameter names in the source.
         others: parameter name, with ``_`` for ``-`` -> value to pass instead of the caller's.
     """
-    own = {name.replace("_", "-"): value for name, value in others.items()}
+    overrides = {name.replace("_", "-"): value for name, value in others.items()}
     return [
-        Parameter(name=field.name, value=own.get(field.name, tag(parameter(source, f"{prefix}{field.name}"))))
-        for field in found
+        Parameter(name=field.name, value=overrides.get(field.name, tag(parameter(source, f"{prefix}{field.name}"))))
+        for field in parameters
     ]
 
 
-def environment(found: Iterable[Field], source: Source) -> list[EnvVar]:
-    """Return the variables through which a step reads its settings; no value passes through a shell.
+def environment(parameters: Iterable[Field], source: Source) -> list[EnvVar]:
+    """Return the variables that pass a step its settings, so that no value goes through a shell.
 
     Args:
-        found: the step's settings.
-        source: where the values come from.
+        parameters: settings of the step.
+        source: source of the values.
     """
-    return [EnvVar(name=field.variable, value=tag(parameter(source, field.name))) for field in found if field.variable]
+    return [
+        EnvVar(name=field.variable, value=tag(parameter(source, field.name))) for field in parameters if field.variable
+    ]
 
 
-def form_names(found: Iterable[Field]) -> dict[str, str]:
-    """Return the variables by which the first step of a run finds parameters that no step reads.
+def form_names(parameters: Iterable[Field]) -> dict[str, str]:
+    """Return the variables with which the first step of a run detects unknown parameters.
 
     Argo accepts parameters of any name, so a misspelled one would be ignored without a message.
 
     Args:
-        found: the form of the pipeline's own WorkflowTemplate.
+        parameters: form of the pipeline's own WorkflowTemplate.
     """
-    return {GIVEN_VARIABLE: tag(PARAMETERS), FORM_VARIABLE: ",".join(field.name for field in found)}
+    return {GIVEN_VARIABLE: tag(PARAMETERS), FORM_VARIABLE: ",".join(field.name for field in parameters)}

@@ -1,4 +1,4 @@
-"""A pipeline: its WorkflowTemplate, its crons and its branch of ``media``."""
+"""A pipeline: its WorkflowTemplate, its crons, and its branch of the umbrella ``media``."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 __all__ = ["STAGES", "Pipeline"]
 
-# The template that runs a pipeline's steps, in each pipeline's WorkflowTemplate.
+# Name of the template in each pipeline's WorkflowTemplate that runs the steps.
 STAGES = "stages"
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """All that ``render``, ``crons`` and ``media`` need of a pipeline.
+    """A pipeline, as needed by ``render``, ``crons`` and ``media``.
 
     Attributes:
-        name: of the WorkflowTemplate, and of the pipeline's command group.
-        build: returns the WorkflowTemplate; its template ``stages`` takes ``parameters`` as inputs.
-        parameters: what ``media`` asks for and passes to ``stages``.
-        codes: error codes that are counted one by one; all others count as ``other``.
-        crons: its schedules.
+        name: name of the WorkflowTemplate, and of the pipeline's command group.
+        build: function that returns the WorkflowTemplate, whose template ``stages`` has ``parameters`` as inputs.
+        parameters: parameters in the form of ``media``, which passes them to ``stages``.
+        codes: error codes that are counted separately; all others count as ``other``.
+        crons: schedules of the pipeline.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Pipeline:
     crons: tuple[Cron, ...] = ()
 
     def arguments(self) -> list[Parameter]:
-        """Return the parameters in the form of ``media``, prefixed: several pipelines have a ``prefix``."""
+        """Return the parameters for the form of ``media``, with the pipeline's name as a prefix to make them unique."""
         return arguments(self.parameters, prefix=f"{self.name}-")
 
     def task(self) -> Task:

@@ -1,4 +1,4 @@
-"""The retry strategy of a step: three attempts, for failures that may be transient."""
+"""The retry strategy of a step: three attempts for failures that may be transient."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ __all__ = ["EXPRESSION", "LIMIT", "PATIENT", "PROMPT", "Pauses", "retry"]
 # Retries, so three attempts.
 LIMIT: Final = 2
 _SIGTERM: Final = 143
-# Usually out of memory. A second attempt may land on another node or next to other pods; a third is unlikely to help.
+# Usually out of memory. A second attempt may run on another node or alongside other pods; a third is unlikely to help.
 _SIGKILL: Final = 137
 
-# Not from our process: runc failed to start the container (128), or containerd found it after a node restart (255).
+# Exit codes that do not come from the step: runc failed to start the container (128), or containerd found it stopped
+# after a node restart (255).
 _POD_ERRORS: Final = (128, 255)
 
-# Argo passes all of these as text. `Error` is a pod that was deleted, evicted before it started, or lost its node.
+# Argo passes all of these variables as text. `Error`: the pod was deleted, evicted before it started, or lost its node.
 EXPRESSION: Final = (
     f"{RETRY_STATUS} == 'Error'"
     f" || asInt({EXIT_CODE}) in {[EXIT_TRANSIENT, _SIGTERM, *_POD_ERRORS]}"
@@ -44,7 +45,7 @@ class Pauses:
     factor: int
 
 
-# For steps that run for minutes; a lost node takes as long to be replaced.
+# For steps that run for minutes; replacing a lost node takes as long.
 PATIENT: Final = Pauses("20s", 2)
 # For steps that take seconds and whose result a user is waiting for.
 PROMPT: Final = Pauses("5s", 3)
@@ -53,8 +54,8 @@ PROMPT: Final = Pauses("5s", 3)
 def retry(pauses: Pauses = PATIENT) -> RetryStrategy:
     """Return the retry strategy of a step.
 
-    It sets ``cap`` and not ``maxDuration``: Argo applies the latter as a deadline to the pods themselves, counted from
-    the start of the first one, and would end the second attempt of a long step.
+    It sets ``cap`` rather than ``maxDuration``. Argo applies the latter to the pods themselves, as a deadline from the
+    start of the first one, and would stop the second attempt of a long step.
 
     Args:
         pauses: backoff between attempts.

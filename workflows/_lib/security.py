@@ -1,4 +1,4 @@
-"""Security settings of pods: one non-root user, no escalation, a read-only root, no token."""
+"""Security settings of pods: a non-root user, no privilege escalation, a read-only root file system, and no token."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ __all__ = ["EXECUTOR", "SHARED_MEMORY", "container_security", "pod_security", "v
 
 _UID: Final = 1000
 
-# Argo's own containers patch the task result. They get this account's token, even if the step's container has none.
+# Argo's own containers write the task result to the API server. They get this account's token, even if the step's
+# container has none.
 EXECUTOR: Final = ExecutorConfig(service_account_name=STEP_ACCOUNT)
 
-# For Ray's object store. Containers have 64 MB by default; Ray then warns and falls back to disk.
+# For Ray's object store. With the 64 MB that containers have by default, Ray warns and falls back to disk.
 SHARED_MEMORY: Final = "256Mi"
 
 
@@ -53,13 +54,13 @@ def volumes(tmp_size: str, *, ray: bool) -> tuple[list[Volume], list[VolumeMount
 
     Args:
         tmp_size: size limit of ``/tmp``.
-        ray: add shared memory.
+        ray: True to add shared memory.
     """
-    found = [Volume(name="tmp", empty_dir=EmptyDirVolumeSource(size_limit=tmp_size))]
+    added = [Volume(name="tmp", empty_dir=EmptyDirVolumeSource(size_limit=tmp_size))]
     mounts = [VolumeMount(name="tmp", mount_path="/tmp")]  # noqa: S108 - private to the pod
     if ray:
-        found.append(
+        added.append(
             Volume(name="shared-memory", empty_dir=EmptyDirVolumeSource(medium="Memory", size_limit=SHARED_MEMORY))
         )
         mounts.append(VolumeMount(name="shared-memory", mount_path="/dev/shm"))  # noqa: S108
-    return found, mounts
+    return added, mounts

@@ -64,7 +64,7 @@ class Size:
 
 # Python with boto3 and psycopg uses 150 MB.
 SMALL: Final = Size("100m", "256Mi", "1", "1Gi")
-# All sessions' rows in memory at once, in polars.
+# Polars keeps the rows of all sessions in memory.
 MEDIUM: Final = Size("200m", "512Mi", "2", "4Gi")
 # Ray with one decoder process per CPU; each is limited to 1.5 GB of address space and uses 0.3 GB.
 LARGE: Final = Size("500m", "2Gi", "4", "8Gi", tmp="8Gi")
@@ -80,7 +80,7 @@ def step(
     description: str,
     deadline_s: int,
     size: Size = SMALL,
-    found: Sequence[Field] = (),
+    parameters: Sequence[Field] = (),
     source: Source = "inputs",
     counts: tuple[str, ...] = (),
     ray: bool = False,
@@ -93,28 +93,28 @@ def step(
 ) -> Container:
     """Return the template that runs one command.
 
-    All settings of the pod are part of the template, not of the Workflow's spec: a Workflow that references the
-    template has its own spec.
+    All settings of the pod are in the template rather than in the Workflow's spec, because a Workflow that references
+    the template has its own spec.
 
     Args:
-        name: of the template.
+        name: name of the template.
         command: arguments of ``telecine``.
-        pipeline: for labels and metrics.
+        pipeline: pipeline, for labels and metrics.
         stage: folder of the reports, value of a label, and part of a RayJob's name.
-        title: for the UI.
-        description: for the UI.
-        deadline_s: maximum run time of a pod; each retry gets the same.
+        title: title in the UI.
+        description: description in the UI.
+        deadline_s: maximum run time of a pod, for each attempt.
         size: requests and limits.
-        found: settings of the step.
-        source: where their values come from: the template's inputs or the Workflow's parameters.
+        parameters: settings of the step.
+        source: source of their values: the template's inputs or the Workflow's parameters.
         counts: names of additional numeric output parameters.
-        ray: use the image with Ray and torch.
-        launcher: mount a token; launchers are the only containers that talk to the API server.
-        report: the step writes a report and output parameters.
+        ray: True to use the image with Ray and torch.
+        launcher: True to mount a token; only launchers talk to the API server.
+        report: True if the step writes a report and output parameters.
         secrets: further sources of variables, in addition to the database's and the store's.
         metrics: metrics to emit instead of the step's duration.
         pauses: backoff between attempts.
-        variables: further variables, in addition to its settings and those of every step.
+        variables: further variables, in addition to the settings and the variables of every step.
     """
     volumes_, mounts = volumes(size.tmp, ray=ray)
     return Container(
@@ -124,9 +124,9 @@ def step(
         image=RAY_IMAGE if ray else JOBS_IMAGE,
         command=["telecine"],
         args=list(command),
-        inputs=inputs(found) if source == "inputs" else [],
+        inputs=inputs(parameters) if source == "inputs" else [],
         outputs=[*output_parameters(counts), *reports(stage)] if report else [],
-        env=[*_identity(stage), *environment(found, source), *_variables(variables or {})],
+        env=[*_identity(stage), *environment(parameters, source), *_variables(variables or {})],
         env_from=_sources(launcher=launcher, more=secrets),
         resources=ResourceRequirements(
             requests={"cpu": size.cpu, "memory": size.memory},
@@ -165,12 +165,12 @@ def _variables(values: Mapping[str, str]) -> list[EnvVar]:
 
 
 def _sources(*, launcher: bool, more: Sequence[EnvFromSource]) -> list[EnvFromSource]:
-    found = [EnvFromSource(config_map_ref=ConfigMapEnvSource(name=CONFIG_ENVIRONMENT))]
+    sources = [EnvFromSource(config_map_ref=ConfigMapEnvSource(name=CONFIG_ENVIRONMENT))]
     if launcher:
-        found.append(EnvFromSource(config_map_ref=ConfigMapEnvSource(name=CONFIG_RAY)))
-    # Optional: without keys, the pod's role applies.
-    found += [from_secret(DATABASE_VARIABLES), from_secret(S3_VARIABLES, optional=True)]
-    return [*found, *more]
+        sources.append(EnvFromSource(config_map_ref=ConfigMapEnvSource(name=CONFIG_RAY)))
+    # The S3 keys are optional: without them, the pod's role applies.
+    sources += [from_secret(DATABASE_VARIABLES), from_secret(S3_VARIABLES, optional=True)]
+    return [*sources, *more]
 
 
 def from_secret(name: str, *, optional: bool = False) -> EnvFromSource:

@@ -1,4 +1,4 @@
-"""The sweep: it deletes RayJobs whose Workflow has ended."""
+"""The sweep step, which deletes RayJobs whose Workflow has ended."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SWEEP: Final = "sweep"
 
 
 def sweep_step(pipeline: str) -> Container:
-    """Return the template, which is part of each WorkflowTemplate that creates RayJobs, and of ``maintenance``.
+    """Return the template, for each WorkflowTemplate that creates RayJobs and for ``maintenance``.
 
     Args:
-        pipeline: for labels and metrics.
+        pipeline: pipeline, for labels and metrics.
     """
     return step(
         SWEEP,

@@ -10,9 +10,10 @@ __all__ = ["one_semaphore"]
 
 
 def one_semaphore(key: str) -> Synchronization:
-    """Return the semaphore of a Workflow; a second run waits as a whole, and its message says for what.
+    """Return the semaphore of a Workflow. A second run waits before its first step; its message names the semaphore.
 
-    Only one: Workflows with several can leave stale entries in the controller's queue (argo-workflows #17013).
+    There is only one, because Workflows with several can leave stale entries in the controller's queue
+    (argo-workflows #17013).
 
     Args:
         key: key in the ConfigMap ``telecine-limits``.

@@ -1,4 +1,4 @@
-"""The WorkflowTemplate of a pipeline: form, exit hook, semaphore, deadlines, cleanup."""
+"""The WorkflowTemplate of a pipeline, with form, exit hook, semaphore, deadlines and cleanup."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def workflow_template(
     """Return the WorkflowTemplate of a pipeline.
 
     Args:
-        name: of the template, the pipeline and the key of its semaphore.
-        title: for the UI.
-        description: for the UI, in Markdown.
+        name: name of the template and the pipeline, and key of the semaphore.
+        title: title in the UI.
+        description: description in the UI, in Markdown.
         entrypoint: the template that a run starts with.
-        templates: all of them.
-        arguments: the form.
-        deadline_s: maximum run time of a whole run.
-        ledger: runs are recorded in the ledger: the exit hook closes them, and the semaphore limits them.
+        templates: all templates.
+        arguments: parameters of the form.
+        deadline_s: maximum duration of a run.
+        ledger: True if runs are recorded in the ledger: the exit hook closes them, and the semaphore limits them.
     """
-    found = labels("workflow", name)
+    common_labels = labels("workflow", name)
     return WorkflowTemplate(
         name=name,
-        labels=found,
+        labels=common_labels,
         annotations=shown(title, description),
-        workflow_metadata=WorkflowMetadata(labels=found),
+        workflow_metadata=WorkflowMetadata(labels=common_labels),
         entrypoint=entrypoint,
         arguments=list(arguments),
         templates=list(templates),
@@ -66,7 +66,7 @@ def workflow_template(
         executor=EXECUTOR,
         security_context=pod_security(),
         active_deadline_seconds=deadline_s,
-        # Logs of a failed run are kept as long as the Workflow. OnPodCompletion has lost logs (argo-workflows #14885).
+        # The logs of a failed run are kept as long as the Workflow. OnPodCompletion lost logs (argo-workflows #14885).
         pod_gc=PodGC(strategy="OnWorkflowSuccess", delete_delay_duration="1h"),
         ttl_strategy=TTLStrategy(seconds_after_success=3 * _DAY, seconds_after_failure=14 * _DAY),
     )

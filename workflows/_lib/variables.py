@@ -1,4 +1,4 @@
-"""Argo's template variables and the output parameters that several modules refer to, spelled in one place."""
+"""Names of Argo's template variables, and of the output parameters that several modules refer to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 Scope = Literal["inputs", "outputs", "workflow"]
 
-# Of the Workflow. Argo knows the last two only in the exit hook.
+# Variables of the Workflow. The last two are available only in the exit hook.
 NAME: Final = "workflow.name"
 NAMESPACE: Final = "workflow.namespace"
 UID: Final = "workflow.uid"
@@ -34,11 +34,11 @@ PARAMETERS: Final = "workflow.parameters.json"
 STATUS: Final = "workflow.status"
 FAILURES: Final = "workflow.failures"
 
-# Of a node, for its metrics.
+# Variables of a node, for its metrics.
 NODE_STATUS: Final = "status"
 DURATION: Final = "duration"
 
-# Of a retry expression; Argo passes all of them as text.
+# Variables in a retry expression; Argo passes all of them as text.
 RETRY_STATUS: Final = "lastRetry.status"
 EXIT_CODE: Final = "lastRetry.exitCode"
 RETRIES: Final = "retries"
@@ -62,9 +62,10 @@ def parameter(scope: Scope, name: str, *, in_expression: bool = False) -> str:
     """Return the variable of a parameter.
 
     Args:
-        scope: ``inputs`` and ``outputs`` of a template, or ``workflow``.
-        name: of the parameter.
-        in_expression: expr-lang would read the dash in ``a.b-c`` as a minus, so such a name is an index there.
+        scope: ``inputs`` or ``outputs`` of a template, or ``workflow``.
+        name: name of the parameter.
+        in_expression: True for an expr-lang expression, which would read the dash in ``a.b-c`` as a minus; a name with
+            a dash is then an index.
     """
     if in_expression and "-" in name:
         return f"{scope}.parameters['{name}']"

@@ -73,7 +73,12 @@ class Work:
 
 @dataclass(slots=True)
 class FrameResults:
-    """Results by check and ``(pt_key, etag)``; errors likewise, as ``(message, traceback, retryable)``."""
+    """Results of checks over frames.
+
+    Attributes:
+        values: check -> ``(pt_key, etag)`` -> the values of its columns.
+        errors: check -> ``(pt_key, etag)`` -> ``(message, traceback, retryable)``.
+    """
 
     values: dict[str, dict[tuple[str, str], dict[str, Any]]] = field(default_factory=dict)
     errors: dict[str, dict[tuple[str, str], tuple[str, str, bool]]] = field(default_factory=dict)

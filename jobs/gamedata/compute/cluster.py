@@ -196,15 +196,15 @@ class ClusterRay(RayPool, Generic[W, R]):
 
     def _refresh_nodes(self) -> None:
         """List the nodes and start workers on free CPUs."""
-        now = time.monotonic()
-        if now - self._refreshed_at < self._limits.refresh_s:
+        refreshed_at = time.monotonic()
+        if refreshed_at - self._refreshed_at < self._limits.refresh_s:
             return
-        self._refreshed_at = now
+        self._refreshed_at = refreshed_at
         self._nodes = _nodes()
         self._idle = [placed for placed in self._idle if placed.node in self._nodes]
         if self._nodes:
-            self._nodes_seen_at = now
-        elif now - self._nodes_seen_at > self._limits.no_workers_s:
+            self._nodes_seen_at = refreshed_at
+        elif refreshed_at - self._nodes_seen_at > self._limits.no_workers_s:
             raise TransientError(f"the Ray cluster has had no worker for {self._limits.no_workers_s:.0f} s")
         actors = [*self._idle, *self._starting.values(), *(placed for placed, _ in self._running.values())]
         per_node = Counter(placed.node for placed in actors)

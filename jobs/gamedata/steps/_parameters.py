@@ -27,7 +27,7 @@ class Checked:
 
     flag: str
     value: str
-    found: str
+    result: str
 
 
 def validate(settings: PlanSettings) -> list[Checked]:

@@ -109,7 +109,7 @@ def _headline(worklist: Worklist, settings: PlanSettings, total: int, source: st
 def _sections(worklist: Worklist, settings: PlanSettings, checked: list[Checked], cpu_s: float) -> Iterator[Section]:
     from shared.report import Table
 
-    yield Table("Parameters", ["parameter", "value", "found"], [[row.flag, row.value, row.found] for row in checked])
+    yield Table("Parameters", ["parameter", "value", "found"], [[row.flag, row.value, row.result] for row in checked])
     rows: list[list[Any]] = [["on one core", round(cpu_s)]]
     if settings.workers:
         rows.append([f"with {settings.workers} workers", round(_START_S + cpu_s / settings.workers)])

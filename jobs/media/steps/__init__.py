@@ -1,1 +1,1 @@
-"""One module per command of `telecine media`."""
+"""The commands of `telecine media`, one module each."""

@@ -1,4 +1,4 @@
-"""The publish step: one index page over the stages of a run, from the ledger."""
+"""The publish step: write one index page of the stages of a run, from the ledger."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _FINE: Final = frozenset({"success", "skipped", "partial"})
 
 
 def run(settings: PublishSettings, stage_run: StageRun) -> Report:
-    """Write the index of a run: its stages, their counts and first errors, and links to their pages.
+    """Return the index of a run: its stages, their counts and first errors, and links to their reports.
 
     A failed stage is a row like any other; the workflow reports that the run failed. ``report.json`` has the same data
     for programs, under ``stages`` and ``counts``.
 
     Args:
-        settings: ``report_link`` locates the pages.
-        stage_run: the other stages of its run are shown.
+        settings: settings with ``report_link``, the location of the reports.
+        stage_run: the stage of this step; the other stages of its run are shown.
 
     Raises:
-        DatabaseUnreachable: no connection.
+        DatabaseUnreachable: the database cannot be reached.
     """
     from shared.ledger.history import failed_items, show_run
 
@@ -61,9 +61,9 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
 def _headline(stages: Sequence[StageRow]) -> str:
     if not stages:
         return "no stage of this run has started"
-    found = Counter(row.status for row in stages)
-    told = ", ".join(f"{count} {status}" for status, count in sorted(found.items()))
-    return f"{len(stages)} {'stage' if len(stages) == 1 else 'stages'}: {told}"
+    statuses = Counter(row.status for row in stages)
+    summary = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+    return f"{len(stages)} {'stage' if len(stages) == 1 else 'stages'}: {summary}"
 
 
 def _summary(row: StageRow) -> StageSummary:

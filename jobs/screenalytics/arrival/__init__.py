@@ -1,1 +1,1 @@
-"""Finds runs: by events of the outbox, then by listing the prefix."""
+"""Find runs: first from events in the outbox, then by listing the prefix."""

@@ -1,4 +1,4 @@
-"""Reads events from the outbox table, and records their delivery."""
+"""Read events from the outbox table, and record their delivery."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COLUMNS: Final = (
     "event_id uuid, event_type text, aggregate_id text, payload_json jsonb, created_at timestamptz, delivered_at"
     " timestamptz, delivery_attempts integer and last_error text"
 )
-# Times stay text: PostgreSQL has infinity and the year 20000, Python does not.
+# Times are read as text, because PostgreSQL has infinity and the year 20000, and Python does not.
 _WAITING: Final = """
     SELECT event_id::text AS id, event_type, aggregate_id, created_at::text AS at, delivery_attempts AS attempts,
         CASE WHEN octet_length(payload_json::text) <= :bytes THEN payload_json::text END AS payload
@@ -50,24 +50,24 @@ _FAILED: Final = """
 
 
 def outbox(settings: IngestSettings) -> Iterator[Candidate | BadEvent]:
-    """Yield the pending events of the outbox, oldest first: neither delivered nor failed ``max_attempts`` times.
+    """Yield the pending events of the outbox, oldest first, except those that failed ``max_attempts`` times.
 
     Args:
-        settings: the table and its database.
+        settings: the outbox table and its database.
 
     Raises:
         ConfigurationError: the table does not exist, or lacks a column.
-        TelecineError: as :func:`shared.database.session.transaction`.
+        TelecineError: see :func:`shared.database.session.transaction`.
     """
-    at, last = "-infinity", "00000000-0000-0000-0000-000000000000"
+    after_time, after_id = "-infinity", "00000000-0000-0000-0000-000000000000"
     while True:
         with _outbox(settings) as (session, table):
             rows = session.rows(
                 _WAITING.replace("{outbox}", table),
                 bytes=PAYLOAD_BYTES,
                 most=settings.max_attempts,
-                at=at,
-                id=last,
+                at=after_time,
+                id=after_id,
                 page=_PAGE,
             )
         for row in rows:
@@ -75,22 +75,22 @@ def outbox(settings: IngestSettings) -> Iterator[Candidate | BadEvent]:
             yield parse_event(settings.prefix, event, row.payload)
         if len(rows) < _PAGE:
             return
-        at, last = rows[-1].at, rows[-1].id
+        after_time, after_id = rows[-1].at, rows[-1].id
 
 
 def acknowledge(settings: IngestSettings, event: Event) -> None:
-    """Mark an event as delivered. Idempotent."""
+    """Mark an event as delivered; idempotent."""
     with _outbox(settings) as (session, table):
         session.run(_DELIVERED.replace("{outbox}", table), id=event.event_id)
 
 
 def fail_event(settings: IngestSettings, event: Event, error: TelecineError) -> bool:
-    """Count a failed delivery. Return True if it was the last one, and the event is set aside.
+    """Count a failed delivery, and return True if the event is now set aside.
 
     Args:
-        settings: ``max_attempts`` limits the deliveries.
+        settings: settings with the limit ``max_attempts``.
         event: the event.
-        error: the reason.
+        error: the reason for the failure.
     """
     message = clean_text(f"{error.code}: {error.message}", 1000)
     with _outbox(settings) as (session, table):
@@ -102,11 +102,11 @@ def fail_event(settings: IngestSettings, event: Event, error: TelecineError) -> 
 def _outbox(settings: IngestSettings) -> Iterator[tuple[DatabaseSession, str]]:
     """Open a transaction in the outbox's database, and yield it with the quoted table name."""
     schema, _, name = settings.outbox_table.partition(".")
-    where = settings
+    database = settings
     if settings.outbox_url is not None:
-        where = settings.model_copy(update={"database_url": settings.outbox_url})
+        database = settings.model_copy(update={"database_url": settings.outbox_url})
     try:
-        with transaction(where) as session:
+        with transaction(database) as session:
             yield session, f'"{schema}"."{name}"'
     except DatabaseNotMigrated as error:
         raise ConfigurationError(

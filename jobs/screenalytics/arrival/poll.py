@@ -1,4 +1,4 @@
-"""Finds runs by listing the prefix."""
+"""Find runs by listing the prefix."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def poll(
     store: ObjectStore,
     settled: Callable[[Sequence[ManifestRef]], AbstractSet[str]],
 ) -> Iterator[Candidate]:
-    """Yield the runs of the prefix that need work, in the order of their keys.
+    """Yield the runs under the prefix that need work, in key order.
 
     Args:
-        settings: the prefix.
-        store: listed page by page; no object is read.
-        settled: takes up to 1,000 listed manifests, and returns the keys of those that need no work.
+        settings: settings with the prefix.
+        store: the bucket of the runs; it is listed page by page, and no object is read.
+        settled: called with up to 1,000 listed manifests; returns the keys of those that need no work.
     """
     batch: list[ManifestRef] = []
     for ref in listed(settings.prefix, store):

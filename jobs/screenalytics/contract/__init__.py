@@ -1,1 +1,1 @@
-"""The contract with producers: the run manifest, its versions, and the kinds of artifacts."""
+"""The contract with producers: the run manifest and its versions, and the kinds of artifacts."""

@@ -1,4 +1,4 @@
-"""Versions of the manifest: one adapter per exact version text. Other versions are rejected unread.
+"""Versions of the manifest: one adapter per exact version text. All others are rejected unread.
 
 To add a version, add a module with its models and one line here; its adapter returns the same :class:`RunManifest`.
 """
@@ -24,8 +24,8 @@ class Adapter:
     """Reads manifests of one version.
 
     Attributes:
-        head: reads version, identifiers and status of any run.
-        whole: reads all fields of a successful run.
+        head: function that reads version, identifiers and status of any run.
+        whole: function that reads all fields of a successful run.
     """
 
     head: Callable[[Mapping[str, Any]], RunHead]
@@ -40,7 +40,7 @@ ADAPTERS: Final[dict[str, Adapter]] = {
 
 
 def adapter(document: Mapping[str, Any]) -> Adapter:
-    """Return the adapter for a manifest. Looks at nothing but its version.
+    """Return the adapter for a manifest, without reading anything but its version.
 
     Raises:
         Rejected: ``MISSING_VERSION`` or ``UNSUPPORTED_VERSION``.
@@ -51,10 +51,10 @@ def adapter(document: Mapping[str, Any]) -> Adapter:
     if version is None or version == "":
         raise reject("MISSING_VERSION", f"the manifest has no schema_version; expected {valid}", **facts)
     if not isinstance(version, str) or version not in ADAPTERS:
-        found = shown(version)
+        actual = shown(version)
         message = (
-            f"the manifest has the unsupported schema_version {found}; expected {valid}, exactly this text. "
+            f"the manifest has the unsupported schema_version {actual}; expected {valid}, exactly this text. "
             "Nothing else of the run was read; ingest it with a release of telecine that supports this version"
         )
-        raise reject("UNSUPPORTED_VERSION", message, actual=found, **facts)
+        raise reject("UNSUPPORTED_VERSION", message, actual=actual, **facts)
     return ADAPTERS[version]

@@ -1,1 +1,1 @@
-"""Intake of runs: prefetch candidates, decide on each, write it once, count it."""
+"""Take in runs: prefetch candidates, decide what to do with each, write it once, and count the results."""

@@ -1,4 +1,4 @@
-"""The last sentence of a rejection's message: what an operator can do about it."""
+"""The advice to an operator at the end of a rejection's message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 __all__ = ["advice"]
 
 _COMMAND: Final = "telecine screenalytics replay"
-# Their messages end with the next command already.
+# Codes whose messages already end with the next command.
 _SELF_CONTAINED: Final = frozenset({"MANIFEST_CHANGED", "RUN_ID_COLLISION", "UNSUPPORTED_VERSION", "CHECKSUM_MISSING"})
 
 
@@ -16,8 +16,8 @@ def advice(code: str, run_id: str, *, dead: bool, attempt: int) -> str:
 
     Args:
         code: code of the rejection.
-        run_id: the run.
-        dead: whether the run is set aside now.
+        run_id: id of the run.
+        dead: True if the run is now set aside.
         attempt: number of this attempt, from 1.
     """
     if dead:

@@ -1,4 +1,4 @@
-"""The decision on one candidate, and the result that is reported for it."""
+"""The decision on a candidate, and the result that is reported for it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class IntakeResult:
 
     Attributes:
         candidate: the candidate.
-        outcome: the count it adds to.
+        outcome: outcome of the candidate; each outcome is counted.
         ep_id: the episode; None if the manifest was not parsed.
         persons: rows written to ``person_metrics``.
         output_hash: hash of the run's rows, if they are in the tables now.
@@ -33,7 +33,7 @@ class IntakeResult:
         failure: set if the candidate failed.
         failure_class: class of that failure.
         error: the error behind a failed or deferred candidate.
-        event_only: only the event failed; the object in the store was not judged.
+        event_only: True if only the event failed, so that the object in the store still needs a decision.
         warnings: warnings of a run that was written.
         bytes_read: bytes of manifest and artifacts.
     """
@@ -57,12 +57,12 @@ class Decision:
     """The result to report for a candidate, and the changes to write for it in one transaction.
 
     Attributes:
-        result: the result, as it is if every write succeeds.
+        result: the result if every write succeeds.
         run: the run to write to the product tables.
         mark: change of the mark ``source_deleted`` on the run's rows.
-        entry: the look to record; None records nothing.
-        state: new state of the item; None appends ``entry`` to the attempts and leaves the item alone.
-        attempt: failures of this content so far, this one included; 0 for anything but a failure.
+        entry: the attempt to record; None records nothing.
+        state: new state of the item; None appends ``entry`` to the attempts without changing the item.
+        attempt: number of failures of this content, including this one; 0 if it did not fail.
         max_attempts: failures after which the item is set aside.
     """
 
@@ -81,5 +81,5 @@ class Decision:
 
     @property
     def is_dispensable(self) -> bool:
-        """True if the write only adds to the list of attempts, so that losing it changes no later decision."""
+        """True if the decision only adds to the list of attempts, so that losing it changes no later decision."""
         return self.run is None and self.mark is None and self.state is None

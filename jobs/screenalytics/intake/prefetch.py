@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["WaitTimes", "prefetch", "record_failure", "take_all"]
 
 _LOG: Final = logging.getLogger(__name__)
-# Refused manifests, with none readable, after which the rest is not requested.
+# If more manifests than this are refused before any is readable, no more are requested.
 _MAX_REFUSED: Final = 20
-# Consecutive runs for which the store did not answer, each after all its retries, until it is considered down.
+# The store is considered down after this many consecutive runs without an answer, each after all its retries.
 _MAX_UNAVAILABLE: Final = 10
 
 
 class WaitTimes:
-    """Seconds that the writing thread waited.
+    """Time that the writing thread spent waiting, in seconds.
 
     Attributes:
         list: waiting for events and for pages of the listing.
@@ -52,8 +52,8 @@ def prefetch(
     """Yield each candidate with the result of reading it.
 
     Args:
-        candidates: consumed in this thread, at most two per reader ahead.
-        read: called in other threads; must not raise.
+        candidates: candidates; iterated in this thread, at most two per reader ahead.
+        read: function that reads a candidate; called in other threads, must not raise.
         readers: number of threads.
         waits: receives the seconds spent waiting.
     """
@@ -81,7 +81,7 @@ def prefetch(
         while pending:
             yield first()
     finally:
-        # A read may hang on the store for minutes; stopping does not wait for it.
+        # A read may wait for the store for minutes, so do not wait for it.
         pool.shutdown()
 
 
@@ -96,17 +96,17 @@ def take_all(
     undecided: list[tuple[Candidate, ReadResult]] | None = None,
     last: bool = True,
 ) -> Iterator[IntakeResult]:
-    """Take candidates in order; each result is counted and recorded before it is yielded.
+    """Take candidates in order, and yield each result after it is counted and recorded.
 
     Args:
         candidates: candidates of one source.
         taker: reads, decides and writes.
-        tally: counts the results; ``ended`` is set if the stage cannot continue, and nothing more is yielded.
+        tally: counts the results. If the stage cannot continue, its ``ended`` is set and nothing more is yielded.
         stage_run: receives failures and progress.
         readers: number of reading threads.
         waits: receives the seconds spent waiting.
         undecided: refused manifests carried over from earlier candidates.
-        last: False leaves in ``undecided`` the manifests on which only later candidates can shed light.
+        last: True if no more candidates follow; if False, undecided manifests stay in ``undecided``.
 
     Raises:
         ConfigurationError: see :meth:`Taker.take`.
@@ -117,7 +117,7 @@ def take_all(
         for candidate, read in _decided(pairs, taker, [] if undecided is None else undecided, last=last):
             result = taker.take(candidate, read)
             tally.add(result)
-            # The total is only known when the listing ends.
+            # The total is not known until the listing ends.
             progress.total = max(progress.total, progress.done + 1)
             progress.advance(**{result.outcome: 1})
             if result.failure is not None:
@@ -136,7 +136,7 @@ def _decided(
     *,
     last: bool,
 ) -> Iterator[tuple[Candidate, ReadResult]]:
-    """Hold refused manifests back until one is readable: then those objects are at fault, otherwise all access is."""
+    """Yield pairs, but hold back refused manifests until another is readable, which shows that the credentials work."""
     for candidate, read in pairs:
         if not taker.is_undecided(read):
             yield candidate, read

@@ -1,7 +1,7 @@
-"""Decides what to do with a candidate: write it, defer it, reject it, set it aside, or try it again later.
+"""Decide what to do with a candidate: write it, defer it, reject it, set it aside, or try it again later.
 
-Everything here is pure: no store, no database, no dry run. The decision follows from what was read, from what the
-tables know of the run, and from the number of attempts that are allowed.
+Everything here is pure, without store, database or dry run. A decision depends only on what was read, on the rows that
+exist for the run, and on the number of attempts that are allowed.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ARTIFACT_GONE", "ENDS_THE_STAGE", "RetryPolicy"]
 
-# After one of these every further candidate would fail the same way, each after all its retries.
+# Errors after which every other candidate would fail in the same way, each after all its retries.
 ENDS_THE_STAGE: Final = (DatabaseUnreachable, EndpointUnreachable)
 ARTIFACT_GONE: Final = frozenset({"ARTIFACT_NOT_YET", "ARTIFACT_MISSING"})
-"""Codes after which the manifest may be gone as well."""
+"""Codes after which the manifest may no longer exist either."""
 _MANIFEST_GONE: Final = frozenset({"SOURCE_DELETED", "MANIFEST_NOT_YET", "MANIFEST_MISSING"})
 _UNLIMITED: Final = 1 << 30
 
@@ -37,20 +37,21 @@ class RetryPolicy:
 
     Args:
         source: URI of the bucket.
-        max_attempts: failures after which an item is set aside; None: never, and every failure is the first one.
+        max_attempts: failures after which an item is set aside. None: never set aside, and count every failure as the
+            first one.
     """
 
     def __init__(self, source: str, max_attempts: int | None) -> None:
         self._source = source
         self._counts = max_attempts is not None
-        self._most = _UNLIMITED if max_attempts is None else max_attempts
+        self._max_attempts = _UNLIMITED if max_attempts is None else max_attempts
 
     def accept(self, candidate: Candidate, read: ReadResult) -> Decision:
         """Decide on a candidate that was read without an error.
 
         Args:
             candidate: the candidate.
-            read: its manifest and lookup, and its run unless that did not have to be read.
+            read: its manifest and lookup, and its run if that had to be read.
         """
         if read.verdict == "set_aside":
             return Decision(IntakeResult(candidate, "set_aside"))
@@ -75,8 +76,8 @@ class RetryPolicy:
     def needs_lookup(self, candidate: Candidate, read: ReadResult, error: Exception) -> bool:
         """Return whether :meth:`refuse` needs a new lookup instead of the one made while reading.
 
-        There is none if the manifest could not be read. For a stale event an earlier event of the same run may have
-        written that run since.
+        If the manifest could not be read, there is no lookup. If the event is stale, an earlier event of the same run
+        may have written that run since the lookup.
         """
         return _is_own_fault(error) and (read.lookup is None or _is_stale(candidate, read))
 
@@ -85,19 +86,19 @@ class RetryPolicy:
 
         Args:
             candidate: the candidate.
-            read: as much of it as was read.
-            error: why; not one that concerns every candidate.
-            lookup: what the tables know of it, see :meth:`needs_lookup`.
+            read: what was read of it.
+            error: the reason; not an error that affects every candidate.
+            lookup: the state of its rows; see :meth:`needs_lookup`.
         """
         if not _is_own_fault(error):
             return self.retry_later(candidate, read, error)
         assert lookup is not None
-        known = lookup.known
-        if known is not None:
-            if _is_stale(candidate, read) and read.manifest and known.manifest_sha256 == read.manifest.sha256:
-                return Decision(IntakeResult(candidate, "unchanged", known.ep_id, output_hash=known.output_hash))
-            if error.code in _MANIFEST_GONE and self._is_from_here(candidate, lookup):
-                result = IntakeResult(candidate, "source_deleted", known.ep_id, note="manifest is gone")
+        ingested = lookup.known
+        if ingested is not None:
+            if _is_stale(candidate, read) and read.manifest and ingested.manifest_sha256 == read.manifest.sha256:
+                return Decision(IntakeResult(candidate, "unchanged", ingested.ep_id, output_hash=ingested.output_hash))
+            if error.code in _MANIFEST_GONE and self._is_same_source(candidate, lookup):
+                result = IntakeResult(candidate, "source_deleted", ingested.ep_id, note="manifest is gone")
                 return Decision(result, mark="deleted")
         if error.code in _MANIFEST_GONE:
             error = self._manifest_gone(candidate, read, error)
@@ -107,7 +108,7 @@ class RetryPolicy:
         return self._reject(candidate, read, error, lookup)
 
     def retry_later(self, candidate: Candidate, read: ReadResult, error: Exception) -> Decision:
-        """Fail a candidate for a reason that is not its own: the failure does not count against it."""
+        """Decide on a candidate that failed through no fault of its own; the failure does not count as an attempt."""
         failure_class: FailureClass = "transient" if isinstance(error, TransientError) else "internal"
         result = _failed(candidate, read, error, failure_class)
         if isinstance(error, ENDS_THE_STAGE):
@@ -119,16 +120,16 @@ class RetryPolicy:
         assert manifest is not None
         assert lookup is not None
         assert lookup.known is not None
-        known, item = lookup.known, lookup.item
-        result = IntakeResult(candidate, "unchanged", known.ep_id, output_hash=known.output_hash)
-        is_back = known.status != "ingested" and self._is_from_here(candidate, lookup)
+        ingested, item = lookup.known, lookup.item
+        result = IntakeResult(candidate, "unchanged", ingested.ep_id, output_hash=ingested.output_hash)
+        is_back = ingested.status != "ingested" and self._is_same_source(candidate, lookup)
         if not is_back and item is not None and (item.state, item.etag) == ("ingested", manifest.etag):
             return Decision(result)
         entry = _entry(candidate, read, "unchanged")
         return Decision(result, mark="present" if is_back else None, entry=entry, state="ingested")
 
-    def _is_from_here(self, candidate: Candidate, lookup: Lookup) -> bool:
-        """Return whether the known run was ingested from this very manifest key."""
+    def _is_same_source(self, candidate: Candidate, lookup: Lookup) -> bool:
+        """Return whether the known run was ingested from the candidate's manifest key."""
         known = lookup.known
         return known is not None and (known.source, known.manifest_key) == (self._source, candidate.ref.key)
 
@@ -136,7 +137,7 @@ class RetryPolicy:
         """Return the error for a missing manifest of a run that the tables do not have."""
         key = candidate.ref.key
         if candidate.event is not None and read.manifest is None:
-            if candidate.event.attempts + 1 >= self._most:
+            if candidate.event.attempts + 1 >= self._max_attempts:
                 return reject("MANIFEST_MISSING", f"{key}, announced by an event, does not exist")
             if isinstance(error, Rejected) and error.kind == "not_ready":
                 return error
@@ -149,9 +150,9 @@ class RetryPolicy:
         event, item, stale = candidate.event, lookup.item, _is_stale(candidate, read)
         missing = error.code == "MANIFEST_MISSING"
         if event is not None and (missing or stale):
-            # The event failed, not the object in the store: its deliveries are counted.
+            # The event failed, not the object in the store, so count deliveries of the event.
             attempt = event.attempts + 1
-            result = _rejected(candidate, read, error, attempt, dead=attempt >= self._most)
+            result = _rejected(candidate, read, error, attempt, dead=attempt >= self._max_attempts)
             if not missing:
                 return Decision(result)
             return Decision(result, entry=_entry(candidate, read, "rejected", error), state="rejected", attempt=1)
@@ -163,21 +164,21 @@ class RetryPolicy:
         state: State = "quarantined" if _class_of(error) == "quarantine" else "rejected"
         attempt = 1 + item.failed_with(_etag(candidate, read)) if item is not None and self._counts else 1
         return Decision(
-            _rejected(candidate, read, error, attempt, dead=attempt >= self._most),
+            _rejected(candidate, read, error, attempt, dead=attempt >= self._max_attempts),
             entry=_entry(candidate, read, state, error),
             state=state,
             attempt=attempt,
-            max_attempts=self._most,
+            max_attempts=self._max_attempts,
         )
 
 
 def _is_own_fault(error: Exception) -> TypeGuard[TelecineError]:
-    """Return whether the run itself is bad, not the store, the database or this program."""
+    """Return whether the run itself is bad, rather than the store, the database or this program."""
     return isinstance(error, TelecineError) and not isinstance(error, TransientError)
 
 
 def _is_stale(candidate: Candidate, read: ReadResult) -> bool:
-    """Return whether the event announced other content than the store has."""
+    """Return whether the event announced content that differs from the store's."""
     return read.manifest is not None and candidate.expected_sha256 not in (None, read.manifest.sha256)
 
 
@@ -204,7 +205,7 @@ def _entry(candidate: Candidate, read: ReadResult, outcome: str, error: Exceptio
 def _rejected(
     candidate: Candidate, read: ReadResult, error: TelecineError, attempt: int, *, dead: bool
 ) -> IntakeResult:
-    """Return the result of a run that is bad as it is; its message ends with what to do."""
+    """Return the result of a bad run; its message ends with advice."""
     message = error.message.rstrip(". ") + advice(error.code, candidate.ref.run_id, dead=dead, attempt=attempt)
     advised = type(error)(message, code=error.code, retryable=False, **error.data)
     result = _failed(candidate, read, advised, _class_of(error), attempt)

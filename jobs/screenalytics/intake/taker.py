@@ -1,4 +1,4 @@
-"""Takes candidates one at a time: asks the store and the database, has the policy decide, writes the decision."""
+"""Take candidates one at a time: query store and database, let the retry policy decide, and write the decision."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Taker:
-    """Takes candidates of one source for one run of a step: :meth:`read` in any thread, :meth:`take` in one.
+    """Takes the candidates of one source. Call :meth:`read` in any thread, but :meth:`take` in one thread only.
 
     Args:
         settings: settings of the step; with ``dry_run`` nothing is written.
         store: the bucket of the runs.
-        stage_run: its run_id is stored with every row.
+        stage_run: the stage in the ledger; its run_id is stored with every row.
         accept_changed: replace runs whose content changed.
-        max_attempts: failures after which an item is set aside; None: never, and every failure is the first one.
+        max_attempts: failures after which an item is set aside. None: never set aside, and count every failure as the
+            first one.
     """
 
     def __init__(
@@ -68,15 +69,15 @@ class Taker:
         self._readable: str | None = None
 
     def read(self, candidate: Candidate) -> ReadResult:
-        """Read and check one candidate. Thread-safe; writes nothing."""
+        """Read and check one candidate, without writing anything. Thread-safe."""
         return self._reader.read(candidate)
 
     def is_undecided(self, read: ReadResult) -> bool:
-        """Return whether a manifest was refused before any was readable: one bad object, or bad credentials."""
+        """Return whether a manifest was refused before any was readable, so that the credentials may be at fault."""
         return isinstance(read.error, AccessDenied) and read.manifest is None and self._readable is None
 
     def find_readable(self) -> bool:
-        """Return whether any manifest is readable; if none was so far, try those that were ingested last."""
+        """Return whether any manifest is readable; if none has been so far, try those that were ingested last."""
         for key in [] if self._readable is not None else self.items.ingested():
             with suppress(AccessDenied, ObjectMissing):
                 self._store.stat(key)
@@ -85,10 +86,10 @@ class Taker:
         return self._readable is not None
 
     def take(self, candidate: Candidate, read: ReadResult) -> IntakeResult:
-        """Decide on a candidate and write the decision.
+        """Decide on a candidate, write the decision, and return the result.
 
         Raises:
-            ConfigurationError: the database, or the whole store, cannot be used.
+            ConfigurationError: the database or the whole store is not usable.
         """
         if read.manifest is not None:
             self._readable = candidate.ref.key
@@ -117,10 +118,11 @@ class Taker:
         return self._write(self._policy.refuse(candidate, read, error, lookup))
 
     def _narrowed(self, candidate: Candidate, read: ReadResult) -> Exception | None:
-        """Return the error of a read, after asking the store how far it reaches."""
+        """Return the error of a read, narrowed down by a request that shows whether it affects only this run."""
         error = read.error
         if isinstance(error, AccessDenied) and read.manifest is None and self._readable is not None:
-            # Either this manifest is refused, or all are by now: this raises if one that was readable is refused.
+            # Either only this manifest is refused, or all are refused by now. In the latter case this raises, because a
+            # manifest that was readable before is refused.
             with suppress(ObjectMissing):
                 self._store.stat(self._readable)
             return reject("ACCESS_DENIED", error.message)
@@ -133,10 +135,10 @@ class Taker:
         return error
 
     def _write(self, decision: Decision) -> IntakeResult:
-        """Write a decision in one transaction; the only place that writes, and that asks for ``dry_run``.
+        """Write a decision in one transaction and return its result. Only this method writes, or checks ``dry_run``.
 
         Raises:
-            Rejected: the run conflicts with rows that were written meanwhile.
+            Rejected: the run conflicts with rows that were written in the meantime.
         """
         result = decision.result
         if result.failure_class == "internal":
@@ -172,8 +174,8 @@ class Taker:
         if decision.mark is not None:
             (mark_deleted if decision.mark == "deleted" else mark_present)(session, run_id)
         if entry is not None and decision.state is not None:
-            attempt, most = decision.attempt, decision.max_attempts
-            self.items.record(session, entry, decision.state, attempt=attempt, max_attempts=most)
+            attempt, max_attempts = decision.attempt, decision.max_attempts
+            self.items.record(session, entry, decision.state, attempt=attempt, max_attempts=max_attempts)
         elif entry is not None:
             self.items.add_attempt(session, entry)
         return result

@@ -1,1 +1,1 @@
-"""Reads and checks one candidate: manifest, artifacts, persons."""
+"""Read and check a candidate: its manifest, artifacts and persons."""

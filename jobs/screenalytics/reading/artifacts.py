@@ -1,4 +1,4 @@
-"""Selects the artifacts of a run to read, and resolves their keys."""
+"""Select the artifacts of a run to read, and resolve their keys."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ if TYPE_CHECKING:
 __all__ = ["SUMMARY", "select_summaries"]
 
 SUMMARY: Final = "person_metrics"
-"""The artifact_kind that is read."""
+"""The only artifact_kind that is read."""
 
-# Each is held in memory; so far every run had one.
+# Maximum artifacts that are read per run, each of them into memory. So far, every run has had one.
 _MAX_SUMMARIES: Final = 16
 
 
 def select_summaries(store: ObjectStore, parsed: RunManifest, settings: SourceSettings) -> Summaries:
-    """Check everything a manifest declares about its artifacts, before the first request.
+    """Check everything that a manifest declares about its artifacts, without a request, and return those to fetch.
 
     A run may have several summaries, as long as no person is in two of them.
 
     Returns:
-        The artifacts to fetch: artifact_key -> reference and key in the store.
+        artifact_key -> reference and key in the store.
 
     Raises:
         Rejected: ``DUPLICATE_ARTIFACT``, ``NO_SUMMARY``, ``TOO_MANY``, a code of :meth:`ArtifactFolders.key`,
             ``UNSUPPORTED_ARTIFACT_VERSION``, ``CHECKSUM_MISSING`` or ``TOO_LARGE``.
     """
-    seen: set[str] = set()
-    for place, ref in enumerate(parsed.artifacts):
-        if ref.artifact_key in seen:
+    names: set[str] = set()
+    for number, ref in enumerate(parsed.artifacts):
+        if ref.artifact_key in names:
             message = f"the manifest names the artifact {ref.artifact_key!r} twice"
             raise reject(
-                "DUPLICATE_ARTIFACT", message, json_pointer=f"/artifacts/{place}", artifact_key=ref.artifact_key
+                "DUPLICATE_ARTIFACT", message, json_pointer=f"/artifacts/{number}", artifact_key=ref.artifact_key
             )
-        seen.add(ref.artifact_key)
-    found = [(place, ref) for place, ref in enumerate(parsed.artifacts) if ref.artifact_kind == SUMMARY]
-    if not found:
+        names.add(ref.artifact_key)
+    selected = [(number, ref) for number, ref in enumerate(parsed.artifacts) if ref.artifact_kind == SUMMARY]
+    if not selected:
         message = (
             f"the run has {len(parsed.artifacts)} artifacts; expected at least one with the artifact_kind {SUMMARY}"
         )
         raise reject("NO_SUMMARY", message, json_pointer="/artifacts", expected=SUMMARY)
-    if len(found) > _MAX_SUMMARIES:
-        message = f"the run has {len(found)} artifacts of the kind {SUMMARY}; expected at most {_MAX_SUMMARIES}"
+    if len(selected) > _MAX_SUMMARIES:
+        message = f"the run has {len(selected)} artifacts of the kind {SUMMARY}; expected at most {_MAX_SUMMARIES}"
         raise reject("TOO_MANY", message, json_pointer="/artifacts")
     folders = ArtifactFolders.of(
         settings.artifact_roots,
@@ -63,19 +63,19 @@ def select_summaries(store: ObjectStore, parsed: RunManifest, settings: SourceSe
         source=store.uri,
     )
     summaries: Summaries = {}
-    for place, ref in found:
+    for number, ref in selected:
         try:
             summaries[ref.artifact_key] = (ref, folders.key(ref.s3_key))
         except Rejected as error:
-            at = {"json_pointer": f"/artifacts/{place}/s3_key", "artifact_key": ref.artifact_key}
-            raise reject(error.code, f"artifact {ref.artifact_key!r}: {error}", **error.data | at) from None
+            location = {"json_pointer": f"/artifacts/{number}/s3_key", "artifact_key": ref.artifact_key}
+            raise reject(error.code, f"artifact {ref.artifact_key!r}: {error}", **error.data | location) from None
         if ref.schema_version not in KINDS:
             message = (
                 f"artifact {ref.artifact_key!r} has the unsupported schema_version {shown(ref.schema_version)}; "
                 f"expected one of {', '.join(KINDS)}"
             )
-            at = {"json_pointer": f"/artifacts/{place}/schema_version", "artifact_key": ref.artifact_key}
+            location = {"json_pointer": f"/artifacts/{number}/schema_version", "artifact_key": ref.artifact_key}
             facts = {"expected": ", ".join(KINDS), "actual": ref.schema_version[:80]}
-            raise reject("UNSUPPORTED_ARTIFACT_VERSION", message, **at, **facts)
+            raise reject("UNSUPPORTED_ARTIFACT_VERSION", message, **location, **facts)
         check_declared(ref, settings)
     return summaries

@@ -1,4 +1,4 @@
-"""Reads and checks one candidate, no further than what the tables know of its run requires. Writes nothing."""
+"""Read and check one candidate, but only as far as the rows that already exist for its run require."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class ReadResult:
     """The result of reading a candidate.
 
     Attributes:
-        manifest: None if it could not be read.
-        lookup: what the tables knew of it at that time.
-        run: None if it did not have to be read, or could not be.
-        verdict: set if there is nothing more to read.
-        error: why there is no run.
+        manifest: the manifest; None if it could not be read.
+        lookup: state of the run's rows at that time; None if the manifest could not be read.
+        run: the run; None if it did not have to be read, or could not be.
+        verdict: result if nothing more has to be read, otherwise None.
+        error: the reason why the run could not be read, otherwise None.
     """
 
     manifest: ManifestObject | None = None
@@ -71,12 +71,12 @@ class CandidateReader:
         self._retry_dead = retry_dead
 
     def read(self, candidate: Candidate) -> ReadResult:
-        """Read one candidate. Any exception is kept in the result, so that one run does not stop the others."""
+        """Return what was read of one candidate, including any exception, so that one run does not stop the others."""
         result = ReadResult()
         try:
             self._read(candidate, result)
-        except Exception as error:  # noqa: BLE001 - the writing thread decides what it means
-            result.error = _light(error)
+        except Exception as error:  # noqa: BLE001 - the writing thread handles it
+            result.error = _without_references(error)
         return result
 
     def _read(self, candidate: Candidate, result: ReadResult) -> None:
@@ -89,7 +89,7 @@ class CandidateReader:
         lookup = result.lookup = self._items.lookup(ref)
         known = lookup.known
         if known is not None and known.manifest_sha256 == manifest.sha256:
-            # Even if the event announced older content: the newer is in the tables.
+            # This holds even if the event announced older content, because the newer content is in the tables.
             result.verdict = "unchanged"
             return
         if expected not in (None, manifest.sha256):
@@ -111,16 +111,16 @@ class CandidateReader:
             raise self._conflict(manifest, lookup, result.run.ep_id)
 
     def _check_conflict(self, manifest: ManifestObject, lookup: Lookup) -> None:
-        """Raise for new content of a known run, unless it is to be accepted. Reads no artifact."""
+        """Raise an error for new content of a known run, unless changes are accepted. Reads no artifact."""
         try:
             ep_id: str | None = read_manifest(manifest, self._settings, now=lookup.now).ep_id
         except Rejected as error:
             if error.kind == "not_ready" or self._accept_changed:
                 raise
             ep_id = None
-        found = self._conflict(manifest, lookup, ep_id)
-        if found.code != "MANIFEST_CHANGED" or not self._accept_changed:
-            raise found
+        conflicting = self._conflict(manifest, lookup, ep_id)
+        if conflicting.code != "MANIFEST_CHANGED" or not self._accept_changed:
+            raise conflicting
 
     def _conflict(self, manifest: ManifestObject, lookup: Lookup, ep_id: str | None) -> Rejected:
         assert lookup.known is not None
@@ -134,8 +134,8 @@ class CandidateReader:
         )
 
 
-def _light(error: Exception) -> Exception:
-    """Release what a kept error holds: the values of its frames, and the document its cause could not parse."""
+def _without_references(error: Exception) -> Exception:
+    """Return an error without references to the locals of its frames or to a document that could not be parsed."""
     if isinstance(error, Rejected):
         error.__cause__ = error.__context__ = None
         return error.with_traceback(None)

@@ -1,4 +1,4 @@
-"""Opens the bucket of the producer with the chosen credentials."""
+"""Open the producer's bucket with the chosen credentials."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["open_source", "source_uri"]
 
 
 def open_source(settings: SourceSettings) -> ObjectStore:
-    """Return the store of the runs, with the credentials that ``--auth`` selects.
+    """Return the store of the runs, with the credentials selected by ``--auth``.
 
     Args:
-        settings: bucket and credentials; a folder needs none.
+        settings: settings with the bucket and credentials; a folder needs no credentials.
 
     Raises:
         UsageError: the profile or the key is missing.
@@ -37,21 +37,21 @@ def source_uri(settings: SourceSettings) -> str:
 def _options(settings: SourceSettings) -> S3Options:
     options = settings.s3_options()
     if settings.auth == "profile":
-        return replace(options, auth="profile", profile=_given(settings, "profile", settings.profile))
+        return replace(options, auth="profile", profile=_required(settings, "profile", settings.profile))
     if settings.auth == "static":
         secret = settings.secret_access_key.get_secret_value() if settings.secret_access_key is not None else None
         token = settings.session_token
         return replace(
             options,
             auth="static",
-            access_key_id=_given(settings, "access_key_id", settings.access_key_id),
-            secret_access_key=_given(settings, "secret_access_key", secret),
+            access_key_id=_required(settings, "access_key_id", settings.access_key_id),
+            secret_access_key=_required(settings, "secret_access_key", secret),
             session_token=token.get_secret_value() if token is not None else None,
         )
     return replace(options, auth=settings.auth)
 
 
-def _given(settings: SourceSettings, field: str, value: str | None) -> str:
+def _required(settings: SourceSettings, field: str, value: str | None) -> str:
     if not value:
         raise UsageError(
             f"--auth {settings.auth} needs --{field.replace('_', '-')} (TELECINE_SCREENALYTICS_{field.upper()}). Other"

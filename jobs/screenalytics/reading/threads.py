@@ -1,4 +1,4 @@
-"""A thread pool that does not block the end of the process."""
+"""A thread pool that does not delay the exit of the process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _P = ParamSpec("_P")
 
 
 class Threads(Executor):
-    """A pool of daemon threads. At exit Python joins the threads of a ThreadPoolExecutor, but not these.
+    """A pool of daemon threads. Python waits at exit for the threads of a ThreadPoolExecutor, but not for these.
 
     Args:
         count: number of threads.
@@ -25,7 +25,7 @@ class Threads(Executor):
 
     def __init__(self, count: int) -> None:
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._left: Final = threading.Event()
+        self._stopped: Final = threading.Event()
         self._count = count
         for number in range(count):
             threading.Thread(target=self._run, name=f"reader_{number}", daemon=True).start()
@@ -46,11 +46,11 @@ class Threads(Executor):
         return future
 
     def shutdown(self, *_: Any, **__: Any) -> None:
-        """Start no further calls, and do not wait for those that are running."""
-        self._left.set()
+        """Start no further calls, without waiting for those that are running."""
+        self._stopped.set()
         for _number in range(self._count):
             self._queue.put(None)
 
     def _run(self) -> None:
-        while (call := self._queue.get()) is not None and not self._left.is_set():
+        while (call := self._queue.get()) is not None and not self._stopped.is_set():
             call()

@@ -1,1 +1,1 @@
-"""The sample set: runs with known outcomes."""
+"""Generate the sample set: runs with known outcomes."""

@@ -1,4 +1,4 @@
-"""Drafts of sample runs: the documents that a producer writes, and the rows they should become."""
+"""Drafts of sample runs: the documents that a producer writes, and the rows expected from them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class GroundTruth:
 
     Attributes:
         outcome: outcome of an ingest.
-        code: error code, if it is not ingested.
+        code: error code if the run is not ingested.
         code_in_grace: code of the deferral while the manifest is younger than ``grace_min``.
         persons: expected rows by person_id; empty if the run is not ingested.
     """
@@ -65,9 +65,9 @@ class SampleRun:
 
     Attributes:
         kind: name of its kind.
-        run_id: the same for every seed.
-        ep_id: its episode.
-        manifest_key: the last key of ``objects``.
+        run_id: run id; the same for every seed.
+        ep_id: episode.
+        manifest_key: key of the manifest, the last one in ``objects``.
         objects: key -> body, in the order of upload.
         truth: its expected outcome.
     """
@@ -82,7 +82,7 @@ class SampleRun:
 
 @dataclass(slots=True)
 class Draft:
-    """A good run for a kind to modify: ``rows`` and ``fields`` before :meth:`seal`, the rest after it.
+    """A good run that a kind modifies: ``rows`` and ``fields`` before :meth:`seal`, other attributes after it.
 
     Attributes:
         prefix: the folder above ``runs/``.
@@ -90,16 +90,16 @@ class Draft:
         ep_id: ``SHOW-s01e02``.
         attempt: attempt at the episode.
         number: number of the run; shifts its times.
-        seed: with ``run_id``, the only source of its random numbers.
+        seed: seed; with ``run_id``, it determines all random numbers.
         count: number of persons.
         schema: schema_version of the artifact.
         folder: folder of the artifact, with a slash at the end.
-        speaking: whether speaking time was computed.
-        packed: whether the artifact is gzip-compressed.
+        speaking: True if speaking time was computed.
+        packed: True if the artifact is gzip-compressed.
         rows: rows of the artifact.
         truth: expected rows by person_id.
         fields: fields of the manifest.
-        objects: objects of the run without its manifest.
+        objects: objects of the run, except its manifest.
     """
 
     prefix: str
@@ -147,7 +147,7 @@ class Draft:
         return manifest_key(self.prefix, self.run_id)
 
     def add(self, index: int, cast: str = "") -> None:
-        """Add a row for a person of the show, by number, under a new cast; adding a person again sums up the times."""
+        """Add a row for the person with this number, under a new cast. The times of a person added twice are summed."""
         name = f"{_FIRST[index % len(_FIRST)]} {_LAST[(index // len(_FIRST) + index) % len(_LAST)]}"
         onscreen, body, speaking = self.random.randint(200, 40_000), self.random.randint(0, 9_000), None
         if self.schema == "screentime.v1":
@@ -160,11 +160,11 @@ class Draft:
             person_id = str(self._uuid(f"person {index}"))
             person = Person(name, 10 * onscreen + self.random.randint(0, 9), None, None)
             self.rows.append(_cast_screentime(person_id, person, self.random))
-        known = self.truth.get(person_id)
-        self.truth[person_id] = person if known is None else known + person
+        previous = self.truth.get(person_id)
+        self.truth[person_id] = person if previous is None else previous + person
 
     def seal(self) -> None:
-        """Add the artifact, and list it in the manifest with its size and digest."""
+        """Add the artifact of all rows, and list it in the manifest."""
         screentime = self.schema == "screentime.v1"
         key = self.folder + ("analytics/screentime.json" if screentime else "person_metrics.json")
         body = _json(self._document() if screentime else self.rows)
@@ -175,7 +175,7 @@ class Draft:
     def put(
         self, key: str, body: bytes, *, artifact_key: str, schema: str, rows: int, kind: str = "person_metrics"
     ) -> None:
-        """Add an artifact, and list it in the manifest."""
+        """Add an artifact, and list it in the manifest with its size and digest."""
         self.objects[key] = body
         self.fields.setdefault("artifacts", []).append(
             {
@@ -207,8 +207,8 @@ class Draft:
             "timeline": [{"name": "Unassigned", "cast_id": None, "intervals": [[12.5, 14.0]]}],
         }
 
-    def _uuid(self, what: str) -> uuid.UUID:
-        return uuid.uuid5(_SPACE, f"{self.show} {what}")
+    def _uuid(self, name: str) -> uuid.UUID:
+        return uuid.uuid5(_SPACE, f"{self.show} {name}")
 
 
 def _screentime(person_id: str, cast_id: str, person: Person, rng: random.Random) -> dict[str, Any]:

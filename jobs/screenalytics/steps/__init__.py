@@ -1,1 +1,1 @@
-"""One module per command of `telecine screenalytics`."""
+"""The commands of `telecine screenalytics`, one module each."""

@@ -1,4 +1,4 @@
-"""Print screenalytics' reports on a terminal: persons and failures, findings of verify, the sample set."""
+"""Print screenalytics' reports on a terminal: failures and persons, findings of verify, and the sample set."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def show(report: Report, console: Console) -> None:
     """Print failed runs, the persons seen most, and the counts.
 
     Args:
-        report: of ingest or replay.
+        report: report of ingest or replay.
         console: the terminal.
     """
     if report.failures:
         rows = [[each.item, each.code, each.message] for each in report.failures]
         _print(console, ["not ingested", "code", "why"], rows)
         _print_rest(console, report, len(report.failures) + report.failures_truncated)
-    found = find_table(report, PERSONS)
-    if found is not None:
-        columns, rows = _dense(found, without="run")
-        # Name each episode once.
+    table = find_table(report, PERSONS)
+    if table is not None:
+        columns, rows = _dense(table, without="run")
+        # Show the name of an episode only in its first row.
         for row, before in zip(rows[:0:-1], rows[-2::-1], strict=True):
             row[0] = "" if row[0] == before[0] else row[0]
         _print(console, columns, rows)
@@ -46,25 +46,25 @@ def show_verify(report: Report, console: Console) -> None:
     """Print the findings and the counts.
 
     Args:
-        report: of verify.
+        report: report of verify.
         console: the terminal.
     """
-    found = find_table(report, FINDINGS)
-    if found is not None:
-        _print(console, *_dense(found))
+    table = find_table(report, FINDINGS)
+    if table is not None:
+        _print(console, *_dense(table))
         _print_rest(console, report, sum(report.rejects.values()))
     print_line(console, report.headline)
 
 
 def show_sample(report: Report, console: Console) -> None:
-    """Print how many runs the set has of each kind.
+    """Print the number of runs of each kind in the set.
 
     Args:
-        report: of the sample step, with its table.
+        report: report of the sample step, with its table.
         console: the terminal.
     """
-    written, found = report.counts.get("written", 0), find_table(report)
-    kinds = Counter(str(row[1]) for row in found.rows) if found is not None else Counter()
+    written, table = report.counts.get("written", 0), find_table(report)
+    kinds = Counter(str(row[1]) for row in table.rows) if table is not None else Counter()
     print_sample(
         console,
         report,
@@ -83,10 +83,12 @@ def _print_rest(console: Console, report: Report, count: int) -> None:
 
 
 def _dense(table: Table, *, without: str = "") -> tuple[list[str], list[list[Any]]]:
-    """Leave out one column, and all empty ones."""
-    kept = [
-        place
-        for place, name in enumerate(table.columns)
-        if name != without and any(row[place] is not None for row in table.rows)
+    """Return columns and rows without one column and without empty columns."""
+    positions = [
+        position
+        for position, name in enumerate(table.columns)
+        if name != without and any(row[position] is not None for row in table.rows)
     ]
-    return [table.columns[place] for place in kept], [[row[place] for place in kept] for row in table.rows]
+    return [table.columns[position] for position in positions], [
+        [row[position] for position in positions] for row in table.rows
+    ]

@@ -34,7 +34,9 @@ _DELIVERED: Final = frozenset({"ingested", "unchanged", "replaced", "skipped", "
 
 
 def run(settings: IngestSettings, stage_run: StageRun) -> Report:
-    """Ingest the runs announced by events, then those found by listing. A bad run does not stop the others.
+    """Ingest runs announced by events, then those found by listing, and return the report.
+
+    A bad run does not stop the others.
 
     Args:
         settings: settings of the step.
@@ -44,7 +46,7 @@ def run(settings: IngestSettings, stage_run: StageRun) -> Report:
         UsageError: the Workflow has an unknown parameter, or ``--auth`` lacks its key.
         AccessDenied: the listing or the first manifest is refused.
         ConfigurationError: the database or the outbox is not set up.
-        TransientError: the listing fails, or the outbox if it is the only source or in telecine's database.
+        TransientError: the listing fails, or the outbox fails and is the only source or part of telecine's database.
     """
     if form.is_known():
         form.check_names(pipeline="screenalytics")
@@ -63,12 +65,12 @@ class _Ingest:
         self._taker = Taker(settings, self._store, stage_run, max_attempts=settings.max_attempts)
         self._tally = IntakeTally()
         self._waits = WaitTimes()
-        # Manifest keys announced by events, each with the digests they announced.
+        # Manifest key -> the digests that events announced for it.
         self._announced: dict[str, set[str | None]] = {}
-        # Announcements (key, digest) that are delivered, and the repeated events of those that are not yet.
+        # Announcements (key, digest) that were delivered, and repeated events of those that were not delivered yet.
         self._delivered: set[tuple[str, str | None]] = set()
         self._repeated: defaultdict[tuple[str, str | None], list[Event]] = defaultdict(list)
-        # Refused manifests announced by events: the listing may show that others are readable.
+        # Refused manifests that events announced; the listing may show that others are readable.
         self._undecided: list[tuple[Candidate, ReadResult]] = []
 
     def run(self) -> Report:
@@ -81,10 +83,10 @@ class _Ingest:
         self._tally.known = self._taker.items.known
         self._tally.set_aside = self._taker.items.set_aside
         waits = self._waits
-        rest = max(0.0, time.monotonic() - began - waits.list - waits.read)
+        write_s = max(0.0, time.monotonic() - began - waits.list - waits.read)
         return self._tally.report(
             max_failed=self._settings.max_failed,
-            durations={"list": waits.list, "read": waits.read, "write": rest},
+            durations={"list": waits.list, "read": waits.read, "write": write_s},
             dry_run=self._settings.dry_run,
         )
 
@@ -92,11 +94,11 @@ class _Ingest:
         try:
             self._take(self._events(), last=self._settings.arrival == "events")
         except TransientError as error:
-            # Without telecine's own database nothing else would work either.
+            # Without telecine's own database, nothing else would work either.
             if self._settings.arrival == "events" or self._settings.outbox_url is None:
                 raise
             record_failure(self._stage_run, self._tally.add_outbox(error))
-            # Announced runs that were not taken are left to the listing.
+            # The listing finds announced runs that were not taken.
             self._announced.clear()
 
     def _take(self, candidates: Iterable[Candidate], *, last: bool) -> None:
@@ -113,27 +115,27 @@ class _Ingest:
             if result.candidate.event is not None:
                 self._update_outbox(result.candidate.event, result)
             if result.event_only:
-                # Let the listing take what the store has.
+                # Let the listing find the content that is in the store.
                 self._announced.pop(result.candidate.ref.key, None)
 
     def _events(self) -> Iterator[Candidate]:
         """Yield each announced run once; count invalid events as failures."""
-        for found in outbox(self._settings):
+        for arrived in outbox(self._settings):
             self._tally.events += 1
-            if isinstance(found, BadEvent):
-                self._reject_event(found)
+            if isinstance(arrived, BadEvent):
+                self._reject_event(arrived)
                 continue
-            event, key, digest = found.event, found.ref.key, found.expected_sha256
+            event, key, digest = arrived.event, arrived.ref.key, arrived.expected_sha256
             digests = self._announced.setdefault(key, set())
             if digest in digests and event is not None:
-                # Delivered together with the first event that announced the same.
+                # It is delivered together with the first event that announced the same content.
                 if (key, digest) in self._delivered:
                     acknowledge(self._settings, event)
                 else:
                     self._repeated[key, digest].append(event)
                 continue
             digests.add(digest)
-            yield found
+            yield arrived
 
     def _reject_event(self, bad: BadEvent) -> None:
         dead = bad.event.attempts + 1 >= self._settings.max_attempts
@@ -142,7 +144,7 @@ class _Ingest:
         record_failure(self._stage_run, self._tally.add_bad(bad, dead=dead))
 
     def _update_outbox(self, event: Event, result: IntakeResult) -> None:
-        """Mark an event delivered or failed; after a transient or internal failure of its run it stays pending."""
+        """Mark an event as delivered or failed; it stays pending after a transient or internal failure of its run."""
         if self._settings.dry_run:
             return
         if result.outcome in _DELIVERED:

@@ -25,14 +25,14 @@ _READERS: Final = 8
 
 
 def run(settings: ReplaySettings, stage_run: StageRun) -> Report:
-    """Retry one run, or all that failed. A run that fails again starts over at attempt 1.
+    """Retry one run, or all that failed, and return the report. A run that fails again starts over at attempt 1.
 
     Args:
         settings: settings of the step.
         stage_run: the stage in the ledger.
 
     Raises:
-        UsageError: neither a run nor ``--all``, or both; an invalid run id.
+        UsageError: the run id is invalid, or neither or both of a run and ``--all`` are given.
         AccessDenied: the first manifest is refused.
         ConfigurationError: the database is not set up.
     """
@@ -40,7 +40,7 @@ def run(settings: ReplaySettings, stage_run: StageRun) -> Report:
     named = _named(settings)
     store = open_source(settings)
     taker = Taker(settings, store, stage_run, accept_changed=settings.accept_changed)
-    # Only keys under this prefix: a run may have an item under an older prefix as well.
+    # Use only keys under this prefix, because a run may also have an item under an older prefix.
     refs = [ref for ref in taker.items.waiting(settings.run) if run_of(ref.key, settings.prefix) == ref.run_id]
     refs = refs or named
     tally, waits = IntakeTally(), WaitTimes()
@@ -48,13 +48,13 @@ def run(settings: ReplaySettings, stage_run: StageRun) -> Report:
     candidates = (Candidate(ref, "replay") for ref in refs)
     for _ in take_all(candidates, taker, tally, stage_run, readers=_READERS, waits=waits):
         pass
-    rest = max(0.0, time.monotonic() - began - waits.read)
-    durations = {"read": waits.read, "write": rest}
+    write_s = max(0.0, time.monotonic() - began - waits.read)
+    durations = {"read": waits.read, "write": write_s}
     return tally.report(max_failed=settings.max_failed, durations=durations, dry_run=settings.dry_run)
 
 
 def _named(settings: ReplaySettings) -> list[ManifestRef]:
-    """Return the run given on the command line, with the key its manifest should have; nothing for ``--all``."""
+    """Return the run given on the command line, with the expected key of its manifest; empty for ``--all``."""
     if bool(settings.run) == settings.all:
         raise UsageError(
             "telecine screenalytics replay needs either a run (telecine screenalytics replay RUN) or --all for every"

@@ -1,7 +1,7 @@
 """The sample step: write runs with known outcomes, reproducible from a seed.
 
-``sample.json`` is stored next to ``runs/``: for each run its kind, its expected outcome, and the digests of its
-objects. The artifacts of a run are put before its manifest, as a producer should do.
+``sample.json``, stored next to ``runs/``, records the kind, the expected outcome and the digests of the objects of each
+run. The artifacts of a run are written before its manifest, as a producer should do.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _SHOWN: Final = 200
 
 
 def make(settings: SampleSettings) -> Iterator[SampleRun]:
-    """Yield the runs of the set, good ones first. The same settings yield the same bytes.
+    """Yield the runs of the set, good ones first; the same settings produce the same bytes.
 
     Raises:
         UsageError: ``include`` has an unknown kind.
     """
-    return _made(settings, choose_kinds(settings.include, SAMPLE_KINDS))
+    return _generate(settings, choose_kinds(settings.include, SAMPLE_KINDS))
 
 
 def run(settings: SampleSettings, stage_run: StageRun) -> Report:
-    """Write the set. Objects that are unchanged are not written again.
+    """Write the set, except objects that are unchanged, and return the report.
 
     Args:
-        settings: the bucket, the number of runs, the kinds.
+        settings: settings of the step.
         stage_run: receives progress.
 
     Raises:
@@ -49,17 +49,17 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
     """
     names = choose_kinds(settings.include, SAMPLE_KINDS)
     store = open_store(settings.output, settings, create=True)
-    known = _known(store, settings.prefix)
+    unchanged = _unchanged_objects(store, settings.prefix)
     record: dict[str, Any] = {}
     counts: Counter[str] = Counter(runs=0, written=0, unchanged=0)
     written = 0
     rows = []
     stage_run.progress.start(sum(settings.runs if name == GOOD else 1 for name in names), "runs")
-    for sample in _made(settings, names):
+    for sample in _generate(settings, names):
         digests = {}
         for key, body in sample.objects.items():
             digests[key] = hashlib.sha256(body).hexdigest()
-            etag = known.get((key, digests[key]))
+            etag = unchanged.get((key, digests[key]))
             counts["unchanged" if etag else "written"] += 1
             if etag is None:
                 written += len(body)
@@ -70,7 +70,7 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
         counts["runs"] += 1
         stage_run.progress.advance()
     stage_run.progress.finish()
-    if counts["written"] or not known:
+    if counts["written"] or not unchanged:
         store.put(record_key(settings.prefix), record_body("runs", record))
     return Report(
         items=counts["runs"],
@@ -81,7 +81,7 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
     )
 
 
-def _made(settings: SampleSettings, names: list[str]) -> Iterator[SampleRun]:
+def _generate(settings: SampleSettings, names: list[str]) -> Iterator[SampleRun]:
     for name in names:
         if name != GOOD:
             yield odd(settings.prefix, name, seed=settings.seed, persons=settings.persons)
@@ -90,8 +90,8 @@ def _made(settings: SampleSettings, names: list[str]) -> Iterator[SampleRun]:
             yield good(settings.prefix, number, seed=settings.seed, persons=settings.persons)
 
 
-def _known(store: ObjectStore, prefix: str) -> dict[tuple[str, str], str]:
-    """Return (key, sha256) -> ETag of objects in the record that have not changed since: one LIST, one GET."""
+def _unchanged_objects(store: ObjectStore, prefix: str) -> dict[tuple[str, str], str]:
+    """Return (key, sha256) -> ETag of recorded objects that have not changed since, using one LIST and one GET."""
     record = read_record(store, "runs", prefix)
     if not record:
         return {}
@@ -99,7 +99,7 @@ def _known(store: ObjectStore, prefix: str) -> dict[tuple[str, str], str]:
         recorded = {key: digest.split() for entry in record.values() for key, digest in entry["objects"].items()}
         listed = {info.key: info.etag for info in store.list()}
         return {(key, sha256): etag for key, (sha256, etag) in recorded.items() if listed.get(key) == etag}
-    except (ValueError, KeyError, TypeError, AttributeError):  # not a record of ours: write the whole set
+    except (ValueError, KeyError, TypeError, AttributeError):  # not a record that telecine wrote: write the whole set
         return {}
 
 

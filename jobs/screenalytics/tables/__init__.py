@@ -1,1 +1,1 @@
-"""Reads and writes the tables of the schema `screenalytics`."""
+"""Read and write the tables of the schema `screenalytics`."""

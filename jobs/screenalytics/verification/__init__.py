@@ -1,1 +1,1 @@
-"""Compares the tables with the store."""
+"""Compare the tables with the store."""

@@ -1,4 +1,4 @@
-"""Compares a run with its manifest and artifacts in the store."""
+"""Compare a run with its manifest and artifacts in the store."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Comparison:
 
     Attributes:
         run: the run.
-        manifest: the same, gone, changed, or unknown because the store did not answer.
-        findings: every mismatch, except a manifest that is gone.
+        manifest: state of the manifest; ``unknown`` if the store did not answer.
+        findings: all mismatches, except a manifest that is gone.
         bytes_read: bytes read from the store.
     """
 
@@ -37,13 +37,13 @@ class Comparison:
 
 
 def compare(store: ObjectStore, run: StoredRun, etag: str | None, *, quick: bool) -> Comparison:
-    """Compare a run with its objects.
+    """Compare a run with its objects, and return the result.
 
     Args:
         store: the bucket of the runs.
         run: the run in the tables.
-        etag: listed ETag of its manifest; None if it was not listed.
-        quick: compare ETags only; the store is asked only for a manifest that was not listed.
+        etag: ETag of its manifest in the listing; None if it was not listed.
+        quick: compare only ETags, with a request only if the manifest was not listed.
     """
     try:
         if etag is None:
@@ -61,12 +61,12 @@ def compare(store: ObjectStore, run: StoredRun, etag: str | None, *, quick: bool
     findings = []
     for artifact in run.artifacts:
         try:
-            read, found = _compare_artifact(store, run, artifact)
+            read, mismatches = _compare_artifact(store, run, artifact)
         except (TransientError, AccessDenied) as error:
             failure = Failure.of(run.run_id, error, manifest_key=run.manifest_key, artifact_key=artifact.artifact_key)
-            read, found = 0, [failure]
+            read, mismatches = 0, [failure]
         size += read
-        findings += found
+        findings += mismatches
     return Comparison(run, "same", tuple(findings), size)
 
 
@@ -115,7 +115,7 @@ def _compare_artifact(store: ObjectStore, run: StoredRun, artifact: StoredArtifa
 
 
 def _digest(store: ObjectStore, key: str, etag: str) -> tuple[int, str]:
-    """Return size and sha256 of an object; read it once more if it is replaced meanwhile."""
+    """Return size and sha256 of an object; if it is replaced during the read, read it once more."""
     try:
         return _hashed(store.stream(key, etag=etag))
     except ObjectChanged:

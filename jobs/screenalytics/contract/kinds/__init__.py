@@ -1,6 +1,6 @@
 """Kinds of ``person_metrics`` artifacts: one reader per exact ``schema_version``.
 
-To add one, add a module with ``read(document, context) -> ArtifactMetrics`` and one line here.
+To add a kind, add a module with ``read(document, context) -> ArtifactMetrics`` and one line here.
 """
 
 from __future__ import annotations

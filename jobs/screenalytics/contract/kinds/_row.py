@@ -1,4 +1,4 @@
-"""Reads a JSON object of an artifact field by field: exactly, without coercion, and with the place in each error."""
+"""Read the fields of a JSON object in an artifact exactly and without coercion; errors have a JSON pointer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_ID_BYTES", "Row", "to_ms"]
 
-# Enough for every number that strict_json accepts (100 characters), so that nothing is rounded twice.
+# Precise enough for every number that strict_json accepts (100 characters), so that no value is rounded twice.
 _EXACT: Final = Context(prec=500, rounding=ROUND_HALF_UP)
 _THOUSANDTH: Final = Decimal("0.001")
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -23,7 +23,7 @@ _MAX_NAME_CHARS: Final = 1000
 
 
 def to_ms(seconds: Decimal | int) -> int:
-    """Return whole milliseconds, rounded half up. 2.01 s is 2010 ms, while ``int(2.01 * 1000)`` is 2009."""
+    """Return whole milliseconds, rounded half up: 2.01 s is 2010 ms, although ``int(2.01 * 1000)`` is 2009."""
     return int(Decimal(seconds).scaleb(3, _EXACT).to_integral_value(ROUND_HALF_UP, _EXACT))
 
 
@@ -60,7 +60,7 @@ class Row:
         return self._value.get(name) is not None
 
     def get(self, name: str) -> Any:
-        """Return a field unchecked."""
+        """Return the value of a field without checking it."""
         return self._value.get(name)
 
     def names(self) -> set[str]:
@@ -68,11 +68,11 @@ class Row:
         return set(self._value)
 
     def inner(self, name: str) -> Row | None:
-        """Return the object in a field, or None."""
+        """Return the object in a field, or None if the field is missing or null."""
         return Row(self._value[name], self._context, *self._path, name) if self.has(name) else None
 
     def seconds(self, name: str, *, required: bool = False) -> Decimal | int | None:
-        """Return seconds: not negative, and at most a bigint in milliseconds.
+        """Return a number of seconds; None if it is missing and not required.
 
         Raises:
             Rejected: ``FIELD_MISSING``, ``FIELD_INVALID``, ``NEGATIVE`` or ``OUT_OF_RANGE``.
@@ -90,12 +90,12 @@ class Row:
         return number
 
     def ms(self, name: str, *, required: bool = False) -> int | None:
-        """Return seconds as milliseconds."""
+        """Return a number of seconds as milliseconds."""
         value = self.seconds(name, required=required)
         return None if value is None else to_ms(value)
 
     def count(self, name: str) -> None:
-        """Check a count; the value is not used."""
+        """Check a count, whose value is not used."""
         value = self._value.get(name)
         if value is None:
             return
@@ -105,7 +105,7 @@ class Row:
             raise self._error("NEGATIVE", name, "0 or more")
 
     def flag(self, name: str) -> bool | None:
-        """Return a boolean, or None if there is none."""
+        """Return a boolean, or None if it is missing or null."""
         value = self._value.get(name)
         if value is not None and not isinstance(value, bool):
             raise self._wrong(name, "true or false")
@@ -126,8 +126,8 @@ class Row:
             raise self._error("CONFIDENCE_INVALID", name, "a number from 0 to 1")
         return abs(Decimal(value)).quantize(_THOUSANDTH, ROUND_HALF_UP, _EXACT)
 
-    def identifier(self, name: str, *, most: int = MAX_ID_BYTES) -> str | None:
-        """Return an identifier verbatim, or None if there is none.
+    def identifier(self, name: str, *, max_bytes: int = MAX_ID_BYTES) -> str | None:
+        """Return an identifier verbatim, or None if it is missing or null.
 
         Raises:
             Rejected: ``PERSON_ID_INVALID`` if it is blank, too long, or has control characters.
@@ -135,9 +135,9 @@ class Row:
         value = self._value.get(name)
         if value is None:
             return None
-        good = isinstance(value, str) and value.strip() and not _CONTROLS.search(value)
-        if not good or len(value.encode()) > most:
-            raise self._error("PERSON_ID_INVALID", name, f"text of 1 to {most} bytes without control characters")
+        is_valid = isinstance(value, str) and value.strip() and not _CONTROLS.search(value)
+        if not is_valid or len(value.encode()) > max_bytes:
+            raise self._error("PERSON_ID_INVALID", name, f"text of 1 to {max_bytes} bytes without control characters")
         text: str = value
         return text
 
@@ -158,9 +158,9 @@ class Row:
         )
 
     def _error(self, code: str, name: str, valid: str) -> Exception:
-        found = shown(self._value.get(name))
-        message = f"{self.at(name)} is {found}; expected {valid}"
-        return self._context.error(code, message, self.at(name), expected=valid, actual=found)
+        actual = shown(self._value.get(name))
+        message = f"{self.at(name)} is {actual}; expected {valid}"
+        return self._context.error(code, message, self.at(name), expected=valid, actual=actual)
 
 
 def _is_number(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The input and the output of a reader of artifacts, and the check that no time exceeds the duration of the video."""
+"""The input and output of artifact readers, and the check that no time exceeds the duration of the video."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TOLERANCE_MS", "ArtifactContext", "ArtifactMetrics", "check_duration"]
 
-# The producer pads intervals of zero length to 33 ms, and the edges of others; a second allows for thirty of them.
+# The producer pads intervals of zero length to 33 ms, and extends the edges of others. One second allows for 30 of
+# these.
 TOLERANCE_MS: Final = 1000
 
 
@@ -27,7 +28,7 @@ class ArtifactContext:
     duration_ms: int | None
 
     def error(self, code: str, message: str, json_pointer: str = "", **data: str) -> Rejected:
-        """Return the error for a place in the artifact."""
+        """Return the error for a location in the artifact."""
         text = f"artifact {self.artifact_key!r}: {message}"
         return reject(code, text, artifact_key=self.artifact_key, json_pointer=json_pointer, **data)
 
@@ -37,8 +38,8 @@ class ArtifactMetrics:
     """The content of an artifact.
 
     Attributes:
-        metrics: one per person.
-        rows: number of entries in the file, to be compared with ``row_count``.
+        metrics: metrics, one entry per person.
+        rows: number of entries in the file, for comparison with ``row_count``.
         warnings: warnings about the file.
     """
 
@@ -48,19 +49,20 @@ class ArtifactMetrics:
 
 
 def check_duration(metric: PersonMetric, context: ArtifactContext, json_pointer: str) -> None:
-    """Reject a time of one person above the duration plus :data:`TOLERANCE_MS`; the sum over persons may exceed it.
+    """Reject a person's metric if a time exceeds the duration plus :data:`TOLERANCE_MS`.
 
-    Without a duration the limit is that of a bigint, which a sum over casts can exceed.
+    The sum over persons may exceed the duration. Without a duration, the limit is that of a bigint, which a sum over
+    casts can exceed.
 
     Raises:
         Rejected: ``OUT_OF_RANGE``.
     """
-    most = MAX_MS if context.duration_ms is None else min(MAX_MS, context.duration_ms + TOLERANCE_MS)
+    limit = MAX_MS if context.duration_ms is None else min(MAX_MS, context.duration_ms + TOLERANCE_MS)
     for name in ("onscreen_ms", "speaking_ms", "confessional_ms", "body_ms"):
         value = getattr(metric, name)
-        if value is not None and value > most:
+        if value is not None and value > limit:
             message = (
-                f"person {metric.person_id!r} has {name} = {value}; expected at most {most}, "
+                f"person {metric.person_id!r} has {name} = {value}; expected at most {limit}, "
                 f"the manifest's duration_ms plus {TOLERANCE_MS} ms"
             )
-            raise context.error("OUT_OF_RANGE", message, json_pointer, expected=f"<= {most}", actual=str(value))
+            raise context.error("OUT_OF_RANGE", message, json_pointer, expected=f"<= {limit}", actual=str(value))

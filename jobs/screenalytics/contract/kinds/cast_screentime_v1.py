@@ -1,4 +1,4 @@
-"""Reads cast_screentime.v1: person_metrics.json, a list with one entry per person of the catalogue, in seconds."""
+"""Read cast_screentime.v1: person_metrics.json, a list with one entry per person of the catalogue, in seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UUID: Final = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def read(document: Any, context: ArtifactContext) -> ArtifactMetrics:
-    """Read a person_metrics.json. ``person_id`` is a UUID of the catalogue; the only time is the time on screen.
+    """Return the metrics in a person_metrics.json: ids are UUIDs of the catalogue, and the only time is on screen.
 
     Raises:
         Rejected: the file is invalid; with the JSON pointer of the error.
@@ -29,8 +29,8 @@ def read(document: Any, context: ArtifactContext) -> ArtifactMetrics:
         raise context.error("FIELD_INVALID", f"its top level is {shown(document)}; expected a list of persons")
     metrics: dict[str, PersonMetric] = {}
     unknown: set[str] = set()
-    for place, entry in enumerate(document):
-        row = Row(entry, context, place)
+    for number, entry in enumerate(document):
+        row = Row(entry, context, number)
         metric = _metric(row, context)
         # Case does not matter in a UUID.
         if metrics.setdefault(metric.person_id.lower(), metric) is not metric:

@@ -1,4 +1,4 @@
-"""Reads screentime.v1: analytics/screentime.json, with one entry of ``metrics`` per cast, in seconds."""
+"""Read screentime.v1: analytics/screentime.json, with one entry of ``metrics`` per cast, in seconds."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _FIELDS: Final = frozenset(("name", "cast_id", "person_id", "confidence", *_SECO
 
 
 def read(document: Any, context: ArtifactContext) -> ArtifactMetrics:
-    """Read a screentime.json.
+    """Return the metrics in a screentime.json.
 
-    The time on screen is ``visual_s``, or ``face_visible_seconds`` in old files; if both exist, they must agree.
-    Speaking is None if ``diagnostics.speaking_time_computed`` is false, since the producer then writes 0.0. Body is
-    None unless both flags in ``metadata`` are true. ``both_s`` is reserved, always 0.0, and dropped. Confessional is
-    None unless an entry has ``confessional_s``, which no producer has written so far. A person under several casts
-    becomes one row, see ``_merged``.
+    The time on screen is ``visual_s``, or ``face_visible_seconds`` in old files; if both exist, they must be equal.
+    Speaking time is None if ``diagnostics.speaking_time_computed`` is false, because the producer then writes 0.0. Body
+    time is None unless both flags in ``metadata`` are true. ``both_s`` is reserved, always 0.0, and ignored.
+    Confessional time is None unless an entry has ``confessional_s``, which no producer has written so far. A person
+    under several casts becomes one row; see ``_merged``.
 
     Raises:
         Rejected: the file is invalid; with the JSON pointer of the error.
@@ -55,8 +55,8 @@ def read(document: Any, context: ArtifactContext) -> ArtifactMetrics:
         raise context.error(code, "/metrics is not a list; expected a list, empty if nobody was seen", "/metrics")
     casts: dict[str, dict[str | None, PersonMetric]] = {}
     unknown: set[str] = set()
-    for place, entry in enumerate(entries):
-        row = Row(entry, context, "metrics", place)
+    for number, entry in enumerate(entries):
+        row = Row(entry, context, "metrics", number)
         metric = _metric(row, context, speaking=computed, body=enabled and available)
         of_person = casts.setdefault(metric.person_id, {})
         cast_id = metric.cast_ids[0] if metric.cast_ids else None
@@ -74,26 +74,26 @@ def read(document: Any, context: ArtifactContext) -> ArtifactMetrics:
             casts_named = ", ".join(metric.cast_ids)
             text = f"person {person_id!r} has {len(of_person)} casts ({casts_named}); their times are summed"
             warnings.append(RunWarning("MERGED_CASTS", clean_text(text, _WARNING_CHARS)))
-    what = f"artifact {context.artifact_key!r}"
-    warnings += unknown_fields(what, top.names() - _TOP)
-    warnings += unknown_fields(f"{what}, metrics", unknown)
+    name = f"artifact {context.artifact_key!r}"
+    warnings += unknown_fields(name, top.names() - _TOP)
+    warnings += unknown_fields(f"{name}, metrics", unknown)
     return ArtifactMetrics(tuple(metrics), len(entries), tuple(warnings))
 
 
 def _check_ids(top: Row, context: ArtifactContext) -> None:
-    """Check the ids in the file. In old files run_id is null, and some have no episode_id."""
+    """Compare the ids in the file with the manifest's. In old files run_id is null, and some have no episode_id."""
     for name, expected in (("run_id", context.run_id), ("episode_id", context.ep_id)):
-        found = top.get(name)
-        if found is not None and found != expected:
-            message = f"its {name} is {str(found)[:80]!r}; expected {expected!r}, as in the manifest"
-            raise context.error("ID_MISMATCH", message, top.at(name), expected=expected, actual=str(found)[:80])
+        actual = top.get(name)
+        if actual is not None and actual != expected:
+            message = f"its {name} is {str(actual)[:80]!r}; expected {expected!r}, as in the manifest"
+            raise context.error("ID_MISMATCH", message, top.at(name), expected=expected, actual=str(actual)[:80])
 
 
 def _metric(row: Row, context: ArtifactContext, *, speaking: bool, body: bool) -> PersonMetric:
-    cast_id = row.identifier("cast_id", most=MAX_ID_BYTES - len(_CAST))
+    cast_id = row.identifier("cast_id", max_bytes=MAX_ID_BYTES - len(_CAST))
     person_id = row.identifier("person_id")
     if person_id is None:
-        # The rule that the producer itself uses for casts without a person.
+        # The producer itself names casts without a person in this way.
         if cast_id is None:
             raise context.error(
                 "PERSON_ID_INVALID", f"{row.at()} has neither person_id nor cast_id", row.at("person_id")
@@ -122,10 +122,10 @@ def _metric(row: Row, context: ArtifactContext, *, speaking: bool, body: bool) -
 
 
 def _merged(casts: list[PersonMetric]) -> PersonMetric:
-    """Sum the casts of one person; their order does not matter.
+    """Return one metric for all casts of a person; their order does not matter.
 
-    Known times are added up. The confidence is the mean weighted by the time on screen, or the lowest if there is no
-    time on screen. The name is that of the first cast with a name, in the order of cast_id.
+    Times that are not None are added up. The confidence is the mean, weighted by the time on screen, or the lowest if
+    there is no time on screen. The name is that of the first cast that has one, in the order of cast_id.
     """
     if len(casts) == 1:
         return casts[0]
@@ -144,15 +144,15 @@ def _merged(casts: list[PersonMetric]) -> PersonMetric:
 
 
 def _sum(values: Iterable[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    present = [value for value in values if value is not None]
+    return sum(present) if present else None
 
 
 def _confidence(casts: list[PersonMetric]) -> Decimal | None:
-    known = [(metric.confidence, metric.onscreen_ms) for metric in casts if metric.confidence is not None]
-    weight = sum(ms for _, ms in known)
+    weighted = [(metric.confidence, metric.onscreen_ms) for metric in casts if metric.confidence is not None]
+    weight = sum(ms for _, ms in weighted)
     if not weight:
-        return min((confidence for confidence, _ in known), default=None)
+        return min((confidence for confidence, _ in weighted), default=None)
     with localcontext(prec=100):
-        total = sum((confidence * ms for confidence, ms in known), Decimal(0))
+        total = sum((confidence * ms for confidence, ms in weighted), Decimal(0))
         return (total / weight).quantize(Decimal("0.001"), ROUND_HALF_UP)

@@ -278,7 +278,7 @@ def test_a_second_signal_ends_at_once(tmp_path):
 
 def test_the_last_word_of_a_step_names_the_first_of_what_failed(monkeypatch):
     said: list[str] = []
-    monkeypatch.setattr(termination, "leave", said.append)
+    monkeypatch.setattr(termination, "write", said.append)
     assert execute(STEP, ["--what", "partial"]) == 65
     (word,) = said
     assert word.startswith("fake go: partial, 2 things")
@@ -294,12 +294,12 @@ def test_the_last_word_of_a_pod_is_why_it_ended(tmp_path, monkeypatch, pod):
     if pod:
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     before = place.read_bytes()
-    termination.leave("no bucket at postgresql://me:a-password@host/db\n" + "x" * 5000, place)
+    termination.write("no bucket at postgresql://me:a-password@host/db\n" + "x" * 5000, place)
     said = place.read_text()
     if pod:
         assert said.startswith("no bucket at postgresql://me:***@host/db\n")
         assert len(said) == 1000
     else:
         assert place.read_bytes() == before
-    termination.leave("nowhere to write", tmp_path / "missing")
+    termination.write("nowhere to write", tmp_path / "missing")
     assert not (tmp_path / "missing").exists()
