@@ -133,7 +133,7 @@ def truth() -> dict[tuple[str, int], np.ndarray]:
 )
 def test_a_tar_that_cannot_be_fetched(bench: Bench, fault: dict, code: str, words: str):
     bench.proxy.rule(gets, **fault)
-    report = bench.extract(**({"s3_read_timeout_s": 2} if "silent" in words else {}))
+    report = bench.extract(**({"s3_read_timeout_s": 2} if "sent nothing" in words else {}))
     assert (report.exit_code, report.status, report.rejects) == (0, "partial", {code: 1})
     assert bench.codes() == {**dict.fromkeys(GOOD), BAD: code}
     (failure,) = report.failures

@@ -146,7 +146,7 @@ def test_the_real_command_on_a_small_disk():
             (cli.folder / f"tars/{number:02d}.tar").write_bytes(sample_tar("gameplay-60fps"))
         flags = ("--source-bucket", "./tars", "--manifest-bucket", "./disk/out", "--workers", "2", "--batch-mb", "1")
         done = cli("gamedata", "run", *flags).expect(75)
-        assert "No space left on device; free space there, or name a folder on another disk" in done.err
+        assert "No space left on device; free space there or use a folder on another disk" in done.err
         assert "Traceback" not in done.err
         assert 0 < len(cli.etags("disk/out")) < 12
         assert not list(disk.path.rglob(".telecine-put-*"))
