@@ -62,7 +62,7 @@ def print_rest(console: Console, total: int, location: str) -> None:
 
 def print_line(console: Console, text: str) -> None:
     """Print one line of plain text, unwrapped."""
-    console.print(text, soft_wrap=True, markup=False, highlight=False)
+    console.print(safe_text(text), soft_wrap=True, markup=False, highlight=False)
 
 
 def print_sample(console: Console, report: Report, *, total: str, written: str, kinds: Sequence[str]) -> None:
