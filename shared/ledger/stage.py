@@ -29,8 +29,8 @@ __all__ = ["FINISH_S", "OPEN_S", "STOPPED_S", "StageRun", "process_identity", "r
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-# Seconds for which a write is retried: at the start of a run (nothing is lost yet), at its end (by then a database that restarts
-# or fails over is back), and after a signal (Kubernetes waits 30 s in total).
+# Seconds for which a write is retried: at the start of a run (nothing is lost yet), at its end (by then a database that
+# restarts or fails over is back), and after a signal (Kubernetes waits 30 s in total).
 OPEN_S: Final = 15.0
 FINISH_S: Final = 60.0
 STOPPED_S: Final = 8.0
