@@ -263,7 +263,7 @@ def screenalytics() -> str:
 
 
 def hostile() -> str:
-    """The page on hostile input with its table of tested inputs."""
+    """The security page with its table of hostile inputs."""
     from tests.hostile.inputs import INPUTS  # needs PyAV
 
     lines = []
@@ -274,7 +274,7 @@ def hostile() -> str:
                 codes = " or ".join("a session" if code == "ok" else f"`{code}`" for code in given.codes)
                 checked = ", every sampled frame checked" if given.frames is not None else ""
                 lines.append(f"| {name} | {codes}{checked} | {given.why} |")
-    return _filled("docs/hostile-input.md", "inputs", "\n".join(lines) + "\n")
+    return _filled("docs/security.md", "inputs", "\n".join(lines) + "\n")
 
 
 def manifest() -> str:
@@ -343,7 +343,7 @@ def _tables_of_a_new_database() -> str:
 PAGES = {
     "docs/architecture.md": architecture,
     "docs/files.md": every_file,
-    "docs/hostile-input.md": hostile,
+    "docs/security.md": hostile,
     "docs/gamedata.md": gamedata,
     "docs/screenalytics.md": screenalytics,
     "docs/configuration.md": configuration,
