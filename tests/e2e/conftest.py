@@ -37,6 +37,7 @@ ORDER = (
     "test_media",
     "test_upgrade",
     "test_failures",
+    "test_outside_text",
     "test_gpu",
     "test_release",
     "test_metrics",
