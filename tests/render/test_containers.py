@@ -83,7 +83,8 @@ def test_only_launchers_have_a_token(name, template):
 SECRETS = {
     "close-run": {"telecine-database", "telecine-notify"},
     "extract-on-cluster": {"telecine-database", "telecine-s3", "telecine-ray-auth"},
-    **dict.fromkeys(("ingest", "replay"), {"telecine-database", "telecine-s3", "telecine-screenalytics"}),
+    "ingest": {"telecine-database", "telecine-s3", "telecine-screenalytics"},
+    "replay": {"telecine-database", "telecine-s3", "telecine-screenalytics"},
     "sweep": set(),
 }
 
