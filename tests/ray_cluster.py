@@ -21,6 +21,7 @@ __all__ = ["TOKEN", "RayCluster"]
 
 TOKEN = "token-of-the-test"
 
+_PATH = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 _ENVIRONMENT = {
     # As in a RayJob. The token of this machine's user, if there is one, is not used.
     "RAY_AUTH_MODE": "token",
@@ -83,7 +84,7 @@ class RayCluster:
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(ROOT), **environment},
+            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": _PATH, **environment},
             start_new_session=True,
         )
 
@@ -117,7 +118,7 @@ class RayCluster:
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,
-                env={**os.environ, **_ENVIRONMENT, **self._environment, "PYTHONPATH": str(ROOT), **environment},
+                env={**os.environ, **_ENVIRONMENT, **self._environment, "PYTHONPATH": _PATH, **environment},
                 start_new_session=True,
             )
 
