@@ -72,6 +72,9 @@ class Connection:
 
 def blocked(policies: Sequence[Policy], connection: Connection) -> list[str]:
     """Return the reasons why a connection is blocked; empty if it is allowed."""
+    if connection.source.labels is not None and connection.source.ip == connection.destination.ip:
+        # A pod can always reach itself.
+        return []
     reasons = []
     sides: tuple[tuple[Direction, Endpoint, Endpoint], ...] = (
         ("Egress", connection.source, connection.destination),

@@ -120,6 +120,10 @@ def test_blocks_of_addresses_and_their_exceptions():
                    WEB, Endpoint("fd00::1"))  # fmt: skip
 
 
+def test_a_pod_can_always_reach_itself():
+    assert allowed([policy({}, policyTypes=["Ingress", "Egress"])], WEB, WEB)
+
+
 def test_what_is_not_a_pod_matches_addresses_only():
     selected = policy(APP, policyTypes=["Egress"], egress=[{"to": [{"namespaceSelector": {}}]}])
     assert not allowed([selected], WEB, OUTSIDE)
