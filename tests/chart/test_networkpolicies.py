@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from shared.rayjob.manifest import Job, make_rayjob
@@ -22,8 +24,11 @@ def policies():
     return rendered_policies(node_ip=NODE.ip, host_ip=HOST.ip, operator="kuberay-operator", **NOTIFY)
 
 
+_ADDRESSES = (f"10.244.0.{number}" for number in count(10))
+
+
 def pod(name, labels, namespace="telecine"):
-    return Endpoint("10.244.0.7", labels, namespace, name=name)
+    return Endpoint(next(_ADDRESSES), labels, namespace, name=name)
 
 
 def steps():

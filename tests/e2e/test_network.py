@@ -1,6 +1,6 @@
 """The policies of values-prod, applied to the connections that the runs have made.
 
-The node's CNI plugin enforces no policies, so the connections were all made; the evaluator says which ones would not be.
+The node's CNI plugin enforces no policies, so all connections were made; the evaluator tells which ones would not be.
 """
 
 from __future__ import annotations

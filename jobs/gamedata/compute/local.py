@@ -175,7 +175,7 @@ class LocalWorker:
 
 def _make_token() -> None:
     # Without one, Ray would write a token to ~/.ray/auth_token and leave it there, readable as the umask has it.
-    from ray._raylet import AuthenticationTokenLoader
+    from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
     if not (os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
