@@ -1,4 +1,4 @@
-"""What pods are connected to, from the kernel's tables and the objects of a cluster."""
+"""Peers of pods, from the kernel's tables and the objects of a cluster."""
 
 from __future__ import annotations
 
