@@ -22,8 +22,6 @@ _LOG: Final = logging.getLogger(__name__)
 _TIMEOUT_S: Final = 10
 # The first characters distinguish one driver's log from the next: the first line contains its time.
 _BEGINNING: Final = 512
-# The head is inside the cluster: a proxy could not reach it, and would see the token.
-_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def fetch_log(dashboard: str, job_id: str, *, token: str | None = None) -> str:
@@ -42,7 +40,9 @@ def fetch_log(dashboard: str, job_id: str, *, token: str | None = None) -> str:
     if token is not None:
         # Not repeated to the target of a redirect.
         request.add_unredirected_header("Authorization", f"Bearer {token}")
-    with _DIRECT.open(request, timeout=_TIMEOUT_S) as answer:
+    # The head is inside the cluster: a proxy could not reach it, and would see the token.
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(request, timeout=_TIMEOUT_S) as answer:
         try:
             return str(json.load(answer)["logs"])
         except (ValueError, KeyError, TypeError) as error:
