@@ -24,7 +24,6 @@ _CHART_OBJECTS: Final = (
     *(("configmaps", f"telecine-{name}") for name in ("environment", "ray", "parameters", "limits")),
     ("configmaps", "artifact-repositories"),
     ("secrets", "telecine-database"),
-    ("secrets", "telecine-ray-auth"),
 )
 
 
