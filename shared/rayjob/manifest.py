@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from shared.errors import ConfigurationError
 from shared.rayjob.versions import VARIABLE, versions_here
+from shared.secrets import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,7 +181,7 @@ class _Pod:
             {"name": "shared-mem", "emptyDir": {"medium": "Memory", "sizeLimit": settings.shm_size}},
         ]
         if secrets:
-            variables["TELECINE_SECRETS_DIR"] = _SECRETS_DIR
+            variables[FOLDER_VARIABLE] = _SECRETS_DIR
             mounts.append({"name": "secrets", "mountPath": _SECRETS_DIR, "readOnly": True})
             sources = [{"secret": _reference(name)} for name in secrets]
             volumes.append({"name": "secrets", "projected": {"defaultMode": _SECRETS_MODE, "sources": sources}})

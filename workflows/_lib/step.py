@@ -13,6 +13,7 @@ from hera.workflows.models import (
     ResourceRequirements,
 )
 
+from shared.secrets import FOLDER_VARIABLE
 from workflows._lib.artifacts import OUTPUTS_DIR, REPORT_DIR, output_parameters, reports
 from workflows._lib.labels import labels, shown
 from workflows._lib.metrics import step_metrics
@@ -163,7 +164,7 @@ def _identity(stage: str, *, secrets: bool) -> list[EnvVar]:
         "TELECINE_STATE_DIR": "/tmp/telecine",  # noqa: S108
         "HOME": "/tmp/home",  # noqa: S108
     }
-    return _variables(values | ({"TELECINE_SECRETS_DIR": SECRETS_DIR} if secrets else {}))
+    return _variables(values | ({FOLDER_VARIABLE: SECRETS_DIR} if secrets else {}))
 
 
 def _variables(values: Mapping[str, str]) -> list[EnvVar]:
