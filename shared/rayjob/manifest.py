@@ -189,7 +189,8 @@ class _Pod:
             "name": "ray",
             "image": self.image,
             "imagePullPolicy": settings.image_pull_policy,
-            "env": [{"name": name, "value": value} for name, value in variables.items()],
+            # Kubernetes would replace $(NAME) in a value by another variable; it reads $$ as $.
+            "env": [{"name": name, "value": value.replace("$", "$$")} for name, value in variables.items()],
             "envFrom": [
                 {"configMapRef": _reference(source.removeprefix("configmap/"))} for source in settings.env_from
             ],

@@ -164,6 +164,12 @@ def test_no_pod_has_a_secret_in_its_environment_but_the_token_from_kuberay():
     assert "hidden" not in str(rayjob)
 
 
+def test_kubernetes_expands_nothing_in_the_variables_of_a_pod():
+    settings = RaySettings(**SETTINGS | {"node": "$(RAY_AUTH_TOKEN)"})
+    for template in pods(make_rayjob(settings, job("mixed"))).values():
+        assert variables(template)["TELECINE_NODE"] == "$$(RAY_AUTH_TOKEN)"
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
