@@ -28,6 +28,7 @@ from shared.database.migrate import ready as migrated
 from shared.notify.message import Notification
 from shared.rayjob.settings import RaySettings
 from shared.report import Report
+from shared.secrets import FILE_SUFFIX, FOLDER_VARIABLE
 from shared.settings import Settings, StepSettings
 from shared.settings.base import metadata
 from shared.settings.flags import flags, shell_default, table, variables_table
@@ -46,6 +47,16 @@ _CONFIGURATION = """\
 Every parameter has a flag and an environment variable. A flag overrides its variable, and a variable overrides the
 default; an empty variable counts as unset. For a flag that can be repeated (…), the variable holds all values,
 comma-separated. `--help` of a command shows what each default resolves to on your machine.
+
+A secret may come from a file instead: `TELECINE_DATABASE_URL_FILE` names a file with the value of
+`TELECINE_DATABASE_URL`, and so for every variable whose row has a `_FILE`. `TELECINE_SECRETS_DIR` names a folder in
+which each file is named like a variable (any variable of a flag), as Kubernetes mounts a Secret. It may also have
+`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, which apply if the environment sets no key. The
+order is flag, variable, file, folder. Setting both a variable and its `_FILE` is an error. Line breaks at the end of a
+file are removed.
+
+`TELECINE_…_BASE64` holds the value of `TELECINE_…` as base64, and overrides it. Workflow templates pass every parameter
+this way, so that neither Argo nor Kubernetes evaluates the text in it ([security](security.md)).
 
 [`.env.example`](../.env.example) lists every variable with its default: copy it to `.env` and edit it.
 
@@ -123,6 +134,12 @@ def environment() -> str:
     seen: set[str] = set()
     lines += _variables(StepSettings, "every step", seen)
     lines += ["# --- S3 credentials, as the AWS SDK reads them ---", *(f"#{name}=" for name in _AWS), ""]
+    lines += [
+        "# --- Secrets from files ---",
+        "# Folder with one file per secret, named like its variable; a variable or its _FILE overrides it.",
+        f"#{FOLDER_VARIABLE}=",
+        "",
+    ]
     for group in (*PIPELINES, *TOOLS):
         for command in commands(group):
             lines += _variables(_model(command.settings), command.program.removeprefix("telecine "), seen)
@@ -143,7 +160,8 @@ def _variables(model: type[Settings], title: str, seen: set[str]) -> list[str]:
         for flag in members:
             field = model.model_fields[flag.name]
             unit = metadata(field).unit
-            also = f" Also read: {', '.join(flag.variables[1:])}." if flag.variables[1:] else ""
+            others = [*flag.variables[1:], *([flag.variables[0] + FILE_SUFFIX] if flag.secret else [])]
+            also = f" Also read: {', '.join(others)}." if others else ""
             choices = f" ({' | '.join(flag.choices)})" if flag.choices else ""
             unit = f" Unit: {unit}." if unit else ""
             several = " Comma-separated." if flag.repeated else ""

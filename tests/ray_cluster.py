@@ -17,11 +17,15 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 
-__all__ = ["RayCluster"]
+__all__ = ["TOKEN", "RayCluster"]
 
+TOKEN = "token-of-the-test"
+
+_PATH = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 _ENVIRONMENT = {
-    # As in a RayJob; a token of this machine's user would switch it on.
-    "RAY_AUTH_MODE": "disabled",
+    # As in a RayJob. The token of this machine's user, if there is one, is not used.
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": TOKEN,
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_memory_monitor_refresh_ms": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
@@ -38,24 +42,27 @@ class RayCluster:
 
     Attributes:
         address: of the head.
+        dashboard: its host and port; None without one.
         nodes: processes of the worker nodes.
 
     Args:
+        dashboard: start Ray's dashboard, which serves the job API.
         environment: variables of every node.
     """
 
-    def __init__(self, **environment):
+    def __init__(self, *, dashboard=False, **environment):
         self._environment = environment
         # Unix sockets allow paths of 107 bytes.
         self._folder = tempfile.mkdtemp(prefix="telecine-cluster-", dir="/tmp")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = _free_port()
         self.address = f"127.0.0.1:{port}"
+        self.dashboard = f"127.0.0.1:{_free_port()}" if dashboard else None
         self.nodes = []
-        self._head = self._start(
-            "--head", f"--port={port}", "--num-cpus=0", f"--temp-dir={self._folder}", "--include-dashboard=false"
-        )
+        served = ["--include-dashboard=false"]
+        if self.dashboard:
+            served = ["--include-dashboard=true", f"--dashboard-port={self.dashboard.partition(':')[2]}"]
+            served += ["--dashboard-host=127.0.0.1", f"--dashboard-agent-listen-port={_free_port()}"]
+        self._head = self._start("--head", f"--port={port}", "--num-cpus=0", f"--temp-dir={self._folder}", *served)
         deadline = time.monotonic() + 60
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -77,7 +84,7 @@ class RayCluster:
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(ROOT), **environment},
+            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": _PATH, **environment},
             start_new_session=True,
         )
 
@@ -111,6 +118,12 @@ class RayCluster:
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,
-                env={**os.environ, **_ENVIRONMENT, **self._environment, "PYTHONPATH": str(ROOT), **environment},
+                env={**os.environ, **_ENVIRONMENT, **self._environment, "PYTHONPATH": _PATH, **environment},
                 start_new_session=True,
             )
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

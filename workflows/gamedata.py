@@ -15,6 +15,7 @@ from workflows._lib.labels import shown
 from workflows._lib.parameters import arguments, fields, form_names, inputs, passed
 from workflows._lib.pipeline import STAGES, Pipeline
 from workflows._lib.retry import PROMPT
+from workflows._lib.secrets import DATABASE, RAY_TOKEN, S3
 from workflows._lib.step import LARGE, MEDIUM, step
 from workflows._lib.sweep import SWEEP, sweep_step
 from workflows._lib.template import workflow_template
@@ -160,6 +161,7 @@ def _extract() -> list[Container | Steps]:
             deadline_s=_DAY + 7200,
             parameters=_EXTRACT,
             launcher=True,
+            secrets=(DATABASE, S3, RAY_TOKEN),
         ),
         step(
             "extract-in-pod",

@@ -11,11 +11,11 @@ from jobs.screenalytics.settings import IngestSettings, ReplaySettings
 from workflows._lib.cron import Cron
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
-from workflows._lib.names import SCREENALYTICS_VARIABLES
 from workflows._lib.parameters import arguments, fields, form_names, inputs, passed
 from workflows._lib.pipeline import STAGES, Pipeline
 from workflows._lib.retry import PROMPT
-from workflows._lib.step import from_secret, step
+from workflows._lib.secrets import DATABASE, S3, SCREENALYTICS
+from workflows._lib.step import step
 from workflows._lib.template import workflow_template
 from workflows._lib.variables import parameter, tag
 
@@ -55,7 +55,7 @@ _READ: Final = fields(ReplaySettings, without=(*_CREDENTIALS, *(field.name for f
 _REJECTS: Final = tuple(code for code, kind in CODES.items() if kind != "not_ready")
 
 _COUNTS: Final = ("seen", "ingested", "unchanged", "replaced", "skipped", "deferred", "set-aside", "known", "events")
-_SECRETS: Final = (from_secret(SCREENALYTICS_VARIABLES, optional=True),)
+_SECRETS: Final = (DATABASE, S3, SCREENALYTICS)
 
 
 def _build() -> WorkflowTemplate:

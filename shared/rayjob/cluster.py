@@ -4,25 +4,70 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from shared.errors import ConfigurationError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Cluster", "KubernetesCluster", "RayJobExists", "connect"]
+__all__ = ["RIGHTS", "Cluster", "KubernetesCluster", "RayJobExists", "Right", "connect", "list_rights"]
 
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _TIMEOUT_S: Final = (5, 20)
-_RAY: Final = ("ray.io", "v1")
-_ARGO: Final = ("argoproj.io", "v1alpha1")
+# Verb of RBAC -> HTTP method.
+_METHODS: Final = {"get": "GET", "list": "GET", "create": "POST", "delete": "DELETE"}
 
 _MISSING: Final = 404
 _CONFLICT: Final = 409
 _THROTTLED: Final = 429
 _SERVER: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """A right of the launcher and the sweep. Every call takes one, so an account with these rights can do all calls.
+
+    Attributes:
+        group: API group.
+        version: version of the group.
+        resource: plural of the resource.
+        verb: verb of RBAC.
+    """
+
+    group: str
+    version: str
+    resource: str
+    verb: Literal["get", "list", "create", "delete"]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}"
+
+    def path(self, namespace: str, name: str | None = None) -> str:
+        """Return the path of the collection, or of one object."""
+        root = f"/apis/{self.group}" if self.group else "/api"
+        path = f"{root}/{self.version}/namespaces/{namespace}/{self.resource}"
+        return f"{path}/{name}" if name else path
+
+
+_GET_WORKFLOWS: Final = Right("argoproj.io", "v1alpha1", "workflows", "get")
+_CREATE_RAYJOBS: Final = Right("ray.io", "v1", "rayjobs", "create")
+_GET_RAYJOBS: Final = Right("ray.io", "v1", "rayjobs", "get")
+_LIST_RAYJOBS: Final = Right("ray.io", "v1", "rayjobs", "list")
+_DELETE_RAYJOBS: Final = Right("ray.io", "v1", "rayjobs", "delete")
+_LIST_PODS: Final = Right("", "v1", "pods", "list")
+
+# Sorted by resource, for messages. `telecine doctor` checks them, and the chart's role grants them.
+RIGHTS: Final = (_GET_WORKFLOWS, _CREATE_RAYJOBS, _GET_RAYJOBS, _LIST_RAYJOBS, _DELETE_RAYJOBS, _LIST_PODS)
+
+
+def list_rights() -> str:
+    """Return all rights as text: ``get workflows; create, get, … rayjobs; …``."""
+    grouped = groupby(RIGHTS, key=lambda right: right.resource)
+    return "; ".join(f"{', '.join(right.verb for right in rights)} {resource}" for resource, rights in grouped)
 
 
 class RayJobExists(TransientError):
@@ -69,12 +114,12 @@ class KubernetesCluster:
 
     def get_rayjob(self, name: str) -> dict[str, Any] | None:
         """See :class:`Cluster`."""
-        return self._get(self._path(_RAY, "rayjobs", name), "get rayjobs")
+        return self._get(_GET_RAYJOBS, name)
 
     def create_rayjob(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """See :class:`Cluster`."""
         try:
-            made: dict[str, Any] = self._call("POST", self._path(_RAY, "rayjobs"), "create rayjobs", body=manifest)
+            made: dict[str, Any] = self._use(_CREATE_RAYJOBS, body=manifest)
         except _Missing as error:
             raise ConfigurationError(f"the cluster cannot create rayjobs ({error}); is KubeRay installed?") from error
         return made
@@ -83,46 +128,49 @@ class KubernetesCluster:
         """See :class:`Cluster`."""
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
-            self._call("DELETE", self._path(_RAY, "rayjobs", name), "delete rayjobs", body=body)
+            self._use(_DELETE_RAYJOBS, name, body=body)
         except (_Missing, RayJobExists):
             return
 
     def list_rayjobs(self, selector: str) -> list[dict[str, Any]]:
         """See :class:`Cluster`."""
-        return self._list(self._path(_RAY, "rayjobs"), selector, "list rayjobs")
+        return self._list(_LIST_RAYJOBS, selector)
 
     def get_workflow(self, name: str) -> dict[str, Any] | None:
         """See :class:`Cluster`."""
-        return self._get(self._path(_ARGO, "workflows", name), "get workflows")
+        return self._get(_GET_WORKFLOWS, name)
 
     def list_pods(self, selector: str) -> list[dict[str, Any]]:
         """See :class:`Cluster`."""
-        return self._list(f"/api/v1/namespaces/{self.namespace}/pods", selector, "list pods")
+        return self._list(_LIST_PODS, selector)
 
     def ask(self, path: str, action: str, *, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """GET a path, or POST a body to it, for `telecine doctor`; None if it does not exist."""
-        if body is None:
-            return self._get(path, action)
-        answer: dict[str, Any] = self._call("POST", path, action, body=body)
+        try:
+            answer: dict[str, Any] = self._call("GET" if body is None else "POST", path, action, body=body)
+        except _Missing:
+            if body is not None:
+                raise
+            return None
         return answer
 
-    def _path(self, kind: tuple[str, str], plural: str, name: str | None = None) -> str:
-        path = f"/apis/{kind[0]}/{kind[1]}/namespaces/{self.namespace}/{plural}"
-        return f"{path}/{name}" if name else path
-
-    def _get(self, path: str, action: str) -> dict[str, Any] | None:
+    def _get(self, right: Right, name: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = self._call("GET", path, action)
+            found: dict[str, Any] = self._use(right, name)
         except _Missing:
             return None
         return found
 
-    def _list(self, path: str, selector: str, action: str) -> list[dict[str, Any]]:
+    def _list(self, right: Right, selector: str) -> list[dict[str, Any]]:
         try:
-            found: list[dict[str, Any]] = self._call("GET", path, action, query=[("labelSelector", selector)])["items"]
+            found: list[dict[str, Any]] = self._use(right, query=[("labelSelector", selector)])["items"]
         except _Missing as error:
-            raise ConfigurationError(f"the cluster has no such kind ({action}); is KubeRay installed?") from error
+            raise ConfigurationError(f"the cluster has no such kind ({right}); is KubeRay installed?") from error
         return found
+
+    def _use(self, right: Right, name: str | None = None, *, body: Any = None, query: Any = ()) -> Any:
+        path = right.path(self.namespace, name)
+        return self._call(_METHODS[right.verb], path, str(right), body=body, query=query)
 
     def _call(self, method: str, path: str, action: str, *, body: Any = None, query: Any = ()) -> Any:
         with _translated(action, self.namespace):
@@ -160,7 +208,7 @@ def _translated(action: str, namespace: str) -> Iterator[None]:
             raise TransientError(f"the Kubernetes API cannot {action} right now ({status}): {reason}") from error
         raise ConfigurationError(
             f"the Kubernetes API refuses to {action} in namespace {namespace} ({status}): {reason}; the launcher needs "
-            "get workflows; create, get, list, watch, patch and delete rayjobs; get and list pods",
+            f"these rights: {list_rights()}",
             action=action,
             status=status,
         ) from error

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import ConfigurationError
 from shared.finding import Finding
-from shared.rayjob.cluster import KubernetesCluster, connect
+from shared.rayjob.cluster import RIGHTS, KubernetesCluster, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from shared.rayjob.cluster import Right
 
 __all__ = ["examine", "look"]
 
@@ -18,13 +20,6 @@ _KINDS: Final = {
     "argoproj.io/v1alpha1": ("Argo Workflows", ("workflows", "workflowtemplates", "cronworkflows")),
     "ray.io/v1": ("KubeRay", ("rayjobs", "rayclusters")),
 }
-# Rights of the launcher: group, resource, verbs.
-_VERBS: Final = (
-    ("argoproj.io", "workflows", ("get",)),
-    ("ray.io", "rayjobs", ("create", "get", "list", "watch", "patch", "delete")),
-    ("", "pods", ("get", "list")),
-    ("", "pods/log", ("get",)),
-)
 _CHART_OBJECTS: Final = (
     *(("configmaps", f"telecine-{name}") for name in ("environment", "ray", "parameters", "limits")),
     ("configmaps", "artifact-repositories"),
@@ -72,9 +67,8 @@ def _kinds(cluster: KubernetesCluster, group: str, product: str, plurals: tuple[
 def _verbs(cluster: KubernetesCluster) -> Finding:
     allowed: list[str] = []
     refused: list[str] = []
-    for group, resource, verbs in _VERBS:
-        for verb in verbs:
-            (allowed if _may(cluster, group, resource, verb) else refused).append(f"{verb} {resource}")
+    for right in RIGHTS:
+        (allowed if _may(cluster, right) else refused).append(str(right))
     name = "own rights"
     if not refused:
         return Finding(_AREA, name, "ok", "has all rights of the launcher")
@@ -86,11 +80,13 @@ def _verbs(cluster: KubernetesCluster) -> Finding:
     return Finding(_AREA, name, "fail", f"cannot {', '.join(refused)}", fix)
 
 
-def _may(cluster: KubernetesCluster, group: str, resource: str, verb: str) -> bool:
-    plural, _, subresource = resource.partition("/")
-    attributes = {"namespace": cluster.namespace, "verb": verb, "group": group, "resource": plural}
-    if subresource:
-        attributes["subresource"] = subresource
+def _may(cluster: KubernetesCluster, right: Right) -> bool:
+    attributes = {
+        "namespace": cluster.namespace,
+        "verb": right.verb,
+        "group": right.group,
+        "resource": right.resource,
+    }
     body: dict[str, Any] = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from shared.errors import Stopped, TelecineError, TransientError
 from shared.rayjob.cluster import RayJobExists
-from shared.rayjob.log import DriverLog
+from shared.rayjob.log import DriverLog, fetch_log
 from shared.rayjob.manifest import make_rayjob
 from shared.rayjob.pods import head_is_up, waiting_for
 from shared.rayjob.states import end_of, phase_of
@@ -70,7 +71,7 @@ class Launcher:
         self._prepare = prepare
         self._record = record
         self._recorded = False
-        self._log = log or DriverLog()
+        self._log = log or DriverLog(fetch=_fetch_with(settings))
         self._sleep = sleep
         self._clock = clock
         self._explained: tuple[list[str], float] = ([], 0.0)
@@ -239,3 +240,8 @@ class Launcher:
                     raise
                 _LOG.warning("%s; retrying", error)
             self._sleep(_POLL_S)
+
+
+def _fetch_with(settings: RaySettings) -> Callable[[str, str], str]:
+    token = settings.auth_token.get_secret_value() if settings.auth_token else None
+    return functools.partial(fetch_log, token=token)

@@ -24,18 +24,25 @@ _TIMEOUT_S: Final = 10
 _BEGINNING: Final = 512
 
 
-def fetch_log(dashboard: str, job_id: str) -> str:
+def fetch_log(dashboard: str, job_id: str, *, token: str | None = None) -> str:
     """Return the whole log of a job.
 
     Args:
         dashboard: ``host:port``, from the RayJob's status.
         job_id: id of the submission.
+        token: the token of the Ray cluster; None sends none.
 
     Raises:
         OSError: the head does not answer, or not with a log.
     """
     url = f"http://{dashboard.removeprefix('http://')}/api/jobs/{job_id}/logs"
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
+    request = urllib.request.Request(url)
+    if token is not None:
+        # Not repeated to the target of a redirect.
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    # The head is inside the cluster: a proxy could not reach it, and would see the token.
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(request, timeout=_TIMEOUT_S) as answer:
         try:
             return str(json.load(answer)["logs"])
         except (ValueError, KeyError, TypeError) as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from shared.errors import ConfigurationError
 from shared.rayjob.versions import VARIABLE, versions_here
+from shared.secrets import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,14 +31,15 @@ _UID: Final = 1000
 _OBJECT_STORE: Final = str(80 << 20)
 _ENVIRONMENT: Final = {
     "HOME": "/tmp/home",  # noqa: S108 - an emptyDir of the pod: the root is read-only
-    # A token would need a Secret, which the launcher may not read; a NetworkPolicy keeps others out.
-    "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
     # Otherwise Ray hides the GPUs from actors that request none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Decoder processes have their own limits.
     "RAY_memory_monitor_refresh_ms": "0",
 }
+# Where the Secrets of a pod are mounted; their keys are the names of the variables that they stand for.
+_SECRETS_DIR: Final = "/run/secrets/telecine"
+_SECRETS_MODE: Final = 0o440
 _PASSED_ON: Final = ("workflow", "namespace", "node")
 _LABEL: Final = re.compile(r"[^A-Za-z0-9._-]")
 _LABEL_MAX: Final = 63
@@ -120,6 +122,8 @@ def make_rayjob(settings: RaySettings, job: Job) -> dict[str, Any]:
             "preRunningDeadlineSeconds": settings.start_deadline_s,
             "rayClusterSpec": {
                 "rayVersion": versions_here().ray,
+                # KubeRay gives the token to all pods of the cluster and sends it when it submits the job.
+                "authOptions": {"mode": "token", "secretName": settings.auth_secret},
                 "headGroupSpec": {
                     "rayStartParams": {
                         "num-cpus": "0",
@@ -166,13 +170,30 @@ class _Pod:
         resources = {"cpu": getattr(settings, f"{kind}_cpu"), "memory": getattr(settings, f"{kind}_memory")}
         if kind == "gpu":
             resources[settings.gpu_resource] = str(settings.gpu_count)
+        secrets = settings.head_secrets if kind == "head" else settings.worker_secrets
         variables = {**self.variables, **more}
+        mounts: list[dict[str, Any]] = [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+            {"name": "shared-mem", "mountPath": "/dev/shm"},  # noqa: S108
+        ]
+        volumes: list[dict[str, Any]] = [
+            {"name": "tmp", "emptyDir": {"sizeLimit": settings.tmp_size}},
+            {"name": "shared-mem", "emptyDir": {"medium": "Memory", "sizeLimit": settings.shm_size}},
+        ]
+        if secrets:
+            variables[FOLDER_VARIABLE] = _SECRETS_DIR
+            mounts.append({"name": "secrets", "mountPath": _SECRETS_DIR, "readOnly": True})
+            sources = [{"secret": _reference(name)} for name in secrets]
+            volumes.append({"name": "secrets", "projected": {"defaultMode": _SECRETS_MODE, "sources": sources}})
         container = {
             "name": "ray",
             "image": self.image,
             "imagePullPolicy": settings.image_pull_policy,
-            "env": [{"name": name, "value": value} for name, value in variables.items()],
-            "envFrom": [_source(source) for source in settings.env_from],
+            # Kubernetes would replace $(NAME) in a value by another variable; it reads $$ as $.
+            "env": [{"name": name, "value": value.replace("$", "$$")} for name, value in variables.items()],
+            "envFrom": [
+                {"configMapRef": _reference(source.removeprefix("configmap/"))} for source in settings.env_from
+            ],
             # Ray schedules by limits and ignores requests of memory, so both are equal.
             "resources": {"requests": resources, "limits": dict(resources)},
             "securityContext": {
@@ -180,7 +201,7 @@ class _Pod:
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
             },
-            "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, {"name": "shared-mem", "mountPath": "/dev/shm"}],  # noqa: S108
+            "volumeMounts": mounts,
         }
         if kind == "head":
             container["ports"] = [
@@ -199,10 +220,7 @@ class _Pod:
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [container],
-            "volumes": [
-                {"name": "tmp", "emptyDir": {"sizeLimit": settings.tmp_size}},
-                {"name": "shared-mem", "emptyDir": {"medium": "Memory", "sizeLimit": settings.shm_size}},
-            ],
+            "volumes": volumes,
         }
         if settings.image_pull_secrets:
             spec["imagePullSecrets"] = [{"name": name} for name in settings.image_pull_secrets]
@@ -217,12 +235,12 @@ class _Pod:
         return {"metadata": metadata, "spec": spec}
 
 
-def _source(text: str) -> dict[str, Any]:
-    kind, _, name = text.partition("/")
+def _reference(name: str) -> dict[str, Any]:
+    """Return the reference to an object; a trailing ``?`` means that it may be missing."""
     reference: dict[str, Any] = {"name": name.rstrip("?")}
     if name.endswith("?"):
         reference["optional"] = True
-    return {{"configmap": "configMapRef", "secret": "secretRef"}[kind]: reference}
+    return reference
 
 
 def _owner(workflow: str, uid: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import json
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr
 
 from shared.settings import Settings, setting
 from shared.settings.base import Group
@@ -20,7 +20,9 @@ WorkerGroup = Literal["cpu", "gpu"]
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
 _QUANTITY: Final = re.compile(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
-_SOURCE: Final = re.compile(r"(configmap|secret)/[a-z0-9]([a-z0-9.-]*[a-z0-9])?\??")
+_NAME: Final = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?\??"
+_SOURCE: Final = re.compile(f"configmap/{_NAME}")
+_SECRET: Final = re.compile(_NAME)
 
 
 def _quantity(value: str) -> str:
@@ -30,10 +32,19 @@ def _quantity(value: str) -> str:
 
 
 def _source(value: str) -> str:
-    if not _SOURCE.fullmatch(value):
+    if value.startswith("secret/"):
         raise ValueError(
-            f"'{value}' is not a source of variables; expected configmap/NAME or secret/NAME, with '?' if optional"
+            f"'{value}' is a Secret; expected configmap/NAME; list Secrets in TELECINE_RAY_HEAD_SECRETS and "
+            "TELECINE_RAY_WORKER_SECRETS, which mount them as files"
         )
+    if not _SOURCE.fullmatch(value):
+        raise ValueError(f"'{value}' is not a source of variables; expected configmap/NAME, with '?' if optional")
+    return value
+
+
+def _secret(value: str) -> str:
+    if not _SECRET.fullmatch(value):
+        raise ValueError(f"'{value}' is not the name of a Secret; expected NAME, with '?' if optional")
     return value
 
 
@@ -47,6 +58,7 @@ def _json(value: object) -> object:
 
 
 Quantity = Annotated[str, AfterValidator(_quantity)]
+SecretName = Annotated[str, AfterValidator(_secret)]
 Labels = Annotated[dict[str, str], BeforeValidator(_json)]
 Tolerations = Annotated[list[dict[str, Any]], BeforeValidator(_json)]
 
@@ -83,8 +95,33 @@ class RaySettings(Settings, pipeline="ray"):
         "telecine-ray", description="Run the Ray pods under this account; it needs no rights.", group=_PODS
     )
     env_from: tuple[Annotated[str, AfterValidator(_source)], ...] = setting(
-        ("configmap/telecine-environment", "secret/telecine-s3?", "secret/telecine-database"),
-        description="Read the Ray pods' variables from these sources; a trailing ? is optional.",
+        ("configmap/telecine-environment",),
+        description="Read the Ray pods' variables from these ConfigMaps; a trailing ? is optional.",
+        group=_PODS,
+    )
+    head_secrets: tuple[SecretName, ...] = setting(
+        ("telecine-database", "telecine-s3?"),
+        detail="Mounted as files below TELECINE_SECRETS_DIR. The driver records items in the database.",
+        description="Mount these Secrets in the head; a trailing ? is optional.",
+        group=_PODS,
+    )
+    worker_secrets: tuple[SecretName, ...] = setting(
+        ("telecine-s3?",),
+        detail="Mounted as files below TELECINE_SECRETS_DIR. Workers do not use the database.",
+        description="Mount these Secrets in the workers; a trailing ? is optional.",
+        group=_PODS,
+    )
+    auth_secret: str = setting(
+        "telecine-ray-auth",
+        detail="KubeRay passes its key auth_token to all Ray pods and uses it to submit the job.",
+        description="Authenticate the Ray cluster with the token in this Secret.",
+        group=_PODS,
+    )
+    auth_token: SecretStr | None = setting(
+        None,
+        detail="The token in TELECINE_RAY_AUTH_SECRET. Without it, the run works but the driver's log is not shown.",
+        description="Read the driver's log with this token.",
+        secret=True,
         group=_PODS,
     )
     report_root: str = setting(

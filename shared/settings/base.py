@@ -3,10 +3,16 @@
 A keyword argument overrides an environment variable, which overrides the default. The variable is
 ``TELECINE_<PIPELINE>_<FIELD>`` for fields declared in a class with a pipeline and ``TELECINE_<FIELD>`` for all others.
 If it is not set, the field's aliases are read in order. An empty variable counts as unset.
+
+``<VARIABLE>_BASE64`` holds the same value as base64 and overrides the plain variable: workflow templates pass every
+parameter this way, so that neither Argo nor Kubernetes evaluates what it contains. Secrets may also come from files,
+which :mod:`shared.secrets` describes.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 from dataclasses import dataclass
 from itertools import count
@@ -16,12 +22,16 @@ from pydantic import Field, SecretStr
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared import secrets
+from shared.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pydantic.fields import FieldInfo
 
 __all__ = [
+    "ENCODED_SUFFIX",
     "HOW_IT_RUNS",
     "LIMITS",
     "UNGROUPED",
@@ -31,6 +41,8 @@ __all__ = [
     "Settings",
     "accepts_none",
     "active_variable",
+    "decoded",
+    "encoded",
     "is_secret",
     "is_tuple",
     "metadata",
@@ -39,6 +51,7 @@ __all__ = [
 ]
 
 PREFIX: Final = "TELECINE_"
+ENCODED_SUFFIX: Final = "_BASE64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +209,12 @@ class _EnvironmentSource(PydanticBaseSettingsSource):
         return value, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        # Values that were passed by keyword need no source, which may be a file that does not exist here.
+        values = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+            if name not in self.current_state
+        }
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -227,6 +245,16 @@ class Settings(BaseSettings):
         own = vars(cls).get("__annotations__", {})
         merged.update({name: pipeline for name in own if name in cls.model_fields})
         cls.pipelines = {name: merged.get(name) for name in cls.model_fields}
+        for name, field in cls.model_fields.items():
+            if is_secret(field):
+                secrets.declare(cls.variables(name))
+
+    def model_post_init(self, context: Any) -> None:
+        """Remember secrets of any source, including flags, so that they are masked in text that leaves the process."""
+        super().model_post_init(context)
+        for name, field in type(self).model_fields.items():
+            if is_secret(field) and (value := getattr(self, name)) is not None:
+                secrets.remember(value.get_secret_value() if isinstance(value, SecretStr) else str(value))
 
     @classmethod
     def settings_customise_sources(
@@ -254,15 +282,50 @@ class Settings(BaseSettings):
         return self.model_dump(mode="json", exclude=hidden)
 
 
-def active_variable(model: type[Settings], name: str) -> tuple[str, str] | None:
-    """Return the environment variable that currently sets a field, as ``(name, value)``, or None.
+def encoded(value: str) -> str:
+    """Return text as base64, for a variable whose name ends in ``_BASE64``."""
+    return base64.b64encode(value.encode()).decode()
 
-    Positional arguments have no variables, because the object of a command must be typed, never inherited.
+
+def decoded(variable: str, value: str) -> str:
+    """Return the text of a variable whose name ends in ``_BASE64``.
+
+    Raises:
+        UsageError: the value is not base64, or not of UTF-8 text; the message names the variable only.
     """
-    if metadata(model.model_fields[name]).argument:
+    try:
+        text = base64.b64decode(value.encode("ascii"), validate=True).decode()
+    except (binascii.Error, UnicodeEncodeError):
+        raise UsageError(f"{variable} is not valid; expected base64 of the value") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{variable} is not valid; expected base64 of UTF-8 text") from None
+    if "\0" in text:
+        raise UsageError(f"{variable} is not valid; expected base64 of text without NUL")
+    return text
+
+
+def active_variable(model: type[Settings], name: str) -> tuple[str, str] | None:
+    """Return the source that currently sets a field, as ``(variable or file, value)``, or None.
+
+    An encoded variable is named like the plain one, since its value is shown as plain text.
+
+    Positional arguments of a command typed by hand have variables only in their encoded form: the object of a command
+    must be typed or passed by a template, never inherited from a shell.
+
+    Raises:
+        UsageError: an encoded variable is not valid.
+        ConfigurationError: the file of a secret cannot be read.
+    """
+    field = model.model_fields[name]
+    variables = model.variables(name)
+    variable = variables[0] + ENCODED_SUFFIX
+    if (value := os.environ.get(variable)) and (text := decoded(variable, value)):
+        return variables[0], text
+    if metadata(field).argument:
         return None
-    for candidate in model.variables(name):
-        value = os.environ.get(candidate)
-        if value:
+    in_file = secrets.from_file(variables) if is_secret(field) else None
+    for candidate in variables:
+        if value := os.environ.get(candidate):
             return candidate, value
-    return None
+    # A Secret also holds what belongs to its secrets, such as the id of an access key.
+    return in_file or secrets.from_folder(variables)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from typer.core import TyperCommand
 
 from shared.errors import UsageError
+from shared.secrets import FILE_SUFFIX
 from shared.settings.base import active_variable
 from shared.settings.flags import flags, resolved_default
 
@@ -60,7 +61,7 @@ def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
         UsageError: a flag is unknown or a value invalid; the message names the flag and the expected values.
     """
     declared = flags(model)
-    help_wanted = _check_names(program, declared, argv)
+    help_wanted = _check_names(model, program, declared, argv)
     typed: dict[str, Any] = {}
 
     def collect(**values: Any) -> None:
@@ -93,17 +94,21 @@ def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
         raise UsageError(_explain(model, program, declared, values, error)) from error
 
 
-def _check_names(program: str, declared: list[Flag], argv: Sequence[str]) -> bool:
+def _check_names(model: type[Settings], program: str, declared: list[Flag], argv: Sequence[str]) -> bool:
     """Reject unknown flags and missing values, and return whether help is requested."""
     takes_value = {flag.flag: not flag.is_switch for flag in declared if not flag.argument}
     takes_value.update({flag.negative: False for flag in declared if flag.is_switch})
     positions = [flag for flag in declared if flag.argument]
     words = iter(argv)
+    only_arguments = False
     for word in words:
-        if word in ("--help", "-h"):
+        if word == "--" and not only_arguments:
+            only_arguments = True
+            continue
+        if word in ("--help", "-h") and not only_arguments:
             return True
         name, equals, _ = word.partition("=")
-        if name.startswith("-"):
+        if name.startswith("-") and not only_arguments:
             if name not in takes_value:
                 guess = did_you_mean(name, list(takes_value))
                 raise UsageError(
@@ -117,7 +122,7 @@ def _check_names(program: str, declared: list[Flag], argv: Sequence[str]) -> boo
             positions.pop(0)
         else:
             raise UsageError(f"{program}: unexpected argument '{word}'; expected --flag value; see {program} --help")
-    if positions and positions[0].required:
+    if positions and positions[0].required and active_variable(model, positions[0].name) is None:
         raise UsageError(f"{program}: {positions[0].flag} is missing; see {program} --help")
     return False
 
@@ -130,7 +135,7 @@ def _parameter(model: type[Settings], flag: Flag, *, show: bool) -> inspect.Para
     """Return one flag as a parameter for Typer. Values stay text for pydantic; defaults are resolved only for help."""
     if flag.argument:
         argument = typer.Argument(metavar=flag.flag, help=flag.description, show_default=False)
-        if flag.required:
+        if flag.required and active_variable(model, flag.name) is None:
             return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[str, argument])
         return inspect.Parameter(
             flag.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, argument]
@@ -150,7 +155,8 @@ def _parameter(model: type[Settings], flag: Flag, *, show: bool) -> inspect.Para
 
 def _help(model: type[Settings], flag: Flag) -> str:
     default = "required" if flag.required else f"default: {resolved_default(model, flag) or '-'}"
-    return f"{flag.description} [{default}; {flag.variables[0]}]"
+    also = f" or {flag.variables[0]}{FILE_SUFFIX}" if flag.secret else ""
+    return f"{flag.description} [{default}; {flag.variables[0]}{also}]"
 
 
 def _command_class(declared: list[Flag]) -> type[TyperCommand]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
+from shared.secrets import FILE_SUFFIX
 from shared.settings.base import Group, Metadata, active_variable, is_secret, is_tuple, metadata, union_members
 
 if TYPE_CHECKING:
@@ -264,7 +265,8 @@ def _variable_row(flag: Flag, field: FieldInfo) -> tuple[str, ...]:
         if flag.required
         else _with_unit(declared.default_text or _literal_default(flag, field), declared.unit)
     )
-    variables = ", ".join(f"`{variable}`" for variable in flag.variables)
+    names = (*flag.variables, flag.variables[0] + FILE_SUFFIX) if flag.secret else flag.variables
+    variables = ", ".join(f"`{variable}`" for variable in names)
     text = f"{flag.description} {flag.detail}".rstrip()
     return (variables, _plain(default) or "-", _plain(text))
 

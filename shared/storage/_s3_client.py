@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from shared.errors import ConfigurationError
+from shared.secrets import AWS_KEYS, FOLDER_VARIABLE, from_folder
 from shared.storage._s3_errors import Cut, is_transient, retry_after, typed
 
 if TYPE_CHECKING:
@@ -33,13 +34,15 @@ _LONGEST_WAIT_S: Final = 5.0
 _LONGEST_ASKED_S: Final = 20.0
 
 _lock = threading.Lock()
-_clients: dict[tuple[S3Options, str | None, str | None], S3Client] = {}
+# What the SDK's chain depends on, besides the options.
+_CHAIN: Final = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", FOLDER_VARIABLE)
+_clients: dict[tuple[S3Options, tuple[str | None, ...]], S3Client] = {}
 _pools: dict[int, ThreadPoolExecutor] = {}
 
 
 def client(options: S3Options) -> S3Client:
     """Return the process's client for some options; thread-safe, unlike a session."""
-    name = (options, os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_PROFILE"))
+    name = (options, tuple(map(os.environ.get, _CHAIN)))
     found = _clients.get(name)
     if found is None:
         with _lock:
@@ -110,7 +113,7 @@ def _session(options: S3Options) -> boto3.session.Session:
     from botocore.session import Session
 
     if options.auth == "ambient":
-        return boto3.session.Session()
+        return boto3.session.Session(**_mounted_key())
     # An explicit choice overrides AWS_PROFILE, which may name a profile that does not exist.
     bare = Session(session_vars={"profile": (None, None, None, None)})
     if options.auth == "profile":
@@ -132,6 +135,27 @@ def _session(options: S3Options) -> boto3.session.Session:
             )
         bare.set_credentials(options.access_key_id, options.secret_access_key, options.session_token)
     return boto3.session.Session(botocore_session=bare)
+
+
+def _mounted_key() -> dict[str, str]:
+    """Return the key in the folder of secrets, in the place of the variables in the SDK's chain; empty without one.
+
+    The variables of one key are never mixed with files of another.
+
+    Raises:
+        ConfigurationError: the folder has only a part of a key.
+    """
+    if any(os.environ.get(name) for name in AWS_KEYS[:2]):
+        return {}
+    found = {name: file[1] for name in AWS_KEYS if (file := from_folder((name,)))}
+    if not found:
+        return {}
+    if missing := [name for name in AWS_KEYS[:2] if name not in found]:
+        raise ConfigurationError(
+            f"the folder of {FOLDER_VARIABLE} has a part of an S3 key, but no {missing[0]};"
+            f" expected {AWS_KEYS[0]} and {AWS_KEYS[1]}, or neither"
+        )
+    return {name.lower(): value for name, value in found.items()}
 
 
 def _client(options: S3Options, request: Request) -> S3Client:

@@ -12,6 +12,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator
 
+from shared.secrets import AWS_KEYS, from_folder
+
 __all__ = ["Bucket", "default_bucket", "join_uri", "normalise", "split_uri"]
 
 _VALID: Final = "expected a bucket name, s3://bucket, s3://bucket/folder, a folder (./x, /x) or file:///folder"
@@ -73,9 +75,10 @@ Bucket = Annotated[str, AfterValidator(normalise)]
 def default_bucket(name: str) -> str:
     """Return ``s3://name`` if the environment configures S3, otherwise the folder ``./name`` as a URI.
 
-    S3 counts as configured when one of the AWS variables for an endpoint, a key, a profile or a role is set.
+    S3 counts as configured when one of the AWS variables for an endpoint, a key, a profile or a role is set, or the
+    folder of secrets has a key.
     """
-    if any(os.environ.get(variable) for variable in _S3_VARIABLES):
+    if any(os.environ.get(variable) for variable in _S3_VARIABLES) or from_folder(AWS_KEYS[:1]):
         return f"s3://{name}"
     return f"file://{_absolute(name)}"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, helm, merged, render, values_of
+from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, helm, merged, render, values_of, with_files
 
 
 @pytest.mark.parametrize("chart", [CHART, DEV], ids=lambda chart: chart.name)
@@ -101,6 +102,7 @@ EXISTING = {
     "s3": {"existingSecret": "x-s3"},
     "artifacts": {"existingSecret": "x-artifacts"},
     "notify": {"existingSecret": "x-notify"},
+    "ray": {"auth": {"existingSecret": "x-ray-auth"}},
 }
 
 
@@ -113,6 +115,7 @@ def test_secret_values_are_in_secrets_only():
         "telecine-s3": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
         "telecine-artifacts": {"accessKey", "secretKey"},
         "telecine-notify": {"TELECINE_NOTIFY_WEBHOOK_URL", "TELECINE_NOTIFY_SMTP_PASSWORD"},
+        "telecine-ray-auth": {"auth_token"},
     }
     assert "hidden-" not in json.dumps([each for each in objects if each["kind"] != "Secret"])
 
@@ -122,10 +125,31 @@ def test_existing_secrets_replace_all_values():
     assert not [each for each in objects if "stringData" in each]
     text = json.dumps(objects)
     assert "hidden-" not in text
-    for name in ("x-database", "x-migration", "x-s3", "x-artifacts"):
+    for name in ("x-database", "x-migration", "x-s3", "x-artifacts", "x-ray-auth"):
         assert name in text
     assert "telecine-s3" not in text
     assert "telecine-database-migration" not in text
+    assert "telecine-ray-auth" not in text
+
+
+def test_the_token_of_ray_is_long_and_random():
+    token = find(render(LEAST), "Secret", "telecine-ray-auth")["stringData"]["auth_token"]
+    other = find(render(merged(LEAST, {"logLevel": "DEBUG"})), "Secret", "telecine-ray-auth")["stringData"][
+        "auth_token"
+    ]
+    assert re.fullmatch(r"[A-Za-z0-9]{64}", token), "KubeRay sends the bytes as they are, a trailing newline included"
+    assert token != other
+
+
+def test_an_upgrade_keeps_the_token_of_ray(tmp_path):
+    """Render with a `lookup` that finds a Secret: this template, with the object that a cluster would return."""
+    chart = with_files(tmp_path, CHART / "files")
+    path = chart / "templates" / "secrets.yaml"
+    found = 'lookup "v1" "Secret" .Release.Namespace "telecine-ray-auth"'
+    text = path.read_text(encoding="utf-8")
+    assert text.count(found) == 1
+    path.write_text(text.replace(found, 'dict "data" (dict "auth_token" (b64enc "kept"))'), encoding="utf-8")
+    assert find(render(LEAST, chart), "Secret", "telecine-ray-auth")["stringData"]["auth_token"] == "kept"
 
 
 @pytest.mark.parametrize(

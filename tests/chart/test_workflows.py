@@ -20,6 +20,7 @@ FULL = {
     "s3": {"existingSecret": "x-s3"},
     "notify": {"existingSecret": "x-notify"},
     "screenalytics": {"existingSecret": "x-screenalytics"},
+    "ray": {"auth": {"existingSecret": "x-ray-auth"}},
     "serviceAccounts": {"step": {"name": "x-step"}, "launcher": {"name": "x-launcher"}},
     "steps": {"nodeSelector": {"pool": "batch"}, "tolerations": [{"key": "batch", "operator": "Exists"}]},
     "priorityClass": {"name": "low"},
@@ -34,6 +35,7 @@ NAMES = {
     "telecine-s3": "x-s3",
     "telecine-notify": "x-notify",
     "telecine-screenalytics": "x-screenalytics",
+    "telecine-ray-auth": "x-ray-auth",
 }
 
 
@@ -59,6 +61,9 @@ def expected_of(document):
         spec["podPriorityClassName"] = "low"
     for template in [*spec.get("templates", []), spec.get("templateDefaults", {})]:
         rename_accounts(template)
+        for volume in template.get("volumes", []):
+            for source in volume.get("projected", {}).get("sources", []):
+                source["secret"]["name"] = NAMES[source["secret"]["name"]]
         singles = [template[key] for key in ("container", "script") if key in template]
         for container in [*singles, *template.get("initContainers", []), *template.get("sidecars", [])]:
             set_container(container)
@@ -76,10 +81,6 @@ def set_container(container):
         container["image"] = {"telecine-jobs:0": JOBS, "telecine-ray:0": RAY}[container["image"]]
         container["imagePullPolicy"] = "Always"
     sources = container.get("envFrom", [])
-    values = [each.get("valueFrom", {}) for each in container.get("env", [])]
-    for reference in [each.get("secretRef") or each.get("secretKeyRef") for each in [*sources, *values]]:
-        if reference:
-            reference["name"] = NAMES.get(reference["name"], reference["name"])
     if {"name": "telecine-ray"} in [each.get("configMapRef") for each in sources]:
         ours = {"TELECINE_RAY_IMAGE": RAY, "TELECINE_RAY_GPU_IMAGE": f"{RAY}-gpu"}
         container["env"] = [*container.get("env", []), *({"name": key, "value": ours[key]} for key in ours)]
@@ -130,6 +131,8 @@ def test_a_disabled_cron_is_not_created(tmp_path):
         ("telecine-jobs:0", "busybox:1", "busybox:1"),
         ("serviceAccountName: telecine-launcher", "serviceAccountName: default", "default"),
         ("entrypoint: main", "entrypoint: [", "YAML"),
+        ("configMapRef", "secretRef", "is in envFrom"),
+        ("fieldRef", "secretKeyRef", "is from a Secret"),
     ],
 )
 def test_unknown_names_and_invalid_yaml_are_rejected(tmp_path, old, new, said):

@@ -19,6 +19,7 @@ from tests.e2e.evidence import collect
 from tests.e2e.installation import Installation, build_images
 from tests.e2e.node import ROOT, Node
 from tests.e2e.places import put_tars
+from tests.e2e.traffic import Traffic
 from tests.fakes.sinks import mail_sink, webhook_sink
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ ORDER = (
     "test_release",
     "test_metrics",
     "test_alerts",
+    # Last: it looks at the connections of all runs.
+    "test_network",
 )
 FOLDER = Path(os.environ.get("E2E_LOGS", ROOT / "build" / "e2e"))
 
@@ -75,7 +78,18 @@ def sinks(node: Node) -> Iterator[Sinks]:
 
 
 @pytest.fixture(scope="session")
-def installation(node: Node, sinks: Sinks) -> Iterator[Installation]:
+def traffic(node: Node) -> Iterator[Traffic]:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    made = Traffic(node, FOLDER / "traffic.log")
+    try:
+        yield made
+    finally:
+        made.close()
+        (FOLDER / "connections.txt").write_text("\n".join(sorted(made.connections)))
+
+
+@pytest.fixture(scope="session")
+def installation(node: Node, sinks: Sinks, traffic: Traffic) -> Iterator[Installation]:
     FOLDER.mkdir(parents=True, exist_ok=True)
     made = Installation(
         node,

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from kubernetes import client
 
+from tests.e2e.node import wait_for
+from tests.rights import executor_rights, launcher_rights
+
 if TYPE_CHECKING:
     from tests.e2e.conftest import Opening
     from tests.e2e.installation import Installation
+    from tests.rights import Rights
 
-MAY = {
-    "telecine-step": {("argoproj.io", "workflowtaskresults"): {"create", "patch"}},
-    "telecine-launcher": {
-        ("argoproj.io", "workflowtaskresults"): {"create", "patch"},
-        ("argoproj.io", "workflows"): {"get"},
-        ("ray.io", "rayjobs"): {"create", "get", "list", "watch", "patch", "delete"},
-        ("", "pods"): {"get", "list"},
-        ("", "pods/log"): {"get"},
-    },
-    "telecine-ray": {},
-}
+ACCOUNTS = ("telecine-step", "telecine-launcher", "telecine-ray")
 VERBS = ("create", "get", "list", "watch", "patch", "update", "delete", "deletecollection")
 RESOURCES = (
     *(("argoproj.io", each) for each in ("workflows", "workflowtaskresults", "workflowtemplates", "cronworkflows")),
@@ -32,7 +28,14 @@ RESOURCES = (
 )
 
 
-@pytest.mark.parametrize("account", MAY)
+def used_by(account: str) -> Rights:
+    """Return the rights that the account's code uses."""
+    if account == "telecine-ray":
+        return {}
+    return executor_rights() | (launcher_rights() if account == "telecine-launcher" else {})
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
 def test_an_account_may_do_its_verbs_and_no_other(installation: Installation, account: str) -> None:
     api = client.AuthorizationV1Api(installation.node._api)
     allowed: dict[tuple[str, str], set[str]] = {}
@@ -52,7 +55,7 @@ def test_an_account_may_do_its_verbs_and_no_other(installation: Installation, ac
             )  # fmt: skip
             if answer.status.allowed:
                 allowed.setdefault((group, resource), set()).add(verb)
-    assert allowed == MAY[account]
+    assert allowed == used_by(account)
 
 
 def test_user_code_has_no_token_but_the_launchers(installation: Installation, opening: Opening) -> None:
@@ -86,3 +89,51 @@ def test_pods_are_locked_down(installation: Installation, opening: Opening) -> N
         assert main.security_context.read_only_root_filesystem
         assert main.security_context.capabilities.drop == ["ALL"]
         assert main.resources.limits
+
+
+def test_no_pod_has_a_secret_in_its_environment_but_the_token_of_ray(
+    installation: Installation, opening: Opening
+) -> None:
+    """Kubernetes expands $(NAME) in arguments and variables; the token is set by KubeRay."""
+    from_secrets = set()
+    for pod in installation.node.core.list_namespaced_pod(installation.namespace).items:
+        for container in [*(pod.spec.init_containers or ()), *pod.spec.containers]:
+            assert not [each for each in container.env_from or () if each.secret_ref], pod.metadata.name
+            from_secrets |= {
+                each.name for each in container.env or () if each.value_from and each.value_from.secret_key_ref
+            }
+    assert from_secrets == {"RAY_AUTH_TOKEN"}
+
+
+def test_workers_of_ray_have_no_database(opening: Opening) -> None:
+    def secrets(pod: Any) -> set[str]:
+        volumes = [each.projected for each in pod.spec.volumes if each.projected]
+        return {source.secret.name for volume in volumes for source in volume.sources if source.secret}
+
+    opening.main.rayjob()
+    pods = wait_for(lambda: opening.main.ray_pods("worker"), 120, "a worker of the run is there")
+    assert {name for pod in pods for name in secrets(pod)} == {"telecine-s3"}
+    (head,) = opening.main.ray_pods("head")
+    assert secrets(head) == {"telecine-database", "telecine-s3"}
+
+
+def test_a_ray_cluster_refuses_requests_without_its_token(opening: Opening) -> None:
+    """Its job API runs commands, and any pod can reach it where no policy is enforced."""
+    opening.main.rayjob()
+    (head,) = wait_for(lambda: opening.main.ray_pods("head"), 120, "the head of the run is there")
+    body = b'{"entrypoint": "true"}'
+
+    def status(token: str | None) -> int:
+        request = urllib.request.Request(f"http://{head.status.pod_ip}:8265/api/jobs/", data=body)
+        request.add_header("Content-Type", "application/json")
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                code: int = answer.status
+        except urllib.error.HTTPError as error:
+            code = error.code
+        return code
+
+    assert wait_for(lambda: status(None), 120, "the head answers") == 401
+    assert status("another") == 403

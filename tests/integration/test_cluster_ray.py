@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import signal
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
 from jobs.gamedata.parts.store import read_rows
+from shared.rayjob.log import fetch_log
 from shared.storage import open_store
-from tests.ray_cluster import RayCluster
+from tests.ray_cluster import TOKEN, RayCluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
@@ -112,6 +116,55 @@ def test_a_cluster_without_workers_times_out(cluster, tmp_path):
     code, _, err = ended(cluster, cluster.run(DRIVE, tmp_path, "1", "{'no_workers_s': 1.0}"))
     assert code == 75
     assert "has had no worker" in err
+
+
+@pytest.mark.parametrize(
+    "environment", [{"RAY_AUTH_TOKEN": "another"}, {"RAY_AUTH_MODE": "disabled"}], ids=["wrong", "none"]
+)
+def test_a_driver_without_the_token_is_refused(cluster, tmp_path, environment):
+    cluster.add_node(cpus=1, NODE="n")
+    code, outcomes, err = ended(cluster, cluster.run(DRIVE, tmp_path, "1", HOME=str(tmp_path), **environment))
+    assert code != 0
+    assert outcomes == []
+    assert "authentication" in err.lower(), err
+    assert not list(tmp_path.glob("begun-*"))
+
+
+def test_the_job_api_accepts_only_requests_with_the_token():
+    """It runs commands: with a closed one, only KubeRay and the launcher reach the driver and its log."""
+    if importlib.util.find_spec("aiohttp_cors") is None:
+        pytest.skip("ray[default] is not installed: its dashboard serves the job API")
+    cluster = RayCluster(dashboard=True)
+    try:
+        jobs = f"http://{cluster.dashboard}/api/jobs/"
+        wait_until(lambda: status_of(jobs) is not None)
+        body = json.dumps({"entrypoint": "echo $((40 + 2))"}).encode()
+        submission = urllib.request.Request(jobs, data=body, headers={"Content-Type": "application/json"})
+        assert status_of(submission) == 401
+        submission.add_header("Authorization", "Bearer another")
+        assert status_of(submission) == 403
+        # As KubeRay sends it.
+        submission.remove_header("Authorization")
+        submission.add_header("X-Ray-Authorization", f"Bearer {TOKEN}")
+        with urllib.request.urlopen(submission, timeout=30) as answer:
+            job_id = json.load(answer)["submission_id"]
+        wait_until(lambda: "\n42\n" in f"\n{fetch_log(cluster.dashboard, job_id, token=TOKEN)}\n")
+        for token, code in ((None, 401), ("another", 403)):
+            with pytest.raises(OSError, match=f"HTTP Error {code}"):
+                fetch_log(cluster.dashboard, job_id, token=token)
+    finally:
+        cluster.close()
+
+
+def status_of(request):
+    """Return the status of an answer; None if there is none."""
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
 
 
 EXTRACT = """

@@ -15,6 +15,7 @@ from shared.doctor.commands import doctor, exit_code
 from shared.doctor.settings import DoctorSettings
 from shared.errors import ConfigurationError
 from shared.finding import Finding
+from shared.rayjob import cluster
 from shared.rayjob import doctor as cluster_doctor
 from tests.postgres_server import database, empty_database, postgres  # noqa: F401
 from tests.s3_server import s3_process, s3_server  # noqa: F401
@@ -133,8 +134,7 @@ class Api:
         if body is not None:
             given = body["spec"]["resourceAttributes"]
             assert given["namespace"] == "telecine"
-            resource = "/".join(filter(None, (given["resource"], given.get("subresource"))))
-            return {"status": {"allowed": f"{given['verb']} {resource}" in self.rights}}
+            return {"status": {"allowed": f"{given['verb']} {given['resource']}" in self.rights}}
         if path.startswith("/apis/"):
             found = [{"name": name} for name in self.kinds]
             return {"resources": found} if found else None
@@ -145,7 +145,7 @@ class Api:
 
 
 KINDS = {"workflows", "workflowtemplates", "cronworkflows", "rayjobs", "rayclusters"}
-RIGHTS = {f"{verb} {resource}" for _, resource, verbs in cluster_doctor._VERBS for verb in verbs}
+RIGHTS = {str(right) for right in cluster.RIGHTS}
 OBJECTS = {name for _, name in cluster_doctor._CHART_OBJECTS}
 
 
@@ -161,8 +161,8 @@ OBJECTS = {name for _, name in cluster_doctor._CHART_OBJECTS}
         ),
         (Api(set(), RIGHTS, OBJECTS), {"Argo Workflows": "", "KubeRay": ""}),
         (
-            Api(KINDS, RIGHTS - {"delete rayjobs", "get pods/log"}, None),
-            {"own rights": "cannot delete rayjobs, get pods/log"},
+            Api(KINDS, RIGHTS - {"delete rayjobs", "list pods"}, None),
+            {"own rights": "cannot delete rayjobs, list pods"},
         ),
         (
             Api(KINDS, RIGHTS, OBJECTS - {"telecine-limits"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -102,6 +103,38 @@ def test_a_pool_works_survives_deaths_raises_and_cleans_up():
     wait_until(lambda: children() <= before)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert not list(Path("/tmp").glob(f"telecine-ray-{os.getpid()}-*"))
+
+
+LOCAL = """
+import os, sys
+from jobs.gamedata.compute.local import LocalRay
+from tests.integration.test_extract_ray import Runner
+for number in (1, 2):
+    with LocalRay(Runner, workers=1) as pool:
+        pool.submit(number)
+        assert [outcome.work for outcome in pool] == [number]
+        from ray._raylet import AuthenticationMode, get_authentication_mode
+        assert get_authentication_mode() == AuthenticationMode.TOKEN
+    print(os.environ["RAY_AUTH_TOKEN"])
+"""
+
+
+def test_a_local_cluster_has_a_token_of_its_own_and_leaves_none_in_the_home_folder(tmp_path):
+    """By default Ray 2.60 writes one to ~/.ray/auth_token, where every user can read it with the usual umask."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    done = subprocess.run(
+        [sys.executable, "-c", LOCAL],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        env=environment | {"HOME": str(tmp_path)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (token,) = set(done.stdout.split())
+    assert re.fullmatch(r"[0-9a-f]{64}", token)
+    assert token not in done.stderr
+    assert not list(tmp_path.rglob("*token*"))
 
 
 def fake_reader(_device, **fake):

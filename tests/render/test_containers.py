@@ -60,9 +60,9 @@ def test_containers_cannot_escalate_privileges(name, template):
 def test_tmp_can_be_written_and_has_a_limit(name, template):
     parts = templates(name)[template]
     mounts = {each["mountPath"]: each["name"] for each in parts["container"]["volumeMounts"]}
-    volumes = {each["name"]: each["emptyDir"] for each in parts["volumes"]}
+    volumes = {each["name"]: each for each in parts["volumes"]}
     assert set(mounts.values()) == set(volumes)
-    assert volumes[mounts["/tmp"]]["sizeLimit"]
+    assert volumes[mounts["/tmp"]]["emptyDir"]["sizeLimit"]
     variables = {each["name"]: each["value"] for each in parts["container"]["env"]}
     for variable in ("HOME", "TELECINE_STATE_DIR", "TELECINE_OUTPUTS_DIR", "TELECINE_REPORT_DIR"):
         assert variables[variable].startswith("/tmp/")
@@ -79,19 +79,53 @@ def test_only_launchers_have_a_token(name, template):
     assert sources == ["telecine-environment", *(["telecine-ray"] if launcher else [])]
 
 
+# Template -> Secrets, where it is not the database and the store.
+SECRETS = {
+    "close-run": {"telecine-database", "telecine-notify"},
+    "extract-on-cluster": {"telecine-database", "telecine-s3", "telecine-ray-auth"},
+    "ingest": {"telecine-database", "telecine-s3", "telecine-screenalytics"},
+    "replay": {"telecine-database", "telecine-s3", "telecine-screenalytics"},
+    "sweep": set(),
+}
+
+
 @EVERY
-def test_secrets_come_as_variables_and_only_notifications_to_the_hook(name, template):
+def test_secrets_are_files_and_each_step_has_its_own(name, template):
+    parts = templates(name)[template]
+    container = parts["container"]
+    expected = SECRETS.get(template, {"telecine-database", "telecine-s3"})
+    volumes = [each for each in parts["volumes"] if each["name"] == "secrets"]
+    assert all(each["projected"]["defaultMode"] == 0o440 for each in volumes)
+    sources = [source["secret"] for each in volumes for source in each["projected"]["sources"]]
+    assert {each["name"] for each in sources} == expected
+    required = {each["name"] for each in sources if not each.get("optional")}
+    assert required == expected & {"telecine-database", "telecine-ray-auth"}, (
+        "a pod would not start in an installation without the others"
+    )
+    items = [item for each in sources for item in each.get("items", [])]
+    ours = [{"key": "auth_token", "path": "TELECINE_RAY_AUTH_TOKEN"}]
+    assert items == (ours if "telecine-ray-auth" in expected else [])
+    mounts = [each for each in container["volumeMounts"] if each["name"] == "secrets"]
+    places = [each["value"] for each in container["env"] if each["name"] == "TELECINE_SECRETS_DIR"]
+    if expected:
+        assert mounts == [{"name": "secrets", "mountPath": "/run/secrets/telecine", "readOnly": True}]
+        assert places == ["/run/secrets/telecine"]
+    else:
+        assert mounts == volumes == places == []
+
+
+@EVERY
+def test_no_secret_is_a_variable(name, template):
+    """Kubernetes expands $(NAME) in arguments and variables, and every process inherits them."""
     container = templates(name)[template]["container"]
-    secrets = {each["secretRef"]["name"] for each in container["envFrom"] if "secretRef" in each}
-    own = {"close-run": {"telecine-notify"}, **{step: {"telecine-screenalytics"} for step in ("ingest", "replay")}}
-    assert secrets == {"telecine-database", "telecine-s3"} | own.get(template, set())
-    needed = {
-        each["secretRef"]["name"]
-        for each in container["envFrom"]
-        if not each.get("secretRef", {}).get("optional") and "secretRef" in each
-    }
-    assert needed == {"telecine-database"}, "a pod would not start in an installation without the others"
-    assert not any("SECRET" in each["name"] or "PASSWORD" in each["name"] for each in container["env"])
+    assert not [each for each in container["envFrom"] if "secretRef" in each]
+    assert not [each for each in container["env"] if "secretKeyRef" in each.get("valueFrom", {})]
+    secret = {"SECRET", "PASSWORD", "TOKEN"}
+    assert not [
+        each["name"]
+        for each in container["env"]
+        if set(each["name"].split("_")) & secret and each["name"] != "TELECINE_SECRETS_DIR"
+    ]
 
 
 @EVERY

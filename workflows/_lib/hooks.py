@@ -10,9 +10,9 @@ from hera.workflows.models import ContinueOn, ValueFrom
 from workflows._lib.artifacts import OUTPUTS_DIR
 from workflows._lib.labels import shown
 from workflows._lib.metrics import item_metrics
-from workflows._lib.names import NOTIFY_VARIABLES
 from workflows._lib.retry import PROMPT
-from workflows._lib.step import from_secret, step
+from workflows._lib.secrets import DATABASE, NOTIFY
+from workflows._lib.step import step
 from workflows._lib.variables import FAILURES, ITEMS, REJECTS, STATUS, UID, tag
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Co
         description="Closes the run in the ledger, counts its items and sends one notification if it failed.",
         deadline_s=600,
         report=False,
-        secrets=[from_secret(NOTIFY_VARIABLES, optional=True)],
+        secrets=[DATABASE, NOTIFY],
         metrics=item_metrics(codes),
         pauses=PROMPT,
     )

@@ -10,13 +10,9 @@ __all__ = [
     "CONFIG_LIMITS",
     "CONFIG_PARAMETERS",
     "CONFIG_RAY",
-    "DATABASE_VARIABLES",
     "JOBS_IMAGE",
     "LAUNCHER_ACCOUNT",
-    "NOTIFY_VARIABLES",
     "RAY_IMAGE",
-    "S3_VARIABLES",
-    "SCREENALYTICS_VARIABLES",
     "STEP_ACCOUNT",
 ]
 
@@ -32,9 +28,3 @@ CONFIG_RAY: Final = "telecine-ray"
 CONFIG_PARAMETERS: Final = "telecine-parameters"
 CONFIG_LIMITS: Final = "telecine-limits"
 ARTIFACT_REPOSITORY: Final = ("artifact-repositories", "telecine")
-
-# Secrets whose keys are environment variables.
-DATABASE_VARIABLES: Final = "telecine-database"
-S3_VARIABLES: Final = "telecine-s3"
-NOTIFY_VARIABLES: Final = "telecine-notify"
-SCREENALYTICS_VARIABLES: Final = "telecine-screenalytics"

@@ -11,24 +11,23 @@ from hera.workflows.models import (
     EnvFromSource,
     EnvVar,
     ResourceRequirements,
-    SecretEnvSource,
 )
 
+from shared.secrets import FOLDER_VARIABLE
 from workflows._lib.artifacts import OUTPUTS_DIR, REPORT_DIR, output_parameters, reports
 from workflows._lib.labels import labels, shown
 from workflows._lib.metrics import step_metrics
 from workflows._lib.names import (
     CONFIG_ENVIRONMENT,
     CONFIG_RAY,
-    DATABASE_VARIABLES,
     JOBS_IMAGE,
     LAUNCHER_ACCOUNT,
     RAY_IMAGE,
-    S3_VARIABLES,
     STEP_ACCOUNT,
 )
 from workflows._lib.parameters import environment, inputs
 from workflows._lib.retry import PATIENT, retry
+from workflows._lib.secrets import DATABASE, S3, SECRETS_DIR, secret_volume
 from workflows._lib.security import EXECUTOR, container_security, pod_security, volumes
 from workflows._lib.variables import NAME, NAMESPACE, UID, tag
 
@@ -39,8 +38,9 @@ if TYPE_CHECKING:
 
     from workflows._lib.parameters import Field, Source
     from workflows._lib.retry import Pauses
+    from workflows._lib.secrets import MountedSecret
 
-__all__ = ["LARGE", "MEDIUM", "SMALL", "Size", "from_secret", "step"]
+__all__ = ["LARGE", "MEDIUM", "SMALL", "Size", "step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def step(
     ray: bool = False,
     launcher: bool = False,
     report: bool = True,
-    secrets: Sequence[EnvFromSource] = (),
+    secrets: Sequence[MountedSecret] = (DATABASE, S3),
     metrics: Metrics | None = None,
     pauses: Pauses = PATIENT,
     variables: Mapping[str, str] | None = None,
@@ -111,12 +111,15 @@ def step(
         ray: True to use the image with Ray and torch.
         launcher: True to mount a token; only launchers talk to the API server.
         report: True if the step writes a report and output parameters.
-        secrets: further sources of variables, in addition to the database's and the store's.
+        secrets: the Secrets to mount; a launcher's include the token of its Ray cluster.
         metrics: metrics to emit instead of the step's duration.
         pauses: backoff between attempts.
         variables: further variables, in addition to the settings and the variables of every step.
     """
     volumes_, mounts = volumes(size.tmp, ray=ray)
+    if secrets:
+        mounted, mount = secret_volume(secrets)
+        volumes_, mounts = [*volumes_, mounted], [*mounts, mount]
     return Container(
         name=name,
         annotations=shown(title, description),
@@ -126,8 +129,12 @@ def step(
         args=list(command),
         inputs=inputs(parameters) if source == "inputs" else [],
         outputs=[*output_parameters(counts), *reports(stage)] if report else [],
-        env=[*_identity(stage), *environment(parameters, source), *_variables(variables or {})],
-        env_from=_sources(launcher=launcher, more=secrets),
+        env=[
+            *_identity(stage, secrets=bool(secrets)),
+            *environment(parameters, source),
+            *_variables(variables or {}),
+        ],
+        env_from=_sources(launcher=launcher),
         resources=ResourceRequirements(
             requests={"cpu": size.cpu, "memory": size.memory},
             limits={"cpu": size.cpu_limit, "memory": size.memory_limit},
@@ -145,7 +152,7 @@ def step(
     )
 
 
-def _identity(stage: str) -> list[EnvVar]:
+def _identity(stage: str, *, secrets: bool) -> list[EnvVar]:
     values = {
         "TELECINE_RUN_ID": tag(UID),
         "TELECINE_WORKFLOW": tag(NAME),
@@ -157,22 +164,13 @@ def _identity(stage: str) -> list[EnvVar]:
         "TELECINE_STATE_DIR": "/tmp/telecine",  # noqa: S108
         "HOME": "/tmp/home",  # noqa: S108
     }
-    return _variables(values)
+    return _variables(values | ({FOLDER_VARIABLE: SECRETS_DIR} if secrets else {}))
 
 
 def _variables(values: Mapping[str, str]) -> list[EnvVar]:
     return [EnvVar(name=name, value=value) for name, value in values.items()]
 
 
-def _sources(*, launcher: bool, more: Sequence[EnvFromSource]) -> list[EnvFromSource]:
-    sources = [EnvFromSource(config_map_ref=ConfigMapEnvSource(name=CONFIG_ENVIRONMENT))]
-    if launcher:
-        sources.append(EnvFromSource(config_map_ref=ConfigMapEnvSource(name=CONFIG_RAY)))
-    # The S3 keys are optional: without them, the pod's role applies.
-    sources += [from_secret(DATABASE_VARIABLES), from_secret(S3_VARIABLES, optional=True)]
-    return [*sources, *more]
-
-
-def from_secret(name: str, *, optional: bool = False) -> EnvFromSource:
-    """Return the source that turns a secret's keys into variables."""
-    return EnvFromSource(secret_ref=SecretEnvSource(name=name, optional=True if optional else None))
+def _sources(*, launcher: bool) -> list[EnvFromSource]:
+    names = [CONFIG_ENVIRONMENT, *([CONFIG_RAY] if launcher else [])]
+    return [EnvFromSource(config_map_ref=ConfigMapEnvSource(name=name)) for name in names]

@@ -31,5 +31,6 @@ def sweep_step(pipeline: str) -> Container:
         deadline_s=300,
         launcher=True,
         report=False,
+        secrets=(),
         pauses=PROMPT,
     )

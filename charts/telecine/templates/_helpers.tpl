@@ -47,6 +47,32 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- (index $root.Values (index . 1)).existingSecret | default (printf "telecine-%s" (index . 1)) -}}
 {{- end -}}
 
+{{/* Name of the Secret with the token of the Ray clusters. */}}
+{{- define "telecine.raySecret" -}}
+{{- .Values.ray.auth.existingSecret | default "telecine-ray-auth" -}}
+{{- end -}}
+
+{{/* Secrets as files, as in the steps: a list of names, where a trailing ? is optional. TELECINE_SECRETS_DIR: the mount. */}}
+{{- define "telecine.secretsVolume" -}}
+name: secrets
+projected:
+  defaultMode: 0440
+  sources:
+    {{- range . }}
+    - secret:
+        name: {{ trimSuffix "?" . }}
+        {{- if hasSuffix "?" . }}
+        optional: true
+        {{- end }}
+    {{- end }}
+{{- end -}}
+
+{{- define "telecine.secretsMount" -}}
+name: secrets
+mountPath: /run/secrets/telecine
+readOnly: true
+{{- end -}}
+
 {{- define "telecine.pullSecrets" -}}
 {{- with .Values.images.pullSecrets -}}
 imagePullSecrets:

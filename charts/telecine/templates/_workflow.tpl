@@ -1,7 +1,7 @@
 {{/*
 A document of files/, adapted to this release: (list $ document). It is edited in place and printed as YAML.
-Only these parts change: labels of the release; images, pull policy and pull secrets; names of service accounts and
-Secrets; the launcher's variables with Ray's images; node selector, tolerations and priority class of steps; schedules,
+Only these parts change: labels of the release; images, pull policy and pull secrets; names of service accounts; names
+of Secrets in projected volumes; the launcher's variables with Ray's images; node selector, tolerations and priority class of steps; schedules,
 timezone and suspend of a cron. No text is evaluated as a template. tests/chart/test_workflows.py repeats this list.
 */}}
 {{- define "telecine.workflow" -}}
@@ -29,6 +29,11 @@ timezone and suspend of a cron. No text is evaluated as a template. tests/chart/
   {{- with $root.Values.priorityClass.name -}}{{- $_ := set $spec "podPriorityClassName" . -}}{{- end -}}
   {{- range prepend $spec.templates ($spec.templateDefaults | default dict) -}}
     {{- include "telecine.accounts" (list $root .) -}}
+    {{- range .volumes -}}
+      {{- range (.projected | default dict).sources -}}
+        {{- with .secret -}}{{- include "telecine.secretName" (list $root .) -}}{{- end -}}
+      {{- end -}}
+    {{- end -}}
     {{- $containers := list -}}
     {{- with .container -}}{{- $containers = append $containers . -}}{{- end -}}
     {{- with .script -}}{{- $containers = append $containers . -}}{{- end -}}
@@ -63,7 +68,7 @@ timezone and suspend of a cron. No text is evaluated as a template. tests/chart/
   {{- $_ := set $container "imagePullPolicy" $root.Values.images.pullPolicy -}}
 {{- end -}}
 {{- range $container.envFrom -}}
-  {{- with .secretRef -}}{{- include "telecine.secretName" (list $root .) -}}{{- end -}}
+  {{- if .secretRef -}}{{- fail (printf "files/: Secret %s is in envFrom; expected a source of the volume secrets" .secretRef.name) -}}{{- end -}}
   {{- if eq ((.configMapRef | default dict).name | default "") "telecine-ray" -}}
     {{- /* Not in a ConfigMap: a running workflow keeps launcher and Ray pods of the same version during an upgrade. */ -}}
     {{- $image := dict "name" "TELECINE_RAY_IMAGE" "value" (include "telecine.image" (list $root "ray")) -}}
@@ -72,7 +77,7 @@ timezone and suspend of a cron. No text is evaluated as a template. tests/chart/
   {{- end -}}
 {{- end -}}
 {{- range $container.env -}}
-  {{- with (.valueFrom | default dict).secretKeyRef -}}{{- include "telecine.secretName" (list $root .) -}}{{- end -}}
+  {{- if (.valueFrom | default dict).secretKeyRef -}}{{- fail (printf "files/: variable %s is from a Secret; expected a source of the volume secrets" .name) -}}{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -81,7 +86,9 @@ timezone and suspend of a cron. No text is evaluated as a template. tests/chart/
 {{- $root := index . 0 -}}
 {{- $reference := index . 1 -}}
 {{- $key := trimPrefix "telecine-" $reference.name -}}
-{{- if and (hasPrefix "telecine-" $reference.name) (hasKey (index $root.Values $key | default dict) "existingSecret") -}}
+{{- if eq $reference.name "telecine-ray-auth" -}}
+  {{- $_ := set $reference "name" (include "telecine.raySecret" $root) -}}
+{{- else if and (hasPrefix "telecine-" $reference.name) (hasKey (index $root.Values $key | default dict) "existingSecret") -}}
   {{- $_ := set $reference "name" (include "telecine.secret" (list $root $key)) -}}
 {{- end -}}
 {{- end -}}

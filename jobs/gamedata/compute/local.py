@@ -1,7 +1,8 @@
 """A pool of Ray actors on this machine. Each actor keeps one runner and pulls work from a shared queue.
 
 Only the work and small results pass through Ray; no bulk data enters its object store. Ray starts in about 3 s, uses
-127.0.0.1 only, needs no network, and leaves no processes or files behind.
+127.0.0.1 only, without a dashboard and with a token of its own, needs no network, and leaves no processes or files
+behind.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections import deque
@@ -109,6 +111,7 @@ class LocalRay(RayPool, Generic[W, R]):
             os.environ.setdefault(name, value)
         import ray
 
+        _make_token()
         _sweep()
         # Paths of Unix sockets are limited to 107 bytes, and TMPDIR may be long.
         self._folder = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir="/tmp")
@@ -168,6 +171,16 @@ class LocalWorker:
     def run(self, work: Any) -> Any:
         """Process one piece of work."""
         return self._runner.run(work)
+
+
+def _make_token() -> None:
+    # Without one, Ray would write a token to ~/.ray/auth_token and leave it there, readable as the umask has it.
+    from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
+
+    if not (os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        # Another cluster of this process may have had a token.
+        AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import pytest
 
@@ -317,3 +318,20 @@ def test_workers_are_not_more_than_the_work():
     assert worker_count(None, 1) == 1
     assert worker_count(None) >= 1
     assert worker_count(3, 0) == 1
+
+
+def test_workers_are_not_sent_the_database(bench):
+    """Their pods have no Secret with it, so it must not come to them with the pickled runner either."""
+    bench.tars("a.tar")
+    sent = []
+
+    def make_pool(make, workers):
+        sent.append(pickle.dumps(make))
+        raise StorageFull("enough")
+
+    settings = bench.settings(database_url="postgresql://u:hidden@h/d")
+    with pytest.raises(StorageFull, match="enough"):
+        extract.run_with(settings, MemoryStageRun(), make_extract=extract._decode_child, make_pool=make_pool)
+    (runner,) = sent
+    assert bench.target.uri.removeprefix("file://").encode() in runner
+    assert b"hidden" not in runner

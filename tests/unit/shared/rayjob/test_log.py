@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from shared.progress import Progress
+from shared.rayjob.launcher import Launcher
 from shared.rayjob.log import DriverLog, fetch_log, show_line
+from shared.rayjob.manifest import Job
+from shared.rayjob.settings import RaySettings
+from tests.fakes.kubernetes import Clock, FakeCluster, status
 
 
 class Head:
@@ -85,7 +90,15 @@ def test_progress_reaches_argo_as_the_driver_logs_it(tmp_path, monkeypatch, capl
 
 
 class Dashboard(BaseHTTPRequestHandler):
+    asked: list = []  # noqa: RUF012 - a handler is made for each request
+
     def do_GET(self):
+        self.asked.append((self.path, self.headers.get("Authorization")))
+        if self.path == "/api/jobs/moved/logs":
+            self.send_response(302)
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+            return
         found = {"/api/jobs/good/logs": b'{"logs": "one\\n"}', "/api/jobs/odd/logs": b"<html>"}.get(self.path)
         self.send_response(404 if found is None else 200)
         self.end_headers()
@@ -95,19 +108,52 @@ class Dashboard(BaseHTTPRequestHandler):
         pass
 
 
-def test_the_log_comes_over_http():
+@pytest.fixture
+def dashboard():
+    Dashboard.asked = []
     server = HTTPServer(("127.0.0.1", 0), Dashboard)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    try:
-        address = f"127.0.0.1:{server.server_port}"
-        assert fetch_log(address, "good") == "one\n"
-        for job_id in ("odd", "missing"):
-            with pytest.raises(OSError, match=r"returned no log|404"):
-                fetch_log(f"http://{address}", job_id)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-    with pytest.raises(OSError, match="refused"):
-        fetch_log(address, "good")
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_log_comes_over_http(dashboard):
+    assert fetch_log(dashboard, "good") == "one\n"
+    for job_id in ("odd", "missing"):
+        with pytest.raises(OSError, match=r"returned no log|404"):
+            fetch_log(f"http://{dashboard}", job_id)
+    assert {authorization for _, authorization in Dashboard.asked} == {None}
+
+
+def test_a_head_that_is_gone_is_an_oserror():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        with pytest.raises(OSError, match="refused"):
+            fetch_log(f"127.0.0.1:{closed.getsockname()[1]}", "good")
+
+
+def test_the_token_goes_to_the_head_only(dashboard, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert fetch_log(dashboard, "good", token="sesame") == "one\n"
+    assert Dashboard.asked == [("/api/jobs/good/logs", "Bearer sesame")]
+    with pytest.raises(OSError, match="404"):
+        fetch_log(dashboard, "moved", token="sesame")
+    assert Dashboard.asked[-1] == ("/elsewhere", None)
+
+
+def test_the_launcher_reads_the_log_with_its_token_and_does_not_log_it(dashboard, caplog):
+    settings = RaySettings(image="telecine-ray:0", auth_token="sesame")
+    job = Job("gamedata", "extract", "telecine gamedata extract", "cpu", "u-1", {})
+    ended = {"jobStatus": "SUCCEEDED", "jobDeploymentStatus": "Complete", "dashboardURL": dashboard}
+    clock = Clock()
+    with caplog.at_level(logging.DEBUG):
+        for job_id in ("good", "missing"):
+            cluster = FakeCluster([status("Running", "RUNNING") | {"dashboardURL": dashboard, "jobId": job_id}])
+            cluster.script.append(cluster.script[0] | ended)
+            Launcher(cluster, settings, job, sleep=clock.sleep, clock=clock).run()
+    assert {authorization for _, authorization in Dashboard.asked} == {"Bearer sesame"}
+    assert "cannot read the driver's log" in caplog.text
+    assert "sesame" not in caplog.text + repr(settings)

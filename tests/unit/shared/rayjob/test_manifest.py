@@ -114,15 +114,75 @@ def test_pods_may_do_nothing_and_hold_no_secret_of_their_own(monkeypatch):
             "capabilities": {"drop": ["ALL"]},
         }
         assert container["resources"]["requests"] == container["resources"]["limits"]
-        assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/tmp", "/dev/shm"}
-        assert container["envFrom"] == [
-            {"configMapRef": {"name": "telecine-environment"}},
-            {"secretRef": {"name": "telecine-s3", "optional": True}},
-            {"secretRef": {"name": "telecine-database"}},
-        ]
+        assert {mount["mountPath"] for mount in container["volumeMounts"]} == {
+            "/tmp",
+            "/dev/shm",
+            "/run/secrets/telecine",
+        }
+        assert container["envFrom"] == [{"configMapRef": {"name": "telecine-environment"}}]
         assert variables(pod)["TELECINE_REPORT_DIR"] == "s3://a/b"
         assert variables(pod)["TELECINE_RAYJOB"] == rayjob["metadata"]["name"]
         assert pod["metadata"]["labels"]["telecine/workflow"] == "gamedata-x7"
+
+
+def secrets_of(template):
+    """Return the Secrets of a pod, and whether its container finds them."""
+    spec, (container,) = template["spec"], template["spec"]["containers"]
+    projected = [each["projected"] for each in spec["volumes"] if "projected" in each]
+    assert all(each["defaultMode"] == 0o440 for each in projected)
+    sources = [source["secret"] for each in projected for source in each["sources"]]
+    mounted = {"name": "secrets", "mountPath": "/run/secrets/telecine", "readOnly": True} in container["volumeMounts"]
+    assert mounted == bool(sources) == (variables(template).get("TELECINE_SECRETS_DIR") == "/run/secrets/telecine")
+    return sources
+
+
+@pytest.mark.parametrize("compute", ["cpu", "gpu", "mixed"])
+def test_only_the_head_has_the_database(compute):
+    found = pods(make_rayjob(RaySettings(**SETTINGS), job(compute)))
+    s3 = {"name": "telecine-s3", "optional": True}
+    assert secrets_of(found.pop("head")) == [{"name": "telecine-database"}, s3]
+    assert found
+    for template in found.values():
+        assert secrets_of(template) == [s3]
+        assert "database" not in str(template)
+
+
+def test_pods_without_secrets_have_no_folder_for_them():
+    found = pods(make_rayjob(RaySettings(**SETTINGS, head_secrets=(), worker_secrets=()), job()))
+    assert [secrets_of(template) for template in found.values()] == [[], []]
+
+
+def test_no_pod_has_a_secret_in_its_environment_but_the_token_from_kuberay():
+    rayjob = make_rayjob(RaySettings(**SETTINGS, auth_secret="mine", auth_token="hidden"), job("mixed"))
+    assert rayjob["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token", "secretName": "mine"}
+    for template in pods(rayjob).values():
+        (container,) = template["spec"]["containers"]
+        assert not [each for each in container["envFrom"] if "secretRef" in each]
+        assert all(set(each) == {"name", "value"} for each in container["env"])
+        # KubeRay does not overwrite variables: with these, authOptions would have no effect.
+        assert not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN"} & variables(template).keys()
+    assert "hidden" not in str(rayjob)
+
+
+def test_kubernetes_expands_nothing_in_the_variables_of_a_pod():
+    settings = RaySettings(**SETTINGS | {"node": "$(RAY_AUTH_TOKEN)"})
+    for template in pods(make_rayjob(settings, job("mixed"))).values():
+        assert variables(template)["TELECINE_NODE"] == "$$(RAY_AUTH_TOKEN)"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("TELECINE_RAY_ENV_FROM", "configmap/a,secret/telecine-database", "TELECINE_RAY_HEAD_SECRETS"),
+        ("TELECINE_RAY_ENV_FROM", "a", "expected configmap/NAME"),
+        ("TELECINE_RAY_HEAD_SECRETS", "secret/a", "expected NAME"),
+        ("TELECINE_RAY_WORKER_SECRETS", "A", "expected NAME"),
+    ],
+)
+def test_invalid_sources_are_rejected(variable, value, said, monkeypatch):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValueError, match=said):
+        RaySettings()
 
 
 def test_it_belongs_to_its_workflow_and_ends_by_itself():

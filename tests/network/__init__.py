@@ -1,0 +1,1 @@
+"""NetworkPolicies: an evaluator, and the connections of a cluster's pods."""
