@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hera.workflows import DAG, Task
+from hera.workflows.models import EnvVar
 
 from jobs.screenalytics.errors import CODES
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings
+from shared.settings.base import ENCODED_SUFFIX
 from workflows._lib.cron import Cron
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
 from workflows._lib.names import SCREENALYTICS_VARIABLES
-from workflows._lib.parameters import arguments, fields, form_names, inputs, passed
+from workflows._lib.parameters import arguments, fields, form_names, from_form, inputs, passed
 from workflows._lib.pipeline import STAGES, Pipeline
 from workflows._lib.retry import PROMPT
 from workflows._lib.step import from_secret, step
 from workflows._lib.template import workflow_template
-from workflows._lib.variables import parameter, tag
 
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
@@ -109,21 +110,21 @@ def _ingest() -> Container:
 def _replay() -> Container:
     template = step(
         _REPLAY,
-        # No shell is involved, and an empty value counts as not given.
-        [_NAME, "replay", tag(parameter("inputs", "run"))],
+        [_NAME, "replay"],
         pipeline=_NAME,
         stage=_STAGE,
         title="Replay",
         description="Retries one run, or all that failed or were quarantined. Select it as the entrypoint.",
         deadline_s=_HOUR,
-        parameters=_REPLAY_FORM,
         counts=_COUNTS,
         secrets=_SECRETS,
         pauses=PROMPT,
-        variables={field.variable: tag(parameter("workflow", field.name)) for field in _READ},
+        variables={field.variable + ENCODED_SUFFIX: from_form("workflow", field.name) for field in _READ},
     )
     # An entrypoint has no caller: the form shows its inputs, with these defaults, below the Workflow's parameters.
     template.inputs = arguments(_REPLAY_FORM)
+    typed = {field.variable + ENCODED_SUFFIX: from_form("inputs", field.name) for field in _REPLAY_FORM}
+    template.env = [*(template.env or []), *(EnvVar(name=name, value=value) for name, value in typed.items())]
     return template
 
 
