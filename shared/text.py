@@ -40,8 +40,8 @@ def clean_text(text: str, limit: int = MESSAGE_CHARS) -> str:
 def inert(text: str) -> str:
     """Return text in which no template of Argo and no reference to a Kubernetes variable can begin.
 
-    ``{{`` becomes ``{ {`` and ``$(`` becomes ``$ (``. It is for text that leaves through Argo or Kubernetes: Workflows of
-    other people may insert it into their own templates.
+    ``{{`` becomes ``{ {`` and ``$(`` becomes ``$ (``. It is for text that leaves through Argo or Kubernetes: Workflows
+    of other people may insert it into their own templates.
     """
     return _TEMPLATES.sub(r"\1 ", text)
 

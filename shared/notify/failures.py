@@ -53,8 +53,8 @@ def parse(text: str) -> list[NodeFailure]:
     """Parse the list, sorted by end time; text that cannot be parsed becomes one failure with that text.
 
     Argo passes the list as JSON in a string literal of Go, or as plain JSON, depending on where it is substituted, and
-    ``null`` if nothing failed; without substitution the variable's own name arrives. Of a list that was cut, all complete
-    nodes are returned.
+    ``null`` if nothing failed; without substitution the variable's own name arrives. Of a list that was cut, all
+    complete nodes are returned.
     """
     value = text.strip() or "[]"
     if value.startswith('"'):

@@ -26,13 +26,15 @@ EXPRESSIONS = tuple(
     for pattern in (
         r"=sprig\.b64dec\(IN\) [!=]= 'local'",
         r"=IN \+ IN \+ IN [!=]= ''",
-        r"=IN != '' \? IN : sprig\.b64enc\(\(sprig\.b64dec\(IN\) contains '://' \? '' : 's3://'\) \+ sprig\.b64dec\(IN\)"
-        r" \+ '/_manifests/' \+ workflow\.name \+ '\.parquet'\)",
+        (
+            r"=IN != '' \? IN : sprig\.b64enc\(\(sprig\.b64dec\(IN\) contains '://' \? '' : 's3://'\)"
+            r" \+ sprig\.b64dec\(IN\) \+ '/_manifests/' \+ workflow\.name \+ '\.parquet'\)"
+        ),
         r"=sprig\.b64enc\(toJson\(map\(fromJSON\(workflow\.parameters\.json\), \.name\)\)\)",
         r"=sprig\.b64enc\(sprig\.trunc\(\d+, workflow\.failures\)\)",
         r'=len\(split\(workflow\.failures, `displayName\\":`\)\) - 1',
         # A metric's value: a sum of counts in an output of ours.
-        r"=status == 'Succeeded' \? sum\(filter\(fromJSON\(outputs\.parameters\.(?:items|rejects)\), [^{}]*\), \.count\) : 0",
+        r"=status == 'Succeeded' \? sum\(filter\(fromJSON\(outputs\.parameters\.\w+\), [^{}]*\), \.count\) : 0",
     )
 )
 # The entrypoint of a run; its inputs are part of the form and arrive as they were typed.

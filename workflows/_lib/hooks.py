@@ -35,7 +35,7 @@ _CLOSE: Final = "close-run"
 _LONGEST: Final = 72_000
 # Argo's list is JSON, quoted by Go. Each failed node has this key once; a quote within a message is escaped twice
 # and cannot imitate it.
-_TOKEN: Final = 'displayName\\":'
+_EACH: Final = 'displayName\\":'
 
 
 def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Container | Steps]:
@@ -71,7 +71,7 @@ def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Co
         pauses=PROMPT,
         variables={
             _FAILURES + ENCODED_SUFFIX: expression(encoded(f"sprig.trunc({_LONGEST}, {FAILURES})")),
-            _TOTAL: expression(f"len(split({FAILURES}, `{_TOKEN}`)) - 1"),
+            _TOTAL: expression(f"len(split({FAILURES}, `{_EACH}`)) - 1"),
         },
     )
     close.outputs = [
