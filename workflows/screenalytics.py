@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hera.workflows import DAG, Task
-from hera.workflows.models import EnvVar
 
 from jobs.screenalytics.errors import CODES
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings
@@ -22,6 +21,8 @@ from workflows._lib.template import workflow_template
 
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
+
+    from workflows._lib.parameters import Field, Source
 
 __all__ = ["PIPELINE"]
 
@@ -51,6 +52,7 @@ _BRANCH: Final = fields(
 # Inputs of the entrypoint `replay`; all other settings are in the form of every run.
 _REPLAY_FORM: Final = fields(ReplaySettings, only=("run", "all", "accept-changed"))
 _READ: Final = fields(ReplaySettings, without=(*_CREDENTIALS, *(field.name for field in _REPLAY_FORM)))
+_TYPED: Final[dict[Source, tuple[Field, ...]]] = {"workflow": _READ, "inputs": _REPLAY_FORM}
 
 # A run that is not ready is retried later and does not count as a reject.
 _REJECTS: Final = tuple(code for code, kind in CODES.items() if kind != "not_ready")
@@ -119,12 +121,14 @@ def _replay() -> Container:
         counts=_COUNTS,
         secrets=_SECRETS,
         pauses=PROMPT,
-        variables={field.variable + ENCODED_SUFFIX: from_form("workflow", field.name) for field in _READ},
+        variables={
+            field.variable + ENCODED_SUFFIX: from_form(source, field.name)
+            for source, typed in _TYPED.items()
+            for field in typed
+        },
     )
     # An entrypoint has no caller: the form shows its inputs, with these defaults, below the Workflow's parameters.
     template.inputs = arguments(_REPLAY_FORM)
-    typed = {field.variable + ENCODED_SUFFIX: from_form("inputs", field.name) for field in _REPLAY_FORM}
-    template.env = [*(template.env or []), *(EnvVar(name=name, value=value) for name, value in typed.items())]
     return template
 
 
