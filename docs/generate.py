@@ -211,22 +211,58 @@ def _filled(name: str, block: str, text: str) -> str:
 
 def architecture() -> str:
     """The architecture page, with its tables of rooms generated."""
-    from tests.rooms import ROOMS, about, files
+    from tests.rooms import ROOMS, about
 
     begin, end = "<!-- rooms:begin -->", "<!-- rooms:end -->"
     before, _, rest = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition(begin)
     after = rest.partition(end)[2]
     lines = []
     for package, rooms in ROOMS.items():
-        lines += [f"\n### {package}\n", "| room | contents | files |", "| --- | --- | --- |"]
+        lines += [f"\n### {package}\n", "| room | contents |", "| --- | --- |"]
         for room in rooms:
             name = f"{room}/" if (ROOT / package / room).is_dir() else f"{room}.py"
-            contents = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", about(package, room)).replace("``", "`")
-            # Below jobs, each pipeline has a table of its own.
-            listed = [] if package == "jobs" else files(package, room)
-            lines.append(f"| `{name}` | {contents} | {', '.join(f'`{file}`' for file in listed)} |")
+            contents = _markdown(about(package, room))
+            lines.append(f"| `{name}` | {contents} |")
     table_rows = "\n".join(lines)
     return f"{before}{begin}\n{table_rows}\n\n{end}{after}"
+
+
+_FILES = """\
+# Every file
+
+<!-- Written by `make docs` from the docstrings and tests/rooms.py; do not edit. -->
+
+One line per file, in the order of the [rooms](architecture.md#rooms): a file imports only files of its own room and of
+rooms below it. `__init__.py` files are left out.
+"""
+
+
+def _markdown(docstring: str) -> str:
+    """A docstring's sentence without Sphinx roles and double backticks."""
+    return re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", docstring).replace("``", "`")
+
+
+def every_file() -> str:
+    """The page with one line per file."""
+    from tests.rooms import OTHERS, ROOMS, about, files, summary
+
+    lines = [_FILES]
+    for package, rooms in ROOMS.items():
+        lines += [f"## {package}\n", "| file | contents |", "| --- | --- |"]
+        for room in rooms:
+            folder = ROOT / package / room
+            if package == "jobs" and folder.is_dir():
+                continue
+            if not folder.is_dir():
+                lines.append(f"| `{room}.py` | {_markdown(about(package, room))} |")
+            for file in files(package, room):
+                lines.append(f"| `{room}/{file}.py` | {_markdown(summary(folder / f'{file}.py'))} |")
+        lines.append("")
+    for package, others in OTHERS.items():
+        lines += [f"## {package}\n", "| file | contents |", "| --- | --- |"]
+        lines += [f"| `{file}` | {contents} |" for file, contents in others.items()]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def gamedata() -> str:
@@ -245,7 +281,7 @@ def screenalytics() -> str:
 
 
 def hostile() -> str:
-    """The page on hostile input with its table of tested inputs."""
+    """The security page with its table of hostile inputs."""
     from tests.hostile.inputs import INPUTS  # needs PyAV
 
     lines = []
@@ -256,7 +292,7 @@ def hostile() -> str:
                 codes = " or ".join("a session" if code == "ok" else f"`{code}`" for code in given.codes)
                 checked = ", every sampled frame checked" if given.frames is not None else ""
                 lines.append(f"| {name} | {codes}{checked} | {given.why} |")
-    return _filled("docs/hostile-input.md", "inputs", "\n".join(lines) + "\n")
+    return _filled("docs/security.md", "inputs", "\n".join(lines) + "\n")
 
 
 def manifest() -> str:
@@ -324,7 +360,8 @@ def _tables_of_a_new_database() -> str:
 
 PAGES = {
     "docs/architecture.md": architecture,
-    "docs/hostile-input.md": hostile,
+    "docs/files.md": every_file,
+    "docs/security.md": hostile,
     "docs/gamedata.md": gamedata,
     "docs/screenalytics.md": screenalytics,
     "docs/configuration.md": configuration,

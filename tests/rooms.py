@@ -10,7 +10,7 @@ import ast
 import re
 from pathlib import Path
 
-__all__ = ["ROOMS", "ROOT", "about", "files"]
+__all__ = ["OTHERS", "ROOMS", "ROOT", "about", "files", "summary"]
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,12 +34,69 @@ ROOMS: dict[str, tuple[str, ...]] = {
 }
 
 
+# What cannot say itself what it is: charts, images, and folders of tests. A test requires every file of charts/ here.
+OTHERS: dict[str, dict[str, str]] = {
+    "charts": {
+        "telecine/values.yaml": "All values with their defaults; `values-{kind,node,staging,prod}.yaml` are examples.",
+        "telecine/values.schema.json": "The schema that Helm checks values against.",
+        "telecine/files/*.yaml": "The WorkflowTemplates and CronWorkflows, written by `python -m workflows.render`.",
+        "telecine/templates/workflows.yaml": "Install `files/*.yaml`, adapted to the values by `_workflow.tpl`.",
+        "telecine/templates/_workflow.tpl": "What values may change in a workflow: images, accounts, crons, Secrets.",
+        "telecine/templates/_helpers.tpl": "Labels, names, and the refusal of values that contradict each other.",
+        "telecine/templates/environment.yaml": "ConfigMaps: variables of every step, form defaults, limits on runs.",
+        "telecine/templates/ray.yaml": "ConfigMap of the launcher: sizes, images and placement of Ray pods.",
+        "telecine/templates/artifacts.yaml": "The bucket for Argo's artifacts (reports).",
+        "telecine/templates/secrets.yaml": "Secrets made from values, unless existing ones are named.",
+        "telecine/templates/accounts.yaml": "Service accounts.",
+        "telecine/templates/rbac.yaml": "Roles: the verbs of each account.",
+        "telecine/templates/networkpolicies.yaml": "NetworkPolicies of steps and Ray pods.",
+        "telecine/templates/quota.yaml": "ResourceQuota, LimitRange and PriorityClass.",
+        "telecine/templates/migration.yaml": "The Job that migrates the database before an install or upgrade.",
+        "telecine/templates/observability.yaml": "The PrometheusRule and the Grafana boards, from `observability/`.",
+        "telecine/templates/tests/smoke.yaml": "The pod of `helm test`, with its account; it runs `smoke/smoke.py`.",
+        "telecine/templates/NOTES.txt": "What `helm install` prints.",
+        "telecine/smoke/smoke.py": "`helm test`: run the pipeline on three tiny videos and wait for its end.",
+        "telecine/observability/alerts.yaml": "Alert rules for Prometheus.",
+        "telecine/observability/boards/runs.json": "The Grafana board of runs, steps and items.",
+        "telecine-dev/kind-up.sh": "`make kind-up`: a kind cluster with Argo Workflows and KubeRay.",
+        "telecine-dev/buckets.py": "Create the buckets of a development cluster.",
+        "telecine-dev/values.yaml": "Values of the development chart, with `values.schema.json`.",
+        "telecine-dev/templates/*": "S3 server, PostgreSQL, their Secrets and buckets, for development only.",
+    },
+    "images": {
+        "jobs/Dockerfile": "The image of most steps: no torch, no Ray.",
+        "ray/Dockerfile": "The image of extract, manifest and Ray pods, with the targets `cpu` and `gpu`.",
+    },
+    "requirements": {
+        "*.txt": "Hash-locked requirements per image and for development; `lock.sh` writes them (`make lock`).",
+        "torch.sh": "Install torch from the first source that has a CPU build.",
+    },
+    "tests": {
+        "unit/": "Unit tests, in the folders of the code that they test; fakes are in `fakes/`.",
+        "integration/": "Tests against a real PostgreSQL, S3 server, mail server and Ray.",
+        "render/, chart/": "Tests of the rendered workflows and of the Helm chart.",
+        "kills/": "Kill a command at every commit step, and compare with an undisturbed run.",
+        "hostile/, fuzz/": "Hostile inputs with expected results, and fuzz targets for the parsers.",
+        "detectors/": "Score the built-in checks on generated sessions.",
+        "benchmarks/": "`make bench`.",
+        "docs/, language/": "Run the blocks of the docs, and check the wording of everything that users read.",
+        "cluster/": "The test cluster: Kubernetes, Argo and KubeRay built from Go modules.",
+        "e2e/": "Tests on that cluster: `make e2e`, `make e2e-faults`.",
+        "rooms.py": "The rooms of each package and their order; this page and the import test are derived from it.",
+    },
+}
+
+
+def summary(path: Path) -> str:
+    """Return the first sentence of a module's docstring."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return re.split(r"(?<=[.)])\s+(?=[A-Z])", " ".join(text.partition("\n\n")[0].split()))[0]
+
+
 def about(package: str, room: str) -> str:
     """Return the first sentence of a room's docstring."""
     path = ROOT / package / room
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return re.split(r"(?<=[.)])\s+(?=[A-Z])", " ".join(text.partition("\n\n")[0].split()))[0]
+    return summary(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
 
 
 def files(package: str, room: str) -> list[str]:

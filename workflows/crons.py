@@ -1,4 +1,4 @@
-"""Build the CronWorkflows of all pipelines and of maintenance."""
+"""Collect the CronWorkflows; each pipeline declares its crons in its own module, such as ``workflows/gamedata.py``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Hostile and odd sessions, each with its expected code of :data:`~jobs.gamedata.errors.CODES` or correct result.
 
-docs/hostile-input.md explains each; its table is generated from :data:`INPUTS`.
+docs/security.md explains each; its table is generated from :data:`INPUTS`.
 """
 
 from __future__ import annotations

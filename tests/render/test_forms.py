@@ -33,6 +33,14 @@ TEXTS = (
 )
 
 
+def refusal(model):
+    try:
+        parse(model, "telecine x", "", ())
+    except UsageError as error:
+        return error.message
+    return None
+
+
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text)[:20])
 def test_any_text_is_used_or_refused(model, text, monkeypatch):
@@ -44,7 +52,5 @@ def test_any_text_is_used_or_refused(model, text, monkeypatch):
             for needed in ("MANIFEST", "OUTPUT_PATH"):
                 patch.setenv(f"TELECINE_GAMEDATA_{needed}_BASE64", encoded("s3://bucket/a.parquet"))
             patch.setenv(variable + ENCODED_SUFFIX, encoded(text))
-            try:
-                parse(model, "telecine x", "", ())
-            except UsageError as error:
-                assert error.message.startswith(f"telecine x: {variable}"), error.message
+            refused = refusal(model)
+        assert refused is None or refused.startswith(f"telecine x: {variable}")

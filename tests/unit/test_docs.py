@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from docs.generate import PAGES, ROOT
+from tests.rooms import OTHERS
 
 DOCUMENTS = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
 
@@ -34,3 +35,13 @@ def test_links_between_documents_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if "://" not in target and not target.startswith("mailto:"):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_the_page_of_files_has_every_file_of_the_charts():
+    charts = ROOT / "charts"
+    files = {path for path in charts.rglob("*") if path.is_file() and path.name not in {"Chart.yaml", ".helmignore"}}
+    listed = {path for pattern in OTHERS["charts"] for path in charts.glob(pattern)}
+    examples = set(charts.glob("telecine/values-*.yaml")) | {charts / "telecine-dev/values.schema.json"}
+    assert not files - listed - examples, "describe them in tests/rooms.py"
+    assert all(any(charts.glob(pattern)) for pattern in OTHERS["charts"])
+    assert all((ROOT / "tests" / name.strip()).exists() for names in OTHERS["tests"] for name in names.split(","))

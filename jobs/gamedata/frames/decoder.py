@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from jobs.gamedata.errors import item_error
-from jobs.gamedata.model import STATISTICS_SHAPE, PacketRuns
+from jobs.gamedata.frames.conversion import FrameConverter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,12 +27,12 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
 
-__all__ = ["DecodedFrame", "Decoder", "FrameConverter", "Packet", "decode_runs", "frame_size", "set_extradata"]
+    from jobs.gamedata.model import PacketRuns
+
+__all__ = ["DecodedFrame", "Decoder", "Packet", "decode_runs", "set_extradata"]
 
 # Return frames even if a reference is missing or damaged: they are marked corrupt and counted.
 _OUTPUT_CORRUPT: Final = 1 << 3
-# The same pixels on every CPU, within half a level of the exact result; swscale's fast path is up to 3 levels off.
-_EXACT: Final = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
 _MAX_PIXELS: Final = 2**31 - 1
 _PADDING: Final = bytes(64)  # AV_INPUT_BUFFER_PADDING_SIZE of FFmpeg's defs.h
 # Codecs that mark non-reference frames reliably; with MPEG-4 Part 2, skipping sometimes returned an earlier frame.
@@ -182,78 +181,6 @@ class Decoder:
 
     def _rewind(self) -> None:
         self._context.flush_buffers()
-
-
-def frame_size(width: int, height: int, rotation: int, max_height: int) -> tuple[int, int]:
-    """Return the size of a sampled frame.
-
-    Args:
-        width: stored width.
-        height: stored height.
-        rotation: degrees clockwise to display it upright.
-        max_height: scale taller (upright) frames down to this; 0 keeps the size.
-
-    Returns:
-        ``(height, width)``, upright; a scaled frame has an even width.
-    """
-    if rotation % 180:
-        width, height = height, width
-    if max_height and height > max_height:
-        return max_height, max(2, 2 * round(width * max_height / height / 2))
-    return height, width
-
-
-class FrameConverter:
-    """Converts decoded frames to arrays, and reuses swscale's tables between frames.
-
-    Args:
-        rotation: degrees clockwise to display a stored frame upright (0, 90, 180, 270).
-    """
-
-    def __init__(self, rotation: int) -> None:
-        self._turns = -(rotation // 90) % 4  # np.rot90 turns counterclockwise
-        self._scalers: dict[str, VideoReformatter] = {}
-
-    def rgb(self, frame: VideoFrame, height: int, width: int, out: npt.NDArray[np.uint8]) -> None:
-        """Write upright RGB of ``height`` x ``width`` to ``out`` of shape (3, height, width)."""
-        self._planes("rgb", frame, height, width, out)
-
-    def luma(self, frame: VideoFrame, out: npt.NDArray[np.uint8]) -> None:
-        """Write upright luma, from 0 (black) to 255 (white), to ``out`` of :data:`STATISTICS_SHAPE`."""
-        high, wide = self._stored(*STATISTICS_SHAPE)
-        scaled = self._scale("luma", frame, high, wide, "gray", dst_color_range=ColorRange.JPEG)
-        out[:] = np.rot90(_plane(scaled.planes[0]), self._turns)
-
-    def thumbnail(self, frame: VideoFrame, out: npt.NDArray[np.uint8]) -> None:
-        """Write an upright RGB thumbnail to ``out`` of shape (90, 160, 3)."""
-        self._planes("thumbnail", frame, *STATISTICS_SHAPE, out.transpose(2, 0, 1))
-
-    def _planes(self, use: str, frame: VideoFrame, height: int, width: int, out: npt.NDArray[np.uint8]) -> None:
-        # Planar output needs no transpose, and swscale's accurate path is twice as fast as with rgb24.
-        scaled = self._scale(use, frame, *self._stored(height, width), "gbrp")
-        for channel, plane in zip((1, 2, 0), scaled.planes, strict=True):
-            out[channel] = np.rot90(_plane(plane), self._turns)
-
-    def _stored(self, height: int, width: int) -> tuple[int, int]:
-        return (width, height) if self._turns % 2 else (height, width)
-
-    def _scale(self, use: str, frame: VideoFrame, height: int, width: int, pixels: str, **more: Any) -> VideoFrame:
-        scaler = self._scalers.setdefault(use, VideoReformatter())
-        full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith(("yuvj", "gbr", "rgb", "bgr"))
-        return scaler.reformat(
-            frame,
-            width,
-            height,
-            pixels,
-            interpolation=_EXACT,
-            src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
-            threads=1,  # 0, the default, starts one thread per core
-            **more,
-        )
-
-
-def _plane(plane: Any) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
 
 
 def decode_runs(packets: PacketRuns, height: int, width: int, rotation: int) -> npt.NDArray[np.uint8]:

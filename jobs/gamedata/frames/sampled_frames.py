@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from jobs.gamedata.frames._recovery_points import decodes_alone
-from jobs.gamedata.frames.decoder import Decoder, FrameConverter, Packet, frame_size
+from jobs.gamedata.frames.conversion import FrameConverter, frame_size
+from jobs.gamedata.frames.decoder import Decoder, Packet
 from jobs.gamedata.model import STATISTICS_SHAPE, PacketRuns
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import numpy as np
 
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.frames.ffmpeg_reader import FFmpegReader, open_video
+from jobs.gamedata.frames.ffprobe import probe
 from jobs.gamedata.frames.packet_reader import MP4Reader
 from jobs.gamedata.frames.plan import plan_frames
-from jobs.gamedata.frames.probe import probe
 from jobs.gamedata.frames.sampled_frames import decode_plan
 from jobs.gamedata.frames.statistics import measure, signatures
 from jobs.gamedata.members.inputs import MAX_INPUTS, read_inputs

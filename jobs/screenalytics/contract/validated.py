@@ -1,4 +1,4 @@
-"""Validates a document against its model; the first error becomes the error of the run."""
+"""Validate a document against its model; the first error becomes the error of the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts the results of runs and events, and makes the report of ingest and replay from them."""
+"""Count the results of runs and events, and build the report of ingest and replay from them."""
 
 from __future__ import annotations
 

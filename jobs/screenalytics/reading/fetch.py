@@ -1,4 +1,4 @@
-"""Fetches the bytes of a run: read once, capped, from one version of the object, verified before they are used."""
+"""Fetch a run's objects: read each once, up to a size limit; verify size and digest; unpack gzip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a manifest and its artifacts into one verified run. Writes nothing, keeps no state between calls."""
+"""Read a manifest and its artifacts into one verified run; write nothing, and keep no state between calls."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from jobs.screenalytics.contract.run_manifest import MAX_ARTIFACTS, RunManifest,
 from jobs.screenalytics.contract.validated import shown, unknown_fields
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.model import Artifact, PersonMetric, RunWarning, ScreenalyticsRun, SkippedRun
-from jobs.screenalytics.reading.artifacts import select_summaries
 from jobs.screenalytics.reading.fetch import fetch_artifact
+from jobs.screenalytics.reading.selection import select_summaries
 from shared import strict_json
 from shared.errors import AccessDenied, ObjectMissing
 from shared.text import clean_text
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from jobs.screenalytics.contract.run_manifest import ArtifactRef
     from jobs.screenalytics.model import ManifestObject
-    from jobs.screenalytics.reading.artifacts import Summaries
+    from jobs.screenalytics.reading.selection import Summaries
     from jobs.screenalytics.settings import SourceSettings
     from shared.storage import ObjectStore
 

@@ -1,4 +1,4 @@
-"""Marks runs whose manifest the producer deleted; their rows stay."""
+"""Mark runs whose manifest the producer deleted; their rows stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the runs of a source from the tables, and checks their rows against the recorded hashes."""
+"""Read the runs of a source from the tables, and check their rows against the recorded hashes."""
 
 from __future__ import annotations
 

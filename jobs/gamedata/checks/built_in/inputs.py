@@ -1,4 +1,4 @@
-"""Check which input devices a session uses, and whether it contains anything usable."""
+"""Check which input devices a session uses."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from jobs.gamedata.checks.built_in.vision import BLACK_P99
 from jobs.gamedata.checks.registry import statistics_check
 
 if TYPE_CHECKING:
     from jobs.gamedata.settings import ManifestSettings
 
-__all__ = ["input_device_class", "is_session_empty"]
+__all__ = ["input_device_class"]
 
 # Minimum share of the active time for a device to count as used. A mouse nudged next to a gamepad, or a gamepad tried
 # once, stays below it. Events would be misleading: a mouse reports movement up to 1,000 times per second, while a slow
@@ -20,9 +19,6 @@ __all__ = ["input_device_class", "is_session_empty"]
 MIN_DEVICE_TIME: Final = 0.15
 # The same for parts written before active time was recorded, which have only event counts.
 MIN_DEVICE_EVENTS: Final = 0.05
-# Maximum spread of luma (99th minus 1st percentile) in a uniformly black frame: grain and coding cause up to 3. A game
-# in complete darkness has an equally low mean but a wider spread.
-PLAIN: Final = 4.0
 
 
 @statistics_check(
@@ -53,32 +49,3 @@ def input_device_class(table: pl.DataFrame, settings: ManifestSettings) -> pl.Se
         .otherwise(pl.lit("mixed"))
         .alias("input_device_class")
     ).to_series()
-
-
-@statistics_check(
-    "is_session_empty",
-    bool,
-    also={"empty_reason": str},
-    vectorised=True,
-    reads=("frame_luma_p01", "frame_luma_p99", "input_keyboard", "input_mouse", "input_gamepad", "input_events"),
-)
-def is_session_empty(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
-    """Return whether the session contains nothing usable, and why.
-
-    ``no_frames``: no frame could be sampled; ``black``: every frame is uniformly black; ``no_inputs``: inputs.csv
-    exists but has no device events.
-    """
-    lightest = pl.col("frame_luma_p99").list.max()
-    spread = (pl.col("frame_luma_p99") - pl.col("frame_luma_p01")).list.max()
-    events = pl.col("input_keyboard") + pl.col("input_mouse") + pl.col("input_gamepad")
-    reason = table.select(
-        pl.when(lightest.is_null())
-        .then(pl.lit("no_frames"))
-        .when((lightest < BLACK_P99) & (spread < PLAIN))
-        .then(pl.lit("black"))
-        .when(pl.col("input_events").is_not_null() & (events == 0))
-        .then(pl.lit("no_inputs"))
-        .otherwise(None)
-        .alias("empty_reason")
-    ).to_series()
-    return {"is_session_empty": reason.is_not_null(), "empty_reason": reason}

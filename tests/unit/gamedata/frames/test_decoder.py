@@ -4,7 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from jobs.gamedata.frames.decoder import Decoder, FrameConverter, Packet, frame_size
+from jobs.gamedata.frames.conversion import FrameConverter, frame_size
+from jobs.gamedata.frames.decoder import Decoder, Packet
 from shared.errors import ItemError
 from tests.media import cached_clip, read_number
 

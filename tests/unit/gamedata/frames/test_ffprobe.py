@@ -7,10 +7,10 @@ import subprocess
 import av
 import pytest
 
-from jobs.gamedata.frames.probe import probe
+from jobs.gamedata.frames.ffprobe import probe
 from tests.media import cached_clip
 
-# Values that PyAV does not expose (see jobs/gamedata/frames/probe.py), and values that differ between FFmpeg releases.
+# Values that PyAV does not expose (see frames/ffprobe.py), and values that differ between FFmpeg releases.
 LEFT_OUT = {
     "refs", "chroma_location", "closed_captions", "film_grain", "probe_score", "quarter_sample", "divx_packed",
     "side_data_list", "nb_programs",

@@ -1,4 +1,4 @@
-"""Select the artifacts of a run to read, and resolve their keys."""
+"""Select the artifacts of a run to read, resolve their keys, and check what the manifest declares about them."""
 
 from __future__ import annotations
 
