@@ -86,7 +86,7 @@ _INTERNAL = {
     "TELECINE_RAYJOB": "Name of the RayJob that this process drives or works for.",
     "TELECINE_REVISION": "Git revision of the code in this image.",
     "TELECINE_SLOTS": "Decoder processes in this Ray pod.",
-    "TELECINE_WORKFLOW_PARAMETERS": "Parameters of the Workflow, as Argo's JSON.",
+    "TELECINE_WORKFLOW_PARAMETERS_BASE64": "Names of the Workflow's parameters: a JSON list, in base64.",
 }
 
 # Variables of the AWS SDK, whose own chain of credentials is used.

@@ -104,7 +104,7 @@ def secret_values() -> frozenset[str]:
     Sources that cannot be read are skipped, because this is called where an error is being reported.
     """
     found = {value for name in _variables if (value := os.environ.get(name))}
-    paths = [Path(path) for name in _variables if (path := os.environ.get(name + FILE_SUFFIX))]
+    paths = [Path(named) for name in _variables if (named := os.environ.get(name + FILE_SUFFIX))]
     if folder := os.environ.get(FOLDER_VARIABLE):
         # A mounted Secret also has hidden folders, which hold its versions.
         with suppress(OSError):

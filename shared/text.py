@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.scrub import HIDDEN, is_secret_name, scrub
 
-__all__ = ["clean_data", "clean_item", "clean_text"]
+__all__ = ["clean_data", "clean_item", "clean_text", "inert"]
 
 MESSAGE_CHARS = 2000
 DATA_CHARS = 500
@@ -21,6 +21,8 @@ ITEM_BYTES = 1024
 
 # C0 and C1 controls except tab and newline (NUL, which neither text nor jsonb accepts, among them); lone surrogates.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# The first character of {{ and of $(, each of which may be one of several in a row.
+_TEMPLATES = re.compile(r"(\{(?=\{)|\$(?=\())")
 
 
 def clean_text(text: str, limit: int = MESSAGE_CHARS) -> str:
@@ -33,6 +35,15 @@ def clean_text(text: str, limit: int = MESSAGE_CHARS) -> str:
     # Only bounded text is searched for secrets, so a message of a megabyte costs nothing.
     clean = scrub(_CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text[: 4 * limit]))
     return clean if len(clean) <= limit and len(text) <= 4 * limit else clean[: limit - 1] + "…"
+
+
+def inert(text: str) -> str:
+    """Return text in which no template of Argo and no reference to a Kubernetes variable can begin.
+
+    ``{{`` becomes ``{ {`` and ``$(`` becomes ``$ (``. It is for text that leaves through Argo or Kubernetes: Workflows
+    of other people may insert it into their own templates.
+    """
+    return _TEMPLATES.sub(r"\1 ", text)
 
 
 def clean_item(item: str) -> str:

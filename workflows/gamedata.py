@@ -19,7 +19,7 @@ from workflows._lib.secrets import DATABASE, RAY_TOKEN, S3
 from workflows._lib.step import LARGE, MEDIUM, step
 from workflows._lib.sweep import SWEEP, sweep_step
 from workflows._lib.template import workflow_template
-from workflows._lib.variables import NAME, expression, parameter
+from workflows._lib.variables import NAME, encoded, expression, parameter
 
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
@@ -49,13 +49,13 @@ def _input(name: str) -> str:
 # The manifest is in the bucket of the .pt files that it describes. The run's name in its key keeps runs from
 # overwriting each other's file.
 _OUTPUT_PATH: Final = _input("output-path")
-_BUCKET: Final = _input("manifest-bucket")
-_MANIFEST_URI: Final = expression(
-    f"{_OUTPUT_PATH} != '' ? {_OUTPUT_PATH}"
-    f" : ({_BUCKET} contains '://' ? '' : 's3://') + {_BUCKET} + '/_manifests/' + {NAME} + '.parquet'"
-)
-_LOCAL: Final = expression(f"{_input('compute')} == 'local'")
-_CLUSTER: Final = expression(f"{_input('compute')} != 'local'")
+_BUCKET: Final = f"sprig.b64dec({_input('manifest-bucket')})"
+_DEFAULT_URI: Final = f"({_BUCKET} contains '://' ? '' : 's3://') + {_BUCKET} + '/_manifests/' + {NAME} + '.parquet'"
+_MANIFEST_URI: Final = expression(f"{_OUTPUT_PATH} != '' ? {_OUTPUT_PATH} : {encoded(_DEFAULT_URI)}")
+# Inputs are base64.
+_COMPUTE: Final = f"sprig.b64dec({_input('compute')})"
+_LOCAL: Final = expression(f"{_COMPUTE} == 'local'")
+_CLUSTER: Final = expression(f"{_COMPUTE} != 'local'")
 # A menu model needs torch, reference pictures need PyAV and checks may need frames, so they need the image with Ray.
 _FRAME_INPUTS: Final = " + ".join(map(_input, ("menu-model", "menu-references", "checks")))
 _FRAMES: Final = expression(f"{_FRAME_INPUTS} != ''")

@@ -8,19 +8,21 @@ from hera.workflows import DAG, Task
 
 from jobs.screenalytics.errors import CODES
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings
+from shared.settings.base import ENCODED_SUFFIX
 from workflows._lib.cron import Cron
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
-from workflows._lib.parameters import arguments, fields, form_names, inputs, passed
+from workflows._lib.parameters import arguments, fields, form_names, from_form, inputs, passed
 from workflows._lib.pipeline import STAGES, Pipeline
 from workflows._lib.retry import PROMPT
 from workflows._lib.secrets import DATABASE, S3, SCREENALYTICS
 from workflows._lib.step import step
 from workflows._lib.template import workflow_template
-from workflows._lib.variables import parameter, tag
 
 if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
+
+    from workflows._lib.parameters import Field, Source
 
 __all__ = ["PIPELINE"]
 
@@ -50,6 +52,7 @@ _BRANCH: Final = fields(
 # Inputs of the entrypoint `replay`; all other settings are in the form of every run.
 _REPLAY_FORM: Final = fields(ReplaySettings, only=("run", "all", "accept-changed"))
 _READ: Final = fields(ReplaySettings, without=(*_CREDENTIALS, *(field.name for field in _REPLAY_FORM)))
+_TYPED: Final[dict[Source, tuple[Field, ...]]] = {"workflow": _READ, "inputs": _REPLAY_FORM}
 
 # A run that is not ready is retried later and does not count as a reject.
 _REJECTS: Final = tuple(code for code, kind in CODES.items() if kind != "not_ready")
@@ -109,18 +112,20 @@ def _ingest() -> Container:
 def _replay() -> Container:
     template = step(
         _REPLAY,
-        # No shell is involved, and an empty value counts as not given.
-        [_NAME, "replay", tag(parameter("inputs", "run"))],
+        [_NAME, "replay"],
         pipeline=_NAME,
         stage=_STAGE,
         title="Replay",
         description="Retries one run, or all that failed or were quarantined. Select it as the entrypoint.",
         deadline_s=_HOUR,
-        parameters=_REPLAY_FORM,
         counts=_COUNTS,
         secrets=_SECRETS,
         pauses=PROMPT,
-        variables={field.variable: tag(parameter("workflow", field.name)) for field in _READ},
+        variables={
+            field.variable + ENCODED_SUFFIX: from_form(source, field.name)
+            for source, typed in _TYPED.items()
+            for field in typed
+        },
     )
     # An entrypoint has no caller: the form shows its inputs, with these defaults, below the Workflow's parameters.
     template.inputs = arguments(_REPLAY_FORM)

@@ -14,6 +14,7 @@ from shared.notify import mail, webhook
 from shared.notify.failures import NodeFailure, first, parse, was_stopped
 from shared.notify.message import FIRST_ERRORS, ErrorLine, Notification
 from shared.report import outputs
+from shared.text import MESSAGE_CHARS, clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,12 +57,21 @@ def close(settings: CloseSettings) -> str:
         message = "the Workflow was stopped" if status == "cancelled" else _describe(node)
     closed = closing.close(settings, settings.run_id, settings.of, status=status, message=message)
     _outputs(closed)
-    sent = _notify(settings, closed, node, failed=status == "failed")
+    left_out = max(0, (settings.failures_total or 0) - len(failures))
+    sent = _notify(settings, closed, node, left_out, failed=status == "failed")
     return f"run {settings.run_id}: {closed.status}" + (f"; notified by {', '.join(sent)}" if sent else "")
 
 
 def _describe(node: NodeFailure | None) -> str:
     return f"{node.step}: {node.message or node.phase}" if node is not None else "the Workflow failed"
+
+
+def _and_more(message: str, left_out: int) -> str:
+    """Return the message with the number of failed nodes that the hook's list had no room for."""
+    if not left_out:
+        return message
+    # The notification itself is cut to the same length, at its end.
+    return f"{clean_text(message, MESSAGE_CHARS - 100)} (and {left_out} more failed nodes, which the hook left out)"
 
 
 def _outputs(closed: Closed) -> None:
@@ -74,14 +84,16 @@ def _outputs(closed: Closed) -> None:
     outputs.put({"status": closed.status, "items": json.dumps(items), "rejects": json.dumps(rejects)})
 
 
-def _notify(settings: CloseSettings, closed: Closed, node: NodeFailure | None, *, failed: bool) -> list[str]:
+def _notify(
+    settings: CloseSettings, closed: Closed, node: NodeFailure | None, left_out: int, *, failed: bool
+) -> list[str]:
     wanted = {"failed": failed, "always": True, "never": False}[settings.notify_on]
     if not wanted:
         return []
     sent: list[str] = []
     errors: list[TelecineError] = []
     for channel, send in _channels(settings).items():
-        message = _message(settings, closed, node, channel, failed=failed)
+        message = _message(settings, closed, node, left_out, channel, failed=failed)
         try:
             if closing.once(settings, message.run_id, channel, functools.partial(send, message, settings)):
                 sent.append(channel)
@@ -104,7 +116,7 @@ def _channels(settings: NotifySettings) -> dict[str, Callable[[Notification, Not
 
 
 def _message(
-    settings: CloseSettings, closed: Closed, node: NodeFailure | None, channel: str, *, failed: bool
+    settings: CloseSettings, closed: Closed, node: NodeFailure | None, left_out: int, channel: str, *, failed: bool
 ) -> Notification:
     run_id = str(settings.run_id)
     # The ledger has the step's own message and code; if the step never started, only Argo knows.
@@ -132,7 +144,7 @@ def _message(
         step=closed.stage or (node.step if node else None),
         code=code,
         exit_code=exit_code,
-        message=closed.message or "",
+        message=_and_more(closed.message or "", left_out),
         errors=[
             ErrorLine(
                 item=str(error.get("item", "")), code=str(error.get("code", "")), message=str(error.get("message", ""))

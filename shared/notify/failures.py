@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +14,14 @@ _ATTEMPT: Final = re.compile(r"\(\d+\)$")
 _EXIT_CODE: Final = re.compile(r"exit code (\d+)")
 # Argo 4.0 writes both: the first for nodes that had not started, the second for pods that it ended.
 _STOPPED: Final = re.compile(r"(?:shutdown|stopped) with strategy", re.IGNORECASE)
+# Pieces of a Go string literal: plain text, or an escape by letter, by two hexadecimal digits, or by four or eight.
+_PIECE: Final = re.compile(r"""([^"\\]+)|\\(?:([abfnrtv\\"'])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))""")
+_LETTERS: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"} | {
+    each: each for each in "\\\"'"
+}
+_ASCII_END: Final = 0x80
+_NEXT: Final = re.compile(r"[\s,]*(?=\{)")
+_DECODER: Final = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +52,16 @@ class NodeFailure:
 def parse(text: str) -> list[NodeFailure]:
     """Parse the list, sorted by end time; text that cannot be parsed becomes one failure with that text.
 
-    Argo passes the list as a quoted JSON string or as plain JSON, depending on where it is substituted, and ``null`` if
-    nothing failed; without substitution the variable's own name arrives.
+    Argo passes the list as JSON in a string literal of Go, or as plain JSON, depending on where it is substituted, and
+    ``null`` if nothing failed; without substitution the variable's own name arrives. Of a list that was cut, all
+    complete nodes are returned.
     """
-    value: Any = text.strip() or "[]"
-    for _ in range(2):
-        if isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except ValueError:
-                return [] if "{{" in value else [NodeFailure("workflow", str(value), "Failed", "", "")]
+    value = text.strip() or "[]"
+    if value.startswith('"'):
+        value = _unquoted(value)
+    nodes = _complete(value)
+    if nodes is None:
+        return [] if value.startswith("{{") else [NodeFailure("workflow", value, "Failed", "", "")]
     found = [
         NodeFailure(
             step=_ATTEMPT.sub("", str(node.get("displayName") or node.get("templateName") or "workflow")),
@@ -61,10 +70,48 @@ def parse(text: str) -> list[NodeFailure]:
             pod=str(node.get("podName") or ""),
             at=str(node.get("finishedAt") or ""),
         )
-        for node in (value if isinstance(value, list) else [])
+        for node in nodes
         if isinstance(node, dict)
     ]
     return sorted(found, key=lambda failure: failure.at)
+
+
+def _unquoted(text: str) -> str:
+    """Return the content of a string literal as Go's ``strconv.Quote`` writes it, up to its end or where it was cut."""
+    parts = []
+    at = 1
+    while piece := _PIECE.match(text, at):
+        at = piece.end()
+        plain, letter, byte = piece[1], piece[2], piece[3]
+        if plain is not None:
+            parts.append(plain)
+        elif letter is not None:
+            parts.append(_LETTERS[letter])
+        else:
+            code = int(byte or piece[4] or piece[5], 16)
+            # Go writes \x80 and above only for bytes that are not UTF-8.
+            invalid = (byte is not None and code >= _ASCII_END) or code > sys.maxunicode
+            parts.append("\N{REPLACEMENT CHARACTER}" if invalid else chr(code))
+    return "".join(parts)
+
+
+def _complete(text: str) -> list[Any] | None:
+    """Return the entries of a JSON list, or the complete ones of a list that was cut; None for any other text."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    else:
+        return value if isinstance(value, list) else []
+    found: list[Any] = []
+    at = 1
+    while text.startswith("[") and (start := _NEXT.match(text, at)):
+        try:
+            entry, at = _DECODER.raw_decode(text, start.end())
+        except (ValueError, RecursionError):
+            break
+        found.append(entry)
+    return found or None
 
 
 def was_stopped(failures: list[NodeFailure]) -> bool:

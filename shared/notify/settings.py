@@ -79,7 +79,19 @@ class CloseSettings(StepSettings, NotifySettings, pipeline="runs"):
     workflow_status: Literal["Succeeded", "Failed", "Error"] = setting(
         description="Pass the Workflow's final status: {{workflow.status}}.", group=_ENDED
     )
-    failures: str = setting("[]", description="Pass the failed nodes as JSON: {{workflow.failures}}.", group=_ENDED)
+    failures: str = setting(
+        "[]",
+        description="Pass the failed nodes as JSON: {{workflow.failures}}.",
+        detail="Argo quotes the JSON. A list that is cut keeps its complete entries.",
+        group=_ENDED,
+        cut=True,
+    )
+    failures_total: Annotated[int, Field(ge=0)] | None = setting(
+        None,
+        default_text="as many as listed",
+        description="Pass the number of failed nodes, if the list may be cut.",
+        group=_ENDED,
+    )
     of: str = setting(
         "workflow",
         description="Record a run that failed before its first step under this pipeline.",

@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from shared.text import inert
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -52,14 +54,17 @@ def write(report: Report) -> None:
 
 
 def put(values: Mapping[str, str]) -> None:
-    """Write parameters: name -> value; does nothing if no folder is configured."""
+    """Write parameters: name -> value; does nothing if no folder is configured.
+
+    Argo inserts the values into expressions and into other people's templates, where nothing in them may be evaluated.
+    """
     folder = os.environ.get(FOLDER_VARIABLE)
     if not folder:
         return
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name, value in values.items():
-            (Path(folder) / name).write_text(value, encoding="utf-8")
+            (Path(folder) / name).write_text(inert(value), encoding="utf-8")
     except OSError as error:
         # The step's work is committed; its exit code must reflect that, not this.
         _LOG.warning("cannot write output parameters to %s: %s", folder, error)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import os
 from dataclasses import dataclass
 from itertools import count
@@ -93,6 +94,7 @@ class Metadata:
         secret: True if the value is never shown or written to a report.
         hidden: True if there is no flag and no row in the docs table.
         argument: True if the value is passed by position, without a flag.
+        cut: True if the encoded value may end within a character, because a template limits its length.
     """
 
     group: Group = UNGROUPED
@@ -106,6 +108,7 @@ class Metadata:
     secret: bool = False
     hidden: bool = False
     argument: bool = False
+    cut: bool = False
 
 
 def setting(
@@ -123,6 +126,7 @@ def setting(
     secret: bool = False,
     hidden: bool = False,
     argument: bool = False,
+    cut: bool = False,
 ) -> Any:
     """Declare one parameter; its flag, variables, Argo parameter and docs row are derived from it.
 
@@ -140,6 +144,7 @@ def setting(
         secret: never show the value.
         hidden: create no flag and no docs row, for values that only code and tests set.
         argument: pass by position (``telecine runs show RUN``), without a flag; optional if it has a default.
+        cut: accept an encoded value that ends within a character.
     """
     declared = Metadata(
         group=group,
@@ -153,6 +158,7 @@ def setting(
         secret=secret,
         hidden=hidden,
         argument=argument,
+        cut=cut,
     )
     extra: dict[str, Any] = {"telecine": declared}
     if default_factory is not None:
@@ -287,14 +293,20 @@ def encoded(value: str) -> str:
     return base64.b64encode(value.encode()).decode()
 
 
-def decoded(variable: str, value: str) -> str:
+def decoded(variable: str, value: str, *, cut: bool = False) -> str:
     """Return the text of a variable whose name ends in ``_BASE64``.
+
+    Args:
+        variable: the name.
+        value: the value, base64 of UTF-8.
+        cut: drop an incomplete character at the end.
 
     Raises:
         UsageError: the value is not base64, or not of UTF-8 text; the message names the variable only.
     """
     try:
-        text = base64.b64decode(value.encode("ascii"), validate=True).decode()
+        content = base64.b64decode(value.encode("ascii"), validate=True)
+        text = codecs.getincrementaldecoder("utf-8")().decode(content, final=not cut)
     except (binascii.Error, UnicodeEncodeError):
         raise UsageError(f"{variable} is not valid; expected base64 of the value") from None
     except UnicodeDecodeError:
@@ -319,7 +331,7 @@ def active_variable(model: type[Settings], name: str) -> tuple[str, str] | None:
     field = model.model_fields[name]
     variables = model.variables(name)
     variable = variables[0] + ENCODED_SUFFIX
-    if (value := os.environ.get(variable)) and (text := decoded(variable, value)):
+    if (value := os.environ.get(variable)) and (text := decoded(variable, value, cut=metadata(field).cut)):
         return variables[0], text
     if metadata(field).argument:
         return None

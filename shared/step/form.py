@@ -8,14 +8,15 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from shared.errors import UsageError
+from shared.settings.base import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = ["FORM_VARIABLE", "GIVEN_VARIABLE", "check_names", "is_known"]
 
-# Argo's {{workflow.parameters.json}}: a list of objects, each with a name.
-GIVEN_VARIABLE: Final = "TELECINE_WORKFLOW_PARAMETERS"
+# The names of the Workflow's parameters: a JSON list, in base64.
+GIVEN_VARIABLE: Final = "TELECINE_WORKFLOW_PARAMETERS_BASE64"
 # Parameter names of the pipeline's own WorkflowTemplate, comma-separated.
 FORM_VARIABLE: Final = "TELECINE_FORM_PARAMETERS"
 
@@ -59,10 +60,11 @@ def check_names(variables: Mapping[str, str] = os.environ, *, pipeline: str) -> 
 
 def _names(text: str) -> set[str]:
     try:
-        return {parameter["name"] for parameter in json.loads(text)}
-    except (ValueError, TypeError, KeyError):
-        # The text is not Argo's list, so it cannot be checked.
-        return set()
+        names = json.loads(decoded(GIVEN_VARIABLE, text))
+    except (ValueError, UsageError):
+        names = None
+    # Text that is not the template's list cannot be checked.
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
 
 
 def _line(name: str, valid: Iterable[str], prefix: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from shared.text import clean_text
+from shared.text import clean_text, inert
 
 __all__ = ["PATH", "write"]
 
@@ -21,11 +21,11 @@ def write(text: str, path: Path = PATH) -> None:
     """Write the reason why this process ends; do nothing outside a pod, or if the file is not writable.
 
     Args:
-        text: the reason; secrets are removed.
+        text: the reason; secrets are removed, and so is what Argo or Kubernetes would evaluate in it.
         path: the file.
     """
     if os.environ.get("KUBERNETES_SERVICE_HOST"):
         # Never create the file, because Kubernetes reads only the one that it has mounted.
         with suppress(OSError), path.open("r+b") as file:
-            file.write(clean_text(text, _LENGTH).encode())
+            file.write(inert(clean_text(text, _LENGTH)).encode())
             file.truncate()

@@ -113,7 +113,12 @@ def _session(options: S3Options) -> boto3.session.Session:
     from botocore.session import Session
 
     if options.auth == "ambient":
-        return boto3.session.Session(**_mounted_key())
+        key = _mounted_key()
+        return boto3.session.Session(
+            aws_access_key_id=key.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=key.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=key.get("AWS_SESSION_TOKEN"),
+        )
     # An explicit choice overrides AWS_PROFILE, which may name a profile that does not exist.
     bare = Session(session_vars={"profile": (None, None, None, None)})
     if options.auth == "profile":
@@ -138,7 +143,7 @@ def _session(options: S3Options) -> boto3.session.Session:
 
 
 def _mounted_key() -> dict[str, str]:
-    """Return the key in the folder of secrets, in the place of the variables in the SDK's chain; empty without one.
+    """Return the key in the folder of secrets, by variable; empty without one, or if the environment has a key.
 
     The variables of one key are never mixed with files of another.
 
@@ -148,14 +153,12 @@ def _mounted_key() -> dict[str, str]:
     if any(os.environ.get(name) for name in AWS_KEYS[:2]):
         return {}
     found = {name: file[1] for name in AWS_KEYS if (file := from_folder((name,)))}
-    if not found:
-        return {}
-    if missing := [name for name in AWS_KEYS[:2] if name not in found]:
+    if missing := [name for name in AWS_KEYS[:2] if found and name not in found]:
         raise ConfigurationError(
             f"the folder of {FOLDER_VARIABLE} has a part of an S3 key, but no {missing[0]};"
             f" expected {AWS_KEYS[0]} and {AWS_KEYS[1]}, or neither"
         )
-    return {name.lower(): value for name, value in found.items()}
+    return found
 
 
 def _client(options: S3Options, request: Request) -> S3Client:

@@ -2,7 +2,7 @@
 # usage: build.sh [FAMILY...]   builds programs from Go modules into $KBIN:
 #   kube   Kubernetes and etcd, one binary     argo   controller, server, executor     ray   the KubeRay operator
 #   tools  helm, kubeconform, S3 server, image registry                                  these four by default
-#   score, skaffold, promql                                                               only when named
+#   score, skaffold, promql, template                                                     only when named
 # About 14 minutes on two cores without caches. Families whose go/ folder, function below and Go version are unchanged
 # are skipped.
 set -euo pipefail
@@ -40,6 +40,7 @@ J
 ray() { go_build -ldflags "-s -w" -o "$KBIN/" github.com/ray-project/kuberay/ray-operator; }
 score() { go_build -ldflags "-s -w" -o "$KBIN/" github.com/zegl/kube-score/cmd/kube-score; }
 skaffold() { go_build -ldflags "-s -w" -o "$KBIN/" github.com/GoogleContainerTools/skaffold/v2/cmd/skaffold; }
+template() { go_build -ldflags "-s -w" -o "$KBIN/argo-template" .; }
 promql() { go_build -ldflags "-s -w" -o "$KBIN/promql-eval" .; }
 tools() {
   go_build -ldflags "-s -w" -o "$KBIN/" github.com/distribution/distribution/v3/cmd/registry github.com/versity/versitygw/cmd/versitygw \

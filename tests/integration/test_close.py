@@ -79,6 +79,14 @@ EXTRACTED = Report(
 )
 
 
+def test_a_notification_counts_the_nodes_that_the_list_had_no_room_for(database, hook):
+    stage(database, "extract", 2, ConfigurationError("no rights", code="access_denied"))
+    settings = closing(database, node(), node("plan"), failures_total=9, notify_webhook_url=hook.url)
+    close(settings)
+    (document,) = hook.got
+    assert document["message"] == "no rights (and 7 more failed nodes, which the hook left out)"
+
+
 def test_a_failed_run_is_told_once_to_each_channel(database, hook, post):
     stage(database, "extract", 2, EXTRACTED)
     stage(database, "manifest", 3, ConfigurationError("postgresql://u:hush-hush@h/d: no rights", code="access_denied"))

@@ -13,11 +13,12 @@ from jobs.media.settings import PublishSettings as IndexSettings
 from jobs.screenalytics.settings import IngestSettings
 from shared.rayjob.settings import RaySettings
 from shared.settings import StepSettings, setting
+from shared.settings.base import encoded
 from shared.settings.flags import flags
 from shared.step import guard
 from shared.step.contract import Step
 from shared.step.form import GIVEN_VARIABLE, check_names, is_known
-from tests.render.rendered import TEMPLATES, WITH_LEDGER, containers, spec_of, templates
+from tests.render.rendered import TEMPLATES, WITH_LEDGER, containers, names_in, spec_of, templates
 from workflows import screenalytics
 from workflows._lib.parameters import fields
 from workflows.gamedata import PIPELINE
@@ -66,18 +67,17 @@ def test_every_default_is_valid_and_is_the_settings_own(monkeypatch):
 @pytest.mark.parametrize(("name", "template"), containers())
 def test_values_reach_fields_of_the_steps_own_settings(name, template):
     container = templates(name)[template]["container"]
-    given = {each["name"] for each in container["env"] if "{{inputs.parameters." in each["value"]}
+    given = {each["name"].removesuffix("_BASE64") for each in container["env"] if names_in(each["value"], "inputs")}
     group, *rest = container["args"]
     known = {command.name: command for command in commands(group)} if rest else {}
     command = known.get(rest[0]) if rest else None
     if not isinstance(command, Step):
         assert given == set()
         return
-    given |= {each["name"] for each in container["env"] if "{{workflow.parameters." in each["value"]} - {GIVEN_VARIABLE}
+    given |= {each["name"].removesuffix("_BASE64") for each in container["env"] if names_in(each["value"], "workflow")}
     model = guard.load(command.settings)
-    taken = {flag.variables[0] for flag in flags(model) if flag.pipeline and not flag.argument}
-    by_position = {f"{{{{inputs.parameters.{flag.name}}}}}" for flag in flags(model) if flag.argument}
-    assert set(rest[1:]) == by_position
+    taken = {model.variables(flag.name)[0] for flag in flags(model) if flag.pipeline}
+    assert rest[1:] == [], "an argument that holds a parameter could be a flag"
     ray = {RaySettings.variables(field)[0] for field in ("cpu_workers", "gpu_workers")}
     assert given <= taken | (ray if command.name == "extract" else set())
     left_out = {variable.rpartition("GAMEDATA_")[2] for variable in taken - given - SECRET}
@@ -120,9 +120,9 @@ def test_the_installation_decides_whether_media_includes_screenalytics():
 def test_the_first_step_knows_the_names_of_both_forms(pipeline, template, name):
     container = templates(pipeline)[template]["container"]
     variables = {each["name"]: each["value"] for each in container["env"]}
-    assert variables[GIVEN_VARIABLE] == "{{workflow.parameters.json}}"
-    # As Argo sets it.
-    variables[GIVEN_VARIABLE] = json.dumps(spec_of(name)["arguments"]["parameters"])
+    # tests/render/test_substitution.py has Argo evaluate it.
+    assert variables[GIVEN_VARIABLE] == "{{=sprig.b64enc(toJson(map(fromJSON(workflow.parameters.json), .name)))}}"
+    variables[GIVEN_VARIABLE] = encoded(json.dumps([each["name"] for each in spec_of(name)["arguments"]["parameters"]]))
     # A variable is limited to 128 KiB (Linux, MAX_ARG_STRLEN), and Argo passes the whole template in one.
     assert len(variables[GIVEN_VARIABLE]) < 32_000
     assert is_known(variables)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Final
 from hera.workflows import Parameter, Step, Steps
 from hera.workflows.models import ContinueOn, ValueFrom
 
+from shared.notify.settings import CloseSettings
+from shared.settings.base import ENCODED_SUFFIX
 from workflows._lib.artifacts import OUTPUTS_DIR
 from workflows._lib.labels import shown
 from workflows._lib.metrics import item_metrics
 from workflows._lib.retry import PROMPT
 from workflows._lib.secrets import DATABASE, NOTIFY
 from workflows._lib.step import step
-from workflows._lib.variables import FAILURES, ITEMS, REJECTS, STATUS, UID, tag
+from workflows._lib.variables import FAILURES, ITEMS, REJECTS, STATUS, UID, encoded, expression, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +28,14 @@ __all__ = ["EXIT", "exit_templates"]
 # work: Argo 4.0.2 rejects the template because {{workflow.failures}} is unknown there.
 EXIT: Final = "on-exit"
 _CLOSE: Final = "close-run"
+
+(_FAILURES,) = CloseSettings.variables("failures")
+(_TOTAL,) = CloseSettings.variables("failures_total")
+# A variable is at most 128 KiB long (MAX_ARG_STRLEN), and base64 makes 96,000 bytes of these.
+_LONGEST: Final = 72_000
+# Argo's list is JSON, quoted by Go. Each failed node has this key once; a quote within a message is escaped twice
+# and cannot imitate it.
+_EACH: Final = 'displayName\\":'
 
 
 def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Container | Steps]:
@@ -47,8 +57,6 @@ def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Co
             tag(UID),
             "--workflow-status",
             tag(STATUS),
-            "--failures",
-            tag(FAILURES),
             "--of",
             pipeline,
         ],
@@ -61,6 +69,10 @@ def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Co
         secrets=[DATABASE, NOTIFY],
         metrics=item_metrics(codes),
         pauses=PROMPT,
+        variables={
+            _FAILURES + ENCODED_SUFFIX: expression(encoded(f"sprig.trunc({_LONGEST}, {FAILURES})")),
+            _TOTAL: expression(f"len(split({FAILURES}, `{_EACH}`)) - 1"),
+        },
     )
     close.outputs = [
         Parameter(name=name, value_from=ValueFrom(path=f"{OUTPUTS_DIR}/{name}", default="[]"))

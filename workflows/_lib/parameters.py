@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from hera.workflows import Parameter
 from hera.workflows.models import ConfigMapKeySelector, EnvVar, ValueFrom
 
-from shared.settings.base import metadata
+from shared.settings.base import ENCODED_SUFFIX, metadata
 from shared.settings.flags import flags, shell_default
 from shared.step.form import FORM_VARIABLE, GIVEN_VARIABLE
 from workflows._lib.names import CONFIG_PARAMETERS
-from workflows._lib.variables import PARAMETERS, parameter, tag
+from workflows._lib.variables import PARAMETERS, encoded, expression, parameter, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Source of a value: the template's inputs or the Workflow's parameters.
 Source = Literal["inputs", "workflow"]
 
-__all__ = ["Field", "Source", "arguments", "environment", "fields", "form_names", "inputs", "passed"]
+__all__ = ["Field", "Source", "arguments", "environment", "fields", "form_names", "from_form", "inputs", "passed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Field:
 
     Attributes:
         name: name of the parameter: the flag without the leading dashes.
-        variable: environment variable that the step reads; empty for a positional argument. An empty value is unset.
+        variable: environment variable of the setting; the step reads its encoded form. An empty value is unset.
         value: default as text; empty for none.
         choices: valid values if they are a closed list, otherwise empty.
         description: the form's own text or the CLI's, including the unit.
@@ -91,7 +91,7 @@ def fields(
         field = model.model_fields[flag.name]
         declared = Field(
             name=name,
-            variable="" if flag.argument else flag.variables[0],
+            variable=model.variables(flag.name)[0],
             value=_text(field),
             choices=("true", "false") if flag.is_switch else flag.choices,
             description=_described(field, flag.description),
@@ -135,31 +135,43 @@ def inputs(parameters: Iterable[Field]) -> list[Parameter]:
 
 
 def passed(parameters: Iterable[Field], source: Source, *, prefix: str = "", **others: str) -> list[Parameter]:
-    """Return the arguments with which one template calls another.
+    """Return the arguments with which one template calls another, as base64.
 
     Args:
         parameters: parameters of the called template.
-        source: source of the caller's values.
+        source: source of the caller's values: its inputs, which are encoded already, or the form.
         prefix: prefix of the parameter names in the source.
-        others: parameter name, with ``_`` for ``-`` -> value to pass instead of the caller's.
+        others: parameter name, with ``_`` for ``-`` -> encoded value to pass instead of the caller's.
     """
     overrides = {name.replace("_", "-"): value for name, value in others.items()}
     return [
-        Parameter(name=field.name, value=overrides.get(field.name, tag(parameter(source, f"{prefix}{field.name}"))))
+        Parameter(name=field.name, value=overrides.get(field.name, _value(source, f"{prefix}{field.name}")))
         for field in parameters
     ]
 
 
+def _value(source: Source, name: str) -> str:
+    return tag(parameter("inputs", name)) if source == "inputs" else from_form("workflow", name)
+
+
+def from_form(source: Source, name: str) -> str:
+    """Return base64 of what was typed into a form.
+
+    Args:
+        source: the Workflow's parameters, or the inputs of an entrypoint, which are in the form as well.
+        name: name of the parameter.
+    """
+    return expression(encoded(parameter(source, name, in_expression=True)))
+
+
 def environment(parameters: Iterable[Field], source: Source) -> list[EnvVar]:
-    """Return the variables that pass a step its settings, so that no value goes through a shell.
+    """Return the variables that pass a step its settings as base64, so that nothing evaluates or expands a value.
 
     Args:
         parameters: settings of the step.
         source: source of the values.
     """
-    return [
-        EnvVar(name=field.variable, value=tag(parameter(source, field.name))) for field in parameters if field.variable
-    ]
+    return [EnvVar(name=field.variable + ENCODED_SUFFIX, value=_value(source, field.name)) for field in parameters]
 
 
 def form_names(parameters: Iterable[Field]) -> dict[str, str]:
@@ -170,4 +182,6 @@ def form_names(parameters: Iterable[Field]) -> dict[str, str]:
     Args:
         parameters: form of the pipeline's own WorkflowTemplate.
     """
-    return {GIVEN_VARIABLE: tag(PARAMETERS), FORM_VARIABLE: ",".join(field.name for field in parameters)}
+    # Only the names: the values arrive in variables of their own.
+    names = expression(encoded(f"toJson(map(fromJSON({PARAMETERS}), .name))"))
+    return {GIVEN_VARIABLE: names, FORM_VARIABLE: ",".join(field.name for field in parameters)}

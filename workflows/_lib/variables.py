@@ -19,6 +19,7 @@ __all__ = [
     "STATUS",
     "UID",
     "Scope",
+    "encoded",
     "expression",
     "parameter",
     "tag",
@@ -56,6 +57,18 @@ def tag(variable: str) -> str:
 def expression(text: str) -> str:
     """Return the tag that Argo replaces with the value of an expr-lang expression: ``{{=text}}``."""
     return tag(f"={text}")
+
+
+def encoded(variable: str) -> str:
+    """Return the expression for base64 of a variable's text.
+
+    Argo substitutes a pod several times, and evaluates tags in text that it has inserted before; the kubelet then
+    expands ``$(NAME)``. Neither changes base64, so text from outside is encoded by the first template that takes it.
+
+    Args:
+        variable: an expression that yields text.
+    """
+    return f"sprig.b64enc({variable})"
 
 
 def parameter(scope: Scope, name: str, *, in_expression: bool = False) -> str:

@@ -1,0 +1,56 @@
+"""Every field of every form takes any text: it is used as it is, or refused with a message that names its variable."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.gamedata.settings import ExtractSettings, ManifestSettings, PlanSettings, PublishSettings
+from jobs.screenalytics.settings import IngestSettings, ReplaySettings
+from shared.errors import UsageError
+from shared.retention.settings import VacuumSettings
+from shared.settings.base import ENCODED_SUFFIX, encoded, is_secret
+from shared.settings.command import parse
+from shared.settings.flags import flags
+
+pytestmark = pytest.mark.slow
+
+MODELS = (
+    *(ExtractSettings, ManifestSettings, PlanSettings, PublishSettings),
+    *(IngestSettings, ReplaySettings, VacuumSettings),
+)
+TEXTS = (
+    "{{=1+1}}",
+    "{{=nope(}}",
+    "$(TELECINE_DATABASE_URL)",
+    "--all",
+    "--",
+    "a\nb\x1b[2J",
+    "\U000e0001\u2028\u202e",
+    "s3://b/$(X)/../{{",
+    "1e999999999",
+    "9" * 5000,
+    "x" * 100_000,
+)
+
+
+def refusal(model):
+    try:
+        parse(model, "telecine x", "", ())
+    except UsageError as error:
+        return error.message
+    return None
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text)[:20])
+def test_any_text_is_used_or_refused(model, text, monkeypatch):
+    for flag in flags(model):
+        if is_secret(model.model_fields[flag.name]):
+            continue
+        variable = model.variables(flag.name)[0]
+        with monkeypatch.context() as patch:
+            for needed in ("MANIFEST", "OUTPUT_PATH"):
+                patch.setenv(f"TELECINE_GAMEDATA_{needed}_BASE64", encoded("s3://bucket/a.parquet"))
+            patch.setenv(variable + ENCODED_SUFFIX, encoded(text))
+            refused = refusal(model)
+        assert refused is None or refused.startswith(f"telecine x: {variable}")

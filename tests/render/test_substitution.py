@@ -1,0 +1,305 @@
+"""Hostile text through Argo's own substitution and the kubelet's: it reaches the step as it was typed, unevaluated."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import os
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import pytest
+
+from jobs.gamedata.settings import ExtractSettings, PlanSettings
+from jobs.screenalytics.settings import ReplaySettings
+from shared.notify.failures import parse
+from shared.notify.settings import CloseSettings
+from shared.retention.settings import VacuumSettings
+from shared.settings.base import active_variable
+from shared.step.form import GIVEN_VARIABLE, check_names
+from tests.argo_template import Argo, argo
+from tests.render.rendered import TEMPLATES, WITH_LEDGER, by_name, spec_of, templates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared.settings import Settings
+
+# One worker builds the program.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("argo-template")]
+
+SECRET = "postgresql://u:hunter2hunter2@db/t"
+ENVIRONMENT = {"TELECINE_DATABASE_URL": SECRET}
+HOSTILE = (
+    "{{=1+1}}",
+    "{{=sprig.repeat(2000,`A`)}}",
+    "{{workflow.name}}",
+    "{{inputs.parameters.prefix}}",
+    "$(TELECINE_DATABASE_URL)",
+    "$$(X)",
+    "$(TELECINE_RUN_ID)",
+    "'\"`\\",
+    "a\nb\tc\x7f",
+    "\u2028\u202e\u00ad\u009b",
+    "\U000e0001 \U0001f600",
+    "\\xff \\u0041",
+    "--all",
+    "--",
+    " a ",
+    "placeholder-1",
+    "__argo__internal__placeholder-1",
+    "x" * 60_000,
+)
+# Argo reads a Workflow's own arguments as a template before ours exist, and refuses the Workflow.
+REFUSED = ("{{=nope(}}",)
+
+
+@pytest.fixture(scope="module")
+def program() -> Argo:
+    return argo()
+
+
+def documents() -> list[dict[str, Any]]:
+    return copy.deepcopy([by_name()[name] for name in TEMPLATES])
+
+
+def containers_of(response: dict[str, Any], *names: str) -> list[dict[str, Any]]:
+    assert response["error"] == ""
+    found = [each for each in response["containers"] if each["template"] in names]
+    assert {each["template"] for each in found} == set(names)
+    return found
+
+
+def value_in(container: dict[str, Any], model: type[Settings], field: str) -> str | None:
+    """Return what the step's settings read in the container."""
+    with patch.dict(os.environ, container["env"], clear=True):
+        found = active_variable(model, field)
+    return found[1] if found else None
+
+
+def nothing_leaked(containers: Iterable[dict[str, Any]]) -> None:
+    for container in containers:
+        given = {name: value for name, value in container["env"].items() if name not in ENVIRONMENT}
+        assert SECRET not in json.dumps([container["args"], container["command"], given])
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:20])
+def test_a_value_of_the_form_arrives_as_base64_of_itself(program: Argo, text: str) -> None:
+    form = {"prefix": text, "output-path": text, "checks": text, "source-bucket": "b"}
+    response = program.ask(documents(), template="gamedata", parameters=form, environment=ENVIRONMENT)
+    wanted = base64.b64encode(text.encode()).decode()
+    nothing_leaked(response["containers"])
+    for container in containers_of(response, "plan", "extract-on-cluster", "extract-in-pod", "manifest-over-frames"):
+        assert container["env"]["TELECINE_GAMEDATA_PREFIX_BASE64"] == wanted
+        assert value_in(container, ExtractSettings, "prefix") == text
+    for container in containers_of(response, "plan", "manifest-over-frames"):
+        assert value_in(container, PlanSettings, "output_path") == text
+    (publish,) = containers_of(response, "publish")
+    assert publish["env"]["TELECINE_GAMEDATA_MANIFEST_BASE64"] == wanted
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:20])
+def test_a_value_of_a_config_map_arrives_as_base64_of_itself(program: Argo, text: str) -> None:
+    config = {"telecine-parameters": {"screenalytics-prefix": text, "screenalytics-enabled": "true"}}
+    for name in ("screenalytics", "media"):
+        response = program.ask(documents(), template=name, configMaps=config, environment=ENVIRONMENT)
+        nothing_leaked(response["containers"])
+        (ingest,) = containers_of(response, "ingest")
+        assert ingest["env"]["TELECINE_SCREENALYTICS_PREFIX_BASE64"] == base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_argo_itself_refuses_a_malformed_expression_in_a_workflows_arguments(program: Argo, text: str) -> None:
+    response = program.ask(documents(), template="gamedata", parameters={"prefix": text})
+    assert response["error"].startswith("spec: ")
+
+
+def test_such_a_value_arrives_from_a_config_map(program: Argo) -> None:
+    for text in REFUSED:
+        config = {"telecine-parameters": {"screenalytics-prefix": text}}
+        (ingest,) = containers_of(program.ask(documents(), template="screenalytics", configMaps=config), "ingest")
+        assert value_in(ingest, ReplaySettings, "prefix") == text
+
+
+@pytest.mark.parametrize("text", ["--all", "--", "$(TELECINE_DATABASE_URL)", "\U000e0001", "it's"])
+def test_an_input_of_an_entrypoint_is_a_variable_and_no_argument(program: Argo, text: str) -> None:
+    response = program.ask(
+        documents(), template="screenalytics", entrypoint="replay", parameters={"run": text}, environment=ENVIRONMENT
+    )
+    nothing_leaked(response["containers"])
+    (replay,) = containers_of(response, "replay")
+    assert replay["args"] == ["screenalytics", "replay"]
+    assert value_in(replay, ReplaySettings, "run") == text
+    assert value_in(replay, ReplaySettings, "all") == "false"
+
+
+def test_the_workflows_own_parameters_reach_an_entrypoint(program: Argo) -> None:
+    response = program.ask(
+        documents(), template="maintenance", entrypoint="vacuum", parameters={"artifacts": "s3://a$(B)"}
+    )
+    (vacuum,) = containers_of(response, "vacuum")
+    assert value_in(vacuum, VacuumSettings, "artifacts") == "s3://a$(B)"
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_argo_accepts_the_templates(program: Argo, name: str) -> None:
+    others = documents()
+    assert program.ask(others, template=name, validate=True)["error"] == ""
+
+
+def test_argo_would_not_accept_an_unknown_variable(program: Argo) -> None:
+    wrong = documents()
+    main = next(each for each in wrong if each["metadata"]["name"] == "gamedata")["spec"]["templates"][0]
+    main["dag"]["tasks"][0]["arguments"]["parameters"][0]["value"] = "{{workflow.parameters.prefx}}"
+    assert "prefx" in program.ask(wrong, template="gamedata", validate=True)["error"]
+
+
+def test_an_empty_value_stays_empty(program: Argo) -> None:
+    form = {"prefix": "", "output-path": "", "manifest-bucket": "s3://made"}
+    response = program.ask(documents(), template="gamedata", parameters=form)
+    (plan, manifest) = containers_of(response, "plan", "manifest-over-statistics")
+    assert plan["env"]["TELECINE_GAMEDATA_PREFIX_BASE64"] == ""
+    assert value_in(plan, PlanSettings, "prefix") is None
+    assert value_in(plan, PlanSettings, "output_path") == "s3://made/_manifests/gamedata-x7k2p.parquet"
+    assert value_in(manifest, PlanSettings, "output_path") == value_in(plan, PlanSettings, "output_path")
+
+
+@pytest.mark.parametrize(
+    ("bucket", "uri"),
+    [("made", "s3://made/_manifests/"), ("file:///a", "file:///a/_manifests/"), ("$(X)", "s3://$(X)/")],
+)
+def test_the_manifest_is_in_its_bucket(program: Argo, bucket: str, uri: str) -> None:
+    response = program.ask(documents(), template="gamedata", parameters={"manifest-bucket": bucket})
+    (plan,) = containers_of(response, "plan")
+    assert (value_in(plan, PlanSettings, "output_path") or "").startswith(uri)
+
+
+@pytest.mark.parametrize("compute", ["local", "cpu", "{{=1}}"])
+@pytest.mark.parametrize("checks", ["", "s3://bucket/checks.py", "'"])
+def test_conditions_read_the_decoded_values(program: Argo, compute: str, checks: str) -> None:
+    response = program.ask(documents(), template="gamedata", parameters={"compute": compute, "checks": checks})
+    when = {each["template"]: each["when"][-1] for each in response["containers"]}
+    assert (when["extract-in-pod"], when["extract-on-cluster"]) == (
+        ("true", "false") if compute == "local" else ("false", "true")
+    )
+    assert (when["manifest-over-frames"], when["manifest-over-statistics"]) == (
+        ("true", "false") if checks else ("false", "true")
+    )
+
+
+@pytest.mark.parametrize("name", WITH_LEDGER)
+def test_the_names_of_the_form_arrive(program: Argo, name: str) -> None:
+    first = {"gamedata": "plan", "screenalytics": "ingest"}
+    response = program.ask(documents(), template=name, parameters={"typo": "{{=1+1}}$(X)"})
+    for pipeline, template in first.items():
+        if name in (pipeline, "media"):
+            (container,) = containers_of(response, template)
+            names = json.loads(base64.b64decode(container["env"][GIVEN_VARIABLE]))
+            assert names == [*(each["name"] for each in spec_of(name)["arguments"]["parameters"]), "typo"]
+            known = {**container["env"], GIVEN_VARIABLE: container["env"][GIVEN_VARIABLE]}
+            if name == "media":
+                assert check_names(known, pipeline=pipeline).endswith("all known")
+
+
+class TestTheExitHook:
+    """Messages of failed nodes hold names from hostile files."""
+
+    def close(self, program: Argo, *messages: str, status: str = "Failed", **node: str) -> CloseSettings:
+        failures = [
+            {"displayName": "extract(0)", "message": text, "templateName": "t", "phase": "Failed", "podName": "p"}
+            | node
+            for text in messages
+        ]
+        response = program.ask(
+            documents(), template="gamedata", status=status, failures=failures or None, environment=ENVIRONMENT
+        )
+        nothing_leaked(response["containers"])
+        (container,) = containers_of(response, "close-run")
+        assert [word for word in container["args"] if "{" in word or "$" in word] == []
+        # MAX_ARG_STRLEN: a variable with its name.
+        assert max(len(f"{name}={value}".encode()) for name, value in container["env"].items()) < 100_000
+        words = dict(zip(container["args"][2::2], container["args"][3::2], strict=True))
+        with patch.dict(os.environ, container["env"], clear=True):
+            return CloseSettings(
+                run_id=words["--run-id"],
+                workflow_status=words["--workflow-status"],
+                of=words["--of"],  # type: ignore[arg-type]
+            )
+
+    @pytest.mark.parametrize("text", [*HOSTILE[:-1], *REFUSED, "{{", "}}", "\\", '"', "", "\x00\x01\x1b\x80<>&"])
+    def test_a_message_arrives_as_it_was(self, program: Argo, text: str) -> None:
+        settings = self.close(program, text)
+        (failure,) = parse(settings.failures)
+        assert failure.message == text
+        assert settings.failures_total == 1
+
+    def test_nothing_failed(self, program: Argo) -> None:
+        settings = self.close(program, status="Succeeded")
+        assert parse(settings.failures) == []
+        assert settings.failures_total == 0
+
+    @pytest.mark.parametrize("text", ["x" * 1000, "é" * 1000, "\U0001f600" * 500, '"\\' * 500, "\u2028" * 500])
+    @pytest.mark.parametrize("shift", range(4))
+    def test_of_a_long_list_every_complete_failure_arrives(self, program: Argo, text: str, shift: int) -> None:
+        settings = self.close(program, *[text] * 200, displayName="s" * (shift + 1))
+        found = parse(settings.failures)
+        assert 10 < len(found) < 200
+        assert {failure.message for failure in found} == {text}
+        assert settings.failures_total == 200
+
+    @pytest.mark.parametrize(
+        "text",
+        ['"displayName":', 'displayName":', '\\"displayName\\":', '{"displayName":"x"}', 'displayName\\":', "\\"],
+    )
+    def test_no_message_forges_the_number(self, program: Argo, text: str) -> None:
+        assert self.close(program, text, text, displayName=text).failures_total == 2
+
+
+class TestAsItWas:
+    """The same program shows what happened to text that a template inserts as it is."""
+
+    def old(self) -> list[dict[str, Any]]:
+        """Return the gamedata template, with one value of the form and the failures passed as they are."""
+        documents_ = documents()
+        spec = next(each for each in documents_ if each["metadata"]["name"] == "gamedata")["spec"]
+        by_template = {each["name"]: each for each in spec["templates"]}
+        (prefix,) = (
+            each
+            for each in by_template["main"]["dag"]["tasks"][0]["arguments"]["parameters"]
+            if each["name"] == "prefix"
+        )
+        prefix["value"] = "{{workflow.parameters.prefix}}"
+        by_template["close-run"]["container"]["args"] += ["--failures", "{{workflow.failures}}"]
+        return documents_
+
+    @pytest.mark.parametrize(
+        ("text", "arrived"),
+        [
+            ("{{=1+1}}", "2"),
+            ("{{=sprig.repeat(2000,`A`)}}", "A" * 2000),
+            ("{{workflow.name}}", "gamedata-x7k2p"),
+            ("$(TELECINE_DATABASE_URL)", SECRET),
+        ],
+    )
+    def test_a_value_was_evaluated(self, program: Argo, text: str, arrived: str) -> None:
+        response = program.ask(self.old(), template="gamedata", parameters={"prefix": text}, environment=ENVIRONMENT)
+        (plan,) = containers_of(response, "plan")
+        assert plan["env"]["TELECINE_GAMEDATA_PREFIX_BASE64"] == arrived
+
+    def test_some_text_made_no_pod(self, program: Argo) -> None:
+        assert (
+            "invalid JSON" in program.ask(self.old(), template="gamedata", parameters={"prefix": "\U000e0001"})["error"]
+        )
+
+    def test_a_message_was_evaluated(self, program: Argo) -> None:
+        nodes = [{"displayName": "x", "message": "{{=1+1}} $(TELECINE_DATABASE_URL)"}]
+        response = program.ask(
+            self.old(), template="gamedata", status="Failed", failures=nodes, environment=ENVIRONMENT
+        )
+        (close,) = containers_of(response, "close-run")
+        assert f"2 {SECRET}" in close["args"][-1]
+
+
+def test_the_hook_is_the_one_that_is_tested() -> None:
+    assert {name for name in TEMPLATES if "close-run" in templates(name)} == set(WITH_LEDGER)
