@@ -8,6 +8,7 @@ import re
 import pytest
 import yaml
 
+from shared.doctor.settings import DoctorSettings
 from shared.notify.settings import NotifySettings
 from shared.rayjob.settings import RaySettings
 from shared.settings.step import StepSettings
@@ -167,11 +168,12 @@ def test_the_defaults_of_ray_are_those_of_its_settings(monkeypatch):
 
 def test_the_steps_variables_are_their_settings(monkeypatch):
     data = find(render(values_of("values-prod")), "ConfigMap", "telecine-environment")["data"]
-    assert set(data) <= variables_of(StepSettings) | variables_of(NotifySettings)
+    assert set(data) <= variables_of(DoctorSettings) | variables_of(NotifySettings)
     for name, value in data.items():
         monkeypatch.setenv(name, value)
     assert NotifySettings().notify_smtp_to == ("media-operations@example.com",)
-    assert StepSettings().database_environment == "prod"
+    assert DoctorSettings().database_environment == "prod"
+    assert DoctorSettings().read_buckets == DoctorSettings().write_buckets == ("s3://telecine-artifacts",)
 
 
 def test_parameters_are_what_argo_reads():

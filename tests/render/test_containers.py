@@ -12,7 +12,7 @@ from tests.render.rendered import TEMPLATES, WITH_LEDGER, by_name, containers, c
 
 EVERY = pytest.mark.parametrize(("name", "template"), containers())
 # The only templates that talk to the API server.
-WITH_TOKEN = {"extract-on-cluster", "sweep"}
+WITH_TOKEN = {"extract-on-cluster", "sweep", "doctor"}
 
 
 def labels_of(part: dict) -> dict:

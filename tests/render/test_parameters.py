@@ -42,7 +42,7 @@ def test_the_form_can_be_submitted_unchanged(name):
         assert "value" in parameter or source["configMapKeyRef"]["name"] == "telecine-parameters"
         assert parameter["description"].endswith(".")
         assert default in parameter.get("enum", [default])
-        assert not ("enum" in parameter and source), "Argo 4.0.2 checks the list before it reads the ConfigMap"
+        assert not ("enum" in parameter and source), "Argo 4.0.7 checks the list before it reads the ConfigMap"
 
 
 def test_every_default_is_valid_and_is_the_settings_own(monkeypatch):
