@@ -39,6 +39,7 @@ ORDER = (
     "test_failures",
     "test_gpu",
     "test_release",
+    "test_strict",
     "test_metrics",
     "test_alerts",
 )
