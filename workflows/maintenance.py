@@ -88,7 +88,7 @@ def _doctor() -> Container:
         pipeline=NAME,
         stage=_DOCTOR,
         title="Doctor",
-        description="Checks the versions of Argo and Kubernetes, rights, the chart's objects, the database and the store.",
+        description="Checks Argo, Kubernetes, rights, the chart's objects, the database and the store.",
         deadline_s=300,
         # Only the launcher's account can check its rights.
         launcher=True,

@@ -38,6 +38,7 @@ _ENVIRONMENT: Final = {
     # Decoder processes have their own limits.
     "RAY_memory_monitor_refresh_ms": "0",
 }
+_CA_FOLDER: Final = "/etc/telecine/ca"
 _PASSED_ON: Final = ("workflow", "namespace", "node")
 _LABEL: Final = re.compile(r"[^A-Za-z0-9._-]")
 _LABEL_MAX: Final = 63
@@ -167,14 +168,19 @@ class _Pod:
         if kind == "gpu":
             resources[settings.gpu_resource] = str(settings.gpu_count)
         variables = {**self.variables, **more}
-        container = {
+        # Ours come last: of two variables with one name, Kubernetes takes the last one.
+        extra = [each for each in settings.extra_env if each.get("name") not in variables]
+        container: dict[str, Any] = {
             "name": "ray",
             "image": self.image,
             "imagePullPolicy": settings.image_pull_policy,
-            "env": [{"name": name, "value": value} for name, value in variables.items()],
-            "envFrom": [_source(source) for source in settings.env_from],
-            # Ray schedules by limits and ignores requests of memory, so both are equal.
-            "resources": {"requests": resources, "limits": dict(resources)},
+            "env": [*extra, *({"name": name, "value": value} for name, value in variables.items())],
+            "envFrom": [*settings.extra_env_from, *(_source(source) for source in settings.env_from)],
+            # Ray schedules by limits and ignores requests of memory, so both are equal. It does not know disks.
+            "resources": {
+                "requests": {**resources, "ephemeral-storage": settings.storage_request},
+                "limits": {**resources, "ephemeral-storage": settings.storage_limit},
+            },
             "securityContext": {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
@@ -210,10 +216,18 @@ class _Pod:
             spec["nodeSelector"] = selector
         if tolerations := getattr(settings, f"{kind}_tolerations"):
             spec["tolerations"] = tolerations
-        metadata: dict[str, Any] = {"labels": self.labels}
-        if kind == "head":
-            # If the head is evicted, the driver is lost.
-            metadata["annotations"] = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+        if affinity := getattr(settings, f"{kind}_affinity"):
+            spec["affinity"] = affinity
+        if kind != "head" and (spread := getattr(settings, f"{kind}_topology_spread")):
+            spec["topologySpreadConstraints"] = spread
+        if settings.ca_source:
+            spec["volumes"].append({"name": "custom-ca", **settings.ca_source})
+            container["volumeMounts"].append({"name": "custom-ca", "mountPath": _CA_FOLDER, "readOnly": True})
+        metadata: dict[str, Any] = {"labels": settings.pod_labels | self.labels}
+        # If the head is evicted, the driver is lost.
+        own = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"} if kind == "head" else {}
+        if annotations := settings.pod_annotations | own:
+            metadata["annotations"] = annotations
         return {"metadata": metadata, "spec": spec}
 
 

@@ -79,7 +79,7 @@ def test_values_reach_fields_of_the_steps_own_settings(name, template):
     by_position = {f"{{{{inputs.parameters.{flag.name}}}}}" for flag in flags(model) if flag.argument}
     assert set(rest[1:]) == by_position
     ray = {RaySettings.variables(field)[0] for field in ("cpu_workers", "gpu_workers")}
-    assert given <= taken | (ray if command.name == "extract" else set())
+    assert given <= taken | (ray if command.name in ("plan", "extract") else set())
     left_out = {variable.rpartition("GAMEDATA_")[2] for variable in taken - given - SECRET}
     assert left_out <= {"CACHE_DIR", "CACHE_MB", "WORKERS", "COMPUTE", "TELECINE_MEDIA_REPORT_LINK"}
 
