@@ -318,3 +318,14 @@ def test_argo_gets_host_and_tls_from_one_url(url, own, endpoint, insecure):
     objects = render(merged(LEAST, values))
     found = yaml.safe_load(find(objects, "ConfigMap", "artifact-repositories")["data"]["telecine"])["s3"]
     assert (found["endpoint"], found["insecure"], found["region"]) == (endpoint, insecure, "eu-west-1")
+
+
+@pytest.mark.parametrize("name", [None, *VALUES])
+def test_a_full_tmp_of_a_ray_pod_stays_within_its_disk(name):
+    """A pod above its limit of ephemeral storage is evicted."""
+    data = find(render(values_of(name) if name else LEAST), "ConfigMap", "telecine-ray")["data"]
+    tmp, limit, request = (
+        float(data[f"TELECINE_RAY_{key}"][:-2]) * {"Mi": 1 / 1024, "Gi": 1}[data[f"TELECINE_RAY_{key}"][-2:]]
+        for key in ("TMP_SIZE", "STORAGE_LIMIT", "STORAGE_REQUEST")
+    )
+    assert request < tmp < limit
