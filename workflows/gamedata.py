@@ -38,8 +38,8 @@ _EXTRACT: Final = (*fields(ExtractSettings, without=("workers",), values={"compu
 # `compute` is always local here: one pod is enough for the frames of flagged sessions.
 _MANIFEST: Final = fields(ManifestSettings, without=(*_UNUSED, "compute"), values={"output-path": ""})
 _PUBLISH: Final = fields(PublishSettings)
-_PLAN: Final = fields(PlanSettings, without=_UNUSED, values=_IN_A_CLUSTER)
-_RUN: Final = (*_PLAN, *_RAY)
+_PLAN: Final = (*fields(PlanSettings, without=_UNUSED, values=_IN_A_CLUSTER), *_RAY)
+_RUN: Final = _PLAN
 
 
 def _input(name: str) -> str:

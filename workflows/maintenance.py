@@ -1,4 +1,4 @@
-"""The maintenance workflow: sweep RayJobs, and delete old reports and rows."""
+"""The maintenance workflow: sweep RayJobs, delete old reports and rows, and diagnose the installation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from shared.retention.settings import VacuumSettings
 from workflows._lib.cron import Cron
 from workflows._lib.parameters import arguments, fields
+from workflows._lib.retry import PROMPT
 from workflows._lib.step import step
 from workflows._lib.sweep import SWEEP, sweep_step
 from workflows._lib.template import workflow_template
@@ -18,6 +19,7 @@ __all__ = ["CRONS", "NAME", "build"]
 
 NAME: Final = "maintenance"
 _VACUUM: Final = "vacuum"
+_DOCTOR: Final = "doctor"
 
 CRONS: Final = (
     Cron(
@@ -53,11 +55,11 @@ def build() -> WorkflowTemplate:
     """Return the WorkflowTemplate; its runs are not recorded in the ledger."""
     return workflow_template(
         NAME,
-        title="**maintenance**: sweep and vacuum",
-        description="Select the entrypoint `sweep` or `vacuum`. Two crons run them.",
+        title="**maintenance**: sweep, vacuum and doctor",
+        description="Select the entrypoint `sweep`, `vacuum` or `doctor`. Two crons run the first two.",
         entrypoint=SWEEP,
         arguments=arguments(_FORM),
-        templates=[sweep_step(NAME), _vacuum()],
+        templates=[sweep_step(NAME), _vacuum(), _doctor()],
         deadline_s=7200,
         ledger=False,
     )
@@ -76,4 +78,20 @@ def _vacuum() -> Container:
         parameters=_FORM,
         # An entrypoint has no caller, and inputs would appear in the form a second time.
         source="workflow",
+    )
+
+
+def _doctor() -> Container:
+    return step(
+        _DOCTOR,
+        ["doctor"],
+        pipeline=NAME,
+        stage=_DOCTOR,
+        title="Doctor",
+        description="Checks Argo, Kubernetes, rights, the chart's objects, the database and the store.",
+        deadline_s=300,
+        # Only the launcher's account can check its rights.
+        launcher=True,
+        report=False,
+        pauses=PROMPT,
     )

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-ARGO_VERSION=4.0.2
+ARGO_VERSION=4.0.7
 KUBERAY_VERSION=1.6.1
 
 for tool in docker kind kubectl helm; do

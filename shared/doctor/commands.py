@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from shared.doctor import machine, places
+from shared.doctor import argo, machine, places
 from shared.errors import EXIT_CONFIGURATION, EXIT_OK, EXIT_TRANSIENT, TelecineError
 from shared.finding import Finding, of_error
 
@@ -42,6 +42,7 @@ def _examine(settings: DoctorSettings) -> Iterator[Finding]:
     yield from places.examine_database(settings)
     yield from places.examine_store(settings)
     if settings.cluster:
+        yield argo.examine()
         try:
             from shared.rayjob.doctor import look
 

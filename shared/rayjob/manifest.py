@@ -40,6 +40,7 @@ _ENVIRONMENT: Final = {
 # Where the Secrets of a pod are mounted; their keys are the names of the variables that they stand for.
 _SECRETS_DIR: Final = "/run/secrets/telecine"
 _SECRETS_MODE: Final = 0o440
+_CA_FOLDER: Final = "/etc/telecine/ca"
 _PASSED_ON: Final = ("workflow", "namespace", "node")
 _LABEL: Final = re.compile(r"[^A-Za-z0-9._-]")
 _LABEL_MAX: Final = 63
@@ -185,17 +186,23 @@ class _Pod:
             mounts.append({"name": "secrets", "mountPath": _SECRETS_DIR, "readOnly": True})
             sources = [{"secret": _reference(name)} for name in secrets]
             volumes.append({"name": "secrets", "projected": {"defaultMode": _SECRETS_MODE, "sources": sources}})
-        container = {
+        # Ours come last: of two variables with one name, Kubernetes takes the last one.
+        extra = [each for each in settings.extra_env if each.get("name") not in variables]
+        container: dict[str, Any] = {
             "name": "ray",
             "image": self.image,
             "imagePullPolicy": settings.image_pull_policy,
             # Kubernetes would replace $(NAME) in a value by another variable; it reads $$ as $.
-            "env": [{"name": name, "value": value.replace("$", "$$")} for name, value in variables.items()],
+            "env": [*extra, *({"name": name, "value": value.replace("$", "$$")} for name, value in variables.items())],
             "envFrom": [
-                {"configMapRef": _reference(source.removeprefix("configmap/"))} for source in settings.env_from
+                *settings.extra_env_from,
+                *({"configMapRef": _reference(source.removeprefix("configmap/"))} for source in settings.env_from),
             ],
-            # Ray schedules by limits and ignores requests of memory, so both are equal.
-            "resources": {"requests": resources, "limits": dict(resources)},
+            # Ray schedules by limits and ignores requests of memory, so both are equal. It does not know disks.
+            "resources": {
+                "requests": {**resources, "ephemeral-storage": settings.storage_request},
+                "limits": {**resources, "ephemeral-storage": settings.storage_limit},
+            },
             "securityContext": {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
@@ -224,15 +231,23 @@ class _Pod:
         }
         if settings.image_pull_secrets:
             spec["imagePullSecrets"] = [{"name": name} for name in settings.image_pull_secrets]
-        if selector := getattr(settings, f"{kind}_node_selector"):
-            spec["nodeSelector"] = selector
-        if tolerations := getattr(settings, f"{kind}_tolerations"):
-            spec["tolerations"] = tolerations
-        metadata: dict[str, Any] = {"labels": self.labels}
-        if kind == "head":
-            # If the head is evicted, the driver is lost.
-            metadata["annotations"] = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+        spec |= self._placement(kind)
+        if settings.ca_source:
+            spec["volumes"].append({"name": "custom-ca", **settings.ca_source})
+            container["volumeMounts"].append({"name": "custom-ca", "mountPath": _CA_FOLDER, "readOnly": True})
+        metadata: dict[str, Any] = {"labels": settings.pod_labels | self.labels}
+        # If the head is evicted, the driver is lost.
+        own = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"} if kind == "head" else {}
+        if annotations := settings.pod_annotations | own:
+            metadata["annotations"] = annotations
         return {"metadata": metadata, "spec": spec}
+
+    def _placement(self, kind: Literal["head", "cpu", "gpu"]) -> dict[str, Any]:
+        fields = {"nodeSelector": "node_selector", "tolerations": "tolerations", "affinity": "affinity"}
+        if kind != "head":
+            fields["topologySpreadConstraints"] = "topology_spread"
+        found = {name: getattr(self.settings, f"{kind}_{field}") for name, field in fields.items()}
+        return {name: value for name, value in found.items() if value}
 
 
 def _reference(name: str) -> dict[str, Any]:

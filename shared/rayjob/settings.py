@@ -60,7 +60,9 @@ def _json(value: object) -> object:
 Quantity = Annotated[str, AfterValidator(_quantity)]
 SecretName = Annotated[str, AfterValidator(_secret)]
 Labels = Annotated[dict[str, str], BeforeValidator(_json)]
-Tolerations = Annotated[list[dict[str, Any]], BeforeValidator(_json)]
+Object = Annotated[dict[str, Any], BeforeValidator(_json)]
+Objects = Annotated[list[dict[str, Any]], BeforeValidator(_json)]
+Tolerations = Objects
 
 
 _IMAGES: Final = Group("Images", 10)
@@ -136,6 +138,37 @@ class RaySettings(Settings, pipeline="ray"):
     shm_size: Quantity = setting(
         "256Mi", detail="Ray's object store takes 80 MB.", description="Limit /dev/shm in each Ray pod.", group=_PODS
     )
+    storage_request: Quantity = setting("256Mi", description="Request this much disk for each Ray pod.", group=_PODS)
+    storage_limit: Quantity = setting(
+        "6Gi",
+        detail="It covers /tmp and logs; a pod above it is evicted.",
+        description="Limit the disk of each Ray pod.",
+        group=_PODS,
+    )
+    extra_env: Objects = setting(
+        [],
+        default_text="[]",
+        detail="They have the form of a container's env.",
+        description="Add these variables to the Ray pods; those of telecine take precedence.",
+        group=_PODS,
+    )
+    extra_env_from: Objects = setting(
+        [],
+        default_text="[]",
+        detail="They have the form of a container's envFrom.",
+        description="Add these sources of variables to the Ray pods.",
+        group=_PODS,
+    )
+    pod_labels: Labels = setting({}, default_text="{}", description="Add these labels to the Ray pods.", group=_PODS)
+    pod_annotations: Labels = setting(
+        {}, default_text="{}", description="Add these annotations to the Ray pods.", group=_PODS
+    )
+    ca_source: Object | None = setting(
+        None,
+        detail="Its file ca.crt is mounted in /etc/telecine/ca; extra_env points the libraries to it.",
+        description="Mount this volume source with a CA bundle into the Ray pods.",
+        group=_PODS,
+    )
     head_cpu: Quantity = setting(
         "1", detail="The head also runs the driver.", description="Request and limit the head's CPU.", group=_HEAD
     )
@@ -143,6 +176,7 @@ class RaySettings(Settings, pipeline="ray"):
     head_node_selector: Labels = setting(
         {}, default_text="{}", description="Schedule the head on nodes with these labels.", group=_HEAD
     )
+    head_affinity: Object = setting({}, default_text="{}", description="Set the affinity of the head.", group=_HEAD)
     head_tolerations: Tolerations = setting(
         [], default_text="[]", description="Add these tolerations to the head.", group=_HEAD
     )
@@ -150,6 +184,12 @@ class RaySettings(Settings, pipeline="ray"):
         2,
         description="Start this many pods in the CPU group.",
         form="Number of CPU pods on the Ray cluster (compute cpu or mixed).",
+        group=_CPU_GROUP,
+    )
+    cpu_max_workers: PositiveInt = setting(
+        64,
+        detail="Runs that ask for more are rejected.",
+        description="Allow at most this many pods in the CPU group.",
         group=_CPU_GROUP,
     )
     cpu_slots: PositiveInt = setting(
@@ -164,6 +204,12 @@ class RaySettings(Settings, pipeline="ray"):
     cpu_node_selector: Labels = setting(
         {}, default_text="{}", description="Schedule the CPU group on nodes with these labels.", group=_CPU_GROUP
     )
+    cpu_affinity: Object = setting(
+        {}, default_text="{}", description="Set the affinity of the CPU group.", group=_CPU_GROUP
+    )
+    cpu_topology_spread: Objects = setting(
+        [], default_text="[]", description="Set the topology spread constraints of the CPU group.", group=_CPU_GROUP
+    )
     cpu_tolerations: Tolerations = setting(
         [], default_text="[]", description="Add these tolerations to the CPU group.", group=_CPU_GROUP
     )
@@ -171,6 +217,12 @@ class RaySettings(Settings, pipeline="ray"):
         1,
         description="Start this many pods in the GPU group.",
         form="Number of GPU pods on the Ray cluster (compute gpu or mixed).",
+        group=_GPU_GROUP,
+    )
+    gpu_max_workers: PositiveInt = setting(
+        16,
+        detail="Runs that ask for more are rejected.",
+        description="Allow at most this many pods in the GPU group.",
         group=_GPU_GROUP,
     )
     gpu_slots: PositiveInt = setting(
@@ -193,6 +245,12 @@ class RaySettings(Settings, pipeline="ray"):
     )
     gpu_node_selector: Labels = setting(
         {}, default_text="{}", description="Schedule the GPU group on nodes with these labels.", group=_GPU_GROUP
+    )
+    gpu_affinity: Object = setting(
+        {}, default_text="{}", description="Set the affinity of the GPU group.", group=_GPU_GROUP
+    )
+    gpu_topology_spread: Objects = setting(
+        [], default_text="[]", description="Set the topology spread constraints of the GPU group.", group=_GPU_GROUP
     )
     gpu_tolerations: Tolerations = setting(
         [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],

@@ -5,8 +5,6 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final, Literal
 
-from pydantic import ValidationError
-
 from shared.errors import (
     EXIT_CONFIGURATION,
     EXIT_DATA,
@@ -21,10 +19,10 @@ from shared.errors import (
     UsageError,
     most_severe,
 )
+from shared.rayjob.bounds import check_workers, read_settings
 from shared.rayjob.cluster import connect
 from shared.rayjob.launcher import Launcher
-from shared.rayjob.manifest import Job
-from shared.rayjob.settings import RaySettings
+from shared.rayjob.manifest import Job, groups_of
 from shared.rayjob.states import phase_of
 from shared.report import Report
 from shared.settings.flags import arguments
@@ -65,6 +63,7 @@ class RayStep:
 
     Raises:
         ConfigurationError: a variable is not valid, or no cluster can be reached.
+        UsageError: more workers are asked for than the installation allows.
     """
 
     def __init__(
@@ -77,7 +76,8 @@ class RayStep:
         cluster: Cluster | None = None,
         make_launcher: Callable[..., Launcher] = Launcher,
     ) -> None:
-        ray = _ray_settings()
+        ray = read_settings()
+        check_workers(ray, groups_of(compute))
         if ray.workflow and not settings.run_id:
             raise ConfigurationError("TELECINE_WORKFLOW is set but TELECINE_RUN_ID is not; expected the Workflow's uid")
         self._cluster = cluster or connect(ray.namespace)
@@ -156,17 +156,6 @@ class RayStep:
         report.page = page.decode()
         report.exit_code = most_severe(report.exit_code, end.exit_code)
         return report
-
-
-def _ray_settings() -> RaySettings:
-    try:
-        return RaySettings()
-    except ValidationError as error:
-        wrong = [
-            f"{RaySettings.variables(str(each['loc'][0]))[0]}: {each['msg'].removeprefix('Value error, ')}"
-            for each in error.errors()
-        ]
-        raise ConfigurationError("; ".join(wrong)) from error
 
 
 def _record(settings: StepSettings, run_id: str, stage: str, uid: str) -> bool:

@@ -59,6 +59,10 @@ def execute_tool(tool: Tool, argv: Sequence[str]) -> int:
         if text:
             with guard.printing():
                 sys.stdout.write(text.rstrip("\n") + "\n")
+        if code != EXIT_OK:
+            # The node shows 1,000 characters: of a list of findings, only the failed ones.
+            failed = [line.strip() for line in text.splitlines() if line.split()[:1] == ["fail"]]
+            termination.write("\n".join(failed) or text)
         return int(code)
 
     return guard.guarded(body)

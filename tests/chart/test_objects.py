@@ -8,9 +8,9 @@ import re
 import pytest
 import yaml
 
+from shared.doctor.settings import DoctorSettings
 from shared.notify.settings import NotifySettings
 from shared.rayjob.settings import RaySettings
-from shared.settings.step import StepSettings
 from tests.chart.openapi import problems
 from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, render, values_of
 from tests.crds import crd, errors_of, module_dir_of
@@ -25,7 +25,18 @@ ALL_ON = {
     "alerts": {"enabled": True},
     "boards": {"enabled": True},
     "images": {"pullSecrets": ["pull"]},
-    "steps": {"nodeSelector": {"a": "b"}, "tolerations": [{"key": "a", "operator": "Exists"}]},
+    "steps": {
+        "nodeSelector": {"a": "b"},
+        "tolerations": [{"key": "a", "operator": "Exists"}],
+        "affinity": {"podAntiAffinity": {}},
+        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}],
+    },
+    "extraEnv": [{"name": "MINE", "value": "1"}],
+    "extraEnvFrom": [{"secretRef": {"name": "mine", "optional": True}}],
+    "podLabels": {"team": "media"},
+    "podAnnotations": {"sidecar.istio.io/inject": "false"},
+    "customCA": {"secret": "ca"},
+    "proxy": {"http": "http://p:3128", "https": "http://p:3128", "noProxy": ["s3.local"]},
 }
 CASES = {
     "least": (CHART, LEAST),
@@ -98,6 +109,7 @@ def test_pods_of_the_charts_are_restricted(case):
                 "capabilities": {"drop": ["ALL"]},
             }
             assert set(container["resources"]) == {"requests", "limits"}
+            assert all("ephemeral-storage" in each for each in container["resources"].values())
             assert not container["image"].endswith(":latest")
             assert ":" in container["image"]
 
@@ -135,11 +147,15 @@ def test_the_defaults_of_ray_are_those_of_its_settings(monkeypatch):
 
 def test_the_steps_variables_are_their_settings(monkeypatch):
     data = find(render(values_of("values-prod")), "ConfigMap", "telecine-environment")["data"]
-    assert set(data) <= variables_of(StepSettings) | variables_of(NotifySettings)
+    assert set(data) <= variables_of(DoctorSettings) | variables_of(NotifySettings) | {
+        "TELECINE_RAY_CPU_MAX_WORKERS",
+        "TELECINE_RAY_GPU_MAX_WORKERS",
+    }
     for name, value in data.items():
         monkeypatch.setenv(name, value)
     assert NotifySettings().notify_smtp_to == ("media-operations@example.com",)
-    assert StepSettings().database_environment == "prod"
+    assert DoctorSettings().database_environment == "prod"
+    assert DoctorSettings().read_buckets == DoctorSettings().write_buckets == ("s3://telecine-artifacts",)
 
 
 def test_parameters_are_what_argo_reads():

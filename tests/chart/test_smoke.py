@@ -28,19 +28,24 @@ def smoke():
 class Api:
     """A fake of the custom objects API: the Workflow has ended at the third request."""
 
-    def __init__(self, phase):
-        self.phase = phase
+    def __init__(self, phase, doctor="Succeeded"):
+        self.phases = {"maintenance": doctor, "gamedata": phase}
         self.made = []
         self.looks = 0
 
     def create_namespaced_custom_object(self, group, version, namespace, plural, body):
         self.made.append((group, version, namespace, plural, body))
+        self.looks = 0
         return {"metadata": {"name": "telecine-smoke-x"}}
 
     def get_namespaced_custom_object(self, *_):
         self.looks += 1
-        nodes = {"a": {"type": "Pod", "phase": self.phase, "displayName": "extract", "message": "exit code 70"}}
-        ended = {"phase": self.phase, "message": "child failed", "nodes": nodes}
+        template = self.made[-1][-1]["spec"]["workflowTemplateRef"]["name"]
+        phase = self.phases[template]
+        nodes = {"a": {"type": "Pod", "phase": phase, "displayName": "extract", "message": "exit code 70"}}
+        if template == "maintenance":
+            nodes["a"] |= {"displayName": "doctor", "message": "fail Argo version v4.0.2 has CVE-2026-42296"}
+        ended = {"phase": phase, "message": "child failed", "nodes": nodes}
         return {"status": ended if self.looks > 2 else {"phase": "Running", "progress": f"{self.looks}/5"}}
 
 
@@ -69,12 +74,12 @@ class Database:
 
 @pytest.fixture
 def run(smoke, monkeypatch, tmp_path, capsys):
-    def call(*, phase="Succeeded", pt_files=3, sessions=3):
+    def call(*, phase="Succeeded", doctor="Succeeded", pt_files=3, sessions=3):
         store = open_store(f"file://{tmp_path}/store", create=True)
         for number in range(pt_files):
             store.put(f"extracted/{number}.pt", b"x")
         store.put("tars/dark.tar", b"x")
-        api, database = Api(phase), Database(sessions)
+        api, database = Api(phase, doctor), Database(sessions)
         monkeypatch.setattr(smoke.config, "load_incluster_config", lambda: None)
         monkeypatch.setattr(smoke.client, "CustomObjectsApi", lambda: api)
         monkeypatch.setattr(smoke, "engine", lambda _: database)
@@ -94,6 +99,22 @@ def test_a_good_run_passes_and_leaves_nothing_behind(run):
     assert "ok: 3 TARs" in done.out
     assert not list(done.store.list())
     assert done.database.asked == [("SELECT", "smoke/id-1/"), ("DELETE", "smoke/id-1/")]
+
+
+def test_an_unsupported_argo_fails_before_anything_is_submitted(run):
+    done = run(doctor="Failed")
+    assert done.code == 1
+    assert "FAILED: step doctor: fail Argo version v4.0.2 has CVE-2026-42296" in done.out
+    assert [body["spec"]["workflowTemplateRef"]["name"] for *_, body in done.api.made] == ["maintenance"]
+    assert not list(done.store.list())
+
+
+def test_it_submits_only_references_to_our_templates(run):
+    """With `templateReferencing: Strict`, Argo rejects any other field of the spec."""
+    bodies = [body for *_, body in run().api.made]
+    assert [body["spec"]["entrypoint"] for body in bodies] == ["doctor", "main"]
+    for body in bodies:
+        assert set(body["spec"]) <= {"workflowTemplateRef", "entrypoint", "arguments"}
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,18 @@ def test_lint_finds_nothing_but_the_missing_icon(chart):
 
 @pytest.mark.parametrize("name", VALUES)
 def test_every_values_file_renders(name):
-    kinds = {each["kind"] for each in render(values_of(name))}
-    assert {"ConfigMap", "ServiceAccount", "Role", "RoleBinding", "Job", "Pod"} <= kinds
+    objects = render(values_of(name))
+    assert {"ConfigMap", "ServiceAccount", "Role", "RoleBinding", "Job"} <= {each["kind"] for each in objects}
+    # An account that may create Workflows may run any container.
+    creators = {
+        each["metadata"]["name"]
+        for each in objects
+        if each["kind"] == "Role"
+        for rule in each["rules"]
+        if "create" in rule["verbs"] and "workflows" in rule["resources"]
+    }
+    assert creators == (set() if name == "values-prod" else {"telecine-test"})
+    assert bool([each for each in objects if each["kind"] == "Pod"]) == bool(creators)
 
 
 @pytest.mark.parametrize("chart", [CHART, DEV], ids=lambda chart: chart.name)
@@ -51,7 +61,6 @@ def test_the_schema_is_closed_and_knows_every_default(chart):
         ({"imagse": {}}, "imagse"),
         ({"images": {"jobs": {"tagg": "1"}}}, "tagg"),
         ({"images": {"jobs": {"tag": 1.1}}}, "string"),
-        ({"images": {"ray": {"tag": "latest"}}}, "tag"),
         ({"images": {"ray": {"digest": "sha256:abc"}}}, "digest"),
         ({"images": {"pullPolicy": "Sometimes"}}, "pullPolicy"),
         ({"crons": {"gamedata-weekly": {"enabled": True}}}, "gamedata-weekly"),
@@ -83,9 +92,150 @@ def test_without_a_database_it_says_what_to_set():
         render({})
 
 
-def test_an_access_key_without_its_secret_is_rejected():
-    with pytest.raises(Exception, match=r"secretAccessKey"):
-        render(merged(LEAST, {"s3": {"accessKeyId": "a"}}))
+MAIL = {"host": "m", "from": "a@b", "to": ["c@d"]}
+FALSE_CRON = "is not a cron schedule; expected five fields"
+
+
+def cron(schedule):
+    return {"crons": {"gamedata-nightly": {"schedules": [schedule]}}}
+
+
+def cidr(network):
+    return {"networkPolicies": {"egress": {"s3": {"cidrs": [network]}}}}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        *(({"images": {name: {"tag": "latest"}}}, f"images.{name}.tag 'latest'") for name in ("jobs", "ray", "rayGpu")),
+        ({"s3": {"accessKeyId": "a"}}, "s3.accessKeyId is set without s3.secretAccessKey"),
+        ({"s3": {"secretAccessKey": "a"}}, "s3.secretAccessKey is set without s3.accessKeyId"),
+        ({"artifacts": {"accessKeyId": "a"}}, "artifacts.accessKeyId is set without"),
+        ({"artifacts": {"secretAccessKey": "a"}}, "artifacts.secretAccessKey is set without"),
+        ({"artifacts": {"endpointUrl": "https://a", "endpoint": "a"}}, "remove artifacts.endpoint"),
+        ({"media": {"screenalytics": True}, "screenalytics": {"enabled": False}}, "remove screenalytics.enabled"),
+        ({"notify": {"smtp": MAIL | {"security": "none", "user": "u", "password": "p"}}}, "in clear text"),
+        ({"notify": {"smtp": MAIL | {"password": "p"}}}, "without notify.smtp.user"),
+        ({"notify": {"smtp": MAIL | {"user": "u"}}}, "without a password"),
+        ({"notify": {"smtp": {"host": "m"}}}, "notify.smtp.from or notify.smtp.to"),
+        ({"notify": {"smtp": {"to": ["a@b"]}}}, "without notify.smtp.host"),
+        ({"priorityClass": {"create": True}}, "without priorityClass.name"),
+        *(
+            ({"serviceAccounts": {role: {"create": False}}}, f"serviceAccounts.{role}.create is false without")
+            for role in ("step", "launcher", "ray", "migration", "test")
+        ),
+        ({"ray": {"cpu": {"workers": 65}}}, "ray.cpu.workers 65 exceeds ray.cpu.maxWorkers 64"),
+        ({"ray": {"gpu": {"workers": 2, "maxWorkers": 1}}}, "ray.gpu.workers 2 exceeds"),
+        ({"customCA": {"configMap": "a", "secret": "b"}}, "customCA.configMap and customCA.secret"),
+        *(
+            (cron(text), FALSE_CRON)
+            for text in (
+                "99 99 * * *",
+                "60 * * * *",
+                "0 24 * * *",
+                "0 0 0 * *",
+                "0 0 32 * *",
+                "0 0 * 13 *",
+                "0 0 * * 7",
+                "* * * *",
+                "* * * * * *",
+                "30-10 * * * *",
+                "*/0 * * * *",
+                "0 2 * * MONDAY",
+                "@nightly",
+                "nightly",
+            )
+        ),
+        *(
+            ({"crons": {"gamedata-nightly": {"timezone": text}}}, "is not a time zone")
+            for text in ("berlin", "+02:00", "Europe/Berlin/", "Europe/ Berlin", "../etc/passwd")
+        ),
+        *(
+            (cidr(text), "is not a network; expected an IPv4 or IPv6")
+            for text in (
+                "999.1.1.1/99",
+                "10.0.0.0/33",
+                "10.0.0.0",
+                "10.0.0/8",
+                "010.0.0.0/8",
+                "10.0.0.0/08",
+                "fd00::/129",
+                "fd00:::/8",
+                "fd00/8",
+                "1:2:3:4:5:6:7:8:9/64",
+                "12345::/16",
+                "g::/8",
+            )
+        ),
+        *(
+            ({"extraEnv": [{"name": name, "value": "x"}]}, f"extraEnv: {name} identifies the run")
+            for name in ("HOME", "TELECINE_RUN_ID", "TELECINE_RAY_IMAGE", "TELECINE_RAYJOB", "TELECINE_SECRETS_DIR")
+        ),
+        *(
+            ({what: {key: "x"}}, f"{what}: {key} is set by telecine, Argo or KubeRay")
+            for what in ("podLabels", "podAnnotations")
+            for key in ("telecine/run-id", "app.kubernetes.io/part-of", "ray.io/cluster")
+        ),
+    ],
+    ids=lambda case: json.dumps(case) if isinstance(case, dict) else "",
+)
+def test_a_value_that_cannot_work_is_rejected_in_plain_words(values, said):
+    with pytest.raises(Exception, match=re.escape(said)) as caught:
+        render(merged(LEAST, values))
+    assert "; expected " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        *(
+            cron(text)
+            for text in (
+                "*/15 * * * *",
+                "0 2 * * *",
+                "5,35 0-6/2 1,15 JAN-jun mon-FRI",
+                "59 23 31 12 6",
+                "08-10 09 01 01 0",
+                "@daily",
+                "@every 1h30m",
+            )
+        ),
+        *(
+            {"crons": {"gamedata-nightly": {"timezone": text}}}
+            for text in ("UTC", "Etc/GMT+5", "America/Argentina/Buenos_Aires", "America/Port-au-Prince", "EST5EDT")
+        ),
+        *(cidr(text) for text in ("0.0.0.0/0", "255.255.255.255/32", "::/0", "fd00::/8", "2001:db8::1/128", "::1/128")),
+        cidr("1:2:3:4:5:6:7:8/64"),
+        {"notify": {"smtp": MAIL | {"security": "none"}}},
+        {"notify": {"existingSecret": "n", "smtp": MAIL | {"user": "u"}}},
+        {"extraEnv": [{"name": "TELECINE_S3_CONNECTIONS", "value": "8"}]},
+        {"podAnnotations": {"sidecar.istio.io/inject": "false"}},
+    ],
+    ids=json.dumps,
+)
+def test_a_value_that_works_is_taken(values):
+    assert render(merged(LEAST, values))
+
+
+def notes(values):
+    with helm().Chart.load(CHART) as chart:
+        return chart.render(merged(LEAST, values), namespace="telecine")["telecine/templates/NOTES.txt"]
+
+
+def test_old_names_work_for_one_release_with_a_note():
+    old = {"screenalytics": {"enabled": True}, "artifacts": {"endpoint": "minio:9000"}}
+    objects = render(merged(LEAST, old))
+    assert find(objects, "ConfigMap", "telecine-parameters")["data"]["screenalytics-enabled"] == "true"
+    repository = yaml.safe_load(find(objects, "ConfigMap", "artifact-repositories")["data"]["telecine"])["s3"]
+    assert (repository["endpoint"], repository["insecure"]) == ("minio:9000", False)
+    said = notes(old)
+    assert "screenalytics.enabled is now media.screenalytics" in said
+    assert "artifacts.endpoint is now artifacts.endpointUrl" in said
+    new = {"media": {"screenalytics": True}, "artifacts": {"endpointUrl": "http://minio:9000"}}
+    objects = render(merged(LEAST, new))
+    assert find(objects, "ConfigMap", "telecine-parameters")["data"]["screenalytics-enabled"] == "true"
+    assert "is now" not in notes(new)
+    assert "media skips screenalytics" in notes({})
 
 
 PLAIN = {
@@ -95,7 +245,10 @@ PLAIN = {
     },
     "s3": {"accessKeyId": "hidden-3", "secretAccessKey": "hidden-4"},
     "artifacts": {"accessKeyId": "hidden-5", "secretAccessKey": "hidden-6"},
-    "notify": {"webhookUrl": "https://h/hidden-7", "smtp": {"password": "hidden-8"}},
+    "notify": {
+        "webhookUrl": "https://h/hidden-7",
+        "smtp": {"host": "m", "user": "u", "password": "hidden-8", "from": "a@b", "to": ["c@d"]},
+    },
 }
 EXISTING = {
     "database": {"existingSecret": "x-database", "migration": {"existingSecret": "x-migration"}},
@@ -173,14 +326,29 @@ def test_where_argo_takes_the_artifact_stores_keys_from(values, expected):
 
 
 @pytest.mark.parametrize(
-    ("url", "endpoint", "insecure"),
+    ("url", "own", "endpoint", "insecure"),
     [
-        ("http://10.88.0.1:9000", "10.88.0.1:9000", True),
-        ("https://s3.example.com/", "s3.example.com", False),
-        ("", "s3.amazonaws.com", False),
+        ("http://10.88.0.1:9000", "", "10.88.0.1:9000", True),
+        ("https://s3.example.com", "", "s3.example.com", False),
+        ("", "", "s3.amazonaws.com", False),
+        # TLS follows the artifacts' own URL.
+        ("http://10.88.0.1:9000", "https://s3.eu-central-1.amazonaws.com", "s3.eu-central-1.amazonaws.com", False),
+        ("", "http://minio:9000", "minio:9000", True),
     ],
 )
-def test_argo_gets_the_stores_host_from_the_endpoint(url, endpoint, insecure):
-    objects = render(merged(LEAST, {"s3": {"endpointUrl": url.rstrip("/"), "region": "eu-west-1"}}))
+def test_argo_gets_host_and_tls_from_one_url(url, own, endpoint, insecure):
+    values = {"s3": {"endpointUrl": url, "region": "eu-west-1"}, "artifacts": {"endpointUrl": own}}
+    objects = render(merged(LEAST, values))
     found = yaml.safe_load(find(objects, "ConfigMap", "artifact-repositories")["data"]["telecine"])["s3"]
     assert (found["endpoint"], found["insecure"], found["region"]) == (endpoint, insecure, "eu-west-1")
+
+
+@pytest.mark.parametrize("name", [None, *VALUES])
+def test_a_full_tmp_of_a_ray_pod_stays_within_its_disk(name):
+    """A pod above its limit of ephemeral storage is evicted."""
+    data = find(render(values_of(name) if name else LEAST), "ConfigMap", "telecine-ray")["data"]
+    tmp, limit, request = (
+        float(data[f"TELECINE_RAY_{key}"][:-2]) * {"Mi": 1 / 1024, "Gi": 1}[data[f"TELECINE_RAY_{key}"][-2:]]
+        for key in ("TMP_SIZE", "STORAGE_LIMIT", "STORAGE_REQUEST")
+    )
+    assert request < tmp < limit

@@ -22,10 +22,30 @@ FULL = {
     "screenalytics": {"existingSecret": "x-screenalytics"},
     "ray": {"auth": {"existingSecret": "x-ray-auth"}},
     "serviceAccounts": {"step": {"name": "x-step"}, "launcher": {"name": "x-launcher"}},
-    "steps": {"nodeSelector": {"pool": "batch"}, "tolerations": [{"key": "batch", "operator": "Exists"}]},
+    "steps": {
+        "nodeSelector": {"pool": "batch"},
+        "tolerations": [{"key": "batch", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}],
+    },
+    "extraEnv": [{"name": "MINE", "value": "1"}],
+    "extraEnvFrom": [{"configMapRef": {"name": "mine"}}],
+    "podLabels": {"team": "media"},
+    "podAnnotations": {"sidecar.istio.io/inject": "false"},
+    "customCA": {"configMap": "ca"},
+    "proxy": {"https": "http://p:3128", "noProxy": ["s3.local"]},
     "priorityClass": {"name": "low"},
     "crons": {"gamedata-nightly": {"schedules": ["1 2 * * *"], "timezone": "Europe/Berlin", "suspend": False}},
 }
+DIRECT = "localhost,127.0.0.1,::1,.svc,.cluster.local,$(KUBERNETES_SERVICE_HOST),s3.local"
+BUNDLE = "/etc/telecine/ca/ca.crt"
+ADDED = [
+    {"name": "MINE", "value": "1"},
+    *({"name": name, "value": "http://p:3128"} for name in ("HTTPS_PROXY", "https_proxy")),
+    *({"name": name, "value": DIRECT} for name in ("NO_PROXY", "no_proxy")),
+    *({"name": n, "value": BUNDLE} for n in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "PGSSLROOTCERT")),
+]
+CA_VOLUME = {"name": "custom-ca", "configMap": {"name": "ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
 JOBS = "r.example/jobs:1.2@sha256:" + "a" * 64
 RAY = "r.example/ray:1.3"
 NAMES = {
@@ -59,14 +79,21 @@ def expected_of(document):
         spec["nodeSelector"] = FULL["steps"]["nodeSelector"]
         spec["tolerations"] = FULL["steps"]["tolerations"]
         spec["podPriorityClassName"] = "low"
+        spec["affinity"] = {"nodeAffinity": {}}
+        spread = FULL["steps"]["topologySpreadConstraints"]
+        spec["podSpecPatch"] = json.dumps({"topologySpreadConstraints": spread}, separators=(",", ":"))
+        spec["podMetadata"] = {"labels": FULL["podLabels"], "annotations": FULL["podAnnotations"]}
     for template in [*spec.get("templates", []), spec.get("templateDefaults", {})]:
         rename_accounts(template)
         for volume in template.get("volumes", []):
             for source in volume.get("projected", {}).get("sources", []):
                 source["secret"]["name"] = NAMES[source["secret"]["name"]]
         singles = [template[key] for key in ("container", "script") if key in template]
-        for container in [*singles, *template.get("initContainers", []), *template.get("sidecars", [])]:
+        inner = [*singles, *template.get("initContainers", []), *template.get("sidecars", [])]
+        for container in inner:
             set_container(container)
+        if inner:
+            template["volumes"] = [*template.get("volumes", []), CA_VOLUME]
     return made
 
 
@@ -84,6 +111,11 @@ def set_container(container):
     if {"name": "telecine-ray"} in [each.get("configMapRef") for each in sources]:
         ours = {"TELECINE_RAY_IMAGE": RAY, "TELECINE_RAY_GPU_IMAGE": f"{RAY}-gpu"}
         container["env"] = [*container.get("env", []), *({"name": key, "value": ours[key]} for key in ours)]
+    # Before ours: of two variables with one name, Kubernetes takes the last one.
+    container["env"] = [*ADDED, *container.get("env", [])]
+    container["envFrom"] = [*FULL["extraEnvFrom"], *sources]
+    mount = {"name": "custom-ca", "mountPath": "/etc/telecine/ca", "readOnly": True}
+    container["volumeMounts"] = [*container.get("volumeMounts", []), mount]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -151,3 +183,24 @@ def test_a_cron_without_values_is_rejected(tmp_path):
     )
     with pytest.raises(Exception, match="hourly"):
         render(LEAST, chart)
+
+
+def test_the_migration_the_test_and_ray_get_the_same_additions():
+    objects = render(merged(LEAST, FULL))
+    job = find(objects, "Job", "telecine-migration")["spec"]["template"]
+    pod = find(objects, "Pod", "telecine-smoke")
+    for each in (job, pod):
+        spec = each["spec"]
+        assert each["metadata"]["labels"]["team"] == "media"
+        assert each["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
+        assert {key: spec[key] for key in FULL["steps"]} == FULL["steps"]
+        assert CA_VOLUME in spec["volumes"]
+        for container in [*spec["containers"], *spec.get("initContainers", [])]:
+            assert container["env"][: len(ADDED)] == ADDED
+            assert container["envFrom"][0] == FULL["extraEnvFrom"][0]
+            assert container["volumeMounts"][-1]["name"] == "custom-ca"
+    ray = find(objects, "ConfigMap", "telecine-ray")["data"]
+    assert json.loads(ray["TELECINE_RAY_EXTRA_ENV"]) == ADDED
+    assert json.loads(ray["TELECINE_RAY_EXTRA_ENV_FROM"]) == FULL["extraEnvFrom"]
+    assert json.loads(ray["TELECINE_RAY_CA_SOURCE"]) == {"configMap": CA_VOLUME["configMap"]}
+    assert json.loads(ray["TELECINE_RAY_POD_LABELS"]) == FULL["podLabels"]

@@ -41,6 +41,7 @@ ORDER = (
     "test_outside_text",
     "test_gpu",
     "test_release",
+    "test_strict",
     "test_metrics",
     "test_alerts",
     # Last: it looks at the connections of all runs.

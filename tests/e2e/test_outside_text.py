@@ -53,9 +53,7 @@ def hostile(installation: Installation, opening: Opening) -> Hostile:
         tar=submit("gamedata", {"prefix": "hostile/", **places}),
         manifest=submit("screenalytics", {"arrival": "poll", "prefix": "hostile"}),
         form=submit("gamedata", {"strides": f"{EXPANDED} '\"`$HOME`; --all", **places}),
-        flags=submit(
-            "screenalytics", {"run": "--database-url=postgresql://x:y@127.0.0.1:1/z"}, entrypoint="replay"
-        ),
+        flags=submit("screenalytics", {"run": "--database-url=postgresql://x:y@127.0.0.1:1/z"}, entrypoint="replay"),
     )
 
 
@@ -77,9 +75,7 @@ def check(run: Run, installation: Installation, sinks: Sinks, *, step: str, show
     assert close["phase"] == "Succeeded", run.log(close)
     documents, mails = sinks.of(run.uid)
     assert (len(documents), len(mails)) == (1, 1)
-    ledger = installation.rows(
-        "SELECT status, error_details::text FROM pipeline.run_stages WHERE run_id = %s", run.uid
-    )
+    ledger = installation.rows("SELECT status, error_details::text FROM pipeline.run_stages WHERE run_id = %s", run.uid)
     texts = [node["message"], json.dumps(documents[0], ensure_ascii=False), mails[0], str(ledger), run.log(close)]
     for text in texts:
         assert "A" * 9 not in text

@@ -12,7 +12,11 @@ from tests.render.rendered import TEMPLATES, WITH_LEDGER, by_name, containers, c
 
 EVERY = pytest.mark.parametrize(("name", "template"), containers())
 # The only templates that talk to the API server.
-WITH_TOKEN = {"extract-on-cluster", "sweep"}
+WITH_TOKEN = {"extract-on-cluster", "sweep", "doctor"}
+
+
+def gib(quantity: str) -> float:
+    return float(quantity[:-2]) * {"Mi": 1 / 1024, "Gi": 1}[quantity[-2:]]
 
 
 def labels_of(part: dict) -> dict:
@@ -40,7 +44,11 @@ def test_the_command_is_one_of_ours(name, template):
 @EVERY
 def test_requests_and_limits(name, template):
     resources = templates(name)[template]["container"]["resources"]
-    assert set(resources["requests"]) == set(resources["limits"]) == {"cpu", "memory"}
+    assert set(resources["requests"]) == set(resources["limits"]) == {"cpu", "memory", "ephemeral-storage"}
+    volumes = templates(name)[template]["volumes"]
+    disk = sum(gib(each["emptyDir"]["sizeLimit"]) for each in volumes if "medium" not in each["emptyDir"])
+    # A pod above its limit is evicted, which would end a run whose /tmp is within its own limit.
+    assert gib(resources["requests"]["ephemeral-storage"]) < disk < gib(resources["limits"]["ephemeral-storage"])
 
 
 @EVERY

@@ -43,7 +43,7 @@ def test_the_form_can_be_submitted_unchanged(name):
         assert "value" in parameter or source["configMapKeyRef"]["name"] == "telecine-parameters"
         assert parameter["description"].endswith(".")
         assert default in parameter.get("enum", [default])
-        assert not ("enum" in parameter and source), "Argo 4.0.2 checks the list before it reads the ConfigMap"
+        assert not ("enum" in parameter and source), "Argo 4.0.7 checks the list before it reads the ConfigMap"
 
 
 def test_every_default_is_valid_and_is_the_settings_own(monkeypatch):
@@ -79,7 +79,7 @@ def test_values_reach_fields_of_the_steps_own_settings(name, template):
     taken = {model.variables(flag.name)[0] for flag in flags(model) if flag.pipeline}
     assert rest[1:] == [], "an argument that holds a parameter could be a flag"
     ray = {RaySettings.variables(field)[0] for field in ("cpu_workers", "gpu_workers")}
-    assert given <= taken | (ray if command.name == "extract" else set())
+    assert given <= taken | (ray if command.name in ("plan", "extract") else set())
     left_out = {variable.rpartition("GAMEDATA_")[2] for variable in taken - given - SECRET}
     assert left_out <= {"CACHE_DIR", "CACHE_MB", "WORKERS", "COMPUTE", "TELECINE_MEDIA_REPORT_LINK"}
 

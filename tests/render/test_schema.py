@@ -1,4 +1,4 @@
-"""Argo 4.0.2 knows all fields: checked with its CRDs, closed. Hera and Argo's JSON schema accept unknown ones."""
+"""Argo 4.0.7 knows all fields: checked with its CRDs, closed. Hera and Argo's JSON schema accept unknown ones."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["EXIT", "exit_templates"]
 
 # Used as the spec's `onExit`, which also runs after `argo stop`, but not after `argo terminate`. `hooks.exit` does not
-# work: Argo 4.0.2 rejects the template because {{workflow.failures}} is unknown there.
+# work: Argo 4.0.7 rejects the template because {{workflow.failures}} is unknown there.
 EXIT: Final = "on-exit"
 _CLOSE: Final = "close-run"
 

@@ -55,7 +55,7 @@ class Field:
         source = ValueFrom(
             config_map_key_ref=ConfigMapKeySelector(name=CONFIG_PARAMETERS, key=self.config_key), default=self.value
         )
-        # Argo 4.0.2 checks the value against `enum` before it reads the ConfigMap, and rejects the Workflow.
+        # Argo 4.0.7 checks the value against `enum` before it reads the ConfigMap, and rejects the Workflow.
         text = f"{self.description} Valid: {', '.join(self.choices)}." if self.choices else self.description
         return Parameter(name=name, value_from=source, description=text)
 

@@ -34,7 +34,7 @@ EXPRESSION: Final = (
 class Pauses:
     """Backoff between attempts.
 
-    Argo 4.0.2 also waits before it decides not to retry, so a step with an invalid parameter fails only after a pause.
+    Argo 4.0.7 also waits before it decides not to retry, so a step with an invalid parameter fails only after a pause.
 
     Attributes:
         first: pause before the second attempt.

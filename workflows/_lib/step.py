@@ -53,6 +53,8 @@ class Size:
         cpu_limit: CPU limit.
         memory_limit: memory limit.
         tmp: size limit of ``/tmp``.
+        storage: request of ephemeral storage.
+        storage_limit: its limit: ``/tmp``, and the rest for logs.
     """
 
     cpu: str
@@ -60,6 +62,8 @@ class Size:
     cpu_limit: str
     memory_limit: str
     tmp: str = "1Gi"
+    storage: str = "64Mi"
+    storage_limit: str = "2Gi"
 
 
 # Python with boto3 and psycopg uses 150 MB.
@@ -67,7 +71,7 @@ SMALL: Final = Size("100m", "256Mi", "1", "1Gi")
 # Polars keeps the rows of all sessions in memory.
 MEDIUM: Final = Size("200m", "512Mi", "2", "4Gi")
 # Ray with one decoder process per CPU; each is limited to 1.5 GB of address space and uses 0.3 GB.
-LARGE: Final = Size("500m", "2Gi", "4", "8Gi", tmp="8Gi")
+LARGE: Final = Size("500m", "2Gi", "4", "8Gi", tmp="8Gi", storage="256Mi", storage_limit="10Gi")
 
 
 def step(
@@ -136,8 +140,8 @@ def step(
         ],
         env_from=_sources(launcher=launcher),
         resources=ResourceRequirements(
-            requests={"cpu": size.cpu, "memory": size.memory},
-            limits={"cpu": size.cpu_limit, "memory": size.memory_limit},
+            requests={"cpu": size.cpu, "memory": size.memory, "ephemeral-storage": size.storage},
+            limits={"cpu": size.cpu_limit, "memory": size.memory_limit, "ephemeral-storage": size.storage_limit},
         ),
         security_context=container_security(),
         pod_security_context=pod_security(),

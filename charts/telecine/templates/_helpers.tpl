@@ -99,17 +99,6 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* Rejects incomplete values; called once, from environment.yaml. */}}
-{{- define "telecine.demand" -}}
-{{- $database := .Values.database -}}
-{{- if not (or $database.existingSecret $database.url) -}}
-{{- fail "database is not set; expected database.existingSecret (key TELECINE_DATABASE_URL) or database.url" -}}
-{{- end -}}
-{{- if and .Values.s3.accessKeyId (not .Values.s3.secretAccessKey) (not .Values.s3.existingSecret) -}}
-{{- fail "s3.accessKeyId is set without s3.secretAccessKey; expected both, or s3.existingSecret" -}}
-{{- end -}}
-{{- end -}}
-
 {{/* Non-empty if the chart creates the Secret of the artifact store: own (its own keys) or s3 (those of s3). */}}
 {{- define "telecine.artifactKeys" -}}
 {{- if not .Values.artifacts.existingSecret -}}

@@ -1,8 +1,10 @@
 {{/*
 A document of files/, adapted to this release: (list $ document). It is edited in place and printed as YAML.
 Only these parts change: labels of the release; images, pull policy and pull secrets; names of service accounts; names
-of Secrets in projected volumes; the launcher's variables with Ray's images; node selector, tolerations and priority class of steps; schedules,
-timezone and suspend of a cron. No text is evaluated as a template. tests/chart/test_workflows.py repeats this list.
+of Secrets in projected volumes; the launcher's variables with Ray's images; node selector, tolerations, affinity,
+spread, priority class, labels and annotations of the steps' pods; extra variables and their sources, before ours, and
+the CA bundle; schedules, timezone and suspend of a cron. No text is evaluated as a template.
+tests/chart/test_workflows.py repeats this list.
 */}}
 {{- define "telecine.workflow" -}}
 {{- $root := index . 0 -}}
@@ -26,20 +28,34 @@ timezone and suspend of a cron. No text is evaluated as a template. tests/chart/
   {{- end -}}
   {{- with $root.Values.steps.nodeSelector -}}{{- $_ := set $spec "nodeSelector" . -}}{{- end -}}
   {{- with $root.Values.steps.tolerations -}}{{- $_ := set $spec "tolerations" . -}}{{- end -}}
+  {{- with $root.Values.steps.affinity -}}{{- $_ := set $spec "affinity" . -}}{{- end -}}
+  {{- with $root.Values.steps.topologySpreadConstraints -}}
+    {{- /* A Workflow has no field for it. */ -}}
+    {{- $_ := set $spec "podSpecPatch" (dict "topologySpreadConstraints" . | toJson) -}}
+  {{- end -}}
+  {{- $metadata := dict -}}
+  {{- with $root.Values.podLabels -}}{{- $_ := set $metadata "labels" . -}}{{- end -}}
+  {{- with $root.Values.podAnnotations -}}{{- $_ := set $metadata "annotations" . -}}{{- end -}}
+  {{- with $metadata -}}{{- $_ := set $spec "podMetadata" . -}}{{- end -}}
   {{- with $root.Values.priorityClass.name -}}{{- $_ := set $spec "podPriorityClassName" . -}}{{- end -}}
-  {{- range prepend $spec.templates ($spec.templateDefaults | default dict) -}}
-    {{- include "telecine.accounts" (list $root .) -}}
-    {{- range .volumes -}}
+  {{- range $template := prepend $spec.templates ($spec.templateDefaults | default dict) -}}
+    {{- $ca := list -}}
+    {{- include "telecine.accounts" (list $root $template) -}}
+    {{- range $template.volumes -}}
       {{- range (.projected | default dict).sources -}}
         {{- with .secret -}}{{- include "telecine.secretName" (list $root .) -}}{{- end -}}
       {{- end -}}
     {{- end -}}
     {{- $containers := list -}}
-    {{- with .container -}}{{- $containers = append $containers . -}}{{- end -}}
-    {{- with .script -}}{{- $containers = append $containers . -}}{{- end -}}
-    {{- $containers = concat $containers (.initContainers | default list) (.sidecars | default list) -}}
-    {{- $containers = concat $containers ((.containerSet | default dict).containers | default list) -}}
+    {{- with $template.container -}}{{- $containers = append $containers . -}}{{- end -}}
+    {{- with $template.script -}}{{- $containers = append $containers . -}}{{- end -}}
+    {{- $containers = concat $containers ($template.initContainers | default list) ($template.sidecars | default list) -}}
+    {{- $containers = concat $containers (($template.containerSet | default dict).containers | default list) -}}
     {{- range $containers -}}{{- include "telecine.container" (list $root .) -}}{{- end -}}
+    {{- if $containers -}}
+      {{- with include "telecine.caVolume" $root -}}{{- $ca = append $ca (fromJson .) -}}{{- end -}}
+      {{- with $ca -}}{{- $_ := set $template "volumes" (concat ($template.volumes | default list) .) -}}{{- end -}}
+    {{- end -}}
   {{- end -}}
 {{- end -}}
 {{- toYaml $document -}}
@@ -78,6 +94,16 @@ timezone and suspend of a cron. No text is evaluated as a template. tests/chart/
 {{- end -}}
 {{- range $container.env -}}
   {{- if (.valueFrom | default dict).secretKeyRef -}}{{- fail (printf "files/: variable %s is from a Secret; expected a source of the volume secrets" .name) -}}{{- end -}}
+{{- end -}}
+{{- /* Before ours, which take precedence. */ -}}
+{{- with include "telecine.extraEnv" $root | fromJsonArray -}}
+  {{- $_ := set $container "env" (concat . ($container.env | default list)) -}}
+{{- end -}}
+{{- with $root.Values.extraEnvFrom -}}
+  {{- $_ := set $container "envFrom" (concat . ($container.envFrom | default list)) -}}
+{{- end -}}
+{{- with include "telecine.caMount" $root -}}
+  {{- $_ := set $container "volumeMounts" (append ($container.volumeMounts | default list) (fromJson .)) -}}
 {{- end -}}
 {{- end -}}
 

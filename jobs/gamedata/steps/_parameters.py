@@ -66,6 +66,8 @@ def _checks(settings: PlanSettings) -> Iterator[tuple[str, str, Callable[[], str
         yield "--menu-references", settings.menu_references, lambda: _references(str(settings.menu_references))
     if settings.menu_model:
         yield "--menu-model", settings.menu_model, lambda: _model(settings)
+    if settings.compute != "local":
+        yield "workers", settings.compute, lambda: _workers(settings.compute)
     if is_known():
         yield "names of the form", "", lambda: check_names(pipeline="gamedata")
 
@@ -93,6 +95,16 @@ def _device(compute: str, device: str) -> str:
             " or --compute gpu or mixed"
         )
     return "CUDA on workers that have it, otherwise CPU" if device == "auto" else device
+
+
+def _workers(compute: str) -> str:
+    from shared.rayjob.bounds import check_workers, read_settings
+    from shared.rayjob.manifest import groups_of
+
+    found = read_settings()
+    groups = groups_of(compute)
+    check_workers(found, groups)
+    return ", ".join(f"{getattr(found, f'{group}_workers')} {group}" for group in groups)
 
 
 def _output(settings: PlanSettings) -> str:

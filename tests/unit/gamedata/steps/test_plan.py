@@ -49,6 +49,22 @@ def go(place: Path, **values: object) -> Report:
     return plan.run(settings(place, **values), MemoryStageRun(stage="plan"))
 
 
+@pytest.mark.parametrize(
+    ("compute", "variables", "said"),
+    [
+        ("cpu", {"CPU_WORKERS": "65"}, "cpu-workers 65 exceeds this installation's limit; expected at most 64"),
+        ("mixed", {"GPU_WORKERS": "3", "GPU_MAX_WORKERS": "2"}, "expected at most 2"),
+        ("gpu", {"GPU_WORKERS": "many"}, "TELECINE_RAY_GPU_WORKERS"),
+    ],
+)
+def test_too_many_workers_fail_before_anything_starts(place, monkeypatch, compute, variables, said):
+    for name, value in variables.items():
+        monkeypatch.setenv(f"TELECINE_RAY_{name}", value)
+    with pytest.raises(UsageError, match=said):
+        go(place, compute=compute)
+    assert go(place, compute="local").counts["to_read"] == 3
+
+
 def test_what_would_be_read_is_counted(place):
     report = go(place, workers=2)
     assert report.counts == {

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, UsageError
+from shared.rayjob.bounds import check_workers, read_settings
 from shared.rayjob.manifest import Job, make_rayjob
 from shared.rayjob.settings import RaySettings
 from shared.rayjob.versions import Versions, check_versions, launcher_versions, versions_here
@@ -113,7 +114,9 @@ def test_pods_may_do_nothing_and_hold_no_secret_of_their_own(monkeypatch):
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
-        assert container["resources"]["requests"] == container["resources"]["limits"]
+        limits = container["resources"]["limits"]
+        assert container["resources"]["requests"] == limits | {"ephemeral-storage": "256Mi"}
+        assert limits["ephemeral-storage"] == "6Gi"
         assert {mount["mountPath"] for mount in container["volumeMounts"]} == {
             "/tmp",
             "/dev/shm",
@@ -238,3 +241,60 @@ def test_versions_travel_and_differences_are_named(monkeypatch):
         with pytest.raises(ConfigurationError, match=rf"{name} differs.* head has \S+, worker p has 0\.1") as caught:
             check_versions({"launcher": here, "head": here, "worker p": other})
         assert caught.value.data["worker p"] == "0.1"
+
+
+EXTRAS = {
+    "TELECINE_RAY_EXTRA_ENV": '[{"name": "HTTPS_PROXY", "value": "http://p:3128"},'
+    ' {"name": "TELECINE_RUN_ID", "value": "x"}]',
+    "TELECINE_RAY_EXTRA_ENV_FROM": '[{"configMapRef": {"name": "mine"}}]',
+    "TELECINE_RAY_POD_LABELS": '{"team": "media", "telecine/run-id": "x"}',
+    "TELECINE_RAY_POD_ANNOTATIONS": '{"sidecar.istio.io/inject": "false",'
+    ' "cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}',
+    "TELECINE_RAY_CA_SOURCE": '{"secret": {"secretName": "ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}',
+    "TELECINE_RAY_HEAD_AFFINITY": '{"nodeAffinity": {}}',
+    "TELECINE_RAY_CPU_TOPOLOGY_SPREAD": '[{"maxSkew": 1, "topologyKey": "zone",'
+    ' "whenUnsatisfiable": "ScheduleAnyway"}]',
+}
+
+
+def test_an_installations_additions_reach_every_pod_and_override_nothing_of_ours(monkeypatch):
+    for name, value in EXTRAS.items():
+        monkeypatch.setenv(name, value)
+    rayjob = make_rayjob(RaySettings(**SETTINGS), job("mixed"))
+    folder = crds.module_dir_of("github.com/ray-project/kuberay/ray-operator")
+    assert crds.errors_of(rayjob, crds.crd(folder / "config/crd/bases/ray.io_rayjobs.yaml", "v1")) == []
+    for kind, pod in pods(rayjob).items():
+        (container,) = pod["spec"]["containers"]
+        assert variables(pod)["HTTPS_PROXY"] == "http://p:3128"
+        assert [each["value"] for each in container["env"] if each["name"] == "TELECINE_RUN_ID"] == ["u-1"]
+        # Of two sources with one name, Kubernetes takes the last one.
+        assert container["envFrom"][0] == {"configMapRef": {"name": "mine"}}
+        assert pod["metadata"]["labels"]["team"] == "media"
+        assert pod["metadata"]["labels"]["telecine/run-id"] == "u-1"
+        assert pod["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
+        assert pod["spec"]["volumes"][-1]["secret"]["secretName"] == "ca"
+        assert container["volumeMounts"][-1]["mountPath"] == "/etc/telecine/ca"
+        assert ("affinity" in pod["spec"]) == (kind == "head")
+        assert ("topologySpreadConstraints" in pod["spec"]) == (kind == "cpu")
+    head = pods(rayjob)["head"]["metadata"]["annotations"]
+    assert head["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
+
+
+@pytest.mark.parametrize(("group", "most"), [("cpu", 64), ("gpu", 16)])
+def test_more_workers_than_the_installation_allows_are_a_usage_error(monkeypatch, group, most):
+    check_workers(RaySettings(**{f"{group}_workers": most}), [group])
+    with pytest.raises(UsageError, match=f"expected at most {most}; .*ray.{group}.maxWorkers"):
+        check_workers(RaySettings(**{f"{group}_workers": most + 1}), ["cpu", "gpu"])
+    check_workers(RaySettings(**{f"{group}_workers": most + 1}), [])
+    monkeypatch.setenv(f"TELECINE_RAY_{group.upper()}_MAX_WORKERS", "1")
+    with pytest.raises(UsageError, match="at most 1"):
+        check_workers(RaySettings(**{f"{group}_workers": 2}), [group])
+
+
+def test_a_number_of_workers_from_a_form_is_a_usage_error_and_other_variables_are_not(monkeypatch):
+    monkeypatch.setenv("TELECINE_RAY_CPU_WORKERS", "many")
+    with pytest.raises(UsageError, match="TELECINE_RAY_CPU_WORKERS"):
+        read_settings()
+    monkeypatch.setenv("TELECINE_RAY_TTL_S", "1")
+    with pytest.raises(ConfigurationError, match="TELECINE_RAY_TTL_S"):
+        read_settings()

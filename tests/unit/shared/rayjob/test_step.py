@@ -238,3 +238,10 @@ def test_a_step_is_launched_unless_it_is_local_or_the_driver_or_idle(launch, com
 
 def test_extract_names_its_launcher():
     assert EXTRACT.launch == "jobs.gamedata.steps._launch:launch"
+
+
+def test_the_launcher_refuses_more_workers_than_the_installation_allows(tmp_path, monkeypatch):
+    monkeypatch.setenv("TELECINE_RAY_CPU_WORKERS", "5")
+    monkeypatch.setenv("TELECINE_RAY_CPU_MAX_WORKERS", "4")
+    with pytest.raises(UsageError, match="cpu-workers 5 exceeds this installation's limit; expected at most 4"):
+        Site(tmp_path, []).step(ExtractSettings(run_id="run-1"))

@@ -15,6 +15,7 @@ import shared.ledger
 from shared.errors import ConfigurationError, Stopped
 from shared.step import termination
 from shared.step.execute import execute, execute_tool
+from shared.step.guard import load
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.steps import STEP, TOOL
 
@@ -285,6 +286,18 @@ def test_the_last_word_of_a_step_names_the_first_of_what_failed(monkeypatch):
     assert word.endswith("; first thing: broken: it is broken")
     assert execute(STEP, []) == 0
     assert said == [word]
+
+
+def test_the_last_word_of_a_diagnosis_is_what_failed(monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(termination, "write", said.append)
+    finding = "cluster\n  ok    b  fine\n  fail  a  is broken\n        -> fix it\n\n1 ok, 1 fail"
+    monkeypatch.setattr("shared.step.guard.load", lambda name: load(name) if "Settings" in name else lambda _: answer)
+    answer: object = (finding, 78)
+    assert execute_tool(TOOL, []) == 78
+    answer = ("all is well", 0)
+    assert execute_tool(TOOL, []) == 0
+    assert said == ["fail  a  is broken"]
 
 
 @pytest.mark.parametrize("pod", [True, False])

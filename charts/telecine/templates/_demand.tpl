@@ -1,0 +1,131 @@
+{{/* Rejects values that the schema cannot judge, or only in the words of a regular expression. Called once. */}}
+{{- define "telecine.demand" -}}
+{{- $values := .Values -}}
+{{- $database := .Values.database -}}
+{{- if not (or $database.existingSecret $database.url) -}}
+{{- fail "database is not set; expected database.existingSecret (key TELECINE_DATABASE_URL) or database.url" -}}
+{{- end -}}
+
+{{- range $name, $image := omit .Values.images "pullPolicy" "pullSecrets" -}}
+{{- if eq $image.tag "latest" -}}
+{{- fail (printf "images.%s.tag 'latest' is not a fixed version; expected the tag of one build, such as \"0.1.0\"; set it, or leave it empty for the chart's version" $name) -}}
+{{- end -}}
+{{- end -}}
+
+{{- range $name, $keys := dict "s3" .Values.s3 "artifacts" .Values.artifacts -}}
+{{- if not $keys.existingSecret -}}
+{{- if and $keys.accessKeyId (not $keys.secretAccessKey) -}}
+{{- fail (printf "%s.accessKeyId is set without %s.secretAccessKey; expected both, or %s.existingSecret" $name $name $name) -}}
+{{- else if and $keys.secretAccessKey (not $keys.accessKeyId) -}}
+{{- fail (printf "%s.secretAccessKey is set without %s.accessKeyId; expected both, or %s.existingSecret" $name $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.artifacts.endpointUrl .Values.artifacts.endpoint -}}
+{{- fail "artifacts.endpointUrl and artifacts.endpoint are both set; expected endpointUrl, with http:// or https://; remove artifacts.endpoint, its old name" -}}
+{{- end -}}
+{{- if and .Values.media.screenalytics (hasKey .Values.screenalytics "enabled") -}}
+{{- fail "media.screenalytics and screenalytics.enabled are both set; expected media.screenalytics; remove screenalytics.enabled, its old name" -}}
+{{- end -}}
+
+{{- with .Values.notify -}}
+{{- $password := and .smtp.password (not .existingSecret) -}}
+{{- if and .smtp.password (eq .smtp.security "none") -}}
+{{- fail "notify.smtp.password is set with notify.smtp.security 'none', which sends it in clear text; expected security starttls or tls; set one, or remove the password" -}}
+{{- end -}}
+{{- if and $password (not .smtp.user) -}}
+{{- fail "notify.smtp.password is set without notify.smtp.user and would be ignored; expected both; set the user, or remove the password" -}}
+{{- end -}}
+{{- if and .smtp.user (not .smtp.password) (not .existingSecret) -}}
+{{- fail "notify.smtp.user is set without a password; expected notify.smtp.password or notify.existingSecret; set one, or remove the user" -}}
+{{- end -}}
+{{- if and .smtp.host (not (and .smtp.from .smtp.to)) -}}
+{{- fail "notify.smtp.host is set without notify.smtp.from or notify.smtp.to; expected all three; set them, or remove the host" -}}
+{{- end -}}
+{{- if and (not .smtp.host) (or .smtp.from .smtp.to .smtp.user $password) -}}
+{{- fail "notify.smtp is set without notify.smtp.host, so no mail would be sent; expected a host name; set it, or remove the other values" -}}
+{{- end -}}
+{{- end -}}
+
+{{- if and .Values.priorityClass.create (not .Values.priorityClass.name) -}}
+{{- fail "priorityClass.create is true without priorityClass.name, so nothing would be created; expected a name; set it, or set create to false" -}}
+{{- end -}}
+{{- range $role, $account := .Values.serviceAccounts -}}
+{{- if and (not $account.create) (not $account.name) -}}
+{{- fail (printf "serviceAccounts.%s.create is false without serviceAccounts.%s.name; expected the name of an existing account; set it, or set create to true" $role $role) -}}
+{{- end -}}
+{{- end -}}
+{{- range $group := list "cpu" "gpu" -}}
+{{- $ray := index $values.ray $group -}}
+{{- if gt (int $ray.workers) (int $ray.maxWorkers) -}}
+{{- fail (printf "ray.%s.workers %d exceeds ray.%s.maxWorkers %d; expected at most the maximum; lower the first, or raise the second" $group (int $ray.workers) $group (int $ray.maxWorkers)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.customCA.configMap .Values.customCA.secret -}}
+{{- fail "customCA.configMap and customCA.secret are both set; expected one; remove the other" -}}
+{{- end -}}
+{{- include "telecine.demandCrons" . -}}
+{{- include "telecine.demandCidrs" . -}}
+{{- include "telecine.demandExtras" . -}}
+{{- end -}}
+
+{{- define "telecine.demandCrons" -}}
+{{- $months := "(?i:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)" -}}
+{{- $days := "(?i:SUN|MON|TUE|WED|THU|FRI|SAT)" -}}
+{{- $numbers := list "[0-5]?[0-9]" "(?:[01]?[0-9]|2[0-3])" "(?:0?[1-9]|[12][0-9]|3[01])" (printf "(?:0?[1-9]|1[0-2]|%s)" $months) (printf "(?:0?[0-6]|%s)" $days) -}}
+{{- $fields := list -}}
+{{- range $numbers -}}
+{{- $item := printf "(?:[*?]|%s(?:-%s)?)(?:/[1-9][0-9]*)?" . . -}}
+{{- $fields = append $fields (printf "%s(?:,%s)*" $item $item) -}}
+{{- end -}}
+{{- $pattern := printf "^(?:%s|@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)|@every (?:[0-9]+(?:\\.[0-9]+)?(?:s|m|h))+)$" (join " +" $fields) -}}
+{{- range $name, $cron := .Values.crons -}}
+{{- range $cron.schedules -}}
+{{- $backwards := false -}}
+{{- range regexFindAll "[0-9]+-[0-9]+" . -1 -}}
+{{- $ends := splitList "-" . -}}
+{{- if gt (atoi (trimPrefix "0" (first $ends))) (atoi (trimPrefix "0" (last $ends))) -}}{{- $backwards = true -}}{{- end -}}
+{{- end -}}
+{{- if or $backwards (not (regexMatch $pattern .)) -}}
+{{- fail (printf "crons.%s.schedules: '%s' is not a cron schedule; expected five fields: minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-6 (0 is Sunday), such as \"0 2 * * *\", or @daily; correct it" $name .) -}}
+{{- end -}}
+{{- end -}}
+{{- if not (regexMatch "^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*){0,2}$" $cron.timezone) -}}
+{{- fail (printf "crons.%s.timezone '%s' is not a time zone; expected a name of the IANA database, such as Etc/UTC or Europe/Berlin; correct it" $name $cron.timezone) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "telecine.demandCidrs" -}}
+{{- $byte := "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])" -}}
+{{- $four := printf "(?:%s\\.){3}%s/(?:3[0-2]|[12]?[0-9])" $byte $byte -}}
+{{- $h := "[0-9a-fA-F]{1,4}" -}}
+{{- $forms := list (printf "(?:%s:){7}%s" $h $h) (printf "(?:%s:){1,7}:" $h) (printf ":(?::%s){1,7}" $h) "::" -}}
+{{- range $before := untilStep 1 7 1 -}}
+{{- $forms = append $forms (printf "(?:%s:){1,%d}(?::%s){1,%d}" $h $before $h (sub 7 $before)) -}}
+{{- end -}}
+{{- $pattern := printf "^(?:%s|(?:%s)/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))$" $four (join "|" $forms) -}}
+{{- range $name, $egress := .Values.networkPolicies.egress -}}
+{{- range $egress.cidrs -}}
+{{- if not (regexMatch $pattern .) -}}
+{{- fail (printf "networkPolicies.egress.%s.cidrs: '%s' is not a network; expected an IPv4 or IPv6 address with a prefix length, such as 10.0.0.0/8 or fd00::/8; correct it" $name .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "telecine.demandExtras" -}}
+{{- $reserved := list "HOME" "TELECINE_RUN_ID" "TELECINE_WORKFLOW" "TELECINE_NAMESPACE" "TELECINE_NODE" "TELECINE_OUTPUTS_DIR" "TELECINE_REPORT_DIR" "TELECINE_STATE_DIR" "TELECINE_SECRETS_DIR" "TELECINE_SLOTS" "TELECINE_GROUP" "TELECINE_LAUNCHER_VERSIONS" "TELECINE_DATABASE_ENVIRONMENT" "TELECINE_WORKFLOW_PARAMETERS" "TELECINE_FORM_PARAMETERS" -}}
+{{- range .Values.extraEnv -}}
+{{- if or (has .name $reserved) (hasPrefix "TELECINE_RAY" .name) (hasPrefix "RAY_" .name) (hasPrefix "KUBERNETES_" .name) (hasPrefix "SMOKE_" .name) -}}
+{{- fail (printf "extraEnv: %s identifies the run or is set by the chart; expected another name; remove it" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $what, $pairs := dict "podLabels" .Values.podLabels "podAnnotations" .Values.podAnnotations -}}
+{{- range $key, $_ := $pairs -}}
+{{- if regexMatch "^(telecine/|app\\.kubernetes\\.io/|helm\\.sh/|workflows\\.argoproj\\.io/|ray\\.io/|kubectl\\.kubernetes\\.io/default-container|cluster-autoscaler\\.kubernetes\\.io/safe-to-evict$)" $key -}}
+{{- fail (printf "%s: %s is set by telecine, Argo or KubeRay; expected a key of your own or of another product; remove it" $what $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
