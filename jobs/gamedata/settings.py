@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, PositiveInt
 from jobs.gamedata.model import SamplingSpec
 from shared.settings import StepSettings, setting
 from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
-from shared.storage import Bucket, default_bucket
+from shared.storage import Bucket, Place, default_bucket
 
 __all__ = [
     "Compute",
@@ -198,7 +198,7 @@ class ManifestSettings(_Results, _Work, pipeline="gamedata"):
     checks: tuple[str, ...] = setting(
         (),
         description="Add the checks in this Python file; repeat for several files.",
-        form="Python files with further checks, comma-separated: paths that exist in both images, not URIs.",
+        form="Python files with checks, comma-separated: paths in both images, in a folder that the chart allows.",
         group=_CHECKS,
     )
     menu_references: str | None = setting(
@@ -211,8 +211,24 @@ class ManifestSettings(_Results, _Work, pipeline="gamedata"):
         None,
         description="Score frames as menu with this torch.export program (.pt2).",
         detail="It is a path or a URI.",
-        form="URI of a torch.export program (.pt2) that scores frames as menu, such as s3://bucket/menu.pt2.",
+        form="URI of a torch.export program (.pt2) that scores frames as menu, in a place that the chart allows.",
         group=_CHECKS,
+    )
+    menu_model_places: tuple[Place, ...] = setting(
+        (),
+        default_text="any",
+        description="Read the menu model only from these buckets or folders.",
+        detail="In a cluster the chart sets it; no form has it. `none` allows no model, `s3://` every bucket.",
+        group=_CHECKS,
+        shared=True,
+    )
+    checks_places: tuple[Place, ...] = setting(
+        (),
+        default_text="any",
+        description="Execute files of checks only from these folders.",
+        detail="In a cluster the chart sets it; no form has it. `none` allows no file.",
+        group=_CHECKS,
+        shared=True,
     )
     menu_threshold: Annotated[float, Field(ge=0, lt=1)] = setting(
         0.5, description="Flag a session as mostly menu above this menu share.", group=_CHECKS
