@@ -47,7 +47,7 @@ _ARCHITECTURES: Final = {"x86_64": _Arch(0xC000003E, 317, 0), "aarch64": _Arch(0
 
 # Refused system calls and their numbers on x86_64 and aarch64 (None: absent there). FFmpeg, numpy and Python's own
 # allocator and threads use none of them after the imports.
-_REFUSED: Final[dict[str, tuple[int | None, int]]] = {
+_REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
     # Files by name, also where the kernel lacks Landlock: /proc/PPID/environ, credentials, /tmp.
     "open": (2, None), "creat": (85, None), "openat": (257, 56), "openat2": (437, 437),
     "open_by_handle_at": (304, 265), "name_to_handle_at": (303, 264), "readlink": (89, None), "readlinkat": (267, 78),
@@ -78,7 +78,14 @@ _REFUSED: Final[dict[str, tuple[int | None, int]]] = {
     "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442), "init_module": (175, 105),
     "finit_module": (313, 273), "kexec_load": (246, 104), "kexec_file_load": (320, 294),
 }  # fmt: skip
-_CLONE, _CLONE3, _SENDTO, _KILL, _TGKILL, _PRLIMIT64 = (56, 220), (435, 435), (44, 206), (62, 129), (234, 131), (302, 261)
+_CLONE, _CLONE3, _SENDTO, _KILL, _TGKILL, _PRLIMIT64 = (
+    (56, 220),
+    (435, 435),
+    (44, 206),
+    (62, 129),
+    (234, 131),
+    (302, 261),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +169,7 @@ def _filter(arch: _Arch, pid: int) -> list[tuple[int, int, int, int]]:
     def argument(index: int, half: int = 0) -> tuple[int, int, int, int]:
         return (_LOAD, 0, 0, _ARGUMENTS_OFFSET + 8 * index + 4 * half)
 
-    def on(numbers: tuple[int | None, int], *body: tuple[int, int, int, int]) -> list[tuple[int, int, int, int]]:
+    def on(numbers: tuple[int | None, int | None], *body: tuple[int, int, int, int]) -> list[tuple[int, int, int, int]]:
         number = numbers[arch.column]
         return [] if number is None else [(_EQUAL, 0, len(body), number), *body]
 

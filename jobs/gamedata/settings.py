@@ -186,7 +186,24 @@ class ExtractSettings(_Source, _Results, _Work, pipeline="gamedata"):
         return SamplingSpec(strides=self.strides, mode=self.sampling, max_height=self.max_height, frames=self.frames)
 
 
-class ManifestSettings(_Results, _Work, pipeline="gamedata"):
+class _Places(StepSettings):  # without a pipeline: forms have no field that the operator sets
+    menu_model_places: tuple[Place, ...] = setting(
+        (),
+        default_text="any",
+        description="Read the menu model only from these buckets or folders.",
+        detail="In a cluster the chart sets it, not the form. `none` allows no model, `s3://` every bucket.",
+        group=_CHECKS,
+    )
+    checks_places: tuple[Place, ...] = setting(
+        (),
+        default_text="any",
+        description="Execute files of checks only from these folders.",
+        detail="In a cluster the chart sets it, not the form. `none` allows no file.",
+        group=_CHECKS,
+    )
+
+
+class ManifestSettings(_Places, _Results, _Work, pipeline="gamedata"):
     """Settings of `manifest`, which turns statistics and .pt files into the quality manifest (Parquet)."""
 
     output_path: str = setting(
@@ -214,22 +231,6 @@ class ManifestSettings(_Results, _Work, pipeline="gamedata"):
         form="URI of a torch.export program (.pt2) that scores frames as menu, in a place that the chart allows.",
         group=_CHECKS,
     )
-    menu_model_places: tuple[Place, ...] = setting(
-        (),
-        default_text="any",
-        description="Read the menu model only from these buckets or folders.",
-        detail="In a cluster the chart sets it; no form has it. `none` allows no model, `s3://` every bucket.",
-        group=_CHECKS,
-        shared=True,
-    )
-    checks_places: tuple[Place, ...] = setting(
-        (),
-        default_text="any",
-        description="Execute files of checks only from these folders.",
-        detail="In a cluster the chart sets it; no form has it. `none` allows no file.",
-        group=_CHECKS,
-        shared=True,
-    )
     menu_threshold: Annotated[float, Field(ge=0, lt=1)] = setting(
         0.5, description="Flag a session as mostly menu above this menu share.", group=_CHECKS
     )
@@ -251,7 +252,8 @@ class ManifestSettings(_Results, _Work, pipeline="gamedata"):
     )
 
 
-class PlanSettings(ExtractSettings, ManifestSettings, pipeline="gamedata"):
+# model_construct differs: pydantic's plugin gives each class its own.
+class PlanSettings(ExtractSettings, ManifestSettings, pipeline="gamedata"):  # type: ignore[misc]
     """Settings of `plan`, which checks every parameter of a run before anything is read."""
 
 

@@ -61,8 +61,8 @@ class CheckFile:
             raise UsageError(f"--checks {path}: {error}") from error
         if not allowed:
             raise UsageError(
-                f"--checks {path} is not in a folder for checks; expected a file in {', '.join(places) or 'another folder'}; "
-                "ask the operator (gamedata.checksPlaces, docs/checks.md)"
+                f"--checks {path} is not in a folder for checks; expected a file in "
+                f"{', '.join(places) or 'another folder'}; ask the operator (gamedata.checksPlaces, docs/checks.md)"
             )
         try:
             return cls(path, Path(path).read_bytes())

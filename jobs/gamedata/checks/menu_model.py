@@ -68,7 +68,10 @@ def plain_program(body: bytes, name: str) -> bytes:
     try:
         return rewrite(body)
     except ValueError as error:
-        raise UsageError(f"--menu-model {name}: {error}; {_CONTRACT}") from error
+        raise UsageError(
+            f"--menu-model {name}: {error}; expected a torch.export program of plain tensors and operators "
+            "(docs/checks.md)"
+        ) from error
 
 
 class MenuModel:

@@ -1,9 +1,9 @@
 """Rewrite a ``torch.export`` file so that loading it runs nothing from it; needs no torch.
 
-``torch.export.load`` unpickles parts (falling back to ``weights_only=False``), opens native libraries, evaluates symbolic
-expressions and guards as Python, imports the modules that a tree specification names, and writes the names of a graph
-into source code that it executes (torch 2.13). Therefore only the parts, fields, operators and texts that a plain
-classifier needs are taken over into a new file. It has no pickle.
+``torch.export.load`` unpickles parts (falling back to ``weights_only=False``), opens native libraries, evaluates
+symbolic expressions and guards as Python, imports the modules that a tree specification names, and writes the names of
+a graph into source code that it executes (torch 2.13). Therefore only the parts, fields, operators and texts that a
+plain classifier needs are copied into a new file, which has no pickle.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ _TEXTS: Final[dict[str, re.Pattern[str]]] = {
     "verifiers": re.compile(r"[A-Z_]{1,30}"),
     "torch_version": re.compile(r"[A-Za-z0-9.+<=_-]{1,50}"),
 }
+_LISTS: Final = frozenset({"forward_arg_names", "as_floats", "verifiers"})
 # Objects whose keys are names of the program, not of the schema.
 _MAPS: Final[dict[str, re.Pattern[str]]] = {
     "tensor_values": _NAME,
@@ -73,34 +74,38 @@ _MAPS: Final[dict[str, re.Pattern[str]]] = {
     "config": _PATH,
 }
 # torch/_export/serde/schema.py, without sub-graphs, custom objects, operators as values, tokens and mutations.
-_FIELDS: Final = frozenset(
-    "graph_module opset_version range_constraints schema_version verifiers torch_version guards_code graph signature "
-    "module_call_graph metadata treespec_namedtuple_fields inputs outputs nodes tensor_values sym_int_values "
-    "sym_bool_values sym_float_values custom_obj_values is_single_tensor_return target is_hop_single_tensor_return name "
-    "arg kind input_specs output_specs user_input user_output parameter parameter_name buffer buffer_name persistent "
-    "tensor_constant tensor_constant_name fqn in_spec out_spec forward_arg_names min_val max_val major minor dtype sizes "
-    "requires_grad device strides storage_offset layout type index expr_str hint as_expr as_int as_ints as_float "
-    "as_floats as_bool as_bools as_none as_string as_tensor as_tensors as_optional_tensor as_optional_tensors as_name "
-    "as_sym_int as_sym_ints as_sym_float as_sym_floats as_sym_bool as_sym_bools as_scalar_type as_memory_format "
-    "as_layout as_device as_int_lists config path_name is_param use_pickle tensor_meta".split()
-)
+_FIELDS_TEXT: Final = """
+graph_module opset_version range_constraints schema_version verifiers torch_version guards_code graph signature
+module_call_graph metadata treespec_namedtuple_fields inputs outputs nodes tensor_values sym_int_values
+sym_bool_values sym_float_values custom_obj_values is_single_tensor_return target is_hop_single_tensor_return name arg
+kind input_specs output_specs user_input user_output parameter parameter_name buffer buffer_name persistent
+tensor_constant tensor_constant_name fqn in_spec out_spec forward_arg_names min_val max_val major minor dtype sizes
+requires_grad device strides storage_offset layout type index expr_str hint as_expr as_int as_ints as_float as_floats
+as_bool as_bools as_none as_string as_tensor as_tensors as_optional_tensor as_optional_tensors as_name as_sym_int
+as_sym_ints as_sym_float as_sym_floats as_sym_bool as_sym_bools as_scalar_type as_memory_format as_layout as_device
+as_int_lists config path_name is_param use_pickle tensor_meta
+"""
+_FIELDS: Final = frozenset(_FIELDS_TEXT.split())
 _TREE_TYPES: Final = frozenset({None, "builtins.tuple", "builtins.list", "builtins.dict"})
 
-_OPERATOR: Final = re.compile(r"torch\.ops\.aten\.([a-z0-9_]+)\.[A-Za-z][A-Za-z0-9_]*", re.IGNORECASE)
+_OPERATOR: Final = re.compile(r"torch\.ops\.aten\.([A-Za-z0-9_]+)\.[A-Za-z][A-Za-z0-9_]*")
 # Arithmetic over sizes.
 _SIZE_OPERATOR: Final = re.compile(
     r"_operator\.(add|sub|mul|floordiv|truediv|mod|neg|eq|ne|lt|le|gt|ge|and_|or_|getitem)"
     r"|torch\.sym_(float|int|max|min|not|ite|sum)|math\.(ceil|floor|trunc)"
 )
-_FUNCTIONS: Final = frozenset(
-    "Symbol Integer Rational Float Add Mul Pow PowByNatural Max Min Mod PythonMod FloorDiv CeilDiv CleanDiv "
-    "ModularIndexing IntTrueDiv FloatTrueDiv CeilToInt FloorToInt TruncToInt TruncToFloat RoundToInt ToFloat Identity "
-    "Where Equality Unequality GreaterThan StrictGreaterThan LessThan StrictLessThan And Or Not".split()
-)
+_FUNCTIONS_TEXT: Final = """
+Integer Rational Add Mul Pow PowByNatural Max Min Mod PythonMod FloorDiv CeilDiv CleanDiv ModularIndexing
+IntTrueDiv FloatTrueDiv CeilToInt FloorToInt TruncToInt TruncToFloat RoundToInt ToFloat Identity Where Equality
+Unequality GreaterThan StrictGreaterThan LessThan StrictLessThan And Or Not
+"""
+_FUNCTIONS: Final = frozenset(_FUNCTIONS_TEXT.split())
 _MAX_EXPRESSION: Final = 4_000
 _MAX_LEVELS: Final = 24
 _MAX_INT: Final = 2**63
 _MAX_EXPONENT: Final = 8
+_MAX_PRECISION: Final = 64
+_ATOMS: Final = {"Symbol": _SYMBOL, "Float": re.compile(r"-?[0-9.e+-]{1,30}")}
 
 
 def rewrite(body: bytes) -> bytes:
@@ -152,7 +157,9 @@ def _parts(body: bytes) -> dict[str, bytes]:
                 raise ValueError(f"the file has the part {name!r} twice")
             known = name in _CONSTANT_PARTS or name in _DROPPED or name in _CONFIGS or name == _GRAPH
             if not known and not _TENSOR.fullmatch(name):
-                raise ValueError(f"the file has the part {name[:100]!r}, which a program with plain weights does not have")
+                raise ValueError(
+                    f"the file has the part {name[:100]!r}, which a program with plain weights does not have"
+                )
             parts[name] = b"" if name in _DROPPED else archive.read(entry)
     for name, content in _CONSTANT_PARTS.items():
         if parts.get(name, content) != content:
@@ -165,7 +172,9 @@ def _document(parts: dict[str, bytes], name: str) -> dict[str, Any]:
         raise ValueError(f"the file has no part {name!r}")
     if len(parts[name]) > _MAX_JSON:
         raise ValueError(f"{name} has {len(parts[name])} bytes; expected at most {_MAX_JSON}")
-    document = strict_json.parse(parts[name], what=name, code="", reject=lambda _, message, **__: ValueError(message), floats=True)
+    document = strict_json.parse(
+        parts[name], what=name, code="", reject=lambda _, message, **__: ValueError(message), floats=True
+    )
     if not isinstance(document, dict):
         raise ValueError(f"{name} is not a JSON object")  # noqa: TRY004  one error for every fault of a file
     return document
@@ -180,7 +189,7 @@ def _simplify(graph: dict[str, Any]) -> None:
     graph["guards_code"] = []  # Python source that torch executes
     module = graph.get("graph_module")
     if not isinstance(module, dict) or not isinstance(module.get("graph"), dict):
-        raise ValueError(f"{_GRAPH} has no graph")
+        raise ValueError(f"{_GRAPH} has no graph")  # noqa: TRY004  as above
     module["metadata"] = {}
     calls = module.get("module_call_graph")
     module["module_call_graph"] = [
@@ -197,29 +206,41 @@ def _check(value: Any, key: str) -> None:
     if isinstance(value, dict):
         names = _MAPS.get(key)
         for inner, content in value.items():
-            if names is None and inner not in _FIELDS:
-                raise ValueError(f"the program has {inner[:60]!r}, which is not supported")
-            if names is not None and not names.fullmatch(inner):
-                raise ValueError(f"{inner[:60]!r} is not a name under {key!r}")
-            if inner == "expr_str" and names is None:
-                value[inner] = _expression(content)
-            elif inner == "target" and names is None:
-                _check_operator(content)
-            elif inner in ("in_spec", "out_spec") and names is None:
-                value[inner] = _tree(content)
+            if names is None:
+                value[inner] = _field(inner, content)
+            elif names.fullmatch(inner):
+                _check(content, "")
             else:
-                _check(content, "" if names is not None else inner)
+                raise ValueError(f"{inner[:60]!r} is not a name under {key!r}")
     elif isinstance(value, list):
         for item in value:
             _check(item, key)
-    elif isinstance(value, str):
-        if key not in _TEXTS or not _TEXTS[key].fullmatch(value):
-            raise ValueError(f"the text {value[:60]!r} under {key!r} is not supported")
-    elif isinstance(value, int):
-        if abs(value) > _MAX_INT:
-            raise ValueError(f"an integer under {key!r} has more than 64 bits")
-        if key == "use_pickle" and value:
-            raise ValueError("the file stores a tensor as a pickle, which could run code")
+    elif isinstance(value, str) and not (key in _TEXTS and _TEXTS[key].fullmatch(value)):
+        raise ValueError(f"the text {value[:60]!r} under {key!r} is not supported")
+    elif isinstance(value, int) and abs(value) > _MAX_INT:
+        raise ValueError(f"an integer under {key!r} has more than 64 bits")
+
+
+def _field(name: str, content: Any) -> Any:
+    """Check one field of the schema and return its value."""
+    if name not in _FIELDS:
+        raise ValueError(f"the program has {name[:60]!r}, which is not supported")
+    if name == "expr_str":
+        return _expression(content)
+    if name in ("in_spec", "out_spec"):
+        return _tree(content)
+    if name == "target":
+        _check_operator(content)
+        return content
+    # Exactly false: torch takes any other value, such as 1.0, for true.
+    if name == "use_pickle" and content is not False:
+        raise ValueError("the file stores a tensor as a pickle, which could run code")
+    # An object in the place of a text would escape the pattern of the text.
+    items = content if isinstance(content, list) and name in _LISTS else [content]
+    if name in _TEXTS and any(isinstance(item, dict | list) for item in items):
+        raise ValueError(f"the value of {name!r} is not a text")
+    _check(content, name)
+    return content
 
 
 def _check_operator(target: Any) -> None:
@@ -261,37 +282,37 @@ def _expression(text: Any) -> str:
 
 
 def _is_arithmetic(node: ast.expr, levels: int, *, powers: int) -> bool:
-    if isinstance(node, ast.Name):
-        return node.id in ("true", "false")
     if not levels or not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         return False
     function, arguments = node.func.id, node.args
-    if function not in _FUNCTIONS:
-        return False
-    flags = all(
-        word.arg and _NAME.fullmatch(word.arg) and isinstance(word.value, ast.Constant) and isinstance(word.value.value, bool | int)
-        for word in node.keywords
-    )
-    if function == "Symbol":
-        return flags and len(arguments) == 1 and _constant(arguments[0], _SYMBOL)
-    if function == "Float":
-        return flags and len(arguments) == 1 and _constant(arguments[0], re.compile(r"-?[0-9.e+-]{1,30}"))
-    if node.keywords:
+    if function in _ATOMS:
+        return all(map(_is_flag, node.keywords)) and len(arguments) == 1 and _constant(arguments[0], _ATOMS[function])
+    if function not in _FUNCTIONS or node.keywords or not arguments:
         return False
     if function in ("Integer", "Rational"):
-        return bool(arguments) and all(_integer(each) is not None for each in arguments)
+        return all(_integer(each) is not None for each in arguments)
     if function in ("Pow", "PowByNatural"):
         # Towers of powers would have any number of digits.
-        exponent = arguments[-1].args[0] if len(arguments) == 2 and _is_call(arguments[1], "Integer") else None  # noqa: PLR2004
-        value = None if exponent is None else _integer(exponent)
-        if not powers or value is None or abs(value) > _MAX_EXPONENT:
-            return False
-        return _is_arithmetic(arguments[0], levels - 1, powers=powers - 1)
-    return all(_is_arithmetic(each, levels - 1, powers=powers) for each in arguments)
+        base, *exponents = arguments
+        return powers > 0 and list(map(_is_small, exponents)) == [True] and _is_arithmetic(base, levels - 1, powers=0)
+    return all(
+        (isinstance(each, ast.Name) and each.id in ("true", "false")) or _is_arithmetic(each, levels - 1, powers=powers)
+        for each in arguments
+    )
 
 
-def _is_call(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name and bool(node.args)
+def _is_flag(word: ast.keyword) -> bool:
+    """Return whether this is an assumption, such as ``integer=True``, or a precision, such as ``precision=53``."""
+    value = word.value.value if isinstance(word.value, ast.Constant) else None
+    return bool(word.arg and _NAME.fullmatch(word.arg)) and isinstance(value, int) and 0 <= value <= _MAX_PRECISION
+
+
+def _is_small(node: ast.expr) -> bool:
+    """Return whether this is ``Integer(n)`` with a small n."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Integer"):
+        return False
+    value = _integer(node.args[0]) if len(node.args) == 1 and not node.keywords else None
+    return value is not None and abs(value) <= _MAX_EXPONENT
 
 
 def _constant(node: ast.expr, form: re.Pattern[str]) -> bool:

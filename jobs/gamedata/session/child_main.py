@@ -129,11 +129,6 @@ def _import() -> None:
     """
     import codecs
 
-    import av.audio.stream
-    import av.subtitles.stream
-    import av.video.stream
-    import numpy.ma  # noqa: ICN001
-
     import jobs.gamedata.frames.statistics
     import jobs.gamedata.session.decode  # noqa: F401
 
