@@ -39,6 +39,8 @@ _START_S: Final = 60.0
 _ITEMS: Final = 200
 # Maximum bytes that a child may request in one message.
 _MAX_REQUEST: Final = 1024**3
+# A process that was taken over could send 64 MB.
+_MAX_MESSAGE: Final = 4000
 # Whole names: a prefix would let HOMEBREW_GITHUB_API_TOKEN, LD_SDK_KEY or PYTHONANYWHERE_API_TOKEN through.
 _INHERITED: Final = frozenset({
     "PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "LC_NUMERIC", "LD_LIBRARY_PATH", "LD_PRELOAD",
@@ -203,7 +205,7 @@ class DecodeChild:
         if document.get("kind") != "error" or code not in CODES:
             self._kill()
             raise item_error("decode_crashed", f"the decoder process sent an invalid reply: {str(document)[:200]}")
-        message = str(document.get("message", ""))
+        message = str(document.get("message", ""))[:_MAX_MESSAGE]
         if code == "decode_memory":
             self._kill()  # it may not have freed its memory
             message = f"decoding needs more memory than {self._memory_mb} MB (--item-memory-mb)"
