@@ -9,7 +9,9 @@ It uses no torch, no Ray and no store: the worker supplies all bytes.
 
 from __future__ import annotations
 
+import codecs
 import ctypes
+import importlib
 import os
 import resource
 import signal
@@ -31,6 +33,15 @@ _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _PR_SET_NO_NEW_PRIVS: Final = 38
 # The worker kills the child at the time limit. If the worker hangs or has ended, the child exits this much later.
 _GRACE_S: Final = 10
+# By name, so that none looks unused.
+_MODULES: Final = (
+    "jobs.gamedata.frames.statistics",
+    "jobs.gamedata.session.decode",
+    "av.audio.stream",
+    "av.subtitles.stream",
+    "av.video.stream",
+    "numpy.ma",
+)
 _MAX_STDERR: Final = 16 * 1024 * 1024
 
 
@@ -127,11 +138,8 @@ def _import() -> None:
 
     Python, PyAV and numpy import the last ones on first use: for a byte-order mark, other streams, medians.
     """
-    import codecs
-
-    import jobs.gamedata.frames.statistics
-    import jobs.gamedata.session.decode  # noqa: F401
-
+    for module in _MODULES:
+        importlib.import_module(module)
     for encoding in ("ascii", "latin-1", "utf-8-sig", "utf-16", "utf-32"):
         codecs.lookup(encoding)
 
