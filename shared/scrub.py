@@ -14,10 +14,11 @@ HIDDEN: Final = "***"
 # A name that contains one of these is the name of a secret, both in `name=value` within text and as the key of a value.
 _WORDS: Final = r"password|passwd|secret|token|api[_-]?key|access[_-]?key|signature|credential"
 _SECRET_NAME: Final = re.compile(rf"(?i){_WORDS}|authorization")
-_ASSIGNED: Final = rf"\b([\w.-]*(?:{_WORDS})[\w.-]*)([\"']?\s*[=:]\s*[\"']?)(?!\*\*\*)[^\s\"'&,;}})]+"
+# Each run of name characters is tried once, from its beginning: otherwise "secret-secret-…" takes cubic time.
+_ASSIGNED: Final = rf"(?<![\w.-])(?=[\w.-]*?(?:{_WORDS}))([\w.-]++)([\"']?\s*[=:]\s*[\"']?)(?!\*\*\*)[^\s\"'&,;}})]+"
 _RULES: Final = (
     # scheme://user:password@host; a password may contain an @, so the last one before the path counts
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/]+@"), rf"\1:{HIDDEN}@"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,60}://[^\s:/@]*):[^\s/]+@"), rf"\1:{HIDDEN}@"),
     (re.compile(r"(?i)\b(authorization\s*[:=]\s*)(?:(?:bearer|basic)\s+)?[^\s\"',]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)\b((?:bearer|basic)\s+)[\w+/=.~-]{8,}"), rf"\1{HIDDEN}"),
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), HIDDEN),

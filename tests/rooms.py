@@ -28,7 +28,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "shared": (
         *("step", "notify", "doctor", "retention", "rayjob", "ledger", "report", "database", "samples", "storage"),
         *("settings", "finding", "failure", "verdict", "strict_json", "progress", "logs", "text", "scrub"),
-        *("secrets", "extras", "errors"),
+        *("secrets", "extras", "sandbox", "errors"),
     ),
     "workflows": ("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "maintenance", "_lib"),
 }

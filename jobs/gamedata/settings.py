@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, PositiveInt
 from jobs.gamedata.model import SamplingSpec
 from shared.settings import StepSettings, setting
 from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
-from shared.storage import Bucket, default_bucket
+from shared.storage import Bucket, Place, default_bucket
 
 __all__ = [
     "Compute",
@@ -186,7 +186,24 @@ class ExtractSettings(_Source, _Results, _Work, pipeline="gamedata"):
         return SamplingSpec(strides=self.strides, mode=self.sampling, max_height=self.max_height, frames=self.frames)
 
 
-class ManifestSettings(_Results, _Work, pipeline="gamedata"):
+class _Places(StepSettings):  # without a pipeline: forms have no field that the operator sets
+    menu_model_places: tuple[Place, ...] = setting(
+        (),
+        default_text="any",
+        description="Read the menu model only from these buckets or folders.",
+        detail="In a cluster the chart sets it, not the form. `none` allows no model, `s3://` every bucket.",
+        group=_CHECKS,
+    )
+    checks_places: tuple[Place, ...] = setting(
+        (),
+        default_text="any",
+        description="Execute files of checks only from these folders.",
+        detail="In a cluster the chart sets it, not the form. `none` allows no file.",
+        group=_CHECKS,
+    )
+
+
+class ManifestSettings(_Places, _Results, _Work, pipeline="gamedata"):
     """Settings of `manifest`, which turns statistics and .pt files into the quality manifest (Parquet)."""
 
     output_path: str = setting(
@@ -198,7 +215,7 @@ class ManifestSettings(_Results, _Work, pipeline="gamedata"):
     checks: tuple[str, ...] = setting(
         (),
         description="Add the checks in this Python file; repeat for several files.",
-        form="Python files with further checks, comma-separated: paths that exist in both images, not URIs.",
+        form="Python files with checks, comma-separated: paths in both images, in a folder that the chart allows.",
         group=_CHECKS,
     )
     menu_references: str | None = setting(
@@ -211,7 +228,7 @@ class ManifestSettings(_Results, _Work, pipeline="gamedata"):
         None,
         description="Score frames as menu with this torch.export program (.pt2).",
         detail="It is a path or a URI.",
-        form="URI of a torch.export program (.pt2) that scores frames as menu, such as s3://bucket/menu.pt2.",
+        form="URI of a torch.export program (.pt2) that scores frames as menu, in a place that the chart allows.",
         group=_CHECKS,
     )
     menu_threshold: Annotated[float, Field(ge=0, lt=1)] = setting(
@@ -235,7 +252,8 @@ class ManifestSettings(_Results, _Work, pipeline="gamedata"):
     )
 
 
-class PlanSettings(ExtractSettings, ManifestSettings, pipeline="gamedata"):
+# model_construct differs: pydantic's plugin gives each class its own.
+class PlanSettings(ExtractSettings, ManifestSettings, pipeline="gamedata"):  # type: ignore[misc]
     """Settings of `plan`, which checks every parameter of a run before anything is read."""
 
 

@@ -1,4 +1,4 @@
-"""Check Python, telecine itself, and the packages of its extras."""
+"""Check Python, telecine itself, the packages of its extras, and what the kernel has to confine processes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from shared.extras import EXTRAS
 from shared.finding import Finding
 from shared.logs import in_pod
+from shared.sandbox import available
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,13 +25,14 @@ _REQUIREMENT: Final = re.compile(r"^([A-Za-z0-9._-]+)[^;=]*(?:==([^;\s]+))?[^;]*
 
 
 def examine() -> Iterator[Finding]:
-    """Yield findings about this Python and its installed packages."""
+    """Yield findings about this Python, its installed packages, and what this kernel has to confine processes."""
     running = platform.python_version()
     if sys.version_info[:2] == _PYTHON:
         yield Finding(_AREA, "python", "ok", running)
     else:
         wanted = ".".join(map(str, _PYTHON))
         yield Finding(_AREA, "python", "fail", f"{running}; telecine is tested with {wanted}", f"Use Python {wanted}.")
+    yield _sandbox()
     try:
         version = metadata.version("telecine")
     except metadata.PackageNotFoundError:
@@ -46,6 +48,18 @@ def examine() -> Iterator[Finding]:
     for extra, packages in required.items():
         if packages:
             yield _extra(extra, packages)
+
+
+def _sandbox() -> Finding:
+    kernel = available()
+    if kernel.seccomp:
+        return Finding(_AREA, "sandbox of decoders", "ok", str(kernel))
+    message = f"{kernel}: a decoder process that a hostile video takes over can " + (
+        "create sockets" if kernel.landlock else "read this user's files and use the network"
+    )
+    return Finding(
+        _AREA, "sandbox of decoders", "warn", message, "Use a Linux kernel with seccomp, on x86_64 or aarch64."
+    )
 
 
 def _extra(extra: str, packages: list[tuple[str, str | None]]) -> Finding:

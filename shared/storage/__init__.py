@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from shared.storage.metrics import StoreMetrics
     from shared.storage.protocol import ObjectInfo, ObjectStore
     from shared.storage.s3 import S3Store
-    from shared.storage.uris import Bucket, default_bucket, join_uri, split_uri
+    from shared.storage.uris import Bucket, Place, default_bucket, holds_secrets, is_inside, join_uri, split_uri
 
 __all__ = [
     "Bucket",
@@ -20,10 +20,13 @@ __all__ = [
     "FileStore",
     "ObjectInfo",
     "ObjectStore",
+    "Place",
     "S3Store",
     "StoreMetrics",
     "close_stores",
     "default_bucket",
+    "holds_secrets",
+    "is_inside",
     "join_uri",
     "open_store",
     "put_uri",
@@ -37,10 +40,13 @@ _HOME = {
     "FileStore": "file",
     "ObjectInfo": "protocol",
     "ObjectStore": "protocol",
+    "Place": "uris",
     "S3Store": "s3",
     "StoreMetrics": "metrics",
     "close_stores": "access",
     "default_bucket": "uris",
+    "holds_secrets": "uris",
+    "is_inside": "uris",
     "join_uri": "uris",
     "open_store": "access",
     "put_uri": "access",

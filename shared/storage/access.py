@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shared.errors import BucketMissing, ObjectMissing
 from shared.storage._folder import sweep_folder
 from shared.storage.file import FileStore
-from shared.storage.uris import normalise, split_uri
+from shared.storage.uris import holds_secrets, normalise, split_uri
 
 if TYPE_CHECKING:
     from shared.settings.storage import S3Options, StorageSettings
@@ -125,4 +125,6 @@ def _locate(place: str | os.PathLike[str]) -> tuple[str, str]:
     if root.startswith("file://"):
         folder, _, key = os.path.realpath(os.path.join(root.removeprefix("file://"), key)).rpartition("/")  # noqa: PTH118
         root = f"file://{folder or '/'}"
+        if holds_secrets(f"{folder}/{key}"):
+            raise ValueError(f"{os.fspath(place)!r} is in a folder of secrets or processes; expected another file")
     return root, key

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator
 
 from shared.secrets import AWS_KEYS, from_folder
 
-__all__ = ["Bucket", "default_bucket", "join_uri", "normalise", "split_uri"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Bucket", "Place", "default_bucket", "holds_secrets", "is_inside", "join_uri", "normalise", "split_uri"]
 
 _VALID: Final = "expected a bucket name, s3://bucket, s3://bucket/folder, a folder (./x, /x) or file:///folder"
 # Wider than the rules for new buckets (3 to 63, no capitals): old ones in us-east-1 may have 255, and underscores.
@@ -70,6 +73,57 @@ def normalise(value: str) -> str:
 
 Bucket = Annotated[str, AfterValidator(normalise)]
 """Type of a setting that names a bucket or folder; the value is the normalised URI."""
+
+
+# Kubernetes mounts secrets and service-account tokens below /run/secrets.
+_SECRETS: Final = ("/proc", "/run/secrets", "/var/run/secrets")
+# A list of places that allows none, and one that allows every bucket.
+_NOWHERE: Final = "none"
+_ANY_BUCKET: Final = "s3://"
+
+
+def _place(value: str) -> str:
+    return value if value in (_NOWHERE, _ANY_BUCKET) else normalise(value)
+
+
+Place = Annotated[str, AfterValidator(_place)]
+"""Type of a place from which a step may read: a :data:`Bucket`, ``s3://`` for every bucket, or ``none``."""
+
+
+def is_inside(uri: str, places: Sequence[str]) -> bool:
+    """Return whether an object is inside one of the places; without any place, every object is.
+
+    Whole segments are compared, with their case; a path is compared after links are resolved.
+
+    Args:
+        uri: ``s3://bucket/key``, a path or ``file:///path``.
+        places: values of :data:`Place`.
+
+    Raises:
+        ValueError: the place does not name an object.
+    """
+    root, key = split_uri(uri)
+    if not places:
+        return True
+    if root.startswith("file://"):
+        path = os.path.realpath(f"{root.removeprefix('file://')}/{key}")
+        folders = (os.path.realpath(place.removeprefix("file://")) for place in places if place.startswith("file://"))
+        return any(path.startswith(f"{folder.rstrip('/')}/") for folder in folders)
+    if any(part in ("", ".", "..") for part in key.split("/")):  # proxies and other stores may resolve them
+        return False
+    return _ANY_BUCKET in places or any(f"{root}/{key}".startswith(f"{place}/") for place in places)
+
+
+def holds_secrets(path: str) -> bool:
+    """Return whether a file is a mounted secret or belongs to a process, such as its environment.
+
+    No parameter may name one, because steps report what they read, such as a key that does not exist.
+
+    Args:
+        path: resolved by ``os.path.realpath``.
+    """
+    folders = (*_SECRETS, *filter(None, [os.environ.get("TELECINE_SECRETS_DIR")]))
+    return any(path.startswith(f"{os.path.realpath(folder)}/") for folder in folders)
 
 
 def default_bucket(name: str) -> str:

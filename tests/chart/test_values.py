@@ -72,6 +72,8 @@ def test_the_schema_is_closed_and_knows_every_default(chart):
         ({"database": {"url": "mysql://x"}}, "url"),
         ({"s3": {"endpointUrl": "store:9000"}}, "endpointUrl"),
         ({"limits": {"gamedata": 0}}, "gamedata"),
+        ({"gamedata": {"menuModelPlaces": ["models"]}}, "menuModelPlaces"),
+        ({"gamedata": {"checksPlaces": ["s3://checks"]}}, "checksPlaces"),
         ({"screenalytics": {"bukket": "a"}}, "bukket"),
         ({"screenalytics": {"bucket": "s3://a"}}, "bucket"),
         ({"screenalytics": {"prefix": ""}}, "prefix"),
@@ -352,3 +354,19 @@ def test_a_full_tmp_of_a_ray_pod_stays_within_its_disk(name):
         for key in ("TMP_SIZE", "STORAGE_LIMIT", "STORAGE_REQUEST")
     )
     assert request < tmp < limit
+
+
+@pytest.mark.parametrize(
+    ("values", "models", "checks"),
+    [
+        ({}, "s3://game-data-manifest/models", "/opt/telecine/checks"),
+        ({"menuModelPlaces": [], "checksPlaces": []}, "none", "none"),
+        ({"menuModelPlaces": ["s3://a-bucket", "s3://"], "checksPlaces": ["/a", "/b"]}, "s3://a-bucket,s3://", "/a,/b"),
+    ],
+)
+def test_the_places_of_models_and_checks_are_variables_of_every_step_and_no_defaults_of_forms(values, models, checks):
+    objects = render(merged(LEAST, {"gamedata": values}))
+    environment = find(objects, "ConfigMap", "telecine-environment")["data"]
+    assert environment["TELECINE_MENU_MODEL_PLACES"] == models
+    assert environment["TELECINE_CHECKS_PLACES"] == checks
+    assert not [name for name in find(objects, "ConfigMap", "telecine-parameters")["data"] if "places" in name]

@@ -200,3 +200,10 @@ def test_an_unknown_field_name_is_rejected():
     assert [field.name for field in fields(Little)] == ["size"]
     with pytest.raises(ValueError, match="no field sise"):
         fields(Little, without=["sise"])
+
+
+def test_no_form_has_what_the_operator_allows():
+    rendered = json.dumps([spec_of(name) for name in TEMPLATES])
+    assert "TELECINE_GAMEDATA_MENU_MODEL" in rendered
+    for name in ("menu-model-places", "checks-places", "MENU_MODEL_PLACES", "CHECKS_PLACES"):
+        assert name not in rendered

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import pkgutil
 import sys
 import traceback
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from jobs.gamedata.checks import built_in as checks
 from jobs.gamedata.checks.registry import Registry, built_in, collect
 from shared.errors import UsageError
+from shared.storage import holds_secrets, is_inside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,12 +45,25 @@ class CheckFile:
         return hashlib.sha256(self.source).hexdigest()
 
     @classmethod
-    def read(cls, path: str) -> CheckFile:
+    def read(cls, path: str, places: Sequence[str] = ()) -> CheckFile:
         """Read a file.
 
+        Args:
+            path: of the file.
+            places: folders that may contain it; empty: any.
+
         Raises:
-            UsageError: the file cannot be read.
+            UsageError: the file cannot be read, or is outside the places that the operator allows.
         """
+        try:
+            allowed = is_inside(path, places) and not holds_secrets(os.path.realpath(path))
+        except ValueError as error:
+            raise UsageError(f"--checks {path}: {error}") from error
+        if not allowed:
+            raise UsageError(
+                f"--checks {path} is not in a folder for checks; expected a file in "
+                f"{', '.join(places) or 'another folder'}; ask the operator (gamedata.checksPlaces, docs/checks.md)"
+            )
         try:
             return cls(path, Path(path).read_bytes())
         except OSError as error:

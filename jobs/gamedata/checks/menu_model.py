@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from jobs.gamedata.checks.program_file import rewrite
 from jobs.gamedata.pt.measure import distinct_frames, duration_of
 from shared.errors import ConfigurationError, ExtraMissing, ObjectMissing, UsageError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.gamedata.model import ExtractedData
     from jobs.gamedata.settings import ManifestSettings
 
-__all__ = ["MENU_SCORE", "MenuModel", "model_digest"]
+__all__ = ["MENU_SCORE", "MenuModel", "model_digest", "plain_program", "read_model"]
 
 # Minimum score of a menu frame.
 MENU_SCORE: Final = 0.5
@@ -37,11 +38,16 @@ def read_model(path: str, settings: ManifestSettings) -> bytes:
     """Read the program's file.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or is outside the places that the operator allows.
     """
-    from shared.storage import read_uri
+    from shared.storage import is_inside, read_uri
 
     try:
+        if not is_inside(path, settings.menu_model_places):
+            raise UsageError(
+                f"--menu-model {path} is not in a place for models; expected a file in "
+                f"{', '.join(settings.menu_model_places)}; ask the operator (gamedata.menuModelPlaces, docs/checks.md)"
+            )
         return read_uri(path, settings)
     except (ObjectMissing, ConfigurationError, ValueError) as error:
         raise UsageError(f"--menu-model {path}: {error}; expected the path or URI of a .pt2 file") from error
@@ -51,6 +57,21 @@ def model_digest(settings: ManifestSettings) -> str:
     """Return the sha256 of the program's file."""
     assert settings.menu_model is not None
     return hashlib.sha256(read_model(settings.menu_model, settings)).hexdigest()
+
+
+def plain_program(body: bytes, name: str) -> bytes:
+    """Return the program of a ``.pt2`` file in a form that runs nothing when it is loaded.
+
+    Raises:
+        UsageError: the file contains something else than a plain program and its tensors.
+    """
+    try:
+        return rewrite(body)
+    except ValueError as error:
+        raise UsageError(
+            f"--menu-model {name}: {error}; expected a torch.export program of plain tensors and operators "
+            "(docs/checks.md)"
+        ) from error
 
 
 class MenuModel:
@@ -73,10 +94,11 @@ class MenuModel:
             raise ExtraMissing(
                 "--menu-model needs torch; pip install 'telecine[gamedata]'", extra="gamedata", module="torch"
             ) from error
+        program_file = io.BytesIO(plain_program(body, name))
         self.name = name
         self.device = _device(torch, device)
         try:
-            program = torch.export.load(io.BytesIO(body))
+            program = torch.export.load(program_file)
         except Exception as error:  # torch passes on any error of its zip, JSON and pickle readers
             raise UsageError(f"--menu-model {name}: torch.export cannot load it ({error}); {_CONTRACT}") from error
         self.batch, self.size, self.dtype = self._input(program)

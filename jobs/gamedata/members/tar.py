@@ -11,6 +11,7 @@ base-256 numbers).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -141,9 +142,6 @@ def _named(members: list[Member], names: tuple[str, ...]) -> Member | None:
 
 
 def _reject_duplicate_names(members: list[Member]) -> None:
-    names = [member.name for member in members]
-    for name in names:
-        if names.count(name) > 1:
-            raise item_error(
-                "member_duplicate", f"{names.count(name)} members are named '{name[:200]}'; expected one", member=name
-            )
+    for name, count in Counter(member.name for member in members).items():
+        if count > 1:
+            raise item_error("member_duplicate", f"{count} members are named '{name[:200]}'; expected one", member=name)

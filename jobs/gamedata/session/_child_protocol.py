@@ -6,7 +6,7 @@ The child decodes hostile input, so the worker must not trust it: a pickle could
 
     message   u32 length of the document, u32 number of buffers, u64 length of each; the document; the buffers
     worker    {"kind": "extract", "size", "spec", "max_pixels", "measure"}    {"kind": "data"} + one buffer per range
-    child     {"kind": "ready"}    {"kind": "read", "ranges": [[offset, length], …]}
+    child     {"kind": "ready", "sandbox"}    {"kind": "read", "ranges": [[offset, length], …]}
               {"kind": "session", "value", "luma"} + arrays    {"kind": "error", "code", "message", "data"}
 """
 

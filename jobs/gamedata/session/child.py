@@ -1,11 +1,14 @@
 """Decode in a separate process that can be killed, so that a hostile video fails its own TAR and nothing else.
 
 Starting Python, numpy and FFmpeg takes 0.25 s of CPU time, so a process decodes many items before it is replaced. It
-has no store, no credentials, no torch and no Ray; it requests byte ranges from the worker and returns arrays.
+has no store, no credentials, no torch and no Ray; it requests byte ranges from the worker and returns arrays. Where the
+kernel has Landlock and seccomp, it can open no file and no socket (:mod:`shared.sandbox`).
 """
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 import signal
 import socket
@@ -22,6 +25,7 @@ from jobs.gamedata.frames.statistics import measure
 from jobs.gamedata.model import Session
 from jobs.gamedata.session._child_protocol import Channel, unpack
 from shared.errors import TransientError
+from shared.sandbox import Confinement
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -35,7 +39,15 @@ _START_S: Final = 60.0
 _ITEMS: Final = 200
 # Maximum bytes that a child may request in one message.
 _MAX_REQUEST: Final = 1024**3
-_INHERITED: Final = ("PATH", "HOME", "TMPDIR", "LANG", "LC_", "LD_", "PYTHON", "VIRTUAL_ENV", "COVERAGE_")
+# A process that was taken over could send 64 MB.
+_MAX_MESSAGE: Final = 4000
+# Whole names: a prefix would let HOMEBREW_GITHUB_API_TOKEN, LD_SDK_KEY or PYTHONANYWHERE_API_TOKEN through.
+_INHERITED: Final = frozenset({
+    "PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "LC_NUMERIC", "LD_LIBRARY_PATH", "LD_PRELOAD",
+    "VIRTUAL_ENV", "PYTHONHOME", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
+    "PYTHONHASHSEED", "PYTHONMALLOC", "PYTHONWARNINGS",
+})  # fmt: skip
+_log = logging.getLogger(__name__)
 
 
 def _requested(document: dict[str, Any]) -> list[tuple[int, int]]:
@@ -43,6 +55,15 @@ def _requested(document: dict[str, Any]) -> list[tuple[int, int]]:
     if sum(length for _, length in requested) > _MAX_REQUEST or min(map(min, requested), default=0) < 0:
         raise ValueError("the requested ranges are too large or negative")
     return requested
+
+
+@functools.cache  # once per worker, not per decoder process
+def _tell(confinement: Confinement) -> None:
+    _log.log(
+        logging.DEBUG if confinement.seccomp else logging.WARNING,
+        "the decoder process is confined by: %s" if confinement.seccomp else "the decoder process is not confined: %s",
+        confinement,
+    )
 
 
 class _DiedWhileIdle(TransientError):
@@ -184,7 +205,7 @@ class DecodeChild:
         if document.get("kind") != "error" or code not in CODES:
             self._kill()
             raise item_error("decode_crashed", f"the decoder process sent an invalid reply: {str(document)[:200]}")
-        message = str(document.get("message", ""))
+        message = str(document.get("message", ""))[:_MAX_MESSAGE]
         if code == "decode_memory":
             self._kill()  # it may not have freed its memory
             message = f"decoding needs more memory than {self._memory_mb} MB (--item-memory-mb)"
@@ -228,7 +249,7 @@ class DecodeChild:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         environment = {
             # No keys and no database address: hostile input may take over this process.
-            **{name: value for name, value in os.environ.items() if name.startswith(_INHERITED)},
+            **{name: value for name, value in os.environ.items() if name in _INHERITED},
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             # Each thread of a BLAS pool reserves address space, which is limited here; nothing uses BLAS.
             "OPENBLAS_NUM_THREADS": "1",
@@ -248,8 +269,9 @@ class DecodeChild:
         self._channel = Channel(worker_end)
         self._served = 0
         try:
-            self._channel.receive(until=time.monotonic() + _START_S)
-        except (EOFError, OSError, ValueError) as error:
+            ready, _ = self._channel.receive(until=time.monotonic() + _START_S)
+            _tell(Confinement(**ready["sandbox"]))
+        except (KeyError, TypeError, EOFError, OSError, ValueError) as error:
             crash = self._crash()
             self._kill()
             raise TransientError(

@@ -1,5 +1,7 @@
 """Entry point of the decoder process: set limits, then decode one TAR per request until the worker closes its end.
 
+Before the first byte of input it gives up files, the network and other processes (:mod:`shared.sandbox`).
+
 Started by :class:`~jobs.gamedata.session.child.DecodeChild` as
 ``python -m jobs.gamedata.session.child_main FD MEMORY_MB TIMEOUT_S WORKER_PID``.
 It uses no torch, no Ray and no store: the worker supplies all bytes.
@@ -7,13 +9,16 @@ It uses no torch, no Ray and no store: the worker supplies all bytes.
 
 from __future__ import annotations
 
+import codecs
 import ctypes
+import importlib
 import os
 import resource
 import signal
 import socket
 import sys
 import traceback
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -28,6 +33,16 @@ _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _PR_SET_NO_NEW_PRIVS: Final = 38
 # The worker kills the child at the time limit. If the worker hangs or has ended, the child exits this much later.
 _GRACE_S: Final = 10
+# By name, so that none looks unused.
+_MODULES: Final = (
+    "jobs.gamedata.frames.statistics",
+    "jobs.gamedata.session.decode",
+    "av.audio.stream",
+    "av.subtitles.stream",
+    "av.video.stream",
+    "numpy.ma",
+)
+_MAX_STDERR: Final = 16 * 1024 * 1024
 
 
 class _WorkerSource:
@@ -60,16 +75,16 @@ def main(arguments: Sequence[str]) -> int:
         arguments: file descriptor of the channel, memory limit in MB, time limit in seconds, the worker's PID.
     """
     descriptor, memory_mb, timeout_s = int(arguments[0]), int(arguments[1]), float(arguments[2])
-    _confine(memory_mb, int(arguments[3]))
+    _limit(memory_mb, int(arguments[3]))
     from jobs.gamedata.model import SamplingSpec
     from jobs.gamedata.session._child_protocol import Channel
 
     seconds = int(timeout_s) + _GRACE_S
     channel = Channel(socket.socket(fileno=descriptor))
-    # Import before the first item, so that its time limit does not include the import.
-    import jobs.gamedata.session.decode  # noqa: F401
+    _import()
+    from shared.sandbox import confine
 
-    channel.send({"kind": "ready"})
+    channel.send({"kind": "ready", "sandbox": asdict(confine())})
     while True:
         try:
             request, _ = channel.receive()
@@ -118,11 +133,24 @@ def _answer(source: _WorkerSource, spec: SamplingSpec, request: dict[str, Any]) 
     return document, buffers
 
 
-def _confine(memory_mb: int, worker: int) -> None:
+def _import() -> None:
+    """Import all that decoding needs: later no file can be opened, and an item's time limit excludes imports.
+
+    Python, PyAV and numpy import the last ones on first use: for a byte-order mark, other streams, medians.
+    """
+    for module in _MODULES:
+        importlib.import_module(module)
+    for encoding in ("ascii", "latin-1", "utf-8-sig", "utf-16", "utf-32"):
+        codecs.lookup(encoding)
+
+
+def _limit(memory_mb: int, worker: int) -> None:
     """Limit memory, disable core dumps and new privileges, and make the kernel kill this process with the worker."""
     limit = memory_mb * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Standard error is the only file that it may write to; the worker reads its last 2,000 bytes.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_STDERR, _MAX_STDERR))
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

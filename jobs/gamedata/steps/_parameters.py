@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -61,7 +59,7 @@ def _checks(settings: PlanSettings) -> Iterator[tuple[str, str, Callable[[], str
     if settings.task_list:
         yield "--task-list", settings.task_list, lambda: _task_list(settings)
     for path in settings.checks:
-        yield "--checks", path, lambda path=path: _check_file(path)  # type: ignore[misc]
+        yield "--checks", path, lambda path=path: _check_file(path, settings)  # type: ignore[misc]
     if settings.menu_references:
         yield "--menu-references", settings.menu_references, lambda: _references(str(settings.menu_references))
     if settings.menu_model:
@@ -131,10 +129,10 @@ def _task_list(settings: PlanSettings) -> str:
     return f"{len(keys):,} keys"
 
 
-def _check_file(path: str) -> str:
+def _check_file(path: str, settings: PlanSettings) -> str:
     from jobs.gamedata.checks.load import CheckFile, load_built_in, load_file
 
-    file = CheckFile.read(path)
+    file = CheckFile.read(path, settings.checks_places)
     try:
         return f"{load_file(file, load_built_in())} checks"
     except UsageError as error:
@@ -154,13 +152,9 @@ def _references(folder: str) -> str:
 
 
 def _model(settings: PlanSettings) -> str:
-    """Check only that it is a ZIP file, like ``torch.export.save``'s; loading it would need torch and take seconds."""
-    from jobs.gamedata.checks.menu_model import read_model
+    """Check the file without loading it, which would need torch and take seconds."""
+    from jobs.gamedata.checks.menu_model import plain_program, read_model
 
     body = read_model(str(settings.menu_model), settings)
-    if not zipfile.is_zipfile(io.BytesIO(body)):
-        raise UsageError(
-            f"--menu-model {settings.menu_model}: not a .pt2 file; expected the output of torch.export.save"
-            " (docs/checks.md)"
-        )
+    plain_program(body, str(settings.menu_model))
     return f"{len(body) / 1e6:.1f} MB"

@@ -76,7 +76,7 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
     from jobs.gamedata.manifest.gather import gather
     from jobs.gamedata.manifest.table import Manifest, assemble, retryable_keys
 
-    files = tuple(CheckFile.read(path) for path in settings.checks)
+    files = tuple(CheckFile.read(path, settings.checks_places) for path in settings.checks)
     registry = load_checks(files)
     references = MenuReferences.read(settings.menu_references) if settings.menu_references else None
     clock = _Clock()

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from jobs.gamedata.checks.menu_model import MenuModel
+from jobs.gamedata.checks.menu_model import MenuModel, read_model
 from jobs.gamedata.checks.menu_references import LIKENESS, MenuReferences
 from jobs.gamedata.frames.pictures import luma, png, read_picture, shrink
 from jobs.gamedata.model import SamplingSpec
@@ -84,8 +84,18 @@ def test_an_output_that_is_no_probability_is_an_error(form):
 
 
 def test_what_is_no_program_is_a_usage_error():
-    with pytest.raises(UsageError, match=r"--menu-model m\.pt2: torch\.export cannot load it"):
+    with pytest.raises(UsageError, match=r"--menu-model m\.pt2: not a \.pt2 file"):
         MenuModel(b"no program", "m.pt2", "cpu")
+
+
+def test_a_model_elsewhere_than_the_operator_allows_is_refused_before_it_is_read(tmp_path):
+    settings = ManifestSettings(
+        manifest_bucket="s3://memory", menu_model="s3://other/m.pt2", menu_model_places=("s3://models", str(tmp_path))
+    )
+    with pytest.raises(UsageError, match=f"expected a file in s3://models, file://{tmp_path}; ask the operator"):
+        read_model(settings.menu_model, settings)
+    (tmp_path / "m.pt2").write_bytes(b"x")
+    assert read_model(str(tmp_path / "m.pt2"), settings) == b"x"
 
 
 def test_a_program_with_other_inputs_is_a_usage_error():

@@ -153,7 +153,10 @@ def test_right_parameters_are_listed(place):
     (place / "check.py").write_text(CHECK)
     (place / "torch_check.py").write_text("import torchvision.nowhere")
     with zipfile.ZipFile(place / "model.pt2", "w") as archive:
-        archive.writestr("data", "x" * 2_000_000)
+        archive.writestr("m/models/model.json", '{"graph_module": {"graph": {}}}')
+        archive.writestr("m/data/weights/model_weights_config.json", '{"config": {}}')
+        archive.writestr("m/data/constants/model_constants_config.json", '{"config": {}}')
+        archive.writestr("m/data/weights/weight_0", "x" * 2_000_000)
     report = go(
         place,
         checks=(str(place / "check.py"), str(place / "torch_check.py")),
@@ -166,6 +169,32 @@ def test_right_parameters_are_listed(place):
     checks = [said for flag, _, said in table.rows if flag == "--checks"]
     assert checks[0] == "1 checks"
     assert checks[1].startswith("read; needs torchvision")
+
+
+def test_files_outside_the_places_of_the_operator_are_refused(place, monkeypatch):
+    (place / "check.py").write_text(CHECK)
+    monkeypatch.setenv("TELECINE_CHECKS_PLACES", "none")
+    monkeypatch.setenv("TELECINE_MENU_MODEL_PLACES", "s3://models/menu")
+    with pytest.raises(UsageError) as caught:
+        go(place, checks=(str(place / "check.py"),), menu_model="s3://models/other.pt2")
+    checks, model = caught.value.message.splitlines()
+    assert "check.py is not in a folder for checks; expected a file in none" in checks
+    assert "s3://models/other.pt2 is not in a place for models; expected a file in s3://models/menu" in model
+
+
+def test_no_parameter_names_a_secret(place, tmp_path, monkeypatch):
+    """Otherwise a NameError shows a key as code, and a list of tasks shows it as a TAR that does not exist."""
+    secrets = tmp_path / "secrets"
+    (secrets / "..data").mkdir(parents=True)
+    (secrets / "..data/AWS_SECRET_ACCESS_KEY").write_text("wJalrXUtnFEMI")
+    (secrets / "AWS_SECRET_ACCESS_KEY").symlink_to("..data/AWS_SECRET_ACCESS_KEY")
+    (tmp_path / "link.txt").symlink_to(secrets / "AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("TELECINE_SECRETS_DIR", str(secrets))
+    for path in (f"{secrets}/AWS_SECRET_ACCESS_KEY", f"{tmp_path}/link.txt", "/proc/self/environ"):
+        with pytest.raises(UsageError) as caught:
+            go(place, checks=(path,), task_list=path, menu_model=path)
+        assert "wJalrXUtnFEMI" not in caught.value.message
+        assert len(caught.value.message.splitlines()) == 3
 
 
 def test_a_prefix_that_no_tar_has(place):

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from shared.storage import Bucket, default_bucket, join_uri, split_uri
+from shared.storage import Bucket, Place, default_bucket, is_inside, join_uri, split_uri
 from tests.s3_server import fake_credentials
 
 
@@ -125,3 +125,56 @@ def test_normalising_twice_changes_nothing_more(typed):
         return
     assert once.startswith(("s3://", "file:///"))
     assert Model(bucket=once).bucket == once
+
+
+PLACES = ("s3://models/menu", "file:///opt/telecine/checks")
+
+
+@pytest.mark.parametrize(
+    ("uri", "inside"),
+    [
+        ("s3://models/menu/a.pt2", True),
+        ("s3://models/menu/deep/a.pt2", True),
+        ("S3://models/menu/a.pt2", True),
+        ("s3://models/menu", False),
+        ("s3://models/menu2/a.pt2", False),
+        ("s3://models/Menu/a.pt2", False),
+        ("s3://models/a.pt2", False),
+        ("s3://models2/menu/a.pt2", False),
+        ("s3://models/menu/../a.pt2", False),
+        ("s3://models/menu/./../../x/a.pt2", False),
+        ("s3://models//menu/a.pt2", False),
+        ("s3://models/menu//a.pt2", False),
+        ("s3://models/menu%2f..%2fa.pt2", False),
+        ("s3://models/x?s3://models/menu/a.pt2", False),
+        ("/opt/telecine/checks/a.py", True),
+        ("file:///opt/telecine/checks/a.py", True),
+        ("/opt/telecine/checks/../a.py", False),
+        ("/opt/telecine/checks2/a.py", False),
+        ("opt/telecine/checks/a.py", False),
+    ],
+)
+def test_a_place_is_a_prefix_of_whole_segments(uri, inside):
+    assert is_inside(uri, PLACES) is inside
+    assert is_inside(uri, ())
+
+
+def test_a_link_out_of_a_place_is_outside(tmp_path):
+    (tmp_path / "place").mkdir()
+    (tmp_path / "file").write_text("")
+    (tmp_path / "place/link").symlink_to(tmp_path / "file")
+    (tmp_path / "other").symlink_to(tmp_path / "place")
+    assert not is_inside(f"{tmp_path}/place/link", (f"file://{tmp_path}/place",))
+    assert is_inside(f"{tmp_path}/other/file", (f"file://{tmp_path}/place",))
+
+
+def test_none_allows_nothing_and_s3_every_bucket():
+    places = TypeAdapter(tuple[Place, ...]).validate_python
+    assert places(["s3://models/menu/", "none", "s3://"]) == ("s3://models/menu", "none", "s3://")
+    for uri in ("s3://a-bucket/x", "/x/y", "none"):
+        assert not is_inside(uri, places(["none"]))
+    assert is_inside("s3://a-bucket/x", places(["s3://"]))
+    assert not is_inside("s3://a-bucket/../x", places(["s3://"]))
+    assert not is_inside("/x/y", places(["s3://"]))
+    with pytest.raises(ValidationError):
+        places(["s3://models/../other"])
