@@ -16,7 +16,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
 
 # --no-deps: the files are complete, and pip's resolver would still look for the newest `coverage[toml]`, which has no hash.
-.venv/.runtime: requirements/gamedata.txt requirements/torch.txt pyproject.toml
+.venv/.runtime: requirements/gamedata.txt requirements/torch.txt requirements/cuda.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "'$(PYTHON)' not found; expected Python 3.11. Install it, or set its path: make PYTHON=/path/to/python3.11 ..."; exit 78; }
 	@echo "==> virtual environment under .venv ($$($(PYTHON) --version))"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
