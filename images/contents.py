@@ -16,6 +16,42 @@ LOCKS = {"jobs": ("jobs",), "ray-cpu": ("ray", "torch"), "ray-gpu": ("ray", "tor
 LAPTOP = ("gamedata", "manifest", "torch", "cuda")
 BASE = "LicenseRef-base-image"
 
+_INTRODUCTION = """\
+# Licences
+
+<!-- Written by `make docs` from images/licences.toml; do not edit. -->
+
+telecine itself is under the [Apache License 2.0](../LICENSE). Its images and environments contain software under
+other licences, all listed here. If you distribute an image, you distribute these too.
+
+## What to know before you distribute an image
+
+- **GPL.** The wheel `av` contains FFmpeg linked with x264 and x265, which are under GPL-2.0-or-later. FFmpeg's
+  own `avcodec_license()` says LGPL 3, because the build does not set `--enable-gpl`. Other parts are under
+  Apache-2.0 and LGPL-3.0, which version 3 of the GPL permits and version 2 does not. Treat the libraries of this
+  wheel as one work under GPL-3.0-or-later: offer their source code. Only `telecine-ray` contains them.
+- **LGPL.** `psycopg` is LGPL-3.0-only and is used unmodified through its Python interface.
+- **Proprietary.** The CPU build of torch contains Intel's oneMKL, and the GPU image NVIDIA's libraries. Their
+  terms permit redistribution under conditions.
+- **The base image** (`BASE`) comes with Debian packages under their own licences, in
+  `/usr/share/doc/*/copyright`; `make sbom` lists them. The label says `LicenseRef-base-image`.
+
+### Without GPL parts
+
+PyAV can be built from source against an FFmpeg without x264 and x265 (`pip install --no-binary av av`, with
+FFmpeg's development files installed). Extraction only decodes, so it loses nothing. `telecine gamedata sample`
+and the tests encode with both, and fail with such a build. We do not build or test it.
+
+## Labels of the images
+
+`org.opencontainers.image.licenses` of each image is the conjunction of everything it contains:
+
+"""
+_CRATES = """\
+Wheels with Rust code (polars, pydantic-core, cryptography and others) list their crates in their own SBOMs, which
+`make sbom` includes. `ray` and `setuptools` vendor other distributions, which the next table contains.
+"""
+
 _EXTENSION = re.compile(r"\.(?:cpython-3\d+[a-z0-9_-]*|abi3)\.so$")
 _METADATA = re.compile(r"/[^/]+\.dist-info/METADATA$")
 
@@ -84,7 +120,10 @@ def expression(image: str) -> str:
     names = pins(*LOCKS[image]).keys()
     vendors = {name for wheel, group in VENDORED.items() if wheel in names for name in group}
     found = {"Apache-2.0", BASE}
-    for licence in [*(table[name] for name in names | vendors), *(row.licence for row in bundled if row.wheel in names)]:
+    for licence in [
+        *(table[name] for name in names | vendors),
+        *(row.licence for row in bundled if row.wheel in names),
+    ]:
         found.update(f"({part})" if " OR " in part else part for part in licence.split(" AND ") if part)
     return " AND ".join(sorted(found, key=lambda part: part.strip("(").lower()))
 
@@ -105,43 +144,18 @@ VENDORED = {
 def page() -> str:
     """Return docs/licences.md."""
     table, bundled = licences()
-    lines = [
-        "# Licences",
-        "",
-        "<!-- Written by `make docs` from images/licences.toml; do not edit. -->",
-        "",
-        "telecine itself is under the [Apache License 2.0](../LICENSE). Its images and environments contain software under",
-        "other licences, all listed here. If you distribute an image, you distribute these too.",
-        "",
-        "## What to know before you distribute an image",
-        "",
-        "- **GPL.** The wheel `av` contains FFmpeg linked with x264 and x265, which are under GPL-2.0-or-later. FFmpeg's",
-        "  own `avcodec_license()` says LGPL 3, because the build does not set `--enable-gpl`. Other parts are under",
-        "  Apache-2.0 and LGPL-3.0, which version 3 of the GPL permits and version 2 does not. Treat the libraries of this",
-        "  wheel as one work under GPL-3.0-or-later: offer their source code. Only `telecine-ray` contains them.",
-        "- **LGPL.** `psycopg` is LGPL-3.0-only and is used unmodified through its Python interface.",
-        "- **Proprietary.** The CPU build of torch contains Intel's oneMKL, and the GPU image NVIDIA's libraries. Their",
-        "  terms permit redistribution under conditions.",
-        "- **The base image** (`BASE`) comes with Debian packages under their own licences, in",
-        "  `/usr/share/doc/*/copyright`; `make sbom` lists them. The label says `LicenseRef-base-image`.",
-        "",
-        "### Without GPL parts",
-        "",
-        "PyAV can be built from source against an FFmpeg without x264 and x265 (`pip install --no-binary av av`, with",
-        "FFmpeg's development files installed). Extraction only decodes, so it loses nothing. `telecine gamedata sample`",
-        "and the tests encode with both, and fail with such a build. We do not build or test it.",
-        "",
-        "## Labels of the images",
-        "",
-        "`org.opencontainers.image.licenses` of each image is the conjunction of everything it contains:",
-        "",
-    ]
+    lines = _INTRODUCTION.splitlines()
     lines += [f"- `telecine-{image}`: `{expression(image)}`" for image in LOCKS]
-    lines += ["", "## Libraries bundled in wheels", "", "| wheel | library | version | licence |", "| --- | --- | --- | --- |"]
+    lines += [
+        "",
+        "## Libraries bundled in wheels",
+        "",
+        "| wheel | library | version | licence |",
+        "| --- | --- | --- | --- |",
+    ]
     lines += [f"| {row.wheel} | {row.name} | {row.version} | {row.licence} |" for row in bundled if row.name]
     lines += [
-        "", "Wheels with Rust code (polars, pydantic-core, cryptography and others) list their crates in their own SBOMs,",
-        "which `make sbom` includes. `ray` and `setuptools` vendor other distributions, which the next table contains.",
+        "", *_CRATES.splitlines(),
         "", "## Distributions", "", "| distribution | licence |", "| --- | --- |",
     ]  # fmt: skip
     lines += [f"| {name} | {licence} |" for name, licence in sorted(table.items())]

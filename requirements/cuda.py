@@ -23,10 +23,12 @@ HEADER = """\
 
 
 def normal(name: str) -> str:
+    """Return a distribution's name in the form of the lock files."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def pins(name: str) -> dict[str, str]:
+    """Return name and version of every requirement in a lock file."""
     text = (HERE / name).read_text(encoding="utf-8")
     return {normal(found[1]): found[2] for found in re.finditer(r"(?m)^([A-Za-z0-9_.-]+)==(\S+)", text)}
 
@@ -38,10 +40,10 @@ def resolve(machine: str, torch: str, locked: dict[str, str]) -> dict[str, tuple
         constraints, report = Path(folder, "locked.txt"), Path(folder, "report.json")
         constraints.write_text("".join(f"{name}=={version}\n" for name, version in locked.items()), encoding="utf-8")
         subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--only-binary=:all:",
-             "--python-version=3.11", "--implementation=cp", "--abi=cp311", "--abi=abi3", "--abi=none",
-             *platforms, f"--platform=manylinux2014_{machine}", f"--platform=linux_{machine}", f"--target={folder}/none",
-             f"--report={report}", f"--constraint={constraints}", f"torch=={torch}"],
+            [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed",
+             "--only-binary=:all:", "--python-version=3.11", "--implementation=cp", "--abi=cp311", "--abi=abi3",
+             "--abi=none", *platforms, f"--platform=manylinux2014_{machine}", f"--platform=linux_{machine}",
+             f"--target={folder}/none", f"--report={report}", f"--constraint={constraints}", f"torch=={torch}"],
             check=True,
             # pip prefers a CPU wheel found in PIP_FIND_LINKS to PyPI's CUDA build.
             env={**os.environ, "PIP_FIND_LINKS": ""},
@@ -58,6 +60,7 @@ def resolve(machine: str, torch: str, locked: dict[str, str]) -> dict[str, tuple
 
 
 def main() -> None:
+    """Resolve for each machine and write cuda.txt."""
     torch, locked = pins("torch.txt")["torch"], pins("ray.txt")
     machines = [resolve(machine, torch, locked) for machine in MACHINES]
     lines = [HEADER]

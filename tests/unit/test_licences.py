@@ -72,7 +72,9 @@ def test_the_metadata_of_a_wheel_does_not_contradict_the_table(name: str):
     if stated:
         assert TABLE[name] == stated
     else:
-        text = " ".join([INSTALLED[name].metadata.get("License") or "", *INSTALLED[name].metadata.get_all("Classifier", [])])
+        text = " ".join(
+            [INSTALLED[name].metadata.get("License") or "", *INSTALLED[name].metadata.get_all("Classifier", [])]
+        )
         assert bool(COPYLEFT.search(text)) == bool(COPYLEFT.search(TABLE[name]))
 
 
@@ -114,7 +116,7 @@ def test_the_version_of_a_library_is_the_one_it_reports(pattern: str, function: 
 
 @pytest.mark.parametrize("image", LOCKS)
 def test_the_label_of_an_image_names_every_licence(image: str):
-    text = (ROOT / "images" / image.split("-")[0] / "Dockerfile").read_text(encoding="utf-8")
+    text = (ROOT / "images" / image.split("-", maxsplit=1)[0] / "Dockerfile").read_text(encoding="utf-8")
     labels = re.findall(r'image\.licenses="([^"]*)"', text)
     stages = {"jobs": 0, "ray-gpu": 0, "ray-cpu": 1}
     assert labels[stages[image]] == expression(image)
