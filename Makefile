@@ -10,13 +10,13 @@ PYTEST_WORKERS ?= 2
 # Output folder of the demo. A value without a slash would be the name of a bucket.
 DEMO ?= ./.telecine/demo
 
-.PHONY: help demo demo-screenalytics test e2e e2e-faults lint types format bench docs lock images cluster-up cluster-down clean kind-up
+.PHONY: help demo demo-screenalytics test e2e e2e-faults lint types format bench docs lock sbom images base-digest cluster-up cluster-down clean kind-up
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
 
 # --no-deps: the files are complete, and pip's resolver would still look for the newest `coverage[toml]`, which has no hash.
-.venv/.runtime: requirements/gamedata.txt requirements/torch.txt pyproject.toml
+.venv/.runtime: requirements/gamedata.txt requirements/torch.txt requirements/cuda.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "'$(PYTHON)' not found; expected Python 3.11. Install it, or set its path: make PYTHON=/path/to/python3.11 ..."; exit 78; }
 	@echo "==> virtual environment under .venv ($$($(PYTHON) --version))"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -99,6 +99,23 @@ images:  ## build both images and push them to the test cluster's registry
 	@tests/cluster/build-image.sh telecine-ray:$(IMAGE_TAG) images/ray/Dockerfile . --target cpu \
 		--build-arg VERSION=$(IMAGE_TAG) --build-arg REVISION=$$(git rev-parse HEAD)
 	@echo "pushed telecine-jobs:$(IMAGE_TAG) and telecine-ray:$(IMAGE_TAG) to localhost:5000"
+
+# IMAGE=jobs IMAGE_ROOT=/path reads the unpacked file system of an image, Debian packages included.
+sbom: .venv/.dev  ## write SBOMs of the images in CycloneDX format to build/sbom
+ifdef IMAGE_ROOT
+	@$(BIN)/python -m images.sbom --image "$(IMAGE)" --root "$(IMAGE_ROOT)" "build/sbom/$(IMAGE).cdx.json"
+else
+	@for image in jobs ray-cpu; do \
+		rm -rf build/sbom/$$image && $(BIN)/python -m venv build/sbom/$$image; \
+		build/sbom/$$image/bin/pip install --disable-pip-version-check --quiet --require-hashes --no-deps -r requirements/$${image%-cpu}.txt; \
+		[ $$image = jobs ] || PIP="build/sbom/$$image/bin/pip" TORCH_INDEX="$(TORCH_INDEX)" sh requirements/torch.sh; \
+		$(BIN)/python -m images.sbom --image $$image --site build/sbom/$$image/lib/python3.11/site-packages build/sbom/$$image.cdx.json; \
+		rm -rf build/sbom/$$image; \
+	done
+endif
+
+base-digest:  ## pin the base image of both Dockerfiles to the digest of its tag
+	@sh images/pin-base.sh
 
 clean:  ## remove the virtual environment, caches and the demo's output
 	rm -rf .venv .telecine .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build ./*.egg-info

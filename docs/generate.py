@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from images.contents import page as licences
 from jobs.cli import PIPELINES, TOOLS, commands
 from jobs.gamedata.checks.load import load_checks
 from jobs.gamedata.errors import CODES, CRASH_CODES
@@ -361,6 +362,7 @@ def _tables_of_a_new_database() -> str:
 PAGES = {
     "docs/architecture.md": architecture,
     "docs/files.md": every_file,
+    "docs/licences.md": licences,
     "docs/security.md": hostile,
     "docs/gamedata.md": gamedata,
     "docs/screenalytics.md": screenalytics,

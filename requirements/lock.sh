@@ -1,6 +1,7 @@
 #!/bin/sh
 # Write the hash-locked requirement files from pyproject.toml. Run by `make lock`, in an environment with pip-tools.
-# No file contains torch: its wheel depends on the index (CPU or CUDA), so it is pinned in torch.txt.
+# No file contains torch: its wheel depends on the index (CPU or CUDA), so it is pinned in torch.txt,
+# which is edited by hand: `pip download --no-deps` and sha256sum, or the index's own page, have the hashes.
 # PIP_FIND_LINKS must contain a CPU build of torch; otherwise the CUDA packages of PyPI's build would be locked too.
 set -eu
 cd "$(dirname "$0")/.."
@@ -28,6 +29,7 @@ for name in "gamedata:gamedata,local" "manifest:manifest" "jobs:manifest,cluster
     clean "$file"
 done
 clean requirements/dev.txt
+python3 requirements/cuda.py
 {
     echo "# Builds the project's wheel inside an image; the same pin as in dev.txt."
     sed -n '/^setuptools==/,/[^\\]$/p' requirements/dev.txt

@@ -1,0 +1,103 @@
+"""`make sbom`: valid CycloneDX with what wheels bundle, what they vendor, crates and Debian packages."""
+
+from __future__ import annotations
+
+import json
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from images import contents, sbom
+
+SITE = Path(sysconfig.get_path("purelib"))
+# The packages of this environment: those of the ray image, except Ray's dashboard.
+LAPTOP = {"laptop": ("gamedata", "torch")}
+STATUS = """\
+Package: bash
+Status: install ok installed
+Architecture: amd64
+Version: 5.2.15-2+b8
+Description: GNU Bourne Again SHell
+ A shell.
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1
+"""
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    root = tmp_path_factory.mktemp("root")
+    for name, content in {
+        "var/lib/dpkg/status": STATUS,
+        "var/lib/dpkg/status.d/libc6": "Package: libc6\nArchitecture: amd64\nVersion: 2.36-9\n",
+        "etc/os-release": 'ID=debian\nVERSION_ID="12"\n',
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sbom, "LOCKS", LAPTOP)
+        return sbom.write("laptop", SITE, root)
+
+
+@pytest.fixture(scope="module")
+def components(text: str) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for component in json.loads(text)["components"]:
+        found.setdefault(component["name"], []).append(component)
+    return found
+
+
+def test_it_is_valid(text: str):
+    assert json.loads(text)["bomFormat"] == "CycloneDX"
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+
+
+def test_it_lists_every_locked_distribution(components: dict[str, list[dict[str, Any]]]):
+    versions = {name: {entry.get("version", "").split("+")[0] for entry in found} for name, found in components.items()}
+    pins = contents.pins(*LAPTOP["laptop"])
+    assert {name: pin for name, pin in pins.items() if pin not in versions.get(name, ())} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "wheel", "licence"),
+    [
+        ("x264", "av", "GPL-2.0-or-later"),
+        ("x265", "av", "GPL-2.0-or-later"),
+        ("FFmpeg", "av", "LGPL-3.0-or-later"),
+        ("libpq", "psycopg-binary", "PostgreSQL"),
+    ],
+)
+def test_it_lists_libraries_bundled_in_wheels(
+    components: dict[str, list[dict[str, Any]]], name: str, wheel: str, licence: str
+):
+    (entry,) = components[name]
+    assert entry["group"] == f"bundled in {wheel}"
+    assert licence in json.dumps(entry["licenses"])
+
+
+def test_it_lists_crates_vendored_distributions_and_debian_packages(components: dict[str, list[dict[str, Any]]]):
+    assert any(entry.get("purl", "").startswith("pkg:cargo/") for found in components.values() for entry in found)
+    assert any(entry.get("group") == "bundled in ray" for entry in components["aiohttp"])
+    assert components["bash"][0]["purl"] == "pkg:deb/debian/bash@5.2.15-2%2Bb8?arch=amd64&distro=debian-12"
+    assert "libc6" in components
+    assert "gone" not in components
+
+
+def test_a_binary_without_a_licence_ends_it(monkeypatch: pytest.MonkeyPatch):
+    table, bundled = contents.licences()
+    monkeypatch.setattr(sbom, "LOCKS", LAPTOP)
+    monkeypatch.setattr(sbom, "licences", lambda: (table, [row for row in bundled if row.name != "x264"]))
+    with pytest.raises(SystemExit, match="libx264"):
+        sbom.write("laptop", SITE)
+
+
+def test_an_environment_that_lacks_a_locked_package_ends_it(tmp_path: Path):
+    with pytest.raises(SystemExit, match="lacks alembic"):
+        sbom.write("jobs", tmp_path)
