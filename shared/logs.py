@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import UsageError
 from shared.scrub import scrub, scrub_data
+from shared.text import UNPRINTABLE, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +98,9 @@ class JsonFormatter(logging.Formatter):
         line.update({key: value for key, value in _extra(record).items() if key not in line})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(scrub_data(line), ensure_ascii=False, default=str)
+        text = json.dumps(scrub_data(line), ensure_ascii=False, default=str)
+        # JSON may contain any character from U+007F on as it is, also those that a terminal obeys.
+        return UNPRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 class HumanFormatter(logging.Formatter):
@@ -122,7 +125,8 @@ class HumanFormatter(logging.Formatter):
             text += f" [{item}]"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        text = scrub(text).encode("utf-8", "backslashreplace").decode()
+        # Indented, so that a line break in a name cannot forge a line.
+        text = printable(scrub(text)).replace("\n", "\n    ")
         colour = _COLOURS.get(record.levelname, "")
         return f"\x1b[2m{moment}\x1b[0m {colour}{text}\x1b[0m" if self._colour else f"{moment} {text}"
 

@@ -23,6 +23,7 @@ __all__ = [
     "declare",
     "from_file",
     "from_folder",
+    "origin",
     "remember",
     "secret_values",
 ]
@@ -36,6 +37,8 @@ AWS_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TO
 _LARGEST: Final = 1 << 20
 # Secrets that libraries read without a settings model.
 _variables: Final = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD", "RAY_AUTH_TOKEN"}
+# Ends of the names of files in a mounted Secret that are no secrets: hiding their words would make texts unreadable.
+_PUBLIC: Final = ("_ID", "_USER", "_PROFILE")
 _seen: Final[set[str]] = set()
 
 
@@ -98,6 +101,12 @@ def from_folder(variables: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
+def origin() -> tuple[object, ...]:
+    """Return what :func:`secret_values` depends on, except the contents of files; cheap to compare."""
+    get = os.environ.get
+    return (get(FOLDER_VARIABLE), len(_seen), *((get(name), get(name + FILE_SUFFIX)) for name in sorted(_variables)))
+
+
 def secret_values() -> frozenset[str]:
     """Return every secret that this process knows, as plain text: from variables, files, the folder and flags.
 
@@ -108,7 +117,11 @@ def secret_values() -> frozenset[str]:
     if folder := os.environ.get(FOLDER_VARIABLE):
         # A mounted Secret also has hidden folders, which hold its versions.
         with suppress(OSError):
-            paths += [path for path in Path(folder).iterdir() if not path.name.startswith(".")]
+            paths += [
+                path
+                for path in Path(folder).iterdir()
+                if not path.name.startswith(".") and (path.name in _variables or not path.name.endswith(_PUBLIC))
+            ]
     for path in paths:
         try:
             found.add(_read(path, ""))

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.scrub import HIDDEN, is_secret_name, scrub
 
-__all__ = ["clean_data", "clean_item", "clean_text", "inert"]
+__all__ = ["UNPRINTABLE", "clean_data", "clean_item", "clean_text", "inert", "printable"]
 
 MESSAGE_CHARS = 2000
 DATA_CHARS = 500
@@ -21,6 +21,12 @@ ITEM_BYTES = 1024
 
 # C0 and C1 controls except tab and newline (NUL, which neither text nor jsonb accepts, among them); lone surrogates.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# Controls, separators of lines, bidirectional and invisible formatting, tags, and lone surrogates: what moves a cursor,
+# ends a line or reorders text where a terminal or a browser shows it.
+UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
 # The first character of {{ and of $(, each of which may be one of several in a row.
 _TEMPLATES = re.compile(r"(\{(?=\{)|\$(?=\())")
 
@@ -35,6 +41,14 @@ def clean_text(text: str, limit: int = MESSAGE_CHARS) -> str:
     # Only bounded text is searched for secrets, so a message of a megabyte costs nothing.
     clean = scrub(_CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text[: 4 * limit]))
     return clean if len(clean) <= limit and len(text) <= 4 * limit else clean[: limit - 1] + "…"
+
+
+def printable(text: str) -> str:
+    r"""Return text that is safe on a terminal: controls and invisible characters as ``\x1b`` or ``\u202e``.
+
+    Tabs and line breaks are kept; a caller with one line replaces them.
+    """
+    return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def inert(text: str) -> str:

@@ -15,6 +15,7 @@ from shared.errors import (
     TransientError,
 )
 from shared.logs import in_pod
+from shared.scrub import HIDDEN
 from shared.text import clean_text
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["database_url", "dispose", "engine", "is_embedded", "shown", "translated"]
 
 _DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
+# Parameters of libpq in a URL that are secrets, or name a file with one.
+_SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword", "passfile"})
 _NO_RIGHTS = "42501"
 _NOT_THERE = frozenset({"42P01", "3F000", "42703"})
 _BUSY = frozenset({"40001", "40P01", "55P03", "57014", "53100", "53200", "25006"})
@@ -73,8 +76,10 @@ def database_url(settings: DatabaseSettings, *, migration: bool = False) -> str:
 
 
 def shown(settings: DatabaseSettings) -> str:
-    """Return the URL without its password, for display."""
-    return _parse(database_url(settings)).render_as_string(hide_password=True)
+    """Return the URL without its passwords, for display."""
+    url = _parse(database_url(settings))
+    query = {name: HIDDEN if name in _SECRET_PARAMETERS else value for name, value in url.query.items()}
+    return url.set(query=query).render_as_string(hide_password=True)
 
 
 def engine(settings: DatabaseSettings, *, migration: bool = False, pooled: bool = True) -> Engine:

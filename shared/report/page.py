@@ -17,6 +17,7 @@ from shared.report._chart import chart, number
 from shared.report._format import blocks, duration, label
 from shared.report.sections import Figure, Figures, Histogram, Link, Table, Text
 from shared.scrub import scrub
+from shared.text import printable
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -42,13 +43,15 @@ def render(report: Report) -> str:
     Args:
         report: the report, with its sections in the order of the page.
     """
-    return _template().render(
+    page = _template().render(
         report=report,
         groups=[(kind, list(members)) for kind, members in groupby(report.sections, _kind)],
         blocks=blocks(report),
         first_failures=_FIRST_FAILURES,
         total_seconds=max([*report.durations.values(), 0.0]),
     )
+    # Names from outside cannot reorder or hide text.
+    return printable(page)
 
 
 @cache

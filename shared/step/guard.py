@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from shared.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, ExtraMissing, Stopped, TelecineError
 from shared.extras import EXTRA_OF
+from shared.scrub import scrub
 from shared.step import termination
+from shared.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,7 +108,7 @@ def _report(error: BaseException) -> None:
     elif not isinstance(error, TelecineError):
         _LOG.critical("this is a bug in telecine; please report it with these lines: %r", error, exc_info=error)
     elif not _logs_ready:
-        sys.stderr.write(f"{error.message}\n")
+        sys.stderr.write(f"{printable(scrub(error.message))}\n")
     else:
         shown = error if _LOG.isEnabledFor(logging.DEBUG) else None
         _LOG.error("%s", error.message, extra={"code": error.code, "data": error.data}, exc_info=shown)

@@ -239,3 +239,23 @@ def test_text_logs_and_stored_data_show_the_same_plain_names(name):
 @given(st.text(max_size=300))
 def test_scrubbing_twice_changes_nothing_more(text):
     assert scrub(scrub(text)) == scrub(text)
+
+
+HOSTILE = "x\x1b]0;title\x07\x1b[2J\x9b31m\u202egpj.exe\u2028\u2066.tar"
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_name_cannot_move_the_cursor_or_forge_a_line(colour):
+    record = logging.LogRecord("jobs.x", logging.ERROR, "", 0, "bad %s", (f"{HOSTILE}\n12:00:00 all is well",), None)
+    text = logs.HumanFormatter(colour=colour).format(record)
+    own = text.replace("\x1b[2m", "").replace("\x1b[0m", "").replace("\x1b[31m", "")
+    assert own.replace("\n", "").isprintable()
+    assert not [line for line in own.splitlines()[1:] if not line.startswith("    ")]
+    assert r"\x1b]0;title" in own
+
+
+def test_a_json_line_has_no_raw_character_that_a_terminal_obeys():
+    record = logging.LogRecord("jobs.x", logging.ERROR, "", 0, HOSTILE, (), None)
+    line = logs.JsonFormatter().format(record)
+    assert line.isprintable()
+    assert json.loads(line)["message"] == HOSTILE
