@@ -1,4 +1,4 @@
-"""Read S3 object bodies, as ranges and streams that are never silently short."""
+"""Read S3 object bodies, as ranges and streams: never silently short, and never of another version than asked for."""
 
 from __future__ import annotations
 
