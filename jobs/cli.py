@@ -15,6 +15,8 @@ from shared.errors import EXIT_OK, EXIT_USAGE
 from shared.step.contract import Step, Tool
 from shared.step.execute import execute, execute_tool
 from shared.step.guard import printing
+from shared.streams import write_error, write_out
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,16 +149,16 @@ def run(argv: Sequence[str]) -> int:
     """
     groups = {**PIPELINES, **{name: text for name, (text, _) in TOOLS.items()}}
     if not argv:
-        sys.stderr.write(_overview(groups))
+        write_error(_overview(groups))
         return EXIT_USAGE
     word, rest = argv[0], argv[1:]
     if word in ("--help", "-h", "help"):
-        sys.stdout.write(_overview(groups))
+        write_out(_overview(groups))
         return EXIT_OK
     if word == "--version":
         from importlib.metadata import version
 
-        sys.stdout.write(f"telecine {version('telecine')}\n")
+        write_out(f"telecine {version('telecine')}")
         return EXIT_OK
     if word not in groups:
         return _unknown("telecine", word, [*groups, "--help", "--version"])
@@ -170,10 +172,10 @@ def _group(group: str, text: str, argv: Sequence[str]) -> int:
         return execute_tool(only, argv)
     listing = _listing(f"telecine {group}", text, {name: command.help for name, command in known.items()})
     if not argv:
-        sys.stderr.write(listing)
+        write_error(listing)
         return EXIT_USAGE
     if argv[0] in ("--help", "-h", "help"):
-        sys.stdout.write(listing)
+        write_out(listing)
         return EXIT_OK
     command = known.get(argv[0])
     if command is None:
@@ -200,5 +202,5 @@ def _unknown(program: str, word: str, valid: Sequence[str]) -> int:
     close = difflib.get_close_matches(word, valid, n=1)
     guess = f"; did you mean {close[0]}?" if close else ""
     kind = "flag" if word.startswith("-") else "command"
-    sys.stderr.write(f"{program}: unknown {kind} '{word}'{guess}\nExpected one of: {', '.join(valid)}\n")
+    write_error(f"{program}: unknown {kind} '{one_line(word)}'{guess}\nExpected one of: {', '.join(valid)}")
     return EXIT_USAGE

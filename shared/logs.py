@@ -6,7 +6,6 @@ call's ``extra``, and ``traceback``.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -17,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import UsageError
-from shared.scrub import scrub, scrub_data
-from shared.text import UNPRINTABLE, printable
+from shared.scrub import scrub
+from shared.text import as_json, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +81,14 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
     return {key: value for key, value in vars(record).items() if key not in _PLAIN and not key.startswith("_")}
 
 
+def _message(record: logging.LogRecord) -> str:
+    """Return a record's message; if its arguments do not fit, with them, as logging would print both unmasked."""
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError):
+        return f"{record.msg} {record.args!r}"
+
+
 class JsonFormatter(logging.Formatter):
     """Formats a record as one JSON object per line."""
 
@@ -91,16 +98,14 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, Any] = {
             "ts": moment.replace("+00:00", "Z"),
             "level": record.levelname,
-            "message": record.getMessage(),
+            "message": _message(record),
             "logger": record.name,
             **bound(),
         }
         line.update({key: value for key, value in _extra(record).items() if key not in line})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        text = json.dumps(scrub_data(line), ensure_ascii=False, default=str)
-        # JSON may contain any character from U+007F on as it is, also those that a terminal obeys.
-        return UNPRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1], text)
+        return as_json(line)
 
 
 class HumanFormatter(logging.Formatter):
@@ -117,7 +122,7 @@ class HumanFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for one record; INFO is not spelled out."""
         moment = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
-        text = record.getMessage()
+        text = _message(record)
         if record.levelno != logging.INFO:
             text = f"{record.levelname} {text}"
         item = bound().get("item")

@@ -184,10 +184,10 @@ class _Bar:
         from rich.console import Console
 
         self._bar: Any = bars.Progress(
-            bars.TextColumn("{task.description}"),
+            bars.TextColumn("{task.description}", markup=False),
             bars.BarColumn(),
             bars.MofNCompleteColumn(),
-            bars.TextColumn("{task.fields[counts]}"),
+            bars.TextColumn("{task.fields[counts]}", markup=False),
             bars.TimeElapsedColumn(),
             bars.TimeRemainingColumn(),
             console=Console(stderr=True),

@@ -6,8 +6,10 @@ A secret is read from its variable; from the file that ``<VARIABLE>_FILE`` names
 
 from __future__ import annotations
 
+import base64
 import os
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,39 +20,72 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AWS_KEYS",
+    "ENCODED_SUFFIX",
     "FILE_SUFFIX",
     "FOLDER_VARIABLE",
     "declare",
+    "declare_public",
     "from_file",
     "from_folder",
-    "origin",
     "remember",
     "secret_values",
+    "version",
 ]
 
 FILE_SUFFIX: Final = "_FILE"
+# Variables with this end hold base64.
+ENCODED_SUFFIX: Final = "_BASE64"
 FOLDER_VARIABLE: Final = "TELECINE_SECRETS_DIR"
 # The AWS SDK's own variables for a key: id, secret, session token.
 AWS_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 # etcd limits a whole Kubernetes Secret to 1 MiB.
 _LARGEST: Final = 1 << 20
-# Secrets that libraries read without a settings model.
-_variables: Final = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD", "RAY_AUTH_TOKEN"}
-# Ends of the names of files in a mounted Secret whose values are public, such as a user: hiding them would garble text.
+# Secrets that libraries read without a settings model: botocore, libpq, Ray.
+_variables: Final = {
+    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"),
+    *("AWS_WEB_IDENTITY_TOKEN", "PGPASSWORD", "RAY_AUTH_TOKEN"),
+}
+# A variable that names a file with a secret, if it is not named like the secret with FILE_SUFFIX.
+_paths: Final = ("RAY_AUTH_TOKEN_PATH",)
+# URLs of which only the password is a secret.
+_proxies: Final = tuple(case(f"{name}_proxy") for name in ("http", "https", "all") for case in (str.lower, str.upper))
+# Variables of settings with public values, and ends of the names of such files in a mounted Secret: hiding their words
+# would garble text.
+_public: Final[set[str]] = set()
 _PUBLIC: Final = ("_ID", "_USER", "_PROFILE")
 _seen: Final[set[str]] = set()
+_versions: Final = count(1)
+_current = 0
+
+
+def _changed() -> None:
+    global _current  # noqa: PLW0603 - process-wide, like the environment
+    _current = next(_versions)
+
+
+def version() -> int:
+    """Return a number that changes with :func:`declare` and :func:`remember`."""
+    return _current
 
 
 def declare(variables: Iterable[str]) -> None:
     """Declare variables whose values are secrets, for :func:`secret_values`."""
     _variables.update(variables)
+    _changed()
+
+
+def declare_public(variables: Iterable[str]) -> None:
+    """Declare variables whose values are public, although a mounted Secret may contain them."""
+    _public.update(variables)
+    _changed()
 
 
 def remember(value: str) -> None:
     """Add a secret that came from elsewhere, such as a flag, to :func:`secret_values`."""
-    if value:
+    if value and value not in _seen:
         _seen.add(value)
+        _changed()
 
 
 def from_file(variables: Iterable[str]) -> tuple[str, str] | None:
@@ -101,33 +136,43 @@ def from_folder(variables: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
-def origin() -> tuple[object, ...]:
-    """Return what :func:`secret_values` depends on, except the contents of files; cheap to compare."""
-    get = os.environ.get
-    return (get(FOLDER_VARIABLE), len(_seen), *((get(name), get(name + FILE_SUFFIX)) for name in sorted(_variables)))
-
-
 def secret_values() -> frozenset[str]:
     """Return every secret that this process knows, as plain text: from variables, files, the folder and flags.
 
     Sources that cannot be read are skipped, because this is called where an error is being reported.
     """
-    found = {value for name in _variables if (value := os.environ.get(name))}
-    paths = [Path(named) for name in _variables if (named := os.environ.get(name + FILE_SUFFIX))]
-    if folder := os.environ.get(FOLDER_VARIABLE):
-        # A mounted Secret also has hidden folders, which hold its versions.
-        with suppress(OSError):
-            paths += [
-                path
-                for path in Path(folder).iterdir()
-                if not path.name.startswith(".") and (path.name in _variables or not path.name.endswith(_PUBLIC))
-            ]
-    for path in paths:
+    get = os.environ.get
+    # A copy, since another thread may import settings.
+    names = tuple(_variables)
+    found = {value for name in names if (value := get(name))}
+    for name in names:
+        with suppress(ValueError):
+            found.add(base64.b64decode(get(name + ENCODED_SUFFIX, "")).decode())
+    for name in _proxies:
+        scheme, separator, rest = get(name, "").partition("://")
+        # With another scheme, only the password of the URL counts.
+        found.add(f"proxy+{scheme}://{rest}" if separator and "@" in rest else "")
+    for path in _files(names):
         try:
             found.add(_read(path, ""))
         except (ConfigurationError, OSError):
             continue
-    return frozenset(value for value in found | _seen if value)
+    return frozenset(value for value in (*found, *_seen) if value)
+
+
+def _files(names: Iterable[str]) -> list[Path]:
+    variables = (*(name + FILE_SUFFIX for name in names), *_paths)
+    paths = [Path(named) for name in variables if (named := os.environ.get(name))]
+    if folder := os.environ.get(FOLDER_VARIABLE):
+        # A mounted Secret also has hidden folders, which hold its versions.
+        with suppress(OSError):
+            paths += [path for path in Path(folder).iterdir() if not path.name.startswith(".") and _may_be(path.name)]
+    return paths
+
+
+def _may_be(name: str) -> bool:
+    """Return whether a file in a mounted Secret is a secret; unknown names are."""
+    return name in _variables or not (name in _public or name.endswith(_PUBLIC))
 
 
 def _read(path: Path, what: str) -> str:

@@ -1,16 +1,17 @@
-"""Text that is safe to store: no NUL, no secrets, no lone surrogates, capped."""
+"""Text that is safe to store, log and print: no secrets, no control characters, no lone surrogates, capped."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.scrub import HIDDEN, is_secret_name, scrub
+from shared.scrub import HIDDEN, hide_known, is_secret_name, scrub, scrub_data
 
-__all__ = ["UNPRINTABLE", "clean_data", "clean_item", "clean_text", "inert", "printable"]
+__all__ = ["as_json", "clean_data", "clean_item", "clean_text", "escape_json", "inert", "one_line", "printable"]
 
 MESSAGE_CHARS = 2000
 DATA_CHARS = 500
@@ -19,14 +20,14 @@ DATA_DEPTH = 4
 # An S3 key has at most 1024 bytes; an entry of a PostgreSQL B-tree at most 2704, for all columns of the key.
 ITEM_BYTES = 1024
 
-# C0 and C1 controls except tab and newline (NUL, which neither text nor jsonb accepts, among them); lone surrogates.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-# Controls, separators of lines, bidirectional and invisible formatting, tags, and lone surrogates: what moves a cursor,
-# ends a line or reorders text where a terminal or a browser shows it.
-UNPRINTABLE = re.compile(
+# Controls except tab and line feed (NUL, which neither text nor jsonb accepts, among them), separators of lines,
+# bidirectional and invisible formatting, tags, and lone surrogates: what moves a cursor, ends a line or reorders text
+# where a terminal or a browser shows it.
+_UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # The first character of {{ and of $(, each of which may be one of several in a row.
 _TEMPLATES = re.compile(r"(\{(?=\{)|\$(?=\())")
 
@@ -39,7 +40,12 @@ def clean_text(text: str, limit: int = MESSAGE_CHARS) -> str:
         limit: maximum length in characters; longer text ends with an ellipsis.
     """
     # Only bounded text is searched for secrets, so a message of a megabyte costs nothing.
-    clean = scrub(_CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text[: 4 * limit]))
+    bounded = text[: 4 * limit]
+    if len(text) > len(bounded):
+        # Half a secret could not be recognised, so an unfinished word is left out.
+        end = max(map(bounded.rfind, " \n"))
+        bounded = bounded[: end if end > 2 * limit else None]
+    clean = scrub(_UNPRINTABLE.sub(_REPLACEMENT, bounded))
     return clean if len(clean) <= limit and len(text) <= 4 * limit else clean[: limit - 1] + "…"
 
 
@@ -48,7 +54,34 @@ def printable(text: str) -> str:
 
     Tabs and line breaks are kept; a caller with one line replaces them.
     """
-    return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
+    return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def one_line(value: Any) -> str:
+    r"""Return a value as text within a line: :func:`printable`, with ``\n`` and ``\t`` as escapes too."""
+    return printable(str(value)).replace("\n", r"\n").replace("\t", r"\t")
+
+
+def as_json(value: Any, *, indent: int | None = None) -> str:
+    """Return a value as JSON without secrets and without characters that a terminal obeys.
+
+    Args:
+        value: anything; types unknown to JSON become text.
+        indent: spaces per level; None writes one line.
+    """
+    return escape_json(json.dumps(scrub_data(value), ensure_ascii=False, default=_as_text, indent=indent))
+
+
+def _as_text(value: Any) -> str:
+    return scrub(str(value))
+
+
+def escape_json(text: str) -> str:
+    """Return a JSON document with unprintable characters as escapes; its value stays the same.
+
+    JSON may contain any character from U+007F on as it is, also those that a terminal obeys.
+    """
+    return _UNPRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def inert(text: str) -> str:
@@ -61,8 +94,9 @@ def inert(text: str) -> str:
 
 
 def clean_item(item: str) -> str:
-    """Return an item's name, cut to fit an index: at most 1024 bytes of UTF-8; a cut name ends with a digest."""
-    clean = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", item)
+    """Return an item's name as one line, cut to fit an index: at most 1024 bytes; a cut name ends with a digest."""
+    # Nothing is hidden by its form: "token=a.tar" and "token=b.tar" are two items.
+    clean = _UNPRINTABLE.sub(_REPLACEMENT, hide_known(item)).replace("\n", _REPLACEMENT).replace("\t", _REPLACEMENT)
     raw = clean.encode()
     if len(raw) <= ITEM_BYTES:
         return clean

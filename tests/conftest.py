@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from shared import scrub, secrets
 from tests.docs.summary import write_summary
 from tests.skips import pytest_sessionfinish, write_skips
 
@@ -23,6 +24,7 @@ __all__ = [
     "pytest_sessionfinish",
     "pytest_terminal_summary",
     "scheduling_as_before",
+    "secrets_as_the_test_sets_them",
 ]
 
 # Test machines are shared and sometimes slow: a slow example is not a failure.
@@ -70,3 +72,10 @@ def logging_as_before() -> Iterator[None]:
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
     logging.captureWarnings(capture=False)
+
+
+@pytest.fixture(autouse=True)
+def secrets_as_the_test_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for secrets at every call, and forget those of other tests."""
+    monkeypatch.setattr(scrub, "FRESH_S", 0.0)
+    monkeypatch.setattr(secrets, "_seen", set())

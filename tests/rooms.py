@@ -27,7 +27,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "jobs/media": ("steps", "commands", "settings"),
     "shared": (
         *("step", "notify", "doctor", "retention", "rayjob", "ledger", "report", "database", "samples", "storage"),
-        *("settings", "finding", "failure", "verdict", "strict_json", "progress", "logs", "text", "scrub"),
+        *("settings", "finding", "failure", "verdict", "strict_json", "progress", "logs", "streams", "text", "scrub"),
         *("secrets", "extras", "sandbox", "errors"),
     ),
     "workflows": ("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "maintenance", "_lib"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from shared.doctor import argo, machine, places
 from shared.errors import EXIT_CONFIGURATION, EXIT_OK, EXIT_TRANSIENT, TelecineError
 from shared.finding import Finding, of_error
+from shared.text import as_json, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ def doctor(settings: DoctorSettings) -> tuple[str, int]:
     findings = list(_examine(settings))
     code = exit_code(findings)
     if settings.format == "json":
-        return json.dumps({"exit_code": code, "lines": [_as_json(each) for each in findings]}, indent=2), code
+        return as_json({"exit_code": code, "lines": [_as_json(each) for each in findings]}, indent=2), code
     return _as_text(findings), code
 
 
@@ -67,7 +67,7 @@ def _as_json(finding: Finding) -> dict[str, Any]:
 
 
 def _as_text(findings: Sequence[Finding]) -> str:
-    width = max(len(each.name) for each in findings)
+    width = max(len(one_line(each.name)) for each in findings)
     rows: list[str] = []
     area = ""
     for each in findings:
@@ -75,8 +75,8 @@ def _as_text(findings: Sequence[Finding]) -> str:
             area = each.area
             rows += ["", area] if rows else [area]
         message = " ".join(each.message.split())
-        rows.append(f"  {each.status:<4}  {each.name:<{width}}  {message}")
+        rows.append(f"  {each.status:<4}  {one_line(each.name):<{width}}  {message}")
         if each.fix:
-            rows.append(f"        {'':<{width}}  -> {each.fix}")
+            rows.append(f"        {'':<{width}}  -> {' '.join(each.fix.split())}")
     counts = {status: sum(each.status == status for each in findings) for status in ("ok", "warn", "fail")}
     return "\n".join([*rows, "", ", ".join(f"{count} {status}" for status, count in counts.items())])

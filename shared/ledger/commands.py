@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -10,6 +9,7 @@ from pydantic import Field
 from shared.ledger import history
 from shared.settings.base import setting
 from shared.settings.database import DatabaseSettings
+from shared.text import as_json, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,14 +48,15 @@ def show_run(settings: ShowSettings) -> str:
     """Return one run with its stages and first item errors."""
     run, stages = history.show_run(settings, settings.run)
     lines = [
-        f"run       {run.run_id}",
-        f"pipeline  {run.pipeline}",
-        f"status    {run.status}" + (f" (stage {run.error_stage})" if run.error_stage else ""),
+        f"run       {one_line(run.run_id)}",
+        f"pipeline  {one_line(run.pipeline)}",
+        f"status    {run.status}" + (f" (stage {one_line(run.error_stage)})" if run.error_stage else ""),
         f"started   {_time(run.started_at)} UTC, took {_duration(run.seconds)}",
-        f"by        telecine {run.version or '?'} on {run.host or '?'}",
+        f"by        telecine {one_line(run.version or '?')} on {one_line(run.host or '?')}",
     ]
     if run.error_message:
-        lines.append(f"error     {run.error_message}")
+        # Indented, so that a line break in a message cannot forge a line.
+        lines.append("error     " + run.error_message.replace("\n", "\n          "))
     rows = [
         (
             *(str(stage.order), stage.stage, stage.status, str(stage.attempt), _duration(stage.seconds)),
@@ -66,7 +67,7 @@ def show_run(settings: ShowSettings) -> str:
     ]
     if rows:
         lines += ["", _table(("", "stage", "status", "attempt", "took", "exit", "counts"), rows)]
-    lines += [f"{stage.stage} wrote {stage.manifest_key}" for stage in stages if stage.manifest_key]
+    lines += [f"{one_line(stage.stage)} wrote {one_line(stage.manifest_key)}" for stage in stages if stage.manifest_key]
     failures = history.failed_items(settings, run.run_id, limit=SHOWN_ERRORS)
     total = sum(stage.failed_items for stage in stages)
     if failures:
@@ -75,7 +76,11 @@ def show_run(settings: ShowSettings) -> str:
     if total > len(failures):
         lines.append(f"… and {total - len(failures)} more")
     if run.parameters:
-        lines += ["", "parameters", *(f"  {name} = {json.dumps(value)}" for name, value in run.parameters.items())]
+        lines += [
+            "",
+            "parameters",
+            *(f"  {one_line(name)} = {as_json(value)}" for name, value in run.parameters.items()),
+        ]
     return "\n".join(lines)
 
 
@@ -93,7 +98,7 @@ def _duration(seconds: float) -> str:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Align columns; line breaks in a cell become spaces, and the last column is not padded."""
-    cells = [[" ".join(cell.split()) for cell in row] for row in (head, *rows)]
+    cells = [[one_line(" ".join(cell.split())) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[index]) for row in cells) for index in range(len(head))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import Stopped, TelecineError
 from shared.failure import Failure
+from shared.scrub import scrub
 from shared.text import clean_data, clean_text
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def of_exception(error: BaseException, stage: str, recorded: Sequence[Failure], 
         status, exit_code = "failed", error.exit_code
     else:
         status, exit_code = "failed", TelecineError.exit_code
-        own["traceback"] = clean_text("".join(traceback.format_exception(error))[-TRACEBACK_CHARS:], TRACEBACK_CHARS)
+        # Hidden before it is cut, since half a secret could not be recognised.
+        lines = scrub("".join(traceback.format_exception(error)))
+        own["traceback"] = clean_text(lines[-TRACEBACK_CHARS:], TRACEBACK_CHARS)
     details = error_details({}, [own, *(failure.as_json() for failure in recorded)], total + 1)
     return StageOutcome(status=status, exit_code=exit_code, message=own["message"], details=details)

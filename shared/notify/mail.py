@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
 from shared.errors import ConfigurationError, TransientError
-from shared.notify.message import as_text, subject
+from shared.notify.message import as_text, subject, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,11 +39,11 @@ def send(message: Notification, settings: NotifySettings) -> None:
         )
     mail = EmailMessage()
     mail["Subject"] = subject(message)
-    mail["From"] = sender
-    mail["To"] = ", ".join(to)
+    mail["From"] = _header("TELECINE_NOTIFY_SMTP_FROM", sender)
+    mail["To"] = _header("TELECINE_NOTIFY_SMTP_TO", ", ".join(to))
     mail["Date"] = format_datetime(message.at)
     # Equal for repeated messages, of which mail programs then show only one.
-    mail["Message-ID"] = f"<{message.id.replace(':', '.')}@telecine>"
+    mail["Message-ID"] = f"<{token(message)}@telecine>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(as_text(message))
     with _translated(host), _connect(host, settings) as server:
@@ -51,6 +51,14 @@ def send(message: Notification, settings: NotifySettings) -> None:
             password = settings.notify_smtp_password
             server.login(settings.notify_smtp_user, password.get_secret_value() if password else "")
         server.send_message(mail)
+
+
+def _header(variable: str, value: str) -> str:
+    if not value.isprintable():
+        raise ConfigurationError(
+            f"{variable} contains a line break or a control character; expected mail addresses", code="mail_incomplete"
+        )
+    return value
 
 
 def _connect(host: str, settings: NotifySettings) -> smtplib.SMTP:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from shared.text import clean_text
+from shared.text import clean_text, one_line
 
-__all__ = ["FIRST_ERRORS", "ErrorLine", "Notification", "as_text", "subject"]
+__all__ = ["FIRST_ERRORS", "ErrorLine", "Notification", "as_text", "subject", "token"]
 
 FIRST_ERRORS: Final = 5
 
@@ -51,17 +52,24 @@ class Notification(BaseModel):
     link: str | None = Field(None, description="URL of the run's page.")
     at: datetime = Field(description="Time of the message, in UTC.")
 
-    @field_validator("message")
+    @field_validator("*")
     @classmethod
-    def _clean(cls, value: str) -> str:
-        return clean_text(value)
+    def _clean(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {one_line(clean_text(name, 100)): count for name, count in value.items()}
+        return clean_text(value) if isinstance(value, str) else value
 
 
 def subject(message: Notification) -> str:
     """Return the subject line: ``telecine: gamedata extract failed (bucket_missing)``."""
     what = " ".join(filter(None, (message.pipeline, message.step)))
     code = f" ({message.code})" if message.code else ""
-    return " ".join(f"telecine: {what} {message.status}{code}".split())
+    return one_line(" ".join(f"telecine: {what} {message.status}{code}".split()))
+
+
+def token(message: Notification, colon: str = ".") -> str:
+    """Return the message's id for a header, in ASCII without spaces."""
+    return re.sub(r"[^A-Za-z0-9._:-]", "-", message.id).replace(":", colon)
 
 
 def as_text(message: Notification) -> str:
@@ -76,11 +84,13 @@ def as_text(message: Notification) -> str:
         ("workflow", "/".join(filter(None, (message.namespace, message.workflow)))),
         ("page", message.link),
     ]
-    lines = [f"{name:<10} {value}" for name, value in rows if value not in (None, "")]
+    lines = [f"{name:<10} {one_line(value)}" for name, value in rows if value not in (None, "")]
     if message.message:
-        lines += ["", message.message]
+        # Indented, so that a line break in a message cannot forge a line.
+        lines += ["", message.message.replace("\n", "\n    ")]
     if message.errors:
-        lines += ["", "First errors:", *(f"  {one.item}: {one.code}: {one.message}" for one in message.errors)]
+        errors = (f"{one.item}: {one.code}: {one.message}" for one in message.errors)
+        lines += ["", "First errors:", *(f"  {one_line(' '.join(error.split()))}" for error in errors)]
     if message.rejects:
         lines += ["", "Failed items: " + ", ".join(f"{code} {count}" for code, count in message.rejects.items())]
-    return "\n".join([*lines, "", f"More: telecine runs show {message.run_id}", ""])
+    return "\n".join([*lines, "", f"More: telecine runs show {one_line(message.run_id)}", ""])

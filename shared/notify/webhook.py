@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from shared.errors import ConfigurationError, TransientError
+from shared.notify.message import token
 
 if TYPE_CHECKING:
     from shared.notify.message import Notification
@@ -41,7 +42,7 @@ def send(message: Notification, settings: NotifySettings) -> None:
     request = urllib.request.Request(  # noqa: S310 - the settings accept only http and https
         url,
         data=message.model_dump_json().encode(),
-        headers={"Content-Type": "application/json", "User-Agent": "telecine", "Idempotency-Key": message.id},
+        headers={"Content-Type": "application/json", "User-Agent": "telecine", "Idempotency-Key": token(message, ":")},
         method="POST",
     )
     try:

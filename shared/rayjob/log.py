@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from shared import logs
 from shared.progress import write_argo
+from shared.streams import write_error
+from shared.text import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +64,8 @@ def show_line(line: str) -> None:
     if logs.is_human():
         _LOG.log(logging.getLevelNamesMapping().get(str(found.get("level")), logging.INFO), "%s", found["message"])
     else:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+        # Written again, since not every process of the cluster hides secrets and escapes as we do.
+        write_error(as_json(found))
 
 
 def _write_progress(line: dict[str, Any]) -> None:
@@ -112,7 +113,8 @@ class DriverLog:
             _LOG.warning("the driver has restarted")
             self._shown = 0
         end = len(text) if last else text.rfind("\n") + 1
-        for line in text[self._shown : end].splitlines():
+        # Only at line feeds: str.splitlines also ends lines at characters that a name may contain.
+        for line in text[self._shown : end].split("\n"):
             if line.strip():
                 self._show(line)
         self._shown = max(self._shown, end)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 import re
 import struct
@@ -17,7 +16,7 @@ from shared.report._chart import chart, number
 from shared.report._format import blocks, duration, label
 from shared.report.sections import Figure, Figures, Histogram, Link, Table, Text
 from shared.scrub import scrub
-from shared.text import printable
+from shared.text import as_json, printable
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -43,15 +42,13 @@ def render(report: Report) -> str:
     Args:
         report: the report, with its sections in the order of the page.
     """
-    page = _template().render(
+    return _template().render(
         report=report,
         groups=[(kind, list(members)) for kind, members in groupby(report.sections, _kind)],
         blocks=blocks(report),
         first_failures=_FIRST_FAILURES,
         total_seconds=max([*report.durations.values(), 0.0]),
     )
-    # Names from outside cannot reorder or hide text.
-    return printable(page)
 
 
 @cache
@@ -62,6 +59,7 @@ def _template() -> Template:
         loader=PackageLoader("shared.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -77,7 +75,6 @@ def _template() -> Template:
         numeric_columns=_numeric_columns,
         paragraphs=lambda text: [part.strip() for part in text.split("\n\n") if part.strip()],
         parameter=_parameter,
-        scrub=scrub,
     )
     environment.tests.update(
         link=lambda value: isinstance(value, Link), safe_link=lambda value: _SAFE_HREF.match(value.href) is not None
@@ -86,13 +83,21 @@ def _template() -> Template:
     return environment.get_template("page.html.j2")
 
 
+def _finalize(value: Any) -> Any:
+    """Hide secrets and show control and bidirectional characters in every value that is not HTML of ours."""
+    return printable(scrub(value)) if type(value) is str else value
+
+
 def _kind(section: object) -> str:
     return next(kind.__name__ for kind in (Table, Histogram, Figures, Text) if isinstance(section, kind))
 
 
-def _data_uri(figure: Figure) -> str:
+def _data_uri(figure: Figure) -> Markup:
+    from markupsafe import Markup
+
     kind = next((name for magic, name in _MAGIC if figure.png.startswith(magic)), "png")
-    return f"data:image/{kind};base64,{base64.b64encode(figure.png).decode()}"
+    # Markup, since pixels contain no secrets.
+    return Markup(f"data:image/{kind};base64,{base64.b64encode(figure.png).decode()}")  # noqa: S704 - letters of base64
 
 
 def _is_wide(section: Figures) -> bool:
@@ -110,14 +115,14 @@ def _cell(value: Any) -> str:
         return "\N{EN DASH}"
     if _is_number(value):
         return number(value)
-    return scrub(str(value))
+    return str(value)
 
 
 def _breakable(name: str) -> Markup:
     """Allow line breaks after underscores: the column name ``is_video_mostly_dark`` is wider than its values."""
     from markupsafe import Markup, escape
 
-    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
+    return Markup("_<wbr>").join(escape(part) for part in printable(scrub(name)).split("_"))
 
 
 def _numeric_columns(table: Table) -> set[int]:
@@ -133,4 +138,4 @@ def _numeric_columns(table: Table) -> set[int]:
 def _parameter(value: Any) -> str:
     if value is None:
         return "\N{EN DASH}"
-    return scrub(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    return value if isinstance(value, str) else as_json(value)

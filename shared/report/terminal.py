@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.report.sections import Table
+from shared.scrub import scrub
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from rich.console import Console
+    from rich.text import Text
 
     from shared.report.model import Report
 
-__all__ = ["ROWS", "counted", "find_table", "print_line", "print_rest", "print_sample", "print_table", "safe_text"]
+__all__ = [
+    "ROWS",
+    "Styled",
+    "counted",
+    "find_table",
+    "open_console",
+    "print_line",
+    "print_rest",
+    "print_sample",
+    "print_table",
+    "safe_text",
+]
 
 # Maximum rows of a table on a terminal; the report has more.
 ROWS: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Styled:
+    """A cell with a style of rich, such as ``red``."""
+
+    text: str
+    style: str
+
+
+def open_console() -> Console:
+    """Return a console on standard output that raises BrokenPipeError, where rich would exit with 1."""
+    from rich.console import Console
+
+    class QuietConsole(Console):
+        """A console that keeps the step's exit code on a broken pipe."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return QuietConsole(highlight=False)
 
 
 def find_table(report: Report, title: str | None = None) -> Table | None:
@@ -38,20 +74,29 @@ def print_table(
     Args:
         console: the terminal.
         columns: headings.
-        rows: cells; a ``rich.text.Text`` is printed unchanged, all other values with :func:`safe_text`.
+        rows: cells, printed with :func:`safe_text`.
         right: columns of numbers, which are aligned right and never wrapped.
         unwrapped: further columns that are never wrapped.
     """
     from rich import table as rich
     from rich.text import Text
 
+    # Only a Text is never parsed as markup or for emoji.
     table = rich.Table(box=None, pad_edge=False)
     for name in columns:
         justify: Any = "right" if name in right else "left"
-        table.add_column(name, justify=justify, overflow="fold", no_wrap=name in right or name in unwrapped)
+        table.add_column(
+            Text(safe_text(name)), justify=justify, overflow="fold", no_wrap=name in right or name in unwrapped
+        )
     for row in rows[:ROWS]:
-        table.add_row(*(value if isinstance(value, Text) else Text(safe_text(value)) for value in row))
+        table.add_row(*map(_cell, row))
     console.print(table)
+
+
+def _cell(value: Any) -> Text:
+    from rich.text import Text
+
+    return Text(safe_text(value.text), style=value.style) if isinstance(value, Styled) else Text(safe_text(value))
 
 
 def print_rest(console: Console, total: int, location: str) -> None:
@@ -62,7 +107,10 @@ def print_rest(console: Console, total: int, location: str) -> None:
 
 def print_line(console: Console, text: str) -> None:
     """Print one line of plain text, unwrapped."""
-    console.print(safe_text(text), soft_wrap=True, markup=False, highlight=False)
+    from rich.text import Text
+
+    # A Text, since rich replaces ":skull:" in plain text by an emoji even without markup.
+    console.print(Text(safe_text(text)), soft_wrap=True)
 
 
 def print_sample(console: Console, report: Report, *, total: str, written: str, kinds: Sequence[str]) -> None:
@@ -85,7 +133,5 @@ def counted(count: int, singular: str, plural: str) -> str:
 
 
 def safe_text(value: Any) -> str:
-    """Return a value as printable text, with a dash for None and ``?`` for each control character."""
-    if value is None:
-        return "-"
-    return "".join(letter if letter.isprintable() else "?" for letter in str(value))
+    r"""Return a value as one line without secrets, with a dash for None and escapes such as ``\x1b``."""
+    return "-" if value is None else one_line(scrub(str(value)))

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from shared.errors import TelecineError
+from shared.text import as_json
 
 if TYPE_CHECKING:
     from shared.report.model import Report
@@ -33,7 +34,8 @@ def write(report: Report, folder: str, settings: StepSettings | None = None) -> 
 
     place = folder.rstrip("/")
     page = (render(report) if report.page is None else report.page).encode()
-    bodies = {"report.json": report.model_dump_json(indent=2).encode() + b"\n", "report.html": page}
+    document = as_json(report.model_dump(mode="json"), indent=2)
+    bodies = {"report.json": document.encode() + b"\n", "report.html": page}
     places = {name: f"{place}/{name}" for name in bodies}
     for name, body in bodies.items():
         put_uri(places[name], body, settings)

@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from shared import secrets
 from shared.errors import UsageError
+from shared.secrets import ENCODED_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,6 @@ __all__ = [
 ]
 
 PREFIX: Final = "TELECINE_"
-ENCODED_SUFFIX: Final = "_BASE64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,12 +252,20 @@ class Settings(BaseSettings):
         merged.update({name: pipeline for name in own if name in cls.model_fields})
         cls.pipelines = {name: merged.get(name) for name in cls.model_fields}
         for name, field in cls.model_fields.items():
-            if is_secret(field):
-                secrets.declare(cls.variables(name))
+            declare = secrets.declare if is_secret(field) else secrets.declare_public
+            declare(cls.variables(name))
 
     def model_post_init(self, context: Any) -> None:
         """Remember secrets of any source, including flags, so that they are masked in text that leaves the process."""
         super().model_post_init(context)
+        self._remember_secrets()
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Remember secrets in a process that receives the settings by pickle, such as a worker, as well."""
+        super().__setstate__(state)
+        self._remember_secrets()
+
+    def _remember_secrets(self) -> None:
         for name, field in type(self).model_fields.items():
             if is_secret(field) and (value := getattr(self, name)) is not None:
                 secrets.remember(value.get_secret_value() if isinstance(value, SecretStr) else str(value))

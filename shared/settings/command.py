@@ -15,9 +15,11 @@ from pydantic import ValidationError
 from typer.core import TyperCommand
 
 from shared.errors import UsageError
+from shared.scrub import scrub
 from shared.secrets import FILE_SUFFIX
 from shared.settings.base import active_variable
 from shared.settings.flags import flags, resolved_default
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +39,8 @@ _EXPECTED = {
     "float_parsing": "a number",
     "bool_parsing": "true or false",
 }
+# Typer exports only this subclass of its usage errors.
+_USAGE: Any = typer.BadParameter.__base__
 _SHOULD_BE = "Input should be "
 _EPILOG = "A flag overrides its variable, and a variable overrides the default."
 
@@ -79,10 +83,11 @@ def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
         context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
     )(collect)
     try:
-        typer.main.get_command(app).main(list(argv), prog_name=program, standalone_mode=True)
-    except SystemExit as end:
-        if end.code or help_wanted:
-            raise
+        typer.main.get_command(app).main(list(argv), prog_name=program, standalone_mode=False)
+    except _USAGE as error:
+        raise UsageError(f"{program}: {one_line(error.format_message())}; see {program} --help") from error
+    if help_wanted:
+        raise SystemExit(0)
     values: dict[str, Any] = {
         flag.name: tuple(typed[flag.name]) if flag.repeated else typed[flag.name]
         for flag in declared
@@ -112,7 +117,8 @@ def _check_names(model: type[Settings], program: str, declared: list[Flag], argv
             if name not in takes_value:
                 guess = did_you_mean(name, list(takes_value))
                 raise UsageError(
-                    f"{program}: unknown flag {name}{guess}\nFlags: {' '.join(takes_value)}\nHelp: {program} --help"
+                    f"{program}: unknown flag {one_line(name)}{guess}\nFlags: {' '.join(takes_value)}"
+                    f"\nHelp: {program} --help"
                 )
             if equals and not takes_value[name]:
                 raise UsageError(f"{program}: {name} takes no value; its opposite is {_opposite(name)}")
@@ -121,7 +127,9 @@ def _check_names(model: type[Settings], program: str, declared: list[Flag], argv
         elif positions:
             positions.pop(0)
         else:
-            raise UsageError(f"{program}: unexpected argument '{word}'; expected --flag value; see {program} --help")
+            raise UsageError(
+                f"{program}: unexpected argument '{one_line(word)}'; expected --flag value; see {program} --help"
+            )
     if positions and positions[0].required and active_variable(model, positions[0].name) is None:
         raise UsageError(f"{program}: {positions[0].flag} is missing; see {program} --help")
     return False
@@ -156,7 +164,7 @@ def _parameter(model: type[Settings], flag: Flag, *, show: bool) -> inspect.Para
 def _help(model: type[Settings], flag: Flag) -> str:
     default = "required" if flag.required else f"default: {resolved_default(model, flag) or '-'}"
     also = f" or {flag.variables[0]}{FILE_SUFFIX}" if flag.secret else ""
-    return f"{flag.description} [{default}; {flag.variables[0]}{also}]"
+    return f"{flag.description} [{one_line(scrub(default))}; {flag.variables[0]}{also}]"
 
 
 def _command_class(declared: list[Flag]) -> type[TyperCommand]:
@@ -201,6 +209,7 @@ def _explain_one(model: type[Settings], flag: Flag, typed: dict[str, Any], detai
     variable = None if flag.name in typed else active_variable(model, flag.name)
     raw = typed.get(flag.name, variable[1] if variable else None)
     value = ",".join(raw) if isinstance(raw, tuple) else raw
+    value = value if value is None else one_line(value)
     shown = "" if flag.secret or value is None else f" {value}" if variable is None else f"={value}"
     source = variable[0] if variable else flag.flag
     if flag.choices and detail["type"] == "literal_error":
@@ -217,7 +226,7 @@ def _reason(detail: ErrorDetails) -> str:
 def _message(detail: ErrorDetails) -> str:
     if expected := _EXPECTED.get(detail["type"]):
         return f"expected {expected}"
-    text = detail["msg"].removeprefix("Value error, ")
+    text = one_line(detail["msg"].removeprefix("Value error, "))
     if not text.startswith(_SHOULD_BE):
         return text
     expected = text.removeprefix(_SHOULD_BE)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from shared import logs
 from shared.errors import EXIT_OK, Stopped, TelecineError, most_severe
 from shared.step import guard, termination
 from shared.step.contract import UnrecordedRun
+from shared.streams import write_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,7 +58,7 @@ def execute_tool(tool: Tool, argv: Sequence[str]) -> int:
         text, code = answer if isinstance(answer, tuple) else (str(answer), EXIT_OK)
         if text:
             with guard.printing():
-                sys.stdout.write(text.rstrip("\n") + "\n")
+                write_out(text.rstrip("\n"))
         if code != EXIT_OK:
             # The node shows 1,000 characters: of a list of findings, only the failed ones.
             failed = [line.strip() for line in text.splitlines() if line.split()[:1] == ["fail"]]
@@ -212,17 +212,11 @@ def _write_failed(
 
 def _show(step: Step, report: Report, paths: dict[str, str]) -> None:
     """Print the step's view and the report's location on standard output."""
-    from rich.console import Console
-
-    class QuietConsole(Console):
-        """A console that keeps the step's exit code on a broken pipe, where rich would exit with 1."""
-
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
+    from shared.report.terminal import open_console, print_line
 
     with guard.printing():
-        console = QuietConsole(highlight=False)
+        console = open_console()
         if step.view is not None:
             guard.load(step.view)(report, console)
         if paths:
-            console.print(f"report: {paths['report.html']}", soft_wrap=True, markup=False)
+            print_line(console, f"report: {paths['report.html']}")

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
+from shared import logs
 from shared.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, ExtraMissing, Stopped, TelecineError
 from shared.extras import EXTRA_OF
-from shared.scrub import scrub
 from shared.step import termination
-from shared.text import printable
+from shared.streams import write_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,12 +103,15 @@ def _report(error: BaseException) -> None:
     if isinstance(error, ModuleNotFoundError):
         error = _extra_missing(error) or error
     termination.write(error.message if isinstance(error, TelecineError) else f"{type(error).__name__}: {error}")
+    if not _logs_ready and not isinstance(error, TelecineError):
+        # Without a handler of ours, logging would print the text as it is.
+        logs.configure()
     if isinstance(error, Stopped | KeyboardInterrupt):
         _LOG.warning("%s", error if isinstance(error, Stopped) else "stopped by SIGINT")
     elif not isinstance(error, TelecineError):
         _LOG.critical("this is a bug in telecine; please report it with these lines: %r", error, exc_info=error)
     elif not _logs_ready:
-        sys.stderr.write(f"{printable(scrub(error.message))}\n")
+        write_error(error.message)
     else:
         shown = error if _LOG.isEnabledFor(logging.DEBUG) else None
         _LOG.error("%s", error.message, extra={"code": error.code, "data": error.data}, exc_info=shown)

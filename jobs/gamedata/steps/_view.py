@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from jobs.gamedata.manifest.report import SESSIONS
-from shared.report.terminal import ROWS, counted, find_table, print_line, print_rest, print_sample, print_table
+from shared.report.terminal import (
+    ROWS,
+    Styled,
+    counted,
+    find_table,
+    print_line,
+    print_rest,
+    print_sample,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,8 +37,6 @@ def show(report: Report, console: Console) -> None:
         report: report of the manifest or run step, with its sections.
         console: the terminal.
     """
-    from rich.text import Text
-
     table = find_table(report, SESSIONS)
     if table is None:
         return
@@ -38,7 +45,7 @@ def show(report: Report, console: Console) -> None:
     rows = []
     for *values, raised, error in table.rows[:ROWS]:
         words = [*(raised or ()), *([error] if error else [])]
-        rows.append([*values, Text(", ".join(words), style="red" if error else "yellow")])
+        rows.append([*values, Styled(", ".join(words), style="red" if error else "yellow")])
     print_table(console, [*measured, "flags"], rows, right=measured[1:])
     # In the report of `run`, names of counts begin with the stage's name.
     counts = {name.removeprefix("manifest."): count for name, count in report.counts.items()}

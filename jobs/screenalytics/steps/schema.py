@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.contract.run_manifest import RunManifest
+from shared.text import escape_json
 
 if TYPE_CHECKING:
     from jobs.screenalytics.settings import SchemaSettings
@@ -39,7 +40,7 @@ EXAMPLE: Final[dict[str, Any]] = {
 def show(settings: SchemaSettings) -> str:
     """Return the schema as JSON, or with ``--example`` an example manifest."""
     document = EXAMPLE if settings.example else manifest_schema()
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return escape_json(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def manifest_schema() -> dict[str, Any]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -259,3 +260,18 @@ def test_a_json_line_has_no_raw_character_that_a_terminal_obeys():
     line = logs.JsonFormatter().format(record)
     assert line.isprintable()
     assert json.loads(line)["message"] == HOSTILE
+
+
+def test_other_types_and_misfit_arguments_are_scrubbed():
+    extra = {"url": ValueError("postgresql://u:hush-hush@h/d")}
+    record = LOG.makeRecord(LOG.name, logging.INFO, __file__, 1, "%d items", ("token=hush-hush",), None, extra=extra)
+    for formatter in (logs.JsonFormatter(), logs.HumanFormatter(colour=False)):
+        assert "hush" not in formatter.format(record)
+
+
+def test_a_bug_before_logs_are_set_up_shows_no_secret():
+    raising = "raise ValueError('postgresql://u:hush-' + 'hush@h/d')"
+    code = f"from shared.step.guard import guarded\ndef f():\n  {raising}\nguarded(f)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "this is a bug" in done.stderr
+    assert "hush-hush" not in done.stderr

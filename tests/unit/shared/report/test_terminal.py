@@ -4,10 +4,9 @@ import io
 
 import pytest
 from rich.console import Console
-from rich.text import Text
 
 from shared.report import Histogram, Report, Table
-from shared.report.terminal import ROWS, counted, find_table, print_line, print_rest, print_table, safe_text
+from shared.report.terminal import ROWS, Styled, counted, find_table, print_line, print_rest, print_table, safe_text
 
 
 def printed(write, width=60):
@@ -23,9 +22,10 @@ def printed(write, width=60):
         ("", ""),
         (1.25, "1.25"),
         (3, "3"),
-        ("a\x1b[31mb\n", "a?[31mb?"),
+        ("a\x1b[31mb\n", r"a\x1b[31mb\n"),
         ("[red]", "[red]"),
-        ("\u202e", "?"),
+        ("\u202e", r"\u202e"),
+        ("postgresql://u:a-password@h/d", "postgresql://u:***@h/d"),
     ],
 )
 def test_text_from_outside_is_printable(value, text):
@@ -33,16 +33,18 @@ def test_text_from_outside_is_printable(value, text):
 
 
 def test_markup_and_escapes_in_cells_and_lines_are_text():
-    hostile = "[bold]x[/] \x1b]0;title\x07 [link=http://x]y"
+    hostile = "[bold]x[/] \x1b]0;title\x07 :skull: [link=http://x]y"
     table = printed(lambda console: print_table(console, ["a"], [[hostile]]))
     line = printed(lambda console: print_line(console, hostile))
     for shown in (table, line):
-        assert "[bold]x[/] ?]0;title? [link=http://x]y" in shown
+        assert r"[bold]x[/] \x1b]0;title\x07 :skull: [link=http://x]y" in shown
         assert "\x1b" not in shown
 
 
 def test_numbers_are_aligned_right_and_styled_text_stays():
-    shown = printed(lambda console: print_table(console, ["a", "n"], [["x", 5], [Text("y"), 1000]], right=("n",)))
+    shown = printed(
+        lambda console: print_table(console, ["a", "n"], [["x", 5], [Styled("y", "red"), 1000]], right=("n",))
+    )
     assert [line.rstrip() for line in shown.splitlines()] == ["a     n", "x     5", "y  1000"]
 
 
