@@ -1,4 +1,4 @@
-"""Read and check one candidate, but only as far as the rows that already exist for its run require."""
+"""Read one candidate; read no artifact of a known run whose manifest is the same, or changed without being accepted."""
 
 from __future__ import annotations
 
