@@ -1,4 +1,4 @@
-"""The gamedata workflow: from TARs of game sessions to sampled frames, statistics, a manifest and a table for BI."""
+"""The gamedata workflow: sweep, plan, extract, manifest and publish; the manifest's default path and the form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Load checks of ``built_in`` and ``--checks`` files; bad files, taken names and other places are exit code 2."""
+"""Load checks of ``built_in`` and ``--checks`` files; a bad file, taken name or forbidden place is exit code 2."""
 
 from __future__ import annotations
 

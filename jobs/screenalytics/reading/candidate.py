@@ -1,4 +1,4 @@
-"""Read one candidate; read no artifact of a known run whose manifest is the same, or changed without being accepted."""
+"""Read one candidate; a known run ends here, unchanged, quarantined (changed, not accepted) or already set aside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a run once, all or nothing; refuse changed content (``MANIFEST_CHANGED``) or replace it; warn of unlinked ids."""
+"""Write a run once, all or nothing; refuse or replace changed content (``MANIFEST_CHANGED``); warn of unlinked ids."""
 
 from __future__ import annotations
 
