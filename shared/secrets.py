@@ -37,7 +37,7 @@ AWS_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TO
 _LARGEST: Final = 1 << 20
 # Secrets that libraries read without a settings model.
 _variables: Final = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD", "RAY_AUTH_TOKEN"}
-# Ends of the names of files in a mounted Secret that are no secrets: hiding their words would make texts unreadable.
+# Ends of the names of files in a mounted Secret whose values are public, such as a user: hiding them would garble text.
 _PUBLIC: Final = ("_ID", "_USER", "_PROFILE")
 _seen: Final[set[str]] = set()
 

@@ -1,4 +1,4 @@
-"""The gamedata workflow: sweep, plan, extract, manifest and publish; the manifest's default path and the form."""
+"""The gamedata workflow and its cron: sweep, plan, extract, manifest, publish; the manifest's default path."""
 
 from __future__ import annotations
 

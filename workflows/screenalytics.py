@@ -1,4 +1,4 @@
-"""The screenalytics workflow: ingest, the entrypoint replay, their forms and Secrets."""
+"""The screenalytics workflow and its cron: ingest, the entrypoint replay, their forms and Secrets."""
 
 from __future__ import annotations
 

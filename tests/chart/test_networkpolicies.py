@@ -187,7 +187,7 @@ def test_the_port_of_the_database_is_allowed(url, ports):
         ({}, [443, 587]),
         ({"webhookUrl": "https://u:p@hooks.example.com/@team:1/x"}, [443, 587]),
         ({"webhookUrl": "http://hooks:8080/x"}, [443, 587, 8080]),
-        ({"smtp": {"host": "mail", "port": 25}}, [443, 587, 25]),
+        ({"smtp": {"host": "mail", "port": 25, "from": "a@b", "to": ["c@d"]}}, [443, 587, 25]),
         ({"smtp": {"port": 25}}, [443, 587]),
     ],
 )

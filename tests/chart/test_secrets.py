@@ -17,7 +17,10 @@ from tests.chart.rendering import ROOT, find, render
 VALUES = {
     "database": {"url": "postgresql://u:one@h/d", "migration": {"url": "postgresql://m:two@h/d"}},
     "s3": {"accessKeyId": "three", "secretAccessKey": "four"},
-    "notify": {"webhookUrl": "https://h/five", "smtp": {"password": "six"}},
+    "notify": {
+        "webhookUrl": "https://h/five",
+        "smtp": {"host": "mail", "from": "a@b", "to": ["c@d"], "user": "u", "password": "six"},
+    },
 }
 # The chart does not create it; docs/helm.md lists its keys.
 SCREENALYTICS = {

@@ -1,4 +1,4 @@
-"""Read one candidate; a known run ends here, unchanged, quarantined (changed, not accepted) or already set aside."""
+"""Read one candidate only as far as needed: a run known with the same content, or set aside, ends here."""
 
 from __future__ import annotations
 

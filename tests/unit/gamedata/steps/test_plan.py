@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,7 @@ from jobs.gamedata.settings import PlanSettings
 from jobs.gamedata.steps import plan
 from shared.errors import BucketMissing, UsageError
 from shared.report.page import render
+from shared.step.form import GIVEN_VARIABLE
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.parts import error_row, part_row
@@ -138,10 +140,10 @@ def test_a_missing_bucket_is_more_severe_than_a_wrong_value(place):
 
 def test_names_that_nothing_reads_are_told_with_the_rest(place, monkeypatch):
     monkeypatch.setenv("TELECINE_FORM_PARAMETERS", "prefix,checks")
-    monkeypatch.setenv("TELECINE_WORKFLOW_PARAMETERS", '[{"name": "prefix"}, {"name": "checks"}]')
+    monkeypatch.setenv(GIVEN_VARIABLE, base64.b64encode(b'["prefix", "checks"]').decode())
     parameters = go(place).sections[0]
     assert ["names of the form", "", "2 names, all known"] in parameters.rows
-    monkeypatch.setenv("TELECINE_WORKFLOW_PARAMETERS", '[{"name": "prefix"}, {"name": "checks"}, {"name": "check"}]')
+    monkeypatch.setenv(GIVEN_VARIABLE, base64.b64encode(b'["prefix", "checks", "check"]').decode())
     with pytest.raises(UsageError) as caught:
         go(place, output_path="gs://bucket/x")
     output, name = caught.value.message.splitlines()
