@@ -1,4 +1,4 @@
-"""Remove secrets from text that people read: log lines, error messages, reports."""
+"""Remove secrets from text that people read: known values in every encoding, and passwords and tokens by form."""
 
 from __future__ import annotations
 

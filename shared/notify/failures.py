@@ -1,4 +1,4 @@
-"""Parse Argo's ``{{workflow.failures}}``: the failed nodes of a Workflow."""
+"""Parse Argo's ``{{workflow.failures}}``: the failed nodes, the one to report, and whether a user stopped the run."""
 
 from __future__ import annotations
 
