@@ -28,8 +28,9 @@ _ASSIGNED: Final = rf"(?<![\w.-])(?=[\w.-]*?(?:{_WORDS}))([\w.-]++)([\"']?\s*[=:
 # The same with a value in quotes, which may contain spaces.
 _NAMED: Final = rf"(?<![\w.-])(?=[\w.-]*?(?:{_WORDS}))([\w.-]++)([\"']?\s*[=:]\s*)"
 _RULES: Final = (
-    # scheme://user:password@host. A password may contain / and @: the last @ of the word counts.
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,60}://[^\s:/@]*):[^\s\"'<>]+@"), rf"\1:{HIDDEN}@"),
+    # scheme://user:password@host. A password may contain / and @: the last @ of the word counts. Bounded, because each
+    # of many URLs without an @ would be searched to the end of the text.
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,60}://[^\s:/@]{0,200}):[^\s\"'<>]{1,400}@"), rf"\1:{HIDDEN}@"),
     (re.compile(r"(?i)\b(authorization\s*[:=]\s*)(?:(?:bearer|basic)\s+)?[^\s\"',]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)\b((?:bearer|basic)\s+)[\w+/=.~-]{8,}"), rf"\1{HIDDEN}"),
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), HIDDEN),

@@ -39,7 +39,10 @@ def open_store(
     """
     root = normalise(uri)
     if root.startswith("file://"):
-        store = _keep((root, None), FileStore(root.removeprefix("file://")))
+        folder = root.removeprefix("file://")
+        if holds_secrets(f"{os.path.realpath(folder)}/"):
+            raise ValueError(f"{uri!r} is a folder of secrets or of a process; expected a bucket or another folder")
+        store = _keep((root, None), FileStore(folder))
         if create and isinstance(store, FileStore):
             store.make_root()
         return store
