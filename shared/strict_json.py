@@ -1,4 +1,4 @@
-"""Parse JSON strictly by RFC 8259, with exact numbers; reject values that a table or another parser could not hold."""
+"""Parse JSON strictly by RFC 8259, with exact numbers; no repeated keys or NaN; at most 32 levels deep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text that is safe to store, log and print: no secrets, no control characters, no lone surrogates, capped."""
+"""Text that is safe to store (no NUL, secrets, lone surrogates), to log (escapes), or to hand to Argo; capped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gamedata workflow: from TARs of game sessions to sampled frames, statistics, a manifest and a table for BI."""
+"""The gamedata workflow and its cron: sweep, plan, extract, manifest, publish; the manifest's default path."""
 
 from __future__ import annotations
 

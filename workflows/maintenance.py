@@ -1,4 +1,4 @@
-"""The maintenance workflow: sweep RayJobs, delete old reports and rows, and diagnose the installation."""
+"""The maintenance workflow and its crons: sweep RayJobs, delete old reports and rows, diagnose the installation."""
 
 from __future__ import annotations
 

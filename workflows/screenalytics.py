@@ -1,4 +1,4 @@
-"""The screenalytics workflow: from run manifests to runs and persons in PostgreSQL."""
+"""The screenalytics workflow and its cron: ingest, the entrypoint replay, their forms and Secrets."""
 
 from __future__ import annotations
 

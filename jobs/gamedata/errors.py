@@ -1,4 +1,4 @@
-"""Error codes of bad items, raised as :class:`~shared.errors.ItemError`; docs/gamedata.md lists them in a table."""
+"""Error codes of bad items, with their meanings, and which are retried; docs/gamedata.md lists them in a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys of manifests and artifacts: whether they are valid, and which run they belong to."""
+"""Keys of manifests and artifacts: only inside the folders of their run, without ``..``, ``%2e`` and URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data model of a run, independent of the versions of its documents."""
+"""Data classes of a run, independent of its documents' versions, and the ``output_hash`` of its content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read and check a database's server version, schema version and environment."""
+"""Check a database's server (PostgreSQL 15 or newer), schema version (`database_newer`) and environment."""
 
 from __future__ import annotations
 

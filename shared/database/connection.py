@@ -1,4 +1,4 @@
-"""Database URL and engine; PostgreSQL's errors translated to ours."""
+"""Database URL (of the embedded server if none is set) and engine; PostgreSQL's errors translated to ours."""
 
 from __future__ import annotations
 

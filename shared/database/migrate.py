@@ -1,4 +1,4 @@
-"""Migrate the schema to the version that this code needs, forward only."""
+"""Migrate the schema forward in one transaction; grant rights to the run-time role and `telecine_reader`."""
 
 from __future__ import annotations
 

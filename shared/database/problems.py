@@ -1,4 +1,4 @@
-"""Find what a database lacks for telecine to work with it."""
+"""Find what a database lacks for telecine to work with it, with the statement that fixes it (`telecine db check`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check the version of Argo, as told by the executor that Argo mounts into each pod of a Workflow."""
+"""Check that Argo is 4.0.5 or newer, as told by the executor that Argo mounts into each pod of a Workflow."""
 
 from __future__ import annotations
 

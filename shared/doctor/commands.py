@@ -1,4 +1,4 @@
-"""The command `telecine doctor`."""
+"""The command `telecine doctor`: examine every area, print text or JSON, and exit with 0, 75 or 78."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check the database and the store: connection, version, permissions and clock."""
+"""Check the database and the buckets: connection, version, rights, clock; write and delete a small object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""End a run as its Workflow ended; the exit hook's part of the ledger."""
+"""End a run as its Workflow ended, for the exit hook; record what was sent, so that a retry sends nothing twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs and their stages, recorded as they happen."""
+"""Runs and their stages, recorded as they happen; an existing ``--run-id`` continues that run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The ledger's SQL statements. Times come from the database's clock, since the clocks of pods differ."""
+"""The ledger's SQL statements, and the 60 s without a heartbeat after which a run counts as interrupted.
+
+Times come from the database's clock, since the clocks of pods differ.
+"""
 
 from __future__ import annotations
 

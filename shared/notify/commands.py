@@ -1,4 +1,4 @@
-"""Implements `telecine runs close`, which a Workflow's exit hook calls."""
+"""The command `telecine runs close` of the exit hook: end the run, then notify each channel as `notify.on` says."""
 
 from __future__ import annotations
 

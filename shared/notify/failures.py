@@ -1,4 +1,4 @@
-"""Parse Argo's ``{{workflow.failures}}``: the failed nodes of a Workflow."""
+"""Parse Argo's ``{{workflow.failures}}``: the failed nodes, the one to report, and whether a user stopped the run."""
 
 from __future__ import annotations
 
@@ -115,8 +115,11 @@ def _complete(text: str) -> list[Any] | None:
 
 
 def was_stopped(failures: list[NodeFailure]) -> bool:
-    """Return whether a user stopped the Workflow (``argo stop``)."""
-    return any(_STOPPED.search(failure.message) for failure in failures)
+    """Return whether a user stopped the Workflow (``argo stop``).
+
+    A message with an exit code contains the words of a step, and so perhaps a file's name: it is not asked.
+    """
+    return any(_STOPPED.search(failure.message) for failure in failures if failure.exit_code is None)
 
 
 def first(failures: list[NodeFailure]) -> NodeFailure | None:

@@ -1,4 +1,4 @@
-"""The content of a notification, equal for all channels and free of secrets."""
+"""The content of a notification: run, step, codes, first five errors; equal for all channels and free of secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Upper bounds that an installation sets for the workers that a form may ask for."""
+"""Reject more Ray workers than an installation allows (`maxWorkers`), whatever the form asks for, with exit code 2."""
 
 from __future__ import annotations
 

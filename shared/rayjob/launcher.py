@@ -1,4 +1,4 @@
-"""Create a RayJob or re-attach to it, follow it to its end, and keep or delete it when the launcher is stopped."""
+"""Create or re-attach to a RayJob, follow it, log what its pods wait for; keep or delete it on a signal."""
 
 from __future__ import annotations
 

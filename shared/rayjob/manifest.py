@@ -1,4 +1,4 @@
-"""Build the RayJob object from settings and the step's command, without side effects."""
+"""Build the RayJob object: worker groups for `--compute`, pods, Secrets, variables with doubled `$`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interpret a RayJob's status for the launcher, without side effects.
+"""Interpret a RayJob's status, without side effects: its phase, its exit code, a deadline that it missed.
 
 ``jobDeploymentStatus`` decides: ``jobStatus`` passes through FAILED before another attempt, and is empty if a cluster
 never came up.

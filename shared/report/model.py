@@ -1,4 +1,4 @@
-"""The report that a step returns."""
+"""The report that a step returns: counts, times, rejects and failures."""
 
 from __future__ import annotations
 

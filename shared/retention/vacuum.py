@@ -1,4 +1,4 @@
-"""Implements `telecine vacuum`: delete old reports, artifacts and database rows."""
+"""The command `telecine vacuum`: delete old reports, artifacts and database rows; never TARs, `.pt` files or parts."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ _BY_NAME: Final = (
     (re.compile(r"(?i)\b(authorization\s*[:=]\s*)(?:(?:bearer|basic)\s+)?(?!\*\*\*)[^\s\"',]+"), rf"\1{HIDDEN}"),
     # With a digit, a capital or a sign: "basic authentication" is left alone.
     (re.compile(r"\b((?i:bearer|basic)\s+)(?=[\w+/=.~-]*[\dA-Z+/=])[\w+/=.~-]{8,}"), rf"\1{HIDDEN}"),
-    (re.compile(rf"(?i){_ASSIGNED}([\"']?)(?!\*\*\*|[\[{{(]*(?:[\s\"'}})\]]|\Z))[^\s\"'&,;}})]+"), rf"\1\2\3{HIDDEN}"),
+    (re.compile(rf"(?i){_ASSIGNED}([\"']?)(?![\[{{(]*(?:\*\*\*|[\s\"'}})\]]|\Z))[^\s\"'&,;}})]+"), rf"\1\2\3{HIDDEN}"),
 )
 _KEY_ID: Final = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")
 _JWT: Final = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")

@@ -1,4 +1,7 @@
-"""The step contract. Importing this module is cheap, because a command names its functions and classes as text."""
+"""The step contract: what each command declares.
+
+Importing this module is cheap, because a command names its functions and classes as text.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a step or a tool from its flags to its exit code.
+"""Run a step or a tool from its flags to its exit code; print the step's view and the report's path.
 
 Importing this module is cheap; a step's own imports happen when it is executed.
 """

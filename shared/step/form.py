@@ -1,4 +1,4 @@
-"""Check the names of a Workflow's parameters, because Argo accepts any name and ignores unknown ones."""
+"""Check the names of a Workflow's parameters and suggest similar ones, because Argo ignores unknown names."""
 
 from __future__ import annotations
 

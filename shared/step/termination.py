@@ -1,4 +1,4 @@
-"""Write a container's termination message, which Kubernetes keeps in the pod's status and Argo shows for the node."""
+"""Write a container's termination message, up to 1,000 characters, which Argo shows at the node."""
 
 from __future__ import annotations
 

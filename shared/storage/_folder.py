@@ -1,4 +1,4 @@
-"""Files below one folder: safe paths, leftovers of killed puts, and OSError translated to our error types."""
+"""Files below one folder: safe paths, old `.telecine-put-…` files deleted, OSError translated to our error types."""
 
 # Paths stay str here: with a pathlib object per entry, listing 200,000 files takes several times longer.
 # ruff: noqa: PTH108, PTH112, PTH116, PTH118

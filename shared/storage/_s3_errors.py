@@ -1,4 +1,4 @@
-"""Translate the errors of S3 and its SDK to our error types."""
+"""Translate the errors of S3 and its SDK to our error types, and tell which are transient (503, throttling, resets)."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from shared.errors import BucketMissing, ObjectMissing
+from shared.errors import BucketMissing, ObjectMissing, UsageError
 from shared.storage._folder import sweep_folder
 from shared.storage.file import FileStore
 from shared.storage.uris import holds_secrets, normalise, split_uri
@@ -36,10 +36,14 @@ def open_store(
         ValueError: the URI does not name a place for objects.
         AccessDenied: a folder cannot be created.
         ConfigurationError: an S3 setting is not valid.
+        UsageError: the folder holds secrets or belongs to a process.
     """
     root = normalise(uri)
     if root.startswith("file://"):
-        store = _keep((root, None), FileStore(root.removeprefix("file://")))
+        folder = root.removeprefix("file://")
+        if holds_secrets(f"{os.path.realpath(folder)}/"):
+            raise UsageError(f"{uri!r} is a folder of secrets or of a process; expected a bucket or another folder")
+        store = _keep((root, None), FileStore(folder))
         if create and isinstance(store, FileStore):
             store.make_root()
         return store

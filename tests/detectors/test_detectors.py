@@ -10,7 +10,7 @@ import functools
 import polars as pl
 import pytest
 
-from jobs.gamedata.checks.built_in import inputs, menu, timestamps, vision
+from jobs.gamedata.checks.built_in import empty, inputs, menu, timestamps, vision
 from tests.detectors.inputs import input_kinds, input_variant
 from tests.detectors.kinds import CHECKS, HELD_OUT, all_kinds
 from tests.detectors.measured import measured
@@ -98,8 +98,8 @@ def test_nor_does_one_that_gives_every_session_the_same_device(device):
         (vision, "MIN_BAR", 0.0, "is_dpi_scale_issue"),
         (vision, "STEADY_SHARE", 1.0, "is_dpi_scale_issue"),
         (vision, "LIT_LUMA", 150.0, "is_dpi_scale_issue"),
-        (inputs, "PLAIN", 40.0, "is_session_empty"),
-        (inputs, "BLACK_P99", 1.0, "is_session_empty"),
+        (empty, "PLAIN", 40.0, "is_session_empty"),
+        (empty, "BLACK_P99", 1.0, "is_session_empty"),
         (inputs, "MIN_DEVICE_TIME", 0.015, "gamepad"),
         (inputs, "MIN_DEVICE_TIME", 0.5, "mixed"),
         (timestamps, "MAX_UNORDERED_SHARE", 1.0, CLOCK),

@@ -29,6 +29,9 @@ def value(page: str, name: str, **labels: str) -> float:
 def test_the_controller_serves_our_counters(installation: Installation, opening: Opening, closing: Closing) -> None:
     for run in (opening.main, opening.arrivals.bad, closing.bad, closing.bad_media):
         run.ended()
+    # Other tests fail some runs too.
+    failed = [run for run in installation.argo.runs("telecine/pipeline=media") if run.phase() == "Failed"]
+    assert failed
     before, after = installation.first_page[1], installation.node.metrics()
 
     def more(name: str, **labels: str) -> float:
@@ -37,10 +40,10 @@ def test_the_controller_serves_our_counters(installation: Installation, opening:
     runs = "argo_workflows_telecine_runs_total"
     assert more(runs, pipeline="gamedata", status="Succeeded") >= 2
     assert more(runs, pipeline="gamedata", status="Failed") >= 1
-    assert more(runs, pipeline="media", status="Failed") == 1
+    assert more(runs, pipeline="media", status="Failed") == len(failed)
     items = "argo_workflows_telecine_items_total"
     assert more(items, pipeline="gamedata", outcome="done") >= 37
-    assert more(items, pipeline="gamedata", outcome="failed") == 3
+    assert more(items, pipeline="gamedata", outcome="failed") >= 3
     assert more(runs, pipeline="screenalytics", status="Succeeded") >= 3
     assert more(items, pipeline="screenalytics", outcome="failed") >= 1
     for code in ("moov_missing", "metadata_missing", "tar_truncated", "UNSUPPORTED_VERSION"):

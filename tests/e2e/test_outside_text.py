@@ -30,7 +30,7 @@ class Hostile:
 
     Attributes:
         tar: a TAR with the text in its key, which fails.
-        manifest: a run manifest with the text in the key of its artifact.
+        manifest: a run manifest with the text in the name of its artifact.
         form: the text of the kubelet in the form; Argo itself evaluates what a submitter writes into arguments.
         flags: a flag in place of a run's id.
     """
@@ -45,8 +45,8 @@ class Hostile:
 def hostile(installation: Installation, opening: Opening) -> Hostile:
     opening.arrivals.bad.ended()
     put_tars(installation.node, {f"hostile/{TEXT}.tar": "no-metadata"})
-    files = make_run("hostile", prefix="hostile", artifact={"s3_key": f"hostile/runs/hostile/{TEXT}/x.json"})
-    put_files(installation.node, files)
+    hostile = make_run("hostile", prefix="hostile", artifact={"artifact_key": TEXT, "schema_version": "screentime.v9"})
+    put_files(installation.node, hostile)
     submit = installation.argo.submit
     places = {"manifest-bucket": "s3://game-data-manifest/hostile", "compute": "local", "max-failed": 0}
     return Hostile(
@@ -89,7 +89,7 @@ def check(run: Run, installation: Installation, sinks: Sinks, *, step: str, show
 
 
 def test_a_key_of_a_tar_is_not_evaluated(hostile: Hostile, installation: Installation, sinks: Sinks) -> None:
-    document = check(hostile.tar, installation, sinks, step="extract", shown=EVALUATED)
+    document = check(hostile.tar, installation, sinks, step="extract-in-pod", shown=EVALUATED)
     assert document["code"] == "metadata_missing"
     assert MALFORMED in plain(str(document))
     assert EXPANDED in plain(str(document))
@@ -106,9 +106,6 @@ def test_a_value_of_the_form_is_not_expanded(hostile: Hostile, installation: Ins
 def test_a_value_of_the_form_is_not_a_flag(hostile: Hostile, installation: Installation) -> None:
     hostile.flags.failed()
     (node,) = hostile.flags.nodes("replay")
-    assert "127.0.0.1" not in hostile.flags.log(node).replace("--database-url=postgresql://", "", 1) or (
-        "is not" in node["message"]
-    )
     # It was taken for the id of a run.
     assert "--database-url" in node["message"]
     assert node["outputs"]["exitCode"] in ("2", "65")

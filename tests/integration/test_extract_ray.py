@@ -28,7 +28,7 @@ from tests.fakes.sessions import extract_fake
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_S = 60
+DEADLINE_S = 180
 
 
 class Runner:

@@ -3,6 +3,7 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 from jobs.screenalytics.settings import IngestSettings
 from jobs.screenalytics.steps import ingest
 from shared.errors import ConfigurationError, UsageError
+from shared.step.form import GIVEN_VARIABLE
 from tests.fakes.ledger import MemoryStageRun
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.screenalytics_database import EVERYTHING, codes, counted, place  # noqa: F401
@@ -282,8 +284,8 @@ def test_a_database_that_is_not_migrated_ends_the_stage(place):
 
 def test_a_parameter_that_nothing_reads_is_refused_in_a_workflow(place, monkeypatch):
     monkeypatch.setenv("TELECINE_FORM_PARAMETERS", "bucket,prefix")
-    given = [{"name": name} for name in ("bucket", "prefix", "prefixx")]
-    monkeypatch.setenv("TELECINE_WORKFLOW_PARAMETERS", json.dumps(given))
+    given = base64.b64encode(json.dumps(["bucket", "prefix", "prefixx"]).encode()).decode()
+    monkeypatch.setenv(GIVEN_VARIABLE, given)
     with pytest.raises(UsageError, match="prefixx"):
         place.ingest()
 

@@ -3,6 +3,7 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+import base64
 import json
 import re
 import uuid
@@ -25,7 +26,15 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
-_TAG = re.compile(r"\{\{(inputs|workflow)\.parameters\.([\w-]+)\}\}")
+# In a template, `{{inputs.parameters.x}}` is encoded already: its caller has done it.
+_TAG = re.compile(
+    r"""\{\{(?:=sprig\.b64enc\()?(inputs|workflow)\.parameters(?:\.([\w-]+?)|\[["']([\w-]+)["']\])\)?\}\}"""
+)
+_NAMES = "{{=sprig.b64enc(toJson(map(fromJSON(workflow.parameters.json), .name)))}}"
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 @dataclass
@@ -43,6 +52,12 @@ class Pods:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(body)
 
+    def secrets(self) -> Path:
+        """Return the folder of mounted Secrets, which is empty."""
+        folder = self.folder / "secrets"
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def __call__(self, template: str, **form: str) -> Done:
         """Start a pod; `form` overrides defaults of the form, with `_` for `-`."""
         self.uid = str(uuid.uuid4())
@@ -56,15 +71,15 @@ class Pods:
         parts = templates("screenalytics")[template]
         inputs = {each["name"]: workflow.get(each["name"], each.get("value")) for each in parts["inputs"]["parameters"]}
         scopes = {"inputs": inputs, "workflow": workflow}
-        as_json = json.dumps([{"name": name, "value": value} for name, value in workflow.items()])
 
         def filled(text: str) -> str:
-            text = text.replace("{{workflow.parameters.json}}", as_json).replace("{{workflow.uid}}", self.uid)
-            return _TAG.sub(lambda tag: scopes[tag[1]][tag[2]], text)
+            text = text.replace(_NAMES, encoded(json.dumps(list(workflow)))).replace("{{workflow.uid}}", self.uid)
+            return _TAG.sub(lambda tag: encoded(scopes[tag[1]][tag[2] or tag[3]]), text)
 
         variables = {each["name"]: filled(each["value"]) for each in parts["container"]["env"]}
         variables |= {
             "TELECINE_DATABASE_URL": self.database.url,
+            "TELECINE_SECRETS_DIR": str(self.secrets()),
             "TELECINE_OUTPUTS_DIR": str(folder / "parameters"),
             "TELECINE_REPORT_DIR": str(folder / "report"),
             "TELECINE_STATE_DIR": str(folder / "state"),

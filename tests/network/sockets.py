@@ -15,14 +15,19 @@ from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-__all__ = ["Table", "parse", "peers", "pod_of"]
+__all__ = ["Listeners", "Table", "addresses", "listeners", "parse", "peers", "pod_of"]
 
 _EVERY_S = 0.3
 _LISTEN = "0A"
 _POD = re.compile(r"pod([0-9a-f]{8}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12})")
 
+# First port that Linux gives to clients (net.ipv4.ip_local_port_range).
+_EPHEMERAL = 32768
+
 # Local address and port, remote address and port, state.
 Table = list[tuple[str, int, str, int, str]]
+# Address -> ports.
+Listeners = dict[str, set[int]]
 
 
 def parse(text: str) -> Table:
@@ -45,18 +50,40 @@ def _address(text: str) -> tuple[str, int]:
     return str(address.ipv4_mapped or address), int(port, 16)
 
 
-def peers(table: Table) -> set[tuple[str, str, int]]:
+def peers(table: Table, known: Listeners | None = None) -> set[tuple[str, str, int]]:
     """Return the peers of one network namespace: ``("out", address, port)``, or ``("in", address, own port)``.
 
-    A connection to a port that the pod listens on came from the peer; any other was opened by the pod.
+    A connection to a port that the pod listens on came from the peer; any other was opened by the pod. A connection
+    outlives its listener by a minute, so what was heard before counts too. If nobody was ever heard on either port, the
+    lower one is the server's; of two ephemeral ports, the connection is left out.
+
+    Args:
+        table: the sockets.
+        known: address -> ports on which something listened so far.
     """
-    listening = {port for _, port, _, _, state in table if state == _LISTEN}
+    known = known or {}
+    listening = listeners(table)
     found = set()
-    for _, port, peer, peer_port, state in table:
+    for local, port, peer, peer_port, state in table:
         if state == _LISTEN or peer.startswith("127.") or peer == "::1":
             continue
-        found.add(("in", peer, port) if port in listening else ("out", peer, peer_port))
+        if port in listening or port in known.get(local, ()):
+            found.add(("in", peer, port))
+        elif peer not in known or peer_port in known[peer] or peer_port < min(port, _EPHEMERAL):
+            found.add(("out", peer, peer_port))
+        elif port < _EPHEMERAL:
+            found.add(("in", peer, port))
     return found
+
+
+def listeners(table: Table) -> set[int]:
+    """Return the ports on which something listens."""
+    return {port for _, port, _, _, state in table if state == _LISTEN}
+
+
+def addresses(table: Table) -> set[str]:
+    """Return the network namespace's own addresses, as far as they have connections."""
+    return {local for local, _, peer, _, state in table if state != _LISTEN and not peer.startswith("127.")}
 
 
 def pod_of(cgroup: str) -> str | None:
@@ -65,29 +92,36 @@ def pod_of(cgroup: str) -> str | None:
     return match[1].replace("_", "-") if match else None
 
 
-def _look() -> dict[str, set[tuple[str, str, int]]]:
-    """Return the peers of all pods that have a network of their own, by uid."""
+def _look(known: Listeners) -> dict[str, set[tuple[str, str, int]]]:
+    """Return the peers of all pods that have a network of their own, by uid; add what listens to ``known``."""
     # This script runs in the node's network, which pods on the host's network share.
     host = Path("/proc/self/ns/net").readlink()
-    found: dict[str, set[tuple[str, str, int]]] = {}
+    tables = {"": _read(Path("/proc/self"))}
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal():
             continue
         # A process may end at any time.
         with suppress(OSError):
             uid = pod_of((process / "cgroup").read_text())
-            if uid is None or uid in found or (process / "ns" / "net").readlink() == host:
+            if uid is None or uid in tables or (process / "ns" / "net").readlink() == host:
                 continue
-            tables = [parse((process / "net" / name).read_text()) for name in ("tcp", "tcp6")]
-            found[uid] = peers([each for table in tables for each in table])
-    return found
+            tables[uid] = _read(process)
+    for table in tables.values():
+        for address in addresses(table):
+            known.setdefault(address, set()).update(listeners(table))
+    return {uid: peers(table, known) for uid, table in tables.items() if uid}
+
+
+def _read(process: Path) -> Table:
+    return [each for name in ("tcp", "tcp6") for each in parse((process / "net" / name).read_text())]
 
 
 def _main() -> None:
     told = set()
+    known: Listeners = {}
     ended = False
     while not ended:
-        for uid, found in _look().items():
+        for uid, found in _look(known).items():
             for direction, peer, port in sorted(found):
                 if (uid, direction, peer, port) not in told:
                     told.add((uid, direction, peer, port))

@@ -1,4 +1,4 @@
-"""A step's artifacts and output parameters: its report, and counts for metrics and later steps."""
+"""A step's artifacts, stored under NAMESPACE/WORKFLOW/STEP/, and its output parameters for metrics and later steps."""
 
 from __future__ import annotations
 

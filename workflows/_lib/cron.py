@@ -1,4 +1,4 @@
-"""A CronWorkflow, which starts a WorkflowTemplate with the defaults of its form."""
+"""A CronWorkflow, which starts a WorkflowTemplate with the defaults of its form, and may stop after three failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The retry strategy of a step: three attempts for failures that may be transient."""
+"""The retry strategy of a step: which exit codes are tried again (75, 143; 137 once), and after which delays."""
 
 from __future__ import annotations
 

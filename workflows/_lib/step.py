@@ -1,4 +1,4 @@
-"""The template of a step: its command, settings as environment variables, and limits."""
+"""The template of a step: its command, settings as environment variables, and limits of CPU, memory and storage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limit on concurrent runs of a pipeline."""
+"""The semaphore that limits concurrent runs of a pipeline (`limits`): further runs wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run checks over the frames of ``.pt`` files on Ray, and cache results per ``.pt`` file and version of the check.
+"""Run frames checks over ``.pt`` files on Ray; cache results per ``.pt`` file, check version and settings used.
 
 Results are small Parquet files under ``_checks/<digest>/``. The digest covers the check's file and its name; each row
 also holds the settings that the checks of this file had read by then, and counts only while these are unchanged.

@@ -1,4 +1,4 @@
-"""Find checks: the modules of ``built_in``, and files given with ``--checks``."""
+"""Load checks of ``built_in`` and ``--checks`` files; a bad file, taken name or forbidden place is exit code 2."""
 
 from __future__ import annotations
 

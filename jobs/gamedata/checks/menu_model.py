@@ -1,4 +1,4 @@
-"""A menu classifier: a ``torch.export`` program, run in batches over the frames of ``.pt`` files."""
+"""The menu model of ``--menu-model``: a ``torch.export`` program, run in batches over the frames of ``.pt`` files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rewrite a ``torch.export`` file so that loading it runs nothing from it; needs no torch.
+"""Rewrite a ``torch.export`` file so that loading it runs nothing; refuse pickles, compiled code, sub-graphs.
 
 ``torch.export.load`` unpickles parts (falling back to ``weights_only=False``), opens native libraries, evaluates
 symbolic expressions and guards as Python, imports the modules that a tree specification names, and writes the names of

@@ -1,4 +1,4 @@
-"""Decorators that turn functions into checks, and the registry that holds the checks."""
+"""The decorators ``@statistics_check`` and ``@frames_check``, and the registry of checks in column order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run checks over sessions. An exception in a check is recorded in the session's row and does not stop the run."""
+"""Run statistics checks; if one raises or returns a wrong type, record ``check_failed``; bisect vectorised ones."""
 
 from __future__ import annotations
 

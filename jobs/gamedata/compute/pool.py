@@ -1,4 +1,4 @@
-"""Protocols of a worker pool, and the base class of the Ray pools."""
+"""Protocols of a worker pool, the base class of the Ray pools, and the start of Ray on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Split the TARs of a run into batches. A worker processes one batch at a time and commits it as one part."""
+"""Split the TARs of a run into batches of at most 64 TARs and ``--batch-mb``; each becomes one part.
+
+A worker processes one batch at a time and commits it as one part.
+"""
 
 from __future__ import annotations
 

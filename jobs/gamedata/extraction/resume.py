@@ -1,4 +1,4 @@
-"""Decide for each TAR whether to read it, from the rows that earlier runs committed.
+"""Decide from committed rows whether a TAR is done, is retried once, or is quarantined after two identical failures.
 
 Rows are kept as Arrow columns and read in key order: for a million committed TARs they take 0.4 GB, compared with
 2.3 GB as Python objects.

@@ -1,4 +1,4 @@
-"""Collect the results of extract while it runs, and build its report."""
+"""Collect extract's results; build its report: what limited the run (network, CPU, queue), and the slowest TARs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decide which TARs to read: everything listed, minus those already committed with the same ETag and sampling spec."""
+"""List the TARs to read: listing or ``--task-list``, minus finished ones; keys not in the bucket: ``tar_missing``."""
 
 from __future__ import annotations
 

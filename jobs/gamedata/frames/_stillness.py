@@ -1,4 +1,4 @@
-"""Measure the share of a frame that is unchanged in another sampled frame: high in menus, low in gameplay.
+"""Measure a frame's static share: high in menus, low in gameplay, none if its middle is dark and empty.
 
 As in :mod:`jobs.gamedata.frames.statistics`, all arithmetic uses integers, so numpy and torch return identical results.
 docs/checks.md has the measurements behind the constants.

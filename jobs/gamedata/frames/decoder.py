@@ -1,4 +1,4 @@
-"""Decode packets to frames: one decoder per session, fed only with the packets that are needed.
+"""Decode packets to frames: one decoder per session, fed only with needed packets; reject frames over ``--max-pixels``.
 
 A keyframe needs one packet and a flush: 10 ms at 640x360. Feeding more packets until a frame appears takes 3.6 times as
 long, because of the decoder's reorder delay. An exact frame needs its keyframe and all packets up to its own in decode

@@ -1,4 +1,4 @@
-"""The reader for all videos except plain MP4s: select the video stream and list its packets with FFmpeg's demuxers.
+"""The reader for all videos except plain MP4s: FFmpeg's default stream, its packets and times (AVI has none).
 
 A first pass demuxes without decoding and builds the same index that an MP4 contains. Both readers share planning and
 decoding, so they return the same frames.

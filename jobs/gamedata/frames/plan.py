@@ -1,4 +1,4 @@
-"""Choose the frames to decode for a sampling spec, and the keyframes to start from, using only a video's index."""
+"""Choose frames for ``--strides`` and ``--sampling``, and the keyframes to start from, using only a video's index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contact sheets for the manifest's report: one picture with sampled frames per flagged session."""
+"""Contact sheets for the manifest's report: one picture with sampled frames per flagged session, up to 24."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collect the sessions of a bucket: the rows of the parts, compared with the ``.pt`` files that exist.
+"""Collect a bucket's sessions: rows of parts compared with ``.pt`` files (deleted, ``pt_unrecorded``, ``pt_legacy``).
 
 The ``.pt`` files are authoritative: if one was deleted, its session is left out of the manifest; if one was added by
 hand, its session is included; if one was replaced, it is measured again. Nothing is written here.

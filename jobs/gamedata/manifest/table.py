@@ -1,4 +1,4 @@
-"""Assemble the manifest's table from sessions, errors and the columns of checks."""
+"""Assemble the manifest's table from sessions, errors and checks (``error_code``, ``checks_sha256``), by ``s3_key``."""
 
 from __future__ import annotations
 

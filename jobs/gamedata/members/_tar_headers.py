@@ -1,4 +1,4 @@
-"""Parse one 512-byte TAR header and the extended headers before it (see :mod:`jobs.gamedata.members.tar`)."""
+"""Parse one 512-byte TAR header and the extended headers before it; refuse malformed ones (``tar_unsafe``)."""
 
 from __future__ import annotations
 

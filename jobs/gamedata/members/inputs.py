@@ -1,4 +1,4 @@
-"""Summarize inputs.csv in one pass: events per device, active seconds, and properties of the timestamps.
+"""Summarize inputs.csv in one pass: events and active seconds per device (dead zone of sticks), and its timestamps.
 
 Lines are ``timestamp,event_type,event_args``: Unix seconds, a word, and a JSON array, quoted if it contains commas.
 The first two fields never contain a comma or a quote, so each line is split at its first two commas. A CSV parser would

@@ -1,4 +1,4 @@
-"""List the members of a TAR as byte ranges, without extracting anything and without Python's ``tarfile``.
+"""Read only a TAR's headers; pick its video, metadata.json and inputs.csv; ignore ``._x``, ``__MACOSX``, hidden files.
 
 ``tarfile`` unpacks data that looks like gzip, trusts sparse sizes, reads an extended header of any length into memory
 and stops silently at a broken header. Here, the 512-byte headers are read one by one, each number is checked before it

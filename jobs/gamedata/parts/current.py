@@ -1,4 +1,4 @@
-"""Select the current row of each TAR among the rows that different runs committed."""
+"""Select the current row of each TAR among those of different runs: generations order them, not times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decode in a separate process that can be killed, so that a hostile video fails its own TAR and nothing else.
+"""Start the decoder process without credentials, serve its byte ranges, and kill it if a TAR hangs or crashes it.
 
 Starting Python, numpy and FFmpeg takes 0.25 s of CPU time, so a process decodes many items before it is replaced. It
 has no store, no credentials, no torch and no Ray; it requests byte ranges from the worker and returns arrays. Where the

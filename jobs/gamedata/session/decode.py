@@ -1,4 +1,4 @@
-"""Decode a TAR to a session: find its members, index the video, plan and decode frames, and measure them."""
+"""Decode a TAR to a session: plan, decode, measure; if a frame is incomplete, start 1 or 3 recovery points earlier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The launcher side of extract: decide whether a Ray cluster is needed, and reject local paths."""
+"""The launcher side of extract: create a Ray cluster only if a TAR is to be read, and reject local paths."""
 
 from __future__ import annotations
 

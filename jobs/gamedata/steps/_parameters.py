@@ -1,4 +1,4 @@
-"""Check buckets, files, pictures, programs and form names, which the settings model cannot; report all problems."""
+"""Check every parameter for plan: buckets, files, pictures, programs and form names; report all problems at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manifest step: run the checks and write one Parquet row per session, with the result of each check."""
+"""The manifest step: run the checks and write one Parquet row per session; an empty bucket ends with 65."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan step: check every parameter of a run, and report what the run would do, without reading a TAR."""
+"""The plan step: report what a run would read and do, without reading a TAR, once all parameters are checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The run step: extraction, then the manifest, as two stages of one run in the ledger."""
+"""The run step: extraction, then the manifest even if extraction failed; the more severe exit code wins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verify step: compare parts with the ``.pt`` files, and retire rows that do not match.
+"""The verify step: name ``.pt`` files that are gone or differ from their part, retire their rows, and exit with 65.
 
 Only parts are changed, and each new part is written before the old one is deleted; ``.pt`` files are never changed.
 Retired results count as not extracted, so the next extract rebuilds them.

@@ -1,4 +1,4 @@
-"""Candidates and outbox events, and the parsing of an event into a candidate."""
+"""Parse an outbox event into a candidate: its type, run id, and payload (``manifest_key``, ``manifest_sha256``)."""
 
 from __future__ import annotations
 

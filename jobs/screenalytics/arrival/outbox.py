@@ -1,4 +1,4 @@
-"""Read events from the outbox table, and record their delivery."""
+"""Read the outbox's pending events, oldest first, except those set aside; record delivery and ``last_error``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find runs by listing the prefix."""
+"""Find runs by listing ``{prefix}/runs/``, except manifests that were already processed with the same ETag."""
 
 from __future__ import annotations
 

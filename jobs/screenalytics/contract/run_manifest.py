@@ -1,4 +1,4 @@
-"""RunManifest 1.0, the manifest that a producer writes for each run."""
+"""RunManifest 1.0: the fields, accepted statuses and time format of a producer's manifest."""
 
 from __future__ import annotations
 

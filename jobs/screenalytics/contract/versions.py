@@ -1,4 +1,6 @@
-"""Versions of the manifest: one adapter per exact version text. All others are rejected unread.
+"""Versions of the manifest: one adapter per exact version text, checked before anything else is read.
+
+All others are rejected unread.
 
 To add a version, add a module with its models and one line here; its adapter returns the same :class:`RunManifest`.
 """

@@ -1,4 +1,4 @@
-"""Prefetch candidates concurrently, then take them one at a time, in order."""
+"""Prefetch candidates, take them in order; end the step if the credentials or the store fail for too many of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take candidates one at a time: query store and database, let the retry policy decide, and write the decision."""
+"""Take one candidate at a time: look it up, apply the retry policy, write the decision (nothing with ``--dry-run``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Count the results of runs and events, and build the report of ingest and replay from them."""
+"""Count the results of runs and events; derive the exit code (65, 70, 75) and the report of ingest and replay."""
 
 from __future__ import annotations
 

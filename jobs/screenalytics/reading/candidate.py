@@ -1,4 +1,4 @@
-"""Read and check one candidate, but only as far as the rows that already exist for its run require."""
+"""Read one candidate only as far as needed: a run known with the same content, or set aside, ends here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetch a run's objects: read each once, up to a size limit; verify size and digest; unpack gzip."""
+"""Fetch each object of a run once, up to its size limit; verify size and sha256; unpack gzip, up to the same limit."""
 
 from __future__ import annotations
 

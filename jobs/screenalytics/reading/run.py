@@ -1,4 +1,4 @@
-"""Read a manifest and its artifacts into one verified run; write nothing, and keep no state between calls."""
+"""Read a run: grace period, limit of persons, warnings about unknown fields and implausible times (``CLOCK_SKEW``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Select the artifacts of a run to read, resolve their keys, and check what the manifest declares about them."""
+"""Select the artifacts to read: 1 to 16 of kind ``person_metrics``; check what the manifest declares about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open the producer's bucket with the chosen credentials."""
+"""Open the producer's bucket with the credentials that ``--auth`` selects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ingest step: load new runs into screenalytics.runs and .person_metrics, one transaction per run."""
+"""The ingest step: load runs announced by events, then those found by listing; update the events in the outbox."""
 
 from __future__ import annotations
 

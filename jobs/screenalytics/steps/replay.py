@@ -1,4 +1,4 @@
-"""The replay step: retry runs that failed, were set aside or changed."""
+"""The replay step: retry one run, or with ``--all`` every run that is rejected, quarantined or set aside."""
 
 from __future__ import annotations
 

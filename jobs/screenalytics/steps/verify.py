@@ -1,4 +1,7 @@
-"""The verify step: compare tables and store. Changes nothing but the mark of runs whose manifest is gone."""
+"""The verify step: compare tables and store, list runs that are not in the tables, exit with 65 for any finding.
+
+Changes nothing but the mark of runs whose manifest is gone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mark runs whose manifest the producer deleted; their rows stay."""
+"""Mark runs whose manifest the producer deleted (``source_deleted``); their rows stay; unmark those that are back."""
 
 from __future__ import annotations
 

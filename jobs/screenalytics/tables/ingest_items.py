@@ -1,4 +1,4 @@
-"""The items: for each manifest key, how its last ingest ended, how often it failed, whether it is set aside."""
+"""The state of each manifest key: its ETag, its last outcome, its failed attempts, the last of which sets it aside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report section on the persons seen most in the latest episodes."""
+"""The report's table of the persons seen most in the latest episodes."""
 
 from __future__ import annotations
 

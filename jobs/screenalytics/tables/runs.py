@@ -1,4 +1,4 @@
-"""Writes one run to the tables in the caller's transaction: all of it or nothing, and only once."""
+"""Write a run once, all or nothing; refuse or replace changed content (``MANIFEST_CHANGED``); warn of unlinked ids."""
 
 from __future__ import annotations
 

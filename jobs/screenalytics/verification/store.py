@@ -1,4 +1,4 @@
-"""Compare a run with its manifest and artifacts in the store."""
+"""Compare one run with its manifest and artifacts in the store; with ``--quick``, only ETags of a listing."""
 
 from __future__ import annotations
 

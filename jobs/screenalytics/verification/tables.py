@@ -1,4 +1,4 @@
-"""Read the runs of a source from the tables, and check their rows against the recorded hashes."""
+"""Read a source's runs from the tables, compare rows with the ``output_hash`` of their run, find runs not ingested."""
 
 from __future__ import annotations
 

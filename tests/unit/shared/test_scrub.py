@@ -22,6 +22,7 @@ from shared.scrub import HIDDEN, SHORTEST, hide_known, is_secret_name, scrub, sc
 from shared.settings.base import Settings, is_secret
 from shared.settings.database import DatabaseSettings
 from shared.text import clean_item, clean_text, printable
+from tests.growth import assert_linear
 
 ROOT = Path(__file__).parents[3]
 SIGNS = "/@:% &'\"\\<>+=?#é\U0001f600\x1b\n\u202e"
@@ -395,3 +396,8 @@ def test_printable_text_moves_no_cursor_and_reorders_nothing(text):
     }
     shown.encode()
     assert printable("Ünï\tcode\n日本") == "Ünï\tcode\n日本"
+
+
+@pytest.mark.parametrize("word", ["a://", "http://u:", "a://b:"])
+def test_many_urls_take_linear_time(word):
+    assert_linear(lambda size: word * (size // len(word)), scrub, 20_000)

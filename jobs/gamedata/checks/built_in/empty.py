@@ -1,4 +1,4 @@
-"""Check whether a session contains anything usable: frames that are not black, and inputs."""
+"""The check ``is_session_empty``: no frames, only black and plain frames, or no inputs (``empty_reason``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check which input devices a session uses."""
+"""The check ``input_device_class``: devices used in at least 15 % of the seconds in which any was used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check how much of a session shows menus."""
+"""The checks ``is_video_mostly_menu`` and ``video_menu_percent``: the share of time that shows menus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check that the inputs can be aligned with the video."""
+"""The check ``has_unusable_timestamps``: inputs that cannot be aligned with the video, and the reason."""
 
 from __future__ import annotations
 

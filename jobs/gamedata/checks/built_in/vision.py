@@ -1,4 +1,4 @@
-"""Check for dark sessions, and for games that fill only part of the picture."""
+"""The checks ``is_video_mostly_dark`` and ``is_dpi_scale_issue``: dark sessions, and black bars on opposite sides."""
 
 from __future__ import annotations
 

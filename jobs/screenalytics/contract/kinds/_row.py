@@ -1,4 +1,4 @@
-"""Read the fields of a JSON object in an artifact exactly and without coercion; errors have a JSON pointer."""
+"""Read fields of an artifact without coercion: seconds to milliseconds, rounded half up; confidences, ids, names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The input and output of artifact readers, and the check that no time exceeds the duration of the video."""
+"""Input and output of artifact readers; reject a person's time that exceeds the video by more than a second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read cast_screentime.v1: person_metrics.json, a list with one entry per person of the catalogue, in seconds."""
+"""Read cast_screentime.v1, ``person_metrics.json``: a list with one entry per person; ids are UUIDs."""
 
 from __future__ import annotations
 

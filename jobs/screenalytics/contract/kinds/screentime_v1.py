@@ -1,4 +1,4 @@
-"""Read screentime.v1: analytics/screentime.json, with one entry of ``metrics`` per cast, in seconds."""
+"""Read screentime.v1, ``analytics/screentime.json``: one entry per cast; merge a person's casts (``MERGED_CASTS``)."""
 
 from __future__ import annotations
 

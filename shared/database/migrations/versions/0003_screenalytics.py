@@ -1,4 +1,4 @@
-"""Screenalytics runs: what was ingested, replaced and is waiting, and the outbox that announces new ones."""
+"""Screenalytics: tables of runs, persons, items, links and outbox; views of the latest run of each episode."""
 
 from __future__ import annotations
 
