@@ -58,7 +58,8 @@ _REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
     "chmod": (90, None), "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, None), "lchown": (94, None),
     "fchownat": (260, 54), "utime": (132, None), "utimes": (235, None), "futimesat": (261, None),
     "utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6), "removexattr": (197, 14),
-    "lremovexattr": (198, 15),
+    "lremovexattr": (198, 15), "inotify_init": (253, None), "inotify_init1": (294, 26), "inotify_add_watch": (254, 27),
+    "fanotify_init": (300, 262), "fanotify_mark": (301, 263), "acct": (163, 89),
     # The network: Landlock covers TCP alone. The channel is open already; send() is sendto() without an address.
     "socket": (41, 198), "socketpair": (53, 199), "bind": (49, 200), "listen": (50, 201), "accept": (43, 202),
     "accept4": (288, 242), "connect": (42, 203), "sendmsg": (46, 211), "sendmmsg": (307, 269),
@@ -66,8 +67,12 @@ _REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
     "process_madvise": (440, 440), "process_mrelease": (448, 448), "pidfd_open": (434, 434),
     "pidfd_getfd": (438, 438), "pidfd_send_signal": (424, 424), "tkill": (200, 130), "rt_sigqueueinfo": (129, 138),
-    "rt_tgsigqueueinfo": (297, 240), "shmget": (29, 194), "semget": (64, 190), "msgget": (68, 186),
-    "mq_open": (240, 180),
+    "rt_tgsigqueueinfo": (297, 240), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195),
+    "semget": (64, 190), "semop": (65, 193), "semtimedop": (220, 192), "semctl": (66, 191), "msgget": (68, 186),
+    "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187), "mq_open": (240, 180),
+    # Their priority and processors, which a process may set for others of its user.
+    "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setparam": (142, 118), "sched_setscheduler": (144, 119),
+    "sched_setaffinity": (203, 122), "sched_setattr": (314, 274),
     # New processes and programs; threads come from clone(), see _filter.
     "execve": (59, 221), "execveat": (322, 281), "fork": (57, None), "vfork": (58, None),
     # Parts of the kernel in which most escapes were found, and namespaces and mounts.
@@ -78,14 +83,22 @@ _REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
     "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442), "init_module": (175, 105),
     "finit_module": (313, 273), "kexec_load": (246, 104), "kexec_file_load": (320, 294),
 }  # fmt: skip
-_CLONE, _CLONE3, _SENDTO, _KILL, _TGKILL, _PRLIMIT64 = (
+_CLONE, _CLONE3, _SENDTO, _KILL, _TGKILL, _PRLIMIT64, _FCNTL, _IOCTL = (
     (56, 220),
     (435, 435),
     (44, 206),
     (62, 129),
     (234, 131),
     (302, 261),
+    (72, 25),
+    (16, 29),
 )
+# Commands that make the kernel send a signal to another process when a descriptor has data: F_SETOWN, F_SETSIG and
+# F_SETOWN_EX (linux/fcntl.h), FIOSETOWN and SIOCSPGRP (linux/sockios.h).
+_FCNTL_REFUSED, _IOCTL_REFUSED = (8, 10, 15), (0x8901, 0x8902)
+# The first number after those that the table was made for (Linux 6.13: setxattrat). Later calls get the answer of an
+# older kernel.
+_LATER: Final = 463
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +195,12 @@ def _filter(arch: _Arch, pid: int) -> list[tuple[int, int, int, int]]:
     ]
     if arch.column == 0:
         program += [(_AT_LEAST, 0, 1, _X32_BIT), refuse]
+    program += [(_AT_LEAST, 0, 1, _LATER), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
     for numbers in _REFUSED.values():
         program += on(numbers, refuse)
+    for numbers, commands in ((_FCNTL, _FCNTL_REFUSED), (_IOCTL, _IOCTL_REFUSED)):
+        tests = [(_EQUAL, len(commands) - at, 0, command) for at, command in enumerate(commands)]
+        program += on(numbers, argument(1), *tests, allow, refuse)
     # libc falls back to clone(), whose flags the filter can read: threads only.
     program += on(_CLONE3, (_RETURN, 0, 0, _ERRNO | errno.ENOSYS))
     program += on(_CLONE, argument(0), (_SET_BITS, 1, 0, _CLONE_THREAD), refuse, allow)

@@ -39,7 +39,6 @@ _EXTRACT: Final = (*fields(ExtractSettings, without=("workers",), values={"compu
 _MANIFEST: Final = fields(ManifestSettings, without=(*_UNUSED, "compute"), values={"output-path": ""})
 _PUBLISH: Final = fields(PublishSettings)
 _PLAN: Final = (*fields(PlanSettings, without=_UNUSED, values=_IN_A_CLUSTER), *_RAY)
-_RUN: Final = _PLAN
 
 
 def _input(name: str) -> str:
@@ -69,7 +68,7 @@ def _build() -> WorkflowTemplate:
         title="**gamedata**: TARs of game sessions to frames, statistics and a quality manifest",
         description="Reads a few MB of each TAR. Bad TARs become rows with an error code; re-running repeats no work.",
         entrypoint="main",
-        arguments=arguments(_RUN),
+        arguments=arguments(_PLAN),
         templates=[_main(), _stages(), _plan(), *_extract(), *_manifest(), _publish(), sweep_step(_NAME), *_exit()],
     )
 
@@ -82,7 +81,7 @@ def _main() -> DAG:
     return DAG(
         name="main",
         annotations=shown("The whole pipeline", "Plan, extract, manifest and publish, with the values of the form."),
-        tasks=[Task(name=STAGES, template=STAGES, arguments=passed(_RUN, "workflow"))],
+        tasks=[Task(name=STAGES, template=STAGES, arguments=passed(_PLAN, "workflow"))],
     )
 
 
@@ -90,7 +89,7 @@ def _stages() -> DAG:
     return DAG(
         name=STAGES,
         annotations=shown("The stages", "Called by `main` and by the umbrella `media`. To start a run, select `main`."),
-        inputs=inputs(_RUN),
+        inputs=inputs(_PLAN),
         tasks=[
             Task(name=SWEEP, template=SWEEP),
             Task(name="plan", template="plan", arguments=passed(_PLAN, "inputs", output_path=_MANIFEST_URI)),
@@ -129,7 +128,7 @@ def _plan() -> Container:
         parameters=_PLAN,
         counts=("to-read", "done", "failed-before", "bytes"),
         pauses=PROMPT,
-        variables=form_names(_RUN),
+        variables=form_names(_PLAN),
     )
 
 
@@ -246,7 +245,7 @@ def _publish() -> Container:
 PIPELINE: Final = Pipeline(
     _NAME,
     _build,
-    parameters=_RUN,
+    parameters=_PLAN,
     codes=tuple(CODES),
     crons=(
         Cron(

@@ -171,13 +171,13 @@ class ExtractSettings(_Source, _Results, _Work, pipeline="gamedata"):
         detail="Smaller batches commit more often.",
         group=HOW_IT_RUNS,
     )
-    item_timeout_s: Annotated[float, Field(gt=0)] = setting(
+    item_timeout_s: Annotated[float, Field(gt=0, le=3600)] = setting(
         30.0, unit="s", description="Limit the wall-clock time per TAR.", group=LIMITS
     )
-    item_memory_mb: PositiveInt = setting(
+    item_memory_mb: Annotated[int, Field(gt=0, le=65_536)] = setting(
         1536, unit="MB", description="Limit the address space of each decoder process.", group=LIMITS
     )
-    max_pixels: PositiveInt = setting(
+    max_pixels: Annotated[int, Field(gt=0, le=2**31 - 1)] = setting(
         8192 * 4320, unit="pixels", description="Reject larger frames before decoding them.", group=LIMITS
     )
 

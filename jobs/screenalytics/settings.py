@@ -87,7 +87,7 @@ class SourceSettings(StepSettings, pipeline="screenalytics"):
         None, description="Use this session token, if the access key is temporary.", secret=True, group=_ACCESS
     )
     unverified: bool = setting(False, description="Accept artifacts without a checksum in the manifest.", group=_CHECKS)
-    grace_min: Annotated[float, Field(ge=0)] = setting(
+    grace_min: Annotated[float, Field(ge=0, allow_inf_nan=False)] = setting(
         15.0,
         unit="min",
         description="Retry incomplete runs until their manifest is this old.",

@@ -92,10 +92,10 @@ class StorageSettings(Settings):
         detail="Throttling, 5xx, timeouts and truncated bodies are transient.",
         group=_S3,
     )
-    s3_connect_timeout_s: Annotated[float, Field(gt=0)] = setting(
+    s3_connect_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = setting(
         5.0, unit="s", description="Give up connecting to S3 after this time.", group=_S3
     )
-    s3_read_timeout_s: Annotated[float, Field(gt=0)] = setting(
+    s3_read_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = setting(
         30.0, unit="s", description="Give up on a response if S3 sends nothing for this long.", group=_S3
     )
 

@@ -34,7 +34,7 @@ _LONGEST_WAIT_S: Final = 5.0
 _LONGEST_ASKED_S: Final = 20.0
 
 _lock = threading.Lock()
-# What the SDK's chain depends on, besides the options.
+# The SDK's chain depends on these, besides the options.
 _CHAIN: Final = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", FOLDER_VARIABLE)
 _clients: dict[tuple[S3Options, tuple[str | None, ...]], S3Client] = {}
 _pools: dict[int, ThreadPoolExecutor] = {}

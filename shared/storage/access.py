@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shared.errors import BucketMissing, ObjectMissing, UsageError
 from shared.storage._folder import sweep_folder
 from shared.storage.file import FileStore
-from shared.storage.uris import holds_secrets, normalise, split_uri
+from shared.storage.uris import holds_secrets, leads_to_secrets, normalise, split_uri
 
 if TYPE_CHECKING:
     from shared.settings.storage import S3Options, StorageSettings
@@ -39,11 +39,16 @@ def open_store(
         UsageError: the folder holds secrets or belongs to a process.
     """
     root = normalise(uri)
+    if root.startswith("file://") and leads_to_secrets(root.removeprefix("file://")):
+        raise UsageError(f"{uri!r} contains secrets or files of processes; expected a bucket or another folder")
+    return _open(root, settings, create=create, options=options)
+
+
+def _open(
+    root: str, settings: StorageSettings | None, *, create: bool = False, options: S3Options | None = None
+) -> ObjectStore:
     if root.startswith("file://"):
-        folder = root.removeprefix("file://")
-        if holds_secrets(f"{os.path.realpath(folder)}/"):
-            raise UsageError(f"{uri!r} is a folder of secrets or of a process; expected a bucket or another folder")
-        store = _keep((root, None), FileStore(folder))
+        store = _keep((root, None), FileStore(root.removeprefix("file://")))
         if create and isinstance(store, FileStore):
             store.make_root()
         return store
@@ -94,7 +99,7 @@ def put_uri(place: str | os.PathLike[str], body: bytes, settings: StorageSetting
         ValueError: the place does not name an object.
     """
     root, key = _locate(place)
-    info = open_store(root, settings).put(key, body)
+    info = _open(root, settings).put(key, body)
     if root.startswith("file://"):
         sweep_folder(root.removeprefix("file://"))  # a manifest's or a report's folder is never listed
     return info
@@ -113,7 +118,7 @@ def read_uri(place: str | os.PathLike[str], settings: StorageSettings | None = N
     """
     root, key = _locate(place)
     try:
-        return open_store(root, settings).read(key)
+        return _open(root, settings).read(key)
     except BucketMissing:
         if root.startswith("s3://"):
             raise

@@ -12,12 +12,22 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator
 
-from shared.secrets import AWS_KEYS, from_folder
+from shared.secrets import AWS_KEYS, FOLDER_VARIABLE, from_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Bucket", "Place", "default_bucket", "holds_secrets", "is_inside", "join_uri", "normalise", "split_uri"]
+__all__ = [
+    "Bucket",
+    "Place",
+    "default_bucket",
+    "holds_secrets",
+    "is_inside",
+    "join_uri",
+    "leads_to_secrets",
+    "normalise",
+    "split_uri",
+]
 
 _VALID: Final = "expected a bucket name, s3://bucket, s3://bucket/folder, a folder (./x, /x) or file:///folder"
 # Wider than the rules for new buckets (3 to 63, no capitals): old ones in us-east-1 may have 255, and underscores.
@@ -122,8 +132,21 @@ def holds_secrets(path: str) -> bool:
     Args:
         path: resolved by ``os.path.realpath``.
     """
-    folders = (*_SECRETS, *filter(None, [os.environ.get("TELECINE_SECRETS_DIR")]))
-    return any(path.startswith(f"{os.path.realpath(folder)}/") for folder in folders)
+    return any(path.startswith(f"{folder}/") for folder in _secret_folders())
+
+
+def leads_to_secrets(folder: str) -> bool:
+    """Return whether a folder contains secrets or files of processes, at any depth, or is inside of such a folder.
+
+    No parameter may name one as a bucket, because steps list and read what is below it.
+    """
+    own = os.path.realpath(folder).rstrip("/") + "/"
+    return any(own.startswith(f"{each}/") or f"{each}/".startswith(own) for each in _secret_folders())
+
+
+def _secret_folders() -> list[str]:
+    named = os.environ.get(FOLDER_VARIABLE)
+    return [os.path.realpath(folder) for folder in (*_SECRETS, *([named] if named else ()))]
 
 
 def default_bucket(name: str) -> str:

@@ -5,11 +5,11 @@ The node's CNI plugin enforces no policies, so all connections were made; the ev
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.node import wait_for
 from tests.network.installation import rendered_policies
 from tests.network.policies import blocked
 
@@ -44,8 +44,7 @@ def seen(traffic: Traffic, installation: Installation, opening: Opening, closing
     opening.main.ended()
     closing.bad.ended()
     assert traffic.alive()
-    # What the last pods did is named within some seconds.
-    time.sleep(10)
+    wait_for(traffic.settled, 30, "all connections are named")
     return [
         each
         for each in list(traffic.connections.values())

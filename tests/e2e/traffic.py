@@ -74,6 +74,11 @@ class Traffic:
         """Return whether connections are being recorded."""
         return self._process.poll() is None and all(thread.is_alive() for thread in self._threads)
 
+    def settled(self) -> bool:
+        """Return whether every connection read so far has been named."""
+        with self._lock:
+            return not self._unnamed
+
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
@@ -97,12 +102,12 @@ class Traffic:
 
     def _name(self) -> None:
         with self._lock:
-            unnamed, self._unnamed = self._unnamed, []
-        for seen_at, line in unnamed:
-            known = self._directory.knows(line["uid"], line["peer"])
-            if not known and time.monotonic() - seen_at < _WAIT_S:
-                with self._lock:
-                    self._unnamed.append((seen_at, line))
-                continue
-            for connection in self._directory.connections(**line):
-                self.connections[str(connection)] = connection
+            waiting = []
+            for seen_at, line in self._unnamed:
+                known = self._directory.knows(line["uid"], line["peer"])
+                if not known and time.monotonic() - seen_at < _WAIT_S:
+                    waiting.append((seen_at, line))
+                    continue
+                for connection in self._directory.connections(**line):
+                    self.connections[str(connection)] = connection
+            self._unnamed = waiting

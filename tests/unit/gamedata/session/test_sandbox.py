@@ -84,6 +84,12 @@ attempts = {
     "a program": lambda: subprocess.run(["/bin/true"], check=True),
     "fork": child,
     "a signal to the worker": lambda: os.kill(os.getppid(), 0),
+    "a signal by a descriptor": lambda: __import__("fcntl").fcntl(inherited, 8, os.getppid()),
+    "a signal by ioctl": lambda: __import__("fcntl").ioctl(inherited, 0x8901, os.getppid().to_bytes(4, "little")),
+    "priority of the worker": lambda: os.setpriority(0, os.getppid(), os.getpriority(0, os.getppid())),
+    "processors of the worker": lambda: os.sched_setaffinity(os.getppid(), os.sched_getaffinity(os.getppid())),
+    "shared memory": lambda: call(30 if os.uname().machine == "x86_64" else 196, 0, 0, 0),
+    "a watch on files": lambda: call(294 if os.uname().machine == "x86_64" else 26, 0),
     "limits of the worker": lambda: __import__("resource").prlimit(os.getppid(), 0),
     "userfaultfd": lambda: call(323 if os.uname().machine == "x86_64" else 282, -1),
     "io_uring": lambda: call(425, 0, 0),
@@ -113,7 +119,7 @@ sys.exit(child_main.main(sys.argv[1:]))
 
 HARMLESS = {"threads", "a signal to itself", "random numbers"}
 # Without a target, or where the container already refuses it, these fail for another reason.
-FAILS_ANYWAY = {"ptrace", "execve", "userfaultfd", "io_uring", "a namespace", "process_vm_readv"}
+FAILS_ANYWAY = {"ptrace", "execve", "userfaultfd", "io_uring", "a namespace", "process_vm_readv", "shared memory"}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from shared.errors import BucketMissing, ConfigurationError, ObjectMissing
+from shared.errors import BucketMissing, ConfigurationError, ObjectMissing, UsageError
 from shared.settings.storage import StorageSettings
 from shared.storage import FileStore, S3Store, close_stores, open_store, put_uri, read_uri
 from tests.s3_server import fake_credentials
@@ -98,3 +98,25 @@ def test_unknown_names_are_attribute_errors():
 
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = shared.storage.nonsense
+
+
+@pytest.mark.parametrize(
+    "place", ["/", "/run", "/run/secrets/telecine", "/proc/self", "file:///proc", "/var/run/secrets"]
+)
+def test_no_bucket_contains_secrets_or_files_of_processes(place):
+    with pytest.raises(UsageError, match="contains secrets"):
+        open_store(place)
+
+
+def test_a_link_to_mounted_secrets_is_refused_as_a_bucket(tmp_path, monkeypatch):
+    (tmp_path / "mounted").mkdir()
+    (tmp_path / "mounted/TELECINE_DATABASE_URL").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "mounted")
+    monkeypatch.setenv("TELECINE_SECRETS_DIR", str(tmp_path / "mounted"))
+    for place in (tmp_path, tmp_path / "mounted", tmp_path / "link"):
+        with pytest.raises(UsageError, match="contains secrets"):
+            open_store(str(place))
+    with pytest.raises(ValueError, match="secrets or processes"):
+        read_uri(tmp_path / "link/TELECINE_DATABASE_URL")
+    (tmp_path / "data").mkdir()
+    assert open_store(str(tmp_path / "data")).list() is not None
