@@ -54,7 +54,7 @@ def show_line(line: str) -> None:
     """Write one line of the driver as if it were the launcher's; progress is written to Argo's file."""
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or "message" not in found:
         # Lines of Ray or other libraries.

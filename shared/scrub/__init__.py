@@ -34,7 +34,7 @@ _ASSIGNED: Final = rf"(?<![\w.-])((?=[\w.-]*?(?:{_WORDS}))[\w.-]++|authorization
 # counts. A port and the path after it are left alone. Bounded, or "a://x:a://x:…" takes quadratic time.
 _URL: Final = re.compile(
     r"""(?i)\b([a-z][a-z0-9+.-]{0,60}://(?!\[)[^\s:/]{0,300}):(?!\*\*\*@|\d{1,5}(?![^/?#\s"',]))"""
-    r"""(?:[^\s"'<>]|["'](?![]:,\s)}])){1,1000}@"""
+    r"""(?:[^\s"'<>]|["'](?![]:,\s)}])){1,400}@"""
 )
 _BY_NAME: Final = (
     # A value in quotes, which may contain spaces. The quotes may be escaped, or missing where a text is cut.

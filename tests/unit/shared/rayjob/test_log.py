@@ -157,3 +157,17 @@ def test_the_launcher_reads_the_log_with_its_token_and_does_not_log_it(dashboard
     assert {authorization for _, authorization in Dashboard.asked} == {"Bearer sesame"}
     assert "cannot read the driver's log" in caplog.text
     assert "sesame" not in caplog.text + repr(settings)
+
+
+def test_a_line_of_the_driver_is_written_again_without_secrets_and_escapes(capsys):
+    show_line(json.dumps({"message": "x \x9b31m \u202e AKIAABCDEFGHIJKLMNOP", "level": "INFO"}, ensure_ascii=False))
+    line = capsys.readouterr().err
+    assert "AKIA" not in line
+    assert line.rstrip("\n").isprintable()
+    assert json.loads(line)["message"] == "x \x9b31m \u202e ***"
+
+
+def test_a_line_that_nests_too_deeply_is_a_line_of_text(caplog):
+    with caplog.at_level(logging.INFO):
+        show_line("[" * 200_000)
+    assert caplog.records[-1].getMessage().startswith("[[[")
