@@ -195,5 +195,15 @@ def test_the_ports_of_notifications_are_allowed(notify, ports):
     assert ports_of({"notify": notify}, "telecine-notify") == [ports]
 
 
-def test_the_artifact_stores_port_is_allowed():
-    assert ports_of({"artifacts": {"endpoint": "minio:9001"}})[1] == [443, 9001]
+@pytest.mark.parametrize(
+    "artifacts", [{"endpointUrl": "http://minio:9001"}, {"endpoint": "minio:9001"}], ids=["a URL", "the old name"]
+)
+def test_the_artifact_stores_port_is_allowed(artifacts):
+    assert ports_of({"artifacts": artifacts})[1] == [443, 9001]
+
+
+def test_the_proxys_port_is_allowed_where_it_is_used():
+    values = {"proxy": {"http": "http://proxy:3128", "https": "http://proxy:3129"}}
+    assert ports_of(values)[1] == [443, 3128, 3129]
+    assert ports_of(values, "telecine-notify") == [[443, 587, 3128, 3129]]
+    assert ports_of(values, "telecine-migration") == [[5432]]
