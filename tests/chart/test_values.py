@@ -187,6 +187,21 @@ def test_a_value_that_cannot_work_is_rejected_in_plain_words(values, said):
     assert "; expected " in str(caught.value)
 
 
+def variables_of_templates():
+    """Return the variables that our workflow templates set, except those of a form's values."""
+    documents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (CHART / "files").glob("*.yaml")]
+    templates = [each for document in documents for each in document["spec"].get("templates", ())]
+    names = {each["name"] for part in templates for each in part.get("container", {}).get("env", ())}
+    own = {"TELECINE_WORKFLOW_PARAMETERS_BASE64", "TELECINE_RUNS_FAILURES_BASE64"}
+    return sorted({name for name in names if not name.endswith("_BASE64")} | own)
+
+
+@pytest.mark.parametrize("name", variables_of_templates())
+def test_no_extra_variable_replaces_one_of_a_template(name):
+    with pytest.raises(Exception, match=f"extraEnv: {name} identifies the run"):
+        render(merged(LEAST, {"extraEnv": [{"name": name, "value": "x"}]}))
+
+
 @pytest.mark.parametrize(
     "values",
     [
