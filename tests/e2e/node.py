@@ -95,8 +95,9 @@ class Node:
         try:
             with urllib.request.urlopen(f"http://{self.ip}:5000/v2/{image}/tags/list", timeout=10) as response:
                 return json.load(response)["tags"] or []
-        except urllib.error.HTTPError:
-            return []
+        except urllib.error.HTTPError as error:
+            with error:
+                return []
 
     def fresh_api(self) -> client.ApiClient:
         return config.new_client_from_config(str(self.kubeconfig))

@@ -132,7 +132,8 @@ def test_a_ray_cluster_refuses_requests_without_its_token(opening: Opening) -> N
             with urllib.request.urlopen(request, timeout=10) as answer:
                 code: int = answer.status
         except urllib.error.HTTPError as error:
-            code = error.code
+            with error:
+                code = error.code
         return code
 
     assert wait_for(lambda: status(None), 120, "the head answers") == 401

@@ -68,6 +68,9 @@ class Traffic:
         self._process.wait(timeout=30)
         for thread in self._threads:
             thread.join(timeout=30)
+        assert self._process.stdout is not None
+        # Else pytest turns the collector's ResourceWarning into an error after the last test.
+        self._process.stdout.close()
         self._errors.close()
 
     def alive(self) -> bool:
