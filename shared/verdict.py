@@ -1,4 +1,4 @@
-"""From the number of failed items to a step's exit code and status: the rule of ``--max-failed``."""
+"""Turn counts of failed and transient items into a step's exit code and status: the rule of ``--max-failed``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The retry strategy of a step: which exit codes are tried again (75, 143; 137 once), and after which delays."""
+"""The retry strategy of a step: exit codes to retry (75, 143; 137 once), and delays: `pauses=` PROMPT or PATIENT."""
 
 from __future__ import annotations
 
