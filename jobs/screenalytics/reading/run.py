@@ -12,7 +12,7 @@ from jobs.screenalytics.contract.kinds import KINDS, ArtifactContext, ArtifactMe
 from jobs.screenalytics.contract.run_manifest import MAX_ARTIFACTS, RunManifest, RunStatus
 from jobs.screenalytics.contract.validated import shown, unknown_fields
 from jobs.screenalytics.errors import Rejected, reject
-from jobs.screenalytics.model import Artifact, PersonMetric, RunWarning, ScreenalyticsRun, SkippedRun
+from jobs.screenalytics.model import Artifact, CastMetric, PersonMetric, RunWarning, ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.reading.fetch import fetch_artifact
 from jobs.screenalytics.reading.selection import select_summaries
 from shared import strict_json
@@ -110,6 +110,7 @@ def read_artifacts(
     summaries = select_summaries(store, parsed, settings)
     warnings = [*_unread(parsed), *_clock(manifest, parsed)]
     metrics: dict[str, PersonMetric] = {}
+    casts: list[CastMetric] = []
     size = len(manifest.body)
     for ref, key in summaries.values():
         try:
@@ -129,6 +130,7 @@ def read_artifacts(
             message = f"the run has more than {MAX_PERSONS:,} persons, counting those of artifact {ref.artifact_key!r}"
             raise reject("TOO_MANY", message, artifact_key=ref.artifact_key, expected=f"<= {MAX_PERSONS}")
         warnings += content.warnings
+        casts += content.casts
         for metric in content.metrics:
             if metrics.setdefault(metric.person_id, metric) is not metric:
                 other = metrics[metric.person_id].artifact_key
@@ -149,6 +151,7 @@ def read_artifacts(
             _artifact(ref, summaries) for ref in sorted(parsed.artifacts, key=lambda ref: ref.artifact_key)
         ),
         metrics=tuple(metrics[person_id] for person_id in sorted(metrics)),
+        casts=tuple(casts),
         warnings=tuple(warnings),
         bytes_read=size,
     )
