@@ -151,7 +151,7 @@ def _by_persons(rows: Sequence[Any]) -> Iterator[list[Any]]:
 
 
 def _size(row: Any) -> int:
-    return max(row.persons, row.casts or 0)
+    return max(int(row.persons), int(row.casts or 0))
 
 
 def _by_run(session: DatabaseSession, statement: str, ids: list[str]) -> dict[str, list[Any]]:
