@@ -105,7 +105,7 @@ def _write_one(
     new = json.dumps(made, indent=2, ensure_ascii=False).encode() + b"\n"
     persons = _check(store, ManifestRef(run_id, key), new, settings)
     left_out = f"not listed: {', '.join(found.omitted[:5])}" if found.omitted else None
-    row = [run_id, found.ep_id, "written", persons, len(made.get("artifacts", ())), left_out]
+    row: list[Any] = [run_id, found.ep_id, "written", persons, len(made.get("artifacts", ())), left_out]
     if body == new:
         row[2] = "unchanged"
         return "unchanged", row
@@ -123,8 +123,8 @@ def _write_one(
         if body is not None:
             store.put(_kept_key(key, body), body)
         store.put(key, new)
-    row[2] = "written" if body is None else "replaced"
-    return row[2], row
+    outcome = row[2] = "written" if body is None else "replaced"
+    return outcome, row
 
 
 def _current(store: ObjectStore, key: str) -> tuple[bytes | None, Any]:
