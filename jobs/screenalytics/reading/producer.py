@@ -123,7 +123,7 @@ def find_run(store: ObjectStore, run_id: str, settings: WriteManifestSettings, c
         return ProducerRun(ep_id, status, started_at, completed_at, None, "", 0, (), ())
     key = _summary_key(run_id, settings, found)
     body = _read(store, found.objects[key], settings)
-    document = read_document(_unpacked(body), f"the summary {key}")
+    document = read_document(_unpacked(body, settings), f"the summary {key}")
     is_list = isinstance(document, list)
     version = "cast_screentime.v1" if is_list else "screentime.v1"
     entries = document if is_list else document.get("metrics") if isinstance(document, dict) else None
@@ -213,7 +213,7 @@ def _episode(
     if not any(named):
         for key in _summaries(found):
             with suppress(Rejected):
-                document = read_document(_unpacked(_read(store, found.objects[key], settings)), key)
+                document = read_document(_unpacked(_read(store, found.objects[key], settings), settings), key)
                 named.append(document.get("episode_id") if isinstance(document, dict) else None)
     known = {str(name) for name in (settings.ep_id, *named) if name}
     if not known:
@@ -264,12 +264,12 @@ def _read(store: ObjectStore, info: ObjectInfo, settings: WriteManifestSettings)
     return b"".join(store.stream(info.key, etag=info.etag))
 
 
-def _unpacked(body: bytes) -> bytes:
+def _unpacked(body: bytes, settings: WriteManifestSettings) -> bytes:
     """Return the content of a gzip file, or the body; the check of the finished manifest refuses damaged files."""
     if not body.startswith(_GZIP):
         return body
     try:
-        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(body, 32 * len(body) + _MB)
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(body, settings.max_artifact_mb * _MB + 1)
     except zlib.error as error:
         raise reject("DECODE", f"the summary is not a complete gzip file: {error}") from error
 

@@ -333,6 +333,20 @@ def test_what_a_manifest_declares_wrongly_is_told_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"artifacts": None}, "/artifacts is null; expected a list of at most 1,000 artifacts"),
+        ({"artifacts": ["x"]}, "/artifacts/0 is 'x'; expected an object"),
+        ({"duration_ms": 2.5}, "/duration_ms is 2.5; expected a whole number of milliseconds"),
+        ({"ep_id": DROP}, "/ep_id is missing; expected 1 to 255 letters, digits"),
+        ({"status": "done"}, "/status is 'done'; expected success, complete, completed, running"),
+    ],
+)
+def test_a_wrong_field_is_told_with_its_value_and_what_is_valid(changes: dict[str, Any], told: str) -> None:
+    assert told in rejected(make_run(manifest=changes)).message
+
+
 def test_a_wrong_run_id_does_not_hide_other_fields() -> None:
     error = rejected(make_run(manifest={"run_id": "run-2", "completed_at": DROP}))
     assert [field["code"] for field in error.data["fields"]] == ["ID_MISMATCH", "FIELD_MISSING"]

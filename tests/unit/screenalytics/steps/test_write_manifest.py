@@ -216,6 +216,16 @@ def test_a_compressed_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (run.artifacts[0].content_type, len(run.metrics)) == ("application/gzip", 3)
 
 
+def test_a_summary_that_compresses_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = SUMMARY + b" " * 4_000_000
+    store = MemoryStore({f"{CANONICAL}analytics/screentime.json.gz": gzip.compress(body)})
+    assert write(store, monkeypatch, ep_id=EP_ID).exit_code == 0
+    store = MemoryStore({f"{CANONICAL}analytics/screentime.json.gz": gzip.compress(b'{"a": "' + b" " * 2_000_000)})
+    assert code(write(store, monkeypatch, ep_id=EP_ID, max_artifact_mb=1)) == "ARTIFACT_PARSE"
+    store = MemoryStore({f"{CANONICAL}analytics/screentime.json.gz": gzip.compress(SUMMARY)[:-9]})
+    assert code(write(store, monkeypatch, ep_id=EP_ID)) == "DECODE"
+
+
 def test_an_object_that_is_not_the_one_of_the_stage_manifest_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sync that skips existing objects leaves the old one, and its digest would make it look right."""
     store = producer()
