@@ -141,7 +141,7 @@ class Scene:
 
 def products(tables: dict[str, Any]) -> dict[str, Any]:
     """Return runs, artifacts, persons and history."""
-    return {name: tables[name] for name in _TABLES[:4]}
+    return {name: tables[name] for name in _TABLES[:5]}
 
 
 def counted(tables: dict[str, Any]) -> Counter[str]:
