@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from docs.index import readers, users
 from images.contents import page as licences
 from jobs.cli import PIPELINES, TOOLS, commands
 from jobs.gamedata.checks.load import load_checks
@@ -234,7 +235,8 @@ _FILES = """\
 <!-- Written by `make docs` from the docstrings and tests/rooms.py; do not edit. -->
 
 One line per file, in the order of the [rooms](architecture.md#rooms): a file imports only files of its own room and of
-rooms below it. `__init__.py` files are left out.
+rooms below it. `__init__.py` files are left out. At the end: which files read each [flag](#flags), and which files use
+each [error code](#error-codes).
 """
 
 
@@ -263,7 +265,30 @@ def every_file() -> str:
         lines += [f"## {package}\n", "| file | contents |", "| --- | --- |"]
         lines += [f"| `{file}` | {contents} |" for file, contents in others.items()]
         lines.append("")
+    lines += _index_of_flags() + _index_of_codes()
     return "\n".join(lines)
+
+
+def _index_of_flags() -> list[str]:
+    lines = ["## Flags\n", "The files that read each flag or its variable.\n", "| flag | read by |", "| --- | --- |"]
+    places: dict[tuple[str, str], list[str]] = {}
+    for group in (*PIPELINES, *TOOLS):
+        for command in commands(group):
+            for flag in flags(_model(command.settings)):
+                places.setdefault((flag.pipeline or "", flag.flag), readers(flag.name, flag.pipeline))
+    lines += [f"| {pipeline} `{flag}` | {_listed(found)} |" for (pipeline, flag), found in sorted(places.items())]
+    return [*lines, ""]
+
+
+def _index_of_codes() -> list[str]:
+    lines = ["## Error codes\n", "The files that raise each code or act on it.\n", "| code | files |", "| --- | --- |"]
+    for pipeline, codes in (("gamedata", CODES), ("screenalytics", RUN_CODES)):
+        lines += [f"| {pipeline} `{code}` | {_listed(users(code, pipeline))} |" for code in codes]
+    return [*lines, ""]
+
+
+def _listed(files: list[str]) -> str:
+    return ", ".join(f"`{file}`" for file in files)
 
 
 def gamedata() -> str:
