@@ -270,7 +270,12 @@ def every_file() -> str:
 
 
 def _index_of_flags() -> list[str]:
-    lines = ["## Flags\n", "The files that read each flag or its variable.\n", "| flag | read by |", "| --- | --- |"]
+    lines = [
+        "## Flags\n",
+        "The files that read each flag or its variable, or take its value as an argument.\n",
+        "| flag | read by |",
+        "| --- | --- |",
+    ]
     places: dict[tuple[str, str], list[str]] = {}
     for group in (*PIPELINES, *TOOLS):
         for command in commands(group):

@@ -23,13 +23,15 @@ def _trees() -> dict[str, ast.Module]:
 
 @cache
 def _attributes() -> dict[str, list[str]]:
-    """The names read from anything called settings, and their files."""
+    """The names read from anything called settings, or taken as an argument, and their files."""
     found: dict[str, list[str]] = defaultdict(list)
     for name, tree in _trees().items():
         read = {
             node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _is_settings(node.value, name)
         }
-        for attribute in sorted(read):
+        # What a step reads and passes on acts elsewhere. A single word is the name of too many other things.
+        taken = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg) and "_" in node.arg.strip("_")}
+        for attribute in sorted(read | taken):
             found[attribute].append(name)
     return found
 
@@ -55,7 +57,7 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def readers(field: str, pipeline: str | None) -> list[str]:
-    """Return the files that read a field of the settings: those of its pipeline, and of shared.
+    """Return the files that read a field of the settings or are passed it: those of its pipeline, and of shared.
 
     Args:
         field: the field's name.
