@@ -235,8 +235,8 @@ _FILES = """\
 <!-- Written by `make docs` from the docstrings and tests/rooms.py; do not edit. -->
 
 One line per file, in the order of the [rooms](architecture.md#rooms): a file imports only files of its own room and of
-rooms below it. An `__init__.py` without code is left out. At the end: which files read each
-[flag](#flags), and which use each [error code](#error-codes).
+rooms below it. An `__init__.py` that only passes names on is left out. At the end: which files
+read each [flag](#flags), and which use each [error code](#error-codes).
 """
 
 

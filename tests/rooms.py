@@ -50,13 +50,13 @@ OTHERS: dict[str, dict[str, str]] = {
         "telecine/templates/ray.yaml": "ConfigMap of the launcher: sizes, images and placement of Ray pods.",
         "telecine/templates/artifacts.yaml": "The bucket for Argo's artifacts (reports).",
         "telecine/templates/secrets.yaml": "Secrets made from values, unless they exist; the random token of Ray.",
-        "telecine/templates/accounts.yaml": "Service accounts; the token Secret of `telecine-step`.",
-        "telecine/templates/rbac.yaml": "Roles: the verbs of each account.",
+        "telecine/templates/accounts.yaml": "Service accounts of the steps; the token Secret of `telecine-step`.",
+        "telecine/templates/rbac.yaml": "Roles of steps and of the launcher: the verbs of each account.",
         "telecine/templates/networkpolicies.yaml": "NetworkPolicies: egress per kind of pod, ingress of Ray.",
         "telecine/templates/quota.yaml": "ResourceQuota, LimitRange and PriorityClass.",
         "telecine/templates/migration.yaml": "The Job that migrates the database before all else; its Secret.",
         "telecine/templates/observability.yaml": "The PrometheusRule and the Grafana boards, from `observability/`.",
-        "telecine/templates/tests/smoke.yaml": "The pod of `helm test`: write three short TARs, run `smoke/smoke.py`.",
+        "telecine/templates/tests/smoke.yaml": "The pod of `helm test` and its Role: three TARs, then `smoke.py`.",
         "telecine/templates/NOTES.txt": "What `helm install` prints.",
         "telecine/smoke/smoke.py": "`helm test`, once TARs are written: doctor, `gamedata` on them; check, delete.",
         "telecine/observability/alerts.yaml": "Alert rules for Prometheus.",
@@ -122,4 +122,8 @@ def files(package: str, room: str) -> list[str]:
 
 def _has_code(path: Path) -> bool:
     body = ast.parse(path.read_text(encoding="utf-8")).body
-    return any(isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name != "__getattr__" for node in body)
+    defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    named = {
+        target.id for node in body if isinstance(node, ast.AnnAssign) and isinstance(target := node.target, ast.Name)
+    }
+    return bool((defined | named) - {"__getattr__"})
