@@ -30,8 +30,8 @@ _JSON: Final = ("video_metadata", "session_metadata")
 _FURTHER: Final = "further_checks"
 COLUMNS: Final = (*_PLAIN, *_JSON, _FURTHER)
 
-# In the manifest but not published: time and code of the build, thresholds, traceback.
-_LEFT_OUT: Final = frozenset({"dark_luma_threshold", "dark_share_threshold"})
+# In the manifest but not published: time and code of the build, thresholds, traceback, why a flag is NULL.
+_LEFT_OUT: Final = frozenset({"dark_luma_threshold", "dark_share_threshold", "frames_state", "inputs_state"})
 _AT_ONCE: Final = 4096
 
 
