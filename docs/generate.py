@@ -18,6 +18,7 @@ from jobs.cli import PIPELINES, TOOLS, commands
 from jobs.gamedata.checks.load import load_checks
 from jobs.gamedata.errors import CODES, CRASH_CODES
 from jobs.gamedata.manifest.schema import COLUMNS, manifest_schema
+from jobs.gamedata.members.tar import CONTAINERS
 from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
@@ -200,10 +201,10 @@ def run_manifest_schema() -> str:
     return json.dumps(run_manifest(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _filled(name: str, block: str, text: str) -> str:
+def _filled(name: str, block: str, text: str, page: str | None = None) -> str:
     """The page, with the text between ``<!-- block:begin -->`` and ``<!-- block:end -->`` replaced."""
     begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
-    before, found, rest = (ROOT / name).read_text(encoding="utf-8").partition(begin)
+    before, found, rest = (page or (ROOT / name).read_text(encoding="utf-8")).partition(begin)
     _, ended, after = rest.partition(end)
     if not found or not ended:
         raise ValueError(f"{name} has no {begin} … {end} for the generated part")
@@ -267,10 +268,13 @@ def every_file() -> str:
 
 
 def gamedata() -> str:
-    """The gamedata guide with its table of error codes."""
+    """The gamedata guide with its tables of error codes and containers."""
     rows = [f"| `{code}` | {text} | {'yes' if code in CRASH_CODES else ''} |" for code, text in CODES.items()]
     table_rows = "\n".join(["| code | meaning | retried |", "| --- | --- | --- |", *rows])
-    return _filled("docs/gamedata.md", "errors", table_rows)
+    names = [f"| {name} | {' '.join(f'`{suffix}`' for suffix in suffixes)} |" for name, suffixes in CONTAINERS.items()]
+    containers = "\n".join(["| container | suffixes |", "| --- | --- |", *names])
+    page = _filled("docs/gamedata.md", "errors", table_rows)
+    return _filled("docs/gamedata.md", "containers", containers, page)
 
 
 def screenalytics() -> str:

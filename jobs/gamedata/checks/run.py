@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["POLARS_TYPES", "SIGNALS", "CheckError", "Columns", "call", "run_statistics"]
 
-# The only exceptions that end the step: a signal, not the check, is their cause. Others are the check's, even if they do
-# not derive from Exception, as SystemExit and the panics of polars.
+# The only exceptions that end the step: their cause is a signal. All others are the check's, even if they do not derive
+# from Exception, as SystemExit and the panics of polars.
 SIGNALS: Final = (KeyboardInterrupt, Stopped)
 
 POLARS_TYPES: Final[dict[type, type[pl.DataType]]] = {
