@@ -122,11 +122,12 @@ def _output(settings: PlanSettings) -> str:
 
 
 def _task_list(settings: PlanSettings) -> str:
-    from jobs.gamedata.extraction.worklist import read_task_list
+    from jobs.gamedata.extraction.task_list import read_task_list
     from shared.storage import open_store
 
-    keys = read_task_list(settings, open_store(settings.source_bucket, settings).uri)
-    return f"{len(keys):,} keys"
+    tasks = read_task_list(settings, open_store(settings.source_bucket, settings).uri)
+    invalid = f", {len(tasks.invalid):,} invalid lines" if tasks.invalid else ""
+    return f"{len(tasks.keys):,} keys{invalid}"
 
 
 def _check_file(path: str, settings: PlanSettings) -> str:

@@ -80,8 +80,10 @@ def run_with(
     worklist = make_worklist(settings, source, target)
     tally = ExtractTally(worklist)
     tally.durations["plan"] = time.perf_counter() - began
-    if not (worklist.items or worklist.missing or worklist.done or worklist.failed_before or worklist.left_out):
-        _log.warning("%s", no_tar(source.uri, settings.prefix))
+    if not len(worklist):
+        _log.warning("%s", no_tar(worklist, settings))
+    elif worklist.passed_over:
+        _log.log(worklist.passed_over.level, "passed over: %s", worklist.passed_over)
     if worklist.failed_before:
         stage_run.record_errors(worklist.failed_before)
     context = RunContext(
