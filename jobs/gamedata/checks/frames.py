@@ -336,7 +336,7 @@ def _names(task: FrameTask, wanted: Mapping[str, frozenset[str]]) -> list[str]:
     return [task.only] if task.only else [name for name, keys in wanted.items() if task.pt_key in keys]
 
 
-def _alone(work: Batch, wanted: Mapping[str, frozenset[str]]) -> list[FrameTask]:
+def _alone(work: Sequence[FrameTask], wanted: Mapping[str, frozenset[str]]) -> list[FrameTask]:
     """Split work that ended its process, to find the one check and file that did; empty if it is just one check."""
     if len(work) > 1:
         return list(work)

@@ -88,11 +88,11 @@ def run_stages(
             reports[name] = report
             _log.info("%s", report.model_copy(update={"pipeline": "gamedata", "step": name}).summary())
     worst = _worst(errors) if errors and len(errors) == len(reports) else None
-    for name, error in errors.items():
+    for name, failed in errors.items():
         # The command prints the error that is raised, and "nothing extracted" only follows from a failed extraction.
-        follows = len(errors) > 1 and getattr(error, "code", "") == NOTHING_EXTRACTED
-        if error is not worst and not follows and isinstance(error, TelecineError):
-            _log.error("%s: %s", name, error)
+        follows = len(errors) > 1 and getattr(failed, "code", "") == NOTHING_EXTRACTED
+        if failed is not worst and not follows and isinstance(failed, TelecineError):
+            _log.error("%s: %s", name, failed)
     if worst is not None:
         raise worst
     return merge(reports)
