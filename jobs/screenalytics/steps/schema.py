@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.screenalytics.contract.run_manifest import RunManifest
+from jobs.screenalytics.contract import json_schema
 from shared.text import escape_json
 
 if TYPE_CHECKING:
@@ -45,9 +45,5 @@ def show(settings: SchemaSettings) -> str:
 
 
 def manifest_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a manifest of a successful run.
-
-    The reader checks more than the schema: keys, persons and times are compared with each other.
-    """
-    schema = RunManifest.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "examples": [EXAMPLE]}
+    """Return the JSON Schema of a manifest, with an example."""
+    return {**json_schema.manifest_schema(), "examples": [EXAMPLE]}
