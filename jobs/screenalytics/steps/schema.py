@@ -39,7 +39,8 @@ EXAMPLE: Final[dict[str, Any]] = {
 
 def show(settings: SchemaSettings) -> str:
     """Return the schema as JSON, or with ``--example`` an example manifest."""
-    document = EXAMPLE if settings.example else manifest_schema()
+    schema, example = {"1.0": (manifest_schema, EXAMPLE)}[settings.manifest_version]
+    document = example if settings.example else schema()
     return escape_json(json.dumps(document, indent=2, ensure_ascii=False))
 
 
