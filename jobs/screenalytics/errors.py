@@ -36,6 +36,7 @@ _PERMANENT: Final = {
     "NOT_AN_OBJECT_KEY": "the s3_key of an artifact is a path on the producer's machine, or not a valid key",
     "ARTIFACT_MISSING": "an artifact does not exist (within the grace period: ARTIFACT_NOT_YET)",
     "ACCESS_DENIED": "the store refuses this object; without s3:ListBucket, S3 refuses missing objects in the same way",
+    "OBJECT_REFUSED": "the store refuses this object but returns others: it is archived, or its KMS key is disabled",
     "UNSUPPORTED_ARTIFACT_VERSION": "this telecine does not support the schema_version of a person_metrics artifact",
     "CHECKSUM_MISSING": "a person_metrics artifact has no checksum, and --unverified is not set",
     "CHECKSUM_INVALID": "a checksum is not 64 hexadecimal digits",
@@ -58,6 +59,7 @@ _NOT_READY: Final = {
     "RUN_RUNNING": "the manifest says the run is still in progress",
     "MANIFEST_INCOMPLETE": "the manifest is not complete JSON, within the grace period",
     "MANIFEST_NOT_YET": "an event announced the run, but its manifest does not exist yet",
+    "MANIFEST_OUTDATED": "the manifest is not yet the one that its event announces, within the grace period",
     "ARTIFACT_NOT_YET": "an artifact does not exist yet, within the grace period of its manifest",
 }
 _QUARANTINE: Final = {

@@ -35,9 +35,9 @@ class ObjectInfo:
 class ObjectStore(Protocol):
     """Objects under one root: an S3 bucket or a folder.
 
-    All methods raise the typed errors of :mod:`shared.errors`: ``BucketMissing``, ``AccessDenied``, ``ObjectMissing``,
-    ``ObjectChanged`` (when ``etag`` is given and differs), ``EndpointUnreachable``, ``StoreUnavailable``,
-    ``StorageFull``. Transient errors are retried with jitter before they are raised. Instances are safe to share
+    All methods raise the typed errors of :mod:`shared.errors`: ``BucketMissing``, ``AccessDenied``,
+    ``RequestRefused``, ``ObjectMissing``, ``ObjectChanged`` (when ``etag`` is given and differs),
+    ``EndpointUnreachable``, ``StoreUnavailable``, ``StorageFull``. Transient errors are retried with jitter before they are raised. Instances are safe to share
     between threads and can be pickled (the copy opens new connections).
     """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.model import ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.reading.fetch import fetch_manifest
-from jobs.screenalytics.reading.run import read_manifest, read_run
+from jobs.screenalytics.reading.run import is_young, read_manifest, read_run
 from jobs.screenalytics.tables.runs import conflict
 
 if TYPE_CHECKING:
@@ -92,14 +92,8 @@ class CandidateReader:
             # This holds even if the event announced older content, because the newer content is in the tables.
             result.verdict = "unchanged"
             return
-        if expected not in (None, manifest.sha256):
-            raise reject(
-                "CHECKSUM_MISMATCH",
-                f"the event for run {ref.run_id} announces a manifest with sha256 {expected}, but {ref.key} has"
-                f" {manifest.sha256}",
-                expected=expected,
-                actual=manifest.sha256,
-            )
+        if expected is not None and expected != manifest.sha256:
+            raise self._unannounced(manifest, lookup, expected)
         item = lookup.item
         if not self._retry_dead and item is not None and item.state == "dead" and item.etag == manifest.etag:
             result.verdict = "set_aside"
@@ -109,6 +103,28 @@ class CandidateReader:
         result.run = read_run(self._store, manifest, self._settings, now=lookup.now)
         if known is not None and isinstance(result.run, SkippedRun):
             raise self._conflict(manifest, lookup, result.run.ep_id)
+
+    def _unannounced(self, manifest: ManifestObject, lookup: Lookup, expected: str) -> Rejected:
+        """Return the error for a manifest that differs from the one that its event announces.
+
+        The event may be quicker than the upload: then the manifest says that the run is in progress, or it is young.
+        """
+        try:
+            read_manifest(manifest, self._settings, now=lookup.now)
+        except Rejected as error:
+            if error.kind == "not_ready":
+                return error
+        ref = manifest.ref
+        young = is_young(manifest, self._settings, lookup.now)
+        message = (
+            f"the event for run {ref.run_id} announces a manifest with sha256 {expected}, but {ref.key} has"
+            f" {manifest.sha256}"
+        )
+        if young:
+            message += "; it may not be uploaded yet"
+        return reject(
+            "MANIFEST_OUTDATED" if young else "CHECKSUM_MISMATCH", message, expected=expected, actual=manifest.sha256
+        )
 
     def _check_conflict(self, manifest: ManifestObject, lookup: Lookup) -> None:
         """Raise an error for new content of a known run, unless changes are accepted. Reads no artifact."""

@@ -33,7 +33,7 @@ def run(settings: ReplaySettings, stage_run: StageRun) -> Report:
 
     Raises:
         UsageError: the run id is invalid, or neither or both of a run and ``--all`` are given.
-        AccessDenied: the first manifest is refused.
+        RequestRefused: every object is refused.
         ConfigurationError: the database is not set up.
     """
     began = time.monotonic()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from jobs.screenalytics.verification.tables import finding
-from shared.errors import AccessDenied, ObjectChanged, ObjectMissing, TransientError
+from shared.errors import ObjectChanged, ObjectMissing, RequestRefused, TransientError
 from shared.failure import Failure
 
 if TYPE_CHECKING:
@@ -56,13 +56,13 @@ def compare(store: ObjectStore, run: StoredRun, etag: str | None, *, quick: bool
             return Comparison(run, "changed", (_changed(run, digest),), size)
     except ObjectMissing:
         return Comparison(run, "gone")
-    except (TransientError, AccessDenied) as error:
+    except (TransientError, RequestRefused) as error:
         return Comparison(run, "unknown", (Failure.of(run.run_id, error, manifest_key=run.manifest_key),))
     findings = []
     for artifact in run.artifacts:
         try:
             read, mismatches = _compare_artifact(store, run, artifact)
-        except (TransientError, AccessDenied) as error:
+        except (TransientError, RequestRefused) as error:
             failure = Failure.of(run.run_id, error, manifest_key=run.manifest_key, artifact_key=artifact.artifact_key)
             read, mismatches = 0, [failure]
         size += read

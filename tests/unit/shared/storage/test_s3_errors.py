@@ -5,6 +5,7 @@ from botocore import exceptions as sdk
 
 from shared.errors import (
     AccessDenied,
+    RequestRefused,
     ConfigurationError,
     DataError,
     EndpointUnreachable,
@@ -29,7 +30,14 @@ def answer(status: int, code: str, operation: str = "PutObject", **headers: str)
         (answer(500, "Whatever"), True, StoreUnavailable, "500|Whatever"),
         (answer(400, "RequestTimeout"), True, StoreUnavailable, "RequestTimeout"),
         (answer(400, "BadDigest"), True, StoreUnavailable, "BadDigest"),
-        (answer(501, "NotImplemented"), False, ConfigurationError, "501 NotImplemented: words"),
+        (answer(501, "NotImplemented"), False, RequestRefused, "501 NotImplemented: words"),
+        (answer(400, "InvalidRequest"), False, RequestRefused, "check the object's encryption"),
+        (answer(400, "KMS.DisabledException"), False, RequestRefused, "enable the KMS key of the object"),
+        (answer(403, "InvalidObjectState"), False, RequestRefused, "the object is archived: restore it"),
+        (answer(405, "MethodNotAllowed"), False, RequestRefused, "405 MethodNotAllowed"),
+        (answer(409, "InvalidBucketState"), False, RequestRefused, "409 InvalidBucketState"),
+        (answer(412, "PreconditionFailed"), False, RequestRefused, "412 PreconditionFailed"),
+        (answer(416, "InvalidRange"), False, RequestRefused, "416 InvalidRange"),
         (answer(507, ""), False, StorageFull, "no space for s3://bucket/a/k"),
         (answer(403, "403", "HeadObject"), False, AccessDenied, "s3:PutObject on s3://bucket/a/k"),
         (answer(401, "Unauthorized"), False, AccessDenied, "access denied"),
