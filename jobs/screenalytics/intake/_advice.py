@@ -25,8 +25,9 @@ def advice(code: str, run_id: str, *, dead: bool, attempt: int) -> str:
         return f". It failed {times} and is set aside; once it is fixed, run: {_COMMAND} {run_id}"
     if code in _SELF_CONTAINED:
         return ""
-    if code == "ACCESS_DENIED":
-        return ". Grant these credentials s3:GetObject on it; the next ingest retries it"
+    if code in ("ACCESS_DENIED", "OBJECT_REFUSED"):
+        # The store's message says what to do: grant a right, follow no link, restore the object, enable its key.
+        return ". The next ingest retries it"
     if code == "SOURCE_DELETED":
         return ". Upload the run again if it is still needed"
     if code == "MANIFEST_MISSING":

@@ -187,7 +187,9 @@ def _class_of(error: TelecineError) -> FailureClass:
 
 
 def _etag(candidate: Candidate, read: ReadResult) -> str | None:
-    return candidate.ref.etag if read.manifest is None else read.manifest.etag
+    if read.manifest is not None:
+        return read.manifest.etag
+    return (read.listed or candidate.ref).etag
 
 
 def _entry(candidate: Candidate, read: ReadResult, outcome: str, error: Exception | None = None) -> Entry:

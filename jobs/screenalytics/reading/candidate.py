@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from jobs.screenalytics.errors import Rejected, reject
@@ -11,10 +13,11 @@ from jobs.screenalytics.model import ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.reading.fetch import fetch_manifest
 from jobs.screenalytics.reading.run import is_young, read_manifest, read_run
 from jobs.screenalytics.tables.runs import conflict
+from shared.errors import RequestRefused
 
 if TYPE_CHECKING:
     from jobs.screenalytics.arrival.events import Candidate
-    from jobs.screenalytics.model import ManifestObject
+    from jobs.screenalytics.model import ManifestObject, ManifestRef
     from jobs.screenalytics.settings import IngestSettings, ReplaySettings
     from jobs.screenalytics.tables.ingest_items import Items, Lookup
     from shared.storage import ObjectStore
@@ -32,6 +35,7 @@ class ReadResult:
         run: the run; None if it did not have to be read, or could not be.
         verdict: result if nothing more has to be read, otherwise None.
         error: the reason why the run could not be read, otherwise None.
+        listed: the manifest in the listing, if the store refuses it and nothing else told its ETag.
     """
 
     manifest: ManifestObject | None = None
@@ -39,6 +43,7 @@ class ReadResult:
     run: ScreenalyticsRun | SkippedRun | None = None
     verdict: Literal["unchanged", "set_aside"] | None = None
     error: Exception | None = None
+    listed: ManifestRef | None = None
 
 
 class CandidateReader:
@@ -81,7 +86,14 @@ class CandidateReader:
 
     def _read(self, candidate: Candidate, result: ReadResult) -> None:
         ref, expected = candidate.ref, candidate.expected_sha256
-        manifest = fetch_manifest(self._store, ref, self._settings)
+        try:
+            manifest = fetch_manifest(self._store, ref, self._settings)
+        except RequestRefused:
+            # A HEAD response has no reason, and attempts are counted per ETag. Some proxies refuse every HEAD.
+            result.listed = None if ref.etag else self._listed(ref)
+            if result.listed is None:
+                raise
+            manifest = fetch_manifest(self._store, result.listed, self._settings)
         if expected not in (None, manifest.sha256):
             # The event may have overtaken the upload.
             manifest = fetch_manifest(self._store, ref, self._settings)
@@ -103,6 +115,13 @@ class CandidateReader:
         result.run = read_run(self._store, manifest, self._settings, now=lookup.now)
         if known is not None and isinstance(result.run, SkippedRun):
             raise self._conflict(manifest, lookup, result.run.ep_id)
+
+    def _listed(self, ref: ManifestRef) -> ManifestRef | None:
+        with suppress(RequestRefused):  # no right to list
+            for info in islice(self._store.list(ref.key), 1):
+                if info.key == ref.key:
+                    return replace(ref, etag=info.etag, modified=info.modified)
+        return None
 
     def _unannounced(self, manifest: ManifestObject, lookup: Lookup, expected: str) -> Rejected:
         """Return the error for a manifest that differs from the one that its event announces.
