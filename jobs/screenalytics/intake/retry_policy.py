@@ -131,7 +131,7 @@ class RetryPolicy:
     def _is_same_source(self, candidate: Candidate, lookup: Lookup) -> bool:
         """Return whether the known run was ingested from the candidate's manifest key."""
         known = lookup.known
-        return known is not None and (known.source, known.manifest_key) == (self._source, candidate.ref.key)
+        return known is not None and known.is_at(self._source, candidate.ref.key)
 
     def _manifest_gone(self, candidate: Candidate, read: ReadResult, error: TelecineError) -> TelecineError:
         """Return the error for a missing manifest of a run that the tables do not have."""

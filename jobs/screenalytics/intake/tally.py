@@ -42,6 +42,7 @@ class IntakeTally:
         known: listed manifests that needed no work.
         set_aside: listed manifests that are set aside.
         ended: the store or the database stopped answering, and the remaining runs were not processed.
+        hint: a sentence for the headline, such as what the bucket has in place of runs.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class IntakeTally:
         self.known = 0
         self.set_aside = 0
         self.ended = False
+        self.hint = ""
         self._outbox_down = False
         self._outcomes: Counter[str] = Counter()
         self._classes: Counter[str] = Counter()
@@ -187,6 +189,8 @@ class IntakeTally:
             text += f"; {self._repeated:,} {'event' if self._repeated == 1 else 'events'} failed"
         if counts["persons"]:
             text += f"; {counts['persons']:,} persons"
+        if self.hint:
+            text += f"; {self.hint}"
         if self.ended:
             text += "; the others were not processed"
         return f"dry run, nothing written: {text}" if dry_run else text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.steps.verify import FINDINGS
 from jobs.screenalytics.tables.persons import PERSONS
-from shared.report.terminal import counted, find_table, print_line, print_rest, print_sample, print_table
+from shared.report.terminal import ROWS, counted, find_table, print_line, print_rest, print_sample, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["show", "show_sample", "show_verify"]
 
 _UNWRAPPED: Final = frozenset({"episode", "not ingested", "run", "code"})
+# Longer cells are wrapped, so that they leave room for the other columns.
+_LONG: Final = 40
 _NUMBERS: Final = frozenset({"on screen", "speaking", "confessional", "confidence", "persons"})
 
 
@@ -75,7 +77,10 @@ def show_sample(report: Report, console: Console) -> None:
 
 
 def _print(console: Console, columns: Any, rows: Any) -> None:
-    print_table(console, columns, rows, right=_NUMBERS, unwrapped=_UNWRAPPED)
+    short = {
+        name for position, name in enumerate(columns) if all(len(str(row[position])) <= _LONG for row in rows[:ROWS])
+    }
+    print_table(console, columns, rows, right=_NUMBERS, unwrapped=_UNWRAPPED & short)
 
 
 def _print_rest(console: Console, report: Report, count: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.screenalytics.arrival.events import BadEvent
 from jobs.screenalytics.arrival.outbox import acknowledge, dead_events, fail_event, outbox
-from jobs.screenalytics.arrival.poll import poll
+from jobs.screenalytics.arrival.poll import elsewhere, poll
 from jobs.screenalytics.intake.prefetch import WaitTimes, record_failure, take_all
 from jobs.screenalytics.intake.taker import Taker
 from jobs.screenalytics.intake.tally import IntakeTally
@@ -76,6 +76,7 @@ class _Ingest:
         # Events that failed in this run; the next one sees what became of their runs.
         self._failed: set[str] = set()
         self._outbox_down = False
+        self._listed = 0
         # Refused manifests that events announced; the listing may show that others are readable.
         self._undecided: list[tuple[Candidate, ReadResult]] = []
 
@@ -86,6 +87,9 @@ class _Ingest:
             self._take_events()
         if not self._tally.ended and self._settings.arrival in ("both", "poll"):
             self._take(poll(self._settings, self._store, self._settled), last=True)
+            if not (self._listed or self._tally.ended):
+                self._tally.hint = elsewhere(self._settings, self._store)
+                _log.warning("%s", self._tally.hint)
         if not self._tally.ended and not self._outbox_down and self._settings.arrival in ("both", "events"):
             self._deliver_dead_events()
         self._tally.known = self._taker.items.known
@@ -183,6 +187,7 @@ class _Ingest:
             _log.warning("events that were set aside are not marked as delivered: %s", error)
 
     def _settled(self, refs: Sequence[ManifestRef]) -> set[str]:
+        self._listed += len(refs)
         announced = {ref.key for ref in refs if ref.key in self._announced}
         settled = self._taker.items.settled([ref for ref in refs if ref.key not in announced])
         self._tally.add_settled(settled)

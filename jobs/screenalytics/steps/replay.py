@@ -41,9 +41,11 @@ def run(settings: ReplaySettings, stage_run: StageRun) -> Report:
     store = open_source(settings)
     taker = Taker(settings, store, stage_run, accept_changed=settings.accept_changed)
     # Use only keys under this prefix, because a run may also have an item under an older prefix.
-    refs = [ref for ref in taker.items.waiting(settings.run) if run_of(ref.key, settings.prefix) == ref.run_id]
-    refs = refs or named
+    waiting = taker.items.waiting(settings.run)
+    refs = [ref for ref in waiting if run_of(ref.key, settings.prefix) == ref.run_id] or named
     tally, waits = IntakeTally(), WaitTimes()
+    if waiting and not refs:
+        tally.hint = f"{len(waiting):,} wait below other prefixes, such as {waiting[0].key}: set --prefix"
     stage_run.progress.start(len(refs), "runs")
     candidates = (Candidate(ref, "replay") for ref in refs)
     for _ in take_all(candidates, taker, tally, stage_run, readers=_READERS, waits=waits):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from jobs.screenalytics.errors import reject
 from jobs.screenalytics.model import RunWarning
 from jobs.screenalytics.tables.deleted import mark_present
+from shared.storage import resolved
 from shared.text import clean_text
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ class KnownRun:
     revision: int
     status: str
 
+    def is_at(self, source: str, manifest_key: str) -> bool:
+        """Return whether the run was ingested from this manifest; a folder may have been named by a link."""
+        return (resolved(self.source), self.manifest_key) == (source, manifest_key)
+
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
@@ -119,7 +124,7 @@ def write_run(
     if state.manifest_sha256 is not None:
         known = KnownRun(*state[:7])
         if known.manifest_sha256 == run.manifest_sha256:
-            if known.status != "ingested" and (known.source, known.manifest_key) == (source, run.manifest_key):
+            if known.status != "ingested" and known.is_at(source, run.manifest_key):
                 mark_present(session, run.run_id)
             return WriteResult("unchanged", known.output_hash)
         error = conflict(
@@ -156,7 +161,7 @@ def conflict(
     """
     if ep_id is not None and ep_id != known.ep_id:
         what, expected, actual = "episode", known.ep_id, ep_id
-    elif (source, manifest_key) != (known.source, known.manifest_key):
+    elif not known.is_at(source, manifest_key):
         what, expected, actual = "place", f"{known.source}/{known.manifest_key}", f"{source}/{manifest_key}"
     else:
         return reject(

@@ -32,7 +32,7 @@ _RUNS: Final = """
     FROM screenalytics.runs run LEFT JOIN screenalytics.ingest_items item
         ON item.source = run.source AND item.manifest_key = run.manifest_key
         AND item.state = 'ingested' AND item.manifest_sha256 = run.manifest_sha256
-    WHERE run.source = :source AND starts_with(run.manifest_key, :folder) AND run.run_id > :after
+    WHERE run.source = ANY (CAST(:sources AS text[])) AND starts_with(run.manifest_key, :folder) AND run.run_id > :after
     ORDER BY run.run_id LIMIT :page
 """
 _METRICS: Final = """
@@ -97,7 +97,9 @@ def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[StoredRu
     after = ""
     while True:
         with transaction(settings) as session:
-            rows = session.rows(_RUNS, source=source, folder=runs_folder(settings.prefix), after=after, page=_PAGE)
+            # Before links were resolved, a folder was stored as it was named.
+            sources = [source, settings.bucket]
+            rows = session.rows(_RUNS, sources=sources, folder=runs_folder(settings.prefix), after=after, page=_PAGE)
             ids = [row.run_id for row in rows]
             artifacts = _by_run(session, _ARTIFACTS, ids)
             page = []

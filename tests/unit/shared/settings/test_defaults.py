@@ -39,7 +39,9 @@ def every_flag() -> Iterator[tuple[type[Settings], Flag]]:
 
 
 def read(model: type[Settings], flag: Flag, *words: str) -> Any:
-    needed = ["x" if each.argument else f"{each.flag}={(*each.choices, 'x')[0]}" for each in flags(model) if each.required]
+    needed = [
+        "x" if each.argument else f"{each.flag}={(*each.choices, 'x')[0]}" for each in flags(model) if each.required
+    ]
     return getattr(parse(model, "telecine", "", [*needed, *words]), flag.name)
 
 

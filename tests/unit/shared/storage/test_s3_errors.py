@@ -5,10 +5,10 @@ from botocore import exceptions as sdk
 
 from shared.errors import (
     AccessDenied,
-    RequestRefused,
     ConfigurationError,
     DataError,
     EndpointUnreachable,
+    RequestRefused,
     StorageFull,
     StoreUnavailable,
 )
