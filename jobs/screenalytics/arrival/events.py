@@ -91,7 +91,8 @@ def parse_event(prefix: str, event: Event, payload: str | None, *, too_large: bo
             ("payload_json", "" if too_large else payload),
         ):
             if value is None:
-                raise _invalid(event, f"no {column}")
+                message = f"{event.name} has no {column}; expected a value; complete its row in the outbox or delete it"
+                raise reject("EVENT_INVALID", message)
         if event.event_type != COMPLETED:
             raise reject(
                 "UNKNOWN_EVENT",

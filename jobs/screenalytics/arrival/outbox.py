@@ -42,7 +42,7 @@ _SELECT: Final = """
     WHERE delivered_at IS NULL AND (coalesce(delivery_attempts, 0) >= :most) = :dead
 """
 _WAITING: Final = f"""{_SELECT}
-        AND (created_at, event_id) > (CAST(:at AS timestamptz), CAST(:id AS uuid))
+        AND event_id IS NOT NULL AND (created_at, event_id) > (CAST(:at AS timestamptz), CAST(:id AS uuid))
     ORDER BY created_at, event_id LIMIT :page
 """
 # Another outbox may allow NULL, which the comparison above skips. Without a time an event counts as old. Rows without
