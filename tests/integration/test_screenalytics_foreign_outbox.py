@@ -17,9 +17,9 @@ from tests.postgres_server import database, empty_database, postgres  # noqa: F4
 from tests.screenalytics_database import codes, counted, place  # noqa: F401
 
 if TYPE_CHECKING:
+    from shared.report import Report
     from tests.postgres_server import Database
     from tests.screenalytics_database import Place
-    from shared.report import Report
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 

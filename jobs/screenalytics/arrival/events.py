@@ -91,13 +91,11 @@ def parse_event(prefix: str, event: Event, payload: str | None, *, too_large: bo
             ("payload_json", "" if too_large else payload),
         ):
             if value is None:
-                message = f"{event.name} has no {column}; expected a value; complete its row in the outbox or delete it"
-                raise reject("EVENT_INVALID", message)
+                raise reject("EVENT_INVALID", f"{event.name} has no {column}; expected a value in each column")
         if event.event_type != COMPLETED:
             raise reject(
                 "UNKNOWN_EVENT",
-                f"event {event.event_id} has the type {str(event.event_type)[:200]!r}; expected {COMPLETED}. Correct or"
-                " delete its row in the outbox",
+                f"event {event.event_id} has the type {str(event.event_type)[:200]!r}; expected {COMPLETED}",
                 expected=COMPLETED,
                 actual=event.event_type,
             )
@@ -142,8 +140,8 @@ def _refuse_key(event: Event, prefix: str, key: Any, valid: str) -> None:
     other = run_of(key, prefix)
     raise reject(
         "KEY_ESCAPE" if other is None else "ID_MISMATCH",
-        f"event {event.event_id} of run {event.aggregate_id} has the manifest_key {key[:200]!r}; expected {valid}."
-        " Correct the event, or set --prefix",
+        f"event {event.event_id} of run {event.aggregate_id} has the manifest_key {key[:200]!r}; expected {valid},"
+        " or another --prefix",
         expected=valid,
         actual=key[:1024],
     )

@@ -46,6 +46,7 @@ class Taker:
         store: the bucket of the runs.
         stage_run: the stage in the ledger; its run_id is stored with every row.
         accept_changed: replace runs whose content changed.
+        repair: replace the rows of a run whose content did not change.
         max_attempts: failures after which an item is set aside. None: never set aside, and count every failure as the
             first one.
     """
@@ -57,6 +58,7 @@ class Taker:
         stage_run: StageRun,
         *,
         accept_changed: bool = False,
+        repair: bool = False,
         max_attempts: int | None = None,
     ) -> None:
         self.source = source_uri(settings)
@@ -68,12 +70,14 @@ class Taker:
             source=self.source,
             accept_changed=accept_changed,
             retry_dead=max_attempts is None,
+            repair=repair,
         )
         self._policy = RetryPolicy(self.source, max_attempts)
         self._settings = settings
         self._store = store
         self._run_id = stage_run.run_id
         self._accept_changed = accept_changed
+        self._repair = repair
         self._readable: str | None = None
 
     def read(self, candidate: Candidate) -> ReadResult:
@@ -190,6 +194,7 @@ class Taker:
                 source=self.source,
                 pipeline_run_id=self._run_id,
                 accept_changed=self._accept_changed,
+                repair=self._repair,
             )
             entry = None if entry is None else replace(entry, outcome=written.outcome)
             result = replace(

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.screenalytics.intake.advice import event_advice
 from shared.errors import EXIT_BUG, EXIT_OK, EXIT_TRANSIENT
 from shared.failure import Failure
 from shared.report import Report, Section, Table
@@ -99,7 +100,7 @@ class IntakeTally:
     def add_bad(self, bad: BadEvent, *, dead: bool) -> Failure:
         """Count an invalid event, and return its failure."""
         event, error = bad.event, bad.error
-        end = ". It is set aside and will not be retried" if dead else ". The next ingest retries it"
+        end = event_advice(dead=dead, attempt=event.attempts + 1)
         failure = Failure(
             event.name,
             error.code,

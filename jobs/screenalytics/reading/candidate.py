@@ -56,6 +56,7 @@ class CandidateReader:
         source: URI of the bucket.
         accept_changed: also read runs that replace a known run.
         retry_dead: also read runs that are set aside.
+        repair: also read a run that is known with the same content, because its rows are damaged.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class CandidateReader:
         source: str,
         accept_changed: bool,
         retry_dead: bool,
+        repair: bool,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -74,6 +76,7 @@ class CandidateReader:
         self._source = source
         self._accept_changed = accept_changed
         self._retry_dead = retry_dead
+        self._repair = repair
 
     def read(self, candidate: Candidate) -> ReadResult:
         """Return what was read of one candidate, including any exception, so that one run does not stop the others."""
@@ -100,7 +103,8 @@ class CandidateReader:
         result.manifest = manifest
         lookup = result.lookup = self._items.lookup(ref)
         known = lookup.known
-        if known is not None and known.manifest_sha256 == manifest.sha256:
+        is_same = known is not None and known.manifest_sha256 == manifest.sha256
+        if is_same and not self._repair:
             # This holds even if the event announced older content, because the newer content is in the tables.
             result.verdict = "unchanged"
             return
@@ -110,7 +114,7 @@ class CandidateReader:
         if not self._retry_dead and item is not None and item.state == "dead" and item.etag == manifest.etag:
             result.verdict = "set_aside"
             return
-        if known is not None:
+        if known is not None and not is_same:
             self._check_conflict(manifest, lookup)
         result.run = read_run(self._store, manifest, self._settings, now=lookup.now)
         if known is not None and isinstance(result.run, SkippedRun):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.arrival.poll import elsewhere, listed
+from jobs.screenalytics.intake.advice import advice
 from jobs.screenalytics.model import ManifestRef
 from jobs.screenalytics.reading.source import open_source, source_uri
 from jobs.screenalytics.reading.threads import Threads
@@ -149,8 +150,8 @@ def _find_missing(
             "ingested": f"its rows are gone. Run: telecine screenalytics replay {ref.run_id}",
         }.get(
             item.state,
-            f"it is {item.state} ({item.code}). Fix it and upload it again; to see the reason, run: telecine"
-            f" screenalytics replay {ref.run_id}",
+            f"it is {item.state} ({item.code}): {str(item.message).rstrip('. ')}"
+            f"{advice(str(item.code), ref.run_id, dead=False, attempt=1)}",
         )
         message = f"the run is in the store but not in the tables: {reason}"
         result.findings.append(finding(ref.run_id, ref.key, "NOT_INGESTED", message, state=item.state))

@@ -96,7 +96,13 @@ class WriteResult:
 
 
 def write_run(
-    session: DatabaseSession, run: ScreenalyticsRun, *, source: str, pipeline_run_id: str, accept_changed: bool = False
+    session: DatabaseSession,
+    run: ScreenalyticsRun,
+    *,
+    source: str,
+    pipeline_run_id: str,
+    accept_changed: bool = False,
+    repair: bool = False,
 ) -> WriteResult:
     """Write a run, its artifacts and its persons, unless the tables have the same content.
 
@@ -108,6 +114,7 @@ def write_run(
         source: URI of the bucket.
         pipeline_run_id: id of the run in the ledger.
         accept_changed: replace old content, and keep it in ``replaced_runs``.
+        repair: replace rows of the same content, which were changed since, in the same way.
 
     Raises:
         Rejected: ``MANIFEST_CHANGED`` or ``RUN_ID_COLLISION``: the tables have other content for this run_id.
@@ -123,7 +130,8 @@ def write_run(
     revision = 1
     if state.manifest_sha256 is not None:
         known = KnownRun(*state[:7])
-        if known.manifest_sha256 == run.manifest_sha256:
+        is_same = known.manifest_sha256 == run.manifest_sha256
+        if is_same and not repair:
             if known.status != "ingested" and known.is_at(source, run.manifest_key):
                 mark_present(session, run.run_id)
             return WriteResult("unchanged", known.output_hash)
@@ -135,7 +143,7 @@ def write_run(
             manifest_key=run.manifest_key,
             manifest_sha256=run.manifest_sha256,
         )
-        if error.code != "MANIFEST_CHANGED" or not accept_changed:
+        if not is_same and (error.code != "MANIFEST_CHANGED" or not accept_changed):
             raise error
         session.run(_KEEP, run_id=run.run_id, pipeline_run_id=pipeline_run_id)
         session.run("DELETE FROM screenalytics.runs WHERE run_id = :run_id", run_id=run.run_id)

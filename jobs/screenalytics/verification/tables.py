@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from jobs.screenalytics.model import ManifestRef
-    from jobs.screenalytics.settings import VerifySettings
+    from jobs.screenalytics.settings import ReplaySettings, VerifySettings
     from shared.database.session import DatabaseSession
 
-__all__ = ["StoredArtifact", "StoredRun", "finding", "not_ingested", "stored_runs"]
+__all__ = ["StoredArtifact", "StoredRun", "finding", "is_damaged", "not_ingested", "stored_runs"]
 
 _PAGE: Final = 200
 # Persons in memory at once; each takes 4 KB, and pods have 1 GiB.
@@ -32,7 +32,8 @@ _RUNS: Final = """
     FROM screenalytics.runs run LEFT JOIN screenalytics.ingest_items item
         ON item.source = run.source AND item.manifest_key = run.manifest_key
         AND item.state = 'ingested' AND item.manifest_sha256 = run.manifest_sha256
-    WHERE run.source = ANY (CAST(:sources AS text[])) AND starts_with(run.manifest_key, :folder) AND run.run_id > :after
+    WHERE run.source = ANY (CAST(:sources AS text[])) AND starts_with(run.manifest_key, :folder)
+        AND run.run_id > :after AND run.run_id = coalesce(:only, run.run_id)
     ORDER BY run.run_id LIMIT :page
 """
 _METRICS: Final = """
@@ -46,7 +47,7 @@ _ARTIFACTS: Final = """
 """
 # A run stored under two keys with the same content is ingested from one of them.
 _NOT_INGESTED: Final = """
-    SELECT listed.key, coalesce(item.state, 'unseen') AS state, item.code
+    SELECT listed.key, coalesce(item.state, 'unseen') AS state, item.code, item.message
     FROM unnest(CAST(:keys AS text[]), CAST(:runs AS text[])) AS listed (key, run_id)
     LEFT JOIN screenalytics.ingest_items item ON item.source = :source AND item.manifest_key = listed.key
     WHERE NOT EXISTS (SELECT FROM screenalytics.runs run WHERE run.run_id = listed.run_id
@@ -87,19 +88,28 @@ class StoredRun:
     damage: tuple[Failure, ...]
 
 
-def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[StoredRun]]:
+def is_damaged(settings: ReplaySettings, source: str, run_id: str) -> bool:
+    """Return whether the rows of a run differ from those that were written."""
+    return any(run.damage for page in stored_runs(settings, source, only=run_id) for run in page)
+
+
+def stored_runs(
+    settings: ReplaySettings | VerifySettings, source: str, *, only: str | None = None
+) -> Iterator[list[StoredRun]]:
     """Yield pages of the runs of a source and prefix, in the order of their ids.
 
     Args:
         settings: the prefix; other runs are left out.
         source: the bucket, as stored in the tables.
+        only: a run_id; None for all.
     """
     after = ""
     while True:
         with transaction(settings) as session:
             # Before links were resolved, a folder was stored as it was named.
             sources = [source, settings.bucket]
-            rows = session.rows(_RUNS, sources=sources, folder=runs_folder(settings.prefix), after=after, page=_PAGE)
+            folder = runs_folder(settings.prefix)
+            rows = session.rows(_RUNS, sources=sources, folder=folder, only=only, after=after, page=_PAGE)
             ids = [row.run_id for row in rows]
             artifacts = _by_run(session, _ARTIFACTS, ids)
             page = []
@@ -117,7 +127,7 @@ def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[StoredRu
 def not_ingested(
     settings: VerifySettings, source: str, refs: Sequence[ManifestRef]
 ) -> Iterator[tuple[ManifestRef, Any]]:
-    """Yield listed manifests without a run in the tables, each with ``state`` and ``code`` of its item."""
+    """Yield listed manifests without a run in the tables, each with state, code and message of its item."""
     with transaction(settings) as session:
         rows = session.rows(
             _NOT_INGESTED, source=source, keys=[ref.key for ref in refs], runs=[ref.run_id for ref in refs]
@@ -164,7 +174,7 @@ def _stored(row: Any, metrics: list[Any], artifacts: list[Any]) -> StoredRun:
 
 def _damage(row: Any, metrics: list[Any]) -> Iterator[Failure]:
     """Compare the rows with the hash recorded when they were written."""
-    fix = f"Restore the rows from a backup, or delete run {row.run_id} from screenalytics.runs and ingest it again"
+    fix = f"To restore the rows from the store, run: telecine screenalytics replay {row.run_id}"
     if len(metrics) != row.persons:
         yield finding(
             row.run_id,

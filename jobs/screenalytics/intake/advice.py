@@ -1,10 +1,10 @@
-"""The advice to an operator at the end of a rejection's message."""
+"""The advice to an operator at the end of a message about a rejected run or event."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["advice"]
+__all__ = ["advice", "event_advice"]
 
 _COMMAND: Final = "telecine screenalytics replay"
 # Codes whose messages already end with the next command.
@@ -33,3 +33,16 @@ def advice(code: str, run_id: str, *, dead: bool, attempt: int) -> str:
     if code == "MANIFEST_MISSING":
         return f". Check the run id and --prefix; once the manifest exists, run: {_COMMAND} {run_id}"
     return ". Fix the run and upload it again; the next ingest picks it up"
+
+
+def event_advice(*, dead: bool, attempt: int) -> str:
+    """Return the text to append to a message about an event.
+
+    Args:
+        dead: True if the event is now set aside.
+        attempt: number of this attempt, from 1.
+    """
+    if not dead:
+        return ". Correct or delete its row in the outbox; the next ingest retries it"
+    times = "once" if attempt == 1 else f"{attempt} times"
+    return f". It failed {times} and is set aside; correct its row in the outbox, and set its delivery_attempts to 0"
