@@ -19,7 +19,7 @@ from jobs.gamedata.checks.load import load_checks
 from jobs.gamedata.errors import CODES, CRASH_CODES
 from jobs.gamedata.manifest.schema import COLUMNS, manifest_schema
 from jobs.screenalytics.errors import CODES as RUN_CODES
-from jobs.screenalytics.errors import MEANINGS
+from jobs.screenalytics.errors import FINDINGS, MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
 from shared.database import embedded
 from shared.database._schema import declared
@@ -202,8 +202,12 @@ def run_manifest_schema() -> str:
 
 def _filled(name: str, block: str, text: str) -> str:
     """The page, with the text between ``<!-- block:begin -->`` and ``<!-- block:end -->`` replaced."""
+    return _between((ROOT / name).read_text(encoding="utf-8"), name, block, text)
+
+
+def _between(page: str, name: str, block: str, text: str) -> str:
     begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
-    before, found, rest = (ROOT / name).read_text(encoding="utf-8").partition(begin)
+    before, found, rest = page.partition(begin)
     _, ended, after = rest.partition(end)
     if not found or not ended:
         raise ValueError(f"{name} has no {begin} … {end} for the generated part")
@@ -274,11 +278,15 @@ def gamedata() -> str:
 
 
 def screenalytics() -> str:
-    """The screenalytics guide with its table of codes."""
+    """The screenalytics guide with its tables of codes and findings."""
     kinds = {"permanent": "permanent", "not_ready": "not ready", "quarantine": "quarantine"}
     rows = [f"| `{code}` | {kinds[RUN_CODES[code]]} | {text} |" for code, text in MEANINGS.items()]
     table_rows = "\n".join(["| code | kind | meaning |", "| --- | --- | --- |", *rows])
-    return _filled("docs/screenalytics.md", "codes", table_rows)
+    page = _filled("docs/screenalytics.md", "codes", table_rows)
+    rows = [f"| `{code}` | {text} |" for code, text in FINDINGS.items()]
+    return _between(
+        page, "docs/screenalytics.md", "findings", "\n".join(["| finding | meaning |", "| --- | --- |", *rows])
+    )
 
 
 def hostile() -> str:

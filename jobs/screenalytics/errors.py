@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from shared.errors import ItemError
 
-__all__ = ["CODES", "MEANINGS", "Rejected", "RejectionKind", "reject"]
+__all__ = ["CODES", "FINDINGS", "MEANINGS", "Rejected", "RejectionKind", "reject"]
 
 RejectionKind = Literal["permanent", "not_ready", "quarantine"]
 """``permanent``: bad, the run gets no rows; ``not_ready``: not an error, retried; ``quarantine``: old rows stay."""
@@ -66,6 +66,19 @@ _QUARANTINE: Final = {
     "MANIFEST_CHANGED": "the manifest of a known run changed; the old rows are kept until the change is accepted",
     "RUN_ID_COLLISION": "a known run_id is used by another episode, or at another key with other content",
 }
+
+FINDINGS: Final = {
+    "NOT_INGESTED": "a run is in the store but not in the tables",
+    "SOURCE_DELETED": "the manifest of a run is gone; the rows are kept",
+    "ETAG_CHANGED": "the ETag of a manifest changed (--quick, which does not read its content)",
+    "MANIFEST_CHANGED": "the manifest of a run changed",
+    "ARTIFACT_MISSING": "an artifact of a run is gone",
+    "SIZE_MISMATCH": "an artifact was replaced: its size changed",
+    "CHECKSUM_MISMATCH": "an artifact was replaced: its sha256 changed",
+    "PERSONS_MISMATCH": "rows of a run in person_metrics are missing, or there are others",
+    "HASH_MISMATCH": "rows of a run changed since they were written",
+}
+"""Code of a finding of ``verify`` -> meaning. Errors of the store keep their own codes."""
 
 MEANINGS: Final[dict[str, str]] = {**_PERMANENT, **_NOT_READY, **_QUARANTINE}
 """Code -> meaning, for the documentation."""

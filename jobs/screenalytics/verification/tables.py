@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.screenalytics.errors import FINDINGS
 from jobs.screenalytics.keys import runs_folder
 from jobs.screenalytics.model import PersonMetric, ScreenalyticsRun
 from shared.database.session import transaction
@@ -137,7 +138,13 @@ def not_ingested(
 
 
 def finding(run_id: str, key: str, code: str, message: str, **data: Any) -> Failure:
-    """Return a mismatch."""
+    """Return a mismatch.
+
+    Raises:
+        ValueError: the code is not in :data:`~jobs.screenalytics.errors.FINDINGS`.
+    """
+    if code not in FINDINGS:
+        raise ValueError(f"{code} is not a finding; expected one of {', '.join(FINDINGS)}")
     return Failure(run_id, code, message, data={"manifest_key": key, **data})
 
 
