@@ -21,7 +21,7 @@ from jobs.gamedata.errors import CODES, COMMAND_CODES, CRASH_CODES
 from jobs.gamedata.manifest.schema import COLUMNS, manifest_schema
 from jobs.gamedata.members.tar import CONTAINERS
 from jobs.screenalytics.errors import CODES as RUN_CODES
-from jobs.screenalytics.errors import MEANINGS
+from jobs.screenalytics.errors import FINDINGS, MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
 from shared import errors
 from shared.database import embedded
@@ -318,11 +318,14 @@ def gamedata() -> str:
 
 
 def screenalytics() -> str:
-    """The screenalytics guide with its table of codes."""
+    """The screenalytics guide with its tables of codes and findings."""
     kinds = {"permanent": "permanent", "not_ready": "not ready", "quarantine": "quarantine"}
     rows = [f"| `{code}` | {kinds[RUN_CODES[code]]} | {text} |" for code, text in MEANINGS.items()]
     table_rows = "\n".join(["| code | kind | meaning |", "| --- | --- | --- |", *rows])
-    return _filled("docs/screenalytics.md", "codes", table_rows)
+    page = _filled("docs/screenalytics.md", "codes", table_rows)
+    rows = [f"| `{code}` | {text} |" for code, text in FINDINGS.items()]
+    table_rows = "\n".join(["| finding | meaning |", "| --- | --- |", *rows])
+    return _filled("docs/screenalytics.md", "findings", table_rows, page)
 
 
 def hostile() -> str:

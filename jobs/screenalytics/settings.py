@@ -63,7 +63,7 @@ class SourceSettings(StepSettings, pipeline="screenalytics"):
         group=WHERE,
     )
     artifact_roots: Annotated[tuple[str, ...], AfterValidator(_roots)] = setting(
-        ("{prefix}/runs/{run_id}/", "runs/{show}/s{season}/e{episode}/{run_id}/"),
+        ("{prefix}/runs/{run_id}/", "runs/{show}/s{season}/e{episode}/{run_id}/", "runs/{ep_id}/{run_id}/"),
         description="Accept a run's artifacts only in these folders.",
         detail="{prefix}, {run_id}, {ep_id}, {show}, {season} and {episode} are replaced; {run_id} is required.",
         form="Folders that may hold a run's artifacts, comma-separated; {prefix}, {run_id}, {ep_id}, {show}, {season} "

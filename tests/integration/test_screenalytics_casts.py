@@ -202,9 +202,16 @@ def test_a_run_of_before_is_sound_and_its_casts_are_not_known(place, monkeypatch
     )
     assert findings(place, monkeypatch) == []
     assert counted(place.ingest()) == {"known": 1}
+    assert casts(place, "r1") == []
+    # One replay brings its casts, and values by the rules of today.
+    place.database.rows("UPDATE screenalytics.person_metrics SET speaking_ms = 0")
+    assert counted(place.replay("r1")) == {"replaced": 1, "persons": 2}
+    assert (len(casts(place, "r1")), findings(place, monkeypatch)) == (3, [])
+    assert counted(place.replay("r1")) == {"unchanged": 1}
+    place.database.rows("UPDATE screenalytics.runs SET casts = NULL")
     place.put("r1", rows=[screentime_row(2)])
     place.replay("r1", accept_changed=True)
-    assert place.database.rows("SELECT cast_metrics FROM screenalytics.replaced_runs") == [(None,)]
+    assert place.database.rows("SELECT cast_metrics FROM screenalytics.replaced_runs") == [(None,)] * 2
     assert len(casts(place, "r1")) == 1
 
 

@@ -9,7 +9,7 @@ from jobs.screenalytics.steps.verify import FINDINGS
 from jobs.screenalytics.steps.write_manifest import MANIFEST, MANIFESTS
 from jobs.screenalytics.tables.persons import PERSONS
 from shared.report.sections import Text
-from shared.report.terminal import counted, find_table, print_line, print_rest, print_sample, print_table
+from shared.report.terminal import ROWS, counted, find_table, print_line, print_rest, print_sample, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["show", "show_manifests", "show_sample", "show_verify"]
 
 _UNWRAPPED: Final = frozenset({"episode", "not ingested", "run", "code"})
+# Longer cells are wrapped, so that they leave room for the other columns.
+_LONG: Final = 40
 _NUMBERS: Final = frozenset({"on screen", "speaking", "confessional", "confidence", "persons", "artifacts"})
 
 
@@ -95,7 +97,10 @@ def show_sample(report: Report, console: Console) -> None:
 
 
 def _print(console: Console, columns: Any, rows: Any) -> None:
-    print_table(console, columns, rows, right=_NUMBERS, unwrapped=_UNWRAPPED)
+    short = {
+        name for position, name in enumerate(columns) if all(len(str(row[position])) <= _LONG for row in rows[:ROWS])
+    }
+    print_table(console, columns, rows, right=_NUMBERS, unwrapped=_UNWRAPPED & short)
 
 
 def _print_rest(console: Console, report: Report, count: int) -> None:

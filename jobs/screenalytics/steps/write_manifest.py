@@ -15,7 +15,7 @@ from jobs.screenalytics.model import ManifestObject, ManifestRef, ScreenalyticsR
 from jobs.screenalytics.reading.producer import KEPT, ProducerRun, describe_document, find_run, read_document
 from jobs.screenalytics.reading.run import read_run
 from jobs.screenalytics.reading.source import open_source
-from shared.errors import ObjectMissing, UsageError
+from shared.errors import AccessDenied, ObjectMissing, RequestRefused, UsageError
 from shared.failure import Failure
 from shared.report import Report, Table, Text
 from shared.text import escape_json
@@ -74,7 +74,9 @@ def run(settings: WriteManifestSettings, stage_run: StageRun) -> Report:
         counts["runs"] += 1
         try:
             outcome, row = _write_one(store, run_id, settings, report)
-        except Rejected as error:
+        except (Rejected, RequestRefused) as error:
+            if isinstance(error, AccessDenied):
+                raise
             failure = Failure.of(run_id, error)
             report.failures.append(failure)
             outcome, row = "failed", [run_id, None, ("failed",), None, None, failure.message]

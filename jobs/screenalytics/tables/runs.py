@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from jobs.screenalytics.errors import reject
 from jobs.screenalytics.model import RunWarning
 from jobs.screenalytics.tables.deleted import mark_present
+from shared.storage import resolved
 from shared.text import clean_text
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ class KnownRun:
     revision: int
     status: str
 
+    def is_at(self, source: str, manifest_key: str) -> bool:
+        """Return whether the run was ingested from this manifest; a folder may have been named by a link."""
+        return (resolved(self.source), self.manifest_key) == (source, manifest_key)
+
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
@@ -99,7 +104,13 @@ class WriteResult:
 
 
 def write_run(
-    session: DatabaseSession, run: ScreenalyticsRun, *, source: str, pipeline_run_id: str, accept_changed: bool = False
+    session: DatabaseSession,
+    run: ScreenalyticsRun,
+    *,
+    source: str,
+    pipeline_run_id: str,
+    accept_changed: bool = False,
+    repair: bool = False,
 ) -> WriteResult:
     """Write a run, its artifacts, persons and casts, unless the tables have the same content.
 
@@ -111,6 +122,7 @@ def write_run(
         source: URI of the bucket.
         pipeline_run_id: id of the run in the ledger.
         accept_changed: replace old content, and keep it in ``replaced_runs``.
+        repair: replace rows of the same content, which were changed since, in the same way.
 
     Raises:
         Rejected: ``MANIFEST_CHANGED`` or ``RUN_ID_COLLISION``: the tables have other content for this run_id.
@@ -126,8 +138,9 @@ def write_run(
     revision = 1
     if state.manifest_sha256 is not None:
         known = KnownRun(*state[:7])
-        if known.manifest_sha256 == run.manifest_sha256:
-            if known.status != "ingested" and (known.source, known.manifest_key) == (source, run.manifest_key):
+        is_same = known.manifest_sha256 == run.manifest_sha256
+        if is_same and not repair:
+            if known.status != "ingested" and known.is_at(source, run.manifest_key):
                 mark_present(session, run.run_id)
             return WriteResult("unchanged", known.output_hash)
         error = conflict(
@@ -138,7 +151,7 @@ def write_run(
             manifest_key=run.manifest_key,
             manifest_sha256=run.manifest_sha256,
         )
-        if error.code != "MANIFEST_CHANGED" or not accept_changed:
+        if not is_same and (error.code != "MANIFEST_CHANGED" or not accept_changed):
             raise error
         session.run(_KEEP, run_id=run.run_id, pipeline_run_id=pipeline_run_id)
         session.run("DELETE FROM screenalytics.runs WHERE run_id = :run_id", run_id=run.run_id)
@@ -164,7 +177,7 @@ def conflict(
     """
     if ep_id is not None and ep_id != known.ep_id:
         what, expected, actual = "episode", known.ep_id, ep_id
-    elif (source, manifest_key) != (known.source, known.manifest_key):
+    elif not known.is_at(source, manifest_key):
         what, expected, actual = "place", f"{known.source}/{known.manifest_key}", f"{source}/{manifest_key}"
     else:
         return reject(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.screenalytics.errors import FINDINGS
 from jobs.screenalytics.keys import runs_folder
 from jobs.screenalytics.model import CastMetric, PersonMetric, ScreenalyticsRun
 from shared.database.session import transaction
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from jobs.screenalytics.model import ManifestRef
-    from jobs.screenalytics.settings import VerifySettings
+    from jobs.screenalytics.settings import ReplaySettings, VerifySettings
     from shared.database.session import DatabaseSession
 
-__all__ = ["StoredArtifact", "StoredRun", "finding", "not_ingested", "stored_runs"]
+__all__ = ["StoredArtifact", "StoredRun", "finding", "is_damaged", "not_ingested", "stored_runs"]
 
 _PAGE: Final = 200
 # Persons in memory at once; each takes 8 KB with its cast, and pods have 1 GiB.
@@ -32,7 +33,8 @@ _RUNS: Final = """
     FROM screenalytics.runs run LEFT JOIN screenalytics.ingest_items item
         ON item.source = run.source AND item.manifest_key = run.manifest_key
         AND item.state = 'ingested' AND item.manifest_sha256 = run.manifest_sha256
-    WHERE run.source = :source AND starts_with(run.manifest_key, :folder) AND run.run_id > :after
+    WHERE run.source = ANY (CAST(:sources AS text[])) AND starts_with(run.manifest_key, :folder)
+        AND run.run_id > :after AND run.run_id = coalesce(:only, run.run_id)
     ORDER BY run.run_id LIMIT :page
 """
 _METRICS: Final = """
@@ -51,7 +53,7 @@ _ARTIFACTS: Final = """
 """
 # A run stored under two keys with the same content is ingested from one of them.
 _NOT_INGESTED: Final = """
-    SELECT listed.key, coalesce(item.state, 'unseen') AS state, item.code
+    SELECT listed.key, coalesce(item.state, 'unseen') AS state, item.code, item.message
     FROM unnest(CAST(:keys AS text[]), CAST(:runs AS text[])) AS listed (key, run_id)
     LEFT JOIN screenalytics.ingest_items item ON item.source = :source AND item.manifest_key = listed.key
     WHERE NOT EXISTS (SELECT FROM screenalytics.runs run WHERE run.run_id = listed.run_id
@@ -81,6 +83,7 @@ class StoredRun:
         deleted: whether it is marked ``source_deleted``.
         artifacts: the artifacts that were read.
         damage: findings about the rows themselves.
+        has_casts: whether its casts are known; they are not, if it was ingested before casts were kept.
     """
 
     run_id: str
@@ -90,19 +93,31 @@ class StoredRun:
     deleted: bool
     artifacts: tuple[StoredArtifact, ...]
     damage: tuple[Failure, ...]
+    has_casts: bool
 
 
-def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[StoredRun]]:
+def is_damaged(settings: ReplaySettings, source: str, run_id: str) -> bool:
+    """Return whether the rows of a run differ from those that were written, or are of before casts were kept."""
+    return any(run.damage or not run.has_casts for page in stored_runs(settings, source, only=run_id) for run in page)
+
+
+def stored_runs(
+    settings: ReplaySettings | VerifySettings, source: str, *, only: str | None = None
+) -> Iterator[list[StoredRun]]:
     """Yield pages of the runs of a source and prefix, in the order of their ids.
 
     Args:
         settings: the prefix; other runs are left out.
         source: the bucket, as stored in the tables.
+        only: a run_id; None for all.
     """
     after = ""
     while True:
         with transaction(settings) as session:
-            rows = session.rows(_RUNS, source=source, folder=runs_folder(settings.prefix), after=after, page=_PAGE)
+            # Before links were resolved, a folder was stored as it was named.
+            sources = [source, settings.bucket]
+            folder = runs_folder(settings.prefix)
+            rows = session.rows(_RUNS, sources=sources, folder=folder, only=only, after=after, page=_PAGE)
             ids = [row.run_id for row in rows]
             artifacts = _by_run(session, _ARTIFACTS, ids)
             page = []
@@ -124,7 +139,7 @@ def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[StoredRu
 def not_ingested(
     settings: VerifySettings, source: str, refs: Sequence[ManifestRef]
 ) -> Iterator[tuple[ManifestRef, Any]]:
-    """Yield listed manifests without a run in the tables, each with ``state`` and ``code`` of its item."""
+    """Yield listed manifests without a run in the tables, each with state, code and message of its item."""
     with transaction(settings) as session:
         rows = session.rows(
             _NOT_INGESTED, source=source, keys=[ref.key for ref in refs], runs=[ref.run_id for ref in refs]
@@ -134,7 +149,13 @@ def not_ingested(
 
 
 def finding(run_id: str, key: str, code: str, message: str, **data: Any) -> Failure:
-    """Return a mismatch."""
+    """Return a mismatch.
+
+    Raises:
+        ValueError: the code is not in :data:`~jobs.screenalytics.errors.FINDINGS`.
+    """
+    if code not in FINDINGS:
+        raise ValueError(f"{code} is not a finding; expected one of {', '.join(FINDINGS)}")
     return Failure(run_id, code, message, data={"manifest_key": key, **data})
 
 
@@ -170,12 +191,13 @@ def _stored(row: Any, metrics: list[Any], casts: list[Any], artifacts: list[Any]
         row.status == "source_deleted",
         tuple(StoredArtifact(*artifact[1:]) for artifact in artifacts),
         tuple(_damage(row, metrics, casts)),
+        row.casts is not None,
     )
 
 
 def _damage(row: Any, metrics: list[Any], casts: list[Any]) -> Iterator[Failure]:
     """Compare the rows with the hash recorded when they were written."""
-    fix = f"Restore the rows from a backup, or delete run {row.run_id} from screenalytics.runs and ingest it again"
+    fix = f"To restore the rows from the store, run: telecine screenalytics replay {row.run_id}"
     if len(metrics) != row.persons:
         yield finding(
             row.run_id,

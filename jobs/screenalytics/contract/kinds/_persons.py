@@ -119,8 +119,7 @@ def _check_names(casts: Sequence[CastMetric], context: ArtifactContext) -> None:
             message = (
                 f"person {shown(cast.person_id)} is named {shown(first.name)} under cast {shown(first.cast_id)} (entry"
                 f" {first.entry}) and {shown(cast.name)} under cast {shown(cast.cast_id)} (entry {cast.entry});"
-                " expected one name per person_id. Correct the person_id or the name of one of them, and upload the run"
-                " again"
+                " expected one name per person_id, or another person_id for one of them"
             )
             pointer = f"/metrics/{cast.entry}/name"
             raise context.error(

@@ -7,7 +7,7 @@ import pytest
 from jobs.screenalytics.arrival.events import BadEvent, Candidate, Event
 from jobs.screenalytics.commands import STEPS
 from jobs.screenalytics.errors import reject
-from jobs.screenalytics.intake._advice import advice
+from jobs.screenalytics.intake.advice import advice
 from jobs.screenalytics.intake.decision import IntakeResult
 from jobs.screenalytics.intake.prefetch import WaitTimes, prefetch
 from jobs.screenalytics.intake.tally import COUNTS, IntakeTally

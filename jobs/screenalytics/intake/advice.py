@@ -1,10 +1,10 @@
-"""The advice to an operator at the end of a rejection's message."""
+"""The advice to an operator at the end of a message about a rejected run or event."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["advice"]
+__all__ = ["advice", "event_advice"]
 
 _COMMAND: Final = "telecine screenalytics replay"
 # Codes whose messages already end with the next command.
@@ -25,10 +25,24 @@ def advice(code: str, run_id: str, *, dead: bool, attempt: int) -> str:
         return f". It failed {times} and is set aside; once it is fixed, run: {_COMMAND} {run_id}"
     if code in _SELF_CONTAINED:
         return ""
-    if code == "ACCESS_DENIED":
-        return ". Grant these credentials s3:GetObject on it; the next ingest retries it"
+    if code in ("ACCESS_DENIED", "OBJECT_REFUSED"):
+        # The store's message says what to do: grant a right, follow no link, restore the object, enable its key.
+        return ". The next ingest retries it"
     if code == "SOURCE_DELETED":
         return ". Upload the run again if it is still needed"
     if code == "MANIFEST_MISSING":
         return f". Check the run id and --prefix; once the manifest exists, run: {_COMMAND} {run_id}"
     return ". Fix the run and upload it again; the next ingest picks it up"
+
+
+def event_advice(*, dead: bool, attempt: int) -> str:
+    """Return the text to append to a message about an event.
+
+    Args:
+        dead: True if the event is now set aside.
+        attempt: number of this attempt, from 1.
+    """
+    if not dead:
+        return ". Correct or delete its row in the outbox; the next ingest retries it"
+    times = "once" if attempt == 1 else f"{attempt} times"
+    return f". It failed {times} and is set aside; correct its row in the outbox, and set its delivery_attempts to 0"
