@@ -13,7 +13,7 @@ from jobs.screenalytics.errors import Rejected
 from jobs.screenalytics.model import ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.settings import WriteManifestSettings
 from jobs.screenalytics.steps import _view, write_manifest
-from shared.errors import StoreUnavailable, UsageError
+from shared.errors import AccessDenied, RequestRefused, StoreUnavailable, UsageError
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import (
@@ -331,6 +331,19 @@ def test_a_dry_run_prints_the_manifest_and_writes_nothing(monkeypatch: pytest.Mo
     assert len(report.sections) == 2
     assert write(store, monkeypatch, ep_id=EP_ID, dry_run=True, replace=True).exit_code == 0
     assert body_of(store) == b"{}"
+
+
+def test_an_object_that_the_store_refuses_stops_only_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = producer()
+    other = "runs/rhoslc/s06/e11/other/analytics/screentime.json"
+    store.set(other, b"{}")
+    store.fail("stream", RequestRefused("archived"), key=other)
+    report = write(store, monkeypatch, f"other,{RUN_ID}", ep_id=EP_ID)
+    assert [failure.item for failure in report.failures] == ["other"]
+    assert (report.counts["written"], report.exit_code) == (1, 65)
+    store.fail("list", AccessDenied("no"))
+    with pytest.raises(AccessDenied):
+        write(store, monkeypatch, ep_id=EP_ID)
 
 
 def test_a_store_that_does_not_answer_ends_with_75(monkeypatch: pytest.MonkeyPatch) -> None:
