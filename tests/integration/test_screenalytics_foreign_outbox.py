@@ -89,7 +89,7 @@ def test_an_event_without_an_id_is_an_error_until_its_row_is_completed_or_delete
         report = theirs.ingest(max_attempts=2)
         assert codes(report) == [("an event of run 'r1'", "EVENT_INVALID"), ("an event of run 'None'", "EVENT_INVALID")]
         assert all("has no event_id; expected" in failure.message for failure in report.failures)
-        assert all("The next ingest retries it" in failure.message for failure in report.failures)
+        assert all("the next ingest retries it" in failure.message for failure in report.failures)
     assert place.runs() == ["r1"]
     theirs.database.rows("DELETE FROM producer.events WHERE event_type IS NULL")
     theirs.database.rows("UPDATE producer.events SET event_id = gen_random_uuid()")

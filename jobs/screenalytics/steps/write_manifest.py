@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.keys import RUN_ID, manifest_key
 from jobs.screenalytics.model import ManifestObject, ManifestRef, ScreenalyticsRun
+from jobs.screenalytics.reading.fetch import refused
 from jobs.screenalytics.reading.producer import KEPT, ProducerRun, describe_document, find_run, read_document
 from jobs.screenalytics.reading.run import read_run
 from jobs.screenalytics.reading.source import open_source
-from shared.errors import AccessDenied, ObjectMissing, RequestRefused, UsageError
+from shared.errors import ObjectMissing, RequestRefused, UsageError
 from shared.failure import Failure
 from shared.report import Report, Table, Text
 from shared.text import escape_json
@@ -56,7 +57,7 @@ def run(settings: WriteManifestSettings, stage_run: StageRun) -> Report:
     Raises:
         UsageError: a run id is invalid.
         TransientError: from the store.
-        AccessDenied: the credentials may not list, read or write.
+        RequestRefused: the store refuses to list, read or write for every run.
     """
     run_ids = list(dict.fromkeys(name.strip() for name in settings.run.split(",")))
     for run_id in run_ids:
@@ -70,20 +71,26 @@ def run(settings: WriteManifestSettings, stage_run: StageRun) -> Report:
     rows: list[list[Any]] = []
     counts: Counter[str] = Counter(dict.fromkeys(("runs", "written", "replaced", "unchanged", "failed"), 0))
     stage_run.progress.start(len(run_ids), "runs")
+    refusals: list[RequestRefused] = []
     for run_id in run_ids:
         counts["runs"] += 1
         try:
             outcome, row = _write_one(store, run_id, settings, report)
         except (Rejected, RequestRefused) as error:
-            if isinstance(error, AccessDenied):
-                raise
-            failure = Failure.of(run_id, error)
+            rejected = error
+            if isinstance(error, RequestRefused):
+                refusals.append(error)
+                rejected = refused(error, error.message)
+            failure = Failure.of(run_id, rejected)
             report.failures.append(failure)
             outcome, row = "failed", [run_id, None, ("failed",), None, None, failure.message]
         counts[outcome] += 1
         rows.append(row)
         stage_run.progress.advance(1)
     stage_run.progress.finish()
+    if len(refusals) == len(run_ids):
+        # The store refuses all that it is asked for, so no run is at fault.
+        raise refusals[0]
     judged = verdict(counts["failed"], len(run_ids), 0)
     report.status, report.exit_code = judged.status, judged.exit_code
     report.counts = dict(counts)

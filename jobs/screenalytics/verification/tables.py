@@ -114,6 +114,8 @@ def stored_runs(
     after = ""
     while True:
         with transaction(settings) as session:
+            # One snapshot: a run that another process replaces meanwhile must not look damaged.
+            session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             # Before links were resolved, a folder was stored as it was named.
             sources = [source, settings.bucket]
             folder = runs_folder(settings.prefix)

@@ -13,7 +13,7 @@ from jobs.screenalytics.errors import Rejected
 from jobs.screenalytics.model import ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.settings import WriteManifestSettings
 from jobs.screenalytics.steps import _view, write_manifest
-from shared.errors import AccessDenied, RequestRefused, StoreUnavailable, UsageError
+from shared.errors import RequestRefused, StoreUnavailable, UsageError
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import (
@@ -333,19 +333,6 @@ def test_a_dry_run_prints_the_manifest_and_writes_nothing(monkeypatch: pytest.Mo
     assert body_of(store) == b"{}"
 
 
-def test_an_object_that_the_store_refuses_stops_only_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = producer()
-    other = "runs/rhoslc/s06/e11/other/analytics/screentime.json"
-    store.set(other, b"{}")
-    store.fail("stream", RequestRefused("archived"), key=other)
-    report = write(store, monkeypatch, f"other,{RUN_ID}", ep_id=EP_ID)
-    assert [failure.item for failure in report.failures] == ["other"]
-    assert (report.counts["written"], report.exit_code) == (1, 65)
-    store.fail("list", AccessDenied("no"))
-    with pytest.raises(AccessDenied):
-        write(store, monkeypatch, ep_id=EP_ID)
-
-
 def test_a_store_that_does_not_answer_ends_with_75(monkeypatch: pytest.MonkeyPatch) -> None:
     store = producer()
     store.fail("list", StoreUnavailable("503"), times=float("inf"))
@@ -353,3 +340,21 @@ def test_a_store_that_does_not_answer_ends_with_75(monkeypatch: pytest.MonkeyPat
         write(store, monkeypatch, ep_id=EP_ID)
     assert not isinstance(caught.value, Rejected)
     assert caught.value.exit_code == 75
+
+
+def test_a_refused_file_of_one_run_stops_no_other_but_of_every_run_it_is_the_store(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = producer()
+    for key in list(store.objects):
+        store.set(key.replace(RUN_ID, "refused"), store.objects[key][0])
+    for action in ("stat", "read", "stream"):
+        for key in list(store.objects):
+            if "/refused/" in key:
+                store.fail(action, RequestRefused("restore it"), key=key, times=float("inf"))
+    report = write(store, monkeypatch, f"refused,{RUN_ID}", ep_id=EP_ID)
+    assert [(failure.item, failure.code) for failure in report.failures] == [("refused", "OBJECT_REFUSED")]
+    assert (report.counts["written"], report.exit_code) == (1, 65)
+    with pytest.raises(RequestRefused, match="restore it") as caught:
+        write(store, monkeypatch, "refused", ep_id=EP_ID)
+    assert caught.value.exit_code == 78
