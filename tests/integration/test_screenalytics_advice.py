@@ -140,7 +140,11 @@ def test_a_bad_run_that_is_fixed_and_uploaded_again_is_picked_up_by_the_next_ing
         put(place, BAD[code](code))
     found = said(place.ingest())
     assert {code: found[code][0] for code in bad_codes()} == {code: code for code in bad_codes()}
-    assert {code: message for code, (_, message) in found.items() if not message.endswith(f". {UPLOAD}")} == {}
+    ends = {code: message for code, (_, message) in found.items() if not message.endswith(f". {UPLOAD}")}
+    assert set(ends) == {"PERSON_CONFLICT"}
+    assert ends["PERSON_CONFLICT"].endswith(
+        ". Correct the person_id or the name of one of them, and upload the run again; the next ingest picks it up"
+    )
     for code in bad_codes():
         put(place, make_run(code))
     assert place.ingest().exit_code == 0

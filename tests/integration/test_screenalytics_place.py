@@ -1,4 +1,4 @@
-"""The place of runs: a prefix without runs says where they are; a folder has one name; long run ids."""
+"""The place of the runs: a prefix without runs says where they are; a folder has one name; long run ids."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations

@@ -192,3 +192,15 @@ def test_a_proxy_that_refuses_every_head_request_keeps_no_event_from_its_run(buc
     bucket.proxy.rule(lambda seen: seen.method == "HEAD", Reply(405))
     assert bucket.ingest(arrival="events").exit_code == 0
     assert bucket.runs() == ["r1"]
+
+
+def test_412_for_the_etag_that_an_object_has_is_a_refusal_and_not_a_change(bucket):
+    bucket.put("a-good", "BAD", "z-good")
+    bucket.proxy.rule(
+        lambda seen: seen.method == "GET" and "BAD/manifest.json" in seen.path and "if-match" in seen.headers,
+        REFUSALS["condition"],
+    )
+    report = bucket.ingest()
+    assert (codes(report), report.exit_code) == ([("BAD", "OBJECT_REFUSED")], 65)
+    assert "answers 412 (Precondition Failed)" in report.failures[0].message
+    assert bucket.runs() == ["a-good", "z-good"]

@@ -7,8 +7,21 @@ from typing import Final
 __all__ = ["advice", "event_advice"]
 
 _COMMAND: Final = "telecine screenalytics replay"
-# Codes whose messages already end with the next command.
-_SELF_CONTAINED: Final = frozenset({"MANIFEST_CHANGED", "RUN_ID_COLLISION", "UNSUPPORTED_VERSION", "CHECKSUM_MISSING"})
+_FIX: Final = ". Fix the run and upload it again; the next ingest picks it up"
+# An empty text: the message already ends with the next command. Of a refused object, the store's message says what to
+# do: grant a right, follow no link, restore the object, enable its key.
+_OTHERS: Final = {
+    "MANIFEST_CHANGED": "",
+    "RUN_ID_COLLISION": "",
+    "UNSUPPORTED_VERSION": "",
+    "CHECKSUM_MISSING": "",
+    "ACCESS_DENIED": ". The next ingest retries it",
+    "OBJECT_REFUSED": ". The next ingest retries it",
+    "SOURCE_DELETED": ". Upload the run again if it is still needed",
+    "MANIFEST_MISSING": f". Check the run id and --prefix; once the manifest exists, run: {_COMMAND} {{run_id}}",
+    "PERSON_CONFLICT": ". Correct the person_id or the name of one of them, and upload the run again; the next ingest"
+    " picks it up",
+}
 
 
 def advice(code: str, run_id: str, *, dead: bool, attempt: int) -> str:
@@ -23,16 +36,7 @@ def advice(code: str, run_id: str, *, dead: bool, attempt: int) -> str:
     if dead:
         times = "once" if attempt == 1 else f"{attempt} times"
         return f". It failed {times} and is set aside; once it is fixed, run: {_COMMAND} {run_id}"
-    if code in _SELF_CONTAINED:
-        return ""
-    if code in ("ACCESS_DENIED", "OBJECT_REFUSED"):
-        # The store's message says what to do: grant a right, follow no link, restore the object, enable its key.
-        return ". The next ingest retries it"
-    if code == "SOURCE_DELETED":
-        return ". Upload the run again if it is still needed"
-    if code == "MANIFEST_MISSING":
-        return f". Check the run id and --prefix; once the manifest exists, run: {_COMMAND} {run_id}"
-    return ". Fix the run and upload it again; the next ingest picks it up"
+    return _OTHERS.get(code, _FIX).format(run_id=run_id)
 
 
 def event_advice(*, dead: bool, attempt: int) -> str:
