@@ -258,7 +258,8 @@ class DecodeChild:
         arguments = [str(child_end.fileno()), str(self._memory_mb), str(self._timeout_s), str(os.getpid())]
         with child_end:
             self._process = subprocess.Popen(  # noqa: S603  a module of this package
-                [sys.executable, "-m", "jobs.gamedata.session.child_main", *arguments],
+                # -P: otherwise modules in the current folder, such as a bucket with a numpy.py, would come first.
+                [sys.executable, "-P", "-m", "jobs.gamedata.session.child_main", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,

@@ -184,6 +184,14 @@ def test_the_child_has_no_keys_and_no_heavy_libraries(monkeypatch, tar):
     assert "ray/_raylet" not in maps
 
 
+def test_the_child_imports_nothing_from_the_current_folder(monkeypatch, tmp_path, tar):
+    for name in ("json", "numpy", "av"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('from the current folder')")
+    monkeypatch.chdir(tmp_path)
+    with DecodeChild() as child:
+        works(child, tar)
+
+
 def test_invalid_replies_of_a_child_are_rejected(tar):
     with DecodeChild() as child:
         works(child, tar)
