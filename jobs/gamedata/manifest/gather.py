@@ -236,9 +236,10 @@ def measure_pt(body: bytes, name: str) -> dict[str, Any]:
     """
     from jobs.gamedata.pt.file import loads
     from jobs.gamedata.pt.measure import distinct_frames, duration_of, measure_frames
+    from jobs.gamedata.session.child import decode_packets
 
     try:
-        data = loads(body, name=name)
+        data = loads(body, name=name, decode=decode_packets)
     except ImportError as error:
         if pt_kind(body) == "legacy":
             raise item_error(

@@ -91,6 +91,7 @@ attempts = {
     "shared memory": lambda: call(30 if os.uname().machine == "x86_64" else 196, 0, 0, 0),
     "a watch on files": lambda: call(294 if os.uname().machine == "x86_64" else 26, 0),
     "limits of the worker": lambda: __import__("resource").prlimit(os.getppid(), 0),
+    "living on after the worker": lambda: call(157 if os.uname().machine == "x86_64" else 167, 1, 0, 0, 0, 0),
     "userfaultfd": lambda: call(323 if os.uname().machine == "x86_64" else 282, -1),
     "io_uring": lambda: call(425, 0, 0),
     "a namespace": lambda: call(272 if os.uname().machine == "x86_64" else 97, 0),
@@ -142,7 +143,7 @@ def take_over(tmp_path, monkeypatch):
         }  # fmt: skip
 
         def popen(command, *, pass_fds, **options):
-            command = [sys.executable, str(script), json.dumps(settings), *command[3:]]
+            command = [sys.executable, str(script), json.dumps(settings), *command[command.index("-m") + 2 :]]
             return subprocess.Popen(command, pass_fds=[*pass_fds, datagrams.fileno()], **options)
 
         with monkeypatch.context() as patch, DecodeChild() as child:
