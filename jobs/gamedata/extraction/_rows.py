@@ -13,6 +13,7 @@ from jobs.gamedata.model import SIGNATURE_SHAPE
 from jobs.gamedata.parts.schema import FRAME_COLUMNS, PART_SCHEMA
 from shared.errors import TelecineError
 from shared.failure import Failure
+from shared.scrub import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +97,8 @@ def _require_storable(columns: Mapping[str, Any]) -> None:
 def error_columns(item: Item, error: BaseException) -> dict[str, Any]:
     """Return the columns of a failed item; text is sanitized and truncated as in the ledger."""
     failure = Failure.of(item.key, error, attempt=item.attempt)
-    trace = "".join(traceback.format_exception(error))[-_TRACEBACK_MAX:]
+    # Hidden before it is cut, since half a secret could not be recognised.
+    trace = scrub("".join(traceback.format_exception(error)))[-_TRACEBACK_MAX:]
     return {
         "outcome": "error",
         "error_code": failure.code,

@@ -113,6 +113,18 @@ def test_one_bad_of_three_is_an_error_row(caplog):
     assert "b.tar" in caplog.text
 
 
+def test_the_traceback_in_a_row_shows_no_secret():
+    source, target = buckets("a.tar")
+
+    def extract(tar, spec):
+        raise ValueError("cannot connect to postgresql://u:hunter2hunter2@host/db")
+
+    extract_batch(Batch(1, items(source)), CONTEXT, source=source, target=target, extract=extract)
+    row = rows(target)["a.tar"]
+    assert "postgresql://u:***@host/db" in row["error_traceback"]
+    assert "hunter2" not in row["error_traceback"].splitlines()[-1] + row["error_message"]
+
+
 def test_a_bug_triggered_by_one_tar_does_not_stop_the_batch():
     source, target = buckets("a.tar", "b.tar")
 
