@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -61,10 +60,13 @@ class MenuReferences:
         if not files:
             raise UsageError(f"--menu-references {folder}: folder has no pictures; expected {_kinds()} files")
         rows, columns, _ = SIGNATURE_SHAPE
-        if find_spec("av") is None:
+        try:
+            # The decoder process would end without a reason that names it.
+            import av  # noqa: F401
+        except ImportError as error:
             raise ExtraMissing(
                 "--menu-references needs PyAV; pip install 'telecine[gamedata]'", extra="gamedata", module="av"
-            )
+            ) from error
         with DecodeChild() as child:
             pictures = [_picture(child, path).transpose(2, 0, 1) for path in files]
         thumbnails = np.stack([shrink(picture, rows, columns).transpose(1, 2, 0) for picture in pictures])
