@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from docs.index import readers, users
 from images.contents import page as licences
 from jobs.cli import PIPELINES, TOOLS, commands
 from jobs.gamedata.checks.load import load_checks
-from jobs.gamedata.errors import CODES, CRASH_CODES
+from jobs.gamedata.errors import CODES, COMMAND_CODES, CRASH_CODES
 from jobs.gamedata.manifest.schema import COLUMNS, manifest_schema
+from jobs.gamedata.members.tar import CONTAINERS
 from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
+from shared import errors
 from shared.database import embedded
 from shared.database._schema import declared
 from shared.database.connection import dispose
@@ -200,10 +203,10 @@ def run_manifest_schema() -> str:
     return json.dumps(run_manifest(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _filled(name: str, block: str, text: str) -> str:
+def _filled(name: str, block: str, text: str, page: str | None = None) -> str:
     """The page, with the text between ``<!-- block:begin -->`` and ``<!-- block:end -->`` replaced."""
     begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
-    before, found, rest = (ROOT / name).read_text(encoding="utf-8").partition(begin)
+    before, found, rest = (page or (ROOT / name).read_text(encoding="utf-8")).partition(begin)
     _, ended, after = rest.partition(end)
     if not found or not ended:
         raise ValueError(f"{name} has no {begin} … {end} for the generated part")
@@ -211,7 +214,7 @@ def _filled(name: str, block: str, text: str) -> str:
 
 
 def architecture() -> str:
-    """The architecture page, with its tables of rooms generated."""
+    """The architecture page, with its tables of rooms and of error codes generated."""
     from tests.rooms import ROOMS, about
 
     begin, end = "<!-- rooms:begin -->", "<!-- rooms:end -->"
@@ -225,7 +228,14 @@ def architecture() -> str:
             contents = _markdown(about(package, room))
             lines.append(f"| `{name}` | {contents} |")
     table_rows = "\n".join(lines)
-    return f"{before}{begin}\n{table_rows}\n\n{end}{after}"
+    codes = ["| error code | exit code | meaning |", "| --- | --- | --- |"]
+    for name in errors.__all__:
+        error = getattr(errors, name)
+        if isinstance(error, type) and issubclass(error, errors.TelecineError):
+            meaning = re.sub(r" \(data: .*\)", "", (error.__doc__ or "").partition("\n")[0]).rstrip(".")
+            codes.append(f"| `{error.default_code}` | {error.exit_code} | {_markdown(meaning)} |")
+    page = f"{before}{begin}\n{table_rows}\n\n{end}{after}"
+    return _filled("docs/architecture.md", "codes", "\n".join([*codes[:2], *sorted(codes[2:])]), page)
 
 
 _FILES = """\
@@ -234,7 +244,8 @@ _FILES = """\
 <!-- Written by `make docs` from the docstrings and tests/rooms.py; do not edit. -->
 
 One line per file, in the order of the [rooms](architecture.md#rooms): a file imports only files of its own room and of
-rooms below it. `__init__.py` files are left out.
+rooms below it. An `__init__.py` that only passes names on is left out. At the end: which files
+read each [flag](#flags), and which use each [error code](#error-codes).
 """
 
 
@@ -263,14 +274,47 @@ def every_file() -> str:
         lines += [f"## {package}\n", "| file | contents |", "| --- | --- |"]
         lines += [f"| `{file}` | {contents} |" for file, contents in others.items()]
         lines.append("")
+    lines += _index_of_flags() + _index_of_codes()
     return "\n".join(lines)
 
 
+def _index_of_flags() -> list[str]:
+    lines = [
+        "## Flags\n",
+        "The files that read each flag or its variable, or take its value as an argument.\n",
+        "| flag | read by |",
+        "| --- | --- |",
+    ]
+    places: dict[tuple[str, str], list[str]] = {}
+    for group in (*PIPELINES, *TOOLS):
+        for command in commands(group):
+            for flag in flags(_model(command.settings)):
+                places.setdefault((flag.pipeline or "", flag.flag), readers(flag.name, flag.pipeline))
+    lines += [f"| {pipeline} `{flag}` | {_listed(found)} |" for (pipeline, flag), found in sorted(places.items())]
+    return [*lines, ""]
+
+
+def _index_of_codes() -> list[str]:
+    lines = ["## Error codes\n", "The files that raise each code or act on it.\n", "| code | files |", "| --- | --- |"]
+    for pipeline, codes in (("gamedata", CODES), ("screenalytics", RUN_CODES)):
+        lines += [f"| {pipeline} `{code}` | {_listed(users(code, pipeline))} |" for code in codes]
+    return [*lines, ""]
+
+
+def _listed(files: list[str]) -> str:
+    return ", ".join(f"`{file}`" for file in files)
+
+
 def gamedata() -> str:
-    """The gamedata guide with its table of error codes."""
+    """The gamedata guide with its tables of error codes and containers."""
     rows = [f"| `{code}` | {text} | {'yes' if code in CRASH_CODES else ''} |" for code, text in CODES.items()]
     table_rows = "\n".join(["| code | meaning | retried |", "| --- | --- | --- |", *rows])
-    return _filled("docs/gamedata.md", "errors", table_rows)
+    names = [f"| {name} | {' '.join(f'`{suffix}`' for suffix in suffixes)} |" for name, suffixes in CONTAINERS.items()]
+    containers = "\n".join(["| container | suffixes |", "| --- | --- |", *names])
+    page = _filled("docs/gamedata.md", "errors", table_rows)
+    ends = [f"| `{code}` | {text} |" for code, text in COMMAND_CODES.items()]
+    page = _filled("docs/gamedata.md", "commands", "\n".join(["| code | meaning |", "| --- | --- |", *ends]), page)
+    return _filled("docs/gamedata.md", "containers", containers, page)
 
 
 def screenalytics() -> str:

@@ -1,4 +1,4 @@
-"""Error codes of bad items, with their meanings, and which are retried; docs/gamedata.md lists them in a table."""
+"""Error codes of bad items and of commands, with their meanings; docs/gamedata.md lists them in tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from shared.errors import ItemError
 
-__all__ = ["CODES", "CRASH_CODES", "item_error"]
+__all__ = ["CODES", "COMMAND_CODES", "CRASH_CODES", "NOTHING_EXTRACTED", "item_error"]
+
+NOTHING_EXTRACTED: Final = "nothing_extracted"
 
 CODES: Final[dict[str, str]] = {
     "tar_empty": "empty object, or a TAR without members",
@@ -15,6 +17,7 @@ CODES: Final[dict[str, str]] = {
     "tar_unsafe": "malformed header (sparse member, negative size, oversized extension)",
     "tar_changed": "the object changed while it was being read",
     "tar_missing": "the task list names a TAR that is not in the bucket",
+    "key_invalid": "a line of the task list cannot be a key: `..`, an empty part, too long, a URI of another place",
     "video_missing": "no member is a video",
     "video_multiple": "more than one member is a video",
     "metadata_missing": "no metadata.json",
@@ -36,6 +39,13 @@ CODES: Final[dict[str, str]] = {
     "pt_invalid": "the .pt file cannot be read or its checksum is wrong",
     "pt_unrecorded": "the .pt file differs from the one recorded in its part",
     "check_failed": "a quality check raised an exception",
+}
+
+# Codes of errors that end a command, besides those of shared/errors.py.
+COMMAND_CODES: Final[dict[str, str]] = {
+    NOTHING_EXTRACTED: "the manifest bucket has no sessions, so there is no manifest",
+    "manifest_invalid": "`publish`: the file is not a manifest of this version",
+    "manifest_prefix": "`publish`: the manifest has sessions outside `--prefix`",
 }
 
 # Codes that are retried, because the machine may be at fault. After two identical failures the item is quarantined.

@@ -184,7 +184,7 @@ class InputStatistics:
     """Statistics of inputs.csv, collected in one pass.
 
     Attributes:
-        events: number of rows.
+        events: number of rows that can be parsed.
         keyboard: number of KEYBOARD rows.
         mouse: number of MOUSE_* and SCROLL rows.
         gamepad: number of GAMEPAD_* rows, ignoring sticks near their centre: a worn stick drifts untouched.

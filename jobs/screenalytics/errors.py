@@ -46,12 +46,14 @@ _PERMANENT: Final = {
     "ARTIFACT_PARSE": "an artifact is not JSON",
     "PERSON_ID_INVALID": "a person_id or cast_id is blank, has a control character, or is too long",
     "DUPLICATE_PERSON": "the same person appears twice under one cast",
+    "PERSON_CONFLICT": "two casts have the same person_id but different names",
     "NEGATIVE": "a time or a count is negative",
     "OUT_OF_RANGE": "a person's time exceeds the duration of the episode, or a number exceeds its column",
     "CONFIDENCE_INVALID": "a confidence is not a number from 0 to 1",
     "INCONSISTENT": "visual_s and face_visible_seconds differ",
     "UNKNOWN_EVENT": "the type of an event is unknown",
     "EVENT_INVALID": "an event has no valid run id, or an invalid payload",
+    "MANIFEST_EXISTS": "write-manifest found another document at the manifest's key, and --replace is not set",
     "SOURCE_DELETED": "the manifest of a run was deleted before the run was ingested",
 }
 _NOT_READY: Final = {

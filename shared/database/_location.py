@@ -1,4 +1,4 @@
-"""Folders of an embedded server and the user that runs it."""
+"""Folders of an embedded server (below ``--state-dir``) and the user that runs it."""
 
 from __future__ import annotations
 

@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from shared.storage.access import close_stores, open_store, put_uri, read_uri
     from shared.storage.cached import CachedStore
     from shared.storage.file import FileStore
+    from shared.storage.keys import FOLLOW_LINK, check_key
     from shared.storage.metrics import StoreMetrics
     from shared.storage.protocol import ObjectInfo, ObjectStore
     from shared.storage.s3 import S3Store
     from shared.storage.uris import Bucket, Place, default_bucket, holds_secrets, is_inside, join_uri, split_uri
 
 __all__ = [
+    "FOLLOW_LINK",
     "Bucket",
     "CachedStore",
     "FileStore",
@@ -23,6 +25,7 @@ __all__ = [
     "Place",
     "S3Store",
     "StoreMetrics",
+    "check_key",
     "close_stores",
     "default_bucket",
     "holds_secrets",
@@ -43,6 +46,8 @@ _HOME = {
     "Place": "uris",
     "S3Store": "s3",
     "StoreMetrics": "metrics",
+    "FOLLOW_LINK": "keys",
+    "check_key": "keys",
     "close_stores": "access",
     "default_bucket": "uris",
     "holds_secrets": "uris",

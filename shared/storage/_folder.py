@@ -1,7 +1,7 @@
 """Files below one folder: safe paths, old `.telecine-put-…` files deleted, OSError translated to our error types."""
 
 # Paths stay str here: with a pathlib object per entry, listing 200,000 files takes several times longer.
-# ruff: noqa: PTH108, PTH112, PTH116, PTH118
+# ruff: noqa: PTH108, PTH110, PTH112, PTH116, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -112,7 +112,14 @@ def require_root(root: str) -> None:
 
 
 def missing_root(root: str) -> BucketMissing:
-    """Return the error for a root that does not exist."""
+    """Return the error for a root that does not exist, or is a file."""
+    there = root
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there):
+        what = "is a file" if os.path.exists(there) else "is a link to nothing"
+        where = "" if there == root else f", so folder {root} cannot exist"
+        return BucketMissing(f"{there} {what}{where}; expected a folder", bucket=f"file://{root}")
     return BucketMissing(f"folder {root} does not exist; create it or use another one", bucket=f"file://{root}")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from shared.errors import ConfigurationError
-from shared.storage._keys import check_range
+from shared.storage.keys import check_range
 
 if TYPE_CHECKING:
     import builtins

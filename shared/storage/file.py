@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from shared.errors import AccessDenied, ObjectChanged
 from shared.storage._folder import TEMPORARY, describe, os_errors, require_root, temporary_name, walk, within
-from shared.storage._keys import check_key, check_range, key_error
+from shared.storage.keys import FOLLOW_LINK, check_key, check_range, key_error
 from shared.storage.metrics import StoreMetrics
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class FileStore:
     def _check_within(self, key: str, path: str) -> None:
         if not within(os.path.realpath(self._root), os.path.realpath(path)):
             message = f"{self.uri}/{key} is a link that points outside {self._root}; replace it with the file itself"
-            raise AccessDenied(message, bucket=self.uri, action="follow a link", uri=f"{self.uri}/{key}")
+            raise AccessDenied(message, bucket=self.uri, action=FOLLOW_LINK, uri=f"{self.uri}/{key}")
 
     def _resolve_parent(self, key: str, *, make: bool = True) -> str:
         """Return the path to write; if its last part is a link, the link itself is replaced or deleted."""

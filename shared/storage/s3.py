@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from shared.errors import AccessDenied, ObjectMissing, StoreUnavailable
 from shared.settings.storage import S3Options
-from shared.storage._keys import check_key, check_range
 from shared.storage._s3_client import pool, retry
 from shared.storage._s3_errors import Cut, Request, etag_of
 from shared.storage._s3_read import Reader, read_range
 from shared.storage._s3_upload import first_and_rest, upload_parts
+from shared.storage.keys import check_key, check_range
 from shared.storage.metrics import StoreMetrics
 from shared.storage.protocol import ObjectInfo
 

@@ -1,4 +1,4 @@
-"""URIs of objects; the meaning of a bare name or path; whether a place is allowed, or holds mounted secrets.
+"""URIs of objects; the meaning of a bare name, path or default bucket (a folder without S3); forbidden places.
 
 URIs are plain text, not percent-encoded, as is usual for ``s3://``: ``f"{store.uri}/{key}"`` names an object whatever
 characters its key contains. ``file:///tmp/My%20Videos`` is a folder with a percent sign in its name.

@@ -13,8 +13,8 @@ import hashlib
 import io
 import json
 import logging
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from shared.errors import ObjectMissing, TelecineError
@@ -46,12 +46,21 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FrameTask:
-    """One ``.pt`` file to check."""
+    """One ``.pt`` file to check.
+
+    Attributes:
+        s3_key: the TAR's key.
+        pt_key: key of the file.
+        etag: its ETag.
+        size: its size in bytes.
+        only: the only check to run; None for all that have no result.
+    """
 
     s3_key: str
     pt_key: str
     etag: str
     size: int
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +226,7 @@ class FrameRunner:
         return rows
 
     def _one(self, task: FrameTask) -> list[dict[str, Any]]:
-        from jobs.gamedata.checks.run import CheckError, call
+        from jobs.gamedata.checks.run import SIGNALS, CheckError, call
         from jobs.gamedata.pt.file import loads
 
         recorded = {check.name: self._seen[check.file] for check in self._checks}
@@ -227,7 +236,7 @@ class FrameRunner:
         }
         if self._model is not None:
             recorded[MENU_MODEL], calls[MENU_MODEL] = self._seen[MENU_MODEL], self._model.columns
-        calls = {name: function for name, function in calls.items() if task.pt_key in self._wanted.get(name, ())}
+        calls = {name: calls[name] for name in _names(task, self._wanted) if name in calls}
         try:
             body = self._store.read(task.pt_key, etag=task.etag)
             data = loads(body, name=task.pt_key, decode=self._decoder.decode)
@@ -236,9 +245,12 @@ class FrameRunner:
         rows = []
         for name, function in calls.items():
             try:
-                value = json.dumps(function(data))
+                # A copy, since a check may change its frames in place.
+                value = json.dumps(function(copy.deepcopy(data) if len(calls) > 1 else data))
                 rows.append(_row(name, task, value=value, settings=recorded[name].fingerprint()))
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - user code: its row records what it raised
+            except SIGNALS:
+                raise
+            except BaseException as error:  # noqa: BLE001 - user code: its row records what it raised
                 failed = CheckError.of(name, error)
                 rows.append(_row(name, task, error=failed.message, traceback=failed.traceback))
         return rows
@@ -305,25 +317,36 @@ def run_frames(
     workers = worker_count(work.settings.workers, len(pending))
     size = max(1, min(_BATCH, -(-len(pending) // (4 * workers))))
     progress.start(len(pending), ".pt files")
+    unfinished = Counter(task.pt_key for task in pending)  # pieces of work left
     try:
         with (pool or LocalRay)(functools.partial(FrameRunner, work, wanted), workers=workers) as running:
             for start in range(0, len(pending), size):
                 running.submit(tuple(pending[start : start + size]))
             for outcome in running:
-                if outcome.result is not None:
-                    results.take(outcome.result)
-                elif len(outcome.work) > 1:  # one of them killed the process: run each alone
-                    for task in outcome.work:
-                        running.submit((task,))
-                    continue
-                else:
-                    results.take(_died(outcome.work[0], wanted, outcome.died))
-                progress.advance(len(outcome.work))
+                alone = _alone(outcome.work, wanted) if outcome.result is None else []
+                for task in alone:
+                    running.submit((task,))
+                    unfinished[task.pt_key] += 1
+                if not alone:
+                    results.take(outcome.result or _died(outcome.work[0], wanted, outcome.died))
+                unfinished.subtract(task.pt_key for task in outcome.work)
+                progress.advance(sum(not unfinished[task.pt_key] for task in outcome.work))
     finally:
         progress.finish()
     return results
 
 
+def _names(task: FrameTask, wanted: Mapping[str, frozenset[str]]) -> list[str]:
+    return [task.only] if task.only else [name for name, keys in wanted.items() if task.pt_key in keys]
+
+
+def _alone(work: Sequence[FrameTask], wanted: Mapping[str, frozenset[str]]) -> list[FrameTask]:
+    """Split work that ended its process, to find the one check and file that did; empty if it is just one check."""
+    if len(work) > 1:
+        return list(work)
+    names = _names(work[0], wanted)
+    return [replace(work[0], only=name) for name in names] if len(names) > 1 else []
+
+
 def _died(task: FrameTask, wanted: Mapping[str, frozenset[str]], died: str | None) -> list[dict[str, Any]]:
-    names = [name for name, keys in wanted.items() if task.pt_key in keys]
-    return [_row(name, task, error=f"{name}: the worker process died ({died})") for name in names]
+    return [_row(name, task, error=f"{name}: the worker process died ({died})") for name in _names(task, wanted)]

@@ -22,11 +22,15 @@ class Frames:
 
     Attributes:
         table: the part columns.
-        count: frames per session, shape (S,), int64.
-        row: the session that each frame belongs to, shape (F,), int64.
+        sampled: frames per session in the table, shape (S,), int64.
+        kept: those of them that count, shape (sum of ``sampled``,), bool; None if all do.
+        count: frames per session that count, shape (S,), int64.
+        row: the session that each of these belongs to, shape (F,), int64.
     """
 
     table: pl.DataFrame
+    sampled: npt.NDArray[np.int64]
+    kept: npt.NDArray[np.bool_] | None
     count: npt.NDArray[np.int64]
     row: npt.NDArray[np.int64]
 
@@ -34,14 +38,26 @@ class Frames:
     def of(cls, table: pl.DataFrame) -> Frames:
         """Return the frames of a table that has the column ``frame_time_s``."""
         count = table["frame_time_s"].list.len().fill_null(0).cast(pl.Int64).to_numpy()
-        return cls(table, count, np.repeat(np.arange(len(table), dtype=np.int64), count))
+        return cls(table, count, None, count, _owners(count))
+
+    @classmethod
+    def sound(cls, table: pl.DataFrame) -> Frames:
+        """Return the frames that are not damaged; the table must also have the column ``frame_corrupt``.
+
+        Where a decoder conceals errors it fills in grey, green or old content, which says nothing about the session.
+        """
+        frames = cls.of(table)
+        damaged = frames.values("frame_corrupt") == 1
+        if not damaged.any():
+            return frames
+        row = frames.row[~damaged]
+        return cls(table, frames.sampled, ~damaged, np.bincount(row, minlength=len(table)), row)
 
     def only(self, sessions: npt.NDArray[np.bool_]) -> Frames:
         """Return only the selected sessions; the mask of their frames is ``sessions[frames.row]``."""
         count = self.count[sessions]
-        return Frames(
-            self.table.filter(pl.Series(sessions)), count, np.repeat(np.arange(len(count), dtype=np.int64), count)
-        )
+        kept = None if self.kept is None else self.kept[np.repeat(sessions, self.sampled)]
+        return Frames(self.table.filter(pl.Series(sessions)), self.sampled[sessions], kept, count, _owners(count))
 
     def values(self, name: str) -> npt.NDArray[np.float64]:
         """Return a frame column as one array of shape (F,); NULL becomes NaN.
@@ -51,13 +67,14 @@ class Frames:
         """
         column = self.table[name]
         lengths = column.list.len().fill_null(0).cast(pl.Int64).to_numpy()
-        if not np.array_equal(lengths, self.count):
-            key = self.table["s3_key"][int(np.flatnonzero(lengths != self.count)[0])]
+        if not np.array_equal(lengths, self.sampled):
+            key = self.table["s3_key"][int(np.flatnonzero(lengths != self.sampled)[0])]
             raise ValueError(f"{name} of {key} differs in length from frame_time_s")
-        filled = column.filter(pl.Series(self.count > 0))
+        filled = column.filter(pl.Series(self.sampled > 0))
         if not len(filled):
             return np.empty(0)
-        return filled.explode().cast(pl.Float64).fill_null(np.nan).to_numpy()
+        values: npt.NDArray[np.float64] = filled.explode().cast(pl.Float64).fill_null(np.nan).to_numpy()
+        return values if self.kept is None else values[self.kept]
 
     def total(self, weights: npt.NDArray[np.float64] | npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """Sum over each session's frames: shape (F,) -> (S,)."""
@@ -97,6 +114,10 @@ class Frames:
         end = np.where(last, np.where(duration > times, duration, mirrored), np.concatenate([middles, [0.0]]))
         cells: npt.NDArray[np.float64] = np.maximum(end - begin, 0.0)
         return cells
+
+
+def _owners(count: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.repeat(np.arange(len(count), dtype=np.int64), count)
 
 
 def nullable(values: npt.NDArray[np.float64] | npt.NDArray[np.bool_], known: npt.NDArray[np.bool_]) -> pl.Series:

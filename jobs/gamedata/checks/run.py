@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from jobs.gamedata.checks.session import SessionStatistics
+from shared.errors import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from jobs.gamedata.checks.registry import Check
     from jobs.gamedata.settings import ManifestSettings
 
-__all__ = ["POLARS_TYPES", "CheckError", "Columns", "call", "run_statistics"]
+__all__ = ["POLARS_TYPES", "SIGNALS", "CheckError", "Columns", "call", "run_statistics"]
+
+# The only exceptions that end the step: their cause is a signal. All others are the check's, even if they do not derive
+# from Exception, as SystemExit and the panics of polars.
+SIGNALS: Final = (KeyboardInterrupt, Stopped)
 
 POLARS_TYPES: Final[dict[type, type[pl.DataType]]] = {
     bool: pl.Boolean,
@@ -29,6 +34,8 @@ POLARS_TYPES: Final[dict[type, type[pl.DataType]]] = {
 # Maximum calls to find the rows that make a vectorised check raise. After that, every row of the slice counts as
 # failed.
 _BISECTIONS: Final = 512
+# Characters of a message or a traceback.
+_MESSAGE_MAX: Final = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,20 @@ class CheckError:
         frames = traceback.extract_tb(error.__traceback__)
         shown = [frame for frame in frames if frame.filename != __file__] or frames
         text = "".join([*traceback.format_list(shown), *traceback.format_exception_only(error)])
-        return cls(check, f"{check}: {type(error).__name__}: {error}", text)
+        return cls(check, _storable(f"{check}: {type(error).__name__}: {_text(error)}"), _storable(text))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - user code: the method of its exception class
+        return "its text cannot be shown"
+
+
+def _storable(text: str) -> str:
+    # Parquet stores no lone surrogates, and the message of one check must not make the manifest larger than the rest.
+    whole = text.encode("utf-8", "replace").decode()
+    return whole if len(whole) <= _MESSAGE_MAX else f"{whole[: _MESSAGE_MAX - 1]}…"
 
 
 @dataclass(slots=True)
@@ -136,7 +156,9 @@ def _rows(
     for index, row in enumerate(table.iter_rows(named=True)):
         try:
             row_values: Mapping[str, object] = call(check, SessionStatistics(row), settings)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - user code: its row records what it raised
+        except SIGNALS:
+            raise
+        except BaseException as error:  # noqa: BLE001 - user code: its row records what it raised
             errors.append((slice(index, index + 1), CheckError.of(check.name, error)))
             row_values = {}
         for column, column_values in values.items():
@@ -157,7 +179,9 @@ def _vectorised(
         budget -= 1
         try:
             pieces.append(_series(check, table.slice(start, stop - start), settings))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - as in _rows; bisection finds the row that raised
+        except SIGNALS:
+            raise
+        except BaseException as error:  # noqa: BLE001 - as in _rows; bisection finds the row that raised
             if stop - start > 1 and budget > 0:
                 middle = (start + stop) // 2
                 visit(start, middle)

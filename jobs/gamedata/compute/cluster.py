@@ -1,4 +1,4 @@
-"""A pool of Ray actors on an existing cluster: the driver side of a RayJob.
+"""A pool of Ray actors on an existing cluster (driver side of a RayJob); work lost with its node is queued again.
 
 Each worker node gets one actor per CPU, including nodes that join late. Work lost with its node is queued again; only
 a process that dies on a live node counts as a failure of its work.

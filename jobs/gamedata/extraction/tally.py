@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.gamedata.extraction.passed_over import passed_over_table
 from jobs.gamedata.extraction.resume import QUARANTINE_CODES
 from shared.failure import Failure
 from shared.report import Histogram, Report, Section, Table
@@ -84,6 +85,7 @@ class ExtractTally:
             "failed_before": len(worklist.failed_before),
             "quarantined": worklist.quarantined,
             "left_out": worklist.left_out,
+            "passed_over": len(worklist.passed_over),
             "repeated_samples": sum(result.repeated for result in succeeded),
         }
         report = Report(
@@ -173,6 +175,8 @@ class ExtractTally:
         return "cpu", f"workers were busy {busy:.0%} of the time, {store:.0%} of it waiting for the store"
 
     def _sections(self, succeeded: Sequence[ItemResult]) -> Iterable[Section]:
+        if self.worklist.passed_over:
+            yield passed_over_table(self.worklist.passed_over)
         if not self.items:
             return
         edges, counts = _histogram([result.seconds for result in self.items])

@@ -1,32 +1,34 @@
-"""List the TARs to read: listing or ``--task-list``, minus finished ones; keys not in the bucket: ``tar_missing``."""
+"""List the TARs to read: listing or ``--task-list``, minus finished ones; lines without a TAR become error rows."""
 
 from __future__ import annotations
 
-import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.extraction.batches import Item
+from jobs.gamedata.extraction.passed_over import PassedOver, reason_of
 from jobs.gamedata.extraction.resume import QUARANTINE_CODES, History
-from jobs.gamedata.parts.store import next_generation
-from jobs.gamedata.pt.file import pt_key
-from shared.errors import ObjectMissing, UsageError
+from jobs.gamedata.extraction.task_list import is_uri, read_task_list
+from jobs.gamedata.parts.store import PARTS, next_generation
+from shared.errors import AccessDenied, ConfigurationError, DataError, ItemError, ObjectMissing
 from shared.failure import Failure
+from shared.samples import RECORD
+from shared.storage import FOLLOW_LINK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.gamedata.settings import ExtractSettings
+    from shared.errors import TelecineError
     from shared.storage import ObjectStore
 
-__all__ = ["Worklist", "make_worklist", "no_tar", "parse_task_list", "read_task_list"]
+__all__ = ["Worklist", "make_worklist", "no_tar"]
 
 # A listing returns 1,000 keys per request. For up to this many keys, stat each one instead of listing the bucket.
 _STAT_MAX: Final = 1000
 _STAT_THREADS: Final = 16
-_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -35,7 +37,8 @@ class Worklist:
 
     Attributes:
         items: TARs to read, sorted by key.
-        missing: keys of the task list that are not in the bucket, with their errors; not committed yet.
+        missing: lines of the task list without a TAR (``tar_missing``, ``key_invalid``); not committed yet.
+        passed_over: objects of the source and lines of the task list that are not read and get no row.
         done: number of TARs already committed.
         left_out: number of TARs skipped by ``--only-failed``.
         failed_before: known failures that are not retried.
@@ -44,38 +47,52 @@ class Worklist:
     """
 
     items: list[Item] = field(default_factory=list)
-    missing: list[tuple[Item, Exception]] = field(default_factory=list)
+    missing: list[tuple[Item, ItemError]] = field(default_factory=list)
+    passed_over: PassedOver = field(default_factory=PassedOver)
     done: int = 0
     left_out: int = 0
     failed_before: list[Failure] = field(default_factory=list)
     quarantined: int = 0
     generation: int = 1
 
+    def __len__(self) -> int:
+        """Return the number of TARs and lines that have a row or will get one."""
+        return len(self.items) + len(self.missing) + self.done + len(self.failed_before) + self.left_out
 
-def no_tar(source: str, prefix: str) -> str:
-    """Return the message for a source in which there is nothing to read.
 
-    Args:
-        source: URI of the source.
-        prefix: ``--prefix``.
-    """
-    if not prefix:
-        return f"{source} contains no TAR"
-    return f"no TAR in {source} has a key that starts with '{prefix}'"
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    items: list[Item]
+    errors: dict[str, ItemError]  # key -> error
+    passed_over: PassedOver
+
+
+def no_tar(worklist: Worklist, settings: ExtractSettings) -> str:
+    """Return the message for a source in which there is nothing to read."""
+    if settings.task_list is not None:
+        text = f"--task-list {settings.task_list} names no TAR"
+    elif settings.prefix:
+        text = f"no TAR in {settings.source_bucket} has a key that starts with '{settings.prefix}'"
+    else:
+        text = f"{settings.source_bucket} contains no TAR"
+    if not worklist.passed_over:
+        return text
+    return f"{text}; passed over: {worklist.passed_over}; expected keys that end with .tar"
 
 
 def make_worklist(settings: ExtractSettings, source: ObjectStore, target: ObjectStore) -> Worklist:
     """List the source, compare it with the committed rows, and return the TARs to read and those to skip.
 
     Raises:
-        UsageError: the task list does not exist, or two of its keys map to the same ``.pt`` key.
+        UsageError: the task list does not exist or is not text.
         BucketMissing: the source bucket does not exist.
     """
     worklist = Worklist()
-    items, missing = _list_source(settings, source)
+    listed = _list_source(settings, source, target)
+    worklist.passed_over = listed.passed_over
     history = History(settings, target)
     worklist.generation = next_generation(target)
-    items += missing
+    items = listed.items + [Item(key, 0, "") for key in listed.errors]
     items.sort(key=lambda item: item.key)
     for item in items:
         decision, attempt, last = history.decide(item)
@@ -100,76 +117,48 @@ def make_worklist(settings: ExtractSettings, source: ObjectStore, target: Object
             if item.etag:
                 worklist.items.append(todo)
             else:
-                worklist.missing.append((todo, _missing_error(todo, source)))
+                worklist.missing.append((todo, listed.errors[todo.key]))
     return worklist
 
 
-def parse_task_list(text: str, *, root: str) -> list[str]:
-    """Parse a task list: one TAR key per line. Duplicates are dropped; the order is kept.
-
-    Blank lines and lines starting with ``#`` are skipped. A full URI below the source's root also counts as a key.
-
-    Args:
-        text: content of the task list.
-        root: URI of the source.
-    """
-    lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
-    keys = (line.removeprefix(f"{root}/") for line in lines if line and not line.startswith("#"))
-    return list(dict.fromkeys(keys))
-
-
-def _list_source(settings: ExtractSettings, source: ObjectStore) -> tuple[list[Item], list[Item]]:
+def _list_source(settings: ExtractSettings, source: ObjectStore, target: ObjectStore) -> _Listed:
     if settings.task_list is None:
-        infos = source.list(settings.prefix)
-        return [Item(info.key, info.size, info.etag) for info in infos if info.key.lower().endswith(".tar")], []
-    keys = read_task_list(settings, source.uri)
+        found, passed_over = [], PassedOver()
+        for info in source.list(settings.prefix):
+            reason = reason_of(info.key)
+            if reason is None:
+                found.append(Item(info.key, info.size, info.etag))
+            elif not _is_our_file(info.key, source, target):
+                passed_over.add(reason, info.key)
+        return _Listed(found, {}, passed_over)
+    tasks = read_task_list(settings, source.uri)
+    answers = _find(source, tasks.keys)
+    found = [answer for answer in answers if isinstance(answer, Item)]
+    failed = {key: answer for key, answer in zip(tasks.keys, answers, strict=True) if isinstance(answer, ItemError)}
+    return _Listed(found, {**failed, **tasks.invalid}, tasks.passed_over)
+
+
+def _is_our_file(key: str, source: ObjectStore, target: ObjectStore) -> bool:
+    """Return whether telecine wrote an object: the record of a sample set, or results in the source itself."""
+    if key.rpartition("/")[2] == RECORD:
+        return True
+    place = f"{source.uri.rstrip('/')}/{key}"
+    if not place.startswith(f"{target.uri.rstrip('/')}/"):
+        return False
+    inside = place.removeprefix(f"{target.uri.rstrip('/')}/")
+    return inside.endswith(".pt") or inside.startswith((PARTS, "_checks/", "_manifests/"))
+
+
+def _find(source: ObjectStore, keys: Sequence[str]) -> list[Item | ItemError]:
     if len(keys) > _STAT_MAX:
         listed = {info.key: Item(info.key, info.size, info.etag) for info in source.list(_common_prefix(keys))}
-        answers = [listed.get(key) for key in keys]
-    else:
-        with ThreadPoolExecutor(_STAT_THREADS) as pool:
-            answers = list(pool.map(lambda key: _stat(source, key), keys))
-    missing = [Item(key, 0, "") for key, answer in zip(keys, answers, strict=True) if answer is None]
-    return [answer for answer in answers if answer is not None], missing
-
-
-def read_task_list(settings: ExtractSettings, root: str) -> list[str]:
-    """Read the keys of ``--task-list`` that start with the prefix.
-
-    Args:
-        settings: settings with a ``task_list``.
-        root: URI of the source.
-
-    Raises:
-        UsageError: the list does not exist, is not text, or two of its keys map to the same ``.pt`` key.
-    """
-    from shared.storage import read_uri
-
-    assert settings.task_list is not None
-    try:
-        text = read_uri(settings.task_list, settings).decode("utf-8")
-    except ObjectMissing as error:
-        raise UsageError(
-            f"--task-list {settings.task_list} does not exist; expected a file or URI with one TAR key per line; "
-            "omit --task-list to list the whole source"
-        ) from error
-    except (UnicodeDecodeError, ValueError) as error:
-        raise UsageError(
-            f"--task-list {settings.task_list} cannot be read ({error}); expected UTF-8 text, one TAR key per line"
-        ) from error
-    keys = [key for key in parse_task_list(text, root=root) if key.startswith(settings.prefix)]
-    _check_distinct(keys)
-    return keys
-
-
-def _check_distinct(keys: Sequence[str]) -> None:
-    key_of: dict[str, str] = {}
-    for key in keys:
-        earlier = key_of.setdefault(pt_key(key), key)
-        if earlier != key:
-            raise UsageError(
-                f"--task-list: '{earlier}' and '{key}' would both be stored as '{pt_key(key)}'; remove one of them"
-            )
+        return [listed.get(key) or _missing_error(source, key) for key in keys]
+    with ThreadPoolExecutor(_STAT_THREADS) as pool:
+        answers = list(pool.map(lambda key: _stat(source, key), keys))
+    refused = [answer for answer in answers if isinstance(answer, ConfigurationError)]
+    if len(refused) == len(answers) and refused:
+        raise refused[0]
+    return [_key_error(answer) if isinstance(answer, ConfigurationError) else answer for answer in answers]
 
 
 def _common_prefix(keys: Sequence[str]) -> str:
@@ -178,13 +167,36 @@ def _common_prefix(keys: Sequence[str]) -> str:
     return first[:length]
 
 
-def _stat(source: ObjectStore, key: str) -> Item | None:
+def _stat(source: ObjectStore, key: str) -> Item | ItemError | ConfigurationError:
+    """Return the TAR, or what is wrong with its key.
+
+    A ConfigurationError is returned if only this key may be its cause: some stores answer 400 to keys that they do not
+    accept.
+    """
     try:
         info = source.stat(key)
     except ObjectMissing:
-        return None
+        return _missing_error(source, key)
+    except AccessDenied as error:
+        if error.data.get("action") != FOLLOW_LINK:
+            raise
+        return _key_error(error)
+    except DataError as error:
+        if error.code != "key_invalid":
+            raise
+        return _key_error(error)
+    except ConfigurationError as error:
+        if type(error) is not ConfigurationError:
+            raise
+        return error
     return Item(info.key, info.size, info.etag)
 
 
-def _missing_error(item: Item, source: ObjectStore) -> Exception:
-    return item_error("tar_missing", f"{source.uri}/{item.key} is in the task list but not in the bucket")
+def _key_error(error: TelecineError) -> ItemError:
+    return item_error("key_invalid", error.message)
+
+
+def _missing_error(source: ObjectStore, key: str) -> ItemError:
+    if is_uri(key):
+        return item_error("key_invalid", f"'{key[:200]}' is not below {source.uri}; expected a key or a URI below it")
+    return item_error("tar_missing", f"{source.uri}/{key} is in the task list but not in the bucket")

@@ -30,13 +30,13 @@ _JSON: Final = ("video_metadata", "session_metadata")
 _FURTHER: Final = "further_checks"
 COLUMNS: Final = (*_PLAIN, *_JSON, _FURTHER)
 
-# In the manifest but not published: time and code of the build, thresholds, traceback.
-_LEFT_OUT: Final = frozenset({"dark_luma_threshold", "dark_share_threshold"})
+# In the manifest but not published: time and code of the build, thresholds, traceback, why a flag is NULL.
+_LEFT_OUT: Final = frozenset({"dark_luma_threshold", "dark_share_threshold", "frames_state", "inputs_state"})
 _AT_ONCE: Final = 4096
 
 
 def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows for the table, reading the manifest a few thousand rows at a time.
+    """Return the rows for the table, reading the manifest a few thousand rows at a time.
 
     Args:
         file: the manifest.
@@ -44,7 +44,7 @@ def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[
         prefix: the prefix that every session's key must start with.
 
     Raises:
-        DataError: a column is missing, or a session's key does not start with the prefix.
+        DataError: a column is missing; while rows are read: a session's key does not start with the prefix.
     """
     names = file.schema_arrow.names
     if missing := [column for column in (*_PLAIN, *_JSON) if column not in names]:
@@ -53,6 +53,11 @@ def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[
             " telecine gamedata manifest",
             code="manifest_invalid",
         )
+    return _rows(file, name, prefix)
+
+
+def _rows(file: pq.ParquetFile, name: str, prefix: str) -> Iterator[dict[str, Any]]:
+    names = file.schema_arrow.names
     built_in = {*manifest_schema(Registry()).names, *_PLAIN, *_LEFT_OUT}
     further = [column for column in names if column not in built_in]
     for batch in file.iter_batches(_AT_ONCE, columns=[*_PLAIN, *_JSON, *further]):

@@ -69,9 +69,12 @@ class Column(NamedTuple):
 
 
 _FAILED: Final = "extraction failed"
-_NO_FRAMES: Final = "extraction failed, or no frame was sampled"
-_NO_INPUTS: Final = "extraction failed, or the TAR has no `inputs.csv`"
-_NO_EVENTS: Final = "extraction failed, or `inputs.csv` is missing or has no rows"
+_NO_FRAMES: Final = "extraction failed, or no undamaged frame was sampled (`frames_state`)"
+_NO_INPUTS: Final = (
+    "extraction failed, `inputs.csv` is missing or invalid, or some of its rows are and no other is a device event "
+    "(`inputs_state`)"
+)
+_NO_EVENTS: Final = "extraction failed, or `inputs.csv` is missing or has no rows (`inputs_state`)"
 
 # Includes the columns of built-in checks; docs/generate.py fails if a column is missing here.
 COLUMNS: Final[Mapping[str, Column]] = {
@@ -84,7 +87,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "video_menu_percent": Column(
         "share of the time that shows menus; a fraction, despite its name",
         "0 to 1",
-        "extraction failed, or fewer than two frames were sampled (none with `--menu-references`)",
+        "extraction failed, or fewer than two undamaged frames were sampled (none with `--menu-references`; "
+        "`frames_state`)",
     ),
     "menu_flag_threshold": Column("`--menu-threshold` of this manifest", "0 to 1", _FAILED),
     "is_video_mostly_menu": Column(
@@ -120,10 +124,23 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "input_device_class": Column(
         "`keyboard_mouse`, `gamepad`, `mixed`, or `none` without device events", null=_NO_INPUTS
     ),
-    "is_session_empty": Column("the session contains nothing usable", null=_FAILED),
-    "empty_reason": Column("`no_frames`, `black` or `no_inputs`", null="the session is not empty"),
+    "is_session_empty": Column(
+        "the session contains nothing usable", null="extraction failed, or all frames are damaged (`frames_state`)"
+    ),
+    "empty_reason": Column("`no_frames`, `black` or `no_inputs`", null="the session is not known to be empty"),
     "has_unusable_timestamps": Column("the inputs cannot be aligned with the video", null=_NO_EVENTS),
-    "timestamps_reason": Column("`integer`, `invalid`, `unordered` or `span`", null="the timestamps are usable"),
+    "timestamps_reason": Column(
+        "`invalid`, `integer`, `unordered` or `span`", null="the timestamps are not known to be unusable"
+    ),
+    "frames_state": Column(
+        "`ok`, `partly_damaged` (only undamaged frames count), `damaged` (all are), `single` (one frame) or `none`",
+        null=_FAILED,
+    ),
+    "inputs_state": Column(
+        "`ok`, `partly_invalid` (some rows cannot be read), `invalid` (more than a third), `no_rows`, `missing` (no "
+        "`inputs.csv`) or `not_recorded` (no part records the `.pt` file)",
+        null=_FAILED,
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""Assemble the manifest's table from sessions, errors and checks (``error_code``, ``checks_sha256``), by ``s3_key``."""
+"""Assemble the manifest from sessions, error rows and checks (``check_failed``); write the file's own metadata."""
 
 from __future__ import annotations
 

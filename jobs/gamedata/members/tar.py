@@ -1,4 +1,4 @@
-"""Read only a TAR's headers; pick its video, metadata.json and inputs.csv; ignore ``._x``, ``__MACOSX``, hidden files.
+"""Read only a TAR's headers; pick its video, metadata.json and inputs.csv; ignore hidden files and leftovers of tools.
 
 ``tarfile`` unpacks data that looks like gzip, trusts sparse sizes, reads an extended header of any length into memory
 and stops silently at a broken header. Here, the 512-byte headers are read one by one, each number is checked before it
@@ -20,11 +20,32 @@ from jobs.gamedata.members._tar_headers import BLOCK, Extensions, Member, read_e
 from jobs.gamedata.ranges.source import BufferedSource
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jobs.gamedata.ranges.source import RangeSource
 
-__all__ = ["VIDEO_SUFFIXES", "Member", "SessionMembers", "pick_members", "read_members"]
+__all__ = ["CONTAINERS", "VIDEO_SUFFIXES", "Member", "SessionMembers", "pick_members", "read_members"]
 
-VIDEO_SUFFIXES: Final = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv")
+# Containers that can be read, and the suffixes of their videos. Suffixes that usually mean sound or a picture (.ogg,
+# .gif) are left out: next to the video of a session, such a file would be a second one. Bare streams of H.264, HEVC and
+# AV1 are left out because they contain no times.
+CONTAINERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "MP4, QuickTime, 3GPP": (".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".ismv", ".mj2"),
+    "Matroska, WebM": (".mkv", ".mk3d", ".webm"),
+    "AVI": (".avi", ".divx"),
+    "MPEG transport stream": (".ts", ".m2t", ".m2ts", ".mts"),
+    "MPEG program stream": (".mpg", ".mpeg", ".vob"),
+    "MPEG video": (".m1v", ".m2v", ".mpv"),
+    "Flash video": (".flv",),
+    "Windows Media": (".wmv", ".asf"),
+    "Ogg": (".ogv", ".ogm"),
+    "RealMedia": (".rm", ".rmvb"),
+    "MXF": (".mxf",),
+    "NUT": (".nut",),
+    "Windows Recorded TV": (".wtv",),
+    "IVF": (".ivf",),
+}
+VIDEO_SUFFIXES: Final = tuple(suffix for suffixes in CONTAINERS.values() for suffix in suffixes)
 
 # One read covers all headers of a session except those after the video.
 _READ_AHEAD: Final = 64 * 1024
@@ -33,6 +54,9 @@ _MAX_MEMBERS: Final = 10_000
 
 _EXTENSION_TYPES: Final = (b"x", b"X", b"g", b"L", b"K")
 _FILE_TYPES: Final = b"\x000" + b"7"
+# Names of folders whose files describe other members: extended headers and sparse members that a tar without support
+# for them unpacked (GNU tar names them after its process: PaxHeaders.1234), resource forks, thumbnails of a NAS.
+_LEFTOVERS: Final = re.compile(r"(?:PaxHeaders?|GNUSparseFile|GlobalHead)(?:\.\d+)*|__MACOSX|@eaDir", re.IGNORECASE)
 # Links, devices, directories and FIFOs: no data follows, whatever the size field contains.
 _EMPTY_TYPES: Final = b"123456"
 
@@ -99,16 +123,17 @@ def read_members(source: RangeSource) -> list[Member]:
 
 
 def pick_members(members: list[Member]) -> SessionMembers:
-    """Return the session's members, selected by name; folders, and hidden files of file managers, are ignored.
+    """Return the session's members, selected by name.
 
-    ``metadata.json`` and ``inputs.csv`` may also be named after the video, as in old recordings (``000000.mp4``,
-    ``000000.json``, ``000000.csv``).
+    Hidden files, and leftovers of tar and of file managers, are ignored. Files in hidden folders count only if no other
+    matches. ``metadata.json`` and ``inputs.csv`` may also be named after the video, as in old recordings
+    (``000000.mp4``, ``000000.json``, ``000000.csv``).
 
     Raises:
         ItemError: ``video_missing``, ``video_multiple``, ``metadata_missing`` or ``member_duplicate``.
     """
-    real = [member for member in members if not _ignored(member.name)]
-    videos = [member for member in real if member.base.lower().endswith(VIDEO_SUFFIXES)]
+    real = [member for member in members if not _is_leftover(member.name)]
+    videos = _visible([member for member in real if member.base.lower().endswith(VIDEO_SUFFIXES)])
     _reject_duplicate_names(videos)
     if not videos:
         names = ", ".join(repr(member.name[:80]) for member in real[:10]) or "nothing"
@@ -123,15 +148,24 @@ def pick_members(members: list[Member]) -> SessionMembers:
     return SessionMembers(videos[0], metadata, _named(real, ("inputs.csv", f"{stem}.csv")))
 
 
-def _ignored(name: str) -> bool:
-    parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
-    folders = {"__MACOSX", "@eaDir", "PaxHeader", "PaxHeaders", "PaxHeaders.0"}
-    return not parts or parts[-1].startswith(".") or any(part in folders for part in parts[:-1])
+def _parts(name: str) -> list[str]:
+    return [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
+
+
+def _is_leftover(name: str) -> bool:
+    *folders, base = _parts(name) or [""]
+    return not base or base.startswith(".") or any(_LEFTOVERS.fullmatch(folder) for folder in folders)
+
+
+def _visible(members: list[Member]) -> list[Member]:
+    """Return the members outside hidden folders, or all if there are none."""
+    visible = [member for member in members if not any(part.startswith(".") for part in _parts(member.name))]
+    return visible or members
 
 
 def _named(members: list[Member], names: tuple[str, ...]) -> Member | None:
     for name in names:
-        matching = [member for member in members if member.base.lower() == name]
+        matching = _visible([member for member in members if member.base.lower() == name])
         if len(matching) > 1:
             raise item_error(
                 "member_duplicate", f"{len(matching)} members are named {name!r}; expected one", member=name

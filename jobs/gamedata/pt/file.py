@@ -1,4 +1,4 @@
-"""The ``.pt`` file: a ``torch.save`` dictionary of tensors, strings and numbers, loadable with ``weights_only=True``.
+"""The ``.pt`` file and its key: a ``torch.save`` dictionary of tensors and numbers, loaded with ``weights_only=True``.
 
 .. code-block:: text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from jobs.gamedata.extraction.worklist import make_worklist
+from jobs.gamedata.steps._parameters import check_device
 from shared.errors import UsageError
 from shared.rayjob.step import RayStep
 from shared.storage import open_store
@@ -29,7 +30,7 @@ def launch(settings: ExtractSettings) -> Run | None:
         settings: settings with a ``compute`` other than local.
 
     Raises:
-        UsageError: a path that pods cannot reach.
+        UsageError: a path that pods cannot reach, or a device that they do not have.
         ConfigurationError: the cluster cannot be reached, or a bucket is missing.
     """
     return launch_with(settings, RayStep)
@@ -38,6 +39,7 @@ def launch(settings: ExtractSettings) -> Run | None:
 def launch_with(settings: ExtractSettings, make_step: Callable[..., RayStep]) -> Run | None:
     """Do the same as :func:`launch`, with another implementation of the step."""
     _reject_local_paths(settings)
+    check_device(settings.compute, settings.device)
     compute = cast("Literal['cpu', 'gpu', 'mixed']", settings.compute)
     step = make_step(settings, pipeline="gamedata", step="extract", compute=compute)
     # An earlier launch may have created the RayJob. If it has succeeded, nothing is left to read, but its report is

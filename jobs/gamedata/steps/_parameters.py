@@ -1,19 +1,34 @@
-"""Check every parameter for plan: buckets, files, pictures, programs and form names; report all problems at once."""
+"""Check the parameters of a step before it begins its work: buckets, files, pictures, programs and form names.
+
+All problems are reported at once. ``plan`` checks the parameters of all steps.
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from shared.errors import BucketMissing, ExtraMissing, ObjectMissing, TelecineError, UsageError, most_severe
+from shared.errors import (
+    AccessDenied,
+    ExtraMissing,
+    ObjectMissing,
+    TelecineError,
+    TransientError,
+    UsageError,
+    most_severe,
+)
 from shared.step.form import check_names, is_known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from jobs.gamedata.settings import PlanSettings
+    from jobs.gamedata.checks import Registry
+    from jobs.gamedata.settings import ExtractSettings, ManifestSettings, PlanSettings, RunSettings
 
-__all__ = ["Checked", "validate"]
+    Check = tuple[str, str, Callable[[], str]]
+
+__all__ = ["Checked", "check_device", "check_extract", "check_manifest", "check_run", "validate"]
 
 # Packages that are installed in the workers' image but not in this step's.
 _WORKERS_HAVE: Final = frozenset({"av", "ray", "torch", "torchvision"})
@@ -35,11 +50,39 @@ def validate(settings: PlanSettings) -> list[Checked]:
         TelecineError: the error if one parameter is wrong; if several are, the most severe one, with a message of one
             line for each.
     """
+    return _run_checks(_plan_checks(settings))
+
+
+def check_extract(settings: ExtractSettings) -> None:
+    """Check the parameters of ``extract``; see :func:`validate`. A store that does not answer is left to the work."""
+    _run_checks([*_bucket_checks(settings), *_task_checks(settings)], tolerate=TransientError)
+
+
+def check_manifest(settings: ManifestSettings) -> None:
+    """Check the parameters of ``manifest`` that are used only after its work; see :func:`check_extract`."""
+    _run_checks(_late_checks(settings), tolerate=(TransientError, AccessDenied))
+
+
+def check_run(settings: RunSettings) -> None:
+    """Check the parameters of the stages that ``run`` runs; see :func:`check_extract`."""
+    checks: list[Check] = []
+    if settings.stage in ("both", "extraction"):
+        checks += [*_bucket_checks(settings), *_task_checks(settings)]
+    if settings.stage in ("both", "manifest"):
+        checks += [*_late_checks(settings), *_check_checks(settings)]
+    _run_checks(checks, tolerate=TransientError)
+
+
+def _run_checks(
+    checks: Iterable[Check], *, tolerate: type[TelecineError] | tuple[type[TelecineError], ...] = ()
+) -> list[Checked]:
     checked: list[Checked] = []
     errors: list[TelecineError] = []
-    for flag, value, check in _checks(settings):
+    for flag, value, check in checks:
         try:
             checked.append(Checked(flag, value, check()))
+        except tolerate:
+            continue
         except TelecineError as error:
             errors.append(error)
     if len(errors) == 1:
@@ -47,46 +90,102 @@ def validate(settings: PlanSettings) -> list[Checked]:
     if errors:
         worst = most_severe(*(error.exit_code for error in errors))
         first = next(error for error in errors if error.exit_code == worst)
-        raise type(first)("\n".join(error.message for error in errors), code=first.code, **first.data)
+        messages = dict.fromkeys(error.message for error in errors)
+        raise type(first)("\n".join(messages), code=first.code, **first.data)
     return checked
 
 
-def _checks(settings: PlanSettings) -> Iterator[tuple[str, str, Callable[[], str]]]:
-    yield "--source-bucket", settings.source_bucket, lambda: _bucket(settings, settings.source_bucket)
-    yield "--manifest-bucket", settings.manifest_bucket, lambda: _target(settings)
-    yield "--device", settings.device, lambda: _device(settings.compute, settings.device)
-    yield "--output-path", settings.output_path, lambda: _output(settings)
-    if settings.task_list:
-        yield "--task-list", settings.task_list, lambda: _task_list(settings)
-    for path in settings.checks:
-        yield "--checks", path, lambda path=path: _check_file(path, settings)  # type: ignore[misc]
-    if settings.menu_references:
-        yield "--menu-references", settings.menu_references, lambda: _references(str(settings.menu_references))
-    if settings.menu_model:
-        yield "--menu-model", settings.menu_model, lambda: _model(settings)
+def _plan_checks(settings: PlanSettings) -> Iterator[Check]:
+    yield from _bucket_checks(settings)
+    yield from _late_checks(settings)
+    yield from _task_checks(settings)
+    yield from _check_checks(settings)
     if settings.compute != "local":
         yield "workers", settings.compute, lambda: _workers(settings.compute)
     if is_known():
         yield "names of the form", "", lambda: check_names(pipeline="gamedata")
 
 
-def _bucket(settings: PlanSettings, uri: str) -> str:
+def _bucket_checks(settings: ExtractSettings) -> Iterator[Check]:
+    yield "--source-bucket", settings.source_bucket, lambda: _source(settings)
+    yield "--manifest-bucket", settings.manifest_bucket, lambda: _target(settings)
+    yield "--device", settings.device, lambda: check_device(settings.compute, settings.device)
+
+
+def _task_checks(settings: ExtractSettings) -> Iterator[Check]:
+    if settings.task_list:
+        yield "--task-list", settings.task_list, lambda: _task_list(settings)
+
+
+def _late_checks(settings: ManifestSettings) -> Iterator[Check]:
+    yield "--output-path", settings.output_path, lambda: _output(settings)
+    if settings.cache_dir:
+        yield "--cache-dir", settings.cache_dir, lambda: _folder("--cache-dir", str(settings.cache_dir))
+
+
+def _check_checks(settings: ManifestSettings) -> Iterator[Check]:
+    registry: list[Registry] = []  # loaded at the first file, so that files whose names collide are found
+    for path in settings.checks:
+        yield "--checks", path, lambda path=path: _check_file(path, settings, registry)  # type: ignore[misc]
+    if settings.menu_references:
+        yield "--menu-references", settings.menu_references, lambda: _references(str(settings.menu_references))
+    if settings.menu_model:
+        yield "--menu-model", settings.menu_model, lambda: _model(settings)
+
+
+def _source(settings: ExtractSettings) -> str:
+    try:
+        return _bucket(settings, settings.source_bucket)
+    except AccessDenied:
+        if not settings.task_list:
+            raise
+        return "cannot be listed; the task list names its keys"
+
+
+def _bucket(settings: ExtractSettings, uri: str) -> str:
     from shared.storage import open_store
 
     first = next(iter(open_store(uri, settings).list(settings.prefix)), None)
     return "can be listed" if first is not None else "can be listed; empty"
 
 
-def _target(settings: PlanSettings) -> str:
-    try:
-        return _bucket(settings, settings.manifest_bucket)
-    except BucketMissing:
-        if not settings.manifest_bucket.startswith("file:"):
-            raise
-        return "will be created"
+def _target(settings: ExtractSettings) -> str:
+    uri = settings.manifest_bucket
+    if not uri.startswith("file:"):
+        return _bucket(settings, uri)
+    found = _folder("--manifest-bucket", uri.removeprefix("file://"))
+    return found or _bucket(settings, uri)
 
 
-def _device(compute: str, device: str) -> str:
+def _folder(flag: str, path: str) -> str:
+    """Check that files can be written below a folder; return ``will be created`` or an empty text.
+
+    Raises:
+        UsageError: a part of the path is a file.
+        AccessDenied: the folder, or the one in which it would be created, cannot be written.
+    """
+    there = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps ".."
+    wanted = there
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)  # noqa: PTH120
+    if not os.path.isdir(there):  # noqa: PTH112
+        raise UsageError(f"{flag} {path}: {there} is a file; expected a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise AccessDenied(
+            f"{flag} {path}: no files can be written in {there}; grant access to this user (uid {os.getuid()}) or use "
+            "another folder",
+            bucket=f"file://{there}",
+            action="put",
+        )
+    return "" if there == wanted else "will be created"
+
+
+def check_device(compute: str, device: str) -> str:
+    """Check that the device exists where the workers run.
+
+    Raises:
+        UsageError: workers of this kind have no GPU.
+    """
     if compute == "cpu" and device == "cuda":
         raise UsageError(
             "--device cuda does not work with --compute cpu, whose workers have no GPU; expected --device auto or cpu,"
@@ -105,14 +204,21 @@ def _workers(compute: str) -> str:
     return ", ".join(f"{getattr(found, f'{group}_workers')} {group}" for group in groups)
 
 
-def _output(settings: PlanSettings) -> str:
-    from shared.storage import open_store, split_uri
+def _output(settings: ManifestSettings) -> str:
+    from shared.storage import holds_secrets, open_store, split_uri
 
+    path = settings.output_path
     try:
-        root, key = split_uri(settings.output_path)
+        root, key = split_uri(path)
     except ValueError as error:
         raise UsageError(f"--output-path: {error}") from error
     if root.startswith("file:"):
+        file = os.path.realpath(os.path.join(root.removeprefix("file://"), key))  # noqa: PTH118
+        if os.path.isdir(file):  # noqa: PTH112
+            raise UsageError(f"--output-path {path} is a folder; expected a file, such as {path}/manifest.parquet")
+        if holds_secrets(file):
+            raise UsageError(f"--output-path {path} is in a folder of secrets or processes; expected another file")
+        _folder("--output-path", os.path.dirname(file))  # noqa: PTH120
         return "a file"
     try:
         open_store(root, settings).stat(key)
@@ -121,20 +227,23 @@ def _output(settings: PlanSettings) -> str:
     return "will be replaced"
 
 
-def _task_list(settings: PlanSettings) -> str:
-    from jobs.gamedata.extraction.worklist import read_task_list
+def _task_list(settings: ExtractSettings) -> str:
+    from jobs.gamedata.extraction.task_list import read_task_list
     from shared.storage import open_store
 
-    keys = read_task_list(settings, open_store(settings.source_bucket, settings).uri)
-    return f"{len(keys):,} keys"
+    tasks = read_task_list(settings, open_store(settings.source_bucket, settings).uri)
+    invalid = f", {len(tasks.invalid):,} invalid lines" if tasks.invalid else ""
+    return f"{len(tasks.keys):,} keys{invalid}"
 
 
-def _check_file(path: str, settings: PlanSettings) -> str:
+def _check_file(path: str, settings: ManifestSettings, known: list[Registry]) -> str:
     from jobs.gamedata.checks.load import CheckFile, load_built_in, load_file
 
     file = CheckFile.read(path, settings.checks_places)
+    if not known:
+        known.append(load_built_in())
     try:
-        return f"{load_file(file, load_built_in())} checks"
+        return f"{load_file(file, known[0])} checks"
     except UsageError as error:
         cause = error.__cause__
         if isinstance(cause, ModuleNotFoundError) and (cause.name or "").partition(".")[0] in _WORKERS_HAVE:
@@ -151,7 +260,7 @@ def _references(folder: str) -> str:
         return "pictures, which only the workers can read"
 
 
-def _model(settings: PlanSettings) -> str:
+def _model(settings: ManifestSettings) -> str:
     """Check the file without loading it, which would need torch and take seconds."""
     from jobs.gamedata.checks.menu_model import plain_program, read_model
 

@@ -1,4 +1,4 @@
-"""The extract step: read TARs on a pool of workers, write ``.pt`` files and parts, then compact the parts."""
+"""The extract step: read TARs on a pool of workers, those of a killed worker again one by one; compact the parts."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from jobs.gamedata.extraction.worker import BatchRunner, ExtractSession, commit_
 from jobs.gamedata.extraction.worklist import make_worklist, no_tar
 from jobs.gamedata.parts.compaction import compact
 from jobs.gamedata.revision import revision, version
+from jobs.gamedata.steps._parameters import check_extract
 from shared.errors import TransientError
 from shared.storage import open_store
 
@@ -74,14 +75,20 @@ def run_with(
         make_extract: called with the settings; returns a function that creates a worker's reader for a device.
         make_pool: called with a function that creates a runner, and the number of workers; returns the pool.
     """
+    check_extract(settings)
+    # Workers in other pods resolve the device, and auto, because this process may have neither torch nor a GPU.
+    local = settings.compute == "local"
+    device = resolve_device("cuda") if settings.device == "cuda" and local else settings.device
     source = open_store(settings.source_bucket, settings)
     target = open_store(settings.manifest_bucket, settings, create=True)
     began = time.perf_counter()
     worklist = make_worklist(settings, source, target)
     tally = ExtractTally(worklist)
     tally.durations["plan"] = time.perf_counter() - began
-    if not (worklist.items or worklist.missing or worklist.done or worklist.failed_before or worklist.left_out):
-        _log.warning("%s", no_tar(source.uri, settings.prefix))
+    if not len(worklist):
+        _log.warning("%s", no_tar(worklist, settings))
+    elif worklist.passed_over:
+        _log.log(worklist.passed_over.level, "passed over: %s", worklist.passed_over)
     if worklist.failed_before:
         stage_run.record_errors(worklist.failed_before)
     context = RunContext(
@@ -91,8 +98,7 @@ def run_with(
         generation=worklist.generation,
         version=version(),
         revision=revision(),
-        # Workers resolve auto, because this process may have no torch.
-        device=settings.device if settings.device != "cuda" else resolve_device("cuda"),
+        device=device,
     )
     stage_run.progress.start(len(worklist.items) + len(worklist.missing), "TARs")
     missing = commit_failures(worklist.missing, context, target)

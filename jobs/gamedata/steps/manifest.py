@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.gamedata.checks.load import CheckFile, load_checks
-from shared.errors import BucketMissing, DataError, UsageError
+from jobs.gamedata.errors import NOTHING_EXTRACTED
+from shared.errors import BucketMissing, DataError
 from shared.verdict import verdict
 
 if TYPE_CHECKING:
@@ -39,14 +41,12 @@ def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
     """
     from jobs.gamedata.compute.pool import require_local
     from jobs.gamedata.manifest.report import report_of
-    from shared.storage import open_store, put_uri, split_uri
+    from jobs.gamedata.steps._parameters import check_manifest
+    from shared.storage import open_store, put_uri
 
     require_local(settings.compute, "telecine gamedata manifest")
+    check_manifest(settings)
     began = time.monotonic()
-    try:
-        split_uri(settings.output_path)
-    except ValueError as error:  # fail before the work
-        raise UsageError(f"--output-path: {error}") from error
     store = open_store(settings.manifest_bucket, settings)
     manifest = build(store, settings, stage_run)
     started = time.monotonic()
@@ -79,11 +79,12 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
     files = tuple(CheckFile.read(path, settings.checks_places) for path in settings.checks)
     registry = load_checks(files)
     references = MenuReferences.read(settings.menu_references) if settings.menu_references else None
+    model = _load_model(settings)
     clock = _Clock()
     try:
         sessions = gather(store, prefix=settings.prefix, columns=_columns(registry, references is not None))
     except BucketMissing:
-        if not store.uri.startswith("file:"):
+        if not store.uri.startswith("file:") or Path(store.uri.removeprefix("file://")).exists():
             raise
         raise _empty(store, settings) from None  # a folder that no extract has created yet
     if not len(sessions):
@@ -95,7 +96,7 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
 
         count = table["frame_time_s"].list.len().fill_null(0).cast(pl.Int64).to_numpy()
         table = table.with_columns(references.menu_like(table["frame_signature"], count))
-    results = _frame_results(store, settings, stage_run, files, registry=registry, table=table)
+    results = _frame_results(store, settings, stage_run, files, registry=registry, table=table, model=model)
     if results is not None:
         table = _with_model(table, results)
         clock.lap("frame_checks")
@@ -167,7 +168,17 @@ def _empty(store: ObjectStore, settings: ManifestSettings) -> DataError:
     if settings.prefix:
         problem += f" with a key that starts with '{settings.prefix}'"
         command += ["--prefix", settings.prefix]
-    return DataError(f"{problem}; run extract first: {shlex.join(command)}", code="nothing_extracted", bucket=store.uri)
+    return DataError(f"{problem}; run extract first: {shlex.join(command)}", code=NOTHING_EXTRACTED, bucket=store.uri)
+
+
+def _load_model(settings: ManifestSettings) -> str | None:
+    """Return the digest of the menu model; an unusable one ends the command here instead of failing every row."""
+    if not settings.menu_model:
+        return None
+    from jobs.gamedata.checks.menu_model import MenuModel, model_digest
+
+    MenuModel.of(settings)
+    return model_digest(settings)
 
 
 def _frame_results(
@@ -178,15 +189,13 @@ def _frame_results(
     *,
     registry: Registry,
     table: pl.DataFrame,
+    model: str | None,
 ) -> FrameResults | None:
     from jobs.gamedata.checks.frames import MENU_MODEL, FrameTask, Work, digest_of, run_frames
 
     digests = {check.name: digest_of(check.name, check.digest) for check in registry if check.kind == "frames"}
-    if settings.menu_model:
-        from jobs.gamedata.checks.menu_model import MenuModel, model_digest
-
-        MenuModel.of(settings)  # an unusable program ends the command here instead of failing every row
-        digests[MENU_MODEL] = digest_of(MENU_MODEL, model_digest(settings))
+    if model is not None:
+        digests[MENU_MODEL] = digest_of(MENU_MODEL, model)
     if not digests:
         return None
     rows = table.filter(table["pt_etag"].is_not_null()).select("s3_key", "pt_key", "pt_etag", "pt_size")

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.gamedata.extraction.batches import make_batches
+from jobs.gamedata.extraction.passed_over import passed_over_table
 from jobs.gamedata.extraction.worklist import make_worklist, no_tar
 from jobs.gamedata.steps._parameters import Checked, validate
 from shared.storage import open_store
@@ -59,20 +60,22 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
     workers = settings.workers or 1
     batches = make_batches(worklist.items, max_bytes=settings.batch_mb * _BYTES_PER_MB, workers=workers)
     cpu_s = len(worklist.items) * _CPU_S * (_EXACT if settings.sampling == "exact" else 1)
-    total = (
-        len(worklist.items) + len(worklist.missing) + worklist.done + len(worklist.failed_before) + worklist.left_out
-    )
+    total = len(worklist)
+    invalid = sum(error.code == "key_invalid" for _, error in worklist.missing)
+    passed_over = len(worklist.passed_over)
     stage_run.progress.start(total, "TARs")
     stage_run.progress.advance(total)
     report = Report(
-        headline=_headline(worklist, settings, total, source.uri),
+        headline=_headline(worklist, settings, invalid),
         items=total,
         counts={
             "to_read": len(worklist.items),
             "done": worklist.done,
             "failed_before": len(worklist.failed_before),
-            "missing": len(worklist.missing),
+            "missing": len(worklist.missing) - invalid,
+            **({"invalid_keys": invalid} if invalid else {}),
             "left_out": worklist.left_out,
+            **({"passed_over": passed_over} if passed_over else {}),
             "batches": len(batches),
             "bytes": size,
             "cpu_s": round(cpu_s),
@@ -86,20 +89,24 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
         "done",
         "failed_before",
         "missing",
+        *(["invalid_keys"] if invalid else []),
         *(["left_out"] if worklist.left_out else []),
+        *(["passed_over"] if passed_over else []),
         "batches",
     )
     return report
 
 
-def _headline(worklist: Worklist, settings: PlanSettings, total: int, source: str) -> str:
+def _headline(worklist: Worklist, settings: PlanSettings, invalid: int) -> str:
+    total = len(worklist)
     if not total:
-        return no_tar(source, settings.prefix)
+        return no_tar(worklist, settings)
     words = {
         "to read": len(worklist.items),
         "done": worklist.done,
         "failed before": len(worklist.failed_before),
-        "not in the bucket": len(worklist.missing),
+        "not in the bucket": len(worklist.missing) - invalid,
+        "invalid": invalid,
         "skipped": worklist.left_out,
     }
     shown = [f"{count:,} {word}" for word, count in words.items() if count or word == "to read"]
@@ -126,8 +133,14 @@ def _sections(worklist: Worklist, settings: PlanSettings, checked: list[Checked]
         ["TAR", "MB", "attempt"],
         [[item.key, round(item.size / _BYTES_PER_MB, 1), item.attempt] for item in largest],
     )
+    if worklist.passed_over:
+        yield passed_over_table(worklist.passed_over)
     if worklist.missing:
-        yield Table("Not in the bucket", ["TAR"], [[item.key] for item, _ in worklist.missing[:_SHOWN]])
+        yield Table(
+            "Lines of the task list without a TAR",
+            ["line", "code", "what is wrong"],
+            [[item.key, error.code, error.message] for item, error in worklist.missing[:_SHOWN]],
+        )
     if worklist.failed_before:
         yield Table(
             "Failed before, not retried",

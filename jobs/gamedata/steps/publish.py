@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.gamedata.manifest.gold import COLUMNS, TABLE, gold_rows
@@ -101,6 +102,8 @@ def _open(settings: PublishSettings) -> tuple[int, pq.ParquetFile]:
     except (ObjectMissing, BucketMissing) as error:
         if isinstance(error, BucketMissing) and settings.manifest.startswith("s3:"):
             raise
+        if Path(settings.manifest.removeprefix("file://")).is_dir():
+            raise UsageError(f"--manifest {settings.manifest} is a folder; expected the manifest's file") from error
         raise UsageError(
             f"--manifest {settings.manifest} does not exist; build it first: telecine gamedata manifest"
             f" --output-path {settings.manifest}"

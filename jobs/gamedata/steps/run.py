@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from shared.errors import EXIT_BUG, TelecineError, most_severe
+from jobs.gamedata.errors import NOTHING_EXTRACTED
+from shared.errors import EXIT_BUG, DataError, TelecineError, most_severe
 from shared.failure import Failure
 from shared.report import Report, StageSummary
 
@@ -40,16 +41,17 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
         stage_run: used for its run id and progress; each stage gets its own.
 
     Raises:
-        UsageError: ``--compute`` is not local.
+        UsageError: a parameter of a stage is wrong, or ``--compute`` is not local.
         TelecineError: the only stage raised it, or both stages failed and it is the more severe error.
         Stopped: a signal stopped the step.
     """
     from jobs.gamedata.compute.pool import require_local
     from jobs.gamedata.steps import extract, manifest
+    from jobs.gamedata.steps._parameters import check_run
     from shared.ledger import open_run
 
     require_local(settings.compute, "telecine gamedata run")
-
+    check_run(settings)
     named = settings.model_copy(update={"run_id": stage_run.run_id})
     with open_run(named, "gamedata") as ledger:
         report = run_stages(named, ledger, stage_run.progress, extract=extract.run, manifest=manifest.run)
@@ -62,20 +64,20 @@ def run_stages(
 ) -> Report:
     """Run one or both stages and return their merged report; see :func:`run`."""
     reports: dict[str, Report] = {}
-    errors: list[Exception] = []
+    errors: dict[str, Exception] = {}
     for (name, order), step in ((_EXTRACT, extract), (_MANIFEST, manifest)):
         if settings.stage not in ("both", "extraction" if name == "extract" else "manifest"):
             continue
         try:
             with ledger.stage(name, order, progress=progress) as stage_run:
-                report = step(settings, stage_run)
+                report = _run_step(step, settings, stage_run, after="extract" in reports)
                 stage_run.finish(report)
         except Exception as error:  # build the manifest of the committed results even after a bug
             if settings.stage != "both":
                 raise
-            bug = not isinstance(error, TelecineError)
-            _log.error("%s: %s", name, error, exc_info=error if bug else None)
-            errors.append(error)
+            if not isinstance(error, TelecineError):
+                _log.error("%s: %s", name, error, exc_info=error)
+            errors[name] = error
             reports[name] = Report(
                 status="failed",
                 exit_code=_exit_code(error),
@@ -85,12 +87,38 @@ def run_stages(
         else:
             reports[name] = report
             _log.info("%s", report.model_copy(update={"pipeline": "gamedata", "step": name}).summary())
-    if errors and len(errors) == len(reports):
-        # Raise the more severe error, but not "nothing extracted", which is a consequence of the other one.
-        faults = [error for error in errors if getattr(error, "code", "") != "nothing_extracted"] or errors
-        worst = most_severe(*map(_exit_code, faults))
-        raise next(error for error in faults if _exit_code(error) == worst)
+    worst = _worst(errors) if errors and len(errors) == len(reports) else None
+    for name, failed in errors.items():
+        # The command prints the error that is raised, and "nothing extracted" only follows from a failed extraction.
+        follows = len(errors) > 1 and getattr(failed, "code", "") == NOTHING_EXTRACTED
+        if failed is not worst and not follows and isinstance(failed, TelecineError):
+            _log.error("%s: %s", name, failed)
+    if worst is not None:
+        raise worst
     return merge(reports)
+
+
+def _run_step(step: StepRun, settings: RunSettings, stage_run: StageRun, *, after: bool) -> Report:
+    """Run a stage; ``after`` extraction, its advice to run extract first would be wrong."""
+    try:
+        return step(settings, stage_run)
+    except DataError as error:
+        if not after or error.code != NOTHING_EXTRACTED:
+            raise
+        raise DataError(
+            "there is no session to build a manifest from: extraction found no TAR; expected TARs in the source; check "
+            "--source-bucket, --prefix and --task-list",
+            code=NOTHING_EXTRACTED,
+            **error.data,
+        ) from error
+
+
+def _worst(errors: dict[str, Exception]) -> Exception:
+    """Return the most severe error, but not "nothing extracted", which is a consequence of the other one."""
+    faults = [error for error in errors.values() if getattr(error, "code", "") != NOTHING_EXTRACTED]
+    faults = faults or list(errors.values())
+    worst = most_severe(*map(_exit_code, faults))
+    return next(error for error in faults if _exit_code(error) == worst)
 
 
 def _exit_code(error: Exception) -> int:

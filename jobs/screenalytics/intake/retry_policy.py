@@ -1,4 +1,4 @@
-"""Decide on a candidate: ingest, defer, quarantine or reject it, or try it again without counting a failure.
+"""Decide on a candidate: ingest, defer, quarantine, reject, mark as deleted, or try again without counting a failure.
 
 Everything here is pure, without store, database or dry run. A decision depends only on what was read, on the rows that
 exist for the run, and on the number of attempts that are allowed.

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from jobs.screenalytics.contract import versions
 from jobs.screenalytics.contract.kinds import KINDS, ArtifactContext, ArtifactMetrics
-from jobs.screenalytics.contract.run_manifest import MAX_ARTIFACTS, RunManifest, RunStatus
+from jobs.screenalytics.contract.run_manifest import RunManifest, RunStatus
 from jobs.screenalytics.contract.validated import shown, unknown_fields
 from jobs.screenalytics.errors import Rejected, reject
-from jobs.screenalytics.model import Artifact, PersonMetric, RunWarning, ScreenalyticsRun, SkippedRun
+from jobs.screenalytics.model import Artifact, CastMetric, PersonMetric, RunWarning, ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.reading.fetch import fetch_artifact
 from jobs.screenalytics.reading.selection import select_summaries
 from shared import strict_json
@@ -76,23 +76,14 @@ def read_manifest(manifest: ManifestObject, settings: SourceSettings, *, now: da
         raise
     if not isinstance(document, dict):
         raise reject("NOT_AN_OBJECT", f"the manifest is {shown(document)}; expected one JSON object", json_pointer="")
-    adapter = versions.adapter(document)
-    head = adapter.head(document)
-    if head.run_id != manifest.ref.run_id:
-        message = f"the manifest has the run_id {head.run_id}; expected {manifest.ref.run_id}, as in its key"
-        facts = {"expected": manifest.ref.run_id, "actual": head.run_id}
-        raise reject("ID_MISMATCH", message, json_pointer="/run_id", **facts)
-    status = cast("RunStatus", head.status)
+    parsed = versions.adapter(document)(document, manifest.ref.run_id)
+    status = cast("RunStatus", parsed.status)
     if status == "running":
         raise reject("RUN_RUNNING", "the run has not ended; the next ingest checks it again", json_pointer="/status")
     if status != "success":
-        return SkippedRun(head.run_id, head.ep_id, status, manifest.sha256)
-    artifacts = document.get("artifacts")
-    if isinstance(artifacts, list) and len(artifacts) > MAX_ARTIFACTS:
-        # Checked here, before a million models are built.
-        message = f"the manifest lists {len(artifacts):,} artifacts; expected at most {MAX_ARTIFACTS:,}"
-        raise reject("TOO_MANY", message, json_pointer="/artifacts")
-    return adapter.whole(document)
+        return SkippedRun(parsed.run_id, parsed.ep_id, status, manifest.sha256)
+    assert isinstance(parsed, RunManifest)
+    return parsed
 
 
 def read_artifacts(
@@ -110,6 +101,7 @@ def read_artifacts(
     summaries = select_summaries(store, parsed, settings)
     warnings = [*_unread(parsed), *_clock(manifest, parsed)]
     metrics: dict[str, PersonMetric] = {}
+    casts: list[CastMetric] = []
     size = len(manifest.body)
     for ref, key in summaries.values():
         try:
@@ -129,6 +121,7 @@ def read_artifacts(
             message = f"the run has more than {MAX_PERSONS:,} persons, counting those of artifact {ref.artifact_key!r}"
             raise reject("TOO_MANY", message, artifact_key=ref.artifact_key, expected=f"<= {MAX_PERSONS}")
         warnings += content.warnings
+        casts += content.casts
         for metric in content.metrics:
             if metrics.setdefault(metric.person_id, metric) is not metric:
                 other = metrics[metric.person_id].artifact_key
@@ -149,6 +142,7 @@ def read_artifacts(
             _artifact(ref, summaries) for ref in sorted(parsed.artifacts, key=lambda ref: ref.artifact_key)
         ),
         metrics=tuple(metrics[person_id] for person_id in sorted(metrics)),
+        casts=tuple(casts),
         warnings=tuple(warnings),
         bytes_read=size,
     )

@@ -31,24 +31,28 @@ _STATE: Final = """
         known.status, now() AS at,
         EXISTS (SELECT FROM screenalytics.episode_links link WHERE link.ep_id = :ep_id) AS linked,
         (SELECT count(*) FROM unnest(CAST(:persons AS text[])) AS person (id)
-            WHERE id !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' AND NOT EXISTS (
+            WHERE id !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' AND NOT EXISTS (
                 SELECT FROM screenalytics.person_links link WHERE link.show = :show AND link.person_id = id)) AS strange
     FROM (SELECT 1) AS one LEFT JOIN screenalytics.runs known ON known.run_id = :run_id
 """
 _INSERT: Final = """
     INSERT INTO screenalytics.runs (run_id, ep_id, source, manifest_key, manifest_sha256, manifest_etag, schema_version,
-        attempt, started_at, completed_at, duration_ms, persons, warnings, output_hash, revision, pipeline_run_id)
+        attempt, started_at, completed_at, duration_ms, persons, casts, warnings, output_hash, revision,
+        pipeline_run_id)
     VALUES (:run_id, :ep_id, :source, :manifest_key, :manifest_sha256, :manifest_etag, :schema_version, :attempt,
-        :started_at, :completed_at, :duration_ms, :persons, CAST(:warnings AS jsonb), :output_hash, :revision,
+        :started_at, :completed_at, :duration_ms, :persons, :casts, CAST(:warnings AS jsonb), :output_hash, :revision,
         :pipeline_run_id)
 """
 _KEEP: Final = """
-    INSERT INTO screenalytics.replaced_runs (run_id, revision, replaced_by, run, artifacts, person_metrics)
+    INSERT INTO screenalytics.replaced_runs (run_id, revision, replaced_by, run, artifacts, person_metrics,
+        cast_metrics)
     SELECT run.run_id, run.revision, :pipeline_run_id, to_jsonb(run),
         coalesce((SELECT jsonb_agg(to_jsonb(artifact) ORDER BY artifact_key)
             FROM screenalytics.artifacts artifact WHERE artifact.run_id = run.run_id), '[]'),
         coalesce((SELECT jsonb_agg(to_jsonb(metric) ORDER BY person_id)
-            FROM screenalytics.person_metrics metric WHERE metric.run_id = run.run_id), '[]')
+            FROM screenalytics.person_metrics metric WHERE metric.run_id = run.run_id), '[]'),
+        CASE WHEN run.casts IS NOT NULL THEN coalesce((SELECT jsonb_agg(to_jsonb(part) ORDER BY artifact_key, entry)
+            FROM screenalytics.cast_metrics part WHERE part.run_id = run.run_id), '[]') END
     FROM screenalytics.runs run WHERE run.run_id = :run_id
 """
 _ARTIFACTS: Final = (
@@ -59,6 +63,10 @@ _METRICS: Final = (
     *("run_id", "person_id", "cast_ids", "name", "onscreen_ms", "speaking_ms", "confessional_ms", "body_ms"),
     *("confidence", "artifact_key", "artifact_schema_version", "manifest_key", "schema_version", "pipeline_run_id"),
     "ingested_at",
+)
+_CASTS: Final = (
+    *("run_id", "artifact_key", "entry", "person_id", "cast_id", "name", "onscreen_ms", "speaking_ms"),
+    *("confessional_ms", "body_ms", "confidence"),
 )
 
 
@@ -93,7 +101,7 @@ class WriteResult:
 def write_run(
     session: DatabaseSession, run: ScreenalyticsRun, *, source: str, pipeline_run_id: str, accept_changed: bool = False
 ) -> WriteResult:
-    """Write a run, its artifacts and its persons, unless the tables have the same content.
+    """Write a run, its artifacts, persons and casts, unless the tables have the same content.
 
     It takes a lock on the run first: of two concurrent writers, the second one finds the rows of the first.
 
@@ -201,6 +209,7 @@ def _insert(
         completed_at=run.completed_at,
         duration_ms=run.duration_ms,
         persons=len(run.metrics),
+        casts=len(run.casts),
         warnings=json.dumps([_as_json(warned) for warned in warnings[:_MAX_WARNINGS]]),
         output_hash=digest,
         revision=revision,
@@ -209,6 +218,8 @@ def _insert(
     session.copy("screenalytics.artifacts", _ARTIFACTS, _artifact_rows(run))
     if run.metrics:
         session.copy("screenalytics.person_metrics", _METRICS, _metric_rows(run, pipeline_run_id, at))
+    if run.casts:
+        session.copy("screenalytics.cast_metrics", _CASTS, _cast_rows(run))
 
 
 def _artifact_rows(run: ScreenalyticsRun) -> Iterator[tuple[Any, ...]]:
@@ -236,6 +247,11 @@ def _metric_rows(run: ScreenalyticsRun, pipeline_run_id: str, at: datetime) -> I
             pipeline_run_id,
             at,
         )
+
+
+def _cast_rows(run: ScreenalyticsRun) -> Iterator[tuple[Any, ...]]:
+    for cast in run.casts:
+        yield (run.run_id, *(getattr(cast, name) for name in _CASTS[1:]))
 
 
 def _unlinked(run: ScreenalyticsRun, *, linked: bool, strange: int) -> Iterator[RunWarning]:

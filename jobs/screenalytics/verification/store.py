@@ -1,4 +1,4 @@
-"""Compare one run with its manifest and artifacts in the store; with ``--quick``, only ETags of a listing."""
+"""Compare one run with its manifest (same, changed, gone) and artifacts in the store; ``--quick``: only ETags."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.keys import runs_folder
-from jobs.screenalytics.model import PersonMetric, ScreenalyticsRun
+from jobs.screenalytics.model import CastMetric, PersonMetric, ScreenalyticsRun
 from shared.database.session import transaction
 from shared.failure import Failure
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["StoredArtifact", "StoredRun", "finding", "not_ingested", "stored_runs"]
 
 _PAGE: Final = 200
-# Persons in memory at once; each takes 4 KB, and pods have 1 GiB.
+# Persons in memory at once; each takes 8 KB with its cast, and pods have 1 GiB.
 _PERSONS: Final = 20_000
 # The item's ETag is valid as well as the run's, since the same manifest may have been uploaded again. UTC, because
 # another zone could move the last hours of the year 9999 into a year that Python does not support.
 _RUNS: Final = """
     SELECT run.run_id, run.ep_id, run.manifest_key, run.manifest_sha256, run.manifest_etag, run.schema_version,
         run.status, run.attempt, run.completed_at AT TIME ZONE 'UTC' AS completed_at, run.duration_ms, run.persons,
-        run.output_hash, item.etag
+        run.casts, run.output_hash, item.etag
     FROM screenalytics.runs run LEFT JOIN screenalytics.ingest_items item
         ON item.source = run.source AND item.manifest_key = run.manifest_key
         AND item.state = 'ingested' AND item.manifest_sha256 = run.manifest_sha256
@@ -39,6 +39,11 @@ _METRICS: Final = """
     SELECT run_id, person_id, cast_ids, name, onscreen_ms, speaking_ms, confessional_ms, body_ms, confidence,
         artifact_key
     FROM screenalytics.person_metrics WHERE run_id = ANY (:runs)
+"""
+_CASTS: Final = """
+    SELECT run_id, artifact_key, entry, person_id, cast_id, name, onscreen_ms, speaking_ms, confessional_ms, body_ms,
+        confidence
+    FROM screenalytics.cast_metrics WHERE run_id = ANY (:runs)
 """
 _ARTIFACTS: Final = """
     SELECT run_id, artifact_key, s3_key, sha256, size_bytes
@@ -102,9 +107,13 @@ def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[StoredRu
             artifacts = _by_run(session, _ARTIFACTS, ids)
             page = []
             for some in _by_persons(rows):
-                metrics = _by_run(session, _METRICS, [row.run_id for row in some])
-                page += [_stored(row, metrics.get(row.run_id, []), artifacts.get(row.run_id, [])) for row in some]
-                del metrics  # before the next ones are read
+                some_ids = [row.run_id for row in some]
+                metrics, casts = _by_run(session, _METRICS, some_ids), _by_run(session, _CASTS, some_ids)
+                page += [
+                    _stored(row, metrics.get(row.run_id, []), casts.get(row.run_id, []), artifacts.get(row.run_id, []))
+                    for row in some
+                ]
+                del metrics, casts  # before the next ones are read
         if rows:
             yield page
         if len(rows) < _PAGE:
@@ -133,12 +142,16 @@ def _by_persons(rows: Sequence[Any]) -> Iterator[list[Any]]:
     """Yield the runs in order, in batches whose persons fit into memory."""
     some: list[Any] = []
     for row in rows:
-        if some and sum(each.persons for each in some) + row.persons > _PERSONS:
+        if some and sum(map(_size, some)) + _size(row) > _PERSONS:
             yield some
             some = []
         some.append(row)
     if some:
         yield some
+
+
+def _size(row: Any) -> int:
+    return max(int(row.persons), int(row.casts or 0))
 
 
 def _by_run(session: DatabaseSession, statement: str, ids: list[str]) -> dict[str, list[Any]]:
@@ -148,7 +161,7 @@ def _by_run(session: DatabaseSession, statement: str, ids: list[str]) -> dict[st
     return found
 
 
-def _stored(row: Any, metrics: list[Any], artifacts: list[Any]) -> StoredRun:
+def _stored(row: Any, metrics: list[Any], casts: list[Any], artifacts: list[Any]) -> StoredRun:
     return StoredRun(
         row.run_id,
         row.manifest_key,
@@ -156,11 +169,11 @@ def _stored(row: Any, metrics: list[Any], artifacts: list[Any]) -> StoredRun:
         frozenset(filter(None, (row.manifest_etag, row.etag))),
         row.status == "source_deleted",
         tuple(StoredArtifact(*artifact[1:]) for artifact in artifacts),
-        tuple(_damage(row, metrics)),
+        tuple(_damage(row, metrics, casts)),
     )
 
 
-def _damage(row: Any, metrics: list[Any]) -> Iterator[Failure]:
+def _damage(row: Any, metrics: list[Any], casts: list[Any]) -> Iterator[Failure]:
     """Compare the rows with the hash recorded when they were written."""
     fix = f"Restore the rows from a backup, or delete run {row.run_id} from screenalytics.runs and ingest it again"
     if len(metrics) != row.persons:
@@ -172,7 +185,17 @@ def _damage(row: Any, metrics: list[Any]) -> Iterator[Failure]:
             expected=row.persons,
             actual=len(metrics),
         )
-    digest = _run(row, metrics).output_hash
+    # A run that was ingested before casts were kept has none.
+    if len(casts) != (row.casts or 0):
+        yield finding(
+            row.run_id,
+            row.manifest_key,
+            "CASTS_MISMATCH",
+            f"cast_metrics has {len(casts)} rows of this run; expected {row.casts or 0}. {fix}",
+            expected=row.casts or 0,
+            actual=len(casts),
+        )
+    digest = _run(row, metrics, casts).output_hash
     if digest != row.output_hash:
         yield finding(
             row.run_id,
@@ -185,7 +208,7 @@ def _damage(row: Any, metrics: list[Any]) -> Iterator[Failure]:
         )
 
 
-def _run(row: Any, metrics: list[Any]) -> ScreenalyticsRun:
+def _run(row: Any, metrics: list[Any], casts: list[Any]) -> ScreenalyticsRun:
     persons = (
         PersonMetric(
             metric.person_id,
@@ -213,4 +236,5 @@ def _run(row: Any, metrics: list[Any]) -> ScreenalyticsRun:
         row.duration_ms,
         (),
         tuple(persons),
+        tuple(CastMetric(*cast[1:]) for cast in casts),
     )

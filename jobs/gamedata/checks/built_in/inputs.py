@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from jobs.gamedata.checks.built_in.evidence import INPUTS_INVALID
 from jobs.gamedata.checks.registry import statistics_check
 
 if TYPE_CHECKING:
@@ -26,19 +27,25 @@ MIN_DEVICE_EVENTS: Final = 0.05
     str,
     vectorised=True,
     reads=(
-        *("input_keyboard", "input_mouse", "input_gamepad", "input_events"),
+        *("input_keyboard", "input_mouse", "input_gamepad", "input_events", "input_invalid"),
         *("input_desk_s", "input_gamepad_s"),
     ),
 )
 def input_device_class(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series:  # noqa: ARG001
-    """Return ``keyboard_mouse``, ``gamepad``, ``mixed``, or ``none`` (no device events); NULL without inputs.csv."""
+    """Return ``keyboard_mouse``, ``gamepad``, ``mixed``, or ``none`` (no device events); NULL if that is not known.
+
+    It is not known without inputs.csv, or if more than a third of its rows cannot be read. Without a device event, one
+    unreadable row is enough, because it may be one.
+    """
     desk_events, pad_events = pl.col("input_keyboard") + pl.col("input_mouse"), pl.col("input_gamepad")
     timed = pl.col("input_desk_s").is_not_null() & pl.col("input_gamepad_s").is_not_null()
     desk = pl.when(timed).then(pl.col("input_desk_s")).otherwise(desk_events)
     pad = pl.when(timed).then(pl.col("input_gamepad_s")).otherwise(pad_events)
     minimum = (desk + pad) * pl.when(timed).then(MIN_DEVICE_TIME).otherwise(MIN_DEVICE_EVENTS)
     return table.select(
-        pl.when(pl.col("input_events").is_null())
+        pl.when(pl.col("input_events").is_null() | INPUTS_INVALID)
+        .then(None)
+        .when((desk_events + pad_events == 0) & (pl.col("input_invalid").fill_null(0) > 0))
         .then(None)
         .when(desk_events + pad_events == 0)
         .then(pl.lit("none"))

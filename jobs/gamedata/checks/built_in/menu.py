@@ -29,18 +29,19 @@ LIT_LUMA: Final = 15.0
     float,
     also={"menu_method": str},
     vectorised=True,
-    reads=("frame_time_s", "frame_static_share", "frame_luma_mean", "duration_s"),
+    reads=("frame_time_s", "frame_corrupt", "frame_static_share", "frame_luma_mean", "duration_s"),
 )
 def video_menu_percent(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
-    """Estimate the share of the time that shows menus, 0 to 1; NULL with fewer than two frames.
+    """Estimate the share of the time that shows menus, 0 to 1; NULL with fewer than two undamaged frames.
 
     Frames are weighted by the time they represent. A dark frame, or one without texture (black, a blank loading
     screen), is not a menu unless it resembles a reference picture.
 
     The manifest adds ``frame_menu_like`` (a list of bool: resembles a reference picture) with ``--menu-references``,
-    and ``model_menu_percent`` with ``--menu-model``. If the model has scored a session, only that score counts.
+    and ``model_menu_percent`` with ``--menu-model``. If the model has scored a session, only that score counts, unless
+    all of its frames are damaged.
     """
-    frames = Frames.of(table)
+    frames = Frames.sound(table)
     seconds = frames.seconds()
     is_menu = np.nan_to_num(frames.values("frame_static_share"), nan=0.0) >= STATIC_SHARE
     is_menu &= frames.values("frame_luma_mean") >= LIT_LUMA
@@ -57,7 +58,8 @@ def video_menu_percent(table: pl.DataFrame, settings: ManifestSettings) -> dict[
         pl.repeat(method, len(table), dtype=pl.String, eager=True).set(pl.Series(~known), None),
     )
     if "model_menu_percent" in table.columns:
-        scored = table["model_menu_percent"]
+        damaged = (frames.sampled > 0) & (frames.count == 0)
+        scored = table["model_menu_percent"].set(pl.Series(damaged), None)
         percent = scored.zip_with(scored.is_not_null(), percent)
         names = names.set(scored.is_not_null(), "model")
     return {"video_menu_percent": percent, "menu_method": names}
@@ -68,7 +70,7 @@ def video_menu_percent(table: pl.DataFrame, settings: ManifestSettings) -> dict[
     bool,
     also={"menu_flag_threshold": float},
     vectorised=True,
-    reads=("frame_time_s", "frame_static_share", "frame_luma_mean", "duration_s"),
+    reads=("frame_time_s", "frame_corrupt", "frame_static_share", "frame_luma_mean", "duration_s"),
 )
 def is_video_mostly_menu(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:
     """Return whether the menu share exceeds ``--menu-threshold``."""

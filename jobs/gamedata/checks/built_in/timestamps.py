@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from jobs.gamedata.checks.built_in.evidence import INPUTS_INVALID
 from jobs.gamedata.checks.registry import statistics_check
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ __all__ = ["has_unusable_timestamps"]
 # by milliseconds only, so normally there are none. If the clock is set back, all rows of the repeated period count: in
 # a session of ten minutes, this limit corresponds to 3 s.
 MAX_UNORDERED_SHARE: Final = 0.005
-# More rows that cannot be parsed than rows that can.
-MAX_INVALID_SHARE: Final = 0.5
 # Inputs that span more than twice the video's duration, and at least a minute more, belong to another video or to two
 # videos. Inputs that span less than half of it, and at least a minute less, were cut off: recorders always write a
 # final END row.
@@ -39,18 +38,18 @@ MAX_SPAN_EXTRA_S: Final = 60.0
 def has_unusable_timestamps(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
     """Return whether the timestamps of inputs.csv are unusable, and why; NULL without inputs.csv or without rows.
 
-    ``integer``: whole seconds only (recordings before 2025-08-28); ``invalid``: most rows do not parse; ``unordered``:
-    the clock was set back, or rows are out of order; ``span``: the inputs span far more time than the video, or less
-    than half of it.
+    ``invalid``: more than a third of the rows cannot be read; ``integer``: whole seconds only (recordings before
+    2025-08-28); ``unordered``: the clock was set back, or rows are out of order; ``span``: the inputs span far more
+    time than the video, or less than half of it.
     """
     events = pl.col("input_events")
     span = pl.col("input_last_s") - pl.col("input_first_s")
     video = pl.col("duration_s")
     longest = pl.max_horizontal(video * MAX_SPAN_FACTOR, video + MAX_SPAN_EXTRA_S)
     shortest = pl.min_horizontal(video / MAX_SPAN_FACTOR, video - MAX_SPAN_EXTRA_S)
-    has_rows = (events > 0).fill_null(value=False)
+    has_rows = (events + pl.col("input_invalid").fill_null(0) > 0).fill_null(value=False)
     reason = table.select(
-        pl.when(pl.col("input_invalid") > events * MAX_INVALID_SHARE)
+        pl.when(INPUTS_INVALID)
         .then(pl.lit("invalid"))
         .when(pl.col("input_integer_timestamps"))
         .then(pl.lit("integer"))

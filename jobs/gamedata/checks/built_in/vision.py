@@ -49,20 +49,23 @@ NEAR: Final = {"top": 1.1 / 90, "bottom": 1.1 / 90, "left": 1.1 / 160, "right": 
     bool,
     also={"dark_frame_share": float, "dark_luma_threshold": float, "dark_share_threshold": float},
     vectorised=True,
-    reads=("frame_time_s", "duration_s", "frame_luma_mean", "frame_luma_p50", "frame_static_share"),
+    reads=(
+        *("frame_time_s", "duration_s", "frame_corrupt"),
+        *("frame_luma_mean", "frame_luma_p50", "frame_static_share"),
+    ),
 )
 def is_video_mostly_dark(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:
-    """Return whether the picture is dark for more than half of the time; NULL without frames.
+    """Return whether the picture is dark for more than half of the time; NULL without undamaged frames.
 
     A frame is dark if its mean luma is below 15 of 255. It is also dark if its median luma is below that and its middle
     has no texture to compare: a bright HUD around a game that cannot be seen. Frames are weighted by the time they
     represent, because 15 of the 29 are in the first 45 s, which may be a black intro.
     """
-    frames = Frames.of(table)
+    frames = Frames.sound(table)
     known = frames.count > 0
     seconds = frames.seconds()
     dark = frames.values("frame_luma_mean") < settings.dark_luma
-    hollow = np.isnan(frames.values("frame_static_share")) & (frames.count > 1)[frames.row]
+    hollow = np.isnan(frames.values("frame_static_share")) & (frames.sampled > 1)[frames.row]
     dark |= hollow & (frames.values("frame_luma_p50") < settings.dark_luma)
     total = frames.total(seconds)
     share = np.clip(frames.total(seconds * dark) / np.where(total > 0, total, 1.0), 0.0, 1.0)
@@ -80,19 +83,19 @@ def is_video_mostly_dark(table: pl.DataFrame, settings: ManifestSettings) -> dic
     also={"black_bar_share": float},
     vectorised=True,
     reads=(
-        *("frame_time_s", "frame_luma_mean", "frame_luma_p99"),
+        *("frame_time_s", "frame_corrupt", "frame_luma_mean", "frame_luma_p99"),
         *("frame_border_top", "frame_border_bottom", "frame_border_left", "frame_border_right"),
     ),
 )
 def is_dpi_scale_issue(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
-    """Return whether two opposite sides are black while the middle is not; NULL without frames.
+    """Return whether two opposite sides are black while the middle is not; NULL without undamaged frames.
 
     Entirely black frames (a loading screen, the moment before the game is captured) are ignored. Of the other frames,
     at least three (all, if there are fewer) and at least a quarter must be lit, and the bars of the lit frames must end
     at the same place, so that night scenes with black edges do not count. One frame with light in both bars rules bars
     out. Light in only the upper or the lower bar is a subtitle, and that frame is ignored.
     """
-    frames = Frames.of(table)
+    frames = Frames.sound(table)
     known = frames.count > 0
     bands = {side: np.nan_to_num(frames.values(f"frame_border_{side}")) for side in NEAR}
     shown = frames.values("frame_luma_p99") >= BLACK_P99

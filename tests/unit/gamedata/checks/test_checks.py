@@ -17,7 +17,7 @@ from jobs.gamedata.checks.registry import Registry, collect
 from jobs.gamedata.checks.run import run_statistics
 from jobs.gamedata.parts.schema import PART_SCHEMA
 from jobs.gamedata.settings import ManifestSettings
-from shared.errors import UsageError
+from shared.errors import Stopped, UsageError
 from tests.fakes import parts
 
 SETTINGS = ManifestSettings()
@@ -410,6 +410,53 @@ def test_a_check_that_ends_the_process_only_fails():
             raise SystemExit(3)
 
     assert failing(registry, [parts.gameplay()]) == ([None], {0: ["bad: SystemExit: 3"]})
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+
+def test_whatever_a_check_raises_is_an_error_of_its_row_that_can_be_stored():
+    raised = [
+        pl.exceptions.PanicException("a bug in polars"), BaseException("not an Exception"), GeneratorExit(),
+        Unprintable(), ValueError("\ud800"), ValueError("x" * 100_000),
+    ]  # fmt: skip
+    assert not isinstance(raised[0], Exception)
+    rows = [parts.gameplay(f"{number}.tar", times=SHORT) for number in range(len(raised) + 1)]
+    for vectorised in (False, True):
+        with collect(Registry()) as registry:
+
+            @statistics_check("bad", int, vectorised=vectorised)
+            def bad(given, settings, vectorised=vectorised):
+                keys = given["s3_key"].to_list() if vectorised else [given.s3_key]
+                for key in keys:
+                    if int(key[0]) < len(raised):
+                        raise raised[int(key[0])]
+                return pl.Series([7] * len(keys)) if vectorised else 7
+
+        values, errors = failing(registry, rows)
+        assert values == [None] * len(raised) + [7]
+        messages = [errors[number][0] for number in range(len(raised))]
+        assert messages[:3] == [
+            "bad: PanicException: a bug in polars", "bad: BaseException: not an Exception", "bad: GeneratorExit: ",
+        ]  # fmt: skip
+        assert messages[3:5] == ["bad: Unprintable: its text cannot be shown", "bad: ValueError: ?"]
+        assert len(messages[5]) == 8000
+        assert pl.Series(messages, dtype=pl.String).to_list() == messages
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt(), Stopped(15)])
+def test_a_signal_is_not_the_checks_error(signal):
+    for vectorised in (False, True):
+        with collect(Registry()) as registry:
+
+            @statistics_check("bad", bool, vectorised=vectorised)
+            def bad(given, settings):
+                raise signal
+
+        with pytest.raises(type(signal)):
+            failing(registry, [parts.gameplay()])
 
 
 def test_a_vectorised_check_of_wrong_length_or_type_fails():

@@ -35,6 +35,20 @@ def brightness(data, settings):
 """
 
 
+# Green checks before and after the one that ends the process.
+BESIDES = """
+from jobs.gamedata.checks import frames_check
+
+@frames_check("count", int)
+def count(data, settings):
+    return len(data.sampled_frames["stride-30_chw"])
+{crash}
+@frames_check("last", int)
+def last(data, settings):
+    return int(data.sampled_frames["stride-30_chw"][-1, 0, 0, 0])
+""".replace("{crash}", CHECK.replace("from jobs.gamedata.checks import frames_check\n", ""))
+
+
 class InProcess:
     """A pool that works at once; work on a session that would end the process "dies"."""
 
@@ -57,7 +71,7 @@ class InProcess:
     def __iter__(self):
         while self.queue:
             work = self.queue.pop(0)
-            died = any(task.s3_key == "crash.tar" for task in work)
+            died = any(task.s3_key == "crash.tar" and task.only in (None, "brightness") for task in work)
             yield Outcome(work, None if died else self.runner.run(work), "killed" if died else None)
 
 
@@ -232,6 +246,46 @@ def test_a_check_that_kills_its_worker_costs_one_row(bucket, tmp_path):
     assert len(found.values["brightness"]) == 9
 
 
+def test_a_check_that_kills_its_worker_leaves_the_other_checks_their_values(bucket, tmp_path):
+    tasks = put(bucket, *(f"{number}.tar" for number in range(5)), "crash.tar")
+    progress = MemoryProgress()
+    asked = work(bucket, check_file(tmp_path, BESIDES))
+    found = run_frames(bucket, asked, tasks, progress, pool=InProcess)
+    assert {name: [key for key, _ in errors] for name, errors in found.errors.items()} == {"brightness": ["crash.pt"]}
+    assert "brightness: the worker process died" in next(iter(found.errors["brightness"].values()))[0]
+    crashed = (tasks[-1].pt_key, tasks[-1].etag)
+    assert (found.values["count"][crashed], found.values["last"][crashed]) == ({"count": 2}, {"last": 60})
+    assert {name: len(values) for name, values in found.values.items()} == {"count": 6, "brightness": 5, "last": 6}
+    assert (progress.done, progress.total) == (6, 6)
+    # What the others found is kept; only the check that died is tried again.
+    before = InProcess.made
+    again = run_frames(bucket, asked, tasks, MemoryProgress(), pool=InProcess)
+    assert InProcess.made == before + 1
+    assert again.values == found.values
+
+
+CHANGES = """
+from jobs.gamedata.checks import frames_check
+
+@frames_check("blackened", int)
+def blackened(data, settings):
+    for frames in data.sampled_frames.values():
+        frames[:] = 0
+    data.sampled_times_s.clear()
+    return 0
+
+@frames_check("mean", float)
+def mean(data, settings):
+    return float(data.sampled_frames["stride-30_chw"].mean()) + len(data.sampled_times_s)
+"""
+
+
+def test_a_check_that_changes_its_frames_changes_no_other_check(bucket, tmp_path):
+    tasks = put(bucket, "a.tar")
+    found = run(bucket, check_file(tmp_path, CHANGES), tasks)
+    assert found.values["mean"][tasks[0].pt_key, tasks[0].etag] == {"mean": 45.0 + 3}
+
+
 def test_a_pt_that_changed_in_between_is_an_error_of_its_row(bucket, tmp_path):
     tasks = put(bucket, "a.tar")
     bucket.put("a.pt", b"other")
@@ -289,7 +343,7 @@ def test_failures_of_the_store_may_be_cured_by_a_retry(tmp_path, monkeypatch, ke
 def test_on_ray_a_frames_check_is_a_column(bucket, tmp_path):
     put(bucket, "a.tar", "bad.tar", "crash.tar")
     parts.commit(bucket, parts.gameplay("without.tar"))
-    file = check_file(tmp_path)
+    file = check_file(tmp_path, BESIDES)
     assert LocalRay is not None
     settings = ManifestSettings(
         manifest_bucket=bucket.uri, output_path=f"{tmp_path}/m.parquet", checks=(file.path,), workers=1,
@@ -299,7 +353,9 @@ def test_on_ray_a_frames_check_is_a_column(bucket, tmp_path):
     found = {row["s3_key"]: row for row in manifest.build(bucket, settings, stage).table.to_pylist()}
     assert found["a.tar"]["first"] == 30
     assert found["bad.tar"]["check_errors"] == ["brightness: ValueError: bad frames"]
-    assert "the worker process died" in found["crash.tar"]["check_errors"][0]
+    (died,) = found["crash.tar"]["check_errors"]
+    assert died.startswith("brightness: the worker process died")
+    assert [found["crash.tar"][name] for name in ("count", "brightness", "last")] == [2, None, 60]
     assert found["without.tar"]["brightness"] is None
     assert found["without.tar"]["error"] is None
     assert (stage.progress.done, stage.progress.total, stage.progress.finished) == (3, 3, True)

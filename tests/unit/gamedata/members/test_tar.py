@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.gamedata.members.tar import Member, pick_members, read_members
+from jobs.gamedata.members.tar import VIDEO_SUFFIXES, Member, pick_members, read_members
 from jobs.gamedata.ranges.source import BytesSource
 from shared.errors import ItemError
 from tests.tars import tar_bytes
@@ -225,9 +225,56 @@ def test_old_sessions_are_picked_by_the_stem() -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "PaxHeaders.1234/v.mp4", "./PaxHeaders.1234/v.mp4", "s/PaxHeaders.99/v.mp4", "PaxHeaders.0/v.mp4",
+        "PaxHeader/v.mp4", "paxheaders/v.mp4", "GNUSparseFile.1234/v.mp4", "s/GNUSparseFile.0/v.mp4",
+        "GlobalHead.1234.1/v.mp4", "._v.mp4", "s/._v.mp4", ".v.mp4", "__MACOSX/v.mp4", "__MACOSX/s/._v.mp4",
+        "s/__MACOSX/v.mp4", "@eaDir/v.mp4/SYNOVIDEO.mp4", ".Trashes/501/v.mp4", ".thumbnails/v.mp4",
+        ".git/x/v.mp4", "s\\__MACOSX\\v.mp4", ".DS_Store", "Thumbs.db", "desktop.ini", "v.mp4.part", "v.mp4.sha256",
+        "v.wav", "v.ogg", "cover.png", "v.gif", "v.srt",
+    ],
+)  # fmt: skip
+def test_leftovers_of_tools_are_no_second_video(name: str) -> None:
+    for names in ((name, "s/v.mp4", "s/metadata.json"), ("s/v.mp4", "s/metadata.json", name)):
+        assert pick_members(members(*names)).video.name == "s/v.mp4"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PaxHeaders.mp4",
+        "PaxHeadersOfMine/v.mp4",
+        "PaxHeaders.x/v.mp4",
+        "GNUSparseFiles/v.mp4",
+        ".hidden/v.mp4",
+        "../v.mp4",
+    ],
+)
+def test_names_that_only_look_like_leftovers_are_videos(name: str) -> None:
+    assert pick_members(members(name, "metadata.json")).video.name == name
+
+
+def test_leftovers_of_tools_are_no_second_metadata() -> None:
+    picked = pick_members(
+        members(".meta/metadata.json", "PaxHeaders.7/metadata.json", "s/metadata.json", "s/v.mp4", "@eaDir/inputs.csv")
+    )
+    assert (picked.metadata.name, picked.inputs) == ("s/metadata.json", None)
+    assert pick_members(members("v.mp4", ".meta/metadata.json")).metadata.name == ".meta/metadata.json"
+
+
+@pytest.mark.parametrize("suffix", VIDEO_SUFFIXES)
+def test_the_suffix_says_what_is_a_video(suffix: str) -> None:
+    assert pick_members(members(f"a{suffix.upper()}", "metadata.json")).video_id == "a"
+
+
+@pytest.mark.parametrize(
     ("names", "expected"),
     [
         (("metadata.json",), "video_missing"),
+        (("PaxHeaders.1/a.mp4", "__MACOSX/a.mp4", "metadata.json"), "video_missing"),
+        (("a.mp4", "b.m2ts", "metadata.json"), "video_multiple"),
+        ((".x/a.mp4", ".y/b.mp4", "metadata.json"), "video_multiple"),
         (("a.mp4", "b.webm", "metadata.json"), "video_multiple"),
         (("a.mp4", "a.mp4", "metadata.json"), "member_duplicate"),
         (("a.mp4", "other.json"), "metadata_missing"),

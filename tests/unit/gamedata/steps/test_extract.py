@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from jobs.gamedata.compute.pool import worker_count
-from jobs.gamedata.extraction.worklist import parse_task_list
+from jobs.gamedata.extraction.task_list import parse_task_list
 from jobs.gamedata.parts.store import list_parts, read_parts, read_rows
 from jobs.gamedata.settings import ExtractSettings
 from jobs.gamedata.steps import extract
@@ -239,7 +239,9 @@ def test_a_missing_task_list_is_a_usage_error(bench, tmp_path):
         bench(task_list=str(tmp_path / "none"))
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"v\nv.tar\n"])
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", "a.tar\nb.tar\n".encode("utf-16"), b"\x80\x02\n\0\na.tar\n", b"a\0.tar"]
+)
 def test_a_task_list_that_cannot_be_meant_is_a_usage_error(bench, tmp_path, content):
     (tmp_path / "list").write_bytes(content)
     with pytest.raises(UsageError):

@@ -75,13 +75,14 @@ def test_what_would_be_read_is_counted(place):
         "failed_before": 0,
         "missing": 0,
         "left_out": 0,
+        "passed_over": 1,
         "batches": 3,
         "bytes": 3000,
         "cpu_s": 1,
     }
     assert report.headline == "3 TARs: 3 to read"
     page = render(report)
-    for words in ("a/1.tar", "Estimate", "--source-bucket", "with 2 workers"):
+    for words in ("a/1.tar", "Passed over", "not a TAR", "notes.txt", "Estimate", "--source-bucket", "with 2 workers"):
         assert words in page
     # A plan leaves the outputs alone.
     assert not list(open_store(f"file://{place}/out").list())

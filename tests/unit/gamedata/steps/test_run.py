@@ -5,7 +5,7 @@ import pytest
 from jobs.gamedata.commands import STEPS
 from jobs.gamedata.settings import RunSettings
 from jobs.gamedata.steps.run import merge, run_stages
-from shared.errors import ConfigurationError, DataError, Stopped, StoreUnavailable
+from shared.errors import BucketMissing, ConfigurationError, DataError, Stopped, StoreUnavailable
 from shared.report import Failure, Report
 from tests.fakes.ledger import MemoryProgress, MemoryRun
 
@@ -79,6 +79,36 @@ def test_the_more_severe_of_two_errors_is_raised():
     assert str(error) == "run extract first"
     error, _, _ = both(ConfigurationError("rights"), DataError("run extract first"))
     assert str(error) == "rights"
+
+
+def messages(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+
+
+def test_an_error_that_ends_the_command_is_not_told_by_its_stage_too(caplog):
+    cause = BucketMissing("folder ./nope does not exist")
+    error, _, _ = both(cause, DataError("run extract first", code="nothing_extracted"))
+    assert error is cause
+    assert messages(caplog) == []  # the command prints what is raised
+    caplog.clear()
+    error, _, _ = both(cause, StoreUnavailable("503"))
+    assert error is cause
+    assert messages(caplog) == ["manifest: 503"]
+    caplog.clear()
+    report, _, _ = both(cause, good())
+    assert report.exit_code == 78
+    assert messages(caplog) == ["extract: folder ./nope does not exist"]
+
+
+def test_after_an_extraction_of_nothing_the_advice_is_not_to_extract(caplog):
+    report, _, _ = both(good(), DataError("run extract first: …", code="nothing_extracted", bucket="file:///out"))
+    assert (report.exit_code, report.status) == (65, "failed")
+    (failure,) = report.failures
+    assert (failure.code, failure.data) == ("nothing_extracted", {"bucket": "file:///out"})
+    assert "extraction found no TAR; expected TARs in the source" in failure.message
+    assert messages(caplog) == [f"manifest: {failure.message}"]
+    error, _, _ = both(good(), DataError("run extract first", code="nothing_extracted"), stage="manifest")
+    assert str(error) == "run extract first"
 
 
 def test_one_stage_alone_raises_its_own_error():

@@ -168,4 +168,4 @@ def test_a_listing_that_fails_ends_the_reading():
 def test_ingest_and_replay_are_the_same_stage():
     stages = {step.name: getattr(step, "stage", None) for step in STEPS}
     assert stages["ingest"] == stages["replay"] == ("sync_screenalytics", 6)
-    assert set(stages) == {"ingest", "replay", "verify", "sample", "schema"}
+    assert set(stages) == {"ingest", "replay", "verify", "write-manifest", "sample", "schema"}

@@ -6,8 +6,9 @@ from typing import Final
 
 from shared.errors import DataError
 
-__all__ = ["check_key", "check_range", "key_error"]
+__all__ = ["FOLLOW_LINK", "check_key", "check_range", "key_error"]
 
+FOLLOW_LINK: Final = "follow a link"  # the denied action if a link of a folder points outside it
 MAX_KEY_BYTES: Final = 1024  # S3's own limit
 
 

@@ -1,0 +1,67 @@
+"""The checks ``frames_state`` and ``inputs_state``: the data behind the other checks, and why one of them is NULL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from jobs.gamedata.checks.ragged import Frames
+from jobs.gamedata.checks.registry import statistics_check
+
+if TYPE_CHECKING:
+    from jobs.gamedata.settings import ManifestSettings
+
+__all__ = ["INPUTS_INVALID", "frames_state", "inputs_state"]
+
+# Rows of inputs.csv that cannot be read, as a share of those that can. With more, a third of all rows or more is
+# unknown, and a device or a span of time may be missing. Recorders that are killed cut off one row.
+MAX_INVALID_SHARE: Final = 0.5
+# Whether too few rows can be read for a statement about the inputs; also if none can.
+INPUTS_INVALID: Final = pl.col("input_invalid").fill_null(0) > pl.col("input_events") * MAX_INVALID_SHARE
+
+
+@statistics_check("frames_state", str, vectorised=True, reads=("frame_time_s", "frame_corrupt"))
+def frames_state(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series:  # noqa: ARG001
+    """Return what the checks of the picture are based on.
+
+    ``ok``; ``partly_damaged``: only the undamaged frames count; ``damaged``: all are, so nothing is known; ``single``:
+    one frame, so that static areas are not known; ``none``: no frame was sampled.
+    """
+    sound = Frames.sound(table)
+    counts = pl.DataFrame({"sound": sound.count, "sampled": sound.sampled})
+    return counts.select(
+        pl.when(pl.col("sampled") == 0)
+        .then(pl.lit("none"))
+        .when(pl.col("sound") == 0)
+        .then(pl.lit("damaged"))
+        .when(pl.col("sound") < pl.col("sampled"))
+        .then(pl.lit("partly_damaged"))
+        .when(pl.col("sampled") == 1)
+        .then(pl.lit("single"))
+        .otherwise(pl.lit("ok"))
+        .alias("frames_state")
+    ).to_series()
+
+
+@statistics_check("inputs_state", str, vectorised=True, reads=("input_events", "input_invalid", "reader"))
+def inputs_state(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series:  # noqa: ARG001
+    """Return what the checks of the inputs are based on.
+
+    ``ok``; ``partly_invalid``: some rows of inputs.csv cannot be read; ``invalid``: more than a third, or all;
+    ``no_rows``; ``missing``: no inputs.csv; ``not_recorded``: no part records the ``.pt`` file.
+    """
+    invalid = pl.col("input_invalid").fill_null(0)
+    return table.select(
+        pl.when(pl.col("input_events").is_null())
+        # Only rows that were measured from a .pt file have no reader, and such a file has no inputs.
+        .then(pl.when(pl.col("reader").is_null()).then(pl.lit("not_recorded")).otherwise(pl.lit("missing")))
+        .when(INPUTS_INVALID)
+        .then(pl.lit("invalid"))
+        .when(invalid > 0)
+        .then(pl.lit("partly_invalid"))
+        .when(pl.col("input_events") == 0)
+        .then(pl.lit("no_rows"))
+        .otherwise(pl.lit("ok"))
+        .alias("inputs_state")
+    ).to_series()
