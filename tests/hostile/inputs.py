@@ -190,6 +190,12 @@ _tar(
     "macOS leftovers", OK, "`._recording.mp4` and `__MACOSX` are ignored",
     lambda: tar_bytes(clip(), extra={"._recording.mp4": b"x", "__MACOSX/recording.mp4": b"x"}), 10,
 )  # fmt: skip
+_tar(
+    "leftovers of tar", OK, "`PaxHeaders.1234/recording.mp4` and `GNUSparseFile.1234/recording.mp4` are ignored",
+    lambda: tar_bytes(
+        clip(), extra={"PaxHeaders.1234/recording.mp4": b"30 mtime", "GNUSparseFile.1234/recording.mp4": b"0"}
+    ), 10,
+)  # fmt: skip
 
 
 # --- video
@@ -380,6 +386,7 @@ _csv(
     "these rows count as invalid",
     lambda: _HEAD + b"nan,A,[]\n1e999,A,[]\ninf,A,[]\n",
 )
+_csv("ISO timestamps", OK, "as above", lambda: _HEAD + b"2025-09-17T14:59:42Z,KEYBOARD,[87]\n" * 100)
 _csv("8 MB of line ends", OK, "no list of lines is built", lambda: _HEAD + b"\n" * 8_000_000)
 _csv("8 MB of carriage returns", OK, "as above", lambda: _HEAD + b"\r" * 8_000_000)
 _csv("8 MB of broken rows", OK, "invalid rows are counted", lambda: _HEAD + b"x,,\n" * 2_000_000)

@@ -21,6 +21,8 @@ from shared.storage import holds_secrets, is_inside
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobs.gamedata.checks.registry import Check
+
 __all__ = ["CheckFile", "load_built_in", "load_checks", "load_file"]
 
 # The order of the manifest's columns. Modules added to the package come after these, by name.
@@ -104,6 +106,7 @@ def load_file(file: CheckFile, registry: Registry) -> int:
     try:
         with collect(registry, {file.path: file.digest}):
             exec(compile(file.source, file.path, "exec"), module.__dict__)  # noqa: S102 - the user's own code
+            _check_reads(list(registry)[before:])
     except (Exception, SystemExit) as error:  # any error of the user's code becomes one line with its location
         if previous is None:
             del sys.modules[name]
@@ -118,6 +121,17 @@ def load_file(file: CheckFile, registry: Registry) -> int:
             '@statistics_check("name", bool) or @frames_check("name", bool) (docs/checks.md)'
         )
     return added
+
+
+def _check_reads(checks: Sequence[Check]) -> None:
+    from jobs.gamedata.parts.schema import PART_SCHEMA
+
+    for check in checks:
+        if unknown := sorted(set(check.reads or ()) - set(PART_SCHEMA.names)):
+            raise ValueError(
+                f"check {check.name} reads {unknown[0]!r}, which is not a column of a part; expected columns of "
+                "jobs.gamedata.parts.schema.PART_SCHEMA"
+            )
 
 
 def load_checks(files: Sequence[CheckFile] = ()) -> Registry:

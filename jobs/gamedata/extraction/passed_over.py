@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["NOT_A_TAR", "PACKED", "PassedOver", "passed_over_table", "reason_of"]
 
 NOT_A_TAR: Final = "not a TAR"
-PACKED: Final = "packed; unpack it to .tar"
+PACKED: Final = "packed (unpack to .tar)"
 _FOLDER: Final = "the marker of a folder"
 _HIDDEN: Final = "a hidden file"
 # TARs are read by byte range, which compression prevents.
@@ -51,7 +51,7 @@ class PassedOver:
         return sum(self.counts.values())
 
     def __str__(self) -> str:
-        """Return one line, such as ``2 packed; unpack it to .tar ('a.tgz', 'b.tgz')``."""
+        """Return one line, such as ``2 packed (unpack to .tar) ('a.tgz', 'b.tgz')``."""
         return "; ".join(f"{count:,} {reason} ({', '.join(names)})" for reason, count, names in self.reasons())
 
     @property

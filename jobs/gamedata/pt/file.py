@@ -29,7 +29,7 @@ import numpy as np
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.model import ExtractedData, PacketRuns, stride_key
 from jobs.gamedata.pt._layout import checksum, lay_out, take, tensor
-from jobs.gamedata.pt._packets import PacketFrames
+from jobs.gamedata.pt._packets import Decode, PacketFrames, select_runs
 from jobs.gamedata.pt.kind import FORMAT, pt_kind
 from shared.errors import ItemError
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.model import SamplingSpec, Session
 
-__all__ = ["FORMAT_VERSION", "dump", "load", "loads", "pt_key", "versions"]
+__all__ = ["FORMAT_VERSION", "dump", "load", "loads", "pt_key", "select_runs", "versions"]
 
 FORMAT_VERSION: Final = 1
 
@@ -113,31 +113,37 @@ def dump(session: Session, *, s3_key: str, source_etag: str, spec: SamplingSpec,
     return stream.getbuffer()
 
 
-def load(path: str | os.PathLike[str] | bytes) -> ExtractedData:
-    """Read a ``.pt`` file of the current format version.
+def load(path: str | os.PathLike[str] | bytes, *, decode: Decode | None = None) -> ExtractedData:
+    """Read a ``.pt`` file; :func:`jobs.gamedata.load` is the public function.
 
     Args:
         path: a path, a ``file://`` or ``s3://`` URI, or the file's bytes.
+        decode: see :func:`loads`.
+
+    Raises:
+        ItemError: as :func:`loads`.
+        ObjectMissing: the file does not exist.
+    """
+    if isinstance(path, bytes):
+        return loads(path, decode=decode)
+    from shared.storage import read_uri
+
+    return loads(read_uri(str(path)), name=str(path), decode=decode)
+
+
+def loads(body: bytes | memoryview, *, name: str = "the .pt file", decode: Decode | None = None) -> ExtractedData:
+    """Parse the bytes of a ``.pt`` file; see :func:`load`.
+
+    Args:
+        body: the bytes.
+        name: what messages call the file.
+        decode: decodes stored packets, which are as hostile as the recording: a decoder process
+            (:mod:`jobs.gamedata.session.child`). None decodes in this process.
 
     Raises:
         ItemError: ``pt_legacy`` for a pickled file of the original pipeline, which is never unpickled; ``pt_invalid``
             for any other file that is damaged or was not written by telecine.
-        ObjectMissing: the file does not exist.
-
-    Example:
-        >>> from jobs.gamedata import load
-        >>> load(".telecine/demo/game-data-manifest/gameplay.pt")
-        ExtractedData('gameplay.tar', 60.0 s, stride-3: 15 frames 360x640, stride-30: 1 frame, stride-60: 0 frames)
     """
-    if isinstance(path, bytes):
-        return loads(path)
-    from shared.storage import read_uri
-
-    return loads(read_uri(str(path)), name=str(path))
-
-
-def loads(body: bytes | memoryview, *, name: str = "the .pt file") -> ExtractedData:
-    """Parse the bytes of a ``.pt`` file; see :func:`load`. Messages refer to the file as ``name``."""
     kind = pt_kind(body)
     if kind == "legacy":
         raise item_error(
@@ -150,7 +156,7 @@ def loads(body: bytes | memoryview, *, name: str = "the .pt file") -> ExtractedD
             "pt_invalid", f"{name} is not a .pt file of telecine; delete it and run `telecine gamedata extract`"
         )
     try:
-        return _parse(body, name)
+        return _parse(body, name, decode)
     except (ItemError, MemoryError):
         raise
     except Exception as error:
@@ -158,7 +164,7 @@ def loads(body: bytes | memoryview, *, name: str = "the .pt file") -> ExtractedD
         raise item_error("pt_invalid", f"{name} cannot be read ({type(error).__name__}: {error})") from error
 
 
-def _parse(body: bytes | memoryview, name: str) -> ExtractedData:
+def _parse(body: bytes | memoryview, name: str, decode: Decode | None) -> ExtractedData:
     import pickle
 
     import torch
@@ -188,7 +194,7 @@ def _parse(body: bytes | memoryview, name: str) -> ExtractedData:
             height=document["height"],
             width=document["width"],
             rotation=document["rotation"],
-            decode=decode_runs,
+            decode=decode or decode_runs,
         )
     return ExtractedData(
         s3_key=document["s3_key"],
@@ -234,4 +240,8 @@ def _packets(document: dict[str, Any]) -> PacketRuns:
 
 
 def _arrays(tensors: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
-    return {key: tensor.numpy() for key, tensor in tensors.items()}
+    for key, values in tensors.items():
+        # With strides of 0, a file of 2 kB would declare a tensor of terabytes.
+        if values.numel() * values.element_size() > values.untyped_storage().nbytes():
+            raise ValueError(f"{key} has more elements than the file")
+    return {key: values.numpy() for key, values in tensors.items()}

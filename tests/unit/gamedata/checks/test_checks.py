@@ -553,6 +553,10 @@ def test_a_researchers_file_adds_its_checks(tmp_path):
             "from jobs.gamedata.checks import statistics_check\nstatistics_check('error', str)(lambda session, _: '')",
             "is a column of the manifest",
         ),
+        (
+            "from jobs.gamedata.checks import *\nstatistics_check('a', int, reads=('decoded', 'size'))(lambda s, _: 1)",
+            "check a reads 'size', which is not a column of a part",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_a_usage_error(tmp_path, text, message):

@@ -173,9 +173,9 @@ def test_a_store_that_refuses_access_still_ends_the_run(
 @pytest.mark.parametrize(
     ("key", "reason"),
     [
-        ("a.tar", None), ("d/B.TAR", None), ("._v.tar", None), ("a.tar.gz", "packed; unpack it to .tar"),
-        ("a.TGZ", "packed; unpack it to .tar"), ("a.tar.zst", "packed; unpack it to .tar"),
-        ("a.zip", "packed; unpack it to .tar"), ("readme.txt", "not a TAR"), ("d/", "the marker of a folder"),
+        ("a.tar", None), ("d/B.TAR", None), ("._v.tar", None), ("a.tar.gz", "packed (unpack to .tar)"),
+        ("a.TGZ", "packed (unpack to .tar)"), ("a.tar.zst", "packed (unpack to .tar)"),
+        ("a.zip", "packed (unpack to .tar)"), ("readme.txt", "not a TAR"), ("d/", "the marker of a folder"),
         (".DS_Store", "a hidden file"), ("d/.a.tar.part", "a hidden file"), ("tar", "not a TAR"),
     ],
 )  # fmt: skip
@@ -217,16 +217,16 @@ def test_files_of_the_source_that_are_not_read_are_counted_and_named(
     assert [list(row) for row in table.rows] == [
         ["a hidden file", 1, "'d/.hidden'"],
         ["not a TAR", 2, "'empty.txt', 'notes.txt'"],
-        ["packed; unpack it to .tar", 1, "'x.tar.gz'"],
+        ["packed (unpack to .tar)", 1, "'x.tar.gz'"],
     ]
-    assert "packed; unpack it to .tar ('x.tar.gz')" in caplog.text
+    assert "packed (unpack to .tar) ('x.tar.gz')" in caplog.text
 
 
 def test_an_empty_source_names_what_it_has_instead(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     open_store(f"file://{tmp_path}/in", create=True).put("a.tgz", b"x")
     settings = ExtractSettings(source_bucket=f"{tmp_path}/in", manifest_bucket=f"{tmp_path}/out", workers=1)
     extract.run(settings, MemoryStageRun())
-    assert f"file://{tmp_path}/in contains no TAR; passed over: 1 packed; unpack it to .tar ('a.tgz')" in caplog.text
+    assert f"file://{tmp_path}/in contains no TAR; passed over: 1 packed (unpack to .tar) ('a.tgz')" in caplog.text
 
 
 def test_lines_are_split_only_at_line_ends(tmp_path: Path) -> None:

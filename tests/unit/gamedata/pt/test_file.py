@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from jobs.gamedata import load
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.pt import file as pt
+from jobs.gamedata.pt._layout import checksum
 from jobs.gamedata.pt._packets import PacketFrames, select_runs
 from jobs.gamedata.pt.kind import FORMAT, pt_kind
 from shared.errors import ItemError, ObjectMissing
@@ -132,6 +133,19 @@ def test_any_sampling_survives_the_file(strides, gop_s, duration_s):
 def test_a_video_shorter_than_a_stride_has_empty_frames_of_the_right_shape():
     data = load(dump(make_session(duration_s=2.0)))
     assert all(frames.shape == (0, 3, 12, 16) for frames in data.sampled_frames.values())
+
+
+def test_a_tensor_that_repeats_its_elements_is_refused_before_it_takes_memory():
+    raw = document(dump())
+    many = 10**12
+    raw["sampled_frames"] = {"stride-3_chw": torch.zeros(1, dtype=torch.uint8).expand(many)}
+    raw["sampled_index"] = {"stride-3_chw": torch.zeros(1, dtype=torch.int64).expand(many)}
+    raw["checksum"] = checksum(raw)
+    stream = io.BytesIO()
+    torch.save(raw, stream)
+    error = failing(stream.getvalue())
+    assert error.code == "pt_invalid"
+    assert "more elements than the file" in error.message
 
 
 def test_empty_arrays_at_one_address_can_be_stored():
