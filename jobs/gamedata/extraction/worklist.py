@@ -12,6 +12,7 @@ from jobs.gamedata.extraction.passed_over import PassedOver, reason_of
 from jobs.gamedata.extraction.resume import QUARANTINE_CODES, History
 from jobs.gamedata.extraction.task_list import is_uri, read_task_list
 from jobs.gamedata.parts.store import PARTS, next_generation
+from jobs.gamedata.pt.file import pt_key
 from shared.errors import AccessDenied, ConfigurationError, DataError, ItemError, ObjectMissing
 from shared.failure import Failure
 from shared.samples import RECORD
@@ -130,12 +131,24 @@ def _list_source(settings: ExtractSettings, source: ObjectStore, target: ObjectS
                 found.append(Item(info.key, info.size, info.etag))
             elif not _is_our_file(info.key, source, target):
                 passed_over.add(reason, info.key)
-        return _Listed(found, {}, passed_over)
+        collisions = _collisions(found)
+        return _Listed([item for item in found if item.key not in collisions], collisions, passed_over)
     tasks = read_task_list(settings, source.uri)
     answers = _find(source, tasks.keys)
     found = [answer for answer in answers if isinstance(answer, Item)]
     failed = {key: answer for key, answer in zip(tasks.keys, answers, strict=True) if isinstance(answer, ItemError)}
     return _Listed(found, {**failed, **tasks.invalid}, tasks.passed_over)
+
+
+def _collisions(items: Sequence[Item]) -> dict[str, ItemError]:
+    """Return the errors of TARs whose ``.pt`` file would be that of another one: ``a.TAR`` next to ``a.TAR.tar``."""
+    odd = [item.key for item in items if not item.key.endswith(".tar")]
+    keys = {item.key for item in items} if odd else set()
+    return {
+        key: item_error("key_invalid", f"'{key}' and '{key}.tar' would both be stored as '{pt_key(key)}'; rename one")
+        for key in odd
+        if f"{key}.tar" in keys
+    }
 
 
 def _is_our_file(key: str, source: ObjectStore, target: ObjectStore) -> bool:

@@ -137,8 +137,8 @@ def _sections(worklist: Worklist, settings: PlanSettings, checked: list[Checked]
         yield passed_over_table(worklist.passed_over)
     if worklist.missing:
         yield Table(
-            "Lines of the task list without a TAR",
-            ["line", "code", "what is wrong"],
+            "Keys without a TAR",
+            ["key", "code", "what is wrong"],
             [[item.key, error.code, error.message] for item, error in worklist.missing[:_SHOWN]],
         )
     if worklist.failed_before:

@@ -8,6 +8,7 @@ import pytest
 
 from jobs.gamedata.extraction.passed_over import PassedOver, reason_of
 from jobs.gamedata.extraction.task_list import read_task_list
+from jobs.gamedata.extraction.worklist import make_worklist
 from jobs.gamedata.parts.store import list_parts, read_parts
 from jobs.gamedata.settings import ExtractSettings, PlanSettings
 from jobs.gamedata.steps import extract, plan
@@ -142,8 +143,6 @@ class Refusing(MemoryStore):
 
 
 def worklist(tmp_path: Path, source: MemoryStore):
-    from jobs.gamedata.extraction.worklist import make_worklist
-
     (tmp_path / "list").write_text("a.tar\nodd|key.tar\n")
     settings = ExtractSettings(source_bucket="s3://source", task_list=str(tmp_path / "list"))
     return make_worklist(settings, source, MemoryStore())
@@ -220,6 +219,16 @@ def test_files_of_the_source_that_are_not_read_are_counted_and_named(
         ["packed (unpack to .tar)", 1, "'x.tar.gz'"],
     ]
     assert "packed (unpack to .tar) ('x.tar.gz')" in caplog.text
+
+
+def test_two_tars_never_share_one_pt_file(tmp_path: Path) -> None:
+    source = open_store(f"file://{tmp_path}/in", create=True)
+    for name in ("a.TAR", "a.TAR.tar", "b.TAR", "c.tar"):
+        source.put(name, f"body of {name}".encode())
+    settings = ExtractSettings(source_bucket=f"{tmp_path}/in", manifest_bucket=f"{tmp_path}/out")
+    found = make_worklist(settings, source, open_store(f"file://{tmp_path}/out", create=True))
+    assert [item.key for item in found.items] == ["a.TAR.tar", "b.TAR", "c.tar"]
+    assert [(item.key, error.code) for item, error in found.missing] == [("a.TAR", "key_invalid")]
 
 
 def test_an_empty_source_names_what_it_has_instead(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
