@@ -230,7 +230,8 @@ class Decoder:
     def _check_limits(self, error: Exception, packet: Packet | None) -> None:
         # Above max_pixels, h264 reports invalid data, hevc reports no memory, and vp9 reports an invalid argument and
         # no size.
-        pixels = self._context.coded_width * self._context.coded_height
+        declared = self.parameters.width * self.parameters.height
+        pixels = max(declared, self._context.coded_width * self._context.coded_height)
         if self.parameters.codec == "vp9" and packet is not None and isinstance(error, av.error.ArgumentError):
             pixels = max(pixels, _vp9_pixels(packet.data))
         if pixels > self.max_pixels:

@@ -121,7 +121,8 @@ class FFmpegReader:
         pts: shape (S,), int64, in decode order; 0 is the first displayed frame.
         size: size of each packet in bytes, shape (S,).
         listed: shape (S,), bool: the container's keyframe flags.
-        keyframe: shape (S,), bool: the listed keyframes that decode on their own.
+        keyframe: shape (S,), bool: the listed keyframes, except recovery points.
+        complete: shape (S,), bool: the keyframes that decode on their own.
         shown: shape (S,), False for packets that an edit list drops or that have no time.
         refresh: shape (S,), True for listed keyframes that do not decode on their own; None if there are none.
         duration_s: seconds from the start of the first frame to the end of the last one.
@@ -217,9 +218,10 @@ class FFmpegReader:
         self._identity = self.size << 32 | np.array(index.crc, np.int64)
         self._sorted = np.argsort(self._identity, kind="stable")
         self.listed = np.frombuffer(index.listed, np.bool_)
-        self.keyframe = np.frombuffer(index.alone, np.bool_).copy()
-        if (self.keyframe != self.listed).any():
-            self.refresh = self.listed & ~self.keyframe
+        self.keyframe = np.frombuffer(index.alone, np.bool_)
+        self.complete = self.keyframe.copy()
+        if (self.complete != self.listed).any():
+            self.refresh = self.listed & ~self.complete
         last = int(pts.argmax())
         step = int(np.median(np.diff(np.sort(pts)))) if len(pts) > 1 else 0
         end = int(pts[last]) + (int(durations[shown][last]) or step)
@@ -229,9 +231,9 @@ class FFmpegReader:
         """Trust these listed keyframes no longer; the third time, trust only the first one."""
         self._distrusted += 1
         if self._distrusted > _DISTRUSTED:
-            self.keyframe[1:] = False
-        self.keyframe[list(samples)] = False
-        self.refresh = self.listed & ~self.keyframe
+            self.complete[1:] = False
+        self.complete[list(samples)] = False
+        self.refresh = self.listed & ~self.complete
 
     def _order(self, depth: int) -> None:
         """Find the display order by decoding all packets, if a container with B-frames stores only the decode order."""
@@ -256,7 +258,7 @@ class FFmpegReader:
 
     def _rotation(self) -> int:
         """Return the rotation in degrees clockwise, from the display matrix that FFmpeg attaches to decoded frames."""
-        for sample in [*np.flatnonzero(self.keyframe)[:_ROTATION_TRIES].tolist(), 0]:
+        for sample in [*np.flatnonzero(self.complete)[:_ROTATION_TRIES].tolist(), 0]:
             with suppress(ItemError, av.error.FFmpegError):
                 # A packet of our own, because an edit list may drop the demuxer's keyframe, and its frame with it.
                 ((body,),) = self.fetch([range(sample, sample + 1)])
@@ -327,33 +329,34 @@ class FFmpegReader:
         Matroska, transport streams whose clock wraps or restarts). The bytes do not.
         """
         bodies: list[bytes] = []
-        number, unknown = self._next, 0
+        unknown = 0
         for packet in self._stored:
             if not packet.size:
                 continue
             identity = packet.size << 32 | zlib.crc32(packet)
-            if number is None:
-                found = self._samples(identity)
-                if run.start in found:
-                    number = run.start
-                elif len(found) and int(found[0]) > run.start:
-                    break  # the demuxer sought too far
-                elif len(found) == 1:
-                    number = int(found[0])
-                else:  # part of a packet, or one of several equal ones
-                    unknown += 1
-                    if unknown > _UNKNOWN:
-                        break
+            if self._next is None:
+                self._next = self._place(identity, run.start)
+                unknown += 1
+                if self._next is None and unknown > _UNKNOWN:
+                    break
+                if self._next is None:
                     continue
-            elif number >= len(self._identity) or identity != self._identity[number]:
+            if not self._next < run.stop or identity != self._identity[self._next]:
                 break
-            if number >= run.start:
+            if self._next >= run.start:
                 bodies.append(bytes(packet))
-            number += 1
+            self._next += 1
             if len(bodies) == len(run):
-                self._next = number
                 return bodies
         return None
+
+    def _place(self, identity: int, wanted: int) -> int | None:
+        """Return the number of a packet after a seek: the wanted one if it can be; None if several are equal."""
+        found = self._samples(identity)
+        if wanted in found:
+            return wanted
+        # Past the wanted one, the demuxer sought too far.
+        return int(found[0]) if len(found) == 1 or (len(found) and found[0] > wanted) else None
 
     def _samples(self, identity: int) -> npt.NDArray[np.int64]:
         """Return the samples with these bytes, ascending."""

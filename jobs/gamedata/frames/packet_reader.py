@@ -52,14 +52,8 @@ class SideDataEvents:
         if not self.events:
             return ()
         latest = {"new_extradata": extradata} if any(kind == "new_extradata" for _, kind, _ in self.events) else {}
-        for number, kind, body in self.events:
-            if number <= sample:
-                latest[kind] = body
+        latest |= {kind: body for number, kind, body in self.events if number <= sample}
         return tuple(latest.items())
-
-    def headers(self, sample: int, extradata: bytes) -> bytes:
-        """Return the headers in force at a packet."""
-        return dict(self.until(sample, extradata)).get("new_extradata", extradata)
 
 
 class PacketReader(Protocol):
@@ -82,6 +76,7 @@ class PacketReader(Protocol):
     size: npt.NDArray[np.int64]
     listed: npt.NDArray[np.bool_]
     keyframe: npt.NDArray[np.bool_]
+    complete: npt.NDArray[np.bool_]
     shown: npt.NDArray[np.bool_] | None
     duration_s: float
     warnings: list[str]
@@ -92,7 +87,7 @@ class PacketReader(Protocol):
         """Read the packets of consecutive samples."""
 
     def distrust(self, samples: Sequence[int]) -> None:
-        """Correct ``keyframe`` and ``refresh``, because these listed keyframes do not decode alone."""
+        """Correct ``complete``, ``keyframe`` and ``refresh``: these listed keyframes do not decode alone."""
 
     def close(self) -> None:
         """Release the video."""
@@ -114,7 +109,8 @@ class MP4Reader:
         )
         self.width, self.height, self.rotation = track.width, track.height, track.rotation
         self.time_base, self.start_pts = track.time_base, track.start_pts
-        self.pts, self.size, self.listed, self.keyframe = track.pts, track.size, track.keyframe, track.keyframe
+        self.pts, self.size = track.pts, track.size
+        self.listed = self.keyframe = self.complete = track.keyframe
         self.shown: npt.NDArray[np.bool_] | None = None
         self.refresh: npt.NDArray[np.bool_] | None = None
         self.duration_s = track.duration_s
@@ -137,10 +133,10 @@ class MP4Reader:
         listed = np.flatnonzero(self.listed)
         heads = self._source.read_many([(int(self._offset[key]), min(int(self.size[key]), _HEAD)) for key in listed])
         alone = [decodes_alone(self.parameters.codec, self.parameters.extradata, head) for head in heads]
-        self.keyframe = np.zeros_like(self.listed)
-        self.keyframe[listed[alone]] = True
-        self.keyframe[list(samples)] = False
-        self.refresh = self.listed & ~self.keyframe
+        self.complete = self.keyframe = np.zeros_like(self.listed)
+        self.complete[listed[alone]] = True
+        self.complete[list(samples)] = False
+        self.refresh = self.listed & ~self.complete
 
     def close(self) -> None:
         """Do nothing; there is nothing to release."""

@@ -56,6 +56,16 @@ class FramePlan:
     spans: tuple[DecodeSpan, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Starts:
+    """Where decoding may start; see :func:`plan_frames`."""
+
+    complete: npt.NDArray[np.bool_]
+    refresh: npt.NDArray[np.bool_] | None
+    lead: int
+    reach: int
+
+
 class _Timeline:
     """The displayed samples ordered by pts and the keyframes among them, to look up the frame at a time."""
 
@@ -64,9 +74,7 @@ class _Timeline:
         pts: npt.NDArray[np.int64],
         keyframe: npt.NDArray[np.bool_],
         shown: npt.NDArray[np.bool_] | None,
-        refresh: npt.NDArray[np.bool_] | None,
-        lead: int,
-        reach: int,
+        starts: _Starts,
     ) -> None:
         candidates = np.arange(len(pts)) if shown is None else np.flatnonzero(shown)
         self.pts = pts
@@ -75,10 +83,10 @@ class _Timeline:
         self.keys = self.order[keyframe[self.order]]
         self.keys_pts = pts[self.keys]
         # Samples where decoding may start. Without keyframes, decoding starts from the first sample, as in FFmpeg.
-        starts = np.flatnonzero(keyframe if refresh is None else keyframe | refresh)
-        self.alone = keyframe
-        self.lead, self.reach = lead, reach
-        self.starts = starts if len(starts) and starts[0] == 0 else np.concatenate([[0], starts])
+        self.complete, refresh = starts.complete, starts.refresh
+        may = np.flatnonzero(self.complete if refresh is None else self.complete | refresh)
+        self.lead, self.reach = starts.lead, starts.reach
+        self.starts = may if len(may) and may[0] == 0 else np.concatenate([[0], may])
 
     def displayed(self, ticks: float) -> int:
         """Return the frame on the screen at a time: the last one that starts at or before it."""
@@ -103,12 +111,12 @@ class _Timeline:
         if not len(earlier):
             return int(before[0])
         number = int(earlier[-1])
-        if self.alone[before[number]]:
+        if self.complete[before[number]]:
             return int(before[number])
         # The picture is complete only some frames after such a sample: start at the real keyframe before it, or if that
         # is too far away, some of these samples earlier.
         real = number
-        while real > 0 and not self.alone[before[real]]:
+        while real > 0 and not self.complete[before[real]]:
             real -= 1
         if sample - int(before[real]) <= self.reach:
             return int(before[real])
@@ -123,6 +131,7 @@ def plan_frames(
     duration_s: float | None,
     spec: SamplingSpec,
     shown: npt.NDArray[np.bool_] | None = None,
+    complete: npt.NDArray[np.bool_] | None = None,
     refresh: npt.NDArray[np.bool_] | None = None,
     lead: int = 2,
     reach: int = 0,
@@ -135,11 +144,12 @@ def plan_frames(
 
     Args:
         pts: pts of each sample in decode order, shape (S,), in ``time_base``; 0 is the first displayed frame.
-        keyframe: shape (S,): True where decoding may start.
+        keyframe: shape (S,): True for frames to choose where keyframes are preferred.
         time_base: ``(numerator, denominator)`` in seconds.
         duration_s: length of the video; None means up to the last frame.
         spec: strides and mode.
         shown: shape (S,): False for samples that are decoded but never displayed (before the start of an edit list).
+        complete: shape (S,): True where decoding may start; None for ``keyframe``.
         refresh: shape (S,): True where decoding may start although the picture is complete only later, because the
             encoder refreshes it column by column (H.264 recovery points). None of these is chosen as a keyframe.
         lead: how many ``refresh`` samples earlier than the nearest one to start decoding.
@@ -153,9 +163,8 @@ def plan_frames(
     if min(time_base) <= 0:
         raise ValueError(f"the time base {time_base[0]}/{time_base[1]} is not positive")
     empty = np.zeros(0, np.int64)
-    timeline = (
-        _Timeline(pts, keyframe, shown, refresh, lead, reach) if len(pts) and (shown is None or shown.any()) else None
-    )
+    starts = _Starts(keyframe if complete is None else complete, refresh, lead, reach)
+    timeline = _Timeline(pts, keyframe, shown, starts) if len(pts) and (shown is None or shown.any()) else None
     if timeline is None:
         none = {stride: SampleTimes(np.zeros(0), empty) for stride, _ in spec.strides}
         return FramePlan(empty, empty, np.zeros(0, np.bool_), none, 0, ())

@@ -6,6 +6,7 @@ time, and counts as damaged. If there is none, the frame is left out.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ import numpy as np
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.frames._recovery_points import decodes_alone
 from jobs.gamedata.frames.conversion import FrameConverter, frame_size
-from jobs.gamedata.frames.decoder import Decoder, Packet
+from jobs.gamedata.frames.decoder import DecodedFrame, Decoder, Packet
 from jobs.gamedata.frames.plan import spans_of
 from jobs.gamedata.model import STATISTICS_SHAPE, PacketRuns, SampleTimes
 
@@ -159,51 +160,48 @@ class _Sampling:
         Returns:
             False if the first sample is listed as a keyframe but is not one.
         """
-        reader, pts = self.reader, self.reader.pts
-        wanted: dict[int, list[int]] = {}
-        for row in rows:
-            wanted.setdefault(int(self.chosen.index[row]), []).append(row)
-        feed = self._feed(samples, wanted, bodies)
-        claimed = samples.start != 0 and bool(reader.keyframe[samples.start])
+        wanted = _Wanted(self.reader.pts, self.chosen.index, rows)
+        feed = self._feed(samples, wanted.rows, bodies)
+        claimed = samples.start != 0 and bool(self.reader.complete[samples.start])
         if claimed:
             first = next(feed)
-            headers = dict(first.side_data).get("new_extradata", reader.parameters.extradata)
-            if not decodes_alone(reader.parameters.codec, headers, bytes(first.data)):
+            headers = dict(first.side_data).get("new_extradata", self.reader.parameters.extradata)
+            if not decodes_alone(self.reader.parameters.codec, headers, bytes(first.data)):
                 return False
-            feed = _prepend(first, feed)
-        waiting = sorted(wanted, key=lambda sample: int(pts[sample]))  # in the order of display
-        last: tuple[int, VideoFrame] | None = None
+            feed = itertools.chain([first], feed)
+        last: DecodedFrame | None = None
+        began = False
         for decoded in self.decoder.decode(feed, skip=skip):
-            sample = decoded.sample
-            if not samples.start <= sample < samples.stop:
+            if decoded.sample not in samples:
                 continue
-            if claimed and sample == samples.start:
-                if not self._is_key(decoded.frame):
-                    return False
-                claimed = False
-            while waiting and pts[waiting[0]] < pts[sample]:
-                # Frames come in the order of display: this one is missing.
-                self._replace(wanted[waiting.pop(0)], last, samples.start)
-            for row in wanted.get(sample, ()):
-                self._store(row, sample, decoded.frame)
-            if sample in waiting:
-                waiting.remove(sample)
-            if not decoded.corrupt and (reader.shown is None or reader.shown[sample]):
-                last = sample, decoded.frame
-        if claimed and samples.start not in self.decoder.faulty:
+            began = began or decoded.sample == samples.start
+            if claimed and decoded.sample == samples.start and not self._is_key(decoded.frame):
+                return False
+            # Frames come in the order of display: those before this one are missing.
+            self._replace(wanted.before(decoded.sample), last, samples.start)
+            for row in wanted.found(decoded.sample):
+                self._store(row, decoded.sample, decoded.frame)
+            if self._is_good(decoded, samples.start):
+                last = decoded
+        if claimed and not began and samples.start not in self.decoder.faulty:
             return False  # the decoder takes its packet, and returns no picture: the frames after it refer to others
-        for sample in waiting:
-            self._replace(wanted[sample], last, samples.start)
+        self._replace(wanted.before(None), last, samples.start)
         self.fault = self.decoder.fault or self.fault
         self._judge(rows, samples)
         return True
+
+    def _is_good(self, decoded: DecodedFrame, start: int) -> bool:
+        """Return True if a frame can replace a later one: complete, displayed, and not before the first keyframe."""
+        reader = self.reader
+        shown = reader.shown is None or bool(reader.shown[decoded.sample])
+        return not decoded.corrupt and shown and bool(reader.pts[decoded.sample] >= reader.pts[start])
 
     def _is_key(self, frame: VideoFrame) -> bool:
         """Return False if a frame that is listed as a keyframe is predicted from others."""
         if int(frame.pict_type) != _UNKNOWN:
             return int(frame.pict_type) not in _PREDICTED
-        # Decoders of old codecs (RPZA, QuickTime Animation) do not tell. If all frames are listed although the codec has
-        # predicted ones, the list means nothing.
+        # Decoders of old codecs (RPZA, QuickTime Animation) do not tell. If all frames are listed although the codec
+        # has predicted ones, the list means nothing.
         return not self.reader.listed.all() or av.Codec(self.reader.parameters.codec, "r").intra_only
 
     def _feed(self, samples: range, wanted: Iterable[int], bodies: Sequence[bytes] | None = None) -> Iterator[Packet]:
@@ -238,17 +236,17 @@ class _Sampling:
         self.picture.thumbnail(frame, frames.thumbnails[row])
         self.stored[row] = sample
 
-    def _replace(self, rows: Sequence[int], last: tuple[int, VideoFrame] | None, first: int) -> None:
+    def _replace(self, rows: Sequence[int], last: DecodedFrame | None, first: int) -> None:
         for row in rows:
             if last is not None and self.stored[row] != self.chosen.index[row]:
-                self._store(row, *last)
+                self._store(row, last.sample, last.frame)
                 self.frames.first[row] = first
 
     def _judge(self, rows: Sequence[int], samples: range) -> None:
         """Mark the rows that are damaged, that refer to a damaged frame, or that are not provably complete."""
         reader, frames = self.reader, self.frames
         faulty = np.array([fault for fault in self.decoder.faulty if fault >= 0], np.int64)
-        begins_complete = samples.start == 0 or bool(reader.keyframe[samples.start])
+        begins_complete = samples.start == 0 or bool(reader.complete[samples.start])
         for row in rows:
             sample = int(self.stored[row])
             if sample < 0:
@@ -256,14 +254,14 @@ class _Sampling:
             first = int(frames.first[row])
             # Damage reaches all later frames up to the next keyframe, except those before the keyframe on the screen.
             reaching = (faulty >= first) & (faulty <= sample) & (reader.pts[faulty] >= reader.pts[first])
-            complete = begins_complete or bool(reader.keyframe[first])
+            complete = begins_complete or bool(reader.complete[first])
             frames.corrupt[row] = (
                 not complete or sample != self.chosen.index[row] or sample in faulty or bool(reaching.any())
             )
 
     def _search(self) -> None:
         """Look for the last good picture in earlier GOPs, for the rows that have none."""
-        keys = np.flatnonzero(self.reader.keyframe)
+        keys = np.flatnonzero(self.reader.complete)
         for first in np.unique(self.chosen.first[self.stored < 0]).tolist():
             rows = np.flatnonzero((self.stored < 0) & (self.chosen.first == first)).tolist()
             end = first
@@ -341,9 +339,28 @@ class _Sampling:
         )
 
 
-def _prepend(first: Packet, rest: Iterator[Packet]) -> Iterator[Packet]:
-    yield first
-    yield from rest
+class _Wanted:
+    """The frames that one span is decoded for, in the order of display."""
+
+    def __init__(self, pts: npt.NDArray[np.int64], index: npt.NDArray[np.int64], rows: Sequence[int]) -> None:
+        self.rows: dict[int, list[int]] = {}
+        for row in rows:
+            self.rows.setdefault(int(index[row]), []).append(row)
+        self._pts = pts
+        self._waiting = sorted(self.rows, key=lambda sample: int(pts[sample]))
+
+    def before(self, sample: int | None) -> list[int]:
+        """Return the rows of frames displayed before a sample that did not come, each once; with None all others."""
+        late: list[int] = []
+        while self._waiting and (sample is None or self._pts[self._waiting[0]] < self._pts[sample]):
+            late += self.rows[self._waiting.pop(0)]
+        return late
+
+    def found(self, sample: int) -> list[int]:
+        """Return the rows of a frame that came."""
+        if sample in self._waiting:
+            self._waiting.remove(sample)
+        return self.rows.get(sample, [])
 
 
 def _groups(reader: PacketReader, spans: Sequence[DecodeSpan]) -> Iterator[list[DecodeSpan]]:

@@ -136,16 +136,16 @@ def _open_reader(video: RangeSource, max_pixels: int) -> PacketReader:
 def _sample(reader: PacketReader, spec: SamplingSpec, max_pixels: int) -> tuple[FramePlan, SampledFrames]:
     """Plan and decode the frames; repeat both if listed keyframes do not decode on their own."""
     decoded = 0
-    told = False
     for _ in range(_PLANS):
         chosen = _plan(reader, spec)
         frames = decode_plan(reader, chosen, spec, max_pixels=max_pixels)
         decoded += frames.decoded
-        frames.decoded = decoded
-        if reader.refresh is not None and not told:
-            told = True
-            reader.warnings.append("some keyframes do not decode alone (intra refresh): decoded from earlier ones")
         if not frames.false_keyframes:
+            frames.decoded = decoded
+            if reader.refresh is not None:
+                reader.warnings.append(
+                    "some listed keyframes do not decode alone (intra refresh?): decoded from earlier ones"
+                )
             return chosen, frames
         reader.distrust(frames.false_keyframes)
     raise item_error("decode_failed", "the keyframes that the container lists do not decode alone")
@@ -162,6 +162,7 @@ def _plan(reader: PacketReader, spec: SamplingSpec) -> FramePlan:
             duration_s=reader.duration_s,
             spec=spec,
             shown=reader.shown,
+            complete=reader.complete,
             **more,
         )
 
