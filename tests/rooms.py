@@ -85,6 +85,7 @@ OTHERS: dict[str, dict[str, str]] = {
         "render/, chart/": "Tests of the rendered workflows and of the Helm chart.",
         "kills/": "Kill a command at every commit step, and compare with an undisturbed run.",
         "hostile/, fuzz/": "Hostile inputs with expected results, and fuzz targets for the parsers.",
+        "pictures/": "Compare every stored frame with a full sequential decode, for a matrix of kinds of videos.",
         "detectors/": "Score the built-in checks on generated sessions.",
         "benchmarks/": "`make bench`.",
         "docs/, language/": "Run the blocks of the docs, and check the wording of everything that users read.",

@@ -30,8 +30,9 @@ def scrambled(body: bytes) -> bytes:
 
 
 def garbage(body: bytes) -> bytes:
-    """Replace a packet by as many bytes that no decoder takes."""
-    return b"\xff" * len(body)
+    """Replace a packet by as many bytes that no decoder takes; a start code stays, as muxers demand it."""
+    start = body[:4] if body.startswith(b"\0\0\0\1") else b""
+    return start + b"\xff" * (len(body) - len(start))
 
 
 def filler(codec: str) -> Callable[[bytes], bytes]:

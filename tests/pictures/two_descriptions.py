@@ -1,4 +1,4 @@
-"""A muxer for MP4s with two sample descriptions: the samples of one encode, then those of another (ISO/IEC 14496-12)."""
+"""A muxer of MP4s with two sample descriptions: the samples of one encode, then of another (ISO/IEC 14496-12)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def join(first: Path, second: Path, path: Path) -> Path:
         ]
         counts.append(len(packets))
         start += max(dts for _, dts in ticks) - lowest + step
-    path.write_bytes(_file(entries, samples, counts, step, width, height))
+    path.write_bytes(_file(entries, samples, counts, step, (width, height)))
     return path
 
 
@@ -47,8 +47,7 @@ def _file(
     samples: Sequence[tuple[bytes, int, int, bool]],
     counts: Sequence[int],
     step: int,
-    width: int,
-    height: int,
+    size: tuple[int, int],
 ) -> bytes:
     header = _box(b"ftyp", b"isom" + struct.pack(">I", 512) + b"isomiso2avc1mp41")
     body = b"".join(sample[0] for sample in samples)
@@ -76,7 +75,7 @@ def _file(
         _box(b"minf", _full(b"vmhd", bytes(8), flags=1), data, tables),
     )
     track = struct.pack(">IIIII8xHHHH", 0, 0, 1, 0, duration, 0, 0, 0, 0) + _MATRIX
-    track += struct.pack(">II", width << 16, height << 16)
+    track += struct.pack(">II", size[0] << 16, size[1] << 16)
     movie = struct.pack(">IIIIIH10x", 0, 0, _TICKS, duration, 0x10000, 0x100) + _MATRIX + bytes(24)
     moov = _box(
         b"moov",

@@ -1,0 +1,118 @@
+"""Videos of every encoder, in the containers that take it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tests.pictures.encodes import ffmpeg
+from tests.pictures.studio import SHORT, Studio, Video, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["encoder_videos"]
+
+
+def encoder_videos() -> Iterator[Video]:
+    """Yield every encoder in the containers that take it."""
+    kind = "encoders, GOPs of 40"
+    for codec, suffixes in {
+        "libx264": ("mp4", "mov", "mkv", "ts", "flv", "nut", "m4v"),
+        "libx265": ("mp4", "mkv", "ts"),
+        "libsvtav1": ("mp4", "mkv", "webm"),
+        "libvpx": ("webm", "mkv"),
+        "libvpx-vp9": ("webm", "mp4"),
+        "mpeg4": ("mp4", "mkv", "mov"),
+        "flv1": ("flv",),
+    }.items():
+        encoder = "flv" if codec == "flv1" else codec
+        for suffix in suffixes:
+            sample = (codec, suffix) in {("libx264", "mkv"), ("libvpx-vp9", "webm")}
+            yield Video(kind, f"{codec} in {suffix}", encoded(encoder, suffix), sample=sample)
+    for codec, suffixes in {"mpeg1video": ("mpg", "mkv"), "mpeg2video": ("ts", "mpg", "mkv")}.items():
+        for suffix in suffixes:
+            make = encoded(codec, suffix, fps=24, seconds=20, options={"bf": "2"})
+            yield Video(kind, f"{codec} in {suffix}", make)
+    # Codecs that take the size, depth or tag from the container.
+    kind = "encoders that need the container's parameters"
+    for codec, suffixes in {
+        "h263": ("avi", "mov"),
+        "h263p": ("avi",),
+        "h261": ("avi",),
+        "msmpeg4v2": ("avi",),
+        "msmpeg4": ("avi", "mkv"),
+        "wmv1": ("avi", "wmv"),
+        "wmv2": ("avi", "wmv"),
+        "rv10": ("rm",),
+        "rv20": ("rm",),
+        "snow": ("avi",),
+    }.items():
+        for suffix in suffixes:
+            yield Video(kind, f"{codec} in {suffix}", encoded(codec, suffix), sample=(codec, suffix) == ("h263", "avi"))
+    for codec, suffix, pixels in (
+        ("huffyuv", "avi", "yuv422p"),
+        ("ffvhuff", "avi", "yuv420p"),
+        ("utvideo", "avi", "yuv420p"),
+        ("ffv1", "avi", "yuv420p"),
+        ("ffv1", "mkv", "yuv420p"),
+        ("magicyuv", "avi", "yuv420p"),
+        ("rawvideo", "avi", "yuv420p"),
+        ("rawvideo", "mkv", "yuv420p"),
+        ("rawvideo", "mov", "yuyv422"),
+        ("msvideo1", "avi", "rgb555le"),
+        ("qtrle", "mov", "rgb24"),
+        ("rpza", "mov", "rgb555le"),
+        ("png", "mov", "rgb24"),
+        ("png", "avi", "rgb24"),
+        ("tiff", "mov", "rgb24"),
+        ("v210", "mov", "yuv422p10le"),
+        ("v308", "mov", "yuv444p"),
+        ("r210", "mov", "gbrp10le"),
+        ("zmbv", "avi", "bgr0"),
+        ("flashsv", "flv", "bgr24"),
+        ("asv1", "avi", "yuv420p"),
+        ("asv2", "avi", "yuv420p"),
+        ("svq1", "mov", "yuv410p"),
+        ("jpeg2000", "mov", "yuv420p"),
+        ("prores_ks", "mov", "yuv422p10le"),
+        ("mjpeg", "avi", "yuvj420p"),
+        ("mjpeg", "mov", "yuvj420p"),
+        ("mjpeg", "mkv", "yuvj420p"),
+        ("gif", "gif", "rgb8"),
+    ):
+        sample = (codec, suffix) in {("png", "mov"), ("huffyuv", "avi"), ("utvideo", "avi")}
+        make = encoded(codec, suffix, pixels=pixels, seconds=SHORT)
+        yield Video(kind, f"{codec} in {suffix}", make, sample=sample)
+    yield Video(
+        kind,
+        "dvvideo in avi",
+        encoded("dvvideo", "avi", size=(720, 576), fps=25, seconds=5),
+        strides=((1.0, 4),),
+    )
+    dnxhd = encoded("dnxhd", "mov", size=(1280, 720), fps=25, seconds=3, pixels="yuv422p", options={"b": "110M"})
+    yield Video(kind, "dnxhd in mov", dnxhd, strides=((1.0, 2),))
+    # The encoder takes a second for six frames.
+    cinepak = encoded("cinepak", "avi", pixels="rgb24", seconds=2.5)
+    yield Video(kind, "cinepak in avi", cinepak, strides=((1.0, 2),))
+    for codec, suffix, options in (
+        ("hap", "mov", ""),
+        ("bmp", "avi", ""),
+        ("speedhq", "avi", "-pix_fmt yuv422p"),
+        ("vc2", "mov", "-pix_fmt yuv422p -strict -1"),
+        ("vc2", "mkv", "-pix_fmt yuv422p -strict -1"),
+        ("libtheora", "mkv", ""),
+        ("libxvid", "avi", "-bf 2"),
+        ("libaom-av1", "mp4", "-cpu-used 8"),
+    ):
+        make = partial(Studio.ffmpeg, codec=codec, suffix=suffix, options=options)
+        yield Video(kind, f"{codec} in {suffix}", make)
+
+    def h263(studio: Studio) -> Path:
+        # PyAV refuses to write this codec to Matroska.
+        path = studio.file("mkv")
+        ffmpeg("-i", studio.encode("h263", "avi"), "-c", "copy", path)
+        return path
+
+    yield Video(kind, "h263 in mkv", h263)
