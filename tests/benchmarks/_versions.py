@@ -25,7 +25,7 @@ DEFAULT_REF: Final = "e0ffcc6"
 _ROOT: Final = Path(__file__).parents[2]
 _ROUNDS: Final = 5
 _SECONDS: Final = 60
-# Extracts a session twice and prints the CPU seconds of the second time. Modules moved between the commits.
+# Extracts a session once, then five times, and prints the CPU seconds of one of these. Modules moved between commits.
 _CHILD: Final = """
 import importlib, resource, sys
 def find(name, *modules):
@@ -41,10 +41,11 @@ SamplingSpec = find("SamplingSpec", "jobs.gamedata.model")
 def seconds():
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
-for _ in range(2):
+for times in (1, 5):
     before = seconds()
-    extract(FileSource(sys.argv[1]), SamplingSpec(mode=sys.argv[2]))
-print(seconds() - before)
+    for _ in range(times):
+        extract(FileSource(sys.argv[1]), SamplingSpec(mode=sys.argv[2]))
+print((seconds() - before) / times)
 """
 
 

@@ -19,7 +19,7 @@ __all__ = ["pictures"]
 
 
 def pictures(*, quick: bool) -> None:
-    """Print what became of every combination, by kind.
+    """Print the outcome of every combination, by kind.
 
     Args:
         quick: only the videos of ``make test``.

@@ -27,7 +27,7 @@ _TICK_TOLERANCE: Final = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the product stores of one TAR: D frames, and the rows of them that each stride has.
+    """The frames that the product stores of one TAR, and the row of each sample among them.
 
     Attributes:
         images: RGB, shape (D, 3, H, W).
@@ -46,7 +46,7 @@ class Stored:
 
 @dataclass(slots=True)
 class Comparison:
-    """What became of one combination.
+    """The outcome of one combination.
 
     Attributes:
         frames: stored frames.
@@ -57,7 +57,7 @@ class Comparison:
         floats: frames compared with the float conversion.
         error: the code and message of the typed error; empty for a session.
         lost: True if the item is an error, and the sequential decode reads the file.
-        wrong: what breaks the promise, one text per frame or time.
+        wrong: breaches of the promise, one text per frame or time.
     """
 
     frames: int = 0

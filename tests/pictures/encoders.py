@@ -19,11 +19,11 @@ def encoder_videos() -> Iterator[Video]:
     """Yield every encoder in the containers that take it."""
     kind = "encoders, GOPs of 40"
     for codec, suffixes in {
-        "libx264": ("mp4", "mov", "mkv", "ts", "flv", "nut", "m4v"),
+        "libx264": ("mp4", "mov", "mkv", "ts", "m2ts", "flv", "nut", "m4v"),
         "libx265": ("mp4", "mkv", "ts"),
         "libsvtav1": ("mp4", "mkv", "webm"),
         "libvpx": ("webm", "mkv"),
-        "libvpx-vp9": ("webm", "mp4"),
+        "libvpx-vp9": ("webm", "mp4", "ivf"),
         "mpeg4": ("mp4", "mkv", "mov"),
         "flv1": ("flv",),
     }.items():
@@ -38,7 +38,7 @@ def encoder_videos() -> Iterator[Video]:
     # Codecs that take the size, depth or tag from the container.
     kind = "encoders that need the container's parameters"
     for codec, suffixes in {
-        "h263": ("avi", "mov"),
+        "h263": ("avi", "mov", "3gp"),
         "h263p": ("avi",),
         "h261": ("avi",),
         "msmpeg4v2": ("avi",),
@@ -81,6 +81,7 @@ def encoder_videos() -> Iterator[Video]:
         ("mjpeg", "mov", "yuvj420p"),
         ("mjpeg", "mkv", "yuvj420p"),
         ("gif", "gif", "rgb8"),
+        ("apng", "apng", "rgb24"),
     ):
         sample = (codec, suffix) in {("png", "mov"), ("huffyuv", "avi"), ("utvideo", "avi")}
         make = encoded(codec, suffix, pixels=pixels, seconds=SHORT)
@@ -103,6 +104,7 @@ def encoder_videos() -> Iterator[Video]:
         ("vc2", "mov", "-pix_fmt yuv422p -strict -1"),
         ("vc2", "mkv", "-pix_fmt yuv422p -strict -1"),
         ("libtheora", "mkv", ""),
+        ("libtheora", "ogv", ""),
         ("libxvid", "avi", "-bf 2"),
         ("libaom-av1", "mp4", "-cpu-used 8"),
     ):

@@ -55,7 +55,7 @@ class Report:
 
     @property
     def wrong(self) -> list[str]:
-        """What breaks the promise, one text each."""
+        """Each breach of the promise, as text."""
         return [f"{row.video.name}, {row.mode}, {row.form}: {text}" for row in self.rows for text in row.result.wrong]
 
 

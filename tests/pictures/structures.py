@@ -130,6 +130,8 @@ def _rotations() -> Iterator[Video]:
             yield Video("rotation", f"{codec} rotated by {rotation} in {suffix}", make, sample=sample)
     make = copied("libx264", "mp4", copy={"rotation": 90, "mux": {"movflags": "frag_keyframe+empty_moov"}})
     yield Video("rotation", "libx264 rotated by 90 in fragmented mp4", make)
+    make = copied("libx264", "mp4", copy={"rotation": 270}, size=(640, 480), seconds=SHORT)
+    yield Video("rotation", "libx264 rotated by 270 and scaled in mp4", make)
 
 
 def _sizes() -> Iterator[Video]:

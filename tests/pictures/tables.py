@@ -1,4 +1,4 @@
-"""Print what came out of the matrix: one row per kind, and the figures that count."""
+"""Tables of the matrix: one row per kind, and the figures that count."""
 
 from __future__ import annotations
 
