@@ -52,7 +52,7 @@ class Comparison:
         frames: stored frames.
         right: frames that equal the reference and are not marked.
         marked: frames marked as damaged.
-        marked_right: marked frames that equal an undamaged frame of the reference, at the requested time.
+        marked_right: marked frames that equal an undamaged frame of the reference, and replace no later one.
         missing: requested times for which nothing is stored although the reference has a frame by then.
         floats: frames compared with the float conversion.
         error: the code and message of the typed error; empty for a session.
@@ -129,6 +129,7 @@ def _compare_pictures(
     wanted = sorted({position for ticks in ticks_of for position in positions.get(ticks, [])})
     pictures = reference.pictures(wanted, height, width, truth.rotation)
     row_of = {position: row for row, position in enumerate(wanted)}
+    replacing = _replacing(stored, spec, truth)
     for row, ticks in enumerate(ticks_of):
         marked = bool(stored.corrupt[row])
         result.marked += marked
@@ -146,7 +147,7 @@ def _compare_pictures(
                 result.wrong.append(f"{stored.time_s[row]:.2f} s: differs by {differences[position]}")
             continue
         result.right += not marked
-        result.marked_right += marked and not truth.corrupt[position]
+        result.marked_right += marked and not truth.corrupt[position] and row not in replacing
         if truth.sizes[position] != truth.size and not marked and not _announced(stored):
             result.wrong.append(f"{stored.time_s[row]:.2f} s: the size changed, and nothing says so")
         _compare_floats(stored, row, pictures, row_of[position], result)
@@ -165,16 +166,39 @@ def _announced(stored: Stored) -> bool:
     return any("size" in warning or "resolution" in warning for warning in stored.warnings)
 
 
+def _replacing(stored: Stored, spec: SamplingSpec, truth: SequentialDecode) -> set[int]:
+    """Return the rows of frames that are earlier than the packet that should be shown at each of their times."""
+    base = float(truth.time_base)
+    shown: dict[int, list[int]] = {}
+    for samples in stored.strides.values():
+        times = [asked for asked, _ in samples]
+        for (_, row), right in zip(
+            samples, _choice(times, base, spec.mode, truth.packets, truth.keyframes), strict=True
+        ):
+            shown.setdefault(row, []).append(right)
+    return {row for row, right in shown.items() if round(stored.time_s[row] / base) < min(right)}
+
+
+def _key_sets(truth: SequentialDecode) -> list[list[int]]:
+    """Return what may count as the keyframes: those that are listed, or those of them that are I-pictures.
+
+    Where all packets are listed although the codec predicts frames, and the decoder does not tell which, it may be the
+    first one only.
+    """
+    intra = {ticks for ticks, alone in zip(truth.pts, truth.intra, strict=True) if alone}
+    sets = [truth.keyframes, [ticks for ticks in truth.keyframes if ticks in intra]]
+    if not intra and truth.keyframes == truth.packets:
+        sets.append(truth.keyframes[:1])
+    return sets
+
+
 def _compare_times(
     stored: Stored, spec: SamplingSpec, truth: SequentialDecode, result: Comparison, *, restarts: bool
 ) -> None:
     """Compare which frames were chosen, with a rule written from docs/gamedata.md and not from the product's plan."""
     base = float(truth.time_base)
-    intra = {ticks for ticks, alone in zip(truth.pts, truth.intra, strict=True) if alone}
-    # The frame at a time may be the packet that should show, or the frame that a decoder shows. A listed keyframe that
-    # is not an I-picture may count or not, as it does not decode alone.
-    shown = (truth.packets, sorted(truth.pts))
-    keys = (truth.keyframes, [ticks for ticks in truth.keyframes if ticks in intra])
+    # The frame at a time may be the packet that should show, or the frame that a decoder shows.
+    shown, keys = (truth.packets, sorted(truth.pts)), _key_sets(truth)
     for stride, count in spec.strides:
         expected = [(number + 1) * stride for number in range(count) if (number + 1) * stride < truth.end * base]
         got = {round(asked, 6): row for asked, row in stored.strides[stride]}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.pictures.comparison import Comparison
     from tests.pictures.studio import Video
 
-__all__ = ["FORMS", "MODES", "Report", "Row", "packed", "run", "run_video", "spec_of"]
+__all__ = ["FORMS", "MODES", "Report", "Row", "extract", "packed", "run", "run_video", "spec_of"]
 
 MODES: Final = ("auto", "exact", "keyframe")
 FORMS: Final = ("rgb", "packets")
@@ -108,7 +108,7 @@ def _rows(video: Video, path: Path, combinations: Iterable[tuple[str, str]], ref
     tar = BytesSource(packed(path))
     for mode, form in combinations:
         spec = spec_of(video, mode, form)
-        result = compare(partial(_extract, tar, spec), spec, truth, reference, restarts=video.restarts)
+        result = compare(partial(extract, tar, spec), spec, truth, reference, restarts=video.restarts)
         yield Row(video, mode, form, readable, result)
 
 
@@ -123,11 +123,11 @@ def packed(path: Path) -> bytes:
     return tar_bytes(path, metadata=b"{}", inputs=None, video_name=f"v{suffix}")
 
 
-def _extract(tar: BytesSource, spec: SamplingSpec) -> Stored:
+def extract(tar: BytesSource, spec: SamplingSpec) -> Stored:
+    """Extract a TAR in this process, and read the pictures back as a reader of its ``.pt`` file gets them."""
     session = extract_session(tar, spec)
     store = session.frames
     images = np.zeros((len(store), 3, store.height, store.width), np.uint8)
-    # As a reader of the .pt file gets them.
     loaded = loads(dump(session, s3_key="v.tar", source_etag="0", spec=spec, extracted_at="2026-01-01T00:00:00Z"))
     for stride, samples in store.strides.items():
         images[samples.index] = loaded.sampled_frames[stride_key(stride)]
