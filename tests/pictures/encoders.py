@@ -16,6 +16,57 @@ __all__ = ["encoder_videos"]
 
 
 def encoder_videos() -> Iterator[Video]:
+    """Yield the videos, by kind."""
+    yield from _encoders()
+    yield from _pixels()
+
+
+def _pixels() -> Iterator[Video]:
+    """Yield pixel formats, and tags of matrix and range."""
+    kind = "pixel formats and tags"
+    for matrix in (1, 2, 4, 5, 7, 9):
+        for color_range in (1, 2):
+            make = encoded("libx264", "mp4", matrix=matrix, color_range=color_range, seconds=SHORT)
+            sample = (matrix, color_range) == (9, 2)
+            yield Video(kind, f"matrix {matrix}, range {color_range} of libx264 in mp4", make, sample=sample)
+    for codec, suffix, pixels in (
+        ("libx264", "mkv", "yuv422p"),
+        ("libx264", "ts", "yuv444p10le"),
+        ("libx264", "mp4", "gray"),
+        ("libx264", "mp4", "yuvj420p"),
+        ("libx264", "mkv", "nv12"),
+        ("libx265", "mp4", "yuv420p10le"),
+        ("libx265", "mkv", "gbrp"),
+        ("libvpx-vp9", "webm", "yuva420p"),
+        ("libvpx-vp9", "webm", "yuv444p"),
+        ("libvpx-vp9", "mkv", "gbrp"),
+        ("ffv1", "mkv", "gray16le"),
+        ("ffv1", "mkv", "yuva420p"),
+        ("ffv1", "mkv", "bgr0"),
+        ("ffv1", "avi", "yuv444p16le"),
+        ("png", "mov", "rgba"),
+        ("png", "mov", "gray"),
+        ("png", "mov", "rgb48be"),
+        ("prores_ks", "mov", "yuva444p10le"),
+        ("utvideo", "avi", "gbrp"),
+        ("huffyuv", "avi", "bgra"),
+        ("qtrle", "mov", "argb"),
+        ("qtrle", "mov", "gray"),
+        ("rawvideo", "avi", "bgr24"),
+        ("rawvideo", "mov", "rgb24"),
+        ("rawvideo", "mkv", "nv12"),
+        ("rawvideo", "nut", "yuv444p10le"),
+        ("mjpeg", "mkv", "yuvj444p"),
+    ):
+        make = encoded(codec, suffix, pixels=pixels, seconds=4)
+        yield Video(kind, f"{pixels} of {codec} in {suffix}", make, ((1.0, 3),))
+    for codec, suffix in (("png", "avi"), ("png", "mov"), ("rawvideo", "avi"), ("tiff", "mov"), ("qtrle", "mov")):
+        pixels = "pal8" if codec != "qtrle" else "rgb555be"
+        make = partial(Studio.ffmpeg, codec=codec, suffix=suffix, options=f"-pix_fmt {pixels}", seconds=4)
+        yield Video(kind, f"{pixels} of {codec} in {suffix}", make, ((1.0, 3),))
+
+
+def _encoders() -> Iterator[Video]:
     """Yield every encoder in the containers that take it."""
     kind = "encoders, GOPs of 40"
     for codec, suffixes in {

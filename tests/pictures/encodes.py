@@ -38,6 +38,8 @@ def encode(
     b_frames: int = 2,
     size: tuple[int, int] = SIZE,
     pixels: str = "yuv420p",
+    matrix: int = 6,
+    color_range: int = 0,
     first: int = 0,
     times: Sequence[float] | None = None,
     container: str | None = None,
@@ -55,6 +57,8 @@ def encode(
         b_frames: consecutive B-frames of H.264, HEVC and MPEG-4; other encoders ignore it.
         size: stored (width, height).
         pixels: pixel format.
+        matrix: tag of the matrix of YCbCr, as in ITU-T H.273; 6 is BT.601.
+        color_range: tag of the range: 1 limited, 2 full, 0 none.
         first: the scene's number of the first frame.
         times: the display time of each frame in seconds.
         container: FFmpeg's name of the format; None chooses by the suffix.
@@ -78,13 +82,14 @@ def encode(
         stream: Any = output.add_stream(codec, rate=fps, options=settings)
         stream.width, stream.height, stream.pix_fmt = *size, pixels
         stream.codec_context.gop_size = gop
+        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, color_range
         if times is not None:
             stream.time_base = stream.codec_context.time_base = base
         for number in range(count):
             frame = av.VideoFrame.from_ndarray(draw(first + number, size), "yuv420p")
-            frame.colorspace = 6  # BT.601
             if pixels != "yuv420p":
                 frame = frame.reformat(format=pixels)
+            frame.colorspace, frame.color_range = matrix, color_range
             frame.pts = number if times is None else round(times[number] / base)
             frame.time_base = base
             output.mux(stream.encode(frame))

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["at", "concatenated", "cut_end", "cut_start", "filler", "garbage", "scrambled"]
 
 
-def at(*seconds: float, replace: Callable[[bytes], bytes]) -> Callable[[float, bytes], bytes]:
+def at(*seconds: float, replace: Callable[[bytes], bytes | None]) -> Callable[[float, bytes], bytes | None]:
     """Return a change of :func:`~tests.pictures.encodes.copy_packets` for the packets shown at these times."""
 
-    def change(time: float, body: bytes) -> bytes:
+    def change(time: float, body: bytes) -> bytes | None:
         return replace(body) if any(abs(time - second) < 0.5 / FPS for second in seconds) else body
 
     return change

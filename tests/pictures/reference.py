@@ -173,7 +173,9 @@ def _decode(path: str) -> tuple[dict[str, Any], list[Any]]:
     pts = [ticks - start for _, ticks in kept]
     frames = [frame for frame, _ in kept]
     raw = container.format.name in ("avi", "h264", "hevc", "m4v")
+    display: dict[int, int] = {}
     if untimed or (raw and rows == sorted(rows)):
+        display = dict(zip(pts, sorted(pts), strict=True))
         pts.sort()
     reply = {
         "time_base": (base.numerator, base.denominator),
@@ -182,7 +184,7 @@ def _decode(path: str) -> tuple[dict[str, Any], list[Any]]:
         "sizes": [(frame.width, frame.height) for frame in frames],
         "rotation": round(-frames[0].rotation / 90) * 90 % 360 if frames else 0,
         "packets": sorted(row[0] - start for row in rows),
-        "keyframes": sorted(row[0] - start for row in rows if row[2]),
+        "keyframes": sorted(display.get(row[0] - start, row[0] - start) for row in rows if row[2]),
         "pts": pts,
         "corrupt": [bool(frame.is_corrupt) for frame in frames],
         "intra": [int(frame.pict_type) == 1 for frame in frames],
