@@ -9,7 +9,8 @@
                                 run); 0, 1, 2 … unless --sampling keyframe repeats a frame
     sampled_times_s, asked_times_s, sampled_pts     stride-3_chw … -> float64, float64, int64 (N,)
     time_base                   [numerator, denominator] of sampled_pts in seconds
-    packets                     None, or codec, extradata, data, offsets, pts, first, count, time_base
+    packets                     None, or codec, extradata, data, offsets, pts, first, count, time_base; and, unless
+                                written before these were stored, parameters, keyframe, side_data
     height, width, rotation     frame size in pixels; clockwise rotation in degrees that makes packets upright
     source_etag, spec, spec_digest, extracted_at, versions
     checksum                    sha256 of everything except extracted_at, spec and versions
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from jobs.gamedata.errors import item_error
-from jobs.gamedata.model import ExtractedData, PacketRuns, stride_key
+from jobs.gamedata.model import ExtractedData, PacketRuns, StreamParameters, stride_key
 from jobs.gamedata.pt._layout import checksum, lay_out, take, tensor
 from jobs.gamedata.pt._packets import PacketFrames
 from jobs.gamedata.pt.kind import FORMAT, pt_kind
@@ -206,30 +207,42 @@ def _parse(body: bytes | memoryview, name: str) -> ExtractedData:
 
 
 def _packets_document(runs: PacketRuns) -> dict[str, Any]:
+    parameters = asdict(runs.parameters)
     return {
-        "codec": runs.codec,
-        "extradata": tensor(np.frombuffer(runs.extradata, np.uint8)),
-        "data": tensor(np.frombuffer(runs.data, np.uint8)),
+        "codec": parameters.pop("codec"),
+        "extradata": _bytes_tensor(parameters.pop("extradata")),
+        "parameters": parameters,
+        "data": _bytes_tensor(runs.data),
         "offsets": tensor(runs.offsets),
         "pts": tensor(runs.pts),
         "first": tensor(runs.first),
         "count": tensor(runs.count),
         "time_base": list(runs.time_base),
+        "keyframe": tensor(runs.keyframe),
+        "side_data": [[number, kind, _bytes_tensor(body)] for number, kind, body in runs.side_data],
     }
+
+
+def _bytes_tensor(body: bytes) -> Any:
+    return tensor(np.frombuffer(body, np.uint8))
 
 
 def _packets(document: dict[str, Any]) -> PacketRuns:
     arrays = _arrays({key: document[key] for key in ("extradata", "data", "offsets", "pts", "first", "count")})
     numerator, denominator = document["time_base"]
+    # Files of before have neither of these, and only of codecs that need them, frames that do not decode.
+    parameters = document.get("parameters", {})
+    keyframe = document.get("keyframe")
     return PacketRuns(
-        codec=document["codec"],
-        extradata=arrays["extradata"].tobytes(),
+        parameters=StreamParameters(document["codec"], arrays["extradata"].tobytes(), **parameters),
         data=arrays["data"].tobytes(),
         offsets=arrays["offsets"],
         pts=arrays["pts"],
         first=arrays["first"],
         count=arrays["count"],
         time_base=(numerator, denominator),
+        keyframe=np.zeros(len(arrays["pts"]), np.bool_) if keyframe is None else keyframe.numpy(),
+        side_data=tuple((number, kind, body.numpy().tobytes()) for number, kind, body in document.get("side_data", ())),
     )
 
 

@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from jobs.gamedata.model import FrameStatistics, FrameStore, InputStatistics, PacketRuns, SampleTimes, Session
+from jobs.gamedata.model import (
+    FrameStatistics,
+    FrameStore,
+    InputStatistics,
+    PacketRuns,
+    SampleTimes,
+    Session,
+    StreamParameters,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -35,7 +43,8 @@ _MAX_BUFFERS: Final = 1 << 20
 # into a child anyway.
 _MAX_BYTES: Final = 8 * 1024**3
 _CLASSES: Final[dict[str, type]] = {
-    cls.__name__: cls for cls in (FrameStatistics, FrameStore, InputStatistics, PacketRuns, SampleTimes, Session)
+    cls.__name__: cls
+    for cls in (FrameStatistics, FrameStore, InputStatistics, PacketRuns, SampleTimes, Session, StreamParameters)
 }
 _DTYPES: Final = frozenset({"uint8", "int64", "float32", "float64", "bool"})
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.gamedata import load
-from jobs.gamedata.model import SamplingSpec
+from jobs.gamedata.model import SamplingSpec, StreamParameters
 from jobs.gamedata.pt import file as pt
+from jobs.gamedata.pt._layout import checksum
 from jobs.gamedata.pt._packets import PacketFrames, select_runs
 from jobs.gamedata.pt.kind import FORMAT, pt_kind
 from shared.errors import ItemError, ObjectMissing
@@ -262,6 +263,23 @@ def test_select_runs_keeps_the_packets_of_the_requested_frames():
     assert chosen.first.tolist() == [0, 3]
     assert chosen.count.tolist() == [3, 3]
     assert chosen.pts.tolist() == [12 * 512, 13 * 512, 14 * 512, 3 * 512, 4 * 512, 5 * 512]
+    assert chosen.keyframe.tolist() == [True, False, False] * 2
+    assert chosen.side_data == ()
+    assert select_runs(runs, np.array([4, 0])).side_data == ((3, *runs.side_data[0][1:]),)
+
+
+def test_files_of_before_the_stream_parameters_are_still_read():
+    spec = SamplingSpec(frames="packets")
+    earlier = document(dump(make_session(spec=spec), spec))
+    for name in ("parameters", "keyframe", "side_data"):
+        del earlier["packets"][name]
+    earlier["checksum"] = checksum(earlier)
+    stream = io.BytesIO()
+    torch.save(earlier, stream)
+    kept = load(stream.getvalue()).sampled_frames._runs
+    assert kept.parameters == StreamParameters("h264", b"\x01avcC")
+    assert not kept.keyframe.any()
+    assert kept.side_data == ()
 
 
 def test_packets_are_stored_unchanged():
@@ -273,8 +291,10 @@ def test_packets_are_stored_unchanged():
     assert list(frames) == ["stride-3_chw", "stride-30_chw", "stride-60_chw"]
     kept = frames._runs
     assert kept.data == session.frames.packets.data
-    assert kept.extradata == b"\x01avcC"
+    assert kept.parameters == session.frames.packets.parameters
     assert kept.first.tolist() == session.frames.packets.first.tolist()
+    assert kept.keyframe.tolist() == session.frames.packets.keyframe.tolist()
+    assert kept.side_data == session.frames.packets.side_data
     assert kept.time_base == (1, 15360)
 
 
