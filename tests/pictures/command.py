@@ -76,4 +76,4 @@ def _read(folder: Path, key: str, row: dict[str, Any]) -> Stored:
         index = np.searchsorted(times, data.sampled_times_s[name] - 1e-6)
         images[index] = data.sampled_frames[name]
         strides[stride] = list(zip(data.asked_times_s[name].tolist(), index.tolist(), strict=True))
-    return Stored(images, times, np.array(row["frame_corrupt"]), strides, row["warnings"] or [])
+    return Stored(images, times, None, np.array(row["frame_corrupt"]), strides, row["warnings"] or [])

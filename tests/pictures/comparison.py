@@ -13,6 +13,7 @@ from shared.errors import ItemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from fractions import Fraction
 
     import numpy.typing as npt
 
@@ -32,6 +33,7 @@ class Stored:
     Attributes:
         images: RGB, shape (D, 3, H, W).
         time_s: seconds from the first displayed frame, shape (D,).
+        pts: the container's time of each frame in seconds; None if unknown.
         corrupt: True for frames marked as damaged, shape (D,).
         strides: stride -> ``(requested time, row)`` of each sample.
         warnings: the session's warnings.
@@ -39,6 +41,7 @@ class Stored:
 
     images: npt.NDArray[np.uint8]
     time_s: npt.NDArray[np.float64]
+    pts: list[Fraction] | None
     corrupt: npt.NDArray[np.bool_]
     strides: dict[float, list[tuple[float, int]]]
     warnings: list[str]
@@ -197,6 +200,11 @@ def _compare_times(
 ) -> None:
     """Compare which frames were chosen, with a rule written from docs/gamedata.md and not from the product's plan."""
     base = float(truth.time_base)
+    if stored.pts is not None:
+        for got, time in zip(stored.pts, stored.time_s, strict=True):
+            right = (round(time / base) + truth.start) * truth.time_base
+            if got != right:
+                result.wrong.append(f"the pts is {float(got):.3f} s, right is {float(right):.3f} s")
     # The frame at a time may be the packet that should show, or the frame that a decoder shows.
     shown, keys = (truth.packets, sorted(truth.pts)), _key_sets(truth)
     for stride, count in spec.strides:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -134,6 +135,7 @@ def extract(tar: BytesSource, spec: SamplingSpec) -> Stored:
     return Stored(
         images,
         store.time_s,
+        [ticks * Fraction(*store.time_base) for ticks in store.pts.tolist()],
         session.statistics.corrupt,
         {
             stride: list(zip(samples.asked_s.tolist(), samples.index.tolist(), strict=True))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.pictures import faults
 from tests.pictures.encodes import FPS
+from tests.pictures.mp4_writer import write_mp4
 from tests.pictures.studio import HALF, SHORT, Studio, Video, copied, encoded
-from tests.pictures.two_descriptions import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,8 @@ def _interlaced() -> Iterator[Video]:
 def _joined() -> Iterator[Video]:
     def described(studio: Studio, settings: dict[str, Any], copy: dict[str, Any]) -> Path:
         one = studio.encode(seconds=HALF)
-        joined = join(one, studio.encode(seconds=HALF, first=700, **settings), studio.file("mp4"))
+        other = studio.encode(seconds=HALF, first=700, **settings)
+        joined = write_mp4([one, other], studio.file("mp4"))
         return studio.copy(joined, "mp4", **copy) if copy else joined
 
     for name, settings in (

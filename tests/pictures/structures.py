@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.pictures import faults
 from tests.pictures.encodes import FPS, SIZE
+from tests.pictures.mp4_writer import write_mp4
 from tests.pictures.studio import HALF, SHORT, STRIDES, Studio, Video, copied, encoded
-from tests.pictures.two_descriptions import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ def _descriptions() -> Iterator[Video]:
     def joined(studio: Studio, codec: str, second: dict[str, Any]) -> Path:
         one = studio.encode(codec, seconds=HALF)
         other = studio.encode(codec, seconds=HALF, first=700, **second)
-        return join(one, other, studio.file("mp4"))
+        return write_mp4([one, other], studio.file("mp4"))
 
     cabac = {"options": {"x264-params": "cabac=0:ref=4:8x8dct=0"}}
     yield Video(kind, "two descriptions of libx264", partial(joined, codec="libx264", second=cabac), sample=True)
@@ -120,6 +120,25 @@ def _edits() -> Iterator[Video]:
         for rotation in (90, 180, 270):
             make = copied("libx264", "mp4", copy={"shift_s": shift, "rotation": rotation})
             yield Video(kind, f"{kind}, rotated by {rotation}", make, sample=off and rotation == 90)
+
+    kind = "edit list off a sync frame"
+
+    def edited(studio: Studio, codec: str, rotation: int, edit_s: float, unlisted: int) -> Path:
+        whole = studio.encode(codec)
+        return write_mp4([whole], studio.file("mp4"), edit_s=edit_s, rotation=rotation, unlisted=unlisted)
+
+    for codec in ("libx264", "libx265"):
+        for rotation, edit_s, unlisted in (
+            (90, 0.5, 0),
+            (90, 5.0, 0),
+            (270, 1.0, 1),
+            (180, 5.0, 2),
+            (0, 1.0, 1),
+            (90, 0.5, 1),
+        ):
+            make = partial(edited, codec=codec, rotation=rotation, edit_s=edit_s, unlisted=unlisted)
+            name = f"{codec} rotated by {rotation}, edit at {edit_s} s, {unlisted} keyframes not listed"
+            yield Video(kind, name, make, sample=(codec, rotation, unlisted) == ("libx264", 270, 1))
 
 
 def _rotations() -> Iterator[Video]:

@@ -82,6 +82,14 @@ def test_a_time_that_no_frame_has_is_wrong(judged) -> None:
     assert "2.03 s: no frame has this time" in found.wrong
 
 
+def test_a_wrong_pts_is_wrong(judged) -> None:
+    def moved(stored: Stored) -> Stored:
+        assert stored.pts is not None
+        return replace(stored, pts=[stored.pts[0] + 1, *stored.pts[1:]])
+
+    assert judged(moved).wrong == ["the pts is 2.000 s, right is 1.000 s"]
+
+
 def test_a_requested_time_without_a_frame_is_missing(judged) -> None:
     found = judged(lambda stored: replace(stored, strides={1.0: stored.strides[1.0][1:]}))
     assert (found.missing, found.wrong) == (1, [])
