@@ -46,6 +46,7 @@ _SKIPS: Final = ("h264", "hevc")
 # Side data of packets that changes how they decode -> AVPacketSideDataType.
 SIDE_DATA: Final = {"palette": 0, "new_extradata": 1, "param_change": 2}
 _PROGRESSIVE: Final = 1  # AV_FIELD_PROGRESSIVE
+_SideData: Any = PacketSideData  # PyAV 18.1 declares no constructor
 # Codecs whose decoders keep nothing of the pictures before a flush. Others get a new context for each span.
 _FLUSHABLE: Final = frozenset({"h264", "hevc", "vp8", "vp9", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4"})
 
@@ -258,7 +259,7 @@ class Decoder:
         encoded.time_base = Fraction(1, 90_000)  # not used by the decoder, but required by PyAV
         for kind, content in packet.side_data:
             if kind != "new_extradata":
-                attached: Any = PacketSideData(SIDE_DATA[kind], len(content))
+                attached = _SideData(SIDE_DATA[kind], len(content))
                 attached.update(content)
                 encoded.set_sidedata(attached)
         return self._context.decode(encoded)

@@ -271,7 +271,8 @@ class FFmpegReader:
                 context.flush_buffers()
                 frames = context.decode(packet) or context.decode(None)
                 if frames:
-                    return round(-frames[0].rotation / 90) * 90 % 360
+                    degrees: int = round(-frames[0].rotation / 90) * 90 % 360
+                    return degrees
         return 0
 
     def fetch(self, runs: Sequence[range]) -> list[list[bytes]]:
@@ -362,7 +363,8 @@ class FFmpegReader:
         """Return the samples with these bytes, ascending."""
         begin = int(np.searchsorted(self._identity, identity, side="left", sorter=self._sorted))
         end = int(np.searchsorted(self._identity, identity, side="right", sorter=self._sorted))
-        return self._sorted[begin:end]
+        found: npt.NDArray[np.int64] = self._sorted[begin:end]
+        return found
 
 
 def _best(container: InputContainer) -> Any:

@@ -58,7 +58,7 @@ class FramePlan:
 
 @dataclass(frozen=True, slots=True)
 class _Starts:
-    """Where decoding may start; see :func:`plan_frames`."""
+    """Samples to start decoding from; see :func:`plan_frames`."""
 
     complete: npt.NDArray[np.bool_]
     refresh: npt.NDArray[np.bool_] | None

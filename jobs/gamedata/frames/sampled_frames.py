@@ -36,6 +36,8 @@ __all__ = ["SampledFrames", "decode_plan"]
 _FETCH_BYTES: Final = 16 * 1024 * 1024
 # How many GOPs before one without any picture are searched for the last good one.
 _SEARCHED_GOPS: Final = 16
+# Recovery points after which damage is gone. One round is complete at the second; encoders' filters cross its edge.
+_ROUNDS: Final = 3
 _UNKNOWN: Final = 0  # AVPictureType NONE
 _PREDICTED: Final = (2, 3, 4)  # AVPictureType P, B and S: never a keyframe
 
@@ -246,6 +248,7 @@ class _Sampling:
         """Mark the rows that are damaged, that refer to a damaged frame, or that are not provably complete."""
         reader, frames = self.reader, self.frames
         faulty = np.array([fault for fault in self.decoder.faulty if fault >= 0], np.int64)
+        healed = self._healed(faulty)
         begins_complete = samples.start == 0 or bool(reader.complete[samples.start])
         for row in rows:
             sample = int(self.stored[row])
@@ -254,10 +257,19 @@ class _Sampling:
             first = int(frames.first[row])
             # Damage reaches all later frames up to the next keyframe, except those before the keyframe on the screen.
             reaching = (faulty >= first) & (faulty <= sample) & (reader.pts[faulty] >= reader.pts[first])
+            reaching &= sample < healed
             complete = begins_complete or bool(reader.complete[first])
             frames.corrupt[row] = (
                 not complete or sample != self.chosen.index[row] or sample in faulty or bool(reaching.any())
             )
+
+    def _healed(self, faulty: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the sample from which damage is gone: a keyframe, or some rounds of gradual refresh."""
+        never = len(self.reader.pts)
+        if self.reader.refresh is None or not len(faulty):
+            return np.full(len(faulty), never)
+        points = np.append(np.flatnonzero(self.reader.refresh), [never] * (_ROUNDS + 1))
+        return points[np.minimum(np.searchsorted(points, faulty, side="right") + _ROUNDS, len(points) - 1)]
 
     def _search(self) -> None:
         """Look for the last good picture in earlier GOPs, for the rows that have none."""
