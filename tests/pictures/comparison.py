@@ -201,10 +201,10 @@ def _compare_times(
     """Compare which frames were chosen, with a rule written from docs/gamedata.md and not from the product's plan."""
     base = float(truth.time_base)
     if stored.pts is not None:
-        for got, time in zip(stored.pts, stored.time_s, strict=True):
-            right = (round(time / base) + truth.start) * truth.time_base
-            if got != right:
-                result.wrong.append(f"the pts is {float(got):.3f} s, right is {float(right):.3f} s")
+        for pts, time in zip(stored.pts, stored.time_s, strict=True):
+            true = (round(time / base) + truth.start) * truth.time_base
+            if pts != true:
+                result.wrong.append(f"the pts is {float(pts):.3f} s, right is {float(true):.3f} s")
     # The frame at a time may be the packet that should show, or the frame that a decoder shows.
     shown, keys = (truth.packets, sorted(truth.pts)), _key_sets(truth)
     for stride, count in spec.strides:

@@ -68,7 +68,8 @@ def _samples(plane: Any, bits: int) -> npt.NDArray[np.float64]:
 def _enlarged(values: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[Any]:
     rows = np.arange(shape[0]) * values.shape[0] // shape[0]
     columns = np.arange(shape[1]) * values.shape[1] // shape[1]
-    return values[rows][:, columns]
+    enlarged: npt.NDArray[Any] = values[rows][:, columns]
+    return enlarged
 
 
 def _flat(chroma: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
