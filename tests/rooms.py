@@ -88,6 +88,7 @@ OTHERS: dict[str, dict[str, str]] = {
         "hostile/": "Hostile inputs and their results (`inputs.py`), read alone and as a batch (`test_hostile.py`).",
         "fuzz/": "Fuzz targets for the parsers.",
         "network/": "Evaluate NetworkPolicies: which recorded connection they would block, and who its ends are.",
+        "pictures/": "Compare every stored frame with a full sequential decode, for a matrix of kinds of videos.",
         "detectors/": "Score the built-in checks on generated sessions.",
         "benchmarks/": "`make bench`.",
         "docs/": "Run the blocks of the docs and compare what they print.",

@@ -32,7 +32,7 @@ def main() -> int:
     ]
     with tempfile.TemporaryDirectory(prefix="telecine-pictures-") as folder:
         report = run(Path(folder), itertools.product(chosen, MODES, FORMS), each=_explain)
-    print_report(report)
+    print_report("stored frames against a full sequential decode", report)
     return int(bool(report.wrong))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from fractions import Fraction
@@ -37,6 +38,8 @@ def encode(
     b_frames: int = 2,
     size: tuple[int, int] = SIZE,
     pixels: str = "yuv420p",
+    matrix: int = 6,
+    color_range: int = 0,
     first: int = 0,
     times: Sequence[float] | None = None,
     container: str | None = None,
@@ -54,6 +57,8 @@ def encode(
         b_frames: consecutive B-frames of H.264, HEVC and MPEG-4; other encoders ignore it.
         size: stored (width, height).
         pixels: pixel format.
+        matrix: tag of the matrix of YCbCr, as in ITU-T H.273; 6 is BT.601.
+        color_range: tag of the range: 1 limited, 2 full, 0 none.
         first: the scene's number of the first frame.
         times: the display time of each frame in seconds.
         container: FFmpeg's name of the format; None chooses by the suffix.
@@ -77,13 +82,14 @@ def encode(
         stream: Any = output.add_stream(codec, rate=fps, options=settings)
         stream.width, stream.height, stream.pix_fmt = *size, pixels
         stream.codec_context.gop_size = gop
+        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, color_range
         if times is not None:
             stream.time_base = stream.codec_context.time_base = base
         for number in range(count):
             frame = av.VideoFrame.from_ndarray(draw(first + number, size), "yuv420p")
-            frame.colorspace = 6  # BT.601
             if pixels != "yuv420p":
                 frame = frame.reformat(format=pixels)
+            frame.colorspace, frame.color_range = matrix, color_range
             frame.pts = number if times is None else round(times[number] / base)
             frame.time_base = base
             output.mux(stream.encode(frame))
@@ -102,6 +108,7 @@ def _defaults(codec: str, b_frames: int) -> dict[str, str]:
     if codec in ("libvpx", "libvpx-vp9"):
         return {"deadline": "realtime", "cpu-used": "8", "crf": "30", "b": "400k"}
     if codec == "libsvtav1":
+        os.environ["SVT_LOG"] = "0"  # the encoder is verbose on standard error
         return {"preset": "12", "svtav1-params": "lp=1"}
     return {}
 
@@ -126,11 +133,12 @@ def copy_packets(
         shift_s: added to all times.
         rotation: degrees counterclockwise that a player turns the picture.
         mux: options of the muxer.
-        change: replaces the bytes of a packet, given its time in seconds; None drops the packet.
+        change: replaces the bytes of a packet, given its time in seconds from the first one; None drops the packet.
         fps: number the packets at this rate, for sources without times and without B-frames.
     """
     videos = [sources] if isinstance(sources, Path) else list(sources)
     written = 0
+    begin: int | None = None
     with av.open(str(path), "w", format=container, options=dict(mux or {})) as output:
         output.flags |= 0x0400
         stream: Any = None
@@ -138,7 +146,7 @@ def copy_packets(
             with av.open(str(video)) as reader:
                 source = reader.streams.video[0]
                 if stream is None:
-                    stream = output.add_stream_from_template(source)
+                    stream = output.add_stream_from_template(source, opaque=True)
                     if rotation:
                         stream.set_display_rotation(rotation)
                 for packet in reader.demux(source):
@@ -148,26 +156,28 @@ def copy_packets(
                         packet.time_base = Fraction(1, fps)
                         packet.pts = packet.dts = written
                         packet.duration = 1
-                    assert packet.dts is not None and packet.time_base is not None
-                    ticks = packet.dts if packet.pts is None else packet.pts
+                    assert packet.dts is not None
+                    assert packet.time_base is not None
+                    decoded = packet.dts
+                    ticks = decoded if packet.pts is None else packet.pts
+                    begin = ticks if begin is None else begin
                     if change is not None:
-                        body = change(float(ticks * packet.time_base), bytes(packet))
+                        body = change(float((ticks - begin) * packet.time_base), bytes(packet))
                         if body is None:
                             continue
                         packet = _replaced(packet, body)  # noqa: PLW2901
                     shift = round(shift_s / packet.time_base)
-                    packet.pts, packet.dts = ticks + shift, packet.dts + shift
+                    packet.pts, packet.dts = ticks + shift, decoded + shift
                     packet.stream = stream
                     written += 1
                     output.mux(packet)
     return path
 
 
-def _replaced(packet: av.Packet, body: bytes) -> av.Packet:
-    other = av.Packet(len(body))  # with the zeros after it that FFmpeg wants
+def _replaced(packet: Any, body: bytes) -> Any:
+    other: Any = av.Packet(len(body))  # with the zeros after it that FFmpeg wants
     other.update(body)
     other.pts, other.dts, other.duration = packet.pts, packet.dts, packet.duration
-    assert packet.time_base is not None
     other.time_base, other.is_keyframe = packet.time_base, packet.is_keyframe
     return other
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["at", "concatenated", "cut_end", "cut_start", "filler", "garbage", "scrambled"]
 
 
-def at(*seconds: float, replace: Callable[[bytes], bytes]) -> Callable[[float, bytes], bytes]:
+def at(*seconds: float, replace: Callable[[bytes], bytes | None]) -> Callable[[float, bytes], bytes | None]:
     """Return a change of :func:`~tests.pictures.encodes.copy_packets` for the packets shown at these times."""
 
-    def change(time: float, body: bytes) -> bytes:
+    def change(time: float, body: bytes) -> bytes | None:
         return replace(body) if any(abs(time - second) < 0.5 / FPS for second in seconds) else body
 
     return change
@@ -30,8 +30,9 @@ def scrambled(body: bytes) -> bytes:
 
 
 def garbage(body: bytes) -> bytes:
-    """Replace a packet by as many bytes that no decoder takes."""
-    return b"\xff" * len(body)
+    """Replace a packet by as many bytes that no decoder takes; a start code stays, as muxers demand it."""
+    start = body[:4] if body.startswith(b"\0\0\0\1") else b""
+    return start + b"\xff" * (len(body) - len(start))
 
 
 def filler(codec: str) -> Callable[[bytes], bytes]:

@@ -25,14 +25,17 @@ _MATRICES: Final = {
 _FORMAT: Final = re.compile(r"yuv(?P<full>j?)(?P<chroma>4[0-4][0-4])p(?P<bits>\d*)(?:le)?$")
 _FULL_RANGE: Final = 2
 _REACH: Final = 2  # chroma samples on each side that a scaler may use
+# swscale's 32 bits overflow at twice white. No real picture comes near: luma and blue chroma would both have to exceed
+# their legal ranges.
+_OVERFLOW: Final = 2.0
 
 
 def float_rgb(frame: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]] | None:
     """Convert a frame of planar YUV as its tags say.
 
     Returns:
-        RGB from 0 to 255, shape (3, height, width), and where the chroma around a pixel is flat, shape (height, width).
-        None for other pixel formats.
+        RGB from 0 to 255, shape (3, height, width), and where it can be compared, shape (height, width): where the
+        chroma around a pixel is flat. None for other pixel formats.
     """
     found = _FORMAT.match(frame.format.name)
     if found is None:
@@ -51,19 +54,22 @@ def float_rgb(frame: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_
     result[0] = y + 2 * (1 - red) * r
     result[2] = y + 2 * (1 - blue) * b
     result[1] = (y - red * result[0] - blue * result[2]) / (1 - red - blue)
+    flat &= result.max(axis=0) < _OVERFLOW
     return np.clip(result * 255, 0, 255), flat
 
 
 def _samples(plane: Any, bits: int) -> npt.NDArray[np.float64]:
     kind = np.dtype("u1") if bits == 8 else np.dtype("<u2")
     rows = np.frombuffer(plane, kind).reshape(plane.height, -1)
-    return rows[:, : plane.width].astype(np.float64)
+    samples: npt.NDArray[np.float64] = rows[:, : plane.width].astype(np.float64)
+    return samples
 
 
 def _enlarged(values: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[Any]:
     rows = np.arange(shape[0]) * values.shape[0] // shape[0]
     columns = np.arange(shape[1]) * values.shape[1] // shape[1]
-    return values[rows][:, columns]
+    enlarged: npt.NDArray[Any] = values[rows][:, columns]
+    return enlarged
 
 
 def _flat(chroma: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

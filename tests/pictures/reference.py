@@ -28,6 +28,7 @@ __all__ = ["Pictures", "Reference", "SequentialDecode"]
 
 _OUTPUT_CORRUPT: Final = 1 << 3  # AV_CODEC_FLAG_OUTPUT_CORRUPT, as players set it
 _ROOT: Final = Path(__file__).parents[2]
+_LIMIT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +93,24 @@ class Reference:
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert self._child.stdin
+        assert self._child.stdout
+        self._requests, self._replies = self._child.stdin, self._child.stdout
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the child."""
-        assert self._child.stdin and self._child.stdout
-        self._child.stdin.close()
-        self._child.wait(60)
-        self._child.stdout.close()
+        self._requests.close()
+        self._child.wait(_LIMIT_S)
+        self._replies.close()
         self._folder.cleanup()
 
     def _ask(self, **request: Any) -> dict[str, Any]:
-        assert self._child.stdin and self._child.stdout
-        self._child.stdin.write(json.dumps(request) + "\n")
-        self._child.stdin.flush()
-        line = self._child.stdout.readline()
+        self._requests.write(json.dumps(request) + "\n")
+        self._requests.flush()
+        line = self._replies.readline()
         if not line:
-            raise RuntimeError(f"the reference decoder ended with {self._child.wait(60)} at {request}")
+            raise RuntimeError(f"the reference decoder ended with {self._child.wait(_LIMIT_S)} at {request}")
         reply: dict[str, Any] = json.loads(line)
         return reply
 
@@ -141,7 +143,7 @@ def _decode(path: str) -> tuple[dict[str, Any], list[Any]]:
         stream = container.streams.best("video")
         if stream is None:
             return {"error": "no video stream"}, []
-        base = stream.time_base
+        base: Any = stream.time_base
         context: Any = stream.codec_context
         context.thread_type, context.thread_count = "NONE", 1
         context.flags |= _OUTPUT_CORRUPT
@@ -149,11 +151,13 @@ def _decode(path: str) -> tuple[dict[str, Any], list[Any]]:
         try:
             for packet in container.demux(stream):
                 ticks = packet.dts if packet.pts is None else packet.pts
-                if packet.size and ticks is not None:
+                if packet.size:
+                    if ticks is None:
+                        ticks = rows[-1][0] + rows[-1][1] if rows else 0
                     if not packet.is_discard:
                         rows.append((ticks, packet.duration or 0, packet.is_keyframe))
                     if packet.pts is None:
-                        # The container counts packets in storage order: frames are sorted below.
+                        # The container has packets in storage order: frames are sorted below.
                         packet.pts, untimed = ticks, True
                 try:
                     shown = context.decode(packet if packet.size else None)
@@ -169,7 +173,9 @@ def _decode(path: str) -> tuple[dict[str, Any], list[Any]]:
     pts = [ticks - start for _, ticks in kept]
     frames = [frame for frame, _ in kept]
     raw = container.format.name in ("avi", "h264", "hevc", "m4v")
+    display: dict[int, int] = {}
     if untimed or (raw and rows == sorted(rows)):
+        display = dict(zip(pts, sorted(pts), strict=True))
         pts.sort()
     reply = {
         "time_base": (base.numerator, base.denominator),
@@ -178,7 +184,7 @@ def _decode(path: str) -> tuple[dict[str, Any], list[Any]]:
         "sizes": [(frame.width, frame.height) for frame in frames],
         "rotation": round(-frames[0].rotation / 90) * 90 % 360 if frames else 0,
         "packets": sorted(row[0] - start for row in rows),
-        "keyframes": sorted(row[0] - start for row in rows if row[2]),
+        "keyframes": sorted(display.get(row[0] - start, row[0] - start) for row in rows if row[2]),
         "pts": pts,
         "corrupt": [bool(frame.is_corrupt) for frame in frames],
         "intra": [int(frame.pict_type) == 1 for frame in frames],

@@ -1,4 +1,4 @@
-"""Print what came out of the matrix: one row per kind, and the figures that count."""
+"""Tables of the matrix: one row per kind, and the figures that count."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _COLUMNS = (
 )
 
 
-def print_report(report: Report) -> None:
+def print_report(title: str, report: Report) -> None:
     """Print a table by kind, the skips, and the shares."""
     kinds = dict.fromkeys(row.video.kind for row in report.rows)
     lines = [_line(kind, [row for row in report.rows if row.video.kind == kind]) for kind in kinds]
-    print_table("stored frames against a full sequential decode", _COLUMNS, [*lines, _line("all", report.rows)])
+    print_table(title, _COLUMNS, [*lines, _line("all", report.rows)])
     for reason, count in sorted(report.skips.items()):
         print(f"skipped: {count} combinations, {reason}")
     readable = [row for row in report.rows if row.readable]
