@@ -154,8 +154,9 @@ def subfolders(root: str, prefix: str) -> list[str]:
     if not os.path.isdir(top):
         return []
     with os.scandir(top) as entries:
-        names = sorted((entry.name for entry in entries if entry.is_dir()), key=os.fsencode)
-    return [f"{prefix}{name}/" for name in names if next(walk(root, f"{prefix}{name}/"), None) is not None]
+        # With the slash, as keys sort: "b-/" is before "b/".
+        names = sorted((f"{entry.name}/" for entry in entries if entry.is_dir()), key=os.fsencode)
+    return [f"{prefix}{name}" for name in names if next(walk(root, f"{prefix}{name}"), None) is not None]
 
 
 def within(real_root: str, real_path: str) -> bool:

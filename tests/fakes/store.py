@@ -85,8 +85,8 @@ class MemoryStore:
     def folders(self, prefix: str = "") -> builtins.list[str]:
         self._enter("list", prefix)
         with self._lock:
-            below = {key[len(prefix) :].partition("/") for key in self.objects if key.startswith(prefix)}
-        return sorted((f"{prefix}{name}/" for name, slash, _ in below if slash), key=str.encode)
+            below = [key[len(prefix) :].partition("/") for key in self.objects if key.startswith(prefix)]
+        return sorted({f"{prefix}{name}/" for name, slash, _ in below if slash}, key=str.encode)
 
     def stat(self, key: str) -> ObjectInfo:
         self._enter("stat", key)
