@@ -75,8 +75,9 @@ format: .venv/.dev  ## fix and format the code with ruff
 kind-up:  ## create a kind cluster with Argo Workflows and KubeRay; then `skaffold run` (docs/kind.md)
 	@bash charts/telecine-dev/kind-up.sh
 
-bench: .venv/.dev  ## run the benchmarks (about 17 minutes; QUICK=1: 2 minutes)
-	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
+# AGAINST=REF compares the speed of extraction with another commit than the default one.
+bench: .venv/.dev  ## run the benchmarks (about 25 minutes; QUICK=1: 4 minutes)
+	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(AGAINST),--against=$(AGAINST))
 
 docs: .venv/.dev  ## regenerate the pages that come from code: configuration, manifest, tables, schemas
 	@$(BIN)/python -m docs.generate

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from docs.index import readers, users
 from images.contents import page as licences
 from jobs.cli import PIPELINES, TOOLS, commands
 from jobs.gamedata.checks.load import load_checks
@@ -20,7 +21,7 @@ from jobs.gamedata.errors import CODES, COMMAND_CODES, CRASH_CODES
 from jobs.gamedata.manifest.schema import COLUMNS, manifest_schema
 from jobs.gamedata.members.tar import CONTAINERS
 from jobs.screenalytics.errors import CODES as RUN_CODES
-from jobs.screenalytics.errors import MEANINGS
+from jobs.screenalytics.errors import FINDINGS, MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
 from shared import errors
 from shared.database import embedded
@@ -243,7 +244,8 @@ _FILES = """\
 <!-- Written by `make docs` from the docstrings and tests/rooms.py; do not edit. -->
 
 One line per file, in the order of the [rooms](architecture.md#rooms): a file imports only files of its own room and of
-rooms below it. `__init__.py` files are left out.
+rooms below it. An `__init__.py` that only passes names on is left out. At the end: which files
+read each [flag](#flags), and which use each [error code](#error-codes).
 """
 
 
@@ -272,7 +274,35 @@ def every_file() -> str:
         lines += [f"## {package}\n", "| file | contents |", "| --- | --- |"]
         lines += [f"| `{file}` | {contents} |" for file, contents in others.items()]
         lines.append("")
+    lines += _index_of_flags() + _index_of_codes()
     return "\n".join(lines)
+
+
+def _index_of_flags() -> list[str]:
+    lines = [
+        "## Flags\n",
+        "The files that read each flag or its variable, or take its value as an argument.\n",
+        "| flag | read by |",
+        "| --- | --- |",
+    ]
+    places: dict[tuple[str, str], list[str]] = {}
+    for group in (*PIPELINES, *TOOLS):
+        for command in commands(group):
+            for flag in flags(_model(command.settings)):
+                places.setdefault((flag.pipeline or "", flag.flag), readers(flag.name, flag.pipeline))
+    lines += [f"| {pipeline} `{flag}` | {_listed(found)} |" for (pipeline, flag), found in sorted(places.items())]
+    return [*lines, ""]
+
+
+def _index_of_codes() -> list[str]:
+    lines = ["## Error codes\n", "The files that raise each code or act on it.\n", "| code | files |", "| --- | --- |"]
+    for pipeline, codes in (("gamedata", CODES), ("screenalytics", RUN_CODES)):
+        lines += [f"| {pipeline} `{code}` | {_listed(users(code, pipeline))} |" for code in codes]
+    return [*lines, ""]
+
+
+def _listed(files: list[str]) -> str:
+    return ", ".join(f"`{file}`" for file in files)
 
 
 def gamedata() -> str:
@@ -288,11 +318,14 @@ def gamedata() -> str:
 
 
 def screenalytics() -> str:
-    """The screenalytics guide with its table of codes."""
+    """The screenalytics guide with its tables of codes and findings."""
     kinds = {"permanent": "permanent", "not_ready": "not ready", "quarantine": "quarantine"}
     rows = [f"| `{code}` | {kinds[RUN_CODES[code]]} | {text} |" for code, text in MEANINGS.items()]
     table_rows = "\n".join(["| code | kind | meaning |", "| --- | --- | --- |", *rows])
-    return _filled("docs/screenalytics.md", "codes", table_rows)
+    page = _filled("docs/screenalytics.md", "codes", table_rows)
+    rows = [f"| `{code}` | {text} |" for code, text in FINDINGS.items()]
+    table_rows = "\n".join(["| finding | meaning |", "| --- | --- |", *rows])
+    return _filled("docs/screenalytics.md", "findings", table_rows, page)
 
 
 def hostile() -> str:

@@ -16,7 +16,8 @@
         DatabaseUnreachable       75  database_unreachable
       ConfigurationError          78  configuration           settings, rights, schema: needs operator action
         BucketMissing             78  bucket_missing
-        AccessDenied              78  access_denied
+        RequestRefused            78  configuration           an archived object, a KMS key, 400, 405, 409, 416, 501
+          AccessDenied            78  access_denied
         ExtraMissing              78  extra_missing           an optional dependency is not installed
         DatabaseNotMigrated       78  database_not_migrated
         WrongEnvironment          78  wrong_environment
@@ -50,6 +51,7 @@ __all__ = [
     "ItemError",
     "ObjectChanged",
     "ObjectMissing",
+    "RequestRefused",
     "Stopped",
     "StorageFull",
     "StoreUnavailable",
@@ -193,7 +195,15 @@ class BucketMissing(ConfigurationError):
     default_code = "bucket_missing"
 
 
-class AccessDenied(ConfigurationError):
+class RequestRefused(ConfigurationError):
+    """The store refuses one request for good (data: ``bucket``, ``action``, ``uri``).
+
+    The cause may be the object (archived, encrypted with a key that is disabled) or the whole bucket. A caller that
+    reads many objects finds out by reading another one.
+    """
+
+
+class AccessDenied(RequestRefused):
     """The store refuses an action (data: ``bucket``, ``action``, such as ``s3:ListBucket``)."""
 
     default_code = "access_denied"

@@ -70,9 +70,12 @@ _REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
     "rt_tgsigqueueinfo": (297, 240), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195),
     "semget": (64, 190), "semop": (65, 193), "semtimedop": (220, 192), "semctl": (66, 191), "msgget": (68, 186),
     "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187), "mq_open": (240, 180),
-    # Their priority and processors, which a process may set for others of its user.
-    "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setparam": (142, 118), "sched_setscheduler": (144, 119),
-    "sched_setaffinity": (203, 122), "sched_setattr": (314, 274),
+    # Memory beyond the limit of the address space: up to a thousand files of 16 MB.
+    "memfd_create": (319, 279), "memfd_secret": (447, 447),
+    # Priority, processors and memory nodes, which a process may set for others of its user.
+    "migrate_pages": (256, 238), "move_pages": (279, 239), "setpriority": (141, 140), "ioprio_set": (251, 30),
+    "sched_setparam": (142, 118), "sched_setscheduler": (144, 119), "sched_setaffinity": (203, 122),
+    "sched_setattr": (314, 274),
     # New processes and programs; threads come from clone(), see _filter.
     "execve": (59, 221), "execveat": (322, 281), "fork": (57, None), "vfork": (58, None),
     # Parts of the kernel in which most escapes were found, and namespaces and mounts.
@@ -83,7 +86,7 @@ _REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
     "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442), "init_module": (175, 105),
     "finit_module": (313, 273), "kexec_load": (246, 104), "kexec_file_load": (320, 294),
 }  # fmt: skip
-_CLONE, _CLONE3, _SENDTO, _KILL, _TGKILL, _PRLIMIT64, _FCNTL, _IOCTL = (
+_CLONE, _CLONE3, _SENDTO, _KILL, _TGKILL, _PRLIMIT64, _FCNTL, _IOCTL, _PRCTL = (
     (56, 220),
     (435, 435),
     (44, 206),
@@ -92,10 +95,13 @@ _CLONE, _CLONE3, _SENDTO, _KILL, _TGKILL, _PRLIMIT64, _FCNTL, _IOCTL = (
     (302, 261),
     (72, 25),
     (16, 29),
+    (157, 167),
 )
 # Commands that make the kernel send a signal to another process when a descriptor has data: F_SETOWN, F_SETSIG and
 # F_SETOWN_EX (linux/fcntl.h), FIOSETOWN and SIOCSPGRP (linux/sockios.h).
 _FCNTL_REFUSED, _IOCTL_REFUSED = (8, 10, 15), (0x8901, 0x8902)
+# PR_SET_PDEATHSIG: the kernel ends the process with its parent (linux/prctl.h).
+_PRCTL_REFUSED = (1,)
 # The first number after those that the table was made for (Linux 6.13: setxattrat). Later calls get the answer of an
 # older kernel.
 _LATER: Final = 463
@@ -198,9 +204,13 @@ def _filter(arch: _Arch, pid: int) -> list[tuple[int, int, int, int]]:
     program += [(_AT_LEAST, 0, 1, _LATER), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
     for numbers in _REFUSED.values():
         program += on(numbers, refuse)
-    for numbers, commands in ((_FCNTL, _FCNTL_REFUSED), (_IOCTL, _IOCTL_REFUSED)):
+    for numbers, index, commands in (
+        (_FCNTL, 1, _FCNTL_REFUSED),
+        (_IOCTL, 1, _IOCTL_REFUSED),
+        (_PRCTL, 0, _PRCTL_REFUSED),
+    ):
         tests = [(_EQUAL, len(commands) - at, 0, command) for at, command in enumerate(commands)]
-        program += on(numbers, argument(1), *tests, allow, refuse)
+        program += on(numbers, argument(index), *tests, allow, refuse)
     # libc falls back to clone(), whose flags the filter can read: threads only.
     program += on(_CLONE3, (_RETURN, 0, 0, _ERRNO | errno.ENOSYS))
     program += on(_CLONE, argument(0), (_SET_BITS, 1, 0, _CLONE_THREAD), refuse, allow)

@@ -37,6 +37,7 @@ __all__ = [
     "numbered_clip",
     "picture",
     "read_number",
+    "scheduling_restored",
     "tar_bytes",
 ]
 
@@ -122,7 +123,7 @@ def numbered_clip(  # noqa: C901  one function for every container option
     flags = "+".join(["faststart"] * faststart + ["frag_keyframe", "empty_moov", "default_base_moof"] * fragmented)
     forced = set(keyframes or ())
     mux = {**({"movflags": flags} if flags else {}), **(mux_options or {})}
-    with _scheduling_restored(), av.open(str(path), "w", format=container, options=mux) as output:
+    with scheduling_restored(), av.open(str(path), "w", format=container, options=mux) as output:
         defaults = {"threads": "1", "sc_threshold": "0", "bf": str(b_frames), "flags": "+bitexact"}
         if codec == "libx264":
             defaults |= {"preset": "ultrafast", "forced-idr": "1", "crf": "28"}
@@ -170,7 +171,7 @@ def numbered_clip(  # noqa: C901  one function for every container option
 
 
 @contextmanager
-def _scheduling_restored() -> Iterator[None]:
+def scheduling_restored() -> Iterator[None]:
     """Restore the scheduling policy, which SVT-AV1 changes to real-time if run as root.
 
     The policy would stay with the thread and every process it starts. Two real-time processes with threads that wait

@@ -76,14 +76,14 @@ class RayCluster:
         self.nodes.append(process)
         return process
 
-    def run(self, script, *arguments, **environment):
-        """Start a driver: a script of Python that gets the cluster's address and the arguments."""
+    def run(self, script, *arguments, cwd=ROOT, **environment):
+        """Start a driver in a folder: a script of Python that gets the cluster's address and the arguments."""
         return subprocess.Popen(
             [sys.executable, "-c", script, self.address, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            cwd=ROOT,
+            cwd=cwd,
             env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": _PATH, **environment},
             start_new_session=True,
         )

@@ -39,7 +39,7 @@ OTHERS: dict[str, dict[str, str]] = {
     "charts": {
         "telecine/values.yaml": "All values with their defaults; `values-{kind,node,staging,prod}.yaml` are examples.",
         "telecine/README.md": "What the chart installs, for a chart repository.",
-        "telecine/values.schema.json": "The schema of the values: Helm rejects unknown keys and wrong types.",
+        "telecine/values.schema.json": "The schema of values: Helm rejects unknown keys, wrong types (numeric tags).",
         "telecine/files/*.yaml": "The WorkflowTemplates and CronWorkflows, written by `python -m workflows.render`.",
         "telecine/templates/workflows.yaml": "Install `files/*.yaml`, adapted to the values by `_workflow.tpl`.",
         "telecine/templates/_workflow.tpl": "What values change in a workflow: images, accounts, crons, labels.",
@@ -50,15 +50,15 @@ OTHERS: dict[str, dict[str, str]] = {
         "telecine/templates/ray.yaml": "ConfigMap of the launcher: sizes, images and placement of Ray pods.",
         "telecine/templates/artifacts.yaml": "The bucket for Argo's artifacts (reports).",
         "telecine/templates/secrets.yaml": "Secrets made from values, unless they exist; the random token of Ray.",
-        "telecine/templates/accounts.yaml": "Service accounts; the token Secret of `telecine-step`.",
-        "telecine/templates/rbac.yaml": "Roles: the verbs of each account.",
+        "telecine/templates/accounts.yaml": "Service accounts of the steps; the token Secret of `telecine-step`.",
+        "telecine/templates/rbac.yaml": "Roles of steps and of the launcher: the verbs of each account.",
         "telecine/templates/networkpolicies.yaml": "NetworkPolicies: egress per kind of pod, ingress of Ray.",
         "telecine/templates/quota.yaml": "ResourceQuota, LimitRange and PriorityClass.",
         "telecine/templates/migration.yaml": "The Job that migrates the database before all else; its Secret.",
         "telecine/templates/observability.yaml": "The PrometheusRule and the Grafana boards, from `observability/`.",
-        "telecine/templates/tests/smoke.yaml": "The pod of `helm test`, with its account; it runs `smoke/smoke.py`.",
+        "telecine/templates/tests/smoke.yaml": "The pod of `helm test` and its Role: three TARs, then `smoke.py`.",
         "telecine/templates/NOTES.txt": "What `helm install` prints.",
-        "telecine/smoke/smoke.py": "`helm test`: doctor, then `gamedata` on three tiny videos; check, delete.",
+        "telecine/smoke/smoke.py": "`helm test`, once TARs are written: doctor, `gamedata` on them; check, delete.",
         "telecine/observability/alerts.yaml": "Alert rules for Prometheus.",
         "telecine/observability/boards/runs.json": "The Grafana board of runs, steps and items.",
         "telecine-dev/kind-up.sh": "`make kind-up`: a kind cluster with Argo Workflows and KubeRay.",
@@ -82,15 +82,22 @@ OTHERS: dict[str, dict[str, str]] = {
     "tests": {
         "unit/": "Unit tests, in the folders of the code that they test; fakes are in `fakes/`.",
         "integration/": "Tests against a real PostgreSQL, S3 server, mail server and Ray.",
-        "render/, chart/": "Tests of the rendered workflows and of the Helm chart.",
+        "render/": "Tests of the rendered workflows, with Argo's schemas and its own template code.",
+        "chart/": "Tests of the Helm chart; `test_rights.py` compares its roles with the calls of `rights.py`.",
         "kills/": "Kill a command at every commit step, and compare with an undisturbed run.",
-        "hostile/, fuzz/": "Hostile inputs with expected results, and fuzz targets for the parsers.",
+        "hostile/": "Hostile inputs and their results (`inputs.py`), read alone and as a batch (`test_hostile.py`).",
+        "fuzz/": "Fuzz targets for the parsers.",
+        "network/": "Evaluate NetworkPolicies: which recorded connection they would block, and who its ends are.",
+        "pictures/": "Compare every stored frame with a full sequential decode, for a matrix of kinds of videos.",
         "detectors/": "Score the built-in checks on generated sessions.",
         "benchmarks/": "`make bench`.",
-        "docs/, language/": "Run the blocks of the docs, and check the wording of everything that users read.",
-        "cluster/": "The test cluster: Kubernetes, Argo and KubeRay built from Go modules.",
-        "e2e/": "Tests on that cluster: `make e2e`, `make e2e-faults`.",
+        "docs/": "Run the blocks of the docs and compare what they print.",
+        "language/": "Check the wording of everything that users read.",
+        "cluster/": "The test cluster: `build.sh` builds Kubernetes, Argo, KubeRay; `node-up.sh` starts the node.",
+        "e2e/": "`make e2e` on that cluster; `traffic.py` records connections, `test_network.py` evaluates policies.",
+        "e2e/faults/": "`make e2e-faults`: the same while daemons, pods and the node are killed.",
         "rooms.py": "The rooms of each package and their order; this page and the import test are derived from it.",
+        "rights.py": "Record the calls to the Kubernetes API that the code makes, for comparison with the roles.",
     },
 }
 
@@ -111,4 +118,13 @@ def files(package: str, room: str) -> list[str]:
     """Return the modules of a room, without their suffix; empty for a room that is a module."""
     folder = ROOT / package / room
     names = (path.relative_to(folder).with_suffix("").as_posix() for path in sorted(folder.rglob("*.py")))
-    return [name for name in names if not name.endswith("__init__")]
+    return [name for name in names if not name.endswith("__init__") or _has_code(folder / f"{name}.py")]
+
+
+def _has_code(path: Path) -> bool:
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    named = {
+        target.id for node in body if isinstance(node, ast.AnnAssign) and isinstance(target := node.target, ast.Name)
+    }
+    return bool((defined | named) - {"__getattr__"})

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EVERYTHING", "Place", "codes", "counted", "place"]
 
-TABLES = ("runs", "artifacts", "person_metrics", "replaced_runs")
+TABLES = ("runs", "artifacts", "person_metrics", "cast_metrics", "replaced_runs")
 EVERYTHING = (*TABLES, "ingest_items", "ingest_attempts", "outbox_events")
 
 

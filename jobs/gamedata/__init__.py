@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jobs.gamedata.model import ExtractedData
-    from jobs.gamedata.pt.file import load
+    from jobs.gamedata.session.load import load
 
 __all__ = ["ExtractedData", "load"]
 
@@ -18,7 +18,7 @@ __all__ = ["ExtractedData", "load"]
 def __getattr__(name: str) -> object:
     # `load` imports torch, which takes a second; `telecine --help` must not pay for it.
     if name == "load":
-        from jobs.gamedata.pt.file import load
+        from jobs.gamedata.session.load import load
 
         return load
     if name == "ExtractedData":

@@ -28,6 +28,7 @@ __all__ = [
     "SamplingMode",
     "SamplingSpec",
     "Session",
+    "StreamParameters",
     "stride_key",
 ]
 
@@ -41,7 +42,7 @@ STATISTICS_SHAPE: Final = (90, 160)
 SIGNATURE_SHAPE: Final = (9, 16, 3)
 # Part of the spec digest. Increase it when the meaning of frames or statistics changes: TARs with older results are
 # then extracted again.
-SPEC_VERSION: Final = 2
+SPEC_VERSION: Final = 3
 
 
 def stride_key(stride_s: float) -> str:
@@ -85,29 +86,72 @@ class SampleTimes:
     index: npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class StreamParameters:
+    """The parameters of a video stream that a decoder needs besides the packets, as the container declares them.
+
+    H.264, HEVC and most newer codecs find them in the stream; HuffYUV, FFV1, Microsoft's MPEG-4 and many others do not.
+
+    Attributes:
+        codec: FFmpeg's name of the decoder, e.g. ``h264``.
+        extradata: the codec's out-of-band headers (avcC, hvcC, …); empty if the packets contain them.
+        width: stored width in pixels; 0 if unknown.
+        height: stored height in pixels; 0 if unknown.
+        tag: the container's four characters for the codec; empty if unknown.
+        bits: bits per coded sample; 0 if unknown.
+        reorder_depth: how many frames the decoder holds back to put them in display order.
+        pix_fmt: FFmpeg's name of the pixel format; empty if unknown.
+        profile: FFmpeg's name of the profile; empty if unknown.
+        level: the codec's level; -99 (FFmpeg's value for it) if unknown.
+        color_range: AVColorRange; 0 if unknown.
+        color_primaries: AVColorPrimaries; 2 if unknown.
+        color_trc: AVColorTransferCharacteristic; 2 if unknown.
+        colorspace: AVColorSpace, the matrix of YCbCr; 2 if unknown.
+        field_order: AVFieldOrder; 0 if unknown, 1 if progressive.
+    """
+
+    codec: str
+    extradata: bytes = b""
+    width: int = 0
+    height: int = 0
+    tag: str = ""
+    bits: int = 0
+    reorder_depth: int = 0
+    pix_fmt: str = ""
+    profile: str = ""
+    level: int = -99
+    color_range: int = 0
+    color_primaries: int = 2
+    color_trc: int = 2
+    colorspace: int = 2
+    field_order: int = 0
+
+
 @dataclass(slots=True)
 class PacketRuns:
     """The encoded packets of the source that are needed to decode each distinct frame without the TAR.
 
     Attributes:
-        codec: FFmpeg's codec name, e.g. ``h264``.
-        extradata: the codec's out-of-band headers (avcC, hvcC, …).
+        parameters: the stream's parameters; files written before they were stored have only codec and extradata.
         data: all packets, concatenated.
         offsets: shape (P + 1,), int64; packet p is ``data[offsets[p]:offsets[p + 1]]``.
         pts: shape (P,), int64, in ``time_base``.
         first: shape (D,), int64: first packet of the run that decodes frame d.
         count: shape (D,), int64: number of packets in that run; 1 for a keyframe.
         time_base: ``(numerator, denominator)`` in seconds.
+        keyframe: shape (P,), bool: the container's keyframe flags.
+        side_data: ``(packet, kind, bytes)`` of the side data that packets carry: palettes and new headers.
     """
 
-    codec: str
-    extradata: bytes
+    parameters: StreamParameters
     data: bytes
     offsets: npt.NDArray[np.int64]
     pts: npt.NDArray[np.int64]
     first: npt.NDArray[np.int64]
     count: npt.NDArray[np.int64]
     time_base: tuple[int, int]
+    keyframe: npt.NDArray[np.bool_]
+    side_data: tuple[tuple[int, str, bytes], ...] = ()
 
 
 @dataclass(slots=True)
@@ -161,7 +205,8 @@ class FrameStatistics:
         static_share: float32, share of textured blocks that are unchanged in the most similar other frame, out of the
             16 sampled frames before and the 16 after that are at least a second away. NaN for a single frame, a frame
             without texture, and a dark frame with an empty middle.
-        corrupt: bool, True if the decoder concealed errors.
+        corrupt: bool, True for damaged frames: the decoder concealed errors in it or in a frame that it refers to, it
+            is not provably complete (intra refresh), or it replaces a later one that does not decode.
         signature: uint8, shape (D, 9, 16, 3): RGB thumbnail.
     """
 

@@ -42,6 +42,14 @@ STEPS: Final = (
     ),
     Step(
         "screenalytics",
+        "write-manifest",
+        "Write the manifest of a run whose producer writes none.",
+        settings=f"{_SETTINGS}:WriteManifestSettings",
+        run="jobs.screenalytics.steps.write_manifest:run",
+        view="jobs.screenalytics.steps._view:show_manifests",
+    ),
+    Step(
+        "screenalytics",
         "sample",
         "Write a small set of sample runs with known outcomes.",
         settings=f"{_SETTINGS}:SampleSettings",

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from shared.errors import ItemError
 
-__all__ = ["CODES", "MEANINGS", "Rejected", "RejectionKind", "reject"]
+__all__ = ["CODES", "FINDINGS", "MEANINGS", "Rejected", "RejectionKind", "reject"]
 
 RejectionKind = Literal["permanent", "not_ready", "quarantine"]
 """``permanent``: bad, the run gets no rows; ``not_ready``: not an error, retried; ``quarantine``: old rows stay."""
@@ -36,6 +36,7 @@ _PERMANENT: Final = {
     "NOT_AN_OBJECT_KEY": "the s3_key of an artifact is a path on the producer's machine, or not a valid key",
     "ARTIFACT_MISSING": "an artifact does not exist (within the grace period: ARTIFACT_NOT_YET)",
     "ACCESS_DENIED": "the store refuses this object; without s3:ListBucket, S3 refuses missing objects in the same way",
+    "OBJECT_REFUSED": "the store refuses this object but returns others: it is archived, or its KMS key is disabled",
     "UNSUPPORTED_ARTIFACT_VERSION": "this telecine does not support the schema_version of a person_metrics artifact",
     "CHECKSUM_MISSING": "a person_metrics artifact has no checksum, and --unverified is not set",
     "CHECKSUM_INVALID": "a checksum is not 64 hexadecimal digits",
@@ -46,24 +47,41 @@ _PERMANENT: Final = {
     "ARTIFACT_PARSE": "an artifact is not JSON",
     "PERSON_ID_INVALID": "a person_id or cast_id is blank, has a control character, or is too long",
     "DUPLICATE_PERSON": "the same person appears twice under one cast",
+    "PERSON_CONFLICT": "two casts have the same person_id but different names",
     "NEGATIVE": "a time or a count is negative",
     "OUT_OF_RANGE": "a person's time exceeds the duration of the episode, or a number exceeds its column",
     "CONFIDENCE_INVALID": "a confidence is not a number from 0 to 1",
     "INCONSISTENT": "visual_s and face_visible_seconds differ",
     "UNKNOWN_EVENT": "the type of an event is unknown",
     "EVENT_INVALID": "an event has no valid run id, or an invalid payload",
+    "MANIFEST_EXISTS": "write-manifest found another document at the manifest's key, and --replace is not set",
     "SOURCE_DELETED": "the manifest of a run was deleted before the run was ingested",
 }
 _NOT_READY: Final = {
     "RUN_RUNNING": "the manifest says the run is still in progress",
     "MANIFEST_INCOMPLETE": "the manifest is not complete JSON, within the grace period",
     "MANIFEST_NOT_YET": "an event announced the run, but its manifest does not exist yet",
+    "MANIFEST_OUTDATED": "the manifest is not yet the one that its event announces, within the grace period",
     "ARTIFACT_NOT_YET": "an artifact does not exist yet, within the grace period of its manifest",
 }
 _QUARANTINE: Final = {
     "MANIFEST_CHANGED": "the manifest of a known run changed; the old rows are kept until the change is accepted",
     "RUN_ID_COLLISION": "a known run_id is used by another episode, or at another key with other content",
 }
+
+FINDINGS: Final = {
+    "NOT_INGESTED": "a run is in the store but not in the tables",
+    "SOURCE_DELETED": "the manifest of a run is gone; the rows are kept",
+    "ETAG_CHANGED": "the ETag of a manifest changed (--quick, which does not read its content)",
+    "MANIFEST_CHANGED": "the manifest of a run changed",
+    "ARTIFACT_MISSING": "an artifact of a run is gone",
+    "SIZE_MISMATCH": "an artifact was replaced: its size changed",
+    "CHECKSUM_MISMATCH": "an artifact was replaced: its sha256 changed",
+    "PERSONS_MISMATCH": "rows of a run in person_metrics are missing, or there are others",
+    "CASTS_MISMATCH": "rows of a run in cast_metrics are missing, or there are others",
+    "HASH_MISMATCH": "rows of a run changed since they were written",
+}
+"""Code of a finding of ``verify`` -> meaning. Errors of the store keep their own codes."""
 
 MEANINGS: Final[dict[str, str]] = {**_PERMANENT, **_NOT_READY, **_QUARANTINE}
 """Code -> meaning, for the documentation."""

@@ -21,7 +21,7 @@ _PLACEHOLDERS: Final = ("prefix", "run_id", "ep_id", "show", "season", "episode"
 _MANIFEST: Final = "manifest.json"
 _RUN_ID: Final = re.compile(RUN_ID)
 # rhoslc-s06e11. Episodes with other names have no folders by show.
-_EPISODE: Final = re.compile(r"(?P<show>.+)-s(?P<season>[0-9]+)e(?P<episode>[0-9]+)")
+_EPISODE: Final = re.compile(r"(?P<show>.+)-s(?P<season>[0-9]+)e(?P<episode>[0-9]+)", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _ENCODED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -91,28 +91,43 @@ class ArtifactFolders:
 
     Attributes:
         folders: each with a slash at the end, so that ``runs/abc`` does not match ``runs/abcd/``.
-        foreign: patterns of the same folders for any run.
+        own: patterns of the same folders, with the episode in any case and with any number of leading zeros: producers
+            write season 1 of ``Demo-S1E2`` as ``s01`` or ``s1``.
+        other_episode: patterns of the same folders for any episode.
+        other_run: patterns of the same folders for any run.
         source: URI of the store; ``s3_key`` may start with it.
     """
 
     folders: tuple[str, ...]
-    foreign: tuple[re.Pattern[str], ...]
+    own: tuple[re.Pattern[str], ...]
+    other_episode: tuple[re.Pattern[str], ...]
+    other_run: tuple[re.Pattern[str], ...]
     source: str
 
     @classmethod
     def of(cls, roots: Iterable[str], *, prefix: str, run_id: str, ep_id: str, source: str) -> ArtifactFolders:
         """Fill in templates checked by :func:`check_root`; those by show are left out if the episode has no show."""
         values = {"prefix": prefix, "run_id": run_id, "ep_id": ep_id}
+        similar = {"prefix": re.escape(prefix), "run_id": re.escape(run_id), "ep_id": f"(?i:{re.escape(ep_id)})"}
         if episode := _EPISODE.fullmatch(ep_id):
-            values |= episode.groupdict()
+            parts = episode.groupdict()
+            numbers = {name: int(parts[name]) for name in ("season", "episode")}
+            # As the producer pads them; shown in messages.
+            values |= {"show": parts["show"], **{name: f"{number:02}" for name, number in numbers.items()}}
+            similar |= {name: f"0*{number}" for name, number in numbers.items()}
+            similar["show"] = f"(?i:{re.escape(parts['show'])})"
+            similar["ep_id"] = f"{similar['show']}-(?i:s){similar['season']}(?i:e){similar['episode']}"
         any_run = dict.fromkeys(_PLACEHOLDERS, "[^/]+") | {"prefix": re.escape(prefix)}
-        folders, foreign = [], []
-        for root in roots:
-            names = {name for _, name, _, _ in string.Formatter().parse(root) if name}
-            if names <= values.keys():
-                folders.append(_fill(root, values))
-            foreign.append(re.compile(_fill(root, any_run, re.escape) + "."))
-        return cls(tuple(folders), tuple(foreign), source.rstrip("/"))
+        any_episode = any_run | {"run_id": re.escape(run_id)}
+        roots = tuple(roots)
+        filled = [root for root in roots if _names(root) <= values.keys()]
+        return cls(
+            tuple(_fill(root, values) for root in filled),
+            tuple(_pattern(root, similar) for root in filled),
+            tuple(_pattern(root, any_episode) for root in roots),
+            tuple(_pattern(root, any_run) for root in roots),
+            source.rstrip("/"),
+        )
 
     def key(self, s3_key: str) -> str:
         """Return the key of an artifact in the store.
@@ -138,14 +153,15 @@ class ArtifactFolders:
         if why := _ambiguous(key.removeprefix("/")):
             raise reject("KEY_ESCAPE", f"the key {_shown(key)} has {why}; {valid}", actual=_shown(key))
         if key.startswith("/"):
-            if key[1:].startswith(self.folders):
+            if _matches(self.own, key[1:]):
                 message = f"the key {_shown(key)} starts with a slash; {valid}"
                 raise reject("KEY_ESCAPE", message, actual=_shown(key))
             raise _local_path(key, valid)
-        if any(key.startswith(folder) for folder in self.folders):
+        if _matches(self.own, key):
             return key
-        if any(pattern.match(key) for pattern in self.foreign):
-            message = f"the key {_shown(key)} is in the folder of another run; {valid}"
+        if _matches(self.other_run, key):
+            other = "episode" if _matches(self.other_episode, key) else "run"
+            message = f"the key {_shown(key)} is in the folder of another {other}; {valid}"
             raise reject("CROSS_RUN_REF", message, actual=_shown(key))
         raise reject("KEY_ESCAPE", f"the key {_shown(key)} is outside the run's folders; {valid}", actual=_shown(key))
 
@@ -153,6 +169,18 @@ class ArtifactFolders:
 def _fill(root: str, values: Mapping[str, str], escape: Callable[[str], str] = str) -> str:
     pieces = [escape(text) + (values[name] if name else "") for text, name, _, _ in string.Formatter().parse(root)]
     return "".join(pieces).lstrip("/")  # an empty prefix
+
+
+def _names(root: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(root) if name}
+
+
+def _pattern(root: str, values: Mapping[str, str]) -> re.Pattern[str]:
+    return re.compile(_fill(root, values, re.escape) + ".")
+
+
+def _matches(patterns: Iterable[re.Pattern[str]], key: str) -> bool:
+    return any(pattern.match(key) for pattern in patterns)
 
 
 def _ambiguous(key: str) -> str | None:

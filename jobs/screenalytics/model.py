@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-__all__ = ["Artifact", "ManifestObject", "ManifestRef", "PersonMetric", "RunWarning", "ScreenalyticsRun", "SkippedRun"]
+__all__ = [
+    "Artifact",
+    "CastMetric",
+    "ManifestObject",
+    "ManifestRef",
+    "PersonMetric",
+    "RunWarning",
+    "ScreenalyticsRun",
+    "SkippedRun",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,49 @@ class PersonMetric:
 
 
 @dataclass(frozen=True, slots=True)
+class CastMetric:
+    """One entry of an artifact, as the producer wrote it. Times are whole milliseconds; None means not computed.
+
+    Attributes:
+        artifact_key: the artifact it comes from.
+        entry: its index in the artifact's list, from 0.
+        person_id: as in :class:`PersonMetric`; several casts may share one.
+        cast_id: verbatim from the producer; None if the entry has none.
+        name: display name; None if unknown.
+        onscreen_ms: time on screen.
+        speaking_ms: time speaking.
+        confessional_ms: time in confessionals.
+        body_ms: time with the body visible.
+        confidence: from 0 to 1, three decimals.
+    """
+
+    artifact_key: str
+    entry: int
+    person_id: str
+    cast_id: str | None
+    name: str | None
+    onscreen_ms: int
+    speaking_ms: int | None
+    confessional_ms: int | None
+    body_ms: int | None
+    confidence: Decimal | None
+
+    def as_person(self) -> PersonMetric:
+        """Return the row of a person who has only this entry."""
+        return PersonMetric(
+            person_id=self.person_id,
+            cast_ids=() if self.cast_id is None else (self.cast_id,),
+            name=self.name,
+            onscreen_ms=self.onscreen_ms,
+            speaking_ms=self.speaking_ms,
+            confessional_ms=self.confessional_ms,
+            body_ms=self.body_ms,
+            confidence=self.confidence,
+            artifact_key=self.artifact_key,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ScreenalyticsRun:
     """A successful run, read and verified: everything that is written.
 
@@ -143,6 +195,7 @@ class ScreenalyticsRun:
         duration_ms: length of the episode's video.
         artifacts: all artifacts in the manifest, sorted by key.
         metrics: one per person, sorted by person_id.
+        casts: one per entry of an artifact; empty for a run that was stored before casts were kept.
         warnings: in the order they were found.
         bytes_read: bytes of manifest and artifacts.
     """
@@ -159,13 +212,17 @@ class ScreenalyticsRun:
     duration_ms: int | None
     artifacts: tuple[Artifact, ...]
     metrics: tuple[PersonMetric, ...]
+    casts: tuple[CastMetric, ...] = ()
     warnings: tuple[RunWarning, ...] = ()
     bytes_read: int = field(default=0, compare=False)
 
     @property
     def output_hash(self) -> str:
-        """The sha256 of the facts in product tables; excludes ingest times, versions, ETags and warnings."""
-        facts = [
+        """The sha256 of the facts in product tables; excludes ingest times, versions, ETags and warnings.
+
+        A cast whose values are those of its person adds nothing. Its hash is the same as before casts were kept.
+        """
+        facts: list[Any] = [
             self.run_id,
             self.ep_id,
             self.attempt,
@@ -173,6 +230,10 @@ class ScreenalyticsRun:
             self.duration_ms,
             sorted(metric.facts() for metric in self.metrics),
         ]
+        persons = {metric.person_id: metric.facts() for metric in self.metrics}
+        casts = [cast.as_person().facts() for cast in self.casts]
+        if merged := [cast for cast in casts if cast != persons.get(cast[0])]:
+            facts.append(sorted(merged, key=lambda cast: cast[:2]))
         text = json.dumps(facts, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

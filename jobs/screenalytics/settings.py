@@ -23,6 +23,7 @@ __all__ = [
     "SchemaSettings",
     "SourceSettings",
     "VerifySettings",
+    "WriteManifestSettings",
 ]
 
 _TABLE = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
@@ -43,7 +44,7 @@ def _table(value: str) -> str:
 _ACCESS: Final = Group("How the bucket is read", 20)
 _ARRIVAL: Final = Group("How runs are found", 30)
 _CHECKS: Final = Group("Checks", 40)
-_SAMPLE_SET: Final = Group("What is written", 20)
+_WRITTEN: Final = Group("What is written", 20)
 
 
 class SourceSettings(StepSettings, pipeline="screenalytics"):
@@ -62,7 +63,7 @@ class SourceSettings(StepSettings, pipeline="screenalytics"):
         group=WHERE,
     )
     artifact_roots: Annotated[tuple[str, ...], AfterValidator(_roots)] = setting(
-        ("{prefix}/runs/{run_id}/", "runs/{show}/s{season}/e{episode}/{run_id}/"),
+        ("{prefix}/runs/{run_id}/", "runs/{show}/s{season}/e{episode}/{run_id}/", "runs/{ep_id}/{run_id}/"),
         description="Accept a run's artifacts only in these folders.",
         detail="{prefix}, {run_id}, {ep_id}, {show}, {season} and {episode} are replaced; {run_id} is required.",
         form="Folders that may hold a run's artifacts, comma-separated; {prefix}, {run_id}, {ep_id}, {show}, {season} "
@@ -177,6 +178,40 @@ class VerifySettings(SourceSettings, pipeline="screenalytics"):
     )
 
 
+class WriteManifestSettings(SourceSettings, pipeline="screenalytics"):
+    """Settings of `write-manifest`, which makes manifests for runs of a producer that writes none."""
+
+    run: str = setting(description="Write the manifest of this run; separate several with commas.", argument=True)
+    ep_id: str = setting(
+        "",
+        default_text="from the run's files",
+        description="Take this episode id, such as rhoslc-s06e11.",
+        detail="Needed only if no file of the run has an episode_id.",
+        group=_WRITTEN,
+    )
+    completed_at: str = setting(
+        "",
+        default_text="from the run's files",
+        description="Take this end of the run, such as 2025-12-23T15:16:12Z.",
+        detail="Needed only if no file of the run has a time.",
+        group=_WRITTEN,
+    )
+    summary: str = setting(
+        "",
+        default_text="screentime.json or person_metrics.json",
+        description="Take this key as the run's file of persons.",
+        detail="Needed only if a run has several.",
+        group=_WRITTEN,
+    )
+    replace: bool = setting(
+        False,
+        description="Replace another document at the manifest's key.",
+        detail="The old document is kept next to it, as manifest.replaced-DIGEST.json.",
+        group=_WRITTEN,
+    )
+    dry_run: bool = setting(False, description="Check everything and print the manifest.", group=HOW_IT_RUNS)
+
+
 class SchemaSettings(StepSettings, pipeline="screenalytics"):
     """Settings of `schema`, which prints the contract as JSON Schema."""
 
@@ -197,17 +232,17 @@ class SampleSettings(StepSettings, pipeline="screenalytics"):
         "derived", description="Write the runs below PREFIX/runs/; / for no prefix.", group=WHERE
     )
     runs: Annotated[int, Field(ge=0, le=100_000)] = setting(
-        6, description="Write this many good runs, besides those of each kind.", group=_SAMPLE_SET
+        6, description="Write this many good runs, besides those of each kind.", group=_WRITTEN
     )
     persons: Annotated[int, Field(ge=1, le=10_000)] = setting(
-        12, description="Put this many persons into each good run.", group=_SAMPLE_SET
+        12, description="Put this many persons into each good run.", group=_WRITTEN
     )
     include: tuple[str, ...] = setting(
-        (), default_text="all", description="Write only these kinds, by name.", group=_SAMPLE_SET
+        (), default_text="all", description="Write only these kinds, by name.", group=_WRITTEN
     )
     seed: int = setting(
         1,
         description="Seed the random generator.",
         detail="Another seed produces different persons and times.",
-        group=_SAMPLE_SET,
+        group=_WRITTEN,
     )

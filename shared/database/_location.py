@@ -1,7 +1,8 @@
-"""Folders of an embedded server and the user that runs it."""
+"""Folders of an embedded server (below ``--state-dir``) and the user that runs it."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -100,10 +101,17 @@ def _common() -> Path:
 
 
 def restrict_to(folder: Path, owner: Owner) -> None:
-    """Make a folder accessible to the server's user only."""
+    """Make a folder accessible to the server's user only; a link could lead root to any folder.
+
+    Raises:
+        OSError: it is not a folder, or not this user's.
+    """
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "it is a link; expected a folder", str(folder))
     if owner.drop:
         os.chown(folder, owner.uid, owner.gid, follow_symlinks=False)
-    if stat.S_IMODE(folder.stat().st_mode) != 0o700:  # noqa: PLR2004 - a mode
+    if stat.S_IMODE(found.st_mode) != 0o700:  # noqa: PLR2004 - a mode
         folder.chmod(0o700)
 
 

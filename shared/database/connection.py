@@ -1,4 +1,4 @@
-"""Database URL (of the embedded server if none is set) and engine; PostgreSQL's errors translated to ours."""
+"""Database URL (of the embedded server if none is set outside a pod) and engine; PostgreSQL's errors as ours."""
 
 from __future__ import annotations
 

@@ -169,17 +169,18 @@ _RUNS: Final[Mapping[str, str]] = {
     "ingested_at": "when the run was ingested",
     "updated_at": "when the row last changed",
 }
+_CASTS: Final = {"casts": "number of rows in `cast_metrics`; NULL if it was ingested before version 0004"}
 
 _METRICS: Final[Mapping[str, str]] = {
     "run_id": "the producer's run",
     "person_id": "the producer's id of the person, `cast:CAST_ID`, or a UUID",
-    "cast_ids": "the casts whose times were summed, sorted",
+    "cast_ids": "the casts of this person, sorted; `cast_metrics` has each of them",
     "name": "display name",
-    "onscreen_ms": "time on screen in milliseconds",
+    "onscreen_ms": "time on screen in milliseconds; where the timeline shows two casts at once, it counts once",
     "speaking_ms": f"time speaking, {_MS}; may exceed `onscreen_ms`",
     "confessional_ms": f"time in confessionals, {_MS}",
     "body_ms": f"time with a visible body, {_MS}",
-    "confidence": "0 to 1",
+    "confidence": "0 to 1, rounded half up to 3 decimals; of several casts the mean, weighted by time on screen",
     "artifact_key": "the artifact that the row comes from",
     "artifact_schema_version": "version of that artifact, such as `screentime.v1`",
     "manifest_key": "key of the run's manifest",
@@ -188,13 +189,25 @@ _METRICS: Final[Mapping[str, str]] = {
     "ingested_at": "when the run was ingested",
 }
 
+_CAST_METRICS: Final[Mapping[str, str]] = {
+    "run_id": _METRICS["run_id"],
+    "artifact_key": _METRICS["artifact_key"],
+    "entry": "index of the entry in the artifact's list, from 0",
+    "person_id": _METRICS["person_id"],
+    "cast_id": "the producer's id of the cast; NULL if the entry has none",
+    "name": "display name, verbatim",
+    "onscreen_ms": "time on screen in milliseconds, verbatim; casts of one person may overlap",
+    **{name: _METRICS[name] for name in ("speaking_ms", "confessional_ms", "body_ms")},
+    "confidence": "0 to 1, rounded half up to 3 decimals",
+}
+
 _EPISODE_LINK: Final = {"episode_id": "your catalogue's id of the episode; NULL without a row in `episode_links`"}
 _PERSON_LINK: Final = {
     "person_ref": "your catalogue's id of the person: `person_id` if that is a UUID, otherwise from `person_links`"
 }
 
 _SCREENALYTICS: Final[Mapping[str, Relation]] = {
-    "screenalytics.runs": Relation("a run that was ingested", _RUNS),
+    "screenalytics.runs": Relation("a run that was ingested", {**_RUNS, **_CASTS}),
     "screenalytics.artifacts": Relation(
         "a file that a run's manifest names",
         {
@@ -208,6 +221,7 @@ _SCREENALYTICS: Final[Mapping[str, Relation]] = {
         },
     ),
     "screenalytics.person_metrics": Relation("a person of a run", _METRICS),
+    "screenalytics.cast_metrics": Relation("a cast of a run: an entry of an artifact", _CAST_METRICS),
     "screenalytics.replaced_runs": Relation(
         "a run as it was before `replay --accept-changed`",
         {
@@ -216,6 +230,7 @@ _SCREENALYTICS: Final[Mapping[str, Relation]] = {
             "replaced_at": "when it was replaced",
             "replaced_by": "`run_id` in `pipeline.runs` of the replay",
             **dict.fromkeys(("run", "artifacts", "person_metrics"), "its old rows in the table of that name"),
+            "cast_metrics": "the same; NULL if they were not known",
         },
     ),
     "screenalytics.ingest_items": Relation(
@@ -273,8 +288,8 @@ _SCREENALYTICS: Final[Mapping[str, Relation]] = {
         },
     ),
     "screenalytics.latest_runs": Relation(
-        "the latest run of an episode: by `attempt`, `completed_at`, `run_id`; deleted runs last",
-        {**_RUNS, **_EPISODE_LINK},
+        "the latest run of an episode: the one with the highest `attempt`, or a later one without; deleted runs last",
+        {**_RUNS, **_EPISODE_LINK, **_CASTS},
     ),
     "screenalytics.latest_person_metrics": Relation(
         "a person of a run in `latest_runs`", {"ep_id": _RUNS["ep_id"], **_EPISODE_LINK, **_METRICS, **_PERSON_LINK}
@@ -293,9 +308,23 @@ _PERSONS: Final = Relation(
     },
 )
 
+_CAST_PERSONS: Final = Relation(
+    "a cast of a person of an episode, from its latest run",
+    {
+        "ep_id": _RUNS["ep_id"],
+        **_EPISODE_LINK,
+        "person_id": _METRICS["person_id"],
+        **_PERSON_LINK,
+        **{name: _CAST_METRICS[name] for name in ("cast_id", "name", "onscreen_ms", "speaking_ms", "confessional_ms")},
+        **{name: _CAST_METRICS[name] for name in ("body_ms", "confidence", "run_id", "artifact_key", "entry")},
+        **{name: _METRICS[name] for name in ("pipeline_run_id", "ingested_at")},
+    },
+)
+
 DICTIONARY: Final[Mapping[str, Relation]] = {
     "gold.gamedata_sessions": _SESSIONS,
     "gold.screenalytics_persons": _PERSONS,
+    "gold.screenalytics_casts": _CAST_PERSONS,
     **_SCREENALYTICS,
     **_LEDGER,
 }

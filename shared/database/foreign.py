@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 __all__ = ["refuse_foreign"]
 
 
-def refuse_foreign(connection: Connection, schema: str, names: Sequence[str]) -> None:
+def refuse_foreign(connection: Connection, schema: str, names: Sequence[str], *, fix: str | None = None) -> None:
     """Stop a migration if another program has already created some of its tables.
 
     Args:
         connection: the migration's connection.
         schema: the schema to look in; names in other schemas are ignored.
         names: of the tables and views to be created, as schema and name.
+        fix: statement that renames what exists; by default it renames the schema, which has nothing of ours yet.
 
     Raises:
         ConfigurationError: code ``schema_foreign``; the message lists what exists and how to proceed.
@@ -40,7 +41,7 @@ def refuse_foreign(connection: Connection, schema: str, names: Sequence[str]) ->
         raise ConfigurationError(
             f"the database contains {there}, which this telecine did not create and will not touch. Nothing was"
             " changed. Give telecine a separate database (TELECINE_DATABASE_URL), or rename what exists, for example:"
-            f" ALTER SCHEMA {schema} RENAME TO {schema}_producer",
+            f" {fix or f'ALTER SCHEMA {schema} RENAME TO {schema}_producer'}",
             code="schema_foreign",
             schema=schema,
         )

@@ -1,4 +1,4 @@
-"""Check Python, telecine itself, the packages of its extras, and what the kernel has to confine processes."""
+"""Check the platform (Linux), Python, telecine, the packages of its extras, and what the kernel has to confine."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ def examine() -> Iterator[Finding]:
     else:
         wanted = ".".join(map(str, _PYTHON))
         yield Finding(_AREA, "python", "fail", f"{running}; telecine is tested with {wanted}", f"Use Python {wanted}.")
+    if sys.platform != "linux":
+        yield Finding(_AREA, "platform", "fail", f"{sys.platform}; telecine runs on Linux only", "Use Linux, or WSL 2.")
     yield _sandbox()
     try:
         version = metadata.version("telecine")

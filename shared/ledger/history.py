@@ -1,4 +1,4 @@
-"""Read past runs, for `telecine runs`, `--only-failed` and the console."""
+"""Read past runs, their stages and failed items, for `telecine runs` and the index page of `media`."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import os
@@ -21,8 +22,17 @@ __all__ = ["DriverLog", "fetch_log", "show_line"]
 
 _LOG: Final = logging.getLogger(__name__)
 _TIMEOUT_S: Final = 10
+# A day of lines has a few MB; the launcher may use 1 GiB.
+_MAX_BYTES: Final = 128 << 20
 # The first characters distinguish one driver's log from the next: the first line contains its time.
 _BEGINNING: Final = 512
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: code in a pod of the head could send the launcher to any host."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
 
 
 def fetch_log(dashboard: str, job_id: str, *, token: str | None = None) -> str:
@@ -39,15 +49,14 @@ def fetch_log(dashboard: str, job_id: str, *, token: str | None = None) -> str:
     url = f"http://{dashboard.removeprefix('http://')}/api/jobs/{job_id}/logs"
     request = urllib.request.Request(url)
     if token is not None:
-        # Not repeated to the target of a redirect.
-        request.add_unredirected_header("Authorization", f"Bearer {token}")
+        request.add_header("Authorization", f"Bearer {token}")
     # The head is inside the cluster: a proxy could not reach it, and would see the token.
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(request, timeout=_TIMEOUT_S) as answer:
-        try:
-            return str(json.load(answer)["logs"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise OSError(f"{url} returned no log: {error}") from error
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
+    try:
+        with direct.open(request, timeout=_TIMEOUT_S) as answer:
+            return str(json.loads(answer.read(_MAX_BYTES))["logs"])
+    except (ValueError, KeyError, TypeError, RecursionError, http.client.HTTPException) as error:
+        raise OSError(f"{url} returned no log: {error!r}") from error
 
 
 def show_line(line: str) -> None:

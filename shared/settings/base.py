@@ -49,6 +49,7 @@ __all__ = [
     "is_tuple",
     "metadata",
     "setting",
+    "split_list",
     "union_members",
 ]
 
@@ -196,6 +197,11 @@ def is_tuple(field: FieldInfo) -> bool:
     return False
 
 
+def split_list(text: str) -> tuple[str, ...]:
+    """Return the values of a list as a variable, a form or a flag holds it: comma-separated, without blank ones."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def is_secret(field: FieldInfo) -> bool:
     """Return whether the value must never be shown."""
     return metadata(field).secret or SecretStr in union_members(field.annotation)
@@ -211,7 +217,7 @@ class _EnvironmentSource(PydanticBaseSettingsSource):
             return None, field_name, False
         value: Any = variable[1]
         if is_tuple(field):
-            value = tuple(part.strip() for part in value.split(",") if part.strip())
+            value = split_list(value)
         return value, field_name, False
 
     def __call__(self) -> dict[str, Any]:

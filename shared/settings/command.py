@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -17,7 +18,7 @@ from typer.core import TyperCommand
 from shared.errors import UsageError
 from shared.scrub import scrub
 from shared.secrets import FILE_SUFFIX
-from shared.settings.base import active_variable
+from shared.settings.base import active_variable, split_list
 from shared.settings.flags import flags, resolved_default
 from shared.text import one_line
 
@@ -42,7 +43,10 @@ _EXPECTED = {
 # Typer exports only this subclass of its usage errors.
 _USAGE: Any = typer.BadParameter.__base__
 _SHOULD_BE = "Input should be "
-_EPILOG = "A flag overrides its variable, and a variable overrides the default."
+_EPILOG = (
+    "A flag overrides its variable, and a variable overrides the default. Lists are comma-separated; their flags may"
+    " also be repeated."
+)
 
 
 def did_you_mean(word: str, valid: Sequence[str]) -> str:
@@ -89,7 +93,7 @@ def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
     if help_wanted:
         raise SystemExit(0)
     values: dict[str, Any] = {
-        flag.name: tuple(typed[flag.name]) if flag.repeated else typed[flag.name]
+        flag.name: tuple(chain.from_iterable(map(split_list, typed[flag.name]))) if flag.repeated else typed[flag.name]
         for flag in declared
         if flag.name in typed
     }

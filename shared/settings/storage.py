@@ -1,4 +1,4 @@
-"""Settings of the S3 connection. Credentials come from the AWS SDK's chain, unless a store sets its own."""
+"""Settings of the S3 connection (``AWS_ENDPOINT_URL_S3``); credentials come from the AWS SDK's chain or a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a step or a tool from its flags to its exit code; print the step's view and the report's path.
+"""Run a step or tool from flags to exit code; print its view; compose the message that Argo shows at its node.
 
 Importing this module is cheap; a step's own imports happen when it is executed.
 """

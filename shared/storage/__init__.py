@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from shared.storage.metrics import StoreMetrics
     from shared.storage.protocol import ObjectInfo, ObjectStore
     from shared.storage.s3 import S3Store
-    from shared.storage.uris import Bucket, Place, default_bucket, holds_secrets, is_inside, join_uri, split_uri
+    from shared.storage.uris import (
+        Bucket,
+        Place,
+        default_bucket,
+        holds_secrets,
+        is_inside,
+        join_uri,
+        resolved,
+        split_uri,
+    )
 
 __all__ = [
     "FOLLOW_LINK",
@@ -34,6 +43,7 @@ __all__ = [
     "open_store",
     "put_uri",
     "read_uri",
+    "resolved",
     "split_uri",
 ]
 
@@ -56,6 +66,7 @@ _HOME = {
     "open_store": "access",
     "put_uri": "access",
     "read_uri": "access",
+    "resolved": "uris",
     "split_uri": "uris",
 }
 

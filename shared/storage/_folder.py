@@ -35,6 +35,7 @@ __all__ = [
     "missing_root",
     "os_errors",
     "require_root",
+    "subfolders",
     "sweep_folder",
     "temporary_name",
     "walk",
@@ -140,6 +141,21 @@ def walk(root: str, prefix: str) -> Iterator[ObjectInfo]:
     if not os.path.isdir(top) or not within(real_root, os.path.realpath(top)):
         return
     yield from _walk(real_root, top, f"{folder}/" if folder else "", start, frozenset())
+
+
+def subfolders(root: str, prefix: str) -> list[str]:
+    """Return the folders directly below a prefix that hold a file at any depth, as S3 knows no empty folders.
+
+    Args:
+        root: absolute path of the folder.
+        prefix: empty, or a folder with a slash at the end.
+    """
+    top = os.path.join(root, prefix)
+    if not os.path.isdir(top):
+        return []
+    with os.scandir(top) as entries:
+        names = sorted((entry.name for entry in entries if entry.is_dir()), key=os.fsencode)
+    return [f"{prefix}{name}/" for name in names if next(walk(root, f"{prefix}{name}/"), None) is not None]
 
 
 def within(real_root: str, real_path: str) -> bool:

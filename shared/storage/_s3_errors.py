@@ -16,6 +16,7 @@ from shared.errors import (
     EndpointUnreachable,
     ObjectChanged,
     ObjectMissing,
+    RequestRefused,
     StorageFull,
     StoreUnavailable,
     TelecineError,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from shared.settings.storage import S3Options
 
-__all__ = ["Cut", "Request", "code_of", "etag_of", "is_transient", "retry_after", "status_of", "typed"]
+__all__ = ["Cut", "Request", "changed", "code_of", "etag_of", "is_transient", "retry_after", "status_of", "typed"]
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; 5xx are transient whatever their code.
 _TRANSIENT_CODES: Final = {
@@ -45,6 +46,8 @@ _KEY_CODES: Final = {
 _REGION_CODES: Final = {
     "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException",
 }  # fmt: skip
+# Answered with 403, although no right is missing.
+_ARCHIVED_CODES: Final = {"InvalidObjectState", "ObjectNotInActiveTierError"}
 _TRANSIENT: Final = (
     sdk.ConnectionError, sdk.HTTPClientError, sdk.ConnectionClosedError, sdk.ReadTimeoutError,
     sdk.ResponseStreamingError, sdk.IncompleteReadError, sdk.MetadataRetrievalError, ResponseParserError,
@@ -97,6 +100,12 @@ def etag_of(answer: Mapping[str, Any], request: Request) -> str:
     if not etag:
         raise Cut(f"the response for {request.uri} has no ETag; is this an S3 server?")
     return etag
+
+
+def changed(request: Request) -> ObjectChanged:
+    """Return the error for a condition that an object no longer fulfils."""
+    message = f"{request.uri} changed: its ETag is no longer {request.etag}; read it again"
+    return ObjectChanged(message, uri=request.uri, expected=request.etag, found=None)
 
 
 def code_of(error: BaseException) -> str:
@@ -184,9 +193,9 @@ def _answered(error: sdk.ClientError, request: Request, options: S3Options, atte
             message = f"bucket {request.bucket} does not exist at {where}; create it or use another one"
             return BucketMissing(message, bucket=request.bucket)
         return ObjectMissing(f"object {request.uri} does not exist at {where}", uri=request.uri)
-    if status == 412 or code == "PreconditionFailed":  # noqa: PLR2004
-        message = f"{request.uri} changed: its ETag is no longer {request.etag}; read it again"
-        return ObjectChanged(message, uri=request.uri, expected=request.etag, found=None)
+    # Without a condition of ours, 412 says nothing about a change.
+    if request.etag is not None and (status == 412 or code == "PreconditionFailed"):  # noqa: PLR2004
+        return changed(request)
     if code in _FULL_CODES or status == 507:  # noqa: PLR2004
         return StorageFull(f"no space for {request.uri} at {where} ({reason}); free space or raise the quota", **about)
     if is_transient(error):
@@ -196,7 +205,7 @@ def _answered(error: sdk.ClientError, request: Request, options: S3Options, atte
 
 
 def _refused(error: sdk.ClientError, request: Request, where: str, reason: str) -> TelecineError:  # noqa: PLR0911
-    """Translate a response that only an operator can fix: region, credentials, clock, rights."""
+    """Translate a response that only an operator can fix: region, credentials, clock, rights, the object itself."""
     code, status = code_of(error), status_of(error)
     about: dict[str, Any] = {"bucket": request.bucket, "action": request.action, "uri": request.uri}
     if error.operation_name.startswith(("AssumeRole", "GetRoleCredentials", "GetSessionToken")):
@@ -215,7 +224,7 @@ def _refused(error: sdk.ClientError, request: Request, where: str, reason: str) 
     if code == "RequestTimeTooSkewed":
         message = f"{where} rejects requests because this machine's clock is wrong ({reason}); set the clock"
         return ConfigurationError(message, **about)
-    if status in (401, 403):
+    if status in (401, 403) and code not in _ARCHIVED_CODES:
         unlisted = (
             " (or the key does not exist: without s3:ListBucket a missing key looks the same)"
             if request.action == "s3:GetObject"
@@ -227,5 +236,13 @@ def _refused(error: sdk.ClientError, request: Request, where: str, reason: str) 
         return AccessDenied(message, **about)
     if code in ("EntityTooLarge", "KeyTooLongError", "InvalidObjectName", "XMinioInvalidObjectName"):
         return DataError(f"{where} does not accept the key {request.uri} ({reason})", code="key_invalid", **about)
-    message = f"{where} rejects {request.action} of {request.uri} ({status} {reason}); check the S3 settings"
-    return ConfigurationError(message, **about)
+    message = f"{where} rejects {request.action} of {request.uri} ({status} {reason}); {_remedy(code)}"
+    return RequestRefused(message, **about)
+
+
+def _remedy(code: str) -> str:
+    if code in _ARCHIVED_CODES:
+        return "the object is archived: restore it, then read it again"
+    if code.startswith("KMS."):
+        return "enable the KMS key of the object, or encrypt it with another one"
+    return "check the object's encryption and storage class, and the S3 settings"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from shared.errors import ObjectChanged
-from shared.storage._s3_errors import Cut, etag_of, status_of
+from shared.storage._s3_errors import Cut, changed, etag_of, status_of
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Reader", "read_range"]
 
 _PARTIAL: Final = 206
+_PRECONDITION_FAILED: Final = 412
 _BEYOND_END: Final = 416
 
 
@@ -111,7 +112,13 @@ def _check_length(found: int, expected: int, request: Request) -> None:
 
 def _get(s3: S3Client, request: Request, range_header: str | None) -> GetObjectOutputTypeDef:
     more: dict[str, Any] = {"Range": range_header} if range_header else {}
-    answer = s3.get_object(Bucket=request.bucket, Key=request.key, **more, **_condition(request))
+    try:
+        answer = s3.get_object(Bucket=request.bucket, Key=request.key, **more, **_condition(request))
+    except ClientError as error:
+        # A stream learns its ETag from the first response, so its caller cannot tell that there was a condition.
+        if request.etag is not None and status_of(error) == _PRECONDITION_FAILED:
+            raise changed(request) from error
+        raise
     found = etag_of(answer, request)
     if request.etag is not None and found != request.etag:
         answer["Body"].close()

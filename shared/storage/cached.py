@@ -85,6 +85,10 @@ class CachedStore:
         """List the cached store."""
         return self._store.list(prefix)
 
+    def folders(self, prefix: str = "") -> builtins.list[str]:
+        """Return the first folders below a prefix of the cached store."""
+        return self._store.folders(prefix)
+
     def stat(self, key: str) -> ObjectInfo:
         """Describe the object in the cached store."""
         return self._store.stat(key)

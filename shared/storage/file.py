@@ -12,7 +12,16 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from shared.errors import AccessDenied, ObjectChanged
-from shared.storage._folder import TEMPORARY, describe, os_errors, require_root, temporary_name, walk, within
+from shared.storage._folder import (
+    TEMPORARY,
+    describe,
+    os_errors,
+    require_root,
+    subfolders,
+    temporary_name,
+    walk,
+    within,
+)
 from shared.storage.keys import FOLLOW_LINK, check_key, check_range, key_error
 from shared.storage.metrics import StoreMetrics
 
@@ -75,6 +84,12 @@ class FileStore:
             yield from page
             if len(page) < _PAGE:
                 return
+
+    def folders(self, prefix: str = "") -> builtins.list[str]:
+        """Return the first 1,000 folders with files directly below a prefix."""
+        with self._metrics.call(), os_errors(self._root, prefix, "list"):
+            require_root(self._root)
+            return subfolders(self._root, prefix)[:_PAGE]
 
     def stat(self, key: str) -> ObjectInfo:
         """Return size, ETag and time of one file."""

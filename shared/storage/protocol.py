@@ -35,10 +35,10 @@ class ObjectInfo:
 class ObjectStore(Protocol):
     """Objects under one root: an S3 bucket or a folder.
 
-    All methods raise the typed errors of :mod:`shared.errors`: ``BucketMissing``, ``AccessDenied``, ``ObjectMissing``,
-    ``ObjectChanged`` (when ``etag`` is given and differs), ``EndpointUnreachable``, ``StoreUnavailable``,
-    ``StorageFull``. Transient errors are retried with jitter before they are raised. Instances are safe to share
-    between threads and can be pickled (the copy opens new connections).
+    All methods raise the typed errors of :mod:`shared.errors`: ``BucketMissing``, ``AccessDenied``,
+    ``RequestRefused``, ``ObjectMissing``, ``ObjectChanged`` (when ``etag`` is given and differs),
+    ``EndpointUnreachable``, ``StoreUnavailable``, ``StorageFull``. Transient errors are retried with jitter before they
+    are raised. Instances are safe to share between threads and can be pickled (the copy opens new connections).
     """
 
     @property
@@ -53,6 +53,13 @@ class ObjectStore(Protocol):
         """Yield objects whose key starts with ``prefix``, in the byte order of their UTF-8 keys.
 
         S3 listings are read page by page and never held in memory as a whole.
+        """
+
+    def folders(self, prefix: str = "") -> builtins.list[str]:
+        """Return the first 1,000 folders directly below a prefix, each with a slash at the end, in byte order.
+
+        Args:
+            prefix: a folder with a slash at its end, or empty for the root.
         """
 
     def stat(self, key: str) -> ObjectInfo:

@@ -83,6 +83,12 @@ class S3Store:
                 )
                 raise StoreUnavailable(message, uri=request.uri, action=request.action)
 
+    def folders(self, prefix: str = "") -> builtins.list[str]:
+        """Return the first 1,000 folders directly below a prefix; one request."""
+        request = Request("s3:ListBucket", self._bucket, self._base + prefix)
+        page = self._call(request, partial(_folders, request))
+        return [entry["Prefix"][len(self._base) :] for entry in page.get("CommonPrefixes", ())]
+
     def stat(self, key: str) -> ObjectInfo:
         """Return size, ETag and time of one object."""
         request = self._request("s3:GetObject", key)
@@ -189,6 +195,10 @@ def _page(request: Request, token: str, s3: S3Client) -> ListObjectsV2OutputType
     if not {"Name", "KeyCount", "Contents", "IsTruncated"} & page.keys():
         raise Cut(f"the listing of {request.uri} has none of a listing's fields; is this an S3 server?")
     return page
+
+
+def _folders(request: Request, s3: S3Client) -> ListObjectsV2OutputTypeDef:
+    return s3.list_objects_v2(Bucket=request.bucket, Prefix=request.key, Delimiter="/")
 
 
 def _head(request: Request, s3: S3Client) -> tuple[str, HeadObjectOutputTypeDef]:

@@ -1,4 +1,4 @@
-"""URIs of objects; the meaning of a bare name or path; whether a place is allowed, or holds mounted secrets.
+"""URIs of objects; the meaning of a bare name, path or default bucket (a folder without S3); forbidden places.
 
 URIs are plain text, not percent-encoded, as is usual for ``s3://``: ``f"{store.uri}/{key}"`` names an object whatever
 characters its key contains. ``file:///tmp/My%20Videos`` is a folder with a percent sign in its name.
@@ -26,6 +26,7 @@ __all__ = [
     "join_uri",
     "leads_to_secrets",
     "normalise",
+    "resolved",
     "split_uri",
 ]
 
@@ -158,6 +159,15 @@ def default_bucket(name: str) -> str:
     if any(os.environ.get(variable) for variable in _S3_VARIABLES) or from_folder(AWS_KEYS[:1]):
         return f"s3://{name}"
     return f"file://{_absolute(name)}"
+
+
+def resolved(uri: str) -> str:
+    """Return the URI of a bucket or folder after links are resolved: one folder has one name.
+
+    Args:
+        uri: as :func:`normalise` returns it.
+    """
+    return f"file://{os.path.realpath(uri.removeprefix('file://'))}" if uri.startswith("file://") else uri
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -1,4 +1,5 @@
-"""gamedata: ten minutes of video against the alternatives, workers, requests, manifest, memory, ``.pt`` files, plans.
+"""gamedata: ten minutes of video against the alternatives, workers, requests, manifest, memory, ``.pt`` files, plans;
+every kind of video against a full decode, and the speed against another commit.
 
 Figures are CPU seconds (user + system) unless a column says otherwise, so that other programs on the machine matter
 little; what is compared runs in turns, and medians count. docs/performance.md says what they mean.
@@ -14,9 +15,11 @@ from tests.benchmarks._paper import cold_help, compaction, manifest_over_parts, 
 from tests.benchmarks._requests import per_run, per_session
 from tests.benchmarks._table import machine, measure, progress, ratios
 from tests.benchmarks._torchcodec import NAME, TorchCodec
+from tests.benchmarks._versions import DEFAULT_REF, versions
 from tests.benchmarks._ways import EXACT_SEEK, FULL, TIMES, WHOLE, baselines, keyframe_bytes, ours
 from tests.benchmarks._workers import dispatch, memory, scaling
 from tests.benchmarks.detectors import detectors
+from tests.benchmarks.pictures import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,17 +32,18 @@ __all__ = ["main"]
 _ROUNDS = 3
 
 
-def main(only: str = "", *, quick: bool = False) -> None:
+def main(only: str = "", *, quick: bool = False, against: str = DEFAULT_REF) -> None:
     """Print all tables.
 
     Args:
         only: begins the name of one part, see ``_parts``.
         quick: the smallest size, one round, smaller sets.
+        against: the commit whose speed is compared.
 
     Raises:
-        SystemExit: there is no such part.
+        SystemExit: there is no such part, or a picture was wrong and not marked.
     """
-    parts = _parts(quick=quick)
+    parts = _parts(quick=quick, against=against)
     chosen = {name: part for name, part in parts.items() if name.startswith(only)}
     if not chosen:
         raise SystemExit(f"gamedata has no part '{only}'; there are: {', '.join(parts)}")
@@ -49,7 +53,7 @@ def main(only: str = "", *, quick: bool = False) -> None:
         part()
 
 
-def _parts(*, quick: bool) -> dict[str, Callable[[], None]]:
+def _parts(*, quick: bool, against: str) -> dict[str, Callable[[], None]]:
     clips = CLIPS[:1] if quick else CLIPS
 
     def sessions(*wanted: Clip) -> list[tuple[Clip, Path]]:
@@ -70,6 +74,8 @@ def _parts(*, quick: bool) -> dict[str, Callable[[], None]]:
         "help": functools.partial(cold_help, 3 if quick else 9),
         "plan": functools.partial(plan_a_million, 100_000 if quick else 1_000_000),
         "detectors": functools.partial(detectors, quick=quick),
+        "versions": functools.partial(versions, against, quick=quick),
+        "pictures": functools.partial(pictures, quick=quick),
     }
 
 

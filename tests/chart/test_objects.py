@@ -171,7 +171,8 @@ def test_parameters_are_what_argo_reads():
         "screenalytics-enabled": "false",
         "screenalytics-bucket": "screenalytics",
         "screenalytics-prefix": "derived",
-        "screenalytics-artifact-roots": "{prefix}/runs/{run_id}/,runs/{show}/s{season}/e{episode}/{run_id}/",
+        "screenalytics-artifact-roots": "{prefix}/runs/{run_id}/,runs/{show}/s{season}/e{episode}/{run_id}/,"
+        "runs/{ep_id}/{run_id}/",
         "screenalytics-auth": "ambient",
         "screenalytics-outbox-table": "screenalytics.outbox_events",
     }

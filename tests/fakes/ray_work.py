@@ -19,12 +19,17 @@ class _Runner:
         self._folder = Path(folder)
 
     def run(self, work):
-        """Return at once for ``12``; after the file ``go`` appears for ``12 wait``; exit the process for ``12 die``."""
+        """Return at once for ``12``; after the file ``go`` appears for ``12 wait``; exit the process for ``12 die``.
+
+        For ``12 path``, return whether ``folder`` is on the import path.
+        """
         name, _, what = work.partition(" ")
         node = os.environ["NODE"]
         (self._folder / f"begun-{name}-{node}").touch()
         if what == "die":
             os._exit(3)
+        if what == "path":
+            return str(self._folder) in sys.path
         while what == "wait" and not (self._folder / "go").exists():
             time.sleep(0.05)
         return node

@@ -17,6 +17,7 @@ from jobs.gamedata.model import (
     SampleTimes,
     SamplingSpec,
     Session,
+    StreamParameters,
 )
 
 if TYPE_CHECKING:
@@ -52,14 +53,15 @@ def make_packets(count: int, seed: int = 0, *, run: int = 1) -> PacketRuns:
     random = np.random.default_rng(seed)
     sizes = random.integers(1, 50, count * run)
     return PacketRuns(
-        codec="h264",
-        extradata=b"\x01avcC",
+        parameters=StreamParameters("h264", b"\x01avcC", width=160, height=90, tag="avc1", reorder_depth=2),
         data=random.bytes(int(sizes.sum())),
         offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         pts=np.arange(count * run, dtype=np.int64) * 512,
         first=np.arange(count, dtype=np.int64) * run,
         count=np.full(count, run, np.int64),
         time_base=(1, 15360),
+        keyframe=np.arange(count * run) % run == 0,
+        side_data=((0, "palette", bytes(range(256)) * 4),) if count else (),
     )
 
 

@@ -19,6 +19,7 @@ from shared.storage.metrics import StoreMetrics
 from shared.storage.protocol import ObjectInfo
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -80,6 +81,12 @@ class MemoryStore:
             keys = sorted((key for key in self.objects if key.startswith(prefix)), key=str.encode)
             infos = [self._info(key) for key in keys]
         yield from infos
+
+    def folders(self, prefix: str = "") -> builtins.list[str]:
+        self._enter("list", prefix)
+        with self._lock:
+            below = {key[len(prefix) :].partition("/") for key in self.objects if key.startswith(prefix)}
+        return sorted((f"{prefix}{name}/" for name, slash, _ in below if slash), key=str.encode)
 
     def stat(self, key: str) -> ObjectInfo:
         self._enter("stat", key)

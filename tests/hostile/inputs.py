@@ -332,7 +332,7 @@ _right("HEVC, 10 bits", "as above", codec="libx265", pix_fmt="yuv420p10le")
 _right("full range", "black is stored as 0", full_range=True)
 _right("HEVC", "planned like H.264", codec="libx265")
 _right("a hole of 10 s", "times come from the frames, not from the frame rate", frames=7, times=HOLE)  # fmt: skip
-_right("intra refresh", "its recovery points decode to grey alone; decoding starts one earlier", codec="libx264",
+_right("intra refresh", "its recovery points decode to grey alone; decoding starts at the keyframe", codec="libx264",
        options={"x264-params": "intra-refresh=1:keyint=20:min-keyint=20:scenecut=0"}, b_frames=0)  # fmt: skip
 _right("HEVC in matroska", "read by FFmpeg", suffix="mkv", codec="libx265")
 _right("H.264 in matroska", "read by FFmpeg", suffix="mkv")

@@ -98,6 +98,13 @@ def test_a_process_that_dies_on_a_live_node_is_a_failure_of_its_work(cluster, tm
     assert sorted(outcomes) == [("1 die", "None", "True"), ("2", "n", "False"), ("3", "n", "False")]
 
 
+def test_workers_import_nothing_from_the_folder_of_the_driver(cluster, tmp_path):
+    cluster.add_node(cpus=1, NODE="n")
+    code, outcomes, err = ended(cluster, cluster.run(DRIVE, tmp_path, "1 path", cwd=tmp_path))
+    assert code == 0, err
+    assert outcomes == [("1 path", "False", "False")]
+
+
 def test_errors_keep_their_type_and_images_of_two_builds_are_refused(cluster, tmp_path):
     cluster.add_node(cpus=1, NODE="n", TELECINE_REVISION="abc")
     refused = cluster.run(DRIVE, "refuse", "1")

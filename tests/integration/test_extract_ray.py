@@ -105,6 +105,47 @@ def test_a_pool_works_survives_deaths_raises_and_cleans_up():
     assert not list(Path("/tmp").glob(f"telecine-ray-{os.getpid()}-*"))
 
 
+ALONE = """
+import os, psutil
+from jobs.gamedata.compute.local import LocalRay
+from tests.integration.test_extract_ray import ImportPath
+with LocalRay(ImportPath, workers=1) as pool:
+    pool.submit(None)
+    for outcome in pool:
+        print("path", *outcome.result, sep=os.pathsep)
+    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        for each in process.net_connections():
+            if each.status == psutil.CONN_LISTEN:
+                print("listens", each.laddr.ip)
+"""
+
+
+class ImportPath:
+    """A runner that returns the import path of its process."""
+
+    def run(self, _):
+        return sys.path
+
+
+def test_a_local_cluster_listens_on_loopback_and_imports_nothing_from_the_current_folder(tmp_path):
+    """Ray 2.60 replaces 127.0.0.1 by the address of the machine, and puts the current folder first on the path."""
+    (tmp_path / "numpy.py").write_text("raise SystemExit('numpy of the current folder')")
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", ALONE],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("path", "listens"))]
+    assert {line.removeprefix("listens ") for line in lines[1:]} <= {"127.0.0.1", "::ffff:127.0.0.1"}
+    assert len(lines) > 1
+    assert not {str(tmp_path), "", "."} & set(lines[0].split(os.pathsep)[1:])
+
+
 LOCAL = """
 import os, sys
 from jobs.gamedata.compute.local import LocalRay

@@ -62,6 +62,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "schema_version": "1.0",
         "pipeline_run_id": "p",
     },
+    "cast_metrics": {"run_id": "r1", "artifact_key": "a", "entry": 0, "person_id": "p_0001", "onscreen_ms": 1},
     "replaced_runs": {
         "run_id": "r1",
         "revision": 1,
@@ -227,6 +228,7 @@ def test_the_reader_sees_gold_alone(empty_database: Database, role: str):
         assert reader.rows("SELECT ep_id, person_id, onscreen_ms FROM gold.screenalytics_persons") == [
             ("e", "p_0001", 1)
         ]
+        assert reader.rows("SELECT ep_id, person_id, entry FROM gold.screenalytics_casts") == [("e", "p_0001", 0)]
         for name in (*declared().tables, *declared().views):
             if not name.startswith("gold."):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -248,6 +250,7 @@ def test_check_names_a_missing_table_view_schema_and_right(empty_database: Datab
         "view screenalytics.latest_runs does not exist. Run: telecine db upgrade",
         "view screenalytics.latest_person_metrics does not exist. Run: telecine db upgrade",
         "view gold.screenalytics_persons does not exist. Run: telecine db upgrade",
+        "view gold.screenalytics_casts does not exist. Run: telecine db upgrade",
         "table screenalytics.person_links does not exist. Run: telecine db upgrade",
         f"role '{role}' lacks DELETE on screenalytics.artifacts. GRANT DELETE ON screenalytics.artifacts TO \"{role}\"",
     }

@@ -48,19 +48,37 @@ def add_person(database: Database, run_id: str, person_id: str, onscreen_ms: int
     ("one", "other"),
     [
         ({"attempt": 2, "completed_at": EARLY}, {"attempt": 1, "completed_at": LATE}),
-        ({"attempt": 0, "completed_at": EARLY}, {"completed_at": LATE}),
+        ({"completed_at": LATE}, {"attempt": 9, "completed_at": EARLY}),
+        ({"attempt": 0, "completed_at": LATE}, {"completed_at": EARLY}),
+        ({"attempt": 0, "completed_at": EARLY}, {"completed_at": EARLY}),
+        ({"completed_at": EARLY}, {"attempt": 1}),
+        ({"attempt": 1}, {}),
         ({"attempt": 1, "completed_at": LATE}, {"attempt": 1, "completed_at": EARLY}),
         ({"attempt": 1, "completed_at": EARLY}, {"attempt": 1}),
         ({"completed_at": LATE}, {"completed_at": EARLY}),
         ({"attempt": 1}, {"attempt": 9, "completed_at": LATE, "status": "source_deleted"}),
     ],
-    ids=["attempt", "attempt or none", "time", "time or none", "time alone", "deleted"],
+    ids=[
+        *("attempt", "later than an attempt", "attempt and later", "equal times", "no time", "no times", "time"),
+        *("time or none", "time alone", "deleted"),
+    ],
 )
 @pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
 def test_the_run_that_counts(database: Database, one: dict[str, Any], other: dict[str, Any], names: tuple[str, str]):
     add_run(database, names[0], **one)
     add_run(database, names[1], **other)
     assert database.rows("SELECT run_id FROM screenalytics.latest_runs") == [(names[0],)]
+
+
+def test_one_run_is_the_latest_whatever_attempts_are_missing(database: Database):
+    # Pair by pair there would be none: b beats a by attempt, c beats b by time, and a beats c by time.
+    add_run(database, "a", attempt=1, completed_at="2026-01-03T00:00:00Z")
+    add_run(database, "b", attempt=2, completed_at="2026-01-01T00:00:00Z")
+    add_run(database, "c", completed_at="2026-01-02T00:00:00Z")
+    add_run(database, "d", completed_at="2025-12-31T00:00:00Z")
+    add_run(database, "gone", attempt=3, completed_at="2026-01-04T00:00:00Z", status="source_deleted")
+    add_run(database, "other", "show-s01e02", attempt=1, completed_at=EARLY)
+    assert database.rows("SELECT run_id FROM screenalytics.latest_runs ORDER BY ep_id") == [("c",), ("other",)]
 
 
 def test_equal_runs_are_told_apart_by_their_bytes(database: Database):
@@ -110,7 +128,7 @@ def test_who_a_person_is(database: Database):
         ' ORDER BY run_id, person_id COLLATE "C"'
     )
     assert found == [
-        ("r1", CATALOGUE.upper(), None, None),
+        ("r1", CATALOGUE.upper(), CATALOGUE, None),
         ("r1", CATALOGUE, CATALOGUE, None),
         ("r1", "cast:5f3c", None, None),
         ("r1", "p_0001", LINKED, None),

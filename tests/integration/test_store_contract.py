@@ -247,6 +247,17 @@ def test_list_is_in_byte_order_and_prefixes_may_end_anywhere(store):
         assert [info.key for info in store.list(prefix)] == [key for key in expected if key.startswith(prefix)], prefix
 
 
+def test_folders_are_the_first_level_with_objects_below(store):
+    for key in ("b/runs/r1/manifest.json", "b/x", "a/y/z", "c", "ü/k", "b-/k"):
+        store.put(key, b"x")
+    assert store.folders() == ["a/", "b-/", "b/", "ü/"]
+    assert store.folders("b/") == ["b/runs/"]
+    assert store.folders("b/runs/") == ["b/runs/r1/"]
+    assert store.folders("nothing/") == []
+    store.delete("a/y/z")
+    assert store.folders() == ["b-/", "b/", "ü/"]
+
+
 def test_odd_keys_come_back_as_they_went(store):
     for number, key in enumerate(ODD_KEYS):
         store.put(key, str(number).encode())

@@ -17,6 +17,7 @@ from shared.errors import (
     EndpointUnreachable,
     ObjectChanged,
     ObjectMissing,
+    RequestRefused,
     Stopped,
     StorageFull,
     StoreUnavailable,
@@ -202,7 +203,7 @@ def test_refusals_name_bucket_and_action_and_are_not_repeated(server, action, ca
         (error(403, "RequestTimeTooSkewed"), ConfigurationError, "clock"),
         (error(404, "NoSuchBucket"), BucketMissing, "bucket bucket does not exist at http"),
         (error(404, "NoSuchKey"), ObjectMissing, "object s3://bucket/k does not exist at http"),
-        (error(412, "PreconditionFailed"), ObjectChanged, "changed"),
+        (error(412, "PreconditionFailed"), RequestRefused, "412 PreconditionFailed"),
         (error(507, "XMinioStorageFull"), StorageFull, "no space for s3://bucket/k"),
         (error(403, "QuotaExceeded"), StorageFull, "no space"),
         (error(400, "AuthorizationHeaderMalformed", "expects 'eu-1'"), ConfigurationError, "eu-1.*--s3-region"),
@@ -211,7 +212,7 @@ def test_refusals_name_bucket_and_action_and_are_not_repeated(server, action, ca
             ConfigurationError,
             "it is in eu-9",
         ),
-        (error(405, "MethodNotAllowed"), ConfigurationError, "405 MethodNotAllowed"),
+        (error(405, "MethodNotAllowed"), RequestRefused, "405 MethodNotAllowed"),
     ],
 )
 def test_answers_become_typed_errors(server, reply, kind, words):

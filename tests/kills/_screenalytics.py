@@ -24,7 +24,8 @@ COMPLETED: Final = "screenalytics.run.completed"
 RUN: Final = "ledger-run"
 DATABASE: Final = frozenset({"sql", "copy", "row", "commit", "end"})
 _TABLES: Final = (
-    *("runs", "artifacts", "person_metrics", "replaced_runs", "ingest_items", "ingest_attempts", "outbox_events"),
+    *("runs", "artifacts", "person_metrics", "cast_metrics", "replaced_runs", "ingest_items", "ingest_attempts"),
+    "outbox_events",
 )
 _ALL: Final = " UNION ALL ".join(f"SELECT '{name}', to_jsonb(it) FROM screenalytics.{name} it" for name in _TABLES)
 _TIMES: Final = ("ingested_at", "updated_at", "first_seen_at", "last_at", "at", "replaced_at", "created_at")
@@ -140,7 +141,7 @@ class Scene:
 
 def products(tables: dict[str, Any]) -> dict[str, Any]:
     """Return runs, artifacts, persons and history."""
-    return {name: tables[name] for name in _TABLES[:4]}
+    return {name: tables[name] for name in _TABLES[:5]}
 
 
 def counted(tables: dict[str, Any]) -> Counter[str]:

@@ -45,3 +45,11 @@ def test_the_page_of_files_has_every_file_of_the_charts():
     assert not files - listed - examples, "describe them in tests/rooms.py"
     assert all(any(charts.glob(pattern)) for pattern in OTHERS["charts"])
     assert all((ROOT / "tests" / name.strip()).exists() for names in OTHERS["tests"] for name in names.split(","))
+
+
+def test_every_flag_is_read_and_every_code_is_used():
+    page = PAGES["docs/files.md"]()
+    unused = re.findall(r"^\| (.*) \|  \|$", page, flags=re.MULTILINE)
+    assert unused == []
+    assert "| gamedata `--only-failed` | `jobs/gamedata/extraction/resume.py` |" in page
+    assert "| gamedata `tar_invalid` | `jobs/gamedata/members/_tar_headers.py` |" in page

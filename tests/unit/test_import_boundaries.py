@@ -179,7 +179,12 @@ UP = [
     "from ..steps import extract",
 ]
 THROUGH_A_PACKAGE = [
-    ("jobs/gamedata", "jobs/gamedata/ranges/coalesce.py", "from jobs.gamedata import load", "jobs.gamedata.pt.file"),
+    (
+        "jobs/gamedata",
+        "jobs/gamedata/ranges/coalesce.py",
+        "from jobs.gamedata import load",
+        "jobs.gamedata.session.load",
+    ),
     ("shared", "shared/text.py", "from shared.storage import open_store", "shared.storage.access"),
 ]
 

@@ -196,8 +196,11 @@ class FrameRunner:
 
     def __init__(self, work: Work, wanted: Mapping[str, frozenset[str]]) -> None:
         from jobs.gamedata.checks.load import load_checks
+        from jobs.gamedata.session.child import DecodeChild
 
         self._work, self._wanted = work, wanted
+        # It starts when a file stores packets.
+        self._decoder = DecodeChild()
         self._store = _open(work)
         self._checks = [check for check in load_checks(work.files) if check.name in work.digests]
         # One per source file, kept from session to session: code may read a setting once and keep what it made of it.
@@ -235,7 +238,8 @@ class FrameRunner:
             recorded[MENU_MODEL], calls[MENU_MODEL] = self._seen[MENU_MODEL], self._model.columns
         calls = {name: calls[name] for name in _names(task, self._wanted) if name in calls}
         try:
-            data = loads(self._store.read(task.pt_key, etag=task.etag), name=task.pt_key)
+            body = self._store.read(task.pt_key, etag=task.etag)
+            data = loads(body, name=task.pt_key, decode=self._decoder.decode)
         except TelecineError as error:
             return [_row(name, task, error=error.message, retryable=error.retryable) for name in calls]
         rows = []

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from jobs.gamedata.frames.pictures import read_picture, shrink
+from jobs.gamedata.frames.pictures import shrink
 from jobs.gamedata.model import SIGNATURE_SHAPE
-from shared.errors import ExtraMissing, UsageError
+from jobs.gamedata.session.child import DecodeChild
+from shared.errors import ExtraMissing, ItemError, UsageError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,6 +28,7 @@ LIKENESS: Final = 0.95
 _PLAIN: Final = 4.0
 # Frames per step: 432 float32 each, about 28 MB.
 _CHUNK: Final = 1 << 14
+_LARGEST: Final = 64 << 20
 _CELLS: Final = SIGNATURE_SHAPE[0] * SIGNATURE_SHAPE[1] * SIGNATURE_SHAPE[2]
 
 
@@ -59,13 +61,14 @@ class MenuReferences:
             raise UsageError(f"--menu-references {folder}: folder has no pictures; expected {_kinds()} files")
         rows, columns, _ = SIGNATURE_SHAPE
         try:
-            pictures = [read_picture(path).transpose(2, 0, 1) for path in files]
+            # The decoder process would end without a reason that names it.
+            import av  # noqa: F401
         except ImportError as error:
             raise ExtraMissing(
                 "--menu-references needs PyAV; pip install 'telecine[gamedata]'", extra="gamedata", module="av"
             ) from error
-        except ValueError as error:
-            raise UsageError(f"--menu-references {folder}: {error}; repair or remove the file") from error
+        with DecodeChild() as child:
+            pictures = [_picture(child, path).transpose(2, 0, 1) for path in files]
         thumbnails = np.stack([shrink(picture, rows, columns).transpose(1, 2, 0) for picture in pictures])
         return cls(_unit(thumbnails), tuple(path.name for path in files))
 
@@ -100,6 +103,16 @@ class MenuReferences:
             [alike[end - size : end].tolist() for end, size in zip(ends.tolist(), count.tolist(), strict=True)],
             dtype=pl.List(pl.Boolean),
         )
+
+
+def _picture(child: DecodeChild, path: Path) -> npt.NDArray[np.uint8]:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise UsageError(f"--menu-references: '{path}' has more than 64 MB; expected a picture; remove the file")
+        return child.picture(path.read_bytes())
+    except (ItemError, OSError) as error:
+        why = error.message if isinstance(error, ItemError) else error.strerror
+        raise UsageError(f"--menu-references: '{path}' cannot be read: {why}; repair or remove the file") from error
 
 
 def _unit(thumbnails: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

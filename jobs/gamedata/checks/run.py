@@ -73,7 +73,12 @@ def _text(error: BaseException) -> str:
 def _storable(text: str) -> str:
     # Parquet stores no lone surrogates, and the message of one check must not make the manifest larger than the rest.
     whole = text.encode("utf-8", "replace").decode()
-    return whole if len(whole) <= _MESSAGE_MAX else f"{whole[: _MESSAGE_MAX - 1]}…"
+    if len(whole) <= _MESSAGE_MAX:
+        return whole
+    kept = whole[: _MESSAGE_MAX - 1]
+    # The manifest hides secrets, but could not recognise half of one: an unfinished word is left out.
+    end = max(map(kept.rfind, " \n"))
+    return f"{kept[: end if end > _MESSAGE_MAX // 2 else None]}…"
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""A pool of Ray actors on an existing cluster: the driver side of a RayJob.
+"""A pool of Ray actors on an existing cluster (driver side of a RayJob); work lost with its node is queued again.
 
 Each worker node gets one actor per CPU, including nodes that join late. Work lost with its node is queued again; only
 a process that dies on a live node counts as a failure of its work.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from jobs.gamedata.compute._signals import deferred_signals
 from jobs.gamedata.compute._worker_death import WorkerDeath
-from jobs.gamedata.compute.pool import Outcome, R, RayPool, W
+from jobs.gamedata.compute.pool import Outcome, R, RayPool, W, job_config
 from shared.errors import TransientError
 from shared.rayjob.versions import Versions, check_versions, launcher_versions, versions_here
 
@@ -250,7 +250,9 @@ class ClusterRay(RayPool, Generic[W, R]):
 
         with deferred_signals():
             try:
-                ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
+                ray.init(
+                    address=self._address, log_to_driver=False, logging_level=logging.ERROR, job_config=job_config()
+                )
             except (ConnectionError, ray.exceptions.RayError) as error:
                 raise TransientError(f"the Ray cluster at {self._address} does not answer: {error}") from error
             self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(ClusterWorker)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic
 
 import jobs
 from jobs.gamedata.compute._signals import deferred_signals
-from jobs.gamedata.compute.pool import Outcome, R, RayPool, W, start_ray
+from jobs.gamedata.compute.pool import Outcome, R, RayPool, W, job_config, start_ray
 from shared.errors import TelecineError
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ _ENVIRONMENT: Final = {
     "RAY_memory_monitor_refresh_ms": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
+# Read by Ray when it is imported. Otherwise Ray replaces 127.0.0.1 by the machine's address and listens on all of them.
+_CLUSTERS: Final = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _FOLDER: Final = "telecine-ray-"
 
 _log = logging.getLogger(__name__)
@@ -109,7 +111,8 @@ class LocalRay(RayPool, Generic[W, R]):
     def _start(self) -> None:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        import ray
+        with _variable(_CLUSTERS, "0"):
+            import ray
 
         _make_token()
         _sweep()
@@ -125,6 +128,7 @@ class LocalRay(RayPool, Generic[W, R]):
                 object_store_memory=_OBJECT_STORE,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
+                job_config=job_config(),
                 _node_ip_address="127.0.0.1",
                 _temp_dir=self._folder,
             )
@@ -187,15 +191,22 @@ def _make_token() -> None:
 def _python_path() -> Iterator[None]:
     # Workers must import our packages from the same folder as this process, whether they are installed there or not.
     (package,) = jobs.__path__
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(package).parent), before]))
+    path = os.pathsep.join(filter(None, [str(Path(package).parent), os.environ.get("PYTHONPATH")]))
+    with _variable("PYTHONPATH", path):
+        yield
+
+
+@contextlib.contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
         yield
     finally:
         if before is None:
-            del os.environ["PYTHONPATH"]
+            del os.environ[name]
         else:
-            os.environ["PYTHONPATH"] = before
+            os.environ[name] = before
 
 
 def _sweep() -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Outcome", "Pool", "R", "RayPool", "Runner", "W", "require_local", "start_ray", "worker_count"]
+__all__ = ["Outcome", "Pool", "R", "RayPool", "Runner", "W", "job_config", "require_local", "start_ray", "worker_count"]
 
 W_contra = TypeVar("W_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
@@ -107,6 +107,18 @@ class RayPool(ABC):
     @abstractmethod
     def _stop(self) -> None:
         """End everything that was started, even after a partial start."""
+
+
+def job_config() -> Any:
+    """Return Ray's configuration of the driver's job, whose workers import nothing from the current folder.
+
+    Ray puts the driver's current folder first on the import path of its workers (2.60), and a folder of recordings may
+    contain a ``numpy.py``. Workers find our packages in their installation or through ``PYTHONPATH``.
+    """
+    from ray.job_config import JobConfig
+
+    # Only jobs of Ray's client get no folder.
+    return JobConfig(_client_job=True)
 
 
 def start_ray(init: Callable[..., Any], **options: Any) -> None:

@@ -6,9 +6,14 @@ import json
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.gamedata.parts.schema import FRAME_COLUMNS
+import pyarrow as pa
+
+from jobs.gamedata.errors import item_error
+from jobs.gamedata.model import SIGNATURE_SHAPE
+from jobs.gamedata.parts.schema import FRAME_COLUMNS, PART_SCHEMA
 from shared.errors import TelecineError
 from shared.failure import Failure
+from shared.scrub import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["common_columns", "error_columns", "session_columns"]
 
 _TRACEBACK_MAX: Final = 8000
+_SIGNATURE: Final = "frame_signature"
 
 
 def common_columns(item: Item, context: RunContext, *, extracted_at: datetime, worker: str) -> dict[str, Any]:
@@ -61,17 +67,38 @@ def session_columns(session: Session) -> dict[str, Any]:
     statistics = session.statistics
     for column in FRAME_COLUMNS:
         values = getattr(statistics, "time_s" if column.name == "frame_time_s" else column.name.removeprefix("frame_"))
-        columns[column.name] = values.tobytes() if column.name == "frame_signature" else values
+        columns[column.name] = values.tobytes() if column.name == _SIGNATURE else values
     if session.inputs is not None:
         inputs = session.inputs
         columns |= {f"input_{name}": getattr(inputs, name) for name in inputs.__slots__}
+    _require_storable(columns)
     return columns
+
+
+def _require_storable(columns: Mapping[str, Any]) -> None:
+    """Reject values that a part cannot store.
+
+    A decoder process that hostile bytes have taken over may send values of other types and lists of other lengths. They
+    must fail here, and not with the whole batch or in the checks of all sessions.
+
+    Raises:
+        ItemError: ``decode_crashed``.
+    """
+    cells = SIGNATURE_SHAPE[0] * SIGNATURE_SHAPE[1] * SIGNATURE_SHAPE[2]
+    try:
+        pa.Table.from_pylist([columns], schema=pa.schema([PART_SCHEMA.field(name) for name in columns]))
+        counts = {len(columns[each.name]) / (cells if each.name == _SIGNATURE else 1) for each in FRAME_COLUMNS}
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise item_error("decode_crashed", f"the decoder process sent values of other types: {error}") from error
+    if len(counts) != 1:
+        raise item_error("decode_crashed", "the decoder process sent different numbers of values per frame")
 
 
 def error_columns(item: Item, error: BaseException) -> dict[str, Any]:
     """Return the columns of a failed item; text is sanitized and truncated as in the ledger."""
     failure = Failure.of(item.key, error, attempt=item.attempt)
-    trace = "".join(traceback.format_exception(error))[-_TRACEBACK_MAX:]
+    # Hidden before it is cut, since half a secret could not be recognised.
+    trace = scrub("".join(traceback.format_exception(error)))[-_TRACEBACK_MAX:]
     return {
         "outcome": "error",
         "error_code": failure.code,

@@ -1,10 +1,11 @@
-"""Distinguish real H.264 keyframes from recovery points, which containers also mark as keyframes.
+"""Distinguish real keyframes of H.264, HEVC and VVC from recovery points, which containers also mark as keyframes.
 
 Encoders that refresh the picture column by column (intra refresh in x264 and NVENC) write no keyframe after the first.
 FFmpeg's muxers and parser mark their recovery points as keyframes anyway, but these decode to a grey picture on their
-own.
+own, and FFmpeg's decoder marks the frames after them as complete long before they are.
 
-Sources: ITU-T H.264 §7.4.1 (types of NAL units), §D.2.8 (recovery point), Annex B; ISO/IEC 14496-15 §5.3.3 (avcC).
+Sources: ITU-T H.264 §7.4.1 (types of NAL units), §D.2.8 (recovery point), Annex B; H.265 §7.4.2.2; H.266 §7.4.2.2;
+ISO/IEC 14496-15 §5.3.3 (avcC), §8.3.3 (hvcC), §11.2.4 (vvcC).
 """
 
 from __future__ import annotations
@@ -15,46 +16,73 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["decodes_alone"]
+__all__ = ["NAL_CODECS", "decodes_alone"]
+
+NAL_CODECS: Final = ("h264", "hevc", "vvc")  # the codecs that :func:`decodes_alone` examines
 
 _IDR: Final = 5
 _SEI: Final = 6
 _RECOVERY_POINT: Final = 6
+_H264_SLICES: Final = (1, 2)
+# Types of NAL units with slices of pictures, and those among them that start a sequence which needs no earlier picture:
+# IDR, BLA and CRA. A VVC picture with gradual refresh (10) does not.
+_SLICES: Final = {"hevc": range(32), "vvc": range(12)}
+_ALONE: Final = {"hevc": range(16, 24), "vvc": range(7, 10)}
 _START_CODE: Final = re.compile(rb"\x00\x00\x01")
 
 
 def decodes_alone(codec: str, extradata: bytes, packet: bytes) -> bool:
-    """Return True if a keyframe's packet decodes to a complete picture on its own.
+    """Return True if a keyframe's packet decodes on its own, and so do the frames displayed after it.
 
     Args:
-        codec: FFmpeg's name; every codec except ``h264`` returns True.
-        extradata: avcC, or empty if NAL units have start codes.
+        codec: FFmpeg's name; every codec except ``h264``, ``hevc`` and ``vvc`` returns True.
+        extradata: avcC, hvcC or vvcC, or empty if NAL units have start codes.
         packet: one encoded frame.
 
     Returns:
-        True for an IDR picture and for a recovery point that needs no earlier frame; False for a recovery point that is
-        complete only some frames later, and for any other picture.
+        True for an IDR picture, for the other keyframes of HEVC and VVC, and for an H.264 recovery point that needs no
+        earlier frame and promises an exact match; False for a recovery point that is complete only some frames later,
+        and for any other picture.
     """
-    if codec != "h264":
-        return True
-    for unit in _units(extradata, packet):
+    if codec == "h264":
+        return _h264(extradata, packet)
+    if codec in _SLICES:
+        for unit in _units(codec, extradata, packet):
+            if len(unit) > 1:
+                kind = unit[0] >> 1 & 63 if codec == "hevc" else unit[1] >> 3
+                if kind in _SLICES[codec]:
+                    return kind in _ALONE[codec]
+        return False
+    return True
+
+
+def _h264(extradata: bytes, packet: bytes) -> bool:
+    for unit in _units("h264", extradata, packet):
         kind = unit[0] & 31 if unit else 0
         if kind == _IDR:
             return True
         if kind == _SEI:
-            frames = _recovery_frames(unit)
-            if frames is not None:
-                return frames == 0
+            recovery = _recovery_point(unit)
+            if recovery is not None:
+                return recovery == (0, True)
+        if kind in _H264_SLICES:
+            return False
     return False
 
 
-def _units(extradata: bytes, packet: bytes) -> Iterator[bytes]:
-    if extradata[:1] != b"\1":  # Annex B
-        starts = [match.end() for match in _START_CODE.finditer(packet)]
-        for begin, end in zip(starts, [*starts[1:], len(packet)], strict=False):
-            yield packet[begin:end]
+def _units(codec: str, extradata: bytes, packet: bytes) -> Iterator[bytes]:
+    if not _has_lengths(codec, extradata):
+        begin = _START_CODE.search(packet)
+        while begin is not None:
+            end = _START_CODE.search(packet, begin.end())
+            yield packet[begin.end() : end.start() if end else len(packet)]
+            begin = end
         return
-    width = (extradata[4] & 3) + 1 if len(extradata) > 4 else 4  # noqa: PLR2004  byte 4 ends in lengthSizeMinusOne
+    # The last byte of these headers ends in lengthSizeMinusOne.
+    place = {"h264": 4, "hevc": 21, "vvc": 4}[codec]
+    width = 4
+    if len(extradata) > place:
+        width = ((extradata[place] if codec != "vvc" else extradata[place] >> 1) & 3) + 1
     position = 0
     while position + width < len(packet):
         size = int.from_bytes(packet[position : position + width], "big")
@@ -62,8 +90,15 @@ def _units(extradata: bytes, packet: bytes) -> Iterator[bytes]:
         position += width + size
 
 
-def _recovery_frames(unit: bytes) -> int | None:
-    """Return recovery_frame_cnt of the recovery point message in an SEI unit, or None."""
+def _has_lengths(codec: str, extradata: bytes) -> bool:
+    """Return True if sizes precede NAL units (avcC, hvcC, vvcC), and False for start codes, by FFmpeg's own rule."""
+    if codec == "h264":
+        return extradata[:1] == b"\1"
+    return len(extradata) > 3 and extradata[:3] not in (b"\0\0\1", b"\0\0\0")  # noqa: PLR2004
+
+
+def _recovery_point(unit: bytes) -> tuple[int, bool] | None:
+    """Return recovery_frame_cnt and exact_match_flag of the recovery point message in an SEI unit, or None."""
     position = 1
     while position + 2 < len(unit):
         kind, position = _sei_number(unit, position)
@@ -72,7 +107,8 @@ def _recovery_frames(unit: bytes) -> int | None:
             # ue(v): n zeros, a 1, then n more bits.
             bits = int.from_bytes(unit[position : position + 8].ljust(8, b"\0"), "big")
             zeros = 64 - bits.bit_length()
-            return (bits >> max(63 - 2 * zeros, 0)) - 1
+            count = (bits >> max(63 - 2 * zeros, 0)) - 1
+            return count, bool(bits >> max(62 - 2 * zeros, 0) & 1)
         position += size
     return None
 

@@ -18,6 +18,8 @@ __all__ = ["FrameConverter", "frame_size"]
 # The same pixels on every CPU, within half a level of the exact result; swscale's fast path is up to 3 levels off.
 _EXACT: Final = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
 
+_ROUNDING: Final = 2  # frame_size rounds a width to an even number, and 0 to 2
+
 
 def frame_size(width: int, height: int, rotation: int, max_height: int) -> tuple[int, int]:
     """Return the size of a sampled frame.
@@ -50,8 +52,26 @@ class FrameConverter:
         self._scalers: dict[str, VideoReformatter] = {}
 
     def rgb(self, frame: VideoFrame, height: int, width: int, out: npt.NDArray[np.uint8]) -> None:
-        """Write upright RGB of ``height`` x ``width`` to ``out`` of shape (3, height, width)."""
-        self._planes("rgb", frame, height, width, out)
+        """Write upright RGB of ``height`` x ``width`` to ``out`` of shape (3, height, width).
+
+        A frame of another shape, after a change of size in the middle of a video, is centred between black bars.
+        """
+        inner_height, inner_width = self._fit(frame, height, width)
+        if (inner_height, inner_width) == (height, width):
+            self._planes("rgb", frame, height, width, out)
+            return
+        out[:] = 0
+        top, left = (height - inner_height) // 2, (width - inner_width) // 2
+        inner = out[:, top : top + inner_height, left : left + inner_width]
+        self._planes("rgb", frame, inner_height, inner_width, inner)
+
+    def _fit(self, frame: VideoFrame, height: int, width: int) -> tuple[int, int]:
+        """Return the size of an upright frame of the same shape within ``height`` x ``width``."""
+        wide, high = (frame.height, frame.width) if self._turns % 2 else (frame.width, frame.height)
+        if abs(wide * height / high - width) <= _ROUNDING:
+            return height, width
+        scale = min(height / high, width / wide)
+        return max(1, round(high * scale)), max(1, round(wide * scale))
 
     def luma(self, frame: VideoFrame, out: npt.NDArray[np.uint8]) -> None:
         """Write upright luma, from 0 (black) to 255 (white), to ``out`` of :data:`STATISTICS_SHAPE`."""

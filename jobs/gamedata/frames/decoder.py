@@ -4,24 +4,30 @@ A keyframe needs one packet and a flush: 10 ms at 640x360. Feeding more packets 
 long, because of the decoder's reorder delay. An exact frame needs its keyframe and all packets up to its own in decode
 order, except those that no other frame refers to. Both readers use this decoder, so they produce the same pixels.
 
+The decoder gets everything that FFmpeg's own decoder of the stream would get: the stream's parameters, each packet's
+keyframe flag, and its palette or new headers. Without them, some codecs decode to a wrong picture and report nothing.
+
 The decoder uses one thread: with many files in flight, frame threads cost 15 to 20 % more CPU, and their log callback
 has deadlocked with the GIL (PyAV #751, #2276).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 import av
 import numpy as np
+from av.packet import PacketSideData
 
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.frames.conversion import FrameConverter
+from jobs.gamedata.model import StreamParameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
     from av.video.codeccontext import VideoCodecContext
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.model import PacketRuns
 
-__all__ = ["DecodedFrame", "Decoder", "Packet", "decode_runs", "set_extradata"]
+__all__ = ["SIDE_DATA", "DecodedFrame", "Decoder", "Packet", "decode_runs", "open_context", "stream_parameters"]
 
 # Return frames even if a reference is missing or damaged: they are marked corrupt and counted.
 _OUTPUT_CORRUPT: Final = 1 << 3
@@ -37,6 +43,12 @@ _MAX_PIXELS: Final = 2**31 - 1
 _PADDING: Final = bytes(64)  # AV_INPUT_BUFFER_PADDING_SIZE of FFmpeg's defs.h
 # Codecs that mark non-reference frames reliably; with MPEG-4 Part 2, skipping sometimes returned an earlier frame.
 _SKIPS: Final = ("h264", "hevc")
+# Side data of packets that changes how they decode -> AVPacketSideDataType.
+SIDE_DATA: Final = {"palette": 0, "new_extradata": 1, "param_change": 2}
+_PROGRESSIVE: Final = 1  # AV_FIELD_PROGRESSIVE
+_SideData: Any = PacketSideData  # PyAV 18.1 declares no constructor
+# Codecs whose decoders keep nothing of the pictures before a flush. Others get a new context for each span.
+_FLUSHABLE: Final = frozenset({"h264", "hevc", "vp8", "vp9", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,142 +57,258 @@ class Packet:
 
     Attributes:
         data: the bytes stored in the container.
-        pts: display time in ticks; identifies the frame within its span.
+        sample: a number that identifies the frame within its span, ascending in decode order.
         wanted: True to return its frame; other packets are decoded only if a frame refers to them.
+        keyframe: the container's flag.
+        side_data: ``(kind, bytes)`` with a kind of :data:`SIDE_DATA`.
     """
 
     data: bytes | memoryview
-    pts: int
+    sample: int
     wanted: bool = True
+    keyframe: bool = False
+    side_data: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedFrame:
     """A decoded frame; its pixels stay in FFmpeg's buffers until :class:`FrameConverter` copies them."""
 
-    pts: int
+    sample: int
     frame: VideoFrame
     corrupt: bool
 
 
-def set_extradata(context: Any, extradata: bytes) -> None:
-    """Set the out-of-band headers of a codec context, followed by the zeros that FFmpeg's parsers require.
+def stream_parameters(context: Any) -> StreamParameters:
+    """Return the parameters of a codec context that FFmpeg made for a stream."""
+    try:
+        tag = str(context.codec_tag)
+    except UnicodeDecodeError:  # PyAV 18.1 can neither read nor set such a tag
+        tag = ""
+    return StreamParameters(
+        codec=context.codec.name,
+        extradata=context.extradata or b"",
+        width=context.width,
+        height=context.height,
+        tag=tag if tag.strip("\0") else "",
+        bits=context.bits_per_coded_sample,
+        reorder_depth=context.reorder_depth,
+        pix_fmt=context.pix_fmt or "",
+        profile=context.profile or "",
+        level=context.level,
+        color_range=int(context.color_range),
+        color_primaries=int(context.color_primaries),
+        color_trc=int(context.color_trc),
+        colorspace=int(context.colorspace),
+        field_order=int(context.field_order),
+    )
 
-    PyAV 18.1 allocates that padding but does not clear it.
 
-    Args:
-        context: a PyAV codec context, not open yet.
-        extradata: avcC, hvcC, a VOL header, …; empty if the packets contain them.
+def open_context(parameters: StreamParameters) -> Any:
+    """Create a codec context with a stream's parameters and one thread; it opens with the first packet.
+
+    Raises:
+        ItemError: ``video_codec_unsupported``.
     """
-    if extradata:
-        context.extradata = extradata + _PADDING  # the zeros stay in memory when the next line shortens it
-        context.extradata = extradata
+    codec = parameters.codec
+    try:
+        context: Any = av.CodecContext.create(codec, "r")
+    except (ValueError, av.error.FFmpegError) as error:  # UnknownCodecError is a ValueError
+        raise item_error("video_codec_unsupported", f"FFmpeg has no decoder for '{codec}'", codec=codec) from error
+    if context.type != "video":
+        raise item_error("video_codec_unsupported", f"'{codec}' is not a video codec", codec=codec)
+    if parameters.extradata:
+        # FFmpeg's parsers require zeros after it. PyAV 18.1 allocates them but does not clear them; they stay in memory
+        # when the next line shortens it.
+        context.extradata = parameters.extradata + _PADDING
+        context.extradata = parameters.extradata
+    context.width, context.height = parameters.width, parameters.height
+    if parameters.tag:
+        context.codec_tag = parameters.tag
+    context.bits_per_coded_sample = parameters.bits
+    context.reorder_depth = parameters.reorder_depth
+    if parameters.pix_fmt:
+        with suppress(ValueError):  # a name of another FFmpeg
+            context.pix_fmt = parameters.pix_fmt
+    if parameters.profile:
+        context.profile = parameters.profile
+    context.level = parameters.level
+    context.color_range, context.color_primaries = parameters.color_range, parameters.color_primaries
+    context.color_trc, context.colorspace = parameters.color_trc, parameters.colorspace
+    context.field_order = parameters.field_order
+    context.thread_type = "NONE"
+    context.thread_count = 1
+    return context
 
 
+@dataclass(slots=True)
 class Decoder:
-    """A bare codec context for one stream.
+    """Decodes spans of one stream.
 
     Args:
-        codec: FFmpeg's name of the codec, such as ``h264``.
-        extradata: the codec's out-of-band headers (avcC, hvcC, …); empty if the packets contain them.
+        parameters: the stream's parameters.
         max_pixels: the decoder rejects larger frames before allocating memory.
 
     Attributes:
         decoded: number of decoded frames, wanted or not.
+        faulty: samples of the last span that the decoder rejected, or whose frame it marks as damaged.
+        fault: the last error of the last span.
 
     Raises:
         ItemError: ``video_codec_unsupported``.
     """
 
-    def __init__(self, codec: str, extradata: bytes, *, max_pixels: int = _MAX_PIXELS) -> None:
-        self.codec = codec
-        self.decoded = 0
-        self._extradata = extradata
-        self._max_pixels = max_pixels
-        self._context: VideoCodecContext = self._create()
+    parameters: StreamParameters
+    max_pixels: int = _MAX_PIXELS
+    decoded: int = 0
+    faulty: list[int] = field(default_factory=list)
+    fault: Exception | None = None
+    _context: VideoCodecContext = field(init=False)
+    _extradata: bytes = field(init=False)
+    _skips: bool = field(init=False)
+    _used: bool = False
 
-    def _create(self) -> VideoCodecContext:
-        try:
-            context: Any = av.CodecContext.create(self.codec, "r")
-        except (ValueError, av.error.FFmpegError) as error:  # UnknownCodecError is a ValueError
-            raise item_error(
-                "video_codec_unsupported", f"FFmpeg has no decoder for '{self.codec}'", codec=self.codec
-            ) from error
-        if context.type != "video":
-            raise item_error("video_codec_unsupported", f"'{self.codec}' is not a video codec", codec=self.codec)
-        set_extradata(context, self._extradata)
-        context.thread_type = "NONE"
-        context.thread_count = 1
+    def __post_init__(self) -> None:
+        """Create the codec context."""
+        self._extradata = self.parameters.extradata
+        self._open()
+
+    def _open(self) -> None:
+        context = open_context(replace(self.parameters, extradata=self._extradata))
         context.flags |= _OUTPUT_CORRUPT
-        context.options = {"max_pixels": str(min(self._max_pixels, _MAX_PIXELS))}
-        return context  # type: ignore[no-any-return]
+        context.options = {"max_pixels": str(min(self.max_pixels, _MAX_PIXELS))}
+        self._context = context
+        self._skips = _can_skip(self.parameters, self._extradata)
+        self._used = False
 
-    def decode(self, packets: Sequence[Packet]) -> Iterator[DecodedFrame]:
+    def decode(self, packets: Iterable[Packet], *, skip: bool = True) -> Iterator[DecodedFrame]:
         """Decode one span: a keyframe and the packets after it in decode order, up to the last wanted one.
+
+        Packets that the decoder rejects are skipped and listed in ``faulty``: later frames may still decode, and every
+        player shows them.
 
         Args:
             packets: in decode order, starting with a keyframe.
+            skip: leave out unwanted frames that no other frame refers to.
 
         Yields:
-            The wanted frames, in display order.
+            The frames that the decoder returns, wanted or not, in the order in which it returns them.
 
         Raises:
-            ItemError: ``decode_failed`` if a wanted frame does not decode, ``pixels_exceeded``.
+            ItemError: ``pixels_exceeded``.
         """
-        wanted = {packet.pts for packet in packets if packet.wanted}
-        fault: Exception | None = None
-        damaged = False
-        for packet in (*packets, None):
-            try:
-                frames = self._feed(packet)
-            except (av.error.FFmpegError, MemoryError, ValueError) as error:
-                self._check_limits(error)
-                # Later frames may still decode, and every player shows them; they count as corrupt.
-                fault, damaged = error, True
-                continue
-            for frame in frames:
-                self.decoded += 1
-                if frame.pts in wanted:
-                    wanted.discard(frame.pts)
-                    yield DecodedFrame(frame.pts, frame, damaged or bool(frame.is_corrupt))
-        self._rewind()
-        if wanted:
-            raise item_error(
-                "decode_failed",
-                f"{len(wanted)} of the requested frames cannot be decoded, the first at pts {min(wanted)}"
-                + (f": {fault}" if fault else " (the decoder returned no frame)"),
-                pts=min(wanted),
-            ) from fault
+        self.faulty, self.fault = [], None
+        if self._used:
+            self._rewind()
+        self._used = True
+        for packet in packets:
+            headers = dict(packet.side_data).get("new_extradata")
+            if headers is not None and headers != self._extradata:
+                yield from self._feed(None, skip=skip)
+                self._extradata = headers
+                self._open()
+                self._used = True
+            yield from self._feed(packet, skip=skip)
+        yield from self._feed(None, skip=skip)
 
-    def _check_limits(self, error: Exception) -> None:
+    def _feed(self, packet: Packet | None, *, skip: bool) -> Iterator[DecodedFrame]:
+        try:
+            frames = self._send(packet, skip=skip)
+        except (av.error.FFmpegError, MemoryError, ValueError) as error:
+            self._check_limits(error, packet)
+            self.fault = error
+            if packet is not None:
+                self.faulty.append(packet.sample)
+            return
+        for frame in frames:
+            self.decoded += 1
+            sample = -1 if frame.pts is None else int(frame.pts)
+            corrupt = bool(frame.is_corrupt)
+            if corrupt:
+                self.faulty.append(sample)
+            yield DecodedFrame(sample, frame, corrupt)
+
+    def _check_limits(self, error: Exception, packet: Packet | None) -> None:
         # Above max_pixels, h264 reports invalid data, hevc reports no memory, and vp9 reports an invalid argument and
         # no size.
-        pixels = self._context.coded_width * self._context.coded_height
-        if pixels > self._max_pixels or isinstance(error, av.error.ArgumentError):
+        declared = self.parameters.width * self.parameters.height
+        pixels = max(declared, self._context.coded_width * self._context.coded_height)
+        if self.parameters.codec == "vp9" and packet is not None and isinstance(error, av.error.ArgumentError):
+            pixels = max(pixels, _vp9_pixels(packet.data))
+        if pixels > self.max_pixels:
             raise item_error(
                 "pixels_exceeded",
-                f"the decoder rejects the frame size; the limit is {self._max_pixels} pixels (--max-pixels)",
-                max_pixels=self._max_pixels,
+                f"the decoder rejects the frame size; the limit is {self.max_pixels} pixels (--max-pixels)",
+                max_pixels=self.max_pixels,
             ) from error
         if isinstance(error, MemoryError):
             raise error
 
-    def _feed(self, packet: Packet | None) -> list[VideoFrame]:
+    def _send(self, packet: Packet | None, *, skip: bool) -> list[VideoFrame]:
         if packet is None:
             return self._context.decode(None)
-        self._context.skip_frame = "DEFAULT" if packet.wanted or self.codec not in _SKIPS else "NONREF"
+        self._context.skip_frame = "DEFAULT" if packet.wanted or not skip or not self._skips else "NONREF"
         # av.Packet(data) of PyAV 18.1 passes that memory to FFmpeg without the zeros that must follow it. In one
         # process of three, the MPEG-4 Part 2 decoder read the bytes after it as a marker and silently returned a wrong
         # frame.
         encoded: Any = av.Packet(len(packet.data))
         if packet.data:
             encoded.update(packet.data)
-        encoded.pts = encoded.dts = packet.pts
+        encoded.pts = encoded.dts = packet.sample
+        encoded.is_keyframe = packet.keyframe
         encoded.time_base = Fraction(1, 90_000)  # not used by the decoder, but required by PyAV
+        for kind, content in packet.side_data:
+            if kind != "new_extradata":
+                attached = _SideData(SIDE_DATA[kind], len(content))
+                attached.update(content)
+                encoded.set_sidedata(attached)
         return self._context.decode(encoded)
 
     def _rewind(self) -> None:
+        if self.parameters.codec not in _FLUSHABLE:
+            self._open()
+            return
         self._context.flush_buffers()
+        # A flush may reset it to the decoder's guess, and h264 then drops frames that come out of order.
+        self._context.reorder_depth = max(self._context.reorder_depth, self.parameters.reorder_depth)
+
+
+def _can_skip(parameters: StreamParameters, extradata: bytes) -> bool:
+    """Return True if frames that nothing refers to are marked, and are frames and not fields."""
+    if parameters.codec not in _SKIPS or parameters.field_order > _PROGRESSIVE:
+        return False
+    if parameters.codec == "hevc":
+        # Frames marked as not referred to may be referred to by higher temporal layers (ITU-T H.265 §7.4.2.2). hvcC
+        # counts the layers in byte 21 (ISO/IEC 14496-15 §8.3.3.1).
+        return len(extradata) > 21 and extradata[0] == 1 and extradata[21] >> 3 & 7 == 1  # noqa: PLR2004
+    return True
+
+
+def _vp9_pixels(data: bytes | memoryview) -> int:
+    """Return the frame size that a VP9 keyframe declares; 0 for any other frame (VP9 bitstream specification, §6.2)."""
+    bits = int.from_bytes(bytes(data[:16]).ljust(16, b"\0"), "big")
+    position = 128
+
+    def take(count: int) -> int:
+        nonlocal position
+        position -= count
+        return bits >> position & ((1 << count) - 1)
+
+    marker, profile = take(2), take(1) | take(1) << 1
+    if marker != 2 or (profile == 3 and take(1)) or take(1) or take(1):  # noqa: PLR2004  existing frame, not a keyframe
+        return 0
+    take(2)
+    if take(24) != 0x498342:  # noqa: PLR2004  the sync code
+        return 0
+    if profile >= 2:  # noqa: PLR2004
+        take(1)
+    if take(3) != 7:  # noqa: PLR2004  not sRGB
+        take(1)
+        if profile % 2:
+            take(3)
+    elif profile % 2:
+        take(1)
+    return (take(16) + 1) * (take(16) + 1)
 
 
 def decode_runs(packets: PacketRuns, height: int, width: int, rotation: int) -> npt.NDArray[np.uint8]:
@@ -199,20 +327,36 @@ def decode_runs(packets: PacketRuns, height: int, width: int, rotation: int) -> 
         ItemError: ``decode_failed``, ``video_codec_unsupported``.
     """
     images = np.empty((len(packets.first), 3, height, width), np.uint8)
-    decoder, picture = Decoder(packets.codec, packets.extradata), FrameConverter(rotation)
+    decoder, picture = Decoder(packets.parameters), FrameConverter(rotation)
     data = memoryview(packets.data)
+    side_data: dict[int, list[tuple[str, bytes]]] = {}
+    for number, kind, content in packets.side_data:
+        side_data.setdefault(number, []).append((kind, content))
     for start in np.unique(packets.first):
         rows = np.flatnonzero(packets.first == start)
         last = start + packets.count[rows] - 1
-        of_pts = dict(zip(packets.pts[last].tolist(), rows.tolist(), strict=True))
-        positions = range(int(start), int(last.max()) + 1)
-        wanted = set(last.tolist())
+        rows_of: dict[int, list[int]] = {}
+        for row, number in zip(rows.tolist(), last.tolist(), strict=True):
+            rows_of.setdefault(number, []).append(row)
         run = [
             Packet(
-                data[packets.offsets[number] : packets.offsets[number + 1]], int(packets.pts[number]), number in wanted
+                data[packets.offsets[number] : packets.offsets[number + 1]],
+                number,
+                number in rows_of,
+                bool(packets.keyframe[number]),
+                tuple(side_data.get(number, ())),
             )
-            for number in positions
+            for number in range(int(start), int(last.max()) + 1)
         ]
         for decoded in decoder.decode(run):
-            picture.rgb(decoded.frame, height, width, images[of_pts[decoded.pts]])
+            for row in rows_of.pop(decoded.sample, ()):
+                picture.rgb(decoded.frame, height, width, images[row])
+        if rows_of:
+            number = min(rows_of)
+            raise item_error(
+                "decode_failed",
+                f"{len(rows_of)} of the stored frames cannot be decoded, the first at pts {packets.pts[number]}"
+                + (f": {decoder.fault}" if decoder.fault else " (the decoder returned no frame)"),
+                pts=int(packets.pts[number]),
+            ) from decoder.fault
     return images

@@ -6,15 +6,21 @@ decoding, so they return the same frames.
 
 from __future__ import annotations
 
+import zlib
+from array import array
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import av
 import numpy as np
 
 from jobs.gamedata.errors import item_error
-from jobs.gamedata.frames.decoder import set_extradata
+from jobs.gamedata.frames._recovery_points import NAL_CODECS, decodes_alone
+from jobs.gamedata.frames.decoder import SIDE_DATA, open_context, stream_parameters
+from jobs.gamedata.frames.packet_reader import SideDataEvents
 from jobs.gamedata.ranges.source import BufferedSource, SourceIO
+from shared.errors import ItemError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +29,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from av.container import InputContainer
 
-    from jobs.gamedata.frames.plan import DecodeSpan
     from jobs.gamedata.ranges.source import RangeSource
 
 __all__ = ["FFmpegReader", "open_video"]
@@ -40,6 +45,15 @@ _WITHOUT_TIMES: Final = ("avi", "h264", "hevc", "m4v")
 # Maximum total pixels for a pass that decodes everything. At 640x360 this takes 12 s of the 30 s allowed per item.
 _ORDER_PIXELS: Final = 3e9
 _ROTATABLE: Final = ("mov", "matroska")  # the containers that can store a display matrix
+_ROTATION_TRIES: Final = 8  # keyframes to decode until one shows the rotation
+_OUTPUT_CORRUPT: Final = 1 << 3
+# Read on instead of seeking if the next packet is this near: a seek reads a block of 1 MB or more.
+_NEAR: Final = 4 * 1024 * 1024
+# After more seeks than this that landed too late, the rest is read in order.
+_BAD_SEEKS: Final = 2
+# Packets after a seek that the first pass did not return: parsers return part of a packet, at most some of them.
+_UNKNOWN: Final = 64
+_DISTRUSTED: Final = 2
 
 
 def open_video(source: RangeSource, *, max_pixels: int) -> InputContainer:
@@ -77,6 +91,19 @@ def _words(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
+@dataclass(slots=True)
+class _Index:
+    """The packets of a stream in the order of the file; int64, except the flags."""
+
+    ticks: array[int] = field(default_factory=lambda: array("q"))
+    size: array[int] = field(default_factory=lambda: array("q"))
+    duration: array[int] = field(default_factory=lambda: array("q"))
+    crc: array[int] = field(default_factory=lambda: array("q"))
+    listed: bytearray = field(default_factory=bytearray)
+    alone: bytearray = field(default_factory=bytearray)
+    shown: bytearray = field(default_factory=bytearray)
+
+
 class FFmpegReader:
     """Read the index and packets of FFmpeg's default video stream.
 
@@ -85,8 +112,7 @@ class FFmpegReader:
         max_pixels: larger frames are rejected.
 
     Attributes:
-        codec: the decoder's name.
-        extradata: the codec's headers.
+        parameters: the stream's parameters as FFmpeg found them.
         width: stored width in pixels.
         height: stored height in pixels.
         rotation: degrees clockwise to display it upright.
@@ -94,11 +120,14 @@ class FFmpegReader:
         start_pts: the container's pts of the first displayed frame.
         pts: shape (S,), int64, in decode order; 0 is the first displayed frame.
         size: size of each packet in bytes, shape (S,).
-        keyframe: shape (S,), bool.
-        shown: shape (S,), False for packets that an edit list drops.
+        listed: shape (S,), bool: the container's keyframe flags.
+        keyframe: shape (S,), bool: the listed keyframes, except recovery points.
+        complete: shape (S,), bool: the keyframes that decode on their own.
+        shown: shape (S,), False for packets that an edit list drops or that have no time.
         refresh: shape (S,), True for listed keyframes that do not decode on their own; None if there are none.
         duration_s: seconds from the start of the first frame to the end of the last one.
         warnings: tolerated irregularities, as text.
+        side_data: palettes and new headers that packets carry.
 
     Raises:
         ItemError: ``video_invalid``, ``video_no_stream``, ``video_no_frames``, ``video_codec_unsupported``.
@@ -109,24 +138,31 @@ class FFmpegReader:
     def __init__(self, source: RangeSource, *, max_pixels: int) -> None:
         self.warnings: list[str] = []
         self.refresh: npt.NDArray[np.bool_] | None = None
-        self._container = open_video(BufferedSource(source, _BLOCK, _BLOCKS), max_pixels=max_pixels)
+        self.side_data = SideDataEvents()
+        self._source = BufferedSource(source, _BLOCK, _BLOCKS)
+        self._max_pixels = max_pixels
+        self._container = open_video(self._source, max_pixels=max_pixels)
         self._stream: Any = _best(self._container)
         context = self._stream.codec_context
         if context is None:
             raise item_error("video_codec_unsupported", "FFmpeg has no decoder for the video stream")
-        self.codec: str = context.codec.name
-        self.extradata: bytes = context.extradata or b""
+        self.parameters = stream_parameters(context)
         self.width: int = context.width
         self.height: int = context.height
         base = self._stream.time_base
         self.time_base = (base.numerator, base.denominator)
         self._index()
+        # The packets from the container's position on, and the number of the next one if it is known.
+        self._stored: Iterator[Any] = iter(())
+        self._next: int | None = None
+        self._bad_seeks = 0
+        self._distrusted = 0
         if (
             self._container.format.name in _WITHOUT_TIMES
-            and context.reorder_depth
+            and self.parameters.reorder_depth
             and bool((np.diff(self.pts) > 0).all())
         ):
-            self._order(context.reorder_depth)
+            self._order(self.parameters.reorder_depth)
         self.rotation = self._rotation() if self._container.format.name.startswith(_ROTATABLE) else 0
 
     def close(self) -> None:
@@ -141,120 +177,194 @@ class FFmpegReader:
             yield from self._container.demux(self._stream)
 
     def _index(self) -> None:
-        rows: list[tuple[int, int, int, bool, bool, int]] = []
+        index = _Index()
+        codec, extradata = self.parameters.codec, self.parameters.extradata
+        held: dict[str, bytes] = {}
         try:
             for packet in self._packets():
+                if not packet.size:
+                    continue
+                number = len(index.size)
+                for kind in SIDE_DATA:
+                    if packet.has_sidedata(kind):
+                        body = bytes(packet.get_sidedata(kind))
+                        if held.get(kind) != body:
+                            held[kind] = body
+                            self.side_data.events.append((number, kind, body))
                 ticks = packet.dts if packet.pts is None else packet.pts
-                if packet.size and ticks is not None:
-                    dts = ticks if packet.dts is None else packet.dts
-                    keyframe, visible = packet.is_keyframe, not packet.is_discard
-                    rows.append((ticks, dts, packet.size, keyframe, visible, packet.duration or 0))
+                # Packets without a time are decoded, as frames may refer to them, but not displayed.
+                index.shown.append(ticks is not None and not packet.is_discard)
+                index.ticks.append(ticks if ticks is not None else index.ticks[-1] if index.ticks else 0)
+                index.size.append(packet.size)
+                index.duration.append(packet.duration or 0)
+                index.crc.append(zlib.crc32(packet))
+                key = packet.is_keyframe
+                index.listed.append(key)
+                headers = held.get("new_extradata", extradata)
+                index.alone.append(key and decodes_alone(codec, headers, bytes(packet) if codec in NAL_CODECS else b""))
         except (av.error.FFmpegError, OSError) as error:
-            self.warnings.append(f"the video ends early, after {len(rows)} frames: {_words(error)}")
-        table = np.array(rows, dtype=np.int64).reshape(-1, 6)
-        shown = table[:, 4].astype(np.bool_)
+            self.warnings.append(f"the video ends early, after {len(index.size)} frames: {_words(error)}")
+        shown = np.frombuffer(index.shown, np.bool_)
         self.shown: npt.NDArray[np.bool_] | None = shown
         if not shown.any():
-            raise item_error("video_no_frames", f"none of the {len(rows)} packets in the video stream is displayed")
-        pts, durations = table[shown, 0], table[shown, 5]
+            raise item_error(
+                "video_no_frames", f"none of the {len(index.size)} packets in the video stream is displayed"
+            )
+        ticks, durations = np.array(index.ticks, np.int64), np.array(index.duration, np.int64)
+        pts = ticks[shown]
         self.start_pts = int(pts.min())
-        self.pts, self._dts, self.size = table[:, 0] - self.start_pts, table[:, 1], table[:, 2]
-        self._demuxed_pts = self.pts  # kept to find a packet again, because _order replaces self.pts
-        self.keyframe = table[:, 3].astype(np.bool_)
+        self.pts, self.size = ticks - self.start_pts, np.array(index.size, np.int64)
+        self._ticks = ticks  # kept for seeking, because _order replaces self.pts
+        self._identity = self.size << 32 | np.array(index.crc, np.int64)
+        self._sorted = np.argsort(self._identity, kind="stable")
+        self.listed = np.frombuffer(index.listed, np.bool_)
+        self.keyframe = np.frombuffer(index.alone, np.bool_)
+        self.complete = self.keyframe.copy()
+        if (self.complete != self.listed).any():
+            self.refresh = self.listed & ~self.complete
         last = int(pts.argmax())
         step = int(np.median(np.diff(np.sort(pts)))) if len(pts) > 1 else 0
-        end = int(pts[last]) + (int(durations[last]) or step)
+        end = int(pts[last]) + (int(durations[shown][last]) or step)
         self.duration_s: float = (end - self.start_pts) * self.time_base[0] / self.time_base[1]
+
+    def distrust(self, samples: Sequence[int]) -> None:
+        """Trust these listed keyframes no longer; the third time, trust only the first one."""
+        self._distrusted += 1
+        if self._distrusted > _DISTRUSTED:
+            self.complete[1:] = False
+        self.complete[list(samples)] = False
+        self.refresh = self.listed & ~self.complete
 
     def _order(self, depth: int) -> None:
         """Find the display order by decoding all packets, if a container with B-frames stores only the decode order."""
+        uncertain = f"the container has no display times: frames may be off by up to {depth}"
         if len(self.pts) * self.width * self.height > _ORDER_PIXELS:
-            self.warnings.append(f"the container has no display times: frames may be off by up to {depth}")
+            self.warnings.append(uncertain)
             return
-        context: Any = av.CodecContext.create(self.codec, "r")
-        set_extradata(context, self.extradata)
-        context.thread_type, context.thread_count = "NONE", 1
+        context = open_context(self.parameters)
         context.options = {"skip_loop_filter": "all", "skip_idct": "all"}  # only the order matters
         shown: list[int] = []
-        self._rewind(0)
-        for packet in self._packets():
-            packet.pts = packet.dts if packet.pts is None else packet.pts
+        self._start(0)
+        for number, packet in enumerate(self._stored):
+            packet.pts = number
             with suppress(av.error.FFmpegError):
-                shown += [frame.pts - self.start_pts for frame in context.decode(packet if packet.size else None)]
-        sample_at = {int(ticks): sample for sample, ticks in enumerate(self.pts)}
-        if len(shown) != len(sample_at) or set(shown) != set(sample_at):
-            self.warnings.append(f"the container has no display times: frames may be off by up to {depth}")
+                shown += [frame.pts for frame in context.decode(packet if packet.size else None)]
+        if sorted(shown) != list(range(len(self.pts))):
+            self.warnings.append(uncertain)
             return
-        self._demuxed_pts = self.pts
         display = np.empty_like(self.pts)
-        display[[sample_at[ticks] for ticks in shown]] = np.sort(self.pts)
+        display[shown] = np.sort(self.pts)
         self.pts = display
 
     def _rotation(self) -> int:
-        """Return the rotation in degrees clockwise, from the display matrix that FFmpeg attaches to a decoded frame."""
-        context = self._stream.codec_context
-        context.thread_type, context.thread_count = "NONE", 1
-        try:
-            self._seek(int(np.flatnonzero(self.keyframe)[0]) if self.keyframe.any() else 0)
-            for packet in self._packets():
-                frames = context.decode(packet if packet.size else None)
-                if frames or not packet.size:
-                    return round(-frames[0].rotation / 90) * 90 % 360 if frames else 0
-        except (av.error.FFmpegError, OSError, EOFError, OverflowError):
-            pass  # decoding the sampled frames reports the error
+        """Return the rotation in degrees clockwise, from the display matrix that FFmpeg attaches to decoded frames."""
+        for sample in [*np.flatnonzero(self.complete)[:_ROTATION_TRIES].tolist(), 0]:
+            with suppress(ItemError, av.error.FFmpegError):
+                # A packet of our own, because an edit list may drop the demuxer's keyframe, and its frame with it.
+                ((body,),) = self.fetch([range(sample, sample + 1)])
+                packet: Any = av.Packet(len(body))
+                packet.update(body)
+                packet.is_keyframe = True
+                context = self._stream.codec_context
+                context.thread_type, context.thread_count = "NONE", 1
+                context.flags |= _OUTPUT_CORRUPT
+                context.flush_buffers()
+                frames = context.decode(packet) or context.decode(None)
+                if frames:
+                    degrees: int = round(-frames[0].rotation / 90) * 90 % 360
+                    return degrees
         return 0
 
-    def _seek(self, sample: int) -> None:
-        # Seek by display time: FFmpeg's own index uses dts and would land one GOP early.
-        target = int(self._demuxed_pts[sample]) + self.start_pts
-        self._container.seek(target, stream=self._stream, backward=True)
-
-    def fetch(self, spans: Sequence[DecodeSpan]) -> list[list[bytes]]:
-        """Read the packets of each span.
+    def fetch(self, runs: Sequence[range]) -> list[list[bytes]]:
+        """Read the packets of consecutive samples.
 
         Raises:
             ItemError: ``decode_failed`` if the demuxer does not return a packet that it returned in the first pass.
         """
-        return [self._fetch(span) for span in spans]
+        return [self._fetch(run) for run in runs]
 
-    def _fetch(self, span: DecodeSpan) -> list[bytes]:
-        wanted = range(span.first, span.last + 1)
-        for seek in (self._seek, self._rewind):  # a second try, because some demuxers seek to after the keyframe
-            try:
-                seek(span.first)
-                bodies = self._collect(wanted)
-            except (
-                av.error.FFmpegError,
-                OSError,
-                EOFError,
-                OverflowError,
-            ):  # OverflowError: display times beyond 2**63
+    def _fetch(self, run: range) -> list[bytes]:
+        for place in (self._continue, self._seek, self._start):
+            if not place(run.start):
                 continue
-            if len(bodies) == len(wanted):
-                return [bodies[sample] for sample in wanted]
-        raise item_error("decode_failed", "FFmpeg cannot read packets that it listed before", sample=span.first)
+            with suppress(av.error.FFmpegError, OSError):
+                bodies = self._collect(run)
+                if bodies is not None:
+                    return bodies
+            self._next = None
+            self._bad_seeks += place == self._seek
+        raise item_error("decode_failed", "FFmpeg cannot read packets that it listed before", sample=run.start)
 
-    def _rewind(self, _: int) -> None:
-        self._container.seek(0, backward=True, any_frame=True)
+    def _continue(self, sample: int) -> bool:
+        """Read on from the container's position, if it is known and the sample is near or seeking is of no use."""
+        if self._next is None or self._next > sample:
+            return False
+        return int(self.size[self._next : sample].sum()) <= _NEAR or self._bad_seeks > _BAD_SEEKS
 
-    def _collect(self, wanted: range) -> dict[int, bytes]:
-        samples = {
-            (int(self._dts[sample]), int(self._demuxed_pts[sample]) + self.start_pts, int(self.size[sample])): sample
-            for sample in wanted
-        }
-        beyond = int(self._dts[wanted[-1]])
-        bodies: dict[int, bytes] = {}
-        for packet in self._packets():
-            ticks = packet.dts if packet.pts is None else packet.pts
-            if not packet.size or ticks is None:
+    def _seek(self, sample: int) -> bool:
+        if self._bad_seeks > _BAD_SEEKS:
+            return False
+        self._next = None
+        try:
+            # Seek by display time: FFmpeg's own index uses dts and would land one GOP early.
+            self._container.seek(int(self._ticks[sample]), stream=self._stream, backward=True)
+        except (av.error.FFmpegError, OSError, OverflowError):  # OverflowError: display times beyond 2**63
+            self._bad_seeks += 1
+            return False
+        self._stored = self._packets()
+        return True
+
+    def _start(self, _: int) -> bool:
+        """Go to the first packet by opening the video again: seeking to 0 may land after the first keyframe."""
+        index = self._stream.index
+        self._container.close()
+        self._container = open_video(self._source, max_pixels=self._max_pixels)
+        self._stream = self._container.streams[index]
+        self._stored, self._next = self._packets(), 0
+        return True
+
+    def _collect(self, run: range) -> list[bytes] | None:
+        """Return the packets of a run, recognized by their bytes; None if they do not follow in the container.
+
+        Demuxers restore times from what came before, so after a seek they differ from those of the first pass (sparse
+        Matroska, transport streams whose clock wraps or restarts). The bytes do not.
+        """
+        bodies: list[bytes] = []
+        unknown = 0
+        for packet in self._stored:
+            if not packet.size:
                 continue
-            dts = ticks if packet.dts is None else packet.dts
-            sample = samples.get((dts, ticks, packet.size))
-            if sample is not None:
-                bodies[sample] = bytes(packet)
-            if len(bodies) == len(wanted) or dts > beyond:
+            identity = packet.size << 32 | zlib.crc32(packet)
+            if self._next is None:
+                self._next = self._place(identity, run.start)
+                unknown += 1
+                if self._next is None and unknown > _UNKNOWN:
+                    break
+                if self._next is None:
+                    continue
+            if not self._next < run.stop or identity != self._identity[self._next]:
                 break
-        return bodies
+            if self._next >= run.start:
+                bodies.append(bytes(packet))
+            self._next += 1
+            if len(bodies) == len(run):
+                return bodies
+        return None
+
+    def _place(self, identity: int, wanted: int) -> int | None:
+        """Return the number of a packet after a seek: the wanted one if it can be; None if several are equal."""
+        found = self._samples(identity)
+        if wanted in found:
+            return wanted
+        # Past the wanted one, the demuxer sought too far.
+        return int(found[0]) if len(found) == 1 or (len(found) and found[0] > wanted) else None
+
+    def _samples(self, identity: int) -> npt.NDArray[np.int64]:
+        """Return the samples with these bytes, ascending."""
+        begin = int(np.searchsorted(self._identity, identity, side="left", sorter=self._sorted))
+        end = int(np.searchsorted(self._identity, identity, side="right", sorter=self._sorted))
+        found: npt.NDArray[np.int64] = self._sorted[begin:end]
+        return found
 
 
 def _best(container: InputContainer) -> Any:

@@ -2,19 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+import numpy as np
+
+from jobs.gamedata.frames._recovery_points import decodes_alone
+from jobs.gamedata.model import StreamParameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     import numpy.typing as npt
 
-    from jobs.gamedata.frames.plan import DecodeSpan
     from jobs.gamedata.members.mp4 import VideoTrack
     from jobs.gamedata.ranges.source import RangeSource
 
-__all__ = ["MP4Reader", "PacketReader"]
+__all__ = ["MP4Reader", "PacketReader", "SideDataEvents"]
+
+# Bytes of a keyframe in which to look for its recovery point message, which precedes the picture.
+_HEAD: Final = 4096
+# FFmpeg's decoders hold back at most this many frames (H.264 and HEVC: 16).
+_MAX_REORDER: Final = 16
+
+
+@dataclass(slots=True)
+class SideDataEvents:
+    """Side data that changes how packets decode, from one pass over a stream in order.
+
+    A demuxer attaches a palette or new headers only to the first packet that they are for, and to none after a seek.
+
+    Attributes:
+        events: ``(sample, kind, bytes)``, ascending by sample.
+    """
+
+    events: list[tuple[int, str, bytes]] = field(default_factory=list)
+
+    def of(self, sample: int) -> tuple[tuple[str, bytes], ...]:
+        """Return the side data of one packet."""
+        return tuple((kind, body) for number, kind, body in self.events if number == sample) if self.events else ()
+
+    def until(self, sample: int, extradata: bytes) -> tuple[tuple[str, bytes], ...]:
+        """Return the side data that a decoder needs to start at a packet: the latest of each kind.
+
+        Args:
+            sample: the packet.
+            extradata: the stream's headers, which hold until the first new ones.
+        """
+        if not self.events:
+            return ()
+        latest = {"new_extradata": extradata} if any(kind == "new_extradata" for _, kind, _ in self.events) else {}
+        latest |= {kind: body for number, kind, body in self.events if number <= sample}
+        return tuple(latest.items())
 
 
 class PacketReader(Protocol):
@@ -27,8 +66,7 @@ class PacketReader(Protocol):
     def name(self) -> Literal["ranges", "ffmpeg"]:
         """The reader's name as stored with the session."""
 
-    codec: str
-    extradata: bytes
+    parameters: StreamParameters
     width: int
     height: int
     rotation: int
@@ -36,14 +74,20 @@ class PacketReader(Protocol):
     start_pts: int
     pts: npt.NDArray[np.int64]
     size: npt.NDArray[np.int64]
+    listed: npt.NDArray[np.bool_]
     keyframe: npt.NDArray[np.bool_]
+    complete: npt.NDArray[np.bool_]
     shown: npt.NDArray[np.bool_] | None
     duration_s: float
     warnings: list[str]
     refresh: npt.NDArray[np.bool_] | None
+    side_data: SideDataEvents
 
-    def fetch(self, spans: Sequence[DecodeSpan]) -> list[list[bytes]]:
-        """Read the packets of each span."""
+    def fetch(self, runs: Sequence[range]) -> list[list[bytes]]:
+        """Read the packets of consecutive samples."""
+
+    def distrust(self, samples: Sequence[int]) -> None:
+        """Correct ``complete``, ``keyframe`` and ``refresh``: these listed keyframes do not decode alone."""
 
     def close(self) -> None:
         """Release the video."""
@@ -60,26 +104,47 @@ class MP4Reader:
     name: Final = "ranges"
 
     def __init__(self, source: RangeSource, track: VideoTrack) -> None:
-        self.codec, self.extradata = track.codec, track.extradata
+        self.parameters = StreamParameters(
+            track.codec, track.extradata, track.width, track.height, reorder_depth=_reorder_depth(track.pts)
+        )
         self.width, self.height, self.rotation = track.width, track.height, track.rotation
         self.time_base, self.start_pts = track.time_base, track.start_pts
-        self.pts, self.size, self.keyframe = track.pts, track.size, track.keyframe
+        self.pts, self.size = track.pts, track.size
+        self.listed = self.keyframe = self.complete = track.keyframe
         self.shown: npt.NDArray[np.bool_] | None = None
         self.refresh: npt.NDArray[np.bool_] | None = None
         self.duration_s = track.duration_s
         self.warnings: list[str] = []
+        self.side_data = SideDataEvents()
         self._source = source
         self._offset = track.offset
 
-    def fetch(self, spans: Sequence[DecodeSpan]) -> list[list[bytes]]:
-        """Read the packets of each span, all concurrently."""
-        samples = [range(span.first, span.last + 1) for span in spans]
+    def fetch(self, runs: Sequence[range]) -> list[list[bytes]]:
+        """Read the packets of consecutive samples, all concurrently."""
         bodies = iter(
             self._source.read_many(
-                [(int(self._offset[sample]), int(self.size[sample])) for part in samples for sample in part]
+                [(int(self._offset[sample]), int(self.size[sample])) for run in runs for sample in run]
             )
         )
-        return [[next(bodies) for _ in part] for part in samples]
+        return [[next(bodies) for _ in run] for run in runs]
+
+    def distrust(self, samples: Sequence[int]) -> None:
+        """Read the beginning of all listed keyframes, and keep those that decode alone."""
+        listed = np.flatnonzero(self.listed)
+        heads = self._source.read_many([(int(self._offset[key]), min(int(self.size[key]), _HEAD)) for key in listed])
+        alone = [decodes_alone(self.parameters.codec, self.parameters.extradata, head) for head in heads]
+        self.complete = self.keyframe = np.zeros_like(self.listed)
+        self.complete[listed[alone]] = True
+        self.complete[list(samples)] = False
+        self.refresh = self.listed & ~self.complete
 
     def close(self) -> None:
         """Do nothing; there is nothing to release."""
+
+
+def _reorder_depth(pts: npt.NDArray[np.int64]) -> int:
+    """Return how many frames precede one in the file and follow it on the screen, at most: FFmpeg's video_delay."""
+    late = np.zeros(len(pts), np.int64)
+    for distance in range(1, min(_MAX_REORDER + 1, len(pts))):
+        late[distance:] += pts[:-distance] > pts[distance:]
+    return min(int(late.max(initial=0)), _MAX_REORDER)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from jobs.gamedata.errors import item_error
 
+if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = ["luma", "png", "read_picture", "shrink"]
+
+# FFmpeg's names for single images.
+_FORMATS: Final = "png_pipe,jpeg_pipe,apng,mjpeg"
+_MAX_PIXELS: Final = 8192 * 4320
 
 
 def shrink(pictures: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.float32]:
@@ -54,18 +59,26 @@ def png(rgb: npt.NDArray[np.uint8]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
-def read_picture(path: Path) -> npt.NDArray[np.uint8]:
-    """Decode an image file with FFmpeg to uint8 RGB of shape (H, W, 3).
+def read_picture(body: bytes, *, max_pixels: int = _MAX_PIXELS) -> npt.NDArray[np.uint8]:
+    """Decode an image file, PNG or JPEG, with FFmpeg to uint8 RGB of shape (H, W, 3).
+
+    A file with that suffix may be a playlist, which FFmpeg would follow to other files and hosts.
+
+    Args:
+        body: content of the file.
+        max_pixels: larger pictures are rejected.
 
     Raises:
-        ValueError: FFmpeg finds no image in the file.
+        ItemError: ``video_invalid``: FFmpeg finds no image in the file.
     """
     import av
 
+    limit = {"max_pixels": str(max_pixels)}
     try:
-        with av.open(str(path)) as container:
+        with av.open(io.BytesIO(body), "r", options={"format_whitelist": _FORMATS} | limit) as container:
+            container.streams.video[0].codec_context.options = limit
             for frame in container.decode(video=0):
                 return frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-    except (av.FFmpegError, IndexError, OSError) as error:
-        raise ValueError(f"'{path}' is not an image: {error}") from error
-    raise ValueError(f"'{path}' is not an image: it has no frames")
+    except (av.FFmpegError, IndexError, ValueError, OSError) as error:
+        raise item_error("video_invalid", f"it is not an image: {error}") from error
+    raise item_error("video_invalid", "it is not an image: it has no frames")

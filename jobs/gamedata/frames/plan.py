@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.model import SamplingSpec
 
-__all__ = ["DecodeSpan", "FramePlan", "plan_frames"]
+__all__ = ["DecodeSpan", "FramePlan", "plan_frames", "spans_of"]
 
 # A time up to this fraction of a tick before a frame still selects that frame, because 0.1 * 3 is not exactly 0.3.
 _TICK_TOLERANCE: Final = 1e-3
@@ -56,6 +56,16 @@ class FramePlan:
     spans: tuple[DecodeSpan, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Starts:
+    """Samples to start decoding from; see :func:`plan_frames`."""
+
+    complete: npt.NDArray[np.bool_]
+    refresh: npt.NDArray[np.bool_] | None
+    lead: int
+    reach: int
+
+
 class _Timeline:
     """The displayed samples ordered by pts and the keyframes among them, to look up the frame at a time."""
 
@@ -64,8 +74,7 @@ class _Timeline:
         pts: npt.NDArray[np.int64],
         keyframe: npt.NDArray[np.bool_],
         shown: npt.NDArray[np.bool_] | None,
-        refresh: npt.NDArray[np.bool_] | None,
-        lead: int,
+        starts: _Starts,
     ) -> None:
         candidates = np.arange(len(pts)) if shown is None else np.flatnonzero(shown)
         self.pts = pts
@@ -74,10 +83,10 @@ class _Timeline:
         self.keys = self.order[keyframe[self.order]]
         self.keys_pts = pts[self.keys]
         # Samples where decoding may start. Without keyframes, decoding starts from the first sample, as in FFmpeg.
-        starts = np.flatnonzero(keyframe if refresh is None else keyframe | refresh)
-        self.alone = keyframe
-        self.lead = lead
-        self.starts = starts if len(starts) and starts[0] == 0 else np.concatenate([[0], starts])
+        self.complete, refresh = starts.complete, starts.refresh
+        may = np.flatnonzero(self.complete if refresh is None else self.complete | refresh)
+        self.lead, self.reach = starts.lead, starts.reach
+        self.starts = may if len(may) and may[0] == 0 else np.concatenate([[0], may])
 
     def displayed(self, ticks: float) -> int:
         """Return the frame on the screen at a time: the last one that starts at or before it."""
@@ -102,14 +111,16 @@ class _Timeline:
         if not len(earlier):
             return int(before[0])
         number = int(earlier[-1])
-        if self.alone[before[number]]:
+        if self.complete[before[number]]:
             return int(before[number])
-        # The picture is complete only some frames after such a sample: start earlier, but not before a real keyframe.
-        while self.lead and number > 0 and not self.alone[before[number]]:
-            number -= 1
-            if number <= int(earlier[-1]) - self.lead:
-                break
-        return int(before[number])
+        # The picture is complete only some frames after such a sample: start at the real keyframe before it, or if that
+        # is too far away, some of these samples earlier.
+        real = number
+        while real > 0 and not self.complete[before[real]]:
+            real -= 1
+        if sample - int(before[real]) <= self.reach:
+            return int(before[real])
+        return int(before[max(number - self.lead, real)])
 
 
 def plan_frames(
@@ -120,8 +131,10 @@ def plan_frames(
     duration_s: float | None,
     spec: SamplingSpec,
     shown: npt.NDArray[np.bool_] | None = None,
+    complete: npt.NDArray[np.bool_] | None = None,
     refresh: npt.NDArray[np.bool_] | None = None,
-    lead: int = 1,
+    lead: int = 2,
+    reach: int = 0,
 ) -> FramePlan:
     """Choose the frames to sample and the spans of samples to decode for them.
 
@@ -131,14 +144,16 @@ def plan_frames(
 
     Args:
         pts: pts of each sample in decode order, shape (S,), in ``time_base``; 0 is the first displayed frame.
-        keyframe: shape (S,): True where decoding may start.
+        keyframe: shape (S,): True for frames to choose where keyframes are preferred.
         time_base: ``(numerator, denominator)`` in seconds.
         duration_s: length of the video; None means up to the last frame.
         spec: strides and mode.
         shown: shape (S,): False for samples that are decoded but never displayed (before the start of an edit list).
+        complete: shape (S,): True where decoding may start; None for ``keyframe``.
         refresh: shape (S,): True where decoding may start although the picture is complete only later, because the
             encoder refreshes it column by column (H.264 recovery points). None of these is chosen as a keyframe.
         lead: how many ``refresh`` samples earlier than the nearest one to start decoding.
+        reach: start at the keyframe instead if it is at most this many samples away.
 
     Raises:
         ValueError: the shapes of the arrays differ, or the time base is not positive.
@@ -148,7 +163,8 @@ def plan_frames(
     if min(time_base) <= 0:
         raise ValueError(f"the time base {time_base[0]}/{time_base[1]} is not positive")
     empty = np.zeros(0, np.int64)
-    timeline = _Timeline(pts, keyframe, shown, refresh, lead) if len(pts) and (shown is None or shown.any()) else None
+    starts = _Starts(keyframe if complete is None else complete, refresh, lead, reach)
+    timeline = _Timeline(pts, keyframe, shown, starts) if len(pts) and (shown is None or shown.any()) else None
     if timeline is None:
         none = {stride: SampleTimes(np.zeros(0), empty) for stride, _ in spec.strides}
         return FramePlan(empty, empty, np.zeros(0, np.bool_), none, 0, ())
@@ -166,7 +182,7 @@ def plan_frames(
         for stride, times in requested.items()
     }
     repeated = sum(len(samples) - len(set(samples)) for samples in chosen.values())
-    return FramePlan(index, first, (first == index) & keyframe[index], strides, repeated, _spans(index, first))
+    return FramePlan(index, first, (first == index) & keyframe[index], strides, repeated, spans_of(index, first))
 
 
 def _requested(stride: float, count: int, end_s: float) -> npt.NDArray[np.float64]:
@@ -184,7 +200,7 @@ def _choose(timeline: _Timeline, ticks: npt.NDArray[np.float64], mode: str) -> l
     return chosen
 
 
-def _spans(index: npt.NDArray[np.int64], first: npt.NDArray[np.int64]) -> tuple[DecodeSpan, ...]:
+def spans_of(index: npt.NDArray[np.int64], first: npt.NDArray[np.int64]) -> tuple[DecodeSpan, ...]:
     """Return one span per start keyframe, with overlapping spans merged."""
     spans: list[DecodeSpan] = []
     for row in np.lexsort((index, first)).tolist():

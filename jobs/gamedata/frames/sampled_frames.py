@@ -1,23 +1,31 @@
-"""Decode a frame plan into pixels or packets to store, and luma grids and thumbnails to measure."""
+"""Decode a frame plan into pixels or packets to store, and luma grids and thumbnails to measure.
+
+A frame that does not decode costs that frame only: the last good picture at or before it takes its place, with its own
+time, and counts as damaged. If there is none, the frame is left out.
+"""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import av
 import numpy as np
 
+from jobs.gamedata.errors import item_error
 from jobs.gamedata.frames._recovery_points import decodes_alone
 from jobs.gamedata.frames.conversion import FrameConverter, frame_size
-from jobs.gamedata.frames.decoder import Decoder, Packet
-from jobs.gamedata.model import STATISTICS_SHAPE, PacketRuns
+from jobs.gamedata.frames.decoder import DecodedFrame, Decoder, Packet
+from jobs.gamedata.frames.plan import spans_of
+from jobs.gamedata.model import STATISTICS_SHAPE, PacketRuns, SampleTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
+    from av.video.frame import VideoFrame
 
-    from jobs.gamedata.frames.decoder import DecodedFrame
     from jobs.gamedata.frames.packet_reader import PacketReader
     from jobs.gamedata.frames.plan import DecodeSpan, FramePlan
     from jobs.gamedata.model import SamplingSpec
@@ -26,24 +34,43 @@ __all__ = ["SampledFrames", "decode_plan"]
 
 # Size of one fetch. All keyframes of a normal session (2.8 MB) take one fetch, whole GOPs (33 MB) a few.
 _FETCH_BYTES: Final = 16 * 1024 * 1024
+# How many GOPs before one without any picture are searched for the last good one.
+_SEARCHED_GOPS: Final = 16
+# Recovery points after which damage is gone. One round is complete at the second; encoders' filters cross its edge.
+_ROUNDS: Final = 3
+_UNKNOWN: Final = 0  # AVPictureType NONE
+_PREDICTED: Final = (2, 3, 4)  # AVPictureType P, B and S: never a keyframe
 
 
 @dataclass(slots=True)
 class SampledFrames:
-    """The decoded frames, one entry for each of the plan's D rows.
+    """The decoded frames, one entry for each of the D rows.
 
     Attributes:
+        index: the sample of each frame that is stored, shape (D,), int64; earlier than the plan's where that one does
+            not decode.
+        first: the sample from which it is decoded, shape (D,), int64.
+        keyframe: True if the frame is that sample itself, shape (D,).
+        strides: stride in seconds -> the requested times and the row of the frame for each.
         luma: luma grids, shape (D, 90, 160).
         thumbnails: RGB, shape (D, 90, 160, 3).
-        corrupt: True if the decoder concealed errors, shape (D,).
+        corrupt: True for damaged frames, see :class:`~jobs.gamedata.model.FrameStatistics`; shape (D,).
         images: RGB, shape (D, 3, height, width); None if packets are stored.
         packets: the packets; None if images are stored.
         height: height of a sampled frame, upright.
         width: width of a sampled frame, upright.
+        rotation: degrees clockwise that made the frames upright.
         decoded: number of frames that the decoder returned.
-        false_keyframes: samples that the index lists as keyframes but that decode damaged on their own.
+        sizes: stored sizes (width, height) of the frames.
+        replaced: number of frames that do not decode, and that an earlier picture replaces.
+        missing: number of frames that do not decode and are left out.
+        false_keyframes: samples that the index lists as keyframes but that do not decode alone.
     """
 
+    index: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
+    keyframe: npt.NDArray[np.bool_]
+    strides: dict[float, SampleTimes]
     luma: npt.NDArray[np.uint8]
     thumbnails: npt.NDArray[np.uint8]
     corrupt: npt.NDArray[np.bool_]
@@ -51,12 +78,18 @@ class SampledFrames:
     packets: PacketRuns | None = None
     height: int = 0
     width: int = 0
+    rotation: int = 0
     decoded: int = 0
+    sizes: set[tuple[int, int]] = field(default_factory=set)
+    replaced: int = 0
+    missing: int = 0
     false_keyframes: list[int] = field(default_factory=list)
 
 
 def decode_plan(reader: PacketReader, chosen: FramePlan, spec: SamplingSpec, *, max_pixels: int) -> SampledFrames:
-    """Decode every span of a plan once.
+    """Decode every span of a plan.
+
+    If listed keyframes turn out not to decode alone, ``false_keyframes`` names them, and the frames are incomplete.
 
     Args:
         reader: source of the packets.
@@ -65,63 +98,285 @@ def decode_plan(reader: PacketReader, chosen: FramePlan, spec: SamplingSpec, *, 
         max_pixels: larger frames are rejected.
 
     Raises:
-        ItemError: ``decode_failed``, ``pixels_exceeded``, ``video_codec_unsupported``, and the errors of the reader.
+        ItemError: ``decode_failed`` if no frame decodes, ``pixels_exceeded``, ``video_codec_unsupported``, and the
+            errors of the reader.
     """
-    count = len(chosen.index)
-    frames = SampledFrames(
-        luma=np.zeros((count, *STATISTICS_SHAPE), np.uint8),
-        thumbnails=np.zeros((count, *STATISTICS_SHAPE, 3), np.uint8),
-        corrupt=np.zeros(count, np.bool_),
-    )
-    frames.height, frames.width = frame_size(reader.width, reader.height, reader.rotation, spec.max_height)
-    decoder = Decoder(reader.codec, reader.extradata, max_pixels=max_pixels)
-    picture = FrameConverter(reader.rotation)
-    bodies: list[bytes] = []
-    first = True
-    for group in _groups(reader, chosen.spans):
-        for span, packets in zip(group, reader.fetch(group), strict=True):
-            row_of = {int(reader.pts[chosen.index[row]]): row for row in span.rows}
-            wanted = {int(chosen.index[row]) for row in span.rows}
-            samples = range(span.first, span.last + 1)
-            fed = [
-                Packet(body, int(reader.pts[sample]), sample in wanted)
-                for sample, body in zip(samples, packets, strict=True)
-            ]
-            for decoded in decoder.decode(fed):
-                if first:
-                    # The decoder knows the real size; the container's may be wrong.
-                    size = decoded.frame.width, decoded.frame.height
-                    frames.height, frames.width = frame_size(*size, reader.rotation, spec.max_height)
-                    first = False
-                row = row_of[decoded.pts]
-                _take(frames, row, decoded, picture, spec)
-                if (
-                    decoded.corrupt
-                    and chosen.keyframe[row]
-                    and not decodes_alone(reader.codec, reader.extradata, packets[0])
-                ):
-                    frames.false_keyframes.append(span.first)
-            if spec.frames == "packets":
-                bodies += packets
-    if spec.frames == "packets":
-        frames.packets = _packet_runs(reader, chosen, bodies)
-    elif frames.images is None:
-        frames.images = np.zeros((0, 3, frames.height, frames.width), np.uint8)
-    frames.decoded = decoder.decoded
-    return frames
+    return _Sampling(reader, chosen, spec, max_pixels).run()
 
 
-def _take(frames: SampledFrames, row: int, decoded: DecodedFrame, picture: FrameConverter, spec: SamplingSpec) -> None:
-    if spec.frames == "rgb":
-        if frames.images is None:
-            frames.images = np.zeros((len(frames.corrupt), 3, frames.height, frames.width), np.uint8)
-        picture.rgb(decoded.frame, frames.height, frames.width, frames.images[row])
-    picture.luma(decoded.frame, frames.luma[row])
-    picture.thumbnail(decoded.frame, frames.thumbnails[row])
-    frames.corrupt[row] = decoded.corrupt
+class _Sampling:
+    def __init__(self, reader: PacketReader, chosen: FramePlan, spec: SamplingSpec, max_pixels: int) -> None:
+        count = len(chosen.index)
+        self.reader, self.chosen, self.spec = reader, chosen, spec
+        self.frames = SampledFrames(
+            index=chosen.index.copy(),
+            first=chosen.first.copy(),
+            keyframe=chosen.keyframe.copy(),
+            strides=chosen.strides,
+            luma=np.zeros((count, *STATISTICS_SHAPE), np.uint8),
+            thumbnails=np.zeros((count, *STATISTICS_SHAPE, 3), np.uint8),
+            corrupt=np.zeros(count, np.bool_),
+            rotation=reader.rotation,
+        )
+        self.frames.height, self.frames.width = frame_size(
+            reader.width, reader.height, reader.rotation, spec.max_height
+        )
+        self.decoder = Decoder(reader.parameters, max_pixels=max_pixels)
+        self.picture = FrameConverter(reader.rotation)
+        self.bodies: dict[int, bytes] = {}
+        self.fault: Exception | None = None
+        self.stored = np.full(count, -1, np.int64)  # the sample in each row
+        self.good = np.zeros(count, np.bool_)  # the row's picture is not damaged
+
+    def run(self) -> SampledFrames:
+        frames = self.frames
+        for group in _groups(self.reader, self.chosen.spans):
+            whole = [range(span.first, span.last + 1) for span in group if self._size(span) <= _FETCH_BYTES]
+            fetched = dict(zip(whole, self.reader.fetch(whole), strict=True))
+            for span in group:
+                self._span(span, fetched.get(range(span.first, span.last + 1)))
+        frames.decoded = self.decoder.decoded
+        if not frames.false_keyframes:
+            self._search()
+            self._finish()
+        return frames
+
+    def _size(self, span: DecodeSpan) -> int:
+        return int(self.reader.size[span.first : span.last + 1].sum())
+
+    def _span(self, span: DecodeSpan, bodies: Sequence[bytes] | None) -> None:
+        """Decode one span, and again without skipping if a frame is missing, as skipping may be the reason."""
+        for skip in (True, False):
+            entry = self._decode(range(span.first, span.last + 1), span.rows, bodies, skip=skip)
+            if not entry:
+                self.frames.false_keyframes.append(span.first)
+                return
+            if (self.stored[list(span.rows)] == self.chosen.index[list(span.rows)]).all():
+                return
+
+    def _decode(
+        self, samples: range, rows: Sequence[int], bodies: Sequence[bytes] | None = None, *, skip: bool = False
+    ) -> bool:
+        """Decode samples, and write the frame of each row, or else the last good one before it.
+
+        Returns:
+            False if the first sample is listed as a keyframe but is not one.
+        """
+        wanted = _Wanted(self.reader.pts, self.chosen.index, rows)
+        feed = self._feed(samples, wanted.rows, bodies)
+        claimed = samples.start != 0 and bool(self.reader.complete[samples.start])
+        if claimed:
+            first = next(feed)
+            headers = dict(first.side_data).get("new_extradata", self.reader.parameters.extradata)
+            if not decodes_alone(self.reader.parameters.codec, headers, bytes(first.data)):
+                return False
+            feed = itertools.chain([first], feed)
+        last: DecodedFrame | None = None
+        began = False
+        for decoded in self.decoder.decode(feed, skip=skip):
+            if decoded.sample not in samples:
+                continue
+            began = began or decoded.sample == samples.start
+            if claimed and decoded.sample == samples.start and not self._is_key(decoded.frame):
+                return False
+            # Frames come in the order of display: those before this one are missing.
+            self._replace(wanted.before(decoded.sample), last, samples.start)
+            for row in wanted.found(decoded.sample):
+                self._store(row, decoded.sample, decoded.frame)
+            if self._is_good(decoded, samples.start):
+                last = decoded
+        if claimed and not began and samples.start not in self.decoder.faulty:
+            return False  # the decoder takes its packet, and returns no picture: the frames after it refer to others
+        self._replace(wanted.before(None), last, samples.start)
+        self.fault = self.decoder.fault or self.fault
+        self._judge(rows, samples)
+        return True
+
+    def _is_good(self, decoded: DecodedFrame, start: int) -> bool:
+        """Return True if a frame can replace a later one: complete, displayed, and not before the first keyframe."""
+        reader = self.reader
+        shown = reader.shown is None or bool(reader.shown[decoded.sample])
+        return not decoded.corrupt and shown and bool(reader.pts[decoded.sample] >= reader.pts[start])
+
+    def _is_key(self, frame: VideoFrame) -> bool:
+        """Return False if a frame that is listed as a keyframe is predicted from others."""
+        if int(frame.pict_type) != _UNKNOWN:
+            return int(frame.pict_type) not in _PREDICTED
+        # Decoders of old codecs (RPZA, QuickTime Animation) do not tell. If all frames are listed although the codec
+        # has predicted ones, the list means nothing.
+        return not self.reader.listed.all() or av.Codec(self.reader.parameters.codec, "r").intra_only
+
+    def _feed(self, samples: range, wanted: Iterable[int], bodies: Sequence[bytes] | None = None) -> Iterator[Packet]:
+        reader = self.reader
+        wanted = set(wanted)
+        for chunk in _chunks(reader, samples) if bodies is None else (samples,):
+            chunk_bodies = reader.fetch([chunk])[0] if bodies is None else bodies
+            for sample, body in zip(chunk, chunk_bodies, strict=True):
+                if self.spec.frames == "packets":
+                    self.bodies[sample] = body
+                side_data = (
+                    reader.side_data.until(sample, reader.parameters.extradata)
+                    if sample == samples.start
+                    else reader.side_data.of(sample)
+                )
+                yield Packet(body, sample, sample in wanted, bool(reader.listed[sample]), side_data)
+
+    def _store(self, row: int, sample: int, frame: VideoFrame) -> None:
+        frames, spec = self.frames, self.spec
+        if not frames.sizes:
+            # The decoder knows the real size, and a rotation that the stream itself declares; the container's size may
+            # be wrong.
+            frames.rotation = round(-frame.rotation / 90) * 90 % 360 or frames.rotation
+            self.picture = FrameConverter(frames.rotation)
+            frames.height, frames.width = frame_size(frame.width, frame.height, frames.rotation, spec.max_height)
+        frames.sizes.add((frame.width, frame.height))
+        if spec.frames == "rgb":
+            if frames.images is None:
+                frames.images = np.zeros((len(frames.corrupt), 3, frames.height, frames.width), np.uint8)
+            self.picture.rgb(frame, frames.height, frames.width, frames.images[row])
+        self.picture.luma(frame, frames.luma[row])
+        self.picture.thumbnail(frame, frames.thumbnails[row])
+        self.stored[row] = sample
+
+    def _replace(self, rows: Sequence[int], last: DecodedFrame | None, first: int) -> None:
+        for row in rows:
+            if last is not None and self.stored[row] != self.chosen.index[row]:
+                self._store(row, last.sample, last.frame)
+                self.frames.first[row] = first
+
+    def _judge(self, rows: Sequence[int], samples: range) -> None:
+        """Mark the rows that are damaged, that refer to a damaged frame, or that are not provably complete."""
+        reader, frames = self.reader, self.frames
+        faulty = np.array([fault for fault in self.decoder.faulty if fault >= 0], np.int64)
+        healed = self._healed(faulty)
+        begins_complete = samples.start == 0 or bool(reader.complete[samples.start])
+        for row in rows:
+            sample = int(self.stored[row])
+            if sample < 0:
+                continue
+            first = int(frames.first[row])
+            # Damage reaches all later frames up to the next keyframe, except those before the keyframe on the screen.
+            reaching = (faulty >= first) & (faulty <= sample) & (reader.pts[faulty] >= reader.pts[first])
+            reaching &= sample < healed
+            complete = begins_complete or bool(reader.complete[first])
+            frames.corrupt[row] = (
+                not complete or sample != self.chosen.index[row] or sample in faulty or bool(reaching.any())
+            )
+
+    def _healed(self, faulty: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the sample from which damage is gone: a keyframe, or some rounds of gradual refresh."""
+        never = len(self.reader.pts)
+        if self.reader.refresh is None or not len(faulty):
+            return np.full(len(faulty), never)
+        points = np.append(np.flatnonzero(self.reader.refresh), [never] * (_ROUNDS + 1))
+        return points[np.minimum(np.searchsorted(points, faulty, side="right") + _ROUNDS, len(points) - 1)]
+
+    def _search(self) -> None:
+        """Look for the last good picture in earlier GOPs, for the rows that have none."""
+        keys = np.flatnonzero(self.reader.complete)
+        for first in np.unique(self.chosen.first[self.stored < 0]).tolist():
+            rows = np.flatnonzero((self.stored < 0) & (self.chosen.first == first)).tolist()
+            end = first
+            for start in keys[keys < first][::-1][:_SEARCHED_GOPS].tolist():
+                self._decode(range(start, end), rows)
+                end = start
+                if (self.stored[rows] >= 0).all():
+                    break
+
+    def _finish(self) -> None:
+        """Drop the rows without a picture, order the others by time, and take what is stored from them."""
+        frames = self.frames
+        frames.replaced = int(((self.stored >= 0) & (self.stored != self.chosen.index)).sum())
+        frames.missing = int((self.stored < 0).sum())
+        if frames.missing and frames.missing == len(self.stored):
+            raise item_error(
+                "decode_failed",
+                f"none of the {frames.missing} requested frames can be decoded"
+                + (f": {self.fault}" if self.fault else " (the decoder returned no frame)"),
+            ) from self.fault
+        if frames.replaced or frames.missing:
+            self._reorder()
+        if self.spec.frames == "packets":
+            frames.packets = self._packet_runs()
+        elif frames.images is None:
+            frames.images = np.zeros((0, 3, frames.height, frames.width), np.uint8)
+
+    def _reorder(self) -> None:
+        frames, reader = self.frames, self.reader
+        kept = np.flatnonzero(self.stored >= 0)
+        kept = kept[np.argsort(reader.pts[self.stored[kept]], kind="stable")]
+        place = np.full(len(self.stored), -1, np.int64)
+        place[kept] = np.arange(len(kept))
+        frames.index, frames.first = self.stored[kept], frames.first[kept]
+        frames.keyframe = (frames.first == frames.index) & reader.keyframe[frames.index]
+        frames.luma, frames.thumbnails, frames.corrupt = (
+            frames.luma[kept],
+            frames.thumbnails[kept],
+            frames.corrupt[kept],
+        )
+        if frames.images is not None:
+            frames.images = frames.images[kept]
+        strides = {}
+        for stride, samples in frames.strides.items():
+            rows = place[samples.index]
+            strides[stride] = SampleTimes(samples.asked_s[rows >= 0], rows[rows >= 0])
+        frames.strides = strides
+
+    def _packet_runs(self) -> PacketRuns:
+        """Return the packets of all spans in order. A frame's run starts at its keyframe and ends with its packet."""
+        frames, reader = self.frames, self.reader
+        extradata = reader.parameters.extradata
+        spans = spans_of(frames.index, frames.first)
+        samples = [sample for span in spans for sample in range(span.first, span.last + 1)]
+        position = {sample: number for number, sample in enumerate(samples)}
+        bodies = [self.bodies[sample] for sample in samples]
+        starts = set(frames.first.tolist())
+        side_data = [
+            (position[sample], kind, body)
+            for sample in samples
+            for kind, body in (
+                reader.side_data.until(sample, extradata) if sample in starts else reader.side_data.of(sample)
+            )
+        ]
+        return PacketRuns(
+            parameters=reader.parameters,
+            data=b"".join(bodies),
+            offsets=np.cumsum([0, *map(len, bodies)], dtype=np.int64),
+            pts=reader.pts[samples] + reader.start_pts if samples else np.zeros(0, np.int64),
+            first=np.array([position[int(sample)] for sample in frames.first], np.int64),
+            count=frames.index - frames.first + 1,
+            time_base=reader.time_base,
+            keyframe=reader.listed[samples] if samples else np.zeros(0, np.bool_),
+            side_data=tuple(side_data),
+        )
+
+
+class _Wanted:
+    """The frames that one span is decoded for, in the order of display."""
+
+    def __init__(self, pts: npt.NDArray[np.int64], index: npt.NDArray[np.int64], rows: Sequence[int]) -> None:
+        self.rows: dict[int, list[int]] = {}
+        for row in rows:
+            self.rows.setdefault(int(index[row]), []).append(row)
+        self._pts = pts
+        self._waiting = sorted(self.rows, key=lambda sample: int(pts[sample]))
+
+    def before(self, sample: int | None) -> list[int]:
+        """Return the rows of frames displayed before a sample that did not come, each once; with None all others."""
+        late: list[int] = []
+        while self._waiting and (sample is None or self._pts[self._waiting[0]] < self._pts[sample]):
+            late += self.rows[self._waiting.pop(0)]
+        return late
+
+    def found(self, sample: int) -> list[int]:
+        """Return the rows of a frame that came."""
+        if sample in self._waiting:
+            self._waiting.remove(sample)
+        return self.rows.get(sample, [])
 
 
 def _groups(reader: PacketReader, spans: Sequence[DecodeSpan]) -> Iterator[list[DecodeSpan]]:
+    """Group spans so that one fetch gets at most ``_FETCH_BYTES``; a longer span is alone, and fetched in parts."""
     group: list[DecodeSpan] = []
     fetched = 0
     for span in spans:
@@ -135,18 +390,12 @@ def _groups(reader: PacketReader, spans: Sequence[DecodeSpan]) -> Iterator[list[
         yield group
 
 
-def _packet_runs(reader: PacketReader, chosen: FramePlan, bodies: Sequence[bytes]) -> PacketRuns:
-    """Return the packets of all spans in order. A frame's run starts at its keyframe and ends with its own packet."""
-    samples = np.concatenate([np.zeros(0, np.int64), *(np.arange(span.first, span.last + 1) for span in chosen.spans)])
-    position = {int(sample): number for number, sample in enumerate(samples)}
-    sizes = [len(body) for body in bodies]
-    return PacketRuns(
-        codec=reader.codec,
-        extradata=reader.extradata,
-        data=b"".join(bodies),
-        offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)]),
-        pts=reader.pts[samples] + reader.start_pts,
-        first=np.array([position[int(sample)] for sample in chosen.first], np.int64),
-        count=chosen.index - chosen.first + 1,
-        time_base=reader.time_base,
-    )
+def _chunks(reader: PacketReader, samples: range) -> Iterator[range]:
+    start, fetched = samples.start, 0
+    for sample in samples:
+        size = int(reader.size[sample])
+        if fetched + size > _FETCH_BYTES and sample > start:
+            yield range(start, sample)
+            start, fetched = sample, 0
+        fetched += size
+    yield range(start, samples.stop)

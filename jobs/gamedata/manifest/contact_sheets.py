@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from jobs.gamedata.manifest.table import Manifest
+    from jobs.gamedata.session.child import DecodeChild
     from shared.report import Figure, Section
     from shared.storage import ObjectStore
 
@@ -63,6 +64,7 @@ def contact_sheets(manifest: Manifest, store: ObjectStore) -> list[Section]:
 
 
 def _sheets(manifest: Manifest, store: ObjectStore, keys: Sequence[str], captions: Sequence[str]) -> list[Figure]:
+    from jobs.gamedata.session.child import DecodeChild
     from shared.report import Figure
 
     rows = manifest.sessions.rows
@@ -73,19 +75,21 @@ def _sheets(manifest: Manifest, store: ObjectStore, keys: Sequence[str], caption
     )
     thumbnails = _thumbnails(store, [key for key in keys if pt_files[key][1] is None], len(rows))
     sheets = []
-    for key, caption in zip(keys, captions, strict=True):
-        frames = _frames(store, pt_files[key][0]) if pt_files[key][1] is not None else thumbnails.get(key, [])
-        if frames:
-            sheets.append(Figure(contact_sheet(frames), f"{key}: {caption}"))
+    with DecodeChild() as child:
+        for key, caption in zip(keys, captions, strict=True):
+            pt_key, etag = pt_files[key]
+            frames = _frames(store, pt_key, child) if etag is not None else thumbnails.get(key, [])
+            if frames:
+                sheets.append(Figure(contact_sheet(frames), f"{key}: {caption}"))
     return sheets
 
 
-def _frames(store: ObjectStore, key: str) -> list[npt.NDArray[np.uint8]]:
+def _frames(store: ObjectStore, key: str, child: DecodeChild) -> list[npt.NDArray[np.uint8]]:
     from jobs.gamedata.pt.file import loads
     from jobs.gamedata.pt.measure import distinct_frames
 
     try:
-        return distinct_frames(loads(store.read(key), name=key))[1]
+        return distinct_frames(loads(store.read(key), name=key, decode=child.decode))[1]
     except (TelecineError, ImportError) as error:
         _log.info("no contact sheet for %s: %s", key, error)  # the report is written without it
         return []

@@ -1,4 +1,4 @@
-"""Collect a bucket's sessions: rows of parts compared with ``.pt`` files (deleted, ``pt_unrecorded``, ``pt_legacy``).
+"""Collect a bucket's sessions, and an error row per failed TAR; compare parts with ``.pt`` files (``pt_unrecorded``).
 
 The ``.pt`` files are authoritative: if one was deleted, its session is left out of the manifest; if one was added by
 hand, its session is included; if one was replaced, it is measured again. Nothing is written here.
@@ -24,6 +24,7 @@ from jobs.gamedata.parts.store import broken_parts, list_pt_files, read_rows
 from jobs.gamedata.pt.file import pt_key
 from jobs.gamedata.pt.kind import pt_kind
 from shared.errors import ItemError, ObjectMissing
+from shared.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -208,7 +209,7 @@ def _read_unclaimed(
 def _refusal(key: str, error: ItemError) -> dict[str, Any]:
     return {
         "s3_key": f"{key.removesuffix('.pt')}.tar",
-        "error": error.message,
+        "error": clean_text(error.message),
         "error_code": error.code,
         "error_stage": "manifest",
     }
@@ -236,9 +237,10 @@ def measure_pt(body: bytes, name: str) -> dict[str, Any]:
     """
     from jobs.gamedata.pt.file import loads
     from jobs.gamedata.pt.measure import distinct_frames, duration_of, measure_frames
+    from jobs.gamedata.session.child import decode_packets
 
     try:
-        data = loads(body, name=name)
+        data = loads(body, name=name, decode=decode_packets)
     except ImportError as error:
         if pt_kind(body) == "legacy":
             raise item_error(

@@ -1,7 +1,8 @@
-"""Assemble the manifest's table from sessions, errors and checks (``error_code``, ``checks_sha256``), by ``s3_key``."""
+"""Assemble the manifest from sessions, error rows and checks (``check_failed``); write the file's own metadata."""
 
 from __future__ import annotations
 
+import functools
 import io
 from collections import Counter
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 
 from jobs.gamedata.manifest.schema import MANIFEST_VERSION, manifest_schema
 from jobs.gamedata.revision import revision, version
+from shared.scrub import scrub
 
 if TYPE_CHECKING:
     from jobs.gamedata.checks import Registry
@@ -84,11 +86,13 @@ def assemble(sessions: Sessions, results: Columns, registry: Registry, files: tu
     texts: dict[str, list[Any]] = {
         name: [None] * size for name in ("error", "error_traceback", "error_code", "error_stage", "check_errors")
     }
+    # A check that fails for all sessions raises few different texts.
+    hidden = functools.lru_cache(4096)(scrub)
     for row, of_row in errors.items():
-        texts["error"][row] = "; ".join(error.message for error in of_row)
-        texts["error_traceback"][row] = "\n".join(error.traceback for error in of_row)
+        texts["check_errors"][row] = [hidden(error.message) for error in of_row]
+        texts["error"][row] = "; ".join(texts["check_errors"][row])
+        texts["error_traceback"][row] = "\n".join(hidden(error.traceback) for error in of_row)
         texts["error_code"][row], texts["error_stage"][row] = "check_failed", "manifest"
-        texts["check_errors"][row] = [error.message for error in of_row]
     judged = sessions.rows.select(
         *("s3_key", "video_id", "video_metadata", "session_metadata", "duration_s", "sampled"),
         *("source_etag", "spec_digest", "warnings"),

@@ -29,15 +29,21 @@ def select_runs(runs: PacketRuns, frames: npt.NDArray[np.int64]) -> PacketRuns:
     view = memoryview(runs.data)
     count = runs.count[frames]
     sizes = runs.offsets[packets + 1] - runs.offsets[packets]
+    side_data: dict[int, list[tuple[str, bytes]]] = {}
+    for number, kind, body in runs.side_data:
+        side_data.setdefault(number, []).append((kind, body))
     return PacketRuns(
-        codec=runs.codec,
-        extradata=runs.extradata,
+        parameters=runs.parameters,
         data=b"".join(view[runs.offsets[p] : runs.offsets[p + 1]] for p in packets),
         offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]),
         pts=runs.pts[packets],
         first=np.cumsum(count) - count,
         count=count,
         time_base=runs.time_base,
+        keyframe=runs.keyframe[packets],
+        side_data=tuple(
+            (place, *item) for place, number in enumerate(packets.tolist()) for item in side_data.get(number, ())
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""The ``.pt`` file: a ``torch.save`` dictionary of tensors, strings and numbers, loadable with ``weights_only=True``.
+"""The ``.pt`` file and its key: a ``torch.save`` dictionary of tensors and numbers, loaded with ``weights_only=True``.
 
 .. code-block:: text
 
@@ -9,7 +9,8 @@
                                 run); 0, 1, 2 … unless --sampling keyframe repeats a frame
     sampled_times_s, asked_times_s, sampled_pts     stride-3_chw … -> float64, float64, int64 (N,)
     time_base                   [numerator, denominator] of sampled_pts in seconds
-    packets                     None, or codec, extradata, data, offsets, pts, first, count, time_base
+    packets                     None, or codec, extradata, data, offsets, pts, first, count, time_base; and, unless
+                                written before these were stored, parameters, keyframe, side_data
     height, width, rotation     frame size in pixels; clockwise rotation in degrees that makes packets upright
     source_etag, spec, spec_digest, extracted_at, versions
     checksum                    sha256 of everything except extracted_at, spec and versions
@@ -27,9 +28,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from jobs.gamedata.errors import item_error
-from jobs.gamedata.model import ExtractedData, PacketRuns, stride_key
+from jobs.gamedata.model import ExtractedData, PacketRuns, StreamParameters, stride_key
 from jobs.gamedata.pt._layout import checksum, lay_out, take, tensor
-from jobs.gamedata.pt._packets import PacketFrames
+from jobs.gamedata.pt._packets import Decode, PacketFrames, select_runs
 from jobs.gamedata.pt.kind import FORMAT, pt_kind
 from shared.errors import ItemError
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.model import SamplingSpec, Session
 
-__all__ = ["FORMAT_VERSION", "dump", "load", "loads", "pt_key", "versions"]
+__all__ = ["FORMAT_VERSION", "dump", "load", "loads", "pt_key", "select_runs", "versions"]
 
 FORMAT_VERSION: Final = 1
 
@@ -113,31 +114,37 @@ def dump(session: Session, *, s3_key: str, source_etag: str, spec: SamplingSpec,
     return stream.getbuffer()
 
 
-def load(path: str | os.PathLike[str] | bytes) -> ExtractedData:
-    """Read a ``.pt`` file of the current format version.
+def load(path: str | os.PathLike[str] | bytes, *, decode: Decode | None = None) -> ExtractedData:
+    """Read a ``.pt`` file; :func:`jobs.gamedata.load` is the public function.
 
     Args:
         path: a path, a ``file://`` or ``s3://`` URI, or the file's bytes.
+        decode: see :func:`loads`.
+
+    Raises:
+        ItemError: as :func:`loads`.
+        ObjectMissing: the file does not exist.
+    """
+    if isinstance(path, bytes):
+        return loads(path, decode=decode)
+    from shared.storage import read_uri
+
+    return loads(read_uri(str(path)), name=str(path), decode=decode)
+
+
+def loads(body: bytes | memoryview, *, name: str = "the .pt file", decode: Decode | None = None) -> ExtractedData:
+    """Parse the bytes of a ``.pt`` file; see :func:`load`.
+
+    Args:
+        body: the bytes.
+        name: what messages call the file.
+        decode: decodes stored packets, which are as hostile as the recording: a decoder process
+            (:mod:`jobs.gamedata.session.child`). None decodes in this process.
 
     Raises:
         ItemError: ``pt_legacy`` for a pickled file of the original pipeline, which is never unpickled; ``pt_invalid``
             for any other file that is damaged or was not written by telecine.
-        ObjectMissing: the file does not exist.
-
-    Example:
-        >>> from jobs.gamedata import load
-        >>> load(".telecine/demo/game-data-manifest/gameplay.pt")
-        ExtractedData('gameplay.tar', 60.0 s, stride-3: 15 frames 360x640, stride-30: 1 frame, stride-60: 0 frames)
     """
-    if isinstance(path, bytes):
-        return loads(path)
-    from shared.storage import read_uri
-
-    return loads(read_uri(str(path)), name=str(path))
-
-
-def loads(body: bytes | memoryview, *, name: str = "the .pt file") -> ExtractedData:
-    """Parse the bytes of a ``.pt`` file; see :func:`load`. Messages refer to the file as ``name``."""
     kind = pt_kind(body)
     if kind == "legacy":
         raise item_error(
@@ -150,7 +157,7 @@ def loads(body: bytes | memoryview, *, name: str = "the .pt file") -> ExtractedD
             "pt_invalid", f"{name} is not a .pt file of telecine; delete it and run `telecine gamedata extract`"
         )
     try:
-        return _parse(body, name)
+        return _parse(body, name, decode)
     except (ItemError, MemoryError):
         raise
     except Exception as error:
@@ -158,7 +165,7 @@ def loads(body: bytes | memoryview, *, name: str = "the .pt file") -> ExtractedD
         raise item_error("pt_invalid", f"{name} cannot be read ({type(error).__name__}: {error})") from error
 
 
-def _parse(body: bytes | memoryview, name: str) -> ExtractedData:
+def _parse(body: bytes | memoryview, name: str, decode: Decode | None) -> ExtractedData:
     import pickle
 
     import torch
@@ -188,7 +195,7 @@ def _parse(body: bytes | memoryview, name: str) -> ExtractedData:
             height=document["height"],
             width=document["width"],
             rotation=document["rotation"],
-            decode=decode_runs,
+            decode=decode or decode_runs,
         )
     return ExtractedData(
         s3_key=document["s3_key"],
@@ -206,32 +213,48 @@ def _parse(body: bytes | memoryview, name: str) -> ExtractedData:
 
 
 def _packets_document(runs: PacketRuns) -> dict[str, Any]:
+    parameters = asdict(runs.parameters)
     return {
-        "codec": runs.codec,
-        "extradata": tensor(np.frombuffer(runs.extradata, np.uint8)),
-        "data": tensor(np.frombuffer(runs.data, np.uint8)),
+        "codec": parameters.pop("codec"),
+        "extradata": _bytes_tensor(parameters.pop("extradata")),
+        "parameters": parameters,
+        "data": _bytes_tensor(runs.data),
         "offsets": tensor(runs.offsets),
         "pts": tensor(runs.pts),
         "first": tensor(runs.first),
         "count": tensor(runs.count),
         "time_base": list(runs.time_base),
+        "keyframe": tensor(runs.keyframe),
+        "side_data": [[number, kind, _bytes_tensor(body)] for number, kind, body in runs.side_data],
     }
+
+
+def _bytes_tensor(body: bytes) -> Any:
+    return tensor(np.frombuffer(body, np.uint8))
 
 
 def _packets(document: dict[str, Any]) -> PacketRuns:
     arrays = _arrays({key: document[key] for key in ("extradata", "data", "offsets", "pts", "first", "count")})
     numerator, denominator = document["time_base"]
+    # Files of before have neither of these, and only of codecs that need them, frames that do not decode.
+    parameters = document.get("parameters", {})
+    keyframe = document.get("keyframe")
     return PacketRuns(
-        codec=document["codec"],
-        extradata=arrays["extradata"].tobytes(),
+        parameters=StreamParameters(document["codec"], arrays["extradata"].tobytes(), **parameters),
         data=arrays["data"].tobytes(),
         offsets=arrays["offsets"],
         pts=arrays["pts"],
         first=arrays["first"],
         count=arrays["count"],
         time_base=(numerator, denominator),
+        keyframe=np.zeros(len(arrays["pts"]), np.bool_) if keyframe is None else keyframe.numpy(),
+        side_data=tuple((number, kind, body.numpy().tobytes()) for number, kind, body in document.get("side_data", ())),
     )
 
 
 def _arrays(tensors: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
-    return {key: tensor.numpy() for key, tensor in tensors.items()}
+    for key, values in tensors.items():
+        # With strides of 0, a file of 2 kB would declare a tensor of terabytes.
+        if values.numel() * values.element_size() > values.untyped_storage().nbytes():
+            raise ValueError(f"{key} has more elements than the file")
+    return {key: values.numpy() for key, values in tensors.items()}

@@ -6,8 +6,9 @@ The child decodes hostile input, so the worker must not trust it: a pickle could
 
     message   u32 length of the document, u32 number of buffers, u64 length of each; the document; the buffers
     worker    {"kind": "extract", "size", "spec", "max_pixels", "measure"}    {"kind": "data"} + one buffer per range
+              {"kind": "decode", "packets", "height", "width", "rotation"} + arrays    {"kind": "picture"} + the file
     child     {"kind": "ready", "sandbox"}    {"kind": "read", "ranges": [[offset, length], …]}
-              {"kind": "session", "value", "luma"} + arrays    {"kind": "error", "code", "message", "data"}
+              {"kind": "done", "value"; "luma" of a session} + arrays    {"kind": "error", "code", "message", "data"}
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from jobs.gamedata.model import FrameStatistics, FrameStore, InputStatistics, PacketRuns, SampleTimes, Session
+from jobs.gamedata.model import (
+    FrameStatistics,
+    FrameStore,
+    InputStatistics,
+    PacketRuns,
+    SampleTimes,
+    Session,
+    StreamParameters,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -35,7 +44,8 @@ _MAX_BUFFERS: Final = 1 << 20
 # into a child anyway.
 _MAX_BYTES: Final = 8 * 1024**3
 _CLASSES: Final[dict[str, type]] = {
-    cls.__name__: cls for cls in (FrameStatistics, FrameStore, InputStatistics, PacketRuns, SampleTimes, Session)
+    cls.__name__: cls
+    for cls in (FrameStatistics, FrameStore, InputStatistics, PacketRuns, SampleTimes, Session, StreamParameters)
 }
 _DTYPES: Final = frozenset({"uint8", "int64", "float32", "float64", "bool"})
 
@@ -45,10 +55,12 @@ class Channel:
 
     Args:
         end: the socket; closed with the channel.
+        max_bytes: maximum total of the buffers of one message that is received.
     """
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: socket.socket, *, max_bytes: int = _MAX_BYTES) -> None:
         self._end = end
+        self._max_bytes = max_bytes
 
     def send(self, document: dict[str, Any], buffers: Sequence[Any] = (), *, until: float | None = None) -> None:
         """Send one message.
@@ -81,8 +93,8 @@ class Channel:
         if length > _MAX_DOCUMENT or count > _MAX_BUFFERS:
             raise ValueError(f"a document of {length} bytes with {count} buffers exceeds the limits")
         sizes = struct.unpack(f"<{count}Q", self._exactly(8 * count, until))
-        if sum(sizes) > _MAX_BYTES:
-            raise ValueError(f"buffers of {sum(sizes)} bytes exceed the limit of {_MAX_BYTES}")
+        if sum(sizes) > self._max_bytes:
+            raise ValueError(f"buffers of {sum(sizes)} bytes exceed the limit of {self._max_bytes}")
         document = json.loads(self._exactly(length, until))
         if not isinstance(document, dict):
             raise ValueError("the message is not a JSON object")  # noqa: TRY004  callers handle one kind of broken message

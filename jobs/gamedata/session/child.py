@@ -1,4 +1,4 @@
-"""Start the decoder process without credentials, serve its byte ranges, and kill it if a TAR hangs or crashes it.
+"""Start the decoder process without credentials, serve its byte ranges, and kill it if a file hangs or crashes it.
 
 Starting Python, numpy and FFmpeg takes 0.25 s of CPU time, so a process decodes many items before it is replaced. It
 has no store, no credentials, no torch and no Ray; it requests byte ranges from the worker and returns arrays. Where the
@@ -17,23 +17,31 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import asdict
-from typing import IO, TYPE_CHECKING, Any, Final, Literal, Self
+from dataclasses import asdict, dataclass
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
+
+import numpy as np
 
 from jobs.gamedata.errors import CODES, item_error
 from jobs.gamedata.frames.statistics import measure
 from jobs.gamedata.model import Session
-from jobs.gamedata.session._child_protocol import Channel, unpack
+from jobs.gamedata.pt.file import select_runs
+from jobs.gamedata.session._child_protocol import Channel, pack, unpack
 from shared.errors import TransientError
 from shared.sandbox import Confinement
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from jobs.gamedata.model import SamplingSpec
+    import numpy.typing as npt
+
+    from jobs.gamedata.model import PacketRuns, SamplingSpec
     from jobs.gamedata.ranges.source import RangeSource
 
-__all__ = ["DecodeChild"]
+__all__ = ["DecodeChild", "decode_packets"]
+
+_T = TypeVar("_T")
 
 _START_S: Final = 60.0
 _ITEMS: Final = 200
@@ -41,6 +49,8 @@ _ITEMS: Final = 200
 _MAX_REQUEST: Final = 1024**3
 # A process that was taken over could send 64 MB.
 _MAX_MESSAGE: Final = 4000
+# Bytes of decoded frames per request: frames of 4320p take 106 MB each, and the child's memory is limited.
+_FRAME_BYTES: Final = 256 * 1024**2
 # Whole names: a prefix would let HOMEBREW_GITHUB_API_TOKEN, LD_SDK_KEY or PYTHONANYWHERE_API_TOKEN through.
 _INHERITED: Final = frozenset({
     "PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "LC_NUMERIC", "LD_LIBRARY_PATH", "LD_PRELOAD",
@@ -64,6 +74,39 @@ def _tell(confinement: Confinement) -> None:
         "the decoder process is confined by: %s" if confinement.seccomp else "the decoder process is not confined: %s",
         confinement,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A reply without a result."""
+
+    document: dict[str, Any]
+
+
+# What a reply that was not made by the child's own code raises, such as one with 100,000 levels or Infinity.
+_MALFORMED: Final = (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
+def _pixels(
+    document: dict[str, Any], buffers: list[bytearray], *, shape: tuple[int, ...] | None = None
+) -> npt.NDArray[np.uint8]:
+    """Return the pixels of a reply, of this shape or of any picture's."""
+    pixels = unpack(document["value"], buffers)
+    wanted = (None, None, 3) if shape is None else shape
+    if (
+        not isinstance(pixels, np.ndarray)
+        or pixels.dtype != np.uint8
+        or pixels.ndim != len(wanted)
+        or any(side not in (None, found) for side, found in zip(wanted, pixels.shape, strict=True))
+    ):
+        raise TypeError("expected pixels")
+    return pixels
+
+
+def decode_packets(packets: PacketRuns, height: int, width: int, rotation: int) -> npt.NDArray[np.uint8]:
+    """Decode the packets of one ``.pt`` file in a decoder process of its own; see :meth:`DecodeChild.decode`."""
+    with DecodeChild() as child:
+        return child.decode(packets, height, width, rotation)
 
 
 class _DiedWhileIdle(TransientError):
@@ -125,48 +168,90 @@ class DecodeChild:
                 and ``decode_crashed``.
             TransientError: no process can be started.
         """
+        request = {"kind": "extract", "size": source.size, "spec": asdict(spec), "measure": self._device == "cpu"}
+        return self._ask(request, (), self._session, source)
+
+    def decode(self, packets: PacketRuns, height: int, width: int, rotation: int) -> npt.NDArray[np.uint8]:
+        """Decode the packets of a ``.pt`` file, like :func:`~jobs.gamedata.frames.decoder.decode_runs`.
+
+        They are the recording's own bytes, and so as hostile as the TAR.
+
+        Raises:
+            ItemError: as :meth:`extract`.
+            TransientError: no process can be started.
+        """
+        images = np.empty((len(packets.first), 3, height, width), np.uint8)
+        # Frames with the same first packet are decoded together.
+        order = np.argsort(packets.first, kind="stable")
+        count = max(1, _FRAME_BYTES // max(1, 3 * height * width))
+        for start in range(0, len(order), count):
+            rows = order[start : start + count]
+            buffers: list[Any] = []
+            value = pack(select_runs(packets, rows), buffers)
+            request = {"kind": "decode", "packets": value, "height": height, "width": width, "rotation": rotation}
+            images[rows] = self._ask(request, buffers, functools.partial(_pixels, shape=images[rows].shape))
+        return images
+
+    def picture(self, body: bytes) -> npt.NDArray[np.uint8]:
+        """Decode an image file to uint8 RGB of shape (H, W, 3).
+
+        Raises:
+            ItemError: ``video_invalid`` for a file without an image; otherwise as :meth:`extract`.
+            TransientError: no process can be started.
+        """
+        return self._ask({"kind": "picture"}, [body], _pixels)
+
+    def _ask(
+        self,
+        request: dict[str, Any],
+        buffers: Sequence[Any],
+        take: Callable[[dict[str, Any], list[bytearray]], _T],
+        source: RangeSource | None = None,
+    ) -> _T:
+        """Send a request, serve the source, and return what ``take`` makes of the reply."""
         completed = False
         try:
+            request |= {"max_pixels": self._max_pixels}
             try:
-                session = self._serve(self._ready(), source, spec)
+                reply = self._serve(self._ready(), request, buffers, take, source)
             except _DiedWhileIdle:
                 # The process requested no bytes of this item, so it was killed while idle: try again with a new one.
                 self._kill()
-                session = self._serve(self._ready(), source, spec)
+                reply = self._serve(self._ready(), request, buffers, take, source)
             completed = True
         finally:
             # After an interruption the process is in an unknown state: do not use it again.
             self._served += 1
             if not completed or self._served >= self._items:
                 self._kill()
-        return session if isinstance(session, Session) else self._raise(session)
+        if isinstance(reply, _Refused):
+            raise self._error(reply.document)
+        return reply
 
-    def _serve(self, channel: Channel, source: RangeSource, spec: SamplingSpec) -> Session | dict[str, Any]:
+    def _serve(
+        self,
+        channel: Channel,
+        request: dict[str, Any],
+        buffers: Sequence[Any],
+        take: Callable[[dict[str, Any], list[bytearray]], _T],
+        source: RangeSource | None,
+    ) -> _T | _Refused:
         until = time.monotonic() + self._timeout_s
         has_replied = False
         try:
-            channel.send(
-                {
-                    "kind": "extract",
-                    "size": source.size,
-                    "spec": asdict(spec),
-                    "max_pixels": self._max_pixels,
-                    "measure": self._device == "cpu",
-                },
-                until=until,
-            )
+            channel.send(request, buffers, until=until)
             while True:
-                document, buffers = channel.receive(until=until)
+                document, received = channel.receive(until=until)
                 has_replied = True
-                if document["kind"] == "read":
+                if document["kind"] == "read" and source is not None:
                     read_began = time.monotonic()
                     bodies = self._read(source, _requested(document))
                     until += time.monotonic() - read_began
                     channel.send({"kind": "data"}, bodies, until=until)
-                elif document["kind"] == "session":
-                    return self._session(document, buffers)
+                elif document["kind"] == "done":
+                    return take(document, received)
                 else:
-                    return document
+                    return _Refused(document)
         except TimeoutError:
             raise item_error(
                 "decode_timeout",
@@ -174,10 +259,10 @@ class DecodeChild:
                 timeout_s=self._timeout_s,
             ) from None
         except (EOFError, OSError) as error:
-            if not has_replied:
+            if not has_replied and source is not None:
                 raise _DiedWhileIdle(str(self._crash())) from error
             raise self._crash() from error
-        except (ValueError, KeyError, IndexError, TypeError) as error:
+        except _MALFORMED as error:
             raise item_error("decode_crashed", f"the decoder process sent an invalid reply: {error!r}") from error
 
     @staticmethod
@@ -200,17 +285,17 @@ class DecodeChild:
             )
         return session
 
-    def _raise(self, document: dict[str, Any]) -> Session:
+    def _error(self, document: dict[str, Any]) -> Exception:
         code = document.get("code")
         if document.get("kind") != "error" or code not in CODES:
             self._kill()
-            raise item_error("decode_crashed", f"the decoder process sent an invalid reply: {str(document)[:200]}")
+            return item_error("decode_crashed", f"the decoder process sent an invalid reply: {str(document)[:200]}")
         message = str(document.get("message", ""))[:_MAX_MESSAGE]
         if code == "decode_memory":
             self._kill()  # it may not have freed its memory
             message = f"decoding needs more memory than {self._memory_mb} MB (--item-memory-mb)"
         data = document.get("data")
-        raise item_error(code, message, **(data if isinstance(data, dict) else {}))
+        return item_error(code, message, **(data if isinstance(data, dict) else {}))
 
     def _crash(self) -> Exception:
         """Return an error that says how the process ended."""
@@ -258,7 +343,8 @@ class DecodeChild:
         arguments = [str(child_end.fileno()), str(self._memory_mb), str(self._timeout_s), str(os.getpid())]
         with child_end:
             self._process = subprocess.Popen(  # noqa: S603  a module of this package
-                [sys.executable, "-m", "jobs.gamedata.session.child_main", *arguments],
+                # -P: otherwise modules in the current folder, such as a bucket with a numpy.py, would come first.
+                [sys.executable, "-P", "-m", "jobs.gamedata.session.child_main", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
@@ -266,7 +352,8 @@ class DecodeChild:
                 env=environment,
                 start_new_session=True,  # the worker handles Ctrl-C
             )
-        self._channel = Channel(worker_end)
+        # It cannot have more than its memory.
+        self._channel = Channel(worker_end, max_bytes=self._memory_mb * 1024**2)
         self._served = 0
         try:
             ready, _ = self._channel.receive(until=time.monotonic() + _START_S)

@@ -1,4 +1,4 @@
-"""Entry point of the decoder process: limit memory, give up files and network, then decode one TAR per request.
+"""Entry point of the decoder process: limit memory and core dumps, give up files and network, decode TARs on request.
 
 Before the first byte of input it gives up files, the network and other processes (:mod:`shared.sandbox`).
 
@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.gamedata.model import SamplingSpec
     from jobs.gamedata.session._child_protocol import Channel
 
 __all__ = ["main"]
@@ -35,6 +34,7 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 _GRACE_S: Final = 10
 # By name, so that none looks unused.
 _MODULES: Final = (
+    "jobs.gamedata.frames.pictures",
     "jobs.gamedata.frames.statistics",
     "jobs.gamedata.session.decode",
     "av.audio.stream",
@@ -76,7 +76,6 @@ def main(arguments: Sequence[str]) -> int:
     """
     descriptor, memory_mb, timeout_s = int(arguments[0]), int(arguments[1]), float(arguments[2])
     _limit(memory_mb, int(arguments[3]))
-    from jobs.gamedata.model import SamplingSpec
     from jobs.gamedata.session._child_protocol import Channel
 
     seconds = int(timeout_s) + _GRACE_S
@@ -87,35 +86,27 @@ def main(arguments: Sequence[str]) -> int:
     channel.send({"kind": "ready", "sandbox": asdict(confine())})
     while True:
         try:
-            request, _ = channel.receive()
+            request, received = channel.receive()
         except EOFError:
             return 0
         signal.alarm(seconds)
-        spec = request["spec"]
-        spec["strides"] = tuple((float(stride), int(count)) for stride, count in spec["strides"])
-        document, buffers = _answer(_WorkerSource(channel, request["size"], seconds), SamplingSpec(**spec), request)
+        document, buffers = _answer(channel, request, received, seconds)
         signal.alarm(seconds)
         channel.send(document, buffers)
         signal.alarm(0)
 
 
-def _answer(source: _WorkerSource, spec: SamplingSpec, request: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
-    from jobs.gamedata.frames.statistics import measure
-    from jobs.gamedata.session._child_protocol import pack
-    from jobs.gamedata.session.decode import decode_session
+def _answer(
+    channel: Channel, request: dict[str, Any], received: list[bytearray], seconds: int
+) -> tuple[dict[str, Any], list[Any]]:
     from shared.errors import TelecineError
 
     buffers: list[Any] = []
     try:
-        session, luma = decode_session(source, spec, max_pixels=request["max_pixels"])
-        unmeasured = session.statistics
-        if request["measure"]:
-            session.statistics = measure(luma, unmeasured.signature, unmeasured.time_s, unmeasured.corrupt)
-        document = {
-            "kind": "session",
-            "value": pack(session, buffers),
-            "luma": None if request["measure"] else pack(luma, buffers),
-        }
+        if request["kind"] == "extract":
+            document = _extract(_WorkerSource(channel, request["size"], seconds), request, buffers)
+        else:
+            document = _decode(request, received, buffers)
     except MemoryError:
         return {"kind": "error", "code": "decode_memory", "message": "", "data": {}}, []
     except TelecineError as error:
@@ -131,6 +122,36 @@ def _answer(source: _WorkerSource, spec: SamplingSpec, request: dict[str, Any]) 
             "data": data,
         }, []
     return document, buffers
+
+
+def _extract(source: _WorkerSource, request: dict[str, Any], buffers: list[Any]) -> dict[str, Any]:
+    from jobs.gamedata.frames.statistics import measure
+    from jobs.gamedata.model import SamplingSpec
+    from jobs.gamedata.session._child_protocol import pack
+    from jobs.gamedata.session.decode import decode_session
+
+    spec = request["spec"]
+    spec["strides"] = tuple((float(stride), int(count)) for stride, count in spec["strides"])
+    session, luma = decode_session(source, SamplingSpec(**spec), max_pixels=request["max_pixels"])
+    unmeasured = session.statistics
+    if request["measure"]:
+        session.statistics = measure(luma, unmeasured.signature, unmeasured.time_s, unmeasured.corrupt)
+    value = pack(session, buffers)
+    return {"kind": "done", "value": value, "luma": None if request["measure"] else pack(luma, buffers)}
+
+
+def _decode(request: dict[str, Any], received: list[bytearray], buffers: list[Any]) -> dict[str, Any]:
+    """Decode the packets of a ``.pt`` file, or a picture."""
+    from jobs.gamedata.frames.decoder import decode_runs
+    from jobs.gamedata.frames.pictures import read_picture
+    from jobs.gamedata.session._child_protocol import pack, unpack
+
+    if request["kind"] == "picture":
+        pixels = read_picture(bytes(received[0]), max_pixels=request["max_pixels"])
+    else:
+        packets = unpack(request["packets"], received)
+        pixels = decode_runs(packets, request["height"], request["width"], request["rotation"])
+    return {"kind": "done", "value": pack(pixels, buffers)}
 
 
 def _import() -> None:

@@ -1,4 +1,4 @@
-"""Decode a TAR to a session: plan, decode, measure; if a frame is incomplete, start 1 or 3 recovery points earlier."""
+"""Decode a TAR to a session: plan, decode, measure; plan again if a listed keyframe does not decode alone."""
 
 from __future__ import annotations
 
@@ -33,9 +33,11 @@ __all__ = ["MAX_PIXELS", "decode_session", "extract_session"]
 
 # The default of --max-pixels: 8192 x 4320.
 MAX_PIXELS: Final = 8192 * 4320
-# If a frame is incomplete, decode again from this many recovery points earlier. Encoders refresh the whole picture once
-# between two recovery points.
-_LEADS: Final = (1, 3)
+# How often to plan again because a listed keyframe is not one.
+_PLANS: Final = 4
+# Maximum total pixels to decode from complete keyframes if recovery points are nearer. At 640x360 this takes 12 s of
+# the 30 s allowed per item.
+_REFRESH_PIXELS: Final = 3e9
 
 
 def extract_session(
@@ -104,8 +106,7 @@ def decode_session(
         chosen, frames = _sample(reader, spec, max_pixels)
     finally:
         reader.close()
-    store = _frame_store(reader, chosen, frames)
-    corrupt = int(frames.corrupt.sum())
+    store = _frame_store(reader, frames)
     session = Session(
         video_member=members.video.name,
         video_id=members.video_id,
@@ -118,12 +119,7 @@ def decode_session(
         reader=reader.name,
         repeated=chosen.repeated,
         decoded=frames.decoded,
-        warnings=reader.warnings
-        + (
-            [f"{corrupt} of {len(store)} sampled frames are damaged; the decoder concealed the errors"]
-            if corrupt
-            else []
-        ),
+        warnings=reader.warnings + _warnings(frames),
     )
     return session, frames.luma
 
@@ -140,33 +136,47 @@ def _open_reader(video: RangeSource, max_pixels: int) -> PacketReader:
 def _sample(reader: PacketReader, spec: SamplingSpec, max_pixels: int) -> tuple[FramePlan, SampledFrames]:
     """Plan and decode the frames; repeat both if listed keyframes do not decode on their own."""
     decoded = 0
-    for lead in (0, *_LEADS):
-        chosen = plan_frames(
+    for _ in range(_PLANS):
+        chosen = _plan(reader, spec)
+        frames = decode_plan(reader, chosen, spec, max_pixels=max_pixels)
+        decoded += frames.decoded
+        if not frames.false_keyframes:
+            frames.decoded = decoded
+            if reader.refresh is not None:
+                reader.warnings.append(
+                    "some listed keyframes do not decode alone (intra refresh?): decoded from earlier ones"
+                )
+            return chosen, frames
+        reader.distrust(frames.false_keyframes)
+    raise item_error("decode_failed", "the keyframes that the container lists do not decode alone")
+
+
+def _plan(reader: PacketReader, spec: SamplingSpec) -> FramePlan:
+    """Choose the frames and where to start; from a recovery point only if the last keyframe is too far away."""
+
+    def plan(**more: Any) -> FramePlan:
+        return plan_frames(
             reader.pts,
             reader.keyframe,
             time_base=reader.time_base,
             duration_s=reader.duration_s,
             spec=spec,
             shown=reader.shown,
-            refresh=reader.refresh,
-            lead=lead,
+            complete=reader.complete,
+            **more,
         )
-        frames = decode_plan(reader, chosen, spec, max_pixels=max_pixels)
-        decoded += frames.decoded
-        frames.decoded = decoded
-        after_refresh = reader.refresh is not None and reader.refresh[chosen.first]
-        if not frames.false_keyframes and not (frames.corrupt & after_refresh).any():
-            break
-        if reader.refresh is None:
-            # Recovery points are marked as keyframes: trust only the keyframes that decoded without damage, and the
-            # first one.
-            true_keyframe = np.zeros_like(reader.keyframe)
-            true_keyframe[chosen.index[chosen.keyframe & ~frames.corrupt]] = True
-            true_keyframe[0] = reader.keyframe[0] and 0 not in frames.false_keyframes
-            reader.refresh = reader.keyframe & ~true_keyframe
-            reader.keyframe = true_keyframe
-            reader.warnings.append("some keyframes do not decode alone (intra refresh): decoded from earlier ones")
-    return chosen, frames
+
+    chosen = plan()
+    if reader.refresh is None:
+        return chosen
+    affordable = int(_REFRESH_PIXELS // max(reader.width * reader.height, 1))
+    if sum(span.last - span.first + 1 for span in chosen.spans) <= affordable:
+        return chosen
+    reach = affordable // max(len(chosen.spans), 1)
+    reader.warnings.append(
+        f"the last complete keyframe is more than {reach} frames away: later frames count as damaged"
+    )
+    return plan(refresh=reader.refresh, reach=reach)
 
 
 def _describe(video: RangeSource, name: str, rotation: int, max_pixels: int) -> dict[str, Any]:
@@ -174,18 +184,33 @@ def _describe(video: RangeSource, name: str, rotation: int, max_pixels: int) -> 
         return probe(container, filename=name, size=video.size, rotation=rotation)
 
 
-def _frame_store(reader: PacketReader, chosen: FramePlan, frames: SampledFrames) -> FrameStore:
-    pts = reader.pts[chosen.index]
+def _warnings(frames: SampledFrames) -> list[str]:
+    warnings = []
+    corrupt, count = int(frames.corrupt.sum()), len(frames.corrupt)
+    if corrupt:
+        warnings.append(f"{corrupt} of {count} sampled frames are damaged; the decoder concealed the errors")
+    if frames.replaced:
+        warnings.append(f"{frames.replaced} frames do not decode: the last good picture before each is stored")
+    if frames.missing:
+        warnings.append(f"{frames.missing} frames do not decode, and no picture before them does: left out")
+    if len(frames.sizes) > 1:
+        sizes = ", ".join(f"{width}x{height}" for width, height in sorted(frames.sizes))
+        warnings.append(f"the frame size changes ({sizes}): frames of another shape have black bars")
+    return warnings
+
+
+def _frame_store(reader: PacketReader, frames: SampledFrames) -> FrameStore:
+    pts = reader.pts[frames.index]
     return FrameStore(
         images=frames.images,
         packets=frames.packets,
         height=frames.height,
         width=frames.width,
-        rotation=reader.rotation,
-        strides=chosen.strides,
+        rotation=frames.rotation,
+        strides=frames.strides,
         pts=pts + reader.start_pts,
         time_s=pts.astype(np.float64) * reader.time_base[0] / reader.time_base[1],
-        keyframe=chosen.keyframe,
+        keyframe=frames.keyframe,
         time_base=reader.time_base,
     )
 

@@ -30,18 +30,23 @@ class Event:
     """A row of the outbox.
 
     Attributes:
-        event_id: a UUID.
-        event_type: only :data:`COMPLETED` is known.
-        aggregate_id: the run id.
+        event_id: a UUID; empty if the row has none, so that the row cannot be updated.
+        event_type: only :data:`COMPLETED` is known; None in an outbox that allows NULL.
+        aggregate_id: the run id; None in an outbox that allows NULL.
         payload: empty unless it is a JSON object.
         attempts: failed deliveries so far.
     """
 
     event_id: str
-    event_type: str
-    aggregate_id: str
+    event_type: str | None
+    aggregate_id: str | None
     payload: Mapping[str, Any]
     attempts: int
+
+    @property
+    def name(self) -> str:
+        """The event in messages: by its id or, if it has none, by its run."""
+        return f"event {self.event_id}" if self.event_id else f"an event of run {str(self.aggregate_id)[:128]!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +74,28 @@ class BadEvent:
     error: Rejected
 
 
-def parse_event(prefix: str, event: Event, payload: str | None) -> Candidate | BadEvent:
+def parse_event(prefix: str, event: Event, payload: str | None, *, too_large: bool = False) -> Candidate | BadEvent:
     """Return the candidate that an event announces. Makes no request to the store.
 
     Args:
         prefix: the folder above ``runs/``.
         event: the row of the outbox, without its payload.
-        payload: its JSON; None if it is larger than :data:`PAYLOAD_BYTES`.
+        payload: its JSON; None if the row has none, or a larger one than :data:`PAYLOAD_BYTES`.
+        too_large: True if the payload is larger.
     """
     try:
+        for column, value in (
+            ("event_id", event.event_id or None),
+            ("event_type", event.event_type),
+            ("aggregate_id", event.aggregate_id),
+            ("payload_json", "" if too_large else payload),
+        ):
+            if value is None:
+                raise reject("EVENT_INVALID", f"{event.name} has no {column}; expected a value in each column")
         if event.event_type != COMPLETED:
             raise reject(
                 "UNKNOWN_EVENT",
-                f"event {event.event_id} has the type {event.event_type[:200]!r}; expected {COMPLETED}. Correct or"
-                " delete its row in the outbox",
+                f"event {event.event_id} has the type {str(event.event_type)[:200]!r}; expected {COMPLETED}",
                 expected=COMPLETED,
                 actual=event.event_type,
             )
@@ -105,7 +118,7 @@ def _payload(event: Event, text: str | None) -> dict[str, Any]:
 
 
 def _candidate(prefix: str, event: Event) -> Candidate:
-    run_id, payload = event.aggregate_id, event.payload
+    run_id, payload = event.aggregate_id or "", event.payload
     if not _RUN_ID.fullmatch(run_id):
         raise _invalid(event, f"the aggregate_id {run_id[:128]!r}, which is not a valid run_id")
     valid = manifest_key(prefix, run_id)
@@ -127,8 +140,8 @@ def _refuse_key(event: Event, prefix: str, key: Any, valid: str) -> None:
     other = run_of(key, prefix)
     raise reject(
         "KEY_ESCAPE" if other is None else "ID_MISMATCH",
-        f"event {event.event_id} of run {event.aggregate_id} has the manifest_key {key[:200]!r}; expected {valid}."
-        " Correct the event, or set --prefix",
+        f"event {event.event_id} of run {event.aggregate_id} has the manifest_key {key[:200]!r}; expected {valid},"
+        " or another --prefix",
         expected=valid,
         actual=key[:1024],
     )
@@ -137,6 +150,6 @@ def _refuse_key(event: Event, prefix: str, key: Any, valid: str) -> None:
 def _invalid(event: Event, found: str) -> Rejected:
     return reject(
         "EVENT_INVALID",
-        f"event {event.event_id} has {found}; expected the run id as aggregate_id and a payload_json such as"
+        f"{event.name} has {found}; expected the run id as aggregate_id and a payload_json such as"
         ' {"manifest_key": "…", "manifest_sha256": "…"}, both optional',
     )

@@ -1,53 +1,118 @@
-"""Validate a document against its model; the first error becomes the error of the run."""
+"""Validate a document against its model; all wrong fields become one error, each with its value and what is valid."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from jobs.screenalytics.errors import CODES, reject
+from jobs.screenalytics.errors import CODES, Rejected, reject
 from jobs.screenalytics.model import RunWarning
 from shared.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["pointer", "shown", "unknown_fields", "validated"]
+__all__ = ["WrongField", "check", "pointer", "refuse", "refuse_all", "shown", "unknown_fields"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-# pydantic's own error types. Custom types are error codes already.
+# pydantic's own error types. Custom types are error codes already, or a reason why a field is invalid.
 _TYPES: Final = {"missing": "FIELD_MISSING", "too_long": "TOO_MANY"}
 _SHOWN_CHARS: Final = 80
 _SHOWN_NAMES: Final = 10
+# A message has at most 2000 characters; of a list in the ledger, 50 entries are stored.
+_SHOWN_FIELDS: Final = 20
+_MESSAGE_CHARS: Final = 1700
 
 
-def validated(model: type[_Model], document: Any, *, what: str) -> _Model:
-    """Validate a document, and return its model.
+@dataclass(frozen=True, slots=True)
+class WrongField:
+    """A field that is missing or invalid.
+
+    Attributes:
+        code: its error code.
+        json_pointer: its place in the document.
+        problem: place, value and what is valid, such as ``/attempt is '3'; expected a whole number``.
+        data: further facts, such as ``expected`` and ``actual``.
+    """
+
+    code: str
+    json_pointer: str
+    problem: str
+    data: Mapping[str, Any]
+
+
+def check(model: type[_Model], document: Any, *, expected: Mapping[str, str]) -> _Model | list[WrongField]:
+    """Validate a document, and return its model or all wrong fields.
 
     Args:
         model: a strict pydantic model; its validators may raise custom errors with an error code as type.
         document: as parsed by :mod:`shared.strict_json`.
-        what: name of the document in messages, such as ``the manifest``.
-
-    Raises:
-        Rejected: the document is invalid; with ``json_pointer`` and ``actual``.
+        expected: name of a field -> valid values in words.
     """
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_context=False)
-        first = errors[0]
-        kind = first["type"]
-        code = kind if kind in CODES else _TYPES.get(kind, "FIELD_INVALID")
-        place = pointer(first["loc"])
-        more = f" ({len(errors) - 1} more invalid fields)" if len(errors) > 1 else ""
-        if code == "FIELD_MISSING":
-            raise reject(code, f"{what} lacks {place}, which is required{more}", json_pointer=place) from None
-        actual = shown(first["input"])
-        message = f"{what} has {actual} at {place}: {first['msg']}{more}"
-        raise reject(code, message, json_pointer=place, actual=actual) from None
+        return [_wrong(each, expected) for each in error.errors(include_url=False, include_context=False)]
+
+
+def refuse(wrong: Sequence[WrongField], *, what: str) -> Rejected:
+    """Return the error for a document with wrong fields; the first of them determines its code.
+
+    Args:
+        wrong: at least one.
+        what: name of the document in messages, such as ``the manifest``.
+    """
+    first = wrong[0]
+    data = {"json_pointer": first.json_pointer, **first.data}
+    if len(wrong) == 1:
+        return reject(first.code, f"{what}: {first.problem}", **data)
+    problems, fields, length = [], [], 0
+    for each in wrong[:_SHOWN_FIELDS]:
+        length += len(each.problem)
+        if length > _MESSAGE_CHARS:
+            break
+        problems.append(each.problem)
+        fields.append({"code": each.code, "json_pointer": each.json_pointer, **each.data})
+    rest = len(wrong) - len(problems)
+    if rest:
+        problems.append(f"and {rest} more")
+    message = f"{what} has {len(wrong)} wrong fields: {'; '.join(problems)}"
+    return reject(first.code, message, **data, fields=fields, fields_omitted=rest)
+
+
+def refuse_all(errors: Sequence[Rejected], *, what: str) -> Rejected:
+    """Return one error for several of a document; of one error, that error itself."""
+    if len(errors) == 1:
+        return errors[0]
+    return refuse(
+        [
+            WrongField(
+                error.code,
+                error.data.get("json_pointer", ""),
+                error.message,
+                {name: value for name, value in error.data.items() if name != "json_pointer"},
+            )
+            for error in errors
+        ],
+        what=what,
+    )
+
+
+def _wrong(error: Any, expected: Mapping[str, str]) -> WrongField:
+    kind, path = error["type"], error["loc"]
+    code = kind if kind in CODES else _TYPES.get(kind, "FIELD_INVALID")
+    place = pointer(path)
+    name = path[-1] if path else ""
+    valid = expected.get(name, "a valid value") if isinstance(name, str) and path else "an object"
+    if code == "FIELD_MISSING":
+        return WrongField(code, place, f"{place} is missing; expected {valid}", {"expected": valid})
+    actual = shown(error["input"])
+    # The message of a custom error says why, in a few words.
+    why = f" ({error['msg']})" if kind in ("text", "time", "NAIVE_TIMESTAMP") else ""
+    return WrongField(code, place, f"{place} is {actual}{why}; expected {valid}", {"expected": valid, "actual": actual})
 
 
 def unknown_fields(what: str, names: Iterable[str]) -> tuple[RunWarning, ...]:

@@ -7,42 +7,57 @@ To add a version, add a module with its models and one line here; its adapter re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.screenalytics.contract.run_manifest import RunHead, RunManifest
-from jobs.screenalytics.contract.validated import shown, validated
+from jobs.screenalytics.contract.run_manifest import EXPECTED, MAX_ARTIFACTS, STATUSES, RunHead, RunManifest
+from jobs.screenalytics.contract.validated import WrongField, check, refuse, shown
 from jobs.screenalytics.errors import reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["ADAPTERS", "Adapter", "adapter"]
+    Adapter = Callable[[Mapping[str, Any], str], RunHead | RunManifest]
+
+__all__ = ["ADAPTERS", "adapter"]
 
 
-@dataclass(frozen=True, slots=True)
-class Adapter:
-    """Reads manifests of one version.
+def _read_1_0(document: Mapping[str, Any], run_id: str) -> RunHead | RunManifest:
+    """Return the manifest of a successful run, or the head of any other.
 
-    Attributes:
-        head: function that reads version, identifiers and status of any run.
-        whole: function that reads all fields of a successful run.
+    Args:
+        document: a JSON object.
+        run_id: the run in the manifest's key.
+
+    Raises:
+        Rejected: the document has wrong fields; the error tells all of them.
     """
+    status = document.get("status")
+    # Without a readable status, all fields are checked, so that a producer learns of all at once.
+    ended_well = not isinstance(status, str) or STATUSES.get(status, "success") == "success"
+    artifacts = document.get("artifacts")
+    too_many = ended_well and isinstance(artifacts, list) and len(artifacts) > MAX_ARTIFACTS
+    # Before a million models are built.
+    checked = {**document, "artifacts": []} if too_many else document
+    found = check(RunManifest if ended_well else RunHead, checked, expected=EXPECTED)
+    wrong = found if isinstance(found, list) else []
+    if too_many and isinstance(artifacts, list):
+        place, count = "/artifacts", len(artifacts)
+        wrong.append(WrongField("TOO_MANY", place, f"{place} has {count:,}; expected {EXPECTED['artifacts']}", {}))
+    actual = document.get("run_id")
+    if not any(each.json_pointer == "/run_id" for each in wrong) and actual != run_id:
+        problem = f"/run_id is {shown(actual)}; expected '{run_id}', as in the manifest's key"
+        wrong.insert(0, WrongField("ID_MISMATCH", "/run_id", problem, {"expected": run_id, "actual": actual}))
+    if wrong or isinstance(found, list):
+        raise refuse(wrong, what="the manifest")
+    return found
 
-    head: Callable[[Mapping[str, Any]], RunHead]
-    whole: Callable[[Mapping[str, Any]], RunManifest]
 
-
-_WHAT: Final = "the manifest"
-
-ADAPTERS: Final[dict[str, Adapter]] = {
-    "1.0": Adapter(partial(validated, RunHead, what=_WHAT), partial(validated, RunManifest, what=_WHAT)),
-}
+ADAPTERS: Final[dict[str, Adapter]] = {"1.0": _read_1_0}
+"""Version -> its reader: ``(document, run_id) -> RunHead | RunManifest``."""
 
 
 def adapter(document: Mapping[str, Any]) -> Adapter:
-    """Return the adapter for a manifest, without reading anything but its version.
+    """Return the reader of a manifest, without reading anything but its version.
 
     Raises:
         Rejected: ``MISSING_VERSION`` or ``UNSUPPORTED_VERSION``.

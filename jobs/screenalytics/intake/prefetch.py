@@ -136,13 +136,13 @@ def _decided(
     *,
     last: bool,
 ) -> Iterator[tuple[Candidate, ReadResult]]:
-    """Yield pairs, but hold back refused manifests until another is readable, which shows that the credentials work."""
+    """Yield pairs, but hold back refused manifests until another object is readable: then the store is not at fault."""
     for candidate, read in pairs:
         if not taker.is_undecided(read):
             yield candidate, read
         else:
             undecided.append((candidate, read))
-            if len(undecided) > _MAX_REFUSED and not taker.find_readable():
+            if len(undecided) > _MAX_REFUSED and not taker.find_readable(undecided):
                 yield undecided[0]
                 return
         # The taker may have found a readable manifest by now.
@@ -150,7 +150,7 @@ def _decided(
             yield from undecided
             undecided.clear()
     if undecided and last:
-        yield from undecided if taker.find_readable() else undecided[:1]
+        yield from undecided if taker.find_readable(undecided) else undecided[:1]
 
 
 def record_failure(stage_run: StageRun, failure: Failure) -> None:

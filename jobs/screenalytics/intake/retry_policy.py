@@ -1,4 +1,4 @@
-"""Decide on a candidate: ingest, defer, quarantine or reject it, or try it again without counting a failure.
+"""Decide on a candidate: ingest, defer, quarantine, reject, mark as deleted, or try again without counting a failure.
 
 Everything here is pure, without store, database or dry run. A decision depends only on what was read, on the rows that
 exist for the run, and on the number of attempts that are allowed.
@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 from jobs.screenalytics.errors import Rejected, reject
-from jobs.screenalytics.intake._advice import advice
+from jobs.screenalytics.intake.advice import advice, event_advice
 from jobs.screenalytics.intake.decision import Decision, FailureClass, IntakeResult
 from jobs.screenalytics.model import SkippedRun
 from jobs.screenalytics.tables.ingest_items import Entry
@@ -131,7 +131,7 @@ class RetryPolicy:
     def _is_same_source(self, candidate: Candidate, lookup: Lookup) -> bool:
         """Return whether the known run was ingested from the candidate's manifest key."""
         known = lookup.known
-        return known is not None and (known.source, known.manifest_key) == (self._source, candidate.ref.key)
+        return known is not None and known.is_at(self._source, candidate.ref.key)
 
     def _manifest_gone(self, candidate: Candidate, read: ReadResult, error: TelecineError) -> TelecineError:
         """Return the error for a missing manifest of a run that the tables do not have."""
@@ -187,7 +187,9 @@ def _class_of(error: TelecineError) -> FailureClass:
 
 
 def _etag(candidate: Candidate, read: ReadResult) -> str | None:
-    return candidate.ref.etag if read.manifest is None else read.manifest.etag
+    if read.manifest is not None:
+        return read.manifest.etag
+    return (read.listed or candidate.ref).etag
 
 
 def _entry(candidate: Candidate, read: ReadResult, outcome: str, error: Exception | None = None) -> Entry:
@@ -206,10 +208,15 @@ def _rejected(
     candidate: Candidate, read: ReadResult, error: TelecineError, attempt: int, *, dead: bool
 ) -> IntakeResult:
     """Return the result of a bad run; its message ends with advice."""
-    message = error.message.rstrip(". ") + advice(error.code, candidate.ref.run_id, dead=dead, attempt=attempt)
+    stale = _is_stale(candidate, read)
+    if stale:
+        end = event_advice(dead=dead, attempt=attempt)
+    else:
+        end = advice(error.code, candidate.ref.run_id, dead=dead, attempt=attempt)
+    message = error.message.rstrip(". ") + end
     advised = type(error)(message, code=error.code, retryable=False, **error.data)
     result = _failed(candidate, read, advised, _class_of(error), attempt)
-    return replace(result, event_only=_is_stale(candidate, read))
+    return replace(result, event_only=stale)
 
 
 def _failed(

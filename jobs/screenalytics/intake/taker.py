@@ -5,18 +5,23 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.intake.retry_policy import ARTIFACT_GONE, RetryPolicy
+from jobs.screenalytics.keys import run_of, runs_folder
 from jobs.screenalytics.reading.candidate import CandidateReader
+from jobs.screenalytics.reading.fetch import is_readable, refused
 from jobs.screenalytics.reading.source import source_uri
 from jobs.screenalytics.tables.deleted import mark_deleted, mark_present
 from jobs.screenalytics.tables.ingest_items import Items, retry_transaction
 from jobs.screenalytics.tables.runs import write_run
-from shared.errors import AccessDenied, ConfigurationError, ObjectMissing, TransientError
+from shared.errors import AccessDenied, ConfigurationError, ObjectMissing, RequestRefused, TransientError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from jobs.screenalytics.arrival.events import Candidate
     from jobs.screenalytics.intake.decision import Decision, IntakeResult
     from jobs.screenalytics.reading.candidate import ReadResult
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["Taker"]
 
 _LOG: Final = logging.getLogger(__name__)
+# Objects to look through for one that is not a manifest, and how many of those to read.
+_LISTED: Final = 50
+_PROBES: Final = 3
 
 
 class Taker:
@@ -38,6 +46,7 @@ class Taker:
         store: the bucket of the runs.
         stage_run: the stage in the ledger; its run_id is stored with every row.
         accept_changed: replace runs whose content changed.
+        repair: replace the rows of a run whose content did not change.
         max_attempts: failures after which an item is set aside. None: never set aside, and count every failure as the
             first one.
     """
@@ -49,6 +58,7 @@ class Taker:
         stage_run: StageRun,
         *,
         accept_changed: bool = False,
+        repair: bool = False,
         max_attempts: int | None = None,
     ) -> None:
         self.source = source_uri(settings)
@@ -60,12 +70,14 @@ class Taker:
             source=self.source,
             accept_changed=accept_changed,
             retry_dead=max_attempts is None,
+            repair=repair,
         )
         self._policy = RetryPolicy(self.source, max_attempts)
         self._settings = settings
         self._store = store
         self._run_id = stage_run.run_id
         self._accept_changed = accept_changed
+        self._repair = repair
         self._readable: str | None = None
 
     def read(self, candidate: Candidate) -> ReadResult:
@@ -74,16 +86,34 @@ class Taker:
 
     def is_undecided(self, read: ReadResult) -> bool:
         """Return whether a manifest was refused before any was readable, so that the credentials may be at fault."""
-        return isinstance(read.error, AccessDenied) and read.manifest is None and self._readable is None
+        return isinstance(read.error, RequestRefused) and read.manifest is None and self._readable is None
 
-    def find_readable(self) -> bool:
-        """Return whether any manifest is readable; if none has been so far, try those that were ingested last."""
-        for key in [] if self._readable is not None else self.items.ingested():
-            with suppress(AccessDenied, ObjectMissing):
-                self._store.stat(key)
-                self._readable = key
-                break
+    def find_readable(self, undecided: Sequence[tuple[Candidate, ReadResult]]) -> bool:
+        """Return whether the store returns any object, so that it refuses single objects rather than all.
+
+        If no manifest has been readable so far, try those that were ingested last. After another refusal than 403, try
+        other objects as well: rights may depend on the name of an object, but archives and KMS keys do not.
+
+        Args:
+            undecided: the refused manifests.
+        """
+        if self._readable is None:
+            for key in self._probes(undecided):
+                with suppress(ObjectMissing):
+                    if is_readable(self._store, key):
+                        self._readable = key
+                        break
         return self._readable is not None
+
+    def _probes(self, undecided: Sequence[tuple[Candidate, ReadResult]]) -> Iterator[str]:
+        yield from self.items.ingested()
+        if all(isinstance(read.error, AccessDenied) for _, read in undecided):
+            return
+        prefix = self._settings.prefix
+        for folder in (runs_folder(prefix), ""):
+            with suppress(RequestRefused):  # no right to list
+                listed = islice(self._store.list(folder), _LISTED)
+                yield from islice((info.key for info in listed if run_of(info.key, prefix) is None), _PROBES)
 
     def take(self, candidate: Candidate, read: ReadResult) -> IntakeResult:
         """Decide on a candidate, write the decision, and return the result.
@@ -120,12 +150,14 @@ class Taker:
     def _narrowed(self, candidate: Candidate, read: ReadResult) -> Exception | None:
         """Return the error of a read, narrowed down by a request that shows whether it affects only this run."""
         error = read.error
-        if isinstance(error, AccessDenied) and read.manifest is None and self._readable is not None:
-            # Either only this manifest is refused, or all are refused by now. In the latter case this raises, because a
-            # manifest that was readable before is refused.
+        if isinstance(error, RequestRefused) and read.manifest is None and self._readable is not None:
+            # Either only this manifest is refused, or all objects are refused by now.
             with suppress(ObjectMissing):
-                self._store.stat(self._readable)
-            return reject("ACCESS_DENIED", error.message)
+                if not is_readable(self._store, self._readable):
+                    self._readable = None
+                    if not self.find_readable([(candidate, read)]):
+                        return error
+            return refused(error, error.message)
         if isinstance(error, Rejected) and error.code in ARTIFACT_GONE:
             ref = candidate.ref
             try:
@@ -162,6 +194,7 @@ class Taker:
                 source=self.source,
                 pipeline_run_id=self._run_id,
                 accept_changed=self._accept_changed,
+                repair=self._repair,
             )
             entry = None if entry is None else replace(entry, outcome=written.outcome)
             result = replace(

@@ -7,13 +7,14 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.screenalytics.intake.advice import event_advice
 from shared.errors import EXIT_BUG, EXIT_OK, EXIT_TRANSIENT
 from shared.failure import Failure
 from shared.report import Report, Section, Table
 from shared.verdict import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from jobs.screenalytics.arrival.events import BadEvent
     from jobs.screenalytics.intake.decision import IntakeResult
@@ -42,6 +43,7 @@ class IntakeTally:
         known: listed manifests that needed no work.
         set_aside: listed manifests that are set aside.
         ended: the store or the database stopped answering, and the remaining runs were not processed.
+        hint: a sentence for the headline, such as what the bucket has in place of runs.
     """
 
     def __init__(self) -> None:
@@ -50,6 +52,7 @@ class IntakeTally:
         self.known = 0
         self.set_aside = 0
         self.ended = False
+        self.hint = ""
         self._outbox_down = False
         self._outcomes: Counter[str] = Counter()
         self._classes: Counter[str] = Counter()
@@ -60,9 +63,15 @@ class IntakeTally:
         self._rows: list[list[Any]] = []
         self._persons = 0
         self._bytes = 0
+        # Keys of runs of which only the event failed, and how many of these were counted again for their manifest.
+        self._event_only: set[str] = set()
+        self._repeated = 0
 
     def add(self, result: IntakeResult) -> None:
-        """Count one candidate."""
+        """Count one candidate. A run that was counted for its event, which failed, is not seen twice."""
+        self.add_settled((result.candidate.ref.key,))
+        if result.event_only:
+            self._event_only.add(result.candidate.ref.key)
         # Nothing failed: the rows of a run whose source is gone stay.
         outcome = "skipped" if result.outcome == "source_deleted" else result.outcome
         self._outcomes[outcome] += 1
@@ -82,12 +91,18 @@ class IntakeTally:
             outcome_cell: Any = result.outcome if result.outcome in _FINE else (result.outcome,)
             self._rows.append([run_id, result.ep_id, outcome_cell, result.persons or None, result.note or None, warned])
 
+    def add_settled(self, keys: Collection[str]) -> None:
+        """Note manifests of the listing, which may have been counted for an event that failed."""
+        again = self._event_only.intersection(keys)
+        self._event_only -= again
+        self._repeated += len(again)
+
     def add_bad(self, bad: BadEvent, *, dead: bool) -> Failure:
         """Count an invalid event, and return its failure."""
         event, error = bad.event, bad.error
-        end = ". It is set aside and will not be retried" if dead else ". The next ingest retries it"
+        end = event_advice(dead=dead, attempt=event.attempts + 1)
         failure = Failure(
-            f"event {event.event_id}",
+            event.name,
             error.code,
             error.message.rstrip(". ") + end,
             attempt=event.attempts + 1,
@@ -134,7 +149,7 @@ class IntakeTally:
             "events": self.events,
             "persons": self._persons,
             "warnings": self._warnings.total(),
-            "seen": self._outcomes.total() + self.known + self.set_aside,
+            "seen": self._outcomes.total() + self.known + self.set_aside - self._repeated,
         }
         return {name: found.get(name, 0) for name in COUNTS}
 
@@ -167,11 +182,16 @@ class IntakeTally:
         )
 
     def _headline(self, counts: dict[str, int], *, dry_run: bool) -> str:
-        named = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in _HEADLINE if counts[name])
+        shown = {**counts, "failed": counts["failed"] - self._repeated}
+        named = ", ".join(f"{shown[name]:,} {name.replace('_', ' ')}" for name in _HEADLINE if shown[name])
         seen = counts["seen"]
         text = f"{seen:,} {'run' if seen == 1 else 'runs'}" + (f": {named}" if named else "")
+        if self._repeated:
+            text += f"; {self._repeated:,} {'event' if self._repeated == 1 else 'events'} failed"
         if counts["persons"]:
             text += f"; {counts['persons']:,} persons"
+        if self.hint:
+            text += f"; {self.hint}"
         if self.ended:
             text += "; the others were not processed"
         return f"dry run, nothing written: {text}" if dry_run else text

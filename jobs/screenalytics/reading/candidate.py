@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.model import ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.reading.fetch import fetch_manifest
-from jobs.screenalytics.reading.run import read_manifest, read_run
+from jobs.screenalytics.reading.run import is_young, read_manifest, read_run
 from jobs.screenalytics.tables.runs import conflict
+from shared.errors import RequestRefused
 
 if TYPE_CHECKING:
     from jobs.screenalytics.arrival.events import Candidate
-    from jobs.screenalytics.model import ManifestObject
+    from jobs.screenalytics.model import ManifestObject, ManifestRef
     from jobs.screenalytics.settings import IngestSettings, ReplaySettings
     from jobs.screenalytics.tables.ingest_items import Items, Lookup
     from shared.storage import ObjectStore
@@ -32,6 +35,7 @@ class ReadResult:
         run: the run; None if it did not have to be read, or could not be.
         verdict: result if nothing more has to be read, otherwise None.
         error: the reason why the run could not be read, otherwise None.
+        listed: the manifest in the listing, if the store refuses it and nothing else told its ETag.
     """
 
     manifest: ManifestObject | None = None
@@ -39,6 +43,7 @@ class ReadResult:
     run: ScreenalyticsRun | SkippedRun | None = None
     verdict: Literal["unchanged", "set_aside"] | None = None
     error: Exception | None = None
+    listed: ManifestRef | None = None
 
 
 class CandidateReader:
@@ -51,6 +56,7 @@ class CandidateReader:
         source: URI of the bucket.
         accept_changed: also read runs that replace a known run.
         retry_dead: also read runs that are set aside.
+        repair: also read a run that is known with the same content, because its rows are damaged.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class CandidateReader:
         source: str,
         accept_changed: bool,
         retry_dead: bool,
+        repair: bool,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -69,6 +76,7 @@ class CandidateReader:
         self._source = source
         self._accept_changed = accept_changed
         self._retry_dead = retry_dead
+        self._repair = repair
 
     def read(self, candidate: Candidate) -> ReadResult:
         """Return what was read of one candidate, including any exception, so that one run does not stop the others."""
@@ -81,34 +89,65 @@ class CandidateReader:
 
     def _read(self, candidate: Candidate, result: ReadResult) -> None:
         ref, expected = candidate.ref, candidate.expected_sha256
-        manifest = fetch_manifest(self._store, ref, self._settings)
+        try:
+            manifest = fetch_manifest(self._store, ref, self._settings)
+        except RequestRefused:
+            # A HEAD response has no reason, and attempts are counted per ETag. Some proxies refuse every HEAD.
+            result.listed = None if ref.etag else self._listed(ref)
+            if result.listed is None:
+                raise
+            manifest = fetch_manifest(self._store, result.listed, self._settings)
         if expected not in (None, manifest.sha256):
             # The event may have overtaken the upload.
             manifest = fetch_manifest(self._store, ref, self._settings)
         result.manifest = manifest
         lookup = result.lookup = self._items.lookup(ref)
         known = lookup.known
-        if known is not None and known.manifest_sha256 == manifest.sha256:
+        is_same = known is not None and known.manifest_sha256 == manifest.sha256
+        if is_same and not self._repair:
             # This holds even if the event announced older content, because the newer content is in the tables.
             result.verdict = "unchanged"
             return
-        if expected not in (None, manifest.sha256):
-            raise reject(
-                "CHECKSUM_MISMATCH",
-                f"the event for run {ref.run_id} announces a manifest with sha256 {expected}, but {ref.key} has"
-                f" {manifest.sha256}",
-                expected=expected,
-                actual=manifest.sha256,
-            )
+        if expected is not None and expected != manifest.sha256:
+            raise self._unannounced(manifest, lookup, expected)
         item = lookup.item
         if not self._retry_dead and item is not None and item.state == "dead" and item.etag == manifest.etag:
             result.verdict = "set_aside"
             return
-        if known is not None:
+        if known is not None and not is_same:
             self._check_conflict(manifest, lookup)
         result.run = read_run(self._store, manifest, self._settings, now=lookup.now)
         if known is not None and isinstance(result.run, SkippedRun):
             raise self._conflict(manifest, lookup, result.run.ep_id)
+
+    def _listed(self, ref: ManifestRef) -> ManifestRef | None:
+        with suppress(RequestRefused):  # no right to list
+            for info in islice(self._store.list(ref.key), 1):
+                if info.key == ref.key:
+                    return replace(ref, etag=info.etag, modified=info.modified)
+        return None
+
+    def _unannounced(self, manifest: ManifestObject, lookup: Lookup, expected: str) -> Rejected:
+        """Return the error for a manifest that differs from the one that its event announces.
+
+        The event may be quicker than the upload: then the manifest says that the run is in progress, or it is young.
+        """
+        try:
+            read_manifest(manifest, self._settings, now=lookup.now)
+        except Rejected as error:
+            if error.kind == "not_ready":
+                return error
+        ref = manifest.ref
+        young = is_young(manifest, self._settings, lookup.now)
+        message = (
+            f"the event for run {ref.run_id} announces a manifest with sha256 {expected}, but {ref.key} has"
+            f" {manifest.sha256}"
+        )
+        if young:
+            message += "; it may not be uploaded yet"
+        return reject(
+            "MANIFEST_OUTDATED" if young else "CHECKSUM_MISMATCH", message, expected=expected, actual=manifest.sha256
+        )
 
     def _check_conflict(self, manifest: ManifestObject, lookup: Lookup) -> None:
         """Raise an error for new content of a known run, unless changes are accepted. Reads no artifact."""

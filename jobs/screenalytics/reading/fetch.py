@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final, cast
 
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.model import ManifestObject
-from shared.errors import DataError, ObjectChanged, ObjectMissing
+from shared.errors import AccessDenied, DataError, ObjectChanged, ObjectMissing, RequestRefused
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobs.screenalytics.settings import SourceSettings
     from shared.storage import ObjectStore
 
-__all__ = ["check_declared", "fetch_artifact", "fetch_manifest"]
+__all__ = ["check_declared", "fetch_artifact", "fetch_manifest", "is_readable", "refused"]
 
 _MB: Final = 1_000_000
 _CHUNK: Final = 1 << 20
@@ -40,7 +40,7 @@ def fetch_manifest(store: ObjectStore, ref: ManifestRef, settings: SourceSetting
     Raises:
         Rejected: ``SOURCE_DELETED`` (listed, then gone), ``MANIFEST_NOT_YET`` (never listed), ``TOO_LARGE``.
         TransientError: from the store; ``ObjectChanged`` if the object changes faster than it can be read.
-        AccessDenied: the credentials may not read it.
+        RequestRefused: the store refuses this object, or all of them.
     """
     most = settings.max_manifest_mb * _MB
     etag, modified = ref.etag, ref.modified
@@ -50,9 +50,9 @@ def fetch_manifest(store: ObjectStore, ref: ManifestRef, settings: SourceSetting
                 info = store.stat(ref.key)
                 etag, modified = info.etag, info.modified
             body = _read(store, ref.key, most, etag=etag)
-        except ObjectChanged:
+        except ObjectChanged as error:
             if not left:
-                raise
+                raise _unchanged(store, ref, etag) or error from None
             etag = None
         except ObjectMissing as error:
             raise _no_manifest(ref) from error
@@ -82,7 +82,7 @@ def fetch_artifact(store: ObjectStore, ref: ArtifactRef, key: str, settings: Sou
         Rejected: ``ARTIFACT_MISSING``, ``CHECKSUM_MISSING``, ``TOO_LARGE``, ``SIZE_MISMATCH``, ``CHECKSUM_MISMATCH``
             or ``DECODE``.
         TransientError: from the store.
-        AccessDenied: for this object or for all.
+        RequestRefused: the store refuses this object, or all of them.
     """
     most = settings.max_artifact_mb * _MB
     check_declared(ref, settings)
@@ -121,6 +121,48 @@ def check_declared(ref: ArtifactRef, settings: SourceSettings) -> None:
         raise reject("CHECKSUM_MISSING", message, artifact_key=ref.artifact_key)
     if ref.size_bytes is not None and ref.size_bytes > settings.max_artifact_mb * _MB:
         raise _too_large(ref, settings)
+
+
+def is_readable(store: ObjectStore, key: str) -> bool:
+    """Read the first byte of an object, and return False if the store refuses it.
+
+    A HEAD request would prove too little: S3 answers it for archived objects, and some proxies refuse every one.
+
+    Raises:
+        ObjectMissing: the object does not exist.
+        TransientError: from the store.
+    """
+    try:
+        with closing(cast("Generator[bytes]", store.stream(key, chunk_size=1))) as chunks:
+            next(chunks, None)
+    except RequestRefused:
+        return False
+    return True
+
+
+def refused(error: RequestRefused, message: str, **data: str) -> Rejected:
+    """Return the rejection of a run for an object that the store refuses, while it returns others.
+
+    Args:
+        error: the store's error.
+        message: its message, or a longer one.
+        data: named values of the rejection.
+    """
+    return reject("ACCESS_DENIED" if isinstance(error, AccessDenied) else "OBJECT_REFUSED", message, **data)
+
+
+def _unchanged(store: ObjectStore, ref: ManifestRef, etag: str | None) -> RequestRefused | None:
+    """Return the error for a store that answers 412 for the ETag that the object has, otherwise None."""
+    with suppress(ObjectMissing):
+        if store.stat(ref.key).etag == etag:
+            return _precondition(store, ref, etag)
+    return None
+
+
+def _precondition(store: ObjectStore, ref: ManifestRef, etag: str | None) -> RequestRefused:
+    uri = f"{store.uri}/{ref.key}"
+    message = f"the store answers 412 (Precondition Failed) for {uri}, although its ETag is still {etag}"
+    return RequestRefused(message, uri=uri, action="s3:GetObject")
 
 
 def _read(store: ObjectStore, key: str, most: int, *, etag: str | None = None) -> bytes | None:

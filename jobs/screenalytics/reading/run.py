@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from jobs.screenalytics.contract import versions
 from jobs.screenalytics.contract.kinds import KINDS, ArtifactContext, ArtifactMetrics
-from jobs.screenalytics.contract.run_manifest import MAX_ARTIFACTS, RunManifest, RunStatus
+from jobs.screenalytics.contract.run_manifest import RunManifest, RunStatus
 from jobs.screenalytics.contract.validated import shown, unknown_fields
 from jobs.screenalytics.errors import Rejected, reject
-from jobs.screenalytics.model import Artifact, PersonMetric, RunWarning, ScreenalyticsRun, SkippedRun
-from jobs.screenalytics.reading.fetch import fetch_artifact
+from jobs.screenalytics.model import Artifact, CastMetric, PersonMetric, RunWarning, ScreenalyticsRun, SkippedRun
+from jobs.screenalytics.reading.fetch import fetch_artifact, is_readable, refused
 from jobs.screenalytics.reading.selection import select_summaries
 from shared import strict_json
-from shared.errors import AccessDenied, ObjectMissing
+from shared.errors import AccessDenied, ObjectMissing, RequestRefused
 from shared.text import clean_text
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jobs.screenalytics.settings import SourceSettings
     from shared.storage import ObjectStore
 
-__all__ = ["MAX_PERSONS", "read_artifacts", "read_manifest", "read_run"]
+__all__ = ["MAX_PERSONS", "is_young", "read_artifacts", "read_manifest", "read_run"]
 
 # Per run. About twenty runs wait in memory for their transaction, in a pod of 1 GiB.
 MAX_PERSONS: Final = 20_000
@@ -54,7 +54,7 @@ def read_run(
     Raises:
         Rejected: the run is bad or not ready yet, see its ``kind``.
         TransientError: from the store.
-        AccessDenied: the credentials may no longer read the manifest either.
+        RequestRefused: the store refuses the manifest as well by now.
     """
     parsed = read_manifest(manifest, settings, now=now)
     return parsed if isinstance(parsed, SkippedRun) else read_artifacts(store, manifest, parsed, settings, now=now)
@@ -71,28 +71,19 @@ def read_manifest(manifest: ManifestObject, settings: SourceSettings, *, now: da
     try:
         document = strict_json.parse(manifest.body, what="the manifest", code="MANIFEST_PARSE", reject=reject)
     except Rejected as error:
-        if error.code == "MANIFEST_PARSE" and _is_young(manifest, settings, now):
+        if error.code == "MANIFEST_PARSE" and is_young(manifest, settings, now):
             raise reject("MANIFEST_INCOMPLETE", f"{error}; the upload may not be complete yet") from error
         raise
     if not isinstance(document, dict):
         raise reject("NOT_AN_OBJECT", f"the manifest is {shown(document)}; expected one JSON object", json_pointer="")
-    adapter = versions.adapter(document)
-    head = adapter.head(document)
-    if head.run_id != manifest.ref.run_id:
-        message = f"the manifest has the run_id {head.run_id}; expected {manifest.ref.run_id}, as in its key"
-        facts = {"expected": manifest.ref.run_id, "actual": head.run_id}
-        raise reject("ID_MISMATCH", message, json_pointer="/run_id", **facts)
-    status = cast("RunStatus", head.status)
+    parsed = versions.adapter(document)(document, manifest.ref.run_id)
+    status = cast("RunStatus", parsed.status)
     if status == "running":
         raise reject("RUN_RUNNING", "the run has not ended; the next ingest checks it again", json_pointer="/status")
     if status != "success":
-        return SkippedRun(head.run_id, head.ep_id, status, manifest.sha256)
-    artifacts = document.get("artifacts")
-    if isinstance(artifacts, list) and len(artifacts) > MAX_ARTIFACTS:
-        # Checked here, before a million models are built.
-        message = f"the manifest lists {len(artifacts):,} artifacts; expected at most {MAX_ARTIFACTS:,}"
-        raise reject("TOO_MANY", message, json_pointer="/artifacts")
-    return adapter.whole(document)
+        return SkippedRun(parsed.run_id, parsed.ep_id, status, manifest.sha256)
+    assert isinstance(parsed, RunManifest)
+    return parsed
 
 
 def read_artifacts(
@@ -105,20 +96,22 @@ def read_artifacts(
     Raises:
         Rejected: ``ARTIFACT_NOT_YET`` for a missing artifact while the manifest is younger than the grace.
         TransientError: from the store.
-        AccessDenied: the credentials may no longer read the manifest either.
+        RequestRefused: the store refuses the manifest as well by now.
     """
     summaries = select_summaries(store, parsed, settings)
     warnings = [*_unread(parsed), *_clock(manifest, parsed)]
     metrics: dict[str, PersonMetric] = {}
+    casts: list[CastMetric] = []
     size = len(manifest.body)
     for ref, key in summaries.values():
         try:
             body, read = fetch_artifact(store, ref, key, settings)
-        except AccessDenied as error:
-            _check_rights(store, manifest)
-            raise _denied(ref, error) from error
+        except RequestRefused as error:
+            if not _is_still_readable(store, manifest):
+                raise
+            raise _denied(store, ref, error) from error
         except Rejected as error:
-            if error.code == "ARTIFACT_MISSING" and _is_young(manifest, settings, now):
+            if error.code == "ARTIFACT_MISSING" and is_young(manifest, settings, now):
                 message = f"{error}; it may not be uploaded yet"
                 raise reject("ARTIFACT_NOT_YET", message, artifact_key=ref.artifact_key) from error
             raise
@@ -129,6 +122,7 @@ def read_artifacts(
             message = f"the run has more than {MAX_PERSONS:,} persons, counting those of artifact {ref.artifact_key!r}"
             raise reject("TOO_MANY", message, artifact_key=ref.artifact_key, expected=f"<= {MAX_PERSONS}")
         warnings += content.warnings
+        casts += content.casts
         for metric in content.metrics:
             if metrics.setdefault(metric.person_id, metric) is not metric:
                 other = metrics[metric.person_id].artifact_key
@@ -149,6 +143,7 @@ def read_artifacts(
             _artifact(ref, summaries) for ref in sorted(parsed.artifacts, key=lambda ref: ref.artifact_key)
         ),
         metrics=tuple(metrics[person_id] for person_id in sorted(metrics)),
+        casts=tuple(casts),
         warnings=tuple(warnings),
         bytes_read=size,
     )
@@ -203,20 +198,22 @@ def _clock(manifest: ManifestObject, parsed: RunManifest) -> list[RunWarning]:
     return found
 
 
-def _is_young(manifest: ManifestObject, settings: SourceSettings, now: datetime) -> bool:
+def is_young(manifest: ManifestObject, settings: SourceSettings, now: datetime) -> bool:
+    """Return whether a manifest is within the grace period, so that it or its artifacts may not be complete yet."""
     age = now - manifest.modified
     # If the clock of the store is ahead, do not defer the run forever.
     return -_ONE_DAY <= age < timedelta(minutes=settings.grace_min)
 
 
-def _check_rights(store: ObjectStore, manifest: ManifestObject) -> None:
-    """Request the manifest that was just read: if it is refused now, the credentials are at fault, not the artifact."""
+def _is_still_readable(store: ObjectStore, manifest: ManifestObject) -> bool:
+    """Read the manifest again: if it is refused now, the credentials or the bucket are at fault, not the artifact."""
     with suppress(ObjectMissing):
-        store.stat(manifest.ref.key)
+        return is_readable(store, manifest.ref.key)
+    return True
 
 
-def _denied(ref: ArtifactRef, error: AccessDenied) -> Rejected:
+def _denied(store: ObjectStore, ref: ArtifactRef, error: RequestRefused) -> Rejected:
     message = f"artifact {ref.artifact_key!r}: {error}"
-    if "s3:ListBucket" not in message:
+    if isinstance(error, AccessDenied) and store.uri.startswith("s3://") and "s3:ListBucket" not in message:
         message += "; without s3:ListBucket, S3 answers 403 for missing keys as well"
-    return reject("ACCESS_DENIED", message, artifact_key=ref.artifact_key)
+    return refused(error, message, artifact_key=ref.artifact_key)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from jobs.screenalytics.contract.kinds import KINDS
-from jobs.screenalytics.contract.validated import shown
+from jobs.screenalytics.contract.run_manifest import MAX_SUMMARIES, SUMMARY
+from jobs.screenalytics.contract.validated import refuse_all, shown
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.keys import ArtifactFolders
 from jobs.screenalytics.reading.fetch import check_declared
@@ -17,19 +18,13 @@ if TYPE_CHECKING:
 
     Summaries = dict[str, tuple[ArtifactRef, str]]
 
-__all__ = ["SUMMARY", "select_summaries"]
-
-SUMMARY: Final = "person_metrics"
-"""The only artifact_kind that is read."""
-
-# Maximum artifacts that are read per run, each of them into memory. So far, every run has had one.
-_MAX_SUMMARIES: Final = 16
+__all__ = ["select_summaries"]
 
 
 def select_summaries(store: ObjectStore, parsed: RunManifest, settings: SourceSettings) -> Summaries:
     """Check everything that a manifest declares about its artifacts, without a request, and return those to fetch.
 
-    A run may have several summaries, as long as no person is in two of them.
+    A run may have several summaries, as long as no person is in two of them. The error tells all that is wrong.
 
     Returns:
         artifact_key -> reference and key in the store.
@@ -38,23 +33,23 @@ def select_summaries(store: ObjectStore, parsed: RunManifest, settings: SourceSe
         Rejected: ``DUPLICATE_ARTIFACT``, ``NO_SUMMARY``, ``TOO_MANY``, a code of :meth:`ArtifactFolders.key`,
             ``UNSUPPORTED_ARTIFACT_VERSION``, ``CHECKSUM_MISSING`` or ``TOO_LARGE``.
     """
+    errors: list[Rejected] = []
     names: set[str] = set()
     for number, ref in enumerate(parsed.artifacts):
         if ref.artifact_key in names:
             message = f"the manifest names the artifact {ref.artifact_key!r} twice"
-            raise reject(
-                "DUPLICATE_ARTIFACT", message, json_pointer=f"/artifacts/{number}", artifact_key=ref.artifact_key
-            )
+            location = {"json_pointer": f"/artifacts/{number}", "artifact_key": ref.artifact_key}
+            errors.append(reject("DUPLICATE_ARTIFACT", message, **location))
         names.add(ref.artifact_key)
     selected = [(number, ref) for number, ref in enumerate(parsed.artifacts) if ref.artifact_kind == SUMMARY]
     if not selected:
         message = (
             f"the run has {len(parsed.artifacts)} artifacts; expected at least one with the artifact_kind {SUMMARY}"
         )
-        raise reject("NO_SUMMARY", message, json_pointer="/artifacts", expected=SUMMARY)
-    if len(selected) > _MAX_SUMMARIES:
-        message = f"the run has {len(selected)} artifacts of the kind {SUMMARY}; expected at most {_MAX_SUMMARIES}"
-        raise reject("TOO_MANY", message, json_pointer="/artifacts")
+        errors.append(reject("NO_SUMMARY", message, json_pointer="/artifacts", expected=SUMMARY))
+    if len(selected) > MAX_SUMMARIES:
+        message = f"the run has {len(selected)} artifacts of the kind {SUMMARY}; expected at most {MAX_SUMMARIES}"
+        errors.append(reject("TOO_MANY", message, json_pointer="/artifacts"))
     folders = ArtifactFolders.of(
         settings.artifact_roots,
         prefix=settings.prefix,
@@ -68,7 +63,8 @@ def select_summaries(store: ObjectStore, parsed: RunManifest, settings: SourceSe
             summaries[ref.artifact_key] = (ref, folders.key(ref.s3_key))
         except Rejected as error:
             location = {"json_pointer": f"/artifacts/{number}/s3_key", "artifact_key": ref.artifact_key}
-            raise reject(error.code, f"artifact {ref.artifact_key!r}: {error}", **error.data | location) from None
+            message = f"artifact {ref.artifact_key!r}: {error}"
+            errors.append(reject(error.code, message, **error.data | location))
         if ref.schema_version not in KINDS:
             message = (
                 f"artifact {ref.artifact_key!r} has the unsupported schema_version {shown(ref.schema_version)}; "
@@ -76,6 +72,13 @@ def select_summaries(store: ObjectStore, parsed: RunManifest, settings: SourceSe
             )
             location = {"json_pointer": f"/artifacts/{number}/schema_version", "artifact_key": ref.artifact_key}
             facts = {"expected": ", ".join(KINDS), "actual": ref.schema_version[:80]}
-            raise reject("UNSUPPORTED_ARTIFACT_VERSION", message, **location, **facts)
-        check_declared(ref, settings)
+            errors.append(reject("UNSUPPORTED_ARTIFACT_VERSION", message, **location, **facts))
+        try:
+            check_declared(ref, settings)
+        except Rejected as error:
+            field = "size_bytes" if error.code == "TOO_LARGE" else "checksum_sha256"
+            location = {"json_pointer": f"/artifacts/{number}/{field}"}
+            errors.append(reject(error.code, error.message, **error.data | location))
+    if errors:
+        raise refuse_all(errors, what="the manifest")
     return summaries

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.errors import UsageError
-from shared.storage import open_store
+from shared.storage import open_store, resolved
 
 if TYPE_CHECKING:
     from jobs.screenalytics.settings import SourceSettings
@@ -30,8 +30,8 @@ def open_source(settings: SourceSettings) -> ObjectStore:
 
 
 def source_uri(settings: SourceSettings) -> str:
-    """Return the bucket as it is stored in tables: ``s3://bucket`` or ``file:///folder``."""
-    return settings.bucket
+    """Return the bucket as it is stored in tables: ``s3://bucket`` or ``file:///folder``, without symbolic links."""
+    return resolved(settings.bucket)
 
 
 def _options(settings: SourceSettings) -> S3Options:

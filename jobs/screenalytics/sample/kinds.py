@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from jobs.screenalytics.sample.runs import Draft, GroundTruth, SampleRun, Schema
@@ -55,6 +55,24 @@ def _bad(
 
 def _same_person(draft: Draft) -> None:
     draft.add(0, "another cast")
+
+
+def _overlapping(draft: Draft) -> None:
+    """Add a second cast of a person, which overlaps the first by half of the shorter one."""
+    draft.add(0, "another cast")
+    first, second = draft.rows[0], draft.rows[-1]
+    overlap = round(min(first["visual_s"], second["visual_s"]) / 2, 2)
+    began = round(first["visual_s"] - overlap, 2)
+    for row, start in ((first, 0.0), (second, began)):
+        interval = [start, round(start + row["visual_s"], 2)]
+        draft.timeline.append({"name": row["name"], "cast_id": row["cast_id"], "intervals": [interval]})
+    known = draft.truth[first["person_id"]]
+    draft.truth[first["person_id"]] = replace(known, onscreen_ms=known.onscreen_ms - round(overlap * 1000))
+
+
+def _two_names(draft: Draft) -> None:
+    draft.add(0, "another cast")
+    draft.rows[-1]["name"] = "Another Name"
 
 
 def _nobody(draft: Draft) -> None:
@@ -142,6 +160,9 @@ SAMPLE_KINDS: Final[dict[str, SampleKind]] = {
     "escape": _bad("a key with ../", "KEY_ESCAPE", damage=_escape),
     "negative": _bad("a person with -1 s", "NEGATIVE", shape=lambda draft: _seconds(draft, -1000)),
     "duplicate-person": _bad("one person and cast twice", "DUPLICATE_PERSON", shape=_twice),
+    # At the end, since the place determines the episode of a kind.
+    "overlapping-casts": SampleKind("two casts of a person on screen at once, which counts once", _overlapping),
+    "person-conflict": _bad("two names under one person_id", "PERSON_CONFLICT", shape=_two_names),
 }
 
 

@@ -97,6 +97,7 @@ class Draft:
         speaking: True if speaking time was computed.
         packed: True if the artifact is gzip-compressed.
         rows: rows of the artifact.
+        timeline: intervals by cast, of screentime.v1.
         truth: expected rows by person_id.
         fields: fields of the manifest.
         objects: objects of the run, except its manifest.
@@ -114,6 +115,7 @@ class Draft:
     speaking: bool = True
     packed: bool = False
     rows: list[dict[str, Any]] = field(default_factory=list)
+    timeline: list[dict[str, Any]] = field(default_factory=list)
     truth: dict[str, Person] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -204,7 +206,7 @@ class Draft:
             "metadata": {"body_tracking_enabled": True, "body_metrics_available": True},
             "math": {"cast_sum_time_s": total, "self_overlap_top_casts": []},
             "metrics": self.rows,
-            "timeline": [{"name": "Unassigned", "cast_id": None, "intervals": [[12.5, 14.0]]}],
+            "timeline": [*self.timeline, {"name": "Unassigned", "cast_id": None, "intervals": [[12.5, 14.0]]}],
         }
 
     def _uuid(self, name: str) -> uuid.UUID:

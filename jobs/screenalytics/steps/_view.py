@@ -6,18 +6,22 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.steps.verify import FINDINGS
+from jobs.screenalytics.steps.write_manifest import MANIFEST, MANIFESTS
 from jobs.screenalytics.tables.persons import PERSONS
-from shared.report.terminal import counted, find_table, print_line, print_rest, print_sample, print_table
+from shared.report.sections import Text
+from shared.report.terminal import ROWS, counted, find_table, print_line, print_rest, print_sample, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from shared.report import Report, Table
 
-__all__ = ["show", "show_sample", "show_verify"]
+__all__ = ["show", "show_manifests", "show_sample", "show_verify"]
 
 _UNWRAPPED: Final = frozenset({"episode", "not ingested", "run", "code"})
-_NUMBERS: Final = frozenset({"on screen", "speaking", "confessional", "confidence", "persons"})
+# Longer cells are wrapped, so that they leave room for the other columns.
+_LONG: Final = 40
+_NUMBERS: Final = frozenset({"on screen", "speaking", "confessional", "confidence", "persons", "artifacts"})
 
 
 def show(report: Report, console: Console) -> None:
@@ -56,6 +60,24 @@ def show_verify(report: Report, console: Console) -> None:
     print_line(console, report.headline)
 
 
+def show_manifests(report: Report, console: Console) -> None:
+    """Print the manifests of a dry run, what was written of each run, and the counts.
+
+    Args:
+        report: report of write-manifest.
+        console: the terminal.
+    """
+    for section in report.sections:
+        if isinstance(section, Text) and section.title.startswith(MANIFEST):
+            for line in section.body.splitlines():
+                print_line(console, line)
+    table = find_table(report, MANIFESTS)
+    if table is not None:
+        columns, rows = _dense(table)
+        _print(console, columns, [[cell[0] if isinstance(cell, tuple) else cell for cell in row] for row in rows])
+    print_line(console, report.headline)
+
+
 def show_sample(report: Report, console: Console) -> None:
     """Print the number of runs of each kind in the set.
 
@@ -75,7 +97,10 @@ def show_sample(report: Report, console: Console) -> None:
 
 
 def _print(console: Console, columns: Any, rows: Any) -> None:
-    print_table(console, columns, rows, right=_NUMBERS, unwrapped=_UNWRAPPED)
+    short = {
+        name for position, name in enumerate(columns) if all(len(str(row[position])) <= _LONG for row in rows[:ROWS])
+    }
+    print_table(console, columns, rows, right=_NUMBERS, unwrapped=_UNWRAPPED & short)
 
 
 def _print_rest(console: Console, report: Report, count: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from jobs.screenalytics.arrival.events import BadEvent
-from jobs.screenalytics.arrival.outbox import acknowledge, fail_event, outbox
-from jobs.screenalytics.arrival.poll import poll
+from jobs.screenalytics.arrival.outbox import acknowledge, dead_events, fail_event, outbox
+from jobs.screenalytics.arrival.poll import elsewhere, poll
 from jobs.screenalytics.intake.prefetch import WaitTimes, record_failure, take_all
 from jobs.screenalytics.intake.taker import Taker
 from jobs.screenalytics.intake.tally import IntakeTally
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_log = logging.getLogger(__name__)
+
 _DELIVERED: Final = frozenset({"ingested", "unchanged", "replaced", "skipped", "source_deleted", "set_aside"})
 
 
@@ -44,7 +47,7 @@ def run(settings: IngestSettings, stage_run: StageRun) -> Report:
 
     Raises:
         UsageError: the Workflow has an unknown parameter, or ``--auth`` lacks its key.
-        AccessDenied: the listing or the first manifest is refused.
+        RequestRefused: the listing, or every object, is refused.
         ConfigurationError: the database or the outbox is not set up.
         TransientError: the listing fails, or the outbox fails and is the only source or part of telecine's database.
     """
@@ -70,6 +73,10 @@ class _Ingest:
         # Announcements (key, digest) that were delivered, and repeated events of those that were not delivered yet.
         self._delivered: set[tuple[str, str | None]] = set()
         self._repeated: defaultdict[tuple[str, str | None], list[Event]] = defaultdict(list)
+        # Events that failed in this run; the next one sees what became of their runs.
+        self._failed: set[str] = set()
+        self._outbox_down = False
+        self._listed = 0
         # Refused manifests that events announced; the listing may show that others are readable.
         self._undecided: list[tuple[Candidate, ReadResult]] = []
 
@@ -80,6 +87,11 @@ class _Ingest:
             self._take_events()
         if not self._tally.ended and self._settings.arrival in ("both", "poll"):
             self._take(poll(self._settings, self._store, self._settled), last=True)
+            if not (self._listed or self._tally.ended):
+                self._tally.hint = elsewhere(self._settings, self._store)
+                _log.warning("%s", self._tally.hint)
+        if not self._tally.ended and not self._outbox_down and self._settings.arrival in ("both", "events"):
+            self._deliver_dead_events()
         self._tally.known = self._taker.items.known
         self._tally.set_aside = self._taker.items.set_aside
         waits = self._waits
@@ -97,6 +109,7 @@ class _Ingest:
             # Without telecine's own database, nothing else would work either.
             if self._settings.arrival == "events" or self._settings.outbox_url is None:
                 raise
+            self._outbox_down = True
             record_failure(self._stage_run, self._tally.add_outbox(error))
             # The listing finds announced runs that were not taken.
             self._announced.clear()
@@ -155,8 +168,27 @@ class _Ingest:
         elif isinstance(result.error, TelecineError) and (
             result.note == "MANIFEST_NOT_YET" or result.failure_class in ("permanent", "quarantine")
         ):
+            self._failed.add(event.event_id)
             fail_event(self._settings, event, result.error)
 
+    def _deliver_dead_events(self) -> None:
+        """Mark events that were set aside as delivered if their run was ingested or skipped since."""
+        if self._settings.dry_run:
+            return
+        try:
+            for page in dead_events(self._settings):
+                processed = self._taker.items.processed([candidate.ref.key for candidate in page])
+                for candidate in page:
+                    event = candidate.event
+                    if candidate.ref.key in processed and event is not None and event.event_id not in self._failed:
+                        acknowledge(self._settings, event)
+        except TransientError as error:
+            # Every run is taken, and the next ingest delivers these events.
+            _log.warning("events that were set aside are not marked as delivered: %s", error)
+
     def _settled(self, refs: Sequence[ManifestRef]) -> set[str]:
+        self._listed += len(refs)
         announced = {ref.key for ref in refs if ref.key in self._announced}
-        return announced | self._taker.items.settled([ref for ref in refs if ref.key not in announced])
+        settled = self._taker.items.settled([ref for ref in refs if ref.key not in announced])
+        self._tally.add_settled(settled)
+        return announced | settled

@@ -1,4 +1,4 @@
-"""The replay step: retry one run, or with ``--all`` every run that is rejected, quarantined or set aside."""
+"""The replay step: retry or restore one run, or with ``--all`` every run that is rejected, quarantined or set aside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from jobs.screenalytics.intake.taker import Taker
 from jobs.screenalytics.intake.tally import IntakeTally
 from jobs.screenalytics.keys import manifest_key, run_of
 from jobs.screenalytics.model import ManifestRef
-from jobs.screenalytics.reading.source import open_source
+from jobs.screenalytics.reading.source import open_source, source_uri
+from jobs.screenalytics.verification.tables import is_damaged
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,23 +28,28 @@ _READERS: Final = 8
 def run(settings: ReplaySettings, stage_run: StageRun) -> Report:
     """Retry one run, or all that failed, and return the report. A run that fails again starts over at attempt 1.
 
+    The rows of a single run are written again if they were changed or deleted since.
+
     Args:
         settings: settings of the step.
         stage_run: the stage in the ledger.
 
     Raises:
         UsageError: the run id is invalid, or neither or both of a run and ``--all`` are given.
-        AccessDenied: the first manifest is refused.
+        RequestRefused: every object is refused.
         ConfigurationError: the database is not set up.
     """
     began = time.monotonic()
     named = _named(settings)
     store = open_source(settings)
-    taker = Taker(settings, store, stage_run, accept_changed=settings.accept_changed)
+    repair = bool(settings.run) and is_damaged(settings, source_uri(settings), settings.run)
+    taker = Taker(settings, store, stage_run, accept_changed=settings.accept_changed, repair=repair)
     # Use only keys under this prefix, because a run may also have an item under an older prefix.
-    refs = [ref for ref in taker.items.waiting(settings.run) if run_of(ref.key, settings.prefix) == ref.run_id]
-    refs = refs or named
+    waiting = taker.items.waiting(settings.run)
+    refs = [ref for ref in waiting if run_of(ref.key, settings.prefix) == ref.run_id] or named
     tally, waits = IntakeTally(), WaitTimes()
+    if waiting and not refs:
+        tally.hint = f"{len(waiting):,} wait below other prefixes, such as {waiting[0].key}: set --prefix"
     stage_run.progress.start(len(refs), "runs")
     candidates = (Candidate(ref, "replay") for ref in refs)
     for _ in take_all(candidates, taker, tally, stage_run, readers=_READERS, waits=waits):

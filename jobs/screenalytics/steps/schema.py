@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.screenalytics.contract.run_manifest import RunManifest
+from jobs.screenalytics.contract import json_schema
 from shared.text import escape_json
 
 if TYPE_CHECKING:
@@ -39,14 +39,11 @@ EXAMPLE: Final[dict[str, Any]] = {
 
 def show(settings: SchemaSettings) -> str:
     """Return the schema as JSON, or with ``--example`` an example manifest."""
-    document = EXAMPLE if settings.example else manifest_schema()
+    schema, example = {"1.0": (manifest_schema, EXAMPLE)}[settings.manifest_version]
+    document = example if settings.example else schema()
     return escape_json(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def manifest_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a manifest of a successful run.
-
-    The reader checks more than the schema: keys, persons and times are compared with each other.
-    """
-    schema = RunManifest.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "examples": [EXAMPLE]}
+    """Return the JSON Schema of a manifest, with an example."""
+    return {**json_schema.manifest_schema(), "examples": [EXAMPLE]}

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.screenalytics.arrival.poll import listed
+from jobs.screenalytics.arrival.poll import elsewhere, listed
+from jobs.screenalytics.intake.advice import advice
 from jobs.screenalytics.model import ManifestRef
 from jobs.screenalytics.reading.source import open_source, source_uri
 from jobs.screenalytics.reading.threads import Threads
@@ -95,7 +96,8 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
     for start in range(0, len(refs), _BATCH):
         _find_missing(settings, source, refs[start : start + _BATCH], now, result)
     stage_run.progress.finish()
-    return _report(settings, source, result)
+    hint = "" if listing or result.counts["checked"] else elsewhere(settings, store)
+    return _report(settings, source, result, hint)
 
 
 def _record_page(
@@ -148,14 +150,14 @@ def _find_missing(
             "ingested": f"its rows are gone. Run: telecine screenalytics replay {ref.run_id}",
         }.get(
             item.state,
-            f"it is {item.state} ({item.code}). Fix it and upload it again; to see the reason, run: telecine"
-            f" screenalytics replay {ref.run_id}",
+            f"it is {item.state} ({item.code}): {str(item.message).rstrip('. ')}"
+            f"{advice(str(item.code), ref.run_id, dead=False, attempt=1)}",
         )
         message = f"the run is in the store but not in the tables: {reason}"
         result.findings.append(finding(ref.run_id, ref.key, "NOT_INGESTED", message, state=item.state))
 
 
-def _report(settings: VerifySettings, source: str, result: _Result) -> Report:
+def _report(settings: VerifySettings, source: str, result: _Result, hint: str) -> Report:
     found = sorted(result.findings, key=lambda failure: (failure.item, failure.code))
     for failure in found[:_LOGGED]:
         _log.warning("%s: %s: %s", failure.item, failure.code, failure.message, extra={"item": failure.item})
@@ -171,7 +173,7 @@ def _report(settings: VerifySettings, source: str, result: _Result) -> Report:
         status="failed" if code else "success",
         exit_code=code,
         items=result.counts["checked"],
-        headline=_headline(result, len(found)),
+        headline=_headline(result, len(found)) + (f"; {hint}" if hint else ""),
         counts=dict(result.counts),
         bytes={"read": result.bytes_read},
         rejects=dict(sorted(Counter(failure.code for failure in found).items())),

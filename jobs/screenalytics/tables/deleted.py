@@ -1,4 +1,4 @@
-"""Mark runs whose manifest the producer deleted (``source_deleted``); their rows stay; unmark those that are back."""
+"""Set or remove the mark ``source_deleted`` of runs whose manifest was found to be gone or back; their rows stay."""
 
 from __future__ import annotations
 

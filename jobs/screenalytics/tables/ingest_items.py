@@ -43,6 +43,13 @@ _INGESTED: Final = """
     SELECT manifest_key FROM screenalytics.ingest_items WHERE source = :source AND state = 'ingested'
     ORDER BY last_at DESC LIMIT 3
 """
+# A run that was ingested or skipped, from this key or with the same content from another one.
+_PROCESSED: Final = """
+    SELECT item.manifest_key FROM screenalytics.ingest_items item
+    WHERE item.source = :source AND item.manifest_key = ANY (CAST(:keys AS text[]))
+        AND (item.state = 'skipped' OR item.state IN ('ingested', 'source_deleted')
+            AND EXISTS (SELECT FROM screenalytics.runs run WHERE run.run_id = item.run_id))
+"""
 _WAITING: Final = """
     SELECT run_id, manifest_key FROM screenalytics.ingest_items
     WHERE source = :source AND (run_id = :run_id OR :run_id = '' AND state IN ('rejected', 'quarantined', 'dead'))
@@ -180,6 +187,10 @@ class Items:
         """Return the manifests of a run or, without a run id, all that are rejected, quarantined or set aside."""
         rows = self._rows(_WAITING, run_id=run_id)
         return [ManifestRef(row.run_id, row.manifest_key) for row in rows]
+
+    def processed(self, keys: Sequence[str]) -> set[str]:
+        """Return the keys of manifests whose runs are in the tables or were skipped. One query."""
+        return {row.manifest_key for row in self._rows(_PROCESSED, keys=list(keys))}
 
     def ingested(self) -> list[str]:
         """Return the keys of the three manifests that were ingested last."""

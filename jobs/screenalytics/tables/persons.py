@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.screenalytics.keys import runs_folder
 from shared.database.session import transaction
 from shared.errors import TelecineError
 from shared.report import Table
+from shared.storage import resolved
 
 if TYPE_CHECKING:
     from jobs.screenalytics.settings import SourceSettings
@@ -22,7 +24,8 @@ _SELECT: Final = """
         metric.confessional_ms, metric.confidence
     FROM (
         SELECT ep_id, run_id, persons, ingested_at FROM screenalytics.latest_runs
-        WHERE source = :source AND persons > 0 ORDER BY ingested_at DESC, ep_id LIMIT :episodes
+        WHERE source = :source AND starts_with(manifest_key, :folder) AND persons > 0
+        ORDER BY ingested_at DESC, ep_id LIMIT :episodes
     ) AS run
     CROSS JOIN LATERAL (
         SELECT * FROM screenalytics.person_metrics WHERE run_id = run.run_id
@@ -38,11 +41,12 @@ def persons(settings: SourceSettings) -> list[Table]:
     """Return the table, one latest run per episode; an empty list if there are no rows or the query fails.
 
     Args:
-        settings: the source of the runs.
+        settings: the source of the runs, and their prefix.
     """
     try:
         with transaction(settings) as session:
-            rows = session.rows(_SELECT, source=settings.bucket, episodes=_EPISODES, each=_EACH)
+            source, folder = resolved(settings.bucket), runs_folder(settings.prefix)
+            rows = session.rows(_SELECT, source=source, folder=folder, episodes=_EPISODES, each=_EACH)
     except TelecineError as error:
         # The runs are stored; a table in a report must not fail the step.
         _log.warning("the report omits the table of persons: %s", error.message)

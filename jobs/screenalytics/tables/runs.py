@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from jobs.screenalytics.errors import reject
 from jobs.screenalytics.model import RunWarning
 from jobs.screenalytics.tables.deleted import mark_present
+from shared.storage import resolved
 from shared.text import clean_text
 
 if TYPE_CHECKING:
@@ -31,24 +32,28 @@ _STATE: Final = """
         known.status, now() AS at,
         EXISTS (SELECT FROM screenalytics.episode_links link WHERE link.ep_id = :ep_id) AS linked,
         (SELECT count(*) FROM unnest(CAST(:persons AS text[])) AS person (id)
-            WHERE id !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' AND NOT EXISTS (
+            WHERE id !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' AND NOT EXISTS (
                 SELECT FROM screenalytics.person_links link WHERE link.show = :show AND link.person_id = id)) AS strange
     FROM (SELECT 1) AS one LEFT JOIN screenalytics.runs known ON known.run_id = :run_id
 """
 _INSERT: Final = """
     INSERT INTO screenalytics.runs (run_id, ep_id, source, manifest_key, manifest_sha256, manifest_etag, schema_version,
-        attempt, started_at, completed_at, duration_ms, persons, warnings, output_hash, revision, pipeline_run_id)
+        attempt, started_at, completed_at, duration_ms, persons, casts, warnings, output_hash, revision,
+        pipeline_run_id)
     VALUES (:run_id, :ep_id, :source, :manifest_key, :manifest_sha256, :manifest_etag, :schema_version, :attempt,
-        :started_at, :completed_at, :duration_ms, :persons, CAST(:warnings AS jsonb), :output_hash, :revision,
+        :started_at, :completed_at, :duration_ms, :persons, :casts, CAST(:warnings AS jsonb), :output_hash, :revision,
         :pipeline_run_id)
 """
 _KEEP: Final = """
-    INSERT INTO screenalytics.replaced_runs (run_id, revision, replaced_by, run, artifacts, person_metrics)
+    INSERT INTO screenalytics.replaced_runs (run_id, revision, replaced_by, run, artifacts, person_metrics,
+        cast_metrics)
     SELECT run.run_id, run.revision, :pipeline_run_id, to_jsonb(run),
         coalesce((SELECT jsonb_agg(to_jsonb(artifact) ORDER BY artifact_key)
             FROM screenalytics.artifacts artifact WHERE artifact.run_id = run.run_id), '[]'),
         coalesce((SELECT jsonb_agg(to_jsonb(metric) ORDER BY person_id)
-            FROM screenalytics.person_metrics metric WHERE metric.run_id = run.run_id), '[]')
+            FROM screenalytics.person_metrics metric WHERE metric.run_id = run.run_id), '[]'),
+        CASE WHEN run.casts IS NOT NULL THEN coalesce((SELECT jsonb_agg(to_jsonb(part) ORDER BY artifact_key, entry)
+            FROM screenalytics.cast_metrics part WHERE part.run_id = run.run_id), '[]') END
     FROM screenalytics.runs run WHERE run.run_id = :run_id
 """
 _ARTIFACTS: Final = (
@@ -59,6 +64,10 @@ _METRICS: Final = (
     *("run_id", "person_id", "cast_ids", "name", "onscreen_ms", "speaking_ms", "confessional_ms", "body_ms"),
     *("confidence", "artifact_key", "artifact_schema_version", "manifest_key", "schema_version", "pipeline_run_id"),
     "ingested_at",
+)
+_CASTS: Final = (
+    *("run_id", "artifact_key", "entry", "person_id", "cast_id", "name", "onscreen_ms", "speaking_ms"),
+    *("confessional_ms", "body_ms", "confidence"),
 )
 
 
@@ -73,6 +82,10 @@ class KnownRun:
     output_hash: str
     revision: int
     status: str
+
+    def is_at(self, source: str, manifest_key: str) -> bool:
+        """Return whether the run was ingested from this manifest; a folder may have been named by a link."""
+        return (resolved(self.source), self.manifest_key) == (source, manifest_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +104,15 @@ class WriteResult:
 
 
 def write_run(
-    session: DatabaseSession, run: ScreenalyticsRun, *, source: str, pipeline_run_id: str, accept_changed: bool = False
+    session: DatabaseSession,
+    run: ScreenalyticsRun,
+    *,
+    source: str,
+    pipeline_run_id: str,
+    accept_changed: bool = False,
+    repair: bool = False,
 ) -> WriteResult:
-    """Write a run, its artifacts and its persons, unless the tables have the same content.
+    """Write a run, its artifacts, persons and casts, unless the tables have the same content.
 
     It takes a lock on the run first: of two concurrent writers, the second one finds the rows of the first.
 
@@ -103,6 +122,7 @@ def write_run(
         source: URI of the bucket.
         pipeline_run_id: id of the run in the ledger.
         accept_changed: replace old content, and keep it in ``replaced_runs``.
+        repair: replace rows of the same content, which were changed since, in the same way.
 
     Raises:
         Rejected: ``MANIFEST_CHANGED`` or ``RUN_ID_COLLISION``: the tables have other content for this run_id.
@@ -118,8 +138,9 @@ def write_run(
     revision = 1
     if state.manifest_sha256 is not None:
         known = KnownRun(*state[:7])
-        if known.manifest_sha256 == run.manifest_sha256:
-            if known.status != "ingested" and (known.source, known.manifest_key) == (source, run.manifest_key):
+        is_same = known.manifest_sha256 == run.manifest_sha256
+        if is_same and not repair:
+            if known.status != "ingested" and known.is_at(source, run.manifest_key):
                 mark_present(session, run.run_id)
             return WriteResult("unchanged", known.output_hash)
         error = conflict(
@@ -130,7 +151,7 @@ def write_run(
             manifest_key=run.manifest_key,
             manifest_sha256=run.manifest_sha256,
         )
-        if error.code != "MANIFEST_CHANGED" or not accept_changed:
+        if not is_same and (error.code != "MANIFEST_CHANGED" or not accept_changed):
             raise error
         session.run(_KEEP, run_id=run.run_id, pipeline_run_id=pipeline_run_id)
         session.run("DELETE FROM screenalytics.runs WHERE run_id = :run_id", run_id=run.run_id)
@@ -156,7 +177,7 @@ def conflict(
     """
     if ep_id is not None and ep_id != known.ep_id:
         what, expected, actual = "episode", known.ep_id, ep_id
-    elif (source, manifest_key) != (known.source, known.manifest_key):
+    elif not known.is_at(source, manifest_key):
         what, expected, actual = "place", f"{known.source}/{known.manifest_key}", f"{source}/{manifest_key}"
     else:
         return reject(
@@ -201,6 +222,7 @@ def _insert(
         completed_at=run.completed_at,
         duration_ms=run.duration_ms,
         persons=len(run.metrics),
+        casts=len(run.casts),
         warnings=json.dumps([_as_json(warned) for warned in warnings[:_MAX_WARNINGS]]),
         output_hash=digest,
         revision=revision,
@@ -209,6 +231,8 @@ def _insert(
     session.copy("screenalytics.artifacts", _ARTIFACTS, _artifact_rows(run))
     if run.metrics:
         session.copy("screenalytics.person_metrics", _METRICS, _metric_rows(run, pipeline_run_id, at))
+    if run.casts:
+        session.copy("screenalytics.cast_metrics", _CASTS, _cast_rows(run))
 
 
 def _artifact_rows(run: ScreenalyticsRun) -> Iterator[tuple[Any, ...]]:
@@ -236,6 +260,11 @@ def _metric_rows(run: ScreenalyticsRun, pipeline_run_id: str, at: datetime) -> I
             pipeline_run_id,
             at,
         )
+
+
+def _cast_rows(run: ScreenalyticsRun) -> Iterator[tuple[Any, ...]]:
+    for cast in run.casts:
+        yield (run.run_id, *(getattr(cast, name) for name in _CASTS[1:]))
 
 
 def _unlinked(run: ScreenalyticsRun, *, linked: bool, strange: int) -> Iterator[RunWarning]:

@@ -1,4 +1,4 @@
-"""Compare one run with its manifest and artifacts in the store; with ``--quick``, only ETags of a listing."""
+"""Compare one run with its manifest (same, changed, gone) and artifacts in the store; ``--quick``: only ETags."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from jobs.screenalytics.verification.tables import finding
-from shared.errors import AccessDenied, ObjectChanged, ObjectMissing, TransientError
+from shared.errors import ObjectChanged, ObjectMissing, RequestRefused, TransientError
 from shared.failure import Failure
 
 if TYPE_CHECKING:
@@ -56,13 +56,13 @@ def compare(store: ObjectStore, run: StoredRun, etag: str | None, *, quick: bool
             return Comparison(run, "changed", (_changed(run, digest),), size)
     except ObjectMissing:
         return Comparison(run, "gone")
-    except (TransientError, AccessDenied) as error:
+    except (TransientError, RequestRefused) as error:
         return Comparison(run, "unknown", (Failure.of(run.run_id, error, manifest_key=run.manifest_key),))
     findings = []
     for artifact in run.artifacts:
         try:
             read, mismatches = _compare_artifact(store, run, artifact)
-        except (TransientError, AccessDenied) as error:
+        except (TransientError, RequestRefused) as error:
             failure = Failure.of(run.run_id, error, manifest_key=run.manifest_key, artifact_key=artifact.artifact_key)
             read, mismatches = 0, [failure]
         size += read
@@ -96,22 +96,27 @@ def _compare_artifact(store: ObjectStore, run: StoredRun, artifact: StoredArtifa
     try:
         info = store.stat(artifact.s3_key)
         if artifact.size_bytes not in (None, info.size):
-            message = (
-                f"{name} was replaced: it has {info.size} bytes, expected {artifact.size_bytes}. The rows are kept"
-            )
+            message = f"{name} was replaced: it has {info.size} bytes, expected {artifact.size_bytes}. {_replaced(run)}"
             data |= {"expected": artifact.size_bytes, "actual": info.size}
             return 0, [finding(run.run_id, run.manifest_key, "SIZE_MISMATCH", message, **data)]
         if artifact.sha256 is None:
             return 0, []
         size, digest = _digest(store, artifact.s3_key, info.etag)
     except ObjectMissing:
-        message = f"{name} is gone, so the run cannot be ingested again. The rows are kept"
+        message = f"{name} is gone, so the run cannot be ingested again. The rows are kept. Upload it again as it was"
         return 0, [finding(run.run_id, run.manifest_key, "ARTIFACT_MISSING", message, **data)]
     if digest == artifact.sha256:
         return size, []
-    message = f"{name} was replaced: its sha256 is {digest[:12]}…, expected {artifact.sha256[:12]}…. The rows are kept"
+    message = f"{name} was replaced: its sha256 is {digest[:12]}…, expected {artifact.sha256[:12]}…. {_replaced(run)}"
     data |= {"expected": artifact.sha256, "actual": digest}
     return size, [finding(run.run_id, run.manifest_key, "CHECKSUM_MISMATCH", message, **data)]
+
+
+def _replaced(run: StoredRun) -> str:
+    return (
+        "The rows are kept. Upload the artifact again as it was; if the new one is right, upload a manifest that"
+        f" describes it and run: telecine screenalytics replay {run.run_id} --accept-changed"
+    )
 
 
 def _digest(store: ObjectStore, key: str, etag: str) -> tuple[int, str]:

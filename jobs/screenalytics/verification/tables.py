@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.screenalytics.errors import FINDINGS
 from jobs.screenalytics.keys import runs_folder
-from jobs.screenalytics.model import PersonMetric, ScreenalyticsRun
+from jobs.screenalytics.model import CastMetric, PersonMetric, ScreenalyticsRun
 from shared.database.session import transaction
 from shared.failure import Failure
 
@@ -15,24 +16,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from jobs.screenalytics.model import ManifestRef
-    from jobs.screenalytics.settings import VerifySettings
+    from jobs.screenalytics.settings import ReplaySettings, VerifySettings
     from shared.database.session import DatabaseSession
 
-__all__ = ["StoredArtifact", "StoredRun", "finding", "not_ingested", "stored_runs"]
+__all__ = ["StoredArtifact", "StoredRun", "finding", "is_damaged", "not_ingested", "stored_runs"]
 
 _PAGE: Final = 200
-# Persons in memory at once; each takes 4 KB, and pods have 1 GiB.
+# Persons in memory at once; each takes 8 KB with its cast, and pods have 1 GiB.
 _PERSONS: Final = 20_000
 # The item's ETag is valid as well as the run's, since the same manifest may have been uploaded again. UTC, because
 # another zone could move the last hours of the year 9999 into a year that Python does not support.
 _RUNS: Final = """
     SELECT run.run_id, run.ep_id, run.manifest_key, run.manifest_sha256, run.manifest_etag, run.schema_version,
         run.status, run.attempt, run.completed_at AT TIME ZONE 'UTC' AS completed_at, run.duration_ms, run.persons,
-        run.output_hash, item.etag
+        run.casts, run.output_hash, item.etag
     FROM screenalytics.runs run LEFT JOIN screenalytics.ingest_items item
         ON item.source = run.source AND item.manifest_key = run.manifest_key
         AND item.state = 'ingested' AND item.manifest_sha256 = run.manifest_sha256
-    WHERE run.source = :source AND starts_with(run.manifest_key, :folder) AND run.run_id > :after
+    WHERE run.source = ANY (CAST(:sources AS text[])) AND starts_with(run.manifest_key, :folder)
+        AND run.run_id > :after AND run.run_id = coalesce(:only, run.run_id)
     ORDER BY run.run_id LIMIT :page
 """
 _METRICS: Final = """
@@ -40,13 +42,18 @@ _METRICS: Final = """
         artifact_key
     FROM screenalytics.person_metrics WHERE run_id = ANY (:runs)
 """
+_CASTS: Final = """
+    SELECT run_id, artifact_key, entry, person_id, cast_id, name, onscreen_ms, speaking_ms, confessional_ms, body_ms,
+        confidence
+    FROM screenalytics.cast_metrics WHERE run_id = ANY (:runs)
+"""
 _ARTIFACTS: Final = """
     SELECT run_id, artifact_key, s3_key, sha256, size_bytes
     FROM screenalytics.artifacts WHERE run_id = ANY (:runs) AND fetched ORDER BY run_id, artifact_key
 """
 # A run stored under two keys with the same content is ingested from one of them.
 _NOT_INGESTED: Final = """
-    SELECT listed.key, coalesce(item.state, 'unseen') AS state, item.code
+    SELECT listed.key, coalesce(item.state, 'unseen') AS state, item.code, item.message
     FROM unnest(CAST(:keys AS text[]), CAST(:runs AS text[])) AS listed (key, run_id)
     LEFT JOIN screenalytics.ingest_items item ON item.source = :source AND item.manifest_key = listed.key
     WHERE NOT EXISTS (SELECT FROM screenalytics.runs run WHERE run.run_id = listed.run_id
@@ -76,6 +83,7 @@ class StoredRun:
         deleted: whether it is marked ``source_deleted``.
         artifacts: the artifacts that were read.
         damage: findings about the rows themselves.
+        has_casts: whether its casts are known; they are not, if it was ingested before casts were kept.
     """
 
     run_id: str
@@ -85,26 +93,44 @@ class StoredRun:
     deleted: bool
     artifacts: tuple[StoredArtifact, ...]
     damage: tuple[Failure, ...]
+    has_casts: bool
 
 
-def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[StoredRun]]:
+def is_damaged(settings: ReplaySettings, source: str, run_id: str) -> bool:
+    """Return whether the rows of a run differ from those that were written, or are of before casts were kept."""
+    return any(run.damage or not run.has_casts for page in stored_runs(settings, source, only=run_id) for run in page)
+
+
+def stored_runs(
+    settings: ReplaySettings | VerifySettings, source: str, *, only: str | None = None
+) -> Iterator[list[StoredRun]]:
     """Yield pages of the runs of a source and prefix, in the order of their ids.
 
     Args:
         settings: the prefix; other runs are left out.
         source: the bucket, as stored in the tables.
+        only: a run_id; None for all.
     """
     after = ""
     while True:
         with transaction(settings) as session:
-            rows = session.rows(_RUNS, source=source, folder=runs_folder(settings.prefix), after=after, page=_PAGE)
+            # One snapshot: a run that another process replaces meanwhile must not look damaged.
+            session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            # Before links were resolved, a folder was stored as it was named.
+            sources = [source, settings.bucket]
+            folder = runs_folder(settings.prefix)
+            rows = session.rows(_RUNS, sources=sources, folder=folder, only=only, after=after, page=_PAGE)
             ids = [row.run_id for row in rows]
             artifacts = _by_run(session, _ARTIFACTS, ids)
             page = []
             for some in _by_persons(rows):
-                metrics = _by_run(session, _METRICS, [row.run_id for row in some])
-                page += [_stored(row, metrics.get(row.run_id, []), artifacts.get(row.run_id, [])) for row in some]
-                del metrics  # before the next ones are read
+                some_ids = [row.run_id for row in some]
+                metrics, casts = _by_run(session, _METRICS, some_ids), _by_run(session, _CASTS, some_ids)
+                page += [
+                    _stored(row, metrics.get(row.run_id, []), casts.get(row.run_id, []), artifacts.get(row.run_id, []))
+                    for row in some
+                ]
+                del metrics, casts  # before the next ones are read
         if rows:
             yield page
         if len(rows) < _PAGE:
@@ -115,7 +141,7 @@ def stored_runs(settings: VerifySettings, source: str) -> Iterator[list[StoredRu
 def not_ingested(
     settings: VerifySettings, source: str, refs: Sequence[ManifestRef]
 ) -> Iterator[tuple[ManifestRef, Any]]:
-    """Yield listed manifests without a run in the tables, each with ``state`` and ``code`` of its item."""
+    """Yield listed manifests without a run in the tables, each with state, code and message of its item."""
     with transaction(settings) as session:
         rows = session.rows(
             _NOT_INGESTED, source=source, keys=[ref.key for ref in refs], runs=[ref.run_id for ref in refs]
@@ -125,7 +151,13 @@ def not_ingested(
 
 
 def finding(run_id: str, key: str, code: str, message: str, **data: Any) -> Failure:
-    """Return a mismatch."""
+    """Return a mismatch.
+
+    Raises:
+        ValueError: the code is not in :data:`~jobs.screenalytics.errors.FINDINGS`.
+    """
+    if code not in FINDINGS:
+        raise ValueError(f"{code} is not a finding; expected one of {', '.join(FINDINGS)}")
     return Failure(run_id, code, message, data={"manifest_key": key, **data})
 
 
@@ -133,12 +165,16 @@ def _by_persons(rows: Sequence[Any]) -> Iterator[list[Any]]:
     """Yield the runs in order, in batches whose persons fit into memory."""
     some: list[Any] = []
     for row in rows:
-        if some and sum(each.persons for each in some) + row.persons > _PERSONS:
+        if some and sum(map(_size, some)) + _size(row) > _PERSONS:
             yield some
             some = []
         some.append(row)
     if some:
         yield some
+
+
+def _size(row: Any) -> int:
+    return max(int(row.persons), int(row.casts or 0))
 
 
 def _by_run(session: DatabaseSession, statement: str, ids: list[str]) -> dict[str, list[Any]]:
@@ -148,7 +184,7 @@ def _by_run(session: DatabaseSession, statement: str, ids: list[str]) -> dict[st
     return found
 
 
-def _stored(row: Any, metrics: list[Any], artifacts: list[Any]) -> StoredRun:
+def _stored(row: Any, metrics: list[Any], casts: list[Any], artifacts: list[Any]) -> StoredRun:
     return StoredRun(
         row.run_id,
         row.manifest_key,
@@ -156,13 +192,14 @@ def _stored(row: Any, metrics: list[Any], artifacts: list[Any]) -> StoredRun:
         frozenset(filter(None, (row.manifest_etag, row.etag))),
         row.status == "source_deleted",
         tuple(StoredArtifact(*artifact[1:]) for artifact in artifacts),
-        tuple(_damage(row, metrics)),
+        tuple(_damage(row, metrics, casts)),
+        row.casts is not None,
     )
 
 
-def _damage(row: Any, metrics: list[Any]) -> Iterator[Failure]:
+def _damage(row: Any, metrics: list[Any], casts: list[Any]) -> Iterator[Failure]:
     """Compare the rows with the hash recorded when they were written."""
-    fix = f"Restore the rows from a backup, or delete run {row.run_id} from screenalytics.runs and ingest it again"
+    fix = f"To restore the rows from the store, run: telecine screenalytics replay {row.run_id}"
     if len(metrics) != row.persons:
         yield finding(
             row.run_id,
@@ -172,7 +209,17 @@ def _damage(row: Any, metrics: list[Any]) -> Iterator[Failure]:
             expected=row.persons,
             actual=len(metrics),
         )
-    digest = _run(row, metrics).output_hash
+    # A run that was ingested before casts were kept has none.
+    if len(casts) != (row.casts or 0):
+        yield finding(
+            row.run_id,
+            row.manifest_key,
+            "CASTS_MISMATCH",
+            f"cast_metrics has {len(casts)} rows of this run; expected {row.casts or 0}. {fix}",
+            expected=row.casts or 0,
+            actual=len(casts),
+        )
+    digest = _run(row, metrics, casts).output_hash
     if digest != row.output_hash:
         yield finding(
             row.run_id,
@@ -185,7 +232,7 @@ def _damage(row: Any, metrics: list[Any]) -> Iterator[Failure]:
         )
 
 
-def _run(row: Any, metrics: list[Any]) -> ScreenalyticsRun:
+def _run(row: Any, metrics: list[Any], casts: list[Any]) -> ScreenalyticsRun:
     persons = (
         PersonMetric(
             metric.person_id,
@@ -213,4 +260,5 @@ def _run(row: Any, metrics: list[Any]) -> ScreenalyticsRun:
         row.duration_ms,
         (),
         tuple(persons),
+        tuple(CastMetric(*cast[1:]) for cast in casts),
     )

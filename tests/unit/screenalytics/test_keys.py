@@ -82,7 +82,7 @@ def test_keys_below_the_runs_folders_are_taken_as_they_stand(s3_key: str) -> Non
 def test_cases_43_to_47_other_places_are_refused_without_a_request(s3_key: str, code: str) -> None:
     assert refused(s3_key).code == code
     files = make_run(artifact={"s3_key": s3_key})
-    if "\0" in s3_key or len(s3_key.encode()) > 1024:
+    if "\0" in s3_key:
         code = "FIELD_INVALID"  # the contract's own limits come first
     store = MemoryStore(files)
     error = rejected(store)
@@ -104,8 +104,51 @@ def test_a_dot_in_the_prefix_is_a_dot() -> None:
 
 
 def test_an_episode_without_a_show_has_no_folder_by_show() -> None:
-    assert places(ep_id="pilot").folders == (f"derived/runs/{RUN_ID}/",)
+    assert places(ep_id="pilot").folders == (f"derived/runs/{RUN_ID}/", f"runs/pilot/{RUN_ID}/")
     assert refused(f"runs/pilot/s06/e11/{RUN_ID}/a.json", ep_id="pilot").code == "CROSS_RUN_REF"
+
+
+OWN = [
+    ("demo-s1e2", "runs/demo/s01/e02"),
+    ("demo-s1e2", "runs/demo/s1/e2"),
+    ("demo-s1e2", "runs/Demo/s001/e2"),
+    ("DEMO-S01E02", "runs/DEMO/s01/e02"),
+    ("DEMO-S01E02", "runs/demo/s1/e2"),
+    ("demo-s01e02", "runs/demo-s1e2"),
+    ("demo-s1e2", "runs/DEMO-S01E02"),
+    ("demo-s0e0", "runs/demo/s00/e00"),
+    ("demo-s100e1000", "runs/demo/s100/e1000"),
+    ("a.b+c-s1e2", "runs/a.b+c/s01/e02"),
+    ("pilot", "runs/pilot"),
+    ("Pilot", "runs/pilot"),
+]
+
+
+@pytest.mark.parametrize(("ep_id", "folder"), OWN)
+def test_a_run_s_own_folder_is_its_own_in_any_case_and_with_any_zeros(ep_id: str, folder: str) -> None:
+    key = f"{folder}/{RUN_ID}/analytics/screentime.json"
+    assert places(ep_id=ep_id).key(key) == key
+
+
+@pytest.mark.parametrize(
+    ("ep_id", "key", "other"),
+    [
+        ("demo-s1e2", f"runs/demo/s01/e03/{RUN_ID}/a.json", "episode"),
+        ("demo-s1e2", f"runs/demo/s10/e02/{RUN_ID}/a.json", "episode"),
+        ("demo-s1e2", f"runs/demo2/s01/e02/{RUN_ID}/a.json", "episode"),
+        ("demo-s1e2", f"runs/demo-s1e20/{RUN_ID}/a.json", "episode"),
+        ("a.b-s1e2", f"runs/axb/s01/e02/{RUN_ID}/a.json", "episode"),
+        ("pilot", f"runs/pilot2/{RUN_ID}/a.json", "episode"),
+        ("demo-s1e2", f"runs/demo/s01/e02/{RUN_ID.lower()}/a.json", "run"),
+        ("demo-s1e2", "runs/demo/s01/e02/run-2/a.json", "run"),
+        ("demo-s1e2", f"runs/demo/s01/e02/{RUN_ID}x/a.json", "run"),
+        ("demo-s1e2", "derived/runs/run-2/a.json", "run"),
+    ],
+)
+def test_a_folder_of_another_run_or_episode_is_named_as_what_it_is(ep_id: str, key: str, other: str) -> None:
+    error = refused(key, ep_id=ep_id)
+    assert error.code == "CROSS_RUN_REF"
+    assert f"is in the folder of another {other}; expected a key below derived/runs/{RUN_ID}/ or runs/" in error.message
 
 
 def test_a_show_with_hyphens() -> None:

@@ -35,6 +35,7 @@ def test_codes_are_stable():
         "DatabaseUnreachable": ("database_unreachable", 75, True),
         "ConfigurationError": ("configuration", 78, False),
         "BucketMissing": ("bucket_missing", 78, False),
+        "RequestRefused": ("configuration", 78, False),
         "AccessDenied": ("access_denied", 78, False),
         "ExtraMissing": ("extra_missing", 78, False),
         "DatabaseNotMigrated": ("database_not_migrated", 78, False),

@@ -398,6 +398,11 @@ def test_printable_text_moves_no_cursor_and_reorders_nothing(text):
     assert printable("Ünï\tcode\n日本") == "Ünï\tcode\n日本"
 
 
+@pytest.mark.parametrize("letter", "\u034f\u115f\u1160\u17b4\u180b\u3164\uffa0\ufff0\U0001d173")
+def test_letters_without_a_shape_are_shown(letter):
+    assert printable(f"a{letter}.tar") == f"a{ascii(letter)[1:-1]}.tar"
+
+
 @pytest.mark.parametrize("word", ["a://", "http://u:", "a://b:"])
 def test_many_urls_take_linear_time(word):
     # Without an @, the rule for URLs is not tried.

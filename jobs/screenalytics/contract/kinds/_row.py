@@ -99,7 +99,8 @@ class Row:
         value = self._value.get(name)
         if value is None:
             return
-        if isinstance(value, bool) or not isinstance(value, int):
+        # 24.0 is a whole number to JSON Schema as well.
+        if not _is_number(value) or value != value // 1:
             raise self._wrong(name, "a whole number")
         if value < 0:
             raise self._error("NEGATIVE", name, "0 or more")

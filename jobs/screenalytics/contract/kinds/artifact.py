@@ -9,7 +9,7 @@ from jobs.screenalytics.contract.run_manifest import MAX_MS
 from jobs.screenalytics.errors import Rejected, reject
 
 if TYPE_CHECKING:
-    from jobs.screenalytics.model import PersonMetric, RunWarning
+    from jobs.screenalytics.model import CastMetric, PersonMetric, RunWarning
 
 __all__ = ["TOLERANCE_MS", "ArtifactContext", "ArtifactMetrics", "check_duration"]
 
@@ -38,14 +38,19 @@ class ArtifactMetrics:
     """The content of an artifact.
 
     Attributes:
-        metrics: metrics, one entry per person.
-        rows: number of entries in the file, for comparison with ``row_count``.
+        metrics: metrics, one per person.
+        casts: the entries of the file, in its order.
         warnings: warnings about the file.
     """
 
     metrics: tuple[PersonMetric, ...]
-    rows: int
+    casts: tuple[CastMetric, ...]
     warnings: tuple[RunWarning, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """The number of entries in the file, for comparison with ``row_count``."""
+        return len(self.casts)
 
 
 def check_duration(metric: PersonMetric, context: ArtifactContext, json_pointer: str) -> None:

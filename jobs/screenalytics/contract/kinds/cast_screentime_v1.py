@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.screenalytics.contract.kinds._row import Row
 from jobs.screenalytics.contract.kinds.artifact import ArtifactMetrics, check_duration
 from jobs.screenalytics.contract.validated import shown, unknown_fields
-from jobs.screenalytics.model import PersonMetric
+from jobs.screenalytics.model import CastMetric
 
 if TYPE_CHECKING:
     from jobs.screenalytics.contract.kinds.artifact import ArtifactContext
@@ -27,21 +27,22 @@ def read(document: Any, context: ArtifactContext) -> ArtifactMetrics:
     """
     if not isinstance(document, list):
         raise context.error("FIELD_INVALID", f"its top level is {shown(document)}; expected a list of persons")
-    metrics: dict[str, PersonMetric] = {}
+    persons: dict[str, CastMetric] = {}
     unknown: set[str] = set()
     for number, entry in enumerate(document):
         row = Row(entry, context, number)
-        metric = _metric(row, context)
+        person = _entry(row, context, number)
         # Case does not matter in a UUID.
-        if metrics.setdefault(metric.person_id.lower(), metric) is not metric:
-            raise context.error("DUPLICATE_PERSON", f"person {metric.person_id!r} appears twice", row.at("person_id"))
-        check_duration(metric, context, row.at("screen_time_seconds"))
+        if persons.setdefault(person.person_id.lower(), person) is not person:
+            raise context.error("DUPLICATE_PERSON", f"person {person.person_id!r} appears twice", row.at("person_id"))
+        check_duration(person.as_person(), context, row.at("screen_time_seconds"))
         unknown |= row.names() - _FIELDS
     warnings = unknown_fields(f"artifact {context.artifact_key!r}", unknown)
-    return ArtifactMetrics(tuple(metrics.values()), len(document), warnings)
+    entries = tuple(persons.values())
+    return ArtifactMetrics(tuple(person.as_person() for person in entries), entries, warnings)
 
 
-def _metric(row: Row, context: ArtifactContext) -> PersonMetric:
+def _entry(row: Row, context: ArtifactContext, number: int) -> CastMetric:
     person_id = row.identifier("person_id")
     if person_id is None or not _UUID.fullmatch(person_id):
         code = "FIELD_MISSING" if "person_id" not in row.names() else "PERSON_ID_INVALID"
@@ -51,14 +52,15 @@ def _metric(row: Row, context: ArtifactContext) -> PersonMetric:
     metadata = row.inner("metadata")
     if metadata is not None:
         metadata.count("segment_count")
-    return PersonMetric(
+    return CastMetric(
+        artifact_key=context.artifact_key,
+        entry=number,
         person_id=person_id,
-        cast_ids=(),
+        cast_id=None,
         name=None if metadata is None else metadata.name("display_name"),
         onscreen_ms=row.ms("screen_time_seconds", required=True) or 0,
         speaking_ms=None,
         confessional_ms=None,
         body_ms=None,
         confidence=row.confidence("confidence_avg", required=False),
-        artifact_key=context.artifact_key,
     )

@@ -14,7 +14,7 @@ from jobs.gamedata.checks import SessionStatistics, frames_check, statistics_che
 from jobs.gamedata.checks.load import CheckFile, load_built_in, load_checks
 from jobs.gamedata.checks.ragged import Frames
 from jobs.gamedata.checks.registry import Registry, collect
-from jobs.gamedata.checks.run import run_statistics
+from jobs.gamedata.checks.run import CheckError, run_statistics
 from jobs.gamedata.parts.schema import PART_SCHEMA
 from jobs.gamedata.settings import ManifestSettings
 from shared.errors import Stopped, UsageError
@@ -444,6 +444,15 @@ def test_whatever_a_check_raises_is_an_error_of_its_row_that_can_be_stored():
         assert messages[3:5] == ["bad: Unprintable: its text cannot be shown", "bad: ValueError: ?"]
         assert len(messages[5]) == 8000
         assert pl.Series(messages, dtype=pl.String).to_list() == messages
+
+
+def test_a_long_message_ends_with_a_whole_word():
+    """Half a secret could not be recognised where the manifest hides secrets."""
+    text = "word " * 1598 + "hunter2hunter2 and more"
+    message = CheckError.of("bad", ValueError(text)).message
+    assert 7900 < len(message) <= 8000
+    assert "hunter2h" not in message.replace("hunter2hunter2", "")
+    assert message.endswith((" word…", " hunter2hunter2…"))
 
 
 @pytest.mark.parametrize("signal", [KeyboardInterrupt(), Stopped(15)])

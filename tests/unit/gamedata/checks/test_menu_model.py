@@ -8,12 +8,14 @@ import pytest
 
 from jobs.gamedata.checks.menu_model import MenuModel, read_model
 from jobs.gamedata.checks.menu_references import LIKENESS, MenuReferences
+from jobs.gamedata.frames import pictures
 from jobs.gamedata.frames.pictures import luma, png, read_picture, shrink
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.pt import file as pt
+from jobs.gamedata.session.child import DecodeChild
 from jobs.gamedata.settings import ManifestSettings
 from jobs.gamedata.steps import manifest
-from shared.errors import ConfigurationError, UsageError
+from shared.errors import ConfigurationError, ItemError, UsageError
 from shared.storage import open_store
 from tests.fakes import parts
 from tests.fakes.ledger import MemoryStageRun
@@ -188,10 +190,38 @@ def references(tmp_path):
     return str(folder)
 
 
-def test_a_png_is_read_as_it_was_written(tmp_path):
+def test_a_png_is_read_as_it_was_written():
     picture = panel(1, (90, 161))
-    (tmp_path / "p.png").write_bytes(png(picture))
-    np.testing.assert_array_equal(read_picture(tmp_path / "p.png"), picture)
+    np.testing.assert_array_equal(read_picture(png(picture)), picture)
+    with DecodeChild() as child:
+        np.testing.assert_array_equal(child.picture(png(picture)), picture)
+
+
+@pytest.mark.parametrize("inner", ["ffconcat version 1.0\nfile inner.png\n", "#EXTM3U\n#EXTINF:1,\ninner.png\n"])
+def test_a_picture_that_refers_to_another_file_is_refused(tmp_path, inner):
+    (tmp_path / "inner.png").write_bytes(png(panel(1)))
+    (tmp_path / "outer.jpg").write_text(inner)
+    with pytest.raises(UsageError, match=r"outer\.jpg' cannot be read: it is not an image"):
+        MenuReferences.read(str(tmp_path))
+
+
+def test_the_name_of_a_picture_is_no_url(tmp_path, monkeypatch):
+    """FFmpeg would ask a host for ``http:host.png``."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "http:127.0.0.1:1.png").write_bytes(png(panel(1)))
+    assert MenuReferences.read(".").names == ("http:127.0.0.1:1.png",)
+
+
+def test_pictures_are_decoded_in_the_decoder_process(references, monkeypatch):
+    monkeypatch.setattr(pictures, "read_picture", None)
+    assert len(MenuReferences.read(references).names) == 3
+
+
+def test_a_picture_larger_than_the_limit_is_refused():
+    with DecodeChild(max_pixels=30_000) as child:
+        assert child.picture(png(panel(1, (90, 161)))).shape == (90, 161, 3)
+        with pytest.raises(ItemError):
+            child.picture(png(panel(1, (180, 320))))
 
 
 def test_shrinking_averages_areas():

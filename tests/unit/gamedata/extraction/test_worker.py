@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 
+import numpy as np
 import pytest
 
 from jobs.gamedata import load
@@ -13,7 +15,7 @@ from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.parts.store import list_parts, read_parts
 from jobs.gamedata.ranges.object_source import ObjectSource
 from shared.errors import AccessDenied, EndpointUnreachable, ItemError, StorageFull, StoreUnavailable
-from tests.fakes.sessions import extract_fake
+from tests.fakes.sessions import extract_fake, make_session, make_statistics
 from tests.fakes.store import MemoryStore
 
 CONTEXT = RunContext(spec=SamplingSpec(), store=True, run_id="run", generation=3, version="1.2", revision="abc")
@@ -71,6 +73,32 @@ def test_the_pt_is_put_before_the_part():
     assert puts[2].startswith("_stats/")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reader": ["ranges"]},
+        {"reader": "\ud800"},
+        {"decoded": 2**80},
+        {"duration_s": "ten"},
+        {"warnings": 5},
+        {"statistics": dataclasses.replace(make_statistics(np.arange(35.0)), luma_mean=np.zeros(2, np.float32))},
+        {"statistics": dataclasses.replace(make_statistics(np.arange(35.0)), signature=np.zeros(7, np.uint8))},
+    ],
+    ids=["list", "surrogate", "number", "text", "no list", "fewer values", "part of a thumbnail"],
+)
+def test_a_session_of_other_types_fails_alone(change):
+    """A decoder process that was taken over may send it."""
+    source, target = buckets("a.tar", "b.tar")
+
+    def extract(tar, spec):
+        session = make_session(spec=spec)
+        return dataclasses.replace(session, **change) if tar.read(0, 9) == b"body of b" else session
+
+    result = extract_batch(Batch(4, items(source)), CONTEXT, source=source, target=target, extract=extract)
+    assert [each.code for each in result.items] == [None, "decode_crashed" if "warnings" not in change else "internal"]
+    assert rows(target)["a.tar"]["outcome"] == "ok"
+
+
 def test_one_bad_of_three_is_an_error_row(caplog):
     source, target = buckets("a.tar", "b.tar", "c.tar")
     result = work(source, target, fail={b"body of b": "video_multiple"})
@@ -83,6 +111,18 @@ def test_one_bad_of_three_is_an_error_row(caplog):
     assert row["stored"] is False
     assert row["frame_time_s"] is None
     assert "b.tar" in caplog.text
+
+
+def test_the_traceback_in_a_row_shows_no_secret():
+    source, target = buckets("a.tar")
+
+    def extract(tar, spec):
+        raise ValueError("cannot connect to postgresql://u:hunter2hunter2@host/db")
+
+    extract_batch(Batch(1, items(source)), CONTEXT, source=source, target=target, extract=extract)
+    row = rows(target)["a.tar"]
+    assert "postgresql://u:***@host/db" in row["error_traceback"]
+    assert "hunter2" not in row["error_traceback"].splitlines()[-1] + row["error_message"]
 
 
 def test_a_bug_triggered_by_one_tar_does_not_stop_the_batch():

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.gamedata import load
-from jobs.gamedata.model import SamplingSpec
+from jobs.gamedata.model import SamplingSpec, StreamParameters
 from jobs.gamedata.pt import file as pt
+from jobs.gamedata.pt._layout import checksum
 from jobs.gamedata.pt._packets import PacketFrames, select_runs
 from jobs.gamedata.pt.kind import FORMAT, pt_kind
 from shared.errors import ItemError, ObjectMissing
@@ -132,6 +133,19 @@ def test_any_sampling_survives_the_file(strides, gop_s, duration_s):
 def test_a_video_shorter_than_a_stride_has_empty_frames_of_the_right_shape():
     data = load(dump(make_session(duration_s=2.0)))
     assert all(frames.shape == (0, 3, 12, 16) for frames in data.sampled_frames.values())
+
+
+def test_a_tensor_that_repeats_its_elements_is_refused_before_it_takes_memory():
+    raw = document(dump())
+    many = 10**12
+    raw["sampled_frames"] = {"stride-3_chw": torch.zeros(1, dtype=torch.uint8).expand(many)}
+    raw["sampled_index"] = {"stride-3_chw": torch.zeros(1, dtype=torch.int64).expand(many)}
+    raw["checksum"] = checksum(raw)
+    stream = io.BytesIO()
+    torch.save(raw, stream)
+    error = failing(stream.getvalue())
+    assert error.code == "pt_invalid"
+    assert "more elements than the file" in error.message
 
 
 def test_empty_arrays_at_one_address_can_be_stored():
@@ -262,6 +276,23 @@ def test_select_runs_keeps_the_packets_of_the_requested_frames():
     assert chosen.first.tolist() == [0, 3]
     assert chosen.count.tolist() == [3, 3]
     assert chosen.pts.tolist() == [12 * 512, 13 * 512, 14 * 512, 3 * 512, 4 * 512, 5 * 512]
+    assert chosen.keyframe.tolist() == [True, False, False] * 2
+    assert chosen.side_data == ()
+    assert select_runs(runs, np.array([4, 0])).side_data == ((3, *runs.side_data[0][1:]),)
+
+
+def test_files_of_before_the_stream_parameters_are_still_read():
+    spec = SamplingSpec(frames="packets")
+    earlier = document(dump(make_session(spec=spec), spec))
+    for name in ("parameters", "keyframe", "side_data"):
+        del earlier["packets"][name]
+    earlier["checksum"] = checksum(earlier)
+    stream = io.BytesIO()
+    torch.save(earlier, stream)
+    kept = load(stream.getvalue()).sampled_frames._runs
+    assert kept.parameters == StreamParameters("h264", b"\x01avcC")
+    assert not kept.keyframe.any()
+    assert kept.side_data == ()
 
 
 def test_packets_are_stored_unchanged():
@@ -273,8 +304,10 @@ def test_packets_are_stored_unchanged():
     assert list(frames) == ["stride-3_chw", "stride-30_chw", "stride-60_chw"]
     kept = frames._runs
     assert kept.data == session.frames.packets.data
-    assert kept.extradata == b"\x01avcC"
+    assert kept.parameters == session.frames.packets.parameters
     assert kept.first.tolist() == session.frames.packets.first.tolist()
+    assert kept.keyframe.tolist() == session.frames.packets.keyframe.tolist()
+    assert kept.side_data == session.frames.packets.side_data
     assert kept.time_base == (1, 15360)
 
 

@@ -184,10 +184,27 @@ def test_the_child_has_no_keys_and_no_heavy_libraries(monkeypatch, tar):
     assert "ray/_raylet" not in maps
 
 
+def test_the_child_imports_nothing_from_the_current_folder(monkeypatch, tmp_path, tar):
+    for name in ("json", "numpy", "av"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('from the current folder')")
+    monkeypatch.chdir(tmp_path)
+    with DecodeChild() as child:
+        works(child, tar)
+
+
 def test_invalid_replies_of_a_child_are_rejected(tar):
     with DecodeChild() as child:
         works(child, tar)
-        for answer in ({"kind": "session", "value": {"class": "Popen", "of": {}}}, {"kind": "error", "code": "x"}, {}):
+        deep: list[object] = []
+        for _ in range(100_000):
+            deep = [deep]
+        for answer in (
+            {"kind": "done", "value": {"class": "Popen", "of": {}}},
+            {"kind": "done", "value": {"items": deep}},
+            {"kind": "read", "ranges": [[0, float("inf")]]},
+            {"kind": "error", "code": "x"},
+            {},
+        ):
             child._ready()
             child._channel.receive = lambda *, until, answer=answer: ({"kind": "?", **answer}, [])
             with pytest.raises(ItemError) as caught:

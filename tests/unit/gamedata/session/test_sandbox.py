@@ -91,6 +91,10 @@ attempts = {
     "shared memory": lambda: call(30 if os.uname().machine == "x86_64" else 196, 0, 0, 0),
     "a watch on files": lambda: call(294 if os.uname().machine == "x86_64" else 26, 0),
     "limits of the worker": lambda: __import__("resource").prlimit(os.getppid(), 0),
+    "living on after the worker": lambda: call(157 if os.uname().machine == "x86_64" else 167, 1, 0, 0, 0, 0),
+    "files in memory": lambda: os.close(os.memfd_create("x")),
+    "memory nodes of the worker": lambda: call(
+        256 if os.uname().machine == "x86_64" else 238, os.getppid(), 64, vector, vector),
     "userfaultfd": lambda: call(323 if os.uname().machine == "x86_64" else 282, -1),
     "io_uring": lambda: call(425, 0, 0),
     "a namespace": lambda: call(272 if os.uname().machine == "x86_64" else 97, 0),
@@ -119,7 +123,16 @@ sys.exit(child_main.main(sys.argv[1:]))
 
 HARMLESS = {"threads", "a signal to itself", "random numbers"}
 # Without a target, or where the container already refuses it, these fail for another reason.
-FAILS_ANYWAY = {"ptrace", "execve", "userfaultfd", "io_uring", "a namespace", "process_vm_readv", "shared memory"}
+FAILS_ANYWAY = {
+    "memory nodes of the worker",
+    "ptrace",
+    "execve",
+    "userfaultfd",
+    "io_uring",
+    "a namespace",
+    "process_vm_readv",
+    "shared memory",
+}
 
 
 @pytest.fixture
@@ -142,7 +155,7 @@ def take_over(tmp_path, monkeypatch):
         }  # fmt: skip
 
         def popen(command, *, pass_fds, **options):
-            command = [sys.executable, str(script), json.dumps(settings), *command[3:]]
+            command = [sys.executable, str(script), json.dumps(settings), *command[command.index("-m") + 2 :]]
             return subprocess.Popen(command, pass_fds=[*pass_fds, datagrams.fileno()], **options)
 
         with monkeypatch.context() as patch, DecodeChild() as child:

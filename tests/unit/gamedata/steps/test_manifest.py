@@ -281,6 +281,18 @@ def test_a_researchers_check_appends_a_typed_column_and_its_hash(tmp_path):
     assert [failure.item for failure in manifest.failures_of(table)] == ["b.tar"]
 
 
+def test_what_a_check_raises_shows_no_secret(tmp_path):
+    """The manifest and the published table have more readers than the secrets of the step."""
+    file = tmp_path / "mine.py"
+    file.write_text(CHECK.replace('"no\\nluck"', '"GET https://u:hunter2hunter2@host/x failed"'))
+    store = MemoryStore()
+    parts.commit(store, parts.gameplay("b.tar"))
+    (failed,) = build(store, checks=(str(file),)).table.to_pylist()
+    assert "https://u:***@host/x" in failed["error"]
+    assert "https://u:***@host/x" in failed["error_traceback"].splitlines()[-1]
+    assert "hunter2" not in str([failed["error"], failed["check_errors"], failed["error_traceback"].splitlines()[-1]])
+
+
 def test_a_new_file_in_the_package_needs_no_other_change(tmp_path, monkeypatch):
     import jobs.gamedata.checks.built_in as package
     from jobs.gamedata.checks import registry

@@ -7,7 +7,7 @@ import pytest
 from jobs.screenalytics.arrival.events import BadEvent, Candidate, Event
 from jobs.screenalytics.commands import STEPS
 from jobs.screenalytics.errors import reject
-from jobs.screenalytics.intake._advice import advice
+from jobs.screenalytics.intake.advice import advice
 from jobs.screenalytics.intake.decision import IntakeResult
 from jobs.screenalytics.intake.prefetch import WaitTimes, prefetch
 from jobs.screenalytics.intake.tally import COUNTS, IntakeTally
@@ -168,4 +168,4 @@ def test_a_listing_that_fails_ends_the_reading():
 def test_ingest_and_replay_are_the_same_stage():
     stages = {step.name: getattr(step, "stage", None) for step in STEPS}
     assert stages["ingest"] == stages["replay"] == ("sync_screenalytics", 6)
-    assert set(stages) == {"ingest", "replay", "verify", "sample", "schema"}
+    assert set(stages) == {"ingest", "replay", "verify", "write-manifest", "sample", "schema"}

@@ -287,7 +287,9 @@ def test_a_bug_keeps_its_traceback_without_the_values(monkeypatch: pytest.Monkey
 def reader(store: MemoryStore) -> CandidateReader:
     """Return a reader with an empty database."""
     items = SimpleNamespace(lookup=lambda ref: Lookup(NOW))
-    return CandidateReader(IngestSettings(), store, items, source=store.uri, accept_changed=False, retry_dead=False)  # type: ignore[arg-type]
+    return CandidateReader(
+        IngestSettings(), store, items, source=store.uri, accept_changed=False, retry_dead=False, repair=False
+    )  # type: ignore[arg-type]
 
 
 def test_a_process_ends_without_threads_that_still_wait_for_a_store() -> None:

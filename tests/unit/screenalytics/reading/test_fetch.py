@@ -132,7 +132,7 @@ def test_case_17_one_artifact_that_is_refused_is_that_runs_error() -> None:
 def test_case_63_credentials_that_are_refused_for_the_manifest_too_end_the_stage() -> None:
     store = MemoryStore(make_run())
     store.fail("stream", DENIED, key=ARTIFACT, times=9)
-    store.on("stream", lambda key: key == KEY and store.fail("stat", DENIED))
+    store.on("stream", lambda key: key == KEY and store.fail("stream", DENIED, key=KEY))
     with pytest.raises(AccessDenied, match="403"):
         read_files(store)
     refused = MemoryStore(make_run())

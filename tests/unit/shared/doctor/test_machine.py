@@ -32,3 +32,10 @@ def test_a_kernel_that_confines_less_is_a_warning(monkeypatch, kernel, status, m
     found = finding()
     assert found.status == status
     assert re.match(message, found.message)
+
+
+def test_another_platform_than_linux_fails(monkeypatch):
+    assert not [each for each in machine.examine() if each.name == "platform"]
+    monkeypatch.setattr(machine.sys, "platform", "darwin")
+    (found,) = [each for each in machine.examine() if each.name == "platform"]
+    assert (found.status, found.message) == ("fail", "darwin; telecine runs on Linux only")

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from shared.progress import Progress
+from shared.rayjob import log
 from shared.rayjob.launcher import Launcher
 from shared.rayjob.log import DriverLog, fetch_log, show_line
 from shared.rayjob.manifest import Job
@@ -99,7 +100,14 @@ class Dashboard(BaseHTTPRequestHandler):
             self.send_header("Location", "/elsewhere")
             self.end_headers()
             return
-        found = {"/api/jobs/good/logs": b'{"logs": "one\\n"}', "/api/jobs/odd/logs": b"<html>"}.get(self.path)
+        if self.path == "/api/jobs/garbage/logs":
+            self.wfile.write(b"no HTTP\r\n\r\n")
+            return
+        found = {
+            "/api/jobs/good/logs": b'{"logs": "one\\n"}',
+            "/api/jobs/odd/logs": b"<html>",
+            "/api/jobs/deep/logs": b"[" * 100_000,
+        }.get(self.path)
         self.send_response(404 if found is None else 200)
         self.end_headers()
         self.wfile.write(found or b"")
@@ -122,7 +130,7 @@ def dashboard():
 
 def test_the_log_comes_over_http(dashboard):
     assert fetch_log(dashboard, "good") == "one\n"
-    for job_id in ("odd", "missing"):
+    for job_id in ("odd", "deep", "garbage", "missing"):
         with pytest.raises(OSError, match=r"returned no log|404"):
             fetch_log(f"http://{dashboard}", job_id)
     assert {authorization for _, authorization in Dashboard.asked} == {None}
@@ -139,9 +147,15 @@ def test_the_token_goes_to_the_head_only(dashboard, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert fetch_log(dashboard, "good", token="sesame") == "one\n"
     assert Dashboard.asked == [("/api/jobs/good/logs", "Bearer sesame")]
-    with pytest.raises(OSError, match="404"):
+    with pytest.raises(OSError, match="302"):
         fetch_log(dashboard, "moved", token="sesame")
-    assert Dashboard.asked[-1] == ("/elsewhere", None)
+    assert [path for path, _ in Dashboard.asked] == ["/api/jobs/good/logs", "/api/jobs/moved/logs"]
+
+
+def test_a_log_beyond_the_limit_is_an_oserror(dashboard, monkeypatch):
+    monkeypatch.setattr(log, "_MAX_BYTES", 10)
+    with pytest.raises(OSError, match="returned no log"):
+        fetch_log(dashboard, "good")
 
 
 def test_the_launcher_reads_the_log_with_its_token_and_does_not_log_it(dashboard, caplog):

@@ -77,8 +77,9 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch):
     assert Mine().size_mb is None
 
 
-def test_tuples_come_from_repeated_flags_or_a_comma_separated_variable(monkeypatch):
-    assert read("--names", "a,b", "--names", "c").names == ("a,b", "c")
+def test_tuples_come_from_repeated_flags_or_are_comma_separated(monkeypatch):
+    assert read("--names", "a, b,,", "--names", "c").names == ("a", "b", "c")
+    assert read("--names", " , ").names == ()
     monkeypatch.setenv("TELECINE_MINE_NAMES", "a, b,,c")
     assert Mine().names == ("a", "b", "c")
     assert read("--names", "d").names == ("d",)
@@ -287,4 +288,5 @@ def test_what_is_given_as_flags_is_what_the_model_holds(size, keep, names):
     for name in names:
         argv += ["--names", name]
     got = read(*argv)
-    assert (got.size_mb, got.keep, got.names) == (size, keep, tuple(names))
+    parts = [part.strip() for name in names for part in name.split(",")]
+    assert (got.size_mb, got.keep, got.names) == (size, keep, tuple(filter(None, parts)))

@@ -1,0 +1,52 @@
+"""The advice to an operator at the end of a message about a rejected run or event."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["advice", "event_advice"]
+
+_COMMAND: Final = "telecine screenalytics replay"
+_FIX: Final = ". Fix the run and upload it again; the next ingest picks it up"
+# An empty text: the message already ends with the next command. Of a refused object, the store's message says what to
+# do: grant a right, follow no link, restore the object, enable its key.
+_OTHERS: Final = {
+    "MANIFEST_CHANGED": "",
+    "RUN_ID_COLLISION": "",
+    "UNSUPPORTED_VERSION": "",
+    "CHECKSUM_MISSING": "",
+    "ACCESS_DENIED": ". The next ingest retries it",
+    "OBJECT_REFUSED": ". The next ingest retries it",
+    "SOURCE_DELETED": ". Upload the run again if it is still needed",
+    "MANIFEST_MISSING": f". Check the run id and --prefix; once the manifest exists, run: {_COMMAND} {{run_id}}",
+    "PERSON_CONFLICT": ". Correct the person_id or the name of one of them, and upload the run again; the next ingest"
+    " picks it up",
+}
+
+
+def advice(code: str, run_id: str, *, dead: bool, attempt: int) -> str:
+    """Return the text to append to a message, or an empty string if the message is complete.
+
+    Args:
+        code: code of the rejection.
+        run_id: id of the run.
+        dead: True if the run is now set aside.
+        attempt: number of this attempt, from 1.
+    """
+    if dead:
+        times = "once" if attempt == 1 else f"{attempt} times"
+        return f". It failed {times} and is set aside; once it is fixed, run: {_COMMAND} {run_id}"
+    return _OTHERS.get(code, _FIX).format(run_id=run_id)
+
+
+def event_advice(*, dead: bool, attempt: int) -> str:
+    """Return the text to append to a message about an event.
+
+    Args:
+        dead: True if the event is now set aside.
+        attempt: number of this attempt, from 1.
+    """
+    if not dead:
+        return ". Correct or delete its row in the outbox; the next ingest retries it"
+    times = "once" if attempt == 1 else f"{attempt} times"
+    return f". It failed {times} and is set aside; correct its row in the outbox, and set its delivery_attempts to 0"

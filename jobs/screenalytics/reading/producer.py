@@ -1,0 +1,330 @@
+"""Find what a producer without a RunManifest leaves of a run: its summary, stage manifests and files."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.screenalytics.contract.run_manifest import STATUSES, SUMMARY
+from jobs.screenalytics.errors import Rejected, reject
+from jobs.screenalytics.keys import ArtifactFolders, manifest_key
+from shared import strict_json
+from shared.errors import ObjectMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jobs.screenalytics.settings import WriteManifestSettings
+    from shared.storage import ObjectStore
+    from shared.storage.protocol import ObjectInfo
+
+__all__ = ["KEPT", "ProducerFile", "ProducerRun", "describe_document", "find_run", "read_document"]
+
+_MB: Final = 1_000_000
+_GZIP: Final = b"\x1f\x8b"
+# The names under which the producer's two generations write a summary.
+_SUMMARIES: Final = ("screentime.json", "person_metrics.json")
+KEPT: Final = "manifest.replaced-"
+"""Start of the name under which a replaced manifest is kept, next to the new one."""
+
+_STAGE_FOLDER: Final = "manifests/"
+_STAGE: Final = "screentime"
+# A stage manifest is a few kilobytes.
+_MAX_STAGE_BYTES: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerFile:
+    """A file of a run, read and hashed.
+
+    Attributes:
+        name: its path within the folder of the run.
+        kind: the producer's name for it.
+        key: key in the bucket.
+        size: bytes, as stored.
+        sha256: digest of these bytes.
+    """
+
+    name: str
+    kind: str
+    key: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerRun:
+    """The facts of a run, as the producer's files have them.
+
+    Attributes:
+        ep_id: the episode.
+        status: canonical status of the stage that wrote the summary; as written if it is unknown.
+        started_at: start of that stage; None if unknown.
+        completed_at: its end, or the time in the summary; None if neither is known.
+        summary: the file with the persons; None if the run did not succeed.
+        version: schema_version of the summary.
+        rows: number of entries in the summary.
+        files: other files that stage manifests name.
+        omitted: names of files in stage manifests that are not in the bucket, or differ from their digest.
+    """
+
+    ep_id: str
+    status: str
+    started_at: Any
+    completed_at: Any
+    summary: ProducerFile | None
+    version: str
+    rows: int
+    files: tuple[ProducerFile, ...]
+    omitted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """The objects of a run: key -> information, and the names of keys within their folders."""
+
+    objects: dict[str, ObjectInfo]
+    names: dict[str, str]
+
+
+def find_run(store: ObjectStore, run_id: str, settings: WriteManifestSettings, current: Any) -> ProducerRun:
+    """Read the files that a producer left of a run.
+
+    Args:
+        store: the bucket.
+        run_id: the run.
+        settings: prefix, artifact roots, and what the caller knows better: episode and summary.
+        current: the document at the manifest's key; None if there is none.
+
+    Raises:
+        Rejected: ``FIELD_MISSING`` (the episode is unknown), ``ID_MISMATCH``, ``NO_SUMMARY``, ``DUPLICATE_ARTIFACT``
+            (several summaries), ``CHECKSUM_MISMATCH``, or an error of the summary.
+        TransientError: from the store.
+    """
+    documents = [document for document in (current,) if _is_of(document, run_id)]
+    found = _list(store, run_id, settings, settings.ep_id)
+    documents += _stage_manifests(store, found, run_id)
+    ep_id = _episode(store, run_id, settings, documents, found)
+    if not settings.ep_id:
+        # Folders by show are known only now.
+        found = _list(store, run_id, settings, ep_id)
+        documents = [document for document in (current,) if _is_of(document, run_id)]
+        documents += _stage_manifests(store, found, run_id)
+    stages = [document for document in documents if "stage" in document]
+    stage = next((each for each in stages if each["stage"] == _STAGE), None)
+    word = "success" if stage is None else str(stage.get("status"))
+    status = STATUSES.get(word, word)
+    started_at, completed_at = (None, None) if stage is None else (stage.get("started_at"), stage.get("finished_at"))
+    if status != "success":
+        return ProducerRun(ep_id, status, started_at, completed_at, None, "", 0, (), ())
+    key = _summary_key(run_id, settings, found)
+    body = _read(store, found.objects[key], settings)
+    document = read_document(_unpacked(body, settings), f"the summary {key}")
+    is_list = isinstance(document, list)
+    version = "cast_screentime.v1" if is_list else "screentime.v1"
+    entries = document if is_list else document.get("metrics") if isinstance(document, dict) else None
+    completed_at = settings.completed_at or completed_at
+    if completed_at is None:
+        sources = [document, *documents] if isinstance(document, dict) else documents
+        completed_at = next((each["generated_at"] for each in sources if each.get("generated_at") is not None), None)
+    if completed_at is None:
+        message = (
+            f"no file of run {run_id} says when it ended; expected a finished_at or generated_at. Pass it: telecine"
+            f" screenalytics write-manifest {run_id} --completed-at 2025-12-23T15:16:12Z"
+        )
+        raise reject("FIELD_MISSING", message, expected="finished_at or generated_at")
+    summary = ProducerFile(found.names[key], SUMMARY, key, len(body), hashlib.sha256(body).hexdigest())
+    declared = {matched: entry for entry, matched in _declared(stages, found) if matched is not None}
+    expected = declared.get(key, {}).get("sha256")
+    if isinstance(expected, str) and expected.lower() != summary.sha256:
+        message = (
+            f"the summary {key} has sha256 {summary.sha256}, but the stage manifest says {expected}; an upload that"
+            " skips existing objects leaves the old one in place. Upload the file again"
+        )
+        raise reject("CHECKSUM_MISMATCH", message, expected=expected, actual=summary.sha256)
+    files, omitted = _other_files(store, stages, found, key)
+    rows = len(entries) if isinstance(entries, list) else 0
+    return ProducerRun(ep_id, status, started_at, completed_at, summary, version, rows, files, omitted)
+
+
+def describe_document(document: Any) -> str:
+    """Return what a document at a manifest's key is, in a few words."""
+    if isinstance(document, dict):
+        if "stage" in document:
+            return "a stage manifest"
+        if "artifact_schema_version" in document:
+            return "a manifest of another format"
+        if document.get("schema_version") == "1.0":
+            return "a RunManifest 1.0"
+    return "another document"
+
+
+def read_document(body: bytes, what: str) -> Any:
+    """Parse a document of the producer.
+
+    Raises:
+        Rejected: it is not JSON, or breaks a rule of :mod:`shared.strict_json`.
+    """
+    return strict_json.parse(body, what=what, code="ARTIFACT_PARSE", reject=reject)
+
+
+def _list(store: ObjectStore, run_id: str, settings: WriteManifestSettings, ep_id: str) -> _Folder:
+    folders = ArtifactFolders.of(
+        settings.artifact_roots, prefix=settings.prefix, run_id=run_id, ep_id=ep_id or "unknown", source=store.uri
+    ).folders
+    manifest = manifest_key(settings.prefix, run_id)
+    found = _Folder({}, {})
+    for folder in folders:
+        for info in store.list(folder):
+            if info.key != manifest and info.key not in found.objects:
+                found.objects[info.key] = info
+                found.names[info.key] = info.key[len(folder) :]
+    return found
+
+
+def _stage_manifests(store: ObjectStore, found: _Folder, run_id: str) -> list[dict[str, Any]]:
+    documents = []
+    for key, name in found.names.items():
+        if (
+            name.startswith((_STAGE_FOLDER, KEPT))
+            and name.endswith(".json")
+            and found.objects[key].size <= _MAX_STAGE_BYTES
+        ):
+            with suppress(Rejected):  # not one that the producer wrote as a whole
+                document = read_document(store.read(key), key)
+                if _is_of(document, run_id) and "stage" in document:
+                    documents.append(document)
+    return documents
+
+
+def _is_of(document: Any, run_id: str) -> bool:
+    return isinstance(document, dict) and document.get("run_id") == run_id
+
+
+def _episode(
+    store: ObjectStore, run_id: str, settings: WriteManifestSettings, documents: list[dict[str, Any]], found: _Folder
+) -> str:
+    """Return the episode that all files agree on."""
+    named = [document.get("episode_id") or document.get("ep_id") for document in documents]
+    if not any(named):
+        for key in _summaries(found):
+            with suppress(Rejected):
+                document = read_document(_unpacked(_read(store, found.objects[key], settings), settings), key)
+                named.append(document.get("episode_id") if isinstance(document, dict) else None)
+    known = {str(name) for name in (settings.ep_id, *named) if name}
+    if not known:
+        message = (
+            f"no file of run {run_id} below {manifest_key(settings.prefix, run_id).removesuffix('manifest.json')} says"
+            f" which episode it is of; expected an episode_id. Pass it: telecine screenalytics write-manifest {run_id}"
+            " --ep-id EPISODE"
+        )
+        raise reject("FIELD_MISSING", message, expected="episode_id")
+    if len(known) > 1:
+        message = f"the files of run {run_id} are of several episodes: {', '.join(sorted(known))}; expected one"
+        raise reject("ID_MISMATCH", message, actual=", ".join(sorted(known)))
+    return known.pop()
+
+
+def _summaries(found: _Folder) -> list[str]:
+    # The stage manifest of the stage screentime has the name of its summary.
+    return [
+        key
+        for key, name in found.names.items()
+        if posixpath.basename(name).removesuffix(".gz") in _SUMMARIES and not name.startswith(_STAGE_FOLDER)
+    ]
+
+
+def _summary_key(run_id: str, settings: WriteManifestSettings, found: _Folder) -> str:
+    if settings.summary:
+        if settings.summary not in found.objects:
+            message = f"the summary {settings.summary} is not an object in a folder of run {run_id}"
+            raise reject("ARTIFACT_MISSING", message, actual=settings.summary)
+        return settings.summary
+    keys = _summaries(found)
+    if not keys:
+        names = " or ".join(_SUMMARIES)
+        raise reject("NO_SUMMARY", f"run {run_id} has no {names} in the bucket; upload it", expected=names)
+    if len(keys) > 1:
+        message = (
+            f"run {run_id} has {len(keys)} summaries: {', '.join(keys[:5])}; expected one. Name the one to load:"
+            f" telecine screenalytics write-manifest {run_id} --summary {keys[0]}"
+        )
+        raise reject("DUPLICATE_ARTIFACT", message, actual=", ".join(keys[:5]))
+    return keys[0]
+
+
+def _read(store: ObjectStore, info: ObjectInfo, settings: WriteManifestSettings) -> bytes:
+    if info.size > settings.max_artifact_mb * _MB:
+        message = f"the summary {info.key} is larger than {settings.max_artifact_mb} MB (--max-artifact-mb)"
+        raise reject("TOO_LARGE", message, actual=info.size)
+    return b"".join(store.stream(info.key, etag=info.etag))
+
+
+def _unpacked(body: bytes, settings: WriteManifestSettings) -> bytes:
+    """Return the content of a gzip file, or the body; the check of the finished manifest refuses damaged files."""
+    if not body.startswith(_GZIP):
+        return body
+    try:
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(body, settings.max_artifact_mb * _MB + 1)
+    except zlib.error as error:
+        raise reject("DECODE", f"the summary is not a complete gzip file: {error}") from error
+
+
+def _declared(stages: list[dict[str, Any]], found: _Folder) -> Iterator[tuple[dict[str, Any], str | None]]:
+    """Yield the files that stage manifests name, each with its key, or None if it is not in the bucket."""
+    for stage in stages:
+        entries = stage.get("artifacts")
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("path"), str):
+                yield entry, _key_of(entry["path"], found)
+
+
+def _key_of(path: str, found: _Folder) -> str | None:
+    """Return the key of a local path: the object whose name shares most of the path's end."""
+    parts = path.replace("\\", "/").split("/")[::-1]
+    best: list[tuple[int, str]] = []
+    for key, name in found.names.items():
+        shared = 0
+        for one, other in zip(parts, name.split("/")[::-1], strict=False):
+            if one != other:
+                break
+            shared += 1
+        if shared:
+            best.append((shared, key))
+    longest = max((shared for shared, _ in best), default=0)
+    keys = [key for shared, key in best if shared == longest]
+    return keys[0] if len(keys) == 1 else None
+
+
+def _other_files(
+    store: ObjectStore, stages: list[dict[str, Any]], found: _Folder, summary: str
+) -> tuple[tuple[ProducerFile, ...], tuple[str, ...]]:
+    files: dict[str, ProducerFile] = {}
+    omitted: list[str] = []
+    for entry, key in _declared(stages, found):
+        kind = str(entry.get("logical_name") or "")
+        if kind in ("", SUMMARY):  # only the summary has this kind
+            kind = posixpath.basename(entry["path"])
+        if key is None:
+            omitted.append(kind)
+            continue
+        if key == summary or key in files:
+            continue
+        digest, size = hashlib.sha256(), 0
+        try:
+            for chunk in store.stream(key, etag=found.objects[key].etag):
+                digest.update(chunk)
+                size += len(chunk)
+        except ObjectMissing:
+            omitted.append(kind)
+            continue
+        sha256, expected = digest.hexdigest(), entry.get("sha256")
+        if isinstance(expected, str) and expected.lower() != sha256:
+            omitted.append(kind)
+        else:
+            files[key] = ProducerFile(found.names[key], kind, key, size, sha256)
+    return tuple(files.values()), tuple(omitted)

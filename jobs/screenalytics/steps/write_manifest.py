@@ -1,0 +1,194 @@
+"""The write-manifest step: make a RunManifest 1.0 over the files that a producer without one leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.screenalytics.errors import Rejected, reject
+from jobs.screenalytics.keys import RUN_ID, manifest_key
+from jobs.screenalytics.model import ManifestObject, ManifestRef, ScreenalyticsRun
+from jobs.screenalytics.reading.fetch import refused
+from jobs.screenalytics.reading.producer import KEPT, ProducerRun, describe_document, find_run, read_document
+from jobs.screenalytics.reading.run import read_run
+from jobs.screenalytics.reading.source import open_source
+from shared.errors import ObjectMissing, RequestRefused, UsageError
+from shared.failure import Failure
+from shared.report import Report, Table, Text
+from shared.text import escape_json
+from shared.verdict import verdict
+
+if TYPE_CHECKING:
+    from jobs.screenalytics.reading.producer import ProducerFile
+    from jobs.screenalytics.settings import WriteManifestSettings
+    from shared.ledger import StageRun
+    from shared.storage import ObjectStore
+
+__all__ = ["MANIFEST", "MANIFESTS", "run"]
+
+MANIFESTS: Final = "Manifests"
+"""Title of the table with one row per run."""
+
+MANIFEST: Final = "Manifest of "
+"""Start of the title of a manifest that was not written, because of ``--dry-run``."""
+
+_RUN: Final = re.compile(RUN_ID)
+# Attempt3_2025-12-23_101500EST: the producer counts the runs of an episode.
+_ATTEMPT: Final = re.compile(r"Attempt([0-9]{1,9})_.*")
+# Files other than the summary have no version; telecine records but does not read them.
+_NO_VERSION: Final = "unversioned"
+_TYPES: Final = {".json": "application/json", ".gz": "application/gzip", ".csv": "text/csv"}
+_SHOWN: Final = 200
+
+
+def run(settings: WriteManifestSettings, stage_run: StageRun) -> Report:
+    """Write the manifest of each run, and return the report. A run that fails does not stop the others.
+
+    Ingest accepts each manifest that is written: it is read with its files, as ingest reads it, before it is written.
+
+    Args:
+        settings: settings of the step.
+        stage_run: receives progress.
+
+    Raises:
+        UsageError: a run id is invalid.
+        TransientError: from the store.
+        RequestRefused: the store refuses to list, read or write for every run.
+    """
+    run_ids = list(dict.fromkeys(name.strip() for name in settings.run.split(",")))
+    for run_id in run_ids:
+        if not _RUN.fullmatch(run_id):
+            raise UsageError(
+                f"'{run_id}' is not a run id; expected up to 128 letters, digits, '.', '_' and '-', starting with a"
+                " letter or a digit; separate several with commas"
+            )
+    store = open_source(settings)
+    report = Report(items=len(run_ids))
+    rows: list[list[Any]] = []
+    counts: Counter[str] = Counter(dict.fromkeys(("runs", "written", "replaced", "unchanged", "failed"), 0))
+    stage_run.progress.start(len(run_ids), "runs")
+    refusals: list[RequestRefused] = []
+    for run_id in run_ids:
+        counts["runs"] += 1
+        try:
+            outcome, row = _write_one(store, run_id, settings, report)
+        except (Rejected, RequestRefused) as error:
+            rejected = error
+            if isinstance(error, RequestRefused):
+                refusals.append(error)
+                rejected = refused(error, error.message)
+            failure = Failure.of(run_id, rejected)
+            report.failures.append(failure)
+            outcome, row = "failed", [run_id, None, ("failed",), None, None, failure.message]
+        counts[outcome] += 1
+        rows.append(row)
+        stage_run.progress.advance(1)
+    stage_run.progress.finish()
+    if len(refusals) == len(run_ids):
+        # The store refuses all that it is asked for, so no run is at fault.
+        raise refusals[0]
+    judged = verdict(counts["failed"], len(run_ids), 0)
+    report.status, report.exit_code = judged.status, judged.exit_code
+    report.counts = dict(counts)
+    report.rejects = dict(Counter(failure.code for failure in report.failures))
+    named = ", ".join(
+        f"{counts[name]} {name}" for name in ("written", "replaced", "unchanged", "failed") if counts[name]
+    )
+    report.headline = f"dry run, nothing written: {named}" if settings.dry_run else f"manifests: {named}"
+    table = Table(MANIFESTS, ["run", "episode", "outcome", "persons", "artifacts", "note"], rows[:_SHOWN])
+    report.sections = [table, *report.sections]
+    return report
+
+
+def _write_one(
+    store: ObjectStore, run_id: str, settings: WriteManifestSettings, report: Report
+) -> tuple[str, list[Any]]:
+    key = manifest_key(settings.prefix, run_id)
+    body, document = _current(store, key)
+    found = find_run(store, run_id, settings, document)
+    made = _manifest(run_id, found)
+    new = json.dumps(made, indent=2, ensure_ascii=False).encode() + b"\n"
+    persons = _check(store, ManifestRef(run_id, key), new, settings)
+    left_out = f"not listed: {', '.join(found.omitted[:5])}" if found.omitted else None
+    row: list[Any] = [run_id, found.ep_id, "written", persons, len(made.get("artifacts", ())), left_out]
+    if body == new:
+        row[2] = "unchanged"
+        return "unchanged", row
+    if settings.dry_run:
+        report.sections.append(Text(f"{MANIFEST}{run_id}", escape_json(new.decode())))
+    if body is not None and not settings.replace:
+        kept = _kept_key(key, body)
+        raise reject(
+            "MANIFEST_EXISTS",
+            f"{key} has {describe_document(document)}; nothing was written. To replace it, and keep it as {kept}, run:"
+            f" telecine screenalytics write-manifest {run_id} --replace",
+            actual=describe_document(document),
+        )
+    if not settings.dry_run:
+        if body is not None:
+            store.put(_kept_key(key, body), body)
+        store.put(key, new)
+    outcome = row[2] = "written" if body is None else "replaced"
+    return outcome, row
+
+
+def _current(store: ObjectStore, key: str) -> tuple[bytes | None, Any]:
+    """Return the object at the manifest's key, and its document if it is JSON."""
+    try:
+        body = store.read(key)
+    except ObjectMissing:
+        return None, None
+    try:
+        return body, read_document(body, key)
+    except Rejected:
+        return body, None
+
+
+def _kept_key(key: str, body: bytes) -> str:
+    return f"{key.rpartition('/')[0]}/{KEPT}{hashlib.sha256(body).hexdigest()[:12]}.json"
+
+
+def _manifest(run_id: str, found: ProducerRun) -> dict[str, Any]:
+    """Return the manifest; a field that the producer's files do not tell is left out."""
+    attempt = _ATTEMPT.fullmatch(run_id)
+    document = {
+        "schema_version": "1.0",
+        "run_id": run_id,
+        "ep_id": found.ep_id,
+        "status": found.status,
+        "attempt": int(attempt[1]) if attempt else None,
+        "started_at": found.started_at,
+        "completed_at": found.completed_at,
+    }
+    document = {name: value for name, value in document.items() if value is not None}
+    if found.summary is not None:
+        summary = _artifact(found.summary, "screentime", found.version) | {"row_count": found.rows}
+        document["artifacts"] = [summary, *(_artifact(file, file.name, _NO_VERSION) for file in found.files)]
+    return document
+
+
+def _artifact(file: ProducerFile, name: str, version: str) -> dict[str, Any]:
+    content_type = next((value for suffix, value in _TYPES.items() if file.key.endswith(suffix)), None)
+    reference = {
+        "artifact_key": name,
+        "artifact_kind": file.kind,
+        "s3_key": file.key,
+        "schema_version": version,
+        "content_type": content_type,
+        "size_bytes": file.size,
+        "checksum_sha256": file.sha256,
+    }
+    return {field: value for field, value in reference.items() if value is not None}
+
+
+def _check(store: ObjectStore, ref: ManifestRef, body: bytes, settings: WriteManifestSettings) -> int | None:
+    """Read the run as ingest will, and return the number of its persons; None if it did not succeed."""
+    now = datetime.now(UTC)
+    manifest = ManifestObject(ref, body, hashlib.sha256(body).hexdigest(), "", now)
+    checked = settings.model_copy(update={"grace_min": 0.0})
+    found = read_run(store, manifest, checked, now=now)
+    return len(found.metrics) if isinstance(found, ScreenalyticsRun) else None
