@@ -10,7 +10,7 @@ import functools
 import polars as pl
 import pytest
 
-from jobs.gamedata.checks.built_in import empty, inputs, menu, timestamps, vision
+from jobs.gamedata.checks.built_in import empty, evidence, inputs, menu, timestamps, vision
 from tests.detectors.inputs import input_kinds, input_variant
 from tests.detectors.kinds import CHECKS, HELD_OUT, all_kinds
 from tests.detectors.measured import measured
@@ -104,7 +104,7 @@ def test_nor_does_one_that_gives_every_session_the_same_device(device):
         (inputs, "MIN_DEVICE_TIME", 0.5, "mixed"),
         (timestamps, "MAX_UNORDERED_SHARE", 1.0, CLOCK),
         (timestamps, "MAX_SPAN_FACTOR", 20.0, CLOCK),
-        (timestamps, "MAX_INVALID_SHARE", 50.0, CLOCK),
+        (evidence, "MAX_INVALID_SHARE", 50.0, CLOCK),
     ],
     ids=lambda value: value.__name__.rpartition(".")[2] if hasattr(value, "__name__") else str(value),
 )

@@ -12,13 +12,16 @@ from jobs.gamedata.checks.registry import statistics_check
 if TYPE_CHECKING:
     from jobs.gamedata.settings import ManifestSettings
 
-__all__ = ["INPUTS_INVALID", "frames_state", "inputs_state"]
+__all__ = ["frames_state", "inputs_invalid", "inputs_state"]
 
 # Rows of inputs.csv that cannot be read, as a share of those that can. With more, a third of all rows or more is
 # unknown, and a device or a span of time may be missing. Recorders that are killed cut off one row.
 MAX_INVALID_SHARE: Final = 0.5
-# Whether too few rows can be read for a statement about the inputs; also if none can.
-INPUTS_INVALID: Final = pl.col("input_invalid").fill_null(0) > pl.col("input_events") * MAX_INVALID_SHARE
+
+
+def inputs_invalid() -> pl.Expr:
+    """Return whether too few rows of inputs.csv can be read for a statement about the inputs; also if none can."""
+    return pl.col("input_invalid").fill_null(0) > pl.col("input_events") * MAX_INVALID_SHARE
 
 
 @statistics_check("frames_state", str, vectorised=True, reads=("frame_time_s", "frame_corrupt"))
@@ -56,7 +59,7 @@ def inputs_state(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series: 
         pl.when(pl.col("input_events").is_null())
         # Only rows that were measured from a .pt file have no reader, and such a file has no inputs.
         .then(pl.when(pl.col("reader").is_null()).then(pl.lit("not_recorded")).otherwise(pl.lit("missing")))
-        .when(INPUTS_INVALID)
+        .when(inputs_invalid())
         .then(pl.lit("invalid"))
         .when(invalid > 0)
         .then(pl.lit("partly_invalid"))

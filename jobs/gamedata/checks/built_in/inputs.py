@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from jobs.gamedata.checks.built_in.evidence import INPUTS_INVALID
+from jobs.gamedata.checks.built_in.evidence import inputs_invalid
 from jobs.gamedata.checks.registry import statistics_check
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def input_device_class(table: pl.DataFrame, settings: ManifestSettings) -> pl.Se
     pad = pl.when(timed).then(pl.col("input_gamepad_s")).otherwise(pad_events)
     minimum = (desk + pad) * pl.when(timed).then(MIN_DEVICE_TIME).otherwise(MIN_DEVICE_EVENTS)
     return table.select(
-        pl.when(pl.col("input_events").is_null() | INPUTS_INVALID)
+        pl.when(pl.col("input_events").is_null() | inputs_invalid())
         .then(None)
         .when((desk_events + pad_events == 0) & (pl.col("input_invalid").fill_null(0) > 0))
         .then(None)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from jobs.gamedata.checks.built_in.evidence import INPUTS_INVALID
+from jobs.gamedata.checks.built_in.evidence import inputs_invalid
 from jobs.gamedata.checks.registry import statistics_check
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def has_unusable_timestamps(table: pl.DataFrame, settings: ManifestSettings) -> 
     shortest = pl.min_horizontal(video / MAX_SPAN_FACTOR, video - MAX_SPAN_EXTRA_S)
     has_rows = (events + pl.col("input_invalid").fill_null(0) > 0).fill_null(value=False)
     reason = table.select(
-        pl.when(INPUTS_INVALID)
+        pl.when(inputs_invalid())
         .then(pl.lit("invalid"))
         .when(pl.col("input_integer_timestamps"))
         .then(pl.lit("integer"))

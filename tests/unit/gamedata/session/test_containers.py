@@ -26,7 +26,7 @@ WRITTEN = {
     ".m2t": ("mpegts", "mpeg2video"), ".m2ts": ("mpegts", "libx264"), ".mts": ("mpegts", "libx264"),
     ".mpg": ("mpeg", "mpeg1video"), ".mpeg": ("mpeg", "mpeg2video"), ".vob": ("vob", "mpeg2video"),
     ".m1v": ("mpeg1video", "mpeg1video"), ".m2v": ("mpeg2video", "mpeg2video"), ".mpv": ("mpeg1video", "mpeg1video"),
-    ".flv": ("flv", "libx264"), ".wmv": ("asf", "mpeg4"), ".asf": ("asf", "mpeg4"), ".ogv": ("ogg", "libvpx"),
+    ".flv": ("flv", "libx264"), ".wmv": ("asf", "wmv2"), ".asf": ("asf", "msmpeg4"), ".ogv": ("ogg", "libvpx"),
     ".ogm": ("ogg", "libvpx"), ".rm": ("rm", "rv10"), ".rmvb": ("rm", "rv20"), ".mxf": ("mxf", "mpeg2video"),
     ".nut": ("nut", "mpeg4"), ".wtv": ("wtv", "mpeg2video"), ".ivf": ("ivf", "libvpx"),
 }  # fmt: skip
@@ -59,8 +59,7 @@ def videos() -> dict[str, bytes]:
     return {suffix: encoded(suffix) for suffix in WRITTEN}
 
 
-# The codecs of RealMedia need their size from the container.
-@pytest.mark.parametrize("suffix", [suffix for suffix in VIDEO_SUFFIXES if suffix not in (".rm", ".rmvb")])
+@pytest.mark.parametrize("suffix", VIDEO_SUFFIXES)
 def test_a_container_that_the_guide_names_is_read(videos: dict[str, bytes], suffix: str) -> None:
     tar = tar_bytes(videos[suffix], video_name=f"2025-09-17{suffix}")
     session = extract_session(BytesSource(tar), SamplingSpec(strides=((3.0, 2),)))
