@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shared.storage.keys import FOLLOW_LINK, check_key
     from shared.storage.metrics import StoreMetrics
     from shared.storage.protocol import ObjectInfo, ObjectStore
+    from shared.storage.refusals import is_readable
     from shared.storage.s3 import S3Store
     from shared.storage.uris import (
         Bucket,
@@ -39,6 +40,7 @@ __all__ = [
     "default_bucket",
     "holds_secrets",
     "is_inside",
+    "is_readable",
     "join_uri",
     "open_store",
     "put_uri",
@@ -62,6 +64,7 @@ _HOME = {
     "default_bucket": "uris",
     "holds_secrets": "uris",
     "is_inside": "uris",
+    "is_readable": "refusals",
     "join_uri": "uris",
     "open_store": "access",
     "put_uri": "access",

@@ -10,8 +10,10 @@ import logging
 import os
 import socket
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -21,7 +23,16 @@ from jobs.gamedata.extraction.batches import Batch, BatchResult, Item, ItemResul
 from jobs.gamedata.parts.store import write_part
 from jobs.gamedata.pt.file import dump, pt_key
 from jobs.gamedata.ranges.object_source import ObjectSource
-from shared.errors import ConfigurationError, EndpointUnreachable, StorageFull, TelecineError
+from shared.errors import (
+    ConfigurationError,
+    EndpointUnreachable,
+    ItemError,
+    ObjectMissing,
+    RequestRefused,
+    StorageFull,
+    TelecineError,
+)
+from shared.storage import is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,6 +53,9 @@ __all__ = [
 
 # Errors that would hit every other item too: access denied, a missing bucket, a full disk, no network.
 _FATAL: Final = (ConfigurationError, EndpointUnreachable, StorageFull)
+
+# Objects that are tried to tell a refused TAR from a refused bucket.
+_OTHERS: Final = 20
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +118,8 @@ def extract_item(
     except _FATAL:
         raise
     except Exception as error:  # noqa: BLE001 - a bad TAR, or a bug that it triggers, must not stop the batch
+        if isinstance(error, ItemError) and error.code == "tar_refused" and not _returns_others(source, item.key):
+            raise error.__cause__ or error from None
         row |= error_columns(item, error)
         code, message = row["error_code"], row["error_message"]
         level = logging.WARNING if isinstance(error, TelecineError) else logging.ERROR
@@ -125,6 +141,19 @@ def extract_item(
         decoded=row.get("decoded") or 0,
         reader=row.get("reader"),
     )
+
+
+def _returns_others(source: ObjectStore, key: str) -> bool:
+    """Return whether the store returns another TAR, one of the first that it lists; False if it may not be listed."""
+    try:
+        listed = islice((info.key for info in source.list() if info.key != key and info.size), _OTHERS)
+        for other in listed:
+            with suppress(ObjectMissing):
+                if is_readable(source, other):
+                    return True
+    except RequestRefused:
+        pass
+    return False
 
 
 def extract_batch(

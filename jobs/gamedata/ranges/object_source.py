@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.ranges.coalesce import clip, coalesce
-from shared.errors import ObjectChanged, ObjectMissing
+from shared.errors import ObjectChanged, ObjectMissing, RequestRefused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,8 @@ class ObjectSource:
         seconds: wall-clock time spent waiting for the store.
 
     Raises:
-        ItemError: from any read: ``tar_changed`` if the object was replaced, ``tar_missing`` if it was deleted.
+        ItemError: from any read: ``tar_changed`` if the object was replaced, ``tar_missing`` if it was deleted,
+            ``tar_refused`` if the store refuses it or all objects.
     """
 
     def __init__(self, store: ObjectStore, key: str, *, size: int, etag: str) -> None:
@@ -69,6 +70,8 @@ class ObjectSource:
             bodies = self._store.read_ranges(self._key, joined, etag=self._etag)
         except ObjectChanged as error:
             raise item_error("tar_changed", f"{error.message}; it was replaced after it was listed") from error
+        except RequestRefused as error:
+            raise item_error("tar_refused", f"{error.message}; restore it or make it readable") from error
         except ObjectMissing as error:
             raise item_error("tar_missing", f"{error.message}; it was deleted after it was listed") from error
         finally:

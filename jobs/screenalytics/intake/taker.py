@@ -12,12 +12,13 @@ from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.intake.retry_policy import ARTIFACT_GONE, RetryPolicy
 from jobs.screenalytics.keys import run_of, runs_folder
 from jobs.screenalytics.reading.candidate import CandidateReader
-from jobs.screenalytics.reading.fetch import is_readable, refused
+from jobs.screenalytics.reading.fetch import refused
 from jobs.screenalytics.reading.source import source_uri
 from jobs.screenalytics.tables.deleted import mark_deleted, mark_present
 from jobs.screenalytics.tables.ingest_items import Items, retry_transaction
 from jobs.screenalytics.tables.runs import write_run
 from shared.errors import AccessDenied, ConfigurationError, ObjectMissing, RequestRefused, TransientError
+from shared.storage import is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

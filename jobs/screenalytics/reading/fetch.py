@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobs.screenalytics.settings import SourceSettings
     from shared.storage import ObjectStore
 
-__all__ = ["check_declared", "fetch_artifact", "fetch_manifest", "is_readable", "refused"]
+__all__ = ["check_declared", "fetch_artifact", "fetch_manifest", "refused"]
 
 _MB: Final = 1_000_000
 _CHUNK: Final = 1 << 20
@@ -121,23 +121,6 @@ def check_declared(ref: ArtifactRef, settings: SourceSettings) -> None:
         raise reject("CHECKSUM_MISSING", message, artifact_key=ref.artifact_key)
     if ref.size_bytes is not None and ref.size_bytes > settings.max_artifact_mb * _MB:
         raise _too_large(ref, settings)
-
-
-def is_readable(store: ObjectStore, key: str) -> bool:
-    """Read the first byte of an object, and return False if the store refuses it.
-
-    A HEAD request would prove too little: S3 answers it for archived objects, and some proxies refuse every one.
-
-    Raises:
-        ObjectMissing: the object does not exist.
-        TransientError: from the store.
-    """
-    try:
-        with closing(cast("Generator[bytes]", store.stream(key, chunk_size=1))) as chunks:
-            next(chunks, None)
-    except RequestRefused:
-        return False
-    return True
 
 
 def refused(error: RequestRefused, message: str, **data: str) -> Rejected:

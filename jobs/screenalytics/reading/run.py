@@ -13,10 +13,11 @@ from jobs.screenalytics.contract.run_manifest import RunManifest, RunStatus
 from jobs.screenalytics.contract.validated import shown, unknown_fields
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.model import Artifact, CastMetric, PersonMetric, RunWarning, ScreenalyticsRun, SkippedRun
-from jobs.screenalytics.reading.fetch import fetch_artifact, is_readable, refused
+from jobs.screenalytics.reading.fetch import fetch_artifact, refused
 from jobs.screenalytics.reading.selection import select_summaries
 from shared import strict_json
 from shared.errors import AccessDenied, ObjectMissing, RequestRefused
+from shared.storage import is_readable
 from shared.text import clean_text
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from jobs.gamedata.extraction.worker import commit_failures, extract_batch, extr
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.parts.store import list_parts, read_parts
 from jobs.gamedata.ranges.object_source import ObjectSource
-from shared.errors import AccessDenied, EndpointUnreachable, ItemError, StorageFull, StoreUnavailable
+from shared.errors import AccessDenied, EndpointUnreachable, ItemError, RequestRefused, StorageFull, StoreUnavailable
 from tests.fakes.sessions import extract_fake, make_session, make_statistics
 from tests.fakes.store import MemoryStore
 
@@ -155,6 +156,29 @@ def test_an_error_that_hits_every_tar_ends_the_batch_and_commits_finished_ones(e
     with pytest.raises(type(error)):
         work(source, target)
     assert list(rows(target)) == ["a.tar"]
+
+
+def test_a_tar_that_the_store_refuses_costs_that_tar():
+    source, target = buckets("a.tar", "b.tar", "c.tar")
+    for action in ("read", "stream"):
+        source.fail(action, RequestRefused("s3://source/a.tar is archived"), key="a.tar", times=math.inf)
+    result = work(source, target)
+    assert [(item.item.key, item.code) for item in result.items] == [
+        ("a.tar", "tar_refused"),
+        ("b.tar", None),
+        ("c.tar", None),
+    ]
+    assert rows(target)["a.tar"]["error_message"] == "s3://source/a.tar is archived; restore it or make it readable"
+
+
+@pytest.mark.parametrize("listing", [True, False])
+def test_a_store_that_refuses_every_tar_or_may_not_be_listed_ends_the_batch(listing):
+    source, target = buckets("a.tar", "b.tar")
+    batch = Batch(4, items(source))
+    for action in ("read", "stream") if listing else ("read", "list"):
+        source.fail(action, AccessDenied("no s3:GetObject"), times=math.inf)
+    with pytest.raises(AccessDenied, match="no s3:GetObject"):
+        extract_batch(batch, CONTEXT, source=source, target=target, extract=extract_fake())
 
 
 def test_no_store_writes_rows_but_no_pt():
