@@ -102,6 +102,7 @@ class _Index:
     listed: bytearray = field(default_factory=bytearray)
     alone: bytearray = field(default_factory=bytearray)
     shown: bytearray = field(default_factory=bytearray)
+    untimed: int = 0
 
 
 class FFmpegReader:
@@ -193,6 +194,7 @@ class FFmpegReader:
                             self.side_data.events.append((number, kind, body))
                 ticks = packet.dts if packet.pts is None else packet.pts
                 # Packets without a time are decoded, as frames may refer to them, but not displayed.
+                index.untimed += ticks is None
                 index.shown.append(ticks is not None and not packet.is_discard)
                 index.ticks.append(ticks if ticks is not None else index.ticks[-1] if index.ticks else 0)
                 index.size.append(packet.size)
@@ -204,13 +206,18 @@ class FFmpegReader:
                 index.alone.append(key and decodes_alone(codec, headers, bytes(packet) if codec in NAL_CODECS else b""))
         except (av.error.FFmpegError, OSError) as error:
             self.warnings.append(f"the video ends early, after {len(index.size)} frames: {_words(error)}")
+        ticks, durations = np.array(index.ticks, np.int64), np.array(index.duration, np.int64)
+        if index.untimed == len(index.size) and durations.all():
+            # A bare stream: its frames follow each other at the rate that it declares, or FFmpeg's 25 per second.
+            ticks = np.cumsum(durations) - durations
+            index.shown = bytearray(b"\1" * len(ticks))
+            self.warnings.append("the container has no times: frames count as evenly spaced")
         shown = np.frombuffer(index.shown, np.bool_)
         self.shown: npt.NDArray[np.bool_] | None = shown
         if not shown.any():
             raise item_error(
                 "video_no_frames", f"none of the {len(index.size)} packets in the video stream is displayed"
             )
-        ticks, durations = np.array(index.ticks, np.int64), np.array(index.duration, np.int64)
         pts = ticks[shown]
         self.start_pts = int(pts.min())
         self.pts, self.size = ticks - self.start_pts, np.array(index.size, np.int64)
