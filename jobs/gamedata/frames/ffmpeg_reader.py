@@ -18,7 +18,7 @@ import numpy as np
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.frames._recovery_points import NAL_CODECS, decodes_alone
 from jobs.gamedata.frames.decoder import SIDE_DATA, open_context, stream_parameters
-from jobs.gamedata.frames.packet_reader import SideDataEvents
+from jobs.gamedata.frames.packet_reader import MAX_REORDER, SideDataEvents
 from jobs.gamedata.ranges.source import BufferedSource, SourceIO
 from shared.errors import ItemError
 
@@ -177,7 +177,8 @@ class FFmpegReader:
         with suppress(IndexError):
             yield from self._container.demux(self._stream)
 
-    def _index(self) -> None:
+    def _scan(self) -> _Index:
+        """Demux the whole stream once."""
         index = _Index()
         codec, extradata = self.parameters.codec, self.parameters.extradata
         held: dict[str, bytes] = {}
@@ -206,6 +207,10 @@ class FFmpegReader:
                 index.alone.append(key and decodes_alone(codec, headers, bytes(packet) if codec in NAL_CODECS else b""))
         except (av.error.FFmpegError, OSError) as error:
             self.warnings.append(f"the video ends early, after {len(index.size)} frames: {_words(error)}")
+        return index
+
+    def _index(self) -> None:
+        index = self._scan()
         ticks, durations = np.array(index.ticks, np.int64), np.array(index.duration, np.int64)
         if index.untimed == len(index.size) and durations.all():
             # A bare stream: its frames follow each other at the rate that it declares, or FFmpeg's 25 per second.
@@ -229,6 +234,8 @@ class FFmpegReader:
         self.complete = self.keyframe.copy()
         if (self.complete != self.listed).any():
             self.refresh = self.listed & ~self.complete
+        if (np.maximum.accumulate(pts)[:-MAX_REORDER] > pts[MAX_REORDER:]).any():
+            self.warnings.append("the times restart in mid-stream: frames are chosen by their times, from all parts")
         last = int(pts.argmax())
         step = int(np.median(np.diff(np.sort(pts)))) if len(pts) > 1 else 0
         end = int(pts[last]) + (int(durations[shown][last]) or step)
