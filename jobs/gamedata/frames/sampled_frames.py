@@ -255,12 +255,17 @@ class _Sampling:
             if sample < 0:
                 continue
             first = int(frames.first[row])
+            if begins_complete and not reader.complete[first]:
+                # Its recovery point is reached by decoding on from a keyframe: stored packets must do the same.
+                first = frames.first[row] = samples.start
             # Damage reaches all later frames up to the next keyframe, except those before the keyframe on the screen.
             reaching = (faulty >= first) & (faulty <= sample) & (reader.pts[faulty] >= reader.pts[first])
             reaching &= sample < healed
-            complete = begins_complete or bool(reader.complete[first])
             frames.corrupt[row] = (
-                not complete or sample != self.chosen.index[row] or sample in faulty or bool(reaching.any())
+                not (begins_complete or reader.complete[first])
+                or sample != self.chosen.index[row]
+                or sample in faulty
+                or bool(reaching.any())
             )
 
     def _healed(self, faulty: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import av
 import numpy as np
 import pytest
 
 from jobs.gamedata.frames.conversion import FrameConverter, frame_size
 from jobs.gamedata.frames.decoder import Decoder, Packet, stream_parameters
+from jobs.gamedata.frames.packet_reader import SideDataEvents
 from jobs.gamedata.model import StreamParameters
 from shared.errors import ItemError
 from tests.media import cached_clip, read_number
 
 
 def packets(**clip):
-    with av.open(str(cached_clip(seconds=12, **clip))) as container:
+    with av.open(str(cached_clip(**{"seconds": 12, **clip}))) as container:
         stream = container.streams.video[0]
         found = [(bytes(packet), packet.pts, packet.is_keyframe) for packet in container.demux(stream) if packet.size]
         return stream_parameters(stream.codec_context), found
@@ -173,3 +176,57 @@ def test_memory_after_a_packet_has_no_effect(codec, suffix):
     # A NUL and an address, as after a bytes object; start codes; arbitrary bytes.
     for after in (b"\x00\xff\x7f".ljust(64, b"\0"), b"\x00\x00\x01\xb6" * 16, b"\xff" * 64, bytes(64)):
         assert numbers(after) == list(range(20))
+
+
+def test_each_part_is_decoded_with_the_headers_in_force():
+    first, few = packets(seconds=4, gop=20)
+    second, more = packets(seconds=4, gop=20, size=(320, 180), options={"crf": "20", "cabac": "1"}, first=40)
+    events = SideDataEvents([(len(few), "new_extradata", second.extradata)])
+    bodies = [data for data, _, _ in few + more]
+
+    def given(start, stop):
+        for sample in range(start, stop):
+            side_data = events.until(sample, first.extradata) if sample == start else events.of(sample)
+            yield Packet(bodies[sample], sample, side_data=side_data)
+
+    decoder = Decoder(first)
+    for start, stop in ((0, 80), (60, 80), (20, 40), (40, 60), (0, 20)):  # back and forth
+        frames = list(decoder.decode(given(start, stop)))
+        assert not decoder.faulty
+        assert sorted(number(decoded.frame) for decoded in frames) == list(range(start, stop))
+        assert {(decoded.sample >= 40, decoded.frame.width) for decoded in frames} <= {(False, 160), (True, 320)}
+
+
+def test_side_data_in_force_is_the_latest_of_each_kind():
+    events = SideDataEvents([(0, "palette", b"a"), (5, "palette", b"b"), (5, "new_extradata", b"c")])
+    assert events.of(5) == (("palette", b"b"), ("new_extradata", b"c"))
+    assert events.of(6) == ()
+    assert dict(events.until(4, b"first")) == {"palette": b"a", "new_extradata": b"first"}
+    assert dict(events.until(9, b"first")) == {"palette": b"b", "new_extradata": b"c"}
+    assert SideDataEvents().until(9, b"first") == ()
+
+
+@pytest.mark.parametrize(("layers", "skips"), [(1, True), (2, False), (0, False)])
+def test_hevc_frames_are_skipped_only_without_temporal_layers(layers, skips):
+    parameters, found = packets(codec="libx265", b_frames=3)
+    headers = bytearray(parameters.extradata)
+    headers[21] = headers[21] & 0xC7 | layers << 3
+    decoder = Decoder(replace(parameters, extradata=bytes(headers)))
+    list(decoder.decode([Packet(data, at, at == 30) for at, (data, _, _) in enumerate(found[:31])]))
+    assert (decoder.decoded < 31) is skips
+
+
+def test_fields_are_not_skipped():
+    parameters, found = packets()
+    decoder = Decoder(replace(parameters, field_order=2))
+    assert len(list(decoder.decode([Packet(data, at, at == 30) for at, (data, _, _) in enumerate(found[:31])]))) == 31
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("libvpx-vp9", "webm"), ("libx264", "mp4"), ("libx265", "mp4")])
+def test_frames_above_the_limit_are_rejected_whatever_the_container_says(codec, suffix):
+    parameters, found = packets(codec=codec, suffix=suffix)
+    with pytest.raises(ItemError) as caught:
+        list(
+            Decoder(replace(parameters, width=16, height=16), max_pixels=160 * 90 - 1).decode([Packet(found[0][0], 0)])
+        )
+    assert caught.value.code == "pixels_exceeded"
