@@ -18,7 +18,7 @@ import numpy as np
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.frames._recovery_points import NAL_CODECS, decodes_alone
 from jobs.gamedata.frames.decoder import SIDE_DATA, open_context, stream_parameters
-from jobs.gamedata.frames.packet_reader import SideDataEvents
+from jobs.gamedata.frames.packet_reader import MAX_REORDER, SideDataEvents
 from jobs.gamedata.ranges.source import BufferedSource, SourceIO
 from shared.errors import ItemError
 
@@ -102,6 +102,7 @@ class _Index:
     listed: bytearray = field(default_factory=bytearray)
     alone: bytearray = field(default_factory=bytearray)
     shown: bytearray = field(default_factory=bytearray)
+    untimed: int = 0
 
 
 class FFmpegReader:
@@ -176,7 +177,8 @@ class FFmpegReader:
         with suppress(IndexError):
             yield from self._container.demux(self._stream)
 
-    def _index(self) -> None:
+    def _scan(self) -> _Index:
+        """Demux the whole stream once."""
         index = _Index()
         codec, extradata = self.parameters.codec, self.parameters.extradata
         held: dict[str, bytes] = {}
@@ -193,6 +195,7 @@ class FFmpegReader:
                             self.side_data.events.append((number, kind, body))
                 ticks = packet.dts if packet.pts is None else packet.pts
                 # Packets without a time are decoded, as frames may refer to them, but not displayed.
+                index.untimed += ticks is None
                 index.shown.append(ticks is not None and not packet.is_discard)
                 index.ticks.append(ticks if ticks is not None else index.ticks[-1] if index.ticks else 0)
                 index.size.append(packet.size)
@@ -204,13 +207,22 @@ class FFmpegReader:
                 index.alone.append(key and decodes_alone(codec, headers, bytes(packet) if codec in NAL_CODECS else b""))
         except (av.error.FFmpegError, OSError) as error:
             self.warnings.append(f"the video ends early, after {len(index.size)} frames: {_words(error)}")
+        return index
+
+    def _index(self) -> None:
+        index = self._scan()
+        ticks, durations = np.array(index.ticks, np.int64), np.array(index.duration, np.int64)
+        if index.untimed == len(index.size) and durations.all():
+            # A bare stream: its frames follow each other at the rate that it declares, or FFmpeg's 25 per second.
+            ticks = np.cumsum(durations) - durations
+            index.shown = bytearray(b"\1" * len(ticks))
+            self.warnings.append("the container has no times: frames count as evenly spaced")
         shown = np.frombuffer(index.shown, np.bool_)
         self.shown: npt.NDArray[np.bool_] | None = shown
         if not shown.any():
             raise item_error(
                 "video_no_frames", f"none of the {len(index.size)} packets in the video stream is displayed"
             )
-        ticks, durations = np.array(index.ticks, np.int64), np.array(index.duration, np.int64)
         pts = ticks[shown]
         self.start_pts = int(pts.min())
         self.pts, self.size = ticks - self.start_pts, np.array(index.size, np.int64)
@@ -222,6 +234,8 @@ class FFmpegReader:
         self.complete = self.keyframe.copy()
         if (self.complete != self.listed).any():
             self.refresh = self.listed & ~self.complete
+        if (np.maximum.accumulate(pts)[:-MAX_REORDER] > pts[MAX_REORDER:]).any():
+            self.warnings.append("the times restart in mid-stream: frames are chosen by their times, from all parts")
         last = int(pts.argmax())
         step = int(np.median(np.diff(np.sort(pts)))) if len(pts) > 1 else 0
         end = int(pts[last]) + (int(durations[shown][last]) or step)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from jobs.gamedata.members.mp4 import VideoTrack
     from jobs.gamedata.ranges.source import RangeSource
 
-__all__ = ["MP4Reader", "PacketReader", "SideDataEvents"]
+__all__ = ["MAX_REORDER", "MP4Reader", "PacketReader", "SideDataEvents"]
 
 # Bytes of a keyframe in which to look for its recovery point message, which precedes the picture.
 _HEAD: Final = 4096
 # FFmpeg's decoders hold back at most this many frames (H.264 and HEVC: 16).
-_MAX_REORDER: Final = 16
+MAX_REORDER: Final = 16
 
 
 @dataclass(slots=True)
@@ -145,6 +145,6 @@ class MP4Reader:
 def _reorder_depth(pts: npt.NDArray[np.int64]) -> int:
     """Return how many frames precede one in the file and follow it on the screen, at most: FFmpeg's video_delay."""
     late = np.zeros(len(pts), np.int64)
-    for distance in range(1, min(_MAX_REORDER + 1, len(pts))):
+    for distance in range(1, min(MAX_REORDER + 1, len(pts))):
         late[distance:] += pts[:-distance] > pts[distance:]
-    return min(int(late.max(initial=0)), _MAX_REORDER)
+    return min(int(late.max(initial=0)), MAX_REORDER)

@@ -226,6 +226,28 @@ def test_intra_refresh_is_decoded_from_a_complete_keyframe(suffix, mode):
         assert session.frames.time_s[samples.index] == pytest.approx(samples.asked_s, abs=0.01)
 
 
+def test_times_that_restart_are_told_and_frames_keep_their_times():
+    path = clip(suffix="ts", seconds=20, b_frames=2)
+    assert not any("restart" in warning for warning in extract(path).warnings)
+    other = clip(suffix="ts", seconds=20, b_frames=2, first=1000)
+    session = extract(path.read_bytes() + other.read_bytes(), suffix="ts")
+    assert any("restart" in warning for warning in session.warnings)
+    shown = np.array([read_number(image) for image in session.frames.images])
+    assert session.frames.time_s == pytest.approx(shown % 1000 / FPS)
+    assert not session.statistics.corrupt.any()
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize(("codec", "suffix"), [("libx264", "h264"), ("libx265", "hevc")])
+def test_a_bare_stream_gets_evenly_spaced_times(codec, suffix, b_frames):
+    session = extract(clip(codec, suffix, b_frames=b_frames), suffix="m4v")
+    assert any("no times" in warning for warning in session.warnings)
+    assert not session.statistics.corrupt.any()
+    shown = np.array([read_number(image) for image in session.frames.images])
+    assert len(set(shown.tolist())) == len(shown) > 2
+    assert session.frames.time_s == pytest.approx(shown / FPS)  # the rate that the stream declares
+
+
 def test_a_first_gop_that_no_seek_finds_is_read():
     path = clip(suffix="ts", audio=True, gop=100)
     body = path.read_bytes()[188 * 4 :]
