@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    import numpy.typing as npt
+
     from tests.pictures.studio import Video
 
 __all__ = ["run_command"]
@@ -67,13 +69,18 @@ def _read(folder: Path, key: str, row: dict[str, Any]) -> Stored:
     if row["error_code"]:
         raise item_error(row["error_code"], row["error_message"])
     data = load(folder / pt_key(key))
-    times = np.array(row["frame_time_s"])
-    height, width = data.sampled_frames[stride_key(STRIDES[0][0])].shape[2:]
-    images = np.zeros((len(times), 3, height, width), np.uint8)
+    marks: dict[float, bool] = {}
+    for time, damaged in zip(row["frame_time_s"], row["frame_corrupt"], strict=True):
+        # Where times restart, two frames may have one time.
+        marks[time] = damaged and marks.get(time, True)
+    images: list[npt.NDArray[np.uint8]] = []
+    times: list[float] = []
     strides = {}
     for stride, _ in STRIDES:
         name = stride_key(stride)
-        index = np.searchsorted(times, data.sampled_times_s[name] - 1e-6)
-        images[index] = data.sampled_frames[name]
-        strides[stride] = list(zip(data.asked_times_s[name].tolist(), index.tolist(), strict=True))
-    return Stored(images, times, None, np.array(row["frame_corrupt"]), strides, row["warnings"] or [])
+        asked = data.asked_times_s[name].tolist()
+        strides[stride] = list(zip(asked, range(len(times), len(times) + len(asked)), strict=True))
+        images += list(data.sampled_frames[name])
+        times += data.sampled_times_s[name].tolist()
+    corrupt = np.array([marks[time] for time in times])
+    return Stored(np.array(images), np.array(times), None, corrupt, strides, row["warnings"] or [])
