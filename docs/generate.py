@@ -214,7 +214,7 @@ def _filled(name: str, block: str, text: str, page: str | None = None) -> str:
 
 
 def architecture() -> str:
-    """The architecture page, with its tables of rooms and of error codes generated."""
+    """The architecture page, with its generated tables of rooms and error codes."""
     from tests.rooms import ROOMS, about
 
     begin, end = "<!-- rooms:begin -->", "<!-- rooms:end -->"
@@ -244,8 +244,8 @@ _FILES = """\
 <!-- Written by `make docs` from the docstrings and tests/rooms.py; do not edit. -->
 
 One line per file, in the order of the [rooms](architecture.md#rooms): a file imports only files of its own room and of
-rooms below it. An `__init__.py` that only passes names on is left out. At the end: which files
-read each [flag](#flags), and which use each [error code](#error-codes).
+rooms below it. An `__init__.py` that only re-exports names is left out. The last two tables show which files read each
+[flag](#flags) and which use each [error code](#error-codes).
 """
 
 

@@ -1,4 +1,4 @@
-"""Find the files that read each flag and those that use each error code, in the syntax trees of the code."""
+"""Find the files that read each flag and those that use each error code, from the code's syntax trees."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _attributes() -> dict[str, list[str]]:
         read = {
             node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _is_settings(node.value, name)
         }
-        # What a step reads and passes on acts elsewhere. A single word is the name of too many other things.
+        # A value that a step reads and passes on takes effect elsewhere. A single word has too many other meanings.
         taken = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg) and "_" in node.arg.strip("_")}
         for attribute in sorted(read | taken):
             found[attribute].append(name)
@@ -67,7 +67,7 @@ def readers(field: str, pipeline: str | None) -> list[str]:
 
 
 def users(code: str, pipeline: str) -> list[str]:
-    """Return the files that raise or handle an error code, without the pipeline's list of codes."""
+    """Return the files that raise or handle an error code, except the pipeline's list of codes."""
     return [name for name in _texts()[code] if _within(name, pipeline) and name != f"jobs/{pipeline}/errors.py"]
 
 

@@ -196,10 +196,10 @@ class BucketMissing(ConfigurationError):
 
 
 class RequestRefused(ConfigurationError):
-    """The store refuses one request for good (data: ``bucket``, ``action``, ``uri``).
+    """The store permanently refuses one request (data: ``bucket``, ``action``, ``uri``).
 
-    The cause may be the object (archived, encrypted with a key that is disabled) or the whole bucket. A caller that
-    reads many objects finds out by reading another one.
+    The cause may be the object (archived, or encrypted with a disabled key) or the whole bucket. A caller that reads
+    many objects can tell by reading another one.
     """
 
 

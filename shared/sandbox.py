@@ -70,9 +70,9 @@ _REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
     "rt_tgsigqueueinfo": (297, 240), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195),
     "semget": (64, 190), "semop": (65, 193), "semtimedop": (220, 192), "semctl": (66, 191), "msgget": (68, 186),
     "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187), "mq_open": (240, 180),
-    # Memory beyond the limit of the address space: up to a thousand files of 16 MB.
+    # Memory outside the address-space limit: up to a thousand files of 16 MB.
     "memfd_create": (319, 279), "memfd_secret": (447, 447),
-    # Priority, processors and memory nodes, which a process may set for others of its user.
+    # Priority, CPU affinity and memory nodes, which a process may set for its user's other processes.
     "migrate_pages": (256, 238), "move_pages": (279, 239), "setpriority": (141, 140), "ioprio_set": (251, 30),
     "sched_setparam": (142, 118), "sched_setscheduler": (144, 119), "sched_setaffinity": (203, 122),
     "sched_setattr": (314, 274),
@@ -100,7 +100,7 @@ _CLONE, _CLONE3, _SENDTO, _KILL, _TGKILL, _PRLIMIT64, _FCNTL, _IOCTL, _PRCTL = (
 # Commands that make the kernel send a signal to another process when a descriptor has data: F_SETOWN, F_SETSIG and
 # F_SETOWN_EX (linux/fcntl.h), FIOSETOWN and SIOCSPGRP (linux/sockios.h).
 _FCNTL_REFUSED, _IOCTL_REFUSED = (8, 10, 15), (0x8901, 0x8902)
-# PR_SET_PDEATHSIG: the kernel ends the process with its parent (linux/prctl.h).
+# PR_SET_PDEATHSIG: the kernel kills the process when its parent dies (linux/prctl.h).
 _PRCTL_REFUSED = (1,)
 # The first number after those that the table was made for (Linux 6.13: setxattrat). Later calls get the answer of an
 # older kernel.

@@ -21,8 +21,8 @@ DATA_DEPTH = 4
 ITEM_BYTES = 1024
 
 # Controls except tab and line feed (NUL, which neither text nor jsonb accepts, among them), separators of lines,
-# bidirectional and invisible formatting, letters without a shape (Hangul fillers), tags, and lone surrogates: what
-# moves a cursor, ends a line, reorders text or makes two names look alike where a terminal or a browser shows it.
+# bidirectional and invisible formatting, invisible letters (Hangul fillers), tags, and lone surrogates: anything that
+# moves a cursor, ends a line, reorders text or makes two names look alike in a terminal or browser.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"

@@ -77,7 +77,7 @@ class RayCluster:
         return process
 
     def run(self, script, *arguments, cwd=ROOT, **environment):
-        """Start a driver in a folder: a script of Python that gets the cluster's address and the arguments."""
+        """Start a driver in a folder: a Python script that gets the cluster's address and the arguments."""
         return subprocess.Popen(
             [sys.executable, "-c", script, self.address, *map(str, arguments)],
             stdout=subprocess.PIPE,

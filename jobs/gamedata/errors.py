@@ -18,7 +18,7 @@ CODES: Final[dict[str, str]] = {
     "tar_changed": "the object changed while it was being read",
     "tar_missing": "the task list names a TAR that is not in the bucket",
     "tar_refused": "the store refuses this TAR but returns others (archived, or encrypted with a disabled key)",
-    "key_invalid": "not a key (`..`, an empty part, too long, a URI of another place), or another TAR has its .pt file",
+    "key_invalid": "not a key (`..`, an empty part, too long, not below the source), or another TAR has its .pt file",
     "video_missing": "no member is a video",
     "video_multiple": "more than one member is a video",
     "metadata_missing": "no metadata.json",

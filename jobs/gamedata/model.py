@@ -88,7 +88,7 @@ class SampleTimes:
 
 @dataclass(frozen=True, slots=True)
 class StreamParameters:
-    """The parameters of a video stream that a decoder needs besides the packets, as the container declares them.
+    """The stream parameters that a decoder needs besides the packets, as declared by the container.
 
     H.264, HEVC and most newer codecs find them in the stream; HuffYUV, FFV1, Microsoft's MPEG-4 and many others do not.
 
@@ -97,7 +97,7 @@ class StreamParameters:
         extradata: the codec's out-of-band headers (avcC, hvcC, …); empty if the packets contain them.
         width: stored width in pixels; 0 if unknown.
         height: stored height in pixels; 0 if unknown.
-        tag: the container's four characters for the codec; empty if unknown.
+        tag: the container's four-character codec tag; empty if unknown.
         bits: bits per coded sample; 0 if unknown.
         reorder_depth: how many frames the decoder holds back to put them in display order.
         pix_fmt: FFmpeg's name of the pixel format; empty if unknown.

@@ -61,7 +61,7 @@ _NOT_READY: Final = {
     "RUN_RUNNING": "the manifest says the run is still in progress",
     "MANIFEST_INCOMPLETE": "the manifest is not complete JSON, within the grace period",
     "MANIFEST_NOT_YET": "an event announced the run, but its manifest does not exist yet",
-    "MANIFEST_OUTDATED": "the manifest is not yet the one that its event announces, within the grace period",
+    "MANIFEST_OUTDATED": "within the grace period, the manifest is not yet the one that its event announces",
     "ARTIFACT_NOT_YET": "an artifact does not exist yet, within the grace period of its manifest",
 }
 _QUARANTINE: Final = {
@@ -77,9 +77,9 @@ FINDINGS: Final = {
     "ARTIFACT_MISSING": "an artifact of a run is gone",
     "SIZE_MISMATCH": "an artifact was replaced: its size changed",
     "CHECKSUM_MISMATCH": "an artifact was replaced: its sha256 changed",
-    "PERSONS_MISMATCH": "rows of a run in person_metrics are missing, or there are others",
-    "CASTS_MISMATCH": "rows of a run in cast_metrics are missing, or there are others",
-    "HASH_MISMATCH": "rows of a run changed since they were written",
+    "PERSONS_MISMATCH": "person_metrics has missing or extra rows for a run",
+    "CASTS_MISMATCH": "cast_metrics has missing or extra rows for a run",
+    "HASH_MISMATCH": "rows of a run have changed since they were written",
 }
 """Code of a finding of ``verify`` -> meaning. Errors of the store keep their own codes."""
 

@@ -91,8 +91,8 @@ class ArtifactFolders:
 
     Attributes:
         folders: each with a slash at the end, so that ``runs/abc`` does not match ``runs/abcd/``.
-        own: patterns of the same folders, with the episode in any case and with any number of leading zeros: producers
-            write season 1 of ``Demo-S1E2`` as ``s01`` or ``s1``.
+        own: patterns of the same folders, with the episode in any case and any number of leading zeros: producers write
+        season 1 of ``Demo-S1E2`` as ``s01`` or ``s1``.
         other_episode: patterns of the same folders for any episode.
         other_run: patterns of the same folders for any run.
         source: URI of the store; ``s3_key`` may start with it.

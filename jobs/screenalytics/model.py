@@ -137,7 +137,7 @@ class PersonMetric:
 
 @dataclass(frozen=True, slots=True)
 class CastMetric:
-    """One entry of an artifact, as the producer wrote it. Times are whole milliseconds; None means not computed.
+    """One entry of an artifact, verbatim. Times are whole milliseconds; None means not computed.
 
     Attributes:
         artifact_key: the artifact it comes from.
@@ -164,7 +164,7 @@ class CastMetric:
     confidence: Decimal | None
 
     def as_person(self) -> PersonMetric:
-        """Return the row of a person who has only this entry."""
+        """Return the row of a person with only this entry."""
         return PersonMetric(
             person_id=self.person_id,
             cast_ids=() if self.cast_id is None else (self.cast_id,),
@@ -195,7 +195,7 @@ class ScreenalyticsRun:
         duration_ms: length of the episode's video.
         artifacts: all artifacts in the manifest, sorted by key.
         metrics: one per person, sorted by person_id.
-        casts: one per entry of an artifact; empty for a run that was stored before casts were kept.
+        casts: one per entry of an artifact; empty for a run ingested before casts were stored.
         warnings: in the order they were found.
         bytes_read: bytes of manifest and artifacts.
     """
@@ -220,7 +220,8 @@ class ScreenalyticsRun:
     def output_hash(self) -> str:
         """The sha256 of the facts in product tables; excludes ingest times, versions, ETags and warnings.
 
-        A cast whose values are those of its person adds nothing. Its hash is the same as before casts were kept.
+        A cast with the same values as its person adds nothing, so such a run's hash is the same as before casts were
+        stored.
         """
         facts: list[Any] = [
             self.run_id,

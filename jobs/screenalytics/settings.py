@@ -179,33 +179,33 @@ class VerifySettings(SourceSettings, pipeline="screenalytics"):
 
 
 class WriteManifestSettings(SourceSettings, pipeline="screenalytics"):
-    """Settings of `write-manifest`, which makes manifests for runs of a producer that writes none."""
+    """Settings of `write-manifest`, which builds manifests for runs of a producer that writes none."""
 
-    run: str = setting(description="Write the manifest of this run; separate several with commas.", argument=True)
+    run: str = setting(description="Write the manifest of this run; separate several runs with commas.", argument=True)
     ep_id: str = setting(
         "",
         default_text="from the run's files",
-        description="Take this episode id, such as rhoslc-s06e11.",
+        description="Use this episode id, such as rhoslc-s06e11.",
         detail="Needed only if no file of the run has an episode_id.",
         group=_WRITTEN,
     )
     completed_at: str = setting(
         "",
         default_text="from the run's files",
-        description="Take this end of the run, such as 2025-12-23T15:16:12Z.",
+        description="Use this completion time, such as 2025-12-23T15:16:12Z.",
         detail="Needed only if no file of the run has a time.",
         group=_WRITTEN,
     )
     summary: str = setting(
         "",
         default_text="screentime.json or person_metrics.json",
-        description="Take this key as the run's file of persons.",
-        detail="Needed only if a run has several.",
+        description="Use the object with this key as the run's summary.",
+        detail="Needed only if a run has several summaries.",
         group=_WRITTEN,
     )
     replace: bool = setting(
         False,
-        description="Replace another document at the manifest's key.",
+        description="Replace a different document at the manifest's key.",
         detail="The old document is kept next to it, as manifest.replaced-DIGEST.json.",
         group=_WRITTEN,
     )

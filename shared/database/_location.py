@@ -1,4 +1,4 @@
-"""Folders of an embedded server (below ``--state-dir``) and the user that runs it."""
+"""Folders of the embedded server (below ``--state-dir``) and the user that runs it."""
 
 from __future__ import annotations
 
@@ -101,10 +101,10 @@ def _common() -> Path:
 
 
 def restrict_to(folder: Path, owner: Owner) -> None:
-    """Make a folder accessible to the server's user only; a link could lead root to any folder.
+    """Make a folder accessible to the server's user only, and refuse a link, which could lead root to any folder.
 
     Raises:
-        OSError: it is not a folder, or not this user's.
+        OSError: it is not a folder, or belongs to another user.
     """
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):

@@ -128,7 +128,7 @@ _SESSIONS: Final = Relation(
         "is_video_mostly_menu": "menus are shown most of the time",
         "video_menu_percent": "share of the time that shows menus, 0 to 1",
         "menu_method": "how menus were found: `static`, `references` or `model`",
-        "input_device_class": "`keyboard_mouse`, `gamepad`, `mixed` or `none`; NULL if it is not known",
+        "input_device_class": "`keyboard_mouse`, `gamepad`, `mixed` or `none`; NULL if unknown",
         "is_session_empty": "the session contains nothing usable",
         "empty_reason": "`no_frames`, `black` or `no_inputs`; NULL if it is not known to be empty",
         "has_unusable_timestamps": "the inputs cannot be aligned with the video",
@@ -169,18 +169,18 @@ _RUNS: Final[Mapping[str, str]] = {
     "ingested_at": "when the run was ingested",
     "updated_at": "when the row last changed",
 }
-_CASTS: Final = {"casts": "number of rows in `cast_metrics`; NULL if it was ingested before version 0004"}
+_CASTS: Final = {"casts": "number of rows in `cast_metrics`; NULL if ingested before schema version 0004"}
 
 _METRICS: Final[Mapping[str, str]] = {
     "run_id": "the producer's run",
     "person_id": "the producer's id of the person, `cast:CAST_ID`, or a UUID",
     "cast_ids": "the casts of this person, sorted; `cast_metrics` has each of them",
     "name": "display name",
-    "onscreen_ms": "time on screen in milliseconds; where the timeline shows two casts at once, it counts once",
+    "onscreen_ms": "time on screen in milliseconds; time for which the timeline shows two casts counts once",
     "speaking_ms": f"time speaking, {_MS}; may exceed `onscreen_ms`",
     "confessional_ms": f"time in confessionals, {_MS}",
     "body_ms": f"time with a visible body, {_MS}",
-    "confidence": "0 to 1, rounded half up to 3 decimals; of several casts the mean, weighted by time on screen",
+    "confidence": "0 to 1, rounded half up to 3 decimals; for several casts, the mean weighted by time on screen",
     "artifact_key": "the artifact that the row comes from",
     "artifact_schema_version": "version of that artifact, such as `screentime.v1`",
     "manifest_key": "key of the run's manifest",
@@ -230,7 +230,7 @@ _SCREENALYTICS: Final[Mapping[str, Relation]] = {
             "replaced_at": "when it was replaced",
             "replaced_by": "`run_id` in `pipeline.runs` of the replay",
             **dict.fromkeys(("run", "artifacts", "person_metrics"), "its old rows in the table of that name"),
-            "cast_metrics": "the same; NULL if they were not known",
+            "cast_metrics": "the same; NULL if unknown",
         },
     ),
     "screenalytics.ingest_items": Relation(
@@ -288,7 +288,7 @@ _SCREENALYTICS: Final[Mapping[str, Relation]] = {
         },
     ),
     "screenalytics.latest_runs": Relation(
-        "the latest run of an episode: the one with the highest `attempt`, or a later one without; deleted runs last",
+        "the latest run of an episode: the one with the highest `attempt` or a later one without it; deleted runs last",
         {**_RUNS, **_EPISODE_LINK, **_CASTS},
     ),
     "screenalytics.latest_person_metrics": Relation(

@@ -20,8 +20,8 @@ def refuse_foreign(connection: Connection, schema: str, names: Sequence[str], *,
     Args:
         connection: the migration's connection.
         schema: the schema to look in; names in other schemas are ignored.
-        names: of the tables and views to be created, as schema and name.
-        fix: statement that renames what exists; by default it renames the schema, which has nothing of ours yet.
+        names: the tables and views to be created, as schema and name.
+        fix: statement that renames the existing ones; by default it renames the schema, which has none of ours yet.
 
     Raises:
         ConfigurationError: code ``schema_foreign``; the message lists what exists and how to proceed.

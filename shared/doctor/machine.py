@@ -1,4 +1,4 @@
-"""Check the platform (Linux), Python, telecine, the packages of its extras, and what the kernel has to confine."""
+"""Check the platform (Linux), Python, telecine, the packages of its extras, and the kernel's sandboxing features."""
 
 from __future__ import annotations
 

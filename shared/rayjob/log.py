@@ -22,14 +22,14 @@ __all__ = ["DriverLog", "fetch_log", "show_line"]
 
 _LOG: Final = logging.getLogger(__name__)
 _TIMEOUT_S: Final = 10
-# A day of lines has a few MB; the launcher may use 1 GiB.
+# A day's log is a few MB; the launcher may use 1 GiB.
 _MAX_BYTES: Final = 128 << 20
 # The first characters distinguish one driver's log from the next: the first line contains its time.
 _BEGINNING: Final = 512
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: code in a pod of the head could send the launcher to any host."""
+    """Follows no redirect, because code in the head pod could send the launcher to any host."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None

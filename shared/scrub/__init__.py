@@ -1,4 +1,4 @@
-"""Remove secrets from logs, errors and reports: those known by value, and by form (URLs, JWTs, key ids, names).
+"""Remove secrets from logs, errors and reports, by known value and by form (URLs, JWTs, key ids, names).
 
 Secrets are found in two ways: by value, if this process knows them (:mod:`shared.secrets`), in any encoding; and by
 form, such as ``password=…`` or a password in a URL.

@@ -198,7 +198,7 @@ def is_tuple(field: FieldInfo) -> bool:
 
 
 def split_list(text: str) -> tuple[str, ...]:
-    """Return the values of a list as a variable, a form or a flag holds it: comma-separated, without blank ones."""
+    """Split a comma-separated list from a variable, form or flag, and drop blank values."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 

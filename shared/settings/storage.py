@@ -1,4 +1,4 @@
-"""Settings of the S3 connection (``AWS_ENDPOINT_URL_S3``); credentials come from the AWS SDK's chain or a store."""
+"""Settings of the S3 connection (``AWS_ENDPOINT_URL_S3``); credentials come from the AWS SDK's chain or the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a step or tool from flags to exit code; print its view; compose the message that Argo shows at its node.
+"""Run a step or tool from flags to exit code; print its view; compose the message that Argo shows on its node.
 
 Importing this module is cheap; a step's own imports happen when it is executed.
 """

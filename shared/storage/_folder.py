@@ -113,12 +113,12 @@ def require_root(root: str) -> None:
 
 
 def missing_root(root: str) -> BucketMissing:
-    """Return the error for a root that does not exist, or is a file."""
+    """Return the error for a root that does not exist or is a file."""
     there = root
     while not os.path.lexists(there):
         there = os.path.dirname(there)
     if not os.path.isdir(there):
-        what = "is a file" if os.path.exists(there) else "is a link to nothing"
+        what = "is a file" if os.path.exists(there) else "is a broken link"
         where = "" if there == root else f", so folder {root} cannot exist"
         return BucketMissing(f"{there} {what}{where}; expected a folder", bucket=f"file://{root}")
     return BucketMissing(f"folder {root} does not exist; create it or use another one", bucket=f"file://{root}")
@@ -144,7 +144,7 @@ def walk(root: str, prefix: str) -> Iterator[ObjectInfo]:
 
 
 def subfolders(root: str, prefix: str) -> list[str]:
-    """Return the folders directly below a prefix that hold a file at any depth, as S3 knows no empty folders.
+    """Return the folders directly below a prefix that contain a file at any depth, as S3 has no empty folders.
 
     Args:
         root: absolute path of the folder.
@@ -154,7 +154,7 @@ def subfolders(root: str, prefix: str) -> list[str]:
     if not os.path.isdir(top):
         return []
     with os.scandir(top) as entries:
-        # With the slash, as keys sort: "b-/" is before "b/".
+        # Sorted with the slash, like keys: "b-/" comes before "b/".
         names = sorted((f"{entry.name}/" for entry in entries if entry.is_dir()), key=os.fsencode)
     return [f"{prefix}{name}" for name in names if next(walk(root, f"{prefix}{name}"), None) is not None]
 

@@ -1,4 +1,4 @@
-"""S3 clients and threads, one of each per process and options; where keys come from; retries with jitter."""
+"""S3 clients and threads, one of each per process and set of options; sources of keys; retries with jitter."""
 
 from __future__ import annotations
 

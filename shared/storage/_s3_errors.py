@@ -46,7 +46,7 @@ _KEY_CODES: Final = {
 _REGION_CODES: Final = {
     "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException",
 }  # fmt: skip
-# Answered with 403, although no right is missing.
+# The store answers 403 for these, although no right is missing.
 _ARCHIVED_CODES: Final = {"InvalidObjectState", "ObjectNotInActiveTierError"}
 _TRANSIENT: Final = (
     sdk.ConnectionError, sdk.HTTPClientError, sdk.ConnectionClosedError, sdk.ReadTimeoutError,
@@ -103,7 +103,7 @@ def etag_of(answer: Mapping[str, Any], request: Request) -> str:
 
 
 def changed(request: Request) -> ObjectChanged:
-    """Return the error for a condition that an object no longer fulfils."""
+    """Return the error for an object that no longer meets a condition."""
     message = f"{request.uri} changed: its ETag is no longer {request.etag}; read it again"
     return ObjectChanged(message, uri=request.uri, expected=request.etag, found=None)
 
@@ -193,7 +193,7 @@ def _answered(error: sdk.ClientError, request: Request, options: S3Options, atte
             message = f"bucket {request.bucket} does not exist at {where}; create it or use another one"
             return BucketMissing(message, bucket=request.bucket)
         return ObjectMissing(f"object {request.uri} does not exist at {where}", uri=request.uri)
-    # Without a condition of ours, 412 says nothing about a change.
+    # If we sent no condition, 412 does not mean that the object changed.
     if request.etag is not None and (status == 412 or code == "PreconditionFailed"):  # noqa: PLR2004
         return changed(request)
     if code in _FULL_CODES or status == 507:  # noqa: PLR2004
@@ -205,7 +205,7 @@ def _answered(error: sdk.ClientError, request: Request, options: S3Options, atte
 
 
 def _refused(error: sdk.ClientError, request: Request, where: str, reason: str) -> TelecineError:  # noqa: PLR0911
-    """Translate a response that only an operator can fix: region, credentials, clock, rights, the object itself."""
+    """Translate a response that needs operator action: region, credentials, clock, rights, the object itself."""
     code, status = code_of(error), status_of(error)
     about: dict[str, Any] = {"bucket": request.bucket, "action": request.action, "uri": request.uri}
     if error.operation_name.startswith(("AssumeRole", "GetRoleCredentials", "GetSessionToken")):
@@ -242,7 +242,7 @@ def _refused(error: sdk.ClientError, request: Request, where: str, reason: str) 
 
 def _remedy(code: str) -> str:
     if code in _ARCHIVED_CODES:
-        return "the object is archived: restore it, then read it again"
+        return "the object is archived: restore it"
     if code.startswith("KMS."):
-        return "enable the KMS key of the object, or encrypt it with another one"
+        return "enable the object's KMS key, or encrypt it with another key"
     return "check the object's encryption and storage class, and the S3 settings"

@@ -115,7 +115,7 @@ def _get(s3: S3Client, request: Request, range_header: str | None) -> GetObjectO
     try:
         answer = s3.get_object(Bucket=request.bucket, Key=request.key, **more, **_condition(request))
     except ClientError as error:
-        # A stream learns its ETag from the first response, so its caller cannot tell that there was a condition.
+        # A stream takes its ETag from the first response, so its caller does not know that a condition was sent.
         if request.etag is not None and status_of(error) == _PRECONDITION_FAILED:
             raise changed(request) from error
         raise

@@ -86,7 +86,7 @@ class CachedStore:
         return self._store.list(prefix)
 
     def folders(self, prefix: str = "") -> builtins.list[str]:
-        """Return the first folders below a prefix of the cached store."""
+        """Return the cached store's first folders below a prefix."""
         return self._store.folders(prefix)
 
     def stat(self, key: str) -> ObjectInfo:

@@ -8,7 +8,7 @@ from shared.errors import DataError
 
 __all__ = ["FOLLOW_LINK", "check_key", "check_range", "key_error"]
 
-FOLLOW_LINK: Final = "follow a link"  # the denied action if a link of a folder points outside it
+FOLLOW_LINK: Final = "follow a link"  # the denied action if a link in a folder points outside it
 MAX_KEY_BYTES: Final = 1024  # S3's own limit
 
 

@@ -1,4 +1,4 @@
-"""Tell a store that refuses one object (archived, a disabled key) from one that refuses all."""
+"""Distinguish a store that refuses one object (archived, disabled key) from one that refuses all."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["is_readable"]
 
 
 def is_readable(store: ObjectStore, key: str) -> bool:
-    """Read the first byte of an object, and return False if the store refuses it.
+    """Read the first byte of an object; return False if the store refuses it.
 
-    A HEAD request would prove too little: S3 answers it for archived objects, and some proxies refuse every one.
+    A HEAD request proves nothing: S3 answers it even for archived objects, and some proxies refuse every HEAD.
 
     Raises:
         ObjectMissing: the object does not exist.

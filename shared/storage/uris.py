@@ -1,4 +1,4 @@
-"""URIs of objects; the meaning of a bare name, path or default bucket (a folder without S3); forbidden places.
+"""URIs of objects; resolution of a bare name, path or default bucket (a folder without S3); forbidden locations.
 
 URIs are plain text, not percent-encoded, as is usual for ``s3://``: ``f"{store.uri}/{key}"`` names an object whatever
 characters its key contains. ``file:///tmp/My%20Videos`` is a folder with a percent sign in its name.
@@ -162,7 +162,7 @@ def default_bucket(name: str) -> str:
 
 
 def resolved(uri: str) -> str:
-    """Return the URI of a bucket or folder after links are resolved: one folder has one name.
+    """Resolve links in the URI of a bucket or folder, so that one folder has one name.
 
     Args:
         uri: as :func:`normalise` returns it.

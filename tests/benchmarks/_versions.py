@@ -1,4 +1,4 @@
-"""The speed of extraction before and now: the same videos, in turns, against another commit of this repository."""
+"""The speed of extraction now and at another commit of this repository: the same videos, alternating."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_REF", "versions"]
 
-# The last commit before frames were compared with a full decode.
+# The last commit before stored frames were compared with a full decode.
 DEFAULT_REF: Final = "e0ffcc6"
 _ROOT: Final = Path(__file__).parents[2]
 _ROUNDS: Final = 5
 _SECONDS: Final = 60
-# Extracts a session once, then five times, and prints the CPU seconds of one of these. Modules moved between commits.
+# Extract a session once, then five times, and print the CPU seconds per extraction. Modules moved between commits.
 _CHILD: Final = """
 import importlib, resource, sys
 def find(name, *modules):
@@ -54,7 +54,7 @@ def versions(ref: str = DEFAULT_REF, *, quick: bool) -> None:
     rows = []
     with tempfile.TemporaryDirectory(prefix="telecine-versions-") as name, _worktree(ref, Path(name)) as before:
         if before is None:
-            print(f"no comparison with {ref}: git does not have this commit")
+            print(f"no comparison with {ref}: git does not know this commit")
             return
         for codec, title in (("libx264", "H.264"), ("libx265", "HEVC")):
             video = Path(name) / f"{codec}.mp4"
@@ -89,7 +89,7 @@ def _seconds(tree: Path, tar: Path, mode: str) -> float:
 
 @contextmanager
 def _worktree(ref: str, folder: Path) -> Iterator[Path | None]:
-    """Check a commit out to a folder and remove it in the end; None if there is no such commit."""
+    """Check out a commit to a folder, removed on exit; None if there is no such commit."""
     tree = folder / "before"
 
     def git(*words: str) -> int:

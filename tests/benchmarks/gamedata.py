@@ -2,7 +2,7 @@
 every kind of video against a full decode, and the speed against another commit.
 
 Figures are CPU seconds (user + system) unless a column says otherwise, so that other programs on the machine matter
-little; what is compared runs in turns, and medians count. docs/performance.md says what they mean.
+little. Alternatives run alternately, and medians are reported. docs/performance.md explains them.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def main(only: str = "", *, quick: bool = False, against: str = DEFAULT_REF) -> 
     """Print all tables.
 
     Args:
-        only: begins the name of one part, see ``_parts``.
+        only: prefix of the name of one part, see ``_parts``.
         quick: the smallest size, one round, smaller sets.
-        against: the commit whose speed is compared.
+        against: the commit to compare the speed with.
 
     Raises:
-        SystemExit: there is no such part, or a picture was wrong and not marked.
+        SystemExit: there is no such part, or a picture is wrong and not marked.
     """
     parts = _parts(quick=quick, against=against)
     chosen = {name: part for name, part in parts.items() if name.startswith(only)}

@@ -25,7 +25,7 @@ def pictures(*, quick: bool) -> None:
         quick: only the videos of ``make test``.
 
     Raises:
-        SystemExit: a stored picture was wrong and not marked.
+        SystemExit: a stored picture is wrong and not marked.
     """
     av.logging.set_level(None)
     chosen = [video for video in videos() if video.sample or not quick]

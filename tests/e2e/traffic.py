@@ -69,7 +69,7 @@ class Traffic:
         for thread in self._threads:
             thread.join(timeout=30)
         assert self._process.stdout is not None
-        # Else pytest turns the collector's ResourceWarning into an error after the last test.
+        # Otherwise pytest turns the collector's ResourceWarning into an error after the last test.
         self._process.stdout.close()
         self._errors.close()
 

@@ -21,7 +21,7 @@ class _Runner:
     def run(self, work):
         """Return at once for ``12``; after the file ``go`` appears for ``12 wait``; exit the process for ``12 die``.
 
-        For ``12 path``, return whether ``folder`` is on the import path.
+        For ``12 path``, return True if ``folder`` is on the import path.
         """
         name, _, what = work.partition(" ")
         node = os.environ["NODE"]

@@ -121,14 +121,14 @@ with LocalRay(ImportPath, workers=1) as pool:
 
 
 class ImportPath:
-    """A runner that returns the import path of its process."""
+    """A runner that returns its process's import path."""
 
     def run(self, _):
         return sys.path
 
 
 def test_a_local_cluster_listens_on_loopback_and_imports_nothing_from_the_current_folder(tmp_path):
-    """Ray 2.60 replaces 127.0.0.1 by the address of the machine, and puts the current folder first on the path."""
+    """Ray 2.60 replaces 127.0.0.1 with the machine's address and puts the current folder first on the path."""
     (tmp_path / "numpy.py").write_text("raise SystemExit('numpy of the current folder')")
     done = subprocess.run(
         [sys.executable, "-P", "-c", ALONE],

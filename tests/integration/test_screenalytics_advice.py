@@ -1,4 +1,4 @@
-"""Every code of a rejection and every finding of verify: what its message advises, followed, works."""
+"""The advice in the message of every rejection code and every verify finding works when followed."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -33,9 +33,9 @@ pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
 UPLOAD: Final = "Fix the run and upload it again; the next ingest picks it up"
 NEXT: Final = "The next ingest retries it"
-ROW: Final = "Correct or delete its row in the outbox; the next ingest retries it"
+ROW: Final = "Fix or delete its row in the outbox; the next ingest retries it"
 REPLAY: Final = re.compile(r"[Rr]un: telecine screenalytics (replay .+)$")
-# Codes that only write-manifest ends with: it names its own flag, and no run is involved.
+# Codes that only write-manifest ends with: its message names a flag, and no run is involved.
 OTHER_COMMANDS: Final = {"MANIFEST_EXISTS"}
 
 
@@ -44,7 +44,7 @@ def artifact_of(run_id: str) -> str:
 
 
 def manifest(run_id: str, change: Callable[[str], str]) -> dict[str, bytes]:
-    """Return a run whose manifest's text is changed."""
+    """Return a run with changed manifest text."""
     files = make_run(run_id)
     key = manifest_of(files)[0]
     return {**files, key: change(files[key].decode()).encode()}
@@ -62,7 +62,7 @@ def without_artifact(run_id: str) -> dict[str, bytes]:
     return {key: body for key, body in make_run(run_id).items() if key != artifact_of(run_id)}
 
 
-# A run that is bad for good, by code. The advice is to upload a good one.
+# Permanently invalid runs by code. The advice is to upload a fixed run.
 BAD: Final[dict[str, Callable[[str], dict[str, bytes]]]] = {
     "MANIFEST_PARSE": lambda run: manifest(run, lambda text: text[:80]),
     "ENCODING": lambda run: {**make_run(run), f"derived/runs/{run}/manifest.json": b'{"schema_version": "\xff"}'},
@@ -143,7 +143,7 @@ def test_a_bad_run_that_is_fixed_and_uploaded_again_is_picked_up_by_the_next_ing
     ends = {code: message for code, (_, message) in found.items() if not message.endswith(f". {UPLOAD}")}
     assert set(ends) == {"PERSON_CONFLICT"}
     assert ends["PERSON_CONFLICT"].endswith(
-        ". Correct the person_id or the name of one of them, and upload the run again; the next ingest picks it up"
+        ". Fix the person_id or the name of one of them and upload the run again; the next ingest picks it up"
     )
     for code in bad_codes():
         put(place, make_run(code))
@@ -175,12 +175,12 @@ def test_an_artifact_that_is_fixed_alone_is_picked_up_too(place):
 
 @dataclass(frozen=True)
 class Advised:
-    """A code whose advice is not to upload a fixed run.
+    """A code with advice other than to upload a fixed run.
 
     Attributes:
-        provoke: leads to the code; returns the report.
+        provoke: provokes the code and returns the report.
         end: the end of its message.
-        follow: does what the message says, and returns the report that must be without a failure.
+        follow: follows the message and returns the report, which must have no failures.
     """
 
     provoke: Callable[[Place], Report]
@@ -315,7 +315,7 @@ def test_an_event_that_is_set_aside_is_read_again_as_its_message_says(place, nam
     ADVISED[name].provoke(place)
     ((_, message),) = said(place.ingest(arrival="events", max_attempts=2)).values()
     assert message.endswith(
-        "It failed 2 times and is set aside; correct its row in the outbox, and set its delivery_attempts to 0"
+        "It failed 2 times and is set aside; fix its row in the outbox and set its delivery_attempts to 0"
     )
     assert place.ingest(arrival="events", max_attempts=2).counts["events"] == 0
     place.database.rows(
@@ -404,7 +404,7 @@ def _uploaded(place: Place, _message: str) -> Report:
 
 
 def _new_manifest(place: Place, message: str) -> Report:
-    """The new artifact is right: describe it, and accept the change."""
+    """The new artifact is correct: describe it and accept the change."""
     put(place, make_run("r1", persons=2))
     obey(place, message)
     return verified(place)
@@ -476,7 +476,7 @@ VERIFY: Final[dict[str, Advised]] = {
 
 @pytest.mark.parametrize(("name", "case"), VERIFY.items(), ids=VERIFY)
 def test_the_advice_of_verify_works(place, name, case):
-    # Rows that are missing are two findings.
+    # Missing rows produce two findings.
     found = {failure.code: failure.message for failure in case.provoke(place).failures}
     message = found[name.partition(":")[0]]
     assert message.endswith(case.end), message

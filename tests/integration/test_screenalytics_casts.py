@@ -1,4 +1,4 @@
-"""Casts: a row each, traceable, in verify and in the history; and the migration of runs that have none."""
+"""Casts: one traceable row each, in verify and in the history; and the migration of runs without any."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -98,7 +98,7 @@ def test_casts_with_different_names_leave_no_row(place):
 def test_a_replaced_run_keeps_its_casts_in_the_history(place):
     place.put("r1", **two_casts())
     place.ingest("ledger-1")
-    # The sums stay the same: only the casts tell the two apart.
+    # The sums stay the same: only the casts differ.
     place.put("r1", **two_casts(first=600.0, second=310.0), attempt=4)
     before = place.persons("r1")
     assert counted(place.replay("r1", accept_changed=True)) == {"replaced": 1, "persons": 2}
@@ -192,7 +192,7 @@ def test_a_run_of_before_is_sound_and_its_casts_are_not_known(place, monkeypatch
     place.put("r1", **two_casts())
     place.ingest()
     assert findings(place, monkeypatch) == []
-    # As the release before wrote it: no casts, and a hash over persons alone.
+    # As the previous release wrote it: no casts, and a hash over persons only.
     run = read_files(make_run("r1", **two_casts()), run_id="r1")
     assert isinstance(run, ScreenalyticsRun)
     place.database.rows("DELETE FROM screenalytics.cast_metrics")
@@ -203,7 +203,7 @@ def test_a_run_of_before_is_sound_and_its_casts_are_not_known(place, monkeypatch
     assert findings(place, monkeypatch) == []
     assert counted(place.ingest()) == {"known": 1}
     assert casts(place, "r1") == []
-    # One replay brings its casts, and values by the rules of today.
+    # One replay adds its casts, and values under the current rules.
     place.database.rows("UPDATE screenalytics.person_metrics SET speaking_ms = 0")
     assert counted(place.replay("r1")) == {"replaced": 1, "persons": 2}
     assert (len(casts(place, "r1")), findings(place, monkeypatch)) == (3, [])

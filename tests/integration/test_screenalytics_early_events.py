@@ -1,4 +1,4 @@
-"""Events that are quicker than their objects, or slower than their runs; each run counts once in a report."""
+"""Events that arrive before their objects or after their runs; each run counts once in a report."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An outbox of a producer's own: NULL in any column, other types, too few rights."""
+"""A producer's own outbox: NULL in any column, other types, missing rights."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -27,7 +27,7 @@ COMPLETED = "screenalytics.run.completed"
 
 
 class Theirs:
-    """A table with the columns that are needed, none of them NOT NULL."""
+    """A table with the required columns, none of them NOT NULL."""
 
     def __init__(self, database: Database, place: Place) -> None:
         self.database = database

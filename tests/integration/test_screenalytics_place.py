@@ -1,4 +1,4 @@
-"""The place of the runs: a prefix without runs says where they are; a folder has one name; long run ids."""
+"""The location of runs: a prefix without runs says where they are; a folder has one name; long run ids."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -90,7 +90,7 @@ def test_runs_that_wait_below_another_prefix_are_named_by_replay_all(place):
     put_run(place.store, make_run("r1", prefix="old", schema_version="9.9"))
     place.ingest(prefix="old")
     report = place.replay(all=True)
-    assert report.headline == "0 runs; 1 wait below other prefixes, such as old/runs/r1/manifest.json: set --prefix"
+    assert report.headline == "0 runs; 1 waiting below other prefixes, such as old/runs/r1/manifest.json: set --prefix"
 
 
 def test_persons_of_another_prefix_or_bucket_are_not_shown(place):
@@ -144,7 +144,7 @@ def test_a_long_run_id_leaves_room_for_the_reason(place, length):
     output = io.StringIO()
     _view.show(report, Console(file=output, width=100, highlight=False))
     lines = output.getvalue().splitlines()
-    # The first line of the reason is a few words long, not one letter.
+    # The first line of the reason has several words, not one letter.
     assert any("the manifest has the" in line for line in lines), output.getvalue()
     assert len(lines) < 20
     assert "".join(line.split(" ")[0] for line in lines[1:-1]).startswith("r" * length)

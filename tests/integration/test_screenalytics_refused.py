@@ -1,4 +1,4 @@
-"""Objects that the store refuses for good: one rejects its run, all of them end the ingest."""
+"""Objects that the store permanently refuses: one rejects its run, all of them end the ingest."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -45,7 +45,7 @@ REFUSALS = {
 
 
 class Bucket:
-    """A bucket behind a proxy that refuses what a test tells it to."""
+    """A bucket behind a proxy that refuses the requests a test chooses."""
 
     def __init__(self, server: S3Server, proxy: S3Proxy, database: Database) -> None:
         self.server = server
@@ -124,7 +124,7 @@ def test_one_refused_object_rejects_its_run_and_is_set_aside_in_the_end(bucket, 
     assert (codes(again), again.exit_code) == ([("BAD", "OBJECT_REFUSED")], 65)
     assert ("BAD", "dead", 2, "OBJECT_REFUSED") in bucket.items()
     assert bucket.ingest(arrival=arrival, max_attempts=2).exit_code == 0
-    # The advice of the last message: replay it.
+    # Follow the advice of the last message: replay it.
     bucket.proxy.clear()
     assert replay.run(ReplaySettings(**bucket.values, run="BAD"), MemoryStageRun()).counts["ingested"] == 1
     assert bucket.runs() == ["BAD", "a-good", "z-good"]
@@ -135,7 +135,7 @@ def test_a_refused_manifest_that_is_alone_is_told_from_a_refused_bucket_by_anoth
     bucket.refuse("BAD/manifest.json", REFUSALS["a disabled KMS key"])
     report = bucket.ingest()
     assert (codes(report), report.exit_code) == ([("BAD", "OBJECT_REFUSED")], 65)
-    assert "enable the KMS key of the object" in report.failures[0].message
+    assert "enable the object's KMS key" in report.failures[0].message
 
 
 @pytest.mark.parametrize("arrival", ["poll", "events", "both"])

@@ -71,7 +71,7 @@ def test_the_run_that_counts(database: Database, one: dict[str, Any], other: dic
 
 
 def test_one_run_is_the_latest_whatever_attempts_are_missing(database: Database):
-    # Pair by pair there would be none: b beats a by attempt, c beats b by time, and a beats c by time.
+    # Pairwise comparison is cyclic: b beats a by attempt, c beats b by time, and a beats c by time.
     add_run(database, "a", attempt=1, completed_at="2026-01-03T00:00:00Z")
     add_run(database, "b", attempt=2, completed_at="2026-01-01T00:00:00Z")
     add_run(database, "c", completed_at="2026-01-02T00:00:00Z")

@@ -1,4 +1,4 @@
-"""From what today's producer leaves, by one command, to rows."""
+"""One command turns the current producer's files into rows."""
 
 from __future__ import annotations
 

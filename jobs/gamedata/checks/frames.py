@@ -199,7 +199,7 @@ class FrameRunner:
         from jobs.gamedata.session.child import DecodeChild
 
         self._work, self._wanted = work, wanted
-        # It starts when a file stores packets.
+        # Started only if a file stores packets.
         self._decoder = DecodeChild()
         self._store = _open(work)
         self._checks = [check for check in load_checks(work.files) if check.name in work.digests]
@@ -317,7 +317,7 @@ def run_frames(
     workers = worker_count(work.settings.workers, len(pending))
     size = max(1, min(_BATCH, -(-len(pending) // (4 * workers))))
     progress.start(len(pending), ".pt files")
-    unfinished = Counter(task.pt_key for task in pending)  # pieces of work left
+    unfinished = Counter(task.pt_key for task in pending)  # tasks left per file
     try:
         with (pool or LocalRay)(functools.partial(FrameRunner, work, wanted), workers=workers) as running:
             for start in range(0, len(pending), size):
@@ -341,7 +341,7 @@ def _names(task: FrameTask, wanted: Mapping[str, frozenset[str]]) -> list[str]:
 
 
 def _alone(work: Sequence[FrameTask], wanted: Mapping[str, frozenset[str]]) -> list[FrameTask]:
-    """Split work that ended its process, to find the one check and file that did; empty if it is just one check."""
+    """Split work that killed its process, to isolate the check and file responsible; empty for a single check."""
     if len(work) > 1:
         return list(work)
     names = _names(work[0], wanted)

@@ -61,7 +61,7 @@ class MenuReferences:
             raise UsageError(f"--menu-references {folder}: folder has no pictures; expected {_kinds()} files")
         rows, columns, _ = SIGNATURE_SHAPE
         try:
-            # The decoder process would end without a reason that names it.
+            # Without PyAV, the decoder process would die without naming it.
             import av  # noqa: F401
         except ImportError as error:
             raise ExtraMissing(
@@ -108,7 +108,7 @@ class MenuReferences:
 def _picture(child: DecodeChild, path: Path) -> npt.NDArray[np.uint8]:
     try:
         if path.stat().st_size > _LARGEST:
-            raise UsageError(f"--menu-references: '{path}' has more than 64 MB; expected a picture; remove the file")
+            raise UsageError(f"--menu-references: '{path}' is larger than 64 MB; expected a picture; remove the file")
         return child.picture(path.read_bytes())
     except (ItemError, OSError) as error:
         why = error.message if isinstance(error, ItemError) else error.strerror

@@ -23,9 +23,9 @@ class Frames:
     Attributes:
         table: the part columns.
         sampled: frames per session in the table, shape (S,), int64.
-        kept: those of them that count, shape (sum of ``sampled``,), bool; None if all do.
-        count: frames per session that count, shape (S,), int64.
-        row: the session that each of these belongs to, shape (F,), int64.
+        kept: True for frames that count, shape (sum of ``sampled``,), bool; None if all do.
+        count: counted frames per session, shape (S,), int64.
+        row: session of each counted frame, shape (F,), int64.
     """
 
     table: pl.DataFrame
@@ -42,9 +42,9 @@ class Frames:
 
     @classmethod
     def sound(cls, table: pl.DataFrame) -> Frames:
-        """Return the frames that are not damaged; the table must also have the column ``frame_corrupt``.
+        """Return the undamaged frames; the table must also have the column ``frame_corrupt``.
 
-        Where a decoder conceals errors it fills in grey, green or old content, which says nothing about the session.
+        A decoder that conceals errors fills in grey, green or old content, which says nothing about the session.
         """
         frames = cls.of(table)
         damaged = frames.values("frame_corrupt") == 1

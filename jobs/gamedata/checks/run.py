@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["POLARS_TYPES", "SIGNALS", "CheckError", "Columns", "call", "run_statistics"]
 
-# The only exceptions that end the step: their cause is a signal. All others are the check's, even if they do not derive
-# from Exception, as SystemExit and the panics of polars.
+# The only exceptions that end the step, because a signal causes them. All others are blamed on the check, including
+# those that do not derive from Exception, such as SystemExit and polars panics.
 SIGNALS: Final = (KeyboardInterrupt, Stopped)
 
 POLARS_TYPES: Final[dict[type, type[pl.DataType]]] = {
@@ -34,7 +34,7 @@ POLARS_TYPES: Final[dict[type, type[pl.DataType]]] = {
 # Maximum calls to find the rows that make a vectorised check raise. After that, every row of the slice counts as
 # failed.
 _BISECTIONS: Final = 512
-# Characters of a message or a traceback.
+# Maximum characters in a message or a traceback.
 _MESSAGE_MAX: Final = 8000
 
 
@@ -67,7 +67,7 @@ def _text(error: BaseException) -> str:
     try:
         return str(error)
     except Exception:  # noqa: BLE001 - user code: the method of its exception class
-        return "its text cannot be shown"
+        return "its message cannot be shown"
 
 
 def _storable(text: str) -> str:
@@ -76,7 +76,7 @@ def _storable(text: str) -> str:
     if len(whole) <= _MESSAGE_MAX:
         return whole
     kept = whole[: _MESSAGE_MAX - 1]
-    # The manifest hides secrets, but could not recognise half of one: an unfinished word is left out.
+    # The manifest hides secrets but would not recognise a truncated one, so a truncated word is dropped.
     end = max(map(kept.rfind, " \n"))
     return f"{kept[: end if end > _MESSAGE_MAX // 2 else None]}…"
 

@@ -1,7 +1,7 @@
-"""A pool of Ray actors on an existing cluster (driver side of a RayJob); work lost with its node is queued again.
+"""A pool of Ray actors on an existing cluster (driver side of a RayJob); requeues work lost with its node.
 
-Each worker node gets one actor per CPU, including nodes that join late. Work lost with its node is queued again; only
-a process that dies on a live node counts as a failure of its work.
+Each worker node gets one actor per CPU, including nodes that join late. Work counts as failed only if its process dies
+on a live node.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ _ENVIRONMENT: Final = {
     "RAY_memory_monitor_refresh_ms": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
-# Read by Ray when it is imported. Otherwise Ray replaces 127.0.0.1 by the machine's address and listens on all of them.
+# Read when Ray is imported. Without it, Ray replaces 127.0.0.1 with the machine's address and listens on all addresses.
 _CLUSTERS: Final = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _FOLDER: Final = "telecine-ray-"
 

@@ -110,14 +110,14 @@ class RayPool(ABC):
 
 
 def job_config() -> Any:
-    """Return Ray's configuration of the driver's job, whose workers import nothing from the current folder.
+    """Return Ray's job configuration, with which workers import nothing from the current folder.
 
-    Ray puts the driver's current folder first on the import path of its workers (2.60), and a folder of recordings may
-    contain a ``numpy.py``. Workers find our packages in their installation or through ``PYTHONPATH``.
+    Ray 2.60 puts the driver's current folder first on its workers' import path, and a folder of recordings may contain
+    a ``numpy.py``. Workers find our packages in their installation or through ``PYTHONPATH``.
     """
     from ray.job_config import JobConfig
 
-    # Only jobs of Ray's client get no folder.
+    # Ray adds no folder for client jobs.
     return JobConfig(_client_job=True)
 
 

@@ -78,8 +78,8 @@ def session_columns(session: Session) -> dict[str, Any]:
 def _require_storable(columns: Mapping[str, Any]) -> None:
     """Reject values that a part cannot store.
 
-    A decoder process that hostile bytes have taken over may send values of other types and lists of other lengths. They
-    must fail here, and not with the whole batch or in the checks of all sessions.
+    A decoder process taken over by hostile bytes may send values of the wrong type and lists of the wrong length. They
+    must fail here, not take down the whole batch or the checks of all sessions.
 
     Raises:
         ItemError: ``decode_crashed``.
@@ -89,7 +89,7 @@ def _require_storable(columns: Mapping[str, Any]) -> None:
         pa.Table.from_pylist([columns], schema=pa.schema([PART_SCHEMA.field(name) for name in columns]))
         counts = {len(columns[each.name]) / (cells if each.name == _SIGNATURE else 1) for each in FRAME_COLUMNS}
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        raise item_error("decode_crashed", f"the decoder process sent values of other types: {error}") from error
+        raise item_error("decode_crashed", f"the decoder process sent values of the wrong type: {error}") from error
     if len(counts) != 1:
         raise item_error("decode_crashed", "the decoder process sent different numbers of values per frame")
 
@@ -97,7 +97,7 @@ def _require_storable(columns: Mapping[str, Any]) -> None:
 def error_columns(item: Item, error: BaseException) -> dict[str, Any]:
     """Return the columns of a failed item; text is sanitized and truncated as in the ledger."""
     failure = Failure.of(item.key, error, attempt=item.attempt)
-    # Hidden before it is cut, since half a secret could not be recognised.
+    # Secrets are hidden before truncation, because a truncated one would not be recognised.
     trace = scrub("".join(traceback.format_exception(error)))[-_TRACEBACK_MAX:]
     return {
         "outcome": "error",

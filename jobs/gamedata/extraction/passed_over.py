@@ -1,4 +1,4 @@
-"""Files of a source and lines of a task list that a run does not read: how many, and the first names."""
+"""Source files and task-list lines that a run passes over: counts and first names, by reason."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ __all__ = ["NOT_A_TAR", "PACKED", "PassedOver", "passed_over_table", "reason_of"
 
 NOT_A_TAR: Final = "not a TAR"
 PACKED: Final = "packed (unpack to .tar)"
-_FOLDER: Final = "the marker of a folder"
-_HIDDEN: Final = "a hidden file"
+_FOLDER: Final = "folder marker"
+_HIDDEN: Final = "hidden file"
 # TARs are read by byte range, which compression prevents.
 _PACKED: Final = (
     ".gz", ".tgz", ".taz", ".bz2", ".tbz", ".tbz2", ".tb2", ".xz", ".txz", ".lz", ".tlz", ".lzma", ".zst", ".tzst",
     ".lz4", ".br", ".z", ".zip", ".7z", ".rar",
 )  # fmt: skip
-# Names kept per reason, of one run over a million files.
+# Names kept per reason, as a run may cover a million files.
 _NAMED: Final = 5
 
 
 @dataclass(slots=True)
 class PassedOver:
-    """Names by the reason why they are not read.
+    """Names that were passed over, by reason.
 
     Attributes:
         counts: reason -> number of names.
-        names: reason -> the first of them.
+        names: reason -> the first names.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -56,18 +56,18 @@ class PassedOver:
 
     @property
     def level(self) -> int:
-        """The level at which to log this: a packed TAR is probably meant to be read."""
+        """The log level: a warning if TARs are packed, because they were probably meant to be read."""
         return logging.WARNING if PACKED in self.counts else logging.INFO
 
     def reasons(self) -> Iterator[tuple[str, int, list[str]]]:
-        """Yield each reason, how many names it has, and the first of them in quotes."""
+        """Yield each reason, its count, and its first names in quotes."""
         for reason, count in self.counts.items():
             names = [f"'{one_line(name[:200])}'" for name in self.names[reason]]
             yield reason, count, [*names, "…"] if count > len(names) else names
 
 
 def passed_over_table(passed_over: PassedOver) -> Table:
-    """Return the table for a report."""
+    """Return the report's table."""
     from shared.report import Table
 
     rows: list[list[Any]] = [[reason, count, ", ".join(names)] for reason, count, names in passed_over.reasons()]
@@ -75,7 +75,7 @@ def passed_over_table(passed_over: PassedOver) -> Table:
 
 
 def reason_of(key: str) -> str | None:
-    """Return why an object of the source is not read; None if it is a TAR."""
+    """Return why an object of the source is passed over; None if it is a TAR."""
     name = key.lower()
     if name.endswith(".tar"):
         return None

@@ -1,4 +1,4 @@
-"""The task list: one TAR key per line. A line that cannot be a key is an error row of its own (``key_invalid``)."""
+"""The task list: one TAR key per line. A line that cannot be a key becomes an error row (``key_invalid``)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["TaskList", "is_uri", "parse_task_list", "read_task_list"]
 # Not str.splitlines, which also splits at characters that a key may contain, such as U+0085 and U+2028.
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-# The longest key of S3, in bytes. A longer one would not fit the index of gold.gamedata_sessions.
+# S3's maximum key length in bytes. A longer key would not fit the index of gold.gamedata_sessions.
 _ROW_BYTES: Final = 1024
 
 
@@ -32,9 +32,9 @@ class TaskList:
     """The lines of a task list.
 
     Attributes:
-        keys: keys to read, each once, in the order of the list.
+        keys: keys to read, without duplicates, in list order.
         invalid: the ``s3_key`` of the error row -> the error, for each line that cannot be a key.
-        passed_over: lines that need no row: repeated ones, and keys outside ``--prefix``.
+        passed_over: lines without a row: duplicates, and keys outside ``--prefix``.
     """
 
     keys: list[str] = field(default_factory=list)
@@ -42,7 +42,7 @@ class TaskList:
     passed_over: PassedOver = field(default_factory=PassedOver)
 
     def reject(self, key: str, why: str) -> None:
-        """Record a line that cannot be read."""
+        """Record a line that is not a key."""
         self.invalid[_row_key(key)] = item_error(
             "key_invalid", f"the task list has a line that is not a key: {why}; expected a key as the listing shows it"
         )

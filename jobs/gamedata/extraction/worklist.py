@@ -57,7 +57,7 @@ class Worklist:
     generation: int = 1
 
     def __len__(self) -> int:
-        """Return the number of TARs and lines that have a row or will get one."""
+        """Count the TARs and lines that have a row or will get one."""
         return len(self.items) + len(self.missing) + self.done + len(self.failed_before) + self.left_out
 
 
@@ -69,7 +69,7 @@ class _Listed:
 
 
 def no_tar(worklist: Worklist, settings: ExtractSettings) -> str:
-    """Return the message for a source in which there is nothing to read."""
+    """Return the message for a source without anything to read."""
     if settings.task_list is not None:
         text = f"--task-list {settings.task_list} names no TAR"
     elif settings.prefix:
@@ -141,7 +141,7 @@ def _list_source(settings: ExtractSettings, source: ObjectStore, target: ObjectS
 
 
 def _collisions(items: Sequence[Item]) -> dict[str, ItemError]:
-    """Return the errors of TARs whose ``.pt`` file would be that of another one: ``a.TAR`` next to ``a.TAR.tar``."""
+    """Return errors for TARs that would share a ``.pt`` file with another: ``a.TAR`` next to ``a.TAR.tar``."""
     odd = [item.key for item in items if not item.key.endswith(".tar")]
     keys = {item.key for item in items} if odd else set()
     return {
@@ -152,7 +152,7 @@ def _collisions(items: Sequence[Item]) -> dict[str, ItemError]:
 
 
 def _is_our_file(key: str, source: ObjectStore, target: ObjectStore) -> bool:
-    """Return whether telecine wrote an object: the record of a sample set, or results in the source itself."""
+    """Return True if telecine wrote the object: the record of a sample set, or results stored in the source."""
     if key.rpartition("/")[2] == RECORD:
         return True
     place = f"{source.uri.rstrip('/')}/{key}"
@@ -183,8 +183,8 @@ def _common_prefix(keys: Sequence[str]) -> str:
 def _stat(source: ObjectStore, key: str) -> Item | ItemError | ConfigurationError:
     """Return the TAR, or what is wrong with its key.
 
-    A ConfigurationError is returned if only this key may be its cause: some stores answer 400 to keys that they do not
-    accept.
+    A ConfigurationError is returned, not raised, if this key alone may have caused it: some stores answer 400 to keys
+    that they do not accept.
     """
     try:
         info = source.stat(key)

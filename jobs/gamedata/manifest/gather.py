@@ -1,4 +1,4 @@
-"""Collect a bucket's sessions, and an error row per failed TAR; compare parts with ``.pt`` files (``pt_unrecorded``).
+"""Collect a bucket's sessions and an error row per failed TAR; compare parts with ``.pt`` files (``pt_unrecorded``).
 
 The ``.pt`` files are authoritative: if one was deleted, its session is left out of the manifest; if one was added by
 hand, its session is included; if one was replaced, it is measured again. Nothing is written here.

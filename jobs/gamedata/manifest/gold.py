@@ -30,7 +30,7 @@ _JSON: Final = ("video_metadata", "session_metadata")
 _FURTHER: Final = "further_checks"
 COLUMNS: Final = (*_PLAIN, *_JSON, _FURTHER)
 
-# In the manifest but not published: time and code of the build, thresholds, traceback, why a flag is NULL.
+# In the manifest but not published: build time and version, thresholds, tracebacks, why a flag is NULL.
 _LEFT_OUT: Final = frozenset({"dark_luma_threshold", "dark_share_threshold", "frames_state", "inputs_state"})
 _AT_ONCE: Final = 4096
 

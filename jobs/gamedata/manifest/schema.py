@@ -71,7 +71,7 @@ class Column(NamedTuple):
 _FAILED: Final = "extraction failed"
 _NO_FRAMES: Final = "extraction failed, or no undamaged frame was sampled (`frames_state`)"
 _NO_INPUTS: Final = (
-    "extraction failed, `inputs.csv` is missing or invalid, or some of its rows are and no other is a device event "
+    "extraction failed, `inputs.csv` is missing or invalid, or some rows are unreadable and none is a device event "
     "(`inputs_state`)"
 )
 _NO_EVENTS: Final = "extraction failed, or `inputs.csv` is missing or has no rows (`inputs_state`)"
@@ -133,7 +133,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
         "`invalid`, `integer`, `unordered` or `span`", null="the timestamps are not known to be unusable"
     ),
     "frames_state": Column(
-        "`ok`, `partly_damaged` (only undamaged frames count), `damaged` (all are), `single` (one frame) or `none`",
+        "`ok`, `partly_damaged` (only undamaged frames count), `damaged` (all frames), `single` (one frame) or `none`",
         null=_FAILED,
     ),
     "inputs_state": Column(

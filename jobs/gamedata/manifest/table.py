@@ -86,7 +86,7 @@ def assemble(sessions: Sessions, results: Columns, registry: Registry, files: tu
     texts: dict[str, list[Any]] = {
         name: [None] * size for name in ("error", "error_traceback", "error_code", "error_stage", "check_errors")
     }
-    # A check that fails for all sessions raises few different texts.
+    # A check that fails for all sessions raises only a few distinct messages.
     hidden = functools.lru_cache(4096)(scrub)
     for row, of_row in errors.items():
         texts["check_errors"][row] = [hidden(error.message) for error in of_row]

@@ -1,4 +1,4 @@
-"""Read only a TAR's headers; pick its video, metadata.json and inputs.csv; ignore hidden files and leftovers of tools.
+"""Read only a TAR's headers; pick its video, metadata.json and inputs.csv; ignore hidden files and tool leftovers.
 
 ``tarfile`` unpacks data that looks like gzip, trusts sparse sizes, reads an extended header of any length into memory
 and stops silently at a broken header. Here, the 512-byte headers are read one by one, each number is checked before it
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CONTAINERS", "VIDEO_SUFFIXES", "Member", "SessionMembers", "pick_members", "read_members"]
 
-# Containers that can be read, and the suffixes of their videos. Suffixes that usually mean sound or a picture (.ogg,
-# .gif) are left out: next to the video of a session, such a file would be a second one. Bare streams of H.264, HEVC and
+# Supported containers and their video suffixes. Suffixes that usually mean sound or a picture (.ogg, .gif) are left
+# out: next to a session's video, such a file would count as a second one. Raw streams of H.264, HEVC and
 # AV1 are left out because they contain no times.
 CONTAINERS: Final[Mapping[str, tuple[str, ...]]] = {
     "MP4, QuickTime, 3GPP": (".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".ismv", ".mj2"),
@@ -54,8 +54,8 @@ _MAX_MEMBERS: Final = 10_000
 
 _EXTENSION_TYPES: Final = (b"x", b"X", b"g", b"L", b"K")
 _FILE_TYPES: Final = b"\x000" + b"7"
-# Names of folders whose files describe other members: extended headers and sparse members that a tar without support
-# for them unpacked (GNU tar names them after its process: PaxHeaders.1234), resource forks, thumbnails of a NAS.
+# Folders whose files describe other members: extended headers and sparse members unpacked by a tar that does not
+# support them (GNU tar appends its process id: PaxHeaders.1234), resource forks, NAS thumbnails.
 _LEFTOVERS: Final = re.compile(r"(?:PaxHeaders?|GNUSparseFile|GlobalHead)(?:\.\d+)*|__MACOSX|@eaDir", re.IGNORECASE)
 # Links, devices, directories and FIFOs: no data follows, whatever the size field contains.
 _EMPTY_TYPES: Final = b"123456"
@@ -125,7 +125,7 @@ def read_members(source: RangeSource) -> list[Member]:
 def pick_members(members: list[Member]) -> SessionMembers:
     """Return the session's members, selected by name.
 
-    Hidden files, and leftovers of tar and of file managers, are ignored. Files in hidden folders count only if no other
+    Hidden files and leftovers of tar and file managers are ignored. Files in hidden folders count only if nothing else
     matches. ``metadata.json`` and ``inputs.csv`` may also be named after the video, as in old recordings
     (``000000.mp4``, ``000000.json``, ``000000.csv``).
 

@@ -137,7 +137,7 @@ def loads(body: bytes | memoryview, *, name: str = "the .pt file", decode: Decod
 
     Args:
         body: the bytes.
-        name: what messages call the file.
+        name: the file's name in messages.
         decode: decodes stored packets, which are as hostile as the recording: a decoder process
             (:mod:`jobs.gamedata.session.child`). None decodes in this process.
 
@@ -236,7 +236,7 @@ def _bytes_tensor(body: bytes) -> Any:
 def _packets(document: dict[str, Any]) -> PacketRuns:
     arrays = _arrays({key: document[key] for key in ("extradata", "data", "offsets", "pts", "first", "count")})
     numerator, denominator = document["time_base"]
-    # Files of before have neither of these, and only of codecs that need them, frames that do not decode.
+    # Older files lack these; their frames still decode, except those of codecs that need them.
     parameters = document.get("parameters", {})
     keyframe = document.get("keyframe")
     return PacketRuns(
@@ -254,7 +254,7 @@ def _packets(document: dict[str, Any]) -> PacketRuns:
 
 def _arrays(tensors: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
     for key, values in tensors.items():
-        # With strides of 0, a file of 2 kB would declare a tensor of terabytes.
+        # With strides of 0, a 2 kB file could declare a tensor of terabytes.
         if values.numel() * values.element_size() > values.untyped_storage().nbytes():
             raise ValueError(f"{key} has more elements than the file")
     return {key: values.numpy() for key, values in tensors.items()}

@@ -55,7 +55,7 @@ class Channel:
 
     Args:
         end: the socket; closed with the channel.
-        max_bytes: maximum total of the buffers of one message that is received.
+        max_bytes: maximum total size of the buffers in one received message.
     """
 
     def __init__(self, end: socket.socket, *, max_bytes: int = _MAX_BYTES) -> None:

@@ -49,7 +49,7 @@ _ITEMS: Final = 200
 _MAX_REQUEST: Final = 1024**3
 # A process that was taken over could send 64 MB.
 _MAX_MESSAGE: Final = 4000
-# Bytes of decoded frames per request: frames of 4320p take 106 MB each, and the child's memory is limited.
+# Bytes of decoded frames per request: a 4320p frame takes 106 MB, and the child's memory is limited.
 _FRAME_BYTES: Final = 256 * 1024**2
 # Whole names: a prefix would let HOMEBREW_GITHUB_API_TOKEN, LD_SDK_KEY or PYTHONANYWHERE_API_TOKEN through.
 _INHERITED: Final = frozenset({
@@ -83,14 +83,14 @@ class _Refused:
     document: dict[str, Any]
 
 
-# What a reply that was not made by the child's own code raises, such as one with 100,000 levels or Infinity.
+# Raised by replies that the child's own code did not write, such as one with 100,000 levels or Infinity.
 _MALFORMED: Final = (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 def _pixels(
     document: dict[str, Any], buffers: list[bytearray], *, shape: tuple[int, ...] | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Return the pixels of a reply, of this shape or of any picture's."""
+    """Return the pixels of a reply, of this shape or of any picture shape."""
     pixels = unpack(document["value"], buffers)
     wanted = (None, None, 3) if shape is None else shape
     if (
@@ -174,7 +174,7 @@ class DecodeChild:
     def decode(self, packets: PacketRuns, height: int, width: int, rotation: int) -> npt.NDArray[np.uint8]:
         """Decode the packets of a ``.pt`` file, like :func:`~jobs.gamedata.frames.decoder.decode_runs`.
 
-        They are the recording's own bytes, and so as hostile as the TAR.
+        They are the recording's own bytes, and therefore as hostile as the TAR.
 
         Raises:
             ItemError: as :meth:`extract`.
@@ -343,7 +343,7 @@ class DecodeChild:
         arguments = [str(child_end.fileno()), str(self._memory_mb), str(self._timeout_s), str(os.getpid())]
         with child_end:
             self._process = subprocess.Popen(  # noqa: S603  a module of this package
-                # -P: otherwise modules in the current folder, such as a bucket with a numpy.py, would come first.
+                # -P: otherwise modules in the current folder (a bucket may contain a numpy.py) would be imported first.
                 [sys.executable, "-P", "-m", "jobs.gamedata.session.child_main", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -352,7 +352,7 @@ class DecodeChild:
                 env=environment,
                 start_new_session=True,  # the worker handles Ctrl-C
             )
-        # It cannot have more than its memory.
+        # The child cannot send more than its memory holds.
         self._channel = Channel(worker_end, max_bytes=self._memory_mb * 1024**2)
         self._served = 0
         try:

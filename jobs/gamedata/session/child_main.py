@@ -1,4 +1,4 @@
-"""Entry point of the decoder process: limit memory and core dumps, give up files and network, decode TARs on request.
+"""Entry point of the decoder process: limit memory, drop access to files and network, then decode TARs on request.
 
 Before the first byte of input it gives up files, the network and other processes (:mod:`shared.sandbox`).
 

@@ -33,7 +33,7 @@ __all__ = ["MAX_PIXELS", "decode_session", "extract_session"]
 
 # The default of --max-pixels: 8192 x 4320.
 MAX_PIXELS: Final = 8192 * 4320
-# How often to plan again because a listed keyframe is not one.
+# Maximum replans because a listed keyframe is not one.
 _PLANS: Final = 4
 # Maximum total pixels to decode from complete keyframes if recovery points are nearer. At 640x360 this takes 12 s of
 # the 30 s allowed per item.
@@ -152,7 +152,7 @@ def _sample(reader: PacketReader, spec: SamplingSpec, max_pixels: int) -> tuple[
 
 
 def _plan(reader: PacketReader, spec: SamplingSpec) -> FramePlan:
-    """Choose the frames and where to start; from a recovery point only if the last keyframe is too far away."""
+    """Choose the frames and where decoding starts: a recovery point only if the last keyframe is too far away."""
 
     def plan(**more: Any) -> FramePlan:
         return plan_frames(
@@ -190,9 +190,9 @@ def _warnings(frames: SampledFrames) -> list[str]:
     if corrupt:
         warnings.append(f"{corrupt} of {count} sampled frames are damaged; the decoder concealed the errors")
     if frames.replaced:
-        warnings.append(f"{frames.replaced} frames do not decode: the last good picture before each is stored")
+        warnings.append(f"{frames.replaced} frames cannot be decoded: replaced by the last good picture before them")
     if frames.missing:
-        warnings.append(f"{frames.missing} frames do not decode, and no picture before them does: left out")
+        warnings.append(f"{frames.missing} frames cannot be decoded, nor can any picture before them: left out")
     if len(frames.sizes) > 1:
         sizes = ", ".join(f"{width}x{height}" for width, height in sorted(frames.sizes))
         warnings.append(f"the frame size changes ({sizes}): frames of another shape have black bars")

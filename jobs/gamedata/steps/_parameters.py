@@ -1,4 +1,4 @@
-"""Check the parameters of a step before it begins its work: buckets, files, pictures, programs and form names.
+"""Check a step's parameters before it starts work: buckets, files, pictures, programs and form names.
 
 All problems are reported at once. ``plan`` checks the parameters of all steps.
 """
@@ -54,12 +54,12 @@ def validate(settings: PlanSettings) -> list[Checked]:
 
 
 def check_extract(settings: ExtractSettings) -> None:
-    """Check the parameters of ``extract``; see :func:`validate`. A store that does not answer is left to the work."""
+    """Check the parameters of ``extract``; see :func:`validate`. A store that does not answer is left to the step."""
     _run_checks([*_bucket_checks(settings), *_task_checks(settings)], tolerate=TransientError)
 
 
 def check_manifest(settings: ManifestSettings) -> None:
-    """Check the parameters of ``manifest`` that are used only after its work; see :func:`check_extract`."""
+    """Check the parameters that ``manifest`` uses only at its end; see :func:`check_extract`."""
     _run_checks(_late_checks(settings), tolerate=(TransientError, AccessDenied))
 
 
@@ -124,7 +124,7 @@ def _late_checks(settings: ManifestSettings) -> Iterator[Check]:
 
 
 def _check_checks(settings: ManifestSettings) -> Iterator[Check]:
-    registry: list[Registry] = []  # loaded at the first file, so that files whose names collide are found
+    registry: list[Registry] = []  # shared by all files, so that colliding check names are found
     for path in settings.checks:
         yield "--checks", path, lambda path=path: _check_file(path, settings, registry)  # type: ignore[misc]
     if settings.menu_references:
@@ -172,7 +172,7 @@ def _folder(flag: str, path: str) -> str:
         raise UsageError(f"{flag} {path}: {there} is a file; expected a folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise AccessDenied(
-            f"{flag} {path}: no files can be written in {there}; grant access to this user (uid {os.getuid()}) or use "
+            f"{flag} {path}: {there} is not writable; grant access to this user (uid {os.getuid()}) or use "
             "another folder",
             bucket=f"file://{there}",
             action="put",
@@ -217,7 +217,7 @@ def _output(settings: ManifestSettings) -> str:
         if os.path.isdir(file):  # noqa: PTH112
             raise UsageError(f"--output-path {path} is a folder; expected a file, such as {path}/manifest.parquet")
         if holds_secrets(file):
-            raise UsageError(f"--output-path {path} is in a folder of secrets or processes; expected another file")
+            raise UsageError(f"--output-path {path} is below /proc or a folder of secrets; expected another file")
         _folder("--output-path", os.path.dirname(file))  # noqa: PTH120
         return "a file"
     try:

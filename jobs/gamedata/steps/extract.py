@@ -1,4 +1,4 @@
-"""The extract step: read TARs on a pool of workers, those of a killed worker again one by one; compact the parts."""
+"""The extract step: read TARs on a pool of workers, retry those of a killed worker one by one, compact the parts."""
 
 from __future__ import annotations
 

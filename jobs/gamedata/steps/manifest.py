@@ -172,7 +172,7 @@ def _empty(store: ObjectStore, settings: ManifestSettings) -> DataError:
 
 
 def _load_model(settings: ManifestSettings) -> str | None:
-    """Return the digest of the menu model; an unusable one ends the command here instead of failing every row."""
+    """Return the menu model's digest; an unusable model ends the command here instead of failing every row."""
     if not settings.menu_model:
         return None
     from jobs.gamedata.checks.menu_model import MenuModel, model_digest

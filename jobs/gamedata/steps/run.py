@@ -42,7 +42,7 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
 
     Raises:
         UsageError: a parameter of a stage is wrong, or ``--compute`` is not local.
-        TelecineError: the only stage raised it, or both stages failed and it is the more severe error.
+        TelecineError: the only stage failed, or both failed and this is the more severe error.
         Stopped: a signal stopped the step.
     """
     from jobs.gamedata.compute.pool import require_local
@@ -89,7 +89,7 @@ def run_stages(
             _log.info("%s", report.model_copy(update={"pipeline": "gamedata", "step": name}).summary())
     worst = _worst(errors) if errors and len(errors) == len(reports) else None
     for name, failed in errors.items():
-        # The command prints the error that is raised, and "nothing extracted" only follows from a failed extraction.
+        # The command prints the raised error; "nothing extracted" is only a consequence of a failed extraction.
         follows = len(errors) > 1 and getattr(failed, "code", "") == NOTHING_EXTRACTED
         if failed is not worst and not follows and isinstance(failed, TelecineError):
             _log.error("%s: %s", name, failed)
@@ -99,14 +99,14 @@ def run_stages(
 
 
 def _run_step(step: StepRun, settings: RunSettings, stage_run: StageRun, *, after: bool) -> Report:
-    """Run a stage; ``after`` extraction, its advice to run extract first would be wrong."""
+    """Run a stage; ``after`` extraction, replace the advice to run extract first."""
     try:
         return step(settings, stage_run)
     except DataError as error:
         if not after or error.code != NOTHING_EXTRACTED:
             raise
         raise DataError(
-            "there is no session to build a manifest from: extraction found no TAR; expected TARs in the source; check "
+            "the manifest has no sessions, because extraction found no TAR; expected TARs in the source; check "
             "--source-bucket, --prefix and --task-list",
             code=NOTHING_EXTRACTED,
             **error.data,

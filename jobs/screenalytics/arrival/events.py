@@ -45,7 +45,7 @@ class Event:
 
     @property
     def name(self) -> str:
-        """The event in messages: by its id or, if it has none, by its run."""
+        """The event's name in messages: its id or, without one, its run."""
         return f"event {self.event_id}" if self.event_id else f"an event of run {str(self.aggregate_id)[:128]!r}"
 
 
@@ -80,7 +80,7 @@ def parse_event(prefix: str, event: Event, payload: str | None, *, too_large: bo
     Args:
         prefix: the folder above ``runs/``.
         event: the row of the outbox, without its payload.
-        payload: its JSON; None if the row has none, or a larger one than :data:`PAYLOAD_BYTES`.
+        payload: its JSON; None if the row has none, or if it exceeds :data:`PAYLOAD_BYTES`.
         too_large: True if the payload is larger.
     """
     try:
@@ -91,7 +91,7 @@ def parse_event(prefix: str, event: Event, payload: str | None, *, too_large: bo
             ("payload_json", "" if too_large else payload),
         ):
             if value is None:
-                raise reject("EVENT_INVALID", f"{event.name} has no {column}; expected a value in each column")
+                raise reject("EVENT_INVALID", f"{event.name} has no {column}; expected a value in every column")
         if event.event_type != COMPLETED:
             raise reject(
                 "UNKNOWN_EVENT",

@@ -1,4 +1,4 @@
-"""Read the outbox's pending events, oldest first, or those set aside; record delivery and ``last_error``."""
+"""Read the outbox's pending events, oldest first, or the events set aside; record delivery and ``last_error``."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ _WAITING: Final = f"""{_SELECT}
         AND event_id IS NOT NULL AND (created_at, event_id) > (CAST(:at AS timestamptz), CAST(:id AS uuid))
     ORDER BY created_at, event_id LIMIT :page
 """
-# Another outbox may allow NULL, which the comparison above skips. Without a time an event counts as old. Rows without
-# an id cannot be updated: they are last, so that they never fill the page.
+# A foreign outbox may allow NULL, which the comparison above skips. An event without a time counts as old. Rows without
+# an id cannot be updated, so they come last and never fill the page.
 _INCOMPLETE: Final = f"""{_SELECT}
         AND (created_at IS NULL OR event_id IS NULL)
     ORDER BY event_id NULLS LAST LIMIT :page
@@ -77,7 +77,7 @@ def outbox(settings: IngestSettings) -> Iterator[Candidate | BadEvent]:
 
 
 def dead_events(settings: IngestSettings) -> Iterator[list[Candidate]]:
-    """Yield pages of the valid events that failed ``max_attempts`` times.
+    """Yield pages of valid events that failed ``max_attempts`` times.
 
     Args:
         settings: the outbox table and its database.
@@ -169,5 +169,5 @@ def _outbox(settings: IngestSettings) -> Iterator[tuple[DatabaseSession, str]]:
 
 
 def _is_own(settings: IngestSettings) -> bool:
-    """Return whether the outbox is telecine's own table, whose rights ``telecine db upgrade`` grants."""
+    """Return True if the outbox is telecine's own table, whose rights ``telecine db upgrade`` grants."""
     return settings.outbox_url is None and settings.outbox_table == _OWN

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["elsewhere", "listed", "poll"]
 
 _BATCH: Final = 1000
-# Folders of a bucket to look into and to name, if the prefix has no runs.
+# Maximum folders of the bucket to look into and to name if the prefix has no runs.
 _SHOWN: Final = 5
 
 
@@ -56,7 +56,7 @@ def listed(prefix: str, store: ObjectStore) -> Iterator[ManifestRef]:
 
 
 def elsewhere(settings: SourceSettings, store: ObjectStore) -> str:
-    """Return a sentence on a listing without runs: what is expected, what the bucket has, and what to set.
+    """Return the message for a listing without runs: what is expected, what the bucket has, and what to set.
 
     Args:
         settings: settings with the prefix.
@@ -78,7 +78,7 @@ def elsewhere(settings: SourceSettings, store: ObjectStore) -> str:
 
 
 def _has_runs(prefix: str, store: ObjectStore) -> bool:
-    """Return whether one of the first folders below ``runs/`` has a manifest."""
+    """Return True if one of the first folders below ``runs/`` has a manifest."""
     folder = runs_folder(prefix)
     keys = (f"{run}manifest.json" for run in store.folders(folder)[:_SHOWN])
     return any(run_of(info.key, prefix) for key in keys for info in islice(store.list(key), 1))

@@ -1,4 +1,4 @@
-"""The JSON Schema of RunManifest 1.0, published for producers: what ingest accepts in a manifest, and nothing else."""
+"""The JSON Schema of RunManifest 1.0, published for producers: exactly what ingest accepts in a manifest."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["manifest_schema"]
 def manifest_schema() -> dict[str, Any]:
     """Return the JSON Schema of a manifest.
 
-    A run without success needs only its first four fields. The schema cannot say what ingest compares with something
-    else: the run_id with the manifest's key, artifact keys with each other, s3_key with the folders of the run, sizes
-    with the limits of an installation, and files with what the manifest declares about them.
+    A run that did not succeed needs only the first four fields. The schema cannot express comparisons: of the run_id
+    with the manifest's key, artifact keys with each other, s3_key with the run's folders, sizes with an
+    installation's limits, and files with what the manifest declares about them.
     """
     whole = RunManifest.model_json_schema()
     properties, head = whole["properties"], list(RunHead.model_fields)

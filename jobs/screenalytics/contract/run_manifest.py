@@ -46,14 +46,14 @@ SUMMARY: Final = "person_metrics"
 """The only artifact_kind that is read."""
 
 MAX_SUMMARIES: Final = 16
-"""Maximum artifacts that are read per run, each of them into memory. So far, every run has had one."""
+"""Maximum artifacts read per run, each into memory. So far, every run has had one."""
 
 MAX_ARTIFACTS: Final = 1000
 MAX_MS: Final = 2**63 - 1
 _MAX_INT: Final = 2**31 - 1
 
-# The patterns are those of the published schema: without look-around and escapes that only some engines know. Python's
-# $ also matches before a line feed at the end, which CONTROLS excludes.
+# The published schema uses these patterns, so they avoid look-around and escapes that only some engines support.
+# Python's $ also matches before a trailing line feed, which CONTROLS excludes.
 CONTROLS: Final = r"[\x00-\x1f\x7f-\x9f]"
 _VISIBLE: Final = "[^ \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 _MONTH_DAY: Final = (
@@ -67,13 +67,13 @@ _OFFSET: Final = "([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 _LOCAL_TIME: Final = re.compile(f"{_DAY}[Tt]{_CLOCK}")
 _TIME: Final = f"^{_DAY}[Tt]{_CLOCK}{_OFFSET}$"
 _SOME_OFFSET: Final = "(0[1-9]|[12][0-9]|00:(0[1-9]|[1-5]))"
-# In UTC these may be outside the years 1 to 9999, which Python and many others do not support.
+# In UTC these may fall outside the years 1 to 9999, which Python and many other languages do not support.
 _TOO_EARLY: Final = rf"^0001-01-01[^+]*\+{_SOME_OFFSET}"
 _TOO_LATE: Final = f"^9999-12-31[Tt][^-]*-{_SOME_OFFSET}"
 _SHA256: Final = "^[0-9A-Fa-f]{64}$"
 
 _A_TIME: Final = "a timestamp with an offset, such as 2025-12-23T15:16:12Z"
-_A_NAME: Final = "text of 1 to 255 characters that is not blank and has no control characters"
+_A_NAME: Final = "1 to 255 characters, not blank and without control characters"
 _A_COUNT: Final = "a whole number, 0 or more"
 EXPECTED: Final[dict[str, str]] = {
     "schema_version": _A_NAME,
@@ -84,7 +84,7 @@ EXPECTED: Final[dict[str, str]] = {
     "started_at": _A_TIME,
     "attempt": f"a whole number from 0 to {_MAX_INT}",
     "duration_ms": f"a whole number of milliseconds from 0 to {MAX_MS}",
-    "artifacts": f"a list of at most {MAX_ARTIFACTS:,} artifacts, one of them of the kind {SUMMARY}",
+    "artifacts": f"a list of at most {MAX_ARTIFACTS:,} artifacts, including one of the kind {SUMMARY}",
     "artifact_key": _A_NAME,
     "artifact_kind": f"{_A_NAME}; {SUMMARY} for the file to be read",
     "s3_key": "a key in the manifest's bucket, 1 to 1024 characters without control characters",
@@ -100,7 +100,7 @@ def _text(value: str) -> str:
     if not re.search(_VISIBLE, value):
         raise PydanticCustomError("text", "blank")
     if re.search(CONTROLS, value):
-        raise PydanticCustomError("text", "has a control character")
+        raise PydanticCustomError("text", "it has a control character")
     return value
 
 
@@ -117,7 +117,7 @@ def _time(value: Any) -> datetime:
 
 
 def _whole(value: Any) -> Any:
-    """Return an integer for a number such as 3.0, which JSON Schema calls an integer."""
+    """Convert a number such as 3.0, which JSON Schema counts as an integer, to int."""
     is_whole = isinstance(value, Decimal | float) and math.isfinite(value) and value == math.floor(value)
     return int(value) if is_whole else value
 
@@ -213,7 +213,7 @@ class RunHead(_Strict):
     run_id: Annotated[str, Field(pattern=f"^{RUN_ID}$"), _matching(f"^{RUN_ID}$")] = Field(
         description="The run_id in the manifest's key."
     )
-    ep_id: _EpId = Field(description="The producer's episode id. Only SHOW-sSSeEE has folders by show.")
+    ep_id: _EpId = Field(description="The producer's episode id. Only SHOW-sSSeEE maps to folders by show.")
     status: _Status = Field(
         description="success is ingested; running is retried later; failed, blocked and cancelled are skipped, and "
         "only these four fields of them are read."
@@ -229,14 +229,14 @@ class RunManifest(RunHead):
     started_at: _Time | None = Field(None, description="Start of the run, with a UTC offset.")
     attempt: Annotated[int, Field(ge=0, le=_MAX_INT), BeforeValidator(_whole)] | None = Field(
         None,
-        description="Number of the run among those of its episode; the highest is the latest. Of a run with and a run "
-        "without, the one that completed later is.",
+        description="Number of the run within its episode; the highest is the latest. Between a run with and one "
+        "without, the one that completed later is the latest.",
     )
     duration_ms: _Count | None = Field(
         None, description="Length of the episode's video. Longer times of a person are rejected."
     )
     artifacts: tuple[ArtifactRef, ...] = Field(
         max_length=MAX_ARTIFACTS,
-        description="1 to 16 have the kind person_metrics. No two have the same artifact_key.",
+        description="1 to 16 are of the kind person_metrics. artifact_key is unique.",
         strict=False,
     )

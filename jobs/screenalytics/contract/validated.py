@@ -1,4 +1,4 @@
-"""Validate a document against its model; all wrong fields become one error, each with its value and what is valid."""
+"""Validate a document against its model; one error lists all wrong fields, with their values and what is expected."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["WrongField", "check", "pointer", "refuse", "refuse_all", "shown", "u
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-# pydantic's own error types. Custom types are error codes already, or a reason why a field is invalid.
+# pydantic's own error types. Custom types already are error codes, or the reason why a field is invalid.
 _TYPES: Final = {"missing": "FIELD_MISSING", "too_long": "TOO_MANY"}
 _SHOWN_CHARS: Final = 80
 _SHOWN_NAMES: Final = 10
-# A message has at most 2000 characters; of a list in the ledger, 50 entries are stored.
+# A message has at most 2000 characters; the ledger stores 50 entries of a list.
 _SHOWN_FIELDS: Final = 20
 _MESSAGE_CHARS: Final = 1700
 
@@ -33,8 +33,8 @@ class WrongField:
 
     Attributes:
         code: its error code.
-        json_pointer: its place in the document.
-        problem: place, value and what is valid, such as ``/attempt is '3'; expected a whole number``.
+        json_pointer: its location in the document.
+        problem: location, value and what is expected, such as ``/attempt is '3'; expected a whole number``.
         data: further facts, such as ``expected`` and ``actual``.
     """
 
@@ -50,7 +50,7 @@ def check(model: type[_Model], document: Any, *, expected: Mapping[str, str]) ->
     Args:
         model: a strict pydantic model; its validators may raise custom errors with an error code as type.
         document: as parsed by :mod:`shared.strict_json`.
-        expected: name of a field -> valid values in words.
+        expected: field -> description of its valid values.
     """
     try:
         return model.model_validate(document)
@@ -59,7 +59,7 @@ def check(model: type[_Model], document: Any, *, expected: Mapping[str, str]) ->
 
 
 def refuse(wrong: Sequence[WrongField], *, what: str) -> Rejected:
-    """Return the error for a document with wrong fields; the first of them determines its code.
+    """Return the error for a document with wrong fields; the first field determines its code.
 
     Args:
         wrong: at least one.
@@ -84,7 +84,7 @@ def refuse(wrong: Sequence[WrongField], *, what: str) -> Rejected:
 
 
 def refuse_all(errors: Sequence[Rejected], *, what: str) -> Rejected:
-    """Return one error for several of a document; of one error, that error itself."""
+    """Merge the errors of a document into one; a single error is returned as it is."""
     if len(errors) == 1:
         return errors[0]
     return refuse(
@@ -110,7 +110,7 @@ def _wrong(error: Any, expected: Mapping[str, str]) -> WrongField:
     if code == "FIELD_MISSING":
         return WrongField(code, place, f"{place} is missing; expected {valid}", {"expected": valid})
     actual = shown(error["input"])
-    # The message of a custom error says why, in a few words.
+    # A custom error's message is the reason, in a few words.
     why = f" ({error['msg']})" if kind in ("text", "time", "NAIVE_TIMESTAMP") else ""
     return WrongField(code, place, f"{place} is {actual}{why}; expected {valid}", {"expected": valid, "actual": actual})
 

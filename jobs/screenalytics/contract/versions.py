@@ -22,21 +22,21 @@ __all__ = ["ADAPTERS", "adapter"]
 
 
 def _read_1_0(document: Mapping[str, Any], run_id: str) -> RunHead | RunManifest:
-    """Return the manifest of a successful run, or the head of any other.
+    """Return the manifest of a successful run, or only the head for any other run.
 
     Args:
         document: a JSON object.
         run_id: the run in the manifest's key.
 
     Raises:
-        Rejected: the document has wrong fields; the error tells all of them.
+        Rejected: the document has wrong fields; the error lists all of them.
     """
     status = document.get("status")
-    # Without a readable status, all fields are checked, so that a producer learns of all at once.
+    # If the status is unreadable, all fields are checked, so that the producer sees every error at once.
     ended_well = not isinstance(status, str) or STATUSES.get(status, "success") == "success"
     artifacts = document.get("artifacts")
     too_many = ended_well and isinstance(artifacts, list) and len(artifacts) > MAX_ARTIFACTS
-    # Before a million models are built.
+    # Checked before a million models are built.
     checked = {**document, "artifacts": []} if too_many else document
     found = check(RunManifest if ended_well else RunHead, checked, expected=EXPECTED)
     wrong = found if isinstance(found, list) else []
@@ -57,7 +57,7 @@ ADAPTERS: Final[dict[str, Adapter]] = {"1.0": _read_1_0}
 
 
 def adapter(document: Mapping[str, Any]) -> Adapter:
-    """Return the reader of a manifest, without reading anything but its version.
+    """Return the reader of a manifest by its version, without reading any other field.
 
     Raises:
         Rejected: ``MISSING_VERSION`` or ``UNSUPPORTED_VERSION``.

@@ -1,4 +1,4 @@
-"""The advice to an operator at the end of a message about a rejected run or event."""
+"""The advice for an operator that ends a message about a rejected run or event."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ __all__ = ["advice", "event_advice"]
 
 _COMMAND: Final = "telecine screenalytics replay"
 _FIX: Final = ". Fix the run and upload it again; the next ingest picks it up"
-# An empty text: the message already ends with the next command. Of a refused object, the store's message says what to
-# do: grant a right, follow no link, restore the object, enable its key.
+# Empty if the message already ends with the next command. For a refused object, the store's message says what to do:
+# grant a right, replace the link, restore the object, enable its key.
 _OTHERS: Final = {
     "MANIFEST_CHANGED": "",
     "RUN_ID_COLLISION": "",
@@ -19,7 +19,7 @@ _OTHERS: Final = {
     "OBJECT_REFUSED": ". The next ingest retries it",
     "SOURCE_DELETED": ". Upload the run again if it is still needed",
     "MANIFEST_MISSING": f". Check the run id and --prefix; once the manifest exists, run: {_COMMAND} {{run_id}}",
-    "PERSON_CONFLICT": ". Correct the person_id or the name of one of them, and upload the run again; the next ingest"
+    "PERSON_CONFLICT": ". Fix the person_id or the name of one of them and upload the run again; the next ingest"
     " picks it up",
 }
 
@@ -47,6 +47,6 @@ def event_advice(*, dead: bool, attempt: int) -> str:
         attempt: number of this attempt, from 1.
     """
     if not dead:
-        return ". Correct or delete its row in the outbox; the next ingest retries it"
+        return ". Fix or delete its row in the outbox; the next ingest retries it"
     times = "once" if attempt == 1 else f"{attempt} times"
-    return f". It failed {times} and is set aside; correct its row in the outbox, and set its delivery_attempts to 0"
+    return f". It failed {times} and is set aside; fix its row in the outbox and set its delivery_attempts to 0"

@@ -136,7 +136,7 @@ def _decided(
     *,
     last: bool,
 ) -> Iterator[tuple[Candidate, ReadResult]]:
-    """Yield pairs, but hold back refused manifests until another object is readable: then the store is not at fault."""
+    """Yield pairs, but hold back refused manifests until another object is readable, which clears the store."""
     for candidate, read in pairs:
         if not taker.is_undecided(read):
             yield candidate, read

@@ -1,7 +1,7 @@
 """Decide on a candidate: ingest, defer, quarantine, reject, mark as deleted, or try again without counting a failure.
 
-Everything here is pure, without store, database or dry run. A decision depends only on what was read, on the rows that
-exist for the run, and on the number of attempts that are allowed.
+Everything here is pure: no store, no database, no dry run. A decision depends only on what was read, the run's existing
+rows, and the number of allowed attempts.
 """
 
 from __future__ import annotations

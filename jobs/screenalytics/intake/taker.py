@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 __all__ = ["Taker"]
 
 _LOG: Final = logging.getLogger(__name__)
-# Objects to look through for one that is not a manifest, and how many of those to read.
+# Maximum objects to list in search of other objects than manifests, and maximum of those to read.
 _LISTED: Final = 50
 _PROBES: Final = 3
 
 
 class Taker:
-    """Takes the candidates of one source. Call :meth:`read` in any thread, but :meth:`take` in one thread only.
+    """Processes the candidates of one source. Call :meth:`read` from any thread, :meth:`take` from one thread only.
 
     Args:
         settings: settings of the step; with ``dry_run`` nothing is written.
@@ -48,8 +48,8 @@ class Taker:
         stage_run: the stage in the ledger; its run_id is stored with every row.
         accept_changed: replace runs whose content changed.
         repair: replace the rows of a run whose content did not change.
-        max_attempts: failures after which an item is set aside. None: never set aside, and count every failure as the
-            first one.
+        max_attempts: failures after which an item is set aside. None: never set an item aside, and count every failure
+        as the first.
     """
 
     def __init__(
@@ -90,10 +90,10 @@ class Taker:
         return isinstance(read.error, RequestRefused) and read.manifest is None and self._readable is None
 
     def find_readable(self, undecided: Sequence[tuple[Candidate, ReadResult]]) -> bool:
-        """Return whether the store returns any object, so that it refuses single objects rather than all.
+        """Return True if the store returns any object, so that it refuses single objects rather than all.
 
-        If no manifest has been readable so far, try those that were ingested last. After another refusal than 403, try
-        other objects as well: rights may depend on the name of an object, but archives and KMS keys do not.
+        If no manifest has been readable so far, try those ingested last. After a refusal other than 403, try other
+        objects as well: rights may depend on an object's name, but archiving and KMS keys do not.
 
         Args:
             undecided: the refused manifests.
@@ -152,7 +152,7 @@ class Taker:
         """Return the error of a read, narrowed down by a request that shows whether it affects only this run."""
         error = read.error
         if isinstance(error, RequestRefused) and read.manifest is None and self._readable is not None:
-            # Either only this manifest is refused, or all objects are refused by now.
+            # Either only this manifest is refused, or by now all objects are.
             with suppress(ObjectMissing):
                 if not is_readable(self._store, self._readable):
                     self._readable = None

@@ -35,15 +35,15 @@ _HEADLINE: Final = ("ingested", "replaced", "unchanged", "skipped", "deferred", 
 
 
 class IntakeTally:
-    """Counts while runs are taken.
+    """Counts of processed runs.
 
     Attributes:
         failures: all failures, in order.
-        events: events read from the outbox, invalid and repeated ones included.
+        events: events read from the outbox, including invalid and repeated ones.
         known: listed manifests that needed no work.
         set_aside: listed manifests that are set aside.
         ended: the store or the database stopped answering, and the remaining runs were not processed.
-        hint: a sentence for the headline, such as what the bucket has in place of runs.
+        hint: a text for the headline, such as what the bucket has instead of runs.
     """
 
     def __init__(self) -> None:
@@ -63,12 +63,12 @@ class IntakeTally:
         self._rows: list[list[Any]] = []
         self._persons = 0
         self._bytes = 0
-        # Keys of runs of which only the event failed, and how many of these were counted again for their manifest.
+        # Keys of runs whose event alone failed, and how many of them were counted again for their manifest.
         self._event_only: set[str] = set()
         self._repeated = 0
 
     def add(self, result: IntakeResult) -> None:
-        """Count one candidate. A run that was counted for its event, which failed, is not seen twice."""
+        """Count one candidate. A run already counted for its failed event is not counted again."""
         self.add_settled((result.candidate.ref.key,))
         if result.event_only:
             self._event_only.add(result.candidate.ref.key)

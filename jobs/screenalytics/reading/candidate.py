@@ -34,8 +34,8 @@ class ReadResult:
         lookup: state of the run's rows at that time; None if the manifest could not be read.
         run: the run; None if it did not have to be read, or could not be.
         verdict: result if nothing more has to be read, otherwise None.
-        error: the reason why the run could not be read, otherwise None.
-        listed: the manifest in the listing, if the store refuses it and nothing else told its ETag.
+        error: why the run could not be read, otherwise None.
+        listed: the listed manifest, if the store refuses it and its ETag is not known otherwise.
     """
 
     manifest: ManifestObject | None = None
@@ -92,7 +92,7 @@ class CandidateReader:
         try:
             manifest = fetch_manifest(self._store, ref, self._settings)
         except RequestRefused:
-            # A HEAD response has no reason, and attempts are counted per ETag. Some proxies refuse every HEAD.
+            # A HEAD response gives no reason, and attempts are counted per ETag. Some proxies refuse every HEAD.
             result.listed = None if ref.etag else self._listed(ref)
             if result.listed is None:
                 raise
@@ -130,7 +130,7 @@ class CandidateReader:
     def _unannounced(self, manifest: ManifestObject, lookup: Lookup, expected: str) -> Rejected:
         """Return the error for a manifest that differs from the one that its event announces.
 
-        The event may be quicker than the upload: then the manifest says that the run is in progress, or it is young.
+        The event may precede the upload: then the manifest is recent or says that the run is in progress.
         """
         try:
             read_manifest(manifest, self._settings, now=lookup.now)
@@ -144,7 +144,7 @@ class CandidateReader:
             f" {manifest.sha256}"
         )
         if young:
-            message += "; it may not be uploaded yet"
+            message += "; the upload may not be complete yet"
         return reject(
             "MANIFEST_OUTDATED" if young else "CHECKSUM_MISMATCH", message, expected=expected, actual=manifest.sha256
         )

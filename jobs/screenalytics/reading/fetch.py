@@ -67,7 +67,7 @@ def fetch_manifest(store: ObjectStore, ref: ManifestRef, settings: SourceSetting
 def fetch_artifact(store: ObjectStore, ref: ArtifactRef, key: str, settings: SourceSettings) -> tuple[bytes, int]:
     """Read an artifact, verify it, and unpack it if it starts like a gzip file.
 
-    After a wrong size or checksum it is read once more: the object may just have been replaced.
+    After a wrong size or checksum it is read once more, because the object may just have been replaced.
 
     Args:
         store: the bucket of the runs.
@@ -124,7 +124,7 @@ def check_declared(ref: ArtifactRef, settings: SourceSettings) -> None:
 
 
 def refused(error: RequestRefused, message: str, **data: str) -> Rejected:
-    """Return the rejection of a run for an object that the store refuses, while it returns others.
+    """Return the rejection of a run because the store refuses one of its objects but returns others.
 
     Args:
         error: the store's error.
@@ -135,7 +135,7 @@ def refused(error: RequestRefused, message: str, **data: str) -> Rejected:
 
 
 def _unchanged(store: ObjectStore, ref: ManifestRef, etag: str | None) -> RequestRefused | None:
-    """Return the error for a store that answers 412 for the ETag that the object has, otherwise None."""
+    """Return the error if the store answers 412 although the ETag matches, otherwise None."""
     with suppress(ObjectMissing):
         if store.stat(ref.key).etag == etag:
             return _precondition(store, ref, etag)

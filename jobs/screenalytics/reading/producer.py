@@ -1,4 +1,4 @@
-"""Find what a producer without a RunManifest leaves of a run: its summary, stage manifests and files."""
+"""Find the files of a run whose producer writes no RunManifest: its summary, stage manifests and other files."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ __all__ = ["KEPT", "ProducerFile", "ProducerRun", "describe_document", "find_run
 
 _MB: Final = 1_000_000
 _GZIP: Final = b"\x1f\x8b"
-# The names under which the producer's two generations write a summary.
+# Names of the summary in the two generations of the producer.
 _SUMMARIES: Final = ("screentime.json", "person_metrics.json")
 KEPT: Final = "manifest.replaced-"
-"""Start of the name under which a replaced manifest is kept, next to the new one."""
+"""Start of a replaced manifest's new name; it is kept next to the new manifest."""
 
 _STAGE_FOLDER: Final = "manifests/"
 _STAGE: Final = "screentime"
@@ -58,18 +58,18 @@ class ProducerFile:
 
 @dataclass(frozen=True, slots=True)
 class ProducerRun:
-    """The facts of a run, as the producer's files have them.
+    """The facts of a run, from the producer's files.
 
     Attributes:
         ep_id: the episode.
-        status: canonical status of the stage that wrote the summary; as written if it is unknown.
+        status: canonical status of the stage that wrote the summary; verbatim if it is not a known status.
         started_at: start of that stage; None if unknown.
         completed_at: its end, or the time in the summary; None if neither is known.
         summary: the file with the persons; None if the run did not succeed.
         version: schema_version of the summary.
         rows: number of entries in the summary.
         files: other files that stage manifests name.
-        omitted: names of files in stage manifests that are not in the bucket, or differ from their digest.
+        omitted: names of files in stage manifests that are missing from the bucket, or do not match their digest.
     """
 
     ep_id: str
@@ -85,19 +85,19 @@ class ProducerRun:
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """The objects of a run: key -> information, and the names of keys within their folders."""
+    """The objects of a run: key -> information, and each key's path within its folder."""
 
     objects: dict[str, ObjectInfo]
     names: dict[str, str]
 
 
 def find_run(store: ObjectStore, run_id: str, settings: WriteManifestSettings, current: Any) -> ProducerRun:
-    """Read the files that a producer left of a run.
+    """Read the files that a producer left in the bucket for a run.
 
     Args:
         store: the bucket.
         run_id: the run.
-        settings: prefix, artifact roots, and what the caller knows better: episode and summary.
+        settings: prefix, artifact roots, and the caller's overrides: episode and summary.
         current: the document at the manifest's key; None if there is none.
 
     Raises:
@@ -110,7 +110,7 @@ def find_run(store: ObjectStore, run_id: str, settings: WriteManifestSettings, c
     documents += _stage_manifests(store, found, run_id)
     ep_id = _episode(store, run_id, settings, documents, found)
     if not settings.ep_id:
-        # Folders by show are known only now.
+        # Folders by show are known only once the episode is.
         found = _list(store, run_id, settings, ep_id)
         documents = [document for document in (current,) if _is_of(document, run_id)]
         documents += _stage_manifests(store, found, run_id)
@@ -133,8 +133,8 @@ def find_run(store: ObjectStore, run_id: str, settings: WriteManifestSettings, c
         completed_at = next((each["generated_at"] for each in sources if each.get("generated_at") is not None), None)
     if completed_at is None:
         message = (
-            f"no file of run {run_id} says when it ended; expected a finished_at or generated_at. Pass it: telecine"
-            f" screenalytics write-manifest {run_id} --completed-at 2025-12-23T15:16:12Z"
+            f"no file of run {run_id} says when it completed; expected a finished_at or generated_at. Run: telecine"
+            f" screenalytics write-manifest {run_id} --completed-at TIME, such as 2025-12-23T15:16:12Z"
         )
         raise reject("FIELD_MISSING", message, expected="finished_at or generated_at")
     summary = ProducerFile(found.names[key], SUMMARY, key, len(body), hashlib.sha256(body).hexdigest())
@@ -152,19 +152,19 @@ def find_run(store: ObjectStore, run_id: str, settings: WriteManifestSettings, c
 
 
 def describe_document(document: Any) -> str:
-    """Return what a document at a manifest's key is, in a few words."""
+    """Describe the document at a manifest's key in a few words."""
     if isinstance(document, dict):
         if "stage" in document:
             return "a stage manifest"
         if "artifact_schema_version" in document:
-            return "a manifest of another format"
+            return "a manifest in another format"
         if document.get("schema_version") == "1.0":
             return "a RunManifest 1.0"
     return "another document"
 
 
 def read_document(body: bytes, what: str) -> Any:
-    """Parse a document of the producer.
+    """Parse a producer's document.
 
     Raises:
         Rejected: it is not JSON, or breaks a rule of :mod:`shared.strict_json`.
@@ -194,7 +194,7 @@ def _stage_manifests(store: ObjectStore, found: _Folder, run_id: str) -> list[di
             and name.endswith(".json")
             and found.objects[key].size <= _MAX_STAGE_BYTES
         ):
-            with suppress(Rejected):  # not one that the producer wrote as a whole
+            with suppress(Rejected):  # not a complete document
                 document = read_document(store.read(key), key)
                 if _is_of(document, run_id) and "stage" in document:
                     documents.append(document)
@@ -218,19 +218,18 @@ def _episode(
     known = {str(name) for name in (settings.ep_id, *named) if name}
     if not known:
         message = (
-            f"no file of run {run_id} below {manifest_key(settings.prefix, run_id).removesuffix('manifest.json')} says"
-            f" which episode it is of; expected an episode_id. Pass it: telecine screenalytics write-manifest {run_id}"
-            " --ep-id EPISODE"
+            f"no file of run {run_id} below {manifest_key(settings.prefix, run_id).removesuffix('manifest.json')} names"
+            f" its episode; expected an episode_id. Run: telecine screenalytics write-manifest {run_id} --ep-id EPISODE"
         )
         raise reject("FIELD_MISSING", message, expected="episode_id")
     if len(known) > 1:
-        message = f"the files of run {run_id} are of several episodes: {', '.join(sorted(known))}; expected one"
+        message = f"the files of run {run_id} name several episodes: {', '.join(sorted(known))}; expected one"
         raise reject("ID_MISMATCH", message, actual=", ".join(sorted(known)))
     return known.pop()
 
 
 def _summaries(found: _Folder) -> list[str]:
-    # The stage manifest of the stage screentime has the name of its summary.
+    # The manifest of the stage screentime has the same name as its summary.
     return [
         key
         for key, name in found.names.items()
@@ -247,10 +246,11 @@ def _summary_key(run_id: str, settings: WriteManifestSettings, found: _Folder) -
     keys = _summaries(found)
     if not keys:
         names = " or ".join(_SUMMARIES)
-        raise reject("NO_SUMMARY", f"run {run_id} has no {names} in the bucket; upload it", expected=names)
+        message = f"run {run_id} has no summary in the bucket; expected {names}; upload it"
+        raise reject("NO_SUMMARY", message, expected=names)
     if len(keys) > 1:
         message = (
-            f"run {run_id} has {len(keys)} summaries: {', '.join(keys[:5])}; expected one. Name the one to load:"
+            f"run {run_id} has {len(keys)} summaries: {', '.join(keys[:5])}; expected one. Choose one, for example:"
             f" telecine screenalytics write-manifest {run_id} --summary {keys[0]}"
         )
         raise reject("DUPLICATE_ARTIFACT", message, actual=", ".join(keys[:5]))
@@ -265,7 +265,7 @@ def _read(store: ObjectStore, info: ObjectInfo, settings: WriteManifestSettings)
 
 
 def _unpacked(body: bytes, settings: WriteManifestSettings) -> bytes:
-    """Return the content of a gzip file, or the body; the check of the finished manifest refuses damaged files."""
+    """Return a gzip file's content, or the body itself; damaged files are refused when the manifest is checked."""
     if not body.startswith(_GZIP):
         return body
     try:
@@ -275,7 +275,7 @@ def _unpacked(body: bytes, settings: WriteManifestSettings) -> bytes:
 
 
 def _declared(stages: list[dict[str, Any]], found: _Folder) -> Iterator[tuple[dict[str, Any], str | None]]:
-    """Yield the files that stage manifests name, each with its key, or None if it is not in the bucket."""
+    """Yield the files named in stage manifests, each with its key, or None if it is not in the bucket."""
     for stage in stages:
         entries = stage.get("artifacts")
         for entry in entries if isinstance(entries, list) else ():
@@ -284,7 +284,7 @@ def _declared(stages: list[dict[str, Any]], found: _Folder) -> Iterator[tuple[di
 
 
 def _key_of(path: str, found: _Folder) -> str | None:
-    """Return the key of a local path: the object whose name shares most of the path's end."""
+    """Return the key of a local path: the object whose name shares the longest path suffix."""
     parts = path.replace("\\", "/").split("/")[::-1]
     best: list[tuple[int, str]] = []
     for key, name in found.names.items():

@@ -53,9 +53,9 @@ def read_run(
         now: timezone-aware; used for the age of the manifest.
 
     Raises:
-        Rejected: the run is bad or not ready yet, see its ``kind``.
+        Rejected: the run is invalid or not ready yet, see its ``kind``.
         TransientError: from the store.
-        RequestRefused: the store refuses the manifest as well by now.
+        RequestRefused: by now the store refuses the manifest as well.
     """
     parsed = read_manifest(manifest, settings, now=now)
     return parsed if isinstance(parsed, SkippedRun) else read_artifacts(store, manifest, parsed, settings, now=now)
@@ -95,9 +95,9 @@ def read_artifacts(
     The whole manifest is checked before the first request: keys, versions, checksums, sizes.
 
     Raises:
-        Rejected: ``ARTIFACT_NOT_YET`` for a missing artifact while the manifest is younger than the grace.
+        Rejected: ``ARTIFACT_NOT_YET`` for a missing artifact while the manifest is within the grace period.
         TransientError: from the store.
-        RequestRefused: the store refuses the manifest as well by now.
+        RequestRefused: by now the store refuses the manifest as well.
     """
     summaries = select_summaries(store, parsed, settings)
     warnings = [*_unread(parsed), *_clock(manifest, parsed)]
@@ -200,14 +200,14 @@ def _clock(manifest: ManifestObject, parsed: RunManifest) -> list[RunWarning]:
 
 
 def is_young(manifest: ManifestObject, settings: SourceSettings, now: datetime) -> bool:
-    """Return whether a manifest is within the grace period, so that it or its artifacts may not be complete yet."""
+    """Return True if a manifest is within the grace period, so that it or its artifacts may still be incomplete."""
     age = now - manifest.modified
     # If the clock of the store is ahead, do not defer the run forever.
     return -_ONE_DAY <= age < timedelta(minutes=settings.grace_min)
 
 
 def _is_still_readable(store: ObjectStore, manifest: ManifestObject) -> bool:
-    """Read the manifest again: if it is refused now, the credentials or the bucket are at fault, not the artifact."""
+    """Read the manifest again: if it is refused too, the credentials or the bucket are at fault, not the artifact."""
     with suppress(ObjectMissing):
         return is_readable(store, manifest.ref.key)
     return True

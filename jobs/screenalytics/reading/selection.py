@@ -22,9 +22,9 @@ __all__ = ["select_summaries"]
 
 
 def select_summaries(store: ObjectStore, parsed: RunManifest, settings: SourceSettings) -> Summaries:
-    """Check everything that a manifest declares about its artifacts, without a request, and return those to fetch.
+    """Check everything a manifest declares about its artifacts, without any request, and return those to fetch.
 
-    A run may have several summaries, as long as no person is in two of them. The error tells all that is wrong.
+    A run may have several summaries, as long as no person is in two of them. The error lists all problems.
 
     Returns:
         artifact_key -> reference and key in the store.

@@ -160,8 +160,8 @@ SAMPLE_KINDS: Final[dict[str, SampleKind]] = {
     "escape": _bad("a key with ../", "KEY_ESCAPE", damage=_escape),
     "negative": _bad("a person with -1 s", "NEGATIVE", shape=lambda draft: _seconds(draft, -1000)),
     "duplicate-person": _bad("one person and cast twice", "DUPLICATE_PERSON", shape=_twice),
-    # At the end, since the place determines the episode of a kind.
-    "overlapping-casts": SampleKind("two casts of a person on screen at once, which counts once", _overlapping),
+    # New kinds go last, because the position of a kind determines its episode.
+    "overlapping-casts": SampleKind("two casts of a person on screen at once, counted once", _overlapping),
     "person-conflict": _bad("two names under one person_id", "PERSON_CONFLICT", shape=_two_names),
 }
 

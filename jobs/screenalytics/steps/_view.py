@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["show", "show_manifests", "show_sample", "show_verify"]
 
 _UNWRAPPED: Final = frozenset({"episode", "not ingested", "run", "code"})
-# Longer cells are wrapped, so that they leave room for the other columns.
+# Longer cells are wrapped to leave room for the other columns.
 _LONG: Final = 40
 _NUMBERS: Final = frozenset({"on screen", "speaking", "confessional", "confidence", "persons", "artifacts"})
 

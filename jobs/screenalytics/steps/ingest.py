@@ -37,7 +37,7 @@ _DELIVERED: Final = frozenset({"ingested", "unchanged", "replaced", "skipped", "
 
 
 def run(settings: IngestSettings, stage_run: StageRun) -> Report:
-    """Ingest runs announced by events, then those found by listing, and return the report.
+    """Ingest runs announced by events, then runs found by listing, and return the report.
 
     A bad run does not stop the others.
 
@@ -73,7 +73,7 @@ class _Ingest:
         # Announcements (key, digest) that were delivered, and repeated events of those that were not delivered yet.
         self._delivered: set[tuple[str, str | None]] = set()
         self._repeated: defaultdict[tuple[str, str | None], list[Event]] = defaultdict(list)
-        # Events that failed in this run; the next one sees what became of their runs.
+        # Events that failed in this ingest; the next one sees what became of their runs.
         self._failed: set[str] = set()
         self._outbox_down = False
         self._listed = 0
@@ -172,7 +172,7 @@ class _Ingest:
             fail_event(self._settings, event, result.error)
 
     def _deliver_dead_events(self) -> None:
-        """Mark events that were set aside as delivered if their run was ingested or skipped since."""
+        """Mark events that were set aside as delivered if their run has been ingested or skipped since."""
         if self._settings.dry_run:
             return
         try:
@@ -183,7 +183,7 @@ class _Ingest:
                     if candidate.ref.key in processed and event is not None and event.event_id not in self._failed:
                         acknowledge(self._settings, event)
         except TransientError as error:
-            # Every run is taken, and the next ingest delivers these events.
+            # All runs have been processed, and the next ingest delivers these events.
             _log.warning("events that were set aside are not marked as delivered: %s", error)
 
     def _settled(self, refs: Sequence[ManifestRef]) -> set[str]:

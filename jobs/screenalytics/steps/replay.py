@@ -28,7 +28,7 @@ _READERS: Final = 8
 def run(settings: ReplaySettings, stage_run: StageRun) -> Report:
     """Retry one run, or all that failed, and return the report. A run that fails again starts over at attempt 1.
 
-    The rows of a single run are written again if they were changed or deleted since.
+    The rows of a single run are written again if they have been changed or deleted since.
 
     Args:
         settings: settings of the step.
@@ -49,7 +49,7 @@ def run(settings: ReplaySettings, stage_run: StageRun) -> Report:
     refs = [ref for ref in waiting if run_of(ref.key, settings.prefix) == ref.run_id] or named
     tally, waits = IntakeTally(), WaitTimes()
     if waiting and not refs:
-        tally.hint = f"{len(waiting):,} wait below other prefixes, such as {waiting[0].key}: set --prefix"
+        tally.hint = f"{len(waiting):,} waiting below other prefixes, such as {waiting[0].key}: set --prefix"
     stage_run.progress.start(len(refs), "runs")
     candidates = (Candidate(ref, "replay") for ref in refs)
     for _ in take_all(candidates, taker, tally, stage_run, readers=_READERS, waits=waits):

@@ -1,4 +1,4 @@
-"""The write-manifest step: make a RunManifest 1.0 over the files that a producer without one leaves."""
+"""The write-manifest step: build a RunManifest 1.0 from the files of a producer that writes none."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ MANIFESTS: Final = "Manifests"
 """Title of the table with one row per run."""
 
 MANIFEST: Final = "Manifest of "
-"""Start of the title of a manifest that was not written, because of ``--dry-run``."""
+"""Start of the title of a manifest that was not written because of ``--dry-run``."""
 
 _RUN: Final = re.compile(RUN_ID)
 # Attempt3_2025-12-23_101500EST: the producer counts the runs of an episode.
 _ATTEMPT: Final = re.compile(r"Attempt([0-9]{1,9})_.*")
-# Files other than the summary have no version; telecine records but does not read them.
+# Files other than the summary have no version; telecine records them but does not read them.
 _NO_VERSION: Final = "unversioned"
 _TYPES: Final = {".json": "application/json", ".gz": "application/gzip", ".csv": "text/csv"}
 _SHOWN: Final = 200
 
 
 def run(settings: WriteManifestSettings, stage_run: StageRun) -> Report:
-    """Write the manifest of each run, and return the report. A run that fails does not stop the others.
+    """Write the manifest of each run and return the report. A failed run does not stop the others.
 
-    Ingest accepts each manifest that is written: it is read with its files, as ingest reads it, before it is written.
+    Ingest accepts every manifest written here: before it is written, it is read with its files as ingest reads it.
 
     Args:
         settings: settings of the step.
@@ -89,7 +89,7 @@ def run(settings: WriteManifestSettings, stage_run: StageRun) -> Report:
         stage_run.progress.advance(1)
     stage_run.progress.finish()
     if len(refusals) == len(run_ids):
-        # The store refuses all that it is asked for, so no run is at fault.
+        # The store refuses every request, so no run is at fault.
         raise refusals[0]
     judged = verdict(counts["failed"], len(run_ids), 0)
     report.status, report.exit_code = judged.status, judged.exit_code
@@ -124,7 +124,7 @@ def _write_one(
         kept = _kept_key(key, body)
         raise reject(
             "MANIFEST_EXISTS",
-            f"{key} has {describe_document(document)}; nothing was written. To replace it, and keep it as {kept}, run:"
+            f"{key} is {describe_document(document)}; nothing was written. To replace it and keep it as {kept}, run:"
             f" telecine screenalytics write-manifest {run_id} --replace",
             actual=describe_document(document),
         )
@@ -137,7 +137,7 @@ def _write_one(
 
 
 def _current(store: ObjectStore, key: str) -> tuple[bytes | None, Any]:
-    """Return the object at the manifest's key, and its document if it is JSON."""
+    """Return the object at the manifest's key, and its parsed document if it is JSON."""
     try:
         body = store.read(key)
     except ObjectMissing:
@@ -153,7 +153,7 @@ def _kept_key(key: str, body: bytes) -> str:
 
 
 def _manifest(run_id: str, found: ProducerRun) -> dict[str, Any]:
-    """Return the manifest; a field that the producer's files do not tell is left out."""
+    """Return the manifest, without fields that are not in the producer's files."""
     attempt = _ATTEMPT.fullmatch(run_id)
     document = {
         "schema_version": "1.0",
@@ -186,7 +186,7 @@ def _artifact(file: ProducerFile, name: str, version: str) -> dict[str, Any]:
 
 
 def _check(store: ObjectStore, ref: ManifestRef, body: bytes, settings: WriteManifestSettings) -> int | None:
-    """Read the run as ingest will, and return the number of its persons; None if it did not succeed."""
+    """Read the run as ingest will, and return its number of persons; None if it did not succeed."""
     now = datetime.now(UTC)
     manifest = ManifestObject(ref, body, hashlib.sha256(body).hexdigest(), "", now)
     checked = settings.model_copy(update={"grace_min": 0.0})

@@ -1,4 +1,4 @@
-"""Set or remove the mark ``source_deleted`` of runs whose manifest was found to be gone or back; their rows stay."""
+"""Set or clear the status ``source_deleted`` of runs whose manifest is gone or back; their rows stay."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class KnownRun:
     status: str
 
     def is_at(self, source: str, manifest_key: str) -> bool:
-        """Return whether the run was ingested from this manifest; a folder may have been named by a link."""
+        """Return True if the run was ingested from this manifest; a folder may have been named by a link."""
         return (resolved(self.source), self.manifest_key) == (source, manifest_key)
 
 
@@ -114,7 +114,7 @@ def write_run(
 ) -> WriteResult:
     """Write a run, its artifacts, persons and casts, unless the tables have the same content.
 
-    It takes a lock on the run first: of two concurrent writers, the second one finds the rows of the first.
+    The run is locked first, so the second of two concurrent writers finds the rows of the first.
 
     Args:
         session: one transaction, to be rolled back if this raises.
@@ -122,10 +122,10 @@ def write_run(
         source: URI of the bucket.
         pipeline_run_id: id of the run in the ledger.
         accept_changed: replace old content, and keep it in ``replaced_runs``.
-        repair: replace rows of the same content, which were changed since, in the same way.
+        repair: replace rows that have changed since, although the content is the same, in the same way.
 
     Raises:
-        Rejected: ``MANIFEST_CHANGED`` or ``RUN_ID_COLLISION``: the tables have other content for this run_id.
+        Rejected: ``MANIFEST_CHANGED`` or ``RUN_ID_COLLISION``: the tables have different content for this run_id.
     """
     session.lock(f"screenalytics.run:{run.run_id}")
     (state,) = session.rows(

@@ -96,7 +96,7 @@ def _compare_artifact(store: ObjectStore, run: StoredRun, artifact: StoredArtifa
     try:
         info = store.stat(artifact.s3_key)
         if artifact.size_bytes not in (None, info.size):
-            message = f"{name} was replaced: it has {info.size} bytes, expected {artifact.size_bytes}. {_replaced(run)}"
+            message = f"{name} was replaced: it has {info.size} bytes; expected {artifact.size_bytes}. {_replaced(run)}"
             data |= {"expected": artifact.size_bytes, "actual": info.size}
             return 0, [finding(run.run_id, run.manifest_key, "SIZE_MISMATCH", message, **data)]
         if artifact.sha256 is None:
@@ -107,14 +107,14 @@ def _compare_artifact(store: ObjectStore, run: StoredRun, artifact: StoredArtifa
         return 0, [finding(run.run_id, run.manifest_key, "ARTIFACT_MISSING", message, **data)]
     if digest == artifact.sha256:
         return size, []
-    message = f"{name} was replaced: its sha256 is {digest[:12]}…, expected {artifact.sha256[:12]}…. {_replaced(run)}"
+    message = f"{name} was replaced: its sha256 is {digest[:12]}…; expected {artifact.sha256[:12]}…. {_replaced(run)}"
     data |= {"expected": artifact.sha256, "actual": digest}
     return size, [finding(run.run_id, run.manifest_key, "CHECKSUM_MISMATCH", message, **data)]
 
 
 def _replaced(run: StoredRun) -> str:
     return (
-        "The rows are kept. Upload the artifact again as it was; if the new one is right, upload a manifest that"
+        "The rows are kept. Upload the artifact again as it was; if the new one is correct, upload a manifest that"
         f" describes it and run: telecine screenalytics replay {run.run_id} --accept-changed"
     )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["StoredArtifact", "StoredRun", "finding", "is_damaged", "not_ingested", "stored_runs"]
 
 _PAGE: Final = 200
-# Persons in memory at once; each takes 8 KB with its cast, and pods have 1 GiB.
+# Maximum persons in memory; each takes 8 KB with its cast, and pods have 1 GiB.
 _PERSONS: Final = 20_000
 # The item's ETag is valid as well as the run's, since the same manifest may have been uploaded again. UTC, because
 # another zone could move the last hours of the year 9999 into a year that Python does not support.
@@ -79,11 +79,11 @@ class StoredRun:
         run_id: id of the run.
         manifest_key: key of its manifest.
         manifest_sha256: digest of its manifest.
-        etags: ETags with which that content was seen.
-        deleted: whether it is marked ``source_deleted``.
+        etags: ETags under which that content was seen.
+        deleted: True if it is marked ``source_deleted``.
         artifacts: the artifacts that were read.
         damage: findings about the rows themselves.
-        has_casts: whether its casts are known; they are not, if it was ingested before casts were kept.
+        has_casts: False if it was ingested before casts were stored.
     """
 
     run_id: str
@@ -97,14 +97,14 @@ class StoredRun:
 
 
 def is_damaged(settings: ReplaySettings, source: str, run_id: str) -> bool:
-    """Return whether the rows of a run differ from those that were written, or are of before casts were kept."""
+    """Return True if a run's rows differ from those that were written, or predate casts."""
     return any(run.damage or not run.has_casts for page in stored_runs(settings, source, only=run_id) for run in page)
 
 
 def stored_runs(
     settings: ReplaySettings | VerifySettings, source: str, *, only: str | None = None
 ) -> Iterator[list[StoredRun]]:
-    """Yield pages of the runs of a source and prefix, in the order of their ids.
+    """Yield pages of the runs of a source and prefix, in id order.
 
     Args:
         settings: the prefix; other runs are left out.
@@ -114,9 +114,9 @@ def stored_runs(
     after = ""
     while True:
         with transaction(settings) as session:
-            # One snapshot: a run that another process replaces meanwhile must not look damaged.
+            # One snapshot, so that a run replaced concurrently does not look damaged.
             session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            # Before links were resolved, a folder was stored as it was named.
+            # Earlier releases did not resolve links and stored a folder under its given name.
             sources = [source, settings.bucket]
             folder = runs_folder(settings.prefix)
             rows = session.rows(_RUNS, sources=sources, folder=folder, only=only, after=after, page=_PAGE)
@@ -141,7 +141,7 @@ def stored_runs(
 def not_ingested(
     settings: VerifySettings, source: str, refs: Sequence[ManifestRef]
 ) -> Iterator[tuple[ManifestRef, Any]]:
-    """Yield listed manifests without a run in the tables, each with state, code and message of its item."""
+    """Yield listed manifests without a run in the tables, each with its item's state, code and message."""
     with transaction(settings) as session:
         rows = session.rows(
             _NOT_INGESTED, source=source, keys=[ref.key for ref in refs], runs=[ref.run_id for ref in refs]
@@ -209,7 +209,7 @@ def _damage(row: Any, metrics: list[Any], casts: list[Any]) -> Iterator[Failure]
             expected=row.persons,
             actual=len(metrics),
         )
-    # A run that was ingested before casts were kept has none.
+    # A run ingested before casts were stored has none.
     if len(casts) != (row.casts or 0):
         yield finding(
             row.run_id,

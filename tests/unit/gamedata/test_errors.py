@@ -1,4 +1,4 @@
-"""Every error code that a user may see is in the documentation."""
+"""Every error code that a user may see is documented."""
 
 from __future__ import annotations
 

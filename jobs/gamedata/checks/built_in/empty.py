@@ -31,7 +31,7 @@ PLAIN: Final = 4.0
     ),
 )
 def is_session_empty(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
-    """Return whether the session contains nothing usable, and why; NULL if all frames are damaged.
+    """Decide if the session contains nothing usable, and why; NULL if all frames are damaged.
 
     ``no_frames``: no frame could be sampled; ``black``: every undamaged frame is uniformly black; ``no_inputs``: every
     row of inputs.csv can be read, and none is a device event.

@@ -1,4 +1,4 @@
-"""The checks ``frames_state`` and ``inputs_state``: the data behind the other checks, and why one of them is NULL."""
+"""The checks ``frames_state`` and ``inputs_state``: what the other checks could use, and why one of them is NULL."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 __all__ = ["frames_state", "inputs_invalid", "inputs_state"]
 
-# Rows of inputs.csv that cannot be read, as a share of those that can. With more, a third of all rows or more is
-# unknown, and a device or a span of time may be missing. Recorders that are killed cut off one row.
+# Unreadable rows of inputs.csv as a share of readable ones. Above this, more than a third of all rows are unknown, and
+# a device or a span of time may be missing. A killed recorder truncates one row.
 MAX_INVALID_SHARE: Final = 0.5
 
 
 def inputs_invalid() -> pl.Expr:
-    """Return whether too few rows of inputs.csv can be read for a statement about the inputs; also if none can."""
+    """Return True if too few rows of inputs.csv can be read to judge the inputs, or none at all."""
     return pl.col("input_invalid").fill_null(0) > pl.col("input_events") * MAX_INVALID_SHARE
 
 
 @statistics_check("frames_state", str, vectorised=True, reads=("frame_time_s", "frame_corrupt"))
 def frames_state(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series:  # noqa: ARG001
-    """Return what the checks of the picture are based on.
+    """Classify the frames that the picture checks are based on.
 
-    ``ok``; ``partly_damaged``: only the undamaged frames count; ``damaged``: all are, so nothing is known; ``single``:
-    one frame, so that static areas are not known; ``none``: no frame was sampled.
+    ``ok``; ``partly_damaged``: only the undamaged frames count; ``damaged``: all are damaged, so nothing is known;
+    ``single``: one frame, so static areas are unknown; ``none``: no frame was sampled.
     """
     sound = Frames.sound(table)
     counts = pl.DataFrame({"sound": sound.count, "sampled": sound.sampled})
@@ -49,7 +49,7 @@ def frames_state(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series: 
 
 @statistics_check("inputs_state", str, vectorised=True, reads=("input_events", "input_invalid", "reader"))
 def inputs_state(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series:  # noqa: ARG001
-    """Return what the checks of the inputs are based on.
+    """Classify the rows that the input checks are based on.
 
     ``ok``; ``partly_invalid``: some rows of inputs.csv cannot be read; ``invalid``: more than a third, or all;
     ``no_rows``; ``missing``: no inputs.csv; ``not_recorded``: no part records the ``.pt`` file.

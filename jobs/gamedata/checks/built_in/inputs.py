@@ -32,10 +32,10 @@ MIN_DEVICE_EVENTS: Final = 0.05
     ),
 )
 def input_device_class(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series:  # noqa: ARG001
-    """Return ``keyboard_mouse``, ``gamepad``, ``mixed``, or ``none`` (no device events); NULL if that is not known.
+    """Return ``keyboard_mouse``, ``gamepad``, ``mixed``, or ``none`` (no device events); NULL if unknown.
 
-    It is not known without inputs.csv, or if more than a third of its rows cannot be read. Without a device event, one
-    unreadable row is enough, because it may be one.
+    It is unknown without inputs.csv, or if more than a third of its rows cannot be read. Without any device event, a
+    single unreadable row makes it unknown, because that row may be one.
     """
     desk_events, pad_events = pl.col("input_keyboard") + pl.col("input_mouse"), pl.col("input_gamepad")
     timed = pl.col("input_desk_s").is_not_null() & pl.col("input_gamepad_s").is_not_null()

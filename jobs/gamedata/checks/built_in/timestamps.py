@@ -36,7 +36,7 @@ MAX_SPAN_EXTRA_S: Final = 60.0
     ),
 )
 def has_unusable_timestamps(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
-    """Return whether the timestamps of inputs.csv are unusable, and why; NULL without inputs.csv or without rows.
+    """Decide if the timestamps of inputs.csv are unusable, and why; NULL without inputs.csv or without rows.
 
     ``invalid``: more than a third of the rows cannot be read; ``integer``: whole seconds only (recordings before
     2025-08-28); ``unordered``: the clock was set back, or rows are out of order; ``span``: the inputs span far more

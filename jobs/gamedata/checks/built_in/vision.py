@@ -55,7 +55,7 @@ NEAR: Final = {"top": 1.1 / 90, "bottom": 1.1 / 90, "left": 1.1 / 160, "right": 
     ),
 )
 def is_video_mostly_dark(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:
-    """Return whether the picture is dark for more than half of the time; NULL without undamaged frames.
+    """Decide if the picture is dark more than half of the time; NULL without undamaged frames.
 
     A frame is dark if its mean luma is below 15 of 255. It is also dark if its median luma is below that and its middle
     has no texture to compare: a bright HUD around a game that cannot be seen. Frames are weighted by the time they
@@ -88,7 +88,7 @@ def is_video_mostly_dark(table: pl.DataFrame, settings: ManifestSettings) -> dic
     ),
 )
 def is_dpi_scale_issue(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
-    """Return whether two opposite sides are black while the middle is not; NULL without undamaged frames.
+    """Decide if two opposite sides are black while the middle is not; NULL without undamaged frames.
 
     Entirely black frames (a loading screen, the moment before the game is captured) are ignored. Of the other frames,
     at least three (all, if there are fewer) and at least a quarter must be lit, and the bars of the lit frames must end

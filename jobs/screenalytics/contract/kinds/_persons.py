@@ -1,4 +1,4 @@
-"""Merge the casts of a person into one row: refuse different names, count time on screen that overlaps once."""
+"""Merge the casts of a person into one row: refuse different names, count overlapping time on screen once."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["merge_casts", "read_timeline"]
 
-# What the producer writes for a person whose name it does not know.
+# Placeholders that the producer writes for an unknown name.
 _NAMELESS: Final = frozenset({"unknown", "none"})
-# The producer counts a shorter interval, such as a single frame, as this long.
+# The producer rounds shorter intervals, such as a single frame, up to this.
 _SHORTEST_S: Final = Decimal("0.033")
-# The timeline has hundredths of a second: an interval is at most 0.01 s off, and a short one 0.033 s.
+# The timeline is in hundredths of a second: an interval is off by at most 0.01 s, a short one by 0.033 s.
 _ROUNDING_S: Final = Decimal("0.05")
 _WARNING_CHARS: Final = 500
 
@@ -35,9 +35,9 @@ def merge_casts(
 ) -> tuple[PersonMetric, RunWarning | None]:
     """Return one metric for all casts of a person, and a warning if there are several; their order does not matter.
 
-    The time on screen is the sum, minus the time in which the timeline shows two of the casts at once. Other times have
-    no timeline and are summed; the sum is None if one of them was not computed. The confidence is the mean, weighted by
-    the time on screen, or the lowest if there is no time on screen. The name is the first in the order of cast_id.
+    Time on screen is the sum, minus the time for which the timeline shows two of the casts at once. Other times have no
+    timeline and are summed; the sum is None if one of them was not computed. The confidence is the mean weighted by
+    time on screen, or the lowest one without any time on screen. The name is the first in cast_id order.
 
     Args:
         casts: entries with the same person_id, at least one.
@@ -66,9 +66,9 @@ def merge_casts(
         artifact_key=casts[0].artifact_key,
     )
     counted = (
-        "their times are summed, and the timeline does not tell how much of them overlaps"
+        "their times are summed, as the timeline does not show how much they overlap"
         if overlap_ms is None
-        else f"their times are summed, with {overlap_ms} ms on screen that overlap counted once"
+        else f"their times are summed, with {overlap_ms} ms of overlapping time on screen counted once"
     )
     named_casts = ", ".join(person.cast_ids)
     text = f"person {person.person_id!r} has {len(casts)} casts; {counted}. Casts: {named_casts}"
@@ -76,9 +76,9 @@ def merge_casts(
 
 
 def read_timeline(value: Any) -> dict[str, Intervals]:
-    """Return the intervals of each cast that a timeline shows without doubt.
+    """Return the intervals of each cast that the timeline states unambiguously.
 
-    It is not part of the contract, so an entry that is missing, repeated or malformed is left out without an error.
+    The timeline is not part of the contract, so missing, repeated and malformed entries are left out without an error.
 
     Args:
         value: the list ``timeline`` of a screentime.json; entries have ``cast_id`` and ``intervals``.
@@ -128,7 +128,7 @@ def _check_names(casts: Sequence[CastMetric], context: ArtifactContext) -> None:
 
 
 def _known_name(cast: CastMetric) -> str | None:
-    """Return a name for comparison, without case, spacing and Unicode form; None for one that names nobody."""
+    """Return a name normalised for comparison (case, spacing, Unicode form); None for a placeholder."""
     if cast.name is None or cast.name == cast.person_id:
         return None
     name = " ".join(unicodedata.normalize("NFKC", cast.name).casefold().split())
@@ -136,7 +136,7 @@ def _known_name(cast: CastMetric) -> str | None:
 
 
 def _overlap_ms(casts: Sequence[CastMetric], timeline: Mapping[str, Intervals]) -> int | None:
-    """Return how long two of the casts are on screen at once; None if the timeline does not agree with their times."""
+    """Return the time for which casts overlap on screen; None if the timeline disagrees with their times."""
     together: list[tuple[Decimal, Decimal]] = []
     with localcontext(prec=100):
         separate = Decimal(0)
@@ -153,7 +153,7 @@ def _overlap_ms(casts: Sequence[CastMetric], timeline: Mapping[str, Intervals]) 
 
 
 def _union_s(intervals: Intervals) -> Decimal:
-    """Return how long at least one of some intervals lasts."""
+    """Return the total length of the union of intervals."""
     total, reached = Decimal(0), Decimal(0)
     for start, end in sorted(intervals):
         if end > reached:

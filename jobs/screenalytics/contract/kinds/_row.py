@@ -99,7 +99,7 @@ class Row:
         value = self._value.get(name)
         if value is None:
             return
-        # 24.0 is a whole number to JSON Schema as well.
+        # JSON Schema also counts 24.0 as an integer.
         if not _is_number(value) or value != value // 1:
             raise self._wrong(name, "a whole number")
         if value < 0:

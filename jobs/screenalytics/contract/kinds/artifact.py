@@ -39,7 +39,7 @@ class ArtifactMetrics:
 
     Attributes:
         metrics: metrics, one per person.
-        casts: the entries of the file, in its order.
+        casts: the file's entries, in file order.
         warnings: warnings about the file.
     """
 

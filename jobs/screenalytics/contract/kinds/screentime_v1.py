@@ -30,7 +30,7 @@ _FIELDS: Final = frozenset(("name", "cast_id", "person_id", "confidence", *_SECO
 def read(document: Any, context: ArtifactContext) -> ArtifactMetrics:
     """Return the metrics in a screentime.json.
 
-    The time on screen is ``visual_s``, or ``face_visible_seconds`` in old files; if both exist, they must be equal.
+    Time on screen is ``visual_s``, or ``face_visible_seconds`` in old files; if both exist, they must be equal.
     Speaking time is None unless ``diagnostics.speaking_time_computed`` is true, because the producer otherwise writes
     0.0. Body time is None unless both flags in ``metadata`` are true. ``both_s`` is reserved, always 0.0, and ignored.
     Confessional time is None unless an entry has ``confessional_s``, which no producer has written so far. A person

@@ -1,4 +1,4 @@
-"""Screenalytics: a row per cast, the latest run of an episode with or without attempt, longer artifact keys."""
+"""Screenalytics: one row per cast, the latest run of an episode with or without attempt, longer artifact keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def upgrade() -> None:
         op.get_bind(), "screenalytics", TABLES, fix="ALTER TABLE screenalytics.cast_metrics RENAME TO cast_metrics_old"
     )
     _casts()
-    # 255 characters are up to 1020 bytes: JSON Schema, which producers check against, counts characters.
+    # 255 characters take up to 1020 bytes; JSON Schema, which producers validate against, counts characters.
     op.execute("ALTER TABLE screenalytics.artifacts DROP CONSTRAINT IF EXISTS artifacts_artifact_key_check")
     op.execute(
         "ALTER TABLE screenalytics.artifacts"
@@ -28,7 +28,7 @@ def upgrade() -> None:
 
 
 def _casts() -> None:
-    # The foreign key leads to the artifact and its run, which have the rest of the lineage.
+    # The foreign key points to the artifact and its run, which have the rest of the lineage.
     op.execute("""
         CREATE TABLE screenalytics.cast_metrics (
             run_id text NOT NULL,
@@ -47,16 +47,16 @@ def _casts() -> None:
         )
     """)
     op.execute("CREATE INDEX cast_metrics_cast ON screenalytics.cast_metrics (cast_id)")
-    # NULL for what was written before, by this migration's predecessors or by a run on an old image.
+    # NULL for rows written by an earlier release.
     op.execute("ALTER TABLE screenalytics.runs ADD COLUMN casts integer CHECK (casts >= 0)")
     op.execute("ALTER TABLE screenalytics.replaced_runs ADD COLUMN cast_metrics jsonb")
 
 
 def _views() -> None:
-    # Replaced, not dropped: grants, comments, and views that others built on them stay.
-    # Attempts and times cannot be mixed pair by pair, as that may have no latest run: attempt 2 beats attempt 1, which
-    # is later than a run without attempt, which is later than attempt 2. The inner query finds the latest with and the
-    # latest without attempt, the outer one the later of the two.
+    # Replaced, not dropped, to keep grants, comments and dependent views.
+    # Comparing attempts and times pair by pair may be cyclic: attempt 2 beats attempt 1, which is later than a run
+    # without attempt, which is later than attempt 2. The inner query finds the latest run with and the latest run
+    # without attempt, the outer query the later of the two.
     op.execute("""
         CREATE OR REPLACE VIEW screenalytics.latest_runs AS
         SELECT DISTINCT ON (run.ep_id) run.run_id, run.ep_id, run.source, run.manifest_key, run.manifest_sha256,
@@ -72,7 +72,7 @@ def _views() -> None:
         ORDER BY run.ep_id, run.status = 'ingested' DESC, run.completed_at DESC NULLS LAST,
             run.attempt DESC NULLS LAST, run.run_id COLLATE "C" DESC
     """)
-    # A UUID is the same in capitals.
+    # UUIDs are case-insensitive.
     op.execute("""
         CREATE OR REPLACE VIEW screenalytics.latest_person_metrics AS
         SELECT run.ep_id, run.episode_id, metric.*, coalesce(link.person_ref, CASE

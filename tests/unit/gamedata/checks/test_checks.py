@@ -441,13 +441,13 @@ def test_whatever_a_check_raises_is_an_error_of_its_row_that_can_be_stored():
         assert messages[:3] == [
             "bad: PanicException: a bug in polars", "bad: BaseException: not an Exception", "bad: GeneratorExit: ",
         ]  # fmt: skip
-        assert messages[3:5] == ["bad: Unprintable: its text cannot be shown", "bad: ValueError: ?"]
+        assert messages[3:5] == ["bad: Unprintable: its message cannot be shown", "bad: ValueError: ?"]
         assert len(messages[5]) == 8000
         assert pl.Series(messages, dtype=pl.String).to_list() == messages
 
 
 def test_a_long_message_ends_with_a_whole_word():
-    """Half a secret could not be recognised where the manifest hides secrets."""
+    """A truncated secret would not be recognised where the manifest hides secrets."""
     text = "word " * 1598 + "hunter2hunter2 and more"
     message = CheckError.of("bad", ValueError(text)).message
     assert 7900 < len(message) <= 8000

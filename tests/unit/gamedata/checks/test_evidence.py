@@ -1,4 +1,4 @@
-"""Each built-in check gives only what its data supports: otherwise NULL, with the reason in a state column."""
+"""Each built-in check returns only what its data supports; otherwise NULL, with the reason in a state column."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SETTINGS = ManifestSettings()
 HEADER = b"timestamp,event_type,event_args\n"
-TIMES = (1.5, 4.5, 7.5, 10.5)  # of 12 s: each frame stands for 3 s
+TIMES = (1.5, 4.5, 7.5, 10.5)  # of 12 s: each frame represents 3 s
 INPUTS = [name for name in PART_SCHEMA.names if name.startswith("input_")]
 PICTURE = ("is_video_mostly_dark", "dark_frame_share", "is_dpi_scale_issue", "black_bar_share")
 MENU = ("video_menu_percent", "is_video_mostly_menu", "menu_method")
@@ -114,7 +114,7 @@ def picture(corrupt: list[bool], **columns: Any) -> dict[str, Any]:
 
 
 def test_damaged_frames_say_nothing_about_a_session() -> None:
-    # What the decoder filled in is grey here; the two sound frames are black.
+    # The decoder filled in grey here; the two undamaged frames are black.
     grey = {f"luma_{name}": [black, 128.0, 128.0, black] for name, black in (("mean", 2.0), ("p99", 4.0), ("p01", 1.0))}
     half, sound = judge(picture([False, True, True, False], **grey), picture([False] * 4, **grey))
     assert (half["is_video_mostly_dark"], half["dark_frame_share"]) == (True, 1.0)

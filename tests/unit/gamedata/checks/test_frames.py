@@ -35,7 +35,7 @@ def brightness(data, settings):
 """
 
 
-# Green checks before and after the one that ends the process.
+# Passing checks before and after the one that kills the process.
 BESIDES = """
 from jobs.gamedata.checks import frames_check
 
@@ -257,7 +257,7 @@ def test_a_check_that_kills_its_worker_leaves_the_other_checks_their_values(buck
     assert (found.values["count"][crashed], found.values["last"][crashed]) == ({"count": 2}, {"last": 60})
     assert {name: len(values) for name, values in found.values.items()} == {"count": 6, "brightness": 5, "last": 6}
     assert (progress.done, progress.total) == (6, 6)
-    # What the others found is kept; only the check that died is tried again.
+    # The other checks' results are kept; only the check that died is retried.
     before = InProcess.made
     again = run_frames(bucket, asked, tasks, MemoryProgress(), pool=InProcess)
     assert InProcess.made == before + 1

@@ -1,4 +1,4 @@
-"""One bad line of a task list is one row; what cannot be a row is counted and named."""
+"""A bad line of a task list is one error row; what cannot be a row is counted and named."""
 
 from __future__ import annotations
 
@@ -174,8 +174,8 @@ def test_a_store_that_refuses_access_still_ends_the_run(
     [
         ("a.tar", None), ("d/B.TAR", None), ("._v.tar", None), ("a.tar.gz", "packed (unpack to .tar)"),
         ("a.TGZ", "packed (unpack to .tar)"), ("a.tar.zst", "packed (unpack to .tar)"),
-        ("a.zip", "packed (unpack to .tar)"), ("readme.txt", "not a TAR"), ("d/", "the marker of a folder"),
-        (".DS_Store", "a hidden file"), ("d/.a.tar.part", "a hidden file"), ("tar", "not a TAR"),
+        ("a.zip", "packed (unpack to .tar)"), ("readme.txt", "not a TAR"), ("d/", "folder marker"),
+        (".DS_Store", "hidden file"), ("d/.a.tar.part", "hidden file"), ("tar", "not a TAR"),
     ],
 )  # fmt: skip
 def test_files_are_passed_over_for_a_reason(key: str, reason: str | None) -> None:
@@ -214,7 +214,7 @@ def test_files_of_the_source_that_are_not_read_are_counted_and_named(
     assert (report.counts["extracted"], report.counts["passed_over"]) == (4, 4)
     table = next(section for section in report.sections if section.title == "Passed over")
     assert [list(row) for row in table.rows] == [
-        ["a hidden file", 1, "'d/.hidden'"],
+        ["hidden file", 1, "'d/.hidden'"],
         ["not a TAR", 2, "'empty.txt', 'notes.txt'"],
         ["packed (unpack to .tar)", 1, "'x.tar.gz'"],
     ]

@@ -88,7 +88,7 @@ def test_the_pt_is_put_before_the_part():
     ids=["list", "surrogate", "number", "text", "no list", "fewer values", "part of a thumbnail"],
 )
 def test_a_session_of_other_types_fails_alone(change):
-    """A decoder process that was taken over may send it."""
+    """A compromised decoder process may send such values."""
     source, target = buckets("a.tar", "b.tar")
 
     def extract(tar, spec):

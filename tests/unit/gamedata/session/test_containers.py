@@ -1,4 +1,4 @@
-"""Every container that the guide names is read, with the right pictures at the right times."""
+"""Every container that the guide lists is read, with the right pictures at the right times."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WRITTEN = {
     ".ogm": ("ogg", "libvpx"), ".rm": ("rm", "rv10"), ".rmvb": ("rm", "rv20"), ".mxf": ("mxf", "mpeg2video"),
     ".nut": ("nut", "mpeg4"), ".wtv": ("wtv", "mpeg2video"), ".ivf": ("ivf", "libvpx"),
 }  # fmt: skip
-# What is allowed besides, and not named in the guide: parts of other names, streams without times, moving pictures.
+# Also allowed but not listed in the guide: parts of other names, streams without times, moving pictures.
 UNNAMED = {"m4v", "h264", "hevc", "obu", "live_flv", "gif", "apng"}
 RATE, SECONDS = 25, 8
 
@@ -40,7 +40,7 @@ def grey(second: float) -> float:
 
 
 def encoded(suffix: str) -> bytes:
-    """Encode a plain video whose brightness tells the time."""
+    """Encode a plain video whose brightness encodes the time."""
     muxer, encoder = WRITTEN[suffix]
     body = io.BytesIO()
     with av.open(body, "w", format=muxer) as output:

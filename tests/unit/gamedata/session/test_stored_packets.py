@@ -1,4 +1,4 @@
-"""Packets of a recording that a ``.pt`` file stores: decoded in the decoder process, never by the reader itself."""
+"""Packets stored in a ``.pt`` file are decoded in the decoder process, never by the reader itself."""
 
 from __future__ import annotations
 

@@ -282,7 +282,7 @@ def test_a_researchers_check_appends_a_typed_column_and_its_hash(tmp_path):
 
 
 def test_what_a_check_raises_shows_no_secret(tmp_path):
-    """The manifest and the published table have more readers than the secrets of the step."""
+    """More people read the manifest and the published table than may know the step's secrets."""
     file = tmp_path / "mine.py"
     file.write_text(CHECK.replace('"no\\nluck"', '"GET https://u:hunter2hunter2@host/x failed"'))
     store = MemoryStore()

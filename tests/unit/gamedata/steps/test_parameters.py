@@ -1,4 +1,4 @@
-"""Every step refuses a wrong parameter before it begins its work, and says what is wrong once."""
+"""Every step refuses a wrong parameter before it starts work, and reports each problem once."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ OUTPUTS = [
     ({"output_path": "{}/folder"}, UsageError, "--output-path {}/folder is a folder; expected a file"),
     ({"output_path": "{}/file/m.parquet"}, UsageError, "--output-path {}/file: {}/file is a file; expected a folder"),
     ({"output_path": "gs://bucket/m.parquet"}, UsageError, "--output-path: 'gs://bucket/m.parquet'"),
-    ({"output_path": "/proc/self/m.parquet"}, UsageError, "is in a folder of secrets or processes"),
+    ({"output_path": "/proc/self/m.parquet"}, UsageError, "is below /proc or a folder of secrets"),
     ({"cache_dir": "{}/file"}, UsageError, "--cache-dir {}/file: {}/file is a file; expected a folder"),
 ]
 CHECKS = [
@@ -212,7 +212,7 @@ def test_publish_refuses_another_file_before_it_needs_the_database(
 
 def test_a_folder_without_rights_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(AccessDenied, match=f"no files can be written in {place}/out; grant access"):
+    with pytest.raises(AccessDenied, match=f"{place}/out is not writable; grant access"):
         extract.run(settings_of(ExtractSettings, place), MemoryStageRun())
 
 

@@ -89,7 +89,7 @@ def test_an_error_that_ends_the_command_is_not_told_by_its_stage_too(caplog):
     cause = BucketMissing("folder ./nope does not exist")
     error, _, _ = both(cause, DataError("run extract first", code="nothing_extracted"))
     assert error is cause
-    assert messages(caplog) == []  # the command prints what is raised
+    assert messages(caplog) == []  # the command prints the raised error
     caplog.clear()
     error, _, _ = both(cause, StoreUnavailable("503"))
     assert error is cause

@@ -1,4 +1,4 @@
-"""The published schema and ingest agree: each accepts what the other accepts, and refuses what the other refuses."""
+"""The published schema and ingest agree: both accept and refuse the same manifests."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.fakes.store import MemoryStore
 from tests.screenalytics_runs import DROP, NOW, RUN_ID, encode, make_run, manifest_of
 
 VALIDATOR = Draft202012Validator(manifest_schema())
-# No limit of an installation.
+# Without an installation's limits.
 SETTINGS = IngestSettings(max_artifact_mb=10**13)
 STORE = MemoryStore({})
 MANIFEST = manifest_of(make_run())[1]
 REFERENCE = MANIFEST["artifacts"][0]
 OTHER = {"artifact_key": "a", "artifact_kind": "audio", "s3_key": "x", "schema_version": "1"}
-# What a schema cannot say: it compares the manifest with its key, with itself, or with folders.
+# Comparisons that a schema cannot express: of the manifest with its key, with itself, or with folders.
 BEYOND = {
     *("ID_MISMATCH", "DUPLICATE_ARTIFACT"),
     *("KEY_ESCAPE", "CROSS_RUN_REF", "NOT_AN_OBJECT_KEY", "FOREIGN_LOCATION"),
@@ -53,7 +53,7 @@ def refusal(body: bytes) -> set[str]:
 
 
 def agree(body: bytes) -> bool:
-    """Return what schema and ingest both say about a manifest; fail if they differ."""
+    """Return the common verdict of schema and ingest on a manifest; fail if they differ."""
     codes = refusal(body)
     valid = VALIDATOR.is_valid(json.loads(body))
     if valid:
@@ -212,7 +212,7 @@ INNER: list[tuple[str, st.SearchStrategy[Any]]] = [
 
 @st.composite
 def manifests(draw: st.DrawFn) -> bytes:
-    """A valid manifest with up to three changes, each of a field: a value of its kind, any value, or none."""
+    """A valid manifest with up to three changed fields: a value of its kind, any value, or none."""
     document = copy.deepcopy(MANIFEST)
     if draw(st.booleans()):
         document["artifacts"].append(copy.deepcopy(OTHER))
@@ -265,7 +265,7 @@ def test_the_published_schema_is_this_one() -> None:
 
 
 def test_the_schema_has_only_patterns_that_every_engine_knows() -> None:
-    """RE2 (Go, Rust) has no look-around, and escapes a code point in another way."""
+    """RE2 (Go, Rust) has no look-around and escapes code points differently."""
     found: list[str] = []
 
     def collect(value: Any) -> None:

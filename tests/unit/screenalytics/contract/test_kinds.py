@@ -211,7 +211,7 @@ def test_case_29_each_cast_is_kept_as_the_producer_wrote_it() -> None:
     ]
     assert {cast.artifact_key for cast in run.casts} == {"screentime"}
     assert [(each.person_id, each.onscreen_ms) for each in run.metrics] == [("p_0001", 910_000), ("p_0003", 406_090)]
-    # 600 s and 310 s add up to the same person, but are other content.
+    # 600 s and 310 s add up to the same person but are different content.
     for row, seconds in zip(rows, (600, 310), strict=False):
         row |= {"visual_s": seconds, "face_visible_seconds": seconds}
     other = read_run(rows=rows)
@@ -224,7 +224,7 @@ def test_the_hash_of_a_run_whose_persons_have_one_cast_each_is_that_of_before_ca
         run = read_run(kind=kind)
         assert len(run.casts) == 3
         assert replace(run, casts=()).output_hash == run.output_hash
-    # A known value: the hash is stored, and verify compares it.
+    # A fixed value, because the hash is stored and verify compares it.
     assert read_run().output_hash == "ccb0efa1fd0192ed79cc220a0864150553e47b9bb86f55953f58ac44df5dc334"
 
 

@@ -365,7 +365,7 @@ def test_many_wrong_fields_are_capped_and_the_rest_is_counted() -> None:
     assert error.data["fields_omitted"] == 4002 - told
     assert error.message.endswith(f"; and {4002 - told} more")
     assert len(error.message) < 2000
-    # What is stored and shown is cut at 2000 characters: the count must be in it.
+    # Stored and printed messages are truncated to 2000 characters, which must include the count.
     assert f"and {4002 - told} more" in Failure.of(RUN_ID, error).message
 
 

@@ -41,7 +41,7 @@ def sha256(body: bytes) -> str:
 
 
 def stage_manifest(files: dict[str, bytes | None], **changes: Any) -> dict[str, Any]:
-    """Return a stage manifest as today's producer writes it: local paths, digests of local files."""
+    """Return a stage manifest as the current producer writes it: local paths, digests of local files."""
     document = {
         "schema_version": "1.0",
         "episode_id": EP_ID,
@@ -69,7 +69,7 @@ TRACKS = b'{"track_id": 1}\n'
 
 
 def producer(folder: str = CANONICAL, **changes: Any) -> MemoryStore:
-    """Return a bucket as today's producer leaves it."""
+    """Return a bucket as the current producer leaves it."""
     stage = stage_manifest({"analytics/screentime.json": SUMMARY, "tracks.jsonl": TRACKS}, **changes)
     return MemoryStore(
         {
@@ -140,7 +140,7 @@ def test_the_episode_comes_from_the_files_in_the_folder_of_the_manifest(monkeypa
     store = producer(f"derived/runs/{RUN_ID}/")
     assert write(store, monkeypatch).counts["written"] == 1
     assert json.loads(body_of(store))["ep_id"] == EP_ID
-    # Without stage manifests: from the summary alone, and so does the time.
+    # Without stage manifests, the episode and the time come from the summary alone.
     bare = MemoryStore({f"derived/runs/{RUN_ID}/analytics/screentime.json": SUMMARY})
     assert write(bare, monkeypatch).exit_code == 0
     manifest = json.loads(body_of(bare))
@@ -155,10 +155,10 @@ def test_a_stage_manifest_at_the_key_is_replaced_only_on_demand_and_kept(monkeyp
     before = dict(store.objects)
     report = write(store, monkeypatch)
     assert code(report) == "MANIFEST_EXISTS"
-    assert "has a stage manifest; nothing was written" in report.failures[0].message
+    assert "is a stage manifest; nothing was written" in report.failures[0].message
     assert f"write-manifest {RUN_ID} --replace" in report.failures[0].message
     assert store.objects == before
-    # The episode, and so the folder by show, is known from the stage manifest.
+    # The stage manifest determines the episode, and therefore the folder by show.
     assert write(store, monkeypatch, replace=True).counts["replaced"] == 1
     assert body_of(store, f"derived/runs/{RUN_ID}/manifest.replaced-{sha256(stage)[:12]}.json") == stage
     assert isinstance(read_files(store), ScreenalyticsRun)
@@ -177,7 +177,7 @@ def test_a_manifest_of_other_content_is_not_overwritten(monkeypatch: pytest.Monk
     report = write(store, monkeypatch)
     assert code(report) == "MANIFEST_EXISTS"
     assert "a RunManifest 1.0" in report.failures[0].message
-    for body, named in ((b"{", "another document"), (encode({"artifact_schema_version": "x"}), "of another format")):
+    for body, named in ((b"{", "another document"), (encode({"artifact_schema_version": "x"}), "in another format")):
         other = producer()
         other.set(KEY, body)
         report = write(other, monkeypatch, ep_id=EP_ID)
@@ -227,7 +227,7 @@ def test_a_summary_that_compresses_well(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_an_object_that_is_not_the_one_of_the_stage_manifest_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sync that skips existing objects leaves the old one, and its digest would make it look right."""
+    """A sync that skips existing objects leaves the old one, whose digest would make it look correct."""
     store = producer()
     store.set(f"{CANONICAL}analytics/screentime.json", SUMMARY.replace(b"Person 1", b"Person 9"))
     report = write(store, monkeypatch, ep_id=EP_ID)
@@ -324,7 +324,7 @@ def test_a_dry_run_prints_the_manifest_and_writes_nothing(monkeypatch: pytest.Mo
     text, _, rest = shown.partition("\n}\n")
     assert json.loads(text + "\n}")["ep_id"] == EP_ID
     assert "dry run, nothing written: 1 written" in rest
-    # It is printed also where a document is in the way.
+    # It is printed even if another document is at the key.
     store.set(KEY, b"{}")
     report = write(store, monkeypatch, ep_id=EP_ID, dry_run=True)
     assert code(report) == "MANIFEST_EXISTS"

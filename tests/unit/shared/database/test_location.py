@@ -11,7 +11,7 @@ from shared.database._location import restrict_to
 
 
 def test_only_a_folder_is_restricted_and_not_the_target_of_a_link(tmp_path):
-    """Root's project may be in the folder of another user, who could put a link to /etc there."""
+    """Root's project may be in another user's folder, who could place a link to /etc there."""
     target, link = tmp_path / "target", tmp_path / "run"
     target.mkdir(mode=0o755)
     link.symlink_to(target)

@@ -1,4 +1,4 @@
-"""The default that --help prints, typed as the flag or set as the variable, is the default, for every command."""
+"""The default printed by --help, passed as the flag or set as the variable, is the default of every command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def models() -> Iterator[type[Settings]]:
 
 
 def every_flag() -> Iterator[tuple[type[Settings], Flag]]:
-    """Yield each flag that takes a value once, however many commands have it."""
+    """Yield each flag that takes a value once, even if several commands have it."""
     seen = set()
     for model in models():
         for flag in flags(model):
@@ -48,7 +48,7 @@ def read(model: type[Settings], flag: Flag, *words: str) -> Any:
 def cases() -> Iterator[tuple[type[Settings], Flag]]:
     for model, flag in every_flag():
         field = model.model_fields[flag.name]
-        # Text in place of a default, such as "all", is not a value.
+        # Text instead of a default, such as "all", is not a value.
         described = metadata(field).default_text is not None and field.default_factory is None
         if not (flag.secret or flag.required or described):
             yield model, flag

@@ -32,7 +32,7 @@ def answer(status: int, code: str, operation: str = "PutObject", **headers: str)
         (answer(400, "BadDigest"), True, StoreUnavailable, "BadDigest"),
         (answer(501, "NotImplemented"), False, RequestRefused, "501 NotImplemented: words"),
         (answer(400, "InvalidRequest"), False, RequestRefused, "check the object's encryption"),
-        (answer(400, "KMS.DisabledException"), False, RequestRefused, "enable the KMS key of the object"),
+        (answer(400, "KMS.DisabledException"), False, RequestRefused, "enable the object's KMS key"),
         (answer(403, "InvalidObjectState"), False, RequestRefused, "the object is archived: restore it"),
         (answer(405, "MethodNotAllowed"), False, RequestRefused, "405 MethodNotAllowed"),
         (answer(409, "InvalidBucketState"), False, RequestRefused, "409 InvalidBucketState"),
