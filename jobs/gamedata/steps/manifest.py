@@ -213,14 +213,16 @@ def _frame_results(
 ) -> FrameResults | None:
     from jobs.gamedata.checks.frames import MENU_MODEL, FrameTask, Work, digest_of, run_frames
 
-    digests = {check.name: digest_of(check.name, check.digest) for check in registry if check.kind == "frames"}
+    checks = [check for check in registry if check.kind == "frames"]
+    digests = {check.name: digest_of(check.name, check.digest) for check in checks}
+    columns = {check.name: check.columns for check in checks}
     if model is not None:
-        digests[MENU_MODEL] = digest_of(MENU_MODEL, model)
+        digests[MENU_MODEL], columns[MENU_MODEL] = digest_of(MENU_MODEL, model), {"model_menu_percent": float}
     if not digests:
         return None
     rows = table.filter(table["pt_etag"].is_not_null()).select("s3_key", "pt_key", "pt_etag", "pt_size")
     tasks = [FrameTask(key, pt, etag, size or 0) for key, pt, etag, size in rows.iter_rows()]
-    return run_frames(store, Work(store.uri, settings, files, digests), tasks, stage_run.progress)
+    return run_frames(store, Work(store.uri, settings, files, digests, columns), tasks, stage_run.progress)
 
 
 def _with_model(table: pl.DataFrame, results: FrameResults) -> pl.DataFrame:
