@@ -163,10 +163,8 @@ def _judge(store: ObjectStore, row: dict[str, Any], listing: dict[str, ObjectInf
         return "" if same else "pt_changed"
     try:
         sound = _sha256(store, info) == row["pt_sha256"]
-    except ObjectMissing:
-        return "pt_missing"
-    except ObjectChanged:
-        return "pt_changed"
+    except (ObjectMissing, ObjectChanged) as error:
+        return "pt_missing" if isinstance(error, ObjectMissing) else "pt_changed"
     if same:
         return "" if sound else "pt_damaged"
     return "pt_moved" if sound else "pt_changed"
