@@ -1,4 +1,4 @@
-"""Each stored frame is that of a full decode, or marked: videos that decode to something else if read naively."""
+"""Each stored frame equals that of a full decode or is marked, for videos that a naive reader decodes wrongly."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def images(session):
 
 
 def full_decode(path):
-    """Return the frames of FFmpeg's own decoder of the stream by pts, without seeking, skipping and threads."""
+    """Return the frames of FFmpeg's own decoder by pts, without seeking, skipping or threads."""
     frames = {}
     with av.open(str(path)) as container:
         stream = container.streams.best("video")
@@ -54,7 +54,7 @@ def full_decode(path):
 
 
 def differences(session, path):
-    """Return the largest difference of each frame from that of a full decode."""
+    """Return each frame's largest difference from that of a full decode."""
     store, truth = session.frames, full_decode(path)
     picture = FrameConverter(store.rotation)
     found = []
@@ -66,7 +66,7 @@ def differences(session, path):
 
 
 CODECS = {
-    # Codecs that need the size, depth or tag of the container, and those with keyframes that only the container marks.
+    # Codecs that need the container's size, depth or tag, and codecs whose keyframes only the container marks.
     "H.263 in AVI, all listed as keyframes": ("h263", "avi", {"b_frames": 0}),
     "Sorenson Spark": ("flv", "flv", {"b_frames": 0}),
     "PNG in MOV": ("png", "mov", {"pix_fmt": "rgb24"}),
@@ -108,7 +108,7 @@ def test_intra_refresh_far_from_a_keyframe_is_marked(monkeypatch, mode, frames):
     path = clip(b_frames=0, options=REFRESH)
     monkeypatch.setattr(session_module, "_REFRESH_PIXELS", SIZE[0] * SIZE[1] * 100)
     session = extract(path, mode, frames=frames, strides=((6.0, 4),))
-    # They are the frames of the requested times, and those after 100 frames are marked.
+    # The frames are those of the requested times, and frames after the first 100 are marked.
     assert session.frames.time_s.tolist() == [6.0, 12.0, 18.0, 24.0]
     assert session.statistics.corrupt.tolist() == [False, True, True, True]
     assert differences(session, path)[0] == 0
@@ -127,7 +127,7 @@ def test_intra_refresh_decoded_on_from_a_keyframe_is_not_marked(monkeypatch, fra
 
 
 def without_picture(path, *numbers, body=b"\xff"):
-    """Replace the packets of some frames of an MP4 by bytes that no decoder takes."""
+    """Replace the packets of some frames of an MP4 with bytes that no decoder accepts."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         packets = [packet for packet in container.demux(stream) if packet.size]
@@ -186,7 +186,7 @@ def test_a_session_of_which_no_frame_decodes_is_an_error(frames):
 
 
 def starting_at(path, frame):
-    """Let the edit list of an MP4 start at another frame."""
+    """Make an MP4's edit list start at another frame."""
     body = bytearray(path.read_bytes())
     scale = struct.unpack_from(">I", body, body.index(b"mdhd") + 16)[0]
     entry = body.index(b"elst") + 12
@@ -287,7 +287,7 @@ def test_packets_are_found_again_after_bad_seeks(monkeypatch, bad_seeks):
 
 def test_a_change_of_shape_is_centred_between_black_bars_and_told():
     first, second = clip(suffix="ts", seconds=10), clip(suffix="ts", seconds=10, size=(320, 144), first=100)
-    # Transport streams may be joined; the second one's times continue the first one's.
+    # Transport streams may be joined; the second one's times continue those of the first.
     session = extract(first.read_bytes() + shifted(second, 10), suffix="ts")
     assert any("320x144" in warning and "size" in warning for warning in session.warnings)
     assert (session.frames.height, session.frames.width) == (144, 176)
