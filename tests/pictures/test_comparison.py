@@ -69,7 +69,7 @@ def test_a_right_picture_that_is_marked_is_counted_as_such(judged) -> None:
     assert (found.right, found.marked, found.marked_right, found.wrong) == (3, 1, 1, [])
 
 
-def test_a_frame_beside_the_requested_time_is_wrong(judged) -> None:
+def test_a_frame_off_the_requested_time_is_wrong(judged) -> None:
     def moved(stored: Stored) -> Stored:
         return replace(stored, strides={1.0: [(1.0, 1), *stored.strides[1.0][1:]]})
 

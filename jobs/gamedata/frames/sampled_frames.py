@@ -258,7 +258,7 @@ class _Sampling:
             if begins_complete and not reader.complete[first]:
                 # Its recovery point is reached by decoding on from a keyframe: stored packets must do the same.
                 first = frames.first[row] = samples.start
-            # A faulty frame damages all later ones up to the next keyframe, unless it is displayed before its own keyframe.
+            # A faulty frame damages later ones up to the next keyframe, unless it is displayed before its own keyframe.
             reaching = (faulty >= first) & (faulty <= sample) & (reader.pts[faulty] >= reader.pts[first])
             reaching &= sample < healed
             frames.corrupt[row] = (

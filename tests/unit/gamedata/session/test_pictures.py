@@ -142,7 +142,7 @@ def without_picture(path, *numbers, body=b"\xff"):
 
 
 @pytest.mark.parametrize("frames", ["rgb", "packets"])
-def test_a_frame_that_does_not_decode_is_replaced_by_the_one_before_it(frames):
+def test_an_undecodable_frame_is_replaced_by_the_one_before_it(frames):
     path = clip(b_frames=0)
     session = extract(without_picture(path, 100), frames=frames, suffix="mp4")
     shown = [read_number(image) for image in images(session)]
@@ -158,7 +158,7 @@ def test_a_frame_that_does_not_decode_is_replaced_by_the_one_before_it(frames):
 
 
 @pytest.mark.parametrize("frames", ["rgb", "packets"])
-def test_a_gop_that_does_not_decode_is_replaced_by_the_last_frame_of_the_one_before(frames):
+def test_an_undecodable_gop_is_replaced_by_the_last_frame_of_the_one_before(frames):
     path = clip(b_frames=0)
     session = extract(without_picture(path, *range(80, 120)), frames=frames, suffix="mp4")
     shown = np.array([read_number(image) for image in images(session)])
@@ -179,7 +179,7 @@ def test_without_a_picture_before_it_a_sample_is_left_out():
 
 
 @pytest.mark.parametrize("frames", ["rgb", "packets"])
-def test_a_session_of_which_no_frame_decodes_is_an_error(frames):
+def test_a_session_without_a_decodable_frame_is_an_error(frames):
     with pytest.raises(ItemError) as caught:
         extract(without_picture(clip(b_frames=0), *range(SECONDS * FPS)), frames=frames, suffix="mp4")
     assert caught.value.code == "decode_failed"
@@ -206,7 +206,7 @@ def test_an_edit_list_off_a_keyframe_keeps_the_rotation(codec, rotation):
     assert session.frames.time_s == pytest.approx([number / FPS for number in shown])
 
 
-def test_a_keyframe_that_does_not_decode_loses_no_rotation():
+def test_an_undecodable_keyframe_does_not_lose_the_rotation():
     path = cached_clip(suffix="mp4", seconds=SECONDS, fps=FPS, rotation=90)
     body = without_picture(path, 0)
     place = path.read_bytes().index(b"elst") + 16
@@ -226,7 +226,7 @@ def test_intra_refresh_is_decoded_from_a_complete_keyframe(suffix, mode):
         assert session.frames.time_s[samples.index] == pytest.approx(samples.asked_s, abs=0.01)
 
 
-def test_times_that_restart_are_told_and_frames_keep_their_times():
+def test_restarting_times_are_reported_and_frames_keep_their_times():
     path = clip(suffix="ts", seconds=20, b_frames=2)
     assert not any("restart" in warning for warning in extract(path).warnings)
     other = clip(suffix="ts", seconds=20, b_frames=2, first=1000)
@@ -239,7 +239,7 @@ def test_times_that_restart_are_told_and_frames_keep_their_times():
 
 @pytest.mark.parametrize("b_frames", [0, 2])
 @pytest.mark.parametrize(("codec", "suffix"), [("libx264", "h264"), ("libx265", "hevc")])
-def test_a_bare_stream_gets_evenly_spaced_times(codec, suffix, b_frames):
+def test_a_raw_stream_gets_evenly_spaced_times(codec, suffix, b_frames):
     session = extract(clip(codec, suffix, b_frames=b_frames), suffix="m4v")
     assert any("no times" in warning for warning in session.warnings)
     assert not session.statistics.corrupt.any()
@@ -285,7 +285,7 @@ def test_packets_are_found_again_after_bad_seeks(monkeypatch, bad_seeks):
     assert not session.statistics.corrupt.any()
 
 
-def test_a_change_of_shape_is_centred_between_black_bars_and_told():
+def test_a_frame_of_another_shape_is_centred_between_black_bars_and_reported():
     first, second = clip(suffix="ts", seconds=10), clip(suffix="ts", seconds=10, size=(320, 144), first=100)
     # Transport streams may be joined; the second one's times continue those of the first.
     session = extract(first.read_bytes() + shifted(second, 10), suffix="ts")
