@@ -98,7 +98,7 @@ def test_a_process_that_dies_on_a_live_node_is_a_failure_of_its_work(cluster, tm
     assert sorted(outcomes) == [("1 die", "None", "True"), ("2", "n", "False"), ("3", "n", "False")]
 
 
-def test_workers_import_nothing_from_the_folder_of_the_driver(cluster, tmp_path):
+def test_workers_import_nothing_from_the_drivers_folder(cluster, tmp_path):
     cluster.add_node(cpus=1, NODE="n")
     code, outcomes, err = ended(cluster, cluster.run(DRIVE, tmp_path, "1 path", cwd=tmp_path))
     assert code == 0, err

@@ -135,7 +135,7 @@ def bad_codes() -> list[str]:
     return [code for code in BAD if code in CODES]
 
 
-def test_a_bad_run_that_is_fixed_and_uploaded_again_is_picked_up_by_the_next_ingest(place):
+def test_the_next_ingest_picks_up_a_bad_run_that_was_fixed_and_uploaded_again(place):
     for code in bad_codes():
         put(place, BAD[code](code))
     found = said(place.ingest())
@@ -151,7 +151,7 @@ def test_a_bad_run_that_is_fixed_and_uploaded_again_is_picked_up_by_the_next_ing
     assert place.runs() == sorted(bad_codes())
 
 
-def test_a_bad_run_that_is_set_aside_is_picked_up_by_the_command_that_its_message_names(place):
+def test_the_command_in_its_message_picks_up_a_bad_run_that_was_set_aside(place):
     for code in bad_codes():
         put(place, BAD[code](code))
     place.ingest(max_attempts=2)
@@ -166,7 +166,7 @@ def test_a_bad_run_that_is_set_aside_is_picked_up_by_the_command_that_its_messag
     assert place.runs() == sorted(bad_codes())
 
 
-def test_an_artifact_that_is_fixed_alone_is_picked_up_too(place):
+def test_an_artifact_fixed_without_its_manifest_is_picked_up_too(place):
     put(place, without_artifact("r1"))
     assert said(place.ingest())["r1"][1].endswith(UPLOAD)
     put(place, make_run("r1"))
@@ -342,7 +342,7 @@ NOT_READY: Final = {
 
 
 @pytest.mark.parametrize("code", NOT_READY)
-def test_a_run_that_is_not_ready_is_taken_by_a_later_ingest_without_anyone_s_help(place, code):
+def test_a_later_ingest_loads_a_run_that_was_not_ready(place, code):
     make, payload = NOT_READY[code]
     _young(place, make("r1"))
     place.tell("r1", payload=payload)
@@ -354,7 +354,7 @@ def test_a_run_that_is_not_ready_is_taken_by_a_later_ingest_without_anyone_s_hel
     assert place.runs() == ["r1"]
 
 
-def test_every_code_has_its_advice_tested():
+def test_the_advice_of_every_code_is_tested():
     assert {*BAD, *(name.partition(":")[0] for name in ADVISED), *NOT_READY} >= set(CODES) - OTHER_COMMANDS
 
 
@@ -483,11 +483,11 @@ def test_the_advice_of_verify_works(place, name, case):
     assert case.follow(place, message).exit_code == 0
 
 
-def test_every_finding_of_verify_has_its_advice_tested():
+def test_the_advice_of_every_verify_finding_is_tested():
     assert {name.partition(":")[0] for name in VERIFY} == set(FINDINGS)
 
 
-def test_a_repair_brings_the_same_rows_back_and_keeps_the_spoilt_ones(place):
+def test_a_repair_restores_the_rows_and_keeps_the_damaged_ones(place):
     put(place, make_run("r1"))
     place.ingest()
     before = place.persons("r1", "person_id, cast_ids, name, onscreen_ms, speaking_ms, body_ms, confidence")

@@ -53,7 +53,7 @@ def findings(place: Place, monkeypatch: pytest.MonkeyPatch, **values: Any) -> li
     return sorted(codes(verify.run(settings, MemoryStageRun(pipeline="screenalytics"))))
 
 
-def test_a_cast_is_a_row_that_leads_to_its_run_and_artifact(place, monkeypatch):
+def test_a_cast_is_a_row_that_links_to_its_run_and_artifact(place, monkeypatch):
     place.put("r1", **two_casts())
     place.put("r2", kind="cast_screentime.v1", rows=[cast_row(1)])
     assert counted(place.ingest()) == {"ingested": 2, "persons": 3}
@@ -136,7 +136,7 @@ def test_casts_that_were_changed_or_lost_are_found(place, monkeypatch):
         assert findings(place, monkeypatch, quick=quick) == expected
 
 
-def test_a_run_that_is_deleted_takes_its_casts_along(place):
+def test_deleting_a_run_deletes_its_casts(place):
     place.put("r1")
     place.ingest()
     place.database.rows("DELETE FROM screenalytics.runs")
@@ -188,7 +188,7 @@ def test_a_database_in_use_keeps_its_rows_rights_and_views(empty_database: Datab
         empty_database.rows("DROP ROLE bi")
 
 
-def test_a_run_of_before_is_sound_and_its_casts_are_not_known(place, monkeypatch):
+def test_a_run_from_an_earlier_release_is_intact_but_its_casts_are_unknown(place, monkeypatch):
     place.put("r1", **two_casts())
     place.ingest()
     assert findings(place, monkeypatch) == []

@@ -55,7 +55,7 @@ EARLY = {
 
 @pytest.mark.parametrize("arrival", ["events", "both"])
 @pytest.mark.parametrize(("early", "code"), EARLY.values(), ids=EARLY)
-def test_an_event_that_is_quicker_than_its_manifest_waits_for_it(place, early, code, arrival):
+def test_an_event_that_precedes_its_manifest_waits_for_it(place, early, code, arrival):
     final = make_run("r1")
     put(place, early)
     tell(place, final)
@@ -70,7 +70,7 @@ def test_an_event_that_is_quicker_than_its_manifest_waits_for_it(place, early, c
     assert place.events() == [("r1", True, 0)]
 
 
-def test_a_run_that_is_in_progress_for_longer_than_the_grace_still_waits(place):
+def test_a_run_in_progress_beyond_the_grace_period_still_waits(place):
     put(place, {KEY: make_run("r1", status="running")[KEY]}, ago=timedelta(hours=3))
     tell(place, make_run("r1"))
     report = place.ingest(arrival="both", grace_min=15)
@@ -99,7 +99,7 @@ def test_a_known_run_whose_event_fails_counts_once(place):
 
 
 @pytest.mark.parametrize("how", ["poll", "replay", "the same ingest"])
-def test_an_event_that_died_is_delivered_once_its_run_is_in_the_tables(place, how):
+def test_a_dead_event_is_delivered_once_its_run_is_in_the_tables(place, how):
     files = make_run("r1")
     artifact = next(key for key in files if key != KEY)
     body = place.put("r1") and files[artifact]
@@ -128,7 +128,7 @@ def test_an_event_that_died_is_delivered_once_its_run_is_in_the_tables(place, ho
     assert error is None
 
 
-def test_an_event_that_died_is_delivered_if_its_run_was_skipped(place):
+def test_a_dead_event_is_delivered_if_its_run_was_skipped(place):
     place.tell("r1")
     for _ in range(2):
         place.ingest(arrival="events", max_attempts=2)
@@ -137,7 +137,7 @@ def test_an_event_that_died_is_delivered_if_its_run_was_skipped(place):
     assert place.events() == [("r1", True, 2)]
 
 
-def test_events_that_died_for_another_reason_stay_as_they_are(place):
+def test_events_that_died_for_another_reason_are_left_alone(place):
     place.put("r1")
     place.put("r2", schema_version="9.9")
     for run_id, kind, payload in (

@@ -67,7 +67,7 @@ def theirs(empty_database: Database, place: Place) -> Theirs:
 
 
 @pytest.mark.parametrize("column", ["event_type", "aggregate_id", "payload_json"])
-def test_a_null_that_an_event_needs_is_that_event_s_error_and_keeps_nothing_else_from_its_run(theirs, place, column):
+def test_a_null_in_a_required_column_fails_only_that_event(theirs, place, column):
     for run_id in ("r1", "r2", "polled"):
         place.put(run_id)
     theirs.put(**{"aggregate_id": "r1", column: None})
@@ -146,7 +146,7 @@ def test_two_ingests_that_read_the_same_event_count_its_failure_once(theirs, pla
     assert theirs.rows() == [(False, 5)]
 
 
-def test_an_outbox_that_may_not_be_updated_says_what_to_grant_and_where(theirs, place):
+def test_an_outbox_without_update_rights_says_what_to_grant_and_where(theirs, place):
     place.put("r1")
     theirs.put()
     theirs.database.rows("CREATE ROLE reads_only LOGIN PASSWORD 'reads_only'")

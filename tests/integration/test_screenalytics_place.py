@@ -65,7 +65,7 @@ def test_a_prefix_without_runs_says_what_the_bucket_has(place, monkeypatch, capl
     assert checked.headline.endswith(report.headline.partition("; ")[2])
 
 
-def test_a_prefix_with_runs_says_nothing_of_others(place, monkeypatch, caplog):
+def test_a_prefix_with_runs_says_nothing_about_others(place, monkeypatch, caplog):
     place.put("r1", status="failed")
     place.store.set("other/runs/r2/manifest.json", b"{}")
     for report in (place.ingest(), place.ingest(), verified(place, monkeypatch)):
@@ -73,7 +73,7 @@ def test_a_prefix_with_runs_says_nothing_of_others(place, monkeypatch, caplog):
     assert "--prefix" not in caplog.text
 
 
-def test_credentials_that_may_list_the_prefix_only_are_no_error(place):
+def test_credentials_that_may_only_list_the_prefix_are_not_an_error(place):
     listed = place.store.folders
     place.store.folders = lambda prefix="": listed(prefix) if prefix else _raise()
 
@@ -86,7 +86,7 @@ def _raise() -> Any:
     raise AccessDenied("no right to list")
 
 
-def test_runs_that_wait_below_another_prefix_are_named_by_replay_all(place):
+def test_replay_all_names_runs_waiting_below_another_prefix(place):
     put_run(place.store, make_run("r1", prefix="old", schema_version="9.9"))
     place.ingest(prefix="old")
     report = place.replay(all=True)
@@ -150,7 +150,7 @@ def test_a_long_run_id_leaves_room_for_the_reason(place, length):
     assert "".join(line.split(" ")[0] for line in lines[1:-1]).startswith("r" * length)
 
 
-def test_a_file_without_rights_gets_advice_for_files(folder, monkeypatch):
+def test_an_unreadable_file_gets_advice_for_files(folder, monkeypatch):
     store = open_store(str(folder["path"] / "runs-of-tests"))
     put_run(store, make_run("r1"))
     put_run(store, make_run("r2"))

@@ -112,7 +112,7 @@ def bucket(s3_server: S3Server, database: Database, monkeypatch: pytest.MonkeyPa
     ],
     ids=[*REFUSALS, "400 by event", "400 by both", "archived by event", "archived by both"],
 )
-def test_one_refused_object_rejects_its_run_and_is_set_aside_in_the_end(bucket, reply, part, arrival):
+def test_one_refused_object_rejects_its_run_which_is_finally_set_aside(bucket, reply, part, arrival):
     bucket.put("a-good", "BAD", "z-good")
     bucket.refuse(part, reply)
     if arrival != "poll":
@@ -130,7 +130,7 @@ def test_one_refused_object_rejects_its_run_and_is_set_aside_in_the_end(bucket, 
     assert bucket.runs() == ["BAD", "a-good", "z-good"]
 
 
-def test_a_refused_manifest_that_is_alone_is_told_from_a_refused_bucket_by_another_object(bucket):
+def test_another_object_distinguishes_a_single_refused_manifest_from_a_refused_bucket(bucket):
     bucket.put("BAD")
     bucket.refuse("BAD/manifest.json", REFUSALS["a disabled KMS key"])
     report = bucket.ingest()
@@ -186,7 +186,7 @@ def test_more_refused_manifests_than_are_held_back_are_rejected_if_another_objec
     assert report.rejects == {"OBJECT_REFUSED": 30}
 
 
-def test_a_proxy_that_refuses_every_head_request_keeps_no_event_from_its_run(bucket):
+def test_a_proxy_that_refuses_every_head_request_blocks_no_event(bucket):
     bucket.put("r1")
     bucket.tell("r1")
     bucket.proxy.rule(lambda seen: seen.method == "HEAD", Reply(405))
@@ -194,7 +194,7 @@ def test_a_proxy_that_refuses_every_head_request_keeps_no_event_from_its_run(buc
     assert bucket.runs() == ["r1"]
 
 
-def test_412_for_the_etag_that_an_object_has_is_a_refusal_and_not_a_change(bucket):
+def test_412_for_a_matching_etag_is_a_refusal_not_a_change(bucket):
     bucket.put("a-good", "BAD", "z-good")
     bucket.proxy.rule(
         lambda seen: seen.method == "GET" and "BAD/manifest.json" in seen.path and "if-match" in seen.headers,

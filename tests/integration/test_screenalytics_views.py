@@ -70,7 +70,7 @@ def test_the_run_that_counts(database: Database, one: dict[str, Any], other: dic
     assert database.rows("SELECT run_id FROM screenalytics.latest_runs") == [(names[0],)]
 
 
-def test_one_run_is_the_latest_whatever_attempts_are_missing(database: Database):
+def test_exactly_one_run_is_the_latest_whichever_attempts_are_missing(database: Database):
     # Pairwise comparison is cyclic: b beats a by attempt, c beats b by time, and a beats c by time.
     add_run(database, "a", attempt=1, completed_at="2026-01-03T00:00:00Z")
     add_run(database, "b", attempt=2, completed_at="2026-01-01T00:00:00Z")

@@ -1,6 +1,6 @@
-"""``python -m tests.pictures [WORD ...]``: run the combinations whose kind or name contains a word, and explain each.
+"""``python -m tests.pictures [WORD ...]``: run the combinations whose kind or name contains a word, and print each.
 
-``sample`` chooses those of ``make test``; without words, all run.
+``sample`` selects those of ``make test``; without words, all run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Run, print each combination and the tables; exit code 1 for a wrong picture that is not marked."""
+    """Run, print each combination and the tables; exit with 1 for a wrong picture that is not marked."""
     av.logging.set_level(None)
     words = sys.argv[1:]
     chosen = [

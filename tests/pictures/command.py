@@ -34,7 +34,7 @@ _SETTINGS: Final = (("exact", "packets"), ("auto", "rgb"))
 
 
 def run_command(videos: Iterable[Video], folder: Path) -> Report:
-    """Extract videos that have the usual strides by the command, and compare what it wrote."""
+    """Extract videos with the default strides by the command, and compare what it wrote."""
     report = Report()
     made: dict[str, tuple[Video, Path]] = {}
     studio = Studio(folder)

@@ -28,7 +28,7 @@ _TICK_TOLERANCE: Final = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The frames that the product stores of one TAR, and the row of each sample among them.
+    """The frames that the product stores for one TAR, and the row of each sample.
 
     Attributes:
         images: RGB, shape (D, 3, H, W).
@@ -55,12 +55,12 @@ class Comparison:
         frames: stored frames.
         right: frames that equal the reference and are not marked.
         marked: frames marked as damaged.
-        marked_right: marked frames that equal an undamaged frame of the reference, and replace no later one.
-        missing: requested times for which nothing is stored although the reference has a frame by then.
-        floats: frames compared with the float conversion.
+        marked_right: marked frames that equal an undamaged reference frame and do not replace a later one.
+        missing: requested times without a stored frame although the reference has a frame by then.
+        floats: frames also compared with the float conversion.
         error: the code and message of the typed error; empty for a session.
-        lost: True if the item is an error, and the sequential decode reads the file.
-        wrong: breaches of the promise, one text per frame or time.
+        lost: True if the item is an error although the sequential decode reads the file.
+        wrong: violations, one text per frame or time.
     """
 
     frames: int = 0
@@ -85,11 +85,11 @@ def compare(
     """Compare one extraction with the reference's last decoded video.
 
     Args:
-        extract: returns what the product stores.
-        spec: its settings.
+        extract: returns the frames that the product stores.
+        spec: its sampling.
         truth: the full decode; None if FFmpeg cannot read the video.
-        reference: where the decoded frames are.
-        restarts: True if times begin again in the middle of the video: then a time names several frames.
+        reference: holds the decoded frames.
+        restarts: True if times restart mid-video, so that a time identifies several frames.
     """
     result = Comparison()
     readable = truth is not None and any(not damaged for damaged in truth.corrupt)
@@ -105,7 +105,7 @@ def compare(
     if truth is None or not truth.pts:
         result.frames = len(stored.images)
         if not stored.corrupt.all():
-            result.wrong.append("pictures from a video without any")
+            result.wrong.append("pictures from a video without pictures")
         return result
     _compare_pictures(stored, spec, truth, reference, result)
     _compare_times(stored, spec, truth, result, restarts=restarts)
@@ -123,7 +123,7 @@ def _compare_pictures(
     result.frames = len(images)
     height, width = frame_size(*truth.size, truth.rotation, spec.max_height)
     if len(images) and images.shape[1:] != (3, height, width):
-        result.wrong.append(f"frames are {images.shape[3]}x{images.shape[2]} and not {width}x{height}")
+        result.wrong.append(f"frames are {images.shape[3]}x{images.shape[2]}; expected {width}x{height}")
         return
     positions: dict[int, list[int]] = {}
     for position, ticks in enumerate(truth.pts):
@@ -152,7 +152,7 @@ def _compare_pictures(
         result.right += not marked
         result.marked_right += marked and not truth.corrupt[position] and row not in replacing
         if truth.sizes[position] != truth.size and not marked and not _announced(stored):
-            result.wrong.append(f"{stored.time_s[row]:.2f} s: the size changed, and nothing says so")
+            result.wrong.append(f"{stored.time_s[row]:.2f} s: the size changed without a warning")
         _compare_floats(stored, row, pictures, row_of[position], result)
 
 
@@ -162,7 +162,7 @@ def _compare_floats(stored: Stored, row: int, pictures: Pictures, number: int, r
     off = np.abs(stored.images[row] - pictures.exact[number])[:, pictures.flat[number]]
     result.floats += bool(off.size)
     if off.size and off.max() > _TOLERANCE:
-        result.wrong.append(f"{stored.time_s[row]:.2f} s: off the float conversion by {off.max():.2f}")
+        result.wrong.append(f"{stored.time_s[row]:.2f} s: differs from the float conversion by {off.max():.2f}")
 
 
 def _announced(stored: Stored) -> bool:
@@ -170,7 +170,7 @@ def _announced(stored: Stored) -> bool:
 
 
 def _replacing(stored: Stored, spec: SamplingSpec, truth: SequentialDecode) -> set[int]:
-    """Return the rows of frames that are earlier than the packet that should be shown at each of their times."""
+    """Return the rows of frames that are earlier than the packet due at each of their times."""
     base = float(truth.time_base)
     shown: dict[int, list[int]] = {}
     for samples in stored.strides.values():
@@ -183,10 +183,10 @@ def _replacing(stored: Stored, spec: SamplingSpec, truth: SequentialDecode) -> s
 
 
 def _key_sets(truth: SequentialDecode) -> list[list[int]]:
-    """Return what may count as the keyframes: those that are listed, or those of them that are I-pictures.
+    """Return the acceptable sets of keyframes: the listed ones, or only the I-pictures among them.
 
-    Where all packets are listed although the codec predicts frames, and the decoder does not tell which, it may be the
-    first one only.
+    If all packets are listed although the codec predicts frames, and the decoder does not report which, the first one
+    alone is acceptable.
     """
     intra = {ticks for ticks, alone in zip(truth.pts, truth.intra, strict=True) if alone}
     sets = [truth.keyframes, [ticks for ticks in truth.keyframes if ticks in intra]]
@@ -198,14 +198,14 @@ def _key_sets(truth: SequentialDecode) -> list[list[int]]:
 def _compare_times(
     stored: Stored, spec: SamplingSpec, truth: SequentialDecode, result: Comparison, *, restarts: bool
 ) -> None:
-    """Compare which frames were chosen, with a rule written from docs/gamedata.md and not from the product's plan."""
+    """Compare which frames were chosen, by a rule written from docs/gamedata.md, not from the product's plan."""
     base = float(truth.time_base)
     if stored.pts is not None:
         for pts, time in zip(stored.pts, stored.time_s, strict=True):
             true = (round(time / base) + truth.start) * truth.time_base
             if pts != true:
-                result.wrong.append(f"the pts is {float(pts):.3f} s, right is {float(true):.3f} s")
-    # The frame at a time may be the packet that should show, or the frame that a decoder shows.
+                result.wrong.append(f"the pts is {float(pts):.3f} s; expected {float(true):.3f} s")
+    # The frame at a time may be that of the packet due, or the frame that a decoder shows.
     shown, keys = (truth.packets, sorted(truth.pts)), _key_sets(truth)
     for stride, count in spec.strides:
         expected = [(number + 1) * stride for number in range(count) if (number + 1) * stride < truth.end * base]
@@ -224,7 +224,7 @@ def _compare_times(
             earlier = stored.corrupt[row] and ticks <= max(right)
             if ticks not in right and not earlier:
                 times = " or ".join(f"{one * base:.2f}" for one in sorted(right))
-                result.wrong.append(f"{asked:.2f} s: stored is the frame of {ticks * base:.2f} s, right is {times} s")
+                result.wrong.append(f"{asked:.2f} s: the stored frame is of {ticks * base:.2f} s; expected {times} s")
 
 
 def _choice(times: Iterable[float], base: float, mode: str, frames: Sequence[int], keys: Sequence[int]) -> list[int]:

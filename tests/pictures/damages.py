@@ -22,7 +22,7 @@ def damage_videos() -> Iterator[Video]:
 
 
 def _damages() -> Iterator[Video]:
-    """Yield single damaged packets; 6 s and 14 s are sampled and no keyframes."""
+    """Yield single damaged packets; the frames at 6 s and 14 s are sampled and not keyframes."""
     kind = "one corrupt packet"
     for how, replace in (("scrambled", faults.scrambled), ("garbage", faults.garbage)):
         change = faults.at(6, replace=replace)
@@ -40,7 +40,7 @@ def _damages() -> Iterator[Video]:
         ):
             if (how, codec) == ("garbage", "libsvtav1"):
                 continue  # the muxer parses AV1
-            # From its own container: a change of NAL units would not survive the conversion to start codes.
+            # In its own container, because changed NAL units would not survive the conversion to start codes.
             source = {"libvpx": "webm"}.get(codec, "ts" if suffix == "ts" else "mp4")
             make = copied(codec, suffix, source=source, copy={"change": change})
             sample = (how, codec, suffix) in {("garbage", "libx264", "mp4"), ("scrambled", "libx264", "mkv")}
@@ -61,7 +61,7 @@ def _damages() -> Iterator[Video]:
 
 
 def _cuts() -> Iterator[Video]:
-    """Yield fragmented files, and files that miss their start or end."""
+    """Yield fragmented files, and files without their start or end."""
     fragments = {"movflags": "frag_keyframe+empty_moov"}
     for codec in ("libx264", "libx265", "mpeg4"):
         make = copied(codec, "mp4", copy={"mux": fragments})

@@ -1,4 +1,4 @@
-"""Videos of every encoder, in the containers that take it."""
+"""Videos of every encoder, in the containers that accept it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _pixels() -> Iterator[Video]:
 
 
 def _encoders() -> Iterator[Video]:
-    """Yield every encoder in the containers that take it."""
+    """Yield every encoder in the containers that accept it."""
     kind = "encoders, GOPs of 40"
     for codec, suffixes in {
         "libx264": ("mp4", "mov", "mkv", "ts", "m2ts", "flv", "nut", "m4v"),

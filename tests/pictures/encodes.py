@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["FPS", "SIZE", "Absent", "copy_packets", "encode", "ffmpeg"]
 
 FPS: Final = 12
-SIZE: Final = (176, 144)  # the smallest size that H.263 and H.261 have
+SIZE: Final = (176, 144)  # the smallest size common to H.263 and H.261
 _SECONDS: Final = 26
 
 
@@ -59,7 +59,7 @@ def encode(
         pixels: pixel format.
         matrix: tag of the matrix of YCbCr, as in ITU-T H.273; 6 is BT.601.
         color_range: tag of the range: 1 limited, 2 full, 0 none.
-        first: the scene's number of the first frame.
+        first: scene number of the first frame.
         times: the display time of each frame in seconds.
         container: FFmpeg's name of the format; None chooses by the suffix.
         options: more options of the encoder.
@@ -108,7 +108,7 @@ def _defaults(codec: str, b_frames: int) -> dict[str, str]:
     if codec in ("libvpx", "libvpx-vp9"):
         return {"deadline": "realtime", "cpu-used": "8", "crf": "30", "b": "400k"}
     if codec == "libsvtav1":
-        os.environ["SVT_LOG"] = "0"  # the encoder is verbose on standard error
+        os.environ["SVT_LOG"] = "0"  # otherwise the encoder is verbose on standard error
         return {"preset": "12", "svtav1-params": "lp=1"}
     return {}
 
@@ -131,7 +131,7 @@ def copy_packets(
         path: the output file.
         container: FFmpeg's name of the format; None chooses by the suffix.
         shift_s: added to all times.
-        rotation: degrees counterclockwise that a player turns the picture.
+        rotation: degrees counterclockwise by which a player rotates the picture.
         mux: options of the muxer.
         change: replaces the bytes of a packet, given its time in seconds from the first one; None drops the packet.
         fps: number the packets at this rate, for sources without times and without B-frames.
@@ -175,7 +175,7 @@ def copy_packets(
 
 
 def _replaced(packet: Any, body: bytes) -> Any:
-    other: Any = av.Packet(len(body))  # with the zeros after it that FFmpeg wants
+    other: Any = av.Packet(len(body))  # followed by the zeros that FFmpeg requires
     other.update(body)
     other.pts, other.dts, other.duration = packet.pts, packet.dts, packet.duration
     other.time_base, other.is_keyframe = packet.time_base, packet.is_keyframe
@@ -183,7 +183,7 @@ def _replaced(packet: Any, body: bytes) -> Any:
 
 
 def ffmpeg(*arguments: str | Path, codec: str = "") -> None:
-    """Run Debian's ffmpeg for what PyAV's lacks; ``codec`` is the encoder that it must have.
+    """Run Debian's ffmpeg for what PyAV's FFmpeg lacks; ``codec`` is the required encoder.
 
     Raises:
         Absent: it is not installed, or lacks the encoder.

@@ -1,4 +1,4 @@
-"""Damage to videos: corrupt packets, samples of filler only, cut files, and joined ones."""
+"""Damage to videos: corrupt packets, filler-only samples, cut files and joined files."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def at(*seconds: float, replace: Callable[[bytes], bytes | None]) -> Callable[[f
 
 
 def scrambled(body: bytes) -> bytes:
-    """Invert the second half of a packet: its headers stay right."""
+    """Invert the second half of a packet, so that its headers stay valid."""
     half = max(len(body) // 2, min(len(body), 24))
     return body[:half] + bytes(byte ^ 0xFF for byte in body[half:])
 
 
 def garbage(body: bytes) -> bytes:
-    """Replace a packet by as many bytes that no decoder takes; a start code stays, as muxers demand it."""
+    """Replace a packet with as many bytes that no decoder accepts; keep a start code, which muxers require."""
     start = body[:4] if body.startswith(b"\0\0\0\1") else b""
     return start + b"\xff" * (len(body) - len(start))
 

@@ -1,4 +1,4 @@
-"""Convert planar YUV to RGB in floats, from the equations of ITU-T H.273: the check of the product's converter."""
+"""Convert planar YUV to RGB in floats by the equations of ITU-T H.273, to check the product's converter."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OVERFLOW: Final = 2.0
 
 
 def float_rgb(frame: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]] | None:
-    """Convert a frame of planar YUV as its tags say.
+    """Convert a frame of planar YUV according to its tags.
 
     Returns:
         RGB from 0 to 255, shape (3, height, width), and where it can be compared, shape (height, width): where the

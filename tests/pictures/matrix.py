@@ -1,4 +1,4 @@
-"""Run the matrix: every video in three sampling modes, stored as pixels and as packets; and count what came out."""
+"""Run the matrix: every video in three sampling modes, stored as pixels and as packets; count the outcomes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FORMS: Final = ("rgb", "packets")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One combination and what became of it."""
+    """One combination and its outcome."""
 
     video: Video
     mode: str
@@ -49,14 +49,14 @@ class Row:
 
 @dataclass(slots=True)
 class Report:
-    """All combinations, and the videos that this machine cannot make, by their reason."""
+    """All combinations, and the videos that this machine cannot make, by reason."""
 
     rows: list[Row] = field(default_factory=list)
     skips: Counter[str] = field(default_factory=Counter)
 
     @property
     def wrong(self) -> list[str]:
-        """Each breach of the promise, as text."""
+        """Every violation, as text."""
         return [f"{row.video.name}, {row.mode}, {row.form}: {text}" for row in self.rows for text in row.result.wrong]
 
 
@@ -119,13 +119,13 @@ def spec_of(video: Video, mode: str, form: str) -> SamplingSpec:
 
 
 def packed(path: Path) -> bytes:
-    """Return a TAR of a video and an empty metadata.json; what has no known suffix gets one, as FFmpeg ignores it."""
+    """Return a TAR of a video and an empty metadata.json; an unknown suffix is replaced, because FFmpeg ignores it."""
     suffix = path.suffix if path.suffix in VIDEO_SUFFIXES else ".mkv"
     return tar_bytes(path, metadata=b"{}", inputs=None, video_name=f"v{suffix}")
 
 
 def extract(tar: BytesSource, spec: SamplingSpec) -> Stored:
-    """Extract a TAR in this process, and read the pictures back as a reader of its ``.pt`` file gets them."""
+    """Extract a TAR in this process, and read the pictures back as a reader of its ``.pt`` file would."""
     session = extract_session(tar, spec)
     store = session.frames
     images = np.zeros((len(store), 3, store.height, store.width), np.uint8)

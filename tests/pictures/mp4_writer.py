@@ -1,4 +1,4 @@
-"""A muxer of MP4s that no other muxer writes: several sample descriptions, any edit list (ISO/IEC 14496-12)."""
+"""A muxer for MP4s that no other muxer writes: several sample descriptions, any edit list (ISO/IEC 14496-12)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["write_mp4"]
 
 _TICKS: Final = 12_000  # of the media's and the movie's time scale per second
-# The display matrix of tkhd by degrees clockwise; the translation is left out, as many recorders do.
+# The display matrix of tkhd by degrees clockwise, without the translation, as many recorders write it.
 _TURNS: Final = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
 
 

@@ -1,6 +1,6 @@
 """The reference: a child process decodes a whole video in order, without seeking, skipping or threads.
 
-It uses the same FFmpeg as the product, and none of the product's readers. ``python -m tests.pictures.reference`` is the
+It uses the same FFmpeg as the product but none of its readers. ``python -m tests.pictures.reference`` is the
 child: one JSON request per line, one JSON reply per line, arrays in files.
 """
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Pictures", "Reference", "SequentialDecode"]
 
-_OUTPUT_CORRUPT: Final = 1 << 3  # AV_CODEC_FLAG_OUTPUT_CORRUPT, as players set it
+_OUTPUT_CORRUPT: Final = 1 << 3  # AV_CODEC_FLAG_OUTPUT_CORRUPT, which players set
 _ROOT: Final = Path(__file__).parents[2]
 _LIMIT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class SequentialDecode:
-    """All that a full decode shows; times are ticks from the first displayed packet.
+    """The result of a full decode; times are ticks from the first displayed packet.
 
     Attributes:
         time_base: seconds per tick.
@@ -46,7 +46,7 @@ class SequentialDecode:
         pts: time of each frame, in the order in which the decoder returned them.
         corrupt: True where the decoder marks a frame as damaged.
         intra: True for frames of one I-picture.
-        faults: number of packets that the decoder refused.
+        faults: number of packets that the decoder rejected.
         end: the end of the last packet.
     """
 
@@ -70,8 +70,8 @@ class Pictures:
 
     Attributes:
         rgb: the frames.
-        exact: the same by a float conversion, float32; None for scaled frames and formats that are not planar YUV.
-        flat: shape (N, H, W): True where chroma is flat, so that its position does not matter; None like ``exact``.
+        exact: the same by float conversion, float32; None for scaled frames and formats other than planar YUV.
+        flat: shape (N, H, W): True where chroma is flat, so that its position does not matter; None if ``exact`` is.
     """
 
     rgb: npt.NDArray[np.uint8]
@@ -80,7 +80,7 @@ class Pictures:
 
 
 class Reference:
-    """A child process that decodes one video after the other."""
+    """A child process that decodes one video after another."""
 
     def __enter__(self) -> Self:
         """Start the child."""

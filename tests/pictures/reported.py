@@ -1,4 +1,4 @@
-"""Videos as users made them with ffmpeg when a stored picture was wrong or a good file was lost."""
+"""Videos made as users made them with ffmpeg when a stored picture was wrong or a good file was lost."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 _SIDE = 512  # of the texture, which repeats beyond
-_STEP = 3  # pixels per frame, coprime to the texture's side: it takes 512 frames until the same picture returns
+_STEP = 3  # pixels per frame, coprime to the texture's side: a picture repeats only after 512 frames
 
 
 @functools.cache
@@ -32,7 +32,7 @@ def draw(number: int, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     columns = (np.arange(width) + number * _STEP) % _SIDE
     luma = _texture()[rows][:, columns]
     chroma = np.empty((2, height // 2, width // 2), np.uint8)
-    # Two by two patches that change every seven frames: wide enough that the middle of each is flat after encoding.
+    # Two by two patches that change every seven frames, wide enough for the middle of each to stay flat when encoded.
     for patch in range(4):
         part = (slice(patch // 2 * (height // 4), None), slice(patch % 2 * (width // 4), None))
         chroma[0][part] = 96 + (patch * 37 + number // 7 * 11) % 64

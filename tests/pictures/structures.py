@@ -19,7 +19,7 @@ __all__ = ["structure_videos"]
 
 # The strides of videos with large keyframe intervals.
 _LONG: Final = ((3.0, 15), (30.0, 2))
-_MIXED: Final = (240, 144)  # the second size where the resolution changes: 5:3 after 11:9
+_MIXED: Final = (240, 144)  # the second size in changes of resolution: 5:3 after 11:9
 _OPEN: Final[dict[str, dict[str, str]]] = {
     "libx264": {"x264-params": "open-gop=1"},
     "libx265": {"x265-params": "log-level=none:scenecut=0:bframes=3:pools=none:open-gop=1"},
@@ -154,7 +154,7 @@ def _rotations() -> Iterator[Video]:
 
 
 def _sizes() -> Iterator[Video]:
-    """Yield streams that change their resolution in the middle."""
+    """Yield streams that change resolution mid-stream."""
     kind = "change of resolution"
 
     def joined_ts(studio: Studio, codec: str) -> Path:

@@ -1,4 +1,4 @@
-"""A studio, which makes each encode once, and a video of the matrix."""
+"""A studio, which makes each encode once, and the videos of the matrix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["HALF", "SHORT", "STRIDES", "Studio", "Video", "copied", "encoded"]
 
 STRIDES: Final = ((2.0, 12), (7.0, 3))
-SHORT: Final = 10  # seconds, where every frame is a keyframe or large
+SHORT: Final = 10  # seconds, if every frame is a keyframe or large
 HALF: Final = 13  # seconds
 
 
@@ -70,12 +70,12 @@ class Video:
     """One video of the matrix.
 
     Attributes:
-        kind: the row of the table that it counts for.
+        kind: the table row that it counts in.
         name: unique.
         make: writes it.
         strides: the samples to take of it.
-        restarts: True if times begin again in the middle.
-        sample: True to have it in ``make test``.
+        restarts: True if times restart mid-stream.
+        sample: True to include it in ``make test``.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Tables of the matrix: one row per kind, and the figures that count."""
+"""Tables of the matrix: one row per kind, and the totals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def print_report(title: str, report: Report) -> None:
     right = sum(row.result.marked_right for row in report.rows)
     print(f"{len(report.rows)} combinations, {sum(report.skips.values())} skipped")
     print(f"{sum(row.result.frames for row in report.rows)} frames compared")
-    print(f"{sum(row.result.floats for row in report.rows)} of them with the float conversion, too")
+    print(f"{sum(row.result.floats for row in report.rows)} of them also with the float conversion")
     print(f"{len(report.wrong)} wrong and not marked")
     print(f"{lost} of {len(readable)} readable combinations lost ({_share(lost, len(readable))})")
     print(f"{right} of {marked} frames marked as damaged were right ({_share(right, marked)})", flush=True)

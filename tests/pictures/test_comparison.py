@@ -1,4 +1,4 @@
-"""The comparison itself: it must see a wrong picture, a wrong time and a wrong mark."""
+"""Test the comparison itself: it must detect a wrong picture, a wrong time and a wrong mark."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_picture_of_another_time_is_wrong(judged) -> None:
 
 def test_one_level_is_tolerated_and_two_are_not(judged) -> None:
     one = judged(lambda stored: _with(stored, 0, np.maximum(stored.images[0], 1) - 1))
-    # Off the float conversion by up to 1.5 then: that comparison has its own say.
+    # It also differs from the float conversion by up to 1.5, which is reported separately.
     assert not any("differs" in text for text in one.wrong)
     two = judged(lambda stored: _with(stored, 0, np.maximum(stored.images[0], 2) - 2))
     assert any("differs by 2" in text for text in two.wrong)
@@ -69,12 +69,12 @@ def test_a_right_picture_that_is_marked_is_counted_as_such(judged) -> None:
     assert (found.right, found.marked, found.marked_right, found.wrong) == (3, 1, 1, [])
 
 
-def test_a_frame_beside_the_requested_time_is_wrong(judged) -> None:
+def test_a_frame_off_the_requested_time_is_wrong(judged) -> None:
     def moved(stored: Stored) -> Stored:
         return replace(stored, strides={1.0: [(1.0, 1), *stored.strides[1.0][1:]]})
 
     found = judged(moved)
-    assert found.wrong == ["1.00 s: stored is the frame of 2.00 s, right is 1.00 s"]
+    assert found.wrong == ["1.00 s: the stored frame is of 2.00 s; expected 1.00 s"]
 
 
 def test_a_time_that_no_frame_has_is_wrong(judged) -> None:
@@ -87,7 +87,7 @@ def test_a_wrong_pts_is_wrong(judged) -> None:
         assert stored.pts is not None
         return replace(stored, pts=[stored.pts[0] + 1, *stored.pts[1:]])
 
-    assert judged(moved).wrong == ["the pts is 2.000 s, right is 1.000 s"]
+    assert judged(moved).wrong == ["the pts is 2.000 s; expected 1.000 s"]
 
 
 def test_a_requested_time_without_a_frame_is_missing(judged) -> None:
@@ -97,7 +97,7 @@ def test_a_requested_time_without_a_frame_is_missing(judged) -> None:
 
 def test_another_size_is_wrong(judged) -> None:
     found = judged(lambda stored: replace(stored, images=stored.images.transpose(0, 1, 3, 2)))
-    assert found.wrong == ["frames are 144x176 and not 176x144"]
+    assert found.wrong == ["frames are 144x176; expected 176x144"]
 
 
 def test_a_typed_error_for_a_good_video_is_a_loss_and_any_other_is_wrong(judged) -> None:

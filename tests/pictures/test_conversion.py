@@ -19,7 +19,7 @@ def _frame(pixels: str, matrix: int, color_range: int, seed: int) -> av.VideoFra
     deep = frame.format.components[0].bits > 8
     for plane in frame.planes:
         top = 1 << frame.format.components[0].bits
-        # Patches of luma have the size of those of chroma: a border that only luma has would be a border of no patch.
+        # Luma and chroma patches have the same size, so that every border is one of both.
         high, wide = _PATCH * plane.height // _SIZE[1], _PATCH * plane.width // _SIZE[0]
         patches = random.integers(0, top, (_SIZE[1] // _PATCH, _SIZE[0] // _PATCH))
         samples = patches.repeat(high, 0).repeat(wide, 1).astype("<u2" if deep else "u1")

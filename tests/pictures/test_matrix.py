@@ -40,7 +40,7 @@ def silent_ffmpeg() -> Iterator[None]:
 
 
 def test_every_kind_is_in_the_sample() -> None:
-    # What only Debian's ffmpeg makes is left to the bench: a machine without it runs the whole sample.
+    # Videos that need Debian's ffmpeg are left to the bench, so that a machine without it runs the whole sample.
     assert {video.kind for video in videos()} - {video.kind for video in _SAMPLE} == {"reported"}
 
 

@@ -24,15 +24,15 @@ _IDR: Final = 5
 _SEI: Final = 6
 _RECOVERY_POINT: Final = 6
 _H264_SLICES: Final = (1, 2)
-# Types of NAL units with slices of pictures, and those among them that start a sequence which needs no earlier picture:
-# IDR, BLA and CRA. A VVC picture with gradual refresh (10) does not.
+# NAL unit types that contain picture slices, and those of them that start a sequence without references to earlier
+# pictures: IDR, BLA and CRA. A VVC picture with gradual refresh (10) does not.
 _SLICES: Final = {"hevc": range(32), "vvc": range(12)}
 _ALONE: Final = {"hevc": range(16, 24), "vvc": range(7, 10)}
 _START_CODE: Final = re.compile(rb"\x00\x00\x01")
 
 
 def decodes_alone(codec: str, extradata: bytes, packet: bytes) -> bool:
-    """Return True if a keyframe's packet decodes on its own, and so do the frames displayed after it.
+    """Return True if a keyframe's packet and the frames displayed after it decode without earlier packets.
 
     Args:
         codec: FFmpeg's name; every codec except ``h264``, ``hevc`` and ``vvc`` returns True.
@@ -41,7 +41,7 @@ def decodes_alone(codec: str, extradata: bytes, packet: bytes) -> bool:
 
     Returns:
         True for an IDR picture, for the other keyframes of HEVC and VVC, and for an H.264 recovery point that needs no
-        earlier frame and promises an exact match; False for a recovery point that is complete only some frames later,
+        earlier frame and signals an exact match; False for a recovery point that is complete only some frames later,
         and for any other picture.
     """
     if codec == "h264":
@@ -78,7 +78,7 @@ def _units(codec: str, extradata: bytes, packet: bytes) -> Iterator[bytes]:
             yield packet[begin.end() : end.start() if end else len(packet)]
             begin = end
         return
-    # The last byte of these headers ends in lengthSizeMinusOne.
+    # The last byte of these headers ends with lengthSizeMinusOne.
     place = {"h264": 4, "hevc": 21, "vvc": 4}[codec]
     width = 4
     if len(extradata) > place:
@@ -91,7 +91,7 @@ def _units(codec: str, extradata: bytes, packet: bytes) -> Iterator[bytes]:
 
 
 def _has_lengths(codec: str, extradata: bytes) -> bool:
-    """Return True if sizes precede NAL units (avcC, hvcC, vvcC), and False for start codes, by FFmpeg's own rule."""
+    """Return True if NAL units are preceded by sizes (avcC, hvcC, vvcC), False for start codes, by FFmpeg's rule."""
     if codec == "h264":
         return extradata[:1] == b"\1"
     return len(extradata) > 3 and extradata[:3] not in (b"\0\0\1", b"\0\0\0")  # noqa: PLR2004

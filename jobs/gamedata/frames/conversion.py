@@ -54,7 +54,7 @@ class FrameConverter:
     def rgb(self, frame: VideoFrame, height: int, width: int, out: npt.NDArray[np.uint8]) -> None:
         """Write upright RGB of ``height`` x ``width`` to ``out`` of shape (3, height, width).
 
-        A frame of another shape, after a change of size in the middle of a video, is centred between black bars.
+        A frame of another shape, after a mid-stream change of size, is centred between black bars.
         """
         inner_height, inner_width = self._fit(frame, height, width)
         if (inner_height, inner_width) == (height, width):
@@ -66,7 +66,7 @@ class FrameConverter:
         self._planes("rgb", frame, inner_height, inner_width, inner)
 
     def _fit(self, frame: VideoFrame, height: int, width: int) -> tuple[int, int]:
-        """Return the size of an upright frame of the same shape within ``height`` x ``width``."""
+        """Return the largest size with the shape of an upright frame that fits in ``height`` x ``width``."""
         wide, high = (frame.height, frame.width) if self._turns % 2 else (frame.width, frame.height)
         if abs(wide * height / high - width) <= _ROUNDING:
             return height, width

@@ -47,7 +47,7 @@ _SKIPS: Final = ("h264", "hevc")
 SIDE_DATA: Final = {"palette": 0, "new_extradata": 1, "param_change": 2}
 _PROGRESSIVE: Final = 1  # AV_FIELD_PROGRESSIVE
 _SideData: Any = PacketSideData  # PyAV 18.1 declares no constructor
-# Codecs whose decoders keep nothing of the pictures before a flush. Others get a new context for each span.
+# Codecs whose decoders keep no pictures across a flush. Others get a new context for each span.
 _FLUSHABLE: Final = frozenset({"h264", "hevc", "vp8", "vp9", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4"})
 
 
@@ -118,8 +118,8 @@ def open_context(parameters: StreamParameters) -> Any:
     if context.type != "video":
         raise item_error("video_codec_unsupported", f"'{codec}' is not a video codec", codec=codec)
     if parameters.extradata:
-        # FFmpeg's parsers require zeros after it. PyAV 18.1 allocates them but does not clear them; they stay in memory
-        # when the next line shortens it.
+        # FFmpeg's parsers require zeros after the extradata. PyAV 18.1 allocates but does not clear them; they stay in
+        # memory when the next line shortens it.
         context.extradata = parameters.extradata + _PADDING
         context.extradata = parameters.extradata
     context.width, context.height = parameters.width, parameters.height
@@ -128,7 +128,7 @@ def open_context(parameters: StreamParameters) -> Any:
     context.bits_per_coded_sample = parameters.bits
     context.reorder_depth = parameters.reorder_depth
     if parameters.pix_fmt:
-        with suppress(ValueError):  # a name of another FFmpeg
+        with suppress(ValueError):  # a name from another FFmpeg version
             context.pix_fmt = parameters.pix_fmt
     if parameters.profile:
         context.profile = parameters.profile
@@ -151,7 +151,7 @@ class Decoder:
 
     Attributes:
         decoded: number of decoded frames, wanted or not.
-        faulty: samples of the last span that the decoder rejected, or whose frame it marks as damaged.
+        faulty: samples of the last span that the decoder rejected or marked as damaged.
         fault: the last error of the last span.
 
     Raises:
@@ -184,8 +184,8 @@ class Decoder:
     def decode(self, packets: Iterable[Packet], *, skip: bool = True) -> Iterator[DecodedFrame]:
         """Decode one span: a keyframe and the packets after it in decode order, up to the last wanted one.
 
-        Packets that the decoder rejects are skipped and listed in ``faulty``: later frames may still decode, and every
-        player shows them.
+        Packets that the decoder rejects are skipped and listed in ``faulty``: later frames may still decode, and
+        players show them.
 
         Args:
             packets: in decode order, starting with a keyframe.
@@ -274,12 +274,12 @@ class Decoder:
 
 
 def _can_skip(parameters: StreamParameters, extradata: bytes) -> bool:
-    """Return True if frames that nothing refers to are marked, and are frames and not fields."""
+    """Return True if the stream marks frames that no other frame refers to, and its pictures are frames, not fields."""
     if parameters.codec not in _SKIPS or parameters.field_order > _PROGRESSIVE:
         return False
     if parameters.codec == "hevc":
-        # Frames marked as not referred to may be referred to by higher temporal layers (ITU-T H.265 §7.4.2.2). hvcC
-        # counts the layers in byte 21 (ISO/IEC 14496-15 §8.3.3.1).
+        # Higher temporal layers may refer to frames marked as unreferenced (ITU-T H.265 §7.4.2.2). hvcC counts the
+        # layers in byte 21 (ISO/IEC 14496-15 §8.3.3.1).
         return len(extradata) > 21 and extradata[0] == 1 and extradata[21] >> 3 & 7 == 1  # noqa: PLR2004
     return True
 

@@ -45,13 +45,13 @@ _WITHOUT_TIMES: Final = ("avi", "h264", "hevc", "m4v")
 # Maximum total pixels for a pass that decodes everything. At 640x360 this takes 12 s of the 30 s allowed per item.
 _ORDER_PIXELS: Final = 3e9
 _ROTATABLE: Final = ("mov", "matroska")  # the containers that can store a display matrix
-_ROTATION_TRIES: Final = 8  # keyframes to decode until one shows the rotation
+_ROTATION_TRIES: Final = 8  # maximum keyframes to decode in search of the rotation
 _OUTPUT_CORRUPT: Final = 1 << 3
-# Read on instead of seeking if the next packet is this near: a seek reads a block of 1 MB or more.
+# Read ahead instead of seeking if the next packet is within this distance: a seek reads a block of 1 MB or more.
 _NEAR: Final = 4 * 1024 * 1024
-# After more seeks than this that landed too late, the rest is read in order.
+# After this many seeks that landed too late, the rest is read in order.
 _BAD_SEEKS: Final = 2
-# Packets after a seek that the first pass did not return: parsers return part of a packet, at most some of them.
+# Maximum packets after a seek that the first pass did not return: parsers may return partial packets.
 _UNKNOWN: Final = 64
 _DISTRUSTED: Final = 2
 
@@ -93,7 +93,7 @@ def _words(error: BaseException) -> str:
 
 @dataclass(slots=True)
 class _Index:
-    """The packets of a stream in the order of the file; int64, except the flags."""
+    """The packets of a stream in file order; int64, except the flags."""
 
     ticks: array[int] = field(default_factory=lambda: array("q"))
     size: array[int] = field(default_factory=lambda: array("q"))
@@ -153,7 +153,7 @@ class FFmpegReader:
         base = self._stream.time_base
         self.time_base = (base.numerator, base.denominator)
         self._index()
-        # The packets from the container's position on, and the number of the next one if it is known.
+        # The packets from the container's position on, and the number of the next one, if known.
         self._stored: Iterator[Any] = iter(())
         self._next: int | None = None
         self._bad_seeks = 0
@@ -194,7 +194,7 @@ class FFmpegReader:
                             held[kind] = body
                             self.side_data.events.append((number, kind, body))
                 ticks = packet.dts if packet.pts is None else packet.pts
-                # Packets without a time are decoded, as frames may refer to them, but not displayed.
+                # Packets without a time are decoded, because frames may refer to them, but not displayed.
                 index.untimed += ticks is None
                 index.shown.append(ticks is not None and not packet.is_discard)
                 index.ticks.append(ticks if ticks is not None else index.ticks[-1] if index.ticks else 0)
@@ -213,10 +213,10 @@ class FFmpegReader:
         index = self._scan()
         ticks, durations = np.array(index.ticks, np.int64), np.array(index.duration, np.int64)
         if index.untimed == len(index.size) and durations.all():
-            # A bare stream: its frames follow each other at the rate that it declares, or FFmpeg's 25 per second.
+            # A raw stream: its frames are spaced at the rate that it declares, or FFmpeg's default of 25 per second.
             ticks = np.cumsum(durations) - durations
             index.shown = bytearray(b"\1" * len(ticks))
-            self.warnings.append("the container has no times: frames count as evenly spaced")
+            self.warnings.append("the container has no times: frames are assumed to be evenly spaced")
         shown = np.frombuffer(index.shown, np.bool_)
         self.shown: npt.NDArray[np.bool_] | None = shown
         if not shown.any():
@@ -235,14 +235,14 @@ class FFmpegReader:
         if (self.complete != self.listed).any():
             self.refresh = self.listed & ~self.complete
         if (np.maximum.accumulate(pts)[:-MAX_REORDER] > pts[MAX_REORDER:]).any():
-            self.warnings.append("the times restart in mid-stream: frames are chosen by their times, from all parts")
+            self.warnings.append("times restart in mid-stream: frames are chosen from all parts by their times")
         last = int(pts.argmax())
         step = int(np.median(np.diff(np.sort(pts)))) if len(pts) > 1 else 0
         end = int(pts[last]) + (int(durations[shown][last]) or step)
         self.duration_s: float = (end - self.start_pts) * self.time_base[0] / self.time_base[1]
 
     def distrust(self, samples: Sequence[int]) -> None:
-        """Trust these listed keyframes no longer; the third time, trust only the first one."""
+        """Stop trusting these listed keyframes; the third time, trust only the first keyframe."""
         self._distrusted += 1
         if self._distrusted > _DISTRUSTED:
             self.complete[1:] = False
@@ -274,7 +274,7 @@ class FFmpegReader:
         """Return the rotation in degrees clockwise, from the display matrix that FFmpeg attaches to decoded frames."""
         for sample in [*np.flatnonzero(self.complete)[:_ROTATION_TRIES].tolist(), 0]:
             with suppress(ItemError, av.error.FFmpegError):
-                # A packet of our own, because an edit list may drop the demuxer's keyframe, and its frame with it.
+                # A new packet, because an edit list may discard the demuxer's keyframe and its frame.
                 ((body,),) = self.fetch([range(sample, sample + 1)])
                 packet: Any = av.Packet(len(body))
                 packet.update(body)
@@ -307,10 +307,10 @@ class FFmpegReader:
                     return bodies
             self._next = None
             self._bad_seeks += place == self._seek
-        raise item_error("decode_failed", "FFmpeg cannot read packets that it listed before", sample=run.start)
+        raise item_error("decode_failed", "FFmpeg cannot read packets that it listed earlier", sample=run.start)
 
     def _continue(self, sample: int) -> bool:
-        """Read on from the container's position, if it is known and the sample is near or seeking is of no use."""
+        """Continue from the container's position if it is known and the sample is near, or if seeking is useless."""
         if self._next is None or self._next > sample:
             return False
         return int(self.size[self._next : sample].sum()) <= _NEAR or self._bad_seeks > _BAD_SEEKS
@@ -329,7 +329,7 @@ class FFmpegReader:
         return True
 
     def _start(self, _: int) -> bool:
-        """Go to the first packet by opening the video again: seeking to 0 may land after the first keyframe."""
+        """Return to the first packet by reopening the video: seeking to 0 may land after the first keyframe."""
         index = self._stream.index
         self._container.close()
         self._container = open_video(self._source, max_pixels=self._max_pixels)
@@ -338,9 +338,9 @@ class FFmpegReader:
         return True
 
     def _collect(self, run: range) -> list[bytes] | None:
-        """Return the packets of a run, recognized by their bytes; None if they do not follow in the container.
+        """Return the packets of a run, identified by their bytes; None if the container does not return them next.
 
-        Demuxers restore times from what came before, so after a seek they differ from those of the first pass (sparse
+        Demuxers derive times from earlier packets, so times after a seek differ from those of the first pass (sparse
         Matroska, transport streams whose clock wraps or restarts). The bytes do not.
         """
         bodies: list[bytes] = []
@@ -366,11 +366,11 @@ class FFmpegReader:
         return None
 
     def _place(self, identity: int, wanted: int) -> int | None:
-        """Return the number of a packet after a seek: the wanted one if it can be; None if several are equal."""
+        """Return the number of a packet after a seek: the wanted one if it matches; None if several match."""
         found = self._samples(identity)
         if wanted in found:
             return wanted
-        # Past the wanted one, the demuxer sought too far.
+        # Beyond the wanted packet, the seek landed too late.
         return int(found[0]) if len(found) == 1 or (len(found) and found[0] > wanted) else None
 
     def _samples(self, identity: int) -> npt.NDArray[np.int64]:

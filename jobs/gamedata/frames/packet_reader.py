@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_REORDER", "MP4Reader", "PacketReader", "SideDataEvents"]
 
-# Bytes of a keyframe in which to look for its recovery point message, which precedes the picture.
+# Bytes of a keyframe to search for its recovery point message, which precedes the picture.
 _HEAD: Final = 4096
-# FFmpeg's decoders hold back at most this many frames (H.264 and HEVC: 16).
+# Maximum frames that FFmpeg's decoders hold back (H.264 and HEVC: 16).
 MAX_REORDER: Final = 16
 
 
@@ -30,7 +30,7 @@ MAX_REORDER: Final = 16
 class SideDataEvents:
     """Side data that changes how packets decode, from one pass over a stream in order.
 
-    A demuxer attaches a palette or new headers only to the first packet that they are for, and to none after a seek.
+    A demuxer attaches a palette or new headers only to the first packet that they apply to, and to none after a seek.
 
     Attributes:
         events: ``(sample, kind, bytes)``, ascending by sample.
@@ -39,7 +39,7 @@ class SideDataEvents:
     events: list[tuple[int, str, bytes]] = field(default_factory=list)
 
     def of(self, sample: int) -> tuple[tuple[str, bytes], ...]:
-        """Return the side data of one packet."""
+        """Return a packet's side data."""
         return tuple((kind, body) for number, kind, body in self.events if number == sample) if self.events else ()
 
     def until(self, sample: int, extradata: bytes) -> tuple[tuple[str, bytes], ...]:
@@ -47,7 +47,7 @@ class SideDataEvents:
 
         Args:
             sample: the packet.
-            extradata: the stream's headers, which hold until the first new ones.
+            extradata: the stream's headers, valid until the first new ones.
         """
         if not self.events:
             return ()
@@ -129,7 +129,7 @@ class MP4Reader:
         return [[next(bodies) for _ in run] for run in runs]
 
     def distrust(self, samples: Sequence[int]) -> None:
-        """Read the beginning of all listed keyframes, and keep those that decode alone."""
+        """Read the start of every listed keyframe, and keep those that decode alone."""
         listed = np.flatnonzero(self.listed)
         heads = self._source.read_many([(int(self._offset[key]), min(int(self.size[key]), _HEAD)) for key in listed])
         alone = [decodes_alone(self.parameters.codec, self.parameters.extradata, head) for head in heads]
@@ -143,7 +143,7 @@ class MP4Reader:
 
 
 def _reorder_depth(pts: npt.NDArray[np.int64]) -> int:
-    """Return how many frames precede one in the file and follow it on the screen, at most: FFmpeg's video_delay."""
+    """Return the most frames that precede a frame in the file but follow it in display order: FFmpeg's video_delay."""
     late = np.zeros(len(pts), np.int64)
     for distance in range(1, min(MAX_REORDER + 1, len(pts))):
         late[distance:] += pts[:-distance] > pts[distance:]

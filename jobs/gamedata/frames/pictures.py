@@ -62,7 +62,7 @@ def png(rgb: npt.NDArray[np.uint8]) -> bytes:
 def read_picture(body: bytes, *, max_pixels: int = _MAX_PIXELS) -> npt.NDArray[np.uint8]:
     """Decode an image file, PNG or JPEG, with FFmpeg to uint8 RGB of shape (H, W, 3).
 
-    A file with that suffix may be a playlist, which FFmpeg would follow to other files and hosts.
+    A file with an image suffix may be a playlist, which FFmpeg would follow to other files and hosts.
 
     Args:
         body: content of the file.

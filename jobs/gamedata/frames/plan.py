@@ -113,8 +113,8 @@ class _Timeline:
         number = int(earlier[-1])
         if self.complete[before[number]]:
             return int(before[number])
-        # The picture is complete only some frames after such a sample: start at the real keyframe before it, or if that
-        # is too far away, some of these samples earlier.
+        # The picture is complete only some frames after such a sample: start at the real keyframe before it or, if that
+        # is too far away, a few of these samples earlier.
         real = number
         while real > 0 and not self.complete[before[real]]:
             real -= 1
@@ -144,7 +144,7 @@ def plan_frames(
 
     Args:
         pts: pts of each sample in decode order, shape (S,), in ``time_base``; 0 is the first displayed frame.
-        keyframe: shape (S,): True for frames to choose where keyframes are preferred.
+        keyframe: shape (S,): True for frames that count as keyframes.
         time_base: ``(numerator, denominator)`` in seconds.
         duration_s: length of the video; None means up to the last frame.
         spec: strides and mode.

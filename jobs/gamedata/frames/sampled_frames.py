@@ -1,7 +1,7 @@
 """Decode a frame plan into pixels or packets to store, and luma grids and thumbnails to measure.
 
-A frame that does not decode costs that frame only: the last good picture at or before it takes its place, with its own
-time, and counts as damaged. If there is none, the frame is left out.
+A frame that cannot be decoded costs that frame only: the last good picture before it takes its place, with its own
+time, and counts as damaged. Without one, the frame is left out.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ __all__ = ["SampledFrames", "decode_plan"]
 
 # Size of one fetch. All keyframes of a normal session (2.8 MB) take one fetch, whole GOPs (33 MB) a few.
 _FETCH_BYTES: Final = 16 * 1024 * 1024
-# How many GOPs before one without any picture are searched for the last good one.
+# GOPs to search backwards for the last good picture if one has none.
 _SEARCHED_GOPS: Final = 16
-# Recovery points after which damage is gone. One round is complete at the second; encoders' filters cross its edge.
+# Recovery points after which damage is gone. One round is complete at the second, but encoders filter across its edge.
 _ROUNDS: Final = 3
 _UNKNOWN: Final = 0  # AVPictureType NONE
 _PREDICTED: Final = (2, 3, 4)  # AVPictureType P, B and S: never a keyframe
@@ -50,7 +50,7 @@ class SampledFrames:
         index: the sample of each frame that is stored, shape (D,), int64; earlier than the plan's where that one does
             not decode.
         first: the sample from which it is decoded, shape (D,), int64.
-        keyframe: True if the frame is that sample itself, shape (D,).
+        keyframe: True if the frame is itself that sample, shape (D,).
         strides: stride in seconds -> the requested times and the row of the frame for each.
         luma: luma grids, shape (D, 90, 160).
         thumbnails: RGB, shape (D, 90, 160, 3).
@@ -62,8 +62,8 @@ class SampledFrames:
         rotation: degrees clockwise that made the frames upright.
         decoded: number of frames that the decoder returned.
         sizes: stored sizes (width, height) of the frames.
-        replaced: number of frames that do not decode, and that an earlier picture replaces.
-        missing: number of frames that do not decode and are left out.
+        replaced: number of frames that cannot be decoded and are replaced by an earlier picture.
+        missing: number of frames that cannot be decoded and are left out.
         false_keyframes: samples that the index lists as keyframes but that do not decode alone.
     """
 
@@ -145,7 +145,7 @@ class _Sampling:
         return int(self.reader.size[span.first : span.last + 1].sum())
 
     def _span(self, span: DecodeSpan, bodies: Sequence[bytes] | None) -> None:
-        """Decode one span, and again without skipping if a frame is missing, as skipping may be the reason."""
+        """Decode one span; if a frame is missing, decode again without skipping, which may be the cause."""
         for skip in (True, False):
             entry = self._decode(range(span.first, span.last + 1), span.rows, bodies, skip=skip)
             if not entry:
@@ -157,7 +157,7 @@ class _Sampling:
     def _decode(
         self, samples: range, rows: Sequence[int], bodies: Sequence[bytes] | None = None, *, skip: bool = False
     ) -> bool:
-        """Decode samples, and write the frame of each row, or else the last good one before it.
+        """Decode samples, and write each row's frame or else the last good one before it.
 
         Returns:
             False if the first sample is listed as a keyframe but is not one.
@@ -179,31 +179,31 @@ class _Sampling:
             began = began or decoded.sample == samples.start
             if claimed and decoded.sample == samples.start and not self._is_key(decoded.frame):
                 return False
-            # Frames come in the order of display: those before this one are missing.
+            # Frames arrive in display order, so those before this one are missing.
             self._replace(wanted.before(decoded.sample), last, samples.start)
             for row in wanted.found(decoded.sample):
                 self._store(row, decoded.sample, decoded.frame)
             if self._is_good(decoded, samples.start):
                 last = decoded
         if claimed and not began and samples.start not in self.decoder.faulty:
-            return False  # the decoder takes its packet, and returns no picture: the frames after it refer to others
+            return False  # the decoder accepts its packet but returns no picture: later frames refer to other ones
         self._replace(wanted.before(None), last, samples.start)
         self.fault = self.decoder.fault or self.fault
         self._judge(rows, samples)
         return True
 
     def _is_good(self, decoded: DecodedFrame, start: int) -> bool:
-        """Return True if a frame can replace a later one: complete, displayed, and not before the first keyframe."""
+        """Return True if a frame may replace a later one: complete, displayed, and not before the first keyframe."""
         reader = self.reader
         shown = reader.shown is None or bool(reader.shown[decoded.sample])
         return not decoded.corrupt and shown and bool(reader.pts[decoded.sample] >= reader.pts[start])
 
     def _is_key(self, frame: VideoFrame) -> bool:
-        """Return False if a frame that is listed as a keyframe is predicted from others."""
+        """Return False if a frame listed as a keyframe is predicted from others."""
         if int(frame.pict_type) != _UNKNOWN:
             return int(frame.pict_type) not in _PREDICTED
-        # Decoders of old codecs (RPZA, QuickTime Animation) do not tell. If all frames are listed although the codec
-        # has predicted ones, the list means nothing.
+        # Decoders of old codecs (RPZA, QuickTime Animation) do not report this. If all frames are listed although the
+        # codec has predicted ones, the list is meaningless.
         return not self.reader.listed.all() or av.Codec(self.reader.parameters.codec, "r").intra_only
 
     def _feed(self, samples: range, wanted: Iterable[int], bodies: Sequence[bytes] | None = None) -> Iterator[Packet]:
@@ -245,7 +245,7 @@ class _Sampling:
                 self.frames.first[row] = first
 
     def _judge(self, rows: Sequence[int], samples: range) -> None:
-        """Mark the rows that are damaged, that refer to a damaged frame, or that are not provably complete."""
+        """Mark rows that are damaged, refer to a damaged frame, or are not provably complete."""
         reader, frames = self.reader, self.frames
         faulty = np.array([fault for fault in self.decoder.faulty if fault >= 0], np.int64)
         healed = self._healed(faulty)
@@ -258,7 +258,7 @@ class _Sampling:
             if begins_complete and not reader.complete[first]:
                 # Its recovery point is reached by decoding on from a keyframe: stored packets must do the same.
                 first = frames.first[row] = samples.start
-            # Damage reaches all later frames up to the next keyframe, except those before the keyframe on the screen.
+            # A faulty frame damages later ones up to the next keyframe, unless it is displayed before its own keyframe.
             reaching = (faulty >= first) & (faulty <= sample) & (reader.pts[faulty] >= reader.pts[first])
             reaching &= sample < healed
             frames.corrupt[row] = (
@@ -269,7 +269,7 @@ class _Sampling:
             )
 
     def _healed(self, faulty: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the sample from which damage is gone: a keyframe, or some rounds of gradual refresh."""
+        """Return the sample at which damage ends: a keyframe, or a few rounds of gradual refresh later."""
         never = len(self.reader.pts)
         if self.reader.refresh is None or not len(faulty):
             return np.full(len(faulty), never)
@@ -277,7 +277,7 @@ class _Sampling:
         return points[np.minimum(np.searchsorted(points, faulty, side="right") + _ROUNDS, len(points) - 1)]
 
     def _search(self) -> None:
-        """Look for the last good picture in earlier GOPs, for the rows that have none."""
+        """Search earlier GOPs for the last good picture, for rows without one."""
         keys = np.flatnonzero(self.reader.complete)
         for first in np.unique(self.chosen.first[self.stored < 0]).tolist():
             rows = np.flatnonzero((self.stored < 0) & (self.chosen.first == first)).tolist()
@@ -289,7 +289,7 @@ class _Sampling:
                     break
 
     def _finish(self) -> None:
-        """Drop the rows without a picture, order the others by time, and take what is stored from them."""
+        """Drop rows without a picture, order the others by time, and collect what is stored."""
         frames = self.frames
         frames.replaced = int(((self.stored >= 0) & (self.stored != self.chosen.index)).sum())
         frames.missing = int((self.stored < 0).sum())
@@ -357,7 +357,7 @@ class _Sampling:
 
 
 class _Wanted:
-    """The frames that one span is decoded for, in the order of display."""
+    """The frames that one span is decoded for, in display order."""
 
     def __init__(self, pts: npt.NDArray[np.int64], index: npt.NDArray[np.int64], rows: Sequence[int]) -> None:
         self.rows: dict[int, list[int]] = {}
@@ -367,21 +367,21 @@ class _Wanted:
         self._waiting = sorted(self.rows, key=lambda sample: int(pts[sample]))
 
     def before(self, sample: int | None) -> list[int]:
-        """Return the rows of frames displayed before a sample that did not come, each once; with None all others."""
+        """Return, once, the rows of missing frames displayed before a sample; None returns all remaining ones."""
         late: list[int] = []
         while self._waiting and (sample is None or self._pts[self._waiting[0]] < self._pts[sample]):
             late += self.rows[self._waiting.pop(0)]
         return late
 
     def found(self, sample: int) -> list[int]:
-        """Return the rows of a frame that came."""
+        """Return the rows of a frame that the decoder returned."""
         if sample in self._waiting:
             self._waiting.remove(sample)
         return self.rows.get(sample, [])
 
 
 def _groups(reader: PacketReader, spans: Sequence[DecodeSpan]) -> Iterator[list[DecodeSpan]]:
-    """Group spans so that one fetch gets at most ``_FETCH_BYTES``; a longer span is alone, and fetched in parts."""
+    """Group spans so that one fetch reads at most ``_FETCH_BYTES``; a longer span is alone, and read in parts."""
     group: list[DecodeSpan] = []
     fetched = 0
     for span in spans:

@@ -399,7 +399,7 @@ def test_printable_text_moves_no_cursor_and_reorders_nothing(text):
 
 
 @pytest.mark.parametrize("letter", "\u034f\u115f\u1160\u17b4\u180b\u3164\uffa0\ufff0\U0001d173")
-def test_letters_without_a_shape_are_shown(letter):
+def test_invisible_letters_are_escaped(letter):
     assert printable(f"a{letter}.tar") == f"a{ascii(letter)[1:-1]}.tar"
 
 

@@ -56,7 +56,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_inputs_of_which_no_row_can_be_read_are_invalid_and_not_empty(name: str) -> None:
+def test_inputs_without_a_readable_row_are_invalid_not_empty(name: str) -> None:
     found = with_inputs(HEADER + UNREADABLE[name])
     assert (found["has_unusable_timestamps"], found["timestamps_reason"]) == (True, "invalid")
     assert (found["is_session_empty"], found["empty_reason"]) == (False, None)
@@ -64,7 +64,7 @@ def test_inputs_of_which_no_row_can_be_read_are_invalid_and_not_empty(name: str)
     assert found["inputs_state"] == "invalid"
 
 
-def test_unreadable_rows_may_be_the_device_events_that_are_not_there() -> None:
+def test_unreadable_rows_may_be_the_missing_device_events() -> None:
     start_end = b"".join(b"175812%d.5,START,[]\n" % number for number in range(1200, 1800, 3))
     found = with_inputs(HEADER + start_end + b"x,KEYBOARD,[1]\n")
     assert found["input_device_class"] is None
@@ -99,7 +99,7 @@ def test_a_file_without_rows_has_no_events_and_no_timestamps(content: bytes, dev
     assert (found["has_unusable_timestamps"], found["inputs_state"]) == (None, "no_rows")
 
 
-def test_absent_inputs_and_inputs_that_no_part_records_differ() -> None:
+def test_missing_inputs_differ_from_unrecorded_inputs() -> None:
     without = dict.fromkeys(INPUTS)
     missing, measured = judge(parts.gameplay(**without), parts.gameplay(**without, reader=None))
     assert (missing["inputs_state"], measured["inputs_state"]) == ("missing", "not_recorded")
@@ -113,7 +113,7 @@ def picture(corrupt: list[bool], **columns: Any) -> dict[str, Any]:
     return row | {"frame_corrupt": corrupt}
 
 
-def test_damaged_frames_say_nothing_about_a_session() -> None:
+def test_damaged_frames_are_ignored() -> None:
     # The decoder filled in grey here; the two undamaged frames are black.
     grey = {f"luma_{name}": [black, 128.0, 128.0, black] for name, black in (("mean", 2.0), ("p99", 4.0), ("p01", 1.0))}
     half, sound = judge(picture([False, True, True, False], **grey), picture([False] * 4, **grey))
@@ -152,7 +152,7 @@ def test_damaged_frames_do_not_hide_that_nothing_was_played() -> None:
     assert (found["is_session_empty"], found["empty_reason"]) == (True, "no_inputs")
 
 
-def test_one_frame_says_how_dark_it_is_but_nothing_about_menus() -> None:
+def test_a_single_frame_shows_darkness_but_not_menus() -> None:
     found = judge(picture([False], luma_mean=3.0))[0]
     assert (found["is_video_mostly_dark"], found["is_dpi_scale_issue"]) == (True, False)
     assert [found[name] for name in MENU] == [None] * 3

@@ -251,7 +251,7 @@ def test_a_check_that_kills_its_worker_costs_one_row(bucket, tmp_path):
     assert len(found.values["brightness"]) == 9
 
 
-def test_a_check_that_kills_its_worker_leaves_the_other_checks_their_values(bucket, tmp_path):
+def test_a_check_that_kills_its_worker_does_not_affect_the_other_checks_values(bucket, tmp_path):
     tasks = put(bucket, *(f"{number}.tar" for number in range(5)), "crash.tar")
     progress = MemoryProgress()
     asked = work(bucket, check_file(tmp_path, BESIDES))
@@ -285,7 +285,7 @@ def mean(data, settings):
 """
 
 
-def test_a_check_that_changes_its_frames_changes_no_other_check(bucket, tmp_path):
+def test_a_check_that_modifies_its_frames_affects_no_other_check(bucket, tmp_path):
     tasks = put(bucket, "a.tar")
     found = run(bucket, check_file(tmp_path, CHANGES), tasks)
     assert found.values["mean"][tasks[0].pt_key, tasks[0].etag] == {"mean": 45.0 + 3}

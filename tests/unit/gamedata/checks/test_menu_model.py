@@ -205,7 +205,7 @@ def test_a_picture_that_refers_to_another_file_is_refused(tmp_path, inner):
         MenuReferences.read(str(tmp_path))
 
 
-def test_the_name_of_a_picture_is_no_url(tmp_path, monkeypatch):
+def test_a_picture_name_is_not_a_url(tmp_path, monkeypatch):
     """FFmpeg would ask a host for ``http:host.png``."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "http:127.0.0.1:1.png").write_bytes(png(panel(1)))

@@ -63,7 +63,7 @@ def run(place: Path, lines: str | bytes, **flags: object) -> tuple[Report, dict[
         ("d", "tar_missing"), ("a.tar/x.tar", "tar_missing"),
     ],
 )  # fmt: skip
-def test_a_bad_line_is_a_row_and_the_others_are_read(place: Path, line: str, code: str) -> None:
+def test_a_bad_line_is_an_error_row_and_the_others_are_read(place: Path, line: str, code: str) -> None:
     report, rows, stage = run(place, f"a.tar\n{line}\nb.tar\n")
     assert rows == {"a.tar": None, line: code, "b.tar": None}
     assert (report.exit_code, report.counts["extracted"], report.counts["failed"]) == (0, 2, 1)
@@ -82,7 +82,7 @@ def test_a_line_that_is_too_long_is_a_row_that_fits_an_index(place: Path) -> Non
     assert all(key.startswith("xxx") and len(key.encode()) <= 1024 for key in rows)
 
 
-def test_a_line_that_is_not_utf_8_is_a_row(place: Path) -> None:
+def test_a_line_that_is_not_utf_8_is_an_error_row(place: Path) -> None:
     report, rows, _ = run(place, "a.tar\nZürich.tar\n".encode() + "Zürich-2.tar\n".encode("latin-1"))
     assert rows == {"a.tar": None, "Zürich.tar": "tar_missing", "Z\\xfcrich-2.tar": "key_invalid"}
     assert report.rejects == {"key_invalid": 1, "tar_missing": 1}
@@ -94,7 +94,7 @@ def test_the_first_of_two_keys_with_one_pt_file_is_read(place: Path) -> None:
     assert "would both be stored as 'a.pt'" in stage.errors[0].message
 
 
-def test_a_link_out_of_the_source_is_a_row(place: Path) -> None:
+def test_a_link_out_of_the_source_is_an_error_row(place: Path) -> None:
     (place / "secret.tar").write_bytes(b"secret")
     (place / "in/link.tar").symlink_to(place / "secret.tar")
     assert run(place, "link.tar\na.tar\n")[1] == {"link.tar": "key_invalid", "a.tar": None}
@@ -111,7 +111,7 @@ def test_repeated_lines_and_those_outside_the_prefix_are_counted_and_named(place
     ]
 
 
-def test_a_list_without_a_key_is_not_taken_for_an_empty_source(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_list_without_keys_is_not_mistaken_for_an_empty_source(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     report, rows, _ = run(place, "# nothing\n\n")
     assert (rows, report.exit_code) == ({}, 0)
     assert f"--task-list {place}/list names no TAR" in caplog.text
@@ -148,7 +148,7 @@ def worklist(tmp_path: Path, source: MemoryStore):
     return make_worklist(settings, source, MemoryStore())
 
 
-def test_a_key_that_the_store_does_not_accept_is_a_row(tmp_path: Path) -> None:
+def test_a_key_that_the_store_does_not_accept_is_an_error_row(tmp_path: Path) -> None:
     refused = ConfigurationError("s3 rejects s3:GetObject of s3://source/odd|key.tar (400 400)")
     found = worklist(tmp_path, Refusing(refused, "odd|key.tar"))
     assert [item.key for item in found.items] == ["a.tar"]
@@ -231,7 +231,7 @@ def test_two_tars_never_share_one_pt_file(tmp_path: Path) -> None:
     assert [(item.key, error.code) for item, error in found.missing] == [("a.TAR", "key_invalid")]
 
 
-def test_an_empty_source_names_what_it_has_instead(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_source_without_tars_names_what_it_has_instead(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     open_store(f"file://{tmp_path}/in", create=True).put("a.tgz", b"x")
     settings = ExtractSettings(source_bucket=f"{tmp_path}/in", manifest_bucket=f"{tmp_path}/out", workers=1)
     extract.run(settings, MemoryStageRun())

@@ -87,7 +87,7 @@ def test_the_pt_is_put_before_the_part():
     ],
     ids=["list", "surrogate", "number", "text", "no list", "fewer values", "part of a thumbnail"],
 )
-def test_a_session_of_other_types_fails_alone(change):
+def test_a_session_with_wrong_types_fails_alone(change):
     """A compromised decoder process may send such values."""
     source, target = buckets("a.tar", "b.tar")
 
@@ -158,7 +158,7 @@ def test_an_error_that_hits_every_tar_ends_the_batch_and_commits_finished_ones(e
     assert list(rows(target)) == ["a.tar"]
 
 
-def test_a_tar_that_the_store_refuses_costs_that_tar():
+def test_a_tar_that_the_store_refuses_costs_only_that_tar():
     source, target = buckets("a.tar", "b.tar", "c.tar")
     for action in ("read", "stream"):
         source.fail(action, RequestRefused("s3://source/a.tar is archived"), key="a.tar", times=math.inf)

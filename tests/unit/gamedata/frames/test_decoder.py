@@ -52,7 +52,7 @@ def test_only_wanted_frames_are_returned_and_only_needed_ones_decoded():
     assert len(list(decoder.decode(given, skip=False))) == 40
 
 
-def test_a_packet_that_does_not_decode_is_listed_and_the_decoder_stays_usable():
+def test_an_undecodable_packet_is_listed_and_the_decoder_stays_usable():
     parameters, found = packets()
     decoder = Decoder(parameters)
     assert list(decoder.decode([Packet(b"\xff" * 400, 7)])) == []
@@ -223,7 +223,7 @@ def test_fields_are_not_skipped():
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("libvpx-vp9", "webm"), ("libx264", "mp4"), ("libx265", "mp4")])
-def test_frames_above_the_limit_are_rejected_whatever_the_container_says(codec, suffix):
+def test_frames_above_the_limit_are_rejected_whatever_the_container_declares(codec, suffix):
     parameters, found = packets(codec=codec, suffix=suffix)
     with pytest.raises(ItemError) as caught:
         list(

@@ -235,7 +235,7 @@ def test_old_sessions_are_picked_by_the_stem() -> None:
         "v.wav", "v.ogg", "cover.png", "v.gif", "v.srt",
     ],
 )  # fmt: skip
-def test_leftovers_of_tools_are_no_second_video(name: str) -> None:
+def test_tool_leftovers_are_not_a_second_video(name: str) -> None:
     for names in ((name, "s/v.mp4", "s/metadata.json"), ("s/v.mp4", "s/metadata.json", name)):
         assert pick_members(members(*names)).video.name == "s/v.mp4"
 
@@ -255,7 +255,7 @@ def test_names_that_only_look_like_leftovers_are_videos(name: str) -> None:
     assert pick_members(members(name, "metadata.json")).video.name == name
 
 
-def test_leftovers_of_tools_are_no_second_metadata() -> None:
+def test_tool_leftovers_are_not_a_second_metadata_file() -> None:
     picked = pick_members(
         members(".meta/metadata.json", "PaxHeaders.7/metadata.json", "s/metadata.json", "s/v.mp4", "@eaDir/inputs.csv")
     )
@@ -264,7 +264,7 @@ def test_leftovers_of_tools_are_no_second_metadata() -> None:
 
 
 @pytest.mark.parametrize("suffix", VIDEO_SUFFIXES)
-def test_the_suffix_says_what_is_a_video(suffix: str) -> None:
+def test_videos_are_recognised_by_their_suffix(suffix: str) -> None:
     assert pick_members(members(f"a{suffix.upper()}", "metadata.json")).video_id == "a"
 
 

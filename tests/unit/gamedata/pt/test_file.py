@@ -281,7 +281,7 @@ def test_select_runs_keeps_the_packets_of_the_requested_frames():
     assert select_runs(runs, np.array([4, 0])).side_data == ((3, *runs.side_data[0][1:]),)
 
 
-def test_files_of_before_the_stream_parameters_are_still_read():
+def test_files_without_stream_parameters_are_still_read():
     spec = SamplingSpec(frames="packets")
     earlier = document(dump(make_session(spec=spec), spec))
     for name in ("parameters", "keyframe", "side_data"):

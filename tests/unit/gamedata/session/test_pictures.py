@@ -1,4 +1,4 @@
-"""Each stored frame is that of a full decode, or marked: videos that decode to something else if read naively."""
+"""Each stored frame equals that of a full decode or is marked, for videos that a naive reader decodes wrongly."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def images(session):
 
 
 def full_decode(path):
-    """Return the frames of FFmpeg's own decoder of the stream by pts, without seeking, skipping and threads."""
+    """Return the frames of FFmpeg's own decoder by pts, without seeking, skipping or threads."""
     frames = {}
     with av.open(str(path)) as container:
         stream = container.streams.best("video")
@@ -54,7 +54,7 @@ def full_decode(path):
 
 
 def differences(session, path):
-    """Return the largest difference of each frame from that of a full decode."""
+    """Return each frame's largest difference from that of a full decode."""
     store, truth = session.frames, full_decode(path)
     picture = FrameConverter(store.rotation)
     found = []
@@ -66,7 +66,7 @@ def differences(session, path):
 
 
 CODECS = {
-    # Codecs that need the size, depth or tag of the container, and those with keyframes that only the container marks.
+    # Codecs that need the container's size, depth or tag, and codecs whose keyframes only the container marks.
     "H.263 in AVI, all listed as keyframes": ("h263", "avi", {"b_frames": 0}),
     "Sorenson Spark": ("flv", "flv", {"b_frames": 0}),
     "PNG in MOV": ("png", "mov", {"pix_fmt": "rgb24"}),
@@ -108,7 +108,7 @@ def test_intra_refresh_far_from_a_keyframe_is_marked(monkeypatch, mode, frames):
     path = clip(b_frames=0, options=REFRESH)
     monkeypatch.setattr(session_module, "_REFRESH_PIXELS", SIZE[0] * SIZE[1] * 100)
     session = extract(path, mode, frames=frames, strides=((6.0, 4),))
-    # They are the frames of the requested times, and those after 100 frames are marked.
+    # The frames are those of the requested times, and frames after the first 100 are marked.
     assert session.frames.time_s.tolist() == [6.0, 12.0, 18.0, 24.0]
     assert session.statistics.corrupt.tolist() == [False, True, True, True]
     assert differences(session, path)[0] == 0
@@ -127,7 +127,7 @@ def test_intra_refresh_decoded_on_from_a_keyframe_is_not_marked(monkeypatch, fra
 
 
 def without_picture(path, *numbers, body=b"\xff"):
-    """Replace the packets of some frames of an MP4 by bytes that no decoder takes."""
+    """Replace the packets of some frames of an MP4 with bytes that no decoder accepts."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         packets = [packet for packet in container.demux(stream) if packet.size]
@@ -142,7 +142,7 @@ def without_picture(path, *numbers, body=b"\xff"):
 
 
 @pytest.mark.parametrize("frames", ["rgb", "packets"])
-def test_a_frame_that_does_not_decode_is_replaced_by_the_one_before_it(frames):
+def test_an_undecodable_frame_is_replaced_by_the_one_before_it(frames):
     path = clip(b_frames=0)
     session = extract(without_picture(path, 100), frames=frames, suffix="mp4")
     shown = [read_number(image) for image in images(session)]
@@ -158,7 +158,7 @@ def test_a_frame_that_does_not_decode_is_replaced_by_the_one_before_it(frames):
 
 
 @pytest.mark.parametrize("frames", ["rgb", "packets"])
-def test_a_gop_that_does_not_decode_is_replaced_by_the_last_frame_of_the_one_before(frames):
+def test_an_undecodable_gop_is_replaced_by_the_last_frame_of_the_one_before(frames):
     path = clip(b_frames=0)
     session = extract(without_picture(path, *range(80, 120)), frames=frames, suffix="mp4")
     shown = np.array([read_number(image) for image in images(session)])
@@ -179,14 +179,14 @@ def test_without_a_picture_before_it_a_sample_is_left_out():
 
 
 @pytest.mark.parametrize("frames", ["rgb", "packets"])
-def test_a_session_of_which_no_frame_decodes_is_an_error(frames):
+def test_a_session_without_a_decodable_frame_is_an_error(frames):
     with pytest.raises(ItemError) as caught:
         extract(without_picture(clip(b_frames=0), *range(SECONDS * FPS)), frames=frames, suffix="mp4")
     assert caught.value.code == "decode_failed"
 
 
 def starting_at(path, frame):
-    """Let the edit list of an MP4 start at another frame."""
+    """Make an MP4's edit list start at another frame."""
     body = bytearray(path.read_bytes())
     scale = struct.unpack_from(">I", body, body.index(b"mdhd") + 16)[0]
     entry = body.index(b"elst") + 12
@@ -206,7 +206,7 @@ def test_an_edit_list_off_a_keyframe_keeps_the_rotation(codec, rotation):
     assert session.frames.time_s == pytest.approx([number / FPS for number in shown])
 
 
-def test_a_keyframe_that_does_not_decode_loses_no_rotation():
+def test_an_undecodable_keyframe_does_not_lose_the_rotation():
     path = cached_clip(suffix="mp4", seconds=SECONDS, fps=FPS, rotation=90)
     body = without_picture(path, 0)
     place = path.read_bytes().index(b"elst") + 16
@@ -226,7 +226,7 @@ def test_intra_refresh_is_decoded_from_a_complete_keyframe(suffix, mode):
         assert session.frames.time_s[samples.index] == pytest.approx(samples.asked_s, abs=0.01)
 
 
-def test_times_that_restart_are_told_and_frames_keep_their_times():
+def test_restarting_times_are_reported_and_frames_keep_their_times():
     path = clip(suffix="ts", seconds=20, b_frames=2)
     assert not any("restart" in warning for warning in extract(path).warnings)
     other = clip(suffix="ts", seconds=20, b_frames=2, first=1000)
@@ -239,7 +239,7 @@ def test_times_that_restart_are_told_and_frames_keep_their_times():
 
 @pytest.mark.parametrize("b_frames", [0, 2])
 @pytest.mark.parametrize(("codec", "suffix"), [("libx264", "h264"), ("libx265", "hevc")])
-def test_a_bare_stream_gets_evenly_spaced_times(codec, suffix, b_frames):
+def test_a_raw_stream_gets_evenly_spaced_times(codec, suffix, b_frames):
     session = extract(clip(codec, suffix, b_frames=b_frames), suffix="m4v")
     assert any("no times" in warning for warning in session.warnings)
     assert not session.statistics.corrupt.any()
@@ -285,9 +285,9 @@ def test_packets_are_found_again_after_bad_seeks(monkeypatch, bad_seeks):
     assert not session.statistics.corrupt.any()
 
 
-def test_a_change_of_shape_is_centred_between_black_bars_and_told():
+def test_a_frame_of_another_shape_is_centred_between_black_bars_and_reported():
     first, second = clip(suffix="ts", seconds=10), clip(suffix="ts", seconds=10, size=(320, 144), first=100)
-    # Transport streams may be joined; the second one's times continue the first one's.
+    # Transport streams may be joined; the second one's times continue those of the first.
     session = extract(first.read_bytes() + shifted(second, 10), suffix="ts")
     assert any("320x144" in warning and "size" in warning for warning in session.warnings)
     assert (session.frames.height, session.frames.width) == (144, 176)

@@ -111,7 +111,7 @@ def test_every_reader_names_the_process_that_decodes():
     assert all("decode" in words for _, words in calls)
 
 
-def test_packets_that_kill_the_process_are_a_typed_error(session, monkeypatch):
+def test_packets_that_kill_the_process_raise_a_typed_error(session, monkeypatch):
     with DecodeChild() as child:
         child._ready()
         send = child._channel.send
@@ -121,7 +121,7 @@ def test_packets_that_kill_the_process_are_a_typed_error(session, monkeypatch):
     assert caught.value.code == "decode_crashed"
 
 
-def test_packets_of_an_unknown_codec_are_a_typed_error(body, session):
+def test_packets_of_an_unknown_codec_raise_a_typed_error(body, session):
     packets = session.frames.packets
     parameters = getattr(packets, "parameters", None)
     unknown = (

@@ -162,7 +162,7 @@ def test_a_file_as_manifest_bucket_is_not_an_empty_one(place: Path) -> None:
             step.run(settings_of(model, place, manifest_bucket="{}/file"), MemoryStageRun())
 
 
-def test_an_output_of_a_store_that_does_not_answer_is_left_to_the_work(
+def test_an_output_in_a_store_that_does_not_answer_is_left_to_the_step(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Down:
@@ -210,7 +210,7 @@ def test_publish_refuses_another_file_before_it_needs_the_database(
         publish.run(PublishSettings(manifest=f"{place}/other.parquet"), MemoryStageRun())
 
 
-def test_a_folder_without_rights_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_folder_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(AccessDenied, match=f"{place}/out is not writable; grant access"):
         extract.run(settings_of(ExtractSettings, place), MemoryStageRun())

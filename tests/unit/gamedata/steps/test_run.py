@@ -85,7 +85,7 @@ def messages(caplog):
     return [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
-def test_an_error_that_ends_the_command_is_not_told_by_its_stage_too(caplog):
+def test_an_error_that_ends_the_command_is_not_logged_by_its_stage_too(caplog):
     cause = BucketMissing("folder ./nope does not exist")
     error, _, _ = both(cause, DataError("run extract first", code="nothing_extracted"))
     assert error is cause
@@ -100,7 +100,7 @@ def test_an_error_that_ends_the_command_is_not_told_by_its_stage_too(caplog):
     assert messages(caplog) == ["extract: folder ./nope does not exist"]
 
 
-def test_after_an_extraction_of_nothing_the_advice_is_not_to_extract(caplog):
+def test_after_an_empty_extraction_the_advice_is_not_to_extract(caplog):
     report, _, _ = both(good(), DataError("run extract first: …", code="nothing_extracted", bucket="file:///out"))
     assert (report.exit_code, report.status) == (65, "failed")
     (failure,) = report.failures

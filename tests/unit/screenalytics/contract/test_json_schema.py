@@ -103,7 +103,7 @@ def head(**fields: Any) -> bytes:
         pytest.param(made({"artifact_key": "é" * 255, "s3_key": REFERENCE["s3_key"]}), id="255 characters"),
     ],
 )
-def test_what_both_accept(body: bytes) -> None:
+def test_both_accept(body: bytes) -> None:
     assert agree(body)
 
 
@@ -151,7 +151,7 @@ def test_what_both_accept(body: bytes) -> None:
         pytest.param(head(ep_id=""), id="failed without an episode"),
     ],
 )
-def test_what_both_refuse(body: bytes) -> None:
+def test_both_refuse(body: bytes) -> None:
     assert not agree(body)
 
 

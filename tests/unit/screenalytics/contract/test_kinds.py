@@ -219,7 +219,7 @@ def test_case_29_each_cast_is_kept_as_the_producer_wrote_it() -> None:
     assert other.output_hash != run.output_hash
 
 
-def test_the_hash_of_a_run_whose_persons_have_one_cast_each_is_that_of_before_casts_were_kept() -> None:
+def test_a_run_with_one_cast_per_person_keeps_its_hash_from_before_casts_were_stored() -> None:
     for kind in KINDS:
         run = read_run(kind=kind)
         assert len(run.casts) == 3
@@ -246,7 +246,7 @@ def test_the_hash_of_a_run_whose_persons_have_one_cast_each_is_that_of_before_ca
         pytest.param(DROP, 910_000, id="none"),
     ],
 )
-def test_case_29_intervals_that_overlap_count_once_where_the_timeline_tells(timeline: Any, onscreen_ms: int) -> None:
+def test_case_29_overlapping_intervals_in_the_timeline_count_once(timeline: Any, onscreen_ms: int) -> None:
     run = read_run(two_casts(timeline))
     (metric,) = run.metrics
     assert metric.onscreen_ms == onscreen_ms
@@ -257,7 +257,7 @@ def test_case_29_intervals_that_overlap_count_once_where_the_timeline_tells(time
     )
 
 
-def test_case_29_single_frames_count_as_long_as_the_producer_counts_them() -> None:
+def test_case_29_single_frames_last_as_long_as_the_producer_counts_them() -> None:
     frames = [[number, number] for number in range(10)]
     run = read_run(two_casts([shows("aaaa", *frames), shows("bbbb", [0, 610])], seen=(0.33, 610.0)))
     assert run.metrics[0].onscreen_ms == 610_000
@@ -269,7 +269,7 @@ def test_case_29_overlapping_casts_may_together_exceed_the_video_but_their_perso
     assert rejected(two_casts(None, seen=(1500, 1500))).code == "OUT_OF_RANGE"
 
 
-def test_case_29_a_time_that_one_cast_lacks_is_not_known() -> None:
+def test_case_29_a_time_missing_from_one_cast_is_unknown() -> None:
     rows = [screentime_row(1, cast_id="a", confessional_s=5), screentime_row(1, cast_id="b")]
     assert read_run(rows=rows).metrics[0].confessional_ms is None
 

@@ -98,7 +98,7 @@ def code(report: Report) -> str:
     return failure.code
 
 
-def test_a_manifest_over_the_files_of_todays_producer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manifest_from_the_current_producers_files(monkeypatch: pytest.MonkeyPatch) -> None:
     store = producer()
     report = write(store, monkeypatch, ep_id=EP_ID)
     assert (report.exit_code, report.counts["written"], report.failures) == (0, 1, [])
@@ -164,7 +164,7 @@ def test_a_stage_manifest_at_the_key_is_replaced_only_on_demand_and_kept(monkeyp
     assert isinstance(read_files(store), ScreenalyticsRun)
 
 
-def test_the_same_again_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_the_same_manifest_again_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     store = producer()
     write(store, monkeypatch, ep_id=EP_ID)
     before = dict(store.objects)
@@ -172,7 +172,7 @@ def test_the_same_again_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     assert (report.exit_code, report.counts["unchanged"], store.objects) == (0, 1, before)
 
 
-def test_a_manifest_of_other_content_is_not_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manifest_with_different_content_is_not_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
     store = MemoryStore(make_run())
     report = write(store, monkeypatch)
     assert code(report) == "MANIFEST_EXISTS"
@@ -226,7 +226,7 @@ def test_a_summary_that_compresses_well(monkeypatch: pytest.MonkeyPatch) -> None
     assert code(write(store, monkeypatch, ep_id=EP_ID)) == "DECODE"
 
 
-def test_an_object_that_is_not_the_one_of_the_stage_manifest_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_that_does_not_match_the_stage_manifest_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sync that skips existing objects leaves the old one, whose digest would make it look correct."""
     store = producer()
     store.set(f"{CANONICAL}analytics/screentime.json", SUMMARY.replace(b"Person 1", b"Person 9"))
