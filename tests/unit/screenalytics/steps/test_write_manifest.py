@@ -358,3 +358,26 @@ def test_a_refused_file_of_one_run_stops_no_other_but_of_every_run_it_is_the_sto
     with pytest.raises(RequestRefused, match="restore it") as caught:
         write(store, monkeypatch, "refused", ep_id=EP_ID)
     assert caught.value.exit_code == 78
+
+
+@pytest.mark.parametrize("name", ["started_at", "finished_at"])
+@pytest.mark.parametrize("value", [1.5, [1.5], {"a": [None]}])
+def test_a_time_that_is_not_text_is_refused_and_stops_no_other_run(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: Any
+) -> None:
+    assert code(write(producer(**{name: value}), monkeypatch, ep_id=EP_ID)) == "FIELD_INVALID"
+
+
+@pytest.mark.parametrize("ep_id", ["../../x", "a/b-s01e02", "x" * 256, f"x-s{'9' * 5000}e1", {"a": 1}])
+def test_an_episode_that_is_no_id_leads_to_no_other_folder(monkeypatch: pytest.MonkeyPatch, ep_id: Any) -> None:
+    store = producer(f"derived/runs/{RUN_ID}/", episode_id=ep_id)
+    assert code(write(store, monkeypatch)) == "FIELD_INVALID"
+    assert {key for name, key in store.calls if name == "list"} == {
+        f"derived/runs/{RUN_ID}/",
+        f"runs/unknown/{RUN_ID}/",
+    }
+
+
+def test_too_many_files_of_stage_manifests_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert code(write(producer(artifacts=[{"path": "x"}] * 1001), monkeypatch, ep_id=EP_ID)) == "TOO_MANY"
+    assert write(producer(artifacts=[{"path": "x"}] * 1000), monkeypatch, ep_id=EP_ID).exit_code == 0
