@@ -28,6 +28,7 @@ __all__ = [
     "from_file",
     "from_folder",
     "remember",
+    "secret_files",
     "secret_values",
     "version",
 ]
@@ -48,6 +49,11 @@ _variables: Final = {
 }
 # A variable that names a file with a secret, if it is not named like the secret with FILE_SUFFIX.
 _paths: Final = ("RAY_AUTH_TOKEN_PATH",)
+# Variables that name other files with secrets, which libraries read: botocore, libpq.
+_other_paths: Final = (
+    *("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
+    *("AWS_CONFIG_FILE", "PGPASSFILE", "PGSERVICEFILE"),
+)
 # URLs of which only the password is a secret.
 _proxies: Final = tuple(case(f"{name}_proxy") for name in ("http", "https", "all") for case in (str.lower, str.upper))
 # Variables of settings with public values, and ends of the names of such files in a mounted Secret: hiding their words
@@ -160,9 +166,17 @@ def secret_values() -> frozenset[str]:
     return frozenset(value for value in (*found, *_seen) if value)
 
 
+def secret_files() -> list[Path]:
+    """Return the files that variables name and that contain secrets; some may not exist."""
+    return _named([*(name + FILE_SUFFIX for name in tuple(_variables)), *_paths, *_other_paths])
+
+
+def _named(variables: Iterable[str]) -> list[Path]:
+    return [Path(named) for name in variables if (named := os.environ.get(name))]
+
+
 def _files(names: Iterable[str]) -> list[Path]:
-    variables = (*(name + FILE_SUFFIX for name in names), *_paths)
-    paths = [Path(named) for name in variables if (named := os.environ.get(name))]
+    paths = _named([*(name + FILE_SUFFIX for name in names), *_paths])
     if folder := os.environ.get(FOLDER_VARIABLE):
         # A mounted Secret also has hidden folders, which hold its versions.
         with suppress(OSError):

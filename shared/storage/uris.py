@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator
 
-from shared.secrets import AWS_KEYS, FOLDER_VARIABLE, from_folder
+from shared.secrets import AWS_KEYS, FOLDER_VARIABLE, from_folder, secret_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,8 +86,9 @@ Bucket = Annotated[str, AfterValidator(normalise)]
 """Type of a setting that names a bucket or folder; the value is the normalised URI."""
 
 
-# Kubernetes mounts secrets and service-account tokens below /run/secrets.
-_SECRETS: Final = ("/proc", "/run/secrets", "/var/run/secrets")
+# Kubernetes mounts secrets and service-account tokens below /run/secrets, Vault's injector and the Secrets Store CSI
+# driver theirs below the last two.
+_SECRETS: Final = ("/proc", "/run/secrets", "/var/run/secrets", "/vault/secrets", "/mnt/secrets-store")
 # A list of places that allows none, and one that allows every bucket.
 _NOWHERE: Final = "none"
 _ANY_BUCKET: Final = "s3://"
@@ -133,7 +134,9 @@ def holds_secrets(path: str) -> bool:
     Args:
         path: resolved by ``os.path.realpath``.
     """
-    return any(path.startswith(f"{folder}/") for folder in _secret_folders())
+    return any(path.startswith(f"{folder}/") for folder in _secret_folders()) or any(
+        path == os.path.realpath(file) for file in secret_files()
+    )
 
 
 def leads_to_secrets(folder: str) -> bool:

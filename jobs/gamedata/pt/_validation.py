@@ -1,4 +1,4 @@
-"""Checks of a ``.pt`` file's values: whoever writes to the bucket can give a file a valid checksum."""
+"""Check the values of a ``.pt`` file: anything that can write to the bucket can choose them."""
 
 from __future__ import annotations
 

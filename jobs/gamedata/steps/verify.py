@@ -149,8 +149,6 @@ def _verify_part(
 
 
 def _judge(store: ObjectStore, row: dict[str, Any], listing: dict[str, ObjectInfo], *, quick: bool) -> str:
-    if row["pt_key"] is None:
-        return "pt_missing"
     info = listing.get(row["pt_key"])
     if info is None or info.etag != row["pt_etag"]:
         # A concurrent extract may have written it after the listing.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.screenalytics.contract.run_manifest import STATUSES, SUMMARY
+from jobs.screenalytics.contract.run_manifest import EXPECTED, MAX_ARTIFACTS, STATUSES, SUMMARY
 from jobs.screenalytics.errors import Rejected, reject
-from jobs.screenalytics.keys import ArtifactFolders, manifest_key
+from jobs.screenalytics.keys import EP_ID, ArtifactFolders, manifest_key
 from shared import strict_json
 from shared.errors import ObjectMissing
 
@@ -32,6 +33,7 @@ _SUMMARIES: Final = ("screentime.json", "person_metrics.json")
 KEPT: Final = "manifest.replaced-"
 """Start of a replaced manifest's new name; it is kept next to the new manifest."""
 
+_EP_ID: Final = re.compile(EP_ID)
 _STAGE_FOLDER: Final = "manifests/"
 _STAGE: Final = "screentime"
 # A stage manifest is a few kilobytes.
@@ -103,8 +105,9 @@ def find_run(store: ObjectStore, run_id: str, settings: WriteManifestSettings, c
         current: the document at the manifest's key; None if there is none.
 
     Raises:
-        Rejected: ``FIELD_MISSING`` (the episode is unknown), ``ID_MISMATCH``, ``NO_SUMMARY``, ``DUPLICATE_ARTIFACT``
-            (several summaries), ``CHECKSUM_MISMATCH``, or an error of the summary.
+        Rejected: ``FIELD_MISSING`` (the episode is unknown), ``FIELD_INVALID`` (it is not an id), ``ID_MISMATCH``,
+            ``NO_SUMMARY``, ``DUPLICATE_ARTIFACT`` (several summaries), ``CHECKSUM_MISMATCH``, ``TOO_MANY``, or an error
+            of the summary.
         TransientError: from the store.
     """
     documents = [document for document in (current,) if _is_of(document, run_id)]
@@ -120,7 +123,9 @@ def find_run(store: ObjectStore, run_id: str, settings: WriteManifestSettings, c
     stage = next((each for each in stages if each["stage"] == _STAGE), None)
     word = "success" if stage is None else str(stage.get("status"))
     status = STATUSES.get(word, word)
-    started_at, completed_at = (None, None) if stage is None else (stage.get("started_at"), stage.get("finished_at"))
+    started_at, completed_at = (
+        (None, None) if stage is None else (_plain(stage.get("started_at")), _plain(stage.get("finished_at")))
+    )
     if status != "success":
         return ProducerRun(ep_id, status, started_at, completed_at, None, "", 0, (), ())
     key = _summary_key(run_id, settings, found)
@@ -132,7 +137,8 @@ def find_run(store: ObjectStore, run_id: str, settings: WriteManifestSettings, c
     completed_at = settings.completed_at or completed_at
     if completed_at is None:
         sources = [document, *documents] if isinstance(document, dict) else documents
-        completed_at = next((each["generated_at"] for each in sources if each.get("generated_at") is not None), None)
+        generated = (_plain(each.get("generated_at")) for each in sources)
+        completed_at = next((time for time in generated if time is not None), None)
     if completed_at is None:
         message = (
             f"no file of run {run_id} says when it completed; expected a finished_at or generated_at. Run: telecine"
@@ -220,6 +226,11 @@ def _ended(document: dict[str, Any]) -> datetime:
     return _NEVER
 
 
+def _plain(value: Any) -> str | None:
+    """Return a time as the producer has it; anything but text as text, which the manifest's check refuses."""
+    return value if value is None else str(value)
+
+
 def _is_of(document: Any, run_id: str) -> bool:
     return isinstance(document, dict) and document.get("run_id") == run_id
 
@@ -228,7 +239,7 @@ def _episode(
     store: ObjectStore, run_id: str, settings: WriteManifestSettings, documents: list[dict[str, Any]], found: _Folder
 ) -> str:
     """Return the episode that all files agree on."""
-    named = [document.get("episode_id") or document.get("ep_id") for document in documents]
+    named: list[Any] = [document.get("episode_id") or document.get("ep_id") for document in documents]
     if not any(named):
         for key in _summaries(found):
             with suppress(Rejected):
@@ -244,7 +255,12 @@ def _episode(
     if len(known) > 1:
         message = f"the files of run {run_id} name several episodes: {', '.join(sorted(known))}; expected one"
         raise reject("ID_MISMATCH", message, actual=", ".join(sorted(known)))
-    return known.pop()
+    ep_id = known.pop()
+    if not _EP_ID.fullmatch(ep_id):
+        # It becomes part of folders, which are listed and read.
+        message = f"the files of run {run_id} are of episode {ep_id[:200]!r}; expected {EXPECTED['ep_id']}"
+        raise reject("FIELD_INVALID", message, actual=ep_id)
+    return ep_id
 
 
 def _summaries(found: _Folder) -> list[str]:
@@ -294,19 +310,34 @@ def _unpacked(body: bytes, settings: WriteManifestSettings) -> bytes:
 
 
 def _declared(stages: list[dict[str, Any]], found: _Folder) -> Iterator[tuple[dict[str, Any], str | None]]:
-    """Yield the files named in stage manifests, each with its key, or None if it is not in the bucket."""
-    for stage in stages:
-        entries = stage.get("artifacts")
-        for entry in entries if isinstance(entries, list) else ():
-            if isinstance(entry, dict) and isinstance(entry.get("path"), str):
-                yield entry, _key_of(entry["path"], found)
+    """Yield the files that stage manifests name, each with its key, or None if it is not in the bucket.
+
+    Raises:
+        Rejected: ``TOO_MANY`` files are named.
+    """
+    named = [
+        entry
+        for stage in stages
+        for entries in (stage.get("artifacts"),)
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict) and isinstance(entry.get("path"), str)
+    ]
+    if len(named) > MAX_ARTIFACTS:
+        message = f"the stage manifests name {len(named):,} files; expected at most {MAX_ARTIFACTS:,}"
+        raise reject("TOO_MANY", message, actual=len(named))
+    keys_of: dict[str, list[str]] = {}  # the last part of a name -> keys
+    for key, name in found.names.items():
+        keys_of.setdefault(posixpath.basename(name), []).append(key)
+    for entry in named:
+        yield entry, _key_of(entry["path"], found, keys_of)
 
 
-def _key_of(path: str, found: _Folder) -> str | None:
+def _key_of(path: str, found: _Folder, keys_of: dict[str, list[str]]) -> str | None:
     """Return the key of a local path: the object whose name shares the longest path suffix."""
     parts = path.replace("\\", "/").split("/")[::-1]
     best: list[tuple[int, str]] = []
-    for key, name in found.names.items():
+    for key in keys_of.get(parts[0], ()):
+        name = found.names[key]
         shared = 0
         for one, other in zip(parts, name.split("/")[::-1], strict=False):
             if one != other:

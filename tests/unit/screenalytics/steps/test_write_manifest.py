@@ -378,3 +378,26 @@ def test_a_time_that_is_a_number_fails_its_run_only(monkeypatch: pytest.MonkeyPa
     assert [failure.code for failure in report.failures] == ["FIELD_INVALID", "NO_SUMMARY"]
     assert "/completed_at is '1766503000.5' (not a timestamp)" in report.failures[0].message
     assert KEY not in store.objects
+
+
+@pytest.mark.parametrize("name", ["started_at", "finished_at"])
+@pytest.mark.parametrize("value", [1.5, [1.5], {"a": [None]}])
+def test_a_time_that_is_not_text_is_refused_and_stops_no_other_run(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: Any
+) -> None:
+    assert code(write(producer(**{name: value}), monkeypatch, ep_id=EP_ID)) == "FIELD_INVALID"
+
+
+@pytest.mark.parametrize("ep_id", ["../../x", "a/b-s01e02", "x" * 256, f"x-s{'9' * 5000}e1", {"a": 1}])
+def test_an_episode_that_is_no_id_leads_to_no_other_folder(monkeypatch: pytest.MonkeyPatch, ep_id: Any) -> None:
+    store = producer(f"derived/runs/{RUN_ID}/", episode_id=ep_id)
+    assert code(write(store, monkeypatch)) == "FIELD_INVALID"
+    assert {key for name, key in store.calls if name == "list"} == {
+        f"derived/runs/{RUN_ID}/",
+        f"runs/unknown/{RUN_ID}/",
+    }
+
+
+def test_too_many_files_of_stage_manifests_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert code(write(producer(artifacts=[{"path": "x"}] * 1001), monkeypatch, ep_id=EP_ID)) == "TOO_MANY"
+    assert write(producer(artifacts=[{"path": "x"}] * 1000), monkeypatch, ep_id=EP_ID).exit_code == 0

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from shared.storage import Bucket, Place, default_bucket, is_inside, join_uri, split_uri
+from shared.errors import UsageError
+from shared.storage import Bucket, Place, default_bucket, is_inside, join_uri, open_store, read_uri, split_uri
 from tests.s3_server import fake_credentials
 
 
@@ -178,3 +179,25 @@ def test_none_allows_nothing_and_s3_every_bucket():
     assert not is_inside("/x/y", places(["s3://"]))
     with pytest.raises(ValidationError):
         places(["s3://models/../other"])
+
+
+@pytest.mark.parametrize("folder", ["/vault/secrets", "/mnt/secrets-store", "/run/secrets", "/proc/self"])
+def test_folders_in_which_clusters_mount_secrets_are_no_place(folder):
+    with pytest.raises(ValueError, match="folder of secrets"):
+        read_uri(f"{folder}/token")
+    with pytest.raises(UsageError, match="contains secrets"):
+        open_store(folder)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["TELECINE_DATABASE_URL_FILE", "RAY_AUTH_TOKEN_PATH", "AWS_WEB_IDENTITY_TOKEN_FILE", "PGPASSFILE"],
+)
+def test_a_file_that_a_variable_names_for_its_secret_is_no_place(tmp_path, monkeypatch, variable):
+    (tmp_path / "secret").write_text("sesame")
+    (tmp_path / "link").symlink_to("secret")
+    assert read_uri(tmp_path / "link") == b"sesame"
+    monkeypatch.setenv(variable, str(tmp_path / "secret"))
+    for name in ("secret", "link"):
+        with pytest.raises(ValueError, match="folder of secrets"):
+            read_uri(tmp_path / name)
