@@ -74,7 +74,11 @@ def show_line(line: str) -> None:
         _LOG.log(logging.getLevelNamesMapping().get(str(found.get("level")), logging.INFO), "%s", found["message"])
     else:
         # Written again, since not every process of the cluster hides secrets and escapes as we do.
-        write_error(as_json(found))
+        try:
+            text = as_json(found)
+        except RecursionError:
+            text = as_json({**{name: found.get(name) for name in ("ts", "level", "logger")}, "message": line})
+        write_error(text)
 
 
 def _write_progress(line: dict[str, Any]) -> None:

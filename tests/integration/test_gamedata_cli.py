@@ -34,6 +34,18 @@ def raises(session, settings):
         raise ValueError("no such luck")
     return 7
 """
+DYING = """
+import os, signal
+
+from jobs.gamedata.checks import statistics_check
+
+@statistics_check("dies", int)
+def dies(session, settings):
+    print("at", session.s3_key)
+    if session.s3_key == "menu.tar":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return len(session.s3_key)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +151,21 @@ def test_manifest_prefix_checks_and_menu_references(cli):
         assert row["error_code"] == ("check_failed" if row["is_long"] else None)
         assert "no such luck" in row["check_errors"][0] if row["is_long"] else not row["check_errors"]
     assert rows["menu.tar"]["checks_sha256"] != cli.manifest()["menu.tar"]["checks_sha256"]
+    assert cli.report(done)["rejects"] == {"check_failed": 3}
+
+
+def test_a_check_that_ends_its_process_costs_neither_the_manifest_nor_other_checks(cli):
+    (cli.folder / "mine.py").write_text(CHECK)
+    (cli.folder / "bad.py").write_text(DYING)
+    places = ("--manifest-bucket", "./out", "--prefix", "m", "--output-path", "dying.parquet")
+    done = cli("gamedata", "manifest", *places, "--checks", "bad.py", "--checks", "mine.py").expect(0)
+    rows = cli.manifest("dying.parquet")
+    assert set(rows) == {key for key in cli.manifest() if key.startswith("m")}
+    for key, row in rows.items():
+        assert row["dies"] == (None if key == "menu.tar" else len(key))
+        assert row["raises"] == (None if row["is_long"] else 7)
+    assert "at menu.tar" in done.out
+    assert "dies: the process died (killed by SIGSEGV)" in rows["menu.tar"]["check_errors"]
     assert cli.report(done)["rejects"] == {"check_failed": 3}
 
 

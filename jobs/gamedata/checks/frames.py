@@ -41,6 +41,8 @@ MENU_MODEL: Final = "menu_model"
 _VERSION: Final = 2
 # Files per batch of a worker, and results per cache file: a kill loses at most this many.
 _BATCH: Final = 32
+# What a file that another program wrote raises: other types, too many levels, half a character.
+_MALFORMED: Final = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _log = logging.getLogger(__name__)
 
 
@@ -72,12 +74,14 @@ class Work:
         settings: settings of the step.
         files: the user's check files.
         digests: name of a frames check (or ``menu_model``) -> digest under which its results are cached.
+        columns: name of the same check -> its columns and their types.
     """
 
     store_uri: str
     settings: ManifestSettings
     files: tuple[CheckFile, ...]
     digests: Mapping[str, str]
+    columns: Mapping[str, Mapping[str, type]]
 
 
 @dataclass(slots=True)
@@ -150,8 +154,9 @@ def _fingerprint(settings: ManifestSettings, names: Iterable[str]) -> dict[str, 
     return {name: hashlib.sha256(value.encode()).hexdigest()[:16] for name, value in values.items()}
 
 
-def cached(store: ObjectStore, digests: Mapping[str, str], settings: ManifestSettings) -> FrameResults:
+def cached(store: ObjectStore, work: Work) -> FrameResults:
     """Return the results committed by earlier manifests, except those that depend on settings changed since."""
+    digests, settings, columns = work.digests, work.settings, work.columns
     current = _fingerprint(settings, type(settings).model_fields)
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -162,16 +167,30 @@ def cached(store: ObjectStore, digests: Mapping[str, str], settings: ManifestSet
         for info in store.list(f"{CHECKS}{digest}/"):
             try:
                 rows = pq.read_table(io.BytesIO(store.read(info.key))).to_pylist()
-                results.take(
+                found = FrameResults()
+                found.take(
                     {**row, "check": name, "error": None}
                     for row in rows
                     if json.loads(row["settings"]).items() <= current.items()
                 )
+                rows_of = _coerced(found.values.get(name, {}), columns[name])
             except ObjectMissing:
                 continue
-            except (pa.ArrowException, ValueError, KeyError, OSError) as error:
+            except (pa.ArrowException, MemoryError, OSError, *_MALFORMED) as error:
                 _log.warning("%s/%s cannot be read (%s): its checks run again", store.uri, info.key, error)
+            else:
+                results.values[name] |= rows_of
     return results
+
+
+def _coerced(rows: Mapping[tuple[str, str], Any], columns: Mapping[str, type]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return results with values of the columns' types; raise TypeError or OverflowError if one has another type."""
+    from jobs.gamedata.checks.run import coerce
+
+    return {
+        identity: {column: coerce(column, kind, values.get(column)) for column, kind in columns.items()}
+        for identity, values in rows.items()
+    }
 
 
 def commit(store: ObjectStore, digest: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -242,6 +261,8 @@ class FrameRunner:
             data = loads(body, name=task.pt_key, decode=self._decoder.decode)
         except TelecineError as error:
             return [_row(name, task, error=error.message, retryable=error.retryable) for name in calls]
+        except MemoryError:
+            return [_row(name, task, error=f"{name}: the frames do not fit into memory") for name in calls]
         rows = []
         for name, function in calls.items():
             try:
@@ -306,7 +327,7 @@ def run_frames(
     from jobs.gamedata.compute.local import LocalRay
     from jobs.gamedata.compute.pool import worker_count
 
-    results = cached(store, work.digests, work.settings)
+    results = cached(store, work)
     wanted = {
         name: frozenset(task.pt_key for task in tasks if (task.pt_key, task.etag) not in results.values[name])
         for name in work.digests

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobs.gamedata.checks.registry import Check
     from jobs.gamedata.settings import ManifestSettings
 
-__all__ = ["POLARS_TYPES", "SIGNALS", "CheckError", "Columns", "call", "run_statistics"]
+__all__ = ["POLARS_TYPES", "SIGNALS", "CheckError", "Columns", "call", "coerce", "run_statistics"]
 
 # The only exceptions that end the step, because a signal causes them. All others are blamed on the check, including
 # those that do not derive from Exception, such as SystemExit and polars panics.
@@ -132,10 +132,15 @@ def call(check: Check, subject: object, settings: ManifestSettings) -> dict[str,
         values = dict(returned)
     else:
         values = {check.name: returned}
-    return {column: _coerce(column, kind, values.get(column)) for column, kind in check.columns.items()}
+    return {column: coerce(column, kind, values.get(column)) for column, kind in check.columns.items()}
 
 
-def _coerce(column: str, kind: type, value: object) -> object:
+def coerce(column: str, kind: type, value: object) -> object:
+    """Return a check's value as a column of the type stores it.
+
+    Raises:
+        TypeError, OverflowError: the value has another type, or does not fit.
+    """
     if value is None:
         return None
     if isinstance(value, np.generic):

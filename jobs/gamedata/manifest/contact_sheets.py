@@ -90,7 +90,7 @@ def _frames(store: ObjectStore, key: str, child: DecodeChild) -> list[npt.NDArra
 
     try:
         return distinct_frames(loads(store.read(key), name=key, decode=child.decode))[1]
-    except (TelecineError, ImportError) as error:
+    except (TelecineError, ImportError, MemoryError) as error:
         _log.info("no contact sheet for %s: %s", key, error)  # the report is written without it
         return []
 

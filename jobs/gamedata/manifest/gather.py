@@ -223,10 +223,14 @@ def _measure(store: ObjectStore, info: ObjectInfo, digests: Mapping[str, str | N
         return None
     if digests.get(info.key) == hashlib.sha256(body).hexdigest():
         return "same"  # the bucket was copied: different ETags, same bytes
+    name = f"{store.uri}/{info.key}"
     try:
-        return measure_pt(body, f"{store.uri}/{info.key}") | {"stored": True, "pt_key": info.key, "pt_etag": info.etag}
+        return measure_pt(body, name) | {"stored": True, "pt_key": info.key, "pt_etag": info.etag}
     except ItemError as error:
         return error
+    except MemoryError:
+        # A small file may name each of its frames any number of times.
+        return item_error("decode_memory", f"the frames of {name} do not fit into this machine's memory")
 
 
 def measure_pt(body: bytes, name: str) -> dict[str, Any]:
@@ -259,13 +263,13 @@ def measure_pt(body: bytes, name: str) -> dict[str, Any]:
         if name != "signature"
     }
     return {
-        "s3_key": data.s3_key,
+        "s3_key": _text(data.s3_key),
         "outcome": "ok",
-        "source_etag": data.source_etag,
-        "spec_digest": data.spec_digest,
-        "video_id": data.video_id,
-        "video_metadata": json.dumps(data.video_metadata, ensure_ascii=False),
-        "session_metadata": json.dumps(data.session_metadata, ensure_ascii=False),
+        "source_etag": _text(data.source_etag),
+        "spec_digest": _text(data.spec_digest),
+        "video_id": _text(data.video_id),
+        "video_metadata": _text(json.dumps(data.video_metadata, ensure_ascii=False)),
+        "session_metadata": _text(json.dumps(data.session_metadata, ensure_ascii=False)),
         "duration_s": duration_of(data),
         "sampled": sum(len(times) for times in data.sampled_times_s.values()),
         "warnings": [
@@ -274,3 +278,8 @@ def measure_pt(body: bytes, name: str) -> dict[str, Any]:
         "frame_signature": statistics.signature.tobytes(),
         **lists,
     }
+
+
+def _text(value: str) -> str:
+    # As in parts: a name in a TAR may be bytes that are not text.
+    return value.encode("utf-8", "replace").decode()

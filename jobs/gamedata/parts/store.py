@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import logging
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +45,8 @@ __all__ = [
 PARTS: Final = "_stats/"
 # A request to S3 takes about 30 ms, so reading a thousand parts one at a time would take half a minute.
 _READ_THREADS: Final = 8
+# The generation of a part that telecine wrote. One more than a number of 19 digits would not fit into a column.
+_NUMBER: Final = re.compile("[0-9]{8,15}")
 _log = logging.getLogger(__name__)
 
 
@@ -86,8 +89,8 @@ def list_pt_files(store: ObjectStore, prefix: str = "") -> dict[str, ObjectInfo]
 
 def next_generation(store: ObjectStore) -> int:
     """Return the generation for a new run: one more than the largest committed."""
-    numbers = (info.key.removeprefix(PARTS).partition("-")[0] for info in list_parts(store))
-    return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
+    numbers = (_NUMBER.fullmatch(info.key.removeprefix(PARTS).partition("-")[0]) for info in list_parts(store))
+    return 1 + max((int(number[0]) for number in numbers if number), default=0)
 
 
 def read_part(

@@ -31,6 +31,7 @@ from jobs.gamedata.errors import item_error
 from jobs.gamedata.model import ExtractedData, PacketRuns, StreamParameters, stride_key
 from jobs.gamedata.pt._layout import checksum, lay_out, take, tensor
 from jobs.gamedata.pt._packets import Decode, PacketFrames, select_runs
+from jobs.gamedata.pt._validation import require_frames, require_packets, require_session
 from jobs.gamedata.pt.kind import FORMAT, pt_kind
 from shared.errors import ItemError
 
@@ -185,19 +186,16 @@ def _parse(body: bytes | memoryview, name: str, decode: Decode | None) -> Extrac
     frames: Mapping[str, npt.NDArray[np.uint8]]
     if document["packets"] is None:
         distinct = _arrays(document["sampled_frames"])
+        require_frames(distinct, index)
         frames = {key: take(distinct[key], rows) for key, rows in index.items()}
     else:
         from jobs.gamedata.frames.decoder import decode_runs
 
-        frames = PacketFrames(
-            _packets(document["packets"]),
-            index,
-            height=document["height"],
-            width=document["width"],
-            rotation=document["rotation"],
-            decode=decode or decode_runs,
-        )
-    return ExtractedData(
+        runs = _packets(document["packets"])
+        shape = {name: document[name] for name in ("height", "width", "rotation")}
+        require_packets(runs, index, **shape)
+        frames = PacketFrames(runs, index, **shape, decode=decode or decode_runs)
+    data = ExtractedData(
         s3_key=document["s3_key"],
         video_id=document["video_id"],
         video_metadata=document["video_metadata"],
@@ -210,6 +208,8 @@ def _parse(body: bytes | memoryview, name: str, decode: Decode | None) -> Extrac
         extracted_at=document["extracted_at"],
         versions=document["versions"],
     )
+    require_session(data, index)
+    return data
 
 
 def _packets_document(runs: PacketRuns) -> dict[str, Any]:

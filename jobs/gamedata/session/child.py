@@ -76,6 +76,11 @@ def _tell(confinement: Confinement) -> None:
     )
 
 
+def _shown(value: Any) -> str:
+    # Python cannot even describe a value of too many levels.
+    return value[:_MAX_MESSAGE] if isinstance(value, str) else type(value).__name__
+
+
 @dataclass(frozen=True, slots=True)
 class _Refused:
     """A reply without a result."""
@@ -287,15 +292,17 @@ class DecodeChild:
 
     def _error(self, document: dict[str, Any]) -> Exception:
         code = document.get("code")
-        if document.get("kind") != "error" or code not in CODES:
+        if document.get("kind") != "error" or not isinstance(code, str) or code not in CODES:
             self._kill()
-            return item_error("decode_crashed", f"the decoder process sent an invalid reply: {str(document)[:200]}")
-        message = str(document.get("message", ""))[:_MAX_MESSAGE]
+            return item_error("decode_crashed", f"the decoder process sent an invalid reply: {_shown(code)}")
+        message = _shown(document.get("message"))
         if code == "decode_memory":
             self._kill()  # it may not have freed its memory
             message = f"decoding needs more memory than {self._memory_mb} MB (--item-memory-mb)"
-        data = document.get("data")
-        return item_error(code, message, **(data if isinstance(data, dict) else {}))
+        error, data = item_error(code, message), document.get("data")
+        # Not as arguments: a process that was taken over could name any of them.
+        error.data = data if isinstance(data, dict) else {}
+        return error
 
     def _crash(self) -> Exception:
         """Return an error that says how the process ended."""

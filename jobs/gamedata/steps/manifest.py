@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.gamedata.checks.load import CheckFile, load_checks
+from jobs.gamedata.checks.load import CheckFile, load_built_in, load_checks
 from jobs.gamedata.errors import NOTHING_EXTRACTED
 from shared.errors import BucketMissing, DataError
 from shared.verdict import verdict
@@ -72,7 +72,6 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
         DataError, UsageError: see :func:`run`.
     """
     from jobs.gamedata.checks.menu_references import MenuReferences
-    from jobs.gamedata.checks.run import run_statistics
     from jobs.gamedata.manifest.gather import gather
     from jobs.gamedata.manifest.table import Manifest, assemble, retryable_keys
 
@@ -100,7 +99,7 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
     if results is not None:
         table = _with_model(table, results)
         clock.lap("frame_checks")
-    columns = run_statistics([check for check in registry if check.kind == "statistics"], table, settings)
+    columns = _statistics(files, registry, table, settings)
     if results is not None:
         _add_frame_results(columns, registry, table, results)
     clock.lap("statistics_checks")
@@ -171,6 +170,27 @@ def _empty(store: ObjectStore, settings: ManifestSettings) -> DataError:
     return DataError(f"{problem}; run extract first: {shlex.join(command)}", code=NOTHING_EXTRACTED, bucket=store.uri)
 
 
+def _statistics(
+    files: tuple[CheckFile, ...], registry: Registry, table: pl.DataFrame, settings: ManifestSettings
+) -> Columns:
+    """Run the built-in checks here, and those of the user's files, which may end their process, in another one."""
+    from jobs.gamedata.checks.run import run_statistics
+
+    ours = load_built_in().checks
+    checks = [check for check in registry if check.kind == "statistics"]
+    columns = run_statistics([check for check in checks if check.name in ours], table, settings)
+    if theirs := [check for check in checks if check.name not in ours]:
+        from jobs.gamedata.checks.child import run_in_child
+
+        vectorised = [column for check in checks if check.vectorised for column in check.columns]
+        table = table.with_columns(columns.values[name].alias(name) for name in vectorised if name in columns.values)
+        found = run_in_child(files, theirs, table, settings)
+        columns.values |= found.values
+        for row, errors in found.errors.items():
+            columns.errors[row] += errors
+    return columns
+
+
 def _load_model(settings: ManifestSettings) -> str | None:
     """Return the menu model's digest; an unusable model ends the command here instead of failing every row."""
     if not settings.menu_model:
@@ -193,14 +213,16 @@ def _frame_results(
 ) -> FrameResults | None:
     from jobs.gamedata.checks.frames import MENU_MODEL, FrameTask, Work, digest_of, run_frames
 
-    digests = {check.name: digest_of(check.name, check.digest) for check in registry if check.kind == "frames"}
+    checks = [check for check in registry if check.kind == "frames"]
+    digests = {check.name: digest_of(check.name, check.digest) for check in checks}
+    columns = {check.name: check.columns for check in checks}
     if model is not None:
-        digests[MENU_MODEL] = digest_of(MENU_MODEL, model)
+        digests[MENU_MODEL], columns[MENU_MODEL] = digest_of(MENU_MODEL, model), {"model_menu_percent": float}
     if not digests:
         return None
     rows = table.filter(table["pt_etag"].is_not_null()).select("s3_key", "pt_key", "pt_etag", "pt_size")
     tasks = [FrameTask(key, pt, etag, size or 0) for key, pt, etag, size in rows.iter_rows()]
-    return run_frames(store, Work(store.uri, settings, files, digests), tasks, stage_run.progress)
+    return run_frames(store, Work(store.uri, settings, files, digests, columns), tasks, stage_run.progress)
 
 
 def _with_model(table: pl.DataFrame, results: FrameResults) -> pl.DataFrame:

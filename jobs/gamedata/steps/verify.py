@@ -19,7 +19,7 @@ import pyarrow as pa
 from jobs.gamedata.parts.schema import PART_SCHEMA
 from jobs.gamedata.parts.store import list_parts, list_pt_files, read_part, rewrite_part
 from jobs.gamedata.pt.kind import pt_kind
-from shared.errors import EXIT_DATA, EXIT_OK, ObjectChanged, ObjectMissing
+from shared.errors import EXIT_DATA, EXIT_OK, DataError, ObjectChanged, ObjectMissing
 from shared.failure import Failure
 from shared.report import Report, Table
 from shared.storage import open_store
@@ -149,22 +149,22 @@ def _verify_part(
 
 
 def _judge(store: ObjectStore, row: dict[str, Any], listing: dict[str, ObjectInfo], *, quick: bool) -> str:
+    if row["pt_key"] is None:
+        return "pt_missing"
     info = listing.get(row["pt_key"])
     if info is None or info.etag != row["pt_etag"]:
         # A concurrent extract may have written it after the listing.
         try:
             info = listing[row["pt_key"]] = store.stat(row["pt_key"])
-        except ObjectMissing:
+        except DataError:  # also a key that the store cannot hold, in a part that another program wrote
             return "pt_missing"
     same = info.etag == row["pt_etag"] and info.size == row["pt_size"]
     if quick or info.size != row["pt_size"]:
         return "" if same else "pt_changed"
     try:
         sound = _sha256(store, info) == row["pt_sha256"]
-    except ObjectMissing:
-        return "pt_missing"
-    except ObjectChanged:
-        return "pt_changed"
+    except (ObjectMissing, ObjectChanged) as error:
+        return "pt_missing" if isinstance(error, ObjectMissing) else "pt_changed"
     if same:
         return "" if sound else "pt_damaged"
     return "pt_moved" if sound else "pt_changed"

@@ -7,6 +7,7 @@ import posixpath
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.contract.run_manifest import STATUSES, SUMMARY
@@ -16,7 +17,7 @@ from shared import strict_json
 from shared.errors import ObjectMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from jobs.screenalytics.settings import WriteManifestSettings
     from shared.storage import ObjectStore
@@ -35,6 +36,7 @@ _STAGE_FOLDER: Final = "manifests/"
 _STAGE: Final = "screentime"
 # A stage manifest is a few kilobytes.
 _MAX_STAGE_BYTES: Final = 1_000_000
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def find_run(store: ObjectStore, run_id: str, settings: WriteManifestSettings, c
         found = _list(store, run_id, settings, ep_id)
         documents = [document for document in (current,) if _is_of(document, run_id)]
         documents += _stage_manifests(store, found, run_id)
-    stages = [document for document in documents if "stage" in document]
+    stages = _latest(document for document in documents if "stage" in document)
     stage = next((each for each in stages if each["stage"] == _STAGE), None)
     word = "success" if stage is None else str(stage.get("status"))
     status = STATUSES.get(word, word)
@@ -199,6 +201,23 @@ def _stage_manifests(store: ObjectStore, found: _Folder, run_id: str) -> list[di
                 if _is_of(document, run_id) and "stage" in document:
                     documents.append(document)
     return documents
+
+
+def _latest(documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the manifest of each stage: a repeated stage may have left an older one at another key."""
+    latest: dict[str, dict[str, Any]] = {}
+    for document in documents:
+        name = str(document["stage"])
+        if name not in latest or _ended(document) > _ended(latest[name]):
+            latest[name] = document
+    return list(latest.values())
+
+
+def _ended(document: dict[str, Any]) -> datetime:
+    with suppress(TypeError, ValueError, OverflowError):
+        ended = datetime.fromisoformat(document.get("finished_at") or "")
+        return ended.replace(tzinfo=UTC) if ended.tzinfo is None else ended.astimezone(UTC)
+    return _NEVER
 
 
 def _is_of(document: Any, run_id: str) -> bool:

@@ -111,7 +111,8 @@ def _write_one(
     body, document = _current(store, key)
     found = find_run(store, run_id, settings, document)
     made = _manifest(run_id, found)
-    new = json.dumps(made, indent=2, ensure_ascii=False).encode() + b"\n"
+    # As text, a fraction in a field of the producer, such as a time in seconds, is refused by the check.
+    new = json.dumps(made, indent=2, ensure_ascii=False, default=str).encode() + b"\n"
     persons = _check(store, ManifestRef(run_id, key), new, settings)
     left_out = f"not listed: {', '.join(found.omitted[:5])}" if found.omitted else None
     row: list[Any] = [run_id, found.ep_id, "written", persons, len(made.get("artifacts", ())), left_out]

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from jobs.gamedata.checks.frames import CHECKS, FrameTask, Work, digest_of, run_frames
@@ -99,7 +103,8 @@ def check_file(tmp_path, text=CHECK):
 def work(store, file, **settings):
     chosen = ManifestSettings(manifest_bucket=store.uri, workers=1, **settings)
     checks = [check for check in load_checks([file]) if check.kind == "frames"]
-    return Work(store.uri, chosen, (file,), {check.name: digest_of(check.name, check.digest) for check in checks})
+    digests = {check.name: digest_of(check.name, check.digest) for check in checks}
+    return Work(store.uri, chosen, (file,), digests, {check.name: check.columns for check in checks})
 
 
 def run(store, file, tasks, **settings):
@@ -299,6 +304,34 @@ def test_broken_results_are_done_again(bucket, tmp_path):
     (info,) = bucket.list(CHECKS)
     bucket.put(info.key, b"PAR1 no")
     assert run(bucket, file, tasks).values["brightness"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settings": "[" * 100_000},
+        {"settings": "[]"},
+        {"settings": None},
+        {"value": "[" * 100_000},
+        {"value": "[1]"},
+        {"value": None},
+        {"value": '{"brightness": "bright"}'},
+        {"value": '{"brightness": {"a": 1}}'},
+        {"value": f'{{"first": {10**30}}}'},
+        {"pt_key": ["a.pt"]},
+    ],
+)
+def test_results_of_another_program_are_done_again(bucket, tmp_path, changes):
+    tasks, file = put(bucket, "a.tar"), check_file(tmp_path)
+    expected = run(bucket, file, tasks).values
+    (info,) = bucket.list(CHECKS)
+    rows = pq.read_table(io.BytesIO(bucket.read(info.key))).to_pylist()
+    stream = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([row | changes for row in rows]), stream)
+    bucket.put(info.key, stream.getvalue())
+    made = InProcess.made
+    assert run(bucket, file, tasks).values == expected
+    assert InProcess.made == made + 1
 
 
 class Throttled(MemoryStore):

@@ -115,6 +115,14 @@ def test_an_empty_bucket_has_no_rows():
     assert next_generation(store) == 1
 
 
+@pytest.mark.parametrize("number", ["9" * 25, "9223372036854775807", "\u0663" * 8])
+def test_a_part_of_another_program_does_not_raise_the_generation_beyond_a_column(number):
+    store = MemoryStore()
+    write_part(store, [row("a.tar", 7)])
+    store.set(f"{PARTS}{number}-x.parquet", b"junk")
+    assert next_generation(store) == 8
+
+
 def test_the_later_generation_wins():
     store = MemoryStore()
     write_part(store, [row(generation=2, outcome="error")])

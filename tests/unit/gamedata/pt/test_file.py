@@ -342,3 +342,55 @@ def test_a_zip_that_declares_more_than_it_holds_is_never_passed_to_torch(lie):
     entry = body.rindex(b"PK\x01\x02")
     body[entry + 24 : entry + 28] = b"\xff" * 4  # its uncompressed size, APPNOTE.TXT 4.3.12
     assert pt_kind(bytes(body)) == "invalid"
+
+
+STRIDE = "stride-3_chw"
+
+
+def forged(frames="rgb", **changes):
+    """Return a file whose checksum is right; ``a__b`` changes the entry b of the dictionary a."""
+    session = make_session(spec=SPEC)
+    if frames == "packets":
+        session.frames.packets, session.frames.images = make_packets(len(session.frames.images)), None
+    changed = document(dump(session))
+    for name, value in changes.items():
+        outer, _, inner = name.partition("__")
+        if inner:
+            changed[outer] = {**changed[outer], inner: value}
+        else:
+            changed[outer] = value
+    stream = io.BytesIO()
+    torch.save({**changed, "checksum": checksum(changed)}, stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"s3_key": 3},
+        {"video_id": [1]},
+        {"source_etag": None},
+        {"video_metadata": [1]},
+        {"video_metadata": {"format": [1]}},
+        {"session_metadata": {"a": torch.zeros(3)}},
+        {"session_metadata": {"a": float("nan")}},
+        {f"sampled_times_s__{STRIDE}": torch.zeros(15, 2, dtype=torch.float64)},
+        {f"sampled_times_s__{STRIDE}": torch.zeros(3, dtype=torch.float64)},
+        {f"sampled_times_s__{STRIDE}": torch.full((15,), float("nan"), dtype=torch.float64)},
+        {"sampled_times_s__other": torch.zeros(3, dtype=torch.float64)},
+        {f"sampled_frames__{STRIDE}": torch.zeros(15, 15, dtype=torch.uint8)},
+        {f"sampled_frames__{STRIDE}": torch.zeros(15, 3, 12, 16)},
+        {f"sampled_frames__{STRIDE}": torch.zeros(15, 3, 0, 16, dtype=torch.uint8)},
+        {f"sampled_frames__{STRIDE}": torch.zeros(15, 3, 5, 5, dtype=torch.uint8)},
+        {f"sampled_index__{STRIDE}": torch.full((15,), -1)},
+        {"height": "12", "frames": "packets"},
+        {"height": 10**7, "width": 10**7, "frames": "packets"},
+        {"packets__count": torch.full((15,), 2**40), "frames": "packets"},
+        {"packets__first": torch.full((15,), -1), "frames": "packets"},
+        {"packets__offsets": torch.tensor([0, 1]), "frames": "packets"},
+        {"packets__keyframe": torch.zeros(2, dtype=torch.bool), "frames": "packets"},
+    ],
+)
+def test_values_that_telecine_does_not_write_are_refused_when_the_file_is_read(changes):
+    assert load(forged(frames=changes.get("frames", "rgb"))).s3_key == "a/v.tar"
+    assert failing(forged(**changes)).code == "pt_invalid"

@@ -233,3 +233,22 @@ def test_closing_twice_and_without_a_process_has_no_effect():
     child.close()
     child.close()
     assert child.pid is None
+
+
+@pytest.mark.parametrize("data", [{"message": 1, "code": 2, "self": 3, "retryable": 4}, {"cls": 1}, [], "x", None])
+def test_facts_of_a_process_that_was_taken_over_name_no_argument(monkeypatch, data):
+    document = {"kind": "error", "code": "video_invalid", "message": "m", "data": data}
+    monkeypatch.setattr(DecodeChild, "_serve", lambda *_: child_module._Refused(document))
+    with DecodeChild() as child, pytest.raises(ItemError) as caught:
+        child.picture(b"")
+    found = caught.value
+    assert (found.code, found.message, found.retryable) == ("video_invalid", "m", False)
+    assert found.data == (data if isinstance(data, dict) else {})
+
+
+@pytest.mark.parametrize("code", [[1], {}, None, "other"])
+def test_an_unknown_code_is_an_invalid_reply(monkeypatch, code):
+    monkeypatch.setattr(DecodeChild, "_serve", lambda *_: child_module._Refused({"kind": "error", "code": code}))
+    with DecodeChild() as child, pytest.raises(ItemError, match="invalid reply") as caught:
+        child.picture(b"")
+    assert caught.value.code == "decode_crashed"

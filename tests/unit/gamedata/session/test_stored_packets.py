@@ -86,7 +86,9 @@ def test_no_reader_of_a_file_decodes_its_packets_itself(body, session, pixels, t
         "    return int(data.sampled_frames['stride-3_chw'].sum())\n"
     )
     file = CheckFile.read(str(tmp_path / "mine.py"))
-    work = Work(bucket.uri, ManifestSettings(), (file,), {"total": digest_of("total", file.digest)})
+    work = Work(
+        bucket.uri, ManifestSettings(), (file,), {"total": digest_of("total", file.digest)}, {"total": {"total": int}}
+    )
     runner = FrameRunner(work, {"total": frozenset({"a.pt"})})
     (row,) = runner.run([FrameTask("a.tar", "a.pt", info.etag, info.size)])
     assert (row["error"], row["value"]) == (None, f'{{"total": {int(pixels.sum())}}}')

@@ -168,6 +168,27 @@ def test_a_pt_without_a_part_is_a_session():
     assert made.sessions.unrecorded == 1
 
 
+def test_a_pt_without_a_part_whose_frames_do_not_fit_into_memory_is_an_error_row(monkeypatch):
+    store = MemoryStore()
+    parts.commit(store, stored(store, "good.tar"))
+    stored(store, "large.tar", seed=1)
+
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("jobs.gamedata.pt.file._parse", fail)
+    found = rows(store)
+    assert found["good.tar"]["error"] is None
+    assert found["large.tar"]["error_code"] == "decode_memory"
+
+
+def test_a_name_that_is_not_text_is_replaced_in_the_row_of_a_pt_without_a_part():
+    session = make_session(video_id="v\udcff")
+    body = pt.dump(session, s3_key="v.tar", source_etag="e", spec=SPEC, extracted_at="2026-01-01T00:00:00+00:00")
+    found = rows(MemoryStore({"v.pt": bytes(body)}))
+    assert (found["v.tar"]["video_id"], found["v.tar"]["error"]) == ("v?", None)
+
+
 def test_a_copied_bucket_has_other_etags_and_the_same_rows():
     store = MemoryStore()
     row = stored(store, "a.tar", body=b"any bytes")

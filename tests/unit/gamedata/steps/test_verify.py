@@ -5,11 +5,12 @@ import pytest
 from jobs.gamedata.extraction.batches import Batch, Item, RunContext
 from jobs.gamedata.extraction.worker import extract_batch
 from jobs.gamedata.model import SamplingSpec
-from jobs.gamedata.parts.store import list_parts, read_parts
+from jobs.gamedata.parts.store import list_parts, read_parts, write_part
 from jobs.gamedata.settings import VerifySettings
 from jobs.gamedata.steps import verify
 from shared.errors import BucketMissing
 from shared.storage import open_store
+from tests.fakes import parts
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.sessions import extract_fake
 
@@ -132,3 +133,11 @@ def test_damage_under_the_same_etag_is_found_by_reading(store, monkeypatch):
 def test_a_missing_bucket_is_named(tmp_path):
     with pytest.raises(BucketMissing):
         verify.run(VerifySettings(manifest_bucket=f"{tmp_path}/none"), MemoryStageRun())
+
+
+@pytest.mark.parametrize("pt_key", [None, "", "../out/a/1.pt", "a\0b", "a//b", "x" * 2000])
+def test_a_row_whose_file_cannot_exist_is_retired(store, pt_key):
+    write_part(store, [parts.part_row("c.tar", stored=True, pt_key=pt_key, pt_size=1, pt_etag="e", pt_sha256="0")])
+    report = check(store)
+    assert (report.exit_code, report.rejects) == (65, {"pt_missing": 1})
+    assert keys(store) == ["a/1.tar", "a/2.tar", "b/3.tar", "bad.tar"]

@@ -358,3 +358,23 @@ def test_a_refused_file_of_one_run_stops_no_other_but_of_every_run_it_is_the_sto
     with pytest.raises(RequestRefused, match="restore it") as caught:
         write(store, monkeypatch, "refused", ep_id=EP_ID)
     assert caught.value.exit_code == 78
+
+
+@pytest.mark.parametrize(("older", "newer"), [("FAILED", "SUCCESS"), ("SUCCESS", "FAILED")])
+def test_the_manifest_of_a_repeated_stage_is_the_one_that_ended_last(
+    older: str, newer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = producer(status=newer, finished_at="2025-12-23T10:16:10-05:00")
+    before = stage_manifest({"analytics/screentime.json": b"old"}, status=older, finished_at="2025-12-23T15:16:09Z")
+    store.put(KEY, encode(before))
+    assert write(store, monkeypatch, replace=True).counts["replaced"] == 1
+    made = json.loads(body_of(store))
+    assert (made["status"], made["completed_at"]) == (newer.lower(), "2025-12-23T10:16:10-05:00")
+
+
+def test_a_time_that_is_a_number_fails_its_run_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = producer(finished_at=1766503000.5)
+    report = write(store, monkeypatch, run=f"{RUN_ID},nosuch", ep_id=EP_ID)
+    assert [failure.code for failure in report.failures] == ["FIELD_INVALID", "NO_SUMMARY"]
+    assert "/completed_at is '1766503000.5' (not a timestamp)" in report.failures[0].message
+    assert KEY not in store.objects

@@ -185,3 +185,11 @@ def test_a_line_that_nests_too_deeply_is_a_line_of_text(caplog):
     with caplog.at_level(logging.INFO):
         show_line("[" * 200_000)
     assert caplog.records[-1].getMessage().startswith("[[[")
+
+
+def test_a_line_with_a_value_that_nests_too_deeply_is_written_as_text(capsys):
+    line = f'{{"message": "AKIAABCDEFGHIJKLMNOP", "level": "INFO", "a": {"[" * 700}{"]" * 700}}}'
+    show_line(line)
+    shown = json.loads(capsys.readouterr().err)
+    assert shown["level"] == "INFO"
+    assert shown["message"].startswith('{"message": "***", ')
