@@ -71,7 +71,7 @@ def _read(folder: Path, key: str, row: dict[str, Any]) -> Stored:
     data = load(folder / pt_key(key))
     marks: dict[float, bool] = {}
     for time, damaged in zip(row["frame_time_s"], row["frame_corrupt"], strict=True):
-        # Where times restart, two frames may have one time.
+        # Where times restart, two frames may have the same time.
         marks[time] = damaged and marks.get(time, True)
     images: list[npt.NDArray[np.uint8]] = []
     times: list[float] = []

@@ -162,7 +162,7 @@ def _compare_floats(stored: Stored, row: int, pictures: Pictures, number: int, r
     off = np.abs(stored.images[row] - pictures.exact[number])[:, pictures.flat[number]]
     result.floats += bool(off.size)
     if off.size and off.max() > _TOLERANCE:
-        result.wrong.append(f"{stored.time_s[row]:.2f} s: differs from the float conversion by {off.max():.2f}")
+        result.wrong.append(f"{stored.time_s[row]:.2f} s: off the float conversion by {off.max():.2f}")
 
 
 def _announced(stored: Stored) -> bool:

@@ -52,7 +52,7 @@ def test_a_picture_of_another_time_is_wrong(judged) -> None:
 
 def test_one_level_is_tolerated_and_two_are_not(judged) -> None:
     one = judged(lambda stored: _with(stored, 0, np.maximum(stored.images[0], 1) - 1))
-    # It also differs from the float conversion by up to 1.5, which is reported separately.
+    # It is also up to 1.5 off the float conversion, which is reported separately.
     assert not any("differs" in text for text in one.wrong)
     two = judged(lambda stored: _with(stored, 0, np.maximum(stored.images[0], 2) - 2))
     assert any("differs by 2" in text for text in two.wrong)

@@ -152,7 +152,7 @@ def test_an_undecodable_frame_is_replaced_by_the_one_before_it(frames):
     assert shown[row] == 99
     assert session.statistics.corrupt[row]
     assert len(store) == len(extract(path).frames)
-    assert any("do not decode" in warning for warning in session.warnings)
+    assert any("cannot be decoded" in warning for warning in session.warnings)
     # Frames after it refer to it, up to the next keyframe at 12 s.
     assert np.flatnonzero(session.statistics.corrupt).tolist() == [row]
 
