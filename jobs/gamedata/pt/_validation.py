@@ -1,4 +1,4 @@
-"""Checks of a ``.pt`` file's values: whoever writes to the bucket can give a file a valid checksum."""
+"""Checks of a ``.pt`` file's values: any program that writes to the bucket can give a file a valid checksum."""
 
 from __future__ import annotations
 
