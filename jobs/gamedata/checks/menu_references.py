@@ -56,7 +56,8 @@ class MenuReferences:
             raise UsageError(
                 f"--menu-references {folder}: folder does not exist; expected a folder with {_kinds()} files"
             )
-        files = sorted(path for path in root.iterdir() if path.suffix.lower() in SUFFIXES)
+        # A pipe would never end, and neither would a link to a device.
+        files = sorted(path for path in root.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
         if not files:
             raise UsageError(f"--menu-references {folder}: folder has no pictures; expected {_kinds()} files")
         rows, columns, _ = SIGNATURE_SHAPE

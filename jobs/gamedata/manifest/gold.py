@@ -6,6 +6,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
+
 from jobs.gamedata.checks.registry import Registry
 from jobs.gamedata.manifest.schema import manifest_schema
 from shared.errors import DataError
@@ -13,7 +15,6 @@ from shared.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
 __all__ = ["COLUMNS", "TABLE", "gold_rows"]
@@ -33,6 +34,14 @@ COLUMNS: Final = (*_PLAIN, *_JSON, _FURTHER)
 # In the manifest but not published: build time and version, thresholds, tracebacks, why a flag is NULL.
 _LEFT_OUT: Final = frozenset({"dark_luma_threshold", "dark_share_threshold", "frames_state", "inputs_state"})
 _AT_ONCE: Final = 4096
+# Another program may write text, or columns without values, in other types; all other columns are text.
+_TYPES: Final[dict[str, pa.DataType]] = {
+    **dict.fromkeys(("duration_s", "dark_frame_share", "black_bar_share", "video_menu_percent"), pa.float64()),
+    **dict.fromkeys(("is_video_mostly_dark", "is_dpi_scale_issue", "is_video_mostly_menu"), pa.bool_()),
+    **dict.fromkeys(("is_session_empty", "has_unusable_timestamps"), pa.bool_()),
+    **dict.fromkeys(("check_errors", "warnings"), pa.list_(pa.string())),
+    "sampled": pa.int64(),
+}
 
 
 def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[str, Any]]:
@@ -44,7 +53,8 @@ def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[
         prefix: the prefix that every session's key must start with.
 
     Raises:
-        DataError: a column is missing; while rows are read: a session's key does not start with the prefix.
+        DataError: a column is missing; while rows are read: a session's key does not start with the prefix, or a value
+            has another type than its column.
     """
     names = file.schema_arrow.names
     if missing := [column for column in (*_PLAIN, *_JSON) if column not in names]:
@@ -60,8 +70,8 @@ def _rows(file: pq.ParquetFile, name: str, prefix: str) -> Iterator[dict[str, An
     names = file.schema_arrow.names
     built_in = {*manifest_schema(Registry()).names, *_PLAIN, *_LEFT_OUT}
     further = [column for column in names if column not in built_in]
-    for batch in file.iter_batches(_AT_ONCE, columns=[*_PLAIN, *_JSON, *further]):
-        for row in _dicts(batch):
+    for rows in _batches(file, name, further):
+        for row in rows:
             if not row["s3_key"].startswith(prefix):
                 raise DataError(
                     f"--manifest {name} contains '{row['s3_key']}', which does not start with --prefix '{prefix}'; pass"
@@ -75,9 +85,20 @@ def _rows(file: pq.ParquetFile, name: str, prefix: str) -> Iterator[dict[str, An
             }
 
 
-def _dicts(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = batch.to_pylist()
-    return rows
+def _batches(file: pq.ParquetFile, name: str, further: list[str]) -> Iterator[list[dict[str, Any]]]:
+    try:
+        for batch in file.iter_batches(_AT_ONCE, columns=[*_PLAIN, *_JSON, *further]):
+            columns = {column: batch[column].cast(_TYPES.get(column, pa.string())) for column in (*_PLAIN, *_JSON)}
+            fields = [pa.field(column, array.type, column != "s3_key") for column, array in columns.items()]
+            columns |= {column: batch[column] for column in further}
+            fields += [batch.schema.field(column) for column in further]
+            rows: list[dict[str, Any]] = pa.table(columns).cast(pa.schema(fields)).to_pylist()
+            yield rows
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(
+            f"--manifest {name} is not a manifest: {error}. Build it again: telecine gamedata manifest",
+            code="manifest_invalid",
+        ) from error
 
 
 def _json(text: str | None) -> str | None:
@@ -91,7 +112,7 @@ def _json(text: str | None) -> str | None:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(_clean(value), ensure_ascii=False, sort_keys=True)
+    return json.dumps(_clean(value), ensure_ascii=False, sort_keys=True, default=str)
 
 
 def _clean(value: Any) -> Any:

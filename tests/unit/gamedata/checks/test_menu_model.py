@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import numpy as np
 import polars as pl
@@ -283,3 +284,11 @@ def test_references_that_cannot_be_used_are_a_usage_error(tmp_path, make, messag
         (folder / "x.png").write_text(make)
     with pytest.raises(UsageError, match=message):
         MenuReferences.read(str(folder))
+
+
+def test_a_pipe_or_a_device_in_the_folder_of_references_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to("/dev/zero")
+    (tmp_path / "c.png").mkdir()
+    with pytest.raises(UsageError, match="has no pictures"):
+        MenuReferences.read(str(tmp_path))
