@@ -363,10 +363,13 @@ def test_many_wrong_fields_are_capped_and_the_rest_is_counted() -> None:
     told = len(error.data["fields"])
     assert 5 <= told <= 20
     assert error.data["fields_omitted"] == 4002 - told
-    assert error.message.endswith(f"; and {4002 - told} more")
-    assert len(error.message) < 2000
-    # What is stored and shown is cut at 2000 characters: the count must be in it.
+    advice = f"write-manifest {RUN_ID} --replace"
+    assert f"; and {4002 - told} more. " in error.message
+    assert error.message.endswith(advice)
+    assert len(error.message) < 1900  # more advice follows
+    # What is stored and shown is cut at 2000 characters: the count and the command must be in it.
     assert f"and {4002 - told} more" in Failure.of(RUN_ID, error).message
+    assert advice in Failure.of(RUN_ID, error).message
 
 
 def test_values_from_outside_are_shown_cut_and_harmless() -> None:

@@ -378,3 +378,28 @@ def test_a_time_that_is_a_number_fails_its_run_only(monkeypatch: pytest.MonkeyPa
     assert [failure.code for failure in report.failures] == ["FIELD_INVALID", "NO_SUMMARY"]
     assert "/completed_at is '1766503000.5' (not a timestamp)" in report.failures[0].message
     assert KEY not in store.objects
+
+
+@pytest.mark.parametrize(
+    ("document", "expected", "what"),
+    [
+        (stage_manifest({"tracks.jsonl": TRACKS}), "FIELD_MISSING", "a stage manifest"),
+        (
+            {"run_id": RUN_ID, "artifact_schema_version": "1", "counts": {"persons": 2}},
+            "MISSING_VERSION",
+            "a manifest of another format",
+        ),
+    ],
+)
+def test_ingest_names_this_command_for_a_manifest_in_the_format_of_a_producer(
+    document: dict[str, Any], expected: str, what: str
+) -> None:
+    store = producer()
+    store.put(KEY, encode(document))
+    with pytest.raises(Rejected) as caught:
+        read_files(store)
+    assert caught.value.code == expected
+    assert caught.value.message.endswith(
+        f". It is {what}; to make a RunManifest over the files of the run, run: telecine screenalytics write-manifest"
+        f" {RUN_ID} --replace"
+    )
