@@ -22,9 +22,9 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _TYPES: Final = {"missing": "FIELD_MISSING", "too_long": "TOO_MANY"}
 _SHOWN_CHARS: Final = 80
 _SHOWN_NAMES: Final = 10
-# A message has at most 2000 characters; the ledger stores 50 entries of a list.
+# A message has at most 2000 characters, including advice; the ledger stores 50 entries of a list.
 _SHOWN_FIELDS: Final = 20
-_MESSAGE_CHARS: Final = 1700
+_MESSAGE_CHARS: Final = 1500
 
 
 @dataclass(frozen=True, slots=True)

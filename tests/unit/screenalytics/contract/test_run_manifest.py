@@ -363,10 +363,13 @@ def test_many_wrong_fields_are_capped_and_the_rest_is_counted() -> None:
     told = len(error.data["fields"])
     assert 5 <= told <= 20
     assert error.data["fields_omitted"] == 4002 - told
-    assert error.message.endswith(f"; and {4002 - told} more")
-    assert len(error.message) < 2000
-    # Stored and printed messages are truncated to 2000 characters, which must include the count.
+    advice = f"write-manifest {RUN_ID} --replace"
+    assert f"; and {4002 - told} more. " in error.message
+    assert error.message.endswith(advice)
+    assert len(error.message) < 1900  # more advice follows
+    # Stored and printed messages are truncated to 2000 characters, which must include the count and the command.
     assert f"and {4002 - told} more" in Failure.of(RUN_ID, error).message
+    assert advice in Failure.of(RUN_ID, error).message
 
 
 def test_values_from_outside_are_shown_truncated_and_escaped() -> None:

@@ -401,3 +401,28 @@ def test_an_episode_that_is_no_id_leads_to_no_other_folder(monkeypatch: pytest.M
 def test_too_many_files_of_stage_manifests_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert code(write(producer(artifacts=[{"path": "x"}] * 1001), monkeypatch, ep_id=EP_ID)) == "TOO_MANY"
     assert write(producer(artifacts=[{"path": "x"}] * 1000), monkeypatch, ep_id=EP_ID).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("document", "expected", "what"),
+    [
+        (stage_manifest({"tracks.jsonl": TRACKS}), "FIELD_MISSING", "a stage manifest"),
+        (
+            {"run_id": RUN_ID, "artifact_schema_version": "1", "counts": {"persons": 2}},
+            "MISSING_VERSION",
+            "a manifest in another format",
+        ),
+    ],
+)
+def test_ingest_names_this_command_for_a_manifest_in_the_format_of_a_producer(
+    document: dict[str, Any], expected: str, what: str
+) -> None:
+    store = producer()
+    store.put(KEY, encode(document))
+    with pytest.raises(Rejected) as caught:
+        read_files(store)
+    assert caught.value.code == expected
+    assert caught.value.message.endswith(
+        f". It is {what}; to make a RunManifest over the files of the run, run: telecine screenalytics write-manifest"
+        f" {RUN_ID} --replace"
+    )
