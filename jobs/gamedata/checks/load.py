@@ -58,7 +58,9 @@ class CheckFile:
             UsageError: the file cannot be read, or is outside the places that the operator allows.
         """
         try:
-            allowed = is_inside(path, places) and not holds_secrets(os.path.realpath(path))
+            # The system resolves links before `..`, and is_inside after it: what is judged must be what is opened.
+            real = os.path.realpath(path)
+            allowed = is_inside(real, places) and not holds_secrets(real)
         except ValueError as error:
             raise UsageError(f"--checks {path}: {error}") from error
         if not allowed:
@@ -67,7 +69,7 @@ class CheckFile:
                 f"{', '.join(places) or 'another folder'}; ask the operator (gamedata.checksPlaces, docs/checks.md)"
             )
         try:
-            return cls(path, Path(path).read_bytes())
+            return cls(path, Path(real).read_bytes())
         except OSError as error:
             raise UsageError(
                 f"--checks {path} cannot be read ({error.strerror or error}); expected a Python file with functions "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import time
 from collections import Counter
 from pathlib import Path
@@ -106,7 +107,7 @@ def _open(settings: PublishSettings) -> tuple[int, pq.ParquetFile]:
             raise UsageError(f"--manifest {settings.manifest} is a folder; expected the manifest's file") from error
         raise UsageError(
             f"--manifest {settings.manifest} does not exist; build it first: telecine gamedata manifest"
-            f" --output-path {settings.manifest}"
+            f" --output-path {shlex.quote(settings.manifest)}"
         ) from error
     try:
         return len(body), pq.ParquetFile(io.BytesIO(body))

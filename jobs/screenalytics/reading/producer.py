@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+import shlex
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -286,7 +287,7 @@ def _summary_key(run_id: str, settings: WriteManifestSettings, found: _Folder) -
     if len(keys) > 1:
         message = (
             f"run {run_id} has {len(keys)} summaries: {', '.join(keys[:5])}; expected one. Choose one, for example:"
-            f" telecine screenalytics write-manifest {run_id} --summary {keys[0]}"
+            f" telecine screenalytics write-manifest {run_id} --summary {shlex.quote(keys[0])}"
         )
         raise reject("DUPLICATE_ARTIFACT", message, actual=", ".join(keys[:5]))
     return keys[0]

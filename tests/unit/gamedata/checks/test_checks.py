@@ -579,6 +579,19 @@ def test_an_absent_file_is_named():
         CheckFile.read("nowhere.py")
 
 
+def test_a_file_is_judged_by_the_path_that_is_opened(tmp_path):
+    """The system follows the link `team` before it resolves `..`."""
+    places, outside = tmp_path / "places", tmp_path / "outside"
+    for folder in (places, outside / "team"):
+        folder.mkdir(parents=True)
+    (places / "team").symlink_to(outside / "team")
+    for folder in (places, outside):
+        (folder / "mine.py").write_text(f"# {folder.name}")
+    assert CheckFile.read(f"{places}/mine.py", [f"file://{places}"]).source == b"# places"
+    with pytest.raises(UsageError, match="is not in a folder for checks"):
+        CheckFile.read(f"{places}/team/../mine.py", [f"file://{places}"])
+
+
 @given(
     st.lists(
         st.tuples(

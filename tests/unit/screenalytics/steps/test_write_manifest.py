@@ -288,6 +288,9 @@ def test_one_of_two_summaries_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"--summary {CANONICAL}analytics/screentime.json" in report.failures[0].message
     assert write(store, monkeypatch, ep_id=EP_ID, summary=f"{CANONICAL}analytics/screentime.json").exit_code == 0
     assert code(write(producer(), monkeypatch, ep_id=EP_ID, summary=f"{CANONICAL}x.json")) == "ARTIFACT_MISSING"
+    key = f"{CANONICAL}$(reboot)/screentime.json"
+    store.set(key, b"[]")
+    assert write(store, monkeypatch, ep_id=EP_ID).failures[0].message.endswith(f"--summary '{key}'")
 
 
 def test_a_run_without_files_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
