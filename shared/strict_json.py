@@ -8,6 +8,8 @@ from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from shared.text import cut
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -118,8 +120,9 @@ class _Hooks:
         if len(document) < len(pairs):
             counts = Counter(key for key, _ in pairs)
             twice = next(key for key, count in counts.items() if count > 1)
-            message = f"{self._what} has the key {twice[:80]!r} more than once in one object"
-            raise self.error("DUPLICATE_KEY", message, actual=twice[:80])
+            shown = cut(twice, 80)
+            message = f"{self._what} has the key {shown!r} more than once in one object"
+            raise self.error("DUPLICATE_KEY", message, actual=shown)
         return document
 
     def _beyond_doubles(self, digits: str) -> Exception:

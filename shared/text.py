@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.scrub import HIDDEN, hide_known, is_secret_name, scrub, scrub_data
 
-__all__ = ["as_json", "clean_data", "clean_item", "clean_text", "escape_json", "inert", "one_line", "printable"]
+__all__ = ["as_json", "clean_data", "clean_item", "clean_text", "cut", "escape_json", "inert", "one_line", "printable"]
 
 MESSAGE_CHARS = 2000
 DATA_CHARS = 500
@@ -19,6 +19,8 @@ DATA_ENTRIES = 50
 DATA_DEPTH = 4
 # An S3 key has at most 1024 bytes; an entry of a PostgreSQL B-tree at most 2704, for all columns of the key.
 ITEM_BYTES = 1024
+# Longer than a secret is in any of its spellings: a private key, percent-encoded.
+_SECRET_CHARS = 16_384
 
 # Controls except tab and line feed (NUL, which neither text nor jsonb accepts, among them), separators of lines,
 # bidirectional and invisible formatting, invisible letters (Hangul fillers), tags, and lone surrogates: anything that
@@ -48,6 +50,14 @@ def clean_text(text: str, limit: int = MESSAGE_CHARS) -> str:
         bounded = bounded[: end if end > 2 * limit else None]
     clean = scrub(_UNPRINTABLE.sub(_REPLACEMENT, bounded))
     return clean if len(clean) <= limit and len(text) <= 4 * limit else clean[: limit - 1] + "…"
+
+
+def cut(text: str, limit: int) -> str:
+    """Return the first ``limit`` characters of a text; secrets are hidden first, because half a secret is not found.
+
+    Control characters stay: this is for part of a message, which is cleaned as a whole.
+    """
+    return scrub(text[: limit + _SECRET_CHARS])[:limit]
 
 
 def printable(text: str) -> str:

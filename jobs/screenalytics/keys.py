@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from jobs.screenalytics.errors import reject
+from shared.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -204,4 +205,4 @@ def _local_path(s3_key: str, valid: str) -> Exception:
 def _shown(s3_key: str) -> str:
     # Without the query, which holds the signature of a presigned URL, and without userinfo.
     text = re.sub(r"//[^/@]*@", "//", s3_key.split("?", 1)[0])
-    return repr(text if len(text) <= 200 else f"{text[:200]}…")  # noqa: PLR2004
+    return repr(text if len(text) <= 200 else f"{cut(text, 200)}…")  # noqa: PLR2004

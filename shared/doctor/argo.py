@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.finding import Finding
+from shared.text import cut
 
 __all__ = ["examine", "judge"]
 
@@ -40,7 +41,7 @@ def judge(text: str) -> Finding:
     match = _VERSION.search(text)
     # Builds without a version call themselves v0.0.0.
     if match is None or match[0].startswith(("v0.0.0", "0.0.0")):
-        return _unknown(f"the executor reports '{text[:80]}'")
+        return _unknown(f"the executor reports '{cut(text, 80)}'")
     numbers = (int(match[1]), int(match[2]), int(match[3]))
     if numbers < _LEAST or (numbers == _LEAST and match[4]):
         found = f"{match[0]} has CVE-2026-42296 or is not supported; expected 4.0.5 or newer"

@@ -15,7 +15,7 @@ from shared.ledger.details import of_exception
 from shared.ledger.heartbeat import Heartbeat
 from shared.ledger.stage import FINISH_S, OPEN_S, STOPPED_S, StageRun, process_identity, retry
 from shared.progress import Progress
-from shared.text import clean_data
+from shared.text import clean_data, cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -157,8 +157,8 @@ def open_run(
     run_id = settings.run_id or new_run_id()
     if not _RUN_ID.fullmatch(run_id):
         raise UsageError(
-            f"run id '{run_id[:140]}' is not valid; expected 1 to 128 letters, digits, '.', '_' and '-', the first a"
-            " letter or digit"
+            f"run id '{cut(run_id, 140)}' is not valid; expected 1 to 128 letters, digits, '.', '_' and '-', starting"
+            " with a letter or a digit"
         )
     values = clean_data(dict(settings.parameters() if parameters is None else parameters))
 

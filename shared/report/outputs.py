@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ __all__ = ["FOLDER_VARIABLE", "begin", "put", "write"]
 FOLDER_VARIABLE: Final = "TELECINE_OUTPUTS_DIR"
 
 _LOG: Final = logging.getLogger(__name__)
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 # Values in case the step is killed: Argo requires every file that a template names.
 _NOTHING: Final = {"status": "failed", "items": "0", "failed": "0", "seconds": "0", "rejects": "[]"}
 
@@ -64,6 +66,9 @@ def put(values: Mapping[str, str]) -> None:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name, value in values.items():
+            if not _NAME.fullmatch(name):  # a driver's report, which user code may have written, must not name a path
+                _LOG.warning("the output parameter %r has no valid name; left out", name)
+                continue
             (Path(folder) / name).write_text(inert(value), encoding="utf-8")
     except OSError as error:
         # The step's work is committed; its exit code must reflect that, not this.

@@ -111,7 +111,7 @@ def _spelled_letter(letter: str, *, after_backslashes: bool) -> str:
     if letter == " ":
         forms.append(r"\+")
     if not letter.isprintable():
-        # What takes the place of a control character in stored text.
+        # Stored text has this in place of a control character.
         forms.append("\N{REPLACEMENT CHARACTER}")
     if letter == "&":
         # A named entity contains its own character.

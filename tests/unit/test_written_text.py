@@ -1,4 +1,4 @@
-"""Text reaches a terminal through one of three modules only, which hide secrets and show escapes as text."""
+"""Text reaches a terminal through one of three modules only; it is cut for a message only once secrets are hidden."""
 
 from __future__ import annotations
 
@@ -82,3 +82,37 @@ def test_a_console_prints_only_text_and_tables():
     assert set(printed) <= {"table", "Text(safe_text(text))"}
     texts = [ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "Text"]
     assert all(text.startswith("safe_text(") for text in texts)
+
+
+# The decoder process knows no secrets; these modules run in it, and their messages are about the TAR's own names.
+UNSECRET = ("jobs/gamedata/members/", "jobs/gamedata/session/child_main.py")
+
+
+def cuts(source: str) -> list[str]:
+    """Return the slices of at least 40 characters in f-strings: a secret at the end would be cut in half."""
+    return [
+        ast.unparse(piece)
+        for text in ast.walk(ast.parse(source))
+        if isinstance(text, ast.FormattedValue)
+        for piece in ast.walk(text.value)
+        if isinstance(piece, ast.Subscript) and isinstance(piece.slice, ast.Slice)
+        if isinstance(piece.slice.upper, ast.Constant) and piece.slice.upper.value >= 40
+        if "scrub(" not in ast.unparse(piece) and "hide_known(" not in ast.unparse(piece)
+    ]
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith(UNSECRET)])
+def test_no_message_cuts_text_before_secrets_are_hidden(name):
+    assert cuts((ROOT / name).read_text(encoding="utf-8")) == [], "use shared.text.cut"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("f'{key[:200]!r} is not a key'", ["key[:200]"]),
+        ("f'is {str(actual)[:80]}'", ["str(actual)[:80]"]),
+        ("f'{digest[:12]} {names[:5]} {cut(key, 200)}'", []),
+    ],
+)
+def test_the_rule_finds_cuts(source, found):
+    assert cuts(source) == found

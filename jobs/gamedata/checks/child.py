@@ -1,8 +1,8 @@
 """Run statistics checks of ``--checks`` files in a process of their own, and blame a death on its check and session.
 
-All checks share one process, which starts in about 0.5 s. If it dies, results of before are kept, the check that was
-running runs again alone, and the others continue in a new process. A check that also dies alone runs over ever smaller
-slices of the table, until the sessions on which it dies are found or :data:`PROCESSES` is reached.
+All checks share one process, which starts in about 0.5 s. If it dies, finished results are kept, the check that was
+running runs again alone, and the others continue in a new process. A check that also dies alone runs over smaller and
+smaller slices of the table, until the sessions that kill it are found or :data:`PROCESSES` is reached.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PROCESSES", "Job", "Journal", "run_in_child"]
 
-# Processes for a check that dies alone. Finding one session of a million takes up to 7, each further one up to 5.
+# Maximum processes for a check that dies alone. Finding one session in a million takes up to 7, each further one 5.
 PROCESSES: Final = 20
-# Pieces of a slice on which a check died: a million sessions become one in 4 processes.
+# Pieces into which a slice that killed a check is split: four levels reduce a million sessions to one.
 _PIECES: Final = 64
 _RECORD: Final = struct.Struct("<QQ")  # bytes of a JSON document, and of the Arrow stream after it
 
@@ -55,11 +55,11 @@ class Job:
         names: the checks to run, in order.
         slices: rows that each of them receives, in order: first row, and the one after the last.
         table: file descriptor of an Arrow file with the part rows.
-        added: one of the columns of vectorised checks before the first of ``names``.
-        journal: one of the file for results.
-        parent: PID of the step; the process ends with it.
+        added: file descriptor of an Arrow file with the columns of the vectorised checks before the first of ``names``.
+        journal: file descriptor of the file for results.
+        parent: PID of the step, with which the process ends.
         python_path: ``PYTHONPATH`` of the step.
-        bound: names for log lines.
+        bound: context of log lines.
     """
 
     files: tuple[CheckFile, ...]
@@ -78,7 +78,7 @@ class Journal:
     """The results of a process, in a file: JSON and Arrow, without pickles.
 
     Args:
-        descriptor: of the file.
+        descriptor: file descriptor of the file.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -132,9 +132,9 @@ class _Ending:
     """The end of a process.
 
     Attributes:
-        done: the results before that, in the order of the job.
-        died: ``exit code 9``, ``killed by SIGSEGV``; None if all is done.
-        refused: why no check can run.
+        done: results, in the order of the job.
+        died: ``exit code 9``, ``killed by SIGSEGV``; None if everything is done.
+        refused: the reason why no check can run.
     """
 
     done: list[Columns]
@@ -147,7 +147,7 @@ def run_in_child(
 ) -> Columns:
     """Run statistics checks like :func:`~jobs.gamedata.checks.run.run_statistics`, in a process of their own.
 
-    A check that ends the process fails on the sessions on which it does; if there are many, on all that follow.
+    A check that ends the process fails on the sessions that make it do so; if these are many, on all that follow.
 
     Args:
         files: the files that define the checks.
@@ -186,7 +186,7 @@ class _Runs:
         table: an Arrow file with the part rows.
         rows: the number of rows.
         columns: the results so far.
-        added: those of vectorised checks, which later ones receive.
+        added: the columns of vectorised checks, which later checks receive.
     """
 
     files: tuple[CheckFile, ...]
@@ -208,7 +208,7 @@ class _Runs:
                 break
             if pending:
                 check = pending.pop(0)
-                # One that died in a fresh process was alone already.
+                # A check that died in a fresh process ran alone.
                 slices = [(0, self.rows)] if ending.done else _pieces((0, self.rows))
                 self._take(check, self._alone(check, slices, ending.died))
         return self.columns
@@ -302,7 +302,7 @@ def _ending(journal: Journal, status: int, expected: int) -> _Ending:
             ending.refused = document["message"]
         elif document["kind"] == "done":
             ending.done.append(_columns(document, body))
-    # What happens after the last result, such as a crash when a library is unloaded, changes nothing.
+    # A crash after the last result, such as one when a library is unloaded, changes nothing.
     if len(ending.done) < expected:
         ending.died = _death(status)
         if not is_loaded and ending.refused is None:
@@ -324,7 +324,7 @@ def _death(status: int) -> str:
     try:
         return f"killed by {signal.Signals(-status).name}"
     except ValueError:
-        return f"killed by signal {-status}"  # of the real-time ones only two have names
+        return f"killed by signal {-status}"  # most real-time signals have no name
 
 
 def _failed(check: Check, rows: int, why: str) -> Columns:

@@ -1,8 +1,8 @@
-"""Entry point of the checks process: run checks of ``--checks`` files over a table, and write down each result.
+"""Entry point of the checks process: run checks of ``--checks`` files over a table, and record each result.
 
 Started by :func:`~jobs.gamedata.checks.child.run_in_child` as ``python -m jobs.gamedata.checks.child_main``, with a
-pickled :class:`~jobs.gamedata.checks.child.Job` on standard input. Results are appended to a file, so those of before
-are kept if a check ends the process, and nothing that a check prints can be taken for one.
+pickled :class:`~jobs.gamedata.checks.child.Job` on standard input. Results are appended to a file, so finished ones
+survive if a check ends the process, and nothing that a check prints can be mistaken for a result.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 
 def main() -> int:
     """Run the job on standard input; return the exit status 0."""
-    job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301  of the process that started this one
+    job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301  written by the step that started this process
     _end_with(job.parent)
     _restore(job)
     from jobs.gamedata.checks.child import Journal
@@ -84,7 +84,7 @@ def _end_with(parent: int) -> None:
 
 
 def _restore(job: Job) -> None:
-    """Undo what was needed to start: programs that a check runs see the environment of the step."""
+    """Restore the environment of the step, for programs that a check starts; empty standard input."""
     if job.python_path is None:
         os.environ.pop("PYTHONPATH", None)
     else:

@@ -41,7 +41,7 @@ MENU_MODEL: Final = "menu_model"
 _VERSION: Final = 2
 # Files per batch of a worker, and results per cache file: a kill loses at most this many.
 _BATCH: Final = 32
-# What a file that another program wrote raises: other types, too many levels, half a character.
+# Raised by files that another program wrote: other types, too many levels, half a character.
 _MALFORMED: Final = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _log = logging.getLogger(__name__)
 

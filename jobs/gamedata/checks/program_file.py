@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from jobs.gamedata.checks.operators import OPERATORS
 from shared import strict_json
+from shared.text import cut
 
 __all__ = ["rewrite"]
 
@@ -158,7 +159,7 @@ def _parts(body: bytes) -> dict[str, bytes]:
             known = name in _CONSTANT_PARTS or name in _DROPPED or name in _CONFIGS or name == _GRAPH
             if not known and not _TENSOR.fullmatch(name):
                 raise ValueError(
-                    f"the file has the part {name[:100]!r}, which a program with plain weights does not have"
+                    f"the file has the part {cut(name, 100)!r}, which a program with plain weights does not have"
                 )
             parts[name] = b"" if name in _DROPPED else archive.read(entry)
     for name, content in _CONSTANT_PARTS.items():
@@ -211,12 +212,12 @@ def _check(value: Any, key: str) -> None:
             elif names.fullmatch(inner):
                 _check(content, "")
             else:
-                raise ValueError(f"{inner[:60]!r} is not a name under {key!r}")
+                raise ValueError(f"{cut(inner, 60)!r} is not a name under {key!r}")
     elif isinstance(value, list):
         for item in value:
             _check(item, key)
     elif isinstance(value, str) and not (key in _TEXTS and _TEXTS[key].fullmatch(value)):
-        raise ValueError(f"the text {value[:60]!r} under {key!r} is not supported")
+        raise ValueError(f"the text {cut(value, 60)!r} under {key!r} is not supported")
     elif isinstance(value, int) and abs(value) > _MAX_INT:
         raise ValueError(f"an integer under {key!r} has more than 64 bits")
 
@@ -224,7 +225,7 @@ def _check(value: Any, key: str) -> None:
 def _field(name: str, content: Any) -> Any:
     """Check one field of the schema and return its value."""
     if name not in _FIELDS:
-        raise ValueError(f"the program has {name[:60]!r}, which is not supported")
+        raise ValueError(f"the program has {cut(name, 60)!r}, which is not supported")
     if name == "expr_str":
         return _expression(content)
     if name in ("in_spec", "out_spec"):
@@ -246,7 +247,9 @@ def _field(name: str, content: Any) -> Any:
 def _check_operator(target: Any) -> None:
     found = _OPERATOR.fullmatch(str(target))
     if not (found and found[1] in OPERATORS) and not _SIZE_OPERATOR.fullmatch(str(target)):
-        raise ValueError(f"the operator {str(target)[:80]!r} is not on the list in jobs/gamedata/checks/operators.py")
+        raise ValueError(
+            f"the operator {cut(str(target), 80)!r} is not on the list in jobs/gamedata/checks/operators.py"
+        )
 
 
 def _tree(text: Any) -> str:
@@ -262,14 +265,14 @@ def _tree(text: Any) -> str:
         if not isinstance(node, dict) or node.keys() != {"type", "context", "children_spec"}:
             raise ValueError("a tree specification is malformed")
         if node["type"] not in _TREE_TYPES or node["context"] not in (None, "null", "[]"):
-            raise ValueError(f"a tree specification contains {str(node['type'])[:60]!r} with a context")
+            raise ValueError(f"a tree specification contains {cut(str(node['type']), 60)!r} with a context")
         pending += node["children_spec"]
     return json.dumps(specification)
 
 
 def _expression(text: Any) -> str:
     """Return a symbolic expression in Python's own notation; torch evaluates it with ``sympy.sympify``."""
-    refused = ValueError(f"the expression {str(text)[:80]!r} is not supported")
+    refused = ValueError(f"the expression {cut(str(text), 80)!r} is not supported")
     if not isinstance(text, str) or len(text) > _MAX_EXPRESSION:
         raise refused
     try:

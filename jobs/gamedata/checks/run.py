@@ -12,6 +12,7 @@ import polars as pl
 
 from jobs.gamedata.checks.session import SessionStatistics
 from shared.errors import Stopped
+from shared.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,12 +74,7 @@ def _text(error: BaseException) -> str:
 def _storable(text: str) -> str:
     # Parquet stores no lone surrogates, and the message of one check must not make the manifest larger than the rest.
     whole = text.encode("utf-8", "replace").decode()
-    if len(whole) <= _MESSAGE_MAX:
-        return whole
-    kept = whole[: _MESSAGE_MAX - 1]
-    # The manifest hides secrets but would not recognise a truncated one, so a truncated word is dropped.
-    end = max(map(kept.rfind, " \n"))
-    return f"{kept[: end if end > _MESSAGE_MAX // 2 else None]}…"
+    return whole if len(whole) <= _MESSAGE_MAX else f"{cut(whole, _MESSAGE_MAX - 1)}…"
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.text import one_line
+from shared.text import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ class PassedOver:
     def reasons(self) -> Iterator[tuple[str, int, list[str]]]:
         """Yield each reason, its count, and its first names in quotes."""
         for reason, count in self.counts.items():
-            names = [f"'{one_line(name[:200])}'" for name in self.names[reason]]
+            names = [f"'{one_line(cut(name, 200))}'" for name in self.names[reason]]
             yield reason, count, [*names, "…"] if count > len(names) else names
 
 

@@ -12,7 +12,9 @@ from jobs.gamedata.errors import item_error
 from jobs.gamedata.extraction.passed_over import PassedOver
 from jobs.gamedata.pt.file import pt_key
 from shared.errors import DataError, ObjectMissing, UsageError
+from shared.scrub import hide_known
 from shared.storage import check_key
+from shared.text import cut
 
 if TYPE_CHECKING:
     from jobs.gamedata.settings import ExtractSettings
@@ -129,10 +131,12 @@ def _problem(key: str, root: str) -> str:
     """Return why a line cannot be a key of the source; empty if it can."""
     if _is_binary(key):
         return "it is not UTF-8 text"
+    if hide_known(key) != key:
+        return "it contains a secret of this installation"
     try:
         check_key(root, key, as_path=root.startswith("file:"))
     except DataError as error:
-        return f"'{key[:200]}' is not below {root}" if is_uri(key) else error.message
+        return f"'{cut(key, 200)}' is not below {root}" if is_uri(key) else error.message
     return ""
 
 
@@ -144,7 +148,9 @@ def is_uri(key: str) -> bool:
 def _row_key(line: str) -> str:
     """Return a line as the key of its row: text of at most 1024 bytes, different for each line."""
     text = line.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    raw = text.encode()
-    if len(raw) <= _ROW_BYTES:
+    hidden = hide_known(text)
+    raw = hidden.encode()
+    if hidden == text and len(raw) <= _ROW_BYTES:
         return text
-    return f"{raw[: _ROW_BYTES - 20].decode(errors='ignore')}…{hashlib.sha256(raw).hexdigest()[:16]}"
+    # The digest tells apart what is cut or hidden.
+    return f"{raw[: _ROW_BYTES - 20].decode(errors='ignore')}…{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -17,6 +17,7 @@ from shared.errors import AccessDenied, ConfigurationError, DataError, ItemError
 from shared.failure import Failure
 from shared.samples import RECORD
 from shared.storage import FOLLOW_LINK
+from shared.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,5 +212,6 @@ def _key_error(error: TelecineError) -> ItemError:
 
 def _missing_error(source: ObjectStore, key: str) -> ItemError:
     if is_uri(key):
-        return item_error("key_invalid", f"'{key[:200]}' is not below {source.uri}; expected a key or a URI below it")
+        shown = cut(key, 200)
+        return item_error("key_invalid", f"'{shown}' is not below {source.uri}; expected a key or a URI below it")
     return item_error("tar_missing", f"{source.uri}/{key} is in the task list but not in the bucket")

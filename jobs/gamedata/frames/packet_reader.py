@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
@@ -40,7 +41,9 @@ class SideDataEvents:
 
     def of(self, sample: int) -> tuple[tuple[str, bytes], ...]:
         """Return a packet's side data."""
-        return tuple((kind, body) for number, kind, body in self.events if number == sample) if self.events else ()
+        # Bisected, because every packet may have a palette.
+        first, last = (bisect(self.events, sample, key=_number) for bisect in (bisect_left, bisect_right))
+        return tuple((kind, body) for _, kind, body in self.events[first:last])
 
     def until(self, sample: int, extradata: bytes) -> tuple[tuple[str, bytes], ...]:
         """Return the side data that a decoder needs to start at a packet: the latest of each kind.
@@ -54,6 +57,10 @@ class SideDataEvents:
         latest = {"new_extradata": extradata} if any(kind == "new_extradata" for _, kind, _ in self.events) else {}
         latest |= {kind: body for number, kind, body in self.events if number <= sample}
         return tuple(latest.items())
+
+
+def _number(event: tuple[int, str, bytes]) -> int:
+    return event[0]
 
 
 class PacketReader(Protocol):

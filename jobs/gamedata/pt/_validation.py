@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["require_frames", "require_packets", "require_session"]
 
 _MAX_PIXELS: Final = 2**31 - 1  # FFmpeg's limit of a frame
-# Packets that all frames of a session need, counted once per frame: their numbers take 0.8 GB.
+# Packets of all frames together, counted once per frame that needs them: their positions take 0.8 GB.
 _MAX_PACKETS: Final = 10**8
 _TEXTS: Final = ("s3_key", "video_id", "source_etag", "spec_digest", "extracted_at")
 
@@ -27,24 +27,24 @@ def require_session(data: ExtractedData, index: Mapping[str, npt.NDArray[Any]]) 
 
     Args:
         data: the content of the file.
-        index: for each key the frames of its samples.
+        index: stride key -> the frame of each sample.
 
     Raises:
-        ValueError: a value that telecine does not write.
+        ValueError: telecine never writes such a value.
     """
     for name in _TEXTS:
-        _require(isinstance(getattr(data, name), str), f"{name} is not a text")
+        _require(isinstance(getattr(data, name), str), f"{name} is not text")
     for name in ("video_metadata", "session_metadata"):
         document = getattr(data, name)
         _require(isinstance(document, dict), f"{name} is not an object")
-        json.dumps(document, allow_nan=False)  # raises TypeError or RecursionError for what is not JSON
+        json.dumps(document, allow_nan=False)  # raises TypeError or RecursionError if it is not JSON
     _require(isinstance(data.video_metadata.get("format", {}), dict), "the video's format is not an object")
     for name in ("sampled_times_s", "asked_times_s"):
         times = getattr(data, name)
-        _require(times.keys() == index.keys(), f"{name} has other strides than sampled_index")
+        _require(times.keys() == index.keys(), f"{name} has strides other than those of sampled_index")
         for key, values in times.items():
             _require(values.dtype.kind == "f" and values.shape == index[key].shape, f"{name} has no time per sample")
-            _require(bool(np.isfinite(values).all()), f"{name} has a time that is not a number")
+            _require(bool(np.isfinite(values).all()), f"{name} has a time that is not finite")
 
 
 def require_frames(frames: Mapping[str, npt.NDArray[Any]], index: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -53,7 +53,7 @@ def require_frames(frames: Mapping[str, npt.NDArray[Any]], index: Mapping[str, n
     Raises:
         ValueError: as :func:`require_session`.
     """
-    _require(frames.keys() == index.keys(), "sampled_frames has other strides than sampled_index")
+    _require(frames.keys() == index.keys(), "sampled_frames has strides other than those of sampled_index")
     sizes = set()
     for key, pixels in frames.items():
         _require(pixels.dtype == np.uint8 and pixels.ndim == 4 and pixels.shape[1] == 3, "frames are not RGB")  # noqa: PLR2004
@@ -70,11 +70,11 @@ def require_packets(
     Raises:
         ValueError: as :func:`require_session`.
     """
-    _require(all(type(number) is int for number in (height, width, rotation)), "the size is not in whole numbers")
+    _require(all(type(number) is int for number in (height, width, rotation)), "the size or rotation is not an integer")
     _require(min(height, width) > 0 and height * width <= _MAX_PIXELS, f"frames cannot have {height}x{width} pixels")
     for name in ("offsets", "pts", "first", "count"):
         values = getattr(runs, name)
-        _require(values.dtype == np.int64 and values.ndim == 1, f"{name} is not a list of whole numbers")
+        _require(values.dtype == np.int64 and values.ndim == 1, f"{name} is not a list of integers")
     packets = len(runs.pts)
     _require(
         len(runs.offsets) == packets + 1

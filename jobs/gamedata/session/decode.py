@@ -188,7 +188,7 @@ def _warnings(frames: SampledFrames) -> list[str]:
     warnings = []
     corrupt, count = int(frames.corrupt.sum()), len(frames.corrupt)
     if corrupt:
-        warnings.append(f"{corrupt} of {count} sampled frames are damaged; the decoder concealed the errors")
+        warnings.append(f"{corrupt} of {count} sampled frames are damaged (frame_corrupt)")
     if frames.replaced:
         warnings.append(f"{frames.replaced} frames cannot be decoded: replaced by the last good picture before them")
     if frames.missing:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.keys import RUN_ID, manifest_key, run_of
 from jobs.screenalytics.model import ManifestRef
+from shared.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,7 @@ class Event:
     @property
     def name(self) -> str:
         """The event's name in messages: its id or, without one, its run."""
-        return f"event {self.event_id}" if self.event_id else f"an event of run {str(self.aggregate_id)[:128]!r}"
+        return f"event {self.event_id}" if self.event_id else f"an event of run {cut(str(self.aggregate_id), 128)!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def parse_event(prefix: str, event: Event, payload: str | None, *, too_large: bo
         if event.event_type != COMPLETED:
             raise reject(
                 "UNKNOWN_EVENT",
-                f"event {event.event_id} has the type {str(event.event_type)[:200]!r}; expected {COMPLETED}",
+                f"event {event.event_id} has the type {cut(str(event.event_type), 200)!r}; expected {COMPLETED}",
                 expected=COMPLETED,
                 actual=event.event_type,
             )
@@ -120,7 +121,7 @@ def _payload(event: Event, text: str | None) -> dict[str, Any]:
 def _candidate(prefix: str, event: Event) -> Candidate:
     run_id, payload = event.aggregate_id or "", event.payload
     if not _RUN_ID.fullmatch(run_id):
-        raise _invalid(event, f"the aggregate_id {run_id[:128]!r}, which is not a valid run_id")
+        raise _invalid(event, f"the aggregate_id {cut(run_id, 128)!r}, which is not a valid run_id")
     valid = manifest_key(prefix, run_id)
     key = payload.get("manifest_key")
     if key is not None and key != valid:
@@ -140,10 +141,10 @@ def _refuse_key(event: Event, prefix: str, key: Any, valid: str) -> None:
     other = run_of(key, prefix)
     raise reject(
         "KEY_ESCAPE" if other is None else "ID_MISMATCH",
-        f"event {event.event_id} of run {event.aggregate_id} has the manifest_key {key[:200]!r}; expected {valid},"
+        f"event {event.event_id} of run {event.aggregate_id} has the manifest_key {cut(key, 200)!r}; expected {valid},"
         " or another --prefix",
         expected=valid,
-        actual=key[:1024],
+        actual=cut(key, 1024),
     )
 
 

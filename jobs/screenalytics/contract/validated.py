@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from jobs.screenalytics.errors import CODES, Rejected, reject
 from jobs.screenalytics.model import RunWarning
-from shared.text import clean_text
+from shared.text import clean_text, cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -137,5 +137,5 @@ def shown(value: Any) -> str:
         return f"{kind} of {len(value)}"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    text = repr(value[: _SHOWN_CHARS + 1]) if isinstance(value, str) else str(value)
+    text = repr(cut(value, _SHOWN_CHARS + 1)) if isinstance(value, str) else str(value)
     return clean_text(text, _SHOWN_CHARS)

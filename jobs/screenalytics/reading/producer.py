@@ -17,6 +17,7 @@ from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.keys import EP_ID, ArtifactFolders, manifest_key
 from shared import strict_json
 from shared.errors import ObjectMissing
+from shared.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -259,7 +260,7 @@ def _episode(
     ep_id = known.pop()
     if not _EP_ID.fullmatch(ep_id):
         # It becomes part of folders, which are listed and read.
-        message = f"the files of run {run_id} are of episode {ep_id[:200]!r}; expected {EXPECTED['ep_id']}"
+        message = f"the files of run {run_id} are of episode {cut(ep_id, 200)!r}; expected {EXPECTED['ep_id']}"
         raise reject("FIELD_INVALID", message, actual=ep_id)
     return ep_id
 

@@ -10,6 +10,7 @@ from jobs.screenalytics.contract.validated import refuse_all, shown
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.keys import ArtifactFolders
 from jobs.screenalytics.reading.fetch import check_declared
+from shared.text import cut
 
 if TYPE_CHECKING:
     from jobs.screenalytics.contract.run_manifest import ArtifactRef, RunManifest
@@ -71,7 +72,7 @@ def select_summaries(store: ObjectStore, parsed: RunManifest, settings: SourceSe
                 f"expected one of {', '.join(KINDS)}"
             )
             location = {"json_pointer": f"/artifacts/{number}/schema_version", "artifact_key": ref.artifact_key}
-            facts = {"expected": ", ".join(KINDS), "actual": ref.schema_version[:80]}
+            facts = {"expected": ", ".join(KINDS), "actual": cut(ref.schema_version, 80)}
             errors.append(reject("UNSUPPORTED_ARTIFACT_VERSION", message, **location, **facts))
         try:
             check_declared(ref, settings)

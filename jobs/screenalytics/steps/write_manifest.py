@@ -108,7 +108,7 @@ def _write_one(
     store: ObjectStore, run_id: str, settings: WriteManifestSettings, report: Report
 ) -> tuple[str, list[Any]]:
     key = manifest_key(settings.prefix, run_id)
-    body, document = _current(store, key)
+    body, document = _current(store, key, settings)
     found = find_run(store, run_id, settings, document)
     made = _manifest(run_id, found)
     # As text, a fraction in a field of the producer, such as a time in seconds, is refused by the check.
@@ -137,10 +137,18 @@ def _write_one(
     return outcome, row
 
 
-def _current(store: ObjectStore, key: str) -> tuple[bytes | None, Any]:
-    """Return the object at the manifest's key, and its parsed document if it is JSON."""
+def _current(store: ObjectStore, key: str, settings: WriteManifestSettings) -> tuple[bytes | None, Any]:
+    """Return the object at the manifest's key, and its parsed document if it is JSON.
+
+    Raises:
+        Rejected: ``TOO_LARGE``: it cannot be a manifest, and is too large to be kept.
+    """
     try:
-        body = store.read(key)
+        info = store.stat(key)
+        if info.size > settings.max_manifest_mb * 1_000_000:
+            message = f"{key} is larger than {settings.max_manifest_mb} MB (--max-manifest-mb); move it away"
+            raise reject("TOO_LARGE", message, actual=info.size)
+        body = store.read(key, etag=info.etag)
     except ObjectMissing:
         return None, None
     try:

@@ -9,6 +9,7 @@ from jobs.screenalytics.contract.kinds._row import MAX_ID_BYTES, Row, to_ms
 from jobs.screenalytics.contract.kinds.artifact import ArtifactMetrics, check_duration
 from jobs.screenalytics.contract.validated import unknown_fields
 from jobs.screenalytics.model import CastMetric
+from shared.text import cut
 
 if TYPE_CHECKING:
     from jobs.screenalytics.contract.kinds.artifact import ArtifactContext
@@ -80,8 +81,8 @@ def _check_ids(top: Row, context: ArtifactContext) -> None:
     for name, expected in (("run_id", context.run_id), ("episode_id", context.ep_id)):
         actual = top.get(name)
         if actual is not None and actual != expected:
-            message = f"its {name} is {str(actual)[:80]!r}; expected {expected!r}, as in the manifest"
-            raise context.error("ID_MISMATCH", message, top.at(name), expected=expected, actual=str(actual)[:80])
+            message = f"its {name} is {cut(str(actual), 80)!r}; expected {expected!r}, as in the manifest"
+            raise context.error("ID_MISMATCH", message, top.at(name), expected=expected, actual=cut(str(actual), 80))
 
 
 def _entry(row: Row, context: ArtifactContext, number: int, *, speaking: bool, body: bool) -> CastMetric:

@@ -12,6 +12,7 @@ from jobs.gamedata.extraction.worklist import make_worklist
 from jobs.gamedata.parts.store import list_parts, read_parts
 from jobs.gamedata.settings import ExtractSettings, PlanSettings
 from jobs.gamedata.steps import extract, plan
+from shared import secrets
 from shared.errors import AccessDenied, ConfigurationError
 from shared.report.page import render
 from shared.storage import open_store
@@ -80,6 +81,16 @@ def test_a_line_that_is_too_long_is_a_row_that_fits_an_index(place: Path) -> Non
     assert set(rows.values()) == {"key_invalid"}
     assert len(rows) == 2
     assert all(key.startswith("xxx") and len(key.encode()) <= 1024 for key in rows)
+
+
+def test_a_line_with_a_secret_of_this_process_leaves_none_of_it(place: Path) -> None:
+    secrets.remember("correct-horse-battery-staple")
+    lines = ["TELECINE_DATABASE_URL=correct-horse-battery-staple", "correct-horse-battery-staple/a.tar"]
+    report, rows, stage = run(place, "\n".join(["a.tar", *lines]))
+    assert rows.pop("a.tar") is None
+    assert list(rows.values()) == ["key_invalid"] * 2
+    assert "correct" not in f"{rows} {report.failures} {[failure.message for failure in stage.errors]}"
+    assert all("***" in key for key in rows)
 
 
 def test_a_line_that_is_not_utf_8_is_an_error_row(place: Path) -> None:

@@ -429,3 +429,12 @@ def test_ingest_names_this_command_for_a_manifest_in_the_format_of_a_producer(
         f". It is {what}; to make a RunManifest over the files of the run, run: telecine screenalytics write-manifest"
         f" {RUN_ID} --replace"
     )
+
+
+def test_a_document_too_large_for_a_manifest_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = producer()
+    store.set(KEY, b" " * 2_000_001)
+    reads = store.count("read")
+    report = write(store, monkeypatch, ep_id=EP_ID, replace=True, max_manifest_mb=2)
+    assert code(report) == "TOO_LARGE"
+    assert store.count("read") == reads

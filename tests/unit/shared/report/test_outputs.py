@@ -84,3 +84,10 @@ def test_a_folder_that_cannot_be_written_changes_no_exit_code(folder):
     folder.parent.mkdir()
     folder.write_text("a file")
     assert execute(STEP, []) == 0
+
+
+@pytest.mark.parametrize("name", ["/tmp/x", "../x", "a/b", "", ".", "x\n"])
+def test_a_count_with_a_bad_name_writes_no_file(folder, name):
+    outputs.put({name: "1", "good": "2"})
+    assert read(folder) == {"good": "2"}
+    assert sorted(path.name for path in folder.parent.parent.rglob("*")) == ["good", "outputs", "parameters"]
