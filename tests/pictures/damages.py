@@ -50,7 +50,9 @@ def _damages() -> Iterator[Video]:
             make = copied(
                 codec, suffix, source="ts" if suffix == "ts" else "mp4", copy={"change": faults.at(10, replace=replace)}
             )
-            yield Video(kind, f"{codec} in {suffix}, a keyframe {how}", make)
+            # Without a mark of the decoder, damage reaches the frames that refer to this keyframe.
+            sample = (how, codec, suffix) == ("scrambled", "libx264", "mp4")
+            yield Video(kind, f"{codec} in {suffix}, a keyframe {how}", make, sample=sample)
     kind = "a sample of filler"
     for codec, coder in (("libx264", "h264"), ("libx265", "hevc")):
         for suffix in ("mp4", "mkv"):

@@ -236,6 +236,17 @@ def test_a_check_sees_the_environment_and_the_folder_of_the_step(tmp_path, monke
     assert values["seen"] == [f"4|/somewhere|{Path.cwd()}"]
 
 
+def test_modules_in_the_current_folder_are_not_imported(tmp_path, monkeypatch):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    for name in ("json", "polars", "numpy", "pickle"):
+        (folder / f"{name}.py").write_text(f"open({str(tmp_path)!r} + '/imported', 'w')\nraise SystemExit(3)")
+    monkeypatch.chdir(folder)
+    values, errors = judge(2, write(tmp_path, row_check("pass")))
+    assert not (tmp_path / "imported").exists()
+    assert (values["bad"], errors) == ([600, 601], {})
+
+
 def test_no_sessions_start_no_process(tmp_path, monkeypatch):
     file = write(tmp_path, BEFORE, AFTER)
     checks = theirs(file)

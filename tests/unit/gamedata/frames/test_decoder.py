@@ -230,3 +230,21 @@ def test_frames_above_the_limit_are_rejected_whatever_the_container_declares(cod
             Decoder(replace(parameters, width=16, height=16), max_pixels=160 * 90 - 1).decode([Packet(found[0][0], 0)])
         )
     assert caught.value.code == "pixels_exceeded"
+
+
+def test_a_packet_keeps_its_keyframe_flag_and_its_side_data():
+    class Context:
+        skip_frame = "DEFAULT"
+
+        def decode(self, packet):
+            if packet is not None:
+                got.append((packet.is_keyframe, [(each.data_type, bytes(each)) for each in packet.iter_sidedata()]))
+            return []
+
+    got = []
+    decoder = Decoder(StreamParameters("rawvideo", b"", 4, 4, pix_fmt="pal8"))
+    decoder._context = Context()
+    palette = bytes(range(256)) * 4
+    given = [Packet(bytes(16), 0, keyframe=True, side_data=(("palette", palette),)), Packet(bytes(16), 1)]
+    assert list(decoder.decode(given)) == []
+    assert got == [(True, [("palette", palette)]), (False, [])]

@@ -21,6 +21,7 @@ from jobs.gamedata.parts.store import rewrite_part
 from jobs.gamedata.pt import file as pt
 from jobs.gamedata.settings import ManifestSettings
 from jobs.gamedata.steps import manifest
+from shared import secrets
 from shared.errors import BucketMissing, DataError, UsageError
 from shared.storage import open_store
 from tests.fakes import parts
@@ -300,6 +301,15 @@ def test_a_researchers_check_appends_a_typed_column_and_its_hash(tmp_path):
     assert "in events" in failed["error_traceback"]
     assert failed["is_video_mostly_dark"] is False
     assert [failure.item for failure in manifest.failures_of(table)] == ["b.tar"]
+
+
+def test_an_error_about_a_file_shows_no_secret():
+    secrets.remember("correct-horse-battery-staple")
+    store = MemoryStore({"correct-horse-battery-staple.pt": b"neither"})
+    (failed,) = build(store).table.to_pylist()
+    assert failed["error_code"] == "pt_invalid"
+    assert "***" in failed["error"]
+    assert "correct-horse" not in failed["error"]
 
 
 def test_what_a_check_raises_shows_no_secret(tmp_path):
