@@ -1,4 +1,4 @@
-"""Take files, the network and other processes away from this process for good, by Landlock and seccomp.
+"""Take files, the network and other processes away from this process by Landlock and seccomp; end with the parent.
 
 For a process that has imported all it needs and is about to read hostile bytes. It keeps what it has open, its memory
 and its threads. Linux only, without privileges; each kernel is asked for what it has. Needs ``PR_SET_NO_NEW_PRIVS``,
@@ -11,14 +11,17 @@ import ctypes
 import errno
 import os
 import platform
+import signal
 import struct
 import sys
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-__all__ = ["Confinement", "available", "confine"]
+__all__ = ["Confinement", "available", "confine", "end_with_parent"]
 
-_PR_SET_NO_NEW_PRIVS: Final = 38  # linux/prctl.h
+# linux/prctl.h
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NO_NEW_PRIVS: Final = 38
 
 # linux/landlock.h. The numbers of Landlock's system calls are the same on all architectures.
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
@@ -100,8 +103,8 @@ _CLONE, _CLONE3, _SENDTO, _KILL, _TGKILL, _PRLIMIT64, _FCNTL, _IOCTL, _PRCTL = (
 # Commands that make the kernel send a signal to another process when a descriptor has data: F_SETOWN, F_SETSIG and
 # F_SETOWN_EX (linux/fcntl.h), FIOSETOWN and SIOCSPGRP (linux/sockios.h).
 _FCNTL_REFUSED, _IOCTL_REFUSED = (8, 10, 15), (0x8901, 0x8902)
-# PR_SET_PDEATHSIG: the kernel kills the process when its parent dies (linux/prctl.h).
-_PRCTL_REFUSED = (1,)
+# The process must not outlive its parent.
+_PRCTL_REFUSED = (_PR_SET_PDEATHSIG,)
 # The first number after those that the table was made for (Linux 6.13: setxattrat). Later calls get the answer of an
 # older kernel.
 _LATER: Final = 463
@@ -150,6 +153,17 @@ def confine() -> Confinement:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     return Confinement(kernel.landlock if _landlock(libc, kernel.landlock) else 0, kernel.seccomp and _seccomp(libc))
+
+
+def end_with_parent(parent: int) -> None:
+    """Make the kernel kill this process when its parent ends; exit at once if it has ended.
+
+    Args:
+        parent: PID of the process that started this one.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(0)  # it ended before the line above
 
 
 def _landlock(libc: ctypes.CDLL, version: int) -> bool:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.screenalytics.settings import IngestSettings, ReplaySettings, VerifySettings
-from jobs.screenalytics.steps import ingest, replay, verify
+from jobs.screenalytics.settings import ReplaySettings, VerifySettings
+from jobs.screenalytics.steps import replay, verify
 from shared.errors import AccessDenied, RequestRefused
 from shared.storage import _s3_client, close_stores
 from tests.fakes.ledger import MemoryStageRun
@@ -16,19 +16,17 @@ from tests.fakes.s3_faults import Reply, error
 from tests.fakes.s3_proxy import S3Proxy
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.s3_server import s3_process, s3_server  # noqa: F401
+from tests.screenalytics_bucket import ProxiedBucket
 from tests.screenalytics_database import codes, place  # noqa: F401
-from tests.screenalytics_runs import make_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.report import Report
     from tests.postgres_server import Database
     from tests.s3_server import S3Server
 
 pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.slow]
 
-BUCKET = "runs-of-tests"
 REFUSALS = {
     "invalid request": error(400, "InvalidRequest", "The object was stored using a form of Server Side Encryption."),
     "a disabled KMS key": error(400, "KMS.DisabledException"),
@@ -44,25 +42,8 @@ REFUSALS = {
 }
 
 
-class Bucket:
+class Bucket(ProxiedBucket):
     """A bucket behind a proxy that refuses the requests a test chooses."""
-
-    def __init__(self, server: S3Server, proxy: S3Proxy, database: Database) -> None:
-        self.server = server
-        self.proxy = proxy
-        self.database = database
-        self.values = {
-            "database_url": database.url,
-            "bucket": f"s3://{BUCKET}",
-            "grace_min": 0,
-            "s3_endpoint_url": proxy.endpoint_url,
-            "s3_attempts": 2,
-        }
-        server.create_bucket(BUCKET)
-
-    def put(self, *runs: str) -> None:
-        for run_id in runs:
-            self.server.fill(BUCKET, make_run(run_id))
 
     def tell(self, *runs: str) -> None:
         for run_id in runs:
@@ -84,9 +65,6 @@ class Bucket:
         self.proxy.rule(holds("GET"), reply)
         if reply is not REFUSALS["archived"]:
             self.proxy.rule(holds("HEAD"), Reply(reply.status))
-
-    def ingest(self, **values: object) -> Report:
-        return ingest.run(IngestSettings(**{**self.values, **values}), MemoryStageRun(pipeline="screenalytics"))
 
     def runs(self) -> list[str]:
         return [run for (run,) in self.database.rows("SELECT run_id FROM screenalytics.runs ORDER BY 1")]

@@ -17,34 +17,16 @@ from tests.fakes.s3_faults import error
 from tests.fakes.s3_proxy import S3Proxy
 from tests.postgres_server import database, postgres
 from tests.s3_server import s3_process, s3_server
+from tests.screenalytics_bucket import BUCKET, ProxiedBucket
 from tests.screenalytics_runs import make_run
 
 __all__ = ["database", "postgres", "s3_process", "s3_server"]
 
 pytestmark = pytest.mark.xdist_group("s3")
 
-BUCKET = "runs-of-tests"
 
-
-class Place:
+class Place(ProxiedBucket):
     """A bucket behind a proxy, and a database."""
-
-    def __init__(self, server, proxy, database):
-        self.server = server
-        self.proxy = proxy
-        self.database = database
-        self.values = {
-            "database_url": database.url,
-            "bucket": f"s3://{BUCKET}",
-            "grace_min": 0,
-            "s3_endpoint_url": proxy.endpoint_url,
-            "s3_attempts": 2,
-        }
-        server.create_bucket(BUCKET)
-
-    def put(self, *runs, **changes):
-        for run_id in runs:
-            self.server.fill(BUCKET, make_run(run_id, **changes))
 
     def delete(self, run_id):
         self.server.client.delete_object(Bucket=BUCKET, Key=f"derived/runs/{run_id}/manifest.json")
@@ -67,9 +49,6 @@ class Place:
             event_id,
         )
         return row
-
-    def ingest(self, **changes):
-        return ingest.run(IngestSettings(**{**self.values, **changes}), MemoryStageRun(pipeline="screenalytics"))
 
     def runs(self):
         return dict(self.database.rows("SELECT run_id, status FROM screenalytics.runs"))

@@ -7,13 +7,13 @@ survive if a check ends the process, and nothing that a check prints can be mist
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import pickle
-import signal
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from shared.sandbox import end_with_parent
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,13 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
-
 
 def main() -> int:
     """Run the job on standard input; return the exit status 0."""
     job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301  written by the step that started this process
-    _end_with(job.parent)
+    end_with_parent(job.parent)
     _restore(job)
     from jobs.gamedata.checks.child import Journal
     from jobs.gamedata.checks.load import load_checks
@@ -74,13 +72,6 @@ def _table(job: Job) -> pl.DataFrame:
     assert isinstance(table, pl.DataFrame)
     assert isinstance(added, pl.DataFrame)
     return table.with_columns(added.get_columns())
-
-
-def _end_with(parent: int) -> None:
-    """Make the kernel kill this process with the step."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        sys.exit(0)  # the step ended before the line above
 
 
 def _restore(job: Job) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import codecs
 import ctypes
 import importlib
-import os
 import resource
 import signal
 import socket
@@ -21,6 +20,8 @@ import traceback
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from shared.sandbox import confine, end_with_parent
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
-_PR_SET_NO_NEW_PRIVS: Final = 38
+_PR_SET_NO_NEW_PRIVS: Final = 38  # linux/prctl.h; without seccomp and Landlock, confine does not set it
 # The worker kills the child at the time limit. If the worker hangs or has ended, the child exits this much later.
 _GRACE_S: Final = 10
 # By name, so that none looks unused.
@@ -81,8 +81,6 @@ def main(arguments: Sequence[str]) -> int:
     seconds = int(timeout_s) + _GRACE_S
     channel = Channel(socket.socket(fileno=descriptor))
     _import()
-    from shared.sandbox import confine
-
     channel.send({"kind": "ready", "sandbox": asdict(confine())})
     while True:
         try:
@@ -174,9 +172,7 @@ def _limit(memory_mb: int, worker: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_STDERR, _MAX_STDERR))
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != worker:
-        sys.exit(0)  # the worker ended before the line above
+    end_with_parent(worker)
 
 
 if __name__ == "__main__":
