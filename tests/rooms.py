@@ -15,7 +15,7 @@ __all__ = ["OTHERS", "ROOMS", "ROOT", "about", "files", "summary"]
 ROOT = Path(__file__).parents[1]
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "jobs": ("cli", "media", "gamedata", "screenalytics"),
+    "jobs": ("cli", "media", "gamedata", "screenalytics", "viewership"),
     "jobs/gamedata": (
         *("steps", "sample", "manifest", "checks", "extraction", "session", "pt", "parts", "frames", "members"),
         *("ranges", "compute", "revision", "commands", "settings", "errors", "model"),
@@ -23,6 +23,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "jobs/screenalytics": (
         *("steps", "sample", "verification", "intake", "reading", "arrival", "tables", "contract"),
         *("commands", "settings", "keys", "errors", "model"),
+    ),
+    "jobs/viewership": (
+        *("steps", "sample", "uploads", "matching", "catalog", "keys"),
+        *("commands", "settings", "errors", "model"),
     ),
     "jobs/media": ("steps", "commands", "settings"),
     "shared": (

@@ -1,0 +1,1 @@
+"""The content catalogue: series, episodes, titles, aliases, deals, channels and territories."""

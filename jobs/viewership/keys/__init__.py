@@ -1,0 +1,1 @@
+"""Turn titles, series names and ids into keys that can be compared."""

@@ -1,0 +1,1 @@
+"""Match distinct keys to the catalogue: six exact buckets, then fuzzy titles."""

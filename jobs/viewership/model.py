@@ -1,0 +1,143 @@
+"""What passes between the rooms: raw sheets, notes, the fields of a unit, and its fates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["FIELDS", "CellKind", "Fate", "FieldKind", "Note", "Sheet"]
+
+
+class CellKind(IntEnum):
+    """What a workbook says a cell is; every cell of a text file is TEXT."""
+
+    TEXT = 0
+    NUMBER = 1
+    DATE = 2
+    DURATION = 3
+    BOOLEAN = 4
+    ERROR = 5
+    FORMULA = 6
+    """A formula whose value is not in the file."""
+
+
+class Fate(StrEnum):
+    """Where a unit of an upload ends; each unit has exactly one."""
+
+    FINAL = "final"
+    UNMATCHED = "unmatched"
+    REVIEW = "review"
+    HELD = "held"
+    REJECTED = "rejected"
+    FILTERED = "filtered"
+    TOPLINE = "topline"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A warning about an upload, a column or a cell.
+
+    Attributes:
+        code: one of :data:`jobs.viewership.errors.NOTES`.
+        message: what was found, where, and what was done with it.
+        line: line of a text file or row of a workbook, from 1; None for the whole file.
+        column: name of the column in the file, or its letters in a workbook.
+    """
+
+    code: str
+    message: str
+    line: int | None = None
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One table of raw text, as the file has it.
+
+    Attributes:
+        cells: one String column per position, named ``"0"``, ``"1"``, …; null for a cell that is absent or empty. In a
+            workbook, numbers are text without a trailing ``.0``, dates ISO 8601, durations ``H:MM:SS`` with hours
+            beyond 24, booleans ``TRUE`` and ``FALSE``.
+        lines: UInt32, the line where each record begins, from 1; in a workbook, the number of the row.
+        kinds: UInt8 values of :class:`CellKind`, in the shape of ``cells``; None for a text file.
+        name: name of the workbook's sheet; None for a text file.
+        encoding: encoding of a text file, such as ``utf-8`` or ``cp1252``.
+        delimiter: delimiter of a text file.
+        merged: ranges of merged cells, as (first row, first column, last row, last column), positions in ``cells``.
+        notes: warnings.
+    """
+
+    cells: pl.DataFrame
+    lines: pl.Series
+    kinds: pl.DataFrame | None = None
+    name: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    merged: tuple[tuple[int, int, int, int], ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+class FieldKind(StrEnum):
+    """How the values of a field are read."""
+
+    TEXT = "text"
+    ID = "id"
+    NUMBER = "number"
+    """Season and episode: a whole number, or text that stays as it is."""
+    COUNT = "count"
+    DECIMAL = "decimal"
+    MONEY = "money"
+    HOURS = "hours"
+    MINUTES = "minutes"
+    DURATION = "duration"
+    DATE = "date"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+    TIME = "time"
+
+
+FIELDS: Final[dict[str, FieldKind]] = {
+    "date": FieldKind.DATE,
+    "month": FieldKind.MONTH,
+    "quarter": FieldKind.QUARTER,
+    "year": FieldKind.YEAR,
+    "start_time": FieldKind.TIME,
+    "end_time": FieldKind.TIME,
+    "partner": FieldKind.TEXT,
+    "channel": FieldKind.TEXT,
+    "territory": FieldKind.TEXT,
+    "series": FieldKind.TEXT,
+    "season": FieldKind.NUMBER,
+    "episode": FieldKind.NUMBER,
+    "content_name": FieldKind.TEXT,
+    "content_name_2": FieldKind.TEXT,
+    "content_id": FieldKind.ID,
+    "language": FieldKind.TEXT,
+    "viewership_type": FieldKind.TEXT,
+    "hours": FieldKind.HOURS,
+    "minutes": FieldKind.MINUTES,
+    "duration": FieldKind.DURATION,
+    "avg_duration_per_session": FieldKind.DURATION,
+    "avg_duration_per_viewer": FieldKind.DURATION,
+    "avg_session_count": FieldKind.DECIMAL,
+    "views": FieldKind.COUNT,
+    "sessions": FieldKind.COUNT,
+    "unique_viewers": FieldKind.COUNT,
+    "completions": FieldKind.COUNT,
+    "impressions": FieldKind.COUNT,
+    "channel_adpool_impressions": FieldKind.COUNT,
+    "channel_adpool_revenue": FieldKind.MONEY,
+    "revenue": FieldKind.MONEY,
+    "currency": FieldKind.TEXT,
+    "city": FieldKind.TEXT,
+    "country": FieldKind.TEXT,
+    "device_id": FieldKind.ID,
+    "device_name": FieldKind.TEXT,
+    "device_type": FieldKind.TEXT,
+}
+"""Field of a unit -> how it is read."""

@@ -1,0 +1,1 @@
+"""Sample files of every platform, with a catalogue and deals, whose outcomes are known."""

@@ -1,0 +1,1 @@
+"""The commands of `telecine viewership`, one module each."""

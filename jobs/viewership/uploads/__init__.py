@@ -1,0 +1,1 @@
+"""Read an upload: bytes -> sheet -> layout -> format -> units with parsed values."""

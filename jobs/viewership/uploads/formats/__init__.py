@@ -1,0 +1,1 @@
+"""The formats of platforms' files: one YAML file per platform and version."""

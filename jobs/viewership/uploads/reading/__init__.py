@@ -1,0 +1,1 @@
+"""Read text files and workbooks, by content, into sheets of raw cells."""
