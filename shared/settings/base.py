@@ -17,9 +17,9 @@ import codecs
 import os
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, get_args, get_origin
 
-from pydantic import Field, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -28,7 +28,7 @@ from shared.errors import UsageError
 from shared.secrets import ENCODED_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pydantic.fields import FieldInfo
 
@@ -36,6 +36,7 @@ __all__ = [
     "ENCODED_SUFFIX",
     "HOW_IT_RUNS",
     "LIMITS",
+    "RECORDS",
     "UNGROUPED",
     "WHERE",
     "Group",
@@ -72,6 +73,7 @@ class Group:
 # Sections that most commands have; a pipeline declares its own with ranks between them.
 UNGROUPED: Final = Group("Flags", 0)
 WHERE: Final = Group("Where", 10)
+RECORDS: Final = Group("Logs and reports", 70)
 HOW_IT_RUNS: Final = Group("How it runs", 80)
 LIMITS: Final = Group("Limits", 90)
 
@@ -243,6 +245,8 @@ class Settings(BaseSettings):
 
     pipelines: ClassVar[dict[str, str | None]] = {}
 
+    _typed: dict[str, str | None] = PrivateAttr(default_factory=dict)
+
     def __init_subclass__(cls, *, pipeline: str | None = None, **kwargs: Any) -> None:
         """Accept the class keyword; :meth:`__pydantic_init_subclass__` uses it once the fields exist."""
         super().__init_subclass__(**kwargs)
@@ -295,6 +299,17 @@ class Settings(BaseSettings):
         pipeline = None if declared.shared else cls.pipelines.get(name)
         infix = f"{pipeline.upper()}_" if pipeline else ""
         return (f"{PREFIX}{infix}{name.upper()}", *declared.aliases)
+
+    @property
+    def typed(self) -> Mapping[str, str | None]:
+        """The fields that were set by flags, each with its value as typed; None for a secret."""
+        return self._typed
+
+    def with_typed(self, values: Mapping[str, str]) -> Self:
+        """Remember the values of flags, for the commands in messages, and return the same settings."""
+        fields = type(self).model_fields
+        self._typed = {name: None if is_secret(fields[name]) else value for name, value in values.items()}
+        return self
 
     def parameters(self) -> dict[str, Any]:
         """Return the values in JSON types, without secrets, for the ledger and the report."""

@@ -156,6 +156,9 @@ def _stage(stage: tuple[str, int] | None, step: Step, settings: StepSettings) ->
 
 def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, start: tuple[datetime, float]) -> None:
     """Fill in the fields that the step left empty."""
+    from shared.settings.database import DatabaseSettings
+    from shared.settings.next_command import next_command
+
     started, began = start
     report.pipeline = report.pipeline or step.pipeline
     report.step = report.step or step.name
@@ -165,6 +168,7 @@ def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, s
     report.seconds = report.seconds or time.monotonic() - began
     report.finished_at = report.finished_at or report.started_at + timedelta(seconds=report.seconds)
     report.parameters = report.parameters or settings.parameters()
+    report.show_command = next_command("runs show", report.run_id, model=DatabaseSettings, settings=settings)
 
 
 def _write(report: Report, settings: StepSettings) -> dict[str, str]:

@@ -44,13 +44,16 @@ _TYPES: Final[dict[str, pa.DataType]] = {
 }
 
 
-def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[str, Any]]:
+def gold_rows(
+    file: pq.ParquetFile, *, name: str, prefix: str, rebuild: str = "telecine gamedata manifest"
+) -> Iterator[dict[str, Any]]:
     """Return the rows for the table, reading the manifest a few thousand rows at a time.
 
     Args:
         file: the manifest.
         name: used in messages.
         prefix: the prefix that every session's key must start with.
+        rebuild: the command that builds the manifest, for messages.
 
     Raises:
         DataError: a column is missing; while rows are read: a session's key does not start with the prefix, or a value
@@ -60,17 +63,17 @@ def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[
     if missing := [column for column in (*_PLAIN, *_JSON) if column not in names]:
         raise DataError(
             f"--manifest {name} is not a manifest of this version: it lacks {', '.join(missing)}. Build it again:"
-            " telecine gamedata manifest",
+            f" {rebuild}",
             code="manifest_invalid",
         )
-    return _rows(file, name, prefix)
+    return _rows(file, name, prefix, rebuild)
 
 
-def _rows(file: pq.ParquetFile, name: str, prefix: str) -> Iterator[dict[str, Any]]:
+def _rows(file: pq.ParquetFile, name: str, prefix: str, rebuild: str) -> Iterator[dict[str, Any]]:
     names = file.schema_arrow.names
     built_in = {*manifest_schema(Registry()).names, *_PLAIN, *_LEFT_OUT}
     further = [column for column in names if column not in built_in]
-    for rows in _batches(file, name, further):
+    for rows in _batches(file, name, rebuild, further):
         for row in rows:
             if not row["s3_key"].startswith(prefix):
                 raise DataError(
@@ -85,7 +88,7 @@ def _rows(file: pq.ParquetFile, name: str, prefix: str) -> Iterator[dict[str, An
             }
 
 
-def _batches(file: pq.ParquetFile, name: str, further: list[str]) -> Iterator[list[dict[str, Any]]]:
+def _batches(file: pq.ParquetFile, name: str, rebuild: str, further: list[str]) -> Iterator[list[dict[str, Any]]]:
     try:
         for batch in file.iter_batches(_AT_ONCE, columns=[*_PLAIN, *_JSON, *further]):
             columns = {column: batch[column].cast(_TYPES.get(column, pa.string())) for column in (*_PLAIN, *_JSON)}
@@ -96,7 +99,7 @@ def _batches(file: pq.ParquetFile, name: str, further: list[str]) -> Iterator[li
             yield rows
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(
-            f"--manifest {name} is not a manifest: {error}. Build it again: telecine gamedata manifest",
+            f"--manifest {name} is not a manifest: {error}. Build it again: {rebuild}",
             code="manifest_invalid",
         ) from error
 

@@ -104,7 +104,7 @@ def _print(console: Console, columns: Any, rows: Any) -> None:
 
 
 def _print_rest(console: Console, report: Report, count: int) -> None:
-    print_rest(console, count, f": telecine runs show {report.run_id}")
+    print_rest(console, count, f": {report.show_command}")
 
 
 def _dense(table: Table, *, without: str = "") -> tuple[list[str], list[list[Any]]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jobs.screenalytics.errors import reject
 from jobs.screenalytics.model import RunWarning
+from jobs.screenalytics.settings import next_step
 from jobs.screenalytics.tables.deleted import mark_present
 from shared.storage import resolved
 from shared.text import clean_text
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from jobs.screenalytics.errors import Rejected
     from jobs.screenalytics.model import ScreenalyticsRun
+    from jobs.screenalytics.settings import SourceSettings
     from shared.database.session import DatabaseSession
 
 __all__ = ["KnownRun", "WriteResult", "conflict", "write_run"]
@@ -109,6 +111,7 @@ def write_run(
     *,
     source: str,
     pipeline_run_id: str,
+    settings: SourceSettings | None = None,
     accept_changed: bool = False,
     repair: bool = False,
 ) -> WriteResult:
@@ -121,6 +124,7 @@ def write_run(
         run: the run, read and verified.
         source: URI of the bucket.
         pipeline_run_id: id of the run in the ledger.
+        settings: settings of the step, for the command in a message; None for a command without flags.
         accept_changed: replace old content, and keep it in ``replaced_runs``.
         repair: replace rows that have changed since, although the content is the same, in the same way.
 
@@ -150,6 +154,7 @@ def write_run(
             source=source,
             manifest_key=run.manifest_key,
             manifest_sha256=run.manifest_sha256,
+            settings=settings,
         )
         if not is_same and (error.code != "MANIFEST_CHANGED" or not accept_changed):
             raise error
@@ -163,7 +168,14 @@ def write_run(
 
 
 def conflict(
-    known: KnownRun, run_id: str, *, ep_id: str | None, source: str, manifest_key: str, manifest_sha256: str
+    known: KnownRun,
+    run_id: str,
+    *,
+    ep_id: str | None,
+    source: str,
+    manifest_key: str,
+    manifest_sha256: str,
+    settings: SourceSettings | None,
 ) -> Rejected:
     """Return the error for new content of a known run.
 
@@ -174,6 +186,7 @@ def conflict(
         source: bucket of the new manifest.
         manifest_key: key of the new manifest.
         manifest_sha256: digest of the new manifest.
+        settings: settings of the step, for the command in a message; None for a command without flags.
     """
     if ep_id is not None and ep_id != known.ep_id:
         what, expected, actual = "episode", known.ep_id, ep_id
@@ -184,7 +197,7 @@ def conflict(
             "MANIFEST_CHANGED",
             f"run {run_id} was ingested with other content: the sha256 of its manifest was"
             f" {known.manifest_sha256[:12]}… and is now {manifest_sha256[:12]}…. Its rows are unchanged. To replace"
-            f" them, run: telecine screenalytics replay {run_id} --accept-changed",
+            f" them, run: {next_step(settings, 'replay', run_id, '--accept-changed')}",
             expected=known.manifest_sha256,
             actual=manifest_sha256,
         )
