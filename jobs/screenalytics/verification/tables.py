@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.errors import FINDINGS
 from jobs.screenalytics.keys import runs_folder
-from jobs.screenalytics.model import CastMetric, PersonMetric, ScreenalyticsRun
+from jobs.screenalytics.model import CastMetric, PersonMetric, ScreenalyticsRun, canonical_uuid
 from jobs.screenalytics.settings import next_step
 from shared.database.session import transaction
 from shared.failure import Failure
@@ -84,7 +84,8 @@ class StoredRun:
         deleted: True if it is marked ``source_deleted``.
         artifacts: the artifacts that were read.
         damage: findings about the rows themselves.
-        has_casts: False if it was ingested before casts were stored.
+        is_current: False if an earlier release would have written other rows: it stored no casts, or the same UUID in
+            several spellings.
     """
 
     run_id: str
@@ -94,12 +95,12 @@ class StoredRun:
     deleted: bool
     artifacts: tuple[StoredArtifact, ...]
     damage: tuple[Failure, ...]
-    has_casts: bool
+    is_current: bool
 
 
 def is_damaged(settings: ReplaySettings, source: str, run_id: str) -> bool:
-    """Return True if a run's rows differ from those that were written, or predate casts."""
-    return any(run.damage or not run.has_casts for page in stored_runs(settings, source, only=run_id) for run in page)
+    """Return True if a run's rows differ from those that were written, or from those that this release writes."""
+    return any(run.damage or not run.is_current for page in stored_runs(settings, source, only=run_id) for run in page)
 
 
 def stored_runs(
@@ -202,7 +203,8 @@ def _stored(
         row.status == "source_deleted",
         tuple(StoredArtifact(*artifact[1:]) for artifact in artifacts),
         tuple(_damage(settings, row, metrics, casts)),
-        row.casts is not None,
+        row.casts is not None
+        and all(canonical_uuid(metric.person_id) in (None, metric.person_id) for metric in metrics),
     )
 
 
