@@ -11,10 +11,13 @@ if TYPE_CHECKING:
 
 __all__ = ["advice", "event_advice"]
 
+_COMMAND: Final = "run: telecine "
 _FIX: Final = ". Fix the run and upload it again; the next ingest picks it up"
 # Empty if the message already ends with the next command. For a refused object, the store's message says what to do:
 # grant a right, replace the link, restore the object, enable its key.
 _OTHERS: Final = {
+    "NAIVE_TIMESTAMP": ". Add its offset to the time in the manifest (Z for UTC) and upload the manifest again; the"
+    " next ingest picks it up",
     "MANIFEST_CHANGED": "",
     "RUN_ID_COLLISION": "",
     "UNSUPPORTED_VERSION": "",
@@ -28,21 +31,27 @@ _OTHERS: Final = {
 }
 
 
-def advice(code: str, run_id: str, settings: SourceSettings | None, *, dead: bool, attempt: int) -> str:
+def advice(
+    code: str, run_id: str, settings: SourceSettings | None, *, message: str = "", dead: bool, attempt: int
+) -> str:
     """Return the text to append to a message, or an empty string if the message is complete.
 
     Args:
         code: code of the rejection.
+        message: the message; one with a command needs no other advice, which might contradict it.
         run_id: id of the run.
         settings: settings of the command that prints the message; None for a command without flags.
         dead: True if the run is now set aside.
         attempt: number of this attempt, from 1.
     """
     replay = next_step(settings, "replay", run_id)
+    is_complete = _COMMAND in message.lower()
     if dead:
         times = "once" if attempt == 1 else f"{attempt} times"
+        if is_complete:
+            return f". It failed {times} and is set aside until its manifest changes"
         return f". It failed {times} and is set aside; once it is fixed, run: {replay}"
-    return _OTHERS.get(code, _FIX).format(replay=replay)
+    return "" if is_complete else _OTHERS.get(code, _FIX).format(replay=replay)
 
 
 def event_advice(*, dead: bool, attempt: int) -> str:

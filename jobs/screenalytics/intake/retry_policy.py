@@ -182,7 +182,8 @@ class RetryPolicy:
         if stale:
             end = event_advice(dead=dead, attempt=attempt)
         else:
-            end = advice(error.code, candidate.ref.run_id, self._settings, dead=dead, attempt=attempt)
+            run_id = candidate.ref.run_id
+            end = advice(error.code, run_id, self._settings, message=error.message, dead=dead, attempt=attempt)
         message = error.message.rstrip(". ") + end
         advised = type(error)(message, code=error.code, retryable=False, **error.data)
         result = _failed(candidate, read, advised, _class_of(error), attempt)

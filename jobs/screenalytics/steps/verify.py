@@ -150,7 +150,7 @@ def _find_missing(
         }.get(
             item.state,
             f"it is {item.state} ({item.code}): {str(item.message).rstrip('. ')}"
-            f"{advice(str(item.code), ref.run_id, settings, dead=False, attempt=1)}",
+            f"{advice(str(item.code), ref.run_id, settings, message=str(item.message), dead=False, attempt=1)}",
         )
         message = f"the run is in the store but not in the tables: {reason}"
         result.findings.append(finding(ref.run_id, ref.key, "NOT_INGESTED", message, state=item.state))

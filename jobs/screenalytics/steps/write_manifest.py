@@ -89,6 +89,7 @@ def run(settings: WriteManifestSettings, stage_run: StageRun) -> Report:
                 refusals.append(error)
                 rejected = refused(error, error.message)
             failure = Failure.of(run_id, rejected)
+            _log.warning("%s: %s: %s", run_id, failure.code, failure.message, extra={"item": run_id})
             report.failures.append(failure)
             outcome, row = "failed", [run_id, None, ("failed",), None, None, failure.message]
         counts[outcome] += 1
