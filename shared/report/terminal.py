@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from rich.console import Console
+    from rich.style import Style
     from rich.text import Text
 
     from shared.report.model import Report
@@ -123,16 +124,14 @@ def _widths(
 
 def _print_rows(console: Console, heads: Sequence[Text], cells: Sequence[Sequence[Text]]) -> None:
     """Print each row as a list: its first cell, then the other columns with their names, indented."""
-    from rich.text import Text
-
     for first, *rest in cells:
-        console.print(first, soft_wrap=True)
+        print_line(console, first.plain, style=first.style)
         for head, cell in zip(heads[1:], rest, strict=True):
             if cell.plain != safe_text(None):
                 text = f"{head.plain}: {cell.plain}"
                 # A long word, such as a digest or a path in a command, stays whole; the terminal itself wraps it.
-                for line in textwrap.wrap(text, console.width - _GAP, break_long_words=False, break_on_hyphens=False):
-                    console.print(Text(" " * _GAP + line, style=cell.style), soft_wrap=True)
+                for line in textwrap.wrap(text, max(console.width - _GAP, 1), break_long_words=False, break_on_hyphens=False):
+                    print_line(console, " " * _GAP + line, style=cell.style)
 
 
 def _cell(value: Any) -> Text:
@@ -147,12 +146,12 @@ def print_rest(console: Console, total: int, location: str) -> None:
         print_line(console, f"… and {total - ROWS:,} more{location}")
 
 
-def print_line(console: Console, text: str) -> None:
+def print_line(console: Console, text: str, *, style: Style | str = "") -> None:
     """Print one line of plain text, unwrapped."""
     from rich.text import Text
 
     # A Text, since rich replaces ":skull:" in plain text by an emoji even without markup.
-    console.print(Text(safe_text(text)), soft_wrap=True)
+    console.print(Text(safe_text(text), style=style), soft_wrap=True)
 
 
 def print_sample(console: Console, report: Report, *, total: str, written: str, kinds: Sequence[str]) -> None:

@@ -45,7 +45,7 @@ def _read_1_0(document: Mapping[str, Any], run_id: str) -> RunHead | RunManifest
     found = check(RunManifest if ended_well else RunHead, checked, expected=EXPECTED)
     wrong = found if isinstance(found, list) else []
     if is_unknown:
-        # Only a success needs the other fields, so a field that is missing may be no error of its own.
+        # Only a success needs the other fields, so a missing one may be right.
         wrong = [each for each in wrong if each.code != "FIELD_MISSING" or each.json_pointer in _HEAD]
     if too_many and isinstance(artifacts, list):
         place, count = "/artifacts", len(artifacts)
