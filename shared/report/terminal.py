@@ -124,13 +124,14 @@ def _widths(
 
 def _print_rows(console: Console, heads: Sequence[Text], cells: Sequence[Sequence[Text]]) -> None:
     """Print each row as a list: its first cell, then the other columns with their names, indented."""
+    width = max(console.width - _GAP, 1)
     for first, *rest in cells:
         print_line(console, first.plain, style=first.style)
         for head, cell in zip(heads[1:], rest, strict=True):
             if cell.plain != safe_text(None):
                 text = f"{head.plain}: {cell.plain}"
                 # A long word, such as a digest or a path in a command, stays whole; the terminal itself wraps it.
-                for line in textwrap.wrap(text, max(console.width - _GAP, 1), break_long_words=False, break_on_hyphens=False):
+                for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False):
                     print_line(console, " " * _GAP + line, style=cell.style)
 
 

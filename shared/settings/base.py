@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
+import difflib
 import os
 from dataclasses import dataclass
 from itertools import count
@@ -28,7 +29,7 @@ from shared.errors import UsageError
 from shared.secrets import ENCODED_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pydantic.fields import FieldInfo
 
@@ -52,6 +53,7 @@ __all__ = [
     "setting",
     "split_list",
     "union_members",
+    "unknown_variables",
 ]
 
 PREFIX: Final = "TELECINE_"
@@ -315,6 +317,35 @@ class Settings(BaseSettings):
         """Return the values in JSON types, without secrets, for the ledger and the report."""
         hidden = {name for name, field in type(self).model_fields.items() if is_secret(field)}
         return self.model_dump(mode="json", exclude=hidden)
+
+
+def unknown_variables(pipeline: str) -> dict[str, str | None]:
+    """Return the variables of a pipeline that are set but have no setting, each with a similar one that has, or None.
+
+    Args:
+        pipeline: its settings must have been imported.
+    """
+    prefix = f"{PREFIX}{pipeline.upper()}_"
+    known = {name for model in _models(Settings) for field in model.model_fields for name in model.variables(field)}
+    known = {name.removeprefix(prefix) for name in known if name.startswith(prefix)}
+    found: dict[str, str | None] = {}
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(prefix)
+        if variable.startswith(prefix) and not {name, _stem(name)} & known:
+            # Compared without the prefix, which would make all names similar.
+            similar = difflib.get_close_matches(_stem(name), sorted(known), n=1)
+            found[variable] = prefix + similar[0] if similar else None
+    return found
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(ENCODED_SUFFIX).removesuffix(secrets.FILE_SUFFIX)
+
+
+def _models(model: type[Settings]) -> Iterator[type[Settings]]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _models(each)
 
 
 def encoded(value: str) -> str:
