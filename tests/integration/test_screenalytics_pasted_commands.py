@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 FOLDER = "my runs"
 PLACE = ("--bucket", f"./{FOLDER}", "--prefix", "odd one")
 ROOT = ("--artifact-roots", "elsewhere/{run_id}/")
-COMMAND = re.compile(r"[Rr]un(?:, with its episode)?: (telecine screenalytics .+)$")
+COMMAND = re.compile(r"[Rr]un(?:, with its .+?)?: (telecine screenalytics .+)$")
 
 
 @pytest.fixture
@@ -90,3 +91,20 @@ def test_of_write_manifest(cli: Cli) -> None:
     (replace,) = commands(cli("screenalytics", "write-manifest", RUN_ID, *PLACE, *ROOT, "--ep-id", EP_ID).expect(65))
     assert "--replace" in replace
     cli("screenalytics", "ingest", *PLACE, *ROOT, "--grace-min", "0").expect(65)
+
+
+@pytest.mark.parametrize(
+    ("has_episode", "placeholder", "value"), [(False, "<EPISODE>", EP_ID), (True, "<TIME>", "2026-01-02T03:04:05Z")]
+)
+def test_a_placeholder_is_refused_until_it_is_replaced(
+    cli: Cli, has_episode: bool, placeholder: str, value: str
+) -> None:
+    """A value that is only an example would be written as the run's own."""
+    summary = json.loads(SUMMARY) | {"run_id": None}
+    summary.pop("generated_at" if has_episode else "episode_id")
+    put(cli, {f"elsewhere/{RUN_ID}/analytics/screentime.json": encode(summary)})
+    (command,) = commands(cli("screenalytics", "write-manifest", RUN_ID, *PLACE, *ROOT).expect(65))
+    assert placeholder in command
+    cli(*command).expect(65)
+    cli(*(value if word == placeholder else word for word in command)).expect(0)
+    cli("screenalytics", "ingest", *PLACE, *ROOT, "--grace-min", "0").expect(0)

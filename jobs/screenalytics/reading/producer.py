@@ -144,7 +144,8 @@ def find_run(store: ObjectStore, run_id: str, settings: WriteManifestSettings, c
     if completed_at is None:
         message = (
             f"no file of run {run_id} says when it completed; expected a finished_at or generated_at. Run, with its"
-            f" time: {next_step(settings, 'write-manifest', run_id, '--completed-at', '2025-12-23T15:16:12Z')}"
+            " time in place of <TIME>, such as 2025-12-23T15:16:12Z:"
+            f" {next_step(settings, 'write-manifest', run_id, '--completed-at', '<TIME>')}"
         )
         raise reject("FIELD_MISSING", message, expected="finished_at or generated_at")
     summary = ProducerFile(found.names[key], SUMMARY, key, len(body), hashlib.sha256(body).hexdigest())
@@ -206,8 +207,8 @@ def _episode(
     if not known:
         message = (
             f"no file of run {run_id} below {manifest_key(settings.prefix, run_id).removesuffix('manifest.json')} names"
-            " its episode; expected an episode_id. Run, with its episode:"
-            f" {next_step(settings, 'write-manifest', run_id, '--ep-id', 'rhoslc-s06e11')}"
+            " its episode; expected an episode_id. Run, with its episode in place of <EPISODE>, such as rhoslc-s06e11:"
+            f" {next_step(settings, 'write-manifest', run_id, '--ep-id', '<EPISODE>')}"
         )
         raise reject("FIELD_MISSING", message, expected="episode_id")
     if len(known) > 1:
