@@ -79,7 +79,7 @@ def test_a_console_prints_only_text_and_tables():
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     printed = [ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "console.print"]
     assert printed
-    assert set(printed) <= {"table", "Text(safe_text(text))"}
+    assert set(printed) <= {"table", "Text(safe_text(text), style=style)"}
     texts = [ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "Text"]
     assert all(text.startswith("safe_text(") for text in texts)
 

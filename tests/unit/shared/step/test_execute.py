@@ -316,3 +316,16 @@ def test_the_last_word_of_a_pod_is_why_it_ended(tmp_path, monkeypatch, pod):
         assert place.read_bytes() == before
     termination.write("nowhere to write", tmp_path / "missing")
     assert not (tmp_path / "missing").exists()
+
+
+def test_a_variable_without_a_setting_is_named(monkeypatch, capsys):
+    monkeypatch.setenv("TELECINE_FAKE_WHATS", "x")
+    monkeypatch.setenv("TELECINE_FAKE_OTHERWISE", "y")
+    monkeypatch.setenv("TELECINE_FAKE_WHAT", "fine")
+    monkeypatch.setenv("TELECINE_GAMEDATA_WHATS", "x")
+    assert execute(STEP, []) == 0
+    told = [line["message"] for line in lines(capsys.readouterr().err) if line["level"] == "WARNING"]
+    assert told == [
+        "the variable TELECINE_FAKE_OTHERWISE is ignored, because no setting has it",
+        "the variable TELECINE_FAKE_WHATS is ignored, because no setting has it; did you mean TELECINE_FAKE_WHAT?",
+    ]
