@@ -84,6 +84,11 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
     logs.configure(settings.log_level, settings.log_file)
     guard.note_logs()
     _warn_of_variables(step.pipeline)
+    if settings.run_id is not None:
+        from shared.ledger.run_id import check_run_id
+
+        # Before any report, whose folder is named like the run.
+        check_run_id(settings.run_id)
     start = datetime.now(UTC), time.monotonic()
     stage_run: Any = None
     report: Report | None = None

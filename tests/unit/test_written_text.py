@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 STREAMS = {"shared/streams.py", "shared/logs.py"}
 RICH = {"shared/report/terminal.py", "shared/progress.py"}
 FILES = sorted(
-    path.relative_to(ROOT).as_posix() for package in ("jobs", "shared") for path in (ROOT / package).rglob("*.py")
+    path.relative_to(ROOT).as_posix()
+    for package in ("jobs", "shared", "charts/telecine")
+    for path in (ROOT / package).rglob("*.py")
 )
 HARMLESS = {"isatty", "flush", "fileno"}
 PRINTING = {"print", "input"}

@@ -61,6 +61,17 @@ def test_the_report_lies_below_the_state_folder_by_default(tmp_path):
     assert path.parent.name == reports(tmp_path)[0]["run_id"]
 
 
+@pytest.mark.parametrize("run_id", ["../../escaped", "/escaped", "a/../../../../escaped", "..", "a\x1b[2J", "{{=1}}"])
+def test_an_invalid_run_id_names_no_folder(tmp_path, monkeypatch, capsys, run_id):
+    place = tmp_path / "a" / "b"
+    place.mkdir(parents=True)
+    monkeypatch.chdir(place)
+    run_id = run_id.replace("/escaped", f"{tmp_path}/escaped") if run_id.startswith("/") else run_id
+    assert execute(STEP, ["--run-id", run_id]) == 2
+    assert [path for path in tmp_path.rglob("*") if path not in (place, place.parent)] == []
+    assert "expected 1 to 128 letters" in capsys.readouterr().err
+
+
 def test_a_pod_without_a_report_folder_writes_none_and_prints_no_view(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     assert execute(STEP, []) == 0
