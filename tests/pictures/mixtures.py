@@ -122,15 +122,15 @@ def _joined() -> Iterator[Video]:
 
 def _damaged() -> Iterator[Video]:
     lost = faults.at(6, 10, replace=lambda _: None)
-    # Not VP8: after a missing packet, FFmpeg returns what its buffers held before, and each decode differs.
     for codec, suffix in (
         ("libx264", "mp4"),
         ("libx265", "mp4"),
         ("libx264", "ts"),
         ("mpeg4", "avi"),
         ("libvpx-vp9", "webm"),
+        ("libvpx", "webm"),
     ):
-        source = suffix if suffix in ("ts", "avi") else "mp4"
+        source = suffix if suffix in ("ts", "avi") or codec == "libvpx" else "mp4"
         make = copied(codec, suffix, source=source, copy={"change": lost})
         yield Video(_KIND, f"{codec} in {suffix}, two packets missing", make)
     several = faults.at(2, 6, 10, 14, replace=faults.scrambled)

@@ -144,7 +144,9 @@ def _decode(path: str) -> tuple[dict[str, Any], list[Any]]:
         if stream is None:
             return {"error": "no video stream"}, []
         base: Any = stream.time_base
-        context: Any = stream.codec_context
+        # After an error, FFmpeg's own VP8 decoder returns what its memory held before: no two decodes are equal.
+        vp8 = stream.codec_context.codec.name == "vp8"
+        context: Any = av.CodecContext.create("libvpx", "r") if vp8 else stream.codec_context
         context.thread_type, context.thread_count = "NONE", 1
         context.flags |= _OUTPUT_CORRUPT
         untimed = False

@@ -222,7 +222,9 @@ def test_fields_are_not_skipped():
     assert len(list(decoder.decode([Packet(data, at, at == 30) for at, (data, _, _) in enumerate(found[:31])]))) == 31
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("libvpx-vp9", "webm"), ("libx264", "mp4"), ("libx265", "mp4")])
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("libvpx-vp9", "webm"), ("libvpx", "webm"), ("libx264", "mp4"), ("libx265", "mp4")]
+)
 def test_frames_above_the_limit_are_rejected_whatever_the_container_declares(codec, suffix):
     parameters, found = packets(codec=codec, suffix=suffix)
     with pytest.raises(ItemError) as caught:
