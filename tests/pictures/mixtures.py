@@ -79,6 +79,13 @@ def _interlaced() -> Iterator[Video]:
     flags = {"options": {"flags": "+ildct+ilme", "bf": "2"}, "fps": 25, "seconds": SHORT}
     for suffix in ("mpg", "ts", "mkv"):
         yield Video(_KIND, f"mpeg2video interlaced in {suffix}", encoded("mpeg2video", suffix, **flags))
+    for suffix in ("mp4", "mkv", "avi", "ts"):
+        for b_frames in (0, 2):
+            settings: dict[str, Any] = {**flags, "options": {"flags": "+ildct+ilme"}, "b_frames": b_frames, "gop": 12}
+            make = encoded("mpeg4", suffix, **settings)
+            sample = (suffix, b_frames) == ("mp4", 2)
+            name = f"mpeg4 interlaced with {b_frames} B-frames in {suffix}"
+            yield Video(_KIND, name, make, sample=sample)
     for suffix in ("ts", "mkv", "avi"):
         make = encoded("libx264", suffix, options={"x264-params": "tff=1:open-gop=1"}, b_frames=3)
         yield Video(_KIND, f"libx264 interlaced with an open GOP in {suffix}", make)

@@ -55,6 +55,8 @@ _PREFERRED: Final = {"vp8": "libvpx"}
 _BT470BG: Final = 5  # AVColorSpace of VP8, RFC 6386 §9.2; libvpx leaves it unspecified
 _INTRA, _INTER = 1, 2  # AVPictureType I and P
 _VP8_KEY_HEADER: Final = 10  # bytes
+_VOP_START: Final = b"\0\0\1\xb6"
+_VOP_P, _VOP_B = 1, 2
 # Codecs whose decoders keep no pictures across a flush. Others get a new context for each span.
 _FLUSHABLE: Final = frozenset({"h264", "hevc", "vp9", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4"})
 
@@ -212,7 +214,7 @@ class Decoder:
         if self._used:
             self._rewind()
         self._used = True
-        for packet in packets:
+        for packet in _without_leading_b_frames(packets) if self.parameters.codec == "mpeg4" else packets:
             headers = dict(packet.side_data).get("new_extradata")
             if headers is not None and headers != self._extradata:
                 yield from self._feed(None, skip=skip)
@@ -314,6 +316,24 @@ def _can_skip(parameters: StreamParameters, extradata: bytes) -> bool:
         # layers in byte 21 (ISO/IEC 14496-15 §8.3.3.1).
         return len(extradata) > 21 and extradata[0] == 1 and extradata[21] >> 3 & 7 == 1  # noqa: PLR2004
     return True
+
+
+def _without_leading_b_frames(packets: Iterable[Packet]) -> Iterator[Packet]:
+    """Leave out MPEG-4 B-frames between a span's keyframe and the next reference: they refer to an earlier keyframe.
+
+    FFmpeg takes the duration of a frame from the first B-frame that a decoder gets. From one of these it takes a wrong
+    duration, and then drops all B-frames of an interlaced stream.
+    """
+    references = 0
+    for packet in packets:
+        # vop_coding_type, ISO/IEC 14496-2 §6.2.5. If a packet has two frames, the second is the B-frame.
+        start = bytes(packet.data).find(_VOP_START)
+        kind = packet.data[start + 4] >> 6 if 0 <= start < len(packet.data) - 4 else _VOP_P
+        if kind != _VOP_B:
+            references += 1
+        elif references == 1:
+            continue
+        yield packet
 
 
 def _vp9_pixels(data: bytes | memoryview) -> int:
