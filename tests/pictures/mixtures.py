@@ -123,8 +123,7 @@ def _joined() -> Iterator[Video]:
         ("HEVC after H.264", ("libx264", "libx265"), HALF),
     ):
         make = partial(streams, codecs=codecs, settings={"shift_s": shift})
-        restarts = name.startswith("an overlap")
-        yield Video(_KIND, f"two parts in ts, {name}", make, restarts=restarts)
+        yield Video(_KIND, f"two parts in ts, {name}", make)
 
 
 def _damaged() -> Iterator[Video]:
