@@ -26,6 +26,7 @@ _FREE_BYTES: Final = 1 << 20
 _ENCRYPTED: Final = 1
 # Sheets nest 7 elements deep, drawings about 20; nothing else is read.
 _MAX_DEPTH: Final = 64
+_MAX_TOKEN: Final = 1 << 21
 _MAX_SHOWN: Final = 60
 _LISTED: Final = 5
 
@@ -179,8 +180,13 @@ class Archive:
             parser.CharacterDataHandler = text
         parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = reject
         try:
+            fed = 0
             for chunk in self.chunks(name):
                 parser.Parse(chunk, False)
+                fed += len(chunk)
+                # expat scans an incomplete token again with each chunk.
+                if fed - max(0, parser.CurrentByteIndex) > _MAX_TOKEN:
+                    raise damaged(f"part {name[:_MAX_SHOWN]!r} has a tag of more than {_MAX_TOKEN:,} bytes")
             parser.Parse(b"", True)
         except Stop:
             pass

@@ -7,6 +7,7 @@ without a value and an error as a blank, and cannot tell them apart.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -323,14 +324,14 @@ class _Rows:
             return
         if len(text) > self._limits.cell_chars:
             _checked(text, self._limits, f"cell {self._reference()}")
+        if self._column >= self._limits.columns:
+            raise over(
+                f"cell {self._reference()} is in column",
+                self._column + 1,
+                self._limits.columns,
+                f"delete what stands to the right of column {column_letters(self._limits.columns - 1)}, or save as CSV",
+            )
         if missing := self._column - len(self._cells):
-            if self._column >= self._limits.columns:
-                raise over(
-                    f"cell {self._reference()} is in column",
-                    self._column + 1,
-                    self._limits.columns,
-                    f"delete what stands to the right of column {column_letters(self._limits.columns - 1)}",
-                )
             self._cells += [""] * missing
             self._digits += ["0"] * missing
         self._cells.append(text)

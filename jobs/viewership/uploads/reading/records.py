@@ -278,8 +278,8 @@ def _read_csv(
         if len(rows) == _ROWS:
             frames.append(_transposed(rows))
             rows = []
-    check_grid("the file has", len(numbers), max(widths, default=0), sum(widths))
     frames.append(_transposed(rows))
+    check_grid("the file has", len(numbers), max(widths, default=0), sum(widths))
     cells = pl.concat(frames, how="diagonal")
     lines = pl.Series(numbers, dtype=pl.UInt32)
     for column in cells.iter_columns():
@@ -290,6 +290,8 @@ def _read_csv(
 
 
 def _transposed(rows: list[list[str]]) -> pl.DataFrame:
+    widths = [len(row) for row in rows]
+    check_grid("the file has", len(rows), max(widths, default=0), sum(widths))
     columns = enumerate(zip_longest(*rows))
     frame = pl.DataFrame([pl.Series(str(position), column, dtype=pl.String) for position, column in columns])
     return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if frame.width else frame
