@@ -77,8 +77,10 @@ def xlsx(
         + "</Relationships>",
         "xl/styles.xml": replaced.get("styles", _STYLES),
     }
-    parts["xl/sharedStrings.xml"] = strings if strings[:1] in ("<", b"<") and strings[1:2] in ("?", b"?", "!") else (
-        f"<sst {_MAIN}>".encode() + (strings if isinstance(strings, bytes) else strings.encode()) + b"</sst>"
+    parts["xl/sharedStrings.xml"] = (
+        strings
+        if strings[:1] in ("<", b"<") and strings[1:2] in ("?", b"?", "!")
+        else (f"<sst {_MAIN}>".encode() + (strings if isinstance(strings, bytes) else strings.encode()) + b"</sst>")
     )
     for number, rows in enumerate(sheets, 1):
         is_part = rows[:10] in ("<worksheet", b"<worksheet") or rows[:2] in ("<?", b"<?", "<!", b"<!")
@@ -196,7 +198,9 @@ def xlsb(cells: dict[tuple[int, int], str | float]) -> bytes:
         head = struct.pack("<II", column, 0)
         sheet += _brt(6, head + _wide(value)) if isinstance(value, str) else _brt(5, head + struct.pack("<d", value))
     sheet += _brt(146) + _brt(130)
-    book = _brt(131) + _brt(143) + _brt(156, struct.pack("<II", 0, 1) + _wide("rId1") + _wide("S")) + _brt(144) + _brt(132)
+    book = (
+        _brt(131) + _brt(143) + _brt(156, struct.pack("<II", 0, 1) + _wide("rId1") + _wide("S")) + _brt(144) + _brt(132)
+    )
     return archive({
         "_rels/.rels": f'<Relationships {_OF}><Relationship Id="r" Type="{_TO}/officeDocument" Target="xl/workbook.bin"/>'
         "</Relationships>",

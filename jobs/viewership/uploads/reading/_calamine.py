@@ -6,6 +6,7 @@ It allocates the rectangle up to the last value and aborts if there is no memory
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING, Any
 
 import python_calamine
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["CalamineBook"]
 
 _TEXT = str(int(CellKind.TEXT))
+_DURATION = str(int(CellKind.DURATION))
 _EMPTY = ("", _TEXT)
+_ISO_DURATION = re.compile(r"PT(\d{1,9})H(\d{1,2})M(\d{1,2}(?:\.\d+)?)S", re.ASCII)
 
 
 class CalamineBook:
@@ -89,6 +92,10 @@ class CalamineBook:
         if isinstance(value, str):
             if len(value) > self._limits.cell_chars:
                 raise over("a cell has", f"{len(value):,} characters", self._limits.cell_chars, "shorten it")
+            # calamine leaves the durations of .ods in ISO 8601.
+            if match := _ISO_DURATION.fullmatch(value):
+                hours, minutes, seconds = (float(part or 0) for part in match.groups())
+                return duration_text(hours * 3600 + minutes * 60 + seconds), _DURATION
             return (value, _TEXT) if value else _EMPTY
         text, kind = _typed(value)
         return text, str(int(kind))

@@ -379,6 +379,8 @@ class _Rows:
         if not _NUMBER.fullmatch(value):
             raise damaged(f"cell {self._reference()} holds {value[:20]!r} as a number")
         found = float(value)
+        if not math.isfinite(found):
+            raise damaged(f"cell {self._reference()} holds {value[:20]!r} as a number")
         return (
             (number_text(found), kind) if kind is CellKind.NUMBER else serial_text(found, kind, is_1904=self._is_1904)
         )

@@ -30,7 +30,7 @@ class ReadLimits:
             reach 10 to 30; deflate itself ends at 1,032.
         text_bytes: text of a workbook's sheet in UTF-8, or eight times the size of the file if that is more: one long
             shared string may be shown in a million cells.
-        memory_mb: address space of the process that reads a workbook, of which Python takes about 60 MB.
+        memory_mb: address space of the process that reads a workbook, of which Python takes about 25 MB.
         seconds: wall-clock time of that process.
     """
 
