@@ -134,6 +134,10 @@ class ChildProcess:
         output = self._errors.read()[-_MAX_SHOWN:].decode(errors="replace").strip()
         return Ending(self._process.returncode, output)
 
+    def kill(self) -> None:
+        """Kill the process without waiting for its end."""
+        self._process.kill()
+
     def close(self) -> None:
         """Kill the process; calling it again has no effect."""
         self.channel.close()
