@@ -31,7 +31,7 @@ _WAIT_S: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a child process ended.
+    """The end of a child process.
 
     Attributes:
         status: exit status, or minus the number of the signal that killed it; None if it still runs.

@@ -197,8 +197,8 @@ def test_other_workbooks_are_read_by_their_content(make):
 
 def test_an_ods_workbook_is_read_without_the_empty_rest_of_its_sheet():
     rest = (
-        '<table:table-row table:number-rows-repeated="1048574"><table:table-cell table:number-columns-repeated="16384"/>'
-        "</table:table-row>"
+        '<table:table-row table:number-rows-repeated="1048574">'
+        '<table:table-cell table:number-columns-repeated="16384"/></table:table-row>'
     )
     date = '<table:table-cell office:value-type="date" office:date-value="2025-07-01"/>'
     time = '<table:table-cell office:value-type="time" office:time-value="PT1174H47M24S"/>'
