@@ -84,7 +84,8 @@ def _text(data: bytes, limits: ReadLimits, encoding: str | None, delimiter: str 
         raise NeedsChoice(f"{delimiter!r} is not a delimiter; expected one ASCII character; set --delimiter")
     decoded = decode(data, encoding)
     del data
-    text = decoded.text
+    # Ctrl-Z ends a text file of DOS.
+    text = decoded.text.removesuffix(b"\x1a")
     if error := other_text(text):
         raise error
     dialect = find_dialect(text, delimiter)

@@ -183,6 +183,10 @@ def test_a_quoted_cell_longer_than_the_sample_does_not_hide_the_delimiter():
     assert read(data).delimiter == ","
 
 
+def test_the_end_of_a_dos_file_is_not_a_record():
+    assert rows(b"Title,Hours\r\nA,1\r\n\x1a") == [("Title", "Hours"), ("A", "1")]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_sep_line_names_the_delimiter_and_is_not_a_record(end):
     sheet = read(f"\ufeffsep=;{end}Title;Hours{end}A;1{end}".encode(), delimiter=",")
