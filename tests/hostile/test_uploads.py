@@ -119,7 +119,7 @@ WORKBOOKS: dict[str, tuple[Callable[[], bytes], str, str]] = {
     ),
     "a missing shared string": (lambda: xlsx("<row><c t='s'><v>7</v></c></row>"), "FORMAT", "shared string 7"),
     "a number of 400,000 digits": (
-        lambda: xlsx(f"<row><c><v>{'9' * 400_000}</v></c></row>", compressed=False), "FORMAT", "as a number",
+        lambda: xlsx(f"<row><c><v>{'9' * 400_000}</v></c></row>", compressed=False), "LIMIT", "400,000 characters",
     ),
     "a cell twice": (
         lambda: xlsx('<row><c r="B1"><v>1</v></c><c r="B1"><v>2</v></c></row>'), "FORMAT", "cell B1 comes twice",

@@ -232,7 +232,7 @@ class _Rows:
         is_1904: bool,
     ) -> None:
         self._strings = strings
-        self._kinds = kinds
+        self._kinds = {str(number): kind for number, kind in enumerate(kinds)}
         self._limits = limits
         self._take = take
         self._is_1904 = is_1904
@@ -340,7 +340,7 @@ class _Rows:
         """Return text and kind of the present cell; an empty text for a blank."""
         kind = self._type
         if kind == "s":
-            return self._shared(self._value), CellKind.TEXT
+            return self._shared(self._value) if self._value else "", CellKind.TEXT
         if kind == "inlineStr":
             return _unescaped("".join(self._runs or ())), CellKind.TEXT
         if kind == "str" and self._value is not None:
@@ -371,24 +371,18 @@ class _Rows:
         return date_text(moment.date(), moment.hour * 3600 + moment.minute * 60 + moment.second), CellKind.DATE
 
     def _number(self, value: str) -> tuple[str, CellKind]:
-        style = self._style
-        kind = CellKind.NUMBER
-        if style:
-            number = _integer(style)
-            kind = self._kinds[number] if number < len(self._kinds) else CellKind.NUMBER
+        kind = self._kinds.get(self._style, CellKind.NUMBER)
         if kind is CellKind.NUMBER and value.isdecimal() and value.isascii() and len(value) <= _EXACT_DIGITS:
             return (value if value[0] != "0" else str(int(value))), kind
-        if not _NUMBER.fullmatch(value):
-            raise damaged(f"cell {self._reference()} holds {value[:20]!r} as a number")
-        found = float(value)
-        if not math.isfinite(found):
-            raise damaged(f"cell {self._reference()} holds {value[:20]!r} as a number")
+        # Text in place of a number is for the row to answer for, not the workbook.
+        if not _NUMBER.fullmatch(value) or not math.isfinite(found := float(value)):
+            return value, CellKind.TEXT
         return (
             (number_text(found), kind) if kind is CellKind.NUMBER else serial_text(found, kind, is_1904=self._is_1904)
         )
 
-    def _shared(self, value: str | None) -> str:
-        number = _integer(value or "")
+    def _shared(self, value: str) -> str:
+        number = _integer(value)
         if number >= len(self._strings):
             raise damaged(f"cell {self._reference()} refers to shared string {number}, which is missing")
         return self._strings[number]
