@@ -25,6 +25,7 @@ TABLES = (
     "catalog.territory_names",
 )
 
+# Ids are numbered by the import, which holds the catalogue's lock: it needs them before it writes.
 # The source of a row, and of those of its fields that another source has filled.
 _SOURCE = """
     source text NOT NULL CHECK (length(source) BETWEEN 1 AND 63),
@@ -82,7 +83,7 @@ def _history() -> None:
 def _series() -> None:
     op.execute(f"""
         CREATE TABLE catalog.series (
-            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            id bigint PRIMARY KEY CHECK (id >= 1),
             code text CHECK (length(code) BETWEEN 1 AND 100),
             code_key text UNIQUE CHECK (octet_length(code_key) BETWEEN 1 AND 1000),
             content_provider text CHECK (length(content_provider) BETWEEN 1 AND 500),
@@ -114,7 +115,7 @@ def _series() -> None:
 def _episodes() -> None:
     op.execute(f"""
         CREATE TABLE catalog.episodes (
-            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            id bigint PRIMARY KEY CHECK (id >= 1),
             ref_id text CHECK (length(ref_id) BETWEEN 1 AND 200),
             ref_key text UNIQUE CHECK (octet_length(ref_key) BETWEEN 1 AND 2000),
             series_id bigint NOT NULL REFERENCES catalog.series,
@@ -192,7 +193,7 @@ def _aliases() -> None:
 def _deals() -> None:
     op.execute(f"""
         CREATE TABLE catalog.deals (
-            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            id bigint PRIMARY KEY CHECK (id >= 1),
             platform text NOT NULL CHECK (length(platform) BETWEEN 1 AND 63),
             domain text CHECK (length(domain) BETWEEN 1 AND 200),
             partner text CHECK (length(partner) BETWEEN 1 AND 200),
@@ -212,7 +213,7 @@ def _deals() -> None:
     for one, many, codes in (("channel", "channels", 100), ("territory", "territories", 20)):
         op.execute(f"""
             CREATE TABLE catalog.{many} (
-                id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                id bigint PRIMARY KEY CHECK (id >= 1),
                 code text CHECK (length(code) BETWEEN 1 AND {codes}),
                 name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
                 active boolean NOT NULL DEFAULT true,
