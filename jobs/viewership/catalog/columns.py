@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-__all__ = ["COLUMNS", "FILES", "MAX_CHARS", "Kind", "canonical", "kind_of", "parse_column", "title_column", "title_slot"]
+__all__ = ["COLUMNS", "MAX_CHARS", "Kind", "canonical", "kind_of", "parse_column", "title_column", "title_slot"]
 
 
 class Kind(StrEnum):
-    """What the rows of a file are; its name plus ``.csv`` is the file that an export writes."""
+    """The kind of a file's rows; its name plus ``.csv`` is the file that an export writes."""
 
     SERIES = "series"
     EPISODES = "episodes"
@@ -100,9 +100,6 @@ COLUMNS: Final[dict[Kind, Columns]] = {
 }
 """Kind -> its columns; the first kind whose marks fit a header is the file's."""
 
-FILES: Final[dict[Kind, str]] = {kind: f"{kind}.csv" for kind in Kind}
-"""Kind -> the file that an export writes."""
-
 MAX_CHARS: Final[dict[str, int]] = {
     **dict.fromkeys(("title", "series", "content_provider", "alias", "target_series", "target_title"), 500),
     **dict.fromkeys(("ref_id", "target", "content_id", "domain", "partner", "channel", "territory"), 200),
@@ -168,11 +165,7 @@ def title_slot(name: str) -> tuple[str, int]:
 
 def title_column(base: str, language: str, position: int) -> str:
     """Return the column of a title; the inverse of :func:`title_slot`."""
-    return (
-        base
-        + ("" if language == "und" else f"-{language}")
-        + ("" if position == 1 else f".{position}")
-    )
+    return base + ("" if language == "und" else f"-{language}") + ("" if position == 1 else f".{position}")
 
 
 def kind_of(names: Collection[str]) -> Kind | None:

@@ -61,13 +61,13 @@ class Entity:
         return self.sources.get(name, self.source)
 
     def titles(self, base: str) -> dict[str, str]:
-        """Return the titles among the fields, in order of language and position.
+        """Return the titles among the fields; the first represents the entity, as :func:`main_title` says.
 
         Args:
             base: ``title`` for episodes, ``series`` for series, ``channel`` and ``territory``.
         """
         names = [name for name in self.fields if name == base or name.startswith((f"{base}-", f"{base}."))]
-        return {name: self.fields[name] for name in sorted(names, key=title_slot)}
+        return {name: self.fields[name] for name in sorted(names, key=_title_order)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Conflict:
 
 @dataclass(slots=True)
 class Update:
-    """What an import does to one entity.
+    """The effect of an import on one entity.
 
     Attributes:
         entity: the entity, already changed.
@@ -122,12 +122,12 @@ def main_title(titles: dict[str, str]) -> str | None:
     >>> main_title({"title-es": "Piloto", "title-en": "Pilot"})
     'title-en'
     """
+    return min(titles, key=_title_order, default=None)
 
-    def order(name: str) -> tuple[int, str, int]:
-        language, position = title_slot(name)
-        return _MAIN.get(language, len(_MAIN)), language, position
 
-    return min(titles, key=order, default=None)
+def _title_order(name: str) -> tuple[int, str, int]:
+    language, position = title_slot(name)
+    return _MAIN.get(language, len(_MAIN)), language, position
 
 
 def merge(entity: Entity, values: dict[str, str | None], source: str, *, overwrite: bool = False) -> Update:

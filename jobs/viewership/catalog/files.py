@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.catalog.cells import restored
@@ -256,23 +256,15 @@ def _check(kind: Kind, column: str) -> Check:
     """Return the check of a column: a value's stored form, and what is wrong with it or an empty text."""
     base = parse_column(kind, column) or column
     limit = MAX_CHARS.get(base, 50)
-    if kind in (Kind.CHANNELS, Kind.TERRITORIES) and base in ("channel", "territory"):
-        return lambda value: _text(value, limit)
+    if (fixed := _CHECKS.get(base)) is not None:
+        return fixed
     if base in _NUMBERS:
-        return lambda value: _number(value, limit)
-    if base in ("active", "exact"):
-        return _switch
-    if base in ("status", "episode_status"):
-        return _status
-    if base in ("valid_from", "valid_to"):
-        return _day
-    if base == "kind":
-        return _alias_kind
+        return partial(_number, limit=limit)
     if base in _IDS or (base == "target" and kind is Kind.ALIASES):
-        return lambda value: _id(value, limit)
-    if base in _ANY:
-        return lambda value: _text(value, limit) if value != "*" else (None, "")
-    return lambda value: _text(value, limit)
+        return partial(_id, limit=limit)
+    if base in _ANY and kind in (Kind.DEALS, Kind.ALIASES, Kind.NUMBERS):
+        return lambda value: (None, "") if value == "*" else _text(value, limit)
+    return partial(_text, limit=limit)
 
 
 def _text(value: str, limit: int) -> tuple[str | None, str]:
@@ -319,3 +311,11 @@ def _day(value: str) -> tuple[str | None, str]:
         return date.fromisoformat(value).isoformat(), ""
     except ValueError:
         return None, f"'{one_line(cut(value, _SHOWN))}' is not a date; expected YYYY-MM-DD"
+
+
+_CHECKS: Final = {
+    **dict.fromkeys(("active", "exact"), _switch),
+    **dict.fromkeys(("status", "episode_status"), _status),
+    **dict.fromkeys(("valid_from", "valid_to"), _day),
+    "kind": _alias_kind,
+}

@@ -25,7 +25,7 @@ __all__ = ["Imported", "compare", "import_files"]
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What files change.
+    """The effect of files on the catalogue.
 
     Attributes:
         plan: the changes; with bad rows, none is made.
@@ -73,7 +73,12 @@ def import_files(
     if decided.bad or not decided.changed:
         return found
     version = open_version(
-        session, "import", by, source=source, origin=", ".join(name for name, _ in files)[:1000], counts=decided.counts()
+        session,
+        "import",
+        by,
+        source=source,
+        origin=", ".join(name for name, _ in files)[:1000],
+        counts=decided.counts(),
     )
     apply(session, found.state, decided, version, by)
     return Imported(decided, found.state, found.rows, version, written=True)

@@ -56,7 +56,7 @@ _SHOWN: Final = 80
 
 @dataclass(slots=True)
 class Plan:
-    """What files change.
+    """The effect of files on the catalogue.
 
     Attributes:
         updates: per entity that a file mentions; those without an action change nothing.
@@ -163,11 +163,13 @@ class _Planner:
             else:
                 other = self._origins.get((entity, name), self._first[entity])
                 if name in ("series_id", "target"):
-                    name, value, before = "series" if name == "series_id" else name, self._shown(value), self._shown(before)
+                    now, then = self._shown(value), self._shown(before)
+                else:
+                    now, then = value, before
                 self._bad(
                     row,
                     name,
-                    f"{_quoted(value)} contradicts {_quoted(before)} in {other.file} line {other.line}; expected one"
+                    f"{_quoted(now)} contradicts {_quoted(then)} in {other.file} line {other.line}; expected one"
                     f" value per {entity.kind}{_advice(entity.kind, name)}",
                 )
 
@@ -187,12 +189,12 @@ class _Planner:
         entity = self._find_series(row, values.get("series_code"), name)
         if entity is None:
             return
+        by_name = not values.get("series_code") and not entity.new
         if not any(titles.values()):
             titles = {}
-        elif name and not values.get("series_code") and name_key(name) != name_key(self._stated(entity, "series")):
-            # Found by one of its further names, which is no new name.
-            if not entity.new:
-                titles.pop("series", None)
+        elif by_name and name_key(name) != name_key(self._stated(entity, "series")):
+            # Found by one of its further names, which does not rename it.
+            titles.pop("series", None)
         self._gather(entity, {**titles, **self._about(entity, values)}, row)
         self._present.add(Kind.SERIES)
         self._know(entity, values.get("series_code"), titles.values())
@@ -200,20 +202,15 @@ class _Planner:
     def _find_series(self, row: Row, code: str | None, name: str | None) -> Entity | None:
         state = self._state
         named = state.series_by_name.get(name_key(name), []) if name else []
-        if code:
-            known = state.series_by_code.get(ref_key(code))
-            if known is not None:
-                return known
-            without = [each for each in named if not self._code(each)]
-            if len(without) == 1:
-                return without[0]
-            if name is None:
-                self._bad(row, "series", f"series code {_quoted(code)} is new and has no name; expected its name")
-                return None
-            return self._new(EntityKind.SERIES)
+        if code and (known := state.series_by_code.get(ref_key(code))) is not None:
+            return known
         if name is None:
-            self._bad(row, "series", "the series is empty; expected its name or code")
+            about = f"series code {_quoted(code)} is new and has no name" if code else "the series is empty"
+            self._bad(row, "series", f"{about}; expected its name")
             return None
+        if code:
+            without = [each for each in named if not self._code(each)]
+            return without[0] if len(without) == 1 else self._new(EntityKind.SERIES)
         if len(named) > 1:
             # A remake may have the same name, and another series the name as one of its further titles.
             main = [each for each in named if name_key(each.fields.get("series")) == name_key(name)]
@@ -258,11 +255,13 @@ class _Planner:
         if not (ref_id or (season and episode) or any(titles.values())):
             # A row of a series alone, as in a list of series with the columns of episodes.
             return
-        found = known or self._find_episode(row, series, ref_id, season, episode, titles)
+        found = known or self._find_episode(row, series, titles)
         if found is None:
             return
         self._owners[found] = series
-        own = {key: values[key] for key in ("ref_id", "season", "episode", "episode_status") if key in values}
+        own: dict[str, str | None] = {
+            key: values[key] for key in ("ref_id", "season", "episode", "episode_status") if key in values
+        }
         if "ref_id" in own:
             own["ref_id"] = self._spelled(found, "ref_id", ref_id)
         self._gather(found, {**own, **titles, "series_id": str(series.id)}, row)
@@ -289,16 +288,9 @@ class _Planner:
         self._stated_series[stated] = series
         return series
 
-    def _find_episode(
-        self,
-        row: Row,
-        series: Entity,
-        ref_id: str | None,
-        season: str | None,
-        episode: str | None,
-        titles: Mapping[str, str | None],
-    ) -> Entity | None:
+    def _find_episode(self, row: Row, series: Entity, titles: Mapping[str, str | None]) -> Entity | None:
         """Return the episode that a row without a known id describes, a new one, or None after an error."""
+        ref_id, season, episode = (row.values.get(name) for name in ("ref_id", "season", "episode"))
         found: list[Entity] = []
         if season and episode:
             found = self._state.episodes_by_numbers.get((series.id, season, episode), [])
@@ -331,7 +323,9 @@ class _Planner:
         stated = {**episode.fields, **self._values.get(episode, {})}
         for language in {name.partition(".")[0] for name, value in titles.items() if value}:
             ours = {title_key(value) for name, value in stated.items() if value and name.partition(".")[0] == language}
-            theirs = {title_key(value) for name, value in titles.items() if value and name.partition(".")[0] == language}
+            theirs = {
+                title_key(value) for name, value in titles.items() if value and name.partition(".")[0] == language
+            }
             if ours and not ours & theirs:
                 return False
         return True
@@ -535,7 +529,9 @@ class _Planner:
             self._plan.updates += [self._removed(entity) for entity in self._plan.missing]
             for entity, numbering in self._plan.missing_numbers:
                 del entity.numbers[numbering]
-                self._plan.updates.append(Update(entity, "changed", [Change("numbers", "/".join(map(str, numbering)), None)]))
+                self._plan.updates.append(
+                    Update(entity, "changed", [Change("numbers", "/".join(map(str, numbering)), None)])
+                )
 
     def _removed(self, entity: Entity) -> Update:
         switch = SWITCHES.get(entity.kind)

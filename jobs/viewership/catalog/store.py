@@ -14,7 +14,7 @@ from jobs.viewership.catalog.state import State, ref_key
 from jobs.viewership.keys.titles import placeholder, series_base, series_key, series_year, title_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from jobs.viewership.catalog.plan import Plan
     from shared.database.session import DatabaseSession
@@ -75,7 +75,9 @@ def load(session: DatabaseSession) -> State:
     for row in session.rows(
         f"SELECT id, source, sources, active, {', '.join(_DEAL_COLUMNS)} FROM catalog.deals ORDER BY id"  # noqa: S608 - our own names
     ):
-        fields = {name: None if value is None else str(value) for name, value in zip(_DEAL_COLUMNS, row[4:], strict=True)}
+        fields = {
+            name: None if value is None else str(value) for name, value in zip(_DEAL_COLUMNS, row[4:], strict=True)
+        }
         found.append(_entity(EntityKind.DEAL, row, {**fields, "active": str(row[3]).lower()}))
     for kind in (EntityKind.CHANNEL, EntityKind.TERRITORY):
         found += _load_places(session, kind)
@@ -144,8 +146,8 @@ def apply(session: DatabaseSession, state: State, plan: Plan, version: int, by: 
     updates = _joined(plan)
     for kind in (_S, _E, EntityKind.DEAL, EntityKind.CHANNEL, EntityKind.TERRITORY):
         _write(session, kind, [update for update in updates if update.entity.kind is kind])
-    _write_titles(session, _S, updates, "series_titles", _SERIES_TITLE, _series_title)
-    _write_titles(session, _E, updates, "episode_titles", _EPISODE_TITLE, _episode_title)
+    for kind in (_S, _E):
+        _write_titles(session, kind, updates)
     for kind in (EntityKind.CHANNEL, EntityKind.TERRITORY):
         _write_names(session, kind, updates)
     _write_numbers(session, updates)
@@ -212,7 +214,8 @@ def _write(session: DatabaseSession, kind: EntityKind, updates: Sequence[Update]
         session.copy(f"changed_{table}", columns, map(_values, changed))
         settings = ", ".join(f"{name} = changed.{name}" for name in columns[1:])
         session.run(
-            f"UPDATE catalog.{table} AS there SET {settings} FROM changed_{table} AS changed WHERE there.id = changed.id"  # noqa: S608 - our own names
+            f"UPDATE catalog.{table} AS there SET {settings}"  # noqa: S608 - our own names
+            f" FROM changed_{table} AS changed WHERE there.id = changed.id"
         )
     session.copy(f"catalog.{table}", columns, map(_values, added))
 
@@ -246,15 +249,12 @@ def _episode_title(entity: Entity, name: str, title: str, *, main: bool) -> tupl
     return (entity.id, *title_slot(name), main, title, *episode_title_keys(title), entity.source_of(name))
 
 
-def _write_titles(
-    session: DatabaseSession,
-    kind: EntityKind,
-    updates: Iterable[Update],
-    table: str,
-    columns: tuple[str, ...],
-    row: Callable[..., tuple[Any, ...]],
-) -> None:
+def _write_titles(session: DatabaseSession, kind: EntityKind, updates: Iterable[Update]) -> None:
     base = BASES[kind]
+    table, columns, row = {
+        _S: ("series_titles", _SERIES_TITLE, _series_title),
+        _E: ("episode_titles", _EPISODE_TITLE, _episode_title),
+    }[kind]
     titled = [
         update
         for update in updates
@@ -326,42 +326,53 @@ def _record(session: DatabaseSession, state: State, updates: Sequence[Update], v
     """Write the changes with all keys, old and new, of what changed and of what belongs to it."""
     changed_series = {update.entity for update in updates if update.entity.kind is _S and update.action != "added"}
     members: dict[Entity, list[Entity]] = defaultdict(list)
-    if changed_series:
-        for episode in state.entities[_E].values():
-            if episode.owner in changed_series:
-                members[episode.owner].append(episode)
-    series_keys: dict[Entity, set[str]] = {}
-
-    def keys_of(series: Entity) -> set[str]:
-        if series not in series_keys:
-            series_keys[series] = {key for title in series.titles("series").values() for key in _both(title)}
-        return series_keys[series]
+    for episode in state.entities[_E].values() if changed_series else ():
+        if episode.owner in changed_series:
+            members[episode.owner].append(episode)
+    # A series has many episodes, and its keys are in the row of each.
+    known: dict[Entity, set[str]] = {}
 
     def row(update: Update) -> tuple[Any, ...]:
         entity = update.entity
-        titles: set[str] = set()
-        series: set[str] = set()
-        refs: set[str] = set()
         if entity.kind is _E:
-            titles = {episode_title_keys(each)[0] for each in (*update.titles_before.values(), *entity.titles("title").values())}
-            for owner in (entity.owner, update.series_before):
-                series |= keys_of(owner) if owner is not None else set()
-            before = (change.before for change in update.changes if change.name == "ref_id")
-            refs = {ref_key(each) for each in (entity.fields.get("ref_id"), *before) if each}
+            keys = _episode_keys(update, known)
         elif entity.kind is _S:
-            series = keys_of(entity) | {key for title in update.titles_before.values() for key in _both(title)}
-            for member in members[entity]:
-                titles |= {episode_title_keys(each)[0] for each in member.titles("title").values()}
-                refs |= {ref_key(ref_id)} if (ref_id := member.fields.get("ref_id")) else set()
-        before_json = None
+            keys = _series_keys(update, members[entity])
+        else:
+            keys = (set(), set(), set())
+        before = None
         if update.action != "added":
-            before_json = json.dumps({change.name: change.before for change in update.changes})
+            before = json.dumps({change.name: change.before for change in update.changes})
         return (
-            *(version, str(entity.kind), entity.id, update.action, before_json),
-            *(sorted(keys - {""}) for keys in (titles, series, refs)),
+            *(version, str(entity.kind), entity.id, update.action, before),
+            *(sorted(each - {""}) for each in keys),
         )
 
     session.copy("catalog.changes", _CHANGES, map(row, updates))
+
+
+def _episode_keys(update: Update, known: dict[Entity, set[str]]) -> tuple[set[str], set[str], set[str]]:
+    entity = update.entity
+    titles = {
+        episode_title_keys(title)[0] for title in (*update.titles_before.values(), *entity.titles("title").values())
+    }
+    series: set[str] = set()
+    for owner in (entity.owner, update.series_before):
+        if owner is not None and owner not in known:
+            known[owner] = {key for title in owner.titles("series").values() for key in _both(title)}
+        series |= known[owner] if owner is not None else set()
+    before = (change.before for change in update.changes if change.name == "ref_id")
+    return titles, series, {ref_key(ref_id) for ref_id in (entity.fields.get("ref_id"), *before) if ref_id}
+
+
+def _series_keys(update: Update, members: Iterable[Entity]) -> tuple[set[str], set[str], set[str]]:
+    titles: set[str] = set()
+    refs: set[str] = set()
+    for member in members:
+        titles |= {episode_title_keys(title)[0] for title in member.titles("title").values()}
+        refs |= {ref_key(ref_id)} if (ref_id := member.fields.get("ref_id")) else set()
+    names = (*update.titles_before.values(), *update.entity.titles("series").values())
+    return titles, {key for name in names for key in _both(name)}, refs
 
 
 def _both(title: str) -> tuple[str, str]:
@@ -379,7 +390,7 @@ def _write_aliases(session: DatabaseSession, updates: Sequence[Update], version:
                 RETURNING id, title_key, series_key, content_key
             )
             {_RECORD_ALIASES.format(action="removed", table="undone")}
-            """,
+            """,  # noqa: S608 - our own names
             ids=undone,
             by=by,
             version=version,

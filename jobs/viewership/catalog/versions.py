@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["current_version", "lock", "open_version", "refresh_keys"]
+__all__ = ["current_version", "lock", "open_version", "pin", "refresh_keys"]
 
 _LOCK: Final = "telecine catalog"
 
@@ -63,6 +63,23 @@ def open_version(
         by=by,
     )
     return int(rows[0][0])
+
+
+def pin(session: DatabaseSession, by: str) -> int:
+    """Keep the catalogue as it is until the transaction ends, and return its version.
+
+    Any number of transactions may do so at once; imports wait for them. Keys of older rules are computed again first.
+
+    Args:
+        session: a transaction.
+        by: who runs the command.
+
+    Raises:
+        ConfigurationError: a newer telecine computed the catalogue's keys.
+    """
+    refresh_keys(session, by)
+    session.rows("SELECT pg_advisory_xact_lock_shared(hashtextextended(:name, 0))", name=_LOCK)
+    return refresh_keys(session, by)
 
 
 def refresh_keys(session: DatabaseSession, by: str) -> int:
