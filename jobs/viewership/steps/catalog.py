@@ -186,7 +186,7 @@ def _files(place: str, settings: StepSettings) -> list[tuple[str, bytes]]:
 
 
 def _listed(place: str, settings: StepSettings) -> list[tuple[str, bytes]]:
-    store = open_store(_folder(place).rstrip("/"), settings)
+    store = open_store(_folder(place.rstrip("/") or "/"), settings)
     infos = [info for info in store.list() if info.key.lower().endswith(_SUFFIXES) and "/" not in info.key]
     if not infos:
         raise UsageError(
