@@ -158,7 +158,8 @@ def test_sources_are_kept_per_field(database):
     )
     assert found.plan.conflicts == 2
     assert database.rows(
-        "SELECT language, title, titles.source FROM catalog.episode_titles titles JOIN catalog.episodes ON id = episode_id"
+        "SELECT language, title, titles.source FROM catalog.episode_titles titles"
+        " JOIN catalog.episodes ON id = episode_id"
         " WHERE ref_id = 'HL-0101' ORDER BY 1"
     ) == [("es", "La tormenta", "a"), ("fr", "La tempête", "b"), ("und", "The Storm, Part 1", "a")]
     imported(database, "series,content_provider\nHarbour Lights,Z\n", source="b", overwrite=True)

@@ -475,7 +475,8 @@ class _Planner:
             if entity.new:
                 self._plan.updates.append(self._added(entity, stated, switch))
             else:
-                if switch is not None and switch[0] not in stated and entity.sources.get(switch[0]) == MISSING:
+                back = entity.source == self._source and switch is not None
+                if back and switch[0] not in stated and entity.sources.get(switch[0]) == MISSING:
                     stated[switch[0]] = switch[1]
                 before = entity.titles(base) if base else {}
                 series = entity.owner

@@ -230,6 +230,8 @@ def test_missing_entities_are_shown_and_deactivated_on_demand(state):
     assert episode(state, "HL-0102")["episode_status"] == "inactive"
     assert counts(imported(state, short, remove_missing=True)) == {}
     # Another source does not bring them back; their own does.
+    assert counts(imported(state, EPISODES, source="b")) == {}
+    assert episode(state, "HL-0102")["episode_status"] == "inactive"
     assert counts(imported(state, EPISODES)) == {"episode_changed": 2}
     assert episode(state, "HL-0102")["episode_status"] == "active"
 
