@@ -11,13 +11,16 @@ __all__ = ["NOTES", "REFUSALS", "REJECTS", "NeedsChoice", "Refused", "refuse"]
 REFUSALS: Final[dict[str, str]] = {
     "FORMAT": "the file is neither a text table nor a workbook that can be read",
     "EMPTY": "the file has no row of data",
+    "COLUMNS": "the file lacks a column that its format requires",
 }
 """Code of an upload that is refused as a whole -> meaning."""
 
 REJECTS: Final[dict[str, str]] = {}
 """Code of a unit that is rejected -> meaning."""
 
-NOTES: Final[dict[str, str]] = {}
+NOTES: Final[dict[str, str]] = {
+    "DUPLICATE_COLUMN": "several columns have the same name",
+}
 """Code of a warning -> meaning."""
 
 

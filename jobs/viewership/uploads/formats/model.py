@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints, model_validator
 
-from jobs.viewership.model import FIELDS, FieldKind
+from jobs.viewership.model import FIELDS, MEASURES, METRICS, FieldKind
 
 __all__ = [
     "CODE",
@@ -45,9 +45,6 @@ _UNITS: Final[dict[FieldKind, tuple[str, ...]]] = {
     FieldKind.MINUTES: ("minutes", "seconds"),
     FieldKind.DURATION: ("hours", "minutes", "seconds"),
 }
-_METRICS: Final = frozenset(
-    {FieldKind.COUNT, FieldKind.DECIMAL, FieldKind.MONEY, FieldKind.HOURS, FieldKind.MINUTES, FieldKind.DURATION}
-)
 
 
 def near_miss(word: str, known: Any) -> str:
@@ -190,7 +187,7 @@ class Metric(Rule):
 
     @model_validator(mode="after")
     def _is_metric(self) -> Metric:
-        if self.kind not in _METRICS:
+        if self.kind not in METRICS:
             raise ValueError(f"the field '{self.field}' is not a metric; expected one such as hours, views or revenue")
         return self
 
@@ -335,9 +332,10 @@ class Format(_Closed):
         twice = sorted({field for field in seen if seen.count(field) > 1})
         if twice:
             raise ValueError(f"the field '{twice[0]}' is set twice; expected one column or constant per field")
-        measured = {field for field in seen if FIELDS[field] in (FieldKind.HOURS, FieldKind.MINUTES, FieldKind.MONEY)}
-        if not measured:
+        if not any(FIELDS[field] in MEASURES for field in seen):
             raise ValueError("the format reads neither hours, minutes nor revenue; expected one of them in `columns`")
         if self.level == "content" and not {"content_name", "content_id", "series"} & set(seen):
-            raise ValueError("the format reads no content; expected content_name, content_id or series, or level: channel")
+            raise ValueError(
+                "the format reads no content; expected content_name, content_id, series or `level: channel`"
+            )
         return self

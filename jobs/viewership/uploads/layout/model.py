@@ -58,7 +58,7 @@ class Layout:
     Attributes:
         header_rows: rows of the header, as indexes of ``Sheet.cells``; the last one has the names.
         header_line: line of the file (row of the workbook) with the names, from 1.
-        first_row: first row of data, as an index of ``Sheet.cells``; all rows from there on are data or totals, or blank.
+        first_row: first row of data, as an index of ``Sheet.cells``; every row from there on is data, a total or blank.
         columns: columns that are not dates, from left to right.
         dates: date columns of a wide sheet, from left to right; empty otherwise.
         banners: texts above the header, with their lines.

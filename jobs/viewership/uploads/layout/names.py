@@ -6,21 +6,21 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["column_letters", "clean_header", "header_key"]
+__all__ = ["clean_header", "column_letters", "header_key"]
 
 # Marks without width: soft hyphen, zero-width space and joiners, direction marks, word joiner, byte-order mark.
 _INVISIBLE: Final = re.compile("[\xad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00]")
-_QUOTES: Final = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201b": "'", "`": "'", "\xb4": "'"} | {
-    mark: '"' for mark in "\u201c\u201d\u201e\u201f\xab\xbb\u2033"
-})
+_QUOTES: Final = str.maketrans(
+    dict.fromkeys("\u2018\u2019\u201b`\xb4", "'") | dict.fromkeys("\u201c\u201d\u201e\u201f\xab\xbb\u2033", '"')
+)
 _SPACES: Final = re.compile(r"[\s_]+")
 
 
 def clean_header(text: str | None) -> str:
-    """Return a header for people: without invisible marks, quotes around it and repeated spaces.
+    r"""Return a header for people: without invisible marks, quotes around it and repeated spaces.
 
     Examples:
-        >>> clean_header('\\ufeff"Watch\\xa0 Time "')
+        >>> clean_header('\ufeff"Watch\xa0 Time "')
         'Watch Time'
     """
     visible = " ".join(_INVISIBLE.sub("", text or "").split())
