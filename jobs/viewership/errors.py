@@ -12,6 +12,7 @@ REFUSALS: Final[dict[str, str]] = {
     "FORMAT": "the file is neither a text table nor a workbook that can be read",
     "EMPTY": "the file has no row of data",
     "COLUMNS": "the file lacks a column that its format requires",
+    "LIMIT": "the file holds more than the limits of reading allow",
 }
 """Code of an upload that is refused as a whole -> meaning."""
 
@@ -20,6 +21,13 @@ REJECTS: Final[dict[str, str]] = {}
 
 NOTES: Final[dict[str, str]] = {
     "DUPLICATE_COLUMN": "several columns have the same name",
+    "ENCODING": "the text is not UTF-8 and was read as cp1252, or bytes are not valid in the encoding that was named",
+    "RAGGED": "records have more or fewer cells than the others",
+    "NUL": "the text holds NUL characters",
+    "QUOTES": "a cell has text beside its quotes",
+    "HIDDEN_SHEETS": "the workbook has hidden sheets, which are not read",
+    "FORMULA": "formulas have no value in the file: the program that wrote it did not calculate them",
+    "ERROR_CELL": "cells hold errors such as #DIV/0!",
 }
 """Code of a warning -> meaning."""
 
