@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ from jobs.viewership.model import FIELDS, MEASURES, METRICS, FieldKind
 from jobs.viewership.uploads.formats.model import ColumnRule, Metric, near_miss
 from jobs.viewership.uploads.layout.names import clean_header, column_letters, header_key
 from shared.errors import UsageError
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
     from jobs.viewership.uploads.formats.model import Format, Rule
     from jobs.viewership.uploads.layout.model import Column, DateColumn, Layout
 
-__all__ = ["Binding", "BoundColumn", "BoundMetric", "bind"]
+__all__ = ["ALL_DATES", "Binding", "BoundColumn", "BoundMetric", "bind"]
+
+ALL_DATES: Final = "(dates)"
+"""In a mapping, the name for all date columns of a wide sheet whose header has dates only."""
 
 _SHOWN: Final = 12
 
@@ -110,7 +115,7 @@ def bind(chosen: Format, layout: Layout, mapping: Mapping[str, str] | None = Non
     unread = tuple(
         column
         for column in (*layout.columns, *layout.dates)
-        if column.position not in read and column.key not in ignored
+        if column.position not in read and not {column.key, header_key(column.name)} & ignored
     )
     return Binding(chosen, tuple(columns), tuple(metrics), tuple(absent), unread)
 
@@ -123,6 +128,9 @@ def _with_mapping(chosen: Format, layout: Layout, mapping: Mapping[str, str]) ->
     for field, name in mapping.items():
         if field not in FIELDS:
             raise UsageError(f"--map {field}={name}: '{field}' is not a field{near_miss(field, FIELDS)}")
+        if name == ALL_DATES:
+            rules = [*(one for one in rules if one.field != field), Metric(field=field)]
+            continue
         if not _named(name, layout) and header_key(name) not in map(header_key, dated):
             raise UsageError(
                 f"--map {field}={name}: the file has no column '{name}'{near_miss(name, [*known, *dated])}"
@@ -144,10 +152,8 @@ def _date_columns(rule: Rule, layout: Layout) -> tuple[DateColumn, ...]:
         dates = [date.date_text for date in found]
         twice = next((date for date in found if dates.count(date.date_text) > 1), None)
         if twice is not None:
-            raise NeedsChoice(
-                f"the date {twice.date_text} has several columns {clean_header(source)!r}; expected one per date; remove "
-                "or rename the others"
-            )
+            name = clean_header(source)
+            raise NeedsChoice(f"{twice.date_text!r} has several columns {name!r}; expected one; rename the others")
         if found:
             return found
     return ()
@@ -169,8 +175,8 @@ def _column(rule: Rule, layout: Layout) -> Column | None:
         if len(columns) > 1:
             places = ", ".join(f"{_choice(column)!r} (column {column_letters(column.position)})" for column in columns)
             raise NeedsChoice(
-                f"{len(columns)} columns are named {clean_header(source)!r}, and only one can be {rule.field}: {places}; "
-                f"expected a choice; pass --map '{rule.field}={_choice(columns[0])}'"
+                f"{len(columns)} columns are named {clean_header(source)!r}: {places}; expected one for {rule.field}; "
+                f"pass --map {_quoted(rule.field, _choice(columns[0]))} or another of them"
             )
         if columns:
             return columns[0]
@@ -182,25 +188,36 @@ def _choice(column: Column) -> str:
     return f"{column.name} (1)" if header_key(column.name) == column.key and column.occurrences > 1 else column.name
 
 
+def _quoted(field: str, column: str) -> str:
+    """Return a value of ``--map`` as typed in a shell."""
+    return shlex.quote(one_line(f"{field}={column}"))
+
+
 def _check(
     chosen: Format, layout: Layout, columns: list[BoundColumn], metrics: list[BoundMetric], absent: list[Rule]
 ) -> None:
     """Refuse a sheet that lacks a required column, or all columns with a measure."""
     names = [column.name for column in layout.columns] + sorted({date.metric for date in layout.dates if date.metric})
-    shown = ", ".join(map(repr, names[:_SHOWN])) + (", …" if len(names) > _SHOWN else "")
+    header = f"its header in line {layout.header_line} has {', '.join(map(repr, names[:_SHOWN]))}"
+    header += ", …" if len(names) > _SHOWN else ""
     for rule in absent:
         if isinstance(rule, ColumnRule) and rule.required:
             wanted = rule.sources[0]
             raise refuse(
                 "COLUMNS",
                 f"the file has no column {wanted!r}, which format {chosen.full_name} requires for {rule.field}"
-                f"{near_miss(wanted, names)}; its header in line {layout.header_line} has {shown}; pass another --format, "
-                f"or --map '{rule.field}=COLUMN'",
+                f"{near_miss(wanted, names)}; {header}; pass another --format, or --map '{rule.field}=COLUMN'",
             )
     bound = {one.field for one in (*columns, *metrics)} | chosen.constants.keys()
-    if not any(FIELDS[field] in MEASURES for field in bound):
-        raise refuse(
-            "COLUMNS",
-            f"the file has no column with hours, minutes or revenue that format {chosen.full_name} knows; its header in "
-            f"line {layout.header_line} has {shown}; pass another --format, or --map 'hours=COLUMN'",
+    if any(FIELDS[field] in MEASURES for field in bound):
+        return
+    if layout.is_wide and not any(date.key for date in layout.dates):
+        raise NeedsChoice(
+            f"the columns with dates, such as {layout.dates[0].name!r}, do not name what they count; pass "
+            f"--map 'hours={ALL_DATES}', or another field"
         )
+    raise refuse(
+        "COLUMNS",
+        f"the file has no column with hours, minutes or revenue that format {chosen.full_name} knows; {header}; pass "
+        "another --format, or --map 'hours=COLUMN'",
+    )

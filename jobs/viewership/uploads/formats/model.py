@@ -68,8 +68,8 @@ def _pattern(value: str) -> str:
     try:
         pl.select(pl.lit("").str.extract(value, 0))
     except pl.exceptions.ComputeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ValueError(f"expected a regular expression without look-around or back-references ({reason})") from None
+        reason = re.search(r"error: (.*)", str(error))
+        raise ValueError(f"expected a regular expression{f'; {reason[1]}' if reason else ''}") from None
     return value
 
 
@@ -85,11 +85,11 @@ class Split(_Closed):
     """Split the text and take one part.
 
     Attributes:
-        on: the separator.
+        separator: the text between two parts.
         index: the part, from 0; negative counts from the end. A text without it becomes blank.
     """
 
-    on: Annotated[str, StringConstraints(min_length=1, max_length=8)]
+    separator: Annotated[str, StringConstraints(min_length=1, max_length=8)]
     index: Annotated[StrictInt, Field(ge=-20, le=20)]
 
 
@@ -141,12 +141,14 @@ class Rule(_Closed):
         sources: names of the column, in order of preference; compared without case, quotes and repeated spaces.
         unit: unit of hours, minutes or a duration, unless the value itself says it (1174:47:24).
         steps: transformations of the text, in order.
+        evidence: evidence of this column, if it differs from the format's.
     """
 
     field: _FieldName
     sources: Annotated[tuple[_Name, ...], Field(alias="from", max_length=50)]
     unit: Unit | None = None
     steps: Annotated[tuple[Step, ...], Field(max_length=10)] = ()
+    evidence: Evidence | None = None
 
     @property
     def kind(self) -> FieldKind:
@@ -278,8 +280,9 @@ class Format(_Closed):
         variant: tells reports of one platform apart, such as ``linear``.
         version: number of the version; a newer one is preferred if both fit.
         title: what the report is, in a few words.
-        evidence: ``real`` if columns are those of a file, ``documented`` if described by the platform or by users of its
-            reports, ``assumed`` if nobody has confirmed them.
+        partner: partner of rows that name none; such as the platform itself.
+        evidence: ``real`` if columns are those of a file, ``documented`` if the platform or users of its reports
+            describe them, ``assumed`` if nobody has confirmed them.
         note: where the columns come from, and what is uncertain.
         label: what a row counts.
         level: ``channel`` if rows are totals of a channel, without content: they are kept as topline.
@@ -300,6 +303,7 @@ class Format(_Closed):
     variant: _Code | None = None
     version: Annotated[StrictInt, Field(ge=1, le=9999)]
     title: _Text
+    partner: _Name | None = None
     evidence: Evidence
     note: _Text
     label: Label

@@ -25,7 +25,7 @@ def apply_steps(texts: pl.Series, steps: Iterable[Step]) -> pl.Series:
     column = pl.col("text")
     for step in steps:
         if step.split is not None:
-            column = column.str.split(step.split.on, literal=True).list.get(step.split.index, null_on_oob=True)
+            column = column.str.split(step.split.separator, literal=True).list.get(step.split.index, null_on_oob=True)
         elif step.extract is not None:
             column = column.str.extract(step.extract.pattern, step.extract.group)
         elif step.remove_prefix is not None:

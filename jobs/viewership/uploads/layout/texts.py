@@ -26,7 +26,8 @@ _DATE_INSIDE: Final = re.compile(rf"(?<![0-9A-Za-z./\-])(?:{_FULL})(?![0-9A-Za-z
 _DATE: Final = re.compile(
     rf"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? )?(?:{_FULL})"
     rf"|{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
-    rf"|{_YEAR}-(?:0[1-9]|1[0-2])|{_YEAR}-?W[0-9]{{2}}|{_MONTH}[ '\-]{{1,2}}(?:{_YEAR}|[0-9]{{2}})|{_YEAR}[ \-]{_MONTH}",
+    rf"|{_YEAR}-(?:0[1-9]|1[0-2])|{_YEAR}-?W[0-9]{{2}}"
+    rf"|{_MONTH}[ '\-]{{1,2}}(?:{_YEAR}|[0-9]{{2}})|{_YEAR}[ \-]{_MONTH}",
     re.IGNORECASE,
 )
 _DASHES: Final = "-\N{EN DASH}\N{EM DASH}"
