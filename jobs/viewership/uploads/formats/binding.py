@@ -153,20 +153,24 @@ def _date_columns(rule: Rule, layout: Layout) -> tuple[DateColumn, ...]:
         twice = next((date for date in found if dates.count(date.date_text) > 1), None)
         if twice is not None:
             name = clean_header(source)
-            raise NeedsChoice(f"{twice.date_text!r} has several columns {name!r}; expected one; rename the others")
+            raise NeedsChoice(
+                f"{twice.date_text!r} has several columns {name!r}; expected one; rename the others", flags=[]
+            )
         if found:
             return found
     return ()
 
 
 def _named(name: str, layout: Layout) -> tuple[Column, ...]:
-    """Return the columns of a name: the one with this unique name, else all with this header."""
+    """Return the columns of a name: all with this header, else the one with this unique name or these letters."""
     key = header_key(name)
     columns = layout.by_key(key) or tuple(column for column in layout.columns if header_key(column.name) == key)
     if columns:
         return columns
     first = next((column for column in layout.columns if key == f"{column.key} (1)"), None)
-    return () if first is None else (first,)
+    lettered = next((one for one in layout.columns if key == f"column {column_letters(one.position)}".casefold()), None)
+    found = first or lettered
+    return () if found is None else (found,)
 
 
 def _column(rule: Rule, layout: Layout) -> Column | None:
@@ -176,7 +180,8 @@ def _column(rule: Rule, layout: Layout) -> Column | None:
             places = ", ".join(f"{_choice(column)!r} (column {column_letters(column.position)})" for column in columns)
             raise NeedsChoice(
                 f"{len(columns)} columns are named {clean_header(source)!r}: {places}; expected one for {rule.field}; "
-                f"pass --map {_quoted(rule.field, _choice(columns[0]))} or another of them"
+                f"pass --map {_quoted(rule.field, _choice(columns[0]))} or another of them",
+                flags=["--map"],
             )
         if columns:
             return columns[0]
@@ -214,7 +219,8 @@ def _check(
     if layout.is_wide and not any(date.key for date in layout.dates):
         raise NeedsChoice(
             f"the columns with dates, such as {layout.dates[0].name!r}, do not name what they count; pass "
-            f"--map 'hours={ALL_DATES}', or another field"
+            f"--map 'hours={ALL_DATES}', or another field",
+            flags=["--map"],
         )
     raise refuse(
         "COLUMNS",

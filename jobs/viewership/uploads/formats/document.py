@@ -167,17 +167,21 @@ def _find(node: yaml.Node, location: list[int | str], *, on_key: bool) -> tuple[
     return line, node.value[:_VALUE_CHARS] if isinstance(node, yaml.ScalarNode) else ""
 
 
+def _unknown_key(names: list[str]) -> str:
+    parent = next((part for part in reversed(names[:-1]) if part in _MODELS), "")
+    fields = _MODELS.get(parent, model.Format).model_fields
+    known = [field.alias or key for key, field in fields.items()]
+    guess = model.near_miss(names[-1], known) or f"; expected one of {', '.join(known)}"
+    return f"unknown key '{one_line(names[-1])}'{guess}"
+
+
 def _message(detail: ErrorDetails, location: list[int | str], value: str) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     names = [part for part in location if isinstance(part, str)]
     name = one_line(names[-1]) if names else "the format"
     shown = f" '{one_line(value)}'" if value else ""
     if kind == "extra_forbidden":
-        parent = next((part for part in reversed(names[:-1]) if part in _MODELS), None)
-        fields = _MODELS.get(parent or "", model.Format).model_fields
-        known = [field.alias or key for key, field in fields.items()]
-        guess = model.near_miss(name, known) or f"; expected one of {', '.join(known)}"
-        return f"unknown key '{name}'{guess}"
+        return _unknown_key(names)
     if kind == "missing":
         return f"the key '{name}' is missing"
     if kind == "invalid_key" or "[key]" in detail["loc"]:
@@ -188,7 +192,7 @@ def _message(detail: ErrorDetails, location: list[int | str], value: str) -> str
         expected = str(context.get("expected", ""))
         words = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
         return f"{name}{shown} is not valid; expected one of {', '.join(words)}{model.near_miss(value, words)}"
-    if expected := _EXPECTED.get(kind):
-        return f"{name}{shown} is not valid; expected {expected.format(**context)}"
+    expected = _EXPECTED.get(kind)
     message = one_line(detail["msg"].removeprefix("Value error, "))
+    message = f"expected {expected.format(**context)}" if expected else message
     return f"{name}{shown} is not valid; {message}" if message.startswith("expected ") else message

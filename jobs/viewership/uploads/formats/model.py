@@ -68,8 +68,8 @@ def _pattern(value: str) -> str:
     try:
         pl.select(pl.lit("").str.extract(value, 0))
     except pl.exceptions.ComputeError as error:
-        reason = re.search(r"error: (.*)", str(error))
-        raise ValueError(f"expected a regular expression{f'; {reason[1]}' if reason else ''}") from None
+        reasons = re.findall(r"error: (.*)", str(error))
+        raise ValueError(f"expected a regular expression: {reasons[-1] if reasons else 'invalid'}") from None
     return value
 
 

@@ -73,7 +73,8 @@ def _known_names(chosen: Format | None) -> frozenset[str]:
 def _row_of_line(head: Head, line: int, source: str) -> int:
     if line not in head.lines or not head.filled(head.lines.index(line)):
         raise NeedsChoice(
-            f"{source} {line} is not a row with names; expected one of the first {len(head.lines)} rows of the file"
+            f"{source} {line} is not a row with names; expected one of the first {len(head.lines)} rows of the file",
+            flags=["--header-line"],
         )
     return head.lines.index(line)
 
@@ -85,7 +86,8 @@ def _check(head: Head, score: Score, filled: list[int]) -> None:
         texts = ", ".join(repr(clean_header(text)) for text in [*head.filled(filled[0]).values()][:_SHOWN])
         raise NeedsChoice(
             f"no row looks like a header (line {head.lines[filled[0]]} has {texts}); expected a row with the names of "
-            "the columns; pass --header-line LINE"
+            "the columns; pass --header-line LINE",
+            flags=["--header-line"],
         )
 
 
