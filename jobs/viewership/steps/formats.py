@@ -142,7 +142,8 @@ def _told(proposal: Proposal) -> str:
         dates = proposal.dates
         metrics = f", each with {', '.join(dates.metrics)}" if dates.metrics else ""
         lines.append(one_line(f"dates      {dates.count} columns from {dates.first} to {dates.last}{metrics}"))
-    lines.append(f"format     {_fitted(proposal.format) if proposal.format else 'none fits'}")
+    asked = any(question.code == "FORMAT" for question in proposal.questions)
+    lines.append(f"format     {_fitted(proposal.format) if proposal.format else 'undecided' if asked else 'none fits'}")
     lines += [f"{'closest' if not at else '':<10} {_fitted(fit)}" for at, fit in enumerate(proposal.closest)]
     lines += [f"{'note' if not at else '':<10} {one_line(note.message)}" for at, note in enumerate(proposal.notes)]
     if proposal.columns:

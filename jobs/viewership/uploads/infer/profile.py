@@ -22,7 +22,8 @@ SAMPLE_ROWS: Final = 1000
 _SAMPLES: Final = 5
 _DURATION: Final = re.compile(r"[0-9]{1,6}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?")
 _SMALL: Final = re.compile(r"[0-9]{1,4}")
-_FRACTION: Final = re.compile(r"[0-9][.,][0-9]{1,2}(?:[0-9]{2,})?\s*[)%$€£¥₹]?")
+# Three digits after a mark may be thousands.
+_FRACTION: Final = re.compile(r"[0-9][.,](?:[0-9]{1,2}|[0-9]{4,})\s*[)%$€£¥₹]*$")
 _COUNTRY: Final = re.compile(r"[A-Z]{2,3}")
 _CURRENCY: Final = re.compile(r"[$€£¥₹]|\b(?:USD|EUR|GBP)\b")
 
