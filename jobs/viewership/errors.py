@@ -27,6 +27,7 @@ NOTES: Final[dict[str, str]] = {
     "QUOTES": "a cell has text beside its quotes",
     "HIDDEN_SHEETS": "the workbook has hidden sheets, which are not read",
     "FORMULA": "formulas have no value in the file: the program that wrote it did not calculate them",
+    "LEGACY_WORKBOOK": "an .xls, .xlsb or .ods workbook, of which cells with errors read as blank",
     "ERROR_CELL": "cells hold errors such as #DIV/0!",
 }
 """Code of a warning -> meaning."""

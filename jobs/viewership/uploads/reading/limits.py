@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from jobs.viewership.errors import Refused, refuse
 
-__all__ = ["ReadLimits", "over"]
+__all__ = ["ReadLimits", "check_grid", "over"]
+
+# A frame has a place for each column in each row, 16 bytes each: a long record among many short ones costs as much as
+# if all were long. Values take at least a tenth of the places, or there are few places.
+_PLACES_PER_CELL: Final = 10
+_FREE_PLACES: Final = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +28,9 @@ class ReadLimits:
         unzipped_bytes: total size of the parts of a workbook that are read.
         ratio: how many times larger a part of a workbook may be than its compressed form. Sheets that Excel writes
             reach 10 to 30; deflate itself ends at 1,032.
-        text_bytes: text of a workbook's sheet, in UTF-8; one long shared string may be shown in a million cells.
-        memory_mb: address space of the process that reads a workbook, of which Python takes about 60 MB.
+        text_bytes: text of a workbook's sheet in UTF-8, or eight times the size of the file if that is more: one long
+            shared string may be shown in a million cells.
+        memory_mb: address space of the process that reads a workbook, of which Python takes about 25 MB.
         seconds: wall-clock time of that process.
     """
 
@@ -34,7 +41,7 @@ class ReadLimits:
     cells: int = 20_000_000
     unzipped_bytes: int = 1024**3
     ratio: int = 100
-    text_bytes: int = 256 * 1024**2
+    text_bytes: int = 64 * 1024**2
     memory_mb: int = 320
     seconds: float = 120.0
 
@@ -51,3 +58,25 @@ def over(what: str, found: int | str, limit: int, advice: str, **data: object) -
     """
     number = f"{found:,}" if isinstance(found, int) else found
     return refuse("LIMIT", f"{what} {number}; expected at most {limit:,}; {advice}", limit=limit, **data)
+
+
+def check_grid(what: str, rows: int, columns: int, cells: int) -> None:
+    """Refuse a table of which nearly all places are empty.
+
+    Args:
+        what: the table, with its verb: ``the sheet has``.
+        rows: number of records.
+        columns: cells of the longest one.
+        cells: number of cells that the file has.
+
+    Raises:
+        Refused: ``LIMIT``.
+    """
+    most = _FREE_PLACES + _PLACES_PER_CELL * cells
+    if rows * columns > most:
+        raise over(
+            what,
+            f"{rows:,} rows of up to {columns:,} columns and only {cells:,} cells",
+            most,
+            "delete the stray cells far to the right",
+        )

@@ -18,7 +18,7 @@ import polars as pl
 from jobs.viewership.errors import refuse
 from jobs.viewership.model import Note
 from jobs.viewership.uploads.reading.encoding import line_of
-from jobs.viewership.uploads.reading.limits import over
+from jobs.viewership.uploads.reading.limits import check_grid, over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Records", "split"]
 
 # The frame of lines of a block and its parsed cells exist at once: about ten times this.
-_BLOCK: Final = 1 << 24
+_BLOCK: Final = 1 << 23
+# Lines without text and line ends in cells are lines too.
+_LINES_PER_ROW: Final = 4
 # Rows that are transposed at once: their lists are held beside the columns.
 _ROWS: Final = 50_000
 # Text that the csv module is given lines of at once.
@@ -86,6 +88,8 @@ def split(text: bytes, delimiter: str, limits: ReadLimits, *, start: int = 0) ->
     position, line, rows = start, line_of(text, start), 0
     misquoted: list[int] = []
     has_lf = b"\n" in text
+    if (found := text.count(b"\n" if has_lf else b"\r")) > _LINES_PER_ROW * limits.rows:
+        raise over("the file has", f"{found:,} lines", limits.rows, "split it by date, or raise the limit")
     while position < len(text):
         end = _line_end(text, position + _BLOCK, has_lf=has_lf)
         block = _by_polars(text[position:end], end, delimiter, limits, line) or _by_csv(
@@ -130,6 +134,7 @@ def _by_polars(raw: bytes, end: int, delimiter: str, limits: ReadLimits, first: 
     width = int(widths.max())  # type: ignore[arg-type]
     if width > limits.columns:
         _refuse_width(width, first + int(widths.arg_max() or 0), limits)
+    check_grid("the file has", len(lines), width, int(widths.sum()))
     cells = _parsed(body, lines, width, delimiter, has_quotes=has_quotes)
     if cells is None:
         return None
@@ -274,6 +279,7 @@ def _read_csv(
             frames.append(_transposed(rows))
             rows = []
     frames.append(_transposed(rows))
+    check_grid("the file has", len(numbers), max(widths, default=0), sum(widths))
     cells = pl.concat(frames, how="diagonal")
     lines = pl.Series(numbers, dtype=pl.UInt32)
     for column in cells.iter_columns():
@@ -284,6 +290,8 @@ def _read_csv(
 
 
 def _transposed(rows: list[list[str]]) -> pl.DataFrame:
+    widths = [len(row) for row in rows]
+    check_grid("the file has", len(rows), max(widths, default=0), sum(widths))
     columns = enumerate(zip_longest(*rows))
     frame = pl.DataFrame([pl.Series(str(position), column, dtype=pl.String) for position, column in columns])
     return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if frame.width else frame
@@ -317,9 +325,10 @@ def _refuse_cell(chars: int, line: int, limits: ReadLimits) -> NoReturn:
 def _joined(text: bytes, blocks: list[_Block], misquoted: list[int]) -> Records:
     if not blocks:
         return Records(pl.DataFrame(), pl.Series("lines", [], dtype=pl.UInt32), ())
+    widths = pl.concat([block.widths for block in blocks])
+    check_grid("the file has", len(widths), max(block.cells.width for block in blocks), int(widths.sum()))
     cells = pl.concat([block.cells for block in blocks], how="diagonal", rechunk=False)
     lines = pl.concat([block.lines for block in blocks]).alias("lines")
-    widths = pl.concat([block.widths for block in blocks])
     notes = [*_ragged(widths, lines), *_nuls(text)]
     if misquoted:
         notes.append(

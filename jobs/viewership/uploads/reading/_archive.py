@@ -1,0 +1,219 @@
+"""The parts of a workbook in a ZIP archive, unzipped within limits, and read by an XML parser without a DTD."""
+
+from __future__ import annotations
+
+import posixpath
+import zipfile
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+from xml.parsers import expat
+
+from jobs.viewership.errors import refuse
+from jobs.viewership.uploads.reading.limits import over
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import BinaryIO
+
+    from jobs.viewership.errors import Refused
+    from jobs.viewership.uploads.reading.limits import ReadLimits
+
+__all__ = ["Archive", "Stop", "damaged", "local_name"]
+
+_CHUNK: Final = 1 << 18
+# Small parts may compress well.
+_FREE_BYTES: Final = 1 << 20
+_ENCRYPTED: Final = 1
+# Sheets nest 7 elements deep, drawings about 20; nothing else is read.
+_MAX_DEPTH: Final = 64
+_MAX_TOKEN: Final = 1 << 21
+_MAX_SHOWN: Final = 60
+_LISTED: Final = 5
+
+
+class Stop(Exception):  # noqa: N818  no error: a handler has seen enough
+    """Ends :meth:`Archive.parse`."""
+
+
+def damaged(why: str) -> Refused:
+    """Return the error for a workbook that cannot be read."""
+    return refuse("FORMAT", f"the workbook is damaged: {why}; open it, save it as .xlsx or CSV and upload that")
+
+
+class _LocalNames(dict[str, str]):
+    """Name of an element or attribute -> the same without its prefix."""
+
+    def __missing__(self, name: str) -> str:
+        local = name.rpartition(":")[2]
+        if len(self) < _FREE_BYTES >> 8:
+            self[name] = local
+        return local
+
+
+local_name = _LocalNames()
+"""Name of an element or attribute, with or without a prefix -> the same without."""
+
+
+class Archive:
+    """A ZIP archive.
+
+    Args:
+        file: the archive.
+        limits: limits on unzipped bytes and the ratio.
+
+    Raises:
+        Refused: ``FORMAT`` for an archive that cannot be read.
+    """
+
+    def __init__(self, file: BinaryIO, limits: ReadLimits) -> None:
+        self._limits = limits
+        self._total = 0
+        self._counted: set[str] = set()
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError) as error:
+            raise damaged(f"it is not a complete ZIP archive ({error})") from None
+        # Some writers spell parts otherwise than they refer to them.
+        self._parts = {_key(info.filename): info for info in self._zip.infolist()}
+
+    def __contains__(self, name: str) -> bool:
+        return _key(name) in self._parts
+
+    def names(self) -> list[str]:
+        """Return the names of the files, as they are spelled."""
+        return [info.filename for info in self._zip.infolist() if not info.is_dir()]
+
+    def listed(self) -> str:
+        """Return the first names and the number of files, to be shown."""
+        names = self.names()
+        shown = ", ".join(repr(name[:_MAX_SHOWN]) for name in names[:_LISTED])
+        return f"{len(names):,} files: {shown}{', …' if len(names) > _LISTED else ''}"
+
+    def check(self, name: str) -> None:
+        """Count the size of a part, once.
+
+        Raises:
+            Refused: ``LIMIT`` if it is too large; ``FORMAT`` if it is encrypted or compressed in an unknown way.
+        """
+        if _key(name) in self._counted:
+            return
+        self._counted.add(_key(name))
+        info = self._parts[_key(name)]
+        if info.flag_bits & _ENCRYPTED:
+            raise refuse("FORMAT", "the workbook is encrypted; remove its password and upload it again")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise damaged(f"part {name[:_MAX_SHOWN]!r} is compressed by method {info.compress_type}")
+        self._total += info.file_size
+        if self._total > self._limits.unzipped_bytes:
+            found = f"{self._total:,} bytes when unzipped"
+            raise over("the workbook has", found, self._limits.unzipped_bytes, "save the sheet as CSV")
+        if info.file_size > _FREE_BYTES and info.file_size > self._limits.ratio * info.compress_size:
+            raise over(
+                f"part {name[:_MAX_SHOWN]!r} of the workbook unzips to",
+                f"{info.file_size // max(1, info.compress_size):,} times its size",
+                self._limits.ratio,
+                "it is a decompression bomb, or repeats one value; save the sheet as CSV",
+            )
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield the content of a part.
+
+        Raises:
+            Refused: as :meth:`check`; ``FORMAT`` for a damaged part.
+        """
+        self.check(name)
+        try:
+            with self._zip.open(self._parts[_key(name)]) as part:
+                while chunk := part.read(_CHUNK):
+                    yield chunk
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            NotImplementedError,
+            ValueError,
+            RuntimeError,
+            OSError,
+            EOFError,
+        ) as error:
+            raise damaged(f"part {name[:_MAX_SHOWN]!r} cannot be unzipped ({error})") from None
+
+    def parse(
+        self,
+        name: str,
+        start: Callable[[str, dict[str, str]], None],
+        end: Callable[[str], None] | None = None,
+        text: Callable[[str], Any] | None = None,
+    ) -> None:
+        """Parse a part until its end, or until a handler raises :class:`Stop`.
+
+        Args:
+            name: name of the part.
+            start: receives each element with its prefix, and its attributes.
+            end: receives each element at its end.
+            text: receives pieces of text.
+
+        Raises:
+            Refused: ``FORMAT`` for a document type, elements nested too deeply, and what is not XML.
+        """
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        depth = 0
+
+        def enter(element: str, attributes: dict[str, str]) -> None:
+            nonlocal depth
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise damaged(f"part {name[:_MAX_SHOWN]!r} nests more than {_MAX_DEPTH} elements")
+            start(element, attributes)
+
+        def leave(element: str) -> None:
+            nonlocal depth
+            depth -= 1
+            if end is not None:
+                end(element)
+
+        def reject(*_: object) -> None:
+            raise damaged(f"part {name[:_MAX_SHOWN]!r} declares a document type, which no workbook has")
+
+        parser.StartElementHandler, parser.EndElementHandler = enter, leave
+        if text is not None:
+            parser.CharacterDataHandler = text
+        parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = reject
+        try:
+            fed = 0
+            for chunk in self.chunks(name):
+                parser.Parse(chunk, False)
+                fed += len(chunk)
+                # expat scans an incomplete token again with each chunk.
+                if fed - max(0, parser.CurrentByteIndex) > _MAX_TOKEN:
+                    raise damaged(f"part {name[:_MAX_SHOWN]!r} has a tag of more than {_MAX_TOKEN:,} bytes")
+            parser.Parse(b"", True)
+        except Stop:
+            pass
+        except expat.ExpatError as error:
+            raise damaged(f"part {name[:_MAX_SHOWN]!r} is not XML ({error})") from None
+
+    def related(self, name: str) -> dict[str, tuple[str, str]]:
+        """Return the relations of a part: id -> last word of the type, name of the target.
+
+        Targets outside the archive are left out: nothing follows them.
+        """
+        folder, base = posixpath.split(name)
+        found: dict[str, tuple[str, str]] = {}
+
+        def start(element: str, attributes: dict[str, str]) -> None:
+            if local_name[element] == "Relationship" and attributes.get("TargetMode") != "External":
+                kind = attributes.get("Type", "").rpartition("/")[2]
+                target = posixpath.normpath(
+                    posixpath.join("/", folder, attributes.get("Target", "").replace("\\", "/"))
+                )
+                found[attributes.get("Id", "")] = (kind, target.lstrip("/"))
+
+        relations = posixpath.join(folder, "_rels", f"{base}.rels")
+        if relations in self:
+            self.parse(relations, start)
+        return found
+
+
+def _key(name: str) -> str:
+    return name.replace("\\", "/").lstrip("/").casefold()
