@@ -49,7 +49,7 @@ class FormatsSettings(Settings, pipeline="viewership"):
 
 
 class ReadingSettings(FormatsSettings, pipeline="viewership"):
-    """How one upload is read, where the file leaves a choice."""
+    """Choices for the reading of one upload, if the file leaves any."""
 
     sheet: str | None = setting(
         None,

@@ -1,10 +1,9 @@
-"""A report of the sample set while it is written: its rows, and what must come out."""
+"""A report of the sample set while it is written: its rows, and the expected result."""
 
 from __future__ import annotations
 
 import csv
 import io
-
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -26,7 +25,7 @@ PERIOD: Final = "2025-07"
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What must come out of a report.
+    """The expected result of a report.
 
     Attributes:
         outcome: ``read``; ``choice`` if the file leaves a question open; ``refused``.

@@ -134,7 +134,7 @@ class Step(_Closed):
 
 
 class Rule(_Closed):
-    """How one field is read from a column.
+    """The reading of one field from a column.
 
     Attributes:
         field: the field, one of :data:`jobs.viewership.model.FIELDS`.
@@ -211,7 +211,7 @@ class Wide(_Closed):
 
 
 class HeaderHint(_Closed):
-    """Where the header is, if it cannot be found by its names.
+    """The place of the header, if it cannot be found by its names.
 
     Attributes:
         line: line of the row with the column names, from 1.

@@ -43,7 +43,7 @@ class Profile:
         percent: percentages.
         durations: values such as 1174:47:24.
         dates: dates, months and weeks.
-        words: texts with letters that are no date.
+        words: texts with letters, except dates.
         spaced: texts with a space.
         codes: codes of two or three capitals, such as US.
         samples: the first distinct values.

@@ -75,7 +75,7 @@ class ColumnProposal(_Closed):
 
 
 class Question(_Closed):
-    """What the file leaves open, and the flags that settle it."""
+    """A question that the file leaves open, and the flags that settle it."""
 
     code: QuestionCode
     message: str
@@ -102,7 +102,7 @@ class Warned(_Closed):
 
 
 class Proposal(_Closed):
-    """How telecine would read a file: a format that fits, or a header row and a field for each column."""
+    """A proposal for reading a file: a format that fits, or a header row and a field for each column."""
 
     proposal_version: Literal["1.0"] = "1.0"
     file: Annotated[str, Field(description="Name of the file, without its folder.")]

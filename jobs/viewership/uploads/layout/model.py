@@ -53,7 +53,7 @@ class DateColumn:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the header and the data of a sheet are.
+    """The header of a sheet and the place of its data.
 
     Attributes:
         header_rows: rows of the header, as indexes of ``Sheet.cells``; the last one has the names.
