@@ -11,6 +11,8 @@ __all__ = ["NOTES", "REFUSALS", "REJECTS", "NeedsChoice", "Refused", "refuse"]
 REFUSALS: Final[dict[str, str]] = {
     "FORMAT": "the file is neither a text table nor a workbook that can be read",
     "EMPTY": "the file has no row of data",
+    "COLUMNS": "the file lacks a column that its format requires",
+    "LIMIT": "the file holds more than the limits of reading allow",
 }
 """Code of an upload that is refused as a whole -> meaning."""
 
@@ -36,6 +38,14 @@ NOTES: Final[dict[str, str]] = {
     "CURRENCIES": "a column has amounts in several currencies",
     "TIME_ZONE": "times have a zone; their days are kept as written",
     "DAYS_FROM_1904": "day numbers of a workbook count from 1904",
+    "DUPLICATE_COLUMN": "several columns have the same name",
+    "ENCODING": "the text is not UTF-8 and was read as cp1252, or bytes are not valid in the encoding that was named",
+    "RAGGED": "records have more or fewer cells than the others",
+    "NUL": "the text holds NUL characters",
+    "QUOTES": "a cell has text beside its quotes",
+    "HIDDEN_SHEETS": "the workbook has hidden sheets, which are not read",
+    "FORMULA": "formulas have no value in the file: the program that wrote it did not calculate them",
+    "ERROR_CELL": "cells hold errors such as #DIV/0!",
 }
 """Code of a warning -> meaning."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FIELDS", "CellKind", "Fate", "FieldKind", "Note", "Sheet"]
+__all__ = ["FIELDS", "MEASURES", "METRICS", "CellKind", "Fate", "FieldKind", "Note", "Sheet"]
 
 
 class CellKind(IntEnum):
@@ -141,3 +141,9 @@ FIELDS: Final[dict[str, FieldKind]] = {
     "device_type": FieldKind.TEXT,
 }
 """Field of a unit -> how it is read."""
+
+MEASURES: Final = frozenset({FieldKind.HOURS, FieldKind.MINUTES, FieldKind.MONEY})
+"""Kinds of which a report has at least one field."""
+
+METRICS: Final = MEASURES | {FieldKind.COUNT, FieldKind.DECIMAL, FieldKind.DURATION}
+"""Kinds whose fields may have one column per date."""

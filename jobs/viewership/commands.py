@@ -1,0 +1,52 @@
+"""Commands of viewership. Importing this module is cheap; a command's own imports happen when it runs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.step.contract import Step, Tool
+
+__all__ = ["HELP", "STEPS"]
+
+HELP: Final = "Read platforms' viewership uploads and match them to a content catalogue."
+
+_SETTINGS: Final = "jobs.viewership.settings"
+
+STEPS: Final = (
+    Tool(
+        "viewership",
+        "formats list",
+        "List the formats of platforms' reports.",
+        settings=f"{_SETTINGS}:FormatsListSettings",
+        call="jobs.viewership.steps.formats:list_formats",
+    ),
+    Tool(
+        "viewership",
+        "formats show",
+        "Show the columns, fields and conventions of a format.",
+        settings=f"{_SETTINGS}:FormatsShowSettings",
+        call="jobs.viewership.steps.formats:show_format",
+    ),
+    Tool(
+        "viewership",
+        "formats check",
+        "Check a format's YAML file, or show what would be read from an upload.",
+        settings=f"{_SETTINGS}:FormatsCheckSettings",
+        call="jobs.viewership.steps.formats_check:check",
+    ),
+    Tool(
+        "viewership",
+        "formats infer",
+        "Propose a format, or a header and a field for each column of a file.",
+        settings=f"{_SETTINGS}:FormatsInferSettings",
+        call="jobs.viewership.steps.formats:infer_file",
+    ),
+    Step(
+        "viewership",
+        "sample",
+        "Write sample reports of every platform with known outcomes.",
+        settings=f"{_SETTINGS}:SampleSettings",
+        run="jobs.viewership.steps.sample:run",
+        view="jobs.viewership.steps._view:show_sample",
+    ),
+)

@@ -1,0 +1,120 @@
+"""Numbers in titles: words, Roman numerals, ordinals and parts in one form."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from jobs.viewership.keys.words import values, wordset
+
+__all__ = ["PART", "is_number", "number", "numbered"]
+
+_WORDS: Final = values(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen",
+    first=0,
+)
+_TENS: Final = {
+    word: 10 * value for word, value in values("twenty thirty forty fifty sixty seventy eighty ninety", first=2).items()
+}
+_ORDINALS: Final = {
+    word: f"{value}th"
+    for word, value in values(
+        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth", first=1
+    ).items()
+}
+# Number words of other languages count only after a word for part or chapter: "once" and "six" are words elsewhere.
+_FOREIGN: Final = {
+    **values("uno dos tres cuatro cinco seis siete ocho nueve diez", first=1),
+    **values("un deux trois quatre cinq six sept huit neuf dix", first=1),
+    **values("eins zwei drei vier funf sechs sieben acht neun zehn", first=1),
+    **values("um dois tres quatro cinco seis sete oito nove dez", first=1),
+    **values("una due tre quattro cinque sei sette otto nove dieci", first=1),
+    **values("uma duas", first=1),
+}
+# I, V and X alone are more often words and initials; up to 39, longer numerals are rare and look like words (MIX, DC).
+_ROMAN: Final = re.compile(r"(x{0,3})(ix|iv|v?i{0,3})")
+_ROMANS: Final = {"": 0, "i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8, "ix": 9}
+
+PART: Final = wordset("part pt pts parts parte partes partie teil deel del часть ч")
+"""Words for a part of a story, in folded text."""
+_MARKERS: Final = PART | wordset(
+    "chapter chapters ch capitulo cap chapitre kapitel vol volume book act day week night round season episode ep"
+    " series no number level case глава"
+)
+
+
+def _roman(token: str) -> int | None:
+    match = _ROMAN.fullmatch(token)
+    return 10 * len(match[1]) + _ROMANS[match[2]] if match and token else None
+
+
+def is_number(token: str) -> bool:
+    """Return whether a token of :func:`numbered` is a number or an ordinal.
+
+    Example:
+        >>> is_number("12"), is_number("1th"), is_number("twelve")
+        (True, True, False)
+    """
+    return token[:1].isdecimal()
+
+
+def number(token: str) -> int | None:
+    """Return the value of one folded token if it is digits, a number word or a Roman numeral.
+
+    Example:
+        >>> number("04"), number("iv"), number("four"), number("mix")
+        (4, 4, 4, None)
+    """
+    if token.isdecimal():
+        return int(token)
+    for table in (_WORDS, _TENS, _FOREIGN):
+        if (value := table.get(token)) is not None:
+            return value
+    return _roman(token)
+
+
+def _single(token: str, before: str | None, *, last: bool) -> int | None:
+    if token.isdecimal():
+        return int(token)
+    if before in _MARKERS and (value := number(token)) is not None:
+        return value
+    if (value := _roman(token)) is None or (len(token) == 1 and not (last and before is not None)):
+        return None
+    return value
+
+
+def numbered(tokens: list[str]) -> list[str]:
+    """Write the numbers among folded tokens as digits: words, Roman numerals, ordinals.
+
+    I, V and X alone are numbers after a word such as "part", and as the last of several tokens.
+
+    Example:
+        >>> numbered(["chapter", "ii"]), numbered(["twenty", "one", "guns"]), numbered(["i", "do"])
+        (['chapter', '2'], ['21', 'guns'], ['i', 'do'])
+    """
+    result: list[str] = []
+    before: str | None = None
+    at, end = 0, len(tokens)
+    while at < end:
+        token = tokens[at]
+        following = tokens[at + 1] if at + 1 < end else ""
+        if token in _TENS:
+            unit = _WORDS.get(following, 0)
+            joined = unit in range(1, 10)
+            result.append(str(_TENS[token] + unit * joined))
+            at += joined
+        elif token in _WORDS:
+            result.append(str(_WORDS[token]))
+        elif token in _ORDINALS:
+            result.append(_ORDINALS[token])
+        elif token.isdecimal() and following in {"st", "nd", "rd", "th"}:
+            result.append(f"{int(token)}th")
+            at += 1
+        elif (value := _single(token, before, last=at + 1 == end)) is not None:
+            result.append(str(value))
+        else:
+            result.append(token)
+        before = token
+        at += 1
+    return result

@@ -1,0 +1,74 @@
+"""The key of a review decision: all rows that a person would decide alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.viewership.keys.ids import id_key
+from jobs.viewership.keys.numbering import whole_number
+from jobs.viewership.keys.text import cleaned
+from jobs.viewership.keys.titles import series_form, title_form
+
+__all__ = ["ReviewKey", "review_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewKey:
+    """Platform and what it says about an episode, in one form.
+
+    Attributes:
+        platform: platform, folded.
+        title: key of the title; of both titles where there are two.
+        series: key of the series.
+        season: season; as written if it is not a number, empty if there is none.
+        episode: episode, likewise.
+        content_id: key of the content id; a rounded id is none.
+    """
+
+    platform: str
+    title: str
+    series: str
+    season: str
+    episode: str
+    content_id: str
+
+
+def _number(text: str | None) -> str:
+    value = whole_number(text)
+    return str(value) if value is not None else cleaned(text or "").casefold()
+
+
+def review_key(
+    platform: str,
+    *,
+    content_name: str | None = None,
+    content_name_2: str | None = None,
+    series: str | None = None,
+    season: str | None = None,
+    episode: str | None = None,
+    content_id: str | None = None,
+) -> ReviewKey:
+    """Return the key of a row's decision; rows that differ in case, accents, spaces or number forms share it.
+
+    Season and episode inside a title stay part of the key: two placeholders of different episodes are two decisions.
+
+    Example:
+        >>> review_key("philo", content_name="The Storm, Part 1", season="01")
+        ReviewKey(platform='philo', title='storm 1', series='', season='1', episode='', content_id='')
+    """
+    titles = []
+    for text in (content_name, content_name_2):
+        if text and (form := title_form(text)).key:
+            places = [
+                f"s{form.season}" if form.season is not None else "",
+                f"e{form.episode}" if form.episode is not None else "",
+            ]
+            titles.append(" ".join([form.key, "".join(places), form.language or ""]).rstrip())
+    return ReviewKey(
+        cleaned(platform).casefold(),
+        " | ".join(dict.fromkeys(titles)),
+        series_form(series).key if series and series.strip() else "",
+        _number(season),
+        _number(episode),
+        id_key(content_id or ""),
+    )

@@ -1,0 +1,5 @@
+"""stub"""
+
+
+def read_workbook(*a):
+    raise NotImplementedError
