@@ -184,7 +184,7 @@ def _message(detail: ErrorDetails, location: list[int | str], value: str) -> str
         return _unknown_key(names)
     if kind == "missing":
         return f"the key '{name}' is missing"
-    if kind == "invalid_key" or "[key]" in detail["loc"]:
+    if kind == "invalid_key" or (kind == "string_type" and "[key]" in detail["loc"]):
         return f"a key of {name} is not text; put keys such as no, on and 12 in quotes"
     if kind == "string_type":
         return f"{name}{shown} is not text; expected text, in quotes if it looks like a number, a date or yes/no"
