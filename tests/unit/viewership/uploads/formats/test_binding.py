@@ -55,7 +55,8 @@ def test_a_name_that_occurs_twice_is_asked_about():
 
 
 @pytest.mark.parametrize(
-    ("name", "position"), [("Hours (1)", 1), ("Hours (2)", 2), ("hours (2)", 2), ("Column C", 2), ("column b", 1)]
+    ("name", "position"),
+    [("Hours (1)", 1), ("Hours (2)", 2), ("hours (2)", 2), ("Column C", 2), ("column b", 1)]
 )
 def test_a_choice_between_columns_of_a_name_is_obeyed(name, position):
     binding = _bind("Title|Hours|Hours|Date\nA|10|600|2025-07-01", mapping={"hours": name})
