@@ -55,8 +55,7 @@ def test_a_name_that_occurs_twice_is_asked_about():
 
 
 @pytest.mark.parametrize(
-    ("name", "position"),
-    [("Hours (1)", 1), ("Hours (2)", 2), ("hours (2)", 2), ("Column C", 2), ("column b", 1)]
+    ("name", "position"), [("Hours (1)", 1), ("Hours (2)", 2), ("hours (2)", 2), ("Column C", 2), ("column b", 1)]
 )
 def test_a_choice_between_columns_of_a_name_is_obeyed(name, position):
     binding = _bind("Title|Hours|Hours|Date\nA|10|600|2025-07-01", mapping={"hours": name})
@@ -90,8 +89,8 @@ def test_a_required_column_that_is_absent_is_named():
         _bind("watched_at|show_title|minutes_watched\n01-07-2025|A|1", shipped_formats()["philo-1"])
     assert error.value.code == "COLUMNS"
     assert str(error.value).startswith(
-        "the file has no column 'watched_at_est', which format philo-1 requires for date; did you mean 'watched_at'?; its "
-        "header in line 1 has 'watched_at', 'show_title', 'minutes_watched'"
+        "the file has no column 'watched_at_est', which format philo-1 requires for date; did you mean 'watched_at'?; "
+        "its header in line 1 has 'watched_at', 'show_title', 'minutes_watched'"
     )
 
 
