@@ -195,6 +195,26 @@ class FormatsCheckSettings(ReadingSettings, pipeline="viewership"):
         "file with columns per date, `(dates)` are those.",
         group=_READING,
     )
+    period: str | None = setting(
+        None,
+        default_text="any",
+        description="Expect dates of this period, such as 2025-07 or 2025-07-01..2025-07-31.",
+        detail="A year, quarter, month, week, day or range. It is also the date of rows that name none, and may settle "
+        "the order of day and month.",
+        group=_READING,
+    )
+    date_order: Literal["dmy", "mdy", "ymd"] | None = setting(
+        None, default_text="decided per column", description="Read dates in this order.", group=_READING
+    )
+    decimal_mark: Literal[".", ","] | None = setting(
+        None, default_text="decided per column", description="Read numbers with this decimal mark.", group=_READING
+    )
+    clock: Literal["hh:mm", "mm:ss"] | None = setting(
+        None,
+        default_text="decided per column",
+        description="Read durations such as 37:44 in this form.",
+        group=_READING,
+    )
     json_: bool = setting(False, description="Print JSON.", group=_SHOWN)
 
 

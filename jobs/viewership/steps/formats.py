@@ -64,8 +64,12 @@ def infer_file(settings: FormatsInferSettings) -> str:
     return as_json(proposal.model_dump(mode="json"), indent=2) if settings.json_ else _told(proposal)
 
 
-def read_upload(settings: ReadingSettings) -> Sheet:
+def read_upload(settings: ReadingSettings, chosen: Format | None = None) -> Sheet:
     """Return the sheet of the upload that a command names.
+
+    Args:
+        settings: name the file; flags override the format.
+        chosen: a format, which may name the sheet and the encoding.
 
     Raises:
         UsageError: the file cannot be opened.
@@ -73,7 +77,12 @@ def read_upload(settings: ReadingSettings) -> Sheet:
     file = str(getattr(settings, "file"))  # noqa: B009 - each command has its own help for it
     delimiter = {"\\t": "\t", "tab": "\t"}.get(settings.delimiter or "", settings.delimiter)
     try:
-        return read(file, sheet=settings.sheet, encoding=settings.encoding, delimiter=delimiter)
+        return read(
+            file,
+            sheet=settings.sheet or (chosen.sheet if chosen else None),
+            encoding=settings.encoding or (chosen.conventions.encoding if chosen else None),
+            delimiter=delimiter,
+        )
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise UsageError(f"'{one_line(file)}' cannot be read: {reason}; expected a text table or a workbook") from None
