@@ -79,8 +79,8 @@ def _fitting(sheet: Sheet, formats: Mapping[str, Format]) -> Format:
             flags=["--format"],
         )
     raise NeedsChoice(
-        "no format fits the file; expected one of `telecine viewership formats list`; pass --format canonical and --map "
-        "as proposed by `telecine viewership formats infer`",
+        "no format fits the file; expected one of `telecine viewership formats list`; pass --format canonical and "
+        "--map, as proposed by `telecine viewership formats infer`",
         flags=["--format", "--map"],
     )
 

@@ -110,19 +110,18 @@ class Distinct:
     def of(cls, cells: Cells) -> Distinct:
         """Find the distinct texts; cells of different kinds are never one."""
         texts = cells.texts
-        if cells.kinds is not None:
+        if (kinds := cells.kinds) is not None:
             # A formula without a value has no text either, and is not an empty cell.
-            failed = cells.kinds.is_in([int(CellKind.ERROR), int(CellKind.FORMULA)])
+            failed = kinds.is_in([int(CellKind.ERROR), int(CellKind.FORMULA)])
             texts = texts.zip_with(texts.is_not_null() | ~failed, pl.repeat("", len(texts), eager=True))
             cells = replace(cells, texts=texts)
-            texts = pl.select(pl.concat_str(cells.kinds.cast(pl.String), texts)).to_series()
+            texts = pl.select(pl.concat_str(kinds.cast(pl.String), texts)).to_series()
         # A Categorical of its own numbers texts 0, 1, 2... in order of appearance: one pass of hashing, no join back.
         codes = texts.cast(pl.Categorical(pl.Categories.random())).to_physical()
         rows = codes.arg_unique()
         rows = rows.filter(codes.gather(rows).is_not_null())
         raw = cells.texts.gather(rows)
-        kinds = None if cells.kinds is None else cells.kinds.gather(rows)
-        return cls(cells, raw, fold_series(raw), kinds, rows, codes)
+        return cls(cells, raw, fold_series(raw), None if kinds is None else kinds.gather(rows), rows, codes)
 
     def only(self, places: pl.Series) -> Distinct:
         """Return some of the distinct texts; their codes no longer fit the column."""

@@ -61,7 +61,11 @@ def parse_dates(
 
     values, found, grains = [], [], []
     for day, text in zip(days, texts, strict=True):
-        reading = text and text.read(orders.get(text.separator, "dmy"), period, base_1904=base_1904, months=months)
+        reading = (
+            None
+            if text is None
+            else text.read(orders.get(text.separator, "dmy"), period, base_1904=base_1904, months=months)
+        )
         if months_or_days is None and text and text.month_year:
             reading = None
         code = None if is_blank(day) else _code(day, reading, period)
@@ -69,10 +73,10 @@ def parse_dates(
         grains.append(reading.grain if reading and code is None else None)
         found.append(code)
     failed = _kind_codes(distinct)
-    code = pl.Series(found, dtype=pl.String).gather(codes)
+    day_codes = pl.Series(found, dtype=pl.String).gather(codes)
     return distinct.parsed(
         pl.Series(values, dtype=pl.Date).gather(codes).zip_with(failed.is_null(), pl.Series([None], dtype=pl.Date)),
-        failed.zip_with(failed.is_not_null(), code),
+        failed.zip_with(failed.is_not_null(), day_codes),
         convention=", ".join(dict.fromkeys(orders.values())) if evidence else None,
         evidence="; ".join(evidence) or None,
         notes=column.notes(base_1904=base_1904),
@@ -156,6 +160,8 @@ class _Column:
         for place, text in group:
             readings = {order: reading for order in orders if (reading := text.read(order, period))}
             if len({reading.first for reading in readings.values() if reading.plausible}) > 1:
+                if text.separator == "." and "dmy" in orders:
+                    return "dmy", f"{self._named(place)} has dots, as only dates with the day first have"
                 shown = " or ".join(f"{reading.first.isoformat()} ({order})" for order, reading in readings.items())
                 raise self._undecided(
                     f"has dates that read two ways, and none that settles it: {self._named(place)} is {shown}"

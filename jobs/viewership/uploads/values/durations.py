@@ -104,7 +104,7 @@ def parse_durations(
     values = values.scatter(threes.arg_true(), _converted(_seconds(folded.filter(threes)), "seconds", into))
     slow = []
     for place, text in texts.items():
-        seconds = text and text.read(decided or ".", form, UNIT_SECONDS[unit or into])
+        seconds = None if text is None else text.read(decided or ".", form, UNIT_SECONDS[unit or into])
         slow.append(_value(folded[place], seconds, into))
     if kinds is not None:
         failed = [_KIND_CODES.get(kinds[place]) for place in texts]

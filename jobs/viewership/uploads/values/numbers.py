@@ -278,7 +278,7 @@ class Shapes:
         fitted = []
         for text, each in zip(folded.gather(slow), (marks[shape] for shape in self.shapes.gather(slow)), strict=True):
             number = read_number(text)
-            value = number and number.value(each)
+            value = None if number is None else number.value(each)
             fitted.append((None, "NUMBER", False) if value is None else _exact(value, rules))
         rounded = [row for row, (_, _, cut) in zip(slow, fitted, strict=True) if cut]
         return pl.DataFrame(
