@@ -46,7 +46,7 @@ def check(settings: FormatsCheckSettings) -> str | tuple[str, int]:
     chosen = find_format(settings.format, formats) if settings.format is not None else None
     sheet = read_upload(settings, chosen)
     if chosen is None:
-        chosen = _fitting(sheet, formats)
+        chosen = _fitting(sheet, formats, settings.header_line)
     layout = find_layout(sheet, chosen, header_line=settings.header_line)
     binding = bind(chosen, layout, _mapping(settings.map))
     units = transform(sheet, layout, binding, _choices(settings))
@@ -67,8 +67,8 @@ def _check_format(settings: FormatsCheckSettings) -> str | tuple[str, int]:
     return f"{name}: format {found.full_name} is valid; it reads {fields} fields"
 
 
-def _fitting(sheet: Sheet, formats: Mapping[str, Format]) -> Format:
-    fits = rank_formats(sheet, formats)
+def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | None) -> Format:
+    fits = rank_formats(sheet, formats, find_layout(sheet, header_line=header_line))
     best = best_fit(fits)
     if best is not None:
         return best.format
