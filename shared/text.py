@@ -12,9 +12,20 @@ from typing import TYPE_CHECKING, Any
 from shared.scrub import HIDDEN, hide_known, is_secret_name, scrub, scrub_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["as_json", "clean_data", "clean_item", "clean_text", "cut", "escape_json", "inert", "one_line", "printable"]
+__all__ = [
+    "as_json",
+    "clean_data",
+    "clean_item",
+    "clean_text",
+    "cut",
+    "escape_json",
+    "inert",
+    "one_line",
+    "printable",
+    "text_table",
+]
 
 MESSAGE_CHARS = 2000
 DATA_CHARS = 500
@@ -79,6 +90,20 @@ def printable(text: str) -> str:
 def one_line(value: Any) -> str:
     r"""Return a value as text within a line: :func:`printable`, with ``\n`` and ``\t`` as escapes too."""
     return printable(str(value)).replace("\n", r"\n").replace("\t", r"\t")
+
+
+def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows with aligned columns for a terminal; line breaks in a cell become spaces.
+
+    Args:
+        head: names of the columns.
+        rows: cells, as many as names; the last column is not padded.
+    """
+    cells = [[one_line(" ".join(cell.split())) for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
 
 
 def as_json(value: Any, *, indent: int | None = None) -> str:

@@ -8,7 +8,7 @@ from shared.step.contract import Step, Tool
 
 __all__ = ["HELP", "STEPS"]
 
-HELP: Final = "Match platforms' viewership uploads to the content catalogue."
+HELP: Final = "Read platforms' viewership uploads and match them to a content catalogue."
 
 _SETTINGS: Final = "jobs.viewership.settings"
 
@@ -34,5 +34,41 @@ STEPS: Final = (
         "Show what an import would change, without changing anything.",
         settings=f"{_SETTINGS}:CatalogDiffSettings",
         call="jobs.viewership.steps.catalog:diff",
+    ),
+    Tool(
+        "viewership",
+        "formats list",
+        "List the formats of platforms' reports.",
+        settings=f"{_SETTINGS}:FormatsListSettings",
+        call="jobs.viewership.steps.formats:list_formats",
+    ),
+    Tool(
+        "viewership",
+        "formats show",
+        "Show the columns, fields and conventions of a format.",
+        settings=f"{_SETTINGS}:FormatsShowSettings",
+        call="jobs.viewership.steps.formats:show_format",
+    ),
+    Tool(
+        "viewership",
+        "formats check",
+        "Check a format's YAML file, or show what would be read from an upload.",
+        settings=f"{_SETTINGS}:FormatsCheckSettings",
+        call="jobs.viewership.steps.formats_check:check",
+    ),
+    Tool(
+        "viewership",
+        "formats infer",
+        "Propose a format, or a header and a field for each column of a file.",
+        settings=f"{_SETTINGS}:FormatsInferSettings",
+        call="jobs.viewership.steps.formats:infer_file",
+    ),
+    Step(
+        "viewership",
+        "sample",
+        "Write sample reports of every platform with known outcomes.",
+        settings=f"{_SETTINGS}:SampleSettings",
+        run="jobs.viewership.steps.sample:run",
+        view="jobs.viewership.steps._view:show_sample",
     ),
 )

@@ -1,4 +1,4 @@
-"""What passes between the rooms: raw sheets, notes, the fields of a unit, and its fates."""
+"""Data that passes between the rooms: raw sheets, notes, the fields of a unit, and its fates."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FIELDS", "CellKind", "Fate", "FieldKind", "Note", "Sheet"]
+__all__ = ["FIELDS", "MEASURES", "METRICS", "CellKind", "Fate", "FieldKind", "Note", "Sheet"]
 
 
 class CellKind(IntEnum):
-    """What a workbook says a cell is; every cell of a text file is TEXT."""
+    """The type of a cell in a workbook; every cell of a text file is TEXT."""
 
     TEXT = 0
     NUMBER = 1
@@ -26,7 +26,7 @@ class CellKind(IntEnum):
 
 
 class Fate(StrEnum):
-    """Where a unit of an upload ends; each unit has exactly one."""
+    """The end of a unit of an upload; each unit has exactly one."""
 
     FINAL = "final"
     UNMATCHED = "unmatched"
@@ -82,7 +82,7 @@ class Sheet:
 
 
 class FieldKind(StrEnum):
-    """How the values of a field are read."""
+    """A kind of field, which decides how its values are read."""
 
     TEXT = "text"
     ID = "id"
@@ -141,3 +141,9 @@ FIELDS: Final[dict[str, FieldKind]] = {
     "device_type": FieldKind.TEXT,
 }
 """Field of a unit -> how it is read."""
+
+MEASURES: Final = frozenset({FieldKind.HOURS, FieldKind.MINUTES, FieldKind.MONEY})
+"""Kinds of which a report has at least one field."""
+
+METRICS: Final = MEASURES | {FieldKind.COUNT, FieldKind.DECIMAL, FieldKind.DURATION}
+"""Kinds whose fields may have one column per date."""

@@ -12,13 +12,29 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt
 
-from shared.settings import StepSettings, setting
+from shared.settings import Settings, StepSettings, setting
 from shared.settings.base import LIMITS, WHERE, Group
+from shared.storage import Bucket, default_bucket
 
-__all__ = ["CatalogDiffSettings", "CatalogExportSettings", "CatalogImportSettings"]
+__all__ = [
+    "CatalogDiffSettings",
+    "CatalogExportSettings",
+    "CatalogImportSettings",
+    "FormatsCheckSettings",
+    "FormatsInferSettings",
+    "FormatsListSettings",
+    "FormatsSettings",
+    "FormatsShowSettings",
+    "ReadingSettings",
+    "SampleSettings",
+]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _TAKEN: Final = Group("What is taken", 20)
+_FORMATS: Final = Group("Formats", 20)
+_READING: Final = Group("How the file is read", 30)
+_SHOWN: Final = Group("What is shown", 70)
+_WRITTEN: Final = Group("What is written", 20)
 
 
 def _source(value: str) -> str:
@@ -33,6 +49,14 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
+
+
+def _pairs(value: tuple[str, ...]) -> tuple[str, ...]:
+    for pair in value:
+        field, equals, column = pair.partition("=")
+        if not (field.strip() and equals and column.strip()):
+            raise ValueError("expected FIELD=COLUMN, such as 'hours=Watch Time'")
+    return value
 
 
 class _CatalogFilesSettings(StepSettings, pipeline="viewership"):
@@ -90,3 +114,128 @@ class CatalogExportSettings(StepSettings, pipeline="viewership"):
         group=WHERE,
     )
     format: Literal["csv", "jsonl"] = setting("csv", description="Write CSV or JSON lines.", group=_TAKEN)
+
+
+class FormatsSettings(Settings, pipeline="viewership"):
+    """The formats that are known: those that are shipped, and a folder of the user's own."""
+
+    formats_dir: str | None = setting(
+        None,
+        description="Also use the formats in this folder, one NAME-VERSION.yaml each.",
+        detail="A file with the name of a shipped format is an error; use another version or variant.",
+        group=_FORMATS,
+    )
+
+
+class ReadingSettings(FormatsSettings, pipeline="viewership"):
+    """Choices for the reading of one upload, if the file leaves any."""
+
+    sheet: str | None = setting(
+        None,
+        default_text="the only visible sheet with data",
+        description="Read this sheet of a workbook.",
+        group=_READING,
+    )
+    encoding: str | None = setting(
+        None,
+        default_text="decided from the bytes",
+        description="Read a text file in this encoding, such as utf-8 or cp1252.",
+        group=_READING,
+    )
+    delimiter: str | None = setting(
+        None,
+        default_text="decided from the lines",
+        description="Split a text file at this character.",
+        group=_READING,
+    )
+    header_line: PositiveInt | None = setting(
+        None,
+        default_text="found by its names",
+        description="Take the names of the columns from this line.",
+        detail="Lines count from 1; in a workbook, they are rows.",
+        group=_READING,
+    )
+
+
+class FormatsListSettings(FormatsSettings, pipeline="viewership"):
+    """Settings of `formats list`."""
+
+    json_: bool = setting(False, description="Print JSON.", group=_SHOWN)
+
+
+class FormatsShowSettings(FormatsSettings, pipeline="viewership"):
+    """Settings of `formats show`."""
+
+    format: str = setting(description="Show this format, such as roku or roku-1.", argument=True)
+    json_: bool = setting(False, description="Print JSON.", group=_SHOWN)
+
+
+class FormatsInferSettings(ReadingSettings, pipeline="viewership"):
+    """Settings of `formats infer`."""
+
+    file: str = setting(description="Propose how this file is read.", argument=True)
+    json_: bool = setting(False, description="Print JSON.", group=_SHOWN)
+
+
+class FormatsCheckSettings(ReadingSettings, pipeline="viewership"):
+    """Settings of `formats check`."""
+
+    file: str = setting(description="Check this format (.yaml), or read this upload without storing it.", argument=True)
+    format: str | None = setting(
+        None,
+        default_text="the one that fits",
+        description="Read the upload with this format, such as roku or roku-1.",
+        group=_FORMATS,
+    )
+    map: Annotated[tuple[str, ...], AfterValidator(_pairs)] = setting(
+        (),
+        default_text="those of the format",
+        description="Read a field from a column: FIELD=COLUMN, such as 'hours=Watch Time'.",
+        detail="A column is its name, `Hours (2)` for the second of a name, or its letters, such as `Column D`. In a "
+        "file with columns per date, `(dates)` are those.",
+        group=_READING,
+    )
+    period: str | None = setting(
+        None,
+        default_text="any",
+        description="Expect dates of this period, such as 2025-07 or 2025-07-01..2025-07-31.",
+        detail="A year, quarter, month, week, day or range. It is also the date of rows that name none, and may settle "
+        "the order of day and month.",
+        group=_READING,
+    )
+    date_order: Literal["dmy", "mdy", "ymd"] | None = setting(
+        None, default_text="decided per column", description="Read dates in this order.", group=_READING
+    )
+    decimal_mark: Literal[".", ","] | None = setting(
+        None, default_text="decided per column", description="Read numbers with this decimal mark.", group=_READING
+    )
+    clock: Literal["hh:mm", "mm:ss"] | None = setting(
+        None,
+        default_text="decided per column",
+        description="Read durations such as 37:44 in this form.",
+        group=_READING,
+    )
+    json_: bool = setting(False, description="Print JSON.", group=_SHOWN)
+
+
+class SampleSettings(StepSettings, pipeline="viewership"):
+    """Settings of `sample`, which writes reports of every platform with known outcomes."""
+
+    output: Bucket = setting(
+        default_factory=lambda: default_bucket("viewership"),
+        default_text="viewership",
+        description="Write the files to this bucket or folder.",
+        group=WHERE,
+    )
+    include: tuple[str, ...] = setting(
+        (), default_text="all", description="Write only these kinds, by name.", group=_WRITTEN
+    )
+    episodes: Annotated[int, Field(ge=4, le=1000)] = setting(
+        24, description="Put this many episodes into each series of the catalogue.", group=_WRITTEN
+    )
+    seed: int = setting(
+        1,
+        description="Seed the random generator.",
+        detail="Another seed produces different hours and amounts.",
+        group=_WRITTEN,
+    )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from shared.ledger import history
 from shared.settings.base import setting
 from shared.settings.database import DatabaseSettings
-from shared.text import as_json, one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from shared.text import as_json, one_line, text_table
 
 __all__ = ["ListSettings", "ShowSettings", "list_runs", "show_run"]
 
@@ -41,7 +38,7 @@ def list_runs(settings: ListSettings) -> str:
         (run.run_id, run.pipeline, run.status, _time(run.started_at), _duration(run.seconds), run.error_message or "")
         for run in runs
     ]
-    return _table(("run", "pipeline", "status", "started (UTC)", "took", ""), rows)
+    return text_table(("run", "pipeline", "status", "started (UTC)", "took", ""), rows)
 
 
 def show_run(settings: ShowSettings) -> str:
@@ -66,13 +63,13 @@ def show_run(settings: ShowSettings) -> str:
         for stage in stages
     ]
     if rows:
-        lines += ["", _table(("", "stage", "status", "attempt", "took", "exit", "counts"), rows)]
+        lines += ["", text_table(("", "stage", "status", "attempt", "took", "exit", "counts"), rows)]
     lines += [f"{one_line(stage.stage)} wrote {one_line(stage.manifest_key)}" for stage in stages if stage.manifest_key]
     failures = history.failed_items(settings, run.run_id, limit=SHOWN_ERRORS)
     total = sum(stage.failed_items for stage in stages)
     if failures:
         errors = [(failure.item, failure.code, failure.message) for failure in failures]
-        lines += ["", _table(("item", "code", "message"), errors)]
+        lines += ["", text_table(("item", "code", "message"), errors)]
     if total > len(failures):
         lines.append(f"… and {total - len(failures)} more")
     if run.parameters:
@@ -94,12 +91,3 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Align columns; line breaks in a cell become spaces, and the last column is not padded."""
-    cells = [[one_line(" ".join(cell.split())) for cell in row] for row in (head, *rows)]
-    widths = [max(len(row[index]) for row in cells) for index in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
-    )

@@ -237,7 +237,8 @@ class _EnvironmentSource(PydanticBaseSettingsSource):
 class Settings(BaseSettings):
     """Base class of all settings. A class keyword names the pipeline: ``class X(StepSettings, pipeline="x")``.
 
-    Instances are frozen, and unknown keyword arguments are errors.
+    Instances are frozen, and unknown keyword arguments are errors. If pydantic itself uses a name, the field ends with
+    an underscore, which flags and variables leave out: ``json_``.
 
     Attributes:
         pipelines: maps each field to the pipeline in its variable's name, or to None.
@@ -300,7 +301,7 @@ class Settings(BaseSettings):
         declared = metadata(cls.model_fields[name])
         pipeline = None if declared.shared else cls.pipelines.get(name)
         infix = f"{pipeline.upper()}_" if pipeline else ""
-        return (f"{PREFIX}{infix}{name.upper()}", *declared.aliases)
+        return (f"{PREFIX}{infix}{name.rstrip('_').upper()}", *declared.aliases)
 
     @property
     def typed(self) -> Mapping[str, str | None]:

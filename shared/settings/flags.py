@@ -100,11 +100,12 @@ def _flag(model: type[Settings], name: str, field: FieldInfo, declared: Metadata
         inner for member in union_members(field.annotation) for inner in union_members(member) if inner is not NoneType
     ]
     choices = tuple(str(value) for member in members if get_origin(member) is Literal for value in get_args(member))
-    flag = "--" + name.replace("_", "-")
+    # A trailing underscore tells a field from a name of Python's or pydantic's: json_ is --json.
+    words = name.rstrip("_").replace("_", "-")
     return Flag(
         name=name,
-        flag=name.upper() if declared.argument else flag,
-        negative="--no-" + name.replace("_", "-") if bool in members else "",
+        flag=name.upper() if declared.argument else f"--{words}",
+        negative=f"--no-{words}" if bool in members else "",
         repeated=is_tuple(field),
         metavar=_metavar(name, members, choices),
         choices=choices,

@@ -1,0 +1,184 @@
+"""The formats commands: list and show formats, and propose how a file is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.viewership.uploads.formats.library import find_format, load_formats, shipped_formats
+from jobs.viewership.uploads.infer.infer import infer
+from jobs.viewership.uploads.reading import read
+from shared.errors import UsageError
+from shared.text import as_json, one_line, text_table
+
+if TYPE_CHECKING:
+    from jobs.viewership.model import Sheet
+    from jobs.viewership.settings import (
+        FormatsInferSettings,
+        FormatsListSettings,
+        FormatsShowSettings,
+        ReadingSettings,
+    )
+    from jobs.viewership.uploads.formats.model import Format, Rule
+    from jobs.viewership.uploads.infer.proposal import FormatFit, Proposal
+
+__all__ = ["infer_file", "list_formats", "read_upload", "show_format"]
+
+_DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
+
+def list_formats(settings: FormatsListSettings) -> str:
+    """Return the formats, one per line, or as JSON."""
+    formats = load_formats(settings.formats_dir)
+    if settings.json_:
+        return as_json({"formats": [_document(found) for found in formats.values()]}, indent=2)
+    rows = [
+        (found.full_name, found.label, found.level, found.evidence, _origin(found), found.title)
+        for found in sorted(formats.values(), key=lambda one: (one.name, -one.version))
+    ]
+    return text_table(("format", "label", "level", "evidence", "from", "title"), rows)
+
+
+def show_format(settings: FormatsShowSettings) -> str:
+    """Return a format's columns, fields and conventions, or its document as JSON."""
+    found = find_format(settings.format, load_formats(settings.formats_dir))
+    if settings.json_:
+        return as_json(_document(found), indent=2)
+    lines = [
+        f"{found.full_name}: {found.title}",
+        f"{found.label}, {found.level} level, {found.domain.lower()}",
+        f"evidence: {found.evidence}; from: {_origin(found)}",
+        found.note,
+    ]
+    metrics = found.wide.metrics if found.wide else ()
+    rows = [(rule.field, " | ".join(rule.sources), _reading(rule, found)) for rule in found.columns]
+    rows += [(rule.field, " | ".join(rule.sources) or "(dates)", _per_date(rule, found)) for rule in metrics]
+    return "\n".join([*map(one_line, lines), "", text_table(("field", "column", "how"), rows), *_rest(found)])
+
+
+def infer_file(settings: FormatsInferSettings) -> str:
+    """Return a proposal for how a file is read, as text or as JSON."""
+    formats = load_formats(settings.formats_dir)
+    sheet = read_upload(settings)
+    proposal = infer(sheet, formats, file=Path(settings.file).name, header_line=settings.header_line)
+    return as_json(proposal.model_dump(mode="json"), indent=2) if settings.json_ else _told(proposal)
+
+
+def read_upload(settings: ReadingSettings, chosen: Format | None = None) -> Sheet:
+    """Return the sheet of the upload that a command names.
+
+    Args:
+        settings: name the file; flags override the format.
+        chosen: a format, which may name the sheet and the encoding.
+
+    Raises:
+        UsageError: the file cannot be opened.
+    """
+    file = str(getattr(settings, "file"))  # noqa: B009 - each command has its own help for it
+    delimiter = {"\\t": "\t", "tab": "\t"}.get(settings.delimiter or "", settings.delimiter)
+    try:
+        return read(
+            file,
+            sheet=settings.sheet or (chosen.sheet if chosen else None),
+            encoding=settings.encoding or (chosen.conventions.encoding if chosen else None),
+            delimiter=delimiter,
+        )
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise UsageError(f"'{one_line(file)}' cannot be read: {reason}; expected a text table or a workbook") from None
+
+
+def _document(found: Format) -> dict[str, Any]:
+    return found.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+
+
+def _origin(found: Format) -> str:
+    return "telecine" if shipped_formats().get(found.full_name) == found else "folder"
+
+
+def _reading(rule: Rule, found: Format) -> str:
+    said = ["required"] if getattr(rule, "required", False) else []
+    if rule.unit:
+        said.append(f"in {rule.unit}")
+    for step in rule.steps:
+        if step.split is not None:
+            said.append(f"part {step.split.index} of a split at {step.split.separator!r}")
+        elif step.extract is not None:
+            said.append(f"group {step.extract.group} of {step.extract.pattern}")
+        elif step.remove_prefix is not None:
+            said.append(f"without {step.remove_prefix!r} in front")
+        elif step.values is not None:
+            said.append(f"{len(step.values)} values replaced")
+    if rule.evidence and rule.evidence != found.evidence:
+        said.append(rule.evidence)
+    return ", ".join(said)
+
+
+def _per_date(rule: Rule, found: Format) -> str:
+    return ", ".join(filter(None, ("one column per date", _reading(rule, found))))
+
+
+def _rest(found: Format) -> list[str]:
+    """Return the lines below the table of columns."""
+    conventions = found.conventions.model_dump(exclude_none=True)
+    header = found.header.model_dump(exclude_none=True)
+    lines = [
+        ("partner", found.partner or ""),
+        ("constants", ", ".join(f"{field} = {value}" for field, value in found.constants.items())),
+        ("if blank", ", ".join(f"{field} = {value}" for field, value in found.defaults.items())),
+        ("always", ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in conventions.items())),
+        ("header", ", ".join(f"{name} {value}" for name, value in header.items())),
+        ("sheet", found.sheet or ""),
+        ("identified", "; ".join(f"{one.sources[0]} matches {one.pattern}" for one in found.identify)),
+        ("left out", "; ".join(f"{one.field} {one.when}: {one.reason}" for one in found.filters)),
+        ("not read", ", ".join(found.ignore)),
+    ]
+    shown = [f"{name:<11} {one_line(text)}" for name, text in lines if text]
+    return ["", *shown] if shown else []
+
+
+def _told(proposal: Proposal) -> str:
+    """Return a proposal for a terminal."""
+    delimiter = proposal.delimiter and _DELIMITERS.get(proposal.delimiter, repr(proposal.delimiter))
+    source = ", ".join(filter(None, (proposal.sheet and f"sheet {proposal.sheet!r}", proposal.encoding, delimiter)))
+    rows = "row" if proposal.rows == 1 else "rows"
+    lines = [one_line(f"{proposal.file}: {source}; {proposal.rows:,} {rows} below the header")]
+    if proposal.header:
+        header = proposal.header
+        line = f"line {header.line} (with the line above)" if header.rows > 1 else f"line {header.line}"
+        lines.append(one_line(f"header     {line}, confidence {header.confidence}: {header.reasons[0]}"))
+    if proposal.dates:
+        dates = proposal.dates
+        metrics = f", each with {', '.join(dates.metrics)}" if dates.metrics else ""
+        lines.append(one_line(f"dates      {dates.count} columns from {dates.first} to {dates.last}{metrics}"))
+    asked = any(question.code == "FORMAT" for question in proposal.questions)
+    lines.append(f"format     {_fitted(proposal.format) if proposal.format else 'undecided' if asked else 'none fits'}")
+    lines += [f"{'closest' if not at else '':<10} {_fitted(fit)}" for at, fit in enumerate(proposal.closest)]
+    lines += [f"{'note' if not at else '':<10} {one_line(note.message)}" for at, note in enumerate(proposal.notes)]
+    if proposal.columns:
+        rows = [
+            (
+                column.column,
+                column.name,
+                " + ".join(filter(None, (column.field, *column.also))) or "-",
+                f"{column.score:.2f}" if column.field else "",
+                "; ".join(column.reasons) or _others(column.candidates),
+            )
+            for column in proposal.columns
+        ]
+        lines += ["", text_table(("", "column", "field", "score", "why"), rows)]
+    if proposal.questions:
+        lines += ["", "Questions"]
+        for number, question in enumerate(proposal.questions, 1):
+            lines.append(f"{number}. {one_line(question.message)}")
+            if question.options:
+                lines.append(f"   {' or '.join(question.flags)}: {one_line(', '.join(question.options))}")
+    return "\n".join(lines)
+
+
+def _fitted(fit: FormatFit) -> str:
+    return one_line(f"{fit.name}, {fit.score:.2f}: {'; '.join(fit.reasons)}")
+
+
+def _others(candidates: Any) -> str:
+    return ", ".join(f"maybe {one.field} ({one.score:.2f})" for one in candidates)

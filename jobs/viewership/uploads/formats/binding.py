@@ -1,0 +1,229 @@
+"""Bind a format to a layout: find the column of each field, and ask about columns that have the same name."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from jobs.viewership.errors import NeedsChoice, refuse
+from jobs.viewership.model import FIELDS, MEASURES, METRICS, FieldKind
+from jobs.viewership.uploads.formats.model import ColumnRule, Metric, near_miss
+from jobs.viewership.uploads.layout.names import clean_header, column_letters, header_key
+from shared.errors import UsageError
+from shared.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobs.viewership.uploads.formats.model import Format, Rule
+    from jobs.viewership.uploads.layout.model import Column, DateColumn, Layout
+
+__all__ = ["ALL_DATES", "Binding", "BoundColumn", "BoundMetric", "bind"]
+
+ALL_DATES: Final = "(dates)"
+"""In a mapping, the name for all date columns of a wide sheet whose header has dates only."""
+
+_SHOWN: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class BoundColumn:
+    """A field and the column that it is read from."""
+
+    rule: Rule
+    column: Column
+
+    @property
+    def field(self) -> str:
+        """Return the field."""
+        return self.rule.field
+
+
+@dataclass(frozen=True, slots=True)
+class BoundMetric:
+    """A metric of a wide sheet and its columns, one per date."""
+
+    rule: Rule
+    columns: tuple[DateColumn, ...]
+
+    @property
+    def field(self) -> str:
+        """Return the field."""
+        return self.rule.field
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The columns of a sheet and the fields that they become.
+
+    Attributes:
+        format: the format.
+        columns: fields that are read from a column.
+        metrics: fields that are read from date columns; empty unless the sheet is wide.
+        absent: rules whose column the sheet lacks; none of them is required.
+        unread: columns that no rule reads, except those that the format ignores.
+    """
+
+    format: Format
+    columns: tuple[BoundColumn, ...]
+    metrics: tuple[BoundMetric, ...] = ()
+    absent: tuple[Rule, ...] = ()
+    unread: tuple[Column | DateColumn, ...] = ()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Return the fields that have a column."""
+        return tuple(bound.field for bound in (*self.columns, *self.metrics))
+
+    def column(self, field: str) -> Column | None:
+        """Return the column of a field, or None."""
+        return next((bound.column for bound in self.columns if bound.field == field), None)
+
+
+def bind(chosen: Format, layout: Layout, mapping: Mapping[str, str] | None = None) -> Binding:
+    """Find the column of each field.
+
+    In a wide sheet, a metric that has date columns is read from those, not from a column of totals.
+
+    Args:
+        chosen: the format.
+        layout: of the sheet.
+        mapping: field -> name of its column, chosen by the user with ``--map``; it overrides the format's names.
+
+    Raises:
+        NeedsChoice: the column of a field occurs twice; ``--map`` settles it.
+        Refused: ``COLUMNS`` if the sheet lacks a column that the format requires.
+        UsageError: the mapping names a field or column that does not exist.
+    """
+    rules = _with_mapping(chosen, layout, mapping or {})
+    columns: list[BoundColumn] = []
+    metrics: list[BoundMetric] = []
+    absent: list[Rule] = []
+    for rule in rules:
+        dates = _date_columns(rule, layout)
+        column = None if dates else _column(rule, layout)
+        if dates:
+            metrics.append(BoundMetric(rule, dates))
+        elif column is not None:
+            columns.append(BoundColumn(rule, column))
+        else:
+            absent.append(rule)
+    _check(chosen, layout, columns, metrics, absent)
+    read = {bound.column.position for bound in columns} | {date.position for bound in metrics for date in bound.columns}
+    ignored = set(map(header_key, chosen.ignore))
+    unread = tuple(
+        column
+        for column in (*layout.columns, *layout.dates)
+        if column.position not in read and not {column.key, header_key(column.name)} & ignored
+    )
+    return Binding(chosen, tuple(columns), tuple(metrics), tuple(absent), unread)
+
+
+def _with_mapping(chosen: Format, layout: Layout, mapping: Mapping[str, str]) -> list[Rule]:
+    """Return the format's rules, with the columns that the user chose."""
+    rules: list[Rule] = [*chosen.columns, *(chosen.wide.metrics if chosen.wide else ())]
+    known = [column.name for column in layout.columns]
+    dated = {date.metric for date in layout.dates}
+    for field, name in mapping.items():
+        if field not in FIELDS:
+            raise UsageError(f"--map {field}={name}: '{field}' is not a field{near_miss(field, FIELDS)}")
+        if name == ALL_DATES:
+            rules = [*(one for one in rules if one.field != field), Metric(field=field)]
+            continue
+        if not _named(name, layout) and header_key(name) not in map(header_key, dated):
+            raise UsageError(
+                f"--map {field}={name}: the file has no column '{name}'{near_miss(name, [*known, *dated])}"
+            )
+        unit = "seconds" if FIELDS[field] is FieldKind.DURATION else None
+        earlier = next((rule for rule in rules if rule.field == field), None)
+        rule = ColumnRule(field=field, sources=(name,), unit=earlier.unit if earlier else unit, required=True)
+        rules = [*(one for one in rules if one.field != field), rule]
+    return rules
+
+
+def _date_columns(rule: Rule, layout: Layout) -> tuple[DateColumn, ...]:
+    if not layout.is_wide or FIELDS[rule.field] not in METRICS:
+        return ()
+    if isinstance(rule, Metric) and not rule.sources:
+        return tuple(date for date in layout.dates if not date.key)
+    for source in rule.sources:
+        found = tuple(date for date in layout.dates if date.key and date.key == header_key(source))
+        dates = [date.date_text for date in found]
+        twice = next((date for date in found if dates.count(date.date_text) > 1), None)
+        if twice is not None:
+            name = clean_header(source)
+            raise NeedsChoice(
+                f"{twice.date_text!r} has several columns {name!r}; expected one; rename the others", flags=[]
+            )
+        if found:
+            return found
+    return ()
+
+
+def _named(name: str, layout: Layout) -> tuple[Column, ...]:
+    """Return the columns of a name: all with this header, else the one with this unique name or these letters."""
+    key = header_key(name)
+    columns = layout.by_key(key) or tuple(column for column in layout.columns if header_key(column.name) == key)
+    if columns:
+        return columns
+    first = next((column for column in layout.columns if key == f"{column.key} (1)"), None)
+    lettered = next((one for one in layout.columns if key == f"column {column_letters(one.position)}".casefold()), None)
+    found = first or lettered
+    return () if found is None else (found,)
+
+
+def _column(rule: Rule, layout: Layout) -> Column | None:
+    for source in rule.sources:
+        columns = _named(source, layout)
+        if len(columns) > 1:
+            places = ", ".join(f"{_choice(column)!r} (column {column_letters(column.position)})" for column in columns)
+            raise NeedsChoice(
+                f"{len(columns)} columns are named {clean_header(source)!r}: {places}; expected one for {rule.field}; "
+                f"pass --map {_quoted(rule.field, _choice(columns[0]))} or another of them",
+                flags=["--map"],
+            )
+        if columns:
+            return columns[0]
+    return None
+
+
+def _choice(column: Column) -> str:
+    """Return a name that means this column only."""
+    return f"{column.name} (1)" if header_key(column.name) == column.key and column.occurrences > 1 else column.name
+
+
+def _quoted(field: str, column: str) -> str:
+    """Return a value of ``--map`` as typed in a shell."""
+    return shlex.quote(one_line(f"{field}={column}"))
+
+
+def _check(
+    chosen: Format, layout: Layout, columns: list[BoundColumn], metrics: list[BoundMetric], absent: list[Rule]
+) -> None:
+    """Refuse a sheet that lacks a required column, or all columns with a measure."""
+    names = [column.name for column in layout.columns] + sorted({date.metric for date in layout.dates if date.metric})
+    header = f"its header in line {layout.header_line} has {', '.join(map(repr, names[:_SHOWN]))}"
+    header += ", …" if len(names) > _SHOWN else ""
+    for rule in absent:
+        if isinstance(rule, ColumnRule) and rule.required:
+            wanted = rule.sources[0]
+            raise refuse(
+                "COLUMNS",
+                f"the file has no column {wanted!r}, which format {chosen.full_name} requires for {rule.field}"
+                f"{near_miss(wanted, names)}; {header}; pass another --format, or --map '{rule.field}=COLUMN'",
+            )
+    bound = {one.field for one in (*columns, *metrics)} | chosen.constants.keys()
+    if any(FIELDS[field] in MEASURES for field in bound):
+        return
+    if layout.is_wide and not any(date.key for date in layout.dates):
+        raise NeedsChoice(
+            f"the columns with dates, such as {layout.dates[0].name!r}, do not name what they count; pass "
+            f"--map 'hours={ALL_DATES}', or another field",
+            flags=["--map"],
+        )
+    raise refuse(
+        "COLUMNS",
+        f"the file has no column with hours, minutes or revenue that format {chosen.full_name} knows; {header}; pass "
+        "another --format, or --map 'hours=COLUMN'",
+    )

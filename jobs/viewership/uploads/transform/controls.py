@@ -1,0 +1,149 @@
+"""Find totals among the rows of a file, and compare them with the sums of the other rows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from jobs.viewership.model import FIELDS, FieldKind, Note
+from jobs.viewership.uploads.values.fold import fold, is_blank
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobs.viewership.uploads.formats.binding import Binding
+    from jobs.viewership.uploads.transform.source import Source
+
+__all__ = ["Controls", "additive", "find_controls"]
+
+_LABEL: Final = (
+    r"(?i)^\s*(?:grand |overall |sub-?\s?)?totals?(?: general| general| geral)?\s*:?\s*$"
+    r"|^\s*(?:gesamt(?:summe)?|insgesamt|summe|suma|somma|totale|sum|total g[e\x{e9}]n[e\x{e9}]ral)\s*:?\s*$"
+)
+_SUBTOTAL: Final = re.compile(r"\s*sub", re.IGNORECASE)
+_LETTERS: Final = re.compile(r"[^\W\d_]{2}")
+_HALF: Final = Decimal("0.5")
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """Totals among the rows.
+
+    Attributes:
+        rows: Boolean, True for each row that is a total.
+        notes: a warning for a total that does not add up.
+    """
+
+    rows: pl.Series
+    notes: tuple[Note, ...] = ()
+
+
+def additive(field: str) -> bool:
+    """Return True for fields whose sum over rows means something: viewers of two days are not twice the viewers."""
+    kinds = (FieldKind.HOURS, FieldKind.MINUTES, FieldKind.MONEY, FieldKind.COUNT)
+    return FIELDS[field] in kinds and field != "unique_viewers"
+
+
+def find_controls(source: Source, binding: Binding, sums: Mapping[str, pl.Series]) -> Controls:
+    """Find the totals of a file.
+
+    A total says so in its only cell with words ("Grand total"), or is the last row, names no content, and its numbers
+    are the sums of the rows above, or at least half of them and more than every row: rows without a title have hours
+    that count.
+
+    Args:
+        source: the rows.
+        binding: their columns.
+        sums: field -> its value of each row; of a wide sheet, the sum over the dates of the row.
+    """
+    labelled = _labelled(source, binding)
+    last = source.rows - 1
+    rows = pl.repeat(False, source.rows, dtype=pl.Boolean, eager=True)
+    total = next((row for row, label in reversed(labelled) if not _SUBTOTAL.match(label)), None)
+    if labelled:
+        rows = rows.scatter([row for row, _ in labelled], True)
+    elif last > 0 and not _names(source, binding, last) and _is_sum(sums, last):
+        rows, total = rows.scatter([last], True), last
+    if total is None:
+        return Controls(rows)
+    return Controls(rows, _compare(source, sums, rows, total))
+
+
+def _labels(binding: Binding, source: Source) -> list[int]:
+    """Return the positions of columns that may hold words: all but those of measures."""
+    read = {bound.column.position for bound in binding.columns if additive(bound.field)}
+    read |= {column.position for column in source.layout.dates}
+    return [column.position for column in source.layout.columns if column.position not in read]
+
+
+def _labelled(source: Source, binding: Binding) -> list[tuple[int, str]]:
+    """Return the rows with the label of a total and no other word."""
+    cells = source.sheet.cells
+    found: dict[int, str] = {}
+    for position in _labels(binding, source):
+        column = cells.to_series(position)
+        for row in column.str.contains(_LABEL).fill_null(value=False).arg_true().to_list():
+            found.setdefault(row, column[row])
+    return sorted((row, label) for row, label in found.items() if _names(source, binding, row) <= 1)
+
+
+def _names(source: Source, binding: Binding, row: int) -> int:
+    """Return how many cells of a row name something: words anywhere, or any value in a column of names or dates."""
+    named = {bound.column.position for bound in binding.columns if not additive(bound.field)} - {
+        bound.column.position for bound in binding.columns if FIELDS[bound.field] in _MEASURED
+    }
+    count = 0
+    for position in _labels(binding, source):
+        text = fold(source.sheet.cells.to_series(position)[row] or "")
+        count += not is_blank(text) and (position in named or _LETTERS.search(text) is not None)
+    return count
+
+
+_MEASURED: Final = (FieldKind.DECIMAL, FieldKind.DURATION)
+
+
+def _is_sum(sums: Mapping[str, pl.Series], row: int) -> bool:
+    values = [(column, column[row]) for column in sums.values() if column[row] is not None]
+    if not values:
+        return False
+    others = [(column.slice(0, row).drop_nulls(), value) for column, value in values]
+    if all(abs(column.sum() - value) <= _tolerance(column, value) for column, value in others):
+        return True
+    return all(
+        len(column) > 0 and value > column.max() and value >= _HALF * Decimal(column.sum()) for column, value in others
+    )
+
+
+def _tolerance(column: pl.Series, value: object) -> Decimal:
+    """Return how far a total may be from the sum of rows that were rounded: four times the expected error."""
+    if not isinstance(value, Decimal):
+        return Decimal(0)
+    shares = [_digits(each) for each in column.tail(1000).to_list()]
+    step = Decimal(1).scaleb(-max(shares, default=0))
+    return _HALF.scaleb(-_digits(value)) + 4 * step * (Decimal(len(column)) / 12).sqrt()
+
+
+def _digits(value: Decimal) -> int:
+    exponent = value.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _compare(source: Source, sums: Mapping[str, pl.Series], rows: pl.Series, total: int) -> tuple[Note, ...]:
+    wrong: list[str] = []
+    for field, column in sums.items():
+        value = column[total]
+        others = column.filter(~rows).drop_nulls()
+        if value is not None and abs(others.sum() - value) > _tolerance(others, value):
+            wrong.append(f"{_plain(value)} {field}, and the rows add up to {_plain(others.sum())}")
+    if not wrong:
+        return ()
+    line = int(source.sheet.lines[total])
+    return (Note("TOTAL_MISMATCH", f"the total in line {line} says {'; '.join(wrong)}", line),)
+
+
+def _plain(value: object) -> str:
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
