@@ -12,7 +12,7 @@ _SEASON: Final = r"(?:seasons?|series|temporada|saison|staffel|temp\.?|stagione|
 _EPISODE: Final = r"(?:episodes?|episodios?|épisodes?|episódios?|folge|puntata|ep[s]?\.?|capítulo|capitulo|cap\.|серия)"
 _GAP: Final = r"[\s:,.\-_/|]{0,4}"
 # A range (S01E03-E04, S01E03E04) is one airing of several episodes: none of them is the episode.
-_RANGE: Final = r"(?:\s?[-&+]?\s?e(?:p\.?)?\s?\d{1,4}|\s?-\s?\d{1,4}(?!\d))?"
+_RANGE: Final = r"(?:\s?[-&+]?\s?e(?:p\.?)?\s?\d{1,4}|-\d{1,4}(?!\d))?"
 
 _BOTH: Final = (
     # S03E140, S11:E32, S01 - E01, S1.E3, T5:E3 (temporada)
@@ -29,6 +29,10 @@ _ONE: Final = re.compile(rf"(?<![^\W_]){_EPISODE}{_GAP}(\d{{1,4}})(?![^\W_])", r
 _SHORT: Final = re.compile(r"^\s*[(\[]?e\s?(\d{2,4})[)\]]?(?=\s*(?:$|[:.\-|]))", re.IGNORECASE)
 _ALONE: Final = re.compile(
     rf"(?:^|(?<=[:|(\[,-])|(?<=[-|]\s))\s*{_SEASON}\s(\d{{1,3}})\s*(?=$|[:|)\],]|\s?-\s)", re.IGNORECASE
+)
+# One search instead of six for the many titles with a number of another kind.
+_GATE: Final = re.compile(
+    rf"(?<![^\W_])(?:\d{{1,2}}\s?x\s?\d|(?:[ste]|{_SEASON}|{_EPISODE})[\s:,.\-_/|]{{0,4}}\d)", re.IGNORECASE
 )
 _HOLLOW: Final = re.compile(r"[(\[{]\s*[-:,.|]*\s*[)\]}]")
 _EDGE: Final = " \t-:|,/_"
@@ -71,7 +75,7 @@ def season_episode(text: str) -> Numbering:
         'Harbour Lights - The Storm - Part 01'
         >>> season_episode("The Storm - Part 01").episode
     """
-    if not any(map(str.isdigit, text)):
+    if _GATE.search(text) is None:
         return Numbering(text)
     for pattern in _BOTH:
         if match := pattern.search(text):
