@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PIPELINES", "TOOLS", "commands", "main", "run"]
 
-# A pipeline is a package below jobs/ with commands.py: HELP, and STEPS, which may include tools.
+# A pipeline is a package below jobs/ with commands.py: HELP, and STEPS, which may include tools. The name of a command
+# may have two words, such as "catalog import".
 PIPELINES: Final[dict[str, str]] = {
     name: import_module(f"jobs.{name}.commands").HELP
     for name in sorted(path.parent.name for path in Path(__file__).parent.glob("*/commands.py"))
@@ -177,12 +178,29 @@ def _group(group: str, text: str, argv: Sequence[str]) -> int:
     if argv[0] in ("--help", "-h", "help"):
         write_out(listing)
         return EXIT_OK
-    command = known.get(argv[0])
+    words = 1 if argv[0] in known else 2
+    command = known.get(" ".join(argv[:words]))
     if command is None:
-        return _unknown(f"telecine {group}", argv[0], [*known, "--help"])
+        first = argv[0]
+        if members := {name: each for name, each in known.items() if name.startswith(f"{first} ")}:
+            return _incomplete(f"telecine {group}", first, members, argv[1:])
+        return _unknown(f"telecine {group}", first, [*known, "--help"])
     if isinstance(command, Tool):
-        return execute_tool(command, argv[1:])
-    return execute(command, argv[1:])
+        return execute_tool(command, argv[words:])
+    return execute(command, argv[words:])
+
+
+def _incomplete(program: str, first: str, members: dict[str, Step | Tool], argv: Sequence[str]) -> int:
+    """Handle the first word of commands of two words without a second one, or with an unknown one."""
+    seconds = {name.removeprefix(f"{first} "): command.help for name, command in members.items()}
+    if argv and argv[0] not in ("--help", "-h", "help"):
+        return _unknown(f"{program} {first}", argv[0], [*seconds, "--help"])
+    listing = _listing(f"{program} {first}", f"Commands of {program} {first}.", seconds)
+    if argv:
+        write_out(listing)
+        return EXIT_OK
+    write_error(listing)
+    return EXIT_USAGE
 
 
 def _overview(groups: dict[str, str]) -> str:

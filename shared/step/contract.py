@@ -26,7 +26,7 @@ class Step:
 
     Attributes:
         pipeline: name of the pipeline, such as ``gamedata``.
-        name: name of the command, such as ``extract``.
+        name: name of the command, such as ``extract`` or ``catalog import``.
         help: one imperative sentence of at most 80 characters.
         settings: settings class, a ``StepSettings``.
         run: function ``(settings, stage_run) -> Report``.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 
 import pytest
@@ -103,6 +104,21 @@ def test_commands_are_run_with_what_follows_them(monkeypatch, capsys, tmp_path):
     assert run(["gamedata", "go", "--what", "partial"]) == 65
     assert run(["gamedata", "echo", "--word", "hi"]) == 0
     assert capsys.readouterr().out.endswith("hi\n")
+
+
+def test_commands_of_two_words(monkeypatch, capsys):
+    pair = [replace(TOOL, name=f"say {word}", help=f"Say {word}.") for word in ("once", "twice")]
+    monkeypatch.setattr(cli, "commands", lambda _: (STEP, *pair))
+    assert run(["gamedata", "say", "twice", "--word", "hi"]) == 0
+    assert capsys.readouterr().out == "hi\n"
+    assert run(["gamedata", "say", "--help"]) == 0
+    assert "\n  twice  Say twice." in capsys.readouterr().out
+    assert run(["gamedata", "say"]) == 2
+    assert "Usage: telecine gamedata say COMMAND" in capsys.readouterr().err
+    assert run(["gamedata", "say", "twise"]) == 2
+    assert "telecine gamedata say: unknown command 'twise'; did you mean twice?" in capsys.readouterr().err
+    assert run(["gamedata", "sya", "once"]) == 2
+    assert "unknown command 'sya'" in capsys.readouterr().err
 
 
 def test_an_unknown_group_has_no_commands():
