@@ -182,7 +182,7 @@ def _without_parts(words: list[str]) -> list[str]:
         else:
             result.append(words[at])
             at += 1
-    return numbered(result) + parts if result else [f"part {part}" for part in parts]
+    return numbered(result) + parts if result else [word for part in parts for word in ("part", part)]
 
 
 def tokens(text: str) -> tuple[str, ...]:

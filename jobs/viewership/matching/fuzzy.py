@@ -1,0 +1,216 @@
+"""Similar titles: within a series they may be accepted, without one they are candidates for review."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from jobs.viewership.keys.text import folded
+from jobs.viewership.keys.titles import TitleForm, numbers, title_form
+from jobs.viewership.matching.guards import aligned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from jobs.viewership.matching.model import MatchRules
+
+__all__ = ["Episode", "Found", "Proposals", "SeriesTitles", "Similar"]
+
+_MOST_PER_TOKEN: Final = 300
+"""Titles that share a word; a more common word tells nothing."""
+_WORDS: Final = re.compile(r"\w+")
+_SLASH: Final = re.compile(r"\s+/\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """An episode as the catalogue has it.
+
+    Attributes:
+        episode_id: id in the catalogue.
+        ref_id: its ref id.
+        series_id: its series.
+        season: season, if it is a whole number.
+        episode: episode, likewise.
+        active: whether it and its series are.
+        title: one of its titles; an episode with several is here several times.
+        title_key: key of the title.
+    """
+
+    episode_id: int
+    ref_id: str | None
+    series_id: int
+    season: int | None
+    episode: int | None
+    active: bool
+    title: str
+    title_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """An episode whose title is similar.
+
+    Attributes:
+        episode: the episode, with the title that is similar.
+        score: 0 to 100.
+        words: tokens of that title.
+    """
+
+    episode: Episode
+    score: float
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The most similar titles of a series.
+
+    Attributes:
+        best: each episode once, the most similar first.
+        accepted: the one episode that the title may be taken for; None if there is none.
+        truncated: it was accepted because the title is its beginning.
+        margin: points between the first and the next episode with the same numbers.
+    """
+
+    best: tuple[Similar, ...]
+    accepted: Episode | None = None
+    truncated: bool = False
+    margin: float = 100.0
+
+
+class SeriesTitles:
+    """The titles of one series, or of several with one name."""
+
+    def __init__(self, episodes: Iterable[Episode], rules: MatchRules) -> None:
+        self._rules = rules
+        self._choices: list[str] = []
+        self._texts: list[str] = []
+        self._episodes: list[Episode] = []
+        for episode in episodes:
+            if not episode.title_key:
+                continue
+            segments = _SLASH.split(episode.title) if " / " in episode.title else ()
+            for text in (episode.title, *segments):
+                if key := title_form(text).key if segments else episode.title_key:
+                    self._choices.append(key)
+                    self._texts.append(text)
+                    self._episodes.append(episode)
+
+    def find(self, forms: Sequence[tuple[str, tuple[str, ...]]], season: int | None, episode: int | None) -> Found:
+        """Find the titles that are most similar to any of some forms of a title.
+
+        Args:
+            forms: key and tokens of each form.
+            season: season of the row, which the episode must not contradict.
+            episode: episode of the row, likewise.
+        """
+        from rapidfuzz import fuzz, process
+
+        rules = self._rules
+        best: dict[int, tuple[Similar, tuple[str, ...], int]] = {}
+        for key, words in forms:
+            if not key:
+                continue
+            for choice, score, place in process.extract(
+                key, self._choices, scorer=fuzz.ratio, score_cutoff=rules.proposed, limit=12
+            ):
+                one = self._episodes[place]
+                known = best.get(one.episode_id)
+                if known is None or known[0].score < score:
+                    best[one.episode_id] = (Similar(one, score, _key_words(choice)), words, place)
+        ranked = sorted(best.values(), key=lambda pair: (-pair[0].score, pair[0].episode.episode_id))
+        shown = tuple(pair[0] for pair in ranked[: rules.candidates])
+        fitting = [pair for pair in ranked if numbers(pair[1]) == numbers(pair[0].words)]
+        if fitting:
+            first = fitting[0][0]
+            margin = first.score - fitting[1][0].score if len(fitting) > 1 else 100.0
+            _, words, place = fitting[0]
+            if (
+                first.score >= rules.cut
+                and margin >= rules.margin
+                and aligned(words, title_form(self._texts[place]).words)
+                and _agrees(first.episode, season, episode)
+                and first.episode.active
+            ):
+                return Found(shown, first.episode, margin=margin)
+        return self._truncated(forms, season, episode, shown)
+
+    def _truncated(
+        self,
+        forms: Sequence[tuple[str, tuple[str, ...]]],
+        season: int | None,
+        episode: int | None,
+        shown: tuple[Similar, ...],
+    ) -> Found:
+        margin = shown[0].score - shown[1].score if len(shown) > 1 else 100.0
+        for key, _ in forms:
+            if len(key) < self._rules.truncated:
+                continue
+            longer = [place for place, choice in enumerate(self._choices) if choice.startswith(key)]
+            named = {self._episodes[place].episode_id for place in longer}
+            if len(named) != 1:
+                continue
+            one = self._episodes[longer[0]]
+            rest = self._choices[longer[0]][len(key) :]
+            if any(map(str.isdecimal, rest)) or not one.active or not _agrees(one, season, episode):
+                continue
+            first = Similar(one, 100.0, _key_words(self._choices[longer[0]]))
+            others = tuple(each for each in shown if each.episode.episode_id != one.episode_id)
+            return Found((first, *others)[: self._rules.candidates], one, truncated=True)
+        return Found(shown, margin=margin)
+
+
+def _key_words(key: str) -> tuple[str, ...]:
+    return tuple(key.split(" "))
+
+
+def _agrees(one: Episode, season: int | None, episode: int | None) -> bool:
+    return (season is None or one.season is None or season == one.season) and (
+        episode is None or one.episode is None or episode == one.episode
+    )
+
+
+def _split(text: str) -> list[str]:
+    return _WORDS.findall(folded(text).replace("'", ""))
+
+
+class Proposals:
+    """All titles by their words, to propose episodes for a title without a series."""
+
+    def __init__(self, episodes: Iterable[Episode], rules: MatchRules) -> None:
+        self._rules = rules
+        self._episodes = [one for one in episodes if one.title_key]
+        self._by_word: dict[str, list[int]] = defaultdict(list)
+        for place, one in enumerate(self._episodes):
+            for word in set(_split(one.title)):
+                self._by_word[word].append(place)
+
+    def find(self, form: TitleForm) -> tuple[Similar, ...]:
+        """Propose the most similar titles among those that share one of the title's rarest words."""
+        from rapidfuzz import fuzz, process
+
+        words = sorted((len(self._by_word[word]), word) for word in set(form.words) if word in self._by_word)
+        places: set[int] = set()
+        for count, word in words[:3]:
+            if count <= _MOST_PER_TOKEN:
+                places.update(self._by_word[word])
+        if not places:
+            return ()
+        order = sorted(places)
+        found = process.extract(
+            form.key,
+            [self._episodes[place].title_key for place in order],
+            scorer=fuzz.ratio,
+            score_cutoff=max(70.0, self._rules.proposed),
+            limit=2 * self._rules.candidates,
+        )
+        best: dict[int, Similar] = {}
+        for choice, score, place in found:
+            one = self._episodes[order[place]]
+            if one.episode_id not in best:
+                best[one.episode_id] = Similar(one, score, _key_words(choice))
+        ranked = sorted(best.values(), key=lambda each: (-each.score, each.episode.episode_id))
+        return tuple(ranked[: self._rules.candidates])
