@@ -194,8 +194,9 @@ _NEEDS: Final[dict[Bucket, str]] = {
     Bucket.FULL_DATA: f"c.mask & {ID | SERIES | NUMBERS | TITLE} = {ID | SERIES | NUMBERS | TITLE} AND k.given",
     Bucket.REF_ID_SERIES: f"c.mask & {ID | SERIES} = {ID | SERIES} AND k.given",
     Bucket.REF_ID_ONLY: f"c.mask & {ID} > 0 AND (NOT k.given OR NOT k.known AND c.mask & {TITLE_ANYWHERE} > 0)",
+    # Of remakes, numbers alone name neither: the platform may carry the one whose episode the catalogue lacks.
     Bucket.SERIES_SEASON_EPISODE: (
-        f"(c.mask & {NUMBERS} > 0 OR c.numbers = 0 AND c.mask & {TITLE} > 0 AND c.agrees"
+        f"(c.mask & {NUMBERS} > 0 AND (c.series = 1 OR c.mask & {TITLE} > 0) OR c.numbers = 0 AND c.mask & {TITLE} > 0 AND c.agrees"
         " AND k.season IS NOT NULL AND k.episode IS NOT NULL)"
     ),
     Bucket.SERIES_ONLY: f"c.mask & {TITLE} > 0 AND c.agrees",

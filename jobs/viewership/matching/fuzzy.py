@@ -12,7 +12,7 @@ from jobs.viewership.keys.titles import TitleForm, numbers, title_form
 from jobs.viewership.matching.guards import aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from jobs.viewership.matching.model import MatchRules
 
@@ -84,8 +84,9 @@ class Found:
 class SeriesTitles:
     """The titles of one series, or of several with one name."""
 
-    def __init__(self, episodes: Iterable[Episode], rules: MatchRules) -> None:
+    def __init__(self, episodes: Iterable[Episode], rules: MatchRules, known: Collection[str] = ()) -> None:
         self._rules = rules
+        self._known = known
         self._choices: list[str] = []
         self._texts: list[str] = []
         self._episodes: list[Episode] = []
@@ -99,13 +100,21 @@ class SeriesTitles:
                     self._texts.append(text)
                     self._episodes.append(episode)
 
-    def find(self, forms: Sequence[tuple[str, tuple[str, ...]]], season: int | None, episode: int | None) -> Found:
+    def find(
+        self,
+        forms: Sequence[tuple[str, tuple[str, ...]]],
+        season: int | None = None,
+        episode: int | None = None,
+        *,
+        cut: bool = False,
+    ) -> Found:
         """Find the titles that are most similar to any of some forms of a title.
 
         Args:
             forms: key and tokens of each form.
             season: season of the row, which the episode must not contradict.
             episode: episode of the row, likewise.
+            cut: the title ends with an ellipsis.
         """
         from rapidfuzz import fuzz, process
 
@@ -131,12 +140,12 @@ class SeriesTitles:
             if (
                 first.score >= rules.cut
                 and margin >= rules.margin
-                and aligned(words, title_form(self._texts[place]).words)
+                and aligned(words, title_form(self._texts[place]).words, self._known)
                 and _agrees(first.episode, season, episode)
                 and first.episode.active
             ):
                 return Found(shown, first.episode, margin=margin)
-        return self._truncated(forms, season, episode, shown)
+        return self._truncated(forms, season, episode, shown, cut=cut)
 
     def _truncated(
         self,
@@ -144,23 +153,42 @@ class SeriesTitles:
         season: int | None,
         episode: int | None,
         shown: tuple[Similar, ...],
+        *,
+        cut: bool,
     ) -> Found:
         margin = shown[0].score - shown[1].score if len(shown) > 1 else 100.0
-        for key, _ in forms:
+        for key, words in forms:
             if len(key) < self._rules.truncated:
                 continue
             longer = [place for place, choice in enumerate(self._choices) if choice.startswith(key)]
-            named = {self._episodes[place].episode_id for place in longer}
-            if len(named) != 1:
+            if len({self._episodes[place].episode_id for place in longer}) != 1:
                 continue
-            one = self._episodes[longer[0]]
-            rest = self._choices[longer[0]][len(key) :]
-            if any(map(str.isdecimal, rest)) or not one.active or not _agrees(one, season, episode):
-                continue
-            first = Similar(one, 100.0, _key_words(self._choices[longer[0]]))
-            others = tuple(each for each in shown if each.episode.episode_id != one.episode_id)
-            return Found((first, *others)[: self._rules.candidates], one, truncated=True)
+            place = longer[0]
+            one, choice = self._episodes[place], self._choices[place]
+            rest = choice[len(key) :]
+            if (
+                len(rest) <= self._rules.lost * len(choice)
+                and not any(map(str.isdecimal, rest))
+                and (cut or _inside_word(words, title_form(self._texts[place]).words))
+                and one.active
+                and _agrees(one, season, episode)
+            ):
+                others = tuple(each for each in shown if each.episode.episode_id != one.episode_id)
+                best = (Similar(one, 100.0, _key_words(choice)), *others)
+                return Found(best[: self._rules.candidates], one, truncated=True)
         return Found(shown, margin=margin)
+
+
+def _inside_word(words: tuple[str, ...], whole: tuple[str, ...]) -> bool:
+    """Return whether a title ends inside a word of a longer one; at a border, it may be another episode's title."""
+    end = len(words) - 1
+    return (
+        end >= 0
+        and len(whole) > end
+        and whole[:end] == words[:end]
+        and whole[end] != words[end]
+        and whole[end].startswith(words[end])
+    )
 
 
 def _key_words(key: str) -> tuple[str, ...]:
@@ -187,6 +215,11 @@ class Proposals:
         for place, one in enumerate(self._episodes):
             for word in set(_split(one.title)):
                 self._by_word[word].append(place)
+
+    @property
+    def words(self) -> Collection[str]:
+        """Return every word of every title."""
+        return self._by_word.keys()
 
     def find(self, form: TitleForm) -> tuple[Similar, ...]:
         """Propose the most similar titles among those that share one of the title's rarest words."""

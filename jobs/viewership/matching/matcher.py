@@ -1,6 +1,5 @@
 """Match distinct keys to the catalogue: aliases, six buckets, similar titles, and a reason for every result."""
 
-
 from __future__ import annotations
 
 from collections import defaultdict
@@ -100,6 +99,7 @@ def _names(session: DatabaseSession, rules: MatchRules) -> SeriesNames:
         (SeriesName(row.series_id, row.title) for row in names),
         (SeriesAlias(row.series_id, row.series_key, row.platform) for row in aliases),
         rules,
+        {row.code_key: row.id for row in session.rows("SELECT code_key, id FROM catalog.series WHERE code_key <> ''")},
     )
 
 
@@ -153,9 +153,10 @@ class _Judge:
             for row in session.rows(f"{_EPISODES} WHERE e.series_id = ANY (:series) {_ORDER}", series=sorted(wanted)):
                 self._episodes[row.series_id].append(Episode(*row))
         self._proposals: Proposals | None = None
-        if any(self._is_lost(key) for key in keys):
+        if wanted or any(self._is_lost(key) for key in keys):
             rows = session.rows(f"{_EPISODES} WHERE NOT t.placeholder {_ORDER}")
             self._proposals = Proposals((Episode(*row) for row in rows), rules)
+        self._words = self._proposals.words if self._proposals is not None else ()
         self._failed = ("BUCKET_FAILED",) if cascade.failed else ()
 
     def _places(self, key: Prepared) -> tuple[int, ...]:
@@ -182,7 +183,7 @@ class _Judge:
         finder = self._finders.get(places)
         if finder is None:
             every = (one for place in places for one in self._episodes[place])
-            finder = self._finders[places] = SeriesTitles(every, self._rules)
+            finder = self._finders[places] = SeriesTitles(every, self._rules, self._words)
         return finder
 
     def match(self, key: Prepared) -> Match:
@@ -197,7 +198,7 @@ class _Judge:
         places = self._places(key)
         if not places:
             return self._accept(key, episode, bucket, reasons, CONFIDENCE[bucket])
-        similar = self._finder(places).find([(form, words) for form, _, words in key.forms], None, None)
+        similar = self._finder(places).find([(form, words) for form, _, words in key.forms])
         if similar.accepted is not None and similar.accepted.episode_id != episode:
             return self._review(key, ("CONFLICT", *reasons), [_Evidence(episode, mask, True, True)], similar.best)
         verdict = self._compare(key, self._episodes[places[0]], episode)
@@ -235,7 +236,7 @@ class _Judge:
         similar = Found(())
         if places:
             forms = [(form, words) for form, _, words in key.forms]
-            similar = self._finder(places).find(forms, key.season, key.episode)
+            similar = self._finder(places).find(forms, key.season, key.episode, cut=key.cut)
             if (match := self._similar(key, evidence, similar)) is not None:
                 return match
         elif self._proposals is not None and self._is_lost(key):
@@ -253,8 +254,8 @@ class _Judge:
         one = similar.accepted
         if one is None or key.held is not None or self._failed:
             return None
-        strong = [each for each in evidence if each.mask & (ID | NUMBERS | TITLE)]
-        if strong and all(each.episode_id != one.episode_id for each in strong):
+        mine = next((each.mask for each in evidence if each.episode_id == one.episode_id), 0)
+        if any(each.mask & (ID | NUMBERS | TITLE) & ~mine for each in evidence):
             return None
         if key.series and min(key.series.values()) is Source.WORDS:
             return None

@@ -72,6 +72,7 @@ REASONS: Final[dict[str, str]] = {
     "ID": "the content id is the episode's ref id, or contains it",
     "SERIES": "the series is the episode's",
     "SERIES_FROM_TITLE": "the series was read from the title",
+    "SERIES_CODE": "the content id begins with the code of the series",
     "NUMBERS": "season and episode are the episode's",
     "TITLE": "the title is the episode's",
     "TITLE_SIMILAR": "the title is similar to the episode's",
@@ -119,17 +120,19 @@ class MatchRules:
         margin: points that the next episode must be behind.
         proposed: similarity of a candidate that is shown to a person.
         truncated: letters that the beginning of a title needs.
+        lost: share of a title that may be cut off.
         series_cut: similarity of a series name.
         candidates: number of candidates that are kept.
         common: a title that more episodes have is not looked up without a series.
     """
 
     name: str
-    cut: float = 88.0
+    cut: float = 82.0
     margin: float = 6.0
     proposed: float = 55.0
     truncated: int = 16
-    series_cut: float = 88.0
+    lost: float = 0.2
+    series_cut: float = 82.0
     candidates: int = 5
     common: int = 25
 

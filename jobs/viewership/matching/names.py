@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.keys.titles import SeriesForm, numbers, series_form, tokens
+from jobs.viewership.matching.guards import aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from jobs.viewership.matching.model import MatchRules
 
 __all__ = ["NamedSeries", "SeriesAlias", "SeriesName", "SeriesNames", "Source"]
 
+_CODED: Final = re.compile(r"([^\W_]*[^\W\d_][^\W_]*)[-_.]?\d{2,}")
 _SHORTEST_SIMILAR: Final = 5
 _MOST_LOOKUPS: Final = 20_000
 """Unknown names that are compared with all others; a column of other texts in place of series has no end of them."""
@@ -77,13 +80,21 @@ class NamedSeries:
 class SeriesNames:
     """All series names of a catalogue, inactive series included."""
 
-    def __init__(self, names: Iterable[SeriesName], aliases: Iterable[SeriesAlias], rules: MatchRules) -> None:
+    def __init__(
+        self,
+        names: Iterable[SeriesName],
+        aliases: Iterable[SeriesAlias],
+        rules: MatchRules,
+        codes: Mapping[str, int] | None = None,
+    ) -> None:
         self._rules = rules
+        self._codes = codes or {}
         self._by_base: dict[str, dict[int, set[int | None]]] = defaultdict(lambda: defaultdict(set))
         self._by_words: dict[tuple[str, ...], set[int]] = defaultdict(set)
         self._aliases: dict[tuple[str | None, str], set[int]] = defaultdict(set)
         self._known: dict[tuple[str, str], NamedSeries] = {}
         self._blocks: dict[str, list[str]] = defaultdict(list)
+        self._words: dict[str, set[tuple[str, ...]]] = defaultdict(set)
         self._lookups = 0
         for name in names:
             form = series_form(name.title)
@@ -91,6 +102,7 @@ class SeriesNames:
                 continue
             self._by_base[form.base][name.series_id].add(form.year)
             self._by_words[form.words].add(name.series_id)
+            self._words[form.base].add(form.words)
             if form.year is not None:
                 self._by_words[*form.words, str(form.year)].add(name.series_id)
         self._by_words.pop((), None)
@@ -140,14 +152,27 @@ class SeriesNames:
                 return frozenset(ids)
         choices = sorted({*self._blocks.get(form.base[:2], ()), *self._blocks.get(form.base[-3:], ())})
         found = process.extract(
-            form.base, choices, scorer=fuzz.ratio, score_cutoff=self._rules.series_cut - self._rules.margin, limit=2
+            form.base,
+            choices,
+            scorer=fuzz.ratio,
+            score_cutoff=self._rules.series_cut - self._rules.margin,
+            limit=2,
         )
         if not found or found[0][1] < self._rules.series_cut:
             return frozenset()
         if len(found) > 1 and found[0][1] - found[1][1] < self._rules.margin:
             return frozenset()
-        ids = frozenset(self._by_base[found[0][0]])
-        return ids if _digits(found[0][0]) == numbers(form.words) else frozenset()
+        best = found[0][0]
+        if _digits(best) != numbers(form.words) or not any(aligned(form.words, words) for words in self._words[best]):
+            return frozenset()
+        return frozenset(self._by_base[best])
+
+    def coded(self, parts: Iterable[str]) -> int | None:
+        """Return the series whose code an id begins with, or an id inside it: ``HL`` of ``HL-0101``."""
+        found = {
+            self._codes[match[1]] for part in parts if (match := _CODED.fullmatch(part)) and match[1] in self._codes
+        }
+        return found.pop() if len(found) == 1 else None
 
     def inside(self, words: tuple[str, ...], heads: Iterable[str]) -> tuple[frozenset[int], Source, tuple[str, ...]]:
         """Return the series whose name a title begins with, where it was found, and the words of its name.

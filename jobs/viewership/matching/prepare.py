@@ -36,7 +36,8 @@ _GENERIC: Final = wordset(
     " update updates follow up where are they now opener closer marathon preview clip clips one two holiday aftershow"
     " outtakes bloopers making to my your me you i it love home family again beginning end final"
 )
-_SHORT: Final = 4
+_LONG_WORD: Final = 9
+"""Letters from which a title of one word is rare: "Exposed" and "Trapped" are episodes of many series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Prepared:
         ids: the content id and ids inside it that the catalogue has, the longest first.
         series_key: key of the series in the column.
         content_key: key of the content id.
+        cut: a title ends with an ellipsis.
         generic: the titles are too common to name an episode without a series.
         held: why no bucket may accept the key.
         notes: further reasons.
@@ -101,6 +103,7 @@ class Prepared:
     title_key: str | None = None
     series_key: str | None = None
     content_key: str | None = None
+    cut: bool = False
     generic: bool = False
     held: str | None = None
     notes: tuple[str, ...] = ()
@@ -110,11 +113,11 @@ def generic(form: TitleForm) -> bool:
     """Return whether a title is too common to name an episode without a series.
 
     Example:
-        >>> generic(title_form("Pilot")), generic(title_form("Part 2")), generic(title_form("She's My Sister"))
-        (True, True, False)
+        >>> [generic(title_form(text)) for text in ("Pilot", "Part 2", "Exposed", "She's My Sister")]
+        [True, True, True, False]
     """
     named = [word for word in form.words if word not in _GENERIC and not word[:1].isdecimal()]
-    return not named or sum(map(len, named)) < _SHORT
+    return not named or (len(named) == 1 and len(named[0]) < _LONG_WORD)
 
 
 def prepare(keys: Iterable[MatchKey], names: SeriesNames, ref_keys: Collection[str]) -> list[Prepared]:
@@ -140,6 +143,7 @@ def _one(key: MatchKey, names: SeriesNames, ref_keys: Collection[str]) -> Prepar
     _numbers(made, key, forms, notes)
     for text, form in zip(texts, forms, strict=True):
         _forms(made, text, form, words)
+    made.cut = any(text.rstrip().endswith(("...", "\u2026")) for text in texts)
     placeholder = bool(forms) and not made.titles
     made.titles = [form for form in made.titles if form.words not in words]
     made.generic = all(map(generic, made.titles))
@@ -152,7 +156,10 @@ def _one(key: MatchKey, names: SeriesNames, ref_keys: Collection[str]) -> Prepar
             notes.append("MANGLED_ID")
         else:
             made.content_key = id_key(key.content_id)
-            made.ids = [part for part in id_parts(key.content_id) if part in ref_keys]
+            parts = id_parts(key.content_id)
+            made.ids = [part for part in parts if part in ref_keys]
+            if not made.ids:
+                _coded(made, names.coded(parts), notes)
     made.notes = tuple(notes)
     return made
 
@@ -173,7 +180,8 @@ def _series(
             notes.append("SERIES_UNKNOWN")
         if named.form.language or named.form.dubbed:
             notes.append("TRANSLATED")
-        return {named.form.words} - {()}
+        dated = (*named.form.words, str(named.form.year))
+        return {named.form.words, dated if named.form.year is not None else ()} - {()}
     words: set[tuple[str, ...]] = set()
     for text in texts:
         rest = season_episode(undecorated(cleaned(text)).text).rest
@@ -187,6 +195,18 @@ def _series(
         for one in sorted(ids):
             made.series[one] = min(source, made.series.get(one, source))
     return words
+
+
+def _coded(made: Prepared, series: int | None, notes: list[str]) -> None:
+    """Take the series from the code that an unknown id begins with: it tells remakes apart, and titles in common."""
+    if series is None:
+        return
+    if series in made.series and len(made.series) > 1:
+        made.series = {series: made.series[series]}
+        notes.append("SERIES_CODE")
+    elif not made.given:
+        made.series = {series: Source.TITLE}
+        notes.append("SERIES_CODE")
 
 
 def _numbers(made: Prepared, key: MatchKey, forms: Sequence[TitleForm], notes: list[str]) -> None:
@@ -215,7 +235,7 @@ def _forms(made: Prepared, text: str, form: TitleForm, names: set[tuple[str, ...
     if form.placeholder:
         return
     found = [(form.key, FORM, form.words)]
-    for name in names:
+    for name in sorted(names, key=len, reverse=True):
         length = len(name)
         if (form.words[:length] == name and (rest := without_article(form.words[length:]))) or (
             form.words[-length:] == name and (rest := form.words[:-length])
