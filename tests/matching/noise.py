@@ -174,7 +174,7 @@ def _small(text: str) -> str | None:
 
 
 def _stop(text: str) -> str | None:
-    less = re.sub(r"[^\w\s/]", "", text)
+    less = re.sub(r"[!-.:-@]", "", text)
     return less if less != text else None
 
 

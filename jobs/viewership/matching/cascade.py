@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.matching.model import BUCKETS, Bucket
+from jobs.viewership.matching.prepare import SEGMENT
 from shared.errors import TelecineError
 
 if TYPE_CHECKING:
@@ -330,7 +331,7 @@ def _load(session: DatabaseSession, keys: list[Prepared]) -> None:
             "held": (pl.Boolean, [key.held is not None for key in keys]),
         },
     )
-    titles = [(key.key, form, kind) for key in keys for form, kind, _ in key.forms]
+    titles = [(key.key, form, kind) for key in keys for form, kind, _ in key.forms if kind != SEGMENT]
     copy(
         "match_titles",
         {

@@ -138,7 +138,7 @@ class SeriesTitles:
             margin = first.score - fitting[1][0].score if len(fitting) > 1 else 100.0
             _, words, place = fitting[0]
             if (
-                first.score >= rules.cut
+                first.score >= (100.0 if cut else rules.cut)
                 and margin >= rules.margin
                 and aligned(words, title_form(self._texts[place]).words, self._known)
                 and _agrees(first.episode, season, episode)

@@ -47,7 +47,7 @@ def aligned(one: tuple[str, ...], other: tuple[str, ...], known: Collection[str]
         (False, True)
     """
     left, right = _words(one), _words(other)
-    if "".join(left) == "".join(right):
+    if "".join(left).removeprefix("the") == "".join(right).removeprefix("the"):
         return True
     matcher = SequenceMatcher(None, left, right, autojunk=False)
     return all(
@@ -83,7 +83,7 @@ def _typed(one: str, other: str, known: Collection[str]) -> bool:
         return False
     from rapidfuzz.distance import OSA
 
-    shorter = min(len(one), len(other))
-    if shorter <= _SHORT_WORD:
+    shorter, longer = sorted((len(one), len(other)))
+    if longer <= _SHORT_WORD:
         return False
     return OSA.distance(one, other) <= max(1, shorter // _LETTERS_PER_EDIT)

@@ -21,7 +21,7 @@ from jobs.viewership.matching.model import (
     MatchRules,
 )
 from jobs.viewership.matching.names import SeriesAlias, SeriesName, SeriesNames, Source
-from jobs.viewership.matching.prepare import prepare
+from jobs.viewership.matching.prepare import SEGMENT, prepare
 from shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class _Judge:
         places = self._places(key)
         if not places:
             return self._accept(key, episode, bucket, reasons, CONFIDENCE[bucket])
-        similar = self._finder(places).find([(form, words) for form, _, words in key.forms])
+        similar = self._finder(places).find(_whole(key))
         if similar.accepted is not None and similar.accepted.episode_id != episode:
             return self._review(key, ("CONFLICT", *reasons), [_Evidence(episode, mask, True, True)], similar.best)
         verdict = self._compare(key, self._episodes[places[0]], episode)
@@ -235,10 +235,12 @@ class _Judge:
         places = self._places(key)
         similar = Found(())
         if places:
-            forms = [(form, words) for form, _, words in key.forms]
-            similar = self._finder(places).find(forms, key.season, key.episode, cut=key.cut)
+            finder = self._finder(places)
+            similar = finder.find(_whole(key), key.season, key.episode, cut=key.cut)
             if (match := self._similar(key, evidence, similar)) is not None:
                 return match
+            if len(_whole(key)) < len(key.forms):
+                similar = finder.find([(form, words) for form, _, words in key.forms])
         elif self._proposals is not None and self._is_lost(key):
             similar = Found(self._proposals.find(key.titles[0]))
         if places and not evidence:
@@ -337,6 +339,11 @@ def _open_reasons(key: Prepared, evidence: Sequence[_Evidence]) -> tuple[str, ..
     if sum(source is not Source.WORDS for source in key.series.values()) > 1:
         codes.append("REMAKES")
     return tuple(dict.fromkeys((*codes, *key.notes)))
+
+
+def _whole(key: Prepared) -> list[tuple[str, tuple[str, ...]]]:
+    """Return key and words of each form of the titles, without segments."""
+    return [(form, words) for form, kind, words in key.forms if kind != SEGMENT]
 
 
 def _letters(words: Iterable[str]) -> str:

@@ -147,9 +147,6 @@ class SeriesNames:
         if len(form.base) < _SHORTEST_SIMILAR or self._lookups >= _MOST_LOOKUPS:
             return frozenset()
         self._lookups += 1
-        for length in range(min(len(form.words), self._longest), 0, -1):
-            if ids := self._by_words.get(form.words[:length]):
-                return frozenset(ids)
         choices = sorted({*self._blocks.get(form.base[:2], ()), *self._blocks.get(form.base[-3:], ())})
         found = process.extract(
             form.base,

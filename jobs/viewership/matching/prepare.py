@@ -25,16 +25,26 @@ FORM: Final = 0
 REST: Final = 1
 """The title without the name of its series."""
 SEGMENT: Final = 2
-"""One of the segments that a slash joins."""
+"""One of the segments that a slash joins: it proposes episodes, since the other segment may be of another one."""
 
 _BORDER: Final = re.compile(r"\s*[:|]\s+|\s+-+\s+|\s+-+$")
 _SLASH: Final = re.compile(r"\s+/\s+")
+# The commonest words of episode titles: titles of them alone ("The Last Day") are in many series.
 _GENERIC: Final = wordset(
     "pilot finale premiere reunion special specials christmas halloween thanksgiving easter valentines introduction"
-    " intro trailer teaser recap bonus extra extras part chapter day night week year season series episode the a an"
-    " of and in on new first last best worst most moments compilation highlights behind scenes live show interview"
-    " update updates follow up where are they now opener closer marathon preview clip clips one two holiday aftershow"
-    " outtakes bloopers making to my your me you i it love home family again beginning end final"
+    " intro trailer teaser recap bonus extra extras part chapter week year season series episode best worst most moments"
+    " compilation highlights behind scenes live show interview update updates follow opener closer marathon preview clip"
+    " clips holiday aftershow outtakes bloopers making beginning end final"
+    " the a an and of in on at to for with from by up out over under into back before after then there here where are"
+    " they now is it i you we he she my your me her his our all every no not one two three four five first new again"
+    " love life death dead die kill killer murder crime blood war trial justice law truth lie lies secret secrets"
+    " night nights day days time times man men woman women girl girls boy boys child children baby family friend friends"
+    " enemy enemies stranger strangers king queen god devil angel angels ghost ghosts dog cat house home world city town"
+    " street road way bridge tower island river sea water fire ice storm rain sky sun moon star stars winter summer"
+    " spring fall rise rising dark light shadow shadows black white red blue green gold golden silver lost found last"
+    " long little big old young good bad great wild hard easy hidden broken perfect dangerous dream dreams heart hearts"
+    " dance music song party wedding game games money power trouble revenge return returns run hunt hunter journey"
+    " silence promise letter ring crown mirror key test train nothing something everything"
 )
 _LONG_WORD: Final = 9
 """Letters from which a title of one word is rare: "Exposed" and "Trapped" are episodes of many series."""
