@@ -6,13 +6,17 @@ import html
 import random
 import re
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from jobs.viewership.keys.titles import series_base, title_key
 from jobs.viewership.matching.prepare import MatchKey
-from tests.matching.catalogue import Episode
-from tests.matching.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.matching.catalogue import Episode
+    from tests.matching.world import World
 
 __all__ = ["KINDS", "Labelled", "labelled"]
 
@@ -68,7 +72,6 @@ class Context:
 
 
 Fields = dict[str, str]
-Noise = Callable[[Context, Episode], Fields | None]
 
 
 def _full(c: Context, e: Episode) -> Fields:
@@ -186,7 +189,7 @@ def _merged(rng: random.Random, text: str) -> str | None:
     return text[:at] + rng.choice(("", "-")) + text[at + 1 :]
 
 
-KINDS: dict[str, Noise] = {
+KINDS: dict[str, Callable[[Context, Episode], Fields | None]] = {
     "full": _full,
     "id, series, title": lambda c, e: {
         key: value for key, value in _full(c, e).items() if key not in {"season", "episode"}

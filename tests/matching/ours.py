@@ -21,19 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["answers", "matches"]
 
 
-class _Undo(Exception):
-    pass
-
-
 def matches(settings: DatabaseSettings, made: World, rows: Sequence[Labelled]) -> Matches:
     """Match rows in a transaction that is rolled back, so that the next catalogue finds empty tables."""
-    try:
-        with transaction(settings) as session:
-            write(session, made.catalogue)
-            result = match_keys(session, [row.key for row in rows])
-            raise _Undo
-    except _Undo:
-        return result
+    with transaction(settings) as session:
+        write(session, made.catalogue)
+        result = match_keys(session, [row.key for row in rows])
+        session.run("ROLLBACK")
+    return result
 
 
 def answers(result: Matches) -> dict[int, Answer]:

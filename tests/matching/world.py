@@ -1,10 +1,10 @@
 """A seeded catalogue with the habits of real episode lists: parts, remakes, shared titles, siblings, many scripts."""
 
+# ruff: noqa: RUF001 - titles of other scripts
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-
 from typing import TYPE_CHECKING
 
 from jobs.viewership.keys.titles import placeholder, title_key
@@ -141,27 +141,25 @@ def _story(rng: random.Random, style: int, season: int) -> list[str]:
     """Titles of one story: mostly a single one, otherwise parts and siblings that differ in a little."""
     title = _title(rng, style)
     draw = rng.random()
+    made = [title]
     if draw < 0.10:
         count = rng.choice((2, 2, 2, 3))
         shape = rng.choice(("{t}, Part {n}", "{t} ({d})", "{t}: Part {n}", "{t} - Part {n}", "{t} Pt. {d}"))
-        return [shape.format(t=title, n=_number(rng, part), d=part) for part in range(1, count + 1)]
-    if draw < 0.13:
-        return [
-            title,
-            rng.choice((f"{title} Returns", f"The Return of {title}", f"{title} Strikes Back", f"Not {title}")),
-        ]
-    if draw < 0.15:
-        first, second = rng.sample(PEOPLE, 2)
-        return [f"{title} with a {first}", f"{title} with a {second}"]
-    if draw < 0.17:
-        return [rng.choice(SPECIALS).format(n=season)]
-    if draw < 0.19:
-        return [f"{title} / {_title(rng, style)}"]
-    if draw < 0.20:
-        return [rng.choice(FOREIGN) + (f" {rng.randint(2, 9)}" if rng.random() < 0.3 else "")]
-    if draw < 0.215:
-        return [str(rng.choice((1923, 1968, 2001, 1776)))]
-    return [title]
+        made = [shape.format(t=title, n=_number(rng, part), d=part) for part in range(1, count + 1)]
+    elif draw < 0.13:
+        shape = rng.choice(("{t} Returns", "The Return of {t}", "{t} Strikes Back", "Not {t}"))
+        made = [title, shape.format(t=title)]
+    elif draw < 0.15:
+        made = [f"{title} with a {person}" for person in rng.sample(PEOPLE, 2)]
+    elif draw < 0.17:
+        made = [rng.choice(SPECIALS).format(n=season)]
+    elif draw < 0.19:
+        made = [f"{title} / {_title(rng, style)}"]
+    elif draw < 0.20:
+        made = [rng.choice(FOREIGN) + (f" {rng.randint(2, 9)}" if rng.random() < 0.3 else "")]
+    elif draw < 0.215:
+        made = [str(rng.choice((1923, 1968, 2001, 1776)))]
+    return made
 
 
 def _names(rng: random.Random, count: int) -> list[str]:
@@ -211,10 +209,11 @@ def world(seed: int, *, series: int = 60, lacking: float = 0.08) -> World:
                     titles.append(f"Chapter {_number(rng, told)}")
                 else:
                     titles += _story(rng, style, season)
-            for episode, title in enumerate(titles, 1):
-                key = title_key(title)
-                if (key in seen and rng.random() < 0.8) or placeholder(title):
-                    title = f"{title} {rng.choice(('Again', 'at Last', 'in ' + rng.choice(PLACES), 'for ' + rng.choice(NAMES)))}"
+            for episode, told_as in enumerate(titles, 1):
+                title = told_as
+                if (title_key(title) in seen and rng.random() < 0.8) or placeholder(title):
+                    end = rng.choice(("Again", "at Last", f"in {rng.choice(PLACES)}", f"for {rng.choice(NAMES)}"))
+                    title = f"{title} {end}"
                 seen.add(title_key(title))
                 number += 1
                 ref = f"{code}-{season:02}{episode:02}" if not serial else f"{code}-{number:04}"

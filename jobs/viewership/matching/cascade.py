@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobs.viewership.matching.prepare import Prepared
     from shared.database.session import DatabaseSession
 
-__all__ = ["ID", "NUMBERS", "SERIES", "TITLE", "TITLE_ANYWHERE", "Cascade", "Step", "run_cascade"]
+__all__ = ["ALIAS", "ID", "NUMBERS", "SERIES", "TITLE", "TITLE_ANYWHERE", "Cascade", "Step", "run_cascade"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,6 +33,9 @@ TITLE: Final = 8
 """The episode has the key's title, in the key's series."""
 TITLE_ANYWHERE: Final = 16
 """The episode has the key's title; looked up for keys without a known series."""
+
+ALIAS: Final = 32
+"""A person has decided that the key's fields mean the episode."""
 
 _TABLES: Final = (
     """
@@ -52,7 +55,8 @@ _TABLES: Final = (
     """
     CREATE TEMPORARY TABLE IF NOT EXISTS match_candidates (
         key integer, episode_id bigint, mask smallint, active boolean, agrees boolean,
-        ids smallint, series smallint, numbers smallint, titles smallint, anywhere smallint
+        ids smallint, series smallint, numbers smallint, titles smallint, anywhere smallint,
+        aliases smallint
     ) ON COMMIT DROP
     """,
     """
@@ -64,12 +68,13 @@ _NAMES: Final = (
     *("match_keys", "match_titles", "match_series", "match_ids", "match_evidence", "match_candidates", "match_found"),
 )
 
-# A decision names title, series, numbers and id of the rows it is for; of several that fit a key, those of its platform
-# and then those with the most fields count, and if these name several episodes, none does.
-_ALIASES: Final = """
-    INSERT INTO match_found (key, episode_id, bucket, mask)
-    SELECT key, min(episode_id), 'ALIAS', 0 FROM (
-        SELECT k.key, a.episode_id, s.status = 'active' AND e.active AS active,
+_EVIDENCE: Final = {
+    # A decision names title, series, numbers and id of the rows it is for. Of several that fit a key, those of its
+    # platform count, and of them those with the most fields.
+    "aliases": f"""
+    INSERT INTO match_evidence (key, episode_id, mask)
+    SELECT DISTINCT key, episode_id, {ALIAS} FROM (
+        SELECT k.key, a.episode_id,
             rank() OVER (PARTITION BY k.key ORDER BY (a.platform IS NOT NULL) DESC,
                 num_nonnulls(a.title_key, a.series_key, a.season_no, a.episode_no, a.content_key) DESC,
                 a.exact DESC) AS place
@@ -80,9 +85,7 @@ _ALIASES: Final = """
         ) AS pair
         JOIN match_keys k ON k.key = pair.key
         JOIN catalog.aliases a ON a.id = pair.id
-        JOIN catalog.episodes e ON e.id = a.episode_id
-        JOIN catalog.series s ON s.id = e.series_id
-        WHERE a.undone_at IS NULL
+        WHERE a.undone_at IS NULL AND a.episode_id IS NOT NULL
             AND (a.platform IS NULL OR a.platform = k.platform)
             AND CASE WHEN a.exact THEN
                 a.title_key IS NOT DISTINCT FROM k.title_key AND a.series_key IS NOT DISTINCT FROM k.series_key
@@ -96,11 +99,8 @@ _ALIASES: Final = """
                 AND coalesce(a.season_no = k.season, a.season_no IS NULL)
                 AND coalesce(a.episode_no = k.episode, a.episode_no IS NULL)
             END
-    ) AS fitting
-    WHERE place = 1 GROUP BY key HAVING count(DISTINCT episode_id) = 1 AND bool_and(active)
-"""
-
-_EVIDENCE: Final = {
+    ) AS fitting WHERE place = 1
+    """,
     "ids": f"""
     INSERT INTO match_evidence (key, episode_id, mask)
     SELECT key, episode_id, {ID} FROM (
@@ -170,7 +170,8 @@ _CANDIDATES: Final = f"""
         max(c.named) OVER one,
         count(*) FILTER (WHERE mask & {NUMBERS} > 0) OVER one,
         count(*) FILTER (WHERE mask & {TITLE} > 0) OVER one,
-        count(*) FILTER (WHERE mask & {TITLE_ANYWHERE} > 0) OVER one
+        count(*) FILTER (WHERE mask & {TITLE_ANYWHERE} > 0) OVER one,
+        count(*) FILTER (WHERE mask & {ALIAS} > 0) OVER one
     FROM (
         SELECT v.key, v.episode_id, (v.mask | CASE WHEN m.series_id IS NULL THEN 0 ELSE {SERIES} END)::smallint AS mask,
             e.active AND s.status = 'active' AS active,
@@ -197,8 +198,8 @@ _NEEDS: Final[dict[Bucket, str]] = {
     Bucket.REF_ID_ONLY: f"c.mask & {ID} > 0 AND (NOT k.given OR NOT k.known AND c.mask & {TITLE_ANYWHERE} > 0)",
     # Of remakes, numbers alone name neither: the platform may carry the one whose episode the catalogue lacks.
     Bucket.SERIES_SEASON_EPISODE: (
-        f"(c.mask & {NUMBERS} > 0 AND (c.series = 1 OR c.mask & {TITLE} > 0) OR c.numbers = 0 AND c.mask & {TITLE} > 0 AND c.agrees"
-        " AND k.season IS NOT NULL AND k.episode IS NOT NULL)"
+        f"(c.mask & {NUMBERS} > 0 AND (c.series = 1 OR c.mask & {TITLE} > 0)"
+        f" OR c.numbers = 0 AND c.mask & {TITLE} > 0 AND c.agrees AND k.season IS NOT NULL AND k.episode IS NOT NULL)"
     ),
     Bucket.SERIES_ONLY: f"c.mask & {TITLE} > 0 AND c.agrees",
     Bucket.TITLE_ONLY: f"c.mask & {TITLE_ANYWHERE} > 0 AND c.agrees AND NOT k.given AND NOT k.generic",
@@ -209,7 +210,7 @@ _BUCKET: Final = f"""
     INSERT INTO match_found (key, episode_id, bucket, mask)
     SELECT c.key, min(c.episode_id), :bucket, min(c.mask)
     FROM match_candidates c JOIN match_keys k ON k.key = c.key
-    WHERE NOT k.held AND {{needs}}
+    WHERE NOT k.held AND c.aliases = 0 AND {{needs}}
         AND (c.ids = 0 OR c.mask & {ID} > 0)
         AND (c.series = 0 OR c.mask & {SERIES} > 0)
         AND (c.numbers = 0 OR c.mask & {NUMBERS} > 0)
@@ -218,6 +219,12 @@ _BUCKET: Final = f"""
         AND NOT EXISTS (SELECT FROM match_found f WHERE f.key = c.key)
     GROUP BY c.key HAVING count(*) = 1 AND bool_and(c.active)
 """
+# What a person has decided needs no other evidence; two decisions that disagree leave the key to a person again.
+_ALIAS_BUCKET: Final = f"""
+    INSERT INTO match_found (key, episode_id, bucket, mask)
+    SELECT key, min(episode_id), 'ALIAS', min(mask) FROM match_candidates WHERE mask & {ALIAS} > 0
+    GROUP BY key HAVING count(*) = 1 AND bool_and(active)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +232,7 @@ class Step:
     """One step of the cascade.
 
     Attributes:
-        name: the bucket, or what the step prepares.
+        name: the bucket, or the evidence that the step collects.
         keys: keys that were still open before it.
         found: keys that it closed.
         seconds: how long it took.
@@ -245,7 +252,7 @@ class Cascade:
 
     Attributes:
         found: key -> episode, bucket, evidence.
-        steps: one per statement that may fail alone, in order.
+        steps: one per kind of evidence, then one per bucket, in order.
     """
 
     found: dict[int, tuple[int, Bucket, int]] = field(default_factory=dict)
@@ -260,8 +267,9 @@ class Cascade:
 def run_cascade(session: DatabaseSession, keys: list[Prepared], rules: MatchRules) -> Cascade:
     """Pass keys through the aliases and the six buckets.
 
-    Each statement runs in a savepoint: one that fails leaves the others' results. The temporary tables are dropped at
-    the end of the transaction.
+    Each bucket runs in a savepoint: one that fails leaves the others' results. The evidence that they share is all or
+    nothing, since a bucket without it would accept what it contradicts. The temporary tables are dropped at the end of
+    the transaction.
 
     Args:
         session: a transaction that sees the catalogue.
@@ -273,35 +281,40 @@ def run_cascade(session: DatabaseSession, keys: list[Prepared], rules: MatchRule
         session.run(statement)
     session.run(f"TRUNCATE {', '.join(_NAMES)}")
     _load(session, keys)
-    open_keys = len(keys)
-
-    def attempt(name: str, *statements: str, counts: bool, **values: Any) -> None:
-        nonlocal open_keys
-        start = time.monotonic()
-        found, error = 0, None
-        try:
-            with session.savepoint():
-                for statement in statements:
-                    found += session.run(statement, **values)
-        except TelecineError as failure:
-            if failure.code != "statement_failed":
-                raise
-            found, error = 0, failure.message
-            _LOG.warning("bucket %s failed, and the others continue: %s", name, failure.message)
-        closed = found if counts else 0
-        result.steps.append(Step(name, open_keys, closed, time.monotonic() - start, error))
-        open_keys -= closed
-
-    attempt(Bucket.ALIAS, _ALIASES, counts=True)
     for name, statement in _EVIDENCE.items():
-        values = {"common": rules.common} if ":common" in statement else {}
-        attempt(name, statement, counts=False, **values)
-    attempt("candidates", _CANDIDATES, "ANALYZE match_candidates", counts=False)
-    for bucket in BUCKETS:
-        attempt(bucket, _BUCKET.format(needs=_NEEDS[bucket]), counts=True, bucket=bucket.value)
+        start = time.monotonic()
+        session.run(statement, **({"common": rules.common} if ":common" in statement else {}))
+        result.steps.append(Step(name, len(keys), 0, time.monotonic() - start))
+    start = time.monotonic()
+    session.run(_CANDIDATES)
+    session.run("ANALYZE match_candidates")
+    result.steps.append(Step("candidates", len(keys), 0, time.monotonic() - start))
+    left = len(keys)
+    for bucket in (Bucket.ALIAS, *BUCKETS):
+        step = _attempt(session, bucket, left)
+        result.steps.append(step)
+        left -= step.found
     for row in session.rows("SELECT key, episode_id, bucket, mask FROM match_found"):
         result.found[row.key] = (row.episode_id, Bucket(row.bucket), row.mask)
     return result
+
+
+def _attempt(session: DatabaseSession, bucket: Bucket, left: int) -> Step:
+    """Run one bucket's statement over the keys that are left."""
+    start = time.monotonic()
+    found, error = 0, None
+    try:
+        with session.savepoint():
+            if bucket is Bucket.ALIAS:
+                found = session.run(_ALIAS_BUCKET)
+            else:
+                found = session.run(_BUCKET.format(needs=_NEEDS[bucket]), bucket=bucket.value)
+    except TelecineError as failure:
+        if failure.code != "statement_failed":
+            raise
+        error = failure.message
+        _LOG.warning("bucket %s failed, and the others continue: %s", bucket, error)
+    return Step(bucket.value, left, found, time.monotonic() - start, error)
 
 
 def _load(session: DatabaseSession, keys: list[Prepared]) -> None:

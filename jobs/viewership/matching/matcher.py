@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.keys.titles import numbers, title_form
 from jobs.viewership.keys.version import KEY_VERSION
-from jobs.viewership.matching.cascade import ID, NUMBERS, SERIES, TITLE, TITLE_ANYWHERE, run_cascade
+from jobs.viewership.matching.cascade import ALIAS, ID, NUMBERS, SERIES, TITLE, TITLE_ANYWHERE, run_cascade
 from jobs.viewership.matching.fuzzy import Episode, Found, Proposals, SeriesTitles, Similar
 from jobs.viewership.matching.model import (
     CONFIDENCE,
@@ -33,8 +33,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Matches", "match_keys"]
 
-_BITS: Final = ((ID, "ID"), (SERIES, "SERIES"), (NUMBERS, "NUMBERS"), (TITLE, "TITLE"), (TITLE_ANYWHERE, "TITLE"))
-_SCORES: Final = {ID: 50.0, SERIES: 10.0, NUMBERS: 40.0, TITLE: 60.0, TITLE_ANYWHERE: 40.0}
+_BITS: Final = (
+    (ALIAS, "ALIAS"),
+    (ID, "ID"),
+    (SERIES, "SERIES"),
+    (NUMBERS, "NUMBERS"),
+    (TITLE, "TITLE"),
+    (TITLE_ANYWHERE, "TITLE"),
+)
+_SCORES: Final = {ALIAS: 100.0, ID: 50.0, SERIES: 10.0, NUMBERS: 40.0, TITLE: 60.0, TITLE_ANYWHERE: 40.0}
+_EQUAL: Final = 100.0
 _SAME_BUT_NUMBERS: Final = 85.0
 """Similarity of two titles without their numbers, from which differing numbers mean that they are siblings."""
 
@@ -243,6 +251,8 @@ class _Judge:
                 similar = finder.find([(form, words) for form, _, words in key.forms])
         elif self._proposals is not None and self._is_lost(key):
             similar = Found(self._proposals.find(key.titles[0]))
+            if similar.best and not key.given:
+                reasons = ("NO_SERIES", *reasons)
         if places and not evidence:
             reasons = ("BELOW_CUT", *reasons)
         known = bool(key.series or key.near) and bool(key.titles)
@@ -254,7 +264,7 @@ class _Judge:
     def _similar(self, key: Prepared, evidence: Sequence[_Evidence], similar: Found) -> Match | None:
         """Return the match of a similar title, unless something speaks against it."""
         one = similar.accepted
-        if one is None or key.held is not None or self._failed:
+        if one is None or key.held is not None or self._failed or any(each.mask & ALIAS for each in evidence):
             return None
         mine = next((each.mask for each in evidence if each.episode_id == one.episode_id), 0)
         if any(each.mask & (ID | NUMBERS | TITLE) & ~mine for each in evidence):
@@ -262,9 +272,9 @@ class _Judge:
         if key.series and min(key.series.values()) is Source.WORDS:
             return None
         score = similar.best[0].score
-        if not key.series and (score < 100.0 or similar.truncated or key.generic):
+        if not key.series and (score < _EQUAL or similar.truncated or key.generic):
             return None
-        if score == 100.0 and not similar.truncated:
+        if score == _EQUAL and not similar.truncated:
             code = "TITLE"
         else:
             code = "TITLE_TRUNCATED" if similar.truncated else "TITLE_SIMILAR"
@@ -328,7 +338,9 @@ def _open_reasons(key: Prepared, evidence: Sequence[_Evidence]) -> tuple[str, ..
     if len(live) < len(evidence):
         codes.append("INACTIVE")
     masks = {one.mask & (ID | NUMBERS | TITLE | TITLE_ANYWHERE) for one in live}
-    if len(live) > 1:
+    if any(one.mask & ALIAS for one in live):
+        codes.append("ALIASES_DISAGREE")
+    elif len(live) > 1:
         codes.append("CONFLICT" if len(masks) > 1 else "TIE")
     elif any(not one.agrees for one in live):
         codes.append("NUMBERS_DISAGREE")

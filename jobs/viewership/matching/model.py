@@ -69,6 +69,7 @@ class Decision(StrEnum):
 
 REASONS: Final[dict[str, str]] = {
     "ALIAS": "an alias names the episode",
+    "ALIASES_DISAGREE": "several aliases fit the row and name different episodes",
     "ID": "the content id is the episode's ref id, or contains it",
     "SERIES": "the series is the episode's",
     "SERIES_FROM_TITLE": "the series was read from the title",
@@ -92,6 +93,7 @@ REASONS: Final[dict[str, str]] = {
     "MANGLED_ID": "the content id was rounded by a spreadsheet and is not used",
     "INACTIVE": "the episode or its series is inactive, and inactive series never match",
     "SERIES_UNKNOWN": "the catalogue has no series with this name",
+    "NO_SERIES": "without a series, a similar title only proposes episodes",
     "SERIES_SIMILAR": "the series name is similar to one of the catalogue's",
     "BELOW_CUT": "no title of the catalogue is similar enough",
     "NO_CANDIDATE": "nothing in the catalogue resembles the row",
