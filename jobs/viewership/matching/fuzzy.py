@@ -82,19 +82,25 @@ class Found:
 
 
 class SeriesTitles:
-    """The titles of one series, or of several with one name."""
+    """The titles of one series, or of several with one name.
+
+    A segment of a title that a slash joins only proposes its episode: the catalogue may lack one of that name.
+    """
 
     def __init__(self, episodes: Iterable[Episode], rules: MatchRules, known: Collection[str] = ()) -> None:
         self._rules = rules
         self._known = known
         self._choices: list[str] = []
         self._texts: list[str] = []
+        self._segments: set[int] = set()
         self._episodes: list[Episode] = []
         for episode in episodes:
             if not episode.title_key:
                 continue
             segments = _SLASH.split(episode.title) if " / " in episode.title else ()
-            for text in (episode.title, *segments):
+            for number, text in enumerate((episode.title, *segments)):
+                if number:
+                    self._segments.add(len(self._choices))
                 if key := title_form(text).key if segments else episode.title_key:
                     self._choices.append(key)
                     self._texts.append(text)
@@ -139,6 +145,7 @@ class SeriesTitles:
             _, words, place = fitting[0]
             if (
                 first.score >= (100.0 if cut else rules.cut)
+                and place not in self._segments
                 and margin >= rules.margin
                 and aligned(words, title_form(self._texts[place]).words, self._known)
                 and _agrees(first.episode, season, episode)
@@ -166,10 +173,12 @@ class SeriesTitles:
             place = longer[0]
             one, choice = self._episodes[place], self._choices[place]
             rest = choice[len(key) :]
+            inside = _inside_word(words, title_form(self._texts[place]).words)
             if (
-                len(rest) <= self._rules.lost * len(choice)
+                place not in self._segments
+                and (cut or inside)
+                and len(rest) <= self._rules.lost * len(choice) * (1 + inside)
                 and not any(map(str.isdecimal, rest))
-                and (cut or _inside_word(words, title_form(self._texts[place]).words))
                 and one.active
                 and _agrees(one, season, episode)
             ):

@@ -122,7 +122,7 @@ class MatchRules:
         margin: points that the next episode must be behind.
         proposed: similarity of a candidate that is shown to a person.
         truncated: letters that the beginning of a title needs.
-        lost: share of a title that may be cut off.
+        lost: share of a title that may be cut off; twice of it, if a word is cut.
         series_cut: similarity of a series name.
         candidates: number of candidates that are kept.
         common: a title that more episodes have is not looked up without a series.
