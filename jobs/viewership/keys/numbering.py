@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["Numbering", "season_episode", "whole_number"]
@@ -34,6 +35,7 @@ _ALONE: Final = re.compile(
 _GATE: Final = re.compile(
     rf"(?<![^\W_])(?:\d{{1,2}}\s?x\s?\d|(?:[ste]|{_SEASON}|{_EPISODE})[\s:,.\-_/|]{{0,4}}\d)", re.IGNORECASE
 )
+_WHOLE: Final = re.compile(r"\s*(?:season|series|episode|ep\.?|s|e|#)?\s*([0-9]{1,9})(?:\.0+)?\s*", re.IGNORECASE)
 _HOLLOW: Final = re.compile(r"[(\[{]\s*[-:,.|]*\s*[)\]}]")
 _EDGE: Final = " \t-:|,/_"
 _DOUBLED: Final = re.compile(r"\s*([-:|])(?:\s*[-:|])+\s*")
@@ -88,6 +90,7 @@ def season_episode(text: str) -> Numbering:
     return Numbering(text)
 
 
+@lru_cache(maxsize=4096)
 def whole_number(text: str | None) -> int | None:
     """Return a season or episode as a number: ``"01"`` and ``"1.0"`` are 1, ``"12A"`` is not a number.
 
@@ -97,5 +100,5 @@ def whole_number(text: str | None) -> int | None:
     """
     if text is None:
         return None
-    match = re.fullmatch(r"\s*(?:season|series|episode|ep\.?|s|e|#)?\s*(\d{1,9})(?:\.0+)?\s*", text, re.IGNORECASE)
+    match = _WHOLE.fullmatch(text)
     return int(match[1]) if match else None

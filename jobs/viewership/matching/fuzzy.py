@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jobs.viewership.keys.text import folded
 from jobs.viewership.keys.titles import TitleForm, numbers, title_form
@@ -24,8 +24,7 @@ _WORDS: Final = re.compile(r"\w+")
 _SLASH: Final = re.compile(r"\s+/\s+")
 
 
-@dataclass(frozen=True, slots=True)
-class Episode:
+class Episode(NamedTuple):
     """An episode as the catalogue has it.
 
     Attributes:

@@ -1,6 +1,5 @@
 """Decide about keys: confirm what ids and numbers found, look for similar titles, and say why."""
 
-
 from __future__ import annotations
 
 from collections import defaultdict
@@ -15,7 +14,7 @@ from jobs.viewership.matching.names import Source
 from jobs.viewership.matching.prepare import SEGMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from jobs.viewership.matching.cascade import Cascade
     from jobs.viewership.matching.model import MatchRules
@@ -56,13 +55,14 @@ _FOUND: Final = """
     SELECT f.key, f.episode_id, e.ref_id, e.series_id
     FROM match_found f JOIN catalog.episodes e ON e.id = f.episode_id
 """
-_ORDER: Final = "ORDER BY e.id, t.language, t.position"
 _EPISODES: Final = """
     SELECT e.id, e.ref_id, e.series_id, e.season_no, e.episode_no, e.active AND s.status = 'active' AS active,
         t.title, t.title_key
     FROM catalog.episodes e
     JOIN catalog.series s ON s.id = e.series_id
     JOIN catalog.episode_titles t ON t.episode_id = e.id
+    WHERE NOT t.placeholder
+    ORDER BY e.id, t.language, t.position
 """
 
 
@@ -90,15 +90,15 @@ class Judge:
             self._series[row.key] = row.series_id
         self._episodes: dict[int, list[Episode]] = defaultdict(list)
         self._finders: dict[tuple[int, ...], SeriesTitles] = {}
-        wanted = {one for key in keys for one in self._places(key)}
-        if wanted:
-            for row in session.rows(f"{_EPISODES} WHERE e.series_id = ANY (:series) {_ORDER}", series=sorted(wanted)):
-                self._episodes[row.series_id].append(Episode(*row))
         self._proposals: Proposals | None = None
-        if wanted or any(self._is_lost(key) for key in keys):
-            rows = session.rows(f"{_EPISODES} WHERE NOT t.placeholder {_ORDER}")
-            self._proposals = Proposals((Episode(*row) for row in rows), rules)
-        self._words = self._proposals.words if self._proposals is not None else ()
+        self._words: Collection[str] = ()
+        if any(self._places(key) or self._is_lost(key) for key in keys):
+            every = [Episode(*row) for row in session.rows(_EPISODES)]
+            for one in every:
+                self._episodes[one.series_id].append(one)
+            self._proposals = Proposals(every, rules)
+            self._words = self._proposals.words
+        self._named: dict[tuple[int, bool], tuple[str, ...]] = {}
         self._failed = ("BUCKET_FAILED",) if cascade.failed else ()
 
     def _places(self, key: Prepared) -> tuple[int, ...]:
@@ -136,7 +136,9 @@ class Judge:
         episode, bucket, mask = found
         if bucket is Bucket.ALIAS:
             return self._accept(key, episode, bucket, ("ALIAS",), CONFIDENCE[bucket])
-        reasons = _named(mask, key)
+        reasons = self._named.get((mask, key.given))
+        if reasons is None:
+            reasons = self._named[mask, key.given] = _named(mask, key)
         places = self._places(key)
         if not places:
             return self._accept(key, episode, bucket, reasons, CONFIDENCE[bucket])
@@ -228,10 +230,9 @@ class Judge:
     ) -> Match:
         ref = self._refs[episode]
         chosen = Candidate(episode, ref, 100.0, tuple(code for code in reasons if code in _EVIDENCE_CODES))
-        return Match(
-            key.key, Decision.MATCHED, episode, ref, bucket, round(confidence, 4), (chosen,), 100.0,
-            (*reasons, *(note for note in key.notes if note not in reasons)),
-        )  # fmt: skip
+        if key.notes:
+            reasons = (*reasons, *(note for note in key.notes if note not in reasons))
+        return Match(key.key, Decision.MATCHED, episode, ref, bucket, round(confidence, 4), (chosen,), 100.0, reasons)
 
     def _review(
         self, key: Prepared, reasons: tuple[str, ...], evidence: Iterable[_Evidence], similar: Iterable[Similar]

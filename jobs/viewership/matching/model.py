@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = [
     "BUCKETS",
@@ -143,8 +143,7 @@ RULES: Final[dict[str, MatchRules]] = {"standard-1": MatchRules("standard-1")}
 """Name -> rules; the first are the default."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An episode that a key may mean.
 
     Attributes:
@@ -160,8 +159,7 @@ class Candidate:
     found_by: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """The result of one key.
 
     Attributes:

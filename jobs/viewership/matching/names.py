@@ -68,13 +68,13 @@ class NamedSeries:
 
     Attributes:
         form: the text, taken apart.
-        ids: series that have the name.
+        ids: series that have the name, sorted.
         near: series with a similar name; empty if ``ids`` is not.
     """
 
     form: SeriesForm
-    ids: frozenset[int]
-    near: frozenset[int] = frozenset()
+    ids: tuple[int, ...]
+    near: tuple[int, ...] = ()
 
 
 class SeriesNames:
@@ -127,25 +127,25 @@ class SeriesNames:
         form = series_form(text)
         for place in (platform, None):
             if ids := self._aliases.get((place, form.key)):
-                return NamedSeries(form, frozenset(ids))
+                return NamedSeries(form, tuple(sorted(ids)))
         named = self._by_base.get(form.base) if form.base else None
         if named is None:
-            return NamedSeries(form, frozenset(), self._similar(form))
+            return NamedSeries(form, (), self._similar(form))
         if form.year is None:
-            return NamedSeries(form, frozenset(named))
-        exact = frozenset(one for one, years in named.items() if form.year in years)
+            return NamedSeries(form, tuple(sorted(named)))
+        exact = tuple(sorted(one for one, years in named.items() if form.year in years))
         if exact:
             return NamedSeries(form, exact)
-        undated = frozenset(one for one, years in named.items() if None in years)
+        undated = tuple(sorted(one for one, years in named.items() if None in years))
         if len(named) == 1:
             return NamedSeries(form, undated)
-        return NamedSeries(form, frozenset(), undated)
+        return NamedSeries(form, (), undated)
 
-    def _similar(self, form: SeriesForm) -> frozenset[int]:
+    def _similar(self, form: SeriesForm) -> tuple[int, ...]:
         from rapidfuzz import fuzz, process
 
         if len(form.base) < _SHORTEST_SIMILAR or self._lookups >= _MOST_LOOKUPS:
-            return frozenset()
+            return ()
         self._lookups += 1
         choices = sorted({*self._blocks.get(form.base[:2], ()), *self._blocks.get(form.base[-3:], ())})
         found = process.extract(
@@ -156,13 +156,13 @@ class SeriesNames:
             limit=2,
         )
         if not found or found[0][1] < self._rules.series_cut:
-            return frozenset()
+            return ()
         if len(found) > 1 and found[0][1] - found[1][1] < self._rules.margin:
-            return frozenset()
+            return ()
         best = found[0][0]
         if _digits(best) != numbers(form.words) or not any(aligned(form.words, words) for words in self._words[best]):
-            return frozenset()
-        return frozenset(self._by_base[best])
+            return ()
+        return tuple(sorted(self._by_base[best]))
 
     def coded(self, parts: Iterable[str]) -> int | None:
         """Return the series whose code an id begins with, or an id inside it: ``HL`` of ``HL-0101``."""
@@ -171,7 +171,7 @@ class SeriesNames:
         }
         return found.pop() if len(found) == 1 else None
 
-    def inside(self, words: tuple[str, ...], heads: Iterable[str]) -> tuple[frozenset[int], Source, tuple[str, ...]]:
+    def inside(self, words: tuple[str, ...], heads: Iterable[str]) -> tuple[tuple[int, ...], Source, tuple[str, ...]]:
         """Return the series whose name a title begins with, where it was found, and the words of its name.
 
         Args:
@@ -186,11 +186,11 @@ class SeriesNames:
         if words in self._by_words:
             best = words
         if best:
-            return frozenset(self._by_words[best]), Source.TITLE, best
+            return tuple(sorted(self._by_words[best])), Source.TITLE, best
         for length in range(min(len(words), self._longest), 0, -1):
             if ids := self._by_words.get(words[:length]):
-                return frozenset(ids), Source.WORDS, words[:length]
-        return frozenset(), Source.WORDS, ()
+                return tuple(sorted(ids)), Source.WORDS, words[:length]
+        return (), Source.WORDS, ()
 
 
 def _digits(key: str) -> tuple[str, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.keys.ids import id_key, id_parts, mangled_id
+from jobs.viewership.keys.ids import id_parts
 from jobs.viewership.keys.numbering import season_episode, whole_number
 from jobs.viewership.keys.text import cleaned
 from jobs.viewership.keys.titles import TitleForm, joined, title_form, undecorated, without_article
@@ -105,7 +106,7 @@ class Prepared:
     forms: list[tuple[str, int, tuple[str, ...]]] = field(default_factory=list)
     titles: list[TitleForm] = field(default_factory=list)
     series: dict[int, Source] = field(default_factory=dict)
-    near: frozenset[int] = frozenset()
+    near: tuple[int, ...] = ()
     given: bool = False
     season: int | None = None
     episode: int | None = None
@@ -142,8 +143,13 @@ def prepare(keys: Iterable[MatchKey], names: SeriesNames, ref_keys: Collection[s
     return [_one(key, names, ref_keys) for key in keys]
 
 
+@lru_cache(maxsize=1024)
+def _platform(text: str) -> str:
+    return cleaned(text).casefold()
+
+
 def _one(key: MatchKey, names: SeriesNames, ref_keys: Collection[str]) -> Prepared:
-    made = Prepared(key.key, cleaned(key.platform).casefold())
+    made = Prepared(key.key, _platform(key.platform))
     texts = [text for text in (key.content_name, key.content_name_2) if text and not text.isspace()]
     forms = [title_form(text) for text in texts]
     made.titles = [form for form in forms if not form.placeholder]
@@ -163,11 +169,11 @@ def _one(key: MatchKey, names: SeriesNames, ref_keys: Collection[str]) -> Prepar
     if any(form.language or form.dubbed for form in forms):
         notes.append("TRANSLATED")
     if key.content_id and not key.content_id.isspace():
-        if mangled_id(key.content_id):
+        parts = id_parts(key.content_id)
+        if not parts:
             notes.append("MANGLED_ID")
         else:
-            made.content_key = id_key(key.content_id)
-            parts = id_parts(key.content_id)
+            made.content_key = parts[0]
             made.ids = [part for part in parts if part in ref_keys]
             if not made.ids:
                 _coded(made, names.coded(parts), notes)
@@ -183,7 +189,7 @@ def _series(
         named = names.given(made.platform, key.series)
         made.given = True
         made.series_key = named.form.key
-        made.series = dict.fromkeys(sorted(named.ids), Source.GIVEN)
+        made.series = dict.fromkeys(named.ids, Source.GIVEN)
         made.near = named.near
         made.season = named.form.season
         made.episode = named.form.episode
@@ -203,7 +209,7 @@ def _series(
         ids, source, found = names.inside(title_form(text).words, heads)
         if found:
             words.add(found)
-        for one in sorted(ids):
+        for one in ids:
             made.series[one] = min(source, made.series.get(one, source))
     return words
 
