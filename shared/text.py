@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shared.scrub import HIDDEN, hide_known, is_secret_name, scrub, scrub_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 __all__ = [
     "as_json",

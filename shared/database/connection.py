@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Engine
 
-__all__ = ["database_command", "database_url", "dispose", "engine", "is_embedded", "shown", "translated"]
+
+__all__ = ["database_command", "database_url", "dispose", "engine", "is_embedded", "is_global", "shown", "translated"]
 
 _DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 # Parameters of libpq in a URL that are secrets, or name a file with one.
@@ -159,6 +160,11 @@ def _parse(text: str) -> URL:
             f"the database URL is not valid ({kind}); expected postgresql://user:password@host:5432/name"
         )
     return url.set(drivername="postgresql+psycopg")
+
+
+def is_global(state: str) -> bool:
+    """Return whether an SQLSTATE is about the connection, the server, rights or the schema, not about one statement."""
+    return state in _BUSY | _GONE | _NOT_THERE or state == _NO_RIGHTS or state.startswith("08")
 
 
 @contextmanager
