@@ -10,10 +10,9 @@ import polars as pl
 from jobs.viewership.model import FIELDS, CellKind, FieldKind, Note
 from jobs.viewership.uploads.formats.steps import apply_steps
 from jobs.viewership.uploads.values.calendar import parse_months, parse_quarters, parse_years
-from jobs.viewership.uploads.values.column import DECIMAL, Distinct, ParsedColumn, State
+from jobs.viewership.uploads.values.column import DECIMAL, ParsedColumn, State
 from jobs.viewership.uploads.values.dates import parse_dates
 from jobs.viewership.uploads.values.durations import parse_durations
-from jobs.viewership.uploads.values.fold import is_blank
 from jobs.viewership.uploads.values.numbers import AMOUNT, COUNT, MONEY, parse_numbers
 
 if TYPE_CHECKING:
@@ -27,8 +26,16 @@ CONTENT: Final = ("content_name", "content_name_2", "content_id", "series")
 """Fields that name content; a file without them has totals of channels."""
 
 _TEXTS: Final = frozenset({FieldKind.TEXT, FieldKind.ID, FieldKind.TIME, FieldKind.NUMBER})
-_WHOLE: Final = r"^0*([0-9]{1,9})(?:[.,]0+)?$"
-_GROUPED: Final = r"^[1-9][0-9]{0,2}(?:,[0-9]{3})+$"
+_WHOLE: Final = r"^\s*0*([0-9]{1,9})(?:[.,]0+)?\s*$"
+_GROUPED: Final = r"^\s*[1-9][0-9]{0,2}(?:,[0-9]{3})+\s*$"
+_INVISIBLE: Final = r"\s\x{0}\x{200b}-\x{200f}\x{2060}\x{feff}"
+_VISIBLE: Final = rf"[^{_INVISIBLE}]"
+# The marks of fold.is_blank.
+_BLANK: Final = (
+    rf"(?i)^[{_INVISIBLE}]*(?:[-\x{{2010}}-\x{{2015}}\x{{2212}}]*|n/?a|n\.a\.|null|none|nan|nil|\(null\)|\(none\)|\(blank\)"
+    rf"|not available)[{_INVISIBLE}]*$"
+)
+_FAILED: Final = {int(CellKind.FORMULA): "FORMULA", int(CellKind.ERROR): "CELL_ERROR"}
 
 
 def dtype_of(field: str) -> pl.DataType | type[pl.DataType]:
@@ -85,53 +92,40 @@ _CALENDAR: Final = {
 
 def _text(field: str, cells: Cells) -> ParsedColumn:
     """Return texts as they are; only fields that do not name content have marks for no value, such as N/A."""
-    distinct = Distinct.of(cells)
-    folded = distinct.folded
+    text = pl.col("text")
+    blank = ~text.str.contains(_VISIBLE) if field in CONTENT else text.str.contains(_BLANK)
+    value = text
     if FIELDS[field] is FieldKind.NUMBER:
-        numbers = pl.DataFrame({"text": folded}).select(
-            pl.coalesce(
-                pl.col("text").str.extract(_WHOLE, 1),
-                pl.when(pl.col("text").str.contains(_GROUPED)).then(pl.col("text").str.replace_all(",", "")),
-                pl.col("text"),
-            )
-        )
-        values = numbers.to_series()
-    else:
-        values = distinct.texts
-    if field in CONTENT:
-        blank = folded == ""
-    else:
-        short = folded.str.len_chars() <= _LONGEST_BLANK
-        blank = short & pl.Series(
-            [found and is_blank(text) for text, found in zip(folded, short, strict=True)], dtype=pl.Boolean
-        )
-    values = values.zip_with(~blank, pl.Series([None], dtype=pl.String))
-    return distinct.parsed(values, _failed(distinct), notes=_notes(field, distinct))
+        grouped = pl.when(text.str.contains(_GROUPED)).then(text.str.replace_all(r"[^0-9]", ""))
+        value = pl.coalesce(text.str.extract(_WHOLE, 1), grouped, text.str.strip_chars())
+    code = pl.lit(None, dtype=pl.String)
+    columns = {"text": cells.texts}
+    notes: list[Note] = []
+    if cells.kinds is not None:
+        columns["kind"] = cells.kinds
+        code = pl.col("kind").replace_strict(_FAILED, default=None, return_dtype=pl.String)
+        notes = _notes(field, cells, cells.kinds)
+    frame = pl.DataFrame(columns).select(
+        value=pl.when(~blank & code.is_null()).then(value),
+        state=pl.when(code.is_not_null())
+        .then(State.UNPARSABLE)
+        .when(text.is_null() | blank)
+        .then(State.BLANK)
+        .otherwise(State.VALUE)
+        .cast(pl.UInt8),
+        code=code,
+    )
+    return ParsedColumn(frame["value"], frame["state"], frame["code"], notes=tuple(notes))
 
 
-_LONGEST_BLANK: Final = 13
-
-
-def _failed(distinct: Distinct) -> pl.Series:
-    if distinct.kinds is None:
-        return pl.repeat(None, len(distinct.texts), dtype=pl.String, eager=True)
-    codes = {int(CellKind.FORMULA): "FORMULA", int(CellKind.ERROR): "CELL_ERROR"}
-    return distinct.kinds.replace_strict(codes, default=None, return_dtype=pl.String)
-
-
-def _notes(field: str, distinct: Distinct) -> list[Note]:
+def _notes(field: str, cells: Cells, kinds: pl.Series) -> list[Note]:
     """Warn of dates in a column of texts: a spreadsheet makes 1-2 a day of January or February."""
-    dated = distinct.of_kinds(CellKind.DATE, CellKind.DURATION).arg_true()
+    dated = kinds.is_in([int(CellKind.DATE), int(CellKind.DURATION)]).arg_true()
     if not len(dated) or FIELDS[field] is FieldKind.TIME:
         return []
-    cells = distinct.cells
+    line = cells.line(dated[0])
     message = (
-        f"{cells.named()} is read as text for {field} and has dates or times, such as {distinct.named(dated[0])}; a "
-        "spreadsheet may have made them of other texts"
+        f"{cells.named()} is read as text for {field} and has {len(dated):,} dates or times, first in line {line} "
+        f"({cells.texts[dated[0]]!r}); a spreadsheet may have made them of other texts"
     )
-    return [Note("DATE_IN_TEXT", message, cells.line(int(distinct.rows[dated[0]])), cells.column or None)]
-
-
-def all_values(parsed: ParsedColumn) -> pl.Series:
-    """Return a mask of the cells that have a value."""
-    return parsed.state == State.VALUE
+    return [Note("DATE_IN_TEXT", message, line, cells.column or None)]

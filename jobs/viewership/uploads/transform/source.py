@@ -42,7 +42,11 @@ class Source:
         """Cut the sheet to its data."""
         cells, lines = sheet.cells.slice(layout.first_row), sheet.lines.slice(layout.first_row)
         kinds = None if sheet.kinds is None else sheet.kinds.slice(layout.first_row)
-        filled = cells.select(pl.any_horizontal(pl.all().str.contains(_HAS_TEXT).fill_null(value=False))).to_series()
+        filled = pl.repeat(False, len(lines), dtype=pl.Boolean, eager=True)
+        for column in cells.iter_columns():
+            filled |= column.str.contains(_HAS_TEXT).fill_null(value=False)
+            if filled.all():
+                break
         if kinds is not None:
             # A formula without a value has no text, and is not empty.
             filled |= kinds.select(pl.any_horizontal(pl.all().is_in(_FAILED))).to_series()

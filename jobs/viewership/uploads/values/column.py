@@ -34,6 +34,8 @@ class State(IntEnum):
     UNPARSABLE = 2
 
 
+_SAMPLE: Final = 20_000
+_MOSTLY: Final = 0.5
 # Characters of a value in a message.
 _SHOWN: Final = 40
 
@@ -88,7 +90,7 @@ class Cells:
 
 @dataclass(frozen=True, slots=True)
 class Distinct:
-    """The distinct texts of a column, in order of appearance.
+    """The distinct texts of a column, in order of appearance; a text may come twice if few texts repeat.
 
     Attributes:
         cells: the column.
@@ -116,10 +118,15 @@ class Distinct:
             texts = texts.zip_with(texts.is_not_null() | ~failed, pl.repeat("", len(texts), eager=True))
             cells = replace(cells, texts=texts)
             texts = pl.select(pl.concat_str(kinds.cast(pl.String), texts)).to_series()
-        # A Categorical of its own numbers texts 0, 1, 2... in order of appearance: one pass of hashing, no join back.
-        codes = texts.cast(pl.Categorical(pl.Categories.random())).to_physical()
-        rows = codes.arg_unique()
-        rows = rows.filter(codes.gather(rows).is_not_null())
+        if _repeats(texts):
+            # A Categorical of its own numbers texts 0, 1, 2... in order of appearance: one pass of hashing, no join.
+            codes = texts.cast(pl.Categorical(pl.Categories.random())).to_physical()
+            rows = codes.arg_unique()
+            rows = rows.filter(codes.gather(rows).is_not_null())
+        else:
+            filled = texts.is_not_null()
+            rows = filled.arg_true()
+            codes = (filled.cum_sum() - 1).cast(pl.UInt32).zip_with(filled, pl.Series([None], dtype=pl.UInt32))
         raw = cells.texts.gather(rows)
         return cls(cells, raw, fold_series(raw), None if kinds is None else kinds.gather(rows), rows, codes)
 
@@ -140,7 +147,7 @@ class Distinct:
 
     def spread(self, values: pl.Series) -> pl.Series:
         """Return the values of the distinct texts for every cell; null for an empty cell."""
-        return values.gather(self.codes)
+        return values if len(self.rows) == len(self.codes) else values.gather(self.codes)
 
     def parsed(
         self,
@@ -177,6 +184,12 @@ class Distinct:
         if self.kinds is None:
             return pl.repeat(CellKind.TEXT in kinds, len(self.texts), eager=True)
         return self.kinds.is_in([int(kind) for kind in kinds])
+
+
+def _repeats(texts: pl.Series) -> bool:
+    """Return False if so few texts repeat that finding the distinct ones costs more than it saves."""
+    sample = texts.head(_SAMPLE)
+    return len(sample) < _SAMPLE or sample.n_unique() < _SAMPLE * _MOSTLY
 
 
 def fold_series(texts: pl.Series) -> pl.Series:

@@ -42,6 +42,7 @@ _PLAIN: Final = r"^-?[0-9]+(?:\.[0-9]*)?$"
 _NO_AMOUNT: Final = re.compile(rf"(?:(?:{PATTERN})\s*)?\(?-+\)?(?:\s*(?:{PATTERN}|%))?")
 # Longer texts are not numbers; see number_text.
 _LONGEST: Final = 80
+_SHORT: Final = 32
 
 _CONTEXT: Final = Context(prec=200)
 _STEP: Final = Decimal(1).scaleb(-SCALE)
@@ -222,22 +223,7 @@ class Shapes:
     def of(cls, distinct: Distinct) -> Shapes:
         """Find the shapes, and read the first text of each."""
         kinds = distinct.kinds
-        text = pl.col("text").str.head(_LONGEST)
-        keys = (
-            pl.DataFrame({"text": distinct.folded, **({} if kinds is None else {"kind": kinds})})
-            .select(
-                pl.concat_str(
-                    *([] if kinds is None else [pl.col("kind").cast(pl.String)]),
-                    # A first group never begins with 0, and 1,000 is whole either way: both facts are part of a shape.
-                    pl.when(text.str.contains(r"^[^0-9]*0")).then(pl.lit("z")).otherwise(pl.lit(" ")),
-                    pl.when(text.str.contains(r"[.,]0+[^0-9]*$")).then(pl.lit("0")).otherwise(pl.lit(" ")),
-                    text.str.replace_all(r"[0-9]", "9"),
-                )
-            )
-            .to_series()
-        )
-        shapes = keys.cast(pl.Categorical(pl.Categories.random())).to_physical()
-        first = shapes.arg_unique()
+        shapes, first = (_plain_shapes(distinct.folded) if kinds is None else None) or _text_shapes(distinct)
         folded = distinct.folded.gather(first).to_list()
         kinds_of = [CellKind.TEXT] * len(first) if kinds is None else kinds.gather(first).to_list()
         return cls(distinct, shapes, first, tuple(map(_read, folded, kinds_of)))
@@ -308,6 +294,50 @@ def _plan(read: NumberText | str | None, mark: DecimalMark, rules: NumberRules, 
     short = len(parts[0]) <= WHOLE_DIGITS and len(parts[1]) <= SCALE
     fast = plain and short and read.exponent is None and not read.percent
     return fast, not fast, mark == ".", "-" if read.negative else "", None, read.currency
+
+
+# A first group never begins with 0, and 1,000 is whole either way: both facts are part of a shape.
+_ZERO_FIRST: Final = r"^[^0-9]*0"
+_ZERO_PART: Final = r"[.,]0+[^0-9]*$"
+
+
+def _text_shapes(distinct: Distinct) -> tuple[pl.Series, pl.Series]:
+    """Return the shape of each text, and the first text of each shape: the text with each digit as 9."""
+    kinds = distinct.kinds
+    text = pl.col("text").str.head(_LONGEST)
+    keys = (
+        pl.DataFrame({"text": distinct.folded, **({} if kinds is None else {"kind": kinds})})
+        .select(
+            pl.concat_str(
+                *([] if kinds is None else [pl.col("kind").cast(pl.String)]),
+                pl.when(text.str.contains(_ZERO_FIRST)).then(pl.lit("z")).otherwise(pl.lit(" ")),
+                pl.when(text.str.contains(_ZERO_PART)).then(pl.lit("0")).otherwise(pl.lit(" ")),
+                text.str.replace_all(r"[0-9]", "9"),
+            )
+        )
+        .to_series()
+    )
+    shapes = keys.cast(pl.Categorical(pl.Categories.random())).to_physical()
+    return shapes, shapes.arg_unique()
+
+
+def _plain_shapes(folded: pl.Series) -> tuple[pl.Series, pl.Series] | None:
+    """Do the same for a column of plain numbers, by the places of their marks; None for any other column."""
+    text = pl.col("text")
+    frame = pl.DataFrame({"text": folded})
+    if not frame.select((text.str.contains(_PLAIN) & (text.str.len_bytes() < _SHORT)).all()).item():
+        return None
+    keys = frame.select(
+        text.str.len_bytes() * _SHORT * 8
+        + text.str.find(".", literal=True).fill_null(_SHORT - 1) * 8
+        + text.str.starts_with("-").cast(pl.UInt32) * 4
+        + text.str.contains(_ZERO_FIRST).cast(pl.UInt32) * 2
+        + text.str.contains(_ZERO_PART).cast(pl.UInt32)
+    ).to_series()
+    first = keys.arg_unique()
+    places = pl.repeat(0, _SHORT * _SHORT * 8, dtype=pl.UInt32, eager=True)
+    places = places.scatter(keys.gather(first), pl.Series(range(len(first)), dtype=pl.UInt32))
+    return places.gather(keys), first
 
 
 def _read(folded: str, kind: int) -> NumberText | str | None:
