@@ -9,7 +9,7 @@ import sys
 import tempfile
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
@@ -23,6 +23,11 @@ from jobs.gamedata.members.tar import CONTAINERS
 from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import FINDINGS, MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
+from jobs.viewership import errors as viewership_errors
+from jobs.viewership.uploads.formats.library import shipped_formats
+from jobs.viewership.uploads.formats.schema import format_schema
+from jobs.viewership.uploads.infer.proposal import proposal_schema
+from jobs.viewership.uploads.preview import preview_schema
 from shared import errors
 from shared.database import embedded
 from shared.database._schema import declared
@@ -39,6 +44,8 @@ from shared.settings.flags import flags, shell_default, table, variables_table
 from shared.step import guard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
 ROOT = Path(__file__).parents[1]
@@ -328,6 +335,35 @@ def screenalytics() -> str:
     return _filled("docs/screenalytics.md", "findings", table_rows, page)
 
 
+def viewership() -> str:
+    """The viewership guide with its tables of formats and codes."""
+    known = {
+        "refusals": viewership_errors.REFUSALS,
+        "rejects": viewership_errors.REJECTS,
+        "left": viewership_errors.FILTERS,
+        "notes": viewership_errors.NOTES,
+    }
+    head = ["| format | report | label | evidence |", "| --- | --- | --- | --- |"]
+    rows = [
+        f"| `{name}` | {found.title} | {found.label} | {found.evidence} |" for name, found in shipped_formats().items()
+    ]
+    page = _filled("docs/viewership.md", "formats", "\n".join([*head, *rows]))
+    for block, codes in known.items():
+        lines = ["| code | meaning |", "| --- | --- |", *(f"| `{code}` | {text} |" for code, text in codes.items())]
+        page = _filled("docs/viewership.md", block, "\n".join(lines), page)
+    return page
+
+
+def viewership_schemas() -> dict[str, Callable[[], str]]:
+    """The JSON Schemas of formats, proposals and previews."""
+    schemas = {"format": format_schema, "proposal-1.0": proposal_schema, "preview-1.0": preview_schema}
+
+    def page(make: Callable[[], dict[str, Any]]) -> Callable[[], str]:
+        return lambda: json.dumps(make(), indent=2, ensure_ascii=False) + "\n"
+
+    return {f"docs/schemas/viewership-{name}.schema.json": page(make) for name, make in schemas.items()}
+
+
 def hostile() -> str:
     """The security page with its table of hostile inputs."""
     from tests.hostile.inputs import INPUTS  # needs PyAV
@@ -417,6 +453,8 @@ PAGES = {
     "docs/schemas/notification.schema.json": notification_schema,
     "docs/schemas/report.schema.json": report_schema,
     "docs/schemas/run-manifest-1.0.schema.json": run_manifest_schema,
+    **viewership_schemas(),
+    "docs/viewership.md": viewership,
     "docs/manifest.md": manifest,
     ".env.example": environment,
 }

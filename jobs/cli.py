@@ -180,23 +180,25 @@ def _group(group: str, text: str, argv: Sequence[str]) -> int:
         return EXIT_OK
     words = 1 if argv[0] in known else 2
     command = known.get(" ".join(argv[:words]))
-    if command is None:
-        first = argv[0]
-        if members := {name: each for name, each in known.items() if name.startswith(f"{first} ")}:
-            return _incomplete(f"telecine {group}", first, members, argv[1:])
-        return _unknown(f"telecine {group}", first, [*known, "--help"])
     if isinstance(command, Tool):
         return execute_tool(command, argv[words:])
+    if command is None:
+        return _without(f"telecine {group}", known, argv)
     return execute(command, argv[words:])
 
 
-def _incomplete(program: str, first: str, members: dict[str, Step | Tool], argv: Sequence[str]) -> int:
-    """Handle the first word of commands of two words without a second one, or with an unknown one."""
-    seconds = {name.removeprefix(f"{first} "): command.help for name, command in members.items()}
-    if argv and argv[0] not in ("--help", "-h", "help"):
-        return _unknown(f"{program} {first}", argv[0], [*seconds, "--help"])
+def _without(program: str, known: dict[str, Step | Tool], argv: Sequence[str]) -> int:
+    """Handle words that are not a command: the first of commands of two words, or a mistake."""
+    first, rest = argv[0], argv[1:]
+    seconds = {
+        name.removeprefix(f"{first} "): each.help for name, each in known.items() if name.startswith(f"{first} ")
+    }
+    if not seconds:
+        return _unknown(program, first, [*known, "--help"])
+    if rest and rest[0] not in ("--help", "-h", "help"):
+        return _unknown(f"{program} {first}", rest[0], [*seconds, "--help"])
     listing = _listing(f"{program} {first}", f"Commands of {program} {first}.", seconds)
-    if argv:
+    if rest:
         write_out(listing)
         return EXIT_OK
     write_error(listing)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 
 from shared.errors import DataError
 
-__all__ = ["FILTERS", "NOTES", "REFUSALS", "REJECTS", "NeedsChoice", "Refused", "refuse"]
+__all__ = ["FILTERS", "NOTES", "REFUSALS", "REJECTS", "BadCatalog", "NeedsChoice", "Refused", "refuse"]
 
 REFUSALS: Final[dict[str, str]] = {
     "FORMAT": "the file is neither a text table nor a workbook that can be read",
@@ -74,6 +74,12 @@ class NeedsChoice(DataError):
     """The file leaves a question open that a person answers with a flag; it is never guessed or retried."""
 
     default_code: ClassVar[str] = "NEEDS_CHOICE"
+
+
+class BadCatalog(DataError):
+    """A file of the catalogue has rows that cannot be taken; nothing of it is imported."""
+
+    default_code: ClassVar[str] = "BAD_CATALOG"
 
 
 def refuse(code: str, message: str, **data: Any) -> Refused:

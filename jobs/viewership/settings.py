@@ -5,15 +5,21 @@ Within a section, parameters appear in the order of this file.
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+import getpass
+import os
+import re
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt
 
 from shared.settings import Settings, StepSettings, setting
-from shared.settings.base import WHERE, Group
+from shared.settings.base import LIMITS, WHERE, Group
 from shared.storage import Bucket, default_bucket
 
 __all__ = [
+    "CatalogDiffSettings",
+    "CatalogExportSettings",
+    "CatalogImportSettings",
     "FormatsCheckSettings",
     "FormatsInferSettings",
     "FormatsListSettings",
@@ -23,10 +29,26 @@ __all__ = [
     "SampleSettings",
 ]
 
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_TAKEN: Final = Group("What is taken", 20)
 _FORMATS: Final = Group("Formats", 20)
 _READING: Final = Group("How the file is read", 30)
 _SHOWN: Final = Group("What is shown", 70)
 _WRITTEN: Final = Group("What is written", 20)
+
+
+def _source(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("expected up to 63 letters, digits, '.', '_' and '-', starting with a letter or digit")
+    return value
+
+
+def _user() -> str:
+    """Return the name of the operating system's user; in a container, the user's number may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _pairs(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -35,6 +57,63 @@ def _pairs(value: tuple[str, ...]) -> tuple[str, ...]:
         if not (field.strip() and equals and column.strip()):
             raise ValueError("expected FIELD=COLUMN, such as 'hours=Watch Time'")
     return value
+
+
+class _CatalogFilesSettings(StepSettings, pipeline="viewership"):
+    """Settings of commands that read catalogue files."""
+
+    file: str = setting(
+        description="Read this CSV or JSON lines file, or all files of this folder.",
+        detail="A path, s3://bucket/key, or a folder or s3://bucket/folder/ with one file per kind.",
+        argument=True,
+        group=WHERE,
+    )
+    source: Annotated[str, AfterValidator(_source)] = setting(
+        "catalogue",
+        description="Fill fields under this name.",
+        detail="A field that another source has filled stays as it is.",
+        group=_TAKEN,
+    )
+    overwrite: bool = setting(
+        False,
+        description="Replace fields that other sources have filled.",
+        detail="They belong to this source from then on.",
+        group=_TAKEN,
+    )
+
+
+class CatalogImportSettings(_CatalogFilesSettings, pipeline="viewership"):
+    """Settings of `catalog import`, which changes the catalogue."""
+
+    remove_missing: bool = setting(
+        False,
+        description="Deactivate what this source has added and the files lack.",
+        detail="Only of kinds that the files have. It is active again once a file of the same source has it.",
+        group=_TAKEN,
+    )
+    by: Annotated[str, Field(min_length=1, max_length=200)] = setting(
+        default_factory=_user,
+        default_text="the user of the operating system",
+        description="Record this name as the author of the change.",
+        group=_TAKEN,
+    )
+
+
+class CatalogDiffSettings(_CatalogFilesSettings, pipeline="viewership"):
+    """Settings of `catalog diff`, which changes nothing."""
+
+    limit: PositiveInt = setting(20, description="Show at most this many differences of each kind.", group=LIMITS)
+
+
+class CatalogExportSettings(StepSettings, pipeline="viewership"):
+    """Settings of `catalog export`."""
+
+    folder: str = setting(
+        description="Write to this folder or s3://bucket/folder, one file per kind.",
+        argument=True,
+        group=WHERE,
+    )
+    format: Literal["csv", "jsonl"] = setting("csv", description="Write CSV or JSON lines.", group=_TAKEN)
 
 
 class FormatsSettings(Settings, pipeline="viewership"):
@@ -114,6 +193,26 @@ class FormatsCheckSettings(ReadingSettings, pipeline="viewership"):
         description="Read a field from a column: FIELD=COLUMN, such as 'hours=Watch Time'.",
         detail="A column is its name, `Hours (2)` for the second of a name, or its letters, such as `Column D`. In a "
         "file with columns per date, `(dates)` are those.",
+        group=_READING,
+    )
+    period: str | None = setting(
+        None,
+        default_text="any",
+        description="Expect dates of this period, such as 2025-07 or 2025-07-01..2025-07-31.",
+        detail="A year, quarter, month, week, day or range. It is also the date of rows that name none, and may settle "
+        "the order of day and month.",
+        group=_READING,
+    )
+    date_order: Literal["dmy", "mdy", "ymd"] | None = setting(
+        None, default_text="decided per column", description="Read dates in this order.", group=_READING
+    )
+    decimal_mark: Literal[".", ","] | None = setting(
+        None, default_text="decided per column", description="Read numbers with this decimal mark.", group=_READING
+    )
+    clock: Literal["hh:mm", "mm:ss"] | None = setting(
+        None,
+        default_text="decided per column",
+        description="Read durations such as 37:44 in this form.",
         group=_READING,
     )
     json_: bool = setting(False, description="Print JSON.", group=_SHOWN)

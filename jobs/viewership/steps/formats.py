@@ -64,8 +64,12 @@ def infer_file(settings: FormatsInferSettings) -> str:
     return as_json(proposal.model_dump(mode="json"), indent=2) if settings.json_ else _told(proposal)
 
 
-def read_upload(settings: ReadingSettings) -> Sheet:
+def read_upload(settings: ReadingSettings, chosen: Format | None = None) -> Sheet:
     """Return the sheet of the upload that a command names.
+
+    Args:
+        settings: name the file; flags override the format.
+        chosen: a format, which may name the sheet and the encoding.
 
     Raises:
         UsageError: the file cannot be opened.
@@ -73,7 +77,12 @@ def read_upload(settings: ReadingSettings) -> Sheet:
     file = str(getattr(settings, "file"))  # noqa: B009 - each command has its own help for it
     delimiter = {"\\t": "\t", "tab": "\t"}.get(settings.delimiter or "", settings.delimiter)
     try:
-        return read(file, sheet=settings.sheet, encoding=settings.encoding, delimiter=delimiter)
+        return read(
+            file,
+            sheet=settings.sheet or (chosen.sheet if chosen else None),
+            encoding=settings.encoding or (chosen.conventions.encoding if chosen else None),
+            delimiter=delimiter,
+        )
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise UsageError(f"'{one_line(file)}' cannot be read: {reason}; expected a text table or a workbook") from None
@@ -132,8 +141,8 @@ def _told(proposal: Proposal) -> str:
     """Return a proposal for a terminal."""
     delimiter = proposal.delimiter and _DELIMITERS.get(proposal.delimiter, repr(proposal.delimiter))
     source = ", ".join(filter(None, (proposal.sheet and f"sheet {proposal.sheet!r}", proposal.encoding, delimiter)))
-    rows = "row" if proposal.rows == 1 else "rows"
-    lines = [one_line(f"{proposal.file}: {source}; {proposal.rows:,} {rows} below the header")]
+    noun = "row" if proposal.rows == 1 else "rows"
+    lines = [one_line(f"{proposal.file}: {source}; {proposal.rows:,} {noun} below the header")]
     if proposal.header:
         header = proposal.header
         line = f"line {header.line} (with the line above)" if header.rows > 1 else f"line {header.line}"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints, model_validator
 
 from jobs.viewership.model import FIELDS, MEASURES, METRICS, FieldKind
+from jobs.viewership.uploads.reading.encoding import ENCODINGS
 
 __all__ = [
     "CODE",
@@ -75,6 +76,12 @@ def _pattern(value: str) -> str:
 
 # Polars matches with Rust's regex crate: its time is linear in the text, and its patterns are limited in size.
 _Pattern = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_pattern)]
+
+
+def _encoding(value: str) -> str:
+    if value not in ENCODINGS:
+        raise ValueError(f"expected one of {', '.join(ENCODINGS)}{near_miss(value, ENCODINGS)}")
+    return value
 
 
 class _Closed(BaseModel):
@@ -240,13 +247,15 @@ class Conventions(_Closed):
     Attributes:
         decimal_mark: ``.`` or ``,``.
         date_order: order of day, month and year.
+        clock: form of durations with two numbers, such as 37:44.
         encoding: encoding of the text file; a byte-order mark overrides it.
         currency: currency of amounts without one, as three letters.
     """
 
     decimal_mark: Literal[".", ","] | None = None
     date_order: Literal["dmy", "mdy", "ymd"] | None = None
-    encoding: _Name | None = None
+    clock: Literal["hh:mm", "mm:ss"] | None = None
+    encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = None
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAST_MARGIN", "LEAST_SCORE", "Guess", "accept", "guess_fields"]
 
-LEAST_SCORE: Final = 0.7
+LEAST_SCORE: Final = 0.73
+"""A name of words alone scores 0.75; any name scores less if half of the values are wrong."""
 LEAST_MARGIN: Final = 0.1
 """Between two fields for a column, and between two columns for a field: with less, nobody is accepted."""
 
@@ -25,7 +26,8 @@ _HALF: Final = 0.5
 _SOME: Final = 0.1
 _BONUS: Final = 0.04
 _VETO: Final = 0.2
-_DOUBT: Final = 0.75
+_DOUBT: Final = 0.7
+_SLIGHT_DOUBT: Final = 0.85
 _UNSEEN: Final = 0.8
 _TIMES: Final = (FieldKind.HOURS, FieldKind.MINUTES, FieldKind.DURATION)
 _COUNTED: Final = (*_TIMES, FieldKind.COUNT, FieldKind.DECIMAL, FieldKind.MONEY)
@@ -84,19 +86,23 @@ def _judge(kind: FieldKind, profile: Profile) -> tuple[float, float, str]:
 
 def _judge_text(kind: FieldKind, profile: Profile) -> tuple[float, float, str]:
     if kind is FieldKind.ID:
-        return (_DOUBT if profile.spaced > _HALF else 1.0), _BONUS, f"{profile.distinct:.0%} of its values differ"
+        return (
+            (_SLIGHT_DOUBT if profile.spaced > _HALF else 1.0),
+            _BONUS,
+            f"{profile.distinct:.0%} of its values differ",
+        )
     if kind is FieldKind.NUMBER:
         if profile.small < _HALF < profile.spaced:
             return _VETO, 0.0, f"{profile.spaced:.0%} of its values are texts of several words"
         return (
-            (1.0 if profile.small >= _HALF else _DOUBT),
+            (1.0 if profile.small >= _HALF else _SLIGHT_DOUBT),
             _BONUS,
             f"{profile.small:.0%} of its values are small numbers",
         )
     others = max(profile.dates, profile.money, profile.percent, profile.durations)
     if others >= _HALF:
         return _VETO, 0.0, f"{others:.0%} of its values are dates, amounts, percentages or durations"
-    return (1.0 if profile.words >= _HALF else _DOUBT), _BONUS, f"{profile.words:.0%} of its values are texts"
+    return (1.0 if profile.words >= _HALF else _SLIGHT_DOUBT), _BONUS, f"{profile.words:.0%} of its values are texts"
 
 
 def _judge_counted(kind: FieldKind, profile: Profile) -> tuple[float, float, str]:

@@ -83,6 +83,8 @@ def infer(sheet: Sheet, formats: Mapping[str, Format], *, file: str, header_line
     reads = _reads(layout)
     profiles = {read.key: profile_column(_texts(sheet, layout, read)) for read in reads}
     questions = _ask_header(layout) + _ask_format(fits, best)
+    if layout.is_wide and (asked_dates := _ask_dates(layout, best)):
+        questions.append(asked_dates)
     if best is not None and best.binding is not None:
         columns = _bound_columns(best, reads, profiles)
         questions += _ask_bound(sheet, layout, best, reads, columns)
@@ -218,6 +220,12 @@ def _ask_header(layout: Layout) -> list[Question]:
         return []
     message = f"line {layout.header_line} is taken as the header, with a confidence of {layout.confidence}; is it?"
     return [Question(code="HEADER", message=message, columns=[], options=[], flags=["--header-line"])]
+
+
+def _ask_dates(layout: Layout, best: Fit | None) -> Question | None:
+    texts = pl.Series([date.date_text for date in layout.dates], dtype=pl.String)
+    lines = pl.Series([layout.header_line] * len(texts), dtype=pl.UInt32)
+    return ask_values("date", Cells(texts, None, lines, "(dates)"), best.format.conventions if best else None)
 
 
 def _ask_format(fits: Sequence[Fit], best: Fit | None) -> list[Question]:

@@ -91,7 +91,7 @@ _RULES: Final = (
         never=_RATIO
         | _words(
             "published publish release released premiere added birth "
-            "start end parting license update updated upload created"
+            "start end parting license payment paid update updated upload created"
         ),
     ),
     _Words("month", _words("month"), never=_RATIO),
@@ -115,7 +115,8 @@ _RULES: Final = (
         "content_id",
         _words("id guid gti ref"),
         never=_words(
-            "series show channel season user device session partner provider account customer market network source"
+            "series show program programme channel season user device session partner provider account customer market"
+            " network source"
         ),
     ),
     _Words("channel", _words("channel feed"), never=_RATIO | _words("id code number adpool type group")),

@@ -15,6 +15,7 @@ __all__ = [
     "Header",
     "Proposal",
     "Question",
+    "QuestionCode",
     "Warned",
     "proposal_schema",
 ]
@@ -23,7 +24,17 @@ PROPOSAL_VERSION: Final = "1.0"
 
 Score = Annotated[float, Field(ge=0, le=1)]
 QuestionCode = Literal[
-    "HEADER", "FORMAT", "DUPLICATE", "FIELD", "UNIT", "CONTENT", "MEASURE", "PERIOD", "DATE_ORDER", "DECIMAL_MARK"
+    "HEADER",
+    "FORMAT",
+    "DUPLICATE",
+    "FIELD",
+    "UNIT",
+    "CONTENT",
+    "MEASURE",
+    "PERIOD",
+    "DATE_ORDER",
+    "DECIMAL_MARK",
+    "CLOCK",
 ]
 
 

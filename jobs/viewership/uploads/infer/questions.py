@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.errors import NeedsChoice
 from jobs.viewership.model import FIELDS, MEASURES, FieldKind
-from jobs.viewership.uploads.infer.proposal import Question
+from jobs.viewership.uploads.formats.model import Conventions
+from jobs.viewership.uploads.infer.proposal import Question, QuestionCode
 from jobs.viewership.uploads.layout.names import clean_header
 from jobs.viewership.uploads.values.dates import parse_dates
+from jobs.viewership.uploads.values.durations import parse_durations
 from jobs.viewership.uploads.values.numbers import AMOUNT, COUNT, MONEY, parse_numbers
 from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from jobs.viewership.uploads.formats.model import Conventions
     from jobs.viewership.uploads.infer.columns import Guess
     from jobs.viewership.uploads.layout.model import Layout
     from jobs.viewership.uploads.values.column import Cells
 
 __all__ = ["ask_contested", "ask_duplicates", "ask_missing", "ask_unit", "ask_values", "map_option"]
 
-_NUMBERS = {FieldKind.COUNT: COUNT, FieldKind.DECIMAL: AMOUNT, FieldKind.MONEY: MONEY}
-_DATED = (FieldKind.DATE, FieldKind.MONTH)
+_NUMBERS: Final = {FieldKind.COUNT: COUNT, FieldKind.DECIMAL: AMOUNT, FieldKind.MONEY: MONEY}
+_DATED: Final = (FieldKind.DATE, FieldKind.MONTH)
+_TIMES: Final = (FieldKind.HOURS, FieldKind.MINUTES, FieldKind.DURATION)
+
+# Flag -> the code of its question, and the values to choose from.
+_ASKED: Final[dict[str, tuple[QuestionCode, list[str]]]] = {
+    "--date-order": ("DATE_ORDER", ["dmy", "mdy"]),
+    "--decimal-mark": ("DECIMAL_MARK", [".", ","]),
+    "--clock": ("CLOCK", ["hh:mm", "mm:ss"]),
+    "--period": ("PERIOD", []),
+}
 
 
 def map_option(field: str, column: str) -> str:
@@ -41,17 +51,17 @@ def ask_values(field: str, cells: Cells, conventions: Conventions | None) -> Que
         conventions: of the format, which settle questions; None without one.
     """
     kind = FIELDS[field]
+    pinned = conventions or Conventions()
     try:
-        if kind in _DATED and (conventions is None or conventions.date_order is None):
-            parse_dates(cells, months=kind is FieldKind.MONTH)
-        elif kind in _NUMBERS and (conventions is None or conventions.decimal_mark is None):
-            parse_numbers(cells, _NUMBERS[kind])
-        elif kind in (FieldKind.HOURS, FieldKind.MINUTES) and (conventions is None or conventions.decimal_mark is None):
-            parse_numbers(cells, AMOUNT)
+        if kind in _DATED:
+            parse_dates(cells, order=pinned.date_order, months=kind is FieldKind.MONTH)
+        elif kind in _NUMBERS:
+            parse_numbers(cells, _NUMBERS[kind], pinned.decimal_mark)
+        elif kind in _TIMES:
+            parse_durations(cells, "hours", mark=pinned.decimal_mark, clock=pinned.clock)
     except NeedsChoice as error:
         flags = [str(flag) for flag in error.data.get("flags", [])]
-        code = "DATE_ORDER" if kind in _DATED else "DECIMAL_MARK"
-        options = ["dmy", "mdy"] if code == "DATE_ORDER" else [".", ","]
+        code, options = next(known for flag, known in _ASKED.items() if flag in flags)
         return Question(code=code, message=str(error), columns=[cells.column], options=options, flags=flags)
     return None
 

@@ -11,7 +11,7 @@ from jobs.viewership.uploads.layout.columns import Header, date_columns, duplica
 from jobs.viewership.uploads.layout.head import has_value, read_head
 from jobs.viewership.uploads.layout.model import Layout
 from jobs.viewership.uploads.layout.names import clean_header, header_key
-from jobs.viewership.uploads.layout.score import BEST_SCORE, LEAST_SCORE, score_row
+from jobs.viewership.uploads.layout.score import BEST_SCORE, LEAST_SCORE, Wanted, score_row
 from jobs.viewership.uploads.layout.texts import is_typed
 from jobs.viewership.uploads.layout.wide import find_wide
 
@@ -53,8 +53,8 @@ def find_layout(sheet: Sheet, chosen: Format | None = None, *, header_line: int 
     else:
         wide = next((found for row in filled if (found := find_wide(head, row)) is not None), None)
         if wide is None:
-            known = _known_names(chosen)
-            score = max((score_row(head, row, known) for row in filled), key=lambda one: (one.total, -one.row))
+            wanted = _wanted(chosen)
+            score = max((score_row(head, row, wanted) for row in filled), key=lambda one: (one.total, -one.row))
             _check(head, score, filled)
             row = score.row
         else:
@@ -62,12 +62,10 @@ def find_layout(sheet: Sheet, chosen: Format | None = None, *, header_line: int 
     return _layout(sheet, head, wide.rows if wide else _header_rows(head, row), wide, score)
 
 
-def _known_names(chosen: Format | None) -> frozenset[str]:
+def _wanted(chosen: Format | None) -> list[Wanted]:
     if chosen is None:
-        return frozenset()
-    metrics = chosen.wide.metrics if chosen.wide else ()
-    sources = [name for rule in (*chosen.columns, *metrics) for name in rule.sources]
-    return frozenset(map(header_key, (*sources, *chosen.ignore)))
+        return []
+    return [Wanted(frozenset(map(header_key, rule.sources)), rule.required) for rule in chosen.columns]
 
 
 def _row_of_line(head: Head, line: int, source: str) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from jobs.viewership.uploads.layout.head import Head
 
-__all__ = ["BEST_SCORE", "LEAST_SCORE", "Score", "is_data", "score_row"]
+__all__ = ["BEST_SCORE", "LEAST_SCORE", "Score", "Wanted", "is_data", "score_row"]
 
 LEAST_SCORE: Final = 2.0
 """A row of data scores below 1.5: it has numbers and none above them; names in an unknown language score 3."""
@@ -40,13 +40,26 @@ class Score:
     reasons: tuple[str, ...]
 
 
-def score_row(head: Head, row: int, known: Collection[str]) -> Score:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A column that a format reads.
+
+    Attributes:
+        keys: its folded names.
+        is_required: a file without it is not of the format.
+    """
+
+    keys: frozenset[str]
+    is_required: bool
+
+
+def score_row(head: Head, row: int, wanted: Collection[Wanted] = ()) -> Score:
     """Score a row: names and words of headers, filled above data, unlike the values below it.
 
     Args:
         head: first rows of the sheet.
         row: index of a row that is not blank.
-        known: folded names of a format's columns.
+        wanted: columns of a format, if one was chosen.
     """
     cells, body = head.filled(row), head.body(row)
     texts = list(cells.values())
@@ -58,7 +71,6 @@ def score_row(head: Head, row: int, known: Collection[str]) -> Score:
     long = sum(len(clean_header(text)) > _LONGEST_NAME for text in texts) / len(texts)
     fill = len(used & cells.keys()) / max(len(used), 1)
     contrast = sum(at in cells and not is_typed(cells[at]) for at in measured) / max(len(measured), 1)
-    hits = len(keys & set(known))
     total = 2 * words + 1.5 * fill + contrast + 0.5 * len(keys) / len(texts) - 3 * typed - 2 * long
     if len(cells) == 1 and len(used) > 1:  # a banner
         total -= 2.0
@@ -68,8 +80,11 @@ def score_row(head: Head, row: int, known: Collection[str]) -> Score:
     ]
     if measured:
         reasons.append(f"{contrast:.0%} of the columns with numbers or dates have a text in it")
-    if known:
-        total += 4 * hits / len(known) + 2 * hits / len(texts)
+    if wanted:
+        hits = sum(not keys.isdisjoint(one.keys) for one in wanted)
+        is_complete = all(not keys.isdisjoint(one.keys) for one in wanted if one.is_required)
+        # No other row has every column that the format requires.
+        total += 4 * hits / len(wanted) + (4 if is_complete and hits else 0)
         reasons.append(f"{hits} of its names are names of the format")
     return Score(total, row, tuple(reasons))
 
