@@ -147,11 +147,16 @@ def _deals() -> list[tuple[str, ...]]:
         **dict.fromkeys(("philo", "pluto", "roku", "tubi", "xumo", "freevee", "canonical"), _DISTRIBUTION),
         **dict.fromkeys(("youtube", "owned"), _OWNED),
     }
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (platform, domain, "", "", "", str(1000 + number), platform.capitalize(), CHANNEL, "United States")
         for number, (platform, domain) in enumerate(whole.items())
     ]
-    partners = (("wurl", "Plex", "US"), ("wurl", "Plex", "CA"), ("wurl", "Vizio", "US"), ("wurl", "Samsung", "US"))
+    partners: tuple[tuple[str, str, str], ...] = (
+        ("wurl", "Plex", "US"),
+        ("wurl", "Plex", "CA"),
+        ("wurl", "Vizio", "US"),
+        ("wurl", "Samsung", "US"),
+    )
     partners += (("amagi", "PLEX", "US"), ("amagi", "LG", "MX"))
     names = {"US": "United States", "CA": "Canada", "MX": "Mexico"}
     rows += [

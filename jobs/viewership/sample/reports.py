@@ -93,8 +93,8 @@ def _pluto(draft: Draft) -> Built:
         clip = f"{episode.series.name}: {episode.title} (S{episode.season}E{episode.number})"
         names = (number + 1, episode.series.name, episode.title, clip, episode.season, episode.number)
         money = f" $ {earned:,.2f} " if earned else " $ -   "
-        sums = {"minutes": minutes, "revenue": earned}
-        draft.row("", *names, f"{minutes:,}", f"{sessions:,}", money, ref=episode, **sums)
+        cells = (*names, f"{minutes:,}", f"{sessions:,}", money)
+        draft.row("", *cells, ref=episode, minutes=minutes, revenue=earned)
     return draft.text().encode(), draft.truth(format="pluto-1", period=PERIOD, header_line=5)
 
 
@@ -130,7 +130,7 @@ ROKU_DAYS: Final = 92
 
 def roku_rows(draft: Draft, first: int) -> list[tuple[tuple[object, ...], list[tuple[int, Decimal] | None]]]:
     """Return names and, for each day, starts and hours; every other pair is empty, and some rows have no title."""
-    rows = []
+    rows: list[tuple[tuple[object, ...], list[tuple[int, Decimal] | None]]] = []
     for number, episode in enumerate(draft.catalogue):
         title = None if (number + 1) % 12 == 0 else episode.title
         names = (episode.series.name, title, episode.season, episode.number, "episode", f"ps-{number:05d}")

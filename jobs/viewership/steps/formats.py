@@ -141,8 +141,8 @@ def _told(proposal: Proposal) -> str:
     """Return a proposal for a terminal."""
     delimiter = proposal.delimiter and _DELIMITERS.get(proposal.delimiter, repr(proposal.delimiter))
     source = ", ".join(filter(None, (proposal.sheet and f"sheet {proposal.sheet!r}", proposal.encoding, delimiter)))
-    rows = "row" if proposal.rows == 1 else "rows"
-    lines = [one_line(f"{proposal.file}: {source}; {proposal.rows:,} {rows} below the header")]
+    noun = "row" if proposal.rows == 1 else "rows"
+    lines = [one_line(f"{proposal.file}: {source}; {proposal.rows:,} {noun} below the header")]
     if proposal.header:
         header = proposal.header
         line = f"line {header.line} (with the line above)" if header.rows > 1 else f"line {header.line}"

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.viewership.model import Fate
-from jobs.viewership.uploads.transform.units import Sums
+from jobs.viewership.uploads.transform.units import CONTINUES, Sums
 
 if TYPE_CHECKING:
     from jobs.viewership.model import Sheet
@@ -79,7 +79,7 @@ class Noted(_Closed):
 
 
 class Preview(_Closed):
-    """What would be read from an upload. Nothing is stored."""
+    """A preview of an upload. Nothing is stored."""
 
     preview_version: Literal["1.0"] = "1.0"
     file: Annotated[str, Field(description="Name of the file, without its folder.")]
@@ -157,9 +157,10 @@ def _fields(binding: Binding, units: Units) -> list[FieldRead]:
     fields += [read(bound.rule, bound.columns[0].metric or "(dates)", "dates") for bound in binding.metrics]
     if binding.metrics:
         fields.append(FieldRead(field="date", column="(dates)", kind="dates", unit=None, evidence=None))
-    for kind, values in (("constant", found.constants), ("default", found.defaults)):
+    fixed: tuple[tuple[Any, dict[str, str]], ...] = (("constant", found.constants), ("default", found.defaults))
+    for kind, values in fixed:
         fields += [
-            FieldRead(field=name, column=value, kind=kind, unit=None, evidence=None)  # type: ignore[arg-type]
+            FieldRead(field=name, column=value, kind=kind, unit=None, evidence=None)
             for name, value in values.items()
         ]
     return fields
@@ -167,11 +168,11 @@ def _fields(binding: Binding, units: Units) -> list[FieldRead]:
 
 def _totals(units: Units) -> list[FateSums]:
     sums = units.reconcile()
-    named = [("matching" if fate not in set(Fate) else str(fate), found) for fate, found in sums.items()]
+    named: list[tuple[Any, Sums]] = [("matching" if fate == CONTINUES else fate, found) for fate, found in sums.items()]
     named.append(("file", units.file))
     return [
         FateSums(
-            fate=fate,  # type: ignore[arg-type]
+            fate=fate,
             units=found.rows,
             hours=_plain(found.hours),
             revenue=_plain(found.revenue),

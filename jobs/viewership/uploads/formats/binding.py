@@ -74,7 +74,7 @@ class Binding:
     @property
     def fields(self) -> tuple[str, ...]:
         """Return the fields that have a column."""
-        return tuple(bound.field for bound in (*self.columns, *self.metrics))
+        return (*(bound.field for bound in self.columns), *(bound.field for bound in self.metrics))
 
     def column(self, field: str) -> Column | None:
         """Return the column of a field, or None."""
@@ -112,9 +112,10 @@ def bind(chosen: Format, layout: Layout, mapping: Mapping[str, str] | None = Non
     _check(chosen, layout, columns, metrics, absent)
     read = {bound.column.position for bound in columns} | {date.position for bound in metrics for date in bound.columns}
     ignored = set(map(header_key, chosen.ignore))
+    every: tuple[Column | DateColumn, ...] = (*layout.columns, *layout.dates)
     unread = tuple(
         column
-        for column in (*layout.columns, *layout.dates)
+        for column in every
         if column.position not in read and not {column.key, header_key(column.name)} & ignored
     )
     return Binding(chosen, tuple(columns), tuple(metrics), tuple(absent), unread)
@@ -213,7 +214,7 @@ def _check(
                 f"the file has no column {wanted!r}, which format {chosen.full_name} requires for {rule.field}"
                 f"{near_miss(wanted, names)}; {header}; pass another --format, or --map '{rule.field}=COLUMN'",
             )
-    bound = {one.field for one in (*columns, *metrics)} | chosen.constants.keys()
+    bound = {column.field for column in columns} | {metric.field for metric in metrics} | chosen.constants.keys()
     if any(FIELDS[field] in MEASURES for field in bound):
         return
     if layout.is_wide and not any(date.key for date in layout.dates):

@@ -108,7 +108,7 @@ def _load(text: str) -> tuple[yaml.Node, object]:
     """Return the document's nodes, which know their lines, and its content; only plain values are accepted."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise _Line(line, "anchors and aliases are not allowed; expected the value itself")
         if getattr(event, "tag", None) is not None:
@@ -189,8 +189,8 @@ def _message(detail: ErrorDetails, location: list[int | str], value: str) -> str
     if kind == "string_type":
         return f"{name}{shown} is not text; expected text, in quotes if it looks like a number, a date or yes/no"
     if kind == "literal_error":
-        expected = str(context.get("expected", ""))
-        words = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
+        literals = str(context.get("expected", "")).replace(" or ", ", ")
+        words = [word.strip("'") for word in literals.split(", ")]
         return f"{name}{shown} is not valid; expected one of {', '.join(words)}{model.near_miss(value, words)}"
     expected = _EXPECTED.get(kind)
     message = one_line(detail["msg"].removeprefix("Value error, "))

@@ -83,8 +83,8 @@ def infer(sheet: Sheet, formats: Mapping[str, Format], *, file: str, header_line
     reads = _reads(layout)
     profiles = {read.key: profile_column(_texts(sheet, layout, read)) for read in reads}
     questions = _ask_header(layout) + _ask_format(fits, best)
-    if layout.is_wide and (question := _ask_dates(layout, best)):
-        questions.append(question)
+    if layout.is_wide and (asked_dates := _ask_dates(layout, best)):
+        questions.append(asked_dates)
     if best is not None and best.binding is not None:
         columns = _bound_columns(best, reads, profiles)
         questions += _ask_bound(sheet, layout, best, reads, columns)

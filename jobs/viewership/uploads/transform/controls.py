@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from jobs.viewership.model import FIELDS, FieldKind, Note
+from jobs.viewership.model import FIELDS, CellKind, FieldKind, Note
 from jobs.viewership.uploads.values.fold import fold, is_blank
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def find_controls(source: Source, binding: Binding, sums: Mapping[str, pl.Series
     """Find the totals of a file.
 
     A total says so in its only cell with words ("Grand total"), or is the last row, names no content, and its numbers
-    are the sums of the rows above, or at least half of them and more than every row: rows without a title have hours
-    that count.
+    are the sums of the rows above, or about them and more than every row: rows without a title have hours that count.
 
     Args:
         source: the rows.
@@ -96,14 +95,17 @@ def _names(source: Source, binding: Binding, row: int) -> int:
     named = {bound.column.position for bound in binding.columns if not additive(bound.field)} - {
         bound.column.position for bound in binding.columns if FIELDS[bound.field] in _MEASURED
     }
-    count = 0
+    count, kinds = 0, source.sheet.kinds
     for position in _labels(binding, source):
         text = fold(source.sheet.cells.to_series(position)[row] or "")
+        if kinds is not None and kinds.to_series(position)[row] in _FAILED:
+            text = "#"
         count += not is_blank(text) and (position in named or _LETTERS.search(text) is not None)
     return count
 
 
 _MEASURED: Final = (FieldKind.DECIMAL, FieldKind.DURATION)
+_FAILED: Final = (int(CellKind.ERROR), int(CellKind.FORMULA))
 
 
 def _is_sum(sums: Mapping[str, pl.Series], row: int) -> bool:
@@ -111,16 +113,18 @@ def _is_sum(sums: Mapping[str, pl.Series], row: int) -> bool:
     if not values:
         return False
     others = [(column.slice(0, row).drop_nulls(), value) for column, value in values]
-    if all(abs(column.sum() - value) <= _tolerance(column, value) for column, value in others):
+    sums = [(column, Decimal(column.sum() or 0), Decimal(value)) for column, value in others]
+    if all(abs(total - value) <= min(_tolerance(column, value), abs(value) / 100) for column, total, value in sums):
         return True
     return all(
-        len(column) > 0 and value > column.max() and value >= _HALF * Decimal(column.sum()) for column, value in others
+        len(column) > 1 and value > column.max() and _HALF * total <= value <= 2 * total
+        for column, total, value in sums
     )
 
 
 def _tolerance(column: pl.Series, value: object) -> Decimal:
     """Return how far a total may be from the sum of rows that were rounded: four times the expected error."""
-    if not isinstance(value, Decimal):
+    if not isinstance(value, Decimal) or column.dtype.is_integer():
         return Decimal(0)
     shares = [_digits(each) for each in column.tail(1000).to_list()]
     step = Decimal(1).scaleb(-max(shares, default=0))

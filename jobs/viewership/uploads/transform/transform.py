@@ -136,11 +136,21 @@ def _currency(gathered: Gathered, chosen: Format) -> pl.Expr:
     # "$" is shared by many currencies; the format knows which one its platform pays in.
     found = pl.coalesce(ways)
     vague = found.is_null() | found.is_in(["$", "kr", "Rs", "\N{YEN SIGN}"])
-    return pl.when(vague & pinned.is_not_null() & pl.col("revenue").is_not_null()).then(pinned).otherwise(found)
+    return (
+        pl.when(vague & pinned.is_not_null() & pl.col("revenue").is_not_null())
+        .then(pinned)
+        .otherwise(found)
+        .alias("currency")
+    )
 
 
 def _minutes_as_hours(minutes: pl.Series) -> pl.Series:
     return minutes / _SIXTY
+
+
+def _hours_as_minutes(hours: pl.Series) -> pl.Series:
+    """Return minutes to 8 places: 37:44 in hours, rounded to 10 places, is 2e-9 minutes off."""
+    return (hours * _SIXTY).round(8).cast(DECIMAL)
 
 
 def _with_measures(frame: pl.DataFrame, gathered: Gathered) -> pl.DataFrame:
@@ -149,7 +159,7 @@ def _with_measures(frame: pl.DataFrame, gathered: Gathered) -> pl.DataFrame:
     if "minutes" in gathered.fields:
         frame = frame.with_columns(hours.zip_with(hours.is_not_null(), _minutes_as_hours(minutes)).alias("hours"))
     if "hours" in gathered.fields:
-        frame = frame.with_columns(minutes.zip_with(minutes.is_not_null(), hours * _SIXTY).alias("minutes"))
+        frame = frame.with_columns(minutes.zip_with(minutes.is_not_null(), _hours_as_minutes(hours)).alias("minutes"))
     failed = pl.repeat(0, len(frame), dtype=pl.Int64, eager=True)
     for name in _MEASURES:
         if field := gathered.fields.get(name):
