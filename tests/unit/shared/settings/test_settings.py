@@ -290,3 +290,14 @@ def test_what_is_given_as_flags_is_what_the_model_holds(size, keep, names):
     got = read(*argv)
     parts = [part.strip() for name in names for part in name.split(",")]
     assert (got.size_mb, got.keep, got.names) == (size, keep, tuple(filter(None, parts)))
+
+
+def test_an_underscore_at_the_end_of_a_field_is_no_part_of_its_flag(monkeypatch):
+    class Printed(Settings, pipeline="mine"):
+        json_: bool = setting(False, description="Print JSON.")
+
+    [flag] = flags(Printed)
+    assert (flag.flag, flag.negative, flag.variables) == ("--json", "--no-json", ("TELECINE_MINE_JSON",))
+    assert parse(Printed, "telecine", "", ["--json"]).json_ is True
+    monkeypatch.setenv("TELECINE_MINE_JSON", "true")
+    assert Printed().json_ is True
