@@ -94,7 +94,7 @@ COLUMNS: Final[dict[Kind, Columns]] = {
         plain=("series_code", "content_provider", "status"),
         titled="series",
         languages=True,
-        marks=("series",),
+        marks=("series", "series_code"),
         never=("ref_id", "season", "episode", "title", "target", "deal_parent", "platform"),
     ),
 }

@@ -23,22 +23,19 @@ __all__ = ["export"]
 def export(state: State, form: str) -> dict[Kind, tuple[str, int]]:
     """Return the text of one file per kind, and the number of its rows.
 
-    Formulas are neutralised in CSV, as :mod:`jobs.viewership.catalog.cells` describes. The lines of JSON files have
-    only keys with a value.
+    Formulas are neutralised in CSV, as :mod:`jobs.viewership.catalog.cells` describes. A line of JSON has
+    keys with a value, and those that say what the line is.
 
     Args:
         state: the catalogue.
         form: ``csv`` or ``jsonl``.
     """
     rows = {kind: _ROWS[kind](state) for kind in Kind}
-    return {kind: (_csv(kind, each) if form == "csv" else _jsonl(each), len(each)) for kind, each in rows.items()}
+    return {kind: (_csv(kind, each) if form == "csv" else _jsonl(kind, each), len(each)) for kind, each in rows.items()}
 
 
 def _csv(kind: Kind, rows: list[dict[str, str | None]]) -> str:
-    columns = COLUMNS[kind]
-    names = [name for name in columns.names() if name in _ALWAYS[kind] or any(row.get(name) for row in rows)]
-    further = {name for row in rows for name in row if name not in columns.names()}
-    names += sorted(further, key=title_slot)
+    names = _names(kind, rows)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(names)
@@ -46,12 +43,20 @@ def _csv(kind: Kind, rows: list[dict[str, str | None]]) -> str:
     return stream.getvalue()
 
 
-def _jsonl(rows: list[dict[str, str | None]]) -> str:
-    lines = (json.dumps({name: value for name, value in row.items() if value}, ensure_ascii=False) for row in rows)
-    return "".join(f"{line}\n" for line in lines)
+def _jsonl(kind: Kind, rows: list[dict[str, str | None]]) -> str:
+    names = _names(kind, rows)
+    lines = ({name: value for name in names if (value := row.get(name)) or name in _ALWAYS[kind]} for row in rows)
+    return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
 
 
-# Columns that a file has even if all are empty; the rest would only be clutter.
+def _names(kind: Kind, rows: list[dict[str, str | None]]) -> list[str]:
+    columns = COLUMNS[kind]
+    names = [name for name in columns.names() if name in _ALWAYS[kind] or any(row.get(name) for row in rows)]
+    further = {name for row in rows for name in row if name not in columns.names()}
+    return names + sorted(further, key=title_slot)
+
+
+# Columns that a file has even if all are empty, by which its kind is known; the rest would only be clutter.
 _ALWAYS: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.SERIES: ("series_code", "series", "content_provider", "status"),
     Kind.EPISODES: ("ref_id", "series", "series_code", "season", "episode", "episode_status", "title"),

@@ -76,8 +76,8 @@ def decode(data: bytes, pinned: str | None = None) -> Decoded:
             return _whole(data[len(mark) :], encoding, "begins with its byte-order mark")
     if pinned is not None:
         return _pinned(data, pinned)
-    if encoding := _utf16_without_mark(data):
-        return _whole(data, encoding, "has its NUL bytes")
+    if (unmarked := _utf16_without_mark(data)) is not None:
+        return _whole(data, unmarked, "has its NUL bytes")
     try:
         _check_utf8(data)
     except UnicodeDecodeError as error:
@@ -182,7 +182,7 @@ def _single_byte(data: bytes, bad: int) -> Decoded:
     sequences = [match.end() - match.start() for match in _MULTIBYTE.finditer(data)]
     stray = high - sum(sequences)
     if len(sequences) >= stray:
-        # Chance makes such a sequence of cp1252 letters only now and then (CAFÉ’S).
+        # Chance makes such a sequence of cp1252 letters only now and then, such as É before a right quotation mark.
         raise NeedsChoice(
             f"the encoding is undecided: {len(sequences):,} letters are valid UTF-8 and {stray:,} bytes are not, the "
             f"first in line {line:,} ({_shown(data, bad)}); name it with --encoding utf-8 (such bytes become U+FFFD) "
@@ -198,8 +198,8 @@ def _single_byte(data: bytes, bad: int) -> Decoded:
         )
     note = Note(
         "ENCODING",
-        f"the file is not UTF-8 and was read as cp1252; check line {line:,}: {_shown(data, bad)}; if letters are wrong, "
-        "name the encoding with --encoding",
+        f"the file is not UTF-8 and was read as cp1252; check line {line:,}: {_shown(data, bad)}; if letters are "
+        "wrong, name the encoding with --encoding",
         line,
     )
     return Decoded(_recode(data, "cp1252"), "cp1252", (note,))

@@ -125,13 +125,13 @@ def test_records_are_the_same_whatever_the_size_of_a_block(monkeypatch, block, e
 def test_regular_blocks_are_read_by_polars_and_others_by_the_csv_module(monkeypatch):
     monkeypatch.setattr(records, "_BLOCK", 7)
     read = []
-    real = records._read_csv
+    real = records._Splitter._by_csv
 
-    def spy(text, start, *rest, **named):
+    def spy(self, start, *rest, **named):
         read.append(start)
-        return real(text, start, *rest, **named)
+        return real(self, start, *rest, **named)
 
-    monkeypatch.setattr(records, "_read_csv", spy)
+    monkeypatch.setattr(records._Splitter, "_by_csv", spy)
     text = b'a,"b c"\nd,"e\nf"\ng,hhhhhhhh\ni,j\n'
     assert split(text, ",", LIMITS).cells["1"].to_list() == ["b c", "e\nf", "hhhhhhhh", "j"]
     assert read == [8]

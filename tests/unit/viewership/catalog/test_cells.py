@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.viewership.catalog.cells import neutralised, restored
+
+TEXTS = st.text(st.sampled_from("'=+-@\t\r\0 a1é"), max_size=8) | st.text(max_size=20)
+
+
+@given(TEXTS)
+def test_every_text_comes_back(text):
+    assert restored(neutralised(text)) == text
+
+
+@given(TEXTS)
+def test_no_cell_begins_like_a_formula(text):
+    assert not neutralised(text).startswith(("=", "+", "-", "@", "\t", "\r", "\0"))
+
+
+@pytest.mark.parametrize("text", ["12", "1.5", "0101", "'Til Death", "The Storm", "", "I = You"])
+def test_plain_text_and_numbers_are_not_touched(text):
+    assert neutralised(text) == text
+    assert restored(text) == text
+
+
+def test_a_formula_is_text_to_a_spreadsheet_also_when_it_is_quoted():
+    stream = io.StringIO()
+    csv.writer(stream).writerow([neutralised('=HYPERLINK("http://x","y")')])
+    assert stream.getvalue().startswith("\"'=")
