@@ -117,7 +117,7 @@ def _is_sum(sums: Mapping[str, pl.Series], row: int) -> bool:
     if all(abs(total - value) <= min(_tolerance(column, value), abs(value) / 100) for column, total, value in added):
         return True
     return all(
-        len(column) > 1 and value > column.max() and _HALF * total <= value <= 2 * total
+        len(column) > 1 and value > Decimal(str(column.max())) and _HALF * total <= value <= 2 * total
         for column, total, value in added
     )
 
