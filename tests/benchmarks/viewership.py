@@ -1,12 +1,13 @@
-"""viewership: matching's accuracy on labelled rows and its speed; parts ``accuracy`` and ``speed``."""
+"""viewership: uploads to units (parts ``units``, ``wide``); matching on labelled rows (``accuracy``, ``speed``)."""
 
 from __future__ import annotations
 
 from tests.benchmarks._matching import accuracy, speed
+from tests.benchmarks._uploads import units, wide
 
 __all__ = ["main"]
 
-_PARTS = {"accuracy": accuracy, "speed": speed}
+_PARTS = {"units": units, "wide": wide, "accuracy": accuracy, "speed": speed}
 
 
 def main(part: str = "", *, quick: bool = False) -> None:
