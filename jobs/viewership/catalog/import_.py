@@ -81,7 +81,8 @@ def import_files(
         origin=", ".join(name for name, _ in files)[:1000],
         counts=decided.counts(),
     )
-    apply(session, found.state, decided, version, by)
+    with _no_collection():
+        apply(session, found.state, decided, version, by)
     return Imported(decided, found.state, found.rows, version, written=True)
 
 
