@@ -49,9 +49,7 @@ def episodes(count: int) -> bytes:
     """Return a catalogue file with this many episodes, 50 per series."""
     stream = io.StringIO()
     writer = csv.writer(stream)
-    writer.writerow(
-        ["ref_id", "series", "series_code", "content_provider", "status", "season", "episode", "title"]
-    )
+    writer.writerow(["ref_id", "series", "series_code", "content_provider", "status", "season", "episode", "title"])
     for number in range(count):
         series, place = divmod(number, _PER_SERIES)
         title = f"The Storm of {number}, Part {number % 4 + 1}"
