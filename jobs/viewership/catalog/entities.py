@@ -13,7 +13,19 @@ from typing import Final
 
 from jobs.viewership.catalog.columns import title_slot
 
-__all__ = ["MISSING", "NOBODY", "Change", "Conflict", "Entity", "EntityKind", "Update", "main_title", "merge"]
+__all__ = [
+    "BASES",
+    "MISSING",
+    "NOBODY",
+    "SWITCHES",
+    "Change",
+    "Conflict",
+    "Entity",
+    "EntityKind",
+    "Update",
+    "main_title",
+    "merge",
+]
 
 NOBODY: Final = ""
 """The source of a default that no file has stated."""
@@ -30,6 +42,24 @@ class EntityKind(StrEnum):
     DEAL = "deal"
     CHANNEL = "channel"
     TERRITORY = "territory"
+
+
+BASES: Final[dict[EntityKind, str]] = {
+    EntityKind.SERIES: "series",
+    EntityKind.EPISODE: "title",
+    EntityKind.CHANNEL: "channel",
+    EntityKind.TERRITORY: "territory",
+}
+"""Kind -> the column of its titles or names."""
+
+SWITCHES: Final[dict[EntityKind, tuple[str, str, str]]] = {
+    EntityKind.SERIES: ("status", "active", "inactive"),
+    EntityKind.EPISODE: ("episode_status", "active", "inactive"),
+    EntityKind.DEAL: ("active", "true", "false"),
+    EntityKind.CHANNEL: ("active", "true", "false"),
+    EntityKind.TERRITORY: ("active", "true", "false"),
+}
+"""Kind -> the column that switches it on and off, with both values."""
 
 
 @dataclass(slots=True, eq=False)

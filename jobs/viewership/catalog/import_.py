@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jobs.viewership.catalog.current import load
 from jobs.viewership.catalog.files import read
 from jobs.viewership.catalog.plan import plan
-from jobs.viewership.catalog.store import apply, load
+from jobs.viewership.catalog.store import apply
 from jobs.viewership.catalog.versions import current_version, lock, open_version, refresh_keys
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from jobs.viewership.catalog.current import load
 from jobs.viewership.catalog.diff import describe, summary
 from jobs.viewership.catalog.export import export
 from jobs.viewership.catalog.import_ import compare, import_files
-from jobs.viewership.catalog.store import load
 from jobs.viewership.errors import BadCatalog
 from shared.database.migrate import ready
 from shared.database.session import retry_session, transaction
