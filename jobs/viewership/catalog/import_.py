@@ -80,7 +80,7 @@ def import_files(
         origin=", ".join(name for name, _ in files)[:1000],
         counts=decided.counts(),
     )
-    with _no_collection():
+    with no_collection():
         apply(session, found.state, decided, version, by)
     return Imported(decided, found.state, found.rows, version, written=True)
 
