@@ -191,8 +191,8 @@ class FormatsCheckSettings(ReadingSettings, pipeline="viewership"):
         (),
         default_text="those of the format",
         description="Read a field from a column: FIELD=COLUMN, such as 'hours=Watch Time'.",
-        detail="A column is its name, `Hours (2)` for the second of a name, or its letters, such as `Column D`. In a "
-        "file with columns per date, `(dates)` are those.",
+        detail="A column is its name, `Hours (2)` for the second of a name, or its letters, such as `Column D` (also "
+        "for a name with a comma). In a file with columns per date, `(dates)` are those.",
         group=_READING,
     )
     period: str | None = setting(

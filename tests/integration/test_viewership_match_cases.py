@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jobs.viewership.catalog.import_ import import_files
 from jobs.viewership.matching.matcher import match_keys
 from jobs.viewership.matching.model import Decision
 from jobs.viewership.matching.prepare import MatchKey
 from shared.database.session import transaction
-from tests.matching.catalogue import Alias, Catalogue, Episode, Series, write
 from tests.postgres_server import database, postgres  # noqa: F401
 
 if TYPE_CHECKING:
@@ -38,24 +38,6 @@ def rows(case: Path, mapping: dict[str, str]) -> list[dict[str, str]]:
     ]
 
 
-def catalogue(case: Path) -> Catalogue:
-    made = Catalogue()
-    series: dict[str, int] = {}
-    for row in csv.DictReader((case / "catalogue.csv").read_text(encoding="utf-8").splitlines()):
-        if row["series"] not in series:
-            series[row["series"]] = len(series) + 1
-            made.series.append(Series(series[row["series"]], [row["series"]], row["series_code"]))
-        number = len(made.episodes) + 1
-        made.episodes.append(
-            Episode(number, row["ref_id"], series[row["series"]], row["season"], row["episode"], [row["title"]])
-        )
-    if (aliases := case / "aliases.csv").exists():
-        for row in csv.DictReader(aliases.read_text(encoding="utf-8").splitlines()):
-            assert row["kind"] == "series"
-            made.aliases.append(Alias(series=series[row["target"]], series_name=row["alias"]))
-    return made
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_each_row_matches_the_episode_that_its_case_names(database: Database, name: str):
     case = CASES / name
@@ -66,7 +48,9 @@ def test_each_row_matches_the_episode_that_its_case_names(database: Database, na
         for number, row in enumerate(uploaded, 1)
     ]
     with transaction(database.settings()) as session:
-        write(session, catalogue(case))
+        files = [(path.name, path.read_bytes()) for path in sorted(case.glob("*.csv")) if path.name != "upload.csv"]
+        imported = import_files(session, files, source="case", by="test")
+        assert imported.written, imported.plan.bad
         result = match_keys(session, keys)
     assert not result.failed
     found = {}

@@ -18,7 +18,10 @@ NAMES = [pipeline.name for pipeline in PIPELINES]
 
 
 def test_the_command_line_has_the_same_pipelines():
-    assert set(cli.PIPELINES) == {*NAMES, "media"}
+    assert {*NAMES, "media"} <= set(cli.PIPELINES)
+    # A pipeline of tools has nothing to run in a Workflow; one with a stage in the ledger has.
+    staged = {name for name in cli.PIPELINES if any(getattr(each, "stage", None) for each in cli.commands(name))}
+    assert staged <= {*NAMES, "media"}
 
 
 def test_every_template_and_every_cron_is_rendered():

@@ -8,6 +8,8 @@ Of 55,831 wrong frames in 1,200 damaged streams (bits flipped, bytes overwritten
 or missing), FFmpeg reports 18 %, libvpx's count 65 %, both checks 94 %. They report no frame of an undamaged stream of
 libvpx, nor of libwebp. Of a missing packet's frames, they report three in four.
 
+A session of 60 s of VP8 at 640x360 takes 1.1 s of CPU time instead of 0.4 s.
+
 The library is the one that PyAV has loaded. Sources: vpx/vp8dx.h, vpx/vpx_decoder.h.
 """
 

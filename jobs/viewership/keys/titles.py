@@ -132,11 +132,11 @@ def undecorated(text: str) -> Decorated:
             if found:
                 text = f"{text[: match.start()]} {text[match.end() :]}".strip()
                 language, dubbed = language or tongue, dubbed or dub
-    while match := _BAR.search(text):
-        found, tongue, dub = _addition(match[1] or match[2])
-        if not found or not match.start():
+    while (last := _BAR.search(text)) is not None:
+        found, tongue, dub = _addition(last[1] or last[2])
+        if not found or not last.start():
             break
-        text = text[: match.start()].rstrip()
+        text = text[: last.start()].rstrip()
         language, dubbed = language or tongue, dubbed or dub
     return Decorated(text, language, dubbed)
 

@@ -286,6 +286,7 @@ def run_cascade(session: DatabaseSession, keys: list[Prepared], rules: MatchRule
         session.run(statement, **({"common": rules.common} if ":common" in statement else {}))
         result.steps.append(Step(name, len(keys), 0, time.monotonic() - start))
     start = time.monotonic()
+    session.run("ANALYZE match_evidence")
     session.run(_CANDIDATES)
     session.run("ANALYZE match_candidates")
     result.steps.append(Step("candidates", len(keys), 0, time.monotonic() - start))

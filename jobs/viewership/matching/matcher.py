@@ -11,6 +11,7 @@ from jobs.viewership.matching.judge import Judge
 from jobs.viewership.matching.known import catalogue_version, ref_keys, series_names
 from jobs.viewership.matching.model import RULES
 from jobs.viewership.matching.prepare import prepare
+from shared.collector import no_collection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +60,9 @@ def match_keys(session: DatabaseSession, keys: Sequence[MatchKey], rules: str = 
     """
     chosen = RULES[rules]
     version = catalogue_version(session)
-    prepared = prepare(keys, series_names(session, chosen), ref_keys(session))
-    cascade = run_cascade(session, prepared, chosen)
-    judge = Judge(session, prepared, cascade, chosen)
-    matches = tuple(judge.match(key) for key in prepared)
+    with no_collection():
+        prepared = prepare(keys, series_names(session, chosen), ref_keys(session))
+        cascade = run_cascade(session, prepared, chosen)
+        judge = Judge(session, prepared, cascade, chosen)
+        matches = tuple(judge.match(key) for key in prepared)
     return Matches(matches, tuple(cascade.steps), cascade.failed, chosen.name, KEY_VERSION, version)

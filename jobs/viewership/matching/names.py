@@ -106,6 +106,7 @@ class SeriesNames:
             if form.year is not None:
                 self._by_words[*form.words, str(form.year)].add(name.series_id)
         self._by_words.pop((), None)
+        self._every = frozenset(word for words in self._by_words for word in words)
         self._longest = max(map(len, self._by_words), default=0)
         for base in sorted(self._by_base):
             for block in {base[:2], base[-3:]}:
@@ -160,7 +161,9 @@ class SeriesNames:
         if len(found) > 1 and found[0][1] - found[1][1] < self._rules.margin:
             return ()
         best = found[0][0]
-        if _digits(best) != numbers(form.words) or not any(aligned(form.words, words) for words in self._words[best]):
+        if _digits(best) != numbers(form.words) or not any(
+            aligned(form.words, words, self._every) for words in self._words[best]
+        ):
             return ()
         return tuple(sorted(self._by_base[best]))
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import secrets
-from shared.text import clean_text, cut
+from shared.text import clean_text, cut, text_table
 
 
 @given(st.integers(0, 230))
@@ -43,3 +43,12 @@ def test_half_of_a_password_in_a_url_never_stays_either():
 def test_other_text_is_only_cut():
     assert cut("a\x1b[31m\nb" * 50, 20) == ("a\x1b[31m\nb" * 50)[:20]
     assert cut("short", 200) == "short"
+
+
+def test_a_table_is_aligned_and_safe_on_a_terminal():
+    rows = [("a\nb", "1", "last "), ("long", "22", "\x1b[2J")]
+    assert text_table(("name", "n", "note"), rows).splitlines() == [
+        "name  n   note",
+        "a b   1   last",
+        r"long  22  \x1b[2J",
+    ]

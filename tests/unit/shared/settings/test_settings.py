@@ -307,3 +307,14 @@ def test_only_variables_of_the_pipeline_that_no_setting_has_are_unknown(monkeypa
         f"{prefix}OUTBOX_URI_FILE": f"{prefix}OUTBOX_URL",
         f"{prefix}PREFX": f"{prefix}PREFIX",
     }
+
+
+def test_an_underscore_at_the_end_of_a_field_is_no_part_of_its_flag(monkeypatch):
+    class Printed(Settings, pipeline="mine"):
+        json_: bool = setting(False, description="Print JSON.")
+
+    [flag] = flags(Printed)
+    assert (flag.flag, flag.negative, flag.variables) == ("--json", "--no-json", ("TELECINE_MINE_JSON",))
+    assert parse(Printed, "telecine", "", ["--json"]).json_ is True
+    monkeypatch.setenv("TELECINE_MINE_JSON", "true")
+    assert Printed().json_ is True

@@ -86,6 +86,20 @@ def test_utf8_with_a_bad_byte_is_undecided_and_not_guessed():
     assert [(note.code, note.line) for note in sheet.notes] == [("ENCODING", 7)]
 
 
+@settings(deadline=None)
+@given(text=st.text("aéñ\u2019\u20ac ,\n", min_size=1, max_size=80), piece=st.integers(1, 9))
+def test_letters_are_counted_the_same_wherever_the_pieces_are_cut(text, piece):
+    before = encoding._PIECE
+    encoding._PIECE = piece
+    try:
+        counted = encoding._runs(text.encode())
+    finally:
+        encoding._PIECE = before
+    assert sum(len(encoding._MULTIBYTE.findall(run)) * count for run, count in counted.items()) <= len(text)
+    assert sum(len(run) * count for run, count in counted.items()) == sum(byte > 127 for byte in text.encode())
+    assert encoding._runs(text.encode()).total() == len(encoding.re.findall(rb"[\x80-\xff]+", text.encode()))
+
+
 def test_a_letter_of_cp1252_that_looks_like_utf8_changes_nothing():
     data = "Title,Hours\nCAFÉ\u2019S,1\nSeñora Muñoz,2\n".encode("cp1252")
     assert rows(data)[1:] == [("CAFÉ\u2019S", "1"), ("Señora Muñoz", "2")]
