@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import UsageError
 from shared.scrub import scrub
+from shared.streams import write_error
 from shared.text import as_json, printable
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HumanFormatter", "JsonFormatter", "bind", "bound", "configure", "in_pod", "is_human"]
 
+_LOG: Final = logging.getLogger("telecine")
 _OURS: Final = ("jobs", "shared", "telecine", "workflows")
 _BOUND: ContextVar[dict[str, str]] = ContextVar("telecine_logs_bound")
 # Threads and Ray's callbacks start with an empty context, so the process's run and step are kept here.
@@ -82,11 +85,11 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return a record's message; if its arguments do not fit, with them, as logging would print both unmasked."""
-    try:
-        return record.getMessage()
-    except (TypeError, ValueError):
-        return f"{record.msg} {record.args!r}"
+    """Return a record's message, whatever its arguments are; logging would print them unmasked."""
+    for text in (record.getMessage, lambda: f"{record.msg} {record.args!r}"):
+        with suppress(Exception):  # arguments that do not fit, or that cannot be shown
+            return text()
+    return "a message that cannot be shown"
 
 
 class JsonFormatter(logging.Formatter):
@@ -105,7 +108,10 @@ class JsonFormatter(logging.Formatter):
         line.update({key: value for key, value in _extra(record).items() if key not in line})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return as_json(line)
+        try:
+            return as_json(line)
+        except Exception:  # noqa: BLE001 - an extra of too many levels, or one that cannot be shown
+            return as_json({name: value for name, value in line.items() if isinstance(value, str)})
 
 
 class HumanFormatter(logging.Formatter):
@@ -146,10 +152,17 @@ class _StderrHandler(logging.StreamHandler[Any]):
     def stream(self) -> Any:
         return sys.stderr
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's name
         """Stay silent after the reader has closed the pipe (``2>&1 | head``)."""
         if not isinstance(sys.exc_info()[1], BrokenPipeError):
-            super().handleError(record)
+            _tell_of_lost_line()
+
+
+def _tell_of_lost_line() -> None:
+    # Instead of logging's own report, which shows the record's arguments unmasked.
+    error = sys.exc_info()[1]
+    with suppress(Exception):
+        write_error(f"a log line could not be written: {type(error).__name__}: {error}")
 
 
 class _FileHandler(logging.FileHandler):
@@ -157,11 +170,11 @@ class _FileHandler(logging.FileHandler):
 
     _warned = False
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's name
         """Warn once that the file cannot be written."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
-            super().handleError(record)
+            _tell_of_lost_line()
         elif not self._warned:
             self._warned = True
             logging.getLogger(__name__).warning(
@@ -215,3 +228,24 @@ def configure(level: str = "INFO", log_file: str | None = None, human: bool | No
     for name in _OURS:
         logging.getLogger(name).setLevel(level)
     logging.captureWarnings(capture=True)
+    _log_uncaught()
+
+
+def _log_uncaught() -> None:
+    """Log exceptions that nothing catches, also those of threads and destructors; Python would print them unmasked.
+
+    Hooks that a debugger, a test runner or Ray has set are kept.
+    """
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = lambda _kind, error, _trace: _uncaught("the program", error)
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = lambda args: _uncaught(f"thread {args.thread and args.thread.name}", args.exc_value)
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = lambda args: _uncaught(args.err_msg or "a destructor", args.exc_value)
+
+
+def _uncaught(where: str, error: BaseException | None) -> None:
+    if error is None or isinstance(error, SystemExit):
+        return
+    with suppress(Exception):  # at the end of the process, when parts of Python are gone
+        _LOG.critical("uncaught in %s: %r", where, error, exc_info=error)

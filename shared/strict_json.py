@@ -73,8 +73,9 @@ def parse(
     except UnicodeEncodeError as error:
         raise hooks.error("ENCODING", f"{what} has a lone surrogate (half a character) in a string") from error
     except json.JSONDecodeError as error:
-        where = f"at offset {error.pos} (line {error.lineno}, column {error.colno})"
-        raise hooks.error(code, f"{what} is not valid JSON: {error.msg} {where}", offset=error.pos) from error
+        # Some of json's messages end with "at".
+        why = f"{error.msg.removesuffix(' at')} at offset {error.pos} (line {error.lineno}, column {error.colno})"
+        raise hooks.error(code, f"{what} is not valid JSON: {why}", offset=error.pos) from error
     except RecursionError as error:
         raise hooks.error("TOO_DEEP", f"{what} is nested too deeply; expected at most {MAX_DEPTH} levels") from error
     return document

@@ -7,9 +7,12 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.scrub import HIDDEN, hide_known, is_secret_name, scrub, scrub_data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "as_json",
@@ -53,14 +56,8 @@ def clean_text(text: str, limit: int = MESSAGE_CHARS) -> str:
         text: any string, including one with lone surrogates.
         limit: maximum length in characters; longer text ends with an ellipsis.
     """
-    # Only bounded text is searched for secrets, so a message of a megabyte costs nothing.
-    bounded = text[: 4 * limit]
-    if len(text) > len(bounded):
-        # Half a secret could not be recognised, so an unfinished word is left out.
-        end = max(map(bounded.rfind, " \n"))
-        bounded = bounded[: end if end > 2 * limit else None]
-    clean = scrub(_UNPRINTABLE.sub(_REPLACEMENT, bounded))
-    return clean if len(clean) <= limit and len(text) <= 4 * limit else clean[: limit - 1] + "…"
+    clean = _beginning(text, limit, lambda part: scrub(_UNPRINTABLE.sub(_REPLACEMENT, part)))
+    return clean if len(clean) <= limit and len(text) <= limit + _SECRET_CHARS else clean[: limit - 1] + "…"
 
 
 def cut(text: str, limit: int) -> str:
@@ -68,7 +65,18 @@ def cut(text: str, limit: int) -> str:
 
     Control characters stay: this is for part of a message, which is cleaned as a whole.
     """
-    return scrub(text[: limit + _SECRET_CHARS])[:limit]
+    return _beginning(text, limit, scrub)[:limit]
+
+
+def _beginning(text: str, limit: int, hide: Callable[[str], str]) -> str:
+    """Return the beginning of a text with its secrets hidden: at least ``limit`` characters, minus what was hidden.
+
+    A message of a megabyte costs no more than a short one. Half a secret at the end of the part that is searched is not
+    found, and moves to the front when others before it are hidden: the end of the result is left out.
+    """
+    searched = limit + _SECRET_CHARS
+    clean = hide(text[:searched])
+    return clean if len(text) <= searched else clean[: max(0, len(clean) - _SECRET_CHARS)]
 
 
 def printable(text: str) -> str:

@@ -32,7 +32,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "shared": (
         *("step", "notify", "doctor", "retention", "rayjob", "ledger", "report", "database", "samples", "storage"),
         *("settings", "finding", "failure", "verdict", "strict_json", "progress", "logs", "streams", "text", "scrub"),
-        *("secrets", "extras", "child", "sandbox", "errors"),
+        *("secrets", "extras", "child", "sandbox", "collector", "errors"),
     ),
     "workflows": ("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "maintenance", "_lib"),
 }

@@ -15,9 +15,15 @@ _OF = 'xmlns="http://schemas.openxmlformats.org/package/2006/relationships"'
 _STYLES = (
     f'<styleSheet {_MAIN}><numFmts><numFmt numFmtId="164" formatCode="[h]:mm:ss"/><numFmt numFmtId="165" '
     'formatCode="dd.mm.yyyy hh:mm"/></numFmts><cellStyleXfs><xf numFmtId="14"/></cellStyleXfs><cellXfs><xf '
-    'numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="164"/><xf numFmtId="165"/><xf numFmtId="21"/></cellXfs></styleSheet>'
+    'numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="164"/><xf numFmtId="165"/><xf numFmtId="21"/></cellXfs>'
+    "</styleSheet>"
 )
 """Cell formats: 0 general, 1 date, 2 elapsed time, 3 date and time, 4 time of day."""
+
+
+def _relations(identifier: str, kind: str, target: str) -> str:
+    relation = f'<Relationship Id="{identifier}" Type="{_TO}/{kind}" Target="{target}"/>'
+    return f"<Relationships {_OF}>{relation}</Relationships>"
 
 
 def archive(parts: dict[str, str | bytes], *, compressed: bool = True) -> bytes:
@@ -66,8 +72,7 @@ def xlsx(
     relations = [("worksheet", f"worksheets/sheet{number}.xml") for number in range(1, len(sheets) + 1)]
     relations += [("styles", "styles.xml"), ("sharedStrings", "sharedStrings.xml")]
     parts: dict[str, str | bytes] = {
-        "_rels/.rels": f'<Relationships {_OF}><Relationship Id="r" Type="{_TO}/officeDocument" Target="xl/workbook.xml"/>'
-        "</Relationships>",
+        "_rels/.rels": _relations("r", "officeDocument", "xl/workbook.xml"),
         "xl/workbook.xml": replaced.get("workbook", book_xml(names, is_1904=is_1904)),
         "xl/_rels/workbook.xml.rels": f"<Relationships {_OF}>"
         + "".join(
@@ -202,8 +207,7 @@ def xlsb(cells: dict[tuple[int, int], str | float]) -> bytes:
         _brt(131) + _brt(143) + _brt(156, struct.pack("<II", 0, 1) + _wide("rId1") + _wide("S")) + _brt(144) + _brt(132)
     )
     return archive({
-        "_rels/.rels": f'<Relationships {_OF}><Relationship Id="r" Type="{_TO}/officeDocument" Target="xl/workbook.bin"/>'
-        "</Relationships>",
+        "_rels/.rels": _relations("r", "officeDocument", "xl/workbook.bin"),
         "xl/workbook.bin": book,
         "xl/_rels/workbook.bin.rels": f'<Relationships {_OF}><Relationship Id="rId1" Type="{_TO}/worksheet" '
         'Target="worksheets/sheet1.bin"/></Relationships>',

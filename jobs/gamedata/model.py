@@ -42,7 +42,7 @@ STATISTICS_SHAPE: Final = (90, 160)
 SIGNATURE_SHAPE: Final = (9, 16, 3)
 # Part of the spec digest. Increase it when the meaning of frames or statistics changes: TARs with older results are
 # then extracted again.
-SPEC_VERSION: Final = 3
+SPEC_VERSION: Final = 4
 
 
 def stride_key(stride_s: float) -> str:

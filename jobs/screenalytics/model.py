@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +21,23 @@ __all__ = [
     "RunWarning",
     "ScreenalyticsRun",
     "SkippedRun",
+    "canonical_uuid",
 ]
+
+_HEX: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_UUID: Final = re.compile(rf"(?:urn:uuid:)?({_HEX})|\{{({_HEX})\}}", re.IGNORECASE)
+
+
+def canonical_uuid(text: str) -> str | None:
+    """Return a UUID in lower case, without braces and ``urn:uuid:``; None for any other text.
+
+    >>> canonical_uuid("{B7F10000-0000-4000-8000-00000000000A}")
+    'b7f10000-0000-4000-8000-00000000000a'
+
+    32 digits without hyphens may be any other number in hexadecimal, such as an MD5.
+    """
+    found = _UUID.fullmatch(text.strip())
+    return (found[1] or found[2]).lower() if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +116,8 @@ class PersonMetric:
     """One person of a run. Times are whole milliseconds; None means not computed.
 
     Attributes:
-        person_id: verbatim from the producer: ``p_0001``, ``cast:…`` or a UUID; unique in the run.
+        person_id: from the producer: ``p_0001`` or ``cast:…`` verbatim, or a UUID in :func:`canonical_uuid`'s form;
+            unique in the run.
         cast_ids: the casts summed up in this row, sorted.
         name: display name; None if unknown.
         onscreen_ms: time on screen.

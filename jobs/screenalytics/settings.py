@@ -6,15 +6,19 @@ Within a section, parameters appear in the order of this file.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, SecretStr
 
 from jobs.screenalytics.keys import check_prefix, check_root
 from shared.settings import StepSettings, setting
 from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
+from shared.settings.next_command import next_command
 from shared.settings.storage import Auth  # noqa: TC001 - pydantic resolves this annotation
 from shared.storage import Bucket, default_bucket
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "IngestSettings",
@@ -24,8 +28,10 @@ __all__ = [
     "SourceSettings",
     "VerifySettings",
     "WriteManifestSettings",
+    "next_step",
 ]
 
+_UTC_OFFSET = re.compile(r"[Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9]")
 _TABLE = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
 
 
@@ -38,6 +44,12 @@ def _roots(value: tuple[str, ...]) -> tuple[str, ...]:
 def _table(value: str) -> str:
     if not _TABLE.fullmatch(value):
         raise ValueError("expected schema.table in lower case, such as screenalytics.outbox_events")
+    return value
+
+
+def _offset(value: str) -> str:
+    if value and not _UTC_OFFSET.fullmatch(value):
+        raise ValueError("expected Z or an offset such as -05:00")
     return value
 
 
@@ -196,6 +208,13 @@ class WriteManifestSettings(SourceSettings, pipeline="screenalytics"):
         detail="Needed only if no file of the run has a time.",
         group=_WRITTEN,
     )
+    utc_offset: Annotated[str, AfterValidator(_offset)] = setting(
+        "",
+        default_text="none",
+        description="Add this offset to times without one, such as Z or -05:00.",
+        detail="Needed only if the producer writes times without an offset, which the contract refuses.",
+        group=_WRITTEN,
+    )
     summary: str = setting(
         "",
         default_text="screentime.json or person_metrics.json",
@@ -246,3 +265,22 @@ class SampleSettings(StepSettings, pipeline="screenalytics"):
         detail="Another seed produces different persons and times.",
         group=_WRITTEN,
     )
+
+
+_STEPS: Final[Mapping[str, type[SourceSettings]]] = {
+    "ingest": IngestSettings,
+    "replay": ReplaySettings,
+    "verify": VerifySettings,
+    "write-manifest": WriteManifestSettings,
+}
+
+
+def next_step(settings: SourceSettings | None, name: str, *words: str) -> str:
+    """Return a command for a message, complete with the flags of the command that prints it.
+
+    Args:
+        settings: settings of the command that prints the message; None adds no flags.
+        name: name of the next step.
+        words: its arguments and flags.
+    """
+    return next_command(f"screenalytics {name}", *words, model=_STEPS[name], settings=settings)

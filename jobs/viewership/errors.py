@@ -55,7 +55,7 @@ NOTES: Final[dict[str, str]] = {
     "ENCODING": "the text is not UTF-8 and was read as cp1252, or bytes are not valid in the encoding that was named",
     "RAGGED": "records have more or fewer cells than the others",
     "NUL": "the text holds NUL characters",
-    "QUOTES": "a cell has text beside its quotes",
+    "QUOTES": "a cell has text outside its quotes",
     "HIDDEN_SHEETS": "the workbook has hidden sheets, which are not read",
     "FORMULA": "formulas have no value in the file: the program that wrote it did not calculate them",
     "LEGACY_WORKBOOK": "an .xls, .xlsb or .ods workbook, of which cells with errors read as blank",

@@ -31,7 +31,7 @@ _WAIT_S: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a child process ended.
+    """The end of a child process.
 
     Attributes:
         status: exit status, or minus the number of the signal that killed it; None if it still runs.
@@ -133,6 +133,10 @@ class ChildProcess:
         self._errors.seek(0)
         output = self._errors.read()[-_MAX_SHOWN:].decode(errors="replace").strip()
         return Ending(self._process.returncode, output)
+
+    def kill(self) -> None:
+        """Kill the process without waiting for its end."""
+        self._process.kill()
 
     def close(self) -> None:
         """Kill the process; calling it again has no effect."""

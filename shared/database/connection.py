@@ -16,6 +16,8 @@ from shared.errors import (
 )
 from shared.logs import in_pod
 from shared.scrub import HIDDEN
+from shared.settings.database import DatabaseSettings
+from shared.settings.next_command import next_command
 from shared.text import clean_text
 
 if TYPE_CHECKING:
@@ -23,9 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Engine
 
-    from shared.settings.database import DatabaseSettings
 
-__all__ = ["database_url", "dispose", "engine", "is_embedded", "shown", "translated"]
+__all__ = ["database_command", "database_url", "dispose", "engine", "is_embedded", "is_global", "shown", "translated"]
 
 _DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 # Parameters of libpq in a URL that are secrets, or name a file with one.
@@ -161,6 +162,11 @@ def _parse(text: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
+def is_global(state: str) -> bool:
+    """Return whether an SQLSTATE is about the connection, the server, rights or the schema, not about one statement."""
+    return state in _BUSY | _GONE | _NOT_THERE or state == _NO_RIGHTS or state.startswith("08")
+
+
 @contextmanager
 def translated(settings: DatabaseSettings) -> Iterator[None]:
     """Translate errors of SQLAlchemy and psycopg to :mod:`shared.errors`; let others through.
@@ -197,6 +203,11 @@ def translated(settings: DatabaseSettings) -> Iterator[None]:
         raise known from error
 
 
+def database_command(settings: DatabaseSettings, command: str) -> str:
+    """Return a command on the same database, such as ``db upgrade``, for messages."""
+    return next_command(command, model=DatabaseSettings, settings=settings)
+
+
 def _known(settings: DatabaseSettings, error: BaseException) -> TelecineError | None:
     import psycopg
 
@@ -204,12 +215,15 @@ def _known(settings: DatabaseSettings, error: BaseException) -> TelecineError | 
     first = clean_text(" ".join(str(error).split()), 300)
     if state == _NO_RIGHTS:
         return ConfigurationError(
-            f"the database role lacks a right: {first}. `telecine db check` lists what is missing;"
-            " `telecine db upgrade` with TELECINE_DATABASE_MIGRATION_URL grants it.",
+            f"the database role lacks a right: {first}. `{database_command(settings, 'db check')}`"
+            f" lists what is missing; `{database_command(settings, 'db upgrade')}` with"
+            " TELECINE_DATABASE_MIGRATION_URL grants it.",
             code="database_rights",
         )
     if state in _NOT_THERE:
-        return DatabaseNotMigrated(f"the database schema is incomplete: {first}. Run: telecine db upgrade")
+        return DatabaseNotMigrated(
+            f"the database schema is incomplete: {first}. Run: {database_command(settings, 'db upgrade')}"
+        )
     if state in _BUSY:
         return TransientError(f"PostgreSQL cannot do this right now: {first}", code="database_busy", sqlstate=state)
     if isinstance(error, psycopg.OperationalError):

@@ -133,6 +133,10 @@ _SESSIONS: Final = Relation(
         "empty_reason": "`no_frames`, `black` or `no_inputs`; NULL if it is not known to be empty",
         "has_unusable_timestamps": "the inputs cannot be aligned with the video",
         "timestamps_reason": "`invalid`, `integer`, `unordered` or `span`; NULL if they are not known to be unusable",
+        "frames_state": "`ok`, `partly_damaged`, `damaged`, `single` or `none`: why a flag of the picture is NULL; NULL"
+        " if extraction failed, or published before schema version 0005",
+        "inputs_state": "`ok`, `partly_invalid`, `invalid`, `no_rows`, `missing` or `not_recorded`: why a flag of the"
+        " inputs is NULL; NULL if extraction failed, or published before schema version 0005",
         "error_stage": "`extraction` or `manifest`; NULL without an error",
         "error_code": "[error code](gamedata.md#error-codes); NULL without an error",
         "error": "error message",

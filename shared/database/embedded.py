@@ -181,6 +181,8 @@ def _launch(location: Location, options: dict[str, str], lock: int) -> None:
         stderr=subprocess.DEVNULL,
         pass_fds=(lock,),
         cwd="/",
+        # It outlives this process, whose secrets it must not keep.
+        env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
         start_new_session=True,  # Ctrl-C in the terminal is only for the command
         check=True,
         timeout=START_S,

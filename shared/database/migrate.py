@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.database._schema import GOLD, HEAD, SCHEMA, declared
 from shared.database._state import describe, reject_newer, require_environment, require_server, scalar, serves, version
-from shared.database.connection import engine, is_embedded, translated
+from shared.database.connection import database_command, engine, is_embedded, translated
 from shared.errors import ConfigurationError, DatabaseNotMigrated
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def ready(settings: DatabaseSettings) -> Engine:
             return known
     if not is_embedded(settings):
         raise DatabaseNotMigrated(
-            f"the database schema is {describe(found)}; expected version {HEAD}. Run: telecine db upgrade",
+            f"the database schema is {describe(found)}; expected version {HEAD}. Run:"
+            f" {database_command(settings, 'db upgrade')}",
             found=found,
             needed=HEAD,
         )

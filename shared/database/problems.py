@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.database._schema import HEAD, SCHEMA, VERSION_TABLE, declared
 from shared.database._state import describe, require_environment, require_server, scalar, serves, version
-from shared.database.connection import engine, translated
+from shared.database.connection import database_command, engine, translated
 from shared.database.migrate import RIGHTS
 from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironment
 
@@ -47,7 +47,7 @@ def check(settings: DatabaseSettings) -> list[Problem]:
             require_server(connection)
         except ConfigurationError as error:
             problems.append(Problem(error.message, "Use a newer server."))
-        upgrade_it = "Run: telecine db upgrade"
+        upgrade_it = f"Run: {database_command(settings, 'db upgrade')}"
         if not scalar(connection, _IS_SCHEMA, name=SCHEMA):
             return [
                 *problems,

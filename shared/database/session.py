@@ -8,8 +8,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shared.database.connection import engine, translated
-from shared.errors import TransientError
+from shared.database.connection import engine, is_global, translated
+from shared.errors import TelecineError, TransientError
+from shared.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -66,6 +67,44 @@ class DatabaseSession:
                 copy.write_row(row)
                 count += 1
         return count
+
+    def copy_bytes(self, table: str, columns: Sequence[str], blocks: Iterable[bytes], *, form: str = "csv") -> int:
+        """Write encoded rows with COPY and return their number.
+
+        Args:
+            table: schema and name.
+            columns: in the order of each row's values.
+            blocks: bytes in this form, cut anywhere. In CSV, an empty field is null and ``""`` an empty text.
+            form: ``csv``, ``text`` or ``binary``.
+        """
+        driver: Any = self._connection.connection.driver_connection
+        with driver.cursor() as cursor:
+            with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT {form})") as copy:
+                for block in blocks:
+                    copy.write(block)
+            return int(cursor.rowcount)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Run statements that are undone alone when they fail; the transaction continues either way.
+
+        Raises:
+            TelecineError: code ``statement_failed``: PostgreSQL refused a statement for a reason that is neither the
+                connection, contention, rights nor a missing table; those errors end the transaction.
+        """
+        import psycopg
+        from sqlalchemy.exc import DBAPIError
+
+        try:
+            with self._connection.begin_nested():
+                yield
+        except (DBAPIError, psycopg.Error) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            state = getattr(cause, "sqlstate", None)
+            if state is None or is_global(state):
+                raise
+            first = clean_text(" ".join(str(cause).split()), 300)
+            raise TelecineError(f"a statement failed: {first}", code="statement_failed", sqlstate=state) from error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from shared.database.migrate import ready
 from shared.ledger import store
 from shared.ledger.stage import FINISH_S, process_identity, retry
+from shared.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,12 +96,14 @@ def close(settings: StepSettings, run_id: str, pipeline: str, *, status: str | N
         run_id: the run.
         pipeline: used if the run has no row.
         status: ``failed`` or ``cancelled``; None: the most severe of its stages, or success if it has none.
-        message: what happened, for a run or stage without its own message.
+        message: what happened, for a run or stage without its own message. It may come from any container of the
+            Workflow: it is cleaned like an error's.
 
     Raises:
         DatabaseUnreachable: no connection for a minute.
         DatabaseNotMigrated: run ``telecine db upgrade``.
     """
+    message = None if message is None else clean_text(message)
 
     def write(connection: Connection) -> Closed:
         there = connection.execute(_RUN, {"run_id": run_id}).one_or_none()

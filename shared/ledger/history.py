@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, text
 from sqlalchemy.types import Text
 
-from shared.database.connection import translated
+from shared.database.connection import database_command, translated
 from shared.database.migrate import ready
 from shared.errors import ConfigurationError, DataError
 from shared.failure import Failure
@@ -113,7 +113,9 @@ def show_run(settings: DatabaseSettings, run_id: str) -> tuple[RunRow, list[Stag
         exact = [run for run in found if run.run_id == run_id] or found
         if not exact:
             raise DataError(
-                f"run '{run_id}' does not exist; list runs with: telecine runs list", code="run_missing", run_id=run_id
+                f"run '{run_id}' does not exist; list runs with: {database_command(settings, 'runs list')}",
+                code="run_missing",
+                run_id=run_id,
             )
         if len(exact) > 1:
             names = ", ".join(run.run_id for run in exact)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from shared.database.migrate import ready
-from shared.errors import EXIT_OK, EXIT_TRANSIENT, Stopped, TransientError, UsageError
+from shared.errors import EXIT_OK, EXIT_TRANSIENT, Stopped, TransientError
 from shared.ledger import store
 from shared.ledger.details import of_exception
 from shared.ledger.heartbeat import Heartbeat
+from shared.ledger.run_id import check_run_id
 from shared.ledger.stage import FINISH_S, OPEN_S, STOPPED_S, StageRun, process_identity, retry
 from shared.progress import Progress
-from shared.text import clean_data, cut
+from shared.text import clean_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Run", "StageRun", "new_run_id", "open_run", "open_stage"]
 
 _LOG = logging.getLogger(__name__)
-
-_RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def new_run_id() -> str:
@@ -155,11 +153,7 @@ def open_run(
         WrongEnvironment: the database belongs to another environment.
     """
     run_id = settings.run_id or new_run_id()
-    if not _RUN_ID.fullmatch(run_id):
-        raise UsageError(
-            f"run id '{cut(run_id, 140)}' is not valid; expected 1 to 128 letters, digits, '.', '_' and '-', starting"
-            " with a letter or a digit"
-        )
+    check_run_id(run_id)
     values = clean_data(dict(settings.parameters() if parameters is None else parameters))
 
     def begin(connection: Connection) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.errors import ConfigurationError, TelecineError, UsageError
 from shared.ledger import closing
+from shared.ledger.run_id import check_run_id
 from shared.notify import mail, webhook
 from shared.notify.failures import NodeFailure, first, parse, was_stopped
 from shared.notify.message import FIRST_ERRORS, ErrorLine, Notification
@@ -48,6 +49,7 @@ def close(settings: CloseSettings) -> str:
     """
     if not settings.run_id:
         raise UsageError("telecine runs close: --run-id is missing; in a hook it is {{workflow.uid}}")
+    check_run_id(settings.run_id)
     failures = parse(settings.failures)
     failed = settings.workflow_status != "Succeeded"
     node = first(failures)

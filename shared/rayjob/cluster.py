@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -20,6 +21,9 @@ _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _TIMEOUT_S: Final = (5, 20)
 # Verb of RBAC -> HTTP method.
 _METHODS: Final = {"get": "GET", "list": "GET", "create": "POST", "delete": "DELETE"}
+
+# Names of objects (RFC 1123).
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
 
 _MISSING: Final = 404
 _CONFLICT: Final = 409
@@ -138,7 +142,8 @@ class KubernetesCluster:
 
     def get_workflow(self, name: str) -> dict[str, Any] | None:
         """See :class:`Cluster`."""
-        return self._get(_GET_WORKFLOWS, name)
+        # Kubernetes does not check the names of owners, and a client resolves the dots of a path.
+        return self._get(_GET_WORKFLOWS, name) if _NAME.fullmatch(name) else None
 
     def list_pods(self, selector: str) -> list[dict[str, Any]]:
         """See :class:`Cluster`."""

@@ -70,6 +70,8 @@ class Report(BaseModel):
     exit_code: int = Field(0, description="0, 2, 65, 70, 75, 78, 130 or 143; see shared/errors.py.")
     # Counts that the page shows as tiles; None: all of them.
     tiles: SkipJsonSchema[tuple[str, ...] | None] = Field(None, exclude=True)
+    # The command that prints the run from the ledger, for the terminal.
+    show_command: SkipJsonSchema[str] = Field("", exclude=True)
     # The page if another process has rendered it; None: it is rendered from this report.
     page: SkipJsonSchema[str | None] = Field(None, exclude=True)
     sections: SkipJsonSchema[Annotated[list[Section], SkipValidation]] = Field(default_factory=list, exclude=True)

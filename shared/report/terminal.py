@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from rich.console import Console
+    from rich.style import Style
     from rich.text import Text
 
     from shared.report.model import Report
@@ -32,6 +34,8 @@ __all__ = [
 
 # Maximum rows of a table on a terminal; the report has more.
 ROWS: Final = 40
+# Blanks between two columns.
+_GAP: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,35 +66,73 @@ def find_table(report: Report, title: str | None = None) -> Table | None:
 
 
 def print_table(
-    console: Console,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[Any]],
-    *,
-    right: Collection[str] = (),
-    unwrapped: Collection[str] = (),
+    console: Console, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Collection[str] = ()
 ) -> None:
-    """Print the first :data:`ROWS` rows of a table.
+    """Print the first :data:`ROWS` rows of a table. Text is wrapped at spaces only, so that a word can be copied.
+
+    If the words of a row do not fit side by side, each row is a list of its columns, one below the other.
 
     Args:
         console: the terminal.
         columns: headings.
         rows: cells, printed with :func:`safe_text`.
         right: columns of numbers, which are aligned right and never wrapped.
-        unwrapped: further columns that are never wrapped.
     """
     from rich import table as rich
     from rich.text import Text
 
     # Only a Text is never parsed as markup or for emoji.
+    heads = [Text(safe_text(name)) for name in columns]
+    cells = [[_cell(value) for value in row] for row in rows[:ROWS]]
+    widths = _widths(
+        console.width, [[head, *column] for head, *column in zip(heads, *cells, strict=True)], columns, right
+    )
+    if widths is None:
+        _print_rows(console, heads, cells)
+        return
     table = rich.Table(box=None, pad_edge=False)
-    for name in columns:
-        justify: Any = "right" if name in right else "left"
-        table.add_column(
-            Text(safe_text(name)), justify=justify, overflow="fold", no_wrap=name in right or name in unwrapped
-        )
-    for row in rows[:ROWS]:
-        table.add_row(*map(_cell, row))
+    for name, head, width in zip(columns, heads, widths, strict=True):
+        table.add_column(head, justify="right" if name in right else "left", width=width, no_wrap=name in right)
+    for row in cells:
+        table.add_row(*row)
     console.print(table)
+
+
+def _widths(
+    available: int, columns: Sequence[Sequence[Text]], names: Sequence[str], right: Collection[str]
+) -> list[int] | None:
+    """Return the width of each column, at least that of its longest word; None if these do not fit."""
+    from rich.cells import cell_len
+
+    full = [max(cell_len(cell.plain) for cell in column) for column in columns]
+    least = [
+        whole if name in right else max(cell_len(word) for cell in column for word in (*cell.plain.split(), ""))
+        for name, column, whole in zip(names, columns, full, strict=True)
+    ]
+    left = available - sum(least) - _GAP * (len(columns) - 1)
+    if left < 0:
+        return None
+    widths = list(least)
+    # Short columns first: what they do not need goes to the long ones.
+    wanting = sorted(range(len(columns)), key=lambda position: full[position] - least[position])
+    for number, position in enumerate(wanting):
+        more = min(full[position] - least[position], left // (len(wanting) - number))
+        widths[position] += more
+        left -= more
+    return widths
+
+
+def _print_rows(console: Console, heads: Sequence[Text], cells: Sequence[Sequence[Text]]) -> None:
+    """Print each row as a list: its first cell, then the other columns with their names, indented."""
+    width = max(console.width - _GAP, 1)
+    for first, *rest in cells:
+        print_line(console, first.plain, style=first.style)
+        for head, cell in zip(heads[1:], rest, strict=True):
+            if cell.plain != safe_text(None):
+                text = f"{head.plain}: {cell.plain}"
+                # A long word, such as a digest or a path in a command, stays whole; the terminal itself wraps it.
+                for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False):
+                    print_line(console, " " * _GAP + line, style=cell.style)
 
 
 def _cell(value: Any) -> Text:
@@ -105,12 +147,12 @@ def print_rest(console: Console, total: int, location: str) -> None:
         print_line(console, f"… and {total - ROWS:,} more{location}")
 
 
-def print_line(console: Console, text: str) -> None:
+def print_line(console: Console, text: str, *, style: Style | str = "") -> None:
     """Print one line of plain text, unwrapped."""
     from rich.text import Text
 
     # A Text, since rich replaces ":skull:" in plain text by an emoji even without markup.
-    console.print(Text(safe_text(text)), soft_wrap=True)
+    console.print(Text(safe_text(text), style=style), soft_wrap=True)
 
 
 def print_sample(console: Console, report: Report, *, total: str, written: str, kinds: Sequence[str]) -> None:

@@ -19,6 +19,8 @@ _TOKEN: Final = re.compile(r"(?=[^/]*\d)[\w-]{12,}")
 _RUN: Final = re.compile("[A-Za-z0-9]+")
 _ESCAPES: Final = {"\a": "a", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t", "\v": "v"}
 _NAMED: Final = {"&": "amp;", "<": "lt;", ">": "gt;", '"': "quot;", "'": "apos;"}
+# Within quotes of its own kind: '"'"' and '\'' in a shell, doubled in SQL and CSV. Other escapes may follow.
+_QUOTED: Final = {"'": (r"'\\*+\"'\\*+\"'", r"'\\++''", "''"), '"': (r'\\*+"\\*+"',)}
 _BMP: Final = 0xFFFF
 
 
@@ -66,7 +68,7 @@ def _passwords(text: str) -> Iterator[str]:
 
 
 def spelled(secret: str) -> tuple[str, re.Pattern[str]]:
-    """Return a pattern for plain, percent-encoded and escaped text, and a piece of text that every match contains.
+    """Return a pattern for plain, percent-encoded, quoted and escaped text, and a piece of text that every match has.
 
     Letters and digits of ASCII are the same in all of these; every other character has its own alternatives. Escapes
     may be nested, as in JSON within JSON.
@@ -108,6 +110,10 @@ def _spelled_letter(letter: str, *, after_backslashes: bool) -> str:
     ]
     if letter in _NAMED:
         forms.append(f"&(?:amp;)*{_NAMED[letter]}")
+    if letter in _QUOTED:
+        forms = [*_QUOTED[letter], *forms]
+    if not letter.isascii():
+        forms += _as_bytes(letter, data, some)
     if letter == " ":
         forms.append(r"\+")
     if not letter.isprintable():
@@ -117,6 +123,28 @@ def _spelled_letter(letter: str, *, after_backslashes: bool) -> str:
         # A named entity contains its own character.
         forms = [*forms[1:], forms[0]]
     return f"(?:{'|'.join(forms)})"
+
+
+def _as_bytes(letter: str, data: bytes, some: str) -> list[str]:
+    """Return the forms of a letter's bytes: escaped, as in ``repr(b"…")``, or decoded with a wrong encoding.
+
+    HTTP headers are decoded as Latin-1, and names of files that are not UTF-8 become surrogates.
+    """
+    # The first escape of a letter may follow backslashes of the secret itself.
+    before = [some] + [r"\\++"] * (len(data) - 1)
+    escaped = list(zip(before, data, strict=True))
+    forms = [
+        "".join(f"{slashes}x{_hex(byte, 2)}" for slashes, byte in escaped),
+        "".join(f"{slashes}{byte:03o}" for slashes, byte in escaped),
+        # Stored text has the replacement character in place of control characters and surrogates.
+        "".join(
+            f"(?:{chr(byte)}|{slashes}(?:x|u00){_hex(byte, 2)}|\N{REPLACEMENT CHARACTER})" for slashes, byte in escaped
+        ),
+        "".join(f"(?:{chr(0xDC00 + byte)}|{slashes}udc{_hex(byte, 2)})" for slashes, byte in escaped),
+    ]
+    if ord(letter) <= 0xFF:  # noqa: PLR2004 - the last letter of Latin-1
+        forms.append(f"%(?:25)*{_hex(ord(letter), 2)}")
+    return forms
 
 
 def encoded(secret: str) -> Iterator[tuple[str, re.Pattern[str]]]:

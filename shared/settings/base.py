@@ -14,12 +14,13 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
+import difflib
 import os
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, get_args, get_origin
 
-from pydantic import Field, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -28,7 +29,7 @@ from shared.errors import UsageError
 from shared.secrets import ENCODED_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from pydantic.fields import FieldInfo
 
@@ -36,6 +37,7 @@ __all__ = [
     "ENCODED_SUFFIX",
     "HOW_IT_RUNS",
     "LIMITS",
+    "RECORDS",
     "UNGROUPED",
     "WHERE",
     "Group",
@@ -51,6 +53,7 @@ __all__ = [
     "setting",
     "split_list",
     "union_members",
+    "unknown_variables",
 ]
 
 PREFIX: Final = "TELECINE_"
@@ -72,6 +75,7 @@ class Group:
 # Sections that most commands have; a pipeline declares its own with ranks between them.
 UNGROUPED: Final = Group("Flags", 0)
 WHERE: Final = Group("Where", 10)
+RECORDS: Final = Group("Logs and reports", 70)
 HOW_IT_RUNS: Final = Group("How it runs", 80)
 LIMITS: Final = Group("Limits", 90)
 
@@ -244,6 +248,8 @@ class Settings(BaseSettings):
 
     pipelines: ClassVar[dict[str, str | None]] = {}
 
+    _typed: dict[str, str | None] = PrivateAttr(default_factory=dict)
+
     def __init_subclass__(cls, *, pipeline: str | None = None, **kwargs: Any) -> None:
         """Accept the class keyword; :meth:`__pydantic_init_subclass__` uses it once the fields exist."""
         super().__init_subclass__(**kwargs)
@@ -297,10 +303,50 @@ class Settings(BaseSettings):
         infix = f"{pipeline.upper()}_" if pipeline else ""
         return (f"{PREFIX}{infix}{name.rstrip('_').upper()}", *declared.aliases)
 
+    @property
+    def typed(self) -> Mapping[str, str | None]:
+        """The fields that were set by flags, each with its value as typed; None for a secret."""
+        return self._typed
+
+    def with_typed(self, values: Mapping[str, str]) -> Self:
+        """Remember the values of flags, for the commands in messages, and return the same settings."""
+        fields = type(self).model_fields
+        self._typed = {name: None if is_secret(fields[name]) else value for name, value in values.items()}
+        return self
+
     def parameters(self) -> dict[str, Any]:
         """Return the values in JSON types, without secrets, for the ledger and the report."""
         hidden = {name for name, field in type(self).model_fields.items() if is_secret(field)}
         return self.model_dump(mode="json", exclude=hidden)
+
+
+def unknown_variables(pipeline: str) -> dict[str, str | None]:
+    """Return the variables of a pipeline that are set but have no setting, each with a similar one that has, or None.
+
+    Args:
+        pipeline: its settings must have been imported.
+    """
+    prefix = f"{PREFIX}{pipeline.upper()}_"
+    known = {name for model in _models(Settings) for field in model.model_fields for name in model.variables(field)}
+    known = {name.removeprefix(prefix) for name in known if name.startswith(prefix)}
+    found: dict[str, str | None] = {}
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(prefix)
+        if variable.startswith(prefix) and not {name, _stem(name)} & known:
+            # Compared without the prefix, which would make all names similar.
+            similar = difflib.get_close_matches(_stem(name), sorted(known), n=1)
+            found[variable] = prefix + similar[0] if similar else None
+    return found
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(ENCODED_SUFFIX).removesuffix(secrets.FILE_SUFFIX)
+
+
+def _models(model: type[Settings]) -> Iterator[type[Settings]]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _models(each)
 
 
 def encoded(value: str) -> str:

@@ -97,8 +97,9 @@ def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
         for flag in declared
         if flag.name in typed
     }
+    as_text = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
     try:
-        return model(**values)
+        return model(**values).with_typed(as_text)
     except ValidationError as error:
         raise UsageError(_explain(model, program, declared, values, error)) from error
 

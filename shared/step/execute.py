@@ -17,6 +17,7 @@ from shared.errors import EXIT_OK, Stopped, TelecineError, most_severe
 from shared.step import guard, termination
 from shared.step.contract import UnrecordedRun
 from shared.streams import write_out
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,6 +83,12 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
     settings = cast("StepSettings", _parse(step.settings, step.program, step.help, argv))
     logs.configure(settings.log_level, settings.log_file)
     guard.note_logs()
+    _warn_of_variables(step.pipeline)
+    if settings.run_id is not None:
+        from shared.ledger.run_id import check_run_id
+
+        # Before any report, whose folder is named like the run.
+        check_run_id(settings.run_id)
     start = datetime.now(UTC), time.monotonic()
     stage_run: Any = None
     report: Report | None = None
@@ -115,6 +122,14 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
     if not logs.in_pod():
         _show(step, report, paths)
     return code
+
+
+def _warn_of_variables(pipeline: str) -> None:
+    from shared.settings.base import unknown_variables
+
+    for variable, similar in unknown_variables(pipeline).items():
+        hint = f"; did you mean {similar}?" if similar else ""
+        _LOG.warning("the variable %s is ignored, because no setting has it%s", one_line(variable), hint)
 
 
 def _termination_text(report: Report) -> str:
@@ -156,6 +171,9 @@ def _stage(stage: tuple[str, int] | None, step: Step, settings: StepSettings) ->
 
 def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, start: tuple[datetime, float]) -> None:
     """Fill in the fields that the step left empty."""
+    from shared.settings.database import DatabaseSettings
+    from shared.settings.next_command import next_command
+
     started, began = start
     report.pipeline = report.pipeline or step.pipeline
     report.step = report.step or step.name
@@ -165,6 +183,7 @@ def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, s
     report.seconds = report.seconds or time.monotonic() - began
     report.finished_at = report.finished_at or report.started_at + timedelta(seconds=report.seconds)
     report.parameters = report.parameters or settings.parameters()
+    report.show_command = next_command("runs show", report.run_id, model=DatabaseSettings, settings=settings)
 
 
 def _write(report: Report, settings: StepSettings) -> dict[str, str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         holds_secrets,
         is_inside,
         join_uri,
+        leads_to_secrets,
         resolved,
         split_uri,
     )
@@ -42,6 +43,7 @@ __all__ = [
     "is_inside",
     "is_readable",
     "join_uri",
+    "leads_to_secrets",
     "open_store",
     "put_uri",
     "read_uri",
@@ -66,6 +68,7 @@ _HOME = {
     "is_inside": "uris",
     "is_readable": "refusals",
     "join_uri": "uris",
+    "leads_to_secrets": "uris",
     "open_store": "access",
     "put_uri": "access",
     "read_uri": "access",

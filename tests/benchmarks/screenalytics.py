@@ -113,13 +113,16 @@ def _write(folder: Path, *, rounds: int) -> None:
     settings = IngestSettings(bucket=str(folder / "write"))
     run = _read(folder / "write", "person-bench", settings)
     ways: dict[str, Callable[[DatabaseSession, ScreenalyticsRun], object]] = {
-        "telecine: run, artifacts, persons (COPY)": lambda session, each: write_run(
+        "telecine: run, artifacts, persons and casts (COPY)": lambda session, each: write_run(
             session, each, source="file:///bench", pipeline_run_id="bench"
+        ),
+        "telecine, without the casts": lambda session, each: write_run(
+            session, replace(each, casts=()), source="file:///bench", pipeline_run_id="bench"
         ),
         "telecine, the same run again": lambda session, _: write_run(
             session, run, source="file:///bench", pipeline_run_id="bench"
         ),
-        "run, artifacts, then an upsert a person": _row_by_row,
+        "run, artifacts, then an upsert a person, without the casts": _row_by_row,
         "limit: the persons by COPY into a table without keys": _copy_alone,
     }
     with transaction(settings) as session:
@@ -146,7 +149,7 @@ def _write(folder: Path, *, rounds: int) -> None:
 
 
 def _row_by_row(session: DatabaseSession, run: ScreenalyticsRun) -> None:
-    empty = replace(run, metrics=())
+    empty = replace(run, metrics=(), casts=())
     write_run(session, empty, source="file:///bench", pipeline_run_id="bench")
     for metric in run.metrics:
         session.run(

@@ -109,6 +109,11 @@ def test_an_unsupported_argo_fails_before_anything_is_submitted(run):
     assert not list(done.store.list())
 
 
+def test_what_a_node_says_is_one_line_without_secrets_and_escapes(smoke, capsys):
+    smoke._say("step extract: \x1b[2J postgresql://u:hush-hush@h/d\nok: 3 TARs")
+    assert capsys.readouterr().out == "step extract: \\x1b[2J postgresql://u:***@h/d\\nok: 3 TARs\n"
+
+
 def test_it_submits_only_references_to_our_templates(run):
     """With `templateReferencing: Strict`, Argo rejects any other field of the spec."""
     bodies = [body for *_, body in run().api.made]

@@ -379,7 +379,7 @@ _json(
 _HEAD = b"timestamp,event_type,event_args\n"
 _csv("no header", "inputs_invalid", "the columns cannot be identified", lambda: b"1.0,KEYBOARD,[]\n")
 _csv("noise in inputs.csv", "inputs_invalid", "as above", lambda: random.Random(2).randbytes(4000))
-_csv("empty inputs.csv", OK, "a session without events", lambda: b"")
+_csv("empty inputs.csv", OK, "a session whose inputs are unknown", lambda: b"")
 _csv(
     "NaN and infinite times",
     OK,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import subprocess
@@ -29,7 +30,7 @@ from jobs.viewership.uploads.reading import read
 began = time.monotonic()
 try:
     sheet = read(sys.argv[1])
-    found = {"shape": sheet.cells.shape, "rows": sheet.cells.head(3).rows(), "notes": [note.code for note in sheet.notes]}
+    found = {"shape": sheet.cells.shape}
 except (Refused, NeedsChoice) as error:
     found = {"code": error.code, "message": error.message}
 # Not ru_maxrss, which counts the process that this one was forked from.
@@ -89,7 +90,7 @@ WORKBOOKS: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "a million columns": (
         lambda: xlsx("<row>" + "<c><v>1</v></c>" * 1_000_000 + "</row>", compressed=False), "LIMIT", "column",
     ),
-    "a column beyond the last": (lambda: xlsx('<row r="1"><c r="XFE1"><v>1</v></c></row>'), "FORMAT", "'XFE1' is not a cell"),
+    "a column beyond the last": (lambda: xlsx('<row><c r="XFE1"><v>1</v></c></row>'), "FORMAT", "'XFE1' is not a cell"),
     "a row beyond the last": (lambda: xlsx('<row r="1048577"><c><v>1</v></c></row>'), "FORMAT", "row 1048577"),
     "one wide row under 300,000 short ones": (sparse, "LIMIT", "300,001 rows of up to 4,082 columns"),
     "a million merged ranges": (
@@ -99,8 +100,11 @@ WORKBOOKS: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "merged ranges",
     ),
     "a hundred thousand sheets": (
-        lambda: xlsx("<row/>", workbook='<workbook xmlns:r="x">' + '<sheet name="s" r:id="rId1"/>' * 100_000 + "</workbook>",
-                     compressed=False),
+        lambda: xlsx(
+            "<row/>",
+            workbook='<workbook xmlns:r="x">' + '<sheet name="s" r:id="rId1"/>' * 100_000 + "</workbook>",
+            compressed=False,
+        ),
         "LIMIT",
         "sheets",
     ),
@@ -115,11 +119,15 @@ WORKBOOKS: dict[str, tuple[Callable[[], bytes], str, str]] = {
     ),
     "a missing shared string": (lambda: xlsx("<row><c t='s'><v>7</v></c></row>"), "FORMAT", "shared string 7"),
     "a number of 400,000 digits": (
-        lambda: xlsx(f"<row><c><v>{'9' * 400_000}</v></c></row>", compressed=False), "FORMAT", "as a number",
+        lambda: xlsx(f"<row><c><v>{'9' * 400_000}</v></c></row>", compressed=False), "LIMIT", "400,000 characters",
     ),
-    "a cell twice": (lambda: xlsx('<row><c r="B1"><v>1</v></c><c r="B1"><v>2</v></c></row>'), "FORMAT", "cell B1 comes twice"),
+    "a cell twice": (
+        lambda: xlsx('<row><c r="B1"><v>1</v></c><c r="B1"><v>2</v></c></row>'), "FORMAT", "cell B1 comes twice",
+    ),
     "an .xls with a value in its last cell": (lambda: xls({(0, 0): "a", (65_535, 255): 1.0}), "LIMIT", "MB of memory"),
-    "an .xlsb with a value in the last cell": (lambda: xlsb({(0, 0): "a", (1_048_575, 16_383): 1.0}), "LIMIT", "MB of memory"),
+    "an .xlsb with a value in the last cell": (
+        lambda: xlsb({(0, 0): "a", (1_048_575, 16_383): 1.0}), "LIMIT", "MB of memory",
+    ),
     "an .ods with a row of a billion cells": (
         lambda: ods('<table:table-row><table:table-cell table:number-columns-repeated="1000000000" '
                     'office:value-type="float" office:value="1"/></table:table-row>'),
@@ -127,7 +135,9 @@ WORKBOOKS: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "column 16,384",
     ),
     "an .ods bomb": (lambda: ods("<table:table-row/>" * 10_000_000), "LIMIT", "times its size"),
-    "OLE noise": (lambda: bytes.fromhex("d0cf11e0a1b11ae1") + bytes.fromhex(noise(100_000)), "FORMAT", "without a workbook"),
+    "OLE noise": (
+        lambda: bytes.fromhex("d0cf11e0a1b11ae1" + noise(100_000)), "FORMAT", "without a workbook",
+    ),
     "ZIP noise": (lambda: b"PK\x03\x04" + bytes.fromhex(noise(100_000)), "FORMAT", "not a complete ZIP archive"),
 }  # fmt: skip
 TEXTS: dict[str, tuple[Callable[[], bytes], str, str]] = {
@@ -199,18 +209,12 @@ def test_an_archive_that_understates_its_sizes_is_refused():
     data = bytearray(xlsx("<row><c><v>1</v></c></row>" * 1000))
     name = b"xl/worksheets/sheet1.xml"
     at = data.rfind(b"PK\x01\x02", 0, data.rfind(name))
-    with zipfile.ZipFile(_file(bytes(data))) as zipped:
+    with io.BytesIO(data) as file, zipfile.ZipFile(file) as zipped:
         size = zipped.getinfo(name.decode()).file_size
     assert int.from_bytes(data[at + 24 : at + 28], "little") == size
     data[at + 24 : at + 28] = (100).to_bytes(4, "little")
     with pytest.raises(Refused, match="cannot be unzipped"):
         read(bytes(data))
-
-
-def _file(data: bytes):
-    import io
-
-    return io.BytesIO(data)
 
 
 def test_a_target_outside_the_archive_is_never_opened(tmp_path):

@@ -141,6 +141,25 @@ def test_a_run_that_failed_before_its_first_step_gets_a_row(database, hook):
     assert (document["step"], document["code"], document["exit_code"]) == ("plan", "usage", 2)
 
 
+@pytest.mark.parametrize("has_stage", [True, False])
+def test_what_another_container_said_is_cleaned(database, hook, has_stage):
+    if has_stage:  # whose pod was killed
+        database.rows("INSERT INTO pipeline.runs (run_id, pipeline, status) VALUES ('run-1', 'gamedata', 'running')")
+        database.rows(
+            "INSERT INTO pipeline.run_stages (run_id, stage, stage_order, pipeline, status)"
+            " VALUES ('run-1', 'extract', 2, 'gamedata', 'running')"
+        )
+    message = "\x1b[2J\0\ud800 postgresql://u:hush-hush@h/d token=abcdef012345 " + "x" * 5000
+    close(closing(database, node("ex\0tract", message), notify_webhook_url=hook.url))
+    stored = run_row(database)[3]
+    assert stored.startswith("ex\ufffdtract: \ufffd[2J\ufffd\ufffd postgresql://u:***@h/d token=*** xx")
+    assert len(stored) == 2000
+    stages = database.rows("SELECT error_message FROM pipeline.run_stages")
+    assert stages == ([(stored,)] if has_stage else [])
+    (document,) = hook.got
+    assert document["message"] == stored
+
+
 def test_a_step_that_never_came_to_the_ledger_is_not_taken_for_the_partial_one_before(database, hook):
     stage(database, "extract", 2, EXTRACTED)
     close(closing(database, node("publish", "OOMKilled (exit code 137)"), notify_webhook_url=hook.url))

@@ -14,7 +14,13 @@ import pytest
 from shared.database import connection as connections
 from shared.database.connection import dispose, engine
 from shared.database.session import retry_session, transaction
-from shared.errors import ConfigurationError, DatabaseNotMigrated, DatabaseUnreachable, TransientError
+from shared.errors import (
+    ConfigurationError,
+    DatabaseNotMigrated,
+    DatabaseUnreachable,
+    TelecineError,
+    TransientError,
+)
 from tests.postgres_server import database, postgres, until  # noqa: F401
 
 if TYPE_CHECKING:
@@ -223,3 +229,75 @@ def test_threads_share_one_engine(database: Database, monkeypatch: pytest.Monkey
     with ThreadPoolExecutor(2) as threads:
         first, second = threads.map(lambda _: engine(database.settings()), range(2))
     assert first is second
+
+
+def test_a_savepoint_undoes_only_itself(database: Database):
+    def fails(session: DatabaseSession, number: int, statement: str) -> None:
+        with session.savepoint():
+            put(session, number)
+            session.rows(statement)
+
+    def raises(session: DatabaseSession) -> None:
+        with session.savepoint():
+            put(session, 4)
+            raise KeyError("row")
+
+    with transaction(database.settings()) as session:
+        put(session, 1)
+        with pytest.raises(TelecineError, match="division by zero") as raised:
+            fails(session, 2, "SELECT 1 / 0")
+        with session.savepoint():
+            put(session, 3)
+            with pytest.raises(KeyError):
+                raises(session)
+    assert (raised.value.code, raised.value.data["sqlstate"]) == ("statement_failed", "22012")
+    assert kept(database) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("SELECT * FROM public.absent", DatabaseNotMigrated),
+        ("SELECT pg_sleep(5)", TransientError),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", DatabaseUnreachable),
+    ],
+)
+def test_a_savepoint_does_not_hide_what_ends_the_transaction(
+    database: Database, statement: str, error: type[Exception]
+):
+    def run() -> None:
+        with transaction(database.settings()) as session:
+            session.run("SET LOCAL statement_timeout = 20")
+            put(session, 1)
+            with session.savepoint():
+                session.rows(statement)
+
+    with pytest.raises(error):
+        run()
+    assert kept(database) == []
+
+
+def test_copied_bytes_may_be_cut_anywhere(database: Database):
+    body = b'1,"{a,""b c""}",0.5,"x\n"",y"\n2,,,\n3,{},1,""\n'
+    with transaction(database.settings()) as session:
+        assert session.copy_bytes("public.kept", COLUMNS, (body[at : at + 5] for at in range(0, len(body), 5))) == 3
+        assert session.copy_bytes("public.kept", COLUMNS, []) == 0
+        found = session.rows("SELECT * FROM public.kept ORDER BY id")
+    assert list(map(tuple, found)) == [
+        (1, ["a", "b c"], Decimal("0.500"), 'x\n",y'),
+        (2, None, None, None),
+        (3, [], Decimal("1.000"), ""),
+    ]
+
+
+def test_bytes_that_do_not_fit_are_undone_by_their_savepoint(database: Database):
+    def fails(session: DatabaseSession) -> None:
+        with session.savepoint():
+            session.copy_bytes("public.kept", COLUMNS, [b"1,,,\n2,,,,,\n"])
+
+    with transaction(database.settings()) as session:
+        with pytest.raises(TelecineError, match="extra data") as raised:
+            fails(session)
+        assert raised.value.code == "statement_failed"
+        put(session, 5)
+    assert kept(database) == [5]

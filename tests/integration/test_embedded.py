@@ -212,6 +212,15 @@ def test_the_server_stays_when_a_person_asked_for_it(folder: Path):
     until(lambda: gone(folder))
 
 
+def test_the_server_and_its_supervisor_keep_no_secret(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush-hush")
+    embedded.ensure(folder, FAST)
+    found = processes(folder)
+    assert len(found) == 2
+    for process in found:
+        assert process.environ().keys() <= {"PATH", "LD_LIBRARY_PATH", "LC_ALL", "LC_CTYPE", "TZ"}
+
+
 def test_nobody_else_may_connect(folder: Path):
     embedded.ensure(folder, FAST)
     assert (folder / "postgres" / "run").stat().st_mode & 0o077 == 0

@@ -178,6 +178,32 @@ def test_a_local_cluster_has_a_token_of_its_own_and_leaves_none_in_the_home_fold
     assert not list(tmp_path.rglob("*token*"))
 
 
+SOCKETS = """
+import os, stat
+from pathlib import Path
+from jobs.gamedata.compute.local import LocalRay
+from tests.integration.test_extract_ray import Runner
+with LocalRay(Runner, workers=1) as pool:
+    pool.submit(1)
+    assert len(list(pool)) == 1
+    (folder,) = Path("/tmp").glob(f"telecine-ray-{os.getpid()}-*")
+    print(stat.filemode(folder.stat().st_mode), len(str(os.getpid())))
+    print(*(len(str(path)) for path in folder.rglob("*") if path.is_socket()))
+"""
+
+
+def test_no_other_user_can_enter_the_folder_of_a_local_cluster():
+    """Ray 2.60 gives the folder that it is told to use mode 0777, and the plasma store's socket the longest path."""
+    done = subprocess.run(
+        [sys.executable, "-c", SOCKETS], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    mode, digits, *lengths = done.stdout.split()
+    assert mode == "drwx------"
+    # Two names of the path contain a process id, of at most seven digits; sun_path has 108 bytes, the last for a NUL.
+    assert 0 < max(map(int, lengths)) + 2 * (7 - int(digits)) < 108
+
+
 def fake_reader(_device, **fake):
     return extract_fake(**fake)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from jobs.screenalytics.contract.kinds import _row
 from jobs.screenalytics.contract.run_manifest import MAX_ARTIFACTS
 from jobs.screenalytics.errors import CODES, FINDINGS
 from jobs.screenalytics.settings import ReplaySettings, VerifySettings
@@ -141,7 +142,12 @@ def test_the_next_ingest_picks_up_a_bad_run_that_was_fixed_and_uploaded_again(pl
     found = said(place.ingest())
     assert {code: found[code][0] for code in bad_codes()} == {code: code for code in bad_codes()}
     ends = {code: message for code, (_, message) in found.items() if not message.endswith(f". {UPLOAD}")}
-    assert set(ends) == {"PERSON_CONFLICT"}
+    assert set(ends) == {"PERSON_CONFLICT", "NAIVE_TIMESTAMP"}
+    assert ends["NAIVE_TIMESTAMP"].endswith(
+        "/completed_at is '2025-12-23T15:16:12' (without a UTC offset); expected a timestamp with an offset, such as"
+        " 2025-12-23T15:16:12Z. Add its offset to the time in the manifest (Z for UTC) and upload the manifest again;"
+        " the next ingest picks it up"
+    )
     assert ends["PERSON_CONFLICT"].endswith(
         ". Fix the person_id or the name of one of them and upload the run again; the next ingest picks it up"
     )
@@ -504,3 +510,25 @@ def test_a_repair_restores_the_rows_and_keeps_the_damaged_ones(place):
     assert [person["onscreen_ms"] for person in spoilt] == [1, 1]
     assert place.replay("r1").counts["unchanged"] == 1
     assert verified(place).exit_code == 0
+
+
+def test_a_replay_gives_a_uuid_its_one_spelling_in_rows_of_an_earlier_release(place, monkeypatch):
+    person = "b7f10000-0000-4000-8000-00000000000a"
+    put(place, rows("r1", {"person_id": person.upper()}, {"person_id": person}))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(_row, "canonical_uuid", lambda text: None)
+        place.ingest()
+    assert place.persons("r1", "person_id") == [(person.upper(),), (person,)]
+    assert verified(place).exit_code == 0
+    refused = place.replay("r1")
+    assert [failure.code for failure in refused.failures] == ["PERSON_CONFLICT"]
+    put(place, rows("r2", {"person_id": person.upper()}))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(_row, "canonical_uuid", lambda text: None)
+        place.ingest()
+    assert place.replay("r2").counts["replaced"] == 1
+    assert place.persons("r2", "person_id") == [(person,)]
+    assert place.replay("r2").counts["unchanged"] == 1
+    assert place.database.rows("SELECT DISTINCT person_id FROM screenalytics.cast_metrics WHERE run_id = 'r2'") == [
+        (person,)
+    ]

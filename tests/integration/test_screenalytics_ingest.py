@@ -330,3 +330,42 @@ def test_a_run_in_a_folder(database, tmp_path: Path):
     report = ingest.run(settings, MemoryStageRun(stage="sync_screenalytics"))
     assert counted(report) == {"ingested": 1, "persons": 3}
     assert database.rows("SELECT source FROM screenalytics.runs") == [(f"file://{tmp_path}",)]
+
+
+@pytest.mark.parametrize(
+    ("ep_id", "similar"),
+    [
+        ("Case-S01E01", True),
+        ("case-s1e1", True),
+        ("CASE-s001e01", True),
+        ("case-s01e02", False),
+        ("case-s01e10", False),
+        ("case-s10e01", False),
+        ("cases01e01", False),
+    ],
+)
+def test_episodes_that_differ_only_in_case_or_zeros_are_two_and_warned_of(place, ep_id, similar):
+    place.put("r1", ep_id="case-s01e01")
+    place.put("r2", ep_id="case-s01e01")
+    place.ingest()
+    place.put("r3", ep_id=ep_id)
+    place.ingest()
+    found = dict(place.runs("run_id, warnings"))
+    messages = {run: [one["message"] for one in of if one["code"] == "EPISODE_SIMILAR"] for run, of in found.items()}
+    said = f"episode {ep_id} is not case-s01e01, although their ids differ only in case or in leading zeros"
+    assert messages == {"r1": [], "r2": [], "r3": [said] if similar else []}
+    assert len(place.database.rows("SELECT ep_id FROM screenalytics.latest_runs")) == 2
+
+
+def test_similar_episodes_are_found_by_an_index(place):
+    place.database.rows(
+        "INSERT INTO screenalytics.runs (run_id, ep_id, source, manifest_key, manifest_sha256, manifest_etag,"
+        " schema_version, persons, output_hash, pipeline_run_id)"
+        " SELECT 'x' || n, 'show-s01e' || n, 's', 'k', repeat('0', 64), 'e', '1.0', 0, repeat('0', 64), 'p'"
+        " FROM generate_series(1, 5000) AS n"
+    )
+    place.database.rows("ANALYZE screenalytics.runs")
+    plan = place.database.rows(
+        "EXPLAIN SELECT ep_id FROM screenalytics.runs WHERE lower(ep_id) = ANY (ARRAY['a-s1e1', 'a-s01e01'])"
+    )
+    assert "runs_episode_lower" in str(plan)

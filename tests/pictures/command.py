@@ -60,7 +60,7 @@ def run_command(videos: Iterable[Video], folder: Path) -> Report:
                     row = next(row for row in rows if row["s3_key"] == key)
                     spec = spec_of(video, mode, form)
                     extract = partial(_read, cli.folder / mode, key, row)
-                    result = compare(extract, spec, truth, reference, restarts=video.restarts)
+                    result = compare(extract, spec, truth, reference)
                     report.rows.append(Row(video, mode, form, readable, result))
     return report
 
@@ -69,10 +69,7 @@ def _read(folder: Path, key: str, row: dict[str, Any]) -> Stored:
     if row["error_code"]:
         raise item_error(row["error_code"], row["error_message"])
     data = load(folder / pt_key(key))
-    marks: dict[float, bool] = {}
-    for time, damaged in zip(row["frame_time_s"], row["frame_corrupt"], strict=True):
-        # Where times restart, two frames may have the same time.
-        marks[time] = damaged and marks.get(time, True)
+    marks = dict(zip(row["frame_time_s"], row["frame_corrupt"], strict=True))
     images: list[npt.NDArray[np.uint8]] = []
     times: list[float] = []
     strides = {}

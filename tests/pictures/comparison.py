@@ -79,8 +79,6 @@ def compare(
     spec: SamplingSpec,
     truth: SequentialDecode | None,
     reference: Reference,
-    *,
-    restarts: bool = False,
 ) -> Comparison:
     """Compare one extraction with the reference's last decoded video.
 
@@ -89,7 +87,6 @@ def compare(
         spec: its sampling.
         truth: the full decode; None if FFmpeg cannot read the video.
         reference: holds the decoded frames.
-        restarts: True if times restart mid-video, so that a time identifies several frames.
     """
     result = Comparison()
     readable = truth is not None and any(not damaged for damaged in truth.corrupt)
@@ -108,7 +105,7 @@ def compare(
             result.wrong.append("pictures from a video without pictures")
         return result
     _compare_pictures(stored, spec, truth, reference, result)
-    _compare_times(stored, spec, truth, result, restarts=restarts)
+    _compare_times(stored, spec, truth, result)
     return result
 
 
@@ -195,9 +192,7 @@ def _key_sets(truth: SequentialDecode) -> list[list[int]]:
     return sets
 
 
-def _compare_times(
-    stored: Stored, spec: SamplingSpec, truth: SequentialDecode, result: Comparison, *, restarts: bool
-) -> None:
+def _compare_times(stored: Stored, spec: SamplingSpec, truth: SequentialDecode, result: Comparison) -> None:
     """Compare which frames were chosen, by a rule written from docs/gamedata.md, not from the product's plan."""
     base = float(truth.time_base)
     if stored.pts is not None:
@@ -215,8 +210,6 @@ def _compare_times(
                 result.wrong.append(f"{asked:.2f} s was not requested")
         first = min(truth.pts)
         result.missing += sum(round(time, 6) not in got and first <= time / base for time in expected)
-        if restarts:
-            continue
         sequences = [_choice(list(got), base, spec.mode, frames, chosen) for frames in shown for chosen in keys]
         for number, (asked, row) in enumerate(got.items()):
             right = {sequence[number] for sequence in sequences}

@@ -45,6 +45,18 @@ def _damages() -> Iterator[Video]:
             make = copied(codec, suffix, source=source, copy={"change": change})
             sample = (how, codec, suffix) in {("garbage", "libx264", "mp4"), ("scrambled", "libx264", "mkv")}
             yield Video(kind, f"{codec} in {suffix}, a packet {how}", make, sample=sample)
+    # The next keyframe after 10 s is at 13.3 s: damage reaches the frame at 12 s.
+    for how, times, replace in (
+        ("a packet flipped", (6, 10), faults.flipped),
+        ("a packet shortened", (6, 10), faults.shortened),
+        ("a keyframe flipped", (10,), faults.flipped),
+        ("a keyframe shortened", (10,), faults.shortened),
+        ("four packets scrambled", (2, 6, 10, 14), faults.scrambled),
+    ):
+        for suffix in ("webm", "mkv"):
+            make = copied("libvpx", suffix, source="webm", copy={"change": faults.at(*times, replace=replace)})
+            sample = (how, suffix) == ("a packet flipped", "webm")
+            yield Video(kind, f"libvpx in {suffix}, {how}", make, sample=sample)
     for codec, suffix in (("libx264", "mp4"), ("libx265", "mkv"), ("libx264", "ts")):
         for how, replace in (("scrambled", faults.scrambled), ("garbage", faults.garbage)):
             make = copied(

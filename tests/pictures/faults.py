@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["at", "concatenated", "cut_end", "cut_start", "filler", "garbage", "scrambled"]
+__all__ = ["at", "concatenated", "cut_end", "cut_start", "filler", "flipped", "garbage", "scrambled", "shortened"]
 
 
 def at(*seconds: float, replace: Callable[[bytes], bytes | None]) -> Callable[[float, bytes], bytes | None]:
@@ -27,6 +27,17 @@ def scrambled(body: bytes) -> bytes:
     """Invert the second half of a packet, so that its headers stay valid."""
     half = max(len(body) // 2, min(len(body), 24))
     return body[:half] + bytes(byte ^ 0xFF for byte in body[half:])
+
+
+def flipped(body: bytes) -> bytes:
+    """Flip a bit in the middle of a packet."""
+    place = len(body) // 2
+    return body[:place] + bytes([body[place] ^ 4]) + body[place + 1 :]
+
+
+def shortened(body: bytes) -> bytes:
+    """Drop the second half of a packet."""
+    return body[: len(body) // 2]
 
 
 def garbage(body: bytes) -> bytes:

@@ -109,7 +109,7 @@ def _rows(video: Video, path: Path, combinations: Iterable[tuple[str, str]], ref
     tar = BytesSource(packed(path))
     for mode, form in combinations:
         spec = spec_of(video, mode, form)
-        result = compare(partial(extract, tar, spec), spec, truth, reference, restarts=video.restarts)
+        result = compare(partial(extract, tar, spec), spec, truth, reference)
         yield Row(video, mode, form, readable, result)
 
 

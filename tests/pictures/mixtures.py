@@ -79,6 +79,13 @@ def _interlaced() -> Iterator[Video]:
     flags = {"options": {"flags": "+ildct+ilme", "bf": "2"}, "fps": 25, "seconds": SHORT}
     for suffix in ("mpg", "ts", "mkv"):
         yield Video(_KIND, f"mpeg2video interlaced in {suffix}", encoded("mpeg2video", suffix, **flags))
+    for suffix in ("mp4", "mkv", "avi", "ts"):
+        for b_frames in (0, 2):
+            settings: dict[str, Any] = {**flags, "options": {"flags": "+ildct+ilme"}, "b_frames": b_frames, "gop": 12}
+            make = encoded("mpeg4", suffix, **settings)
+            sample = (suffix, b_frames) == ("mp4", 2)
+            name = f"mpeg4 interlaced with {b_frames} B-frames in {suffix}"
+            yield Video(_KIND, name, make, sample=sample)
     for suffix in ("ts", "mkv", "avi"):
         make = encoded("libx264", suffix, options={"x264-params": "tff=1:open-gop=1"}, b_frames=3)
         yield Video(_KIND, f"libx264 interlaced with an open GOP in {suffix}", make)
@@ -116,21 +123,20 @@ def _joined() -> Iterator[Video]:
         ("HEVC after H.264", ("libx264", "libx265"), HALF),
     ):
         make = partial(streams, codecs=codecs, settings={"shift_s": shift})
-        restarts = name.startswith("an overlap")
-        yield Video(_KIND, f"two parts in ts, {name}", make, restarts=restarts)
+        yield Video(_KIND, f"two parts in ts, {name}", make)
 
 
 def _damaged() -> Iterator[Video]:
     lost = faults.at(6, 10, replace=lambda _: None)
-    # Not VP8: after a missing packet, FFmpeg returns what its buffers held before, and each decode differs.
     for codec, suffix in (
         ("libx264", "mp4"),
         ("libx265", "mp4"),
         ("libx264", "ts"),
         ("mpeg4", "avi"),
         ("libvpx-vp9", "webm"),
+        ("libvpx", "webm"),
     ):
-        source = suffix if suffix in ("ts", "avi") else "mp4"
+        source = suffix if suffix in ("ts", "avi") or codec == "libvpx" else "mp4"
         make = copied(codec, suffix, source=source, copy={"change": lost})
         yield Video(_KIND, f"{codec} in {suffix}, two packets missing", make)
     several = faults.at(2, 6, 10, 14, replace=faults.scrambled)

@@ -50,6 +50,10 @@ def _gops() -> Iterator[Video]:
             yield Video(
                 "all intra", f"{codec} all intra in {suffix}", make, sample=(codec, suffix) == ("libx264", "ts")
             )
+    make = encoded("libvpx", "webm", gop=1, seconds=SHORT)
+    yield Video("all intra", "libvpx all intra in webm", make)
+    make = encoded("libvpx", "webm", options={"auto-alt-ref": "1", "lag-in-frames": "16", "deadline": "good"})
+    yield Video("closed GOP", "libvpx with hidden frames in webm", make)
     make = encoded("libx264", "mp4", pixels="yuv444p")
     yield Video("closed GOP", "libx264 4:4:4 in mp4", make)
     yield Video("closed GOP", "libx264 10 bit in mkv", encoded("libx264", "mkv", pixels="yuv420p10le"))

@@ -74,7 +74,6 @@ class Video:
         name: unique.
         make: writes it.
         strides: the samples to take of it.
-        restarts: True if times restart mid-stream.
         sample: True to include it in ``make test``.
     """
 
@@ -82,7 +81,6 @@ class Video:
     name: str
     make: Callable[[Studio], Path]
     strides: tuple[tuple[float, int], ...] = STRIDES
-    restarts: bool = False
     sample: bool = False
 
 

@@ -57,7 +57,7 @@ def _clocks() -> Iterator[Video]:
 
             sample = (codec, seconds) == ("libx264", HALF)
             name = f"{codec} in ts, times restart after {seconds} s"
-            yield Video("times restart", name, restarted, restarts=True, sample=sample)
+            yield Video("times restart", name, restarted, sample=sample)
 
 
 def _starts() -> Iterator[Video]:

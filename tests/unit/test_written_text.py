@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 STREAMS = {"shared/streams.py", "shared/logs.py"}
 RICH = {"shared/report/terminal.py", "shared/progress.py"}
 FILES = sorted(
-    path.relative_to(ROOT).as_posix() for package in ("jobs", "shared") for path in (ROOT / package).rglob("*.py")
+    path.relative_to(ROOT).as_posix()
+    for package in ("jobs", "shared", "charts/telecine")
+    for path in (ROOT / package).rglob("*.py")
 )
 HARMLESS = {"isatty", "flush", "fileno"}
 PRINTING = {"print", "input"}
@@ -79,7 +81,7 @@ def test_a_console_prints_only_text_and_tables():
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     printed = [ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "console.print"]
     assert printed
-    assert set(printed) <= {"table", "Text(safe_text(text))"}
+    assert set(printed) <= {"table", "Text(safe_text(text), style=style)"}
     texts = [ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "Text"]
     assert all(text.startswith("safe_text(") for text in texts)
 

@@ -17,6 +17,8 @@ from sqlalchemy import text
 from shared.database.connection import engine
 from shared.settings.database import DatabaseSettings
 from shared.storage import open_store
+from shared.streams import write_out
+from shared.text import one_line
 
 GROUP: Final = ("argoproj.io", "v1alpha1")
 POLL_S: Final = 3.0
@@ -127,7 +129,8 @@ def _clean(place: str, prefix: str) -> None:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    # A message of a node may come from any container of the Workflow.
+    write_out(one_line(line))
     sys.stdout.flush()
 
 

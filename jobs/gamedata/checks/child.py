@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import polars as pl
 
 from jobs.gamedata.checks.run import POLARS_TYPES, CheckError, Columns
+from shared.child.process import describe_status, python_path
 from shared.errors import StorageFull, TransientError
 from shared.logs import bound
 
@@ -269,7 +270,7 @@ class _Runs:
 def _run(job: bytes, descriptors: Sequence[int]) -> int:
     # -P: otherwise modules in the current folder would come first. -u: what a check printed before it died is shown.
     command = [sys.executable, "-P", "-u", "-m", "jobs.gamedata.checks.child_main"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment = {**os.environ, "PYTHONPATH": python_path()}
     try:
         process = subprocess.Popen(  # noqa: S603  a module of this package
             command,
@@ -319,12 +320,7 @@ def _columns(document: dict[str, Any], body: bytes) -> Columns:
 
 
 def _death(status: int) -> str:
-    if status >= 0:
-        return f"exit code {status}"
-    try:
-        return f"killed by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"killed by signal {-status}"  # most real-time signals have no name
+    return f"exit code {status}" if status >= 0 else describe_status(status).removeprefix("was ")
 
 
 def _failed(check: Check, rows: int, why: str) -> Columns:

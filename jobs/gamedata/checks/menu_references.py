@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from jobs.gamedata.frames.pictures import shrink
 from jobs.gamedata.model import SIGNATURE_SHAPE
 from jobs.gamedata.session.child import DecodeChild
 from shared.errors import ExtraMissing, ItemError, UsageError
+from shared.storage import holds_secrets, leads_to_secrets
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -29,6 +31,7 @@ _PLAIN: Final = 4.0
 # Frames per step: 432 float32 each, about 28 MB.
 _CHUNK: Final = 1 << 14
 _LARGEST: Final = 64 << 20
+_REFUSED: Final = "leads to a folder of secrets or processes"
 _CELLS: Final = SIGNATURE_SHAPE[0] * SIGNATURE_SHAPE[1] * SIGNATURE_SHAPE[2]
 
 
@@ -49,13 +52,15 @@ class MenuReferences:
         """Read every PNG and JPEG file of a folder.
 
         Raises:
-            UsageError: the folder does not exist or has no pictures, or one cannot be read.
+            UsageError: the folder does not exist, has no pictures or leads to secrets, or a picture cannot be read.
         """
         root = Path(folder)
         if not root.is_dir():
             raise UsageError(
                 f"--menu-references {folder}: folder does not exist; expected a folder with {_kinds()} files"
             )
+        if leads_to_secrets(folder):
+            raise UsageError(f"--menu-references {folder}: {_REFUSED}; expected another folder")
         # A pipe would never end, and neither would a link to a device.
         files = sorted(path for path in root.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
         if not files:
@@ -107,6 +112,8 @@ class MenuReferences:
 
 
 def _picture(child: DecodeChild, path: Path) -> npt.NDArray[np.uint8]:
+    if holds_secrets(os.path.realpath(path)):
+        raise UsageError(f"--menu-references: '{path}' {_REFUSED}; expected a picture; remove the link")
     try:
         if path.stat().st_size > _LARGEST:
             raise UsageError(f"--menu-references: '{path}' is larger than 64 MB; expected a picture; remove the file")

@@ -130,7 +130,8 @@ class LocalRay(RayPool, Generic[W, R]):
                 logging_level=logging.ERROR,
                 job_config=job_config(),
                 _node_ip_address="127.0.0.1",
-                _temp_dir=self._folder,
+                # Ray opens its own folder, with sockets and logs, to all users: inside of one that only we can enter.
+                _temp_dir=f"{self._folder}/r",
             )
             self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(LocalWorker)
             self._idle = [self._spawn() for _ in range(self._workers)]

@@ -23,6 +23,7 @@ import numpy as np
 from av.packet import PacketSideData
 
 from jobs.gamedata.errors import item_error
+from jobs.gamedata.frames._vp8_check import VP8Check
 from jobs.gamedata.frames.conversion import FrameConverter
 from jobs.gamedata.model import StreamParameters
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
     from jobs.gamedata.model import PacketRuns
+    from shared.errors import ItemError
 
 __all__ = ["SIDE_DATA", "DecodedFrame", "Decoder", "Packet", "decode_runs", "open_context", "stream_parameters"]
 
@@ -47,8 +49,16 @@ _SKIPS: Final = ("h264", "hevc")
 SIDE_DATA: Final = {"palette": 0, "new_extradata": 1, "param_change": 2}
 _PROGRESSIVE: Final = 1  # AV_FIELD_PROGRESSIVE
 _SideData: Any = PacketSideData  # PyAV 18.1 declares no constructor
+# After an error, FFmpeg's own VP8 decoder shows what its memory held before: each run returns other pictures. libvpx
+# returns the same ones, and takes the same time.
+_PREFERRED: Final = {"vp8": "libvpx"}
+_BT470BG: Final = 5  # AVColorSpace of VP8, RFC 6386 §9.2; libvpx leaves it unspecified
+_INTRA, _INTER = 1, 2  # AVPictureType I and P
+_VP8_KEY_HEADER: Final = 10  # bytes
+_VOP_START: Final = b"\0\0\1\xb6"
+_VOP_P, _VOP_B = 1, 2
 # Codecs whose decoders keep no pictures across a flush. Others get a new context for each span.
-_FLUSHABLE: Final = frozenset({"h264", "hevc", "vp8", "vp9", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4"})
+_FLUSHABLE: Final = frozenset({"h264", "hevc", "vp9", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +122,8 @@ def open_context(parameters: StreamParameters) -> Any:
     """
     codec = parameters.codec
     try:
-        context: Any = av.CodecContext.create(codec, "r")
+        preferred = _PREFERRED.get(codec, codec)
+        context: Any = av.CodecContext.create(preferred if preferred in av.codecs_available else codec, "r")
     except (ValueError, av.error.FFmpegError) as error:  # UnknownCodecError is a ValueError
         raise item_error("video_codec_unsupported", f"FFmpeg has no decoder for '{codec}'", codec=codec) from error
     if context.type != "video":
@@ -166,6 +177,7 @@ class Decoder:
     _context: VideoCodecContext = field(init=False)
     _extradata: bytes = field(init=False)
     _skips: bool = field(init=False)
+    _check: VP8Check | None = field(init=False)
     _used: bool = False
 
     def __post_init__(self) -> None:
@@ -179,6 +191,7 @@ class Decoder:
         context.options = {"max_pixels": str(min(self.max_pixels, _MAX_PIXELS))}
         self._context = context
         self._skips = _can_skip(self.parameters, self._extradata)
+        self._check = VP8Check.create() if self.parameters.codec == "vp8" else None
         self._used = False
 
     def decode(self, packets: Iterable[Packet], *, skip: bool = True) -> Iterator[DecodedFrame]:
@@ -201,7 +214,7 @@ class Decoder:
         if self._used:
             self._rewind()
         self._used = True
-        for packet in packets:
+        for packet in _without_leading_b_frames(packets) if self.parameters.codec == "mpeg4" else packets:
             headers = dict(packet.side_data).get("new_extradata")
             if headers is not None and headers != self._extradata:
                 yield from self._feed(None, skip=skip)
@@ -212,6 +225,10 @@ class Decoder:
         yield from self._feed(None, skip=skip)
 
     def _feed(self, packet: Packet | None, *, skip: bool) -> Iterator[DecodedFrame]:
+        damaged = False
+        if packet is not None and self.parameters.codec == "vp8":
+            self._check_vp8_size(packet.data)
+            damaged = self._check is not None and self._check.is_damaged(bytes(packet.data))
         try:
             frames = self._send(packet, skip=skip)
         except (av.error.FFmpegError, MemoryError, ValueError) as error:
@@ -220,11 +237,13 @@ class Decoder:
             if packet is not None:
                 self.faulty.append(packet.sample)
             return
+        if packet is not None and damaged:
+            self.faulty.append(packet.sample)  # even if it is never displayed, others may refer to it
         for frame in frames:
             self.decoded += 1
             sample = -1 if frame.pts is None else int(frame.pts)
-            corrupt = bool(frame.is_corrupt)
-            if corrupt:
+            corrupt = damaged or bool(frame.is_corrupt)
+            if corrupt and not damaged:
                 self.faulty.append(sample)
             yield DecodedFrame(sample, frame, corrupt)
 
@@ -236,13 +255,23 @@ class Decoder:
         if self.parameters.codec == "vp9" and packet is not None and isinstance(error, av.error.ArgumentError):
             pixels = max(pixels, _vp9_pixels(packet.data))
         if pixels > self.max_pixels:
-            raise item_error(
-                "pixels_exceeded",
-                f"the decoder rejects the frame size; the limit is {self.max_pixels} pixels (--max-pixels)",
-                max_pixels=self.max_pixels,
-            ) from error
+            raise self._exceeded() from error
         if isinstance(error, MemoryError):
             raise error
+
+    def _check_vp8_size(self, data: bytes | memoryview) -> None:
+        # libvpx allocates memory before FFmpeg compares the size. A keyframe declares it, RFC 6386 §9.1.
+        if len(data) >= _VP8_KEY_HEADER and not data[0] & 1:
+            width, height = (int.from_bytes(data[place : place + 2], "little") & 0x3FFF for place in (6, 8))
+            if width * height > self.max_pixels:
+                raise self._exceeded()
+
+    def _exceeded(self) -> ItemError:
+        return item_error(
+            "pixels_exceeded",
+            f"the decoder rejects the frame size; the limit is {self.max_pixels} pixels (--max-pixels)",
+            max_pixels=self.max_pixels,
+        )
 
     def _send(self, packet: Packet | None, *, skip: bool) -> list[VideoFrame]:
         if packet is None:
@@ -262,7 +291,12 @@ class Decoder:
                 attached = _SideData(SIDE_DATA[kind], len(content))
                 attached.update(content)
                 encoded.set_sidedata(attached)
-        return self._context.decode(encoded)
+        frames = self._context.decode(encoded)
+        if self.parameters.codec == "vp8":
+            for frame in frames:
+                frame.colorspace = _BT470BG
+                frame.pict_type = _INTER if packet.data[0] & 1 else _INTRA  # RFC 6386 §9.1
+        return frames
 
     def _rewind(self) -> None:
         if self.parameters.codec not in _FLUSHABLE:
@@ -282,6 +316,24 @@ def _can_skip(parameters: StreamParameters, extradata: bytes) -> bool:
         # layers in byte 21 (ISO/IEC 14496-15 §8.3.3.1).
         return len(extradata) > 21 and extradata[0] == 1 and extradata[21] >> 3 & 7 == 1  # noqa: PLR2004
     return True
+
+
+def _without_leading_b_frames(packets: Iterable[Packet]) -> Iterator[Packet]:
+    """Leave out MPEG-4 B-frames between a span's keyframe and the next reference: they refer to an earlier keyframe.
+
+    FFmpeg takes the duration of a frame from the first B-frame that a decoder gets. From one of these it takes a wrong
+    duration, and then drops all B-frames of an interlaced stream.
+    """
+    references = 0
+    for packet in packets:
+        # vop_coding_type, ISO/IEC 14496-2 §6.2.5. If a packet has two frames, the second is the B-frame.
+        start = bytes(packet.data).find(_VOP_START)
+        kind = packet.data[start + 4] >> 6 if 0 <= start < len(packet.data) - 4 else _VOP_P
+        if kind != _VOP_B:
+            references += 1
+        elif references == 1:
+            continue
+        yield packet
 
 
 def _vp9_pixels(data: bytes | memoryview) -> int:

@@ -54,6 +54,9 @@ _BAD_SEEKS: Final = 2
 # Maximum packets after a seek that the first pass did not return: parsers may return partial packets.
 _UNKNOWN: Final = 64
 _DISTRUSTED: Final = 2
+_MAY_RESTART: Final = 0x0200  # AVFMT_TS_DISCONT
+_BEFORE: Final = 5  # packets before a restart whose median time must be later
+_LARGEST_MOVE: Final = 1 << 40  # ticks; 141 days at 90 kHz
 
 
 def open_video(source: RangeSource, *, max_pixels: int) -> InputContainer:
@@ -96,6 +99,7 @@ class _Index:
     """The packets of a stream in file order; int64, except the flags."""
 
     ticks: array[int] = field(default_factory=lambda: array("q"))
+    dts: array[int] = field(default_factory=lambda: array("q"))
     size: array[int] = field(default_factory=lambda: array("q"))
     duration: array[int] = field(default_factory=lambda: array("q"))
     crc: array[int] = field(default_factory=lambda: array("q"))
@@ -198,6 +202,7 @@ class FFmpegReader:
                 index.untimed += ticks is None
                 index.shown.append(ticks is not None and not packet.is_discard)
                 index.ticks.append(ticks if ticks is not None else index.ticks[-1] if index.ticks else 0)
+                index.dts.append(index.ticks[-1] if packet.dts is None else packet.dts)
                 index.size.append(packet.size)
                 index.duration.append(packet.duration or 0)
                 index.crc.append(zlib.crc32(packet))
@@ -217,6 +222,12 @@ class FFmpegReader:
             ticks = np.cumsum(durations) - durations
             index.shown = bytearray(b"\1" * len(ticks))
             self.warnings.append("the container has no times: frames are assumed to be evenly spaced")
+        self._ticks = ticks  # for seeking
+        if self._container.format.flags & _MAY_RESTART:
+            tenth = round(self.time_base[1] / self.time_base[0] / 10)
+            ticks = _continued(ticks, np.array(index.dts, np.int64), durations, tenth)
+            if ticks is not self._ticks:
+                self.warnings.append("times restart in mid-stream: each part begins at the end of the one before")
         shown = np.frombuffer(index.shown, np.bool_)
         self.shown: npt.NDArray[np.bool_] | None = shown
         if not shown.any():
@@ -226,7 +237,6 @@ class FFmpegReader:
         pts = ticks[shown]
         self.start_pts = int(pts.min())
         self.pts, self.size = ticks - self.start_pts, np.array(index.size, np.int64)
-        self._ticks = ticks  # kept for seeking, because _order replaces self.pts
         self._identity = self.size << 32 | np.array(index.crc, np.int64)
         self._sorted = np.argsort(self._identity, kind="stable")
         self.listed = np.frombuffer(index.listed, np.bool_)
@@ -235,7 +245,7 @@ class FFmpegReader:
         if (self.complete != self.listed).any():
             self.refresh = self.listed & ~self.complete
         if (np.maximum.accumulate(pts)[:-MAX_REORDER] > pts[MAX_REORDER:]).any():
-            self.warnings.append("times restart in mid-stream: frames are chosen from all parts by their times")
+            self.warnings.append("times run backwards in mid-stream: frames are chosen by their times")
         last = int(pts.argmax())
         step = int(np.median(np.diff(np.sort(pts)))) if len(pts) > 1 else 0
         end = int(pts[last]) + (int(durations[shown][last]) or step)
@@ -379,6 +389,24 @@ class FFmpegReader:
         end = int(np.searchsorted(self._identity, identity, side="right", sorter=self._sorted))
         found: npt.NDArray[np.int64] = self._sorted[begin:end]
         return found
+
+
+def _continued(
+    ticks: npt.NDArray[np.int64], dts: npt.NDArray[np.int64], durations: npt.NDArray[np.int64], tenth: int
+) -> npt.NDArray[np.int64]:
+    """Return times that continue where the container's times restart, as in files joined byte by byte.
+
+    FFmpeg's tools, too, take a dts that falls by more than ``tenth``, a tenth of a second, for a restart. A single
+    packet with a wrong time is none.
+    """
+    moves = np.zeros_like(ticks)
+    for start in (np.flatnonzero(dts[1:] < dts[:-1] - tenth) + 1).tolist():
+        before = dts[max(start - _BEFORE, 0) : start].tolist()
+        if dts[start : start + MAX_REORDER].max() < sorted(before)[len(before) // 2]:
+            step = int(durations[start - 1]) or before[-1] - before[max(len(before) - 2, 0)]
+            move = before[-1] + step - int(dts[start])
+            moves[start] = min(move, _LARGEST_MOVE)
+    return ticks + np.cumsum(moves) if moves.any() else ticks
 
 
 def _best(container: InputContainer) -> Any:

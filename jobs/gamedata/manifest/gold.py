@@ -27,12 +27,14 @@ _PLAIN: Final = (
     *("is_session_empty", "empty_reason", "has_unusable_timestamps", "timestamps_reason", "error_stage", "error_code"),
     *("error", "check_errors", "warnings", "source_etag", "spec_digest"),
 )
+# Later columns of the manifest, NULL if it was built before.
+_ADDED: Final = ("frames_state", "inputs_state")
 _JSON: Final = ("video_metadata", "session_metadata")
 _FURTHER: Final = "further_checks"
-COLUMNS: Final = (*_PLAIN, *_JSON, _FURTHER)
+COLUMNS: Final = (*_PLAIN, *_ADDED, *_JSON, _FURTHER)
 
-# In the manifest but not published: build time and version, thresholds, tracebacks, why a flag is NULL.
-_LEFT_OUT: Final = frozenset({"dark_luma_threshold", "dark_share_threshold", "frames_state", "inputs_state"})
+# In the manifest but not published: build time and version, thresholds, tracebacks.
+_LEFT_OUT: Final = frozenset({"dark_luma_threshold", "dark_share_threshold"})
 _AT_ONCE: Final = 4096
 # Another program may write text, or columns without values, in other types; all other columns are text.
 _TYPES: Final[dict[str, pa.DataType]] = {
@@ -44,13 +46,16 @@ _TYPES: Final[dict[str, pa.DataType]] = {
 }
 
 
-def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[str, Any]]:
+def gold_rows(
+    file: pq.ParquetFile, *, name: str, prefix: str, rebuild: str = "telecine gamedata manifest"
+) -> Iterator[dict[str, Any]]:
     """Return the rows for the table, reading the manifest a few thousand rows at a time.
 
     Args:
         file: the manifest.
         name: used in messages.
         prefix: the prefix that every session's key must start with.
+        rebuild: the command that builds the manifest, for messages.
 
     Raises:
         DataError: a column is missing; while rows are read: a session's key does not start with the prefix, or a value
@@ -60,17 +65,17 @@ def gold_rows(file: pq.ParquetFile, *, name: str, prefix: str) -> Iterator[dict[
     if missing := [column for column in (*_PLAIN, *_JSON) if column not in names]:
         raise DataError(
             f"--manifest {name} is not a manifest of this version: it lacks {', '.join(missing)}. Build it again:"
-            " telecine gamedata manifest",
+            f" {rebuild}",
             code="manifest_invalid",
         )
-    return _rows(file, name, prefix)
+    return _rows(file, name, prefix, rebuild)
 
 
-def _rows(file: pq.ParquetFile, name: str, prefix: str) -> Iterator[dict[str, Any]]:
+def _rows(file: pq.ParquetFile, name: str, prefix: str, rebuild: str) -> Iterator[dict[str, Any]]:
     names = file.schema_arrow.names
-    built_in = {*manifest_schema(Registry()).names, *_PLAIN, *_LEFT_OUT}
+    built_in = {*manifest_schema(Registry()).names, *_PLAIN, *_ADDED, *_LEFT_OUT}
     further = [column for column in names if column not in built_in]
-    for rows in _batches(file, name, further):
+    for rows in _batches(file, name, rebuild, further):
         for row in rows:
             if not row["s3_key"].startswith(prefix):
                 raise DataError(
@@ -80,15 +85,18 @@ def _rows(file: pq.ParquetFile, name: str, prefix: str) -> Iterator[dict[str, An
                 )
             yield {
                 **{column: _clean(row[column]) for column in _PLAIN},
+                **{column: _clean(row.get(column)) for column in _ADDED},
                 **{column: _json(row[column]) for column in _JSON},
                 _FURTHER: _dump({column: row[column] for column in further}) if further else None,
             }
 
 
-def _batches(file: pq.ParquetFile, name: str, further: list[str]) -> Iterator[list[dict[str, Any]]]:
+def _batches(file: pq.ParquetFile, name: str, rebuild: str, further: list[str]) -> Iterator[list[dict[str, Any]]]:
+    added = [column for column in _ADDED if column in file.schema_arrow.names]
+    own = (*_PLAIN, *added, *_JSON)
     try:
-        for batch in file.iter_batches(_AT_ONCE, columns=[*_PLAIN, *_JSON, *further]):
-            columns = {column: batch[column].cast(_TYPES.get(column, pa.string())) for column in (*_PLAIN, *_JSON)}
+        for batch in file.iter_batches(_AT_ONCE, columns=[*own, *further]):
+            columns = {column: batch[column].cast(_TYPES.get(column, pa.string())) for column in own}
             fields = [pa.field(column, array.type, column != "s3_key") for column, array in columns.items()]
             columns |= {column: batch[column] for column in further}
             fields += [batch.schema.field(column) for column in further]
@@ -96,7 +104,7 @@ def _batches(file: pq.ParquetFile, name: str, further: list[str]) -> Iterator[li
             yield rows
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(
-            f"--manifest {name} is not a manifest: {error}. Build it again: telecine gamedata manifest",
+            f"--manifest {name} is not a manifest: {error}. Build it again: {rebuild}",
             code="manifest_invalid",
         ) from error
 

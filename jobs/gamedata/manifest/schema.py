@@ -137,8 +137,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
         null=_FAILED,
     ),
     "inputs_state": Column(
-        "`ok`, `partly_invalid` (some rows cannot be read), `invalid` (more than a third), `no_rows`, `missing` (no "
-        "`inputs.csv`) or `not_recorded` (no part records the `.pt` file)",
+        "`ok`, `partly_invalid` (some rows cannot be read), `invalid` (more than a third, or 0 bytes), `no_rows`, "
+        "`missing` (no `inputs.csv`) or `not_recorded` (no part records the `.pt` file)",
         null=_FAILED,
     ),
 }

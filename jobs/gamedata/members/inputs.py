@@ -45,7 +45,8 @@ def read_inputs(content: bytes) -> InputStatistics:
     """Return the statistics of an inputs.csv; lines that do not parse are skipped and counted.
 
     Args:
-        content: the member's bytes; empty content means a session without events.
+        content: the member's bytes. Without any, the header is missing and counts as one line that does not parse: the
+            recorder was stopped before it wrote its first buffer, so the inputs are unknown.
 
     Raises:
         ItemError: ``inputs_invalid`` if there are more than :data:`MAX_INPUTS` bytes, or if the header
@@ -63,7 +64,7 @@ def read_inputs(content: bytes) -> InputStatistics:
     times = array("d")
     devices = bytearray()
     kinds: dict[bytes, int] = {}
-    invalid = 0
+    invalid = int(header is None)
     for line in lines:
         if line.count(b",") < _COMMAS:  # raising is five times slower, and hostile files may be full of these lines
             invalid += bool(line and line.strip())

@@ -9,16 +9,11 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import IO, TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 
 import numpy as np
 
@@ -26,7 +21,8 @@ from jobs.gamedata.errors import CODES, item_error
 from jobs.gamedata.frames.statistics import measure
 from jobs.gamedata.model import Session
 from jobs.gamedata.pt.file import select_runs
-from jobs.gamedata.session._child_protocol import Channel, pack, unpack
+from jobs.gamedata.session._child_protocol import pack, unpack
+from shared.child.process import ChildProcess
 from shared.errors import TransientError
 from shared.sandbox import Confinement
 
@@ -38,6 +34,7 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.model import PacketRuns, SamplingSpec
     from jobs.gamedata.ranges.source import RangeSource
+    from shared.child.channel import Channel
 
 __all__ = ["DecodeChild", "decode_packets"]
 
@@ -51,12 +48,6 @@ _MAX_REQUEST: Final = 1024**3
 _MAX_MESSAGE: Final = 4000
 # Bytes of decoded frames per request: a 4320p frame takes 106 MB, and the child's memory is limited.
 _FRAME_BYTES: Final = 256 * 1024**2
-# Whole names: a prefix would let HOMEBREW_GITHUB_API_TOKEN, LD_SDK_KEY or PYTHONANYWHERE_API_TOKEN through.
-_INHERITED: Final = frozenset({
-    "PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "LC_NUMERIC", "LD_LIBRARY_PATH", "LD_PRELOAD",
-    "VIRTUAL_ENV", "PYTHONHOME", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
-    "PYTHONHASHSEED", "PYTHONMALLOC", "PYTHONWARNINGS",
-})  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -147,15 +138,17 @@ class DecodeChild:
         self._max_pixels = max_pixels
         self._device: Literal["cpu", "cuda"] = device
         self._items = items
-        self._process: subprocess.Popen[bytes] | None = None
-        self._channel: Channel | None = None
-        self._errors: IO[bytes] | None = None
+        self._process: ChildProcess | None = None
         self._served = 0
 
     @property
     def pid(self) -> int | None:
         """The process ID; None if there is no process."""
         return self._process.pid if self._process else None
+
+    @property
+    def _channel(self) -> Channel | None:
+        return self._process.channel if self._process else None
 
     def __call__(self, source: RangeSource, spec: SamplingSpec) -> Session:
         """Call :meth:`extract`."""
@@ -306,64 +299,28 @@ class DecodeChild:
 
     def _crash(self) -> Exception:
         """Return an error that says how the process ended."""
-        process, output = self._process, ""
-        if process is None:
+        if self._process is None:
             return item_error("decode_crashed", "the decoder process has ended")
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=5)
-        if self._errors is not None:
-            self._errors.seek(0)
-            output = self._errors.read()[-2000:].decode(errors="replace").strip()
-        status = process.returncode
-        if status is not None and status < 0:
-            if -status == signal.SIGALRM:
-                return item_error(
-                    "decode_timeout", f"decoding took longer than {self._timeout_s:g} s (--item-timeout-s)"
-                )
-            ending = f"was killed by {signal.Signals(-status).name}"
-        else:
-            ending = f"exited with {status}"
-        lines = output.splitlines()
-        return item_error(
-            "decode_crashed", f"the decoder process {ending}" + (f": {lines[-1]}" if lines else ""), stderr=output
-        )
+        ending = self._process.ending()
+        if ending.status == -signal.SIGALRM:
+            return item_error("decode_timeout", f"decoding took longer than {self._timeout_s:g} s (--item-timeout-s)")
+        return item_error("decode_crashed", f"the decoder process {ending}", stderr=ending.output)
 
     def _ready(self) -> Channel:
-        if self._process is not None and self._process.poll() is not None:
+        if self._process is not None and self._process.has_ended():
             self._kill()
-        if self._channel is None:
-            self._start()
-        assert self._channel is not None
-        return self._channel
+        if self._process is None:
+            self._process = self._start()
+        return self._process.channel
 
-    def _start(self) -> None:
-        worker_end, child_end = socket.socketpair()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
-        environment = {
-            # No keys and no database address: hostile input may take over this process.
-            **{name: value for name, value in os.environ.items() if name in _INHERITED},
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            # Each thread of a BLAS pool reserves address space, which is limited here; nothing uses BLAS.
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-        }
-        arguments = [str(child_end.fileno()), str(self._memory_mb), str(self._timeout_s), str(os.getpid())]
-        with child_end:
-            self._process = subprocess.Popen(  # noqa: S603  a module of this package
-                # -P: otherwise modules in the current folder (a bucket may contain a numpy.py) would be imported first.
-                [sys.executable, "-P", "-m", "jobs.gamedata.session.child_main", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._errors,
-                pass_fds=[child_end.fileno()],
-                env=environment,
-                start_new_session=True,  # the worker handles Ctrl-C
-            )
+    def _start(self) -> ChildProcess:
+        arguments = [str(self._memory_mb), str(self._timeout_s)]
         # The child cannot send more than its memory holds.
-        self._channel = Channel(worker_end, max_bytes=self._memory_mb * 1024**2)
+        process = ChildProcess("jobs.gamedata.session.child_main", arguments, max_bytes=self._memory_mb * 1024**2)
+        self._process = process
         self._served = 0
         try:
-            ready, _ = self._channel.receive(until=time.monotonic() + _START_S)
+            ready, _ = process.channel.receive(until=time.monotonic() + _START_S)
             _tell(Confinement(**ready["sandbox"]))
         except (KeyError, TypeError, EOFError, OSError, ValueError) as error:
             crash = self._crash()
@@ -375,16 +332,12 @@ class DecodeChild:
         except BaseException:
             self._kill()
             raise
+        return process
 
     def _kill(self) -> None:
-        if self._channel is not None:
-            self._channel.close()
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        if self._errors is not None:
-            self._errors.close()
-        self._channel = self._process = self._errors = None
+            self._process.close()
+        self._process = None
 
     def close(self) -> None:
         """Kill the process; calling it again has no effect."""

@@ -3,46 +3,43 @@
 Before the first byte of input it gives up files, the network and other processes (:mod:`shared.sandbox`).
 
 Started by :class:`~jobs.gamedata.session.child.DecodeChild` as
-``python -m jobs.gamedata.session.child_main FD MEMORY_MB TIMEOUT_S WORKER_PID``.
+``python -m jobs.gamedata.session.child_main FD WORKER_PID MEMORY_MB TIMEOUT_S``.
 It uses no torch, no Ray and no store: the worker supplies all bytes.
 """
 
 from __future__ import annotations
 
 import codecs
-import ctypes
 import importlib
-import resource
 import signal
-import socket
 import sys
 import traceback
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.sandbox import confine, end_with_parent
+from shared.child.inside import enter
+from shared.sandbox import confine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.gamedata.session._child_protocol import Channel
+    from shared.child.channel import Channel
 
 __all__ = ["main"]
 
-_PR_SET_NO_NEW_PRIVS: Final = 38  # linux/prctl.h; without seccomp and Landlock, confine does not set it
 # The worker kills the child at the time limit. If the worker hangs or has ended, the child exits this much later.
 _GRACE_S: Final = 10
 # By name, so that none looks unused.
 _MODULES: Final = (
     "jobs.gamedata.frames.pictures",
     "jobs.gamedata.frames.statistics",
+    "jobs.gamedata.session._child_protocol",
     "jobs.gamedata.session.decode",
     "av.audio.stream",
     "av.subtitles.stream",
     "av.video.stream",
     "numpy.ma",
 )
-_MAX_STDERR: Final = 16 * 1024 * 1024
 
 
 class _WorkerSource:
@@ -72,14 +69,11 @@ def main(arguments: Sequence[str]) -> int:
     """Decode TARs until the channel closes; return the exit status 0.
 
     Args:
-        arguments: file descriptor of the channel, memory limit in MB, time limit in seconds, the worker's PID.
+        arguments: file descriptor of the channel, the worker's PID, memory limit in MB, time limit in seconds.
     """
-    descriptor, memory_mb, timeout_s = int(arguments[0]), int(arguments[1]), float(arguments[2])
-    _limit(memory_mb, int(arguments[3]))
-    from jobs.gamedata.session._child_protocol import Channel
-
-    seconds = int(timeout_s) + _GRACE_S
-    channel = Channel(socket.socket(fileno=descriptor))
+    # Standard error is the only file that it may write to; the worker reads its last 2,000 bytes.
+    channel = enter(arguments, memory_mb=int(arguments[2]))
+    seconds = int(float(arguments[3])) + _GRACE_S
     _import()
     channel.send({"kind": "ready", "sandbox": asdict(confine())})
     while True:
@@ -161,18 +155,6 @@ def _import() -> None:
         importlib.import_module(module)
     for encoding in ("ascii", "latin-1", "utf-8-sig", "utf-16", "utf-32"):
         codecs.lookup(encoding)
-
-
-def _limit(memory_mb: int, worker: int) -> None:
-    """Limit memory, disable core dumps and new privileges, and make the kernel kill this process with the worker."""
-    limit = memory_mb * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Standard error is the only file that it may write to; the worker reads its last 2,000 bytes.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_STDERR, _MAX_STDERR))
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    end_with_parent(worker)
 
 
 if __name__ == "__main__":

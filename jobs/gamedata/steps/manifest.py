@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.gamedata.checks.load import CheckFile, load_built_in, load_checks
 from jobs.gamedata.errors import NOTHING_EXTRACTED
+from jobs.gamedata.settings import ExtractSettings
 from shared.errors import BucketMissing, DataError
+from shared.settings.next_command import next_command
 from shared.verdict import verdict
 
 if TYPE_CHECKING:
@@ -156,18 +157,19 @@ def _columns(registry: Registry, signatures: bool) -> list[str]:
 def _empty(store: ObjectStore, settings: ManifestSettings) -> DataError:
     from shared.storage import default_bucket
 
-    command = ["telecine", "gamedata", "extract"]
+    words: list[str] = []
     # Only `run` has this setting.
     source = getattr(settings, "source_bucket", None)
     if source is not None and source != default_bucket("game-data"):
-        command += ["--source-bucket", source]
+        words += ["--source-bucket", source]
     if settings.manifest_bucket != default_bucket("game-data-manifest"):
-        command += ["--manifest-bucket", settings.manifest_bucket]
+        words += ["--manifest-bucket", settings.manifest_bucket]
     problem = f"{store.uri} has no extracted sessions"
     if settings.prefix:
         problem += f" with a key that starts with '{settings.prefix}'"
-        command += ["--prefix", settings.prefix]
-    return DataError(f"{problem}; run extract first: {shlex.join(command)}", code=NOTHING_EXTRACTED, bucket=store.uri)
+        words += ["--prefix", settings.prefix]
+    command = next_command("gamedata extract", *words, model=ExtractSettings, settings=settings)
+    return DataError(f"{problem}; run extract first: {command}", code=NOTHING_EXTRACTED, bucket=store.uri)
 
 
 def _statistics(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-import shlex
 import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.gamedata.manifest.gold import COLUMNS, TABLE, gold_rows
+from jobs.gamedata.settings import ManifestSettings
 from shared.errors import BucketMissing, DataError, ObjectMissing, UsageError
+from shared.settings.next_command import next_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,7 +54,7 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
     total = file.metadata.num_rows
     stage_run.progress.start(total, "sessions")
     totals: Counter[str] = Counter()
-    rows = gold_rows(file, name=settings.manifest, prefix=settings.prefix)
+    rows = gold_rows(file, name=settings.manifest, prefix=settings.prefix, rebuild=_rebuild(settings))
     merged = merge(
         settings,
         TABLE,
@@ -90,6 +91,12 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
     )
 
 
+def _rebuild(settings: PublishSettings) -> str:
+    """Return the command that builds the manifest, for messages."""
+    words = ("--output-path", settings.manifest)
+    return next_command("gamedata manifest", *words, model=ManifestSettings, settings=settings)
+
+
 def _open(settings: PublishSettings) -> tuple[int, pq.ParquetFile]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -106,8 +113,7 @@ def _open(settings: PublishSettings) -> tuple[int, pq.ParquetFile]:
         if Path(settings.manifest.removeprefix("file://")).is_dir():
             raise UsageError(f"--manifest {settings.manifest} is a folder; expected the manifest's file") from error
         raise UsageError(
-            f"--manifest {settings.manifest} does not exist; build it first: telecine gamedata manifest"
-            f" --output-path {shlex.quote(settings.manifest)}"
+            f"--manifest {settings.manifest} does not exist; build it first: {_rebuild(settings)}"
         ) from error
     try:
         return len(body), pq.ParquetFile(io.BytesIO(body))

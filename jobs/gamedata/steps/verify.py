@@ -19,9 +19,11 @@ import pyarrow as pa
 from jobs.gamedata.parts.schema import PART_SCHEMA
 from jobs.gamedata.parts.store import list_parts, list_pt_files, read_part, rewrite_part
 from jobs.gamedata.pt.kind import pt_kind
+from jobs.gamedata.settings import ExtractSettings
 from shared.errors import EXIT_DATA, EXIT_OK, DataError, ObjectChanged, ObjectMissing
 from shared.failure import Failure
 from shared.report import Report, Table
+from shared.settings.next_command import next_command
 from shared.storage import open_store
 
 if TYPE_CHECKING:
@@ -203,7 +205,8 @@ def _report(findings: _Findings, settings: VerifySettings) -> Report:
     if len(named) > _NAMED:
         _log.warning("%d more findings are in the report", len(named) - _NAMED)
     if retired and not settings.dry_run:
-        _log.warning("retired results: %d; run `telecine gamedata extract` to rebuild them", retired)
+        command = next_command("gamedata extract", model=ExtractSettings, settings=settings)
+        _log.warning("retired results: %d; to rebuild them, run: %s", retired, command)
     code = EXIT_DATA if retired or (settings.dry_run and counts) else EXIT_OK
     return Report(
         status="failed" if code else "partial" if counts else "success",

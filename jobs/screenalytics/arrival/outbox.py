@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.arrival.events import PAYLOAD_BYTES, BadEvent, Candidate, Event, parse_event
+from shared.database.connection import database_command
 from shared.database.session import transaction
 from shared.errors import ConfigurationError, DatabaseNotMigrated, TelecineError
 from shared.text import clean_text
@@ -148,8 +149,9 @@ def _outbox(settings: IngestSettings) -> Iterator[tuple[DatabaseSession, str]]:
     except DatabaseNotMigrated as error:
         raise ConfigurationError(
             f"the outbox {settings.outbox_table} cannot be read: {error.message.partition('. Run: ')[0]}; expected the"
-            f" columns {_COLUMNS}. Run telecine db upgrade for telecine's own outbox, set --outbox-table and"
-            " TELECINE_SCREENALYTICS_OUTBOX_URL for another one, or use --arrival poll, which needs none",
+            f" columns {_COLUMNS}. Run {database_command(settings, 'db upgrade')} for telecine's own outbox, set"
+            " --outbox-table and TELECINE_SCREENALYTICS_OUTBOX_URL for another one, or use --arrival poll, which needs"
+            " none",
             code="outbox_missing",
             table=settings.outbox_table,
         ) from error

@@ -25,6 +25,7 @@ __all__ = [
     "RunHead",
     "RunManifest",
     "RunStatus",
+    "is_local_time",
 ]
 
 RunStatus = Literal["success", "running", "failed", "blocked", "cancelled"]
@@ -96,6 +97,11 @@ EXPECTED: Final[dict[str, str]] = {
 """Field -> valid values, for messages."""
 
 
+def is_local_time(value: str) -> bool:
+    """Return True for a valid timestamp without a UTC offset."""
+    return _LOCAL_TIME.fullmatch(value) is not None
+
+
 def _text(value: str) -> str:
     if not re.search(_VISIBLE, value):
         raise PydanticCustomError("text", "blank")
@@ -107,7 +113,7 @@ def _text(value: str) -> str:
 def _time(value: Any) -> datetime:
     if not isinstance(value, str) or re.search(CONTROLS, value):
         raise PydanticCustomError("time", "not a timestamp")
-    if _LOCAL_TIME.fullmatch(value):
+    if is_local_time(value):
         raise PydanticCustomError("NAIVE_TIMESTAMP", "without a UTC offset")
     if not re.search(_TIME, value):
         raise PydanticCustomError("time", "not a timestamp")

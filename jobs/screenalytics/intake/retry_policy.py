@@ -20,6 +20,7 @@ from shared.failure import Failure
 if TYPE_CHECKING:
     from jobs.screenalytics.arrival.events import Candidate
     from jobs.screenalytics.reading.candidate import ReadResult
+    from jobs.screenalytics.settings import SourceSettings
     from jobs.screenalytics.tables.ingest_items import Lookup, State
 
 __all__ = ["ARTIFACT_GONE", "ENDS_THE_STAGE", "RetryPolicy"]
@@ -39,10 +40,12 @@ class RetryPolicy:
         source: URI of the bucket.
         max_attempts: failures after which an item is set aside. None: never set aside, and count every failure as the
             first one.
+        settings: settings of the step, for the commands in messages; None for commands without flags.
     """
 
-    def __init__(self, source: str, max_attempts: int | None) -> None:
+    def __init__(self, source: str, max_attempts: int | None, settings: SourceSettings | None = None) -> None:
         self._source = source
+        self._settings = settings
         self._counts = max_attempts is not None
         self._max_attempts = _UNLIMITED if max_attempts is None else max_attempts
 
@@ -152,24 +155,39 @@ class RetryPolicy:
         if event is not None and (missing or stale):
             # The event failed, not the object in the store, so count deliveries of the event.
             attempt = event.attempts + 1
-            result = _rejected(candidate, read, error, attempt, dead=attempt >= self._max_attempts)
+            result = self._rejected(candidate, read, error, attempt, dead=attempt >= self._max_attempts)
             if not missing:
                 return Decision(result)
             return Decision(result, entry=_entry(candidate, read, "rejected", error), state="rejected", attempt=1)
         if missing and item is None:
-            return Decision(_rejected(candidate, read, error, 1, dead=False))
+            return Decision(self._rejected(candidate, read, error, 1, dead=False))
         if error.code == "SOURCE_DELETED":
             entry = _entry(candidate, read, "rejected", error)
-            return Decision(_rejected(candidate, read, error, 1, dead=False), entry=entry, state="source_deleted")
+            return Decision(self._rejected(candidate, read, error, 1, dead=False), entry=entry, state="source_deleted")
         state: State = "quarantined" if _class_of(error) == "quarantine" else "rejected"
         attempt = 1 + item.failed_with(_etag(candidate, read)) if item is not None and self._counts else 1
         return Decision(
-            _rejected(candidate, read, error, attempt, dead=attempt >= self._max_attempts),
+            self._rejected(candidate, read, error, attempt, dead=attempt >= self._max_attempts),
             entry=_entry(candidate, read, state, error),
             state=state,
             attempt=attempt,
             max_attempts=self._max_attempts,
         )
+
+    def _rejected(
+        self, candidate: Candidate, read: ReadResult, error: TelecineError, attempt: int, *, dead: bool
+    ) -> IntakeResult:
+        """Return the result of a bad run; its message ends with advice."""
+        stale = _is_stale(candidate, read)
+        if stale:
+            end = event_advice(dead=dead, attempt=attempt)
+        else:
+            run_id = candidate.ref.run_id
+            end = advice(error.code, run_id, self._settings, message=error.message, dead=dead, attempt=attempt)
+        message = error.message.rstrip(". ") + end
+        advised = type(error)(message, code=error.code, retryable=False, **error.data)
+        result = _failed(candidate, read, advised, _class_of(error), attempt)
+        return replace(result, event_only=stale)
 
 
 def _is_own_fault(error: Exception) -> TypeGuard[TelecineError]:
@@ -202,21 +220,6 @@ def _entry(candidate: Candidate, read: ReadResult, outcome: str, error: Exceptio
         None if error is None else getattr(error, "code", "internal"),
         None if error is None else str(error),
     )
-
-
-def _rejected(
-    candidate: Candidate, read: ReadResult, error: TelecineError, attempt: int, *, dead: bool
-) -> IntakeResult:
-    """Return the result of a bad run; its message ends with advice."""
-    stale = _is_stale(candidate, read)
-    if stale:
-        end = event_advice(dead=dead, attempt=attempt)
-    else:
-        end = advice(error.code, candidate.ref.run_id, dead=dead, attempt=attempt)
-    message = error.message.rstrip(". ") + end
-    advised = type(error)(message, code=error.code, retryable=False, **error.data)
-    result = _failed(candidate, read, advised, _class_of(error), attempt)
-    return replace(result, event_only=stale)
 
 
 def _failed(

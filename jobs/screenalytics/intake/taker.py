@@ -73,7 +73,7 @@ class Taker:
             retry_dead=max_attempts is None,
             repair=repair,
         )
-        self._policy = RetryPolicy(self.source, max_attempts)
+        self._policy = RetryPolicy(self.source, max_attempts, settings)
         self._settings = settings
         self._store = store
         self._run_id = stage_run.run_id
@@ -194,6 +194,7 @@ class Taker:
                 decision.run,
                 source=self.source,
                 pipeline_run_id=self._run_id,
+                settings=self._settings,
                 accept_changed=self._accept_changed,
                 repair=self._repair,
             )

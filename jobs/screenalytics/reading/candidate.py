@@ -170,6 +170,7 @@ class CandidateReader:
             source=self._source,
             manifest_key=manifest.ref.key,
             manifest_sha256=manifest.sha256,
+            settings=self._settings,
         )
 
 

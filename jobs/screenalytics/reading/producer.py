@@ -5,42 +5,40 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-import shlex
 import zlib
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.screenalytics.contract.run_manifest import EXPECTED, MAX_ARTIFACTS, STATUSES, SUMMARY
+from jobs.screenalytics.contract.run_manifest import EXPECTED, MAX_ARTIFACTS, SUMMARY, is_local_time
+from jobs.screenalytics.contract.validated import shown
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.keys import EP_ID, ArtifactFolders, manifest_key
-from shared import strict_json
+from jobs.screenalytics.reading.stage_manifests import (
+    STAGE,
+    STAGE_FOLDER,
+    find_stage_manifests,
+    latest_manifests,
+    read_document,
+)
+from jobs.screenalytics.settings import next_step
 from shared.errors import ObjectMissing
 from shared.text import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
+    from jobs.screenalytics.reading.stage_manifests import ProducerManifest
     from jobs.screenalytics.settings import WriteManifestSettings
     from shared.storage import ObjectStore
     from shared.storage.protocol import ObjectInfo
 
-__all__ = ["KEPT", "ProducerFile", "ProducerRun", "describe_document", "find_run", "read_document"]
+__all__ = ["ProducerFile", "ProducerRun", "find_run"]
 
 _MB: Final = 1_000_000
 _GZIP: Final = b"\x1f\x8b"
 # Names of the summary in the two generations of the producer.
 _SUMMARIES: Final = ("screentime.json", "person_metrics.json")
-KEPT: Final = "manifest.replaced-"
-"""Start of a replaced manifest's new name; it is kept next to the new manifest."""
-
 _EP_ID: Final = re.compile(EP_ID)
-_STAGE_FOLDER: Final = "manifests/"
-_STAGE: Final = "screentime"
-# A stage manifest is a few kilobytes.
-_MAX_STAGE_BYTES: Final = 1_000_000
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +74,7 @@ class ProducerRun:
         rows: number of entries in the summary.
         files: other files that stage manifests name.
         omitted: names of files in stage manifests that are missing from the bucket, or do not match their digest.
+        ignored: stage manifests that were not used, each with its key and the reason.
     """
 
     ep_id: str
@@ -87,6 +86,7 @@ class ProducerRun:
     rows: int
     files: tuple[ProducerFile, ...]
     omitted: tuple[str, ...]
+    ignored: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,78 +108,59 @@ def find_run(store: ObjectStore, run_id: str, settings: WriteManifestSettings, c
 
     Raises:
         Rejected: ``FIELD_MISSING`` (the episode is unknown), ``FIELD_INVALID`` (it is not an id), ``ID_MISMATCH``,
-            ``NO_SUMMARY``, ``DUPLICATE_ARTIFACT`` (several summaries), ``CHECKSUM_MISMATCH``, ``TOO_MANY``, or an error
-            of the summary.
+            ``NO_SUMMARY``, ``DUPLICATE_ARTIFACT`` (several summaries), ``CHECKSUM_MISMATCH``, ``TOO_MANY``,
+            ``UNKNOWN_STATUS``, an error of the summary, or of the manifest of the stage that wrote it: without that
+            manifest, a failed run would look like a success.
         TransientError: from the store.
     """
-    documents = [document for document in (current,) if _is_of(document, run_id)]
     found = _list(store, run_id, settings, settings.ep_id)
-    documents += _stage_manifests(store, found, run_id)
-    ep_id = _episode(store, run_id, settings, documents, found)
+    documents, ignored = _manifests(store, run_id, settings, current, found)
+    ep_id = _episode(store, run_id, settings, [each.content for each in documents], found)
     if not settings.ep_id:
         # Folders by show are known only once the episode is.
         found = _list(store, run_id, settings, ep_id)
-        documents = [document for document in (current,) if _is_of(document, run_id)]
-        documents += _stage_manifests(store, found, run_id)
-    stages = _latest(document for document in documents if "stage" in document)
-    stage = next((each for each in stages if each["stage"] == _STAGE), None)
-    word = "success" if stage is None else str(stage.get("status"))
-    status = STATUSES.get(word, word)
-    started_at, completed_at = (
-        (None, None) if stage is None else (_plain(stage.get("started_at")), _plain(stage.get("finished_at")))
-    )
+        documents, ignored = _manifests(store, run_id, settings, current, found)
+    stages = latest_manifests(each for each in documents if "stage" in each.content)
+    ignored += [problem for each in stages if (problem := each.malformed()) is not None]
+    stage = next((each for each in stages if each.content["stage"] == STAGE), None)
+    status, started_at, completed_at = "success", None, None
+    if stage is not None:
+        status = stage.status()
+        started_at, completed_at = (_time(stage.content.get(name), settings) for name in ("started_at", "finished_at"))
     if status != "success":
-        return ProducerRun(ep_id, status, started_at, completed_at, None, "", 0, (), ())
+        return ProducerRun(ep_id, status, started_at, completed_at, None, "", 0, (), (), tuple(ignored))
     key = _summary_key(run_id, settings, found)
     body = _read(store, found.objects[key], settings)
     document = read_document(_unpacked(body, settings), f"the summary {key}")
     is_list = isinstance(document, list)
     version = "cast_screentime.v1" if is_list else "screentime.v1"
     entries = document if is_list else document.get("metrics") if isinstance(document, dict) else None
-    completed_at = settings.completed_at or completed_at
+    completed_at = _time(settings.completed_at or None, settings) or completed_at
     if completed_at is None:
-        sources = [document, *documents] if isinstance(document, dict) else documents
-        generated = (_plain(each.get("generated_at")) for each in sources)
+        sources = [document] if isinstance(document, dict) else []
+        sources += [each.content for each in documents]
+        generated = (_time(each.get("generated_at"), settings) for each in sources)
         completed_at = next((time for time in generated if time is not None), None)
     if completed_at is None:
         message = (
-            f"no file of run {run_id} says when it completed; expected a finished_at or generated_at. Run: telecine"
-            f" screenalytics write-manifest {run_id} --completed-at TIME, such as 2025-12-23T15:16:12Z"
+            f"no file of run {run_id} says when it completed; expected a finished_at or generated_at. Run, with its"
+            " time in place of <TIME>, such as 2025-12-23T15:16:12Z:"
+            f" {next_step(settings, 'write-manifest', run_id, '--completed-at', '<TIME>')}"
         )
         raise reject("FIELD_MISSING", message, expected="finished_at or generated_at")
     summary = ProducerFile(found.names[key], SUMMARY, key, len(body), hashlib.sha256(body).hexdigest())
-    declared = {matched: entry for entry, matched in _declared(stages, found) if matched is not None}
+    contents = [each.content for each in stages]
+    declared = {matched: entry for entry, matched in _declared(contents, found) if matched is not None}
     expected = declared.get(key, {}).get("sha256")
-    if isinstance(expected, str) and expected.lower() != summary.sha256:
+    if expected is not None and str(expected).lower() != summary.sha256:
         message = (
-            f"the summary {key} has sha256 {summary.sha256}, but the stage manifest says {expected}; an upload that"
-            " skips existing objects leaves the old one in place. Upload the file again"
+            f"the summary {key} has sha256 {summary.sha256}, but the stage manifest says {shown(expected)}; an upload"
+            " that skips existing objects leaves the old one in place. Upload the file again"
         )
         raise reject("CHECKSUM_MISMATCH", message, expected=expected, actual=summary.sha256)
-    files, omitted = _other_files(store, stages, found, key)
+    files, omitted = _other_files(store, contents, found, key)
     rows = len(entries) if isinstance(entries, list) else 0
-    return ProducerRun(ep_id, status, started_at, completed_at, summary, version, rows, files, omitted)
-
-
-def describe_document(document: Any) -> str:
-    """Describe the document at a manifest's key in a few words."""
-    if isinstance(document, dict):
-        if "stage" in document:
-            return "a stage manifest"
-        if "artifact_schema_version" in document:
-            return "a manifest in another format"
-        if document.get("schema_version") == "1.0":
-            return "a RunManifest 1.0"
-    return "another document"
-
-
-def read_document(body: bytes, what: str) -> Any:
-    """Parse a producer's document.
-
-    Raises:
-        Rejected: it is not JSON, or breaks a rule of :mod:`shared.strict_json`.
-    """
-    return strict_json.parse(body, what=what, code="ARTIFACT_PARSE", reject=reject)
+    return ProducerRun(ep_id, status, started_at, completed_at, summary, version, rows, files, omitted, tuple(ignored))
 
 
 def _list(store: ObjectStore, run_id: str, settings: WriteManifestSettings, ep_id: str) -> _Folder:
@@ -196,45 +177,14 @@ def _list(store: ObjectStore, run_id: str, settings: WriteManifestSettings, ep_i
     return found
 
 
-def _stage_manifests(store: ObjectStore, found: _Folder, run_id: str) -> list[dict[str, Any]]:
-    documents = []
-    for key, name in found.names.items():
-        if (
-            name.startswith((_STAGE_FOLDER, KEPT))
-            and name.endswith(".json")
-            and found.objects[key].size <= _MAX_STAGE_BYTES
-        ):
-            with suppress(Rejected):  # not a complete document
-                document = read_document(store.read(key), key)
-                if _is_of(document, run_id) and "stage" in document:
-                    documents.append(document)
-    return documents
+def _time(value: Any, settings: WriteManifestSettings) -> str | None:
+    """Return a time as the producer has it, with ``--utc-offset`` if it has none.
 
-
-def _latest(documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the manifest of each stage: a repeated stage may have left an older one at another key."""
-    latest: dict[str, dict[str, Any]] = {}
-    for document in documents:
-        name = str(document["stage"])
-        if name not in latest or _ended(document) > _ended(latest[name]):
-            latest[name] = document
-    return list(latest.values())
-
-
-def _ended(document: dict[str, Any]) -> datetime:
-    with suppress(TypeError, ValueError, OverflowError):
-        ended = datetime.fromisoformat(document.get("finished_at") or "")
-        return ended.replace(tzinfo=UTC) if ended.tzinfo is None else ended.astimezone(UTC)
-    return _NEVER
-
-
-def _plain(value: Any) -> str | None:
-    """Return a time as the producer has it; anything but text as text, which the manifest's check refuses."""
+    Anything but text is returned as text, which the manifest's check refuses.
+    """
+    if isinstance(value, str) and settings.utc_offset and is_local_time(value):
+        return value + settings.utc_offset
     return value if value is None else str(value)
-
-
-def _is_of(document: Any, run_id: str) -> bool:
-    return isinstance(document, dict) and document.get("run_id") == run_id
 
 
 def _episode(
@@ -242,16 +192,23 @@ def _episode(
 ) -> str:
     """Return the episode that all files agree on."""
     named: list[Any] = [document.get("episode_id") or document.get("ep_id") for document in documents]
+    unreadable: Rejected | None = None
     if not any(named):
         for key in _summaries(found):
-            with suppress(Rejected):
+            try:
                 document = read_document(_unpacked(_read(store, found.objects[key], settings), settings), key)
+            except Rejected as error:
+                unreadable = error
+            else:
                 named.append(document.get("episode_id") if isinstance(document, dict) else None)
     known = {str(name) for name in (settings.ep_id, *named) if name}
+    if not known and unreadable is not None:
+        raise unreadable
     if not known:
         message = (
             f"no file of run {run_id} below {manifest_key(settings.prefix, run_id).removesuffix('manifest.json')} names"
-            f" its episode; expected an episode_id. Run: telecine screenalytics write-manifest {run_id} --ep-id EPISODE"
+            " its episode; expected an episode_id. Run, with its episode in place of <EPISODE>, such as rhoslc-s06e11:"
+            f" {next_step(settings, 'write-manifest', run_id, '--ep-id', '<EPISODE>')}"
         )
         raise reject("FIELD_MISSING", message, expected="episode_id")
     if len(known) > 1:
@@ -265,12 +222,18 @@ def _episode(
     return ep_id
 
 
+def _manifests(
+    store: ObjectStore, run_id: str, settings: WriteManifestSettings, current: Any, found: _Folder
+) -> tuple[list[ProducerManifest], list[str]]:
+    return find_stage_manifests(store, run_id, settings, current, objects=found.objects, names=found.names)
+
+
 def _summaries(found: _Folder) -> list[str]:
     # The manifest of the stage screentime has the same name as its summary.
     return [
         key
         for key, name in found.names.items()
-        if posixpath.basename(name).removesuffix(".gz") in _SUMMARIES and not name.startswith(_STAGE_FOLDER)
+        if posixpath.basename(name).removesuffix(".gz") in _SUMMARIES and not name.startswith(STAGE_FOLDER)
     ]
 
 
@@ -288,7 +251,7 @@ def _summary_key(run_id: str, settings: WriteManifestSettings, found: _Folder) -
     if len(keys) > 1:
         message = (
             f"run {run_id} has {len(keys)} summaries: {', '.join(keys[:5])}; expected one. Choose one, for example:"
-            f" telecine screenalytics write-manifest {run_id} --summary {shlex.quote(keys[0])}"
+            f" {next_step(settings, 'write-manifest', run_id, '--summary', keys[0])}"
         )
         raise reject("DUPLICATE_ARTIFACT", message, actual=", ".join(keys[:5]))
     return keys[0]
@@ -375,7 +338,7 @@ def _other_files(
             omitted.append(kind)
             continue
         sha256, expected = digest.hexdigest(), entry.get("sha256")
-        if isinstance(expected, str) and expected.lower() != sha256:
+        if expected is not None and str(expected).lower() != sha256:
             omitted.append(kind)
         else:
             files[key] = ProducerFile(found.names[key], kind, key, size, sha256)

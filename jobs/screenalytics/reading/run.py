@@ -14,8 +14,9 @@ from jobs.screenalytics.contract.validated import shown, unknown_fields
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.model import Artifact, CastMetric, PersonMetric, RunWarning, ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.reading.fetch import fetch_artifact, refused
-from jobs.screenalytics.reading.producer import describe_document
 from jobs.screenalytics.reading.selection import select_summaries
+from jobs.screenalytics.reading.stage_manifests import describe_document
+from jobs.screenalytics.settings import next_step
 from shared import strict_json
 from shared.errors import AccessDenied, ObjectMissing, RequestRefused
 from shared.storage import is_readable
@@ -81,7 +82,7 @@ def read_manifest(manifest: ManifestObject, settings: SourceSettings, *, now: da
     try:
         parsed = versions.adapter(document)(document, manifest.ref.run_id)
     except Rejected as error:
-        raise _of_a_producer(document, manifest.ref.run_id, error) from error
+        raise _of_a_producer(document, manifest.ref.run_id, settings, error) from error
     status = cast("RunStatus", parsed.status)
     if status == "running":
         raise reject("RUN_RUNNING", "the run has not ended; the next ingest checks it again", json_pointer="/status")
@@ -91,13 +92,13 @@ def read_manifest(manifest: ManifestObject, settings: SourceSettings, *, now: da
     return parsed
 
 
-def _of_a_producer(document: dict[str, Any], run_id: str, error: Rejected) -> Rejected:
+def _of_a_producer(document: dict[str, Any], run_id: str, settings: SourceSettings, error: Rejected) -> Rejected:
     """Return the error for a manifest; one of a producer's own format names the command that makes a RunManifest."""
     if "stage" not in document and "artifact_schema_version" not in document:
         return error
     message = (
         f"{error.message}. It is {describe_document(document)}; to make a RunManifest over the files of the run, run:"
-        f" telecine screenalytics write-manifest {run_id} --replace"
+        f" {next_step(settings, 'write-manifest', run_id, '--replace')}"
     )
     return reject(error.code, message, **error.data)
 

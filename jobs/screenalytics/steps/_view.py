@@ -9,7 +9,7 @@ from jobs.screenalytics.steps.verify import FINDINGS
 from jobs.screenalytics.steps.write_manifest import MANIFEST, MANIFESTS
 from jobs.screenalytics.tables.persons import PERSONS
 from shared.report.sections import Text
-from shared.report.terminal import ROWS, counted, find_table, print_line, print_rest, print_sample, print_table
+from shared.report.terminal import counted, find_table, print_line, print_rest, print_sample, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["show", "show_manifests", "show_sample", "show_verify"]
 
-_UNWRAPPED: Final = frozenset({"episode", "not ingested", "run", "code"})
-# Longer cells are wrapped to leave room for the other columns.
-_LONG: Final = 40
 _NUMBERS: Final = frozenset({"on screen", "speaking", "confessional", "confidence", "persons", "artifacts"})
 
 
@@ -33,7 +30,7 @@ def show(report: Report, console: Console) -> None:
     """
     if report.failures:
         rows = [[each.item, each.code, each.message] for each in report.failures]
-        _print(console, ["not ingested", "code", "why"], rows)
+        print_table(console, ["not ingested", "code", "why"], rows)
         _print_rest(console, report, len(report.failures) + report.failures_truncated)
     table = find_table(report, PERSONS)
     if table is not None:
@@ -41,7 +38,7 @@ def show(report: Report, console: Console) -> None:
         # Show the name of an episode only in its first row.
         for row, before in zip(rows[:0:-1], rows[-2::-1], strict=True):
             row[0] = "" if row[0] == before[0] else row[0]
-        _print(console, columns, rows)
+        print_table(console, columns, rows, right=_NUMBERS)
     if report.headline:
         print_line(console, report.headline)
 
@@ -55,7 +52,7 @@ def show_verify(report: Report, console: Console) -> None:
     """
     table = find_table(report, FINDINGS)
     if table is not None:
-        _print(console, *_dense(table))
+        print_table(console, *_dense(table), right=_NUMBERS)
         _print_rest(console, report, sum(report.rejects.values()))
     print_line(console, report.headline)
 
@@ -74,7 +71,8 @@ def show_manifests(report: Report, console: Console) -> None:
     table = find_table(report, MANIFESTS)
     if table is not None:
         columns, rows = _dense(table)
-        _print(console, columns, [[cell[0] if isinstance(cell, tuple) else cell for cell in row] for row in rows])
+        shown = [[cell[0] if isinstance(cell, tuple) else cell for cell in row] for row in rows]
+        print_table(console, columns, shown, right=_NUMBERS)
     print_line(console, report.headline)
 
 
@@ -96,15 +94,8 @@ def show_sample(report: Report, console: Console) -> None:
     )
 
 
-def _print(console: Console, columns: Any, rows: Any) -> None:
-    short = {
-        name for position, name in enumerate(columns) if all(len(str(row[position])) <= _LONG for row in rows[:ROWS])
-    }
-    print_table(console, columns, rows, right=_NUMBERS, unwrapped=_UNWRAPPED & short)
-
-
 def _print_rest(console: Console, report: Report, count: int) -> None:
-    print_rest(console, count, f": telecine runs show {report.run_id}")
+    print_rest(console, count, f": {report.show_command}")
 
 
 def _dense(table: Table, *, without: str = "") -> tuple[list[str], list[list[Any]]]:

@@ -16,6 +16,7 @@ from jobs.screenalytics.intake.advice import advice
 from jobs.screenalytics.model import ManifestRef
 from jobs.screenalytics.reading.source import open_source, source_uri
 from jobs.screenalytics.reading.threads import Threads
+from jobs.screenalytics.settings import next_step
 from jobs.screenalytics.tables.deleted import mark_deleted, mark_present
 from jobs.screenalytics.tables.ingest_items import Entry, Items
 from jobs.screenalytics.verification.store import Comparison, compare
@@ -84,9 +85,7 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
         for page in stored_runs(settings, source):
             etags = [listing[run.manifest_key].etag if run.manifest_key in listing else None for run in page]
             compared = list(
-                pool.map(
-                    lambda pair: compare(store, pair[0], pair[1], quick=settings.quick), zip(page, etags, strict=True)
-                )
+                pool.map(lambda pair: compare(store, pair[0], pair[1], settings), zip(page, etags, strict=True))
             )
             _record_page(settings, stage_run.run_id, compared, result)
             for stored in page:
@@ -146,12 +145,12 @@ def _find_missing(
             continue
         result.counts["missing"] += 1
         reason = {
-            "unseen": "no ingest has processed it. Run: telecine screenalytics ingest",
-            "ingested": f"its rows are gone. Run: telecine screenalytics replay {ref.run_id}",
+            "unseen": f"no ingest has processed it. Run: {next_step(settings, 'ingest')}",
+            "ingested": f"its rows are gone. Run: {next_step(settings, 'replay', ref.run_id)}",
         }.get(
             item.state,
             f"it is {item.state} ({item.code}): {str(item.message).rstrip('. ')}"
-            f"{advice(str(item.code), ref.run_id, dead=False, attempt=1)}",
+            f"{advice(str(item.code), ref.run_id, settings, message=str(item.message), dead=False, attempt=1)}",
         )
         message = f"the run is in the store but not in the tables: {reason}"
         result.findings.append(finding(ref.run_id, ref.key, "NOT_INGESTED", message, state=item.state))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections import Counter
 from datetime import UTC, datetime
@@ -13,9 +14,11 @@ from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.keys import RUN_ID, manifest_key
 from jobs.screenalytics.model import ManifestObject, ManifestRef, ScreenalyticsRun
 from jobs.screenalytics.reading.fetch import refused
-from jobs.screenalytics.reading.producer import KEPT, ProducerRun, describe_document, find_run, read_document
+from jobs.screenalytics.reading.producer import ProducerRun, find_run
 from jobs.screenalytics.reading.run import read_run
 from jobs.screenalytics.reading.source import open_source
+from jobs.screenalytics.reading.stage_manifests import KEPT, describe_document, read_document
+from jobs.screenalytics.settings import next_step
 from shared.errors import ObjectMissing, RequestRefused, UsageError
 from shared.failure import Failure
 from shared.report import Report, Table, Text
@@ -43,6 +46,10 @@ _ATTEMPT: Final = re.compile(r"Attempt([0-9]{1,9})_.*")
 _NO_VERSION: Final = "unversioned"
 _TYPES: Final = {".json": "application/json", ".gz": "application/gzip", ".csv": "text/csv"}
 _SHOWN: Final = 200
+# Files named in a note.
+_NAMED: Final = 5
+
+_log = logging.getLogger(__name__)
 
 
 def run(settings: WriteManifestSettings, stage_run: StageRun) -> Report:
@@ -82,6 +89,7 @@ def run(settings: WriteManifestSettings, stage_run: StageRun) -> Report:
                 refusals.append(error)
                 rejected = refused(error, error.message)
             failure = Failure.of(run_id, rejected)
+            _log.warning("%s: %s: %s", run_id, failure.code, failure.message, extra={"item": run_id})
             report.failures.append(failure)
             outcome, row = "failed", [run_id, None, ("failed",), None, None, failure.message]
         counts[outcome] += 1
@@ -110,12 +118,19 @@ def _write_one(
     key = manifest_key(settings.prefix, run_id)
     body, document = _current(store, key, settings)
     found = find_run(store, run_id, settings, document)
+    unread = [f"{key}, which is not JSON"] if body is not None and document is None else []
     made = _manifest(run_id, found)
     # As text, a fraction in a field of the producer, such as a time in seconds, is refused by the check.
     new = json.dumps(made, indent=2, ensure_ascii=False, default=str).encode() + b"\n"
     persons = _check(store, ManifestRef(run_id, key), new, settings)
-    left_out = f"not listed: {', '.join(found.omitted[:5])}" if found.omitted else None
-    row: list[Any] = [run_id, found.ep_id, "written", persons, len(made.get("artifacts", ())), left_out]
+    row: list[Any] = [
+        run_id,
+        found.ep_id,
+        "written",
+        persons,
+        len(made.get("artifacts", ())),
+        _note(run_id, found, unread),
+    ]
     if body == new:
         row[2] = "unchanged"
         return "unchanged", row
@@ -126,7 +141,7 @@ def _write_one(
         raise reject(
             "MANIFEST_EXISTS",
             f"{key} is {describe_document(document)}; nothing was written. To replace it and keep it as {kept}, run:"
-            f" telecine screenalytics write-manifest {run_id} --replace",
+            f" {next_step(settings, 'write-manifest', run_id, '--replace')}",
             actual=describe_document(document),
         )
     if not settings.dry_run:
@@ -135,6 +150,23 @@ def _write_one(
         store.put(key, new)
     outcome = row[2] = "written" if body is None else "replaced"
     return outcome, row
+
+
+def _note(run_id: str, found: ProducerRun, unread: list[str]) -> str | None:
+    """Return what of the producer's files the manifest leaves out, and log it; None if nothing."""
+    notes = []
+    if found.omitted:
+        notes.append(_listed("not listed", found.omitted))
+    if ignored := (*unread, *found.ignored):
+        notes.append(_listed("ignored", ignored))
+    for note in notes:
+        _log.warning("%s: %s", run_id, note, extra={"item": run_id})
+    return "; ".join(notes) or None
+
+
+def _listed(word: str, names: tuple[str, ...]) -> str:
+    more = len(names) - _NAMED
+    return f"{word}: {', '.join(names[:_NAMED])}" + (f" and {more} more" if more > 0 else "")
 
 
 def _current(store: ObjectStore, key: str, settings: WriteManifestSettings) -> tuple[bytes | None, Any]:
@@ -195,9 +227,21 @@ def _artifact(file: ProducerFile, name: str, version: str) -> dict[str, Any]:
 
 
 def _check(store: ObjectStore, ref: ManifestRef, body: bytes, settings: WriteManifestSettings) -> int | None:
-    """Read the run as ingest will, and return its number of persons; None if it did not succeed."""
+    """Read the run as ingest will, and return its number of persons; None if it did not succeed.
+
+    Raises:
+        Rejected: ingest would reject it; for times without an offset, the message ends with the command that adds one.
+    """
     now = datetime.now(UTC)
     manifest = ManifestObject(ref, body, hashlib.sha256(body).hexdigest(), "", now)
     checked = settings.model_copy(update={"grace_min": 0.0})
-    found = read_run(store, manifest, checked, now=now)
+    try:
+        found = read_run(store, manifest, checked, now=now)
+    except Rejected as error:
+        codes = {error.code, *(field["code"] for field in error.data.get("fields", ()))}
+        if "NAIVE_TIMESTAMP" not in codes:
+            raise
+        command = next_step(settings, "write-manifest", ref.run_id, "--utc-offset", "Z")
+        message = f"{error.message}. If the producer's times are in UTC, run: {command}"
+        raise reject(error.code, message, **error.data) from error
     return len(found.metrics) if isinstance(found, ScreenalyticsRun) else None

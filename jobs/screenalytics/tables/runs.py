@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jobs.screenalytics.errors import reject
 from jobs.screenalytics.model import RunWarning
+from jobs.screenalytics.settings import next_step
 from jobs.screenalytics.tables.deleted import mark_present
 from shared.storage import resolved
 from shared.text import clean_text
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
     from jobs.screenalytics.errors import Rejected
     from jobs.screenalytics.model import ScreenalyticsRun
+    from jobs.screenalytics.settings import SourceSettings
     from shared.database.session import DatabaseSession
 
 __all__ = ["KnownRun", "WriteResult", "conflict", "write_run"]
 
 _SHOW: Final = re.compile(r"(.+)-s[0-9]+e[0-9]+")
+_EPISODE: Final = re.compile(r"(.+)-s([0-9]+)e([0-9]+)")
 _MAX_WARNINGS: Final = 100
 
 # Also asks what is not linked: each statement is another round trip, and lengthens the transaction.
@@ -33,7 +36,10 @@ _STATE: Final = """
         EXISTS (SELECT FROM screenalytics.episode_links link WHERE link.ep_id = :ep_id) AS linked,
         (SELECT count(*) FROM unnest(CAST(:persons AS text[])) AS person (id)
             WHERE id !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' AND NOT EXISTS (
-                SELECT FROM screenalytics.person_links link WHERE link.show = :show AND link.person_id = id)) AS strange
+                SELECT FROM screenalytics.person_links link WHERE link.show = :show AND link.person_id = id)
+        ) AS strange,
+        (SELECT other.ep_id FROM screenalytics.runs other WHERE lower(other.ep_id) = ANY (CAST(:spellings AS text[]))
+            AND other.ep_id <> :ep_id ORDER BY other.ep_id COLLATE "C" LIMIT 1) AS twin
     FROM (SELECT 1) AS one LEFT JOIN screenalytics.runs known ON known.run_id = :run_id
 """
 _INSERT: Final = """
@@ -109,6 +115,7 @@ def write_run(
     *,
     source: str,
     pipeline_run_id: str,
+    settings: SourceSettings | None = None,
     accept_changed: bool = False,
     repair: bool = False,
 ) -> WriteResult:
@@ -121,6 +128,7 @@ def write_run(
         run: the run, read and verified.
         source: URI of the bucket.
         pipeline_run_id: id of the run in the ledger.
+        settings: settings of the step, for the command in a message; None for a command without flags.
         accept_changed: replace old content, and keep it in ``replaced_runs``.
         repair: replace rows that have changed since, although the content is the same, in the same way.
 
@@ -133,6 +141,7 @@ def write_run(
         run_id=run.run_id,
         ep_id=run.ep_id,
         show=_show(run.ep_id),
+        spellings=_spellings(run.ep_id),
         persons=[metric.person_id for metric in run.metrics],
     )
     revision = 1
@@ -150,20 +159,28 @@ def write_run(
             source=source,
             manifest_key=run.manifest_key,
             manifest_sha256=run.manifest_sha256,
+            settings=settings,
         )
         if not is_same and (error.code != "MANIFEST_CHANGED" or not accept_changed):
             raise error
         session.run(_KEEP, run_id=run.run_id, pipeline_run_id=pipeline_run_id)
         session.run("DELETE FROM screenalytics.runs WHERE run_id = :run_id", run_id=run.run_id)
         revision = known.revision + 1
-    warnings = (*run.warnings, *_unlinked(run, linked=state.linked, strange=state.strange))
+    warnings = (*run.warnings, *_unlinked(run, linked=state.linked, strange=state.strange, twin=state.twin))
     digest = run.output_hash
     _insert(session, run, source, pipeline_run_id, revision=revision, warnings=warnings, digest=digest, at=state.at)
     return WriteResult("replaced" if revision > 1 else "ingested", digest, warnings)
 
 
 def conflict(
-    known: KnownRun, run_id: str, *, ep_id: str | None, source: str, manifest_key: str, manifest_sha256: str
+    known: KnownRun,
+    run_id: str,
+    *,
+    ep_id: str | None,
+    source: str,
+    manifest_key: str,
+    manifest_sha256: str,
+    settings: SourceSettings | None,
 ) -> Rejected:
     """Return the error for new content of a known run.
 
@@ -174,6 +191,7 @@ def conflict(
         source: bucket of the new manifest.
         manifest_key: key of the new manifest.
         manifest_sha256: digest of the new manifest.
+        settings: settings of the step, for the command in a message; None for a command without flags.
     """
     if ep_id is not None and ep_id != known.ep_id:
         what, expected, actual = "episode", known.ep_id, ep_id
@@ -184,7 +202,7 @@ def conflict(
             "MANIFEST_CHANGED",
             f"run {run_id} was ingested with other content: the sha256 of its manifest was"
             f" {known.manifest_sha256[:12]}… and is now {manifest_sha256[:12]}…. Its rows are unchanged. To replace"
-            f" them, run: telecine screenalytics replay {run_id} --accept-changed",
+            f" them, run: {next_step(settings, 'replay', run_id, '--accept-changed')}",
             expected=known.manifest_sha256,
             actual=manifest_sha256,
         )
@@ -267,7 +285,10 @@ def _cast_rows(run: ScreenalyticsRun) -> Iterator[tuple[Any, ...]]:
         yield (run.run_id, *(getattr(cast, name) for name in _CASTS[1:]))
 
 
-def _unlinked(run: ScreenalyticsRun, *, linked: bool, strange: int) -> Iterator[RunWarning]:
+def _unlinked(run: ScreenalyticsRun, *, linked: bool, strange: int, twin: str | None) -> Iterator[RunWarning]:
+    if twin is not None:
+        text = f"episode {run.ep_id} is not {twin}, although their ids differ only in case or in leading zeros"
+        yield RunWarning("EPISODE_SIMILAR", text)
     if not linked:
         yield RunWarning("EPISODE_UNLINKED", f"screenalytics.episode_links has no row for episode {run.ep_id}")
     if strange:
@@ -278,6 +299,17 @@ def _unlinked(run: ScreenalyticsRun, *, linked: bool, strange: int) -> Iterator[
 def _show(ep_id: str) -> str:
     match = _SHOW.fullmatch(ep_id)
     return match[1] if match else ep_id
+
+
+def _spellings(ep_id: str) -> list[str]:
+    """Return an episode's id in lower case, with season and episode as usual and without leading zeros."""
+    lower = ep_id.lower()
+    match = _EPISODE.fullmatch(lower)
+    if match is None:
+        return [lower]
+    show, *numbers = match.groups()
+    season, episode = ({digits, digits.lstrip("0") or "0", digits.lstrip("0").zfill(2)} for digits in numbers)
+    return sorted(f"{show}-s{one}e{other}" for one in season for other in episode)
 
 
 def _as_json(warned: RunWarning) -> dict[str, str]:

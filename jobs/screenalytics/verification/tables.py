@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.errors import FINDINGS
 from jobs.screenalytics.keys import runs_folder
-from jobs.screenalytics.model import CastMetric, PersonMetric, ScreenalyticsRun
+from jobs.screenalytics.model import CastMetric, PersonMetric, ScreenalyticsRun, canonical_uuid
+from jobs.screenalytics.settings import next_step
 from shared.database.session import transaction
 from shared.failure import Failure
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from jobs.screenalytics.model import ManifestRef
-    from jobs.screenalytics.settings import ReplaySettings, VerifySettings
+    from jobs.screenalytics.settings import ReplaySettings, SourceSettings, VerifySettings
     from shared.database.session import DatabaseSession
 
 __all__ = ["StoredArtifact", "StoredRun", "finding", "is_damaged", "not_ingested", "stored_runs"]
@@ -83,7 +84,8 @@ class StoredRun:
         deleted: True if it is marked ``source_deleted``.
         artifacts: the artifacts that were read.
         damage: findings about the rows themselves.
-        has_casts: False if it was ingested before casts were stored.
+        is_current: False if an earlier release would have written other rows: it stored no casts, or the same UUID in
+            several spellings.
     """
 
     run_id: str
@@ -93,12 +95,12 @@ class StoredRun:
     deleted: bool
     artifacts: tuple[StoredArtifact, ...]
     damage: tuple[Failure, ...]
-    has_casts: bool
+    is_current: bool
 
 
 def is_damaged(settings: ReplaySettings, source: str, run_id: str) -> bool:
-    """Return True if a run's rows differ from those that were written, or predate casts."""
-    return any(run.damage or not run.has_casts for page in stored_runs(settings, source, only=run_id) for run in page)
+    """Return True if a run's rows differ from those that were written, or from those that this release writes."""
+    return any(run.damage or not run.is_current for page in stored_runs(settings, source, only=run_id) for run in page)
 
 
 def stored_runs(
@@ -127,7 +129,13 @@ def stored_runs(
                 some_ids = [row.run_id for row in some]
                 metrics, casts = _by_run(session, _METRICS, some_ids), _by_run(session, _CASTS, some_ids)
                 page += [
-                    _stored(row, metrics.get(row.run_id, []), casts.get(row.run_id, []), artifacts.get(row.run_id, []))
+                    _stored(
+                        settings,
+                        row,
+                        metrics.get(row.run_id, []),
+                        casts.get(row.run_id, []),
+                        artifacts.get(row.run_id, []),
+                    )
                     for row in some
                 ]
                 del metrics, casts  # before the next ones are read
@@ -184,7 +192,9 @@ def _by_run(session: DatabaseSession, statement: str, ids: list[str]) -> dict[st
     return found
 
 
-def _stored(row: Any, metrics: list[Any], casts: list[Any], artifacts: list[Any]) -> StoredRun:
+def _stored(
+    settings: SourceSettings, row: Any, metrics: list[Any], casts: list[Any], artifacts: list[Any]
+) -> StoredRun:
     return StoredRun(
         row.run_id,
         row.manifest_key,
@@ -192,14 +202,15 @@ def _stored(row: Any, metrics: list[Any], casts: list[Any], artifacts: list[Any]
         frozenset(filter(None, (row.manifest_etag, row.etag))),
         row.status == "source_deleted",
         tuple(StoredArtifact(*artifact[1:]) for artifact in artifacts),
-        tuple(_damage(row, metrics, casts)),
-        row.casts is not None,
+        tuple(_damage(settings, row, metrics, casts)),
+        row.casts is not None
+        and all(canonical_uuid(metric.person_id) in (None, metric.person_id) for metric in metrics),
     )
 
 
-def _damage(row: Any, metrics: list[Any], casts: list[Any]) -> Iterator[Failure]:
+def _damage(settings: SourceSettings, row: Any, metrics: list[Any], casts: list[Any]) -> Iterator[Failure]:
     """Compare the rows with the hash recorded when they were written."""
-    fix = f"To restore the rows from the store, run: telecine screenalytics replay {row.run_id}"
+    fix = f"To restore the rows from the store, run: {next_step(settings, 'replay', row.run_id)}"
     if len(metrics) != row.persons:
         yield finding(
             row.run_id,

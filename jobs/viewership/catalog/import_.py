@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,9 +10,10 @@ from jobs.viewership.catalog.files import read
 from jobs.viewership.catalog.plan import plan
 from jobs.viewership.catalog.store import apply
 from jobs.viewership.catalog.versions import current_version, lock, open_version, refresh_keys
+from shared.collector import no_collection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from jobs.viewership.catalog.columns import Kind
     from jobs.viewership.catalog.plan import Plan
@@ -81,7 +80,8 @@ def import_files(
         origin=", ".join(name for name, _ in files)[:1000],
         counts=decided.counts(),
     )
-    apply(session, found.state, decided, version, by)
+    with no_collection():
+        apply(session, found.state, decided, version, by)
     return Imported(decided, found.state, found.rows, version, written=True)
 
 
@@ -107,21 +107,8 @@ def _planned(
     overwrite: bool,
     remove_missing: bool,
 ) -> Imported:
-    with _no_collection():
+    with no_collection():
         rows = read(files)
         state = load(session)
         decided = plan(state, rows, source, overwrite=overwrite, remove_missing=remove_missing)
     return Imported(decided, state, rows.counts(), current_version(session), written=False)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Pause the collector of cycles: over a million lasting objects and no cycle, it takes half of the time."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

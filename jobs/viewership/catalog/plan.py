@@ -125,9 +125,8 @@ class _Planner(OtherRows):
             if entity.new:
                 self._plan.updates.append(self._added(entity, stated, switch))
             else:
-                back = entity.source == self._source and switch is not None
-                if back and switch[0] not in stated and entity.sources.get(switch[0]) == MISSING:
-                    stated[switch[0]] = switch[1]
+                if switch is not None and self._is_back(entity, switch[0]):
+                    stated.setdefault(switch[0], switch[1])
                 before = entity.titles(base) if base else {}
                 series = entity.owner
                 update = merge(entity, stated, self._source, overwrite=self._overwrite)
@@ -139,6 +138,10 @@ class _Planner(OtherRows):
             self._add_numbers(self._plan.updates[-1])
             if base and entity.kind is not EntityKind.EPISODE and not entity.titles(base):
                 self._bad(self._first[entity], base, f"the {entity.kind} would have no name; expected one")
+
+    def _is_back(self, entity: Entity, switch: str) -> bool:
+        """Return whether its own source lacked an entity before and has it again."""
+        return entity.source == self._source and entity.sources.get(switch) == MISSING
 
     def _added(self, entity: Entity, stated: dict[str, str | None], switch: tuple[str, str, str] | None) -> Update:
         entity.fields.update({name: value for name, value in stated.items() if value is not None})

@@ -11,6 +11,7 @@ __all__ = ["contains_at_token_borders", "id_key", "id_parts", "mangled_id"]
 
 _EXPONENT: Final = re.compile(r"[+-]?\d(?:[.,]\d+)?E[+-]?\d{1,3}", re.IGNORECASE)
 _PIECES: Final = re.compile(r"[^\W_]+")
+_BOTH: Final = re.compile(r"[^\W\d_].*\d|\d.*[^\W\d_]")
 _MOST_PIECES: Final = 24
 _MOST_JOINED: Final = 4
 
@@ -23,7 +24,7 @@ def mangled_id(text: str) -> bool:
         (True, False, True)
     """
     text = text.strip()
-    return bool(_EXPONENT.fullmatch(text)) or text.startswith(("#REF!", "#N/A", "#VALUE!", "#NAME?", "####"))
+    return _EXPONENT.fullmatch(text) is not None or text.startswith(("#REF!", "#N/A", "#VALUE!", "#NAME?", "####"))
 
 
 def id_key(text: str) -> str:
@@ -48,13 +49,16 @@ def id_parts(text: str) -> list[str]:
         False
     """
     key = id_key(text)
-    spans = [match.span() for match in _PIECES.finditer(key)][:_MOST_PIECES]
-    found = {key} if key else set()
-    for first, (start, _) in enumerate(spans):
-        for _, end in spans[first : first + _MOST_JOINED]:
-            piece = key[start:end]
-            if any(map(str.isdigit, piece)) and any(map(str.isalpha, piece)):
-                found.add(piece)
+    if not key:
+        return []
+    found = {key}
+    if not key.isalnum():
+        spans = [match.span() for match in _PIECES.finditer(key)][:_MOST_PIECES]
+        for first, (start, _) in enumerate(spans):
+            for _, end in spans[first : first + _MOST_JOINED]:
+                piece = key[start:end]
+                if not (piece.isdecimal() or piece.isalpha()) and _BOTH.search(piece):
+                    found.add(piece)
     return sorted(found, key=lambda piece: (-len(piece), key.find(piece)))
 
 

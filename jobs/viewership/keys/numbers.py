@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from jobs.viewership.keys.words import values, wordset
@@ -33,20 +32,21 @@ _FOREIGN: Final = {
     **values("uma duas", first=1),
 }
 # I, V and X alone are more often words and initials; up to 39, longer numerals are rare and look like words (MIX, DC).
-_ROMAN: Final = re.compile(r"(x{0,3})(ix|iv|v?i{0,3})")
-_ROMANS: Final = {"": 0, "i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8, "ix": 9}
+_ROMANS: Final = {
+    "x" * tens + unit: 10 * tens + value
+    for tens in range(4)
+    for unit, value in (values("i ii iii iv v vi vii viii ix", first=1) | {"": 0}).items()
+    if tens or unit
+}
 
 PART: Final = wordset("part pt pts parts parte partes partie teil deel del часть ч")
 """Words for a part of a story, in folded text."""
+_SPECIAL: Final = frozenset((*_WORDS, *_TENS, *_ORDINALS, *_ROMANS))
+_ENDINGS: Final = wordset("st nd rd th")
 _MARKERS: Final = PART | wordset(
     "chapter chapters ch capitulo cap chapitre kapitel vol volume book act day week night round season episode ep"
     " series no number level case глава"
 )
-
-
-def _roman(token: str) -> int | None:
-    match = _ROMAN.fullmatch(token)
-    return 10 * len(match[1]) + _ROMANS[match[2]] if match and token else None
 
 
 def is_number(token: str) -> bool:
@@ -68,10 +68,10 @@ def number(token: str) -> int | None:
     """
     if token.isdecimal():
         return int(token)
-    for table in (_WORDS, _TENS, _FOREIGN):
+    for table in (_WORDS, _TENS, _FOREIGN, _ROMANS):
         if (value := table.get(token)) is not None:
             return value
-    return _roman(token)
+    return None
 
 
 def _single(token: str, before: str | None, *, last: bool) -> int | None:
@@ -79,7 +79,7 @@ def _single(token: str, before: str | None, *, last: bool) -> int | None:
         return int(token)
     if before in _MARKERS and (value := number(token)) is not None:
         return value
-    if (value := _roman(token)) is None or (len(token) == 1 and not (last and before is not None)):
+    if (value := _ROMANS.get(token)) is None or (len(token) == 1 and not (last and before is not None)):
         return None
     return value
 
@@ -98,9 +98,10 @@ def numbered(tokens: list[str]) -> list[str]:
     at, end = 0, len(tokens)
     while at < end:
         token = tokens[at]
-        following = tokens[at + 1] if at + 1 < end else ""
-        if token in _TENS:
-            unit = _WORDS.get(following, 0)
+        if token not in _SPECIAL and not token.isdecimal() and (before not in _MARKERS or token not in _FOREIGN):
+            result.append(token)
+        elif token in _TENS:
+            unit = _WORDS.get(tokens[at + 1], 0) if at + 1 < end else 0
             joined = unit in range(1, 10)
             result.append(str(_TENS[token] + unit * joined))
             at += joined
@@ -108,7 +109,7 @@ def numbered(tokens: list[str]) -> list[str]:
             result.append(str(_WORDS[token]))
         elif token in _ORDINALS:
             result.append(_ORDINALS[token])
-        elif token.isdecimal() and following in {"st", "nd", "rd", "th"}:
+        elif token.isdecimal() and at + 1 < end and tokens[at + 1] in _ENDINGS:
             result.append(f"{int(token)}th")
             at += 1
         elif (value := _single(token, before, last=at + 1 == end)) is not None:

@@ -6,12 +6,15 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.keys.numbering import Numbering, season_episode
 from jobs.viewership.keys.numbers import PART, is_number, number, numbered
 from jobs.viewership.keys.text import cleaned, folded
 from jobs.viewership.keys.words import DUBBED, LANGUAGES, NOISE, NUMBERED_WORDS, PLACEHOLDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "Decorated",
@@ -129,11 +132,11 @@ def undecorated(text: str) -> Decorated:
             if found:
                 text = f"{text[: match.start()]} {text[match.end() :]}".strip()
                 language, dubbed = language or tongue, dubbed or dub
-    while match := _BAR.search(text):
-        found, tongue, dub = _addition(match[1] or match[2])
-        if not found or not match.start():
+    while (last := _BAR.search(text)) is not None:
+        found, tongue, dub = _addition(last[1] or last[2])
+        if not found or not last.start():
             break
-        text = text[: match.start()].rstrip()
+        text = text[: last.start()].rstrip()
         language, dubbed = language or tongue, dubbed or dub
     return Decorated(text, language, dubbed)
 
@@ -179,7 +182,7 @@ def _without_parts(words: list[str]) -> list[str]:
         else:
             result.append(words[at])
             at += 1
-    return numbered(result) + parts if result else [f"part {part}" for part in parts]
+    return numbered(result) + parts if result else [word for part in parts for word in ("part", part)]
 
 
 def tokens(text: str) -> tuple[str, ...]:
@@ -232,13 +235,10 @@ def _bounded(key: str) -> str:
     return raw[: _KEY_BYTES - 33].decode(errors="ignore") + " " + digest
 
 
-def _empty(text: str) -> bool:
-    """Return whether a text names nothing: a known word, or only words for an episode and numbers."""
-    words = _split(text)
-    if "".join(words) in PLACEHOLDERS or not words:
-        return True
+def _empty(words: Sequence[str]) -> bool:
+    """Return whether words name nothing: a known word, or only words for an episode and numbers."""
     named = [word for word in words if not word.isdecimal() and word not in NUMBERED_WORDS]
-    return not named or (len(named) == len(words) - 1 and "".join(named) in PLACEHOLDERS)
+    return not named or "".join(named) in PLACEHOLDERS or "".join(words) in PLACEHOLDERS
 
 
 def placeholder(text: str) -> bool:
@@ -253,15 +253,14 @@ def placeholder(text: str) -> bool:
 
 def _form(text: str, numbering: Numbering) -> tuple[tuple[str, ...], bool]:
     rest = numbering.rest
-    named = season_episode(rest) if rest and rest is not numbering else numbering
-    if named.rest and (named.episode is not None) and not _empty(named.rest):
+    if rest is not text and (named := season_episode(rest)).episode is not None and not _empty(_split(named.rest)):
         rest = named.rest  # "S01E03 - Episode 3 - The Calm"
     words = tokens(rest)
-    if len(words) == 1 and words[0].isdecimal() and len(words[0]) == len("1923") and rest == text:
-        return words, False  # a year is a title: 1923
+    if len(words) == 1 and words[0].isdecimal() and (not text.isdecimal() or len(text) == len("1923")):
+        return words, False  # "Two" and "1923" are titles, "24" may be a number of the platform's
     if not words:
         return tokens(text), True
-    return words, _empty(rest)
+    return words, _empty(words)
 
 
 @lru_cache(maxsize=65536)

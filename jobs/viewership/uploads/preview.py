@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import polars as pl
@@ -12,6 +11,8 @@ from jobs.viewership.model import Fate
 from jobs.viewership.uploads.transform.units import CONTINUES, Sums
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from jobs.viewership.model import Sheet
     from jobs.viewership.uploads.formats.binding import Binding
     from jobs.viewership.uploads.formats.model import Rule
@@ -160,8 +161,7 @@ def _fields(binding: Binding, units: Units) -> list[FieldRead]:
     fixed: tuple[tuple[Any, dict[str, str]], ...] = (("constant", found.constants), ("default", found.defaults))
     for kind, values in fixed:
         fields += [
-            FieldRead(field=name, column=value, kind=kind, unit=None, evidence=None)
-            for name, value in values.items()
+            FieldRead(field=name, column=value, kind=kind, unit=None, evidence=None) for name, value in values.items()
         ]
     return fields
 

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -275,3 +276,81 @@ def test_a_bug_before_logs_are_set_up_shows_no_secret():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "this is a bug" in done.stderr
     assert "hush-hush" not in done.stderr
+
+
+class Unshowable:
+    def __repr__(self) -> str:
+        raise KeyError("postgresql://u:hush-hush@h/d \x1b[2J")
+
+
+def nested(levels: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize("human", [True, False])
+@pytest.mark.parametrize(
+    ("message", "arguments", "extra"),
+    [
+        ("postgresql://u:hush-hush@h/d \x1b[2J", (), {"data": nested(900)}),
+        ("postgresql://u:hush-hush@h/d \x1b[2J", (), {"data": Unshowable()}),
+        ("postgresql://u:hush-hush@h/d \x1b[2J %s", (Unshowable(),), {}),
+        ("postgresql://u:hush-hush@h/d \x1b[2J %(x)s", ({"y": "token=hush-hush"},), {}),
+    ],
+)
+def test_a_line_that_cannot_be_formatted_ends_nothing_and_shows_no_secret(capsys, human, message, arguments, extra):
+    logs.configure("INFO", human=human)
+    # Handled by ours alone: pytest's own handler raises such errors.
+    (handler,) = [each for each in logging.getLogger().handlers if isinstance(each, logs._StderrHandler)]
+    handler.handle(LOG.makeRecord(LOG.name, logging.WARNING, __file__, 1, message, arguments, None, extra=extra))
+    shown = capsys.readouterr().err
+    assert "WARNING" in shown
+    assert "hush" not in shown
+    assert "\x1b[2J" not in shown
+    assert "Logging error" not in shown
+
+
+def test_a_stream_that_fails_is_told_without_the_line(monkeypatch, capsys):
+    class Failing(io.StringIO):
+        def write(self, text: str) -> int:
+            if text.startswith("{"):
+                raise ValueError("postgresql://u:hush-hush@h/d")
+            return super().write(text)
+
+    logs.configure("INFO")
+    failing = Failing()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", failing)
+        LOG.info("token=%s", "hush-hush")
+    assert failing.getvalue() == "a log line could not be written: ValueError: postgresql://u:***@h/d\n"
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise ValueError(text)",
+        "import threading\ndef f(): raise ValueError(text)\nt = threading.Thread(target=f)\nt.start()\nt.join()",
+        "class A:\n  def __del__(self): raise ValueError(text)\na = A()\ndel a",
+    ],
+)
+def test_what_nothing_catches_is_logged_without_secrets(code):
+    begin = "from shared import logs\nlogs.configure()\ntext = 'postgresql://u:hush-' + 'hush@h/d \\x1b[2J'\n"
+    done = subprocess.run([sys.executable, "-c", begin + code], capture_output=True, text=True, check=False)
+    (line,) = [json.loads(each) for each in done.stderr.splitlines()]
+    assert line["level"] == "CRITICAL"
+    assert "ValueError" in line["traceback"]
+    assert "hush-hush" not in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_hooks_of_others_are_kept():
+    hook = sys.excepthook
+    try:
+        sys.excepthook = print
+        logs.configure("INFO")
+        assert sys.excepthook is print
+    finally:
+        sys.excepthook = hook

@@ -30,6 +30,12 @@ SIGNS = "/@:% &'\"\\<>+=?#é\U0001f600\x1b\n\u202e"
 SECRETS = (st.text(min_size=SHORTEST, max_size=40) | st.text("aZ09" + SIGNS, min_size=SHORTEST, max_size=40)).filter(
     lambda text: text.strip() and "*" not in text and "://" not in text and text.casefold() not in module._COMMON
 )
+
+
+def _octal(letter: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in letter.encode())
+
+
 FORMS = {
     "plain": str,
     "percent": lambda text: quote(text, safe=""),
@@ -49,6 +55,18 @@ FORMS = {
     "html": html.escape,
     "html by number": lambda text: "".join(each if each.isalnum() else f"&#{ord(each)};" for each in text),
     "html twice": lambda text: html.escape(html.escape(text)),
+    "bytes": lambda text: repr(text.encode())[2:-1],
+    "bytes, printable": lambda text: printable(text.encode().decode("latin-1")),
+    "octal": lambda text: "".join(each if each.isascii() else _octal(each) for each in text),
+    "UTF-8 read as Latin-1": lambda text: text.encode().decode("latin-1"),
+    "UTF-8 read as ASCII": lambda text: text.encode().decode("ascii", "surrogateescape"),
+    "UTF-8 read as ASCII, JSON": lambda text: json.dumps(text.encode().decode("ascii", "surrogateescape"))[1:-1],
+    "percent, Latin-1": lambda text: quote(text, safe="", encoding="latin-1" if max(text) <= "\xff" else "utf-8"),
+    "in a shell": lambda text: text.replace("'", "'\"'\"'"),
+    "in a shell, JSON": lambda text: json.dumps(text.replace("'", "'\"'\"'"))[1:-1],
+    "in a shell, with a backslash": lambda text: text.replace("'", "'\\''"),
+    "SQL": lambda text: text.replace("'", "''"),
+    "CSV": lambda text: text.replace('"', '""'),
     "base64": lambda text: base64.b64encode(text.encode()).decode().rstrip("="),
     "base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
     "base64 in a query": lambda text: quote(base64.b64encode(text.encode()).decode().rstrip("="), safe=""),

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import secrets
-from shared.text import cut, text_table
+from shared.text import clean_text, cut, text_table
 
 
 @given(st.integers(0, 230))
@@ -15,6 +16,24 @@ def test_half_a_secret_never_stays_where_a_text_is_cut(before):
     assert len(shown) == 200
     assert "correct" not in shown
     assert set(shown) <= set("xy*")
+
+
+@pytest.mark.parametrize("shorten", [clean_text, cut])
+@pytest.mark.parametrize("limit", [60, 500, 2000])
+@pytest.mark.parametrize("length", [450, 1050, 9000])
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_a_secret_longer_than_the_text_stays_hidden_however_often_it_occurs(shorten, limit, length, count):
+    secret = ("Correct7Horse" * length)[:length]
+    secrets.remember(secret)
+    shown = shorten(",".join([secret] * count), limit)
+    assert set(shown) <= set("*,…")
+    assert len(shown) <= limit
+
+
+def test_text_after_many_secrets_is_shown_as_far_as_it_was_searched():
+    secrets.remember("correct-horse-battery-staple")
+    text = "correct-horse-battery-staple " * 100 + "end of it"
+    assert clean_text(text).endswith("*** end of it")
 
 
 def test_half_of_a_password_in_a_url_never_stays_either():

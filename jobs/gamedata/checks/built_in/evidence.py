@@ -51,8 +51,8 @@ def frames_state(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series: 
 def inputs_state(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series:  # noqa: ARG001
     """Classify the rows that the input checks are based on.
 
-    ``ok``; ``partly_invalid``: some rows of inputs.csv cannot be read; ``invalid``: more than a third, or all;
-    ``no_rows``; ``missing``: no inputs.csv; ``not_recorded``: no part records the ``.pt`` file.
+    ``ok``; ``partly_invalid``: some rows of inputs.csv cannot be read; ``invalid``: more than a third, or all, or
+    the file has 0 bytes; ``no_rows``; ``missing``: no inputs.csv; ``not_recorded``: no part records the ``.pt`` file.
     """
     invalid = pl.col("input_invalid").fill_null(0)
     return table.select(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.contract.kinds._row import to_ms
 from jobs.screenalytics.contract.validated import shown
-from jobs.screenalytics.model import PersonMetric, RunWarning
+from jobs.screenalytics.model import PersonMetric, RunWarning, canonical_uuid
 from shared.text import clean_text
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _check_names(casts: Sequence[CastMetric], context: ArtifactContext) -> None:
 
 def _known_name(cast: CastMetric) -> str | None:
     """Return a name normalised for comparison (case, spacing, Unicode form); None for a placeholder."""
-    if cast.name is None or cast.name == cast.person_id:
+    if cast.name is None or (canonical_uuid(cast.name) or cast.name) == cast.person_id:
         return None
     name = " ".join(unicodedata.normalize("NFKC", cast.name).casefold().split())
     return None if name in _NAMELESS else name

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.contract.run_manifest import MAX_MS
 from jobs.screenalytics.contract.validated import pointer, shown
+from jobs.screenalytics.model import canonical_uuid
 
 if TYPE_CHECKING:
     from jobs.screenalytics.contract.kinds.artifact import ArtifactContext
@@ -141,6 +142,14 @@ class Row:
             raise self._error("PERSON_ID_INVALID", name, f"text of 1 to {max_bytes} bytes without control characters")
         text: str = value
         return text
+
+    def person_id(self) -> str | None:
+        """Return the identifier ``person_id``, or None if it is missing or null.
+
+        A UUID has one spelling, so that a person with two spellings is one person.
+        """
+        text = self.identifier("person_id")
+        return text if text is None else canonical_uuid(text) or text
 
     def name(self, name: str) -> str | None:
         """Return a display name verbatim, or None if it is blank or missing."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.contract.kinds._row import Row
 from jobs.screenalytics.contract.kinds.artifact import ArtifactMetrics, check_duration
 from jobs.screenalytics.contract.validated import shown, unknown_fields
-from jobs.screenalytics.model import CastMetric
+from jobs.screenalytics.model import CastMetric, canonical_uuid
 
 if TYPE_CHECKING:
     from jobs.screenalytics.contract.kinds.artifact import ArtifactContext
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _FIELDS: Final = frozenset(("person_id", "screen_time_seconds", "frame_count", "confidence_avg", "metadata"))
-_UUID: Final = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def read(document: Any, context: ArtifactContext) -> ArtifactMetrics:
@@ -32,8 +30,7 @@ def read(document: Any, context: ArtifactContext) -> ArtifactMetrics:
     for number, entry in enumerate(document):
         row = Row(entry, context, number)
         person = _entry(row, context, number)
-        # Case does not matter in a UUID.
-        if persons.setdefault(person.person_id.lower(), person) is not person:
+        if persons.setdefault(person.person_id, person) is not person:
             raise context.error("DUPLICATE_PERSON", f"person {person.person_id!r} appears twice", row.at("person_id"))
         check_duration(person.as_person(), context, row.at("screen_time_seconds"))
         unknown |= row.names() - _FIELDS
@@ -43,8 +40,8 @@ def read(document: Any, context: ArtifactContext) -> ArtifactMetrics:
 
 
 def _entry(row: Row, context: ArtifactContext, number: int) -> CastMetric:
-    person_id = row.identifier("person_id")
-    if person_id is None or not _UUID.fullmatch(person_id):
+    person_id = row.person_id()
+    if person_id is None or canonical_uuid(person_id) is None:
         code = "FIELD_MISSING" if "person_id" not in row.names() else "PERSON_ID_INVALID"
         message = f"{row.at('person_id')} is {shown(person_id)}; expected a UUID"
         raise context.error(code, message, row.at("person_id"), expected="a uuid", actual=shown(person_id))

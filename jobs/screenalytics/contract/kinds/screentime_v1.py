@@ -87,7 +87,7 @@ def _check_ids(top: Row, context: ArtifactContext) -> None:
 
 def _entry(row: Row, context: ArtifactContext, number: int, *, speaking: bool, body: bool) -> CastMetric:
     cast_id = row.identifier("cast_id", max_bytes=MAX_ID_BYTES - len(_CAST))
-    person_id = row.identifier("person_id")
+    person_id = row.person_id()
     if person_id is None:
         # The producer itself names casts without a person in this way.
         if cast_id is None:

@@ -31,7 +31,7 @@ _MAX_SHOWN: Final = 60
 _LISTED: Final = 5
 
 
-class Stop(Exception):  # noqa: N818  no error: a handler has seen enough
+class Stop(Exception):
     """Ends :meth:`Archive.parse`."""
 
 
@@ -157,13 +157,14 @@ class Archive:
         """
         parser = expat.ParserCreate()
         parser.buffer_text = True
+        shown = repr(name[:_MAX_SHOWN])
         depth = 0
 
         def enter(element: str, attributes: dict[str, str]) -> None:
             nonlocal depth
             depth += 1
             if depth > _MAX_DEPTH:
-                raise damaged(f"part {name[:_MAX_SHOWN]!r} nests more than {_MAX_DEPTH} elements")
+                raise damaged(f"part {shown} nests more than {_MAX_DEPTH} elements")
             start(element, attributes)
 
         def leave(element: str) -> None:
@@ -173,25 +174,27 @@ class Archive:
                 end(element)
 
         def reject(*_: object) -> None:
-            raise damaged(f"part {name[:_MAX_SHOWN]!r} declares a document type, which no workbook has")
+            raise damaged(f"part {shown} declares a document type, which no workbook has")
 
         parser.StartElementHandler, parser.EndElementHandler = enter, leave
-        if text is not None:
-            parser.CharacterDataHandler = text
+        parser.CharacterDataHandler = text
         parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = reject
         try:
-            fed = 0
-            for chunk in self.chunks(name):
-                parser.Parse(chunk, False)
-                fed += len(chunk)
-                # expat scans an incomplete token again with each chunk.
-                if fed - max(0, parser.CurrentByteIndex) > _MAX_TOKEN:
-                    raise damaged(f"part {name[:_MAX_SHOWN]!r} has a tag of more than {_MAX_TOKEN:,} bytes")
-            parser.Parse(b"", True)
+            self._feed(parser, name)
         except Stop:
             pass
         except expat.ExpatError as error:
-            raise damaged(f"part {name[:_MAX_SHOWN]!r} is not XML ({error})") from None
+            raise damaged(f"part {shown} is not XML ({error})") from None
+
+    def _feed(self, parser: expat.XMLParserType, name: str) -> None:
+        fed = 0
+        for chunk in self.chunks(name):
+            parser.Parse(chunk, False)
+            fed += len(chunk)
+            # expat scans an incomplete token again with each chunk.
+            if fed - max(0, parser.CurrentByteIndex) > _MAX_TOKEN:
+                raise damaged(f"part {name[:_MAX_SHOWN]!r} has a tag of more than {_MAX_TOKEN:,} bytes")
+        parser.Parse(b"", True)
 
     def related(self, name: str) -> dict[str, tuple[str, str]]:
         """Return the relations of a part: id -> last word of the type, name of the target.

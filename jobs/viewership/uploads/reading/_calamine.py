@@ -68,8 +68,7 @@ class CalamineBook:
     def read(self, sheet: SheetEntry, take: Callable[[int, list[str], str], None]) -> Content:
         """Read a sheet; like :meth:`jobs.viewership.uploads.reading._xlsx.Xlsx.read`."""
         found = self._sheet(sheet)
-        first_row, first_column = found.start or (0, 0)
-        before = [_EMPTY] * first_column
+        before = [_EMPTY] * (found.start or (0, 0))[1]
         try:
             for number, values in enumerate(found.iter_rows(), 1):
                 cells = before + [self._cell(value) for value in values]
@@ -101,6 +100,10 @@ class CalamineBook:
         return text, str(int(kind))
 
 
+def _second(time: dt.time) -> int:
+    return time.hour * 3600 + time.minute * 60 + time.second
+
+
 def _typed(value: Any) -> tuple[str, CellKind]:
     # bool is an int, and a datetime is a date.
     if isinstance(value, bool):
@@ -108,11 +111,11 @@ def _typed(value: Any) -> tuple[str, CellKind]:
     if isinstance(value, int | float):
         return number_text(float(value)), CellKind.NUMBER
     if isinstance(value, dt.datetime):
-        return date_text(value), CellKind.DATE
+        return date_text(value.date(), _second(value.time())), CellKind.DATE
     if isinstance(value, dt.date):
         return value.isoformat(), CellKind.DATE
     if isinstance(value, dt.time):
-        return duration_text(value.hour * 3600 + value.minute * 60 + value.second), CellKind.DURATION
+        return duration_text(_second(value)), CellKind.DURATION
     if isinstance(value, dt.timedelta):
         return duration_text(value.total_seconds()), CellKind.DURATION
     raise TypeError(f"unexpected value {value!r}")

@@ -22,6 +22,7 @@ _SECONDS: Final = 86_400
 _MAX_SERIAL: Final = 2_958_466
 # Excel counts 1900-02-29, which did not exist.
 _LEAP_BUG: Final = 60
+_EPOCH, _EPOCH_BEFORE_LEAP_BUG, _EPOCH_1904 = dt.date(1899, 12, 30), dt.date(1899, 12, 31), dt.date(1904, 1, 1)
 _MAX_EXACT: Final = 10**15
 
 
@@ -60,20 +61,23 @@ def serial_text(value: float, kind: CellKind, *, is_1904: bool) -> tuple[str, Ce
     if kind is CellKind.DURATION and math.isfinite(value) and abs(value) < _MAX_SERIAL:
         return duration_text(value * _SECONDS), kind
     if kind is CellKind.DATE and (0 if is_1904 else 1) <= value < _MAX_SERIAL:
-        if is_1904:
-            epoch = dt.datetime(1904, 1, 1)
-        else:
-            epoch = dt.datetime(1899, 12, 31 if value < _LEAP_BUG else 30)
+        days, second = divmod(round(value * _SECONDS), _SECONDS)
+        first = _EPOCH_1904 if is_1904 else _EPOCH_BEFORE_LEAP_BUG if value < _LEAP_BUG else _EPOCH
         try:
-            return date_text(epoch + dt.timedelta(seconds=round(value * _SECONDS))), kind
+            return date_text(first + dt.timedelta(days), second), kind
         except OverflowError:
             pass  # serial numbers of 1904 end 1,462 days earlier
     return number_text(value), CellKind.NUMBER
 
 
-def date_text(moment: dt.datetime) -> str:
-    """Return a date in ISO 8601, with the time of day unless it is midnight."""
-    return moment.date().isoformat() if moment.time() == dt.time() else moment.isoformat(timespec="seconds")
+def date_text(day: dt.date, second: int = 0) -> str:
+    """Return a date in ISO 8601, with the time of day unless it is midnight.
+
+    >>> date_text(dt.date(2025, 7, 1)), date_text(dt.date(2025, 7, 1), 36_000)
+    ('2025-07-01', '2025-07-01T10:00:00')
+    """
+    time = f"T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}" if second else ""
+    return f"{day.isoformat()}{time}"
 
 
 def duration_text(seconds: float) -> str:

@@ -17,7 +17,7 @@ from jobs.viewership.uploads.reading.limits import check_grid, over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import BinaryIO
+    from typing import IO, BinaryIO
 
     import polars as pl
 
@@ -117,7 +117,7 @@ class SheetWriter:
         check_grid("the sheet has", self.rows, self.width, self._cells)
 
 
-def read_sheet(file: BinaryIO, rows: int, width: int) -> tuple[pl.DataFrame, pl.Series, pl.DataFrame]:
+def read_sheet(file: IO[bytes], rows: int, width: int) -> tuple[pl.DataFrame, pl.Series, pl.DataFrame]:
     """Read the file of a :class:`SheetWriter`: cells, numbers of the rows, and kinds.
 
     Args:

@@ -12,7 +12,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.errors import refuse
 from jobs.viewership.model import CellKind
 from jobs.viewership.uploads.reading._archive import Stop, damaged, local_name
 from jobs.viewership.uploads.reading._cells import (
@@ -62,7 +61,7 @@ class SheetEntry:
 
 @dataclass(slots=True)
 class Content:
-    """What a sheet holds besides its rows.
+    """Contents of a sheet other than its rows.
 
     Attributes:
         merged: ranges of merged cells: first row, first column, last row, last column; rows from 1, columns from 0.
@@ -164,7 +163,7 @@ class Xlsx:
         """Return whether a sheet has a cell with a value."""
         found = False
 
-        def take(row: int, cells: list[str], kinds: str) -> None:
+        def take(*_: object) -> None:
             nonlocal found
             found = True
             raise Stop
@@ -233,7 +232,7 @@ class _Rows:
         is_1904: bool,
     ) -> None:
         self._strings = strings
-        self._kinds = kinds
+        self._kinds = {str(number): kind for number, kind in enumerate(kinds)}
         self._limits = limits
         self._take = take
         self._is_1904 = is_1904
@@ -339,54 +338,51 @@ class _Rows:
 
     def _read_cell(self) -> tuple[str, CellKind]:
         """Return text and kind of the present cell; an empty text for a blank."""
-        value, kind = self._value, self._type
+        kind = self._type
         if kind == "s":
-            return self._shared(value), CellKind.TEXT
+            return self._shared(self._value) if self._value else "", CellKind.TEXT
         if kind == "inlineStr":
             return _unescaped("".join(self._runs or ())), CellKind.TEXT
-        if kind == "str" and value is not None:
-            return _unescaped(value), CellKind.TEXT
-        value = "" if value is None else value.strip()
-        if not value:
-            if self._formula is None:
-                return "", CellKind.TEXT
-            _note(self.content.unvalued, self._reference())
-            self.content.unvalued_count += 1
-            return f"={self._formula}"[: self._limits.cell_chars], CellKind.FORMULA
-        if kind == "n":
-            return self._number(value)
-        if kind == "b":
+        if kind == "str" and self._value is not None:
+            return _unescaped(self._value), CellKind.TEXT
+        value = "" if self._value is None else self._value.strip()
+        if value:
+            return self._number(value) if kind == "n" else self._other(value)
+        if self._formula is None:
+            return "", CellKind.TEXT
+        _note(self.content.unvalued, self._reference())
+        self.content.unvalued_count += 1
+        return f"={self._formula}"[: self._limits.cell_chars], CellKind.FORMULA
+
+    def _other(self, value: str) -> tuple[str, CellKind]:
+        """Return text and kind of a boolean, an error, or a date in ISO 8601."""
+        if self._type == "b":
             return "TRUE" if value in ("1", "true") else "FALSE", CellKind.BOOLEAN
-        if kind == "e":
+        if self._type == "e":
             _note(self.content.errors, self._reference())
             self.content.error_count += 1
             return value, CellKind.ERROR
-        if kind == "d":
-            try:
-                return date_text(dt.datetime.fromisoformat(value.removesuffix("Z"))), CellKind.DATE
-            except ValueError:
-                return value, CellKind.TEXT
-        raise damaged(f"cell {self._reference()} has the type {kind[:20]!r}")
+        if self._type != "d":
+            raise damaged(f"cell {self._reference()} has the type {self._type[:20]!r}")
+        try:
+            moment = dt.datetime.fromisoformat(value.removesuffix("Z"))
+        except ValueError:
+            return value, CellKind.TEXT
+        return date_text(moment.date(), moment.hour * 3600 + moment.minute * 60 + moment.second), CellKind.DATE
 
     def _number(self, value: str) -> tuple[str, CellKind]:
-        style = self._style
-        kind = CellKind.NUMBER
-        if style:
-            number = _integer(style)
-            kind = self._kinds[number] if number < len(self._kinds) else CellKind.NUMBER
+        kind = self._kinds.get(self._style, CellKind.NUMBER)
         if kind is CellKind.NUMBER and value.isdecimal() and value.isascii() and len(value) <= _EXACT_DIGITS:
             return (value if value[0] != "0" else str(int(value))), kind
-        if not _NUMBER.fullmatch(value):
-            raise damaged(f"cell {self._reference()} holds {value[:20]!r} as a number")
-        found = float(value)
-        if not math.isfinite(found):
-            raise damaged(f"cell {self._reference()} holds {value[:20]!r} as a number")
+        # Text in place of a number is for the row to answer for, not the workbook.
+        if not _NUMBER.fullmatch(value) or not math.isfinite(found := float(value)):
+            return value, CellKind.TEXT
         return (
             (number_text(found), kind) if kind is CellKind.NUMBER else serial_text(found, kind, is_1904=self._is_1904)
         )
 
-    def _shared(self, value: str | None) -> str:
-        number = _integer(value or "")
+    def _shared(self, value: str) -> str:
+        number = _integer(value)
         if number >= len(self._strings):
             raise damaged(f"cell {self._reference()} refers to shared string {number}, which is missing")
         return self._strings[number]

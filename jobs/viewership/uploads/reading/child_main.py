@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import BinaryIO
 
-    from jobs.viewership.model import Note
     from jobs.viewership.uploads.reading._calamine import CalamineBook
-    from jobs.viewership.uploads.reading._sheet_file import SheetWriter
     from jobs.viewership.uploads.reading._xlsx import Content, SheetEntry, Xlsx
     from jobs.viewership.uploads.reading.limits import ReadLimits
 
@@ -159,8 +157,8 @@ def _check_ole(data: bytes) -> None:
     if not any(name.encode("utf-16-le") in data for name in ("Workbook", "Book")):
         raise refuse(
             "FORMAT",
-            "the file is an OLE document without a workbook, such as .doc or .msg; expected a text table or a workbook; "
-            "export the report as CSV or .xlsx",
+            "the file is an OLE document without a workbook, such as .doc or .msg; expected a text table or a "
+            "workbook; export the report as CSV or .xlsx",
         )
 
 

@@ -27,7 +27,7 @@ _LEAST_SHARE: Final = 0.5
 
 
 class Dialect(NamedTuple):
-    """How a text table is divided.
+    """The delimiter of a text table, and the line that names it.
 
     Attributes:
         delimiter: one character; a comma for a table of one column.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,7 +40,9 @@ _PARITY_RATIO: Final = 5
 _LEAST_NULS: Final = 3
 _PIECE: Final = 1 << 24
 _MULTIBYTE: Final = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_ASCII: Final = bytes(range(128))
+# Replaces ASCII by spaces.
+_HIGH: Final = b" " * 128 + bytes(range(128, 256))
+_MAX_LETTER: Final = 4
 # Bytes without a character in cp1252.
 _UNDEFINED: Final = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _SHOWN: Final = 60
@@ -76,8 +79,8 @@ def decode(data: bytes, pinned: str | None = None) -> Decoded:
             return _whole(data[len(mark) :], encoding, "begins with its byte-order mark")
     if pinned is not None:
         return _pinned(data, pinned)
-    if encoding := _utf16_without_mark(data):
-        return _whole(data, encoding, "has its NUL bytes")
+    if (unmarked := _utf16_without_mark(data)) is not None:
+        return _whole(data, unmarked, "has its NUL bytes")
     try:
         _check_utf8(data)
     except UnicodeDecodeError as error:
@@ -178,18 +181,21 @@ def _single_byte(data: bytes, bad: int) -> Decoded:
     if error := binary(data):
         raise error
     line = line_of(data, bad)
-    high = len(data.translate(None, _ASCII))
-    sequences = [match.end() - match.start() for match in _MULTIBYTE.finditer(data)]
-    stray = high - sum(sequences)
-    if len(sequences) >= stray:
-        # Chance makes such a sequence of cp1252 letters only now and then (CAFÉ’S).
+    runs = _runs(data)
+    letters = stray = 0
+    for run, count in runs.items():
+        sequences = _MULTIBYTE.findall(run)
+        letters += count * len(sequences)
+        stray += count * (len(run) - sum(map(len, sequences)))
+    if letters >= stray:
+        # Chance makes such a sequence of cp1252 letters only now and then, such as É before a right quotation mark.
         raise NeedsChoice(
-            f"the encoding is undecided: {len(sequences):,} letters are valid UTF-8 and {stray:,} bytes are not, the "
+            f"the encoding is undecided: {letters:,} letters are valid UTF-8 and {stray:,} bytes are not, the "
             f"first in line {line:,} ({_shown(data, bad)}); name it with --encoding utf-8 (such bytes become U+FFFD) "
             "or --encoding cp1252",
             line=line,
         )
-    if match := _UNDEFINED.search(data):
+    if any(_UNDEFINED.search(run) for run in runs) and (match := _UNDEFINED.search(data)):
         where = line_of(data, match.start())
         raise NeedsChoice(
             f"the file is neither UTF-8 nor cp1252: byte 0x{match.group()[0]:02X} in line {where:,} has no character "
@@ -198,11 +204,24 @@ def _single_byte(data: bytes, bad: int) -> Decoded:
         )
     note = Note(
         "ENCODING",
-        f"the file is not UTF-8 and was read as cp1252; check line {line:,}: {_shown(data, bad)}; if letters are wrong, "
-        "name the encoding with --encoding",
+        f"the file is not UTF-8 and was read as cp1252; check line {line:,}: {_shown(data, bad)}; if letters are "
+        "wrong, name the encoding with --encoding",
         line,
     )
     return Decoded(_recode(data, "cp1252"), "cp1252", (note,))
+
+
+def _runs(data: bytes) -> Counter[bytes]:
+    """Count the runs of bytes that are not ASCII; a regular expression over the whole takes five times as long."""
+    runs: Counter[bytes] = Counter()
+    start = 0
+    while start < len(data):
+        end = min(start + _PIECE, len(data))
+        while end < len(data) and data[end] > 127 and end - start < _PIECE + _MAX_LETTER:  # noqa: PLR2004  ASCII
+            end += 1
+        runs.update(data[start:end].translate(_HIGH).split())
+        start = end
+    return runs
 
 
 def _shown(data: bytes, position: int) -> str:

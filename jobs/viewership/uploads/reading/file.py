@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from jobs.viewership.errors import NeedsChoice, refuse
 from jobs.viewership.model import Sheet
 from jobs.viewership.uploads.reading.delimiter import find_dialect
@@ -19,6 +17,8 @@ from jobs.viewership.uploads.reading.workbook import read_workbook
 
 if TYPE_CHECKING:
     from typing import BinaryIO
+
+    import polars as pl
 
 __all__ = ["read"]
 
@@ -84,7 +84,8 @@ def _text(data: bytes, limits: ReadLimits, encoding: str | None, delimiter: str 
         raise NeedsChoice(f"{delimiter!r} is not a delimiter; expected one ASCII character; set --delimiter")
     decoded = decode(data, encoding)
     del data
-    text = decoded.text
+    # Ctrl-Z ends a text file of DOS.
+    text = decoded.text.removesuffix(b"\x1a")
     if error := other_text(text):
         raise error
     dialect = find_dialect(text, delimiter)

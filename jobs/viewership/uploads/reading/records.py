@@ -1,8 +1,8 @@
 """Split the text of a table into records: by Polars where that is exact, by the csv module everywhere else.
 
-The csv module decides: excel dialect, CR LF, LF and CR as line ends, quotes only around whole cells. Blocks of lines
-of which each is a whole record by itself are read by Polars, at about three times the speed; a block with a quoted
-line break or a stray quote is not such a block.
+The csv module decides: excel dialect, CR LF, LF and CR as line ends, quotes only around whole cells. A block of lines
+is read by Polars, three times as fast, if each of its records matches an expression that leaves no doubt, with the
+lines that quotes hold together joined before. A stray quote, or a lone CR between lines of a cell, is a doubt.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from array import array
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
@@ -23,16 +24,17 @@ from jobs.viewership.uploads.reading.limits import check_grid, over
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobs.viewership.errors import Refused
     from jobs.viewership.uploads.reading.limits import ReadLimits
 
 __all__ = ["Records", "split"]
 
 # The frame of lines of a block and its parsed cells exist at once: about ten times this.
 _BLOCK: Final = 1 << 23
+# Stands for a line end in a cell while Polars splits the lines.
+_JOINT: Final = "\x02"
 # Lines without text and line ends in cells are lines too.
 _LINES_PER_ROW: Final = 4
-# Rows that are transposed at once: their lists are held beside the columns.
+# Rows that are transposed at once: their lists and their columns are held together.
 _ROWS: Final = 50_000
 # Text that the csv module is given lines of at once.
 _PIECE: Final = 1 << 20
@@ -57,11 +59,11 @@ class _Block(NamedTuple):
 
     Attributes:
         cells: as in :class:`Records`.
-        lines: UInt32, line of each record, counted from 0 at the start of the block.
+        lines: as in :class:`Records`.
         widths: UInt32, cells of each record.
         end: position in the text of what follows.
         line_count: lines that the block takes.
-        misquoted: line of the first cell with text beside its quotes, counted as ``lines``; None if there is none.
+        misquoted: line of the first record with text outside quotes; None if there is none.
     """
 
     cells: pl.DataFrame
@@ -84,27 +86,22 @@ def split(text: bytes, delimiter: str, limits: ReadLimits, *, start: int = 0) ->
     Raises:
         Refused: ``LIMIT``; ``FORMAT`` for a quote that is never closed.
     """
-    blocks: list[_Block] = []
-    position, line, rows = start, line_of(text, start), 0
-    misquoted: list[int] = []
     has_lf = b"\n" in text
     if (found := text.count(b"\n" if has_lf else b"\r")) > _LINES_PER_ROW * limits.rows:
         raise over("the file has", f"{found:,} lines", limits.rows, "split it by date, or raise the limit")
+    splitter = _Splitter(text, delimiter, limits, has_lf=has_lf)
+    blocks: list[_Block] = []
+    position, line, rows = start, line_of(text, start), 0
     while position < len(text):
-        end = _line_end(text, position + _BLOCK, has_lf=has_lf)
-        block = _by_polars(text[position:end], end, delimiter, limits, line) or _by_csv(
-            text, position, end, delimiter, limits, line
-        )
-        blocks.append(block._replace(lines=block.lines + line))
-        if block.misquoted is not None:
-            misquoted.append(line + block.misquoted)
+        block = splitter.block(position, line)
+        blocks.append(block)
         line += block.line_count
         rows += len(block.lines)
         position = block.end
         if rows > limits.rows:
             found = rows + text.count(b"\n", position)
             raise over("the file has about", f"{found:,} records", limits.rows, "split it by date, or raise the limit")
-    return _joined(text, blocks, misquoted)
+    return _joined(text, blocks)
 
 
 def _line_end(text: bytes, least: int, *, has_lf: bool) -> int:
@@ -115,90 +112,244 @@ def _line_end(text: bytes, least: int, *, has_lf: bool) -> int:
     return len(text) if found < 0 else found + 1
 
 
-def _by_polars(raw: bytes, end: int, delimiter: str, limits: ReadLimits, first: int) -> _Block | None:
-    """Read a block whose lines are whole records each; None if one is not, or if Polars sees other records."""
-    # Harmless: if a cell held a line end, its line would not be a whole record.
-    body = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in raw else raw
-    lines = pl.Series([body]).cast(pl.String).str.split("\n").explode()
-    if body.endswith(b"\n"):
-        lines = lines.head(-1)
-    has_quotes = b'"' in body
-    widths = lines.str.count_matches(delimiter, literal=True) + 1
-    if has_quotes:
-        is_quoted = lines.str.contains('"', literal=True)
-        quoted = lines.filter(is_quoted)
-        if not quoted.str.contains(_record_pattern(delimiter)).all():
+@dataclass(frozen=True, slots=True)
+class _Splitter:
+    """Splits blocks of one text.
+
+    Attributes:
+        text: see :func:`split`.
+        delimiter: see there.
+        limits: see there.
+        has_lf: lines end with LF or CR LF; otherwise with CR.
+    """
+
+    text: bytes
+    delimiter: str
+    limits: ReadLimits
+    has_lf: bool
+
+    def block(self, start: int, first: int) -> _Block:
+        """Read about :data:`_BLOCK` bytes, and the record that is open at their end.
+
+        Args:
+            start: position of the first byte, where a record begins.
+            first: line of that byte.
+        """
+        end = _line_end(self.text, start + _BLOCK, has_lf=self.has_lf)
+        if (block := self._by_polars(start, end, first)) is not None:
+            return block
+        try:
+            return self._by_csv(start, end, first, strict=True)
+        except _Misquoted as error:
+            return self._by_csv(start, end, first, strict=False)._replace(misquoted=error.line)
+
+    def _by_polars(self, start: int, end: int, first: int) -> _Block | None:
+        """Read a block whose lines are whole records each; None if one is not, or if Polars sees other records."""
+        raw = self.text[start:end]
+        # Harmless: if a cell held a line end, its line would not be a whole record.
+        body = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in raw else raw
+        lines = _lines_of(body)
+        widths = _widths(lines, self.delimiter, has_quotes=b'"' in body)
+        if widths is not None:
+            numbers = pl.int_range(first, first + len(lines), dtype=pl.UInt32, eager=True)
+            return self._parse(_Lined(body, lines, numbers, end, len(lines)), widths)
+        if (joined := _joined_lines(raw, start, first)) is None:
             return None
-        of_quoted = quoted.str.replace_all(r'"[^"]*"', "").str.count_matches(delimiter, literal=True) + 1
-        widths = widths.scatter(is_quoted.arg_true(), of_quoted)
-    width = int(widths.max())  # type: ignore[arg-type]
-    if width > limits.columns:
-        _refuse_width(width, first + int(widths.arg_max() or 0), limits)
-    check_grid("the file has", len(lines), width, int(widths.sum()))
-    cells = _parsed(body, lines, width, delimiter, has_quotes=has_quotes)
-    if cells is None:
+        widths = _widths(joined.records, self.delimiter, has_quotes=True)
+        return None if widths is None else self._parse(joined, widths)
+
+    def _parse(self, lined: _Lined, widths: pl.Series) -> _Block | None:
+        body, lines, numbers, end, line_count, is_joined = lined
+        width = _largest(widths)
+        if width > self.limits.columns:
+            _refuse_width(width, int(numbers[int(widths.arg_max() or 0)]), self.limits)
+        check_grid("the file has", len(lines), width, int(widths.sum()))
+        cells = _parsed(body, width, self.delimiter, has_quotes=b'"' in body) if width > 1 else _column(lines)
+        if cells is None or len(cells) != len(lines):
+            return None
+        if is_joined:
+            cells = cells.with_columns(pl.all().str.replace_all(_JOINT, "\n", literal=True))
+        if _largest(lines.str.len_chars()) > self.limits.cell_chars:
+            _check_cells(cells, numbers, self.limits)
+        is_blank = lines == ""
+        if is_blank.any():
+            cells, numbers, widths = cells.filter(~is_blank), numbers.filter(~is_blank), widths.filter(~is_blank)
+        return _Block(cells, numbers, widths.cast(pl.UInt32), end, line_count)
+
+    def _by_csv(self, start: int, end: int, first: int, *, strict: bool) -> _Block:
+        """Read the lines up to ``end`` by the csv module, and those beyond it that the last record takes."""
+        source = _Lines(self.text, start, has_lf=self.has_lf)
+        reader = csv.reader(source, delimiter=self.delimiter, strict=strict)
+        frames: list[pl.DataFrame] = []
+        rows: list[list[str]] = []
+        numbers, widths = array("I"), array("I")
+        while source.position < end:
+            line = first + source.count
+            row = self._next(reader, source, line)
+            if not row:
+                continue
+            if len(row) > self.limits.columns:
+                _refuse_width(len(row), line, self.limits)
+            rows.append(row)
+            numbers.append(line)
+            widths.append(len(row))
+            if len(rows) == _ROWS:
+                frames.append(_transposed(rows))
+                rows = []
+        frames.append(_transposed(rows))
+        check_grid("the file has", len(numbers), max(widths, default=0), sum(widths))
+        cells = pl.concat(frames, how="diagonal")
+        lines = pl.Series(numbers, dtype=pl.UInt32)
+        _check_cells(cells, lines, self.limits)
+        return _Block(cells, lines, pl.Series(widths, dtype=pl.UInt32), source.position, source.count)
+
+    def _next(self, reader: Iterator[list[str]], source: _Lines, line: int) -> list[str]:
+        try:
+            row = next(reader)
+        except csv.Error as error:
+            if "field limit" in str(error):
+                raise over(
+                    f"the record that begins in line {line:,} has a cell of",
+                    f"more than {csv.field_size_limit():,} characters",
+                    self.limits.cell_chars,
+                    "a quote is probably opened there and never closed",
+                    line=line,
+                ) from None
+            if not source.is_exhausted:
+                raise _Misquoted(line) from None
+            row = []
+        if source.is_exhausted:  # the reader asked for a line after the last one
+            raise refuse(
+                "FORMAT",
+                f"the quote that opens in the record of line {line:,} is never closed; close it, or double the quotes "
+                "inside the cell",
+                line=line,
+            )
+        return row
+
+
+class _Lined(NamedTuple):
+    """A block of which each line is a record.
+
+    Attributes:
+        body: the block, with LF as line ends.
+        records: its lines.
+        numbers: line of each in the file.
+        end: position in the text of what follows.
+        line_count: lines of the file that the block takes.
+        is_joined: :data:`_JOINT` stands for line ends in cells.
+    """
+
+    body: bytes
+    records: pl.Series
+    numbers: pl.Series
+    end: int
+    line_count: int
+    is_joined: bool = False
+
+
+def _lines_of(body: bytes) -> pl.Series:
+    lines = pl.Series([body]).cast(pl.String).str.split("\n").explode()
+    return lines.head(-1) if body.endswith(b"\n") else lines
+
+
+def _joined_lines(raw: bytes, start: int, first: int) -> _Lined | None:
+    """Join the lines that quotes hold together, by a character that the block does not have; None if none can be.
+
+    A record that is open at the end is left to the next block.
+    """
+    if _JOINT.encode() in raw or raw.count(b"\r") != raw.count(b"\r\n"):
         return None
-    longest = lines.str.len_chars()
-    if int(longest.max()) > limits.cell_chars:  # type: ignore[arg-type]
-        for column in cells.iter_columns():
-            found = column.str.len_chars()
-            if (found.max() or 0) > limits.cell_chars:  # type: ignore[operator]
-                _refuse_cell(found.max(), first + int(found.arg_max() or 0), limits)
-    count = len(lines)
-    numbers = pl.int_range(count, dtype=pl.UInt32, eager=True)
-    is_blank = lines == ""
-    if is_blank.any():
-        cells, numbers, widths = cells.filter(~is_blank), numbers.filter(~is_blank), widths.filter(~is_blank)
-    return _Block(cells, numbers, widths.cast(pl.UInt32), end, count)
+    lines = _lines_of(raw)
+    is_open = lines.str.count_matches('"', literal=True).cum_sum() % 2 == 1
+    starts = (~is_open.shift(1, fill_value=False)).arg_true()
+    end = start + len(raw)
+    if is_open[-1]:
+        count = int(starts[-1])
+        lines, is_open, starts = lines.head(count), is_open.head(count), starts.head(-1)
+        end = start + int(lines.str.len_bytes().sum()) + count
+    if not len(lines):
+        return None
+    frame = pl.DataFrame({"line": lines, "open": is_open}).select(
+        pl.when("open")
+        .then(pl.col("line") + _JOINT)
+        .otherwise(pl.col("line").str.strip_suffix("\r") + "\n")
+        .str.join("")
+    )
+    body = str(frame.item()).encode()
+    return _Lined(body, _lines_of(body), (starts + first).cast(pl.UInt32), end, len(lines), is_joined=True)
+
+
+def _widths(lines: pl.Series, delimiter: str, *, has_quotes: bool) -> pl.Series | None:
+    """Return the number of cells of each line; None if one is not a record by itself."""
+    widths = lines.str.count_matches(delimiter, literal=True) + 1
+    if not has_quotes:
+        return widths
+    is_quoted = lines.str.contains('"', literal=True)
+    quoted = lines.filter(is_quoted)
+    if not quoted.str.contains(_record_pattern(delimiter)).all():
+        return None
+    of_quoted = quoted.str.replace_all(r'"[^"]*"', "").str.count_matches(delimiter, literal=True) + 1
+    return widths.scatter(is_quoted.arg_true(), of_quoted)
 
 
 def _record_pattern(delimiter: str) -> str:
     """Return the expression of a line that is a record by itself, with quotes around whole cells only."""
     mark = re.escape(delimiter) if delimiter != "\t" else r"\t"
-    cell = f'(?:[^"{mark}]*|"(?:[^"]|"")*")'
+    cell = f'(?:[^"{mark}{_JOINT}]*|"(?:[^"]|"")*")'
     return f"^{cell}(?:{mark}{cell})*$"
 
 
-def _parsed(body: bytes, lines: pl.Series, width: int, delimiter: str, *, has_quotes: bool) -> pl.DataFrame | None:
-    names = [str(position) for position in range(width)]
-    if width == 1:
-        if has_quotes:
-            return None
-        cells = lines.alias("0").to_frame()
-        return cells.with_columns(pl.when(pl.all() != "").then(pl.all()))
+def _parsed(body: bytes, width: int, delimiter: str, *, has_quotes: bool) -> pl.DataFrame | None:
     try:
         cells = pl.read_csv(
             # Polars takes the number of columns from the first line.
             delimiter.encode() * (width - 1) + b"\n" + body,
             has_header=False,
-            schema=dict.fromkeys(names, pl.String),
+            schema={str(position): pl.String for position in range(width)},
             separator=delimiter,
             quote_char='"' if has_quotes else None,
             infer_schema=False,
         ).slice(1)
     except pl.exceptions.PolarsError:
         return None
-    if len(cells) != len(lines):
+    return _without_empty(cells) if b'""' in body else cells
+
+
+def _column(lines: pl.Series) -> pl.DataFrame | None:
+    """Return lines as a table of one column; None if one is quoted."""
+    if lines.str.contains('"', literal=True).any():
         return None
-    if b'""' in body:
-        cells = cells.with_columns(pl.when(pl.all() != "").then(pl.all()))
-    return cells
+    return _without_empty(lines.alias("0").to_frame())
 
 
-def _by_csv(text: bytes, start: int, end: int, delimiter: str, limits: ReadLimits, first: int) -> _Block:
-    """Read the lines up to ``end`` by the csv module, and those beyond it that the last record takes."""
-    try:
-        return _read_csv(text, start, end, delimiter, limits, first, strict=True)
-    except _Misquoted as error:
-        block = _read_csv(text, start, end, delimiter, limits, first, strict=False)
-        return block._replace(misquoted=error.line)
+def _without_empty(cells: pl.DataFrame) -> pl.DataFrame:
+    return cells.with_columns(pl.when(pl.all() != "").then(pl.all())) if cells.width else cells
+
+
+def _largest(numbers: pl.Series) -> int:
+    return int(numbers.max() or 0)  # type: ignore[arg-type]
+
+
+def _check_cells(cells: pl.DataFrame, lines: pl.Series, limits: ReadLimits) -> None:
+    for column in cells.iter_columns():
+        chars = column.str.len_chars()
+        if (longest := _largest(chars)) > limits.cell_chars:
+            line = int(lines[int(chars.arg_max() or 0)])
+            raise over(
+                f"a cell of line {line:,} has",
+                f"{longest:,} characters",
+                limits.cell_chars,
+                "shorten it, or close the quote that opens there",
+                line=line,
+            )
 
 
 class _Misquoted(Exception):
-    """A cell has text beside its quotes.
+    """A cell has text outside its quotes.
 
     Attributes:
-        line: line of its record, counted from 0 at the start of the block.
+        line: line of its record.
     """
 
     def __init__(self, line: int) -> None:
@@ -215,9 +366,9 @@ class _Lines:
         is_exhausted: a line was asked for after the last one.
     """
 
-    def __init__(self, text: bytes, start: int) -> None:
+    def __init__(self, text: bytes, start: int, *, has_lf: bool) -> None:
         self._text = text
-        self._has_lf = b"\n" in text
+        self._has_lf = has_lf
         self._end = start
         self._lines: Iterator[bytes] = iter(())
         self.position = start
@@ -242,68 +393,12 @@ class _Lines:
         return line.decode()
 
 
-def _read_csv(
-    text: bytes, start: int, end: int, delimiter: str, limits: ReadLimits, first: int, *, strict: bool
-) -> _Block:
-    source = _Lines(text, start)
-    reader = csv.reader(source, delimiter=delimiter, strict=strict)
-    frames: list[pl.DataFrame] = []
-    rows: list[list[str]] = []
-    numbers, widths = array("I"), array("I")
-    while source.position < end:
-        began = source.count
-        try:
-            row = next(reader)
-        except csv.Error as error:
-            if "field limit" in str(error):
-                raise over(
-                    f"the record that begins in line {first + began:,} has a cell of",
-                    f"more than {csv.field_size_limit():,} characters",
-                    limits.cell_chars,
-                    "a quote is probably opened there and never closed",
-                    line=first + began,
-                ) from None
-            if source.is_exhausted:
-                raise _never_closed(first + began) from None
-            raise _Misquoted(began) from None
-        if source.is_exhausted:
-            raise _never_closed(first + began)
-        if not row:
-            continue
-        if len(row) > limits.columns:
-            _refuse_width(len(row), first + began, limits)
-        rows.append(row)
-        numbers.append(began)
-        widths.append(len(row))
-        if len(rows) == _ROWS:
-            frames.append(_transposed(rows))
-            rows = []
-    frames.append(_transposed(rows))
-    check_grid("the file has", len(numbers), max(widths, default=0), sum(widths))
-    cells = pl.concat(frames, how="diagonal")
-    lines = pl.Series(numbers, dtype=pl.UInt32)
-    for column in cells.iter_columns():
-        found = column.str.len_chars()
-        if (longest := int(found.max() or 0)) > limits.cell_chars:  # type: ignore[arg-type]
-            _refuse_cell(longest, first + int(lines[int(found.arg_max() or 0)]), limits)
-    return _Block(cells, lines, pl.Series(widths, dtype=pl.UInt32), source.position, source.count)
-
-
 def _transposed(rows: list[list[str]]) -> pl.DataFrame:
     widths = [len(row) for row in rows]
     check_grid("the file has", len(rows), max(widths, default=0), sum(widths))
     columns = enumerate(zip_longest(*rows))
     frame = pl.DataFrame([pl.Series(str(position), column, dtype=pl.String) for position, column in columns])
-    return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if frame.width else frame
-
-
-def _never_closed(line: int) -> Refused:
-    return refuse(
-        "FORMAT",
-        f"the quote that opens in the record of line {line:,} is never closed; close it, or double the quotes inside "
-        "the cell",
-        line=line,
-    )
+    return _without_empty(frame)
 
 
 def _refuse_width(width: int, line: int, limits: ReadLimits) -> NoReturn:
@@ -312,17 +407,7 @@ def _refuse_width(width: int, line: int, limits: ReadLimits) -> NoReturn:
     )
 
 
-def _refuse_cell(chars: int, line: int, limits: ReadLimits) -> NoReturn:
-    raise over(
-        f"a cell of line {line:,} has",
-        f"{chars:,} characters",
-        limits.cell_chars,
-        "shorten it, or close the quote that opens there",
-        line=line,
-    )
-
-
-def _joined(text: bytes, blocks: list[_Block], misquoted: list[int]) -> Records:
+def _joined(text: bytes, blocks: list[_Block]) -> Records:
     if not blocks:
         return Records(pl.DataFrame(), pl.Series("lines", [], dtype=pl.UInt32), ())
     widths = pl.concat([block.widths for block in blocks])
@@ -330,12 +415,13 @@ def _joined(text: bytes, blocks: list[_Block], misquoted: list[int]) -> Records:
     cells = pl.concat([block.cells for block in blocks], how="diagonal", rechunk=False)
     lines = pl.concat([block.lines for block in blocks]).alias("lines")
     notes = [*_ragged(widths, lines), *_nuls(text)]
+    misquoted = [block.misquoted for block in blocks if block.misquoted is not None]
     if misquoted:
         notes.append(
             Note(
                 "QUOTES",
-                f"a cell of line {misquoted[0]:,} has text beside its quotes, which were dropped; check the titles that "
-                "hold quotes",
+                f"a cell of line {misquoted[0]:,} has text outside its quotes, which were dropped; check the titles "
+                "with quotes",
                 misquoted[0],
             )
         )
@@ -371,7 +457,7 @@ def _nuls(text: bytes) -> list[Note]:
     return [
         Note(
             "NUL",
-            f"the file holds {text.count(0):,} NUL characters, the first in line {line:,}; no value with one is accepted",
+            f"the text has {text.count(0):,} NUL characters, the first in line {line:,}; a value with one is rejected",
             line,
         )
     ]

@@ -7,6 +7,7 @@ read only when the child is done.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -73,6 +74,15 @@ def _read(source: IO[bytes], limits: ReadLimits, sheet: str | None) -> Sheet:
             raise refuse("FORMAT", f"the process that reads workbooks sent an invalid reply: {error!r}") from error
 
 
+@functools.cache  # once per process, not per workbook
+def _tell(confinement: Confinement) -> None:
+    _log.log(
+        logging.DEBUG if confinement.seccomp else logging.WARNING,
+        "the process that reads workbooks is confined by: %s",
+        confinement,
+    )
+
+
 def _ask(source: IO[bytes], output: IO[bytes], limits: ReadLimits, sheet: str | None) -> dict[str, Any]:
     """Run the child and return its reply."""
     descriptors = [source.fileno(), output.fileno()]
@@ -89,7 +99,7 @@ def _ask(source: IO[bytes], output: IO[bytes], limits: ReadLimits, sheet: str | 
             raise TransientError(
                 f"no process for a workbook could be started (it {child.ending()}); run again"
             ) from error
-        _log.debug("the process that reads a workbook is confined by: %s", confinement)
+        _tell(confinement)
         return _reply(child, limits, sheet)
     finally:
         child.close()

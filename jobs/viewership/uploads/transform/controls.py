@@ -112,19 +112,19 @@ def _is_sum(sums: Mapping[str, pl.Series], row: int) -> bool:
     values = [(column, column[row]) for column in sums.values() if column[row] is not None]
     if not values:
         return False
-    others = [(column.slice(0, row).drop_nulls(), value) for column, value in values]
-    sums = [(column, Decimal(column.sum() or 0), Decimal(value)) for column, value in others]
-    if all(abs(total - value) <= min(_tolerance(column, value), abs(value) / 100) for column, total, value in sums):
+    others = [(column.slice(0, row).drop_nulls(), Decimal(value)) for column, value in values]
+    added = [(column, Decimal(column.sum() or 0), value) for column, value in others]
+    if all(abs(total - value) <= min(_tolerance(column, value), abs(value) / 100) for column, total, value in added):
         return True
     return all(
-        len(column) > 1 and value > column.max() and _HALF * total <= value <= 2 * total
-        for column, total, value in sums
+        len(column) > 1 and value > Decimal(str(column.max())) and _HALF * total <= value <= 2 * total
+        for column, total, value in added
     )
 
 
-def _tolerance(column: pl.Series, value: object) -> Decimal:
+def _tolerance(column: pl.Series, value: Decimal) -> Decimal:
     """Return how far a total may be from the sum of rows that were rounded: four times the expected error."""
-    if not isinstance(value, Decimal) or column.dtype.is_integer():
+    if column.dtype.is_integer():
         return Decimal(0)
     shares = [_digits(each) for each in column.tail(1000).to_list()]
     step = Decimal(1).scaleb(-max(shares, default=0))
@@ -141,7 +141,7 @@ def _compare(source: Source, sums: Mapping[str, pl.Series], rows: pl.Series, tot
     for field, column in sums.items():
         value = column[total]
         others = column.filter(~rows).drop_nulls()
-        if value is not None and abs(others.sum() - value) > _tolerance(others, value):
+        if value is not None and abs(others.sum() - value) > _tolerance(others, Decimal(value)):
             wrong.append(f"{_plain(value)} {field}, and the rows add up to {_plain(others.sum())}")
     if not wrong:
         return ()

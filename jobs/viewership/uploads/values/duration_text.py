@@ -135,7 +135,8 @@ def _clock(match: re.Match[str]) -> DurationText | None:
 
 def _words(folded: str) -> DurationText | None:
     rest = folded[1:].lstrip() if folded[:1] == "-" else folded
-    words, place = [], 0
+    words: list[tuple[NumberText, int]] = []
+    place = 0
     while place < len(rest):
         match = _WORD.match(rest, place)
         seconds = match and _SECONDS.get(match["unit"].lower())

@@ -51,7 +51,7 @@ _LIMIT: Final = Decimal(10) ** WHOLE_DIGITS
 
 @dataclass(frozen=True, slots=True)
 class NumberRules:
-    """What the values of a column may be.
+    """Rules for the values of a column.
 
     Attributes:
         whole: only whole numbers are values, such as counts of views. This also settles a decimal mark: 18,306 views
@@ -92,7 +92,7 @@ def parse_numbers(cells: Cells, rules: NumberRules, mark: DecimalMark | None = N
     """Read the numbers of a column.
 
     Args:
-        cells: the column. A number of a workbook is exact, and settles nothing for the texts beside it.
+        cells: the column. A number of a workbook is exact, and settles nothing for texts.
         rules: what the values may be.
         mark: the decimal mark, if a format or a flag says it; None decides it from all values.
 
@@ -238,7 +238,7 @@ class Shapes:
     def values(self, mark: DecimalMark, rules: NumberRules) -> pl.DataFrame:
         """Return ``value``, ``code``, ``currency`` and ``rounded`` of each distinct text."""
         folded, kinds = self.distinct.folded, self.distinct.kinds
-        # A workbook's number is written with a point, whatever the mark of the texts beside it is.
+        # A workbook's number is written with a point, whatever the mark of the other texts is.
         marks = [mark if kinds is None or kinds[row] != CellKind.NUMBER else "." for row in self.first.to_list()]
         plans = pl.DataFrame(
             [

@@ -92,10 +92,16 @@ def test_up_to_a_third_of_the_rows_may_be_unreadable(valid: int, invalid: int, s
     assert found["timestamps_reason"] == ("invalid" if state == "invalid" else None)
 
 
-@pytest.mark.parametrize(("content", "device"), [(b"", "none"), (HEADER, "none")])
-def test_a_file_without_rows_has_no_events_and_no_timestamps(content: bytes, device: str) -> None:
-    found = with_inputs(content)
-    assert (found["input_device_class"], found["empty_reason"]) == (device, "no_inputs")
+def test_a_file_without_bytes_is_invalid_not_empty() -> None:
+    found = with_inputs(b"")
+    assert (found["inputs_state"], found["input_device_class"]) == ("invalid", None)
+    assert (found["has_unusable_timestamps"], found["timestamps_reason"]) == (True, "invalid")
+    assert (found["is_session_empty"], found["empty_reason"]) == (False, None)
+
+
+def test_a_file_without_rows_has_no_events_and_no_timestamps() -> None:
+    found = with_inputs(HEADER)
+    assert (found["input_device_class"], found["empty_reason"]) == ("none", "no_inputs")
     assert (found["has_unusable_timestamps"], found["inputs_state"]) == (None, "no_rows")
 
 

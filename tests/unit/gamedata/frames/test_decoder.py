@@ -12,6 +12,7 @@ from jobs.gamedata.frames.packet_reader import SideDataEvents
 from jobs.gamedata.model import StreamParameters
 from shared.errors import ItemError
 from tests.media import cached_clip, read_number
+from tests.pictures.encodes import encode
 
 
 def packets(**clip):
@@ -222,7 +223,9 @@ def test_fields_are_not_skipped():
     assert len(list(decoder.decode([Packet(data, at, at == 30) for at, (data, _, _) in enumerate(found[:31])]))) == 31
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("libvpx-vp9", "webm"), ("libx264", "mp4"), ("libx265", "mp4")])
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("libvpx-vp9", "webm"), ("libvpx", "webm"), ("libx264", "mp4"), ("libx265", "mp4")]
+)
 def test_frames_above_the_limit_are_rejected_whatever_the_container_declares(codec, suffix):
     parameters, found = packets(codec=codec, suffix=suffix)
     with pytest.raises(ItemError) as caught:
@@ -230,6 +233,29 @@ def test_frames_above_the_limit_are_rejected_whatever_the_container_declares(cod
             Decoder(replace(parameters, width=16, height=16), max_pixels=160 * 90 - 1).decode([Packet(found[0][0], 0)])
         )
     assert caught.value.code == "pixels_exceeded"
+
+
+@pytest.mark.parametrize("gop", [12, 40])
+def test_interlaced_mpeg4_with_b_frames_decodes_from_every_keyframe_as_from_the_start(tmp_path, gop):
+    video = encode(
+        tmp_path / "v.mkv", "mpeg4", seconds=8, b_frames=2, gop=gop, options={"flags": "+ildct+ilme"}, size=(320, 180)
+    )
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        bodies = [(bytes(packet), packet.pts, packet.is_keyframe) for packet in container.demux(stream) if packet.size]
+        parameters = stream_parameters(stream.codec_context)
+    given = [Packet(body, number, keyframe=key) for number, (body, _, key) in enumerate(bodies)]
+    whole = {decoded.sample: decoded.frame.to_ndarray() for decoded in Decoder(parameters).decode(given)}
+    assert len(whole) == len(given)
+    keys = [number for number, (_, _, key) in enumerate(bodies) if key]
+    assert len(keys) > 2
+    reused = Decoder(parameters)
+    for first in keys[::-1]:
+        expected = {number for number in range(first, len(given)) if bodies[number][1] >= bodies[first][1]}
+        for decoder in (Decoder(parameters), reused):
+            found = {decoded.sample: decoded.frame.to_ndarray() for decoded in decoder.decode(given[first:])}
+            assert set(found) == expected
+            assert all((picture == whole[number]).all() for number, picture in found.items())
 
 
 def test_a_packet_keeps_its_keyframe_flag_and_its_side_data():

@@ -35,10 +35,17 @@ def test_whole_second_timestamps_are_detected() -> None:
     assert not read_inputs(HEADER).integer_timestamps
 
 
-@pytest.mark.parametrize("content", [b"", HEADER, b"\xef\xbb\xbf" + HEADER.replace(b"\n", b"\r\n")])
+@pytest.mark.parametrize("content", [HEADER, b"\xef\xbb\xbf" + HEADER.replace(b"\n", b"\r\n")])
 def test_no_events(content: bytes) -> None:
     found = read_inputs(content)
     assert (found.events, found.first_s, found.last_s, found.invalid) == (0, None, None, 0)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"])
+def test_a_file_without_its_header_has_an_unreadable_line(content: bytes) -> None:
+    """A recorder that was stopped before its first flush leaves no bytes, whatever was played."""
+    found = read_inputs(content)
+    assert (found.events, found.first_s, found.last_s, found.invalid) == (0, None, None, 1)
 
 
 def test_quotes_blanks_and_line_ends_of_other_writers() -> None:

@@ -226,15 +226,40 @@ def test_intra_refresh_is_decoded_from_a_complete_keyframe(suffix, mode):
         assert session.frames.time_s[samples.index] == pytest.approx(samples.asked_s, abs=0.01)
 
 
-def test_restarting_times_are_reported_and_frames_keep_their_times():
-    path = clip(suffix="ts", seconds=20, b_frames=2)
-    assert not any("restart" in warning for warning in extract(path).warnings)
-    other = clip(suffix="ts", seconds=20, b_frames=2, first=1000)
-    session = extract(path.read_bytes() + other.read_bytes(), suffix="ts")
+@pytest.mark.parametrize("suffix", ["ts", "mpg"])
+@pytest.mark.parametrize("seconds", [(20, 20), (6, 18), (18, 6)])
+def test_parts_whose_times_restart_are_sampled_one_after_the_other(suffix, seconds):
+    settings = {"suffix": suffix, "codec": "libx264" if suffix == "ts" else "mpeg2video"}
+    settings |= {} if suffix == "ts" else {"fps": 25}
+    fps = settings.get("fps", FPS)
+    one, other = (
+        clip(seconds=length, first=first, **settings) for length, first in zip(seconds, (0, 900), strict=True)
+    )
+    assert not any("restart" in warning for warning in extract(one).warnings)
+    session = extract(one.read_bytes() + other.read_bytes(), suffix=suffix, strides=((2.0, 30),))
     assert any("restart" in warning for warning in session.warnings)
-    shown = np.array([read_number(image) for image in session.frames.images])
-    assert session.frames.time_s == pytest.approx(shown % 1000 / FPS)
     assert not session.statistics.corrupt.any()
+    assert session.duration_s == pytest.approx(sum(seconds), abs=1.5 / fps)
+    asked = session.frames.strides[2.0].asked_s
+    assert asked.tolist() == [2.0 * number for number in range(1, (sum(seconds) + 1) // 2)]
+    shown = np.array([read_number(image) for image in session.frames.images])
+    place = np.where(shown < 900, shown, shown - 900 + seconds[0] * fps)
+    assert session.frames.time_s == pytest.approx(place / fps, abs=0.01)
+    assert session.frames.time_s == pytest.approx(asked, abs=1.5 / fps)
+
+
+def test_a_single_wrong_time_is_not_a_restart():
+    times = np.arange(0, 400, 10)
+    durations = np.full(40, 10)
+    for wrong in (0, 5, 5000, -5000):
+        ticks = times.copy()
+        ticks[20] = wrong
+        assert ffmpeg_reader._continued(ticks, ticks, durations, 10) is ticks
+    twice = np.concatenate([times, times + 5, times])
+    continued = ffmpeg_reader._continued(twice, twice, np.full(120, 10), 10)
+    assert continued.tolist() == list(range(0, 1200, 10))
+    unknown = ffmpeg_reader._continued(twice, twice, np.zeros(120, np.int64), 10)
+    assert unknown.tolist() == continued.tolist()
 
 
 @pytest.mark.parametrize("b_frames", [0, 2])

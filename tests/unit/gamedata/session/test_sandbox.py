@@ -17,6 +17,7 @@ from jobs.gamedata.ranges.source import BytesSource
 from jobs.gamedata.session import child as child_module
 from jobs.gamedata.session.child import DecodeChild
 from shared import sandbox
+from shared.child import process
 from shared.errors import ItemError
 from tests.media import cached_clip, tar_bytes
 
@@ -159,7 +160,7 @@ def take_over(tmp_path, monkeypatch):
             return subprocess.Popen(command, pass_fds=[*pass_fds, datagrams.fileno()], **options)
 
         with monkeypatch.context() as patch, DecodeChild() as child:
-            patch.setattr(child_module, "subprocess", Fake(popen))
+            patch.setattr(process, "subprocess", Fake(popen))
             with pytest.raises(ItemError) as caught:
                 child.extract(BytesSource(tar_bytes(cached_clip(seconds=20))), SamplingSpec())
         assert caught.value.code == "decode_failed", caught.value

@@ -200,6 +200,19 @@ def test_no_parameter_names_a_secret(place, tmp_path, monkeypatch):
         assert len(caught.value.message.splitlines()) == 3
 
 
+def test_no_folder_of_references_leads_to_secrets(place, tmp_path, monkeypatch):
+    secrets, references = tmp_path / "secrets", tmp_path / "references"
+    for folder in (secrets, references):
+        folder.mkdir()
+    (secrets / "key.png").write_text("wJalrXUtnFEMI")
+    (references / "a.png").symlink_to(secrets / "key.png")
+    (tmp_path / "link").symlink_to(secrets)
+    monkeypatch.setenv("TELECINE_SECRETS_DIR", str(secrets))
+    for path in (secrets, references, tmp_path / "link", tmp_path, "/proc/self"):
+        with pytest.raises(UsageError, match="leads to a folder of secrets or processes"):
+            go(place, menu_references=str(path))
+
+
 def test_a_prefix_that_no_tar_has(place):
     assert go(place, prefix="zzz").headline.endswith("has a key that starts with 'zzz'")
 

@@ -361,6 +361,58 @@ def test_case_31_a_cast_without_a_person_has_the_producers_name_for_it() -> None
     assert wrong("cast_id", person_id=None, cast_id="x" * 251) == "PERSON_ID_INVALID"
 
 
+UUID = "b7f10000-0000-4000-8000-00000000000a"
+SPELLINGS = [UUID.upper(), f"{{{UUID}}}", f"urn:uuid:{UUID}", f"URN:UUID:{UUID.upper()}", f" {UUID} "]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_one_uuid_in_two_spellings_is_one_person(spelling: str) -> None:
+    rows = [
+        screentime_row(1, person_id=UUID, cast_id="a", name="Ana Poe"),
+        screentime_row(2, person_id=spelling, cast_id="b", name=spelling),
+    ]
+    for ordered in (rows, rows[::-1]):
+        run = read_run(rows=ordered)
+        assert [(metric.person_id, metric.cast_ids, metric.name) for metric in run.metrics] == [
+            (UUID, ("a", "b"), "Ana Poe")
+        ]
+        assert {cast.person_id for cast in run.casts} == {UUID}
+        assert [warning.code for warning in run.warnings] == ["MERGED_CASTS"]
+    twice = rejected(make_run(rows=[rows[0], rows[1] | {"cast_id": "a"}]))
+    assert (twice.code, twice.data["json_pointer"]) == ("DUPLICATE_PERSON", "/metrics/1/person_id")
+    named = rejected(make_run(rows=[rows[0], rows[1] | {"name": "Bea Poe"}]))
+    assert named.code == "PERSON_CONFLICT"
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_one_uuid_in_two_spellings_is_one_person_of_the_catalogue_in_all_artifacts(spelling: str) -> None:
+    entry = cast_row(1, person_id=spelling)
+    assert [metric.person_id for metric in read_run(kind=C, rows=[entry]).metrics] == [UUID]
+    assert rejected(make_run(kind=C, rows=[entry, entry | {"person_id": UUID}])).code == "DUPLICATE_PERSON"
+    body = encode([cast_row(1, person_id=UUID)])
+    reference = {
+        "artifact_key": "second",
+        "artifact_kind": "person_metrics",
+        "s3_key": f"derived/runs/{RUN_ID}/second.json",
+        "schema_version": C,
+        "checksum_sha256": hashlib.sha256(body).hexdigest(),
+    }
+    files = make_run(rows=[screentime_row(1, person_id=spelling)], more=[reference])
+    error = rejected({**files, reference["s3_key"]: body})
+    assert (error.code, error.data["artifact_key"]) == ("DUPLICATE_PERSON", "second")
+
+
+@pytest.mark.parametrize(
+    "person_id",
+    [
+        *(UUID.replace("-", ""), f"{{{UUID}", f"{UUID}}}", f"urn:uuid:{{{UUID}}}", f"cast:{UUID.upper()}"),
+        UUID.upper()[:-1],
+    ],
+)
+def test_what_only_resembles_a_uuid_stays_as_it_is(person_id: str) -> None:
+    assert one(person_id=person_id).person_id == person_id
+
+
 @pytest.mark.parametrize("person_id", ["p_0001", "", None, DROP, "b7f1" * 8])
 def test_a_catalogues_person_id_is_a_uuid(person_id: Any) -> None:
     error = rejected(make_run(kind=C, rows=[cast_row(1, person_id=person_id)]))

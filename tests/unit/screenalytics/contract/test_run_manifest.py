@@ -377,3 +377,17 @@ def test_values_from_outside_are_shown_truncated_and_escaped() -> None:
     assert "\x1b" not in error.message
     assert "/ep_id is a list of 10000" in error.message
     assert len(error.message) < 600
+
+
+def test_an_unknown_status_is_the_only_error_of_a_manifest_that_may_need_no_more() -> None:
+    """Only a success has artifacts and an end: `degraded` may be any of the other states."""
+    store = MemoryStore(make_run(status="degraded", manifest={"artifacts": DROP}, completed_at=DROP))
+    error = rejected(store)
+    assert (error.code, error.data["json_pointer"]) == ("UNKNOWN_STATUS", "/status")
+    assert error.message.startswith("the manifest: /status is 'degraded'; expected success, ")
+    assert "missing" not in error.message
+    # What is there and wrong is still told at once, as are the fields that every run needs.
+    more = rejected(MemoryStore(make_run(status="degraded", ep_id=DROP, attempt="three", completed_at=DROP)))
+    assert [field["json_pointer"] for field in more.data["fields"]] == ["/ep_id", "/status", "/attempt"]
+    absent = rejected(MemoryStore(make_run(status=DROP, completed_at=DROP)))
+    assert [field["json_pointer"] for field in absent.data["fields"]] == ["/status", "/completed_at"]

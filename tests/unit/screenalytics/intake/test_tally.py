@@ -133,9 +133,16 @@ def test_an_event_that_names_no_run_is_a_failure_of_its_own(dead):
 
 def test_every_message_ends_with_what_to_do():
     for code in ("CHECKSUM_MISMATCH", "ACCESS_DENIED", "SOURCE_DELETED", "MANIFEST_MISSING"):
-        assert advice(code, "r1", dead=False, attempt=1).startswith(". ")
+        assert advice(code, "r1", None, dead=False, attempt=1).startswith(". ")
     for code in ("CHECKSUM_MISMATCH", "MANIFEST_CHANGED"):
-        assert advice(code, "r1", dead=True, attempt=5).endswith("telecine screenalytics replay r1")
+        assert advice(code, "r1", None, dead=True, attempt=5).endswith("telecine screenalytics replay r1")
+
+
+def test_a_message_with_a_command_has_no_other_advice():
+    message = "It is a stage manifest; to make a RunManifest, run: telecine screenalytics write-manifest r1 --replace"
+    assert advice("FIELD_MISSING", "r1", None, message=message, dead=False, attempt=1) == ""
+    dead = advice("FIELD_MISSING", "r1", None, message=message, dead=True, attempt=5)
+    assert dead == ". It failed 5 times and is set aside until its manifest changes"
 
 
 def test_candidates_are_read_ahead_and_handed_on_in_order():

@@ -80,6 +80,12 @@ def test_it_gets_makes_lists_and_deletes(cluster):
     assert ("DELETE", f"{PATH}/a", deleted) in Api.asked
 
 
+@pytest.mark.parametrize("name", ["../../pods/a", "..", ".", "a/b", "a?b=c", "a#b", "", "A", "%2e%2e", "a\n"])
+def test_the_name_of_an_owner_leads_nowhere_else(cluster, name):
+    assert cluster.get_workflow(name) is None
+    assert Api.asked == []
+
+
 def test_another_of_the_same_name_is_not_deleted(cluster):
     Api.answers = {("DELETE", f"{PATH}/a"): (409, {"message": "the UID in the precondition does not match"})}
     cluster.delete_rayjob("a", "u")

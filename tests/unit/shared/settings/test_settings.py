@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, SecretStr, ValidationError
 
+from jobs.screenalytics.settings import IngestSettings
 from shared.errors import UsageError
 from shared.settings import Settings, StepSettings, setting
-from shared.settings.base import Group
+from shared.settings.base import Group, unknown_variables
 from shared.settings.command import parse
 from shared.settings.flags import flags, shell_default, table
 
@@ -290,6 +291,22 @@ def test_what_is_given_as_flags_is_what_the_model_holds(size, keep, names):
     got = read(*argv)
     parts = [part.strip() for name in names for part in name.split(",")]
     assert (got.size_mb, got.keep, got.names) == (size, keep, tuple(filter(None, parts)))
+
+
+def test_only_variables_of_the_pipeline_that_no_setting_has_are_unknown(monkeypatch):
+    assert IngestSettings.pipelines  # its module must be imported
+    prefix = "TELECINE_SCREENALYTICS_"
+    for name in (
+        *("PREFIX", "PREFIX_BASE64", "SECRET_ACCESS_KEY_FILE", "RUN_BASE64", "ENABLED", "OUTBOX_URL"),
+        *("PREFX", "GRACE_MINS_BASE64", "OUTBOX_URI_FILE"),
+    ):
+        monkeypatch.setenv(prefix + name, "1")
+    monkeypatch.setenv("TELECINE_SCREENALYTIC_PREFIX", "1")
+    assert unknown_variables("screenalytics") == {
+        f"{prefix}GRACE_MINS_BASE64": f"{prefix}GRACE_MIN",
+        f"{prefix}OUTBOX_URI_FILE": f"{prefix}OUTBOX_URL",
+        f"{prefix}PREFX": f"{prefix}PREFIX",
+    }
 
 
 def test_an_underscore_at_the_end_of_a_field_is_no_part_of_its_flag(monkeypatch):

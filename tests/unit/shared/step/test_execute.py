@@ -61,6 +61,17 @@ def test_the_report_lies_below_the_state_folder_by_default(tmp_path):
     assert path.parent.name == reports(tmp_path)[0]["run_id"]
 
 
+@pytest.mark.parametrize("run_id", ["../../escaped", "/escaped", "a/../../../../escaped", "..", "a\x1b[2J", "{{=1}}"])
+def test_an_invalid_run_id_names_no_folder(tmp_path, monkeypatch, capsys, run_id):
+    place = tmp_path / "a" / "b"
+    place.mkdir(parents=True)
+    monkeypatch.chdir(place)
+    run_id = run_id.replace("/escaped", f"{tmp_path}/escaped") if run_id.startswith("/") else run_id
+    assert execute(STEP, ["--run-id", run_id]) == 2
+    assert [path for path in tmp_path.rglob("*") if path not in (place, place.parent)] == []
+    assert "expected 1 to 128 letters" in capsys.readouterr().err
+
+
 def test_a_pod_without_a_report_folder_writes_none_and_prints_no_view(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     assert execute(STEP, []) == 0
@@ -316,3 +327,16 @@ def test_the_last_word_of_a_pod_is_why_it_ended(tmp_path, monkeypatch, pod):
         assert place.read_bytes() == before
     termination.write("nowhere to write", tmp_path / "missing")
     assert not (tmp_path / "missing").exists()
+
+
+def test_a_variable_without_a_setting_is_named(monkeypatch, capsys):
+    monkeypatch.setenv("TELECINE_FAKE_WHATS", "x")
+    monkeypatch.setenv("TELECINE_FAKE_OTHERWISE", "y")
+    monkeypatch.setenv("TELECINE_FAKE_WHAT", "fine")
+    monkeypatch.setenv("TELECINE_GAMEDATA_WHATS", "x")
+    assert execute(STEP, []) == 0
+    told = [line["message"] for line in lines(capsys.readouterr().err) if line["level"] == "WARNING"]
+    assert told == [
+        "the variable TELECINE_FAKE_OTHERWISE is ignored, because no setting has it",
+        "the variable TELECINE_FAKE_WHATS is ignored, because no setting has it; did you mean TELECINE_FAKE_WHAT?",
+    ]

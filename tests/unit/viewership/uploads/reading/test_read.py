@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jobs.viewership.errors import NeedsChoice, Refused
 from jobs.viewership.uploads.reading import ReadLimits, encoding, read
 
-TABLE = "Title;Hours\nLa señora Muñoz – parte 1;12,5\nL’été à Québec;3,25\n"
+TABLE = "Title;Hours\nLa señora Muñoz \u2013 parte 1;12,5\nL\u2019été à Québec;3,25\n"
 
 
 def rows(data: bytes, **options):
@@ -44,7 +44,7 @@ def test_every_encoding_gives_the_same_text(data, name):
     sheet = read(data)
     assert sheet.encoding == name
     assert sheet.cells.rows() == [
-        ("Title", "Hours"), ("La señora Muñoz – parte 1", "12,5"), ("L’été à Québec", "3,25"),
+        ("Title", "Hours"), ("La señora Muñoz \u2013 parte 1", "12,5"), ("L\u2019été à Québec", "3,25"),
     ]  # fmt: skip
     assert [note.code for note in sheet.notes] == (["ENCODING"] if name == "cp1252" else [])
 
@@ -52,7 +52,7 @@ def test_every_encoding_gives_the_same_text(data, name):
 def test_cp1252_is_noted_with_a_sample_and_its_line():
     (note,) = read(TABLE.encode("cp1252")).notes
     assert note.line == 2
-    assert "check line 2: 'La señora Muñoz – parte 1;12,5'" in note.message
+    assert "check line 2: 'La señora Muñoz \u2013 parte 1;12,5'" in note.message
 
 
 def test_utf16_of_chinese_titles_without_a_mark_is_known_by_its_delimiters():
@@ -86,9 +86,23 @@ def test_utf8_with_a_bad_byte_is_undecided_and_not_guessed():
     assert [(note.code, note.line) for note in sheet.notes] == [("ENCODING", 7)]
 
 
+@settings(deadline=None)
+@given(text=st.text("aéñ\u2019\u20ac ,\n", min_size=1, max_size=80), piece=st.integers(1, 9))
+def test_letters_are_counted_the_same_wherever_the_pieces_are_cut(text, piece):
+    before = encoding._PIECE
+    encoding._PIECE = piece
+    try:
+        counted = encoding._runs(text.encode())
+    finally:
+        encoding._PIECE = before
+    assert sum(len(encoding._MULTIBYTE.findall(run)) * count for run, count in counted.items()) <= len(text)
+    assert sum(len(run) * count for run, count in counted.items()) == sum(byte > 127 for byte in text.encode())
+    assert encoding._runs(text.encode()).total() == len(encoding.re.findall(rb"[\x80-\xff]+", text.encode()))
+
+
 def test_a_letter_of_cp1252_that_looks_like_utf8_changes_nothing():
-    data = "Title,Hours\nCAFÉ’S,1\nSeñora Muñoz,2\n".encode("cp1252")
-    assert rows(data)[1:] == [("CAFÉ’S", "1"), ("Señora Muñoz", "2")]
+    data = "Title,Hours\nCAFÉ\u2019S,1\nSeñora Muñoz,2\n".encode("cp1252")
+    assert rows(data)[1:] == [("CAFÉ\u2019S", "1"), ("Señora Muñoz", "2")]
 
 
 def test_bytes_that_cp1252_lacks_are_undecided():
@@ -98,8 +112,11 @@ def test_bytes_that_cp1252_lacks_are_undecided():
 
 
 def test_a_named_encoding_decides_and_a_mark_overrides_it():
-    assert rows("Title,Hours\nдень,1\n".encode("cp1251"), encoding="cp1251")[1] == ("день", "1")
-    assert rows(TABLE.encode("utf-8-sig"), encoding="cp1252")[1][0] == "La señora Muñoz – parte 1"
+    assert rows("Title,Hours\n\u0434\u0435\u043d\u044c,1\n".encode("cp1251"), encoding="cp1251")[1] == (
+        "\u0434\u0435\u043d\u044c",
+        "1",
+    )
+    assert rows(TABLE.encode("utf-8-sig"), encoding="cp1252")[1][0] == "La señora Muñoz \u2013 parte 1"
     with pytest.raises(NeedsChoice, match="'klingon' is not an encoding"):
         read(b"a,b\n", encoding="klingon")
 
@@ -178,6 +195,10 @@ def test_a_quoted_cell_longer_than_the_sample_does_not_hide_the_delimiter():
         b'"' + b"x\n" * 16_000 + b' ",Hours;x\n' + b"A,1\n" * 20 + b'"' + b"y;" * 16_000 + b'",2\n' + b"B,2\n" * 30_000
     )
     assert read(data).delimiter == ","
+
+
+def test_the_end_of_a_dos_file_is_not_a_record():
+    assert rows(b"Title,Hours\r\nA,1\r\n\x1a") == [("Title", "Hours"), ("A", "1")]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

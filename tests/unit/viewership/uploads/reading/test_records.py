@@ -73,6 +73,7 @@ PIECES = st.sampled_from(
         "\x0c",
         "\x1c",
         "\x00",
+        "\x02",
         "ñ",
         "😀",
         "\ufeff",
@@ -80,7 +81,24 @@ PIECES = st.sampled_from(
 )
 LOOSE = st.lists(PIECES, max_size=40).map("".join)
 CELLS = st.one_of(
-    st.sampled_from(["", "a", "1,5", "ñ", '"x"', '""', '"a ""b"" c"', '"a,b"', '"a;b"', '" "']),
+    st.sampled_from(
+        [
+            "",
+            "a",
+            "1,5",
+            "ñ",
+            '"x"',
+            '""',
+            '"a ""b"" c"',
+            '"a,b"',
+            '"a;b"',
+            '" "',
+            '"a\nb"',
+            '"\r\n,"',
+            '"x\r"',
+            '"\n\n"""',
+        ]
+    ),
     st.text(st.characters(codec="utf-8", exclude_characters='"\r\n,;\t|'), max_size=6),
 )
 ENDS = st.sampled_from(["\n", "\r\n", "\r"])
@@ -125,16 +143,26 @@ def test_records_are_the_same_whatever_the_size_of_a_block(monkeypatch, block, e
 def test_regular_blocks_are_read_by_polars_and_others_by_the_csv_module(monkeypatch):
     monkeypatch.setattr(records, "_BLOCK", 7)
     read = []
-    real = records._read_csv
+    real = records._Splitter._by_csv
 
-    def spy(text, start, *rest, **named):
+    def spy(self, start, *rest, **named):
         read.append(start)
-        return real(text, start, *rest, **named)
+        return real(self, start, *rest, **named)
 
-    monkeypatch.setattr(records, "_read_csv", spy)
-    text = b'a,"b c"\nd,"e\nf"\ng,hhhhhhhh\ni,j\n'
-    assert split(text, ",", LIMITS).cells["1"].to_list() == ["b c", "e\nf", "hhhhhhhh", "j"]
+    monkeypatch.setattr(records._Splitter, "_by_csv", spy)
+    text = b'a,"b c"\nd,"e\rf"\ng,hhhhhhhh\ni,j\n'
+    assert split(text, ",", LIMITS).cells["1"].to_list() == ["b c", "e\rf", "hhhhhhhh", "j"]
     assert read == [8]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("inside", ["\n", "\r\n"])
+def test_line_ends_in_quotes_do_not_leave_polars(monkeypatch, end, inside):
+    monkeypatch.setattr(records._Splitter, "_by_csv", None)
+    rows = ["Title,Hours", f'"one{inside}two{inside}",1', "", "three,2", f'"4 ""{inside}"" , 5",3', "six,4"]
+    table = split((end.join(rows) + end).encode(), ",", LIMITS)
+    assert table.cells["0"].to_list() == ["Title", f"one{inside}two{inside}", "three", f'4 "{inside}" , 5', "six"]
+    assert table.lines.to_list() == [1, 2, 6, 7, 9]
 
 
 def test_a_line_separator_of_unicode_ends_no_line():

@@ -78,6 +78,11 @@ def refused(data: bytes, **options) -> Refused:
         ("<v>text</v>", 't="str"', ("text", TEXT)),
         ("<f>A2</f><v>text</v>", 't="str"', ("text", TEXT)),
         ("<f>5*2</f><v>10</v>", "", ("10", NUMBER)),
+        ("<v>x</v>", "", ("x", TEXT)),
+        ("<v>NaN</v>", 's="1"', ("NaN", TEXT)),
+        ("<v>1_0</v>", "", ("1_0", TEXT)),
+        ("<v>1E999</v>", "", ("1E999", TEXT)),
+        ("<v>7</v>", 's="99"', ("7", NUMBER)),
         ("<is><t>one</t></is>", 't="inlineStr"', ("one", TEXT)),
         ("<is><r><t>o</t></r><r><t xml:space='preserve'> ne</t></r></is>", 't="inlineStr"', ("o ne", TEXT)),
         ("<is><t>漢</t><rPh sb='0' eb='1'><t>カン</t></rPh></is>", 't="inlineStr"', ("漢", TEXT)),
@@ -124,6 +129,10 @@ def test_rows_and_columns_keep_their_place_and_blank_rows_are_left_out():
     assert sheet.lines.to_list() == [3, 9]
     assert sheet.kinds.rows() == [(TEXT, NUMBER, TEXT, NUMBER), (NUMBER, TEXT, TEXT, TEXT)]
     assert (sheet.lines.dtype, set(sheet.kinds.dtypes), set(sheet.cells.dtypes)) == (pl.UInt32, {pl.UInt8}, {pl.String})
+
+
+def test_a_cell_of_a_shared_string_without_a_number_is_blank():
+    assert read(xlsx('<row><c t="s"/><c t="s"><v/></c><c><v>1</v></c></row>')).cells.rows() == [(None, None, "1")]
 
 
 def test_cells_without_references_follow_one_another():
@@ -197,8 +206,8 @@ def test_other_workbooks_are_read_by_their_content(make):
 
 def test_an_ods_workbook_is_read_without_the_empty_rest_of_its_sheet():
     rest = (
-        '<table:table-row table:number-rows-repeated="1048574"><table:table-cell table:number-columns-repeated="16384"/>'
-        "</table:table-row>"
+        '<table:table-row table:number-rows-repeated="1048574">'
+        '<table:table-cell table:number-columns-repeated="16384"/></table:table-row>'
     )
     date = '<table:table-cell office:value-type="date" office:date-value="2025-07-01"/>'
     time = '<table:table-cell office:value-type="time" office:time-value="PT1174H47M24S"/>'
@@ -222,8 +231,7 @@ def test_an_ods_workbook_is_read_without_the_empty_rest_of_its_sheet():
         (xls(CELLS, stream="WordDocument"), "an OLE document without a workbook"),
         (xls(CELLS, stream="EncryptedPackage"), "encrypted; remove its password"),
         (xlsx(ONE)[:-30], "not a complete ZIP archive"),
-        (xlsx("<row><c><v>x</v></c></row>"), "cell A1 holds 'x' as a number"),
-        (xlsx("<row><c><v>1_0</v></c></row>"), "cell A1 holds '1_0' as a number"),
+        (xlsx("<row><c t='s'><v>-1</v></c></row>"), "'-1' stands where a number should"),
         (xlsx('<row><c t="zz"><v>1</v></c></row>'), "cell A1 has the type 'zz'"),
         (xlsx('<row r="3"><c><v>1</v></c></row><row r="2"><c><v>1</v></c></row>'), "row 2 comes after row 3"),
         (xlsx("<row><c>"), "is not XML"),

@@ -137,6 +137,7 @@ def test_dates_in_a_column_of_texts_are_named() -> None:
         (["A,1.5,2", "B,2.5,3", ",0.5,1"], [], []),
         (["A,1.5,2", ",4.0,5", "B,2.5,3"], [], []),
         (["A,1.5,2", ",9.0,5"], [], []),
+        (["A,1.5,2", ",2.0,3"], [], []),
         # A title that begins with the word.
         (["A,1.5,2", "B,2.5,3", "Total Recall,4.0,5"], [], []),
     ],
@@ -160,6 +161,11 @@ def test_a_total_that_does_not_add_up_says_both_sums() -> None:
 def test_the_label_of_a_total_may_be_in_a_column_of_dates() -> None:
     found = units("Date,Title,Hours\n2025-07-01,A,1.5\n2025-07-02,B,2.5\nTotal,,4.0\n")
     assert column(found, "fate") == [None, None, Fate.FILTERED]
+
+
+def test_a_name_that_is_the_word_for_a_total_is_a_name_if_its_row_names_more() -> None:
+    found = units("Series,Title,Hours\nTotal,Pilot,1.5\nS,A,2.5\nS,Sum,4\n")
+    assert column(found, "fate") == [None, None, None]
 
 
 def test_a_total_of_rounded_rows_may_differ_a_little() -> None:
@@ -199,15 +205,16 @@ def test_hours_and_minutes_fill_each_other() -> None:
 def test_a_wide_sheet_has_a_unit_for_each_pair_with_a_value() -> None:
     found = units(
         "Series,Title,2025-07-01 Hours,2025-07-01 Views,2025-07-02 Hours,2025-07-02 Views\n"
-        "S,A,1.5,2,,\nS,B,-,,0,7\nS,C,,,N/A,\nS,D,oops,1,2,3\n"
+        "S,A,1.5,2,,\nS,B,-,,0,7\nS,C,,,N/A,\nS,D,oops,1,2,3\nS,E,oops,,,\nS,F,1,1,1,1\nS,G,1,1,1,1\n"
     )
-    assert found.frame.select("line", "column", "content_name", "date", "hours", "views", "code").rows() == [
+    assert found.frame.select("line", "column", "content_name", "date", "hours", "views", "code").rows()[:5] == [
         (2, "2025-07-01 Hours", "A", date(2025, 7, 1), D("1.5"), 2, None),
         (3, "2025-07-02 Hours", "B", date(2025, 7, 2), D(0), 7, None),
         (5, "2025-07-01 Hours", "D", date(2025, 7, 1), None, 1, "DURATION"),
         (5, "2025-07-02 Hours", "D", date(2025, 7, 2), D(2), 3, None),
+        (6, "2025-07-01 Hours", "E", date(2025, 7, 1), None, None, "DURATION"),
     ]
-    assert found.file == Sums(4, D("3.5"), unparsable=1)
+    assert found.file == Sums(9, D("7.5"), unparsable=2)
 
 
 def test_dates_of_a_wide_header_share_their_order_and_may_be_rejected() -> None:

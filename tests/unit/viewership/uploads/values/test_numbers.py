@@ -222,6 +222,15 @@ def test_cells_of_other_kinds_are_rejects_even_without_text(kind: CellKind, code
     assert parsed.values.to_list() == [None, D(5), None]
 
 
+@pytest.mark.parametrize("distinct", [30_000, 100])
+def test_long_columns_read_the_same_whether_texts_repeat_or_not(distinct: int) -> None:
+    texts = [None if row % 7 == 0 else "oops" if row % 1001 == 0 else f"{row % distinct}.25" for row in range(30_000)]
+    parsed = parse_numbers(Cells(pl.Series(texts, dtype=pl.String), column="Hours"), AMOUNT)
+    assert parsed.values.to_list() == [None if text is None or text == "oops" else D(text) for text in texts]
+    assert parsed.code.to_list() == ["NUMBER" if text == "oops" else None for text in texts]
+    assert parsed.evidence == "'1.25' in line 2 is a number only with the decimal mark '.'"
+
+
 @pytest.mark.parametrize("texts", [(), (None,), (None, None)])
 def test_columns_without_values_have_only_blanks(texts: tuple[None, ...]) -> None:
     parsed = parse_numbers(cells(*texts), COUNT)

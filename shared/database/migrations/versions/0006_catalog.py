@@ -6,8 +6,8 @@ from alembic import op
 
 from shared.database.foreign import refuse_foreign
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 TABLES = (
     "catalog.versions",

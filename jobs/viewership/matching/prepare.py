@@ -1,0 +1,264 @@
+"""What each key offers to the cascade: forms of its titles, its series, its numbers and its ids."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from jobs.viewership.keys.ids import id_parts
+from jobs.viewership.keys.numbering import season_episode, whole_number
+from jobs.viewership.keys.text import cleaned
+from jobs.viewership.keys.titles import TitleForm, joined, title_form, undecorated, without_article
+from jobs.viewership.keys.words import wordset
+from jobs.viewership.matching.names import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from jobs.viewership.matching.names import SeriesNames
+
+__all__ = ["FORM", "REST", "SEGMENT", "MatchKey", "Prepared", "generic", "prepare"]
+
+FORM: Final = 0
+"""The title as it is."""
+REST: Final = 1
+"""The title without the name of its series."""
+SEGMENT: Final = 2
+"""One of the segments that a slash joins: it proposes episodes, since the other segment may be of another one."""
+
+_BORDER: Final = re.compile(r"\s*[:|]\s+|\s+-+\s+|\s+-+$")
+_SLASH: Final = re.compile(r"\s+/\s+")
+# The commonest words of episode titles: titles of them alone ("The Last Day") are in many series.
+_GENERIC: Final = wordset(
+    "pilot finale premiere reunion special specials christmas halloween thanksgiving easter valentines"
+    " introduction intro trailer teaser recap bonus extra extras part chapter week year season series episode"
+    " best worst most moments compilation highlights behind scenes live show interview update updates follow"
+    " opener closer marathon preview clip clips holiday aftershow outtakes bloopers making beginning end final"
+    " the a an and of in on at to for with from by up out over under into back before after then there here"
+    " where are they now is it i you we he she my your me her his our all every no not one two three four five"
+    " first new again love life death dead die kill killer murder crime blood war trial justice law truth lie"
+    " lies secret secrets night nights day days time times man men woman women girl girls boy boys child"
+    " children baby family friend friends enemy enemies stranger strangers king queen god devil angel angels"
+    " ghost ghosts dog cat house home world city town street road way bridge tower island river sea water fire"
+    " ice storm rain sky sun moon star stars winter summer spring fall rise rising dark light shadow shadows"
+    " black white red blue green gold golden silver lost found last long little big old young good bad great"
+    " wild hard easy hidden broken perfect dangerous dream dreams heart hearts dance music song party wedding"
+    " game games money power trouble revenge return returns run hunt hunter journey silence promise letter ring"
+    " crown mirror key test train nothing something everything"
+)
+_LONG_WORD: Final = 9
+"""Letters from which a title of one word is rare: "Exposed" and "Trapped" are episodes of many series."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchKey:
+    """What a platform says about an episode, as the distinct rows of an upload say it.
+
+    Attributes:
+        key: number of the key.
+        platform: the platform.
+        content_name: title.
+        content_name_2: second title, such as the name of a clip.
+        series: series.
+        season: season.
+        episode: episode.
+        content_id: id of the content.
+    """
+
+    key: int
+    platform: str
+    content_name: str | None = None
+    content_name_2: str | None = None
+    series: str | None = None
+    season: str | None = None
+    episode: str | None = None
+    content_id: str | None = None
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A key, taken apart.
+
+    Attributes:
+        key: number of the key.
+        platform: platform, folded.
+        forms: key, kind (FORM, REST or SEGMENT) and tokens of each form of its titles.
+        titles: its titles, except placeholders and the name of the series alone.
+        series: series id -> where it comes from.
+        near: series with a similar name.
+        given: the row has a series.
+        season: season, from the columns or the title.
+        episode: episode, likewise.
+        columns: season and episode of the columns alone.
+        ids: the content id and ids inside it that the catalogue has, the longest first.
+        series_key: key of the series in the column.
+        content_key: key of the content id.
+        cut: a title ends with an ellipsis.
+        generic: the titles are too common to name an episode without a series.
+        held: why no bucket may accept the key.
+        notes: further reasons.
+    """
+
+    key: int
+    platform: str
+    forms: list[tuple[str, int, tuple[str, ...]]] = field(default_factory=list)
+    titles: list[TitleForm] = field(default_factory=list)
+    series: dict[int, Source] = field(default_factory=dict)
+    near: tuple[int, ...] = ()
+    given: bool = False
+    season: int | None = None
+    episode: int | None = None
+    columns: tuple[int | None, int | None] = (None, None)
+    ids: list[str] = field(default_factory=list)
+    title_key: str | None = None
+    series_key: str | None = None
+    content_key: str | None = None
+    cut: bool = False
+    generic: bool = False
+    held: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def generic(form: TitleForm) -> bool:
+    """Return whether a title is too common to name an episode without a series.
+
+    Example:
+        >>> [generic(title_form(text)) for text in ("Pilot", "Part 2", "Exposed", "She's My Sister")]
+        [True, True, True, False]
+    """
+    named = [word for word in form.words if word not in _GENERIC and not word[:1].isdecimal()]
+    return not named or (len(named) == 1 and len(named[0]) < _LONG_WORD)
+
+
+def prepare(keys: Iterable[MatchKey], names: SeriesNames, ref_keys: Collection[str]) -> list[Prepared]:
+    """Take keys apart.
+
+    Args:
+        keys: distinct keys.
+        names: the catalogue's series.
+        ref_keys: keys of all ref ids of the catalogue.
+    """
+    return [_one(key, names, ref_keys) for key in keys]
+
+
+@lru_cache(maxsize=1024)
+def _platform(text: str) -> str:
+    return cleaned(text).casefold()
+
+
+def _one(key: MatchKey, names: SeriesNames, ref_keys: Collection[str]) -> Prepared:
+    made = Prepared(key.key, _platform(key.platform))
+    texts = [text for text in (key.content_name, key.content_name_2) if text and not text.isspace()]
+    forms = [title_form(text) for text in texts]
+    made.titles = [form for form in forms if not form.placeholder]
+    notes: list[str] = []
+    if forms:
+        made.title_key = forms[0].key
+    words = _series(made, key, texts, names, notes)
+    _numbers(made, key, forms, notes)
+    for text, form in zip(texts, forms, strict=True):
+        _forms(made, text, form, words)
+    made.cut = any(text.rstrip().endswith(("...", "\u2026")) for text in texts)
+    placeholder = bool(forms) and not made.titles
+    made.titles = [form for form in made.titles if form.words not in words]
+    made.generic = all(map(generic, made.titles))
+    if placeholder:
+        notes.append("PLACEHOLDER")
+    if any(form.language or form.dubbed for form in forms):
+        notes.append("TRANSLATED")
+    if key.content_id and not key.content_id.isspace():
+        parts = id_parts(key.content_id)
+        if not parts:
+            notes.append("MANGLED_ID")
+        else:
+            made.content_key = parts[0]
+            made.ids = [part for part in parts if part in ref_keys]
+            if not made.ids:
+                _coded(made, names.coded(parts), notes)
+    made.notes = tuple(notes)
+    return made
+
+
+def _series(
+    made: Prepared, key: MatchKey, texts: Sequence[str], names: SeriesNames, notes: list[str]
+) -> set[tuple[str, ...]]:
+    """Fill in the series, and return the names that the titles may begin or end with."""
+    if key.series and not key.series.isspace():
+        named = names.given(made.platform, key.series)
+        made.given = True
+        made.series_key = named.form.key
+        made.series = dict.fromkeys(named.ids, Source.GIVEN)
+        made.near = named.near
+        made.season = named.form.season
+        made.episode = named.form.episode
+        if not named.ids:
+            notes.append("SERIES_UNKNOWN")
+        if named.form.language or named.form.dubbed:
+            notes.append("TRANSLATED")
+        dated = (*named.form.words, str(named.form.year))
+        return {named.form.words, dated if named.form.year is not None else ()} - {()}
+    words: set[tuple[str, ...]] = set()
+    for text in texts:
+        rest = season_episode(undecorated(cleaned(text)).text).rest
+        borders = list(_BORDER.finditer(rest))
+        heads = [rest[: border.start()] for border in borders]
+        if borders:
+            heads.append(rest[borders[-1].end() :])
+        ids, source, found = names.inside(title_form(text).words, heads)
+        if found:
+            words.add(found)
+        for one in ids:
+            made.series[one] = min(source, made.series.get(one, source))
+    return words
+
+
+def _coded(made: Prepared, series: int | None, notes: list[str]) -> None:
+    """Take the series from the code that an unknown id begins with: it tells remakes apart, and titles in common."""
+    if series is None:
+        return
+    if series in made.series and len(made.series) > 1:
+        made.series = {series: made.series[series]}
+        notes.append("SERIES_CODE")
+    elif not made.given:
+        made.series = {series: Source.TITLE}
+        notes.append("SERIES_CODE")
+
+
+def _numbers(made: Prepared, key: MatchKey, forms: Sequence[TitleForm], notes: list[str]) -> None:
+    season, episode = whole_number(key.season), whole_number(key.episode)
+    made.columns = (season, episode)
+    if season is None:
+        season = made.season
+    if episode is None:
+        episode = made.episode
+    for form in forms:
+        if form.several:
+            made.held = "SEVERAL_EPISODES"
+        for found, column in ((form.season, season), (form.episode, episode)):
+            if found is not None and column is not None and found != column:
+                made.held = made.held or "NUMBERS_TWICE"
+        if season is None:
+            season = form.season
+        if episode is None:
+            episode = form.episode
+    made.season, made.episode = season, episode
+    if made.held:
+        notes.append(made.held)
+
+
+def _forms(made: Prepared, text: str, form: TitleForm, names: set[tuple[str, ...]]) -> None:
+    if form.placeholder:
+        return
+    found = [(form.key, FORM, form.words)]
+    for name in sorted(names, key=len, reverse=True):
+        length = len(name)
+        if (form.words[:length] == name and (rest := without_article(form.words[length:]))) or (
+            form.words[-length:] == name and (rest := form.words[:-length])
+        ):
+            found.append((joined(rest), REST, rest))
+    if " / " in text:
+        segments = [title_form(segment) for segment in _SLASH.split(cleaned(text))]
+        found += [(one.key, SEGMENT, one.words) for one in segments if not one.placeholder]
+    made.forms += [one for one in found if one not in made.forms]

@@ -1,0 +1,104 @@
+"""What a key offers to the cascade."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobs.viewership.keys.titles import title_form
+from jobs.viewership.matching.model import RULES
+from jobs.viewership.matching.names import SeriesName, SeriesNames, Source
+from jobs.viewership.matching.prepare import FORM, REST, SEGMENT, MatchKey, Prepared, generic, prepare
+
+NAMES = SeriesNames(
+    [SeriesName(1, "Harbour Lights"), SeriesName(2, "ER"), SeriesName(3, "Harbour Lights (2018)")],
+    [],
+    RULES["standard-1"],
+    {"hl": 1, "er": 2},
+)
+REFS = {"hl-0101", "hl-0102"}
+
+
+def made(**fields: Any) -> Prepared:
+    return prepare([MatchKey(1, "Tubi ", **fields)], NAMES, REFS)[0]
+
+
+def forms(key: Prepared) -> list[tuple[str, int]]:
+    return [form[:2] for form in key.forms]
+
+
+def test_a_title_loses_the_name_of_its_series():
+    given = made(series="Harbour Lights", content_name="Harbour Lights: The Calm (S1E3)")
+    assert forms(given) == [("harbourlightsthecalm", FORM), ("calm", REST)]
+    assert (given.season, given.episode, given.columns) == (1, 3, (None, None))
+    read = made(content_name="ER - Day One")
+    assert (forms(read), read.series, read.given) == ([("erday 1", FORM), ("day 1", REST)], {2: Source.TITLE}, False)
+    weak = made(content_name="ER Nurses")
+    assert weak.series == {2: Source.WORDS}
+
+
+def test_segments_only_propose():
+    assert forms(made(content_name="The Calm / The Storm"))[1:] == [("calm", SEGMENT), ("storm", SEGMENT)]
+
+
+def test_the_name_of_the_series_is_no_title():
+    key = made(content_name="Harbour Lights - Season - 1 - Episode - 3")
+    assert key.titles == []
+    assert (key.season, key.episode) == (1, 3)
+    assert "PLACEHOLDER" not in key.notes
+
+
+@pytest.mark.parametrize(
+    ("fields", "season", "episode", "held"),
+    [
+        ({"season": "02", "episode": "3.0"}, 2, 3, None),
+        ({"series": "Harbour Lights Season 2", "episode": "3"}, 2, 3, None),
+        ({"season": "1", "content_name": "S01E04 - Calm"}, 1, 4, None),
+        ({"season": "1", "content_name": "S02E04 - Calm"}, 1, 4, "NUMBERS_TWICE"),
+        ({"content_name": "S02E04-E05 - Calm"}, 2, None, "SEVERAL_EPISODES"),
+        ({"season": "12A", "episode": ""}, None, None, None),
+    ],
+)
+def test_numbers_come_from_columns_first(
+    fields: dict[str, str], season: int | None, episode: int | None, held: str | None
+):
+    key = made(**fields)
+    assert (key.season, key.episode, key.held) == (season, episode, held)
+
+
+def test_ids_are_those_that_the_catalogue_has():
+    assert made(content_id="chan_HL-0101_x").ids == ["hl-0101"]
+    assert made(content_id="XHL-0101").ids == []
+    assert made(content_id="HL-01011").ids == []
+    rounded = made(content_id="1.23457E+11")
+    assert (rounded.ids, rounded.content_key, rounded.notes) == ([], None, ("MANGLED_ID",))
+
+
+def test_an_unknown_id_tells_remakes_apart_by_its_code():
+    assert made(series="Harbour Lights", content_id="HL-0999").series == {1: Source.GIVEN}
+    assert made(content_name="Day One", content_id="x_ER-0999").series == {2: Source.TITLE}
+    assert made(series="Harbour Lights", content_id="ER-0999").series == {1: Source.GIVEN, 3: Source.GIVEN}
+
+
+@pytest.mark.parametrize(
+    ("text", "common"),
+    [
+        *(
+            (text, True)
+            for text in ("Pilot", "Part 2", "The Last Day", "Exposed", "Christmas Special", "Season 2 Finale")
+        ),
+        *(
+            (text, False)
+            for text in (
+                "She's My Sister",
+                "Her Mother's Matter",
+                "Masquerade",
+                "Karen v. Omar",
+                "日本の秘密の物語です",
+            )
+        ),
+    ],
+)
+def test_common_titles_name_no_episode_alone(text: str, common: bool):
+    assert generic(title_form(text)) is common
