@@ -170,6 +170,16 @@ def test_values_speak_against_a_name():
     assert fields == {"Title": "content_name", "Hours": None, "Season": None, "Date": None}
 
 
+def test_percentages_are_no_hours():
+    assert _fields(_infer(table("Title|Hours|Date\nA|10%|2025-07-21\nB|20%|2025-07-22"), {}))["Hours"] is None
+
+
+def test_a_column_that_may_hold_two_fields_holds_none():
+    proposal = _infer(table("Program Video Title|Hours|Date\nThe Storm|1|2025-07-21"), {})
+    assert _fields(proposal)["Program Video Title"] is None
+    assert {one.field for one in proposal.columns[0].candidates} == {"series", "content_name"}
+
+
 def test_dates_that_read_two_ways_are_asked_about():
     proposal = _infer(table("Date|Title|Hours\n01/07/2025|A|1\n02/07/2025|B|2"))
     [question] = proposal.questions

@@ -72,6 +72,11 @@ def test_names_in_an_unknown_language_are_found_by_the_values_below():
     assert _names(layout) == ["Titre", "Série", "Heures", "Recette"]
 
 
+def test_a_banner_with_words_of_headers_is_not_preferred_to_unknown_names():
+    layout = _layout("Viewership report|\nTitre|Heures\nLe calme|3\nLa nuit|5")
+    assert layout.header_line == 2
+
+
 def test_a_file_without_a_header_is_asked_about():
     with pytest.raises(NeedsChoice, match=r"no row looks like a header.*--header-line") as error:
         _layout("Harbour Lights|The Storm|1|2.5\nHarbour Lights|The Calm|3|4.5")
@@ -118,6 +123,10 @@ def test_two_columns_of_a_name_are_marked_and_none_is_lost():
     [note] = layout.notes
     assert note.code == "DUPLICATE_COLUMN"
     assert note.message == "2 columns are named 'Hours'; they are read as 'Hours' (column B), 'Hours (2)' (column C)"
+
+
+def test_names_that_differ_in_case_only_are_numbered():
+    assert _names(_layout("Hours|HOURS|Title\n1|2|A")) == ["Hours", "HOURS (2)", "Title"]
 
 
 def test_a_name_made_unique_never_meets_another():

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.viewership.errors import Refused
 from jobs.viewership.uploads.layout.find import find_layout
 from tests.viewership_sheets import sheet_of, table
 
@@ -36,6 +37,17 @@ def test_dates_in_merged_cells_belong_to_the_metrics_below():
     assert _names(layout) == ["Series", "Title"]
     assert (layout.header_rows, layout.header_line, layout.first_row) == ((0, 1), 2, 2)
     assert layout.dates[1].name == "2025-07-01 Hours"
+
+
+def test_one_date_merged_over_its_metrics_makes_a_wide_file():
+    layout = _find("Series|2025-07-01|\n|Starts|Hours\nHarbour|10|2.5", [(0, 1, 0, 2)])
+    assert _dates(layout) == [(1, "2025-07-01", "Starts"), (2, "2025-07-01", "Hours")]
+
+
+def test_a_wide_header_without_rows_is_refused():
+    with pytest.raises(Refused) as error:
+        _find("Series|2025-07-01||2025-07-02|\n|Starts|Hours|Starts|Hours")
+    assert error.value.code == "EMPTY"
 
 
 def test_dates_of_a_workbook_exported_as_text_go_on_over_blanks():
