@@ -55,11 +55,19 @@ def find_layout(sheet: Sheet, chosen: Format | None = None, *, header_line: int 
         if wide is None:
             wanted = _wanted(chosen)
             score = max((score_row(head, row, wanted) for row in filled), key=lambda one: (one.total, -one.row))
+            # A header that is repeated below scores by what follows each copy; the data begins below the first.
+            first = next(row for row in filled if _names_of(head, row) == _names_of(head, score.row))
+            if first != score.row:
+                score = score_row(head, first, wanted)
             _check(head, score, filled)
             row = score.row
         else:
             row = wide.rows[-1]
     return _layout(sheet, head, wide.rows if wide else _header_rows(head, row), wide, score)
+
+
+def _names_of(head: Head, row: int) -> list[str]:
+    return [header_key(text) for text in head.filled(row).values()]
 
 
 def _wanted(chosen: Format | None) -> list[Wanted]:

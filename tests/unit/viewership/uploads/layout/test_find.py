@@ -26,6 +26,11 @@ def test_a_header_in_the_first_line():
     assert not layout.is_wide
 
 
+def test_the_data_begins_below_the_first_of_two_equal_headers():
+    layout = _layout("Title|Hours|Note\nA|1.5|x\nAA|1.5|x\nTitle|Hours|Note\nB|2|\n||see below")
+    assert (layout.header_line, layout.first_row) == (1, 1)
+
+
 def test_banners_blank_lines_and_an_empty_first_column_are_skipped():
     layout = _layout(
         "|||\n|NORTHSTAR TV - CONTENT PARTNER REPORT||\n|Period: July 2025||\n|||\n"
