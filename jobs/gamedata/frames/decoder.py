@@ -326,11 +326,12 @@ def _without_leading_b_frames(packets: Iterable[Packet]) -> Iterator[Packet]:
     """
     references = 0
     for packet in packets:
-        # vop_coding_type, ISO/IEC 14496-2 §6.2.5. If a packet has two frames, the second is the B-frame.
-        start = bytes(packet.data).find(_VOP_START)
-        kind = packet.data[start + 4] >> 6 if 0 <= start < len(packet.data) - 4 else _VOP_P
+        body = bytes(packet.data)
+        start = body.find(_VOP_START)
+        kind = body[start + 4] >> 6 if 0 <= start < len(body) - 4 else _VOP_P  # ISO/IEC 14496-2 §6.2.5
+        # Xvid packs a keyframe and a B-frame into one packet. FFmpeg then needs all packets, so that both count here.
         if kind != _VOP_B:
-            references += 1
+            references += body.count(_VOP_START) or 1
         elif references == 1:
             continue
         yield packet

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from jobs.gamedata.frames import decoder as decoder_module
 from jobs.gamedata.frames.conversion import FrameConverter, frame_size
 from jobs.gamedata.frames.decoder import Decoder, Packet, stream_parameters
 from jobs.gamedata.frames.packet_reader import SideDataEvents
@@ -256,6 +257,23 @@ def test_interlaced_mpeg4_with_b_frames_decodes_from_every_keyframe_as_from_the_
             found = {decoded.sample: decoded.frame.to_ndarray() for decoded in decoder.decode(given[first:])}
             assert set(found) == expected
             assert all((picture == whole[number]).all() for number, picture in found.items())
+
+
+@pytest.mark.parametrize(
+    ("span", "fed"),
+    [
+        (["I", "B", "B", "P", "B"], [0, 3, 4]),
+        (["I", "P", "B", "B"], [0, 1, 2, 3]),
+        (["IB", "B", "I", "PB", "B"], [0, 1, 2, 3, 4]),  # Xvid
+        (["", "B", "P"], [0, 2]),
+    ],
+)
+def test_b_frames_before_the_second_reference_are_left_out_unless_the_keyframe_has_two_frames(span, fed):
+    def body(kinds):
+        return b"".join(b"\0\0\1\xb6" + bytes(["IPB".index(kind) << 6, 1]) for kind in kinds)
+
+    packets = [Packet(body(kinds), number) for number, kinds in enumerate(span)]
+    assert [packet.sample for packet in decoder_module._without_leading_b_frames(packets)] == fed
 
 
 def test_a_packet_keeps_its_keyframe_flag_and_its_side_data():
