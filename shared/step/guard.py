@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from shared import logs
 from shared.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, ExtraMissing, Stopped, TelecineError
-from shared.extras import EXTRA_OF
+from shared.extras import extra_of
 from shared.step import termination
 from shared.streams import write_error
 
@@ -44,12 +44,13 @@ def load(path: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as error:
-        raise (_extra_missing(error) or error) from error
+        raise (_extra_missing(error, module) or error) from error
 
 
-def _extra_missing(error: ModuleNotFoundError) -> ExtraMissing | None:
+def _extra_missing(error: ModuleNotFoundError, importer: str = "") -> ExtraMissing | None:
     missing = (error.name or "").partition(".")[0]
-    extra = EXTRA_OF.get(missing)
+    # Modules of a pipeline are named jobs.<pipeline>.….
+    extra = extra_of(missing, importer.removeprefix("jobs.").partition(".")[0])
     if extra is None:
         return None
     return ExtraMissing(

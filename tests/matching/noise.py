@@ -55,7 +55,7 @@ class Labelled:
 
 @dataclass
 class Context:
-    """What a kind of noise may look at."""
+    """The facts that a kind of noise may use."""
 
     rng: random.Random
     made: World

@@ -43,7 +43,7 @@ _DOUBLED: Final = re.compile(r"\s*([-:|])(?:\s*[-:|])+\s*")
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """What a title says about season and episode.
+    """Season and episode as a title names them.
 
     Attributes:
         rest: the title without them.

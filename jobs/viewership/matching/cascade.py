@@ -248,7 +248,7 @@ class Step:
 
 @dataclass(slots=True)
 class Cascade:
-    """What the buckets found.
+    """The findings of the buckets.
 
     Attributes:
         found: key -> episode, bucket, evidence.

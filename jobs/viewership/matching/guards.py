@@ -1,4 +1,4 @@
-"""What forbids a match between similar titles: other numbers, and words that are not a typing error apart."""
+"""Guards between similar titles: other numbers, and words that are not a typing error apart, forbid a match."""
 
 from __future__ import annotations
 

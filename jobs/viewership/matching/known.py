@@ -1,4 +1,4 @@
-"""What the matcher reads of the catalogue before it takes keys apart: names, codes, aliases of series, ref ids."""
+"""Read the catalogue's names, codes and aliases of series, and its ref ids, before keys are taken apart."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ __all__ = [
 
 
 class Bucket(StrEnum):
-    """How an episode was found: by a decision of a person, one of the six buckets, or a similar title."""
+    """The way to an episode: a decision of a person, one of the six buckets, or a similar title."""
 
     ALIAS = "ALIAS"
     FULL_DATA = "FULL_DATA"
@@ -60,7 +60,7 @@ UNCONFIRMED: Final = 0.0004
 
 
 class Decision(StrEnum):
-    """What becomes of a key."""
+    """The outcome of a key."""
 
     MATCHED = "matched"
     REVIEW = "review"

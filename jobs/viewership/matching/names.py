@@ -25,7 +25,7 @@ _MOST_LOOKUPS: Final = 20_000
 
 
 class Source(IntEnum):
-    """Where a key's series comes from, the surest first."""
+    """The place that a key's series was read from, the surest first."""
 
     GIVEN = 0
     TITLE = 1
@@ -64,7 +64,7 @@ class SeriesAlias:
 
 @dataclass(frozen=True, slots=True)
 class NamedSeries:
-    """What a text in the column of series names.
+    """The series that a text in the column of series names.
 
     Attributes:
         form: the text, taken apart.

@@ -1,4 +1,4 @@
-"""What each key offers to the cascade: forms of its titles, its series, its numbers and its ids."""
+"""Take keys apart for the cascade: forms of titles, series, numbers and ids."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _LONG_WORD: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class MatchKey:
-    """What a platform says about an episode, as the distinct rows of an upload say it.
+    """The fields in which a platform names an episode, one key per distinct combination.
 
     Attributes:
         key: number of the key.

@@ -1,4 +1,4 @@
-"""Which similar titles are one title."""
+"""Similar titles that are one title, and those that are two."""
 
 from __future__ import annotations
 

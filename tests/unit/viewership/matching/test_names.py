@@ -1,4 +1,4 @@
-"""Which series a text names."""
+"""The series that a text names."""
 
 from __future__ import annotations
 

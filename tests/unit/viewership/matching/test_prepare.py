@@ -1,4 +1,4 @@
-"""What a key offers to the cascade."""
+"""Keys, taken apart for the cascade."""
 
 from __future__ import annotations
 
