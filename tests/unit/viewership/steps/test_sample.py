@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from jobs.viewership.catalog.files import read as read_catalogue
 from jobs.viewership.errors import NeedsChoice, Refused
 from jobs.viewership.sample.kinds import REPORTS
 from jobs.viewership.settings import FormatsCheckSettings, FormatsInferSettings, SampleSettings
@@ -148,3 +149,10 @@ def test_the_catalogue_holds_every_episode_that_reports_are_about():
     assert about - {None} <= set(refs)
     titles = Counter((row.split(",")[0][:2], ",".join(row.split(",")[6:-1])) for row in rows)
     assert max(titles.values()) == 1
+
+
+def test_the_catalogue_can_be_imported():
+    files, _ = make(_settings("./x", episodes=4))
+    found = read_catalogue([(key, body) for key, body in files.items() if key.startswith("catalogue/")])
+    assert found.bad == []
+    assert {str(kind) for kind in found.counts()} == {"episodes", "series", "deals", "channels", "territories"}
