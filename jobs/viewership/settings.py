@@ -113,7 +113,7 @@ class CatalogExportSettings(StepSettings, pipeline="viewership"):
         argument=True,
         group=WHERE,
     )
-    format: Literal["csv", "jsonl"] = setting("csv", description="Write CSV or JSON lines.", group=_TAKEN)
+    file_format: Literal["csv", "jsonl"] = setting("csv", description="Write CSV or JSON lines.", group=_TAKEN)
 
 
 class FormatsSettings(Settings, pipeline="viewership"):

@@ -402,7 +402,7 @@ def test_the_commands(telecine, tmp_path):
     assert "version 2: 1 episode changed" not in telecine("diff", "more")[1]
     assert telecine("import", "more")[0] == 0
     for form in ("csv", "jsonl"):
-        code, told = telecine("export", f"out-{form}", "--format", form)
+        code, told = telecine("export", f"out-{form}", "--file-format", form)
         assert code == 0
         assert f"out-{form}/episodes.{form}: 3 rows" in told
         assert "no difference: version 2 has all of 13 rows" in telecine("diff", f"out-{form}/")[1]

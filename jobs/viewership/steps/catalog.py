@@ -152,14 +152,14 @@ def export_files(settings: CatalogExportSettings) -> str:
     ready(settings)
     with transaction(settings) as session:
         state = load(session)
-    texts = export(state, settings.format)
+    texts = export(state, settings.file_format)
     try:
         store = open_store(_folder(settings.folder), settings, create=True)
     except ValueError as error:
         raise UsageError(str(error)) from error
     lines = []
     for kind, (text, count) in texts.items():
-        name = f"{kind}.{settings.format}"
+        name = f"{kind}.{settings.file_format}"
         store.put(name, text.encode())
         lines.append(f"{store.uri}/{name}: {counted(count, 'row', 'rows')}")
     return "\n".join([f"version {state.version}:", *lines])
