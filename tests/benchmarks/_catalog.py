@@ -1,7 +1,5 @@
 """The import of a catalogue, and the way without COPY: one upsert per row, in one transaction.
 
-    python -m tests.benchmarks.viewership_catalog [--quick]
-
 Both run on the same file and the same server, in turns. The upserts write no keys, no sources and no history.
 """
 
@@ -9,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +25,7 @@ from tests.postgres_server import reachable_folder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["episodes", "import_it", "main", "upsert_it"]
+__all__ = ["catalog", "episodes", "import_it", "upsert_it"]
 
 _EPISODES: Final = 100_000
 _PER_SERIES: Final = 50
@@ -82,7 +79,7 @@ def upsert_it(settings: StepSettings, body: bytes) -> None:
             connection.execute(_TITLE, (number, row["title"], row["title"].lower()))
 
 
-def main(*, quick: bool = False) -> None:
+def catalog(*, quick: bool = False) -> None:
     """Print the table; ``quick`` takes a tenth of the episodes."""
     count = (_EPISODES // 10) if quick else _EPISODES
     body = episodes(count)
@@ -119,7 +116,3 @@ def _timed(
     began, cpu = time.perf_counter(), time.process_time()
     way(settings, body)
     return time.perf_counter() - began, time.process_time() - cpu
-
-
-if __name__ == "__main__":
-    main(quick="--quick" in sys.argv)
