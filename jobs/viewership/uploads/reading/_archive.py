@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.parsers import expat
 
 from jobs.viewership.errors import refuse
-from jobs.viewership.uploads.reading.limits import brief, over
+from jobs.viewership.uploads.reading.limits import over
+from shared.text import brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -22,7 +22,8 @@ from jobs.viewership.uploads.reading._cells import (
     number_text,
     serial_text,
 )
-from jobs.viewership.uploads.reading.limits import MAX_MERGED, brief, over
+from jobs.viewership.uploads.reading.limits import MAX_MERGED, over
+from shared.text import brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable

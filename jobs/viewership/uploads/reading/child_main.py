@@ -196,7 +196,7 @@ def _choose(book: Xlsx | CalamineBook, wanted: str | None, notes: list[dict[str,
 
 
 def _names(sheets: Sequence[SheetEntry]) -> str:
-    from jobs.viewership.uploads.reading.limits import brief
+    from shared.text import brief
 
     shown = ", ".join(brief(sheet.name) for sheet in sheets[:_LISTED])
     return f"{shown} and {len(sheets) - _LISTED} more" if len(sheets) > _LISTED else shown

@@ -7,7 +7,7 @@ from typing import Final
 
 from jobs.viewership.errors import Refused, refuse
 
-__all__ = ["MAX_MERGED", "ReadLimits", "brief", "check_grid", "over"]
+__all__ = ["MAX_MERGED", "ReadLimits", "check_grid", "over"]
 
 MAX_MERGED: Final = 100_000
 """Most merged ranges of a sheet."""
@@ -16,7 +16,6 @@ MAX_MERGED: Final = 100_000
 # if all were long. Values take at least a tenth of the places, or there are few places.
 _PLACES_PER_CELL: Final = 10
 _FREE_PLACES: Final = 5_000_000
-_SHOWN: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +61,6 @@ def over(what: str, found: int | str, limit: int, advice: str, **data: object) -
     """
     number = f"{found:,}" if isinstance(found, int) else found
     return refuse("LIMIT", f"{what} {number}; expected at most {limit:,}; {advice}", limit=limit, **data)
-
-
-def brief(name: str) -> str:
-    """Return the name of a sheet or part for a message, whole or not at all.
-
-    The process that reads workbooks knows no secrets; its parent hides them, and would not find half of one.
-    """
-    return repr(name) if len(name) <= _SHOWN else f"(a name of {len(name):,} characters)"
 
 
 def check_grid(what: str, rows: int, columns: int, cells: int) -> None:

@@ -93,7 +93,7 @@ def test_an_unknown_format_is_named_with_the_nearest(name, message):
 def test_no_secret_is_read_as_a_format(tmp_path, monkeypatch):
     secret = tmp_path / "url.yaml"
     secret.write_text("word-of-the-secret: 1\n")
-    monkeypatch.setenv("TELECINE_DATABASE_URL_FILE", str(secret))
+    monkeypatch.setenv("PGPASSFILE", str(secret))
     folder = tmp_path / "formats"
     folder.mkdir()
     for target in (str(secret), "/proc/self/environ"):

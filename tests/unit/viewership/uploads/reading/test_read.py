@@ -260,7 +260,7 @@ def test_no_secret_is_read_as_an_upload(tmp_path, monkeypatch):
     link = tmp_path / "link.csv"
     link.symlink_to("/proc/self/environ")
     assert len(read(secret).cells)
-    monkeypatch.setenv("TELECINE_DATABASE_URL_FILE", str(secret))
+    monkeypatch.setenv("PGPASSFILE", str(secret))
     for path in (secret, link, "/proc/self/environ"):
         with pytest.raises(UsageError, match="is in a folder of secrets or processes"):
             read(path)

@@ -432,7 +432,7 @@ def test_a_sheet_is_the_same_whatever_the_size_of_the_writers_buffer():
 def test_a_long_name_is_shown_whole_or_not_at_all():
     long = "".join(map(str, range(60)))
     message = str(refused(archive({long: "x"})))
-    assert "1 files: (a name of 110 characters)" in message
+    assert "1 files: (110 characters)" in message
     assert long[:20] not in message
 
 
