@@ -69,7 +69,7 @@ def cut(text: str, limit: int) -> str:
     return _beginning(text, limit, scrub)[:limit]
 
 
-def brief(text: str, limit: int = 60) -> str:
+def brief(text: str | bytes, limit: int = 60) -> str:
     """Return a text in quotes, whole or not at all: for a child process, which knows no secrets that it could hide.
 
     Its parent hides them, and would not find half of one.
@@ -77,7 +77,9 @@ def brief(text: str, limit: int = 60) -> str:
     >>> brief("metadata.json"), brief("a" * 61)
     ("'metadata.json'", '(61 characters)')
     """
-    return repr(text) if len(text) <= limit else f"({len(text):,} characters)"
+    if len(text) <= limit:
+        return repr(text)
+    return f"({len(text):,} {'characters' if isinstance(text, str) else 'bytes'})"
 
 
 def _beginning(text: str, limit: int, hide: Callable[[str], str]) -> str:
