@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_json",
+    "brief",
     "clean_data",
     "clean_item",
     "clean_text",
@@ -66,6 +67,19 @@ def cut(text: str, limit: int) -> str:
     Control characters stay: this is for part of a message, which is cleaned as a whole.
     """
     return _beginning(text, limit, scrub)[:limit]
+
+
+def brief(text: str | bytes, limit: int = 60) -> str:
+    """Return a text in quotes, whole or not at all: for a child process, which knows no secrets that it could hide.
+
+    Its parent hides them, and would not find half of one.
+
+    >>> brief("metadata.json"), brief("a" * 61)
+    ("'metadata.json'", '(61 characters)')
+    """
+    if len(text) <= limit:
+        return repr(text)
+    return f"({len(text):,} {'characters' if isinstance(text, str) else 'bytes'})"
 
 
 def _beginning(text: str, limit: int, hide: Callable[[str], str]) -> str:

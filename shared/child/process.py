@@ -130,8 +130,9 @@ class ChildProcess:
         """Wait up to 5 s for the end, and describe it."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=_WAIT_S)
-        self._errors.seek(0)
-        output = self._errors.read()[-_MAX_SHOWN:].decode(errors="replace").strip()
+        # The child may write more than fits in memory.
+        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _MAX_SHOWN))
+        output = self._errors.read(_MAX_SHOWN).decode(errors="replace").strip()
         return Ending(self._process.returncode, output)
 
     def kill(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from jobs.gamedata.errors import item_error
+from shared.text import brief
 
 if TYPE_CHECKING:
     from jobs.gamedata.ranges.source import RangeSource
@@ -90,7 +91,9 @@ class Extensions:
         if key.startswith(_SPARSE):
             raise item_error("tar_unsafe", f"the member at byte {offset} is sparse ({key}); expected a regular file")
         if key not in _KEYWORDS and not _VENDOR.fullmatch(key):
-            raise item_error("tar_unsafe", f"the extended header at byte {offset} has the unknown keyword {key[:80]!r}")
+            raise item_error(
+                "tar_unsafe", f"the extended header at byte {offset} has the unknown keyword {brief(key, 80)}"
+            )
         if everywhere and key in ("path", "size"):
             raise item_error("tar_unsafe", f"the global header at byte {offset} sets the same {key} for all members")
         if key == "path":
@@ -99,7 +102,7 @@ class Extensions:
             if not _DIGITS.fullmatch(value):
                 raise item_error(
                     "tar_unsafe",
-                    f"the extended header at byte {offset} has the size {value[:40]!r}; expected a decimal number",
+                    f"the extended header at byte {offset} has the size {brief(value)}; expected a decimal number",
                 )
             self.size = int(value)
 

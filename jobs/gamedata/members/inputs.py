@@ -15,6 +15,7 @@ import numpy as np
 
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.model import InputStatistics
+from shared.text import brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ def read_inputs(content: bytes) -> InputStatistics:
     if header is not None and tuple(_plain(field).lower() for field in header.split(b",", 2)[:2]) != _HEADER:
         raise item_error(
             "inputs_invalid",
-            f"inputs.csv begins with {header[:60]!r}; expected the header 'timestamp,event_type,event_args'",
+            f"inputs.csv begins with {brief(header, 200)}; expected the header 'timestamp,event_type,event_args'",
         )
     times = array("d")
     devices = bytearray()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.members._tar_headers import BLOCK, Extensions, Member, read_extension, read_header
 from jobs.gamedata.ranges.source import BufferedSource
+from shared.text import brief
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,8 +108,8 @@ def read_members(source: RangeSource) -> list[Member]:
             if begin + size > source.size:
                 raise item_error(
                     "tar_truncated",
-                    f"'{member.name[:200]}' spans bytes {begin}-{begin + size} but the object is only {source.size} "
-                    "bytes long",
+                    f"{brief(member.name, 200)} spans bytes {begin}-{begin + size} but the object is only "
+                    f"{source.size} bytes long",
                 )
             if kind in _FILE_TYPES and not member.name.endswith("/"):
                 members.append(member)
@@ -136,10 +137,10 @@ def pick_members(members: list[Member]) -> SessionMembers:
     videos = _visible([member for member in real if member.base.lower().endswith(VIDEO_SUFFIXES)])
     _reject_duplicate_names(videos)
     if not videos:
-        names = ", ".join(repr(member.name[:80]) for member in real[:10]) or "nothing"
+        names = ", ".join(brief(member.name, 80) for member in real[:10]) or "nothing"
         raise item_error("video_missing", f"no video among {names}; expected one of {' '.join(VIDEO_SUFFIXES)}")
     if len(videos) > 1:
-        names = ", ".join(repr(member.name[:80]) for member in videos[:10])
+        names = ", ".join(brief(member.name, 80) for member in videos[:10])
         raise item_error("video_multiple", f"the TAR has {len(videos)} videos ({names}); expected one")
     stem = videos[0].stem.lower()
     metadata = _named(real, ("metadata.json", f"{stem}.json"))
@@ -178,4 +179,6 @@ def _named(members: list[Member], names: tuple[str, ...]) -> Member | None:
 def _reject_duplicate_names(members: list[Member]) -> None:
     for name, count in Counter(member.name for member in members).items():
         if count > 1:
-            raise item_error("member_duplicate", f"{count} members are named '{name[:200]}'; expected one", member=name)
+            raise item_error(
+                "member_duplicate", f"{count} members are named {brief(name, 200)}; expected one", member=name
+            )

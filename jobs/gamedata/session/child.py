@@ -25,6 +25,7 @@ from jobs.gamedata.session._child_protocol import pack, unpack
 from shared.child.process import ChildProcess
 from shared.errors import TransientError
 from shared.sandbox import Confinement
+from shared.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +70,7 @@ def _tell(confinement: Confinement) -> None:
 
 def _shown(value: Any) -> str:
     # Python cannot even describe a value of too many levels.
-    return value[:_MAX_MESSAGE] if isinstance(value, str) else type(value).__name__
+    return cut(value, _MAX_MESSAGE) if isinstance(value, str) else type(value).__name__
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 A cell that begins with one of ``= + - @``, a tab or a carriage return is a formula to a spreadsheet, which may run a
 command or send data away (CWE-1236). Export writes an apostrophe before it, and before any such text that already
 begins with apostrophes; import removes one. So every text comes back as it was, and ``'Til Death`` is not touched.
+The same after a semicolon, bar or tab within a cell: a spreadsheet set to that delimiter begins a new cell there.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ from typing import Final
 
 __all__ = ["neutralised", "restored"]
 
-_FORMULA: Final = re.compile(r"'*[=+\-@\t\r\0]")
-_NEUTRAL: Final = re.compile(r"'+[=+\-@\t\r\0]")
+# Quotation marks after a delimiter are those of a quoted cell to such a spreadsheet.
+_START: Final = r'(^|[;|\t]"*)'
+_FORMULA: Final = re.compile(rf"{_START}(?='*[=+\-@\t\r\0])")
+_NEUTRAL: Final = re.compile(rf"{_START}'(?='*[=+\-@\t\r\0])")
 
 
 def neutralised(text: str) -> str:
     """Return the text of a cell for a CSV file.
 
-    >>> neutralised("=1+1"), neutralised("The Storm"), neutralised("'=1")
-    ("'=1+1", 'The Storm', "''=1")
+    >>> neutralised("=1+1"), neutralised("The Storm"), neutralised("'=1"), neutralised("Storm;=1")
+    ("'=1+1", 'The Storm', "''=1", "Storm;'=1")
     """
-    return f"'{text}" if _FORMULA.match(text) else text
+    return _FORMULA.sub(r"\1'", text)
 
 
 def restored(cell: str) -> str:
@@ -31,4 +34,4 @@ def restored(cell: str) -> str:
     >>> restored("'=1+1"), restored("'Til Death")
     ('=1+1', "'Til Death")
     """
-    return cell[1:] if _NEUTRAL.match(cell) else cell
+    return _NEUTRAL.sub(r"\1", cell)

@@ -35,7 +35,8 @@ _ALONE: Final = re.compile(
 _GATE: Final = re.compile(
     rf"(?<![^\W_])(?:\d{{1,2}}\s?x\s?\d|(?:[ste]|{_SEASON}|{_EPISODE})[\s:,.\-_/|]{{0,4}}\d)", re.IGNORECASE
 )
-_WHOLE: Final = re.compile(r"\s*(?:season|series|episode|ep\.?|s|e|#)?\s*([0-9]{1,9})(?:\.0+)?\s*", re.IGNORECASE)
+# Of stripped text: two \s* next to each other try every split of a run of spaces.
+_WHOLE: Final = re.compile(r"(?:season|series|episode|ep\.?|s|e|#)?\s*([0-9]{1,9})(?:\.0+)?", re.IGNORECASE)
 _HOLLOW: Final = re.compile(r"[(\[{]\s*[-:,.|]*\s*[)\]}]")
 _EDGE: Final = " \t-:|,/_"
 _DOUBLED: Final = re.compile(r"\s*([-:|])(?:\s*[-:|])+\s*")
@@ -100,5 +101,5 @@ def whole_number(text: str | None) -> int | None:
     """
     if text is None:
         return None
-    match = _WHOLE.fullmatch(text)
+    match = _WHOLE.fullmatch(text.strip())
     return int(match[1]) if match else None

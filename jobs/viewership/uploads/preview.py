@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.viewership.model import Fate
 from jobs.viewership.uploads.transform.units import CONTINUES, Sums
+from shared.text import cut
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -213,5 +214,5 @@ def _left_out(frame: pl.DataFrame) -> list[LeftOut]:
 
 def _rejects(frame: pl.DataFrame) -> list[dict[str, Any]]:
     found = frame.filter(pl.col("fate") == str(Fate.REJECTED)).head(_REJECTS)
-    columns = found.select("line", "column", "code", "raw", pl.col("reason").str.head(_REASON_CHARS))
-    return columns.to_dicts()
+    rows = found.select("line", "column", "code", "raw", "reason").to_dicts()
+    return [{**row, "reason": cut(row["reason"], _REASON_CHARS)} for row in rows]

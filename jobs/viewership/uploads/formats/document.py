@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from jobs.viewership.uploads.formats import model
 from shared.errors import ConfigurationError
-from shared.text import one_line
+from shared.text import cut, one_line
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -87,7 +87,7 @@ def parse_format(text: str, *, source: str) -> model.Format:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}: " if mark else ""
         raise FormatInvalid(f"{source}: {where}not YAML: {one_line(error.problem)}; expected key: value") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise FormatInvalid(f"{source}: not YAML: {one_line(error)}") from None
     if not isinstance(content, dict):
         raise FormatInvalid(f"{source}: line 1: expected keys such as platform, version and columns")
@@ -164,7 +164,7 @@ def _find(node: yaml.Node, location: list[int | str], *, on_key: bool) -> tuple[
                 break
             node = found[1]
             line = (found[0] if on_key or not isinstance(node, yaml.ScalarNode) else node).start_mark.line + 1
-    return line, node.value[:_VALUE_CHARS] if isinstance(node, yaml.ScalarNode) else ""
+    return line, cut(node.value, _VALUE_CHARS) if isinstance(node, yaml.ScalarNode) else ""
 
 
 def _unknown_key(names: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from jobs.viewership.uploads.formats.document import FormatInvalid, parse_format
 from jobs.viewership.uploads.formats.model import near_miss
 from shared.errors import UsageError
+from shared.storage import holds_secrets
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -75,6 +77,9 @@ def load_format_file(file: Path) -> Format:
         UsageError: the file cannot be read.
     """
     name = one_line(file)
+    # Messages show what a file has instead of a format.
+    if holds_secrets(os.path.realpath(file)):
+        raise UsageError(f"{name} is in a folder of secrets or processes; expected a format's YAML file")
     try:
         with file.open("rb") as stream:
             content = stream.read(_MOST_BYTES)

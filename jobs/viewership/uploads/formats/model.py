@@ -113,7 +113,11 @@ class Extract(_Closed):
 
     @model_validator(mode="after")
     def _has_group(self) -> Extract:
-        if self.group > re.compile(self.pattern).groups:
+        import polars as pl
+
+        # Python's re has another syntax: it knows neither \p{L} nor (?<name>...).
+        groups = pl.select(pl.lit("").str.extract_groups(self.pattern)).to_series().struct.fields
+        if self.group > len(groups):
             raise ValueError(f"expected a pattern with a group {self.group}, or `group: 0` for the whole match")
         return self
 

@@ -31,6 +31,7 @@ from jobs.viewership.uploads.infer.questions import (
 from jobs.viewership.uploads.layout.find import find_layout
 from jobs.viewership.uploads.layout.names import clean_header, column_letters
 from jobs.viewership.uploads.values.column import Cells
+from shared.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -258,7 +259,7 @@ def _column(
         score=score,
         reasons=reasons,
         candidates=list(candidates),
-        samples=[sample[:_SAMPLE_CHARS] for sample in profile.samples],
+        samples=[cut(sample, _SAMPLE_CHARS) for sample in profile.samples],
         filled=round(profile.filled, 4),
     )
 

@@ -14,6 +14,7 @@ from jobs.viewership.uploads.layout.names import clean_header, header_key
 from jobs.viewership.uploads.layout.score import BEST_SCORE, LEAST_SCORE, Wanted, score_row
 from jobs.viewership.uploads.layout.texts import is_typed
 from jobs.viewership.uploads.layout.wide import find_wide
+from shared.text import cut
 
 if TYPE_CHECKING:
     from jobs.viewership.model import Sheet
@@ -186,5 +187,5 @@ def _banners(head: Head, header: int) -> tuple[tuple[int, str], ...]:
     for row in range(header):
         texts = [clean_header(text) for at, text in head.filled(row).items() if (row, at) not in head.merged]
         if texts:
-            found.append((head.lines[row], " ".join(texts)[:_BANNER_CHARS]))
+            found.append((head.lines[row], cut(" ".join(texts), _BANNER_CHARS)))
     return tuple(found[:_MOST_BANNERS])

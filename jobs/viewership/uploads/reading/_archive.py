@@ -10,6 +10,7 @@ from xml.parsers import expat
 
 from jobs.viewership.errors import refuse
 from jobs.viewership.uploads.reading.limits import over
+from shared.text import brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +28,6 @@ _ENCRYPTED: Final = 1
 # Sheets nest 7 elements deep, drawings about 20; nothing else is read.
 _MAX_DEPTH: Final = 64
 _MAX_TOKEN: Final = 1 << 21
-_MAX_SHOWN: Final = 60
 _LISTED: Final = 5
 
 
@@ -86,7 +86,7 @@ class Archive:
     def listed(self) -> str:
         """Return the first names and the number of files, to be shown."""
         names = self.names()
-        shown = ", ".join(repr(name[:_MAX_SHOWN]) for name in names[:_LISTED])
+        shown = ", ".join(brief(name) for name in names[:_LISTED])
         return f"{len(names):,} files: {shown}{', …' if len(names) > _LISTED else ''}"
 
     def check(self, name: str) -> None:
@@ -102,14 +102,14 @@ class Archive:
         if info.flag_bits & _ENCRYPTED:
             raise refuse("FORMAT", "the workbook is encrypted; remove its password and upload it again")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise damaged(f"part {name[:_MAX_SHOWN]!r} is compressed by method {info.compress_type}")
+            raise damaged(f"part {brief(name)} is compressed by method {info.compress_type}")
         self._total += info.file_size
         if self._total > self._limits.unzipped_bytes:
             found = f"{self._total:,} bytes when unzipped"
             raise over("the workbook has", found, self._limits.unzipped_bytes, "save the sheet as CSV")
         if info.file_size > _FREE_BYTES and info.file_size > self._limits.ratio * info.compress_size:
             raise over(
-                f"part {name[:_MAX_SHOWN]!r} of the workbook unzips to",
+                f"part {brief(name)} of the workbook unzips to",
                 f"{info.file_size // max(1, info.compress_size):,} times its size",
                 self._limits.ratio,
                 "it is a decompression bomb, or repeats one value; save the sheet as CSV",
@@ -135,7 +135,7 @@ class Archive:
             OSError,
             EOFError,
         ) as error:
-            raise damaged(f"part {name[:_MAX_SHOWN]!r} cannot be unzipped ({error})") from None
+            raise damaged(f"part {brief(name)} cannot be unzipped ({error})") from None
 
     def parse(
         self,
@@ -157,7 +157,7 @@ class Archive:
         """
         parser = expat.ParserCreate()
         parser.buffer_text = True
-        shown = repr(name[:_MAX_SHOWN])
+        shown = brief(name)
         depth = 0
 
         def enter(element: str, attributes: dict[str, str]) -> None:
@@ -193,7 +193,7 @@ class Archive:
             fed += len(chunk)
             # expat scans an incomplete token again with each chunk.
             if fed - max(0, parser.CurrentByteIndex) > _MAX_TOKEN:
-                raise damaged(f"part {name[:_MAX_SHOWN]!r} has a tag of more than {_MAX_TOKEN:,} bytes")
+                raise damaged(f"part {brief(name)} has a tag of more than {_MAX_TOKEN:,} bytes")
         parser.Parse(b"", True)
 
     def related(self, name: str) -> dict[str, tuple[str, str]]:

@@ -10,6 +10,7 @@ Kinds are one digit a cell. XML cannot hold the two separators, so no cell is qu
 from __future__ import annotations
 
 import io
+import os
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.uploads.reading._cells import column_letters
@@ -117,36 +118,52 @@ class SheetWriter:
         check_grid("the sheet has", self.rows, self.width, self._cells)
 
 
-def read_sheet(file: IO[bytes], rows: int, width: int) -> tuple[pl.DataFrame, pl.Series, pl.DataFrame]:
+def read_sheet(
+    file: IO[bytes], rows: int, width: int, limits: ReadLimits
+) -> tuple[pl.DataFrame, pl.Series, pl.DataFrame]:
     """Read the file of a :class:`SheetWriter`: cells, numbers of the rows, and kinds.
 
     Args:
         file: the file.
         rows: number of rows.
         width: number of columns.
+        limits: limits, which a hostile workbook may have kept the writer from checking.
 
     Raises:
-        ValueError: the file does not have so many rows.
+        ValueError: the file does not have so many rows, is too large, or has cells that its writer does not write.
+        Refused: ``LIMIT``: nearly all places are empty.
     """
     import polars as pl
 
     names = [str(position) for position in range(width)]
+    if (size := file.seek(0, os.SEEK_END)) > limits.text_bytes:
+        raise ValueError(f"{size:,} bytes of text")
     file.seek(0)
+    data = file.read()
+    # Each record takes the memory of all columns, however short it is.
+    if (records := data.count(_RECORD.encode())) != rows:
+        raise ValueError(f"expected {rows} rows, got {records}")
+    check_grid("the sheet has", rows, width, min(data.count(_CELL.encode()), limits.cells))
     # Polars takes the number of columns from the first record.
-    text = b"".join([_CELL.encode() * (width + 2), _RECORD.encode(), file.read()])
-    frame = pl.read_csv(
-        io.BytesIO(text),
-        has_header=False,
-        schema=dict.fromkeys(("row", "kinds", *names, "end"), pl.String),
-        separator=_CELL,
-        eol_char=_RECORD,
-        quote_char=None,
-        infer_schema=False,
-    ).slice(1)
-    if len(frame) != rows:
-        raise ValueError(f"expected {rows} rows, got {len(frame)}")
+    text = b"".join([_CELL.encode() * (width + 2), _RECORD.encode(), data])
+    del data
+    try:
+        frame = pl.read_csv(
+            io.BytesIO(text),
+            has_header=False,
+            schema=dict.fromkeys(("row", "kinds", *names, "end"), pl.String),
+            separator=_CELL,
+            eol_char=_RECORD,
+            quote_char=None,
+            infer_schema=False,
+        ).slice(1)
+        lines = frame["row"].cast(pl.UInt32).alias("lines")
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(str(error)) from error
+    if len(frame) != rows or lines.has_nulls():
+        raise ValueError(f"expected {rows} rows, got {len(lines.drop_nulls())}")
     kinds = frame.select(
         pl.col("kinds").str.slice(position, 1).cast(pl.UInt8, strict=False).fill_null(0).alias(name)
         for position, name in enumerate(names)
     )
-    return frame.select(names), frame["row"].cast(pl.UInt32).alias("lines"), kinds
+    return frame.select(names), lines, kinds

@@ -22,7 +22,8 @@ from jobs.viewership.uploads.reading._cells import (
     number_text,
     serial_text,
 )
-from jobs.viewership.uploads.reading.limits import over
+from jobs.viewership.uploads.reading.limits import MAX_MERGED, over
+from shared.text import brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,6 @@ _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _EXACT_DIGITS: Final = 15
 _MAX_SHEETS: Final = 1_000
 _MAX_ROW: Final = 1_048_576
-_MAX_MERGED: Final = 100_000
 _KIND_DIGITS: Final = {kind: str(int(kind)) for kind in CellKind}
 
 
@@ -310,7 +310,7 @@ class _Rows:
 
     def _new_column(self, reference: str, letters: str) -> int:
         if not _REFERENCE.fullmatch(reference) or (column := column_number(letters)) >= 16_384:  # noqa: PLR2004  XFD
-            raise damaged(f"{reference[:20]!r} is not a cell")
+            raise damaged(f"{brief(reference)} is not a cell")
         self._columns[letters] = column
         return column
 
@@ -363,7 +363,7 @@ class _Rows:
             self.content.error_count += 1
             return value, CellKind.ERROR
         if self._type != "d":
-            raise damaged(f"cell {self._reference()} has the type {self._type[:20]!r}")
+            raise damaged(f"cell {self._reference()} has the type {brief(self._type)}")
         try:
             moment = dt.datetime.fromisoformat(value.removesuffix("Z"))
         except ValueError:
@@ -393,10 +393,8 @@ class _Rows:
     def _merge(self, reference: str) -> None:
         if (match := _RANGE.fullmatch(reference)) is None:
             return
-        if len(self.content.merged) == _MAX_MERGED:
-            raise over(
-                "the sheet has", f"more than {_MAX_MERGED:,} merged ranges", _MAX_MERGED, "save the sheet as CSV"
-            )
+        if len(self.content.merged) == MAX_MERGED:
+            raise over("the sheet has", f"more than {MAX_MERGED:,} merged ranges", MAX_MERGED, "save the sheet as CSV")
         first, first_row, last, last_row = match.groups()
         self.content.merged.append((int(first_row), column_number(first), int(last_row), column_number(last)))
 
@@ -411,7 +409,7 @@ def _note(references: list[str], reference: str) -> None:
 
 def _integer(text: str) -> int:
     if not (text.isdecimal() and text.isascii() and len(text) < 10):  # noqa: PLR2004  all numbers of rows and formats
-        raise damaged(f"{text[:20]!r} stands where a number should")
+        raise damaged(f"{brief(text)} stands where a number should")
     return int(text)
 
 

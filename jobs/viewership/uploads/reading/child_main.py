@@ -39,7 +39,6 @@ _MODULES: Final = (
     "_strptime",
 )
 _OLE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
-_SHOWN: Final = 60
 _LISTED: Final = 10
 
 
@@ -197,7 +196,9 @@ def _choose(book: Xlsx | CalamineBook, wanted: str | None, notes: list[dict[str,
 
 
 def _names(sheets: Sequence[SheetEntry]) -> str:
-    shown = ", ".join(repr(sheet.name[:_SHOWN]) for sheet in sheets[:_LISTED])
+    from shared.text import brief
+
+    shown = ", ".join(brief(sheet.name) for sheet in sheets[:_LISTED])
     return f"{shown} and {len(sheets) - _LISTED} more" if len(sheets) > _LISTED else shown
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from jobs.viewership.errors import NeedsChoice, refuse
 from jobs.viewership.model import Note
 from jobs.viewership.uploads.reading.signature import binary
+from shared.scrub import HIDDEN, scrub
 
 __all__ = ["ENCODINGS", "Decoded", "decode", "line_of"]
 
@@ -46,6 +47,8 @@ _MAX_LETTER: Final = 4
 # Bytes without a character in cp1252.
 _UNDEFINED: Final = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _SHOWN: Final = 60
+# Longer than a secret is.
+_SEARCHED: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +228,11 @@ def _runs(data: bytes) -> Counter[bytes]:
 
 
 def _shown(data: bytes, position: int) -> str:
-    """Return the text around a byte, within its line."""
-    start = max(data.rfind(b"\n", 0, position), data.rfind(b"\r", 0, position), position - _SHOWN // 2) + 1
-    around = re.split(rb"[\r\n]", data[start : position + _SHOWN // 2], maxsplit=1)[0]
-    return repr(around.decode("cp1252", "replace"))
+    """Return the text around a byte, within its line; nothing of a line that has a secret, as half of one may be."""
+    line = _around(data, position, _SEARCHED)
+    return HIDDEN if scrub(line) != line else repr(_around(data, position, _SHOWN // 2))
+
+
+def _around(data: bytes, position: int, size: int) -> str:
+    start = max(data.rfind(b"\n", 0, position), data.rfind(b"\r", 0, position), position - size) + 1
+    return re.split(rb"[\r\n]", data[start : position + size], maxsplit=1)[0].decode("cp1252", "replace")

@@ -14,6 +14,9 @@ from jobs.viewership.uploads.reading.limits import ReadLimits, over
 from jobs.viewership.uploads.reading.records import split
 from jobs.viewership.uploads.reading.signature import OLE, ZIP, other_file, other_text
 from jobs.viewership.uploads.reading.workbook import read_workbook
+from shared.errors import UsageError
+from shared.storage import holds_secrets
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -47,6 +50,7 @@ def read(
         Refused: ``FORMAT``, ``EMPTY`` or ``LIMIT``.
         NeedsChoice: the sheet, encoding or delimiter is undecided.
         TransientError: no process can be started for a workbook.
+        UsageError: the file holds a secret or belongs to a process.
         OSError: the file cannot be read.
     """
     limits = limits or ReadLimits()
@@ -55,6 +59,10 @@ def read(
         if source.startswith((ZIP, OLE)):
             return read_workbook(source, limits, sheet)
         return _text(source, limits, encoding, delimiter)
+    # Messages and previews show what a file has.
+    if holds_secrets(os.path.realpath(source)):
+        name = one_line(os.fspath(source))
+        raise UsageError(f"'{name}' is in a folder of secrets or processes; expected another file")
     with Path(source).open("rb") as file:
         _check_size(os.fstat(file.fileno()).st_size, limits)
         if file.read(len(OLE)).startswith((ZIP, OLE)):

@@ -7,7 +7,10 @@ from typing import Final
 
 from jobs.viewership.errors import Refused, refuse
 
-__all__ = ["ReadLimits", "check_grid", "over"]
+__all__ = ["MAX_MERGED", "ReadLimits", "check_grid", "over"]
+
+MAX_MERGED: Final = 100_000
+"""Most merged ranges of a sheet."""
 
 # A frame has a place for each column in each row, 16 bytes each: a long record among many short ones costs as much as
 # if all were long. Values take at least a tenth of the places, or there are few places.

@@ -20,10 +20,11 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from jobs.viewership.errors import NOTES, REFUSALS, NeedsChoice, refuse
 from jobs.viewership.model import Note, Sheet
 from jobs.viewership.uploads.reading._sheet_file import read_sheet
-from jobs.viewership.uploads.reading.limits import over
+from jobs.viewership.uploads.reading.limits import MAX_MERGED, over
 from shared.child.process import ChildProcess
 from shared.errors import TransientError
 from shared.sandbox import Confinement
+from shared.text import cut
 
 if TYPE_CHECKING:
     import polars as pl
@@ -149,15 +150,15 @@ def _memory(limits: ReadLimits) -> Exception:
 def _sheet(reply: dict[str, Any], output: IO[bytes], limits: ReadLimits) -> Sheet:
     """Return the sheet of a reply, which a hostile workbook may have forged."""
     if reply["kind"] == "choice":
-        raise NeedsChoice(str(reply["message"])[:_MAX_MESSAGE])
+        raise NeedsChoice(cut(str(reply["message"]), _MAX_MESSAGE))
     if reply["kind"] == "refused" and reply["code"] in REFUSALS:
-        raise refuse(reply["code"], str(reply["message"])[:_MAX_MESSAGE])
+        raise refuse(reply["code"], cut(str(reply["message"]), _MAX_MESSAGE))
     if reply["kind"] != "done":
         raise ValueError(f"unexpected kind {str(reply['kind'])[:20]!r}")
     rows, width = int(reply["rows"]), int(reply["width"])
     if not (0 < rows <= limits.rows and 0 < width <= limits.columns):
         raise ValueError(f"{rows} rows of {width} columns")
-    cells, lines, kinds = read_sheet(output, rows, width)
+    cells, lines, kinds = read_sheet(output, rows, width, limits)
     notes = tuple(_note(note) for note in reply["notes"])
     return Sheet(cells, lines, kinds, name=str(reply["name"]), merged=_merged(reply["merged"], lines), notes=notes)
 
@@ -168,7 +169,7 @@ def _note(note: dict[str, Any]) -> Note:
     line, column = note.get("line"), note.get("column")
     return Note(
         note["code"],
-        str(note["message"])[:_MAX_MESSAGE],
+        cut(str(note["message"]), _MAX_MESSAGE),
         None if line is None else int(line),
         None if column is None else str(column)[:3],
     )
@@ -176,6 +177,8 @@ def _note(note: dict[str, Any]) -> Note:
 
 def _merged(ranges: list[list[int]], lines: pl.Series) -> tuple[tuple[int, int, int, int], ...]:
     """Return merged ranges with positions instead of row numbers; rows without a value have no position."""
+    if len(ranges) > MAX_MERGED:
+        raise ValueError(f"{len(ranges):,} merged ranges")
     found = []
     for first_row, first, last_row, last in ranges:
         start = int(lines.search_sorted(first_row, side="left"))

@@ -18,6 +18,7 @@ from jobs.viewership.uploads.transform.gathered import constant_rule, gather
 from jobs.viewership.uploads.transform.source import Source
 from jobs.viewership.uploads.transform.units import Sums, Units
 from jobs.viewership.uploads.values.column import DECIMAL, Cells, State
+from shared.text import cut
 
 if TYPE_CHECKING:
     from jobs.viewership.model import Sheet
@@ -282,7 +283,7 @@ def _rejects(frame: pl.DataFrame, gathered: Gathered, binding: Binding) -> pl.Da
         raw = raw.zip_with(kept, texts if not source.dates else texts.gather(gathered.row))
     frame = frame.with_columns(code.alias("code"), raw.alias("raw"), column.alias("column"), place.alias("place"))
     meaning = pl.col("code").replace_strict(REJECTS, default=None, return_dtype=pl.String)
-    text = pl.col("raw").str.head(_RAW_SHOWN)
+    text = pl.col("raw").replace(_shortened(frame["raw"]))
     where = pl.format("line {}, column '{}'", "line", "column")
     if source.sheet.kinds is not None:
         where = pl.format("cell {}{}", "place", "line")
@@ -290,6 +291,12 @@ def _rejects(frame: pl.DataFrame, gathered: Gathered, binding: Binding) -> pl.Da
     return frame.with_columns(
         reason=pl.when(pl.col("code").is_not_null()).then(said.otherwise(pl.format("{}: {}", where, meaning)))
     )
+
+
+def _shortened(texts: pl.Series) -> dict[str, str]:
+    """Return texts that are too long to be shown -> their beginnings."""
+    long = texts.filter(texts.str.len_chars() > _RAW_SHOWN).unique()
+    return {text: cut(text, _RAW_SHOWN) for text in long}
 
 
 def _shifted(source: Source, binding: Binding) -> tuple[pl.Series, int] | None:

@@ -286,3 +286,18 @@ def test_incomplete_and_ambiguous_sessions_are_rejected(names: tuple[str, ...], 
     with pytest.raises(ItemError) as caught:
         pick_members(members(*names))
     assert caught.value.code == expected
+
+
+def test_a_long_name_is_shown_whole_or_not_at_all() -> None:
+    # It may be a secret, of which the worker finds no half.
+    long = "".join(map(str, range(100)))
+    for names in ((f"{long}.txt",), (f"{long}.mp4", "b.mp4", "metadata.json")):
+        with pytest.raises(ItemError) as caught:
+            pick_members(members(*names))
+        assert "(194 characters)" in str(caught.value)
+        assert long[:20] not in str(caught.value)
+    for data in (extended(record(long, "x")), extended(record("size", long + "x"))):
+        with pytest.raises(ItemError) as caught:
+            read_members(BytesSource(data + header() + END))
+        assert long[:20] not in str(caught.value)
+        assert "characters)" in str(caught.value) or "bytes)" in str(caught.value)

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -100,6 +101,24 @@ def test_the_end_of_a_child_is_described_with_its_last_words(start):
     assert child.ending() == Ending(7, "last words")
     assert str(child.ending()) == "exited with 7: last words"
     assert child.has_ended()
+
+
+def test_no_more_of_the_last_words_is_read_than_is_shown(start):
+    child = start()
+    child.channel.receive(until=soon())
+    child.kill()
+    with tempfile.TemporaryFile() as words:
+        words.write(b"x" * (1 << 20) + b" the end")
+        words.flush()
+        read = []
+        child._errors.close()
+        child._errors = SimpleNamespace(
+            seek=words.seek, read=lambda size=-1: read.append(size) or words.read(size), close=words.close
+        )
+        output = child.ending().output
+    assert read == [2000]
+    assert len(output) == 2000
+    assert output.endswith("x the end")
 
 
 def test_a_killed_child_is_described_by_its_signal(start):

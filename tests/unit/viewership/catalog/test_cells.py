@@ -4,12 +4,12 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobs.viewership.catalog.cells import neutralised, restored
 
-TEXTS = st.text(st.sampled_from("'=+-@\t\r\0 a1é"), max_size=8) | st.text(max_size=20)
+TEXTS = st.text(st.sampled_from("'=+-@\t\r\0 a1é;|\""), max_size=8) | st.text(max_size=20)
 
 
 @given(TEXTS)
@@ -32,3 +32,13 @@ def test_a_formula_is_text_to_a_spreadsheet_also_when_it_is_quoted():
     stream = io.StringIO()
     csv.writer(stream).writerow([neutralised('=HYPERLINK("http://x","y")')])
     assert stream.getvalue().startswith("\"'=")
+
+
+@given(st.text(st.sampled_from("'=+-@ a1;|\t\""), max_size=8), st.sampled_from(";|\t"))
+@example("Storm;=1", ";")
+@example('Storm;"=1;', ";")
+def test_no_cell_begins_like_a_formula_at_another_delimiter(text, delimiter):
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerow(["x", neutralised(text)])
+    for cell in next(csv.reader([stream.getvalue()], delimiter=delimiter)):
+        assert not cell.startswith(("=", "+", "-", "@", "\t"))

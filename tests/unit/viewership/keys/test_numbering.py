@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from jobs.viewership.keys.numbering import season_episode, whole_number
@@ -78,3 +80,11 @@ def test_a_range_names_no_single_episode(text: str):
 )
 def test_numbers_of_columns(text: str | None, value: int | None):
     assert whole_number(text) == value
+
+
+def test_a_long_run_of_spaces_costs_little():
+    start = time.process_time()
+    assert whole_number("season" + " " * 32_000 + "x") is None
+    assert whole_number(" " * 32_000 + "x") is None
+    assert whole_number(" " * 32_000 + "7" + " " * 32_000) == 7
+    assert time.process_time() - start < 1

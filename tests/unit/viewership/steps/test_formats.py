@@ -20,6 +20,7 @@ from jobs.viewership.uploads.formats.schema import format_schema
 from jobs.viewership.uploads.infer.proposal import proposal_schema
 from jobs.viewership.uploads.preview import preview_schema
 from shared.errors import EXIT_DATA, EXIT_OK, EXIT_USAGE, UsageError
+from shared.scrub import scrub
 
 _ACME = """\
 platform: acme
@@ -247,3 +248,20 @@ def test_a_question_ends_with_65(tmp_path, capsys):
     file.write_text("Title,Hours,Hours,Date\nA,10,600,2025-07-01\n")
     assert run(["viewership", "formats", "check", str(file)]) == EXIT_DATA
     assert "--map 'hours=Hours (1)'" in capsys.readouterr().err
+
+
+def test_raw_texts_and_samples_are_cut_after_secrets_are_hidden(tmp_path, monkeypatch):
+    secret = "".join(map(str, range(100)))
+    file = tmp_path / "upload.csv"
+    lines = [f"{secret},,", "Date,Title,Hours", f"2025-07-01,{secret},1", *(f"2025-07-0{day},A,2" for day in (2, 3, 4))]
+    file.write_text("\n".join([*lines, f"2025-07-05,B,{secret}h?", ""]))
+    outputs = [
+        lambda: check(FormatsCheckSettings(file=str(file), map=("hours=Hours", "content_name=Title"))),
+        lambda: check(FormatsCheckSettings(file=str(file), map=("hours=Hours", "content_name=Title"), json_=True)),
+        lambda: infer_file(FormatsInferSettings(file=str(file))),
+        lambda: infer_file(FormatsInferSettings(file=str(file), json_=True)),
+    ]
+    assert all(secret[:20] in output() for output in (outputs[0], outputs[3]))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    for output in outputs:
+        assert secret[:20] not in scrub(output())

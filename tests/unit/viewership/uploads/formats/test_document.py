@@ -115,3 +115,25 @@ def test_a_format_reads_content_and_a_measure():
 
 def test_a_field_is_set_once():
     assert "the field 'hours' is set twice" in _problem(_GOOD + "  - {field: hours, from: [Other]}\n")
+
+
+@pytest.mark.parametrize("pattern", [r"(\p{L}+)", "(?<name>x)", "((?i)a)", r"(x\z)", "(([[:alpha:]]))"])
+def test_a_pattern_is_one_of_polars_and_not_of_python(pattern):
+    step = f"    steps: [{{extract: {{pattern: '{pattern}'}}}}]\n"
+    text = _HEAD + "columns:\n  - field: series\n    from: [Show]\n" + step + "  - {field: hours, from: [Hours]}\n"
+    assert parse_format(text, source="x").columns[0].steps[0].extract.pattern == pattern
+    message = "expected a pattern with a group 3, or `group: 0` for the whole match"
+    assert message in _problem(text.replace("'}}]", "', group: 3}}]"))
+
+
+@pytest.mark.parametrize("value", ['"\\UFFFFFFFF"', ":".join(["1"] * 400) + ".5"])
+def test_a_number_too_large_for_python_is_refused(value):
+    assert "too large to convert" in _problem(f"partner: {value}\n")
+
+
+def test_a_value_is_cut_after_secrets_are_hidden(monkeypatch):
+    secret = "".join(map(str, range(60)))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    message = _problem(_GOOD + f"level: {secret}\n")
+    assert secret[:20] not in message
+    assert "level '***' is not valid" in message

@@ -88,3 +88,17 @@ def test_an_unknown_format_is_named_with_the_nearest(name, message):
         find_format(name, shipped_formats())
     assert message in str(error.value)
     assert "formats list" in str(error.value)
+
+
+def test_no_secret_is_read_as_a_format(tmp_path, monkeypatch):
+    secret = tmp_path / "url.yaml"
+    secret.write_text("word-of-the-secret: 1\n")
+    monkeypatch.setenv("PGPASSFILE", str(secret))
+    folder = tmp_path / "formats"
+    folder.mkdir()
+    for target in (str(secret), "/proc/self/environ"):
+        link = folder / "acme-1.yaml"
+        link.symlink_to(target)
+        with pytest.raises(UsageError, match="is in a folder of secrets or processes"):
+            load_formats(str(folder))
+        link.unlink()

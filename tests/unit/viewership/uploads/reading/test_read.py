@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jobs.viewership.errors import NeedsChoice, Refused
 from jobs.viewership.uploads.reading import ReadLimits, encoding, read
+from shared.errors import UsageError
 
 TABLE = "Title;Hours\nLa señora Muñoz \u2013 parte 1;12,5\nL\u2019été à Québec;3,25\n"
 
@@ -237,7 +238,7 @@ def zipped(**members: bytes) -> bytes:
         (b'{"title": "A"}\n{"title": "B"}\n', "JSON", "export the report"),
         (b"%PDF-1.7\n", "a PDF document", "export the report"),
         (b"PAR1" + bytes(40), "a Parquet file", "as CSV"),
-        (gzip.compress(b"Title,Hours\nA,1\n"), "a gzip file", "unpack it"),
+        (gzip.compress(b"Title,Hours\nA,1\n", mtime=0), "a gzip file", "unpack it"),
         (b"\x89PNG\r\n\x1a\n" + bytes(40), "a PNG image", "export the report"),
         (b"\xff\xd8\xff\xe0" + bytes(40), "a JPEG image", "export the report"),
         (b"PK\x05\x06" + bytes(18), "an empty ZIP archive", "export the report"),
@@ -265,3 +266,23 @@ def test_a_file_over_the_limit_of_bytes_is_refused(tmp_path):
         with pytest.raises(Refused, match="the file has 40 bytes; expected at most 39") as error:
             read(source, limits=ReadLimits(bytes=39))
         assert error.value.code == "LIMIT"
+
+
+def test_no_secret_is_read_as_an_upload(tmp_path, monkeypatch):
+    secret = tmp_path / "secret.csv"
+    secret.write_text("Title,Hours\nA,1\n")
+    link = tmp_path / "link.csv"
+    link.symlink_to("/proc/self/environ")
+    assert len(read(secret).cells)
+    monkeypatch.setenv("PGPASSFILE", str(secret))
+    for path in (secret, link, "/proc/self/environ"):
+        with pytest.raises(UsageError, match="is in a folder of secrets or processes"):
+            read(path)
+
+
+def test_no_half_of_a_secret_is_shown_around_a_byte(monkeypatch):
+    secret = "".join(map(str, range(60)))
+    text = f"Title,Hours\nÉ {secret},1\n".encode("cp1252")
+    assert secret[:20] in read(text).notes[0].message
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    assert read(text).notes[0].message.startswith("the file is not UTF-8 and was read as cp1252; check line 2: ***; ")

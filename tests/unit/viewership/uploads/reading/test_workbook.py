@@ -24,6 +24,7 @@ from jobs.viewership.uploads.reading._cells import (
     format_kind,
     serial_text,
 )
+from jobs.viewership.uploads.reading._sheet_file import read_sheet
 from shared.errors import TransientError
 from tests.workbooks import archive, ods, ods_cell, sheet_xml, xls, xlsb, xlsx
 
@@ -426,3 +427,32 @@ def test_a_sheet_is_the_same_whatever_the_size_of_the_writers_buffer():
     sheet = read(xlsx(rows, compressed=False))
     assert sheet.cells["0"].to_list() == ["a<" * 9_000 + str(number) for number in range(100)]
     assert refused(xlsx(rows), limits=ReadLimits(text_bytes=1000, ratio=10**9)).code == "LIMIT"
+
+
+def test_a_long_name_is_shown_whole_or_not_at_all():
+    long = "".join(map(str, range(60)))
+    message = str(refused(archive({long: "x"})))
+    assert "1 files: (110 characters)" in message
+    assert long[:20] not in message
+
+
+@pytest.mark.parametrize(
+    ("data", "rows", "width", "expected"),
+    [
+        (b"\x1e" * 100_000, 100_000, 4_096, Refused),
+        (b"\x1e" * 5, 4, 2, ValueError),
+        (b"1\x1f0\x1fa\x1fb\x1fc\x1f\x1e", 1, 1, ValueError),
+        (b"1\x1f0\x1f\xff\xfe\x1f\x1e", 1, 1, ValueError),
+        (b"x\x1f0\x1fa\x1f\x1e", 1, 1, ValueError),
+        (b"\x1f0\x1fa\x1f\x1e", 1, 1, ValueError),
+        (b"1\x1f0\x1f" + b"a" * 100_000 + b"\x1f\x1e", 1, 1, ValueError),
+    ],
+)
+def test_forged_rows_cost_the_parent_no_memory(data, rows, width, expected):
+    with pytest.raises(expected):
+        read_sheet(io.BytesIO(data), rows, width, ReadLimits(text_bytes=100_000))
+
+
+def test_forged_ranges_are_counted():
+    with pytest.raises(ValueError, match="100,001 merged ranges"):
+        workbook._merged([[1, 0, 1, 1]] * 100_001, pl.Series([1], dtype=pl.UInt32))
