@@ -50,6 +50,7 @@ NOTES: Final[dict[str, str]] = {
     "MANGLED_ID": "ids were rounded by a spreadsheet; they are kept as text and not used to match",
     "TOTAL_MISMATCH": "a total of the file is not the sum of its rows",
     "ROW_TOTAL": "a column of a wide sheet counts for all dates of its row and is not read",
+    "NO_DATE": "the file has no date, and --period was not passed",
     "DAYS_FROM_1904": "day numbers of a workbook count from 1904",
     "DUPLICATE_COLUMN": "several columns have the same name",
     "ENCODING": "the text is not UTF-8 and was read as cp1252, or bytes are not valid in the encoding that was named",

@@ -303,7 +303,8 @@ def _status(value: str) -> tuple[str | None, str]:
 def _alias_kind(value: str) -> tuple[str | None, str]:
     if value.lower() in ("series", "episode"):
         return value.lower(), ""
-    return None, f"'{one_line(cut(value, _SHOWN))}' is not a kind of alias; expected series or episode"
+    # The value stays, as an alias without a kind is one of an episode and its target would be sought among them.
+    return value, f"'{one_line(cut(value, _SHOWN))}' is not a kind of alias; expected series or episode"
 
 
 def _day(value: str) -> tuple[str | None, str]:

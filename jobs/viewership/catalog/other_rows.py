@@ -24,6 +24,8 @@ class OtherRows(EpisodeRows):
     def _alias_row(self, row: Row) -> None:
         values = row.values
         kind = values.get("kind") or "episode"
+        if kind not in ("series", "episode"):
+            return
         fields: dict[str, str | None] = {name: values.get(name) for name in ALIAS_FIELDS}
         fields |= {"kind": kind, "exact": "true" if values.get("exact") == "true" else None}
         if platform := fields["platform"]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from jobs.viewership.errors import NeedsChoice
+from jobs.viewership.model import Note
 from jobs.viewership.uploads.values.calendar import split_year
 from jobs.viewership.uploads.values.period import month_end
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from jobs.viewership.uploads.transform.gathered import Gathered
     from jobs.viewership.uploads.values.period import Period
 
-__all__ = ["add_dates"]
+__all__ = ["add_dates", "note_no_date"]
 
 _WEEK: Final = timedelta(days=6)
+_DATED: Final = {"date", "month", "quarter", "year"}
 
 
 def add_dates(frame: pl.DataFrame, gathered: Gathered, period: Period | None) -> pl.DataFrame:
@@ -42,7 +44,7 @@ def add_dates(frame: pl.DataFrame, gathered: Gathered, period: Period | None) ->
         pl.when(by_month).then(first).otherwise("date").alias("date"),
         pl.when(by_month).then(pl.lit("month")).otherwise("date_grain").alias("date_grain"),
     )
-    if period is not None and not {"date", "month", "quarter", "year"} & gathered.fields.keys():
+    if period is not None and not _DATED & gathered.fields.keys():
         frame = _with_period(frame, period)
     date = pl.col("date")
     return frame.with_columns(
@@ -52,6 +54,13 @@ def add_dates(frame: pl.DataFrame, gathered: Gathered, period: Period | None) ->
         year=pl.coalesce("year", date.dt.year().cast(pl.Int64)),
         quarter=pl.format("q{}", pl.coalesce("quarter_number", date.dt.quarter().cast(pl.Int64))),
     ).drop("quarter_number")
+
+
+def note_no_date(frame: pl.DataFrame, gathered: Gathered, period: Period | None) -> list[Note]:
+    """Return a note if no column, constant or period says when the units were watched."""
+    if period is not None or _DATED & gathered.fields.keys() or any(frame[name].count() for name in _DATED):
+        return []
+    return [Note("NO_DATE", "the file has no date; name its month or days with --period, such as --period 2025-07")]
 
 
 def _split(frame: pl.DataFrame, gathered: Gathered) -> pl.DataFrame:

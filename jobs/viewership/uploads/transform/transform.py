@@ -12,7 +12,7 @@ from jobs.viewership.keys.ids import mangled_id
 from jobs.viewership.model import FIELDS, Fate, FieldKind, Note
 from jobs.viewership.uploads.transform.choices import Choices
 from jobs.viewership.uploads.transform.controls import additive, find_controls
-from jobs.viewership.uploads.transform.dated import add_dates
+from jobs.viewership.uploads.transform.dated import add_dates, note_no_date
 from jobs.viewership.uploads.transform.fields import CONTENT, dtype_of, parse_field
 from jobs.viewership.uploads.transform.gathered import constant_rule, gather
 from jobs.viewership.uploads.transform.source import Source
@@ -60,11 +60,12 @@ def transform(sheet: Sheet, layout: Layout, binding: Binding, choices: Choices |
     controls = find_controls(source, binding, _row_sums(gathered))
     frame = _frame(gathered, binding.format, choices)
     frame = add_dates(frame, gathered, choices.period)
+    undated = note_no_date(frame, gathered, choices.period)
     frame = _with_measures(frame, gathered)
     frame = _with_fates(frame, gathered, binding, controls)
     mangled, note = _mangled(frame, gathered)
     frame = frame.with_columns(mangled.alias("mangled_id"))
-    notes = [*sheet.notes, *layout.notes, *gathered.notes, *controls.notes, *([note] if note else [])]
+    notes = [*sheet.notes, *layout.notes, *gathered.notes, *undated, *controls.notes, *([note] if note else [])]
     evidence = {}
     for field in gathered.fields.values():
         notes.extend(field.parsed.notes)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_dates"]
 
-_FLAGS: Final = "pass --period or --date-order dmy or --date-order mdy"
+_FLAGS: Final = "--period or --date-order dmy or --date-order mdy"
 
 
 def parse_dates(
@@ -163,6 +163,9 @@ class _Column:
                 if text.separator == "." and "dmy" in orders:
                     return "dmy", f"{self._named(place)} has dots, as only dates with the day first have"
                 shown = " or ".join(f"{reading.first.isoformat()} ({order})" for order, reading in readings.items())
+                if period is not None:
+                    fits = any(period.overlaps(reading.first, reading.last) for reading in readings.values())
+                    shown += f", {'each' if fits else 'none'} in the period {period}"
                 raise self._undecided(
                     f"has dates that read two ways, and none that settles it: {self._named(place)} is {shown}"
                 )
@@ -191,7 +194,7 @@ class _Column:
     def _undecided(self, problem: str) -> NeedsChoice:
         cells = self._distinct.cells
         return NeedsChoice(
-            f"{cells.named()} {problem}; expected one order; {_FLAGS}",
+            f"{cells.named()} {problem}; expected one order; pass {'another ' if self._period else ''}{_FLAGS}",
             column=cells.column,
             flags=["--period", "--date-order"],
         )

@@ -277,6 +277,12 @@ def test_an_alias_needs_one_target(state, row, words):
     assert words in told(state, f"kind,alias,target\n{row}\n")
 
 
+def test_an_alias_of_an_unknown_kind_is_one_error(state):
+    kind = "'serie' is not a kind of alias; expected series or episode"
+    assert told(state, "kind,alias,target\nserie,x,HL\n") == f"1.csv line 2, column kind: {kind}"
+    assert told(state, '{"kind": "serie", "alias": "x", "target": "HL"}') == f"1.csv line 1, column kind: {kind}"
+
+
 def test_an_alias_may_point_to_an_episode_without_an_id(state):
     imported(state, "series,season,episode,title\nThe Outpost,2,1,New\n")
     head = "kind,alias,target_series,target_season,target_episode,target_title,target\n"

@@ -115,7 +115,7 @@ def test_a_cell_of_a_workbook_is_named_by_its_letters() -> None:
 def test_dates_in_a_column_of_texts_are_named() -> None:
     cells = pl.DataFrame({"0": ["Title", "2025-01-02", "B"], "1": ["Hours", "1", "2"]})
     kinds = pl.DataFrame({"0": [0, CellKind.DATE, 0], "1": [0, 1, 1]}, schema={"0": pl.UInt8, "1": pl.UInt8})
-    found = units(Sheet(cells, pl.Series([1, 2, 3], dtype=pl.UInt32), kinds))
+    found = units(Sheet(cells, pl.Series([1, 2, 3], dtype=pl.UInt32), kinds), period="2025-07")
     assert codes(found) == ["DATE_IN_TEXT"]
     assert column(found, "content_name") == ["2025-01-02", "B"]
 
@@ -143,7 +143,7 @@ def test_dates_in_a_column_of_texts_are_named() -> None:
     ],
 )
 def test_totals_are_controls_and_count_on_neither_side(rows: list[str], control: list[int], notes: list[str]) -> None:
-    found = units("Title,Hours,Views\n" + "\n".join(rows) + "\n")
+    found = units("Title,Hours,Views\n" + "\n".join(rows) + "\n", period="2025-07")
     assert found.frame["control"].arg_true().to_list() == control
     assert codes(found) == notes
     assert {code for code in column(found, "code") if code} == ({"TOTAL"} if control else set())
@@ -153,7 +153,7 @@ def test_totals_are_controls_and_count_on_neither_side(rows: list[str], control:
 
 
 def test_a_total_that_does_not_add_up_says_both_sums() -> None:
-    [note] = units("Title,Hours,Revenue\nA,1.5,$1.10\nB,2.5,$2.00\nTotal,4.0,$9.10\n").notes
+    [note] = units("Title,Hours,Revenue\nA,1.5,$1.10\nB,2.5,$2.00\nTotal,4.0,$9.10\n", period="2025-07").notes
     assert note.line == 4
     assert note.message == "the total in line 4 says 9.1 revenue, and the rows add up to 3.1"
 
@@ -170,8 +170,8 @@ def test_a_name_that_is_the_word_for_a_total_is_a_name_if_its_row_names_more() -
 
 def test_a_total_of_rounded_rows_may_differ_a_little() -> None:
     rows = "".join(f"T{number},0.33\n" for number in range(300))
-    assert codes(units(f"Title,Hours\n{rows}Total,100\n")) == ["TOTAL_MISMATCH"]
-    assert codes(units(f"Title,Hours\n{rows}Total,99.02\n")) == []
+    assert codes(units(f"Title,Hours\n{rows}Total,100\n", period="2025-07")) == ["TOTAL_MISMATCH"]
+    assert codes(units(f"Title,Hours\n{rows}Total,99.02\n", period="2025-07")) == []
 
 
 def test_a_filter_of_the_format_leaves_rows_out_with_its_reason_and_their_sums_count() -> None:
@@ -274,6 +274,29 @@ def test_a_date_comes_from_whatever_a_file_has(text: str, period: str | None, ex
     assert found.frame.select("date", "date_grain", "month", "quarter", "year").row(0) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "period", "expected"),
+    [
+        ("Title,Hours\nA,1.5\n", None, ["NO_DATE"]),
+        ("Title,Hours\nA,1.5\n", "2025-07", []),
+        ("Title,Hours\nA,1.5\n", "2025-Q3", []),
+        ("Title,Hours,Date\nA,1.5,2025-07-02\n", None, []),
+        ("Title,Hours,Month\nA,1.5,Jul 2025\n", None, []),
+        ("Title,Hours,Year\nA,1.5,2025\n", None, []),
+        ("Title,03/07/2025 Hours,13/07/2025 Hours\nA,1.5,2\n", None, []),
+    ],
+)
+def test_a_file_without_dates_asks_for_the_period_in_a_note(text: str, period: str | None, expected: list[str]) -> None:
+    found = units(text, period=period)
+    assert codes(found) == expected
+    assert all("--period 2025-07" in note.message for note in found.notes)
+
+
+def test_a_constant_year_is_a_date() -> None:
+    columns = [rule for rule in CANONICAL.model_dump(by_alias=True)["columns"] if rule["field"] != "year"]
+    assert codes(units("Title,Hours\nA,1.5\n", changed(columns=columns, constants={"year": "2025"}))) == []
+
+
 def test_a_month_without_a_year_asks_for_the_period() -> None:
     with pytest.raises(NeedsChoice, match="--period") as error:
         units("Title,Hours,Month\nA,1.5,July\n")
@@ -311,7 +334,7 @@ def test_constants_defaults_partner_and_currency_of_the_format() -> None:
 
 
 def test_ids_that_a_spreadsheet_rounded_are_flagged_and_kept() -> None:
-    found = units("Title,Content ID,Hours\nA,1.23457E+11,1.5\nB,S1E05,2\nC,MS-1,3\n")
+    found = units("Title,Content ID,Hours\nA,1.23457E+11,1.5\nB,S1E05,2\nC,MS-1,3\n", period="2025-07")
     assert column(found, "mangled_id") == [True, False, False]
     assert column(found, "content_id")[0] == "1.23457E+11"
     [note] = found.notes

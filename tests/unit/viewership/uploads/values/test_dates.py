@@ -149,6 +149,20 @@ def test_a_column_that_settles_nothing_asks(texts: tuple[str, ...], flag: str) -
     assert "line 2" in error.value.message
 
 
+@pytest.mark.parametrize(
+    ("period", "told"),
+    [
+        ("2025-08", "2025-07-01 (mdy), none in the period 2025-08-01..2025-08-31; expected one order; pass another "),
+        ("2025", "2025-07-01 (mdy), each in the period 2025-01-01..2025-12-31; expected one order; pass another "),
+        (None, "2025-07-01 (mdy); expected one order; pass --period or --date-order"),
+    ],
+)
+def test_a_period_that_settles_nothing_is_named(period: str | None, told: str) -> None:
+    with pytest.raises(NeedsChoice) as error:
+        parse_dates(cells("7/1/2025"), period=Period.parse(period) if period else None)
+    assert told in error.value.message
+
+
 def test_a_date_that_is_the_same_in_both_orders_asks_nothing() -> None:
     parsed = parse_dates(cells("10/10/2025", "2025-10-11"))
     assert parsed.values.to_list() == [date(2025, 10, 10), date(2025, 10, 11)]
