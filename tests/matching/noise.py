@@ -55,7 +55,7 @@ class Labelled:
 
 @dataclass
 class Context:
-    """What a kind of noise may look at."""
+    """The input of a kind of noise."""
 
     rng: random.Random
     made: World

@@ -59,7 +59,7 @@ SWITCHES: Final[dict[EntityKind, tuple[str, str, str]]] = {
     EntityKind.CHANNEL: ("active", "true", "false"),
     EntityKind.TERRITORY: ("active", "true", "false"),
 }
-"""Kind -> the column that switches it on and off, with both values."""
+"""Kind -> the column that activates or deactivates it, with both values."""
 
 
 @dataclass(slots=True, eq=False)
@@ -142,7 +142,7 @@ class Update:
     numbers: list[tuple[str | None, str | None, str | None]] = field(default_factory=list)
 
 
-# The title that stands for the entity: without a language, else English, else the first language.
+# The title that represents the entity: without a language, else English, else the first language.
 _MAIN: Final = {"und": 0, "en": 1}
 
 

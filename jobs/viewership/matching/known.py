@@ -1,4 +1,4 @@
-"""What the matcher reads of the catalogue before it takes keys apart: names, codes, aliases of series, ref ids."""
+"""Catalogue data that the matcher reads before it parses keys: names, codes, aliases of series, ref ids."""
 
 from __future__ import annotations
 

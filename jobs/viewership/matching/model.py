@@ -21,7 +21,7 @@ __all__ = [
 
 
 class Bucket(StrEnum):
-    """How an episode was found: by a decision of a person, one of the six buckets, or a similar title."""
+    """The way an episode was found: by a reviewer's decision, one of the six buckets, or a similar title."""
 
     ALIAS = "ALIAS"
     FULL_DATA = "FULL_DATA"
@@ -60,7 +60,7 @@ UNCONFIRMED: Final = 0.0004
 
 
 class Decision(StrEnum):
-    """What becomes of a key."""
+    """The decision about a key."""
 
     MATCHED = "matched"
     REVIEW = "review"
@@ -120,7 +120,7 @@ class MatchRules:
         name: name and version; changed with every change of a rule.
         cut: similarity of an accepted title, 0 to 100.
         margin: points that the next episode must be behind.
-        proposed: similarity of a candidate that is shown to a person.
+        proposed: similarity of a candidate that is shown to a reviewer.
         truncated: letters that the beginning of a title needs.
         lost: share of a title that may be cut off; twice of it, if a word is cut.
         series_cut: similarity of a series name.

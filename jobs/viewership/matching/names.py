@@ -21,11 +21,11 @@ __all__ = ["NamedSeries", "SeriesAlias", "SeriesName", "SeriesNames", "Source"]
 _CODED: Final = re.compile(r"([^\W_]*[^\W\d_][^\W_]*)[-_.]?\d{2,}")
 _SHORTEST_SIMILAR: Final = 5
 _MOST_LOOKUPS: Final = 20_000
-"""Unknown names that are compared with all others; a column of other texts in place of series has no end of them."""
+"""Maximum number of unknown names compared with all others; a column that does not hold series has very many."""
 
 
 class Source(IntEnum):
-    """Where a key's series comes from, the surest first."""
+    """The origin of a key's series, most reliable first."""
 
     GIVEN = 0
     TITLE = 1
@@ -64,7 +64,7 @@ class SeriesAlias:
 
 @dataclass(frozen=True, slots=True)
 class NamedSeries:
-    """What a text in the column of series names.
+    """The series that a text in the series column names.
 
     Attributes:
         form: the text, taken apart.

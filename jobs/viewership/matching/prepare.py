@@ -1,4 +1,4 @@
-"""What each key offers to the cascade: forms of its titles, its series, its numbers and its ids."""
+"""The input of the cascade for each key: forms of its titles, its series, its numbers and its ids."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _LONG_WORD: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class MatchKey:
-    """What a platform says about an episode, as the distinct rows of an upload say it.
+    """A platform's description of an episode: one distinct combination of an upload's rows.
 
     Attributes:
         key: number of the key.

@@ -124,7 +124,7 @@ REPORTS: Final[dict[str, SampleReport]] = {
     "latin": SampleReport(f"{_FOLDER}/mexico-2025-07.csv", "cp1252 with semicolons, Spanish titles", _latin),
     "unknown": SampleReport(f"{_FOLDER}/lantern-2025-07.csv", "no format fits; the columns are proposed", _unknown),
     "two-hours": SampleReport(f"{_FOLDER}/two-hours.csv", "two columns named Hours: asked", _two_hours),
-    "day-or-month": SampleReport(f"{_FOLDER}/day-or-month.csv", "dates that read two ways: asked", _day_or_month),
+    "day-or-month": SampleReport(f"{_FOLDER}/day-or-month.csv", "ambiguous dates: asked", _day_or_month),
     "header-only": SampleReport(f"{_FOLDER}/header-only.csv", "a header without rows: refused", _header_only),
     "web-page": SampleReport(f"{_FOLDER}/web-page.xls", "HTML named .xls: refused", _web_page),
 }

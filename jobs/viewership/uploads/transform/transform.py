@@ -168,7 +168,7 @@ def _with_measures(frame: pl.DataFrame, gathered: Gathered) -> pl.DataFrame:
 
 
 def _file_sums(gathered: Gathered, controls: Controls) -> Sums:
-    """Add up the columns of the file, without the units made of them."""
+    """Sum the columns of the file, independently of its units."""
     source = gathered.source
     measures = {name: field for name in _MEASURES if (field := gathered.fields.get(name))}
     counted = ~controls.rows

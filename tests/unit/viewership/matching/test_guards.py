@@ -1,4 +1,4 @@
-"""Which similar titles are one title."""
+"""Similar titles that count as one title."""
 
 from __future__ import annotations
 

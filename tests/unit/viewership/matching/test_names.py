@@ -1,4 +1,4 @@
-"""Which series a text names."""
+"""Find the series that a text names."""
 
 from __future__ import annotations
 

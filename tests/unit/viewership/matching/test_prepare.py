@@ -1,4 +1,4 @@
-"""What a key offers to the cascade."""
+"""The input of the cascade for a key."""
 
 from __future__ import annotations
 
