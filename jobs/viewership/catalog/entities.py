@@ -111,7 +111,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A value of a file that is not taken, because another source filled the field."""
+    """A value of a file that is not used, because another source filled the field."""
 
     name: str
     kept: str
@@ -127,7 +127,7 @@ class Update:
         entity: the entity, already changed.
         action: ``added``, ``changed`` or ``removed``; empty if nothing changes.
         changes: its fields.
-        conflicts: values that are not taken.
+        conflicts: values that are not used.
         titles_before: titles before the change.
         series_before: the series that an episode belonged to, if it changes.
         numbers: further numberings that are added.

@@ -27,7 +27,7 @@ def is_titled(base: str, name: str) -> bool:
 
 
 def quoted(text: str) -> str:
-    """Return text from a file for a message."""
+    """Quote text from a file for a message."""
     return f"'{one_line(cut(text, _SHOWN))}'"
 
 

@@ -72,7 +72,7 @@ class Plan:
 
     @property
     def conflicts(self) -> int:
-        """Return the number of values that are not taken because another source filled the field."""
+        """Return the number of values that are not used because another source filled the field."""
         return sum(len(update.conflicts) for update in self.updates)
 
 

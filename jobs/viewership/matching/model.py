@@ -56,7 +56,7 @@ CONFIDENCE: Final[dict[Bucket, float]] = {
 """Confidence of a match of each bucket whose evidence agrees; of a similar title, the highest."""
 
 UNCONFIRMED: Final = 0.0004
-"""Taken off if the row has a title and the episode has another one: less than between two buckets."""
+"""Subtracted if the row has a title and the episode has another one: less than between two buckets."""
 
 
 class Decision(StrEnum):

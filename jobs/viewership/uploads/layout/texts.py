@@ -1,4 +1,4 @@
-"""Tell names of columns from values: dates in a header, numbers, durations, and words of headers."""
+"""Distinguish column names from values: dates in a header, numbers, durations, and words of headers."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def line_of(data: bytes, position: int) -> int:
 
 
 def _check_utf8(data: bytes) -> None:
-    """Raise UnicodeDecodeError, with the position in the whole, if the bytes are not UTF-8."""
+    """Raise UnicodeDecodeError, with the position in the whole file, if the bytes are not UTF-8."""
     if data.isascii():
         return
     # One string of the whole would take four times its size if it holds a single emoji.
@@ -121,7 +121,7 @@ def _recode(data: bytes, encoding: str, errors: str = "strict") -> bytes:
 
 
 def _whole(data: bytes, encoding: str, why: str) -> Decoded:
-    """Decode a file that says its encoding."""
+    """Decode a file that declares its encoding."""
     try:
         if encoding == "utf-8":
             _check_utf8(data)

@@ -16,7 +16,7 @@ __all__ = ["OLE", "ZIP", "binary", "other_file", "other_text"]
 ZIP: Final = b"PK\x03\x04"
 """The first bytes of .xlsx, .xlsm, .xlsb and .ods, and of any other ZIP archive."""
 OLE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
-"""The first bytes of .xls, and of a workbook with a password."""
+"""The first bytes of .xls, and of a password-protected workbook."""
 
 _SAVE: Final = "save it as CSV or .xlsx and upload that"
 _UNPACK: Final = "unpack it and upload the file inside"

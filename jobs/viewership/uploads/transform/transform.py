@@ -293,7 +293,7 @@ def _rejects(frame: pl.DataFrame, gathered: Gathered, binding: Binding) -> pl.Da
 
 
 def _shifted(source: Source, binding: Binding) -> tuple[pl.Series, int] | None:
-    """Return the rows with more cells than the header has names, which a delimiter inside a text has shifted."""
+    """Return the rows with more cells than the header has names, shifted by a delimiter inside a text."""
     if source.sheet.kinds is not None:
         return None
     named = [column.position for column in source.layout.columns if column.raw]

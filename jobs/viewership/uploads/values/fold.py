@@ -1,4 +1,4 @@
-"""Fold the ways to write one character: spaces, minus signs, apostrophes, digits of other scripts."""
+"""Fold variants of one character: spaces, minus signs, apostrophes, digits of other scripts."""
 
 from __future__ import annotations
 
