@@ -24,7 +24,7 @@ STEPS: Final = (
     Tool(
         "viewership",
         "catalog export",
-        "Write the catalogue as files that can be imported.",
+        "Export the catalogue to files that can be imported.",
         settings=f"{_SETTINGS}:CatalogExportSettings",
         call="jobs.viewership.steps.catalog:export_files",
     ),
@@ -38,7 +38,7 @@ STEPS: Final = (
     Tool(
         "viewership",
         "formats list",
-        "List the formats of platforms' reports.",
+        "List the known formats of platform reports.",
         settings=f"{_SETTINGS}:FormatsListSettings",
         call="jobs.viewership.steps.formats:list_formats",
     ),
@@ -66,7 +66,7 @@ STEPS: Final = (
     Step(
         "viewership",
         "sample",
-        "Write sample reports of every platform with known outcomes.",
+        "Write sample reports for every platform, with known outcomes.",
         settings=f"{_SETTINGS}:SampleSettings",
         run="jobs.viewership.steps.sample:run",
         view="jobs.viewership.steps._view:show_sample",

@@ -1,4 +1,4 @@
-"""Data that passes between the rooms: raw sheets, notes, the fields of a unit, and its fates."""
+"""Data that passes between the packages: raw sheets, notes, the fields of a unit, and its fates."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_TAKEN: Final = Group("What is taken", 20)
+_TAKEN: Final = Group("Catalogue files", 20)
 _FORMATS: Final = Group("Formats", 20)
 _READING: Final = Group("How the file is read", 30)
 _SHOWN: Final = Group("What is shown", 70)
@@ -70,14 +70,14 @@ class _CatalogFilesSettings(StepSettings, pipeline="viewership"):
     )
     source: Annotated[str, AfterValidator(_source)] = setting(
         "catalogue",
-        description="Fill fields under this name.",
+        description="Record the values under this source name.",
         detail="A field that another source has filled stays as it is.",
         group=_TAKEN,
     )
     overwrite: bool = setting(
         False,
         description="Replace fields that other sources have filled.",
-        detail="They belong to this source from then on.",
+        detail="The fields then belong to this source.",
         group=_TAKEN,
     )
 
@@ -87,8 +87,8 @@ class CatalogImportSettings(_CatalogFilesSettings, pipeline="viewership"):
 
     remove_missing: bool = setting(
         False,
-        description="Deactivate what this source has added and the files lack.",
-        detail="Only of kinds that the files have. It is active again once a file of the same source has it.",
+        description="Deactivate entities that this source added but the files lack.",
+        detail="Applies only to kinds that the files contain. A later import from this source reactivates what it has.",
         group=_TAKEN,
     )
     by: Annotated[str, Field(min_length=1, max_length=200)] = setting(
@@ -150,9 +150,9 @@ class ReadingSettings(FormatsSettings, pipeline="viewership"):
     )
     header_line: PositiveInt | None = setting(
         None,
-        default_text="found by its names",
-        description="Take the names of the columns from this line.",
-        detail="Lines count from 1; in a workbook, they are rows.",
+        default_text="detected from its names",
+        description="Read the column names from this line.",
+        detail="Counted from 1; in a workbook, the number of the row.",
         group=_READING,
     )
 
@@ -173,7 +173,7 @@ class FormatsShowSettings(FormatsSettings, pipeline="viewership"):
 class FormatsInferSettings(ReadingSettings, pipeline="viewership"):
     """Settings of `formats infer`."""
 
-    file: str = setting(description="Propose how this file is read.", argument=True)
+    file: str = setting(description="Propose how to read this file.", argument=True)
     json_: bool = setting(False, description="Print JSON.", group=_SHOWN)
 
 
@@ -191,16 +191,16 @@ class FormatsCheckSettings(ReadingSettings, pipeline="viewership"):
         (),
         default_text="those of the format",
         description="Read a field from a column: FIELD=COLUMN, such as 'hours=Watch Time'.",
-        detail="A column is its name, `Hours (2)` for the second of a name, or its letters, such as `Column D` (also "
-        "for a name with a comma). In a file with columns per date, `(dates)` are those.",
+        detail="COLUMN is its name, `Hours (2)` for the second column of a name, or its letters, such as `Column D` "
+        "(required if the name has a comma). `(dates)` means the date columns of a file with one column per date.",
         group=_READING,
     )
     period: str | None = setting(
         None,
         default_text="any",
-        description="Expect dates of this period, such as 2025-07 or 2025-07-01..2025-07-31.",
-        detail="A year, quarter, month, week, day or range. It is also the date of rows that name none, and may settle "
-        "the order of day and month.",
+        description="Expect dates in this period, such as 2025-07 or 2025-07-01..2025-07-31.",
+        detail="A year, quarter, month, week, day or range. Rows without a date get it. It can also settle the order "
+        "of day and month.",
         group=_READING,
     )
     date_order: Literal["dmy", "mdy", "ymd"] | None = setting(

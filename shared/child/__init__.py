@@ -1,1 +1,1 @@
-"""Child processes for hostile input: started without credentials, limited, confined, and addressed by messages."""
+"""Child processes for hostile input: started without credentials, limited, sandboxed, and controlled by messages."""

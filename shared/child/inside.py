@@ -29,7 +29,7 @@ def enter(
     Args:
         arguments: the arguments of the module: file descriptor of the channel, PID of the parent, and others.
         memory_mb: limit of the address space.
-        written_bytes: largest file that it may write; standard error is one of them.
+        written_bytes: largest file that it may write, including standard error.
         cpu_s: limit of CPU time; None for no limit.
     """
     limit = memory_mb * 1024 * 1024

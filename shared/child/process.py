@@ -47,12 +47,12 @@ class Ending:
 
 
 def python_path() -> str:
-    """Return the ``PYTHONPATH`` with which a child imports the same modules."""
+    """Return a ``PYTHONPATH`` that lets a child import the same modules."""
     return os.pathsep.join(path for path in sys.path if path)
 
 
 def scrubbed_environment() -> dict[str, str]:
-    """Return an environment without keys and database addresses: hostile input may take over the child."""
+    """Return an environment without secrets and database URLs: hostile input may take over the child."""
     return {
         **{name: value for name, value in os.environ.items() if name in _INHERITED},
         "PYTHONPATH": python_path(),
@@ -78,7 +78,7 @@ class ChildProcess:
     The kernel kills it when the thread that started it ends (:func:`shared.child.inside.enter`).
 
     Args:
-        module: module that is run; its arguments are the file descriptor of the channel, the PID of this process, and
+        module: the module to run; its arguments are the file descriptor of the channel, the PID of this process, and
             ``arguments``.
         arguments: further arguments.
         descriptors: open file descriptors that it inherits, under the same numbers.

@@ -1,4 +1,4 @@
-"""The next command for a message, complete: with the flags that were typed for the command that prints it."""
+"""Build the next command for a message, repeating the flags that the user typed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["next_command"]
 
-# A dry run, a number of workers or a run id of one command is not one of the next.
+# A dry run, a number of workers or a run id of one command does not apply to the next.
 _NOT_REPEATED: Final = (HOW_IT_RUNS, RECORDS)
 
 
 def next_command(command: str, *words: str, model: type[Settings], settings: Settings | None) -> str:
-    """Return a command as to be pasted into a shell, with every typed flag that it also has.
+    """Return a command to paste into a shell, with every typed flag that it also accepts.
 
-    Variables need no repetition, as the shell still has them. The value of a secret is never shown: its flag refers to
+    Variables are not repeated: the shell still has them. The value of a secret is never shown: its flag refers to
     the secret's variable.
 
     Args:

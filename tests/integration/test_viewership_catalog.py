@@ -398,14 +398,14 @@ def test_the_commands(telecine, tmp_path):
         Path(f"more/{number}.csv").write_text(text)
     code, told = telecine("import", "a.csv", "--by", "me")
     assert (code, "version 1: 2 series, 3 episodes added" in told) == (0, True)
-    assert "nothing changed: version 1 has all of 3 rows" in telecine("import", "a.csv")[1]
+    assert "nothing changed: still version 1 (3 rows read)" in telecine("import", "a.csv")[1]
     assert "version 2: 1 episode changed" not in telecine("diff", "more")[1]
     assert telecine("import", "more")[0] == 0
     for form in ("csv", "jsonl"):
         code, told = telecine("export", f"out-{form}", "--file-format", form)
         assert code == 0
         assert f"out-{form}/episodes.{form}: 3 rows" in told
-        assert "no difference: version 2 has all of 13 rows" in telecine("diff", f"out-{form}/")[1]
+        assert "no differences from version 2 (13 rows read)" in telecine("diff", f"out-{form}/")[1]
     Path("b.csv").write_text("ref_id,title\nHL-0101,Other\nHL-0102,New\n")
     told = telecine("diff", "b.csv")[1]
     assert "episodes: 2 changed, 1 removed" in told

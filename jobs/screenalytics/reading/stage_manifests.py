@@ -1,4 +1,4 @@
-"""Read a producer's own manifests: one per stage, of which the latest counts; name those that cannot be used."""
+"""Read a producer's own manifests, keep the latest of each stage, and report those that cannot be used."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class ProducerManifest:
         return None
 
     def malformed(self) -> str | None:
-        """Return what of a stage's list of files cannot be read, or None."""
+        """Describe the part of a stage's file list that cannot be read; None if all of it can."""
         artifacts = self.content.get("artifacts")
         if artifacts is None:
             return None

@@ -1,4 +1,4 @@
-"""Cells of a CSV file as spreadsheets may read them: formulas made harmless on the way out, restored on the way in.
+"""Cells of a CSV file that a spreadsheet may read as formulas: formulas neutralised on export, restored on import.
 
 A cell that begins with one of ``= + - @``, a tab or a carriage return is a formula to a spreadsheet, which may run a
 command or send data away (CWE-1236). Export writes an apostrophe before it, and before any such text that already

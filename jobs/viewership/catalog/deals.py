@@ -1,4 +1,4 @@
-"""Find the deal of an upload's rows: the most specific one that fits, and all of them if it is not alone."""
+"""Find the deal for an upload's rows: the most specific one that fits, or all of them in a tie."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Deal:
 
     @property
     def outcome(self) -> tuple[str | None, ...]:
-        """Return what rows of this deal get."""
+        """Return the internal names that rows of this deal get."""
         return (self.deal_parent, self.internal_partner, self.internal_channel, self.internal_territory)
 
 

@@ -103,7 +103,7 @@ def _value(state: State, name: str, value: str | None) -> str:
 
 
 def label(entity: Entity) -> str:
-    """Return what a person recognises an entity by."""
+    """Return the label that identifies an entity to a reader."""
     fields = entity.fields
     if entity.kind is EntityKind.SERIES:
         parts = [fields.get("series_code"), next(iter(entity.titles("series").values()), None)]

@@ -59,7 +59,7 @@ SWITCHES: Final[dict[EntityKind, tuple[str, str, str]]] = {
     EntityKind.CHANNEL: ("active", "true", "false"),
     EntityKind.TERRITORY: ("active", "true", "false"),
 }
-"""Kind -> the column that switches it on and off, with both values."""
+"""Kind -> the column that activates or deactivates it, with both values."""
 
 
 @dataclass(slots=True, eq=False)
@@ -111,7 +111,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A value of a file that is not taken, because another source filled the field."""
+    """A value of a file that is not used, because another source filled the field."""
 
     name: str
     kept: str
@@ -127,7 +127,7 @@ class Update:
         entity: the entity, already changed.
         action: ``added``, ``changed`` or ``removed``; empty if nothing changes.
         changes: its fields.
-        conflicts: values that are not taken.
+        conflicts: values that are not used.
         titles_before: titles before the change.
         series_before: the series that an episode belonged to, if it changes.
         numbers: further numberings that are added.
@@ -142,7 +142,7 @@ class Update:
     numbers: list[tuple[str | None, str | None, str | None]] = field(default_factory=list)
 
 
-# The title that stands for the entity: without a language, else English, else the first language.
+# The title that represents the entity: without a language, else English, else the first language.
 _MAIN: Final = {"und": 0, "en": 1}
 
 

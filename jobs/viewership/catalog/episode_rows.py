@@ -94,7 +94,7 @@ class EpisodeRows(SeriesRows):
         return found[0] if found else self._new(EntityKind.EPISODE)
 
     def _agrees(self, episode: Entity, titles: Mapping[str, str | None]) -> bool:
-        """Return whether titles contradict none of an episode's in the same language."""
+        """Return whether no title contradicts one of the episode's in the same language."""
         stated = {**episode.fields, **self._values.get(episode, {})}
         for language in {name.partition(".")[0] for name, value in titles.items() if value}:
             ours = {title_key(value) for name, value in stated.items() if value and name.partition(".")[0] == language}

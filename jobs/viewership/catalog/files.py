@@ -43,7 +43,7 @@ _SHOWN: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A value, a row or a file that cannot be taken.
+    """A value, row or file that cannot be imported.
 
     Attributes:
         file: name of the file.
@@ -178,11 +178,11 @@ def _kind(name: str, line: int, names: Sequence[str], result: Read) -> Kind | No
     if kind is None:
         shown = ", ".join(one_line(cut(each, _SHOWN)) for each in names[:20])
         lists = "; ".join(f"{kind}: {', '.join(columns.names())}" for kind, columns in COLUMNS.items())
-        message = f"columns {shown} are of no kind of file; expected those of one kind ({lists})"
+        message = f"columns {shown} match no kind of file; expected the columns of one kind ({lists})"
         result.bad.append(Bad(name, line, None, message))
         return None
     wrong = [_unknown(kind, column) for column in names if parse_column(kind, column) is None]
-    wrong += [f"column {one_line(each)} is there twice" for each, count in Counter(names).items() if count > 1 and each]
+    wrong += [f"column {one_line(each)} appears twice" for each, count in Counter(names).items() if count > 1 and each]
     if len(names) > _MAX_COLUMNS:
         wrong = [f"{len(names)} columns; expected at most {_MAX_COLUMNS}"]
     result.bad += [Bad(name, line, None, message) for message in wrong]
@@ -204,10 +204,10 @@ def _read_json(name: str, text: str, result: Read) -> None:
         try:
             entry = json.loads(raw, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
-            result.bad.append(Bad(name, line, None, f"{error}; expected one JSON object a line"))
+            result.bad.append(Bad(name, line, None, f"{error}; expected one JSON object per line"))
             continue
         if not isinstance(entry, dict):
-            result.bad.append(Bad(name, line, None, "the line is not a JSON object; expected one a line"))
+            result.bad.append(Bad(name, line, None, "the line is not a JSON object; expected one per line"))
             continue
         cells = {canonical(key): value for key, value in entry.items()}
         kind = _kind(name, line, list(cells), result)
@@ -230,7 +230,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     counts = Counter(key for key, _ in pairs)
     twice = [key for key, count in counts.items() if count > 1]
     if twice:
-        raise ValueError(f"key {twice[0]!r} is there twice")
+        raise ValueError(f"key {twice[0]!r} appears twice")
     return dict(pairs)
 
 
@@ -243,7 +243,7 @@ def _json_text(value: Any) -> str | None:
 
 
 def _cell(check: Check) -> Check:
-    """Return a check of a cell: with its white space as single spaces, and None for an empty one."""
+    """Return a check of a cell that collapses white space to single spaces; None for an empty cell."""
 
     def checked(cell: str) -> tuple[str | None, str]:
         value = " ".join(cell.split())

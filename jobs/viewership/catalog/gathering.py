@@ -1,4 +1,4 @@
-"""Values that files state, gathered per entity: rows may repeat them, not contradict them."""
+"""Values from the files, collected per entity: rows may repeat a value but not contradict it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_titled(base: str, name: str) -> bool:
 
 
 def quoted(text: str) -> str:
-    """Return text from a file for a message."""
+    """Quote text from a file for a message."""
     return f"'{one_line(cut(text, _SHOWN))}'"
 
 
@@ -63,7 +63,7 @@ class Gathering:
         return entity
 
     def _gather(self, entity: Entity, values: Mapping[str, str | None], row: Row) -> None:
-        """Note what a row states of an entity; rows may repeat a value, not contradict it."""
+        """Record a row's values for an entity; rows may repeat a value but not contradict it."""
         known = self._values.setdefault(entity, {})
         self._first.setdefault(entity, row)
         for name, value in values.items():
@@ -98,7 +98,7 @@ class Gathering:
         return self._values.get(entity, {}).get(name) or entity.fields.get(name)
 
     def _spelled(self, entity: Entity, name: str, value: str | None) -> str | None:
-        """Return an id in the spelling that is known: case makes no other id."""
+        """Return an id in its known spelling; case does not distinguish ids."""
         known = self._stated(entity, name)
         return known if known and value and ref_key(known) == ref_key(value) else value
 
@@ -106,5 +106,5 @@ class Gathering:
 def _advice(kind: EntityKind, name: str) -> str:
     base = BASES.get(kind)
     if base and is_titled(base, name):
-        return f"; further ones go into columns {name.partition('.')[0]}.2, .3 and so on"
+        return f"; put further ones into columns {name.partition('.')[0]}.2, .3 and so on"
     return ""

@@ -1,4 +1,4 @@
-"""Import files: one transaction that takes all of them or nothing."""
+"""Import files in one transaction: all of them or nothing."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def import_files(
         session: a transaction.
         files: names and contents.
         source: the name under which fields are filled.
-        by: who imports.
+        by: the author of the import.
         overwrite: also replace what other sources have filled.
-        remove_missing: switch off what this source has added and the files lack.
+        remove_missing: deactivate what this source added but the files lack.
 
     Raises:
         ConfigurationError: a newer telecine computed the catalogue's keys.

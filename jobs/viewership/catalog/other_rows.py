@@ -32,7 +32,9 @@ class OtherRows(EpisodeRows):
             fields["platform"] = platform.casefold()
         if kind == "series":
             if values.get("series") and values.get("alias"):
-                self._bad(row, "series", "an alias of a series has its name in column alias; expected no series")
+                self._bad(
+                    row, "series", "an alias of a series is named in column alias; expected an empty column series"
+                )
                 return
             fields["series"] = values.get("alias") or values.get("series")
             target = self._series_target(row, values.get("target"))

@@ -1,4 +1,4 @@
-"""Find the channel or territory that a text names, at the borders of its words only."""
+"""Find the channel or territory that a text names, at word boundaries only."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _load(session: DatabaseSession, one: str, many: str) -> PlaceIndex:
 
 
 def resolve_channel(text: str | None, channels: PlaceIndex) -> PlaceMatch:
-    """Return the channel that a text names: the whole of it, or else the longest name at borders of words.
+    """Return the channel that a text names: the whole of it, or else the longest name at word boundaries.
 
     >>> channels = PlaceIndex.of([Place(1, "Nosey"), Place(2, "Judge Nosey")])
     >>> resolve_channel("judge_nosey-US", channels).place.name

@@ -1,4 +1,4 @@
-"""Decide what files change in the catalogue, without a database: the same plan serves import and diff."""
+"""Plan an import without a database: the same plan serves import and diff."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Plan:
 
     Attributes:
         updates: per entity that a file mentions; those without an action change nothing.
-        bad: rows that cannot be taken; with any, nothing may be written.
+        bad: invalid rows; with any, nothing may be written.
         missing: entities of this source, of kinds that the files have, that the files lack.
         missing_numbers: the same of further numberings.
     """
@@ -72,7 +72,7 @@ class Plan:
 
     @property
     def conflicts(self) -> int:
-        """Return the number of values that are not taken because another source filled the field."""
+        """Return the number of values that are not used because another source filled the field."""
         return sum(len(update.conflicts) for update in self.updates)
 
 
@@ -84,7 +84,7 @@ def plan(state: State, files: Read, source: str, *, overwrite: bool = False, rem
         files: rows, and errors, which are handed on.
         source: the source of the files.
         overwrite: also replace what other sources have filled.
-        remove_missing: switch off what this source has added and the files lack, of the kinds that they have.
+        remove_missing: deactivate what this source added but the files lack, of the kinds that they have.
     """
     return _Planner(state, source, overwrite=overwrite, remove_missing=remove_missing).run(files)
 
@@ -137,7 +137,7 @@ class _Planner(OtherRows):
                 self._plan.updates.append(update)
             self._add_numbers(self._plan.updates[-1])
             if base and entity.kind is not EntityKind.EPISODE and not entity.titles(base):
-                self._bad(self._first[entity], base, f"the {entity.kind} would have no name; expected one")
+                self._bad(self._first[entity], base, f"the {entity.kind} would have no name; expected at least one")
 
     def _is_back(self, entity: Entity, switch: str) -> bool:
         """Return whether its own source lacked an entity before and has it again."""
@@ -163,7 +163,7 @@ class _Planner(OtherRows):
             update.action = update.action or "changed"
 
     def _missing(self) -> None:
-        """Find what this source has added and the files lack."""
+        """Find entities that this source added but the files lack."""
         for kind in sorted(self._present - {Kind.NUMBERS}):
             for entity in self._state.entities[_KINDS[kind]].values():
                 if entity.source != self._source or entity in self._values:

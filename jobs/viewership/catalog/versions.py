@@ -72,7 +72,7 @@ def pin(session: DatabaseSession, by: str) -> int:
 
     Args:
         session: a transaction.
-        by: who runs the command.
+        by: user who runs the command.
 
     Raises:
         ConfigurationError: a newer telecine computed the catalogue's keys.
@@ -90,7 +90,7 @@ def refresh_keys(session: DatabaseSession, by: str) -> int:
 
     Args:
         session: a transaction.
-        by: who runs the command.
+        by: user who runs the command.
 
     Raises:
         ConfigurationError: a newer telecine computed the keys (code ``catalog_newer``).

@@ -63,7 +63,7 @@ def id_parts(text: str) -> list[str]:
 
 
 def contains_at_token_borders(text: str, part: str) -> bool:
-    """Return whether ``part`` stands in ``text`` with no letter or digit next to it.
+    """Return whether ``part`` occurs in ``text`` with no letter or digit next to it.
 
     Example:
         >>> contains_at_token_borders("ER: Day One", "er"), contains_at_token_borders("Her Mother's Matter", "ER")

@@ -23,7 +23,7 @@ _BOTH: Final = (
         rf"(?<![^\W_])(?:{_SEASON}|s){_GAP}(\d{{1,4}}){_GAP}{_EPISODE}{_GAP}(\d{{1,4}})({_RANGE})(?![^\W_])",
         re.IGNORECASE,
     ),
-    # 3x05; two digits or more, since 4x4 is a car
+    # 3x05; at least two digits: 4x4 is a car
     re.compile(r"(?<![^\W_])(\d{1,2})\s?x\s?(\d{2,3})()(?![^\W_])", re.IGNORECASE),
 )
 _ONE: Final = re.compile(rf"(?<![^\W_]){_EPISODE}{_GAP}(\d{{1,4}})(?![^\W_])", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""The key of a review decision: all rows that a person would decide alike."""
+"""The key of a review decision: one decision covers all rows with the same key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text as people meant it: mojibake and entities repaired, accents folded, invisible characters removed."""
+"""Text as intended: mojibake and entities repaired, accents folded, invisible characters removed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _LETTERS: Final = str.maketrans(
         "ŋ": "n",
     }
 )
-# Dashes and apostrophes of typographers, before NFKC takes an accent of its own for a space and a mark.
+# Typographic dashes and apostrophes, before NFKC takes an accent of its own for a space and a mark.
 _TYPOGRAPHY: Final = dict.fromkeys((*range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63, 0xFF0D), "-") | dict.fromkeys(
     (0x60, 0xB4, 0x2B9, 0x2BB, 0x2BC, 0x2018, 0x2019, 0x201B, 0x2032, 0xFF07), "'"
 )
@@ -78,7 +78,7 @@ def repaired(text: str) -> str:
 
 
 def cleaned(text: str) -> str:
-    """Return the text as it was meant, on one line, with entities and mojibake decoded.
+    """Return the intended text on one line, with entities and mojibake decoded.
 
     Invisible characters are removed; dashes and apostrophes have one form.
 

@@ -81,7 +81,7 @@ class Decorated:
 
 @dataclass(frozen=True, slots=True)
 class TitleForm:
-    """One title, taken apart.
+    """One parsed title.
 
     Attributes:
         key: what two ways of writing the title share; empty if nothing is left.
@@ -265,7 +265,7 @@ def _form(text: str, numbering: Numbering) -> tuple[tuple[str, ...], bool]:
 
 @lru_cache(maxsize=65536)
 def title_form(text: str) -> TitleForm:
-    """Take a title apart.
+    """Parse a title.
 
     Example:
         >>> form = title_form("S01:E03 - She's My Sister | Full Episode")
@@ -300,7 +300,7 @@ _SEASON_SUFFIX: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class SeriesForm:
-    """One series name, taken apart.
+    """One parsed series name.
 
     Attributes:
         key: key of the name with its year.
@@ -325,7 +325,7 @@ class SeriesForm:
 
 @lru_cache(maxsize=16384)
 def series_form(text: str) -> SeriesForm:
-    """Take a series name apart.
+    """Parse a series name.
 
     Example:
         >>> form = series_form("Outpost, The (2018) (dubbed) - Season 2")

@@ -7,4 +7,4 @@ from typing import Final
 __all__ = ["KEY_VERSION"]
 
 KEY_VERSION: Final = 1
-"""Raise it whenever a function of this room returns another key for some text."""
+"""Raise it whenever a function of this package returns a different key for any text."""

@@ -24,7 +24,7 @@ __all__ = ["ALIAS", "ID", "NUMBERS", "SERIES", "TITLE", "TITLE_ANYWHERE", "Casca
 _LOG = logging.getLogger(__name__)
 
 ID: Final = 1
-"""The episode's ref id is the key's content id or stands in it."""
+"""The episode's ref id is the key's content id, or part of it."""
 SERIES: Final = 2
 """The episode is of the key's series."""
 NUMBERS: Final = 4
@@ -35,7 +35,7 @@ TITLE_ANYWHERE: Final = 16
 """The episode has the key's title; looked up for keys without a known series."""
 
 ALIAS: Final = 32
-"""A person has decided that the key's fields mean the episode."""
+"""A reviewer decided that the key's fields mean the episode."""
 
 _TABLES: Final = (
     """
@@ -134,7 +134,7 @@ _EVIDENCE: Final = {
         ) AS every
     ) AS hits WHERE kind = best
     """,
-    # Both joins go over title and series at once: a title such as "Pilot" stands in thousands of series.
+    # Both joins go over title and series at once: a title such as "Pilot" occurs in thousands of series.
     "titles": f"""
     INSERT INTO match_evidence (key, episode_id, mask)
     WITH wanted AS MATERIALIZED (
@@ -219,7 +219,7 @@ _BUCKET: Final = f"""
         AND NOT EXISTS (SELECT FROM match_found f WHERE f.key = c.key)
     GROUP BY c.key HAVING count(*) = 1 AND bool_and(c.active)
 """
-# What a person has decided needs no other evidence; two decisions that disagree leave the key to a person again.
+# A reviewer's decision needs no other evidence; two decisions that disagree send the key back to review.
 _ALIAS_BUCKET: Final = f"""
     INSERT INTO match_found (key, episode_id, bucket, mask)
     SELECT key, min(episode_id), 'ALIAS', min(mask) FROM match_candidates WHERE mask & {ALIAS} > 0

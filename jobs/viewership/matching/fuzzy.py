@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Episode", "Found", "Proposals", "SeriesTitles", "Similar"]
 
 _MOST_PER_TOKEN: Final = 300
-"""Titles that share a word; a more common word tells nothing."""
+"""Maximum number of titles that share a word; a more common word is ignored."""
 _WORDS: Final = re.compile(r"\w+")
 _SLASH: Final = re.compile(r"\s+/\s+")
 

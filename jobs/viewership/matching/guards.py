@@ -17,7 +17,7 @@ __all__ = ["aligned", "same_numbers"]
 _SMALL: Final = wordset("the a an of and in on at to for with from by is are el la los las de del y le les du et")
 _LETTERS_PER_EDIT: Final = 3
 _SHORT_WORD: Final = 4
-"""A word this short has no typing error: "son" and "sun", "last" and "lost" are two words."""
+"""Words up to this length have no typing errors: "son" and "sun", "last" and "lost" are two words."""
 
 
 def same_numbers(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

@@ -56,7 +56,7 @@ CONFIDENCE: Final[dict[Bucket, float]] = {
 """Confidence of a match of each bucket whose evidence agrees; of a similar title, the highest."""
 
 UNCONFIRMED: Final = 0.0004
-"""Taken off if the row has a title and the episode has another one: less than between two buckets."""
+"""Subtracted if the row has a title and the episode has another one: less than between two buckets."""
 
 
 class Decision(StrEnum):
@@ -120,7 +120,7 @@ class MatchRules:
         name: name and version; changed with every change of a rule.
         cut: similarity of an accepted title, 0 to 100.
         margin: points that the next episode must be behind.
-        proposed: similarity of a candidate that is shown to a person.
+        proposed: similarity of a candidate that is shown to a reviewer.
         truncated: letters that the beginning of a title needs.
         lost: share of a title that may be cut off; twice of it, if a word is cut.
         series_cut: similarity of a series name.

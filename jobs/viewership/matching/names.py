@@ -21,7 +21,7 @@ __all__ = ["NamedSeries", "SeriesAlias", "SeriesName", "SeriesNames", "Source"]
 _CODED: Final = re.compile(r"([^\W_]*[^\W\d_][^\W_]*)[-_.]?\d{2,}")
 _SHORTEST_SIMILAR: Final = 5
 _MOST_LOOKUPS: Final = 20_000
-"""Unknown names that are compared with all others; a column of other texts in place of series has no end of them."""
+"""Maximum number of unknown names compared with all others; a column that does not hold series has very many."""
 
 
 class Source(IntEnum):

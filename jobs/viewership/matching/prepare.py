@@ -30,7 +30,7 @@ SEGMENT: Final = 2
 
 _BORDER: Final = re.compile(r"\s*[:|]\s+|\s+-+\s+|\s+-+$")
 _SLASH: Final = re.compile(r"\s+/\s+")
-# The commonest words of episode titles: titles of them alone ("The Last Day") are in many series.
+# The most common words of episode titles: titles of them alone ("The Last Day") are in many series.
 _GENERIC: Final = wordset(
     "pilot finale premiere reunion special specials christmas halloween thanksgiving easter valentines"
     " introduction intro trailer teaser recap bonus extra extras part chapter week year season series episode"
@@ -79,7 +79,7 @@ class MatchKey:
 
 @dataclass(slots=True)
 class Prepared:
-    """A key, taken apart.
+    """A parsed key.
 
     Attributes:
         key: number of the key.
@@ -133,7 +133,7 @@ def generic(form: TitleForm) -> bool:
 
 
 def prepare(keys: Iterable[MatchKey], names: SeriesNames, ref_keys: Collection[str]) -> list[Prepared]:
-    """Take keys apart.
+    """Parse keys.
 
     Args:
         keys: distinct keys.

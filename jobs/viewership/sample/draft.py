@@ -1,4 +1,4 @@
-"""A report of the sample set while it is written: its rows, and the expected result."""
+"""A report of the sample set under construction: its rows, and the expected result."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Truth:
 
 @dataclass(slots=True)
 class Draft:
-    """A report while it is written.
+    """A report under construction.
 
     Attributes:
         catalogue: the episodes.
@@ -127,6 +127,6 @@ class Draft:
         return text.getvalue()
 
     def truth(self, **known: Any) -> Truth:
-        """Return what must come out, with what the caller knows."""
+        """Return the expected result, with the facts that the caller adds."""
         totals = {name: f"{value:f}" for name, value in sorted(self.totals.items())}
         return Truth(units=self.units, fates=dict(self.fates), totals=totals, refs=self.refs, **known)

@@ -28,7 +28,7 @@ class SampleReport:
     Attributes:
         key: of the file in the set.
         about: description in a few words.
-        write: returns the file and what must come out of it.
+        write: returns the file and its expected result.
     """
 
     key: str
@@ -37,7 +37,7 @@ class SampleReport:
 
 
 def build(name: str, catalogue: Sequence[SampleEpisode], seed: int) -> Built:
-    """Return a report and what must come out of it; equal arguments produce equal bytes.
+    """Return a report and its expected result; equal arguments produce equal bytes.
 
     Args:
         name: a kind, one of the keys of :data:`REPORTS`.
@@ -124,8 +124,8 @@ REPORTS: Final[dict[str, SampleReport]] = {
     "latin": SampleReport(f"{_FOLDER}/mexico-2025-07.csv", "cp1252 with semicolons, Spanish titles", _latin),
     "unknown": SampleReport(f"{_FOLDER}/lantern-2025-07.csv", "no format fits; the columns are proposed", _unknown),
     "two-hours": SampleReport(f"{_FOLDER}/two-hours.csv", "two columns named Hours: asked", _two_hours),
-    "day-or-month": SampleReport(f"{_FOLDER}/day-or-month.csv", "dates that read two ways: asked", _day_or_month),
+    "day-or-month": SampleReport(f"{_FOLDER}/day-or-month.csv", "ambiguous dates: asked", _day_or_month),
     "header-only": SampleReport(f"{_FOLDER}/header-only.csv", "a header without rows: refused", _header_only),
     "web-page": SampleReport(f"{_FOLDER}/web-page.xls", "HTML named .xls: refused", _web_page),
 }
-"""Kind -> file, description and what writes it."""
+"""Kind -> file, description and writer."""

@@ -281,4 +281,4 @@ PLATFORMS: Final[dict[str, tuple[str, str, Callable[[Draft], Built]]]] = {
     "owned-payments": ("owned-payments-2025-07.csv", "Payments: UTF-16 with tabs, refunds", _owned),
     "canonical": ("canonical-2025-07.csv", "Canonical: one bad row, one unknown episode", _canonical),
 }
-"""Kind -> file, description and what writes it."""
+"""Kind -> file, description and writer."""

@@ -88,7 +88,7 @@ def _headline(done: Imported, rows: int) -> str:
     )
     if done.written:
         return f"version {done.version}: {summary(done.plan)}{kept}"
-    return f"nothing changed: version {done.version} has all of {counted(rows, 'row', 'rows')}{kept}"
+    return f"nothing changed: still version {done.version} ({counted(rows, 'row', 'rows')} read){kept}"
 
 
 def show_import(report: Report, console: Console) -> None:
@@ -124,12 +124,12 @@ def diff(settings: CatalogDiffSettings) -> str:
     lines = describe(found.state, found.plan, settings.limit)
     rows = sum(found.rows.values())
     if not lines:
-        return f"no difference: version {found.version} has all of {counted(rows, 'row', 'rows')}"
-    first = f"version {found.version} and {counted(rows, 'row', 'rows')} of source {settings.source}:"
+        return f"no differences from version {found.version} ({counted(rows, 'row', 'rows')} read)"
+    first = f"version {found.version} compared with {counted(rows, 'row', 'rows')} of source {settings.source}:"
     if found.plan.missing or found.plan.missing_numbers:
-        lines.append("removed: the files lack it; import with --remove-missing deactivates it")
+        lines.append("removed: not in the files; import with --remove-missing to deactivate it")
     if found.plan.conflicts:
-        lines.append("in conflict: another source has filled the field; import with --overwrite replaces it")
+        lines.append("in conflict: another source has filled the field; import with --overwrite to replace it")
     return "\n".join([first, *lines])
 
 
@@ -190,7 +190,7 @@ def _listed(place: str, settings: StepSettings) -> list[tuple[str, bytes]]:
     infos = [info for info in store.list() if info.key.lower().endswith(_SUFFIXES) and "/" not in info.key]
     if not infos:
         raise UsageError(
-            f"{one_line(place)} has no file named *{', *'.join(_SUFFIXES)}; expected those of an export or your own"
+            f"{one_line(place)} has no file named *{', *'.join(_SUFFIXES)}; expected files of an export, or your own"
         )
     _check_size(sum(info.size for info in infos))
     return [(info.key, store.read(info.key)) for info in infos]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["infer_file", "list_formats", "read_upload", "show_format"]
 
-_DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 
 def list_formats(settings: FormatsListSettings) -> str:
@@ -85,7 +85,9 @@ def read_upload(settings: ReadingSettings, chosen: Format | None = None) -> Shee
         )
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise UsageError(f"'{one_line(file)}' cannot be read: {reason}; expected a text table or a workbook") from None
+        raise UsageError(
+            f"'{one_line(file)}' cannot be read: {reason}; expected delimited text or a workbook"
+        ) from None
 
 
 def _document(found: Format) -> dict[str, Any]:
@@ -106,7 +108,7 @@ def _reading(rule: Rule, found: Format) -> str:
         elif step.extract is not None:
             said.append(f"group {step.extract.group} of {step.extract.pattern}")
         elif step.remove_prefix is not None:
-            said.append(f"without {step.remove_prefix!r} in front")
+            said.append(f"without the prefix {step.remove_prefix!r}")
         elif step.values is not None:
             said.append(f"{len(step.values)} values replaced")
     if rule.evidence and rule.evidence != found.evidence:

@@ -75,7 +75,8 @@ def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | Non
     rivals = [fit.format.full_name for fit in fits if fit.fits]
     if rivals:
         raise NeedsChoice(
-            f"{len(rivals)} formats fit the file about as well; expected one of {', '.join(rivals)}; pass --format",
+            f"{len(rivals)} formats fit the file about equally well; expected one of "
+            f"{', '.join(rivals)}; pass --format",
             flags=["--format"],
         )
     raise NeedsChoice(

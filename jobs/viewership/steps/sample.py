@@ -1,6 +1,6 @@
 """The sample step: write reports of every platform and the catalogue that they are about, reproducible from a seed.
 
-``sample.json`` records the kind of each report and what must come out of it: format, units, fates, totals and the
+``sample.json`` records the kind of each report and its expected result: format, units, fates, totals and the
 episode of each line.
 """
 

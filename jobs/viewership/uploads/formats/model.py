@@ -222,7 +222,7 @@ class Wide(_Closed):
 
 
 class HeaderHint(_Closed):
-    """The place of the header, if it cannot be found by its names.
+    """The place of the header, if it cannot be detected from its names.
 
     Attributes:
         line: line of the row with the column names, from 1.

@@ -1,4 +1,4 @@
-"""Propose a field for each column: its name speaks for a field, and its values may speak against it."""
+"""Propose a field for each column: its name suggests a field, and its values may contradict it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["LEAST_MARGIN", "LEAST_SCORE", "Guess", "accept", "guess_fields"]
 LEAST_SCORE: Final = 0.73
 """A name of words alone scores 0.75; any name scores less if half of the values are wrong."""
 LEAST_MARGIN: Final = 0.1
-"""Between two fields for a column, and between two columns for a field: with less, nobody is accepted."""
+"""Between two fields for a column, and between two columns for a field: with less, none is accepted."""
 
 _MOST: Final = 0.9
 _HALF: Final = 0.5
@@ -89,11 +89,11 @@ def _judge_text(kind: FieldKind, profile: Profile) -> tuple[float, float, str]:
         return (
             (_SLIGHT_DOUBT if profile.spaced > _HALF else 1.0),
             _BONUS,
-            f"{profile.distinct:.0%} of its values differ",
+            f"{profile.distinct:.0%} of its values are distinct",
         )
     if kind is FieldKind.NUMBER:
         if profile.small < _HALF < profile.spaced:
-            return _VETO, 0.0, f"{profile.spaced:.0%} of its values are texts of several words"
+            return _VETO, 0.0, f"{profile.spaced:.0%} of its values are text of several words"
         return (
             (1.0 if profile.small >= _HALF else _SLIGHT_DOUBT),
             _BONUS,
@@ -102,7 +102,7 @@ def _judge_text(kind: FieldKind, profile: Profile) -> tuple[float, float, str]:
     others = max(profile.dates, profile.money, profile.percent, profile.durations)
     if others >= _HALF:
         return _VETO, 0.0, f"{others:.0%} of its values are dates, amounts, percentages or durations"
-    return (1.0 if profile.words >= _HALF else _SLIGHT_DOUBT), _BONUS, f"{profile.words:.0%} of its values are texts"
+    return (1.0 if profile.words >= _HALF else _SLIGHT_DOUBT), _BONUS, f"{profile.words:.0%} of its values are text"
 
 
 def _judge_counted(kind: FieldKind, profile: Profile) -> tuple[float, float, str]:

@@ -119,7 +119,7 @@ def _fit(sheet: Sheet, found: Format, layout: Layout | None) -> Fit:
     rules = len(list(_rules(found)))
     if (found.wide is not None) != layout.is_wide and found.name != CANONICAL:
         shape = "one column per date" if found.wide is not None else "one row per date"
-        return Fit(found, 0.0, (f"the format has {shape}, and the file has not",), layout)
+        return Fit(found, 0.0, (f"the format has {shape}, but the file does not",), layout)
     score = round(0.8 * read / max(len(columns), 1) + 0.2 * present / rules, 4)
     reasons = (
         f"{read} of the file's {len(columns)} columns are known to the format",
@@ -142,12 +142,12 @@ def _rules(found: Format) -> tuple[Rule, ...]:
 def _violates(sheet: Sheet, layout: Layout, condition: Condition) -> str | None:
     columns = [column for name in condition.sources for column in layout.by_key(header_key(name))]
     if not columns:
-        return f"the file has no column {condition.sources[0]!r}, by which the format is identified"
+        return f"the file has no column {condition.sources[0]!r}, which identifies the format"
     texts = sheet.cells.slice(layout.first_row, _CHECKED_ROWS).select(pl.nth(columns[0].position)).to_series()
     texts = texts.drop_nulls().str.strip_chars()
     others = texts.filter(
         (texts != "") & ~texts.str.contains(condition.pattern) & ~texts.str.contains("^(?i:(grand )?total)")
     )
     if len(others):
-        return f"{columns[0].name!r} holds {others[0]!r}, which the format does not identify as its own"
+        return f"{columns[0].name!r} holds {others[0]!r}, which does not identify the format"
     return None

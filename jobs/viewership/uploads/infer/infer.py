@@ -51,7 +51,7 @@ _SAMPLE_CHARS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A column as it is looked at: date columns of one metric are one."""
+    """A column to profile: the date columns of one metric count as one."""
 
     key: int
     name: str
@@ -121,7 +121,7 @@ def _texts(sheet: Sheet, layout: Layout, read: _Read) -> pl.Series:
     data = sheet.cells.slice(layout.first_row)
     if not read.is_metric:
         return data.select(pl.nth(read.position)).to_series()
-    # Some date columns stand for all: their first rows, one column after the other.
+    # A sample of date columns represents all: their first rows, one column after another.
     step = max(1, len(read.positions) // 20)
     return pl.concat([data.head(100).select(pl.nth(at)).to_series().alias("") for at in read.positions[::step]])
 
@@ -219,7 +219,7 @@ def _cells(sheet: Sheet, layout: Layout, read: _Read) -> Cells:
 def _ask_header(layout: Layout) -> list[Question]:
     if layout.confidence >= _LEAST_CONFIDENCE:
         return []
-    message = f"line {layout.header_line} is taken as the header, with a confidence of {layout.confidence}; is it?"
+    message = f"line {layout.header_line} looks like the header, with a confidence of {layout.confidence}; is it?"
     return [Question(code="HEADER", message=message, columns=[], options=[], flags=["--header-line"])]
 
 
@@ -233,7 +233,7 @@ def _ask_format(fits: Sequence[Fit], best: Fit | None) -> list[Question]:
     rivals = [fit.format.full_name for fit in fits if fit.fits]
     if best is not None or not rivals:
         return []
-    message = f"{len(rivals)} formats fit the file about as well; which one is it?"
+    message = f"{len(rivals)} formats fit the file about equally well; which one is it?"
     return [Question(code="FORMAT", message=message, columns=[], options=rivals, flags=["--format"])]
 
 

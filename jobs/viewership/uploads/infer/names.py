@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ASKED", "NameVote", "name_votes"]
 
 ASKED: Final = "?"
-"""Unit of a name that speaks of a time and not of its unit: the values say it, or it is asked."""
+"""Unit of a name that mentions a time but no unit: taken from the values, or asked for."""
 
 _EXACT: Final = 0.95
 _USED: Final = 0.85
@@ -28,7 +28,7 @@ _WORD: Final = re.compile(r"[^\W_]+|#|%|\$")
 
 @dataclass(frozen=True, slots=True)
 class NameVote:
-    """A field that a column's name speaks for.
+    """A field that a column's name suggests.
 
     Attributes:
         field: the field.
@@ -45,7 +45,7 @@ class NameVote:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Words of a name that speak for a field: one of ``any_of``, all of ``all_of`` and none of ``never``."""
+    """Words of a name that suggest a field: one of ``any_of``, all of ``all_of`` and none of ``never``."""
 
     field: str
     any_of: frozenset[str]
@@ -153,7 +153,7 @@ def _known() -> dict[str, dict[str, float]]:
 
 
 def name_votes(name: str) -> list[NameVote]:
-    """Return the fields that a column's name speaks for, best first.
+    """Return the fields that a column's name suggests, best first.
 
     Args:
         name: the header, cleaned.
@@ -161,7 +161,7 @@ def name_votes(name: str) -> list[NameVote]:
     votes: dict[str, NameVote] = {}
     key = header_key(name)
     for field, score in _known().get(key, {}).items():
-        reason = "the field has this name" if score == 1.0 else "a shipped format reads this name so"
+        reason = "the field has this name" if score == 1.0 else "a shipped format uses this name"
         votes[field] = NameVote(field, score, reason, _unit(field))
     words = set(_WORD.findall(key))
     for rule in _RULES:

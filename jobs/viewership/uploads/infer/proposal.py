@@ -69,12 +69,12 @@ class Candidate(_Closed):
 
 
 class ColumnProposal(_Closed):
-    """A column and the field that is proposed for it."""
+    """A column and its proposed field."""
 
     name: Annotated[str, Field(description="Unique name; pass it to --map.")]
     header: Annotated[str | None, Field(description="The header as it is in the file.")]
     column: Annotated[str, Field(description="Letters of the column, as spreadsheets show them.")]
-    is_metric: Annotated[bool, Field(description="The column stands for one column per date.")]
+    is_metric: Annotated[bool, Field(description="Represents one column per date.")]
     field: Annotated[str | None, Field(description="The proposed field; null if none is certain enough.")]
     also: Annotated[list[str], Field(description="Further fields that the format reads from the column.")]
     unit: Annotated[Literal["hours", "minutes", "seconds"] | None, Field(description="Unit of the values.")]

@@ -1,4 +1,4 @@
-"""Ask what a file leaves open: dates, decimal marks, missing content, measures and periods, with the flags."""
+"""Ask what a file leaves open: dates, decimal marks, missing content, measures and periods, naming the flags."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def ask_unit(name: str, guess: Guess) -> Question:
 
 
 def ask_missing(fields: Collection[str], open_fields: Collection[str]) -> list[Question]:
-    """Return the questions for what every upload needs and no column holds.
+    """Return a question for each required item that no column holds.
 
     Args:
         fields: fields that are proposed or constant.

@@ -1,4 +1,4 @@
-"""Clean the names of columns for people, and fold them for comparison."""
+"""Clean column names for display, and fold them for comparison."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SPACES: Final = re.compile(r"[\s_]+")
 
 
 def clean_header(text: str | None) -> str:
-    r"""Return a header for people: without invisible marks, quotes around it and repeated spaces.
+    r"""Return a header for display: without invisible marks, quotes around it and repeated spaces.
 
     Examples:
         >>> clean_header('\ufeff"Watch\xa0 Time "')

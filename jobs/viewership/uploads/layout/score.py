@@ -75,11 +75,11 @@ def score_row(head: Head, row: int, wanted: Collection[Wanted] = ()) -> Score:
     if len(cells) == 1 and len(used) > 1:  # a banner
         total -= 2.0
     reasons = [
-        f"{words:.0%} of its cells have a word that names columns",
+        f"{words:.0%} of its cells have a word common in headers",
         f"{fill:.0%} of the columns with values have a name in it",
     ]
     if measured:
-        reasons.append(f"{contrast:.0%} of the columns with numbers or dates have a text in it")
+        reasons.append(f"{contrast:.0%} of the columns with numbers or dates have text in it")
     if wanted:
         hits = sum(not keys.isdisjoint(one.keys) for one in wanted)
         is_complete = all(not keys.isdisjoint(one.keys) for one in wanted if one.is_required)

@@ -1,4 +1,4 @@
-"""Tell names of columns from values: dates in a header, numbers, durations, and words of headers."""
+"""Distinguish column names from values: dates in a header, numbers, durations, and words of headers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _HEADER_WORDS: Final = frozenset(
 
 
 def is_blank(text: str | None) -> bool:
-    """Return whether a cell holds nothing, or a mark that stands for nothing, such as ``-`` or ``N/A``."""
+    """Return whether a cell holds nothing, or a mark for no value, such as ``-`` or ``N/A``."""
     return text is None or clean_header(text).casefold() in _BLANK
 
 

@@ -78,7 +78,7 @@ class SheetWriter:
                 f"cell {column_letters(len(cells) - 1)}{row} is in column",
                 len(cells),
                 limits.columns,
-                f"delete what stands to the right of column {column_letters(limits.columns - 1)}, or save as CSV",
+                f"delete everything to the right of column {column_letters(limits.columns - 1)}, or save as CSV",
             )
         if self._cells > limits.cells:
             raise over("the sheet has", f"more than {limits.cells:,} cells", limits.cells, "split it by date")

@@ -301,7 +301,7 @@ class _Rows:
             found = self._columns.get(letters)
             column = self._new_column(reference, letters) if found is None else found
         if column <= self._column:
-            raise damaged(f"cell {column_letters(column)}{self._row} comes twice, or after one to its right")
+            raise damaged(f"cell {column_letters(column)}{self._row} appears twice, or after a cell to its right")
         self._column = column
         self._is_cell = True
         self._type = attributes.get("t", "n")
@@ -328,7 +328,7 @@ class _Rows:
                 f"cell {self._reference()} is in column",
                 self._column + 1,
                 self._limits.columns,
-                f"delete what stands to the right of column {column_letters(self._limits.columns - 1)}, or save as CSV",
+                f"delete everything to the right of column {column_letters(self._limits.columns - 1)}, or save as CSV",
             )
         if missing := self._column - len(self._cells):
             self._cells += [""] * missing
@@ -374,7 +374,7 @@ class _Rows:
         kind = self._kinds.get(self._style, CellKind.NUMBER)
         if kind is CellKind.NUMBER and value.isdecimal() and value.isascii() and len(value) <= _EXACT_DIGITS:
             return (value if value[0] != "0" else str(int(value))), kind
-        # Text in place of a number is for the row to answer for, not the workbook.
+        # Text in place of a number rejects the row, not the workbook.
         if not _NUMBER.fullmatch(value) or not math.isfinite(found := float(value)):
             return value, CellKind.TEXT
         return (
@@ -409,7 +409,7 @@ def _note(references: list[str], reference: str) -> None:
 
 def _integer(text: str) -> int:
     if not (text.isdecimal() and text.isascii() and len(text) < 10):  # noqa: PLR2004  all numbers of rows and formats
-        raise damaged(f"{brief(text)} stands where a number should")
+        raise damaged(f"{brief(text)} is not a number")
     return int(text)
 
 

@@ -138,12 +138,12 @@ def _open(file: BinaryIO, limits: ReadLimits) -> tuple[Xlsx | CalamineBook, list
     ):
         if any(name.startswith(prefix) for name in names):
             raise refuse(
-                "FORMAT", f"the file is {what}; expected a text table or a workbook; export it as CSV or .xlsx"
+                "FORMAT", f"the file is {what}; expected delimited text or a workbook; export it as CSV or .xlsx"
             )
     raise refuse(
         "FORMAT",
-        f"the file is a ZIP archive with {archive.listed()}; expected a text table or a workbook; unpack it and upload "
-        "the file inside",
+        f"the file is a ZIP archive with {archive.listed()}; expected delimited text or a workbook; unpack it and "
+        "upload the file inside",
     )
 
 
@@ -156,7 +156,7 @@ def _check_ole(data: bytes) -> None:
     if not any(name.encode("utf-16-le") in data for name in ("Workbook", "Book")):
         raise refuse(
             "FORMAT",
-            "the file is an OLE document without a workbook, such as .doc or .msg; expected a text table or a "
+            "the file is an OLE document without a workbook, such as .doc or .msg; expected delimited text or a "
             "workbook; export the report as CSV or .xlsx",
         )
 
@@ -176,22 +176,22 @@ def _choose(book: Xlsx | CalamineBook, wanted: str | None, notes: list[dict[str,
         ]
         if len(named) != 1:
             raise NeedsChoice(
-                f"the workbook has no sheet {wanted!r}; its sheets are {_names(book.sheets)}; set --sheet"
+                f"the workbook has no sheet {wanted!r}; its sheets are {_names(book.sheets)}; pass --sheet"
             )
         return named[0]
     visible = [sheet for sheet in book.sheets if not sheet.is_hidden]
     hidden = [sheet for sheet in book.sheets if sheet.is_hidden]
     if hidden:
-        message = f"hidden sheets were not read: {_names(hidden)}; to read one, name it with --sheet"
+        message = f"hidden sheets were not read: {_names(hidden)}; to read one, pass --sheet"
         notes.append({"code": "HIDDEN_SHEETS", "message": message})
     filled = [sheet for sheet in visible if book.has_values(sheet)]
     if not filled:
-        more = f"; it has hidden sheets: {_names(hidden)}; name one with --sheet" if hidden else ""
+        more = f"; it has hidden sheets: {_names(hidden)}; pass --sheet" if hidden else ""
         raise refuse(
             "EMPTY", f"no visible sheet of the workbook has a cell with a value{more}; export the report again"
         )
     if len(filled) > 1:
-        raise NeedsChoice(f"several sheets hold data: {_names(filled)}; name one with --sheet")
+        raise NeedsChoice(f"several sheets hold data: {_names(filled)}; pass --sheet")
     return filled[0]
 
 

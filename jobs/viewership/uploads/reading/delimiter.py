@@ -1,4 +1,4 @@
-"""Decide the delimiter of a text table by how consistent its records are, with quoting respected."""
+"""Decide the delimiter of delimited text by how consistent its records are, with quoting respected."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LEAST_SHARE: Final = 0.5
 
 
 class Dialect(NamedTuple):
-    """The delimiter of a text table, and the line that names it.
+    """The delimiter of delimited text, and the line that names it.
 
     Attributes:
         delimiter: one character; a comma for a table of one column.

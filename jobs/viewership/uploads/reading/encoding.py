@@ -98,7 +98,7 @@ def line_of(data: bytes, position: int) -> int:
 
 
 def _check_utf8(data: bytes) -> None:
-    """Raise UnicodeDecodeError, with the position in the whole, if the bytes are not UTF-8."""
+    """Raise UnicodeDecodeError, with the position in the whole file, if the bytes are not UTF-8."""
     if data.isascii():
         return
     # One string of the whole would take four times its size if it holds a single emoji.
@@ -124,7 +124,7 @@ def _recode(data: bytes, encoding: str, errors: str = "strict") -> bytes:
 
 
 def _whole(data: bytes, encoding: str, why: str) -> Decoded:
-    """Decode a file that says its encoding."""
+    """Decode a file that declares its encoding."""
     try:
         if encoding == "utf-8":
             _check_utf8(data)
@@ -135,7 +135,7 @@ def _whole(data: bytes, encoding: str, why: str) -> Decoded:
             where = line_of(data, error.start)
             raise NeedsChoice(
                 f"the file {why} and is not valid UTF-8: byte 0x{data[error.start]:02X} in line {where:,}; export it "
-                "again, or remove the mark and name the encoding with --encoding",
+                "again, or remove the mark and pass --encoding",
                 line=where,
             ) from None
         raise refuse(
@@ -147,7 +147,7 @@ def _whole(data: bytes, encoding: str, why: str) -> Decoded:
 
 def _pinned(data: bytes, encoding: str) -> Decoded:
     if encoding not in ENCODINGS:
-        raise NeedsChoice(f"{encoding!r} is not an encoding; expected one of {', '.join(ENCODINGS)}; set --encoding")
+        raise NeedsChoice(f"{encoding!r} is not an encoding; expected one of {', '.join(ENCODINGS)}; pass --encoding")
     try:
         if encoding == "utf-8":
             _check_utf8(data)
@@ -194,7 +194,7 @@ def _single_byte(data: bytes, bad: int) -> Decoded:
         # Chance makes such a sequence of cp1252 letters only now and then, such as É before a right quotation mark.
         raise NeedsChoice(
             f"the encoding is undecided: {letters:,} letters are valid UTF-8 and {stray:,} bytes are not, the "
-            f"first in line {line:,} ({_shown(data, bad)}); name it with --encoding utf-8 (such bytes become U+FFFD) "
+            f"first in line {line:,} ({_shown(data, bad)}); pass --encoding utf-8 (such bytes become U+FFFD) "
             "or --encoding cp1252",
             line=line,
         )
@@ -202,13 +202,13 @@ def _single_byte(data: bytes, bad: int) -> Decoded:
         where = line_of(data, match.start())
         raise NeedsChoice(
             f"the file is neither UTF-8 nor cp1252: byte 0x{match.group()[0]:02X} in line {where:,} has no character "
-            f"in cp1252; name the encoding with --encoding ({', '.join(ENCODINGS)})",
+            f"in cp1252; pass --encoding ({', '.join(ENCODINGS)})",
             line=where,
         )
     note = Note(
         "ENCODING",
         f"the file is not UTF-8 and was read as cp1252; check line {line:,}: {_shown(data, bad)}; if letters are "
-        "wrong, name the encoding with --encoding",
+        "wrong, pass --encoding",
         line,
     )
     return Decoded(_recode(data, "cp1252"), "cp1252", (note,))

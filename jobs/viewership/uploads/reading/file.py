@@ -1,4 +1,4 @@
-"""Read an upload into a sheet: a text table, or one sheet of a workbook."""
+"""Read an upload into a sheet: delimited text, or one sheet of a workbook."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ def _whole(file: BinaryIO, limits: ReadLimits) -> bytes:
 
 def _text(data: bytes, limits: ReadLimits, encoding: str | None, delimiter: str | None) -> Sheet:
     if not data.strip():
-        raise refuse("EMPTY", "the file is empty; expected a text table or a workbook; export the report again")
+        raise refuse("EMPTY", "the file is empty; expected delimited text or a workbook; export the report again")
     if error := other_file(data[:_HEAD]):
         raise error
     if delimiter is not None and not (len(delimiter) == 1 and delimiter.isascii() and delimiter not in '"\r\n\0'):
-        raise NeedsChoice(f"{delimiter!r} is not a delimiter; expected one ASCII character; set --delimiter")
+        raise NeedsChoice(f"{delimiter!r} is not a delimiter; expected one ASCII character; pass --delimiter")
     decoded = decode(data, encoding)
     del data
     # Ctrl-Z ends a text file of DOS.
@@ -99,7 +99,7 @@ def _text(data: bytes, limits: ReadLimits, encoding: str | None, delimiter: str 
     dialect = find_dialect(text, delimiter)
     records = split(text, dialect.delimiter, limits, start=dialect.skip)
     if not _has_value(records.cells):
-        raise refuse("EMPTY", "the file has no cell with a value; expected a text table; export the report again")
+        raise refuse("EMPTY", "the file has no cell with a value; expected delimited text; export the report again")
     return Sheet(
         records.cells,
         records.lines,

@@ -41,7 +41,7 @@ _PIECE: Final = 1 << 20
 
 
 class Records(NamedTuple):
-    """The records of a text table.
+    """The records of delimited text.
 
     Attributes:
         cells: String columns ``"0"``, ``"1"``, …; null for a cell that is absent or empty.
@@ -55,7 +55,7 @@ class Records(NamedTuple):
 
 
 class _Block(NamedTuple):
-    """Records that stand next to each other.
+    """Consecutive records.
 
     Attributes:
         cells: as in :class:`Records`.
@@ -237,7 +237,7 @@ class _Lined(NamedTuple):
         numbers: line of each in the file.
         end: position in the text of what follows.
         line_count: lines of the file that the block takes.
-        is_joined: :data:`_JOINT` stands for line ends in cells.
+        is_joined: :data:`_JOINT` represents line ends in cells.
     """
 
     body: bytes

@@ -1,4 +1,4 @@
-"""Tell from its first bytes what a file is that is not a text table."""
+"""Recognise a file that is not delimited text by its first bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["OLE", "ZIP", "binary", "other_file", "other_text"]
 ZIP: Final = b"PK\x03\x04"
 """The first bytes of .xlsx, .xlsm, .xlsb and .ods, and of any other ZIP archive."""
 OLE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
-"""The first bytes of .xls, and of a workbook with a password."""
+"""The first bytes of .xls, and of a password-protected workbook."""
 
 _SAVE: Final = "save it as CSV or .xlsx and upload that"
 _UNPACK: Final = "unpack it and upload the file inside"
@@ -81,7 +81,7 @@ def other_file(head: bytes) -> Refused | None:
     """
     for offset, signature, name, advice in _SIGNATURES:
         if head.startswith(signature, offset):
-            return refuse("FORMAT", f"the file is {name}; expected a text table or a workbook; {advice}")
+            return refuse("FORMAT", f"the file is {name}; expected delimited text or a workbook; {advice}")
     return None
 
 
@@ -95,7 +95,7 @@ def other_text(text: bytes) -> Refused | None:
     if _MARKUP.match(head):
         return _markup(head)
     if _JSON.match(head) or (head.startswith("[") and len(text) <= _MAX_JSON and _is_json(text)):
-        return refuse("FORMAT", "the file is JSON; expected a text table or a workbook; export the report as CSV")
+        return refuse("FORMAT", "the file is JSON; expected delimited text or a workbook; export the report as CSV")
     return binary(text)
 
 
@@ -107,7 +107,7 @@ def binary(data: bytes) -> Refused | None:
         return refuse(
             "FORMAT",
             f"the file is binary data of an unknown format: {controls + sample.count(0):,} of its first "
-            f"{len(sample):,} bytes are control characters; expected a text table or a workbook; {_EXPORT}",
+            f"{len(sample):,} bytes are control characters; expected delimited text or a workbook; {_EXPORT}",
         )
     return None
 
@@ -119,9 +119,9 @@ def _markup(head: str) -> Refused:
         )
     if _HTML.search(head):
         return refuse(
-            "FORMAT", f"the file is an HTML page; expected a text table or a workbook; open it in Excel and {_SAVE}"
+            "FORMAT", f"the file is an HTML page; expected delimited text or a workbook; open it in Excel and {_SAVE}"
         )
-    return refuse("FORMAT", f"the file is XML; expected a text table or a workbook; {_EXPORT}")
+    return refuse("FORMAT", f"the file is XML; expected delimited text or a workbook; {_EXPORT}")
 
 
 def _is_json(text: bytes) -> bool:

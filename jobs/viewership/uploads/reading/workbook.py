@@ -121,7 +121,7 @@ def _reply(child: ChildProcess, limits: ReadLimits, sheet: str | None) -> dict[s
     except (EOFError, OSError):
         ending = child.ending()
         if ending.status == -signal.SIGKILL:
-            # Not by us: the kernel's, for want of memory on this machine.
+            # Not by us: by the kernel, because this machine is out of memory.
             raise TransientError(f"the process that reads a workbook {ending}; run again") from None
         if ending.status == -signal.SIGXCPU:
             found = f"more than {limits.seconds:g} s of CPU time"

@@ -1,4 +1,4 @@
-"""The answers of a user to what a file leaves open."""
+"""The user's answers to the questions that a file leaves open."""
 
 from __future__ import annotations
 

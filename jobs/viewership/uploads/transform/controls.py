@@ -91,7 +91,7 @@ def _labelled(source: Source, binding: Binding) -> list[tuple[int, str]]:
 
 
 def _names(source: Source, binding: Binding, row: int) -> int:
-    """Return how many cells of a row name something: words anywhere, or any value in a column of names or dates."""
+    """Return how many cells of a row hold a name: words anywhere, or any value in a column of names or dates."""
     named = {bound.column.position for bound in binding.columns if not additive(bound.field)} - {
         bound.column.position for bound in binding.columns if FIELDS[bound.field] in _MEASURED
     }
@@ -142,7 +142,7 @@ def _compare(source: Source, sums: Mapping[str, pl.Series], rows: pl.Series, tot
         value = column[total]
         others = column.filter(~rows).drop_nulls()
         if value is not None and abs(others.sum() - value) > _tolerance(others, Decimal(value)):
-            wrong.append(f"{_plain(value)} {field}, and the rows add up to {_plain(others.sum())}")
+            wrong.append(f"{_plain(value)} {field}, but the rows add up to {_plain(others.sum())}")
     if not wrong:
         return ()
     line = int(source.sheet.lines[total])

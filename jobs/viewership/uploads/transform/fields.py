@@ -126,6 +126,6 @@ def _notes(field: str, cells: Cells, kinds: pl.Series) -> list[Note]:
     line = cells.line(dated[0])
     message = (
         f"{cells.named()} is read as text for {field} and has {len(dated):,} dates or times, first in line {line} "
-        f"({cells.texts[dated[0]]!r}); a spreadsheet may have made them of other texts"
+        f"({cells.texts[dated[0]]!r}); a spreadsheet may have made them from other text"
     )
     return [Note("DATE_IN_TEXT", message, line, cells.column or None)]

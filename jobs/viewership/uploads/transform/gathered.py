@@ -122,7 +122,7 @@ def _row_fields(source: Source, binding: Binding, choices: Choices, notes: list[
     for bound in sorted(binding.columns, key=lambda each: each.column.position):
         column = bound.column
         if source.dates and additive(bound.field):
-            message = f"column {column.name!r} is not read: it counts for all dates of its row"
+            message = f"column {column.name!r} is not read: it covers all dates of its row"
             notes.append(Note("ROW_TOTAL", message, column=column.name))
             continue
         cells = source.column(column)

@@ -39,7 +39,7 @@ class Source:
 
     @classmethod
     def of(cls, sheet: Sheet, layout: Layout, binding: Binding) -> Source:
-        """Cut the sheet to its data."""
+        """Trim the sheet to its data."""
         cells, lines = sheet.cells.slice(layout.first_row), sheet.lines.slice(layout.first_row)
         kinds = None if sheet.kinds is None else sheet.kinds.slice(layout.first_row)
         filled = pl.repeat(False, len(lines), dtype=pl.Boolean, eager=True)

@@ -170,7 +170,7 @@ def _with_measures(frame: pl.DataFrame, gathered: Gathered) -> pl.DataFrame:
 
 
 def _file_sums(gathered: Gathered, controls: Controls) -> Sums:
-    """Add up the columns of the file, without the units made of them."""
+    """Sum the columns of the file, independently of its units."""
     source = gathered.source
     measures = {name: field for name in _MEASURES if (field := gathered.fields.get(name))}
     counted = ~controls.rows
@@ -301,7 +301,7 @@ def _shortened(texts: pl.Series) -> dict[str, str]:
 
 
 def _shifted(source: Source, binding: Binding) -> tuple[pl.Series, int] | None:
-    """Return the rows with more cells than the header has names, which a delimiter inside a text has shifted."""
+    """Return the rows with more cells than the header has names, shifted by a delimiter inside a text."""
     if source.sheet.kinds is not None:
         return None
     named = [column.position for column in source.layout.columns if column.raw]

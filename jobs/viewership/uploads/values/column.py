@@ -113,7 +113,7 @@ class Distinct:
         """Find the distinct texts; cells of different kinds are never one."""
         texts = cells.texts
         if (kinds := cells.kinds) is not None:
-            # A formula without a value has no text either, and is not an empty cell.
+            # A formula without a value has no text either, but is not an empty cell.
             failed = kinds.is_in([int(CellKind.ERROR), int(CellKind.FORMULA)])
             texts = texts.zip_with(texts.is_not_null() | ~failed, pl.repeat("", len(texts), eager=True))
             cells = replace(cells, texts=texts)
@@ -159,7 +159,7 @@ class Distinct:
         notes: Sequence[Note] = (),
         detail: pl.Series | None = None,
     ) -> ParsedColumn:
-        """Spread values and codes over the column; a text with neither is blank."""
+        """Expand values and codes to every cell; a text with neither is blank."""
         frame = pl.DataFrame({"value": values, "code": codes})
         states = frame.select(
             pl.when(pl.col("code").is_not_null())
@@ -193,7 +193,7 @@ def _repeats(texts: pl.Series) -> bool:
 
 
 def fold_series(texts: pl.Series) -> pl.Series:
-    """Fold every text; ASCII takes the fast way, which gives the same result."""
+    """Fold every text; ASCII takes a fast path with the same result."""
     stripped = texts.str.strip_chars(" ")
     odd = stripped.str.contains(r"[^\x20-\x7e]").fill_null(value=False)
     if not odd.any():

@@ -57,7 +57,7 @@ class DateText:
     """A date as it is written.
 
     Attributes:
-        fixed: the date, if it reads one way only.
+        fixed: the date, if it is unambiguous.
         numbers: first, second and third number, if their order has to be decided; the third is None without a year.
         separator: character between the numbers.
         serial: a day number of a workbook, which counts from 1900, or from 1904 in old files for the Mac.

@@ -161,13 +161,13 @@ class _Column:
             readings = {order: reading for order in orders if (reading := text.read(order, period))}
             if len({reading.first for reading in readings.values() if reading.plausible}) > 1:
                 if text.separator == "." and "dmy" in orders:
-                    return "dmy", f"{self._named(place)} has dots, as only dates with the day first have"
+                    return "dmy", f"{self._named(place)} has dots, which only day-first dates have"
                 shown = " or ".join(f"{reading.first.isoformat()} ({order})" for order, reading in readings.items())
                 if period is not None:
                     fits = any(period.overlaps(reading.first, reading.last) for reading in readings.values())
                     shown += f", {'each' if fits else 'none'} in the period {period}"
                 raise self._undecided(
-                    f"has dates that read two ways, and none that settles it: {self._named(place)} is {shown}"
+                    f"has ambiguous dates, and none that settles their order: {self._named(place)} is {shown}"
                 )
         return orders[0], None
 
@@ -200,7 +200,7 @@ class _Column:
         )
 
     def months_or_days(self) -> str | None:
-        """Return if "Jul-25" is July 2025 or 25 July, by the period; None if both are in it."""
+        """Return whether "Jul-25" is July 2025 or 25 July, by the period; None if both are in it."""
         settled = set()
         for text in self._texts:
             if text is not None and text.day_month is not None and (period := self._period) is not None:

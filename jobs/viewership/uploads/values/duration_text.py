@@ -52,7 +52,7 @@ class DurationText:
         number: a number without a unit.
         words: numbers with the seconds of their units.
         pair: the two numbers of a clock that is hours and minutes, or minutes and seconds.
-        seconds: a clock of three numbers or ISO 8601: read one way only.
+        seconds: a clock of three numbers or ISO 8601: unambiguous.
         hours: hours of a clock of three numbers; None for another form.
     """
 

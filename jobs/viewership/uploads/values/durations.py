@@ -155,7 +155,7 @@ def _converted(values: pl.Series, unit: DurationUnit, into: DurationUnit) -> pl.
 def _clock_form(
     distinct: Distinct, texts: dict[int, DurationText | None], threes: pl.Series, clock: ClockForm | None
 ) -> tuple[ClockForm, str | None]:
-    """Decide if 37:44 is hours and minutes, or minutes and seconds."""
+    """Decide whether 37:44 is hours and minutes, or minutes and seconds."""
     pairs = [(place, text.pair) for place, text in texts.items() if text is not None and text.pair is not None]
     if not pairs or clock is not None:
         return clock or "hh:mm", f"{clock} was given" if pairs else None
@@ -163,7 +163,7 @@ def _clock_form(
         return "hh:mm", None
     fractions = [place for place in texts if re.search(r"^-?\d+:\d\d[.,]\d+$", distinct.folded[place])]
     if fractions:
-        return "mm:ss", f"{distinct.named(fractions[0])} has a fraction, as only seconds have"
+        return "mm:ss", f"{distinct.named(fractions[0])} has a fraction, which only seconds have"
     # A program that leaves out hours writes 1:02:13 and 37:44; one that writes 0:37:44 does not.
     full = (threes & distinct.of_kinds(CellKind.TEXT)).arg_true()
     if len(full) and all(first < _MINUTES for _, (first, _) in pairs):
@@ -173,7 +173,7 @@ def _clock_form(
     place, (first, second) = pairs[0]
     cells = distinct.cells
     raise NeedsChoice(
-        f"{cells.named()} has durations that read two ways, and none that settles it: {distinct.named(place)} is "
+        f"{cells.named()} has ambiguous durations, and none that settles their form: {distinct.named(place)} is "
         f"{first} h {second} min or {first} min {second} s; expected one form; pass --clock hh:mm or --clock mm:ss",
         column=cells.column,
         flags=["--clock"],

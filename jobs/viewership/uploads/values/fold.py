@@ -1,4 +1,4 @@
-"""Fold the ways to write one character: spaces, minus signs, apostrophes, digits of other scripts."""
+"""Fold variants of one character: spaces, minus signs, apostrophes, digits of other scripts."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _BLANK: Final = re.compile(r"-*|n/?a|n\.a\.|null|none|nan|nil|\(null\)|\(none\)|
 
 
 def is_blank(folded: str) -> bool:
-    """Return True for text that stands for no value: nothing, dashes, N/A, NULL.
+    """Return True for text that means no value: nothing, dashes, N/A, NULL.
 
     >>> [is_blank(text) for text in ("", "--", "N/A", "0", "none yet")]
     [True, True, True, False, False]

@@ -40,7 +40,7 @@ _ARABIC_BODY: Final = _bodies(_ARABIC_MARK, "'")
 
 @dataclass(frozen=True, slots=True)
 class NumberText:
-    """A number without its digits' meaning, which depends on the decimal mark.
+    """A number before its decimal mark is known.
 
     Attributes:
         negative: the text has a minus sign, before or after it, or parentheses.
@@ -114,7 +114,7 @@ def read_number(folded: str) -> NumberText | None:
 
 
 def _outermost(text: str) -> tuple[str, str, str]:
-    """Take one sign, percent sign or currency off the text: what is left, the sign, the symbol."""
+    """Strip one sign, percent sign or currency; return the rest, the sign and the symbol."""
     if text[0] == "(" and text[-1] == ")":
         return text[1:-1].strip(), "(", ""
     if text[0] in "+-":

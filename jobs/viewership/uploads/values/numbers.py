@@ -76,7 +76,7 @@ def _exact(value: Decimal, rules: NumberRules) -> tuple[Decimal | None, str | No
     """Fit a value into the stored digits.
 
     Returns:
-        The value, or None and a code of :data:`jobs.viewership.errors.REJECTS`; and if it was rounded.
+        The value, or None and a code of :data:`jobs.viewership.errors.REJECTS`; and whether it was rounded.
     """
     if abs(value) >= _LIMIT:
         return None, "TOO_LARGE", False
@@ -183,7 +183,7 @@ def find_mark(
     if either is not None:
         position, number = either
         raise NeedsChoice(
-            f"{named} has numbers that read two ways, and none that settles it: {where(position)} is "
+            f"{named} has ambiguous numbers, and none that settles the decimal mark: {where(position)} is "
             f"{_plain(number.value('.'))} or {_plain(number.value(','))}; expected a decimal mark; pass "
             "--decimal-mark . or --decimal-mark ,",
             column=distinct.cells.column,
@@ -322,7 +322,7 @@ def _text_shapes(distinct: Distinct) -> tuple[pl.Series, pl.Series]:
 
 
 def _plain_shapes(folded: pl.Series) -> tuple[pl.Series, pl.Series] | None:
-    """Do the same for a column of plain numbers, by the places of their marks; None for any other column."""
+    """Find the shapes of plain numbers by the positions of their marks; None for any other column."""
     text = pl.col("text")
     frame = pl.DataFrame({"text": folded})
     if not frame.select((text.str.contains(_PLAIN) & (text.str.len_bytes() < _SHORT)).all()).item():

@@ -141,8 +141,8 @@ def test_rows_that_contradict_each_other_are_both_named(state):
     text = "ref_id,series,content_provider,title\nHL-0101,Harbour Lights,X,a\nHL-0101,Harbour Lights,Y,b\n"
     found = told(state, text)
     assert (
-        "1.csv line 3, column title: 'b' contradicts 'a' in 1.csv line 2; expected one value per episode; further ones"
-        " go into columns title.2, .3 and so on"
+        "1.csv line 3, column title: 'b' contradicts 'a' in 1.csv line 2; expected one value per episode; put further"
+        " ones into columns title.2, .3 and so on"
     ) in found
     assert "column content_provider: 'Y' contradicts 'X' in 1.csv line 2; expected one value per series" in found
     both = told(State(), "ref_id,series\nA-1,A\n", "ref_id,series\nA-1,B\n")

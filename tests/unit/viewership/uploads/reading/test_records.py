@@ -1,4 +1,4 @@
-"""The records of a text table are those of the csv module, with the line in which each begins."""
+"""The records of delimited text are those of the csv module, with the line in which each begins."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def test_hidden_sheets_are_not_read_and_are_named():
 
 def test_several_visible_sheets_with_data_need_a_choice():
     data = xlsx(ONE, "<row/>", ONE, names=[("Week 28", "visible"), ("Empty", "visible"), ("Week 29", "visible")])
-    with pytest.raises(NeedsChoice, match="several sheets hold data: 'Week 28', 'Week 29'; name one with --sheet"):
+    with pytest.raises(NeedsChoice, match="several sheets hold data: 'Week 28', 'Week 29'; pass --sheet"):
         read(data)
     assert read(data, sheet="Week 29").name == "Week 29"
     assert read(data, sheet=" week 29").name == "Week 29"
@@ -232,7 +232,7 @@ def test_an_ods_workbook_is_read_without_the_empty_rest_of_its_sheet():
         (xls(CELLS, stream="WordDocument"), "an OLE document without a workbook"),
         (xls(CELLS, stream="EncryptedPackage"), "encrypted; remove its password"),
         (xlsx(ONE)[:-30], "not a complete ZIP archive"),
-        (xlsx("<row><c t='s'><v>-1</v></c></row>"), "'-1' stands where a number should"),
+        (xlsx("<row><c t='s'><v>-1</v></c></row>"), "'-1' is not a number"),
         (xlsx('<row><c t="zz"><v>1</v></c></row>'), "cell A1 has the type 'zz'"),
         (xlsx('<row r="3"><c><v>1</v></c></row><row r="2"><c><v>1</v></c></row>'), "row 2 comes after row 3"),
         (xlsx("<row><c>"), "is not XML"),

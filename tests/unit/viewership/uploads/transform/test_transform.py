@@ -155,7 +155,7 @@ def test_totals_are_controls_and_count_on_neither_side(rows: list[str], control:
 def test_a_total_that_does_not_add_up_says_both_sums() -> None:
     [note] = units("Title,Hours,Revenue\nA,1.5,$1.10\nB,2.5,$2.00\nTotal,4.0,$9.10\n", period="2025-07").notes
     assert note.line == 4
-    assert note.message == "the total in line 4 says 9.1 revenue, and the rows add up to 3.1"
+    assert note.message == "the total in line 4 says 9.1 revenue, but the rows add up to 3.1"
 
 
 def test_the_label_of_a_total_may_be_in_a_column_of_dates() -> None:
