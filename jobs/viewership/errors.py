@@ -52,6 +52,7 @@ NOTES: Final[dict[str, str]] = {
     "ROW_TOTAL": "a column of a wide sheet covers all dates of its row and is not read",
     "NO_DATE": "the file has no date, and --period was not passed",
     "DAYS_FROM_1904": "the workbook uses the 1904 date system",
+    "UNREAD_MEASURE": "a column seems to have hours or revenue that no other column has, and is not read",
     "DUPLICATE_COLUMN": "several columns have the same name",
     "ENCODING": "the text is not UTF-8 and was read as cp1252, or has bytes that are invalid in the chosen encoding",
     "RAGGED": "records have more or fewer cells than the others",

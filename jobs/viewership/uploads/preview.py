@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.viewership.model import Fate
+from jobs.viewership.uploads.infer.unread import unread_measures
 from jobs.viewership.uploads.transform.units import CONTINUES, Sums
 from shared.text import cut
 
@@ -136,7 +137,10 @@ def preview(sheet: Sheet, layout: Layout, binding: Binding, units: Units, *, fil
         rejected_share=round(units.rejected_share(), 6),
         left_out=_left_out(frame),
         rejects=[Reject(**row) for row in _rejects(frame)],
-        notes=[Noted(code=note.code, message=note.message, line=note.line, column=note.column) for note in units.notes],
+        notes=[
+            Noted(code=note.code, message=note.message, line=note.line, column=note.column)
+            for note in (*units.notes, *unread_measures(binding))
+        ],
     )
 
 

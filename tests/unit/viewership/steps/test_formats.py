@@ -19,6 +19,7 @@ from jobs.viewership.uploads.formats.library import shipped_formats
 from jobs.viewership.uploads.formats.schema import format_schema
 from jobs.viewership.uploads.infer.proposal import proposal_schema
 from jobs.viewership.uploads.preview import preview_schema
+from shared import secrets
 from shared.errors import EXIT_DATA, EXIT_OK, EXIT_USAGE, UsageError
 from shared.scrub import scrub
 
@@ -250,6 +251,17 @@ def test_a_question_ends_with_65(tmp_path, capsys):
     assert "--map 'hours=Hours (1)'" in capsys.readouterr().err
 
 
+def test_a_column_of_money_that_is_not_read_is_noted(tmp_path):
+    file = tmp_path / "report.csv"
+    file.write_text("Date,Title,Hours,Revenue (USD)\n2025-07-13,A,1.5,3.25\n2025-07-14,B,2.5,4.25\n")
+    shown = _check(str(file))
+    [note] = [note for note in shown["notes"] if note["code"] == "UNREAD_MEASURE"]
+    assert "--map 'revenue=Revenue (USD)'" in note["message"]
+    mapped = _check(str(file), map=("revenue=Revenue (USD)",))
+    assert "UNREAD_MEASURE" not in {note["code"] for note in mapped["notes"]}
+    assert [sums["revenue"] for sums in mapped["totals"] if sums["fate"] == "file"] == ["7.5"]
+
+
 def test_raw_texts_and_samples_are_cut_after_secrets_are_hidden(tmp_path, monkeypatch):
     secret = "".join(map(str, range(100)))
     file = tmp_path / "upload.csv"
@@ -263,5 +275,6 @@ def test_raw_texts_and_samples_are_cut_after_secrets_are_hidden(tmp_path, monkey
     ]
     assert all(secret[:20] in output() for output in (outputs[0], outputs[3]))
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    secrets.declare(("AWS_SECRET_ACCESS_KEY",))  # the environment is read again only after seconds
     for output in outputs:
         assert secret[:20] not in scrub(output())
