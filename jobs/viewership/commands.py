@@ -8,7 +8,7 @@ from shared.step.contract import Step, Tool
 
 __all__ = ["HELP", "STEPS"]
 
-HELP: Final = "Read platforms' viewership uploads and match them to a content catalogue."
+HELP: Final = "Read platforms' viewership reports; keep a content catalogue."
 
 _SETTINGS: Final = "jobs.viewership.settings"
 
