@@ -122,7 +122,7 @@ WORKBOOKS: dict[str, tuple[Callable[[], bytes], str, str]] = {
         lambda: xlsx(f"<row><c><v>{'9' * 400_000}</v></c></row>", compressed=False), "LIMIT", "400,000 characters",
     ),
     "a cell twice": (
-        lambda: xlsx('<row><c r="B1"><v>1</v></c><c r="B1"><v>2</v></c></row>'), "FORMAT", "cell B1 comes twice",
+        lambda: xlsx('<row><c r="B1"><v>1</v></c><c r="B1"><v>2</v></c></row>'), "FORMAT", "cell B1 appears twice",
     ),
     "an .xls with a value in its last cell": (lambda: xls({(0, 0): "a", (65_535, 255): 1.0}), "LIMIT", "MB of memory"),
     "an .xlsb with a value in the last cell": (

@@ -147,7 +147,7 @@ def test_a_long_run_id_leaves_room_for_the_reason(place, length):
     # The first line of the reason has several words, not one letter.
     assert any("the manifest has the" in line for line in lines), output.getvalue()
     assert len(lines) < 20
-    assert "".join(line.split(" ")[0] for line in lines[1:-1]).startswith("r" * length)
+    assert "r" * length in output.getvalue()
 
 
 def test_an_unreadable_file_gets_advice_for_files(folder, monkeypatch):
