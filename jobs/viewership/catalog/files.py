@@ -165,7 +165,7 @@ def _records(name: str, text: str, result: Read) -> Iterator[tuple[int, list[str
         except StopIteration:
             return
         except csv.Error as error:
-            # What follows an open quotation mark cannot be told apart from it.
+            # The rest of the file may belong to the cell with the open quotation mark.
             message = f"{error}; expected CSV with every quotation mark inside a cell doubled"
             result.bad.append(Bad(name, line, None, message))
             return

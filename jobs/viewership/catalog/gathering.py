@@ -50,7 +50,7 @@ class Gathering:
         # Kinds of which the files have at least one row.
         self._present: set[Kind] = set()
         self._owners: dict[Entity, Entity] = {}
-        # What rows of episodes state of their series -> the series.
+        # Fields of a series in a row of an episode -> the series.
         self._stated_series: dict[tuple[str | None, ...], Entity] = {}
         self._numbers: dict[Entity, list[tuple[str | None, str | None, str | None]]] = defaultdict(list)
 

@@ -191,7 +191,7 @@ _CANDIDATES: Final = f"""
     WINDOW one AS (PARTITION BY key)
 """
 
-# What a bucket needs. c is a candidate with its evidence, k its key.
+# Condition of each bucket; c is a candidate with its evidence, k its key.
 _NEEDS: Final[dict[Bucket, str]] = {
     Bucket.FULL_DATA: f"c.mask & {ID | SERIES | NUMBERS | TITLE} = {ID | SERIES | NUMBERS | TITLE} AND k.given",
     Bucket.REF_ID_SERIES: f"c.mask & {ID | SERIES} = {ID | SERIES} AND k.given",

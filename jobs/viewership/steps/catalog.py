@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["diff", "export_files", "run_import", "show_import"]
 
-# How long an import waits for a database that is restarted; another import is waited for without a limit.
+# An import waits this long for a database that restarts, and without limit for another import.
 _RETRY_S: Final = 30.0
 _MAX_BYTES: Final = 512 << 20
 _SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")

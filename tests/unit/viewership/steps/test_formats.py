@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -260,6 +261,25 @@ def test_a_column_of_money_that_is_not_read_is_noted(tmp_path):
     mapped = _check(str(file), map=("revenue=Revenue (USD)",))
     assert "UNREAD_MEASURE" not in {note["code"] for note in mapped["notes"]}
     assert [sums["revenue"] for sums in mapped["totals"] if sums["fate"] == "file"] == ["7.5"]
+
+
+def test_a_flag_that_names_a_column_stays_one_argument_of_a_shell(tmp_path):
+    file = tmp_path / "report.csv"
+    name = "Revenue '; echo x '"
+    file.write_text(f"Date,Title,Hours,{name}\n2025-07-13,A,1.5,3.25\n2025-07-14,B,2.5,4.25\n")
+    [note] = [note for note in _check(str(file))["notes"] if note["code"] == "UNREAD_MEASURE"]
+    assert shlex.split(note["message"].partition("pass ")[2]) == ["--map", f"revenue={name}"]
+    file.write_text(f"Date,Title,Hours,Revenue {'x' * 80}\n2025-07-13,A,1.5,3.25\n2025-07-14,B,2.5,4.25\n")
+    [note] = [note for note in _check(str(file))["notes"] if note["code"] == "UNREAD_MEASURE"]
+    assert note["message"].endswith("--map 'revenue=Column D'")
+
+
+def test_minutes_next_to_hours_need_no_warning(tmp_path):
+    file = tmp_path / "report.csv"
+    file.write_text("Date,Title,Hours,Mins watched\n2025-07-13,A,1.5,90\n2025-07-14,B,2.5,150\n")
+    shown = _check(str(file))
+    assert shown["unread"] == ["Mins watched"]
+    assert "UNREAD_MEASURE" not in {note["code"] for note in shown["notes"]}
 
 
 def test_raw_texts_and_samples_are_cut_after_secrets_are_hidden(tmp_path, monkeypatch):
