@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobs.viewership.uploads.formats.model import Format, Rule
     from jobs.viewership.uploads.layout.model import Column, DateColumn, Layout
 
-__all__ = ["ALL_DATES", "Binding", "BoundColumn", "BoundMetric", "bind"]
+__all__ = ["ALL_DATES", "Binding", "BoundColumn", "BoundMetric", "bind", "map_option"]
 
 ALL_DATES: Final = "(dates)"
 """In a mapping, the name for all date columns of a wide sheet whose header has dates only."""
@@ -181,7 +181,7 @@ def _column(rule: Rule, layout: Layout) -> Column | None:
             places = ", ".join(f"{_choice(column)!r} (column {column_letters(column.position)})" for column in columns)
             raise NeedsChoice(
                 f"{len(columns)} columns are named {clean_header(source)!r}: {places}; expected one for {rule.field}; "
-                f"pass --map {_quoted(rule.field, _choice(columns[0]))} or another of them",
+                f"pass --map {map_option(rule.field, _choice(columns[0]))} or another of them",
                 flags=["--map"],
             )
         if columns:
@@ -194,7 +194,7 @@ def _choice(column: Column) -> str:
     return f"{column.name} (1)" if header_key(column.name) == column.key and column.occurrences > 1 else column.name
 
 
-def _quoted(field: str, column: str) -> str:
+def map_option(field: str, column: str) -> str:
     """Return a value of ``--map`` as typed in a shell."""
     return shlex.quote(one_line(f"{field}={column}"))
 

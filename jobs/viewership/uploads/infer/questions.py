@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.errors import NeedsChoice
 from jobs.viewership.model import FIELDS, MEASURES, FieldKind
+from jobs.viewership.uploads.formats.binding import map_option
 from jobs.viewership.uploads.formats.model import Conventions
 from jobs.viewership.uploads.infer.proposal import Question, QuestionCode
 from jobs.viewership.uploads.layout.names import clean_header
 from jobs.viewership.uploads.values.dates import parse_dates
 from jobs.viewership.uploads.values.durations import parse_durations
 from jobs.viewership.uploads.values.numbers import AMOUNT, COUNT, MONEY, parse_numbers
-from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.viewership.uploads.layout.model import Layout
     from jobs.viewership.uploads.values.column import Cells
 
-__all__ = ["ask_contested", "ask_duplicates", "ask_missing", "ask_unit", "ask_values", "map_option"]
+__all__ = ["ask_contested", "ask_duplicates", "ask_missing", "ask_unit", "ask_values"]
 
 _NUMBERS: Final = {FieldKind.COUNT: COUNT, FieldKind.DECIMAL: AMOUNT, FieldKind.MONEY: MONEY}
 _DATED: Final = (FieldKind.DATE, FieldKind.MONTH)
@@ -35,11 +34,6 @@ _ASKED: Final[dict[str, tuple[QuestionCode, list[str]]]] = {
     "--clock": ("CLOCK", ["hh:mm", "mm:ss"]),
     "--period": ("PERIOD", []),
 }
-
-
-def map_option(field: str, column: str) -> str:
-    """Return a value of ``--map`` as typed in a shell."""
-    return shlex.quote(one_line(f"{field}={column}"))
 
 
 def ask_values(field: str, cells: Cells, conventions: Conventions | None) -> Question | None:

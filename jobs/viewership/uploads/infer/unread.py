@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.model import Note
+from jobs.viewership.uploads.formats.binding import map_option
 from jobs.viewership.uploads.infer.names import name_votes
 from jobs.viewership.uploads.layout.names import column_letters
 from shared.text import cut, one_line
@@ -35,7 +35,7 @@ def unread_measures(binding: Binding) -> tuple[Note, ...]:
         if best in _MEASURES and not set(_MEASURES[best]) & set(binding.fields):
             shown = one_line(cut(name, _SHOWN))
             # The name comes from the file: it must stay one argument when the flag is pasted into a shell.
-            mapping = shlex.quote(f"{best}={shown if shown == name else 'Column ' + column_letters(column.position)}")
+            mapping = map_option(best, shown if shown == name else f"Column {column_letters(column.position)}")
             notes[name] = Note(
                 "UNREAD_MEASURE",
                 f"column '{shown}' is not read, and no other column is read as {best}; if it has the {best}, pass "
