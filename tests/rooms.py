@@ -25,7 +25,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("commands", "settings", "keys", "errors", "model"),
     ),
     "jobs/viewership": (
-        *("steps", "sample", "uploads", "matching", "catalog", "keys"),
+        *("steps", "arrival", "review", "audit", "phases", "report", "sample", "uploads", "matching", "catalog"),
+        *("tables", "keys"),
         *("commands", "settings", "errors", "model"),
     ),
     "jobs/media": ("steps", "commands", "settings"),

@@ -45,11 +45,13 @@ class Declared:
     Args:
         tables: tables that the run-time role writes, as schema and name.
         views: views that it reads.
+        functions: functions that it calls, with the types of their arguments.
         expiring: tables whose old rows are deleted.
     """
 
     tables: tuple[str, ...]
     views: tuple[str, ...]
+    functions: tuple[str, ...]
     expiring: tuple[Expiring, ...]
 
     @property
@@ -60,10 +62,11 @@ class Declared:
 
 @cache
 def declared() -> Declared:
-    """Return the ``TABLES``, ``VIEWS`` and ``EXPIRING`` of all migrations, oldest first; imports Alembic."""
+    """Return the ``TABLES``, ``VIEWS``, ``FUNCTIONS`` and ``EXPIRING`` of all migrations, oldest first; imports Alembic."""
     modules: list[ModuleType] = [import_module(f"shared.database.migrations.versions.{path.stem}") for path in _FILES]
     return Declared(
         tables=tuple(name for module in modules for name in getattr(module, "TABLES", ())),
         views=tuple(name for module in modules for name in getattr(module, "VIEWS", ())),
+        functions=tuple(name for module in modules for name in getattr(module, "FUNCTIONS", ())),
         expiring=tuple(each for module in modules for each in getattr(module, "EXPIRING", ())),
     )

@@ -132,6 +132,7 @@ def _grant(connection: Connection, settings: DatabaseSettings) -> None:
     connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA}, {GOLD} TO {name}"))
     connection.execute(text(f"GRANT {', '.join(RIGHTS)} ON {', '.join(schema.tables)} TO {name}"))
     connection.execute(text(f"GRANT SELECT ON {', '.join(schema.views)} TO {name}"))
+    connection.execute(text(f"GRANT EXECUTE ON FUNCTION {', '.join(schema.functions)} TO {name}"))
 
 
 def _grant_reader(connection: Connection) -> None:

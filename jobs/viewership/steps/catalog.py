@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from jobs.viewership.catalog.files import Bad
     from jobs.viewership.catalog.import_ import Imported
-    from jobs.viewership.settings import CatalogDiffSettings, CatalogExportSettings, CatalogImportSettings
+    from jobs.viewership.settings.catalog import CatalogDiffSettings, CatalogExportSettings, CatalogImportSettings
     from shared.ledger import StageRun
     from shared.settings import StepSettings
 

@@ -13,7 +13,7 @@ from shared.text import as_json, one_line, text_table
 
 if TYPE_CHECKING:
     from jobs.viewership.model import Sheet
-    from jobs.viewership.settings import (
+    from jobs.viewership.settings.formats import (
         FormatsInferSettings,
         FormatsListSettings,
         FormatsShowSettings,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jobs.viewership.model import Sheet
-    from jobs.viewership.settings import FormatsCheckSettings
+    from jobs.viewership.settings.formats import FormatsCheckSettings
     from jobs.viewership.uploads.formats.model import Format
     from jobs.viewership.uploads.preview import Preview
 

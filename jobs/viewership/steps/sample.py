@@ -18,7 +18,7 @@ from shared.samples import RECORD, choose_kinds, read_record, record_body
 from shared.storage import open_store
 
 if TYPE_CHECKING:
-    from jobs.viewership.settings import SampleSettings
+    from jobs.viewership.settings.sample import SampleSettings
     from shared.ledger import StageRun
     from shared.storage import ObjectStore
 

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 
 from jobs.cli import run
 from jobs.viewership.errors import NeedsChoice, Refused
-from jobs.viewership.settings import (
+from jobs.viewership.settings.formats import (
     FormatsCheckSettings,
     FormatsInferSettings,
     FormatsListSettings,

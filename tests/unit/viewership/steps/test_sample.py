@@ -9,7 +9,8 @@ import pytest
 from jobs.viewership.catalog.files import read as read_catalogue
 from jobs.viewership.errors import NeedsChoice, Refused
 from jobs.viewership.sample.kinds import REPORTS
-from jobs.viewership.settings import FormatsCheckSettings, FormatsInferSettings, SampleSettings
+from jobs.viewership.settings.formats import FormatsCheckSettings, FormatsInferSettings
+from jobs.viewership.settings.sample import SampleSettings
 from jobs.viewership.steps.formats import infer_file
 from jobs.viewership.steps.formats_check import check
 from jobs.viewership.steps.sample import make, run

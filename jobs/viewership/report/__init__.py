@@ -1,0 +1,1 @@
+"""Sections of the reports: match rates, buckets, fates and rejected rows."""

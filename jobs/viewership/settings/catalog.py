@@ -1,0 +1,75 @@
+"""Settings of the catalog commands."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, PositiveInt
+
+from jobs.viewership.settings.common import Actor, by
+from shared.settings import StepSettings, setting
+from shared.settings.base import LIMITS, WHERE, Group
+
+__all__ = ["CatalogDiffSettings", "CatalogExportSettings", "CatalogImportSettings"]
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_TAKEN: Final = Group("Catalogue files", 20)
+
+
+def _source(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("expected up to 63 letters, digits, '.', '_' and '-', starting with a letter or digit")
+    return value
+
+
+class _CatalogFilesSettings(StepSettings, pipeline="viewership"):
+    """Settings of commands that read catalogue files."""
+
+    file: str = setting(
+        description="Read this CSV or JSON lines file, or all files of this folder.",
+        detail="A path, s3://bucket/key, or a folder or s3://bucket/folder/ with one file per kind.",
+        argument=True,
+        group=WHERE,
+    )
+    source: Annotated[str, AfterValidator(_source)] = setting(
+        "catalogue",
+        description="Record the values under this source name.",
+        detail="A field that another source has filled stays as it is.",
+        group=_TAKEN,
+    )
+    overwrite: bool = setting(
+        False,
+        description="Replace fields that other sources have filled.",
+        detail="The fields then belong to this source.",
+        group=_TAKEN,
+    )
+
+
+class CatalogImportSettings(_CatalogFilesSettings, pipeline="viewership"):
+    """Settings of `catalog import`, which changes the catalogue."""
+
+    remove_missing: bool = setting(
+        False,
+        description="Deactivate entities that this source added but the files lack.",
+        detail="Applies only to kinds that the files contain. A later import from this source reactivates what it has.",
+        group=_TAKEN,
+    )
+    by: Actor = by(_TAKEN)
+
+
+class CatalogDiffSettings(_CatalogFilesSettings, pipeline="viewership"):
+    """Settings of `catalog diff`, which changes nothing."""
+
+    limit: PositiveInt = setting(20, description="Show at most this many differences of each kind.", group=LIMITS)
+
+
+class CatalogExportSettings(StepSettings, pipeline="viewership"):
+    """Settings of `catalog export`."""
+
+    folder: str = setting(
+        description="Write to this folder or s3://bucket/folder, one file per kind.",
+        argument=True,
+        group=WHERE,
+    )
+    file_format: Literal["csv", "jsonl"] = setting("csv", description="Write CSV or JSON lines.", group=_TAKEN)

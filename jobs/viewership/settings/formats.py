@@ -1,0 +1,138 @@
+"""Settings of the formats commands, and of how one upload is read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, PositiveInt
+
+from jobs.viewership.settings.common import READING, SHOWN
+from shared.settings import Settings, setting
+from shared.settings.base import Group
+
+__all__ = [
+    "FormatsCheckSettings",
+    "FormatsInferSettings",
+    "FormatsListSettings",
+    "FormatsSettings",
+    "FormatsShowSettings",
+    "InterpretationSettings",
+    "ReadingSettings",
+]
+
+_FORMATS: Final = Group("Formats", 20)
+
+
+def _pairs(value: tuple[str, ...]) -> tuple[str, ...]:
+    for pair in value:
+        field, equals, column = pair.partition("=")
+        if not (field.strip() and equals and column.strip()):
+            raise ValueError("expected FIELD=COLUMN, such as 'hours=Watch Time'")
+    return value
+
+
+class FormatsSettings(Settings, pipeline="viewership"):
+    """The formats that are known: those that are shipped, and a folder of the user's own."""
+
+    formats_dir: str | None = setting(
+        None,
+        description="Also use the formats in this folder, one NAME-VERSION.yaml each.",
+        detail="A file with the name of a shipped format is an error; use another version or variant.",
+        group=_FORMATS,
+    )
+
+
+class ReadingSettings(FormatsSettings, pipeline="viewership"):
+    """Choices for the reading of one upload, if the file leaves any."""
+
+    sheet: str | None = setting(
+        None,
+        default_text="the only visible sheet with data",
+        description="Read this sheet of a workbook.",
+        group=READING,
+    )
+    encoding: str | None = setting(
+        None,
+        default_text="decided from the bytes",
+        description="Read a text file in this encoding, such as utf-8 or cp1252.",
+        group=READING,
+    )
+    delimiter: str | None = setting(
+        None,
+        default_text="decided from the lines",
+        description="Split a text file at this character.",
+        group=READING,
+    )
+    header_line: PositiveInt | None = setting(
+        None,
+        default_text="detected from its names",
+        description="Read the column names from this line.",
+        detail="Counted from 1; in a workbook, the number of the row.",
+        group=READING,
+    )
+
+
+class InterpretationSettings(ReadingSettings, pipeline="viewership"):
+    """Choices for what the columns of one upload mean, if the file leaves any."""
+
+    format: str | None = setting(
+        None,
+        default_text="the one that fits",
+        description="Read the upload with this format, such as roku or roku-1.",
+        group=_FORMATS,
+    )
+    map: Annotated[tuple[str, ...], AfterValidator(_pairs)] = setting(
+        (),
+        default_text="those of the format",
+        description="Read a field from a column: FIELD=COLUMN, such as 'hours=Watch Time'.",
+        detail="COLUMN is its name, `Hours (2)` for the second column of a name, or its letters, such as `Column D` "
+        "(required if the name has a comma). `(dates)` means the date columns of a file with one column per date.",
+        group=READING,
+    )
+    period: str | None = setting(
+        None,
+        default_text="any",
+        description="Expect dates in this period, such as 2025-07 or 2025-07-01..2025-07-31.",
+        detail="A year, quarter, month, week, day or range. Rows without a date get it. It can also settle the order "
+        "of day and month.",
+        group=READING,
+    )
+    date_order: Literal["dmy", "mdy", "ymd"] | None = setting(
+        None, default_text="decided per column", description="Read dates in this order.", group=READING
+    )
+    decimal_mark: Literal[".", ","] | None = setting(
+        None, default_text="decided per column", description="Read numbers with this decimal mark.", group=READING
+    )
+    clock: Literal["hh:mm", "mm:ss"] | None = setting(
+        None,
+        default_text="decided per column",
+        description="Read durations such as 37:44 in this form.",
+        group=READING,
+    )
+
+
+class FormatsListSettings(FormatsSettings, pipeline="viewership"):
+    """Settings of `formats list`."""
+
+    json_: bool = setting(False, description="Print JSON.", group=SHOWN)
+
+
+class FormatsShowSettings(FormatsSettings, pipeline="viewership"):
+    """Settings of `formats show`."""
+
+    format: str = setting(description="Show this format, such as roku or roku-1.", argument=True)
+    json_: bool = setting(False, description="Print JSON.", group=SHOWN)
+
+
+class FormatsInferSettings(ReadingSettings, pipeline="viewership"):
+    """Settings of `formats infer`."""
+
+    file: str = setting(description="Propose how to read this file.", argument=True)
+    json_: bool = setting(False, description="Print JSON.", group=SHOWN)
+
+
+class FormatsCheckSettings(InterpretationSettings, pipeline="viewership"):
+    """Settings of `formats check`."""
+
+    file: str = setting(description="Check this format (.yaml), or read this upload without storing it.", argument=True)
+    json_: bool = setting(False, description="Print JSON.", group=SHOWN)

@@ -1,0 +1,168 @@
+"""Settings of the commands that take uploads and bring their rows to the final table."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field, PositiveInt, SecretStr
+
+from jobs.viewership.settings.common import SHOWN, Actor, by
+from jobs.viewership.settings.formats import InterpretationSettings
+from shared.settings import StepSettings, setting
+from shared.settings.base import LIMITS, WHERE, Group
+from shared.storage import Bucket, default_bucket
+
+__all__ = [
+    "ArrivalSettings",
+    "LoadSettings",
+    "MatchSettings",
+    "NormalizeSettings",
+    "RetractSettings",
+    "RunSettings",
+    "StoreSettings",
+    "UploadSettings",
+    "UploadsSettings",
+    "ValidateSettings",
+]
+
+_TABLE: Final = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
+_ARRIVAL: Final = Group("How uploads are found", 25)
+_STORED: Final = Group("What is stored", 40)
+_CHOSEN: Final = Group("Uploads", 20)
+
+Share = Annotated[float, Field(ge=0, le=1)]
+UploadIds = Annotated[tuple[PositiveInt, ...], Field()]
+
+
+def _table(value: str) -> str:
+    if not _TABLE.fullmatch(value):
+        raise ValueError("expected schema.table in lower case, such as viewership.outbox_events")
+    return value
+
+
+def _prefix(value: str) -> str:
+    text = value.strip("/")
+    if any(part in ("", ".", "..") for part in text.split("/")) or len(text) > 200:
+        raise ValueError("expected a folder of the bucket, such as uploads/")
+    return f"{text}/"
+
+
+class StoreSettings(StepSettings, pipeline="viewership"):
+    """The bucket of uploads."""
+
+    bucket: Bucket = setting(
+        default_factory=lambda: default_bucket("viewership"),
+        default_text="viewership",
+        description="Keep raw files in this bucket or folder.",
+        detail="Files are kept below raw/ by their SHA-256; new files arrive below --prefix.",
+        group=WHERE,
+    )
+
+
+class ArrivalSettings(StoreSettings, pipeline="viewership"):
+    """How uploads are found if no file is named."""
+
+    prefix: Annotated[str, AfterValidator(_prefix)] = setting(
+        "uploads/", description="Find new files below this folder of the bucket.", group=_ARRIVAL
+    )
+    arrival: Literal["both", "events", "poll"] = setting(
+        "both", description="Find uploads by events, by listing the folder, or by both.", group=_ARRIVAL
+    )
+    outbox_table: Annotated[str, AfterValidator(_table)] = setting(
+        "viewership.outbox_events", description="Read events from this table.", group=_ARRIVAL
+    )
+    outbox_url: SecretStr | None = setting(
+        None,
+        default_text="telecine's database",
+        description="Read events from this database.",
+        group=_ARRIVAL,
+    )
+    max_attempts: PositiveInt = setting(
+        5, description="Set an event or file aside after this many failures.", group=LIMITS
+    )
+
+
+class UploadSettings(ArrivalSettings, InterpretationSettings, pipeline="viewership"):
+    """Settings of `upload`, which stores the rows of files."""
+
+    files: tuple[str, ...] = setting(
+        (),
+        default_text="what has arrived",
+        description="Upload these files.",
+        detail="Paths or s3://bucket/key. Without a file: announced files and new files below --prefix.",
+        argument=True,
+    )
+    on_overlap: Literal["ask", "skip", "replace", "append"] = setting(
+        "ask",
+        description="What to do with a copy, or with rows for days that are stored already.",
+        detail="`ask` stores nothing and shows the difference; `replace` also takes the other uploads back, once the "
+        "new rows are loaded; `append` keeps both.",
+        group=_STORED,
+    )
+    max_rejected: Share = setting(
+        0.01,
+        description="Refuse a file if a larger share of its rows is rejected.",
+        group=LIMITS,
+    )
+    domain: Annotated[str, Field(min_length=1, max_length=200)] | None = setting(
+        None, default_text="that of the format", description="Store the rows under this domain.", group=_STORED
+    )
+
+
+class RunSettings(UploadSettings, pipeline="viewership"):
+    """Settings of `run`: upload, normalize, match and load."""
+
+    one_pod_mb: PositiveInt | None = setting(
+        None,
+        default_text="no limit",
+        description="Only upload files if they exceed this size together, in MB.",
+        detail="normalize, match and load then run as steps of their own.",
+        group=LIMITS,
+    )
+
+
+class _PhaseSettings(StepSettings, pipeline="viewership"):
+    """Settings of a phase after the upload."""
+
+    upload: UploadIds = setting(
+        (), default_text="all that wait for this phase", description="Process these uploads, by number.", group=_CHOSEN
+    )
+
+
+class NormalizeSettings(_PhaseSettings, pipeline="viewership"):
+    """Settings of `normalize`, which finds the deal of every row."""
+
+
+class MatchSettings(_PhaseSettings, pipeline="viewership"):
+    """Settings of `match`, which finds the episode of every row."""
+
+
+class LoadSettings(_PhaseSettings, pipeline="viewership"):
+    """Settings of `load`, which writes the final rows."""
+
+
+class ValidateSettings(StepSettings, pipeline="viewership"):
+    """Settings of `validate`, which counts what became of the rows."""
+
+    upload: UploadIds = setting(
+        (), default_text="all uploads", description="Count the rows of these uploads, by number.", group=_CHOSEN
+    )
+    json_: bool = setting(False, description="Print JSON.", group=SHOWN)
+
+
+class UploadsSettings(StepSettings, pipeline="viewership"):
+    """Settings of `uploads`, which lists them."""
+
+    limit: PositiveInt = setting(20, description="Show at most this many uploads, latest first.", group=LIMITS)
+    json_: bool = setting(False, description="Print JSON.", group=SHOWN)
+
+
+class RetractSettings(StepSettings, pipeline="viewership"):
+    """Settings of `retract`, which takes an upload back."""
+
+    number: PositiveInt = setting(description="Take back the upload with this number.", argument=True)
+    reason: Annotated[str, Field(min_length=1, max_length=1000)] = setting(
+        description="Record this reason.", group=_CHOSEN
+    )
+    by: Actor = by(_CHOSEN)

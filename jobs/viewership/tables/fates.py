@@ -1,0 +1,94 @@
+"""What became of every unit: sums by fate, and whether they add up to the file's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.database.session import DatabaseSession
+
+__all__ = ["FateSum", "Fates", "fates", "sync"]
+
+
+@dataclass(frozen=True, slots=True)
+class FateSum:
+    """Units of one fate and code."""
+
+    fate: str
+    code: str | None
+    units: int
+    hours: Decimal
+    revenue: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Fates:
+    """All fates of an upload, and what its file has.
+
+    Attributes:
+        sums: by fate and code.
+        units: units of the file.
+        hours: hours of the file.
+        revenue: revenue of the file.
+    """
+
+    sums: tuple[FateSum, ...]
+    units: int
+    hours: Decimal
+    revenue: Decimal
+
+    @property
+    def difference(self) -> tuple[int, Decimal, Decimal]:
+        """Return units, hours and revenue of the file less those of all fates: zeros, unless rows were lost."""
+        return (
+            self.units - sum(each.units for each in self.sums),
+            self.hours - sum((each.hours for each in self.sums), Decimal()),
+            self.revenue - sum((each.revenue for each in self.sums), Decimal()),
+        )
+
+    def units_of(self, fate: str) -> int:
+        """Return the number of units with a fate."""
+        return sum(each.units for each in self.sums if each.fate == fate)
+
+    def hours_of(self, fate: str) -> Decimal:
+        """Return the hours of units with a fate."""
+        return sum((each.hours for each in self.sums if each.fate == fate), Decimal())
+
+
+def fates(session: DatabaseSession, upload_id: int) -> Fates:
+    """Return the fates of an upload's units."""
+    rows = session.rows(
+        "SELECT fate, code, units, hours, revenue FROM viewership.reconciliation WHERE upload_id = :id"
+        " ORDER BY fate, code NULLS FIRST",
+        id=upload_id,
+    )
+    file = session.rows(
+        "SELECT COALESCE(units, 0), COALESCE(hours, 0), COALESCE(revenue, 0) FROM viewership.uploads"
+        " WHERE upload_id = :id",
+        id=upload_id,
+    )[0]
+    return Fates(tuple(FateSum(*row) for row in rows), *file)
+
+
+def sync(session: DatabaseSession, kind: str, ids: Sequence[int], *, actor: str, reason: str) -> tuple[int, int]:
+    """Bring episode_details to what is due, and return the rows loaded and removed.
+
+    Args:
+        session: the transaction.
+        kind: ``upload``, ``key`` or ``scope``.
+        ids: their numbers.
+        actor: who causes it, for the history.
+        reason: why, for the history.
+    """
+    row = session.rows(
+        "SELECT loaded, removed FROM viewership.sync(:kind, CAST(:ids AS bigint[]), :actor, :reason)",
+        kind=kind,
+        ids=list(ids),
+        actor=actor,
+        reason=reason,
+    )[0]
+    return row.loaded, row.removed

@@ -1,0 +1,133 @@
+"""Distinct keys and scopes of rows: what is matched, and what a deal is looked up for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.viewership.keys.ids import id_key
+from jobs.viewership.keys.review import review_key
+from jobs.viewership.keys.titles import series_key, title_key
+from jobs.viewership.keys.version import KEY_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from shared.database.session import DatabaseSession
+
+__all__ = ["KEY_FIELDS", "SCOPE_FIELDS", "key_ids", "scope_ids"]
+
+KEY_FIELDS: Final = ("content_name", "content_name_2", "series", "season", "episode", "content_id")
+"""Fields of a unit that say which episode it is."""
+SCOPE_FIELDS: Final = ("partner", "channel", "territory", "date")
+"""Fields of a unit that say whose deal it belongs to, and when."""
+
+
+def _digest(values: Sequence[Any]) -> bytes:
+    return hashlib.blake2b(json.dumps(values, ensure_ascii=False).encode(), digest_size=16).digest()
+
+
+def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.DataFrame:
+    """Return the distinct keys of units with their numbers; new keys are inserted.
+
+    Args:
+        session: the transaction.
+        platform: the platform, which is part of a key.
+        units: with the columns of :data:`KEY_FIELDS`.
+
+    Returns:
+        The distinct combinations of :data:`KEY_FIELDS`, and ``key_id``.
+    """
+    import polars as pl
+
+    distinct = units.select(KEY_FIELDS).unique()
+    digests = [_digest((platform, *row)) for row in distinct.iter_rows()]
+    known: dict[bytes, int] = {}
+    if digests:
+        session.run("CREATE TEMPORARY TABLE IF NOT EXISTS new_digests (digest bytea NOT NULL) ON COMMIT DROP")
+        session.run("TRUNCATE new_digests")
+        session.copy("new_digests", ("digest",), ((digest,) for digest in digests))
+        found = "SELECT k.digest, k.key_id FROM viewership.keys k JOIN new_digests USING (digest)"
+        known = {bytes(row.digest): row.key_id for row in session.rows(found)}
+        missing = [
+            (digest, row)
+            for digest, row in zip(digests, distinct.iter_rows(named=True), strict=True)
+            if digest not in known
+        ]
+        if missing:
+            # In the order of the digests: two transactions with the same new keys wait for each other, and never both.
+            missing.sort(key=lambda item: item[0])
+            session.run(
+                "CREATE TEMPORARY TABLE IF NOT EXISTS new_keys (LIKE viewership.keys INCLUDING DEFAULTS) ON COMMIT DROP"
+            )
+            session.run("ALTER TABLE new_keys ALTER key_id DROP NOT NULL")
+            session.run("TRUNCATE new_keys")
+            columns = (
+                *("digest", "platform", *KEY_FIELDS),
+                *("title_key", "series_key", "content_key", "review_key", "review_digest", "key_version"),
+            )
+            session.copy("new_keys", columns, (_key(digest, platform, row) for digest, row in missing))
+            names = ", ".join(columns)
+            session.run(
+                f"INSERT INTO viewership.keys ({names}) SELECT {names} FROM new_keys ORDER BY digest"  # noqa: S608
+                " ON CONFLICT (digest) DO NOTHING"
+            )
+            known = {bytes(row.digest): row.key_id for row in session.rows(found)}
+    return distinct.with_columns(pl.Series("key_id", [known[digest] for digest in digests], dtype=pl.Int64))
+
+
+def _key(digest: bytes, platform: str, row: dict[str, str | None]) -> tuple[Any, ...]:
+    review = review_key(platform, **row)
+    parts = [review.platform, review.title, review.series, review.season, review.episode, review.content_id]
+    return (
+        *(digest, platform),
+        *(row[name] for name in KEY_FIELDS),
+        title_key(row["content_name"]) if row["content_name"] else None,
+        series_key(row["series"]) if row["series"] else None,
+        id_key(row["content_id"]) if row["content_id"] else None,
+        *(parts, _digest(parts), KEY_VERSION),
+    )
+
+
+def scope_ids(session: DatabaseSession, platform: str, domain: str, units: pl.DataFrame) -> pl.DataFrame:
+    """Return the distinct scopes of units with their numbers; new scopes are inserted.
+
+    Args:
+        session: the transaction.
+        platform: the platform.
+        domain: the domain.
+        units: with the columns of :data:`SCOPE_FIELDS`.
+
+    Returns:
+        The distinct combinations of :data:`SCOPE_FIELDS`, and ``scope_id``.
+    """
+    import polars as pl
+
+    distinct = units.select(SCOPE_FIELDS).unique()
+    rows = list(distinct.iter_rows())
+    digests = [_digest((platform, domain, *row[:3], str(row[3] or ""))) for row in rows]
+    session.run(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS new_scopes (digest bytea, partner text, channel text, territory text,"
+        " date date) ON COMMIT DROP"
+    )
+    session.run("TRUNCATE new_scopes")
+    session.copy(
+        "new_scopes",
+        ("digest", "partner", "channel", "territory", "date"),
+        ((digest, *row) for digest, row in zip(digests, rows, strict=True)),
+    )
+    # In the order of the digests, as for keys.
+    session.run(
+        "INSERT INTO viewership.scopes (platform, domain, platform_partner_name, platform_channel_name,"
+        " platform_territory, date, digest)"
+        " SELECT :platform, :domain, partner, channel, territory, date, digest FROM new_scopes ORDER BY digest"
+        " ON CONFLICT (digest) DO NOTHING",
+        platform=platform,
+        domain=domain,
+    )
+    found = session.rows("SELECT s.digest, s.scope_id FROM viewership.scopes s JOIN new_scopes USING (digest)")
+    known = {bytes(row.digest): row.scope_id for row in found}
+    return distinct.with_columns(pl.Series("scope_id", [known[digest] for digest in digests], dtype=pl.Int64))

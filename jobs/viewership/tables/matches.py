@@ -1,0 +1,93 @@
+"""Matches of keys, and the history of those that were replaced."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from shared.database.session import DatabaseSession
+
+__all__ = ["MatchRow", "OpenKey", "keys_of", "write_matches"]
+
+# Key: key_id, platform, then the fields of a key.
+OpenKey = tuple[int, str, "str | None", "str | None", "str | None", "str | None", "str | None", "str | None"]
+MatchRow = dict[str, Any]
+_COLUMNS: Final = (
+    *("key_id", "status", "bucket", "episode_id", "confidence", "candidates", "margin", "reasons"),
+    *("rule_version", "catalogue_version", "pipeline_run_id"),
+)
+
+
+def keys_of(session: DatabaseSession, upload_ids: Sequence[int], *, all_keys: bool = False) -> list[OpenKey]:
+    """Return the keys of uploads that have no match yet, by number.
+
+    Args:
+        session: the transaction.
+        upload_ids: the uploads.
+        all_keys: also those that have one, except decisions of a person.
+    """
+    rows = session.rows(
+        """
+        SELECT k.key_id, k.platform, k.content_name, k.content_name_2, k.series, k.season, k.episode, k.content_id
+        FROM viewership.keys k LEFT JOIN viewership.matches m USING (key_id)
+        WHERE k.key_id IN (SELECT key_id FROM viewership.platform_viewership WHERE upload_id = ANY (:ids))
+            AND (m.key_id IS NULL OR (:all AND m.decision_id IS NULL))
+        ORDER BY k.key_id
+        """,
+        ids=list(upload_ids),
+        all=all_keys,
+    )
+    return [tuple(row) for row in rows]
+
+
+def write_matches(session: DatabaseSession, matches: Iterable[MatchRow]) -> list[int]:
+    """Write matches, keep those that they replace as history, and return the keys whose match changed.
+
+    A decision of a person is never replaced, nor is a match by an equal one: only what it was found with is updated.
+
+    Args:
+        session: the transaction.
+        matches: one per key, with the columns of viewership.matches.
+    """
+    session.run(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS new_matches (LIKE viewership.matches INCLUDING DEFAULTS) ON COMMIT DROP"
+    )
+    session.run("TRUNCATE new_matches")
+    rows = (
+        tuple(json.dumps(row[name]) if name in ("candidates", "reasons") else row[name] for name in _COLUMNS)
+        for row in matches
+    )
+    session.copy("new_matches", _COLUMNS, rows)
+    # Rows are locked in the order of the keys, as by the functions of the review.
+    session.rows(
+        "SELECT FROM viewership.matches m WHERE m.key_id IN (SELECT key_id FROM new_matches) ORDER BY key_id FOR UPDATE"
+    )
+    session.run(
+        "DELETE FROM new_matches n USING viewership.matches m WHERE m.key_id = n.key_id AND m.decision_id IS NOT NULL"
+    )
+    same = (
+        "(m.status, m.bucket, m.episode_id, m.confidence) IS NOT DISTINCT FROM"
+        " (n.status, n.bucket, n.episode_id, n.confidence)"
+    )
+    changed = [
+        row.key_id
+        for row in session.rows(
+            "SELECT n.key_id FROM new_matches n LEFT JOIN viewership.matches m USING (key_id)"  # noqa: S608
+            f" WHERE m.key_id IS NULL OR NOT ({same}) ORDER BY n.key_id"
+        )
+    ]
+    session.rows(
+        "SELECT viewership.replace_matches(ARRAY(SELECT n.key_id FROM new_matches n"  # noqa: S608
+        f" JOIN viewership.matches m USING (key_id) WHERE NOT ({same})))"
+    )
+    names = ", ".join(_COLUMNS)
+    updates = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+    session.run(
+        f"INSERT INTO viewership.matches ({names}) SELECT {names} FROM new_matches ORDER BY key_id"  # noqa: S608
+        f" ON CONFLICT (key_id) DO UPDATE SET {updates}, decision_id = NULL, matched_at = now()"
+        " WHERE viewership.matches.decision_id IS NULL"
+    )
+    return changed

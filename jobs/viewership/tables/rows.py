@@ -1,0 +1,113 @@
+"""Rows of uploads: units that go on, written once by COPY, and units that were set aside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.viewership.tables.keys import KEY_FIELDS, SCOPE_FIELDS, key_ids, scope_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
+    from shared.database.session import DatabaseSession
+
+__all__ = ["COLUMNS", "write_rows", "write_set_aside"]
+
+COLUMNS: Final[dict[str, str]] = {
+    "upload_id": "upload_id",
+    "line": "line",
+    "position": "position",
+    "scope_id": "scope_id",
+    "key_id": "key_id",
+    "platform_content_name": "content_name",
+    "platform_content_name_2": "content_name_2",
+    "platform_content_id": "content_id",
+    "platform_series": "series",
+    "season_number": "season",
+    "episode_number": "episode",
+    "language": "language",
+    "viewership_type": "viewership_type",
+    "tot_hov": "hours",
+    "tot_mov": "minutes",
+    "duration": "duration",
+    "avg_duration_per_session": "avg_duration_per_session",
+    "avg_duration_per_viewer": "avg_duration_per_viewer",
+    "avg_session_count": "avg_session_count",
+    "views": "views",
+    "sessions": "sessions",
+    "unique_viewers": "unique_viewers",
+    "tot_completions": "completions",
+    "impressions": "impressions",
+    "channel_adpool_impressions": "channel_adpool_impressions",
+    "channel_adpool_revenue": "channel_adpool_revenue",
+    "revenue": "revenue",
+    "currency": "currency",
+    "city": "city",
+    "country": "country",
+    "device_id": "device_id",
+    "device_name": "device_name",
+    "device_type": "device_type",
+    "date": "date",
+    "start_time": "start_time",
+    "end_time": "end_time",
+    "week": "week",
+    "day": "day",
+    "month": "month",
+    "quarter": "quarter",
+    "year": "year",
+    "year_month_day": "year_month_day",
+    "whole_month": "whole_month",
+}
+"""Column of viewership.platform_viewership -> column of the units."""
+
+# Rows whose CSV is held in memory at a time: some 20 MB.
+_BLOCK: Final = 100_000
+
+
+def write_rows(session: DatabaseSession, upload_id: int, platform: str, domain: str, units: pl.DataFrame) -> int:
+    """Write the units of an upload that go on or are topline, and return their number.
+
+    Args:
+        session: the transaction that claimed the upload.
+        upload_id: the upload.
+        platform: its platform.
+        domain: its domain.
+        units: columns as in the values of :data:`COLUMNS`, and ``topline``; columns that are absent are null.
+    """
+    import polars as pl
+
+    if units.is_empty():
+        return 0
+    absent = [name for name in (*KEY_FIELDS, *SCOPE_FIELDS) if name not in units.columns and name != "date"]
+    units = units.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
+    keys = key_ids(session, platform, units.filter(~pl.col("topline")))
+    scopes = scope_ids(session, platform, domain, units)
+    rows = (
+        units.join(keys, on=KEY_FIELDS, how="left", nulls_equal=True, maintain_order="left")
+        .join(scopes, on=SCOPE_FIELDS, how="left", nulls_equal=True, maintain_order="left")
+        .with_columns(pl.lit(upload_id).alias("upload_id"), pl.when(~pl.col("topline")).then("key_id").alias("key_id"))
+    )
+    names = [column for column, field in COLUMNS.items() if field in rows.columns]
+    chosen = rows.select(pl.col(COLUMNS[name]).alias(name) for name in names)
+    return session.copy_bytes("viewership.platform_viewership", names, _csv(chosen))
+
+
+def _csv(frame: pl.DataFrame) -> Iterator[bytes]:
+    for start in range(0, frame.height, _BLOCK):
+        yield frame.slice(start, _BLOCK).write_csv(include_header=False).encode()
+
+
+def write_set_aside(session: DatabaseSession, upload_id: int, units: pl.DataFrame) -> int:
+    """Write the units of an upload that were rejected or filtered, and return their number.
+
+    Args:
+        session: the transaction that claimed the upload.
+        upload_id: the upload.
+        units: ``line``, ``position``, ``fate``, ``code``, ``column_name``, ``raw``, ``message``, ``hours`` and
+            ``revenue``.
+    """
+    names = ("line", "position", "fate", "code", "column_name", "raw", "message", "hours", "revenue")
+    values: Any = ((upload_id, *row) for row in units.select(names).iter_rows())
+    return session.copy("viewership.set_aside_rows", ("upload_id", *names), values)

@@ -1,0 +1,250 @@
+"""Uploads: one row per content of a file, its names, its copies and overlaps, and its state."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date, datetime
+    from decimal import Decimal
+
+    from shared.database.session import DatabaseSession
+
+__all__ = ["ACTIVE", "Claim", "NewUpload", "Overlap", "Upload", "claim", "copies", "find", "lock", "overlaps", "update"]
+
+ACTIVE: Final = ("read", "normalized", "matched", "loaded", "partial")
+"""States of uploads whose rows count."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewUpload:
+    """A file that was handed in.
+
+    Attributes:
+        sha256: of its bytes, which are its identity.
+        object_key: where the raw file is kept.
+        filename: its name, which identifies nothing.
+        size_bytes: its size.
+        choices: what the user chose, by the name of the flag.
+    """
+
+    sha256: str
+    object_key: str
+    filename: str
+    size_bytes: int
+    choices: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload in the table.
+
+    Attributes:
+        upload_id: its number.
+        sha256: of its bytes.
+        filename: the name that it first came with.
+        object_key: where the raw file is kept.
+        size_bytes: its size.
+        platform: its platform; None until the file was read.
+        domain: such as ``Distribution Partners``; None until then.
+        label: ``Viewership``, ``Revenue`` or ``Both``; None until then.
+        format: name and version of the format; None until then.
+        choices: what the user chose, by the name of the flag.
+        status: how far it is.
+        first_date: first day of its rows.
+        last_date: last day of its rows.
+        replaces: numbers of the uploads that it replaces when it is loaded.
+        units: units of the file.
+        hours: sum of the file.
+        revenue: sum of the file.
+        created_at: when it was first handed in.
+    """
+
+    upload_id: int
+    sha256: str
+    filename: str
+    object_key: str
+    size_bytes: int
+    platform: str | None
+    domain: str | None
+    label: str | None
+    format: str | None
+    choices: dict[str, Any]
+    status: str
+    first_date: date | None
+    last_date: date | None
+    replaces: list[int]
+    units: int | None
+    hours: Decimal | None
+    revenue: Decimal | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The row of an upload, and whether it was there before."""
+
+    upload: Upload
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Another upload that has rows for the same platform, channel, territory and days.
+
+    Attributes:
+        upload: the other upload.
+        units: its units in the overlap.
+        hours: their hours.
+        revenue: their revenue.
+        first: first day of the overlap.
+        last: last day of the overlap.
+    """
+
+    upload: Upload
+    units: int
+    hours: Decimal
+    revenue: Decimal
+    first: date
+    last: date
+
+
+_NAMES: Final = (
+    *("upload_id", "sha256", "filename", "object_key", "size_bytes", "platform", "domain", "label", "format"),
+    *("choices", "status", "first_date", "last_date", "replaces", "units", "hours", "revenue", "created_at"),
+)
+_COLUMNS: Final = ", ".join(_NAMES)
+_QUALIFIED: Final = ", ".join(f"u.{name}" for name in _NAMES)
+
+
+def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
+    """Insert an upload, or return the one with the same bytes; of two at once, the second waits for the first.
+
+    Args:
+        session: a transaction.
+        new: the file.
+        run_id: the run.
+    """
+    inserted = session.rows(
+        f"""
+        INSERT INTO viewership.uploads (sha256, object_key, filename, size_bytes, choices, status, pipeline_run_id)
+        VALUES (:sha256, :object_key, :filename, :size, CAST(:choices AS jsonb), 'received', :run)
+        ON CONFLICT (sha256) WHERE status NOT IN ('replaced', 'retracted') DO NOTHING
+        RETURNING {_COLUMNS}
+        """,  # noqa: S608 - names of this module
+        sha256=new.sha256,
+        object_key=new.object_key,
+        filename=new.filename,
+        size=new.size_bytes,
+        choices=json.dumps(new.choices, sort_keys=True),
+        run=run_id,
+    )
+    found = inserted or session.rows(
+        f"SELECT {_COLUMNS} FROM viewership.uploads WHERE sha256 = :sha256"  # noqa: S608
+        " AND status NOT IN ('replaced', 'retracted') FOR UPDATE",
+        sha256=new.sha256,
+    )
+    upload = Upload(*found[0])
+    session.run(
+        """
+        INSERT INTO viewership.upload_names AS n (upload_id, filename) VALUES (:id, :filename)
+        ON CONFLICT (upload_id, filename) DO UPDATE SET times = n.times + 1, last_seen = now()
+        """,
+        id=upload.upload_id,
+        filename=new.filename,
+    )
+    return Claim(upload, is_new=bool(inserted))
+
+
+def find(session: DatabaseSession, *, status: Iterable[str] = (), upload_ids: Iterable[int] = ()) -> list[Upload]:
+    """Return uploads in these states, or with these numbers, oldest first."""
+    rows = session.rows(
+        f"SELECT {_COLUMNS} FROM viewership.uploads WHERE status = ANY (:status)"  # noqa: S608
+        " OR upload_id = ANY (CAST(:ids AS bigint[])) ORDER BY upload_id",
+        status=list(status),
+        ids=list(upload_ids),
+    )
+    return [Upload(*row) for row in rows]
+
+
+def lock(session: DatabaseSession, upload_id: int) -> Upload:
+    """Lock the row of an upload until the end of the transaction, and return it as it is now.
+
+    Raises:
+        UsageError: there is no such upload.
+    """
+    rows = session.rows(
+        f"SELECT {_COLUMNS} FROM viewership.uploads WHERE upload_id = :id FOR UPDATE",  # noqa: S608
+        id=upload_id,
+    )
+    if not rows:
+        raise UsageError(f"there is no upload {upload_id}; expected one of `telecine viewership uploads`")
+    return Upload(*rows[0])
+
+
+def update(session: DatabaseSession, upload_id: int, **values: Any) -> None:
+    """Set columns of an upload.
+
+    Args:
+        session: the transaction.
+        upload_id: the upload.
+        values: column -> value; dictionaries and lists are stored as JSON.
+    """
+    texts = {name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in values.items()}
+    names = ", ".join(
+        f"{name} = CAST(:{name} AS jsonb)" if isinstance(values[name], dict | list) else f"{name} = :{name}"
+        for name in texts
+    )
+    session.run(
+        f"UPDATE viewership.uploads SET {names}, updated_at = now() WHERE upload_id = :id",  # noqa: S608
+        id=upload_id,
+        **texts,
+    )
+
+
+def copies(session: DatabaseSession, upload_id: int, canonical_sha256: str) -> list[Upload]:
+    """Return other uploads with the same rows in other bytes, such as a second export."""
+    rows = session.rows(
+        f"SELECT {_COLUMNS} FROM viewership.uploads WHERE canonical_sha256 = :hash"  # noqa: S608
+        " AND upload_id <> :id AND status = ANY (:active) ORDER BY upload_id",
+        hash=canonical_sha256,
+        id=upload_id,
+        active=list(ACTIVE),
+    )
+    return [Upload(*row) for row in rows]
+
+
+def overlaps(session: DatabaseSession, upload_id: int) -> list[Overlap]:
+    """Return other uploads with rows for the same platform, label, partner, channel, territory and days.
+
+    Args:
+        session: the transaction, in which the upload's own rows are written.
+        upload_id: the upload.
+    """
+    rows = session.rows(
+        f"""
+        WITH own AS (
+            SELECT DISTINCT r.scope_id FROM viewership.platform_viewership r
+            JOIN viewership.scopes s USING (scope_id)
+            WHERE r.upload_id = :id AND s.date IS NOT NULL
+        )
+        SELECT {_QUALIFIED}, count(*), COALESCE(sum(r.tot_hov), 0), COALESCE(sum(r.revenue), 0), min(r.date),
+            max(r.date)
+        FROM viewership.uploads mine
+        JOIN viewership.uploads u ON u.platform = mine.platform AND u.upload_id <> mine.upload_id
+            AND u.status = ANY (:active) AND u.first_date <= mine.last_date AND u.last_date >= mine.first_date
+            AND (u.label = mine.label OR 'Both' IN (u.label, mine.label))
+        JOIN viewership.platform_viewership r ON r.upload_id = u.upload_id
+        JOIN own ON own.scope_id = r.scope_id
+        WHERE mine.upload_id = :id
+        GROUP BY u.upload_id ORDER BY u.upload_id
+        """,  # noqa: S608
+        id=upload_id,
+        active=list(ACTIVE),
+    )
+    return [Overlap(Upload(*row[:-5]), *row[-5:]) for row in rows]

@@ -1,0 +1,781 @@
+"""Viewership: uploads and their rows, keys and matches, final rows, decisions, and the views that account for them."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from shared.database.foreign import refuse_foreign
+
+revision = "0007"
+down_revision = "0006"
+
+TABLES = (
+    "viewership.uploads",
+    "viewership.upload_names",
+    "viewership.set_aside_rows",
+    "viewership.scopes",
+    "viewership.keys",
+    "viewership.matches",
+    "viewership.match_history",
+    "viewership.platform_viewership",
+    "viewership.episode_details",
+    "viewership.replaced_details",
+    "viewership.decisions",
+    "viewership.error_log",
+    "viewership.outbox_events",
+    "viewership.arrivals",
+)
+VIEWS = (
+    "viewership.row_fates",
+    "viewership.due_details",
+    "viewership.reconciliation",
+    "viewership.record_reprocessing_batch_logs",
+    "viewership.review_queue",
+    "viewership_source.platform_viewership",
+    "viewership_source.record_reprocessing_batch_logs",
+)
+# Functions that change final rows. They run with the rights of their owner, so that a role needs no right on the tables.
+FUNCTIONS = (
+    "viewership.lock_final(text[])",
+    "viewership.replace_matches(bigint[])",
+    "viewership.sync(text, bigint[], text, text)",
+    "viewership.preview(text, bigint[], bigint)",
+    "viewership.decide(text, bigint[], bigint, text, text)",
+    "viewership.undo(bigint, text)",
+)
+
+_SHA256 = "'^[0-9a-f]{64}$'"
+# Raw text of a file: no cell is longer, since the reader refuses it.
+_TEXT = "text CHECK (length({0}) <= 4000)"
+# Hours and money are exact: sums over fates equal the file's.
+_AMOUNT = "numeric(38, 10)"
+
+
+def upgrade() -> None:
+    refuse_foreign(op.get_bind(), "viewership", TABLES)
+    op.execute("CREATE SCHEMA IF NOT EXISTS viewership")
+    op.execute("CREATE SCHEMA IF NOT EXISTS viewership_source")
+    _uploads()
+    _keys()
+    _rows()
+    _final()
+    _history()
+    _arrival()
+    _fates()
+    _functions()
+
+
+def _uploads() -> None:
+    op.execute(f"""
+        CREATE TABLE viewership.uploads (
+            upload_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            sha256 text NOT NULL CHECK (sha256 ~ {_SHA256}),
+            canonical_sha256 text CHECK (canonical_sha256 ~ {_SHA256}),
+            object_key text NOT NULL,
+            filename text NOT NULL CHECK (length(filename) BETWEEN 1 AND 1024),
+            size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
+            platform text CHECK (length(platform) BETWEEN 1 AND 63),
+            domain text,
+            label text CHECK (label IN ('Viewership', 'Revenue', 'Both')),
+            format text,
+            choices jsonb NOT NULL DEFAULT '{{}}',
+            status text NOT NULL CHECK (status IN ('received', 'needs_choice', 'refused', 'copy', 'overlap', 'skipped', 'read',
+                'normalized', 'matched', 'loaded', 'partial', 'replaced', 'retracted')),
+            code text,
+            message text,
+            units bigint CHECK (units >= 0),
+            hours {_AMOUNT},
+            revenue {_AMOUNT},
+            unparsable bigint NOT NULL DEFAULT 0 CHECK (unparsable >= 0),
+            notes jsonb NOT NULL DEFAULT '[]',
+            others jsonb NOT NULL DEFAULT '[]',
+            first_date date,
+            last_date date,
+            replaces bigint[] NOT NULL DEFAULT '{{}}',
+            replaced_by bigint REFERENCES viewership.uploads,
+            retracted_by text,
+            retracted_reason text,
+            pipeline_run_id text NOT NULL,
+            created_at timestamptz NOT NULL DEFAULT now(),
+            updated_at timestamptz NOT NULL DEFAULT now(),
+            CHECK (status IN ('received', 'needs_choice', 'refused')
+                OR num_nonnulls(platform, domain, label, format) = 4)
+        )
+    """)
+    # The bytes are the identity: of two uploads of one file at once, the second waits here and then links to the first.
+    op.execute("""
+        CREATE UNIQUE INDEX uploads_bytes ON viewership.uploads (sha256)
+            WHERE status NOT IN ('replaced', 'retracted')
+    """)
+    op.execute("CREATE INDEX uploads_rows ON viewership.uploads (canonical_sha256)")
+    op.execute("CREATE INDEX uploads_platform ON viewership.uploads (platform, first_date, last_date)")
+    op.execute("""
+        CREATE TABLE viewership.upload_names (
+            upload_id bigint NOT NULL REFERENCES viewership.uploads,
+            filename text NOT NULL CHECK (length(filename) BETWEEN 1 AND 1024),
+            times bigint NOT NULL DEFAULT 1,
+            first_seen timestamptz NOT NULL DEFAULT now(),
+            last_seen timestamptz NOT NULL DEFAULT now(),
+            PRIMARY KEY (upload_id, filename)
+        )
+    """)
+    op.execute(f"""
+        CREATE TABLE viewership.set_aside_rows (
+            upload_id bigint NOT NULL REFERENCES viewership.uploads,
+            line integer NOT NULL CHECK (line >= 1),
+            position integer NOT NULL DEFAULT 0 CHECK (position >= 0),
+            fate text NOT NULL CHECK (fate IN ('rejected', 'filtered')),
+            code text NOT NULL,
+            column_name text,
+            raw text,
+            message text NOT NULL,
+            hours {_AMOUNT},
+            revenue {_AMOUNT},
+            PRIMARY KEY (upload_id, line, position)
+        )
+    """)
+
+
+def _keys() -> None:
+    # The distinct partners, channels, territories and days of the rows, and the deal of each: a deal may begin on any day.
+    op.execute("""
+        CREATE TABLE viewership.scopes (
+            scope_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            platform text NOT NULL,
+            domain text NOT NULL,
+            platform_partner_name text,
+            platform_channel_name text,
+            platform_territory text,
+            date date,
+            digest bytea NOT NULL UNIQUE CHECK (octet_length(digest) = 16),
+            deal_id bigint REFERENCES catalog.deals,
+            deal_parent text,
+            partner text,
+            channel text,
+            channel_id bigint REFERENCES catalog.channels,
+            territory text,
+            territory_id bigint REFERENCES catalog.territories,
+            code text CHECK (code IN ('NO_DEAL', 'DEAL_TIE', 'NO_CHANNEL', 'NO_TERRITORY')),
+            reasons jsonb NOT NULL DEFAULT '[]',
+            catalogue_version bigint
+        )
+    """)
+    op.execute("CREATE INDEX scopes_platform ON viewership.scopes (platform)")
+    op.execute("""
+        CREATE TABLE viewership.keys (
+            key_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            digest bytea NOT NULL UNIQUE CHECK (octet_length(digest) = 16),
+            platform text NOT NULL,
+            content_name text,
+            content_name_2 text,
+            series text,
+            season text,
+            episode text,
+            content_id text,
+            title_key text,
+            series_key text,
+            content_key text,
+            review_key text[] NOT NULL CHECK (cardinality(review_key) = 6),
+            review_digest bytea NOT NULL CHECK (octet_length(review_digest) = 16),
+            key_version integer NOT NULL
+        )
+    """)
+    op.execute("CREATE INDEX keys_review ON viewership.keys (review_digest)")
+    match = """
+            status text NOT NULL CHECK (status IN ('matched', 'review', 'unmatched', 'rejected')),
+            bucket text,
+            episode_id bigint REFERENCES catalog.episodes,
+            confidence numeric(4, 3) CHECK (confidence BETWEEN 0 AND 1),
+            candidates jsonb NOT NULL DEFAULT '[]',
+            margin numeric(6, 2),
+            reasons jsonb NOT NULL DEFAULT '[]',
+            rule_version text NOT NULL,
+            catalogue_version bigint NOT NULL,
+            decision_id bigint,
+            pipeline_run_id text NOT NULL,
+            matched_at timestamptz NOT NULL DEFAULT now()
+    """
+    op.execute(f"""
+        CREATE TABLE viewership.matches (
+            key_id bigint PRIMARY KEY REFERENCES viewership.keys,
+            {match},
+            CHECK ((status = 'matched') = (episode_id IS NOT NULL))
+        )
+    """)
+    op.execute("CREATE INDEX matches_open ON viewership.matches (status) WHERE status <> 'matched'")
+    op.execute("CREATE INDEX matches_episode ON viewership.matches (episode_id)")
+    op.execute(f"""
+        CREATE TABLE viewership.match_history (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            key_id bigint NOT NULL REFERENCES viewership.keys,
+            {match.replace("REFERENCES catalog.episodes", "")},
+            replaced_at timestamptz NOT NULL DEFAULT now()
+        )
+    """)
+    op.execute("CREATE INDEX match_history_key ON viewership.match_history (key_id)")
+
+
+def _rows() -> None:
+    # Written once, by COPY; what the catalogue says about a row stands in scopes and matches.
+    op.execute(f"""
+        CREATE TABLE viewership.platform_viewership (
+            id bigint GENERATED BY DEFAULT AS IDENTITY,
+            upload_id bigint NOT NULL REFERENCES viewership.uploads,
+            line integer NOT NULL,
+            position integer NOT NULL DEFAULT 0,
+            scope_id bigint NOT NULL REFERENCES viewership.scopes,
+            key_id bigint REFERENCES viewership.keys,
+            platform_content_name text,
+            platform_content_name_2 text,
+            platform_content_id text,
+            platform_series text,
+            season_number text,
+            episode_number text,
+            language text,
+            viewership_type text,
+            tot_hov {_AMOUNT},
+            tot_mov {_AMOUNT},
+            duration {_AMOUNT},
+            avg_duration_per_session {_AMOUNT},
+            avg_duration_per_viewer {_AMOUNT},
+            avg_session_count {_AMOUNT},
+            views bigint,
+            sessions bigint,
+            unique_viewers bigint,
+            tot_completions bigint,
+            impressions bigint,
+            channel_adpool_impressions bigint,
+            channel_adpool_revenue {_AMOUNT},
+            revenue {_AMOUNT},
+            currency text,
+            city text,
+            country text,
+            device_id text,
+            device_name text,
+            device_type text,
+            date date,
+            start_time text,
+            end_time text,
+            week date,
+            day smallint,
+            month smallint,
+            quarter text,
+            year smallint,
+            year_month_day text,
+            whole_month boolean NOT NULL DEFAULT false,
+            PRIMARY KEY (id)
+        )
+    """)
+    op.execute(
+        "CREATE UNIQUE INDEX platform_viewership_unit ON viewership.platform_viewership (upload_id, line, position)"
+    )
+    op.execute("CREATE INDEX platform_viewership_key ON viewership.platform_viewership (key_id)")
+    op.execute("CREATE INDEX platform_viewership_scope ON viewership.platform_viewership (scope_id)")
+    op.execute("""
+        CREATE FUNCTION viewership.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$
+        BEGIN
+            RAISE EXCEPTION '%.% is insert-only; expected telecine viewership retract or replace', TG_TABLE_SCHEMA,
+                TG_TABLE_NAME;
+        END
+        $body$
+    """)
+    op.execute("""
+        CREATE TRIGGER insert_only BEFORE UPDATE OR DELETE ON viewership.platform_viewership
+            FOR EACH STATEMENT EXECUTE FUNCTION viewership.refuse_change()
+    """)
+
+
+def _history() -> None:
+    op.execute("""
+        CREATE TABLE viewership.decisions (
+            decision_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            action text NOT NULL CHECK (action IN ('accept', 'alias', 'reject')),
+            keys bigint[] NOT NULL,
+            episode_id bigint REFERENCES catalog.episodes,
+            note text,
+            effects jsonb NOT NULL,
+            previous jsonb NOT NULL,
+            decided_by text NOT NULL,
+            decided_at timestamptz NOT NULL DEFAULT now(),
+            undone_by text,
+            undone_at timestamptz,
+            CHECK ((action = 'reject') = (episode_id IS NULL))
+        )
+    """)
+    op.execute("""
+        CREATE TABLE viewership.error_log (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            log_time timestamptz NOT NULL DEFAULT clock_timestamp(),
+            upload_id bigint,
+            platform text,
+            procedure_name text NOT NULL,
+            status text NOT NULL,
+            rows_affected bigint,
+            execution_ms bigint,
+            error_message text,
+            pipeline_run_id text NOT NULL
+        )
+    """)
+
+
+def _arrival() -> None:
+    op.execute("""
+        CREATE TABLE viewership.outbox_events (
+            event_id uuid PRIMARY KEY,
+            event_type text NOT NULL,
+            aggregate_id text NOT NULL,
+            payload_json jsonb NOT NULL,
+            created_at timestamptz NOT NULL DEFAULT now(),
+            delivered_at timestamptz,
+            delivery_attempts integer NOT NULL DEFAULT 0,
+            last_error text
+        )
+    """)
+    op.execute("CREATE INDEX outbox_events_waiting ON viewership.outbox_events (created_at) WHERE delivered_at IS NULL")
+    # What became of each object below uploads/: one with the same ETag is not read again.
+    op.execute("""
+        CREATE TABLE viewership.arrivals (
+            uri text PRIMARY KEY CHECK (length(uri) BETWEEN 1 AND 2048),
+            etag text NOT NULL,
+            size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
+            status text NOT NULL CHECK (status IN ('taken', 'waiting', 'refused', 'failed')),
+            upload_id bigint REFERENCES viewership.uploads,
+            code text,
+            message text,
+            attempts integer NOT NULL DEFAULT 1,
+            first_seen timestamptz NOT NULL DEFAULT now(),
+            last_seen timestamptz NOT NULL DEFAULT now(),
+            pipeline_run_id text NOT NULL
+        )
+    """)
+
+
+def _final() -> None:
+    # One row a label: a file with hours and revenue has two.
+    op.execute(f"""
+        CREATE TABLE viewership.episode_details (
+            viewership_id bigint NOT NULL,
+            label text NOT NULL CHECK (label IN ('Viewership', 'Revenue')),
+            upload_id bigint NOT NULL,
+            key_id bigint NOT NULL,
+            scope_id bigint NOT NULL,
+            episode_id bigint NOT NULL,
+            platform text NOT NULL,
+            domain text NOT NULL,
+            platform_partner_name text,
+            platform_channel_name text,
+            platform_territory text,
+            platform_content_name text,
+            platform_content_id text,
+            platform_series text,
+            viewership_partner text,
+            deal_parent text NOT NULL,
+            channel text NOT NULL,
+            channel_id bigint,
+            territory text NOT NULL,
+            territory_id bigint,
+            internal_series text,
+            ref_id text,
+            asset_title text,
+            asset_series text NOT NULL,
+            content_provider text,
+            series_code text,
+            season_number text,
+            episode_number text,
+            language text,
+            hours {_AMOUNT},
+            minutes {_AMOUNT},
+            views bigint,
+            sessions bigint,
+            unique_viewers bigint,
+            tot_completions bigint,
+            register_name text,
+            payment_amount {_AMOUNT},
+            currency text,
+            date date,
+            start_time text,
+            end_time text,
+            week date,
+            day smallint,
+            month smallint,
+            quarter text,
+            year smallint,
+            year_month_day text,
+            filename text NOT NULL,
+            bucket text NOT NULL,
+            confidence numeric(4, 3) NOT NULL,
+            loaded_at timestamptz NOT NULL DEFAULT now(),
+            PRIMARY KEY (viewership_id, label)
+        )
+    """)
+    for column in ("upload_id", "key_id", "scope_id"):
+        op.execute(f"CREATE INDEX episode_details_{column} ON viewership.episode_details ({column})")
+    op.execute("""
+        CREATE TABLE viewership.replaced_details (LIKE viewership.episode_details,
+            removed_at timestamptz NOT NULL DEFAULT now(), removed_by text NOT NULL, reason text NOT NULL)
+    """)
+
+
+_COLUMNS = """
+    viewership_id, label, upload_id, key_id, scope_id, episode_id, platform, domain, platform_partner_name,
+    platform_channel_name, platform_territory, platform_content_name, platform_content_id, platform_series,
+    viewership_partner, deal_parent, channel, channel_id, territory, territory_id, internal_series, ref_id, asset_title,
+    asset_series, content_provider, series_code, season_number, episode_number, language, hours, minutes, views,
+    sessions, unique_viewers, tot_completions, register_name, payment_amount, currency, date, start_time, end_time,
+    week, day, month, quarter, year, year_month_day, filename, bucket, confidence
+"""
+
+
+def _fates() -> None:
+    op.execute("""
+        CREATE FUNCTION viewership.gate(label text, hours numeric, revenue numeric, week date, day smallint,
+            year smallint, quarter text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+            RETURN CASE
+                WHEN label = 'Revenue' AND revenue IS NULL THEN 'NO_REVENUE'
+                WHEN label = 'Viewership' AND hours IS NULL THEN 'NO_HOURS'
+                WHEN label = 'Both' AND hours IS NULL AND revenue IS NULL THEN 'NO_HOURS'
+                WHEN label <> 'Revenue' AND hours IS NOT NULL AND (week IS NULL OR day IS NULL) THEN 'NO_DATE'
+                WHEN label <> 'Viewership' AND revenue IS NOT NULL AND (year IS NULL OR quarter IS NULL)
+                    THEN 'NO_PERIOD'
+            END
+    """)
+    op.execute("""
+        CREATE VIEW viewership.row_fates AS
+        SELECT r.id AS viewership_id, r.upload_id, r.line, r.position, r.key_id, r.scope_id, r.tot_hov AS hours,
+            r.revenue, u.platform, u.label, m.bucket,
+            CASE
+                WHEN r.key_id IS NULL THEN 'topline'
+                WHEN s.code IS NOT NULL THEN 'held'
+                WHEN m.status = 'review' THEN 'review'
+                WHEN m.status IS DISTINCT FROM 'matched' THEN 'unmatched'
+                WHEN viewership.gate(u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NOT NULL
+                    THEN 'held'
+                ELSE 'final'
+            END AS fate,
+            CASE
+                WHEN r.key_id IS NULL THEN NULL
+                WHEN s.code IS NOT NULL THEN s.code
+                WHEN m.status = 'review' THEN m.reasons -> 0 ->> 'code'
+                WHEN m.status IS DISTINCT FROM 'matched' THEN COALESCE(m.reasons -> 0 ->> 'code', 'NOT_MATCHED')
+                ELSE viewership.gate(u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter)
+            END AS code
+        FROM viewership.platform_viewership r
+        JOIN viewership.uploads u USING (upload_id)
+        JOIN viewership.scopes s USING (scope_id)
+        LEFT JOIN viewership.matches m USING (key_id)
+        WHERE u.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')
+    """)
+    op.execute("""
+        CREATE VIEW viewership.due_details AS
+        SELECT r.id AS viewership_id, l.label, r.upload_id, r.key_id, r.scope_id, m.episode_id, u.platform, u.domain,
+            s.platform_partner_name, s.platform_channel_name, s.platform_territory, r.platform_content_name,
+            r.platform_content_id, r.platform_series, s.partner AS viewership_partner, s.deal_parent, s.channel,
+            s.channel_id, s.territory, s.territory_id, st.title AS internal_series, e.ref_id, et.title AS asset_title,
+            COALESCE(st.title, c.code, '') AS asset_series, c.content_provider, c.code AS series_code,
+            COALESCE(r.season_number, e.season) AS season_number, COALESCE(r.episode_number, e.episode) AS episode_number,
+            r.language, CASE WHEN l.label = 'Viewership' THEN r.tot_hov END AS hours,
+            CASE WHEN l.label = 'Viewership' THEN r.tot_mov END AS minutes, r.views, r.sessions, r.unique_viewers,
+            r.tot_completions,
+            CASE WHEN l.label = 'Revenue' THEN concat_ws(' ', s.partner, 'Revenue', s.territory) END AS register_name,
+            CASE WHEN l.label = 'Revenue' THEN r.revenue END AS payment_amount, r.currency, r.date, r.start_time,
+            r.end_time, r.week, r.day, r.month, r.quarter, r.year, r.year_month_day, u.filename, m.bucket, m.confidence
+        FROM viewership.platform_viewership r
+        JOIN viewership.uploads u USING (upload_id)
+        JOIN viewership.scopes s USING (scope_id)
+        JOIN viewership.matches m USING (key_id)
+        JOIN catalog.episodes e ON e.id = m.episode_id
+        JOIN catalog.series c ON c.id = e.series_id
+        LEFT JOIN catalog.series_titles st ON st.series_id = c.id AND st.main
+        LEFT JOIN catalog.episode_titles et ON et.episode_id = e.id AND et.main
+        CROSS JOIN (VALUES ('Viewership'), ('Revenue')) l (label)
+        WHERE u.status IN ('matched', 'loaded', 'partial') AND m.status = 'matched' AND s.code IS NULL
+            AND u.label IN (l.label, 'Both')
+            AND (u.label <> 'Both' OR CASE l.label WHEN 'Revenue' THEN r.revenue ELSE r.tot_hov END IS NOT NULL)
+            AND viewership.gate(u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NULL
+    """)
+    op.execute("""
+        CREATE VIEW viewership.reconciliation AS
+        WITH fates AS (
+            SELECT upload_id, fate, code, count(*) AS units, sum(hours) AS hours, sum(revenue) AS revenue
+            FROM viewership.row_fates GROUP BY upload_id, fate, code
+            UNION ALL
+            SELECT upload_id, fate, code, count(*), sum(hours), sum(revenue)
+            FROM viewership.set_aside_rows GROUP BY upload_id, fate, code
+        )
+        SELECT u.upload_id, u.platform, u.filename, f.fate, f.code, f.units, COALESCE(f.hours, 0) AS hours,
+            COALESCE(f.revenue, 0) AS revenue, u.units AS file_units, u.hours AS file_hours, u.revenue AS file_revenue
+        FROM viewership.uploads u JOIN fates f USING (upload_id)
+        WHERE u.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')
+    """)
+    log = """
+        SELECT f.viewership_id AS id, r.platform_content_name AS title, f.viewership_id, u.filename, f.platform,
+            concat_ws(': ', f.fate, f.code) AS notes, u.created_at
+        FROM viewership.row_fates f
+        JOIN viewership.platform_viewership r ON r.id = f.viewership_id
+        JOIN viewership.uploads u ON u.upload_id = f.upload_id
+        WHERE f.fate IN ('unmatched', 'review', 'held')
+    """
+    op.execute(f"CREATE VIEW viewership.record_reprocessing_batch_logs AS {log}")
+    op.execute("""
+        CREATE VIEW viewership.review_queue AS
+        SELECT k.review_digest, min(k.platform) AS platform, m.status, min(k.content_name) AS content_name,
+            min(k.series) AS series, min(k.season) AS season, min(k.episode) AS episode,
+            min(k.content_id) AS content_id, array_agg(DISTINCT k.key_id) AS keys, count(*) AS rows,
+            count(DISTINCT r.upload_id) AS uploads, COALESCE(sum(r.tot_hov), 0) AS hours,
+            COALESCE(sum(r.revenue), 0) AS revenue,
+            (array_agg(m.candidates ORDER BY k.key_id))[1] AS candidates,
+            (array_agg(m.reasons ORDER BY k.key_id))[1] AS reasons, min(u.created_at) AS waiting_since
+        FROM viewership.keys k
+        JOIN viewership.matches m USING (key_id)
+        JOIN viewership.platform_viewership r USING (key_id)
+        JOIN viewership.uploads u USING (upload_id)
+        WHERE m.status IN ('review', 'unmatched') AND u.status IN ('matched', 'loaded', 'partial')
+        GROUP BY k.review_digest, m.status
+    """)
+    # The three queries of the original run on this schema as they are, except for the database's name and DATEADD.
+    op.execute("""
+        CREATE VIEW viewership_source.platform_viewership AS
+        SELECT r.id, r.upload_id, u.filename, u.created_at, u.platform, u.domain, s.platform_partner_name,
+            s.platform_channel_name, s.platform_territory, r.platform_content_name, r.platform_content_id,
+            r.platform_series, s.partner, s.channel, s.channel_id, s.territory, s.territory_id, s.deal_parent,
+            d.internal_series, d.ref_id, d.asset_title, d.asset_series, d.content_provider, d.series_code, r.tot_hov,
+            r.tot_mov, r.revenue, r.date, r.week, r.day, r.month, r.quarter, r.year, r.year_month_day,
+            u.created_at AS load_timestamp, CASE WHEN d.viewership_id IS NOT NULL THEN true END AS processed,
+            CASE WHEN d.viewership_id IS NOT NULL THEN '2' WHEN u.status = 'read' THEN '0' ELSE '1' END AS phase
+        FROM viewership.platform_viewership r
+        JOIN viewership.uploads u USING (upload_id)
+        JOIN viewership.scopes s USING (scope_id)
+        LEFT JOIN LATERAL (
+            SELECT x.* FROM viewership.episode_details x WHERE x.viewership_id = r.id ORDER BY x.label LIMIT 1
+        ) d ON true
+    """)
+    op.execute(f"CREATE VIEW viewership_source.record_reprocessing_batch_logs AS {log}")
+
+
+def _functions() -> None:
+    definer = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
+    # Whatever changes matches or final rows of a platform holds its lock, so that each sees what the one before has done.
+    # The catalogue's lock comes first, where both are needed; locks of several platforms are taken in their order.
+    op.execute(f"""
+        CREATE FUNCTION viewership.lock_final(platforms text[]) RETURNS void {definer} AS $body$
+        DECLARE
+            platform text;
+        BEGIN
+            FOR platform IN SELECT DISTINCT p FROM unnest(platforms) p ORDER BY p LOOP
+                PERFORM pg_advisory_xact_lock(hashtextextended('telecine viewership ' || platform, 0));
+            END LOOP;
+        END
+        $body$
+    """)
+    # Brings episode_details to what is due for some uploads, keys or scopes; the same call twice changes nothing.
+    op.execute(f"""
+        CREATE FUNCTION viewership.sync(kind text, ids bigint[], actor text, reason text,
+            OUT loaded bigint, OUT removed bigint) {definer} AS $body$
+        DECLARE
+            condition text;
+            known boolean;
+        BEGIN
+            IF kind NOT IN ('upload', 'key', 'scope') THEN
+                RAISE EXCEPTION 'kind % is unknown; expected upload, key or scope', quote_literal(kind);
+            END IF;
+            condition := format('%I = ANY ($1)', kind || '_id');
+            -- The rows of this transaction are not in the statistics yet: for an upload, the planner expects one row,
+            -- and a nested loop over a million rows takes hours.
+            PERFORM set_config('enable_nestloop', CASE kind WHEN 'upload' THEN 'off' ELSE 'on' END, true);
+            EXECUTE format('SELECT EXISTS (SELECT FROM viewership.episode_details WHERE %s)', condition)
+                INTO known USING ids;
+            IF known THEN
+            EXECUTE format($sql$
+                WITH gone AS (
+                    SELECT viewership_id, label FROM (
+                        SELECT {_COLUMNS} FROM viewership.episode_details WHERE %1$s
+                        EXCEPT
+                        SELECT {_COLUMNS} FROM viewership.due_details WHERE %1$s
+                    ) changed
+                ), deleted AS (
+                    DELETE FROM viewership.episode_details d USING gone
+                    WHERE d.viewership_id = gone.viewership_id AND d.label = gone.label RETURNING d.*
+                )
+                INSERT INTO viewership.replaced_details SELECT d.*, now(), $2, $3 FROM deleted d
+            $sql$, condition) USING ids, actor, reason;
+            GET DIAGNOSTICS removed = ROW_COUNT;
+            END IF;
+            removed := COALESCE(removed, 0);
+            EXECUTE format($sql$
+                INSERT INTO viewership.episode_details ({_COLUMNS})
+                SELECT {_COLUMNS} FROM viewership.due_details WHERE %1$s
+                ON CONFLICT (viewership_id, label) DO NOTHING
+            $sql$, condition) USING ids;
+            GET DIAGNOSTICS loaded = ROW_COUNT;
+            PERFORM set_config('enable_nestloop', 'on', true);
+        END
+        $body$
+    """)
+    op.execute(f"""
+        CREATE FUNCTION viewership.preview(action text, keys bigint[], episode bigint,
+            OUT units bigint, OUT hours numeric, OUT revenue numeric, OUT uploads bigint, OUT loads bigint,
+            OUT removes bigint) {definer} AS $body$
+            #variable_conflict use_column
+        BEGIN
+            SELECT count(*), COALESCE(sum(r.tot_hov), 0), COALESCE(sum(r.revenue), 0), count(DISTINCT r.upload_id),
+                count(*) FILTER (WHERE preview.action <> 'reject' AND s.code IS NULL AND viewership.gate(
+                    u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NULL),
+                count(*) FILTER (WHERE f.fate = 'final')
+            INTO units, hours, revenue, uploads, loads, removes
+            FROM viewership.platform_viewership r
+            JOIN viewership.uploads u USING (upload_id)
+            JOIN viewership.scopes s USING (scope_id)
+            JOIN viewership.row_fates f ON f.viewership_id = r.id
+            WHERE r.key_id = ANY (preview.keys) AND u.status IN ('matched', 'loaded', 'partial');
+        END
+        $body$
+    """)
+    op.execute(f"""
+        CREATE FUNCTION viewership.decide(action text, keys bigint[], episode bigint, actor text, note text,
+            OUT decision bigint, OUT loaded bigint, OUT removed bigint) {definer} AS $body$
+            #variable_conflict use_variable
+        DECLARE
+            known bigint[];
+            before jsonb;
+            effect jsonb;
+            new_version bigint;
+        BEGIN
+            IF action NOT IN ('accept', 'alias', 'reject') THEN
+                RAISE EXCEPTION 'action % is unknown; expected accept, alias or reject', quote_literal(action);
+            END IF;
+            IF COALESCE(actor, '') = '' THEN
+                RAISE EXCEPTION 'no actor; expected the name of the person who decides';
+            END IF;
+            IF action = 'reject' AND COALESCE(note, '') = '' THEN
+                RAISE EXCEPTION 'no note; expected the reason why the rows stay unmatched';
+            END IF;
+            IF (action = 'reject') <> (episode IS NULL) THEN
+                RAISE EXCEPTION 'accept and alias need an episode, reject takes none';
+            END IF;
+            IF episode IS NOT NULL AND NOT EXISTS (
+                SELECT FROM catalog.episodes e JOIN catalog.series s ON s.id = e.series_id
+                WHERE e.id = episode AND e.active AND s.status = 'active'
+            ) THEN
+                RAISE EXCEPTION 'episode % is not in the catalogue, or inactive', episode;
+            END IF;
+            IF action = 'alias' THEN
+                PERFORM pg_advisory_xact_lock(hashtextextended('telecine catalog', 0));
+            END IF;
+            -- One decision at a time: another one over the same keys waits here, and then sees this one.
+            PERFORM viewership.lock_final(ARRAY(SELECT k.platform FROM viewership.keys k WHERE k.key_id = ANY (keys)));
+            SELECT array_agg(m.key_id ORDER BY m.key_id), jsonb_agg(to_jsonb(m) ORDER BY m.key_id)
+            INTO known, before FROM viewership.matches m WHERE m.key_id = ANY (keys);
+            IF COALESCE(cardinality(known), 0) = 0 OR cardinality(known) <> (SELECT count(DISTINCT k) FROM unnest(keys) k)
+            THEN
+                RAISE EXCEPTION 'some of these keys have no match to decide on';
+            END IF;
+            SELECT to_jsonb(p) INTO effect FROM viewership.preview(action, known, episode) p;
+            INSERT INTO viewership.decisions (action, keys, episode_id, note, effects, previous, decided_by)
+            VALUES (action, known, episode, note, effect, before, actor) RETURNING decision_id INTO decision;
+            IF action = 'alias' THEN
+                SELECT COALESCE(max(v.version), 0) + 1 INTO new_version FROM catalog.versions v;
+                INSERT INTO catalog.versions (version, action, origin, key_version, created_by)
+                SELECT new_version, 'decision', 'decision ' || decision, max(k.key_version), actor
+                FROM viewership.keys k WHERE k.key_id = ANY (known);
+                WITH added AS (
+                    INSERT INTO catalog.aliases (platform, exact, title, title_key, series, series_key, season, episode,
+                        content_id, content_key, episode_id, decision_id, source, created_by)
+                    SELECT DISTINCT k.platform, true, k.content_name, k.title_key, k.series, k.series_key, k.season,
+                        k.episode, k.content_id, k.content_key, decide.episode, decision, 'review', actor
+                    FROM viewership.keys k
+                    WHERE k.key_id = ANY (known) AND num_nonnulls(k.content_name, k.series, k.content_id) >= 1
+                    ON CONFLICT DO NOTHING
+                    RETURNING id, title_key, series_key, content_key
+                )
+                INSERT INTO catalog.changes (version, kind, entity_id, action, title_keys, series_keys, ref_keys)
+                SELECT new_version, 'alias', a.id, 'added', array_remove(ARRAY[a.title_key], NULL),
+                    array_remove(ARRAY[a.series_key], NULL), array_remove(ARRAY[a.content_key], NULL) FROM added a;
+            END IF;
+            PERFORM viewership.replace_matches(known);
+            UPDATE viewership.matches m SET
+                status = CASE action WHEN 'reject' THEN 'rejected' ELSE 'matched' END, bucket = 'DECISION',
+                episode_id = episode, confidence = 1, margin = NULL, decision_id = decision, matched_at = now(),
+                reasons = jsonb_build_array(jsonb_build_object('code', upper(action), 'by', actor, 'note', note))
+            WHERE m.key_id = ANY (known);
+            SELECT s.loaded, s.removed INTO loaded, removed
+            FROM viewership.sync('key', known, actor, action || ' ' || decision) s;
+        END
+        $body$
+    """)
+    op.execute(f"""
+        CREATE FUNCTION viewership.replace_matches(keys bigint[]) RETURNS void {definer} AS $body$
+        BEGIN
+            INSERT INTO viewership.match_history (key_id, status, bucket, episode_id, confidence, candidates, margin,
+                reasons, rule_version, catalogue_version, decision_id, pipeline_run_id, matched_at)
+            SELECT m.key_id, m.status, m.bucket, m.episode_id, m.confidence, m.candidates, m.margin, m.reasons,
+                m.rule_version, m.catalogue_version, m.decision_id, m.pipeline_run_id, m.matched_at
+            FROM viewership.matches m WHERE m.key_id = ANY (keys);
+        END
+        $body$
+    """)
+    op.execute(f"""
+        CREATE FUNCTION viewership.undo(decision bigint, actor text, OUT loaded bigint, OUT removed bigint)
+            {definer} AS $body$
+            #variable_conflict use_variable
+        DECLARE
+            taken viewership.decisions;
+            affected bigint[];
+            new_version bigint;
+        BEGIN
+            IF COALESCE(actor, '') = '' THEN
+                RAISE EXCEPTION 'no actor; expected the name of the person who takes the decision back';
+            END IF;
+            SELECT * INTO taken FROM viewership.decisions d WHERE d.decision_id = decision FOR UPDATE;
+            IF taken.decision_id IS NULL THEN
+                RAISE EXCEPTION 'decision % does not exist', decision;
+            ELSIF taken.undone_at IS NOT NULL THEN
+                RAISE EXCEPTION 'decision % was undone by % at %', decision, taken.undone_by, taken.undone_at;
+            END IF;
+            IF taken.action = 'alias' THEN
+                PERFORM pg_advisory_xact_lock(hashtextextended('telecine catalog', 0));
+            END IF;
+            PERFORM viewership.lock_final(ARRAY(
+                SELECT k.platform FROM viewership.keys k WHERE k.key_id = ANY (taken.keys)));
+            -- Keys that a later decision changed stay as that one left them.
+            SELECT COALESCE(array_agg(m.key_id), '{{}}') INTO affected
+            FROM viewership.matches m WHERE m.decision_id = decision;
+            PERFORM viewership.replace_matches(affected);
+            UPDATE viewership.matches m SET status = b.status, bucket = b.bucket, episode_id = b.episode_id,
+                confidence = b.confidence, candidates = b.candidates, margin = b.margin, reasons = b.reasons,
+                rule_version = b.rule_version, catalogue_version = b.catalogue_version, decision_id = b.decision_id,
+                pipeline_run_id = b.pipeline_run_id, matched_at = now()
+            FROM jsonb_populate_recordset(NULL::viewership.matches, taken.previous) b
+            WHERE m.key_id = b.key_id AND m.decision_id = decision;
+            IF taken.action = 'alias' THEN
+                SELECT COALESCE(max(v.version), 0) + 1 INTO new_version FROM catalog.versions v;
+                INSERT INTO catalog.versions (version, action, origin, key_version, created_by)
+                SELECT new_version, 'decision', 'undo of decision ' || decision, max(k.key_version), actor
+                FROM viewership.keys k WHERE k.key_id = ANY (taken.keys);
+                -- Later uploads that the alias matched wait for a person or for the next reprocess.
+                WITH ended AS (
+                    UPDATE catalog.aliases a SET undone_by = actor, undone_at = now()
+                    WHERE a.decision_id = decision AND a.undone_at IS NULL RETURNING a.*
+                ), noted AS (
+                    INSERT INTO catalog.changes (version, kind, entity_id, action, title_keys, series_keys, ref_keys)
+                    SELECT new_version, 'alias', e.id, 'removed', array_remove(ARRAY[e.title_key], NULL),
+                        array_remove(ARRAY[e.series_key], NULL), array_remove(ARRAY[e.content_key], NULL) FROM ended e
+                )
+                SELECT affected || COALESCE(array_agg(DISTINCT k.key_id), '{{}}') INTO affected
+                FROM ended e JOIN viewership.keys k ON k.platform = e.platform
+                    AND k.title_key IS NOT DISTINCT FROM e.title_key AND k.series_key IS NOT DISTINCT FROM e.series_key
+                    AND k.season IS NOT DISTINCT FROM e.season AND k.episode IS NOT DISTINCT FROM e.episode
+                    AND k.content_key IS NOT DISTINCT FROM e.content_key
+                JOIN viewership.matches m ON m.key_id = k.key_id AND m.bucket = 'ALIAS'
+                    AND m.episode_id = taken.episode_id;
+                PERFORM viewership.replace_matches(affected);
+                UPDATE viewership.matches m SET status = 'review', bucket = NULL, episode_id = NULL, confidence = NULL,
+                    reasons = '[{{"code": "ALIAS_UNDONE"}}]', matched_at = now()
+                WHERE m.key_id = ANY (affected) AND m.bucket = 'ALIAS';
+            END IF;
+            UPDATE viewership.decisions d SET undone_by = actor, undone_at = now() WHERE d.decision_id = decision;
+            SELECT s.loaded, s.removed INTO loaded, removed
+            FROM viewership.sync('key', affected, actor, 'undo of decision ' || decision) s;
+        END
+        $body$
+    """)
+    op.execute(f"REVOKE ALL ON FUNCTION {', '.join(FUNCTIONS)} FROM PUBLIC")
