@@ -96,7 +96,7 @@ def store(
     rows = with_scopes(session, platform, domain, units.filter(goes_on))
     aside = units.filter(~goes_on)
     canonical = canonical_sha256(platform, label, rows, tuple(FIELDS))
-    others = find_others(session, upload_id, platform, label, canonical, rows=rows)
+    others = find_others(session, upload, platform, label, canonical, rows=rows)
     file = read.units.file
     fields = {
         "platform": platform,
