@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from hera.workflows import DAG, Task
 
-from jobs.viewership.errors import REFUSALS, NeedsChoice
+from jobs.viewership.errors import OUTCOMES, REFUSALS
 from jobs.viewership.settings.uploads import RunSettings
 from shared.errors import EXIT_DATA, EXIT_OK
 from workflows._lib.cron import Cron
@@ -17,7 +17,7 @@ from workflows._lib.names import STEP_ACCOUNT, UPLOAD_ACCOUNT
 from workflows._lib.parameters import Field, arguments, fields, form_names, inputs, passed
 from workflows._lib.pipeline import STAGES, Pipeline
 from workflows._lib.retry import PROMPT
-from workflows._lib.secrets import DATABASE, VIEWERSHIP
+from workflows._lib.secrets import DATABASE, NOTIFY, VIEWERSHIP
 from workflows._lib.step import SMALL, Size, step
 from workflows._lib.template import workflow_template
 from workflows._lib.variables import exit_code_of, expression, output_of, parameter
@@ -73,8 +73,9 @@ _BRANCH: Final = (*_RUN, _enabled("viewership-enabled"))
 # Inputs are base64.
 _IS_ENABLED: Final = expression(f"sprig.b64dec({parameter('inputs', 'enabled', in_expression=True)}) != 'false'")
 
-# Codes of a file that is not stored.
-_CODES: Final = (*REFUSALS, NeedsChoice.default_code)
+# Codes of files that are not stored. Those of rows count as `other`: a template has at most 100 metrics, and `media` has
+# the codes of all pipelines.
+_CODES: Final = (*REFUSALS, *OUTCOMES)
 
 _FATES: Final = ("final", "review", "unmatched", "held", "rejected", "filtered", "topline")
 # Counts of `verify` that are gauges: the rows of the last day, the oldest review, and uploads that wait.
@@ -172,7 +173,8 @@ def _upload() -> Container:
         parameters=_RUN,
         counts=("waiting",),
         account=UPLOAD_ACCOUNT,
-        secrets=(DATABASE, VIEWERSHIP),
+        # Files that have arrived and leave a question open are announced by the step: the run does not fail.
+        secrets=(DATABASE, VIEWERSHIP, NOTIFY),
         variables=form_names(_FORM),
     )
 

@@ -302,7 +302,7 @@ def keys_of_the_upload(values):
     ],
 )
 def test_only_the_upload_has_keys_of_a_store_and_its_own_come_first(values, expected):
-    assert keys_of_the_upload(values) == ["db", expected]
+    assert keys_of_the_upload(values) == ["db", expected, "telecine-notify"]
     made = {each["metadata"]["name"] for each in render(merged(LEAST, values)) if "stringData" in each}
     assert ("telecine-viewership" in made) == (expected == "telecine-viewership")
 

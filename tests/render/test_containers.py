@@ -96,8 +96,8 @@ SECRETS = {
     "ingest": {"telecine-database", "telecine-s3", "telecine-screenalytics"},
     "replay": {"telecine-database", "telecine-s3", "telecine-screenalytics"},
     "sweep": set(),
-    # The only step of viewership that reads the store; its keys may read uploads only.
-    "upload": {"telecine-database", "telecine-viewership"},
+    # Reads the store, with keys that may read uploads only, and announces files that leave a question open.
+    "upload": {"telecine-database", "telecine-viewership", "telecine-notify"},
     **{name: {"telecine-database"} for name in ("normalize", "match", "load", "verify")},
 }
 
