@@ -1,4 +1,4 @@
-"""Viewership in a cluster: reports that are announced, found by a listing and by the cron; a bad one, and a question."""
+"""Viewership in a cluster: reports that are announced, listed, or found by the cron; a bad one, and an open question."""
 
 from __future__ import annotations
 
