@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.database._schema import Expiring
 from shared.database.foreign import refuse_foreign
 
 revision = "0007"
@@ -33,6 +34,13 @@ VIEWS = (
     "viewership.review_queue",
     "viewership_source.platform_viewership",
     "viewership_source.record_reprocessing_batch_logs",
+)
+# What is kept for good: uploads, their rows, final and replaced rows, decisions (the evidence of `verify`), and arrivals:
+# an object of a retracted upload whose arrival is forgotten would be loaded again.
+EXPIRING = (
+    Expiring("viewership.error_log", key="id", time="log_time", label="log entries of viewership"),
+    Expiring("viewership.match_history", key="id", time="replaced_at", label="replaced matches of viewership"),
+    Expiring("viewership.outbox_events", key="event_id", time="delivered_at", label="delivered events of viewership"),
 )
 # Functions that change final rows. They run with the rights of their owner: a role needs none on the tables.
 FUNCTIONS = (
@@ -349,11 +357,14 @@ def _arrival() -> None:
             code text,
             message text,
             attempts integer NOT NULL DEFAULT 1,
+            notice uuid,
+            unsent text[] NOT NULL DEFAULT '{}',
             first_seen timestamptz NOT NULL DEFAULT now(),
             last_seen timestamptz NOT NULL DEFAULT now(),
             pipeline_run_id text NOT NULL
         )
     """)
+    op.execute("CREATE INDEX arrivals_waiting ON viewership.arrivals (notice) WHERE status = 'waiting'")
 
 
 def _final() -> None:
