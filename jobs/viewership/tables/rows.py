@@ -105,9 +105,9 @@ def write_set_aside(session: DatabaseSession, upload_id: int, units: pl.DataFram
     Args:
         session: the transaction that claimed the upload.
         upload_id: the upload.
-        units: ``line``, ``position``, ``fate``, ``code``, ``column_name``, ``raw``, ``message``, ``hours`` and
-            ``revenue``.
+        units: ``line``, ``position``, ``fate``, ``code``, ``column_name``, ``raw``, ``message``, ``hours``,
+            ``revenue`` and ``unparsable``, the number of hours and revenues that cannot be read.
     """
-    names = ("line", "position", "fate", "code", "column_name", "raw", "message", "hours", "revenue")
+    names = ("line", "position", "fate", "code", "column_name", "raw", "message", "hours", "revenue", "unparsable")
     values: Any = ((upload_id, *row) for row in units.select(names).iter_rows())
     return session.copy("viewership.set_aside_rows", ("upload_id", *names), values)
