@@ -105,8 +105,9 @@ NOTES: Final[dict[str, str]] = {
 AUDIT: Final[dict[str, str]] = {
     "SUMS": "units, hours, revenue or unreadable values of the fates are not those of the file",
     "UNITS": "stored rows and rows set aside are not the units of the file",
+    "VALUES": "the stored rows of an upload are not those that were read from its file",
     "UNIT_TWICE": "a unit is stored and set aside, or stored twice",
-    "DAYS": "first or last day of the upload, or week or day of a row, is not that of its dates",
+    "DAYS": "a date is outside the days of its upload, or week or day of a row is not that of its date",
     "FILE_MISSING": "the raw file is not in the bucket",
     "FILE_CHANGED": "the raw file has another size or SHA-256 than the upload",
     "FILE_READING": "the raw file cannot be read as it was",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -72,6 +73,7 @@ class Check:
         wrong: number that differ and must not.
         stale: number that differ because the catalogue or the rules have changed since.
         findings: the first of each code.
+        codes: number of values by code.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Check:
     wrong: int = 0
     stale: int = 0
     findings: list[Finding] = field(default_factory=list)
+    codes: Counter[str] = field(default_factory=Counter)
 
     def add(self, finding: Finding, count: int = 1) -> None:
         """Count a finding, and keep it if it is among the first of its code.
@@ -96,6 +99,7 @@ class Check:
             self.stale += count
         else:
             self.wrong += count
+        self.codes[finding.code] += count
         if sum(each.code == finding.code for each in self.findings) < MOST_NAMED:
             self.findings.append(finding)
 
