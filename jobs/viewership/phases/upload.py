@@ -15,7 +15,7 @@ from jobs.viewership.phases.reading import interpret
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.phases.store import facts, set_aside_rows, store
 from jobs.viewership.tables.rows import write_set_aside
-from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, lock, update
+from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, update
 from shared.database.session import retry_session, transaction
 from shared.failure import Failure
 from shared.storage import open_store
@@ -168,7 +168,7 @@ def _unread(
     """Record a file of which nothing is stored."""
     message = cut(error.message, _MESSAGE_CHARS)
     with transaction(settings) as session:
-        if lock(session, upload_id).status in ACTIVE:  # another process has read it with other flags
+        if hold(session, upload_id).status in ACTIVE:  # another process has read it with other flags
             return _linked(upload_id, kept, kept.filename)
         if rejects is not None:
             write_set_aside(session, upload_id, set_aside_rows(facts(rejects)))

@@ -24,7 +24,8 @@ __all__ = [
     "claim",
     "copies",
     "find",
-    "lock",
+    "hold",
+    "latest",
     "lock_period",
     "overlaps",
     "update",
@@ -136,6 +137,7 @@ _NAMES: Final = (
     *("choices", "status", "first_date", "last_date", "replaces", "units", "hours", "revenue", "created_at"),
 )
 _COLUMNS: Final = ", ".join(_NAMES)
+_JSON: Final = frozenset({"choices", "notes", "others"})
 _QUALIFIED: Final = ", ".join(f"u.{name}" for name in _NAMES)
 
 
@@ -189,19 +191,41 @@ def find(session: DatabaseSession, *, status: Iterable[str] = (), upload_ids: It
     return [Upload(*row) for row in rows]
 
 
-def lock(session: DatabaseSession, upload_id: int) -> Upload:
-    """Lock the row of an upload until the end of the transaction, and return it as it is now.
+def latest(session: DatabaseSession, limit: int) -> list[Upload]:
+    """Return the uploads that came last, latest first."""
+    rows = session.rows(
+        f"SELECT {_COLUMNS} FROM viewership.uploads ORDER BY upload_id DESC LIMIT :limit",  # noqa: S608
+        limit=limit,
+    )
+    return [Upload(*row) for row in rows]
+
+
+def hold(session: DatabaseSession, upload_id: int) -> Upload:
+    """Lock an upload and its platform's months until the end of the transaction, and return it as it is now.
+
+    The months come before the row, in every transaction: none waits for another one that waits for it.
+
+    Args:
+        session: the transaction.
+        upload_id: the upload.
 
     Raises:
         UsageError: there is no such upload.
     """
-    rows = session.rows(
-        f"SELECT {_COLUMNS} FROM viewership.uploads WHERE upload_id = :id FOR UPDATE",  # noqa: S608
-        id=upload_id,
-    )
-    if not rows:
-        raise UsageError(f"there is no upload {upload_id}; expected one of `telecine viewership uploads`")
-    return Upload(*rows[0])
+    while True:
+        found = find(session, upload_ids=[upload_id])
+        if not found:
+            raise UsageError(f"there is no upload {upload_id}; expected one of `telecine viewership uploads`")
+        seen = found[0]
+        if seen.platform is not None:
+            lock_period(session, seen.platform, seen.first_date, seen.last_date)
+        rows = session.rows(
+            f"SELECT {_COLUMNS} FROM viewership.uploads WHERE upload_id = :id FOR UPDATE",  # noqa: S608
+            id=upload_id,
+        )
+        upload = Upload(*rows[0])
+        if (upload.platform, upload.first_date, upload.last_date) == (seen.platform, seen.first_date, seen.last_date):
+            return upload
 
 
 def update(session: DatabaseSession, upload_id: int, **values: Any) -> None:
@@ -210,12 +234,12 @@ def update(session: DatabaseSession, upload_id: int, **values: Any) -> None:
     Args:
         session: the transaction.
         upload_id: the upload.
-        values: column -> value; dictionaries and lists are stored as JSON.
+        values: column -> value.
     """
-    texts = {name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in values.items()}
+    texts = {name: json.dumps(value) if name in _JSON else value for name, value in values.items()}
+    casts = {**dict.fromkeys(_JSON, "jsonb"), "replaces": "bigint[]"}
     names = ", ".join(
-        f"{name} = CAST(:{name} AS jsonb)" if isinstance(values[name], dict | list) else f"{name} = :{name}"
-        for name in texts
+        f"{name} = CAST(:{name} AS {casts[name]})" if name in casts else f"{name} = :{name}" for name in texts
     )
     session.run(
         f"UPDATE viewership.uploads SET {names}, updated_at = now() WHERE upload_id = :id",  # noqa: S608
