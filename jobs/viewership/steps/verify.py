@@ -32,7 +32,7 @@ _SUMS: Final = "Sums: expected and actual"
 _SHOWN: Final = 200
 # Findings in the log; the report has more.
 _LOGGED: Final = 20
-# Code -> what to do; {verify} and {reprocess} are commands.
+# Code -> what to do; {reread} and {reprocess} are commands.
 _ADVICE: Final[dict[str, str]] = {
     "SUMS": "find the lines with: {reread}",
     "UNITS": "find the lines with: {reread}",
@@ -52,6 +52,10 @@ _ADVICE: Final[dict[str, str]] = {
     "MATCH_STALE": "run: {reprocess}",
     "DETAIL_STALE": "run: {reprocess}",
     "NOT_CHECKED": "verify again",
+    "DECISION": "decide again: telecine viewership review list",
+    "KEY": "restore viewership.keys from a backup",
+    "DETAIL_TWICE": "restore the primary key of viewership.episode_details",
+    "UPLOAD_TWICE": "retract one of them: telecine viewership retract",
 }
 _OTHERWISE: Final = "retract the upload, and upload its raw file again"
 
