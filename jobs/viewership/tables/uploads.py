@@ -15,7 +15,20 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["ACTIVE", "Claim", "NewUpload", "Overlap", "Upload", "claim", "copies", "find", "lock", "overlaps", "update"]
+__all__ = [
+    "ACTIVE",
+    "Claim",
+    "NewUpload",
+    "Overlap",
+    "Upload",
+    "claim",
+    "copies",
+    "find",
+    "lock",
+    "lock_period",
+    "overlaps",
+    "update",
+]
 
 ACTIVE: Final = ("read", "normalized", "matched", "loaded", "partial")
 """States of uploads whose rows count."""
@@ -104,6 +117,8 @@ class Overlap:
         revenue: their revenue.
         first: first day of the overlap.
         last: last day of the overlap.
+        outside: its other rows.
+        scopes: the scopes that both have.
     """
 
     upload: Upload
@@ -112,6 +127,8 @@ class Overlap:
     revenue: Decimal
     first: date
     last: date
+    outside: int
+    scopes: list[int]
 
 
 _NAMES: Final = (
@@ -219,32 +236,52 @@ def copies(session: DatabaseSession, upload_id: int, canonical_sha256: str) -> l
     return [Upload(*row) for row in rows]
 
 
-def overlaps(session: DatabaseSession, upload_id: int) -> list[Overlap]:
+def overlaps(
+    session: DatabaseSession, upload_id: int, platform: str, label: str, scope_ids: list[int]
+) -> list[Overlap]:
     """Return other uploads with rows for the same platform, label, partner, channel, territory and days.
 
     Args:
-        session: the transaction, in which the upload's own rows are written.
-        upload_id: the upload.
+        session: a transaction.
+        upload_id: the upload that is left out.
+        platform: its platform.
+        label: its label; ``Both`` overlaps with either.
+        scope_ids: the scopes of its rows.
     """
     rows = session.rows(
         f"""
-        WITH own AS (
-            SELECT DISTINCT r.scope_id FROM viewership.platform_viewership r
-            JOIN viewership.scopes s USING (scope_id)
-            WHERE r.upload_id = :id AND s.date IS NOT NULL
-        )
         SELECT {_QUALIFIED}, count(*), COALESCE(sum(r.tot_hov), 0), COALESCE(sum(r.revenue), 0), min(r.date),
-            max(r.date)
-        FROM viewership.uploads mine
-        JOIN viewership.uploads u ON u.platform = mine.platform AND u.upload_id <> mine.upload_id
-            AND u.status = ANY (:active) AND u.first_date <= mine.last_date AND u.last_date >= mine.first_date
-            AND (u.label = mine.label OR 'Both' IN (u.label, mine.label))
-        JOIN viewership.platform_viewership r ON r.upload_id = u.upload_id
-        JOIN own ON own.scope_id = r.scope_id
-        WHERE mine.upload_id = :id
+            max(r.date), (SELECT count(*) FROM viewership.platform_viewership a WHERE a.upload_id = u.upload_id)
+                - count(*), array_agg(DISTINCT r.scope_id)
+        FROM viewership.uploads u
+        JOIN viewership.platform_viewership r USING (upload_id)
+        WHERE u.platform = :platform AND u.upload_id <> :id AND u.status = ANY (:active)
+            AND (u.label = :label OR 'Both' IN (u.label, :label)) AND r.scope_id = ANY (CAST(:scopes AS bigint[]))
         GROUP BY u.upload_id ORDER BY u.upload_id
-        """,  # noqa: S608
+        """,  # noqa: S608 - names of this module
         id=upload_id,
+        platform=platform,
+        label=label,
+        scopes=scope_ids,
         active=list(ACTIVE),
     )
-    return [Overlap(Upload(*row[:-5]), *row[-5:]) for row in rows]
+    return [Overlap(Upload(*row[:-7]), *row[-7:]) for row in rows]
+
+
+def lock_period(session: DatabaseSession, platform: str, first: date | None, last: date | None) -> None:
+    """Wait until no other transaction stores or loads rows of this platform for these months.
+
+    Args:
+        session: the transaction; its end releases the locks.
+        platform: the platform.
+        first: first day; None locks rows without a date.
+        last: last day.
+    """
+    months = ["none"]
+    if first is not None and last is not None:
+        months = [
+            f"{month // 12}-{month % 12 + 1:02}"
+            for month in range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+        ]
+    for month in months:
+        session.lock(f"telecine viewership {platform} {month}")
