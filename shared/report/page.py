@@ -82,7 +82,7 @@ def _template() -> Template:
     environment.tests.update(
         code=lambda value: isinstance(value, Code),
         link=lambda value: isinstance(value, Link),
-        safe_link=lambda value: _SAFE_HREF.match(value.href) is not None
+        safe_link=lambda value: _SAFE_HREF.match(value.href) is not None,
     )
     environment.globals["css"] = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     return environment.get_template("page.html.j2")

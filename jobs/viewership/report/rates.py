@@ -151,14 +151,16 @@ def rate_sections(rates: Sequence[MatchRate]) -> list[Section]:
         )
         for rate in rates
     ]
+    # Reports of revenue have no hours.
+    timed = [(label, values) for label, values in (_bar(rate, hours=True) for rate in rates) if any(values)]
     note = (
-        "Share of final rows among those that are final, in review or unmatched. Held rows wait for a deal or a value and"
-        " are on neither side."
+        "Share of final rows among those that are final, in review or unmatched. Held rows wait for a deal or a value"
+        " and are on neither side."
     )
     columns = ("platform", "uploads", "final", "of rows", "rate", "final hours", "of hours", "rate in hours")
     return [
         Shares("Rows by bucket", "rows", _PARTS, [_bar(rate, hours=False) for rate in rates]),
-        Shares("Hours by bucket", "hours", _PARTS, [_bar(rate, hours=True) for rate in rates]),
+        *([Shares("Hours by bucket", "hours", _PARTS, timed)] if timed else []),
         Table("Match rate", columns, rows, note),
     ]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.report.fates import name
 from shared.report import Table
-from shared.text import brief, cut
+from shared.text import brief, clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +21,7 @@ REJECTED: Final = "Rejected rows"
 
 _ROWS: Final = 50
 _RAW_CHARS: Final = 200
+_PLACE: Final = re.compile(r"line \d+(?:, column (?:'[^']*'|\w+))?: (?:'[^']*': )?")
 _MESSAGE_CHARS: Final = 400
 
 
@@ -58,10 +60,11 @@ def rejected_table(session: DatabaseSession, upload_ids: Iterable[int]) -> Table
             (
                 name(row.upload_id, row.filename),
                 row.line,
-                None if row.column_name is None else cut(row.column_name, _RAW_CHARS),
+                None if row.column_name is None else clean_text(row.column_name, _RAW_CHARS),
                 None if row.raw is None else brief(row.raw, _RAW_CHARS),
                 row.code,
-                cut(row.message, _MESSAGE_CHARS),
+                # The message begins with the line, the column and the text, which have columns of their own.
+                clean_text(_PLACE.sub("", row.message), _MESSAGE_CHARS),
             )
             for row in rows
         ],

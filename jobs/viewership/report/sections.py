@@ -31,17 +31,34 @@ class PhaseFigures(Protocol):
     """What a phase of an upload had to account for, and what it accounted for; see ``phases.result.PhaseResult``."""
 
     @property
-    def upload_id(self) -> int: ...
+    def upload_id(self) -> int:
+        """Return the upload."""
+        ...
+
     @property
-    def filename(self) -> str: ...
+    def filename(self) -> str:
+        """Return its name."""
+        ...
+
     @property
-    def expected(self) -> tuple[int, Decimal, Decimal]: ...
+    def expected(self) -> tuple[int, Decimal, Decimal]:
+        """Return units, hours and revenue to account for."""
+        ...
+
     @property
-    def actual(self) -> tuple[int, Decimal, Decimal]: ...
+    def actual(self) -> tuple[int, Decimal, Decimal]:
+        """Return units, hours and revenue accounted for."""
+        ...
+
     @property
-    def seconds(self) -> float: ...
+    def seconds(self) -> float:
+        """Return the time of the phase."""
+        ...
+
     @property
-    def status(self) -> str: ...
+    def status(self) -> str:
+        """Return the status of the upload afterwards."""
+        ...
 
 
 def upload_sections(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.matching.model import REASONS
 from shared.report import Code, Table
-from shared.text import cut
+from shared.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,7 +45,7 @@ def unmatched_table(session: DatabaseSession, upload_ids: Iterable[int]) -> Tabl
     )
     if not rows:
         return None
-    note = f"{rows[0].titles:,} titles, {rows[0].all_hours:,.2f} hours over all uploads; the list begins with the most hours."
+    note = f"{rows[0].titles:,} titles, {rows[0].all_hours:,.2f} hours over all uploads; most hours first."
     return Table(
         UNMATCHED,
         ("title", "platform", "state", "rows", "hours", "reason", "command"),
@@ -73,7 +73,7 @@ def _title(row: Any) -> str:
     """Return what a file says about an episode, such as ``Harbour Lights / S1 E2 / The Storm``."""
     numbers = " ".join(f"{letter}{value}" for letter, value in (("S", row.season), ("E", row.episode)) if value)
     parts = [part for part in (row.series, numbers, row.content_name, row.content_id) if part]
-    return " / ".join(cut(part, _TITLE_CHARS) for part in parts) or "(no title, series or id)"
+    return " / ".join(clean_text(part, _TITLE_CHARS) for part in parts) or "(no title, series or id)"
 
 
 def _reason(reasons: list[Mapping[str, str]]) -> str | None:

@@ -7,9 +7,10 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.viewership.report.fates import name
 from shared.report import Code, Table
-from shared.settings import next_command
-from shared.text import brief, cut
+from shared.settings.next_command import next_command
+from shared.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -90,7 +91,9 @@ def waiting(
         answers = _answers(row.message) if asked else [["--on-overlap", word] for word in _ON_OVERLAP]
         chosen = _chosen(row.choices, {word for answer in answers for word in answer})
         commands = tuple(
-            next_command("viewership upload", _argument(place), *chosen, *answer, model=UploadSettings, settings=settings)
+            next_command(
+                "viewership upload", _argument(place), *chosen, *answer, model=UploadSettings, settings=settings
+            )
             for answer in answers or [[]]
         )
         found.append(Waiting(row.upload_id, row.filename, row.code, row.message, commands))
@@ -112,20 +115,24 @@ def _answers(message: str) -> list[list[str]]:
     known = {flag.flag: flag for flag in flags(InterpretationSettings) if flag.name not in StepSettings.model_fields}
     _, found, clause = message.rpartition("pass ")
     answers: list[list[str]] = []
+    end = 0
     for match in _FLAG.finditer(clause if found else ""):
         if (flag := known.get(match[1])) is None:
             continue
         value = "".join(shlex.split(match[2])) if match[2] else _TO_FILL_IN.get(match[1], flag.name.upper())
-        if [match[1], value] not in answers:
+        if answers and clause[end : match.start()].strip() == "and":
+            answers[-1] += [match[1], value]
+        elif [match[1], value] not in answers:
             answers.append([match[1], value])
+        end = match.end()
     return answers
 
 
 def _chosen(choices: Mapping[str, Any], answered: set[str]) -> list[str]:
     """Return the flags that were given before, unless an answer replaces them."""
     words: list[str] = []
-    for name, value in choices.items():
-        flag = f"--{name.replace('_', '-')}"
+    for choice, value in choices.items():
+        flag = f"--{choice.replace('_', '-')}"
         for each in value if isinstance(value, list) else [value]:
             if flag == "--map" or flag not in answered:
                 words += [flag, str(each)]
@@ -141,12 +148,16 @@ def waiting_table(found: Sequence[Waiting]) -> Table | None:
     if not found:
         return None
     rows = [
-        (f"{each.upload_id}: {brief(each.filename, 120)}", each.code, cut(each.question, _MESSAGE_CHARS), Code(command))
+        (
+            name(each.upload_id, each.filename),
+            each.code,
+            clean_text(each.question, _MESSAGE_CHARS),
+            Code("\n".join(each.commands)),
+        )
         for each in found[:_ROWS]
-        for command in each.commands
     ]
     more = len(found) - _ROWS
-    note = "Run one of the commands of an upload; fill in words in capitals."
+    note = "Run one of the commands of an upload. Words in capitals are for you to fill in."
     if more > 0:
         note += f" {more:,} more uploads wait: telecine viewership uploads"
     return Table(WAITING, ("upload", "code", "question", "command"), rows, note)

@@ -16,5 +16,6 @@ class Relation(NamedTuple):
     row: str
     columns: Mapping[str, str]
 
+
 PIPELINE_RUN: Final = "`run_id` in `pipeline.runs` of the run that wrote the row"
 INSERTED: Final = "when it was inserted"

@@ -177,7 +177,7 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "channel_id": "the channel in `catalog.channels`; NULL if the catalogue does not know it",
             "territory": "the territory by the deal, else as the catalogue names it",
             "territory_id": "the territory in `catalog.territories`; NULL if the catalogue does not know it",
-            "code": "why its rows are held: `NO_DEAL`, `DEAL_TIE`, `NO_CHANNEL` or `NO_TERRITORY`; NULL if they are not",
+            "code": "why its rows are held: `NO_DEAL`, `DEAL_TIE`, `NO_CHANNEL` or `NO_TERRITORY`; else NULL",
             "reasons": "the deals that tie, or how channel and territory were found",
             "catalogue_version": "version of the catalogue that it was resolved with; NULL until then",
         },
