@@ -1,1 +1,1 @@
-"""Sections of viewership's reports: match rates, fates, phases, what waits for an answer, and what is unmatched."""
+"""Sections of viewership's reports: match rates, fates, what waits for an answer, and what is unmatched."""

@@ -63,7 +63,7 @@ class BucketSum:
 
 @dataclass(frozen=True, slots=True)
 class MatchRate:
-    """What became of the units of one platform.
+    """Fates of the units of one platform, and the match rate.
 
     The rate is the share of final units among those that are final, in review or unmatched. Units that are held wait
     for a deal or a value, not for an episode, and are on neither side.
