@@ -33,11 +33,14 @@ VIEWS = (
     "viewership.record_reprocessing_batch_logs",
     "viewership.review_queue",
     "viewership.source_formula",
+    "viewership.match_rates",
+    "viewership.phase_times",
+    "viewership.recent_uploads",
     "viewership_source.platform_viewership",
     "viewership_source.record_reprocessing_batch_logs",
 )
-# What is kept for good: uploads, their rows, final and replaced rows, decisions (the evidence of `verify`), and arrivals:
-# an object of a retracted upload whose arrival is forgotten would be loaded again.
+# What is kept for good: uploads, their rows, final and replaced rows, decisions (the evidence of `verify`), and
+# arrivals: an object of a retracted upload whose arrival is forgotten would be loaded again.
 EXPIRING = (
     Expiring("viewership.error_log", key="id", time="log_time", label="log entries of viewership"),
     Expiring("viewership.match_history", key="id", time="replaced_at", label="replaced matches of viewership"),
@@ -461,7 +464,7 @@ def _fates() -> None:
     op.execute("""
         CREATE VIEW viewership.row_fates AS
         SELECT r.id AS viewership_id, r.upload_id, r.line, r.position, r.key_id, r.scope_id, r.tot_hov AS hours,
-            r.revenue, u.platform, u.label, m.bucket,
+            r.revenue, r.week, u.platform, u.label, m.bucket,
             CASE
                 WHEN r.key_id IS NULL THEN 'topline'
                 WHEN s.code IS NOT NULL THEN 'held'
@@ -575,6 +578,7 @@ def _fates() -> None:
         WHERE m.status IN ('review', 'unmatched') AND u.status IN ('matched', 'loaded', 'partial')
         GROUP BY k.review_digest, m.status
     """)
+    _figures()
     # The three queries of the original run on this schema as they are, except for the database's name and DATEADD. They
     # tell matched rows by their content provider, which is empty here if the catalogue has none.
     both = ("internal_series", "ref_id", "asset_title", "asset_series")
@@ -598,6 +602,40 @@ def _fates() -> None:
         WHERE u.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')
     """)
     op.execute(f"CREATE VIEW viewership_source.record_reprocessing_batch_logs AS {log}")
+
+
+def _figures() -> None:
+    # Small views for boards: sums of them add up to the files', since they come from the same fates.
+    op.execute("""
+        CREATE VIEW viewership.match_rates AS
+        SELECT f.upload_id, f.platform, f.week, f.fate, CASE f.fate WHEN 'final' THEN f.bucket END AS bucket,
+            count(*) AS units, COALESCE(sum(f.hours), 0) AS hours, COALESCE(sum(f.revenue), 0) AS revenue
+        FROM viewership.row_fates f
+        GROUP BY f.upload_id, f.platform, f.week, f.fate, CASE f.fate WHEN 'final' THEN f.bucket END
+        UNION ALL
+        SELECT u.upload_id, u.platform, NULL, a.fate, NULL, count(*), COALESCE(sum(a.hours), 0),
+            COALESCE(sum(a.revenue), 0)
+        FROM viewership.set_aside_rows a JOIN viewership.uploads u USING (upload_id)
+        WHERE u.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')
+        GROUP BY u.upload_id, u.platform, a.fate
+    """)
+    op.execute("""
+        CREATE VIEW viewership.phase_times AS
+        SELECT upload_id, procedure_name, min(platform) AS platform, count(*) AS attempts,
+            (array_agg(status ORDER BY id DESC))[1] AS status,
+            (array_agg(rows_affected ORDER BY id DESC))[1] AS rows_affected,
+            (array_agg(execution_ms ORDER BY id DESC))[1] AS execution_ms, sum(execution_ms) AS total_ms,
+            max(log_time) AS log_time
+        FROM viewership.error_log WHERE upload_id IS NOT NULL GROUP BY upload_id, procedure_name
+    """)
+    op.execute("""
+        CREATE VIEW viewership.recent_uploads AS
+        SELECT platform, count(*) AS uploads, count(*) FILTER (WHERE status = 'loaded') AS loaded,
+            count(*) FILTER (WHERE status IN ('refused', 'partial')) AS failed,
+            count(*) FILTER (WHERE status IN ('received', 'needs_choice', 'copy', 'overlap')) AS waiting,
+            round(count(*) FILTER (WHERE status IN ('refused', 'partial'))::numeric / count(*), 4) AS failure_rate
+        FROM viewership.uploads WHERE created_at >= now() - interval '30 days' GROUP BY platform
+    """)
 
 
 def _functions() -> None:
