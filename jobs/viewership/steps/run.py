@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.steps._stages import PHASES, run_phase, waiting
-from jobs.viewership.steps.upload import take_files, upload_report
+from jobs.viewership.steps.upload import sections, take_files, upload_report
 from shared.errors import most_severe
 from shared.ledger import open_run
 from shared.report import Report, StageSummary
@@ -47,16 +47,17 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
     reports: dict[str, Report] = {}
     with open_run(named, "viewership") as ledger:
         with ledger.stage(*_UPLOAD, progress=stage_run.progress) as stage:
-            taken, failed = take_files(named, stage)
-            reports["upload"] = upload_report(named, taken, failed)
+            uploads = take_files(named, stage)
+            reports["upload"] = upload_report(named, uploads)
             stage.finish(reports["upload"])
-        if not _too_large(named, taken):
+        if not _too_large(named, uploads.taken):
             for phase in PHASES.values():
                 upload_ids = waiting(named, phase.waits)
                 with ledger.stage(phase.name, phase.order) as stage:
                     reports[phase.name] = run_phase(phase, named, stage, upload_ids)
                     stage.finish(reports[phase.name])
     report = merge(reports)
+    report.sections = [*sections(named, uploads), *report.sections]
     report.counts["waiting"] = len(waiting(named, [status for phase in PHASES.values() for status in phase.waits]))
     report.exit_code = most_severe(report.exit_code, ledger.exit_code)
     return report
