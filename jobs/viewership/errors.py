@@ -6,13 +6,26 @@ from typing import Any, ClassVar, Final
 
 from shared.errors import DataError
 
-__all__ = ["FILTERS", "NOTES", "REFUSALS", "REJECTS", "BadCatalog", "NeedsChoice", "Refused", "refuse"]
+__all__ = [
+    "FILTERS",
+    "HELD",
+    "NOTES",
+    "OUTCOMES",
+    "REFUSALS",
+    "REJECTS",
+    "BadCatalog",
+    "NeedsChoice",
+    "NotReady",
+    "Refused",
+    "refuse",
+]
 
 REFUSALS: Final[dict[str, str]] = {
     "FORMAT": "the file is neither delimited text nor a workbook that can be read",
     "EMPTY": "the file has no data rows",
     "COLUMNS": "the file lacks a column that its format requires",
     "LIMIT": "the file exceeds a limit on size or shape",
+    "TOO_MANY_REJECTED": "a larger share of the rows is rejected than --max-rejected allows",
 }
 """Code of an upload that is refused as a whole -> meaning."""
 
@@ -41,6 +54,28 @@ FILTERS: Final[dict[str, str]] = {
     "FILTER": "excluded by a filter of the format",
 }
 """Code of a unit that is filtered -> meaning."""
+
+HELD: Final[dict[str, str]] = {
+    "NO_DEAL": "no deal fits the row's platform, partner, channel and territory on its day",
+    "DEAL_TIE": "several deals fit the row equally well and differ in what it would get",
+    "NO_CHANNEL": "neither the row nor its deal names a channel",
+    "NO_TERRITORY": "neither the row nor its deal names a territory",
+    "NO_HOURS": "the row has neither hours nor minutes",
+    "NO_REVENUE": "the row has no revenue",
+    "NO_DATE": "the row has no date",
+    "NO_PERIOD": "the row has no year or quarter",
+}
+"""Code of a unit that is held until the catalogue or the deals change, or that its label does not load -> meaning."""
+
+OUTCOMES: Final[dict[str, str]] = {
+    "NEEDS_CHOICE": "the file leaves a question open; nothing is stored until a flag answers it",
+    "COPY": "another upload has the same rows; nothing is stored until --on-overlap says what to do",
+    "OVERLAP": "another upload has rows for the same days; nothing is stored until --on-overlap says what to do",
+    "REPLACE_PARTIAL": "an upload to be replaced has rows that the file lacks; nothing is stored",
+    "NO_DEALS": "the catalogue has no deal, so no row can be loaded",
+    "NO_CATALOG": "the catalogue has no episode, so no row can be matched",
+}
+"""Code of an upload that waits, or of a phase that cannot start -> meaning."""
 
 NOTES: Final[dict[str, str]] = {
     "ROUNDED": "numbers have more than 10 digits after the decimal mark and were rounded",
@@ -77,6 +112,12 @@ class NeedsChoice(DataError):
     """The file leaves a question open that the user answers with a flag; it is never guessed or retried."""
 
     default_code: ClassVar[str] = "NEEDS_CHOICE"
+
+
+class NotReady(DataError):
+    """A phase cannot start, because the catalogue lacks what it needs."""
+
+    default_code: ClassVar[str] = "NO_CATALOG"
 
 
 class BadCatalog(DataError):

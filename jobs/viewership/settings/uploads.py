@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _TABLE: Final = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
+_PREFIX_CHARS: Final = 200
 _ARRIVAL: Final = Group("How uploads are found", 25)
 _STORED: Final = Group("What is stored", 40)
 _CHOSEN: Final = Group("Uploads", 20)
@@ -43,7 +44,7 @@ def _table(value: str) -> str:
 
 def _prefix(value: str) -> str:
     text = value.strip("/")
-    if any(part in ("", ".", "..") for part in text.split("/")) or len(text) > 200:
+    if any(part in ("", ".", "..") for part in text.split("/")) or len(text) > _PREFIX_CHARS:
         raise ValueError("expected a folder of the bucket, such as uploads/")
     return f"{text}/"
 

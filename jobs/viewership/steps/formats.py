@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.viewership.phases.reading import read_upload
 from jobs.viewership.settings.formats import FormatsCheckSettings, FormatsInferSettings
 from jobs.viewership.uploads.formats.binding import parse_pairs
 from jobs.viewership.uploads.formats.library import find_format, load_format_file, load_formats, shipped_formats
 from jobs.viewership.uploads.infer.draft import draft_format, has_other_units, map_options
 from jobs.viewership.uploads.infer.infer import infer
-from jobs.viewership.uploads.reading import read
 from shared.errors import UsageError
 from shared.settings.next_command import next_command
 from shared.text import as_json, one_line, text_table
@@ -20,16 +20,14 @@ from shared.text import as_json, one_line, text_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jobs.viewership.model import Sheet
     from jobs.viewership.settings.formats import (
         FormatsListSettings,
         FormatsShowSettings,
-        ReadingSettings,
     )
     from jobs.viewership.uploads.formats.model import Format, Rule
     from jobs.viewership.uploads.infer.proposal import FormatFit, Proposal
 
-__all__ = ["infer_file", "list_formats", "read_upload", "show_format"]
+__all__ = ["infer_file", "list_formats", "show_format"]
 
 _STEM_CHARS: Final = 40
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -67,7 +65,7 @@ def show_format(settings: FormatsShowSettings) -> str:
 def infer_file(settings: FormatsInferSettings) -> str:
     """Return a proposal for how a file is read, as text or as JSON."""
     formats = load_formats(settings.formats_dir)
-    sheet = read_upload(settings)
+    sheet = read_upload(settings.file, settings)
     proposal = infer(
         sheet,
         formats,
@@ -138,32 +136,6 @@ def _next(proposal: Proposal, settings: FormatsInferSettings) -> list[str]:
     shown = next_command(command, *words, model=model, settings=settings)
     lines.append("Next, with the flags that answer the questions:" if proposal.questions else "Next:")
     return [*lines, f"  {shown}"]
-
-
-def read_upload(settings: ReadingSettings, chosen: Format | None = None) -> Sheet:
-    """Return the sheet of the upload that a command names.
-
-    Args:
-        settings: name the file; flags override the format.
-        chosen: a format, which may name the sheet and the encoding.
-
-    Raises:
-        UsageError: the file cannot be opened.
-    """
-    file = str(getattr(settings, "file"))  # noqa: B009 - each command has its own help for it
-    delimiter = {"\\t": "\t", "tab": "\t"}.get(settings.delimiter or "", settings.delimiter)
-    try:
-        return read(
-            file,
-            sheet=settings.sheet or (chosen.sheet if chosen else None),
-            encoding=settings.encoding or (chosen.conventions.encoding if chosen else None),
-            delimiter=delimiter,
-        )
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise UsageError(
-            f"'{one_line(file)}' cannot be read: {reason}; expected delimited text or a workbook"
-        ) from None
 
 
 def _document(found: Format) -> dict[str, Any]:
