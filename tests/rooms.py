@@ -35,7 +35,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs", "streams"),
         *("text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector", "errors"),
     ),
-    "workflows": ("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "maintenance", "_lib"),
+    "workflows": (
+        *("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "viewership", "maintenance"),
+        "_lib",
+    ),
 }
 
 

@@ -8,13 +8,18 @@ from shared.errors import DataError
 
 __all__ = [
     "ARRIVALS",
+    "AUDIT",
     "FILTERS",
+    "HELD",
     "NOTES",
+    "OUTCOMES",
     "REFUSALS",
     "REJECTS",
+    "STALE",
     "BadArrival",
     "BadCatalog",
     "NeedsChoice",
+    "NotReady",
     "Refused",
     "bad_arrival",
     "refuse",
@@ -25,6 +30,7 @@ REFUSALS: Final[dict[str, str]] = {
     "EMPTY": "the file has no data rows",
     "COLUMNS": "the file lacks a column that its format requires",
     "LIMIT": "the file exceeds a limit on size or shape",
+    "TOO_MANY_REJECTED": "a larger share of the rows is rejected than --max-rejected allows",
 }
 """Code of an upload that is refused as a whole -> meaning."""
 
@@ -54,6 +60,28 @@ FILTERS: Final[dict[str, str]] = {
 }
 """Code of a unit that is filtered -> meaning."""
 
+HELD: Final[dict[str, str]] = {
+    "NO_DEAL": "no deal fits the row's platform, partner, channel and territory on its day",
+    "DEAL_TIE": "several deals fit the row equally well and differ in what it would get",
+    "NO_CHANNEL": "neither the row nor its deal names a channel",
+    "NO_TERRITORY": "neither the row nor its deal names a territory",
+    "NO_HOURS": "the row has neither hours nor minutes",
+    "NO_REVENUE": "the row has no revenue",
+    "NO_DATE": "the row has no date",
+    "NO_PERIOD": "the row has no year or quarter",
+}
+"""Code of a unit that is held until the catalogue or the deals change, or that its label does not load -> meaning."""
+
+OUTCOMES: Final[dict[str, str]] = {
+    "NEEDS_CHOICE": "the file leaves a question open; nothing is stored until a flag answers it",
+    "COPY": "another upload has the same rows; nothing is stored until --on-overlap says what to do",
+    "OVERLAP": "another upload has rows for the same days; nothing is stored until --on-overlap says what to do",
+    "REPLACE_PARTIAL": "an upload to be replaced has rows that the file lacks; nothing is stored",
+    "NO_DEALS": "the catalogue has no deal, so no row can be loaded",
+    "NO_CATALOG": "the catalogue has no episode, so no row can be matched",
+}
+"""Code of an upload that waits, or of a phase that cannot start -> meaning."""
+
 NOTES: Final[dict[str, str]] = {
     "ROUNDED": "numbers have more than 10 digits after the decimal mark and were rounded",
     "CURRENCIES": "a column has amounts in several currencies",
@@ -76,6 +104,40 @@ NOTES: Final[dict[str, str]] = {
     "ERROR_CELL": "cells hold errors such as #DIV/0!",
 }
 """Code of a warning -> meaning."""
+
+AUDIT: Final[dict[str, str]] = {
+    "SUMS": "units, hours, revenue or unreadable values of the fates are not those of the file",
+    "UNITS": "stored rows and rows set aside are not the units of the file",
+    "VALUES": "the stored rows of an upload are not those that were read from its file",
+    "UNIT_TWICE": "a unit is stored and set aside, or stored twice",
+    "DAYS": "a date is outside the days of its upload, or week or day of a row is not that of its date",
+    "FILE_MISSING": "the raw file is not in the bucket",
+    "FILE_CHANGED": "the raw file has another size or SHA-256 than the upload",
+    "FILE_READING": "the raw file cannot be read as it was",
+    "REREAD": "a unit differs from what the raw file says",
+    "KEY": "a computed value of a key is not the one of its raw fields",
+    "KEY_OF_ROW": "a row has other fields than its key",
+    "SCOPE": "a computed value of a scope is not the one of its raw fields or of the current deals",
+    "SCOPE_OF_ROW": "a row has another platform, domain or day than its scope",
+    "MATCH": "a match is not the one that the catalogue gives",
+    "MATCH_MISSING": "a key of a matched upload has no match",
+    "DECISION": "a decision of a reviewer has no effect, or one that was undone still has",
+    "DETAIL": "a final row differs from what is due",
+    "DETAIL_MISSING": "a row that is due is not among the final rows",
+    "DETAIL_EXTRA": "a final row is not due: its row, match or scope says otherwise",
+    "DETAIL_REPLACED": "a final row belongs to an upload that was replaced, retracted or never loaded",
+    "DETAIL_TWICE": "a row has several final rows with the same label",
+    "UPLOAD_TWICE": "several uploads that count have the same bytes",
+    "NOT_CHECKED": "a step of the cascade failed, so matches were not compared",
+    "KEY_STALE": "a key was computed with older rules",
+    "SCOPE_STALE": "the deals, channels or territories have changed since the scope was resolved",
+    "MATCH_STALE": "the catalogue or the rules have changed since the match",
+    "DETAIL_STALE": "the catalogue has changed since the final row was loaded",
+}
+"""Code of a finding of verify -> meaning."""
+
+STALE: Final = frozenset({"KEY_STALE", "SCOPE_STALE", "MATCH_STALE", "DETAIL_STALE"})
+"""Codes of findings that `telecine viewership reprocess` settles; all others are damage."""
 
 
 ARRIVALS: Final[dict[str, str]] = {
@@ -105,6 +167,12 @@ class NeedsChoice(DataError):
     """The file leaves a question open that the user answers with a flag; it is never guessed or retried."""
 
     default_code: ClassVar[str] = "NEEDS_CHOICE"
+
+
+class NotReady(DataError):
+    """A phase cannot start, because the catalogue lacks what it needs."""
+
+    default_code: ClassVar[str] = "NO_CATALOG"
 
 
 class BadCatalog(DataError):

@@ -5,24 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.viewership.phases.reading import read_upload
 from jobs.viewership.uploads.formats.library import find_format, load_formats, shipped_formats
 from jobs.viewership.uploads.infer.infer import infer
-from jobs.viewership.uploads.reading import read
-from shared.errors import UsageError
 from shared.text import as_json, one_line, text_table
 
 if TYPE_CHECKING:
-    from jobs.viewership.model import Sheet
     from jobs.viewership.settings.formats import (
         FormatsInferSettings,
         FormatsListSettings,
         FormatsShowSettings,
-        ReadingSettings,
     )
     from jobs.viewership.uploads.formats.model import Format, Rule
     from jobs.viewership.uploads.infer.proposal import FormatFit, Proposal
 
-__all__ = ["infer_file", "list_formats", "read_upload", "show_format"]
+__all__ = ["infer_file", "list_formats", "show_format"]
 
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
@@ -59,35 +56,9 @@ def show_format(settings: FormatsShowSettings) -> str:
 def infer_file(settings: FormatsInferSettings) -> str:
     """Return a proposal for how a file is read, as text or as JSON."""
     formats = load_formats(settings.formats_dir)
-    sheet = read_upload(settings)
+    sheet = read_upload(settings.file, settings)
     proposal = infer(sheet, formats, file=Path(settings.file).name, header_line=settings.header_line)
     return as_json(proposal.model_dump(mode="json"), indent=2) if settings.json_ else _told(proposal)
-
-
-def read_upload(settings: ReadingSettings, chosen: Format | None = None) -> Sheet:
-    """Return the sheet of the upload that a command names.
-
-    Args:
-        settings: name the file; flags override the format.
-        chosen: a format, which may name the sheet and the encoding.
-
-    Raises:
-        UsageError: the file cannot be opened.
-    """
-    file = str(getattr(settings, "file"))  # noqa: B009 - each command has its own help for it
-    delimiter = {"\\t": "\t", "tab": "\t"}.get(settings.delimiter or "", settings.delimiter)
-    try:
-        return read(
-            file,
-            sheet=settings.sheet or (chosen.sheet if chosen else None),
-            encoding=settings.encoding or (chosen.conventions.encoding if chosen else None),
-            delimiter=delimiter,
-        )
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise UsageError(
-            f"'{one_line(file)}' cannot be read: {reason}; expected delimited text or a workbook"
-        ) from None
 
 
 def _document(found: Format) -> dict[str, Any]:
