@@ -1,4 +1,4 @@
-"""The command `telecine vacuum`: delete old reports, artifacts and database rows; never `.pt` files, parts, TARs, uploads."""
+"""The command `telecine vacuum`: delete old reports, artifacts and rows; never `.pt` files, parts, TARs or uploads."""
 
 from __future__ import annotations
 
