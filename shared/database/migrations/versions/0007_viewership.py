@@ -232,6 +232,7 @@ def _keys() -> None:
         )
     """)
     op.execute("CREATE INDEX match_history_key ON viewership.match_history (key_id)")
+    op.execute("CREATE INDEX match_history_time ON viewership.match_history (replaced_at)")
 
 
 def _rows() -> None:
@@ -336,6 +337,7 @@ def _history() -> None:
             pipeline_run_id text NOT NULL
         )
     """)
+    op.execute("CREATE INDEX error_log_time ON viewership.error_log (log_time)")
 
 
 def _arrival() -> None:
@@ -352,6 +354,9 @@ def _arrival() -> None:
         )
     """)
     op.execute("CREATE INDEX outbox_events_waiting ON viewership.outbox_events (created_at) WHERE delivered_at IS NULL")
+    op.execute(
+        "CREATE INDEX outbox_events_done ON viewership.outbox_events (delivered_at) WHERE delivered_at IS NOT NULL"
+    )
     # What became of each object below uploads/: one with the same ETag is not read again.
     op.execute("""
         CREATE TABLE viewership.arrivals (
