@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["KEY_FIELDS", "SCOPE_FIELDS", "key_ids", "scope_ids"]
+__all__ = ["KEY_FIELDS", "SCOPE_FIELDS", "key_ids", "refresh_key_columns", "scope_ids"]
 
 KEY_FIELDS: Final = ("content_name", "content_name_2", "series", "season", "episode", "content_id")
 """Fields of a unit that say which episode it is."""
+COMPUTED: Final = (
+    *("title_key", "title_key_2", "series_key", "content_key", "review_key", "review_digest", "key_version"),
+)
+"""Columns that the rules of the keys compute from the fields."""
 SCOPE_FIELDS: Final = ("partner", "channel", "territory", "date")
 """Fields of a unit that say whose deal it belongs to, and when."""
 
@@ -67,7 +71,7 @@ def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.
             session.run("TRUNCATE new_keys")
             columns = (
                 *("digest", "platform", *KEY_FIELDS),
-                *("title_key", "series_key", "content_key", "review_key", "review_digest", "key_version"),
+                *COMPUTED,
             )
             session.copy("new_keys", columns, (_key(digest, platform, row) for digest, row in missing))
             names = ", ".join(columns)
@@ -80,15 +84,50 @@ def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.
 
 
 def _key(digest: bytes, platform: str, row: dict[str, str | None]) -> tuple[Any, ...]:
+    return (digest, platform, *(row[name] for name in KEY_FIELDS), *_computed(platform, row))
+
+
+def _computed(platform: str, row: dict[str, str | None]) -> tuple[Any, ...]:
+    """Return the values of :data:`COMPUTED`."""
     review = review_key(platform, **row)
     parts = [review.platform, review.title, review.series, review.season, review.episode, review.content_id]
     return (
-        *(digest, platform),
-        *(row[name] for name in KEY_FIELDS),
         title_key(row["content_name"]) if row["content_name"] else None,
+        title_key(row["content_name_2"]) if row["content_name_2"] else None,
         series_key(row["series"]) if row["series"] else None,
         id_key(row["content_id"]) if row["content_id"] else None,
         *(parts, _digest(parts), KEY_VERSION),
+    )
+
+
+def refresh_key_columns(session: DatabaseSession, limit: int) -> int:
+    """Compute the columns of keys again that other rules have computed, and return the number of keys.
+
+    Args:
+        session: the transaction.
+        limit: at most so many keys.
+    """
+    rows = session.rows(
+        f"SELECT key_id, platform, {', '.join(KEY_FIELDS)} FROM viewership.keys"  # noqa: S608 - names of this module
+        " WHERE key_version <> :version ORDER BY key_id LIMIT :limit FOR UPDATE",
+        version=KEY_VERSION,
+        limit=limit,
+    )
+    if not rows:
+        return 0
+    session.run("CREATE TEMPORARY TABLE IF NOT EXISTS fresh_keys (LIKE viewership.keys) ON COMMIT DROP")
+    session.run(
+        "ALTER TABLE fresh_keys ALTER digest DROP NOT NULL, ALTER platform DROP NOT NULL"  # what stays as it is
+    )
+    session.run("TRUNCATE fresh_keys")
+    session.copy(
+        "fresh_keys",
+        ("key_id", *COMPUTED),
+        ((row[0], *_computed(row[1], dict(zip(KEY_FIELDS, row[2:], strict=True)))) for row in rows),
+    )
+    updates = ", ".join(f"{name} = fresh.{name}" for name in COMPUTED)
+    return session.run(
+        f"UPDATE viewership.keys k SET {updates} FROM fresh_keys fresh WHERE fresh.key_id = k.key_id"  # noqa: S608
     )
 
 
