@@ -10,7 +10,7 @@ from jobs.viewership.model import Fate
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import fates, lock_final, sync
-from jobs.viewership.tables.uploads import ACTIVE, find, lock, lock_period, update
+from jobs.viewership.tables.uploads import ACTIVE, find, hold, update
 from shared.database.session import transaction
 from shared.errors import IntegrityError
 
@@ -37,10 +37,9 @@ def load(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) ->
     """
     began = time.monotonic()
     with transaction(settings) as session:
-        upload = lock(session, upload_id)
+        upload = hold(session, upload_id)
         if upload.status != "matched" or upload.platform is None:
             return None
-        lock_period(session, upload.platform, upload.first_date, upload.last_date)
         lock_final(session, [upload.platform])
         replaced = _replace(session, upload, by)
         failed = bool(session.rows("SELECT code FROM viewership.uploads WHERE upload_id = :id", id=upload_id)[0].code)
@@ -86,6 +85,8 @@ def _replace(session: DatabaseSession, upload: Upload, by: str) -> list[int]:
     replaced = [each.upload_id for each in find(session, upload_ids=upload.replaces) if each.status in ACTIVE]
     for number in replaced:
         update(session, number, status="replaced", replaced_by=upload.upload_id)
+    if upload.rereads is not None:
+        update(session, upload.upload_id, rereads=None)
     if replaced:
         sync(session, "upload", replaced, actor=by, reason=f"replaced by upload {upload.upload_id}")
     return replaced

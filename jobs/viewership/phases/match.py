@@ -16,7 +16,7 @@ from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import lock_final, sync
 from jobs.viewership.tables.matches import keys_of, write_matches
-from jobs.viewership.tables.uploads import lock, lock_period, update
+from jobs.viewership.tables.uploads import hold, update
 from shared.database.session import transaction
 
 if TYPE_CHECKING:
@@ -73,10 +73,9 @@ def match(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -
                 "episodes with `telecine viewership catalog import`",
                 code="NO_CATALOG",
             )
-        upload = lock(session, upload_id)
+        upload = hold(session, upload_id)
         if upload.status not in ("normalized", "partial") or upload.platform is None:
             return None
-        lock_period(session, upload.platform, upload.first_date, upload.last_date)
         keys = keys_of(session, [upload_id])
         matched = match_and_write(session, keys, run_id=run_id, platforms=[upload.platform])
         # Other uploads may have rows with these keys.

@@ -15,7 +15,7 @@ from jobs.viewership.errors import HELD, NotReady
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import lock_final, sync
-from jobs.viewership.tables.uploads import lock, lock_period, update
+from jobs.viewership.tables.uploads import hold, update
 from shared.database.session import transaction
 
 if TYPE_CHECKING:
@@ -78,10 +78,9 @@ def normalize(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: st
     began = time.monotonic()
     with transaction(settings) as session:
         version = pin(session, by)
-        upload = lock(session, upload_id)
+        upload = hold(session, upload_id)
         if upload.status != "read" or upload.platform is None:
             return None
-        lock_period(session, upload.platform, upload.first_date, upload.last_date)
         lock_final(session, [upload.platform])
         if not session.rows("SELECT FROM catalog.deals WHERE active LIMIT 1"):
             raise NotReady(

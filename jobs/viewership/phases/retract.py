@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs.viewership.phases.log import log
 from jobs.viewership.tables.fates import lock_final, sync
-from jobs.viewership.tables.uploads import lock, lock_period, update
+from jobs.viewership.tables.uploads import hold, update
 from shared.database.session import transaction
 from shared.errors import UsageError
 
@@ -32,12 +32,11 @@ def retract(settings: DatabaseSettings, upload_id: int, *, by: str, reason: str,
     """
     began = time.monotonic()
     with transaction(settings) as session:
-        upload = lock(session, upload_id)
+        upload = hold(session, upload_id)
         if upload.status in ("retracted", "replaced"):
             raise UsageError(f"upload {upload_id} is {upload.status} already; expected one that is not")
         removed = 0
         if upload.platform is not None:
-            lock_period(session, upload.platform, upload.first_date, upload.last_date)
             lock_final(session, [upload.platform])
         update(session, upload_id, status="retracted", retracted_by=by, retracted_reason=reason)
         if upload.platform is not None:

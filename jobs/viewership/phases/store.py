@@ -12,7 +12,7 @@ from jobs.viewership.model import FIELDS, Fate
 from jobs.viewership.phases.canonical import canonical_sha256
 from jobs.viewership.phases.overlap import find_others, told
 from jobs.viewership.tables.rows import with_scopes, write_rows, write_set_aside
-from jobs.viewership.tables.uploads import ACTIVE, lock, lock_period, update
+from jobs.viewership.tables.uploads import ACTIVE, hold, lock_period, update
 from shared.errors import IntegrityError
 from shared.text import clean_data
 
@@ -89,14 +89,14 @@ def store(
     dates = units["date"].drop_nulls()
     first, last = (dates.min(), dates.max()) if len(dates) else (None, None)
     lock_period(session, platform, first, last)
-    upload = lock(session, upload_id)
+    upload = hold(session, upload_id)
     if upload.status in ACTIVE:
         return Stored("linked")
     goes_on = pl.col("fate").is_null() | pl.col("topline")
     rows = with_scopes(session, platform, domain, units.filter(goes_on))
     aside = units.filter(~goes_on)
     canonical = canonical_sha256(platform, label, rows, tuple(FIELDS))
-    others = find_others(session, upload_id, platform, label, canonical, rows=rows)
+    others = find_others(session, upload, platform, label, canonical, rows=rows)
     file = read.units.file
     fields = {
         "platform": platform,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,7 @@ from jobs.viewership.phases.reading import interpret
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.phases.store import facts, set_aside_rows, store
 from jobs.viewership.tables.rows import write_set_aside
-from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, lock, update
+from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, update
 from shared.database.session import retry_session, transaction
 from shared.failure import Failure
 from shared.storage import open_store
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jobs.viewership.phases.reading import Interpretation
     from jobs.viewership.phases.store import Stored
     from jobs.viewership.settings.uploads import UploadSettings
+    from jobs.viewership.tables.uploads import Upload
 
 __all__ = ["Taken", "take"]
 
@@ -90,7 +91,14 @@ def take(settings: UploadSettings, place: str, run_id: str) -> Taken:
         claimed = retry_session(settings, lambda session: claim(session, new, run_id), _RETRY_S, waiting="the upload")
         upload = claimed.upload
         if upload.status in ACTIVE:
-            return _linked(upload.upload_id, kept, upload.filename)
+            if upload.choices == new.choices or settings.on_overlap != "replace":
+                return _linked(upload, kept, new.choices)
+            again = replace(new, rereads=upload.upload_id)
+            upload = retry_session(
+                settings, lambda session: claim(session, again, run_id), _RETRY_S, waiting="the upload"
+            ).upload
+            if upload.status in ACTIVE:
+                return _linked(upload, kept, new.choices)
         try:
             read = interpret(kept.path, settings)
             read.units.reconcile()
@@ -119,7 +127,7 @@ def take(settings: UploadSettings, place: str, run_id: str) -> Taken:
                 message=stored.message or None,
             )
     if stored.outcome == "linked":
-        return _linked(upload.upload_id, kept, kept.filename)
+        return _linked(upload, kept, new.choices)
     return _taken(upload.upload_id, kept, read, stored, seconds=time.monotonic() - began)
 
 
@@ -148,10 +156,12 @@ def _check_rejected(read: Interpretation, most: float) -> None:
     )
 
 
-def _linked(upload_id: int, kept: Kept, first_name: str) -> Taken:
-    name = f" as '{first_name}'" if first_name != kept.filename else ""
-    message = f"the same bytes are upload {upload_id}{name}; 0 rows stored"
-    return Taken(upload_id, kept.filename, "linked", kept.size_bytes, message=message)
+def _linked(upload: Upload, kept: Kept, choices: dict[str, object]) -> Taken:
+    name = f" as '{upload.filename}'" if upload.filename != kept.filename else ""
+    message = f"the same bytes are upload {upload.upload_id}{name}; 0 rows stored"
+    if choices not in ({}, upload.choices):
+        message += "; it was read with other choices: pass --on-overlap replace to read it again with these"
+    return Taken(upload.upload_id, kept.filename, "linked", kept.size_bytes, message=message)
 
 
 def _unread(
@@ -168,8 +178,9 @@ def _unread(
     """Record a file of which nothing is stored."""
     message = cut(error.message, _MESSAGE_CHARS)
     with transaction(settings) as session:
-        if lock(session, upload_id).status in ACTIVE:  # another process has read it with other flags
-            return _linked(upload_id, kept, kept.filename)
+        now = hold(session, upload_id)
+        if now.status in ACTIVE:  # another process has read it with other flags
+            return _linked(now, kept, _choices(settings))
         if rejects is not None:
             write_set_aside(session, upload_id, set_aside_rows(facts(rejects)))
         update(

@@ -35,7 +35,7 @@ VIEWS = (
     "viewership_source.platform_viewership",
     "viewership_source.record_reprocessing_batch_logs",
 )
-# Functions that change final rows. They run with the rights of their owner, so that a role needs no right on the tables.
+# Functions that change final rows. They run with the rights of their owner: a role needs none on the tables.
 FUNCTIONS = (
     "viewership.lock_final(text[])",
     "viewership.replace_matches(bigint[])",
@@ -80,8 +80,8 @@ def _uploads() -> None:
             label text CHECK (label IN ('Viewership', 'Revenue', 'Both')),
             format text,
             choices jsonb NOT NULL DEFAULT '{{}}',
-            status text NOT NULL CHECK (status IN ('received', 'needs_choice', 'refused', 'copy', 'overlap', 'skipped', 'read',
-                'normalized', 'matched', 'loaded', 'partial', 'replaced', 'retracted')),
+            status text NOT NULL CHECK (status IN ('received', 'needs_choice', 'refused', 'copy', 'overlap', 'skipped',
+                'read', 'normalized', 'matched', 'loaded', 'partial', 'replaced', 'retracted')),
             code text,
             message text,
             units bigint CHECK (units >= 0),
@@ -93,6 +93,7 @@ def _uploads() -> None:
             first_date date,
             last_date date,
             replaces bigint[] NOT NULL DEFAULT '{{}}',
+            rereads bigint REFERENCES viewership.uploads,
             replaced_by bigint REFERENCES viewership.uploads,
             retracted_by text,
             retracted_reason text,
@@ -106,6 +107,11 @@ def _uploads() -> None:
     # The bytes are the identity: of two uploads of one file at once, the second waits here and then links to the first.
     op.execute("""
         CREATE UNIQUE INDEX uploads_bytes ON viewership.uploads (sha256)
+            WHERE status NOT IN ('replaced', 'retracted') AND rereads IS NULL
+    """)
+    # The same bytes read with other choices stand beside those that they replace until they are loaded.
+    op.execute("""
+        CREATE UNIQUE INDEX uploads_rereads ON viewership.uploads (rereads)
             WHERE status NOT IN ('replaced', 'retracted')
     """)
     op.execute("CREATE INDEX uploads_rows ON viewership.uploads (canonical_sha256)")
@@ -138,7 +144,7 @@ def _uploads() -> None:
 
 
 def _keys() -> None:
-    # The distinct partners, channels, territories and days of the rows, and the deal of each: a deal may begin on any day.
+    # Distinct partners, channels, territories and days of the rows, and the deal of each: a deal may begin on any day.
     op.execute("""
         CREATE TABLE viewership.scopes (
             scope_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -484,8 +490,9 @@ def _fates() -> None:
             r.platform_content_id, r.platform_series, s.partner AS viewership_partner, s.deal_parent, s.channel,
             s.channel_id, s.territory, s.territory_id, st.title AS internal_series, e.ref_id, et.title AS asset_title,
             COALESCE(st.title, c.code, '') AS asset_series, c.content_provider, c.code AS series_code,
-            COALESCE(r.season_number, e.season) AS season_number, COALESCE(r.episode_number, e.episode) AS episode_number,
-            r.language, CASE WHEN l.label = 'Viewership' THEN r.tot_hov END AS hours,
+            COALESCE(r.season_number, e.season) AS season_number,
+            COALESCE(r.episode_number, e.episode) AS episode_number, r.language,
+            CASE WHEN l.label = 'Viewership' THEN r.tot_hov END AS hours,
             CASE WHEN l.label = 'Viewership' THEN r.tot_mov END AS minutes, r.views, r.sessions, r.unique_viewers,
             r.tot_completions,
             CASE WHEN l.label = 'Revenue' THEN concat_ws(' ', s.partner, 'Revenue', s.territory) END AS register_name,
@@ -566,7 +573,7 @@ def _fates() -> None:
 
 def _functions() -> None:
     definer = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
-    # Whatever changes matches or final rows of a platform holds its lock, so that each sees what the one before has done.
+    # Whatever changes matches or final rows of a platform holds its lock: each sees what the one before has done.
     # The catalogue's lock comes first, where both are needed; locks of several platforms are taken in their order.
     op.execute(f"""
         CREATE FUNCTION viewership.lock_final(platforms text[]) RETURNS void {definer} AS $body$
@@ -677,7 +684,8 @@ def _functions() -> None:
             PERFORM viewership.lock_final(ARRAY(SELECT k.platform FROM viewership.keys k WHERE k.key_id = ANY (keys)));
             SELECT array_agg(m.key_id ORDER BY m.key_id), jsonb_agg(to_jsonb(m) ORDER BY m.key_id)
             INTO known, before FROM viewership.matches m WHERE m.key_id = ANY (keys);
-            IF COALESCE(cardinality(known), 0) = 0 OR cardinality(known) <> (SELECT count(DISTINCT k) FROM unnest(keys) k)
+            IF COALESCE(cardinality(known), 0) = 0
+                OR cardinality(known) <> (SELECT count(DISTINCT k) FROM unnest(keys) k)
             THEN
                 RAISE EXCEPTION 'some of these keys have no match to decide on';
             END IF;
