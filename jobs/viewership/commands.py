@@ -123,6 +123,15 @@ STEPS: Final = (
     ),
     Step(
         "viewership",
+        "reprocess",
+        "Match rows again after the catalogue has changed.",
+        settings=f"{_SETTINGS}.reprocess:ReprocessSettings",
+        run="jobs.viewership.steps.reprocess:run",
+        stage=("reprocess", 4),
+        view="jobs.viewership.steps.reprocess:show",
+    ),
+    Step(
+        "viewership",
         "retract",
         "Take an upload back: its rows leave the final table.",
         settings=f"{_SETTINGS}.uploads:RetractSettings",

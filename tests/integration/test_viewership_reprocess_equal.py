@@ -7,7 +7,7 @@ import csv
 import io
 import os
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -23,7 +23,6 @@ from jobs.viewership.phases.match import _row, match_and_write
 from jobs.viewership.phases.reprocess import Selection, reprocess
 from jobs.viewership.tables.keys import KEY_FIELDS, key_ids
 from shared.database.session import transaction
-from shared.errors import ConfigurationError
 from tests.postgres_server import database, postgres  # noqa: F401
 
 if TYPE_CHECKING:
@@ -119,50 +118,88 @@ def add_alias(rng: random.Random, made: Model) -> None:
     made.aliases[tuple(row[name] for name in ("kind", "alias", "series", "content_id", "platform"))] = row
 
 
+def _title(rng: random.Random, made: Model) -> None:
+    episode = rng.choice(list(made.episodes.values()))
+    episode[rng.choice(("title", "title-es"))] = rng.choice((a_title(rng), a_title(rng), ""))
+
+
+def _field(rng: random.Random, made: Model) -> None:
+    episode = rng.choice(list(made.episodes.values()))
+    name, values = rng.choice(
+        (
+            ("series_code", list(made.series)),
+            ("season", ["", "1", "2"]),
+            ("episode", ["", "1", "2", "3"]),
+            ("episode_status", ["active", "inactive"]),
+            # It is another episode then, and this one is missing.
+            ("ref_id", [f"MS-{1000 + rng.randint(1, 60)}{rng.choice('AB')}"]),
+        )
+    )
+    episode[name] = rng.choice(values)
+
+
+def _series(rng: random.Random, made: Model) -> None:
+    series = rng.choice(list(made.series.values()))
+    name, values = rng.choice(
+        (
+            ("status", ("active", "inactive")),
+            ("series", NAMES),
+            ("series.2", ("", *NAMES)),
+            ("content_provider", ("E", "O")),
+        )
+    )
+    series[name] = rng.choice(values)
+
+
+def _new_series(rng: random.Random, made: Model) -> None:
+    add_series(rng, made)
+    add_episode(rng, made)
+
+
+def _drop_alias(rng: random.Random, made: Model) -> None:
+    if made.aliases:
+        made.aliases.pop(rng.choice(list(made.aliases)))
+
+
+def _number(rng: random.Random, made: Model) -> None:
+    ref = rng.choice(list(made.episodes.values()))["ref_id"]
+    made.numbers.append({"ref_id": ref, "platform": rng.choice(("", "tubi")), "season": "3", "episode": "7"})
+
+
+CHANGES = (
+    *(add_episode, add_episode, add_episode, _title, _title, _field, _field, _field, _series, _series),
+    *(_new_series, add_alias, add_alias, _drop_alias, _number),
+)
+
+
 def change(rng: random.Random, made: Model) -> str:
     """Change something, and return what."""
-    what = rng.choice(
-        ("add", "add", "add", "title", "title", "move", "number", "ref", "status", "status", "series status", "rename")
-        + ("new series", "code", "alias", "alias", "drop alias", "numbers", "provider")
-    )
-    episode = rng.choice(list(made.episodes.values()))
-    series = rng.choice(list(made.series.values()))
-    if what == "add":
-        add_episode(rng, made)
-    elif what == "title":
-        episode[rng.choice(("title", "title-es"))] = rng.choice((a_title(rng), a_title(rng), ""))
-    elif what == "move":
-        episode["series_code"] = rng.choice(list(made.series))
-    elif what == "number":
-        episode[rng.choice(("season", "episode"))] = rng.choice(("", "1", "2", "3"))
-    elif what == "ref":
-        pass  # the ref id identifies an episode
-    elif what == "status":
-        episode["episode_status"] = "inactive" if episode["episode_status"] == "active" else "active"
-    elif what == "series status":
-        series["status"] = "inactive" if series["status"] == "active" else "active"
-    elif what == "rename":
-        series["series"] = rng.choice(NAMES)
-    elif what == "new series":
-        add_series(rng, made)
-        add_episode(rng, made)
-    elif what == "alias":
-        add_alias(rng, made)
-    elif what == "numbers":
-        made.numbers.append({"ref_id": episode["ref_id"], "platform": rng.choice(("", "tubi")), "season": "3", "episode": "7"})
-    elif what == "provider":
-        series["content_provider"] = rng.choice(("Elm", "Oak"))
-    return what
+    one = rng.choice(CHANGES)
+    one(rng, made)
+    return one.__name__
 
 
 def a_key(rng: random.Random, number: int, made: Model) -> MatchKey:
     def maybe(share: float, text: str) -> str | None:
         return text if rng.random() < share else None
 
-    title, series = a_title(rng), rng.choice((*NAMES, "Other Name", "Unknown Show", "Harbour Lihgts", "Delta Forse One"))
+    title, series = (
+        a_title(rng),
+        rng.choice((*NAMES, "Other Name", "Unknown Show", "Harbour Lihgts", "Delta Forse One")),
+    )
     shape = rng.choice(
         ("{t}",) * 8
-        + ("{s}: {t}", "{s} {t}", "{t} - {s}", "S01E02 - {t}", "{s} S02E03", "{t} (dubbed)", "{t}...", "{s}", "Part 2: {t}")
+        + (
+            "{s}: {t}",
+            "{s} {t}",
+            "{t} - {s}",
+            "S01E02 - {t}",
+            "{s} S02E03",
+            "{t} (dubbed)",
+            "{t}...",
+            "{s}",
+            "Part 2: {t}",
+        )
         + ("{s} Part 2: {t}", "{t} / {s}")
     )
     text = shape.format(t=title, s=series)
@@ -207,7 +244,9 @@ def insert_keys(database: StepSettings, keys: list[MatchKey]) -> None:
             key_ids(session, platform, frame)
 
 
-_KEYS = "SELECT key_id, platform, content_name, content_name_2, series, season, episode, content_id FROM viewership.keys"
+_KEYS = (
+    "SELECT key_id, platform, content_name, content_name_2, series, season, episode, content_id FROM viewership.keys"
+)
 
 
 def match_all(session: DatabaseSession, keys: list[Any]) -> dict[int, tuple[Any, ...]]:
@@ -268,7 +307,9 @@ def run_one(database: Database, seed: int, share: list[float]) -> None:
             trail.append("later keys")
             insert_keys(where, [a_key(rng, number, made) for number in range(5)])
             with transaction(where) as session:
-                new = session.rows(f"{_KEYS} k WHERE NOT EXISTS (SELECT FROM viewership.matches m WHERE m.key_id = k.key_id)")
+                new = session.rows(
+                    f"{_KEYS} k WHERE NOT EXISTS (SELECT FROM viewership.matches m WHERE m.key_id = k.key_id)"
+                )
                 match_and_write(session, [tuple(key) for key in new], run_id="later", platforms=["philo", "tubi"])
         if rng.random() < 0.3:
             trail.append("tubi only")

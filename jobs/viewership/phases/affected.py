@@ -1,8 +1,8 @@
 """Keys that changes of the catalogue may affect: more than those whose match changes, and never fewer.
 
 A match depends on the catalogue through ids inside its content id, titles that are equal, the series that its name or
-title names, aliases, and similar titles. Each search finds the keys of one of these ways, with the names, keys and words
-from before and after the changes. A test compares the result with matching everything.
+title names, aliases, and similar titles. Each search finds the keys of one of these ways, with the names, keys and
+words from before and after the changes. A test compares the result with matching everything.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _by_title(session: DatabaseSession, changes: Changes) -> set[int]:
         return set()
     return _ids(
         session,
-        f"SELECT k.key_id {_OPEN} AND (k.title_key = ANY (:titles) OR k.title_key_2 = ANY (:titles))",  # noqa: S608
+        f"SELECT k.key_id {_OPEN} AND (k.title_key = ANY (:titles) OR k.title_key_2 = ANY (:titles))",
         changes,
         titles=list(changes.title_keys),
     )
@@ -120,9 +120,11 @@ def _by_id(session: DatabaseSession, changes: Changes) -> set[int]:
         return set()
     condition = ""
     if len(wanted) <= _MOST_SEARCHED:
-        condition = "AND EXISTS (SELECT FROM unnest(CAST(:wanted AS text[])) part WHERE strpos(k.content_key, part) > 0)"
+        condition = (
+            "AND EXISTS (SELECT FROM unnest(CAST(:wanted AS text[])) part WHERE strpos(k.content_key, part) > 0)"
+        )
     rows = session.rows(
-        f"SELECT k.key_id, k.content_key {_OPEN} AND k.content_key <> '' {condition}",  # noqa: S608
+        f"SELECT k.key_id, k.content_key {_OPEN} AND k.content_key <> '' {condition}",
         version=changes.version,
         **({"wanted": wanted} if condition else {}),
     )
@@ -153,7 +155,7 @@ def _by_series(session: DatabaseSession, changes: Changes, rules: str) -> set[in
     texts = [
         row.series
         for row in session.rows(
-            f"SELECT DISTINCT k.series {_OPEN} AND k.series IS NOT NULL",  # noqa: S608
+            f"SELECT DISTINCT k.series {_OPEN} AND k.series IS NOT NULL",
             version=changes.version,
         )
     ]
@@ -176,7 +178,7 @@ def _by_series(session: DatabaseSession, changes: Changes, rules: str) -> set[in
         wanted += [unknown[place] for _, _, place in found]
     if not wanted:
         return set()
-    return _ids(session, f"SELECT k.key_id {_OPEN} AND k.series = ANY (:texts)", changes, texts=wanted)  # noqa: S608
+    return _ids(session, f"SELECT k.key_id {_OPEN} AND k.series = ANY (:texts)", changes, texts=wanted)
 
 
 def _by_name_inside(session: DatabaseSession, changes: Changes, rules: str) -> set[int]:
@@ -191,7 +193,7 @@ def _by_name_inside(session: DatabaseSession, changes: Changes, rules: str) -> s
             " WHERE strpos(k.title_key, word) > 0 OR strpos(k.title_key_2, word) > 0)"
         )
     rows = session.rows(
-        f"SELECT k.key_id, k.platform, k.content_name, k.content_name_2 {_OPEN}"  # noqa: S608
+        f"SELECT k.key_id, k.platform, k.content_name, k.content_name_2 {_OPEN}"
         f" AND COALESCE(k.series_key, '') = '' {condition}",
         version=changes.version,
         **({"words": list(longest)} if condition else {}),
@@ -202,7 +204,7 @@ def _by_name_inside(session: DatabaseSession, changes: Changes, rules: str) -> s
 
 
 def _longest(words: Iterable[str]) -> str:
-    """Return the longest word of a name, which is in every title that holds the name, however its numbers are written."""
+    """Return the longest word of a name: every title with the name has it, however its numbers are written."""
     return max(words, key=lambda word: (not word.isdecimal(), len(word), word), default="")
 
 

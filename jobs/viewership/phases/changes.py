@@ -1,4 +1,4 @@
-"""Changes of the catalogue since a version: what changed, and every key, name and word that it had before or has now."""
+"""Changes of the catalogue since a version: what changed, with its keys, names and words from before and after."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ def match_and_write(
         _row(each, found.rules, found.catalog_version, run_id)
         for each in found.matches
         # A key that a failed bucket could not look up stays as it is.
-        if not (found.failed and ("BUCKET_FAILED" in each.reasons or again and _is_after(each, found.failed)))
+        if not (found.failed and ("BUCKET_FAILED" in each.reasons or (again and _is_after(each, found.failed))))
     ]
     changed = write_matches(session, rows)
     return Matched(changed, found.steps, found.failed, time.monotonic() - began)

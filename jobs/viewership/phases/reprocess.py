@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jobs.viewership.phases.changes import Changes
     from jobs.viewership.tables.matches import OpenKey
     from shared.database.session import DatabaseSession
+    from shared.progress import Progress
     from shared.settings.database import DatabaseSettings
 
 __all__ = ["PlatformResult", "Reprocessed", "Selection", "reprocess"]
@@ -124,22 +125,17 @@ class Reprocessed:
         return made
 
 
-class _Undo(Exception):
-    """Ends the only transaction of a dry run."""
-
-
 @contextmanager
 def _units(settings: DatabaseSettings, *, dry_run: bool) -> Iterator[Any]:
     """Yield what opens the next transaction; a dry run has a single one, which is rolled back."""
     if not dry_run:
         yield partial(transaction, settings)
         return
-    try:
-        with transaction(settings) as session:
+    with transaction(settings) as session:
+        try:
             yield lambda: nullcontext(session)
-            raise _Undo
-    except _Undo:
-        pass
+        finally:
+            session.run("ROLLBACK")
 
 
 def reprocess(
@@ -151,7 +147,7 @@ def reprocess(
     dry_run: bool = False,
     rules: str = DEFAULT_RULES,
     batch: int = _BATCH,
-    done: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Progress | None = None,
 ) -> Reprocessed:
     """Match affected keys and resolve affected scopes again, batch by batch.
 
@@ -166,10 +162,10 @@ def reprocess(
         dry_run: roll everything back.
         rules: name of the rules.
         batch: keys of one transaction.
-        done: is called after each batch with the number of keys that were matched, and of all.
+        progress: counts the keys.
     """
     with _units(settings, dry_run=dry_run) as unit:
-        return _Run(unit, selection, run_id, by, rules).run(batch, done)
+        return _Run(unit, selection, run_id, by, rules).run(batch, progress)
 
 
 class _Run:
@@ -183,7 +179,7 @@ class _Run:
         self._changes: Changes | None = None
         self._synced: set[int] = set()
 
-    def run(self, batch: int, done: Callable[[int, int], None]) -> Reprocessed:
+    def run(self, batch: int, progress: Progress | None) -> Reprocessed:
         with self._timed("keys"):
             self._refresh(batch)
         with self._timed("scopes"):
@@ -191,9 +187,13 @@ class _Run:
         with self._timed("search"):
             keys = self._plan()
         with self._timed("match"):
+            if progress is not None:
+                progress.start(len(keys), "keys")
             for start in range(0, len(keys), batch):
-                self._match(keys[start : start + batch])
-                done(min(start + batch, len(keys)), len(keys))
+                part = keys[start : start + batch]
+                self._match(part)
+                if progress is not None:
+                    progress.advance(len(part))
         with self._timed("finish"):
             self._finish()
         return self._result

@@ -1,7 +1,7 @@
 """Keys that similar titles decide about, and that words of changed titles affect in any series.
 
-A word of the catalogue is not a typing error of another one, so that a new word takes back what was accepted as an error.
-A title without a series is compared with those that share one of its rarest words, so that counts of words matter.
+A word of the catalogue is not a typing error of another one: a new word takes back what was accepted as an error. A
+title without a series is compared with those that share one of its rarest words: counts of words matter.
 """
 
 from __future__ import annotations
