@@ -37,6 +37,13 @@ STEPS: Final = (
     ),
     Tool(
         "viewership",
+        "catalog gaps",
+        "List episodes that platforms report and the catalogue lacks.",
+        settings=f"{_SETTINGS}.catalog:CatalogGapsSettings",
+        call="jobs.viewership.steps.catalog_gaps:gaps",
+    ),
+    Tool(
+        "viewership",
         "formats list",
         "List the known formats of platform reports.",
         settings=f"{_SETTINGS}.formats:FormatsListSettings",

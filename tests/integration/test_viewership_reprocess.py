@@ -1,4 +1,4 @@
-"""Reprocess: rows enter and leave the final table after changes of the catalogue; decisions stay; kills lose nothing."""
+"""Reprocess: rows enter and leave the final table after changes of the catalogue; decisions and killed runs stay."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -219,6 +219,27 @@ def test_an_alias_for_a_series_affects_its_rows(store: Store):
     assert not result.is_full
 
 
+def test_a_new_title_of_the_series_questions_what_an_id_alone_named(store: Store):
+    """The key shares no id, title, series or new word with the new episode: its match names another of the series."""
+    store.catalogue(
+        {
+            "episodes.csv": f"{HEAD}\nXQ-77,Harbour Lights,HL,,active,,,Nobody Waits\n"
+            "GE-1,Gathering,GE,,active,1,1,Evidence in the Gathering\n"
+        }
+    )
+    store.stored(("2025-07-01,Acme,Harbour TV,US,,,,Gathering Evidense,XQ-77,2,", *ROWS))
+    bucket = (
+        "SELECT m.status, m.bucket FROM viewership.matches m JOIN viewership.keys k USING (key_id)"
+        " WHERE content_id = 'XQ-77'"
+    )
+    assert store.database.rows(bucket) == [("matched", "REF_ID_ONLY")]
+    store.catalogue({"episodes.csv": f"{HEAD}\nHL-0204,Harbour Lights,HL,,active,,,Gathering Evidence\n"})
+    result = again(store)
+    assert not result.is_full
+    assert store.database.rows(bucket) == [("review", None)]
+    assert result.total.hours_left == 2
+
+
 def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     names = (
         "matches",
@@ -299,7 +320,8 @@ class Killing(Progress):
     def advance(self, n=1, **counts):
         os.kill(os.getpid(), signal.SIGKILL)
 
-reprocess(StepSettings(database_url=sys.argv[1]), Selection(everything=True), "run-k", by="ann", batch=4, progress=Killing())
+settings = StepSettings(database_url=sys.argv[1])
+reprocess(settings, Selection(everything=True), "run-k", by="ann", batch=4, progress=Killing())
 """
 
 
