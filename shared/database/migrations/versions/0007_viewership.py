@@ -18,6 +18,7 @@ TABLES = (
     "viewership.keys",
     "viewership.matches",
     "viewership.match_history",
+    "viewership.reprocessed",
     "viewership.platform_viewership",
     "viewership.episode_details",
     "viewership.replaced_details",
@@ -192,6 +193,7 @@ def _keys() -> None:
             episode text,
             content_id text,
             title_key text,
+            title_key_2 text,
             series_key text,
             content_key text,
             review_key text[] NOT NULL CHECK (cardinality(review_key) = 6),
@@ -233,6 +235,16 @@ def _keys() -> None:
     """)
     op.execute("CREATE INDEX match_history_key ON viewership.match_history (key_id)")
     op.execute("CREATE INDEX match_history_time ON viewership.match_history (replaced_at)")
+    # All keys of a platform are matched to at least this version of the catalogue; those that later changes affected,
+    # to the one that their match names.
+    op.execute("""
+        CREATE TABLE viewership.reprocessed (
+            platform text PRIMARY KEY,
+            catalogue_version bigint NOT NULL,
+            pipeline_run_id text NOT NULL,
+            reprocessed_at timestamptz NOT NULL DEFAULT now()
+        )
+    """)
 
 
 def _rows() -> None:
