@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import astuple, dataclass
 
 from jobs.viewership.keys.ids import id_key
 from jobs.viewership.keys.numbering import whole_number
@@ -31,6 +33,16 @@ class ReviewKey:
     season: str
     episode: str
     content_id: str
+
+    @property
+    def parts(self) -> list[str]:
+        """Return the fields in order, as they are stored."""
+        return list(astuple(self))
+
+    @property
+    def digest(self) -> bytes:
+        """Return a hash of the fields, under which keys of one decision are found."""
+        return hashlib.blake2b(json.dumps(self.parts, ensure_ascii=False).encode(), digest_size=16).digest()
 
 
 def _number(text: str | None) -> str:

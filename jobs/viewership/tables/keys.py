@@ -81,14 +81,13 @@ def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.
 
 def _key(digest: bytes, platform: str, row: dict[str, str | None]) -> tuple[Any, ...]:
     review = review_key(platform, **row)
-    parts = [review.platform, review.title, review.series, review.season, review.episode, review.content_id]
     return (
         *(digest, platform),
         *(row[name] for name in KEY_FIELDS),
         title_key(row["content_name"]) if row["content_name"] else None,
         series_key(row["series"]) if row["series"] else None,
         id_key(row["content_id"]) if row["content_id"] else None,
-        *(parts, _digest(parts), KEY_VERSION),
+        *(review.parts, review.digest, KEY_VERSION),
     )
 
 
