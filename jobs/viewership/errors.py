@@ -6,7 +6,19 @@ from typing import Any, ClassVar, Final
 
 from shared.errors import DataError
 
-__all__ = ["FILTERS", "NOTES", "REFUSALS", "REJECTS", "BadCatalog", "NeedsChoice", "Refused", "refuse"]
+__all__ = [
+    "DECISIONS",
+    "FILTERS",
+    "NOTES",
+    "REFUSALS",
+    "REJECTS",
+    "BadCatalog",
+    "DecisionUndone",
+    "NeedsChoice",
+    "Refused",
+    "ReviewChanged",
+    "refuse",
+]
 
 REFUSALS: Final[dict[str, str]] = {
     "FORMAT": "the file is neither delimited text nor a workbook that can be read",
@@ -66,6 +78,13 @@ NOTES: Final[dict[str, str]] = {
 """Code of a warning -> meaning."""
 
 
+DECISIONS: Final[dict[str, str]] = {
+    "REVIEW_CHANGED": "the key has changed since it was shown: look at it again",
+    "DECISION_UNDONE": "the decision was undone before",
+}
+"""Code of a decision of the review that is refused -> meaning."""
+
+
 class Refused(DataError):
     """The whole upload cannot be read; a retry gives the same result."""
 
@@ -82,6 +101,18 @@ class BadCatalog(DataError):
     """A catalogue file has invalid rows; nothing is imported."""
 
     default_code: ClassVar[str] = "BAD_CATALOG"
+
+
+class ReviewChanged(DataError):
+    """The state of a key is not the one that the reviewer saw; nothing is decided."""
+
+    default_code: ClassVar[str] = "REVIEW_CHANGED"
+
+
+class DecisionUndone(DataError):
+    """The decision was undone before; the message says by whom and when."""
+
+    default_code: ClassVar[str] = "DECISION_UNDONE"
 
 
 def refuse(code: str, message: str, **data: Any) -> Refused:

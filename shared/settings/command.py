@@ -92,16 +92,19 @@ def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
         raise UsageError(f"{program}: {one_line(error.format_message())}; see {program} --help") from error
     if help_wanted:
         raise SystemExit(0)
-    values: dict[str, Any] = {
-        flag.name: tuple(chain.from_iterable(map(split_list, typed[flag.name]))) if flag.repeated else typed[flag.name]
-        for flag in declared
-        if flag.name in typed
-    }
+    values: dict[str, Any] = {flag.name: _value(flag, typed[flag.name]) for flag in declared if flag.name in typed}
     as_text = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
     try:
         return model(**values).with_typed(as_text)
     except ValidationError as error:
         raise UsageError(_explain(model, program, declared, values, error)) from error
+
+
+def _value(flag: Flag, typed: Any) -> Any:
+    """Return the value of a flag as the model takes it: the name of a file may have a comma, an entry of a list not."""
+    if not flag.repeated:
+        return typed
+    return tuple(typed) if flag.argument else tuple(chain.from_iterable(map(split_list, typed)))
 
 
 def _check_names(model: type[Settings], program: str, declared: list[Flag], argv: Sequence[str]) -> bool:
@@ -130,14 +133,20 @@ def _check_names(model: type[Settings], program: str, declared: list[Flag], argv
             if takes_value[name] and not equals and next(words, None) is None:
                 raise UsageError(f"{program}: {name} needs a value; see {program} --help")
         elif positions:
-            positions.pop(0)
+            # A repeated argument is the last one and takes all words.
+            if not positions[0].repeated:
+                positions.pop(0)
         else:
             raise UsageError(
                 f"{program}: unexpected argument '{one_line(word)}'; expected --flag value; see {program} --help"
             )
-    if positions and positions[0].required and active_variable(model, positions[0].name) is None:
-        raise UsageError(f"{program}: {positions[0].flag} is missing; see {program} --help")
+    _check_arguments(model, program, positions)
     return False
+
+
+def _check_arguments(model: type[Settings], program: str, missing: list[Flag]) -> None:
+    if missing and missing[0].required and active_variable(model, missing[0].name) is None:
+        raise UsageError(f"{program}: {missing[0].flag} is missing; see {program} --help")
 
 
 def _opposite(name: str) -> str:
@@ -150,8 +159,9 @@ def _parameter(model: type[Settings], flag: Flag, *, show: bool) -> inspect.Para
         argument = typer.Argument(metavar=flag.flag, help=flag.description, show_default=False)
         if flag.required and active_variable(model, flag.name) is None:
             return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[str, argument])
+        many: Any = list[str] | None if flag.repeated else str | None
         return inspect.Parameter(
-            flag.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, argument]
+            flag.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[many, argument]
         )
     kind: Any = bool | None if flag.is_switch else list[str] | None if flag.repeated else str | None
     names = f"{flag.flag}/{flag.negative}" if flag.is_switch else flag.flag

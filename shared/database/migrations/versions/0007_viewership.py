@@ -221,7 +221,6 @@ def _keys() -> None:
     """)
     op.execute("CREATE INDEX match_history_key ON viewership.match_history (key_id)")
 
-
     # The alias of a decision matches the rows with the review key of this key, and no others.
     op.execute("ALTER TABLE catalog.aliases ADD COLUMN key_id bigint REFERENCES viewership.keys")
     op.execute("DROP INDEX catalog.aliases_live")
