@@ -90,8 +90,8 @@ class DatabaseSession:
 
         Raises:
             TelecineError: code ``statement_failed``: PostgreSQL refused a statement for a reason that is neither the
-                connection, contention, rights nor a missing table; those errors end the transaction. Data: ``sqlstate``,
-                and ``said``, PostgreSQL's message alone.
+                connection, contention, rights nor a missing table; those errors end the transaction. Data:
+                ``sqlstate``, and ``said``, PostgreSQL's message alone.
         """
         import psycopg
         from sqlalchemy.exc import DBAPIError

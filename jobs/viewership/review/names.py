@@ -49,8 +49,8 @@ def find_key(session: DatabaseSession, text: str) -> bytes:
     prefix = text.strip().lower()
     if not _HEX.fullmatch(prefix):
         raise UsageError(
-            f"key {brief(one_line(text))} is not valid; expected 1 to {_LONGEST} hexadecimal digits, as in the first column"
-            " of of `telecine viewership review list`"
+            f"key {brief(one_line(text))} is not valid; expected 1 to {_LONGEST} hexadecimal digits, as in"
+            " `telecine viewership review list`"
         )
     first, last = bytes.fromhex(prefix.ljust(_LONGEST, "0")), bytes.fromhex(prefix.ljust(_LONGEST, "f"))
     rows = session.rows(
@@ -92,6 +92,7 @@ def _told(session: DatabaseSession, digests: list[bytes]) -> str:
 
 
 def _common(one: str, other: str) -> int:
-    return next(
-        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
+    length = 0
+    while length < min(len(one), len(other)) and one[length] == other[length]:
+        length += 1
+    return length

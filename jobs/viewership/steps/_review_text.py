@@ -67,18 +67,18 @@ def key_text(key: KeyShown) -> str:
     ]
     lines = [one_line(line) for line in lines]
     if len(key.spellings) > 1:
-        rows = [
+        spelled = [
             (
                 str(each.key_id),
                 each.series or "",
                 each.title or each.title_2 or "",
                 _numbers(each.season, each.episode),
                 each.content_id or "",
-                each.status,
+                str(each.status),
             )
             for each in key.spellings
         ]
-        lines += ["", "Spellings", text_table(("number", "series", "title", "s/e", "id", "status"), rows)]
+        lines += ["", "Spellings", text_table(("number", "series", "title", "s/e", "id", "status"), spelled)]
     for candidate in key.candidates:
         lines += ["", *_candidate(candidate)]
     if key.examples:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from jobs.viewership.catalog.versions import lock
 from jobs.viewership.errors import ReviewChanged
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = ["accept", "alias", "export_queue", "list_keys", "reject", "show_key", "undo_decisions"]
 
+S = TypeVar("S", bound="Settings")
 # A decision waits this long for a database that restarts or a deadlock; for a load of the same platform, without limit.
 _RETRY_S: Final = 30.0
 _SHOWN_COMMANDS: Final = 3
@@ -112,22 +113,20 @@ def show_key(settings: ReviewShowSettings) -> str:
     """
     ready(settings)
 
+    typed = _without(settings, "json_")
+
     def commands(name: str, candidates: int) -> list[str]:
         found = []
         for place in range(1, min(candidates, _SHOWN_COMMANDS) + 1):
             words = (name, "--candidate", str(place))
-            found.append(
-                next_command("viewership review accept", *words, model=ReviewAcceptSettings, settings=settings)
-            )
-            found.append(next_command("viewership review alias", *words, model=ReviewAliasSettings, settings=settings))
+            found.append(next_command("viewership review accept", *words, model=ReviewAcceptSettings, settings=typed))
+            found.append(next_command("viewership review alias", *words, model=ReviewAliasSettings, settings=typed))
         if not candidates:
             words = (name, "--episode", "REF")
-            found.append(
-                next_command("viewership review accept", *words, model=ReviewAcceptSettings, settings=settings)
-            )
+            found.append(next_command("viewership review accept", *words, model=ReviewAcceptSettings, settings=typed))
         words = (name, "--reason", "TEXT")
-        found.append(next_command("viewership review reject", *words, model=ReviewRejectSettings, settings=settings))
-        return [_without_json(command) for command in found]
+        found.append(next_command("viewership review reject", *words, model=ReviewRejectSettings, settings=typed))
+        return found
 
     with transaction(settings) as session:
         shown = detail(session, find_key(session, settings.key), commands)
@@ -136,20 +135,33 @@ def show_key(settings: ReviewShowSettings) -> str:
 
 def accept(settings: ReviewAcceptSettings) -> str:
     """Accept an episode for the rows of keys that wait, or show what that would change."""
-    return _decided(settings, "accept")
+    return _decided(settings, _picked(settings, "accept"))
 
 
 def alias(settings: ReviewAliasSettings) -> str:
     """Accept an episode for the rows of keys, also in later uploads, or show what that would change."""
-    return _decided(settings, "alias")
+    return _decided(settings, _picked(settings, "alias"))
 
 
 def reject(settings: ReviewRejectSettings) -> str:
     """Leave the rows of keys unmatched, or show what that would change."""
-    return _decided(settings, "reject")
+    return _decided(settings, Wanted("reject", settings.keys, settings.series, settings.platform))
 
 
-def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewRejectSettings, action: Action) -> str:
+def _picked(settings: ReviewAcceptSettings | ReviewAliasSettings, action: Action) -> Wanted:
+    return Wanted(
+        action,
+        names=settings.keys,
+        series=settings.series,
+        platform=settings.platform,
+        episode=settings.episode,
+        candidate=settings.candidate,
+        min_score=settings.min_score,
+        min_margin=settings.min_margin,
+    )
+
+
+def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewRejectSettings, wanted: Wanted) -> str:
     """Decide in one transaction, one decision per episode, or show what that would change.
 
     Raises:
@@ -157,23 +169,7 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
         UsageError: a key or an episode does not exist, or flags contradict each other.
     """
     ready(settings)
-    picks = isinstance(settings, ReviewAcceptSettings | ReviewAliasSettings)
-    wanted = Wanted(
-        action,
-        names=settings.keys,
-        series=settings.series,
-        platform=settings.platform,
-        **(
-            {
-                "episode": settings.episode,
-                "candidate": settings.candidate,
-                "min_score": settings.min_score,
-                "min_margin": settings.min_margin,
-            }
-            if picks
-            else {}
-        ),
-    )
+    action = wanted.action
 
     def work(session: DatabaseSession) -> tuple[Plan, list[int], tuple[int, int]]:
         # In the order of all others: the catalogue, then final rows. Several decisions would take them in turns.
@@ -183,7 +179,7 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
         if settings.seen is not None and settings.seen != plan.scope.state:
             raise ReviewChanged(
                 "the keys have changed since they were shown; expected a decision about their present state; run:"
-                f" {_again(settings, action)}"
+                f" {_command(settings, action)}"
             )
         made = []
         loaded = removed = 0
@@ -204,11 +200,13 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
     plan, made, effect = retry_session(settings, work, _RETRY_S, waiting="the review")
     scope = plan.scope
     loads, removes = effect if settings.yes else (scope.loads, scope.removes)
+    command: str | None = None
     if made:
         numbers = [str(number) for number in made]
-        command = next_command("viewership review undo", *numbers, "--yes", model=ReviewUndoSettings, settings=settings)
-    else:
-        command = _confirmed(settings, action, scope.state) if plan.groups else None
+        typed = _without(settings, "json_")
+        command = next_command("viewership review undo", *numbers, "--yes", model=ReviewUndoSettings, settings=typed)
+    elif plan.groups:
+        command = _command(settings, action, "--seen", scope.state, "--yes")
     shown = DecisionMade(
         action=action,
         done=bool(made),
@@ -229,28 +227,23 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
         ],
         skipped=[SkippedKey(key=each.name, title=each.title, why=each.skipped or "") for each in plan.skipped],
         decisions=made,
-        command=_without_json(command) if command is not None else None,
+        command=command,
     )
     return _json(shown) if settings.json_ else decision_text(shown, settings.by)
 
 
-def _confirmed(settings: Settings, action: Action, state: str) -> str:
+def _command(settings: Settings, action: Action, *words: str) -> str:
+    """Return a decision's command about the same keys and with the same flags, and further words."""
     keys = tuple(getattr(settings, "keys"))  # noqa: B009 - only settings of decisions come here
-    return next_command(
-        f"viewership review {action}", *keys, "--seen", state, "--yes", model=type(settings), settings=settings
+    typed = _without(settings, "seen", "yes", "json_")
+    return next_command(f"viewership review {action}", *keys, *words, model=type(settings), settings=typed)
+
+
+def _without(settings: S, *names: str) -> S:
+    """Return settings as if the flags of these fields had not been typed."""
+    return settings.model_copy().with_typed(
+        {name: value or "" for name, value in settings.typed.items() if name not in names}
     )
-
-
-def _again(settings: Settings, action: Action) -> str:
-    """Return the command that shows the present state."""
-    keys = tuple(getattr(settings, "keys"))  # noqa: B009
-    typed = {name: value for name, value in settings.typed.items() if name not in ("seen", "yes", "json_") and value}
-    shown = settings.model_copy()
-    return next_command(f"viewership review {action}", *keys, model=type(settings), settings=shown.with_typed(typed))
-
-
-def _without_json(command: str) -> str:
-    return " ".join(word for word in command.split(" ") if word != "--json")
 
 
 def undo_decisions(settings: ReviewUndoSettings) -> str:
@@ -273,7 +266,11 @@ def undo_decisions(settings: ReviewUndoSettings) -> str:
         if not settings.yes:
             words = [str(number) for number in settings.decisions]
             command = next_command(
-                "viewership review undo", *words, "--yes", model=ReviewUndoSettings, settings=settings
+                "viewership review undo",
+                *words,
+                "--yes",
+                model=ReviewUndoSettings,
+                settings=_without(settings, "json_"),
             )
             raise _Shown(
                 UndoShown(
@@ -281,7 +278,7 @@ def undo_decisions(settings: ReviewUndoSettings) -> str:
                     decisions=decisions_shown(before),
                     loads=loaded,
                     removes=removed,
-                    command=_without_json(command),
+                    command=command,
                 )
             )
         return UndoShown(

@@ -1,5 +1,6 @@
 """Viewership: uploads and their rows, keys and matches, final rows, decisions, and the views that account for them."""
 
+# ruff: noqa: S608 - the statements are made of constants of this module
 from __future__ import annotations
 
 from alembic import op
@@ -659,9 +660,9 @@ def _functions() -> None:
     op.execute(f"REVOKE ALL ON FUNCTION {', '.join(FUNCTIONS)} FROM PUBLIC")
 
 
-# Errors of the review, which jobs/viewership/review/errors.py translates: TC001 an argument is not valid, TC002 a key has
-# no match, TC003 the episode is not in the catalogue, TC004 no such decision, TC005 it was undone, TC006 the key has
-# changed since it was shown, TC007 the transaction would not see what others have committed.
+# Errors of the review, which jobs/viewership/review/decisions.py translates: TC001 an argument is not valid, TC002 a
+# key has no match, TC003 the episode is not in the catalogue, TC004 no such decision, TC005 it was undone, TC006 the
+# key has changed since it was shown, TC007 the transaction would not see what others have committed.
 
 
 def _review_functions(definer: str) -> None:
@@ -732,7 +733,8 @@ def _review_functions(definer: str) -> None:
             JOIN viewership.uploads u USING (upload_id)
             JOIN viewership.scopes s USING (scope_id)
             WHERE r.key_id = ANY (known) AND u.status IN ('matched', 'loaded', 'partial');
-            SELECT count(*) FILTER (WHERE x.due AND NOT x.same), count(*) FILTER (WHERE x.there AND NOT (x.due AND x.same))
+            SELECT count(*) FILTER (WHERE x.due AND NOT x.same),
+                count(*) FILTER (WHERE x.there AND NOT (x.due AND x.same))
             INTO loads, removes
             FROM (
                 SELECT d.viewership_id IS NOT NULL AS there,
@@ -765,7 +767,7 @@ def _review_functions(definer: str) -> None:
         BEGIN
             alike := viewership.same_review(keys);
             SELECT COALESCE(max(v.version), 0) + 1 INTO new_version FROM catalog.versions v;
-            -- The keys of the whole catalogue are of the rules of its last version, not of this one.
+            -- The keys of the catalogue are of the rules of its last version, whatever those of this decision are.
             INSERT INTO catalog.versions (version, action, origin, key_version, created_by)
             SELECT new_version, 'decision', origin, COALESCE(
                 (SELECT v.key_version FROM catalog.versions v ORDER BY v.version DESC LIMIT 1), max(k.key_version)), actor
@@ -932,7 +934,8 @@ def _decide(definer: str) -> None:
             WHERE m.key_id = ANY (known);
             SELECT s.loaded, s.removed INTO loaded, removed
             FROM viewership.sync('key', known, actor, action || ' ' || decision) s;
-            UPDATE viewership.decisions d SET effects = effect || jsonb_build_object('loaded', loaded, 'removed', removed)
+            effect := effect || jsonb_build_object('loaded', loaded, 'removed', removed);
+            UPDATE viewership.decisions d SET effects = effect
             WHERE d.decision_id = decision;
         END
         $body$
@@ -973,9 +976,11 @@ def _undo(definer: str) -> None:
             END IF;
             UPDATE viewership.decisions d SET undone_by = actor, undone_at = now() WHERE d.decision_id = decision;
             -- Keys that a later decision changed stay as that one left them.
-            affected := ARRAY(SELECT m.key_id FROM viewership.matches m WHERE m.decision_id = decision ORDER BY m.key_id);
+            affected := ARRAY(
+                SELECT m.key_id FROM viewership.matches m WHERE m.decision_id = decision ORDER BY m.key_id
+            );
             PERFORM viewership.replace_matches(affected);
-            -- The state before may be that of a decision that was undone meanwhile: then it is the state before that one.
+            -- The state before may be that of a decision that was undone meanwhile: then the state before that one.
             WITH RECURSIVE chain (entry) AS (
                 SELECT x FROM jsonb_array_elements(taken.previous) x WHERE (x ->> 'key_id')::bigint = ANY (affected)
                 UNION ALL
