@@ -161,6 +161,7 @@ def set_aside_rows(units: pl.DataFrame) -> pl.DataFrame:
         pl.col("reason").str.slice(0, _RAW_CHARS).fill_null("").alias("message"),
         amount.then("hours").alias("hours"),
         amount.then("revenue").alias("revenue"),
+        amount.then("unparsable").otherwise(0).alias("unparsable"),
     )
 
 
