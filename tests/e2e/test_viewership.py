@@ -1,4 +1,4 @@
-"""Viewership in a cluster: reports that are announced, listed, or found by the cron; a bad one, and an open question."""
+"""Viewership in a cluster: reports announced, listed or found by the cron; bad, large, and with an open question."""
 
 from __future__ import annotations
 
