@@ -166,7 +166,7 @@ def test_a_parameter_that_nothing_reads_is_named_with_the_near_one(uploads: Uplo
     assert node["outputs"]["exitCode"] == "2"
     for word in ("prefx", "prefix"):
         assert word in node["message"]
-    # A wrong parameter is no bad data: nothing else runs.
+    # A wrong parameter is not bad data: nothing else runs.
     assert phases(uploads.misspelt) == {
         "upload": "Failed", "normalize": "Skipped", "match": "Omitted", "load": "Omitted", "verify": "Skipped",
     }  # fmt: skip
