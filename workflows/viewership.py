@@ -146,7 +146,7 @@ def _stages() -> DAG:
         # All steps are targets: a bad file fails the run once the good files are loaded and verified.
         target=" ".join(str(task.name) for task in tasks),
         fail_fast=False,
-        tasks=tasks,
+        tasks=[*tasks],
     )
 
 
