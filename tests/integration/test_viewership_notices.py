@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from jobs.viewership.arrival import notices as notices_module
+from jobs.viewership.arrival.delivery import begin
 from jobs.viewership.arrival.notices import notify_waiting
 from jobs.viewership.tables import arrivals as table_module
 from shared.database.session import transaction
@@ -184,6 +185,7 @@ def test_another_question_is_another_notice_and_the_same_one_is_not(uploads, hoo
     for code, messages in (("NEEDS_CHOICE", 1), ("OVERLAP", 2), ("OVERLAP", 2)):
         uploads.announce({"key": "uploads/a.csv", "format": "roku"})
         (found,) = uploads.find()
+        begin(uploads.settings(), found, "run-2")
         uploads.settle(found, "waiting", code=code, message="which?")
         notify_waiting(uploads.settings(), "run-2", by_hook(hook))
         assert len(hook.got) == messages, code

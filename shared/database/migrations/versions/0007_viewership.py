@@ -362,7 +362,7 @@ def _arrival() -> None:
             uri text PRIMARY KEY CHECK (length(uri) BETWEEN 1 AND 2048),
             etag text NOT NULL,
             size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
-            status text NOT NULL CHECK (status IN ('taken', 'waiting', 'refused', 'failed')),
+            status text NOT NULL CHECK (status IN ('reading', 'taken', 'waiting', 'refused', 'failed')),
             upload_id bigint REFERENCES viewership.uploads,
             code text,
             message text,
