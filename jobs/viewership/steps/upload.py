@@ -20,6 +20,7 @@ from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import EXIT_DATA, EXIT_OK, TelecineError, TransientError, most_severe
 from shared.failure import Failure
+from shared.logs import in_pod
 from shared.report import Report, Table
 from shared.report.terminal import counted
 
@@ -98,7 +99,7 @@ def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
         else:
             _take(settings, found, stage_run, uploads)
         stage_run.progress.advance(1)
-    if not settings.files:
+    if not settings.files and not in_pod():  # in a cluster, the exit hook announces them
         notify_waiting(settings, stage_run.run_id)
     return uploads
 
