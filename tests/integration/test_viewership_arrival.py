@@ -143,6 +143,9 @@ def test_an_event_of_an_object_that_is_stored_is_delivered_without_being_read(up
     late = uploads.announce({"key": A})
     assert uploads.find() == []
     assert uploads.event(late) == (True, 0, None)
+    uploads.write(A, b"other bytes", age=30)
+    uploads.announce({"key": A})
+    assert uploads.poll(arrival="events") == [A], "other bytes were not stored"
     # One that asks for something is taken up, and so is one of an object that was not stored.
     asks = uploads.announce({"key": A, "on_overlap": "replace"})
     assert uploads.poll("refused", code="WHY") == [A]
@@ -278,7 +281,8 @@ def test_the_store_refuses_one_object_or_everything(uploads, monkeypatch):
     store.fail("stat", AccessDenied("403", bucket="s3://viewership"), key=A)
     store.fail("list", AccessDenied("403", bucket="s3://viewership"))
     with pytest.raises(AccessDenied):
-        there.find()
+        there.find(arrival="events")
+    assert there.event(event_id)[1] == 1
     store.fail("stat", EndpointUnreachable("gone"), key=A)
     with pytest.raises(EndpointUnreachable):
         there.find()
