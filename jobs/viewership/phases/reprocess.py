@@ -308,6 +308,7 @@ class _Run:
                 session, keys, run_id=self._run_id, platforms=platforms, rules=self._rules, again=True
             )
             ids = set(platform_of)
+            # Renamed rows are not left to the end, so that no transaction is much larger than the others.
             if not (self._selection.everything or (self._changes and self._changes.everything)):
                 ids = set(matched.changed) | self._renamed(session, platform_of)
             self._sync(session, "key", sorted(ids))
