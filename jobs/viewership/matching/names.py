@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
@@ -70,11 +70,19 @@ class NamedSeries:
         form: the text, taken apart.
         ids: series that have the name, sorted.
         near: series with a similar name; empty if ``ids`` is not.
+        words: the names that titles may begin or end with: with its year and without, the longest first.
     """
 
     form: SeriesForm
     ids: tuple[int, ...]
     near: tuple[int, ...] = ()
+    words: tuple[tuple[str, ...], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Derive the names that titles may begin or end with."""
+        words = self.form.words
+        dated = () if self.form.year is None else (*words, str(self.form.year))
+        object.__setattr__(self, "words", tuple(name for name in (dated, words) if name))
 
 
 class SeriesNames:
