@@ -726,9 +726,10 @@ def _functions() -> None:
                 RAISE EXCEPTION 'kind % is unknown; expected upload, key or scope', quote_literal(kind);
             END IF;
             condition := format('%I = ANY ($1)', kind || '_id');
-            -- The rows of this transaction are not in the statistics yet: for an upload, the planner expects one row,
-            -- and a nested loop over a million rows takes hours.
-            PERFORM set_config('enable_nestloop', CASE kind WHEN 'upload' THEN 'off' ELSE 'on' END, true);
+            -- The planner expects one row, since conditions are many and rows of this transaction are not in the
+            -- statistics yet: a nested loop over a million rows takes hours. For few keys it is the faster way.
+            PERFORM set_config('enable_nestloop', CASE WHEN kind = 'key' AND cardinality(ids) <= 500
+                THEN 'on' ELSE 'off' END, true);
             EXECUTE format('SELECT EXISTS (SELECT FROM viewership.episode_details WHERE %s)', condition)
                 INTO known USING ids;
             IF known THEN
