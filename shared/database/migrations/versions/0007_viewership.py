@@ -369,6 +369,7 @@ def _history() -> None:
         )
     """)
     op.execute("CREATE INDEX error_log_time ON viewership.error_log (log_time)")
+    op.execute("CREATE INDEX error_log_run ON viewership.error_log (pipeline_run_id)")
 
 
 def _arrival() -> None:
