@@ -70,7 +70,8 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
         "an upload: one file, identified by its bytes",
         {
             "upload_id": _UPLOAD,
-            "sha256": "SHA-256 of its bytes; unique except among replaced and retracted uploads",
+            "sha256": "SHA-256 of its bytes; of uploads that are not replaced or retracted, one has them, and one may"
+            " read them again with other choices",
             "canonical_sha256": "hash of its sorted rows, equal for a second export of the same rows; NULL until read",
             "object_key": "key of the raw file in the bucket",
             "filename": "the name that it first came with",
@@ -92,6 +93,7 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "first_date": "first day of its rows; NULL without dates",
             "last_date": "last day of its rows",
             "replaces": "uploads that it replaces, once it is loaded",
+            "rereads": "the upload with the same bytes that it reads again with other choices; NULL for all others",
             "replaced_by": "the upload that replaced it; NULL if none did",
             "retracted_by": "who retracted it; NULL if nobody did",
             "retracted_reason": "the reason given",
