@@ -12,18 +12,25 @@ from jobs.viewership.keys.titles import series_key, title_key
 from jobs.viewership.keys.version import KEY_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import date
 
     import polars as pl
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["KEY_FIELDS", "SCOPE_FIELDS", "key_ids", "scope_ids"]
+__all__ = ["KEY_COLUMNS", "KEY_FIELDS", "SCOPE_FIELDS", "key_ids", "key_row", "scope_digest", "scope_ids"]
 
 KEY_FIELDS: Final = ("content_name", "content_name_2", "series", "season", "episode", "content_id")
 """Fields of a unit that say which episode it is."""
 SCOPE_FIELDS: Final = ("partner", "channel", "territory", "date")
 """Fields of a unit that say whose deal it belongs to, and when."""
+
+KEY_COLUMNS: Final = (
+    *("digest", "platform", *KEY_FIELDS),
+    *("title_key", "series_key", "content_key", "review_key", "review_digest", "key_version"),
+)
+"""Columns of viewership.keys, except its number."""
 
 
 def _digest(values: Sequence[Any]) -> bytes:
@@ -65,12 +72,8 @@ def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.
             )
             session.run("ALTER TABLE new_keys ALTER key_id DROP NOT NULL")
             session.run("TRUNCATE new_keys")
-            columns = (
-                *("digest", "platform", *KEY_FIELDS),
-                *("title_key", "series_key", "content_key", "review_key", "review_digest", "key_version"),
-            )
-            session.copy("new_keys", columns, (_key(digest, platform, row) for digest, row in missing))
-            names = ", ".join(columns)
+            session.copy("new_keys", KEY_COLUMNS, (key_row(platform, row) for _, row in missing))
+            names = ", ".join(KEY_COLUMNS)
             session.run(
                 f"INSERT INTO viewership.keys ({names}) SELECT {names} FROM new_keys ORDER BY digest"  # noqa: S608
                 " ON CONFLICT (digest) DO NOTHING"
@@ -79,17 +82,30 @@ def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.
     return distinct.with_columns(pl.Series("key_id", [known[digest] for digest in digests], dtype=pl.Int64))
 
 
-def _key(digest: bytes, platform: str, row: dict[str, str | None]) -> tuple[Any, ...]:
-    review = review_key(platform, **row)
+def key_row(platform: str, fields: Mapping[str, str | None]) -> tuple[Any, ...]:
+    """Return the values of :data:`KEY_COLUMNS` for a key.
+
+    Args:
+        platform: its platform.
+        fields: the values of :data:`KEY_FIELDS`, by name.
+    """
+    raw = {name: fields[name] for name in KEY_FIELDS}
+    review = review_key(platform, **raw)
     parts = [review.platform, review.title, review.series, review.season, review.episode, review.content_id]
     return (
-        *(digest, platform),
-        *(row[name] for name in KEY_FIELDS),
-        title_key(row["content_name"]) if row["content_name"] else None,
-        series_key(row["series"]) if row["series"] else None,
-        id_key(row["content_id"]) if row["content_id"] else None,
+        *(_digest((platform, *raw.values())), platform, *raw.values()),
+        title_key(raw["content_name"]) if raw["content_name"] else None,
+        series_key(raw["series"]) if raw["series"] else None,
+        id_key(raw["content_id"]) if raw["content_id"] else None,
         *(parts, _digest(parts), KEY_VERSION),
     )
+
+
+def scope_digest(
+    platform: str, domain: str, partner: str | None, channel: str | None, territory: str | None, day: date | None
+) -> bytes:
+    """Return the digest of a scope, by which it is found."""
+    return _digest((platform, domain, partner, channel, territory, str(day or "")))
 
 
 def scope_ids(session: DatabaseSession, platform: str, domain: str, units: pl.DataFrame) -> pl.DataFrame:
@@ -108,7 +124,7 @@ def scope_ids(session: DatabaseSession, platform: str, domain: str, units: pl.Da
 
     distinct = units.select(SCOPE_FIELDS).unique()
     rows = list(distinct.iter_rows())
-    digests = [_digest((platform, domain, *row[:3], str(row[3] or ""))) for row in rows]
+    digests = [scope_digest(platform, domain, *row) for row in rows]
     session.run(
         "CREATE TEMPORARY TABLE IF NOT EXISTS new_scopes (digest bytea, partner text, channel text, territory text,"
         " date date) ON COMMIT DROP"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.database._schema import Expiring
 from shared.database.foreign import refuse_foreign
 
 revision = "0007"
@@ -31,11 +32,19 @@ VIEWS = (
     "viewership.reconciliation",
     "viewership.record_reprocessing_batch_logs",
     "viewership.review_queue",
+    "viewership.source_formula",
     "viewership.match_rates",
     "viewership.phase_times",
     "viewership.recent_uploads",
     "viewership_source.platform_viewership",
     "viewership_source.record_reprocessing_batch_logs",
+)
+# What is kept for good: uploads, their rows, final and replaced rows, decisions (the evidence of `verify`), and
+# arrivals: an object of a retracted upload whose arrival is forgotten would be loaded again.
+EXPIRING = (
+    Expiring("viewership.error_log", key="id", time="log_time", label="log entries of viewership"),
+    Expiring("viewership.match_history", key="id", time="replaced_at", label="replaced matches of viewership"),
+    Expiring("viewership.outbox_events", key="event_id", time="delivered_at", label="delivered events of viewership"),
 )
 # Functions that change final rows. They run with the rights of their owner: a role needs none on the tables.
 FUNCTIONS = (
@@ -140,6 +149,7 @@ def _uploads() -> None:
             message text NOT NULL,
             hours {_AMOUNT},
             revenue {_AMOUNT},
+            unparsable smallint NOT NULL DEFAULT 0 CHECK (unparsable >= 0),
             PRIMARY KEY (upload_id, line, position)
         )
     """)
@@ -194,7 +204,7 @@ def _keys() -> None:
             status text NOT NULL CHECK (status IN ('matched', 'review', 'unmatched', 'rejected')),
             bucket text,
             episode_id bigint REFERENCES catalog.episodes,
-            confidence numeric(4, 3) CHECK (confidence BETWEEN 0 AND 1),
+            confidence numeric(5, 4) CHECK (confidence BETWEEN 0 AND 1),
             candidates jsonb NOT NULL DEFAULT '[]',
             margin numeric(6, 2),
             reasons jsonb NOT NULL DEFAULT '[]',
@@ -352,11 +362,14 @@ def _arrival() -> None:
             code text,
             message text,
             attempts integer NOT NULL DEFAULT 1,
+            notice uuid,
+            unsent text[] NOT NULL DEFAULT '{}',
             first_seen timestamptz NOT NULL DEFAULT now(),
             last_seen timestamptz NOT NULL DEFAULT now(),
             pipeline_run_id text NOT NULL
         )
     """)
+    op.execute("CREATE INDEX arrivals_waiting ON viewership.arrivals (notice) WHERE status = 'waiting'")
 
 
 def _final() -> None:
@@ -412,7 +425,7 @@ def _final() -> None:
             year_month_day text,
             filename text NOT NULL,
             bucket text NOT NULL,
-            confidence numeric(4, 3) NOT NULL,
+            confidence numeric(5, 4) NOT NULL,
             loaded_at timestamptz NOT NULL DEFAULT now(),
             PRIMARY KEY (viewership_id, label)
         )
@@ -526,6 +539,29 @@ def _fates() -> None:
         WHERE f.fate IN ('unmatched', 'review', 'held')
     """
     op.execute(f"CREATE VIEW viewership.record_reprocessing_batch_logs AS {log}")
+    # The check of the original: each record is in the final table or in the log. One row with hours and revenue has two
+    # final rows, and counts once; totals of channels, rejected and filtered units are on neither side.
+    op.execute("""
+        CREATE VIEW viewership.source_formula AS
+        WITH final AS (
+            SELECT upload_id, count(DISTINCT viewership_id) AS records FROM viewership.episode_details
+            GROUP BY upload_id
+        ), logged AS (
+            SELECT upload_id, count(*) AS records FROM viewership.row_fates
+            WHERE fate IN ('unmatched', 'review', 'held') GROUP BY upload_id
+        ), stored AS (
+            SELECT upload_id, count(*) AS records FROM viewership.platform_viewership WHERE key_id IS NOT NULL
+            GROUP BY upload_id
+        )
+        SELECT u.upload_id, u.platform, u.filename, u.label, COALESCE(s.records, 0) AS record_count,
+            COALESCE(f.records, 0) AS matched_in_final_table, COALESCE(l.records, 0) AS unmatched_in_logs,
+            COALESCE(s.records, 0) - COALESCE(f.records, 0) - COALESCE(l.records, 0) AS difference
+        FROM viewership.uploads u
+        LEFT JOIN stored s USING (upload_id)
+        LEFT JOIN final f USING (upload_id)
+        LEFT JOIN logged l USING (upload_id)
+        WHERE u.status IN ('loaded', 'partial')
+    """)
     op.execute("""
         CREATE VIEW viewership.review_queue AS
         SELECT k.review_digest, min(k.platform) AS platform, m.status, min(k.content_name) AS content_name,
@@ -543,22 +579,27 @@ def _fates() -> None:
         GROUP BY k.review_digest, m.status
     """)
     _figures()
-    # The three queries of the original run on this schema as they are, except for the database's name and DATEADD.
-    op.execute("""
+    # The three queries of the original run on this schema as they are, except for the database's name and DATEADD. They
+    # tell matched rows by their content provider, which is empty here if the catalogue has none.
+    both = ("internal_series", "ref_id", "asset_title", "asset_series")
+    columns = ", ".join(f"COALESCE(v.{name}, m.{name}) AS {name}" for name in both)
+    loaded = "COALESCE(v.viewership_id, m.viewership_id) IS NOT NULL"
+    op.execute(f"""
         CREATE VIEW viewership_source.platform_viewership AS
         SELECT r.id, r.upload_id, u.filename, u.created_at, u.platform, u.domain, s.platform_partner_name,
             s.platform_channel_name, s.platform_territory, r.platform_content_name, r.platform_content_id,
             r.platform_series, s.partner, s.channel, s.channel_id, s.territory, s.territory_id, s.deal_parent,
-            d.internal_series, d.ref_id, d.asset_title, d.asset_series, d.content_provider, d.series_code, r.tot_hov,
-            r.tot_mov, r.revenue, r.date, r.week, r.day, r.month, r.quarter, r.year, r.year_month_day,
-            u.created_at AS load_timestamp, CASE WHEN d.viewership_id IS NOT NULL THEN true END AS processed,
-            CASE WHEN d.viewership_id IS NOT NULL THEN '2' WHEN u.status = 'read' THEN '0' ELSE '1' END AS phase
+            {columns}, CASE WHEN {loaded} THEN COALESCE(v.content_provider, m.content_provider, '') END AS content_provider,
+            COALESCE(v.series_code, m.series_code) AS series_code, r.tot_hov, r.tot_mov, r.revenue, r.date, r.week,
+            r.day, r.month, r.quarter, r.year, r.year_month_day, u.created_at AS load_timestamp,
+            CASE WHEN {loaded} THEN true END AS processed,
+            CASE WHEN {loaded} THEN '2' WHEN u.status = 'read' THEN '0' ELSE '1' END AS phase
         FROM viewership.platform_viewership r
         JOIN viewership.uploads u USING (upload_id)
         JOIN viewership.scopes s USING (scope_id)
-        LEFT JOIN LATERAL (
-            SELECT x.* FROM viewership.episode_details x WHERE x.viewership_id = r.id ORDER BY x.label LIMIT 1
-        ) d ON true
+        LEFT JOIN viewership.episode_details v ON v.viewership_id = r.id AND v.label = 'Viewership'
+        LEFT JOIN viewership.episode_details m ON m.viewership_id = r.id AND m.label = 'Revenue'
+        WHERE u.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')
     """)
     op.execute(f"CREATE VIEW viewership_source.record_reprocessing_batch_logs AS {log}")
 
