@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.errors import FILTERS, HELD, REJECTS
+from jobs.viewership.errors import FILTERS, HELD, REJECTS, UNDECIDED
 from jobs.viewership.matching.model import REASONS
 from jobs.viewership.model import Fate
 from jobs.viewership.tables.fates import fates
@@ -31,7 +31,7 @@ _NAME_CHARS: Final = 120
 # Uploads with a table of their own; all are in the table of uploads.
 _OWN_TABLE: Final = 12
 _ROWS: Final = 500
-_MEANINGS: Final = {**REASONS, **FILTERS, **REJECTS, **HELD}
+_MEANINGS: Final = {**REASONS, **FILTERS, **REJECTS, **HELD, **UNDECIDED}
 
 
 def name(upload_id: int, filename: str) -> str:

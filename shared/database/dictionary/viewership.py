@@ -125,6 +125,7 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "message": "what is wrong, or why the row is filtered",
             "hours": "its hours; NULL if it has none or they could not be parsed",
             "revenue": "its revenue, likewise",
+            "unparsable": "its hours and amounts that could not be parsed",
         },
     ),
     "viewership.platform_viewership": Relation(
@@ -323,6 +324,8 @@ _OPERATION: Final[Mapping[str, Relation]] = {
             "code": _FAILURE_CODE,
             "message": _WAITING,
             "attempts": "how often it was read",
+            "notice": "the notification that named it; NULL if none has",
+            "unsent": "channels that have not sent that notification yet",
             "first_seen": "when it was first seen",
             "last_seen": "when it was last seen",
             "pipeline_run_id": PIPELINE_RUN,
@@ -381,6 +384,19 @@ _VIEWS: Final[Mapping[str, Relation]] = {
             "file_units": "units of the file",
             "file_hours": "hours of the file",
             "file_revenue": "revenue of the file",
+        },
+    ),
+    "viewership.source_formula": Relation(
+        "a loaded upload, by the formula of the original pipeline: final plus logged rows equal the expected ones",
+        {
+            "upload_id": _UPLOAD,
+            "platform": "the platform",
+            "filename": "name of its file",
+            "label": "`Viewership`, `Revenue` or `Both`",
+            "record_count": "units that could be matched, without topline",
+            "matched_in_final_table": "units that are final",
+            "unmatched_in_logs": "units in `record_reprocessing_batch_logs`: unmatched, in review or held",
+            "difference": "the first minus the other two; 0 unless rows were lost",
         },
     ),
     "viewership.match_rates": Relation(
