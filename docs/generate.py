@@ -360,6 +360,8 @@ def viewership_codes() -> str:
         "reasons": ("reason", REASONS),
         "undecided": ("code", viewership_errors.UNDECIDED),
         "notes": ("code", viewership_errors.NOTES),
+        "arrivals": ("code", viewership_errors.ARRIVALS),
+        "audit": ("finding", viewership_errors.AUDIT),
     }
     page = None
     for block, (name, codes) in known.items():

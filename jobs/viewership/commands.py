@@ -37,6 +37,13 @@ STEPS: Final = (
     ),
     Tool(
         "viewership",
+        "catalog gaps",
+        "List episodes that platforms report and the catalogue lacks.",
+        settings=f"{_SETTINGS}.catalog:CatalogGapsSettings",
+        call="jobs.viewership.steps.catalog_gaps:gaps",
+    ),
+    Tool(
+        "viewership",
         "formats list",
         "List the known formats of platform reports.",
         settings=f"{_SETTINGS}.formats:FormatsListSettings",
@@ -120,6 +127,15 @@ STEPS: Final = (
         "List uploads, latest first.",
         settings=f"{_SETTINGS}.uploads:UploadsSettings",
         call="jobs.viewership.steps.uploads:list_uploads",
+    ),
+    Step(
+        "viewership",
+        "reprocess",
+        "Match rows again after the catalogue has changed.",
+        settings=f"{_SETTINGS}.reprocess:ReprocessSettings",
+        run="jobs.viewership.steps.reprocess:run",
+        stage=("reprocess", 4),
+        view="jobs.viewership.steps.reprocess:show",
     ),
     Step(
         "viewership",

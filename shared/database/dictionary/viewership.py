@@ -201,6 +201,7 @@ _MATCHING: Final[Mapping[str, Relation]] = {
             "episode": "episode",
             "content_id": "the platform's id of the content",
             "title_key": "the title for comparison; NULL without a title",
+            "title_key_2": "the second title for comparison, likewise",
             "series_key": "the series for comparison, likewise",
             "content_key": "the id for comparison, likewise",
             "review_key": "platform, title, series, season, episode and id for comparison: keys with equal ones are"
