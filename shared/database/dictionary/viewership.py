@@ -301,6 +301,15 @@ _OPERATION: Final[Mapping[str, Relation]] = {
             "pipeline_run_id": PIPELINE_RUN,
         },
     ),
+    "viewership.reprocessed": Relation(
+        "a platform, and the version of the catalogue up to which its keys were matched again",
+        {
+            "platform": "the platform",
+            "catalogue_version": "that version",
+            "pipeline_run_id": PIPELINE_RUN,
+            "reprocessed_at": "when",
+        },
+    ),
     "viewership.outbox_events": Relation(
         "an event that announces a file; the producer inserts it",
         {
