@@ -26,6 +26,7 @@ from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
 from jobs.viewership import errors as viewership_errors
 from jobs.viewership.matching.model import REASONS
 from jobs.viewership.model import FATES, STATUSES
+from jobs.viewership.review.documents import review_schemas
 from jobs.viewership.uploads.formats.library import shipped_formats
 from jobs.viewership.uploads.formats.schema import format_schema
 from jobs.viewership.uploads.infer.proposal import proposal_schema
@@ -360,6 +361,7 @@ def viewership_codes() -> str:
         "reasons": ("reason", REASONS),
         "undecided": ("code", viewership_errors.UNDECIDED),
         "notes": ("code", viewership_errors.NOTES),
+        "decisions": ("code", viewership_errors.DECISIONS),
         "arrivals": ("code", viewership_errors.ARRIVALS),
         "audit": ("finding", viewership_errors.AUDIT),
     }
@@ -373,6 +375,7 @@ def viewership_codes() -> str:
 def viewership_schemas() -> dict[str, Callable[[], str]]:
     """The JSON Schemas of formats, proposals and previews."""
     schemas = {"format": format_schema, "proposal-1.0": proposal_schema, "preview-1.0": preview_schema}
+    schemas |= review_schemas()
 
     def page(make: Callable[[], dict[str, Any]]) -> Callable[[], str]:
         return lambda: json.dumps(make(), indent=2, ensure_ascii=False) + "\n"

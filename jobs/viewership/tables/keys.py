@@ -110,13 +110,12 @@ def key_row(platform: str, fields: Mapping[str, str | None]) -> tuple[Any, ...]:
 def _computed(platform: str, raw: Mapping[str, str | None]) -> tuple[Any, ...]:
     """Return the values of :data:`COMPUTED`."""
     review = review_key(platform, **raw)
-    parts = list(review)
     return (
         title_key(raw["content_name"]) if raw["content_name"] else None,
         title_key(raw["content_name_2"]) if raw["content_name_2"] else None,
         series_key(raw["series"]) if raw["series"] else None,
         review.content_id if raw["content_id"] else None,
-        *(parts, _digest(parts), KEY_VERSION),
+        *(review.parts, review.digest, KEY_VERSION),
     )
 
 
