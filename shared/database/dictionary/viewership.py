@@ -61,6 +61,7 @@ _MATCH: Final[Mapping[str, str]] = {
     "rule_version": "version of the matching rules",
     "catalogue_version": "version of the catalogue that was matched against",
     "decision_id": "the decision that set it, in `viewership.decisions`; NULL if the matcher did",
+    "uploads": "the uploads that an `accept` covers; rows of later ones wait; NULL if it covers all",
     "pipeline_run_id": PIPELINE_RUN,
     "matched_at": "when it was set",
 }
@@ -449,18 +450,23 @@ _VIEWS: Final[Mapping[str, Relation]] = {
     ),
     "viewership.record_reprocessing_batch_logs": _LOG,
     "viewership.review_queue": Relation(
-        "keys that one decision settles, in `review` or `unmatched`",
+        "keys with one spelling, which one decision settles: in `review`, `unmatched`, or with rows that came later",
         {
             "review_digest": "hash of what they have in common",
             "platform": "the platform",
             "status": "`review` or `unmatched`",
-            **{name: f"{name.replace('_', ' ')} of one of them" for name in ("content_name", "series", "season")},
-            **{name: f"{name.replace('_', ' ')} of one of them" for name in ("episode", "content_id")},
+            **{
+                name: f"{name.replace('_', ' ')} of the key with the most hours"
+                for name in ("content_name", "content_name_2", "series", "season", "episode", "content_id")
+            },
+            "series_key": "its series for comparison",
             "keys": "the keys",
-            "rows": "units with these keys",
-            "uploads": "uploads that have such units",
+            "rows": "units with these keys that wait, and are not held",
+            "held": "units with these keys that are held",
+            "uploads": "number of uploads that have such units",
             "hours": f"{_HOURS}: what is at stake",
             "revenue": _REVENUE,
+            "accepted_before": "the episode that was accepted for units of earlier uploads; NULL without one",
             "candidates": "episodes that came close, with scores, best first",
             "reasons": "why they were not matched",
             "waiting_since": "when the first of these uploads came",
