@@ -176,12 +176,10 @@ def reconciled(database: Database) -> dict[int, Fates]:
         uploads = [each.upload_id for each in session.rows("SELECT upload_id FROM viewership.uploads ORDER BY 1")]
         found = {each: fates(session, each) for each in uploads}
         stale = session.rows(
-            f"SELECT {DETAILS} FROM viewership.episode_details EXCEPT SELECT {DETAILS}"  # noqa: S608
-            " FROM viewership.due_details"
+            f"SELECT {DETAILS} FROM viewership.episode_details EXCEPT SELECT {DETAILS} FROM viewership.due_details"
         )
         lost = session.rows(
-            f"SELECT {DETAILS} FROM viewership.due_details EXCEPT SELECT {DETAILS}"  # noqa: S608
-            " FROM viewership.episode_details"
+            f"SELECT {DETAILS} FROM viewership.due_details EXCEPT SELECT {DETAILS} FROM viewership.episode_details"
         )
         assert (stale, lost) == ([], [])
         for upload_id, each in found.items():
