@@ -303,7 +303,7 @@ def test_a_decision_about_another_state_is_refused(loaded: Database):
     seen = scope(loaded, "accept", keys, "HL-0101").state
     upload(loaded, [row(STORM, "4", series="Harbour Lights")])
     before = tables(loaded)
-    with pytest.raises(ReviewChanged, match="has changed since it was shown; .*review show KEY") as error:
+    with pytest.raises(ReviewChanged, match=r"has changed since it was shown; .*review show KEY") as error:
         decided(loaded, "accept", keys, "HL-0101", seen=seen)
     assert (error.value.exit_code, error.value.code, error.value.data["sqlstate"]) == (65, "REVIEW_CHANGED", "TC006")
     assert tables(loaded) == before
@@ -336,12 +336,13 @@ def test_errors_have_an_sqlstate_and_a_type(loaded: Database):
     with pytest.raises(UsageError, match="inactive; expected an active one"), transaction(loaded.settings()) as session:
         decide(session, "accept", good, 12345, by="ann")
     loaded.rows("UPDATE catalog.series SET status = 'inactive' WHERE code = 'HL'")
-    with pytest.raises(UsageError, match="TC003|inactive"):
+    with pytest.raises(UsageError, match="inactive"):
         decided(loaded, "accept", good, "HL-0101")
     assert tables(loaded)["matches"] == before["matches"]
-    with pytest.raises(ConfigurationError, match="read committed"), transaction(loaded.settings()) as session:
+    with transaction(loaded.settings()) as session:
         session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        decide(session, "reject", good, None, by="ann", note="no")
+        with pytest.raises(ConfigurationError, match="read committed"):
+            decide(session, "reject", good, None, by="ann", note="no")
     assert set(SQLSTATES) == {f"TC00{number}" for number in range(1, 8)}
 
 

@@ -142,8 +142,11 @@ class ReviewRejectSettings(_DecisionSettings, pipeline="viewership"):
 class ReviewUndoSettings(StepSettings, pipeline="viewership"):
     """Settings of `review undo`, which takes decisions back."""
 
-    decisions: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = setting(
-        description="Take back the decisions with these numbers.", argument=True
+    decisions: Annotated[tuple[PositiveInt, ...], Field()] = setting(
+        (),
+        default_text="none",
+        description="Take back the decisions with these numbers.",
+        argument=True,
     )
     yes: bool = setting(False, description="Make the change. Without it, its effect is only shown.", group=_DECISION)
     by: Actor = by(_DECISION)
