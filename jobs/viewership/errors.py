@@ -7,16 +7,24 @@ from typing import Any, ClassVar, Final
 from shared.errors import DataError
 
 __all__ = [
+    "ARRIVALS",
+    "AUDIT",
     "DECISIONS",
     "FILTERS",
+    "HELD",
     "NOTES",
+    "OUTCOMES",
     "REFUSALS",
     "REJECTS",
+    "STALE",
+    "BadArrival",
     "BadCatalog",
     "DecisionUndone",
     "NeedsChoice",
+    "NotReady",
     "Refused",
     "ReviewChanged",
+    "bad_arrival",
     "refuse",
 ]
 
@@ -25,6 +33,7 @@ REFUSALS: Final[dict[str, str]] = {
     "EMPTY": "the file has no data rows",
     "COLUMNS": "the file lacks a column that its format requires",
     "LIMIT": "the file exceeds a limit on size or shape",
+    "TOO_MANY_REJECTED": "a larger share of the rows is rejected than --max-rejected allows",
 }
 """Code of an upload that is refused as a whole -> meaning."""
 
@@ -32,7 +41,7 @@ REJECTS: Final[dict[str, str]] = {
     "NUMBER": "the text is not a number",
     "NOT_WHOLE": "the number has a fraction, but its field is a count",
     "TOO_LARGE": "the number has more than 18 digits before the decimal mark",
-    "TOO_PRECISE": "the amount has more than 10 digits after the decimal mark; money is never rounded",
+    "TOO_PRECISE": "the amount has more than 10 digits after the decimal mark; --round-money rounds it",
     "DURATION": "the text is neither a duration nor a number",
     "DATE": "the text is not a date, or is ambiguous",
     "DATE_IMPLAUSIBLE": "the date is before 2000 or after 2099, such as 1970-01-01 for a missing date",
@@ -54,12 +63,35 @@ FILTERS: Final[dict[str, str]] = {
 }
 """Code of a unit that is filtered -> meaning."""
 
+HELD: Final[dict[str, str]] = {
+    "NO_DEAL": "no deal fits the row's platform, partner, channel and territory on its day",
+    "DEAL_TIE": "several deals fit the row equally well and differ in what it would get",
+    "NO_CHANNEL": "neither the row nor its deal names a channel",
+    "NO_TERRITORY": "neither the row nor its deal names a territory",
+    "NO_HOURS": "the row has neither hours nor minutes",
+    "NO_REVENUE": "the row has no revenue",
+    "NO_DATE": "the row has no date",
+    "NO_PERIOD": "the row has no year or quarter",
+}
+"""Code of a unit that is held until the catalogue or the deals change, or that its label does not load -> meaning."""
+
+OUTCOMES: Final[dict[str, str]] = {
+    "NEEDS_CHOICE": "the file leaves a question open; nothing is stored until a flag answers it",
+    "COPY": "another upload has the same rows; nothing is stored until --on-overlap says what to do",
+    "OVERLAP": "another upload has rows for the same days; nothing is stored until --on-overlap says what to do",
+    "REPLACE_PARTIAL": "an upload to be replaced has rows that the file lacks; nothing is stored",
+    "NO_DEALS": "the catalogue has no deal, so no row can be loaded",
+    "NO_CATALOG": "the catalogue has no episode, so no row can be matched",
+}
+"""Code of an upload that waits, or of a phase that cannot start -> meaning."""
+
 NOTES: Final[dict[str, str]] = {
     "ROUNDED": "numbers have more than 10 digits after the decimal mark and were rounded",
     "CURRENCIES": "a column has amounts in several currencies",
     "TIME_ZONE": "times have a time zone; dates are kept as written",
     "DATE_IN_TEXT": "a text column has dates, which a spreadsheet may have made from other text",
     "MANGLED_ID": "ids were rounded by a spreadsheet; they are kept as text and not used to match",
+    "NUMBER_AS_TEXT": "seasons or episodes are not whole numbers; they are kept as text and match no number",
     "TOTAL_MISMATCH": "a total of the file is not the sum of its rows",
     "ROW_TOTAL": "a column of a wide sheet covers all dates of its row and is not read",
     "NO_DATE": "the file has no date, and --period was not passed",
@@ -77,6 +109,51 @@ NOTES: Final[dict[str, str]] = {
 }
 """Code of a warning -> meaning."""
 
+AUDIT: Final[dict[str, str]] = {
+    "SUMS": "units, hours, revenue or unreadable values of the fates are not those of the file",
+    "UNITS": "stored rows and rows set aside are not the units of the file",
+    "VALUES": "the stored rows of an upload are not those that were read from its file",
+    "UNIT_TWICE": "a unit is stored and set aside, or stored twice",
+    "DAYS": "a date is outside the days of its upload, or week or day of a row is not that of its date",
+    "FILE_MISSING": "the raw file is not in the bucket",
+    "FILE_CHANGED": "the raw file has another size or SHA-256 than the upload",
+    "FILE_READING": "the raw file cannot be read as it was",
+    "REREAD": "a unit differs from what the raw file says",
+    "KEY": "a computed value of a key is not the one of its raw fields",
+    "KEY_OF_ROW": "a row has other fields than its key",
+    "SCOPE": "a computed value of a scope is not the one of its raw fields or of the current deals",
+    "SCOPE_OF_ROW": "a row has another platform, domain or day than its scope",
+    "MATCH": "a match is not the one that the catalogue gives",
+    "MATCH_MISSING": "a key of a matched upload has no match",
+    "DECISION": "a decision of a reviewer has no effect, or one that was undone still has",
+    "DETAIL": "a final row differs from what is due",
+    "DETAIL_MISSING": "a row that is due is not among the final rows",
+    "DETAIL_EXTRA": "a final row is not due: its row, match or scope says otherwise",
+    "DETAIL_REPLACED": "a final row belongs to an upload that was replaced, retracted or never loaded",
+    "DETAIL_TWICE": "a row has several final rows with the same label",
+    "UPLOAD_TWICE": "several uploads that count have the same bytes",
+    "NOT_CHECKED": "a step of the cascade failed, so matches were not compared",
+    "KEY_STALE": "a key was computed with older rules",
+    "SCOPE_STALE": "the deals, channels or territories have changed since the scope was resolved",
+    "MATCH_STALE": "the catalogue or the rules have changed since the match",
+    "DETAIL_STALE": "the catalogue has changed since the final row was loaded",
+}
+"""Code of a finding of verify -> meaning."""
+
+STALE: Final = frozenset({"KEY_STALE", "SCOPE_STALE", "MATCH_STALE", "DETAIL_STALE"})
+"""Codes of findings that `telecine viewership reprocess` settles; all others are damage."""
+
+
+ARRIVALS: Final[dict[str, str]] = {
+    "EVENT_INVALID": "the event lacks a column, or its payload is not valid",
+    "UNKNOWN_EVENT": "the event has another type than viewership.upload.arrived",
+    "KEY_ESCAPE": "the event names an object outside the bucket",
+    "NOT_YET": "the object that the event names does not exist, or is empty",
+    "NOT_READABLE": "the store refuses the object that the event names",
+    "SHA256_MISMATCH": "the object's bytes are not those that the event announced",
+}
+"""Code of an event that fails, counted and tried again up to ``--max-attempts`` -> meaning."""
+
 
 DECISIONS: Final[dict[str, str]] = {
     "REVIEW_CHANGED": "the key has changed since it was shown: look at it again",
@@ -91,10 +168,22 @@ class Refused(DataError):
     default_code: ClassVar[str] = "FORMAT"
 
 
+class BadArrival(DataError):
+    """An event that announces no usable object; counted, and set aside after several failures."""
+
+    default_code: ClassVar[str] = "EVENT_INVALID"
+
+
 class NeedsChoice(DataError):
     """The file leaves a question open that the user answers with a flag; it is never guessed or retried."""
 
     default_code: ClassVar[str] = "NEEDS_CHOICE"
+
+
+class NotReady(DataError):
+    """A phase cannot start, because the catalogue lacks what it needs."""
+
+    default_code: ClassVar[str] = "NO_CATALOG"
 
 
 class BadCatalog(DataError):
@@ -129,3 +218,19 @@ def refuse(code: str, message: str, **data: Any) -> Refused:
     if code not in REFUSALS:
         raise KeyError(code)
     return Refused(message, code=code, **data)
+
+
+def bad_arrival(code: str, message: str, **data: Any) -> BadArrival:
+    """Return the error for an event that announces no usable object.
+
+    Args:
+        code: one of :data:`ARRIVALS`.
+        message: what was found, what is valid, what to do.
+        data: named facts.
+
+    Raises:
+        KeyError: the code is not in :data:`ARRIVALS`.
+    """
+    if code not in ARRIVALS:
+        raise KeyError(code)
+    return BadArrival(message, code=code, **data)

@@ -62,7 +62,7 @@ class Declared:
 
 @cache
 def declared() -> Declared:
-    """Return the ``TABLES``, ``VIEWS``, ``FUNCTIONS`` and ``EXPIRING`` of all migrations, oldest first; imports Alembic."""
+    """Return what all migrations declare, oldest first (``TABLES``, ``VIEWS``, …); imports Alembic."""
     modules: list[ModuleType] = [import_module(f"shared.database.migrations.versions.{path.stem}") for path in _FILES]
     return Declared(
         tables=tuple(name for module in modules for name in getattr(module, "TABLES", ())),

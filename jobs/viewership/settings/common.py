@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import getpass
 import os
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from shared.settings import setting
 from shared.settings.base import Group
 
-__all__ = ["READING", "SHOWN", "WRITTEN", "Actor", "by"]
+__all__ = ["READING", "SHOWN", "WRITTEN", "Actor", "by", "user"]
 
 READING: Final = Group("How the file is read", 30)
 SHOWN: Final = Group("What is shown", 70)
@@ -20,7 +20,7 @@ WRITTEN: Final = Group("What is written", 20)
 Actor = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-def _user() -> str:
+def user() -> str:
     """Return the name of the operating system's user; in a container, the user's number may have none."""
     try:
         return getpass.getuser()
@@ -28,14 +28,14 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-def by(group: Group) -> str:
+def by(group: Group) -> Any:
     """Return the setting `by`: the name under which a change is recorded.
 
     Args:
         group: the group of the flag in the help.
     """
     return setting(
-        default_factory=_user,
+        default_factory=user,
         default_text="the user of the operating system",
         description="Record this name as the author of the change.",
         group=group,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from shared.report.terminal import counted, find_table, print_sample
+from shared.report.terminal import counted, find_table, print_line, print_rest, print_sample, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from shared.report import Report
 
-__all__ = ["show_sample"]
+__all__ = ["show_sample", "show_uploads"]
+
+_NUMBERS: Final = frozenset({"upload", "rows", "rejected"})
 
 
 def show_sample(report: Report, console: Console) -> None:
@@ -30,3 +32,22 @@ def show_sample(report: Report, console: Console) -> None:
         written=counted(written, "file written", "files written") if written else "nothing changed",
         kinds=list(dict.fromkeys(str(row[1]) for row in rows)),
     )
+
+
+def show_uploads(report: Report, console: Console) -> None:
+    """Print what failed, what became of each file, and the counts.
+
+    Args:
+        report: report of upload, run or a phase.
+        console: the terminal.
+    """
+    if report.failures:
+        rows = [[each.item, each.code, each.message] for each in report.failures]
+        print_table(console, ["not stored", "code", "why"], rows)
+        print_rest(console, len(report.failures) + report.failures_truncated, "; see the report")
+    table = find_table(report, "Files")
+    if table is not None:
+        shown = [table.columns.index(name) for name in ("file", "outcome", "rows", "rejected")]
+        rows = [[row[index] for index in shown] for row in table.rows]
+        print_table(console, [table.columns[index] for index in shown], rows, right=_NUMBERS)
+    print_line(console, report.headline)

@@ -5,26 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.errors import NeedsChoice
-from jobs.viewership.steps.formats import read_upload
-from jobs.viewership.uploads.formats.binding import bind
+from jobs.viewership.phases.reading import interpret
 from jobs.viewership.uploads.formats.document import FormatInvalid
-from jobs.viewership.uploads.formats.library import find_format, load_format_file, load_formats
-from jobs.viewership.uploads.infer.fit import best_fit, rank_formats
-from jobs.viewership.uploads.layout.find import find_layout
+from jobs.viewership.uploads.formats.library import load_format_file
 from jobs.viewership.uploads.preview import preview
-from jobs.viewership.uploads.transform.choices import Choices
-from jobs.viewership.uploads.transform.transform import transform
-from jobs.viewership.uploads.values.period import Period
-from shared.errors import EXIT_DATA, UsageError
+from shared.errors import EXIT_DATA
 from shared.text import as_json, one_line, text_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from jobs.viewership.model import Sheet
     from jobs.viewership.settings.formats import FormatsCheckSettings
-    from jobs.viewership.uploads.formats.model import Format
     from jobs.viewership.uploads.preview import Preview
 
 __all__ = ["check"]
@@ -42,15 +31,8 @@ def check(settings: FormatsCheckSettings) -> str | tuple[str, int]:
     """
     if settings.file.endswith(_SUFFIXES):
         return _check_format(settings)
-    formats = load_formats(settings.formats_dir)
-    chosen = find_format(settings.format, formats) if settings.format is not None else None
-    sheet = read_upload(settings, chosen)
-    if chosen is None:
-        chosen = _fitting(sheet, formats, settings.header_line)
-    layout = find_layout(sheet, chosen, header_line=settings.header_line)
-    binding = bind(chosen, layout, _mapping(settings.map))
-    units = transform(sheet, layout, binding, _choices(settings))
-    shown = preview(sheet, layout, binding, units, file=Path(settings.file).name)
+    found = interpret(settings.file, settings)
+    shown = preview(found.sheet, found.layout, found.binding, found.units, file=Path(settings.file).name)
     return as_json(shown.model_dump(mode="json"), indent=2) if settings.json_ else _told(shown)
 
 
@@ -65,48 +47,6 @@ def _check_format(settings: FormatsCheckSettings) -> str | tuple[str, int]:
         return f"{name}: its format is {found.full_name}; expected the file name {found.full_name}.yaml", EXIT_DATA
     fields = len(found.columns) + len(found.wide.metrics if found.wide else ())
     return f"{name}: format {found.full_name} is valid; it reads {fields} fields"
-
-
-def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | None) -> Format:
-    fits = rank_formats(sheet, formats, find_layout(sheet, header_line=header_line))
-    best = best_fit(fits)
-    if best is not None:
-        return best.format
-    rivals = [fit.format.full_name for fit in fits if fit.fits]
-    if rivals:
-        raise NeedsChoice(
-            f"{len(rivals)} formats fit the file about equally well; expected one of "
-            f"{', '.join(rivals)}; pass --format",
-            flags=["--format"],
-        )
-    raise NeedsChoice(
-        "no format fits the file; expected one of `telecine viewership formats list`; pass --format canonical and "
-        "--map, as proposed by `telecine viewership formats infer`",
-        flags=["--format", "--map"],
-    )
-
-
-def _mapping(pairs: tuple[str, ...]) -> dict[str, str]:
-    mapping: dict[str, str] = {}
-    for pair in pairs:
-        field, _, column = pair.partition("=")
-        if field.strip() in mapping:
-            raise UsageError(f"--map names the field '{one_line(field.strip())}' twice; expected one column per field")
-        mapping[field.strip()] = column.strip()
-    return mapping
-
-
-def _choices(settings: FormatsCheckSettings) -> Choices:
-    try:
-        period = Period.parse(settings.period) if settings.period is not None else None
-    except ValueError as error:
-        raise UsageError(f"--period: {one_line(error)}") from None
-    return Choices(
-        period=period,
-        date_order=settings.date_order,
-        decimal_mark=settings.decimal_mark,
-        clock=settings.clock,
-    )
 
 
 def _told(shown: Preview) -> str:

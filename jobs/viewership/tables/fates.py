@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["FateSum", "Fates", "fates", "sync"]
+__all__ = ["FateSum", "Fates", "fates", "lock_final", "sync"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +92,15 @@ def sync(session: DatabaseSession, kind: str, ids: Sequence[int], *, actor: str,
         reason=reason,
     )[0]
     return row.loaded, row.removed
+
+
+def lock_final(session: DatabaseSession, platforms: Iterable[str]) -> None:
+    """Wait until no other transaction changes matches or final rows of these platforms; the end releases it.
+
+    Whoever needs the catalogue's lock, too, takes that one first.
+
+    Args:
+        session: the transaction.
+        platforms: the platforms.
+    """
+    session.rows("SELECT viewership.lock_final(CAST(:platforms AS text[]))", platforms=sorted(set(platforms)))

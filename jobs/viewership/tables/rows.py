@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["COLUMNS", "write_rows", "write_set_aside"]
+__all__ = ["COLUMNS", "as_csv", "with_scopes", "write_rows", "write_set_aside"]
 
 COLUMNS: Final[dict[str, str]] = {
     "upload_id": "upload_id",
@@ -66,35 +66,47 @@ COLUMNS: Final[dict[str, str]] = {
 _BLOCK: Final = 100_000
 
 
-def write_rows(session: DatabaseSession, upload_id: int, platform: str, domain: str, units: pl.DataFrame) -> int:
+def with_scopes(session: DatabaseSession, platform: str, domain: str, units: pl.DataFrame) -> pl.DataFrame:
+    """Return units with the numbers of their scopes, ``scope_id``; fields of a scope or key that are absent are null.
+
+    Args:
+        session: the transaction.
+        platform: the platform.
+        domain: the domain.
+        units: parsed units.
+    """
+    import polars as pl
+
+    absent = [name for name in (*KEY_FIELDS, *SCOPE_FIELDS) if name not in units.columns and name != "date"]
+    units = units.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
+    scopes = scope_ids(session, platform, domain, units)
+    return units.join(scopes, on=SCOPE_FIELDS, how="left", nulls_equal=True, maintain_order="left")
+
+
+def write_rows(session: DatabaseSession, upload_id: int, platform: str, units: pl.DataFrame) -> int:
     """Write the units of an upload that go on or are topline, and return their number.
 
     Args:
-        session: the transaction that claimed the upload.
+        session: the transaction that holds the upload.
         upload_id: the upload.
         platform: its platform.
-        domain: its domain.
-        units: columns as in the values of :data:`COLUMNS`, and ``topline``; columns that are absent are null.
+        units: of :func:`with_scopes`, with the columns of :data:`COLUMNS` and ``topline``; absent ones are null.
     """
     import polars as pl
 
     if units.is_empty():
         return 0
-    absent = [name for name in (*KEY_FIELDS, *SCOPE_FIELDS) if name not in units.columns and name != "date"]
-    units = units.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
     keys = key_ids(session, platform, units.filter(~pl.col("topline")))
-    scopes = scope_ids(session, platform, domain, units)
-    rows = (
-        units.join(keys, on=KEY_FIELDS, how="left", nulls_equal=True, maintain_order="left")
-        .join(scopes, on=SCOPE_FIELDS, how="left", nulls_equal=True, maintain_order="left")
-        .with_columns(pl.lit(upload_id).alias("upload_id"), pl.when(~pl.col("topline")).then("key_id").alias("key_id"))
+    rows = units.join(keys, on=KEY_FIELDS, how="left", nulls_equal=True, maintain_order="left").with_columns(
+        pl.lit(upload_id).alias("upload_id"), pl.when(~pl.col("topline")).then("key_id").alias("key_id")
     )
     names = [column for column, field in COLUMNS.items() if field in rows.columns]
     chosen = rows.select(pl.col(COLUMNS[name]).alias(name) for name in names)
-    return session.copy_bytes("viewership.platform_viewership", names, _csv(chosen))
+    return session.copy_bytes("viewership.platform_viewership", names, as_csv(chosen))
 
 
-def _csv(frame: pl.DataFrame) -> Iterator[bytes]:
+def as_csv(frame: pl.DataFrame) -> Iterator[bytes]:
+    """Yield the rows of a frame as CSV for COPY, some at a time."""
     for start in range(0, frame.height, _BLOCK):
         yield frame.slice(start, _BLOCK).write_csv(include_header=False).encode()
 
@@ -102,12 +114,15 @@ def _csv(frame: pl.DataFrame) -> Iterator[bytes]:
 def write_set_aside(session: DatabaseSession, upload_id: int, units: pl.DataFrame) -> int:
     """Write the units of an upload that were rejected or filtered, and return their number.
 
+    Those of an earlier attempt are replaced.
+
     Args:
-        session: the transaction that claimed the upload.
+        session: the transaction that holds the upload.
         upload_id: the upload.
-        units: ``line``, ``position``, ``fate``, ``code``, ``column_name``, ``raw``, ``message``, ``hours`` and
-            ``revenue``.
+        units: ``line``, ``position``, ``fate``, ``code``, ``column_name``, ``raw``, ``message``, ``hours``,
+            ``revenue`` and ``unparsable``, the number of hours and revenues that cannot be read.
     """
-    names = ("line", "position", "fate", "code", "column_name", "raw", "message", "hours", "revenue")
+    names = ("line", "position", "fate", "code", "column_name", "raw", "message", "hours", "revenue", "unparsable")
+    session.run("DELETE FROM viewership.set_aside_rows WHERE upload_id = :id", id=upload_id)
     values: Any = ((upload_id, *row) for row in units.select(names).iter_rows())
     return session.copy("viewership.set_aside_rows", ("upload_id", *names), values)

@@ -9,13 +9,27 @@ from typing import TYPE_CHECKING, Any, Final
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import date, datetime
     from decimal import Decimal
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["ACTIVE", "Claim", "NewUpload", "Overlap", "Upload", "claim", "copies", "find", "lock", "overlaps", "update"]
+__all__ = [
+    "ACTIVE",
+    "Claim",
+    "NewUpload",
+    "Overlap",
+    "Upload",
+    "claim",
+    "copies",
+    "find",
+    "hold",
+    "latest",
+    "lock_period",
+    "overlaps",
+    "update",
+]
 
 ACTIVE: Final = ("read", "normalized", "matched", "loaded", "partial")
 """States of uploads whose rows count."""
@@ -31,6 +45,7 @@ class NewUpload:
         filename: its name, which identifies nothing.
         size_bytes: its size.
         choices: what the user chose, by the name of the flag.
+        rereads: the stored upload with the same bytes that is read again with other choices.
     """
 
     sha256: str
@@ -38,6 +53,7 @@ class NewUpload:
     filename: str
     size_bytes: int
     choices: dict[str, Any]
+    rereads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,7 @@ class Upload:
         first_date: first day of its rows.
         last_date: last day of its rows.
         replaces: numbers of the uploads that it replaces when it is loaded.
+        rereads: the upload with the same bytes that it replaces.
         units: units of the file.
         hours: sum of the file.
         revenue: sum of the file.
@@ -79,6 +96,7 @@ class Upload:
     first_date: date | None
     last_date: date | None
     replaces: list[int]
+    rereads: int | None
     units: int | None
     hours: Decimal | None
     revenue: Decimal | None
@@ -104,6 +122,8 @@ class Overlap:
         revenue: their revenue.
         first: first day of the overlap.
         last: last day of the overlap.
+        outside: its other rows.
+        scopes: the scopes that both have.
     """
 
     upload: Upload
@@ -112,13 +132,16 @@ class Overlap:
     revenue: Decimal
     first: date
     last: date
+    outside: int
+    scopes: list[int]
 
 
 _NAMES: Final = (
     *("upload_id", "sha256", "filename", "object_key", "size_bytes", "platform", "domain", "label", "format"),
-    *("choices", "status", "first_date", "last_date", "replaces", "units", "hours", "revenue", "created_at"),
+    *("choices", "status", "first_date", "last_date", "replaces", "rereads", "units", "hours", "revenue", "created_at"),
 )
 _COLUMNS: Final = ", ".join(_NAMES)
+_JSON: Final = frozenset({"choices", "notes", "others"})
 _QUALIFIED: Final = ", ".join(f"u.{name}" for name in _NAMES)
 
 
@@ -132,9 +155,10 @@ def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
     """
     inserted = session.rows(
         f"""
-        INSERT INTO viewership.uploads (sha256, object_key, filename, size_bytes, choices, status, pipeline_run_id)
-        VALUES (:sha256, :object_key, :filename, :size, CAST(:choices AS jsonb), 'received', :run)
-        ON CONFLICT (sha256) WHERE status NOT IN ('replaced', 'retracted') DO NOTHING
+        INSERT INTO viewership.uploads (sha256, object_key, filename, size_bytes, choices, status, rereads,
+            pipeline_run_id)
+        VALUES (:sha256, :object_key, :filename, :size, CAST(:choices AS jsonb), 'received', :rereads, :run)
+        ON CONFLICT DO NOTHING
         RETURNING {_COLUMNS}
         """,  # noqa: S608 - names of this module
         sha256=new.sha256,
@@ -142,12 +166,14 @@ def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
         filename=new.filename,
         size=new.size_bytes,
         choices=json.dumps(new.choices, sort_keys=True),
+        rereads=new.rereads,
         run=run_id,
     )
     found = inserted or session.rows(
         f"SELECT {_COLUMNS} FROM viewership.uploads WHERE sha256 = :sha256"  # noqa: S608
-        " AND status NOT IN ('replaced', 'retracted') FOR UPDATE",
+        " AND status NOT IN ('replaced', 'retracted') AND rereads IS NOT DISTINCT FROM :rereads FOR UPDATE",
         sha256=new.sha256,
+        rereads=new.rereads,
     )
     upload = Upload(*found[0])
     session.run(
@@ -172,19 +198,41 @@ def find(session: DatabaseSession, *, status: Iterable[str] = (), upload_ids: It
     return [Upload(*row) for row in rows]
 
 
-def lock(session: DatabaseSession, upload_id: int) -> Upload:
-    """Lock the row of an upload until the end of the transaction, and return it as it is now.
+def latest(session: DatabaseSession, limit: int) -> list[Upload]:
+    """Return the uploads that came last, latest first."""
+    rows = session.rows(
+        f"SELECT {_COLUMNS} FROM viewership.uploads ORDER BY upload_id DESC LIMIT :limit",  # noqa: S608
+        limit=limit,
+    )
+    return [Upload(*row) for row in rows]
+
+
+def hold(session: DatabaseSession, upload_id: int) -> Upload:
+    """Lock an upload and its platform's months until the end of the transaction, and return it as it is now.
+
+    The months come before the row, in every transaction: none waits for another one that waits for it.
+
+    Args:
+        session: the transaction.
+        upload_id: the upload.
 
     Raises:
         UsageError: there is no such upload.
     """
-    rows = session.rows(
-        f"SELECT {_COLUMNS} FROM viewership.uploads WHERE upload_id = :id FOR UPDATE",  # noqa: S608
-        id=upload_id,
-    )
-    if not rows:
-        raise UsageError(f"there is no upload {upload_id}; expected one of `telecine viewership uploads`")
-    return Upload(*rows[0])
+    while True:
+        found = find(session, upload_ids=[upload_id])
+        if not found:
+            raise UsageError(f"there is no upload {upload_id}; expected one of `telecine viewership uploads`")
+        seen = found[0]
+        if seen.platform is not None:
+            lock_period(session, seen.platform, seen.first_date, seen.last_date)
+        rows = session.rows(
+            f"SELECT {_COLUMNS} FROM viewership.uploads WHERE upload_id = :id FOR UPDATE",  # noqa: S608
+            id=upload_id,
+        )
+        upload = Upload(*rows[0])
+        if (upload.platform, upload.first_date, upload.last_date) == (seen.platform, seen.first_date, seen.last_date):
+            return upload
 
 
 def update(session: DatabaseSession, upload_id: int, **values: Any) -> None:
@@ -193,12 +241,12 @@ def update(session: DatabaseSession, upload_id: int, **values: Any) -> None:
     Args:
         session: the transaction.
         upload_id: the upload.
-        values: column -> value; dictionaries and lists are stored as JSON.
+        values: column -> value.
     """
-    texts = {name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in values.items()}
+    texts = {name: json.dumps(value) if name in _JSON else value for name, value in values.items()}
+    casts = {**dict.fromkeys(_JSON, "jsonb"), "replaces": "bigint[]"}
     names = ", ".join(
-        f"{name} = CAST(:{name} AS jsonb)" if isinstance(values[name], dict | list) else f"{name} = :{name}"
-        for name in texts
+        f"{name} = CAST(:{name} AS {casts[name]})" if name in casts else f"{name} = :{name}" for name in texts
     )
     session.run(
         f"UPDATE viewership.uploads SET {names}, updated_at = now() WHERE upload_id = :id",  # noqa: S608
@@ -219,32 +267,57 @@ def copies(session: DatabaseSession, upload_id: int, canonical_sha256: str) -> l
     return [Upload(*row) for row in rows]
 
 
-def overlaps(session: DatabaseSession, upload_id: int) -> list[Overlap]:
+def overlaps(
+    session: DatabaseSession, upload_id: int, platform: str, label: str, scopes: Mapping[bool, list[int]]
+) -> list[Overlap]:
     """Return other uploads with rows for the same platform, label, partner, channel, territory and days.
 
+    Totals of a channel overlap with totals only: they are of the same hours as the rows of its content.
+
     Args:
-        session: the transaction, in which the upload's own rows are written.
-        upload_id: the upload.
+        session: a transaction.
+        upload_id: the upload that is left out.
+        platform: its platform.
+        label: its label; ``Both`` overlaps with either.
+        scopes: whether rows are totals of a channel -> the scopes of these rows.
     """
     rows = session.rows(
         f"""
-        WITH own AS (
-            SELECT DISTINCT r.scope_id FROM viewership.platform_viewership r
-            JOIN viewership.scopes s USING (scope_id)
-            WHERE r.upload_id = :id AND s.date IS NOT NULL
-        )
         SELECT {_QUALIFIED}, count(*), COALESCE(sum(r.tot_hov), 0), COALESCE(sum(r.revenue), 0), min(r.date),
-            max(r.date)
-        FROM viewership.uploads mine
-        JOIN viewership.uploads u ON u.platform = mine.platform AND u.upload_id <> mine.upload_id
-            AND u.status = ANY (:active) AND u.first_date <= mine.last_date AND u.last_date >= mine.first_date
-            AND (u.label = mine.label OR 'Both' IN (u.label, mine.label))
-        JOIN viewership.platform_viewership r ON r.upload_id = u.upload_id
-        JOIN own ON own.scope_id = r.scope_id
-        WHERE mine.upload_id = :id
+            max(r.date), (SELECT count(*) FROM viewership.platform_viewership a WHERE a.upload_id = u.upload_id)
+                - count(*), array_agg(DISTINCT r.scope_id)
+        FROM viewership.uploads u
+        JOIN viewership.platform_viewership r USING (upload_id)
+        WHERE u.platform = :platform AND u.upload_id <> :id AND u.status = ANY (:active)
+            AND (u.label = :label OR 'Both' IN (u.label, :label))
+            AND CASE WHEN r.key_id IS NULL THEN r.scope_id = ANY (CAST(:totals AS bigint[]))
+                ELSE r.scope_id = ANY (CAST(:scopes AS bigint[])) END
         GROUP BY u.upload_id ORDER BY u.upload_id
-        """,  # noqa: S608
+        """,  # noqa: S608 - names of this module
         id=upload_id,
+        platform=platform,
+        label=label,
+        scopes=scopes.get(False, []),
+        totals=scopes.get(True, []),
         active=list(ACTIVE),
     )
-    return [Overlap(Upload(*row[:-5]), *row[-5:]) for row in rows]
+    return [Overlap(Upload(*row[:-7]), *row[-7:]) for row in rows]
+
+
+def lock_period(session: DatabaseSession, platform: str, first: date | None, last: date | None) -> None:
+    """Wait until no other transaction stores or loads rows of this platform for these months.
+
+    Args:
+        session: the transaction; its end releases the locks.
+        platform: the platform.
+        first: first day; None locks rows without a date.
+        last: last day.
+    """
+    months = ["none"]
+    if first is not None and last is not None:
+        months = [
+            f"{month // 12}-{month % 12 + 1:02}"
+            for month in range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+        ]
+    for month in months:
+        session.lock(f"telecine viewership {platform} {month}")

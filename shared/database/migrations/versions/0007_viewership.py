@@ -1,10 +1,10 @@
 """Viewership: uploads and their rows, keys and matches, final rows, decisions, and the views that account for them."""
 
-# ruff: noqa: S608 - the statements are made of constants of this module
 from __future__ import annotations
 
 from alembic import op
 
+from shared.database._schema import Expiring
 from shared.database.foreign import refuse_foreign
 
 revision = "0007"
@@ -18,6 +18,7 @@ TABLES = (
     "viewership.keys",
     "viewership.matches",
     "viewership.match_history",
+    "viewership.reprocessed",
     "viewership.platform_viewership",
     "viewership.episode_details",
     "viewership.replaced_details",
@@ -32,10 +33,21 @@ VIEWS = (
     "viewership.reconciliation",
     "viewership.record_reprocessing_batch_logs",
     "viewership.review_queue",
+    "viewership.source_formula",
+    "viewership.match_rates",
+    "viewership.phase_times",
+    "viewership.recent_uploads",
     "viewership_source.platform_viewership",
     "viewership_source.record_reprocessing_batch_logs",
 )
-# Functions that change final rows. They run with the rights of their owner, so that a role needs no right on the tables.
+# What is kept for good: uploads, their rows, final and replaced rows, decisions (the evidence of `verify`), and
+# arrivals: an object of a retracted upload whose arrival is forgotten would be loaded again.
+EXPIRING = (
+    Expiring("viewership.error_log", key="id", time="log_time", label="log entries of viewership"),
+    Expiring("viewership.match_history", key="id", time="replaced_at", label="replaced matches of viewership"),
+    Expiring("viewership.outbox_events", key="event_id", time="delivered_at", label="delivered events of viewership"),
+)
+# Functions that change final rows. They run with the rights of their owner: a role needs none on the tables.
 FUNCTIONS = (
     "viewership.lock_final(text[])",
     "viewership.replace_matches(bigint[])",
@@ -84,8 +96,8 @@ def _uploads() -> None:
             label text CHECK (label IN ('Viewership', 'Revenue', 'Both')),
             format text,
             choices jsonb NOT NULL DEFAULT '{{}}',
-            status text NOT NULL CHECK (status IN ('received', 'needs_choice', 'refused', 'copy', 'overlap', 'skipped', 'read',
-                'normalized', 'matched', 'loaded', 'partial', 'replaced', 'retracted')),
+            status text NOT NULL CHECK (status IN ('received', 'needs_choice', 'refused', 'copy', 'overlap', 'skipped',
+                'read', 'normalized', 'matched', 'loaded', 'partial', 'replaced', 'retracted')),
             code text,
             message text,
             units bigint CHECK (units >= 0),
@@ -97,6 +109,7 @@ def _uploads() -> None:
             first_date date,
             last_date date,
             replaces bigint[] NOT NULL DEFAULT '{{}}',
+            rereads bigint REFERENCES viewership.uploads,
             replaced_by bigint REFERENCES viewership.uploads,
             retracted_by text,
             retracted_reason text,
@@ -110,6 +123,11 @@ def _uploads() -> None:
     # The bytes are the identity: of two uploads of one file at once, the second waits here and then links to the first.
     op.execute("""
         CREATE UNIQUE INDEX uploads_bytes ON viewership.uploads (sha256)
+            WHERE status NOT IN ('replaced', 'retracted') AND rereads IS NULL
+    """)
+    # The same bytes read with other choices stand beside those that they replace until they are loaded.
+    op.execute("""
+        CREATE UNIQUE INDEX uploads_rereads ON viewership.uploads (rereads)
             WHERE status NOT IN ('replaced', 'retracted')
     """)
     op.execute("CREATE INDEX uploads_rows ON viewership.uploads (canonical_sha256)")
@@ -136,13 +154,14 @@ def _uploads() -> None:
             message text NOT NULL,
             hours {_AMOUNT},
             revenue {_AMOUNT},
+            unparsable smallint NOT NULL DEFAULT 0 CHECK (unparsable >= 0),
             PRIMARY KEY (upload_id, line, position)
         )
     """)
 
 
 def _keys() -> None:
-    # The distinct partners, channels, territories and days of the rows, and the deal of each: a deal may begin on any day.
+    # Distinct partners, channels, territories and days of the rows, and the deal of each: a deal may begin on any day.
     op.execute("""
         CREATE TABLE viewership.scopes (
             scope_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -178,6 +197,7 @@ def _keys() -> None:
             episode text,
             content_id text,
             title_key text,
+            title_key_2 text,
             series_key text,
             content_key text,
             review_key text[] NOT NULL CHECK (cardinality(review_key) = 6),
@@ -191,7 +211,7 @@ def _keys() -> None:
             status text NOT NULL CHECK (status IN ('matched', 'review', 'unmatched', 'rejected')),
             bucket text,
             episode_id bigint REFERENCES catalog.episodes,
-            confidence numeric(4, 3) CHECK (confidence BETWEEN 0 AND 1),
+            confidence numeric(5, 4) CHECK (confidence BETWEEN 0 AND 1),
             candidates jsonb NOT NULL DEFAULT '[]',
             margin numeric(6, 2),
             reasons jsonb NOT NULL DEFAULT '[]',
@@ -221,6 +241,17 @@ def _keys() -> None:
         )
     """)
     op.execute("CREATE INDEX match_history_key ON viewership.match_history (key_id)")
+    op.execute("CREATE INDEX match_history_time ON viewership.match_history (replaced_at)")
+    # All keys of a platform are matched to at least this version of the catalogue; those that later changes affected,
+    # to the one that their match names.
+    op.execute("""
+        CREATE TABLE viewership.reprocessed (
+            platform text PRIMARY KEY,
+            catalogue_version bigint NOT NULL,
+            pipeline_run_id text NOT NULL,
+            reprocessed_at timestamptz NOT NULL DEFAULT now()
+        )
+    """)
 
     # The alias of a decision matches the rows with the review key of this key, and no others.
     op.execute("ALTER TABLE catalog.aliases ADD COLUMN key_id bigint REFERENCES viewership.keys")
@@ -234,15 +265,16 @@ def _keys() -> None:
 
 
 def _rows() -> None:
-    # Written once, by COPY; what the catalogue says about a row stands in scopes and matches.
+    # Written once, by COPY; what the catalogue says about a row stands in scopes and matches. No foreign keys: three
+    # of them take as long as all the rest. Uploads, scopes and keys are never deleted, and `verify` looks for each.
     op.execute(f"""
         CREATE TABLE viewership.platform_viewership (
             id bigint GENERATED BY DEFAULT AS IDENTITY,
-            upload_id bigint NOT NULL REFERENCES viewership.uploads,
+            upload_id bigint NOT NULL,
             line integer NOT NULL,
             position integer NOT NULL DEFAULT 0,
-            scope_id bigint NOT NULL REFERENCES viewership.scopes,
-            key_id bigint REFERENCES viewership.keys,
+            scope_id bigint NOT NULL,
+            key_id bigint,
             platform_content_name text,
             platform_content_name_2 text,
             platform_content_id text,
@@ -336,6 +368,7 @@ def _history() -> None:
             pipeline_run_id text NOT NULL
         )
     """)
+    op.execute("CREATE INDEX error_log_time ON viewership.error_log (log_time)")
 
 
 def _arrival() -> None:
@@ -352,6 +385,9 @@ def _arrival() -> None:
         )
     """)
     op.execute("CREATE INDEX outbox_events_waiting ON viewership.outbox_events (created_at) WHERE delivered_at IS NULL")
+    op.execute(
+        "CREATE INDEX outbox_events_done ON viewership.outbox_events (delivered_at) WHERE delivered_at IS NOT NULL"
+    )
     # What became of each object below uploads/: one with the same ETag is not read again.
     op.execute("""
         CREATE TABLE viewership.arrivals (
@@ -363,11 +399,14 @@ def _arrival() -> None:
             code text,
             message text,
             attempts integer NOT NULL DEFAULT 1,
+            notice uuid,
+            unsent text[] NOT NULL DEFAULT '{}',
             first_seen timestamptz NOT NULL DEFAULT now(),
             last_seen timestamptz NOT NULL DEFAULT now(),
             pipeline_run_id text NOT NULL
         )
     """)
+    op.execute("CREATE INDEX arrivals_waiting ON viewership.arrivals (notice) WHERE status = 'waiting'")
 
 
 def _final() -> None:
@@ -423,7 +462,7 @@ def _final() -> None:
             year_month_day text,
             filename text NOT NULL,
             bucket text NOT NULL,
-            confidence numeric(4, 3) NOT NULL,
+            confidence numeric(5, 4) NOT NULL,
             loaded_at timestamptz NOT NULL DEFAULT now(),
             PRIMARY KEY (viewership_id, label)
         )
@@ -462,7 +501,7 @@ def _fates() -> None:
     op.execute("""
         CREATE VIEW viewership.row_fates AS
         SELECT r.id AS viewership_id, r.upload_id, r.line, r.position, r.key_id, r.scope_id, r.tot_hov AS hours,
-            r.revenue, u.platform, u.label, m.bucket,
+            r.revenue, r.week, u.platform, u.label, m.bucket,
             CASE
                 WHEN r.key_id IS NULL THEN 'topline'
                 WHEN s.code IS NOT NULL THEN 'held'
@@ -493,8 +532,9 @@ def _fates() -> None:
             r.platform_content_id, r.platform_series, s.partner AS viewership_partner, s.deal_parent, s.channel,
             s.channel_id, s.territory, s.territory_id, st.title AS internal_series, e.ref_id, et.title AS asset_title,
             COALESCE(st.title, c.code, '') AS asset_series, c.content_provider, c.code AS series_code,
-            COALESCE(r.season_number, e.season) AS season_number, COALESCE(r.episode_number, e.episode) AS episode_number,
-            r.language, CASE WHEN l.label = 'Viewership' THEN r.tot_hov END AS hours,
+            COALESCE(r.season_number, e.season) AS season_number,
+            COALESCE(r.episode_number, e.episode) AS episode_number, r.language,
+            CASE WHEN l.label = 'Viewership' THEN r.tot_hov END AS hours,
             CASE WHEN l.label = 'Viewership' THEN r.tot_mov END AS minutes, r.views, r.sessions, r.unique_viewers,
             r.tot_completions,
             CASE WHEN l.label = 'Revenue' THEN concat_ws(' ', s.partner, 'Revenue', s.territory) END AS register_name,
@@ -537,6 +577,29 @@ def _fates() -> None:
         WHERE f.fate IN ('unmatched', 'review', 'held')
     """
     op.execute(f"CREATE VIEW viewership.record_reprocessing_batch_logs AS {log}")
+    # The check of the original: each record is in the final table or in the log. One row with hours and revenue has two
+    # final rows, and counts once; totals of channels, rejected and filtered units are on neither side.
+    op.execute("""
+        CREATE VIEW viewership.source_formula AS
+        WITH final AS (
+            SELECT upload_id, count(DISTINCT viewership_id) AS records FROM viewership.episode_details
+            GROUP BY upload_id
+        ), logged AS (
+            SELECT upload_id, count(*) AS records FROM viewership.row_fates
+            WHERE fate IN ('unmatched', 'review', 'held') GROUP BY upload_id
+        ), stored AS (
+            SELECT upload_id, count(*) AS records FROM viewership.platform_viewership WHERE key_id IS NOT NULL
+            GROUP BY upload_id
+        )
+        SELECT u.upload_id, u.platform, u.filename, u.label, COALESCE(s.records, 0) AS record_count,
+            COALESCE(f.records, 0) AS matched_in_final_table, COALESCE(l.records, 0) AS unmatched_in_logs,
+            COALESCE(s.records, 0) - COALESCE(f.records, 0) - COALESCE(l.records, 0) AS difference
+        FROM viewership.uploads u
+        LEFT JOIN stored s USING (upload_id)
+        LEFT JOIN final f USING (upload_id)
+        LEFT JOIN logged l USING (upload_id)
+        WHERE u.status IN ('loaded', 'partial')
+    """)
     # One row per review key. Rows, hours and revenue are those of fates review and unmatched, without rejected keys.
     op.execute("""
         CREATE VIEW viewership.review_queue AS
@@ -575,29 +638,70 @@ def _fates() -> None:
         JOIN viewership.keys k ON k.key_id = q.first
         JOIN viewership.matches m ON m.key_id = q.first
     """)
-    # The three queries of the original run on this schema as they are, except for the database's name and DATEADD.
-    op.execute("""
+    _figures()
+    # The three queries of the original run on this schema as they are, except for the database's name and DATEADD. They
+    # tell matched rows by their content provider, which is empty here if the catalogue has none.
+    both = ("internal_series", "ref_id", "asset_title", "asset_series")
+    columns = ", ".join(f"COALESCE(v.{name}, m.{name}) AS {name}" for name in both)
+    loaded = "COALESCE(v.viewership_id, m.viewership_id) IS NOT NULL"
+    op.execute(f"""
         CREATE VIEW viewership_source.platform_viewership AS
         SELECT r.id, r.upload_id, u.filename, u.created_at, u.platform, u.domain, s.platform_partner_name,
             s.platform_channel_name, s.platform_territory, r.platform_content_name, r.platform_content_id,
             r.platform_series, s.partner, s.channel, s.channel_id, s.territory, s.territory_id, s.deal_parent,
-            d.internal_series, d.ref_id, d.asset_title, d.asset_series, d.content_provider, d.series_code, r.tot_hov,
-            r.tot_mov, r.revenue, r.date, r.week, r.day, r.month, r.quarter, r.year, r.year_month_day,
-            u.created_at AS load_timestamp, CASE WHEN d.viewership_id IS NOT NULL THEN true END AS processed,
-            CASE WHEN d.viewership_id IS NOT NULL THEN '2' WHEN u.status = 'read' THEN '0' ELSE '1' END AS phase
+            {columns},
+            CASE WHEN {loaded} THEN COALESCE(v.content_provider, m.content_provider, '') END AS content_provider,
+            COALESCE(v.series_code, m.series_code) AS series_code, r.tot_hov, r.tot_mov, r.revenue, r.date, r.week,
+            r.day, r.month, r.quarter, r.year, r.year_month_day, u.created_at AS load_timestamp,
+            CASE WHEN {loaded} THEN true END AS processed,
+            CASE WHEN {loaded} THEN '2' WHEN u.status = 'read' THEN '0' ELSE '1' END AS phase
         FROM viewership.platform_viewership r
         JOIN viewership.uploads u USING (upload_id)
         JOIN viewership.scopes s USING (scope_id)
-        LEFT JOIN LATERAL (
-            SELECT x.* FROM viewership.episode_details x WHERE x.viewership_id = r.id ORDER BY x.label LIMIT 1
-        ) d ON true
+        LEFT JOIN viewership.episode_details v ON v.viewership_id = r.id AND v.label = 'Viewership'
+        LEFT JOIN viewership.episode_details m ON m.viewership_id = r.id AND m.label = 'Revenue'
+        WHERE u.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')
     """)
     op.execute(f"CREATE VIEW viewership_source.record_reprocessing_batch_logs AS {log}")
 
 
+def _figures() -> None:
+    # Small views for boards: sums of them add up to the files', since they come from the same fates.
+    op.execute("""
+        CREATE VIEW viewership.match_rates AS
+        SELECT f.upload_id, f.platform, f.week, f.fate, CASE f.fate WHEN 'final' THEN f.bucket END AS bucket,
+            count(*) AS units, COALESCE(sum(f.hours), 0) AS hours, COALESCE(sum(f.revenue), 0) AS revenue
+        FROM viewership.row_fates f
+        GROUP BY f.upload_id, f.platform, f.week, f.fate, CASE f.fate WHEN 'final' THEN f.bucket END
+        UNION ALL
+        SELECT u.upload_id, u.platform, NULL, a.fate, NULL, count(*), COALESCE(sum(a.hours), 0),
+            COALESCE(sum(a.revenue), 0)
+        FROM viewership.set_aside_rows a JOIN viewership.uploads u USING (upload_id)
+        WHERE u.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')
+        GROUP BY u.upload_id, u.platform, a.fate
+    """)
+    op.execute("""
+        CREATE VIEW viewership.phase_times AS
+        SELECT upload_id, procedure_name, min(platform) AS platform, count(*) AS attempts,
+            (array_agg(status ORDER BY id DESC))[1] AS status,
+            (array_agg(rows_affected ORDER BY id DESC))[1] AS rows_affected,
+            (array_agg(execution_ms ORDER BY id DESC))[1] AS execution_ms, sum(execution_ms) AS total_ms,
+            max(log_time) AS log_time
+        FROM viewership.error_log WHERE upload_id IS NOT NULL GROUP BY upload_id, procedure_name
+    """)
+    op.execute("""
+        CREATE VIEW viewership.recent_uploads AS
+        SELECT platform, count(*) AS uploads, count(*) FILTER (WHERE status = 'loaded') AS loaded,
+            count(*) FILTER (WHERE status IN ('refused', 'partial')) AS failed,
+            count(*) FILTER (WHERE status IN ('received', 'needs_choice', 'copy', 'overlap')) AS waiting,
+            round(count(*) FILTER (WHERE status IN ('refused', 'partial'))::numeric / count(*), 4) AS failure_rate
+        FROM viewership.uploads WHERE created_at >= now() - interval '30 days' GROUP BY platform
+    """)
+
+
 def _functions() -> None:
     definer = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
-    # Whatever changes matches or final rows of a platform holds its lock, so that each sees what the one before has done.
+    # Whatever changes matches or final rows of a platform holds its lock: each sees what the one before has done.
     # The catalogue's lock comes first, where both are needed; locks of several platforms are taken in their order.
     op.execute(f"""
         CREATE FUNCTION viewership.lock_final(platforms text[]) RETURNS void {definer} AS $body$

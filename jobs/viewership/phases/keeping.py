@@ -1,0 +1,133 @@
+"""Keep the raw bytes of a file below raw/ by their SHA-256, and a local copy that is read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from jobs.viewership.uploads.reading.limits import ReadLimits, over
+from shared.errors import ObjectMissing, UsageError
+from shared.storage import holds_secrets, open_store, split_uri
+from shared.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.settings.storage import StorageSettings
+    from shared.storage import ObjectStore
+
+__all__ = ["FOLDER", "Kept", "fetched", "keep", "raw_key"]
+
+FOLDER: Final = "raw/"
+_CHUNK: Final = 1 << 20
+_NAME_CHARS: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A copy of a file.
+
+    Attributes:
+        place: where it came from: a path or a URI.
+        filename: its name without folders.
+        sha256: of its bytes, in hexadecimal.
+        size_bytes: its size.
+        path: the local copy, which exists until the block ends.
+    """
+
+    place: str
+    filename: str
+    sha256: str
+    size_bytes: int
+    path: Path
+
+
+def raw_key(sha256: str) -> str:
+    """Return the key of the raw file below the bucket.
+
+    Example:
+        >>> raw_key("ab" * 32)
+        'raw/ab/abababababababababababababababababababababababababababababababab'
+    """
+    return f"{FOLDER}{sha256[:2]}/{sha256}"
+
+
+@contextmanager
+def fetched(place: str, settings: StorageSettings, *, limits: ReadLimits | None = None) -> Iterator[Kept]:
+    """Copy a file to a temporary folder, hashing it on the way, and delete the copy at the end of the block.
+
+    Only the copy is read afterwards: the bytes that are hashed are those that are read.
+
+    Args:
+        place: a path, ``file:///…`` or ``s3://bucket/key``.
+        settings: how the store is reached.
+        limits: the largest file.
+
+    Raises:
+        Refused: ``LIMIT``: the file is too large.
+        UsageError: there is no such file, or it holds secrets.
+    """
+    most = (limits or ReadLimits()).bytes
+    with TemporaryDirectory(prefix="telecine-upload-") as folder:
+        path = Path(folder) / "file"
+        digest, size = hashlib.sha256(), 0
+        with path.open("xb") as copy:
+            for chunk in _chunks(place, settings):
+                size += len(chunk)
+                if size > most:
+                    raise over("the file has more than", f"{most:,} bytes", most, "split it by date", size=size)
+                digest.update(chunk)
+                copy.write(chunk)
+        yield Kept(place, _name(place), digest.hexdigest(), size, path)
+
+
+def _chunks(place: str, settings: StorageSettings) -> Iterator[bytes]:
+    if not place.startswith("s3://"):
+        path = place.removeprefix("file://")
+        # Messages and reports show what a file has.
+        if holds_secrets(os.path.realpath(path)):
+            raise UsageError(f"'{one_line(path)}' is in a folder of secrets or processes; expected another file")
+        try:
+            with Path(path).open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    yield chunk
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            raise UsageError(
+                f"'{one_line(path)}' cannot be read: {reason}; expected delimited text or a workbook"
+            ) from None
+        return
+    root, key = split_uri(place)
+    try:
+        yield from open_store(root, settings).stream(key, chunk_size=_CHUNK)
+    except ObjectMissing as error:
+        raise UsageError(f"{error.message}; expected an uploaded file") from None
+
+
+def _name(place: str) -> str:
+    """Return the name of a file, without folders; at most 255 characters, as file systems have it."""
+    name = one_line(place.removeprefix("file://").rstrip("/").rpartition("/")[2])
+    return name[-_NAME_CHARS:] or "file"
+
+
+def keep(kept: Kept, store: ObjectStore) -> str:
+    """Write the raw file to the store unless it is there, and return its key.
+
+    Args:
+        kept: the local copy.
+        store: the bucket of uploads.
+    """
+    key = raw_key(kept.sha256)
+    try:
+        if store.stat(key).size == kept.size_bytes:
+            return key
+    except ObjectMissing:
+        pass
+    with kept.path.open("rb") as body:
+        store.put(key, body)
+    return key

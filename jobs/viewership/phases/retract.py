@@ -1,0 +1,54 @@
+"""Retract: take an upload back; its final rows move to replaced_details, its raw rows stay."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from jobs.viewership.phases.log import log
+from jobs.viewership.tables.fates import lock_final, sync
+from jobs.viewership.tables.uploads import hold, update
+from shared.database.session import transaction
+from shared.errors import UsageError
+
+if TYPE_CHECKING:
+    from shared.settings.database import DatabaseSettings
+
+__all__ = ["retract"]
+
+
+def retract(settings: DatabaseSettings, upload_id: int, *, by: str, reason: str, run_id: str) -> tuple[str, int]:
+    """Take an upload back, and return its filename and the number of final rows that left.
+
+    Args:
+        settings: where the database is.
+        upload_id: the upload.
+        by: who takes it back.
+        reason: why.
+        run_id: the run.
+
+    Raises:
+        UsageError: there is no such upload, or it was taken back or replaced before.
+    """
+    began = time.monotonic()
+    with transaction(settings) as session:
+        upload = hold(session, upload_id)
+        if upload.status in ("retracted", "replaced"):
+            raise UsageError(f"upload {upload_id} is {upload.status} already; expected one that is not")
+        removed = 0
+        if upload.platform is not None:
+            lock_final(session, [upload.platform])
+        update(session, upload_id, status="retracted", retracted_by=by, retracted_reason=reason)
+        if upload.platform is not None:
+            _, removed = sync(session, "upload", [upload_id], actor=by, reason=f"retracted: {reason}")
+        log(
+            session,
+            "retract",
+            "success",
+            run_id=run_id,
+            seconds=time.monotonic() - began,
+            upload_id=upload_id,
+            platform=upload.platform,
+            rows=removed,
+        )
+    return upload.filename, removed

@@ -1,0 +1,185 @@
+"""Store the units of an upload: rows that go on, rows set aside, and the sums that they have to add up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, cast
+
+import polars as pl
+
+from jobs.viewership.model import FIELDS, Fate
+from jobs.viewership.phases.canonical import canonical_sha256
+from jobs.viewership.phases.overlap import find_others, told
+from jobs.viewership.tables.rows import with_scopes, write_rows, write_set_aside
+from jobs.viewership.tables.uploads import ACTIVE, hold, lock_period, update
+from shared.errors import IntegrityError
+from shared.text import clean_data
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from jobs.viewership.model import Note
+    from jobs.viewership.phases.overlap import Other
+    from jobs.viewership.phases.reading import Interpretation
+    from shared.database.session import DatabaseSession
+
+__all__ = ["Stored", "facts", "set_aside_rows", "store"]
+
+_RAW_CHARS: Final = 4000
+_ZERO: Final = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The result of :func:`store`.
+
+    Attributes:
+        outcome: ``stored``, ``linked``, ``copy``, ``overlap`` or ``skipped``.
+        code: code of an outcome that waits for an answer.
+        message: what was found, for such an outcome.
+        written: rows written.
+        set_aside: rows rejected or filtered.
+        others: uploads with the same rows or days.
+    """
+
+    outcome: str
+    code: str | None = None
+    message: str = ""
+    written: int = 0
+    set_aside: int = 0
+    others: tuple[Other, ...] = ()
+
+
+def facts(read: Interpretation) -> pl.DataFrame:
+    """Return the units with the columns that the tables have.
+
+    Args:
+        read: the interpretation of a file.
+    """
+    frame = read.units.frame
+    return frame.with_columns(
+        pl.int_range(pl.len()).over("line").alias("position"),
+        (pl.col("fate") == str(Fate.TOPLINE)).fill_null(value=False).alias("topline"),
+        (pl.col("date_grain") == "month").fill_null(value=False).alias("whole_month"),
+        pl.when(pl.col("year").is_not_null() & pl.col("month").is_not_null())
+        .then(pl.format("{}{}01", pl.col("year"), pl.col("month").cast(pl.String).str.zfill(2)))
+        .alias("year_month_day"),
+    )
+
+
+def store(
+    session: DatabaseSession, upload_id: int, read: Interpretation, *, domain: str, on_overlap: str, run_id: str
+) -> Stored:
+    """Write the rows of an upload in one transaction, unless its bytes are stored or it waits for an answer.
+
+    Args:
+        session: the transaction.
+        upload_id: the upload, which was claimed before.
+        read: what its file says.
+        domain: the domain of its rows.
+        on_overlap: ``ask``, ``skip``, ``replace`` or ``append``.
+        run_id: the run.
+
+    Raises:
+        IntegrityError: the rows written do not add up to the file.
+    """
+    chosen, units = read.format, facts(read)
+    platform, label = chosen.platform, chosen.label
+    first, last = cast("date | None", units["date"].min()), cast("date | None", units["date"].max())
+    lock_period(session, platform, first, last)
+    upload = hold(session, upload_id)
+    if upload.status in ACTIVE:
+        return Stored("linked")
+    goes_on = pl.col("fate").is_null() | pl.col("topline")
+    rows = with_scopes(session, platform, domain, units.filter(goes_on))
+    aside = units.filter(~goes_on)
+    canonical = canonical_sha256(platform, label, rows, tuple(FIELDS))
+    others = find_others(session, upload, platform, label, canonical, rows=rows)
+    file = read.units.file
+    fields = {
+        "platform": platform,
+        "domain": domain,
+        "label": label,
+        "format": chosen.full_name,
+        "canonical_sha256": canonical,
+        "units": file.rows,
+        "hours": file.hours,
+        "revenue": file.revenue,
+        "unparsable": file.unparsable,
+        "notes": [_note(note) for note in read.notes],
+        "others": [other.as_json() for other in others],
+        "first_date": first,
+        "last_date": last,
+        "pipeline_run_id": run_id,
+    }
+    waiting = _waiting(others, on_overlap)
+    if waiting is not None:
+        status, code, message = waiting
+        update(session, upload_id, status=status, code=code, message=message, **fields)
+        return Stored(status, code, message, others=tuple(others))
+    replaces = [other.upload_id for other in others] if on_overlap == "replace" else []
+    set_aside = write_set_aside(session, upload_id, set_aside_rows(aside))
+    written = write_rows(session, upload_id, platform, rows)
+    update(session, upload_id, status="read", code=None, message=None, replaces=replaces, **fields)
+    _check(session, upload_id, read)
+    return Stored("stored", written=written, set_aside=set_aside, others=tuple(others))
+
+
+def _note(note: Note) -> dict[str, object]:
+    return dict(clean_data({"code": note.code, "message": note.message, "line": note.line, "column": note.column}))
+
+
+def _waiting(others: Sequence[Other], on_overlap: str) -> tuple[str, str, str] | None:
+    """Return status, code and message of an upload that is not stored because of others."""
+    if not others or on_overlap == "append":
+        return None
+    kind = "copy" if any(other.kind == "copy" for other in others) else "overlap"
+    if on_overlap == "skip":
+        return "skipped", kind.upper(), f"skipped: {told(others)}"
+    if on_overlap == "replace":
+        partial = [other for other in others if other.outside]
+        if not partial:
+            return None
+        advice = "expected a file with all rows of the upload that it replaces; retract that upload, or append"
+        return kind, "REPLACE_PARTIAL", f"{told(partial)}; {advice}"
+    return kind, kind.upper(), f"{told(others)}; expected an answer: pass --on-overlap skip, replace or append"
+
+
+def set_aside_rows(units: pl.DataFrame) -> pl.DataFrame:
+    """Return the rejected and filtered ones of some units, as the table has them."""
+    # The hours of a control total are those of other rows.
+    amount = pl.when(~pl.col("control"))
+    return units.filter(pl.col("fate").is_not_null() & ~pl.col("topline")).select(
+        "line",
+        "position",
+        "fate",
+        "code",
+        pl.col("column").alias("column_name"),
+        pl.col("raw").str.slice(0, _RAW_CHARS),
+        pl.col("reason").str.slice(0, _RAW_CHARS).fill_null("").alias("message"),
+        amount.then("hours").alias("hours"),
+        amount.then("revenue").alias("revenue"),
+        amount.then("unparsable").otherwise(0).alias("unparsable"),
+    )
+
+
+def _check(session: DatabaseSession, upload_id: int, read: Interpretation) -> None:
+    """Compare what the tables hold with the sums of the file, which were taken before any unit had a fate."""
+    found = session.rows(
+        """
+        SELECT count(*), COALESCE(sum(hours), 0), COALESCE(sum(revenue), 0) FROM (
+            SELECT tot_hov AS hours, revenue FROM viewership.platform_viewership WHERE upload_id = :id
+            UNION ALL
+            SELECT hours, revenue FROM viewership.set_aside_rows WHERE upload_id = :id
+        ) rows
+        """,
+        id=upload_id,
+    )[0]
+    file = read.units.file
+    if tuple(found) != (file.rows, file.hours, file.revenue):
+        raise IntegrityError(
+            f"upload {upload_id}: the tables hold {found[0]} rows, {found[1]} hours and {found[2]} revenue; expected "
+            f"those of the file: {file.rows} rows, {file.hours} hours and {file.revenue} revenue. Nothing was stored"
+        )

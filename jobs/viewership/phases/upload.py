@@ -1,0 +1,277 @@
+"""Take one file: keep its bytes, read it, store its rows; record why, if it cannot be stored."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from jobs.viewership.errors import NeedsChoice, Refused, bad_arrival, refuse
+from jobs.viewership.model import Fate
+from jobs.viewership.phases.keeping import fetched, keep
+from jobs.viewership.phases.log import log
+from jobs.viewership.phases.reading import interpret
+from jobs.viewership.phases.result import PhaseResult
+from jobs.viewership.phases.store import facts, set_aside_rows, store
+from jobs.viewership.tables.rows import write_set_aside
+from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, update
+from shared.database.session import retry_session, transaction
+from shared.failure import Failure
+from shared.storage import open_store
+from shared.text import cut, one_line
+
+if TYPE_CHECKING:
+    from jobs.viewership.phases.keeping import Kept
+    from jobs.viewership.phases.reading import Interpretation
+    from jobs.viewership.phases.store import Stored
+    from jobs.viewership.settings.uploads import UploadSettings
+    from jobs.viewership.tables.uploads import Upload
+
+__all__ = ["Taken", "take"]
+
+_RETRY_S: Final = 30.0
+_MESSAGE_CHARS: Final = 2000
+_FAILURES: Final = 50
+_ZERO: Final = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one file.
+
+    Attributes:
+        upload_id: its upload, or the one with the same bytes.
+        filename: its name.
+        outcome: ``stored``, ``linked`` (the same bytes are stored), ``copy``, ``overlap``, ``skipped``,
+            ``needs_choice`` or ``refused``.
+        size_bytes: its size.
+        code: code of an outcome other than stored, linked and skipped.
+        message: what was found, what is expected and what to do.
+        result: counts and sums, if the file was read.
+        failures: rejected rows, or the file itself.
+        rejected: number of rejected rows.
+        flags: flags that answer the question of ``needs_choice``.
+    """
+
+    upload_id: int
+    filename: str
+    outcome: str
+    size_bytes: int
+    code: str | None = None
+    message: str = ""
+    result: PhaseResult | None = None
+    failures: tuple[Failure, ...] = ()
+    rejected: int = 0
+    flags: tuple[str, ...] = ()
+
+    @property
+    def waits(self) -> bool:
+        """Return whether a person has to answer."""
+        return self.outcome in ("needs_choice", "copy", "overlap")
+
+
+def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | None = None) -> Taken:
+    """Store the rows of one file. The same bytes again are linked; a bad file is recorded, and nothing raised.
+
+    Args:
+        settings: how files are read and stored.
+        place: a path or URI.
+        run_id: the run.
+        sha256: digest that the bytes must have, if it was announced.
+
+    Raises:
+        BadArrival: ``SHA256_MISMATCH``: the bytes are others.
+        UsageError: there is no such file, or a flag does not fit it.
+        TransientError: the store or the database cannot be reached; the same command can be run again.
+        IntegrityError: what was stored does not add up; nothing was stored.
+    """
+    began = time.monotonic()
+    with fetched(place, settings) as kept:
+        if sha256 not in (None, kept.sha256):
+            raise bad_arrival(
+                "SHA256_MISMATCH",
+                f"'{one_line(place)}' has the SHA-256 {kept.sha256}; expected {sha256}, which the event announced; "
+                "upload the file again, or send an event with its digest",
+            )
+        bucket = open_store(settings.bucket, settings, create=True)
+        new = NewUpload(kept.sha256, keep(kept, bucket), kept.filename, kept.size_bytes, _choices(settings))
+        claimed = retry_session(settings, lambda session: claim(session, new, run_id), _RETRY_S, waiting="the upload")
+        upload = claimed.upload
+        if upload.status in ACTIVE:
+            if upload.choices == new.choices or settings.on_overlap != "replace":
+                return _linked(upload, kept, new.choices)
+            again = replace(new, rereads=upload.upload_id)
+            upload = retry_session(
+                settings, lambda session: claim(session, again, run_id), _RETRY_S, waiting="the upload"
+            ).upload
+            if upload.status in ACTIVE:
+                return _linked(upload, kept, new.choices)
+        try:
+            read = interpret(kept.path, settings)
+            read.units.reconcile()
+            _check_rejected(read, settings.max_rejected)
+        except NeedsChoice as error:
+            return _unread(settings, upload.upload_id, kept, "needs_choice", error, run_id=run_id, began=began)
+        except Refused as error:
+            rejects = error.data.pop("read", None)
+            return _unread(
+                settings, upload.upload_id, kept, "refused", error, run_id=run_id, began=began, rejects=rejects
+            )
+    domain = settings.domain or read.format.domain
+    with transaction(settings) as session:
+        stored = store(session, upload.upload_id, read, domain=domain, on_overlap=settings.on_overlap, run_id=run_id)
+        if stored.outcome != "linked":
+            update(session, upload.upload_id, choices=_choices(settings))
+            log(
+                session,
+                "upload",
+                "success" if stored.outcome in ("stored", "skipped") else stored.outcome,
+                run_id=run_id,
+                seconds=time.monotonic() - began,
+                upload_id=upload.upload_id,
+                platform=read.format.platform,
+                rows=stored.written,
+                message=stored.message or None,
+            )
+    if stored.outcome == "linked":
+        return _linked(upload, kept, new.choices)
+    return _taken(upload.upload_id, kept, read, stored, seconds=time.monotonic() - began)
+
+
+def _choices(settings: UploadSettings) -> dict[str, object]:
+    """Return the flags that decided how the file was read, for another reading of the same bytes."""
+    names = (
+        *("format", "map", "period", "date_order", "decimal_mark", "clock", "sheet", "encoding", "delimiter"),
+        *("header_line", "round_money", "domain"),
+    )
+    values = {name: getattr(settings, name) for name in names}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value}
+
+
+def _check_rejected(read: Interpretation, most: float) -> None:
+    share = read.units.rejected_share()
+    if share <= most:
+        return
+    rejected = read.units.frame.filter(read.units.frame["fate"] == str(Fate.REJECTED))
+    reason = rejected["reason"][0]
+    raise refuse(
+        "TOO_MANY_REJECTED",
+        f"{rejected.height:,} of {read.units.file.rows:,} rows are rejected ({share:.2%}), first {cut(reason, 300)}; "
+        f"expected at most {most:.2%}; correct the file or the choices, or raise --max-rejected",
+        read=read,
+        rejected=rejected.height,
+    )
+
+
+def _linked(upload: Upload, kept: Kept, choices: dict[str, object]) -> Taken:
+    name = f" as '{upload.filename}'" if upload.filename != kept.filename else ""
+    message = f"the same bytes are upload {upload.upload_id}{name}; 0 rows stored"
+    if choices not in ({}, upload.choices):
+        message += "; it was read with other choices: pass --on-overlap replace to read it again with these"
+    return Taken(upload.upload_id, kept.filename, "linked", kept.size_bytes, message=message)
+
+
+def _unread(
+    settings: UploadSettings,
+    upload_id: int,
+    kept: Kept,
+    outcome: str,
+    error: NeedsChoice | Refused,
+    *,
+    run_id: str,
+    began: float,
+    rejects: Interpretation | None = None,
+) -> Taken:
+    """Record a file of which nothing is stored."""
+    message = cut(error.message, _MESSAGE_CHARS)
+    with transaction(settings) as session:
+        now = hold(session, upload_id)
+        if now.status in ACTIVE:  # another process has read it with other flags
+            return _linked(now, kept, _choices(settings))
+        if rejects is not None:
+            write_set_aside(session, upload_id, set_aside_rows(facts(rejects)))
+        update(
+            session,
+            upload_id,
+            status=outcome,
+            code=error.code,
+            message=message,
+            choices=_choices(settings),
+            pipeline_run_id=run_id,
+        )
+        seconds = time.monotonic() - began
+        log(session, "upload", outcome, run_id=run_id, seconds=seconds, upload_id=upload_id, message=message)
+    own = Failure(kept.filename, error.code, error.message, input_hash=kept.sha256, data={"upload_id": upload_id})
+    failures = (own, *(_failures(kept, rejects) if rejects is not None else ()))
+    flags = tuple(str(flag) for flag in error.data.get("flags", ()))
+    return Taken(
+        upload_id,
+        kept.filename,
+        outcome,
+        kept.size_bytes,
+        error.code,
+        error.message,
+        failures=failures,
+        rejected=int(error.data.get("rejected", 0)),
+        flags=flags,
+    )
+
+
+def _failures(kept: Kept, read: Interpretation) -> list[Failure]:
+    """Return the first rejected rows; the table has all of them."""
+    frame = read.units.frame
+    rejected = frame.filter(frame["fate"] == str(Fate.REJECTED)).head(_FAILURES)
+    return [
+        Failure(
+            f"{kept.filename}:{line}",
+            code,
+            reason,
+            input_hash=kept.sha256,
+            data={"line": line, "column": column, "raw": cut(raw or "", 200)},
+        )
+        for line, column, code, reason, raw in rejected.select("line", "column", "code", "reason", "raw").iter_rows()
+    ]
+
+
+def _taken(upload_id: int, kept: Kept, read: Interpretation, stored: Stored, *, seconds: float) -> Taken:
+    file, totals = read.units.file, read.units.totals()
+    rejected = totals[Fate.REJECTED].rows if Fate.REJECTED in totals else 0
+    actual = stored.written + stored.set_aside if stored.outcome == "stored" else file.rows
+    result = PhaseResult(
+        upload_id=upload_id,
+        filename=kept.filename,
+        platform=read.format.platform,
+        expected=(file.rows, file.hours, file.revenue),
+        actual=(
+            actual,
+            sum((sums.hours for sums in totals.values()), _ZERO),
+            sum((sums.revenue for sums in totals.values()), _ZERO),
+        ),
+        seconds=seconds,
+        status="read" if stored.outcome == "stored" else stored.outcome,
+        counts={
+            "units": file.rows,
+            "rows": stored.written,
+            "rejected": rejected,
+            "filtered": totals[Fate.FILTERED].rows if Fate.FILTERED in totals else 0,
+            "topline": totals[Fate.TOPLINE].rows if Fate.TOPLINE in totals else 0,
+            "unparsable": file.unparsable,
+        },
+        notes=tuple(note.message for note in read.notes),
+        detail={"format": read.format.full_name, "others": [other.as_json() for other in stored.others]},
+    )
+    failures = _failures(kept, read)
+    if stored.code is not None and stored.outcome != "skipped":
+        failures = [Failure(kept.filename, stored.code, stored.message, input_hash=kept.sha256), *failures]
+    return Taken(
+        upload_id,
+        kept.filename,
+        stored.outcome,
+        kept.size_bytes,
+        stored.code,
+        stored.message,
+        result,
+        tuple(failures),
+        rejected,
+    )

@@ -1,0 +1,215 @@
+"""Run a phase over uploads, and report what it had to account for and what it accounted for."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.viewership.phases.load import load
+from jobs.viewership.phases.log import log
+from jobs.viewership.phases.match import match
+from jobs.viewership.phases.normalize import normalize
+from jobs.viewership.settings.common import user
+from jobs.viewership.tables.uploads import find
+from shared.database.session import transaction
+from shared.errors import EXIT_OK, DataError, IntegrityError, TelecineError, TransientError, most_severe
+from shared.failure import Failure
+from shared.report import Report, Table
+from shared.report.terminal import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from decimal import Decimal
+
+    from jobs.viewership.phases.result import PhaseResult
+    from shared.ledger import StageRun
+    from shared.settings import StepSettings
+
+__all__ = ["PHASES", "Phase", "phase_table", "run_phase", "waiting"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase after the upload.
+
+    Attributes:
+        name: name of the phase, its command and its stage.
+        order: order of the stage in the ledger.
+        waits: statuses of uploads that wait for it.
+        run: processes one upload; returns None if the upload does not wait for it.
+        done: what happened to an upload, for the headline.
+    """
+
+    name: str
+    order: int
+    waits: tuple[str, ...]
+    run: Callable[..., PhaseResult | None]
+    done: str
+
+
+PHASES: Final = {
+    phase.name: phase
+    for phase in (
+        Phase("normalize", 3, ("read",), normalize, "normalized"),
+        Phase("match", 4, ("normalized", "partial"), match, "matched"),
+        Phase("load", 7, ("matched",), load, "loaded"),
+    )
+}
+"""The phases after the upload, in their order."""
+
+
+def waiting(settings: StepSettings, statuses: Iterable[str]) -> list[int]:
+    """Return the numbers of the uploads in these states, oldest first."""
+    with transaction(settings) as session:
+        return [upload.upload_id for upload in find(session, status=statuses)]
+
+
+def run_phase(phase: Phase, settings: StepSettings, stage_run: StageRun, upload_ids: Sequence[int]) -> Report:
+    """Run one phase over uploads. One that fails does not stop the others.
+
+    Args:
+        phase: the phase.
+        settings: where the database is.
+        stage_run: the stage in the ledger.
+        upload_ids: the uploads; those that do not wait for this phase are passed over.
+
+    Raises:
+        TransientError: the database cannot be reached.
+        TelecineError: the only upload failed.
+    """
+    results: list[PhaseResult] = []
+    failures: list[Failure] = []
+    errors: list[TelecineError] = []
+    stage_run.progress.start(len(upload_ids), "uploads")
+    for upload_id in upload_ids:
+        try:
+            result = phase.run(settings, upload_id, stage_run.run_id, by=user())
+            if result is not None:
+                _check(phase, result)
+                results.append(result)
+        except TransientError:
+            raise
+        except (DataError, IntegrityError) as error:
+            _record(phase, settings, upload_id, error, stage_run.run_id)
+            failure = Failure.of(f"upload {upload_id}", error)
+            stage_run.record_errors([failure])
+            failures.append(failure)
+            errors.append(error)
+        stage_run.progress.advance(1)
+    if errors and not results and len({error.code for error in errors}) == 1:
+        raise errors[0]
+    return _report(phase, results, failures, exit_code=most_severe(EXIT_OK, *(error.exit_code for error in errors)))
+
+
+def _check(phase: Phase, result: PhaseResult) -> None:
+    if result.expected != result.actual:
+        raise IntegrityError(
+            f"{phase.name}: upload {result.upload_id}: {_said(result.actual)} accounted for; expected "
+            f"{_said(result.expected)}; run `telecine viewership verify`"
+        )
+
+
+def _said(sums: tuple[int, Decimal, Decimal]) -> str:
+    return f"{sums[0]} rows, {sums[1]} hours and {sums[2]} revenue"
+
+
+def _record(phase: Phase, settings: StepSettings, upload_id: int, error: TelecineError, run_id: str) -> None:
+    """Log the failure in a transaction of its own: that of the phase was rolled back."""
+    _log.error("%s: upload %d: %s", phase.name, upload_id, error.message)
+    try:
+        with transaction(settings) as session:
+            log(
+                session,
+                phase.name,
+                "failed",
+                run_id=run_id,
+                seconds=0,
+                upload_id=upload_id,
+                message=f"{error.code}: {error.message}",
+            )
+    except TransientError as lost:
+        _log.warning("the failure could not be logged: %s", lost)
+
+
+def _report(phase: Phase, results: Sequence[PhaseResult], failures: list[Failure], *, exit_code: int) -> Report:
+    partial = failures or any(result.status == "partial" or result.counts.get("failed_buckets") for result in results)
+    parts = [f"{counted(len(results), 'upload', 'uploads')} {phase.done}"]
+    if failures:
+        parts.append(f"{len(failures)} failed")
+    parts += _facts(phase, results)
+    return Report(
+        status="failed" if exit_code else "partial" if partial else "success",
+        exit_code=exit_code,
+        headline=", ".join(parts),
+        items=len(results) + len(failures),
+        counts={**phase_counts(results), "uploads": len(results), "failed": len(failures)},
+        rejects=_rejects(failures),
+        failures=failures,
+        durations={f"upload {result.upload_id}": result.seconds for result in results[:_SHOWN]},
+        sections=[phase_table({phase.name: results})] if results else [],
+    )
+
+
+_SHOWN: Final = 50
+
+
+def _facts(phase: Phase, results: Sequence[PhaseResult]) -> list[str]:
+    counts = phase_counts(results)
+    if phase.name == "normalize":
+        return [f"{counted(counts.get('held', 0), 'row', 'rows')} held"] if counts.get("held") else []
+    if phase.name == "match":
+        rows = counts["expected_units"]
+        return [f"{counts.get('matched', 0):,} of {counted(rows, 'row', 'rows')} matched"] if rows else []
+    return [f"{counted(counts.get('final', 0), 'final row', 'final rows')}"] if results else []
+
+
+def phase_counts(results: Sequence[PhaseResult]) -> dict[str, int]:
+    """Return the sums of counts over uploads, with the units expected and accounted for."""
+    counts: dict[str, int] = {
+        "expected_units": sum(result.expected[0] for result in results),
+        "actual_units": sum(result.actual[0] for result in results),
+    }
+    for result in results:
+        for name, value in result.counts.items():
+            counts[name] = counts.get(name, 0) + value
+    return counts
+
+
+def _rejects(failures: Sequence[Failure]) -> dict[str, int]:
+    codes: dict[str, int] = {}
+    for failure in failures:
+        codes[failure.code] = codes.get(failure.code, 0) + 1
+    return codes
+
+
+def phase_table(phases: dict[str, Sequence[PhaseResult]]) -> Table:
+    """Return the table of what each phase had to account for.
+
+    Args:
+        phases: name of a phase -> its results.
+    """
+    rows: list[list[Any]] = [
+        [
+            result.upload_id,
+            result.filename,
+            result.platform,
+            name,
+            result.expected[0],
+            result.actual[0],
+            _plain(result.expected[1]),
+            _plain(result.actual[1]),
+            round(result.seconds, 2),
+        ]
+        for name, results in phases.items()
+        for result in results[:_SHOWN]
+    ]
+    columns = ["upload", "file", "platform", "phase", "rows expected", "rows", "hours expected", "hours", "seconds"]
+    return Table("Phases", columns, rows, note="A phase that does not account for every row fails.")
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,34 @@
+"""The retract step: take an upload back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jobs.viewership.phases.retract import retract
+from shared.report import Report
+from shared.report.terminal import counted
+
+if TYPE_CHECKING:
+    from jobs.viewership.settings.uploads import RetractSettings
+    from shared.ledger import StageRun
+
+__all__ = ["run"]
+
+
+def run(settings: RetractSettings, stage_run: StageRun) -> Report:
+    """Take an upload back, and return the report.
+
+    Args:
+        settings: the upload and the reason.
+        stage_run: the stage in the ledger.
+
+    Raises:
+        UsageError: there is no such upload, or it was taken back before.
+    """
+    name, removed = retract(settings, settings.number, by=settings.by, reason=settings.reason, run_id=stage_run.run_id)
+    return Report(
+        headline=f"upload {settings.number} ({name}) is retracted: "
+        f"{counted(removed, 'final row', 'final rows')} left; the same bytes may be uploaded again",
+        items=removed,
+        counts={"removed": removed},
+    )

@@ -1,0 +1,247 @@
+"""The upload step: store the rows of named files, or of what has arrived; a bad file does not stop the others."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from jobs.viewership.arrival.delivery import deliver_dead, refuse_event, settle
+from jobs.viewership.arrival.events import Arrival, BadEvent
+from jobs.viewership.arrival.notices import notify_waiting
+from jobs.viewership.arrival.search import arrivals, named_arrival
+from jobs.viewership.phases.upload import Taken, take
+from jobs.viewership.report.sections import upload_sections
+from jobs.viewership.steps._stages import phase_counts, phase_table
+from shared.database.migrate import ready
+from shared.database.session import transaction
+from shared.errors import EXIT_DATA, EXIT_OK, TelecineError, TransientError, most_severe
+from shared.failure import Failure
+from shared.report import Report, Table
+from shared.report.terminal import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from jobs.viewership.settings.uploads import UploadSettings
+    from shared.ledger import StageRun
+    from shared.report import Section
+
+__all__ = ["Uploads", "run", "sections", "take_files", "upload_report"]
+
+_log = logging.getLogger(__name__)
+
+_SHOWN: Final = 200
+# Outcomes in the order of a headline.
+_OUTCOMES: Final = {
+    "stored": "stored",
+    "linked": "stored before",
+    "skipped": "skipped",
+    "needs_choice": "with an open question",
+    "copy": "a copy",
+    "overlap": "with stored days",
+    "refused": "refused",
+}
+
+
+def run(settings: UploadSettings, stage_run: StageRun) -> Report:
+    """Store the rows of files, and return the report.
+
+    Args:
+        settings: settings of the step.
+        stage_run: the stage in the ledger.
+
+    Raises:
+        UsageError: the only named file does not exist, or a flag does not fit it.
+        TransientError: the store or the database cannot be reached.
+    """
+    uploads = take_files(settings, stage_run)
+    report = upload_report(settings, uploads)
+    report.sections += sections(settings, uploads)
+    return report
+
+
+@dataclass(slots=True)
+class Uploads:
+    """What became of the files of one run.
+
+    Attributes:
+        taken: files that were opened.
+        failed: files that could not be opened, and events that name none.
+        places: number of an upload -> path or URI that it was given with.
+        set_aside: events and files that failed too often.
+    """
+
+    taken: list[Taken] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    places: dict[int, str] = field(default_factory=dict)
+    set_aside: int = 0
+
+
+def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
+    """Take the named files, or what has arrived, and return what became of them.
+
+    Args:
+        settings: settings of the step.
+        stage_run: receives progress and failures.
+    """
+    ready(settings)
+    uploads = Uploads()
+    stage_run.progress.start(len(settings.files), "files")
+    for found in _named(settings) if settings.files else arrivals(settings):
+        if isinstance(found, BadEvent):
+            uploads.set_aside += refuse_event(settings, found)
+            _fail(uploads, stage_run, Failure.of(found.event.name if found.event else "the outbox", found.error))
+        else:
+            _take(settings, found, stage_run, uploads)
+        stage_run.progress.advance(1)
+    if not settings.files:
+        if settings.arrival in ("both", "events"):
+            deliver_dead(settings)
+        notify_waiting(settings, stage_run.run_id)
+    return uploads
+
+
+def _named(settings: UploadSettings) -> Iterator[Arrival]:
+    """Yield the files that the user named; one below the folder of uploads is then known to the next poll."""
+    for place in settings.files:
+        yield named_arrival(settings, place) or Arrival(place, "")
+
+
+def _take(settings: UploadSettings, found: Arrival, stage_run: StageRun, uploads: Uploads) -> None:
+    chosen = settings.model_copy(update=found.overrides) if found.overrides else settings
+    try:
+        one = take(chosen, found.uri, stage_run.run_id, sha256=found.sha256)
+    except TransientError:
+        raise
+    except TelecineError as error:
+        if len(settings.files) == 1:
+            raise
+        _fail(uploads, stage_run, Failure.of(found.uri, error))
+        if found.etag:
+            uploads.set_aside += settle(
+                settings,
+                found,
+                "failed",
+                upload_id=None,
+                code=error.code,
+                message=error.message,
+                run_id=stage_run.run_id,
+            )
+        return
+    uploads.taken.append(one)
+    uploads.places[one.upload_id] = found.uri
+    stage_run.record_errors(one.failures)
+    _told(one)
+    if found.etag:
+        settle(
+            settings,
+            found,
+            "waiting" if one.waits else "refused" if one.outcome == "refused" else "taken",
+            upload_id=one.upload_id,
+            code=one.code,
+            message=one.message or None,
+            run_id=stage_run.run_id,
+        )
+
+
+def _fail(uploads: Uploads, stage_run: StageRun, failure: Failure) -> None:
+    uploads.failed.append(failure)
+    stage_run.record_errors([failure])
+    _log.warning("%s: %s", failure.item, failure.message)
+
+
+def sections(settings: UploadSettings, uploads: Uploads) -> list[Section]:
+    """Return the sections of the report about the uploads of a run.
+
+    Args:
+        settings: settings of the step.
+        uploads: what became of the files.
+    """
+    numbers = list(dict.fromkeys(one.upload_id for one in uploads.taken if one.outcome != "linked"))
+    with transaction(settings) as session:
+        return upload_sections(session, numbers, places=uploads.places, settings=settings)
+
+
+def _told(one: Taken) -> None:
+    if one.message:
+        level = logging.INFO if one.outcome in ("linked", "skipped") else logging.WARNING
+        _log.log(level, "%s: %s", one.filename, one.message)
+    for note in one.result.notes if one.result else ():
+        _log.warning("%s: %s", one.filename, note)
+
+
+def upload_report(settings: UploadSettings, uploads: Uploads) -> Report:
+    """Return the report of the upload.
+
+    Args:
+        settings: settings of the step.
+        uploads: what became of the files.
+    """
+    taken, failed = uploads.taken, uploads.failed
+    outcomes = Counter(one.outcome for one in taken)
+    named = bool(settings.files)
+    refused = outcomes["refused"] + len(failed)
+    open_ = sum(one.waits for one in taken)
+    # An upload that has arrived may wait for an answer; a person who names a file gets the question.
+    bad = refused + (open_ if named else 0)
+    code = most_severe(EXIT_OK, EXIT_DATA if bad else EXIT_OK)
+    results = [one.result for one in taken if one.result is not None and one.outcome == "stored"]
+    rejected = sum(one.rejected for one in taken)
+    failures = [*failed, *(failure for one in taken for failure in one.failures[:1]), *_rest(taken)]
+    rejects = Counter(failure.code for failure in failed)
+    rejects.update(one.code for one in taken if one.code is not None and one.outcome != "skipped")
+    return Report(
+        status="failed" if code else "partial" if open_ or rejected else "success" if taken else "skipped",
+        exit_code=code,
+        headline=_headline(outcomes, len(failed), sum(result.counts["rows"] for result in results), rejected),
+        items=len(taken) + len(failed),
+        counts={
+            "files": len(taken) + len(failed),
+            **{name: outcomes[name] for name in _OUTCOMES},
+            "failed": refused,
+            "set_aside": uploads.set_aside,
+            **phase_counts(results),
+            "rejected": rejected,
+        },
+        bytes={"read": sum(one.size_bytes for one in taken)},
+        rejects=dict(rejects),
+        failures=failures,
+        failures_truncated=max(0, rejected - sum(max(0, len(one.failures) - 1) for one in taken)),
+        durations={f"upload {result.upload_id}": result.seconds for result in results[:_SHOWN]},
+        sections=[_files(taken), *([phase_table({"upload": results})] if results else [])] if taken else [],
+    )
+
+
+def _rest(taken: Sequence[Taken]) -> list[Failure]:
+    return [failure for one in taken for failure in one.failures[1:]]
+
+
+def _headline(outcomes: Counter[str], failed: int, rows: int, rejected: int) -> str:
+    parts = [f"{outcomes[name]:,} {said}" for name, said in _OUTCOMES.items() if outcomes[name]]
+    if failed:
+        parts.append(f"{failed} that cannot be opened")
+    files = sum(outcomes.values()) + failed
+    if not files:
+        return "nothing has arrived"
+    parts.append(f"{counted(rows, 'row', 'rows')} stored")
+    if rejected:
+        parts.append(f"{rejected:,} rejected")
+    return f"{counted(files, 'file', 'files')}: {', '.join(parts)}"
+
+
+def _files(taken: Sequence[Taken]) -> Table:
+    rows = [
+        [
+            one.upload_id,
+            one.filename,
+            one.result.detail["format"] if one.result else None,
+            _OUTCOMES[one.outcome],
+            one.result.expected[0] if one.result else None,
+            one.rejected,
+            one.message or None,
+        ]
+        for one in taken[:_SHOWN]
+    ]
+    return Table("Files", ["upload", "file", "format", "outcome", "rows", "rejected", "what to know"], rows)
