@@ -22,7 +22,7 @@ from jobs.viewership.matching.model import reason
 from jobs.viewership.matching.prepare import MatchKey
 from jobs.viewership.tables.fates import fates, sync
 from jobs.viewership.tables.matches import keys_of, write_matches
-from jobs.viewership.tables.rows import write_rows
+from jobs.viewership.tables.rows import with_scopes, write_rows
 from jobs.viewership.tables.uploads import NewUpload, claim, update
 from shared.database.session import transaction
 
@@ -105,7 +105,7 @@ def store(
     sha256 = hashlib.sha256(str(number).encode()).hexdigest()
     claimed = claim(session, NewUpload(sha256, f"raw/{sha256}", f"{platform}-{number}.csv", 10, {}), "run")
     upload_id = claimed.upload.upload_id
-    write_rows(session, upload_id, platform, "Distribution Partners", frame)
+    write_rows(session, upload_id, platform, with_scopes(session, platform, "Distribution Partners", frame))
     update(
         session,
         upload_id,
