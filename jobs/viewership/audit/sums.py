@@ -118,7 +118,8 @@ def check_units(session: DatabaseSession, scope: Scope) -> Check:
             check,
             "UPLOAD_TWICE",
             """
-            SELECT min(upload_id) AS upload_id, NULL::integer AS line, NULL::text AS item, string_agg(upload_id::text, ', ') AS all_ids
+            SELECT min(upload_id) AS upload_id, NULL::integer AS line, NULL::text AS item,
+                string_agg(upload_id::text, ', ' ORDER BY upload_id) AS all_ids
             FROM viewership.uploads WHERE status NOT IN ('replaced', 'retracted')
             GROUP BY sha256 HAVING count(*) > 1
             """,

@@ -63,7 +63,7 @@ def snapshot(settings: DatabaseSettings) -> Iterator[DatabaseSession]:
         with transaction(settings) as session:
             session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield session
-            raise _Done
+            raise _Done  # noqa: TRY301 - the only way to end it without a commit
     except _Done:
         pass
 
