@@ -34,7 +34,7 @@ OTHERS = (
     # Of no episode: below every cut.
     LINE.format(numbers=",", title="Silent Lamps", hours="1"),
     # A formula, in a title that is similar.
-    LINE.format(numbers=",", title="=A Leter from Lisbon", hours="0.5"),
+    LINE.format(numbers=",", title="=Homecomming at Midnight", hours="0.5"),
 )
 
 
@@ -72,7 +72,7 @@ def test_rules_without_similar_titles_lose_their_rows_and_hours(stored):
     assert [(key["content_name"], key["hours"], key["rows"]) for key in found["top"]] == [
         ("Homecomming at Midnight", "14.25", 2),
         ("The Silent Lighthose", "2.5", 1),
-        ("=A Leter from Lisbon", "0.5", 1),
+        ("=Homecomming at Midnight", "0.5", 1),
     ]
     first = found["top"][0]
     assert (first["before"]["status"], first["before"]["ref_id"], first["before"]["bucket"]) == (
@@ -148,7 +148,7 @@ def test_changed_keys_are_written_without_formulas(stored):
     assert [(row["content_name"], row["hours"], row["before_ref_id"], row["after_status"]) for row in rows] == [
         ("Homecomming at Midnight", "14.25", "HL-0103", "review"),
         ("The Silent Lighthose", "2.5", "HL-0101", "review"),
-        ("'=A Leter from Lisbon", "0.5", "HL-0102", "review"),
+        ("'=Homecomming at Midnight", "0.5", "HL-0103", "review"),
     ]
 
 
