@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 from shared.errors import DataError
 
 __all__ = [
+    "ARRIVALS",
     "AUDIT",
     "FILTERS",
     "HELD",
@@ -15,10 +16,12 @@ __all__ = [
     "REFUSALS",
     "REJECTS",
     "STALE",
+    "BadArrival",
     "BadCatalog",
     "NeedsChoice",
     "NotReady",
     "Refused",
+    "bad_arrival",
     "refuse",
 ]
 
@@ -137,10 +140,27 @@ STALE: Final = frozenset({"KEY_STALE", "SCOPE_STALE", "MATCH_STALE", "DETAIL_STA
 """Codes of findings that `telecine viewership reprocess` settles; all others are damage."""
 
 
+ARRIVALS: Final[dict[str, str]] = {
+    "EVENT_INVALID": "the event lacks a column, or its payload is not valid",
+    "UNKNOWN_EVENT": "the event has another type than viewership.upload.arrived",
+    "KEY_ESCAPE": "the event names an object outside the bucket",
+    "NOT_YET": "the object that the event names does not exist, or is empty",
+    "NOT_READABLE": "the store refuses the object that the event names",
+    "SHA256_MISMATCH": "the object's bytes are not those that the event announced",
+}
+"""Code of an event that fails, counted and tried again up to ``--max-attempts`` -> meaning."""
+
+
 class Refused(DataError):
     """The whole upload cannot be read; a retry gives the same result."""
 
     default_code: ClassVar[str] = "FORMAT"
+
+
+class BadArrival(DataError):
+    """An event that announces no usable object; counted, and set aside after several failures."""
+
+    default_code: ClassVar[str] = "EVENT_INVALID"
 
 
 class NeedsChoice(DataError):
@@ -175,3 +195,19 @@ def refuse(code: str, message: str, **data: Any) -> Refused:
     if code not in REFUSALS:
         raise KeyError(code)
     return Refused(message, code=code, **data)
+
+
+def bad_arrival(code: str, message: str, **data: Any) -> BadArrival:
+    """Return the error for an event that announces no usable object.
+
+    Args:
+        code: one of :data:`ARRIVALS`.
+        message: what was found, what is valid, what to do.
+        data: named facts.
+
+    Raises:
+        KeyError: the code is not in :data:`ARRIVALS`.
+    """
+    if code not in ARRIVALS:
+        raise KeyError(code)
+    return BadArrival(message, code=code, **data)

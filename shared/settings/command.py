@@ -140,9 +140,13 @@ def _check_names(model: type[Settings], program: str, declared: list[Flag], argv
             raise UsageError(
                 f"{program}: unexpected argument '{one_line(word)}'; expected --flag value; see {program} --help"
             )
-    if positions and positions[0].required and active_variable(model, positions[0].name) is None:
-        raise UsageError(f"{program}: {positions[0].flag} is missing; see {program} --help")
+    _check_arguments(model, program, positions)
     return False
+
+
+def _check_arguments(model: type[Settings], program: str, missing: list[Flag]) -> None:
+    if missing and missing[0].required and active_variable(model, missing[0].name) is None:
+        raise UsageError(f"{program}: {missing[0].flag} is missing; see {program} --help")
 
 
 def _opposite(name: str) -> str:

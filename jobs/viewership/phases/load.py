@@ -85,6 +85,8 @@ def _replace(session: DatabaseSession, upload: Upload, by: str) -> list[int]:
     replaced = [each.upload_id for each in find(session, upload_ids=upload.replaces) if each.status in ACTIVE]
     for number in replaced:
         update(session, number, status="replaced", replaced_by=upload.upload_id)
+    if upload.rereads is not None:
+        update(session, upload.upload_id, rereads=None)
     if replaced:
         sync(session, "upload", replaced, actor=by, reason=f"replaced by upload {upload.upload_id}")
     return replaced

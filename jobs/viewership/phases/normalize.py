@@ -185,7 +185,7 @@ def resolve_scopes(
     changed = []
     for row in rows:
         scope = resolver.resolve(row)
-        before = Scope(*row[7:15], tuple(row.reasons))
+        before = Scope(**{name: getattr(row, name) for name in _FIELDS[:-1]}, reasons=tuple(row.reasons))
         if scope != before:
             changed.append((row.scope_id, scope))
     session.run(

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from jobs.viewership.tables.uploads import copies, overlaps
+from jobs.viewership.tables.uploads import copies, find, overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,13 +57,13 @@ class Other:
 
 
 def find_others(
-    session: DatabaseSession, upload_id: int, platform: str, label: str, canonical: str, *, rows: pl.DataFrame
+    session: DatabaseSession, upload: Upload, platform: str, label: str, canonical: str, *, rows: pl.DataFrame
 ) -> list[Other]:
     """Return the other uploads that hold rows of a new one.
 
     Args:
         session: the transaction, which holds the platform's and period's lock.
-        upload_id: the new upload.
+        upload: the new upload.
         platform: its platform.
         label: its label.
         canonical: hash of its rows.
@@ -71,11 +71,13 @@ def find_others(
     """
     import polars as pl
 
-    same = {each.upload_id: each for each in copies(session, upload_id, canonical)}
+    same = {each.upload_id: each for each in copies(session, upload.upload_id, canonical)}
     dated = rows.filter(pl.col("date").is_not_null())
-    scopes = dated["scope_id"].unique().to_list()
+    scopes = {
+        topline: dated.filter(pl.col("topline") == topline)["scope_id"].unique().to_list() for topline in (False, True)
+    }
     found = []
-    for each in overlaps(session, upload_id, platform, label, scopes):
+    for each in overlaps(session, upload.upload_id, platform, label, scopes):
         own = dated.filter(pl.col("scope_id").is_in(each.scopes))
         found.append(
             Other(
@@ -90,11 +92,14 @@ def find_others(
                 own_revenue=_sum(own["revenue"]),
                 first=str(each.first),
                 last=str(each.last),
-                outside=each.outside,
+                # The same bytes have no other rows; they may have other days.
+                outside=0 if each.upload.upload_id == upload.rereads else each.outside,
             )
         )
     seen = {other.upload_id for other in found}
     found += [_undated(each, rows) for each in same.values() if each.upload_id not in seen]
+    if upload.rereads is not None and upload.rereads not in {other.upload_id for other in found}:
+        found += [_undated(each, rows) for each in find(session, upload_ids=[upload.rereads])]
     return sorted(found, key=lambda other: other.upload_id)
 
 

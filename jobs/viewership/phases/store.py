@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from shared.text import clean_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from jobs.viewership.model import Note
     from jobs.viewership.phases.overlap import Other
@@ -86,8 +87,7 @@ def store(
     """
     chosen, units = read.format, facts(read)
     platform, label = chosen.platform, chosen.label
-    dates = units["date"].drop_nulls()
-    first, last = (dates.min(), dates.max()) if len(dates) else (None, None)
+    first, last = cast("date | None", units["date"].min()), cast("date | None", units["date"].max())
     lock_period(session, platform, first, last)
     upload = hold(session, upload_id)
     if upload.status in ACTIVE:
@@ -96,7 +96,7 @@ def store(
     rows = with_scopes(session, platform, domain, units.filter(goes_on))
     aside = units.filter(~goes_on)
     canonical = canonical_sha256(platform, label, rows, tuple(FIELDS))
-    others = find_others(session, upload_id, platform, label, canonical, rows=rows)
+    others = find_others(session, upload, platform, label, canonical, rows=rows)
     file = read.units.file
     fields = {
         "platform": platform,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.errors import NeedsChoice, Refused, refuse
+from jobs.viewership.errors import NeedsChoice, Refused, bad_arrival, refuse
 from jobs.viewership.model import Fate
 from jobs.viewership.phases.keeping import fetched, keep
 from jobs.viewership.phases.log import log
@@ -19,13 +19,14 @@ from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, updat
 from shared.database.session import retry_session, transaction
 from shared.failure import Failure
 from shared.storage import open_store
-from shared.text import cut
+from shared.text import cut, one_line
 
 if TYPE_CHECKING:
     from jobs.viewership.phases.keeping import Kept
     from jobs.viewership.phases.reading import Interpretation
     from jobs.viewership.phases.store import Stored
     from jobs.viewership.settings.uploads import UploadSettings
+    from jobs.viewership.tables.uploads import Upload
 
 __all__ = ["Taken", "take"]
 
@@ -70,27 +71,42 @@ class Taken:
         return self.outcome in ("needs_choice", "copy", "overlap")
 
 
-def take(settings: UploadSettings, place: str, run_id: str) -> Taken:
+def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | None = None) -> Taken:
     """Store the rows of one file. The same bytes again are linked; a bad file is recorded, and nothing raised.
 
     Args:
         settings: how files are read and stored.
         place: a path or URI.
         run_id: the run.
+        sha256: digest that the bytes must have, if it was announced.
 
     Raises:
+        BadArrival: ``SHA256_MISMATCH``: the bytes are others.
         UsageError: there is no such file, or a flag does not fit it.
         TransientError: the store or the database cannot be reached; the same command can be run again.
         IntegrityError: what was stored does not add up; nothing was stored.
     """
     began = time.monotonic()
     with fetched(place, settings) as kept:
+        if sha256 not in (None, kept.sha256):
+            raise bad_arrival(
+                "SHA256_MISMATCH",
+                f"'{one_line(place)}' has the SHA-256 {kept.sha256}; expected {sha256}, which the event announced; "
+                "upload the file again, or send an event with its digest",
+            )
         bucket = open_store(settings.bucket, settings, create=True)
         new = NewUpload(kept.sha256, keep(kept, bucket), kept.filename, kept.size_bytes, _choices(settings))
         claimed = retry_session(settings, lambda session: claim(session, new, run_id), _RETRY_S, waiting="the upload")
         upload = claimed.upload
         if upload.status in ACTIVE:
-            return _linked(upload.upload_id, kept, upload.filename)
+            if upload.choices == new.choices or settings.on_overlap != "replace":
+                return _linked(upload, kept, new.choices)
+            again = replace(new, rereads=upload.upload_id)
+            upload = retry_session(
+                settings, lambda session: claim(session, again, run_id), _RETRY_S, waiting="the upload"
+            ).upload
+            if upload.status in ACTIVE:
+                return _linked(upload, kept, new.choices)
         try:
             read = interpret(kept.path, settings)
             read.units.reconcile()
@@ -119,7 +135,7 @@ def take(settings: UploadSettings, place: str, run_id: str) -> Taken:
                 message=stored.message or None,
             )
     if stored.outcome == "linked":
-        return _linked(upload.upload_id, kept, kept.filename)
+        return _linked(upload, kept, new.choices)
     return _taken(upload.upload_id, kept, read, stored, seconds=time.monotonic() - began)
 
 
@@ -148,10 +164,12 @@ def _check_rejected(read: Interpretation, most: float) -> None:
     )
 
 
-def _linked(upload_id: int, kept: Kept, first_name: str) -> Taken:
-    name = f" as '{first_name}'" if first_name != kept.filename else ""
-    message = f"the same bytes are upload {upload_id}{name}; 0 rows stored"
-    return Taken(upload_id, kept.filename, "linked", kept.size_bytes, message=message)
+def _linked(upload: Upload, kept: Kept, choices: dict[str, object]) -> Taken:
+    name = f" as '{upload.filename}'" if upload.filename != kept.filename else ""
+    message = f"the same bytes are upload {upload.upload_id}{name}; 0 rows stored"
+    if choices not in ({}, upload.choices):
+        message += "; it was read with other choices: pass --on-overlap replace to read it again with these"
+    return Taken(upload.upload_id, kept.filename, "linked", kept.size_bytes, message=message)
 
 
 def _unread(
@@ -168,8 +186,9 @@ def _unread(
     """Record a file of which nothing is stored."""
     message = cut(error.message, _MESSAGE_CHARS)
     with transaction(settings) as session:
-        if hold(session, upload_id).status in ACTIVE:  # another process has read it with other flags
-            return _linked(upload_id, kept, kept.filename)
+        now = hold(session, upload_id)
+        if now.status in ACTIVE:  # another process has read it with other flags
+            return _linked(now, kept, _choices(settings))
         if rejects is not None:
             write_set_aside(session, upload_id, set_aside_rows(facts(rejects)))
         update(

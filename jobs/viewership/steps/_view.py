@@ -47,5 +47,7 @@ def show_uploads(report: Report, console: Console) -> None:
         print_rest(console, len(report.failures) + report.failures_truncated, "; see the report")
     table = find_table(report, "Files")
     if table is not None:
-        print_table(console, table.columns[:-1], [row[:-1] for row in table.rows], right=_NUMBERS)
+        shown = [table.columns.index(name) for name in ("file", "outcome", "rows", "rejected")]
+        rows = [[row[index] for index in shown] for row in table.rows]
+        print_table(console, [table.columns[index] for index in shown], rows, right=_NUMBERS)
     print_line(console, report.headline)

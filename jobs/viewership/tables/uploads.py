@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import date, datetime
     from decimal import Decimal
 
@@ -45,6 +45,7 @@ class NewUpload:
         filename: its name, which identifies nothing.
         size_bytes: its size.
         choices: what the user chose, by the name of the flag.
+        rereads: the stored upload with the same bytes that is read again with other choices.
     """
 
     sha256: str
@@ -52,6 +53,7 @@ class NewUpload:
     filename: str
     size_bytes: int
     choices: dict[str, Any]
+    rereads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Upload:
         first_date: first day of its rows.
         last_date: last day of its rows.
         replaces: numbers of the uploads that it replaces when it is loaded.
+        rereads: the upload with the same bytes that it replaces.
         units: units of the file.
         hours: sum of the file.
         revenue: sum of the file.
@@ -93,6 +96,7 @@ class Upload:
     first_date: date | None
     last_date: date | None
     replaces: list[int]
+    rereads: int | None
     units: int | None
     hours: Decimal | None
     revenue: Decimal | None
@@ -134,7 +138,7 @@ class Overlap:
 
 _NAMES: Final = (
     *("upload_id", "sha256", "filename", "object_key", "size_bytes", "platform", "domain", "label", "format"),
-    *("choices", "status", "first_date", "last_date", "replaces", "units", "hours", "revenue", "created_at"),
+    *("choices", "status", "first_date", "last_date", "replaces", "rereads", "units", "hours", "revenue", "created_at"),
 )
 _COLUMNS: Final = ", ".join(_NAMES)
 _JSON: Final = frozenset({"choices", "notes", "others"})
@@ -151,9 +155,10 @@ def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
     """
     inserted = session.rows(
         f"""
-        INSERT INTO viewership.uploads (sha256, object_key, filename, size_bytes, choices, status, pipeline_run_id)
-        VALUES (:sha256, :object_key, :filename, :size, CAST(:choices AS jsonb), 'received', :run)
-        ON CONFLICT (sha256) WHERE status NOT IN ('replaced', 'retracted') DO NOTHING
+        INSERT INTO viewership.uploads (sha256, object_key, filename, size_bytes, choices, status, rereads,
+            pipeline_run_id)
+        VALUES (:sha256, :object_key, :filename, :size, CAST(:choices AS jsonb), 'received', :rereads, :run)
+        ON CONFLICT DO NOTHING
         RETURNING {_COLUMNS}
         """,  # noqa: S608 - names of this module
         sha256=new.sha256,
@@ -161,12 +166,14 @@ def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
         filename=new.filename,
         size=new.size_bytes,
         choices=json.dumps(new.choices, sort_keys=True),
+        rereads=new.rereads,
         run=run_id,
     )
     found = inserted or session.rows(
         f"SELECT {_COLUMNS} FROM viewership.uploads WHERE sha256 = :sha256"  # noqa: S608
-        " AND status NOT IN ('replaced', 'retracted') FOR UPDATE",
+        " AND status NOT IN ('replaced', 'retracted') AND rereads IS NOT DISTINCT FROM :rereads FOR UPDATE",
         sha256=new.sha256,
+        rereads=new.rereads,
     )
     upload = Upload(*found[0])
     session.run(
@@ -261,16 +268,18 @@ def copies(session: DatabaseSession, upload_id: int, canonical_sha256: str) -> l
 
 
 def overlaps(
-    session: DatabaseSession, upload_id: int, platform: str, label: str, scope_ids: list[int]
+    session: DatabaseSession, upload_id: int, platform: str, label: str, scopes: Mapping[bool, list[int]]
 ) -> list[Overlap]:
     """Return other uploads with rows for the same platform, label, partner, channel, territory and days.
+
+    Totals of a channel overlap with totals only: they are of the same hours as the rows of its content.
 
     Args:
         session: a transaction.
         upload_id: the upload that is left out.
         platform: its platform.
         label: its label; ``Both`` overlaps with either.
-        scope_ids: the scopes of its rows.
+        scopes: whether rows are totals of a channel -> the scopes of these rows.
     """
     rows = session.rows(
         f"""
@@ -280,13 +289,16 @@ def overlaps(
         FROM viewership.uploads u
         JOIN viewership.platform_viewership r USING (upload_id)
         WHERE u.platform = :platform AND u.upload_id <> :id AND u.status = ANY (:active)
-            AND (u.label = :label OR 'Both' IN (u.label, :label)) AND r.scope_id = ANY (CAST(:scopes AS bigint[]))
+            AND (u.label = :label OR 'Both' IN (u.label, :label))
+            AND CASE WHEN r.key_id IS NULL THEN r.scope_id = ANY (CAST(:totals AS bigint[]))
+                ELSE r.scope_id = ANY (CAST(:scopes AS bigint[])) END
         GROUP BY u.upload_id ORDER BY u.upload_id
         """,  # noqa: S608 - names of this module
         id=upload_id,
         platform=platform,
         label=label,
-        scopes=scope_ids,
+        scopes=scopes.get(False, []),
+        totals=scopes.get(True, []),
         active=list(ACTIVE),
     )
     return [Overlap(Upload(*row[:-7]), *row[-7:]) for row in rows]

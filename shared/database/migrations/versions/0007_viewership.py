@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.database._schema import Expiring
 from shared.database.foreign import refuse_foreign
 
 revision = "0007"
@@ -32,10 +33,20 @@ VIEWS = (
     "viewership.record_reprocessing_batch_logs",
     "viewership.review_queue",
     "viewership.source_formula",
+    "viewership.match_rates",
+    "viewership.phase_times",
+    "viewership.recent_uploads",
     "viewership_source.platform_viewership",
     "viewership_source.record_reprocessing_batch_logs",
 )
-# Functions that change final rows. They run with the rights of their owner, so that a role needs no right on the tables.
+# What is kept for good: uploads, their rows, final and replaced rows, decisions (the evidence of `verify`), and
+# arrivals: an object of a retracted upload whose arrival is forgotten would be loaded again.
+EXPIRING = (
+    Expiring("viewership.error_log", key="id", time="log_time", label="log entries of viewership"),
+    Expiring("viewership.match_history", key="id", time="replaced_at", label="replaced matches of viewership"),
+    Expiring("viewership.outbox_events", key="event_id", time="delivered_at", label="delivered events of viewership"),
+)
+# Functions that change final rows. They run with the rights of their owner: a role needs none on the tables.
 FUNCTIONS = (
     "viewership.lock_final(text[])",
     "viewership.replace_matches(bigint[])",
@@ -80,8 +91,8 @@ def _uploads() -> None:
             label text CHECK (label IN ('Viewership', 'Revenue', 'Both')),
             format text,
             choices jsonb NOT NULL DEFAULT '{{}}',
-            status text NOT NULL CHECK (status IN ('received', 'needs_choice', 'refused', 'copy', 'overlap', 'skipped', 'read',
-                'normalized', 'matched', 'loaded', 'partial', 'replaced', 'retracted')),
+            status text NOT NULL CHECK (status IN ('received', 'needs_choice', 'refused', 'copy', 'overlap', 'skipped',
+                'read', 'normalized', 'matched', 'loaded', 'partial', 'replaced', 'retracted')),
             code text,
             message text,
             units bigint CHECK (units >= 0),
@@ -93,6 +104,7 @@ def _uploads() -> None:
             first_date date,
             last_date date,
             replaces bigint[] NOT NULL DEFAULT '{{}}',
+            rereads bigint REFERENCES viewership.uploads,
             replaced_by bigint REFERENCES viewership.uploads,
             retracted_by text,
             retracted_reason text,
@@ -106,6 +118,11 @@ def _uploads() -> None:
     # The bytes are the identity: of two uploads of one file at once, the second waits here and then links to the first.
     op.execute("""
         CREATE UNIQUE INDEX uploads_bytes ON viewership.uploads (sha256)
+            WHERE status NOT IN ('replaced', 'retracted') AND rereads IS NULL
+    """)
+    # The same bytes read with other choices stand beside those that they replace until they are loaded.
+    op.execute("""
+        CREATE UNIQUE INDEX uploads_rereads ON viewership.uploads (rereads)
             WHERE status NOT IN ('replaced', 'retracted')
     """)
     op.execute("CREATE INDEX uploads_rows ON viewership.uploads (canonical_sha256)")
@@ -139,7 +156,7 @@ def _uploads() -> None:
 
 
 def _keys() -> None:
-    # The distinct partners, channels, territories and days of the rows, and the deal of each: a deal may begin on any day.
+    # Distinct partners, channels, territories and days of the rows, and the deal of each: a deal may begin on any day.
     op.execute("""
         CREATE TABLE viewership.scopes (
             scope_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -345,11 +362,14 @@ def _arrival() -> None:
             code text,
             message text,
             attempts integer NOT NULL DEFAULT 1,
+            notice uuid,
+            unsent text[] NOT NULL DEFAULT '{}',
             first_seen timestamptz NOT NULL DEFAULT now(),
             last_seen timestamptz NOT NULL DEFAULT now(),
             pipeline_run_id text NOT NULL
         )
     """)
+    op.execute("CREATE INDEX arrivals_waiting ON viewership.arrivals (notice) WHERE status = 'waiting'")
 
 
 def _final() -> None:
@@ -444,7 +464,7 @@ def _fates() -> None:
     op.execute("""
         CREATE VIEW viewership.row_fates AS
         SELECT r.id AS viewership_id, r.upload_id, r.line, r.position, r.key_id, r.scope_id, r.tot_hov AS hours,
-            r.revenue, u.platform, u.label, m.bucket,
+            r.revenue, r.week, u.platform, u.label, m.bucket,
             CASE
                 WHEN r.key_id IS NULL THEN 'topline'
                 WHEN s.code IS NOT NULL THEN 'held'
@@ -474,8 +494,9 @@ def _fates() -> None:
             r.platform_content_id, r.platform_series, s.partner AS viewership_partner, s.deal_parent, s.channel,
             s.channel_id, s.territory, s.territory_id, st.title AS internal_series, e.ref_id, et.title AS asset_title,
             COALESCE(st.title, c.code, '') AS asset_series, c.content_provider, c.code AS series_code,
-            COALESCE(r.season_number, e.season) AS season_number, COALESCE(r.episode_number, e.episode) AS episode_number,
-            r.language, CASE WHEN l.label = 'Viewership' THEN r.tot_hov END AS hours,
+            COALESCE(r.season_number, e.season) AS season_number,
+            COALESCE(r.episode_number, e.episode) AS episode_number, r.language,
+            CASE WHEN l.label = 'Viewership' THEN r.tot_hov END AS hours,
             CASE WHEN l.label = 'Viewership' THEN r.tot_mov END AS minutes, r.views, r.sessions, r.unique_viewers,
             r.tot_completions,
             CASE WHEN l.label = 'Revenue' THEN concat_ws(' ', s.partner, 'Revenue', s.territory) END AS register_name,
@@ -557,6 +578,7 @@ def _fates() -> None:
         WHERE m.status IN ('review', 'unmatched') AND u.status IN ('matched', 'loaded', 'partial')
         GROUP BY k.review_digest, m.status
     """)
+    _figures()
     # The three queries of the original run on this schema as they are, except for the database's name and DATEADD. They
     # tell matched rows by their content provider, which is empty here if the catalogue has none.
     both = ("internal_series", "ref_id", "asset_title", "asset_series")
@@ -567,7 +589,8 @@ def _fates() -> None:
         SELECT r.id, r.upload_id, u.filename, u.created_at, u.platform, u.domain, s.platform_partner_name,
             s.platform_channel_name, s.platform_territory, r.platform_content_name, r.platform_content_id,
             r.platform_series, s.partner, s.channel, s.channel_id, s.territory, s.territory_id, s.deal_parent,
-            {columns}, CASE WHEN {loaded} THEN COALESCE(v.content_provider, m.content_provider, '') END AS content_provider,
+            {columns},
+            CASE WHEN {loaded} THEN COALESCE(v.content_provider, m.content_provider, '') END AS content_provider,
             COALESCE(v.series_code, m.series_code) AS series_code, r.tot_hov, r.tot_mov, r.revenue, r.date, r.week,
             r.day, r.month, r.quarter, r.year, r.year_month_day, u.created_at AS load_timestamp,
             CASE WHEN {loaded} THEN true END AS processed,
@@ -582,9 +605,43 @@ def _fates() -> None:
     op.execute(f"CREATE VIEW viewership_source.record_reprocessing_batch_logs AS {log}")
 
 
+def _figures() -> None:
+    # Small views for boards: sums of them add up to the files', since they come from the same fates.
+    op.execute("""
+        CREATE VIEW viewership.match_rates AS
+        SELECT f.upload_id, f.platform, f.week, f.fate, CASE f.fate WHEN 'final' THEN f.bucket END AS bucket,
+            count(*) AS units, COALESCE(sum(f.hours), 0) AS hours, COALESCE(sum(f.revenue), 0) AS revenue
+        FROM viewership.row_fates f
+        GROUP BY f.upload_id, f.platform, f.week, f.fate, CASE f.fate WHEN 'final' THEN f.bucket END
+        UNION ALL
+        SELECT u.upload_id, u.platform, NULL, a.fate, NULL, count(*), COALESCE(sum(a.hours), 0),
+            COALESCE(sum(a.revenue), 0)
+        FROM viewership.set_aside_rows a JOIN viewership.uploads u USING (upload_id)
+        WHERE u.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')
+        GROUP BY u.upload_id, u.platform, a.fate
+    """)
+    op.execute("""
+        CREATE VIEW viewership.phase_times AS
+        SELECT upload_id, procedure_name, min(platform) AS platform, count(*) AS attempts,
+            (array_agg(status ORDER BY id DESC))[1] AS status,
+            (array_agg(rows_affected ORDER BY id DESC))[1] AS rows_affected,
+            (array_agg(execution_ms ORDER BY id DESC))[1] AS execution_ms, sum(execution_ms) AS total_ms,
+            max(log_time) AS log_time
+        FROM viewership.error_log WHERE upload_id IS NOT NULL GROUP BY upload_id, procedure_name
+    """)
+    op.execute("""
+        CREATE VIEW viewership.recent_uploads AS
+        SELECT platform, count(*) AS uploads, count(*) FILTER (WHERE status = 'loaded') AS loaded,
+            count(*) FILTER (WHERE status IN ('refused', 'partial')) AS failed,
+            count(*) FILTER (WHERE status IN ('received', 'needs_choice', 'copy', 'overlap')) AS waiting,
+            round(count(*) FILTER (WHERE status IN ('refused', 'partial'))::numeric / count(*), 4) AS failure_rate
+        FROM viewership.uploads WHERE created_at >= now() - interval '30 days' GROUP BY platform
+    """)
+
+
 def _functions() -> None:
     definer = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
-    # Whatever changes matches or final rows of a platform holds its lock, so that each sees what the one before has done.
+    # Whatever changes matches or final rows of a platform holds its lock: each sees what the one before has done.
     # The catalogue's lock comes first, where both are needed; locks of several platforms are taken in their order.
     op.execute(f"""
         CREATE FUNCTION viewership.lock_final(platforms text[]) RETURNS void {definer} AS $body$
@@ -695,7 +752,8 @@ def _functions() -> None:
             PERFORM viewership.lock_final(ARRAY(SELECT k.platform FROM viewership.keys k WHERE k.key_id = ANY (keys)));
             SELECT array_agg(m.key_id ORDER BY m.key_id), jsonb_agg(to_jsonb(m) ORDER BY m.key_id)
             INTO known, before FROM viewership.matches m WHERE m.key_id = ANY (keys);
-            IF COALESCE(cardinality(known), 0) = 0 OR cardinality(known) <> (SELECT count(DISTINCT k) FROM unnest(keys) k)
+            IF COALESCE(cardinality(known), 0) = 0
+                OR cardinality(known) <> (SELECT count(DISTINCT k) FROM unnest(keys) k)
             THEN
                 RAISE EXCEPTION 'some of these keys have no match to decide on';
             END IF;
