@@ -18,7 +18,8 @@ from shared.database.session import transaction
 from shared.errors import UsageError
 from tests.fakes.ledger import MemoryStageRun
 from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_store import CATALOGUE, Store
+from tests.viewership_store import CATALOGUE, Store, report
+from workflows import viewership
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -437,7 +438,9 @@ def raw(store: Store, upload: int) -> Path:
 def test_a_raw_file_that_is_gone_or_shorter_is_named(two):
     raw(two, 1).unlink()
     raw(two, 2).write_bytes(raw(two, 2).read_bytes()[:-1])
-    assert found(verified(two)) == [("FILE_MISSING", "upload 1"), ("FILE_CHANGED", "upload 2")]
+    assert found(verified(two, files=True)) == [("FILE_MISSING", "upload 1"), ("FILE_CHANGED", "upload 2")]
+    # Without the flag the bucket is not needed at all.
+    assert found(verified(Store(two.database, two.folder / "elsewhere"))) == []
 
 
 def test_changed_bytes_of_the_same_length_are_found_by_reading(two):
@@ -515,6 +518,43 @@ def test_uploads_that_wait_are_sound(store):
     assert taken.outcome == "stored"
     assert found(verified(store, reread=True)) == []
     assert found(verified(store)) == []
+
+
+def test_the_same_bytes_read_again_are_sound(store):
+    line = "2025-07-05,Acme,Harbour TV,US,Harbour Lights,1,1,The Silent Lighthouse,HL-0101,1.234,"
+    first = store.take(report(line), decimal_mark=".")
+    store.load(first.upload_id)
+    second = store.take(report(line), decimal_mark=",", on_overlap="replace")
+    assert second.upload_id != first.upload_id
+    assert found(verified(store, reread=True)) == []
+    store.load(second.upload_id)
+    assert found(verified(store, reread=True)) == []
+    assert store.database.rows("SELECT hours FROM viewership.episode_details") == [(1234,)]
+
+
+def test_the_figures_of_alerts_are_among_the_counts(two):
+    names = [name.replace("-", "_") for name in viewership._GAUGES]
+    counts = verified(two, upload=(2,)).counts
+    assert {name: counts[name] for name in names} == {
+        "day_final": 5,
+        "day_review": 1,
+        "day_unmatched": 1,
+        "day_held": 2,
+        "day_rejected": 1,
+        "day_filtered": 0,
+        "day_topline": 0,
+        "oldest_review_s": counts["oldest_review_s"],
+        "needs_choice": 0,
+    }
+    damage(
+        two,
+        "UPDATE viewership.uploads SET created_at = now() - interval '3 days' WHERE upload_id = 1",
+        "INSERT INTO viewership.uploads (sha256, object_key, filename, size_bytes, status, pipeline_run_id)"
+        " VALUES (repeat('0', 64), 'x', 'x.csv', 1, 'needs_choice', 'run-1')",
+    )
+    counts = verified(two).counts
+    assert (counts["day_final"], counts["day_review"], counts["needs_choice"]) == (2, 0, 1)
+    assert counts["oldest_review_s"] // 3600 == 72
 
 
 def test_an_upload_that_was_taken_back_is_sound(two):

@@ -56,8 +56,7 @@ class _Files:
         if info.size != row.size_bytes:
             self._add("FILE_CHANGED", f"{row.object_key} has {info.size} bytes; expected {row.size_bytes}", row)
             return
-        if self.settings.files or self.settings.reread:
-            self._read(row)
+        self._read(row)
 
     def _read(self, row: Any) -> None:
         with fetched(f"{self.store.uri}/{row.object_key}", self.settings) as kept:
@@ -133,7 +132,7 @@ class _Files:
 
 
 def check_files(session: DatabaseSession, scope: Scope, settings: VerifySettings) -> Check:
-    """Compare the raw file of each upload with its size; with ``--files`` its bytes, with ``--reread`` its units.
+    """Compare size and bytes of each upload's raw file; with ``--reread``, also every unit.
 
     Args:
         session: the transaction.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jobs.viewership.audit.details import check_decisions, check_details
+from jobs.viewership.audit.figures import figures
 from jobs.viewership.audit.files import check_files
 from jobs.viewership.audit.keys import check_keys, check_rows
 from jobs.viewership.audit.matches import check_matches
@@ -40,12 +41,14 @@ class Audit:
         checks: in order.
         sums: expected and actual sums of each upload.
         seconds: time of each check.
+        figures: counts that alerts watch, of all uploads.
     """
 
     uploads: int = 0
     checks: list[Check] = field(default_factory=list)
     sums: list[Sums] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, int] = field(default_factory=dict)
 
 
 class _Done(Exception):
@@ -108,6 +111,7 @@ def verify(settings: VerifySettings, progress: Progress) -> Audit:
     with snapshot(settings) as session:
         scope = choose(session, settings.upload, settings.platform)
         audit.uploads = len(scope.uploads)
+        audit.figures = figures(session)
 
         def sums() -> Check:
             check, audit.sums = check_sums(session, scope)
@@ -118,11 +122,12 @@ def verify(settings: VerifySettings, progress: Progress) -> Audit:
             lambda: check_units(session, scope),
             lambda: check_hashes(session, scope),
             lambda: check_days(session, scope),
-            lambda: check_files(session, scope, settings),
             lambda: check_keys(session, scope),
             lambda: check_rows(session, scope),
             lambda: check_scopes(session, scope),
         ]
+        if settings.files or settings.reread:
+            checks.append(lambda: check_files(session, scope, settings))
         # Without a catalogue nothing was matched, and nothing can be.
         if session.rows("SELECT FROM catalog.episodes LIMIT 1"):
             checks.append(lambda: check_matches(session, scope))
