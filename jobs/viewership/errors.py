@@ -9,6 +9,7 @@ from shared.errors import DataError
 __all__ = [
     "ARRIVALS",
     "AUDIT",
+    "DECISIONS",
     "FILTERS",
     "HELD",
     "NOTES",
@@ -18,9 +19,11 @@ __all__ = [
     "STALE",
     "BadArrival",
     "BadCatalog",
+    "DecisionUndone",
     "NeedsChoice",
     "NotReady",
     "Refused",
+    "ReviewChanged",
     "bad_arrival",
     "refuse",
 ]
@@ -38,7 +41,7 @@ REJECTS: Final[dict[str, str]] = {
     "NUMBER": "the text is not a number",
     "NOT_WHOLE": "the number has a fraction, but its field is a count",
     "TOO_LARGE": "the number has more than 18 digits before the decimal mark",
-    "TOO_PRECISE": "the amount has more than 10 digits after the decimal mark; money is never rounded",
+    "TOO_PRECISE": "the amount has more than 10 digits after the decimal mark; --round-money rounds it",
     "DURATION": "the text is neither a duration nor a number",
     "DATE": "the text is not a date, or is ambiguous",
     "DATE_IMPLAUSIBLE": "the date is before 2000 or after 2099, such as 1970-01-01 for a missing date",
@@ -88,6 +91,7 @@ NOTES: Final[dict[str, str]] = {
     "TIME_ZONE": "times have a time zone; dates are kept as written",
     "DATE_IN_TEXT": "a text column has dates, which a spreadsheet may have made from other text",
     "MANGLED_ID": "ids were rounded by a spreadsheet; they are kept as text and not used to match",
+    "NUMBER_AS_TEXT": "seasons or episodes are not whole numbers; they are kept as text and match no number",
     "TOTAL_MISMATCH": "a total of the file is not the sum of its rows",
     "ROW_TOTAL": "a column of a wide sheet covers all dates of its row and is not read",
     "NO_DATE": "the file has no date, and --period was not passed",
@@ -151,6 +155,13 @@ ARRIVALS: Final[dict[str, str]] = {
 """Code of an event that fails, counted and tried again up to ``--max-attempts`` -> meaning."""
 
 
+DECISIONS: Final[dict[str, str]] = {
+    "REVIEW_CHANGED": "the key has changed since it was shown: look at it again",
+    "DECISION_UNDONE": "the decision was undone before",
+}
+"""Code of a decision of the review that is refused -> meaning."""
+
+
 class Refused(DataError):
     """The whole upload cannot be read; a retry gives the same result."""
 
@@ -179,6 +190,18 @@ class BadCatalog(DataError):
     """A catalogue file has invalid rows; nothing is imported."""
 
     default_code: ClassVar[str] = "BAD_CATALOG"
+
+
+class ReviewChanged(DataError):
+    """The state of a key is not the one that the reviewer saw; nothing is decided."""
+
+    default_code: ClassVar[str] = "REVIEW_CHANGED"
+
+
+class DecisionUndone(DataError):
+    """The decision was undone before; the message says by whom and when."""
+
+    default_code: ClassVar[str] = "DECISION_UNDONE"
 
 
 def refuse(code: str, message: str, **data: Any) -> Refused:

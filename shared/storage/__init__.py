@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shared.storage.access import close_stores, open_store, put_uri, read_uri
+    from shared.storage.access import close_stores, open_store, put_uri, read_uri, stat_uri
     from shared.storage.cached import CachedStore
     from shared.storage.file import FileStore
     from shared.storage.keys import FOLLOW_LINK, check_key
@@ -49,6 +49,7 @@ __all__ = [
     "read_uri",
     "resolved",
     "split_uri",
+    "stat_uri",
 ]
 
 _HOME = {
@@ -74,6 +75,7 @@ _HOME = {
     "read_uri": "access",
     "resolved": "uris",
     "split_uri": "uris",
+    "stat_uri": "access",
 }
 
 

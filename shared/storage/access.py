@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from shared.errors import BucketMissing, ObjectMissing, UsageError
@@ -12,10 +13,12 @@ from shared.storage.file import FileStore
 from shared.storage.uris import holds_secrets, leads_to_secrets, normalise, split_uri
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shared.settings.storage import S3Options, StorageSettings
     from shared.storage.protocol import ObjectInfo, ObjectStore
 
-__all__ = ["close_stores", "open_store", "put_uri", "read_uri"]
+__all__ = ["close_stores", "open_store", "put_uri", "read_uri", "stat_uri"]
 
 _lock = threading.Lock()
 _stores: dict[tuple[str, S3Options | None], ObjectStore] = {}
@@ -116,9 +119,31 @@ def read_uri(place: str | os.PathLike[str], settings: StorageSettings | None = N
         ValueError: the place does not name an object.
         ObjectMissing: the object does not exist; for files also if its folder is missing.
     """
+    with _object(place, settings) as (store, key):
+        return store.read(key)
+
+
+def stat_uri(place: str | os.PathLike[str], settings: StorageSettings | None = None) -> ObjectInfo:
+    """Return size, ETag and time of one object, without reading it.
+
+    Args:
+        place: ``s3://bucket/key``, a path or ``file:///path``.
+        settings: how to reach S3; None reads the environment.
+
+    Raises:
+        ValueError: the place does not name an object.
+        ObjectMissing: the object does not exist; for files also if its folder is missing.
+    """
+    with _object(place, settings) as (store, key):
+        return store.stat(key)
+
+
+@contextmanager
+def _object(place: str | os.PathLike[str], settings: StorageSettings | None) -> Iterator[tuple[ObjectStore, str]]:
+    """Yield the store and key of an object that is read; a file's missing folder is a missing file."""
     root, key = _locate(place)
     try:
-        return _open(root, settings).read(key)
+        yield _open(root, settings), key
     except BucketMissing:
         if root.startswith("s3://"):
             raise

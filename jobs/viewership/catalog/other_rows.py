@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OtherRows"]
 
+# What tells episodes apart: a match looks for a series by its name and platform only.
+_OF_EPISODES: Final = ("season", "episode", "content_id", "exact", "target_season", "target_episode", "target_title")
 _DEAL_NAMES: Final = frozenset({"platform", "domain", "partner", "channel", "territory"})
 
 
@@ -34,6 +36,14 @@ class OtherRows(EpisodeRows):
             if values.get("series") and values.get("alias"):
                 self._bad(
                     row, "series", "an alias of a series is named in column alias; expected an empty column series"
+                )
+                return
+            if further := next((name for name in _OF_EPISODES if values.get(name) not in (None, "false")), None):
+                self._bad(
+                    row,
+                    further,
+                    f"an alias of a series names all its episodes, and {further} would be ignored; expected an empty"
+                    f" {further}, or kind episode",
                 )
                 return
             fields["series"] = values.get("alias") or values.get("series")

@@ -12,6 +12,8 @@ __all__ = ["contains_at_token_borders", "id_key", "id_parts", "mangled_id"]
 _EXPONENT: Final = re.compile(r"[+-]?\d(?:[.,]\d+)?E[+-]?\d{1,3}", re.IGNORECASE)
 _PIECES: Final = re.compile(r"[^\W_]+")
 _BOTH: Final = re.compile(r"[^\W\d_].*\d|\d.*[^\W\d_]")
+# HL-0101: neither of its two pieces has both letters and digits.
+_SIMPLE: Final = re.compile(r"[a-z]+[^\w]+[0-9]+")
 _MOST_PIECES: Final = 24
 _MOST_JOINED: Final = 4
 
@@ -51,14 +53,17 @@ def id_parts(text: str) -> list[str]:
     key = id_key(text)
     if not key:
         return []
+    if key.isalnum():
+        return [key]
+    if _SIMPLE.fullmatch(key):
+        return [key]
     found = {key}
-    if not key.isalnum():
-        spans = [match.span() for match in _PIECES.finditer(key)][:_MOST_PIECES]
-        for first, (start, _) in enumerate(spans):
-            for _, end in spans[first : first + _MOST_JOINED]:
-                piece = key[start:end]
-                if not (piece.isdecimal() or piece.isalpha()) and _BOTH.search(piece):
-                    found.add(piece)
+    spans = [match.span() for match in _PIECES.finditer(key)][:_MOST_PIECES]
+    for first, (start, _) in enumerate(spans):
+        for _, end in spans[first : first + _MOST_JOINED]:
+            piece = key[start:end]
+            if not (piece.isdecimal() or piece.isalpha()) and _BOTH.search(piece):
+                found.add(piece)
     return sorted(found, key=lambda piece: (-len(piece), key.find(piece)))
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = ["Numbering", "season_episode", "whole_number"]
 
@@ -31,6 +30,7 @@ _SHORT: Final = re.compile(r"^\s*[(\[]?e\s?(\d{2,4})[)\]]?(?=\s*(?:$|[:.\-|]))",
 _ALONE: Final = re.compile(
     rf"(?:^|(?<=[:|(\[,-])|(?<=[-|]\s))\s*{_SEASON}\s(\d{{1,3}})\s*(?=$|[:|)\],]|\s?-\s)", re.IGNORECASE
 )
+_DIGIT: Final = re.compile(r"\d")
 # One search instead of six for the many titles with a number of another kind.
 _GATE: Final = re.compile(
     rf"(?<![^\W_])(?:\d{{1,2}}\s?x\s?\d|(?:[ste]|{_SEASON}|{_EPISODE})[\s:,.\-_/|]{{0,4}}\d)", re.IGNORECASE
@@ -42,8 +42,7 @@ _EDGE: Final = " \t-:|,/_"
 _DOUBLED: Final = re.compile(r"\s*([-:|])(?:\s*[-:|])+\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Numbering:
+class Numbering(NamedTuple):
     """Season and episode as a title names them.
 
     Attributes:
@@ -78,7 +77,7 @@ def season_episode(text: str) -> Numbering:
         'Harbour Lights - The Storm - Part 01'
         >>> season_episode("The Storm - Part 01").episode
     """
-    if _GATE.search(text) is None:
+    if _DIGIT.search(text) is None or _GATE.search(text) is None:
         return Numbering(text)
     for pattern in _BOTH:
         if match := pattern.search(text):

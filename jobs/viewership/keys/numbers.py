@@ -42,6 +42,7 @@ _ROMANS: Final = {
 PART: Final = wordset("part pt pts parts parte partes partie teil deel del часть ч")
 """Words for a part of a story, in folded text."""
 _SPECIAL: Final = frozenset((*_WORDS, *_TENS, *_ORDINALS, *_ROMANS))
+_NAMED: Final = _SPECIAL | _FOREIGN.keys()
 _ENDINGS: Final = wordset("st nd rd th")
 _MARKERS: Final = PART | wordset(
     "chapter chapters ch capitulo cap chapitre kapitel vol volume book act day week night round season episode ep"
@@ -93,6 +94,9 @@ def numbered(tokens: list[str]) -> list[str]:
         >>> numbered(["chapter", "ii"]), numbered(["twenty", "one", "guns"]), numbered(["i", "do"])
         (['chapter', '2'], ['21', 'guns'], ['i', 'do'])
     """
+    # Most titles have no number: letters alone, and no word for one.
+    if _NAMED.isdisjoint(tokens) and "".join(tokens).isalpha():
+        return tokens
     result: list[str] = []
     before: str | None = None
     at, end = 0, len(tokens)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from jobs.viewership.keys.ids import id_key
 from jobs.viewership.keys.numbering import whole_number
 from jobs.viewership.keys.text import cleaned
-from jobs.viewership.keys.titles import series_form, title_form
+from jobs.viewership.keys.titles import TitleForm, series_form, title_form
 
 __all__ = ["ReviewKey", "review_key"]
 
+# json.dumps makes an encoder for every call that has arguments: a third of the time of a digest.
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False).encode
 
-@dataclass(frozen=True, slots=True)
-class ReviewKey:
+
+class ReviewKey(NamedTuple):
     """Platform and what it says about an episode, in one form.
 
     Attributes:
@@ -32,10 +37,35 @@ class ReviewKey:
     episode: str
     content_id: str
 
+    @property
+    def parts(self) -> list[str]:
+        """Return the fields in order, as they are stored."""
+        return list(self)
+
+    @property
+    def digest(self) -> bytes:
+        """Return a hash of the fields, under which keys of one decision are found."""
+        return hashlib.blake2b(_ENCODE(self.parts).encode(), digest_size=16).digest()
+
+
+@lru_cache(maxsize=4096)
+def _platform(text: str) -> str:
+    return cleaned(text).casefold()
+
 
 def _number(text: str | None) -> str:
+    if text is None:
+        return ""
     value = whole_number(text)
-    return str(value) if value is not None else cleaned(text or "").casefold()
+    return str(value) if value is not None else cleaned(text).casefold()
+
+
+def _title(form: TitleForm) -> str:
+    if form.season is None and form.episode is None:
+        return f"{form.key}  {form.language}" if form.language else form.key.rstrip()
+    season = f"s{form.season}" if form.season is not None else ""
+    episode = f"e{form.episode}" if form.episode is not None else ""
+    return f"{form.key} {season}{episode} {form.language or ''}".rstrip()
 
 
 def review_key(
@@ -56,19 +86,12 @@ def review_key(
         >>> review_key("philo", content_name="The Storm, Part 1", season="01")
         ReviewKey(platform='philo', title='storm 1', series='', season='1', episode='', content_id='')
     """
-    titles = []
-    for text in (content_name, content_name_2):
-        if text and (form := title_form(text)).key:
-            places = [
-                f"s{form.season}" if form.season is not None else "",
-                f"e{form.episode}" if form.episode is not None else "",
-            ]
-            titles.append(" ".join([form.key, "".join(places), form.language or ""]).rstrip())
+    titles = [_title(form) for text in (content_name, content_name_2) if text and (form := title_form(text)).key]
     return ReviewKey(
-        cleaned(platform).casefold(),
+        _platform(platform),
         " | ".join(dict.fromkeys(titles)),
         series_form(series).key if series and series.strip() else "",
         _number(season),
         _number(episode),
-        id_key(content_id or ""),
+        id_key(content_id) if content_id else "",
     )

@@ -93,10 +93,12 @@ def cleaned(text: str) -> str:
         text = unicodedata.normalize("NFKC", repaired(text).translate(_TYPOGRAPHY))
     else:
         text = text.replace("`", "'")
-    if not text.isprintable():
-        text = "".join(
-            char for char in text if char.isspace() or char.isprintable() or unicodedata.category(char)[0] != "C"
-        )
+    if text.isprintable():
+        # The only white space of printable text is the space.
+        return (_SPACES.sub(" ", text) if "  " in text else text).strip()[:LONGEST]
+    text = "".join(
+        char for char in text if char.isspace() or char.isprintable() or unicodedata.category(char)[0] != "C"
+    )
     return _SPACES.sub(" ", text).strip()[:LONGEST]
 
 

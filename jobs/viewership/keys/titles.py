@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jobs.viewership.keys.numbering import Numbering, season_episode
 from jobs.viewership.keys.numbers import PART, is_number, number, numbered
@@ -64,8 +63,7 @@ _LEADING: Final = frozenset(("the", "a", "an"))
 _YEAR: Final = re.compile(r"\s*[(\[]?\b((?:19|20)\d\d)\b[)\]]?\s*$")
 
 
-@dataclass(frozen=True, slots=True)
-class Decorated:
+class Decorated(NamedTuple):
     """A name without what platforms add to it.
 
     Attributes:
@@ -79,8 +77,7 @@ class Decorated:
     dubbed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TitleForm:
+class TitleForm(NamedTuple):
     """One parsed title.
 
     Attributes:
@@ -132,7 +129,7 @@ def undecorated(text: str) -> Decorated:
             if found:
                 text = f"{text[: match.start()]} {text[match.end() :]}".strip()
                 language, dubbed = language or tongue, dubbed or dub
-    while (last := _BAR.search(text)) is not None:
+    while ("|" in text or "-" in text) and (last := _BAR.search(text)) is not None:
         found, tongue, dub = _addition(last[1] or last[2])
         if not found or not last.start():
             break
@@ -155,7 +152,8 @@ def _marked(text: str) -> str:
         head = text[:1]
         if head not in "([":
             text = _PARENTHESISED.sub(r" part \1 ", text)
-    return _OF.sub(r"\1", text)
+    folded_text = text.lower()
+    return _OF.sub(r"\1", text) if "of" in folded_text or "de" in folded_text or "/" in text else text
 
 
 def _split(text: str) -> list[str]:
@@ -164,6 +162,8 @@ def _split(text: str) -> list[str]:
     if "," in plain:
         plain = _THOUSANDS.sub("", plain)
     found = (_ASCII_TOKENS if plain.isascii() else _TOKENS).findall(plain)
+    if "n" not in found:
+        return found
     return ["and" if word == "n" and 0 < at < len(found) - 1 else word for at, word in enumerate(found)]
 
 
@@ -193,7 +193,7 @@ def tokens(text: str) -> tuple[str, ...]:
         (('outpost',), ('rock', 'and', 'roll', '2'), ('s', 'w', 'a', 't'))
     """
     words = _split(_marked(_ordered(text)))
-    found = _without_parts(words) if any(word in PART for word in words) else numbered(words)
+    found = numbered(words) if PART.isdisjoint(words) else _without_parts(words)
     return without_article(tuple(found))
 
 
@@ -216,6 +216,8 @@ def joined(words: tuple[str, ...]) -> str:
         >>> joined(("air", "bnb", "2")), joined(("catch", "22", "again"))
         ('airbnb 2', 'catch 22 again')
     """
+    if (letters := "".join(words)).isalpha():
+        return _bounded(letters)
     result: list[str] = []
     apart = True
     for word in words:
@@ -237,6 +239,8 @@ def _bounded(key: str) -> str:
 
 def _empty(words: Sequence[str]) -> bool:
     """Return whether words name nothing: a known word, or only words for an episode and numbers."""
+    if (letters := "".join(words)).isalpha() and NUMBERED_WORDS.isdisjoint(words):
+        return letters in PLACEHOLDERS
     named = [word for word in words if not word.isdecimal() and word not in NUMBERED_WORDS]
     return not named or "".join(named) in PLACEHOLDERS or "".join(words) in PLACEHOLDERS
 
@@ -263,7 +267,8 @@ def _form(text: str, numbering: Numbering) -> tuple[tuple[str, ...], bool]:
     return words, _empty(words)
 
 
-@lru_cache(maxsize=65536)
+# The distinct titles of a million rows, at some 600 bytes each: a smaller cache would be emptied by every pass.
+@lru_cache(maxsize=1 << 18)
 def title_form(text: str) -> TitleForm:
     """Parse a title.
 
@@ -298,8 +303,7 @@ _SEASON_SUFFIX: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesForm:
+class SeriesForm(NamedTuple):
     """One parsed series name.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jobs.viewership.keys.ids import id_parts
 from jobs.viewership.keys.numbering import season_episode, whole_number
@@ -52,8 +52,7 @@ _LONG_WORD: Final = 9
 """Letters from which a title of one word is rare: "Exposed" and "Trapped" are episodes of many series."""
 
 
-@dataclass(frozen=True, slots=True)
-class MatchKey:
+class MatchKey(NamedTuple):
     """The fields in which a platform names an episode, one key per distinct combination.
 
     Attributes:
@@ -128,7 +127,13 @@ def generic(form: TitleForm) -> bool:
         >>> [generic(title_form(text)) for text in ("Pilot", "Part 2", "Exposed", "She's My Sister")]
         [True, True, True, False]
     """
-    named = [word for word in form.words if word not in _GENERIC and not word[:1].isdecimal()]
+    return _is_generic(form.words)
+
+
+# A tuple of words is compared many times over: the titles of a platform repeat in its keys.
+@lru_cache(maxsize=1 << 18)
+def _is_generic(words: tuple[str, ...]) -> bool:
+    named = [word for word in words if word not in _GENERIC and not word[:1].isdecimal()]
     return not named or (len(named) == 1 and len(named[0]) < _LONG_WORD)
 
 
@@ -152,53 +157,60 @@ def _one(key: MatchKey, names: SeriesNames, ref_keys: Collection[str]) -> Prepar
     made = Prepared(key.key, _platform(key.platform))
     texts = [text for text in (key.content_name, key.content_name_2) if text and not text.isspace()]
     forms = [title_form(text) for text in texts]
-    made.titles = [form for form in forms if not form.placeholder]
+    titles = [form for form in forms if not form.placeholder]
     notes: list[str] = []
     if forms:
         made.title_key = forms[0].key
     words = _series(made, key, texts, names, notes)
     _numbers(made, key, forms, notes)
+    translated = False
     for text, form in zip(texts, forms, strict=True):
-        _forms(made, text, form, words)
-    made.cut = any(text.rstrip().endswith(("...", "\u2026")) for text in texts)
-    placeholder = bool(forms) and not made.titles
-    made.titles = [form for form in made.titles if form.words not in words]
+        if not form.placeholder:
+            _forms(made, text, form, words)
+        if form.dubbed or form.language:
+            translated = True
+        if text.rstrip().endswith(("...", "\u2026")):
+            made.cut = True
+    made.titles = [form for form in titles if form.words not in words] if words else titles
     made.generic = all(map(generic, made.titles))
-    if placeholder:
+    if forms and not titles:
         notes.append("PLACEHOLDER")
-    if any(form.language or form.dubbed for form in forms):
+    if translated:
         notes.append("TRANSLATED")
     if key.content_id and not key.content_id.isspace():
-        parts = id_parts(key.content_id)
-        if not parts:
-            notes.append("MANGLED_ID")
-        else:
-            made.content_key = parts[0]
-            made.ids = [part for part in parts if part in ref_keys]
-            if not made.ids:
-                _coded(made, names.coded(parts), notes)
+        _ids(made, id_parts(key.content_id), names, ref_keys, notes)
     made.notes = tuple(notes)
     return made
 
 
+def _ids(made: Prepared, parts: list[str], names: SeriesNames, ref_keys: Collection[str], notes: list[str]) -> None:
+    if not parts:
+        notes.append("MANGLED_ID")
+        return
+    made.content_key = parts[0]
+    made.ids = [part for part in parts if part in ref_keys]
+    if not made.ids:
+        _coded(made, names.coded(parts), notes)
+
+
 def _series(
     made: Prepared, key: MatchKey, texts: Sequence[str], names: SeriesNames, notes: list[str]
-) -> set[tuple[str, ...]]:
-    """Fill in the series, and return the names that the titles may begin or end with."""
+) -> tuple[tuple[str, ...], ...]:
+    """Fill in the series, and return the names that the titles may begin or end with, the longest first."""
     if key.series and not key.series.isspace():
         named = names.given(made.platform, key.series)
+        form = named.form
         made.given = True
-        made.series_key = named.form.key
+        made.series_key = form.key
         made.series = dict.fromkeys(named.ids, Source.GIVEN)
         made.near = named.near
-        made.season = named.form.season
-        made.episode = named.form.episode
+        made.season = form.season
+        made.episode = form.episode
         if not named.ids:
             notes.append("SERIES_UNKNOWN")
-        if named.form.language or named.form.dubbed:
+        if form.language or form.dubbed:
             notes.append("TRANSLATED")
-        dated = (*named.form.words, str(named.form.year))
-        return {named.form.words, dated if named.form.year is not None else ()} - {()}
+        return named.words
     words: set[tuple[str, ...]] = set()
     for text in texts:
         rest = season_episode(undecorated(cleaned(text)).text).rest
@@ -211,7 +223,8 @@ def _series(
             words.add(found)
         for one in ids:
             made.series[one] = min(source, made.series.get(one, source))
-    return words
+    # Sorted by their words as well: the order of a set differs from process to process.
+    return tuple(sorted(words, key=lambda name: (-len(name), name)))
 
 
 def _coded(made: Prepared, series: int | None, notes: list[str]) -> None:
@@ -236,29 +249,31 @@ def _numbers(made: Prepared, key: MatchKey, forms: Sequence[TitleForm], notes: l
     for form in forms:
         if form.several:
             made.held = "SEVERAL_EPISODES"
-        for found, column in ((form.season, season), (form.episode, episode)):
-            if found is not None and column is not None and found != column:
-                made.held = made.held or "NUMBERS_TWICE"
         if season is None:
             season = form.season
+        elif form.season is not None and form.season != season:
+            made.held = made.held or "NUMBERS_TWICE"
         if episode is None:
             episode = form.episode
+        elif form.episode is not None and form.episode != episode:
+            made.held = made.held or "NUMBERS_TWICE"
     made.season, made.episode = season, episode
     if made.held:
         notes.append(made.held)
 
 
-def _forms(made: Prepared, text: str, form: TitleForm, names: set[tuple[str, ...]]) -> None:
-    if form.placeholder:
-        return
-    found = [(form.key, FORM, form.words)]
-    for name in sorted(names, key=len, reverse=True):
+def _forms(made: Prepared, text: str, form: TitleForm, names: tuple[tuple[str, ...], ...]) -> None:
+    words = form.words
+    found = [(form.key, FORM, words)]
+    for name in names:
         length = len(name)
-        if (form.words[:length] == name and (rest := without_article(form.words[length:]))) or (
-            form.words[-length:] == name and (rest := form.words[:-length])
+        if (words[:length] == name and (rest := without_article(words[length:]))) or (
+            words[-length:] == name and (rest := words[:-length])
         ):
             found.append((joined(rest), REST, rest))
     if " / " in text:
         segments = [title_form(segment) for segment in _SLASH.split(cleaned(text))]
         found += [(one.key, SEGMENT, one.words) for one in segments if not one.placeholder]
-    made.forms += [one for one in found if one not in made.forms]
+    if made.forms:
+        found = [one for one in found if one not in made.forms]
+    made.forms += found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.viewership.errors import NeedsChoice
-from jobs.viewership.uploads.formats.binding import bind
+from jobs.viewership.uploads.formats.binding import bind, parse_pairs
 from jobs.viewership.uploads.formats.library import find_format, load_formats
 from jobs.viewership.uploads.infer.fit import best_fit, rank_formats
 from jobs.viewership.uploads.infer.unread import unread_measures
@@ -73,7 +73,7 @@ def interpret(file: str | os.PathLike[str], settings: InterpretationSettings) ->
     """
     formats = load_formats(settings.formats_dir)
     chosen = find_format(settings.format, formats) if settings.format is not None else None
-    mapping, choices = _mapping(settings.map), _choices(settings)
+    mapping, choices = parse_pairs(settings.map), _choices(settings)
     sheet = read_upload(file, settings, chosen)
     if chosen is None:
         chosen = _fitting(sheet, formats, settings.header_line)
@@ -113,28 +113,21 @@ def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | Non
     best = best_fit(fits)
     if best is not None:
         return best.format
-    rivals = [fit.format.full_name for fit in fits if fit.fits]
+    rivals = [fit for fit in fits if fit.fits]
     if rivals:
+        names = ", ".join(fit.format.full_name for fit in rivals)
+        # What a format leaves open besides, such as two columns of one name: one answer must not lead to the next.
+        further = list(dict.fromkeys(fit.question for fit in rivals if fit.question))
         raise NeedsChoice(
-            f"{len(rivals)} formats fit the file about equally well; expected one of "
-            f"{', '.join(rivals)}; pass --format",
-            flags=["--format"],
+            f"{len(rivals)} formats fit the file about equally well; expected one of {names}; pass --format"
+            + "".join(f"; also, {question}" for question in further),
+            flags=["--format", *(["--map"] if further else [])],
         )
     raise NeedsChoice(
         "no format fits the file; expected one of `telecine viewership formats list`; pass --format canonical and "
         "--map, as proposed by `telecine viewership formats infer`",
         flags=["--format", "--map"],
     )
-
-
-def _mapping(pairs: tuple[str, ...]) -> dict[str, str]:
-    mapping: dict[str, str] = {}
-    for pair in pairs:
-        field, _, column = pair.partition("=")
-        if field.strip() in mapping:
-            raise UsageError(f"--map names the field '{one_line(field.strip())}' twice; expected one column per field")
-        mapping[field.strip()] = column.strip()
-    return mapping
 
 
 def _choices(settings: InterpretationSettings) -> Choices:
@@ -147,4 +140,5 @@ def _choices(settings: InterpretationSettings) -> Choices:
         date_order=settings.date_order,
         decimal_mark=settings.decimal_mark,
         clock=settings.clock,
+        round_money=settings.round_money,
     )

@@ -143,7 +143,7 @@ def _choices(settings: UploadSettings) -> dict[str, object]:
     """Return the flags that decided how the file was read, for another reading of the same bytes."""
     names = (
         *("format", "map", "period", "date_order", "decimal_mark", "clock", "sheet", "encoding", "delimiter"),
-        *("header_line", "domain"),
+        *("header_line", "round_money", "domain"),
     )
     values = {name: getattr(settings, name) for name in names}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, PositiveInt
@@ -17,10 +18,13 @@ __all__ = [
     "FormatsSettings",
     "FormatsShowSettings",
     "InterpretationSettings",
+    "MappedSettings",
     "ReadingSettings",
 ]
 
 _FORMATS: Final = Group("Formats", 20)
+# As CODE of a format's model; this module is imported for every command's flags, and the model costs more.
+_FILE: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*-[1-9][0-9]{0,3}\.yaml")
 
 
 def _pairs(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -28,6 +32,12 @@ def _pairs(value: tuple[str, ...]) -> tuple[str, ...]:
         field, equals, column = pair.partition("=")
         if not (field.strip() and equals and column.strip()):
             raise ValueError("expected FIELD=COLUMN, such as 'hours=Watch Time'")
+    return value
+
+
+def _format_file(value: str) -> str:
+    if not _FILE.fullmatch(value.rpartition("/")[2]):
+        raise ValueError("expected NAME-VERSION.yaml, such as formats/lantern-1.yaml")
     return value
 
 
@@ -72,15 +82,9 @@ class ReadingSettings(FormatsSettings, pipeline="viewership"):
     )
 
 
-class InterpretationSettings(ReadingSettings, pipeline="viewership"):
-    """Choices for what the columns of one upload mean, if the file leaves any."""
+class MappedSettings(ReadingSettings, pipeline="viewership"):
+    """Choices for the columns of one upload, if the file leaves any."""
 
-    format: str | None = setting(
-        None,
-        default_text="the one that fits",
-        description="Read the upload with this format, such as roku or roku-1.",
-        group=_FORMATS,
-    )
     map: Annotated[tuple[str, ...], AfterValidator(_pairs)] = setting(
         (),
         default_text="those of the format",
@@ -88,6 +92,17 @@ class InterpretationSettings(ReadingSettings, pipeline="viewership"):
         detail="COLUMN is its name, `Hours (2)` for the second column of a name, or its letters, such as `Column D` "
         "(required if the name has a comma). `(dates)` means the date columns of a file with one column per date.",
         group=READING,
+    )
+
+
+class InterpretationSettings(MappedSettings, pipeline="viewership"):
+    """Choices for what the columns of one upload mean, if the file leaves any."""
+
+    format: str | None = setting(
+        None,
+        default_text="the one that fits",
+        description="Read the upload with this format, such as roku or roku-1.",
+        group=_FORMATS,
     )
     period: str | None = setting(
         None,
@@ -109,6 +124,12 @@ class InterpretationSettings(ReadingSettings, pipeline="viewership"):
         description="Read durations such as 37:44 in this form.",
         group=READING,
     )
+    round_money: bool = setting(
+        False,
+        description="Round amounts with more than 10 digits after the mark.",
+        detail="Half to even, with a warning. Without it, such an amount rejects its row.",
+        group=READING,
+    )
 
 
 class FormatsListSettings(FormatsSettings, pipeline="viewership"):
@@ -124,7 +145,19 @@ class FormatsShowSettings(FormatsSettings, pipeline="viewership"):
     json_: bool = setting(False, description="Print JSON.", group=SHOWN)
 
 
-class FormatsInferSettings(ReadingSettings, pipeline="viewership"):
+class _WrittenSettings(Settings, pipeline="viewership_infer"):
+    """The file that `formats infer` writes; its variable is not that of the sample's folder."""
+
+    output: Annotated[str, AfterValidator(_format_file)] | None = setting(
+        None,
+        description="Write the proposal as a format to this NAME-VERSION.yaml.",
+        detail="The name is in lower case with hyphens, such as lantern-1.yaml. Its folder is for --formats-dir. A "
+        "file that exists is never replaced.",
+        group=_FORMATS,
+    )
+
+
+class FormatsInferSettings(_WrittenSettings, MappedSettings, pipeline="viewership"):
     """Settings of `formats infer`."""
 
     file: str = setting(description="Propose how to read this file.", argument=True)

@@ -16,7 +16,7 @@ from shared.errors import EXIT_DATA, ObjectMissing, UsageError
 from shared.failure import Failure
 from shared.report import Report
 from shared.report.terminal import counted, print_line, print_rest, print_table
-from shared.storage import open_store, read_uri
+from shared.storage import open_store, read_uri, stat_uri
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -176,12 +176,13 @@ def _files(place: str, settings: StepSettings) -> list[tuple[str, bytes]]:
         local = place.removeprefix("file://")
         if place.endswith("/") or ("://" not in local and Path(local).is_dir()):
             return _listed(place, settings)
+        # Before a byte is read: the wrong file of a bucket may have any size.
+        _check_size(stat_uri(place, settings).size)
         body = read_uri(place, settings)
     except ValueError as error:
         raise UsageError(str(error)) from error
     except ObjectMissing as error:
         raise UsageError(f"{error.message}; expected a file or folder of the catalogue") from error
-    _check_size(len(body))
     return [(place.rpartition("/")[2], body)]
 
 

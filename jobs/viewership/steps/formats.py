@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.phases.reading import read_upload
-from jobs.viewership.uploads.formats.library import find_format, load_formats, shipped_formats
+from jobs.viewership.settings.formats import FormatsCheckSettings, FormatsInferSettings
+from jobs.viewership.uploads.formats.binding import parse_pairs
+from jobs.viewership.uploads.formats.library import find_format, load_format_file, load_formats, shipped_formats
+from jobs.viewership.uploads.infer.draft import draft_format, has_other_units, map_options
 from jobs.viewership.uploads.infer.infer import infer
+from shared.errors import UsageError
+from shared.settings.next_command import next_command
 from shared.text import as_json, one_line, text_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jobs.viewership.settings.formats import (
-        FormatsInferSettings,
         FormatsListSettings,
         FormatsShowSettings,
     )
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["infer_file", "list_formats", "show_format"]
 
+_STEM_CHARS: Final = 40
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 
@@ -57,8 +66,76 @@ def infer_file(settings: FormatsInferSettings) -> str:
     """Return a proposal for how a file is read, as text or as JSON."""
     formats = load_formats(settings.formats_dir)
     sheet = read_upload(settings.file, settings)
-    proposal = infer(sheet, formats, file=Path(settings.file).name, header_line=settings.header_line)
-    return as_json(proposal.model_dump(mode="json"), indent=2) if settings.json_ else _told(proposal)
+    proposal = infer(
+        sheet,
+        formats,
+        file=Path(settings.file).name,
+        header_line=settings.header_line,
+        mapping=parse_pairs(settings.map),
+    )
+    if settings.output is not None:
+        _write_format(Path(settings.output), proposal, formats, settings)
+    if settings.json_:
+        return as_json(proposal.model_dump(mode="json"), indent=2)
+    return "\n".join([_told(proposal), "", *_next(proposal, settings)])
+
+
+def _write_format(
+    file: Path, proposal: Proposal, formats: Mapping[str, Format], settings: FormatsInferSettings
+) -> None:
+    """Write a proposal as a format, and read it again."""
+    name = one_line(file)
+    if file.stem in formats:
+        raise UsageError(f"--output: the format {file.stem} exists; expected another name or version")
+    hints: dict[str, Any] = {}
+    if settings.header_line is not None and proposal.header is not None:
+        hints["header"] = {"line": proposal.header.line, "rows": proposal.header.rows}
+    if settings.sheet is not None:
+        hints["sheet"] = settings.sheet
+    if settings.encoding is not None:
+        hints["conventions"] = {"encoding": settings.encoding}
+    text = draft_format(proposal, file.stem, formats, hints=hints)
+    if os.path.lexists(file):
+        raise UsageError(f"--output: {name} exists; expected a new file")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # The next command reads every format of the folder.
+        load_formats(str(file.parent))
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise UsageError(f"--output: {name} cannot be written: {reason}; expected a file in a folder") from None
+    load_format_file(file)
+
+
+def _next(proposal: Proposal, settings: FormatsInferSettings) -> list[str]:
+    """Return the command that reads the file as proposed, in lines for a terminal."""
+    file = f"./{settings.file}" if settings.file.startswith("-") else settings.file
+    command, model = "viewership formats check", FormatsCheckSettings
+    lines = []
+    if settings.output is not None:
+        output = Path(settings.output)
+        lines.append(one_line(f"Written: {output}"))
+        words = [file, "--formats-dir", str(output.parent), "--format", output.stem]
+        # The format has these answers.
+        settings = settings.model_copy().with_typed(
+            {name: text for name, text in settings.typed.items() if name != "map" and text is not None}
+        )
+    elif proposal.format is not None:
+        words = [file, "--format", proposal.format.name]
+    elif any(question.code == "FORMAT" for question in proposal.questions):
+        words = [file]
+    elif has_other_units(proposal):
+        stem = "-".join(re.findall(r"[a-z]+", Path(file).stem.lower()))[:_STEM_CHARS].strip("-") or "report"
+        command, model, words = "viewership formats infer", FormatsInferSettings, [file, "--output", f"{stem}-1.yaml"]
+    else:
+        words = [file, "--format", "canonical"]
+        for option in map_options(proposal):
+            words += ["--map", option]
+    shown = next_command(command, *words, model=model, settings=settings)
+    lines.append("Next, with the flags that answer the questions:" if proposal.questions else "Next:")
+    return [*lines, f"  {shown}"]
 
 
 def _document(found: Format) -> dict[str, Any]:

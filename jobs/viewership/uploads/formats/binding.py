@@ -9,17 +9,31 @@ from typing import TYPE_CHECKING, Final
 from jobs.viewership.errors import NeedsChoice, refuse
 from jobs.viewership.model import FIELDS, MEASURES, METRICS, FieldKind
 from jobs.viewership.uploads.formats.model import ColumnRule, Metric, near_miss
-from jobs.viewership.uploads.layout.names import clean_header, column_letters, header_key
+from jobs.viewership.uploads.layout.names import clean_header, header_key
+from jobs.viewership.uploads.letters import column_letters
 from shared.errors import UsageError
 from shared.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jobs.viewership.uploads.formats.model import Format, Rule
     from jobs.viewership.uploads.layout.model import Column, DateColumn, Layout
 
-__all__ = ["ALL_DATES", "Binding", "BoundColumn", "BoundMetric", "bind", "map_option"]
+__all__ = [
+    "ALL_DATES",
+    "Binding",
+    "BoundColumn",
+    "BoundMetric",
+    "bind",
+    "check_field",
+    "columns_named",
+    "map_option",
+    "parse_pairs",
+    "typed_column",
+    "typed_name",
+    "unknown_column",
+]
 
 ALL_DATES: Final = "(dates)"
 """In a mapping, the name for all date columns of a wide sheet whose header has dates only."""
@@ -100,15 +114,23 @@ def bind(chosen: Format, layout: Layout, mapping: Mapping[str, str] | None = Non
     columns: list[BoundColumn] = []
     metrics: list[BoundMetric] = []
     absent: list[Rule] = []
+    questions: list[str] = []
     for rule in rules:
         dates = _date_columns(rule, layout)
-        column = None if dates else _column(rule, layout)
+        try:
+            column = None if dates else _column(rule, layout)
+        except NeedsChoice as error:
+            questions.append(str(error))
+            continue
         if dates:
             metrics.append(BoundMetric(rule, dates))
         elif column is not None:
             columns.append(BoundColumn(rule, column))
         else:
             absent.append(rule)
+    if questions:
+        # All of them: one answer must not lead to the next question.
+        raise NeedsChoice("; also, ".join(questions), flags=["--map"])
     _check(chosen, layout, columns, metrics, absent)
     read = {bound.column.position for bound in columns} | {date.position for bound in metrics for date in bound.columns}
     ignored = set(map(header_key, chosen.ignore))
@@ -127,20 +149,32 @@ def _with_mapping(chosen: Format, layout: Layout, mapping: Mapping[str, str]) ->
     known = [column.name for column in layout.columns]
     dated = {date.metric for date in layout.dates}
     for field, name in mapping.items():
-        if field not in FIELDS:
-            raise UsageError(f"--map {field}={name}: '{field}' is not a field{near_miss(field, FIELDS)}")
+        check_field(field, name)
         if name == ALL_DATES:
             rules = [*(one for one in rules if one.field != field), Metric(field=field)]
             continue
-        if not _named(name, layout) and header_key(name) not in map(header_key, dated):
-            raise UsageError(
-                f"--map {field}={name}: the file has no column '{name}'{near_miss(name, [*known, *dated])}"
-            )
+        if not columns_named(name, layout) and header_key(name) not in map(header_key, dated):
+            raise unknown_column(field, name, [*known, *dated])
         unit = "seconds" if FIELDS[field] is FieldKind.DURATION else None
         earlier = next((rule for rule in rules if rule.field == field), None)
         rule = ColumnRule(field=field, sources=(name,), unit=earlier.unit if earlier else unit, required=True)
         rules = [*(one for one in rules if one.field != field), rule]
     return rules
+
+
+def check_field(field: str, column: str) -> None:
+    """Check the field of a ``--map``.
+
+    Raises:
+        UsageError: there is no such field.
+    """
+    if field not in FIELDS:
+        raise UsageError(f"--map {field}={column}: '{field}' is not a field{near_miss(field, FIELDS)}")
+
+
+def unknown_column(field: str, column: str, known: Iterable[str]) -> UsageError:
+    """Return the error for a ``--map`` whose column the file lacks."""
+    return UsageError(f"--map {field}={column}: the file has no column '{column}'{near_miss(column, known)}")
 
 
 def _date_columns(rule: Rule, layout: Layout) -> tuple[DateColumn, ...]:
@@ -162,7 +196,7 @@ def _date_columns(rule: Rule, layout: Layout) -> tuple[DateColumn, ...]:
     return ()
 
 
-def _named(name: str, layout: Layout) -> tuple[Column, ...]:
+def columns_named(name: str, layout: Layout) -> tuple[Column, ...]:
     """Return the columns of a name: all with this header, else the one with this unique name or these letters."""
     key = header_key(name)
     columns = layout.by_key(key) or tuple(column for column in layout.columns if header_key(column.name) == key)
@@ -176,12 +210,15 @@ def _named(name: str, layout: Layout) -> tuple[Column, ...]:
 
 def _column(rule: Rule, layout: Layout) -> Column | None:
     for source in rule.sources:
-        columns = _named(source, layout)
+        columns = columns_named(source, layout)
         if len(columns) > 1:
-            places = ", ".join(f"{_choice(column)!r} (column {column_letters(column.position)})" for column in columns)
+            places = ", ".join(
+                f"{typed_column(column)!r} (column {column_letters(column.position)})" for column in columns
+            )
+            option = map_option(rule.field, typed_column(columns[0]))
             raise NeedsChoice(
-                f"{len(columns)} columns are named {clean_header(source)!r}: {places}; expected one for {rule.field}; "
-                f"pass --map {map_option(rule.field, _choice(columns[0]))} or another of them",
+                f"{len(columns)} columns are named {clean_header(columns[0].raw)!r}: {places}; "
+                f"expected one for {rule.field}; pass --map {option} or another of them",
                 flags=["--map"],
             )
         if columns:
@@ -189,9 +226,39 @@ def _column(rule: Rule, layout: Layout) -> Column | None:
     return None
 
 
-def _choice(column: Column) -> str:
-    """Return a name that means this column only."""
-    return f"{column.name} (1)" if header_key(column.name) == column.key and column.occurrences > 1 else column.name
+def typed_column(column: Column) -> str:
+    """Return a column of a sheet as typed after ``--map``, so that it means this column only."""
+    return typed_name(
+        column.name, column.position, twice=header_key(column.name) == column.key and column.occurrences > 1
+    )
+
+
+def typed_name(name: str, position: int, *, twice: bool) -> str:
+    """Return a column as typed after ``--map``: its name, `Hours (1)` for the first of two, or its letters.
+
+    Args:
+        name: unique name of the column.
+        position: of the column, from 0.
+        twice: it is the first of several columns whose header is this name.
+    """
+    shown = f"{name} (1)" if twice else name
+    # A comma ends the value of a flag, and a control character cannot be typed.
+    return f"Column {column_letters(position)}" if "," in shown or one_line(shown) != shown else shown
+
+
+def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
+    """Return field -> column of the values of ``--map``.
+
+    Raises:
+        UsageError: a field is named twice.
+    """
+    mapping: dict[str, str] = {}
+    for pair in pairs:
+        field, _, column = pair.partition("=")
+        if field.strip() in mapping:
+            raise UsageError(f"--map names the field '{one_line(field.strip())}' twice; expected one column per field")
+        mapping[field.strip()] = column.strip()
+    return mapping
 
 
 def map_option(field: str, column: str) -> str:

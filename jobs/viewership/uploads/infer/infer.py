@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from jobs.viewership.errors import NeedsChoice
-from jobs.viewership.uploads.infer.columns import accept, guess_fields
+from jobs.viewership.model import FIELDS, FieldKind
+from jobs.viewership.uploads.formats.binding import bind, check_field, columns_named, typed_column, unknown_column
+from jobs.viewership.uploads.infer.columns import Guess, accept, guess_fields
 from jobs.viewership.uploads.infer.fit import best_fit, rank_formats
 from jobs.viewership.uploads.infer.profile import Profile, profile_column
 from jobs.viewership.uploads.infer.proposal import (
@@ -29,7 +31,8 @@ from jobs.viewership.uploads.infer.questions import (
     ask_values,
 )
 from jobs.viewership.uploads.layout.find import find_layout
-from jobs.viewership.uploads.layout.names import clean_header, column_letters
+from jobs.viewership.uploads.layout.names import clean_header, header_key
+from jobs.viewership.uploads.letters import column_letters
 from jobs.viewership.uploads.values.column import Cells
 from shared.text import cut
 
@@ -62,7 +65,14 @@ class _Read:
     is_metric: bool
 
 
-def infer(sheet: Sheet, formats: Mapping[str, Format], *, file: str, header_line: int | None = None) -> Proposal:
+def infer(
+    sheet: Sheet,
+    formats: Mapping[str, Format],
+    *,
+    file: str,
+    header_line: int | None = None,
+    mapping: Mapping[str, str] | None = None,
+) -> Proposal:
     """Propose how a file is read: a format that fits, else a header row and a field for each column.
 
     Args:
@@ -70,9 +80,11 @@ def infer(sheet: Sheet, formats: Mapping[str, Format], *, file: str, header_line
         formats: by full name.
         file: name of the file, for the document.
         header_line: line with the names, from 1, chosen by the user.
+        mapping: field -> name of its column, chosen by the user with ``--map``.
 
     Raises:
         Refused: ``EMPTY`` if there is no row below the header.
+        UsageError: the mapping names a field or column that does not exist.
     """
     try:
         layout = find_layout(sheet, header_line=header_line)
@@ -81,6 +93,9 @@ def infer(sheet: Sheet, formats: Mapping[str, Format], *, file: str, header_line
         return _proposal(sheet, file, None, questions=[question])
     fits = rank_formats(sheet, formats, layout)
     best = best_fit(fits)
+    mapping = mapping or {}
+    if best is not None and mapping:
+        best = replace(best, binding=bind(best.format, layout, mapping))
     reads = _reads(layout)
     profiles = {read.key: profile_column(_texts(sheet, layout, read)) for read in reads}
     questions = _ask_header(layout) + _ask_format(fits, best)
@@ -90,7 +105,7 @@ def infer(sheet: Sheet, formats: Mapping[str, Format], *, file: str, header_line
         columns = _bound_columns(best, reads, profiles)
         questions += _ask_bound(sheet, layout, best, reads, columns)
     else:
-        columns, asked = _guessed_columns(sheet, layout, reads, profiles)
+        columns, asked = _guessed_columns(sheet, layout, reads, profiles, mapping)
         questions += asked
     return _proposal(sheet, file, layout, fits=fits, best=best, columns=columns, questions=questions)
 
@@ -154,16 +169,29 @@ def _bound_columns(best: Fit, reads: Sequence[_Read], profiles: Mapping[int, Pro
 
 
 def _guessed_columns(
-    sheet: Sheet, layout: Layout, reads: Sequence[_Read], profiles: Mapping[int, Profile]
+    sheet: Sheet,
+    layout: Layout,
+    reads: Sequence[_Read],
+    profiles: Mapping[int, Profile],
+    mapping: Mapping[str, str],
 ) -> tuple[list[ColumnProposal], list[Question]]:
     guesses = {read.key: guess_fields(read.label, profiles[read.key]) if read.label else [] for read in reads}
+    chosen_by_user = _mapped(layout, reads, mapping)
+    for key, found in guesses.items():
+        field = chosen_by_user.get(key)
+        guesses[key] = (
+            [Guess(field, 1.0, ("chosen with --map",), "seconds" if FIELDS[field] is FieldKind.DURATION else None)]
+            if field is not None
+            else [guess for guess in found if guess.field not in mapping]
+        )
     accepted, contested = accept(guesses)
     names = {read.key: read.name for read in reads}
+    typed = {**{read.name: read.name for read in reads}, **{one.name: typed_column(one) for one in layout.columns}}
     columns, questions = [], []
     for read in reads:
         guess = accepted.get(read.key)
         if guess is not None and guess.asks_unit:
-            questions.append(ask_unit(read.name, guess))
+            questions.append(ask_unit(read.name, guess, typed[read.name]))
         is_open = guess is not None and guess.asks_unit
         others = [other for other in guesses[read.key] if guess is None or is_open or other.field != guess.field]
         shown = [Candidate(field=one.field, score=one.score, reasons=list(one.reasons)) for one in others[:_CANDIDATES]]
@@ -179,11 +207,13 @@ def _guessed_columns(
                 candidates=shown,
             )
         )
-    questions += ask_duplicates(layout, [names[key] for key, found in guesses.items() if found])
+    open_names = [names[key] for key, found in guesses.items() if found and key not in chosen_by_user]
+    questions += ask_duplicates(layout, open_names)
     duplicated = {name for question in questions for name in question.columns}
     open_fields = {field: [names[key] for key in keys] for field, keys in contested.items()}
     questions += ask_contested(
-        {field: found for field, found in open_fields.items() if not {f"{found[0]} (1)", found[0]} & duplicated}
+        {field: found for field, found in open_fields.items() if not {f"{found[0]} (1)", found[0]} & duplicated},
+        typed,
     )
     fields = {column.field for column in columns if column.field} | ({"date"} if layout.is_wide else set())
     asked = {guess.field for guess in accepted.values() if guess.asks_unit}
@@ -192,6 +222,26 @@ def _guessed_columns(
         if column.field and (question := ask_values(column.field, _cells(sheet, layout, read), None)):
             questions.append(question)
     return columns, questions
+
+
+def _mapped(layout: Layout, reads: Sequence[_Read], mapping: Mapping[str, str]) -> dict[int, str]:
+    """Return key of a column -> the field that the user reads from it."""
+    found: dict[int, str] = {}
+    for field, name in mapping.items():
+        check_field(field, name)
+        positions = {column.position for column in columns_named(name, layout)[:1]}
+        key = next(
+            (
+                read.key
+                for read in reads
+                if (header_key(read.name) == header_key(name) if read.is_metric else read.position in positions)
+            ),
+            None,
+        )
+        if key is None:
+            raise unknown_column(field, name, [read.name for read in reads])
+        found[key] = field
+    return found
 
 
 def _ask_bound(

@@ -85,31 +85,38 @@ def ask_duplicates(layout: Layout, relevant: Collection[str]) -> list[Question]:
     return questions
 
 
-def ask_contested(contested: Mapping[str, Sequence[str]]) -> list[Question]:
+def ask_contested(contested: Mapping[str, Sequence[str]], typed: Mapping[str, str]) -> list[Question]:
     """Return a question for each field that several columns may hold.
 
     Args:
         contested: field -> names of the columns.
+        typed: name of a column -> how it is typed after ``--map``.
     """
     return [
         Question(
             code="FIELD",
             message=f"{len(names)} columns may hold {field}: {', '.join(map(repr, names))}; which one does?",
             columns=list(names),
-            options=[map_option(field, name) for name in names],
+            options=[map_option(field, typed[name]) for name in names],
             flags=["--map"],
         )
         for field, names in contested.items()
     ]
 
 
-def ask_unit(name: str, guess: Guess) -> Question:
-    """Return the question for the unit of a column of times."""
+def ask_unit(name: str, guess: Guess, typed: str) -> Question:
+    """Return the question for the unit of a column of times.
+
+    Args:
+        name: of the column.
+        guess: its field.
+        typed: how the column is typed after ``--map``.
+    """
     return Question(
         code="UNIT",
         message=f"the column {name!r} holds times as plain numbers; are they hours or minutes?",
         columns=[name],
-        options=[map_option(field, name) for field in dict.fromkeys((guess.field, "hours", "minutes"))],
+        options=[map_option(field, typed) for field in dict.fromkeys((guess.field, "hours", "minutes"))],
         flags=["--map"],
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from jobs.viewership.model import Note
 from jobs.viewership.uploads.formats.binding import map_option
 from jobs.viewership.uploads.infer.names import name_votes
-from jobs.viewership.uploads.layout.names import column_letters
+from jobs.viewership.uploads.letters import column_letters
 from shared.text import cut, one_line
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from jobs.viewership.model import Note
 from jobs.viewership.uploads.layout.model import Column, DateColumn
-from jobs.viewership.uploads.layout.names import clean_header, column_letters, header_key
+from jobs.viewership.uploads.layout.names import clean_header, header_key
 from jobs.viewership.uploads.layout.texts import is_total
+from jobs.viewership.uploads.letters import column_letters
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["clean_header", "column_letters", "header_key"]
+__all__ = ["clean_header", "header_key"]
 
 # Marks without width: soft hyphen, zero-width space and joiners, direction marks, word joiner, byte-order mark.
 _INVISIBLE: Final = re.compile("[\xad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00]")
@@ -38,18 +38,3 @@ def header_key(text: str | None) -> str:
     """
     folded = unicodedata.normalize("NFKC", clean_header(text).translate(_QUOTES)).casefold()
     return _SPACES.sub(" ", folded).strip()
-
-
-def column_letters(position: int) -> str:
-    """Return the letters of a column, as spreadsheets show them.
-
-    Examples:
-        >>> column_letters(0), column_letters(26)
-        ('A', 'AA')
-    """
-    letters = ""
-    position += 1
-    while position:
-        position, rest = divmod(position - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters

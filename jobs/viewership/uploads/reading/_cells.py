@@ -9,7 +9,7 @@ from typing import Final
 
 from jobs.viewership.model import CellKind
 
-__all__ = ["column_letters", "column_number", "date_text", "duration_text", "format_kind", "number_text", "serial_text"]
+__all__ = ["date_text", "duration_text", "format_kind", "number_text", "serial_text"]
 
 # Numbers of formats that every workbook has (ECMA-376, 18.8.30); those of East Asian versions are dates too.
 _DATES: Final = frozenset({14, 15, 16, 17, 22, *range(27, 37), *range(50, 59)})
@@ -89,29 +89,3 @@ def duration_text(seconds: float) -> str:
     whole = round(abs(seconds))
     sign = "-" if seconds < 0 and whole else ""
     return f"{sign}{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
-
-
-def column_number(letters: str) -> int:
-    """Return the position of a column, from 0.
-
-    >>> column_number("A"), column_number("XFD")
-    (0, 16383)
-    """
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - 64
-    return number - 1
-
-
-def column_letters(number: int) -> str:
-    """Return the letters of a column.
-
-    >>> column_letters(0), column_letters(16383)
-    ('A', 'XFD')
-    """
-    letters = ""
-    number += 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters

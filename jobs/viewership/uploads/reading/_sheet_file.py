@@ -13,7 +13,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.uploads.reading._cells import column_letters
+from jobs.viewership.uploads.letters import column_letters
 from jobs.viewership.uploads.reading.limits import check_grid, over
 
 if TYPE_CHECKING:

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.model import CellKind
+from jobs.viewership.uploads.letters import column_letters, column_number
 from jobs.viewership.uploads.reading._archive import Stop, damaged, local_name
 from jobs.viewership.uploads.reading._cells import (
-    column_letters,
-    column_number,
     date_text,
     format_kind,
     number_text,

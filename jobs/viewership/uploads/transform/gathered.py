@@ -9,7 +9,7 @@ import polars as pl
 
 from jobs.viewership.model import FIELDS, FieldKind, Note
 from jobs.viewership.uploads.formats.model import ColumnRule
-from jobs.viewership.uploads.layout.names import column_letters
+from jobs.viewership.uploads.letters import column_letters
 from jobs.viewership.uploads.transform.controls import additive
 from jobs.viewership.uploads.transform.fields import parse_field
 from jobs.viewership.uploads.values.column import Cells, ParsedColumn, State

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from jobs.viewership.errors import FILTERS, REJECTS, refuse
-from jobs.viewership.keys.ids import mangled_id
-from jobs.viewership.model import FIELDS, Fate, FieldKind, Note
+from jobs.viewership.model import FIELDS, Fate, FieldKind
 from jobs.viewership.uploads.transform.choices import Choices
 from jobs.viewership.uploads.transform.controls import additive, find_controls
 from jobs.viewership.uploads.transform.dated import add_dates, note_no_date
 from jobs.viewership.uploads.transform.fields import CONTENT, dtype_of, parse_field
 from jobs.viewership.uploads.transform.gathered import constant_rule, gather
 from jobs.viewership.uploads.transform.source import Source
+from jobs.viewership.uploads.transform.suspects import mangled_ids, textual_numbers
 from jobs.viewership.uploads.transform.units import Sums, Units
 from jobs.viewership.uploads.values.column import DECIMAL, Cells, State
 from shared.text import cut
@@ -63,9 +63,10 @@ def transform(sheet: Sheet, layout: Layout, binding: Binding, choices: Choices |
     undated = note_no_date(frame, gathered, choices.period)
     frame = _with_measures(frame, gathered)
     frame = _with_fates(frame, gathered, binding, controls)
-    mangled, note = _mangled(frame, gathered)
+    mangled, note = mangled_ids(frame, gathered)
     frame = frame.with_columns(mangled.alias("mangled_id"))
     notes = [*sheet.notes, *layout.notes, *gathered.notes, *undated, *controls.notes, *([note] if note else [])]
+    notes += textual_numbers(frame, gathered)
     evidence = {}
     for field in gathered.fields.values():
         notes.extend(field.parsed.notes)
@@ -340,22 +341,3 @@ def _without_values(gathered: Gathered) -> pl.Series:
         if not field.paired and field.positions[0] >= 0:
             mask &= field.parsed.state == State.BLANK
     return mask
-
-
-def _mangled(frame: pl.DataFrame, gathered: Gathered) -> tuple[pl.Series, Note | None]:
-    """Flag ids that a spreadsheet has rounded; matching ignores them."""
-    field = gathered.fields.get("content_id")
-    ids = frame["content_id"]
-    suspect = ids.str.contains(r"(?i)[0-9]e[+-]?[0-9]{1,3}\s*$|^\s*#").fill_null(value=False)
-    rows = suspect.arg_true()
-    flags = pl.Series([mangled_id(text) for text in ids.gather(rows)], dtype=pl.Boolean)
-    rows = rows.filter(flags)
-    mask = pl.repeat(False, len(frame), dtype=pl.Boolean, eager=True).scatter(rows, True)
-    if field is None or not len(rows):
-        return mask, None
-    line = int(frame["line"][rows[0]])
-    message = (
-        f"content_id is mangled in {len(rows):,} of {len(frame):,} units, first in line {line} ({ids[rows[0]]!r}): a "
-        "spreadsheet has rounded it; it is kept as text and not used to match; export ids as text"
-    )
-    return mask, Note("MANGLED_ID", message, line, field.cells.column or None)

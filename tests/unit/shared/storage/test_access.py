@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from shared.errors import BucketMissing, ConfigurationError, ObjectMissing, UsageError
 from shared.settings.storage import StorageSettings
-from shared.storage import FileStore, S3Store, close_stores, open_store, put_uri, read_uri
+from shared.storage import FileStore, S3Store, close_stores, open_store, put_uri, read_uri, stat_uri
 from tests.s3_server import fake_credentials
 
 
@@ -49,6 +49,15 @@ def test_whole_objects_by_path(tmp_path, monkeypatch):
             read_uri(place)
     with pytest.raises(ValueError, match="not the path of a file"):
         put_uri("reports/", b"")
+
+
+def test_the_size_of_an_object_by_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    put_uri("reports/a b/x.html", b"<p>")
+    assert stat_uri(f"file://{tmp_path}/reports/a b/x.html").size == stat_uri("reports/a b/x.html").size == 3
+    for place in ("reports/none.html", "no/folder/x.html", "reports"):
+        with pytest.raises(ObjectMissing, match="does not exist"):
+            stat_uri(place)
 
 
 def test_a_link_that_a_person_names_is_followed(tmp_path):

@@ -277,6 +277,20 @@ def test_an_alias_needs_one_target(state, row, words):
     assert words in told(state, f"kind,alias,target\n{row}\n")
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *(("season", "1"), ("episode", "2"), ("content_id", "t-17"), ("exact", "true")),
+        *(("target_season", "1"), ("target_episode", "1"), ("target_title", "x")),
+    ],
+)
+def test_an_alias_of_a_series_takes_nothing_that_tells_episodes_apart(state, column, value):
+    text = f"kind,alias,target,{column}\nseries,Lights,HL,{{}}\n"
+    message = f"1.csv line 2, column {column}: an alias of a series names all its episodes, and {column} would be"
+    assert told(state, text.format(value)).startswith(message)
+    assert counts(imported(state, text.format(""))) == {"alias_added": 1}
+
+
 def test_an_alias_of_an_unknown_kind_is_one_error(state):
     kind = "'serie' is not a kind of alias; expected series or episode"
     assert told(state, "kind,alias,target\nserie,x,HL\n") == f"1.csv line 2, column kind: {kind}"

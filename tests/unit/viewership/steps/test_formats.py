@@ -274,6 +274,17 @@ def test_a_flag_that_names_a_column_stays_one_argument_of_a_shell(tmp_path):
     assert note["message"].endswith("--map 'revenue=Column D'")
 
 
+def test_money_is_rounded_only_if_asked_for(tmp_path, capsys):
+    file = tmp_path / "report.csv"
+    file.write_text("Date,Title,Revenue\n2025-07-13,A,0.12345678905\n2025-07-14,B,1\n")
+    assert [reject["code"] for reject in _check(str(file))["rejects"]] == ["TOO_PRECISE"]
+    assert run(["viewership", "formats", "check", str(file), "--round-money", "--json"]) == EXIT_OK
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["rejects"] == []
+    assert shown["totals"][-1]["revenue"] == "1.123456789"
+    assert "ROUNDED" in {note["code"] for note in shown["notes"]}
+
+
 def test_minutes_next_to_hours_need_no_warning(tmp_path):
     file = tmp_path / "report.csv"
     file.write_text("Date,Title,Hours,Mins watched\n2025-07-13,A,1.5,90\n2025-07-14,B,2.5,150\n")

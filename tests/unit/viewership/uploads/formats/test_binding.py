@@ -48,7 +48,7 @@ def test_the_first_name_that_the_file_has_is_read():
 
 
 def test_a_name_that_occurs_twice_is_asked_about():
-    with pytest.raises(NeedsChoice, match="2 columns are named 'hours'") as error:
+    with pytest.raises(NeedsChoice, match="2 columns are named 'Hours'") as error:
         _bind("Title|Hours|Hours|Date\nA|10|600|2025-07-01")
     assert "pass --map 'hours=Hours (1)'" in str(error.value)
     assert error.value.data["flags"] == ["--map"]

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.viewership.uploads.layout.names import clean_header, column_letters, header_key
+from jobs.viewership.uploads.layout.names import clean_header, header_key
 from jobs.viewership.uploads.layout.texts import is_blank, is_number, is_typed, split_date
+from jobs.viewership.uploads.letters import column_letters
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 
 from jobs.viewership.errors import NeedsChoice, Refused
 from jobs.viewership.model import CellKind
+from jobs.viewership.uploads.letters import column_letters, column_number
 from jobs.viewership.uploads.reading import ReadLimits, read, workbook
 from jobs.viewership.uploads.reading._cells import (
-    column_letters,
-    column_number,
     duration_text,
     format_kind,
     serial_text,

@@ -317,6 +317,22 @@ def test_choices_override_the_format() -> None:
     assert column(units("Title,Revenue\nA,0.12345678901\n", round_money=True), "revenue") == [D("0.1234567890")]
 
 
+def test_seasons_and_episodes_that_are_no_whole_numbers_are_noted() -> None:
+    head = "Title,Season,Episode,Hours\n"
+    found = units(f"{head}A,1,1,1\nB,one,2,1\nC,1.5,x3,1\nD,one,,1\nTitle,Season,Episode,Hours\nTotal,n/a,,4\n")
+    notes = {note.column: note for note in found.notes if note.code == "NUMBER_AS_TEXT"}
+    assert set(notes) == {"Season", "Episode"}
+    assert notes["Season"].line == 3
+    assert notes["Season"].message.startswith("season is not a whole number in 3 of 6 units, first in line 3 ('one')")
+    assert notes["Episode"].message.startswith("episode is not a whole number in 1 of 6 units, first in line 4 ('x3')")
+    assert column(found, "season") == ["1", "one", "1.5", "one", "Season", None]
+
+
+def test_numbers_with_a_word_or_zeros_are_no_texts() -> None:
+    found = units("Title,Season,Episode,Hours\nA,Season 1,E02,1\nB,01,2.0,1\nC,S3,#4,1\nD,-,,1\n")
+    assert "NUMBER_AS_TEXT" not in {note.code for note in found.notes}
+
+
 def test_constants_defaults_partner_and_currency_of_the_format() -> None:
     chosen = changed(
         columns=[{"field": field, "from": [field]} for field in ("content_name", "territory", "revenue", "partner")],
