@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -40,9 +40,15 @@ def line(**cells: bytes) -> bytes:
     return b",".join({**values, **cells}.values()) + b"\n"
 
 
-def taken(store: Store, *rows: bytes, name: str = "report.csv") -> int:
+# Rows of another title: some control characters are text, a file of them is not.
+FILLER = b"".join(
+    b"2025-07-01,Acme,Harbour TV,US,Filler,Number %d,F-%d,en,1,1,0\n" % (each, each) for each in range(40)
+)
+
+
+def taken(store: Store, *rows: bytes, name: str = "report.csv", **settings: Any) -> int:
     """Take a file whose first and last rows are good, check that these are stored and matched, and verify all."""
-    result = store.take(HEADER + GOOD + b"".join(rows) + LAST, name)
+    result = store.take(HEADER + GOOD + b"".join(rows) + LAST, name, **settings)
     assert result.outcome == "stored", result
     store.load(result.upload_id)
     good = store.database.rows(
@@ -74,8 +80,8 @@ COLUMNS = {
 def texts(store: Store, field: str) -> list[str | None]:
     rows = store.database.rows(
         f"SELECT {COLUMNS[field]} FROM viewership.platform_viewership r JOIN viewership.scopes s USING (scope_id)"
-        " WHERE r.line NOT IN (SELECT min(line) FROM viewership.platform_viewership UNION ALL"
-        " SELECT max(line) FROM viewership.platform_viewership) ORDER BY r.id"
+        " WHERE r.platform_content_id NOT LIKE 'F-%' AND r.line NOT IN (SELECT min(line) FROM"
+        " viewership.platform_viewership UNION ALL SELECT max(line) FROM viewership.platform_viewership) ORDER BY r.id"
     )
     return [row[0] for row in rows]
 
@@ -113,13 +119,13 @@ KEPT = {
 @pytest.mark.parametrize("field", ["title", "channel", "series"])
 def test_strange_text_is_stored_as_it_is(store, name, field):
     body, expected = KEPT[name]
-    taken(store, line(**{field: body}))
+    taken(store, line(**{field: body}), FILLER)
     assert texts(store, field) == [expected]
 
 
 def test_bytes_of_a_lone_surrogate_are_no_character(store):
     # ED A0 80 is U+D800 in CESU-8: neither UTF-8 nor a character that PostgreSQL takes.
-    taken(store, line(title=b"Lone \xed\xa0\x80 half"))
+    taken(store, line(title=b"Lone \xed\xa0\x80 half"), encoding="utf-8")
     [text] = texts(store, "title")
     assert text is not None
     assert text.startswith("Lone ")
@@ -142,7 +148,7 @@ def test_a_title_beyond_the_limit_is_refused_or_stored_but_never_lost(store):
 NUMBERS = {
     "views": {
         b"9223372036854775808": "TOO_LARGE",
-        b"9" * 400: "TOO_LARGE",
+        b"9" * 400: "NUMBER",
         b"1e400": "TOO_LARGE",
         b"999999999999999999": None,
         b"-5": None,

@@ -15,6 +15,7 @@ from jobs.viewership.catalog.cells import neutralised
 from jobs.viewership.catalog.versions import current_version
 from jobs.viewership.matching.model import Decision
 from jobs.viewership.matching.prepare import MatchKey
+from jobs.viewership.model import exact_sum
 from shared.errors import TelecineError
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def _groups(found: Iterable[tuple[Outcome, Any, _State, _State]]) -> list[Group]
         bucket = before.bucket if outcome == "lost" else after.bucket
         each = sums.setdefault((outcome, row.platform, bucket), [0, 0, Decimal(), Decimal(), 0, Decimal()])
         for place, value in enumerate((1, row.rows, row.hours, row.revenue, row.final_rows, row.final_hours)):
-            each[place] += value
+            each[place] = exact_sum((each[place], value)) if isinstance(value, Decimal) else each[place] + value
     order = list(OUTCOMES)
     return [
         Group(
