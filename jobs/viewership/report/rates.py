@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.matching.model import BUCKETS, Bucket
-from jobs.viewership.model import Fate
+from jobs.viewership.model import Fate, exact_sum
 from jobs.viewership.report.fates import MATCHED
 from shared.report import Part, Shares, Table
 
@@ -85,7 +85,7 @@ class MatchRate:
 
     def hours_of(self, *fates: str) -> Decimal:
         """Return the hours of units with one of these fates."""
-        return sum((each.hours for each in self.sums if each.fate in fates), Decimal())
+        return exact_sum(each.hours for each in self.sums if each.fate in fates)
 
     @property
     def of_units(self) -> Decimal | None:
