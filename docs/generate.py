@@ -419,7 +419,7 @@ def tables(found: Catalog) -> str:
     for relation in sorted({*known, *there}):
         if wrong := set(known.get(relation, [])) ^ set(there.get(relation, [])):
             names = ", ".join(sorted(wrong))
-            raise ValueError(f"{relation}: {names} is not in both the database and shared/database/dictionary.py")
+            raise ValueError(f"{relation}: {names} is not in both the database and shared/database/dictionary/")
     lines: list[str] = []
     for relation, described in DICTIONARY.items():
         is_view = found[relation][0][2] is None

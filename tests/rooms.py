@@ -31,11 +31,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "jobs/media": ("steps", "commands", "settings"),
     "shared": (
-        *("step", "notify", "doctor", "retention", "rayjob", "ledger", "report", "database", "samples", "storage"),
-        *("settings", "finding", "failure", "verdict", "strict_json", "progress", "logs", "streams", "text", "scrub"),
-        *("secrets", "extras", "child", "sandbox", "collector", "errors"),
+        *("step", "notify", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database", "samples"),
+        *("storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs", "streams"),
+        *("text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector", "errors"),
     ),
-    "workflows": ("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "maintenance", "_lib"),
+    "workflows": (
+        *("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "viewership", "maintenance"),
+        "_lib",
+    ),
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from workflows import gamedata, screenalytics
+from workflows import gamedata, screenalytics, viewership
 
 if TYPE_CHECKING:
     from workflows._lib.pipeline import Pipeline
@@ -17,4 +17,5 @@ __all__ = ["PIPELINES"]
 PIPELINES: Final[tuple[Pipeline, ...]] = (
     gamedata.PIPELINE,
     screenalytics.PIPELINE,
+    viewership.PIPELINE,
 )

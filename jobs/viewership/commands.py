@@ -131,6 +131,21 @@ STEPS: Final = (
     ),
     Step(
         "viewership",
+        "verify",
+        "Verify matches, sums and final rows against the stored raw rows.",
+        settings=f"{_SETTINGS}.audit:VerifySettings",
+        run="jobs.viewership.steps.verify:run",
+        view="jobs.viewership.steps.verify:show_verify",
+    ),
+    Tool(
+        "viewership",
+        "shadow",
+        "Show what other matching rules would change, without changing it.",
+        settings=f"{_SETTINGS}.audit:ShadowSettings",
+        call="jobs.viewership.steps.shadow:shadow",
+    ),
+    Step(
+        "viewership",
         "sample",
         "Write sample reports for every platform, with known outcomes.",
         settings=f"{_SETTINGS}.sample:SampleSettings",

@@ -7,16 +7,21 @@ from typing import Any, ClassVar, Final
 from shared.errors import DataError
 
 __all__ = [
+    "ARRIVALS",
+    "AUDIT",
     "FILTERS",
     "HELD",
     "NOTES",
     "OUTCOMES",
     "REFUSALS",
     "REJECTS",
+    "STALE",
+    "BadArrival",
     "BadCatalog",
     "NeedsChoice",
     "NotReady",
     "Refused",
+    "bad_arrival",
     "refuse",
 ]
 
@@ -101,11 +106,62 @@ NOTES: Final[dict[str, str]] = {
 }
 """Code of a warning -> meaning."""
 
+AUDIT: Final[dict[str, str]] = {
+    "SUMS": "units, hours, revenue or unreadable values of the fates are not those of the file",
+    "UNITS": "stored rows and rows set aside are not the units of the file",
+    "VALUES": "the stored rows of an upload are not those that were read from its file",
+    "UNIT_TWICE": "a unit is stored and set aside, or stored twice",
+    "DAYS": "a date is outside the days of its upload, or week or day of a row is not that of its date",
+    "FILE_MISSING": "the raw file is not in the bucket",
+    "FILE_CHANGED": "the raw file has another size or SHA-256 than the upload",
+    "FILE_READING": "the raw file cannot be read as it was",
+    "REREAD": "a unit differs from what the raw file says",
+    "KEY": "a computed value of a key is not the one of its raw fields",
+    "KEY_OF_ROW": "a row has other fields than its key",
+    "SCOPE": "a computed value of a scope is not the one of its raw fields or of the current deals",
+    "SCOPE_OF_ROW": "a row has another platform, domain or day than its scope",
+    "MATCH": "a match is not the one that the catalogue gives",
+    "MATCH_MISSING": "a key of a matched upload has no match",
+    "DECISION": "a decision of a reviewer has no effect, or one that was undone still has",
+    "DETAIL": "a final row differs from what is due",
+    "DETAIL_MISSING": "a row that is due is not among the final rows",
+    "DETAIL_EXTRA": "a final row is not due: its row, match or scope says otherwise",
+    "DETAIL_REPLACED": "a final row belongs to an upload that was replaced, retracted or never loaded",
+    "DETAIL_TWICE": "a row has several final rows with the same label",
+    "UPLOAD_TWICE": "several uploads that count have the same bytes",
+    "NOT_CHECKED": "a step of the cascade failed, so matches were not compared",
+    "KEY_STALE": "a key was computed with older rules",
+    "SCOPE_STALE": "the deals, channels or territories have changed since the scope was resolved",
+    "MATCH_STALE": "the catalogue or the rules have changed since the match",
+    "DETAIL_STALE": "the catalogue has changed since the final row was loaded",
+}
+"""Code of a finding of verify -> meaning."""
+
+STALE: Final = frozenset({"KEY_STALE", "SCOPE_STALE", "MATCH_STALE", "DETAIL_STALE"})
+"""Codes of findings that `telecine viewership reprocess` settles; all others are damage."""
+
+
+ARRIVALS: Final[dict[str, str]] = {
+    "EVENT_INVALID": "the event lacks a column, or its payload is not valid",
+    "UNKNOWN_EVENT": "the event has another type than viewership.upload.arrived",
+    "KEY_ESCAPE": "the event names an object outside the bucket",
+    "NOT_YET": "the object that the event names does not exist, or is empty",
+    "NOT_READABLE": "the store refuses the object that the event names",
+    "SHA256_MISMATCH": "the object's bytes are not those that the event announced",
+}
+"""Code of an event that fails, counted and tried again up to ``--max-attempts`` -> meaning."""
+
 
 class Refused(DataError):
     """The whole upload cannot be read; a retry gives the same result."""
 
     default_code: ClassVar[str] = "FORMAT"
+
+
+class BadArrival(DataError):
+    """An event that announces no usable object; counted, and set aside after several failures."""
+
+    default_code: ClassVar[str] = "EVENT_INVALID"
 
 
 class NeedsChoice(DataError):
@@ -140,3 +196,19 @@ def refuse(code: str, message: str, **data: Any) -> Refused:
     if code not in REFUSALS:
         raise KeyError(code)
     return Refused(message, code=code, **data)
+
+
+def bad_arrival(code: str, message: str, **data: Any) -> BadArrival:
+    """Return the error for an event that announces no usable object.
+
+    Args:
+        code: one of :data:`ARRIVALS`.
+        message: what was found, what is valid, what to do.
+        data: named facts.
+
+    Raises:
+        KeyError: the code is not in :data:`ARRIVALS`.
+    """
+    if code not in ARRIVALS:
+        raise KeyError(code)
+    return BadArrival(message, code=code, **data)

@@ -40,13 +40,19 @@ class DatabaseSession:
         """
         from sqlalchemy import text
 
-        return list(self._connection.execute(text(statement), values))
+        with _logged(statement) as done:
+            found = list(self._connection.execute(text(statement), values))
+            done.append(len(found))
+        return found
 
     def run(self, statement: str, /, **values: Any) -> int:
         """Run a statement and return the number of affected rows."""
         from sqlalchemy import text
 
-        return int(self._connection.execute(text(statement), values).rowcount)
+        with _logged(statement) as done:
+            count = int(self._connection.execute(text(statement), values).rowcount)
+            done.append(count)
+        return count
 
     def lock(self, name: str) -> None:
         """Acquire the advisory lock with this name, waiting if needed; the end of the transaction releases it."""
@@ -62,10 +68,13 @@ class DatabaseSession:
         """
         driver: Any = self._connection.connection.driver_connection
         count = 0
-        with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-                count += 1
+        statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+        with _logged(statement) as done:
+            with driver.cursor() as cursor, cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
+                    count += 1
+            done.append(count)
         return count
 
     def copy_bytes(self, table: str, columns: Sequence[str], blocks: Iterable[bytes], *, form: str = "csv") -> int:
@@ -78,11 +87,13 @@ class DatabaseSession:
             form: ``csv``, ``text`` or ``binary``.
         """
         driver: Any = self._connection.connection.driver_connection
-        with driver.cursor() as cursor:
-            with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT {form})") as copy:
+        statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT {form})"
+        with _logged(statement) as done, driver.cursor() as cursor:
+            with cursor.copy(statement) as copy:
                 for block in blocks:
                     copy.write(block)
-            return int(cursor.rowcount)
+            done.append(int(cursor.rowcount))
+            return done[0]
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -105,6 +116,22 @@ class DatabaseSession:
                 raise
             first = clean_text(" ".join(str(cause).split()), 300)
             raise TelecineError(f"a statement failed: {first}", code="statement_failed", sqlstate=state) from error
+
+
+@contextmanager
+def _logged(statement: str) -> Iterator[list[int]]:
+    """Log a statement with its rows and milliseconds at level DEBUG; its values, which may be anything, never."""
+    done: list[int] = []
+    if not _LOG.isEnabledFor(logging.DEBUG):
+        yield done
+        return
+    began = time.monotonic()
+    outcome = "failed"
+    try:
+        yield done
+        outcome = f"{done[0]:,} rows"
+    finally:
+        _LOG.debug("%s: %s, %.1f ms", " ".join(statement.split()), outcome, 1000 * (time.monotonic() - began))
 
 
 @contextmanager

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Final
 from shared.errors import ConfigurationError, TelecineError, UsageError
 from shared.ledger import closing
 from shared.ledger.run_id import check_run_id
-from shared.notify import mail, webhook
+from shared.notify.channels import channels
 from shared.notify.failures import NodeFailure, first, parse, was_stopped
 from shared.notify.message import FIRST_ERRORS, ErrorLine, Notification
 from shared.report import outputs
 from shared.text import MESSAGE_CHARS, clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from shared.ledger.closing import Closed
-    from shared.notify.settings import CloseSettings, NotifySettings
+    from shared.notify.settings import CloseSettings
 
 __all__ = ["close"]
 
@@ -94,7 +92,7 @@ def _notify(
         return []
     sent: list[str] = []
     errors: list[TelecineError] = []
-    for channel, send in _channels(settings).items():
+    for channel, send in channels(settings).items():
         message = _message(settings, closed, node, left_out, channel, failed=failed)
         try:
             if closing.once(settings, message.run_id, channel, functools.partial(send, message, settings)):
@@ -106,15 +104,6 @@ def _notify(
         # Prefer the transient error, so that the hook retries; a rejection needs an operator either way.
         raise next((error for error in errors if not isinstance(error, ConfigurationError)), errors[0])
     return sent
-
-
-def _channels(settings: NotifySettings) -> dict[str, Callable[[Notification, NotifySettings], None]]:
-    found: dict[str, Callable[[Notification, NotifySettings], None]] = {}
-    if settings.notify_webhook_url is not None:
-        found["webhook"] = webhook.send
-    if settings.notify_smtp_host:
-        found["mail"] = mail.send
-    return found
 
 
 def _message(

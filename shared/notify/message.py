@@ -31,18 +31,22 @@ class ErrorLine(BaseModel):
 
 
 class Notification(BaseModel):
-    """The JSON document sent to a webhook. Repeated messages for a run and channel have the same ``id``."""
+    """The JSON document sent to a webhook. Repeated messages have the same ``id``."""
 
     model_config = ConfigDict(extra="forbid")
 
     schema_version: Literal[1] = Field(1, description="Version of this document.")
-    id: str = Field(description="The run's id and the channel; also sent as the header Idempotency-Key.")
-    event: Literal["run.failed", "run.ended"] = Field(description="run.ended if every run is announced.")
+    id: str = Field(
+        description="Id of the run, or of the notice, and the channel; also sent as the header Idempotency-Key."
+    )
+    event: Literal["run.failed", "run.ended", "upload.waiting"] = Field(
+        description="run.ended if every run is announced; upload.waiting if viewership's uploads wait for an answer."
+    )
     pipeline: str = Field(description="The pipeline, such as gamedata.")
     run_id: str = Field(description="The run's id, for `telecine runs show`.")
     workflow: str | None = Field(None, description="The Workflow's name.")
     namespace: str | None = Field(None, description="The Workflow's namespace.")
-    status: str = Field(description="success, partial, failed, cancelled or interrupted.")
+    status: str = Field(description="success, partial, failed, cancelled or interrupted; waiting for uploads.")
     step: str | None = Field(None, description="The step that failed.")
     code: str | None = Field(None, description="Stable name of the error.")
     exit_code: int | None = Field(None, description="The step's exit code; see docs/architecture.md.")

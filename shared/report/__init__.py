@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from shared.failure import Failure
 from shared.report.model import MAX_FAILURES, SCHEMA_VERSION, Bound, Report, StageSummary, Status
-from shared.report.sections import Figure, Figures, Histogram, Link, Section, Table, Text
+from shared.report.sections import Code, Figure, Figures, Histogram, Link, Part, Section, Shares, Table, Text
 from shared.report.write import write
 
 __all__ = [
     "MAX_FAILURES",
     "SCHEMA_VERSION",
     "Bound",
+    "Code",
     "Failure",
     "Figure",
     "Figures",
     "Histogram",
     "Link",
+    "Part",
     "Report",
     "Section",
+    "Shares",
     "StageSummary",
     "Status",
     "Table",

@@ -6,6 +6,7 @@ import base64
 import math
 import re
 import struct
+from decimal import Decimal
 from functools import cache
 from itertools import groupby
 from numbers import Real
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.report._chart import chart, number
 from shared.report._format import blocks, duration, label
-from shared.report.sections import Figure, Figures, Histogram, Link, Table, Text
+from shared.report._shares import divided
+from shared.report.sections import Code, Figure, Figures, Histogram, Link, Shares, Table, Text
 from shared.scrub import scrub
 from shared.text import as_json, printable
 
@@ -68,6 +70,7 @@ def _template() -> Template:
         cell=_cell,
         chart=chart,
         data_uri=_data_uri,
+        divided=divided,
         duration=duration,
         is_wide=_is_wide,
         label=label,
@@ -77,7 +80,9 @@ def _template() -> Template:
         parameter=_parameter,
     )
     environment.tests.update(
-        link=lambda value: isinstance(value, Link), safe_link=lambda value: _SAFE_HREF.match(value.href) is not None
+        code=lambda value: isinstance(value, Code),
+        link=lambda value: isinstance(value, Link),
+        safe_link=lambda value: _SAFE_HREF.match(value.href) is not None,
     )
     environment.globals["css"] = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     return environment.get_template("page.html.j2")
@@ -89,7 +94,7 @@ def _finalize(value: Any) -> Any:
 
 
 def _kind(section: object) -> str:
-    return next(kind.__name__ for kind in (Table, Histogram, Figures, Text) if isinstance(section, kind))
+    return next(kind.__name__ for kind in (Table, Histogram, Shares, Figures, Text) if isinstance(section, kind))
 
 
 def _data_uri(figure: Figure) -> Markup:
@@ -107,12 +112,16 @@ def _is_wide(section: Figures) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return isinstance(value, Real | Decimal) and not isinstance(value, bool)
 
 
 def _cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "\N{EN DASH}"
+    if isinstance(value, Decimal):
+        # All of its digits: a sum that is off by the last one must show it.
+        text = f"{value:,f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
     if _is_number(value):
         return number(value)
     return str(value)

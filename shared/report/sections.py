@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - Report's model resolves these annotations
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal  # noqa: TC003 - likewise
+from typing import Any, Final
 
-__all__ = ["Figure", "Figures", "Histogram", "Link", "Section", "Table", "Text"]
+__all__ = ["TONES", "Code", "Figure", "Figures", "Histogram", "Link", "Part", "Section", "Shares", "Table", "Text"]
+
+TONES: Final = (
+    *("blue-1", "blue-2", "blue-3", "teal-1", "teal-2", "teal-3", "violet-1", "violet-2", "violet-3"),
+    *("amber", "red", "brown", "dark-red", "gray", "light-gray"),
+)
+"""Colours of the parts of a bar, from the darkest to the lightest of each hue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,13 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """A table cell with text to copy, such as a command, in letters of equal width."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table.
 
@@ -30,7 +44,8 @@ class Table:
         title: heading.
         columns: column names.
         rows: each as long as ``columns``; None is shown as a dash, True and False as yes and no, floats with 3 digits,
-            tuples of words as labels in a row, a :class:`Link` as a link.
+            Decimals with all of theirs, tuples of words as labels in a row, a :class:`Link` as a link,
+            :class:`Code` as a command to copy.
         note: a sentence below it.
     """
 
@@ -65,6 +80,47 @@ class Histogram:
             raise ValueError(
                 f"got {len(self.edges)} edges for {len(self.counts)} counts; expected {len(self.counts) + 1}"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of every bar.
+
+    Attributes:
+        name: its name in the legend.
+        tone: its colour, one of :data:`TONES`.
+    """
+
+    name: str
+    tone: str
+
+    def __post_init__(self) -> None:
+        if self.tone not in TONES:
+            raise ValueError(f"tone {self.tone!r} is unknown; expected one of {', '.join(TONES)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Bars of equal length, each divided into the shares of its parts.
+
+    Attributes:
+        title: heading.
+        unit: unit of the values, such as ``hours``.
+        parts: in the order in which a bar shows them; a part without any value is left out.
+        bars: label and one value per part; negative values count as 0.
+        note: a sentence below it.
+    """
+
+    title: str
+    unit: str
+    parts: Sequence[Part]
+    bars: Sequence[tuple[str, Sequence[float | Decimal]]]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for label, values in self.bars:
+            if len(values) != len(self.parts):
+                raise ValueError(f"got {len(values)} values for {label!r}; expected {len(self.parts)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +164,4 @@ class Text:
     body: str
 
 
-Section = Table | Histogram | Figures | Text
+Section = Table | Histogram | Shares | Figures | Text

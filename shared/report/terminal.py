@@ -6,7 +6,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.report.sections import Table
+from shared.report.sections import Code, Table
 from shared.scrub import scrub
 from shared.text import one_line
 
@@ -176,4 +176,6 @@ def counted(count: int, singular: str, plural: str) -> str:
 
 def safe_text(value: Any) -> str:
     r"""Return a value as one line without secrets, with a dash for None and escapes such as ``\x1b``."""
-    return "-" if value is None else one_line(scrub(str(value)))
+    if value is None:
+        return "-"
+    return one_line(scrub(value.text if isinstance(value, Code) else str(value)))

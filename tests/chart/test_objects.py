@@ -9,13 +9,14 @@ import pytest
 import yaml
 
 from jobs.gamedata.settings import ManifestSettings
+from jobs.viewership.settings.formats import FormatsSettings
 from shared.doctor.settings import DoctorSettings
 from shared.notify.settings import NotifySettings
 from shared.rayjob.settings import RaySettings
 from tests.chart.openapi import problems
 from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, render, values_of
 from tests.crds import crd, errors_of, module_dir_of
-from workflows import screenalytics
+from workflows import screenalytics, viewership
 from workflows.pipelines import PIPELINES
 
 ALL_ON = {
@@ -150,6 +151,7 @@ def test_the_steps_variables_are_their_settings(monkeypatch):
     data = find(render(values_of("values-prod")), "ConfigMap", "telecine-environment")["data"]
     assert set(data) <= variables_of(DoctorSettings) | variables_of(NotifySettings) | {
         *variables_of(ManifestSettings),
+        *variables_of(FormatsSettings),
         "TELECINE_RAY_CPU_MAX_WORKERS",
         "TELECINE_RAY_GPU_MAX_WORKERS",
     }
@@ -175,12 +177,18 @@ def test_parameters_are_what_argo_reads():
         "runs/{ep_id}/{run_id}/",
         "screenalytics-auth": "ambient",
         "screenalytics-outbox-table": "screenalytics.outbox_events",
+        "viewership-enabled": "false",
+        "viewership-bucket": "viewership",
+        "viewership-prefix": "uploads/",
+        "viewership-outbox-table": "viewership.outbox_events",
+        "viewership-max-rejected": "0.01",
+        "viewership-one-pod-mb": "200",
     }
 
 
 def test_the_charts_defaults_are_those_of_the_form():
     data = find(render(LEAST), "ConfigMap", "telecine-parameters")["data"]
-    for field in screenalytics.PIPELINE.parameters:
+    for field in (*screenalytics.PIPELINE.parameters, *viewership.PIPELINE.parameters):
         if field.config_key and field.name != "enabled":
             assert data[field.config_key] == field.value
 

@@ -38,11 +38,10 @@ def test_the_launcher_may_do_what_its_client_does_and_what_argos_executor_does(g
     assert granted["telecine-launcher"] == called | executor_rights()
 
 
-def test_ray_pods_and_the_migration_may_do_nothing(granted):
-    assert granted.keys() == {
-        "telecine-step", "telecine-launcher", "telecine-ray", "telecine-migration", "telecine-test",
-    }  # fmt: skip
-    assert granted["telecine-ray"] == granted["telecine-migration"] == {}
+def test_uploads_ray_pods_and_the_migration_may_do_nothing(granted):
+    none = {"telecine-upload", "telecine-ray", "telecine-migration"}
+    assert granted.keys() == {"telecine-step", "telecine-launcher", "telecine-test", *none}
+    assert {name for name, rights in granted.items() if not rights} == none
 
 
 def test_the_smoke_test_may_do_what_its_script_does(granted, monkeypatch):

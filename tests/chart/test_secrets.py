@@ -7,6 +7,7 @@ import re
 import pytest
 
 from jobs.screenalytics.settings import IngestSettings
+from jobs.viewership.settings.uploads import RunSettings
 from shared.notify.settings import NotifySettings
 from shared.rayjob.settings import RaySettings
 from shared.settings.database import DatabaseSettings
@@ -92,6 +93,19 @@ def test_screenalytics_reads_the_documented_keys(mount):
     )
     documented = re.findall(r"`(?:TELECINE_SCREENALYTICS|…)_([A-Z_]+)`", row)
     assert {f"TELECINE_SCREENALYTICS_{each}" for each in documented} == SCREENALYTICS.keys()
+
+
+def test_an_upload_reads_its_own_keys_and_its_outbox(mount):
+    values = VALUES | {"viewership": {"accessKeyId": "twelve", "secretAccessKey": "thirteen"}}
+    mount((find(render(values), "Secret", "telecine-viewership")["stringData"], {}))
+    credentials = client(S3Options())._request_signer._credentials
+    assert (credentials.access_key, credentials.secret_key) == ("twelve", "thirteen")
+    assert RunSettings().outbox_url is None
+    mount(({"TELECINE_VIEWERSHIP_OUTBOX_URL": "postgresql://o:fourteen@h/d"}, {}))
+    assert RunSettings().outbox_url.get_secret_value() == "postgresql://o:fourteen@h/d"
+    row = next(line for line in (ROOT / "docs" / "helm.md").read_text().splitlines() if "`viewership.existing" in line)
+    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "TELECINE_VIEWERSHIP_OUTBOX_URL"):
+        assert f"`{key}`" in row
 
 
 def test_the_launcher_reads_the_token_of_ray_where_the_template_mounts_it(mount):

@@ -90,7 +90,7 @@ def test_the_charts_fit_together_on_kind():
     assert find(dev, "Service", "s3")["spec"]["ports"][0]["port"] == 9000
     defaults = values_of("values")
     buckets = set(values_of("values", DEV)["s3"]["buckets"])
-    asked = {defaults[part]["bucket"] for part in ("artifacts", "test", "screenalytics")}
+    asked = {defaults[part]["bucket"] for part in ("artifacts", "test", "screenalytics", "viewership")}
     assert {"game-data", "game-data-manifest"} | asked == buckets
     assert [each["metadata"]["name"] for each in secrets(render(values))] == ["telecine-ray-auth"]
 

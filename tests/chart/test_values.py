@@ -80,6 +80,15 @@ def test_the_schema_is_closed_and_knows_every_default(chart):
         ({"screenalytics": {"auth": "role"}}, "auth"),
         ({"screenalytics": {"artifactRoots": ["{prefix}/runs/"]}}, "artifactRoots"),
         ({"screenalytics": {"outboxTable": "outbox"}}, "outboxTable"),
+        ({"viewership": {"bukket": "a"}}, "bukket"),
+        ({"viewership": {"bucket": "s3://a"}}, "bucket"),
+        ({"viewership": {"prefix": "/"}}, "prefix"),
+        ({"viewership": {"outboxTable": "outbox"}}, "outboxTable"),
+        ({"viewership": {"maxRejected": 1.5}}, "maxRejected"),
+        ({"viewership": {"maxRejected": "1"}}, "maxRejected"),
+        ({"viewership": {"onePodMb": 0}}, "onePodMb"),
+        ({"viewership": {"formatsDir": "formats"}}, "formatsDir"),
+        ({"media": {"viewership": "yes"}}, "viewership"),
         ({"retention": {"days": "90"}}, "integer"),
     ],
     ids=lambda case: json.dumps(case) if isinstance(case, dict) else "",
@@ -114,6 +123,8 @@ def cidr(network):
         ({"s3": {"secretAccessKey": "a"}}, "s3.secretAccessKey is set without s3.accessKeyId"),
         ({"artifacts": {"accessKeyId": "a"}}, "artifacts.accessKeyId is set without"),
         ({"artifacts": {"secretAccessKey": "a"}}, "artifacts.secretAccessKey is set without"),
+        ({"viewership": {"accessKeyId": "a"}}, "viewership.accessKeyId is set without viewership.secretAccessKey"),
+        ({"viewership": {"secretAccessKey": "a"}}, "viewership.secretAccessKey is set without"),
         ({"artifacts": {"endpointUrl": "https://a", "endpoint": "a"}}, "remove artifacts.endpoint"),
         ({"media": {"screenalytics": True}, "screenalytics": {"enabled": False}}, "remove screenalytics.enabled"),
         ({"notify": {"smtp": MAIL | {"security": "none", "user": "u", "password": "p"}}}, "in clear text"),
@@ -124,7 +135,7 @@ def cidr(network):
         ({"priorityClass": {"create": True}}, "without priorityClass.name"),
         *(
             ({"serviceAccounts": {role: {"create": False}}}, f"serviceAccounts.{role}.create is false without")
-            for role in ("step", "launcher", "ray", "migration", "test")
+            for role in ("step", "upload", "launcher", "ray", "migration", "test")
         ),
         ({"ray": {"cpu": {"workers": 65}}}, "ray.cpu.workers 65 exceeds ray.cpu.maxWorkers 64"),
         ({"ray": {"gpu": {"workers": 2, "maxWorkers": 1}}}, "ray.gpu.workers 2 exceeds"),
@@ -255,6 +266,56 @@ def test_old_names_work_for_one_release_with_a_note():
     assert "media skips screenalytics" in notes({})
 
 
+def test_the_notes_say_that_media_skips_viewership_unless_it_does_not():
+    assert "--set media.viewership=true" in notes({})
+    assert "crons.viewership-poll.suspend=false" in notes({})
+    assert "skips viewership" not in notes({"media": {"viewership": True}})
+
+
+def keys_of_the_upload(values):
+    """Return the Secrets that the step `upload` of viewership mounts, and those that the others do."""
+    spec = find(render(merged(LEAST, values)), "WorkflowTemplate", "viewership")["spec"]
+    mounted = {
+        each["name"]: [
+            source["secret"]["name"]
+            for volume in each["volumes"]
+            if volume["name"] == "secrets"
+            for source in volume["projected"]["sources"]
+        ]
+        for each in spec["templates"]
+        if "container" in each and each["name"] != "close-run"
+    }
+    upload = mounted.pop("upload")
+    assert {tuple(each) for each in mounted.values()} == {("db",)}, "the other steps need no store"
+    return upload
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "telecine-s3"),
+        ({"s3": {"existingSecret": "mine"}}, "mine"),
+        ({"s3": {"accessKeyId": "a", "secretAccessKey": "b"}}, "telecine-s3"),
+        ({"viewership": {"accessKeyId": "a", "secretAccessKey": "b"}}, "telecine-viewership"),
+        ({"viewership": {"existingSecret": "own"}, "s3": {"existingSecret": "mine"}}, "own"),
+        ({"viewership": {"existingSecret": "own", "accessKeyId": "a", "secretAccessKey": "b"}}, "own"),
+    ],
+)
+def test_only_the_upload_has_keys_of_a_store_and_its_own_come_first(values, expected):
+    assert keys_of_the_upload(values) == ["db", expected]
+    made = {each["metadata"]["name"] for each in render(merged(LEAST, values)) if "stringData" in each}
+    assert ("telecine-viewership" in made) == (expected == "telecine-viewership")
+
+
+def test_no_key_of_a_store_is_a_default_of_a_form():
+    values = {"viewership": {"accessKeyId": "hidden-1", "secretAccessKey": "hidden-2", "formatsDir": "/opt/formats"}}
+    objects = render(merged(LEAST, values))
+    assert "hidden-" not in json.dumps([each for each in objects if each["kind"] != "Secret"])
+    environment = find(objects, "ConfigMap", "telecine-environment")["data"]
+    assert environment["TELECINE_VIEWERSHIP_FORMATS_DIR"] == "/opt/formats"
+    assert not [name for name in find(objects, "ConfigMap", "telecine-parameters")["data"] if "formats" in name]
+
+
 PLAIN = {
     "database": {
         "url": "postgresql://u:hidden-1@h/d",
@@ -262,6 +323,7 @@ PLAIN = {
     },
     "s3": {"accessKeyId": "hidden-3", "secretAccessKey": "hidden-4"},
     "artifacts": {"accessKeyId": "hidden-5", "secretAccessKey": "hidden-6"},
+    "viewership": {"accessKeyId": "hidden-9", "secretAccessKey": "hidden-10"},
     "notify": {
         "webhookUrl": "https://h/hidden-7",
         "smtp": {"host": "m", "user": "u", "password": "hidden-8", "from": "a@b", "to": ["c@d"]},
@@ -271,6 +333,7 @@ EXISTING = {
     "database": {"existingSecret": "x-database", "migration": {"existingSecret": "x-migration"}},
     "s3": {"existingSecret": "x-s3"},
     "artifacts": {"existingSecret": "x-artifacts"},
+    "viewership": {"existingSecret": "x-viewership"},
     "notify": {"existingSecret": "x-notify"},
     "ray": {"auth": {"existingSecret": "x-ray-auth"}},
 }
@@ -284,6 +347,7 @@ def test_secret_values_are_in_secrets_only():
         "telecine-database-migration": {"TELECINE_DATABASE_URL", "TELECINE_DATABASE_MIGRATION_URL"},
         "telecine-s3": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
         "telecine-artifacts": {"accessKey", "secretKey"},
+        "telecine-viewership": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
         "telecine-notify": {"TELECINE_NOTIFY_WEBHOOK_URL", "TELECINE_NOTIFY_SMTP_PASSWORD"},
         "telecine-ray-auth": {"auth_token"},
     }
@@ -295,7 +359,7 @@ def test_existing_secrets_replace_all_values():
     assert not [each for each in objects if "stringData" in each]
     text = json.dumps(objects)
     assert "hidden-" not in text
-    for name in ("x-database", "x-migration", "x-s3", "x-artifacts", "x-ray-auth"):
+    for name in ("x-database", "x-migration", "x-s3", "x-artifacts", "x-viewership", "x-ray-auth"):
         assert name in text
     assert "telecine-s3" not in text
     assert "telecine-database-migration" not in text

@@ -20,8 +20,13 @@ FULL = {
     "s3": {"existingSecret": "x-s3"},
     "notify": {"existingSecret": "x-notify"},
     "screenalytics": {"existingSecret": "x-screenalytics"},
+    "viewership": {"existingSecret": "x-viewership"},
     "ray": {"auth": {"existingSecret": "x-ray-auth"}},
-    "serviceAccounts": {"step": {"name": "x-step"}, "launcher": {"name": "x-launcher"}},
+    "serviceAccounts": {
+        "step": {"name": "x-step"},
+        "upload": {"name": "x-upload"},
+        "launcher": {"name": "x-launcher"},
+    },
     "steps": {
         "nodeSelector": {"pool": "batch"},
         "tolerations": [{"key": "batch", "operator": "Exists"}],
@@ -50,11 +55,13 @@ JOBS = "r.example/jobs:1.2@sha256:" + "a" * 64
 RAY = "r.example/ray:1.3"
 NAMES = {
     "telecine-step": "x-step",
+    "telecine-upload": "x-upload",
     "telecine-launcher": "x-launcher",
     "telecine-database": "x-database",
     "telecine-s3": "x-s3",
     "telecine-notify": "x-notify",
     "telecine-screenalytics": "x-screenalytics",
+    "telecine-viewership": "x-viewership",
     "telecine-ray-auth": "x-ray-auth",
 }
 

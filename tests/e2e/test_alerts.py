@@ -49,6 +49,23 @@ def polls(count: int, pod: str = "a") -> str:
     return nightly(count, pod, "screenalytics-poll")
 
 
+def upload_polls(count: int, pod: str = "a") -> str:
+    return nightly(count, pod, "viewership-poll")
+
+
+def fates(**rows: int) -> str:
+    name = "argo_workflows_telecine_viewership_rows"
+    return "".join(f'{name}{{pipeline="viewership",fate="{fate}"}} {count}\n' for fate, count in rows.items())
+
+
+def reviewed(days: float) -> str:
+    return f'argo_workflows_telecine_viewership_oldest_review_seconds{{pipeline="viewership"}} {days * DAY}\n'
+
+
+def waiting(uploads: int) -> str:
+    return f'argo_workflows_telecine_viewership_uploads_waiting{{pipeline="viewership"}} {uploads}\n'
+
+
 def errors(count: int) -> str:
     return f'argo_workflows_error_count{{cause="CronWorkflowSubmissionError"}} {count}\n'
 
@@ -85,6 +102,8 @@ def case(name: str, fires: str | None, *pages: tuple[float, str], calm: bool = T
 FAILED, ITEMS, NIGHTLY = "TelecineRunFailed", "TelecineManyItemsFailed", "TelecineNightlyMissed"
 POLL, PENDING, AWAY = "TelecinePollMissed", "TelecinePodsPending", "TelecineControllerAway"
 BACKLOG, ERRORS = "TelecineControllerBacklog", "TelecineControllerErrors"
+UPLOADS, RATE = "TelecineUploadPollMissed", "TelecineMatchRateLow"
+REVIEW, WAITS = "TelecineReviewOld", "TelecineUploadWaits"
 
 
 @pytest.mark.parametrize(
@@ -122,6 +141,23 @@ BACKLOG, ERRORS = "TelecineControllerBacklog", "TelecineControllerErrors"
         case("poll-missed-since-a-new-series", POLL, (3 * HOUR, ""), (70 * MINUTE, polls(1))),
         case("poll-on-another-pod", None, (3 * HOUR, polls(4)), (50 * MINUTE, ""), (20 * MINUTE, polls(1, "b"))),
         case("poll-missed-on-another-pod", POLL, (3 * HOUR, polls(4)), (2 * HOUR, "")),
+        case("upload-poll-missed", UPLOADS, (2 * HOUR, upload_polls(90)), (20 * MINUTE, upload_polls(91))),
+        case("upload-poll-10-minutes-ago", None, (2 * HOUR, upload_polls(90)), (10 * MINUTE, upload_polls(91))),
+        case("upload-poll-never-asked-for", None, (2 * HOUR, "")),
+        case("upload-poll-on-another-pod", None, (HOUR, upload_polls(90)), (9 * MINUTE, upload_polls(1, "b"))),
+        case("match-rate-79-percent", RATE, (HOUR, fates(final=79, review=20, unmatched=1, held=0))),
+        case("match-rate-81-percent", None, (HOUR, fates(final=81, review=0, unmatched=19, held=0))),
+        # Held rows lack a deal, and the others are no titles.
+        case(
+            "match-rate-of-rows-with-a-deal", None, (HOUR, fates(final=9, review=1, held=90, topline=50, filtered=50))
+        ),
+        case("match-rate-of-a-day-without-rows", None, (HOUR, fates(final=0, review=0, unmatched=0))),
+        case("match-rate-that-recovered", None, (HOUR, fates(final=1, review=9)), (MINUTE, fates(final=9, review=1))),
+        case("review-8-days-old", REVIEW, (HOUR, reviewed(8))),
+        case("review-6-days-old", None, (HOUR, reviewed(6))),
+        case("review-done", None, (HOUR, reviewed(8)), (MINUTE, reviewed(0))),
+        case("upload-that-waits", WAITS, (HOUR, waiting(1))),
+        case("upload-that-was-submitted-again", None, (HOUR, waiting(1)), (MINUTE, waiting(0))),
         case("pods-pending", PENDING, (HOUR, pending(2))),
         case("no-pods-pending", None, (HOUR, pending(2)), (MINUTE, pending(0))),
         case("does-not-lead", AWAY, (HOUR, leader(0)), calm=False),
@@ -164,6 +200,10 @@ def test_metrics_that_no_page_has_are_named(binary: Path) -> None:
         ITEMS: ["argo_workflows_telecine_items_total"],
         NIGHTLY: ["argo_workflows_cronworkflows_triggered_total"],
         POLL: ["argo_workflows_cronworkflows_triggered_total"],
+        UPLOADS: ["argo_workflows_cronworkflows_triggered_total"],
+        RATE: ["argo_workflows_telecine_viewership_rows"],
+        REVIEW: ["argo_workflows_telecine_viewership_oldest_review_seconds"],
+        WAITS: ["argo_workflows_telecine_viewership_uploads_waiting"],
         PENDING: [],
         AWAY: [],
         BACKLOG: [],

@@ -59,7 +59,7 @@ def test_every_alert_is_evaluated_over_the_scraped_pages(
     pages = held([installation.first_page, (now, node.metrics())])
     binary = Path(node.settings["KBIN"]) / "promql-eval"
     found = {each["alert"]: each for each in evaluate(CHART / "observability" / "alerts.yaml", pages, binary)}
-    assert len(found) == 8
+    assert len(found) == 12
     assert {name: each["error"] for name, each in found.items() if each["error"]} == {}
     # The page has all metrics that the expressions use: an alert on an unknown name would never fire.
     assert {name: each["missing"] for name, each in found.items() if each["missing"]} == {}

@@ -301,3 +301,23 @@ def test_bytes_that_do_not_fit_are_undone_by_their_savepoint(database: Database)
         assert raised.value.code == "statement_failed"
         put(session, 5)
     assert kept(database) == [5]
+
+
+def test_statements_are_logged_at_debug_without_their_values(database: Database, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("DEBUG", "shared.database.session")
+    with transaction(database.settings()) as session:
+        session.run("INSERT INTO public.kept\n (id, name) VALUES (1, :name)", name="a value")
+        session.copy("public.kept", ("id", "name"), [(2, "a value"), (3, "a value")])
+        session.copy_bytes("public.kept", ("id", "name"), [b"4,a value\n"])
+        session.rows("SELECT id FROM public.kept WHERE name = :name", name="a value")
+        with pytest.raises(TelecineError), session.savepoint():
+            session.run("INSERT INTO public.kept (id) VALUES (:id)", id=1)
+    logged = [record.getMessage().rpartition(", ")[0] for record in caplog.records]
+    assert logged == [
+        "INSERT INTO public.kept (id, name) VALUES (1, :name): 1 rows",
+        "COPY public.kept (id, name) FROM STDIN: 2 rows",
+        "COPY public.kept (id, name) FROM STDIN (FORMAT csv): 1 rows",
+        "SELECT id FROM public.kept WHERE name = :name: 4 rows",
+        "INSERT INTO public.kept (id) VALUES (:id): failed",
+    ]
+    assert "a value" not in caplog.text

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.screenalytics.arrival import outbox as outbox_module
 from jobs.screenalytics.arrival.outbox import fail_event, outbox
 from jobs.screenalytics.errors import reject
 from shared.errors import ConfigurationError
+from shared.outbox import table as table_module
 from tests.postgres_server import database, empty_database, postgres  # noqa: F401
 from tests.screenalytics_database import codes, counted, place  # noqa: F401
 
@@ -108,7 +108,7 @@ def test_an_event_without_attempts_has_had_none(theirs, place):
 
 
 def test_events_without_a_time_count_as_old_and_are_all_read(theirs, place, monkeypatch):
-    monkeypatch.setattr(outbox_module, "_PAGE", 3)
+    monkeypatch.setattr(table_module, "_PAGE", 3)
     for number in range(3):
         theirs.put(aggregate_id=f"none-{number}", created_at=None)
     for number in range(7):

@@ -7,18 +7,16 @@ import uuid
 
 import pytest
 
-from jobs.screenalytics.arrival import outbox as outbox_module
 from jobs.screenalytics.arrival import poll as poll_module
-from jobs.screenalytics.arrival.events import BadEvent, Candidate, Event
+from jobs.screenalytics.arrival.events import BadEvent, Candidate
 from jobs.screenalytics.arrival.outbox import acknowledge, fail_event, outbox
 from jobs.screenalytics.arrival.poll import poll
-from jobs.screenalytics.errors import reject
 from jobs.screenalytics.settings import IngestSettings
-from shared.errors import ConfigurationError, TelecineError
+from shared.outbox import table as table_module
 from tests.fakes.store import MemoryStore
-from tests.postgres_server import database, empty_database, postgres
+from tests.postgres_server import database, postgres
 
-__all__ = ["database", "empty_database", "postgres"]
+__all__ = ["database", "postgres"]
 
 pytestmark = pytest.mark.xdist_group("postgres")
 
@@ -85,7 +83,7 @@ def test_an_event_names_the_manifest_of_its_run(database, box):
 
 
 def test_case_56_events_come_oldest_first_and_page_by_page(database, box, monkeypatch):
-    monkeypatch.setattr(outbox_module, "_PAGE", 3)
+    monkeypatch.setattr(table_module, "_PAGE", 3)
     times = ["2026-01-01T00:00:02Z", "2026-01-01T00:00:01Z", "infinity", "-infinity", "0044-03-15 BC", "20000-01-01"]
     for number, at in enumerate(times):
         box.put(f"run-{number}", at=at)
@@ -96,18 +94,6 @@ def test_case_56_events_come_oldest_first_and_page_by_page(database, box, monkey
     assert runs[:3] == ["run-3", "run-4", "run-1"]
     assert sorted(runs[3:11]) == [f"same-{number}" for number in range(8)]
     assert runs[11:] == ["run-0", "run-5", "run-2"]
-
-
-def test_what_fails_while_it_is_read_does_not_come_again_in_this_run(database, box, monkeypatch):
-    monkeypatch.setattr(outbox_module, "_PAGE", 2)
-    settings = _settings(database)
-    ids = [box.put(f"run-{number}") for number in range(5)]
-    seen = []
-    for found in outbox(settings):
-        seen.append(found.event.event_id)
-        fail_event(settings, found.event, reject("MANIFEST_NOT_YET", "not yet"))
-    assert seen == ids
-    assert [found.event.attempts for found in outbox(settings)] == [1] * 5
 
 
 BAD = {
@@ -153,67 +139,6 @@ def test_bad_events_are_counted_until_they_are_set_aside_and_the_next_proceed(da
         assert len(said) <= 1000
     assert _only(settings).ref.run_id == "good", "the others are left alone"
     assert [found.ref.run_id for found in outbox(settings)] == ["good"]
-
-
-def test_an_acknowledged_event_is_not_failed_afterwards(database, box):
-    settings = _settings(database, max_attempts=1)
-    event_id = box.put()
-    event = _only(settings).event
-    acknowledge(settings, event)
-    assert fail_event(settings, event, reject("MANIFEST_NOT_YET", "late")) is False
-    assert box.row(event_id) == (True, 0, None)
-
-
-def test_secrets_and_nul_of_an_error_are_not_kept(database, box):
-    settings = _settings(database)
-    event_id = box.put()
-    error = reject("EVENT_INVALID", "see postgresql://user:hunter2@host/db \0 \ud800")
-    fail_event(settings, _only(settings).event, error)
-    assert "hunter2" not in box.row(event_id)[2]
-
-
-def test_another_table_in_another_database(database, empty_database):
-    empty_database.rows("CREATE SCHEMA producer")
-    empty_database.rows(
-        'CREATE TABLE producer."order" (event_id uuid PRIMARY KEY, event_type text, aggregate_id text, payload_json'
-        " jsonb, created_at timestamptz DEFAULT now(), delivered_at timestamptz, delivery_attempts int DEFAULT 0,"
-        " last_error text)"
-    )
-    box = Outbox(empty_database, 'producer."order"')
-    event_id = box.put("theirs")
-    settings = _settings(database, outbox_url=empty_database.url, outbox_table="producer.order")
-    found = _only(settings)
-    assert found.ref.run_id == "theirs"
-    acknowledge(settings, found.event)
-    assert box.row(event_id) == (True, 0, None)
-
-
-def test_a_table_that_is_not_there_is_named_with_what_it_needs(database):
-    settings = _settings(database, outbox_table="producer.events")
-    with pytest.raises(ConfigurationError, match=r"payload_json jsonb.*--outbox-table.*--arrival poll") as caught:
-        list(outbox(settings))
-    assert caught.value.code == "outbox_missing"
-    database.rows("ALTER TABLE screenalytics.outbox_events DROP COLUMN last_error")
-    event = Event(str(uuid.uuid4()), "x", "y", {}, 0)
-    with pytest.raises(ConfigurationError, match="last_error"):
-        fail_event(_settings(database), event, reject("EVENT_INVALID", "x"))
-
-
-@pytest.mark.parametrize(
-    ("url", "said", "code"),
-    [
-        ("postgresql://user:hunter2@127.0.0.1:1/outbox", "127.0.0.1:1 does not answer", 75),
-        ("mysql://user:hunter2@host/outbox", "the database URL is not valid", 78),
-    ],
-)
-def test_an_outbox_that_cannot_be_reached_is_named_as_such(url, said, code):
-    settings = IngestSettings(bucket="s3://runs-of-tests", outbox_url=url)
-    with pytest.raises(TelecineError, match=said) as caught:
-        list(outbox(settings))
-    assert caught.value.exit_code == code
-    assert caught.value.message.startswith("the outbox: ")
-    assert "TELECINE_DATABASE_URL" not in caught.value.message
-    assert "hunter2" not in caught.value.message
 
 
 def test_poll_asks_in_batches_and_reads_nothing(monkeypatch):

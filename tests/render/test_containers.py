@@ -82,7 +82,8 @@ def test_only_launchers_have_a_token(name, template):
     parts = templates(name)[template]
     launcher = template in WITH_TOKEN
     assert parts["automountServiceAccountToken"] is launcher
-    assert parts["serviceAccountName"] == ("telecine-launcher" if launcher else "telecine-step")
+    account = "telecine-upload" if (name, template) == ("viewership", "upload") else "telecine-step"
+    assert parts["serviceAccountName"] == ("telecine-launcher" if launcher else account)
     assert parts["executor"] == {"serviceAccountName": "telecine-step"}
     sources = [each["configMapRef"]["name"] for each in parts["container"]["envFrom"] if "configMapRef" in each]
     assert sources == ["telecine-environment", *(["telecine-ray"] if launcher else [])]
@@ -95,6 +96,9 @@ SECRETS = {
     "ingest": {"telecine-database", "telecine-s3", "telecine-screenalytics"},
     "replay": {"telecine-database", "telecine-s3", "telecine-screenalytics"},
     "sweep": set(),
+    # The only step of viewership that reads the store; its keys may read uploads only.
+    "upload": {"telecine-database", "telecine-viewership"},
+    **{name: {"telecine-database"} for name in ("normalize", "match", "load", "verify")},
 }
 
 
@@ -142,6 +146,14 @@ def test_deadlines_end_before_the_runs_own(name, template):
     assert 0 < templates(name)[template]["activeDeadlineSeconds"] < spec_of(name)["activeDeadlineSeconds"]
 
 
+# Set by the last step of viewership.
+GAUGES = {
+    "telecine_viewership_rows",
+    "telecine_viewership_oldest_review_seconds",
+    "telecine_viewership_uploads_waiting",
+}
+
+
 @EVERY
 def test_the_time_of_each_step_is_measured_once(name, template):
     found = templates(name)[template]["metrics"]["prometheus"]
@@ -150,9 +162,11 @@ def test_the_time_of_each_step_is_measured_once(name, template):
         "telecine_step_seconds",
         "telecine_items_total",
         "telecine_rejects_total",
+        *GAUGES,
     }
+    assert {each["name"] for each in found if "gauge" in each} == (GAUGES if template == "verify" else set())
     keys = {label["key"] for each in found for label in each["labels"]}
-    assert keys <= {"pipeline", "step", "outcome", "code"}
+    assert keys <= {"pipeline", "step", "outcome", "code", "fate"}
     assert not any("{{" in label["value"] for each in found for label in each["labels"]), "label values must be bounded"
 
 
@@ -164,7 +178,7 @@ def test_a_metrics_help_is_the_same_everywhere():
             for metric in part.get("metrics", {}).get("prometheus", []):
                 helps.setdefault(metric["name"], set()).add(metric["help"])
     assert {name: len(texts) for name, texts in helps.items()} == dict.fromkeys(
-        ("telecine_runs_total", "telecine_step_seconds", "telecine_items_total", "telecine_rejects_total"), 1
+        ("telecine_runs_total", "telecine_step_seconds", "telecine_items_total", "telecine_rejects_total", *GAUGES), 1
     )
 
 
@@ -245,9 +259,8 @@ def test_crons_neither_overlap_nor_pile_up(name):
 def test_some_crons_never_stop_and_some_wait_for_an_operator():
     found = {name: spec_of(name) for name in crons()}
     # The sweep is a safety net, and a poll fails while a bad run is being retried: neither may stop.
-    assert not {name for name in ("telecine-sweep", "screenalytics-poll") if "stopStrategy" in found[name]}
+    polls = {"screenalytics-poll", "viewership-poll"}
+    assert not {name for name in ("telecine-sweep", *polls) if "stopStrategy" in found[name]}
     assert "stopStrategy" in found["gamedata-nightly"]
-    assert {name for name in ("telecine-vacuum", "screenalytics-poll") if found[name]["suspend"]} == {
-        *("telecine-vacuum", "screenalytics-poll"),
-    }
+    assert {name for name in found if found[name]["suspend"]} == {"telecine-vacuum", *polls}
     assert not found["telecine-sweep"]["suspend"]

@@ -6,6 +6,7 @@ import pytest
 
 from jobs.gamedata.settings import ExtractSettings, ManifestSettings, PlanSettings, PublishSettings
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings
+from jobs.viewership.settings.uploads import RunSettings
 from shared.errors import UsageError
 from shared.retention.settings import VacuumSettings
 from shared.settings.base import ENCODED_SUFFIX, encoded, is_secret
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 MODELS = (
     *(ExtractSettings, ManifestSettings, PlanSettings, PublishSettings),
-    *(IngestSettings, ReplaySettings, VacuumSettings),
+    *(IngestSettings, ReplaySettings, RunSettings, VacuumSettings),
 )
 TEXTS = (
     "{{=1+1}}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -114,6 +115,19 @@ def test_a_run_goes_from_plan_to_publish():
     assert "plan.Succeeded &&" in tasks["extract"]
     assert "sweep.Failed" in tasks["extract"], "a failed sweep does not stop the run"
     assert (tasks["manifest"], tasks["publish"]) == ("extract.Succeeded", "manifest.Succeeded")
+
+
+def test_a_run_of_viewership_goes_from_upload_to_verify_and_ends_as_its_worst_step():
+    dag = templates("viewership")["stages"]["dag"]
+    tasks = {task["name"]: task.get("depends", "") for task in dag["tasks"]}
+    assert list(tasks) == ["upload", "normalize", "match", "load", "verify"]
+    # A failed step does not stop the next one, whose condition asks for the exit code.
+    for earlier, later in pairwise(tasks):
+        assert {f"{earlier}.Succeeded", f"{earlier}.Failed"} <= set(re.findall(r"\w+\.\w+", tasks[later]))
+    # Small files need no `load`, and are verified as well.
+    assert {"load.Omitted", "load.Skipped", "load.Errored"} <= set(re.findall(r"\w+\.\w+", tasks["verify"]))
+    assert dag["target"].split() == list(tasks), "otherwise a bad file would be forgotten once `verify` succeeds"
+    assert dag["failFast"] is False, "otherwise a bad file would end the run before the good ones are loaded"
 
 
 def test_media_writes_its_page_even_if_a_pipeline_failed_and_then_fails():

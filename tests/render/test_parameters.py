@@ -11,6 +11,7 @@ from jobs.cli import commands
 from jobs.gamedata.settings import PlanSettings, PublishSettings
 from jobs.media.settings import PublishSettings as IndexSettings
 from jobs.screenalytics.settings import IngestSettings
+from jobs.viewership.settings.uploads import RunSettings
 from shared.rayjob.settings import RaySettings
 from shared.settings import StepSettings, setting
 from shared.settings.base import encoded
@@ -19,7 +20,7 @@ from shared.step import guard
 from shared.step.contract import Step
 from shared.step.form import GIVEN_VARIABLE, check_names, is_known
 from tests.render.rendered import TEMPLATES, WITH_LEDGER, containers, names_in, spec_of, templates
-from workflows import screenalytics
+from workflows import screenalytics, viewership
 from workflows._lib.parameters import fields
 from workflows.gamedata import PIPELINE
 
@@ -28,6 +29,9 @@ SECRET = {
     f"TELECINE_SCREENALYTICS_{name}"
     for name in ("OUTBOX_URL", "PROFILE", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
 }
+
+# Settings of viewership that no form has: a secret, and a folder of the pod that the chart names.
+OF_THE_INSTALLATION = {"TELECINE_VIEWERSHIP_OUTBOX_URL", "TELECINE_VIEWERSHIP_FORMATS_DIR"}
 
 
 def form(name: str) -> dict[str, dict]:
@@ -80,8 +84,10 @@ def test_values_reach_fields_of_the_steps_own_settings(name, template):
     assert rest[1:] == [], "an argument that holds a parameter could be a flag"
     ray = {RaySettings.variables(field)[0] for field in ("cpu_workers", "gpu_workers")}
     assert given <= taken | (ray if command.name in ("plan", "extract") else set())
-    left_out = {variable.rpartition("GAMEDATA_")[2] for variable in taken - given - SECRET}
-    assert left_out <= {"CACHE_DIR", "CACHE_MB", "WORKERS", "COMPUTE", "TELECINE_MEDIA_REPORT_LINK"}
+    left_out = {variable.rpartition("GAMEDATA_")[2] for variable in taken - given - SECRET - OF_THE_INSTALLATION}
+    allowed = {"CACHE_DIR", "CACHE_MB", "WORKERS", "COMPUTE", "TELECINE_MEDIA_REPORT_LINK"}
+    # The later steps of viewership take all uploads that wait for them.
+    assert left_out <= allowed | ({"TELECINE_VIEWERSHIP_UPLOAD"} if name == "viewership" else set())
 
 
 def test_each_field_of_a_run_is_in_the_form():
@@ -109,14 +115,42 @@ def test_every_default_of_screenalytics_is_valid_and_is_the_settings_own(monkeyp
     assert found.model_dump(exclude={"bucket"}) == own.model_dump(exclude={"bucket"})
 
 
-def test_the_installation_decides_whether_media_includes_screenalytics():
-    assert form("screenalytics")["enabled"]["value"] == "true", "submitting this template always ingests"
-    source = form("media")["screenalytics-enabled"]["valueFrom"]
-    assert source["configMapKeyRef"] == {"name": "telecine-parameters", "key": "screenalytics-enabled"}
+@pytest.mark.parametrize("name", ["screenalytics", "viewership"])
+def test_the_installation_decides_whether_media_includes_a_pipeline(name):
+    assert form(name)["enabled"]["value"] == "true", "submitting this template always runs it"
+    source = form("media")[f"{name}-enabled"]["valueFrom"]
+    assert source["configMapKeyRef"] == {"name": "telecine-parameters", "key": f"{name}-enabled"}
+
+
+def test_the_form_of_viewership_has_each_field_of_a_run_but_no_secret_and_no_folder_of_the_pod():
+    wanted = {name.replace("_", "-") for name, pipeline in RunSettings.pipelines.items() if pipeline == "viewership"}
+    assert {"outbox-url", "formats-dir"} <= wanted
+    assert set(form("viewership")) == wanted - {"outbox-url", "formats-dir"} | {"enabled"}
+    assert not {field.variable for field in viewership.PIPELINE.parameters} & OF_THE_INSTALLATION
+
+
+def test_every_default_of_viewership_is_valid_and_is_the_settings_own(monkeypatch):
+    own = RunSettings()
+    for field in viewership.PIPELINE.parameters:
+        if field.variable:
+            monkeypatch.setenv(field.variable, field.value)
+    found = RunSettings()
+    assert found.bucket == "s3://viewership"
+    # In a cluster, large files continue in pods of their own.
+    assert (own.one_pod_mb, found.one_pod_mb) == (None, 200)
+    assert found.model_dump(exclude={"bucket", "one_pod_mb"}) == own.model_dump(exclude={"bucket", "one_pod_mb"})
+
+
+def test_an_optional_choice_can_be_left_open_in_the_form():
+    for name in ("date-order", "decimal-mark", "clock"):
+        assert form("viewership")[name]["enum"][0] == form("viewership")[name]["value"] == ""
+    assert form("viewership")["arrival"]["enum"] == ["both", "events", "poll"], "it has a default"
 
 
 @pytest.mark.parametrize("name", WITH_LEDGER)
-@pytest.mark.parametrize(("pipeline", "template"), [("gamedata", "plan"), ("screenalytics", "ingest")])
+@pytest.mark.parametrize(
+    ("pipeline", "template"), [("gamedata", "plan"), ("screenalytics", "ingest"), ("viewership", "upload")]
+)
 def test_the_first_step_knows_the_names_of_both_forms(pipeline, template, name):
     container = templates(pipeline)[template]["container"]
     variables = {each["name"]: each["value"] for each in container["env"]}

@@ -13,6 +13,7 @@ import pytest
 
 from jobs.gamedata.settings import ExtractSettings, PlanSettings
 from jobs.screenalytics.settings import ReplaySettings
+from jobs.viewership.settings.uploads import RunSettings
 from shared.notify.failures import parse
 from shared.notify.settings import CloseSettings
 from shared.retention.settings import VacuumSettings
@@ -106,6 +107,19 @@ def test_a_value_of_the_form_arrives_as_base64_of_itself(program: Argo, text: st
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:20])
+def test_a_file_and_a_choice_of_the_form_arrive_as_base64_of_themselves(program: Argo, text: str) -> None:
+    names = ("files", "map", "period", "format", "sheet", "domain")
+    for template, prefix in (("viewership", ""), ("media", "viewership-")):
+        form = {f"{prefix}{name}": text for name in names}
+        response = program.ask(documents(), template=template, parameters=form, environment=ENVIRONMENT)
+        nothing_leaked(response["containers"])
+        (upload,) = containers_of(response, "upload")
+        assert upload["args"] == ["viewership", "run"]
+        for name in names:
+            assert value_in(upload, RunSettings, name) == text
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:20])
 def test_a_value_of_a_config_map_arrives_as_base64_of_itself(program: Argo, text: str) -> None:
     config = {"telecine-parameters": {"screenalytics-prefix": text, "screenalytics-enabled": "true"}}
     for name in ("screenalytics", "media"):
@@ -194,9 +208,57 @@ def test_conditions_read_the_decoded_values(program: Argo, compute: str, checks:
     )
 
 
+def going_on(program: Argo, **results: str) -> dict[str, bool]:
+    """Return whether each later step of viewership would run after steps with these results."""
+    known = {name.replace("__", ".outputs.parameters.").replace("_code", ".exitCode"): v for name, v in results.items()}
+    response = program.ask(documents(), template="viewership", results=known)
+    assert response["error"] == ""
+    found = {each["template"]: each["when"][-1] for each in response["containers"]}
+    assert set(found.values()) <= {"true", "false"}, "Argo would not parse it"
+    return {name: found[name] == "true" for name in ("normalize", "match", "load", "verify")}
+
+
+@pytest.mark.parametrize(
+    ("code", "waiting", "normalizes", "verifies"),
+    [
+        ("0", "0", False, True),
+        ("0", "2", True, True),
+        # Bad files, and two good ones that are too large for one pod.
+        ("65", "2", True, True),
+        ("65", "0", False, True),
+        # The database is down, a parameter is wrong, a right is missing, a bug, out of memory.
+        *((code, "2", False, False) for code in ("75", "2", "78", "70", "137", "143")),
+    ],
+)
+def test_later_steps_run_unless_the_upload_itself_failed(
+    program: Argo, code: str, waiting: str, normalizes: bool, verifies: bool
+) -> None:
+    found = going_on(program, upload_code=code, upload__waiting=waiting, normalize_code="0", match_code="0")
+    assert (found["normalize"], found["verify"]) == (normalizes, verifies)
+    assert (found["match"], found["load"]) == (True, True)
+
+
+def test_a_step_that_failed_for_another_reason_than_bad_data_ends_the_chain(program: Argo) -> None:
+    found = going_on(program, upload_code="0", upload__waiting="1", normalize_code="75", match_code="65")
+    assert (found["match"], found["load"], found["verify"]) == (False, True, True)
+
+
+def test_a_pod_without_an_exit_code_does_not_let_the_run_wait_for_one(program: Argo) -> None:
+    """Argo requeues a run with an unknown variable until its deadline: a pod that never started sets none."""
+    assert going_on(program) == dict.fromkeys(("normalize", "match", "load", "verify"), False)
+
+
+@pytest.mark.parametrize(("value", "runs"), [("true", "true"), ("false", "false"), ("{{=1}}", "true"), ("'", "true")])
+def test_the_switch_of_media_leaves_out_the_upload(program: Argo, value: str, runs: str) -> None:
+    config = {"telecine-parameters": {"viewership-enabled": value}}
+    response = program.ask(documents(), template="media", configMaps=config)
+    (upload,) = containers_of(response, "upload")
+    assert upload["when"][-1] == runs
+
+
 @pytest.mark.parametrize("name", WITH_LEDGER)
 def test_the_names_of_the_form_arrive(program: Argo, name: str) -> None:
-    first = {"gamedata": "plan", "screenalytics": "ingest"}
+    first = {"gamedata": "plan", "screenalytics": "ingest", "viewership": "upload"}
     response = program.ask(documents(), template=name, parameters={"typo": "{{=1+1}}$(X)"})
     for pipeline, template in first.items():
         if name in (pipeline, "media"):

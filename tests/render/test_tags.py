@@ -33,7 +33,14 @@ EXPRESSIONS = tuple(
         r"=sprig\.b64enc\(toJson\(map\(fromJSON\(workflow\.parameters\.json\), \.name\)\)\)",
         r"=sprig\.b64enc\(sprig\.trunc\(\d+, workflow\.failures\)\)",
         r'=len\(split\(workflow\.failures, `displayName\\":`\)\) - 1',
-        # A metric's value: a sum of counts in an output of ours.
+        r"=sprig\.b64dec\(IN\) != 'false'",
+        # The exit code of an earlier step, and a count that it wrote.
+        (
+            r"=\(tasks\.\w+\.exitCode \?\? '-1'\) in \['0', '65'\]"
+            r"(?: and \(tasks\.\w+\.outputs\?\.parameters\?\.\w+ \?\? '0'\) != '0')?"
+        ),
+        # A metric's value: an output of ours, or a sum of counts in it.
+        r"=status == 'Succeeded' \? outputs\.parameters\['[\w-]+'\] : '0'",
         r"=status == 'Succeeded' \? sum\(filter\(fromJSON\(outputs\.parameters\.\w+\), [^{}]*\), \.count\) : 0",
     )
 )

@@ -2,21 +2,22 @@
 
 The controller evaluates a metric once, when its node ends, in the scope of that node. Each attempt of a step is a node,
 and so is the retry around the attempts, so a counter on the step would count items several times. Items are counted
-by the exit hook's step instead: it reads the ledger once, after the last attempt of every step.
+by the exit hook's step instead: it reads the ledger once, after the last attempt of every step. A gauge has no such
+limit: setting it twice to one value does no harm.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hera.workflows.models import Amount, Counter, Histogram, MetricLabel, Metrics, Prometheus
+from hera.workflows.models import Amount, Counter, Gauge, Histogram, MetricLabel, Metrics, Prometheus
 
 from workflows._lib.variables import DURATION, ITEMS, NODE_STATUS, REJECTS, STATUS, expression, parameter, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["OTHER", "item_metrics", "run_metrics", "step_metrics"]
+__all__ = ["OTHER", "gauge", "item_metrics", "run_metrics", "step_metrics"]
 
 # Label for codes that all pipelines share, such as those of an unreachable store or a bug.
 OTHER: Final = "other"
@@ -33,8 +34,14 @@ def run_metrics(pipeline: str) -> Metrics:
     )
 
 
-def step_metrics(pipeline: str, step: str) -> Metrics:
-    """Return the histogram of a successful step's duration."""
+def step_metrics(pipeline: str, step: str, *gauges: Prometheus) -> Metrics:
+    """Return the histogram of a successful step's duration, and further metrics.
+
+    Args:
+        pipeline: the pipeline.
+        step: the step.
+        gauges: gauges of its outputs.
+    """
     return Metrics(
         prometheus=[
             Prometheus(
@@ -44,8 +51,30 @@ def step_metrics(pipeline: str, step: str) -> Metrics:
                 labels=_labels(pipeline, step=step),
                 when=_SUCCEEDED,
                 histogram=Histogram(value=tag(DURATION), buckets=[Amount(bound) for bound in _BUCKETS]),
-            )
+            ),
+            *gauges,
         ]
+    )
+
+
+def gauge(name: str, text: str, output: str, pipeline: str, **labels: str) -> Prometheus:
+    """Return a gauge with the value of a numeric output of a successful step.
+
+    Args:
+        name: name of the metric.
+        text: its help, the same wherever the name is used.
+        output: name of the output parameter.
+        pipeline: the pipeline.
+        labels: further labels.
+    """
+    read = parameter("outputs", output, in_expression=True)
+    value = expression(f"{NODE_STATUS} == 'Succeeded' ? {read} : '0'")
+    return Prometheus(
+        name=name,
+        help=text,
+        labels=_labels(pipeline, **labels),
+        when=_SUCCEEDED,
+        gauge=Gauge(realtime=False, value=value),
     )
 
 

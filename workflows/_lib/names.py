@@ -14,6 +14,7 @@ __all__ = [
     "LAUNCHER_ACCOUNT",
     "RAY_IMAGE",
     "STEP_ACCOUNT",
+    "UPLOAD_ACCOUNT",
 ]
 
 # Placeholders: the chart replaces these two and rejects any other image.
@@ -22,6 +23,8 @@ RAY_IMAGE: Final = "telecine-ray:0"
 
 STEP_ACCOUNT: Final = "telecine-step"
 LAUNCHER_ACCOUNT: Final = "telecine-launcher"
+# Of the pods that read viewership uploads; its role in the store may read uploads and write raw files.
+UPLOAD_ACCOUNT: Final = "telecine-upload"
 
 CONFIG_ENVIRONMENT: Final = "telecine-environment"
 CONFIG_RAY: Final = "telecine-ray"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from hera.workflows import Parameter
 from hera.workflows.models import ConfigMapKeySelector, EnvVar, ValueFrom
 
-from shared.settings.base import ENCODED_SUFFIX, metadata
+from shared.settings.base import ENCODED_SUFFIX, accepts_none, metadata
 from shared.settings.flags import flags, shell_default
 from shared.step.form import FORM_VARIABLE, GIVEN_VARIABLE
 from workflows._lib.names import CONFIG_PARAMETERS
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from shared.settings import Settings
+    from shared.settings.flags import Flag
 
 # Source of a value: the template's inputs or the Workflow's parameters.
 Source = Literal["inputs", "workflow"]
@@ -93,7 +94,7 @@ def fields(
             name=name,
             variable=model.variables(flag.name)[0],
             value=_text(field),
-            choices=("true", "false") if flag.is_switch else flag.choices,
+            choices=_choices(flag, optional=accepts_none(field)),
             description=_described(field, flag.description),
             config_key=config_keys.get(name),
         )
@@ -104,6 +105,13 @@ def fields(
     if unknown:
         raise ValueError(f"{model.__name__} has no field {', '.join(sorted(unknown))}")
     return tuple(result)
+
+
+def _choices(flag: Flag, *, optional: bool) -> tuple[str, ...]:
+    """Return the values of a list in the form; an empty one leaves an optional setting unset."""
+    if flag.is_switch:
+        return ("true", "false")
+    return ("", *flag.choices) if flag.choices and optional else flag.choices
 
 
 def _text(field: FieldInfo) -> str:

@@ -21,7 +21,17 @@ from hera.workflows.models import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DATABASE", "NOTIFY", "RAY_TOKEN", "S3", "SCREENALYTICS", "SECRETS_DIR", "MountedSecret", "secret_volume"]
+__all__ = [
+    "DATABASE",
+    "NOTIFY",
+    "RAY_TOKEN",
+    "S3",
+    "SCREENALYTICS",
+    "SECRETS_DIR",
+    "VIEWERSHIP",
+    "MountedSecret",
+    "secret_volume",
+]
 
 SECRETS_DIR: Final = "/run/secrets/telecine"
 
@@ -49,6 +59,8 @@ DATABASE: Final = MountedSecret("telecine-database")
 S3: Final = MountedSecret("telecine-s3", optional=True)
 NOTIFY: Final = MountedSecret("telecine-notify", optional=True)
 SCREENALYTICS: Final = MountedSecret("telecine-screenalytics", optional=True)
+# Keys of the store for uploads, instead of those of S3, which the chart mounts if there are no others.
+VIEWERSHIP: Final = MountedSecret("telecine-viewership", optional=True)
 # The key's name is KubeRay's.
 RAY_TOKEN: Final = MountedSecret("telecine-ray-auth", files=(("auth_token", "TELECINE_RAY_AUTH_TOKEN"),))
 

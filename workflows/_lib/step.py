@@ -89,6 +89,7 @@ def step(
     counts: tuple[str, ...] = (),
     ray: bool = False,
     launcher: bool = False,
+    account: str = STEP_ACCOUNT,
     report: bool = True,
     secrets: Sequence[MountedSecret] = (DATABASE, S3),
     metrics: Metrics | None = None,
@@ -114,6 +115,7 @@ def step(
         counts: names of additional numeric output parameters.
         ray: True to use the image with Ray and torch.
         launcher: True to mount a token; only launchers talk to the API server.
+        account: service account of the pod, without a token, unless it is a launcher.
         report: True if the step writes a report and output parameters.
         secrets: the Secrets to mount; a launcher's include the token of its Ray cluster.
         metrics: metrics to emit instead of the step's duration.
@@ -147,7 +149,7 @@ def step(
         pod_security_context=pod_security(),
         volumes=volumes_,
         volume_mounts=mounts,
-        service_account_name=LAUNCHER_ACCOUNT if launcher else STEP_ACCOUNT,
+        service_account_name=LAUNCHER_ACCOUNT if launcher else account,
         automount_service_account_token=launcher,
         executor=EXECUTOR,
         retry_strategy=retry(pauses),

@@ -20,7 +20,9 @@ __all__ = [
     "UID",
     "Scope",
     "encoded",
+    "exit_code_of",
     "expression",
+    "output_of",
     "parameter",
     "tag",
 ]
@@ -69,6 +71,28 @@ def encoded(variable: str) -> str:
         variable: an expression that yields text.
     """
     return f"sprig.b64enc({variable})"
+
+
+def exit_code_of(task: str) -> str:
+    """Return the expression for the exit code of an earlier task's last attempt; ``'-1'`` if it has none.
+
+    Argo waits until the run's deadline for a variable that a failed pod never set, unless ``??`` follows it.
+
+    Args:
+        task: a task that the condition's own task depends on.
+    """
+    return f"(tasks.{task}.exitCode ?? '-1')"
+
+
+def output_of(task: str, name: str, default: str) -> str:
+    """Return the expression for an output parameter of an earlier task's last attempt.
+
+    Args:
+        task: a task that the condition's own task depends on.
+        name: name of the output, without dashes.
+        default: value if the pod did not set it.
+    """
+    return f"(tasks.{task}.outputs?.parameters?.{name} ?? '{default}')"
 
 
 def parameter(scope: Scope, name: str, *, in_expression: bool = False) -> str:

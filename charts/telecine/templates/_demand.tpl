@@ -12,7 +12,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- range $name, $keys := dict "s3" .Values.s3 "artifacts" .Values.artifacts -}}
+{{- range $name, $keys := dict "s3" .Values.s3 "artifacts" .Values.artifacts "viewership" .Values.viewership -}}
 {{- if not $keys.existingSecret -}}
 {{- if and $keys.accessKeyId (not $keys.secretAccessKey) -}}
 {{- fail (printf "%s.accessKeyId is set without %s.secretAccessKey; expected both, or %s.existingSecret" $name $name $name) -}}

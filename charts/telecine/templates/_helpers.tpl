@@ -33,7 +33,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{/* Service account name: (list $ "step" | "launcher" | "ray" | "migration" | "test"). */}}
+{{/* Service account name: (list $ "step" | "upload" | "launcher" | "ray" | "migration" | "test"). */}}
 {{- define "telecine.account" -}}
 {{- $root := index . 0 -}}
 {{- $role := index . 1 -}}
@@ -45,6 +45,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "telecine.secret" -}}
 {{- $root := index . 0 -}}
 {{- (index $root.Values (index . 1)).existingSecret | default (printf "telecine-%s" (index . 1)) -}}
+{{- end -}}
+
+{{/* Name of the Secret with the keys for uploads of viewership; without keys of their own, the one of s3. */}}
+{{- define "telecine.viewershipSecret" -}}
+{{- $own := .Values.viewership -}}
+{{- $key := "s3" -}}
+{{- if or $own.existingSecret $own.accessKeyId -}}{{- $key = "viewership" -}}{{- end -}}
+{{- include "telecine.secret" (list . $key) -}}
 {{- end -}}
 
 {{/* Name of the Secret with the token of the Ray clusters. */}}

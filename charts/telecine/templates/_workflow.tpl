@@ -66,7 +66,7 @@ tests/chart/test_workflows.py repeats this list.
 {{- $root := index . 0 -}}
 {{- range (list (index . 1) ((index . 1).executor | default dict)) -}}
   {{- with .serviceAccountName -}}
-    {{- if not (has . (list "telecine-step" "telecine-launcher")) -}}{{- fail (printf "files/: unknown service account %s; expected telecine-step or telecine-launcher" .) -}}{{- end -}}
+    {{- if not (has . (list "telecine-step" "telecine-upload" "telecine-launcher")) -}}{{- fail (printf "files/: unknown service account %s; expected telecine-step, telecine-upload or telecine-launcher" .) -}}{{- end -}}
   {{- end -}}
   {{- if .serviceAccountName -}}
     {{- $_ := set . "serviceAccountName" (include "telecine.account" (list $root (trimPrefix "telecine-" .serviceAccountName))) -}}
@@ -114,6 +114,8 @@ tests/chart/test_workflows.py repeats this list.
 {{- $key := trimPrefix "telecine-" $reference.name -}}
 {{- if eq $reference.name "telecine-ray-auth" -}}
   {{- $_ := set $reference "name" (include "telecine.raySecret" $root) -}}
+{{- else if eq $reference.name "telecine-viewership" -}}
+  {{- $_ := set $reference "name" (include "telecine.viewershipSecret" $root) -}}
 {{- else if and (hasPrefix "telecine-" $reference.name) (hasKey (index $root.Values $key | default dict) "existingSecret") -}}
   {{- $_ := set $reference "name" (include "telecine.secret" (list $root $key)) -}}
 {{- end -}}

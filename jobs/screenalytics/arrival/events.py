@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -10,44 +9,25 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from jobs.screenalytics.errors import Rejected, reject
 from jobs.screenalytics.keys import RUN_ID, manifest_key, run_of
 from jobs.screenalytics.model import ManifestRef
+from shared.outbox.events import Contract, Event, invalid, read_payload
 from shared.text import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from shared.errors import TelecineError
 
-__all__ = ["PAYLOAD_BYTES", "Arrival", "BadEvent", "Candidate", "Event", "parse_event"]
+__all__ = ["Arrival", "BadEvent", "Candidate", "Event", "parse_event"]
 
 Arrival = Literal["event", "poll", "replay"]
 
 COMPLETED: Final = "screenalytics.run.completed"
-# A payload holds a key and a digest. Larger ones are not fetched at all.
-PAYLOAD_BYTES: Final = 64 << 10
+_CONTRACT: Final = Contract(
+    COMPLETED,
+    'the run id as aggregate_id and a payload_json such as {"manifest_key": "…", "manifest_sha256": "…"}, both'
+    " optional",
+    reject,
+)
 _RUN_ID: Final = re.compile(RUN_ID)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A row of the outbox.
-
-    Attributes:
-        event_id: a UUID; empty if the row has none, so that the row cannot be updated.
-        event_type: only :data:`COMPLETED` is known; None in an outbox that allows NULL.
-        aggregate_id: the run id; None in an outbox that allows NULL.
-        payload: empty unless it is a JSON object.
-        attempts: failed deliveries so far.
-    """
-
-    event_id: str
-    event_type: str | None
-    aggregate_id: str | None
-    payload: Mapping[str, Any]
-    attempts: int
-
-    @property
-    def name(self) -> str:
-        """The event's name in messages: its id or, without one, its run."""
-        return f"event {self.event_id}" if self.event_id else f"an event of run {cut(str(self.aggregate_id), 128)!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,41 +61,14 @@ def parse_event(prefix: str, event: Event, payload: str | None, *, too_large: bo
     Args:
         prefix: the folder above ``runs/``.
         event: the row of the outbox, without its payload.
-        payload: its JSON; None if the row has none, or if it exceeds :data:`PAYLOAD_BYTES`.
+        payload: its JSON; None if the row has none, or if it exceeds 64 KB.
         too_large: True if the payload is larger.
     """
     try:
-        for column, value in (
-            ("event_id", event.event_id or None),
-            ("event_type", event.event_type),
-            ("aggregate_id", event.aggregate_id),
-            ("payload_json", "" if too_large else payload),
-        ):
-            if value is None:
-                raise reject("EVENT_INVALID", f"{event.name} has no {column}; expected a value in every column")
-        if event.event_type != COMPLETED:
-            raise reject(
-                "UNKNOWN_EVENT",
-                f"event {event.event_id} has the type {cut(str(event.event_type), 200)!r}; expected {COMPLETED}",
-                expected=COMPLETED,
-                actual=event.event_type,
-            )
-        event = replace(event, payload=_payload(event, payload))
+        event = replace(event, payload=read_payload(_CONTRACT, event, payload, too_large=too_large))
         return _candidate(prefix, event)
     except Rejected as error:
         return BadEvent(event, error)
-
-
-def _payload(event: Event, text: str | None) -> dict[str, Any]:
-    if text is None:
-        raise _invalid(event, f"a payload of more than {PAYLOAD_BYTES >> 10} KB")
-    try:
-        payload = json.loads(text)
-    except (ValueError, RecursionError) as error:  # jsonb allows numbers of 100,000 digits, and deep nesting
-        raise _invalid(event, f"a payload that cannot be parsed: {error}") from None
-    if not isinstance(payload, dict):
-        raise _invalid(event, f"a payload of type {type(payload).__name__} instead of a JSON object")
-    return payload
 
 
 def _candidate(prefix: str, event: Event) -> Candidate:
@@ -148,9 +101,5 @@ def _refuse_key(event: Event, prefix: str, key: Any, valid: str) -> None:
     )
 
 
-def _invalid(event: Event, found: str) -> Rejected:
-    return reject(
-        "EVENT_INVALID",
-        f"{event.name} has {found}; expected the run id as aggregate_id and a payload_json such as"
-        ' {"manifest_key": "…", "manifest_sha256": "…"}, both optional',
-    )
+def _invalid(event: Event, found: str) -> TelecineError:
+    return invalid(_CONTRACT, event, found)

@@ -9,8 +9,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from jobs.screenalytics.intake.retry_policy import ENDS_THE_STAGE
-from jobs.screenalytics.reading.threads import Threads
 from shared.errors import StoreUnavailable
+from shared.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator

@@ -15,7 +15,6 @@ from jobs.screenalytics.arrival.poll import elsewhere, listed
 from jobs.screenalytics.intake.advice import advice
 from jobs.screenalytics.model import ManifestRef
 from jobs.screenalytics.reading.source import open_source, source_uri
-from jobs.screenalytics.reading.threads import Threads
 from jobs.screenalytics.settings import next_step
 from jobs.screenalytics.tables.deleted import mark_deleted, mark_present
 from jobs.screenalytics.tables.ingest_items import Entry, Items
@@ -25,6 +24,7 @@ from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import EXIT_DATA, EXIT_OK, EXIT_TRANSIENT
 from shared.report import Report, Table
+from shared.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

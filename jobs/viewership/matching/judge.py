@@ -182,14 +182,16 @@ class Judge:
             finder = self._finder(places)
             similar = finder.find(_whole(key), key.season, key.episode, cut=key.cut)
             if (match := self._similar(key, evidence, similar)) is not None:
-                return match
+                if self._rules.similar:
+                    return match
+                reasons = ("SIMILAR_ONLY", *reasons)
             if len(_whole(key)) < len(key.forms):
                 similar = finder.find([(form, words) for form, _, words in key.forms])
         elif self._proposals is not None and self._is_lost(key):
             similar = Found(self._proposals.find(key.titles[0]))
             if similar.best and not key.given:
                 reasons = ("NO_SERIES", *reasons)
-        if places and not evidence:
+        if places and not evidence and "SIMILAR_ONLY" not in reasons:
             reasons = ("BELOW_CUT", *reasons)
         known = bool(key.series or key.near) and bool(key.titles)
         if evidence or similar.best or known or key.held or "PLACEHOLDER" in key.notes:

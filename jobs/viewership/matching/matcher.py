@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.viewership.matching.cascade import Step
-    from jobs.viewership.matching.model import Match
+    from jobs.viewership.matching.model import Match, MatchRules
     from jobs.viewership.matching.prepare import MatchKey
     from shared.database.session import DatabaseSession
 
@@ -45,7 +45,7 @@ class Matches:
     catalog_version: int
 
 
-def match_keys(session: DatabaseSession, keys: Sequence[MatchKey], rules: str = "standard-1") -> Matches:
+def match_keys(session: DatabaseSession, keys: Sequence[MatchKey], rules: str | MatchRules = "standard-1") -> Matches:
     """Match keys to the catalogue.
 
     Only the catalogue and the keys determine the result; the order of the keys does not.
@@ -53,12 +53,12 @@ def match_keys(session: DatabaseSession, keys: Sequence[MatchKey], rules: str = 
     Args:
         session: a transaction; its isolation decides whether a concurrent import is seen halfway (repeatable read).
         keys: distinct keys, their numbers distinct as well.
-        rules: name of the rules, one of :data:`jobs.viewership.matching.model.RULES`.
+        rules: the rules, or the name of one of :data:`jobs.viewership.matching.model.RULES`.
 
     Raises:
         ConfigurationError: the catalogue has no episode.
     """
-    chosen = RULES[rules]
+    chosen = RULES[rules] if isinstance(rules, str) else rules
     version = catalogue_version(session)
     with no_collection():
         prepared = prepare(keys, series_names(session, chosen), ref_keys(session))

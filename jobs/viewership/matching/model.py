@@ -95,6 +95,7 @@ REASONS: Final[dict[str, str]] = {
     "SERIES_UNKNOWN": "the catalogue has no series with this name",
     "NO_SERIES": "without a series, a similar title only proposes episodes",
     "SERIES_SIMILAR": "the series name is similar to one of the catalogue's",
+    "SIMILAR_ONLY": "a similar title would name the episode, but these rules do not accept similar titles",
     "BELOW_CUT": "no title of the catalogue is similar enough",
     "NO_CANDIDATE": "nothing in the catalogue resembles the row",
     "BUCKET_FAILED": "a bucket failed, so the key was not looked up everywhere",
@@ -126,6 +127,7 @@ class MatchRules:
         series_cut: similarity of a series name.
         candidates: number of candidates that are kept.
         common: a title that more episodes have is not looked up without a series.
+        similar: accept similar titles; otherwise they only propose episodes.
     """
 
     name: str
@@ -137,9 +139,12 @@ class MatchRules:
     series_cut: float = 82.0
     candidates: int = 5
     common: int = 25
+    similar: bool = True
 
 
-RULES: Final[dict[str, MatchRules]] = {"standard-1": MatchRules("standard-1")}
+RULES: Final[dict[str, MatchRules]] = {
+    rules.name: rules for rules in (MatchRules("standard-1"), MatchRules("exact-1", similar=False))
+}
 """Name -> rules; the first are the default."""
 
 

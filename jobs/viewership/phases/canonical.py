@@ -6,13 +6,15 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import polars as pl
 
-__all__ = ["canonical_sha256"]
+__all__ = ["FIELD", "NULL", "canonical_sha256", "hash_rows"]
 
 # Characters that a cell of a report does not hold: fields cannot run into each other.
-_FIELD: Final = "\x1f"
-_NULL: Final = "\x1e"
+FIELD: Final = "\x1f"
+NULL: Final = "\x1e"
 _BLOCK: Final = 100_000
 
 
@@ -28,15 +30,25 @@ def canonical_sha256(platform: str, label: str, units: pl.DataFrame, columns: tu
     import polars as pl
 
     used = [name for name in sorted(columns) if name in units.columns and units[name].null_count() < units.height]
-    digest = hashlib.sha256(_FIELD.join(("1", platform, label, *used)).encode())
+    rows = pl.Series([], dtype=pl.String)
     if used:
-        rows = units.select(
-            pl.concat_str(
-                [pl.col(name).cast(pl.String).fill_null(_NULL) for name in used],
-                separator=_FIELD,
-            ).alias("row")
-        )["row"].sort()
-        for start in range(0, len(rows), _BLOCK):
-            digest.update("\n".join(rows.slice(start, _BLOCK).to_list()).encode())
-            digest.update(b"\n")
+        values = [pl.col(name).cast(pl.String).fill_null(NULL) for name in used]
+        rows = units.select(pl.concat_str(values, separator=FIELD).alias("row"))["row"].sort()
+    blocks = (rows.slice(start, _BLOCK).to_list() for start in range(0, len(rows), _BLOCK))
+    return hash_rows(platform, label, used, blocks)
+
+
+def hash_rows(platform: str, label: str, columns: Sequence[str], blocks: Iterable[Sequence[str]]) -> str:
+    """Return the SHA-256 of rows that are sorted already.
+
+    Args:
+        platform: the platform.
+        label: the label.
+        columns: columns with a value, in the order of their names.
+        blocks: rows, in the order of their UTF-8 bytes; each joins the columns with :data:`FIELD`, and has
+            :data:`NULL` for a value that is missing.
+    """
+    digest = hashlib.sha256(FIELD.join(("1", platform, label, *columns)).encode())
+    for block in blocks:
+        digest.update("".join(f"{row}\n" for row in block).encode())
     return digest.hexdigest()

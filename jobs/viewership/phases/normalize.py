@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["Scope", "normalize", "resolve_scopes"]
+__all__ = ["Resolver", "Scope", "normalize", "resolve_scopes"]
 
 _FIELDS: Final = (
     *("deal_id", "deal_parent", "partner", "channel", "channel_id", "territory", "territory_id", "code", "reasons"),
@@ -181,11 +181,11 @@ def resolve_scopes(
         all=scope_ids is None,
         ids=list(scope_ids or ()),
     )
-    resolver = _Resolver(load_deals(session), load_channels(session), load_territories(session))
+    resolver = Resolver.load(session)
     changed = []
     for row in rows:
         scope = resolver.resolve(row)
-        before = Scope(*row[7:15], tuple(row.reasons))
+        before = Scope(**{name: getattr(row, name) for name in _FIELDS[:-1]}, reasons=tuple(row.reasons))
         if scope != before:
             changed.append((row.scope_id, scope))
     session.run(
@@ -216,7 +216,7 @@ def _values(scope: Scope) -> tuple[Any, ...]:
     return (*(getattr(scope, name) for name in _FIELDS[:-1]), json.dumps(scope.reasons, ensure_ascii=False))
 
 
-class _Resolver:
+class Resolver:
     """Deals and places of the catalogue, with the results of equal scopes.
 
     Args:
@@ -231,7 +231,13 @@ class _Resolver:
         self._territories = territories
         self._places: dict[tuple[Any, ...], Scope] = {}
 
+    @classmethod
+    def load(cls, session: DatabaseSession) -> Resolver:
+        """Return the resolver of the current catalogue."""
+        return cls(load_deals(session), load_channels(session), load_territories(session))
+
     def resolve(self, row: Any) -> Scope:
+        """Return deal, channel and territory of a row of viewership.scopes."""
         match = resolve_deal(
             self._deals,
             platform=row.platform,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from shared.text import clean_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from jobs.viewership.model import Note
     from jobs.viewership.phases.overlap import Other
@@ -86,8 +87,7 @@ def store(
     """
     chosen, units = read.format, facts(read)
     platform, label = chosen.platform, chosen.label
-    dates = units["date"].drop_nulls()
-    first, last = (dates.min(), dates.max()) if len(dates) else (None, None)
+    first, last = cast("date | None", units["date"].min()), cast("date | None", units["date"].max())
     lock_period(session, platform, first, last)
     upload = hold(session, upload_id)
     if upload.status in ACTIVE:
@@ -161,6 +161,7 @@ def set_aside_rows(units: pl.DataFrame) -> pl.DataFrame:
         pl.col("reason").str.slice(0, _RAW_CHARS).fill_null("").alias("message"),
         amount.then("hours").alias("hours"),
         amount.then("revenue").alias("revenue"),
+        amount.then("unparsable").otherwise(0).alias("unparsable"),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.errors import NeedsChoice, Refused, refuse
+from jobs.viewership.errors import NeedsChoice, Refused, bad_arrival, refuse
 from jobs.viewership.model import Fate
 from jobs.viewership.phases.keeping import fetched, keep
 from jobs.viewership.phases.log import log
@@ -19,7 +19,7 @@ from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, updat
 from shared.database.session import retry_session, transaction
 from shared.failure import Failure
 from shared.storage import open_store
-from shared.text import cut
+from shared.text import cut, one_line
 
 if TYPE_CHECKING:
     from jobs.viewership.phases.keeping import Kept
@@ -71,21 +71,29 @@ class Taken:
         return self.outcome in ("needs_choice", "copy", "overlap")
 
 
-def take(settings: UploadSettings, place: str, run_id: str) -> Taken:
+def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | None = None) -> Taken:
     """Store the rows of one file. The same bytes again are linked; a bad file is recorded, and nothing raised.
 
     Args:
         settings: how files are read and stored.
         place: a path or URI.
         run_id: the run.
+        sha256: digest that the bytes must have, if it was announced.
 
     Raises:
+        BadArrival: ``SHA256_MISMATCH``: the bytes are others.
         UsageError: there is no such file, or a flag does not fit it.
         TransientError: the store or the database cannot be reached; the same command can be run again.
         IntegrityError: what was stored does not add up; nothing was stored.
     """
     began = time.monotonic()
     with fetched(place, settings) as kept:
+        if sha256 not in (None, kept.sha256):
+            raise bad_arrival(
+                "SHA256_MISMATCH",
+                f"'{one_line(place)}' has the SHA-256 {kept.sha256}; expected {sha256}, which the event announced; "
+                "upload the file again, or send an event with its digest",
+            )
         bucket = open_store(settings.bucket, settings, create=True)
         new = NewUpload(kept.sha256, keep(kept, bucket), kept.filename, kept.size_bytes, _choices(settings))
         claimed = retry_session(settings, lambda session: claim(session, new, run_id), _RETRY_S, waiting="the upload")

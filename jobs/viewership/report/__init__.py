@@ -1,1 +1,1 @@
-"""Sections of the reports: match rates, buckets, fates and rejected rows."""
+"""Sections of viewership's reports: match rates, fates, what waits for an answer, and what is unmatched."""

@@ -239,7 +239,8 @@ def _canonical(draft: Draft) -> Built:
     draft.other(
         "Date", "Channel", "Territory", "Series", "Season", "Episode", "Title", "Content ID", "Hours", "Revenue"
     )
-    for number, episode in enumerate(draft.catalogue):
+    # Twice, so that one bad row is less than the one percent that is refused.
+    for number, episode in enumerate((*draft.catalogue, *draft.catalogue)):
         hours, earned = draft.hours(), draft.money()
         place = (draft.day(number % 31), CHANNEL, "US")
         about = (episode.series.name, episode.season, episode.number, episode.title, episode.ref_id)

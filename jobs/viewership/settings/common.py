@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
@@ -28,7 +28,7 @@ def user() -> str:
         return f"uid {os.getuid()}"
 
 
-def by(group: Group) -> str:
+def by(group: Group) -> Any:
     """Return the setting `by`: the name under which a change is recorded.
 
     Args:

@@ -56,6 +56,7 @@ class StoreSettings(StepSettings, pipeline="viewership"):
         default_factory=lambda: default_bucket("viewership"),
         default_text="viewership",
         description="Keep raw files in this bucket or folder.",
+        form="Bucket of the files: a name or s3://bucket. Raw files are kept below raw/.",
         detail="Files are kept below raw/ by their SHA-256; new files arrive below --prefix.",
         group=WHERE,
     )
@@ -91,12 +92,15 @@ class UploadSettings(ArrivalSettings, InterpretationSettings, pipeline="viewersh
         (),
         default_text="what has arrived",
         description="Upload these files.",
+        form="Files to upload: s3://bucket/key, comma-separated. Empty: what has arrived.",
         detail="Paths or s3://bucket/key. Without a file: announced files and new files below --prefix.",
         argument=True,
     )
     on_overlap: Literal["ask", "skip", "replace", "append"] = setting(
         "ask",
         description="What to do with a copy, or with rows for days that are stored already.",
+        form="What to do with a copy, or with rows for days that are stored already: `ask` stores nothing and shows the "
+        "difference.",
         detail="`ask` stores nothing and shows the difference; `replace` also takes the other uploads back, once the "
         "new rows are loaded; `append` keeps both.",
         group=_STORED,
@@ -118,6 +122,7 @@ class RunSettings(UploadSettings, pipeline="viewership"):
         None,
         default_text="no limit",
         description="Only upload files if they exceed this size together, in MB.",
+        form="Up to this size, the files of a run are matched and loaded in the pod of the upload, in MB.",
         detail="normalize, match and load then run as steps of their own.",
         group=LIMITS,
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.steps._stages import PHASES, run_phase, waiting
-from jobs.viewership.steps.upload import take_files, upload_report
+from jobs.viewership.steps.upload import sections, take_files, upload_report
 from shared.errors import most_severe
 from shared.ledger import open_run
 from shared.report import Report, StageSummary
@@ -46,17 +47,25 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
     named = settings.model_copy(update={"run_id": stage_run.run_id})
     reports: dict[str, Report] = {}
     with open_run(named, "viewership") as ledger:
+        began = time.monotonic()
         with ledger.stage(*_UPLOAD, progress=stage_run.progress) as stage:
-            taken, failed = take_files(named, stage)
-            reports["upload"] = upload_report(named, taken, failed)
+            uploads = take_files(named, stage)
+            reports["upload"] = upload_report(named, uploads)
+            reports["upload"].seconds = time.monotonic() - began
             stage.finish(reports["upload"])
-        if not _too_large(named, taken):
+        if not _too_large(named, uploads.taken):
             for phase in PHASES.values():
                 upload_ids = waiting(named, phase.waits)
+                if not upload_ids:
+                    continue
+                began = time.monotonic()
                 with ledger.stage(phase.name, phase.order) as stage:
                     reports[phase.name] = run_phase(phase, named, stage, upload_ids)
+                    reports[phase.name].seconds = time.monotonic() - began
                     stage.finish(reports[phase.name])
     report = merge(reports)
+    report.headline = report.headline or reports["upload"].headline
+    report.sections = [*sections(named, uploads), *report.sections]
     report.counts["waiting"] = len(waiting(named, [status for phase in PHASES.values() for status in phase.waits]))
     report.exit_code = most_severe(report.exit_code, ledger.exit_code)
     return report
@@ -102,6 +111,16 @@ def merge(reports: dict[str, Report]) -> Report:
 
 
 _TILES: Final = (
-    *("upload.files", "upload.rows", "upload.rejected", "load.final", "load.review", "load.unmatched", "load.held"),
+    *(
+        "upload.files",
+        "upload.rows",
+        "upload.rejected",
+        "normalize.scopes",
+        "match.keys",
+        "load.final",
+        "load.review",
+        "load.unmatched",
+        "load.held",
+    ),
     *("load.topline", "load.filtered"),
 )

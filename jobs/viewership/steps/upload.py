@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from jobs.viewership.arrival.delivery import deliver_dead, refuse_event, settle
+from jobs.viewership.arrival.events import Arrival, BadEvent
+from jobs.viewership.arrival.notices import notify_waiting
+from jobs.viewership.arrival.search import arrivals, named_arrival
 from jobs.viewership.phases.upload import Taken, take
+from jobs.viewership.report.sections import upload_sections
 from jobs.viewership.steps._stages import phase_counts, phase_table
 from shared.database.migrate import ready
-from shared.errors import EXIT_DATA, EXIT_OK, UsageError, most_severe
+from shared.database.session import transaction
+from shared.errors import EXIT_DATA, EXIT_OK, TelecineError, TransientError, most_severe
 from shared.failure import Failure
 from shared.report import Report, Table
 from shared.report.terminal import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from jobs.viewership.settings.uploads import UploadSettings
     from shared.ledger import StageRun
+    from shared.report import Section
 
-__all__ = ["run", "take_files", "upload_report"]
+__all__ = ["Uploads", "run", "sections", "take_files", "upload_report"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,34 +56,112 @@ def run(settings: UploadSettings, stage_run: StageRun) -> Report:
         UsageError: the only named file does not exist, or a flag does not fit it.
         TransientError: the store or the database cannot be reached.
     """
-    return upload_report(settings, *take_files(settings, stage_run))
+    uploads = take_files(settings, stage_run)
+    report = upload_report(settings, uploads)
+    report.sections += sections(settings, uploads)
+    return report
 
 
-def take_files(settings: UploadSettings, stage_run: StageRun) -> tuple[list[Taken], list[Failure]]:
-    """Take the named files, or what has arrived, and return what became of them, and files that could not be opened.
+@dataclass(slots=True)
+class Uploads:
+    """What became of the files of one run.
+
+    Attributes:
+        taken: files that were opened.
+        failed: files that could not be opened, and events that name none.
+        places: number of an upload -> path or URI that it was given with.
+        set_aside: events and files that failed too often.
+    """
+
+    taken: list[Taken] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    places: dict[int, str] = field(default_factory=dict)
+    set_aside: int = 0
+
+
+def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
+    """Take the named files, or what has arrived, and return what became of them.
 
     Args:
         settings: settings of the step.
         stage_run: receives progress and failures.
     """
     ready(settings)
-    taken: list[Taken] = []
-    failed: list[Failure] = []
+    uploads = Uploads()
     stage_run.progress.start(len(settings.files), "files")
-    for place in settings.files:
-        try:
-            one = take(settings, place, stage_run.run_id)
-        except UsageError as error:
-            if len(settings.files) == 1:
-                raise
-            failed.append(Failure.of(place, error))
+    for found in _named(settings) if settings.files else arrivals(settings):
+        if isinstance(found, BadEvent):
+            uploads.set_aside += refuse_event(settings, found)
+            _fail(uploads, stage_run, Failure.of(found.event.name if found.event else "the outbox", found.error))
         else:
-            taken.append(one)
-            stage_run.record_errors(one.failures)
-            _told(one)
+            _take(settings, found, stage_run, uploads)
         stage_run.progress.advance(1)
-    stage_run.record_errors(failed)
-    return taken, failed
+    if not settings.files:
+        if settings.arrival in ("both", "events"):
+            deliver_dead(settings)
+        notify_waiting(settings, stage_run.run_id)
+    return uploads
+
+
+def _named(settings: UploadSettings) -> Iterator[Arrival]:
+    """Yield the files that the user named; one below the folder of uploads is then known to the next poll."""
+    for place in settings.files:
+        yield named_arrival(settings, place) or Arrival(place, "")
+
+
+def _take(settings: UploadSettings, found: Arrival, stage_run: StageRun, uploads: Uploads) -> None:
+    chosen = settings.model_copy(update=found.overrides) if found.overrides else settings
+    try:
+        one = take(chosen, found.uri, stage_run.run_id, sha256=found.sha256)
+    except TransientError:
+        raise
+    except TelecineError as error:
+        if len(settings.files) == 1:
+            raise
+        _fail(uploads, stage_run, Failure.of(found.uri, error))
+        if found.etag:
+            uploads.set_aside += settle(
+                settings,
+                found,
+                "failed",
+                upload_id=None,
+                code=error.code,
+                message=error.message,
+                run_id=stage_run.run_id,
+            )
+        return
+    uploads.taken.append(one)
+    uploads.places[one.upload_id] = found.uri
+    stage_run.record_errors(one.failures)
+    _told(one)
+    if found.etag:
+        settle(
+            settings,
+            found,
+            "waiting" if one.waits else "refused" if one.outcome == "refused" else "taken",
+            upload_id=one.upload_id,
+            code=one.code,
+            message=one.message or None,
+            run_id=stage_run.run_id,
+        )
+
+
+def _fail(uploads: Uploads, stage_run: StageRun, failure: Failure) -> None:
+    uploads.failed.append(failure)
+    stage_run.record_errors([failure])
+    _log.warning("%s: %s", failure.item, failure.message)
+
+
+def sections(settings: UploadSettings, uploads: Uploads) -> list[Section]:
+    """Return the sections of the report about the uploads of a run.
+
+    Args:
+        settings: settings of the step.
+        uploads: what became of the files.
+    """
+    numbers = list(dict.fromkeys(one.upload_id for one in uploads.taken if one.outcome != "linked"))
+    with transaction(settings) as session:
+        return upload_sections(session, numbers, places=uploads.places, settings=settings)
 
 
 def _told(one: Taken) -> None:
@@ -86,14 +172,14 @@ def _told(one: Taken) -> None:
         _log.warning("%s: %s", one.filename, note)
 
 
-def upload_report(settings: UploadSettings, taken: Sequence[Taken], failed: Sequence[Failure]) -> Report:
+def upload_report(settings: UploadSettings, uploads: Uploads) -> Report:
     """Return the report of the upload.
 
     Args:
         settings: settings of the step.
-        taken: what became of the files.
-        failed: files that could not be opened.
+        uploads: what became of the files.
     """
+    taken, failed = uploads.taken, uploads.failed
     outcomes = Counter(one.outcome for one in taken)
     named = bool(settings.files)
     refused = outcomes["refused"] + len(failed)
@@ -115,6 +201,7 @@ def upload_report(settings: UploadSettings, taken: Sequence[Taken], failed: Sequ
             "files": len(taken) + len(failed),
             **{name: outcomes[name] for name in _OUTCOMES},
             "failed": refused,
+            "set_aside": uploads.set_aside,
             **phase_counts(results),
             "rejected": rejected,
         },

@@ -9,20 +9,28 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.viewership.keys.review import review_key
 from jobs.viewership.keys.titles import series_key, title_key
 from jobs.viewership.keys.version import KEY_VERSION
+from shared.collector import no_collection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import date
 
     import polars as pl
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["KEY_FIELDS", "SCOPE_FIELDS", "key_ids", "scope_ids"]
+__all__ = ["KEY_COLUMNS", "KEY_FIELDS", "SCOPE_FIELDS", "key_ids", "key_row", "scope_digest", "scope_ids"]
 
 KEY_FIELDS: Final = ("content_name", "content_name_2", "series", "season", "episode", "content_id")
 """Fields of a unit that say which episode it is."""
 SCOPE_FIELDS: Final = ("partner", "channel", "territory", "date")
 """Fields of a unit that say whose deal it belongs to, and when."""
+
+KEY_COLUMNS: Final = (
+    *("digest", "platform", *KEY_FIELDS),
+    *("title_key", "series_key", "content_key", "review_key", "review_digest", "key_version"),
+)
+"""Columns of viewership.keys, except its number."""
 
 
 # json.dumps makes an encoder for every call that has arguments: a third of the time of a digest.
@@ -47,7 +55,8 @@ def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.
     import polars as pl
 
     distinct = units.select(KEY_FIELDS).unique()
-    digests = [_digest((platform, *row)) for row in distinct.iter_rows()]
+    rows = distinct.rows()
+    digests = [_digest((platform, *row)) for row in rows]
     known: dict[bytes, int] = {}
     if digests:
         session.run("CREATE TEMPORARY TABLE IF NOT EXISTS new_digests (digest bytea NOT NULL) ON COMMIT DROP")
@@ -55,11 +64,7 @@ def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.
         session.copy("new_digests", ("digest",), ((digest,) for digest in digests))
         found = "SELECT k.digest, k.key_id FROM viewership.keys k JOIN new_digests USING (digest)"
         known = {bytes(row.digest): row.key_id for row in session.rows(found)}
-        missing = [
-            (digest, row)
-            for digest, row in zip(digests, distinct.iter_rows(named=True), strict=True)
-            if digest not in known
-        ]
+        missing = [(digest, row) for digest, row in zip(digests, rows, strict=True) if digest not in known]
         if missing:
             # In the order of the digests: two transactions with the same new keys wait for each other, and never both.
             missing.sort(key=lambda item: item[0])
@@ -68,12 +73,9 @@ def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.
             )
             session.run("ALTER TABLE new_keys ALTER key_id DROP NOT NULL")
             session.run("TRUNCATE new_keys")
-            columns = (
-                *("digest", "platform", *KEY_FIELDS),
-                *("title_key", "series_key", "content_key", "review_key", "review_digest", "key_version"),
-            )
-            session.copy("new_keys", columns, (_key(digest, platform, row) for digest, row in missing))
-            names = ", ".join(columns)
+            with no_collection():
+                session.copy("new_keys", KEY_COLUMNS, (_key(digest, platform, row) for digest, row in missing))
+            names = ", ".join(KEY_COLUMNS)
             session.run(
                 f"INSERT INTO viewership.keys ({names}) SELECT {names} FROM new_keys ORDER BY digest"  # noqa: S608
                 " ON CONFLICT (digest) DO NOTHING"
@@ -82,17 +84,42 @@ def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.
     return distinct.with_columns(pl.Series("key_id", [known[digest] for digest in digests], dtype=pl.Int64))
 
 
-def _key(digest: bytes, platform: str, row: dict[str, str | None]) -> tuple[Any, ...]:
-    review = review_key(platform, **row)
+def key_row(platform: str, fields: Mapping[str, str | None]) -> tuple[Any, ...]:
+    """Return the values of :data:`KEY_COLUMNS` for a key.
+
+    Args:
+        platform: its platform.
+        fields: the values of :data:`KEY_FIELDS`, by name.
+    """
+    row = tuple(fields[name] for name in KEY_FIELDS)
+    return _key(_digest((platform, *row)), platform, row)
+
+
+def _key(digest: bytes, platform: str, row: Sequence[str | None]) -> tuple[Any, ...]:
+    """Return the values of :data:`KEY_COLUMNS`.
+
+    Args:
+        digest: of the platform and the row.
+        platform: its platform.
+        row: the values of :data:`KEY_FIELDS`.
+    """
+    raw = dict(zip(KEY_FIELDS, row, strict=True))
+    review = review_key(platform, **raw)
     parts = list(review)
     return (
-        *(digest, platform),
-        *(row[name] for name in KEY_FIELDS),
-        title_key(row["content_name"]) if row["content_name"] else None,
-        series_key(row["series"]) if row["series"] else None,
-        review.content_id if row["content_id"] else None,
+        *(digest, platform, *row),
+        title_key(raw["content_name"]) if raw["content_name"] else None,
+        series_key(raw["series"]) if raw["series"] else None,
+        review.content_id if raw["content_id"] else None,
         *(parts, _digest(parts), KEY_VERSION),
     )
+
+
+def scope_digest(
+    platform: str, domain: str, partner: str | None, channel: str | None, territory: str | None, day: date | None
+) -> bytes:
+    """Return the digest of a scope, by which it is found."""
+    return _digest((platform, domain, partner, channel, territory, str(day or "")))
 
 
 def scope_ids(session: DatabaseSession, platform: str, domain: str, units: pl.DataFrame) -> pl.DataFrame:
@@ -111,7 +138,7 @@ def scope_ids(session: DatabaseSession, platform: str, domain: str, units: pl.Da
 
     distinct = units.select(SCOPE_FIELDS).unique()
     rows = list(distinct.iter_rows())
-    digests = [_digest((platform, domain, *row[:3], str(row[3] or ""))) for row in rows]
+    digests = [scope_digest(platform, domain, *row) for row in rows]
     session.run(
         "CREATE TEMPORARY TABLE IF NOT EXISTS new_scopes (digest bytea, partner text, channel text, territory text,"
         " date date) ON COMMIT DROP"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["COLUMNS", "with_scopes", "write_rows", "write_set_aside"]
+__all__ = ["COLUMNS", "as_csv", "with_scopes", "write_rows", "write_set_aside"]
 
 COLUMNS: Final[dict[str, str]] = {
     "upload_id": "upload_id",
@@ -102,10 +102,11 @@ def write_rows(session: DatabaseSession, upload_id: int, platform: str, units: p
     )
     names = [column for column, field in COLUMNS.items() if field in rows.columns]
     chosen = rows.select(pl.col(COLUMNS[name]).alias(name) for name in names)
-    return session.copy_bytes("viewership.platform_viewership", names, _csv(chosen))
+    return session.copy_bytes("viewership.platform_viewership", names, as_csv(chosen))
 
 
-def _csv(frame: pl.DataFrame) -> Iterator[bytes]:
+def as_csv(frame: pl.DataFrame) -> Iterator[bytes]:
+    """Yield the rows of a frame as CSV for COPY, some at a time."""
     for start in range(0, frame.height, _BLOCK):
         yield frame.slice(start, _BLOCK).write_csv(include_header=False).encode()
 
@@ -118,10 +119,10 @@ def write_set_aside(session: DatabaseSession, upload_id: int, units: pl.DataFram
     Args:
         session: the transaction that holds the upload.
         upload_id: the upload.
-        units: ``line``, ``position``, ``fate``, ``code``, ``column_name``, ``raw``, ``message``, ``hours`` and
-            ``revenue``.
+        units: ``line``, ``position``, ``fate``, ``code``, ``column_name``, ``raw``, ``message``, ``hours``,
+            ``revenue`` and ``unparsable``, the number of hours and revenues that cannot be read.
     """
-    names = ("line", "position", "fate", "code", "column_name", "raw", "message", "hours", "revenue")
+    names = ("line", "position", "fate", "code", "column_name", "raw", "message", "hours", "revenue", "unparsable")
     session.run("DELETE FROM viewership.set_aside_rows WHERE upload_id = :id", id=upload_id)
     values: Any = ((upload_id, *row) for row in units.select(names).iter_rows())
     return session.copy("viewership.set_aside_rows", ("upload_id", *names), values)

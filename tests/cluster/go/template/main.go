@@ -41,6 +41,8 @@ type Request struct {
 	// entrypoint.
 	Failures []FailedNode `json:"failures"`
 	Status   string       `json:"status"`
+	// Results are what is known of the earlier tasks of every DAG, such as "upload.exitCode". Each has ended.
+	Results map[string]string `json:"results"`
 	// Environment is what the kubelet adds from Secrets and ConfigMaps.
 	Environment map[string]string `json:"environment"`
 	// Validate asks only whether Argo would accept the templates.
@@ -222,6 +224,13 @@ func (r *run) walk(ctx context.Context, own *wfv1.WorkflowTemplate, name string,
 	}
 	strict := []string{"tasks", "steps"}
 	if processed.DAG != nil {
+		// dag.go, buildLocalScopeFromTask.
+		for _, task := range processed.DAG.Tasks {
+			scope["tasks."+task.Name+".status"] = string(wfv1.NodeSucceeded)
+		}
+		for name, value := range r.request.Results {
+			scope["tasks."+name] = value
+		}
 		for _, task := range processed.DAG.Tasks {
 			task, err := replaced(&task, func(text string) (string, error) {
 				return template.ReplaceStrictAny(ctx, text, scope, strict)

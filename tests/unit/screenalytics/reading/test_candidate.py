@@ -5,14 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import subprocess
-import sys
-import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +22,6 @@ from jobs.screenalytics.errors import CODES, Rejected, reject
 from jobs.screenalytics.keys import manifest_key
 from jobs.screenalytics.model import ManifestRef, ScreenalyticsRun, SkippedRun
 from jobs.screenalytics.reading.candidate import CandidateReader
-from jobs.screenalytics.reading.threads import Threads
 from jobs.screenalytics.settings import IngestSettings
 from jobs.screenalytics.tables.ingest_items import Lookup
 from shared.text import clean_data
@@ -290,42 +285,3 @@ def reader(store: MemoryStore) -> CandidateReader:
     return CandidateReader(
         IngestSettings(), store, items, source=store.uri, accept_changed=False, retry_dead=False, repair=False
     )  # type: ignore[arg-type]
-
-
-def test_a_process_ends_without_threads_that_still_wait_for_a_store() -> None:
-    code = (
-        "import threading; from jobs.screenalytics.reading.threads import Threads\n"
-        "threads = Threads(2)\n"
-        "for _ in range(3): threads.submit(threading.Event().wait)\n"
-        "threads.shutdown()\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])
-
-
-def test_what_was_not_begun_is_not_begun_once_they_are_left() -> None:
-    begun, go = threading.Event(), threading.Event()
-    done = []
-
-    def work(value: int) -> int:
-        begun.set()
-        go.wait(10)
-        done.append(value)
-        return -value
-
-    threads = Threads(1)
-    futures = [threads.submit(work, value) for value in (1, 2)]
-    assert begun.wait(10)
-    threads.shutdown()
-    go.set()
-    assert futures[0].result(10) == -1
-    assert done == [1]
-    assert not futures[1].done()
-
-
-def test_what_a_thread_raises_comes_to_whoever_waits() -> None:
-    threads = Threads(1)
-    futures = [threads.submit(divmod, 1, value) for value in (0, 1)]
-    with pytest.raises(ZeroDivisionError):
-        futures[0].result(10)
-    assert futures[1].result(10) == (1, 0)
-    threads.shutdown()

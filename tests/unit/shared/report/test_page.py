@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from html.parser import HTMLParser
 
 import pytest
@@ -11,8 +12,22 @@ from pydantic import ValidationError
 
 from docs.generate import ROOT
 from shared.errors import TelecineError
-from shared.report import Failure, Figure, Figures, Histogram, Report, StageSummary, Table, Text, write
+from shared.report import (
+    Code,
+    Failure,
+    Figure,
+    Figures,
+    Histogram,
+    Part,
+    Report,
+    Shares,
+    StageSummary,
+    Table,
+    Text,
+    write,
+)
 from shared.report.page import render
+from shared.report.sections import TONES
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (160).to_bytes(4, "big") + (90).to_bytes(4, "big")
 SECTIONS = [
@@ -125,6 +140,8 @@ def test_what_items_are_called_is_only_text():
             Histogram(evil, evil, [0, 1], [1], note=evil),
             Figures(evil, [Figure(PNG, evil)]),
             Text(evil, evil),
+            Table(evil, [evil], [[Code(evil)]]),
+            Shares(evil, evil, [Part(evil, "red")], [(evil, [1])], evil),
         ],
     )
     assert "script" not in outline(report).tags
@@ -251,3 +268,51 @@ def test_a_folder_that_cannot_be_written_is_a_typed_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TelecineError):
         write(Report(), str(tmp_path / "file" / "below"))
+
+
+PARTS = [Part("good", "blue-1"), Part("open", "amber"), Part("never", "gray")]
+
+
+def test_bars_show_the_shares_of_their_parts():
+    shares = Shares("Rows", "rows", PARTS, [("a", [3, 1, 0]), ("b", [0, 0, 0]), ("c", [999_999, 1, 0])])
+    html = render(full(sections=[shares]))
+    assert re.findall(r'<i class="([\w-]+)" style="width: ([\d.]+)%"', html) == [
+        ("blue-1", "75.0"), ("amber", "25.0"), ("blue-1", "100.0"), ("amber", "0.0"),
+    ]  # fmt: skip
+    assert "a, good: 3 rows, 75.0 %" in html
+    assert "c, good: 999,999 rows, &gt; 99.9 %" in html
+    assert "c, open: 1 rows, &lt; 0.1 %" in html
+    assert "1,000,000 rows" in html
+    legend = re.findall(r'<span><i class="[\w-]+"></i> (\w+)</span>', html)
+    assert legend == ["good", "open"], "a part that no bar has is left out"
+
+
+def test_a_negative_value_has_no_width():
+    shares = Shares("Revenue", "USD", PARTS[:2], [("a", [Decimal("-2.5"), Decimal(5)])])
+    html = render(full(sections=[shares]))
+    assert re.findall(r'<i class="([\w-]+)" style="width: ([\d.]+)%"', html) == [("amber", "100.0")]
+    assert "<b>2.5 USD</b>" in html
+
+
+def test_bars_that_lack_a_value_or_a_colour_are_refused():
+    with pytest.raises(ValueError, match="got 1 values for 'a'; expected 2"):
+        Shares("Rows", "rows", PARTS[:2], [("a", [1])])
+    with pytest.raises(ValueError, match="tone 'url\\(x\\)' is unknown; expected one of blue-1"):
+        Part("good", "url(x)")
+
+
+def test_every_tone_has_a_colour():
+    css = render(full(sections=[]))
+    assert [tone for tone in TONES if not re.search(rf"\.{tone} {{ background: #", css)] == []
+
+
+def test_decimals_keep_every_digit_and_stand_right():
+    row = [Decimal("1234567.0000000001"), Decimal("2.5000000000"), Decimal("0E-10")]
+    html = render(full(sections=[Table("Sums", ["a", "b", "c"], [row])]))
+    cells = re.findall(r'<td class="num">([^<]*)</td>', html)
+    assert cells == ["1,234,567.0000000001", "2.5", "0"]
+
+
+def test_a_command_keeps_its_lines():
+    html = render(full(sections=[Table("Next", ["command"], [[Code("telecine a\ntelecine b 'c d'")]])]))
+    assert "<code>telecine a\ntelecine b &#39;c d&#39;</code>" in html

@@ -1,0 +1,136 @@
+"""Verify stored rows: run every check on one snapshot of the database, which is not changed."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from jobs.viewership.audit.details import check_decisions, check_details
+from jobs.viewership.audit.files import check_files
+from jobs.viewership.audit.keys import check_keys, check_rows
+from jobs.viewership.audit.matches import check_matches
+from jobs.viewership.audit.model import Scope
+from jobs.viewership.audit.rows import check_hashes
+from jobs.viewership.audit.scopes import check_scopes
+from jobs.viewership.audit.sums import check_days, check_sums, check_units
+from shared.database.session import transaction
+from shared.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from jobs.viewership.audit.model import Check
+    from jobs.viewership.audit.sums import Sums
+    from jobs.viewership.settings.audit import VerifySettings
+    from shared.database.session import DatabaseSession
+    from shared.progress import Progress
+    from shared.settings.database import DatabaseSettings
+
+__all__ = ["Audit", "choose", "snapshot", "verify"]
+
+
+@dataclass(slots=True)
+class Audit:
+    """The results of all checks.
+
+    Attributes:
+        uploads: number of uploads that were covered.
+        checks: in order.
+        sums: expected and actual sums of each upload.
+        seconds: time of each check.
+    """
+
+    uploads: int = 0
+    checks: list[Check] = field(default_factory=list)
+    sums: list[Sums] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class _Done(Exception):
+    """Ends a transaction that must not be committed."""
+
+
+@contextmanager
+def snapshot(settings: DatabaseSettings) -> Iterator[DatabaseSession]:
+    """Run statements on one state of the database, and roll everything back at the end.
+
+    A concurrent run is seen before or after each of its transactions, never between two of them. Temporary tables are
+    the only thing that is written.
+    """
+    try:
+        with transaction(settings) as session:
+            session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield session
+            raise _Done
+    except _Done:
+        pass
+
+
+def choose(session: DatabaseSession, uploads: Sequence[int], platform: str | None) -> Scope:
+    """Return the uploads that a command names.
+
+    Args:
+        session: the transaction.
+        uploads: their numbers; empty for all.
+        platform: only those of this platform; None for all.
+
+    Raises:
+        UsageError: an upload does not exist, or is of another platform.
+    """
+    rows = session.rows("SELECT upload_id, platform FROM viewership.uploads ORDER BY upload_id")
+    if uploads:
+        known = {row.upload_id: row.platform for row in rows}
+        for number in uploads:
+            if number not in known:
+                raise UsageError(f"there is no upload {number}; expected one of `telecine viewership uploads`")
+            if platform is not None and known[number] != platform:
+                raise UsageError(f"upload {number} is of platform {known[number]}; expected one of {platform}")
+        return Scope(tuple(uploads), whole=False)
+    chosen = tuple(row.upload_id for row in rows if platform is None or row.platform == platform)
+    if platform is not None and not chosen:
+        raise UsageError(f"there is no upload of platform '{platform}'; expected one of `telecine viewership uploads`")
+    return Scope(chosen, whole=platform is None)
+
+
+def verify(settings: VerifySettings, progress: Progress) -> Audit:
+    """Compare every stored value with the one that the raw rows, the catalogue and the raw files give.
+
+    Args:
+        settings: the uploads, the bucket, and how thorough to be.
+        progress: receives one step per check.
+
+    Raises:
+        UsageError: an upload does not exist.
+    """
+    audit = Audit()
+    with snapshot(settings) as session:
+        scope = choose(session, settings.upload, settings.platform)
+        audit.uploads = len(scope.uploads)
+
+        def sums() -> Check:
+            check, audit.sums = check_sums(session, scope)
+            return check
+
+        checks: list[Callable[[], Check]] = [
+            sums,
+            lambda: check_units(session, scope),
+            lambda: check_hashes(session, scope),
+            lambda: check_days(session, scope),
+            lambda: check_files(session, scope, settings),
+            lambda: check_keys(session, scope),
+            lambda: check_rows(session, scope),
+            lambda: check_scopes(session, scope),
+        ]
+        # Without a catalogue nothing was matched, and nothing can be.
+        if session.rows("SELECT FROM catalog.episodes LIMIT 1"):
+            checks.append(lambda: check_matches(session, scope))
+        checks += [lambda: check_decisions(session, scope), lambda: check_details(session, scope)]
+        progress.start(len(checks), "checks")
+        for run in checks:
+            began = time.monotonic()
+            audit.checks.append(run())
+            audit.seconds[audit.checks[-1].name] = time.monotonic() - began
+            progress.advance()
+    return audit

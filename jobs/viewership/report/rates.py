@@ -1,0 +1,188 @@
+"""Match rates by platform: units, hours and revenue of every bucket and fate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from jobs.viewership.matching.model import BUCKETS, Bucket
+from jobs.viewership.model import Fate
+from shared.report import Part, Shares, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from shared.database.session import DatabaseSession
+    from shared.report import Section
+
+__all__ = ["DECISION", "ORDER", "BucketSum", "MatchRate", "match_rates", "percent", "rate_sections"]
+
+DECISION: Final = "DECISION"
+"""Bucket of matches that a reviewer set."""
+
+ORDER: Final = (
+    *(str(bucket) for bucket in (*BUCKETS, Bucket.FUZZY, Bucket.ALIAS)),
+    DECISION,
+    *(Fate.REVIEW, Fate.UNMATCHED, Fate.HELD, Fate.REJECTED, Fate.FILTERED, Fate.TOPLINE),
+)
+"""Parts of a bar: the buckets of final units in their order, then the fates of all others."""
+
+_TONES: Final = (
+    *("blue-1", "blue-2", "blue-3", "teal-1", "teal-2", "teal-3", "violet-1", "violet-2", "violet-3"),
+    *("amber", "red", "brown", "dark-red", "gray", "light-gray"),
+)
+_PARTS: Final = tuple(Part(name, tone) for name, tone in zip(ORDER, _TONES, strict=True))
+_OPEN: Final = (Fate.REVIEW, Fate.UNMATCHED)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSum:
+    """Units of one fate, and of one bucket if the fate is final.
+
+    Attributes:
+        fate: the fate.
+        bucket: the bucket of final units; None for all others.
+        units: their number.
+        hours: their hours.
+        revenue: their revenue.
+    """
+
+    fate: str
+    bucket: str | None
+    units: int
+    hours: Decimal
+    revenue: Decimal
+
+    @property
+    def part(self) -> str:
+        """Return the part of :data:`ORDER` that they belong to."""
+        return self.bucket or self.fate
+
+
+@dataclass(frozen=True, slots=True)
+class MatchRate:
+    """Fates of the units of one platform, and the match rate.
+
+    The rate is the share of final units among those that are final, in review or unmatched. Units that are held wait
+    for a deal or a value, not for an episode, and are on neither side.
+
+    Attributes:
+        platform: the platform.
+        uploads: number of uploads.
+        sums: by fate and bucket.
+    """
+
+    platform: str
+    uploads: int
+    sums: tuple[BucketSum, ...]
+
+    def units_of(self, *fates: str) -> int:
+        """Return the number of units with one of these fates."""
+        return sum(each.units for each in self.sums if each.fate in fates)
+
+    def hours_of(self, *fates: str) -> Decimal:
+        """Return the hours of units with one of these fates."""
+        return sum((each.hours for each in self.sums if each.fate in fates), Decimal())
+
+    @property
+    def of_units(self) -> Decimal | None:
+        """Return the match rate in units, 0 to 1; None if there was nothing to match."""
+        return _rate(Decimal(self.units_of(Fate.FINAL)), Decimal(self.units_of(Fate.FINAL, *_OPEN)))
+
+    @property
+    def of_hours(self) -> Decimal | None:
+        """Return the match rate in hours, 0 to 1; None if no such unit has hours."""
+        return _rate(self.hours_of(Fate.FINAL), self.hours_of(Fate.FINAL, *_OPEN))
+
+
+def _rate(part: Decimal, whole: Decimal) -> Decimal | None:
+    return part / whole if whole > 0 else None
+
+
+def match_rates(session: DatabaseSession, upload_ids: Iterable[int]) -> list[MatchRate]:
+    """Return the match rates of uploads, by platform; uploads that are not stored count nowhere.
+
+    Args:
+        session: a transaction.
+        upload_ids: numbers of uploads.
+    """
+    rows = session.rows(
+        """
+        SELECT platform, fate, bucket, sum(units)::bigint AS units, sum(hours) AS hours, sum(revenue) AS revenue,
+            max(uploads) AS uploads
+        FROM (
+            SELECT m.*, (SELECT count(DISTINCT o.upload_id) FROM viewership.uploads o
+                WHERE o.platform = m.platform AND o.upload_id = ANY (CAST(:ids AS bigint[]))
+                    AND o.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')) AS uploads
+            FROM viewership.match_rates m WHERE m.upload_id = ANY (CAST(:ids AS bigint[]))
+        ) found
+        GROUP BY platform, fate, bucket ORDER BY platform, fate, bucket
+        """,
+        ids=list(upload_ids),
+    )
+    found = []
+    for platform, members in groupby(rows, key=lambda row: row.platform):
+        group = list(members)
+        sums = tuple(BucketSum(row.fate, row.bucket, row.units, row.hours, row.revenue) for row in group)
+        found.append(MatchRate(platform, group[0].uploads, sums))
+    return found
+
+
+def rate_sections(rates: Sequence[MatchRate]) -> list[Section]:
+    """Return the bars of units and of hours by platform, and the table of match rates.
+
+    Args:
+        rates: by platform.
+    """
+    if not rates:
+        return []
+    rows = [
+        (
+            rate.platform,
+            rate.uploads,
+            rate.units_of(Fate.FINAL),
+            rate.units_of(Fate.FINAL, *_OPEN),
+            percent(rate.of_units),
+            round(rate.hours_of(Fate.FINAL), 2),
+            round(rate.hours_of(Fate.FINAL, *_OPEN), 2),
+            percent(rate.of_hours),
+        )
+        for rate in rates
+    ]
+    # Reports of revenue have no hours.
+    timed = [(label, values) for label, values in (_bar(rate, hours=True) for rate in rates) if any(values)]
+    note = (
+        "Share of final rows among those that are final, in review or unmatched. Held rows wait for a deal or a value"
+        " and are on neither side."
+    )
+    columns = ("platform", "uploads", "final", "of rows", "rate", "final hours", "of hours", "rate in hours")
+    return [
+        Shares("Rows by bucket", "rows", _PARTS, [_bar(rate, hours=False) for rate in rates]),
+        *([Shares("Hours by bucket", "hours", _PARTS, timed)] if timed else []),
+        Table("Match rate", columns, rows, note),
+    ]
+
+
+def _bar(rate: MatchRate, *, hours: bool) -> tuple[str, list[float | Decimal]]:
+    values: dict[str, float | Decimal] = dict.fromkeys(ORDER, 0)
+    for each in rate.sums:
+        # A bucket that a later version has added counts as a decision of nobody: it must not vanish from the bar.
+        part = each.part if each.part in values else DECISION
+        values[part] += each.hours if hours else each.units  # type: ignore[operator] - one kind of number a call
+    return rate.platform, list(values.values())
+
+
+def percent(rate: Decimal | None) -> str | None:
+    """Return a rate as text, without rounding any to 0 % or 100 % that is not.
+
+    Example:
+        >>> percent(Decimal("0.99999")), percent(Decimal(1)), percent(None)
+        ('99.9 %', '100 %', None)
+    """
+    if rate is None:
+        return None
+    if rate in (0, 1):
+        return f"{100 * rate:.0f} %"
+    return f"{min(max(100 * rate, Decimal('0.1')), Decimal('99.9')):.1f} %"

@@ -1,0 +1,45 @@
+"""All sections of the report of some uploads, in the order of its page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jobs.viewership.report.fates import fate_sections
+from jobs.viewership.report.rates import match_rates, rate_sections
+from jobs.viewership.report.rejected import rejected_table
+from jobs.viewership.report.unmatched import unmatched_table
+from jobs.viewership.report.waiting import waiting, waiting_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jobs.viewership.settings.uploads import UploadSettings
+    from shared.database.session import DatabaseSession
+    from shared.report import Section
+
+__all__ = ["upload_sections"]
+
+
+def upload_sections(
+    session: DatabaseSession,
+    upload_ids: Sequence[int],
+    *,
+    places: Mapping[int, str] | None = None,
+    settings: UploadSettings | None = None,
+) -> list[Section]:
+    """Return the sections of the report of some uploads. A section that has nothing to show is left out.
+
+    Args:
+        session: a transaction.
+        upload_ids: numbers of uploads.
+        places: number of an upload -> path or URI that it was given with, for commands to paste.
+        settings: settings of the command, whose typed flags the commands repeat; None adds none.
+    """
+    asked = waiting_table(waiting(session, upload_ids, places=places, settings=settings))
+    further = (rejected_table(session, upload_ids), unmatched_table(session, upload_ids))
+    return [
+        *([asked] if asked else []),
+        *rate_sections(match_rates(session, upload_ids)),
+        *fate_sections(session, upload_ids),
+        *(table for table in further if table),
+    ]

@@ -1,0 +1,337 @@
+"""Uploads that have arrived: events first, then the listing; each settled once, each failure counted."""
+
+# ruff: noqa: F811 - pytest hands fixtures in by their names
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobs.viewership.arrival import listing as listing_module
+from jobs.viewership.arrival import search as search_module
+from jobs.viewership.arrival.delivery import refuse_event
+from jobs.viewership.arrival.events import Arrival, BadEvent
+from jobs.viewership.arrival.search import arrivals, named_arrival
+from shared.errors import (
+    AccessDenied,
+    BucketMissing,
+    ConfigurationError,
+    EndpointUnreachable,
+    StoreUnavailable,
+    TransientError,
+)
+from tests.fakes.store import MemoryStore
+from tests.postgres_server import database, postgres  # noqa: F401
+from tests.s3_server import s3_process, s3_server  # noqa: F401
+from tests.viewership_arrivals import Uploads
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.postgres_server import Database
+    from tests.s3_server import S3Server
+
+pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
+
+A, B = "uploads/a.csv", "uploads/b.csv"
+
+
+@pytest.fixture
+def uploads(database: Database, tmp_path: Path) -> Uploads:
+    folder = tmp_path / "viewership"
+    folder.mkdir()
+    return Uploads(database, folder)
+
+
+def keys(found: list[Arrival | BadEvent]) -> list[str]:
+    return [each.error.code if isinstance(each, BadEvent) else each.key for each in found]
+
+
+def test_events_come_first_and_the_listing_leaves_out_what_they_named(uploads):
+    for key in (A, B, "uploads/2025/c.csv", "other/d.csv"):
+        uploads.write(key)
+    event_id = uploads.announce({"key": B, "format": "roku", "sha256": hashlib.sha256(b"x").hexdigest()})
+    first, *rest = uploads.find()
+    assert keys([first, *rest]) == [B, "uploads/2025/c.csv", A]
+    assert isinstance(first, Arrival)
+    assert (first.event.event_id, first.overrides) == (event_id, {"format": "roku"})
+    assert (first.size, first.sha256) == (8, hashlib.sha256(b"x").hexdigest())
+    assert first.uri == f"file://{os.path.realpath(uploads.folder)}/{B}"
+    assert all(each.event is None and each.etag and each.size == 8 for each in rest)
+    assert keys(uploads.find(arrival="events")) == [B]
+    assert sorted(keys(uploads.find(arrival="poll"))) == ["uploads/2025/c.csv", A, B]
+    assert keys(uploads.find(arrival="poll", prefix="other")) == ["other/d.csv"]
+
+
+def test_an_event_may_name_an_object_outside_the_prefix(uploads):
+    uploads.write("deliveries/x.csv")
+    uploads.announce({"uri": f"file://{uploads.folder}/deliveries/x.csv"})
+    assert uploads.poll() == ["deliveries/x.csv"]
+    assert uploads.poll() == []
+
+
+def test_what_was_taken_waits_or_was_refused_is_settled_until_its_bytes_change(uploads):
+    for outcome in ("taken", "waiting", "refused"):
+        uploads.write(f"uploads/{outcome}.csv")
+        (found,) = uploads.find()
+        uploads.settle(found, outcome, code=None if outcome == "taken" else "WHY", message="a message")
+        assert uploads.find() == []
+    assert [row[1:] for row in uploads.rows("uri, status, attempts, code, message, pipeline_run_id")] == [
+        ("refused", 1, "WHY", "a message", "run-1"),
+        ("taken", 1, None, "a message", "run-1"),
+        ("waiting", 1, "WHY", "a message", "run-1"),
+    ]
+    uploads.write("uploads/refused.csv", b"other bytes", age=30)
+    assert uploads.poll() == ["uploads/refused.csv"]
+    assert uploads.find() == []
+    assert uploads.rows("status, size_bytes, code")[0] == ("taken", 11, None)
+
+
+def test_a_failed_object_is_tried_again_until_its_attempts_are_used_up(uploads):
+    uploads.write(A)
+    for attempt in (1, 2, 3):
+        (found,) = uploads.find(max_attempts=3)
+        assert uploads.settle(found, "failed", code="internal", message="it broke", max_attempts=3) is (attempt == 3)
+        assert uploads.rows("attempts, status") == [(attempt, "failed")]
+    assert uploads.find(max_attempts=3) == []
+    assert keys(uploads.find(max_attempts=4)) == [A]
+    uploads.write(A, b"new", age=5)
+    (found,) = uploads.find(max_attempts=3)
+    uploads.settle(found, "failed", code="internal", max_attempts=3)
+    assert uploads.rows("attempts") == [(1,)], "other bytes have their own attempts"
+    uploads.poll(max_attempts=3)
+    uploads.write(A, b"newer", age=4)
+    (found,) = uploads.find(max_attempts=3)
+    uploads.settle(found, "failed", code="internal", max_attempts=3)
+    assert uploads.rows("attempts") == [(1,)], "and so has a failure after a success"
+
+
+@pytest.mark.parametrize("outcome", ["taken", "waiting", "refused"])
+def test_an_event_is_delivered_once_its_object_is_settled(uploads, outcome):
+    uploads.write(A)
+    event_id = uploads.announce({"key": A})
+    assert uploads.poll(outcome, code="WHY") == [A]
+    assert uploads.event(event_id) == (True, 0, None)
+    assert uploads.find() == []
+
+
+def test_an_event_fails_with_its_object_and_is_set_aside_with_it(uploads):
+    uploads.write(A)
+    event_id = uploads.announce({"key": A})
+    for attempt in (1, 2):
+        (found,) = uploads.find(max_attempts=2)
+        aside = uploads.settle(found, "failed", code="SHA256_MISMATCH", message="other bytes", max_attempts=2)
+        assert aside is (attempt == 2)
+        assert uploads.event(event_id) == (False, attempt, "SHA256_MISMATCH: other bytes")
+    assert uploads.find(max_attempts=2) == []
+
+
+def test_an_event_of_an_object_that_is_stored_is_delivered_without_being_read(uploads):
+    uploads.write(A)
+    assert uploads.poll(arrival="poll") == [A]
+    late = uploads.announce({"key": A})
+    assert uploads.find() == []
+    assert uploads.event(late) == (True, 0, None)
+    # One that asks for something is taken up, and so is one of an object that was not stored.
+    asks = uploads.announce({"key": A, "on_overlap": "replace"})
+    assert uploads.poll("refused", code="WHY") == [A]
+    again = uploads.announce({"key": A})
+    assert uploads.poll() == [A]
+    assert [uploads.event(each)[0] for each in (asks, again)] == [True, True]
+
+
+def test_an_object_of_a_waiting_upload_is_taken_up_by_an_event_with_a_choice(uploads):
+    uploads.write(A)
+    uploads.poll("waiting", code="NEEDS_CHOICE")
+    uploads.announce({"key": A, "choices": {"date_order": "dmy"}})
+    (found,) = uploads.find()
+    assert isinstance(found, Arrival)
+    assert found.overrides == {"date_order": "dmy"}
+    uploads.settle(found)
+    assert uploads.rows("status, code") == [("taken", None)]
+
+
+HOSTILE: dict[str, tuple[Any, str]] = {
+    "1 MB": ({"key": A, "domain": "y" * (1 << 20)}, "EVENT_INVALID"),
+    "nested": ('{"key": "uploads/a.csv", "choices": ' + "[" * 5000 + "]" * 5000 + "}", "EVENT_INVALID"),
+    "up": ({"key": "uploads/../../../etc/passwd"}, "KEY_ESCAPE"),
+    "another bucket": ({"uri": "s3://other/uploads/a.csv"}, "KEY_ESCAPE"),
+    "another folder": ({"uri": "file:///etc/passwd"}, "KEY_ESCAPE"),
+    "a link": ({"key": "uploads/link.csv"}, "KEY_ESCAPE"),
+    "a template": ({"key": "uploads/$(NAME)-{{inputs}}.csv"}, "NOT_YET"),
+    "a folder": ({"key": "uploads/2025"}, "NOT_YET"),
+    "an empty file": ({"key": "uploads/empty.csv"}, "NOT_YET"),
+    "a name that no file has": ({"key": "uploads/" + "x" * 300}, "KEY_ESCAPE"),
+    "a list": ("[]", "EVENT_INVALID"),
+}
+
+
+def test_bad_events_are_counted_until_they_are_set_aside_and_stop_nothing(uploads):
+    uploads.write("uploads/2025/c.csv")
+    uploads.write("uploads/empty.csv", b"")
+    (uploads.folder / "uploads" / "link.csv").symlink_to("/etc/passwd")
+    names = {uploads.announce(payload): name for name, (payload, _) in HOSTILE.items()}
+    other = uploads.announce({"key": A}, event_type="viewership.upload.gone")
+    good = uploads.announce({"key": "uploads/2025/c.csv"})
+    for attempt in (1, 2):
+        found = [each for each in uploads.find(max_attempts=2) if isinstance(each, BadEvent)]
+        codes = {names[each.event.event_id]: each.error.code for each in found if each.event.event_id in names}
+        assert codes == {name: code for name, (_, code) in HOSTILE.items()}
+        for each in found:
+            assert refuse_event(uploads.settings(max_attempts=2), each) is (attempt == 2)
+    for event_id, name in names.items():
+        delivered, attempts, said = uploads.event(event_id)
+        assert (delivered, attempts) == (False, 2)
+        assert said.startswith(f"{HOSTILE[name][1]}: ")
+        assert "root:" not in said
+    assert uploads.event(other)[2].startswith("UNKNOWN_EVENT: ")
+    assert uploads.poll(max_attempts=2) == ["uploads/2025/c.csv"]
+    assert uploads.event(good)[0]
+
+
+def test_the_listing_leaves_an_object_alone_while_its_event_is_retried(uploads):
+    uploads.write(A)
+    event_id = uploads.announce({"key": A, "period": "July"})
+    for _ in range(2):
+        assert uploads.poll(max_attempts=2) == ["EVENT_INVALID"]
+    assert uploads.poll(max_attempts=2) == [A], "without the event, the object is an upload like others"
+    assert uploads.event(event_id)[:2] == (False, 2)
+
+
+def test_an_event_set_aside_is_delivered_once_its_object_was_taken(uploads):
+    event_id = uploads.announce({"key": A})
+    assert uploads.poll(max_attempts=1) == ["NOT_YET"]
+    assert uploads.event(event_id)[:2] == (False, 1)
+    uploads.write(A)
+    assert uploads.poll(max_attempts=1) == [A]
+    assert uploads.event(event_id) == (True, 1, None)
+    second = uploads.announce({"key": B})
+    uploads.poll(max_attempts=1)
+    uploads.write(B)
+    uploads.poll("waiting", code="OVERLAP", max_attempts=1)
+    assert uploads.event(second)[:2] == (False, 1), "one that waits was not taken"
+
+
+def test_markers_locks_and_empty_files_are_no_uploads(uploads):
+    for key in ("uploads/.DS_Store", "uploads/~$book.xlsx", "uploads/x_$folder$", "uploads/.~lock.a.csv#"):
+        uploads.write(key)
+    uploads.write("uploads/empty.csv", b"")
+    uploads.write(A)
+    assert uploads.poll() == [A]
+    uploads.write("uploads/empty.csv", b"no longer")
+    assert uploads.poll() == ["uploads/empty.csv"]
+
+
+def test_a_file_that_is_still_being_written_waits_for_the_next_poll(uploads, monkeypatch):
+    monkeypatch.setattr(listing_module, "_QUIET_S", 0.5)
+    quiet = uploads.write(A, age=0)
+    growing = uploads.write(B, age=0)
+    gone = uploads.write("uploads/c.csv", age=0)
+    uploads.write("uploads/old.csv")
+    found: list[Arrival | BadEvent] = []
+    began = time.monotonic()
+    for each in arrivals(uploads.settings()):
+        if not found:
+            with growing.open("ab") as file:
+                file.write(b"3,4\n")
+            gone.unlink()
+        found.append(each)
+    assert keys(found) == ["uploads/old.csv", A], "what is old is not held up"
+    assert 0.2 < time.monotonic() - began < 5
+    assert quiet.stat().st_size == found[1].size
+    time.sleep(0.6)
+    assert keys(uploads.find()) == [A, B, "uploads/old.csv"]
+    os.utime(growing, (time.time() + 3600, time.time() + 3600))
+    began = time.monotonic()
+    assert keys(uploads.find())[-1] == B, "a clock that is ahead delays nothing by more than the pause"
+    assert time.monotonic() - began < 3
+
+
+def test_many_objects_are_compared_batch_by_batch(uploads, monkeypatch):
+    monkeypatch.setattr(listing_module, "_BATCH", 4)
+    for number in range(10):
+        uploads.write(f"uploads/{number}.csv")
+    assert len(uploads.poll()) == 10
+    uploads.write("uploads/5.csv", b"changed", age=9)
+    assert uploads.poll() == ["uploads/5.csv"]
+
+
+def test_the_store_refuses_one_object_or_everything(uploads, monkeypatch):
+    store = MemoryStore({A: b"x", B: b"y"}, uri="s3://viewership")
+    monkeypatch.setattr(search_module, "open_store", lambda *_: store)
+    there = Uploads(uploads.database, uploads.folder, "s3://viewership")
+    event_id = there.announce({"key": A})
+    store.fail("stat", AccessDenied("403", bucket="s3://viewership"), key=A)
+    assert there.poll() == ["NOT_READABLE", B]
+    assert there.event(event_id)[1] == 1
+    store.fail("stat", AccessDenied("403", bucket="s3://viewership"), key=A)
+    store.fail("list", AccessDenied("403", bucket="s3://viewership"))
+    with pytest.raises(AccessDenied):
+        there.find()
+    store.fail("stat", EndpointUnreachable("gone"), key=A)
+    with pytest.raises(EndpointUnreachable):
+        there.find()
+    store.fail("stat", StoreUnavailable("slow down"), key=A)
+    assert there.poll() == ["store_unavailable"]
+    assert there.event(event_id)[1] == 1, "neither an outage nor missing rights are the event's fault"
+    assert there.poll() == [A]
+
+
+def test_a_producers_outbox_that_does_not_answer_does_not_hold_up_the_listing(uploads):
+    uploads.write(A)
+    away = {"outbox_url": "postgresql://u:hush-hush@127.0.0.1:1/x", "outbox_table": "their.events"}
+    found = uploads.find(**away)
+    assert keys(found) == ["database_unreachable", A]
+    assert isinstance(found[0], BadEvent)
+    assert found[0].event is None
+    assert isinstance(found[0].error, TransientError)
+    assert "hush-hush" not in found[0].error.message
+    with pytest.raises(TransientError):
+        uploads.find(**away, arrival="events")
+    with pytest.raises(ConfigurationError, match="TELECINE_VIEWERSHIP_OUTBOX_URL"):
+        uploads.find(outbox_table="their.events")
+
+
+def test_a_bucket_that_does_not_exist_is_named(uploads):
+    with pytest.raises(BucketMissing, match="nowhere"):
+        uploads.find(bucket=f"file://{uploads.folder}/nowhere")
+
+
+def test_a_named_file_is_settled_too_if_a_poll_would_find_it(uploads, monkeypatch):
+    path = uploads.write(A)
+    uploads.write("raw/aa/x")
+    settings = uploads.settings()
+    monkeypatch.chdir(uploads.folder)
+    (uploads.folder.parent / "link").symlink_to(uploads.folder)
+    (listed,) = uploads.find()
+    for place in (str(path), f"file://{path}", A, f"{uploads.folder.parent}/link/{A}"):
+        assert named_arrival(settings, place) == listed, place
+    for place in ("raw/aa/x", "/etc/passwd", "uploads/none.csv", "uploads/", "s3://other/uploads/a.csv", "http://x/y"):
+        assert named_arrival(settings, place) is None, place
+    uploads.poll("waiting", code="NEEDS_CHOICE")
+    uploads.settle(named_arrival(settings, str(path)))
+    assert uploads.rows("status") == [("taken",)]
+    assert uploads.find() == []
+
+
+def test_a_bucket_in_s3(database, tmp_path, s3_server: S3Server):
+    s3_server.create_bucket("viewership")
+    for key, body in ((A, b"a,b\n1,2\n"), ("uploads/", b""), ("uploads/$(X)/{{y}}.csv", b"1"), ("raw/aa/bb", b"raw")):
+        s3_server.client.put_object(Bucket="viewership", Key=key, Body=body)
+    uploads = Uploads(database, tmp_path, "s3://viewership")
+    uploads.announce({"uri": f"s3://viewership/{A}", "period": "2025-07"})
+    uploads.announce({"uri": f"s3://viewership-2/{A}"})
+    found = uploads.find()
+    assert keys(found) == [A, "KEY_ESCAPE", "uploads/$(X)/{{y}}.csv"]
+    assert isinstance(found[0], Arrival)
+    assert (found[0].uri, found[0].etag) == (f"s3://viewership/{A}", hashlib.md5(b"a,b\n1,2\n").hexdigest())
+    uploads.poll()
+    assert keys(uploads.find()) == ["KEY_ESCAPE"]
+    assert {row[0] for row in uploads.rows("uri")} == {f"s3://viewership/{A}", "s3://viewership/uploads/$(X)/{{y}}.csv"}
+    s3_server.client.put_object(Bucket="viewership", Key=A, Body=b"changed")
+    assert keys(uploads.find()) == ["KEY_ESCAPE", A]
+    below = Uploads(database, tmp_path, "s3://viewership/raw")
+    assert keys(below.find(arrival="poll", prefix="aa")) == ["aa/bb"]

@@ -1,0 +1,261 @@
+"""Files become final rows; every row has one fate; the same again changes nothing."""
+
+# ruff: noqa: F811 - pytest hands fixtures in by their names
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from jobs.viewership.errors import NotReady
+from shared.errors import UsageError
+from tests.postgres_server import database, postgres  # noqa: F401
+from tests.viewership_place import CATALOGUE, viewership  # noqa: F401
+
+pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
+
+CASES = Path(__file__).parents[1] / "viewership_cases"
+JULY = "Series,Season,Episode,Title,Date,Hours\n"
+ROWS = (
+    "Calm River,1,1,The Storm,2025-07-01,1.5\n"
+    "Calm River,1,2,The Calm,2025-07-02,2\n"
+    "Calm River,,,The Longest Leter From Home,2025-07-02,0.25\n"
+    "Calm River,,,Somewhere Else Entirely,2025-07-03,4\n"
+)
+
+
+def test_a_file_becomes_final_rows_and_every_row_has_a_fate(viewership):
+    viewership.catalogue()
+    report = viewership.run(viewership.file("july.csv", JULY + ROWS))
+    assert (report.status, report.exit_code) == ("success", 0)
+    assert viewership.fates(1) == {"final": 3, "review BELOW_CUT": 1}
+    assert viewership.final() == (3, Decimal("3.75"))
+    assert viewership.rows(
+        "SELECT ref_id, bucket, hours, minutes, week::text, day, quarter, deal_parent, channel, territory"
+        " FROM viewership.episode_details ORDER BY ref_id"
+    ) == [
+        ("CR-0101", "SERIES_SEASON_EPISODE", Decimal("1.5"), 90, "2025-06-30", 1, "q3", "77", "Main", "US"),
+        ("CR-0102", "SERIES_SEASON_EPISODE", 2, 120, "2025-06-30", 2, "q3", "77", "Main", "US"),
+        ("CR-0103", "FUZZY", Decimal("0.25"), 15, "2025-06-30", 2, "q3", "77", "Main", "US"),
+    ]
+    assert {name: report.counts[name] for name in ("upload.expected_units", "match.actual_units", "load.final")} == {
+        "upload.expected_units": 4,
+        "match.actual_units": 4,
+        "load.final": 3,
+    }
+    assert report.counts["waiting"] == 0
+    assert viewership.is_due()
+
+
+def test_the_same_bytes_under_another_name_are_linked(viewership):
+    viewership.catalogue()
+    viewership.run(viewership.file("july.csv", JULY + ROWS))
+    before = viewership.everything()
+    report = viewership.run(viewership.file("july (1).csv", JULY + ROWS))
+    assert report.exit_code == 0
+    assert report.counts["upload.linked"] == 1
+    assert viewership.everything() == before
+    assert viewership.rows("SELECT upload_id, filename, times FROM viewership.upload_names ORDER BY filename") == [
+        (1, "july (1).csv", 1),
+        (1, "july.csv", 1),
+    ]
+
+
+def test_the_same_rows_in_other_bytes_are_a_copy_and_wait_for_an_answer(viewership):
+    viewership.catalogue()
+    viewership.run(viewership.file("july.csv", JULY + ROWS))
+    lines = ROWS.splitlines(keepends=True)
+    shuffled = viewership.file("export.csv", JULY.replace(",", ";") + "".join(lines[::-1]).replace(",", ";"))
+    report = viewership.run(shuffled)
+    assert (report.exit_code, report.rejects) == (65, {"COPY": 1})
+    assert "upload 1 ('july.csv') has the same 4 rows for 2025-07-01 to 2025-07-03" in report.failures[0].message
+    assert viewership.final() == (3, Decimal("3.75"))
+    assert viewership.run(shuffled, on_overlap="skip").exit_code == 0
+    assert [status for *_, status in viewership.statuses()] == ["loaded", "skipped"]
+    # The answer may change.
+    assert viewership.run(shuffled, on_overlap="append").exit_code == 0
+    assert viewership.final() == (6, Decimal("7.5"))
+    assert viewership.is_due()
+
+
+def test_an_overlap_shows_the_difference_and_replace_swaps_all_rows_at_once(viewership):
+    viewership.catalogue()
+    viewership.run(viewership.file("july.csv", JULY + ROWS))
+    corrected = JULY + ROWS.replace(",1.5", ",9") + "Lost Harbor,1,1,Arrival,2025-07-02,1\n"
+    again = viewership.file("july-corrected.csv", corrected)
+    report = viewership.run(again)
+    assert (report.exit_code, report.rejects) == (65, {"OVERLAP": 1})
+    assert (
+        "upload 1 ('july.csv') has 4 rows and 7.75 hours for 2025-07-01 to 2025-07-03, this file 5 rows and 16.25 hours"
+        " (difference +1 rows, +8.5 hours)" in report.failures[0].message
+    )
+    assert viewership.final() == (3, Decimal("3.75"))
+    assert viewership.run(again, on_overlap="replace").exit_code == 0
+    assert [status for *_, status in viewership.statuses()] == ["replaced", "loaded"]
+    assert viewership.final() == (4, Decimal("12.25"))
+    assert viewership.rows("SELECT count(*), sum(hours), min(reason) FROM viewership.replaced_details") == [
+        (3, Decimal("3.75"), "replaced by upload 2")
+    ]
+    assert viewership.is_due()
+
+
+def test_replace_refuses_to_lose_rows_of_other_days(viewership):
+    viewership.catalogue()
+    viewership.run(viewership.file("july.csv", JULY + ROWS + "Lost Harbor,1,1,Arrival,2025-08-01,1\n"))
+    before = viewership.everything()
+    report = viewership.run(viewership.file("week.csv", JULY + ROWS.replace(",1.5", ",9")), on_overlap="replace")
+    assert (report.exit_code, report.rejects) == (65, {"REPLACE_PARTIAL": 1})
+    assert "1 rows that this file lacks altogether" in report.failures[0].message
+    after = viewership.everything()
+    assert {name: after[name] for name in after if name not in ("uploads", "scopes")} == {
+        name: before[name] for name in before if name not in ("uploads", "scopes")
+    }
+
+
+def test_other_days_channels_and_labels_do_not_overlap(viewership):
+    viewership.catalogue()
+    head = "Channel,Title,Date,Hours\n"
+    viewership.run(viewership.file("a.csv", head + "A,The Storm,2025-07-01,1\n"))
+    assert viewership.run(viewership.file("b.csv", head + "B,The Storm,2025-07-01,1\n")).exit_code == 0
+    assert viewership.run(viewership.file("c.csv", head + "A,The Storm,2025-07-02,1\n")).exit_code == 0
+
+
+def test_a_retracted_upload_leaves_the_final_table_and_may_come_again(viewership):
+    viewership.catalogue()
+    file = viewership.file("july.csv", JULY + ROWS)
+    viewership.run(file)
+    before = viewership.everything()["episode_details"]
+    report = viewership.retract(1)
+    assert report.counts == {"removed": 3}
+    assert viewership.final() == (0, 0)
+    assert viewership.rows("SELECT retracted_by, retracted_reason, status FROM viewership.uploads") == [
+        ("ann", "wrong", "retracted")
+    ]
+    with pytest.raises(UsageError, match="upload 1 is retracted already"):
+        viewership.retract(1)
+    with pytest.raises(UsageError, match="there is no upload 7; expected one of `telecine viewership uploads`"):
+        viewership.retract(7)
+    assert viewership.run(file).exit_code == 0
+    assert viewership.everything()["episode_details"] == before
+    assert viewership.is_due()
+
+
+def test_the_same_bytes_are_read_again_with_other_choices_only_on_request(viewership):
+    viewership.catalogue()
+    file = viewership.file("month.csv", "Series,Title,Hours\nCalm River,The Storm,3\n")
+    viewership.run(file)
+    assert viewership.fates(1) == {"held NO_DATE": 1}
+    linked = viewership.run(file, period="2025-07")
+    assert linked.counts["upload.linked"] == 1
+    assert "--on-overlap replace to read it again" in linked.sections[0].rows[0][-1]
+    assert viewership.run(file, period="2025-07", on_overlap="replace").exit_code == 0
+    assert [status for *_, status in viewership.statuses()] == ["replaced", "loaded"]
+    assert viewership.final() == (1, 3)
+    # Now these choices are the stored ones.
+    assert viewership.run(file, period="2025-07", on_overlap="replace").counts["upload.linked"] == 1
+    assert viewership.run(file).counts["upload.linked"] == 1
+    assert viewership.is_due()
+
+
+def test_a_bad_file_does_not_stop_the_others(viewership):
+    viewership.catalogue()
+    good = viewership.file("good.csv", JULY + ROWS)
+    bad = viewership.file("bad.csv", JULY + "Calm River,1,1,The Storm,2025-08-01,twelve?\n")
+    empty = viewership.file("empty.csv", JULY)
+    ask = viewership.file("ask.csv", "Title,Date,Hours\nThe Storm,01/02/2025,1\n")
+    report = viewership.run(bad, str(viewership.folder / "absent.csv"), empty, ask, good)
+    assert report.exit_code == 65
+    assert viewership.final() == (3, Decimal("3.75"))
+    assert report.rejects == {"TOO_MANY_REJECTED": 1, "EMPTY": 1, "NEEDS_CHOICE": 1, "usage": 1}
+    messages = {failure.item.rpartition("/")[2]: failure.message for failure in report.failures}
+    assert "line 2, column 'Hours': 'twelve?'" in messages["bad.csv"]
+    assert "cannot be read: no such file" in messages["absent.csv"]
+    assert "--date-order" in messages["ask.csv"]
+    assert viewership.rows("SELECT line, column_name, code, raw FROM viewership.set_aside_rows") == [
+        (2, "Hours", "DURATION", "twelve?")
+    ]
+    # The question is answered with a flag; the refused file with a limit.
+    assert viewership.run(ask, date_order="dmy").exit_code == 0
+    assert viewership.run(bad, max_rejected=1.0).exit_code == 0
+    assert viewership.rows("SELECT filename, status FROM viewership.uploads ORDER BY filename") == [
+        ("ask.csv", "loaded"),
+        ("bad.csv", "loaded"),
+        ("empty.csv", "refused"),
+        ("good.csv", "loaded"),
+    ]
+
+
+def test_every_fate_adds_up(viewership):
+    viewership.catalogue(
+        deals="platform,partner,deal_parent,internal_channel,internal_territory\ncanonical,Acme,77,Main,US\n"
+    )
+    text = (
+        "Partner,Series,Season,Episode,Title,Date,Hours,Revenue\n"
+        "Acme,Calm River,1,1,The Storm,2025-07-01,1,0.5\n"  # final
+        "Acme,Calm River,1,9,,2025-07-01,2,\n"  # unmatched
+        "Acme,Calm River,,,Somewhere Else Entirely,2025-07-01,4,\n"  # review
+        "Other,Calm River,1,1,The Storm,2025-07-01,8,\n"  # held NO_DEAL
+        "Acme,Calm River,1,2,The Calm,2025-07-01,?,\n"  # rejected
+        "Total,,,,,,15,0.5\n"  # filtered
+    )
+    report = viewership.run(viewership.file("all.csv", text), max_rejected=1.0)
+    assert report.exit_code == 0
+    found = viewership.fates(1)
+    assert {name.partition(" ")[0] for name in found} == {
+        "final",
+        "unmatched",
+        "review",
+        "held",
+        "rejected",
+        "filtered",
+    }
+    assert found["held NO_DEAL"] == 1
+    assert viewership.rows("SELECT unparsable, hours, revenue FROM viewership.uploads") == [(1, 15, Decimal("0.5"))]
+
+
+@pytest.mark.parametrize(("episodes", "deals", "code"), [("", "deals", "NO_CATALOG"), (CATALOGUE, "", "NO_DEALS")])
+def test_nothing_loads_without_a_catalogue_or_deals_and_the_rows_wait(viewership, episodes, deals, code):
+    if episodes:
+        viewership.catalogue(episodes, deals="")
+    else:
+        viewership.catalogue(episodes="")
+    file = viewership.file("july.csv", JULY + ROWS)
+    with pytest.raises(NotReady) as raised:
+        viewership.run(file)
+    assert (raised.value.code, raised.value.exit_code) == (code, 65)
+    assert viewership.final() == (0, 0)
+    assert viewership.rows("SELECT count(*) FROM viewership.platform_viewership") == [(4,)]
+    viewership.catalogue()
+    # The next run takes them up.
+    assert viewership.run(file).exit_code == 0
+    assert viewership.final() == (3, Decimal("3.75"))
+
+
+@pytest.mark.parametrize("name", ["same-bytes-other-name", "restated-week", "channel-totals"])
+def test_given_cases_of_identity(viewership, name):
+    case = json.loads((CASES / name / "expected.json").read_text(encoding="utf-8"))
+    titles = ("The Storm", "The Calm", "The Return")
+    lines = "".join(f"X-010{number},Calm River,1,{number},{title}\n" for number, title in enumerate(titles, 1))
+    viewership.catalogue(episodes="ref_id,series,season,episode,title\n" + lines)
+    mapping = tuple(f"{field}={column}" for column, field in case["mapping"].items())
+    files = sorted(path for path in (CASES / name).iterdir() if path.suffix == ".csv")
+    # The corrected file comes second.
+    files.sort(key=lambda path: ("corrected" in path.name, path.name))
+    reports = [viewership.run(str(path), map=mapping, format="canonical") for path in files]
+    if name == "same-bytes-other-name":
+        assert [report.exit_code for report in reports] == [0, 0]
+        assert viewership.rows("SELECT count(*), sum(hours) FROM viewership.uploads") == [(1, case["totals"]["hours"])]
+    elif name == "restated-week":
+        assert [report.exit_code for report in reports] == [0, 65]
+        assert viewership.run(str(files[1]), map=mapping, format="canonical", on_overlap="replace").exit_code == 0
+        wanted = case["after_replace"]
+        # The titles alone name no episode; what counts is whose rows are left.
+        assert viewership.rows("SELECT count(*), sum(hours) FROM viewership.row_fates") == [
+            (wanted["rows"], Decimal(str(wanted["hours"])))
+        ]
+        assert viewership.statuses() == [(1, "week28.csv", "replaced"), (2, "week28-corrected.csv", "loaded")]
+    else:
+        assert viewership.fates(1) == {"topline": 1}
+        assert viewership.rows("SELECT count(*) FROM viewership.review_queue") == [(0,)]

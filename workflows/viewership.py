@@ -1,0 +1,296 @@
+"""The viewership workflow and its cron: upload, normalize, match, load, verify; gauges for alerts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hera.workflows import DAG, Task
+
+from jobs.viewership.errors import REFUSALS, NeedsChoice
+from jobs.viewership.settings.uploads import RunSettings
+from shared.errors import EXIT_DATA, EXIT_OK
+from workflows._lib.cron import Cron
+from workflows._lib.hooks import exit_templates
+from workflows._lib.labels import shown
+from workflows._lib.metrics import gauge, step_metrics
+from workflows._lib.names import STEP_ACCOUNT, UPLOAD_ACCOUNT
+from workflows._lib.parameters import Field, arguments, fields, form_names, inputs, passed
+from workflows._lib.pipeline import STAGES, Pipeline
+from workflows._lib.retry import PROMPT
+from workflows._lib.secrets import DATABASE, VIEWERSHIP
+from workflows._lib.step import SMALL, Size, step
+from workflows._lib.template import workflow_template
+from workflows._lib.variables import exit_code_of, expression, output_of, parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hera.workflows import Container, WorkflowTemplate
+    from hera.workflows.models import Metrics, Prometheus
+
+    from workflows._lib.secrets import MountedSecret
+
+__all__ = ["PIPELINE"]
+
+_NAME: Final = "viewership"
+_UPLOAD: Final = "upload"
+_HOUR: Final = 3600
+
+# A file of a million rows takes less than 2 GB. /tmp holds the files of a run, and what Excel files unpack to.
+_LARGE: Final = Size("200m", "512Mi", "2", "4Gi", tmp="4Gi", storage="128Mi", storage_limit="5Gi")
+
+# Secrets, and what is part of the installation: a form must not name folders of the pod.
+_EXCLUDED: Final = ("outbox-url", "formats-dir")
+# Parameters whose defaults are in the chart's values, because a cron passes no parameters.
+_CONFIG: Final = {
+    "bucket": "viewership-bucket",
+    "prefix": "viewership-prefix",
+    "outbox-table": "viewership-outbox-table",
+    "max-rejected": "viewership-max-rejected",
+    "one-pod-mb": "viewership-one-pod-mb",
+}
+# On a laptop, one process does everything.
+_IN_A_CLUSTER: Final = {"one-pod-mb": "200"}
+_RUN: Final = fields(RunSettings, without=_EXCLUDED, values=_IN_A_CLUSTER, from_config=_CONFIG)
+
+
+def _enabled(config_key: str | None = None) -> Field:
+    """Return the switch of the whole pipeline, which no step reads: without it, no pod starts."""
+    return Field(
+        name="enabled",
+        variable="",
+        value="true",
+        choices=("true", "false"),
+        description="Run the pipeline; false skips it without failing.",
+        config_key=config_key,
+    )
+
+
+_FORM: Final = (*_RUN, _enabled())
+# In `media` the chart's values decide whether to run, because an installation may have no such bucket.
+_BRANCH: Final = (*_RUN, _enabled("viewership-enabled"))
+
+# Inputs are base64.
+_IS_ENABLED: Final = expression(f"sprig.b64dec({parameter('inputs', 'enabled', in_expression=True)}) != 'false'")
+
+# Codes of a file that is not stored.
+_CODES: Final = (*REFUSALS, NeedsChoice.default_code)
+
+_FATES: Final = ("final", "review", "unmatched", "held", "rejected", "filtered", "topline")
+# Counts of `verify` that are gauges: the rows of the last day, the oldest review, and uploads that wait.
+_GAUGES: Final = (*(f"day-{fate}" for fate in _FATES), "oldest-review-s", "needs-choice")
+
+
+def _build() -> WorkflowTemplate:
+    """Return the WorkflowTemplate."""
+    return workflow_template(
+        _NAME,
+        title="**viewership**: platform reports to final rows",
+        description="Takes the files that are named, or those that have arrived. A bad file blocks no others.",
+        entrypoint="main",
+        arguments=arguments(_FORM),
+        templates=[
+            _main(),
+            _stages(),
+            _upload(),
+            _normalize(),
+            _match(),
+            _load(),
+            _verify(),
+            *exit_templates(_NAME, {_NAME: _CODES}),
+        ],
+        # A hanging poll must not block later ones for days.
+        deadline_s=8 * _HOUR,
+    )
+
+
+def _main() -> DAG:
+    return DAG(
+        name="main",
+        annotations=shown("The whole pipeline", "Upload, normalize, match, load and verify, with the form's values."),
+        tasks=[Task(name=STAGES, template=STAGES, arguments=passed(_FORM, "workflow"))],
+    )
+
+
+def _stages() -> DAG:
+    tasks = [Task(name=_UPLOAD, template=_UPLOAD, arguments=passed(_RUN, "inputs"), when=_IS_ENABLED)]
+    tasks += [
+        # `run` finishes small files in its own pod; these continue with the files that it left.
+        _after(
+            "normalize",
+            _UPLOAD,
+            condition=f"{_worked(_UPLOAD)} and {output_of(_UPLOAD, 'waiting', '0')} != '0'",
+        ),
+        _after("match", "normalize"),
+        _after("load", "match"),
+        Task(
+            name="verify",
+            template="verify",
+            depends=f"{_ended(_UPLOAD)} && {_ended('load', 'Errored', 'Skipped', 'Omitted')}",
+            when=expression(_worked(_UPLOAD)),
+        ),
+    ]
+    return DAG(
+        name=STAGES,
+        annotations=shown("The stages", "Called by `main` and by the umbrella `media`. To start a run, select `main`."),
+        inputs=inputs(_FORM),
+        # All steps are targets: a bad file fails the run once the good files are loaded and verified.
+        target=" ".join(str(task.name) for task in tasks),
+        fail_fast=False,
+        tasks=tasks,
+    )
+
+
+def _after(name: str, task: str, *, condition: str | None = None) -> Task:
+    """Return the task that continues after another one with what that one could do.
+
+    Args:
+        name: the task, and its template.
+        task: the task before it.
+        condition: expression that must hold; by default, that ``task`` worked.
+    """
+    return Task(name=name, template=name, depends=_ended(task), when=expression(condition or _worked(task)))
+
+
+def _ended(task: str, *others: str) -> str:
+    return f"({' || '.join(f'{task}.{result}' for result in ('Succeeded', 'Failed', *others))})"
+
+
+def _worked(task: str) -> str:
+    # Bad data alone: the rest is done, and only these files are missing.
+    return f"{exit_code_of(task)} in ['{EXIT_OK}', '{EXIT_DATA}']"
+
+
+def _upload() -> Container:
+    return _step(
+        _UPLOAD,
+        command="run",
+        title="Upload",
+        description="Reads the files and stores their rows. Files below `one-pod-mb` are matched and loaded here.",
+        deadline_s=3 * _HOUR,
+        size=_LARGE,
+        parameters=_RUN,
+        counts=("waiting",),
+        account=UPLOAD_ACCOUNT,
+        secrets=(DATABASE, VIEWERSHIP),
+        variables=form_names(_FORM),
+    )
+
+
+def _normalize() -> Container:
+    return _step(
+        "normalize",
+        title="Normalize",
+        description="Finds the deal, channel and territory of the rows that `upload` stored.",
+        deadline_s=_HOUR,
+    )
+
+
+def _match() -> Container:
+    return _step(
+        "match",
+        title="Match",
+        description="Matches distinct titles to the catalogue.",
+        deadline_s=2 * _HOUR,
+        size=_LARGE,
+    )
+
+
+def _load() -> Container:
+    return _step(
+        "load",
+        title="Load",
+        description="Writes the final rows of each upload in one transaction.",
+        deadline_s=_HOUR,
+    )
+
+
+def _verify() -> Container:
+    rows = [
+        gauge(
+            "telecine_viewership_rows",
+            "Rows of the uploads of the last 24 hours by fate.",
+            f"day-{fate}",
+            _NAME,
+            fate=fate,
+        )
+        for fate in _FATES
+    ]
+    others = [
+        gauge(
+            "telecine_viewership_oldest_review_seconds",
+            "Age of the oldest upload with rows in review.",
+            "oldest-review-s",
+            _NAME,
+        ),
+        gauge(
+            "telecine_viewership_uploads_waiting",
+            "Uploads that wait for a choice.",
+            "needs-choice",
+            _NAME,
+        ),
+    ]
+    return _step(
+        "verify",
+        title="Verify",
+        description="Recomputes matches and sums from the stored rows, and measures what the alerts watch.",
+        deadline_s=_HOUR,
+        size=_LARGE,
+        counts=_GAUGES,
+        gauges=(*rows, *others),
+    )
+
+
+def _step(
+    name: str,
+    *,
+    title: str,
+    description: str,
+    deadline_s: int,
+    command: str | None = None,
+    size: Size = SMALL,
+    parameters: Sequence[Field] = (),
+    counts: tuple[str, ...] = (),
+    account: str = STEP_ACCOUNT,
+    secrets: tuple[MountedSecret, ...] = (DATABASE,),
+    gauges: Sequence[Prometheus] = (),
+    variables: dict[str, str] | None = None,
+) -> Container:
+    metrics: Metrics = step_metrics(_NAME, name, *gauges)
+    return step(
+        name,
+        [_NAME, command or name],
+        pipeline=_NAME,
+        stage=name,
+        title=title,
+        description=description,
+        deadline_s=deadline_s,
+        size=size,
+        parameters=parameters,
+        counts=counts,
+        account=account,
+        secrets=secrets,
+        metrics=metrics,
+        pauses=PROMPT,
+        variables=variables,
+    )
+
+
+PIPELINE: Final = Pipeline(
+    _NAME,
+    _build,
+    parameters=_BRANCH,
+    codes=_CODES,
+    crons=(
+        Cron(
+            "viewership-poll",
+            schedule="* * * * *",
+            title="viewership, every minute",
+            description="Takes new files: first those announced by outbox events, then those below `uploads/`.",
+            start_deadline_s=60,
+            suspend=True,
+            # A poll that meets a bad file fails, and the good files still need the next one.
+            stop=None,
+        ),
+    ),
+)
