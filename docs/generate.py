@@ -24,6 +24,7 @@ from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import FINDINGS, MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
 from jobs.viewership import errors as viewership_errors
+from jobs.viewership.review.documents import review_schemas
 from jobs.viewership.uploads.formats.library import shipped_formats
 from jobs.viewership.uploads.formats.schema import format_schema
 from jobs.viewership.uploads.infer.proposal import proposal_schema
@@ -358,6 +359,7 @@ def viewership() -> str:
 def viewership_schemas() -> dict[str, Callable[[], str]]:
     """The JSON Schemas of formats, proposals and previews."""
     schemas = {"format": format_schema, "proposal-1.0": proposal_schema, "preview-1.0": preview_schema}
+    schemas |= review_schemas()
 
     def page(make: Callable[[], dict[str, Any]]) -> Callable[[], str]:
         return lambda: json.dumps(make(), indent=2, ensure_ascii=False) + "\n"

@@ -9,6 +9,7 @@ from shared.errors import DataError
 __all__ = [
     "ARRIVALS",
     "AUDIT",
+    "DECISIONS",
     "FILTERS",
     "HELD",
     "NOTES",
@@ -18,9 +19,11 @@ __all__ = [
     "STALE",
     "BadArrival",
     "BadCatalog",
+    "DecisionUndone",
     "NeedsChoice",
     "NotReady",
     "Refused",
+    "ReviewChanged",
     "bad_arrival",
     "refuse",
 ]
@@ -152,6 +155,13 @@ ARRIVALS: Final[dict[str, str]] = {
 """Code of an event that fails, counted and tried again up to ``--max-attempts`` -> meaning."""
 
 
+DECISIONS: Final[dict[str, str]] = {
+    "REVIEW_CHANGED": "the key has changed since it was shown: look at it again",
+    "DECISION_UNDONE": "the decision was undone before",
+}
+"""Code of a decision of the review that is refused -> meaning."""
+
+
 class Refused(DataError):
     """The whole upload cannot be read; a retry gives the same result."""
 
@@ -180,6 +190,18 @@ class BadCatalog(DataError):
     """A catalogue file has invalid rows; nothing is imported."""
 
     default_code: ClassVar[str] = "BAD_CATALOG"
+
+
+class ReviewChanged(DataError):
+    """The state of a key is not the one that the reviewer saw; nothing is decided."""
+
+    default_code: ClassVar[str] = "REVIEW_CHANGED"
+
+
+class DecisionUndone(DataError):
+    """The decision was undone before; the message says by whom and when."""
+
+    default_code: ClassVar[str] = "DECISION_UNDONE"
 
 
 def refuse(code: str, message: str, **data: Any) -> Refused:

@@ -59,6 +59,7 @@ def check(settings: DatabaseSettings) -> list[Problem]:
             return [*problems, Problem(f"role '{user}' cannot use schema '{SCHEMA}'", fix)]
         problems += _missing_tables(connection, upgrade_it)
         problems += _missing_rights(connection, user)
+        problems += _missing_functions(connection, user, upgrade_it)
         if not problems:
             try:
                 found = version(connection)
@@ -141,6 +142,24 @@ def _missing_rights(connection: Connection, user: str) -> list[Problem]:
         if not connection.execute(statement, {"name": name, "right": right}).scalar():
             fix = f'GRANT {right} ON {name} TO "{user}"'
             problems.append(Problem(f"role '{user}' lacks {right} on {name}", fix))
+    return problems
+
+
+def _missing_functions(connection: Connection, user: str, fix: str) -> list[Problem]:
+    from sqlalchemy import text
+
+    problems = []
+    for function in declared().functions:
+        schema = function.partition(".")[0]
+        if not scalar(connection, _IS_SCHEMA, name=schema) or not _may_use(connection, schema):
+            continue  # reported as such
+        statement = text("SELECT has_function_privilege(to_regprocedure(:name), 'EXECUTE')")
+        allowed = connection.execute(statement, {"name": function}).scalar()
+        if allowed is None:
+            problems.append(Problem(f"function {function} does not exist", fix))
+        elif not allowed:
+            grant = f'GRANT EXECUTE ON FUNCTION {function} TO "{user}"'
+            problems.append(Problem(f"role '{user}' lacks EXECUTE on {function}", grant))
     return problems
 
 

@@ -101,7 +101,8 @@ class DatabaseSession:
 
         Raises:
             TelecineError: code ``statement_failed``: PostgreSQL refused a statement for a reason that is neither the
-                connection, contention, rights nor a missing table; those errors end the transaction.
+                connection, contention, rights nor a missing table; those errors end the transaction. Data:
+                ``sqlstate``, and ``said``, PostgreSQL's message alone.
         """
         import psycopg
         from sqlalchemy.exc import DBAPIError
@@ -115,7 +116,11 @@ class DatabaseSession:
             if state is None or is_global(state):
                 raise
             first = clean_text(" ".join(str(cause).split()), 300)
-            raise TelecineError(f"a statement failed: {first}", code="statement_failed", sqlstate=state) from error
+            diagnosis = getattr(cause, "diag", None)
+            said = clean_text(getattr(diagnosis, "message_primary", None) or first, 1000)
+            raise TelecineError(
+                f"a statement failed: {first}", code="statement_failed", sqlstate=state, said=said
+            ) from error
 
 
 @contextmanager

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 from shared.logs import in_pod
 from shared.settings.base import HOW_IT_RUNS, WHERE, setting
 from shared.settings.step import StepSettings
-from shared.storage.uris import Bucket, default_bucket
+from shared.storage.uris import Bucket, default_bucket, normalise
 
 __all__ = ["DoctorSettings"]
+
+
+_UPLOADS = "viewership"
+_VARIABLE = "TELECINE_VIEWERSHIP_BUCKET"
+
+
+def _written() -> tuple[str, ...]:
+    """Return the buckets that steps write by default; viewership's only if it is used, since not everyone has uploads.
+
+    It is used if its variable names it, or if its folder exists.
+    """
+    buckets = [default_bucket("game-data-manifest"), default_bucket("telecine-artifacts")]
+    default = default_bucket(_UPLOADS)
+    if named := os.environ.get(_VARIABLE):
+        buckets.append(normalise(named))
+    elif default.startswith("file://") and os.path.isdir(default.removeprefix("file://")):  # noqa: PTH112 - a URI's path
+        buckets.append(default)
+    return tuple(buckets)
 
 
 class DoctorSettings(StepSettings, pipeline="doctor"):
@@ -22,10 +41,11 @@ class DoctorSettings(StepSettings, pipeline="doctor"):
         group=WHERE,
     )
     write_buckets: tuple[Bucket, ...] = setting(
-        default_factory=lambda: (default_bucket("game-data-manifest"), default_bucket("telecine-artifacts")),
+        default_factory=_written,
         default_text="game-data-manifest,telecine-artifacts",
         description="Check that these buckets or folders can be written.",
-        detail="Each receives an object of a few bytes, which is then deleted.",
+        detail="Each receives an object of a few bytes, which is then deleted. The default includes viewership's "
+        "bucket if TELECINE_VIEWERSHIP_BUCKET or an existing folder names it.",
         group=WHERE,
     )
     namespace: str | None = setting(

@@ -1,8 +1,9 @@
-"""The command `telecine vacuum`: delete old reports, artifacts and database rows; never TARs, `.pt` files or parts."""
+"""The command `telecine vacuum`: delete old reports, artifacts and rows; never `.pt` files, parts, TARs or uploads."""
 
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -17,17 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = ["vacuum"]
 
-# Data that is never deleted, whatever its age and place: sessions, manifests, parts, programs, recordings.
+# Data that is never deleted, whatever its age and place: sessions, manifests, parts, programs, recordings, uploads.
 _DATA: Final = (".pt", ".parquet", ".tar", ".pt2", ".csv", ".xlsx")
-_DATA_FOLDERS: Final = frozenset({"_stats", "_manifests", "_checks"})
+_DATA_FOLDERS: Final = frozenset({"_stats", "_manifests", "_checks", "uploads"})
+# Viewership keeps each raw file under its SHA-256, without a suffix: `verify` recomputes from them.
+_RAW: Final = re.compile(r"(?:^|/)raw/[0-9a-f]{2}/[0-9a-f]{64}$")
 
 
 def vacuum(settings: VacuumSettings) -> str:
     """Delete everything older than ``--days`` and report what was deleted.
 
-    Of objects, only reports and artifacts are deleted: never a ``.pt`` file, a part, a manifest or a TAR, whichever
-    bucket is given. Of the database, only rows of tables that a migration declares as expiring: ended runs with their
-    stages and errors, and attempts to ingest a Screenalytics run.
+    Of objects, only reports and artifacts are deleted: never a ``.pt`` file, a part, a manifest, a TAR or an upload,
+    whichever bucket is given. Of the database, only rows of tables that a migration declares as expiring: ended runs
+    with their stages and errors, attempts to ingest a Screenalytics run, and viewership's log, replaced matches and
+    delivered events. Uploads with their raw files and rows, final rows and decisions stay: `verify` recomputes from
+    them.
 
     Raises:
         BucketMissing: the bucket does not exist.
@@ -69,4 +74,6 @@ def _clear(uri: str, prefix: str, before: datetime, settings: VacuumSettings) ->
 
 
 def _is_data(key: str) -> bool:
-    return key.lower().endswith(_DATA) or not _DATA_FOLDERS.isdisjoint(key.split("/"))
+    if key.lower().endswith(_DATA) or _RAW.search(key):
+        return True
+    return not _DATA_FOLDERS.isdisjoint(key.split("/"))

@@ -40,14 +40,15 @@ if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
     from tests.matching.world import World
 
-__all__ = ["accuracy", "speed"]
+__all__ = ["accuracy", "keys_of_platforms", "server", "speed"]
 
 _HELD_OUT: Final = 2000
 _KEYS: Final = 143_056
 
 
 @contextmanager
-def _server() -> Iterator[StepSettings]:
+def server() -> Iterator[StepSettings]:
+    """A migrated server of its own."""
     with reachable_folder() as folder:
         settings = StepSettings(database_url=embedded.ensure(folder, {"shared_buffers": "1GB", "work_mem": "128MB"}))
         try:
@@ -62,7 +63,7 @@ def accuracy(*, quick: bool = False) -> None:
     """Print precision and recall of the matcher and of two others, on seeds that no rule was tuned on."""
     seeds = range(_HELD_OUT, _HELD_OUT + (3 if quick else 10))
     found = {name: Score() for name in ("telecine", *BASELINES)}
-    with _server() as settings:
+    with server() as settings:
         for seed in seeds:
             progress(f"labelled rows, seed {seed}")
             made = world(seed, series=100 if quick else 400)
@@ -89,7 +90,7 @@ def accuracy(*, quick: bool = False) -> None:
     print_table("viewership: recall by kind of noise", ["kind", "rows", *found], kinds)
 
 
-def _many(made: World, count: int) -> list[MatchKey]:
+def keys_of_platforms(made: World, count: int) -> list[MatchKey]:
     """Distinct keys: mostly episodes as they are, in the shares of fields that platforms have; a sixth with noise."""
     rng = random.Random(1)
     rows = labelled(made, 1, count // 6)
@@ -146,7 +147,7 @@ _IN_PLACE: Final = (
 def speed(*, quick: bool = False) -> None:
     """Print seconds of keys, cascade and residue, and the ratio to updating the rows in place."""
     made = world(7, series=280 if quick else 2900)
-    keys = _many(made, _KEYS // 10 if quick else _KEYS)
+    keys = keys_of_platforms(made, _KEYS // 10 if quick else _KEYS)
     titles = list({text for key in keys for text in (key.content_name, key.content_name_2) if text})
     title_form.cache_clear()
     start = time.monotonic()
@@ -154,7 +155,7 @@ def speed(*, quick: bool = False) -> None:
         title_key(text)
     rows = [["keys of distinct titles", len(titles), _seconds(start), _rate(start, len(titles))]]
     rules = RULES["standard-1"]
-    with _server() as settings, transaction(settings) as session:
+    with server() as settings, transaction(settings) as session:
         progress("writing the catalogue")
         write(session, made.catalogue)
         with no_collection():

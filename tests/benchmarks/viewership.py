@@ -1,14 +1,22 @@
-"""viewership: uploads to units, the import of a catalogue, and matching on labelled rows, in parts."""
+"""viewership: uploads to units, the import of a catalogue, and matching on labelled rows, reprocessing, in parts."""
 
 from __future__ import annotations
 
 from tests.benchmarks._catalog import catalog
 from tests.benchmarks._matching import accuracy, speed
+from tests.benchmarks._reprocess import reprocessing
 from tests.benchmarks._uploads import units, wide
 
 __all__ = ["main"]
 
-_PARTS = {"units": units, "wide": wide, "catalog": catalog, "accuracy": accuracy, "speed": speed}
+_PARTS = {
+    "units": units,
+    "wide": wide,
+    "catalog": catalog,
+    "accuracy": accuracy,
+    "speed": speed,
+    "reprocess": reprocessing,
+}
 
 
 def main(part: str = "", *, quick: bool = False) -> None:

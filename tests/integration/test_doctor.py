@@ -104,6 +104,47 @@ def test_folders_need_not_be_there_yet(database, tmp_path: Path):
     assert not [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
 
 
+def test_the_bucket_of_viewership_is_checked_where_it_is_used(database, monkeypatch, tmp_path, s3_server: S3Server):
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TELECINE_DATABASE_URL", database.url)
+    folder = f"file://{tmp_path}/viewership"
+
+    def checked() -> dict[str, str]:
+        text, _ = doctor(DoctorSettings(read_buckets=(), format="json"))
+        return {line["name"]: line["said"] for line in json.loads(text)["lines"] if line["area"] == "store"}
+
+    assert folder not in checked()
+    (tmp_path / "viewership" / "uploads").mkdir(parents=True)
+    (tmp_path / "viewership" / "uploads" / "a.csv").write_bytes(b"a")
+    assert checked()[folder] == "can list, read, write, delete"
+    s3_server.create_bucket("their-uploads")
+    for name, value in s3_server.env.items():
+        monkeypatch.setenv(name, value)
+    assert not {folder, "s3://viewership"} & set(checked())
+    monkeypatch.setenv("TELECINE_VIEWERSHIP_BUCKET", "their-uploads")
+    assert checked()["s3://their-uploads"] == "can list, write, delete"
+    monkeypatch.setenv("TELECINE_VIEWERSHIP_BUCKET", "s3://gone-uploads")
+    assert "gone-uploads" in checked()["s3://gone-uploads"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("DROP SCHEMA viewership CASCADE", "schema 'viewership' does not exist"),
+        ("DROP TABLE viewership.arrivals", "table viewership.arrivals does not exist"),
+        ("DROP VIEW viewership.reconciliation CASCADE", "view viewership.reconciliation does not exist"),
+    ],
+)
+def test_a_database_without_viewership(database, statement, what):
+    database.rows(statement)
+    text, code = doctor(DoctorSettings(**LOCAL, database_url=database.url, format="json"))
+    said = {line["said"]: line["todo"] for line in json.loads(text)["lines"]}
+    assert said[what] == "Run: telecine db upgrade"
+    assert code == 78
+
+
 def test_the_command_prints_what_to_do(empty_database: Database, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TELECINE_DATABASE_URL", empty_database.url)

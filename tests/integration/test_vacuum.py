@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
-OLD = ("telecine/wf-1/extract/report.json", "telecine/wf-1/extract/report.html", "other/wf/main.log")
+OLD = (
+    *("telecine/wf-1/extract/report.json", "telecine/wf-1/extract/report.html", "other/wf/main.log"),
+    "raw/wf-2/main.log",
+)
 DATA = (
     "telecine/a.pt",
     "telecine/_stats/000001-x.json",
@@ -32,6 +35,9 @@ DATA = (
     "telecine/s.tar",
     "_manifests/x.txt",
     "_checks/1.json",
+    "uploads/july.tsv",
+    f"raw/ab/{'ab' * 32}",
+    f"bucket/folder/raw/ab/{'ab' * 32}",
 )
 
 
@@ -72,11 +78,11 @@ def test_old_reports_go_and_data_stays(database, tmp_path):
     everything = left(tmp_path)
     told = vacuum(settings(database, tmp_path, dry_run=True))
     assert "would delete" in told
-    assert "3 objects" in told
+    assert "4 objects" in told
     assert left(tmp_path) == everything
     assert "2 objects" in vacuum(settings(database, tmp_path, namespace="telecine"))
     assert everything - left(tmp_path) == set(OLD[:2])
-    assert "1 objects" in vacuum(settings(database, tmp_path))
+    assert "2 objects" in vacuum(settings(database, tmp_path))
     assert everything - left(tmp_path) == set(OLD)
 
 
@@ -133,6 +139,97 @@ def test_old_attempts_go_and_what_was_ingested_stays(database, tmp_path):
         assert database.rows(f"SELECT count(*) FROM screenalytics.{table}") == [(1,)], table
 
 
+def test_old_records_of_viewership_go_and_the_evidence_stays(database, tmp_path):
+    old, new = "now() - interval '40 days'", "now() - interval '20 days'"
+    upload, key = viewership_rows(database, old)
+    for at in (old, new):
+        database.rows(
+            "INSERT INTO viewership.error_log (procedure_name, status, pipeline_run_id, log_time)"
+            f" VALUES ('match', 'success', 'p', {at})"
+        )
+        database.rows(
+            "INSERT INTO viewership.match_history (key_id, status, rule_version, catalogue_version, pipeline_run_id,"
+            f" replaced_at) VALUES ({key}, 'review', '1', 1, 'p', {at})"
+        )
+        for delivered in ("NULL", at):
+            database.rows(
+                "INSERT INTO viewership.outbox_events (event_id, event_type, aggregate_id, payload_json, created_at,"
+                f" delivered_at) VALUES (gen_random_uuid(), 't', 'a', '{{}}', {old}, {delivered})"
+            )
+    told = vacuum(settings(database, tmp_path, dry_run=True))
+    expected = [f"  1 {what} of viewership" for what in ("log entries", "replaced matches", "delivered events")]
+    assert all(line in told for line in expected)
+    assert count(database, "outbox_events") == 4
+    told = vacuum(settings(database, tmp_path))
+    assert all(line in told for line in expected)
+    assert [count(database, table) for table in ("error_log", "match_history", "outbox_events")] == [1, 1, 3]
+    for table in KEPT:
+        assert count(database, table) >= 1, table
+    assert database.rows("SELECT status FROM viewership.uploads WHERE upload_id = %s", upload) == [("retracted",)]
+
+
+KEPT = (
+    *("uploads", "upload_names", "set_aside_rows", "scopes", "keys", "matches", "platform_viewership"),
+    *("replaced_details", "decisions", "arrivals", "episode_details"),
+)
+
+
+def count(database: Database, table: str) -> int:
+    return int(database.rows(f"SELECT count(*) FROM viewership.{table}")[0][0])
+
+
+def viewership_rows(database: Database, old: str) -> tuple[int, int]:
+    """One row in each table of a retracted upload, all of them old; returns the upload and the key."""
+    ((upload,),) = database.rows(
+        "INSERT INTO viewership.uploads (sha256, object_key, filename, size_bytes, platform, domain, label, format,"
+        " status, pipeline_run_id, created_at, updated_at) VALUES (repeat('a', 64), 'raw/aa/a', 'a.csv', 1, 'roku',"
+        f" 'd', 'Both', 'roku-1', 'retracted', 'p', {old}, {old}) RETURNING upload_id"
+    )
+    database.rows("INSERT INTO viewership.upload_names VALUES (%s, 'a.csv')", upload)
+    database.rows(
+        "INSERT INTO viewership.set_aside_rows (upload_id, line, fate, code, message)"
+        " VALUES (%s, 1, 'rejected', 'DATE', 'm')",
+        upload,
+    )
+    ((scope,),) = database.rows(
+        "INSERT INTO viewership.scopes (platform, domain, digest) VALUES ('roku', 'd', decode(repeat('ab', 16), 'hex'))"
+        " RETURNING scope_id"
+    )
+    ((key,),) = database.rows(
+        "INSERT INTO viewership.keys (digest, platform, review_key, review_digest, key_version) VALUES"
+        " (decode(repeat('ab', 16), 'hex'), 'roku', array_fill(''::text, ARRAY[6]), decode(repeat('ab', 16), 'hex'), 1)"
+        " RETURNING key_id"
+    )
+    database.rows(
+        "INSERT INTO viewership.matches (key_id, status, rule_version, catalogue_version, pipeline_run_id, matched_at)"
+        f" VALUES ({key}, 'review', '1', 1, 'p', {old})"
+    )
+    ((row,),) = database.rows(
+        "INSERT INTO viewership.platform_viewership (upload_id, line, scope_id, key_id) VALUES (%s, 2, %s, %s)"
+        " RETURNING id",
+        *(upload, scope, key),
+    )
+    database.rows(
+        "INSERT INTO viewership.episode_details (viewership_id, label, upload_id, key_id, scope_id, episode_id,"
+        " platform, domain, deal_parent, channel, territory, asset_series, filename, bucket, confidence, loaded_at)"
+        f" VALUES ({row}, 'Revenue', {upload}, {key}, {scope}, 1, 'roku', 'd', 'p', 'c', 't', 's', 'a.csv', 'b', 1,"
+        f" {old})"
+    )
+    database.rows(
+        f"INSERT INTO viewership.replaced_details SELECT d.*, {old}, 'me', 'retracted'"
+        " FROM viewership.episode_details d"
+    )
+    database.rows(
+        "INSERT INTO viewership.decisions (action, keys, effects, previous, decided_by, decided_at)"
+        f" VALUES ('reject', ARRAY[{key}], '{{}}', '[]', 'me', {old})"
+    )
+    database.rows(
+        "INSERT INTO viewership.arrivals (uri, etag, size_bytes, status, upload_id, first_seen, last_seen,"
+        f" pipeline_run_id) VALUES ('s3://b/uploads/a.csv', 'e', 1, 'taken', {upload}, {old}, {old}, 'p')"
+    )
+    return int(upload), int(key)
+
+
 def test_a_bucket(database, tmp_path, s3_server: S3Server):
     s3_server.create_bucket("telecine-artifacts")
     s3_server.client.put_object(Bucket="telecine-artifacts", Key="n/wf/plan/report.json", Body=b"{}")
@@ -148,5 +245,5 @@ def test_the_command(database, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TELECINE_DATABASE_URL", database.url)
     monkeypatch.setenv("TELECINE_DAYS", "30")
     assert run(["vacuum", "--dry-run"]) == 0
-    assert "3 objects" in capsys.readouterr().out
+    assert "4 objects" in capsys.readouterr().out
     assert run(["vacuum", "--days", "0"]) == 2

@@ -7,9 +7,14 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from jobs.viewership.errors import NotReady
+from jobs.viewership.matching import cascade
+from jobs.viewership.matching.model import Bucket
+from jobs.viewership.settings.uploads import ValidateSettings
+from jobs.viewership.steps.validate import validate
 from shared.errors import UsageError
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.viewership_place import CATALOGUE, viewership  # noqa: F401
@@ -259,3 +264,69 @@ def test_given_cases_of_identity(viewership, name):
     else:
         assert viewership.fates(1) == {"topline": 1}
         assert viewership.rows("SELECT count(*) FROM viewership.review_queue") == [(0,)]
+
+
+def test_a_bucket_that_fails_leaves_its_keys_to_the_next_run(viewership, monkeypatch):
+    viewership.catalogue()
+    file = viewership.file("july.csv", JULY + ROWS)
+    with monkeypatch.context() as patch:
+        patch.setitem(cascade._NEEDS, Bucket.SERIES_SEASON_EPISODE, "1 / 0 = 1")
+        report = viewership.run(file)
+    assert report.status == "partial"
+    assert viewership.statuses() == [(1, "july.csv", "partial")]
+    # The titles find two of them all the same; similar titles are not accepted meanwhile. The log names the bucket.
+    assert viewership.final() == (2, Decimal("3.5"))
+    assert viewership.rows(
+        "SELECT procedure_name, status, error_message ~ 'division by zero' FROM viewership.error_log"
+        " WHERE status = 'failed'"
+    ) == [("match SERIES_SEASON_EPISODE", "failed", True)]
+    assert viewership.is_due()
+    assert viewership.run().status == "success"
+    assert viewership.statuses() == [(1, "july.csv", "loaded")]
+    assert viewership.final() == (3, Decimal("3.75"))
+
+
+def test_validate_counts_what_is_matched_and_why_the_rest_is_not(viewership):
+    viewership.catalogue()
+    viewership.run(viewership.file("july.csv", JULY + ROWS + "Calm River,1,1,The Storm,,2\n"))
+    text, code = validate(viewership.settings(ValidateSettings, json_=True))
+    found = json.loads(text)
+    assert code == 0
+    assert (found["matched"], found["unmatched"]) == (3, 2)
+    assert found["errors"] == {"BELOW_CUT": 1, "NO_DATE": 1}
+    [upload] = found["uploads"]
+    assert upload["difference"] == {"units": 0, "hours": "0", "revenue": "0"}
+    assert sum(each["units"] for each in upload["fates"]) == upload["units"] == 5
+    with pytest.raises(UsageError, match="there is no upload 9"):
+        validate(viewership.settings(ValidateSettings, upload=(1, 9)))
+    text, _ = validate(viewership.settings(ValidateSettings))
+    assert "held        NO_DATE    1     2      0" in text
+    # A row that is lost shows.
+    viewership.database.rows(
+        "ALTER TABLE viewership.platform_viewership DISABLE TRIGGER insert_only;"
+        "DELETE FROM viewership.platform_viewership WHERE line = 2"
+    )
+    text, code = validate(viewership.settings(ValidateSettings, json_=True))
+    assert code == 65
+    assert json.loads(text)["uploads"][0]["difference"] == {"units": 1, "hours": "1.5", "revenue": "0"}
+
+
+def test_rows_are_insert_only(viewership):
+    viewership.catalogue()
+    viewership.run(viewership.file("july.csv", JULY + ROWS))
+    for statement in (
+        "UPDATE viewership.platform_viewership SET tot_hov = 0",
+        "DELETE FROM viewership.platform_viewership",
+    ):
+        with pytest.raises(psycopg.errors.RaiseException, match="insert-only"):
+            viewership.database.rows(statement)
+
+
+def test_what_a_file_is_named_is_only_text(viewership):
+    viewership.catalogue()
+    name = "=cmd|' ;$(NAME){{inputs}}<script>\x1b[31m.csv"
+    assert viewership.run(viewership.file(name, JULY + ROWS)).exit_code == 0
+    [(_, stored, status)] = viewership.statuses()
+    assert status == "loaded"
+    assert "\x1b" not in stored
+    assert stored.startswith("=cmd|' ;$(NAME){{inputs}}<script>")

@@ -118,7 +118,8 @@ class Scene(ViewershipPlace):
         assert self.is_due()
         differences = self.rows(
             "SELECT u.filename FROM viewership.uploads u JOIN"
-            " (SELECT upload_id, sum(units) AS units, sum(hours) AS hours FROM viewership.reconciliation GROUP BY upload_id) r USING (upload_id)"
+            " (SELECT upload_id, sum(units) AS units, sum(hours) AS hours FROM viewership.reconciliation"
+            " GROUP BY upload_id) r USING (upload_id)"
             " WHERE u.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')"
             " AND (u.units, u.hours) IS DISTINCT FROM (r.units, r.hours)"
         )

@@ -97,7 +97,7 @@ def _load_aliases(session: DatabaseSession, series: dict[int, Entity], episodes:
     found = []
     for row in session.rows(
         "SELECT id, source, platform, exact, title, series, season, episode, content_id, series_id, episode_id"
-        " FROM catalog.aliases WHERE undone_at IS NULL ORDER BY id"
+        " FROM catalog.aliases WHERE undone_at IS NULL AND key_id IS NULL ORDER BY id"
     ):
         target = series[row[9]] if row[9] is not None else episodes[row[10]]
         names = ("platform", "title", "series", "season", "episode", "content_id")

@@ -13,7 +13,7 @@ from jobs.viewership.matching.prepare import SEGMENT
 from shared.errors import TelecineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from jobs.viewership.matching.model import MatchRules
     from jobs.viewership.matching.prepare import Prepared
@@ -48,6 +48,7 @@ _TABLES: Final = (
     "CREATE TEMPORARY TABLE IF NOT EXISTS match_titles (key integer, title_key text, kind smallint) ON COMMIT DROP",
     "CREATE TEMPORARY TABLE IF NOT EXISTS match_series (key integer, series_id bigint, source smallint) ON COMMIT DROP",
     "CREATE TEMPORARY TABLE IF NOT EXISTS match_ids (key integer, ref_key text, kind smallint) ON COMMIT DROP",
+    "CREATE TEMPORARY TABLE IF NOT EXISTS match_decided (key integer, episode_id bigint) ON COMMIT DROP",
     """
     CREATE TEMPORARY TABLE IF NOT EXISTS match_evidence (key integer, episode_id bigint, mask smallint)
     ON COMMIT DROP
@@ -65,12 +66,13 @@ _TABLES: Final = (
     """,
 )
 _NAMES: Final = (
-    *("match_keys", "match_titles", "match_series", "match_ids", "match_evidence", "match_candidates", "match_found"),
+    *("match_keys", "match_titles", "match_series", "match_ids", "match_decided"),
+    *("match_evidence", "match_candidates", "match_found"),
 )
 
 _EVIDENCE: Final = {
-    # A decision names title, series, numbers and id of the rows it is for. Of several that fit a key, those of its
-    # platform count, and of them those with the most fields.
+    # An alias names title, series, numbers and id of the rows it is for. Of several that fit a key, those of its
+    # platform count, and of them those with the most fields. The alias of a decision excludes all others.
     "aliases": f"""
     INSERT INTO match_evidence (key, episode_id, mask)
     SELECT DISTINCT key, episode_id, {ALIAS} FROM (
@@ -85,7 +87,8 @@ _EVIDENCE: Final = {
         ) AS pair
         JOIN match_keys k ON k.key = pair.key
         JOIN catalog.aliases a ON a.id = pair.id
-        WHERE a.undone_at IS NULL AND a.episode_id IS NOT NULL
+        WHERE a.undone_at IS NULL AND a.episode_id IS NOT NULL AND a.key_id IS NULL
+            AND NOT EXISTS (SELECT FROM match_decided d WHERE d.key = k.key)
             AND (a.platform IS NULL OR a.platform = k.platform)
             AND CASE WHEN a.exact THEN
                 a.title_key IS NOT DISTINCT FROM k.title_key AND a.series_key IS NOT DISTINCT FROM k.series_key
@@ -100,6 +103,7 @@ _EVIDENCE: Final = {
                 AND coalesce(a.episode_no = k.episode, a.episode_no IS NULL)
             END
     ) AS fitting WHERE place = 1
+    UNION ALL SELECT key, episode_id, {ALIAS} FROM match_decided
     """,
     "ids": f"""
     INSERT INTO match_evidence (key, episode_id, mask)
@@ -264,7 +268,9 @@ class Cascade:
         return tuple(step.name for step in self.steps if step.error is not None)
 
 
-def run_cascade(session: DatabaseSession, keys: list[Prepared], rules: MatchRules) -> Cascade:
+def run_cascade(
+    session: DatabaseSession, keys: list[Prepared], rules: MatchRules, decided: Mapping[int, int] | None = None
+) -> Cascade:
     """Pass keys through the aliases and the six buckets.
 
     Each bucket runs in a savepoint: one that fails leaves the others' results. The evidence that they share is all or
@@ -275,12 +281,14 @@ def run_cascade(session: DatabaseSession, keys: list[Prepared], rules: MatchRule
         session: a transaction that sees the catalogue.
         keys: the prepared keys; their numbers are distinct.
         rules: how common a title may be.
+        decided: key -> episode that a reviewer's alias names for it.
     """
     result = Cascade()
     for statement in _TABLES:
         session.run(statement)
     session.run(f"TRUNCATE {', '.join(_NAMES)}")
     _load(session, keys)
+    session.copy("match_decided", ("key", "episode_id"), (decided or {}).items())
     for name, statement in _EVIDENCE.items():
         start = time.monotonic()
         session.run(statement, **({"common": rules.common} if ":common" in statement else {}))

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
     from jobs.viewership.matching.model import MatchRules
 
-__all__ = ["Episode", "Found", "Proposals", "SeriesTitles", "Similar"]
+__all__ = ["MOST_PER_WORD", "RAREST", "Episode", "Found", "Proposals", "SeriesTitles", "Similar", "title_words"]
 
-_MOST_PER_TOKEN: Final = 300
+MOST_PER_WORD: Final = 300
 """Maximum number of titles that share a word; a more common word is ignored."""
+RAREST: Final = 3
+"""Number of words of a title, the rarest first, by which titles are proposed."""
 _WORDS: Final = re.compile(r"\w+")
 _SLASH: Final = re.compile(r"\s+/\s+")
 
@@ -209,7 +211,13 @@ def _agrees(one: Episode, season: int | None, episode: int | None) -> bool:
     )
 
 
-def _split(text: str) -> list[str]:
+def title_words(text: str) -> list[str]:
+    """Return the words of a catalogue's title, by which proposals find it.
+
+    Example:
+        >>> title_words("She's My Sister")
+        ['shes', 'my', 'sister']
+    """
     return _WORDS.findall(folded(text).replace("'", ""))
 
 
@@ -221,7 +229,7 @@ class Proposals:
         self._episodes = [one for one in episodes if one.title_key]
         self._by_word: dict[str, list[int]] = defaultdict(list)
         for place, one in enumerate(self._episodes):
-            for word in set(_split(one.title)):
+            for word in set(title_words(one.title)):
                 self._by_word[word].append(place)
 
     @property
@@ -235,8 +243,8 @@ class Proposals:
 
         words = sorted((len(self._by_word[word]), word) for word in set(form.words) if word in self._by_word)
         places: set[int] = set()
-        for count, word in words[:3]:
-            if count <= _MOST_PER_TOKEN:
+        for count, word in words[:RAREST]:
+            if count <= MOST_PER_WORD:
                 places.update(self._by_word[word])
         if not places:
             return ()

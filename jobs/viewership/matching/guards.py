@@ -11,10 +11,10 @@ from jobs.viewership.keys.words import wordset
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["aligned", "same_numbers"]
+__all__ = ["SMALL", "aligned", "same_numbers"]
 
 # Words that titles gain and lose without naming another episode. "not" and "no" are absent.
-_SMALL: Final = wordset("the a an of and in on at to for with from by is are el la los las de del y le les du et")
+SMALL: Final = wordset("the a an of and in on at to for with from by is are el la los las de del y le les du et")
 _LETTERS_PER_EDIT: Final = 3
 _SHORT_WORD: Final = 4
 """Words up to this length have no typing errors: "son" and "sun", "last" and "lost" are two words."""
@@ -63,13 +63,13 @@ def _words(words: tuple[str, ...]) -> list[str]:
 
 def _fits(left: list[str], right: list[str], known: Collection[str]) -> bool:
     """Return whether a run of words is the other run with typing errors."""
-    if all(word in _SMALL for word in (*left, *right)):
+    if all(word in SMALL for word in (*left, *right)):
         return True
     if "".join(left) == "".join(right):
         return True
     if len(left) != len(right):
-        left = [word for word in left if word not in _SMALL]
-        right = [word for word in right if word not in _SMALL]
+        left = [word for word in left if word not in SMALL]
+        right = [word for word in right if word not in SMALL]
         if len(left) != len(right):
             return _typed("".join(left), "".join(right), known) if left and right else False
     return all(_typed(mine, its, known) for mine, its in zip(left, right, strict=True))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs.viewership.keys.version import KEY_VERSION
 from jobs.viewership.matching.cascade import run_cascade
+from jobs.viewership.matching.decided import decided
 from jobs.viewership.matching.judge import Judge
 from jobs.viewership.matching.known import catalogue_version, ref_keys, series_names
 from jobs.viewership.matching.model import RULES
@@ -62,7 +63,7 @@ def match_keys(session: DatabaseSession, keys: Sequence[MatchKey], rules: str | 
     version = catalogue_version(session)
     with no_collection():
         prepared = prepare(keys, series_names(session, chosen), ref_keys(session))
-        cascade = run_cascade(session, prepared, chosen)
+        cascade = run_cascade(session, prepared, chosen, decided(session, keys, prepared))
         judge = Judge(session, prepared, cascade, chosen)
         matches = tuple(judge.match(key) for key in prepared)
     return Matches(matches, tuple(cascade.steps), cascade.failed, chosen.name, KEY_VERSION, version)

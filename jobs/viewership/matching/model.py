@@ -99,6 +99,11 @@ REASONS: Final[dict[str, str]] = {
     "BELOW_CUT": "no title of the catalogue is similar enough",
     "NO_CANDIDATE": "nothing in the catalogue resembles the row",
     "BUCKET_FAILED": "a bucket failed, so the key was not looked up everywhere",
+    "ACCEPTED": "a reviewer accepted the episode for these rows",
+    "ACCEPTED_BEFORE": "a reviewer accepted an episode for earlier uploads, not for later ones",
+    "ALIASED": "a reviewer accepted the episode, also for later rows",
+    "REJECTED": "a reviewer rejected every episode",
+    "ALIAS_UNDONE": "the alias that matched these rows was undone",
 }
 """Code of a reason -> its sentence."""
 

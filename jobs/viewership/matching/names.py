@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jobs.viewership.matching.model import MatchRules
 
-__all__ = ["NamedSeries", "SeriesAlias", "SeriesName", "SeriesNames", "Source"]
+__all__ = ["NamedSeries", "SeriesAlias", "SeriesName", "SeriesNames", "Source", "id_codes"]
 
 _CODED: Final = re.compile(r"([^\W_]*[^\W\d_][^\W_]*)[-_.]?\d{2,}")
 _SHORTEST_SIMILAR: Final = 5
@@ -177,9 +177,7 @@ class SeriesNames:
 
     def coded(self, parts: Iterable[str]) -> int | None:
         """Return the series whose code an id begins with, or an id inside it: ``HL`` of ``HL-0101``."""
-        found = {
-            self._codes[match[1]] for part in parts if (match := _CODED.fullmatch(part)) and match[1] in self._codes
-        }
+        found = {self._codes[code] for code in id_codes(parts) if code in self._codes}
         return found.pop() if len(found) == 1 else None
 
     def inside(self, words: tuple[str, ...], heads: Iterable[str]) -> tuple[tuple[int, ...], Source, tuple[str, ...]]:
@@ -202,6 +200,16 @@ class SeriesNames:
             if ids := self._by_words.get(words[:length]):
                 return tuple(sorted(ids)), Source.WORDS, words[:length]
         return (), Source.WORDS, ()
+
+
+def id_codes(parts: Iterable[str]) -> set[str]:
+    """Return what may be the code of a series in an id and in ids inside it.
+
+    Example:
+        >>> id_codes(["hl-0101"])
+        {'hl'}
+    """
+    return {match[1] for part in parts if (match := _CODED.fullmatch(part))}
 
 
 def _digits(key: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.viewership.catalog.versions import pin
 from jobs.viewership.errors import NotReady
 from jobs.viewership.matching.matcher import match_keys
-from jobs.viewership.matching.model import reason
+from jobs.viewership.matching.model import BUCKETS, Bucket, reason
 from jobs.viewership.matching.prepare import MatchKey
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["Matched", "match", "match_and_write"]
+__all__ = ["DEFAULT_RULES", "Matched", "match", "match_and_write"]
 
-_DEFAULT_RULES: Final = "standard-1"
+DEFAULT_RULES: Final = "standard-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,8 @@ def match_and_write(
     *,
     run_id: str,
     platforms: Sequence[str],
-    rules: str = _DEFAULT_RULES,
+    rules: str = DEFAULT_RULES,
+    again: bool = False,
 ) -> Matched:
     """Match keys and write what changed. The final rows are the caller's.
 
@@ -140,6 +141,7 @@ def match_and_write(
         run_id: the run.
         platforms: platforms of the keys, whose matches and final rows nobody else changes until the end.
         rules: name of the rules.
+        again: the keys have matches; one that only a bucket after a failed one finds does not replace them.
     """
     began = time.monotonic()
     if not keys:
@@ -151,7 +153,7 @@ def match_and_write(
         _row(each, found.rules, found.catalog_version, run_id)
         for each in found.matches
         # A key that a failed bucket could not look up stays as it is.
-        if not (found.failed and "BUCKET_FAILED" in each.reasons)
+        if not (found.failed and ("BUCKET_FAILED" in each.reasons or (again and _is_after(each, found.failed))))
     ]
     changed = write_matches(session, rows)
     return Matched(changed, found.steps, found.failed, time.monotonic() - began)
@@ -161,6 +163,12 @@ def match_and_write(
 @lru_cache(maxsize=4096)
 def _reasons(codes: tuple[str, ...]) -> list[dict[str, str]]:
     return [reason(code) for code in codes]
+
+
+def _is_after(found: Match, failed: Sequence[str]) -> bool:
+    """Return whether a match comes from a bucket after one that failed, which might have found another episode."""
+    order = [Bucket.ALIAS, *BUCKETS]
+    return found.bucket not in order[: min(order.index(Bucket(name)) for name in failed)]
 
 
 def _row(found: Match, rules: str, version: int, run_id: str) -> MatchRow:

@@ -1,1 +1,1 @@
-"""Review: keys that wait for a person, by hours at stake; decisions, their scope and their undoing."""
+"""Review keys that wait: the queue, a key in detail, decisions with their effects, and the export."""

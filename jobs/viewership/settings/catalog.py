@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
-from jobs.viewership.settings.common import Actor, by
+from jobs.viewership.settings.common import SHOWN, Actor, by
 from shared.settings import StepSettings, setting
 from shared.settings.base import LIMITS, WHERE, Group
 
-__all__ = ["CatalogDiffSettings", "CatalogExportSettings", "CatalogImportSettings"]
+__all__ = ["CatalogDiffSettings", "CatalogExportSettings", "CatalogGapsSettings", "CatalogImportSettings"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _TAKEN: Final = Group("Catalogue files", 20)
@@ -73,3 +73,25 @@ class CatalogExportSettings(StepSettings, pipeline="viewership"):
         group=WHERE,
     )
     file_format: Literal["csv", "jsonl"] = setting("csv", description="Write CSV or JSON lines.", group=_TAKEN)
+
+
+class CatalogGapsSettings(StepSettings, pipeline="viewership"):
+    """Settings of `catalog gaps`, which lists episodes that the catalogue lacks."""
+
+    platform: Annotated[tuple[str, ...], Field()] = setting(
+        (), default_text="all platforms", description="Only look at rows of these platforms.", group=_TAKEN
+    )
+    output: str | None = setting(
+        None,
+        description="Write all gaps to this .csv, .jsonl or .xlsx file.",
+        detail="A path or s3://bucket/key. `catalog import` reads the file (a workbook after it was saved as CSV).",
+        group=_TAKEN,
+    )
+    ref_id: Literal["empty", "platform"] = setting(
+        "empty",
+        description="Leave ref_id empty in the file, or propose the platform's id.",
+        detail="An id is proposed if all platforms that report the episode have the same.",
+        group=_TAKEN,
+    )
+    limit: PositiveInt = setting(20, description="Show at most this many gaps, most hours first.", group=LIMITS)
+    json_: bool = setting(False, description="Print JSON.", group=SHOWN)

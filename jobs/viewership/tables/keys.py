@@ -19,17 +19,28 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["KEY_COLUMNS", "KEY_FIELDS", "SCOPE_FIELDS", "key_ids", "key_row", "scope_digest", "scope_ids"]
+__all__ = [
+    "COMPUTED",
+    "KEY_COLUMNS",
+    "KEY_FIELDS",
+    "SCOPE_FIELDS",
+    "key_ids",
+    "key_row",
+    "refresh_key_columns",
+    "scope_digest",
+    "scope_ids",
+]
 
 KEY_FIELDS: Final = ("content_name", "content_name_2", "series", "season", "episode", "content_id")
 """Fields of a unit that say which episode it is."""
+COMPUTED: Final = (
+    *("title_key", "title_key_2", "series_key", "content_key", "review_key", "review_digest", "key_version"),
+)
+"""Columns that the rules of the keys compute from the fields."""
 SCOPE_FIELDS: Final = ("partner", "channel", "territory", "date")
 """Fields of a unit that say whose deal it belongs to, and when."""
 
-KEY_COLUMNS: Final = (
-    *("digest", "platform", *KEY_FIELDS),
-    *("title_key", "series_key", "content_key", "review_key", "review_digest", "key_version"),
-)
+KEY_COLUMNS: Final = ("digest", "platform", *KEY_FIELDS, *COMPUTED)
 """Columns of viewership.keys, except its number."""
 
 
@@ -96,22 +107,18 @@ def key_row(platform: str, fields: Mapping[str, str | None]) -> tuple[Any, ...]:
 
 
 def _key(digest: bytes, platform: str, row: Sequence[str | None]) -> tuple[Any, ...]:
-    """Return the values of :data:`KEY_COLUMNS`.
+    return (digest, platform, *row, *_computed(platform, dict(zip(KEY_FIELDS, row, strict=True))))
 
-    Args:
-        digest: of the platform and the row.
-        platform: its platform.
-        row: the values of :data:`KEY_FIELDS`.
-    """
-    raw = dict(zip(KEY_FIELDS, row, strict=True))
+
+def _computed(platform: str, raw: Mapping[str, str | None]) -> tuple[Any, ...]:
+    """Return the values of :data:`COMPUTED`."""
     review = review_key(platform, **raw)
-    parts = list(review)
     return (
-        *(digest, platform, *row),
         title_key(raw["content_name"]) if raw["content_name"] else None,
+        title_key(raw["content_name_2"]) if raw["content_name_2"] else None,
         series_key(raw["series"]) if raw["series"] else None,
         review.content_id if raw["content_id"] else None,
-        *(parts, _digest(parts), KEY_VERSION),
+        *(review.parts, review.digest, KEY_VERSION),
     )
 
 
@@ -120,6 +127,37 @@ def scope_digest(
 ) -> bytes:
     """Return the digest of a scope, by which it is found."""
     return _digest((platform, domain, partner, channel, territory, str(day or "")))
+
+
+def refresh_key_columns(session: DatabaseSession, limit: int) -> int:
+    """Compute the columns of keys again that other rules have computed, and return the number of keys.
+
+    Args:
+        session: the transaction.
+        limit: at most so many keys.
+    """
+    rows = session.rows(
+        f"SELECT key_id, platform, {', '.join(KEY_FIELDS)} FROM viewership.keys"  # noqa: S608 - names of this module
+        " WHERE key_version <> :version ORDER BY key_id LIMIT :limit FOR UPDATE",
+        version=KEY_VERSION,
+        limit=limit,
+    )
+    if not rows:
+        return 0
+    session.run("CREATE TEMPORARY TABLE IF NOT EXISTS fresh_keys (LIKE viewership.keys) ON COMMIT DROP")
+    session.run(
+        "ALTER TABLE fresh_keys ALTER digest DROP NOT NULL, ALTER platform DROP NOT NULL"  # what stays as it is
+    )
+    session.run("TRUNCATE fresh_keys")
+    session.copy(
+        "fresh_keys",
+        ("key_id", *COMPUTED),
+        ((row[0], *_computed(row[1], dict(zip(KEY_FIELDS, row[2:], strict=True)))) for row in rows),
+    )
+    updates = ", ".join(f"{name} = fresh.{name}" for name in COMPUTED)
+    return session.run(
+        f"UPDATE viewership.keys k SET {updates} FROM fresh_keys fresh WHERE fresh.key_id = k.key_id"  # noqa: S608
+    )
 
 
 def scope_ids(session: DatabaseSession, platform: str, domain: str, units: pl.DataFrame) -> pl.DataFrame:

@@ -18,6 +18,7 @@ TABLES = (
     "viewership.keys",
     "viewership.matches",
     "viewership.match_history",
+    "viewership.reprocessed",
     "viewership.platform_viewership",
     "viewership.episode_details",
     "viewership.replaced_details",
@@ -51,8 +52,12 @@ FUNCTIONS = (
     "viewership.lock_final(text[])",
     "viewership.replace_matches(bigint[])",
     "viewership.sync(text, bigint[], text, text)",
+    "viewership.same_review(bigint[])",
+    "viewership.decided_keys(bigint[])",
+    "viewership.review_state(bigint[])",
     "viewership.preview(text, bigint[], bigint)",
-    "viewership.decide(text, bigint[], bigint, text, text)",
+    "viewership.decide(text, bigint[], bigint, text, text, text)",
+    "viewership.settle_aliases(bigint[], bigint, text, text)",
     "viewership.undo(bigint, text)",
 )
 
@@ -192,6 +197,7 @@ def _keys() -> None:
             episode text,
             content_id text,
             title_key text,
+            title_key_2 text,
             series_key text,
             content_key text,
             review_key text[] NOT NULL CHECK (cardinality(review_key) = 6),
@@ -200,6 +206,7 @@ def _keys() -> None:
         )
     """)
     op.execute("CREATE INDEX keys_review ON viewership.keys (review_digest)")
+    # uploads: an accepted key's episode counts in these only; in later ones, its rows wait again.
     match = """
             status text NOT NULL CHECK (status IN ('matched', 'review', 'unmatched', 'rejected')),
             bucket text,
@@ -211,6 +218,7 @@ def _keys() -> None:
             rule_version text NOT NULL,
             catalogue_version bigint NOT NULL,
             decision_id bigint,
+            uploads bigint[],
             pipeline_run_id text NOT NULL,
             matched_at timestamptz NOT NULL DEFAULT now()
     """
@@ -218,7 +226,8 @@ def _keys() -> None:
         CREATE TABLE viewership.matches (
             key_id bigint PRIMARY KEY REFERENCES viewership.keys,
             {match},
-            CHECK ((status = 'matched') = (episode_id IS NOT NULL))
+            CHECK ((status = 'matched') = (episode_id IS NOT NULL)),
+            CHECK (uploads IS NULL OR status = 'matched')
         )
     """)
     op.execute("CREATE INDEX matches_open ON viewership.matches (status) WHERE status <> 'matched'")
@@ -232,6 +241,27 @@ def _keys() -> None:
         )
     """)
     op.execute("CREATE INDEX match_history_key ON viewership.match_history (key_id)")
+    op.execute("CREATE INDEX match_history_time ON viewership.match_history (replaced_at)")
+    # All keys of a platform are matched to at least this version of the catalogue; those that later changes affected,
+    # to the one that their match names.
+    op.execute("""
+        CREATE TABLE viewership.reprocessed (
+            platform text PRIMARY KEY,
+            catalogue_version bigint NOT NULL,
+            pipeline_run_id text NOT NULL,
+            reprocessed_at timestamptz NOT NULL DEFAULT now()
+        )
+    """)
+
+    # The alias of a decision matches the rows with the review key of this key, and no others.
+    op.execute("ALTER TABLE catalog.aliases ADD COLUMN key_id bigint REFERENCES viewership.keys")
+    op.execute("DROP INDEX catalog.aliases_live")
+    op.execute("""
+        CREATE UNIQUE INDEX aliases_live ON catalog.aliases (platform, exact, md5(title), md5(series), season, episode,
+            content_id, (series_id IS NULL)) NULLS NOT DISTINCT WHERE undone_at IS NULL AND key_id IS NULL
+    """)
+    op.execute("CREATE UNIQUE INDEX aliases_key ON catalog.aliases (key_id) WHERE undone_at IS NULL")
+    op.execute("CREATE INDEX aliases_decision ON catalog.aliases (decision_id)")
 
 
 def _rows() -> None:
@@ -319,9 +349,11 @@ def _history() -> None:
             decided_at timestamptz NOT NULL DEFAULT now(),
             undone_by text,
             undone_at timestamptz,
-            CHECK ((action = 'reject') = (episode_id IS NULL))
+            CHECK ((action = 'reject') = (episode_id IS NULL)),
+            CHECK ((undone_by IS NULL) = (undone_at IS NULL))
         )
     """)
+    op.execute("CREATE INDEX decisions_keys ON viewership.decisions USING gin (keys)")
     op.execute("""
         CREATE TABLE viewership.error_log (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -336,6 +368,7 @@ def _history() -> None:
             pipeline_run_id text NOT NULL
         )
     """)
+    op.execute("CREATE INDEX error_log_time ON viewership.error_log (log_time)")
 
 
 def _arrival() -> None:
@@ -352,6 +385,9 @@ def _arrival() -> None:
         )
     """)
     op.execute("CREATE INDEX outbox_events_waiting ON viewership.outbox_events (created_at) WHERE delivered_at IS NULL")
+    op.execute(
+        "CREATE INDEX outbox_events_done ON viewership.outbox_events (delivered_at) WHERE delivered_at IS NOT NULL"
+    )
     # What became of each object below uploads/: one with the same ETag is not read again.
     op.execute("""
         CREATE TABLE viewership.arrivals (
@@ -469,7 +505,7 @@ def _fates() -> None:
             CASE
                 WHEN r.key_id IS NULL THEN 'topline'
                 WHEN s.code IS NOT NULL THEN 'held'
-                WHEN m.status = 'review' THEN 'review'
+                WHEN m.status = 'review' OR r.upload_id <> ALL (m.uploads) THEN 'review'
                 WHEN m.status IS DISTINCT FROM 'matched' THEN 'unmatched'
                 WHEN viewership.gate(u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NOT NULL
                     THEN 'held'
@@ -479,6 +515,7 @@ def _fates() -> None:
                 WHEN r.key_id IS NULL THEN NULL
                 WHEN s.code IS NOT NULL THEN s.code
                 WHEN m.status = 'review' THEN m.reasons -> 0 ->> 'code'
+                WHEN r.upload_id <> ALL (m.uploads) THEN 'ACCEPTED_BEFORE'
                 WHEN m.status IS DISTINCT FROM 'matched' THEN COALESCE(m.reasons -> 0 ->> 'code', 'NOT_MATCHED')
                 ELSE viewership.gate(u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter)
             END AS code
@@ -513,7 +550,7 @@ def _fates() -> None:
         LEFT JOIN catalog.episode_titles et ON et.episode_id = e.id AND et.main
         CROSS JOIN (VALUES ('Viewership'), ('Revenue')) l (label)
         WHERE u.status IN ('matched', 'loaded', 'partial') AND m.status = 'matched' AND s.code IS NULL
-            AND u.label IN (l.label, 'Both')
+            AND (m.uploads IS NULL OR r.upload_id = ANY (m.uploads)) AND u.label IN (l.label, 'Both')
             AND (u.label <> 'Both' OR CASE l.label WHEN 'Revenue' THEN r.revenue ELSE r.tot_hov END IS NOT NULL)
             AND viewership.gate(u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NULL
     """)
@@ -563,21 +600,43 @@ def _fates() -> None:
         LEFT JOIN logged l USING (upload_id)
         WHERE u.status IN ('loaded', 'partial')
     """)
+    # One row per review key. Rows, hours and revenue are those of fates review and unmatched, without rejected keys.
     op.execute("""
         CREATE VIEW viewership.review_queue AS
-        SELECT k.review_digest, min(k.platform) AS platform, m.status, min(k.content_name) AS content_name,
-            min(k.series) AS series, min(k.season) AS season, min(k.episode) AS episode,
-            min(k.content_id) AS content_id, array_agg(DISTINCT k.key_id) AS keys, count(*) AS rows,
-            count(DISTINCT r.upload_id) AS uploads, COALESCE(sum(r.tot_hov), 0) AS hours,
-            COALESCE(sum(r.revenue), 0) AS revenue,
-            (array_agg(m.candidates ORDER BY k.key_id))[1] AS candidates,
-            (array_agg(m.reasons ORDER BY k.key_id))[1] AS reasons, min(u.created_at) AS waiting_since
-        FROM viewership.keys k
-        JOIN viewership.matches m USING (key_id)
-        JOIN viewership.platform_viewership r USING (key_id)
-        JOIN viewership.uploads u USING (upload_id)
-        WHERE m.status IN ('review', 'unmatched') AND u.status IN ('matched', 'loaded', 'partial')
-        GROUP BY k.review_digest, m.status
+        WITH waiting AS (
+            SELECT k.key_id, k.review_digest, m.status = 'matched' AS accepted, m.status <> 'unmatched' AS review,
+                count(*) FILTER (WHERE s.code IS NULL) AS rows,
+                COALESCE(sum(r.tot_hov) FILTER (WHERE s.code IS NULL), 0) AS hours,
+                COALESCE(sum(r.revenue) FILTER (WHERE s.code IS NULL), 0) AS revenue,
+                count(*) FILTER (WHERE s.code IS NOT NULL) AS held, array_agg(DISTINCT r.upload_id) AS uploads,
+                min(u.created_at) AS since
+            FROM viewership.matches m
+            JOIN viewership.keys k USING (key_id)
+            JOIN viewership.platform_viewership r USING (key_id)
+            JOIN viewership.uploads u USING (upload_id)
+            JOIN viewership.scopes s USING (scope_id)
+            WHERE u.status IN ('matched', 'loaded', 'partial')
+                AND (m.status IN ('review', 'unmatched') OR r.upload_id <> ALL (m.uploads))
+            GROUP BY k.key_id, k.review_digest, m.status
+        ), spelled AS (
+            SELECT review_digest, array_agg(key_id ORDER BY key_id) AS keys,
+                (array_agg(key_id ORDER BY hours DESC, rows DESC, key_id))[1] AS first, bool_or(review) AS review,
+                bool_or(accepted) AS accepted, sum(rows)::bigint AS rows, sum(hours) AS hours,
+                sum(revenue) AS revenue, sum(held)::bigint AS held, min(since) AS waiting_since
+            FROM waiting GROUP BY review_digest
+        ), counted AS (
+            SELECT w.review_digest, count(DISTINCT x) AS uploads FROM waiting w, unnest(w.uploads) x
+            GROUP BY w.review_digest
+        )
+        SELECT q.review_digest, k.review_key[1] AS platform, CASE WHEN q.review THEN 'review' ELSE 'unmatched' END
+            AS status, k.content_name, k.content_name_2, k.series, k.season, k.episode, k.content_id,
+            k.review_key[3] AS series_key, q.keys, q.rows, q.held,
+            c.uploads, q.hours, q.revenue, CASE WHEN q.accepted THEN m.episode_id END AS accepted_before,
+            m.candidates, m.reasons, q.waiting_since
+        FROM spelled q
+        JOIN counted c ON c.review_digest = q.review_digest
+        JOIN viewership.keys k ON k.key_id = q.first
+        JOIN viewership.matches m ON m.key_id = q.first
     """)
     _figures()
     # The three queries of the original run on this schema as they are, except for the database's name and DATEADD. They
@@ -699,172 +758,372 @@ def _functions() -> None:
         END
         $body$
     """)
+    _review_functions(definer)
+    _decide(definer)
+    _undo(definer)
+    op.execute(f"REVOKE ALL ON FUNCTION {', '.join(FUNCTIONS)} FROM PUBLIC")
+
+
+# Errors of the review, which jobs/viewership/review/decisions.py translates: TC001 an argument is not valid, TC002 a
+# key has no match, TC003 the episode is not in the catalogue, TC004 no such decision, TC005 it was undone, TC006 the
+# key has changed since it was shown, TC007 the transaction would not see what others have committed.
+
+
+def _review_functions(definer: str) -> None:
+    op.execute(f"""
+        CREATE FUNCTION viewership.same_review(keys bigint[]) RETURNS bigint[] {definer} AS $body$
+        BEGIN
+            RETURN ARRAY(
+                SELECT k.key_id FROM viewership.keys k WHERE k.review_digest IN (
+                    SELECT g.review_digest FROM viewership.keys g WHERE g.key_id = ANY (same_review.keys)
+                ) ORDER BY k.key_id
+            );
+        END
+        $body$
+    """)
+    # One decision per review key: all of its spellings that wait, and those that a person or an alias has decided. What
+    # the rules have matched by themselves is left alone, unless nothing else has this review key.
+    op.execute(f"""
+        CREATE FUNCTION viewership.decided_keys(keys bigint[]) RETURNS bigint[] {definer} AS $body$
+        DECLARE
+            alike bigint[] := viewership.same_review(keys);
+        BEGIN
+            RETURN ARRAY(
+                SELECT x.key_id FROM (
+                    SELECT o.key_id, o.is_open, bool_or(o.is_open) OVER (PARTITION BY o.review_digest) AS some
+                    FROM (
+                        SELECT k.key_id, k.review_digest,
+                            m.decision_id IS NOT NULL OR m.status <> 'matched' OR m.bucket = 'ALIAS' AS is_open
+                        FROM viewership.keys k JOIN viewership.matches m USING (key_id)
+                        WHERE k.key_id = ANY (alike)
+                    ) o
+                ) x WHERE x.is_open OR NOT x.some ORDER BY x.key_id
+            );
+        END
+        $body$
+    """)
+    # What a reviewer sees of keys, as a hash: matches, candidates, and the uploads that have rows.
+    op.execute(f"""
+        CREATE FUNCTION viewership.review_state(keys bigint[]) RETURNS text {definer} AS $body$
+        DECLARE
+            known bigint[] := viewership.decided_keys(keys);
+        BEGIN
+            RETURN (
+                SELECT left(encode(sha256(convert_to(COALESCE(jsonb_agg(jsonb_build_array(m.key_id, m.status,
+                    m.episode_id, m.decision_id, m.candidates, ARRAY(
+                        SELECT DISTINCT r.upload_id FROM viewership.platform_viewership r
+                        JOIN viewership.uploads u USING (upload_id)
+                        WHERE r.key_id = m.key_id AND u.status IN ('matched', 'loaded', 'partial') ORDER BY r.upload_id
+                    )) ORDER BY m.key_id)::text, ''), 'UTF8')), 'hex'), 32)
+                FROM viewership.matches m WHERE m.key_id = ANY (known)
+            );
+        END
+        $body$
+    """)
+    # loads and removes are rows of episode_details; a row that stays as it is counts as neither.
     op.execute(f"""
         CREATE FUNCTION viewership.preview(action text, keys bigint[], episode bigint,
-            OUT units bigint, OUT hours numeric, OUT revenue numeric, OUT uploads bigint, OUT loads bigint,
-            OUT removes bigint) {definer} AS $body$
+            OUT units bigint, OUT hours numeric, OUT revenue numeric, OUT uploads bigint, OUT held bigint,
+            OUT loads bigint, OUT removes bigint, OUT state text) {definer} AS $body$
             #variable_conflict use_column
+        DECLARE
+            known bigint[];
         BEGIN
+            known := viewership.decided_keys(preview.keys);
             SELECT count(*), COALESCE(sum(r.tot_hov), 0), COALESCE(sum(r.revenue), 0), count(DISTINCT r.upload_id),
-                count(*) FILTER (WHERE preview.action <> 'reject' AND s.code IS NULL AND viewership.gate(
-                    u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NULL),
-                count(*) FILTER (WHERE f.fate = 'final')
-            INTO units, hours, revenue, uploads, loads, removes
+                count(*) FILTER (WHERE s.code IS NOT NULL)
+            INTO units, hours, revenue, uploads, held
             FROM viewership.platform_viewership r
             JOIN viewership.uploads u USING (upload_id)
             JOIN viewership.scopes s USING (scope_id)
-            JOIN viewership.row_fates f ON f.viewership_id = r.id
-            WHERE r.key_id = ANY (preview.keys) AND u.status IN ('matched', 'loaded', 'partial');
+            WHERE r.key_id = ANY (known) AND u.status IN ('matched', 'loaded', 'partial');
+            SELECT count(*) FILTER (WHERE x.due AND NOT x.same),
+                count(*) FILTER (WHERE x.there AND NOT (x.due AND x.same))
+            INTO loads, removes
+            FROM (
+                SELECT d.viewership_id IS NOT NULL AS there,
+                    COALESCE(d.episode_id = preview.episode AND d.bucket = 'DECISION' AND d.confidence = 1, false)
+                        AS same,
+                    preview.action <> 'reject' AND s.code IS NULL AND viewership.gate(u.label, r.tot_hov, r.revenue,
+                        r.week, r.day, r.year, r.quarter) IS NULL AND u.label IN (l.label, 'Both')
+                    AND (u.label <> 'Both' OR CASE l.label WHEN 'Revenue' THEN r.revenue ELSE r.tot_hov END
+                        IS NOT NULL) AS due
+                FROM viewership.platform_viewership r
+                JOIN viewership.uploads u USING (upload_id)
+                JOIN viewership.scopes s USING (scope_id)
+                CROSS JOIN (VALUES ('Viewership'), ('Revenue')) l (label)
+                LEFT JOIN viewership.episode_details d ON d.viewership_id = r.id AND d.label = l.label
+                WHERE r.key_id = ANY (known) AND u.status IN ('matched', 'loaded', 'partial')
+            ) x;
+            state := viewership.review_state(known);
+        END
+        $body$
+    """)
+    # Makes the live alias of each review key that of its latest decision, if that is an alias; a new alias of this
+    # decision is inserted. Called with the catalogue's lock.
+    op.execute(f"""
+        CREATE FUNCTION viewership.settle_aliases(keys bigint[], decision bigint, actor text, origin text)
+            RETURNS void {definer} AS $body$
+            #variable_conflict use_variable
+        DECLARE
+            alike bigint[];
+            new_version bigint;
+        BEGIN
+            alike := viewership.same_review(keys);
+            SELECT COALESCE(max(v.version), 0) + 1 INTO new_version FROM catalog.versions v;
+            -- The keys of the catalogue are of the rules of its last version, whatever those of this decision are.
+            INSERT INTO catalog.versions (version, action, origin, key_version, created_by)
+            SELECT new_version, 'decision', origin, COALESCE(
+                (SELECT v.key_version FROM catalog.versions v ORDER BY v.version DESC LIMIT 1), max(k.key_version)), actor
+            FROM viewership.keys k WHERE k.key_id = ANY (alike);
+            WITH latest AS (
+                SELECT DISTINCT ON (k.review_digest) k.review_digest, d.decision_id
+                FROM viewership.decisions d, unnest(d.keys) x (key_id)
+                JOIN viewership.keys k ON k.key_id = x.key_id
+                WHERE d.keys && alike AND d.undone_at IS NULL AND k.key_id = ANY (alike)
+                ORDER BY k.review_digest, d.decision_id DESC
+            ), wanted AS (
+                SELECT a.id FROM latest l
+                JOIN viewership.keys k ON k.review_digest = l.review_digest
+                JOIN catalog.aliases a ON a.key_id = k.key_id AND a.decision_id = l.decision_id
+            ), ended AS (
+                UPDATE catalog.aliases a SET undone_by = actor, undone_at = now()
+                WHERE a.key_id = ANY (alike) AND a.undone_at IS NULL AND a.id NOT IN (SELECT w.id FROM wanted w)
+                RETURNING a.id, a.title_key, a.series_key, a.content_key
+            ), revived AS (
+                UPDATE catalog.aliases a SET undone_by = NULL, undone_at = NULL
+                WHERE a.key_id = ANY (alike) AND a.undone_at IS NOT NULL AND a.id IN (SELECT w.id FROM wanted w)
+                RETURNING a.id, a.title_key, a.series_key, a.content_key
+            )
+            INSERT INTO catalog.changes (version, kind, entity_id, action, title_keys, series_keys, ref_keys)
+            SELECT new_version, 'alias', c.id, c.action, array_remove(ARRAY[c.title_key], NULL),
+                array_remove(ARRAY[c.series_key], NULL), array_remove(ARRAY[c.content_key], NULL)
+            FROM (SELECT e.*, 'removed' AS action FROM ended e UNION ALL SELECT r.*, 'added' FROM revived r) c;
+            WITH added AS (
+                INSERT INTO catalog.aliases (platform, exact, title, title_key, series, series_key, season, episode,
+                    content_id, content_key, episode_id, decision_id, key_id, source, created_by)
+                SELECT DISTINCT ON (k.review_digest) k.review_key[1], true,
+                    left(COALESCE(k.content_name, k.content_name_2), 500),
+                    CASE WHEN octet_length(k.title_key) <= 2000 THEN k.title_key END, left(k.series, 500),
+                    CASE WHEN octet_length(k.series_key) <= 2000 THEN k.series_key END, left(k.season, 50),
+                    left(k.episode, 50), left(k.content_id, 200),
+                    CASE WHEN octet_length(k.content_key) <= 2000 THEN k.content_key END, d.episode_id, decision,
+                    k.key_id, 'review', actor
+                FROM viewership.decisions d
+                JOIN viewership.keys k ON k.key_id = ANY (d.keys)
+                WHERE d.decision_id = decision AND d.action = 'alias' AND d.undone_at IS NULL
+                    AND NOT EXISTS (SELECT FROM catalog.aliases a WHERE a.decision_id = decision)
+                ORDER BY k.review_digest, k.key_id
+                RETURNING id, title_key, series_key, content_key
+            )
+            INSERT INTO catalog.changes (version, kind, entity_id, action, title_keys, series_keys, ref_keys)
+            SELECT new_version, 'alias', a.id, 'added', array_remove(ARRAY[a.title_key], NULL),
+                array_remove(ARRAY[a.series_key], NULL), array_remove(ARRAY[a.content_key], NULL) FROM added a;
+        END
+        $body$
+    """)
+
+
+# Under another isolation, a transaction that waited for a lock would not see what its holder has committed.
+_SEES_COMMITTED = """
+            IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+                RAISE EXCEPTION 'the transaction is %; expected read committed',
+                    current_setting('transaction_isolation') USING ERRCODE = 'TC007';
+            END IF;
+            IF actor IS NULL OR length(btrim(actor)) NOT BETWEEN 1 AND 200 THEN
+                RAISE EXCEPTION 'the name of the person has % characters; expected 1 to 200',
+                    COALESCE(length(btrim(actor)), 0) USING ERRCODE = 'TC001';
+            END IF;
+"""
+
+
+def _decide(definer: str) -> None:
+    op.execute(f"""
+        CREATE FUNCTION viewership.replace_matches(keys bigint[]) RETURNS void {definer} AS $body$
+        BEGIN
+            INSERT INTO viewership.match_history (key_id, status, bucket, episode_id, confidence, candidates, margin,
+                reasons, rule_version, catalogue_version, decision_id, uploads, pipeline_run_id, matched_at)
+            SELECT m.key_id, m.status, m.bucket, m.episode_id, m.confidence, m.candidates, m.margin, m.reasons,
+                m.rule_version, m.catalogue_version, m.decision_id, m.uploads, m.pipeline_run_id, m.matched_at
+            FROM viewership.matches m WHERE m.key_id = ANY (keys);
         END
         $body$
     """)
     op.execute(f"""
         CREATE FUNCTION viewership.decide(action text, keys bigint[], episode bigint, actor text, note text,
-            OUT decision bigint, OUT loaded bigint, OUT removed bigint) {definer} AS $body$
+            seen text DEFAULT NULL, OUT decision bigint, OUT loaded bigint, OUT removed bigint) {definer} AS $body$
             #variable_conflict use_variable
         DECLARE
             known bigint[];
+            alike bigint[];
             before jsonb;
             effect jsonb;
-            new_version bigint;
+            aliased boolean;
         BEGIN
-            IF action NOT IN ('accept', 'alias', 'reject') THEN
-                RAISE EXCEPTION 'action % is unknown; expected accept, alias or reject', quote_literal(action);
+            {_SEES_COMMITTED}
+            IF action IS NULL OR action NOT IN ('accept', 'alias', 'reject') THEN
+                RAISE EXCEPTION 'action % is unknown; expected accept, alias or reject', quote_nullable(action)
+                    USING ERRCODE = 'TC001';
             END IF;
-            IF COALESCE(actor, '') = '' THEN
-                RAISE EXCEPTION 'no actor; expected the name of the person who decides';
-            END IF;
-            IF action = 'reject' AND COALESCE(note, '') = '' THEN
-                RAISE EXCEPTION 'no note; expected the reason why the rows stay unmatched';
+            IF length(note) > 1000 OR action = 'reject' AND COALESCE(btrim(note), '') = '' THEN
+                RAISE EXCEPTION 'the reason has % characters; expected at most 1000, and one for a rejection',
+                    COALESCE(length(note), 0) USING ERRCODE = 'TC001';
             END IF;
             IF (action = 'reject') <> (episode IS NULL) THEN
-                RAISE EXCEPTION 'accept and alias need an episode, reject takes none';
+                RAISE EXCEPTION 'action % has the wrong episode; expected one for accept and alias, none for reject',
+                    action USING ERRCODE = 'TC001';
             END IF;
             IF episode IS NOT NULL AND NOT EXISTS (
                 SELECT FROM catalog.episodes e JOIN catalog.series s ON s.id = e.series_id
                 WHERE e.id = episode AND e.active AND s.status = 'active'
             ) THEN
-                RAISE EXCEPTION 'episode % is not in the catalogue, or inactive', episode;
+                RAISE EXCEPTION 'episode % is not in the catalogue, or is inactive; expected an active one', episode
+                    USING ERRCODE = 'TC003';
             END IF;
-            IF action = 'alias' THEN
+            alike := viewership.same_review(keys);
+            aliased := action = 'alias' OR EXISTS (
+                SELECT FROM catalog.aliases a WHERE a.key_id = ANY (alike) AND a.undone_at IS NULL);
+            IF aliased THEN
                 PERFORM pg_advisory_xact_lock(hashtextextended('telecine catalog', 0));
             END IF;
             -- One decision at a time: another one over the same keys waits here, and then sees this one.
-            PERFORM viewership.lock_final(ARRAY(SELECT k.platform FROM viewership.keys k WHERE k.key_id = ANY (keys)));
-            SELECT array_agg(m.key_id ORDER BY m.key_id), jsonb_agg(to_jsonb(m) ORDER BY m.key_id)
-            INTO known, before FROM viewership.matches m WHERE m.key_id = ANY (keys);
-            IF COALESCE(cardinality(known), 0) = 0
-                OR cardinality(known) <> (SELECT count(DISTINCT k) FROM unnest(keys) k)
-            THEN
-                RAISE EXCEPTION 'some of these keys have no match to decide on';
+            PERFORM viewership.lock_final(ARRAY(SELECT k.platform FROM viewership.keys k WHERE k.key_id = ANY (alike)));
+            IF NOT aliased AND EXISTS (
+                SELECT FROM catalog.aliases a WHERE a.key_id = ANY (alike) AND a.undone_at IS NULL
+            ) THEN
+                RAISE EXCEPTION 'another decision about these keys was faster' USING ERRCODE = '40001';
             END IF;
+            IF COALESCE(cardinality(keys), 0) = 0 OR EXISTS (
+                SELECT FROM unnest(keys) x (key_id)
+                WHERE NOT EXISTS (SELECT FROM viewership.matches m WHERE m.key_id = x.key_id)
+            ) THEN
+                RAISE EXCEPTION 'some of the keys do not exist or are not matched yet; expected keys of the queue'
+                    USING ERRCODE = 'TC002';
+            END IF;
+            known := viewership.decided_keys(keys);
+            IF seen IS NOT NULL AND seen <> viewership.review_state(keys) THEN
+                RAISE EXCEPTION 'the key has changed since it was shown; expected a decision about its present state'
+                    USING ERRCODE = 'TC006';
+            END IF;
+            IF action = 'alias' AND EXISTS (
+                SELECT FROM viewership.keys k WHERE k.key_id = ANY (known)
+                    AND num_nonnulls(k.content_name, k.content_name_2, k.series, k.content_id) = 0
+            ) THEN
+                RAISE EXCEPTION 'a key has no title, series or id to tell later rows by; expected accept'
+                    USING ERRCODE = 'TC001';
+            END IF;
+            SELECT jsonb_agg(to_jsonb(m) ORDER BY m.key_id) INTO before
+            FROM viewership.matches m WHERE m.key_id = ANY (known);
             SELECT to_jsonb(p) INTO effect FROM viewership.preview(action, known, episode) p;
             INSERT INTO viewership.decisions (action, keys, episode_id, note, effects, previous, decided_by)
             VALUES (action, known, episode, note, effect, before, actor) RETURNING decision_id INTO decision;
-            IF action = 'alias' THEN
-                SELECT COALESCE(max(v.version), 0) + 1 INTO new_version FROM catalog.versions v;
-                INSERT INTO catalog.versions (version, action, origin, key_version, created_by)
-                SELECT new_version, 'decision', 'decision ' || decision, max(k.key_version), actor
-                FROM viewership.keys k WHERE k.key_id = ANY (known);
-                WITH added AS (
-                    INSERT INTO catalog.aliases (platform, exact, title, title_key, series, series_key, season, episode,
-                        content_id, content_key, episode_id, decision_id, source, created_by)
-                    SELECT DISTINCT k.platform, true, k.content_name, k.title_key, k.series, k.series_key, k.season,
-                        k.episode, k.content_id, k.content_key, decide.episode, decision, 'review', actor
-                    FROM viewership.keys k
-                    WHERE k.key_id = ANY (known) AND num_nonnulls(k.content_name, k.series, k.content_id) >= 1
-                    ON CONFLICT DO NOTHING
-                    RETURNING id, title_key, series_key, content_key
-                )
-                INSERT INTO catalog.changes (version, kind, entity_id, action, title_keys, series_keys, ref_keys)
-                SELECT new_version, 'alias', a.id, 'added', array_remove(ARRAY[a.title_key], NULL),
-                    array_remove(ARRAY[a.series_key], NULL), array_remove(ARRAY[a.content_key], NULL) FROM added a;
+            IF aliased THEN
+                PERFORM viewership.settle_aliases(known, decision, actor, 'decision ' || decision);
             END IF;
             PERFORM viewership.replace_matches(known);
             UPDATE viewership.matches m SET
                 status = CASE action WHEN 'reject' THEN 'rejected' ELSE 'matched' END, bucket = 'DECISION',
                 episode_id = episode, confidence = 1, margin = NULL, decision_id = decision, matched_at = now(),
-                reasons = jsonb_build_array(jsonb_build_object('code', upper(action), 'by', actor, 'note', note))
+                uploads = CASE action WHEN 'accept' THEN ARRAY(
+                    SELECT DISTINCT r.upload_id FROM viewership.platform_viewership r
+                    JOIN viewership.uploads u USING (upload_id)
+                    WHERE r.key_id = m.key_id AND u.status IN ('matched', 'loaded', 'partial') ORDER BY r.upload_id
+                ) END,
+                reasons = jsonb_build_array(jsonb_build_object(
+                    'code', CASE action WHEN 'accept' THEN 'ACCEPTED' WHEN 'alias' THEN 'ALIASED' ELSE 'REJECTED' END,
+                    'message', CASE action WHEN 'accept' THEN 'a reviewer accepted the episode for these rows'
+                        WHEN 'alias' THEN 'a reviewer accepted the episode, also for later rows'
+                        ELSE 'a reviewer rejected every episode' END,
+                    'by', actor, 'note', note))
             WHERE m.key_id = ANY (known);
             SELECT s.loaded, s.removed INTO loaded, removed
             FROM viewership.sync('key', known, actor, action || ' ' || decision) s;
+            effect := effect || jsonb_build_object('loaded', loaded, 'removed', removed);
+            UPDATE viewership.decisions d SET effects = effect
+            WHERE d.decision_id = decision;
         END
         $body$
     """)
-    op.execute(f"""
-        CREATE FUNCTION viewership.replace_matches(keys bigint[]) RETURNS void {definer} AS $body$
-        BEGIN
-            INSERT INTO viewership.match_history (key_id, status, bucket, episode_id, confidence, candidates, margin,
-                reasons, rule_version, catalogue_version, decision_id, pipeline_run_id, matched_at)
-            SELECT m.key_id, m.status, m.bucket, m.episode_id, m.confidence, m.candidates, m.margin, m.reasons,
-                m.rule_version, m.catalogue_version, m.decision_id, m.pipeline_run_id, m.matched_at
-            FROM viewership.matches m WHERE m.key_id = ANY (keys);
-        END
-        $body$
-    """)
+
+
+def _undo(definer: str) -> None:
     op.execute(f"""
         CREATE FUNCTION viewership.undo(decision bigint, actor text, OUT loaded bigint, OUT removed bigint)
             {definer} AS $body$
             #variable_conflict use_variable
         DECLARE
             taken viewership.decisions;
+            alike bigint[];
             affected bigint[];
-            new_version bigint;
+            orphans bigint[];
+            aliased boolean;
         BEGIN
-            IF COALESCE(actor, '') = '' THEN
-                RAISE EXCEPTION 'no actor; expected the name of the person who takes the decision back';
-            END IF;
-            SELECT * INTO taken FROM viewership.decisions d WHERE d.decision_id = decision FOR UPDATE;
+            {_SEES_COMMITTED}
+            SELECT * INTO taken FROM viewership.decisions d WHERE d.decision_id = decision;
             IF taken.decision_id IS NULL THEN
-                RAISE EXCEPTION 'decision % does not exist', decision;
-            ELSIF taken.undone_at IS NOT NULL THEN
-                RAISE EXCEPTION 'decision % was undone by % at %', decision, taken.undone_by, taken.undone_at;
+                RAISE EXCEPTION 'decision % does not exist', decision USING ERRCODE = 'TC004';
             END IF;
-            IF taken.action = 'alias' THEN
+            alike := viewership.same_review(taken.keys);
+            aliased := EXISTS (SELECT FROM catalog.aliases a WHERE a.key_id = ANY (alike));
+            IF aliased THEN
                 PERFORM pg_advisory_xact_lock(hashtextextended('telecine catalog', 0));
             END IF;
-            PERFORM viewership.lock_final(ARRAY(
-                SELECT k.platform FROM viewership.keys k WHERE k.key_id = ANY (taken.keys)));
+            PERFORM viewership.lock_final(ARRAY(SELECT k.platform FROM viewership.keys k WHERE k.key_id = ANY (alike)));
+            IF NOT aliased AND EXISTS (SELECT FROM catalog.aliases a WHERE a.key_id = ANY (alike)) THEN
+                RAISE EXCEPTION 'another decision about these keys was faster' USING ERRCODE = '40001';
+            END IF;
+            SELECT * INTO taken FROM viewership.decisions d WHERE d.decision_id = decision FOR UPDATE;
+            IF taken.undone_at IS NOT NULL THEN
+                RAISE EXCEPTION 'decision % was undone by % at %', decision, taken.undone_by,
+                    to_char(taken.undone_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
+                    USING ERRCODE = 'TC005';
+            END IF;
+            UPDATE viewership.decisions d SET undone_by = actor, undone_at = now() WHERE d.decision_id = decision;
             -- Keys that a later decision changed stay as that one left them.
-            SELECT COALESCE(array_agg(m.key_id), '{{}}') INTO affected
-            FROM viewership.matches m WHERE m.decision_id = decision;
+            affected := ARRAY(
+                SELECT m.key_id FROM viewership.matches m WHERE m.decision_id = decision ORDER BY m.key_id
+            );
             PERFORM viewership.replace_matches(affected);
+            -- The state before may be that of a decision that was undone meanwhile: then the state before that one.
+            WITH RECURSIVE chain (entry) AS (
+                SELECT x FROM jsonb_array_elements(taken.previous) x WHERE (x ->> 'key_id')::bigint = ANY (affected)
+                UNION ALL
+                SELECT x FROM chain c
+                JOIN viewership.decisions d ON d.decision_id = (c.entry ->> 'decision_id')::bigint
+                    AND d.undone_at IS NOT NULL
+                CROSS JOIN jsonb_array_elements(d.previous) x
+                WHERE x ->> 'key_id' = c.entry ->> 'key_id'
+            ), restored AS (
+                SELECT c.entry FROM chain c
+                LEFT JOIN viewership.decisions d ON d.decision_id = (c.entry ->> 'decision_id')::bigint
+                WHERE d.undone_at IS NULL
+            )
             UPDATE viewership.matches m SET status = b.status, bucket = b.bucket, episode_id = b.episode_id,
                 confidence = b.confidence, candidates = b.candidates, margin = b.margin, reasons = b.reasons,
                 rule_version = b.rule_version, catalogue_version = b.catalogue_version, decision_id = b.decision_id,
-                pipeline_run_id = b.pipeline_run_id, matched_at = now()
-            FROM jsonb_populate_recordset(NULL::viewership.matches, taken.previous) b
-            WHERE m.key_id = b.key_id AND m.decision_id = decision;
-            IF taken.action = 'alias' THEN
-                SELECT COALESCE(max(v.version), 0) + 1 INTO new_version FROM catalog.versions v;
-                INSERT INTO catalog.versions (version, action, origin, key_version, created_by)
-                SELECT new_version, 'decision', 'undo of decision ' || decision, max(k.key_version), actor
-                FROM viewership.keys k WHERE k.key_id = ANY (taken.keys);
-                -- Later uploads that the alias matched wait for a person or for the next reprocess.
-                WITH ended AS (
-                    UPDATE catalog.aliases a SET undone_by = actor, undone_at = now()
-                    WHERE a.decision_id = decision AND a.undone_at IS NULL RETURNING a.*
-                ), noted AS (
-                    INSERT INTO catalog.changes (version, kind, entity_id, action, title_keys, series_keys, ref_keys)
-                    SELECT new_version, 'alias', e.id, 'removed', array_remove(ARRAY[e.title_key], NULL),
-                        array_remove(ARRAY[e.series_key], NULL), array_remove(ARRAY[e.content_key], NULL) FROM ended e
-                )
-                SELECT affected || COALESCE(array_agg(DISTINCT k.key_id), '{{}}') INTO affected
-                FROM ended e JOIN viewership.keys k ON k.platform = e.platform
-                    AND k.title_key IS NOT DISTINCT FROM e.title_key AND k.series_key IS NOT DISTINCT FROM e.series_key
-                    AND k.season IS NOT DISTINCT FROM e.season AND k.episode IS NOT DISTINCT FROM e.episode
-                    AND k.content_key IS NOT DISTINCT FROM e.content_key
-                JOIN viewership.matches m ON m.key_id = k.key_id AND m.bucket = 'ALIAS'
-                    AND m.episode_id = taken.episode_id;
-                PERFORM viewership.replace_matches(affected);
+                uploads = b.uploads, pipeline_run_id = b.pipeline_run_id, matched_at = b.matched_at
+            FROM restored r, jsonb_populate_record(NULL::viewership.matches, r.entry) b
+            WHERE m.key_id = b.key_id;
+            IF aliased THEN
+                PERFORM viewership.settle_aliases(alike, decision, actor, 'undo of decision ' || decision);
+                -- What an alias has matched that is gone waits for a person, or for the next reprocess.
+                orphans := ARRAY(
+                    SELECT m.key_id FROM viewership.matches m
+                    WHERE m.key_id = ANY (alike) AND m.bucket = 'ALIAS' AND m.decision_id IS NULL
+                        AND m.episode_id IN (SELECT a.episode_id FROM catalog.aliases a WHERE a.key_id = ANY (alike))
+                        AND m.episode_id NOT IN (
+                            SELECT a.episode_id FROM catalog.aliases a
+                            WHERE a.key_id = ANY (alike) AND a.undone_at IS NULL)
+                );
+                PERFORM viewership.replace_matches(orphans);
                 UPDATE viewership.matches m SET status = 'review', bucket = NULL, episode_id = NULL, confidence = NULL,
-                    reasons = '[{{"code": "ALIAS_UNDONE"}}]', matched_at = now()
-                WHERE m.key_id = ANY (affected) AND m.bucket = 'ALIAS';
+                    reasons = jsonb_build_array(jsonb_build_object('code', 'ALIAS_UNDONE', 'message',
+                        'the alias that matched these rows was undone')), matched_at = now()
+                WHERE m.key_id = ANY (orphans);
+                affected := affected || orphans;
             END IF;
-            UPDATE viewership.decisions d SET undone_by = actor, undone_at = now() WHERE d.decision_id = decision;
             SELECT s.loaded, s.removed INTO loaded, removed
             FROM viewership.sync('key', affected, actor, 'undo of decision ' || decision) s;
         END
         $body$
     """)
-    op.execute(f"REVOKE ALL ON FUNCTION {', '.join(FUNCTIONS)} FROM PUBLIC")

@@ -1,0 +1,180 @@
+"""The reprocess step: match keys again that changes of the catalogue affect, and bring final rows up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.viewership.keys.titles import title_key
+from jobs.viewership.phases.reprocess import Selection, reprocess
+from jobs.viewership.tables.uploads import find
+from shared.database.migrate import ready
+from shared.database.session import transaction
+from shared.errors import ObjectMissing, UsageError
+from shared.report import Report, Table
+from shared.report.terminal import counted, find_table, print_line, print_table
+from shared.storage import read_uri
+from shared.text import one_line
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from rich.console import Console
+
+    from jobs.viewership.phases.reprocess import PlatformResult, Reprocessed
+    from jobs.viewership.settings.reprocess import ReprocessSettings
+    from shared.ledger import StageRun
+
+__all__ = ["run", "show"]
+
+_COLUMNS: Final = (
+    *("platform", "keys looked at", "changed", "rows entered", "rows left", "rows updated"),
+    *("hours entered", "hours left", "revenue entered", "revenue left"),
+)
+_TABLE: Final = "Platforms"
+_MOST_TITLES: Final = 100_000
+
+
+def run(settings: ReprocessSettings, stage_run: StageRun) -> Report:
+    """Match affected keys again, and return the report.
+
+    Args:
+        settings: the keys to look at.
+        stage_run: the stage in the ledger.
+
+    Raises:
+        UsageError: there is no such upload or platform, or a file of titles cannot be read.
+        ConfigurationError: the catalogue has no episode.
+    """
+    ready(settings)
+    _check(settings)
+    titles = _titles(settings)
+    selection = Selection(tuple(settings.platform), tuple(settings.upload), titles, everything=settings.all_)
+    result = reprocess(
+        settings, selection, stage_run.run_id, by=settings.by, dry_run=settings.dry_run, progress=stage_run.progress
+    )
+    return _report(result, dry_run=settings.dry_run)
+
+
+def _check(settings: ReprocessSettings) -> None:
+    """Refuse uploads and platforms that do not exist: a typing error must not look like success."""
+    with transaction(settings) as session:
+        if settings.upload:
+            missing = set(settings.upload) - {each.upload_id for each in find(session, upload_ids=settings.upload)}
+            if missing:
+                raise UsageError(f"there is no upload {min(missing)}; expected one of `telecine viewership uploads`")
+        if settings.platform:
+            known = {row.platform for row in session.rows("SELECT DISTINCT platform FROM viewership.scopes")}
+            unknown = [name for name in settings.platform if name not in known]
+            if unknown:
+                names = ", ".join(sorted(known)) or "none, since nothing was uploaded"
+                raise UsageError(f"no upload is of platform {one_line(unknown[0])}; expected one of: {names}")
+
+
+def _titles(settings: ReprocessSettings) -> tuple[str, ...]:
+    """Return the keys of the chosen titles: of one title, or of the lines of a file."""
+    place = settings.titles
+    if place is None:
+        return ()
+    texts = [place]
+    local = place.removeprefix("file://")
+    if "://" in local or _is_file(local):
+        try:
+            texts = read_uri(place, settings).decode("utf-8-sig").splitlines()
+        except (ValueError, ObjectMissing) as error:  # a UnicodeDecodeError is a ValueError
+            raise UsageError(f"--titles {one_line(place)} cannot be read: {error}; expected UTF-8 text") from error
+    keys = {key for text in texts if text.strip() and (key := title_key(text))}
+    if not keys:
+        raise UsageError(f"--titles {one_line(place)} has no title; expected a title, or a file with one per line")
+    if len(keys) > _MOST_TITLES:
+        raise UsageError(
+            f"--titles {one_line(place)} has {len(keys):,} titles; expected at most {_MOST_TITLES:,}; use --all"
+        )
+    return tuple(sorted(keys))
+
+
+def _is_file(place: str) -> bool:
+    try:
+        return Path(place).is_file()
+    except (OSError, ValueError):  # a title may be too long for a path, or hold a NUL
+        return False
+
+
+def _report(result: Reprocessed, *, dry_run: bool) -> Report:
+    total = result.total
+    rows = [_row(platform, each) for platform, each in sorted(result.platforms.items())]
+    notes = _notes(result)
+    return Report(
+        status="partial" if result.failed else "success",
+        headline=_headline(result, dry_run=dry_run),
+        items=total.looked_at,
+        counts={
+            "keys": result.keys,
+            "looked_at": total.looked_at,
+            "changed": total.changed,
+            "rows_entered": total.entered,
+            "rows_left": total.left,
+            "rows_updated": total.updated,
+            "scopes_changed": result.scopes,
+            "failed_buckets": len(result.failed),
+            "inactive_decisions": result.inactive_decisions,
+        },
+        durations=dict(result.seconds),
+        sections=[Table(_TABLE, _COLUMNS, rows, note=" ".join(notes))],
+    )
+
+
+def _row(platform: str, each: PlatformResult) -> list[Any]:
+    return [
+        *(platform, each.looked_at, each.changed, each.entered, each.left, each.updated),
+        *map(_plain, (each.hours_entered, each.hours_left, each.revenue_entered, each.revenue_left)),
+    ]
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _headline(result: Reprocessed, *, dry_run: bool) -> str:
+    total = result.total
+    looked = f"{total.looked_at:,} of {counted(result.keys, 'key', 'keys')} matched again"
+    if result.is_full and result.keys:
+        looked = f"all {counted(result.keys, 'key', 'keys')} matched again"
+    parts = [
+        f"{'nothing was written: ' if dry_run else ''}version {result.version}: {looked}",
+        f"{total.changed:,} changed",
+        f"{counted(total.entered, 'final row', 'final rows')} entered ({_plain(total.hours_entered)} hours)",
+        f"{total.left:,} left ({_plain(total.hours_left)} hours)",
+    ]
+    if result.failed:
+        parts.append(f"{', '.join(result.failed)} failed: the keys stay as they are until the next run")
+    return ", ".join(parts)
+
+
+def _notes(result: Reprocessed) -> list[str]:
+    notes = [f"Changes of the catalogue from version {result.since} to {result.version}."]
+    if result.is_full:
+        notes.append("All keys were matched, since many were affected, the rules changed, or --all was passed.")
+    if result.inactive_decisions:
+        notes.append(
+            f"{counted(result.inactive_decisions, 'key is', 'keys are')} decided for an episode that is inactive now;"
+            " decisions stay until they are undone."
+        )
+    return notes
+
+
+def show(report: Report, console: Console) -> None:
+    """Print what changed for each platform, and the counts.
+
+    Args:
+        report: report of the step.
+        console: the terminal.
+    """
+    table = find_table(report, _TABLE)
+    if table is not None and table.rows:
+        columns = [at for at, name in enumerate(table.columns) if not name.startswith("revenue")]
+        rows = [[f"{row[at]:,}" if isinstance(row[at], int) else row[at] for at in columns] for row in table.rows]
+        names = [table.columns[at] for at in columns]
+        print_table(console, names, rows, right=frozenset(names[1:]))
+    print_line(console, report.headline)

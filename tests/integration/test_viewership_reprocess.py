@@ -1,0 +1,397 @@
+"""Reprocess: rows enter and leave the final table after changes of the catalogue; decisions and killed runs stay."""
+
+# ruff: noqa: F811 - pytest hands fixtures in by their names
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobs.viewership.catalog import versions
+from jobs.viewership.matching import cascade as cascades
+from jobs.viewership.matching.model import Bucket
+from jobs.viewership.phases.reprocess import Reprocessed, Selection, reprocess
+from jobs.viewership.settings.reprocess import ReprocessSettings
+from jobs.viewership.steps import reprocess as step
+from jobs.viewership.tables import keys as key_tables
+from jobs.viewership.tables.fates import fates
+from shared.database.session import transaction
+from shared.errors import UsageError
+from shared.progress import Progress
+from shared.step.contract import UnrecordedRun
+from tests.postgres_server import database, postgres  # noqa: F401
+from tests.viewership_store import CATALOGUE, Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.postgres_server import Database
+
+pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
+
+FIRST, _, HOMECOMING = (line for line in CATALOGUE["episodes.csv"].splitlines()[1:4])
+HEAD = CATALOGUE["episodes.csv"].splitlines()[0]
+# Enough matched keys that one or two are few of them.
+ROWS = (
+    *(f"2025-07-0{day},Acme,Harbour TV,US,Harbour Lights,1,1,The Silent Lighthouse,HL-0101,1.5," for day in (1, 2)),
+    "2025-07-01,Acme,Harbour TV,US,Harbour Lights,1,2,A Letter from Lisbon,,4.25,",
+    "2025-07-03,Acme,Harbour TV,US,Gardens of Stone,3,9,The Last Orchard of Umbria,ZZ-9,3,",
+    "2025-07-03,Acme,Harbour TV,US,,,,Gardens of Stone: The Last Orchard of Umbria,,0.25,",
+    "2025-07-03,Acme,Harbour TV,MX,The Outpost,1,1,Where the Wolves Sleep,OF-0101,1.0000000001,",
+    *(f"2025-07-04,Acme,Harbour TV,US,Harbour Lights,,,A Letter from Lisbon {part},,1," for part in "BCDEFGHIJK"),
+    *(f"2025-07-04,Acme,Harbour TV,US,Elsewhere {number},,,Nothing Known {number},,1," for number in range(40)),
+)
+UMBRIA = f"{HEAD}\nGS-0309,Gardens of Stone,GS,Elm,active,3,9,The Last Orchard of Umbria\n"
+FINAL = (
+    "SELECT viewership_id, label, episode_id, hours, asset_title, deal_parent, loaded_at"
+    " FROM viewership.episode_details ORDER BY viewership_id, label"
+)
+
+
+@pytest.fixture
+def store(database: Database, tmp_path: Path) -> Store:
+    made = Store(database, tmp_path)
+    made.catalogue()
+    return made
+
+
+def again(store: Store, **values: Any) -> Reprocessed:
+    chosen = {name: values.pop(name) for name in ("platforms", "uploads", "titles", "everything") if name in values}
+    return reprocess(store.database.settings(), Selection(**chosen), "run-2", by="ann", **values)
+
+
+def final(store: Store) -> list[tuple[Any, ...]]:
+    return store.database.rows(FINAL)
+
+
+def hours(store: Store) -> Decimal:
+    return store.database.rows("SELECT COALESCE(sum(hours), 0) FROM viewership.episode_details")[0][0]
+
+
+def check(store: Store, upload: int) -> None:
+    """The fates add up, and the final table has the rows of fate final."""
+    with transaction(store.database.settings()) as session:
+        found = fates(session, upload)
+    assert not any(found.difference)
+    assert found.units_of("final") == len({row[0] for row in final(store)})
+
+
+def test_a_new_episode_brings_its_rows_to_the_final_table_and_leaves_the_others(store: Store):
+    upload = store.stored(ROWS)
+    before = final(store)
+    store.catalogue({"episodes.csv": UMBRIA})
+    result = again(store)
+    check(store, upload)
+    # With the id, and with the series in the title.
+    entered = [row for row in final(store) if row not in before]
+    assert [row[3] for row in entered] == [Decimal(3), Decimal("0.25")]
+    assert before == [row for row in final(store) if row not in entered]
+    there = result.platforms["canonical"]
+    assert (there.entered, there.hours_entered, there.left, there.updated) == (2, Decimal("3.25"), 0, 0)
+    assert there.changed == 2
+    assert not result.is_full
+    assert there.looked_at <= 4 < result.keys
+    assert store.database.rows(
+        "SELECT rows_affected, status FROM viewership.error_log WHERE procedure_name = 'reprocess'"
+    )
+    nothing = again(store)
+    assert (nothing.total.looked_at, nothing.since) == (0, nothing.version)
+
+
+def test_a_series_that_becomes_inactive_leaves_the_final_table_and_comes_back(store: Store):
+    upload = store.stored(ROWS)
+    before = hours(store)
+    store.catalogue({"series.csv": "series_code,series,status\nHL,Harbour Lights,inactive\n"})
+    result = again(store)
+    check(store, upload)
+    assert (result.total.left, result.total.hours_left) == (3, Decimal("7.25"))
+    kept = store.database.rows("SELECT sum(hours), min(removed_by), min(reason) FROM viewership.replaced_details")
+    assert kept == [(Decimal("7.25"), "ann", "run run-2")]
+    assert hours(store) == before - Decimal("7.25")
+    store.catalogue({"series.csv": "series_code,series,status\nHL,Harbour Lights,active\n"})
+    result = again(store)
+    check(store, upload)
+    assert (result.total.entered, result.total.hours_entered, hours(store)) == (3, Decimal("7.25"), before)
+
+
+def test_an_episode_that_becomes_inactive_leaves_the_final_table_and_comes_back(store: Store):
+    upload = store.stored(ROWS)
+    before = hours(store)
+    row = f"{HEAD},episode_status\n{FIRST},"
+    store.catalogue({"episodes.csv": f"{row}inactive\n"})
+    assert again(store).total.hours_left == Decimal(3)
+    check(store, upload)
+    store.catalogue({"episodes.csv": f"{row}active\n"})
+    assert again(store).total.hours_entered == Decimal(3)
+    check(store, upload)
+    assert hours(store) == before
+
+
+def test_a_title_or_provider_that_changes_changes_the_final_rows(store: Store):
+    upload = store.stored(ROWS)
+    row = FIRST.replace("The Silent Lighthouse", "The Silent Lighthouse!").replace("Alder Media", "Elm")
+    store.catalogue({"episodes.csv": f"{HEAD}\n{row}\n"})
+    result = again(store)
+    check(store, upload)
+    assert (result.total.entered, result.total.left) == (0, 0)
+    found = store.database.rows(
+        "SELECT DISTINCT asset_title, content_provider FROM viewership.episode_details WHERE ref_id = 'HL-0101'"
+    )
+    assert found == [("The Silent Lighthouse!", "Elm")]
+    assert result.total.updated >= 2
+
+
+def test_a_deal_takes_held_rows_to_the_final_table_and_its_end_takes_them_back(store: Store):
+    upload = store.stored(ROWS)
+    before = final(store)
+    deals = "platform,partner,channel,territory,deal_parent,internal_channel,active\n"
+    store.catalogue({"deals.csv": f"{deals}canonical,Acme,Harbour TV,MX,7,Harbour TV,true\n"})
+    result = again(store)
+    check(store, upload)
+    assert (result.scopes, result.total.entered, result.total.hours_entered) == (1, 1, Decimal("1.0000000001"))
+    assert result.total.looked_at == 0
+    assert [row[5] for row in final(store) if row not in before] == ["7"]
+    store.catalogue({"deals.csv": f"{deals}canonical,Acme,Harbour TV,MX,7,Harbour TV,false\n"})
+    assert again(store).total.left == 1
+    check(store, upload)
+    assert final(store) == before
+
+
+def decide(store: Store, action: str, title: str, episode: str | None) -> int:
+    keys = [row[0] for row in store.database.rows("SELECT key_id FROM viewership.keys WHERE content_name = %s", title)]
+    found = store.database.rows("SELECT id FROM catalog.episodes WHERE ref_id = %s", episode) if episode else [(None,)]
+    return store.database.rows(
+        "SELECT decision FROM viewership.decide(%s, CAST(%s AS bigint[]), %s, 'bob', 'because')",
+        *(action, keys, found[0][0]),
+    )[0][0]
+
+
+def test_decisions_stay_and_an_undone_one_is_matched_again(store: Store):
+    upload = store.stored(ROWS)
+    accepted = decide(store, "accept", "The Last Orchard of Umbria", "OF-0101")
+    rejected = decide(store, "reject", "Gardens of Stone: The Last Orchard of Umbria", None)
+    decided = (
+        "SELECT key_id, status, episode_id, bucket, decision_id FROM viewership.matches WHERE decision_id IS NOT NULL"
+    )
+    before = store.database.rows(decided)
+    store.catalogue({"episodes.csv": UMBRIA})
+    again(store)
+    again(store, everything=True)
+    check(store, upload)
+    assert store.database.rows(decided) == before
+    assert len(before) == 2
+    for decision in (accepted, rejected):
+        store.database.rows("SELECT viewership.undo(%s, 'bob')", decision)
+    result = again(store)
+    check(store, upload)
+    assert result.total.looked_at == 2
+    found = store.database.rows(
+        "SELECT DISTINCT e.ref_id FROM viewership.matches m JOIN viewership.keys k USING (key_id)"
+        " LEFT JOIN catalog.episodes e ON e.id = m.episode_id WHERE k.content_name LIKE '%%Umbria'"
+    )
+    assert found == [("GS-0309",)]
+    assert again(store).total.looked_at == 0
+
+
+def test_a_decision_for_an_episode_that_becomes_inactive_stays_and_is_counted(store: Store):
+    upload = store.stored(ROWS)
+    decide(store, "accept", "The Last Orchard of Umbria", "HL-0103")
+    store.catalogue(
+        {"episodes.csv": f"{HEAD},episode_status\n{HOMECOMING.replace('Homecoming', 'Coming home')},inactive\n"}
+    )
+    result = again(store)
+    check(store, upload)
+    assert result.inactive_decisions == 1
+    assert result.total.updated == 1
+    titles = [row[4] for row in final(store)]
+    assert "Coming home at Midnight" in titles
+
+
+def test_an_alias_for_a_series_affects_its_rows(store: Store):
+    store.stored(("2025-07-01,Acme,Harbour TV,US,Luces del Puerto,1,1,El faro,,2,", *ROWS))
+    store.catalogue({"aliases.csv": "kind,alias,target,platform\nseries,Luces del Puerto,HL,canonical\n"})
+    result = again(store)
+    assert (result.total.hours_entered, result.total.changed) == (Decimal(2), 1)
+    assert not result.is_full
+
+
+def test_a_new_title_of_the_series_questions_what_an_id_alone_named(store: Store):
+    """The key shares no id, title, series or new word with the new episode: its match names another of the series."""
+    store.catalogue(
+        {
+            "episodes.csv": f"{HEAD}\nXQ-77,Harbour Lights,HL,,active,,,Nobody Waits\n"
+            "GE-1,Gathering,GE,,active,1,1,Evidence in the Gathering\n"
+        }
+    )
+    store.stored(("2025-07-01,Acme,Harbour TV,US,,,,Gathering Evidense,XQ-77,2,", *ROWS))
+    bucket = (
+        "SELECT m.status, m.bucket FROM viewership.matches m JOIN viewership.keys k USING (key_id)"
+        " WHERE content_id = 'XQ-77'"
+    )
+    assert store.database.rows(bucket) == [("matched", "REF_ID_ONLY")]
+    store.catalogue({"episodes.csv": f"{HEAD}\nHL-0204,Harbour Lights,HL,,active,,,Gathering Evidence\n"})
+    result = again(store)
+    assert not result.is_full
+    assert store.database.rows(bucket) == [("review", None)]
+    assert result.total.hours_left == 2
+
+
+def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:
+    names = (
+        "matches",
+        "match_history",
+        "scopes",
+        "episode_details",
+        "replaced_details",
+        "reprocessed",
+        "error_log",
+        "keys",
+    )
+    return {name: store.database.rows(f"SELECT t::text FROM viewership.{name} t ORDER BY 1") for name in names}
+
+
+def test_a_dry_run_writes_nothing_and_reports_what_the_run_changes(store: Store):
+    store.stored(ROWS)
+    deals = "platform,partner,channel,territory,deal_parent,internal_channel\n"
+    store.catalogue({"episodes.csv": UMBRIA, "deals.csv": f"{deals}canonical,Acme,Harbour TV,MX,7,Harbour TV\n"})
+    before = dump(store)
+    promised = again(store, dry_run=True)
+    assert dump(store) == before
+    done = again(store)
+    assert promised.total == done.total
+    assert promised.total.hours_entered == Decimal("4.2500000001")
+    assert dump(store) != before
+
+
+def test_chosen_uploads_platforms_and_titles_alone_are_matched(store: Store):
+    first = store.stored(ROWS)
+    second = store.stored(
+        ("2025-09-01,Acme,Harbour TV,US,Gardens of Stone,3,9,The Last Orchard (of Umbria),,8,",), "b.csv"
+    )
+    store.catalogue({"episodes.csv": UMBRIA})
+    assert again(store, platforms=("roku",)).total.looked_at == 0
+    assert again(store, uploads=(second,)).total.hours_entered == Decimal(8)
+    assert again(store, titles=("lastorchardofumbria",)).total.hours_entered == Decimal(3)
+    # What was chosen does not count for the rest.
+    assert again(store).total.hours_entered == Decimal("0.25")
+    check_all = again(store, everything=True)
+    assert (check_all.total.looked_at, check_all.total.changed, check_all.is_full) == (check_all.keys, 0, True)
+    assert first != second
+
+
+def test_many_affected_keys_mean_that_all_are_matched(store: Store):
+    store.stored(ROWS[:-20])
+    row = FIRST.replace("The Silent Lighthouse", "A Letter from Lisbon B")
+    store.catalogue({"episodes.csv": f"{HEAD}\n{row}\n"})
+    result = again(store)
+    assert result.is_full
+    assert result.total.looked_at == result.keys
+
+
+def test_keys_of_a_bucket_that_failed_stay_as_they_are_until_it_works(store: Store, monkeypatch: pytest.MonkeyPatch):
+    upload = store.stored(ROWS)
+    before = final(store)
+    matches = "SELECT key_id, status, bucket, episode_id, confidence FROM viewership.matches ORDER BY key_id"
+    there = store.database.rows(matches)
+    store.catalogue({"episodes.csv": UMBRIA})
+    with monkeypatch.context() as patch:
+        # FULL_DATA fails: REF_ID_SERIES would accept the same key with less evidence.
+        patch.setitem(cascades._NEEDS, Bucket.FULL_DATA, "1 / 0 = 1")
+        result = again(store, everything=True)
+    assert result.failed == ("FULL_DATA",)
+    assert final(store) == before
+    assert store.database.rows(matches) == there
+    assert store.database.rows("SELECT * FROM viewership.reprocessed") == []
+    assert again(store).total.hours_entered == Decimal("3.25")
+    check(store, upload)
+
+
+_KILLED = """
+import os, signal, sys
+from jobs.viewership.phases.reprocess import Selection, reprocess
+from shared.progress import Progress
+from shared.settings import StepSettings
+
+class Killing(Progress):
+    def advance(self, n=1, **counts):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+settings = StepSettings(database_url=sys.argv[1])
+reprocess(settings, Selection(everything=True), "run-k", by="ann", batch=4, progress=Killing())
+"""
+
+
+def test_a_run_killed_between_batches_continues_where_it_was(store: Store):
+    upload = store.stored(ROWS)
+    row = FIRST.replace("The Silent Lighthouse", "A Letter from Lisbon B")
+    store.catalogue({"episodes.csv": f"{UMBRIA}{row}\n"})
+    killed = subprocess.run([sys.executable, "-c", _KILLED, store.database.url], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    version = store.database.rows("SELECT max(version) FROM catalog.versions")[0][0]
+    done = f"SELECT count(*) FROM viewership.matches WHERE catalogue_version = {version}"
+    assert store.database.rows(done) == [(4,)]
+    assert store.database.rows("SELECT * FROM viewership.reprocessed") == []
+    check(store, upload)
+    result = again(store)
+    check(store, upload)
+    assert store.database.rows("SELECT platform, catalogue_version FROM viewership.reprocessed") == [
+        ("canonical", version)
+    ]
+    assert result.failed == ()
+    assert again(store, everything=True).total.changed == 0
+
+
+def test_keys_that_older_rules_computed_are_computed_again(store: Store, monkeypatch: pytest.MonkeyPatch):
+    store.stored(ROWS)
+    columns = "key_id, title_key, series_key, content_key, review_key, review_digest, key_version"
+    keys = f"SELECT {columns} FROM viewership.keys ORDER BY 1"
+    before = store.database.rows(keys)
+    store.database.rows("UPDATE viewership.keys SET title_key = 'old', series_key = 'old', review_key[1] = 'old'")
+    store.database.rows("UPDATE catalog.episode_titles SET title_key = 'old ' || episode_id")
+    for module in (versions, key_tables):
+        monkeypatch.setattr(module, "KEY_VERSION", 2)
+    result = again(store, batch=5)
+    assert store.database.rows(keys) == [(*row[:-1], 2) for row in before]
+    assert (result.refreshed, result.is_full, result.total.changed) == (len(before), True, 0)
+
+
+def run_step(store: Store, **values: Any) -> Any:
+    settings = ReprocessSettings(database_url=store.database.url, **values)
+    return step.run(settings, UnrecordedRun("run-3", "viewership", "reprocess", Progress()))
+
+
+def test_the_step_reports_keys_rows_and_hours_by_platform(store: Store, tmp_path: Path):
+    store.stored(ROWS)
+    store.catalogue({"episodes.csv": UMBRIA})
+    promised = run_step(store, dry_run=True)
+    assert promised.headline.startswith("nothing was written: version 2: ")
+    titles = tmp_path / "titles.txt"
+    titles.write_text("The Last Orchard of Umbria\n\n", encoding="utf-8")
+    report = run_step(store, titles=str(titles), by="ann")
+    assert (report.status, report.exit_code) == ("success", 0)
+    assert (report.counts["rows_entered"], report.counts["looked_at"]) == (1, 1)
+    assert "1 final row entered (3 hours), 0 left (0 hours)" in report.headline
+    (table,) = report.sections
+    assert list(table.rows[0]) == ["canonical", 1, 1, 1, 0, 0, "3", "0", "0", "0"]
+    assert run_step(store, titles="Gardens of Stone: The Last Orchard of Umbria").counts["rows_entered"] == 1
+
+
+def test_what_does_not_exist_is_refused(store: Store, tmp_path: Path):
+    store.stored(ROWS)
+    with pytest.raises(UsageError, match="there is no upload 99"):
+        run_step(store, upload=(99,))
+    with pytest.raises(UsageError, match=r"no upload is of platform rokku; expected one of: canonical"):
+        run_step(store, platform=("rokku",))
+    empty = tmp_path / "empty.txt"
+    empty.write_text("\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="has no title"):
+        run_step(store, titles=str(empty))
+
+
+def test_nothing_stored_is_nothing_to_do(store: Store):
+    report = run_step(store)
+    assert (report.status, report.counts["keys"], report.counts["looked_at"]) == ("success", 0, 0)
