@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.postgres_server import until
@@ -64,12 +65,18 @@ class Scene(ViewershipPlace):
         return [tuple(row) for row in self._rows(statement)]
 
     def save(self) -> None:
-        """Save the tables for :meth:`restore`."""
+        """Save the tables and the bucket for :meth:`restore`."""
         copies = "".join(f'CREATE TABLE saved."{name}" AS TABLE {name};' for name in self._tables)
         self._rows(f"DROP SCHEMA IF EXISTS saved CASCADE; CREATE SCHEMA saved; {copies}")
+        shutil.rmtree(self.folder / "saved", ignore_errors=True)
+        if (self.folder / "viewership").exists():
+            shutil.copytree(self.folder / "viewership", self.folder / "saved")
 
     def restore(self) -> None:
-        """Restore the saved tables, and empty the ledger. Sequences continue: numbers of uploads differ."""
+        """Restore the saved tables and the bucket, and empty the ledger. Sequences continue: numbers of rows differ."""
+        shutil.rmtree(self.folder / "viewership", ignore_errors=True)
+        if (self.folder / "saved").exists():
+            shutil.copytree(self.folder / "saved", self.folder / "viewership")
         copies = "".join(
             f'INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM saved."{name}";'
             for name, columns in self._tables.items()
@@ -92,7 +99,8 @@ class Scene(ViewershipPlace):
     def wait(self) -> None:
         """Wait until the server has noticed its dead clients and rolled back their transactions."""
         count = (
-            f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{self.database.name}' AND pid <> pg_backend_pid()"
+            f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{self.database.name}' AND state <> 'idle'"
+            " AND pid <> pg_backend_pid()"
         )
         until(lambda: self.rows(count) == [(0,)])
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.errors import EXIT_OK, EXIT_USAGE
 from tests.kills._screenalytics import DATABASE, advance
 from tests.kills._viewership import HEAD, ROWS, Scene
 
@@ -113,7 +114,9 @@ def test_a_retraction_killed_before_its_statements(scene: Scene):
     scene.save()
     [(number,)] = scene.rows("SELECT upload_id FROM viewership.uploads")
     # The second retraction of an upload is refused.
-    done = kill_everywhere(scene, "retract", str(number), "--reason", "wrong", "--by", "ann", codes=(0, 64))
+    done = kill_everywhere(
+        scene, "retract", str(number), "--reason", "wrong", "--by", "ann", codes=(EXIT_OK, EXIT_USAGE)
+    )
     assert {True, False} == set(done)
     assert scene.final_rows() == []
 
