@@ -169,11 +169,11 @@ def rate_sections(rates: Sequence[MatchRate]) -> list[Section]:
 
 
 def _bar(rate: MatchRate, *, hours: bool) -> tuple[str, list[float | Decimal]]:
-    values: dict[str, float | Decimal] = dict.fromkeys(ORDER, 0)
+    values: dict[str, Decimal] = dict.fromkeys(ORDER, Decimal())
     for each in rate.sums:
         # A bucket that a later version has added counts as a decision of nobody: it must not vanish from the bar.
         part = each.part if each.part in values else DECISION
-        values[part] += each.hours if hours else each.units  # type: ignore[operator] - one kind of number a call
+        values[part] += each.hours if hours else each.units
     return rate.platform, list(values.values())
 
 
