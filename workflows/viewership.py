@@ -121,8 +121,8 @@ def _main() -> DAG:
 
 
 def _stages() -> DAG:
-    tasks = [Task(name=_UPLOAD, template=_UPLOAD, arguments=passed(_RUN, "inputs"), when=_IS_ENABLED)]
-    tasks += [
+    tasks = [
+        Task(name=_UPLOAD, template=_UPLOAD, arguments=passed(_RUN, "inputs"), when=_IS_ENABLED),
         # `run` finishes small files in its own pod; these continue with the files that it left.
         _after(
             "normalize",
