@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
-# Rows of a second upload, of other days: its damage must not be told of the first.
+# Rows of a second upload, of other days: its damage must not be reported for the first.
 LATER = (
     "2025-08-01,Acme,Harbour TV,US,Harbour Lights,1,1,The Silent Lighthouse,HL-0101,5,1.25",
     "2025-08-02,Acme,Harbour TV,US,Harbour Lights,1,3,Homecoming at Midnight,,6,",

@@ -125,7 +125,7 @@ def _uploads() -> None:
         CREATE UNIQUE INDEX uploads_bytes ON viewership.uploads (sha256)
             WHERE status NOT IN ('replaced', 'retracted') AND rereads IS NULL
     """)
-    # The same bytes read with other choices stand beside those that they replace until they are loaded.
+    # The same bytes read with other choices stay next to those that they replace until they are loaded.
     op.execute("""
         CREATE UNIQUE INDEX uploads_rereads ON viewership.uploads (rereads)
             WHERE status NOT IN ('replaced', 'retracted')
