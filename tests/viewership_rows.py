@@ -165,8 +165,8 @@ def upload(
         upload_id = store(session, rows, platform=platform, label=label)
         session.rows("SELECT viewership.lock_final(ARRAY[:platform])", platform=platform)
         match(session, upload_id)
-        sync(session, "upload", [upload_id], actor="tester", reason="load")
         update(session, upload_id, status="loaded")
+        sync(session, "upload", [upload_id], actor="tester", reason="load")
     return upload_id
 
 
