@@ -123,6 +123,7 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "message": "what is wrong, or why the row is filtered",
             "hours": "its hours; NULL if it has none or they could not be parsed",
             "revenue": "its revenue, likewise",
+            "unparsable": "number of its hours and amounts that could not be parsed",
         },
     ),
     "viewership.platform_viewership": Relation(
@@ -420,6 +421,19 @@ _VIEWS: Final[Mapping[str, Relation]] = {
         },
     ),
     "viewership.record_reprocessing_batch_logs": _LOG,
+    "viewership.source_formula": Relation(
+        "a loaded upload, as the original checked it: its records are in the final table or in the log",
+        {
+            "upload_id": _UPLOAD,
+            "platform": "the platform",
+            "filename": "its name",
+            "label": "`Viewership`, `Revenue` or `Both`",
+            "record_count": "rows with content; totals of channels, rejected and filtered units are left out",
+            "matched_in_final_table": "rows with a final row; a row with hours and revenue has two, and counts once",
+            "unmatched_in_logs": "rows of record_reprocessing_batch_logs",
+            "difference": "record_count minus the two; 0 unless rows were lost",
+        },
+    ),
     "viewership.review_queue": Relation(
         "keys that one decision settles, in `review` or `unmatched`",
         {
