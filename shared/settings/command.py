@@ -112,9 +112,9 @@ def _check_names(model: type[Settings], program: str, declared: list[Flag], argv
     takes_value = {flag.flag: not flag.is_switch for flag in declared if not flag.argument}
     takes_value.update({flag.negative: False for flag in declared if flag.is_switch})
     positions = [flag for flag in declared if flag.argument]
-    given: set[str] = set()
     words = iter(argv)
     only_arguments = False
+    filled: list[Flag] = []
     for word in words:
         if word == "--" and not only_arguments:
             only_arguments = True
@@ -134,15 +134,15 @@ def _check_names(model: type[Settings], program: str, declared: list[Flag], argv
             if takes_value[name] and not equals and next(words, None) is None:
                 raise UsageError(f"{program}: {name} needs a value; see {program} --help")
         elif positions:
+            filled.append(positions[0])
             # A repeated argument is the last one and takes all words.
-            given.add(positions[0].name)
             if not positions[0].repeated:
                 positions.pop(0)
         else:
             raise UsageError(
                 f"{program}: unexpected argument '{one_line(word)}'; expected --flag value; see {program} --help"
             )
-    _check_arguments(model, program, [flag for flag in positions if flag.name not in given])
+    _check_arguments(model, program, [flag for flag in positions if flag not in filled])
     return False
 
 
@@ -159,10 +159,10 @@ def _parameter(model: type[Settings], flag: Flag, *, show: bool) -> inspect.Para
     """Return one flag as a parameter for Typer. Values stay text for pydantic; defaults are resolved only for help."""
     if flag.argument:
         argument = typer.Argument(metavar=flag.flag, help=flag.description, show_default=False)
-        one: Any = list[str] if flag.repeated else str
         if flag.required and active_variable(model, flag.name) is None:
+            one: Any = list[str] if flag.repeated else str
             return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[one, argument])
-        many: Any = one | None
+        many: Any = list[str] | None if flag.repeated else str | None
         return inspect.Parameter(
             flag.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[many, argument]
         )
