@@ -40,6 +40,8 @@ VIEWS = (
     "viewership_source.platform_viewership",
     "viewership_source.record_reprocessing_batch_logs",
 )
+# The table that the pipeline's users read.
+FINAL = ("viewership.episode_details",)
 # What is kept for good: uploads, their rows, final and replaced rows, decisions (the evidence of `verify`), and
 # arrivals: an object of a retracted upload whose arrival is forgotten would be loaded again.
 EXPIRING = (
