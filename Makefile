@@ -84,6 +84,7 @@ demo-viewership: .venv/.viewership  ## platform reports -> PostgreSQL: catalogue
 	@echo "==> the same file again: 0 rows"
 	@$(V) run $(REPORTS)/philo-2025-07.csv --bucket $(DEMO)/viewership
 	@$(V) uploads
+	@$(V) validate --upload 2
 
 test: .venv/.dev lint types  ## lint, types and all tests that need no cluster
 	@rm -f .coverage .coverage.*
