@@ -158,6 +158,7 @@ ARRIVALS: Final[dict[str, str]] = {
     "KEY_ESCAPE": "the event names an object outside the bucket",
     "NOT_YET": "the object that the event names does not exist, or is empty",
     "NOT_READABLE": "the store refuses the object that the event names",
+    "INTERRUPTED": "several steps ended while they read the object, and it is not read again until it changes",
     "SHA256_MISMATCH": "the object's bytes are not those that the event announced",
 }
 """Code of an event that fails, counted and tried again up to ``--max-attempts`` -> meaning."""

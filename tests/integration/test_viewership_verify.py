@@ -159,10 +159,7 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
         [("KEY_OF_ROW", "upload 1, line 5, row 4")],
     ),
     "the date of a row": (
-        (
-            "UPDATE viewership.platform_viewership SET date = '2025-07-03', day = 3"
-            f" WHERE {row(5)}",
-        ),
+        (f"UPDATE viewership.platform_viewership SET date = '2025-07-03', day = 3 WHERE {row(5)}",),
         [("VALUES", "upload 1"), ("SCOPE_OF_ROW", "upload 1, line 5, row 4")],
     ),
     "a title key": (
@@ -223,7 +220,7 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
     ),
     "the reasons of a match": (
         (
-            "UPDATE viewership.matches SET reasons = '[{\"code\": \"TIE\"}]'"
+            'UPDATE viewership.matches SET reasons = \'[{"code": "TIE"}]\''
             " FROM viewership.keys k WHERE k.key_id = matches.key_id AND k.content_name = 'Unknown'",
         ),
         [("MATCH", "key {Unknown}")],
@@ -458,7 +455,7 @@ def test_reading_the_file_again_names_the_line(two, name):
 
 
 def test_a_file_that_is_read_in_another_way_is_named(two):
-    damage(two, "UPDATE viewership.uploads SET choices = '{\"format\": \"roku\"}' WHERE upload_id = 1")
+    damage(two, 'UPDATE viewership.uploads SET choices = \'{"format": "roku"}\' WHERE upload_id = 1')
     assert found(verified(two, reread=True)) == [("FILE_READING", "upload 1")]
     damage(two, "UPDATE viewership.uploads SET choices = '{\"format\": \"canonical\"}', format = 'canonical-0'"
            " WHERE upload_id = 1")  # fmt: skip

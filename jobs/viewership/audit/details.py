@@ -216,11 +216,15 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
         FROM viewership.decisions d CROSS JOIN LATERAL unnest(d.keys) AS u (key_id)
         JOIN viewership.keys k USING (key_id)
         WHERE d.action = 'alias' AND d.undone_at IS NULL AND {covered}
-            AND num_nonnulls(k.content_name, k.series, k.content_id) >= 1
-            AND NOT EXISTS (SELECT FROM catalog.aliases a WHERE a.undone_at IS NULL AND a.exact
-                AND a.platform = k.platform
-                AND (a.title, a.series, a.season, a.episode, a.content_id) IS NOT DISTINCT FROM
-                    (k.content_name, k.series, k.season, k.episode, k.content_id))
+            -- A later decision about the same review key ends the alias.
+            AND NOT EXISTS (
+                SELECT FROM viewership.decisions o CROSS JOIN LATERAL unnest(o.keys) AS l (key_id)
+                JOIN viewership.keys y ON y.key_id = l.key_id
+                WHERE o.decision_id > d.decision_id AND o.undone_at IS NULL AND y.review_digest = k.review_digest)
+            AND NOT EXISTS (
+                SELECT FROM catalog.aliases a JOIN viewership.keys y ON y.key_id = a.key_id
+                WHERE a.undone_at IS NULL AND a.decision_id = d.decision_id AND a.episode_id = d.episode_id
+                    AND y.review_digest = k.review_digest)
         """,  # noqa: S608 - our own names
         "the catalogue has no alias of it; later uploads will not match episode {episode_id}",
         **values,

@@ -36,7 +36,7 @@ _MOST_CHARS: Final = 500
 
 @dataclass(slots=True)
 class Counted:
-    """Keys that are no gaps, and their rows.
+    """Keys that do not count as gaps, and their rows.
 
     Attributes:
         keys: number of keys.

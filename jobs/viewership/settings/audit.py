@@ -29,6 +29,12 @@ class VerifySettings(StoreSettings, FormatsSettings, pipeline="viewership"):
     platform: Platform | None = setting(
         None, default_text="all", description="Verify the uploads of this platform.", group=_CHOSEN
     )
+    of_run: Annotated[str, Field(min_length=1, max_length=200)] | None = setting(
+        None,
+        default_text="all",
+        description="Verify the uploads that this run has processed, by its id.",
+        group=_CHOSEN,
+    )
     files: bool = setting(
         False,
         description="Read the raw files, and compare their SHA-256.",

@@ -224,7 +224,7 @@ _MATCHING: Final[Mapping[str, Relation]] = {
             "keys": "the keys",
             "episode_id": "the episode; NULL for `reject`",
             "note": "the reviewer's note; required for `reject`",
-            "effects": "what the preview showed: units, hours, revenue, uploads, rows to load and to remove",
+            "effects": "what the preview showed, and rows of the final table that were loaded and removed",
             "previous": "the matches of the keys before, which an undo restores",
             "decided_by": "who decided",
             "decided_at": "when",
