@@ -152,7 +152,6 @@ CATALOG: Final[Mapping[str, Relation]] = {
             "series_id": "the series that it stands for; NULL for an alias of an episode",
             "episode_id": "the episode that it stands for; NULL for an alias of a series",
             "decision_id": "the review decision that made it; NULL if it was imported",
-            "key_id": "the key in `viewership.keys` whose spelling it matches, and no other; NULL if it was imported",
             "source": "the source that added it",
             "created_by": "who added it",
             "created_at": "when",
