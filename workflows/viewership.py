@@ -121,8 +121,8 @@ def _main() -> DAG:
 
 
 def _stages() -> DAG:
-    tasks = [Task(name=_UPLOAD, template=_UPLOAD, arguments=passed(_RUN, "inputs"), when=_IS_ENABLED)]
-    tasks += [
+    tasks = [
+        Task(name=_UPLOAD, template=_UPLOAD, arguments=passed(_RUN, "inputs"), when=_IS_ENABLED),
         # `run` finishes small files in its own pod; these continue with the files that it left.
         _after(
             "normalize",
@@ -146,7 +146,7 @@ def _stages() -> DAG:
         # All steps are targets: a bad file fails the run once the good files are loaded and verified.
         target=" ".join(str(task.name) for task in tasks),
         fail_fast=False,
-        tasks=tasks,
+        tasks=[*tasks],
     )
 
 

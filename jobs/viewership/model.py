@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Context, Decimal
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import polars as pl
 
-__all__ = ["FATES", "FIELDS", "MEASURES", "METRICS", "STATUSES", "CellKind", "Fate", "FieldKind", "Note", "Sheet"]
+__all__ = [
+    "FATES",
+    "FIELDS",
+    "MEASURES",
+    "METRICS",
+    "STATUSES",
+    "CellKind",
+    "Fate",
+    "FieldKind",
+    "Note",
+    "Sheet",
+    "exact_sum",
+]
+
+
+# Sums of 38 digits, as the tables have them. Python rounds a sum to 28 digits, which is less than one large value has.
+_EXACT: Final = Context(prec=60)
+
+
+def exact_sum(values: Iterable[Decimal]) -> Decimal:
+    """Return the sum of hours or amounts, without rounding.
+
+    >>> exact_sum([Decimal("999999999999999999.9999999999"), Decimal("0.0000000002")])
+    Decimal('1000000000000000000.0000000001')
+    """
+    total = Decimal()
+    for value in values:
+        total = _EXACT.add(total, value)
+    return total
 
 
 class CellKind(IntEnum):

@@ -160,8 +160,8 @@ def _parameter(model: type[Settings], flag: Flag, *, show: bool) -> inspect.Para
     if flag.argument:
         argument = typer.Argument(metavar=flag.flag, help=flag.description, show_default=False)
         if flag.required and active_variable(model, flag.name) is None:
-            kind: Any = list[str] if flag.repeated else str
-            return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, argument])
+            one: Any = list[str] if flag.repeated else str
+            return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[one, argument])
         many: Any = list[str] | None if flag.repeated else str | None
         return inspect.Parameter(
             flag.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[many, argument]

@@ -48,7 +48,7 @@ def check_details(session: DatabaseSession, scope: Scope) -> Check:
             SELECT {_COLUMNS} FROM viewership.episode_details WHERE {covered}
             EXCEPT ALL SELECT {_COLUMNS} FROM viewership.due_details WHERE {covered}
         ) d
-        """,  # noqa: S608 - our own names
+        """,  # noqa: S608
         **values,
     )
     session.run("SET LOCAL enable_nestloop = on")
@@ -99,7 +99,7 @@ def _differing(session: DatabaseSession, check: Check) -> None:
                 ) f
                 WHERE NOT h.due AND d.due
             ) pairs WHERE {condition}
-            """,  # noqa: S608 - our own names
+            """,  # noqa: S608
             "its {name} is {stored}; expected {expected}",
         )
 
@@ -148,7 +148,7 @@ def _extra(session: DatabaseSession, check: Check) -> None:
             LEFT JOIN viewership.row_fates f ON f.viewership_id = h.viewership_id
             WHERE NOT h.due AND ({condition}) AND NOT EXISTS (SELECT FROM audit_details d
                 WHERE d.due AND d.viewership_id = h.viewership_id AND d.label = h.label)
-            """,  # noqa: S608 - our own names
+            """,  # noqa: S608
             message,
         )
 
@@ -176,7 +176,7 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
             m.key_id IS NULL OR m.decision_id IS NULL OR m.decision_id < d.decision_id
             OR m.decision_id = d.decision_id AND (m.status, m.episode_id) IS DISTINCT FROM
                 (CASE d.action WHEN 'reject' THEN 'rejected' ELSE 'matched' END, d.episode_id))
-        """,  # noqa: S608 - our own names
+        """,  # noqa: S608
         "its match is {status} with episode {episode}; the decision is {action} with episode {decided}",
         **values,
     )
@@ -191,7 +191,7 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
         FROM viewership.matches k LEFT JOIN viewership.decisions d USING (decision_id)
         WHERE k.decision_id IS NOT NULL AND {covered}
             AND (d.decision_id IS NULL OR d.undone_at IS NOT NULL OR NOT k.key_id = ANY (d.keys))
-        """,  # noqa: S608 - our own names
+        """,  # noqa: S608
         "its match is of decision {decision_id}, which {state}",
         **values,
     )
@@ -203,7 +203,7 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
         SELECT {where}, 'decision ' || d.decision_id || ', alias ' || a.id AS item, d.undone_by
         FROM viewership.decisions d JOIN catalog.aliases a USING (decision_id)
         WHERE d.undone_at IS NOT NULL AND a.undone_at IS NULL AND :whole
-        """,  # noqa: S608 - our own names
+        """,  # noqa: S608
         "its alias is still in use, but {undone_by} has undone the decision",
         whole=scope.whole,
     )

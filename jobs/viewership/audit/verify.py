@@ -66,7 +66,7 @@ def snapshot(settings: DatabaseSettings) -> Iterator[DatabaseSession]:
         with transaction(settings) as session:
             session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield session
-            raise _Done
+            raise _Done  # noqa: TRY301 - the only way to end it without a commit
     except _Done:
         pass
 
@@ -133,11 +133,12 @@ def verify(settings: VerifySettings, progress: Progress) -> Audit:
             lambda: check_units(session, scope),
             lambda: check_hashes(session, scope),
             lambda: check_days(session, scope),
-            lambda: check_files(session, scope, settings),
             lambda: check_keys(session, scope),
             lambda: check_rows(session, scope),
             lambda: check_scopes(session, scope),
         ]
+        if settings.files or settings.reread:
+            checks.append(lambda: check_files(session, scope, settings))
         # Without a catalogue nothing was matched, and nothing can be.
         if session.rows("SELECT FROM catalog.episodes LIMIT 1"):
             checks.append(lambda: check_matches(session, scope))

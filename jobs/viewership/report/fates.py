@@ -62,7 +62,7 @@ def _is_plain(found: Fates) -> bool:
 
 def _all(uploads: Sequence[Upload], counted: dict[int, Fates]) -> Table:
     shown = [fate for fate in Fate if fate is Fate.FINAL or any(each.units_of(fate) for each in counted.values())]
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for each in uploads[:_ROWS]:
         found = counted.get(each.upload_id)
         head = (name(each.upload_id, each.filename), each.platform, each.status)

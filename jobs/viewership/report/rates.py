@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.matching.model import BUCKETS, Bucket
-from jobs.viewership.model import Fate
+from jobs.viewership.model import Fate, exact_sum
 from jobs.viewership.report.fates import MATCHED
 from shared.report import Part, Shares, Table
 
@@ -85,7 +85,7 @@ class MatchRate:
 
     def hours_of(self, *fates: str) -> Decimal:
         """Return the hours of units with one of these fates."""
-        return sum((each.hours for each in self.sums if each.fate in fates), Decimal())
+        return exact_sum(each.hours for each in self.sums if each.fate in fates)
 
     @property
     def of_units(self) -> Decimal | None:
@@ -169,11 +169,11 @@ def rate_sections(rates: Sequence[MatchRate]) -> list[Section]:
 
 
 def _bar(rate: MatchRate, *, hours: bool) -> tuple[str, list[float | Decimal]]:
-    values: dict[str, float | Decimal] = dict.fromkeys(ORDER, 0)
+    values: dict[str, Decimal] = dict.fromkeys(ORDER, Decimal())
     for each in rate.sums:
         # A bucket that a later version has added counts as a decision of nobody: it must not vanish from the bar.
         part = each.part if each.part in values else DECISION
-        values[part] += each.hours if hours else each.units  # type: ignore[operator] - one kind of number a call
+        values[part] += each.hours if hours else each.units
     return rate.platform, list(values.values())
 
 

@@ -37,14 +37,13 @@ class VerifySettings(StoreSettings, FormatsSettings, pipeline="viewership"):
     )
     files: bool = setting(
         False,
-        description="Read the raw files, and compare their SHA-256.",
-        detail="Without it, only their existence and size are compared.",
+        description="Also read the raw files, and compare their SHA-256.",
         group=HOW_IT_RUNS,
     )
     reread: bool = setting(
         False,
         description="Also interpret the raw files again, and compare every unit.",
-        detail="With the choices that are stored with each upload.",
+        detail="With the choices that are stored with each upload; implies --files.",
         group=HOW_IT_RUNS,
     )
 

@@ -876,7 +876,8 @@ def _review_functions(definer: str) -> None:
             -- The keys of the catalogue are of the rules of its last version, whatever those of this decision are.
             INSERT INTO catalog.versions (version, action, origin, key_version, created_by)
             SELECT new_version, 'decision', origin, COALESCE(
-                (SELECT v.key_version FROM catalog.versions v ORDER BY v.version DESC LIMIT 1), max(k.key_version)), actor
+                (SELECT v.key_version FROM catalog.versions v ORDER BY v.version DESC LIMIT 1),
+                max(k.key_version)), actor
             FROM viewership.keys k WHERE k.key_id = ANY (alike);
             WITH latest AS (
                 SELECT DISTINCT ON (k.review_digest) k.review_digest, d.decision_id
