@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.catalog.gap_files import gap_file
@@ -21,6 +20,7 @@ from shared.text import as_json, one_line, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from jobs.viewership.phases.gaps import Counted, Gap, Gaps
     from jobs.viewership.settings.catalog import CatalogGapsSettings

@@ -369,6 +369,7 @@ def _history() -> None:
         )
     """)
     op.execute("CREATE INDEX error_log_time ON viewership.error_log (log_time)")
+    op.execute("CREATE INDEX error_log_run ON viewership.error_log (pipeline_run_id)")
 
 
 def _arrival() -> None:
@@ -394,7 +395,7 @@ def _arrival() -> None:
             uri text PRIMARY KEY CHECK (length(uri) BETWEEN 1 AND 2048),
             etag text NOT NULL,
             size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
-            status text NOT NULL CHECK (status IN ('taken', 'waiting', 'refused', 'failed')),
+            status text NOT NULL CHECK (status IN ('reading', 'taken', 'waiting', 'refused', 'failed')),
             upload_id bigint REFERENCES viewership.uploads,
             code text,
             message text,
@@ -875,7 +876,8 @@ def _review_functions(definer: str) -> None:
             -- The keys of the catalogue are of the rules of its last version, whatever those of this decision are.
             INSERT INTO catalog.versions (version, action, origin, key_version, created_by)
             SELECT new_version, 'decision', origin, COALESCE(
-                (SELECT v.key_version FROM catalog.versions v ORDER BY v.version DESC LIMIT 1), max(k.key_version)), actor
+                (SELECT v.key_version FROM catalog.versions v ORDER BY v.version DESC LIMIT 1),
+                max(k.key_version)), actor
             FROM viewership.keys k WHERE k.key_id = ANY (alike);
             WITH latest AS (
                 SELECT DISTINCT ON (k.review_digest) k.review_digest, d.decision_id
