@@ -282,9 +282,7 @@ def check_equal(database: StepSettings, trail: list[str]) -> None:
         keys = session.rows(_KEYS)
         expected, found = match_all(session, keys), stored(session)
         fields = {row[0]: tuple(row) for row in keys}
-        decided = {
-            row[0] for row in session.rows("SELECT key_id FROM viewership.matches WHERE decision_id IS NOT NULL")
-        }
+        by_person = session.rows("SELECT key_id FROM viewership.matches WHERE decision_id IS NOT NULL")
         for key in expected.keys() - {row[0] for row in by_person}:
             match = expected[key]
             assert found[key] == match, (trail, fields[key])
