@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from tests.kills.killer import Child, Programs
     from tests.postgres_server import Database
 
-__all__ = ["HEAD", "ROWS", "Scene"]
+__all__ = ["ALL", "HEAD", "ROWS", "Scene"]
+
+ALL: Final = os.environ.get("TELECINE_TEST_KILLS") == "all"
+"""Kill before every operation, not before a sample of them."""
 
 HEAD: Final = "Series,Season,Episode,Title,Date,Hours\n"
 ROWS: Final = (
