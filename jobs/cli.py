@@ -77,7 +77,7 @@ TOOLS: Final = {
                 "close",
                 "Record how a run's Workflow ended; send a notification if it failed.",
                 "shared.notify.settings:CloseSettings",
-                "shared.notify.commands:close",
+                "jobs.closing:close",
             ),
         ),
     ),

@@ -15,7 +15,7 @@ __all__ = ["OTHERS", "ROOMS", "ROOT", "about", "files", "summary"]
 ROOT = Path(__file__).parents[1]
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "jobs": ("cli", "media", "gamedata", "screenalytics", "viewership"),
+    "jobs": ("cli", "closing", "media", "gamedata", "screenalytics", "viewership"),
     "jobs/gamedata": (
         *("steps", "sample", "manifest", "checks", "extraction", "session", "pt", "parts", "frames", "members"),
         *("ranges", "compute", "revision", "commands", "settings", "errors", "model"),

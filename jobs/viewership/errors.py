@@ -17,6 +17,7 @@ __all__ = [
     "REFUSALS",
     "REJECTS",
     "STALE",
+    "UNDECIDED",
     "BadArrival",
     "BadCatalog",
     "DecisionUndone",
@@ -85,6 +86,13 @@ OUTCOMES: Final[dict[str, str]] = {
 }
 """Code of an upload that waits, or of a phase that cannot start -> meaning."""
 
+UNDECIDED: Final[dict[str, str]] = {
+    "NOT_MATCHED": "the row is not matched yet",
+    "REJECT": "a reviewer decided that the row matches no episode",
+    "ALIAS_UNDONE": "the alias that had matched the row was undone",
+}
+"""Code of an unmatched unit or one in review, besides the reasons of the matcher -> meaning."""
+
 NOTES: Final[dict[str, str]] = {
     "ROUNDED": "numbers have more than 10 digits after the decimal mark and were rounded",
     "CURRENCIES": "a column has amounts in several currencies",
@@ -150,6 +158,7 @@ ARRIVALS: Final[dict[str, str]] = {
     "KEY_ESCAPE": "the event names an object outside the bucket",
     "NOT_YET": "the object that the event names does not exist, or is empty",
     "NOT_READABLE": "the store refuses the object that the event names",
+    "INTERRUPTED": "several steps ended while they read the object, and it is not read again until it changes",
     "SHA256_MISMATCH": "the object's bytes are not those that the event announced",
 }
 """Code of an event that fails, counted and tried again up to ``--max-attempts`` -> meaning."""

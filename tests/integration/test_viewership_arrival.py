@@ -6,22 +6,30 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jobs.viewership.arrival import listing as listing_module
 from jobs.viewership.arrival import search as search_module
-from jobs.viewership.arrival.delivery import refuse_event
+from jobs.viewership.arrival.delivery import begin, refuse_event, settle
 from jobs.viewership.arrival.events import Arrival, BadEvent
 from jobs.viewership.arrival.search import arrivals, named_arrival
+from jobs.viewership.errors import refuse
+from jobs.viewership.phases.upload import Taken
+from jobs.viewership.steps import upload as upload_module
 from shared.errors import (
     AccessDenied,
     BucketMissing,
     ConfigurationError,
+    DataError,
     EndpointUnreachable,
+    StorageFull,
     StoreUnavailable,
     TransientError,
+    UsageError,
 )
 from tests.fakes.store import MemoryStore
 from tests.postgres_server import database, postgres  # noqa: F401
@@ -135,6 +143,9 @@ def test_an_event_of_an_object_that_is_stored_is_delivered_without_being_read(up
     late = uploads.announce({"key": A})
     assert uploads.find() == []
     assert uploads.event(late) == (True, 0, None)
+    uploads.write(A, b"other bytes", age=30)
+    uploads.announce({"key": A})
+    assert uploads.poll(arrival="events") == [A], "other bytes were not stored"
     # One that asks for something is taken up, and so is one of an object that was not stored.
     asks = uploads.announce({"key": A, "on_overlap": "replace"})
     assert uploads.poll("refused", code="WHY") == [A]
@@ -270,7 +281,8 @@ def test_the_store_refuses_one_object_or_everything(uploads, monkeypatch):
     store.fail("stat", AccessDenied("403", bucket="s3://viewership"), key=A)
     store.fail("list", AccessDenied("403", bucket="s3://viewership"))
     with pytest.raises(AccessDenied):
-        there.find()
+        there.find(arrival="events")
+    assert there.event(event_id)[1] == 1
     store.fail("stat", EndpointUnreachable("gone"), key=A)
     with pytest.raises(EndpointUnreachable):
         there.find()
@@ -315,6 +327,128 @@ def test_a_named_file_is_settled_too_if_a_poll_would_find_it(uploads, monkeypatc
     uploads.settle(named_arrival(settings, str(path)))
     assert uploads.rows("status") == [("taken",)]
     assert uploads.find() == []
+
+
+def test_an_object_that_kills_the_step_is_set_aside_in_the_end(uploads):
+    uploads.write(A)
+    for attempt in (1, 2):
+        (found,) = uploads.find(max_attempts=2)
+        begin(uploads.settings(), found, "run-1")
+        assert uploads.rows("status, attempts") == [("reading", attempt)]
+    assert uploads.find(max_attempts=2) == []
+    event_id = uploads.announce({"key": A, "format": "roku"})
+    assert uploads.poll(max_attempts=2) == ["INTERRUPTED"]
+    assert uploads.event(event_id)[1] == 1
+    uploads.write(A, b"other bytes", age=9)
+    (found,) = uploads.find(max_attempts=2)
+    begin(uploads.settings(), found, "run-2")
+    assert uploads.rows("status, attempts") == [("reading", 1)]
+    uploads.settle(found)
+    assert uploads.find(max_attempts=2) == []
+
+
+def test_an_attempt_is_counted_once_and_taken_back_if_the_object_is_not_at_fault(uploads):
+    uploads.write(A)
+    event_id = uploads.announce({"key": A})
+    (found,) = uploads.find()
+
+    def attempt(*, counted: bool) -> tuple[Any, ...]:
+        begin(uploads.settings(), found, "run-1")
+        failed = {"upload_id": None, "code": "why", "message": "because", "run_id": "run-1"}
+        assert settle(uploads.settings(), found, "failed", **failed, counted=counted) is False
+        return uploads.rows("status, attempts, code")[0]
+
+    assert attempt(counted=False) == ("failed", 0, "why")
+    assert uploads.event(event_id) == (False, 0, None)
+    assert [attempt(counted=each) for each in (True, False, True)] == [
+        ("failed", 1, "why"),
+        ("failed", 1, "why"),
+        ("failed", 2, "why"),
+    ]
+    assert uploads.event(event_id) == (False, 1, "why: because"), "the same event is counted once"
+
+
+@dataclass
+class Step:
+    """The stage of a run, of which nothing is asked here."""
+
+    run_id: str = "run-1"
+    progress: Any = field(default_factory=lambda: SimpleNamespace(start=lambda *_: None, advance=lambda *_: None))
+    errors: list[Any] = field(default_factory=list)
+
+    def record_errors(self, failures: Any) -> None:
+        self.errors += failures
+
+
+def take_all(uploads: Uploads, monkeypatch: pytest.MonkeyPatch, errors: dict[str, Exception], **values: Any) -> Any:
+    """Run the step with files of which some raise, and the others are stored."""
+
+    def fake(settings: Any, place: str, run_id: str, *, sha256: str | None = None) -> Taken:
+        name = place.rpartition("/")[2]
+        if name in errors:
+            raise errors[name]
+        return Taken(number(uploads), name, "stored", 1)
+
+    monkeypatch.setattr(upload_module, "take", fake)
+    return upload_module.take_files(uploads.settings(**values), Step())
+
+
+def number(uploads: Uploads) -> int:
+    return int(
+        uploads.database.rows(
+            "INSERT INTO viewership.uploads (sha256, object_key, filename, size_bytes, status, pipeline_run_id)"
+            " VALUES (md5(random()::text) || md5(random()::text), 'raw/aa/a', 'a.csv', 1, 'received', 'run-1')"
+            " RETURNING upload_id"
+        )[0][0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "row"),
+    [
+        (ZeroDivisionError("a bug"), ("failed", 1, "internal")),
+        (DataError("bad", code="BAD"), ("failed", 1, "BAD")),
+        (refuse("LIMIT", "too large"), ("refused", 1, "LIMIT")),
+        (StoreUnavailable("slow down"), ("failed", 0, "store_unavailable")),
+        (AccessDenied("403", bucket="b"), ("failed", 0, "access_denied")),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_one_file_that_has_arrived_does_not_stop_the_others(uploads, monkeypatch, error, row):
+    uploads.write(A)
+    uploads.write(B)
+    told = take_all(uploads, monkeypatch, {"a.csv": error})
+    assert ([one.filename for one in told.taken], [one.code for one in told.failed]) == (["b.csv"], [row[2]])
+    assert uploads.rows("status, attempts, code") == [row, ("taken", 1, None)]
+    assert told.set_aside == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [EndpointUnreachable("gone"), StorageFull("no space"), BucketMissing("no bucket"), ConfigurationError("wrong")],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_that_all_files_would_meet_ends_the_step_and_counts_for_none(uploads, monkeypatch, error):
+    uploads.write(A)
+    uploads.write(B)
+    event_id = uploads.announce({"key": A})
+    for _ in range(3):
+        with pytest.raises(type(error)):
+            take_all(uploads, monkeypatch, {"a.csv": error}, max_attempts=2)
+    assert uploads.rows("status, attempts") == [("failed", 0)]
+    assert uploads.event(event_id) == (False, 0, None)
+    assert len(take_all(uploads, monkeypatch, {}, max_attempts=2).taken) == 2
+
+
+def test_a_wrong_flag_for_a_named_file_changes_nothing_for_the_next_poll(uploads, monkeypatch):
+    path = str(uploads.write(A))
+    uploads.poll("waiting", code="NEEDS_CHOICE")
+    before = uploads.rows("status, attempts, code, last_seen")
+    with pytest.raises(UsageError):
+        take_all(uploads, monkeypatch, {"a.csv": UsageError("--map")}, files=(path,))
+    assert uploads.rows("status, attempts, code, last_seen") == before
+    take_all(uploads, monkeypatch, {}, files=(path,))
+    assert uploads.rows("status, attempts, code") == [("taken", 1, None)]
 
 
 def test_a_bucket_in_s3(database, tmp_path, s3_server: S3Server):

@@ -6,16 +6,21 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from jobs.closing import close
 from jobs.viewership.arrival import notices as notices_module
+from jobs.viewership.arrival.delivery import begin
 from jobs.viewership.arrival.notices import notify_waiting
+from jobs.viewership.steps.upload import take_files
 from jobs.viewership.tables import arrivals as table_module
 from shared.database.session import transaction
-from shared.notify.settings import NotifySettings
+from shared.errors import TransientError
+from shared.notify.settings import CloseSettings, NotifySettings
 from tests.fakes.sinks import MailSink, WebhookSink, mail_sink, webhook_sink
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.viewership_arrivals import Uploads
@@ -184,6 +189,7 @@ def test_another_question_is_another_notice_and_the_same_one_is_not(uploads, hoo
     for code, messages in (("NEEDS_CHOICE", 1), ("OVERLAP", 2), ("OVERLAP", 2)):
         uploads.announce({"key": "uploads/a.csv", "format": "roku"})
         (found,) = uploads.find()
+        begin(uploads.settings(), found, "run-2")
         uploads.settle(found, "waiting", code=code, message="which?")
         notify_waiting(uploads.settings(), "run-2", by_hook(hook))
         assert len(hook.got) == messages, code
@@ -208,6 +214,45 @@ def test_an_upload_that_was_answered_before_the_message_is_not_announced(uploads
     assert notify_waiting(uploads.settings(), "run-2", by_hook(hook)) == []
     assert hook.got == []
     assert uploads.rows("unsent") == [([],)]
+
+
+def closing(uploads: Uploads, **values: Any) -> CloseSettings:
+    known = {"run_id": "run-1", "database_url": uploads.database.url, "workflow_status": "Succeeded"}
+    return CloseSettings(**{**known, "of": "viewership", **values})
+
+
+@pytest.mark.parametrize("pipeline", ["viewership", "media"])
+def test_the_exit_hook_announces_what_waits(uploads, hook, pipeline):
+    wait(uploads, "uploads/a.csv")
+    assert close(closing(uploads, of="gamedata", notify_webhook_url=hook.url)) == "run run-1: success"
+    settings = closing(uploads, of=pipeline, notify_webhook_url=hook.url)
+    assert close(settings) == "run run-1: success; announced uploads by webhook"
+    assert close(settings) == "run run-1: success"
+    assert [document["event"] for document in hook.got] == ["upload.waiting"]
+
+
+def test_a_failed_run_and_what_waits_are_two_messages(uploads, hook):
+    wait(uploads, "uploads/a.csv")
+    settings = closing(uploads, workflow_status="Failed", notify_webhook_url=hook.url)
+    hook.answers = [503]
+    with pytest.raises(TransientError):
+        close(settings)
+    close(settings)
+    assert sorted(document["event"] for document in hook.got) == ["run.failed", "upload.waiting"]
+
+
+def test_in_a_pod_the_step_leaves_the_message_to_the_hook(uploads, hook, monkeypatch):
+    wait(uploads, "uploads/a.csv")
+    monkeypatch.setenv("TELECINE_NOTIFY_WEBHOOK_URL", hook.url)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    stage: Any = SimpleNamespace(
+        run_id="run-1", progress=SimpleNamespace(start=lambda *_: None, advance=lambda *_: None)
+    )
+    take_files(uploads.settings(), stage)
+    assert hook.got == []
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
+    take_files(uploads.settings(), stage)
+    assert len(hook.got) == 1
 
 
 def test_without_a_channel_nothing_is_lost(uploads, hook, monkeypatch):

@@ -9,15 +9,23 @@ from jobs.viewership.arrival.events import Arrival, BadEvent, parse_event
 from jobs.viewership.errors import BadArrival
 from jobs.viewership.tables import arrivals
 from shared.database.session import retry_session, transaction
-from shared.errors import TransientError
+from shared.errors import (
+    ConfigurationError,
+    DatabaseUnreachable,
+    EndpointUnreachable,
+    RequestRefused,
+    StorageFull,
+    TransientError,
+)
 from shared.outbox.table import Outbox
 from shared.text import clean_text
 
 if TYPE_CHECKING:
     from jobs.viewership.settings.uploads import ArrivalSettings
     from jobs.viewership.tables.arrivals import Outcome
+    from shared.errors import TelecineError
 
-__all__ = ["deliver_dead", "outbox", "refuse_event", "settle"]
+__all__ = ["begin", "deliver_dead", "ends_the_poll", "is_counted", "outbox", "refuse_event", "settle"]
 
 _LOG: Final = logging.getLogger(__name__)
 _OWN: Final = "viewership.outbox_events"
@@ -40,6 +48,32 @@ def outbox(settings: ArrivalSettings) -> Outbox:
     )
 
 
+def ends_the_poll(error: TelecineError) -> bool:
+    """Return whether every other object would meet this error too, so that it settles none of them."""
+    if isinstance(error, ConfigurationError):
+        # One object may be archived, or encrypted with another key.
+        return not isinstance(error, RequestRefused)
+    return isinstance(error, DatabaseUnreachable | EndpointUnreachable | StorageFull)
+
+
+def is_counted(error: TelecineError) -> bool:
+    """Return whether an error counts as an attempt; otherwise the next poll simply tries the object again.
+
+    Missing rights and short outages are not the object's fault: once they are over, nothing has to be reset.
+    """
+    return not isinstance(error, TransientError | RequestRefused)
+
+
+def begin(settings: ArrivalSettings, arrival: Arrival, run_id: str) -> None:
+    """Count an attempt before an object is read, so that one whose reading kills the process is set aside in the end.
+
+    Raises:
+        TransientError: the database does not answer.
+    """
+    with transaction(settings) as session:
+        arrivals.begin(session, arrival.uri, arrival.etag, arrival.size, run_id)
+
+
 def settle(
     settings: ArrivalSettings,
     arrival: Arrival,
@@ -49,6 +83,7 @@ def settle(
     code: str | None,
     message: str | None,
     run_id: str,
+    counted: bool = True,
 ) -> bool:
     """Record the outcome of an arrival, then of its event, and return True if it is now set aside.
 
@@ -64,6 +99,7 @@ def settle(
         code: the reason, unless it was taken.
         message: what a person should do.
         run_id: the run.
+        counted: False for a failure that is not the object's fault; its event stays as it is.
 
     Raises:
         TransientError: the database or the outbox does not answer.
@@ -82,12 +118,13 @@ def settle(
             code=short,
             message=clean,
             run_id=run_id,
+            counted=counted,
         ),
         _RETRY_S,
         waiting="the record of arrivals",
     )
     aside = failures >= settings.max_attempts
-    if arrival.event is not None:
+    if arrival.event is not None and counted:
         box = outbox(settings)
         if outcome == "failed":
             aside = box.fail(arrival.event, BadArrival(clean or "the upload failed", code=short)) or aside

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from jobs.viewership.errors import BadArrival, bad_arrival
 from jobs.viewership.model import FIELDS
-from jobs.viewership.settings.formats import InterpretationSettings, ReadingSettings
+from jobs.viewership.settings.formats import FormatsSettings, InterpretationSettings
 from jobs.viewership.settings.uploads import UploadSettings
 from jobs.viewership.uploads.formats.library import find_format
 from jobs.viewership.uploads.values.period import Period
@@ -35,7 +35,7 @@ URI_CHARS: Final = 2048
 _CONTRACT: Final = Contract(
     ARRIVED,
     'an aggregate_id of 1 to 128 characters and a payload_json such as {"key": "uploads/roku.csv", "period":'
-    ' "2025-07"}; see docs/viewership.md',
+    ' "2025-07"}; see docs/viewership-arrivals.md',
     bad_arrival,
 )
 _ID_CHARS: Final = 128
@@ -43,9 +43,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # What a producer may choose. Not the folder of formats: a payload never names a path of this machine.
 _CHOICES: Final = tuple(
-    name
-    for name in UploadSettings.model_fields
-    if name in (*vars(ReadingSettings)["__annotations__"], *vars(InterpretationSettings)["__annotations__"])
+    name for name in InterpretationSettings.model_fields if name not in FormatsSettings.model_fields
 )
 
 

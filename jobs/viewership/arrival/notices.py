@@ -20,15 +20,15 @@ from shared.notify.message import FIRST_ERRORS, ErrorLine, Notification
 from shared.notify.settings import NotifySettings
 
 if TYPE_CHECKING:
-    from jobs.viewership.settings.uploads import ArrivalSettings
     from jobs.viewership.tables.arrivals import Waiting
+    from shared.settings.database import DatabaseSettings
 
 __all__ = ["notify_waiting"]
 
 _LOG: Final = logging.getLogger(__name__)
 
 
-def notify_waiting(settings: ArrivalSettings, run_id: str, notify: NotifySettings | None = None) -> list[str]:
+def notify_waiting(settings: DatabaseSettings, run_id: str, notify: NotifySettings | None = None) -> list[str]:
     """Send one message about all uploads that wait and were not announced yet; never raise.
 
     Without a channel nothing is recorded, so that the uploads that then wait are announced once there is one.
@@ -54,7 +54,7 @@ def notify_waiting(settings: ArrivalSettings, run_id: str, notify: NotifySetting
     return [channel for channel in send if _send(settings, run_id, notify, channel)]
 
 
-def _send(settings: ArrivalSettings, run_id: str, notify: NotifySettings, channel: str) -> bool:
+def _send(settings: DatabaseSettings, run_id: str, notify: NotifySettings, channel: str) -> bool:
     """Send the open notices of one channel, and return whether any was sent."""
     sent = False
     try:

@@ -113,6 +113,8 @@ def _announced(settings: UploadSettings, store: ObjectStore, named: set[str]) ->
             named.add(found.key)
         if isinstance(found, Arrival):
             found = _stat(settings, store, found, row.event)
+        if isinstance(found, Arrival):
+            found = _unless_interrupted(settings, found, row.event)
         if isinstance(found, Arrival) and _is_known(settings, found):
             _LOG.info("%s: %s is stored already", row.event.name, one_line(found.uri))
             box.acknowledge(row.event)
@@ -143,6 +145,17 @@ def _stat(settings: UploadSettings, store: ObjectStore, arrival: Arrival, event:
         if info.size:
             return replace(arrival, etag=info.etag, size=info.size)
         code, found = "NOT_YET", "is empty"
+    return _bad(event, arrival, code, found)
+
+
+def _unless_interrupted(settings: UploadSettings, arrival: Arrival, event: Event) -> Arrival | BadEvent:
+    with transaction(settings) as session:
+        if not table.interrupted(session, arrival.uri, arrival.etag, settings.max_attempts):
+            return arrival
+    return _bad(event, arrival, "INTERRUPTED", f"ended {settings.max_attempts} steps that read it")
+
+
+def _bad(event: Event, arrival: Arrival, code: str, found: str) -> BadEvent:
     message = f"{event.name} names {one_line(arrival.uri)}, which {found}; expected an object that can be read"
     return BadEvent(event, bad_arrival(code, message, actual=arrival.key), arrival.key)
 

@@ -66,7 +66,7 @@ def stale_keys(session: DatabaseSession, version: int, rules: str) -> set[int]:
     rows = session.rows(
         """
         SELECT m.key_id FROM viewership.matches m WHERE m.decision_id IS NULL AND (m.rule_version <> :rules
-            OR m.reasons @> '[{"code": "BUCKET_FAILED"}]' OR m.reasons @> '[{"code": "ALIAS_UNDONE"}]')
+            OR m.reasons @> '[{"code": "BUCKET_FAILED"}]')
         UNION
         SELECT m.key_id FROM viewership.decisions d CROSS JOIN LATERAL unnest(d.keys) AS undone (key_id)
         JOIN viewership.matches m USING (key_id)

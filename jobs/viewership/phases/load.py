@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from jobs.viewership.model import Fate
+from jobs.viewership.model import Fate, exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import fates, lock_final, sync
@@ -68,8 +67,8 @@ def load(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) ->
         expected=(found.units, found.hours, found.revenue),
         actual=(
             sum(each.units for each in sums),
-            sum((each.hours for each in sums), Decimal()),
-            sum((each.revenue for each in sums), Decimal()),
+            exact_sum(each.hours for each in sums),
+            exact_sum(each.revenue for each in sums),
         ),
         seconds=seconds,
         status=status,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +12,7 @@ from jobs.viewership.errors import NotReady
 from jobs.viewership.matching.matcher import match_keys
 from jobs.viewership.matching.model import BUCKETS, Bucket, reason
 from jobs.viewership.matching.prepare import MatchKey
+from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import lock_final, sync
@@ -106,8 +106,8 @@ def match(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -
         expected=(expected[0], expected[1], expected[2]),
         actual=(
             sum(row.units for row in found),
-            sum((row.hours for row in found), Decimal()),
-            sum((row.revenue for row in found), Decimal()),
+            exact_sum(row.hours for row in found),
+            exact_sum(row.revenue for row in found),
         ),
         seconds=seconds,
         status="matched",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.catalog.deals import load_deals, resolve_deal
 from jobs.viewership.catalog.places import load_channels, load_territories, resolve_channel, resolve_territory
 from jobs.viewership.catalog.versions import pin
 from jobs.viewership.errors import HELD, NotReady
+from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import lock_final, sync
@@ -20,6 +20,7 @@ from shared.database.session import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from jobs.viewership.catalog.deals import DealIndex, DealMatch
     from jobs.viewership.catalog.places import PlaceIndex
@@ -125,8 +126,8 @@ def normalize(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: st
         expected=expected,
         actual=(
             sum(row.units for row in found),
-            sum((row.hours for row in found), Decimal()),
-            sum((row.revenue for row in found), Decimal()),
+            exact_sum(row.hours for row in found),
+            exact_sum(row.revenue for row in found),
         ),
         seconds=seconds,
         status="normalized",

@@ -36,6 +36,8 @@ __all__ = ["PlatformResult", "Reprocessed", "Selection", "reprocess"]
 _BATCH: Final = 50_000
 _MANY: Final = 0.3
 """Share of the keys from which all are matched."""
+_MANY_SERIES: Final = 1000
+"""Changed series from which the keys that they affect are not searched for: all are matched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Selection:
 
 @dataclass(slots=True)
 class PlatformResult:
-    """What a run changed for one platform.
+    """Changes that a run made for one platform.
 
     Attributes:
         looked_at: keys that were matched.
@@ -263,6 +265,7 @@ class _Run:
             result.since = min((row.since for row in states), default=result.version)
             self._changes = changes = changes_since(session, result.since, result.version)
             every = chosen.everything or changes.everything or bool(chosen.titles)
+            every = every or len(changes.series) > _MANY_SERIES
             ids: set[int] = set()
             if not every:
                 ids = affected_keys(session, changes, self._rules) | stale_keys(session, result.version, self._rules)
@@ -305,6 +308,7 @@ class _Run:
                 session, keys, run_id=self._run_id, platforms=platforms, rules=self._rules, again=True
             )
             ids = set(platform_of)
+            # Renamed rows are not left to the end, so that no transaction is much larger than the others.
             if not (self._selection.everything or (self._changes and self._changes.everything)):
                 ids = set(matched.changed) | self._renamed(session, platform_of)
             self._sync(session, "key", sorted(ids))

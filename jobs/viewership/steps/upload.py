@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.arrival.delivery import deliver_dead, refuse_event, settle
+from jobs.viewership.arrival.delivery import begin, ends_the_poll, is_counted, refuse_event, settle
 from jobs.viewership.arrival.events import Arrival, BadEvent
 from jobs.viewership.arrival.notices import notify_waiting
 from jobs.viewership.arrival.search import arrivals, named_arrival
+from jobs.viewership.errors import Refused
 from jobs.viewership.phases.upload import Taken, take
 from jobs.viewership.report.sections import upload_sections
 from jobs.viewership.steps._stages import phase_counts, phase_table
@@ -18,6 +20,7 @@ from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import EXIT_DATA, EXIT_OK, TelecineError, TransientError, most_severe
 from shared.failure import Failure
+from shared.logs import in_pod
 from shared.report import Report, Table
 from shared.report.terminal import counted
 
@@ -96,9 +99,7 @@ def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
         else:
             _take(settings, found, stage_run, uploads)
         stage_run.progress.advance(1)
-    if not settings.files:
-        if settings.arrival in ("both", "events"):
-            deliver_dead(settings)
+    if not settings.files and not in_pod():  # in a cluster, the exit hook announces them
         notify_waiting(settings, stage_run.run_id)
     return uploads
 
@@ -111,24 +112,20 @@ def _named(settings: UploadSettings) -> Iterator[Arrival]:
 
 def _take(settings: UploadSettings, found: Arrival, stage_run: StageRun, uploads: Uploads) -> None:
     chosen = settings.model_copy(update=found.overrides) if found.overrides else settings
+    # A file that the user named may be read with a wrong flag, which changes nothing for the next poll.
+    has_arrived = not settings.files
     try:
+        if has_arrived:
+            begin(settings, found, stage_run.run_id)
         one = take(chosen, found.uri, stage_run.run_id, sha256=found.sha256)
-    except TransientError:
-        raise
-    except TelecineError as error:
-        if len(settings.files) == 1:
+    except Exception as error:
+        ends = _ends(settings, error)
+        if has_arrived:
+            with suppress(TelecineError) if ends else nullcontext():
+                uploads.set_aside += _settle_failed(settings, found, error, stage_run.run_id)
+        if ends:
             raise
         _fail(uploads, stage_run, Failure.of(found.uri, error))
-        if found.etag:
-            uploads.set_aside += settle(
-                settings,
-                found,
-                "failed",
-                upload_id=None,
-                code=error.code,
-                message=error.message,
-                run_id=stage_run.run_id,
-            )
         return
     uploads.taken.append(one)
     uploads.places[one.upload_id] = found.uri
@@ -144,6 +141,31 @@ def _take(settings: UploadSettings, found: Arrival, stage_run: StageRun, uploads
             message=one.message or None,
             run_id=stage_run.run_id,
         )
+
+
+def _ends(settings: UploadSettings, error: Exception) -> bool:
+    """Return whether an error ends the step; of several files that have arrived, one must not stop the others."""
+    if not isinstance(error, TelecineError):
+        if not settings.files:
+            _log.error("internal error", exc_info=error)
+        return bool(settings.files)
+    if len(settings.files) == 1 or ends_the_poll(error):
+        return True
+    return bool(settings.files) and isinstance(error, TransientError)
+
+
+def _settle_failed(settings: UploadSettings, found: Arrival, error: Exception, run_id: str) -> bool:
+    ours = error if isinstance(error, TelecineError) else TelecineError(repr(error))
+    return settle(
+        settings,
+        found,
+        "refused" if isinstance(error, Refused) else "failed",
+        upload_id=None,
+        code=ours.code,
+        message=ours.message,
+        run_id=run_id,
+        counted=is_counted(ours) and not ends_the_poll(ours),
+    )
 
 
 def _fail(uploads: Uploads, stage_run: StageRun, failure: Failure) -> None:

@@ -11,7 +11,19 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["Outcome", "Waiting", "claim_notice", "mark_sent", "open_notices", "record", "settled", "taken", "waiting"]
+__all__ = [
+    "Outcome",
+    "Waiting",
+    "begin",
+    "claim_notice",
+    "interrupted",
+    "mark_sent",
+    "open_notices",
+    "record",
+    "settled",
+    "taken",
+    "waiting",
+]
 
 Outcome = Literal["taken", "waiting", "refused", "failed"]
 """``taken``: stored, or linked to the same bytes; ``waiting``: for a choice or an answer; ``refused``: for good;
@@ -46,7 +58,7 @@ def settled(session: DatabaseSession, objects: Sequence[tuple[str, str]], max_at
         SELECT a.uri FROM viewership.arrivals a
         JOIN unnest(CAST(:uris AS text[]), CAST(:etags AS text[])) listed (uri, etag)
             ON listed.uri = a.uri AND listed.etag = a.etag
-        WHERE a.status <> 'failed' OR a.attempts >= :most
+        WHERE a.status NOT IN ('failed', 'reading') OR a.attempts >= :most
         """,
         uris=[uri for uri, _ in objects],
         etags=[etag for _, etag in objects],
@@ -65,6 +77,41 @@ def taken(session: DatabaseSession, uris: Iterable[str], *, outcomes: Sequence[O
     return {row.uri: row.etag for row in rows}
 
 
+def interrupted(session: DatabaseSession, uri: str, etag: str, max_attempts: int) -> bool:
+    """Return whether the last ``max_attempts`` steps that read these bytes ended before they had settled them."""
+    rows = session.rows(
+        "SELECT FROM viewership.arrivals"
+        " WHERE uri = :uri AND etag = :etag AND status = 'reading' AND attempts >= :most",
+        uri=uri,
+        etag=etag,
+        most=max_attempts,
+    )
+    return bool(rows)
+
+
+def begin(session: DatabaseSession, uri: str, etag: str, size: int, run_id: str) -> None:
+    """Count an attempt before an object is read: a file that kills the process must not be read for ever.
+
+    The code and the notice of an object that waits stay, for the comparison in :func:`record`.
+    """
+    session.run(
+        """
+        INSERT INTO viewership.arrivals AS a (uri, etag, size_bytes, status, pipeline_run_id)
+        VALUES (:uri, :etag, :size, 'reading', :run)
+        ON CONFLICT (uri) DO UPDATE SET
+            attempts = CASE WHEN a.etag = :etag AND a.status IN ('failed', 'reading') THEN a.attempts + 1 ELSE 1 END,
+            code = CASE WHEN a.etag = :etag THEN a.code END, message = CASE WHEN a.etag = :etag THEN a.message END,
+            notice = CASE WHEN a.etag = :etag THEN a.notice END,
+            unsent = CASE WHEN a.etag = :etag THEN a.unsent ELSE '{}' END,
+            etag = :etag, size_bytes = :size, status = 'reading', last_seen = now(), pipeline_run_id = :run
+        """,
+        uri=uri,
+        etag=etag,
+        size=size,
+        run=run_id,
+    )
+
+
 def record(
     session: DatabaseSession,
     uri: str,
@@ -76,21 +123,36 @@ def record(
     code: str | None,
     message: str | None,
     run_id: str,
+    counted: bool = True,
 ) -> int:
     """Write the outcome of an object, and return how often it has failed in a row with this ETag.
 
     The notice of an object that still waits for the answer to the same question stays as it is.
+
+    Args:
+        session: a transaction.
+        uri: URI of the object.
+        etag: its version.
+        size: bytes.
+        outcome: what became of it.
+        upload_id: the upload.
+        code: the reason, unless it was taken.
+        message: what a person should do.
+        run_id: the run.
+        counted: False takes back the attempt that :func:`begin` counted.
     """
     (row,) = session.rows(
         """
-        INSERT INTO viewership.arrivals AS a (uri, etag, size_bytes, status, upload_id, code, message, pipeline_run_id)
-        VALUES (:uri, :etag, :size, :status, :upload, :code, :message, :run)
+        INSERT INTO viewership.arrivals AS a (uri, etag, size_bytes, status, upload_id, code, message, attempts,
+            pipeline_run_id)
+        VALUES (:uri, :etag, :size, :status, :upload, :code, :message, CAST(:counted AS integer), :run)
         ON CONFLICT (uri) DO UPDATE SET
-            attempts = CASE WHEN a.etag = :etag AND a.status = 'failed' AND :status = 'failed'
-                THEN a.attempts + 1 ELSE 1 END,
-            notice = CASE WHEN a.etag = :etag AND a.status = 'waiting' AND :status = 'waiting'
+            attempts = CASE WHEN a.etag <> :etag OR :status <> 'failed' OR a.status NOT IN ('failed', 'reading')
+                THEN CAST(:counted AS integer)
+                ELSE a.attempts + CAST(:counted AS integer) - CASE a.status WHEN 'reading' THEN 1 ELSE 0 END END,
+            notice = CASE WHEN a.etag = :etag AND a.status IN ('waiting', 'reading') AND :status = 'waiting'
                 AND a.code IS NOT DISTINCT FROM :code THEN a.notice END,
-            unsent = CASE WHEN a.etag = :etag AND a.status = 'waiting' AND :status = 'waiting'
+            unsent = CASE WHEN a.etag = :etag AND a.status IN ('waiting', 'reading') AND :status = 'waiting'
                 AND a.code IS NOT DISTINCT FROM :code THEN a.unsent ELSE '{}' END,
             etag = :etag, size_bytes = :size, status = :status, upload_id = :upload, code = :code,
             message = :message, last_seen = now(), pipeline_run_id = :run
@@ -104,6 +166,7 @@ def record(
         code=code,
         message=message,
         run=run_id,
+        counted=int(counted),
     )
     return int(row.failures)
 

@@ -13,7 +13,6 @@ from shared.collector import no_collection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     import polars as pl
 
@@ -122,10 +121,15 @@ def _computed(platform: str, raw: Mapping[str, str | None]) -> tuple[Any, ...]:
     )
 
 
-def scope_digest(
-    platform: str, domain: str, partner: str | None, channel: str | None, territory: str | None, day: date | None
-) -> bytes:
-    """Return the digest of a scope, by which it is found."""
+def scope_digest(platform: str, domain: str, fields: Sequence[Any]) -> bytes:
+    """Return the digest of a scope, by which it is found.
+
+    Args:
+        platform: its platform.
+        domain: its domain.
+        fields: the values of :data:`SCOPE_FIELDS`, in their order.
+    """
+    partner, channel, territory, day = fields
     return _digest((platform, domain, partner, channel, territory, str(day or "")))
 
 
@@ -176,7 +180,7 @@ def scope_ids(session: DatabaseSession, platform: str, domain: str, units: pl.Da
 
     distinct = units.select(SCOPE_FIELDS).unique()
     rows = list(distinct.iter_rows())
-    digests = [scope_digest(platform, domain, *row) for row in rows]
+    digests = [scope_digest(platform, domain, row) for row in rows]
     session.run(
         "CREATE TEMPORARY TABLE IF NOT EXISTS new_scopes (digest bytea, partner text, channel text, territory text,"
         " date date) ON COMMIT DROP"

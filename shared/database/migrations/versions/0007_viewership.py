@@ -370,6 +370,7 @@ def _history() -> None:
         )
     """)
     op.execute("CREATE INDEX error_log_time ON viewership.error_log (log_time)")
+    op.execute("CREATE INDEX error_log_run ON viewership.error_log (pipeline_run_id)")
 
 
 def _arrival() -> None:
@@ -395,7 +396,7 @@ def _arrival() -> None:
             uri text PRIMARY KEY CHECK (length(uri) BETWEEN 1 AND 2048),
             etag text NOT NULL,
             size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
-            status text NOT NULL CHECK (status IN ('taken', 'waiting', 'refused', 'failed')),
+            status text NOT NULL CHECK (status IN ('reading', 'taken', 'waiting', 'refused', 'failed')),
             upload_id bigint REFERENCES viewership.uploads,
             code text,
             message text,
@@ -730,9 +731,10 @@ def _functions() -> None:
                 RAISE EXCEPTION 'kind % is unknown; expected upload, key or scope', quote_literal(kind);
             END IF;
             condition := format('%I = ANY ($1)', kind || '_id');
-            -- The rows of this transaction are not in the statistics yet: for an upload, the planner expects one row,
-            -- and a nested loop over a million rows takes hours.
-            PERFORM set_config('enable_nestloop', CASE kind WHEN 'upload' THEN 'off' ELSE 'on' END, true);
+            -- The planner expects one row, since conditions are many and rows of this transaction are not in the
+            -- statistics yet: a nested loop over a million rows takes hours. For few keys it is the faster way.
+            PERFORM set_config('enable_nestloop', CASE WHEN kind = 'key' AND cardinality(ids) <= 500
+                THEN 'on' ELSE 'off' END, true);
             EXECUTE format('SELECT EXISTS (SELECT FROM viewership.episode_details WHERE %s)', condition)
                 INTO known USING ids;
             IF known THEN
@@ -878,7 +880,8 @@ def _review_functions(definer: str) -> None:
             -- The keys of the catalogue are of the rules of its last version, whatever those of this decision are.
             INSERT INTO catalog.versions (version, action, origin, key_version, created_by)
             SELECT new_version, 'decision', origin, COALESCE(
-                (SELECT v.key_version FROM catalog.versions v ORDER BY v.version DESC LIMIT 1), max(k.key_version)), actor
+                (SELECT v.key_version FROM catalog.versions v ORDER BY v.version DESC LIMIT 1),
+                max(k.key_version)), actor
             FROM viewership.keys k WHERE k.key_id = ANY (alike);
             WITH latest AS (
                 SELECT DISTINCT ON (k.review_digest) k.review_digest, d.decision_id

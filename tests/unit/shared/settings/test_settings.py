@@ -206,6 +206,16 @@ def test_arguments_that_are_needed_come_first():
     assert "FIRST is missing" in refused(model=Two)
 
 
+def test_an_argument_that_takes_several_words_and_needs_one():
+    class Several(Settings):
+        numbers: tuple[int, ...] = setting(description="Which.", argument=True)
+        keep: bool = setting(False, description="Keep.")
+
+    assert read("1", "--keep", "2", model=Several).numbers == (1, 2)
+    assert read("7", model=Several).numbers == (7,)
+    assert "NUMBERS is missing" in refused("--keep", model=Several)
+
+
 def test_the_docs_table_does_not_depend_on_the_machine(monkeypatch):
     before = table(Mine, without=Shared.model_fields)
     monkeypatch.setenv("TELECINE_MINE_SIZE_MB", "9")

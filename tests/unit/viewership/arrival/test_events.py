@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.viewership.arrival.events import Arrival, BadEvent, parse_event
+from jobs.viewership.errors import ARRIVALS
+from jobs.viewership.settings.formats import FormatsSettings, InterpretationSettings
 from jobs.viewership.settings.uploads import UploadSettings
 from jobs.viewership.uploads.formats.library import load_formats
 from shared.outbox.events import Event
 from shared.text import one_line
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shared.errors import TelecineError
 
 BUCKET = "s3://viewership"
@@ -90,6 +92,18 @@ def test_choices_become_settings_of_the_types_that_flags_have() -> None:
     assert "clock" not in found.overrides
     # The same values pass through the rules of the flags.
     assert UploadSettings(**found.overrides).map == chosen.map
+
+
+def test_the_docs_have_a_valid_event_and_every_code() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "viewership-arrivals.md").read_text(encoding="utf-8")
+    (payload,) = re.findall(r"^```json\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    found = accepted(json.loads(payload))
+    assert set(found.overrides) == {"format", "period", "domain", "on_overlap", "map", "date_order"}
+    assert {code for code in ARRIVALS if f"| `{code}` | " in page} == set(ARRIVALS)
+    choices = re.search(r"^\| `choices` \| (.*)$", page, re.MULTILINE)
+    assert choices is not None
+    names = set(re.findall(r"`(\w+)`", choices[1]))
+    assert names == {*InterpretationSettings.model_fields} - {*FormatsSettings.model_fields}
 
 
 KEY = "uploads/a.csv"
