@@ -95,7 +95,7 @@ class Scene(ViewershipPlace):
         name, *words = step
         env = {"TELECINE_DATABASE_URL": self.database.url, "TELECINE_RUN_ID": run_id}
         if name != "sql":
-            usual = ["--report-dir", f"./report-{run_id}"]
+            usual = [] if name.startswith("review") else ["--report-dir", f"./report-{run_id}"]
             usual += ["--bucket", "./viewership"] if name in ("run", "upload") else []
             name, words = f"viewership {name}", [*words, *usual]
         return self._programs.start(name, *words, env=env, cwd=str(self.folder), free=free)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-SAMPLED = 5
+SAMPLED = 3
 CORRECTED = HEAD + ROWS.replace(",1.5", ",9") + "Lost Harbor,1,1,Arrival,2025-07-02,1\n"
 AUGUST = HEAD + ROWS.replace("2025-07", "2025-08")
 KEY = "(SELECT array_agg(key_id) FROM viewership.keys WHERE content_name = 'Somewhere Else Entirely')"
