@@ -10,20 +10,29 @@ PYTEST_WORKERS ?= 2
 # Output folder of the demo. A value without a slash would be the name of a bucket.
 DEMO ?= ./.telecine/demo
 
-.PHONY: help demo demo-screenalytics test e2e e2e-faults lint types format bench docs lock sbom images base-digest cluster-up cluster-down clean kind-up
+.PHONY: help demo demo-screenalytics demo-viewership test e2e e2e-faults lint types format bench docs lock sbom images base-digest cluster-up cluster-down clean kind-up
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
 
-# --no-deps: the files are complete, and pip's resolver would still look for the newest `coverage[toml]`, which has no hash.
-.venv/.runtime: requirements/gamedata.txt requirements/torch.txt requirements/cuda.txt pyproject.toml
+$(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "'$(PYTHON)' not found; expected Python 3.11. Install it, or set its path: make PYTHON=/path/to/python3.11 ..."; exit 78; }
 	@echo "==> virtual environment under .venv ($$($(PYTHON) --version))"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv
+
+# --no-deps: the files are complete, and pip's resolver would still look for the newest `coverage[toml]`, which has no hash.
+.venv/.runtime: requirements/gamedata.txt requirements/torch.txt requirements/cuda.txt pyproject.toml | $(BIN)/python
 	@echo "==> locked requirements (requirements/gamedata.txt)"
 	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/gamedata.txt
 	@echo "==> torch"
 	PIP="$(BIN)/pip" TORCH_INDEX="$(TORCH_INDEX)" sh requirements/torch.sh
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Without Ray and PyTorch: 400 MB instead of 2 GB. Both targets may fill one environment, since all files have one set of pins.
+.venv/.viewership: requirements/viewership.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@echo "==> locked requirements (requirements/viewership.txt)"
+	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt -r requirements/viewership.txt
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -49,6 +58,33 @@ demo-screenalytics: .venv/.runtime  ## sample runs -> validation -> PostgreSQL -
 	@$(BIN)/telecine screenalytics ingest --bucket $(DEMO)/screenalytics
 	@echo "==> verify: compare the tables with the store"
 	@$(BIN)/telecine screenalytics verify --bucket $(DEMO)/screenalytics
+
+# The catalogue is first imported without two episodes, so that something is left to review, to add and to match again.
+demo-viewership: V := $(BIN)/telecine viewership
+demo-viewership: REPORTS := $(DEMO)/viewership/uploads
+demo-viewership: .venv/.viewership  ## platform reports -> PostgreSQL: catalogue, run, review, reprocess, same file again (a minute)
+	@echo "==> sample: reports of platforms, and a catalogue, under $(DEMO)/viewership"
+	@$(V) sample --output $(DEMO)/viewership
+	@echo "==> catalogue, without the first two episodes of one series"
+	@mkdir -p $(DEMO)/viewership/before
+	@cp $(DEMO)/viewership/catalogue/*.csv $(DEMO)/viewership/before
+	@grep -v '^HL-010[12],' $(DEMO)/viewership/catalogue/episodes.csv > $(DEMO)/viewership/before/episodes.csv
+	@$(V) catalog import $(DEMO)/viewership/before
+	@echo "==> run: read, normalize, match and load five reports"
+	@$(V) run $(foreach name,philo canonical youtube pluto xumo,$(REPORTS)/$(name)-2025-07.csv) --period 2025-07 \
+		--bucket $(DEMO)/viewership --report-dir $(DEMO)/viewership-report
+	@echo "==> review: titles that wait, most hours first; accept one"
+	@$(V) review list --limit 5
+	@$(V) review accept 3f8bd339 --candidate 1 --yes
+	@echo "==> gaps: episodes that the platforms report and the catalogue lacks"
+	@$(V) catalog gaps --limit 5
+	@echo "==> catalogue again, complete; reprocess matches what the change affects"
+	@$(V) catalog import $(DEMO)/viewership/catalogue
+	@$(V) reprocess
+	@echo "==> the same file again: 0 rows"
+	@$(V) run $(REPORTS)/philo-2025-07.csv --bucket $(DEMO)/viewership
+	@$(V) uploads
+	@$(V) validate --upload 2
 
 test: .venv/.dev lint types  ## lint, types and all tests that need no cluster
 	@rm -f .coverage .coverage.*

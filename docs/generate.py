@@ -24,6 +24,8 @@ from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import FINDINGS, MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
 from jobs.viewership import errors as viewership_errors
+from jobs.viewership.matching.model import REASONS
+from jobs.viewership.model import FATES, STATUSES
 from jobs.viewership.review.documents import review_schemas
 from jobs.viewership.uploads.formats.library import shipped_formats
 from jobs.viewership.uploads.formats.schema import format_schema
@@ -45,7 +47,7 @@ from shared.settings.flags import flags, shell_default, table, variables_table
 from shared.step import guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Connection
 
@@ -337,23 +339,37 @@ def screenalytics() -> str:
     return _filled("docs/screenalytics.md", "findings", table_rows, page)
 
 
-def viewership() -> str:
-    """The viewership guide with its tables of formats and codes."""
-    known = {
-        "refusals": viewership_errors.REFUSALS,
-        "rejects": viewership_errors.REJECTS,
-        "left": viewership_errors.FILTERS,
-        "notes": viewership_errors.NOTES,
-    }
+def viewership_formats() -> str:
+    """The page on reading reports, with its table of formats."""
     head = ["| format | report | label | evidence |", "| --- | --- | --- | --- |"]
     rows = [
         f"| `{name}` | {found.title} | {found.label} | {found.evidence} |" for name, found in shipped_formats().items()
     ]
-    page = _filled("docs/viewership.md", "formats", "\n".join([*head, *rows]))
-    for block, codes in known.items():
-        lines = ["| code | meaning |", "| --- | --- |", *(f"| `{code}` | {text} |" for code, text in codes.items())]
-        page = _filled("docs/viewership.md", block, "\n".join(lines), page)
-    return page
+    return _filled("docs/viewership-formats.md", "formats", "\n".join([*head, *rows]))
+
+
+def viewership_codes() -> str:
+    """The page of fates, statuses and codes."""
+    known: dict[str, tuple[str, Mapping[str, str]]] = {
+        "fates": ("fate", {str(fate): text for fate, text in FATES.items()}),
+        "statuses": ("status", STATUSES),
+        "refusals": ("code", viewership_errors.REFUSALS),
+        "outcomes": ("code", viewership_errors.OUTCOMES),
+        "held": ("code", viewership_errors.HELD),
+        "rejects": ("code", viewership_errors.REJECTS),
+        "left": ("code", viewership_errors.FILTERS),
+        "reasons": ("reason", REASONS),
+        "undecided": ("code", viewership_errors.UNDECIDED),
+        "notes": ("code", viewership_errors.NOTES),
+        "decisions": ("code", viewership_errors.DECISIONS),
+        "arrivals": ("code", viewership_errors.ARRIVALS),
+        "audit": ("finding", viewership_errors.AUDIT),
+    }
+    page = None
+    for block, (name, codes) in known.items():
+        lines = [f"| {name} | meaning |", "| --- | --- |", *(f"| `{code}` | {text} |" for code, text in codes.items())]
+        page = _filled("docs/viewership-codes.md", block, "\n".join(lines), page)
+    return page or ""
 
 
 def viewership_schemas() -> dict[str, Callable[[], str]]:
@@ -457,7 +473,8 @@ PAGES = {
     "docs/schemas/report.schema.json": report_schema,
     "docs/schemas/run-manifest-1.0.schema.json": run_manifest_schema,
     **viewership_schemas(),
-    "docs/viewership.md": viewership,
+    "docs/viewership-codes.md": viewership_codes,
+    "docs/viewership-formats.md": viewership_formats,
     "docs/manifest.md": manifest,
     ".env.example": environment,
 }

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from hera.workflows import DAG, Task
 
-from jobs.viewership.errors import REFUSALS, NeedsChoice
+from jobs.viewership.errors import OUTCOMES, REFUSALS
+from jobs.viewership.settings.audit import VerifySettings
 from jobs.viewership.settings.uploads import RunSettings
 from shared.errors import EXIT_DATA, EXIT_OK
 from workflows._lib.cron import Cron
@@ -17,10 +18,10 @@ from workflows._lib.names import STEP_ACCOUNT, UPLOAD_ACCOUNT
 from workflows._lib.parameters import Field, arguments, fields, form_names, inputs, passed
 from workflows._lib.pipeline import STAGES, Pipeline
 from workflows._lib.retry import PROMPT
-from workflows._lib.secrets import DATABASE, VIEWERSHIP
+from workflows._lib.secrets import DATABASE, NOTIFY, VIEWERSHIP
 from workflows._lib.step import SMALL, Size, step
 from workflows._lib.template import workflow_template
-from workflows._lib.variables import exit_code_of, expression, output_of, parameter
+from workflows._lib.variables import UID, exit_code_of, expression, output_of, parameter, tag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +55,10 @@ _IN_A_CLUSTER: Final = {"one-pod-mb": "200"}
 _RUN: Final = fields(RunSettings, without=_EXCLUDED, values=_IN_A_CLUSTER, from_config=_CONFIG)
 
 
+# Verify reads the sizes of the raw files.
+_BUCKET: Final = fields(VerifySettings, only=("bucket",))
+
+
 def _enabled(config_key: str | None = None) -> Field:
     """Return the switch of the whole pipeline, which no step reads: without it, no pod starts."""
     return Field(
@@ -73,8 +78,11 @@ _BRANCH: Final = (*_RUN, _enabled("viewership-enabled"))
 # Inputs are base64.
 _IS_ENABLED: Final = expression(f"sprig.b64dec({parameter('inputs', 'enabled', in_expression=True)}) != 'false'")
 
-# Codes of a file that is not stored.
-_CODES: Final = (*REFUSALS, NeedsChoice.default_code)
+(_OF_RUN,) = VerifySettings.variables("of_run")
+
+# Codes of files that are not stored. Those of rows count as `other`: a template has at most 100 metrics, and `media`
+# has the codes of all pipelines.
+_CODES: Final = (*REFUSALS, *OUTCOMES)
 
 _FATES: Final = ("final", "review", "unmatched", "held", "rejected", "filtered", "topline")
 # Counts of `verify` that are gauges: the rows of the last day, the oldest review, and uploads that wait.
@@ -113,8 +121,8 @@ def _main() -> DAG:
 
 
 def _stages() -> DAG:
-    tasks = [Task(name=_UPLOAD, template=_UPLOAD, arguments=passed(_RUN, "inputs"), when=_IS_ENABLED)]
-    tasks += [
+    tasks = [
+        Task(name=_UPLOAD, template=_UPLOAD, arguments=passed(_RUN, "inputs"), when=_IS_ENABLED),
         # `run` finishes small files in its own pod; these continue with the files that it left.
         _after(
             "normalize",
@@ -126,6 +134,7 @@ def _stages() -> DAG:
         Task(
             name="verify",
             template="verify",
+            arguments=passed(_BUCKET, "inputs"),
             depends=f"{_ended(_UPLOAD)} && {_ended('load', 'Errored', 'Skipped', 'Omitted')}",
             when=expression(_worked(_UPLOAD)),
         ),
@@ -137,7 +146,7 @@ def _stages() -> DAG:
         # All steps are targets: a bad file fails the run once the good files are loaded and verified.
         target=" ".join(str(task.name) for task in tasks),
         fail_fast=False,
-        tasks=tasks,
+        tasks=[*tasks],
     )
 
 
@@ -172,7 +181,8 @@ def _upload() -> Container:
         parameters=_RUN,
         counts=("waiting",),
         account=UPLOAD_ACCOUNT,
-        secrets=(DATABASE, VIEWERSHIP),
+        # Files that have arrived and leave a question open are announced by the step: the run does not fail.
+        secrets=(DATABASE, VIEWERSHIP, NOTIFY),
         variables=form_names(_FORM),
     )
 
@@ -233,10 +243,15 @@ def _verify() -> Container:
     return _step(
         "verify",
         title="Verify",
-        description="Recomputes matches and sums from the stored rows, and measures what the alerts watch.",
+        description="Recomputes matches and sums of the run's uploads, and measures what the alerts watch.",
         deadline_s=_HOUR,
         size=_LARGE,
-        counts=_GAUGES,
+        parameters=_BUCKET,
+        counts=("wrong", "stale", *_GAUGES),
+        account=UPLOAD_ACCOUNT,
+        secrets=(DATABASE, VIEWERSHIP),
+        # A poll every minute must not verify what others have loaded.
+        variables={_OF_RUN: tag(UID)},
         gauges=(*rows, *others),
     )
 

@@ -17,6 +17,7 @@ __all__ = [
     "REFUSALS",
     "REJECTS",
     "STALE",
+    "UNDECIDED",
     "BadArrival",
     "BadCatalog",
     "DecisionUndone",
@@ -84,6 +85,13 @@ OUTCOMES: Final[dict[str, str]] = {
     "NO_CATALOG": "the catalogue has no episode, so no row can be matched",
 }
 """Code of an upload that waits, or of a phase that cannot start -> meaning."""
+
+UNDECIDED: Final[dict[str, str]] = {
+    "NOT_MATCHED": "the row is not matched yet",
+    "REJECT": "a reviewer decided that the row matches no episode",
+    "ALIAS_UNDONE": "the alias that had matched the row was undone",
+}
+"""Code of an unmatched unit or one in review, besides the reasons of the matcher -> meaning."""
 
 NOTES: Final[dict[str, str]] = {
     "ROUNDED": "numbers have more than 10 digits after the decimal mark and were rounded",

@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Context, Decimal
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import polars as pl
 
-__all__ = ["FIELDS", "MEASURES", "METRICS", "CellKind", "Fate", "FieldKind", "Note", "Sheet"]
+__all__ = [
+    "FATES",
+    "FIELDS",
+    "MEASURES",
+    "METRICS",
+    "STATUSES",
+    "CellKind",
+    "Fate",
+    "FieldKind",
+    "Note",
+    "Sheet",
+    "exact_sum",
+]
+
+
+# Sums of 38 digits, as the tables have them. Python rounds a sum to 28 digits, which is less than one large value has.
+_EXACT: Final = Context(prec=60)
+
+
+def exact_sum(values: Iterable[Decimal]) -> Decimal:
+    """Return the sum of hours or amounts, without rounding.
+
+    >>> exact_sum([Decimal("999999999999999999.9999999999"), Decimal("0.0000000002")])
+    Decimal('1000000000000000000.0000000001')
+    """
+    total = Decimal()
+    for value in values:
+        total = _EXACT.add(total, value)
+    return total
 
 
 class CellKind(IntEnum):
@@ -35,6 +66,35 @@ class Fate(StrEnum):
     REJECTED = "rejected"
     FILTERED = "filtered"
     TOPLINE = "topline"
+
+
+FATES: Final[dict[Fate, str]] = {
+    Fate.FINAL: "it is in `episode_details`: it has a deal, an episode and all values that its label needs",
+    Fate.UNMATCHED: "nothing in the catalogue resembles it, or a reviewer decided that it matches nothing",
+    Fate.REVIEW: "episodes come close, and a reviewer has to decide",
+    Fate.HELD: "it lacks a deal, a channel, a territory or a value; it is loaded once it has it",
+    Fate.REJECTED: "its text cannot be read; correct the file, or choose how it is read",
+    Fate.FILTERED: "it is not viewership, such as a total",
+    Fate.TOPLINE: "it is a total of a channel that names no content; it is kept and never matched",
+}
+"""Fate of a unit -> meaning."""
+
+STATUSES: Final[dict[str, str]] = {
+    "received": "its bytes are kept; it is not read yet",
+    "needs_choice": "the file leaves a question open; nothing is stored",
+    "refused": "the file cannot be read as a report; nothing is stored",
+    "copy": "another upload has the same rows; nothing is stored until `--on-overlap` answers",
+    "overlap": "another upload has rows for the same days; nothing is stored until `--on-overlap` answers",
+    "skipped": "a copy or an overlap that `--on-overlap skip` left out",
+    "read": "its rows are stored; `normalize` is next",
+    "normalized": "its rows have their deals; `match` is next",
+    "matched": "its rows have their episodes; `load` is next",
+    "loaded": "its final rows are in `episode_details`",
+    "partial": "loaded, except for rows whose bucket failed; `match` and `load` try these again",
+    "replaced": "another upload took its place; its rows are no longer final",
+    "retracted": "it was taken back; its rows are no longer final",
+}
+"""Status of an upload -> meaning."""
 
 
 @dataclass(frozen=True, slots=True)

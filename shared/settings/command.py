@@ -114,6 +114,7 @@ def _check_names(model: type[Settings], program: str, declared: list[Flag], argv
     positions = [flag for flag in declared if flag.argument]
     words = iter(argv)
     only_arguments = False
+    filled: list[Flag] = []
     for word in words:
         if word == "--" and not only_arguments:
             only_arguments = True
@@ -133,6 +134,7 @@ def _check_names(model: type[Settings], program: str, declared: list[Flag], argv
             if takes_value[name] and not equals and next(words, None) is None:
                 raise UsageError(f"{program}: {name} needs a value; see {program} --help")
         elif positions:
+            filled.append(positions[0])
             # A repeated argument is the last one and takes all words.
             if not positions[0].repeated:
                 positions.pop(0)
@@ -140,7 +142,7 @@ def _check_names(model: type[Settings], program: str, declared: list[Flag], argv
             raise UsageError(
                 f"{program}: unexpected argument '{one_line(word)}'; expected --flag value; see {program} --help"
             )
-    _check_arguments(model, program, positions)
+    _check_arguments(model, program, [flag for flag in positions if flag not in filled])
     return False
 
 
@@ -158,7 +160,8 @@ def _parameter(model: type[Settings], flag: Flag, *, show: bool) -> inspect.Para
     if flag.argument:
         argument = typer.Argument(metavar=flag.flag, help=flag.description, show_default=False)
         if flag.required and active_variable(model, flag.name) is None:
-            return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[str, argument])
+            one: Any = list[str] if flag.repeated else str
+            return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[one, argument])
         many: Any = list[str] | None if flag.repeated else str | None
         return inspect.Parameter(
             flag.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[many, argument]

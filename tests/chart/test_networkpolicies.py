@@ -67,7 +67,7 @@ STEPS, RAY = steps(), ray_pods()
 JOB = find(render(values_of("values-prod")), "Job", "telecine-migration")
 MIGRATION = pod("migration", JOB["spec"]["template"]["metadata"]["labels"])
 SMOKE = pod("smoke", find(render(LEAST), "Pod", "telecine-smoke")["metadata"]["labels"])
-LAUNCHER, HOOK = STEPS["extract-on-cluster"], STEPS["close-run"]
+LAUNCHER, HOOK, UPLOAD = STEPS["extract-on-cluster"], STEPS["close-run"], STEPS["upload"]
 OPERATOR = pod("operator", {"app.kubernetes.io/component": "kuberay-operator"}, "kuberay-operator")
 STRANGER = pod("stranger", {"app": "web"}, "elsewhere")
 NEIGHBOUR = pod("neighbour", {"app": "web"})
@@ -87,6 +87,9 @@ ALLOWED = {
     "kubelet probes a head": (Endpoint("10.244.0.1", node=True), RAY["head"], 52365),
     "hook calls the webhook": (HOOK, HOST, WEBHOOK),
     "hook sends mail": (HOOK, HOST, MAIL),
+    "upload calls the webhook": (UPLOAD, HOST, WEBHOOK),
+    "upload sends mail": (UPLOAD, HOST, MAIL),
+    "upload reads the store": (UPLOAD, NODE, S3),
     "migration writes to the database": (MIGRATION, NODE, DATABASE),
     "smoke test submits": (SMOKE, NODE, API),
     "smoke test writes TARs": (SMOKE, NODE, S3),
@@ -115,6 +118,8 @@ BLOCKED = {
     "impostor to the head": (IMPOSTOR, RAY["head"], 8265),
     "stranger to a step": (STRANGER, LAUNCHER, 8080),
     "neighbour to a step": (NEIGHBOUR, STEPS["plan"], 8080),
+    "another step of viewership to the webhook": (STEPS["match"], HOST, WEBHOOK),
+    "upload to Ray's head": (UPLOAD, RAY["head"], 8265),
     "step to the mail server": (STEPS["plan"], HOST, MAIL),
     "another address on an allowed port": (STEPS["plan"], HOST, S3),
 }

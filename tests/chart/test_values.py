@@ -285,9 +285,10 @@ def keys_of_the_upload(values):
         for each in spec["templates"]
         if "container" in each and each["name"] != "close-run"
     }
-    upload = mounted.pop("upload")
+    upload, verify = mounted.pop("upload"), mounted.pop("verify")
     assert {tuple(each) for each in mounted.values()} == {("db",)}, "the other steps need no store"
-    return upload
+    assert upload == [*verify, "telecine-notify"]
+    return verify
 
 
 @pytest.mark.parametrize(
@@ -301,7 +302,7 @@ def keys_of_the_upload(values):
         ({"viewership": {"existingSecret": "own", "accessKeyId": "a", "secretAccessKey": "b"}}, "own"),
     ],
 )
-def test_only_the_upload_has_keys_of_a_store_and_its_own_come_first(values, expected):
+def test_only_upload_and_verify_have_keys_of_a_store_and_their_own_come_first(values, expected):
     assert keys_of_the_upload(values) == ["db", expected]
     made = {each["metadata"]["name"] for each in render(merged(LEAST, values)) if "stringData" in each}
     assert ("telecine-viewership" in made) == (expected == "telecine-viewership")

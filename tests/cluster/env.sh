@@ -40,6 +40,9 @@ BASE_IMAGE=localhost/python:3.11
 # Services that are outside a production cluster: S3 on :9000, PostgreSQL on :5432.
 : "${S3_ACCESS_KEY:=telecine}"
 : "${S3_SECRET_KEY:=telecine-secret}"
+# A user whom the tests give rights on one bucket.
+: "${S3_UPLOAD_ACCESS_KEY:=telecine-upload}"
+: "${S3_UPLOAD_SECRET_KEY:=telecine-upload-secret}"
 : "${PG_PASSWORD:=telecine-secret}"
 : "${PG_BIN:=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -1)}"
 

@@ -135,10 +135,10 @@ control_plane() {
 }
 
 outside() { # what a production cluster finds outside itself: an image registry, an S3 store, a PostgreSQL server
-    mkdir -p "$KB/registry" "$KB/s3"
+    mkdir -p "$KB/registry" "$KB/s3" "$KB/s3-users"
     start registry "$KBIN/registry" serve "$KB/etc/registry.yml"
     start s3 env ROOT_ACCESS_KEY="$S3_ACCESS_KEY" ROOT_SECRET_KEY="$S3_SECRET_KEY" \
-        "$KBIN/versitygw" --port 0.0.0.0:9000 --quiet posix "$KB/s3"
+        "$KBIN/versitygw" --port 0.0.0.0:9000 --quiet --iam-dir "$KB/s3-users" posix "$KB/s3"
     [ -n "$PG_BIN" ] || return 0
     mkdir -p /run/postgresql
     chown postgres /run/postgresql

@@ -20,6 +20,7 @@ from tests.e2e.installation import Installation, build_images
 from tests.e2e.node import ROOT, Node
 from tests.e2e.places import put_tars
 from tests.e2e.traffic import Traffic
+from tests.e2e.uploads import catalogue, put_report
 from tests.fakes.sinks import mail_sink, webhook_sink
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ ORDER = (
     "test_gpu",
     "test_release",
     "test_strict",
+    # Late: it measures seconds, on a node that does little else.
+    "test_viewership",
     "test_metrics",
     "test_alerts",
     # Last: it looks at the connections of all runs.
@@ -110,6 +113,7 @@ def installation(node: Node, sinks: Sinks, traffic: Traffic) -> Iterator[Install
             },
             # Every minute: a test waits for it.
             "crons": {"telecine-sweep": {"schedules": ["* * * * *"]}},
+            "limits": {"viewership": 3},
         },
     )
     made.clean()
@@ -183,6 +187,8 @@ def opening(installation: Installation) -> Opening:
     work = {name: form[name] for name in ("sampling", "strides", "max-height", "batch-mb")}
     main = installation.argo.submit("gamedata", form)
     again = installation.argo.submit("gamedata", form)
+    catalogue(installation)
+    put_report(installation, "freevee-2025-07.csv")
     umbrella = installation.argo.submit(
         "media",
         {
@@ -191,6 +197,8 @@ def opening(installation: Installation) -> Opening:
             "gamedata-compute": "local",
             **{f"gamedata-{name}": value for name, value in work.items()},
             "screenalytics-prefix": "umbrella",
+            "viewership-arrival": "poll",
+            "viewership-prefix": "uploads/umbrella/",
         },
     )
     return Opening(installation, kinds, work, main, again, umbrella, arrive(installation))

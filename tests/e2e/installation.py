@@ -23,7 +23,7 @@ __all__ = ["BUCKETS", "DATABASE", "NAMESPACE", "Installation", "build_images"]
 
 NAMESPACE = "telecine"
 DATABASE = "telecine"
-BUCKETS = ("game-data", "game-data-manifest", "screenalytics", "telecine-artifacts")
+BUCKETS = ("game-data", "game-data-manifest", "screenalytics", "viewership", "telecine-artifacts")
 # Contents of the images.
 _SOURCES = ("images", "jobs", "shared", "requirements", "pyproject.toml", "README.md", "LICENSE")
 CHART = ROOT / "charts" / "telecine"
@@ -65,9 +65,14 @@ class Installation:
         self._file = folder / "values.yaml"
         self._values: dict[str, Any] = {
             "images": {name: {"tag": tag} for name in ("jobs", "ray", "rayGpu")},
-            "database": {"url": f"{node.database_url}/{DATABASE}"},
+            "database": {"url": self.database_url},
+            "viewership": dict(zip(("accessKeyId", "secretAccessKey"), node.upload_keys(), strict=True)),
         }
         self.set(overrides)
+
+    @property
+    def database_url(self) -> str:
+        return f"{self.node.database_url}/{DATABASE}"
 
     def set(self, overrides: dict[str, Any]) -> None:
         """Change values for the next install or upgrade."""
@@ -87,6 +92,7 @@ class Installation:
         wait_for(lambda: not self._namespace_is_there(), 180, f"namespace {NAMESPACE} is gone")
         for bucket in BUCKETS:
             self.node.empty_bucket(bucket)
+        self.node.make_upload_user("viewership")
         self.node.rows("postgres", f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
         self.node.rows("postgres", f"CREATE DATABASE {DATABASE}")
 

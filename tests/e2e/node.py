@@ -116,13 +116,38 @@ class Node:
 
     @cached_property
     def s3(self) -> S3Client:
+        return self.s3_as(self.settings["S3_ACCESS_KEY"], self.settings["S3_SECRET_KEY"])
+
+    def s3_as(self, access_key: str, secret_key: str) -> S3Client:
+        """Return a client of the store with other keys."""
         return boto3.client(
             "s3",
             endpoint_url=self.s3_url,
             region_name="us-east-1",
-            aws_access_key_id=self.settings["S3_ACCESS_KEY"],
-            aws_secret_access_key=self.settings["S3_SECRET_KEY"],
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
         )
+
+    def upload_keys(self) -> tuple[str, str]:
+        """Return the keys of the store's second user."""
+        return self.settings["S3_UPLOAD_ACCESS_KEY"], self.settings["S3_UPLOAD_SECRET_KEY"]
+
+    def make_upload_user(self, bucket: str) -> None:
+        """Create the second user, who may read uploads and write raw files in a bucket, as docs/helm.md says."""
+        access_key, secret_key = self.upload_keys()
+        admin = (
+            *(f"{self.settings['KBIN']}/versitygw", "admin", "--endpoint-url", self.s3_url),
+            *("--access", self.settings["S3_ACCESS_KEY"], "--secret", self.settings["S3_SECRET_KEY"]),
+        )
+        if access_key not in self._run([*admin, "list-users"], 30):
+            user = ("--access", access_key, "--secret", secret_key, "--role", "user")
+            self._run([*admin, "create-user", *user], 30)
+        page = (ROOT / "docs" / "helm.md").read_text(encoding="utf-8")
+        policy = json.loads(page.partition("```json\n")[2].partition("\n```")[0].replace("BUCKET", bucket))
+        for statement in policy["Statement"]:
+            # A policy of a bucket names its users; that of a role does not.
+            statement["Principal"] = {"AWS": [access_key]}
+        self.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
     def keys(self, bucket: str, prefix: str = "") -> list[str]:
         """List a bucket; [] if it does not exist."""

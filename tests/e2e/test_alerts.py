@@ -147,7 +147,7 @@ REVIEW, WAITS = "TelecineReviewOld", "TelecineUploadWaits"
         case("upload-poll-on-another-pod", None, (HOUR, upload_polls(90)), (9 * MINUTE, upload_polls(1, "b"))),
         case("match-rate-79-percent", RATE, (HOUR, fates(final=79, review=20, unmatched=1, held=0))),
         case("match-rate-81-percent", None, (HOUR, fates(final=81, review=0, unmatched=19, held=0))),
-        # Held rows lack a deal, and the others are no titles.
+        # Held rows lack a deal, and the others have nothing to match.
         case(
             "match-rate-of-rows-with-a-deal", None, (HOUR, fates(final=9, review=1, held=90, topline=50, filtered=50))
         ),

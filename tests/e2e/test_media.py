@@ -18,10 +18,19 @@ def test_media_from_tars_to_the_table_and_the_index_page(installation: Installat
     )
     assert sessions == sorted((f"media/{number}.tar", None) for number in range(opening.MEDIA))
     stages = installation.rows(
-        "SELECT stage, status FROM pipeline.run_stages WHERE run_id = %s ORDER BY stage_order, stage", opening.media.uid
+        "SELECT pipeline, stage, status FROM pipeline.run_stages WHERE run_id = %s ORDER BY stage_order, stage",
+        opening.media.uid,
     )
-    assert [stage for stage, _ in stages] == ["plan", "extract", "manifest", "sync_screenalytics", "index", "publish"]
-    assert {status for _, status in stages} == {"success"}
+    by_pipeline: dict[str, list[str]] = {}
+    for pipeline, stage, _ in stages:
+        by_pipeline.setdefault(pipeline, []).append(stage)
+    assert by_pipeline == {
+        "gamedata": ["plan", "extract", "manifest", "publish"],
+        "screenalytics": ["sync_screenalytics"],
+        "viewership": ["upload", "normalize", "match", "load"],
+        "media": ["index"],
+    }
+    assert {status for *_, status in stages} == {"success"}
     code, page = opening.media.artifact(opening.media.index(), "report-html")
     assert code == 200
     for stage in (b"extract", b"sync_screenalytics"):

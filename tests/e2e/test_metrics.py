@@ -46,7 +46,13 @@ def test_the_controller_serves_our_counters(installation: Installation, opening:
     assert more(items, pipeline="gamedata", outcome="failed") >= 3
     assert more(runs, pipeline="screenalytics", status="Succeeded") >= 3
     assert more(items, pipeline="screenalytics", outcome="failed") >= 1
-    for code in ("moov_missing", "metadata_missing", "tar_truncated", "UNSUPPORTED_VERSION"):
+    assert more(runs, pipeline="viewership", status="Succeeded") >= 3
+    assert more(items, pipeline="viewership", outcome="done") >= 2
+    assert more(items, pipeline="viewership", outcome="failed") >= 1
+    # The last day is that of this test.
+    assert value(after, "argo_workflows_telecine_viewership_rows", fate="final") >= 3 * 96
+    assert value(after, "argo_workflows_telecine_viewership_oldest_review_seconds") > 0
+    for code in ("moov_missing", "metadata_missing", "tar_truncated", "UNSUPPORTED_VERSION", "TOO_MANY_REJECTED"):
         assert more("argo_workflows_telecine_rejects_total", code=code) >= 1
     assert more("argo_workflows_telecine_step_seconds_count", pipeline="gamedata", step="extract") >= 2
 

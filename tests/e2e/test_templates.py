@@ -23,7 +23,9 @@ def test_the_api_server_accepts_the_rendered_objects(installation: Installation,
     assert "serverside-applied" in said
 
 
-@pytest.mark.parametrize(("name", "least"), [("gamedata", 20), ("screenalytics", 12), ("media", 32)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("gamedata", 20), ("screenalytics", 12), ("viewership", 20), ("media", 53)]
+)
 def test_the_form_shows_every_parameter_with_a_value_or_its_source(
     installation: Installation, name: str, least: int
 ) -> None:

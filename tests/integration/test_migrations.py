@@ -237,6 +237,26 @@ def test_the_migrating_role_grants_what_the_run_time_role_needs(empty_database: 
         empty_database.rows('DROP ROLE "Run-time"')
 
 
+def test_a_missing_function_and_a_missing_right_on_one_are_named(database: Database):
+    name = "viewership.undo(bigint, text)"
+    database.rows("CREATE ROLE caller LOGIN")
+    try:
+        for schema in declared().schemas:
+            database.rows(f"GRANT USAGE ON SCHEMA {schema} TO caller")
+        caller = database.settings(database_url=database.as_role("caller"))
+        assert f'GRANT EXECUTE ON FUNCTION {name} TO "caller"' in [problem.fix for problem in check(caller)]
+        database.rows(f"GRANT EXECUTE ON FUNCTION {name} TO caller")
+        assert not [problem for problem in check(caller) if name in str(problem)]
+        database.rows(f"DROP FUNCTION {name}")
+        for settings in (caller, database.settings()):
+            found = [problem for problem in check(settings) if name in str(problem)]
+            assert [problem.what for problem in found] == [f"function {name} does not exist"]
+            assert "telecine db upgrade" in found[0].fix
+    finally:
+        database.rows("DROP OWNED BY caller")
+        database.rows("DROP ROLE caller")
+
+
 def test_a_run_time_role_that_is_not_there(empty_database: Database):
     settings = empty_database.settings(
         database_url=empty_database.as_role("nobody-here"), database_migration_url=empty_database.url

@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,8 @@ def check(store: Store, upload: int) -> None:
     with transaction(store.database.settings()) as session:
         found = fates(session, upload)
     assert not any(found.difference)
-    assert found.units_of("final") == len({row[0] for row in final(store)})
+    rows = "SELECT count(DISTINCT viewership_id) FROM viewership.episode_details WHERE upload_id = %s"
+    assert [(found.units_of("final"),)] == store.database.rows(rows, upload)
 
 
 def test_a_new_episode_brings_its_rows_to_the_final_table_and_leaves_the_others(store: Store):
@@ -195,6 +197,41 @@ def test_decisions_stay_and_an_undone_one_is_matched_again(store: Store):
     )
     assert found == [("GS-0309",)]
     assert again(store).total.looked_at == 0
+
+
+def test_an_alias_matches_later_rows_and_its_end_sends_them_back_to_be_matched(store: Store):
+    store.stored(ROWS)
+    alias = decide(store, "alias", "Nothing Known 1", "OF-0101")
+    later = store.stored(("2025-09-01,Acme,Harbour TV,US,Elsewhere 1,,,NOTHING KNOWN 1,,8,",), "b.csv")
+    hours_of = "SELECT sum(hours) FROM viewership.episode_details WHERE upload_id = %s"
+    assert store.database.rows(hours_of, later) == [(8,)]
+    again(store)
+    reasons = (
+        "SELECT m.status, m.reasons -> 0 ->> 'code' FROM viewership.matches m JOIN viewership.keys k USING (key_id)"
+        " WHERE k.content_name = 'NOTHING KNOWN 1'"
+    )
+    store.database.rows("SELECT viewership.undo(%s, 'bob')", alias)
+    assert store.database.rows(reasons) == [("review", "ALIAS_UNDONE")]
+    again(store)
+    check(store, later)
+    assert store.database.rows(hours_of, later) == [(None,)]
+    assert store.database.rows(reasons) == [("unmatched", "NO_CANDIDATE")]
+    assert again(store, everything=True).total.changed == 0
+
+
+def test_two_runs_and_a_decision_at_once_leave_what_one_after_the_other_leaves(store: Store):
+    upload = store.stored(ROWS)
+    store.catalogue({"episodes.csv": UMBRIA})
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(again, store, everything=True, batch=7) for _ in range(2)]
+        decision = pool.submit(decide, store, "accept", "Nothing Known 3", "HL-0103")
+        results = [each.result() for each in runs]
+        decision.result()
+    check(store, upload)
+    assert sum(each.total.entered for each in results) == 2
+    decided = "SELECT count(*) FROM viewership.matches WHERE decision_id IS NOT NULL AND bucket = 'DECISION'"
+    assert store.database.rows(decided) == [(1,)]
+    assert again(store, everything=True).total.changed == 0
 
 
 def test_a_decision_for_an_episode_that_becomes_inactive_stays_and_is_counted(store: Store):

@@ -17,23 +17,23 @@ from jobs.viewership.steps import verify as step
 from shared.database.session import transaction
 from shared.errors import UsageError
 from tests.fakes.ledger import MemoryStageRun
-from tests.postgres_server import Database, database, postgres  # noqa: F401
-from tests.viewership_store import CATALOGUE, ROWS, Store
+from tests.postgres_server import database, postgres  # noqa: F401
+from tests.viewership_store import CATALOGUE, Store, report
+from workflows import viewership
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.report import Report
+    from tests.postgres_server import Database
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
-# Rows of a second upload, of other days: its damage must not be told of the first.
+# Rows of a second upload, for other days: no finding about the first may name it.
 LATER = (
     "2025-08-01,Acme,Harbour TV,US,Harbour Lights,1,1,The Silent Lighthouse,HL-0101,5,1.25",
     "2025-08-02,Acme,Harbour TV,US,Harbour Lights,1,3,Homecoming at Midnight,,6,",
 )
-# Line of a row by the words of its title, in the first upload.
-TOTALS = ("units", "hours", "revenue", "unparsable")
 
 
 @pytest.fixture
@@ -137,8 +137,10 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
     "sums of the file": (("UPDATE viewership.uploads SET revenue = 0.01 WHERE upload_id = 1",), [("SUMS", "upload 1")]),
     "a unit stored and set aside": (
         (
-            "INSERT INTO viewership.set_aside_rows (upload_id, line, fate, code, message)"
-            " VALUES (1, 5, 'rejected', 'NUMBER', '')",
+            (
+                "INSERT INTO viewership.set_aside_rows (upload_id, line, fate, code, message)"
+                " VALUES (1, 5, 'rejected', 'NUMBER', '')"
+            ),
         ),
         [("SUMS", "upload 1"), ("UNITS", "upload 1"), ("UNIT_TWICE", "upload 1, line 5")],
     ),
@@ -159,10 +161,7 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
         [("KEY_OF_ROW", "upload 1, line 5, row 4")],
     ),
     "the date of a row": (
-        (
-            "UPDATE viewership.platform_viewership SET date = '2025-07-03', day = 3"
-            f" WHERE {row(5)}",
-        ),
+        (f"UPDATE viewership.platform_viewership SET date = '2025-07-03', day = 3 WHERE {row(5)}",),
         [("VALUES", "upload 1"), ("SCOPE_OF_ROW", "upload 1, line 5, row 4")],
     ),
     "a title key": (
@@ -179,8 +178,10 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
     ),
     "the digest of a key, even one of older rules": (
         (
-            "UPDATE viewership.keys SET digest = decode(repeat('00', 16), 'hex'), key_version = 0"
-            " WHERE content_name = 'Unknown'",
+            (
+                "UPDATE viewership.keys SET digest = decode(repeat('00', 16), 'hex'), key_version = 0"
+                " WHERE content_name = 'Unknown'"
+            ),
         ),
         [("KEY", "key {Unknown}")],
     ),
@@ -205,40 +206,54 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
     ),
     "a match of another episode": (
         (
-            "UPDATE viewership.matches SET episode_id = (SELECT id FROM catalog.episodes WHERE ref_id = 'HL-0102')"
-            " FROM viewership.keys k WHERE k.key_id = matches.key_id AND k.content_name LIKE 'Homecomming%'",
-            "SELECT viewership.sync('key', ARRAY[k.key_id], 'x', 'x') FROM viewership.keys k"
-            " WHERE k.content_name LIKE 'Homecomming%'",
+            (
+                "UPDATE viewership.matches SET episode_id = (SELECT id FROM catalog.episodes WHERE ref_id = 'HL-0102')"
+                " FROM viewership.keys k WHERE k.key_id = matches.key_id AND k.content_name LIKE 'Homecomming%'"
+            ),
+            (
+                "SELECT viewership.sync('key', ARRAY[k.key_id], 'x', 'x') FROM viewership.keys k"
+                " WHERE k.content_name LIKE 'Homecomming%'"
+            ),
         ),
         [("MATCH", "key {Homecomming at Midnight}")],
     ),
     "the confidence of a match, in the fourth digit": (
         (
-            "UPDATE viewership.matches SET confidence = confidence - 0.0001"
-            " FROM viewership.keys k WHERE k.key_id = matches.key_id AND k.content_name LIKE 'Homecomming%'",
-            "UPDATE viewership.episode_details SET confidence = confidence - 0.0001"
-            " WHERE platform_content_name LIKE 'Homecomming%'",
+            (
+                "UPDATE viewership.matches SET confidence = confidence - 0.0001"
+                " FROM viewership.keys k WHERE k.key_id = matches.key_id AND k.content_name LIKE 'Homecomming%'"
+            ),
+            (
+                "UPDATE viewership.episode_details SET confidence = confidence - 0.0001"
+                " WHERE platform_content_name LIKE 'Homecomming%'"
+            ),
         ),
         [("MATCH", "key {Homecomming at Midnight}")],
     ),
     "the reasons of a match": (
         (
-            "UPDATE viewership.matches SET reasons = '[{\"code\": \"TIE\"}]'"
-            " FROM viewership.keys k WHERE k.key_id = matches.key_id AND k.content_name = 'Unknown'",
+            (
+                'UPDATE viewership.matches SET reasons = \'[{"code": "TIE"}]\''
+                " FROM viewership.keys k WHERE k.key_id = matches.key_id AND k.content_name = 'Unknown'"
+            ),
         ),
         [("MATCH", "key {Unknown}")],
     ),
     "a match of rules that are gone": (
         (
-            "UPDATE viewership.matches SET rule_version = 'standard-0', margin = 3"
-            " FROM viewership.keys k WHERE k.key_id = matches.key_id AND k.content_name = 'Unknown'",
+            (
+                "UPDATE viewership.matches SET rule_version = 'standard-0', margin = 3"
+                " FROM viewership.keys k WHERE k.key_id = matches.key_id AND k.content_name = 'Unknown'"
+            ),
         ),
         [("MATCH_STALE", "key {Unknown}")],
     ),
     "a match that is gone": (
         (
-            "DELETE FROM viewership.matches USING viewership.keys k WHERE k.key_id = matches.key_id"
-            " AND k.content_name = 'Unknown'",
+            (
+                "DELETE FROM viewership.matches USING viewership.keys k WHERE k.key_id = matches.key_id"
+                " AND k.content_name = 'Unknown'"
+            ),
         ),
         [("MATCH_MISSING", "upload 1, line 5, key {Unknown}")],
     ),
@@ -256,8 +271,10 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
     ),
     "a final row of a row that is held": (
         (
-            "INSERT INTO viewership.episode_details SELECT (jsonb_populate_record(d, '{\"viewership_id\": 6}')).*"
-            " FROM viewership.episode_details d WHERE viewership_id = 2",
+            (
+                "INSERT INTO viewership.episode_details SELECT (jsonb_populate_record(d, '{\"viewership_id\": 6}')).*"
+                " FROM viewership.episode_details d WHERE viewership_id = 2"
+            ),
         ),
         [("DETAIL_EXTRA", "upload 1, line 7, row 6, Viewership")],
     ),
@@ -271,9 +288,11 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
     "two uploads of the same bytes, without their index": (
         (
             "DO 'BEGIN DROP INDEX viewership.uploads_bytes; END'",
-            "UPDATE viewership.uploads SET sha256 = (SELECT sha256 FROM viewership.uploads WHERE upload_id = 1),"
-            " object_key = (SELECT object_key FROM viewership.uploads WHERE upload_id = 1),"
-            " size_bytes = (SELECT size_bytes FROM viewership.uploads WHERE upload_id = 1) WHERE upload_id = 2",
+            (
+                "UPDATE viewership.uploads SET sha256 = (SELECT sha256 FROM viewership.uploads WHERE upload_id = 1),"
+                " object_key = (SELECT object_key FROM viewership.uploads WHERE upload_id = 1),"
+                " size_bytes = (SELECT size_bytes FROM viewership.uploads WHERE upload_id = 1) WHERE upload_id = 2"
+            ),
         ),
         [("UPLOAD_TWICE", "upload 1")],
     ),
@@ -417,7 +436,9 @@ def raw(store: Store, upload: int) -> Path:
 def test_a_raw_file_that_is_gone_or_shorter_is_named(two):
     raw(two, 1).unlink()
     raw(two, 2).write_bytes(raw(two, 2).read_bytes()[:-1])
-    assert found(verified(two)) == [("FILE_MISSING", "upload 1"), ("FILE_CHANGED", "upload 2")]
+    assert found(verified(two, files=True)) == [("FILE_MISSING", "upload 1"), ("FILE_CHANGED", "upload 2")]
+    # Without the flag the bucket is not needed at all.
+    assert found(verified(Store(two.database, two.folder / "elsewhere"))) == []
 
 
 def test_changed_bytes_of_the_same_length_are_found_by_reading(two):
@@ -458,7 +479,7 @@ def test_reading_the_file_again_names_the_line(two, name):
 
 
 def test_a_file_that_is_read_in_another_way_is_named(two):
-    damage(two, "UPDATE viewership.uploads SET choices = '{\"format\": \"roku\"}' WHERE upload_id = 1")
+    damage(two, 'UPDATE viewership.uploads SET choices = \'{"format": "roku"}\' WHERE upload_id = 1')
     assert found(verified(two, reread=True)) == [("FILE_READING", "upload 1")]
     damage(two, "UPDATE viewership.uploads SET choices = '{\"format\": \"canonical\"}', format = 'canonical-0'"
            " WHERE upload_id = 1")  # fmt: skip
@@ -478,7 +499,7 @@ def test_the_choices_of_an_upload_are_used_again(store):
 def test_a_bucket_that_failed_is_not_taken_for_damage(two, monkeypatch):
     from jobs.viewership.matching import cascade
 
-    broken = {**cascade._NEEDS, next(iter(cascade._NEEDS)): "1 / (k.key - k.key) = 1"}  # noqa: SLF001
+    broken = {**cascade._NEEDS, next(iter(cascade._NEEDS)): "1 / (k.key - k.key) = 1"}
     monkeypatch.setattr(cascade, "_NEEDS", broken)
     assert found(verified(two)) == [("NOT_CHECKED", "matches")]
 
@@ -495,6 +516,43 @@ def test_uploads_that_wait_are_sound(store):
     assert taken.outcome == "stored"
     assert found(verified(store, reread=True)) == []
     assert found(verified(store)) == []
+
+
+def test_the_same_bytes_read_again_are_sound(store):
+    line = "2025-07-05,Acme,Harbour TV,US,Harbour Lights,1,1,The Silent Lighthouse,HL-0101,1.234,"
+    first = store.take(report(line), decimal_mark=".")
+    store.load(first.upload_id)
+    second = store.take(report(line), decimal_mark=",", on_overlap="replace")
+    assert second.upload_id != first.upload_id
+    assert found(verified(store, reread=True)) == []
+    store.load(second.upload_id)
+    assert found(verified(store, reread=True)) == []
+    assert store.database.rows("SELECT hours FROM viewership.episode_details") == [(1234,)]
+
+
+def test_the_figures_of_alerts_are_among_the_counts(two):
+    names = [name.replace("-", "_") for name in viewership._GAUGES]
+    counts = verified(two, upload=(2,)).counts
+    assert {name: counts[name] for name in names} == {
+        "day_final": 5,
+        "day_review": 1,
+        "day_unmatched": 1,
+        "day_held": 2,
+        "day_rejected": 1,
+        "day_filtered": 0,
+        "day_topline": 0,
+        "oldest_review_s": counts["oldest_review_s"],
+        "needs_choice": 0,
+    }
+    damage(
+        two,
+        "UPDATE viewership.uploads SET created_at = now() - interval '3 days' WHERE upload_id = 1",
+        "INSERT INTO viewership.uploads (sha256, object_key, filename, size_bytes, status, pipeline_run_id)"
+        " VALUES (repeat('0', 64), 'x', 'x.csv', 1, 'needs_choice', 'run-1')",
+    )
+    counts = verified(two).counts
+    assert (counts["day_final"], counts["day_review"], counts["needs_choice"]) == (2, 0, 1)
+    assert counts["oldest_review_s"] // 3600 == 72
 
 
 def test_an_upload_that_was_taken_back_is_sound(two):

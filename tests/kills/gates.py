@@ -165,6 +165,15 @@ def watch_copies(announce: Announcer) -> None:
         return plain(self, table, columns, held())
 
     DatabaseSession.copy = copy  # type: ignore[method-assign]
+    plain_bytes = DatabaseSession.copy_bytes
+
+    def copy_bytes(
+        self: DatabaseSession, table: str, columns: Sequence[str], blocks: Iterable[bytes], **form: Any
+    ) -> int:
+        announce("copy", f"COPY {table}")
+        return plain_bytes(self, table, columns, blocks, **form)
+
+    DatabaseSession.copy_bytes = copy_bytes  # type: ignore[method-assign]
 
 
 class InlineExecutor(Executor):

@@ -26,10 +26,13 @@ from jobs.gamedata.commands import STEPS
 from jobs.gamedata.parts import compaction
 from jobs.gamedata.steps import extract, manifest, run
 from jobs.screenalytics.commands import STEPS as SCREENALYTICS
+from jobs.viewership.commands import STEPS as VIEWERSHIP
+from shared.database.session import transaction
 from shared.ledger import run as ledger
 from shared.report import Report, page
+from shared.settings import StepSettings
 from shared.step.contract import Step
-from shared.step.execute import execute
+from shared.step.execute import execute, execute_tool
 from shared.storage.file import FileStore
 from tests.fakes.pool import ForkPool, InlinePool
 from tests.fakes.sessions import extract_fake
@@ -56,6 +59,8 @@ _NEEDED = (
         "rich.text",
         "shared.report.outputs",
     ),
+    *("jobs.viewership.steps.run", "jobs.viewership.steps.retract", "jobs.viewership.settings.uploads"),
+    *("jobs.viewership.steps.review", "jobs.viewership.steps.reprocess", "jobs.viewership.settings.review"),
 )
 
 
@@ -144,6 +149,13 @@ def _compact(argv: list[str]) -> int:
     return 0
 
 
+def _sql(argv: list[str]) -> int:
+    """Run one statement in a transaction of its own, as the console does."""
+    with transaction(StepSettings()) as session:
+        session.rows(argv[0])
+    return 0
+
+
 def _steps() -> dict[str, Callable[[list[str]], int]]:
     """Return the runnable steps: the product's, two of them with the fake decoder."""
     known = {step.name: step for step in STEPS}
@@ -153,9 +165,10 @@ def _steps() -> dict[str, Callable[[list[str]], int]]:
         place = step.run if name not in ours else f"{__name__}:{ours[name].__name__}"
         ours_too = Step(step.pipeline, name, step.help, step.settings, place, stage=step.stage)
         steps[name] = functools.partial(execute, ours_too)
-    for other in SCREENALYTICS:
-        if isinstance(other, Step):
-            steps[f"{other.pipeline} {other.name}"] = functools.partial(execute, other)
+    steps["sql"] = _sql
+    for other in (*SCREENALYTICS, *VIEWERSHIP):
+        one = functools.partial(execute, other) if isinstance(other, Step) else functools.partial(execute_tool, other)
+        steps[f"{other.pipeline} {other.name}"] = one
     return steps
 
 

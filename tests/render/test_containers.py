@@ -82,7 +82,7 @@ def test_only_launchers_have_a_token(name, template):
     parts = templates(name)[template]
     launcher = template in WITH_TOKEN
     assert parts["automountServiceAccountToken"] is launcher
-    account = "telecine-upload" if (name, template) == ("viewership", "upload") else "telecine-step"
+    account = "telecine-upload" if name == "viewership" and template in ("upload", "verify") else "telecine-step"
     assert parts["serviceAccountName"] == ("telecine-launcher" if launcher else account)
     assert parts["executor"] == {"serviceAccountName": "telecine-step"}
     sources = [each["configMapRef"]["name"] for each in parts["container"]["envFrom"] if "configMapRef" in each]
@@ -96,9 +96,10 @@ SECRETS = {
     "ingest": {"telecine-database", "telecine-s3", "telecine-screenalytics"},
     "replay": {"telecine-database", "telecine-s3", "telecine-screenalytics"},
     "sweep": set(),
-    # The only step of viewership that reads the store; its keys may read uploads only.
-    "upload": {"telecine-database", "telecine-viewership"},
-    **{name: {"telecine-database"} for name in ("normalize", "match", "load", "verify")},
+    # Those that read the store, with keys that may read uploads only; the first announces files with open questions.
+    "upload": {"telecine-database", "telecine-viewership", "telecine-notify"},
+    "verify": {"telecine-database", "telecine-viewership"},
+    **{name: {"telecine-database"} for name in ("normalize", "match", "load")},
 }
 
 

@@ -31,6 +31,7 @@ SECRET = {
 }
 
 # Settings of viewership that no form has: a secret, and a folder of the pod that the chart names.
+OF_A_USER = {f"TELECINE_VIEWERSHIP_{name}" for name in ("UPLOAD", "PLATFORM", "OF_RUN", "FILES", "REREAD")}
 OF_THE_INSTALLATION = {"TELECINE_VIEWERSHIP_OUTBOX_URL", "TELECINE_VIEWERSHIP_FORMATS_DIR"}
 
 
@@ -86,8 +87,8 @@ def test_values_reach_fields_of_the_steps_own_settings(name, template):
     assert given <= taken | (ray if command.name in ("plan", "extract") else set())
     left_out = {variable.rpartition("GAMEDATA_")[2] for variable in taken - given - SECRET - OF_THE_INSTALLATION}
     allowed = {"CACHE_DIR", "CACHE_MB", "WORKERS", "COMPUTE", "TELECINE_MEDIA_REPORT_LINK"}
-    # The later steps of viewership take all uploads that wait for them.
-    assert left_out <= allowed | ({"TELECINE_VIEWERSHIP_UPLOAD"} if name == "viewership" else set())
+    # The later steps of viewership take all uploads that wait for them, and verify those of the run.
+    assert left_out <= allowed | (OF_A_USER if name == "viewership" and template != "upload" else set())
 
 
 def test_each_field_of_a_run_is_in_the_form():

@@ -48,7 +48,7 @@ def check_details(session: DatabaseSession, scope: Scope) -> Check:
             SELECT {_COLUMNS} FROM viewership.episode_details WHERE {covered}
             EXCEPT ALL SELECT {_COLUMNS} FROM viewership.due_details WHERE {covered}
         ) d
-        """,  # noqa: S608 - our own names
+        """,  # noqa: S608
         **values,
     )
     session.run("SET LOCAL enable_nestloop = on")
@@ -99,7 +99,7 @@ def _differing(session: DatabaseSession, check: Check) -> None:
                 ) f
                 WHERE NOT h.due AND d.due
             ) pairs WHERE {condition}
-            """,  # noqa: S608 - our own names
+            """,  # noqa: S608
             "its {name} is {stored}; expected {expected}",
         )
 
@@ -148,7 +148,7 @@ def _extra(session: DatabaseSession, check: Check) -> None:
             LEFT JOIN viewership.row_fates f ON f.viewership_id = h.viewership_id
             WHERE NOT h.due AND ({condition}) AND NOT EXISTS (SELECT FROM audit_details d
                 WHERE d.due AND d.viewership_id = h.viewership_id AND d.label = h.label)
-            """,  # noqa: S608 - our own names
+            """,  # noqa: S608
             message,
         )
 
@@ -176,7 +176,7 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
             m.key_id IS NULL OR m.decision_id IS NULL OR m.decision_id < d.decision_id
             OR m.decision_id = d.decision_id AND (m.status, m.episode_id) IS DISTINCT FROM
                 (CASE d.action WHEN 'reject' THEN 'rejected' ELSE 'matched' END, d.episode_id))
-        """,  # noqa: S608 - our own names
+        """,  # noqa: S608
         "its match is {status} with episode {episode}; the decision is {action} with episode {decided}",
         **values,
     )
@@ -191,7 +191,7 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
         FROM viewership.matches k LEFT JOIN viewership.decisions d USING (decision_id)
         WHERE k.decision_id IS NOT NULL AND {covered}
             AND (d.decision_id IS NULL OR d.undone_at IS NOT NULL OR NOT k.key_id = ANY (d.keys))
-        """,  # noqa: S608 - our own names
+        """,  # noqa: S608
         "its match is of decision {decision_id}, which {state}",
         **values,
     )
@@ -203,7 +203,7 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
         SELECT {where}, 'decision ' || d.decision_id || ', alias ' || a.id AS item, d.undone_by
         FROM viewership.decisions d JOIN catalog.aliases a USING (decision_id)
         WHERE d.undone_at IS NOT NULL AND a.undone_at IS NULL AND :whole
-        """,  # noqa: S608 - our own names
+        """,  # noqa: S608
         "its alias is still in use, but {undone_by} has undone the decision",
         whole=scope.whole,
     )
@@ -216,11 +216,15 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
         FROM viewership.decisions d CROSS JOIN LATERAL unnest(d.keys) AS u (key_id)
         JOIN viewership.keys k USING (key_id)
         WHERE d.action = 'alias' AND d.undone_at IS NULL AND {covered}
-            AND num_nonnulls(k.content_name, k.series, k.content_id) >= 1
-            AND NOT EXISTS (SELECT FROM catalog.aliases a WHERE a.undone_at IS NULL AND a.exact
-                AND a.platform = k.platform
-                AND (a.title, a.series, a.season, a.episode, a.content_id) IS NOT DISTINCT FROM
-                    (k.content_name, k.series, k.season, k.episode, k.content_id))
+            -- A later decision about the same review key ends the alias.
+            AND NOT EXISTS (
+                SELECT FROM viewership.decisions o CROSS JOIN LATERAL unnest(o.keys) AS l (key_id)
+                JOIN viewership.keys y ON y.key_id = l.key_id
+                WHERE o.decision_id > d.decision_id AND o.undone_at IS NULL AND y.review_digest = k.review_digest)
+            AND NOT EXISTS (
+                SELECT FROM catalog.aliases a JOIN viewership.keys y ON y.key_id = a.key_id
+                WHERE a.undone_at IS NULL AND a.decision_id = d.decision_id AND a.episode_id = d.episode_id
+                    AND y.review_digest = k.review_digest)
         """,  # noqa: S608 - our own names
         "the catalogue has no alias of it; later uploads will not match episode {episode_id}",
         **values,

@@ -56,8 +56,7 @@ class _Files:
         if info.size != row.size_bytes:
             self._add("FILE_CHANGED", f"{row.object_key} has {info.size} bytes; expected {row.size_bytes}", row)
             return
-        if self.settings.files or self.settings.reread:
-            self._read(row)
+        self._read(row)
 
     def _read(self, row: Any) -> None:
         with fetched(f"{self.store.uri}/{row.object_key}", self.settings) as kept:
@@ -89,17 +88,16 @@ class _Files:
         stored = f"""SELECT r.line, r.position, {columns}
             FROM viewership.platform_viewership r JOIN viewership.scopes s USING (scope_id)"""  # noqa: S608
         names = ("line", "position", *_UNIT)
-        self._compare(upload_id, stored, "r.upload_id", names, units.select(names), "row")
+        self._compare(upload_id, stored, units.select(names), "row")
 
     def _compare_aside(self, upload_id: int, units: pl.DataFrame) -> None:
         names = ("line", "position", *_ASIDE)
         stored = f"SELECT {', '.join(f'r.{name}' for name in names)} FROM viewership.set_aside_rows r"  # noqa: S608
-        self._compare(upload_id, stored, "r.upload_id", names, units.select(names), "row set aside")
+        self._compare(upload_id, stored, units.select(names), "row set aside")
 
-    def _compare(
-        self, upload_id: int, stored: str, owner: str, names: tuple[str, ...], units: pl.DataFrame, what: str
-    ) -> None:
-        session = self.session
+    def _compare(self, upload_id: int, stored: str, units: pl.DataFrame, what: str) -> None:
+        """Compare units with the rows `r` of a statement, by line and position."""
+        session, names = self.session, units.columns
         session.run("DROP TABLE IF EXISTS audit_units")
         session.run(f"CREATE TEMPORARY TABLE audit_units ON COMMIT DROP AS {stored} WHERE false")
         session.copy_bytes("audit_units", names, as_csv(units))
@@ -117,13 +115,13 @@ class _Files:
                     WHEN n.line IS NULL THEN 'the file does not have it'
                     ELSE concat('its ', f.name, ' is ', COALESCE(left(f.stored, 100), 'none'), '; the file gives ',
                         COALESCE(left(f.read, 100), 'none')) END AS message
-            FROM ({stored} WHERE {owner} = :upload) h FULL JOIN audit_units n
+            FROM ({stored} WHERE r.upload_id = :upload) h FULL JOIN audit_units n
                 ON (h.line, h.position) = (n.line, n.position)
             CROSS JOIN LATERAL (
                 SELECT * FROM (VALUES {fields}) AS x (name, stored, read)
                 WHERE x.stored IS DISTINCT FROM x.read LIMIT 1
             ) f
-            """,  # noqa: S608 - our own names
+            """,  # noqa: S608
             "{message}",
             upload=upload_id,
             what=what,
@@ -134,7 +132,7 @@ class _Files:
 
 
 def check_files(session: DatabaseSession, scope: Scope, settings: VerifySettings) -> Check:
-    """Compare the raw file of each upload with its size; with ``--files`` its bytes, with ``--reread`` its units.
+    """Compare size and bytes of each upload's raw file; with ``--reread``, also every unit.
 
     Args:
         session: the transaction.

@@ -29,7 +29,7 @@ def check_keys(session: DatabaseSession, scope: Scope) -> Check:
     names = ", ".join(f"k.{name}" for name in KEY_COLUMNS)
     while True:
         rows = session.rows(
-            f"SELECT k.key_id, {names} FROM viewership.keys k"  # noqa: S608 - our own names
+            f"SELECT k.key_id, {names} FROM viewership.keys k"  # noqa: S608
             f" WHERE k.key_id > :last AND {USED_KEYS} ORDER BY k.key_id LIMIT {_PAGE}",
             last=last,
             whole=scope.whole,

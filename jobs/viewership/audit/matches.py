@@ -29,7 +29,8 @@ CHUNK: Final = 200_000
 _STORED: Final = """
     SELECT k.key_id, m.key_id IS NOT NULL AS there, m.status, m.bucket, m.episode_id, m.confidence, m.margin,
         m.rule_version, m.catalogue_version, m.decision_id,
-        ARRAY(SELECT c ->> 'code' FROM jsonb_array_elements(m.reasons) WITH ORDINALITY AS x (c, n) ORDER BY n) AS reasons,
+        ARRAY(SELECT c ->> 'code' FROM jsonb_array_elements(m.reasons) WITH ORDINALITY AS x (c, n)
+            ORDER BY n) AS reasons,
         ARRAY(SELECT (c ->> 'episode_id')::bigint FROM jsonb_array_elements(m.candidates) WITH ORDINALITY AS x (c, n)
             ORDER BY n) AS candidates,
         EXISTS (SELECT FROM catalog.changes c WHERE c.version > m.catalogue_version

@@ -37,7 +37,7 @@ def check_scopes(session: DatabaseSession, covered: Covered) -> Check:
         WHERE :whole OR s.scope_id IN
             (SELECT r.scope_id FROM viewership.platform_viewership r WHERE r.upload_id = ANY (:ids))
         ORDER BY s.scope_id
-        """,  # noqa: S608 - our own names
+        """,  # noqa: S608
         whole=covered.whole,
         ids=list(covered.uploads),
     )
@@ -46,7 +46,7 @@ def check_scopes(session: DatabaseSession, covered: Covered) -> Check:
     for row in rows:
         names = (row.platform_partner_name, row.platform_channel_name, row.platform_territory)
         item = f"scope {row.scope_id}"
-        expected = scope_digest(row.platform, row.domain, *names, row.date)
+        expected = scope_digest(row.platform, row.domain, (*names, row.date))
         if bytes(row.digest) != expected:
             message = f"its digest is {bytes(row.digest).hex()}; expected {expected.hex()}"
             check.add(Finding("SCOPE", message, item=item))

@@ -118,8 +118,9 @@ def check_units(session: DatabaseSession, scope: Scope) -> Check:
             check,
             "UPLOAD_TWICE",
             """
-            SELECT min(upload_id) AS upload_id, NULL::integer AS line, NULL::text AS item, string_agg(upload_id::text, ', ') AS all_ids
-            FROM viewership.uploads WHERE status NOT IN ('replaced', 'retracted')
+            SELECT min(upload_id) AS upload_id, NULL::integer AS line, NULL::text AS item,
+                string_agg(upload_id::text, ', ' ORDER BY upload_id) AS all_ids
+            FROM viewership.uploads WHERE status NOT IN ('replaced', 'retracted') AND rereads IS NULL
             GROUP BY sha256 HAVING count(*) > 1
             """,
             "uploads {all_ids} have the same bytes; expected one of them to count",

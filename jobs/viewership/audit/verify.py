@@ -15,6 +15,7 @@ from jobs.viewership.audit.model import Scope
 from jobs.viewership.audit.rows import check_hashes
 from jobs.viewership.audit.scopes import check_scopes
 from jobs.viewership.audit.sums import check_days, check_sums, check_units
+from jobs.viewership.tables.gauges import measure
 from shared.database.session import transaction
 from shared.errors import UsageError
 
@@ -40,12 +41,14 @@ class Audit:
         checks: in order.
         sums: expected and actual sums of each upload.
         seconds: time of each check.
+        gauges: what the alerts watch, whatever uploads were covered.
     """
 
     uploads: int = 0
     checks: list[Check] = field(default_factory=list)
     sums: list[Sums] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    gauges: dict[str, int] = field(default_factory=dict)
 
 
 class _Done(Exception):
@@ -63,22 +66,33 @@ def snapshot(settings: DatabaseSettings) -> Iterator[DatabaseSession]:
         with transaction(settings) as session:
             session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield session
-            raise _Done
+            raise _Done  # noqa: TRY301 - the only way to end it without a commit
     except _Done:
         pass
 
 
-def choose(session: DatabaseSession, uploads: Sequence[int], platform: str | None) -> Scope:
+def choose(session: DatabaseSession, uploads: Sequence[int], platform: str | None, of_run: str | None = None) -> Scope:
     """Return the uploads that a command names.
 
     Args:
         session: the transaction.
         uploads: their numbers; empty for all.
         platform: only those of this platform; None for all.
+        of_run: only those of which the log has an entry of this run, which may be none; None for all.
 
     Raises:
         UsageError: an upload does not exist, or is of another platform.
     """
+    if of_run is not None:
+        processed = session.rows(
+            "SELECT DISTINCT l.upload_id FROM viewership.error_log l JOIN viewership.uploads u USING (upload_id)"
+            " WHERE l.pipeline_run_id = :run AND (CAST(:platform AS text) IS NULL OR u.platform = :platform)"
+            " ORDER BY l.upload_id",
+            run=of_run,
+            platform=platform,
+        )
+        found = tuple(row.upload_id for row in processed)
+        return Scope(tuple(each for each in found if not uploads or each in uploads), whole=False)
     rows = session.rows("SELECT upload_id, platform FROM viewership.uploads ORDER BY upload_id")
     if uploads:
         known = {row.upload_id: row.platform for row in rows}
@@ -106,7 +120,8 @@ def verify(settings: VerifySettings, progress: Progress) -> Audit:
     """
     audit = Audit()
     with snapshot(settings) as session:
-        scope = choose(session, settings.upload, settings.platform)
+        audit.gauges = measure(session)
+        scope = choose(session, settings.upload, settings.platform, settings.of_run)
         audit.uploads = len(scope.uploads)
 
         def sums() -> Check:
@@ -118,11 +133,12 @@ def verify(settings: VerifySettings, progress: Progress) -> Audit:
             lambda: check_units(session, scope),
             lambda: check_hashes(session, scope),
             lambda: check_days(session, scope),
-            lambda: check_files(session, scope, settings),
             lambda: check_keys(session, scope),
             lambda: check_rows(session, scope),
             lambda: check_scopes(session, scope),
         ]
+        if settings.files or settings.reread:
+            checks.append(lambda: check_files(session, scope, settings))
         # Without a catalogue nothing was matched, and nothing can be.
         if session.rows("SELECT FROM catalog.episodes LIMIT 1"):
             checks.append(lambda: check_matches(session, scope))

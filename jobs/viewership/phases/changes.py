@@ -26,7 +26,7 @@ PLACES: Final = ("deal", "channel", "territory")
 
 @dataclass(slots=True)
 class Changes:
-    """What changed after one version of the catalogue, up to another one.
+    """Changes after one version of the catalogue, up to another one.
 
     Attributes:
         since: the version before the changes.

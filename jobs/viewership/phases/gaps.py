@@ -17,6 +17,7 @@ from jobs.viewership.matching.known import series_names
 from jobs.viewership.matching.model import RULES
 from jobs.viewership.matching.names import Source
 from jobs.viewership.matching.prepare import MatchKey, prepare
+from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.match import DEFAULT_RULES
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _MOST_CHARS: Final = 500
 
 @dataclass(slots=True)
 class Counted:
-    """Keys that are no gaps, and their rows.
+    """Keys that do not count as gaps, and their rows.
 
     Attributes:
         keys: number of keys.
@@ -52,7 +53,7 @@ class Counted:
         """Count the rows of one key."""
         self.keys += 1
         self.rows += row.rows
-        self.hours += row.hours
+        self.hours = exact_sum((self.hours, row.hours))
 
 
 @dataclass(slots=True)
@@ -263,8 +264,8 @@ def _sum(members: Sequence[Gap]) -> Gap:
         content_ids=tuple(sorted(ids.values())),
         keys=tuple(sorted(key for gap in members for key in gap.keys)),
         rows=sum(gap.rows for gap in members),
-        hours=sum((gap.hours for gap in members), Decimal()),
-        revenue=sum((gap.revenue for gap in members), Decimal()),
+        hours=exact_sum(gap.hours for gap in members),
+        revenue=exact_sum(gap.revenue for gap in members),
         first=min(days, default=None),
         last=max(days, default=None),
         similar=max((gap.similar for gap in members if gap.similar), key=lambda one: one[1], default=None),

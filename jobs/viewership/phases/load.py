@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from jobs.viewership.model import Fate
+from jobs.viewership.model import Fate, exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import fates, lock_final, sync
@@ -44,7 +44,7 @@ def load(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) ->
         replaced = _replace(session, upload, by)
         failed = bool(session.rows("SELECT code FROM viewership.uploads WHERE upload_id = :id", id=upload_id)[0].code)
         status = "partial" if failed else "loaded"
-        update(session, upload_id, status=status)
+        update(session, upload_id, status=status, loaded_at=datetime.now(UTC))
         loaded, _ = sync(session, "upload", [upload_id], actor=by, reason=f"run {run_id}")
         found = fates(session, upload_id)
         check_fates(session, upload_id, found)
@@ -67,8 +67,8 @@ def load(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) ->
         expected=(found.units, found.hours, found.revenue),
         actual=(
             sum(each.units for each in sums),
-            sum((each.hours for each in sums), Decimal()),
-            sum((each.revenue for each in sums), Decimal()),
+            exact_sum(each.hours for each in sums),
+            exact_sum(each.revenue for each in sums),
         ),
         seconds=seconds,
         status=status,

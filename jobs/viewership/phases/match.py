@@ -1,10 +1,10 @@
-"""Match: the episode of every key of an upload, written beside the rows, each bucket in a savepoint."""
+"""Match: the episode of every key of an upload, written to a table of its own, each bucket in a savepoint."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.catalog.versions import pin
@@ -12,6 +12,7 @@ from jobs.viewership.errors import NotReady
 from jobs.viewership.matching.matcher import match_keys
 from jobs.viewership.matching.model import BUCKETS, Bucket, reason
 from jobs.viewership.matching.prepare import MatchKey
+from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import lock_final, sync
@@ -105,8 +106,8 @@ def match(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -
         expected=(expected[0], expected[1], expected[2]),
         actual=(
             sum(row.units for row in found),
-            sum((row.hours for row in found), Decimal()),
-            sum((row.revenue for row in found), Decimal()),
+            exact_sum(row.hours for row in found),
+            exact_sum(row.revenue for row in found),
         ),
         seconds=seconds,
         status="matched",
@@ -158,6 +159,12 @@ def match_and_write(
     return Matched(changed, found.steps, found.failed, time.monotonic() - began)
 
 
+# Few combinations of reasons are shared by all keys.
+@lru_cache(maxsize=4096)
+def _reasons(codes: tuple[str, ...]) -> list[dict[str, str]]:
+    return [reason(code) for code in codes]
+
+
 def _is_after(found: Match, failed: Sequence[str]) -> bool:
     """Return whether a match comes from a bucket after one that failed, which might have found another episode."""
     order = [Bucket.ALIAS, *BUCKETS]
@@ -181,7 +188,7 @@ def _row(found: Match, rules: str, version: int, run_id: str) -> MatchRow:
             for each in found.candidates
         ],
         "margin": round(found.margin, 2),
-        "reasons": [reason(code) for code in found.reasons],
+        "reasons": _reasons(found.reasons),
         "rule_version": rules,
         "catalogue_version": version,
         "pipeline_run_id": run_id,

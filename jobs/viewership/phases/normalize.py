@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.catalog.deals import load_deals, resolve_deal
 from jobs.viewership.catalog.places import load_channels, load_territories, resolve_channel, resolve_territory
 from jobs.viewership.catalog.versions import pin
 from jobs.viewership.errors import HELD, NotReady
+from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import lock_final, sync
@@ -20,6 +20,7 @@ from shared.database.session import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from jobs.viewership.catalog.deals import DealIndex, DealMatch
     from jobs.viewership.catalog.places import PlaceIndex
@@ -36,7 +37,7 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What normalization finds for rows of one platform, partner, channel, territory and day.
+    """The result of normalization for rows of one platform, partner, channel, territory and day.
 
     Attributes:
         deal_id: the deal.
@@ -64,7 +65,7 @@ class Scope:
 def normalize(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -> PhaseResult | None:
     """Find the deals of an upload's rows; None if the upload does not wait for this.
 
-    Rows without a deal, channel or territory are held; the others go on.
+    Rows without a deal, channel or territory are held; the others continue.
 
     Args:
         settings: where the database is.
@@ -125,8 +126,8 @@ def normalize(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: st
         expected=expected,
         actual=(
             sum(row.units for row in found),
-            sum((row.hours for row in found), Decimal()),
-            sum((row.revenue for row in found), Decimal()),
+            exact_sum(row.hours for row in found),
+            exact_sum(row.revenue for row in found),
         ),
         seconds=seconds,
         status="normalized",

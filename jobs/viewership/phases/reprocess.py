@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.catalog.versions import pin
+from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.affected import affected_keys, stale_keys
 from jobs.viewership.phases.changes import changes_since, places_changed
 from jobs.viewership.phases.log import log
@@ -36,6 +37,8 @@ __all__ = ["PlatformResult", "Reprocessed", "Selection", "reprocess"]
 _BATCH: Final = 50_000
 _MANY: Final = 0.3
 """Share of the keys from which all are matched."""
+_MANY_SERIES: Final = 1000
+"""Changed series from which the keys that they affect are not searched for: all are matched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Selection:
 
 @dataclass(slots=True)
 class PlatformResult:
-    """What a run changed for one platform.
+    """Changes that a run made for one platform.
 
     Attributes:
         looked_at: keys that were matched.
@@ -85,6 +88,12 @@ class PlatformResult:
     hours_left: Decimal = Decimal()
     revenue_entered: Decimal = Decimal()
     revenue_left: Decimal = Decimal()
+
+    def add(self, other: Any) -> None:
+        """Add the values of another result, or of a row with some of these columns; amounts are added exactly."""
+        for one in fields(PlatformResult):
+            mine, its = getattr(self, one.name), getattr(other, one.name, 0)
+            setattr(self, one.name, exact_sum((mine, its)) if isinstance(mine, Decimal) else mine + its)
 
 
 @dataclass(slots=True)
@@ -120,8 +129,7 @@ class Reprocessed:
         """Return the sums over all platforms."""
         made = PlatformResult()
         for each in self.platforms.values():
-            for one in fields(PlatformResult):
-                setattr(made, one.name, getattr(made, one.name) + getattr(each, one.name))
+            made.add(each)
         return made
 
 
@@ -263,6 +271,7 @@ class _Run:
             result.since = min((row.since for row in states), default=result.version)
             self._changes = changes = changes_since(session, result.since, result.version)
             every = chosen.everything or changes.everything or bool(chosen.titles)
+            every = every or len(changes.series) > _MANY_SERIES
             ids: set[int] = set()
             if not every:
                 ids = affected_keys(session, changes, self._rules) | stale_keys(session, result.version, self._rules)
@@ -305,6 +314,7 @@ class _Run:
                 session, keys, run_id=self._run_id, platforms=platforms, rules=self._rules, again=True
             )
             ids = set(platform_of)
+            # Renamed rows are not left to the end, so that no transaction is much larger than the others.
             if not (self._selection.everything or (self._changes and self._changes.everything)):
                 ids = set(matched.changed) | self._renamed(session, platform_of)
             self._sync(session, "key", sorted(ids))
@@ -399,7 +409,7 @@ class _Run:
             )
             SELECT COALESCE(a.platform, b.platform) AS platform,
                 count(*) FILTER (WHERE b.viewership_id IS NULL) AS entered,
-                count(*) FILTER (WHERE a.viewership_id IS NULL) AS gone,
+                count(*) FILTER (WHERE a.viewership_id IS NULL) AS "left",
                 count(*) FILTER (WHERE a.loaded_at <> b.loaded_at) AS updated,
                 COALESCE(sum(a.hours) FILTER (WHERE b.viewership_id IS NULL), 0) AS hours_entered,
                 COALESCE(sum(b.hours) FILTER (WHERE a.viewership_id IS NULL), 0) AS hours_left,
@@ -411,11 +421,4 @@ class _Run:
             ids=list(ids),
         )
         for row in rows:
-            there = self._result.platforms[row.platform]
-            there.entered += row.entered
-            there.left += row.gone
-            there.updated += row.updated
-            there.hours_entered += row.hours_entered
-            there.hours_left += row.hours_left
-            there.revenue_entered += row.revenue_entered
-            there.revenue_left += row.revenue_left
+            self._result.platforms[row.platform].add(row)

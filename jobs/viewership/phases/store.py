@@ -1,4 +1,4 @@
-"""Store the units of an upload: rows that go on, rows set aside, and the sums that they have to add up to."""
+"""Store the units of an upload: rows that continue, rows set aside, and the sums that they have to add up to."""
 
 from __future__ import annotations
 
@@ -147,6 +147,11 @@ def _waiting(others: Sequence[Other], on_overlap: str) -> tuple[str, str, str] |
     return kind, kind.upper(), f"{told(others)}; expected an answer: pass --on-overlap skip, replace or append"
 
 
+def _stored(name: str) -> pl.Expr:
+    """Return texts of a file as the table takes them: without NUL, of limited length."""
+    return pl.col(name).str.replace_all("\0", "", literal=True).str.slice(0, _RAW_CHARS)
+
+
 def set_aside_rows(units: pl.DataFrame) -> pl.DataFrame:
     """Return the rejected and filtered ones of some units, as the table has them."""
     # The hours of a control total are those of other rows.
@@ -156,9 +161,9 @@ def set_aside_rows(units: pl.DataFrame) -> pl.DataFrame:
         "position",
         "fate",
         "code",
-        pl.col("column").alias("column_name"),
-        pl.col("raw").str.slice(0, _RAW_CHARS),
-        pl.col("reason").str.slice(0, _RAW_CHARS).fill_null("").alias("message"),
+        _stored("column").alias("column_name"),
+        _stored("raw"),
+        _stored("reason").fill_null("").alias("message"),
         amount.then("hours").alias("hours"),
         amount.then("revenue").alias("revenue"),
         amount.then("unparsable").otherwise(0).alias("unparsable"),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.errors import NeedsChoice, Refused, bad_arrival, refuse
-from jobs.viewership.model import Fate
+from jobs.viewership.model import Fate, exact_sum
 from jobs.viewership.phases.keeping import fetched, keep
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.reading import interpret
@@ -19,7 +19,7 @@ from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, updat
 from shared.database.session import retry_session, transaction
 from shared.failure import Failure
 from shared.storage import open_store
-from shared.text import cut, one_line
+from shared.text import clean_text, cut, one_line
 
 if TYPE_CHECKING:
     from jobs.viewership.phases.keeping import Kept
@@ -38,7 +38,7 @@ _ZERO: Final = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of one file.
+    """The outcome of one file.
 
     Attributes:
         upload_id: its upload, or the one with the same bytes.
@@ -184,7 +184,7 @@ def _unread(
     rejects: Interpretation | None = None,
 ) -> Taken:
     """Record a file of which nothing is stored."""
-    message = cut(error.message, _MESSAGE_CHARS)
+    message = clean_text(error.message, _MESSAGE_CHARS)
     with transaction(settings) as session:
         now = hold(session, upload_id)
         if now.status in ACTIVE:  # another process has read it with other flags
@@ -245,8 +245,8 @@ def _taken(upload_id: int, kept: Kept, read: Interpretation, stored: Stored, *, 
         expected=(file.rows, file.hours, file.revenue),
         actual=(
             actual,
-            sum((sums.hours for sums in totals.values()), _ZERO),
-            sum((sums.revenue for sums in totals.values()), _ZERO),
+            exact_sum(sums.hours for sums in totals.values()),
+            exact_sum(sums.revenue for sums in totals.values()),
         ),
         seconds=seconds,
         status="read" if stored.outcome == "stored" else stored.outcome,

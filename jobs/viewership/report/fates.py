@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.errors import FILTERS, HELD, REJECTS
+from jobs.viewership.errors import FILTERS, HELD, REJECTS, UNDECIDED
 from jobs.viewership.matching.model import REASONS
 from jobs.viewership.model import Fate
 from jobs.viewership.tables.fates import fates
-from jobs.viewership.tables.uploads import ACTIVE, find
+from jobs.viewership.tables.uploads import find
 from shared.report import Table
 from shared.text import brief
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from jobs.viewership.tables.uploads import Upload
     from shared.database.session import DatabaseSession
 
-__all__ = ["UPLOADS", "fate_sections", "name"]
+__all__ = ["MATCHED", "UPLOADS", "fate_sections", "name"]
+
+MATCHED: Final = ("matched", "loaded", "partial")
+"""Statuses of uploads whose fates are known; before, every row would count as unmatched."""
 
 UPLOADS: Final = "Uploads"
 """Title of the table of uploads."""
@@ -28,7 +31,7 @@ _NAME_CHARS: Final = 120
 # Uploads with a table of their own; all are in the table of uploads.
 _OWN_TABLE: Final = 12
 _ROWS: Final = 500
-_MEANINGS: Final = {**REASONS, **FILTERS, **REJECTS, **HELD}
+_MEANINGS: Final = {**REASONS, **FILTERS, **REJECTS, **HELD, **UNDECIDED}
 
 
 def name(upload_id: int, filename: str) -> str:
@@ -46,7 +49,7 @@ def fate_sections(session: DatabaseSession, upload_ids: Iterable[int]) -> list[T
     uploads = find(session, upload_ids=upload_ids)
     if not uploads:
         return []
-    counted = {each.upload_id: fates(session, each.upload_id) for each in uploads[:_ROWS] if each.status in ACTIVE}
+    counted = {each.upload_id: fates(session, each.upload_id) for each in uploads[:_ROWS] if each.status in MATCHED}
     stored = [each for each in uploads if each.upload_id in counted]
     own = [each for each in stored if len(stored) == 1 or not _is_plain(counted[each.upload_id])]
     return [_all(uploads, counted), *(_one(each, counted[each.upload_id]) for each in own[:_OWN_TABLE])]
@@ -59,7 +62,7 @@ def _is_plain(found: Fates) -> bool:
 
 def _all(uploads: Sequence[Upload], counted: dict[int, Fates]) -> Table:
     shown = [fate for fate in Fate if fate is Fate.FINAL or any(each.units_of(fate) for each in counted.values())]
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for each in uploads[:_ROWS]:
         found = counted.get(each.upload_id)
         head = (name(each.upload_id, each.filename), each.platform, each.status)
@@ -76,7 +79,7 @@ def _all(uploads: Sequence[Upload], counted: dict[int, Fates]) -> Table:
                 *(found.units_of(fate) for fate in shown),
             )
         )
-    note = "Difference: the file minus all fates. Uploads that are not stored have no rows."
+    note = "Difference: the file minus all fates. Uploads that are not matched have no fates yet."
     if len(uploads) > _ROWS:
         note += f" {len(uploads) - _ROWS:,} more uploads are not listed."
     columns = ("upload", "platform", "status", "rows", "hours", "difference", *(str(fate) for fate in shown))

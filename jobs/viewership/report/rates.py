@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.matching.model import BUCKETS, Bucket
-from jobs.viewership.model import Fate
+from jobs.viewership.model import Fate, exact_sum
+from jobs.viewership.report.fates import MATCHED
 from shared.report import Part, Shares, Table
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class MatchRate:
 
     def hours_of(self, *fates: str) -> Decimal:
         """Return the hours of units with one of these fates."""
-        return sum((each.hours for each in self.sums if each.fate in fates), Decimal())
+        return exact_sum(each.hours for each in self.sums if each.fate in fates)
 
     @property
     def of_units(self) -> Decimal | None:
@@ -102,7 +103,7 @@ def _rate(part: Decimal, whole: Decimal) -> Decimal | None:
 
 
 def match_rates(session: DatabaseSession, upload_ids: Iterable[int]) -> list[MatchRate]:
-    """Return the match rates of uploads, by platform; uploads that are not stored count nowhere.
+    """Return the match rates of uploads, by platform; uploads that are not matched yet count nowhere.
 
     Args:
         session: a transaction.
@@ -115,12 +116,14 @@ def match_rates(session: DatabaseSession, upload_ids: Iterable[int]) -> list[Mat
         FROM (
             SELECT m.*, (SELECT count(DISTINCT o.upload_id) FROM viewership.uploads o
                 WHERE o.platform = m.platform AND o.upload_id = ANY (CAST(:ids AS bigint[]))
-                    AND o.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')) AS uploads
-            FROM viewership.match_rates m WHERE m.upload_id = ANY (CAST(:ids AS bigint[]))
+                    AND o.status = ANY (:matched)) AS uploads
+            FROM viewership.match_rates m JOIN viewership.uploads u USING (upload_id)
+            WHERE m.upload_id = ANY (CAST(:ids AS bigint[])) AND u.status = ANY (:matched)
         ) found
         GROUP BY platform, fate, bucket ORDER BY platform, fate, bucket
         """,
         ids=list(upload_ids),
+        matched=list(MATCHED),
     )
     found = []
     for platform, members in groupby(rows, key=lambda row: row.platform):
@@ -166,11 +169,11 @@ def rate_sections(rates: Sequence[MatchRate]) -> list[Section]:
 
 
 def _bar(rate: MatchRate, *, hours: bool) -> tuple[str, list[float | Decimal]]:
-    values: dict[str, float | Decimal] = dict.fromkeys(ORDER, 0)
+    values: dict[str, Decimal] = dict.fromkeys(ORDER, Decimal())
     for each in rate.sums:
         # A bucket that a later version has added counts as a decision of nobody: it must not vanish from the bar.
         part = each.part if each.part in values else DECISION
-        values[part] += each.hours if hours else each.units  # type: ignore[operator] - one kind of number a call
+        values[part] += each.hours if hours else each.units
     return rate.platform, list(values.values())
 
 

@@ -25,7 +25,7 @@ __all__ = ["Choice", "Group", "Plan", "Wanted", "chosen", "planned"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a user asks for.
+    """The keys and episodes that a user asks for.
 
     Attributes:
         action: accept, alias or reject.
@@ -78,7 +78,7 @@ class Group:
     Attributes:
         episode_id: the episode; None to reject.
         choices: the keys.
-        scope: what it would touch.
+        scope: rows that it touches.
     """
 
     episode_id: int | None
@@ -98,7 +98,7 @@ class Plan:
     Attributes:
         groups: one per decision.
         skipped: keys about which nothing is decided.
-        scope: what all of them would touch.
+        scope: rows that all of them touch.
     """
 
     groups: tuple[Group, ...]

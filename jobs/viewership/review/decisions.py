@@ -29,7 +29,7 @@ SQLSTATES: Final[dict[str, tuple[type[TelecineError], str]]] = {
     "TC007": (ConfigurationError, "the transaction is not read committed"),
 }
 """SQLSTATE of the functions -> our error, and its meaning."""
-# How each error's message goes on.
+# The end of an error's message: what to do next.
 _NEXT: Final = {
     "TC004": "; expected one that `telecine viewership review show KEY` lists",
     "TC006": "; run: telecine viewership review show KEY",
@@ -38,7 +38,7 @@ _NEXT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a decision would touch.
+    """The rows that a decision touches.
 
     Attributes:
         units: rows of the keys.
@@ -48,7 +48,7 @@ class Scope:
         held: rows among them that wait for a deal, channel or territory as well.
         loads: rows that would enter the final table.
         removes: rows that would leave it.
-        state: hash of what is shown, to notice a change.
+        state: hash of the keys' present state, to notice a change.
     """
 
     units: int

@@ -216,7 +216,7 @@ class KeyShown(_Fields):
 
 
 class ScopeShown(_Closed):
-    """What decisions touch."""
+    """The rows that decisions touch."""
 
     rows: int
     hours: Amount
@@ -245,7 +245,7 @@ class SkippedKey(_Closed):
 
 
 class DecisionMade(_Closed):
-    """What a decision would change, or has changed."""
+    """The effect of a decision, before or after it."""
 
     review_decision_version: Literal["1.0"] = "1.0"
     action: Literal["accept", "alias", "reject"]
@@ -259,7 +259,7 @@ class DecisionMade(_Closed):
 
 
 class UndoShown(_Closed):
-    """What an undo would change, or has changed."""
+    """The effect of an undo, before or after it."""
 
     review_undo_version: Literal["1.0"] = "1.0"
     done: bool

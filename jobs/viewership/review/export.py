@@ -47,7 +47,8 @@ def _cells(key: Waiting) -> list[Cell]:
 def as_csv(keys: Sequence[Waiting]) -> bytes:
     """Return the keys as CSV in UTF-8: text that begins like a formula gets an apostrophe, numbers do not."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    # With both characters in the line end, csv quotes cells that have either.
+    writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     writer.writerows([_text(cell) for cell in _cells(key)] for key in keys)
     return stream.getvalue().encode()

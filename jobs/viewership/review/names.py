@@ -41,7 +41,7 @@ def names_of(session: DatabaseSession, digests: Iterable[bytes]) -> dict[bytes, 
 
 
 def find_key(session: DatabaseSession, text: str) -> bytes:
-    """Return the digest of the key with this name, or with a name that begins so.
+    """Return the digest of the key with this name, or the only one whose name begins with this text.
 
     Raises:
         UsageError: no key or several keys have such a name; the message names the nearest.

@@ -29,16 +29,21 @@ class VerifySettings(StoreSettings, FormatsSettings, pipeline="viewership"):
     platform: Platform | None = setting(
         None, default_text="all", description="Verify the uploads of this platform.", group=_CHOSEN
     )
+    of_run: Annotated[str, Field(min_length=1, max_length=200)] | None = setting(
+        None,
+        default_text="all",
+        description="Verify the uploads that this run has processed, by its id.",
+        group=_CHOSEN,
+    )
     files: bool = setting(
         False,
-        description="Read the raw files, and compare their SHA-256.",
-        detail="Without it, only their existence and size are compared.",
+        description="Also read the raw files, and compare their SHA-256.",
         group=HOW_IT_RUNS,
     )
     reread: bool = setting(
         False,
         description="Also interpret the raw files again, and compare every unit.",
-        detail="With the choices that are stored with each upload.",
+        detail="With the choices that are stored with each upload; implies --files.",
         group=HOW_IT_RUNS,
     )
 

@@ -35,7 +35,7 @@ def _suffix(value: str) -> str:
 
 
 class _FilterSettings(StepSettings, pipeline="viewership"):
-    """Which keys of the queue are meant."""
+    """Filters of keys."""
 
     platform: Text | None = setting(None, default_text="all", description="Only keys of this platform.", group=_KEYS)
     series: Text | None = setting(
@@ -48,7 +48,7 @@ class _FilterSettings(StepSettings, pipeline="viewership"):
 
 
 class _QueueSettings(_FilterSettings, pipeline="viewership"):
-    """Which part of the queue is meant."""
+    """Filters of the queue."""
 
     status: Literal["all", "review", "unmatched"] = setting(
         "all", description="Only keys with or without a proposal.", group=_KEYS
@@ -82,7 +82,7 @@ class ReviewShowSettings(StepSettings, pipeline="viewership"):
 
 
 class _DecisionSettings(_FilterSettings, pipeline="viewership"):
-    """What every decision has."""
+    """Settings of every decision."""
 
     keys: KeyNames = setting(
         (),
@@ -102,7 +102,7 @@ class _DecisionSettings(_FilterSettings, pipeline="viewership"):
 
 
 class _EpisodeSettings(_DecisionSettings, pipeline="viewership"):
-    """How the episode is chosen."""
+    """Settings of a decision with an episode."""
 
     episode: Text | None = setting(
         None,
@@ -142,8 +142,11 @@ class ReviewRejectSettings(_DecisionSettings, pipeline="viewership"):
 class ReviewUndoSettings(StepSettings, pipeline="viewership"):
     """Settings of `review undo`, which takes decisions back."""
 
-    decisions: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = setting(
-        description="Take back the decisions with these numbers.", argument=True
+    decisions: Annotated[tuple[PositiveInt, ...], Field()] = setting(
+        (),
+        default_text="none",
+        description="Take back the decisions with these numbers.",
+        argument=True,
     )
     yes: bool = setting(False, description="Make the change. Without it, its effect is only shown.", group=_DECISION)
     by: Actor = by(_DECISION)

@@ -63,7 +63,7 @@ class StoreSettings(StepSettings, pipeline="viewership"):
 
 
 class ArrivalSettings(StoreSettings, pipeline="viewership"):
-    """How uploads are found if no file is named."""
+    """Settings for finding uploads if no file is named."""
 
     prefix: Annotated[str, AfterValidator(_prefix)] = setting(
         "uploads/", description="Find new files below this folder of the bucket.", group=_ARRIVAL
@@ -99,8 +99,8 @@ class UploadSettings(ArrivalSettings, InterpretationSettings, pipeline="viewersh
     on_overlap: Literal["ask", "skip", "replace", "append"] = setting(
         "ask",
         description="What to do with a copy, or with rows for days that are stored already.",
-        form="What to do with a copy, or with rows for days that are stored already: `ask` stores nothing and shows the "
-        "difference.",
+        form="What to do with a copy, or with rows for days that are stored already: `ask` stores nothing and shows "
+        "the difference.",
         detail="`ask` stores nothing and shows the difference; `replace` also takes the other uploads back, once the "
         "new rows are loaded; `append` keeps both.",
         group=_STORED,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.catalog.gap_files import gap_file
+from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.gaps import find_gaps
 from jobs.viewership.settings.catalog import CatalogImportSettings
 from jobs.viewership.settings.reprocess import ReprocessSettings
@@ -20,6 +20,7 @@ from shared.text import as_json, one_line, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from jobs.viewership.phases.gaps import Counted, Gap, Gaps
     from jobs.viewership.settings.catalog import CatalogGapsSettings
@@ -118,7 +119,7 @@ def _counted(each: Counted) -> dict[str, Any]:
 
 
 def _hours(members: Sequence[Gap]) -> Decimal:
-    return sum((gap.hours for gap in members), Decimal())
+    return exact_sum(gap.hours for gap in members)
 
 
 def _unknown(found: Gaps) -> list[tuple[str | None, list[Gap]]]:

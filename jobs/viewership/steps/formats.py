@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from jobs.viewership.uploads.formats.model import Format, Rule
     from jobs.viewership.uploads.infer.proposal import FormatFit, Proposal
+    from shared.settings import Settings
 
 __all__ = ["infer_file", "list_formats", "show_format"]
 
@@ -112,7 +113,8 @@ def _write_format(
 def _next(proposal: Proposal, settings: FormatsInferSettings) -> list[str]:
     """Return the command that reads the file as proposed, in lines for a terminal."""
     file = f"./{settings.file}" if settings.file.startswith("-") else settings.file
-    command, model = "viewership formats check", FormatsCheckSettings
+    command = "viewership formats check"
+    model: type[Settings] = FormatsCheckSettings
     lines = []
     if settings.output is not None:
         output = Path(settings.output)

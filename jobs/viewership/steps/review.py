@@ -253,6 +253,8 @@ def undo_decisions(settings: ReviewUndoSettings) -> str:
         DecisionUndone: one was undone before.
         UsageError: there is no such decision.
     """
+    if not settings.decisions:
+        raise UsageError("no decision is given; expected numbers that `telecine viewership review show KEY` lists")
     ready(settings)
     numbers = sorted(set(settings.decisions), reverse=True)
 

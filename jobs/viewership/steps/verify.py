@@ -101,7 +101,7 @@ def _report(settings: VerifySettings, audit: Audit) -> Report:
         exit_code=EXIT_DATA if wrong else EXIT_OK,
         headline=_headline(settings, audit, wrong, stale),
         items=audit.uploads,
-        counts={"uploads": audit.uploads, "checked": checked, "wrong": wrong, "stale": stale},
+        counts={"uploads": audit.uploads, "checked": checked, "wrong": wrong, "stale": stale, **audit.gauges},
         rejects=dict(sorted(sum((check.codes for check in audit.checks), Counter()).items())),
         failures=failures,
         # Those beyond the first of each code.

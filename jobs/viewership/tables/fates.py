@@ -1,13 +1,15 @@
-"""What became of every unit: sums by fate, and whether they add up to the file's."""
+"""The fates of all units: sums by fate, and whether they add up to the file's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from jobs.viewership.model import exact_sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from decimal import Decimal
 
     from shared.database.session import DatabaseSession
 
@@ -46,8 +48,8 @@ class Fates:
         """Return units, hours and revenue of the file less those of all fates: zeros, unless rows were lost."""
         return (
             self.units - sum(each.units for each in self.sums),
-            self.hours - sum((each.hours for each in self.sums), Decimal()),
-            self.revenue - sum((each.revenue for each in self.sums), Decimal()),
+            self.hours - exact_sum(each.hours for each in self.sums),
+            self.revenue - exact_sum(each.revenue for each in self.sums),
         )
 
     def units_of(self, fate: str) -> int:
@@ -56,7 +58,7 @@ class Fates:
 
     def hours_of(self, fate: str) -> Decimal:
         """Return the hours of units with a fate."""
-        return sum((each.hours for each in self.sums if each.fate == fate), Decimal())
+        return exact_sum(each.hours for each in self.sums if each.fate == fate)
 
 
 def fates(session: DatabaseSession, upload_id: int) -> Fates:
@@ -97,7 +99,7 @@ def sync(session: DatabaseSession, kind: str, ids: Sequence[int], *, actor: str,
 def lock_final(session: DatabaseSession, platforms: Iterable[str]) -> None:
     """Wait until no other transaction changes matches or final rows of these platforms; the end releases it.
 
-    Whoever needs the catalogue's lock, too, takes that one first.
+    A caller that also needs the catalogue's lock takes that one first.
 
     Args:
         session: the transaction.

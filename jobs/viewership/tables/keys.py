@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.viewership.keys.review import review_key
 from jobs.viewership.keys.titles import series_key, title_key
 from jobs.viewership.keys.version import KEY_VERSION
+from shared.collector import no_collection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     import polars as pl
 
@@ -65,7 +65,8 @@ def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.
     import polars as pl
 
     distinct = units.select(KEY_FIELDS).unique()
-    digests = [_digest((platform, *row)) for row in distinct.iter_rows()]
+    rows = distinct.rows()
+    digests = [_digest((platform, *row)) for row in rows]
     known: dict[bytes, int] = {}
     if digests:
         session.run("CREATE TEMPORARY TABLE IF NOT EXISTS new_digests (digest bytea NOT NULL) ON COMMIT DROP")
@@ -73,11 +74,7 @@ def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.
         session.copy("new_digests", ("digest",), ((digest,) for digest in digests))
         found = "SELECT k.digest, k.key_id FROM viewership.keys k JOIN new_digests USING (digest)"
         known = {bytes(row.digest): row.key_id for row in session.rows(found)}
-        missing = [
-            (digest, row)
-            for digest, row in zip(digests, distinct.iter_rows(named=True), strict=True)
-            if digest not in known
-        ]
+        missing = [(digest, row) for digest, row in zip(digests, rows, strict=True) if digest not in known]
         if missing:
             # In the order of the digests: two transactions with the same new keys wait for each other, and never both.
             missing.sort(key=lambda item: item[0])
@@ -86,7 +83,8 @@ def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.
             )
             session.run("ALTER TABLE new_keys ALTER key_id DROP NOT NULL")
             session.run("TRUNCATE new_keys")
-            session.copy("new_keys", KEY_COLUMNS, (key_row(platform, row) for _, row in missing))
+            with no_collection():
+                session.copy("new_keys", KEY_COLUMNS, (_key(digest, platform, row) for digest, row in missing))
             names = ", ".join(KEY_COLUMNS)
             session.run(
                 f"INSERT INTO viewership.keys ({names}) SELECT {names} FROM new_keys ORDER BY digest"  # noqa: S608
@@ -103,8 +101,12 @@ def key_row(platform: str, fields: Mapping[str, str | None]) -> tuple[Any, ...]:
         platform: its platform.
         fields: the values of :data:`KEY_FIELDS`, by name.
     """
-    raw = {name: fields[name] for name in KEY_FIELDS}
-    return (_digest((platform, *raw.values())), platform, *raw.values(), *_computed(platform, raw))
+    row = tuple(fields[name] for name in KEY_FIELDS)
+    return _key(_digest((platform, *row)), platform, row)
+
+
+def _key(digest: bytes, platform: str, row: Sequence[str | None]) -> tuple[Any, ...]:
+    return (digest, platform, *row, *_computed(platform, dict(zip(KEY_FIELDS, row, strict=True))))
 
 
 def _computed(platform: str, raw: Mapping[str, str | None]) -> tuple[Any, ...]:
@@ -119,10 +121,15 @@ def _computed(platform: str, raw: Mapping[str, str | None]) -> tuple[Any, ...]:
     )
 
 
-def scope_digest(
-    platform: str, domain: str, partner: str | None, channel: str | None, territory: str | None, day: date | None
-) -> bytes:
-    """Return the digest of a scope, by which it is found."""
+def scope_digest(platform: str, domain: str, fields: Sequence[Any]) -> bytes:
+    """Return the digest of a scope, by which it is found.
+
+    Args:
+        platform: its platform.
+        domain: its domain.
+        fields: the values of :data:`SCOPE_FIELDS`, in their order.
+    """
+    partner, channel, territory, day = fields
     return _digest((platform, domain, partner, channel, territory, str(day or "")))
 
 
@@ -173,7 +180,7 @@ def scope_ids(session: DatabaseSession, platform: str, domain: str, units: pl.Da
 
     distinct = units.select(SCOPE_FIELDS).unique()
     rows = list(distinct.iter_rows())
-    digests = [scope_digest(platform, domain, *row) for row in rows]
+    digests = [scope_digest(platform, domain, row) for row in rows]
     session.run(
         "CREATE TEMPORARY TABLE IF NOT EXISTS new_scopes (digest bytea, partner text, channel text, territory text,"
         " date date) ON COMMIT DROP"

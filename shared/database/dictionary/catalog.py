@@ -157,6 +157,7 @@ CATALOG: Final[Mapping[str, Relation]] = {
             "created_at": "when",
             "undone_by": "who undid or replaced it; NULL while it is in force",
             "undone_at": "when",
+            "key_id": "the key whose review key it matches, and no other; NULL if it was imported",
         },
     ),
     "catalog.deals": Relation(

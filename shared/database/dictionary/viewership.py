@@ -61,6 +61,7 @@ _MATCH: Final[Mapping[str, str]] = {
     "rule_version": "version of the matching rules",
     "catalogue_version": "version of the catalogue that was matched against",
     "decision_id": "the decision that set it, in `viewership.decisions`; NULL if the matcher did",
+    "uploads": "the uploads that an `accept` covers; rows of later ones wait; NULL if it covers all",
     "pipeline_run_id": PIPELINE_RUN,
     "matched_at": "when it was set",
 }
@@ -70,7 +71,8 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
         "an upload: one file, identified by its bytes",
         {
             "upload_id": _UPLOAD,
-            "sha256": "SHA-256 of its bytes; unique except among replaced and retracted uploads",
+            "sha256": "SHA-256 of its bytes; of uploads that are not replaced or retracted, one has them, and one may"
+            " read them again with other choices",
             "canonical_sha256": "hash of its sorted rows, equal for a second export of the same rows; NULL until read",
             "object_key": "key of the raw file in the bucket",
             "filename": "the name that it first came with",
@@ -92,9 +94,11 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "first_date": "first day of its rows; NULL without dates",
             "last_date": "last day of its rows",
             "replaces": "uploads that it replaces, once it is loaded",
+            "rereads": "the upload with the same bytes that it reads again with other choices; NULL for all others",
             "replaced_by": "the upload that replaced it; NULL if none did",
             "retracted_by": "who retracted it; NULL if nobody did",
             "retracted_reason": "the reason given",
+            "loaded_at": "when its rows were last loaded; NULL before, and none of its rows is final until then",
             "pipeline_run_id": "`run_id` in `pipeline.runs` of the run that first took it",
             "created_at": "when it was first uploaded",
             "updated_at": "when the row last changed",
@@ -123,6 +127,7 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "message": "what is wrong, or why the row is filtered",
             "hours": "its hours; NULL if it has none or they could not be parsed",
             "revenue": "its revenue, likewise",
+            "unparsable": "its hours and amounts that could not be parsed",
         },
     ),
     "viewership.platform_viewership": Relation(
@@ -198,6 +203,7 @@ _MATCHING: Final[Mapping[str, Relation]] = {
             "episode": "episode",
             "content_id": "the platform's id of the content",
             "title_key": "the title for comparison; NULL without a title",
+            "title_key_2": "the second title for comparison, likewise",
             "series_key": "the series for comparison, likewise",
             "content_key": "the id for comparison, likewise",
             "review_key": "platform, title, series, season, episode and id for comparison: keys with equal ones are"
@@ -219,7 +225,7 @@ _MATCHING: Final[Mapping[str, Relation]] = {
             "keys": "the keys",
             "episode_id": "the episode; NULL for `reject`",
             "note": "the reviewer's note; required for `reject`",
-            "effects": "what the preview showed: units, hours, revenue, uploads, rows to load and to remove",
+            "effects": "what the preview showed, and rows of the final table that were loaded and removed",
             "previous": "the matches of the keys before, which an undo restores",
             "decided_by": "who decided",
             "decided_at": "when",
@@ -297,6 +303,15 @@ _OPERATION: Final[Mapping[str, Relation]] = {
             "pipeline_run_id": PIPELINE_RUN,
         },
     ),
+    "viewership.reprocessed": Relation(
+        "a platform, and the version of the catalogue up to which its keys were matched again",
+        {
+            "platform": "the platform",
+            "catalogue_version": "that version",
+            "pipeline_run_id": PIPELINE_RUN,
+            "reprocessed_at": "when",
+        },
+    ),
     "viewership.outbox_events": Relation(
         "an event that announces a file; the producer inserts it",
         {
@@ -321,6 +336,8 @@ _OPERATION: Final[Mapping[str, Relation]] = {
             "code": _FAILURE_CODE,
             "message": _WAITING,
             "attempts": "how often it was read",
+            "notice": "the notification that named it; NULL if none has",
+            "unsent": "channels that have not sent that notification yet",
             "first_seen": "when it was first seen",
             "last_seen": "when it was last seen",
             "pipeline_run_id": PIPELINE_RUN,
@@ -381,6 +398,19 @@ _VIEWS: Final[Mapping[str, Relation]] = {
             "file_revenue": "revenue of the file",
         },
     ),
+    "viewership.source_formula": Relation(
+        "a loaded upload, by the formula of the original pipeline: final plus logged rows equal the expected ones",
+        {
+            "upload_id": _UPLOAD,
+            "platform": "the platform",
+            "filename": "name of its file",
+            "label": "`Viewership`, `Revenue` or `Both`",
+            "record_count": "units that could be matched, without topline",
+            "matched_in_final_table": "units that are final",
+            "unmatched_in_logs": "units in `record_reprocessing_batch_logs`: unmatched, in review or held",
+            "difference": "the first minus the other two; 0 unless rows were lost",
+        },
+    ),
     "viewership.match_rates": Relation(
         "a fate and bucket of an upload that counts, in one week",
         {
@@ -421,18 +451,23 @@ _VIEWS: Final[Mapping[str, Relation]] = {
     ),
     "viewership.record_reprocessing_batch_logs": _LOG,
     "viewership.review_queue": Relation(
-        "keys that one decision settles, in `review` or `unmatched`",
+        "keys with one spelling, which one decision settles: in `review`, `unmatched`, or with rows that came later",
         {
             "review_digest": "hash of what they have in common",
             "platform": "the platform",
             "status": "`review` or `unmatched`",
-            **{name: f"{name.replace('_', ' ')} of one of them" for name in ("content_name", "series", "season")},
-            **{name: f"{name.replace('_', ' ')} of one of them" for name in ("episode", "content_id")},
+            **{
+                name: f"{name.replace('_', ' ')} of the key with the most hours"
+                for name in ("content_name", "content_name_2", "series", "season", "episode", "content_id")
+            },
+            "series_key": "its series for comparison",
             "keys": "the keys",
-            "rows": "units with these keys",
-            "uploads": "uploads that have such units",
+            "rows": "units with these keys that wait, and are not held",
+            "held": "units with these keys that are held",
+            "uploads": "number of uploads that have such units",
             "hours": f"{_HOURS}: what is at stake",
             "revenue": _REVENUE,
+            "accepted_before": "the episode that was accepted for units of earlier uploads; NULL without one",
             "candidates": "episodes that came close, with scores, best first",
             "reasons": "why they were not matched",
             "waiting_since": "when the first of these uploads came",

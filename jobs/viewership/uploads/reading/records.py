@@ -457,7 +457,8 @@ def _nuls(text: bytes) -> list[Note]:
     return [
         Note(
             "NUL",
-            f"the text has {text.count(0):,} NUL characters, the first in line {line:,}; a value with one is rejected",
+            f"the text has {text.count(0):,} NUL characters, the first in line {line:,}; they are removed from "
+            "texts, and a number with one is rejected",
             line,
         )
     ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jobs.viewership.uploads.transform.choices import Choices
     from jobs.viewership.uploads.values.column import Cells
 
-__all__ = ["CONTENT", "dtype_of", "parse_field"]
+__all__ = ["CONTENT", "dtype_of", "parse_field", "without_nul"]
 
 CONTENT: Final = ("content_name", "content_name_2", "content_id", "series")
 """Fields that name content; a file without them has totals of channels."""
@@ -35,6 +35,7 @@ _BLANK: Final = (
     rf"(?i)^[{_INVISIBLE}]*(?:[-\x{{2010}}-\x{{2015}}\x{{2212}}]*|n/?a|n\.a\.|null|none|nan|nil|\(null\)|\(none\)|\(blank\)"
     rf"|not available)[{_INVISIBLE}]*$"
 )
+_NUL: Final = "\0"
 _FAILED: Final = {int(CellKind.FORMULA): "FORMULA", int(CellKind.ERROR): "CELL_ERROR"}
 
 
@@ -90,6 +91,13 @@ _CALENDAR: Final = {
 }
 
 
+def without_nul(texts: pl.Series) -> pl.Series:
+    """Return texts without NUL characters."""
+    if not texts.str.contains(_NUL, literal=True).any():
+        return texts
+    return texts.str.replace_all(_NUL, "", literal=True)
+
+
 def _text(field: str, cells: Cells) -> ParsedColumn:
     """Return texts as they are; only fields that do not name content have marks for no value, such as N/A."""
     text = pl.col("text")
@@ -99,7 +107,8 @@ def _text(field: str, cells: Cells) -> ParsedColumn:
         grouped = pl.when(text.str.contains(_GROUPED)).then(text.str.replace_all(r"[^0-9]", ""))
         value = pl.coalesce(text.str.extract(_WHOLE, 1), grouped, text.str.strip_chars())
     code = pl.lit(None, dtype=pl.String)
-    columns = {"text": cells.texts}
+    # PostgreSQL stores no NUL, and one bad cell must not cost the others.
+    columns = {"text": without_nul(cells.texts)}
     notes: list[Note] = []
     if cells.kinds is not None:
         columns["kind"] = cells.kinds

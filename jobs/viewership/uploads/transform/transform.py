@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from jobs.viewership.errors import FILTERS, REJECTS, refuse
-from jobs.viewership.model import FIELDS, Fate, FieldKind
+from jobs.viewership.model import FIELDS, Fate, FieldKind, exact_sum
 from jobs.viewership.uploads.transform.choices import Choices
 from jobs.viewership.uploads.transform.controls import additive, find_controls
 from jobs.viewership.uploads.transform.dated import add_dates, note_no_date
@@ -197,7 +197,7 @@ def _file_sums(gathered: Gathered, controls: Controls) -> Sums:
         parsed, mask = cells["minutes"]
         if "hours" in cells:
             mask &= cells["hours"][0].values.is_null()
-        hours += total(_minutes_as_hours(parsed.values.filter(mask)))
+        hours = exact_sum((hours, total(_minutes_as_hours(parsed.values.filter(mask)))))
     rows = source.rows
     metrics = {name: field.parsed.state for name, field in gathered.fields.items() if field.paired and name != "date"}
     if metrics:

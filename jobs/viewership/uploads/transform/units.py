@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from jobs.viewership.model import Fate
+from jobs.viewership.model import Fate, exact_sum
 from shared.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class Sums:
     def __add__(self, other: Sums) -> Sums:
         return Sums(
             self.rows + other.rows,
-            self.hours + other.hours,
-            self.revenue + other.revenue,
+            exact_sum((self.hours, other.hours)),
+            exact_sum((self.revenue, other.revenue)),
             self.unparsable + other.unparsable,
         )
 

@@ -40,6 +40,8 @@ VIEWS = (
     "viewership_source.platform_viewership",
     "viewership_source.record_reprocessing_batch_logs",
 )
+# The table that the pipeline's users read.
+FINAL = ("viewership.episode_details",)
 # What is kept for good: uploads, their rows, final and replaced rows, decisions (the evidence of `verify`), and
 # arrivals: an object of a retracted upload whose arrival is forgotten would be loaded again.
 EXPIRING = (
@@ -113,6 +115,7 @@ def _uploads() -> None:
             replaced_by bigint REFERENCES viewership.uploads,
             retracted_by text,
             retracted_reason text,
+            loaded_at timestamptz,
             pipeline_run_id text NOT NULL,
             created_at timestamptz NOT NULL DEFAULT now(),
             updated_at timestamptz NOT NULL DEFAULT now(),
@@ -125,7 +128,7 @@ def _uploads() -> None:
         CREATE UNIQUE INDEX uploads_bytes ON viewership.uploads (sha256)
             WHERE status NOT IN ('replaced', 'retracted') AND rereads IS NULL
     """)
-    # The same bytes read with other choices stand beside those that they replace until they are loaded.
+    # The same bytes read with other choices stay next to those that they replace until they are loaded.
     op.execute("""
         CREATE UNIQUE INDEX uploads_rereads ON viewership.uploads (rereads)
             WHERE status NOT IN ('replaced', 'retracted')
@@ -206,7 +209,7 @@ def _keys() -> None:
         )
     """)
     op.execute("CREATE INDEX keys_review ON viewership.keys (review_digest)")
-    # uploads: an accepted key's episode counts in these only; in later ones, its rows wait again.
+    # uploads: an accepted key's episode counts in these, and in what replaces them; in others, its rows wait again.
     match = """
             status text NOT NULL CHECK (status IN ('matched', 'review', 'unmatched', 'rejected')),
             bucket text,
@@ -369,6 +372,7 @@ def _history() -> None:
         )
     """)
     op.execute("CREATE INDEX error_log_time ON viewership.error_log (log_time)")
+    op.execute("CREATE INDEX error_log_run ON viewership.error_log (pipeline_run_id)")
 
 
 def _arrival() -> None:
@@ -505,7 +509,8 @@ def _fates() -> None:
             CASE
                 WHEN r.key_id IS NULL THEN 'topline'
                 WHEN s.code IS NOT NULL THEN 'held'
-                WHEN m.status = 'review' OR r.upload_id <> ALL (m.uploads) THEN 'review'
+                WHEN m.status = 'review' OR r.upload_id <> ALL (m.uploads) AND NOT u.replaces && m.uploads
+                    THEN 'review'
                 WHEN m.status IS DISTINCT FROM 'matched' THEN 'unmatched'
                 WHEN viewership.gate(u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NOT NULL
                     THEN 'held'
@@ -515,7 +520,7 @@ def _fates() -> None:
                 WHEN r.key_id IS NULL THEN NULL
                 WHEN s.code IS NOT NULL THEN s.code
                 WHEN m.status = 'review' THEN m.reasons -> 0 ->> 'code'
-                WHEN r.upload_id <> ALL (m.uploads) THEN 'ACCEPTED_BEFORE'
+                WHEN r.upload_id <> ALL (m.uploads) AND NOT u.replaces && m.uploads THEN 'ACCEPTED_BEFORE'
                 WHEN m.status IS DISTINCT FROM 'matched' THEN COALESCE(m.reasons -> 0 ->> 'code', 'NOT_MATCHED')
                 ELSE viewership.gate(u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter)
             END AS code
@@ -525,6 +530,8 @@ def _fates() -> None:
         LEFT JOIN viewership.matches m USING (key_id)
         WHERE u.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')
     """)
+    # Rows are due from their load on: a decision between match and load must not let in a replacement row by row. An
+    # upload that is matched again, after a bucket failed, keeps its rows.
     op.execute("""
         CREATE VIEW viewership.due_details AS
         SELECT r.id AS viewership_id, l.label, r.upload_id, r.key_id, r.scope_id, m.episode_id, u.platform, u.domain,
@@ -549,8 +556,15 @@ def _fates() -> None:
         LEFT JOIN catalog.series_titles st ON st.series_id = c.id AND st.main
         LEFT JOIN catalog.episode_titles et ON et.episode_id = e.id AND et.main
         CROSS JOIN (VALUES ('Viewership'), ('Revenue')) l (label)
-        WHERE u.status IN ('matched', 'loaded', 'partial') AND m.status = 'matched' AND s.code IS NULL
+<<<<<<< HEAD
+        WHERE u.status IN ('loaded', 'partial') AND m.status = 'matched' AND s.code IS NULL
+            AND (m.uploads IS NULL OR r.upload_id = ANY (m.uploads) OR u.replaces && m.uploads)
+            AND u.label IN (l.label, 'Both')
+=======
+        WHERE u.loaded_at IS NOT NULL AND u.status IN ('matched', 'loaded', 'partial') AND m.status = 'matched'
+            AND s.code IS NULL
             AND (m.uploads IS NULL OR r.upload_id = ANY (m.uploads)) AND u.label IN (l.label, 'Both')
+>>>>>>> h-G
             AND (u.label <> 'Both' OR CASE l.label WHEN 'Revenue' THEN r.revenue ELSE r.tot_hov END IS NOT NULL)
             AND viewership.gate(u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NULL
     """)
@@ -616,7 +630,8 @@ def _fates() -> None:
             JOIN viewership.uploads u USING (upload_id)
             JOIN viewership.scopes s USING (scope_id)
             WHERE u.status IN ('matched', 'loaded', 'partial')
-                AND (m.status IN ('review', 'unmatched') OR r.upload_id <> ALL (m.uploads))
+                AND (m.status IN ('review', 'unmatched')
+                    OR r.upload_id <> ALL (m.uploads) AND NOT u.replaces && m.uploads)
             GROUP BY k.key_id, k.review_digest, m.status
         ), spelled AS (
             SELECT review_digest, array_agg(key_id ORDER BY key_id) AS keys,
@@ -726,9 +741,10 @@ def _functions() -> None:
                 RAISE EXCEPTION 'kind % is unknown; expected upload, key or scope', quote_literal(kind);
             END IF;
             condition := format('%I = ANY ($1)', kind || '_id');
-            -- The rows of this transaction are not in the statistics yet: for an upload, the planner expects one row,
-            -- and a nested loop over a million rows takes hours.
-            PERFORM set_config('enable_nestloop', CASE kind WHEN 'upload' THEN 'off' ELSE 'on' END, true);
+            -- The planner expects one row, since conditions are many and rows of this transaction are not in the
+            -- statistics yet: a nested loop over a million rows takes hours. For few keys it is the faster way.
+            PERFORM set_config('enable_nestloop', CASE WHEN kind = 'key' AND cardinality(ids) <= 500
+                THEN 'on' ELSE 'off' END, true);
             EXECUTE format('SELECT EXISTS (SELECT FROM viewership.episode_details WHERE %s)', condition)
                 INTO known USING ids;
             IF known THEN
@@ -844,8 +860,9 @@ def _review_functions(definer: str) -> None:
                 SELECT d.viewership_id IS NOT NULL AS there,
                     COALESCE(d.episode_id = preview.episode AND d.bucket = 'DECISION' AND d.confidence = 1, false)
                         AS same,
-                    preview.action <> 'reject' AND s.code IS NULL AND viewership.gate(u.label, r.tot_hov, r.revenue,
-                        r.week, r.day, r.year, r.quarter) IS NULL AND u.label IN (l.label, 'Both')
+                    preview.action <> 'reject' AND u.status <> 'matched' AND s.code IS NULL AND viewership.gate(
+                        u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NULL
+                    AND u.label IN (l.label, 'Both')
                     AND (u.label <> 'Both' OR CASE l.label WHEN 'Revenue' THEN r.revenue ELSE r.tot_hov END
                         IS NOT NULL) AS due
                 FROM viewership.platform_viewership r
@@ -874,7 +891,8 @@ def _review_functions(definer: str) -> None:
             -- The keys of the catalogue are of the rules of its last version, whatever those of this decision are.
             INSERT INTO catalog.versions (version, action, origin, key_version, created_by)
             SELECT new_version, 'decision', origin, COALESCE(
-                (SELECT v.key_version FROM catalog.versions v ORDER BY v.version DESC LIMIT 1), max(k.key_version)), actor
+                (SELECT v.key_version FROM catalog.versions v ORDER BY v.version DESC LIMIT 1),
+                max(k.key_version)), actor
             FROM viewership.keys k WHERE k.key_id = ANY (alike);
             WITH latest AS (
                 SELECT DISTINCT ON (k.review_digest) k.review_digest, d.decision_id

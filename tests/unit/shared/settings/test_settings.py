@@ -196,6 +196,16 @@ def test_an_argument_by_position_that_may_be_left_out(monkeypatch, capsys):
     assert "of-the-environment" not in out
 
 
+def test_an_argument_that_is_needed_and_takes_all_words():
+    class Undo(Settings):
+        yes: bool = setting(False, description="Do it.")
+        numbers: tuple[int, ...] = setting(description="Which.", argument=True)
+
+    assert read("1", model=Undo).numbers == (1,)
+    assert read("1", "2", "--yes", "3", model=Undo).numbers == (1, 2, 3)
+    assert "NUMBERS is missing" in refused("--yes", model=Undo)
+
+
 def test_arguments_that_are_needed_come_first():
     class Two(Settings):
         second: str = setting("b", description="May be left out.", argument=True)
@@ -204,6 +214,16 @@ def test_arguments_that_are_needed_come_first():
     assert read("a", model=Two).model_dump() == {"second": "b", "first": "a"}
     assert read("a", "c", model=Two).second == "c"
     assert "FIRST is missing" in refused(model=Two)
+
+
+def test_an_argument_that_takes_several_words_and_needs_one():
+    class Several(Settings):
+        numbers: tuple[int, ...] = setting(description="Which.", argument=True)
+        keep: bool = setting(False, description="Keep.")
+
+    assert read("1", "--keep", "2", model=Several).numbers == (1, 2)
+    assert read("7", model=Several).numbers == (7,)
+    assert "NUMBERS is missing" in refused("--keep", model=Several)
 
 
 def test_the_docs_table_does_not_depend_on_the_machine(monkeypatch):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -102,3 +105,30 @@ def test_an_unknown_id_tells_remakes_apart_by_its_code():
 )
 def test_common_titles_name_no_episode_alone(text: str, common: bool):
     assert generic(title_form(text)) is common
+
+
+_TWO_NAMES = """
+from jobs.viewership.matching.model import RULES
+from jobs.viewership.matching.names import SeriesName, SeriesNames
+from jobs.viewership.matching.prepare import MatchKey, prepare
+
+names = SeriesNames([SeriesName(1, "Wedding"), SeriesName(2, "Letter")], (), RULES["standard-1"])
+[made] = prepare([MatchKey(1, "p", "Wedding Lights Letter", "Letter Storm Wedding")], names, ())
+print([form[0] for form in made.forms])
+"""
+
+
+def test_the_order_of_forms_does_not_depend_on_the_seed_of_hashes():
+    # With these two seeds, a set has its names in both orders.
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", _TWO_NAMES],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    letters = ["weddinglightsletter", "weddinglights", "lightsletter"]
+    assert found == {f"{[*letters, 'letterstormwedding', 'stormwedding', 'letterstorm']}\n"}
