@@ -36,7 +36,10 @@ for name, file in names.items():
     Path("/proc/self/clear_refs").write_text("5")
     before = os.times()
     settings = RunSettings(
-        database_url=url, state_dir=str(folder / "state"), bucket=f"file://{folder}/viewership", files=(str(folder / file),)
+        database_url=url,
+        state_dir=str(folder / "state"),
+        bucket=f"file://{folder}/viewership",
+        files=(str(folder / file),),
     )
     report = run.run(settings, MemoryStageRun(run_id=file, pipeline="viewership", stage="upload"))
     after = os.times()

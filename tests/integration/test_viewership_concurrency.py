@@ -27,7 +27,6 @@ def decide(viewership, action="accept"):
 def test_a_decision_between_match_and_load_of_a_replacement_counts_no_hour_twice(viewership):
     viewership.catalogue()
     viewership.run(viewership.file("july.csv", HEAD + ROWS))
-    settings = viewership.settings
     viewership.upload(viewership.file("corrected.csv", HEAD + ROWS.replace(",1.5", ",9")), on_overlap="replace")
     normalize(viewership.database.settings(), 2, "r", by="ann")
     match(viewership.database.settings(), 2, "r", by="ann")

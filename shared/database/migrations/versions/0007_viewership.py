@@ -556,15 +556,10 @@ def _fates() -> None:
         LEFT JOIN catalog.series_titles st ON st.series_id = c.id AND st.main
         LEFT JOIN catalog.episode_titles et ON et.episode_id = e.id AND et.main
         CROSS JOIN (VALUES ('Viewership'), ('Revenue')) l (label)
-<<<<<<< HEAD
-        WHERE u.status IN ('loaded', 'partial') AND m.status = 'matched' AND s.code IS NULL
-            AND (m.uploads IS NULL OR r.upload_id = ANY (m.uploads) OR u.replaces && m.uploads)
-            AND u.label IN (l.label, 'Both')
-=======
         WHERE u.loaded_at IS NOT NULL AND u.status IN ('matched', 'loaded', 'partial') AND m.status = 'matched'
             AND s.code IS NULL
-            AND (m.uploads IS NULL OR r.upload_id = ANY (m.uploads)) AND u.label IN (l.label, 'Both')
->>>>>>> h-G
+            AND (m.uploads IS NULL OR r.upload_id = ANY (m.uploads) OR u.replaces && m.uploads)
+            AND u.label IN (l.label, 'Both')
             AND (u.label <> 'Both' OR CASE l.label WHEN 'Revenue' THEN r.revenue ELSE r.tot_hov END IS NOT NULL)
             AND viewership.gate(u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NULL
     """)
