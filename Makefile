@@ -29,10 +29,10 @@ $(BIN)/python:
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Without Ray and PyTorch: 200 MB instead of 2 GB. Both targets may fill one environment, since all files have one set of pins.
-.venv/.viewership: requirements/viewership.txt pyproject.toml | $(BIN)/python
+# Without Ray and PyTorch: 400 MB instead of 2 GB. Both targets may fill one environment, since all files have one set of pins.
+.venv/.viewership: requirements/viewership.txt requirements/build.txt pyproject.toml | $(BIN)/python
 	@echo "==> locked requirements (requirements/viewership.txt)"
-	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/viewership.txt
+	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt -r requirements/viewership.txt
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -84,6 +84,7 @@ demo-viewership: .venv/.viewership  ## platform reports -> PostgreSQL: catalogue
 	@echo "==> the same file again: 0 rows"
 	@$(V) run $(REPORTS)/philo-2025-07.csv --bucket $(DEMO)/viewership
 	@$(V) uploads
+	@$(V) validate --upload 2
 
 test: .venv/.dev lint types  ## lint, types and all tests that need no cluster
 	@rm -f .coverage .coverage.*

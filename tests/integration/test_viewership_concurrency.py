@@ -9,7 +9,6 @@ import pytest
 
 from jobs.viewership.phases.match import match
 from jobs.viewership.phases.normalize import normalize
-from shared.database.session import transaction
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.viewership_place import viewership  # noqa: F401
 
@@ -28,7 +27,6 @@ def decide(viewership, action="accept"):
 def test_a_decision_between_match_and_load_of_a_replacement_counts_no_hour_twice(viewership):
     viewership.catalogue()
     viewership.run(viewership.file("july.csv", HEAD + ROWS))
-    settings = viewership.settings
     viewership.upload(viewership.file("corrected.csv", HEAD + ROWS.replace(",1.5", ",9")), on_overlap="replace")
     normalize(viewership.database.settings(), 2, "r", by="ann")
     match(viewership.database.settings(), 2, "r", by="ann")
@@ -38,5 +36,5 @@ def test_a_decision_between_match_and_load_of_a_replacement_counts_no_hour_twice
     assert viewership.is_due()
     viewership.run(viewership.file("other.csv", HEAD + "Lost Harbor,1,1,Arrival,2025-08-01,1\n"))
     assert [status for *_, status in viewership.statuses()] == ["replaced", "loaded", "loaded"]
-    assert viewership.final() == (3, Decimal("14"))
+    assert viewership.final() == (3, Decimal(14))
     assert viewership.is_due()
