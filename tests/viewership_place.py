@@ -126,7 +126,7 @@ class ViewershipPlace:
         }
 
     def is_due(self) -> bool:
-        """Whether the final table has exactly the rows that are due."""
+        """Return whether the final table has exactly the rows that are due."""
         columns = "viewership_id, label, upload_id, key_id, episode_id, hours, payment_amount"
         due, there = (f"SELECT {columns} FROM viewership.{name}" for name in ("due_details", "episode_details"))
         return not self.rows(f"({due} EXCEPT ALL {there}) UNION ALL ({there} EXCEPT ALL {due})")

@@ -23,7 +23,7 @@ from jobs.viewership.matching.prepare import MatchKey
 from jobs.viewership.tables.fates import fates, sync
 from jobs.viewership.tables.matches import keys_of, write_matches
 from jobs.viewership.tables.rows import with_scopes, write_rows
-from jobs.viewership.tables.uploads import NewUpload, claim, update
+from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, find, update
 from shared.database.session import transaction
 
 if TYPE_CHECKING:
@@ -165,15 +165,15 @@ def upload(
         upload_id = store(session, rows, platform=platform, label=label)
         session.rows("SELECT viewership.lock_final(ARRAY[:platform])", platform=platform)
         match(session, upload_id)
-        sync(session, "upload", [upload_id], actor="tester", reason="load")
         update(session, upload_id, status="loaded")
+        sync(session, "upload", [upload_id], actor="tester", reason="load")
     return upload_id
 
 
 def reconciled(database: Database) -> dict[int, Fates]:
     """Return the fates of every upload, and fail unless they add up and the final table is what is due."""
     with transaction(database.settings()) as session:
-        uploads = [each.upload_id for each in session.rows("SELECT upload_id FROM viewership.uploads ORDER BY 1")]
+        uploads = [each.upload_id for each in find(session, status=ACTIVE)]
         found = {each: fates(session, each) for each in uploads}
         stale = session.rows(
             f"SELECT {DETAILS} FROM viewership.episode_details EXCEPT SELECT {DETAILS} FROM viewership.due_details"

@@ -47,12 +47,14 @@ class Declared:
         views: views that it reads.
         functions: functions that it calls, with the types of their arguments.
         expiring: tables whose old rows are deleted.
+        final: tables of results that `telecine db check` names.
     """
 
     tables: tuple[str, ...]
     views: tuple[str, ...]
     functions: tuple[str, ...]
     expiring: tuple[Expiring, ...]
+    final: tuple[str, ...]
 
     @property
     def schemas(self) -> tuple[str, ...]:
@@ -69,4 +71,5 @@ def declared() -> Declared:
         views=tuple(name for module in modules for name in getattr(module, "VIEWS", ())),
         functions=tuple(name for module in modules for name in getattr(module, "FUNCTIONS", ())),
         expiring=tuple(each for module in modules for each in getattr(module, "EXPIRING", ())),
+        final=tuple(name for module in modules for name in getattr(module, "FINAL", ())),
     )

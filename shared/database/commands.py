@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from shared.database import migrate
-from shared.database._schema import HEAD
 from shared.database.connection import is_embedded, shown
 from shared.database.problems import check as find_problems
+from shared.database.problems import whereabouts
 from shared.errors import DatabaseNotMigrated
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def check(settings: DatabaseSettings) -> str:
     problems = find_problems(settings)
     if problems:
         raise DatabaseNotMigrated("\n".join(str(problem) for problem in problems), problems=len(problems))
-    return f"Database OK: schema {HEAD}, environment {settings.database_environment}."
+    return f"Database OK: {whereabouts(settings)}."
 
 
 def url(settings: DatabaseSettings) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["Problem", "check", "server_time"]
+__all__ = ["Problem", "check", "server_time", "whereabouts"]
 
 _IS_SCHEMA: Final = "SELECT to_regnamespace(:name) IS NOT NULL"
 
@@ -69,6 +69,19 @@ def check(settings: DatabaseSettings) -> list[Problem]:
             except (DatabaseNotMigrated, WrongEnvironment) as error:
                 problems.append(Problem(*_halves(error.message)))
     return problems
+
+
+def whereabouts(settings: DatabaseSettings) -> str:
+    """Return version and environment of a database, its name, and the tables of results that a run would write.
+
+    Raises:
+        ConfigurationError: the connection was refused.
+        DatabaseUnreachable: no connection.
+    """
+    with translated(settings), engine(settings).connect() as connection:
+        name = scalar(connection, "SELECT current_database()")
+    final = ", ".join(declared().final)
+    return f"schema {HEAD}, environment {settings.database_environment}; database {name}, final rows in {final}"
 
 
 def server_time(settings: DatabaseSettings) -> datetime:

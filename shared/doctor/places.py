@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.database import problems
 from shared.database.connection import is_embedded, shown
-from shared.database.migrate import HEAD, ready
+from shared.database.migrate import ready
 from shared.errors import BucketMissing, TelecineError
 from shared.finding import Finding, of_error
 from shared.storage import open_store
@@ -36,6 +36,7 @@ def examine_database(settings: DoctorSettings) -> Iterator[Finding]:
         if is_embedded(settings):
             ready(settings)
         schema_problems = problems.check(settings)
+        where = "" if schema_problems else problems.whereabouts(settings)
         clock = problems.server_time(settings)
     except TelecineError as error:
         yield of_error("database", "connection", error)
@@ -44,7 +45,7 @@ def examine_database(settings: DoctorSettings) -> Iterator[Finding]:
     for problem in schema_problems:
         yield Finding("database", "schema", "fail", problem.what, problem.fix)
     if not schema_problems:
-        yield Finding("database", "schema", "ok", f"version {HEAD}, environment {settings.database_environment}")
+        yield Finding("database", "schema", "ok", where)
     yield _skew("database", clock)
 
 

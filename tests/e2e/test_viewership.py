@@ -92,21 +92,21 @@ def test_a_bad_file_is_named_with_line_and_column_and_costs_no_good_one(
     node = uploads.mixed.nodes("upload")[-1]
     assert node["outputs"]["exitCode"] == "65"
     # The UI shows it at the node; nothing of the bad file is stored.
-    for word in ("canonical-2025-07.csv", "line 99", "column 'Hours'"):
+    for word in ("broken-2025-05.csv", "line 3", "column 'Hours'"):
         assert word in node["message"]
-    assert status(installation, "canonical-2025-07.csv") == [("refused", "TOO_MANY_REJECTED")]
-    assert final(installation, "canonical-2025-07.csv") == {}
+    assert status(installation, "broken-2025-05.csv") == [("refused", "TOO_MANY_REJECTED")]
+    assert final(installation, "broken-2025-05.csv") == {}
     assert final(installation, "amagi-2025-07.csv") == expected("amagi-2025-07.csv")
     assert phases(uploads.mixed) == SMALL | {"upload": "Failed"}
     code, page = uploads.mixed.artifact(node, "report-html")
     assert code == 200
-    for word in (b"line 99", b"TOO_MANY_REJECTED", b"amagi-2025-07.csv"):
+    for word in (b"line 3", b"TOO_MANY_REJECTED", b"amagi-2025-07.csv"):
         assert word in page
     documents, mails = sinks.of(uploads.mixed.uid)
     assert (len(documents), len(mails)) == (1, 1)
     document: dict[str, Any] = documents[0]
     assert (document["pipeline"], document["step"], document["exit_code"]) == ("viewership", "upload", 65)
-    assert "line 99" in json.dumps(document)
+    assert "line 3" in json.dumps(document)
 
 
 def test_a_bad_file_is_not_read_again_by_the_next_poll(uploads: Uploads) -> None:

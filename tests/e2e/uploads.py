@@ -30,7 +30,7 @@ _OUTBOX: Final = "public.upload_events"
 # cron lists them all, they are known.
 _FOLDERS: Final = {
     "philo-2025-07.csv": "uploads/announced",
-    "canonical-2025-07.csv": "uploads/mixed",
+    "broken-2025-05.csv": "uploads/mixed",
     "amagi-2025-07.csv": "uploads/mixed",
     "day-or-month.csv": "uploads/asked",
     "freevee-2025-07.csv": "uploads/umbrella",
@@ -38,6 +38,12 @@ _FOLDERS: Final = {
 }
 
 
+# Hours that are not a number, in line 3.
+_BROKEN: Final = b"""Date,Series,Season,Episode,Hours
+2025-05-01,Harbour Lights,1,1,1.5
+2025-05-02,Harbour Lights,1,2,about two
+2025-05-03,Harbour Lights,1,3,2
+"""
 LARGE_ROWS: Final = 43_200
 """Rows of the report that is too large for one pod: 1.4 MB."""
 
@@ -80,7 +86,8 @@ def put_report(installation: Installation, name: str) -> str:
     """Upload a report to its folder, and return its key."""
     files, _ = _sample()
     key = f"{_FOLDERS[name]}/{name}"
-    installation.node.s3.put_object(Bucket=BUCKET, Key=key, Body=files[f"uploads/{name}"])
+    body = files.get(f"uploads/{name}", _BROKEN)
+    installation.node.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
     return key
 
 
@@ -159,7 +166,7 @@ def send(installation: Installation) -> Uploads:
     installation.rows(f"CREATE TABLE {_OUTBOX} (LIKE viewership.outbox_events INCLUDING ALL)")
     keys = {
         name: put_report(installation, name)
-        for name in ("philo-2025-07.csv", "canonical-2025-07.csv", "amagi-2025-07.csv", "day-or-month.csv")
+        for name in ("philo-2025-07.csv", "broken-2025-05.csv", "amagi-2025-07.csv", "day-or-month.csv")
     }
     submit = installation.argo.submit
     announced = time.time()

@@ -180,6 +180,29 @@ def test_an_accepted_key_waits_again_in_a_later_upload(loaded: Database):
     reconciled(loaded)
 
 
+def test_what_replaces_an_upload_keeps_its_accepted_keys(loaded: Database):
+    decided(loaded, "accept", [key_of(loaded, STORM)], "HL-0101")
+    with transaction(loaded.settings()) as session:
+        later = store(session, [row(STORM, "4", series="Harbour Lights")])
+        match(session, later)
+        update(session, later, replaces=[1])
+    assert fate(loaded, later) == ("final", None)
+    # Until it is loaded, neither a decision nor its scope counts its rows twice.
+    seen = scope(loaded, "accept", [key_of(loaded, STORM)], "HL-0102")
+    assert (seen.units, seen.loads, seen.removes) == (5, 2, 2)
+    done = decided(loaded, "accept", [key_of(loaded, STORM)], "HL-0102")
+    assert (done.loaded, done.removed) == (2, 2)
+    reconciled(loaded)
+    undone(loaded, done.decision)
+    with transaction(loaded.settings()) as session:
+        update(session, 1, status="replaced", replaced_by=later)
+        update(session, later, status="loaded")
+        sync(session, "upload", [1, later], actor="tester", reason="load")
+    found = loaded.rows("SELECT upload_id, count(*) FROM viewership.episode_details GROUP BY 1")
+    assert found == [(later, 1)]
+    reconciled(loaded)
+
+
 def test_an_alias_also_matches_later_uploads_of_its_key_alone(loaded: Database):
     decided(loaded, "alias", [key_of(loaded, STORM)], "HL-0101")
     later = upload(
@@ -549,8 +572,8 @@ def test_a_decision_during_a_load_loses_no_row(loaded: Database, first: str):
     def load(session: Any) -> None:
         session.rows("SELECT viewership.lock_final(ARRAY['tubi'])")
         match(session, later)
-        sync(session, "upload", [later], actor="tester", reason="load")
         update(session, later, status="loaded")
+        sync(session, "upload", [later], actor="tester", reason="load")
 
     def run(call: Any) -> None:
         try:

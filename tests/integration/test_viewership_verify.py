@@ -29,13 +29,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
-# Rows of a second upload, of other days: its damage must not be told of the first.
+# Rows of a second upload, for other days: no finding about the first may name it.
 LATER = (
     "2025-08-01,Acme,Harbour TV,US,Harbour Lights,1,1,The Silent Lighthouse,HL-0101,5,1.25",
     "2025-08-02,Acme,Harbour TV,US,Harbour Lights,1,3,Homecoming at Midnight,,6,",
 )
-# Line of a row by the words of its title, in the first upload.
-TOTALS = ("units", "hours", "revenue", "unparsable")
 
 
 @pytest.fixture

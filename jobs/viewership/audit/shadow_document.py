@@ -1,4 +1,4 @@
-"""What other rules would change, as a document with a published JSON Schema."""
+"""Describe the changes that other rules would make, as a document with a published JSON Schema."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Rules(_Closed):
 
 
 class MatchState(_Closed):
-    """What rules say about a key."""
+    """The result of some rules for a key."""
 
     status: Literal["matched", "review", "unmatched"]
     bucket: str | None

@@ -209,7 +209,7 @@ def _longest(words: Iterable[str]) -> str:
 
 
 def _by_alias(session: DatabaseSession, changes: Changes) -> set[int]:
-    """Return keys that an alias fits which changed, or whose episode did."""
+    """Return keys that an alias fits which changed, or whose episode did; that of a decision fits its review key."""
     rest = """
         AND (a.title_key IS NULL OR a.title_key IN (k.title_key, k.title_key_2))
         AND (a.series_key IS NULL OR a.series_key = k.series_key)
@@ -230,11 +230,15 @@ def _by_alias(session: DatabaseSession, changes: Changes) -> set[int]:
         session,
         f"""
         WITH chosen AS MATERIALIZED (
-            SELECT title_key, series_key, content_key FROM catalog.aliases
+            SELECT title_key, series_key, content_key, key_id AS decided FROM catalog.aliases
             WHERE id = ANY (CAST(:aliases AS bigint[]))
                 OR (undone_at IS NULL AND episode_id = ANY (CAST(:episodes AS bigint[])))
         )
         {unions}
+        UNION
+        SELECT k.key_id FROM chosen a JOIN viewership.keys v ON v.key_id = a.decided
+        JOIN viewership.keys k ON k.review_digest = v.review_digest JOIN viewership.matches m ON m.key_id = k.key_id
+        WHERE m.decision_id IS NULL AND m.catalogue_version < :version
         """,  # noqa: S608
         changes,
         aliases=list(changes.aliases),

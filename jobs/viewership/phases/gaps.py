@@ -53,7 +53,7 @@ class Counted:
         """Count the rows of one key."""
         self.keys += 1
         self.rows += row.rows
-        self.hours += row.hours
+        self.hours = exact_sum((self.hours, row.hours))
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Match: the episode of every key of an upload, written beside the rows, each bucket in a savepoint."""
+"""Match: the episode of every key of an upload, written to a table of its own, each bucket in a savepoint."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What normalization finds for rows of one platform, partner, channel, territory and day.
+    """The result of normalization for rows of one platform, partner, channel, territory and day.
 
     Attributes:
         deal_id: the deal.
@@ -65,7 +65,7 @@ class Scope:
 def normalize(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -> PhaseResult | None:
     """Find the deals of an upload's rows; None if the upload does not wait for this.
 
-    Rows without a deal, channel or territory are held; the others go on.
+    Rows without a deal, channel or territory are held; the others continue.
 
     Args:
         settings: where the database is.

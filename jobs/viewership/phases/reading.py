@@ -34,7 +34,7 @@ __all__ = ["Interpretation", "interpret", "read_upload"]
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """What a file says.
+    """The contents of a file.
 
     Attributes:
         sheet: its table.

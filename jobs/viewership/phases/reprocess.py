@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.catalog.versions import pin
+from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.affected import affected_keys, stale_keys
 from jobs.viewership.phases.changes import changes_since, places_changed
 from jobs.viewership.phases.log import log
@@ -88,6 +89,12 @@ class PlatformResult:
     revenue_entered: Decimal = Decimal()
     revenue_left: Decimal = Decimal()
 
+    def add(self, other: Any) -> None:
+        """Add the values of another result, or of a row with some of these columns; amounts are added exactly."""
+        for one in fields(PlatformResult):
+            mine, its = getattr(self, one.name), getattr(other, one.name, 0)
+            setattr(self, one.name, exact_sum((mine, its)) if isinstance(mine, Decimal) else mine + its)
+
 
 @dataclass(slots=True)
 class Reprocessed:
@@ -122,8 +129,7 @@ class Reprocessed:
         """Return the sums over all platforms."""
         made = PlatformResult()
         for each in self.platforms.values():
-            for one in fields(PlatformResult):
-                setattr(made, one.name, getattr(made, one.name) + getattr(each, one.name))
+            made.add(each)
         return made
 
 
@@ -403,7 +409,7 @@ class _Run:
             )
             SELECT COALESCE(a.platform, b.platform) AS platform,
                 count(*) FILTER (WHERE b.viewership_id IS NULL) AS entered,
-                count(*) FILTER (WHERE a.viewership_id IS NULL) AS gone,
+                count(*) FILTER (WHERE a.viewership_id IS NULL) AS "left",
                 count(*) FILTER (WHERE a.loaded_at <> b.loaded_at) AS updated,
                 COALESCE(sum(a.hours) FILTER (WHERE b.viewership_id IS NULL), 0) AS hours_entered,
                 COALESCE(sum(b.hours) FILTER (WHERE a.viewership_id IS NULL), 0) AS hours_left,
@@ -415,11 +421,4 @@ class _Run:
             ids=list(ids),
         )
         for row in rows:
-            there = self._result.platforms[row.platform]
-            there.entered += row.entered
-            there.left += row.gone
-            there.updated += row.updated
-            there.hours_entered += row.hours_entered
-            there.hours_left += row.hours_left
-            there.revenue_entered += row.revenue_entered
-            there.revenue_left += row.revenue_left
+            self._result.platforms[row.platform].add(row)

@@ -13,7 +13,7 @@ __all__ = ["PhaseResult"]
 
 @dataclass(frozen=True, slots=True)
 class PhaseResult:
-    """What one phase did with one upload.
+    """The result of one phase for one upload.
 
     Attributes:
         upload_id: the upload.

@@ -1,4 +1,4 @@
-"""Store the units of an upload: rows that go on, rows set aside, and the sums that they have to add up to."""
+"""Store the units of an upload: rows that continue, rows set aside, and the sums that they have to add up to."""
 
 from __future__ import annotations
 

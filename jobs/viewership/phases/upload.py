@@ -38,7 +38,7 @@ _ZERO: Final = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of one file.
+    """The outcome of one file.
 
     Attributes:
         upload_id: its upload, or the one with the same bytes.

@@ -63,7 +63,7 @@ class StoreSettings(StepSettings, pipeline="viewership"):
 
 
 class ArrivalSettings(StoreSettings, pipeline="viewership"):
-    """How uploads are found if no file is named."""
+    """Settings for finding uploads if no file is named."""
 
     prefix: Annotated[str, AfterValidator(_prefix)] = setting(
         "uploads/", description="Find new files below this folder of the bucket.", group=_ARRIVAL

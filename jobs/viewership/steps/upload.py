@@ -67,7 +67,7 @@ def run(settings: UploadSettings, stage_run: StageRun) -> Report:
 
 @dataclass(slots=True)
 class Uploads:
-    """What became of the files of one run.
+    """The outcomes of the files of one run.
 
     Attributes:
         taken: files that were opened.

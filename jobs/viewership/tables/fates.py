@@ -1,4 +1,4 @@
-"""What became of every unit: sums by fate, and whether they add up to the file's."""
+"""The fates of all units: sums by fate, and whether they add up to the file's."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def sync(session: DatabaseSession, kind: str, ids: Sequence[int], *, actor: str,
 def lock_final(session: DatabaseSession, platforms: Iterable[str]) -> None:
     """Wait until no other transaction changes matches or final rows of these platforms; the end releases it.
 
-    Whoever needs the catalogue's lock, too, takes that one first.
+    A caller that also needs the catalogue's lock takes that one first.
 
     Args:
         session: the transaction.

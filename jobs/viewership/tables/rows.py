@@ -1,4 +1,4 @@
-"""Rows of uploads: units that go on, written once by COPY, and units that were set aside."""
+"""Rows of uploads: units that continue, written once by COPY, and units that were set aside."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def with_scopes(session: DatabaseSession, platform: str, domain: str, units: pl.
 
 
 def write_rows(session: DatabaseSession, upload_id: int, platform: str, units: pl.DataFrame) -> int:
-    """Write the units of an upload that go on or are topline, and return their number.
+    """Write the units of an upload that continue or are topline, and return their number.
 
     Args:
         session: the transaction that holds the upload.

@@ -40,6 +40,8 @@ VIEWS = (
     "viewership_source.platform_viewership",
     "viewership_source.record_reprocessing_batch_logs",
 )
+# The table that the pipeline's users read.
+FINAL = ("viewership.episode_details",)
 # What is kept for good: uploads, their rows, final and replaced rows, decisions (the evidence of `verify`), and
 # arrivals: an object of a retracted upload whose arrival is forgotten would be loaded again.
 EXPIRING = (
@@ -125,7 +127,7 @@ def _uploads() -> None:
         CREATE UNIQUE INDEX uploads_bytes ON viewership.uploads (sha256)
             WHERE status NOT IN ('replaced', 'retracted') AND rereads IS NULL
     """)
-    # The same bytes read with other choices stand beside those that they replace until they are loaded.
+    # The same bytes read with other choices stay next to those that they replace until they are loaded.
     op.execute("""
         CREATE UNIQUE INDEX uploads_rereads ON viewership.uploads (rereads)
             WHERE status NOT IN ('replaced', 'retracted')
@@ -206,7 +208,7 @@ def _keys() -> None:
         )
     """)
     op.execute("CREATE INDEX keys_review ON viewership.keys (review_digest)")
-    # uploads: an accepted key's episode counts in these only; in later ones, its rows wait again.
+    # uploads: an accepted key's episode counts in these, and in what replaces them; in others, its rows wait again.
     match = """
             status text NOT NULL CHECK (status IN ('matched', 'review', 'unmatched', 'rejected')),
             bucket text,
@@ -506,7 +508,8 @@ def _fates() -> None:
             CASE
                 WHEN r.key_id IS NULL THEN 'topline'
                 WHEN s.code IS NOT NULL THEN 'held'
-                WHEN m.status = 'review' OR r.upload_id <> ALL (m.uploads) THEN 'review'
+                WHEN m.status = 'review' OR r.upload_id <> ALL (m.uploads) AND NOT u.replaces && m.uploads
+                    THEN 'review'
                 WHEN m.status IS DISTINCT FROM 'matched' THEN 'unmatched'
                 WHEN viewership.gate(u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NOT NULL
                     THEN 'held'
@@ -516,7 +519,7 @@ def _fates() -> None:
                 WHEN r.key_id IS NULL THEN NULL
                 WHEN s.code IS NOT NULL THEN s.code
                 WHEN m.status = 'review' THEN m.reasons -> 0 ->> 'code'
-                WHEN r.upload_id <> ALL (m.uploads) THEN 'ACCEPTED_BEFORE'
+                WHEN r.upload_id <> ALL (m.uploads) AND NOT u.replaces && m.uploads THEN 'ACCEPTED_BEFORE'
                 WHEN m.status IS DISTINCT FROM 'matched' THEN COALESCE(m.reasons -> 0 ->> 'code', 'NOT_MATCHED')
                 ELSE viewership.gate(u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter)
             END AS code
@@ -550,8 +553,9 @@ def _fates() -> None:
         LEFT JOIN catalog.series_titles st ON st.series_id = c.id AND st.main
         LEFT JOIN catalog.episode_titles et ON et.episode_id = e.id AND et.main
         CROSS JOIN (VALUES ('Viewership'), ('Revenue')) l (label)
-        WHERE u.status IN ('matched', 'loaded', 'partial') AND m.status = 'matched' AND s.code IS NULL
-            AND (m.uploads IS NULL OR r.upload_id = ANY (m.uploads)) AND u.label IN (l.label, 'Both')
+        WHERE u.status IN ('loaded', 'partial') AND m.status = 'matched' AND s.code IS NULL
+            AND (m.uploads IS NULL OR r.upload_id = ANY (m.uploads) OR u.replaces && m.uploads)
+            AND u.label IN (l.label, 'Both')
             AND (u.label <> 'Both' OR CASE l.label WHEN 'Revenue' THEN r.revenue ELSE r.tot_hov END IS NOT NULL)
             AND viewership.gate(u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NULL
     """)
@@ -617,7 +621,8 @@ def _fates() -> None:
             JOIN viewership.uploads u USING (upload_id)
             JOIN viewership.scopes s USING (scope_id)
             WHERE u.status IN ('matched', 'loaded', 'partial')
-                AND (m.status IN ('review', 'unmatched') OR r.upload_id <> ALL (m.uploads))
+                AND (m.status IN ('review', 'unmatched')
+                    OR r.upload_id <> ALL (m.uploads) AND NOT u.replaces && m.uploads)
             GROUP BY k.key_id, k.review_digest, m.status
         ), spelled AS (
             SELECT review_digest, array_agg(key_id ORDER BY key_id) AS keys,
@@ -846,8 +851,9 @@ def _review_functions(definer: str) -> None:
                 SELECT d.viewership_id IS NOT NULL AS there,
                     COALESCE(d.episode_id = preview.episode AND d.bucket = 'DECISION' AND d.confidence = 1, false)
                         AS same,
-                    preview.action <> 'reject' AND s.code IS NULL AND viewership.gate(u.label, r.tot_hov, r.revenue,
-                        r.week, r.day, r.year, r.quarter) IS NULL AND u.label IN (l.label, 'Both')
+                    preview.action <> 'reject' AND u.status <> 'matched' AND s.code IS NULL AND viewership.gate(
+                        u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NULL
+                    AND u.label IN (l.label, 'Both')
                     AND (u.label <> 'Both' OR CASE l.label WHEN 'Revenue' THEN r.revenue ELSE r.tot_hov END
                         IS NOT NULL) AS due
                 FROM viewership.platform_viewership r

@@ -88,7 +88,11 @@ def test_lists_are_among_them() -> None:
 def test_every_list_is_the_same_from_a_flag_a_repeated_flag_and_a_variable(
     model: type[Settings], flag: Flag, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forms = {"artifact_roots": ["{prefix}/a/{run_id}/", "{run_id}/"], "map": ["hours=Watch Time", "views=Column D"]}
+    forms = {
+        "artifact_roots": ["{prefix}/a/{run_id}/", "{run_id}/"],
+        "map": ["hours=Watch Time", "views=Column D"],
+        "upload": ["1", "2"],
+    }
     parts = forms.get(flag.name, ["/one", "/two"])
     repeated = read(model, flag, flag.flag, parts[0], flag.flag, parts[1])
     assert len(repeated) == 2

@@ -196,6 +196,16 @@ def test_an_argument_by_position_that_may_be_left_out(monkeypatch, capsys):
     assert "of-the-environment" not in out
 
 
+def test_an_argument_that_is_needed_and_takes_all_words():
+    class Undo(Settings):
+        yes: bool = setting(False, description="Do it.")
+        numbers: tuple[int, ...] = setting(description="Which.", argument=True)
+
+    assert read("1", model=Undo).numbers == (1,)
+    assert read("1", "2", "--yes", "3", model=Undo).numbers == (1, 2, 3)
+    assert "NUMBERS is missing" in refused("--yes", model=Undo)
+
+
 def test_arguments_that_are_needed_come_first():
     class Two(Settings):
         second: str = setting("b", description="May be left out.", argument=True)
