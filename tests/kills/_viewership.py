@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from tests.kills.killer import Child, Programs
     from tests.postgres_server import Database
 
-__all__ = ["HEAD", "ROWS", "Scene"]
+__all__ = ["ALL", "HEAD", "ROWS", "Scene"]
+
+ALL: Final = os.environ.get("TELECINE_TEST_KILLS") == "all"
+"""Kill before every operation, not before a sample of them."""
 
 HEAD: Final = "Series,Season,Episode,Title,Date,Hours\n"
 ROWS: Final = (
@@ -91,7 +95,7 @@ class Scene(ViewershipPlace):
         name, *words = step
         env = {"TELECINE_DATABASE_URL": self.database.url, "TELECINE_RUN_ID": run_id}
         if name != "sql":
-            usual = ["--report-dir", f"./report-{run_id}"]
+            usual = [] if name.startswith("review") else ["--report-dir", f"./report-{run_id}"]
             usual += ["--bucket", "./viewership"] if name in ("run", "upload") else []
             name, words = f"viewership {name}", [*words, *usual]
         return self._programs.start(name, *words, env=env, cwd=str(self.folder), free=free)

@@ -32,7 +32,7 @@ from shared.ledger import run as ledger
 from shared.report import Report, page
 from shared.settings import StepSettings
 from shared.step.contract import Step
-from shared.step.execute import execute
+from shared.step.execute import execute, execute_tool
 from shared.storage.file import FileStore
 from tests.fakes.pool import ForkPool, InlinePool
 from tests.fakes.sessions import extract_fake
@@ -60,6 +60,7 @@ _NEEDED = (
         "shared.report.outputs",
     ),
     *("jobs.viewership.steps.run", "jobs.viewership.steps.retract", "jobs.viewership.settings.uploads"),
+    *("jobs.viewership.steps.review", "jobs.viewership.steps.reprocess", "jobs.viewership.settings.review"),
 )
 
 
@@ -166,8 +167,8 @@ def _steps() -> dict[str, Callable[[list[str]], int]]:
         steps[name] = functools.partial(execute, ours_too)
     steps["sql"] = _sql
     for other in (*SCREENALYTICS, *VIEWERSHIP):
-        if isinstance(other, Step):
-            steps[f"{other.pipeline} {other.name}"] = functools.partial(execute, other)
+        one = functools.partial(execute, other) if isinstance(other, Step) else functools.partial(execute_tool, other)
+        steps[f"{other.pipeline} {other.name}"] = one
     return steps
 
 

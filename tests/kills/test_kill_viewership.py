@@ -5,16 +5,15 @@ The statements are sampled, with a seed; TELECINE_TEST_KILLS=all takes each of t
 
 from __future__ import annotations
 
-import os
 import random
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.errors import EXIT_OK, EXIT_USAGE
+from shared.errors import EXIT_DATA, EXIT_OK, EXIT_USAGE
 from tests.kills._screenalytics import DATABASE, advance
-from tests.kills._viewership import HEAD, ROWS, Scene
+from tests.kills._viewership import ALL, HEAD, ROWS, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-ALL = os.environ.get("TELECINE_TEST_KILLS") == "all"
-SAMPLED = 8
+SAMPLED = 3
 CORRECTED = HEAD + ROWS.replace(",1.5", ",9") + "Lost Harbor,1,1,Arrival,2025-07-02,1\n"
 KEY = "(SELECT array_agg(key_id) FROM viewership.keys WHERE content_name = 'Somewhere Else Entirely')"
 EPISODE = "(SELECT id FROM catalog.episodes WHERE ref_id = 'LH-0101')"
@@ -121,20 +119,51 @@ def test_a_retraction_killed_before_its_statements(scene: Scene):
     assert scene.final_rows() == []
 
 
-@pytest.mark.parametrize("action", ["accept", "alias"])
+@pytest.mark.parametrize("action", ["accept", "alias", "reject"])
 def test_a_decision_and_its_undo_killed_before_their_statements(scene: Scene, action: str):
     scene.run(scene.file("july.csv", HEAD + ROWS))
     scene.save()
-    decide = f"SELECT viewership.decide('{action}', {KEY}, {EPISODE}, 'ann', 'seen')"
     undecided = scene.outcome()
-    states = kill_each(scene, decide)
-    assert states == [False, False, True]
+    [(key,)] = scene.rows(
+        "SELECT encode(review_digest, 'hex') FROM viewership.keys WHERE content_name LIKE 'Somewhere%'"
+    )
+    how = ("--reason", "wrong") if action == "reject" else ("--episode", "LH-0101")
+    # A second decision about a key that has one is refused.
+    done = kill_everywhere(
+        scene, f"review {action}", key, *how, "--yes", "--by", "ann", codes=(EXIT_OK, EXIT_USAGE, EXIT_DATA)
+    )
+    assert False in done
     decided = scene.outcome()
-    assert len(decided["episode_details"]) == len(undecided["episode_details"]) + 1
+    assert len(decided["decisions"]) == 1
+    assert len(decided["episode_details"]) == len(undecided["episode_details"]) + (action != "reject")
+    scene.save()
+    [(number,)] = scene.rows("SELECT decision_id FROM viewership.decisions")
+    done = kill_everywhere(
+        scene, "review undo", str(number), "--yes", "--by", "ben", codes=(EXIT_OK, EXIT_USAGE, EXIT_DATA)
+    )
+    assert False in done
+    assert scene.outcome()["episode_details"] == undecided["episode_details"]
+
+
+def test_a_reprocess_killed_before_its_statements(scene: Scene):
+    scene.run(scene.file("july.csv", HEAD + ROWS))
+    scene.catalogue("ref_id,series,season,episode,title\nCR-0104,Calm River,1,4,Somewhere Else Entirely\n", deals="")
+    scene.save()
+    assert len(scene.final_rows()) == 3
+    done = kill_everywhere(scene, "reprocess", "--by", "ann")
+    assert not all(done)
+    assert len(scene.final_rows()) == 4
+
+
+@pytest.mark.parametrize("action", ["accept", "alias"])
+def test_a_decision_of_the_console_killed_before_its_statement_and_its_commit(scene: Scene, action: str):
+    scene.run(scene.file("july.csv", HEAD + ROWS))
+    scene.save()
+    states = kill_each(scene, f"SELECT viewership.decide('{action}', {KEY}, {EPISODE}, 'ann', 'seen')")
+    assert states == [False, False, True]
     scene.save()
     states = kill_each(scene, "SELECT viewership.undo((SELECT max(decision_id) FROM viewership.decisions), 'ben')")
     assert states == [False, False, True]
-    assert scene.outcome()["episode_details"] == undecided["episode_details"]
 
 
 def kill_each(scene: Scene, statement: str) -> list[bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from jobs.viewership.model import Fate, exact_sum
@@ -43,7 +44,7 @@ def load(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) ->
         replaced = _replace(session, upload, by)
         failed = bool(session.rows("SELECT code FROM viewership.uploads WHERE upload_id = :id", id=upload_id)[0].code)
         status = "partial" if failed else "loaded"
-        update(session, upload_id, status=status)
+        update(session, upload_id, status=status, loaded_at=datetime.now(UTC))
         loaded, _ = sync(session, "upload", [upload_id], actor=by, reason=f"run {run_id}")
         found = fates(session, upload_id)
         check_fates(session, upload_id, found)

@@ -98,6 +98,7 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "replaced_by": "the upload that replaced it; NULL if none did",
             "retracted_by": "who retracted it; NULL if nobody did",
             "retracted_reason": "the reason given",
+            "loaded_at": "when its rows were last loaded; NULL before, and none of its rows is final until then",
             "pipeline_run_id": "`run_id` in `pipeline.runs` of the run that first took it",
             "created_at": "when it was first uploaded",
             "updated_at": "when the row last changed",

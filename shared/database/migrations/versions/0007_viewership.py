@@ -115,6 +115,7 @@ def _uploads() -> None:
             replaced_by bigint REFERENCES viewership.uploads,
             retracted_by text,
             retracted_reason text,
+            loaded_at timestamptz,
             pipeline_run_id text NOT NULL,
             created_at timestamptz NOT NULL DEFAULT now(),
             updated_at timestamptz NOT NULL DEFAULT now(),
@@ -529,6 +530,8 @@ def _fates() -> None:
         LEFT JOIN viewership.matches m USING (key_id)
         WHERE u.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')
     """)
+    # Rows are due from their load on: a decision between match and load must not let in a replacement row by row. An
+    # upload that is matched again, after a bucket failed, keeps its rows.
     op.execute("""
         CREATE VIEW viewership.due_details AS
         SELECT r.id AS viewership_id, l.label, r.upload_id, r.key_id, r.scope_id, m.episode_id, u.platform, u.domain,
@@ -553,7 +556,8 @@ def _fates() -> None:
         LEFT JOIN catalog.series_titles st ON st.series_id = c.id AND st.main
         LEFT JOIN catalog.episode_titles et ON et.episode_id = e.id AND et.main
         CROSS JOIN (VALUES ('Viewership'), ('Revenue')) l (label)
-        WHERE u.status IN ('loaded', 'partial') AND m.status = 'matched' AND s.code IS NULL
+        WHERE u.loaded_at IS NOT NULL AND u.status IN ('matched', 'loaded', 'partial') AND m.status = 'matched'
+            AND s.code IS NULL
             AND (m.uploads IS NULL OR r.upload_id = ANY (m.uploads) OR u.replaces && m.uploads)
             AND u.label IN (l.label, 'Both')
             AND (u.label <> 'Both' OR CASE l.label WHEN 'Revenue' THEN r.revenue ELSE r.tot_hov END IS NOT NULL)

@@ -1,0 +1,40 @@
+"""Uploads, replacements and reviews at once: one upload per file, and final rows that are due at every moment."""
+
+# ruff: noqa: F811 - pytest hands fixtures in by their names
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from jobs.viewership.phases.match import match
+from jobs.viewership.phases.normalize import normalize
+from tests.postgres_server import database, postgres  # noqa: F401
+from tests.viewership_place import viewership  # noqa: F401
+
+pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
+
+HEAD = "Series,Season,Episode,Title,Date,Hours\n"
+ROWS = "Calm River,1,1,The Storm,2025-07-01,1.5\nCalm River,,,Somewhere Else Entirely,2025-07-03,4\n"
+
+
+def decide(viewership, action="accept"):
+    key = "ARRAY(SELECT key_id FROM viewership.keys WHERE content_name = 'Somewhere Else Entirely')"
+    episode = "(SELECT id FROM catalog.episodes WHERE ref_id = 'LH-0101')"
+    return viewership.rows(f"SELECT loaded, removed FROM viewership.decide('{action}', {key}, {episode}, 'ann', 'x')")
+
+
+def test_a_decision_between_match_and_load_of_a_replacement_counts_no_hour_twice(viewership):
+    viewership.catalogue()
+    viewership.run(viewership.file("july.csv", HEAD + ROWS))
+    viewership.upload(viewership.file("corrected.csv", HEAD + ROWS.replace(",1.5", ",9")), on_overlap="replace")
+    normalize(viewership.database.settings(), 2, "r", by="ann")
+    match(viewership.database.settings(), 2, "r", by="ann")
+    assert viewership.is_due()
+    assert decide(viewership) == [(1, 0)]
+    assert viewership.final() == (2, Decimal("5.5"))
+    assert viewership.is_due()
+    viewership.run(viewership.file("other.csv", HEAD + "Lost Harbor,1,1,Arrival,2025-08-01,1\n"))
+    assert [status for *_, status in viewership.statuses()] == ["replaced", "loaded", "loaded"]
+    assert viewership.final() == (3, Decimal(14))
+    assert viewership.is_due()
