@@ -192,6 +192,7 @@ STEPS: Final = (
         "Take an upload back: its rows leave the final table.",
         settings=f"{_SETTINGS}.uploads:RetractSettings",
         run="jobs.viewership.steps.retract:run",
+        view="jobs.viewership.steps._view:show_uploads",
         stage=("retract", 7),
     ),
     Step(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from shared.report.terminal import counted, find_table, print_line, print_rest, print_sample, print_table
+from shared.report.terminal import counted, find_table, print_line, print_sample, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["show_sample", "show_uploads"]
 
+# Files and rows that are listed. A file with a wrong period has thousands of rejected rows, which all say the same.
+_FAILURES: Final = 8
 _NUMBERS: Final = frozenset({"upload", "rows", "rejected"})
 
 
@@ -42,9 +44,13 @@ def show_uploads(report: Report, console: Console) -> None:
         console: the terminal.
     """
     if report.failures:
-        rows = [[each.item, each.code, each.message] for each in report.failures]
-        print_table(console, ["not stored", "code", "why"], rows)
-        print_rest(console, len(report.failures) + report.failures_truncated, "; see the report")
+        shown_failures = report.failures[:_FAILURES]
+        print_table(
+            console, ["not stored", "code", "why"], [[each.item, each.code, each.message] for each in shown_failures]
+        )
+        rest = len(report.failures) + report.failures_truncated - len(shown_failures)
+        if rest:
+            print_line(console, f"… and {rest:,} more; see the report")
     table = find_table(report, "Files")
     if table is not None:
         shown = [table.columns.index(name) for name in ("file", "outcome", "rows", "rejected")]
