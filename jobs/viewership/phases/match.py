@@ -15,7 +15,7 @@ from jobs.viewership.matching.prepare import MatchKey
 from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
-from jobs.viewership.tables.fates import lock_final, sync
+from jobs.viewership.tables.fates import analyze, lock_final, sync
 from jobs.viewership.tables.matches import keys_of, write_matches
 from jobs.viewership.tables.uploads import hold, update
 from shared.database.session import transaction
@@ -98,6 +98,7 @@ def match(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -
         )[0]
         seconds = time.monotonic() - began
         _log_steps(session, matched, upload_id, upload.platform, run_id=run_id, seconds=seconds, keys=len(keys))
+    analyze(settings, len(matched.changed))
     units = {status: sum(row.units for row in found if row.status == status) for status in _STATUSES}
     return PhaseResult(
         upload_id=upload_id,

@@ -14,6 +14,7 @@ from jobs.viewership.phases.log import log
 from jobs.viewership.phases.reading import interpret
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.phases.store import facts, set_aside_rows, store
+from jobs.viewership.tables.fates import analyze
 from jobs.viewership.tables.rows import write_set_aside
 from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, update
 from shared.database.session import retry_session, transaction
@@ -136,6 +137,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
             )
     if stored.outcome == "linked":
         return _linked(upload, kept, new.choices)
+    analyze(settings, stored.written)
     return _taken(upload.upload_id, kept, read, stored, seconds=time.monotonic() - began)
 
 

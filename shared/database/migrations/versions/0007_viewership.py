@@ -51,6 +51,7 @@ EXPIRING = (
 )
 # Functions that change final rows. They run with the rights of their owner: a role needs none on the tables.
 FUNCTIONS = (
+    "viewership.analyze_rows()",
     "viewership.lock_final(text[])",
     "viewership.replace_matches(bigint[])",
     "viewership.sync(text, bigint[], text, text)",
@@ -724,6 +725,19 @@ def _functions() -> None:
         END
         $body$
     """)
+    # After a large upload, the planner knows its rows only once they are analyzed, which the owner of a table may do.
+    op.execute(f"""
+        CREATE FUNCTION viewership.analyze_rows() RETURNS void {definer} SET lock_timeout = '2s' AS $body$
+        BEGIN
+            ANALYZE viewership.platform_viewership (upload_id, scope_id, key_id, tot_hov, revenue, week, day, year,
+                quarter);
+            ANALYZE viewership.uploads, viewership.scopes, viewership.keys (key_id, platform, review_digest),
+                viewership.matches (key_id, status, bucket, episode_id, decision_id, uploads);
+        EXCEPTION WHEN lock_not_available THEN
+            NULL;  -- another process analyzes or vacuums one of them
+        END
+        $body$
+    """)
     # Brings episode_details to what is due for some uploads, keys or scopes; the same call twice changes nothing.
     op.execute(f"""
         CREATE FUNCTION viewership.sync(kind text, ids bigint[], actor text, reason text,
@@ -759,11 +773,11 @@ def _functions() -> None:
             GET DIAGNOSTICS removed = ROW_COUNT;
             END IF;
             removed := COALESCE(removed, 0);
+            -- Without rows of its own, nothing can be there: whether each is takes a third of the time.
             EXECUTE format($sql$
                 INSERT INTO viewership.episode_details ({_COLUMNS})
-                SELECT {_COLUMNS} FROM viewership.due_details WHERE %1$s
-                ON CONFLICT (viewership_id, label) DO NOTHING
-            $sql$, condition) USING ids;
+                SELECT {_COLUMNS} FROM viewership.due_details WHERE %1$s %2$s
+            $sql$, condition, CASE WHEN known THEN 'ON CONFLICT (viewership_id, label) DO NOTHING' END) USING ids;
             GET DIAGNOSTICS loaded = ROW_COUNT;
             PERFORM set_config('enable_nestloop', 'on', true);
         END
