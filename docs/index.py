@@ -72,4 +72,5 @@ def users(code: str, pipeline: str) -> list[str]:
 
 
 def _within(name: str, pipeline: str | None) -> bool:
-    return pipeline is None or name.startswith(("shared/", f"jobs/{pipeline}/"))
+    # A field that is named like another one of its pipeline has a prefix of its own for its variable: viewership_infer.
+    return pipeline is None or name.startswith(("shared/", f"jobs/{pipeline.partition('_')[0]}/"))
