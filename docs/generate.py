@@ -24,6 +24,7 @@ from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import FINDINGS, MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
 from jobs.viewership import errors as viewership_errors
+from jobs.viewership.audit.shadow_document import shadow_schema
 from jobs.viewership.matching.model import REASONS
 from jobs.viewership.model import FATES, STATUSES
 from jobs.viewership.review.documents import review_schemas
@@ -375,7 +376,7 @@ def viewership_codes() -> str:
 def viewership_schemas() -> dict[str, Callable[[], str]]:
     """The JSON Schemas of formats, proposals and previews."""
     schemas = {"format": format_schema, "proposal-1.0": proposal_schema, "preview-1.0": preview_schema}
-    schemas |= review_schemas()
+    schemas |= {**review_schemas(), "shadow-1.0": shadow_schema}
 
     def page(make: Callable[[], dict[str, Any]]) -> Callable[[], str]:
         return lambda: json.dumps(make(), indent=2, ensure_ascii=False) + "\n"

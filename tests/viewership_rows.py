@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +165,7 @@ def upload(
         upload_id = store(session, rows, platform=platform, label=label)
         session.rows("SELECT viewership.lock_final(ARRAY[:platform])", platform=platform)
         match(session, upload_id)
-        update(session, upload_id, status="loaded")
+        update(session, upload_id, status="loaded", loaded_at=datetime.now(UTC))
         sync(session, "upload", [upload_id], actor="tester", reason="load")
     return upload_id
 

@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from shared.settings import StepSettings
     from tests.matching.catalogue import Catalogue, Episode
 
-__all__ = ["reprocessing"]
+__all__ = ["DEAL", "import_text", "reprocessing", "write_rows"]
 
 _ROWS = 1_000_000
 _KEYS = 143_056
-_DEAL = b"platform,partner,deal_parent,internal_channel,internal_territory\ncanonical,Acme,1,Main,US\n"
+DEAL = b"platform,partner,deal_parent,internal_channel,internal_territory\ncanonical,Acme,1,Main,US\n"
 
 
-def _write_rows(place: Path, keys: Sequence[MatchKey], count: int) -> None:
+def write_rows(place: Path, keys: Sequence[MatchKey], count: int) -> None:
     first = date(2025, 7, 1)
     with place.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -67,7 +67,7 @@ def _taken_out(catalogue: Catalogue, keys: Sequence[MatchKey]) -> Episode:
     return found
 
 
-def _import(settings: StepSettings, name: str, body: bytes) -> None:
+def import_text(settings: StepSettings, name: str, body: bytes) -> None:
     with transaction(settings) as session:
         done = import_files(session, [(name, body)], source="test", by="bench", overwrite=True)
     if done.plan.bad or not done.written:
@@ -103,9 +103,9 @@ def reprocessing(*, quick: bool = False) -> None:
     with server() as settings, TemporaryDirectory() as folder:
         with transaction(settings) as session:
             write(session, made.catalogue)
-        _import(settings, "deals.csv", _DEAL)
+        import_text(settings, "deals.csv", DEAL)
         place = Path(folder) / "rows.csv"
-        _write_rows(place, keys, count)
+        write_rows(place, keys, count)
         upload = UploadSettings(
             database_url=settings.database_url, bucket=f"file://{folder}/bucket", format="canonical"
         )
@@ -113,7 +113,7 @@ def reprocessing(*, quick: bool = False) -> None:
         for name, phase in (("normalize", normalize), ("match", match), ("load", load)):
             timed(name, lambda phase=phase: phase(settings, taken.upload_id, "bench", by="bench"))
         loaded = sum(float(row[1]) for row in rows)
-        _import(settings, "episodes.csv", _episode(made.catalogue, new))
+        import_text(settings, "episodes.csv", _episode(made.catalogue, new))
         one: Reprocessed = timed(
             "reprocess, one new episode", lambda: reprocess(settings, Selection(), "bench", by="bench")
         )

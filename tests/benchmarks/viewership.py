@@ -1,8 +1,9 @@
-"""viewership: uploads to units, the import of a catalogue, and matching on labelled rows, reprocessing, in parts."""
+"""viewership in parts: reading, the catalogue, matching on labelled rows, reprocessing, and files to final rows."""
 
 from __future__ import annotations
 
 from tests.benchmarks._catalog import catalog
+from tests.benchmarks._load import loading
 from tests.benchmarks._matching import accuracy, speed
 from tests.benchmarks._reprocess import reprocessing
 from tests.benchmarks._uploads import units, wide
@@ -16,6 +17,7 @@ _PARTS = {
     "accuracy": accuracy,
     "speed": speed,
     "reprocess": reprocessing,
+    "load": loading,
 }
 
 

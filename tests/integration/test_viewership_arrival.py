@@ -331,16 +331,18 @@ def test_a_named_file_is_settled_too_if_a_poll_would_find_it(uploads, monkeypatc
 
 def test_an_object_that_kills_the_step_is_set_aside_in_the_end(uploads):
     uploads.write(A)
+    event_id = uploads.announce({"key": A, "format": "roku"})
     for attempt in (1, 2):
         (found,) = uploads.find(max_attempts=2)
+        assert isinstance(found, Arrival)
         begin(uploads.settings(), found, "run-1")
         assert uploads.rows("status, attempts") == [("reading", attempt)]
-    assert uploads.find(max_attempts=2) == []
-    event_id = uploads.announce({"key": A, "format": "roku"})
+    assert uploads.find(max_attempts=2, arrival="poll") == []
     assert uploads.poll(max_attempts=2) == ["INTERRUPTED"]
     assert uploads.event(event_id)[1] == 1
     uploads.write(A, b"other bytes", age=9)
     (found,) = uploads.find(max_attempts=2)
+    assert isinstance(found, Arrival)
     begin(uploads.settings(), found, "run-2")
     assert uploads.rows("status, attempts") == [("reading", 1)]
     uploads.settle(found)

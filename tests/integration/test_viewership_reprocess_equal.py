@@ -264,7 +264,7 @@ def match_all(session: DatabaseSession, keys: list[Any]) -> dict[int, tuple[Any,
 
 def stored(session: DatabaseSession) -> dict[int, tuple[Any, ...]]:
     rows = session.rows(
-        "SELECT key_id, status, bucket, episode_id, candidates, reasons, COALESCE(confidence, 0), margin"
+        "SELECT key_id, status, bucket, episode_id, candidates, reasons, COALESCE(confidence, 0), COALESCE(margin, 0)"
         " FROM viewership.matches"
     )
     return {row[0]: (*row[1:6], round(float(row[6]), 3), round(float(row[7]), 2)) for row in rows}

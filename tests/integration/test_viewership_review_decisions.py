@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -196,7 +197,7 @@ def test_what_replaces_an_upload_keeps_its_accepted_keys(loaded: Database):
     undone(loaded, done.decision)
     with transaction(loaded.settings()) as session:
         update(session, 1, status="replaced", replaced_by=later)
-        update(session, later, status="loaded")
+        update(session, later, status="loaded", loaded_at=datetime.now(UTC))
         sync(session, "upload", [1, later], actor="tester", reason="load")
     found = loaded.rows("SELECT upload_id, count(*) FROM viewership.episode_details GROUP BY 1")
     assert found == [(later, 1)]
@@ -393,6 +394,7 @@ def test_an_alias_of_very_long_text_matches_its_key(database: Database):
 
 def test_the_version_of_the_catalogue_keeps_the_version_of_its_keys(loaded: Database):
     loaded.rows("UPDATE catalog.versions SET key_version = 1")
+    loaded.rows("UPDATE viewership.keys SET key_version = 9")
     decided(loaded, "alias", [key_of(loaded, STORM)], "HL-0101")
     assert loaded.rows("SELECT DISTINCT key_version FROM catalog.versions") == [(1,)]
     kinds = loaded.rows("SELECT version, action, title_keys, series_keys FROM catalog.changes WHERE kind = 'alias'")
@@ -572,7 +574,7 @@ def test_a_decision_during_a_load_loses_no_row(loaded: Database, first: str):
     def load(session: Any) -> None:
         session.rows("SELECT viewership.lock_final(ARRAY['tubi'])")
         match(session, later)
-        update(session, later, status="loaded")
+        update(session, later, status="loaded", loaded_at=datetime.now(UTC))
         sync(session, "upload", [later], actor="tester", reason="load")
 
     def run(call: Any) -> None:

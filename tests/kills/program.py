@@ -167,8 +167,10 @@ def _steps() -> dict[str, Callable[[list[str]], int]]:
         steps[name] = functools.partial(execute, ours_too)
     steps["sql"] = _sql
     for other in (*SCREENALYTICS, *VIEWERSHIP):
-        one = functools.partial(execute, other) if isinstance(other, Step) else functools.partial(execute_tool, other)
-        steps[f"{other.pipeline} {other.name}"] = one
+        if isinstance(other, Step):
+            steps[f"{other.pipeline} {other.name}"] = functools.partial(execute, other)
+        else:
+            steps[f"{other.group} {other.name}"] = functools.partial(execute_tool, other)
     return steps
 
 

@@ -92,7 +92,8 @@ class PlatformResult:
     def add(self, other: Any) -> None:
         """Add the values of another result, or of a row with some of these columns; amounts are added exactly."""
         for one in fields(PlatformResult):
-            mine, its = getattr(self, one.name), getattr(other, one.name, 0)
+            mine = getattr(self, one.name)
+            its: Any = getattr(other, one.name, 0)
             setattr(self, one.name, exact_sum((mine, its)) if isinstance(mine, Decimal) else mine + its)
 
 

@@ -172,15 +172,15 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
     action = wanted.action
 
     def work(session: DatabaseSession) -> tuple[Plan, list[int], tuple[int, int]]:
-        # In the order of all others: the catalogue, then final rows. Several decisions would take them in turns.
-        if settings.yes:
-            lock(session)
         plan = planned(session, action, chosen(session, wanted))
         if settings.seen is not None and settings.seen != plan.scope.state:
             raise ReviewChanged(
                 "the keys have changed since they were shown; expected a decision about their present state; run:"
                 f" {_command(settings, action)}"
             )
+        if settings.yes and len(plan.groups) > 1:
+            # In the order of all others: the catalogue, then final rows. Several decisions would take them in turns.
+            lock(session)
         made = []
         loaded = removed = 0
         for group in plan.groups if settings.yes else ():
@@ -259,7 +259,8 @@ def undo_decisions(settings: ReviewUndoSettings) -> str:
     numbers = sorted(set(settings.decisions), reverse=True)
 
     def work(session: DatabaseSession) -> UndoShown:
-        lock(session)
+        if len(numbers) > 1:
+            lock(session)
         before = _decisions(session, numbers)
         loaded = removed = 0
         for number in numbers:

@@ -855,7 +855,7 @@ def _review_functions(definer: str) -> None:
                 SELECT d.viewership_id IS NOT NULL AS there,
                     COALESCE(d.episode_id = preview.episode AND d.bucket = 'DECISION' AND d.confidence = 1, false)
                         AS same,
-                    preview.action <> 'reject' AND u.status <> 'matched' AND s.code IS NULL AND viewership.gate(
+                    preview.action <> 'reject' AND u.loaded_at IS NOT NULL AND s.code IS NULL AND viewership.gate(
                         u.label, r.tot_hov, r.revenue, r.week, r.day, r.year, r.quarter) IS NULL
                     AND u.label IN (l.label, 'Both')
                     AND (u.label <> 'Both' OR CASE l.label WHEN 'Revenue' THEN r.revenue ELSE r.tot_hov END
