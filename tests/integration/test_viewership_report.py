@@ -22,6 +22,7 @@ from jobs.viewership.report.sections import upload_sections
 from jobs.viewership.report.unmatched import UNMATCHED
 from jobs.viewership.report.waiting import WAITING, waiting
 from jobs.viewership.settings.uploads import UploadSettings
+from jobs.viewership.steps.upload import Uploads, upload_report
 from shared.database.session import transaction
 from shared.report import Code, Report, Shares, Table
 from shared.report.page import render
@@ -170,6 +171,20 @@ def test_rejected_rows_are_listed_up_to_a_limit_and_counted(database, uploaded):
         "the text is neither a duration nor a number",
     )
     assert "10 more rows" in found.note
+
+
+def test_the_failures_of_a_report_count_every_rejected_row_once(database, uploaded, tmp_path):
+    bad = "".join(f"2025-07-05,,Harbour Lights,1,2,,bad {number},US\n" for number in range(60))
+    for name, text in (("one.csv", bad.partition("\n")[0] + "\n"), ("many.csv", bad)):
+        (tmp_path / name).write_text(HEAD + "2025-07-03,,Harbour Lights,1,1,,1,US\n" + text, encoding="utf-8")
+    counts = {}
+    for name, most in (("one.csv", 1), ("many.csv", 0)):
+        settings = UploadSettings(
+            database_url=database.url, bucket=str(tmp_path / "bucket"), format="canonical", max_rejected=most
+        )
+        report = upload_report(settings, Uploads([take(settings, str(tmp_path / name), RUN)], [], {}))
+        counts[name] = len(report.failures) + report.failures_truncated
+    assert counts == {"one.csv": 1, "many.csv": 61}, "the refused file is a failure of its own"
 
 
 def test_titles_without_an_episode_begin_with_the_most_hours(database, uploaded):

@@ -230,7 +230,8 @@ def upload_report(settings: UploadSettings, uploads: Uploads) -> Report:
         bytes={"read": sum(one.size_bytes for one in taken)},
         rejects=dict(rejects),
         failures=failures,
-        failures_truncated=max(0, rejected - sum(max(0, len(one.failures) - 1) for one in taken)),
+        # A file with a code of its own has that as its first failure; the others are rejected rows.
+        failures_truncated=rejected - sum("line" in failure.data for one in taken for failure in one.failures),
         durations={f"upload {result.upload_id}": result.seconds for result in results[:_SHOWN]},
         sections=[_files(taken), *([phase_table({"upload": results})] if results else [])] if taken else [],
     )
