@@ -12,7 +12,7 @@ from jobs.viewership.model import FIELDS, Fate
 from jobs.viewership.phases.canonical import canonical_sha256
 from jobs.viewership.phases.overlap import find_others, told
 from jobs.viewership.tables.rows import with_scopes, write_rows, write_set_aside
-from jobs.viewership.tables.uploads import ACTIVE, hold, lock_period, update
+from jobs.viewership.tables.uploads import ACTIVE, find, hold, lock_period, update
 from shared.errors import IntegrityError
 from shared.text import clean_data
 
@@ -119,12 +119,18 @@ def store(
         status, code, message = waiting
         update(session, upload_id, status=status, code=code, message=message, **fields)
         return Stored(status, code, message, others=tuple(others))
-    replaces = [other.upload_id for other in others] if on_overlap == "replace" else []
+    replaces = _with_replaced(session, others) if on_overlap == "replace" else []
     set_aside = write_set_aside(session, upload_id, set_aside_rows(aside))
     written = write_rows(session, upload_id, platform, rows)
     update(session, upload_id, status="read", code=None, message=None, replaces=replaces, **fields)
     _check(session, upload_id, read)
     return Stored("stored", written=written, set_aside=set_aside, others=tuple(others))
+
+
+def _with_replaced(session: DatabaseSession, others: Sequence[Other]) -> list[int]:
+    """Return the uploads that are replaced, and those that they have replaced: decisions on any of them carry over."""
+    found = find(session, upload_ids=[other.upload_id for other in others])
+    return sorted({number for each in found for number in (each.upload_id, *each.replaces)})
 
 
 def _note(note: Note) -> dict[str, object]:

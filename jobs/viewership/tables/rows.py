@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.tables.keys import KEY_FIELDS, SCOPE_FIELDS, key_ids, scope_ids
@@ -106,9 +107,18 @@ def write_rows(session: DatabaseSession, upload_id: int, platform: str, units: p
 
 
 def as_csv(frame: pl.DataFrame) -> Iterator[bytes]:
-    """Yield the rows of a frame as CSV for COPY, some at a time."""
-    for start in range(0, frame.height, _BLOCK):
-        yield frame.slice(start, _BLOCK).write_csv(include_header=False).encode()
+    """Yield the rows of a frame as CSV for COPY, some at a time; the next ones are encoded meanwhile."""
+
+    def block(start: int) -> bytes:
+        return frame.slice(start, _BLOCK).write_csv(include_header=False).encode()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="csv") as pool:
+        following = pool.submit(block, 0)
+        for start in range(0, frame.height, _BLOCK):
+            current = following.result()
+            if start + _BLOCK < frame.height:
+                following = pool.submit(block, start + _BLOCK)
+            yield current
 
 
 def write_set_aside(session: DatabaseSession, upload_id: int, units: pl.DataFrame) -> int:
