@@ -294,7 +294,10 @@ def decide_or_undo(rng: random.Random, database: Database) -> str:
     if live and rng.random() < 0.4:
         database.rows("SELECT viewership.undo(%s, 'bob')", rng.choice(live)[0])
         return "undo"
-    keys = database.rows("SELECT key_id FROM viewership.matches WHERE status <> 'matched' ORDER BY 1")
+    keys = database.rows(
+        "SELECT key_id FROM viewership.matches JOIN viewership.keys USING (key_id) WHERE status <> 'matched'"
+        " AND num_nonnulls(NULLIF(content_name, ''), NULLIF(content_name_2, ''), NULLIF(series, '')) > 0 ORDER BY 1"
+    )
     episodes = database.rows(
         "SELECT e.id FROM catalog.episodes e JOIN catalog.series s ON s.id = e.series_id"
         " WHERE e.active AND s.status = 'active' ORDER BY 1"
