@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.ledger import StageRun
     from shared.settings import StepSettings
 
-__all__ = ["PHASES", "Phase", "phase_table", "run_phase", "waiting"]
+__all__ = ["PHASES", "PHASES_TABLE", "Phase", "phase_table", "run_phase", "waiting"]
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +59,8 @@ PHASES: Final = {
     )
 }
 """The phases after the upload, in their order."""
+PHASES_TABLE: Final = "Phases"
+"""Title of the table of what each phase had to account for."""
 
 
 def waiting(settings: StepSettings, statuses: Iterable[str]) -> list[int]:
@@ -207,7 +209,7 @@ def phase_table(phases: dict[str, Sequence[PhaseResult]]) -> Table:
         for result in results[:_SHOWN]
     ]
     columns = ["upload", "file", "platform", "phase", "rows expected", "rows", "hours expected", "hours", "seconds"]
-    return Table("Phases", columns, rows, note="A phase that does not account for every row fails.")
+    return Table(PHASES_TABLE, columns, rows, note="A phase that does not account for every row fails.")
 
 
 def _plain(value: Decimal) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.steps._stages import PHASES, run_phase, waiting
+from jobs.viewership.steps._stages import PHASES, PHASES_TABLE, run_phase, waiting
 from jobs.viewership.steps.upload import sections, take_files, upload_report
 from shared.errors import most_severe
 from shared.ledger import open_run
-from shared.report import Report, StageSummary
+from shared.report import Report, StageSummary, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from jobs.viewership.phases.upload import Taken
     from jobs.viewership.settings.uploads import RunSettings
     from shared.ledger import StageRun
+    from shared.report import Section
 
 __all__ = ["merge", "run"]
 
@@ -107,7 +109,18 @@ def merge(reports: dict[str, Report]) -> Report:
             tiles=_TILES,
             sections=[*joined.sections, *report.sections],
         )
+    joined.sections = _joined(joined.sections)
     return joined
+
+
+def _joined(sections: Sequence[Section]) -> list[Section]:
+    """Return sections with one table of phases, the rows of an upload together."""
+    phases = [each for each in sections if isinstance(each, Table) and each.title == PHASES_TABLE]
+    if not phases:
+        return list(sections)
+    rows = sorted((row for each in phases for row in each.rows), key=lambda row: row[0])
+    others = [each for each in sections if not (isinstance(each, Table) and each.title == PHASES_TABLE)]
+    return [*others, replace(phases[0], rows=rows)]
 
 
 _TILES: Final = (
