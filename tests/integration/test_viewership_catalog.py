@@ -408,7 +408,9 @@ def test_the_commands(telecine, tmp_path):
         assert "no differences from version 2 (13 rows read)" in telecine("diff", f"out-{form}/")[1]
     Path("b.csv").write_text("ref_id,title\nHL-0101,Other\nHL-0102,New\n")
     told = telecine("diff", "b.csv")[1]
-    assert "episodes: 2 changed, 1 removed" in told
+    assert "episodes: 2 changed; 1 other stays\n" in told
+    assert "removed" not in told
+    assert "\n  - " not in told
     assert "title 'The Storm, Part 1' -> 'Other'" in told
     assert "--remove-missing" in told
     assert "1 removed" in telecine("import", "b.csv", "--remove-missing")[1].replace("episode removed", "removed")

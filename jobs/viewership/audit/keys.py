@@ -65,7 +65,7 @@ def _plain(value: Any) -> Any:
 
 def _shown(value: Any) -> str:
     if value is None:
-        return "none"
+        return "empty"
     return _plain(value).hex() if isinstance(value, bytes | memoryview) else brief(str(value))
 
 

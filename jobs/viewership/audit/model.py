@@ -122,7 +122,7 @@ def tell(session: DatabaseSession, check: Check, code: str, statement: str, mess
         **values,
     )
     for number, row in enumerate(rows, 1):
-        named = row._asdict()
+        named = {name: "empty" if value is None else value for name, value in row._asdict().items()}
         # The last row that is named counts for those that are not.
         count = 1 if number < len(rows) else row.total - number + 1
         check.add(Finding(code, message.format(**named), row.upload_id, row.line, row.item), count)

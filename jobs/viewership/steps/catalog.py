@@ -127,7 +127,7 @@ def diff(settings: CatalogDiffSettings) -> str:
         return f"no differences from version {found.version} ({counted(rows, 'row', 'rows')} read)"
     first = f"version {found.version} compared with {counted(rows, 'row', 'rows')} of source {settings.source}:"
     if found.plan.missing or found.plan.missing_numbers:
-        lines.append("removed: not in the files; import with --remove-missing to deactivate it")
+        lines.append("others: not in the files; import with --remove-missing to deactivate them")
     if found.plan.conflicts:
         lines.append("in conflict: another source has filled the field; import with --overwrite to replace it")
     return "\n".join([first, *lines])

@@ -168,8 +168,14 @@ def check_field(field: str, column: str) -> None:
     Raises:
         UsageError: there is no such field.
     """
-    if field not in FIELDS:
-        raise UsageError(f"--map {field}={column}: '{field}' is not a field{near_miss(field, FIELDS)}")
+    if field in FIELDS:
+        return
+    refused = f"--map {field}={column}: '{field}' is not a field"
+    if column in FIELDS:
+        # A shell command needs its quotes: the column may have a space.
+        raise UsageError(f"{refused}, but '{column}' is one; write {map_option(column, field)}")
+    near = near_miss(field, FIELDS)
+    raise UsageError(f"{refused}{near}{' Fields:' if near else '; expected one of:'} {', '.join(FIELDS)}")
 
 
 def unknown_column(field: str, column: str, known: Iterable[str]) -> UsageError:
