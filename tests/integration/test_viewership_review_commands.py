@@ -108,6 +108,12 @@ def test_the_queue_lists_keys_by_hours(telecine):
     assert out.splitlines()[0].split()[:3] == ["key", "platform", "series"]
     assert "4 keys with 4 rows, 22.25 hours, revenue 0.00" in out
     assert telecine("list", "--platform", "philo") == (0, "no keys wait\n")
+    assert telecine("list", "--platform", "Canonical")[0] == 0
+    assert telecine("list", "--series", "Harbor Lights") == (
+        0,
+        "no key of series 'Harbor Lights' waits; did you mean 'Harbour Lights'?\n",
+    )
+    assert telecine("list", "--series", "zzz") == (0, "no key of series 'zzz' waits\n")
 
 
 def test_a_name_is_unique_and_any_unique_beginning_is_accepted(telecine, database):
@@ -266,7 +272,10 @@ def test_a_series_is_rejected_as_a_whole_and_no_other(telecine, database):
         (("accept", "KEY", "--episode", "HL-0101", "--candidate", "1"), "both given"),
         (("accept", "KEY", "--series", "X", "--candidate", "1"), "keys and --series"),
         (("accept", "--series", "Harbour Lights", "--episode", "HL-0101"), "--series is given with"),
-        (("accept", "--series", "Nobody"), "no key of this series waits"),
+        (("accept", "--series", "Nobody"), "no key of this series waits; expected"),
+        (("accept", "--series", "Harbor Lights"), "no key of this series waits; did you mean 'Harbour Lights'?"),
+        (("list", "--platform", "youtub"), "no upload is of platform youtub; did you mean 'youtube'?"),
+        (("export", "keys.csv", "--platform", "youtub"), "no upload is of platform youtub; did you mean 'youtube'?"),
         (("accept", "KEY", "--episode", "HL-9999"), "has no episode 'HL-9999'"),
         (("accept", "KEY", "--episode", "id:999"), "expected id:N"),
         (("alias", "KEY", "--candidate", "99"), "has no candidate"),

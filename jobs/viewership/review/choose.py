@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from jobs.viewership.review.decisions import Scope, preview
 from jobs.viewership.review.episodes import episodes_of, find_episode
 from jobs.viewership.review.names import find_key, names_of
-from jobs.viewership.review.queue import candidates_of, waiting
+from jobs.viewership.review.queue import candidates_of, near_series, waiting
 from shared.errors import UsageError
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +128,9 @@ def chosen(session: DatabaseSession, wanted: Wanted) -> list[Choice]:
         raise UsageError("no episode is given; expected --episode REF or --candidate N, as in `review show KEY`")
     found = _named(session, wanted) if wanted.names else _of_series(session, wanted)
     if not found:
-        raise UsageError("no key of this series waits; expected a series of `telecine viewership review list`")
+        near = near_series(session, wanted.series or "", platform=wanted.platform, status=None)
+        meant = f"; did you mean '{one_line(near[0])}'? Expected" if near else "; expected"
+        raise UsageError(f"no key of this series waits{meant} a series of `telecine viewership review list`")
     return found
 
 

@@ -9,6 +9,8 @@ from shared.report.terminal import counted
 from shared.text import one_line, text_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobs.viewership.review.documents import (
         CandidateShown,
         DecisionMade,
@@ -24,8 +26,17 @@ __all__ = ["decision_text", "key_text", "queue_text", "undo_text"]
 _TITLE_CHARS = 48
 
 
-def queue_text(queue: Queue) -> str:
-    """Return the queue as a table, with its sums."""
+def queue_text(queue: Queue, *, series: str | None = None, near: Sequence[str] = ()) -> str:
+    """Return the queue as a table, with its sums.
+
+    Args:
+        queue: the keys.
+        series: the series that was asked for.
+        near: series of keys that wait, with names close to it.
+    """
+    if not queue.keys and series is not None:
+        names = ", ".join(f"'{_brief(name)}'" for name in near)
+        return one_line(f"no key of series '{_brief(series)}' waits{f'; did you mean {names}?' if names else ''}")
     if not queue.keys:
         return "no keys wait"
     rows = [

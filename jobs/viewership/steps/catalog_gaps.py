@@ -10,6 +10,7 @@ from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.gaps import find_gaps
 from jobs.viewership.settings.catalog import CatalogImportSettings
 from jobs.viewership.settings.reprocess import ReprocessSettings
+from jobs.viewership.steps._platforms import check_platforms, shipped_platforms
 from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import UsageError
@@ -39,11 +40,12 @@ def gaps(settings: CatalogGapsSettings) -> str:
         settings: the platforms, and what is shown and written.
 
     Raises:
-        UsageError: the file's name has another suffix, or it cannot be written.
+        UsageError: a platform is unknown, the file's name has another suffix, or it cannot be written.
     """
     form = _form(settings.output)
     ready(settings)
     with transaction(settings) as session:
+        check_platforms(session, settings.platform, also=shipped_platforms())
         found = find_gaps(session, settings.platform)
     if settings.output is not None and form is not None:
         rows = [_row(gap, settings.ref_id) for gap in found.gaps]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.keys.titles import title_key
 from jobs.viewership.phases.reprocess import Selection, reprocess
+from jobs.viewership.steps._platforms import check_platforms
 from jobs.viewership.tables.uploads import find
 from shared.database.migrate import ready
 from shared.database.session import transaction
@@ -63,12 +64,7 @@ def _check(settings: ReprocessSettings) -> None:
             missing = set(settings.upload) - {each.upload_id for each in find(session, upload_ids=settings.upload)}
             if missing:
                 raise UsageError(f"there is no upload {min(missing)}; expected one of `telecine viewership uploads`")
-        if settings.platform:
-            known = {row.platform for row in session.rows("SELECT DISTINCT platform FROM viewership.scopes")}
-            unknown = [name for name in settings.platform if name not in known]
-            if unknown:
-                names = ", ".join(sorted(known)) or "none, since nothing was uploaded"
-                raise UsageError(f"no upload is of platform {one_line(unknown[0])}; expected one of: {names}")
+        check_platforms(session, settings.platform)
 
 
 def _titles(settings: ReprocessSettings) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from jobs.viewership.review.documents import (
 )
 from jobs.viewership.review.export import as_csv, as_workbook
 from jobs.viewership.review.names import find_key
-from jobs.viewership.review.queue import total, waiting
+from jobs.viewership.review.queue import near_series, platform_form, total, waiting
 from jobs.viewership.settings.review import (
     ReviewAcceptSettings,
     ReviewAliasSettings,
@@ -31,6 +31,7 @@ from jobs.viewership.settings.review import (
     ReviewShowSettings,
     ReviewUndoSettings,
 )
+from jobs.viewership.steps._platforms import check_platforms, shipped_platforms
 from jobs.viewership.steps._review_text import decision_text, key_text, queue_text, undo_text
 from shared.database.migrate import ready
 from shared.database.session import retry_session, transaction
@@ -60,9 +61,15 @@ _SHOWN_COMMANDS: Final = 3
 
 
 def list_keys(settings: ReviewListSettings) -> str:
-    """Return the keys that wait, most hours first."""
+    """Return the keys that wait, most hours first.
+
+    Raises:
+        UsageError: the platform is unknown.
+    """
     ready(settings)
+    near: list[str] | None = None
     with transaction(settings) as session:
+        _check_platform(session, settings.platform)
         keys = waiting(
             session,
             platform=settings.platform,
@@ -71,11 +78,18 @@ def list_keys(settings: ReviewListSettings) -> str:
             limit=settings.limit,
         )
         sums = total(session, platform=settings.platform, series=settings.series, status=settings.status)
+        if not keys and settings.series is not None:
+            near = near_series(session, settings.series, platform=settings.platform, status=settings.status)
     shown = Queue(
         total=Sums(keys=sums.keys, rows=sums.rows, hours=plain(sums.hours), revenue=plain(sums.revenue)),
         keys=[_queued(key) for key in keys],
     )
-    return _json(shown) if settings.json_ else queue_text(shown)
+    return _json(shown) if settings.json_ else queue_text(shown, series=settings.series, near=near or ())
+
+
+def _check_platform(session: DatabaseSession, platform: str | None) -> None:
+    if platform is not None:
+        check_platforms(session, [platform_form(platform)], also=shipped_platforms())
 
 
 def _queued(key: Waiting) -> QueueKey:
@@ -317,10 +331,11 @@ def export_queue(settings: ReviewExportSettings) -> str:
     """Write the keys that wait to a file, and return where it is.
 
     Raises:
-        UsageError: the place does not name a file.
+        UsageError: the platform is unknown, or the place does not name a file.
     """
     ready(settings)
     with transaction(settings) as session:
+        _check_platform(session, settings.platform)
         keys = waiting(session, platform=settings.platform, series=settings.series, status=settings.status)
     body = as_csv(keys) if settings.file.lower().endswith(".csv") else as_workbook(keys)
     try:
