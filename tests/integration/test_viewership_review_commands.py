@@ -367,3 +367,48 @@ def test_many_keys_have_their_names_and_sums(database, telecine):
     assert found["total"]["hours"] == "172.25"
     assert "20 of 304 keys" in telecine("list")[1]
     reconciled(database)
+
+
+def test_the_same_decision_again_records_nothing(telecine, database):
+    name = named(telecine, STORM)
+    words = ("accept", name, "--episode", "HL-0101", "--yes")
+    assert telecine(*words)[0] == 0
+    code, out = telecine(*words)
+    assert code == 0
+    assert "already accepted (decision 1)" in out
+    assert "nothing to decide" in out
+    assert database.rows("SELECT count(*) FROM viewership.decisions") == [(1,)]
+    made = document(telecine, *words, schema="review-decision-1.0")
+    assert (made["done"], made["decisions"], made["skipped"][0]["key"]) == (False, [], name)
+    # Another episode, and an alias, say something else.
+    assert telecine("accept", name, "--episode", "HL-0102", "--yes")[0] == 0
+    assert telecine("alias", name, "--episode", "HL-0102", "--yes")[0] == 0
+    assert "already accepted with an alias (decision 3)" in telecine("alias", name, "--episode", "HL-0102", "--yes")[1]
+    # A later upload with the key waits, so that accepting it again is a change.
+    assert telecine("undo", "3", "2", "--yes")[0] == 0
+    upload(database, [row(STORM, "3", series="Harbour Lights", season="1", episode="9", content_id="X-77")])
+    assert "1 row entered" in telecine(*words)[1]
+    rejected = named(telecine, "Elsewhere")
+    assert telecine("reject", rejected, "--reason", "a trailer", "--yes")[0] == 0
+    assert "already rejected (decision" in telecine("reject", rejected, "--reason", "a trailer", "--yes")[1]
+    reconciled(database)
+
+
+def test_an_undo_names_keys_and_episode_and_the_decision_that_keeps_them(telecine, database):
+    name = named(telecine, STORM)
+    for ref_id in ("HL-0101", "HL-0102"):
+        assert telecine("accept", name, "--episode", ref_id, "--yes")[0] == 0
+    before = final(database)
+    code, out = telecine("undo", "1")
+    assert code == 0
+    assert "1 key is kept by decision 2" in out
+    assert "HL-0101" in out
+    assert name in out
+    assert f"Harbour Lights: {STORM}"[:40] in out
+    assert "kept by" not in telecine("undo", "2")[1]
+    assert "kept by" not in telecine("undo", "1", "2")[1]
+    undone = document(telecine, "undo", "1", "--yes", schema="review-undo-1.0")
+    assert [(key["decision"], key["key"], key["kept_by"]) for key in undone["keys"]] == [(1, name, 2)]
+    assert undone["decisions"][0]["ref_id"] == "HL-0101"
+    assert final(database) == before
+    reconciled(database)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.review.decisions import Scope, preview
 from jobs.viewership.review.episodes import episodes_of, find_episode
@@ -152,8 +152,32 @@ def _named(session: DatabaseSession, wanted: Wanted) -> list[Choice]:
                 candidate = _candidate(session, choice, rows, wanted.candidate)
                 episode, score = candidate.episode, candidate.score
             choice = Choice(choice.digest, choice.name, choice.title, choice.keys, episode, score)
-        choices.append(choice)
+        choices.append(_unless_done(session, wanted.action, choice))
     return choices
+
+
+_DONE: Final = {"accept": "accepted", "alias": "accepted with an alias", "reject": "rejected"}
+
+
+def _unless_done(session: DatabaseSession, action: Action, choice: Choice) -> Choice:
+    """Return a choice, skipped if an earlier decision says the same about all of its spellings and none waits."""
+    rows = session.rows(
+        """
+        SELECT DISTINCT m.decision_id, d.action = :action AND m.episode_id IS NOT DISTINCT FROM CAST(:episode AS bigint)
+            AND d.undone_at IS NULL AS same
+        FROM viewership.matches m LEFT JOIN viewership.decisions d USING (decision_id)
+        WHERE m.key_id = ANY (CAST(:keys AS bigint[])) AND (m.decision_id IS NOT NULL OR m.status <> 'matched')
+        """,
+        action=action,
+        episode=choice.episode.episode_id if choice.episode else None,
+        keys=list(choice.keys),
+    )
+    # A row of a later upload waits although its key is decided.
+    if not rows or not all(row.same for row in rows) or waiting(session, digests=[choice.digest]):
+        return choice
+    numbers = sorted({row.decision_id for row in rows})
+    noun = "decision" if len(numbers) == 1 else "decisions"
+    return replace(choice, skipped=f"already {_DONE[action]} ({noun} {', '.join(map(str, numbers))})")
 
 
 def _candidate(session: DatabaseSession, choice: Choice, rows: Sequence[Any], place: int) -> Candidate:

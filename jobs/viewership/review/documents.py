@@ -194,6 +194,7 @@ class DecisionShown(_Closed):
     decision: int
     action: Literal["accept", "alias", "reject"]
     episode_id: int | None
+    ref_id: Annotated[str | None, Field(description="Ref id of the episode.")]
     reason: str | None
     by: str
     at: Time
@@ -258,12 +259,22 @@ class DecisionMade(_Closed):
     command: Annotated[str | None, Field(description="The command that makes them, or that takes them back.")]
 
 
+class UndoneKey(_Closed):
+    """A key of a decision that is taken back."""
+
+    decision: int
+    key: str
+    title: str
+    kept_by: Annotated[int | None, Field(description="A later decision that the key keeps.")]
+
+
 class UndoShown(_Closed):
     """The effect of an undo, before or after it."""
 
     review_undo_version: Literal["1.0"] = "1.0"
     done: bool
     decisions: list[DecisionShown]
+    keys: list[UndoneKey]
     loads: int
     removes: int
     command: str | None

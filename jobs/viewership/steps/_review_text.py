@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["decision_text", "key_text", "queue_text", "undo_text"]
 
 _TITLE_CHARS = 48
+_MOST_KEYS = 20
 
 
 def queue_text(queue: Queue, *, series: str | None = None, near: Sequence[str] = ()) -> str:
@@ -141,7 +143,7 @@ def _decisions(decisions: list[DecisionShown]) -> str:
         (
             str(each.decision),
             each.action,
-            str(each.episode_id or "-"),
+            each.ref_id or (f"id:{each.episode_id}" if each.episode_id else "-"),
             f"{each.by}, {each.at}",
             f"{each.undone_by}, {each.undone_at}" if each.undone_by else "-",
             each.reason or "",
@@ -187,11 +189,27 @@ def undo_text(shown: UndoShown) -> str:
     lines = [
         _decisions(shown.decisions),
         "",
+        *_undone(shown),
         f"final table: {counted(shown.loads, 'row', 'rows')} {verbs[0]}, {shown.removes:,} {verbs[1]}",
     ]
     if shown.command is not None:
         lines += ["nothing was changed; to do it:", f"  {shown.command}"]
     return "\n".join(lines)
+
+
+def _undone(shown: UndoShown) -> list[str]:
+    """Return the keys of decisions that are taken back, and which of them a later decision keeps."""
+    if not shown.keys:
+        return []
+    rows = [(str(each.decision), each.key, _brief(each.title)) for each in shown.keys[:_MOST_KEYS]]
+    lines = [text_table(("decision", "key", "series and title"), rows)]
+    if len(shown.keys) > _MOST_KEYS:
+        lines.append(f"… and {len(shown.keys) - _MOST_KEYS:,} more")
+    lines.append("")
+    kept = Counter(each.kept_by for each in shown.keys if each.kept_by is not None)
+    for decision, count in sorted(kept.items()):
+        lines.append(f"{counted(count, 'key is', 'keys are')} kept by decision {decision}")
+    return lines
 
 
 def _episode(episode: EpisodeShown | None) -> str:

@@ -8,7 +8,7 @@ from jobs.viewership.catalog.versions import lock
 from jobs.viewership.errors import ReviewChanged
 from jobs.viewership.review.choose import Plan, Wanted, chosen, planned
 from jobs.viewership.review.decisions import decide, undo
-from jobs.viewership.review.detail import candidate_shown, decisions_shown, detail, episode_shown, moment
+from jobs.viewership.review.detail import candidate_shown, decisions_shown, detail, episode_shown, moment, undone_keys
 from jobs.viewership.review.documents import (
     ChosenKey,
     DecisionMade,
@@ -17,6 +17,7 @@ from jobs.viewership.review.documents import (
     ScopeShown,
     SkippedKey,
     Sums,
+    UndoneKey,
     UndoShown,
     plain,
 )
@@ -277,7 +278,9 @@ def undo_decisions(settings: ReviewUndoSettings) -> str:
             lock(session)
         before = _decisions(session, numbers)
         loaded = removed = 0
+        keys: list[UndoneKey] = []
         for number in numbers:
+            keys += undone_keys(session, number)
             done = undo(session, number, by=settings.by)
             loaded, removed = loaded + done.loaded, removed + done.removed
         if not settings.yes:
@@ -292,7 +295,8 @@ def undo_decisions(settings: ReviewUndoSettings) -> str:
             raise _Shown(
                 UndoShown(
                     done=False,
-                    decisions=decisions_shown(before),
+                    decisions=decisions_shown(session, before),
+                    keys=keys,
                     loads=loaded,
                     removes=removed,
                     command=command,
@@ -300,7 +304,8 @@ def undo_decisions(settings: ReviewUndoSettings) -> str:
             )
         return UndoShown(
             done=True,
-            decisions=decisions_shown(_decisions(session, numbers)),
+            decisions=decisions_shown(session, _decisions(session, numbers)),
+            keys=keys,
             loads=loaded,
             removes=removed,
             command=None,
