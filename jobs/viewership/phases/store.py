@@ -86,7 +86,7 @@ def store(
         IntegrityError: the rows written do not add up to the file.
     """
     chosen, units = read.format, facts(read)
-    platform, label = chosen.platform, chosen.label
+    platform, label = read.platform, chosen.label
     first, last = cast("date | None", units["date"].min()), cast("date | None", units["date"].max())
     lock_period(session, platform, first, last)
     upload = hold(session, upload_id)

@@ -131,7 +131,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
                 run_id=run_id,
                 seconds=time.monotonic() - began,
                 upload_id=upload.upload_id,
-                platform=read.format.platform,
+                platform=read.platform,
                 rows=stored.written,
                 message=stored.message or None,
             )
@@ -144,8 +144,8 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
 def _choices(settings: UploadSettings) -> dict[str, object]:
     """Return the flags that decided how the file was read, for another reading of the same bytes."""
     names = (
-        *("format", "map", "period", "date_order", "decimal_mark", "clock", "sheet", "encoding", "delimiter"),
-        *("header_line", "round_money", "domain"),
+        *("format", "platform", "map", "period", "date_order", "decimal_mark", "clock", "sheet", "encoding"),
+        *("delimiter", "header_line", "round_money", "domain"),
     )
     values = {name: getattr(settings, name) for name in names}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value}
@@ -243,7 +243,7 @@ def _taken(upload_id: int, kept: Kept, read: Interpretation, stored: Stored, *, 
     result = PhaseResult(
         upload_id=upload_id,
         filename=kept.filename,
-        platform=read.format.platform,
+        platform=read.platform,
         expected=(file.rows, file.hours, file.revenue),
         actual=(
             actual,

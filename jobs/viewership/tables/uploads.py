@@ -23,6 +23,7 @@ __all__ = [
     "Upload",
     "claim",
     "copies",
+    "count",
     "find",
     "hold",
     "latest",
@@ -196,6 +197,11 @@ def find(session: DatabaseSession, *, status: Iterable[str] = (), upload_ids: It
         ids=list(upload_ids),
     )
     return [Upload(*row) for row in rows]
+
+
+def count(session: DatabaseSession) -> int:
+    """Return the number of uploads."""
+    return int(session.rows("SELECT count(*) FROM viewership.uploads")[0][0])
 
 
 def latest(session: DatabaseSession, limit: int) -> list[Upload]:
