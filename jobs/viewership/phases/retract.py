@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs.viewership.phases.log import log
 from jobs.viewership.tables.fates import lock_final, sync
-from jobs.viewership.tables.uploads import ACTIVE, hold, update
+from jobs.viewership.tables.uploads import ACTIVE, free_rereads, hold, update
 from shared.database.session import transaction
 from shared.errors import UsageError
 
@@ -42,6 +42,7 @@ def retract(settings: DatabaseSettings, upload_id: int, *, by: str, reason: str,
             )
         lock_final(session, [upload.platform])
         update(session, upload_id, status="retracted", retracted_by=by, retracted_reason=reason)
+        free_rereads(session, [upload_id])
         _, removed = sync(session, "upload", [upload_id], actor=by, reason=f"retracted: {reason}")
         log(
             session,
