@@ -411,7 +411,7 @@ def test_the_step_reports_keys_rows_and_hours_by_platform(store: Store, tmp_path
     report = run_step(store, titles=str(titles), by="ann")
     assert (report.status, report.exit_code) == ("success", 0)
     assert (report.counts["rows_entered"], report.counts["looked_at"]) == (1, 1)
-    assert "1 final row entered (3 hours), 0 left (0 hours)" in report.headline
+    assert "1 final row added (3 hours), 0 removed (0 hours)" in report.headline
     (table,) = report.sections
     assert list(table.rows[0]) == ["canonical", 1, 1, 1, 0, 0, "3", "0", "0", "0"]
     assert run_step(store, titles="Gardens of Stone: The Last Orchard of Umbria").counts["rows_entered"] == 1

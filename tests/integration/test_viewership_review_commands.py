@@ -189,7 +189,7 @@ def test_without_yes_nothing_changes_and_the_printed_command_does_it(telecine, d
     assert database.rows("SELECT count(*) FROM viewership.decisions") == [(0,)]
     code, out = pasted(telecine, made["command"])
     assert code == 0, out
-    assert "final table: 1 row entered, 0 left" in out
+    assert "final table: 1 row added, 0 removed" in out
     assert database.rows("SELECT decided_by, note, action FROM viewership.decisions") == [
         ("Ann O'Neil; rm -rf", "it's $(that) one", "accept")
     ]
@@ -199,7 +199,7 @@ def test_without_yes_nothing_changes_and_the_printed_command_does_it(telecine, d
     assert "changed since they were shown" in again
     code, out = telecine("undo", "1")
     assert code == 0
-    assert "0 rows would enter, 1 would leave" in " ".join(out.replace("final table:", "").split())
+    assert "0 rows would be added, 1 removed" in " ".join(out.replace("final table:", "").split())
     assert len(final(database)) == len(before) + 1
     code, out = pasted(telecine, out.strip().splitlines()[-1].strip())
     assert code == 0, out

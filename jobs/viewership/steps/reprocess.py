@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["run", "show"]
 
 _COLUMNS: Final = (
-    *("platform", "keys looked at", "changed", "rows entered", "rows left", "rows updated"),
-    *("hours entered", "hours left", "revenue entered", "revenue left"),
+    *("platform", "keys looked at", "changed", "rows added", "rows removed", "rows updated"),
+    *("hours added", "hours removed", "revenue added", "revenue removed"),
 )
 _TABLE: Final = "Platforms"
 _MOST_TITLES: Final = 100_000
@@ -144,8 +144,8 @@ def _headline(result: Reprocessed, *, dry_run: bool) -> str:
     parts = [
         f"{'nothing was written: ' if dry_run else ''}version {result.version}: {looked}",
         f"{total.changed:,} changed",
-        f"{counted(total.entered, 'final row', 'final rows')} entered ({_plain(total.hours_entered)} hours)",
-        f"{total.left:,} left ({_plain(total.hours_left)} hours)",
+        f"{counted(total.entered, 'final row', 'final rows')} added ({_plain(total.hours_entered)} hours)",
+        f"{total.left:,} removed ({_plain(total.hours_left)} hours)",
     ]
     if result.failed:
         parts.append(f"{', '.join(result.failed)} failed: the keys stay as they are until the next run")

@@ -28,7 +28,7 @@ def run(settings: RetractSettings, stage_run: StageRun) -> Report:
     name, removed = retract(settings, settings.number, by=settings.by, reason=settings.reason, run_id=stage_run.run_id)
     return Report(
         headline=f"upload {settings.number} ({name}) is retracted: "
-        f"{counted(removed, 'final row', 'final rows')} left; the same bytes may be uploaded again",
+        f"{counted(removed, 'final row', 'final rows')} removed; the same bytes may be uploaded again",
         items=removed,
         counts={"removed": removed},
     )
