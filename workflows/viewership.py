@@ -94,7 +94,7 @@ def _build() -> WorkflowTemplate:
     return workflow_template(
         _NAME,
         title="**viewership**: platform reports to final rows",
-        description="Takes the files that are named, or those that have arrived. A bad file blocks no others.",
+        description="Takes the named files, or those that have arrived. A bad file does not block the others.",
         entrypoint="main",
         arguments=arguments(_FORM),
         templates=[

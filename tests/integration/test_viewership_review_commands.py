@@ -261,17 +261,17 @@ def test_a_series_is_rejected_as_a_whole_and_no_other(telecine, database):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("accept",), "no key is given"),
-        (("accept", "KEY"), "no episode is given"),
-        (("accept", "KEY", "--episode", "HL-0101", "--candidate", "1"), "both given"),
-        (("accept", "KEY", "--series", "X", "--candidate", "1"), "keys and --series"),
-        (("accept", "--series", "Harbour Lights", "--episode", "HL-0101"), "--series is given with"),
+        (("accept",), "no key was passed"),
+        (("accept", "KEY"), "no episode was passed"),
+        (("accept", "KEY", "--episode", "HL-0101", "--candidate", "1"), "both set"),
+        (("accept", "KEY", "--series", "X", "--candidate", "1"), "keys are combined with --series"),
+        (("accept", "--series", "Harbour Lights", "--episode", "HL-0101"), "--series is combined with"),
         (("accept", "--series", "Nobody"), "no key of this series waits"),
         (("accept", "KEY", "--episode", "HL-9999"), "has no episode 'HL-9999'"),
         (("accept", "KEY", "--episode", "id:999"), "expected id:N"),
         (("alias", "KEY", "--candidate", "99"), "has no candidate"),
         (("reject", "KEY"), "--reason is required"),
-        (("undo", "--yes"), "no decision is given"),
+        (("undo", "--yes"), "no decision was passed"),
         (("undo", "0"), "greater than 0"),
     ],
 )

@@ -122,7 +122,7 @@ def test_what_is_gained_is_seen_from_the_other_side(stored, monkeypatch):
 def test_uploads_and_platform_and_sample_limit_the_keys(stored):
     assert asked(stored, rules="exact-1", upload=(2,))["groups"][0]["hours"] == "7.125"
     assert asked(stored, rules="exact-1", platform="canonical")["keys"] == 9
-    with pytest.raises(UsageError, match="no upload of platform 'roku'"):
+    with pytest.raises(UsageError, match="platform 'roku' has no uploads"):
         asked(stored, rules="exact-1", platform="roku")
     first, again = asked(stored, rules="exact-1", sample=4), asked(stored, rules="exact-1", sample=4)
     assert first == again

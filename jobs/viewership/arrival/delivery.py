@@ -154,4 +154,4 @@ def deliver_dead(settings: ArrivalSettings) -> None:
                     box.acknowledge(each.event)
     except TransientError as error:
         # Everything else has been done, and the next poll delivers these events.
-        _LOG.warning("events that were set aside are not marked as delivered: %s", error)
+        _LOG.warning("events that were set aside could not be marked as delivered: %s", error)

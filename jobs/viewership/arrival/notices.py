@@ -49,7 +49,7 @@ def notify_waiting(settings: DatabaseSettings, run_id: str, notify: NotifySettin
         with transaction(settings) as session:
             arrivals.claim_notice(session, list(send))
     except (TelecineError, ValueError) as error:
-        _LOG.warning("uploads that wait are not announced: %s", error)
+        _LOG.warning("waiting uploads could not be announced: %s", error)
         return []
     return [channel for channel in send if _send(settings, run_id, notify, channel)]
 
@@ -68,7 +68,7 @@ def _send(settings: DatabaseSettings, run_id: str, notify: NotifySettings, chann
                     sent = True
                 arrivals.mark_sent(session, notices[0], channel)
     except (TelecineError, ValueError, OSError) as error:
-        _LOG.warning("%s: uploads that wait are not announced yet; the next poll tries again: %s", channel, error)
+        _LOG.warning("%s: waiting uploads are not announced yet; the next poll retries: %s", channel, error)
     return sent
 
 
@@ -85,7 +85,7 @@ def _message(found: list[Waiting], run_id: str, notice_id: str) -> Notification:
         status="waiting",
         step="upload",
         code=next(iter(codes)) if len(codes) == 1 else None,
-        message=f"{what} for a choice or an answer; upload it again with the flags that its message names:"
+        message=f"{what} for a choice or an answer; upload it again with the flags named in its message:"
         f" telecine viewership upload URI FLAGS.{rest}",
         errors=[
             ErrorLine(item=each.uri, code=each.code or "WAITING", message=each.message or "")

@@ -152,7 +152,7 @@ def _unless_interrupted(settings: UploadSettings, arrival: Arrival, event: Event
     with transaction(settings) as session:
         if not table.interrupted(session, arrival.uri, arrival.etag, settings.max_attempts):
             return arrival
-    return _bad(event, arrival, "INTERRUPTED", f"ended {settings.max_attempts} steps that read it")
+    return _bad(event, arrival, "INTERRUPTED", f"was being read when {settings.max_attempts} steps died")
 
 
 def _bad(event: Event, arrival: Arrival, code: str, found: str) -> BadEvent:

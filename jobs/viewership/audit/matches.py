@@ -89,7 +89,7 @@ def check_matches(session: DatabaseSession, scope: Scope) -> Check:
             AND u.status IN ('matched', 'loaded') AND u.code IS DISTINCT FROM 'BUCKET_FAILED'
         GROUP BY r.upload_id, r.key_id
         """,
-        "the key of {units} rows has no match; match the upload again with `telecine viewership reprocess`",
+        "the key of {units} rows has no match; run `telecine viewership reprocess`",
         ids=ids,
     )
     return check
@@ -112,7 +112,7 @@ def _compare(check: Check, row: Any, now: Match, rules: str) -> None:
     name = differing[0]
     mine, theirs = getattr(row, name), expected[name]
     other_rules = f" by rules {row.rule_version}" if row.rule_version != rules else ""
-    message = f"its {name} is {_shown(mine)}{other_rules}; the catalogue gives {_shown(theirs)}"
+    message = f"its {name} is {_shown(mine)}{other_rules}; expected {_shown(theirs)} from the catalogue"
     stale = row.changed or bool(other_rules)
     check.add(Finding("MATCH_STALE" if stale else "MATCH", message, item=f"key {row.key_id}"))
 

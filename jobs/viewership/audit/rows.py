@@ -52,7 +52,7 @@ def check_hashes(session: DatabaseSession, scope: Scope) -> Check:
         check.checked += filled[0] * len(used)
         found = hash_rows(row.platform, row.label, used, _sorted(session, row.upload_id, used))
         if found != row.canonical_sha256:
-            message = f"its rows have the SHA-256 {found}; expected {row.canonical_sha256}: see --reread for the lines"
+            message = f"its rows have the SHA-256 {found}; expected {row.canonical_sha256}; --reread finds the lines"
             check.add(Finding("VALUES", message, row.upload_id))
     return check
 

@@ -61,7 +61,7 @@ def _compare(check: Check, row: Any, now: Scope, item: str) -> None:
     if not differing:
         return
     name = differing[0]
-    message = f"its {name} is {_shown(getattr(stored, name))}; the deals give {_shown(getattr(now, name))}"
+    message = f"its {name} is {_shown(getattr(stored, name))}; expected {_shown(getattr(now, name))} from the deals"
     check.add(Finding("SCOPE_STALE" if row.changed else "SCOPE", message, item=item))
 
 

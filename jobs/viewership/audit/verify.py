@@ -98,13 +98,13 @@ def choose(session: DatabaseSession, uploads: Sequence[int], platform: str | Non
         known = {row.upload_id: row.platform for row in rows}
         for number in uploads:
             if number not in known:
-                raise UsageError(f"there is no upload {number}; expected one of `telecine viewership uploads`")
+                raise UsageError(f"upload {number} does not exist; expected one in `telecine viewership uploads`")
             if platform is not None and known[number] != platform:
-                raise UsageError(f"upload {number} is of platform {known[number]}; expected one of {platform}")
+                raise UsageError(f"upload {number} is of platform {known[number]}; expected an upload of {platform}")
         return Scope(tuple(uploads), whole=False)
     chosen = tuple(row.upload_id for row in rows if platform is None or row.platform == platform)
     if platform is not None and not chosen:
-        raise UsageError(f"there is no upload of platform '{platform}'; expected one of `telecine viewership uploads`")
+        raise UsageError(f"platform '{platform}' has no uploads; expected one in `telecine viewership uploads`")
     return Scope(chosen, whole=platform is None)
 
 

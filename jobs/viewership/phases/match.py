@@ -113,7 +113,7 @@ def match(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -
         seconds=seconds,
         status="matched",
         counts={"keys": len(keys), "matched": units["matched"], "failed_buckets": len(matched.failed)},
-        notes=tuple(f"{name} failed; the other buckets' matches stand" for name in matched.failed),
+        notes=tuple(f"{name} failed; the matches of the other buckets are kept" for name in matched.failed),
         detail={
             "buckets": [(row.status, row.bucket, row.units, row.hours, row.revenue) for row in found],
             "steps": [(step.name, step.keys, step.found, step.seconds, step.error) for step in matched.steps],

@@ -293,14 +293,14 @@ class Resolver:
 
 def _unnamed(kind: str, text: str | None, ties: list[str]) -> str:
     if ties:
-        return f"the {kind} '{text}' names several: {', '.join(ties[:_SHOWN])}"
+        return f"the {kind} '{text}' is ambiguous: {', '.join(ties[:_SHOWN])}"
     return f"no {kind}: neither the rows nor the deal name one; add an internal {kind} to the deal"
 
 
 def _without_deal(row: Any, match: DealMatch) -> Scope:
     if match.ties:
         ids = ", ".join(str(deal.id) for deal in match.ties[:_SHOWN])
-        return Scope(code="DEAL_TIE", reasons=(f"deals {ids} fit equally well and differ in what rows would get",))
+        return Scope(code="DEAL_TIE", reasons=(f"deals {ids} fit equally well but assign different values",))
     names = {
         "partner": row.platform_partner_name,
         "channel": row.platform_channel_name,
@@ -310,5 +310,5 @@ def _without_deal(row: Any, match: DealMatch) -> Scope:
     near = ""
     if match.near:
         ids = ", ".join(str(deal.id) for deal in match.near[:_SHOWN])
-        near = f"; deals {ids} would fit if the rows named what they leave empty"
+        near = f"; deals {ids} would fit if the rows filled in their empty fields"
     return Scope(code="NO_DEAL", reasons=(f"no deal of platform '{row.platform}' fits {said}{near}",))

@@ -145,7 +145,7 @@ def _one(other: Other) -> str:
         parts.append(f", {_plain(other.own_revenue - other.revenue, sign=True)} revenue")
     parts.append(")")
     if other.outside:
-        parts.append(f" and {other.outside:,} rows that this file lacks altogether")
+        parts.append(f" and {other.outside:,} rows that this file lacks")
     return "".join(parts)
 
 

@@ -124,7 +124,7 @@ def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | Non
             flags=["--format", *(["--map"] if further else [])],
         )
     raise NeedsChoice(
-        "no format fits the file; expected one of `telecine viewership formats list`; pass --format canonical and "
+        "no format fits the file; expected one in `telecine viewership formats list`; pass --format canonical and "
         "--map, as proposed by `telecine viewership formats infer`",
         flags=["--format", "--map"],
     )

@@ -34,7 +34,7 @@ def retract(settings: DatabaseSettings, upload_id: int, *, by: str, reason: str,
     with transaction(settings) as session:
         upload = hold(session, upload_id)
         if upload.status in ("retracted", "replaced"):
-            raise UsageError(f"upload {upload_id} is {upload.status} already; expected one that is not")
+            raise UsageError(f"upload {upload_id} is already {upload.status}; expected an active one")
         removed = 0
         if upload.platform is not None:
             lock_final(session, [upload.platform])

@@ -92,8 +92,8 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
         if sha256 not in (None, kept.sha256):
             raise bad_arrival(
                 "SHA256_MISMATCH",
-                f"'{one_line(place)}' has the SHA-256 {kept.sha256}; expected {sha256}, which the event announced; "
-                "upload the file again, or send an event with its digest",
+                f"'{one_line(place)}' has SHA-256 {kept.sha256}; expected {sha256} as announced by the event; "
+                "upload the file again, or send an event with the right digest",
             )
         bucket = open_store(settings.bucket, settings, create=True)
         new = NewUpload(kept.sha256, keep(kept, bucket), kept.filename, kept.size_bytes, _choices(settings))
@@ -170,7 +170,7 @@ def _linked(upload: Upload, kept: Kept, choices: dict[str, object]) -> Taken:
     name = f" as '{upload.filename}'" if upload.filename != kept.filename else ""
     message = f"the same bytes are upload {upload.upload_id}{name}; 0 rows stored"
     if choices not in ({}, upload.choices):
-        message += "; it was read with other choices: pass --on-overlap replace to read it again with these"
+        message += "; it was read with other choices; pass --on-overlap replace to read it again with these"
     return Taken(upload.upload_id, kept.filename, "linked", kept.size_bytes, message=message)
 
 

@@ -79,7 +79,7 @@ def _all(uploads: Sequence[Upload], counted: dict[int, Fates]) -> Table:
                 *(found.units_of(fate) for fate in shown),
             )
         )
-    note = "Difference: the file minus all fates. Uploads that are not matched have no fates yet."
+    note = "Difference: the file minus all fates. Uploads that are not matched yet have no fates."
     if len(uploads) > _ROWS:
         note += f" {len(uploads) - _ROWS:,} more uploads are not listed."
     columns = ("upload", "platform", "status", "rows", "hours", "difference", *(str(fate) for fate in shown))

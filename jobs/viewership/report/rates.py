@@ -158,7 +158,7 @@ def rate_sections(rates: Sequence[MatchRate]) -> list[Section]:
     timed = [(label, values) for label, values in (_bar(rate, hours=True) for rate in rates) if any(values)]
     note = (
         "Share of final rows among those that are final, in review or unmatched. Held rows wait for a deal or a value"
-        " and are on neither side."
+        " and are not counted."
     )
     columns = ("platform", "uploads", "final", "of rows", "rate", "final hours", "of hours", "rate in hours")
     return [

@@ -157,7 +157,7 @@ def waiting_table(found: Sequence[Waiting]) -> Table | None:
         for each in found[:_ROWS]
     ]
     more = len(found) - _ROWS
-    note = "Run one of the commands of an upload. Words in capitals are for you to fill in."
+    note = "Run one of the commands for each upload. Replace words in capitals."
     if more > 0:
-        note += f" {more:,} more uploads wait: telecine viewership uploads"
+        note += f" {more:,} more uploads wait; run: telecine viewership uploads"
     return Table(WAITING, ("upload", "code", "question", "command"), rows, note)

@@ -24,14 +24,14 @@ SQLSTATES: Final[dict[str, tuple[type[TelecineError], str]]] = {
     "TC002": (UsageError, "a key does not exist or is not matched yet"),
     "TC003": (UsageError, "the episode is not in the catalogue, or is inactive"),
     "TC004": (UsageError, "the decision does not exist"),
-    "TC005": (DecisionUndone, "the decision was undone before"),
+    "TC005": (DecisionUndone, "the decision is already undone"),
     "TC006": (ReviewChanged, "a key has changed since it was shown"),
     "TC007": (ConfigurationError, "the transaction is not read committed"),
 }
 """SQLSTATE of the functions -> our error, and its meaning."""
 # The end of an error's message: what to do next.
 _NEXT: Final = {
-    "TC004": "; expected one that `telecine viewership review show KEY` lists",
+    "TC004": "; expected one listed by `telecine viewership review show KEY`",
     "TC006": "; run: telecine viewership review show KEY",
 }
 

@@ -106,5 +106,5 @@ def find_episode(session: DatabaseSession, text: str) -> int:
             f" id:{by_ref[0].id} or id:{by_number[0].id}"
         )
     raise UsageError(
-        f"the catalogue has no episode '{shown}'; expected a ref id of `telecine viewership catalog export`, or id:N"
+        f"the catalogue has no episode '{shown}'; expected a ref id from `telecine viewership catalog export`, or id:N"
     )

@@ -73,7 +73,7 @@ def find_key(session: DatabaseSession, text: str) -> bytes:
         first=first,
     )
     near = sorted((bytes(row.review_digest) for row in rows), key=lambda one: -_common(one.hex(), prefix))
-    expected = f"a key of `telecine viewership review list`; the nearest are {_told(session, near)}" if near else "none"
+    expected = f"a key in `telecine viewership review list`; the nearest are {_told(session, near)}" if near else "none"
     raise UsageError(f"key '{prefix}' does not exist; expected {expected}")
 
 

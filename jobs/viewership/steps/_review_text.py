@@ -160,7 +160,7 @@ def decision_text(made: DecisionMade, by: str) -> str:
         f" {counted(scope.uploads, 'upload', 'uploads')}, {scope.hours} hours, revenue {scope.revenue}"
     )
     verbs = ("added", "removed") if made.done else ("would be added", "removed")
-    held = f"; {counted(scope.held, 'row is', 'rows are')} held for want of a deal or place" if scope.held else ""
+    held = f"; {counted(scope.held, 'row is', 'rows are')} held without a deal or place" if scope.held else ""
     lines.append(f"final table: {counted(scope.loads, 'row', 'rows')} {verbs[0]}, {scope.removes:,} {verbs[1]}{held}")
     if made.done:
         numbers = ", ".join(map(str, made.decisions))

@@ -207,7 +207,7 @@ def phase_table(phases: dict[str, Sequence[PhaseResult]]) -> Table:
         for result in results[:_SHOWN]
     ]
     columns = ["upload", "file", "platform", "phase", "rows expected", "rows", "hours expected", "hours", "seconds"]
-    return Table("Phases", columns, rows, note="A phase that does not account for every row fails.")
+    return Table("Phases", columns, rows, note="A phase fails if it does not account for every row.")
 
 
 def _plain(value: Decimal) -> str:

@@ -57,18 +57,18 @@ def run(settings: ReprocessSettings, stage_run: StageRun) -> Report:
 
 
 def _check(settings: ReprocessSettings) -> None:
-    """Refuse uploads and platforms that do not exist: a typing error must not look like success."""
+    """Refuse uploads and platforms that do not exist: a typo must not look like success."""
     with transaction(settings) as session:
         if settings.upload:
             missing = set(settings.upload) - {each.upload_id for each in find(session, upload_ids=settings.upload)}
             if missing:
-                raise UsageError(f"there is no upload {min(missing)}; expected one of `telecine viewership uploads`")
+                raise UsageError(f"upload {min(missing)} does not exist; expected one in `telecine viewership uploads`")
         if settings.platform:
             known = {row.platform for row in session.rows("SELECT DISTINCT platform FROM viewership.scopes")}
             unknown = [name for name in settings.platform if name not in known]
             if unknown:
-                names = ", ".join(sorted(known)) or "none, since nothing was uploaded"
-                raise UsageError(f"no upload is of platform {one_line(unknown[0])}; expected one of: {names}")
+                names = ", ".join(sorted(known)) or "none, because nothing was uploaded"
+                raise UsageError(f"platform {one_line(unknown[0])} has no uploads; expected one of: {names}")
 
 
 def _titles(settings: ReprocessSettings) -> tuple[str, ...]:
@@ -148,18 +148,18 @@ def _headline(result: Reprocessed, *, dry_run: bool) -> str:
         f"{total.left:,} removed ({_plain(total.hours_left)} hours)",
     ]
     if result.failed:
-        parts.append(f"{', '.join(result.failed)} failed: the keys stay as they are until the next run")
+        parts.append(f"{', '.join(result.failed)} failed: its keys are unchanged until the next run")
     return ", ".join(parts)
 
 
 def _notes(result: Reprocessed) -> list[str]:
     notes = [f"Changes of the catalogue from version {result.since} to {result.version}."]
     if result.is_full:
-        notes.append("All keys were matched, since many were affected, the rules changed, or --all was passed.")
+        notes.append("All keys were matched, because many were affected, the rules changed, or --all was passed.")
     if result.inactive_decisions:
         notes.append(
-            f"{counted(result.inactive_decisions, 'key is', 'keys are')} decided for an episode that is inactive now;"
-            " decisions stay until they are undone."
+            f"{counted(result.inactive_decisions, 'key is', 'keys are')} decided for an episode that is now inactive;"
+            " decisions apply until they are undone."
         )
     return notes
 

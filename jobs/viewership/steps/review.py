@@ -175,7 +175,7 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
         plan = planned(session, action, chosen(session, wanted))
         if settings.seen is not None and settings.seen != plan.scope.state:
             raise ReviewChanged(
-                "the keys have changed since they were shown; expected a decision about their present state; run:"
+                "the keys have changed since they were shown; expected a decision on their current state; run:"
                 f" {_command(settings, action)}"
             )
         if settings.yes and len(plan.groups) > 1:
@@ -254,7 +254,7 @@ def undo_decisions(settings: ReviewUndoSettings) -> str:
         UsageError: there is no such decision.
     """
     if not settings.decisions:
-        raise UsageError("no decision is given; expected numbers that `telecine viewership review show KEY` lists")
+        raise UsageError("no decision was passed; expected numbers listed by `telecine viewership review show KEY`")
     ready(settings)
     numbers = sorted(set(settings.decisions), reverse=True)
 

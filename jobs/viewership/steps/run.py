@@ -78,7 +78,7 @@ def _too_large(settings: RunSettings, taken: Sequence[Taken]) -> bool:
     if size <= settings.one_pod_mb * _MB:
         return False
     _log.info(
-        "%.0f MB were uploaded; the limit for one pod is %d MB: later steps finish them",
+        "uploaded %.0f MB; the limit for one pod is %d MB, so later steps finish them",
         size / _MB,
         settings.one_pod_mb,
     )

@@ -43,7 +43,7 @@ _OUTCOMES: Final = {
     "skipped": "skipped",
     "needs_choice": "with an open question",
     "copy": "a copy",
-    "overlap": "with stored days",
+    "overlap": "with days already stored",
     "refused": "refused",
 }
 

@@ -40,7 +40,7 @@ def validate(settings: ValidateSettings) -> tuple[str, int]:
         found = find(session, status=() if settings.upload else ACTIVE, upload_ids=settings.upload)
         missing = set(settings.upload) - {upload.upload_id for upload in found}
         if missing:
-            raise UsageError(f"there is no upload {min(missing)}; expected one of `telecine viewership uploads`")
+            raise UsageError(f"upload {min(missing)} does not exist; expected one in `telecine viewership uploads`")
         sums = [(upload, fates(session, upload.upload_id)) for upload in found]
     wrong = any(any(one.difference) for upload, one in sums if upload.status in ACTIVE)
     text = as_json(_document(sums), indent=2) if settings.json_ else _told(sums)

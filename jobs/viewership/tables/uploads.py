@@ -222,7 +222,7 @@ def hold(session: DatabaseSession, upload_id: int) -> Upload:
     while True:
         found = find(session, upload_ids=[upload_id])
         if not found:
-            raise UsageError(f"there is no upload {upload_id}; expected one of `telecine viewership uploads`")
+            raise UsageError(f"upload {upload_id} does not exist; expected one in `telecine viewership uploads`")
         seen = found[0]
         if seen.platform is not None:
             lock_period(session, seen.platform, seen.first_date, seen.last_date)
