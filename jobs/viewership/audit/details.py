@@ -1,4 +1,4 @@
-"""Compare the final rows with those that are due, and the effects of reviewers' decisions with the decisions."""
+"""Compare the final rows with the expected ones, and the effects of reviewers' decisions with the decisions."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _COLUMNS: Final = ", ".join((*_IDENTITY, *_FROM_ROW, *_FROM_CATALOGUE))
 
 
 def check_details(session: DatabaseSession, scope: Scope) -> Check:
-    """Compare final rows with due ones, both ways; rows that only a changed catalogue makes differ are stale."""
+    """Compare final rows with expected ones, both ways; rows that differ only through the catalogue are stale."""
     ids = list(scope.uploads)
     covered = "TRUE" if scope.whole else "upload_id = ANY (:ids)"
     values = {} if scope.whole else {"ids": ids}
     [[final]] = session.rows(f"SELECT count(*) FROM viewership.episode_details WHERE {covered}", **values)  # noqa: S608
     check = Check("final rows", final)
-    # A nested loop over rows that were not analysed yet takes hours.
+    # A nested loop over rows without statistics takes hours.
     session.run("SET LOCAL enable_nestloop = off")
     session.run(
         f"""

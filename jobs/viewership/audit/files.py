@@ -35,7 +35,7 @@ _DERIVED: Final = {
     "topline": "r.key_id IS NULL",
 }
 _UNIT: Final = {**VALUES, **_DERIVED}
-# Messages may have other words in another version of telecine.
+# The wording of messages may differ between versions of telecine.
 _ASIDE: Final = ("fate", "code", "column_name", "raw", "hours", "revenue", "unparsable")
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["USED_KEYS", "check_keys", "check_rows"]
 
-# Keys whose values are in memory at a time.
+# Keys held in memory at a time.
 _PAGE: Final = 20_000
 USED_KEYS: Final = (
     "(:whole OR k.key_id IN (SELECT r.key_id FROM viewership.platform_viewership r WHERE r.upload_id = ANY (:ids)))"
@@ -49,7 +49,7 @@ def _compare(check: Check, row: Any) -> None:
     wrong = [name for name in KEY_COLUMNS if name != "key_version" and _plain(stored[name]) != expected[name]]
     if not wrong and stored["key_version"] == KEY_VERSION:
         return
-    # The digest is of raw fields, which no rule changes.
+    # The digest covers raw fields, which no rule changes.
     older = stored["key_version"] < KEY_VERSION and "digest" not in wrong
     if wrong:
         name = wrong[0]

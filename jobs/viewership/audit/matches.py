@@ -24,7 +24,7 @@ FIELDS: Final = ("content_name", "content_name_2", "series", "season", "episode"
 """Columns of viewership.keys that a match depends on, besides the platform."""
 
 CHUNK: Final = 200_000
-"""Keys matched at a time: some 1.5 GB. The catalogue is read once for each."""
+"""Keys matched at a time: about 1.5 GB. The catalogue is read once per batch."""
 
 _STORED: Final = """
     SELECT k.key_id, m.key_id IS NOT NULL AS there, m.status, m.bucket, m.episode_id, m.confidence, m.margin,
@@ -55,7 +55,7 @@ def match_again(
 
 
 def check_matches(session: DatabaseSession, scope: Scope) -> Check:
-    """Compare each match with what the catalogue gives for its key now, except decisions of reviewers.
+    """Compare each match with the one that the current catalogue produces, except reviewers' decisions.
 
     A match that differs is stale if the catalogue has changed since, or if other rules made it; else it is wrong.
     """

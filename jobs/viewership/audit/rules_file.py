@@ -35,7 +35,7 @@ class RulesInvalid(ConfigurationError):
 
 
 class RulesFile(BaseModel):
-    """The keys of a rules file; those that are absent are as in the base."""
+    """The keys of a rules file; absent ones have the values of the base."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -23,7 +23,7 @@ _RESOLVED: Final = (
 def check_scopes(session: DatabaseSession, covered: Covered) -> Check:
     """Compare the digest of each scope, and what normalization found for it.
 
-    A scope that was resolved before the deals, channels or territories changed is stale, not wrong.
+    A scope resolved before the deals, channels or territories changed is stale, not wrong.
     """
     rows = session.rows(
         f"""

@@ -41,7 +41,7 @@ class Audit:
         checks: in order.
         sums: expected and actual sums of each upload.
         seconds: time of each check.
-        gauges: what the alerts watch, whatever uploads were covered.
+        gauges: the values that alerts use, over all uploads.
     """
 
     uploads: int = 0
@@ -52,15 +52,14 @@ class Audit:
 
 
 class _Done(Exception):
-    """Ends a transaction that must not be committed."""
+    """Raised to roll back a transaction that must not be committed."""
 
 
 @contextmanager
 def snapshot(settings: DatabaseSettings) -> Iterator[DatabaseSession]:
-    """Run statements on one state of the database, and roll everything back at the end.
+    """Run statements on one snapshot of the database, and roll everything back at the end.
 
-    A concurrent run is seen before or after each of its transactions, never between two of them. Temporary tables are
-    the only thing that is written.
+    Each transaction of a concurrent run is either visible as a whole or not at all. Only temporary tables are written.
     """
     try:
         with transaction(settings) as session:
@@ -78,7 +77,7 @@ def choose(session: DatabaseSession, uploads: Sequence[int], platform: str | Non
         session: the transaction.
         uploads: their numbers; empty for all.
         platform: only those of this platform; None for all.
-        of_run: only those of which the log has an entry of this run, which may be none; None for all.
+        of_run: only those with a log entry of this run, possibly none; None for all.
 
     Raises:
         UsageError: an upload does not exist, or is of another platform.
@@ -109,7 +108,7 @@ def choose(session: DatabaseSession, uploads: Sequence[int], platform: str | Non
 
 
 def verify(settings: VerifySettings, progress: Progress) -> Audit:
-    """Compare every stored value with the one that the raw rows, the catalogue and the raw files give.
+    """Compare every stored value with the one recomputed from the raw rows, the catalogue and the raw files.
 
     Args:
         settings: the uploads, the bucket, and how thorough to be.

@@ -1,4 +1,4 @@
-"""Normalize: the deal, channel and territory of every scope, which is what the rows of an upload have in common."""
+"""Normalize: find the deal, channel and territory of every scope, the fields that rows of an upload share."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def resolve_scopes(
 ) -> list[int]:
     """Find deal, channel and territory of scopes again, and return those that changed.
 
-    The caller holds the locks of the platforms, and brings the final rows of the changed scopes to what is due.
+    The caller holds the locks of the platforms, and updates the final rows of the changed scopes.
 
     Args:
         session: the transaction.
@@ -263,7 +263,7 @@ class Resolver:
         text = deal.internal_territory or territory
         territories = resolve_territory(text, self._territories)
         if text is None:
-            # A channel such as MAIN_US names the territory that the file has no column for.
+            # A channel such as MAIN_US names the territory if the file has no column for it.
             for other in (channel, partner):
                 found = resolve_territory(other, self._territories)
                 if found.place is not None:

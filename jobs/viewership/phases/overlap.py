@@ -1,4 +1,4 @@
-"""Copies and overlaps: other uploads with the same rows, or with rows for the same days, and what to do about them."""
+"""Copies and overlaps: other uploads with the same rows, or with rows for the same days, and how they differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retract: take an upload back; its final rows move to replaced_details, its raw rows stay."""
+"""Retract an upload: move its final rows to replaced_details, and keep its raw rows."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["retract"]
 
 
 def retract(settings: DatabaseSettings, upload_id: int, *, by: str, reason: str, run_id: str) -> tuple[str, int]:
-    """Take an upload back, and return its filename and the number of final rows that left.
+    """Retract an upload, and return its filename and the number of final rows removed.
 
     Args:
         settings: where the database is.
         upload_id: the upload.
-        by: who takes it back.
+        by: who retracts it.
         reason: why.
         run_id: the run.
 
     Raises:
-        UsageError: there is no such upload, or it was taken back or replaced before.
+        UsageError: the upload does not exist, or is already retracted or replaced.
     """
     began = time.monotonic()
     with transaction(settings) as session:

@@ -1,4 +1,4 @@
-"""Take one file: keep its bytes, read it, store its rows; record why, if it cannot be stored."""
+"""Upload one file: keep its bytes, read it, and store its rows, or record why it cannot be stored."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ class Taken:
 
     @property
     def waits(self) -> bool:
-        """Return whether a person has to answer."""
+        """Return whether the upload waits for an answer."""
         return self.outcome in ("needs_choice", "copy", "overlap")
 
 
 def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | None = None) -> Taken:
-    """Store the rows of one file. The same bytes again are linked; a bad file is recorded, and nothing raised.
+    """Store the rows of one file. The same bytes again are linked; a bad file is recorded without raising.
 
     Args:
         settings: how files are read and stored.
@@ -82,8 +82,8 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
         sha256: digest that the bytes must have, if it was announced.
 
     Raises:
-        BadArrival: ``SHA256_MISMATCH``: the bytes are others.
-        UsageError: there is no such file, or a flag does not fit it.
+        BadArrival: ``SHA256_MISMATCH``: the bytes differ.
+        UsageError: the file does not exist, or a flag does not fit it.
         TransientError: the store or the database cannot be reached; the same command can be run again.
         IntegrityError: what was stored does not add up; nothing was stored.
     """
@@ -142,7 +142,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
 
 
 def _choices(settings: UploadSettings) -> dict[str, object]:
-    """Return the flags that decided how the file was read, for another reading of the same bytes."""
+    """Return the flags that decided how the file was read, to read the same bytes again."""
     names = (
         *("format", "map", "period", "date_order", "decimal_mark", "clock", "sheet", "encoding", "delimiter"),
         *("header_line", "round_money", "domain"),

@@ -59,7 +59,7 @@ class Choice:
         keys: numbers of its spellings.
         episode: the episode; None to reject, or if the key is skipped.
         score: score of the candidate; None if the user named the episode.
-        skipped: why nothing is decided about it; None if something is.
+        skipped: why it is skipped; None if it is decided.
     """
 
     digest: bytes
@@ -78,7 +78,7 @@ class Group:
     Attributes:
         episode_id: the episode; None to reject.
         choices: the keys.
-        scope: rows that it touches.
+        scope: rows that it affects.
     """
 
     episode_id: int | None
@@ -97,8 +97,8 @@ class Plan:
 
     Attributes:
         groups: one per decision.
-        skipped: keys about which nothing is decided.
-        scope: rows that all of them touch.
+        skipped: keys that are not decided.
+        scope: rows that all of them affect.
     """
 
     groups: tuple[Group, ...]

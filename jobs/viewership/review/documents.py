@@ -216,7 +216,7 @@ class KeyShown(_Fields):
 
 
 class ScopeShown(_Closed):
-    """The rows that decisions touch."""
+    """The rows that decisions affect."""
 
     rows: int
     hours: Amount
@@ -237,7 +237,7 @@ class ChosenKey(_Closed):
 
 
 class SkippedKey(_Closed):
-    """A key about which nothing is decided."""
+    """A key that is skipped."""
 
     key: str
     title: str

@@ -1,4 +1,4 @@
-"""Run a phase over uploads, and report what it had to account for and what it accounted for."""
+"""Run a phase over uploads, and report expected and actual sums."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def run_phase(phase: Phase, settings: StepSettings, stage_run: StageRun, upload_
         phase: the phase.
         settings: where the database is.
         stage_run: the stage in the ledger.
-        upload_ids: the uploads; those that do not wait for this phase are passed over.
+        upload_ids: the uploads; those that do not wait for this phase are skipped.
 
     Raises:
         TransientError: the database cannot be reached.
@@ -186,7 +186,7 @@ def _rejects(failures: Sequence[Failure]) -> dict[str, int]:
 
 
 def phase_table(phases: dict[str, Sequence[PhaseResult]]) -> Table:
-    """Return the table of what each phase had to account for.
+    """Return the table of the sums that each phase must account for.
 
     Args:
         phases: name of a phase -> its results.

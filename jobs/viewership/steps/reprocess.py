@@ -1,4 +1,4 @@
-"""The reprocess step: match keys again that changes of the catalogue affect, and bring final rows up to date."""
+"""The reprocess step: match keys again that catalogue changes affect, and update final rows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def run(settings: ReprocessSettings, stage_run: StageRun) -> Report:
         stage_run: the stage in the ledger.
 
     Raises:
-        UsageError: there is no such upload or platform, or a file of titles cannot be read.
+        UsageError: an upload or platform does not exist, or a file of titles cannot be read.
         ConfigurationError: the catalogue has no episode.
     """
     ready(settings)

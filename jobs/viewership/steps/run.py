@@ -32,7 +32,7 @@ _STATUSES: Final = ("skipped", "success", "partial", "failed")
 def run(settings: RunSettings, stage_run: StageRun) -> Report:
     """Upload files and load their rows, and return one report.
 
-    Uploads that an earlier run left unfinished are finished, too. A file that is refused does not stop the others; the
+    Uploads that an earlier run left unfinished are finished too. A file that is refused does not stop the others; the
     most severe exit code counts.
 
     Args:
