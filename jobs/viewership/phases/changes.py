@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Changes", "changes_since", "places_changed"]
 
 PLACES: Final = ("deal", "channel", "territory")
-"""Kinds of entities that decide about the scopes of rows, not about their episodes."""
+"""Kinds of entities that determine the scopes of rows, not their episodes."""
 
 
 @dataclass(slots=True)
