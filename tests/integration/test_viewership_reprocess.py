@@ -416,7 +416,7 @@ def test_the_step_reports_keys_rows_and_hours_by_platform(store: Store, tmp_path
     report = run_step(store, titles=str(titles), by="ann")
     assert (report.status, report.exit_code) == ("success", 0)
     assert (report.counts["rows_entered"], report.counts["looked_at"]) == (1, 1)
-    assert "1 final row entered (3 hours), 0 left (0 hours)" in report.headline
+    assert "1 final row added (3 hours), 0 removed (0 hours)" in report.headline
     (table,) = report.sections
     assert list(table.rows[0]) == ["canonical", 1, 1, 1, 0, 0, "3", "0", "0", "0"]
     table.rows.append(["roku", 5, 0, 0, 0, 0, "0", "0", "0", "0"])
@@ -445,9 +445,9 @@ def test_a_run_that_changes_nothing_counts_the_rows_that_stay_held(store: Store)
 
 def test_what_does_not_exist_is_refused(store: Store, tmp_path: Path):
     store.stored(ROWS)
-    with pytest.raises(UsageError, match="there is no upload 99"):
+    with pytest.raises(UsageError, match="upload 99 does not exist"):
         run_step(store, upload=(99,))
-    with pytest.raises(UsageError, match=r"no upload is of platform rokku; expected one of: canonical"):
+    with pytest.raises(UsageError, match=r"platform rokku has no uploads; expected one of: canonical"):
         run_step(store, platform=("rokku",))
     empty = tmp_path / "empty.txt"
     empty.write_text("\n", encoding="utf-8")

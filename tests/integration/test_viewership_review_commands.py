@@ -195,7 +195,7 @@ def test_without_yes_nothing_changes_and_the_printed_command_does_it(telecine, d
     assert database.rows("SELECT count(*) FROM viewership.decisions") == [(0,)]
     code, out = pasted(telecine, made["command"])
     assert code == 0, out
-    assert "final table: 1 row entered, 0 left" in out
+    assert "final table: 1 row added, 0 removed" in out
     assert database.rows("SELECT decided_by, note, action FROM viewership.decisions") == [
         ("Ann O'Neil; rm -rf", "it's $(that) one", "accept")
     ]
@@ -205,7 +205,7 @@ def test_without_yes_nothing_changes_and_the_printed_command_does_it(telecine, d
     assert "changed since they were shown" in again
     code, out = telecine("undo", "1")
     assert code == 0
-    assert "0 rows would enter, 1 would leave" in " ".join(out.replace("final table:", "").split())
+    assert "0 rows would be added, 1 removed" in " ".join(out.replace("final table:", "").split())
     assert len(final(database)) == len(before) + 1
     code, out = pasted(telecine, out.strip().splitlines()[-1].strip())
     assert code == 0, out
@@ -267,11 +267,11 @@ def test_a_series_is_rejected_as_a_whole_and_no_other(telecine, database):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("accept",), "no key is given"),
-        (("accept", "KEY"), "no episode is given"),
-        (("accept", "KEY", "--episode", "HL-0101", "--candidate", "1"), "both given"),
-        (("accept", "KEY", "--series", "X", "--candidate", "1"), "keys and --series"),
-        (("accept", "--series", "Harbour Lights", "--episode", "HL-0101"), "--series is given with"),
+        (("accept",), "no key was passed"),
+        (("accept", "KEY"), "no episode was passed"),
+        (("accept", "KEY", "--episode", "HL-0101", "--candidate", "1"), "both set"),
+        (("accept", "KEY", "--series", "X", "--candidate", "1"), "keys are combined with --series"),
+        (("accept", "--series", "Harbour Lights", "--episode", "HL-0101"), "--series is combined with"),
         (("accept", "--series", "Nobody"), "no key of this series waits; expected"),
         (("accept", "--series", "Harbor Lights"), "no key of this series waits; did you mean 'Harbour Lights'?"),
         (("list", "--platform", "youtub"), "no upload is of platform youtub; did you mean 'youtube'?"),
@@ -280,7 +280,7 @@ def test_a_series_is_rejected_as_a_whole_and_no_other(telecine, database):
         (("accept", "KEY", "--episode", "id:999"), "expected id:N"),
         (("alias", "KEY", "--candidate", "99"), "has no candidate"),
         (("reject", "KEY"), "--reason is required"),
-        (("undo", "--yes"), "no decision is given"),
+        (("undo", "--yes"), "no decision was passed"),
         (("undo", "0"), "greater than 0"),
     ],
 )

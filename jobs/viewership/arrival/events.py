@@ -1,4 +1,4 @@
-"""Parse an outbox event into an arrival: the object, its digest, and the flags with which it is read."""
+"""Parse an outbox event into an arrival: the object, its digest, and the flags for reading it."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ class Arrival:
     Attributes:
         uri: URI of the object.
         key: its key in the bucket.
-        etag: its version; empty until the store was asked.
+        etag: its version; empty until the store is queried.
         size: bytes.
         event: the event that announced it; None if a listing found it, or a user named it.
         overrides: settings -> values that the event chose, for ``settings.model_copy(update=…)``.
-        sha256: digest of the bytes, if the event has it; other bytes are ``SHA256_MISMATCH``.
+        sha256: digest of the bytes, if the event has one; other bytes are a ``SHA256_MISMATCH``.
     """
 
     uri: str
@@ -93,9 +93,9 @@ class BadEvent:
     """An event that announces no usable object, or an outbox that does not answer.
 
     Attributes:
-        event: the event; None if the outbox itself failed, so that its events wait for the next poll.
-        error: the reason. After a transient one, the event counts as not tried.
-        key: the object that the event means, if that can be told; the listing leaves it alone meanwhile.
+        event: the event; None if the outbox itself failed, in which case its events wait for the next poll.
+        error: the reason. A transient one is not counted as an attempt.
+        key: the object that the event means, if known; until the event is settled, the listing skips it.
     """
 
     event: Event | None

@@ -68,7 +68,7 @@ def _is_upload(store: ObjectStore, info: ObjectInfo) -> bool:
         return False
     if len(join_uri(resolved(store.uri), info.key)) > URI_CHARS:
         _LOG.warning(
-            "%s is skipped; expected a URI of at most %d characters; move it up", one_line(info.key), URI_CHARS
+            "%s is skipped: its URI is too long; expected at most %d characters", one_line(info.key), URI_CHARS
         )
         return False
     return True

@@ -40,7 +40,7 @@ def arrivals(settings: UploadSettings) -> Iterator[Arrival | BadEvent]:
     """Yield what events announced, oldest first, then listed objects that no event named.
 
     Events of objects that are stored already are acknowledged; nothing else is written. If a producer's outbox does not
-    answer, one :class:`BadEvent` without an event says so, and the listing goes ahead.
+    answer, one :class:`BadEvent` without an event says so, and the listing continues.
 
     Args:
         settings: the bucket, the outbox and the folder of formats.
@@ -134,7 +134,7 @@ def _stat(settings: UploadSettings, store: ObjectStore, arrival: Arrival, event:
         if error.data.get("action") == FOLLOW_LINK:
             code, found = "KEY_ESCAPE", "is a link that points outside the bucket"
         else:
-            # If the store refuses everything, the event is not at fault, and the listing raises.
+            # If the store refuses everything, the event is not the cause, and the listing raises.
             next(iter(store.list(settings.prefix)), None)
             code, found = "NOT_READABLE", f"is refused: {one_line(error.message)}"
     except EndpointUnreachable:
@@ -152,7 +152,7 @@ def _unless_interrupted(settings: UploadSettings, arrival: Arrival, event: Event
     with transaction(settings) as session:
         if not table.interrupted(session, arrival.uri, arrival.etag, settings.max_attempts):
             return arrival
-    return _bad(event, arrival, "INTERRUPTED", f"ended {settings.max_attempts} steps that read it")
+    return _bad(event, arrival, "INTERRUPTED", f"was being read when {settings.max_attempts} steps died")
 
 
 def _bad(event: Event, arrival: Arrival, code: str, found: str) -> BadEvent:

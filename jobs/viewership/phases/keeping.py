@@ -33,7 +33,7 @@ class Kept:
     """A copy of a file.
 
     Attributes:
-        place: where it came from: a path or a URI.
+        place: its source: a path or a URI.
         filename: its name without folders.
         sha256: of its bytes, in hexadecimal.
         size_bytes: its size.
@@ -70,7 +70,7 @@ def fetched(place: str, settings: StorageSettings, *, limits: ReadLimits | None 
 
     Raises:
         Refused: ``LIMIT``: the file is too large.
-        UsageError: there is no such file, or it holds secrets.
+        UsageError: the file does not exist, or is in a folder of secrets.
     """
     most = (limits or ReadLimits()).bytes
     with TemporaryDirectory(prefix="telecine-upload-") as folder:
@@ -89,7 +89,7 @@ def fetched(place: str, settings: StorageSettings, *, limits: ReadLimits | None 
 def _chunks(place: str, settings: StorageSettings) -> Iterator[bytes]:
     if not place.startswith("s3://"):
         path = place.removeprefix("file://")
-        # Messages and reports show what a file has.
+        # Messages and reports quote the contents of files.
         if holds_secrets(os.path.realpath(path)):
             raise UsageError(f"'{one_line(path)}' is in a folder of secrets or processes; expected another file")
         try:

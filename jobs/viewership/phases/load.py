@@ -83,7 +83,7 @@ def load(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) ->
 
 
 def _replace(session: DatabaseSession, upload: Upload, by: str) -> list[int]:
-    """Take back the uploads that this one replaces, and return their numbers."""
+    """Mark the uploads that this one replaces as replaced, and return their numbers."""
     replaced = [each.upload_id for each in find(session, upload_ids=upload.replaces) if each.status in ACTIVE]
     for number in replaced:
         update(session, number, status="replaced", replaced_by=upload.upload_id)

@@ -1,4 +1,4 @@
-"""Copies and overlaps: other uploads with the same rows, or with rows for the same days, and what to do about them."""
+"""Copies and overlaps: other uploads with the same rows, or with rows for the same days, and how they differ."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _one(other: Other) -> str:
         parts.append(f", {_plain(other.own_revenue - other.revenue, sign=True)} revenue")
     parts.append(")")
     if other.outside:
-        parts.append(f" and {other.outside:,} rows that this file lacks altogether")
+        parts.append(f" and {other.outside:,} rows that this file lacks")
     return "".join(parts)
 
 

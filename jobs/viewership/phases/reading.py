@@ -135,7 +135,7 @@ def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | Non
     rivals = [fit for fit in fits if fit.fits]
     if rivals:
         names = ", ".join(fit.format.full_name for fit in rivals)
-        # What a format leaves open besides, such as two columns of one name: one answer must not lead to the next.
+        # Also name what each format leaves open, such as two columns of one name: ask everything at once.
         further = list(dict.fromkeys(fit.question for fit in rivals if fit.question))
         raise NeedsChoice(
             f"{len(rivals)} formats fit the file about equally well; expected one of {names}; pass --format"
@@ -143,7 +143,7 @@ def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | Non
             flags=["--format", *(["--map"] if further else [])],
         )
     raise NeedsChoice(
-        "no format fits the file; expected one of `telecine viewership formats list`; pass --format canonical and "
+        "no format fits the file; expected one in `telecine viewership formats list`; pass --format canonical and "
         "--map, as proposed by `telecine viewership formats infer`",
         flags=["--format", "--map"],
     )

@@ -1,4 +1,4 @@
-"""Retract: take an upload back; its final rows move to replaced_details, its raw rows stay."""
+"""Retract an upload: move its final rows to replaced_details, and keep its raw rows."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ __all__ = ["retract"]
 
 
 def retract(settings: DatabaseSettings, upload_id: int, *, by: str, reason: str, run_id: str) -> tuple[str, int]:
-    """Take an upload back, and return its filename and the number of final rows that left.
+    """Retract an upload, and return its filename and the number of final rows removed.
 
     Args:
         settings: where the database is.
         upload_id: the upload.
-        by: who takes it back.
+        by: who retracts it.
         reason: why.
         run_id: the run.
 
     Raises:
-        UsageError: there is no such upload, it was retracted or replaced before, or none of its rows are stored.
+        UsageError: the upload does not exist, is already retracted or replaced, or none of its rows are stored.
     """
     began = time.monotonic()
     with transaction(settings) as session:
         upload = hold(session, upload_id)
         if upload.status in ("retracted", "replaced"):
-            raise UsageError(f"upload {upload_id} is {upload.status} already; expected one that is not")
+            raise UsageError(f"upload {upload_id} is already {upload.status}; expected an active one")
         if upload.status not in ACTIVE or upload.platform is None:
             raise UsageError(
                 f"upload {upload_id} ('{upload.filename}') is {upload.status}, and none of its rows are stored; "

@@ -1,4 +1,4 @@
-"""Store the units of an upload: rows that continue, rows set aside, and the sums that they have to add up to."""
+"""Store the units of an upload: rows, rows set aside, and the sums that they must add up to."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def facts(read: Interpretation) -> pl.DataFrame:
 def store(
     session: DatabaseSession, upload_id: int, read: Interpretation, *, domain: str, on_overlap: str, run_id: str
 ) -> Stored:
-    """Write the rows of an upload in one transaction, unless its bytes are stored or it waits for an answer.
+    """Write the rows of an upload in one transaction, unless its bytes are already stored or it waits for an answer.
 
     Args:
         session: the transaction.
-        upload_id: the upload, which was claimed before.
-        read: what its file says.
+        upload_id: the upload, already claimed.
+        read: the contents of its file.
         domain: the domain of its rows.
         on_overlap: ``ask``, ``skip``, ``replace`` or ``append``.
         run_id: the run.
@@ -168,7 +168,7 @@ def _stored(name: str) -> pl.Expr:
 
 def set_aside_rows(units: pl.DataFrame) -> pl.DataFrame:
     """Return the rejected and filtered ones of some units, as the table has them."""
-    # The hours of a control total are those of other rows.
+    # The hours of a control total belong to other rows.
     amount = pl.when(~pl.col("control"))
     return units.filter(pl.col("fate").is_not_null() & ~pl.col("topline")).select(
         "line",

@@ -1,4 +1,4 @@
-"""Take one file: keep its bytes, read it, store its rows; record why, if it cannot be stored."""
+"""Upload one file: keep its bytes, read it, and store its rows, or record why it cannot be stored."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ class Taken:
 
     @property
     def waits(self) -> bool:
-        """Return whether a person has to answer."""
+        """Return whether the upload waits for an answer."""
         return self.outcome in ("needs_choice", "copy", "overlap")
 
 
 def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | None = None) -> Taken:
-    """Store the rows of one file. The same bytes again are linked; a bad file is recorded, and nothing raised.
+    """Store the rows of one file. The same bytes again are linked; a bad file is recorded without raising.
 
     Args:
         settings: how files are read and stored.
@@ -83,8 +83,8 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
         sha256: digest that the bytes must have, if it was announced.
 
     Raises:
-        BadArrival: ``SHA256_MISMATCH``: the bytes are others.
-        UsageError: there is no such file, or a flag does not fit it.
+        BadArrival: ``SHA256_MISMATCH``: the bytes differ.
+        UsageError: the file does not exist, or a flag does not fit it.
         TransientError: the store or the database cannot be reached; the same command can be run again.
         IntegrityError: what was stored does not add up; nothing was stored.
     """
@@ -93,8 +93,8 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
         if sha256 not in (None, kept.sha256):
             raise bad_arrival(
                 "SHA256_MISMATCH",
-                f"'{one_line(place)}' has the SHA-256 {kept.sha256}; expected {sha256}, which the event announced; "
-                "upload the file again, or send an event with its digest",
+                f"'{one_line(place)}' has SHA-256 {kept.sha256}; expected {sha256} as announced by the event; "
+                "upload the file again, or send an event with the right digest",
             )
         bucket = open_store(settings.bucket, settings, create=True)
         new = NewUpload(kept.sha256, keep(kept, bucket), kept.filename, kept.size_bytes, _choices(settings))
@@ -148,7 +148,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
 
 
 def _choices(settings: UploadSettings) -> dict[str, object]:
-    """Return the flags that decided how the file was read, for another reading of the same bytes."""
+    """Return the flags that decided how the file was read, to read the same bytes again."""
     names = (
         *("format", "platform", "map", "period", "date_order", "decimal_mark", "clock", "sheet", "encoding"),
         *("delimiter", "header_line", "round_money", "domain"),
@@ -176,7 +176,7 @@ def _linked(upload: Upload, kept: Kept, choices: dict[str, object]) -> Taken:
     name = f" as '{upload.filename}'" if upload.filename != kept.filename else ""
     message = f"the same bytes are upload {upload.upload_id}{name}; 0 rows stored"
     if choices not in ({}, upload.choices):
-        message += "; it was read with other choices: pass --on-overlap replace to read it again with these"
+        message += "; it was read with other choices; pass --on-overlap replace to read it again with these"
     return Taken(upload.upload_id, kept.filename, "linked", kept.size_bytes, message=message)
 
 

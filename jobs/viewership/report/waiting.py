@@ -1,4 +1,4 @@
-"""Uploads that wait for an answer, with the commands that give it."""
+"""Uploads that wait for an answer, with the commands that answer."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Waiting:
         upload_id: its number.
         filename: its name.
         code: ``NEEDS_CHOICE``, ``COPY`` or ``OVERLAP``.
-        question: what has to be decided.
-        commands: each answers it; what the user has to fill in is in capitals.
+        question: the question to answer.
+        commands: each answers it; placeholders are in capitals.
     """
 
     upload_id: int
@@ -62,8 +62,8 @@ def waiting(
     Args:
         session: a transaction.
         upload_ids: only these; None means all.
-        places: number of an upload -> path or URI that it was given with. Others are named by the object that they
-            arrived as, or else by the raw file that was kept.
+        places: number of an upload -> path or URI that the user passed. Others are named by the object that they
+            arrived as, or by the raw file.
         settings: settings of the command that prints this, whose typed flags the commands repeat; None adds none.
     """
     # Only here: settings import pydantic, which a report without waiting uploads does not need.
@@ -101,7 +101,7 @@ def waiting(
 
 
 def _argument(place: str) -> str:
-    """Return a path that is not read as a flag."""
+    """Return a path in a form that is not parsed as a flag."""
     return f"./{place}" if place.startswith("-") else place
 
 
@@ -129,7 +129,7 @@ def _answers(message: str) -> list[list[str]]:
 
 
 def _chosen(choices: Mapping[str, Any], answered: set[str]) -> list[str]:
-    """Return the flags that were given before, unless an answer replaces them."""
+    """Return the flags that were passed before, unless an answer replaces them."""
     words: list[str] = []
     for choice, value in choices.items():
         flag = f"--{choice.replace('_', '-')}"
@@ -157,7 +157,7 @@ def waiting_table(found: Sequence[Waiting]) -> Table | None:
         for each in found[:_ROWS]
     ]
     more = len(found) - _ROWS
-    note = "Run one of the commands of an upload. Words in capitals are for you to fill in."
+    note = "Run one of the commands for each upload. Replace words in capitals."
     if more > 0:
-        note += f" {more:,} more uploads wait: telecine viewership uploads"
+        note += f" {more:,} more uploads wait; run: telecine viewership uploads"
     return Table(WAITING, ("upload", "code", "question", "command"), rows, note)

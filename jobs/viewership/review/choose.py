@@ -60,7 +60,7 @@ class Choice:
         keys: numbers of its spellings.
         episode: the episode; None to reject, or if the key is skipped.
         score: score of the candidate; None if the user named the episode.
-        skipped: why nothing is decided about it; None if something is.
+        skipped: why it is skipped; None if it is decided.
     """
 
     digest: bytes
@@ -79,7 +79,7 @@ class Group:
     Attributes:
         episode_id: the episode; None to reject.
         choices: the keys.
-        scope: rows that it touches.
+        scope: rows that it affects.
     """
 
     episode_id: int | None
@@ -98,8 +98,8 @@ class Plan:
 
     Attributes:
         groups: one per decision.
-        skipped: keys about which nothing is decided.
-        scope: rows that all of them touch.
+        skipped: keys that are not decided.
+        scope: rows that all of them affect.
     """
 
     groups: tuple[Group, ...]
@@ -114,23 +114,23 @@ def chosen(session: DatabaseSession, wanted: Wanted) -> list[Choice]:
         UsageError: a key, candidate or episode does not exist, or flags contradict each other.
     """
     if wanted.names and (wanted.series is not None or wanted.platform is not None):
-        raise UsageError("keys and --series or --platform are both given; expected keys, or --series with --platform")
+        raise UsageError("keys are combined with --series or --platform; expected keys alone, or --series")
     if not wanted.names and wanted.series is None:
-        raise UsageError("no key is given; expected keys of `telecine viewership review list`, or --series")
+        raise UsageError("no key was passed; expected keys listed by `telecine viewership review list`, or --series")
     if wanted.episode is not None and wanted.candidate is not None:
-        raise UsageError("--episode and --candidate are both given; expected one of them")
+        raise UsageError("--episode and --candidate are both set; expected only one of them")
     if wanted.series is not None and (wanted.episode is not None or wanted.candidate is not None):
         raise UsageError(
-            "--series is given with --episode or --candidate; expected the keys by name, or --series alone, which"
+            "--series is combined with --episode or --candidate; expected keys by name, or --series alone, which"
             " takes each key's best candidate"
         )
     if wanted.names and wanted.action != "reject" and wanted.episode is None and wanted.candidate is None:
-        raise UsageError("no episode is given; expected --episode REF or --candidate N, as in `review show KEY`")
+        raise UsageError("no episode was passed; expected --episode REF, or --candidate N from `review show KEY`")
     found = _named(session, wanted) if wanted.names else _of_series(session, wanted)
     if not found:
         near = near_series(session, wanted.series or "", platform=wanted.platform, status=None)
         meant = f"; did you mean '{one_line(near[0])}'? Expected" if near else "; expected"
-        raise UsageError(f"no key of this series waits{meant} a series of `telecine viewership review list`")
+        raise UsageError(f"no key of this series waits{meant} a series listed by `telecine viewership review list`")
     return found
 
 

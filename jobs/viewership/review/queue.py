@@ -87,7 +87,7 @@ class Waiting:
         candidates: best first.
         reasons: why it waits, as sentences.
         accepted_before: episode that was accepted for earlier uploads.
-        since: since when.
+        since: when it started to wait.
     """
 
     digest: bytes
@@ -168,7 +168,7 @@ def waiting(
         series: only this series; compared by its key.
         status: ``review``, ``unmatched`` or ``all``.
         digests: only these keys.
-        limit: at most as many.
+        limit: at most this many.
     """
     rows = session.rows(
         f"""
@@ -217,7 +217,7 @@ def _waiting(row: Any, names: dict[bytes, str], known: dict[int, Episode]) -> Wa
 
 
 def candidates_of(found: Sequence[dict[str, Any]], known: dict[int, Episode]) -> tuple[Candidate, ...]:
-    """Return stored candidates, best first, each with its distance to the next or, behind the best, to the best."""
+    """Return stored candidates, best first, each with its margin: to the next for the best, to the best for others."""
     ranked = sorted(found, key=lambda each: -float(each["score"]))
     scores = [float(each["score"]) for each in ranked]
     margins = [scores[0] - scores[1] if len(scores) > 1 else _ALONE, *(score - scores[0] for score in scores[1:])]

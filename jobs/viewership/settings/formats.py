@@ -44,7 +44,7 @@ def _format_file(value: str) -> str:
 
 
 class FormatsSettings(Settings, pipeline="viewership"):
-    """The formats that are known: those that are shipped, and a folder of the user's own."""
+    """The known formats: the shipped ones, and those in a folder of the user."""
 
     formats_dir: str | None = setting(
         None,
@@ -55,7 +55,7 @@ class FormatsSettings(Settings, pipeline="viewership"):
 
 
 class ReadingSettings(FormatsSettings, pipeline="viewership"):
-    """Choices for the reading of one upload, if the file leaves any."""
+    """Choices about how one upload is read, if the file leaves any."""
 
     sheet: str | None = setting(
         None,

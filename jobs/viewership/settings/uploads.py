@@ -1,4 +1,4 @@
-"""Settings of the commands that take uploads and bring their rows to the final table."""
+"""Settings of the commands that store uploads and load their rows into the final table."""
 
 from __future__ import annotations
 
@@ -98,11 +98,11 @@ class UploadSettings(ArrivalSettings, InterpretationSettings, pipeline="viewersh
     )
     on_overlap: Literal["ask", "skip", "replace", "append"] = setting(
         "ask",
-        description="What to do with a copy, or with rows for days that are stored already.",
-        form="What to do with a copy, or with rows for days that are stored already: `ask` stores nothing and shows "
+        description="Choose how to handle a copy, or rows for days that are already stored.",
+        form="How to handle a copy, or rows for days that are already stored: `ask` stores nothing and shows "
         "the difference.",
-        detail="`ask` stores nothing and shows the difference; `replace` also takes the other uploads back, once the "
-        "new rows are loaded; `append` keeps both.",
+        detail="`ask` stores nothing and shows the difference; `replace` also removes the rows of the other uploads, "
+        "once the new rows are loaded; `append` keeps both.",
         group=_STORED,
     )
     max_rejected: Share = setting(
@@ -121,9 +121,9 @@ class RunSettings(UploadSettings, pipeline="viewership"):
     one_pod_mb: PositiveInt | None = setting(
         None,
         default_text="no limit",
-        description="Only upload files if they exceed this size together, in MB.",
-        form="Up to this size, the files of a run are matched and loaded in the pod of the upload, in MB.",
-        detail="normalize, match and load then run as steps of their own.",
+        description="Only upload the files if their total size exceeds this, in MB.",
+        form="Up to this total size in MB, the files of a run are matched and loaded in the upload pod.",
+        detail="normalize, match and load then run as separate steps.",
         group=LIMITS,
     )
 
@@ -149,7 +149,7 @@ class LoadSettings(_PhaseSettings, pipeline="viewership"):
 
 
 class ValidateSettings(StepSettings, pipeline="viewership"):
-    """Settings of `validate`, which counts what became of the rows."""
+    """Settings of `validate`, which counts rows by fate."""
 
     upload: UploadIds = setting(
         (), default_text="all uploads", description="Count the rows of these uploads, by number.", group=_CHOSEN
@@ -165,9 +165,9 @@ class UploadsSettings(StepSettings, pipeline="viewership"):
 
 
 class RetractSettings(StepSettings, pipeline="viewership"):
-    """Settings of `retract`, which takes an upload back."""
+    """Settings of `retract`, which removes the rows of an upload from the final table."""
 
-    number: PositiveInt = setting(description="Take back the upload with this number.", argument=True)
+    number: PositiveInt = setting(description="Retract the upload with this number.", argument=True)
     reason: Annotated[str, Field(min_length=1, max_length=1000)] = setting(
         description="Record this reason.", group=_CHOSEN
     )

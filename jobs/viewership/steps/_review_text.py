@@ -172,12 +172,12 @@ def decision_text(made: DecisionMade, by: str) -> str:
         f"{made.action}: {counted(len(made.keys), 'key', 'keys')}, {counted(scope.rows, 'row', 'rows')} in"
         f" {counted(scope.uploads, 'upload', 'uploads')}, {scope.hours} hours, revenue {scope.revenue}"
     )
-    verbs = ("entered", "left") if made.done else ("would enter", "would leave")
-    held = f"; {counted(scope.held, 'row is', 'rows are')} held for want of a deal or place" if scope.held else ""
+    verbs = ("added", "removed") if made.done else ("would be added", "removed")
+    held = f"; {counted(scope.held, 'row is', 'rows are')} held without a deal or place" if scope.held else ""
     lines.append(f"final table: {counted(scope.loads, 'row', 'rows')} {verbs[0]}, {scope.removes:,} {verbs[1]}{held}")
     if made.done:
         numbers = ", ".join(map(str, made.decisions))
-        lines.append(one_line(f"decision {numbers} by {by}; to take it back:"))
+        lines.append(one_line(f"decision {numbers} by {by}; to undo it:"))
     else:
         lines.append("nothing was changed; to do it:")
     return "\n".join([*lines, f"  {made.command}"])
@@ -185,7 +185,7 @@ def decision_text(made: DecisionMade, by: str) -> str:
 
 def undo_text(shown: UndoShown) -> str:
     """Return what an undo would change, or has changed."""
-    verbs = ("entered", "left") if shown.done else ("would enter", "would leave")
+    verbs = ("added", "removed") if shown.done else ("would be added", "removed")
     lines = [
         _decisions(shown.decisions),
         "",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["show_sample", "show_uploads"]
 
-# Files and rows that are listed. A file with a wrong period has thousands of rejected rows, which all say the same.
+# Most files and rows that are listed. A file with a wrong period has thousands of rejected rows with the same error.
 _FAILURES: Final = 8
 _NUMBERS: Final = frozenset({"upload", "rows", "rejected"})
 
@@ -37,7 +37,7 @@ def show_sample(report: Report, console: Console) -> None:
 
 
 def show_uploads(report: Report, console: Console) -> None:
-    """Print what failed, what became of each file, and the counts.
+    """Print failures, the outcome of each file, and the counts.
 
     Args:
         report: report of upload, run or a phase.

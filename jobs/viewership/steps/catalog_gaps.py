@@ -1,4 +1,4 @@
-"""The catalog gaps command: episodes that platforms report and the catalogue lacks, with the hours that wait."""
+"""The catalog gaps command: episodes that platforms report but the catalogue lacks, with the hours that wait."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def _told(found: Gaps, settings: CatalogGapsSettings, form: str | None) -> str:
 
 
 def _next(settings: CatalogGapsSettings, output: str, form: str, count: int) -> list[str]:
-    """Say where the file is, and which commands follow."""
+    """Return the location of the file and the next commands."""
     first = f"{one_line(output)}: {counted(count, 'row', 'rows')}; fill in what is missing, then run:"
     place = output
     if form == "xlsx":

@@ -1,4 +1,4 @@
-"""The reprocess step: match keys again that changes of the catalogue affect, and bring final rows up to date."""
+"""The reprocess step: match keys again that catalogue changes affect, and update final rows."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["run", "show"]
 
 _COLUMNS: Final = (
-    *("platform", "keys looked at", "changed", "rows entered", "rows left", "rows updated"),
-    *("hours entered", "hours left", "revenue entered", "revenue left"),
+    *("platform", "keys looked at", "changed", "rows added", "rows removed", "rows updated"),
+    *("hours added", "hours removed", "revenue added", "revenue removed"),
 )
 _TABLE: Final = "Platforms"
 _MOST_TITLES: Final = 100_000
@@ -47,7 +47,7 @@ def run(settings: ReprocessSettings, stage_run: StageRun) -> Report:
         stage_run: the stage in the ledger.
 
     Raises:
-        UsageError: there is no such upload or platform, or a file of titles cannot be read.
+        UsageError: an upload or platform does not exist, or a file of titles cannot be read.
         ConfigurationError: the catalogue has no episode.
     """
     ready(settings)
@@ -89,12 +89,12 @@ def _held(settings: ReprocessSettings) -> dict[str, int]:
 
 
 def _check(settings: ReprocessSettings) -> None:
-    """Refuse uploads and platforms that do not exist: a typing error must not look like success."""
+    """Refuse uploads and platforms that do not exist: a typo must not look like success."""
     with transaction(settings) as session:
         if settings.upload:
             missing = set(settings.upload) - {each.upload_id for each in find(session, upload_ids=settings.upload)}
             if missing:
-                raise UsageError(f"there is no upload {min(missing)}; expected one of `telecine viewership uploads`")
+                raise UsageError(f"upload {min(missing)} does not exist; expected one in `telecine viewership uploads`")
         check_platforms(session, settings.platform)
 
 
@@ -171,26 +171,26 @@ def _headline(result: Reprocessed, *, dry_run: bool, held: Mapping[str, int]) ->
     parts = [
         f"{'nothing was written: ' if dry_run else ''}version {result.version}: {looked}",
         f"{total.changed:,} changed",
-        f"{counted(total.entered, 'final row', 'final rows')} entered ({_plain(total.hours_entered)} hours)",
-        f"{total.left:,} left ({_plain(total.hours_left)} hours)",
+        f"{counted(total.entered, 'final row', 'final rows')} added ({_plain(total.hours_entered)} hours)",
+        f"{total.left:,} removed ({_plain(total.hours_left)} hours)",
     ]
     if held:
         count = sum(held.values())
         codes = ", ".join(code if len(held) == 1 else f"{rows:,} {code}" for code, rows in held.items())
         parts.append(f"{counted(count, 'row is', 'rows are')} still held: {codes}")
     if result.failed:
-        parts.append(f"{', '.join(result.failed)} failed: the keys stay as they are until the next run")
+        parts.append(f"{', '.join(result.failed)} failed: its keys are unchanged until the next run")
     return ", ".join(parts)
 
 
 def _notes(result: Reprocessed) -> list[str]:
     notes = [f"Changes of the catalogue from version {result.since} to {result.version}."]
     if result.is_full:
-        notes.append("All keys were matched, since many were affected, the rules changed, or --all was passed.")
+        notes.append("All keys were matched, because many were affected, the rules changed, or --all was passed.")
     if result.inactive_decisions:
         notes.append(
-            f"{counted(result.inactive_decisions, 'key is', 'keys are')} decided for an episode that is inactive now;"
-            " decisions stay until they are undone."
+            f"{counted(result.inactive_decisions, 'key is', 'keys are')} decided for an episode that is now inactive;"
+            " decisions apply until they are undone."
         )
     return notes
 

@@ -1,4 +1,4 @@
-"""The review commands: list and show keys that wait, decide about them, undo, and export the queue."""
+"""The review commands: list and show waiting keys, decide on them, undo, and export the queue."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 __all__ = ["accept", "alias", "export_queue", "list_keys", "reject", "show_key", "undo_decisions"]
 
 S = TypeVar("S", bound="Settings")
-# A decision waits this long for a database that restarts or a deadlock; for a load of the same platform, without limit.
+# A decision retries for this long after a restart of the database or a deadlock; it waits for loads without limit.
 _RETRY_S: Final = 30.0
 _SHOWN_COMMANDS: Final = 3
 
@@ -124,7 +124,7 @@ def show_key(settings: ReviewShowSettings) -> str:
     """Return everything about a key, and the next commands.
 
     Raises:
-        UsageError: there is no such key, or several.
+        UsageError: no key or several keys match.
     """
     ready(settings)
 
@@ -190,11 +190,11 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
         plan = planned(session, action, chosen(session, wanted))
         if settings.seen is not None and settings.seen != plan.scope.state:
             raise ReviewChanged(
-                "the keys have changed since they were shown; expected a decision about their present state; run:"
+                "the keys have changed since they were shown; expected a decision on their current state; run:"
                 f" {_command(settings, action)}"
             )
         if settings.yes and len(plan.groups) > 1:
-            # In the order of all others: the catalogue, then final rows. Several decisions would take them in turns.
+            # Locks in the usual order: the catalogue, then final rows. Several decisions would take them alternately.
             lock(session)
         made = []
         loaded = removed = 0
@@ -248,7 +248,7 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
 
 
 def _command(settings: Settings, action: Action, *words: str) -> str:
-    """Return a decision's command about the same keys and with the same flags, and further words."""
+    """Return the command of a decision on the same keys with the same flags, plus further words."""
     keys = tuple(getattr(settings, "keys"))  # noqa: B009 - only settings of decisions come here
     typed = _without(settings, "seen", "yes", "json_")
     return next_command(f"viewership review {action}", *keys, *words, model=type(settings), settings=typed)
@@ -262,14 +262,14 @@ def _without(settings: S, *names: str) -> S:
 
 
 def undo_decisions(settings: ReviewUndoSettings) -> str:
-    """Take decisions back, the latest first, or show what that would change.
+    """Undo decisions, the latest first, or show what that would change.
 
     Raises:
-        DecisionUndone: one was undone before.
-        UsageError: there is no such decision.
+        DecisionUndone: one is already undone.
+        UsageError: a decision does not exist.
     """
     if not settings.decisions:
-        raise UsageError("no decision is given; expected numbers that `telecine viewership review show KEY` lists")
+        raise UsageError("no decision was passed; expected numbers listed by `telecine viewership review show KEY`")
     ready(settings)
     numbers = sorted(set(settings.decisions), reverse=True)
 
@@ -333,7 +333,7 @@ def _decisions(session: DatabaseSession, numbers: Sequence[int]) -> list[object]
 
 
 def export_queue(settings: ReviewExportSettings) -> str:
-    """Write the keys that wait to a file, and return where it is.
+    """Write the waiting keys to a file, and return its location.
 
     Raises:
         UsageError: the platform is unknown, or the place does not name a file.

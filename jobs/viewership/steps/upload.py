@@ -63,9 +63,9 @@ class Uploads:
     """The outcomes of the files of one run.
 
     Attributes:
-        taken: files that were opened.
+        taken: files that could be opened.
         failed: files that could not be opened, and events that name none.
-        places: number of an upload -> path or URI that it was given with.
+        places: number of an upload -> path or URI that the user passed.
         set_aside: events and files that failed too often.
     """
 
@@ -76,7 +76,7 @@ class Uploads:
 
 
 def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
-    """Take the named files, or what has arrived, and return what became of them.
+    """Upload the named files, or what has arrived, and return the outcomes.
 
     Args:
         settings: settings of the step.
@@ -99,14 +99,14 @@ def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
 
 
 def _named(settings: UploadSettings) -> Iterator[Arrival]:
-    """Yield the files that the user named; one below the folder of uploads is then known to the next poll."""
+    """Yield the files that the user named; the next poll skips those below the folder of uploads."""
     for place in settings.files:
         yield named_arrival(settings, place) or Arrival(place, "")
 
 
 def _take(settings: UploadSettings, found: Arrival, stage_run: StageRun, uploads: Uploads) -> None:
     chosen = settings.model_copy(update=found.overrides) if found.overrides else settings
-    # A file that the user named may be read with a wrong flag, which changes nothing for the next poll.
+    # A file that the user named may be read with a wrong flag, which must not affect the next poll.
     has_arrived = not settings.files
     try:
         if has_arrived:
@@ -173,7 +173,7 @@ def sections(settings: UploadSettings, uploads: Uploads) -> list[Section]:
 
     Args:
         settings: settings of the step.
-        uploads: what became of the files.
+        uploads: the outcomes of the files.
     """
     numbers = list(dict.fromkeys(one.upload_id for one in uploads.taken if one.outcome != "linked"))
     with transaction(settings) as session:
@@ -193,14 +193,14 @@ def upload_report(settings: UploadSettings, uploads: Uploads) -> Report:
 
     Args:
         settings: settings of the step.
-        uploads: what became of the files.
+        uploads: the outcomes of the files.
     """
     taken, failed = uploads.taken, uploads.failed
     outcomes = Counter(one.outcome for one in taken)
     named = bool(settings.files)
     refused = outcomes["refused"] + len(failed)
     open_ = sum(one.waits for one in taken)
-    # An upload that has arrived may wait for an answer; a person who names a file gets the question.
+    # An upload that has arrived may wait for an answer; a user who names a file gets the question at once.
     bad = refused + (open_ if named else 0)
     code = most_severe(EXIT_OK, EXIT_DATA if bad else EXIT_OK)
     results = [one.result for one in taken if one.result is not None and one.outcome == "stored"]

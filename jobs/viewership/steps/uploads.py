@@ -27,7 +27,7 @@ def list_uploads(settings: UploadsSettings) -> str:
     if settings.json_:
         return as_json({"uploads": [_document(upload) for upload in found]}, indent=2)
     if not found:
-        return "no upload yet; run `telecine viewership run FILE`"
+        return "nothing is uploaded yet; run `telecine viewership run FILE`"
     rows = [
         (
             str(upload.upload_id),

@@ -38,12 +38,12 @@ ACTIVE: Final = ("read", "normalized", "matched", "loaded", "partial")
 
 @dataclass(frozen=True, slots=True)
 class NewUpload:
-    """A file that was handed in.
+    """A file that was uploaded.
 
     Attributes:
         sha256: of its bytes, which are its identity.
         object_key: where the raw file is kept.
-        filename: its name, which identifies nothing.
+        filename: its name, which does not identify it.
         size_bytes: its size.
         choices: what the user chose, by the name of the flag.
         rereads: the stored upload with the same bytes that is read again with other choices.
@@ -64,7 +64,7 @@ class Upload:
     Attributes:
         upload_id: its number.
         sha256: of its bytes.
-        filename: the name that it first came with.
+        filename: the name of its first upload.
         object_key: where the raw file is kept.
         size_bytes: its size.
         platform: its platform; None until the file was read.
@@ -72,7 +72,7 @@ class Upload:
         label: ``Viewership``, ``Revenue`` or ``Both``; None until then.
         format: name and version of the format; None until then.
         choices: what the user chose, by the name of the flag.
-        status: how far it is.
+        status: its status.
         first_date: first day of its rows.
         last_date: last day of its rows.
         replaces: numbers of the uploads that it replaces when it is loaded.
@@ -80,7 +80,7 @@ class Upload:
         units: units of the file.
         hours: sum of the file.
         revenue: sum of the file.
-        created_at: when it was first handed in.
+        created_at: when it was first uploaded.
     """
 
     upload_id: int
@@ -106,7 +106,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The row of an upload, and whether it was there before."""
+    """The row of an upload, and whether it already existed."""
 
     upload: Upload
     is_new: bool
@@ -147,7 +147,7 @@ _QUALIFIED: Final = ", ".join(f"u.{name}" for name in _NAMES)
 
 
 def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
-    """Insert an upload, or return the one with the same bytes; of two at once, the second waits for the first.
+    """Insert an upload, or return the one with the same bytes; of two concurrent calls, the second waits for the first.
 
     Args:
         session: a transaction.
@@ -207,7 +207,7 @@ def count(session: DatabaseSession) -> int:
 
 
 def latest(session: DatabaseSession, limit: int) -> list[Upload]:
-    """Return the uploads that came last, latest first."""
+    """Return the latest uploads, latest first."""
     rows = session.rows(
         f"SELECT {_COLUMNS} FROM viewership.uploads ORDER BY upload_id DESC LIMIT :limit",  # noqa: S608
         limit=limit,
@@ -218,7 +218,7 @@ def latest(session: DatabaseSession, limit: int) -> list[Upload]:
 def hold(session: DatabaseSession, upload_id: int) -> Upload:
     """Lock an upload and its platform's months until the end of the transaction, and return it as it is now.
 
-    The months come before the row, in every transaction: none waits for another one that waits for it.
+    Every transaction locks the months before the row, which avoids deadlocks.
 
     Args:
         session: the transaction.
@@ -230,7 +230,7 @@ def hold(session: DatabaseSession, upload_id: int) -> Upload:
     while True:
         found = find(session, upload_ids=[upload_id])
         if not found:
-            raise UsageError(f"there is no upload {upload_id}; expected one of `telecine viewership uploads`")
+            raise UsageError(f"upload {upload_id} does not exist; expected one in `telecine viewership uploads`")
         seen = found[0]
         if seen.platform is not None:
             lock_period(session, seen.platform, seen.first_date, seen.last_date)
@@ -302,7 +302,7 @@ def overlaps(
 ) -> list[Overlap]:
     """Return other uploads with rows for the same platform, label, partner, channel, territory and days.
 
-    Totals of a channel overlap with totals only: they are of the same hours as the rows of its content.
+    Totals of a channel overlap with totals only: they cover the same hours as the rows of its content.
 
     Args:
         session: a transaction.
@@ -352,7 +352,7 @@ def overlaps(
 
 
 def lock_period(session: DatabaseSession, platform: str, first: date | None, last: date | None) -> None:
-    """Wait until no other transaction stores or loads rows of this platform for these months.
+    """Lock the rows of this platform for these months against storing and loading.
 
     Args:
         session: the transaction; its end releases the locks.

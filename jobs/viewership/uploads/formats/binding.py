@@ -129,7 +129,7 @@ def bind(chosen: Format, layout: Layout, mapping: Mapping[str, str] | None = Non
         else:
             absent.append(rule)
     if questions:
-        # All of them: one answer must not lead to the next question.
+        # Ask all of them at once: one answer must not lead to the next question.
         raise NeedsChoice("; also, ".join(questions), flags=["--map"])
     _check(chosen, layout, columns, metrics, absent)
     read = {bound.column.position for bound in columns} | {date.position for bound in metrics for date in bound.columns}

@@ -1,4 +1,4 @@
-"""Draft a format from a proposal, and name the flags that read the file as proposed without one."""
+"""Draft a format from a proposal, and derive the flags that read the file as proposed without a format."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TITLE_CHARS: Final = 80
 # Limits of the model on one name, and on names that are not read.
 _NAME_CHARS: Final = 200
 _MOST_IGNORED: Final = 500
-# What stops a format: without an answer, it would read nothing.
+# Questions that prevent a format: without an answer, it would read nothing.
 _NEEDED: Final = ("FIELD", "DUPLICATE", "UNIT", "CONTENT", "MEASURE")
 
 
