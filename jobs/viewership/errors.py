@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+import itertools
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from shared.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Answers = list[list[str | None]]
+"""Answers to a question: flags and values in turn; the value None is for the user to fill in."""
 
 __all__ = [
     "ARRIVALS",
@@ -18,6 +26,7 @@ __all__ = [
     "REJECTS",
     "STALE",
     "UNDECIDED",
+    "Answers",
     "BadArrival",
     "BadCatalog",
     "DecisionUndone",
@@ -25,6 +34,7 @@ __all__ = [
     "NotReady",
     "Refused",
     "ReviewChanged",
+    "answers_to_all",
     "bad_arrival",
     "refuse",
 ]
@@ -171,6 +181,10 @@ DECISIONS: Final[dict[str, str]] = {
 """Code of a review decision that is refused -> meaning."""
 
 
+# Commands to choose from, for several questions at once.
+_MOST_ANSWERS: Final = 12
+
+
 class Refused(DataError):
     """The whole upload cannot be read; a retry has the same result."""
 
@@ -184,9 +198,31 @@ class BadArrival(DataError):
 
 
 class NeedsChoice(DataError):
-    """The file leaves a question open that the user must answer with a flag; it is never guessed or retried."""
+    """The file leaves a question open that the user must answer with a flag; it is never guessed or retried.
+
+    ``answers`` has the flags of each answer, with their values: ``[["--clock", "hh:mm"], ["--clock", "mm:ss"]]``. The
+    user fills in a value that is None.
+    """
 
     default_code: ClassVar[str] = "NEEDS_CHOICE"
+
+    @property
+    def answers(self) -> Answers:
+        """Return the answers, each with flags and values in turn; empty if no flag answers the question."""
+        return list(self.data.get("answers", ()))
+
+
+def answers_to_all(questions: Iterable[Answers]) -> Answers:
+    """Return answers to several questions at once: all combinations, or flags to fill in if those are too many.
+
+    Args:
+        questions: the answers to each.
+    """
+    asked = [answers for answers in questions if answers]
+    if math.prod(map(len, asked)) <= _MOST_ANSWERS:
+        return [[word for answer in chosen for word in answer] for chosen in itertools.product(*asked) if chosen]
+    names = dict.fromkeys(str(word) for answers in asked for answer in answers for word in answer[::2])
+    return [[word for name in names for word in (name, None)]]
 
 
 class NotReady(DataError):

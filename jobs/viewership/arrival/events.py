@@ -191,9 +191,10 @@ def _validated(event: Event) -> dict[str, Any]:
     except (ValidationError, ValueError) as error:
         raise invalid(_CONTRACT, event, f"a payload that is not valid: {_first(error)}") from None
     values = model.model_dump(exclude_unset=True)
+    # Choices become words of commands that a person pastes. A tab is a delimiter, and nothing else.
     for text in _texts(values):
-        if "\0" in text:
-            raise invalid(_CONTRACT, event, "a payload with a NUL")
+        if _CONTROLS.search(text) and not (text == "\t" and text == values.get("choices", {}).get("delimiter")):
+            raise invalid(_CONTRACT, event, "a payload with a control character")
     return values
 
 

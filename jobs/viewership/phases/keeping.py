@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.uploads.reading.limits import ReadLimits, over
 from shared.errors import ObjectMissing, UsageError
+from shared.scrub import hide_known
 from shared.storage import holds_secrets, open_store, split_uri
 from shared.text import one_line
 
@@ -111,7 +112,8 @@ def _chunks(place: str, settings: StorageSettings) -> Iterator[bytes]:
 
 def _name(place: str) -> str:
     """Return the name of a file, without folders; at most 255 characters, as file systems have it."""
-    name = one_line(place.removeprefix("file://").rstrip("/").rpartition("/")[2])
+    # The end is kept, which has the suffix; half a secret would not be found later.
+    name = one_line(hide_known(place.removeprefix("file://").rstrip("/").rpartition("/")[2]))
     return name[-_NAME_CHARS:] or "file"
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.tables.uploads import copies, find, overlaps
+from shared.report.terminal import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
 
 __all__ = ["Other", "find_others", "told"]
+
+_TOLD: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +141,12 @@ def _undated(upload: Upload, rows: pl.DataFrame) -> Other:
 
 
 def told(others: Sequence[Other]) -> str:
-    """Return one sentence per upload: the same days in both files, and the difference."""
-    return "; ".join(map(_one, others))
+    """Return one sentence per upload, for the first ones: the same days in both files, and the difference."""
+    said = [_one(other) for other in others[:_TOLD]]
+    if rest := others[_TOLD:]:
+        rows, hours = sum(other.units for other in rest), sum((other.hours for other in rest), Decimal(0))
+        said.append(f"and {counted(len(rest), 'more upload', 'more uploads')} ({rows:,} rows, {_plain(hours)} hours)")
+    return "; ".join(said)
 
 
 def _one(other: Other) -> str:

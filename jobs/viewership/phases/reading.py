@@ -136,16 +136,22 @@ def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | Non
     if rivals:
         names = ", ".join(fit.format.full_name for fit in rivals)
         # Also name what each format leaves open, such as two columns of one name: ask everything at once.
-        further = list(dict.fromkeys(fit.question for fit in rivals if fit.question))
+        further = list(dict.fromkeys(str(fit.question) for fit in rivals if fit.question))
         raise NeedsChoice(
             f"{len(rivals)} formats fit the file about equally well; expected one of {names}; pass --format"
             + "".join(f"; also, {question}" for question in further),
             flags=["--format", *(["--map"] if further else [])],
+            answers=[
+                ["--format", fit.format.full_name, *answer]
+                for fit in rivals
+                for answer in (fit.question.answers if fit.question else None) or [[]]
+            ],
         )
     raise NeedsChoice(
         "no format fits the file; expected one in `telecine viewership formats list`; pass --format canonical and "
         "--map, as proposed by `telecine viewership formats infer`",
         flags=["--format", "--map"],
+        answers=[["--format", "canonical", "--map", None]],
     )
 
 

@@ -14,7 +14,7 @@ from jobs.viewership.phases.overlap import find_others, told
 from jobs.viewership.tables.rows import with_scopes, write_rows, write_set_aside
 from jobs.viewership.tables.uploads import ACTIVE, find, hold, lock_period, refuse_gone, update
 from shared.errors import IntegrityError
-from shared.text import clean_data
+from shared.text import clean_data, clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Stored", "facts", "set_aside_rows", "store"]
 
 _RAW_CHARS: Final = 4000
+_MESSAGE_CHARS: Final = 2000
 _ZERO: Final = Decimal(0)
 
 
@@ -102,6 +103,7 @@ def store(
     others = find_others(session, upload, platform, label, canonical, rows=rows)
     file = read.units.file
     fields = {
+        "answers": [],
         "platform": platform,
         "domain": domain,
         "label": label,
@@ -146,7 +148,7 @@ def _waiting(others: Sequence[Other], on_overlap: str) -> tuple[str, str, str] |
         return None
     kind = "copy" if any(other.kind == "copy" for other in others) else "overlap"
     if on_overlap == "skip":
-        return "skipped", kind.upper(), f"skipped: {told(others)}"
+        return "skipped", kind.upper(), clean_text(f"skipped: {told(others)}", _MESSAGE_CHARS)
     if on_overlap == "replace":
         # A file with hours alone must not take away the revenue of one with both.
         partial = [
@@ -156,9 +158,11 @@ def _waiting(others: Sequence[Other], on_overlap: str) -> tuple[str, str, str] |
         ]
         if not partial:
             return None
-        advice = "expected a file with all rows of the upload that it replaces; retract that upload, or append"
-        return kind, "REPLACE_PARTIAL", f"{told(partial)}; {advice}"
-    return kind, kind.upper(), f"{told(others)}; expected an answer: pass --on-overlap skip, replace or append"
+        advice = "expected a file with all rows of the uploads that it replaces; retract those uploads, or append"
+        return kind, "REPLACE_PARTIAL", clean_text(f"{advice}: {told(partial)}", _MESSAGE_CHARS)
+    # What to do comes first: notices and reports show the beginning.
+    advice = "expected an answer; pass --on-overlap skip, replace or append"
+    return kind, kind.upper(), clean_text(f"{advice}: {told(others)}", _MESSAGE_CHARS)
 
 
 def _stored(name: str) -> pl.Expr:

@@ -35,6 +35,8 @@ __all__ = ["Taken", "take"]
 _RETRY_S: Final = 30.0
 _MESSAGE_CHARS: Final = 2000
 _FAILURES: Final = 50
+_ANSWERS: Final = 20
+_ANSWER_CHARS: Final = 500
 _ZERO: Final = Decimal(0)
 
 
@@ -207,6 +209,7 @@ def _unread(
             code=error.code,
             message=message,
             choices=_choices(settings),
+            answers=_answers(error),
             pipeline_run_id=run_id,
         )
         seconds = time.monotonic() - began
@@ -225,6 +228,20 @@ def _unread(
         rejected=int(error.data.get("rejected", 0)),
         flags=flags,
     )
+
+
+def _answers(error: NeedsChoice | Refused) -> list[list[str | None]]:
+    """Return the answers to a question; a value that cannot be shown as it is, such as a secret, is left to the user.
+
+    Args:
+        error: why a file is not stored.
+    """
+    if not isinstance(error, NeedsChoice):
+        return []
+    return [
+        [None if word is None or clean_text(word, _ANSWER_CHARS) != word else word for word in answer]
+        for answer in error.answers[:_ANSWERS]
+    ]
 
 
 def _failures(kept: Kept, read: Interpretation) -> list[Failure]:

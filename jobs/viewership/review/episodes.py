@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.keys.ids import id_key
 from shared.errors import UsageError
-from shared.text import one_line
+from shared.text import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,7 +87,7 @@ def find_episode(session: DatabaseSession, text: str) -> int:
     Raises:
         UsageError: no episode matches, or the value is the ref id of one and the number of another.
     """
-    shown = one_line(text)[:100]
+    shown = one_line(cut(text, 100))
     number = _NUMBER.fullmatch(text.strip())
     by_number = (
         session.rows("SELECT id FROM catalog.episodes WHERE id = :id", id=int(number[1])) if number is not None else []

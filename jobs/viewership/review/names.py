@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from shared.errors import UsageError
-from shared.text import brief, one_line
+from shared.text import brief, cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +19,7 @@ _SHORTEST: Final = 8
 _LONGEST: Final = 32
 _HEX: Final = re.compile(r"[0-9a-f]{1,32}")
 _NEAR: Final = 5
+_TITLE_CHARS: Final = 60
 
 
 def names_of(session: DatabaseSession, digests: Iterable[bytes]) -> dict[bytes, str]:
@@ -88,7 +89,7 @@ def _told(session: DatabaseSession, digests: list[bytes]) -> str:
         )
     }
     names = names_of(session, digests)
-    return ", ".join(f"{names[each]} ({one_line(titles[each])[:60]})" for each in digests)
+    return ", ".join(f"{names[each]} ({one_line(cut(titles[each], _TITLE_CHARS))})" for each in digests)
 
 
 def _common(one: str, other: str) -> int:

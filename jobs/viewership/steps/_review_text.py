@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from shared.report.terminal import counted
-from shared.text import one_line, text_table
+from shared.text import cut, one_line, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -222,7 +222,7 @@ def _episode(episode: EpisodeShown | None) -> str:
 
 def _brief(text: str) -> str:
     shown = " ".join(text.split())
-    return shown if len(shown) <= _TITLE_CHARS else f"{shown[: _TITLE_CHARS - 1]}…"
+    return shown if len(shown) <= _TITLE_CHARS else f"{cut(shown, _TITLE_CHARS - 1)}…"
 
 
 def _numbers(season: str | None, episode: str | None) -> str:

@@ -17,7 +17,7 @@ from shared.errors import UsageError
 from shared.report.terminal import counted
 from shared.settings.next_command import next_command
 from shared.storage import put_uri
-from shared.text import as_json, one_line, text_table
+from shared.text import as_json, cut, one_line, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,7 +180,7 @@ def _shown(gap: Gap) -> list[str]:
         f"{gap.series or '-'}{'' if gap.known else ' (new)'}",
         gap.season or "-",
         gap.episode or "-",
-        title if len(title) <= _TITLE_CHARS else f"{title[: _TITLE_CHARS - 1]}…",
+        title if len(title) <= _TITLE_CHARS else f"{cut(title, _TITLE_CHARS - 1)}…",
         ", ".join(gap.platforms),
         " to ".join(days) or "-",
     ]

@@ -142,7 +142,7 @@ _NAMES: Final = (
     *("choices", "status", "first_date", "last_date", "replaces", "rereads", "units", "hours", "revenue", "created_at"),
 )
 _COLUMNS: Final = ", ".join(_NAMES)
-_JSON: Final = frozenset({"choices", "notes", "others"})
+_JSON: Final = frozenset({"answers", "choices", "notes", "others"})
 _QUALIFIED: Final = ", ".join(f"u.{name}" for name in _NAMES)
 
 

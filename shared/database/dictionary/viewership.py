@@ -82,6 +82,7 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "label": "`Viewership`, `Revenue` or `Both`: what a row counts; NULL until read",
             "format": "name and version of its [format](viewership.md#formats), such as `xumo-1`; NULL until read",
             "choices": "what the user chose: name of the flag -> value",
+            "answers": "flags and values that answer its question, one list per answer; null is to be filled in",
             "status": "[status](viewership-codes.md#status-of-an-upload)",
             "code": _FAILURE_CODE,
             "message": _WAITING,

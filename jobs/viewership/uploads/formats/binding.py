@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.errors import NeedsChoice, refuse
+from jobs.viewership.errors import NeedsChoice, answers_to_all, refuse
 from jobs.viewership.model import FIELDS, MEASURES, METRICS, FieldKind
 from jobs.viewership.uploads.formats.model import ColumnRule, Metric, near_miss
 from jobs.viewership.uploads.layout.names import clean_header, header_key
@@ -114,13 +114,13 @@ def bind(chosen: Format, layout: Layout, mapping: Mapping[str, str] | None = Non
     columns: list[BoundColumn] = []
     metrics: list[BoundMetric] = []
     absent: list[Rule] = []
-    questions: list[str] = []
+    questions: list[NeedsChoice] = []
     for rule in rules:
         dates = _date_columns(rule, layout)
         try:
             column = None if dates else _column(rule, layout)
         except NeedsChoice as error:
-            questions.append(str(error))
+            questions.append(error.with_traceback(None))
             continue
         if dates:
             metrics.append(BoundMetric(rule, dates))
@@ -130,7 +130,11 @@ def bind(chosen: Format, layout: Layout, mapping: Mapping[str, str] | None = Non
             absent.append(rule)
     if questions:
         # Ask all of them at once: one answer must not lead to the next question.
-        raise NeedsChoice("; also, ".join(questions), flags=["--map"])
+        raise NeedsChoice(
+            "; also, ".join(map(str, questions)),
+            flags=["--map"],
+            answers=answers_to_all(question.answers for question in questions),
+        )
     _check(chosen, layout, columns, metrics, absent)
     read = {bound.column.position for bound in columns} | {date.position for bound in metrics for date in bound.columns}
     ignored = set(map(header_key, chosen.ignore))
@@ -226,6 +230,7 @@ def _column(rule: Rule, layout: Layout) -> Column | None:
                 f"{len(columns)} columns are named {clean_header(columns[0].raw)!r}: {places}; "
                 f"expected one for {rule.field}; pass --map {option} or another of them",
                 flags=["--map"],
+                answers=[["--map", f"{rule.field}={typed_column(column)}"] for column in columns],
             )
         if columns:
             return columns[0]
@@ -295,6 +300,7 @@ def _check(
             f"the columns with dates, such as {layout.dates[0].name!r}, do not name what they count; pass "
             f"--map 'hours={ALL_DATES}', or another field",
             flags=["--map"],
+            answers=[["--map", f"hours={ALL_DATES}"], ["--map", None]],
         )
     raise refuse(
         "COLUMNS",

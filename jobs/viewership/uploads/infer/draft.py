@@ -66,7 +66,11 @@ def draft_format(
             raise
         flags = list(dict.fromkeys(flag for question in asked for flag in question.flags))
         said = "; ".join(one_line(question.message) for question in asked)
-        raise NeedsChoice(f"the proposal is not complete: {said}; pass {' and '.join(flags)}", flags=flags) from error
+        raise NeedsChoice(
+            f"the proposal is not complete: {said}; pass {' and '.join(flags)}",
+            flags=flags,
+            answers=[[word for flag in flags for word in (flag, None)]],
+        ) from error
     plain = valid.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
     if parse_format(text, source=full_name) != valid:

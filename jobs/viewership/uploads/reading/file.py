@@ -89,7 +89,10 @@ def _text(data: bytes, limits: ReadLimits, encoding: str | None, delimiter: str 
     if error := other_file(data[:_HEAD]):
         raise error
     if delimiter is not None and not (len(delimiter) == 1 and delimiter.isascii() and delimiter not in '"\r\n\0'):
-        raise NeedsChoice(f"{delimiter!r} is not a delimiter; expected one ASCII character; pass --delimiter")
+        raise NeedsChoice(
+            f"{delimiter!r} is not a delimiter; expected one ASCII character; pass --delimiter",
+            answers=[["--delimiter", None]],
+        )
     decoded = decode(data, encoding)
     del data
     # Ctrl-Z ends a text file of DOS.

@@ -99,6 +99,7 @@ def _uploads() -> None:
             label text CHECK (label IN ('Viewership', 'Revenue', 'Both')),
             format text,
             choices jsonb NOT NULL DEFAULT '{{}}',
+            answers jsonb NOT NULL DEFAULT '[]',
             status text NOT NULL CHECK (status IN ('received', 'needs_choice', 'refused', 'copy', 'overlap', 'skipped',
                 'read', 'normalized', 'matched', 'loaded', 'partial', 'replaced', 'retracted')),
             code text,

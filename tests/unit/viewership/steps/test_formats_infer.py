@@ -11,7 +11,7 @@ import yaml
 
 from jobs.cli import run
 from jobs.viewership.catalog.files import read as read_catalogue
-from jobs.viewership.errors import NeedsChoice
+from jobs.viewership.errors import NeedsChoice, answers_to_all
 from jobs.viewership.settings.formats import FormatsCheckSettings, FormatsInferSettings
 from jobs.viewership.steps.formats import infer_file
 from jobs.viewership.steps.formats_check import check
@@ -196,6 +196,20 @@ def test_the_questions_of_several_formats_are_asked_at_once(tmp_path):
     assert "expected one of pluto-1, canonical-1; pass --format" in message
     assert message.count("2 columns are named 'Net Revenue'") == 1
     assert error.value.data["flags"] == ["--format", "--map"]
+    answers = error.value.answers
+    assert [answer[:2] for answer in answers] == [
+        ["--format", name] for name in ("pluto-1", "canonical-1") for _ in "12"
+    ]
+    for answer in answers:
+        assert check(FormatsCheckSettings(file=file, format=str(answer[1]), map=(str(answer[3]),), period="2025-07"))
+
+
+def test_several_questions_have_all_combinations_of_answers_or_flags_to_fill_in():
+    two, five = [["--a", "1"], ["--a", "2"]], [["--b", str(number)] for number in range(5)]
+    assert answers_to_all([two, [], [["--c", "3"]]]) == [["--a", "1", "--c", "3"], ["--a", "2", "--c", "3"]]
+    assert len(answers_to_all([two, five])) == 10
+    assert answers_to_all([two, five, two]) == [["--a", None, "--b", None]]
+    assert answers_to_all([]) == []
 
 
 def test_two_pairs_of_equal_columns_are_asked_about_at_once(tmp_path):
