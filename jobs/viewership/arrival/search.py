@@ -8,9 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.arrival.delivery import deliver_dead, outbox
-from jobs.viewership.arrival.events import URI_CHARS, Arrival, BadEvent, key_below, parse_event
+from jobs.viewership.arrival.events import URI_CHARS, Arrival, BadEvent, parse_event
 from jobs.viewership.arrival.listing import listed
 from jobs.viewership.errors import bad_arrival
+from jobs.viewership.phases.keeping import key_below
 from jobs.viewership.tables import arrivals as table
 from jobs.viewership.uploads.formats.library import load_formats
 from shared.database.session import transaction

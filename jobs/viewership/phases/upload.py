@@ -88,7 +88,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
         IntegrityError: what was stored does not add up; nothing was stored.
     """
     began = time.monotonic()
-    with fetched(place, settings) as kept:
+    with fetched(place, settings, bucket=settings.bucket) as kept:
         if sha256 not in (None, kept.sha256):
             raise bad_arrival(
                 "SHA256_MISMATCH",
