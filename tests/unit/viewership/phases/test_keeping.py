@@ -48,7 +48,14 @@ def test_a_link_within_the_bucket_and_files_elsewhere_are_read(bucket: Path, tmp
     assert read(str(tmp_path / "link.csv"), bucket) == b"outside"
 
 
-@pytest.mark.parametrize("module", [keeping, reading, library])
+READERS = {
+    keeping: lambda link, bucket: read(str(link), bucket),
+    reading: lambda link, _: reading.read(link),
+    library: lambda link, _: library.load_format_file(link),
+}
+
+
+@pytest.mark.parametrize("module", READERS)
 def test_a_link_that_is_changed_after_its_check_leads_to_no_secret(
     module: ModuleType, bucket: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,9 +75,4 @@ def test_a_link_that_is_changed_after_its_check_leads_to_no_secret(
 
     monkeypatch.setattr(module, "holds_secrets", check)
     with pytest.raises(UsageError, match="is in a folder of secrets or processes"):
-        if module is keeping:
-            read(str(link), bucket)
-        elif module is reading:
-            reading.read(link)
-        else:
-            library.load_format_file(link)
+        READERS[module](link, bucket)
