@@ -30,15 +30,21 @@ if TYPE_CHECKING:
 
     from jobs.viewership.settings.uploads import ArrivalSettings, UploadSettings
     from shared.outbox.events import Event
+    from shared.outbox.table import Outbox, Row
     from shared.storage import ObjectStore
 
 __all__ = ["arrivals", "named_arrival"]
 
 _LOG: Final = logging.getLogger(__name__)
+# A producer with a million bad events must not keep a poll from the files that are listed after them.
+_MOST_EVENTS: Final = 5000
+# Files that later events name still wait for their events. With more events than this, they no longer do: a poll would
+# take minutes to read them, and 100 MB for their keys.
+_MOST_NAMED: Final = 50_000
 
 
 def arrivals(settings: UploadSettings) -> Iterator[Arrival | BadEvent]:
-    """Yield what events announced, oldest first, then listed objects that no event named.
+    """Yield what events announced, oldest first, then listed objects that no event named: 5,000 events, 10,000 objects.
 
     Events of objects that are stored already are acknowledged; nothing else is written. If a producer's outbox does not
     answer, one :class:`BadEvent` without an event says so, and the listing goes ahead.
@@ -97,6 +103,32 @@ def named_arrival(settings: ArrivalSettings, place: str) -> Arrival | None:
 def _announced(settings: UploadSettings, store: ObjectStore, named: set[str]) -> Iterator[Arrival | BadEvent]:
     formats = cache(lambda: load_formats(settings.formats_dir))
     box = outbox(settings)
+    for count, row in enumerate(_pending(settings, box)):
+        if isinstance(row, BadEvent):
+            yield row
+            return
+        if count == _MOST_EVENTS:
+            _LOG.warning("more than %s events are pending; the next poll takes the others", f"{_MOST_EVENTS:,}")
+        if count >= _MOST_EVENTS + _MOST_NAMED:
+            return
+        found = parse_event(settings.bucket, row.event, row.text, too_large=row.too_large, formats=formats)
+        if found.key is not None:
+            named.add(found.key)
+        if count >= _MOST_EVENTS:
+            continue
+        if isinstance(found, Arrival):
+            found = _stat(settings, store, found, row.event)
+        if isinstance(found, Arrival):
+            found = _unless_interrupted(settings, found, row.event)
+        if isinstance(found, Arrival) and _is_known(settings, found):
+            _LOG.info("%s: %s is stored already", row.event.name, one_line(found.uri))
+            box.acknowledge(row.event)
+        else:
+            yield found
+
+
+def _pending(settings: UploadSettings, box: Outbox) -> Iterator[Row | BadEvent]:
+    """Yield the pending events; if a producer's outbox does not answer, that as the last one."""
     rows = box.pending()
     while True:
         try:
@@ -109,18 +141,7 @@ def _announced(settings: UploadSettings, store: ObjectStore, named: set[str]) ->
             return
         if row is None:
             return
-        found = parse_event(settings.bucket, row.event, row.text, too_large=row.too_large, formats=formats)
-        if found.key is not None:
-            named.add(found.key)
-        if isinstance(found, Arrival):
-            found = _stat(settings, store, found, row.event)
-        if isinstance(found, Arrival):
-            found = _unless_interrupted(settings, found, row.event)
-        if isinstance(found, Arrival) and _is_known(settings, found):
-            _LOG.info("%s: %s is stored already", row.event.name, one_line(found.uri))
-            box.acknowledge(row.event)
-        else:
-            yield found
+        yield row
 
 
 def _stat(settings: UploadSettings, store: ObjectStore, arrival: Arrival, event: Event) -> Arrival | BadEvent:
