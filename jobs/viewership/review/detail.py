@@ -114,8 +114,10 @@ def decisions_shown(rows: Sequence[Any]) -> list[DecisionShown]:
             episode_id=row.episode_id,
             reason=row.note,
             by=row.decided_by,
+            role=row.decided_role,
             at=moment(row.decided_at),
             undone_by=row.undone_by,
+            undone_role=row.undone_role,
             undone_at=moment(row.undone_at) if row.undone_at is not None else None,
         )
         for row in rows
