@@ -47,6 +47,7 @@ _CONFIG: Final = {
     "bucket": "viewership-bucket",
     "prefix": "viewership-prefix",
     "outbox-table": "viewership-outbox-table",
+    "event-overlap": "viewership-event-overlap",
     "max-rejected": "viewership-max-rejected",
     "one-pod-mb": "viewership-one-pod-mb",
 }

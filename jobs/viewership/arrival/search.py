@@ -117,7 +117,7 @@ def _announced(settings: UploadSettings, store: ObjectStore, named: set[str]) ->
         if count >= _MOST_EVENTS:
             continue
         if isinstance(found, Arrival):
-            found = _stat(settings, store, found, row.event)
+            found = _stat(settings, store, _permitted(settings, found, row.event), row.event)
         if isinstance(found, Arrival):
             found = _unless_interrupted(settings, found, row.event)
         if isinstance(found, Arrival) and _is_known(settings, found):
@@ -142,6 +142,15 @@ def _pending(settings: UploadSettings, box: Outbox) -> Iterator[Row | BadEvent]:
         if row is None:
             return
         yield row
+
+
+def _permitted(settings: UploadSettings, arrival: Arrival, event: Event) -> Arrival:
+    """Return the arrival without a choice that the operator does not leave to events."""
+    if settings.event_overlap == "follow" or "on_overlap" not in arrival.overrides:
+        return arrival
+    _LOG.warning("%s: its on_overlap is ignored; pass --event-overlap follow to let events decide", event.name)
+    kept = {name: value for name, value in arrival.overrides.items() if name != "on_overlap"}
+    return replace(arrival, overrides=kept)
 
 
 def _stat(settings: UploadSettings, store: ObjectStore, arrival: Arrival, event: Event) -> Arrival | BadEvent:
