@@ -11,7 +11,7 @@ from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import fates, lock_final, sync
 from jobs.viewership.tables.locks import phase_transaction
-from jobs.viewership.tables.uploads import ACTIVE, find, hold, update
+from jobs.viewership.tables.uploads import ACTIVE, find, free_rereads, hold, update
 from shared.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def load(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) ->
         upload = hold(session, upload_id)
         if upload.status != "matched" or upload.platform is None:
             return None
-        lock_final(session, [upload.platform])
+        # The same bytes may have been read as another platform's.
+        others = [each.platform for each in find(session, upload_ids=upload.replaces) if each.platform is not None]
+        lock_final(session, [upload.platform, *others])
         replaced = _replace(session, upload, by)
         failed = bool(session.rows("SELECT code FROM viewership.uploads WHERE upload_id = :id", id=upload_id)[0].code)
         status = "partial" if failed else "loaded"
@@ -85,8 +87,7 @@ def _replace(session: DatabaseSession, upload: Upload, by: str) -> list[int]:
     replaced = [each.upload_id for each in find(session, upload_ids=upload.replaces) if each.status in ACTIVE]
     for number in replaced:
         update(session, number, status="replaced", replaced_by=upload.upload_id)
-    if upload.rereads is not None:
-        update(session, upload.upload_id, rereads=None)
+    free_rereads(session, [*replaced, *([upload.rereads] if upload.rereads is not None else [])])
     if replaced:
         sync(session, "upload", replaced, actor=by, reason=f"replaced by upload {upload.upload_id}")
     return replaced

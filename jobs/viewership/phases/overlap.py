@@ -36,6 +36,8 @@ class Other:
         first: first day of the overlap, ISO 8601.
         last: last day of the overlap.
         outside: its rows for other days, channels or territories, which the new file lacks.
+        has_hours: the new file has hours.
+        has_revenue: the new file has revenue.
     """
 
     upload_id: int
@@ -50,6 +52,8 @@ class Other:
     first: str | None
     last: str | None
     outside: int
+    has_hours: bool = True
+    has_revenue: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Return the values for JSON; decimal numbers as text."""
@@ -71,14 +75,19 @@ def find_others(
     """
     import polars as pl
 
-    same = {each.upload_id: each for each in copies(session, upload.upload_id, canonical)}
-    dated = rows.filter(pl.col("date").is_not_null())
+    same = {each.upload_id: each for each in (copies(session, upload.upload_id, canonical) if rows.height else ())}
     scopes = {
-        topline: dated.filter(pl.col("topline") == topline)["scope_id"].unique().to_list() for topline in (False, True)
+        topline: rows.filter(pl.col("topline") == topline)["scope_id"].unique().to_list() for topline in (False, True)
     }
     found = []
-    for each in overlaps(session, upload.upload_id, platform, label, scopes):
-        own = dated.filter(pl.col("scope_id").is_in(each.scopes))
+    quarters = rows.filter(pl.col("date").is_null()).select(
+        pl.concat_str(pl.col("year", "quarter").cast(pl.String), separator=" ", ignore_nulls=True)
+    )
+    whole = rows.filter(pl.col("whole_month"))["scope_id"].unique().to_list()
+    for each in overlaps(
+        session, upload.upload_id, platform, label, scopes, whole=whole, undated=quarters.to_series().unique().to_list()
+    ):
+        own = rows.filter(pl.col("scope_id").is_in(each.scopes))
         found.append(
             Other(
                 upload_id=each.upload.upload_id,
@@ -90,10 +99,12 @@ def find_others(
                 own_units=own.height,
                 own_hours=_sum(own["hours"]),
                 own_revenue=_sum(own["revenue"]),
-                first=str(each.first),
-                last=str(each.last),
+                first=each.first and str(each.first),
+                last=each.last and str(each.last),
                 # The same bytes have no other rows; they may have other days.
                 outside=0 if each.upload.upload_id == upload.rereads else each.outside,
+                has_hours=each.upload.upload_id == upload.rereads or rows["hours"].count() > 0,
+                has_revenue=each.upload.upload_id == upload.rereads or rows["revenue"].count() > 0,
             )
         )
     seen = {other.upload_id for other in found}

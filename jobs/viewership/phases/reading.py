@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jobs.viewership.uploads.layout.model import Layout
     from jobs.viewership.uploads.transform.units import Units
 
-__all__ = ["Interpretation", "interpret", "read_upload"]
+__all__ = ["Interpretation", "check_choices", "interpret", "read_upload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,14 @@ class Interpretation:
         layout: the header and the data of the table.
         binding: the columns of the format's fields.
         units: what was read from them.
+        platform: the platform of its rows.
     """
 
     sheet: Sheet
     layout: Layout
     binding: Binding
     units: Units
+    platform: str
 
     @property
     def format(self) -> Format:
@@ -79,7 +81,24 @@ def interpret(file: str | os.PathLike[str], settings: InterpretationSettings) ->
         chosen = _fitting(sheet, formats, settings.header_line)
     layout = find_layout(sheet, chosen, header_line=settings.header_line)
     binding = bind(chosen, layout, mapping)
-    return Interpretation(sheet, layout, binding, transform(sheet, layout, binding, choices))
+    units = transform(sheet, layout, binding, choices)
+    return Interpretation(sheet, layout, binding, units, settings.platform or chosen.platform)
+
+
+def check_choices(settings: InterpretationSettings) -> None:
+    """Check the choices that need no file: formats, the map's form and the period.
+
+    Args:
+        settings: the choices.
+
+    Raises:
+        UsageError: a flag is wrong.
+    """
+    formats = load_formats(settings.formats_dir)
+    if settings.format is not None:
+        find_format(settings.format, formats)
+    parse_pairs(settings.map)
+    _choices(settings)
 
 
 def read_upload(file: str | os.PathLike[str], settings: ReadingSettings, chosen: Format | None = None) -> Sheet:

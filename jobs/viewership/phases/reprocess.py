@@ -258,11 +258,11 @@ class _Run:
             result.version = pin(session, self._by)
             states = session.rows(
                 """
-                SELECT k.platform, count(*) AS keys,
-                    GREATEST(min(m.catalogue_version), max(r.catalogue_version)) AS since
+                SELECT k.platform, count(*) FILTER (WHERE m.decision_id IS NULL) AS keys,
+                    COALESCE(max(r.catalogue_version), min(m.catalogue_version)) AS since
                 FROM viewership.keys k JOIN viewership.matches m USING (key_id)
                 LEFT JOIN viewership.reprocessed r ON r.platform = k.platform
-                WHERE m.decision_id IS NULL AND (:any_platform OR k.platform = ANY (CAST(:platforms AS text[])))
+                WHERE :any_platform OR k.platform = ANY (CAST(:platforms AS text[]))
                 GROUP BY k.platform
                 """,
                 any_platform=not chosen.platforms,

@@ -12,7 +12,7 @@ from jobs.viewership.model import FIELDS, Fate
 from jobs.viewership.phases.canonical import canonical_sha256
 from jobs.viewership.phases.overlap import find_others, told
 from jobs.viewership.tables.rows import with_scopes, write_rows, write_set_aside
-from jobs.viewership.tables.uploads import ACTIVE, find, hold, lock_period, update
+from jobs.viewership.tables.uploads import ACTIVE, find, hold, lock_period, refuse_gone, update
 from shared.errors import IntegrityError
 from shared.text import clean_data
 
@@ -86,12 +86,15 @@ def store(
         IntegrityError: the rows written do not add up to the file.
     """
     chosen, units = read.format, facts(read)
-    platform, label = chosen.platform, chosen.label
+    platform, label = read.platform, chosen.label
     first, last = cast("date | None", units["date"].min()), cast("date | None", units["date"].max())
+    if units["date"].null_count():
+        lock_period(session, platform, None, None)
     lock_period(session, platform, first, last)
     upload = hold(session, upload_id)
     if upload.status in ACTIVE:
         return Stored("linked")
+    refuse_gone(upload)
     goes_on = pl.col("fate").is_null() | pl.col("topline")
     rows = with_scopes(session, platform, domain, units.filter(goes_on))
     aside = units.filter(~goes_on)
@@ -145,7 +148,12 @@ def _waiting(others: Sequence[Other], on_overlap: str) -> tuple[str, str, str] |
     if on_overlap == "skip":
         return "skipped", kind.upper(), f"skipped: {told(others)}"
     if on_overlap == "replace":
-        partial = [other for other in others if other.outside]
+        # A file with hours alone must not take away the revenue of one with both.
+        partial = [
+            other
+            for other in others
+            if other.outside or (other.revenue and not other.has_revenue) or (other.hours and not other.has_hours)
+        ]
         if not partial:
             return None
         advice = "expected a file with all rows of the upload that it replaces; retract that upload, or append"

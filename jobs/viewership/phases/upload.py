@@ -17,7 +17,7 @@ from jobs.viewership.phases.store import facts, set_aside_rows, store
 from jobs.viewership.tables.fates import analyze
 from jobs.viewership.tables.locks import phase_transaction
 from jobs.viewership.tables.rows import write_set_aside
-from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, update
+from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, refuse_gone, update
 from shared.database.session import retry_session
 from shared.failure import Failure
 from shared.storage import open_store
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jobs.viewership.phases.store import Stored
     from jobs.viewership.settings.uploads import UploadSettings
     from jobs.viewership.tables.uploads import Upload
+    from shared.database.session import DatabaseSession
 
 __all__ = ["Taken", "take"]
 
@@ -101,12 +102,17 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
         claimed = retry_session(settings, lambda session: claim(session, new, run_id), _RETRY_S, waiting="the upload")
         upload = claimed.upload
         if upload.status in ACTIVE:
-            if upload.choices == new.choices or settings.on_overlap != "replace":
+            if new.choices in ({}, upload.choices) or settings.on_overlap != "replace":
                 return _linked(upload, kept, new.choices)
             again = replace(new, rereads=upload.upload_id)
-            upload = retry_session(
-                settings, lambda session: claim(session, again, run_id), _RETRY_S, waiting="the upload"
-            ).upload
+            first = upload.upload_id
+
+            def reread(session: DatabaseSession) -> Upload:
+                # Unless it was taken back meanwhile: then the bytes are new again.
+                there = hold(session, first).status in ACTIVE
+                return claim(session, again if there else new, run_id).upload
+
+            upload = retry_session(settings, reread, _RETRY_S, waiting="the upload")
             if upload.status in ACTIVE:
                 return _linked(upload, kept, new.choices)
         try:
@@ -132,7 +138,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
                 run_id=run_id,
                 seconds=time.monotonic() - began,
                 upload_id=upload.upload_id,
-                platform=read.format.platform,
+                platform=read.platform,
                 rows=stored.written,
                 message=stored.message or None,
             )
@@ -145,8 +151,8 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
 def _choices(settings: UploadSettings) -> dict[str, object]:
     """Return the flags that decided how the file was read, for another reading of the same bytes."""
     names = (
-        *("format", "map", "period", "date_order", "decimal_mark", "clock", "sheet", "encoding", "delimiter"),
-        *("header_line", "round_money", "domain"),
+        *("format", "platform", "map", "period", "date_order", "decimal_mark", "clock", "sheet", "encoding"),
+        *("delimiter", "header_line", "round_money", "domain"),
     )
     values = {name: getattr(settings, name) for name in names}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value}
@@ -192,6 +198,7 @@ def _unread(
         now = hold(session, upload_id)
         if now.status in ACTIVE:  # another process has read it with other flags
             return _linked(now, kept, _choices(settings))
+        refuse_gone(now)
         if rejects is not None:
             write_set_aside(session, upload_id, set_aside_rows(facts(rejects)))
         update(
@@ -244,7 +251,7 @@ def _taken(upload_id: int, kept: Kept, read: Interpretation, stored: Stored, *, 
     result = PhaseResult(
         upload_id=upload_id,
         filename=kept.filename,
-        platform=read.format.platform,
+        platform=read.platform,
         expected=(file.rows, file.hours, file.revenue),
         actual=(
             actual,

@@ -165,7 +165,16 @@ def _facts(phase: Phase, results: Sequence[PhaseResult]) -> list[str]:
     if phase.name == "match":
         rows = counts["expected_units"]
         return [f"{counts.get('matched', 0):,} of {counted(rows, 'row', 'rows')} matched"] if rows else []
-    return [f"{counted(counts.get('final', 0), 'final row', 'final rows')}"] if results else []
+    if not results:
+        return []
+    parts = [f"{counted(counts.get('final', 0), 'final row', 'final rows')}"]
+    parts += [f"{counts[fate]:,} {said}" for fate, said in _OPEN.items() if counts.get(fate)]
+    if counts.get("replaced"):
+        parts.append(f"{counted(counts['replaced'], 'upload', 'uploads')} replaced")
+    return parts
+
+
+_OPEN: Final = {"review": "in review", "unmatched": "unmatched", "held": "held"}
 
 
 def phase_counts(results: Sequence[PhaseResult]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from jobs.viewership.arrival.events import Arrival, BadEvent
 from jobs.viewership.arrival.notices import notify_waiting
 from jobs.viewership.arrival.search import arrivals, named_arrival
 from jobs.viewership.errors import Refused
+from jobs.viewership.phases.reading import check_choices
 from jobs.viewership.phases.upload import Taken, take
 from jobs.viewership.report.sections import upload_sections
 from jobs.viewership.steps._stages import phase_counts, phase_table
@@ -39,15 +40,7 @@ _SHOWN: Final = 200
 # A report shows the first of each file, then others, 50 in all.
 _FAILURES: Final = 50
 # Outcomes in the order of a headline.
-_OUTCOMES: Final = {
-    "stored": "stored",
-    "linked": "stored before",
-    "skipped": "skipped",
-    "needs_choice": "with an open question",
-    "copy": "a copy",
-    "overlap": "with stored days",
-    "refused": "refused",
-}
+_OUTCOMES: Final = ("stored", "linked", "skipped", "needs_choice", "copy", "overlap", "refused")
 
 
 def run(settings: UploadSettings, stage_run: StageRun) -> Report:
@@ -101,6 +94,7 @@ def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
         settings: settings of the step.
         stage_run: receives progress and failures.
     """
+    check_choices(settings)
     ready(settings)
     uploads = Uploads()
     stage_run.progress.start(len(settings.files), "files")
@@ -253,7 +247,7 @@ def _rest(taken: Sequence[Taken]) -> list[Failure]:
 
 
 def _headline(outcomes: Counter[str], failed: int, rows: int, rejected: int) -> str:
-    parts = [f"{outcomes[name]:,} {said}" for name, said in _OUTCOMES.items() if outcomes[name]]
+    parts = [f"{outcomes[name]:,} {name}" for name in _OUTCOMES if outcomes[name]]
     if failed:
         parts.append(f"{failed} that cannot be opened")
     files = sum(outcomes.values()) + failed
@@ -271,10 +265,10 @@ def _files(taken: Sequence[Taken]) -> Table:
             one.upload_id,
             one.filename,
             one.result.detail["format"] if one.result else None,
-            _OUTCOMES[one.outcome],
+            one.outcome,
             one.result.expected[0] if one.result else None,
             one.rejected,
-            one.message or None,
+            "; ".join(filter(None, (one.message, *(one.result.notes if one.result else ())))) or None,
         ]
         for one in taken[:_SHOWN]
     ]

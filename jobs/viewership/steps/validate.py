@@ -107,7 +107,10 @@ def _told(sums: list[tuple[Upload, Fates]]) -> str:
             for each in found.sums
         ]
         rows.append(("file", "", f"{found.units:,}", _plain(found.hours), _plain(found.revenue)))
-        units, hours, revenue = found.difference
-        rows.append(("difference", "", f"{units:,}", _plain(hours), _plain(revenue)))
+        if upload.status in ACTIVE:
+            units, hours, revenue = found.difference
+            rows.append(("difference", "", f"{units:,}", _plain(hours), _plain(revenue)))
+        else:
+            name += ": none of its rows count"
         lines += [name, text_table(("fate", "code", "rows", "hours", "revenue"), rows), ""]
     return "\n".join(lines).rstrip()

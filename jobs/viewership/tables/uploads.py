@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.errors import UsageError
+from shared.errors import TransientError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +23,7 @@ __all__ = [
     "Upload",
     "claim",
     "copies",
+    "count",
     "find",
     "hold",
     "latest",
@@ -175,6 +176,8 @@ def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
         sha256=new.sha256,
         rereads=new.rereads,
     )
+    if not found:  # it was retracted or replaced while this waited for it
+        return claim(session, new, run_id)
     upload = Upload(*found[0])
     session.run(
         """
@@ -196,6 +199,11 @@ def find(session: DatabaseSession, *, status: Iterable[str] = (), upload_ids: It
         ids=list(upload_ids),
     )
     return [Upload(*row) for row in rows]
+
+
+def count(session: DatabaseSession) -> int:
+    """Return the number of uploads."""
+    return int(session.rows("SELECT count(*) FROM viewership.uploads")[0][0])
 
 
 def latest(session: DatabaseSession, limit: int) -> list[Upload]:
@@ -235,6 +243,12 @@ def hold(session: DatabaseSession, upload_id: int) -> Upload:
             return upload
 
 
+def refuse_gone(upload: Upload) -> None:
+    """Raise TransientError if an upload was taken back while its file was read: a retry takes a new one."""
+    if upload.status in ("replaced", "retracted"):
+        raise TransientError(f"upload {upload.upload_id} was {upload.status} while its file was read; run it again")
+
+
 def update(session: DatabaseSession, upload_id: int, **values: Any) -> None:
     """Set columns of an upload.
 
@@ -255,6 +269,15 @@ def update(session: DatabaseSession, upload_id: int, **values: Any) -> None:
     )
 
 
+def free_rereads(session: DatabaseSession, upload_ids: Iterable[int]) -> None:
+    """Let uploads stand for their bytes whose first reading was replaced or retracted."""
+    session.run(
+        "UPDATE viewership.uploads SET rereads = NULL WHERE rereads = ANY (CAST(:ids AS bigint[]))"
+        " AND status NOT IN ('replaced', 'retracted')",
+        ids=list(upload_ids),
+    )
+
+
 def copies(session: DatabaseSession, upload_id: int, canonical_sha256: str) -> list[Upload]:
     """Return other uploads with the same rows in other bytes, such as a second export."""
     rows = session.rows(
@@ -268,7 +291,14 @@ def copies(session: DatabaseSession, upload_id: int, canonical_sha256: str) -> l
 
 
 def overlaps(
-    session: DatabaseSession, upload_id: int, platform: str, label: str, scopes: Mapping[bool, list[int]]
+    session: DatabaseSession,
+    upload_id: int,
+    platform: str,
+    label: str,
+    scopes: Mapping[bool, list[int]],
+    *,
+    whole: Iterable[int] = (),
+    undated: Iterable[str] = (),
 ) -> list[Overlap]:
     """Return other uploads with rows for the same platform, label, partner, channel, territory and days.
 
@@ -280,18 +310,33 @@ def overlaps(
         platform: its platform.
         label: its label; ``Both`` overlaps with either.
         scopes: whether rows are totals of a channel -> the scopes of these rows.
+        whole: scopes of rows that stand for a whole month, which overlap with each of its days.
+        undated: year and quarter of the rows without a date, such as ``2025 q3``.
     """
     rows = session.rows(
         f"""
+        WITH places AS (
+            SELECT scope_id, platform, COALESCE(date::text, '') AS day, jsonb_build_array(platform_partner_name,
+                platform_channel_name, platform_territory, to_char(date, 'YYYY-MM')) AS place
+            FROM viewership.scopes WHERE platform = :platform
+        ), own AS (
+            SELECT p.place, p.scope_id = ANY (CAST(:totals AS bigint[])) AS topline, array_agg(p.day) AS days,
+                bool_or(p.scope_id = ANY (CAST(:whole AS bigint[]))) AS whole
+            FROM places p WHERE p.scope_id = ANY (CAST(:scopes AS bigint[]) || CAST(:totals AS bigint[]))
+            GROUP BY 1, 2
+        ), alike AS MATERIALIZED (
+            SELECT o.topline, p.scope_id, o.whole OR p.day = ANY (o.days) AS same
+            FROM own o JOIN places p ON p.place = o.place
+        )
         SELECT {_QUALIFIED}, count(*), COALESCE(sum(r.tot_hov), 0), COALESCE(sum(r.revenue), 0), min(r.date),
             max(r.date), (SELECT count(*) FROM viewership.platform_viewership a WHERE a.upload_id = u.upload_id)
                 - count(*), array_agg(DISTINCT r.scope_id)
         FROM viewership.uploads u
         JOIN viewership.platform_viewership r USING (upload_id)
+        JOIN alike a ON a.scope_id = r.scope_id AND a.topline = (r.key_id IS NULL)
         WHERE u.platform = :platform AND u.upload_id <> :id AND u.status = ANY (:active)
-            AND (u.label = :label OR 'Both' IN (u.label, :label))
-            AND CASE WHEN r.key_id IS NULL THEN r.scope_id = ANY (CAST(:totals AS bigint[]))
-                ELSE r.scope_id = ANY (CAST(:scopes AS bigint[])) END
+            AND (u.label = :label OR 'Both' IN (u.label, :label)) AND (a.same OR r.whole_month)
+            AND (r.date IS NOT NULL OR concat_ws(' ', r.year, r.quarter) = ANY (CAST(:undated AS text[])))
         GROUP BY u.upload_id ORDER BY u.upload_id
         """,  # noqa: S608 - names of this module
         id=upload_id,
@@ -299,6 +344,8 @@ def overlaps(
         label=label,
         scopes=scopes.get(False, []),
         totals=scopes.get(True, []),
+        whole=list(whole),
+        undated=list(undated),
         active=list(ACTIVE),
     )
     return [Overlap(Upload(*row[:-7]), *row[-7:]) for row in rows]

@@ -120,7 +120,7 @@ def _uploads() -> None:
             pipeline_run_id text NOT NULL,
             created_at timestamptz NOT NULL DEFAULT now(),
             updated_at timestamptz NOT NULL DEFAULT now(),
-            CHECK (status IN ('received', 'needs_choice', 'refused')
+            CHECK (status IN ('received', 'needs_choice', 'refused', 'retracted')
                 OR num_nonnulls(platform, domain, label, format) = 4)
         )
     """)
