@@ -47,6 +47,7 @@ _CONFIG: Final = {
     "bucket": "viewership-bucket",
     "prefix": "viewership-prefix",
     "outbox-table": "viewership-outbox-table",
+    "event-overlap": "viewership-event-overlap",
     "max-rejected": "viewership-max-rejected",
     "one-pod-mb": "viewership-one-pod-mb",
 }
@@ -80,8 +81,8 @@ _IS_ENABLED: Final = expression(f"sprig.b64dec({parameter('inputs', 'enabled', i
 
 (_OF_RUN,) = VerifySettings.variables("of_run")
 
-# Codes of files that are not stored. Those of rows count as `other`: a template has at most 100 metrics, and `media`
-# has the codes of all pipelines.
+# Codes of files that are not stored. Those of rows and of events count as `other`: a template has at most 100 metrics,
+# and `media` has the codes of all pipelines.
 _CODES: Final = (*REFUSALS, *OUTCOMES)
 
 _FATES: Final = ("final", "review", "unmatched", "held", "rejected", "filtered", "topline")

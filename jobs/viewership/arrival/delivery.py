@@ -33,6 +33,8 @@ _VARIABLE: Final = "TELECINE_VIEWERSHIP_OUTBOX_URL"
 _CODE_CHARS: Final = 100
 # If an outcome is lost, the object is read once more, and linked.
 _RETRY_S: Final = 10.0
+# A poll starts every minute, and reads so many in some seconds.
+_MOST_DEAD: Final = 10_000
 
 
 def outbox(settings: ArrivalSettings) -> Outbox:
@@ -141,10 +143,13 @@ def refuse_event(settings: ArrivalSettings, bad: BadEvent) -> bool:
 
 
 def deliver_dead(settings: ArrivalSettings) -> None:
-    """Mark events that were set aside as delivered if their object has been taken since, such as by the listing."""
+    """Mark events that were set aside as delivered if their object has been taken since, such as by the listing.
+
+    If there are more than 10,000, each call checks others.
+    """
     box = outbox(settings)
     try:
-        for page in box.dead():
+        for page in box.dead(_MOST_DEAD):
             parsed = [parse_event(settings.bucket, row.event, row.text, too_large=row.too_large) for row in page]
             found = [each for each in parsed if isinstance(each, Arrival)]
             with transaction(settings) as session:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from jobs.viewership.errors import BadArrival, bad_arrival
 from jobs.viewership.model import FIELDS
+from jobs.viewership.phases.keeping import key_below
 from jobs.viewership.settings.formats import FormatsSettings, InterpretationSettings
 from jobs.viewership.settings.uploads import UploadSettings
 from jobs.viewership.uploads.formats.library import find_format
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from jobs.viewership.uploads.formats.model import Format
     from shared.errors import TelecineError
 
-__all__ = ["ARRIVED", "URI_CHARS", "Arrival", "BadEvent", "key_below", "parse_event"]
+__all__ = ["ARRIVED", "URI_CHARS", "Arrival", "BadEvent", "parse_event"]
 
 ARRIVED: Final = "viewership.upload.arrived"
 URI_CHARS: Final = 2048
@@ -134,14 +135,6 @@ def parse_event(
         )
     except BadArrival as error:
         return BadEvent(event, error, key)
-
-
-def key_below(bucket: str, uri: str) -> str | None:
-    """Return the rest of a URI below a bucket, which may be named with or without the links of its path."""
-    for root in (bucket.rstrip("/"), resolved(bucket).rstrip("/")):
-        if uri.startswith(f"{root}/"):
-            return uri[len(root) + 1 :]
-    return None
 
 
 def _key(bucket: str, event: Event) -> str:

@@ -59,7 +59,7 @@ class _Files:
         self._read(row)
 
     def _read(self, row: Any) -> None:
-        with fetched(f"{self.store.uri}/{row.object_key}", self.settings) as kept:
+        with fetched(f"{self.store.uri}/{row.object_key}", self.settings, bucket=self.store.uri) as kept:
             if kept.sha256 != row.sha256:
                 message = f"{row.object_key} has the SHA-256 {kept.sha256}; expected {row.sha256}"
                 self._add("FILE_CHANGED", message, row)

@@ -10,8 +10,8 @@ from jobs.viewership.model import Fate, exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import fates, lock_final, sync
+from jobs.viewership.tables.locks import phase_transaction
 from jobs.viewership.tables.uploads import ACTIVE, find, free_rereads, hold, update
-from shared.database.session import transaction
 from shared.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def load(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) ->
         IntegrityError: the fates do not add up to the file, or the final table differs from them; nothing is loaded.
     """
     began = time.monotonic()
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         upload = hold(session, upload_id)
         if upload.status != "matched" or upload.platform is None:
             return None

@@ -16,9 +16,9 @@ from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import analyze, lock_final, sync
+from jobs.viewership.tables.locks import phase_transaction
 from jobs.viewership.tables.matches import keys_of, write_matches
 from jobs.viewership.tables.uploads import hold, update
-from shared.database.session import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def match(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -
         NotReady: ``NO_CATALOG``: the catalogue has no episode.
     """
     began = time.monotonic()
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         pin(session, by)
         if not session.rows("SELECT FROM catalog.episodes LIMIT 1"):
             raise NotReady(

@@ -15,8 +15,8 @@ from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import lock_final, sync
+from jobs.viewership.tables.locks import phase_transaction
 from jobs.viewership.tables.uploads import hold, update
-from shared.database.session import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ def normalize(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: st
         NotReady: ``NO_DEALS``: the catalogue has no deal.
     """
     began = time.monotonic()
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         version = pin(session, by)
         upload = hold(session, upload_id)
         if upload.status != "read" or upload.platform is None:

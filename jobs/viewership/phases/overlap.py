@@ -102,8 +102,8 @@ def find_others(
                 own_units=own.height,
                 own_hours=_sum(own["hours"]),
                 own_revenue=_sum(own["revenue"]),
-                first=each.first and str(each.first),
-                last=each.last and str(each.last),
+                first=str(each.first) if each.first else None,
+                last=str(each.last) if each.last else None,
                 # The same bytes have no other rows; they may have other days.
                 outside=0 if each.upload.upload_id == upload.rereads else each.outside,
                 has_hours=each.upload.upload_id == upload.rereads or rows["hours"].count() > 0,

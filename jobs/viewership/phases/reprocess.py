@@ -19,7 +19,7 @@ from jobs.viewership.phases.match import DEFAULT_RULES, match_and_write
 from jobs.viewership.phases.normalize import resolve_scopes
 from jobs.viewership.tables.fates import lock_final, sync
 from jobs.viewership.tables.keys import refresh_key_columns
-from shared.database.session import transaction
+from jobs.viewership.tables.locks import phase_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -138,9 +138,9 @@ class Reprocessed:
 def _units(settings: DatabaseSettings, *, dry_run: bool) -> Iterator[Any]:
     """Yield a function that opens the next transaction; a dry run has a single one, which is rolled back."""
     if not dry_run:
-        yield partial(transaction, settings)
+        yield partial(phase_transaction, settings)
         return
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         try:
             yield lambda: nullcontext(session)
         finally:

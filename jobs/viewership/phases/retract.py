@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from jobs.viewership.phases.log import log
 from jobs.viewership.tables.fates import lock_final, sync
+from jobs.viewership.tables.locks import phase_transaction
 from jobs.viewership.tables.uploads import ACTIVE, free_rereads, hold, update
-from shared.database.session import transaction
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def retract(settings: DatabaseSettings, upload_id: int, *, by: str, reason: str,
         UsageError: the upload does not exist, is already retracted or replaced, or none of its rows are stored.
     """
     began = time.monotonic()
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         upload = hold(session, upload_id)
         if upload.status in ("retracted", "replaced"):
             raise UsageError(f"upload {upload_id} is already {upload.status}; expected an active one")

@@ -15,9 +15,10 @@ from jobs.viewership.phases.reading import interpret
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.phases.store import facts, set_aside_rows, store
 from jobs.viewership.tables.fates import analyze
+from jobs.viewership.tables.locks import phase_transaction
 from jobs.viewership.tables.rows import write_set_aside
 from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, refuse_gone, update
-from shared.database.session import retry_session, transaction
+from shared.database.session import retry_session
 from shared.failure import Failure
 from shared.storage import open_store
 from shared.text import clean_text, cut, one_line
@@ -91,7 +92,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
         IntegrityError: what was stored does not add up; nothing was stored.
     """
     began = time.monotonic()
-    with fetched(place, settings) as kept:
+    with fetched(place, settings, bucket=settings.bucket) as kept:
         if sha256 not in (None, kept.sha256):
             raise bad_arrival(
                 "SHA256_MISMATCH",
@@ -128,7 +129,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
                 settings, upload.upload_id, kept, "refused", error, run_id=run_id, began=began, rejects=rejects
             )
     domain = settings.domain or read.format.domain
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         stored = store(session, upload.upload_id, read, domain=domain, on_overlap=settings.on_overlap, run_id=run_id)
         if stored.outcome != "linked":
             update(session, upload.upload_id, choices=_choices(settings))
@@ -195,7 +196,7 @@ def _unread(
 ) -> Taken:
     """Record a file of which nothing is stored."""
     message = clean_text(error.message, _MESSAGE_CHARS)
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         now = hold(session, upload_id)
         if now.status in ACTIVE:  # another process has read it with other flags
             return _linked(now, kept, _choices(settings))

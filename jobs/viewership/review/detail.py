@@ -117,8 +117,10 @@ def decisions_shown(session: DatabaseSession, rows: Sequence[Any]) -> list[Decis
             ref_id=known[row.episode_id].ref_id if row.episode_id in known else None,
             reason=row.note,
             by=row.decided_by,
+            role=row.decided_role,
             at=moment(row.decided_at),
             undone_by=row.undone_by,
+            undone_role=row.undone_role,
             undone_at=moment(row.undone_at) if row.undone_at is not None else None,
         )
         for row in rows

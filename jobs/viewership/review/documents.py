@@ -197,8 +197,10 @@ class DecisionShown(_Closed):
     ref_id: Annotated[str | None, Field(description="Ref id of the episode.")]
     reason: str | None
     by: str
+    role: Annotated[str, Field(description="The role of the database; `by` is what its user says.")]
     at: Time
     undone_by: str | None
+    undone_role: str | None
     undone_at: Time | None
 
 

@@ -144,8 +144,8 @@ def _decisions(decisions: list[DecisionShown]) -> str:
             str(each.decision),
             each.action,
             each.ref_id or (f"id:{each.episode_id}" if each.episode_id else "-"),
-            f"{each.by}, {each.at}",
-            f"{each.undone_by}, {each.undone_at}" if each.undone_by else "-",
+            f"{each.by} ({each.role}), {each.at}",
+            f"{each.undone_by} ({each.undone_role}), {each.undone_at}" if each.undone_by else "-",
             each.reason or "",
         )
         for each in decisions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.arrival.delivery import begin, ends_the_poll, is_counted, refuse_event, settle
@@ -37,6 +37,8 @@ __all__ = ["Uploads", "run", "sections", "take_files", "upload_report"]
 _log = logging.getLogger(__name__)
 
 _SHOWN: Final = 200
+# A report shows the first of each file, then others, 50 in all.
+_FAILURES: Final = 50
 # Outcomes in the order of a headline.
 _OUTCOMES: Final = ("stored", "linked", "skipped", "needs_choice", "copy", "overlap", "refused")
 
@@ -67,12 +69,22 @@ class Uploads:
         failed: files that could not be opened, and events that name none.
         places: number of an upload -> path or URI that the user passed.
         set_aside: events and files that failed too often.
+        failures: failures of the files that were opened, as many as are kept.
     """
 
     taken: list[Taken] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     places: dict[int, str] = field(default_factory=dict)
     set_aside: int = 0
+    failures: int = 0
+
+    def add(self, one: Taken, place: str) -> None:
+        """Add a file that was opened, with its first failure alone once there are enough for the report."""
+        if self.failures >= _FAILURES:
+            one = replace(one, failures=one.failures[:1])
+        self.failures += len(one.failures)
+        self.taken.append(one)
+        self.places[one.upload_id] = place
 
 
 def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
@@ -121,9 +133,8 @@ def _take(settings: UploadSettings, found: Arrival, stage_run: StageRun, uploads
             raise
         _fail(uploads, stage_run, Failure.of(found.uri, error))
         return
-    uploads.taken.append(one)
-    uploads.places[one.upload_id] = found.uri
     stage_run.record_errors(one.failures)
+    uploads.add(one, found.uri)
     _told(one)
     if found.etag:
         settle(

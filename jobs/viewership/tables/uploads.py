@@ -131,8 +131,8 @@ class Overlap:
     units: int
     hours: Decimal
     revenue: Decimal
-    first: date
-    last: date
+    first: date | None
+    last: date | None
     outside: int
     scopes: list[int]
 
