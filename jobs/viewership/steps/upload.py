@@ -24,6 +24,7 @@ from shared.failure import Failure
 from shared.logs import in_pod
 from shared.report import Report, Table
 from shared.report.terminal import counted
+from shared.step import form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,7 +94,12 @@ def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
     Args:
         settings: settings of the step.
         stage_run: receives progress and failures.
+
+    Raises:
+        UsageError: the Workflow has an unknown parameter, or a flag is wrong.
     """
+    if form.is_known():
+        form.check_names(pipeline="viewership")
     check_choices(settings)
     ready(settings)
     uploads = Uploads()
