@@ -194,7 +194,7 @@ MISSING = [
     # The catalogue has the first part only, or a title that differs by a word that it knows.
     "Signal at Midnight, Part 2",
     "After the Ledger",
-    # One common word of a title is no title.
+    # A title of one common word, inside another one, proves nothing.
     "The Pilot Who Never Came Home",
 ]
 

@@ -185,7 +185,7 @@ def _series(session: DatabaseSession) -> dict[int, tuple[str, str | None]]:
     return {row.id: (row.title, row.code) for row in rows}
 
 
-def _titles(session: DatabaseSession, keys: Iterable[Any]) -> dict[int, list[tuple[str, tuple[str, ...]]]]:
+def _titles(session: DatabaseSession, keys: Iterable[Any]) -> dict[Any, list[tuple[str, tuple[str, ...]]]]:
     """Return the titles of all candidates with their tokens, the main title of each first."""
     found: dict[int, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
     for row in session.rows(
@@ -216,7 +216,7 @@ def _same(one: Prepared, score: float, titles: Iterable[tuple[str, tuple[str, ..
         one: the key.
         score: similarity of the episode.
         titles: its titles.
-        known: words of the catalogue, which are no typing errors.
+        known: words of the catalogue; one of them is not a typing error of another.
     """
     for text, its in titles:
         if score >= _SIMILAR and any(

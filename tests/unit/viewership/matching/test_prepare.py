@@ -47,7 +47,7 @@ def test_a_title_loses_the_name_of_its_series():
         # The number of a part is the last token of the whole title, so the name is not at its end there.
         ("No More Promises, Part 1 | Harbour Lights | Full Episode", 1, "nomorepromises 1"),
         ("The Calm - Part 2 - Harbour Lights", 1, "calm 2"),
-        # An article inside the whole title is no part of the name's tokens.
+        # Tokens of the name alone have no article, those of the whole title do.
         ("My Sister's Recipe | The Outpost | Full Episode", 4, "mysistersrecipe"),
         ("Full Episode | Harbour Lights | The Calm (1)", 1, "calm 1"),
         ("The Calm | Harbour Lights | Clip", 1, "calmclip"),
