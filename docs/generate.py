@@ -26,7 +26,7 @@ from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
 from jobs.viewership import errors as viewership_errors
 from jobs.viewership.audit.shadow_document import shadow_schema
 from jobs.viewership.matching.model import REASONS
-from jobs.viewership.model import FATES, STATUSES
+from jobs.viewership.model import FATES, FIELDS, STATUSES, FieldKind
 from jobs.viewership.review.documents import review_schemas
 from jobs.viewership.uploads.formats.library import shipped_formats
 from jobs.viewership.uploads.formats.schema import format_schema
@@ -346,7 +346,13 @@ def viewership_formats() -> str:
     rows = [
         f"| `{name}` | {found.title} | {found.label} | {found.evidence} |" for name, found in shipped_formats().items()
     ]
-    return _filled("docs/viewership-formats.md", "formats", "\n".join([*head, *rows]))
+    page = _filled("docs/viewership-formats.md", "formats", "\n".join([*head, *rows]))
+    kinds = [
+        f"| {kind} | {', '.join(f'`{name}`' for name, found in FIELDS.items() if found is kind)} |"
+        for kind in FieldKind
+    ]
+    table_of_fields = "\n".join(["| kind | fields |", "| --- | --- |", *kinds])
+    return _filled("docs/viewership-formats.md", "fields", table_of_fields, page)
 
 
 def viewership_codes() -> str:

@@ -1,4 +1,4 @@
-"""The command `telecine runs close` of the exit hook: close the run, then announce uploads of viewership that wait.
+"""The command `telecine runs close` of the exit hook: close the run, then announce waiting viewership uploads.
 
 In a cluster, only the hook's pod has the secrets of the channels and may reach them. The pod that reads files has
 neither.

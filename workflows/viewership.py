@@ -37,7 +37,7 @@ _NAME: Final = "viewership"
 _UPLOAD: Final = "upload"
 _HOUR: Final = 3600
 
-# A file of a million rows takes less than 2 GB. /tmp holds the files of a run, and what Excel files unpack to.
+# A file of a million rows takes less than 2 GB. /tmp holds the files of a run and unpacked Excel files.
 _LARGE: Final = Size("200m", "512Mi", "2", "4Gi", tmp="4Gi", storage="128Mi", storage_limit="5Gi")
 
 # Secrets, and what is part of the installation: a form must not name folders of the pod.
@@ -47,6 +47,7 @@ _CONFIG: Final = {
     "bucket": "viewership-bucket",
     "prefix": "viewership-prefix",
     "outbox-table": "viewership-outbox-table",
+    "event-overlap": "viewership-event-overlap",
     "max-rejected": "viewership-max-rejected",
     "one-pod-mb": "viewership-one-pod-mb",
 }
@@ -60,7 +61,7 @@ _BUCKET: Final = fields(VerifySettings, only=("bucket",))
 
 
 def _enabled(config_key: str | None = None) -> Field:
-    """Return the switch of the whole pipeline, which no step reads: without it, no pod starts."""
+    """Return the parameter that enables the whole pipeline; no step reads it, and if it is false no pod starts."""
     return Field(
         name="enabled",
         variable="",
@@ -80,8 +81,8 @@ _IS_ENABLED: Final = expression(f"sprig.b64dec({parameter('inputs', 'enabled', i
 
 (_OF_RUN,) = VerifySettings.variables("of_run")
 
-# Codes of files that are not stored. Those of rows count as `other`: a template has at most 100 metrics, and `media`
-# has the codes of all pipelines.
+# Codes of files that are not stored. Those of rows and of events count as `other`: a template has at most 100 metrics,
+# and `media` has the codes of all pipelines.
 _CODES: Final = (*REFUSALS, *OUTCOMES)
 
 _FATES: Final = ("final", "review", "unmatched", "held", "rejected", "filtered", "topline")
@@ -94,7 +95,7 @@ def _build() -> WorkflowTemplate:
     return workflow_template(
         _NAME,
         title="**viewership**: platform reports to final rows",
-        description="Takes the files that are named, or those that have arrived. A bad file blocks no others.",
+        description="Takes the named files, or those that have arrived. A bad file does not block the others.",
         entrypoint="main",
         arguments=arguments(_FORM),
         templates=[
@@ -151,12 +152,12 @@ def _stages() -> DAG:
 
 
 def _after(name: str, task: str, *, condition: str | None = None) -> Task:
-    """Return the task that continues after another one with what that one could do.
+    """Return the task that continues after another one, with the uploads that succeeded there.
 
     Args:
         name: the task, and its template.
         task: the task before it.
-        condition: expression that must hold; by default, that ``task`` worked.
+        condition: expression that must hold; by default, that ``task`` succeeded or failed on bad data only.
     """
     return Task(name=name, template=name, depends=_ended(task), when=expression(condition or _worked(task)))
 
@@ -166,7 +167,7 @@ def _ended(task: str, *others: str) -> str:
 
 
 def _worked(task: str) -> str:
-    # Bad data alone: the rest is done, and only these files are missing.
+    # Bad data only: the rest is done, and only these files are missing.
     return f"{exit_code_of(task)} in ['{EXIT_OK}', '{EXIT_DATA}']"
 
 
@@ -243,14 +244,14 @@ def _verify() -> Container:
     return _step(
         "verify",
         title="Verify",
-        description="Recomputes matches and sums of the run's uploads, and measures what the alerts watch.",
+        description="Recomputes matches and sums of the run's uploads, and sets the gauges for alerts.",
         deadline_s=_HOUR,
         size=_LARGE,
         parameters=_BUCKET,
         counts=("wrong", "stale", *_GAUGES),
         account=UPLOAD_ACCOUNT,
         secrets=(DATABASE, VIEWERSHIP),
-        # A poll every minute must not verify what others have loaded.
+        # A poll every minute must not verify uploads that other runs loaded.
         variables={_OF_RUN: tag(UID)},
         gauges=(*rows, *others),
     )

@@ -38,7 +38,7 @@ STEPS: Final = (
     Tool(
         "viewership",
         "catalog gaps",
-        "List episodes that platforms report and the catalogue lacks.",
+        "List episodes that platforms report but the catalogue lacks.",
         settings=f"{_SETTINGS}.catalog:CatalogGapsSettings",
         call="jobs.viewership.steps.catalog_gaps:gaps",
     ),
@@ -108,7 +108,7 @@ STEPS: Final = (
     Tool(
         "viewership",
         "review undo",
-        "Take decisions back, with all their effects.",
+        "Undo decisions, with all their effects.",
         settings=f"{_SETTINGS}.review:ReviewUndoSettings",
         call="jobs.viewership.steps.review:undo_decisions",
     ),
@@ -166,7 +166,7 @@ STEPS: Final = (
     Tool(
         "viewership",
         "validate",
-        "Count the rows of uploads by what became of them.",
+        "Count the rows of uploads by fate.",
         settings=f"{_SETTINGS}.uploads:ValidateSettings",
         call="jobs.viewership.steps.validate:validate",
     ),
@@ -189,7 +189,7 @@ STEPS: Final = (
     Step(
         "viewership",
         "retract",
-        "Take an upload back: its rows leave the final table.",
+        "Retract an upload: remove its rows from the final table.",
         settings=f"{_SETTINGS}.uploads:RetractSettings",
         run="jobs.viewership.steps.retract:run",
         view="jobs.viewership.steps._view:show_uploads",

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+import itertools
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from shared.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Answers = list[list[str | None]]
+"""Answers to a question: flags and values in turn; the value None is for the user to fill in."""
 
 __all__ = [
     "ARRIVALS",
@@ -18,6 +26,7 @@ __all__ = [
     "REJECTS",
     "STALE",
     "UNDECIDED",
+    "Answers",
     "BadArrival",
     "BadCatalog",
     "DecisionUndone",
@@ -25,6 +34,7 @@ __all__ = [
     "NotReady",
     "Refused",
     "ReviewChanged",
+    "answers_to_all",
     "bad_arrival",
     "refuse",
 ]
@@ -66,7 +76,7 @@ FILTERS: Final[dict[str, str]] = {
 
 HELD: Final[dict[str, str]] = {
     "NO_DEAL": "no deal fits the row's platform, partner, channel and territory on its day",
-    "DEAL_TIE": "several deals fit the row equally well and differ in what it would get",
+    "DEAL_TIE": "several deals fit the row equally well but assign different values",
     "NO_CHANNEL": "neither the row nor its deal names a channel",
     "NO_TERRITORY": "neither the row nor its deal names a territory",
     "NO_HOURS": "the row has neither hours nor minutes",
@@ -74,7 +84,7 @@ HELD: Final[dict[str, str]] = {
     "NO_DATE": "the row has no date",
     "NO_PERIOD": "the row has no year or quarter",
 }
-"""Code of a unit that is held until the catalogue or the deals change, or that its label does not load -> meaning."""
+"""Code of a unit that is held: the catalogue or deals must change, or a value is missing -> meaning."""
 
 OUTCOMES: Final[dict[str, str]] = {
     "NEEDS_CHOICE": "the file leaves a question open; nothing is stored until a flag answers it",
@@ -118,25 +128,25 @@ NOTES: Final[dict[str, str]] = {
 """Code of a warning -> meaning."""
 
 AUDIT: Final[dict[str, str]] = {
-    "SUMS": "units, hours, revenue or unreadable values of the fates are not those of the file",
-    "UNITS": "stored rows and rows set aside are not the units of the file",
-    "VALUES": "the stored rows of an upload are not those that were read from its file",
-    "UNIT_TWICE": "a unit is stored and set aside, or stored twice",
-    "DAYS": "a date is outside the days of its upload, or week or day of a row is not that of its date",
+    "SUMS": "units, hours, revenue or unreadable values of all fates do not add up to those of the file",
+    "UNITS": "stored rows and rows set aside do not add up to the units of the file",
+    "VALUES": "the stored rows of an upload differ from those read from its file",
+    "UNIT_TWICE": "a unit is both stored and set aside, or stored twice",
+    "DAYS": "a date is outside the days of its upload, or a row's week or day does not match its date",
     "FILE_MISSING": "the raw file is not in the bucket",
-    "FILE_CHANGED": "the raw file has another size or SHA-256 than the upload",
-    "FILE_READING": "the raw file cannot be read as it was",
-    "REREAD": "a unit differs from what the raw file says",
-    "KEY": "a computed value of a key is not the one of its raw fields",
-    "KEY_OF_ROW": "a row has other fields than its key",
-    "SCOPE": "a computed value of a scope is not the one of its raw fields or of the current deals",
-    "SCOPE_OF_ROW": "a row has another platform, domain or day than its scope",
-    "MATCH": "a match is not the one that the catalogue gives",
+    "FILE_CHANGED": "the raw file's size or SHA-256 differs from the upload's",
+    "FILE_READING": "the raw file can no longer be read as it was when uploaded",
+    "REREAD": "a unit differs from the raw file",
+    "KEY": "a computed value of a key does not follow from its raw fields",
+    "KEY_OF_ROW": "the fields of a row differ from those of its key",
+    "SCOPE": "a computed value of a scope does not follow from its raw fields or the current deals",
+    "SCOPE_OF_ROW": "the platform, domain or day of a row differs from that of its scope",
+    "MATCH": "a match differs from the one that the catalogue produces",
     "MATCH_MISSING": "a key of a matched upload has no match",
-    "DECISION": "a decision of a reviewer has no effect, or one that was undone still has",
-    "DETAIL": "a final row differs from what is due",
-    "DETAIL_MISSING": "a row that is due is not among the final rows",
-    "DETAIL_EXTRA": "a final row is not due: its row, match or scope says otherwise",
+    "DECISION": "a decision of a reviewer has no effect, or an undone decision still has one",
+    "DETAIL": "a final row differs from the expected one",
+    "DETAIL_MISSING": "an expected final row is missing",
+    "DETAIL_EXTRA": "a final row is not expected: its row, match or scope says otherwise",
     "DETAIL_REPLACED": "a final row belongs to an upload that was replaced, retracted or never loaded",
     "DETAIL_TWICE": "a row has several final rows with the same label",
     "UPLOAD_TWICE": "several uploads that count have the same bytes",
@@ -153,40 +163,66 @@ STALE: Final = frozenset({"KEY_STALE", "SCOPE_STALE", "MATCH_STALE", "DETAIL_STA
 
 
 ARRIVALS: Final[dict[str, str]] = {
-    "EVENT_INVALID": "the event lacks a column, or its payload is not valid",
+    "EVENT_INVALID": "a column of the event is NULL, or its payload is not valid",
     "UNKNOWN_EVENT": "the event has another type than viewership.upload.arrived",
     "KEY_ESCAPE": "the event names an object outside the bucket",
     "NOT_YET": "the object that the event names does not exist, or is empty",
-    "NOT_READABLE": "the store refuses the object that the event names",
-    "INTERRUPTED": "several steps ended while they read the object, and it is not read again until it changes",
-    "SHA256_MISMATCH": "the object's bytes are not those that the event announced",
+    "NOT_READABLE": "the store refuses to return the object that the event names",
+    "INTERRUPTED": "several steps died while reading the object; it is not read again until it changes",
+    "SHA256_MISMATCH": "the object's bytes do not match the digest in the event",
 }
-"""Code of an event that fails, counted and tried again up to ``--max-attempts`` -> meaning."""
+"""Code of an event that fails and is retried up to ``--max-attempts`` times -> meaning."""
 
 
 DECISIONS: Final[dict[str, str]] = {
-    "REVIEW_CHANGED": "the key has changed since it was shown: look at it again",
-    "DECISION_UNDONE": "the decision was undone before",
+    "REVIEW_CHANGED": "the key has changed since it was shown; review it again",
+    "DECISION_UNDONE": "the decision is already undone",
 }
-"""Code of a decision of the review that is refused -> meaning."""
+"""Code of a review decision that is refused -> meaning."""
+
+
+# Commands to choose from, for several questions at once.
+_MOST_ANSWERS: Final = 12
 
 
 class Refused(DataError):
-    """The whole upload cannot be read; a retry gives the same result."""
+    """The whole upload cannot be read; a retry has the same result."""
 
     default_code: ClassVar[str] = "FORMAT"
 
 
 class BadArrival(DataError):
-    """An event that announces no usable object; counted, and set aside after several failures."""
+    """The event announces no usable object; it is counted, and set aside after several failures."""
 
     default_code: ClassVar[str] = "EVENT_INVALID"
 
 
 class NeedsChoice(DataError):
-    """The file leaves a question open that the user answers with a flag; it is never guessed or retried."""
+    """The file leaves a question open that the user must answer with a flag; it is never guessed or retried.
+
+    ``answers`` has the flags of each answer, with their values: ``[["--clock", "hh:mm"], ["--clock", "mm:ss"]]``. The
+    user fills in a value that is None.
+    """
 
     default_code: ClassVar[str] = "NEEDS_CHOICE"
+
+    @property
+    def answers(self) -> Answers:
+        """Return the answers, each with flags and values in turn; empty if no flag answers the question."""
+        return list(self.data.get("answers", ()))
+
+
+def answers_to_all(questions: Iterable[Answers]) -> Answers:
+    """Return answers to several questions at once: all combinations, or flags to fill in if those are too many.
+
+    Args:
+        questions: the answers to each.
+    """
+    asked = [answers for answers in questions if answers]
+    if math.prod(map(len, asked)) <= _MOST_ANSWERS:
+        return [[word for answer in chosen for word in answer] for chosen in itertools.product(*asked) if chosen]
+    names = dict.fromkeys(str(word) for answers in asked for answer in answers for word in answer[::2])
+    return [[word for name in names for word in (name, None)]]
 
 
 class NotReady(DataError):
@@ -202,13 +238,13 @@ class BadCatalog(DataError):
 
 
 class ReviewChanged(DataError):
-    """The state of a key is not the one that the reviewer saw; nothing is decided."""
+    """The state of a key differs from the one that the reviewer saw; nothing is decided."""
 
     default_code: ClassVar[str] = "REVIEW_CHANGED"
 
 
 class DecisionUndone(DataError):
-    """The decision was undone before; the message says by whom and when."""
+    """The decision is already undone; the message says by whom and when."""
 
     default_code: ClassVar[str] = "DECISION_UNDONE"
 

@@ -57,7 +57,7 @@ class CellKind(IntEnum):
 
 
 class Fate(StrEnum):
-    """The end of a unit of an upload; each unit has exactly one."""
+    """The fate of a unit of an upload; each unit has exactly one."""
 
     FINAL = "final"
     UNMATCHED = "unmatched"
@@ -72,7 +72,7 @@ FATES: Final[dict[Fate, str]] = {
     Fate.FINAL: "it is in `episode_details`: it has a deal, an episode and all values that its label needs",
     Fate.UNMATCHED: "nothing in the catalogue resembles it, or a reviewer decided that it matches nothing",
     Fate.REVIEW: "episodes come close, and a reviewer has to decide",
-    Fate.HELD: "it lacks a deal, a channel, a territory or a value; it is loaded once it has it",
+    Fate.HELD: "it lacks a deal, a channel, a territory or a value; it is loaded once it has one",
     Fate.REJECTED: "its text cannot be read; correct the file, or choose how it is read",
     Fate.FILTERED: "it is not viewership, such as a total",
     Fate.TOPLINE: "it is a total of a channel that names no content; it is kept and never matched",
@@ -90,9 +90,9 @@ STATUSES: Final[dict[str, str]] = {
     "normalized": "its rows have their deals; `match` is next",
     "matched": "its rows have their episodes; `load` is next",
     "loaded": "its final rows are in `episode_details`",
-    "partial": "loaded, except for rows whose bucket failed; `match` and `load` try these again",
-    "replaced": "another upload took its place; its rows are no longer final",
-    "retracted": "it was taken back; its rows are no longer final",
+    "partial": "loaded, except for rows whose bucket failed; `match` and `load` retry these",
+    "replaced": "another upload replaced it; its rows are no longer final",
+    "retracted": "it was retracted; its rows are no longer final",
 }
 """Status of an upload -> meaning."""
 

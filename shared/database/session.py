@@ -125,7 +125,7 @@ class DatabaseSession:
 
 @contextmanager
 def _logged(statement: str) -> Iterator[list[int]]:
-    """Log a statement with its rows and milliseconds at level DEBUG; its values, which may be anything, never."""
+    """Log a statement with its rows and milliseconds at level DEBUG, but never its values."""
     done: list[int] = []
     if not _LOG.isEnabledFor(logging.DEBUG):
         yield done

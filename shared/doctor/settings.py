@@ -18,7 +18,7 @@ _VARIABLE = "TELECINE_VIEWERSHIP_BUCKET"
 
 
 def _written() -> tuple[str, ...]:
-    """Return the buckets that steps write by default; viewership's only if it is used, since not everyone has uploads.
+    """Return the buckets that steps write by default; viewership's only if it is used.
 
     It is used if its variable names it, or if its folder exists.
     """

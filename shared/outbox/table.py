@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Outbox", "Row"]
 
 _PAGE: Final = 500
+# Time and id before all events.
+_START: Final = ("-infinity", "00000000-0000-0000-0000-000000000000")
 _COLUMNS: Final = (
     "event_id uuid, event_type text, aggregate_id text, payload_json jsonb, created_at timestamptz, delivered_at"
     " timestamptz, delivery_attempts integer and last_error text"
@@ -37,7 +39,7 @@ _SELECT: Final = """
     WHERE delivered_at IS NULL AND (coalesce(delivery_attempts, 0) >= :most) = :dead
 """
 _WAITING: Final = f"""{_SELECT}
-        AND event_id IS NOT NULL AND (created_at, event_id) > (CAST(:at AS timestamptz), CAST(:id AS uuid))
+        AND event_id IS NOT NULL AND (created_at, event_id) {{after}} (CAST(:at AS timestamptz), CAST(:id AS uuid))
     ORDER BY created_at, event_id LIMIT :page
 """
 # A foreign outbox may allow NULL, which the comparison above skips. An event without a time counts as old. Rows without
@@ -45,6 +47,13 @@ _WAITING: Final = f"""{_SELECT}
 _INCOMPLETE: Final = f"""{_SELECT}
         AND (created_at IS NULL OR event_id IS NULL)
     ORDER BY event_id NULLS LAST LIMIT :page
+"""
+# Without the payloads, even a million rows take a second.
+_ANY_DEAD: Final = """
+    SELECT created_at::text AS at, event_id::text AS id, count(*) OVER () AS count FROM {outbox}
+    WHERE delivered_at IS NULL AND coalesce(delivery_attempts, 0) >= :most
+        AND event_id IS NOT NULL AND created_at IS NOT NULL
+    ORDER BY random() LIMIT 1
 """
 _DELIVERED: Final = """
     UPDATE {outbox} SET delivered_at = now(), last_error = NULL
@@ -103,14 +112,28 @@ class Outbox:
         for page in self._pages(dead=False):
             yield from page
 
-    def dead(self) -> Iterator[list[Row]]:
+    def dead(self, at_most: int | None = None) -> Iterator[list[Row]]:
         """Yield pages of events that failed ``max_attempts`` times.
+
+        Args:
+            at_most: about how many events; if there are more, the first one is any of them, so that repeated calls
+                reach all. None yields all.
 
         Raises:
             ConfigurationError: the table does not exist, or lacks a column.
             TelecineError: see :func:`shared.database.session.transaction`.
         """
-        yield from self._pages(dead=True)
+        start = _START if at_most is None else self._any_dead(at_most)
+        for count, page in enumerate(self._pages(dead=True, start=start), 1):
+            yield page
+            if at_most is not None and count * _PAGE >= at_most:
+                return
+
+    def _any_dead(self, at_most: int) -> tuple[str, str]:
+        """Return the time and id of any event that was set aside, or the start if there are few."""
+        with self._open() as (session, table):
+            rows = session.rows(_ANY_DEAD.replace("{outbox}", table), most=self.max_attempts)
+        return (rows[0].at, rows[0].id) if rows and rows[0].count > at_most else _START
 
     def acknowledge(self, event: Event) -> None:
         """Mark an event as delivered; idempotent."""
@@ -134,13 +157,14 @@ class Outbox:
             rows = session.rows(statement, id=event.event_id, seen=event.attempts, error=message)
         return bool(rows) and bool(rows[0].delivery_attempts >= self.max_attempts)
 
-    def _pages(self, *, dead: bool) -> Iterator[list[Row]]:
+    def _pages(self, *, dead: bool, start: tuple[str, str] = _START) -> Iterator[list[Row]]:
         values = {"bytes": PAYLOAD_BYTES, "most": self.max_attempts, "dead": dead, "page": _PAGE}
-        after_time, after_id = "-infinity", "00000000-0000-0000-0000-000000000000"
+        after_time, after_id = start
         first = True
         while True:
             with self._open() as (session, table):
-                rows = session.rows(_WAITING.replace("{outbox}", table), at=after_time, id=after_id, **values)
+                statement = _WAITING.replace("{outbox}", table).replace("{after}", ">=" if first else ">")
+                rows = session.rows(statement, at=after_time, id=after_id, **values)
                 incomplete = session.rows(_INCOMPLETE.replace("{outbox}", table), **values) if first else []
             yield [self._row(row) for row in (*incomplete, *rows)]
             first = False

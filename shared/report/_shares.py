@@ -68,7 +68,7 @@ def divided(shares: Shares) -> Divided:
 
 
 def _percent(share: float) -> str:
-    """Return a share without rounding any to 0 or 100 that is not."""
+    """Return a share; only exact shares are shown as 0 or 100."""
     if share < 0.1:  # noqa: PLR2004 - the least that one decimal shows
         return "< 0.1 %"
     text = f"{share:.1f}"

@@ -119,7 +119,7 @@ def _cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "\N{EN DASH}"
     if isinstance(value, Decimal):
-        # All of its digits: a sum that is off by the last one must show it.
+        # Show all digits: a sum that is off in the last digit must be visible.
         text = f"{value:,f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
     if _is_number(value):

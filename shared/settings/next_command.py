@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from shared.settings.base import HOW_IT_RUNS, RECORDS
 from shared.settings.flags import flags
+from shared.text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from shared.settings.base import Settings
     from shared.settings.flags import Flag
 
@@ -26,21 +29,40 @@ def next_command(command: str, *words: str, model: type[Settings], settings: Set
 
     Args:
         command: such as ``screenalytics replay``.
-        words: arguments and flags of the next command, unquoted.
+        words: arguments and flags of the next command, unquoted; the value of a flag is the word after it.
         model: settings class of the next command.
         settings: settings of the command that prints the message; None adds no flags.
     """
     typed = {} if settings is None else settings.typed
-    given = {word for word in words if word.startswith("--")}
+    known = flags(model)
+    given, shown = _given(words, {flag.flag for flag in known if not flag.is_switch})
     repeated = [
         _flag(flag, typed[flag.name])
-        for flag in flags(model)
+        for flag in known
         if flag.name in typed
         and not flag.argument
         and flag.group not in _NOT_REPEATED
         and not {flag.flag, flag.negative} & given
     ]
-    return " ".join(["telecine", command, *map(shlex.quote, words), *repeated])
+    return " ".join(["telecine", command, *shown, *repeated])
+
+
+def _given(words: Sequence[str], valued: Collection[str]) -> tuple[set[str], list[str]]:
+    """Return the flags among some words, and the words as typed.
+
+    Args:
+        words: arguments and flags, unquoted.
+        valued: the flags that take a value, which may look like a flag itself.
+    """
+    given: set[str] = set()
+    shown = []
+    rest = iter(words)
+    for word in rest:
+        if word.startswith("--"):
+            given.add(word.partition("=")[0])
+        value = next(rest, None) if word in valued else None
+        shown.append(_quoted(word) if value is None else _valued(word, value))
+    return given, shown
 
 
 def _flag(flag: Flag, value: str | None) -> str:
@@ -48,5 +70,31 @@ def _flag(flag: Flag, value: str | None) -> str:
         return flag.flag if value == "True" else flag.negative
     if value is None:
         return f'{flag.flag} "${flag.variables[0]}"'
+    return _valued(flag.flag, value)
+
+
+def _valued(flag: str, value: str) -> str:
     # A value that starts with a dash would be read as a flag.
-    return shlex.quote(f"{flag.flag}={value}") if value.startswith("-") else f"{flag.flag} {shlex.quote(value)}"
+    return _quoted(f"{flag}={value}") if value.startswith("-") else f"{flag} {_quoted(value)}"
+
+
+def _quoted(word: str) -> str:
+    r"""Return a word as typed in bash or zsh: on one line, and without characters that hide or reorder others.
+
+    >>> _quoted("a b"), _quoted("a\nb")
+    ("'a b'", "$'a\\x0ab'")
+    """
+    if all(map(_is_visible, word)):
+        return shlex.quote(word)
+    return "$'" + "".join(char if _is_visible(char) and char not in "'\\" else _bytes(char) for char in word) + "'"
+
+
+def _is_visible(char: str) -> bool:
+    # Python calls invisible letters printable, and printable() keeps unusual spaces.
+    return char.isprintable() and one_line(char) == char
+
+
+def _bytes(char: str) -> str:
+    # A byte of a path that is not UTF-8 is a lone surrogate of this range.
+    errors = "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass"
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", errors))

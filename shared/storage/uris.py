@@ -126,14 +126,22 @@ def is_inside(uri: str, places: Sequence[str]) -> bool:
     return _ANY_BUCKET in places or any(f"{root}/{key}".startswith(f"{place}/") for place in places)
 
 
-def holds_secrets(path: str) -> bool:
+def holds_secrets(file: str | int) -> bool:
     """Return whether a file is a mounted secret or belongs to a process, such as its environment.
 
     No parameter may name one, because steps report what they read, such as a key that does not exist.
 
     Args:
-        path: resolved by ``os.path.realpath``.
+        file: a path resolved by ``os.path.realpath``, or the descriptor of an open file: a link may be changed between
+            the check of a path and its opening. Without ``/proc``, no descriptor counts as a secret.
     """
+    if isinstance(file, int):
+        link = f"/proc/self/fd/{file}"
+        if not os.path.lexists(link):
+            return False
+        path = os.path.realpath(link)
+    else:
+        path = file
     return any(path.startswith(f"{folder}/") for folder in _secret_folders()) or any(
         path == os.path.realpath(file) for file in secret_files()
     )

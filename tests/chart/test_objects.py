@@ -181,6 +181,7 @@ def test_parameters_are_what_argo_reads():
         "viewership-bucket": "viewership",
         "viewership-prefix": "uploads/",
         "viewership-outbox-table": "viewership.outbox_events",
+        "viewership-event-overlap": "ask",
         "viewership-max-rejected": "0.01",
         "viewership-one-pod-mb": "200",
     }

@@ -83,7 +83,12 @@ def test_the_schema_is_closed_and_knows_every_default(chart):
         ({"viewership": {"bukket": "a"}}, "bukket"),
         ({"viewership": {"bucket": "s3://a"}}, "bucket"),
         ({"viewership": {"prefix": "/"}}, "prefix"),
+        ({"viewership": {"prefix": ".."}}, "prefix"),
+        ({"viewership": {"prefix": "uploads/../raw/"}}, "prefix"),
+        ({"viewership": {"prefix": "./uploads"}}, "prefix"),
+        ({"viewership": {"prefix": "uploads/."}}, "prefix"),
         ({"viewership": {"outboxTable": "outbox"}}, "outboxTable"),
+        ({"viewership": {"eventOverlap": "replace"}}, "eventOverlap"),
         ({"viewership": {"maxRejected": 1.5}}, "maxRejected"),
         ({"viewership": {"maxRejected": "1"}}, "maxRejected"),
         ({"viewership": {"onePodMb": 0}}, "onePodMb"),
@@ -450,3 +455,22 @@ def test_the_places_of_models_and_checks_are_variables_of_every_step_and_no_defa
     assert environment["TELECINE_MENU_MODEL_PLACES"] == models
     assert environment["TELECINE_CHECKS_PLACES"] == checks
     assert not [name for name in find(objects, "ConfigMap", "telecine-parameters")["data"] if "places" in name]
+
+
+@pytest.mark.parametrize(
+    ("values", "uploads"),
+    [
+        ({}, []),
+        ({"media": {"viewership": True}}, ["s3://reports"]),
+        ({"crons": {"viewership-poll": {"suspend": False}}}, ["s3://reports"]),
+        ({"crons": {"viewership-poll": {"suspend": False, "enabled": False}}}, []),
+        ({"media": {"viewership": True}, "viewership": {"existingSecret": "own"}}, []),
+        ({"media": {"viewership": True}, "viewership": {"accessKeyId": "a", "secretAccessKey": "b"}}, []),
+        ({"media": {"viewership": True}, "serviceAccounts": {"upload": {"annotations": {"role": "x"}}}}, []),
+    ],
+)
+def test_doctor_writes_to_the_bucket_of_uploads_if_it_is_used_with_its_own_keys(values, uploads):
+    objects = render(merged(LEAST, merged({"viewership": {"bucket": "reports"}}, values)))
+    environment = find(objects, "ConfigMap", "telecine-environment")["data"]
+    assert environment["TELECINE_DOCTOR_WRITE_BUCKETS"].split(",") == ["s3://telecine-artifacts", *uploads]
+    assert environment["TELECINE_DOCTOR_READ_BUCKETS"] == "s3://telecine-artifacts"

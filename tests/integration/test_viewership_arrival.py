@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jobs.viewership.arrival import delivery as delivery_module
 from jobs.viewership.arrival import listing as listing_module
 from jobs.viewership.arrival import search as search_module
 from jobs.viewership.arrival.delivery import begin, refuse_event, settle
@@ -31,6 +32,8 @@ from shared.errors import (
     TransientError,
     UsageError,
 )
+from shared.failure import Failure
+from shared.outbox import table as table_module
 from tests.fakes.store import MemoryStore
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.s3_server import s3_process, s3_server  # noqa: F401
@@ -224,6 +227,83 @@ def test_an_event_set_aside_is_delivered_once_its_object_was_taken(uploads):
     uploads.write(B)
     uploads.poll("waiting", code="OVERLAP", max_attempts=1)
     assert uploads.event(second)[:2] == (False, 1), "one that waits was not taken"
+
+
+def test_many_events_leave_a_poll_to_the_listing_and_the_next_poll_goes_on(uploads, monkeypatch, caplog):
+    monkeypatch.setattr(search_module, "_MOST_EVENTS", 3)
+    monkeypatch.setattr(search_module, "_MOST_NAMED", 2)
+    bad = [uploads.announce({"key": f"uploads/{number}"}, event_type="x") for number in range(3)]
+    uploads.write(A)
+    uploads.write(B)
+    late = uploads.announce({"key": B, "choices": {"date_order": "mdy"}})
+    assert uploads.poll(max_attempts=2) == ["UNKNOWN_EVENT"] * 3 + [A], "a later event still keeps its file"
+    assert "more than 3 events are pending; the next poll takes the others" in caplog.text
+    assert uploads.event(late)[1] == 0
+    assert uploads.poll(max_attempts=2) == ["UNKNOWN_EVENT"] * 3
+    assert uploads.poll(max_attempts=2) == [B]
+    assert uploads.event(late)[0]
+    assert [uploads.event(each)[1] for each in bad] == [2, 2, 2]
+    for number in range(5):
+        uploads.announce({"key": f"uploads/{number}"}, event_type="x")
+    uploads.write("uploads/c.csv")
+    uploads.announce({"key": "uploads/c.csv"})
+    assert uploads.poll()[3:] == ["uploads/c.csv"], "a flood of events keeps no file waiting"
+
+
+def test_a_poll_takes_so_many_files_and_the_next_one_the_others(uploads, monkeypatch, caplog):
+    monkeypatch.setattr(listing_module, "_MOST", 3)
+    monkeypatch.setattr(listing_module, "_BATCH", 2)
+    keys = [f"uploads/{number}.csv" for number in range(5)]
+    for key in keys:
+        uploads.write(key)
+    assert uploads.poll() == keys[:3]
+    assert "more than 3 files have arrived; the next poll takes the others" in caplog.text
+    caplog.clear()
+    assert uploads.poll() == keys[3:]
+    for key in keys[:3]:
+        uploads.write(key, b"other", age=9)
+    assert uploads.poll() == keys[:3]
+    assert "more than" not in caplog.text
+
+
+def test_of_many_events_set_aside_each_poll_looks_at_some(uploads, monkeypatch):
+    monkeypatch.setattr(delivery_module, "_MOST_DEAD", 4)
+    monkeypatch.setattr(table_module, "_PAGE", 2)
+    for number in range(12):
+        uploads.announce({"key": f"uploads/{number:02}.csv"})
+    uploads.poll(max_attempts=1)
+    for number in range(12):
+        uploads.write(f"uploads/{number:02}.csv")
+    count = "SELECT count(*) FROM viewership.outbox_events WHERE delivered_at IS NOT NULL"
+    uploads.poll(max_attempts=1, arrival="poll")
+    before, polls = 0, 0
+    while before < 12:
+        uploads.poll(max_attempts=1)
+        [(now,)] = uploads.database.rows(count)
+        assert 1 <= now - before <= 4
+        before, polls = now, polls + 1
+    assert polls >= 3
+
+
+def test_failures_are_kept_as_many_as_a_report_shows(uploads, monkeypatch):
+    def fake(settings: Any, place: str, run_id: str, *, sha256: str | None = None) -> Taken:
+        name = place.rpartition("/")[2]
+        failures = tuple(Failure(f"{name}:{line}", "BAD_VALUE", "x", data={"line": line}) for line in range(40))
+        return Taken(number(uploads), name, "stored", 1, failures=failures, rejected=60)
+
+    monkeypatch.setattr(upload_module, "take", fake)
+    for index in range(4):
+        uploads.write(f"uploads/{index}.csv")
+    step = Step()
+    taken = upload_module.take_files(uploads.settings(), step)
+    assert [len(one.failures) for one in taken.taken] == [40, 40, 1, 1]
+    assert len(step.errors) == 160
+    report = upload_module.upload_report(uploads.settings(), taken)
+    assert [failure.item for failure in report.failures[:5]] == [
+        *("0.csv:0", "1.csv:0", "2.csv:0", "3.csv:0"),
+        "0.csv:1",
+    ]
+    assert (len(report.failures), len(report.failures) + report.failures_truncated) == (50, 240)
 
 
 def test_markers_locks_and_empty_files_are_no_uploads(uploads):

@@ -22,6 +22,7 @@ from shared.database import upgrade
 from shared.database.session import transaction
 from shared.errors import ConfigurationError
 from tests.postgres_server import Database, database, empty_database, postgres, until  # noqa: F401
+from tests.viewership_rows import row, upload
 
 if TYPE_CHECKING:
     from jobs.viewership.catalog.state import State
@@ -408,7 +409,9 @@ def test_the_commands(telecine, tmp_path):
         assert "no differences from version 2 (13 rows read)" in telecine("diff", f"out-{form}/")[1]
     Path("b.csv").write_text("ref_id,title\nHL-0101,Other\nHL-0102,New\n")
     told = telecine("diff", "b.csv")[1]
-    assert "episodes: 2 changed, 1 removed" in told
+    assert "episodes: 2 changed; 1 other stays\n" in told
+    assert "removed" not in told
+    assert "\n  - " not in told
     assert "title 'The Storm, Part 1' -> 'Other'" in told
     assert "--remove-missing" in told
     assert "1 removed" in telecine("import", "b.csv", "--remove-missing")[1].replace("episode removed", "removed")
@@ -454,3 +457,14 @@ def test_the_catalogues_of_the_cases_are_taken_as_they_are(database, path):
     texts = [each.read_text(encoding="utf-8") for each in files]
     assert imported(database, *texts).written
     assert not imported(database, *texts).written
+
+
+def test_an_import_names_reprocess_once_uploads_may_change(database, telecine):
+    Path("a.csv").write_text(EPISODES, encoding="utf-8")
+    Path("b.csv").write_text("ref_id,title\nHL-0101,Other\n")
+    assert "next:" not in telecine("import", "a.csv")[1]
+    upload(database, [row("The Long Storm", "2", series="Harbour Lights")])
+    assert "next:" not in telecine("import", "a.csv")[1]
+    assert telecine("import", "b.csv")[1].startswith(
+        "version 2: 1 episode changed\nnext:\n  telecine viewership reprocess\n"
+    )

@@ -7,8 +7,15 @@ from decimal import Decimal
 
 import pytest
 
+from jobs.viewership.phases.load import load
 from jobs.viewership.phases.match import match
 from jobs.viewership.phases.normalize import normalize
+from jobs.viewership.phases.reprocess import Selection, reprocess
+from jobs.viewership.phases.retract import retract
+from jobs.viewership.phases.upload import take
+from jobs.viewership.settings.uploads import UploadSettings
+from jobs.viewership.tables import locks
+from shared.errors import TransientError
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.viewership_place import viewership  # noqa: F401
 
@@ -38,3 +45,33 @@ def test_a_decision_between_match_and_load_of_a_replacement_counts_no_hour_twice
     assert [status for *_, status in viewership.statuses()] == ["replaced", "loaded", "loaded"]
     assert viewership.final() == (3, Decimal(14))
     assert viewership.is_due()
+
+
+MONTH = "telecine viewership canonical 2025-07"
+PHASES = {
+    "upload": lambda place, file: take(place.settings(UploadSettings, bucket=place.bucket), file, "r"),
+    "normalize": lambda place, _: normalize(place.database.settings(), 1, "r", by="ann"),
+    "match": lambda place, _: match(place.database.settings(), 1, "r", by="ann"),
+    "load": lambda place, _: load(place.database.settings(), 1, "r", by="ann"),
+    "reprocess": lambda place, _: reprocess(place.database.settings(), Selection(everything=True), "r", by="ann"),
+    "retract": lambda place, _: retract(place.database.settings(), 1, by="ann", reason="wrong", run_id="r"),
+}
+
+
+def test_no_phase_waits_for_ever_for_a_transaction_that_is_left_open(viewership, monkeypatch):
+    monkeypatch.setattr(locks, "_LOCK_TIMEOUT", "200ms")
+    viewership.catalogue()
+    file = viewership.file("july.csv", HEAD + ROWS)
+    for name, phase in PHASES.items():
+        with viewership.database.connect() as console:
+            console.autocommit = False
+            console.execute("SET idle_in_transaction_session_timeout = '5s'")
+            console.execute("SELECT viewership.lock_final(ARRAY['canonical'])")
+            console.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('telecine viewership canonical 2025-07', 0))"
+            )
+            with pytest.raises(TransientError, match="lock timeout") as caught:
+                phase(viewership, file)
+            assert caught.value.code == "database_busy", name
+        phase(viewership, file)
+    assert viewership.statuses() == [(1, "july.csv", "retracted")]

@@ -158,6 +158,8 @@ def test_the_text_shows_the_most_hours_first_and_the_rest_as_a_count(store: Stor
 
 def test_platforms_are_chosen_and_retracted_uploads_do_not_count(store: Store):
     assert document(store, platform=("roku",))["gaps"] == []
+    with pytest.raises(UsageError, match=r"no upload is of platform rokku; did you mean 'roku'\? Platforms: "):
+        document(store, platform=("canonical", "rokku"))
     assert len(document(store, platform=("canonical",))["gaps"]) == 5
     store.database.rows("UPDATE viewership.uploads SET status = 'retracted' WHERE filename = 'report.csv'")
     (gap,) = document(store)["gaps"]

@@ -117,7 +117,7 @@ def test_each_channel_sends_once_and_a_failure_of_one_does_not_repeat_the_other(
     post.answer["RCPT"] = "450 later"
     notify = by_both(hook, post)
     assert notify_waiting(uploads.settings(), "run-1", notify) == ["webhook"]
-    assert "mail: uploads that wait are not announced yet" in caplog.text
+    assert "mail: waiting uploads are not announced yet" in caplog.text
     post.answer.clear()
     assert notify_waiting(uploads.settings(), "run-2", notify) == ["mail"]
     assert notify_waiting(uploads.settings(), "run-3", notify) == []
@@ -270,7 +270,7 @@ def test_a_database_that_does_not_answer_or_a_bad_setting_never_fails_the_run(up
     assert notify_waiting(away, "run-1", by_hook(hook)) == []
     monkeypatch.setenv("TELECINE_NOTIFY_WEBHOOK_URL", "not a url")
     assert notify_waiting(uploads.settings(), "run-1") == []
-    assert caplog.text.count("uploads that wait are not announced") == 2
+    assert caplog.text.count("waiting uploads could not be announced") == 2
     assert "hush-hush" not in caplog.text
 
 

@@ -99,6 +99,21 @@ def test_days_that_are_stored_wait_for_an_answer_which_a_user_gives(viewership, 
     assert len(hook.got) == 1
 
 
+def test_an_event_replaces_stored_rows_only_if_the_operator_lets_it(viewership, uploads, caplog):
+    uploads.write("uploads/july.csv", JULY.encode())
+    viewership.run()
+    uploads.write("uploads/restated.csv", JULY.replace(",1.5\n", ",1.75\n").encode())
+    event_id = uploads.announce({"key": "uploads/restated.csv", "on_overlap": "replace"})
+    viewership.run()
+    assert uploads.event(event_id) == (True, 0, None)
+    assert viewership.final() == (2, Decimal("3.5"))
+    assert uploads.rows("status, code")[1] == ("waiting", "OVERLAP")
+    assert "its on_overlap is ignored; pass --event-overlap follow" in caplog.text
+    uploads.announce({"key": "uploads/restated.csv", "on_overlap": "replace"})
+    viewership.run(event_overlap="follow")
+    assert viewership.final() == (2, Decimal("3.75"))
+
+
 def test_a_bad_file_a_bad_event_and_other_bytes_stop_nothing(viewership, uploads):
     uploads.write("uploads/a-picture.csv", b"\x89PNG\r\n\x1a\n" + bytes(100))
     uploads.write("uploads/changed.csv", JULY.replace("2025-07", "2025-09").encode())

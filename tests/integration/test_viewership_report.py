@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from decimal import Decimal
 from html import unescape
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from jobs.viewership.steps.upload import Uploads, upload_report
 from shared.database.session import transaction
 from shared.report import Code, Report, Shares, Table
 from shared.report.page import render
+from shared.settings.command import parse
 from tests.postgres_server import database, postgres  # noqa: F401
 
 if TYPE_CHECKING:
@@ -204,17 +206,24 @@ def test_a_question_comes_with_the_commands_that_answer_it(database, uploaded):
     first = uploaded("first.csv", HEAD + "2025-07-03,,Harbour Lights,1,1,,1,US\n")
     again = uploaded("again.csv", HEAD + "2025-07-03,,Harbour Lights,1,1,,2,US\n")
     with transaction(database.settings()) as session:
-        found = waiting(session, places={asked: "/data/day or month.csv"})
+        found = waiting(session, places={asked: "/data/day or month.csv", again: "/data/again.csv"})
         assert waiting(session, [first]) == []
     assert [(each.upload_id, each.code) for each in found] == [(asked, "NEEDS_CHOICE"), (again, "OVERLAP")]
     given = "telecine viewership upload '/data/day or month.csv' --format canonical"
     assert found[0].commands == (f"{given} --period PERIOD", f"{given} --date-order dmy", f"{given} --date-order mdy")
     assert found[1].commands == tuple(
-        f"telecine viewership upload again.csv --format canonical --on-overlap {word}"
+        f"telecine viewership upload /data/again.csv --format canonical --on-overlap {word}"
         for word in ("skip", "replace", "append")
     )
-    shown = table(sections(database, asked, again), WAITING)
+    shown = table(sections(database, asked, again, places={again: "/data/again.csv"}), WAITING)
     assert shown.rows[1][-1] == Code("\n".join(found[1].commands))
+
+
+def commands_of(database: Database, number: int, **values: Any) -> list[str]:
+    """Return the commands for an upload that waits."""
+    with transaction(database.settings()) as session:
+        (found,) = waiting(session, [number], places={number: "a.csv"}, **values)
+    return [command.removeprefix("telecine viewership upload a.csv ") for command in found.commands]
 
 
 def test_flags_in_the_text_of_a_file_are_not_proposed(database, uploaded):
@@ -224,9 +233,64 @@ def test_flags_in_the_text_of_a_file_are_not_proposed(database, uploaded):
         "UPDATE viewership.uploads SET message = 'column ''x''; pass --bucket s3://evil or --by eve or --period'"
         f" WHERE upload_id = {number}"
     )
+    assert commands_of(database, number) == [
+        "--format canonical --period PERIOD",
+        "--format canonical --date-order dmy",
+        "--format canonical --date-order mdy",
+    ]
+
+
+@pytest.mark.parametrize("name", [r"x\'y", "season pass hours", "it's", "hours=a+b", "--sheet", "a pass --clock b"])
+def test_columns_of_one_name_are_answered_whatever_the_name_is(database, uploaded, name):
+    text = f"Date,Series,{name},{name}\n2025-07-03,Harbour Lights,1,2\n"
+    number = uploaded("two.csv", text, map=(f"hours={name}", "channel=Series"))
+    commands = commands_of(database, number)
+    given = [parse(UploadSettings, "", "", shlex.split(command)).map for command in commands]
+    assert given == [
+        ("channel=Series", f"hours={name} (1)"),
+        ("channel=Series", f"hours={name} (2)"),
+    ]
+    answered = uploaded("two.csv", text, map=given[1])
+    assert database.rows(
+        "SELECT status <> 'needs_choice', answers, hours::int FROM viewership.uploads WHERE upload_id = %s", answered
+    ) == [(True, [], 2)]
+
+
+def test_several_questions_are_answered_by_one_command(database, uploaded):
+    text = "Date,Series,Hours,Hours,Title,Title\n2025-07-03,Harbour Lights,1,2,a,b\n"
+    assert commands_of(database, uploaded("four.csv", text)) == [
+        f"--format canonical --map 'content_name=Title ({title})' --map 'hours=Hours ({hours})'"
+        for title in (1, 2)
+        for hours in (1, 2)
+    ]
+
+
+def test_what_was_chosen_is_repeated_as_flags(database, uploaded):
+    number = uploaded("a.csv", HEAD + "01/07/2025,,Harbour Lights,1,1,,1,US\n", round_money=True, domain="--bucket")
+    settings = parse(UploadSettings, "", "", ["--bucket", "s3://bucket"])
+    for command in commands_of(database, number, settings=settings):
+        again = parse(UploadSettings, "", "", shlex.split(command))
+        assert (again.round_money, again.domain, again.bucket) == (True, "--bucket", "s3://bucket")
+
+
+def test_an_upload_without_a_place_is_read_again_from_its_raw_file(database, uploaded, tmp_path):
+    number = uploaded("x.csv", HEAD + "01/07/2025,,Harbour Lights,1,1,,1,US\n")
+    settings = UploadSettings(database_url=database.url, bucket=str(tmp_path / "bucket"))
     with transaction(database.settings()) as session:
-        (found,) = waiting(session, [number])
-    assert found.commands == ("telecine viewership upload x.csv --format canonical --period PERIOD",)
+        (found,) = waiting(session, [number], settings=settings)
+    words = shlex.split(found.commands[1])
+    again = parse(UploadSettings, "", "", [*words[3:], "--database-url", database.url])
+    taken = take(again.model_copy(update={"bucket": settings.bucket}), again.files[0], RUN)
+    assert (taken.upload_id, taken.outcome) == (number, "stored")
+
+
+def test_a_secret_in_a_name_is_not_part_of_an_answer(database, uploaded, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2hunter2")
+    head = "Date,Series,Hours,x hunter2hunter2,x hunter2hunter2\n"
+    number = uploaded("s.csv", head + "2025-07-03,Harbour Lights,1,a,b\n", map=("content_name=x hunter2hunter2",))
+    assert database.rows("SELECT answers FROM viewership.uploads WHERE upload_id = %s", number) == [
+        ([["--map", None], ["--map", None]],)
+    ]
 
 
 def test_text_of_files_stays_text(database, uploaded):

@@ -3,6 +3,7 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
 from jobs.viewership.catalog import versions
 from jobs.viewership.matching import cascade as cascades
@@ -396,32 +398,56 @@ def test_keys_that_older_rules_computed_are_computed_again(store: Store, monkeyp
     assert (result.refreshed, result.is_full, result.total.changed) == (len(before), True, 0)
 
 
-def run_step(store: Store, **values: Any) -> Any:
+def run_step(store: Store, typed: dict[str, str] | None = None, **values: Any) -> Any:
     settings = ReprocessSettings(database_url=store.database.url, **values)
+    settings = settings.model_copy().with_typed(typed or {})
     return step.run(settings, UnrecordedRun("run-3", "viewership", "reprocess", Progress()))
 
 
 def test_the_step_reports_keys_rows_and_hours_by_platform(store: Store, tmp_path: Path):
     store.stored(ROWS)
     store.catalogue({"episodes.csv": UMBRIA})
-    promised = run_step(store, dry_run=True)
+    promised = run_step(store, typed={"dry_run": "true", "titles": "Umbria"}, dry_run=True)
     assert promised.headline.startswith("nothing was written: version 2: ")
+    assert "still held" not in promised.headline
+    assert promised.sections[-1].rows == [["telecine viewership reprocess --titles Umbria"]]
     titles = tmp_path / "titles.txt"
     titles.write_text("The Last Orchard of Umbria\n\n", encoding="utf-8")
     report = run_step(store, titles=str(titles), by="ann")
     assert (report.status, report.exit_code) == ("success", 0)
     assert (report.counts["rows_entered"], report.counts["looked_at"]) == (1, 1)
-    assert "1 final row entered (3 hours), 0 left (0 hours)" in report.headline
+    assert "1 final row added (3 hours), 0 removed (0 hours)" in report.headline
     (table,) = report.sections
     assert list(table.rows[0]) == ["canonical", 1, 1, 1, 0, 0, "3", "0", "0", "0"]
+    table.rows.append(["roku", 5, 0, 0, 0, 0, "0", "0", "0", "0"])
+    shown = printed(report)
+    assert "roku" not in shown
+    assert "1 other unchanged" in shown
     assert run_step(store, titles="Gardens of Stone: The Last Orchard of Umbria").counts["rows_entered"] == 1
+
+
+def printed(report: Any) -> str:
+    text = io.StringIO()
+    step.show(report, Console(file=text, width=200))
+    return text.getvalue()
+
+
+def test_a_run_that_changes_nothing_counts_the_rows_that_stay_held(store: Store):
+    store.stored(ROWS)
+    codes = "SELECT code, count(*) FROM viewership.row_fates WHERE fate = 'held' GROUP BY code"
+    [(code, count)] = store.database.rows(codes)
+    report = run_step(store)
+    assert report.headline.endswith(f", {count} row{' is' if count == 1 else 's are'} still held: {code}")
+    shown = printed(report)
+    assert "keys looked at" not in shown
+    assert "next:" not in shown
 
 
 def test_what_does_not_exist_is_refused(store: Store, tmp_path: Path):
     store.stored(ROWS)
-    with pytest.raises(UsageError, match="there is no upload 99"):
+    with pytest.raises(UsageError, match="upload 99 does not exist"):
         run_step(store, upload=(99,))
-    with pytest.raises(UsageError, match=r"no upload is of platform rokku; expected one of: canonical"):
+    with pytest.raises(UsageError, match=r"platform rokku has no uploads; expected one of: canonical"):
         run_step(store, platform=("rokku",))
     empty = tmp_path / "empty.txt"
     empty.write_text("\n", encoding="utf-8")

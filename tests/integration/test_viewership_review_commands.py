@@ -108,6 +108,12 @@ def test_the_queue_lists_keys_by_hours(telecine):
     assert out.splitlines()[0].split()[:3] == ["key", "platform", "series"]
     assert "4 keys with 4 rows, 22.25 hours, revenue 0.00" in out
     assert telecine("list", "--platform", "philo") == (0, "no keys wait\n")
+    assert telecine("list", "--platform", "Canonical")[0] == 0
+    assert telecine("list", "--series", "Harbor Lights") == (
+        0,
+        "no key of series 'Harbor Lights' waits; did you mean 'Harbour Lights'?\n",
+    )
+    assert telecine("list", "--series", "zzz") == (0, "no key of series 'zzz' waits\n")
 
 
 def test_a_name_is_unique_and_any_unique_beginning_is_accepted(telecine, database):
@@ -189,7 +195,7 @@ def test_without_yes_nothing_changes_and_the_printed_command_does_it(telecine, d
     assert database.rows("SELECT count(*) FROM viewership.decisions") == [(0,)]
     code, out = pasted(telecine, made["command"])
     assert code == 0, out
-    assert "final table: 1 row entered, 0 left" in out
+    assert "final table: 1 row added, 0 removed" in out
     assert database.rows("SELECT decided_by, note, action FROM viewership.decisions") == [
         ("Ann O'Neil; rm -rf", "it's $(that) one", "accept")
     ]
@@ -199,7 +205,7 @@ def test_without_yes_nothing_changes_and_the_printed_command_does_it(telecine, d
     assert "changed since they were shown" in again
     code, out = telecine("undo", "1")
     assert code == 0
-    assert "0 rows would enter, 1 would leave" in " ".join(out.replace("final table:", "").split())
+    assert "0 rows would be added, 1 removed" in " ".join(out.replace("final table:", "").split())
     assert len(final(database)) == len(before) + 1
     code, out = pasted(telecine, out.strip().splitlines()[-1].strip())
     assert code == 0, out
@@ -261,17 +267,20 @@ def test_a_series_is_rejected_as_a_whole_and_no_other(telecine, database):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("accept",), "no key is given"),
-        (("accept", "KEY"), "no episode is given"),
-        (("accept", "KEY", "--episode", "HL-0101", "--candidate", "1"), "both given"),
-        (("accept", "KEY", "--series", "X", "--candidate", "1"), "keys and --series"),
-        (("accept", "--series", "Harbour Lights", "--episode", "HL-0101"), "--series is given with"),
-        (("accept", "--series", "Nobody"), "no key of this series waits"),
+        (("accept",), "no key was passed"),
+        (("accept", "KEY"), "no episode was passed"),
+        (("accept", "KEY", "--episode", "HL-0101", "--candidate", "1"), "both set"),
+        (("accept", "KEY", "--series", "X", "--candidate", "1"), "keys are combined with --series"),
+        (("accept", "--series", "Harbour Lights", "--episode", "HL-0101"), "--series is combined with"),
+        (("accept", "--series", "Nobody"), "no key of this series waits; expected"),
+        (("accept", "--series", "Harbor Lights"), "no key of this series waits; did you mean 'Harbour Lights'?"),
+        (("list", "--platform", "youtub"), "no upload is of platform youtub; did you mean 'youtube'?"),
+        (("export", "keys.csv", "--platform", "youtub"), "no upload is of platform youtub; did you mean 'youtube'?"),
         (("accept", "KEY", "--episode", "HL-9999"), "has no episode 'HL-9999'"),
         (("accept", "KEY", "--episode", "id:999"), "expected id:N"),
         (("alias", "KEY", "--candidate", "99"), "has no candidate"),
         (("reject", "KEY"), "--reason is required"),
-        (("undo", "--yes"), "no decision is given"),
+        (("undo", "--yes"), "no decision was passed"),
         (("undo", "0"), "greater than 0"),
     ],
 )
@@ -357,4 +366,49 @@ def test_many_keys_have_their_names_and_sums(database, telecine):
     assert len({key["key"] for key in found["keys"]}) == 304
     assert found["total"]["hours"] == "172.25"
     assert "20 of 304 keys" in telecine("list")[1]
+    reconciled(database)
+
+
+def test_the_same_decision_again_records_nothing(telecine, database):
+    name = named(telecine, STORM)
+    words = ("accept", name, "--episode", "HL-0101", "--yes")
+    assert telecine(*words)[0] == 0
+    code, out = telecine(*words)
+    assert code == 0
+    assert "already accepted (decision 1)" in out
+    assert "nothing to decide" in out
+    assert database.rows("SELECT count(*) FROM viewership.decisions") == [(1,)]
+    made = document(telecine, *words, schema="review-decision-1.0")
+    assert (made["done"], made["decisions"], made["skipped"][0]["key"]) == (False, [], name)
+    # Another episode, and an alias, say something else.
+    assert telecine("accept", name, "--episode", "HL-0102", "--yes")[0] == 0
+    assert telecine("alias", name, "--episode", "HL-0102", "--yes")[0] == 0
+    assert "already accepted with an alias (decision 3)" in telecine("alias", name, "--episode", "HL-0102", "--yes")[1]
+    # A later upload with the key waits, so that accepting it again is a change.
+    assert telecine("undo", "3", "2", "--yes")[0] == 0
+    upload(database, [row(STORM, "3", series="Harbour Lights", season="1", episode="9", content_id="X-77")])
+    assert "1 row entered" in telecine(*words)[1]
+    rejected = named(telecine, "Elsewhere")
+    assert telecine("reject", rejected, "--reason", "a trailer", "--yes")[0] == 0
+    assert "already rejected (decision" in telecine("reject", rejected, "--reason", "a trailer", "--yes")[1]
+    reconciled(database)
+
+
+def test_an_undo_names_keys_and_episode_and_the_decision_that_keeps_them(telecine, database):
+    name = named(telecine, STORM)
+    for ref_id in ("HL-0101", "HL-0102"):
+        assert telecine("accept", name, "--episode", ref_id, "--yes")[0] == 0
+    before = final(database)
+    code, out = telecine("undo", "1")
+    assert code == 0
+    assert "1 key is kept by decision 2" in out
+    assert "HL-0101" in out
+    assert name in out
+    assert f"Harbour Lights: {STORM}"[:40] in out
+    assert "kept by" not in telecine("undo", "2")[1]
+    assert "kept by" not in telecine("undo", "1", "2")[1]
+    undone = document(telecine, "undo", "1", "--yes", schema="review-undo-1.0")
+    assert [(key["decision"], key["key"], key["kept_by"]) for key in undone["keys"]] == [(1, name, 2)]
+    assert undone["decisions"][0]["ref_id"] == "HL-0101"
+    assert final(database) == before
     reconciled(database)

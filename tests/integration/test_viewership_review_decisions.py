@@ -468,6 +468,8 @@ def test_a_role_without_rights_on_tables_decides(console: Database):
         reconciled(console)
         connection.execute("SELECT * FROM viewership.undo(%s, 'ann')", (made[0],))
     assert tables(console) == before
+    who = "SELECT decided_by, decided_role, undone_by, undone_role FROM viewership.decisions"
+    assert console.rows(who) == [("ann", "console", "ann", "console")]
 
 
 @pytest.mark.parametrize("place", ["public", "pg_temp"])

@@ -122,7 +122,7 @@ def test_what_is_gained_is_seen_from_the_other_side(stored, monkeypatch):
 def test_uploads_and_platform_and_sample_limit_the_keys(stored):
     assert asked(stored, rules="exact-1", upload=(2,))["groups"][0]["hours"] == "7.125"
     assert asked(stored, rules="exact-1", platform="canonical")["keys"] == 9
-    with pytest.raises(UsageError, match="no upload of platform 'roku'"):
+    with pytest.raises(UsageError, match="platform 'roku' has no uploads"):
         asked(stored, rules="exact-1", platform="roku")
     first, again = asked(stored, rules="exact-1", sample=4), asked(stored, rules="exact-1", sample=4)
     assert first == again
@@ -162,7 +162,7 @@ def test_the_text_has_the_rules_the_sums_and_the_titles(stored):
 
 def test_wrong_rules_are_refused_before_the_database_is_asked(tmp_path, capsys):
     nowhere = {"database_url": "postgresql://nobody@127.0.0.1:1/none"}
-    with pytest.raises(UsageError, match="either --rules or --rules-file"):
+    with pytest.raises(UsageError, match="exactly one of --rules and --rules-file"):
         shadow(ShadowSettings(**nowhere))
     with pytest.raises(UsageError, match="'exact' are unknown; expected standard-1 or exact-1; did you mean 'exact-1'"):
         shadow(ShadowSettings(rules="exact", **nowhere))

@@ -342,7 +342,7 @@ def test_only_the_chosen_uploads_are_verified(two):
     damage(two, "UPDATE viewership.episode_details SET hours = 99 WHERE viewership_id = 2")
     assert found(verified(two, upload=(2,))) == []
     assert found(verified(two, upload=(1,))) == [("DETAIL", "upload 1, line 3, row 2, Viewership")]
-    with pytest.raises(UsageError, match="there is no upload 9"):
+    with pytest.raises(UsageError, match="upload 9 does not exist"):
         verified(two, upload=(9,))
     with pytest.raises(UsageError, match="of platform canonical; expected one of roku"):
         verified(two, upload=(1,), platform="roku")
@@ -451,7 +451,7 @@ def test_changed_bytes_of_the_same_length_are_found_by_reading(two):
 REREAD = {
     "hours": (
         f"UPDATE viewership.platform_viewership SET tot_hov = 2.5 WHERE {row(5)}",
-        ("upload 1, line 5, row at position 0", "its hours is 2.5000000000; the file gives 2.0000000000"),
+        ("upload 1, line 5, row at position 0", "its hours is 2.5000000000; the file has 2.0000000000"),
     ),
     "a row that is gone": (
         f"DELETE FROM viewership.platform_viewership WHERE {row(5)}",
@@ -459,7 +459,7 @@ REREAD = {
     ),
     "a reject's raw text": (
         f"UPDATE viewership.set_aside_rows SET raw = '12' WHERE {row(9)}",
-        ("upload 1, line 9, row set aside at position 0", "its raw is 12; the file gives 12h?"),
+        ("upload 1, line 9, row set aside at position 0", "its raw is 12; the file has 12h?"),
     ),
     "a reject that is another line": (
         f"UPDATE viewership.set_aside_rows SET line = 12 WHERE {row(9)}",
@@ -485,7 +485,7 @@ def test_a_file_that_is_read_in_another_way_is_named(two):
            " WHERE upload_id = 1")  # fmt: skip
     report = verified(two, reread=True)
     assert found(report) == [("FILE_READING", "upload 1")]
-    assert "read with the format canonical-1; expected canonical-0" in report.failures[0].message
+    assert "now reads as format canonical-1; expected canonical-0" in report.failures[0].message
 
 
 def test_the_choices_of_an_upload_are_used_again(store):
@@ -564,7 +564,7 @@ def test_an_upload_that_was_taken_back_is_sound(two):
 def test_an_empty_database_is_sound(database, tmp_path):
     (tmp_path / "bucket").mkdir()
     report = verified(Store(database, tmp_path))
-    assert (found(report), report.headline) == ([], "0 uploads: all values are those of the raw rows")
+    assert (found(report), report.headline) == ([], "0 uploads: all values match the raw rows")
 
 
 def test_only_the_first_findings_are_named_but_all_are_counted(store):

@@ -156,6 +156,11 @@ GAUGES = {
 
 
 @EVERY
+def test_no_template_has_more_metrics_than_argo_allows(name, template):
+    assert len(templates(name)[template].get("metrics", {}).get("prometheus", [])) <= 100
+
+
+@EVERY
 def test_the_time_of_each_step_is_measured_once(name, template):
     found = templates(name)[template]["metrics"]["prometheus"]
     assert all(each["when"] == "{{status}} == Succeeded" for each in found), "a failed attempt would count too"

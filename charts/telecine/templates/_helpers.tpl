@@ -55,6 +55,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- include "telecine.secret" (list . $key) -}}
 {{- end -}}
 
+{{/* Buckets that doctor writes to. That of viewership, if it is used and has neither keys nor a role of its own: doctor
+     has those of s3 and of the launcher. */}}
+{{- define "telecine.doctorBuckets" -}}
+{{- $poll := index .Values.crons "viewership-poll" -}}
+{{- $own := or .Values.viewership.existingSecret .Values.viewership.accessKeyId .Values.serviceAccounts.upload.annotations -}}
+s3://{{ .Values.artifacts.bucket }}
+{{- if and (or .Values.media.viewership (and $poll.enabled (not $poll.suspend))) (not $own) -}}
+,s3://{{ .Values.viewership.bucket }}
+{{- end -}}
+{{- end -}}
+
 {{/* Name of the Secret with the token of the Ray clusters. */}}
 {{- define "telecine.raySecret" -}}
 {{- .Values.ray.auth.existingSecret | default "telecine-ray-auth" -}}

@@ -1,4 +1,4 @@
-"""Record what became of an arrival, and mark its event as delivered or failed."""
+"""Record the outcome of an arrival, and mark its event as delivered or failed."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ _LOG: Final = logging.getLogger(__name__)
 _OWN: Final = "viewership.outbox_events"
 _VARIABLE: Final = "TELECINE_VIEWERSHIP_OUTBOX_URL"
 _CODE_CHARS: Final = 100
-# An outcome that is lost means that the object is read once more, and linked.
+# If an outcome is lost, the object is read once more, and linked.
 _RETRY_S: Final = 10.0
+# A poll starts every minute, and reads so many in some seconds.
+_MOST_DEAD: Final = 10_000
 
 
 def outbox(settings: ArrivalSettings) -> Outbox:
@@ -49,7 +51,7 @@ def outbox(settings: ArrivalSettings) -> Outbox:
 
 
 def ends_the_poll(error: TelecineError) -> bool:
-    """Return whether every other object would meet this error too, so that it settles none of them."""
+    """Return whether every other object would hit this error too, so that it settles none of them."""
     if isinstance(error, ConfigurationError):
         # One object may be archived, or encrypted with another key.
         return not isinstance(error, RequestRefused)
@@ -57,15 +59,15 @@ def ends_the_poll(error: TelecineError) -> bool:
 
 
 def is_counted(error: TelecineError) -> bool:
-    """Return whether an error counts as an attempt; otherwise the next poll simply tries the object again.
+    """Return whether an error counts as an attempt; otherwise the next poll just retries the object.
 
-    Missing rights and short outages are not the object's fault: once they are over, nothing has to be reset.
+    Missing permissions and short outages are not the object's fault: once they are fixed, nothing has to be reset.
     """
     return not isinstance(error, TransientError | RequestRefused)
 
 
 def begin(settings: ArrivalSettings, arrival: Arrival, run_id: str) -> None:
-    """Count an attempt before an object is read, so that one whose reading kills the process is set aside in the end.
+    """Count an attempt before an object is read, so that one that kills the process is eventually set aside.
 
     Raises:
         TransientError: the database does not answer.
@@ -87,19 +89,19 @@ def settle(
 ) -> bool:
     """Record the outcome of an arrival, then of its event, and return True if it is now set aside.
 
-    An event is delivered once its object is taken, waits or is refused: trying it again would change none of them.
-    A failure is counted for the object and for its event. A crash between the two records means that the event comes
-    again, and its object is linked.
+    An event is delivered once its object is taken, waits or is refused: a retry would not change that.
+    A failure is counted for the object and for its event. After a crash between the two records, the event is
+    delivered again, and its object is linked.
 
     Args:
         settings: the database, the outbox and the number of attempts.
         arrival: the object, with the ETag that was read.
-        outcome: what became of it.
+        outcome: its outcome.
         upload_id: the upload; None if no row was written.
         code: the reason, unless it was taken.
-        message: what a person should do.
+        message: what the user should do.
         run_id: the run.
-        counted: False for a failure that is not the object's fault; its event stays as it is.
+        counted: False for a failure that is not the object's fault; its event is unchanged.
 
     Raises:
         TransientError: the database or the outbox does not answer.
@@ -141,10 +143,13 @@ def refuse_event(settings: ArrivalSettings, bad: BadEvent) -> bool:
 
 
 def deliver_dead(settings: ArrivalSettings) -> None:
-    """Mark events that were set aside as delivered if their object was taken since, such as by the listing."""
+    """Mark events that were set aside as delivered if their object has been taken since, such as by the listing.
+
+    If there are more than 10,000, each call checks others.
+    """
     box = outbox(settings)
     try:
-        for page in box.dead():
+        for page in box.dead(_MOST_DEAD):
             parsed = [parse_event(settings.bucket, row.event, row.text, too_large=row.too_large) for row in page]
             found = [each for each in parsed if isinstance(each, Arrival)]
             with transaction(settings) as session:
@@ -153,5 +158,5 @@ def deliver_dead(settings: ArrivalSettings) -> None:
                 if each.uri in taken and each.event is not None:
                     box.acknowledge(each.event)
     except TransientError as error:
-        # Everything else has been done, and the next poll delivers these events.
-        _LOG.warning("events that were set aside are not marked as delivered: %s", error)
+        # Everything else is done, and the next poll delivers these events.
+        _LOG.warning("events that were set aside could not be marked as delivered: %s", error)

@@ -1,4 +1,4 @@
-"""Parse an outbox event into an arrival: the object, its digest, and the flags with which it is read."""
+"""Parse an outbox event into an arrival: the object, its digest, and the flags for reading it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from jobs.viewership.errors import BadArrival, bad_arrival
 from jobs.viewership.model import FIELDS
+from jobs.viewership.phases.keeping import key_below
 from jobs.viewership.settings.formats import FormatsSettings, InterpretationSettings
 from jobs.viewership.settings.uploads import UploadSettings
 from jobs.viewership.uploads.formats.library import find_format
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from jobs.viewership.uploads.formats.model import Format
     from shared.errors import TelecineError
 
-__all__ = ["ARRIVED", "URI_CHARS", "Arrival", "BadEvent", "key_below", "parse_event"]
+__all__ = ["ARRIVED", "URI_CHARS", "Arrival", "BadEvent", "parse_event"]
 
 ARRIVED: Final = "viewership.upload.arrived"
 URI_CHARS: Final = 2048
@@ -72,11 +73,11 @@ class Arrival:
     Attributes:
         uri: URI of the object.
         key: its key in the bucket.
-        etag: its version; empty until the store was asked.
+        etag: its version; empty until the store is queried.
         size: bytes.
         event: the event that announced it; None if a listing found it, or a user named it.
         overrides: settings -> values that the event chose, for ``settings.model_copy(update=…)``.
-        sha256: digest of the bytes, if the event has it; other bytes are ``SHA256_MISMATCH``.
+        sha256: digest of the bytes, if the event has one; other bytes are a ``SHA256_MISMATCH``.
     """
 
     uri: str
@@ -93,9 +94,9 @@ class BadEvent:
     """An event that announces no usable object, or an outbox that does not answer.
 
     Attributes:
-        event: the event; None if the outbox itself failed, so that its events wait for the next poll.
-        error: the reason. After a transient one, the event counts as not tried.
-        key: the object that the event means, if that can be told; the listing leaves it alone meanwhile.
+        event: the event; None if the outbox itself failed, in which case its events wait for the next poll.
+        error: the reason. A transient one is not counted as an attempt.
+        key: the object that the event means, if known; until the event is settled, the listing skips it.
     """
 
     event: Event | None
@@ -134,14 +135,6 @@ def parse_event(
         )
     except BadArrival as error:
         return BadEvent(event, error, key)
-
-
-def key_below(bucket: str, uri: str) -> str | None:
-    """Return the rest of a URI below a bucket, which may be named with or without the links of its path."""
-    for root in (bucket.rstrip("/"), resolved(bucket).rstrip("/")):
-        if uri.startswith(f"{root}/"):
-            return uri[len(root) + 1 :]
-    return None
 
 
 def _key(bucket: str, event: Event) -> str:
@@ -191,9 +184,10 @@ def _validated(event: Event) -> dict[str, Any]:
     except (ValidationError, ValueError) as error:
         raise invalid(_CONTRACT, event, f"a payload that is not valid: {_first(error)}") from None
     values = model.model_dump(exclude_unset=True)
+    # Choices become words of commands that a person pastes. A tab is a delimiter, and nothing else.
     for text in _texts(values):
-        if "\0" in text:
-            raise invalid(_CONTRACT, event, "a payload with a NUL")
+        if _CONTROLS.search(text) and not (text == "\t" and text == values.get("choices", {}).get("delimiter")):
+            raise invalid(_CONTRACT, event, "a payload with a control character")
     return values
 
 

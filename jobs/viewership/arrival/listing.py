@@ -24,6 +24,8 @@ __all__ = ["listed"]
 
 _LOG: Final = logging.getLogger(__name__)
 _BATCH: Final = 1000
+# A run reports on all of its files at its end: the rest is for the next poll.
+_MOST: Final = 10_000
 # A file in a folder grows while it is copied; an object in S3 appears at once. A program that pauses for longer while
 # it writes must write under another name and rename the file.
 _QUIET_S: Final = 2.0
@@ -35,11 +37,21 @@ _MARKERS: Final = ("/", "_$folder$")
 def listed(settings: ArrivalSettings, store: ObjectStore, named: AbstractSet[str]) -> Iterator[Arrival]:
     """Yield the objects below the prefix that need work, in key order; files that are new come last.
 
+    At most 10,000 are yielded; those that are settled by then are not listed by the next poll, which takes others.
+
     Args:
         settings: settings with the prefix and the number of attempts.
         store: the bucket; it is listed page by page, and no object is read.
         named: keys that events named, which are not yielded.
     """
+    for count, arrival in enumerate(_all(settings, store, named)):
+        if count == _MOST:
+            _LOG.warning("more than %s files have arrived; the next poll takes the others", f"{_MOST:,}")
+            return
+        yield arrival
+
+
+def _all(settings: ArrivalSettings, store: ObjectStore, named: AbstractSet[str]) -> Iterator[Arrival]:
     young: list[tuple[Arrival, float]] = []
     batch: list[ObjectInfo] = []
     for info in store.list(settings.prefix):
@@ -68,7 +80,7 @@ def _is_upload(store: ObjectStore, info: ObjectInfo) -> bool:
         return False
     if len(join_uri(resolved(store.uri), info.key)) > URI_CHARS:
         _LOG.warning(
-            "%s is skipped; expected a URI of at most %d characters; move it up", one_line(info.key), URI_CHARS
+            "%s is skipped: its URI is too long; expected at most %d characters", one_line(info.key), URI_CHARS
         )
         return False
     return True

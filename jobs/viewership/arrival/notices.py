@@ -1,8 +1,8 @@
-"""Notify people of uploads that wait for a choice or an answer: one message for all new ones, once per channel.
+"""Notify users of uploads that wait for a choice or an answer: one message for all new ones, once per channel.
 
-A notice is claimed in a transaction of its own, sent, and recorded as sent. A crash between sending and recording means
-that the same notice is sent again: a message that is lost would leave an upload waiting unseen. Both messages have the
-same id, so that receivers can drop the second. One process at a time sends, and the others leave it to that one.
+A notice is claimed in a transaction of its own, sent, and recorded as sent. After a crash between sending and
+recording, the same notice is sent again, because a lost message would leave an upload waiting unnoticed. Both messages
+have the same id, so receivers can drop the second. Only one process sends at a time; the others skip sending.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 def notify_waiting(settings: DatabaseSettings, run_id: str, notify: NotifySettings | None = None) -> list[str]:
-    """Send one message about all uploads that wait and were not announced yet; never raise.
+    """Send one message about all waiting uploads that were not announced yet; never raise.
 
-    Without a channel nothing is recorded, so that the uploads that then wait are announced once there is one.
+    Without a channel nothing is recorded: uploads that still wait are announced once a channel is configured.
 
     Args:
         settings: the database.
@@ -49,7 +49,7 @@ def notify_waiting(settings: DatabaseSettings, run_id: str, notify: NotifySettin
         with transaction(settings) as session:
             arrivals.claim_notice(session, list(send))
     except (TelecineError, ValueError) as error:
-        _LOG.warning("uploads that wait are not announced: %s", error)
+        _LOG.warning("waiting uploads could not be announced: %s", error)
         return []
     return [channel for channel in send if _send(settings, run_id, notify, channel)]
 
@@ -68,7 +68,7 @@ def _send(settings: DatabaseSettings, run_id: str, notify: NotifySettings, chann
                     sent = True
                 arrivals.mark_sent(session, notices[0], channel)
     except (TelecineError, ValueError, OSError) as error:
-        _LOG.warning("%s: uploads that wait are not announced yet; the next poll tries again: %s", channel, error)
+        _LOG.warning("%s: waiting uploads are not announced yet; the next poll retries: %s", channel, error)
     return sent
 
 
@@ -85,7 +85,7 @@ def _message(found: list[Waiting], run_id: str, notice_id: str) -> Notification:
         status="waiting",
         step="upload",
         code=next(iter(codes)) if len(codes) == 1 else None,
-        message=f"{what} for a choice or an answer; upload it again with the flags that its message names:"
+        message=f"{what} for a choice or an answer; upload it again with the flags named in its message:"
         f" telecine viewership upload URI FLAGS.{rest}",
         errors=[
             ErrorLine(item=each.uri, code=each.code or "WAITING", message=each.message or "")

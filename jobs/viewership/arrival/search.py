@@ -8,9 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.arrival.delivery import deliver_dead, outbox
-from jobs.viewership.arrival.events import URI_CHARS, Arrival, BadEvent, key_below, parse_event
+from jobs.viewership.arrival.events import URI_CHARS, Arrival, BadEvent, parse_event
 from jobs.viewership.arrival.listing import listed
 from jobs.viewership.errors import bad_arrival
+from jobs.viewership.phases.keeping import key_below
 from jobs.viewership.tables import arrivals as table
 from jobs.viewership.uploads.formats.library import load_formats
 from shared.database.session import transaction
@@ -29,18 +30,24 @@ if TYPE_CHECKING:
 
     from jobs.viewership.settings.uploads import ArrivalSettings, UploadSettings
     from shared.outbox.events import Event
+    from shared.outbox.table import Outbox, Row
     from shared.storage import ObjectStore
 
 __all__ = ["arrivals", "named_arrival"]
 
 _LOG: Final = logging.getLogger(__name__)
+# A producer with a million bad events must not keep a poll from the files that are listed after them.
+_MOST_EVENTS: Final = 5000
+# Files that later events name still wait for their events. With more events than this, they no longer do: a poll would
+# take minutes to read them, and 100 MB for their keys.
+_MOST_NAMED: Final = 50_000
 
 
 def arrivals(settings: UploadSettings) -> Iterator[Arrival | BadEvent]:
-    """Yield what events announced, oldest first, then listed objects that no event named.
+    """Yield what events announced, oldest first, then listed objects that no event named: 5,000 events, 10,000 objects.
 
     Events of objects that are stored already are acknowledged; nothing else is written. If a producer's outbox does not
-    answer, one :class:`BadEvent` without an event says so, and the listing goes ahead.
+    answer, one :class:`BadEvent` without an event says so, and the listing continues.
 
     Args:
         settings: the bucket, the outbox and the folder of formats.
@@ -96,6 +103,32 @@ def named_arrival(settings: ArrivalSettings, place: str) -> Arrival | None:
 def _announced(settings: UploadSettings, store: ObjectStore, named: set[str]) -> Iterator[Arrival | BadEvent]:
     formats = cache(lambda: load_formats(settings.formats_dir))
     box = outbox(settings)
+    for count, row in enumerate(_pending(settings, box)):
+        if isinstance(row, BadEvent):
+            yield row
+            return
+        if count == _MOST_EVENTS:
+            _LOG.warning("more than %s events are pending; the next poll takes the others", f"{_MOST_EVENTS:,}")
+        if count >= _MOST_EVENTS + _MOST_NAMED:
+            return
+        found = parse_event(settings.bucket, row.event, row.text, too_large=row.too_large, formats=formats)
+        if found.key is not None:
+            named.add(found.key)
+        if count >= _MOST_EVENTS:
+            continue
+        if isinstance(found, Arrival):
+            found = _stat(settings, store, _permitted(settings, found, row.event), row.event)
+        if isinstance(found, Arrival):
+            found = _unless_interrupted(settings, found, row.event)
+        if isinstance(found, Arrival) and _is_known(settings, found):
+            _LOG.info("%s: %s is stored already", row.event.name, one_line(found.uri))
+            box.acknowledge(row.event)
+        else:
+            yield found
+
+
+def _pending(settings: UploadSettings, box: Outbox) -> Iterator[Row | BadEvent]:
+    """Yield the pending events; if a producer's outbox does not answer, that as the last one."""
     rows = box.pending()
     while True:
         try:
@@ -108,18 +141,16 @@ def _announced(settings: UploadSettings, store: ObjectStore, named: set[str]) ->
             return
         if row is None:
             return
-        found = parse_event(settings.bucket, row.event, row.text, too_large=row.too_large, formats=formats)
-        if found.key is not None:
-            named.add(found.key)
-        if isinstance(found, Arrival):
-            found = _stat(settings, store, found, row.event)
-        if isinstance(found, Arrival):
-            found = _unless_interrupted(settings, found, row.event)
-        if isinstance(found, Arrival) and _is_known(settings, found):
-            _LOG.info("%s: %s is stored already", row.event.name, one_line(found.uri))
-            box.acknowledge(row.event)
-        else:
-            yield found
+        yield row
+
+
+def _permitted(settings: UploadSettings, arrival: Arrival, event: Event) -> Arrival:
+    """Return the arrival without a choice that the operator does not leave to events."""
+    if settings.event_overlap == "follow" or "on_overlap" not in arrival.overrides:
+        return arrival
+    _LOG.warning("%s: its on_overlap is ignored; pass --event-overlap follow to let events decide", event.name)
+    kept = {name: value for name, value in arrival.overrides.items() if name != "on_overlap"}
+    return replace(arrival, overrides=kept)
 
 
 def _stat(settings: UploadSettings, store: ObjectStore, arrival: Arrival, event: Event) -> Arrival | BadEvent:
@@ -134,7 +165,7 @@ def _stat(settings: UploadSettings, store: ObjectStore, arrival: Arrival, event:
         if error.data.get("action") == FOLLOW_LINK:
             code, found = "KEY_ESCAPE", "is a link that points outside the bucket"
         else:
-            # If the store refuses everything, the event is not at fault, and the listing raises.
+            # If the store refuses everything, the event is not the cause, and the listing raises.
             next(iter(store.list(settings.prefix)), None)
             code, found = "NOT_READABLE", f"is refused: {one_line(error.message)}"
     except EndpointUnreachable:
@@ -152,7 +183,7 @@ def _unless_interrupted(settings: UploadSettings, arrival: Arrival, event: Event
     with transaction(settings) as session:
         if not table.interrupted(session, arrival.uri, arrival.etag, settings.max_attempts):
             return arrival
-    return _bad(event, arrival, "INTERRUPTED", f"ended {settings.max_attempts} steps that read it")
+    return _bad(event, arrival, "INTERRUPTED", f"was being read when {settings.max_attempts} steps died")
 
 
 def _bad(event: Event, arrival: Arrival, code: str, found: str) -> BadEvent:

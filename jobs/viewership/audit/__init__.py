@@ -1,1 +1,1 @@
-"""Checks of what is stored: matches and sums computed again, and matches by other rules."""
+"""Checks of stored data: matches and sums recomputed, and matches by other rules."""

@@ -1,4 +1,4 @@
-"""Compare the final rows with those that are due, and the effects of reviewers' decisions with the decisions."""
+"""Compare the final rows with the expected ones, and the effects of reviewers' decisions with the decisions."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _COLUMNS: Final = ", ".join((*_IDENTITY, *_FROM_ROW, *_FROM_CATALOGUE))
 
 
 def check_details(session: DatabaseSession, scope: Scope) -> Check:
-    """Compare final rows with due ones, both ways; rows that only a changed catalogue makes differ are stale."""
+    """Compare final rows with expected ones, both ways; rows that differ only through the catalogue are stale."""
     ids = list(scope.uploads)
     covered = "TRUE" if scope.whole else "upload_id = ANY (:ids)"
     values = {} if scope.whole else {"ids": ids}
     [[final]] = session.rows(f"SELECT count(*) FROM viewership.episode_details WHERE {covered}", **values)  # noqa: S608
     check = Check("final rows", final)
-    # A nested loop over rows that were not analysed yet takes hours.
+    # A nested loop over rows without statistics takes hours.
     session.run("SET LOCAL enable_nestloop = off")
     session.run(
         f"""
@@ -118,7 +118,7 @@ def _missing(session: DatabaseSession, check: Check) -> None:
         WHERE d.due AND NOT EXISTS (SELECT FROM audit_details h
             WHERE NOT h.due AND h.viewership_id = d.viewership_id AND h.label = d.label)
         """,
-        "the row matches episode {episode_id} and is not among the final rows",
+        "the row matches episode {episode_id} but has no final row",
     )
 
 
@@ -192,7 +192,7 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
         WHERE k.decision_id IS NOT NULL AND {covered}
             AND (d.decision_id IS NULL OR d.undone_at IS NOT NULL OR NOT k.key_id = ANY (d.keys))
         """,  # noqa: S608
-        "its match is of decision {decision_id}, which {state}",
+        "its match comes from decision {decision_id}, which {state}",
         **values,
     )
     tell(
@@ -204,7 +204,7 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
         FROM viewership.decisions d JOIN catalog.aliases a USING (decision_id)
         WHERE d.undone_at IS NOT NULL AND a.undone_at IS NULL AND :whole
         """,  # noqa: S608
-        "its alias is still in use, but {undone_by} has undone the decision",
+        "its alias is still active, but {undone_by} undid the decision",
         whole=scope.whole,
     )
     tell(
@@ -226,7 +226,7 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
                 WHERE a.undone_at IS NULL AND a.decision_id = d.decision_id AND a.episode_id = d.episode_id
                     AND y.review_digest = k.review_digest)
         """,  # noqa: S608 - our own names
-        "the catalogue has no alias of it; later uploads will not match episode {episode_id}",
+        "the catalogue has no alias for it; later uploads will not match episode {episode_id}",
         **values,
     )
     return check

@@ -35,7 +35,7 @@ _DERIVED: Final = {
     "topline": "r.key_id IS NULL",
 }
 _UNIT: Final = {**VALUES, **_DERIVED}
-# Messages may have other words in another version of telecine.
+# The wording of messages may differ between versions of telecine.
 _ASIDE: Final = ("fate", "code", "column_name", "raw", "hours", "revenue", "unparsable")
 
 
@@ -59,7 +59,7 @@ class _Files:
         self._read(row)
 
     def _read(self, row: Any) -> None:
-        with fetched(f"{self.store.uri}/{row.object_key}", self.settings) as kept:
+        with fetched(f"{self.store.uri}/{row.object_key}", self.settings, bucket=self.store.uri) as kept:
             if kept.sha256 != row.sha256:
                 message = f"{row.object_key} has the SHA-256 {kept.sha256}; expected {row.sha256}"
                 self._add("FILE_CHANGED", message, row)
@@ -75,7 +75,7 @@ class _Files:
                 self._add("FILE_READING", f"the file cannot be read with its choices: {error.message}", row)
                 return
         if read.format.full_name != row.format:
-            message = f"the file is read with the format {read.format.full_name}; expected {row.format}"
+            message = f"the file now reads as format {read.format.full_name}; expected {row.format}"
             self._add("FILE_READING", message, row)
             return
         units = facts(read)
@@ -113,7 +113,7 @@ class _Files:
                 :what || ' at position ' || COALESCE(h.position, n.position) AS item,
                 CASE WHEN h.line IS NULL THEN 'it is not stored; the file has it'
                     WHEN n.line IS NULL THEN 'the file does not have it'
-                    ELSE concat('its ', f.name, ' is ', COALESCE(left(f.stored, 100), 'none'), '; the file gives ',
+                    ELSE concat('its ', f.name, ' is ', COALESCE(left(f.stored, 100), 'none'), '; the file has ',
                         COALESCE(left(f.read, 100), 'none')) END AS message
             FROM ({stored} WHERE r.upload_id = :upload) h FULL JOIN audit_units n
                 ON (h.line, h.position) = (n.line, n.position)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["USED_KEYS", "check_keys", "check_rows"]
 
-# Keys whose values are in memory at a time.
+# Keys held in memory at a time.
 _PAGE: Final = 20_000
 USED_KEYS: Final = (
     "(:whole OR k.key_id IN (SELECT r.key_id FROM viewership.platform_viewership r WHERE r.upload_id = ANY (:ids)))"
@@ -49,7 +49,7 @@ def _compare(check: Check, row: Any) -> None:
     wrong = [name for name in KEY_COLUMNS if name != "key_version" and _plain(stored[name]) != expected[name]]
     if not wrong and stored["key_version"] == KEY_VERSION:
         return
-    # The digest is of raw fields, which no rule changes.
+    # The digest covers raw fields, which no rule changes.
     older = stored["key_version"] < KEY_VERSION and "digest" not in wrong
     if wrong:
         name = wrong[0]
@@ -65,7 +65,7 @@ def _plain(value: Any) -> Any:
 
 def _shown(value: Any) -> str:
     if value is None:
-        return "none"
+        return "empty"
     return _plain(value).hex() if isinstance(value, bytes | memoryview) else brief(str(value))
 
 
@@ -86,7 +86,7 @@ def check_rows(session: DatabaseSession, scope: Scope) -> Check:
                 r.platform_series, r.season_number, r.episode_number, r.platform_content_id)
             IS DISTINCT FROM (k.platform, k.content_name, k.content_name_2, k.series, k.season, k.episode, k.content_id)
         """,
-        "its platform, title, series, season, episode or content id is not the one of its key {key_id}",
+        "its platform, title, series, season, episode or content id differs from that of its key {key_id}",
         ids=ids,
     )
     # Channel totals have no key; a file has either totals or rows of content.
@@ -99,7 +99,7 @@ def check_rows(session: DatabaseSession, scope: Scope) -> Check:
         WHERE r.upload_id = ANY (:ids) AND r.key_id IS NULL AND EXISTS (
             SELECT FROM viewership.platform_viewership o WHERE o.upload_id = r.upload_id AND o.key_id IS NOT NULL)
         """,
-        "it has no key, but other rows of the upload have one",
+        "it has no key, although other rows of the upload have one",
         ids=ids,
     )
     tell(
@@ -113,7 +113,7 @@ def check_rows(session: DatabaseSession, scope: Scope) -> Check:
         WHERE r.upload_id = ANY (:ids)
             AND (u.platform, u.domain, r.date) IS DISTINCT FROM (s.platform, s.domain, s.date)
         """,
-        "its platform, domain or day is not the one of its scope {scope_id}",
+        "its platform, domain or day differs from that of its scope {scope_id}",
         ids=ids,
     )
     return check

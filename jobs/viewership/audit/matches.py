@@ -24,7 +24,7 @@ FIELDS: Final = ("content_name", "content_name_2", "series", "season", "episode"
 """Columns of viewership.keys that a match depends on, besides the platform."""
 
 CHUNK: Final = 200_000
-"""Keys matched at a time: some 1.5 GB. The catalogue is read once for each."""
+"""Keys matched at a time: about 1.5 GB. The catalogue is read once per batch."""
 
 _STORED: Final = """
     SELECT k.key_id, m.key_id IS NOT NULL AS there, m.status, m.bucket, m.episode_id, m.confidence, m.margin,
@@ -55,7 +55,7 @@ def match_again(
 
 
 def check_matches(session: DatabaseSession, scope: Scope) -> Check:
-    """Compare each match with what the catalogue gives for its key now, except decisions of reviewers.
+    """Compare each match with the one that the current catalogue produces, except reviewers' decisions.
 
     A match that differs is stale if the catalogue has changed since, or if other rules made it; else it is wrong.
     """
@@ -89,7 +89,7 @@ def check_matches(session: DatabaseSession, scope: Scope) -> Check:
             AND u.status IN ('matched', 'loaded') AND u.code IS DISTINCT FROM 'BUCKET_FAILED'
         GROUP BY r.upload_id, r.key_id
         """,
-        "the key of {units} rows has no match; match the upload again with `telecine viewership reprocess`",
+        "the key of {units} rows has no match; run `telecine viewership reprocess`",
         ids=ids,
     )
     return check
@@ -112,7 +112,7 @@ def _compare(check: Check, row: Any, now: Match, rules: str) -> None:
     name = differing[0]
     mine, theirs = getattr(row, name), expected[name]
     other_rules = f" by rules {row.rule_version}" if row.rule_version != rules else ""
-    message = f"its {name} is {_shown(mine)}{other_rules}; the catalogue gives {_shown(theirs)}"
+    message = f"its {name} is {_shown(mine)}{other_rules}; expected {_shown(theirs)} from the catalogue"
     stale = row.changed or bool(other_rules)
     check.add(Finding("MATCH_STALE" if stale else "MATCH", message, item=f"key {row.key_id}"))
 

@@ -23,7 +23,7 @@ class Scope:
 
     Attributes:
         uploads: their numbers.
-        whole: all uploads are covered, so that what belongs to none is examined as well.
+        whole: all uploads are covered, including values that belong to none.
     """
 
     uploads: tuple[int, ...]
@@ -32,14 +32,14 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A value that differs from the one that the stored raw rows give.
+    """A value that differs from the one recomputed from the stored raw rows.
 
     Attributes:
         code: one of :data:`jobs.viewership.errors.AUDIT`.
         message: what is stored and what is expected.
         upload_id: the upload; None if the value belongs to several.
         line: its line.
-        item: what else it is, such as ``key 12``.
+        item: what it is otherwise, such as ``key 12``.
     """
 
     code: str
@@ -70,7 +70,7 @@ class Check:
     Attributes:
         name: what is compared.
         checked: number of values that were compared.
-        wrong: number that differ and must not.
+        wrong: number that differ but must not.
         stale: number that differ because the catalogue or the rules have changed since.
         findings: the first of each code.
         codes: number of values by code.
@@ -122,7 +122,7 @@ def tell(session: DatabaseSession, check: Check, code: str, statement: str, mess
         **values,
     )
     for number, row in enumerate(rows, 1):
-        named = row._asdict()
-        # The last row that is named counts for those that are not.
+        named = {name: "empty" if value is None else value for name, value in row._asdict().items()}
+        # The last row that is named also counts the rest.
         count = 1 if number < len(rows) else row.total - number + 1
         check.add(Finding(code, message.format(**named), row.upload_id, row.line, row.item), count)

@@ -1,4 +1,4 @@
-"""Compute the hash of an upload's stored rows again; it covers every value that was read from the file."""
+"""Recompute the hash of an upload's stored rows, which covers every value read from the file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OF_SCOPE: Final = {
 }
 _OF_ROW: Final = {field: f"r.{column}" for column, field in COLUMNS.items() if field in FIELDS}
 VALUES: Final = {name: (_OF_SCOPE | _OF_ROW)[name] for name in sorted(FIELDS)}
-"""Field of a unit -> where it is stored, of a row `r` and its scope `s`."""
+"""Field of a unit -> its column in a row `r` or its scope `s`."""
 
 _PAGE: Final = 50_000
 _FROM: Final = (
@@ -52,7 +52,7 @@ def check_hashes(session: DatabaseSession, scope: Scope) -> Check:
         check.checked += filled[0] * len(used)
         found = hash_rows(row.platform, row.label, used, _sorted(session, row.upload_id, used))
         if found != row.canonical_sha256:
-            message = f"its rows have the SHA-256 {found}; expected {row.canonical_sha256}: see --reread for the lines"
+            message = f"its rows have the SHA-256 {found}; expected {row.canonical_sha256}; --reread finds the lines"
             check.add(Finding("VALUES", message, row.upload_id))
     return check
 

@@ -35,7 +35,7 @@ class RulesInvalid(ConfigurationError):
 
 
 class RulesFile(BaseModel):
-    """The keys of a rules file; those that are absent are as in the base."""
+    """The keys of a rules file; absent ones have the values of the base."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,7 +54,7 @@ class RulesFile(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> RulesFile:
         if self.name in RULES:
-            raise ValueError(f"the name {self.name} belongs to rules of telecine; expected another name")
+            raise ValueError(f"the name {self.name} is used by shipped rules; expected another name")
         if self.base not in RULES:
             raise ValueError(f"the base is unknown; expected {_NAMES}{near_miss(self.base, RULES)}")
         rules = self.rules()

@@ -23,7 +23,7 @@ _RESOLVED: Final = (
 def check_scopes(session: DatabaseSession, covered: Covered) -> Check:
     """Compare the digest of each scope, and what normalization found for it.
 
-    A scope that was resolved before the deals, channels or territories changed is stale, not wrong.
+    A scope resolved before the deals, channels or territories changed is stale, not wrong.
     """
     rows = session.rows(
         f"""
@@ -61,7 +61,7 @@ def _compare(check: Check, row: Any, now: Scope, item: str) -> None:
     if not differing:
         return
     name = differing[0]
-    message = f"its {name} is {_shown(getattr(stored, name))}; the deals give {_shown(getattr(now, name))}"
+    message = f"its {name} is {_shown(getattr(stored, name))}; expected {_shown(getattr(now, name))} from the deals"
     check.add(Finding("SCOPE_STALE" if row.changed else "SCOPE", message, item=item))
 
 

@@ -1,4 +1,4 @@
-"""Shadow: match stored keys by two sets of rules and say what differs, without changing anything."""
+"""Shadow: match stored keys by two sets of rules and report the differences, without changing anything."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class _State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The comparison, and all keys with another outcome.
+    """The comparison, and all keys whose outcome differs.
 
     Attributes:
         document: sums, and the keys with the most hours.
-        changed: all keys with another outcome, the most hours first.
+        changed: all keys whose outcome differs, most hours first.
     """
 
     document: Shadow
@@ -93,8 +93,8 @@ def compare_rules(
 ) -> Compared:
     """Match the keys of uploads by two sets of rules, and compare the results.
 
-    Both use the catalogue as it is, so that only the rules make a difference. Keys with a reviewer's decision are left
-    out: rules do not touch them.
+    Both use the current catalogue, so only the rules make a difference. Keys with a reviewer's decision are left out:
+    rules do not affect them.
 
     Args:
         session: a transaction that will be rolled back.

@@ -74,12 +74,12 @@ class Group(_Closed):
     rows: int
     hours: _Amount
     revenue: _Amount
-    final_rows: Annotated[int, Field(description="Rows that nothing but the match keeps from the final table.")]
+    final_rows: Annotated[int, Field(description="Rows that only their match keeps out of the final table.")]
     final_hours: _Amount
 
 
 class ChangedKey(_Closed):
-    """A key with another outcome."""
+    """A key whose outcome differs."""
 
     outcome: Outcome
     key_id: int
@@ -108,7 +108,7 @@ class Shadow(_Closed):
     catalogue_version: int
     keys: Annotated[int, Field(description="Keys that were matched by both.")]
     keys_total: Annotated[int, Field(description="Keys of the chosen uploads, without decisions.")]
-    decided: Annotated[int, Field(description="Keys with a reviewer's decision, which rules do not touch.")]
+    decided: Annotated[int, Field(description="Keys with a reviewer's decision, which rules do not affect.")]
     stale: Annotated[int, Field(description="Stored matches that differ from those of compared_with.")]
     groups: list[Group]
     top: Annotated[list[ChangedKey], Field(description="The keys with the most hours of each outcome.")]

@@ -77,7 +77,7 @@ def check_sums(session: DatabaseSession, scope: Scope) -> tuple[Check, list[Sums
 
 
 def check_units(session: DatabaseSession, scope: Scope) -> Check:
-    """Compare the units of each upload with its rows, of any status once it was read, and look for units twice."""
+    """Compare the units of each upload that was read with its rows, and find units that are stored twice."""
     ids = list(scope.uploads)
     check = Check("units")
     rows = session.rows(

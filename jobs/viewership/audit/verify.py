@@ -41,7 +41,7 @@ class Audit:
         checks: in order.
         sums: expected and actual sums of each upload.
         seconds: time of each check.
-        gauges: what the alerts watch, whatever uploads were covered.
+        gauges: the values that alerts use, over all uploads.
     """
 
     uploads: int = 0
@@ -52,15 +52,14 @@ class Audit:
 
 
 class _Done(Exception):
-    """Ends a transaction that must not be committed."""
+    """Raised to roll back a transaction that must not be committed."""
 
 
 @contextmanager
 def snapshot(settings: DatabaseSettings) -> Iterator[DatabaseSession]:
-    """Run statements on one state of the database, and roll everything back at the end.
+    """Run statements on one snapshot of the database, and roll everything back at the end.
 
-    A concurrent run is seen before or after each of its transactions, never between two of them. Temporary tables are
-    the only thing that is written.
+    Each transaction of a concurrent run is either visible as a whole or not at all. Only temporary tables are written.
     """
     try:
         with transaction(settings) as session:
@@ -78,7 +77,7 @@ def choose(session: DatabaseSession, uploads: Sequence[int], platform: str | Non
         session: the transaction.
         uploads: their numbers; empty for all.
         platform: only those of this platform; None for all.
-        of_run: only those of which the log has an entry of this run, which may be none; None for all.
+        of_run: only those with a log entry of this run, possibly none; None for all.
 
     Raises:
         UsageError: an upload does not exist, or is of another platform.
@@ -98,18 +97,18 @@ def choose(session: DatabaseSession, uploads: Sequence[int], platform: str | Non
         known = {row.upload_id: row.platform for row in rows}
         for number in uploads:
             if number not in known:
-                raise UsageError(f"there is no upload {number}; expected one of `telecine viewership uploads`")
+                raise UsageError(f"upload {number} does not exist; expected one in `telecine viewership uploads`")
             if platform is not None and known[number] != platform:
-                raise UsageError(f"upload {number} is of platform {known[number]}; expected one of {platform}")
+                raise UsageError(f"upload {number} is of platform {known[number]}; expected an upload of {platform}")
         return Scope(tuple(uploads), whole=False)
     chosen = tuple(row.upload_id for row in rows if platform is None or row.platform == platform)
     if platform is not None and not chosen:
-        raise UsageError(f"there is no upload of platform '{platform}'; expected one of `telecine viewership uploads`")
+        raise UsageError(f"platform '{platform}' has no uploads; expected one in `telecine viewership uploads`")
     return Scope(chosen, whole=platform is None)
 
 
 def verify(settings: VerifySettings, progress: Progress) -> Audit:
-    """Compare every stored value with the one that the raw rows, the catalogue and the raw files give.
+    """Compare every stored value with the one recomputed from the raw rows, the catalogue and the raw files.
 
     Args:
         settings: the uploads, the bucket, and how thorough to be.

@@ -9,6 +9,8 @@ from jobs.viewership.catalog.state import DEAL_KEY
 from shared.text import cut, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sized
+
     from jobs.viewership.catalog.entities import Update
     from jobs.viewership.catalog.plan import Plan
     from jobs.viewership.catalog.state import State
@@ -56,21 +58,24 @@ def describe(state: State, plan: Plan, limit: int) -> list[str]:
         counts = {
             "added": sum(update.action == "added" for update in updates),
             "changed": sum(update.action == "changed" for update in updates),
-            "removed": len(missing),
             "in conflict": sum(bool(update.conflicts) for update in updates),
         }
-        if any(counts.values()):
-            lines.append(
-                f"{_PLURALS[kind]}: {', '.join(f'{count:,} {name}' for name, count in counts.items() if count)}"
-            )
+        told = [", ".join(f"{count:,} {name}" for name, count in counts.items() if count), _stay(missing)]
+        if any(told):
+            lines.append(f"{_PLURALS[kind]}: {'; '.join(filter(None, told))}")
             shown = [text for update in updates for text in _lines(state, update)]
-            shown += [f"  - {label(entity)}" for entity in missing]
             lines += shown[:limit]
             if len(shown) > limit:
                 lines.append(f"  … and {len(shown) - limit:,} more")
     if plan.missing_numbers:
-        lines.append(f"numbers: {len(plan.missing_numbers):,} removed")
+        lines.append(f"numbers: {_stay(plan.missing_numbers)}")
     return lines
+
+
+def _stay(missing: Sized) -> str:
+    """Return how many the files lack: without ``--remove-missing``, an import leaves them as they are."""
+    count = len(missing)
+    return f"{count:,} {'other stays' if count == 1 else 'others stay'}" if count else ""
 
 
 def _lines(state: State, update: Update) -> list[str]:

@@ -39,6 +39,11 @@ _ANY: Final = frozenset({"domain", "partner", "channel", "territory", "platform"
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _MAX_COLUMNS: Final = 500
 _SHOWN: Final = 60
+_NAMED: Final = 20
+# Words in the names of columns that every report of a platform has, and no file of the catalogue.
+_AMOUNTS: Final = frozenset(
+    {"hours", "minutes", "seconds", "revenue", "earnings", "views", "plays", "sessions", "impressions"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +181,13 @@ def _records(name: str, text: str, result: Read) -> Iterator[tuple[int, list[str
 def _kind(name: str, line: int, names: Sequence[str], result: Read) -> Kind | None:
     kind = kind_of(names)
     if kind is None:
-        shown = ", ".join(one_line(cut(each, _SHOWN)) for each in names[:20])
+        shown = ", ".join(one_line(cut(each, _SHOWN)) for each in names[:_NAMED])
         lists = "; ".join(f"{kind}: {', '.join(columns.names())}" for kind, columns in COLUMNS.items())
-        message = f"columns {shown} match no kind of file; expected the columns of one kind ({lists})"
+        message = f"columns {shown} match no kind of file; expected the columns of one kind ({lists}){_report(names)}"
         result.bad.append(Bad(name, line, None, message))
         return None
-    wrong = [_unknown(kind, column) for column in names if parse_column(kind, column) is None]
+    unknown = list(dict.fromkeys(column for column in names if parse_column(kind, column) is None))
+    wrong = [_unknown(kind, unknown) + _report(unknown)] if unknown else []
     wrong += [f"column {one_line(each)} appears twice" for each, count in Counter(names).items() if count > 1 and each]
     if len(names) > _MAX_COLUMNS:
         wrong = [f"{len(names)} columns; expected at most {_MAX_COLUMNS}"]
@@ -189,15 +195,30 @@ def _kind(name: str, line: int, names: Sequence[str], result: Read) -> Kind | No
     return None if wrong else kind
 
 
-def _unknown(kind: Kind, column: str) -> str:
+def _report(unknown: Iterable[str]) -> str:
+    """Return what to do with a platform's report: unlike the catalogue's files, it has amounts."""
+    if not any(_AMOUNTS & set(re.split(r"[^a-z]+", column)) for column in unknown):
+        return ""
+    return ". This looks like a platform's report; run: telecine viewership run FILE"
+
+
+def _unknown(kind: Kind, unknown: Sequence[str]) -> str:
     columns = COLUMNS[kind]
     titled = columns.titled
     example = "" if titled is None else f", also {titled}{'-es, ' + titled + '-es' if columns.languages else ''}.2"
-    shown = f"column '{one_line(cut(column, _SHOWN))}' is unknown" if column else "a column has no name"
+    names = [f"'{one_line(cut(column, _SHOWN))}'" for column in unknown if column]
+    parts = ["a column has no name"] if len(names) < len(unknown) else []
+    if names:
+        rest = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        one = len(names) == 1
+        listed = f"{', '.join(names[:_NAMED])}{rest}"
+        parts.insert(0, f"{'column' if one else 'columns'} {listed} {'is' if one else 'are'} unknown")
+    shown = ", and ".join(parts)
     return f"{shown}; expected for {kind}: {', '.join(columns.names())}{example}"
 
 
 def _read_json(name: str, text: str, result: Read) -> None:
+    refused: set[tuple[str, ...]] = set()
     for line, raw in enumerate(text.split("\n"), 1):
         if not raw.strip():
             continue
@@ -210,8 +231,11 @@ def _read_json(name: str, text: str, result: Read) -> None:
             result.bad.append(Bad(name, line, None, "the line is not a JSON object; expected one per line"))
             continue
         cells = {canonical(key): value for key, value in entry.items()}
+        if tuple(cells) in refused:  # told once: a report has the same columns in every line
+            continue
         kind = _kind(name, line, list(cells), result)
         if kind is None:
+            refused.add(tuple(cells))
             continue
         row = Row(kind, name, line, {})
         for column, value in cells.items():

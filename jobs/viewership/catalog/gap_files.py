@@ -1,4 +1,4 @@
-"""Files of gaps: rows that `catalog import` reads as episodes once a person has filled in what is missing."""
+"""Files of gaps: rows that `catalog import` reads as episodes once a user has filled in what is missing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _workbook(cells: Sequence[Sequence[str]]) -> bytes:
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with xlsxwriter.Workbook(body, options) as book:
         sheet = book.add_worksheet("episodes")
-        # Text, so that a spreadsheet makes no date of 1-2 and no number of 007.
+        # Text, so that a spreadsheet does not turn 1-2 into a date or 007 into a number.
         text = book.add_format({"num_format": "@"})
         bold = book.add_format({"bold": True})
         for column, width in enumerate(_WIDTHS):

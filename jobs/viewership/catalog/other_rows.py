@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OtherRows"]
 
-# What tells episodes apart: a match looks for a series by its name and platform only.
+# Fields that distinguish episodes; a series is looked up by its name and platform only.
 _OF_EPISODES: Final = ("season", "episode", "content_id", "exact", "target_season", "target_episode", "target_title")
 _DEAL_NAMES: Final = frozenset({"platform", "domain", "partner", "channel", "territory"})
 

@@ -279,7 +279,7 @@ def _form(text: str, numbering: Numbering) -> tuple[tuple[str, ...], bool]:
     return words, _empty(words)
 
 
-# The distinct titles of a million rows, at some 600 bytes each: a smaller cache would be emptied by every pass.
+# The distinct titles of a million rows, at about 600 bytes each: every pass would evict a smaller cache.
 @lru_cache(maxsize=1 << 18)
 def title_form(text: str) -> TitleForm:
     """Parse a title.

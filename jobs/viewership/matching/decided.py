@@ -1,4 +1,4 @@
-"""Find the keys that a reviewer's alias decides: those with the review key of the decision, and no others."""
+"""Find the keys that a reviewer's alias decides: only those with the review key of the decision."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ def _agrees(one: Episode, season: int | None, episode: int | None) -> bool:
 
 
 def title_words(text: str) -> list[str]:
-    """Return the words of a catalogue's title, by which proposals find it.
+    """Return the words of a catalogue title, by which proposals find it.
 
     Example:
         >>> title_words("She's My Sister")

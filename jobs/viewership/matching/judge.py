@@ -1,4 +1,4 @@
-"""Decide about keys: confirm what ids and numbers found, look for similar titles, and say why."""
+"""Decide on keys: confirm what ids and numbers found, look for similar titles, and give reasons."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _EPISODES: Final = """
 
 
 class Judge:
-    """Decides about the keys of one cascade.
+    """Decides on the keys of one cascade.
 
     Args:
         session: the cascade's transaction, whose temporary tables it reads.
@@ -102,7 +102,7 @@ class Judge:
         self._failed = ("BUCKET_FAILED",) if cascade.failed else ()
 
     def _places(self, key: Prepared) -> tuple[int, ...]:
-        """Return the series whose titles decide about a key."""
+        """Return the series whose titles decide on a key."""
         if not key.titles:
             return ()
         found = self._cascade.found.get(key.key)
@@ -129,7 +129,7 @@ class Judge:
         return finder
 
     def match(self, key: Prepared) -> Match:
-        """Decide about one key."""
+        """Decide on one key."""
         found = self._cascade.found.get(key.key)
         if found is None:
             return self._open(key)
@@ -173,7 +173,7 @@ class Judge:
         return verdict
 
     def _open(self, key: Prepared) -> Match:
-        """Decide about a key that no bucket has matched."""
+        """Decide on a key that no bucket has matched."""
         evidence = self._evidence.get(key.key, [])
         reasons = _open_reasons(key, evidence)
         places = self._places(key)

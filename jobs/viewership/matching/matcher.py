@@ -32,7 +32,7 @@ class Matches:
     Attributes:
         matches: one per key, in their order.
         steps: keys, matches and seconds of each step of the cascade.
-        failed: steps that failed; the matches of the others stand.
+        failed: steps that failed; the matches of the others are kept.
         rules: name of the rules.
         key_version: version of the keys.
         catalog_version: version of the catalogue.

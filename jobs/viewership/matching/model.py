@@ -21,7 +21,7 @@ __all__ = [
 
 
 class Bucket(StrEnum):
-    """The way to an episode: a decision of a person, one of the six buckets, or a similar title."""
+    """The way to an episode: a reviewer's decision, one of the six buckets, or a similar title."""
 
     ALIAS = "ALIAS"
     FULL_DATA = "FULL_DATA"

@@ -203,7 +203,7 @@ class SeriesNames:
 
 
 def id_codes(parts: Iterable[str]) -> set[str]:
-    """Return what may be the code of a series in an id and in ids inside it.
+    """Return possible series codes in an id and in the ids inside it.
 
     Example:
         >>> id_codes(["hl-0101"])

@@ -227,7 +227,7 @@ def _series(
             words.add(found)
         for one in ids:
             made.series[one] = min(source, made.series.get(one, source))
-    # Sorted by their words as well: the order of a set differs from process to process.
+    # Also sorted by their words: the order of a set differs between processes.
     return tuple(sorted(words, key=lambda name: (-len(name), name)))
 
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["affected_keys", "stale_keys"]
 
-# Up to so many ids are searched for inside the content ids by PostgreSQL; more are looked up among the parts of each.
+# PostgreSQL searches content ids for up to this many ids; above it, the parts of each content id are looked up.
 _MOST_SEARCHED: Final = 40
 _SHORTEST_SIMILAR: Final = 5
 
-# Decisions of a person stay. A match at the version of the changes, or a later one, has seen them.
+# Reviewers' decisions are kept. A match made at the version of the changes, or later, includes them.
 _OPEN: Final = """
     FROM viewership.keys k JOIN viewership.matches m USING (key_id)
     WHERE m.decision_id IS NULL AND m.catalogue_version < :version
@@ -102,7 +102,7 @@ def _by_match(session: DatabaseSession, changes: Changes) -> set[int]:
 
 
 def _by_title(session: DatabaseSession, changes: Changes) -> set[int]:
-    """Return keys with a title of a changed episode: whether it names one or several depends on all of them."""
+    """Return keys with a title of a changed episode; how many episodes a title names depends on all of them."""
     if not changes.title_keys:
         return set()
     return _ids(
@@ -114,7 +114,7 @@ def _by_title(session: DatabaseSession, changes: Changes) -> set[int]:
 
 
 def _by_id(session: DatabaseSession, changes: Changes) -> set[int]:
-    """Return keys whose content id holds the id of a changed episode, or the code of a changed series."""
+    """Return keys whose content id contains the id of a changed episode, or the code of a changed series."""
     wanted = [*changes.ref_keys, *changes.codes]
     if not wanted:
         return set()
@@ -182,7 +182,7 @@ def _by_series(session: DatabaseSession, changes: Changes, rules: str) -> set[in
 
 
 def _by_name_inside(session: DatabaseSession, changes: Changes, rules: str) -> set[int]:
-    """Return keys without a series whose title holds the name of a changed one."""
+    """Return keys without a series whose title contains the name of a changed series."""
     longest = {word for name in changes.names if (word := _longest(series_form(name.title).words))}
     if not longest:
         return set()
@@ -209,7 +209,7 @@ def _longest(words: Iterable[str]) -> str:
 
 
 def _by_alias(session: DatabaseSession, changes: Changes) -> set[int]:
-    """Return keys that an alias fits which changed, or whose episode did; that of a decision fits its review key."""
+    """Return keys that fit a changed alias or one whose episode changed; a decision's alias fits its review key."""
     rest = """
         AND (a.title_key IS NULL OR a.title_key IN (k.title_key, k.title_key_2))
         AND (a.series_key IS NULL OR a.series_key = k.series_key)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELD", "NULL", "canonical_sha256", "hash_rows"]
 
-# Characters that a cell of a report does not hold: fields cannot run into each other.
+# Characters that no cell of a report contains, so fields cannot run into each other.
 FIELD: Final = "\x1f"
 NULL: Final = "\x1e"
 _BLOCK: Final = 100_000
@@ -25,7 +25,7 @@ def canonical_sha256(platform: str, label: str, units: pl.DataFrame, columns: tu
         platform: the platform.
         label: the label: the same rows as viewership and as revenue are different facts.
         units: parsed units.
-        columns: the columns that count; where they stand in the file does not.
+        columns: the columns that count; their order in the file does not.
     """
     import polars as pl
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Changes", "changes_since", "places_changed"]
 
 PLACES: Final = ("deal", "channel", "territory")
-"""Kinds of entities that decide about the scopes of rows, not about their episodes."""
+"""Kinds of entities that determine the scopes of rows, not their episodes."""
 
 
 @dataclass(slots=True)
@@ -40,8 +40,8 @@ class Changes:
         ref_keys: keys of their ref ids, old and new.
         codes: keys of the codes of ``series``, old and new.
         names: names of ``series``, old and new.
-        name_words: words of names of series that came or went.
-        drift: word of a title that came or went -> how many titles fewer and more had it, at least and at most.
+        name_words: words of series names that were added or removed.
+        drift: word of a title that was added or removed -> least and most change in the number of titles with it.
     """
 
     since: int

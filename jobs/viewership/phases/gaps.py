@@ -1,4 +1,4 @@
-"""Gaps: episodes that platforms report and the catalogue lacks, with the rows and hours that wait for them."""
+"""Gaps: episodes that platforms report but the catalogue lacks, with the rows and hours that wait for them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Counted", "Gap", "Gaps", "find_gaps"]
 
-# Evidence for an episode that the catalogue has: a person decides about the key, and no episode is missing.
+# Evidence for an episode that the catalogue has: a reviewer decides on the key, and no episode is missing.
 _HELD: Final = frozenset({"SEVERAL_EPISODES", "NUMBERS_TWICE", "ALIASES_DISAGREE", "INACTIVE"})
 _SIMILAR: Final = 82.0
 """Similarity from which a title may be another spelling of one that the catalogue has; importing it would double it."""
@@ -137,11 +137,11 @@ _OPEN: Final = """
 def find_gaps(session: DatabaseSession, platforms: Sequence[str] = ()) -> Gaps:
     """Return the episodes that the catalogue lacks.
 
-    Keys of one series and title are one gap, also if some platforms leave season or episode empty.
+    Keys of one series and title are one gap, even if some platforms leave season or episode empty.
 
     Args:
         session: a transaction.
-        platforms: only keys of these; empty means all.
+        platforms: only keys of these platforms; empty means all.
     """
     found = Gaps(current_version(session))
     rows = session.rows(_OPEN, every=not platforms, platforms=list(platforms))
@@ -250,7 +250,7 @@ def _contains(words: tuple[str, ...], title: tuple[str, ...]) -> bool:
 
 
 def _gap(row: Any, one: Prepared, known: dict[int, tuple[str, str | None]]) -> tuple[Gap, tuple[Any, ...]]:
-    """Return the gap of one key, and what it has in common with others of the same episode."""
+    """Return the gap of one key, and the values that it shares with other keys of the same episode."""
     ids = [each for each, source in one.series.items() if source is not Source.WORDS] or list(one.near)
     series, code, identity = None, None, ("", "")
     if len(ids) == 1:
@@ -290,7 +290,7 @@ def _number(value: int | None, text: str | None) -> str | None:
 
 
 def _title(texts: Iterable[str | None], series: str | None) -> str | None:
-    """Return the title of a key without additions, numbers and the name of its series at either end."""
+    """Return the title of a key without additions, numbers and the series name at either end."""
     for text in texts:
         if not text or text.isspace() or title_form(text).placeholder:
             continue

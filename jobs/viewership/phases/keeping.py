@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.uploads.reading.limits import ReadLimits, over
 from shared.errors import ObjectMissing, UsageError
-from shared.storage import holds_secrets, open_store, split_uri
+from shared.scrub import hide_known
+from shared.storage import holds_secrets, join_uri, open_store, resolved, split_uri
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from shared.settings.storage import StorageSettings
     from shared.storage import ObjectStore
 
-__all__ = ["FOLDER", "Kept", "fetched", "keep", "raw_key"]
+__all__ = ["FOLDER", "Kept", "fetched", "keep", "key_below", "raw_key"]
 
 FOLDER: Final = "raw/"
 _CHUNK: Final = 1 << 20
@@ -33,7 +34,7 @@ class Kept:
     """A copy of a file.
 
     Attributes:
-        place: where it came from: a path or a URI.
+        place: its source: a path or a URI.
         filename: its name without folders.
         sha256: of its bytes, in hexadecimal.
         size_bytes: its size.
@@ -58,7 +59,7 @@ def raw_key(sha256: str) -> str:
 
 
 @contextmanager
-def fetched(place: str, settings: StorageSettings, *, limits: ReadLimits | None = None) -> Iterator[Kept]:
+def fetched(place: str, settings: StorageSettings, *, bucket: str, limits: ReadLimits | None = None) -> Iterator[Kept]:
     """Copy a file to a temporary folder, hashing it on the way, and delete the copy at the end of the block.
 
     Only the copy is read afterwards: the bytes that are hashed are those that are read.
@@ -66,18 +67,20 @@ def fetched(place: str, settings: StorageSettings, *, limits: ReadLimits | None 
     Args:
         place: a path, ``file:///…`` or ``s3://bucket/key``.
         settings: how the store is reached.
+        bucket: URI of the bucket of uploads. Below a folder, links that point outside are refused.
         limits: the largest file.
 
     Raises:
+        AccessDenied: the file is below the bucket, and is a link that points outside.
         Refused: ``LIMIT``: the file is too large.
-        UsageError: there is no such file, or it holds secrets.
+        UsageError: the file does not exist, or is in a folder of secrets.
     """
     most = (limits or ReadLimits()).bytes
     with TemporaryDirectory(prefix="telecine-upload-") as folder:
         path = Path(folder) / "file"
         digest, size = hashlib.sha256(), 0
         with path.open("xb") as copy:
-            for chunk in _chunks(place, settings):
+            for chunk in _chunks(place, settings, bucket):
                 size += len(chunk)
                 if size > most:
                     raise over("the file has more than", f"{most:,} bytes", most, "split it by date", size=size)
@@ -86,32 +89,56 @@ def fetched(place: str, settings: StorageSettings, *, limits: ReadLimits | None 
         yield Kept(place, _name(place), digest.hexdigest(), size, path)
 
 
-def _chunks(place: str, settings: StorageSettings) -> Iterator[bytes]:
-    if not place.startswith("s3://"):
-        path = place.removeprefix("file://")
-        # Messages and reports show what a file has.
-        if holds_secrets(os.path.realpath(path)):
-            raise UsageError(f"'{one_line(path)}' is in a folder of secrets or processes; expected another file")
-        try:
-            with Path(path).open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    yield chunk
-        except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            raise UsageError(
-                f"'{one_line(path)}' cannot be read: {reason}; expected delimited text or a workbook"
-            ) from None
+def key_below(bucket: str, uri: str) -> str | None:
+    """Return the rest of a URI below a bucket, which may be named with or without the links of its path."""
+    for root in (bucket.rstrip("/"), resolved(bucket).rstrip("/")):
+        if uri.startswith(f"{root}/"):
+            return uri[len(root) + 1 :]
+    return None
+
+
+def _chunks(place: str, settings: StorageSettings, bucket: str) -> Iterator[bytes]:
+    key = None if place.startswith("s3://") else _key(place, bucket)
+    if key is None and not place.startswith("s3://"):
+        yield from _file_chunks(place.removeprefix("file://"))
         return
-    root, key = split_uri(place)
+    root, key = (bucket, key) if key is not None else split_uri(place)
     try:
         yield from open_store(root, settings).stream(key, chunk_size=_CHUNK)
     except ObjectMissing as error:
         raise UsageError(f"{error.message}; expected an uploaded file") from None
 
 
+def _key(path: str, bucket: str) -> str | None:
+    """Return the key of a file below the bucket's folder; None for another file."""
+    try:
+        return key_below(bucket, join_uri(*split_uri(path)))
+    except ValueError:
+        return None
+
+
+def _file_chunks(path: str) -> Iterator[bytes]:
+    # Messages and reports show what a file has.
+    secret = UsageError(f"'{one_line(path)}' is in a folder of secrets or processes; expected another file")
+    if holds_secrets(os.path.realpath(path)):
+        raise secret
+    try:
+        with Path(path).open("rb") as file:
+            if holds_secrets(file.fileno()):
+                raise secret
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise UsageError(
+            f"'{one_line(path)}' cannot be read: {reason}; expected delimited text or a workbook"
+        ) from None
+
+
 def _name(place: str) -> str:
     """Return the name of a file, without folders; at most 255 characters, as file systems have it."""
-    name = one_line(place.removeprefix("file://").rstrip("/").rpartition("/")[2])
+    # The end is kept, which has the suffix; half a secret would not be found later.
+    name = one_line(hide_known(place.removeprefix("file://").rstrip("/").rpartition("/")[2]))
     return name[-_NAME_CHARS:] or "file"
 
 

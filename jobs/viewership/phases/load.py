@@ -10,8 +10,8 @@ from jobs.viewership.model import Fate, exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import fates, lock_final, sync
-from jobs.viewership.tables.uploads import ACTIVE, find, hold, update
-from shared.database.session import transaction
+from jobs.viewership.tables.locks import phase_transaction
+from jobs.viewership.tables.uploads import ACTIVE, find, free_rereads, hold, update
 from shared.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -36,11 +36,13 @@ def load(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) ->
         IntegrityError: the fates do not add up to the file, or the final table differs from them; nothing is loaded.
     """
     began = time.monotonic()
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         upload = hold(session, upload_id)
         if upload.status != "matched" or upload.platform is None:
             return None
-        lock_final(session, [upload.platform])
+        # The same bytes may have been read as another platform's.
+        others = [each.platform for each in find(session, upload_ids=upload.replaces) if each.platform is not None]
+        lock_final(session, [upload.platform, *others])
         replaced = _replace(session, upload, by)
         failed = bool(session.rows("SELECT code FROM viewership.uploads WHERE upload_id = :id", id=upload_id)[0].code)
         status = "partial" if failed else "loaded"
@@ -81,12 +83,11 @@ def load(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) ->
 
 
 def _replace(session: DatabaseSession, upload: Upload, by: str) -> list[int]:
-    """Take back the uploads that this one replaces, and return their numbers."""
+    """Mark the uploads that this one replaces as replaced, and return their numbers."""
     replaced = [each.upload_id for each in find(session, upload_ids=upload.replaces) if each.status in ACTIVE]
     for number in replaced:
         update(session, number, status="replaced", replaced_by=upload.upload_id)
-    if upload.rereads is not None:
-        update(session, upload.upload_id, rereads=None)
+    free_rereads(session, [*replaced, *([upload.rereads] if upload.rereads is not None else [])])
     if replaced:
         sync(session, "upload", replaced, actor=by, reason=f"replaced by upload {upload.upload_id}")
     return replaced

@@ -29,7 +29,7 @@ def log(
     """Insert a row into the log.
 
     Args:
-        session: a transaction. What is logged in one that is rolled back is gone: failures get one of their own.
+        session: a transaction. A rollback discards the log entry, so failures are logged in a transaction of their own.
         procedure: such as ``upload`` or ``match FULL_DATA``.
         status: ``success``, ``partial`` or ``failed``.
         run_id: the run.

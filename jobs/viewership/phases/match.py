@@ -16,9 +16,9 @@ from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import analyze, lock_final, sync
+from jobs.viewership.tables.locks import phase_transaction
 from jobs.viewership.tables.matches import keys_of, write_matches
 from jobs.viewership.tables.uploads import hold, update
-from shared.database.session import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Matched:
     Attributes:
         changed: numbers of the keys whose match changed.
         steps: keys, matches and seconds of each step of the cascade.
-        failed: names of steps that failed; the matches of the others stand.
+        failed: names of steps that failed; the matches of the others are kept.
         seconds: time of the matching.
     """
 
@@ -66,7 +66,7 @@ def match(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -
         NotReady: ``NO_CATALOG``: the catalogue has no episode.
     """
     began = time.monotonic()
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         pin(session, by)
         if not session.rows("SELECT FROM catalog.episodes LIMIT 1"):
             raise NotReady(
@@ -113,7 +113,7 @@ def match(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -
         seconds=seconds,
         status="matched",
         counts={"keys": len(keys), "matched": units["matched"], "failed_buckets": len(matched.failed)},
-        notes=tuple(f"{name} failed; the other buckets' matches stand" for name in matched.failed),
+        notes=tuple(f"{name} failed; the matches of the other buckets are kept" for name in matched.failed),
         detail={
             "buckets": [(row.status, row.bucket, row.units, row.hours, row.revenue) for row in found],
             "steps": [(step.name, step.keys, step.found, step.seconds, step.error) for step in matched.steps],
@@ -134,15 +134,15 @@ def match_and_write(
     rules: str = DEFAULT_RULES,
     again: bool = False,
 ) -> Matched:
-    """Match keys and write what changed. The final rows are the caller's.
+    """Match keys and write the changed matches. The caller updates the final rows.
 
     Args:
         session: the transaction, in which the catalogue is pinned.
         keys: distinct keys.
         run_id: the run.
-        platforms: platforms of the keys, whose matches and final rows nobody else changes until the end.
+        platforms: platforms of the keys; their matches and final rows are locked until the end of the transaction.
         rules: name of the rules.
-        again: the keys have matches; one that only a bucket after a failed one finds does not replace them.
+        again: the keys have matches; a match from a bucket after a failed one does not replace them.
     """
     began = time.monotonic()
     if not keys:
@@ -153,7 +153,7 @@ def match_and_write(
     rows = [
         _row(each, found.rules, found.catalog_version, run_id)
         for each in found.matches
-        # A key that a failed bucket could not look up stays as it is.
+        # A key that a failed bucket could not look up is left unchanged.
         if not (found.failed and ("BUCKET_FAILED" in each.reasons or (again and _is_after(each, found.failed))))
     ]
     changed = write_matches(session, rows)

@@ -1,4 +1,4 @@
-"""Normalize: the deal, channel and territory of every scope, which is what the rows of an upload have in common."""
+"""Normalize: find the deal, channel and territory of every scope, the fields that rows of an upload share."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import lock_final, sync
+from jobs.viewership.tables.locks import phase_transaction
 from jobs.viewership.tables.uploads import hold, update
-from shared.database.session import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ def normalize(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: st
         NotReady: ``NO_DEALS``: the catalogue has no deal.
     """
     began = time.monotonic()
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         version = pin(session, by)
         upload = hold(session, upload_id)
         if upload.status != "read" or upload.platform is None:
@@ -165,7 +165,7 @@ def resolve_scopes(
 ) -> list[int]:
     """Find deal, channel and territory of scopes again, and return those that changed.
 
-    The caller holds the locks of the platforms, and brings the final rows of the changed scopes to what is due.
+    The caller holds the locks of the platforms, and updates the final rows of the changed scopes.
 
     Args:
         session: the transaction.
@@ -263,7 +263,7 @@ class Resolver:
         text = deal.internal_territory or territory
         territories = resolve_territory(text, self._territories)
         if text is None:
-            # A channel such as MAIN_US names the territory that the file has no column for.
+            # A channel such as MAIN_US names the territory if the file has no column for it.
             for other in (channel, partner):
                 found = resolve_territory(other, self._territories)
                 if found.place is not None:
@@ -293,14 +293,14 @@ class Resolver:
 
 def _unnamed(kind: str, text: str | None, ties: list[str]) -> str:
     if ties:
-        return f"the {kind} '{text}' names several: {', '.join(ties[:_SHOWN])}"
+        return f"the {kind} '{text}' is ambiguous: {', '.join(ties[:_SHOWN])}"
     return f"no {kind}: neither the rows nor the deal name one; add an internal {kind} to the deal"
 
 
 def _without_deal(row: Any, match: DealMatch) -> Scope:
     if match.ties:
         ids = ", ".join(str(deal.id) for deal in match.ties[:_SHOWN])
-        return Scope(code="DEAL_TIE", reasons=(f"deals {ids} fit equally well and differ in what rows would get",))
+        return Scope(code="DEAL_TIE", reasons=(f"deals {ids} fit equally well but assign different values",))
     names = {
         "partner": row.platform_partner_name,
         "channel": row.platform_channel_name,
@@ -310,5 +310,5 @@ def _without_deal(row: Any, match: DealMatch) -> Scope:
     near = ""
     if match.near:
         ids = ", ".join(str(deal.id) for deal in match.near[:_SHOWN])
-        near = f"; deals {ids} would fit if the rows named what they leave empty"
+        near = f"; deals {ids} would fit if the rows filled in their empty fields"
     return Scope(code="NO_DEAL", reasons=(f"no deal of platform '{row.platform}' fits {said}{near}",))

@@ -1,12 +1,13 @@
-"""Copies and overlaps: other uploads with the same rows, or with rows for the same days, and what to do about them."""
+"""Copies and overlaps: other uploads with the same rows, or with rows for the same days, and how they differ."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.tables.uploads import copies, find, overlaps
+from shared.report.terminal import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
 
 __all__ = ["Other", "find_others", "told"]
+
+_TOLD: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Other:
         first: first day of the overlap, ISO 8601.
         last: last day of the overlap.
         outside: its rows for other days, channels or territories, which the new file lacks.
+        has_hours: the new file has hours.
+        has_revenue: the new file has revenue.
     """
 
     upload_id: int
@@ -50,6 +55,8 @@ class Other:
     first: str | None
     last: str | None
     outside: int
+    has_hours: bool = True
+    has_revenue: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Return the values for JSON; decimal numbers as text."""
@@ -71,14 +78,19 @@ def find_others(
     """
     import polars as pl
 
-    same = {each.upload_id: each for each in copies(session, upload.upload_id, canonical)}
-    dated = rows.filter(pl.col("date").is_not_null())
+    same = {each.upload_id: each for each in (copies(session, upload.upload_id, canonical) if rows.height else ())}
     scopes = {
-        topline: dated.filter(pl.col("topline") == topline)["scope_id"].unique().to_list() for topline in (False, True)
+        topline: rows.filter(pl.col("topline") == topline)["scope_id"].unique().to_list() for topline in (False, True)
     }
     found = []
-    for each in overlaps(session, upload.upload_id, platform, label, scopes):
-        own = dated.filter(pl.col("scope_id").is_in(each.scopes))
+    quarters = rows.filter(pl.col("date").is_null()).select(
+        pl.concat_str(pl.col("year", "quarter").cast(pl.String), separator=" ", ignore_nulls=True)
+    )
+    whole = rows.filter(pl.col("whole_month"))["scope_id"].unique().to_list()
+    for each in overlaps(
+        session, upload.upload_id, platform, label, scopes, whole=whole, undated=quarters.to_series().unique().to_list()
+    ):
+        own = rows.filter(pl.col("scope_id").is_in(each.scopes))
         found.append(
             Other(
                 upload_id=each.upload.upload_id,
@@ -90,10 +102,12 @@ def find_others(
                 own_units=own.height,
                 own_hours=_sum(own["hours"]),
                 own_revenue=_sum(own["revenue"]),
-                first=str(each.first),
-                last=str(each.last),
+                first=str(each.first) if each.first else None,
+                last=str(each.last) if each.last else None,
                 # The same bytes have no other rows; they may have other days.
                 outside=0 if each.upload.upload_id == upload.rereads else each.outside,
+                has_hours=each.upload.upload_id == upload.rereads or rows["hours"].count() > 0,
+                has_revenue=each.upload.upload_id == upload.rereads or rows["revenue"].count() > 0,
             )
         )
     seen = {other.upload_id for other in found}
@@ -127,8 +141,12 @@ def _undated(upload: Upload, rows: pl.DataFrame) -> Other:
 
 
 def told(others: Sequence[Other]) -> str:
-    """Return one sentence per upload: the same days in both files, and the difference."""
-    return "; ".join(map(_one, others))
+    """Return one sentence per upload, for the first ones: the same days in both files, and the difference."""
+    said = [_one(other) for other in others[:_TOLD]]
+    if rest := others[_TOLD:]:
+        rows, hours = sum(other.units for other in rest), sum((other.hours for other in rest), Decimal(0))
+        said.append(f"and {counted(len(rest), 'more upload', 'more uploads')} ({rows:,} rows, {_plain(hours)} hours)")
+    return "; ".join(said)
 
 
 def _one(other: Other) -> str:
@@ -145,7 +163,7 @@ def _one(other: Other) -> str:
         parts.append(f", {_plain(other.own_revenue - other.revenue, sign=True)} revenue")
     parts.append(")")
     if other.outside:
-        parts.append(f" and {other.outside:,} rows that this file lacks altogether")
+        parts.append(f" and {other.outside:,} rows that this file lacks")
     return "".join(parts)
 
 

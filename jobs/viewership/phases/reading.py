@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jobs.viewership.uploads.layout.model import Layout
     from jobs.viewership.uploads.transform.units import Units
 
-__all__ = ["Interpretation", "interpret", "read_upload"]
+__all__ = ["Interpretation", "check_choices", "interpret", "read_upload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,14 @@ class Interpretation:
         layout: the header and the data of the table.
         binding: the columns of the format's fields.
         units: what was read from them.
+        platform: the platform of its rows.
     """
 
     sheet: Sheet
     layout: Layout
     binding: Binding
     units: Units
+    platform: str
 
     @property
     def format(self) -> Format:
@@ -79,7 +81,24 @@ def interpret(file: str | os.PathLike[str], settings: InterpretationSettings) ->
         chosen = _fitting(sheet, formats, settings.header_line)
     layout = find_layout(sheet, chosen, header_line=settings.header_line)
     binding = bind(chosen, layout, mapping)
-    return Interpretation(sheet, layout, binding, transform(sheet, layout, binding, choices))
+    units = transform(sheet, layout, binding, choices)
+    return Interpretation(sheet, layout, binding, units, settings.platform or chosen.platform)
+
+
+def check_choices(settings: InterpretationSettings) -> None:
+    """Check the choices that need no file: formats, the map's form and the period.
+
+    Args:
+        settings: the choices.
+
+    Raises:
+        UsageError: a flag is wrong.
+    """
+    formats = load_formats(settings.formats_dir)
+    if settings.format is not None:
+        find_format(settings.format, formats)
+    parse_pairs(settings.map)
+    _choices(settings)
 
 
 def read_upload(file: str | os.PathLike[str], settings: ReadingSettings, chosen: Format | None = None) -> Sheet:
@@ -116,17 +135,23 @@ def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | Non
     rivals = [fit for fit in fits if fit.fits]
     if rivals:
         names = ", ".join(fit.format.full_name for fit in rivals)
-        # What a format leaves open besides, such as two columns of one name: one answer must not lead to the next.
-        further = list(dict.fromkeys(fit.question for fit in rivals if fit.question))
+        # Also name what each format leaves open, such as two columns of one name: ask everything at once.
+        further = list(dict.fromkeys(str(fit.question) for fit in rivals if fit.question))
         raise NeedsChoice(
             f"{len(rivals)} formats fit the file about equally well; expected one of {names}; pass --format"
             + "".join(f"; also, {question}" for question in further),
             flags=["--format", *(["--map"] if further else [])],
+            answers=[
+                ["--format", fit.format.full_name, *answer]
+                for fit in rivals
+                for answer in (fit.question.answers if fit.question else None) or [[]]
+            ],
         )
     raise NeedsChoice(
-        "no format fits the file; expected one of `telecine viewership formats list`; pass --format canonical and "
+        "no format fits the file; expected one in `telecine viewership formats list`; pass --format canonical and "
         "--map, as proposed by `telecine viewership formats infer`",
         flags=["--format", "--map"],
+        answers=[["--format", "canonical", "--map", None]],
     )
 
 

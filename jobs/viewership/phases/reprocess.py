@@ -1,4 +1,4 @@
-"""Reprocess: match the keys again that changes of the catalogue may affect, and bring the final rows to what is due."""
+"""Reprocess: match keys again that catalogue changes may affect, and update the final rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jobs.viewership.phases.match import DEFAULT_RULES, match_and_write
 from jobs.viewership.phases.normalize import resolve_scopes
 from jobs.viewership.tables.fates import lock_final, sync
 from jobs.viewership.tables.keys import refresh_key_columns
-from shared.database.session import transaction
+from jobs.viewership.tables.locks import phase_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PlatformResult", "Reprocessed", "Selection", "reprocess"]
 
-# Each batch reads the catalogue's titles, some 1 s for 100,000 episodes; a killed run loses at most one batch.
+# Each batch reads the catalogue's titles, about 1 s for 100,000 episodes; a killed run loses at most one batch.
 _BATCH: Final = 50_000
 _MANY: Final = 0.3
-"""Share of the keys from which all are matched."""
+"""If more than this share of the keys is affected, all keys are matched."""
 _MANY_SERIES: Final = 1000
-"""Changed series from which the keys that they affect are not searched for: all are matched."""
+"""If more series than this changed, all keys are matched without searching for affected ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Selection:
         platforms: keys of these platforms.
         uploads: keys of rows of these uploads.
         titles: keys with a title of these, as :func:`jobs.viewership.keys.titles.title_key` writes them.
-        everything: every selected key is matched, whatever has changed.
+        everything: match every selected key, even if no change affects it.
     """
 
     platforms: tuple[str, ...] = ()
@@ -70,8 +70,8 @@ class PlatformResult:
     Attributes:
         looked_at: keys that were matched.
         changed: keys whose match changed.
-        entered: final rows that were not there.
-        left: final rows that are gone.
+        entered: final rows that were added.
+        left: final rows that were removed.
         updated: final rows with other values, such as another episode or title.
         hours_entered: hours of ``entered``.
         hours_left: hours of ``left``.
@@ -103,13 +103,13 @@ class Reprocessed:
 
     Attributes:
         version: version of the catalogue.
-        since: version that all keys had seen before.
-        keys: keys that have a match which no person decided.
+        since: version up to which all keys were matched before.
+        keys: keys with a match that no reviewer decided.
         is_full: all of them were matched.
         scopes: scopes whose deal, channel or territory changed.
-        refreshed: keys whose columns other rules had computed.
-        failed: names of steps that failed; their keys stay as they are, and the next run tries again.
-        inactive_decisions: keys that a person decided for an episode which is inactive now.
+        refreshed: keys whose columns were computed by older rules.
+        failed: names of steps that failed; their keys are unchanged, and the next run retries them.
+        inactive_decisions: keys that a reviewer decided for an episode that is now inactive.
         platforms: what changed, by platform.
         seconds: time of each part.
     """
@@ -136,11 +136,11 @@ class Reprocessed:
 
 @contextmanager
 def _units(settings: DatabaseSettings, *, dry_run: bool) -> Iterator[Any]:
-    """Yield what opens the next transaction; a dry run has a single one, which is rolled back."""
+    """Yield a function that opens the next transaction; a dry run has a single one, which is rolled back."""
     if not dry_run:
-        yield partial(transaction, settings)
+        yield partial(phase_transaction, settings)
         return
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         try:
             yield lambda: nullcontext(session)
         finally:
@@ -214,7 +214,7 @@ class _Run:
         self._result.seconds[name] = time.monotonic() - began
 
     def _refresh(self, limit: int) -> None:
-        """Compute columns of keys again, if their rules have changed; the catalogue's come first."""
+        """Recompute columns of keys if their rules have changed; the catalogue's come first."""
         while True:
             with self._unit() as session:
                 pin(session, self._by)
@@ -258,11 +258,11 @@ class _Run:
             result.version = pin(session, self._by)
             states = session.rows(
                 """
-                SELECT k.platform, count(*) AS keys,
-                    GREATEST(min(m.catalogue_version), max(r.catalogue_version)) AS since
+                SELECT k.platform, count(*) FILTER (WHERE m.decision_id IS NULL) AS keys,
+                    COALESCE(max(r.catalogue_version), min(m.catalogue_version)) AS since
                 FROM viewership.keys k JOIN viewership.matches m USING (key_id)
                 LEFT JOIN viewership.reprocessed r ON r.platform = k.platform
-                WHERE m.decision_id IS NULL AND (:any_platform OR k.platform = ANY (CAST(:platforms AS text[])))
+                WHERE :any_platform OR k.platform = ANY (CAST(:platforms AS text[]))
                 GROUP BY k.platform
                 """,
                 any_platform=not chosen.platforms,
@@ -306,7 +306,7 @@ class _Run:
         return [tuple(row) for row in rows]
 
     def _match(self, keys: Sequence[OpenKey]) -> None:
-        """Match keys in one transaction, and bring their final rows to what is due."""
+        """Match keys in one transaction, and update their final rows."""
         result, platform_of = self._result, {key[0]: key[1] for key in keys}
         platforms = sorted(set(platform_of.values()))
         with self._unit() as session:
@@ -315,7 +315,7 @@ class _Run:
                 session, keys, run_id=self._run_id, platforms=platforms, rules=self._rules, again=True
             )
             ids = set(platform_of)
-            # Renamed rows are not left to the end, so that no transaction is much larger than the others.
+            # Update renamed rows here, not at the end, so that no transaction is much larger than the others.
             if not (self._selection.everything or (self._changes and self._changes.everything)):
                 ids = set(matched.changed) | self._renamed(session, platform_of)
             self._sync(session, "key", sorted(ids))
@@ -352,7 +352,7 @@ class _Run:
         return {row.key_id for row in rows}
 
     def _finish(self) -> None:
-        """Bring rows of decisions to what is due, and mark the platforms as reprocessed."""
+        """Update final rows of decided keys, and mark the platforms as reprocessed."""
         chosen, result = self._selection, self._result
         with self._unit() as session:
             pin(session, self._by)
@@ -387,7 +387,7 @@ class _Run:
             )
 
     def _sync(self, session: DatabaseSession, kind: str, ids: Sequence[int]) -> None:
-        """Bring final rows to what is due, and count what entered and left."""
+        """Update final rows, and count the rows added and removed."""
         if not ids:
             return
         column = f"{kind}_id"

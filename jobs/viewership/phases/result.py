@@ -1,4 +1,4 @@
-"""The result of a phase for one upload: what it had to account for, and what it accounted for."""
+"""The result of a phase for one upload: expected and actual sums."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class PhaseResult:
         upload_id: the upload.
         filename: its name.
         platform: its platform.
-        expected: units, hours and revenue that the phase had to account for.
-        actual: units, hours and revenue that it accounted for; anything else than ``expected`` fails the stage.
+        expected: units, hours and revenue that the phase must account for.
+        actual: units, hours and revenue that it accounted for; a difference from ``expected`` fails the stage.
         seconds: time of the phase.
         status: status of the upload afterwards.
         counts: further counts by name, such as ``keys`` or ``final``.

@@ -1,4 +1,4 @@
-"""Retract: take an upload back; its final rows move to replaced_details, its raw rows stay."""
+"""Retract an upload: move its final rows to replaced_details, and keep its raw rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from jobs.viewership.phases.log import log
 from jobs.viewership.tables.fates import lock_final, sync
-from jobs.viewership.tables.uploads import hold, update
-from shared.database.session import transaction
+from jobs.viewership.tables.locks import phase_transaction
+from jobs.viewership.tables.uploads import ACTIVE, free_rereads, hold, update
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,29 +18,32 @@ __all__ = ["retract"]
 
 
 def retract(settings: DatabaseSettings, upload_id: int, *, by: str, reason: str, run_id: str) -> tuple[str, int]:
-    """Take an upload back, and return its filename and the number of final rows that left.
+    """Retract an upload, and return its filename and the number of final rows removed.
 
     Args:
         settings: where the database is.
         upload_id: the upload.
-        by: who takes it back.
+        by: who retracts it.
         reason: why.
         run_id: the run.
 
     Raises:
-        UsageError: there is no such upload, or it was taken back or replaced before.
+        UsageError: the upload does not exist, is already retracted or replaced, or none of its rows are stored.
     """
     began = time.monotonic()
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         upload = hold(session, upload_id)
         if upload.status in ("retracted", "replaced"):
-            raise UsageError(f"upload {upload_id} is {upload.status} already; expected one that is not")
-        removed = 0
-        if upload.platform is not None:
-            lock_final(session, [upload.platform])
+            raise UsageError(f"upload {upload_id} is already {upload.status}; expected an active one")
+        if upload.status not in ACTIVE or upload.platform is None:
+            raise UsageError(
+                f"upload {upload_id} ('{upload.filename}') is {upload.status}, and none of its rows are stored; "
+                "expected one whose rows are: see `telecine viewership uploads`"
+            )
+        lock_final(session, [upload.platform])
         update(session, upload_id, status="retracted", retracted_by=by, retracted_reason=reason)
-        if upload.platform is not None:
-            _, removed = sync(session, "upload", [upload_id], actor=by, reason=f"retracted: {reason}")
+        free_rereads(session, [upload_id])
+        _, removed = sync(session, "upload", [upload_id], actor=by, reason=f"retracted: {reason}")
         log(
             session,
             "retract",

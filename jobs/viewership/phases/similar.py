@@ -1,7 +1,7 @@
-"""Keys that similar titles decide about, and that words of changed titles affect in any series.
+"""Keys whose match depends on similar titles, and that words of changed titles affect in any series.
 
-A word of the catalogue is not a typing error of another one: a new word takes back what was accepted as an error. A
-title without a series is compared with those that share one of its rarest words: counts of words matter.
+A word of the catalogue is not a typo of another one, so a new word can invalidate a match that assumed a typo. A title
+without a series is compared with those that share one of its rarest words, so word counts matter.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["similar_keys", "word_runs"]
 
-# Keys that were compared with similar titles: the open ones, and matches that a title did not confirm.
+# Keys that were compared with similar titles: open ones, and matches not confirmed by a title.
 _COMPARED: Final = """
     SELECT k.key_id, k.content_name, k.content_name_2, concat(k.title_key, '|', k.title_key_2) AS text,
         m.status <> 'matched' AS open
@@ -31,13 +31,13 @@ _COMPARED: Final = """
         AND (m.status <> 'matched' OR m.bucket = 'FUZZY' OR m.reasons @> '[{"code": "TITLE_SIMILAR"}]'
             OR m.reasons @> '[{"code": "TITLE_NAMES_NONE"}]')
 """
-# Words up to which a title is first compared with each; taking the words of all titles takes some 25 us each.
+# Words up to which a title is first compared with each; splitting all titles into words takes about 25 us each.
 _FEW: Final = 20
 _TITLES: Final = "SELECT title FROM catalog.episode_titles WHERE NOT placeholder AND title_key <> ''"
 
 
 def similar_keys(session: DatabaseSession, changes: Changes) -> set[int]:
-    """Return keys that words affect which came into the titles of the catalogue, or left them.
+    """Return keys affected by words that were added to the titles of the catalogue, or removed from them.
 
     Args:
         session: a transaction in which the catalogue is pinned.
@@ -69,7 +69,7 @@ def similar_keys(session: DatabaseSession, changes: Changes) -> set[int]:
 
 
 def _in_order(word: str, text: str) -> bool:
-    """Return whether a text has the letters of a word in their order: no title with the word fails this."""
+    """Return whether a text has the letters of a word in order; every title with the word passes."""
     letters = iter(text)
     return all(letter in letters for letter in word)
 

@@ -1,4 +1,4 @@
-"""Store the units of an upload: rows that continue, rows set aside, and the sums that they have to add up to."""
+"""Store the units of an upload: rows, rows set aside, and the sums that they must add up to."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from jobs.viewership.model import FIELDS, Fate
 from jobs.viewership.phases.canonical import canonical_sha256
 from jobs.viewership.phases.overlap import find_others, told
 from jobs.viewership.tables.rows import with_scopes, write_rows, write_set_aside
-from jobs.viewership.tables.uploads import ACTIVE, find, hold, lock_period, update
+from jobs.viewership.tables.uploads import ACTIVE, find, hold, lock_period, refuse_gone, update
 from shared.errors import IntegrityError
-from shared.text import clean_data
+from shared.text import clean_data, clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Stored", "facts", "set_aside_rows", "store"]
 
 _RAW_CHARS: Final = 4000
+_MESSAGE_CHARS: Final = 2000
 _ZERO: Final = Decimal(0)
 
 
@@ -72,12 +73,12 @@ def facts(read: Interpretation) -> pl.DataFrame:
 def store(
     session: DatabaseSession, upload_id: int, read: Interpretation, *, domain: str, on_overlap: str, run_id: str
 ) -> Stored:
-    """Write the rows of an upload in one transaction, unless its bytes are stored or it waits for an answer.
+    """Write the rows of an upload in one transaction, unless its bytes are already stored or it waits for an answer.
 
     Args:
         session: the transaction.
-        upload_id: the upload, which was claimed before.
-        read: what its file says.
+        upload_id: the upload, already claimed.
+        read: the contents of its file.
         domain: the domain of its rows.
         on_overlap: ``ask``, ``skip``, ``replace`` or ``append``.
         run_id: the run.
@@ -86,12 +87,15 @@ def store(
         IntegrityError: the rows written do not add up to the file.
     """
     chosen, units = read.format, facts(read)
-    platform, label = chosen.platform, chosen.label
+    platform, label = read.platform, chosen.label
     first, last = cast("date | None", units["date"].min()), cast("date | None", units["date"].max())
+    if units["date"].null_count():
+        lock_period(session, platform, None, None)
     lock_period(session, platform, first, last)
     upload = hold(session, upload_id)
     if upload.status in ACTIVE:
         return Stored("linked")
+    refuse_gone(upload)
     goes_on = pl.col("fate").is_null() | pl.col("topline")
     rows = with_scopes(session, platform, domain, units.filter(goes_on))
     aside = units.filter(~goes_on)
@@ -99,6 +103,7 @@ def store(
     others = find_others(session, upload, platform, label, canonical, rows=rows)
     file = read.units.file
     fields = {
+        "answers": [],
         "platform": platform,
         "domain": domain,
         "label": label,
@@ -143,14 +148,21 @@ def _waiting(others: Sequence[Other], on_overlap: str) -> tuple[str, str, str] |
         return None
     kind = "copy" if any(other.kind == "copy" for other in others) else "overlap"
     if on_overlap == "skip":
-        return "skipped", kind.upper(), f"skipped: {told(others)}"
+        return "skipped", kind.upper(), clean_text(f"skipped: {told(others)}", _MESSAGE_CHARS)
     if on_overlap == "replace":
-        partial = [other for other in others if other.outside]
+        # A file with hours alone must not take away the revenue of one with both.
+        partial = [
+            other
+            for other in others
+            if other.outside or (other.revenue and not other.has_revenue) or (other.hours and not other.has_hours)
+        ]
         if not partial:
             return None
-        advice = "expected a file with all rows of the upload that it replaces; retract that upload, or append"
-        return kind, "REPLACE_PARTIAL", f"{told(partial)}; {advice}"
-    return kind, kind.upper(), f"{told(others)}; expected an answer: pass --on-overlap skip, replace or append"
+        advice = "expected a file with all rows of the uploads that it replaces; retract those uploads, or append"
+        return kind, "REPLACE_PARTIAL", clean_text(f"{advice}: {told(partial)}", _MESSAGE_CHARS)
+    # What to do comes first: notices and reports show the beginning.
+    advice = "expected an answer; pass --on-overlap skip, replace or append"
+    return kind, kind.upper(), clean_text(f"{advice}: {told(others)}", _MESSAGE_CHARS)
 
 
 def _stored(name: str) -> pl.Expr:
@@ -160,7 +172,7 @@ def _stored(name: str) -> pl.Expr:
 
 def set_aside_rows(units: pl.DataFrame) -> pl.DataFrame:
     """Return the rejected and filtered ones of some units, as the table has them."""
-    # The hours of a control total are those of other rows.
+    # The hours of a control total belong to other rows.
     amount = pl.when(~pl.col("control"))
     return units.filter(pl.col("fate").is_not_null() & ~pl.col("topline")).select(
         "line",

@@ -1,4 +1,4 @@
-"""Take one file: keep its bytes, read it, store its rows; record why, if it cannot be stored."""
+"""Upload one file: keep its bytes, read it, and store its rows, or record why it cannot be stored."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from jobs.viewership.phases.reading import interpret
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.phases.store import facts, set_aside_rows, store
 from jobs.viewership.tables.fates import analyze
+from jobs.viewership.tables.locks import phase_transaction
 from jobs.viewership.tables.rows import write_set_aside
-from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, update
-from shared.database.session import retry_session, transaction
+from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, refuse_gone, update
+from shared.database.session import retry_session
 from shared.failure import Failure
 from shared.storage import open_store
 from shared.text import clean_text, cut, one_line
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from jobs.viewership.phases.store import Stored
     from jobs.viewership.settings.uploads import UploadSettings
     from jobs.viewership.tables.uploads import Upload
+    from shared.database.session import DatabaseSession
 
 __all__ = ["Taken", "take"]
 
 _RETRY_S: Final = 30.0
 _MESSAGE_CHARS: Final = 2000
 _FAILURES: Final = 50
+_ANSWERS: Final = 20
+_ANSWER_CHARS: Final = 500
 _ZERO: Final = Decimal(0)
 
 
@@ -68,12 +72,12 @@ class Taken:
 
     @property
     def waits(self) -> bool:
-        """Return whether a person has to answer."""
+        """Return whether the upload waits for an answer."""
         return self.outcome in ("needs_choice", "copy", "overlap")
 
 
 def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | None = None) -> Taken:
-    """Store the rows of one file. The same bytes again are linked; a bad file is recorded, and nothing raised.
+    """Store the rows of one file. The same bytes again are linked; a bad file is recorded without raising.
 
     Args:
         settings: how files are read and stored.
@@ -82,30 +86,35 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
         sha256: digest that the bytes must have, if it was announced.
 
     Raises:
-        BadArrival: ``SHA256_MISMATCH``: the bytes are others.
-        UsageError: there is no such file, or a flag does not fit it.
+        BadArrival: ``SHA256_MISMATCH``: the bytes differ.
+        UsageError: the file does not exist, or a flag does not fit it.
         TransientError: the store or the database cannot be reached; the same command can be run again.
         IntegrityError: what was stored does not add up; nothing was stored.
     """
     began = time.monotonic()
-    with fetched(place, settings) as kept:
+    with fetched(place, settings, bucket=settings.bucket) as kept:
         if sha256 not in (None, kept.sha256):
             raise bad_arrival(
                 "SHA256_MISMATCH",
-                f"'{one_line(place)}' has the SHA-256 {kept.sha256}; expected {sha256}, which the event announced; "
-                "upload the file again, or send an event with its digest",
+                f"'{one_line(place)}' has SHA-256 {kept.sha256}; expected {sha256} as announced by the event; "
+                "upload the file again, or send an event with the right digest",
             )
         bucket = open_store(settings.bucket, settings, create=True)
         new = NewUpload(kept.sha256, keep(kept, bucket), kept.filename, kept.size_bytes, _choices(settings))
         claimed = retry_session(settings, lambda session: claim(session, new, run_id), _RETRY_S, waiting="the upload")
         upload = claimed.upload
         if upload.status in ACTIVE:
-            if upload.choices == new.choices or settings.on_overlap != "replace":
+            if new.choices in ({}, upload.choices) or settings.on_overlap != "replace":
                 return _linked(upload, kept, new.choices)
             again = replace(new, rereads=upload.upload_id)
-            upload = retry_session(
-                settings, lambda session: claim(session, again, run_id), _RETRY_S, waiting="the upload"
-            ).upload
+            first = upload.upload_id
+
+            def reread(session: DatabaseSession) -> Upload:
+                # Unless it was taken back meanwhile: then the bytes are new again.
+                there = hold(session, first).status in ACTIVE
+                return claim(session, again if there else new, run_id).upload
+
+            upload = retry_session(settings, reread, _RETRY_S, waiting="the upload")
             if upload.status in ACTIVE:
                 return _linked(upload, kept, new.choices)
         try:
@@ -120,7 +129,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
                 settings, upload.upload_id, kept, "refused", error, run_id=run_id, began=began, rejects=rejects
             )
     domain = settings.domain or read.format.domain
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         stored = store(session, upload.upload_id, read, domain=domain, on_overlap=settings.on_overlap, run_id=run_id)
         if stored.outcome != "linked":
             update(session, upload.upload_id, choices=_choices(settings))
@@ -131,7 +140,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
                 run_id=run_id,
                 seconds=time.monotonic() - began,
                 upload_id=upload.upload_id,
-                platform=read.format.platform,
+                platform=read.platform,
                 rows=stored.written,
                 message=stored.message or None,
             )
@@ -142,10 +151,10 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
 
 
 def _choices(settings: UploadSettings) -> dict[str, object]:
-    """Return the flags that decided how the file was read, for another reading of the same bytes."""
+    """Return the flags that decided how the file was read, to read the same bytes again."""
     names = (
-        *("format", "map", "period", "date_order", "decimal_mark", "clock", "sheet", "encoding", "delimiter"),
-        *("header_line", "round_money", "domain"),
+        *("format", "platform", "map", "period", "date_order", "decimal_mark", "clock", "sheet", "encoding"),
+        *("delimiter", "header_line", "round_money", "domain"),
     )
     values = {name: getattr(settings, name) for name in names}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value}
@@ -170,7 +179,7 @@ def _linked(upload: Upload, kept: Kept, choices: dict[str, object]) -> Taken:
     name = f" as '{upload.filename}'" if upload.filename != kept.filename else ""
     message = f"the same bytes are upload {upload.upload_id}{name}; 0 rows stored"
     if choices not in ({}, upload.choices):
-        message += "; it was read with other choices: pass --on-overlap replace to read it again with these"
+        message += "; it was read with other choices; pass --on-overlap replace to read it again with these"
     return Taken(upload.upload_id, kept.filename, "linked", kept.size_bytes, message=message)
 
 
@@ -187,10 +196,11 @@ def _unread(
 ) -> Taken:
     """Record a file of which nothing is stored."""
     message = clean_text(error.message, _MESSAGE_CHARS)
-    with transaction(settings) as session:
+    with phase_transaction(settings) as session:
         now = hold(session, upload_id)
         if now.status in ACTIVE:  # another process has read it with other flags
             return _linked(now, kept, _choices(settings))
+        refuse_gone(now)
         if rejects is not None:
             write_set_aside(session, upload_id, set_aside_rows(facts(rejects)))
         update(
@@ -200,6 +210,7 @@ def _unread(
             code=error.code,
             message=message,
             choices=_choices(settings),
+            answers=_answers(error),
             pipeline_run_id=run_id,
         )
         seconds = time.monotonic() - began
@@ -218,6 +229,20 @@ def _unread(
         rejected=int(error.data.get("rejected", 0)),
         flags=flags,
     )
+
+
+def _answers(error: NeedsChoice | Refused) -> list[list[str | None]]:
+    """Return the answers to a question; a value that cannot be shown as it is, such as a secret, is left to the user.
+
+    Args:
+        error: why a file is not stored.
+    """
+    if not isinstance(error, NeedsChoice):
+        return []
+    return [
+        [None if word is None or clean_text(word, _ANSWER_CHARS) != word else word for word in answer]
+        for answer in error.answers[:_ANSWERS]
+    ]
 
 
 def _failures(kept: Kept, read: Interpretation) -> list[Failure]:
@@ -243,7 +268,7 @@ def _taken(upload_id: int, kept: Kept, read: Interpretation, stored: Stored, *, 
     result = PhaseResult(
         upload_id=upload_id,
         filename=kept.filename,
-        platform=read.format.platform,
+        platform=read.platform,
         expected=(file.rows, file.hours, file.revenue),
         actual=(
             actual,

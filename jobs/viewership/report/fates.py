@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["MATCHED", "UPLOADS", "fate_sections", "name"]
 
 MATCHED: Final = ("matched", "loaded", "partial")
-"""Statuses of uploads whose fates are known; before, every row would count as unmatched."""
+"""Statuses of uploads whose fates are known; before that, every row would count as unmatched."""
 
 UPLOADS: Final = "Uploads"
 """Title of the table of uploads."""
@@ -56,7 +56,7 @@ def fate_sections(session: DatabaseSession, upload_ids: Iterable[int]) -> list[T
 
 
 def _is_plain(found: Fates) -> bool:
-    """Return whether all rows are final, so that a table of fates would say nothing new."""
+    """Return whether all rows are final, which makes a table of fates redundant."""
     return found.units_of(Fate.FINAL) == found.units and not any(found.difference)
 
 
@@ -79,7 +79,7 @@ def _all(uploads: Sequence[Upload], counted: dict[int, Fates]) -> Table:
                 *(found.units_of(fate) for fate in shown),
             )
         )
-    note = "Difference: the file minus all fates. Uploads that are not matched have no fates yet."
+    note = "Difference: the file minus all fates. Uploads that are not matched yet have no fates."
     if len(uploads) > _ROWS:
         note += f" {len(uploads) - _ROWS:,} more uploads are not listed."
     columns = ("upload", "platform", "status", "rows", "hours", "difference", *(str(fate) for fate in shown))

@@ -67,7 +67,7 @@ class MatchRate:
     """Fates of the units of one platform, and the match rate.
 
     The rate is the share of final units among those that are final, in review or unmatched. Units that are held wait
-    for a deal or a value, not for an episode, and are on neither side.
+    for a deal or a value, not for an episode, and are not counted.
 
     Attributes:
         platform: the platform.
@@ -103,7 +103,7 @@ def _rate(part: Decimal, whole: Decimal) -> Decimal | None:
 
 
 def match_rates(session: DatabaseSession, upload_ids: Iterable[int]) -> list[MatchRate]:
-    """Return the match rates of uploads, by platform; uploads that are not matched yet count nowhere.
+    """Return the match rates of uploads, by platform; uploads that are not matched yet are not counted.
 
     Args:
         session: a transaction.
@@ -158,7 +158,7 @@ def rate_sections(rates: Sequence[MatchRate]) -> list[Section]:
     timed = [(label, values) for label, values in (_bar(rate, hours=True) for rate in rates) if any(values)]
     note = (
         "Share of final rows among those that are final, in review or unmatched. Held rows wait for a deal or a value"
-        " and are on neither side."
+        " and are not counted."
     )
     columns = ("platform", "uploads", "final", "of rows", "rate", "final hours", "of hours", "rate in hours")
     return [
@@ -171,14 +171,14 @@ def rate_sections(rates: Sequence[MatchRate]) -> list[Section]:
 def _bar(rate: MatchRate, *, hours: bool) -> tuple[str, list[float | Decimal]]:
     values: dict[str, Decimal] = dict.fromkeys(ORDER, Decimal())
     for each in rate.sums:
-        # A bucket that a later version has added counts as a decision of nobody: it must not vanish from the bar.
+        # A bucket added by a later version is counted as another bucket, so that it does not vanish from the bar.
         part = each.part if each.part in values else DECISION
         values[part] += each.hours if hours else each.units
     return rate.platform, list(values.values())
 
 
 def percent(rate: Decimal | None) -> str | None:
-    """Return a rate as text, without rounding any to 0 % or 100 % that is not.
+    """Return a rate as text; only exact rates are shown as 0 % or 100 %.
 
     Example:
         >>> percent(Decimal("0.99999")), percent(Decimal(1)), percent(None)

@@ -50,7 +50,7 @@ def rejected_table(session: DatabaseSession, upload_ids: Iterable[int]) -> Table
         " AND upload_id = ANY (CAST(:ids AS bigint[]))",
         ids=ids,
     )[0][0]
-    note = "A rejected row is in no sum of final rows. Correct the file and upload it again."
+    note = "Rejected rows are not included in the final rows. Correct the file and upload it again."
     if total > len(rows):
         note += f" {total - len(rows):,} more rows are in viewership.set_aside_rows."
     return Table(

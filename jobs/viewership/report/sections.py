@@ -1,4 +1,4 @@
-"""All sections of the report of some uploads, in the order of its page."""
+"""All sections of the report on some uploads, in page order."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def upload_sections(
     places: Mapping[int, str] | None = None,
     settings: UploadSettings | None = None,
 ) -> list[Section]:
-    """Return the sections of the report of some uploads. A section that has nothing to show is left out.
+    """Return the sections of the report on some uploads, without empty sections.
 
     Args:
         session: a transaction.
         upload_ids: numbers of uploads.
-        places: number of an upload -> path or URI that it was given with, for commands to paste.
+        places: number of an upload -> path or URI that the user passed, for commands to paste.
         settings: settings of the command, whose typed flags the commands repeat; None adds none.
     """
     asked = waiting_table(waiting(session, upload_ids, places=places, settings=settings))

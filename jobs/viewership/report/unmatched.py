@@ -1,4 +1,4 @@
-"""Titles without an episode, those with the most hours first, and the command that shows each to a reviewer."""
+"""Titles without an episode, most hours first, each with the command that shows it."""
 
 from __future__ import annotations
 

@@ -1,15 +1,14 @@
-"""Uploads that wait for an answer, with the commands that give it."""
+"""Uploads that wait for an answer, with the commands that answer."""
 
 from __future__ import annotations
 
-import re
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.report.fates import name
 from shared.report import Code, Table
 from shared.settings.next_command import next_command
+from shared.storage import join_uri, resolved
 from shared.text import clean_text
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ WAITING: Final = "Waiting for an answer"
 """Title of the table."""
 
 _ON_OVERLAP: Final = ("skip", "replace", "append")
-# A flag that a message names, and the value that may follow it.
-_FLAG: Final = re.compile(r"(?<![\w-])(--[a-z]+(?:-[a-z]+)*)(?: (?!or\b|and\b)('(?:[^'\\]|\\.)*'|[\w.:=/-]+))?")
 _TO_FILL_IN: Final = {"--map": "FIELD=COLUMN"}
 _MESSAGE_CHARS: Final = 600
 _ROWS: Final = 50
@@ -39,8 +36,8 @@ class Waiting:
         upload_id: its number.
         filename: its name.
         code: ``NEEDS_CHOICE``, ``COPY`` or ``OVERLAP``.
-        question: what has to be decided.
-        commands: each answers it; what the user has to fill in is in capitals.
+        question: the question to answer.
+        commands: each answers it; placeholders are in capitals.
     """
 
     upload_id: int
@@ -62,8 +59,8 @@ def waiting(
     Args:
         session: a transaction.
         upload_ids: only these; None means all.
-        places: number of an upload -> path or URI that it was given with. Others are named by the object that they
-            arrived as, or else by the raw file that was kept.
+        places: number of an upload -> path or URI that the user passed. Others are named by the object that they
+            arrived as, or by the raw file.
         settings: settings of the command that prints this, whose typed flags the commands repeat; None adds none.
     """
     # Only here: settings import pydantic, which a report without waiting uploads does not need.
@@ -72,7 +69,7 @@ def waiting(
     rows = session.rows(
         """
         SELECT u.upload_id, u.filename, COALESCE(u.code, upper(u.status)) AS code, u.status,
-            COALESCE(u.message, '') AS message, u.choices, a.uri
+            COALESCE(u.message, '') AS message, u.choices, u.answers, u.object_key, a.uri
         FROM viewership.uploads u
         LEFT JOIN LATERAL (
             SELECT uri FROM viewership.arrivals x WHERE x.upload_id = u.upload_id ORDER BY x.last_seen DESC LIMIT 1
@@ -84,59 +81,62 @@ def waiting(
         everything=upload_ids is None,
         ids=list(upload_ids or ()),
     )
+    if not rows:
+        return []
+    bucket = resolved((settings or UploadSettings()).bucket)
     found = []
     for row in rows:
-        place = (places or {}).get(row.upload_id) or row.uri or row.filename
+        place = (places or {}).get(row.upload_id) or row.uri or join_uri(bucket, row.object_key)
         asked = row.status == "needs_choice"
-        answers = _answers(row.message) if asked else [["--on-overlap", word] for word in _ON_OVERLAP]
-        chosen = _chosen(row.choices, {word for answer in answers for word in answer})
+        answers = row.answers if asked else [["--on-overlap", word] for word in _ON_OVERLAP]
         commands = tuple(
             next_command(
-                "viewership upload", _argument(place), *chosen, *answer, model=UploadSettings, settings=settings
+                "viewership upload",
+                _argument(place),
+                *_chosen(row.choices, answer),
+                *(word for pair in answer for word in pair),
+                model=UploadSettings,
+                settings=settings,
             )
-            for answer in answers or [[]]
+            for answer in map(_filled_in, answers or [[]])
         )
         found.append(Waiting(row.upload_id, row.filename, row.code, row.message, commands))
     return found
 
 
 def _argument(place: str) -> str:
-    """Return a path that is not read as a flag."""
+    """Return a path in a form that is not parsed as a flag."""
     return f"./{place}" if place.startswith("-") else place
 
 
-def _answers(message: str) -> list[list[str]]:
-    """Return the flags that a message proposes after its last ``pass``, each with a value or a name to fill in."""
-    from jobs.viewership.settings.formats import InterpretationSettings
-    from shared.settings import StepSettings
-    from shared.settings.flags import flags
-
-    # Only flags that say how a file is read: its own text, such as the name of a column, is part of the message.
-    known = {flag.flag: flag for flag in flags(InterpretationSettings) if flag.name not in StepSettings.model_fields}
-    _, found, clause = message.rpartition("pass ")
-    answers: list[list[str]] = []
-    end = 0
-    for match in _FLAG.finditer(clause if found else ""):
-        if (flag := known.get(match[1])) is None:
-            continue
-        value = "".join(shlex.split(match[2])) if match[2] else _TO_FILL_IN.get(match[1], flag.name.upper())
-        if answers and clause[end : match.start()].strip() == "and":
-            answers[-1] += [match[1], value]
-        elif [match[1], value] not in answers:
-            answers.append([match[1], value])
-        end = match.end()
-    return answers
+def _filled_in(answer: Sequence[str | None]) -> list[tuple[str, str]]:
+    """Return the flags of an answer with their values; one that the user has to fill in is in capitals."""
+    pairs = []
+    for flag, value in zip(map(str, answer[::2]), answer[1::2], strict=True):
+        to_fill_in = _TO_FILL_IN.get(flag, flag.removeprefix("--").replace("-", "_").upper())
+        pairs.append((flag, to_fill_in if value is None else value))
+    return pairs
 
 
-def _chosen(choices: Mapping[str, Any], answered: set[str]) -> list[str]:
-    """Return the flags that were given before, unless an answer replaces them."""
+def _chosen(choices: Mapping[str, Any], answer: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the flags that were passed before, unless an answer replaces them."""
+    answered = {flag for flag, _ in answer}
+    mapped = {_field(value) for flag, value in answer if flag == "--map"}
     words: list[str] = []
     for choice, value in choices.items():
         flag = f"--{choice.replace('_', '-')}"
-        for each in value if isinstance(value, list) else [value]:
-            if flag == "--map" or flag not in answered:
-                words += [flag, str(each)]
+        if flag == "--map":
+            words += [word for pair in value if _field(pair) not in mapped for word in (flag, pair)]
+        elif isinstance(value, bool):
+            words += [flag] if value else []
+        elif flag not in answered:
+            words += [flag, str(value)]
     return words
+
+
+def _field(pair: str) -> str:
+    """Return the field of a value of ``--map``."""
+    return pair.partition("=")[0].strip()
 
 
 def waiting_table(found: Sequence[Waiting]) -> Table | None:
@@ -157,7 +157,7 @@ def waiting_table(found: Sequence[Waiting]) -> Table | None:
         for each in found[:_ROWS]
     ]
     more = len(found) - _ROWS
-    note = "Run one of the commands of an upload. Words in capitals are for you to fill in."
+    note = "Run one of the commands for each upload. Replace words in capitals."
     if more > 0:
-        note += f" {more:,} more uploads wait: telecine viewership uploads"
+        note += f" {more:,} more uploads wait; run: telecine viewership uploads"
     return Table(WAITING, ("upload", "code", "question", "command"), rows, note)

@@ -1,1 +1,1 @@
-"""Review keys that wait: the queue, a key in detail, decisions with their effects, and the export."""
+"""Review waiting keys: the queue, a key in detail, decisions with their effects, and the export."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.review.decisions import Scope, preview
 from jobs.viewership.review.episodes import episodes_of, find_episode
 from jobs.viewership.review.names import find_key, names_of
-from jobs.viewership.review.queue import candidates_of, waiting
+from jobs.viewership.review.queue import candidates_of, near_series, waiting
 from shared.errors import UsageError
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ class Choice:
         keys: numbers of its spellings.
         episode: the episode; None to reject, or if the key is skipped.
         score: score of the candidate; None if the user named the episode.
-        skipped: why nothing is decided about it; None if something is.
+        skipped: why it is skipped; None if it is decided.
     """
 
     digest: bytes
@@ -78,7 +79,7 @@ class Group:
     Attributes:
         episode_id: the episode; None to reject.
         choices: the keys.
-        scope: rows that it touches.
+        scope: rows that it affects.
     """
 
     episode_id: int | None
@@ -97,8 +98,8 @@ class Plan:
 
     Attributes:
         groups: one per decision.
-        skipped: keys about which nothing is decided.
-        scope: rows that all of them touch.
+        skipped: keys that are not decided.
+        scope: rows that all of them affect.
     """
 
     groups: tuple[Group, ...]
@@ -113,21 +114,23 @@ def chosen(session: DatabaseSession, wanted: Wanted) -> list[Choice]:
         UsageError: a key, candidate or episode does not exist, or flags contradict each other.
     """
     if wanted.names and (wanted.series is not None or wanted.platform is not None):
-        raise UsageError("keys and --series or --platform are both given; expected keys, or --series with --platform")
+        raise UsageError("keys are combined with --series or --platform; expected keys alone, or --series")
     if not wanted.names and wanted.series is None:
-        raise UsageError("no key is given; expected keys of `telecine viewership review list`, or --series")
+        raise UsageError("no key was passed; expected keys listed by `telecine viewership review list`, or --series")
     if wanted.episode is not None and wanted.candidate is not None:
-        raise UsageError("--episode and --candidate are both given; expected one of them")
+        raise UsageError("--episode and --candidate are both set; expected only one of them")
     if wanted.series is not None and (wanted.episode is not None or wanted.candidate is not None):
         raise UsageError(
-            "--series is given with --episode or --candidate; expected the keys by name, or --series alone, which"
+            "--series is combined with --episode or --candidate; expected keys by name, or --series alone, which"
             " takes each key's best candidate"
         )
     if wanted.names and wanted.action != "reject" and wanted.episode is None and wanted.candidate is None:
-        raise UsageError("no episode is given; expected --episode REF or --candidate N, as in `review show KEY`")
+        raise UsageError("no episode was passed; expected --episode REF, or --candidate N from `review show KEY`")
     found = _named(session, wanted) if wanted.names else _of_series(session, wanted)
     if not found:
-        raise UsageError("no key of this series waits; expected a series of `telecine viewership review list`")
+        near = near_series(session, wanted.series or "", platform=wanted.platform, status=None)
+        meant = f"; did you mean '{one_line(near[0])}'? Expected" if near else "; expected"
+        raise UsageError(f"no key of this series waits{meant} a series listed by `telecine viewership review list`")
     return found
 
 
@@ -149,8 +152,32 @@ def _named(session: DatabaseSession, wanted: Wanted) -> list[Choice]:
                 candidate = _candidate(session, choice, rows, wanted.candidate)
                 episode, score = candidate.episode, candidate.score
             choice = Choice(choice.digest, choice.name, choice.title, choice.keys, episode, score)
-        choices.append(choice)
+        choices.append(_unless_done(session, wanted.action, choice))
     return choices
+
+
+_DONE: Final = {"accept": "accepted", "alias": "accepted with an alias", "reject": "rejected"}
+
+
+def _unless_done(session: DatabaseSession, action: Action, choice: Choice) -> Choice:
+    """Return a choice, skipped if an earlier decision says the same about all of its spellings and none waits."""
+    rows = session.rows(
+        """
+        SELECT DISTINCT m.decision_id, d.action = :action AND m.episode_id IS NOT DISTINCT FROM CAST(:episode AS bigint)
+            AND d.undone_at IS NULL AS same
+        FROM viewership.matches m LEFT JOIN viewership.decisions d USING (decision_id)
+        WHERE m.key_id = ANY (CAST(:keys AS bigint[])) AND (m.decision_id IS NOT NULL OR m.status <> 'matched')
+        """,
+        action=action,
+        episode=choice.episode.episode_id if choice.episode else None,
+        keys=list(choice.keys),
+    )
+    # A row of a later upload waits although its key is decided.
+    if not rows or not all(row.same for row in rows) or waiting(session, digests=[choice.digest]):
+        return choice
+    numbers = sorted({row.decision_id for row in rows})
+    noun = "decision" if len(numbers) == 1 else "decisions"
+    return replace(choice, skipped=f"already {_DONE[action]} ({noun} {', '.join(map(str, numbers))})")
 
 
 def _candidate(session: DatabaseSession, choice: Choice, rows: Sequence[Any], place: int) -> Candidate:

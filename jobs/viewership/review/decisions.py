@@ -1,4 +1,4 @@
-"""Decide and undo: the functions of the database, which load and unload the rows, and their errors as ours."""
+"""Decide and undo: call the database functions that load and unload the rows, and convert their errors."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ SQLSTATES: Final[dict[str, tuple[type[TelecineError], str]]] = {
     "TC002": (UsageError, "a key does not exist or is not matched yet"),
     "TC003": (UsageError, "the episode is not in the catalogue, or is inactive"),
     "TC004": (UsageError, "the decision does not exist"),
-    "TC005": (DecisionUndone, "the decision was undone before"),
+    "TC005": (DecisionUndone, "the decision is already undone"),
     "TC006": (ReviewChanged, "a key has changed since it was shown"),
     "TC007": (ConfigurationError, "the transaction is not read committed"),
 }
 """SQLSTATE of the functions -> our error, and its meaning."""
 # The end of an error's message: what to do next.
 _NEXT: Final = {
-    "TC004": "; expected one that `telecine viewership review show KEY` lists",
+    "TC004": "; expected one listed by `telecine viewership review show KEY`",
     "TC006": "; run: telecine viewership review show KEY",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The rows that a decision touches.
+    """The rows that a decision affects.
 
     Attributes:
         units: rows of the keys.
@@ -46,9 +46,9 @@ class Scope:
         revenue: their revenue.
         uploads: uploads that have them.
         held: rows among them that wait for a deal, channel or territory as well.
-        loads: rows that would enter the final table.
-        removes: rows that would leave it.
-        state: hash of the keys' present state, to notice a change.
+        loads: rows that would be added to the final table.
+        removes: rows that would be removed from it.
+        state: hash of the keys' current state, to detect a change.
     """
 
     units: int
@@ -67,8 +67,8 @@ class Decided:
 
     Attributes:
         decision: its number.
-        loaded: rows that entered the final table.
-        removed: rows that left it.
+        loaded: rows that were added to the final table.
+        removed: rows that were removed from it.
     """
 
     decision: int
@@ -90,7 +90,7 @@ def _translated(session: DatabaseSession) -> Iterator[None]:
 
 
 def preview(session: DatabaseSession, action: Action, keys: Sequence[int], episode: int | None) -> Scope:
-    """Return what a decision would touch; nothing is changed.
+    """Return the effect of a decision without making it.
 
     Args:
         session: a transaction.
@@ -119,7 +119,7 @@ def decide(
     note: str | None = None,
     seen: str | None = None,
 ) -> Decided:
-    """Decide about keys, and load and unload their rows.
+    """Decide on keys, and load and unload their rows.
 
     Args:
         session: a transaction.
@@ -128,7 +128,7 @@ def decide(
         episode: the episode; None to reject.
         by: who decides.
         note: why; required to reject.
-        seen: ``state`` of the scope that the person saw; None does not compare.
+        seen: ``state`` of the scope that the reviewer saw; None skips the comparison.
 
     Raises:
         ReviewChanged: the keys are not in the state ``seen``.
@@ -149,18 +149,18 @@ def decide(
 
 
 def undo(session: DatabaseSession, decision: int, *, by: str) -> Decided:
-    """Take a decision back: matches, aliases and final rows are as they were before it.
+    """Undo a decision: restore matches, aliases and final rows to their state before it.
 
-    Keys that a later decision changed stay as that one left them; its undo then skips this one.
+    Keys that a later decision changed keep that decision; its undo then skips this one.
 
     Args:
         session: a transaction.
         decision: its number.
-        by: who takes it back.
+        by: who undoes it.
 
     Raises:
-        DecisionUndone: it was undone before; the message says by whom and when.
-        UsageError: there is no such decision.
+        DecisionUndone: it is already undone; the message says by whom and when.
+        UsageError: the decision does not exist.
     """
     with _translated(session):
         row = session.rows("SELECT loaded, removed FROM viewership.undo(:decision, :by)", decision=decision, by=by)[0]

@@ -17,6 +17,7 @@ from jobs.viewership.review.documents import (
     MatchShown,
     RowShown,
     Spelling,
+    UndoneKey,
     UploadShown,
     plain,
 )
@@ -105,18 +106,53 @@ def _differences(key: dict[str, str | None], episode: Episode) -> list[Differenc
     ]
 
 
-def decisions_shown(rows: Sequence[Any]) -> list[DecisionShown]:
+def decisions_shown(session: DatabaseSession, rows: Sequence[Any]) -> list[DecisionShown]:
     """Return rows of viewership.decisions for a document."""
+    known = episodes_of(session, {row.episode_id for row in rows if row.episode_id is not None})
     return [
         DecisionShown(
             decision=row.decision_id,
             action=row.action,
             episode_id=row.episode_id,
+            ref_id=known[row.episode_id].ref_id if row.episode_id in known else None,
             reason=row.note,
             by=row.decided_by,
+            role=row.decided_role,
             at=moment(row.decided_at),
             undone_by=row.undone_by,
+            undone_role=row.undone_role,
             undone_at=moment(row.undone_at) if row.undone_at is not None else None,
+        )
+        for row in rows
+    ]
+
+
+def undone_keys(session: DatabaseSession, decision: int) -> list[UndoneKey]:
+    """Return the keys of a decision before its undo, each with the later decision that keeps its match.
+
+    Args:
+        session: a transaction.
+        decision: its number.
+    """
+    rows = session.rows(
+        """
+        SELECT DISTINCT ON (k.review_digest) k.review_digest, concat_ws(': ', k.series,
+                COALESCE(k.content_name, k.content_name_2, k.content_id)) AS title,
+            max(m.decision_id) OVER (PARTITION BY k.review_digest) AS last
+        FROM viewership.decisions d
+        JOIN viewership.keys k ON k.key_id = ANY (d.keys)
+        LEFT JOIN viewership.matches m ON m.key_id = k.key_id
+        WHERE d.decision_id = :decision ORDER BY k.review_digest, k.key_id
+        """,
+        decision=decision,
+    )
+    names = names_of(session, [bytes(row.review_digest) for row in rows])
+    return [
+        UndoneKey(
+            decision=decision,
+            key=names[bytes(row.review_digest)],
+            title=row.title or "(no title)",
+            kept_by=row.last if row.last is not None and row.last > decision else None,
         )
         for row in rows
     ]
@@ -189,10 +225,11 @@ def detail(session: DatabaseSession, digest: bytes, commands: Callable[[str, int
         examples=_examples(session, keys),
         found_in=uploads,
         decisions=decisions_shown(
+            session,
             session.rows(
                 "SELECT * FROM viewership.decisions WHERE keys && CAST(:keys AS bigint[]) ORDER BY decision_id DESC",
                 keys=keys,
-            )
+            ),
         ),
         matches=_history(session, keys),
         commands=commands(name, len(found)),

@@ -78,14 +78,14 @@ class CandidateShown(_Closed):
 
     number: Annotated[int, Field(description="The value of --candidate.")]
     score: Annotated[float, Field(description="0 to 100.")]
-    margin: Annotated[float, Field(description="Points ahead of the next; negative behind the best.")]
+    margin: Annotated[float, Field(description="Points ahead of the next candidate; negative: points behind the best.")]
     found_by: list[str]
     episode: EpisodeShown | None
     differences: list[Difference]
 
 
 class _Fields(_Closed):
-    key: Annotated[str, Field(description="Short name; any unique beginning of the digest is accepted.")]
+    key: Annotated[str, Field(description="Short name; any unique prefix of the digest is accepted.")]
     digest: Annotated[str, Field(description="32 hexadecimal digits.")]
     platform: str
     status: Literal["review", "unmatched", "matched", "rejected"]
@@ -124,7 +124,7 @@ class Queue(_Closed):
     """The keys that wait, most hours first."""
 
     review_list_version: Literal["1.0"] = "1.0"
-    total: Annotated[Sums, Field(description="Of all keys that the filters leave, shown or not.")]
+    total: Annotated[Sums, Field(description="Over all keys that match the filters, shown or not.")]
     keys: list[QueueKey]
 
 
@@ -194,10 +194,13 @@ class DecisionShown(_Closed):
     decision: int
     action: Literal["accept", "alias", "reject"]
     episode_id: int | None
+    ref_id: Annotated[str | None, Field(description="Ref id of the episode.")]
     reason: str | None
     by: str
+    role: Annotated[str, Field(description="The role of the database; `by` is what its user says.")]
     at: Time
     undone_by: str | None
+    undone_role: str | None
     undone_at: Time | None
 
 
@@ -216,15 +219,15 @@ class KeyShown(_Fields):
 
 
 class ScopeShown(_Closed):
-    """The rows that decisions touch."""
+    """The rows that decisions affect."""
 
     rows: int
     hours: Amount
     revenue: Amount
     uploads: int
-    held: Annotated[int, Field(description="Rows that stay out for want of a deal, channel or territory.")]
-    loads: Annotated[int, Field(description="Rows that enter the final table.")]
-    removes: Annotated[int, Field(description="Rows that leave the final table.")]
+    held: Annotated[int, Field(description="Rows that stay held because they lack a deal, channel or territory.")]
+    loads: Annotated[int, Field(description="Rows added to the final table.")]
+    removes: Annotated[int, Field(description="Rows removed from the final table.")]
 
 
 class ChosenKey(_Closed):
@@ -237,7 +240,7 @@ class ChosenKey(_Closed):
 
 
 class SkippedKey(_Closed):
-    """A key about which nothing is decided."""
+    """A key that is skipped."""
 
     key: str
     title: str
@@ -254,8 +257,17 @@ class DecisionMade(_Closed):
     scope: ScopeShown
     keys: list[ChosenKey]
     skipped: list[SkippedKey]
-    decisions: Annotated[list[int], Field(description="Their numbers, once they are made.")]
-    command: Annotated[str | None, Field(description="The command that makes them, or that takes them back.")]
+    decisions: Annotated[list[int], Field(description="Their numbers, once made.")]
+    command: Annotated[str | None, Field(description="The command that makes or undoes them.")]
+
+
+class UndoneKey(_Closed):
+    """A key of a decision that is taken back."""
+
+    decision: int
+    key: str
+    title: str
+    kept_by: Annotated[int | None, Field(description="A later decision that the key keeps.")]
 
 
 class UndoShown(_Closed):
@@ -264,6 +276,7 @@ class UndoShown(_Closed):
     review_undo_version: Literal["1.0"] = "1.0"
     done: bool
     decisions: list[DecisionShown]
+    keys: list[UndoneKey]
     loads: int
     removes: int
     command: str | None

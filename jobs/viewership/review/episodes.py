@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.keys.ids import id_key
 from shared.errors import UsageError
-from shared.text import one_line
+from shared.text import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,9 +85,9 @@ def find_episode(session: DatabaseSession, text: str) -> int:
     """Return the number of an episode that a user names by its ref id or as ``id:N``; a bare number may be either.
 
     Raises:
-        UsageError: there is none, or the number is the ref id of one and the number of another.
+        UsageError: no episode matches, or the value is the ref id of one and the number of another.
     """
-    shown = one_line(text)[:100]
+    shown = one_line(cut(text, 100))
     number = _NUMBER.fullmatch(text.strip())
     by_number = (
         session.rows("SELECT id FROM catalog.episodes WHERE id = :id", id=int(number[1])) if number is not None else []
@@ -106,5 +106,5 @@ def find_episode(session: DatabaseSession, text: str) -> int:
             f" id:{by_ref[0].id} or id:{by_number[0].id}"
         )
     raise UsageError(
-        f"the catalogue has no episode '{shown}'; expected a ref id of `telecine viewership catalog export`, or id:N"
+        f"the catalogue has no episode '{shown}'; expected a ref id from `telecine viewership catalog export`, or id:N"
     )

@@ -1,4 +1,4 @@
-"""The queue as a CSV file or workbook: text that a spreadsheet would run is neutralised, and numbers stay numbers."""
+"""The queue as a CSV file or workbook: text that a spreadsheet would run is neutralised; numbers stay numbers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COLUMNS: Final = (
     *("candidate_ref_id", "candidate_title", "candidate_series", "candidate_season", "candidate_episode"),
     *("candidate_score", "candidate_margin"),
 )
-# Rows of a worksheet, with the header.
+# Maximum rows of a worksheet, including the header.
 _MOST: Final = 1_048_575
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
@@ -45,7 +45,7 @@ def _cells(key: Waiting) -> list[Cell]:
 
 
 def as_csv(keys: Sequence[Waiting]) -> bytes:
-    """Return the keys as CSV in UTF-8: text that begins like a formula gets an apostrophe, numbers do not."""
+    """Return the keys as CSV in UTF-8: text that starts like a formula gets an apostrophe; numbers do not."""
     stream = io.StringIO()
     # With both characters in the line end, csv quotes cells that have either.
     writer = csv.writer(stream, lineterminator="\r\n")

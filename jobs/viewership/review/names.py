@@ -1,4 +1,4 @@
-"""Short names of review keys: the beginning of their digest, as long as it takes to be unique."""
+"""Short names of review keys: a unique prefix of their digest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from shared.errors import UsageError
-from shared.text import brief, one_line
+from shared.text import brief, cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,10 +19,11 @@ _SHORTEST: Final = 8
 _LONGEST: Final = 32
 _HEX: Final = re.compile(r"[0-9a-f]{1,32}")
 _NEAR: Final = 5
+_TITLE_CHARS: Final = 60
 
 
 def names_of(session: DatabaseSession, digests: Iterable[bytes]) -> dict[bytes, str]:
-    """Return the name of each digest: no other key of the database begins with it, whether it waits or not."""
+    """Return the name of each digest: a prefix that no other key in the database shares, waiting or not."""
     rows = session.rows(
         """
         SELECT d.digest,
@@ -41,7 +42,7 @@ def names_of(session: DatabaseSession, digests: Iterable[bytes]) -> dict[bytes, 
 
 
 def find_key(session: DatabaseSession, text: str) -> bytes:
-    """Return the digest of the key with this name, or the only one whose name begins with this text.
+    """Return the digest of the key with this name, or of the only key whose name starts with this text.
 
     Raises:
         UsageError: no key or several keys have such a name; the message names the nearest.
@@ -73,7 +74,7 @@ def find_key(session: DatabaseSession, text: str) -> bytes:
         first=first,
     )
     near = sorted((bytes(row.review_digest) for row in rows), key=lambda one: -_common(one.hex(), prefix))
-    expected = f"a key of `telecine viewership review list`; the nearest are {_told(session, near)}" if near else "none"
+    expected = f"a key in `telecine viewership review list`; the nearest are {_told(session, near)}" if near else "none"
     raise UsageError(f"key '{prefix}' does not exist; expected {expected}")
 
 
@@ -88,7 +89,7 @@ def _told(session: DatabaseSession, digests: list[bytes]) -> str:
         )
     }
     names = names_of(session, digests)
-    return ", ".join(f"{names[each]} ({one_line(titles[each])[:60]})" for each in digests)
+    return ", ".join(f"{names[each]} ({one_line(cut(titles[each], _TITLE_CHARS))})" for each in digests)
 
 
 def _common(one: str, other: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,9 +19,21 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["Candidate", "Total", "Waiting", "candidates_of", "sentences", "total", "waiting"]
+__all__ = [
+    "Candidate",
+    "Total",
+    "Waiting",
+    "candidates_of",
+    "near_series",
+    "platform_form",
+    "sentences",
+    "total",
+    "waiting",
+]
 
 _ALONE: Final = 100.0
+# difflib compares this many names in a tenth of a second.
+_COMPARED: Final = 2_000
 
 
 class Candidate(NamedTuple):
@@ -74,7 +87,7 @@ class Waiting:
         candidates: best first.
         reasons: why it waits, as sentences.
         accepted_before: episode that was accepted for earlier uploads.
-        since: since when.
+        since: when it started to wait.
     """
 
     digest: bytes
@@ -106,9 +119,33 @@ _WHERE: Final = """
 """
 
 
+def platform_form(text: str) -> str:
+    """Return a platform as it is stored."""
+    return cleaned(text).casefold()
+
+
+def near_series(session: DatabaseSession, series: str, *, platform: str | None, status: str | None) -> list[str]:
+    """Return series of keys that wait whose names are close to this one, nearest first.
+
+    Args:
+        session: a transaction.
+        series: a name that no key has.
+        platform: as :func:`waiting`.
+        status: as :func:`waiting`.
+    """
+    rows = session.rows(
+        f"SELECT q.series_key, min(q.series) AS series FROM viewership.review_queue q {_WHERE}"  # noqa: S608
+        " AND q.series_key <> '' GROUP BY q.series_key ORDER BY sum(q.hours) DESC, q.series_key LIMIT :most",
+        **_filters(platform, None, status),
+        most=_COMPARED,
+    )
+    names = {str(row.series_key): str(row.series) for row in rows}
+    return [names[key] for key in difflib.get_close_matches(series_form(series).key, names, n=3)]
+
+
 def _filters(platform: str | None, series: str | None, status: str | None) -> dict[str, str | None]:
     return {
-        "platform": cleaned(platform).casefold() if platform is not None else None,
+        "platform": platform_form(platform) if platform is not None else None,
         "series": series_form(series).key if series is not None else None,
         "status": None if status == "all" else status,
     }
@@ -131,7 +168,7 @@ def waiting(
         series: only this series; compared by its key.
         status: ``review``, ``unmatched`` or ``all``.
         digests: only these keys.
-        limit: at most as many.
+        limit: at most this many.
     """
     rows = session.rows(
         f"""
@@ -180,7 +217,7 @@ def _waiting(row: Any, names: dict[bytes, str], known: dict[int, Episode]) -> Wa
 
 
 def candidates_of(found: Sequence[dict[str, Any]], known: dict[int, Episode]) -> tuple[Candidate, ...]:
-    """Return stored candidates, best first, each with its distance to the next or, behind the best, to the best."""
+    """Return stored candidates, best first, each with its margin: to the next for the best, to the best for others."""
     ranked = sorted(found, key=lambda each: -float(each["score"]))
     scores = [float(each["score"]) for each in ranked]
     margins = [scores[0] - scores[1] if len(scores) > 1 else _ALONE, *(score - scores[0] for score in scores[1:])]

@@ -62,9 +62,10 @@ _SUBJECTS: Final = (
     *(("Winter", "invierno"), ("Photograph", "fotografía"), ("Harvest", "cosecha"), ("Alibi", "coartada")),
     *(("Tide", "marea"), ("Wedding", "boda"), ("Ledger", "libro"), ("Orchard", "huerto"), ("Signal", "señal")),
 )
+_NO_MORE: Final = "No More {}"
 _FRAMES: Final = (
     *(("The {}", "{}: el comienzo"), ("A {} for Two", "{} para dos"), ("After the {}", "Después: {}")),
-    *(("{} at Midnight", "{} a medianoche"), ("No More {}s", "Sin {}"), ("My Sister's {}", "{} de mi hermana")),
+    *(("{} at Midnight", "{} a medianoche"), (_NO_MORE, "Sin {}"), ("My Sister's {}", "{} de mi hermana")),
 )
 
 
@@ -92,12 +93,19 @@ def _titles(chance: random.Random, count: int) -> list[tuple[str, str]]:
     for round_number in range(count // len(pairs) + 1):
         for place, ((english, spanish), (word, palabra)) in enumerate(pairs):
             later = f" {round_number + 1}" if round_number else ""
-            title = (english.format(word) + later, spanish.format(palabra).capitalize() + later)
+            title = (
+                english.format(_plural(word) if english == _NO_MORE else word) + later,
+                spanish.format(palabra).capitalize() + later,
+            )
             both = place % 9 == 0  # one story in nine has two parts
             titles += (
                 [(f"{title[0]}, Part {part}", f"{title[1]}, parte {part}") for part in (1, 2)] if both else [title]
             )
     return titles[:count]
+
+
+def _plural(word: str) -> str:
+    return word + ("es" if word.endswith(("s", "sh", "ch", "x", "z")) else "s")
 
 
 def catalogue_files(catalogue: Iterable[SampleEpisode]) -> dict[str, bytes]:

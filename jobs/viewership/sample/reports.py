@@ -248,7 +248,7 @@ def _canonical(draft: Draft) -> Built:
     draft.other(
         "Date", "Channel", "Territory", "Series", "Season", "Episode", "Title", "Content ID", "Hours", "Revenue"
     )
-    # Twice, so that one bad row is less than the one percent that is refused.
+    # Twice, so that one bad row is below the limit of one percent.
     for number, episode in enumerate((*draft.catalogue, *draft.catalogue)):
         hours, earned = draft.hours(), draft.money()
         place = (draft.day(number % 31), CHANNEL, "US")

@@ -32,7 +32,7 @@ class VerifySettings(StoreSettings, FormatsSettings, pipeline="viewership"):
     of_run: Annotated[str, Field(min_length=1, max_length=200)] | None = setting(
         None,
         default_text="all",
-        description="Verify the uploads that this run has processed, by its id.",
+        description="Verify the uploads that the run with this id processed.",
         group=_CHOSEN,
     )
     files: bool = setting(
@@ -42,8 +42,8 @@ class VerifySettings(StoreSettings, FormatsSettings, pipeline="viewership"):
     )
     reread: bool = setting(
         False,
-        description="Also interpret the raw files again, and compare every unit.",
-        detail="With the choices that are stored with each upload; implies --files.",
+        description="Also read the raw files again, and compare every unit.",
+        detail="Uses the choices stored with each upload; implies --files.",
         group=HOW_IT_RUNS,
     )
 
@@ -71,14 +71,14 @@ class ShadowSettings(StepSettings, pipeline="viewership"):
     sample: PositiveInt | None = setting(
         None,
         default_text="all keys",
-        description="Match at most this many keys; the same ones each time.",
+        description="Match at most this many keys, the same ones each time.",
         group=LIMITS,
     )
     top: PositiveInt = setting(10, description="Show at most this many keys of each outcome.", group=LIMITS)
     output: str | None = setting(
         None,
         default_text="none",
-        description="Write every key with another outcome to this CSV file.",
+        description="Write every key whose outcome differs to this CSV file.",
         detail="A path or s3://bucket/key. Cells that a spreadsheet would read as formulas are neutralised.",
         group=WRITTEN,
     )

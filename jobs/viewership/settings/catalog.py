@@ -76,10 +76,10 @@ class CatalogExportSettings(StepSettings, pipeline="viewership"):
 
 
 class CatalogGapsSettings(StepSettings, pipeline="viewership"):
-    """Settings of `catalog gaps`, which lists episodes that the catalogue lacks."""
+    """Settings of `catalog gaps`, which lists episodes missing from the catalogue."""
 
     platform: Annotated[tuple[str, ...], Field()] = setting(
-        (), default_text="all platforms", description="Only look at rows of these platforms.", group=_TAKEN
+        (), default_text="all platforms", description="Only rows of these platforms.", group=_TAKEN
     )
     output: str | None = setting(
         None,
@@ -90,7 +90,7 @@ class CatalogGapsSettings(StepSettings, pipeline="viewership"):
     ref_id: Literal["empty", "platform"] = setting(
         "empty",
         description="Leave ref_id empty in the file, or propose the platform's id.",
-        detail="An id is proposed if all platforms that report the episode have the same.",
+        detail="An id is proposed only if all platforms that report the episode use the same one.",
         group=_TAKEN,
     )
     limit: PositiveInt = setting(20, description="Show at most this many gaps, most hours first.", group=LIMITS)

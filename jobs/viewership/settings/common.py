@@ -36,7 +36,7 @@ def by(group: Group) -> Any:
     """
     return setting(
         default_factory=user,
-        default_text="the user of the operating system",
+        default_text="the operating system user",
         description="Record this name as the author of the change.",
         group=group,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, PositiveInt
+from pydantic import AfterValidator, PositiveInt, StringConstraints
 
 from jobs.viewership.settings.common import READING, SHOWN
 from shared.settings import Settings, setting
@@ -22,6 +22,8 @@ __all__ = [
     "ReadingSettings",
 ]
 
+CODE: Final = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+"""A platform: lower-case words with hyphens."""
 _FORMATS: Final = Group("Formats", 20)
 # As CODE of a format's model; this module is imported for every command's flags, and the model costs more.
 _FILE: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*-[1-9][0-9]{0,3}\.yaml")
@@ -42,7 +44,7 @@ def _format_file(value: str) -> str:
 
 
 class FormatsSettings(Settings, pipeline="viewership"):
-    """The formats that are known: those that are shipped, and a folder of the user's own."""
+    """The known formats: the shipped ones, and those in a folder of the user."""
 
     formats_dir: str | None = setting(
         None,
@@ -53,7 +55,7 @@ class FormatsSettings(Settings, pipeline="viewership"):
 
 
 class ReadingSettings(FormatsSettings, pipeline="viewership"):
-    """Choices for the reading of one upload, if the file leaves any."""
+    """Choices about how one upload is read, if the file leaves any."""
 
     sheet: str | None = setting(
         None,
@@ -85,6 +87,14 @@ class ReadingSettings(FormatsSettings, pipeline="viewership"):
 class MappedSettings(ReadingSettings, pipeline="viewership"):
     """Choices for the columns of one upload, if the file leaves any."""
 
+    platform: Annotated[str, StringConstraints(pattern=rf"^{CODE}$", max_length=60)] | None = setting(
+        None,
+        default_text="that of the format",
+        description="Store the rows under this platform, such as orbit-tv.",
+        detail="For a file whose platform has no format of its own, read with --format canonical. Deals, overlaps "
+        "and decisions are per platform.",
+        group=_FORMATS,
+    )
     map: Annotated[tuple[str, ...], AfterValidator(_pairs)] = setting(
         (),
         default_text="those of the format",

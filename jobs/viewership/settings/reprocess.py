@@ -21,18 +21,18 @@ class ReprocessSettings(StepSettings, pipeline="viewership"):
     upload: Annotated[tuple[PositiveInt, ...], Field()] = setting(
         (),
         default_text="all uploads",
-        description="Only look at keys of these uploads, by number.",
-        detail="A key that other uploads share changes there as well.",
+        description="Only keys of these uploads, by number.",
+        detail="A key that is shared with other uploads changes there as well.",
         group=_CHOSEN,
     )
     platform: Annotated[tuple[str, ...], Field()] = setting(
-        (), default_text="all platforms", description="Only look at keys of these platforms.", group=_CHOSEN
+        (), default_text="all platforms", description="Only keys of these platforms.", group=_CHOSEN
     )
     titles: Annotated[str, Field(min_length=1)] | None = setting(
         None,
         default_text="all titles",
-        description="Only look at this title, or at those of this file, one per line.",
-        detail="Their keys are matched again, whatever has changed.",
+        description="Only this title, or the titles in this file, one per line.",
+        detail="Their keys are matched again even if no change affects them.",
         group=_CHOSEN,
     )
     all_: bool = setting(

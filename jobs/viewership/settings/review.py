@@ -51,7 +51,7 @@ class _QueueSettings(_FilterSettings, pipeline="viewership"):
     """Filters of the queue."""
 
     status: Literal["all", "review", "unmatched"] = setting(
-        "all", description="Only keys with or without a proposal.", group=_KEYS
+        "all", description="Only keys in review, or only unmatched ones.", group=_KEYS
     )
 
 
@@ -77,7 +77,7 @@ class ReviewExportSettings(_QueueSettings, pipeline="viewership"):
 class ReviewShowSettings(StepSettings, pipeline="viewership"):
     """Settings of `review show`."""
 
-    key: str = setting(description="Show this key: its name in `review list`, or its beginning.", argument=True)
+    key: str = setting(description="Show this key: its name in `review list`, or a prefix of it.", argument=True)
     json_: bool = setting(False, description="Print JSON.", group=SHOWN)
 
 
@@ -87,7 +87,7 @@ class _DecisionSettings(_FilterSettings, pipeline="viewership"):
     keys: KeyNames = setting(
         (),
         default_text="those of --series",
-        description="Decide about these keys: names in `review list`, or their beginnings.",
+        description="Decide on these keys: names in `review list`, or prefixes of them.",
         argument=True,
     )
     seen: str | None = setting(
@@ -96,7 +96,7 @@ class _DecisionSettings(_FilterSettings, pipeline="viewership"):
         description="Fail if the keys have changed since this state was shown.",
         group=_DECISION,
     )
-    yes: bool = setting(False, description="Make the change. Without it, its effect is only shown.", group=_DECISION)
+    yes: bool = setting(False, description="Make the change. Without it, only show the effect.", group=_DECISION)
     by: Actor = by(_DECISION)
     json_: bool = setting(False, description="Print JSON.", group=SHOWN)
 
@@ -113,7 +113,7 @@ class _EpisodeSettings(_DecisionSettings, pipeline="viewership"):
     candidate: PositiveInt | None = setting(
         None,
         default_text="the best, with --series",
-        description="Accept the candidate in this place of `review show`.",
+        description="Accept the candidate with this number in `review show`.",
         group=_DECISION,
     )
     min_score: Annotated[float, Field(ge=0, le=100)] = setting(
@@ -140,14 +140,14 @@ class ReviewRejectSettings(_DecisionSettings, pipeline="viewership"):
 
 
 class ReviewUndoSettings(StepSettings, pipeline="viewership"):
-    """Settings of `review undo`, which takes decisions back."""
+    """Settings of `review undo`, which reverts decisions."""
 
     decisions: Annotated[tuple[PositiveInt, ...], Field()] = setting(
         (),
         default_text="none",
-        description="Take back the decisions with these numbers.",
+        description="Undo the decisions with these numbers.",
         argument=True,
     )
-    yes: bool = setting(False, description="Make the change. Without it, its effect is only shown.", group=_DECISION)
+    yes: bool = setting(False, description="Make the change. Without it, only show the effect.", group=_DECISION)
     by: Actor = by(_DECISION)
     json_: bool = setting(False, description="Print JSON.", group=SHOWN)

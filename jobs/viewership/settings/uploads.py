@@ -1,4 +1,4 @@
-"""Settings of the commands that take uploads and bring their rows to the final table."""
+"""Settings of the commands that store uploads and load their rows into the final table."""
 
 from __future__ import annotations
 
@@ -98,17 +98,25 @@ class UploadSettings(ArrivalSettings, InterpretationSettings, pipeline="viewersh
     )
     on_overlap: Literal["ask", "skip", "replace", "append"] = setting(
         "ask",
-        description="What to do with a copy, or with rows for days that are stored already.",
-        form="What to do with a copy, or with rows for days that are stored already: `ask` stores nothing and shows "
+        description="Choose how to handle a copy, or rows for days that are already stored.",
+        form="How to handle a copy, or rows for days that are already stored: `ask` stores nothing and shows "
         "the difference.",
-        detail="`ask` stores nothing and shows the difference; `replace` also takes the other uploads back, once the "
-        "new rows are loaded; `append` keeps both.",
+        detail="`ask` stores nothing and shows the difference; `replace` also removes the rows of the other uploads, "
+        "once the new rows are loaded; `append` keeps both.",
         group=_STORED,
     )
     max_rejected: Share = setting(
         0.01,
         description="Refuse a file if a larger share of its rows is rejected.",
         group=LIMITS,
+    )
+    event_overlap: Literal["ask", "follow"] = setting(
+        "ask",
+        description="Whether an event may say what to do with an overlap.",
+        form="Whether an event may say what to do with a copy or an overlap: `ask` ignores its `on_overlap`.",
+        detail="`ask` ignores its `on_overlap`, and --on-overlap decides; `follow` lets everyone who announces files "
+        "replace stored rows, of any platform.",
+        group=_STORED,
     )
     domain: Annotated[str, Field(min_length=1, max_length=200)] | None = setting(
         None, default_text="that of the format", description="Store the rows under this domain.", group=_STORED
@@ -121,9 +129,9 @@ class RunSettings(UploadSettings, pipeline="viewership"):
     one_pod_mb: PositiveInt | None = setting(
         None,
         default_text="no limit",
-        description="Only upload files if they exceed this size together, in MB.",
-        form="Up to this size, the files of a run are matched and loaded in the pod of the upload, in MB.",
-        detail="normalize, match and load then run as steps of their own.",
+        description="Only upload the files if their total size exceeds this, in MB.",
+        form="Up to this total size in MB, the files of a run are matched and loaded in the upload pod.",
+        detail="normalize, match and load then run as separate steps.",
         group=LIMITS,
     )
 
@@ -149,7 +157,7 @@ class LoadSettings(_PhaseSettings, pipeline="viewership"):
 
 
 class ValidateSettings(StepSettings, pipeline="viewership"):
-    """Settings of `validate`, which counts what became of the rows."""
+    """Settings of `validate`, which counts rows by fate."""
 
     upload: UploadIds = setting(
         (), default_text="all uploads", description="Count the rows of these uploads, by number.", group=_CHOSEN
@@ -165,9 +173,9 @@ class UploadsSettings(StepSettings, pipeline="viewership"):
 
 
 class RetractSettings(StepSettings, pipeline="viewership"):
-    """Settings of `retract`, which takes an upload back."""
+    """Settings of `retract`, which removes the rows of an upload from the final table."""
 
-    number: PositiveInt = setting(description="Take back the upload with this number.", argument=True)
+    number: PositiveInt = setting(description="Retract the upload with this number.", argument=True)
     reason: Annotated[str, Field(min_length=1, max_length=1000)] = setting(
         description="Record this reason.", group=_CHOSEN
     )

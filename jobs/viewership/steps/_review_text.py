@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from shared.report.terminal import counted
-from shared.text import one_line, text_table
+from shared.text import cut, one_line, text_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobs.viewership.review.documents import (
         CandidateShown,
         DecisionMade,
@@ -22,10 +25,20 @@ if TYPE_CHECKING:
 __all__ = ["decision_text", "key_text", "queue_text", "undo_text"]
 
 _TITLE_CHARS = 48
+_MOST_KEYS = 20
 
 
-def queue_text(queue: Queue) -> str:
-    """Return the queue as a table, with its sums."""
+def queue_text(queue: Queue, *, series: str | None = None, near: Sequence[str] = ()) -> str:
+    """Return the queue as a table, with its sums.
+
+    Args:
+        queue: the keys.
+        series: the series that was asked for.
+        near: series of keys that wait, with names close to it.
+    """
+    if not queue.keys and series is not None:
+        names = ", ".join(f"'{_brief(name)}'" for name in near)
+        return one_line(f"no key of series '{_brief(series)}' waits{f'; did you mean {names}?' if names else ''}")
     if not queue.keys:
         return "no keys wait"
     rows = [
@@ -130,9 +143,9 @@ def _decisions(decisions: list[DecisionShown]) -> str:
         (
             str(each.decision),
             each.action,
-            str(each.episode_id or "-"),
-            f"{each.by}, {each.at}",
-            f"{each.undone_by}, {each.undone_at}" if each.undone_by else "-",
+            each.ref_id or (f"id:{each.episode_id}" if each.episode_id else "-"),
+            f"{each.by} ({each.role}), {each.at}",
+            f"{each.undone_by} ({each.undone_role}), {each.undone_at}" if each.undone_by else "-",
             each.reason or "",
         )
         for each in decisions
@@ -159,12 +172,12 @@ def decision_text(made: DecisionMade, by: str) -> str:
         f"{made.action}: {counted(len(made.keys), 'key', 'keys')}, {counted(scope.rows, 'row', 'rows')} in"
         f" {counted(scope.uploads, 'upload', 'uploads')}, {scope.hours} hours, revenue {scope.revenue}"
     )
-    verbs = ("entered", "left") if made.done else ("would enter", "would leave")
-    held = f"; {counted(scope.held, 'row is', 'rows are')} held for want of a deal or place" if scope.held else ""
+    verbs = ("added", "removed") if made.done else ("would be added", "removed")
+    held = f"; {counted(scope.held, 'row is', 'rows are')} held without a deal or place" if scope.held else ""
     lines.append(f"final table: {counted(scope.loads, 'row', 'rows')} {verbs[0]}, {scope.removes:,} {verbs[1]}{held}")
     if made.done:
         numbers = ", ".join(map(str, made.decisions))
-        lines.append(one_line(f"decision {numbers} by {by}; to take it back:"))
+        lines.append(one_line(f"decision {numbers} by {by}; to undo it:"))
     else:
         lines.append("nothing was changed; to do it:")
     return "\n".join([*lines, f"  {made.command}"])
@@ -172,15 +185,31 @@ def decision_text(made: DecisionMade, by: str) -> str:
 
 def undo_text(shown: UndoShown) -> str:
     """Return what an undo would change, or has changed."""
-    verbs = ("entered", "left") if shown.done else ("would enter", "would leave")
+    verbs = ("added", "removed") if shown.done else ("would be added", "removed")
     lines = [
         _decisions(shown.decisions),
         "",
+        *_undone(shown),
         f"final table: {counted(shown.loads, 'row', 'rows')} {verbs[0]}, {shown.removes:,} {verbs[1]}",
     ]
     if shown.command is not None:
         lines += ["nothing was changed; to do it:", f"  {shown.command}"]
     return "\n".join(lines)
+
+
+def _undone(shown: UndoShown) -> list[str]:
+    """Return the keys of decisions that are taken back, and which of them a later decision keeps."""
+    if not shown.keys:
+        return []
+    rows = [(str(each.decision), each.key, _brief(each.title)) for each in shown.keys[:_MOST_KEYS]]
+    lines = [text_table(("decision", "key", "series and title"), rows)]
+    if len(shown.keys) > _MOST_KEYS:
+        lines.append(f"… and {len(shown.keys) - _MOST_KEYS:,} more")
+    lines.append("")
+    kept = Counter(each.kept_by for each in shown.keys if each.kept_by is not None)
+    for decision, count in sorted(kept.items()):
+        lines.append(f"{counted(count, 'key is', 'keys are')} kept by decision {decision}")
+    return lines
 
 
 def _episode(episode: EpisodeShown | None) -> str:
@@ -193,7 +222,7 @@ def _episode(episode: EpisodeShown | None) -> str:
 
 def _brief(text: str) -> str:
     shown = " ".join(text.split())
-    return shown if len(shown) <= _TITLE_CHARS else f"{shown[: _TITLE_CHARS - 1]}…"
+    return shown if len(shown) <= _TITLE_CHARS else f"{cut(shown, _TITLE_CHARS - 1)}…"
 
 
 def _numbers(season: str | None, episode: str | None) -> str:

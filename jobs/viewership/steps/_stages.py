@@ -1,4 +1,4 @@
-"""Run a phase over uploads, and report what it had to account for and what it accounted for."""
+"""Run a phase over uploads, and report expected and actual sums."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def run_phase(phase: Phase, settings: StepSettings, stage_run: StageRun, upload_
         phase: the phase.
         settings: where the database is.
         stage_run: the stage in the ledger.
-        upload_ids: the uploads; those that do not wait for this phase are passed over.
+        upload_ids: the uploads; those that do not wait for this phase are skipped.
 
     Raises:
         TransientError: the database cannot be reached.
@@ -165,7 +165,16 @@ def _facts(phase: Phase, results: Sequence[PhaseResult]) -> list[str]:
     if phase.name == "match":
         rows = counts["expected_units"]
         return [f"{counts.get('matched', 0):,} of {counted(rows, 'row', 'rows')} matched"] if rows else []
-    return [f"{counted(counts.get('final', 0), 'final row', 'final rows')}"] if results else []
+    if not results:
+        return []
+    parts = [f"{counted(counts.get('final', 0), 'final row', 'final rows')}"]
+    parts += [f"{counts[fate]:,} {said}" for fate, said in _OPEN.items() if counts.get(fate)]
+    if counts.get("replaced"):
+        parts.append(f"{counted(counts['replaced'], 'upload', 'uploads')} replaced")
+    return parts
+
+
+_OPEN: Final = {"review": "in review", "unmatched": "unmatched", "held": "held"}
 
 
 def phase_counts(results: Sequence[PhaseResult]) -> dict[str, int]:
@@ -188,7 +197,7 @@ def _rejects(failures: Sequence[Failure]) -> dict[str, int]:
 
 
 def phase_table(phases: dict[str, Sequence[PhaseResult]]) -> Table:
-    """Return the table of what each phase had to account for.
+    """Return the table of the sums that each phase must account for.
 
     Args:
         phases: name of a phase -> its results.
@@ -209,7 +218,7 @@ def phase_table(phases: dict[str, Sequence[PhaseResult]]) -> Table:
         for result in results[:_SHOWN]
     ]
     columns = ["upload", "file", "platform", "phase", "rows expected", "rows", "hours expected", "hours", "seconds"]
-    return Table(PHASES_TABLE, columns, rows, note="A phase that does not account for every row fails.")
+    return Table(PHASES_TABLE, columns, rows, note="A phase fails if it does not account for every row.")
 
 
 def _plain(value: Decimal) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["show_sample", "show_uploads"]
 
-# Files and rows that are listed. A file with a wrong period has thousands of rejected rows, which all say the same.
+# Most files and rows that are listed. A file with a wrong period has thousands of rejected rows with the same error.
 _FAILURES: Final = 8
 _NUMBERS: Final = frozenset({"upload", "rows", "rejected"})
 
@@ -37,7 +37,7 @@ def show_sample(report: Report, console: Console) -> None:
 
 
 def show_uploads(report: Report, console: Console) -> None:
-    """Print what failed, what became of each file, and the counts.
+    """Print failures, the outcome of each file, and the counts.
 
     Args:
         report: report of upload, run or a phase.
@@ -56,4 +56,11 @@ def show_uploads(report: Report, console: Console) -> None:
         shown = [table.columns.index(name) for name in ("file", "outcome", "rows", "rejected")]
         rows = [[row[index] for index in shown] for row in table.rows]
         print_table(console, [table.columns[index] for index in shown], rows, right=_NUMBERS)
+        failed = {each.item for each in report.failures}
+        file, note = table.columns.index("file"), table.columns.index("what to know")
+        notes = [[row[file], row[note]] for row in table.rows if row[note] and row[file] not in failed]
+        if notes:
+            print_table(console, ["file", "what to know"], notes[:_FAILURES])
+            if len(notes) > _FAILURES:
+                print_line(console, f"… and {len(notes) - _FAILURES:,} more; see the report")
     print_line(console, report.headline)

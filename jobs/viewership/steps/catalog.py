@@ -10,12 +10,15 @@ from jobs.viewership.catalog.diff import describe, summary
 from jobs.viewership.catalog.export import export
 from jobs.viewership.catalog.import_ import compare, import_files
 from jobs.viewership.errors import BadCatalog
+from jobs.viewership.settings.reprocess import ReprocessSettings
+from jobs.viewership.steps._next import next_section, print_next
 from shared.database.migrate import ready
 from shared.database.session import retry_session, transaction
 from shared.errors import EXIT_DATA, ObjectMissing, UsageError
 from shared.failure import Failure
 from shared.report import Report
 from shared.report.terminal import counted, print_line, print_rest, print_table
+from shared.settings.next_command import next_command
 from shared.storage import open_store, read_uri, stat_uri
 from shared.text import one_line
 
@@ -76,7 +79,21 @@ def run_import(settings: CatalogImportSettings, stage_run: StageRun) -> Report:
             counts={"rows": rows, "bad": len(done.plan.bad)},
             failures=[Failure(bad.where, BadCatalog.default_code, bad.message) for bad in done.plan.bad],
         )
-    return Report(headline=_headline(done, rows), counts=counts, items=rows)
+    report = Report(headline=_headline(done, rows), counts=counts, items=rows)
+    if done.written and _has_matches(settings):
+        report.sections.append(
+            next_section(next_command("viewership reprocess", model=ReprocessSettings, settings=settings))
+        )
+    return report
+
+
+def _has_matches(settings: StepSettings) -> bool:
+    """Return whether an upload has rows that the change may affect."""
+    with transaction(settings) as session:
+        [[found]] = session.rows(
+            "SELECT EXISTS (SELECT FROM viewership.uploads WHERE status IN ('matched', 'loaded', 'partial'))"
+        )
+    return bool(found)
 
 
 def _headline(done: Imported, rows: int) -> str:
@@ -103,6 +120,7 @@ def show_import(report: Report, console: Console) -> None:
         print_table(console, ["not imported", "why"], rows)
         print_rest(console, len(report.failures) + report.failures_truncated, "; see the report")
     print_line(console, report.headline)
+    print_next(report, console)
 
 
 def diff(settings: CatalogDiffSettings) -> str:
@@ -127,7 +145,7 @@ def diff(settings: CatalogDiffSettings) -> str:
         return f"no differences from version {found.version} ({counted(rows, 'row', 'rows')} read)"
     first = f"version {found.version} compared with {counted(rows, 'row', 'rows')} of source {settings.source}:"
     if found.plan.missing or found.plan.missing_numbers:
-        lines.append("removed: not in the files; import with --remove-missing to deactivate it")
+        lines.append("others: not in the files; import with --remove-missing to deactivate them")
     if found.plan.conflicts:
         lines.append("in conflict: another source has filled the field; import with --overwrite to replace it")
     return "\n".join([first, *lines])

@@ -1,4 +1,4 @@
-"""The catalog gaps command: episodes that platforms report and the catalogue lacks, with the hours that wait."""
+"""The catalog gaps command: episodes that platforms report but the catalogue lacks, with the hours that wait."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.gaps import find_gaps
 from jobs.viewership.settings.catalog import CatalogImportSettings
 from jobs.viewership.settings.reprocess import ReprocessSettings
+from jobs.viewership.steps._platforms import check_platforms, shipped_platforms
 from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import UsageError
 from shared.report.terminal import counted
 from shared.settings.next_command import next_command
 from shared.storage import put_uri
-from shared.text import as_json, one_line, text_table
+from shared.text import as_json, cut, one_line, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,11 +40,12 @@ def gaps(settings: CatalogGapsSettings) -> str:
         settings: the platforms, and what is shown and written.
 
     Raises:
-        UsageError: the file's name has another suffix, or it cannot be written.
+        UsageError: a platform is unknown, the file's name has another suffix, or it cannot be written.
     """
     form = _form(settings.output)
     ready(settings)
     with transaction(settings) as session:
+        check_platforms(session, settings.platform, also=shipped_platforms())
         found = find_gaps(session, settings.platform)
     if settings.output is not None and form is not None:
         rows = [_row(gap, settings.ref_id) for gap in found.gaps]
@@ -166,7 +168,7 @@ def _warned(found: Gaps) -> list[str]:
 
 
 def _next(settings: CatalogGapsSettings, output: str, form: str, count: int) -> list[str]:
-    """Say where the file is, and which commands follow."""
+    """Return the location of the file and the next commands."""
     first = f"{one_line(output)}: {counted(count, 'row', 'rows')}; fill in what is missing, then run:"
     place = output
     if form == "xlsx":
@@ -188,7 +190,7 @@ def _shown(gap: Gap) -> list[str]:
         f"{gap.series or '-'}{'' if gap.known else ' (new)'}",
         gap.season or "-",
         gap.episode or "-",
-        title if len(title) <= _TITLE_CHARS else f"{title[: _TITLE_CHARS - 1]}…",
+        title if len(title) <= _TITLE_CHARS else f"{cut(title, _TITLE_CHARS - 1)}…",
         ", ".join(gap.platforms),
         " to ".join(days) or "-",
     ]

@@ -119,6 +119,7 @@ def _next(proposal: Proposal, settings: FormatsInferSettings) -> list[str]:
     if settings.output is not None:
         output = Path(settings.output)
         lines.append(one_line(f"Written: {output}"))
+        lines += _deal(load_format_file(output).platform)
         words = [file, "--formats-dir", str(output.parent), "--format", output.stem]
         # The format has these answers.
         settings = settings.model_copy().with_typed(
@@ -135,9 +136,21 @@ def _next(proposal: Proposal, settings: FormatsInferSettings) -> list[str]:
         words = [file, "--format", "canonical"]
         for option in map_options(proposal):
             words += ["--map", option]
+    if model is FormatsCheckSettings and any(question.code == "PERIOD" for question in proposal.questions):
+        words += ["--period", "PERIOD"]
     shown = next_command(command, *words, model=model, settings=settings)
     lines.append("Next, with the flags that answer the questions:" if proposal.questions else "Next:")
     return [*lines, f"  {shown}"]
+
+
+def _deal(platform: str) -> list[str]:
+    """Return how a platform gets its deal: without one, all of its rows are held."""
+    return [
+        f"Rows of platform {platform} are held until it has a deal. If it has none, fill in and import deals.csv:",
+        "  platform,deal_parent,internal_partner,internal_channel,internal_territory",
+        f"  {platform},DEAL,PARTNER,CHANNEL,TERRITORY",
+        "  telecine viewership catalog import deals.csv",
+    ]
 
 
 def _document(found: Format) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The reprocess step: match keys again that changes of the catalogue affect, and bring final rows up to date."""
+"""The reprocess step: match keys again that catalogue changes affect, and update final rows."""
 
 from __future__ import annotations
 
@@ -7,29 +7,33 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.keys.titles import title_key
 from jobs.viewership.phases.reprocess import Selection, reprocess
+from jobs.viewership.settings.reprocess import ReprocessSettings
+from jobs.viewership.steps._next import next_section, print_next
+from jobs.viewership.steps._platforms import check_platforms
 from jobs.viewership.tables.uploads import find
 from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import ObjectMissing, UsageError
 from shared.report import Report, Table
 from shared.report.terminal import counted, find_table, print_line, print_table
+from shared.settings.next_command import next_command
 from shared.storage import read_uri
 from shared.text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from decimal import Decimal
 
     from rich.console import Console
 
     from jobs.viewership.phases.reprocess import PlatformResult, Reprocessed
-    from jobs.viewership.settings.reprocess import ReprocessSettings
     from shared.ledger import StageRun
 
 __all__ = ["run", "show"]
 
 _COLUMNS: Final = (
-    *("platform", "keys looked at", "changed", "rows entered", "rows left", "rows updated"),
-    *("hours entered", "hours left", "revenue entered", "revenue left"),
+    *("platform", "keys looked at", "changed", "rows added", "rows removed", "rows updated"),
+    *("hours added", "hours removed", "revenue added", "revenue removed"),
 )
 _TABLE: Final = "Platforms"
 _MOST_TITLES: Final = 100_000
@@ -43,7 +47,7 @@ def run(settings: ReprocessSettings, stage_run: StageRun) -> Report:
         stage_run: the stage in the ledger.
 
     Raises:
-        UsageError: there is no such upload or platform, or a file of titles cannot be read.
+        UsageError: an upload or platform does not exist, or a file of titles cannot be read.
         ConfigurationError: the catalogue has no episode.
     """
     ready(settings)
@@ -53,22 +57,45 @@ def run(settings: ReprocessSettings, stage_run: StageRun) -> Report:
     result = reprocess(
         settings, selection, stage_run.run_id, by=settings.by, dry_run=settings.dry_run, progress=stage_run.progress
     )
-    return _report(result, dry_run=settings.dry_run)
+    total = result.total
+    is_changed = bool(total.changed or total.entered or total.left or total.updated)
+    report = _report(result, dry_run=settings.dry_run, held={} if is_changed else _held(settings))
+    if settings.dry_run and is_changed:
+        typed = settings.model_copy().with_typed(
+            {name: text or "" for name, text in settings.typed.items() if name != "dry_run"}
+        )
+        report.sections.append(
+            next_section(next_command("viewership reprocess", model=ReprocessSettings, settings=typed))
+        )
+    return report
+
+
+def _held(settings: ReprocessSettings) -> dict[str, int]:
+    """Return code -> rows of the chosen platforms and uploads that are held, most first."""
+    with transaction(settings) as session:
+        rows = session.rows(
+            """
+            SELECT f.code, count(*) AS rows FROM viewership.row_fates f
+            WHERE f.fate = 'held' AND (:any_platform OR f.platform = ANY (CAST(:platforms AS text[])))
+                AND (:any_upload OR f.upload_id = ANY (CAST(:uploads AS bigint[])))
+            GROUP BY f.code ORDER BY count(*) DESC, f.code
+            """,
+            any_platform=not settings.platform,
+            platforms=list(settings.platform),
+            any_upload=not settings.upload,
+            uploads=list(settings.upload),
+        )
+    return {row.code: row.rows for row in rows}
 
 
 def _check(settings: ReprocessSettings) -> None:
-    """Refuse uploads and platforms that do not exist: a typing error must not look like success."""
+    """Refuse uploads and platforms that do not exist: a typo must not look like success."""
     with transaction(settings) as session:
         if settings.upload:
             missing = set(settings.upload) - {each.upload_id for each in find(session, upload_ids=settings.upload)}
             if missing:
-                raise UsageError(f"there is no upload {min(missing)}; expected one of `telecine viewership uploads`")
-        if settings.platform:
-            known = {row.platform for row in session.rows("SELECT DISTINCT platform FROM viewership.scopes")}
-            unknown = [name for name in settings.platform if name not in known]
-            if unknown:
-                names = ", ".join(sorted(known)) or "none, since nothing was uploaded"
-                raise UsageError(f"no upload is of platform {one_line(unknown[0])}; expected one of: {names}")
+                raise UsageError(f"upload {min(missing)} does not exist; expected one in `telecine viewership uploads`")
+        check_platforms(session, settings.platform)
 
 
 def _titles(settings: ReprocessSettings) -> tuple[str, ...]:
@@ -100,13 +127,13 @@ def _is_file(place: str) -> bool:
         return False
 
 
-def _report(result: Reprocessed, *, dry_run: bool) -> Report:
+def _report(result: Reprocessed, *, dry_run: bool, held: Mapping[str, int]) -> Report:
     total = result.total
     rows = [_row(platform, each) for platform, each in sorted(result.platforms.items())]
     notes = _notes(result)
     return Report(
         status="partial" if result.failed else "success",
-        headline=_headline(result, dry_run=dry_run),
+        headline=_headline(result, dry_run=dry_run, held=held),
         items=total.looked_at,
         counts={
             "keys": result.keys,
@@ -136,7 +163,7 @@ def _plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _headline(result: Reprocessed, *, dry_run: bool) -> str:
+def _headline(result: Reprocessed, *, dry_run: bool, held: Mapping[str, int]) -> str:
     total = result.total
     looked = f"{total.looked_at:,} of {counted(result.keys, 'key', 'keys')} matched again"
     if result.is_full and result.keys:
@@ -144,22 +171,26 @@ def _headline(result: Reprocessed, *, dry_run: bool) -> str:
     parts = [
         f"{'nothing was written: ' if dry_run else ''}version {result.version}: {looked}",
         f"{total.changed:,} changed",
-        f"{counted(total.entered, 'final row', 'final rows')} entered ({_plain(total.hours_entered)} hours)",
-        f"{total.left:,} left ({_plain(total.hours_left)} hours)",
+        f"{counted(total.entered, 'final row', 'final rows')} added ({_plain(total.hours_entered)} hours)",
+        f"{total.left:,} removed ({_plain(total.hours_left)} hours)",
     ]
+    if held:
+        count = sum(held.values())
+        codes = ", ".join(code if len(held) == 1 else f"{rows:,} {code}" for code, rows in held.items())
+        parts.append(f"{counted(count, 'row is', 'rows are')} still held: {codes}")
     if result.failed:
-        parts.append(f"{', '.join(result.failed)} failed: the keys stay as they are until the next run")
+        parts.append(f"{', '.join(result.failed)} failed: its keys are unchanged until the next run")
     return ", ".join(parts)
 
 
 def _notes(result: Reprocessed) -> list[str]:
     notes = [f"Changes of the catalogue from version {result.since} to {result.version}."]
     if result.is_full:
-        notes.append("All keys were matched, since many were affected, the rules changed, or --all was passed.")
+        notes.append("All keys were matched, because many were affected, the rules changed, or --all was passed.")
     if result.inactive_decisions:
         notes.append(
-            f"{counted(result.inactive_decisions, 'key is', 'keys are')} decided for an episode that is inactive now;"
-            " decisions stay until they are undone."
+            f"{counted(result.inactive_decisions, 'key is', 'keys are')} decided for an episode that is now inactive;"
+            " decisions apply until they are undone."
         )
     return notes
 
@@ -174,7 +205,15 @@ def show(report: Report, console: Console) -> None:
     table = find_table(report, _TABLE)
     if table is not None and table.rows:
         columns = [at for at, name in enumerate(table.columns) if not name.startswith("revenue")]
-        rows = [[f"{row[at]:,}" if isinstance(row[at], int) else row[at] for at in columns] for row in table.rows]
+        changed = [row for row in table.rows if any(value not in (0, "0") for value in row[2:])]
+        rows = [[f"{row[at]:,}" if isinstance(row[at], int) else row[at] for at in columns] for row in changed]
         names = [table.columns[at] for at in columns]
-        print_table(console, names, rows, right=frozenset(names[1:]))
+        if rows:
+            print_table(console, names, rows, right=frozenset(names[1:]))
+        others = len(table.rows) - len(changed)
+        if others and rows:
+            print_line(console, f"{counted(others, 'other', 'others')} unchanged")
+        elif others:
+            print_line(console, f"{counted(others, 'platform', 'platforms')} unchanged")
     print_line(console, report.headline)
+    print_next(report, console)

@@ -1,4 +1,4 @@
-"""The retract step: take an upload back."""
+"""The retract step: remove the rows of an upload from the final table."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ __all__ = ["run"]
 
 
 def run(settings: RetractSettings, stage_run: StageRun) -> Report:
-    """Take an upload back, and return the report.
+    """Retract an upload, and return the report.
 
     Args:
         settings: the upload and the reason.
         stage_run: the stage in the ledger.
 
     Raises:
-        UsageError: there is no such upload, or it was taken back before.
+        UsageError: the upload does not exist, or is already retracted.
     """
     name, removed = retract(settings, settings.number, by=settings.by, reason=settings.reason, run_id=stage_run.run_id)
     return Report(
         headline=f"upload {settings.number} ({name}) is retracted: "
-        f"{counted(removed, 'final row', 'final rows')} left; the same bytes may be uploaded again",
+        f"{counted(removed, 'final row', 'final rows')} removed; the same bytes may be uploaded again",
         items=removed,
         counts={"removed": removed},
     )

@@ -1,4 +1,4 @@
-"""The review commands: list and show keys that wait, decide about them, undo, and export the queue."""
+"""The review commands: list and show waiting keys, decide on them, undo, and export the queue."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jobs.viewership.catalog.versions import lock
 from jobs.viewership.errors import ReviewChanged
 from jobs.viewership.review.choose import Plan, Wanted, chosen, planned
 from jobs.viewership.review.decisions import decide, undo
-from jobs.viewership.review.detail import candidate_shown, decisions_shown, detail, episode_shown, moment
+from jobs.viewership.review.detail import candidate_shown, decisions_shown, detail, episode_shown, moment, undone_keys
 from jobs.viewership.review.documents import (
     ChosenKey,
     DecisionMade,
@@ -17,12 +17,13 @@ from jobs.viewership.review.documents import (
     ScopeShown,
     SkippedKey,
     Sums,
+    UndoneKey,
     UndoShown,
     plain,
 )
 from jobs.viewership.review.export import as_csv, as_workbook
 from jobs.viewership.review.names import find_key
-from jobs.viewership.review.queue import total, waiting
+from jobs.viewership.review.queue import near_series, platform_form, total, waiting
 from jobs.viewership.settings.review import (
     ReviewAcceptSettings,
     ReviewAliasSettings,
@@ -31,6 +32,7 @@ from jobs.viewership.settings.review import (
     ReviewShowSettings,
     ReviewUndoSettings,
 )
+from jobs.viewership.steps._platforms import check_platforms, shipped_platforms
 from jobs.viewership.steps._review_text import decision_text, key_text, queue_text, undo_text
 from shared.database.migrate import ready
 from shared.database.session import retry_session, transaction
@@ -54,15 +56,21 @@ if TYPE_CHECKING:
 __all__ = ["accept", "alias", "export_queue", "list_keys", "reject", "show_key", "undo_decisions"]
 
 S = TypeVar("S", bound="Settings")
-# A decision waits this long for a database that restarts or a deadlock; for a load of the same platform, without limit.
+# A decision retries for this long after a restart of the database or a deadlock; it waits for loads without limit.
 _RETRY_S: Final = 30.0
 _SHOWN_COMMANDS: Final = 3
 
 
 def list_keys(settings: ReviewListSettings) -> str:
-    """Return the keys that wait, most hours first."""
+    """Return the keys that wait, most hours first.
+
+    Raises:
+        UsageError: the platform is unknown.
+    """
     ready(settings)
+    near: list[str] | None = None
     with transaction(settings) as session:
+        _check_platform(session, settings.platform)
         keys = waiting(
             session,
             platform=settings.platform,
@@ -71,11 +79,18 @@ def list_keys(settings: ReviewListSettings) -> str:
             limit=settings.limit,
         )
         sums = total(session, platform=settings.platform, series=settings.series, status=settings.status)
+        if not keys and settings.series is not None:
+            near = near_series(session, settings.series, platform=settings.platform, status=settings.status)
     shown = Queue(
         total=Sums(keys=sums.keys, rows=sums.rows, hours=plain(sums.hours), revenue=plain(sums.revenue)),
         keys=[_queued(key) for key in keys],
     )
-    return _json(shown) if settings.json_ else queue_text(shown)
+    return _json(shown) if settings.json_ else queue_text(shown, series=settings.series, near=near or ())
+
+
+def _check_platform(session: DatabaseSession, platform: str | None) -> None:
+    if platform is not None:
+        check_platforms(session, [platform_form(platform)], also=shipped_platforms())
 
 
 def _queued(key: Waiting) -> QueueKey:
@@ -109,7 +124,7 @@ def show_key(settings: ReviewShowSettings) -> str:
     """Return everything about a key, and the next commands.
 
     Raises:
-        UsageError: there is no such key, or several.
+        UsageError: no key or several keys match.
     """
     ready(settings)
 
@@ -175,11 +190,11 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
         plan = planned(session, action, chosen(session, wanted))
         if settings.seen is not None and settings.seen != plan.scope.state:
             raise ReviewChanged(
-                "the keys have changed since they were shown; expected a decision about their present state; run:"
+                "the keys have changed since they were shown; expected a decision on their current state; run:"
                 f" {_command(settings, action)}"
             )
         if settings.yes and len(plan.groups) > 1:
-            # In the order of all others: the catalogue, then final rows. Several decisions would take them in turns.
+            # Locks in the usual order: the catalogue, then final rows. Several decisions would take them alternately.
             lock(session)
         made = []
         loaded = removed = 0
@@ -233,7 +248,7 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
 
 
 def _command(settings: Settings, action: Action, *words: str) -> str:
-    """Return a decision's command about the same keys and with the same flags, and further words."""
+    """Return the command of a decision on the same keys with the same flags, plus further words."""
     keys = tuple(getattr(settings, "keys"))  # noqa: B009 - only settings of decisions come here
     typed = _without(settings, "seen", "yes", "json_")
     return next_command(f"viewership review {action}", *keys, *words, model=type(settings), settings=typed)
@@ -247,14 +262,14 @@ def _without(settings: S, *names: str) -> S:
 
 
 def undo_decisions(settings: ReviewUndoSettings) -> str:
-    """Take decisions back, the latest first, or show what that would change.
+    """Undo decisions, the latest first, or show what that would change.
 
     Raises:
-        DecisionUndone: one was undone before.
-        UsageError: there is no such decision.
+        DecisionUndone: one is already undone.
+        UsageError: a decision does not exist.
     """
     if not settings.decisions:
-        raise UsageError("no decision is given; expected numbers that `telecine viewership review show KEY` lists")
+        raise UsageError("no decision was passed; expected numbers listed by `telecine viewership review show KEY`")
     ready(settings)
     numbers = sorted(set(settings.decisions), reverse=True)
 
@@ -263,7 +278,9 @@ def undo_decisions(settings: ReviewUndoSettings) -> str:
             lock(session)
         before = _decisions(session, numbers)
         loaded = removed = 0
+        keys: list[UndoneKey] = []
         for number in numbers:
+            keys += undone_keys(session, number)
             done = undo(session, number, by=settings.by)
             loaded, removed = loaded + done.loaded, removed + done.removed
         if not settings.yes:
@@ -278,7 +295,8 @@ def undo_decisions(settings: ReviewUndoSettings) -> str:
             raise _Shown(
                 UndoShown(
                     done=False,
-                    decisions=decisions_shown(before),
+                    decisions=decisions_shown(session, before),
+                    keys=keys,
                     loads=loaded,
                     removes=removed,
                     command=command,
@@ -286,7 +304,8 @@ def undo_decisions(settings: ReviewUndoSettings) -> str:
             )
         return UndoShown(
             done=True,
-            decisions=decisions_shown(_decisions(session, numbers)),
+            decisions=decisions_shown(session, _decisions(session, numbers)),
+            keys=keys,
             loads=loaded,
             removes=removed,
             command=None,
@@ -314,13 +333,14 @@ def _decisions(session: DatabaseSession, numbers: Sequence[int]) -> list[object]
 
 
 def export_queue(settings: ReviewExportSettings) -> str:
-    """Write the keys that wait to a file, and return where it is.
+    """Write the waiting keys to a file, and return its location.
 
     Raises:
-        UsageError: the place does not name a file.
+        UsageError: the platform is unknown, or the place does not name a file.
     """
     ready(settings)
     with transaction(settings) as session:
+        _check_platform(session, settings.platform)
         keys = waiting(session, platform=settings.platform, series=settings.series, status=settings.status)
     body = as_csv(keys) if settings.file.lower().endswith(".csv") else as_workbook(keys)
     try:

@@ -34,7 +34,7 @@ _STATUSES: Final = ("skipped", "success", "partial", "failed")
 def run(settings: RunSettings, stage_run: StageRun) -> Report:
     """Upload files and load their rows, and return one report.
 
-    Uploads that an earlier run left unfinished are finished, too. A file that is refused does not stop the others; the
+    Uploads that an earlier run left unfinished are finished too. A file that is refused does not stop the others; the
     most severe exit code counts.
 
     Args:
@@ -80,7 +80,7 @@ def _too_large(settings: RunSettings, taken: Sequence[Taken]) -> bool:
     if size <= settings.one_pod_mb * _MB:
         return False
     _log.info(
-        "%.0f MB were uploaded; the limit for one pod is %d MB: later steps finish them",
+        "uploaded %.0f MB; the limit for one pod is %d MB, so later steps finish them",
         size / _MB,
         settings.one_pod_mb,
     )

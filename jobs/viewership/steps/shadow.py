@@ -57,7 +57,7 @@ def shadow(settings: ShadowSettings) -> str:
 
 def _rules(settings: ShadowSettings) -> MatchRules:
     if (settings.rules is None) == (settings.rules_file is None):
-        raise UsageError("expected either --rules or --rules-file, such as --rules exact-1")
+        raise UsageError("expected exactly one of --rules and --rules-file, such as --rules exact-1")
     return read_rules(settings.rules_file) if settings.rules_file is not None else find_rules(settings.rules or "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.arrival.delivery import begin, ends_the_poll, is_counted, refuse_event, settle
@@ -13,6 +13,7 @@ from jobs.viewership.arrival.events import Arrival, BadEvent
 from jobs.viewership.arrival.notices import notify_waiting
 from jobs.viewership.arrival.search import arrivals, named_arrival
 from jobs.viewership.errors import Refused
+from jobs.viewership.phases.reading import check_choices
 from jobs.viewership.phases.upload import Taken, take
 from jobs.viewership.report.sections import upload_sections
 from jobs.viewership.steps._stages import phase_counts, phase_table
@@ -36,16 +37,10 @@ __all__ = ["Uploads", "run", "sections", "take_files", "upload_report"]
 _log = logging.getLogger(__name__)
 
 _SHOWN: Final = 200
+# A report shows the first of each file, then others, 50 in all.
+_FAILURES: Final = 50
 # Outcomes in the order of a headline.
-_OUTCOMES: Final = {
-    "stored": "stored",
-    "linked": "stored before",
-    "skipped": "skipped",
-    "needs_choice": "with an open question",
-    "copy": "a copy",
-    "overlap": "with stored days",
-    "refused": "refused",
-}
+_OUTCOMES: Final = ("stored", "linked", "skipped", "needs_choice", "copy", "overlap", "refused")
 
 
 def run(settings: UploadSettings, stage_run: StageRun) -> Report:
@@ -70,25 +65,36 @@ class Uploads:
     """The outcomes of the files of one run.
 
     Attributes:
-        taken: files that were opened.
+        taken: files that could be opened.
         failed: files that could not be opened, and events that name none.
-        places: number of an upload -> path or URI that it was given with.
+        places: number of an upload -> path or URI that the user passed.
         set_aside: events and files that failed too often.
+        failures: failures of the files that were opened, as many as are kept.
     """
 
     taken: list[Taken] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     places: dict[int, str] = field(default_factory=dict)
     set_aside: int = 0
+    failures: int = 0
+
+    def add(self, one: Taken, place: str) -> None:
+        """Add a file that was opened, with its first failure alone once there are enough for the report."""
+        if self.failures >= _FAILURES:
+            one = replace(one, failures=one.failures[:1])
+        self.failures += len(one.failures)
+        self.taken.append(one)
+        self.places[one.upload_id] = place
 
 
 def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
-    """Take the named files, or what has arrived, and return what became of them.
+    """Upload the named files, or what has arrived, and return the outcomes.
 
     Args:
         settings: settings of the step.
         stage_run: receives progress and failures.
     """
+    check_choices(settings)
     ready(settings)
     uploads = Uploads()
     stage_run.progress.start(len(settings.files), "files")
@@ -105,14 +111,14 @@ def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
 
 
 def _named(settings: UploadSettings) -> Iterator[Arrival]:
-    """Yield the files that the user named; one below the folder of uploads is then known to the next poll."""
+    """Yield the files that the user named; the next poll skips those below the folder of uploads."""
     for place in settings.files:
         yield named_arrival(settings, place) or Arrival(place, "")
 
 
 def _take(settings: UploadSettings, found: Arrival, stage_run: StageRun, uploads: Uploads) -> None:
     chosen = settings.model_copy(update=found.overrides) if found.overrides else settings
-    # A file that the user named may be read with a wrong flag, which changes nothing for the next poll.
+    # A file that the user named may be read with a wrong flag, which must not affect the next poll.
     has_arrived = not settings.files
     try:
         if has_arrived:
@@ -127,9 +133,8 @@ def _take(settings: UploadSettings, found: Arrival, stage_run: StageRun, uploads
             raise
         _fail(uploads, stage_run, Failure.of(found.uri, error))
         return
-    uploads.taken.append(one)
-    uploads.places[one.upload_id] = found.uri
     stage_run.record_errors(one.failures)
+    uploads.add(one, found.uri)
     _told(one)
     if found.etag:
         settle(
@@ -179,7 +184,7 @@ def sections(settings: UploadSettings, uploads: Uploads) -> list[Section]:
 
     Args:
         settings: settings of the step.
-        uploads: what became of the files.
+        uploads: the outcomes of the files.
     """
     numbers = list(dict.fromkeys(one.upload_id for one in uploads.taken if one.outcome != "linked"))
     with transaction(settings) as session:
@@ -199,14 +204,14 @@ def upload_report(settings: UploadSettings, uploads: Uploads) -> Report:
 
     Args:
         settings: settings of the step.
-        uploads: what became of the files.
+        uploads: the outcomes of the files.
     """
     taken, failed = uploads.taken, uploads.failed
     outcomes = Counter(one.outcome for one in taken)
     named = bool(settings.files)
     refused = outcomes["refused"] + len(failed)
     open_ = sum(one.waits for one in taken)
-    # An upload that has arrived may wait for an answer; a person who names a file gets the question.
+    # An upload that has arrived may wait for an answer; a user who names a file gets the question at once.
     bad = refused + (open_ if named else 0)
     code = most_severe(EXIT_OK, EXIT_DATA if bad else EXIT_OK)
     results = [one.result for one in taken if one.result is not None and one.outcome == "stored"]
@@ -242,7 +247,7 @@ def _rest(taken: Sequence[Taken]) -> list[Failure]:
 
 
 def _headline(outcomes: Counter[str], failed: int, rows: int, rejected: int) -> str:
-    parts = [f"{outcomes[name]:,} {said}" for name, said in _OUTCOMES.items() if outcomes[name]]
+    parts = [f"{outcomes[name]:,} {name}" for name in _OUTCOMES if outcomes[name]]
     if failed:
         parts.append(f"{failed} that cannot be opened")
     files = sum(outcomes.values()) + failed
@@ -260,10 +265,10 @@ def _files(taken: Sequence[Taken]) -> Table:
             one.upload_id,
             one.filename,
             one.result.detail["format"] if one.result else None,
-            _OUTCOMES[one.outcome],
+            one.outcome,
             one.result.expected[0] if one.result else None,
             one.rejected,
-            one.message or None,
+            "; ".join(filter(None, (one.message, *(one.result.notes if one.result else ())))) or None,
         ]
         for one in taken[:_SHOWN]
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.viewership.tables.uploads import latest
+from jobs.viewership.tables.uploads import count, latest
 from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.text import as_json, cut, one_line, text_table
@@ -23,10 +23,11 @@ def list_uploads(settings: UploadsSettings) -> str:
     ready(settings)
     with transaction(settings) as session:
         found = latest(session, settings.limit)
+        total = count(session)
     if settings.json_:
         return as_json({"uploads": [_document(upload) for upload in found]}, indent=2)
     if not found:
-        return "no upload yet; run `telecine viewership run FILE`"
+        return "nothing is uploaded yet; run `telecine viewership run FILE`"
     rows = [
         (
             str(upload.upload_id),
@@ -39,7 +40,8 @@ def list_uploads(settings: UploadsSettings) -> str:
         )
         for upload in found
     ]
-    return text_table(("upload", "file", "format", "status", "rows", "days", "uploaded (UTC)"), rows)
+    shown = text_table(("upload", "file", "format", "status", "rows", "days", "uploaded (UTC)"), rows)
+    return shown if len(found) == total else f"{shown}\n{len(found):,} of {total:,} uploads; --limit N shows more"
 
 
 def _days(upload: Upload) -> str:

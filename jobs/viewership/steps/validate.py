@@ -1,4 +1,4 @@
-"""The validate command: what became of the rows of uploads, and why the rest is not final."""
+"""The validate command: count the rows of uploads by fate, with the reasons why rows are not final."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _OPEN: Final = (Fate.UNMATCHED, Fate.REVIEW, Fate.HELD)
 
 
 def validate(settings: ValidateSettings) -> tuple[str, int]:
-    """Return the rows of uploads by fate, and exit code 65 if those of one do not add up to its file.
+    """Return the rows of uploads by fate, and exit code 65 if those of an upload do not add up to its file.
 
     ``matched`` are final rows, or rows that ``load`` would make final; ``unmatched`` are unmatched, in review or held;
     ``errors`` counts those by code.
 
     Raises:
-        UsageError: there is no such upload.
+        UsageError: the upload does not exist.
     """
     ready(settings)
     with transaction(settings) as session:
         found = find(session, status=() if settings.upload else ACTIVE, upload_ids=settings.upload)
         missing = set(settings.upload) - {upload.upload_id for upload in found}
         if missing:
-            raise UsageError(f"there is no upload {min(missing)}; expected one of `telecine viewership uploads`")
+            raise UsageError(f"upload {min(missing)} does not exist; expected one in `telecine viewership uploads`")
         sums = [(upload, fates(session, upload.upload_id)) for upload in found]
     wrong = any(any(one.difference) for upload, one in sums if upload.status in ACTIVE)
     text = as_json(_document(sums), indent=2) if settings.json_ else _told(sums)
@@ -107,7 +107,10 @@ def _told(sums: list[tuple[Upload, Fates]]) -> str:
             for each in found.sums
         ]
         rows.append(("file", "", f"{found.units:,}", _plain(found.hours), _plain(found.revenue)))
-        units, hours, revenue = found.difference
-        rows.append(("difference", "", f"{units:,}", _plain(hours), _plain(revenue)))
+        if upload.status in ACTIVE:
+            units, hours, revenue = found.difference
+            rows.append(("difference", "", f"{units:,}", _plain(hours), _plain(revenue)))
+        else:
+            name += ": none of its rows count"
         lines += [name, text_table(("fate", "code", "rows", "hours", "revenue"), rows), ""]
     return "\n".join(lines).rstrip()

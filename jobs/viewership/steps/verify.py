@@ -1,4 +1,4 @@
-"""The verify step: compare stored values with those that the raw rows give, change nothing, exit with 65 for damage."""
+"""The verify step: compare stored values with recomputed ones, change nothing, and exit with 65 for damage."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ADVICE: Final[dict[str, str]] = {
     "VALUES": "find the lines with: {reread}",
     "FILE_MISSING": "restore it from a backup of the bucket",
     "FILE_CHANGED": "restore it from a backup of the bucket",
-    "FILE_READING": "the stored rows stay; read the file with: telecine viewership formats check",
+    "FILE_READING": "the stored rows are kept; check how the file reads with: telecine viewership formats check",
     "MATCH_MISSING": "run: {reprocess}",
     "MATCH": "run: {reprocess}",
     "SCOPE": "run: {reprocess}",
@@ -66,7 +66,7 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
     """Compare every stored match, sum and final row with the raw rows, and return the report.
 
     Nothing is changed. The exit code is 65 if a value is wrong. Values that differ only because the catalogue has
-    changed since are a warning: `reprocess` is due.
+    changed since are a warning: run `reprocess`.
 
     Args:
         settings: the uploads, the bucket, and how thorough to be.
@@ -119,7 +119,7 @@ def _sections(audit: Audit, rows: list[list[Any]]) -> list[Any]:
             [check.name, check.checked, check.wrong, check.stale, round(audit.seconds[check.name], 1)]
             for check in audit.checks
         ],
-        note="Stale: the catalogue or the rules have changed since; `telecine viewership reprocess` is due.",
+        note="Stale: the catalogue or the rules have changed since; run `telecine viewership reprocess`.",
     )
     names = ("units", "hours", "revenue", "unreadable")
     sums = Table(
@@ -129,7 +129,7 @@ def _sections(audit: Audit, rows: list[list[Any]]) -> list[Any]:
             [each.upload_id, each.platform, each.filename, *_pairs(each.expected, each.actual)]
             for each in audit.sums[:_SHOWN]
         ],
-        note="Expected: of the file, taken before any unit had a fate. Actual: of all fates.",
+        note="Expected: sums of the file, taken before any unit had a fate. Actual: sums of all fates.",
     )
     sections = [checks, sums]
     if rows:
@@ -158,7 +158,7 @@ def _reprocess(settings: VerifySettings, words: tuple[str, ...] = ()) -> str:
 
 def _headline(settings: VerifySettings, audit: Audit, wrong: int, stale: int) -> str:
     text = f"{counted(audit.uploads, 'upload', 'uploads')}: "
-    text += f"{wrong:,} wrong" if wrong else "all values are those of the raw rows"
+    text += f"{wrong:,} wrong" if wrong else "all values match the raw rows"
     return f"{text}; {stale:,} stale, run: {_reprocess(settings)}" if stale else text
 
 

@@ -1,4 +1,4 @@
-"""Arrivals: what became of each object that an event announced or a listing found, and who was notified."""
+"""Arrivals: the outcome of each object that an event announced or a listing found, and its notices."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Outcome = Literal["taken", "waiting", "refused", "failed"]
 ``failed``: tried again."""
 
 _LOCK: Final = "telecine viewership notices"
-# An upload that was handed in again with flags no longer waits, whatever its arrival says.
+# An upload that was uploaded again with flags no longer waits, whatever its arrival says.
 _STILL: Final = """a.status = 'waiting' AND NOT EXISTS (
     SELECT FROM viewership.uploads u WHERE u.upload_id = a.upload_id
         AND u.status NOT IN ('received', 'needs_choice', 'copy', 'overlap'))"""
@@ -46,7 +46,7 @@ class Waiting:
 
 
 def settled(session: DatabaseSession, objects: Sequence[tuple[str, str]], max_attempts: int) -> set[str]:
-    """Return the URIs of those objects that need no work.
+    """Return the URIs of the objects that need no work.
 
     Args:
         session: a transaction.
@@ -68,7 +68,7 @@ def settled(session: DatabaseSession, objects: Sequence[tuple[str, str]], max_at
 
 
 def taken(session: DatabaseSession, uris: Iterable[str], *, outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """Return the ETags of those objects whose last outcome is one of these, by URI."""
+    """Return the ETags of the objects whose last outcome is one of these, by URI."""
     rows = session.rows(
         "SELECT uri, etag FROM viewership.arrivals WHERE uri = ANY (:uris) AND status = ANY (:outcomes)",
         uris=list(uris),
@@ -78,7 +78,7 @@ def taken(session: DatabaseSession, uris: Iterable[str], *, outcomes: Sequence[O
 
 
 def interrupted(session: DatabaseSession, uri: str, etag: str, max_attempts: int) -> bool:
-    """Return whether the last ``max_attempts`` steps that read these bytes ended before they had settled them."""
+    """Return whether the last ``max_attempts`` steps that read these bytes died before they recorded an outcome."""
     rows = session.rows(
         "SELECT FROM viewership.arrivals"
         " WHERE uri = :uri AND etag = :etag AND status = 'reading' AND attempts >= :most",
@@ -90,9 +90,9 @@ def interrupted(session: DatabaseSession, uri: str, etag: str, max_attempts: int
 
 
 def begin(session: DatabaseSession, uri: str, etag: str, size: int, run_id: str) -> None:
-    """Count an attempt before an object is read: a file that kills the process must not be read for ever.
+    """Count an attempt before an object is read: a file that kills the process must not be read forever.
 
-    The code and the notice of an object that waits stay, for the comparison in :func:`record`.
+    The code and the notice of a waiting object are kept, for the comparison in :func:`record`.
     """
     session.run(
         """
@@ -127,19 +127,19 @@ def record(
 ) -> int:
     """Write the outcome of an object, and return how often it has failed in a row with this ETag.
 
-    The notice of an object that still waits for the answer to the same question stays as it is.
+    The notice of an object that still waits for the answer to the same question is kept.
 
     Args:
         session: a transaction.
         uri: URI of the object.
         etag: its version.
         size: bytes.
-        outcome: what became of it.
+        outcome: its outcome.
         upload_id: the upload.
         code: the reason, unless it was taken.
-        message: what a person should do.
+        message: what the user should do.
         run_id: the run.
-        counted: False takes back the attempt that :func:`begin` counted.
+        counted: False reverts the attempt that :func:`begin` counted.
     """
     (row,) = session.rows(
         """

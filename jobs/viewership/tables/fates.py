@@ -47,7 +47,7 @@ class Fates:
 
     @property
     def difference(self) -> tuple[int, Decimal, Decimal]:
-        """Return units, hours and revenue of the file less those of all fates: zeros, unless rows were lost."""
+        """Return units, hours and revenue of the file minus those of all fates: zeros, unless rows were lost."""
         return (
             self.units - sum(each.units for each in self.sums),
             self.hours - exact_sum(each.hours for each in self.sums),
@@ -79,7 +79,7 @@ def fates(session: DatabaseSession, upload_id: int) -> Fates:
 
 
 def sync(session: DatabaseSession, kind: str, ids: Sequence[int], *, actor: str, reason: str) -> tuple[int, int]:
-    """Bring episode_details to what is due, and return the rows loaded and removed.
+    """Update episode_details, and return the rows loaded and removed.
 
     Args:
         session: the transaction.
@@ -99,7 +99,7 @@ def sync(session: DatabaseSession, kind: str, ids: Sequence[int], *, actor: str,
 
 
 def lock_final(session: DatabaseSession, platforms: Iterable[str]) -> None:
-    """Wait until no other transaction changes matches or final rows of these platforms; the end releases it.
+    """Lock matches and final rows of these platforms until the end of the transaction.
 
     A caller that also needs the catalogue's lock takes that one first.
 
@@ -111,9 +111,9 @@ def lock_final(session: DatabaseSession, platforms: Iterable[str]) -> None:
 
 
 def analyze(settings: DatabaseSettings, count: int) -> None:
-    """Let the planner know the rows of a large upload, in a transaction of its own; for few rows, do nothing.
+    """Update the planner's statistics after a large upload, in a separate transaction; for few rows, do nothing.
 
-    Without it, the statements of the next phase take several times as long, until autovacuum has been there.
+    Without it, the statements of the next phase take several times as long until autovacuum has run.
 
     Args:
         settings: where the database is.
@@ -124,5 +124,5 @@ def analyze(settings: DatabaseSettings, count: int) -> None:
             session.rows("SELECT viewership.analyze_rows()")
 
 
-# An analysis takes some 0.3 s.
+# ANALYZE takes about 0.3 s.
 _MANY: Final = 20_000

@@ -1,4 +1,4 @@
-"""Distinct keys and scopes of rows: what is matched, and what a deal is looked up for."""
+"""Distinct keys of rows, which are matched, and distinct scopes, for which a deal is looked up."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ __all__ = [
 ]
 
 KEY_FIELDS: Final = ("content_name", "content_name_2", "series", "season", "episode", "content_id")
-"""Fields of a unit that say which episode it is."""
+"""Fields of a unit that identify its episode."""
 COMPUTED: Final = (
     *("title_key", "title_key_2", "series_key", "content_key", "review_key", "review_digest", "key_version"),
 )
 """Columns that the rules of the keys compute from the fields."""
 SCOPE_FIELDS: Final = ("partner", "channel", "territory", "date")
-"""Fields of a unit that say whose deal it belongs to, and when."""
+"""Fields of a unit that identify its deal, and its day."""
 
 KEY_COLUMNS: Final = ("digest", "platform", *KEY_FIELDS, *COMPUTED)
 """Columns of viewership.keys, except its number."""
 
 
-# json.dumps makes an encoder for every call that has arguments: a third of the time of a digest.
+# json.dumps creates an encoder on every call with arguments: a third of the time of a digest.
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -76,7 +76,7 @@ def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.
         known = {bytes(row.digest): row.key_id for row in session.rows(found)}
         missing = [(digest, row) for digest, row in zip(digests, rows, strict=True) if digest not in known]
         if missing:
-            # In the order of the digests: two transactions with the same new keys wait for each other, and never both.
+            # In the order of the digests: two transactions with the same new keys cannot deadlock.
             missing.sort(key=lambda item: item[0])
             session.run(
                 "CREATE TEMPORARY TABLE IF NOT EXISTS new_keys (LIKE viewership.keys INCLUDING DEFAULTS) ON COMMIT DROP"
@@ -134,11 +134,11 @@ def scope_digest(platform: str, domain: str, fields: Sequence[Any]) -> bytes:
 
 
 def refresh_key_columns(session: DatabaseSession, limit: int) -> int:
-    """Compute the columns of keys again that other rules have computed, and return the number of keys.
+    """Recompute the columns of keys that were computed by older rules, and return the number of keys.
 
     Args:
         session: the transaction.
-        limit: at most so many keys.
+        limit: at most this many keys.
     """
     rows = session.rows(
         f"SELECT key_id, platform, {', '.join(KEY_FIELDS)} FROM viewership.keys"  # noqa: S608 - names of this module
@@ -150,7 +150,7 @@ def refresh_key_columns(session: DatabaseSession, limit: int) -> int:
         return 0
     session.run("CREATE TEMPORARY TABLE IF NOT EXISTS fresh_keys (LIKE viewership.keys) ON COMMIT DROP")
     session.run(
-        "ALTER TABLE fresh_keys ALTER digest DROP NOT NULL, ALTER platform DROP NOT NULL"  # what stays as it is
+        "ALTER TABLE fresh_keys ALTER digest DROP NOT NULL, ALTER platform DROP NOT NULL"  # left unchanged
     )
     session.run("TRUNCATE fresh_keys")
     session.copy(

@@ -27,7 +27,7 @@ def keys_of(session: DatabaseSession, upload_ids: Sequence[int], *, all_keys: bo
     Args:
         session: the transaction.
         upload_ids: the uploads.
-        all_keys: also those that have one, except decisions of a person.
+        all_keys: also those that have one, except reviewers' decisions.
     """
     rows = session.rows(
         """
@@ -44,9 +44,9 @@ def keys_of(session: DatabaseSession, upload_ids: Sequence[int], *, all_keys: bo
 
 
 def write_matches(session: DatabaseSession, matches: Iterable[MatchRow]) -> list[int]:
-    """Write matches, keep those that they replace as history, and return the keys whose match changed.
+    """Write matches, move those that they replace to the history, and return the keys whose match changed.
 
-    A decision of a person is never replaced, nor is a match by an equal one: only what it was found with is updated.
+    A reviewer's decision is never replaced. An equal match only updates the versions that it was found with.
 
     Args:
         session: the transaction.

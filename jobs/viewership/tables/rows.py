@@ -63,7 +63,7 @@ COLUMNS: Final[dict[str, str]] = {
 }
 """Column of viewership.platform_viewership -> column of the units."""
 
-# Rows whose CSV is held in memory at a time: some 20 MB.
+# Rows whose CSV is held in memory at a time: about 20 MB.
 _BLOCK: Final = 100_000
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.errors import UsageError
+from shared.errors import TransientError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +23,7 @@ __all__ = [
     "Upload",
     "claim",
     "copies",
+    "count",
     "find",
     "hold",
     "latest",
@@ -37,12 +38,12 @@ ACTIVE: Final = ("read", "normalized", "matched", "loaded", "partial")
 
 @dataclass(frozen=True, slots=True)
 class NewUpload:
-    """A file that was handed in.
+    """A file that was uploaded.
 
     Attributes:
         sha256: of its bytes, which are its identity.
         object_key: where the raw file is kept.
-        filename: its name, which identifies nothing.
+        filename: its name, which does not identify it.
         size_bytes: its size.
         choices: what the user chose, by the name of the flag.
         rereads: the stored upload with the same bytes that is read again with other choices.
@@ -63,7 +64,7 @@ class Upload:
     Attributes:
         upload_id: its number.
         sha256: of its bytes.
-        filename: the name that it first came with.
+        filename: the name of its first upload.
         object_key: where the raw file is kept.
         size_bytes: its size.
         platform: its platform; None until the file was read.
@@ -71,7 +72,7 @@ class Upload:
         label: ``Viewership``, ``Revenue`` or ``Both``; None until then.
         format: name and version of the format; None until then.
         choices: what the user chose, by the name of the flag.
-        status: how far it is.
+        status: its status.
         first_date: first day of its rows.
         last_date: last day of its rows.
         replaces: numbers of the uploads that it replaces when it is loaded.
@@ -79,7 +80,7 @@ class Upload:
         units: units of the file.
         hours: sum of the file.
         revenue: sum of the file.
-        created_at: when it was first handed in.
+        created_at: when it was first uploaded.
     """
 
     upload_id: int
@@ -105,7 +106,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The row of an upload, and whether it was there before."""
+    """The row of an upload, and whether it already existed."""
 
     upload: Upload
     is_new: bool
@@ -130,8 +131,8 @@ class Overlap:
     units: int
     hours: Decimal
     revenue: Decimal
-    first: date
-    last: date
+    first: date | None
+    last: date | None
     outside: int
     scopes: list[int]
 
@@ -141,12 +142,12 @@ _NAMES: Final = (
     *("choices", "status", "first_date", "last_date", "replaces", "rereads", "units", "hours", "revenue", "created_at"),
 )
 _COLUMNS: Final = ", ".join(_NAMES)
-_JSON: Final = frozenset({"choices", "notes", "others"})
+_JSON: Final = frozenset({"answers", "choices", "notes", "others"})
 _QUALIFIED: Final = ", ".join(f"u.{name}" for name in _NAMES)
 
 
 def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
-    """Insert an upload, or return the one with the same bytes; of two at once, the second waits for the first.
+    """Insert an upload, or return the one with the same bytes; of two concurrent calls, the second waits for the first.
 
     Args:
         session: a transaction.
@@ -175,6 +176,8 @@ def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
         sha256=new.sha256,
         rereads=new.rereads,
     )
+    if not found:  # it was retracted or replaced while this waited for it
+        return claim(session, new, run_id)
     upload = Upload(*found[0])
     session.run(
         """
@@ -198,8 +201,13 @@ def find(session: DatabaseSession, *, status: Iterable[str] = (), upload_ids: It
     return [Upload(*row) for row in rows]
 
 
+def count(session: DatabaseSession) -> int:
+    """Return the number of uploads."""
+    return int(session.rows("SELECT count(*) FROM viewership.uploads")[0][0])
+
+
 def latest(session: DatabaseSession, limit: int) -> list[Upload]:
-    """Return the uploads that came last, latest first."""
+    """Return the latest uploads, latest first."""
     rows = session.rows(
         f"SELECT {_COLUMNS} FROM viewership.uploads ORDER BY upload_id DESC LIMIT :limit",  # noqa: S608
         limit=limit,
@@ -210,7 +218,7 @@ def latest(session: DatabaseSession, limit: int) -> list[Upload]:
 def hold(session: DatabaseSession, upload_id: int) -> Upload:
     """Lock an upload and its platform's months until the end of the transaction, and return it as it is now.
 
-    The months come before the row, in every transaction: none waits for another one that waits for it.
+    Every transaction locks the months before the row, which avoids deadlocks.
 
     Args:
         session: the transaction.
@@ -222,7 +230,7 @@ def hold(session: DatabaseSession, upload_id: int) -> Upload:
     while True:
         found = find(session, upload_ids=[upload_id])
         if not found:
-            raise UsageError(f"there is no upload {upload_id}; expected one of `telecine viewership uploads`")
+            raise UsageError(f"upload {upload_id} does not exist; expected one in `telecine viewership uploads`")
         seen = found[0]
         if seen.platform is not None:
             lock_period(session, seen.platform, seen.first_date, seen.last_date)
@@ -233,6 +241,12 @@ def hold(session: DatabaseSession, upload_id: int) -> Upload:
         upload = Upload(*rows[0])
         if (upload.platform, upload.first_date, upload.last_date) == (seen.platform, seen.first_date, seen.last_date):
             return upload
+
+
+def refuse_gone(upload: Upload) -> None:
+    """Raise TransientError if an upload was taken back while its file was read: a retry takes a new one."""
+    if upload.status in ("replaced", "retracted"):
+        raise TransientError(f"upload {upload.upload_id} was {upload.status} while its file was read; run it again")
 
 
 def update(session: DatabaseSession, upload_id: int, **values: Any) -> None:
@@ -255,6 +269,15 @@ def update(session: DatabaseSession, upload_id: int, **values: Any) -> None:
     )
 
 
+def free_rereads(session: DatabaseSession, upload_ids: Iterable[int]) -> None:
+    """Let uploads stand for their bytes whose first reading was replaced or retracted."""
+    session.run(
+        "UPDATE viewership.uploads SET rereads = NULL WHERE rereads = ANY (CAST(:ids AS bigint[]))"
+        " AND status NOT IN ('replaced', 'retracted')",
+        ids=list(upload_ids),
+    )
+
+
 def copies(session: DatabaseSession, upload_id: int, canonical_sha256: str) -> list[Upload]:
     """Return other uploads with the same rows in other bytes, such as a second export."""
     rows = session.rows(
@@ -268,11 +291,18 @@ def copies(session: DatabaseSession, upload_id: int, canonical_sha256: str) -> l
 
 
 def overlaps(
-    session: DatabaseSession, upload_id: int, platform: str, label: str, scopes: Mapping[bool, list[int]]
+    session: DatabaseSession,
+    upload_id: int,
+    platform: str,
+    label: str,
+    scopes: Mapping[bool, list[int]],
+    *,
+    whole: Iterable[int] = (),
+    undated: Iterable[str] = (),
 ) -> list[Overlap]:
     """Return other uploads with rows for the same platform, label, partner, channel, territory and days.
 
-    Totals of a channel overlap with totals only: they are of the same hours as the rows of its content.
+    Totals of a channel overlap with totals only: they cover the same hours as the rows of its content.
 
     Args:
         session: a transaction.
@@ -280,18 +310,33 @@ def overlaps(
         platform: its platform.
         label: its label; ``Both`` overlaps with either.
         scopes: whether rows are totals of a channel -> the scopes of these rows.
+        whole: scopes of rows that stand for a whole month, which overlap with each of its days.
+        undated: year and quarter of the rows without a date, such as ``2025 q3``.
     """
     rows = session.rows(
         f"""
+        WITH places AS (
+            SELECT scope_id, platform, COALESCE(date::text, '') AS day, jsonb_build_array(platform_partner_name,
+                platform_channel_name, platform_territory, to_char(date, 'YYYY-MM')) AS place
+            FROM viewership.scopes WHERE platform = :platform
+        ), own AS (
+            SELECT p.place, p.scope_id = ANY (CAST(:totals AS bigint[])) AS topline, array_agg(p.day) AS days,
+                bool_or(p.scope_id = ANY (CAST(:whole AS bigint[]))) AS whole
+            FROM places p WHERE p.scope_id = ANY (CAST(:scopes AS bigint[]) || CAST(:totals AS bigint[]))
+            GROUP BY 1, 2
+        ), alike AS MATERIALIZED (
+            SELECT o.topline, p.scope_id, o.whole OR p.day = ANY (o.days) AS same
+            FROM own o JOIN places p ON p.place = o.place
+        )
         SELECT {_QUALIFIED}, count(*), COALESCE(sum(r.tot_hov), 0), COALESCE(sum(r.revenue), 0), min(r.date),
             max(r.date), (SELECT count(*) FROM viewership.platform_viewership a WHERE a.upload_id = u.upload_id)
                 - count(*), array_agg(DISTINCT r.scope_id)
         FROM viewership.uploads u
         JOIN viewership.platform_viewership r USING (upload_id)
+        JOIN alike a ON a.scope_id = r.scope_id AND a.topline = (r.key_id IS NULL)
         WHERE u.platform = :platform AND u.upload_id <> :id AND u.status = ANY (:active)
-            AND (u.label = :label OR 'Both' IN (u.label, :label))
-            AND CASE WHEN r.key_id IS NULL THEN r.scope_id = ANY (CAST(:totals AS bigint[]))
-                ELSE r.scope_id = ANY (CAST(:scopes AS bigint[])) END
+            AND (u.label = :label OR 'Both' IN (u.label, :label)) AND (a.same OR r.whole_month)
+            AND (r.date IS NOT NULL OR concat_ws(' ', r.year, r.quarter) = ANY (CAST(:undated AS text[])))
         GROUP BY u.upload_id ORDER BY u.upload_id
         """,  # noqa: S608 - names of this module
         id=upload_id,
@@ -299,13 +344,15 @@ def overlaps(
         label=label,
         scopes=scopes.get(False, []),
         totals=scopes.get(True, []),
+        whole=list(whole),
+        undated=list(undated),
         active=list(ACTIVE),
     )
     return [Overlap(Upload(*row[:-7]), *row[-7:]) for row in rows]
 
 
 def lock_period(session: DatabaseSession, platform: str, first: date | None, last: date | None) -> None:
-    """Wait until no other transaction stores or loads rows of this platform for these months.
+    """Lock the rows of this platform for these months against storing and loading.
 
     Args:
         session: the transaction; its end releases the locks.

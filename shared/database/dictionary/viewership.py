@@ -18,10 +18,10 @@ _FATES: Final = "`final`, `unmatched`, `review`, `held`, `rejected`, `filtered` 
 _ROW_FATE: Final = "`final`, `unmatched`, `review`, `held` or `topline`"
 _BUCKET: Final = "[bucket](matching.md#buckets-and-confidence) that accepted it; `DECISION` if a reviewer did"
 _CONFIDENCE: Final = "confidence of the match, 0 to 1"
-_HOURS: Final = "sum of the hours; 0 without any"
-_REVENUE: Final = "sum of the revenue; 0 without any"
+_HOURS: Final = "sum of the hours; 0 if there are none"
+_REVENUE: Final = "sum of the revenue; 0 if there is none"
 _FAILURE_CODE: Final = "[code](viewership-codes.md) if it was refused or waits; else NULL"
-_WAITING: Final = "what became of it, or how to continue; NULL if there is nothing to say"
+_WAITING: Final = "the outcome, or how to continue; NULL if there is no message"
 
 _AS_WRITTEN: Final[Mapping[str, str]] = {
     "platform_partner_name": "partner, as in the file",
@@ -71,18 +71,19 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
         "an upload: one file, identified by its bytes",
         {
             "upload_id": _UPLOAD,
-            "sha256": "SHA-256 of its bytes; of uploads that are not replaced or retracted, one has them, and one may"
-            " read them again with other choices",
+            "sha256": "SHA-256 of its bytes; unique among uploads that are neither replaced nor retracted, except for"
+            " one that reads them again with other choices",
             "canonical_sha256": "hash of its sorted rows, equal for a second export of the same rows; NULL until read",
             "object_key": "key of the raw file in the bucket",
-            "filename": "the name that it first came with",
+            "filename": "file name of its first upload",
             "size_bytes": "size of the file",
             "platform": "platform of its format; NULL until read",
             "domain": "such as `Distribution Partners`; NULL until read",
             "label": "`Viewership`, `Revenue` or `Both`: what a row counts; NULL until read",
             "format": "name and version of its [format](viewership.md#formats), such as `xumo-1`; NULL until read",
             "choices": "what the user chose: name of the flag -> value",
-            "status": "[how far it is](viewership-codes.md#status-of-an-upload)",
+            "answers": "flags and values that answer its question, one list per answer; null is to be filled in",
+            "status": "[status](viewership-codes.md#status-of-an-upload)",
             "code": _FAILURE_CODE,
             "message": _WAITING,
             "units": "units of the file; NULL until read",
@@ -90,7 +91,7 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "revenue": "revenue of the file, over values that could be parsed",
             "unparsable": "hours and amounts that could not be parsed, and are in no sum",
             "notes": "warnings, each with code, message, line and column",
-            "others": "uploads with the same rows or the same days, with units and hours; empty without any",
+            "others": "uploads with the same rows or the same days, with units and hours; empty if there are none",
             "first_date": "first day of its rows; NULL without dates",
             "last_date": "last day of its rows",
             "replaces": "uploads that it replaces, once it is loaded",
@@ -98,20 +99,20 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "replaced_by": "the upload that replaced it; NULL if none did",
             "retracted_by": "who retracted it; NULL if nobody did",
             "retracted_reason": "the reason given",
-            "loaded_at": "when its rows were last loaded; NULL before, and none of its rows is final until then",
-            "pipeline_run_id": "`run_id` in `pipeline.runs` of the run that first took it",
+            "loaded_at": "when its rows were last loaded; NULL until then, while none of its rows is final",
+            "pipeline_run_id": "`run_id` in `pipeline.runs` of the run that first uploaded it",
             "created_at": "when it was first uploaded",
             "updated_at": "when the row last changed",
         },
     ),
     "viewership.upload_names": Relation(
-        "a name that an upload came with",
+        "a file name under which an upload was submitted",
         {
             "upload_id": _UPLOAD,
             "filename": "the name",
-            "times": "how often it came with this name",
-            "first_seen": "when it first came with this name",
-            "last_seen": "when it last did",
+            "times": "how often this name was used",
+            "first_seen": "when this name was first used",
+            "last_seen": "when this name was last used",
         },
     ),
     "viewership.set_aside_rows": Relation(
@@ -126,7 +127,7 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "raw": "text of the cell, as in the file",
             "message": "what is wrong, or why the row is filtered",
             "hours": "its hours; NULL if it has none or they could not be parsed",
-            "revenue": "its revenue, likewise",
+            "revenue": "its revenue; NULL likewise",
             "unparsable": "its hours and amounts that could not be parsed",
         },
     ),
@@ -163,7 +164,7 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "country": "country, as in the file",
             **{f"device_{name}": f"{name} of the device, as in the file" for name in ("id", "name", "type")},
             **_DATES,
-            "whole_month": "true if `date` stands for a whole month",
+            "whole_month": "true if `date` represents a whole month",
         },
     ),
     "viewership.scopes": Relation(
@@ -206,7 +207,7 @@ _MATCHING: Final[Mapping[str, Relation]] = {
             "title_key_2": "the second title for comparison, likewise",
             "series_key": "the series for comparison, likewise",
             "content_key": "the id for comparison, likewise",
-            "review_key": "platform, title, series, season, episode and id for comparison: keys with equal ones are"
+            "review_key": "platform, title, series, season, episode and id for comparison: keys that share it are"
             " decided together",
             "review_digest": "hash of `review_key`",
             "key_version": "version of the rules by which it was computed",
@@ -214,7 +215,7 @@ _MATCHING: Final[Mapping[str, Relation]] = {
     ),
     "viewership.matches": Relation("the match of a key", {"key_id": "the key", **_MATCH}),
     "viewership.match_history": Relation(
-        "a match as it was before another replaced it",
+        "a match that another one replaced",
         {"id": "sequence number", "key_id": "the key", **_MATCH, "replaced_at": "when it was replaced"},
     ),
     "viewership.decisions": Relation(
@@ -227,9 +228,11 @@ _MATCHING: Final[Mapping[str, Relation]] = {
             "note": "the reviewer's note; required for `reject`",
             "effects": "what the preview showed, and rows of the final table that were loaded and removed",
             "previous": "the matches of the keys before, which an undo restores",
-            "decided_by": "who decided",
+            "decided_by": "who decided, as the caller says",
+            "decided_role": "the role of the database that decided",
             "decided_at": "when",
-            "undone_by": "who undid it; NULL while it is in force",
+            "undone_by": "who undid it, as the caller says; NULL while it is in force",
+            "undone_role": "the role of the database that undid it",
             "undone_at": "when",
         },
     ),
@@ -277,7 +280,7 @@ _DETAILS: Final[Mapping[str, str]] = {
 _FINAL: Final[Mapping[str, Relation]] = {
     "viewership.episode_details": Relation("a final row: a unit with its deal and its episode", _DETAILS),
     "viewership.replaced_details": Relation(
-        "a final row that was removed, as it was",
+        "a final row that was removed, with its last values",
         {
             **_DETAILS,
             "removed_at": "when it was removed",
@@ -331,12 +334,12 @@ _OPERATION: Final[Mapping[str, Relation]] = {
             "uri": "its URI",
             "etag": "its ETag when it was last read",
             "size_bytes": "its size",
-            "status": "`taken`, `waiting` (for a choice), `refused` or `failed` (tried again)",
+            "status": "`taken`, `waiting` (for a choice), `refused` or `failed` (retried)",
             "upload_id": f"{_UPLOAD}; NULL if it did not become one",
             "code": _FAILURE_CODE,
             "message": _WAITING,
-            "attempts": "how often it was read",
-            "notice": "the notification that named it; NULL if none has",
+            "attempts": "how often reading was attempted",
+            "notice": "the notification that announced it; NULL if none has",
             "unsent": "channels that have not sent that notification yet",
             "first_seen": "when it was first seen",
             "last_seen": "when it was last seen",
@@ -379,7 +382,7 @@ _VIEWS: Final[Mapping[str, Relation]] = {
         },
     ),
     "viewership.due_details": Relation(
-        "a final row as it should be now; `viewership.sync()` brings `episode_details` to this",
+        "a final row as it should be now; `viewership.sync()` updates `episode_details` to match",
         {name: meaning for name, meaning in _DETAILS.items() if name != "loaded_at"},
     ),
     "viewership.reconciliation": Relation(
@@ -430,7 +433,7 @@ _VIEWS: Final[Mapping[str, Relation]] = {
             "upload_id": _UPLOAD,
             "procedure_name": "a phase, such as `load`, or a step of one, such as a bucket",
             "platform": "the platform",
-            "attempts": "how often it ran",
+            "attempts": "number of attempts",
             "status": "how the last attempt ended",
             "rows_affected": "rows that the last attempt processed",
             "execution_ms": "milliseconds of the last attempt",
@@ -451,9 +454,9 @@ _VIEWS: Final[Mapping[str, Relation]] = {
     ),
     "viewership.record_reprocessing_batch_logs": _LOG,
     "viewership.review_queue": Relation(
-        "keys with one spelling, which one decision settles: in `review`, `unmatched`, or with rows that came later",
+        "keys with the same spelling, settled by one decision: in `review`, `unmatched`, or with later rows",
         {
-            "review_digest": "hash of what they have in common",
+            "review_digest": "hash of the fields they share",
             "platform": "the platform",
             "status": "`review` or `unmatched`",
             **{
@@ -462,7 +465,7 @@ _VIEWS: Final[Mapping[str, Relation]] = {
             },
             "series_key": "its series for comparison",
             "keys": "the keys",
-            "rows": "units with these keys that wait, and are not held",
+            "rows": "units with these keys that wait and are not held",
             "held": "units with these keys that are held",
             "uploads": "number of uploads that have such units",
             "hours": f"{_HOURS}: what is at stake",
@@ -470,7 +473,7 @@ _VIEWS: Final[Mapping[str, Relation]] = {
             "accepted_before": "the episode that was accepted for units of earlier uploads; NULL without one",
             "candidates": "episodes that came close, with scores, best first",
             "reasons": "why they were not matched",
-            "waiting_since": "when the first of these uploads came",
+            "waiting_since": "when the first of these uploads arrived",
         },
     ),
     "viewership_source.platform_viewership": Relation(

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.errors import NeedsChoice, refuse
+from jobs.viewership.errors import NeedsChoice, answers_to_all, refuse
 from jobs.viewership.model import FIELDS, MEASURES, METRICS, FieldKind
 from jobs.viewership.uploads.formats.model import ColumnRule, Metric, near_miss
 from jobs.viewership.uploads.layout.names import clean_header, header_key
@@ -114,13 +114,13 @@ def bind(chosen: Format, layout: Layout, mapping: Mapping[str, str] | None = Non
     columns: list[BoundColumn] = []
     metrics: list[BoundMetric] = []
     absent: list[Rule] = []
-    questions: list[str] = []
+    questions: list[NeedsChoice] = []
     for rule in rules:
         dates = _date_columns(rule, layout)
         try:
             column = None if dates else _column(rule, layout)
         except NeedsChoice as error:
-            questions.append(str(error))
+            questions.append(error.with_traceback(None))
             continue
         if dates:
             metrics.append(BoundMetric(rule, dates))
@@ -129,8 +129,12 @@ def bind(chosen: Format, layout: Layout, mapping: Mapping[str, str] | None = Non
         else:
             absent.append(rule)
     if questions:
-        # All of them: one answer must not lead to the next question.
-        raise NeedsChoice("; also, ".join(questions), flags=["--map"])
+        # Ask all of them at once: one answer must not lead to the next question.
+        raise NeedsChoice(
+            "; also, ".join(map(str, questions)),
+            flags=["--map"],
+            answers=answers_to_all(question.answers for question in questions),
+        )
     _check(chosen, layout, columns, metrics, absent)
     read = {bound.column.position for bound in columns} | {date.position for bound in metrics for date in bound.columns}
     ignored = set(map(header_key, chosen.ignore))
@@ -168,8 +172,14 @@ def check_field(field: str, column: str) -> None:
     Raises:
         UsageError: there is no such field.
     """
-    if field not in FIELDS:
-        raise UsageError(f"--map {field}={column}: '{field}' is not a field{near_miss(field, FIELDS)}")
+    if field in FIELDS:
+        return
+    refused = f"--map {field}={column}: '{field}' is not a field"
+    if column in FIELDS:
+        # A shell command needs its quotes: the column may have a space.
+        raise UsageError(f"{refused}, but '{column}' is one; write {map_option(column, field)}")
+    near = near_miss(field, FIELDS)
+    raise UsageError(f"{refused}{near}{' Fields:' if near else '; expected one of:'} {', '.join(FIELDS)}")
 
 
 def unknown_column(field: str, column: str, known: Iterable[str]) -> UsageError:
@@ -220,6 +230,7 @@ def _column(rule: Rule, layout: Layout) -> Column | None:
                 f"{len(columns)} columns are named {clean_header(columns[0].raw)!r}: {places}; "
                 f"expected one for {rule.field}; pass --map {option} or another of them",
                 flags=["--map"],
+                answers=[["--map", f"{rule.field}={typed_column(column)}"] for column in columns],
             )
         if columns:
             return columns[0]
@@ -289,6 +300,7 @@ def _check(
             f"the columns with dates, such as {layout.dates[0].name!r}, do not name what they count; pass "
             f"--map 'hours={ALL_DATES}', or another field",
             flags=["--map"],
+            answers=[["--map", f"hours={ALL_DATES}"], ["--map", None]],
         )
     raise refuse(
         "COLUMNS",

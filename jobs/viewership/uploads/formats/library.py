@@ -78,10 +78,13 @@ def load_format_file(file: Path) -> Format:
     """
     name = one_line(file)
     # Messages show what a file has instead of a format.
+    secret = UsageError(f"{name} is in a folder of secrets or processes; expected a format's YAML file")
     if holds_secrets(os.path.realpath(file)):
-        raise UsageError(f"{name} is in a folder of secrets or processes; expected a format's YAML file")
+        raise secret
     try:
         with file.open("rb") as stream:
+            if holds_secrets(stream.fileno()):
+                raise secret
             content = stream.read(_MOST_BYTES)
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}; expected a format's YAML file") from None

@@ -1,4 +1,4 @@
-"""Read YAML files strictly: plain values only, no key twice, a line for every problem."""
+"""Read YAML files strictly: plain values only, no duplicate keys, a line number for every problem."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Line(yaml.YAMLError):
 def load_yaml(
     text: str, *, source: str, keys: str, error: Callable[[str], Exception]
 ) -> tuple[yaml.Node, dict[Any, Any]]:
-    """Return the nodes of a document, which know their lines, and its content.
+    """Return the nodes of a document, with their line numbers, and its content.
 
     Args:
         text: content of the file.
@@ -75,7 +75,7 @@ def load_yaml(
 
 
 def _load(text: str, keys: str) -> tuple[yaml.Node, object]:
-    """Return the document's nodes, which know their lines, and its content; only plain values are accepted."""
+    """Return the document's nodes, with line numbers, and its content; only plain values are accepted."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1 if event.start_mark else 1

@@ -1,4 +1,4 @@
-"""Draft a format from a proposal, and name the flags that read the file as proposed without one."""
+"""Draft a format from a proposal, and derive the flags that read the file as proposed without a format."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TITLE_CHARS: Final = 80
 # Limits of the model on one name, and on names that are not read.
 _NAME_CHARS: Final = 200
 _MOST_IGNORED: Final = 500
-# What stops a format: without an answer, it would read nothing.
+# Questions that prevent a format: without an answer, it would read nothing.
 _NEEDED: Final = ("FIELD", "DUPLICATE", "UNIT", "CONTENT", "MEASURE")
 
 
@@ -66,7 +66,11 @@ def draft_format(
             raise
         flags = list(dict.fromkeys(flag for question in asked for flag in question.flags))
         said = "; ".join(one_line(question.message) for question in asked)
-        raise NeedsChoice(f"the proposal is not complete: {said}; pass {' and '.join(flags)}", flags=flags) from error
+        raise NeedsChoice(
+            f"the proposal is not complete: {said}; pass {' and '.join(flags)}",
+            flags=flags,
+            answers=[[word for flag in flags for word in (flag, None)]],
+        ) from error
     plain = valid.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
     if parse_format(text, source=full_name) != valid:

@@ -51,7 +51,7 @@ class Fit:
     reasons: tuple[str, ...]
     layout: Layout | None = None
     binding: Binding | None = None
-    question: str | None = None
+    question: NeedsChoice | None = None
     is_distinct: bool = False
 
     @property
@@ -111,7 +111,7 @@ def _fit(sheet: Sheet, found: Format, layout: Layout | None) -> Fit:
     try:
         binding = bind(found, layout)
     except NeedsChoice as error:
-        binding, question = None, str(error)
+        binding, question = None, error.with_traceback(None)
     except Refused as error:
         return Fit(found, 0.0, (str(error).partition("; ")[0],), layout)
     read = len(columns & known)

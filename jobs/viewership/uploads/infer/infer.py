@@ -27,6 +27,7 @@ from jobs.viewership.uploads.infer.questions import (
     ask_contested,
     ask_duplicates,
     ask_missing,
+    ask_territory,
     ask_unit,
     ask_values,
 )
@@ -215,6 +216,9 @@ def _guessed_columns(
         {field: found for field, found in open_fields.items() if not {f"{found[0]} (1)", found[0]} & duplicated},
         typed,
     )
+    if "territory" not in {*contested, *mapping, *(column.field for column in columns)}:
+        places = [key for key, found in guesses.items() if any(one.field == "territory" for one in found)]
+        questions += ask_territory([names[key] for key in places if key not in chosen_by_user], typed)
     fields = {column.field for column in columns if column.field} | ({"date"} if layout.is_wide else set())
     asked = {guess.field for guess in accepted.values() if guess.asks_unit}
     questions += ask_missing(fields, {*open_fields, *asked})

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.viewership.uploads.layout.model import Layout
     from jobs.viewership.uploads.values.column import Cells
 
-__all__ = ["ask_contested", "ask_duplicates", "ask_missing", "ask_unit", "ask_values"]
+__all__ = ["ask_contested", "ask_duplicates", "ask_missing", "ask_territory", "ask_unit", "ask_values"]
 
 _NUMBERS: Final = {FieldKind.COUNT: COUNT, FieldKind.DECIMAL: AMOUNT, FieldKind.MONEY: MONEY}
 _DATED: Final = (FieldKind.DATE, FieldKind.MONTH)
@@ -102,6 +102,23 @@ def ask_contested(contested: Mapping[str, Sequence[str]], typed: Mapping[str, st
         )
         for field, names in contested.items()
     ]
+
+
+def ask_territory(names: Sequence[str], typed: Mapping[str, str]) -> list[Question]:
+    """Return the question whether a column is the territory, if one may be and none is.
+
+    A column named Country is read as the viewer's country, which no deal depends on.
+
+    Args:
+        names: of the columns that may be the territory.
+        typed: name of a column -> how it is typed after ``--map``.
+    """
+    if not names:
+        return []
+    shown = " or ".join(map(repr, names))
+    message = f"no column is read as the territory, which deals may depend on; is it {shown}?"
+    options = [map_option("territory", typed[name]) for name in names]
+    return [Question(code="FIELD", message=message, columns=list(names), options=options, flags=["--map"])]
 
 
 def ask_unit(name: str, guess: Guess, typed: str) -> Question:

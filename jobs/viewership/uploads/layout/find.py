@@ -82,6 +82,7 @@ def _row_of_line(head: Head, line: int, source: str) -> int:
         raise NeedsChoice(
             f"{source} {line} is not a row with names; expected one of the first {len(head.lines)} rows of the file",
             flags=["--header-line"],
+            answers=[["--header-line", None]],
         )
     return head.lines.index(line)
 
@@ -95,6 +96,7 @@ def _check(head: Head, score: Score, filled: list[int]) -> None:
             f"no row looks like a header (line {head.lines[filled[0]]} has {texts}); expected a row with the names of "
             "the columns; pass --header-line LINE",
             flags=["--header-line"],
+            answers=[["--header-line", None]],
         )
 
 

@@ -75,7 +75,8 @@ def _answer(workbook: int, output: int, limits_of: dict[str, Any], sheet: str | 
             return _read(file, rows, ReadLimits(**limits_of), sheet)
     except (Refused, NeedsChoice) as error:
         kind = "choice" if isinstance(error, NeedsChoice) else "refused"
-        return {"kind": kind, "code": error.code, "message": error.message}
+        answers = error.answers if isinstance(error, NeedsChoice) else []
+        return {"kind": kind, "code": error.code, "message": error.message, "answers": answers}
     except MemoryError:
         return {"kind": "memory"}
     except Exception as error:  # noqa: BLE001  hostile input causes unforeseen errors
@@ -176,7 +177,8 @@ def _choose(book: Xlsx | CalamineBook, wanted: str | None, notes: list[dict[str,
         ]
         if len(named) != 1:
             raise NeedsChoice(
-                f"the workbook has no sheet {wanted!r}; its sheets are {_names(book.sheets)}; pass --sheet"
+                f"the workbook has no sheet {wanted!r}; its sheets are {_names(book.sheets)}; pass --sheet",
+                answers=_to_choose(book.sheets),
             )
         return named[0]
     visible = [sheet for sheet in book.sheets if not sheet.is_hidden]
@@ -191,8 +193,12 @@ def _choose(book: Xlsx | CalamineBook, wanted: str | None, notes: list[dict[str,
             "EMPTY", f"no visible sheet of the workbook has a cell with a value{more}; export the report again"
         )
     if len(filled) > 1:
-        raise NeedsChoice(f"several sheets hold data: {_names(filled)}; pass --sheet")
+        raise NeedsChoice(f"several sheets hold data: {_names(filled)}; pass --sheet", answers=_to_choose(filled))
     return filled[0]
+
+
+def _to_choose(sheets: Sequence[SheetEntry]) -> list[list[str | None]]:
+    return [["--sheet", sheet.name] for sheet in sheets[:_LISTED]]
 
 
 def _names(sheets: Sequence[SheetEntry]) -> str:

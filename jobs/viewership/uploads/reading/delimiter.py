@@ -72,10 +72,12 @@ def find_dialect(text: bytes, pinned: str | None = None) -> Dialect:
     fits.sort(reverse=True)
     best, *others = fits
     if others and others[0][:2] == best[:2]:
-        names = [f"{DELIMITERS[fit.delimiter]} ({fit.width} columns)" for fit in fits if fit[:2] == best[:2]]
+        equal = [fit for fit in fits if fit[:2] == best[:2]]
+        names = [f"{DELIMITERS[fit.delimiter]} ({fit.width} columns)" for fit in equal]
         raise NeedsChoice(
             f"the delimiter is undecided: {' and '.join(sorted(names))} fit all records equally well; name it with "
-            "--delimiter"
+            "--delimiter",
+            answers=[["--delimiter", "tab" if fit.delimiter == "\t" else fit.delimiter] for fit in equal],
         )
     return Dialect(best.delimiter, 0)
 

@@ -137,6 +137,7 @@ def _whole(data: bytes, encoding: str, why: str) -> Decoded:
                 f"the file {why} and is not valid UTF-8: byte 0x{data[error.start]:02X} in line {where:,}; export it "
                 "again, or remove the mark and pass --encoding",
                 line=where,
+                answers=[["--encoding", None]],
             ) from None
         raise refuse(
             "FORMAT",
@@ -147,7 +148,10 @@ def _whole(data: bytes, encoding: str, why: str) -> Decoded:
 
 def _pinned(data: bytes, encoding: str) -> Decoded:
     if encoding not in ENCODINGS:
-        raise NeedsChoice(f"{encoding!r} is not an encoding; expected one of {', '.join(ENCODINGS)}; pass --encoding")
+        raise NeedsChoice(
+            f"{encoding!r} is not an encoding; expected one of {', '.join(ENCODINGS)}; pass --encoding",
+            answers=[["--encoding", None]],
+        )
     try:
         if encoding == "utf-8":
             _check_utf8(data)
@@ -197,6 +201,7 @@ def _single_byte(data: bytes, bad: int) -> Decoded:
             f"first in line {line:,} ({_shown(data, bad)}); pass --encoding utf-8 (such bytes become U+FFFD) "
             "or --encoding cp1252",
             line=line,
+            answers=[["--encoding", "utf-8"], ["--encoding", "cp1252"]],
         )
     if any(_UNDEFINED.search(run) for run in runs) and (match := _UNDEFINED.search(data)):
         where = line_of(data, match.start())
@@ -204,6 +209,7 @@ def _single_byte(data: bytes, bad: int) -> Decoded:
             f"the file is neither UTF-8 nor cp1252: byte 0x{match.group()[0]:02X} in line {where:,} has no character "
             f"in cp1252; pass --encoding ({', '.join(ENCODINGS)})",
             line=where,
+            answers=[["--encoding", None]],
         )
     note = Note(
         "ENCODING",

@@ -60,10 +60,13 @@ def read(
             return read_workbook(source, limits, sheet)
         return _text(source, limits, encoding, delimiter)
     # Messages and previews show what a file has.
+    name = one_line(os.fspath(source))
+    secret = UsageError(f"'{name}' is in a folder of secrets or processes; expected another file")
     if holds_secrets(os.path.realpath(source)):
-        name = one_line(os.fspath(source))
-        raise UsageError(f"'{name}' is in a folder of secrets or processes; expected another file")
+        raise secret
     with Path(source).open("rb") as file:
+        if holds_secrets(file.fileno()):
+            raise secret
         _check_size(os.fstat(file.fileno()).st_size, limits)
         if file.read(len(OLE)).startswith((ZIP, OLE)):
             return read_workbook(file, limits, sheet)
@@ -89,7 +92,10 @@ def _text(data: bytes, limits: ReadLimits, encoding: str | None, delimiter: str 
     if error := other_file(data[:_HEAD]):
         raise error
     if delimiter is not None and not (len(delimiter) == 1 and delimiter.isascii() and delimiter not in '"\r\n\0'):
-        raise NeedsChoice(f"{delimiter!r} is not a delimiter; expected one ASCII character; pass --delimiter")
+        raise NeedsChoice(
+            f"{delimiter!r} is not a delimiter; expected one ASCII character; pass --delimiter",
+            answers=[["--delimiter", None]],
+        )
     decoded = decode(data, encoding)
     del data
     # Ctrl-Z ends a text file of DOS.

@@ -37,6 +37,7 @@ _MODULE: Final = "jobs.viewership.uploads.reading.child_main"
 _START_S: Final = 60.0
 # Replies name sheets, cells and ranges.
 _MAX_MESSAGE: Final = 4000
+_MAX_ANSWERS: Final = 20
 _TEXT_PER_BYTE: Final = 8
 # Raised by replies that the child's own code did not write.
 _MALFORMED: Final = (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError)
@@ -150,7 +151,8 @@ def _memory(limits: ReadLimits) -> Exception:
 def _sheet(reply: dict[str, Any], output: IO[bytes], limits: ReadLimits) -> Sheet:
     """Return the sheet of a reply, which a hostile workbook may have forged."""
     if reply["kind"] == "choice":
-        raise NeedsChoice(cut(str(reply["message"]), _MAX_MESSAGE))
+        sheets = [str(name) for flag, name in reply["answers"][:_MAX_ANSWERS] if flag == "--sheet"]
+        raise NeedsChoice(cut(str(reply["message"]), _MAX_MESSAGE), answers=[["--sheet", sheet] for sheet in sheets])
     if reply["kind"] == "refused" and reply["code"] in REFUSALS:
         raise refuse(reply["code"], cut(str(reply["message"]), _MAX_MESSAGE))
     if reply["kind"] != "done":

@@ -89,6 +89,7 @@ def _with_year(frame: pl.DataFrame, gathered: Gathered, period: Period | None) -
             "--period",
             column=gathered.fields[name].cells.column,
             flags=["--period"],
+            answers=[["--period", None]],
         )
     year = pl.when(open_ones).then(pl.lit(period.first.year, dtype=pl.Int64)).otherwise("year")
     return frame.with_columns(year.alias("year"))

@@ -107,7 +107,7 @@ def _text(field: str, cells: Cells) -> ParsedColumn:
         grouped = pl.when(text.str.contains(_GROUPED)).then(text.str.replace_all(r"[^0-9]", ""))
         value = pl.coalesce(text.str.extract(_WHOLE, 1), grouped, text.str.strip_chars())
     code = pl.lit(None, dtype=pl.String)
-    # PostgreSQL stores no NUL, and one bad cell must not cost the others.
+    # PostgreSQL cannot store NUL, and one bad cell must not affect the others.
     columns = {"text": without_nul(cells.texts)}
     notes: list[Note] = []
     if cells.kinds is not None:

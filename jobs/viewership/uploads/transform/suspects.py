@@ -47,7 +47,7 @@ def mangled_ids(frame: pl.DataFrame, gathered: Gathered) -> tuple[pl.Series, Not
 
 
 def textual_numbers(frame: pl.DataFrame, gathered: Gathered) -> list[Note]:
-    """Warn of seasons and episodes that are not whole numbers, such as `one` and `1.5`.
+    """Warn about seasons and episodes that are not whole numbers, such as `one` and `1.5`.
 
     Args:
         frame: the units, with their fates: totals and repeated headers are not counted.

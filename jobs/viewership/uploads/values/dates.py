@@ -144,6 +144,7 @@ class _Column:
                 "expected a year, or the period of the file; pass --period",
                 column=self._distinct.cells.column,
                 flags=["--period"],
+                answers=[["--period", None]],
             )
 
     def _decide(self, group: list[tuple[int, DateText]]) -> tuple[DateOrder, str | None]:
@@ -197,6 +198,7 @@ class _Column:
             f"{cells.named()} {problem}; expected one order; pass {'another ' if self._period else ''}{_FLAGS}",
             column=cells.column,
             flags=["--period", "--date-order"],
+            answers=[["--period", None], ["--date-order", "dmy"], ["--date-order", "mdy"]],
         )
 
     def months_or_days(self) -> str | None:

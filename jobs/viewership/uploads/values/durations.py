@@ -177,4 +177,5 @@ def _clock_form(
         f"{first} h {second} min or {first} min {second} s; expected one form; pass --clock hh:mm or --clock mm:ss",
         column=cells.column,
         flags=["--clock"],
+        answers=[["--clock", "hh:mm"], ["--clock", "mm:ss"]],
     )

@@ -175,6 +175,7 @@ def find_mark(
             "pass --decimal-mark . or --decimal-mark ,",
             column=distinct.cells.column,
             flags=["--decimal-mark"],
+            answers=[["--decimal-mark", each] for each in MARKS],
         )
     if only:
         [(found, position)] = only.items()
@@ -188,6 +189,7 @@ def find_mark(
             "--decimal-mark . or --decimal-mark ,",
             column=distinct.cells.column,
             flags=["--decimal-mark"],
+            answers=[["--decimal-mark", each] for each in MARKS],
         )
     return None, None
 

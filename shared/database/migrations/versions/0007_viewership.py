@@ -99,6 +99,7 @@ def _uploads() -> None:
             label text CHECK (label IN ('Viewership', 'Revenue', 'Both')),
             format text,
             choices jsonb NOT NULL DEFAULT '{{}}',
+            answers jsonb NOT NULL DEFAULT '[]',
             status text NOT NULL CHECK (status IN ('received', 'needs_choice', 'refused', 'copy', 'overlap', 'skipped',
                 'read', 'normalized', 'matched', 'loaded', 'partial', 'replaced', 'retracted')),
             code text,
@@ -120,7 +121,7 @@ def _uploads() -> None:
             pipeline_run_id text NOT NULL,
             created_at timestamptz NOT NULL DEFAULT now(),
             updated_at timestamptz NOT NULL DEFAULT now(),
-            CHECK (status IN ('received', 'needs_choice', 'refused')
+            CHECK (status IN ('received', 'needs_choice', 'refused', 'retracted')
                 OR num_nonnulls(platform, domain, label, format) = 4)
         )
     """)
@@ -350,8 +351,10 @@ def _history() -> None:
             effects jsonb NOT NULL,
             previous jsonb NOT NULL,
             decided_by text NOT NULL,
+            decided_role text NOT NULL DEFAULT session_user,
             decided_at timestamptz NOT NULL DEFAULT now(),
             undone_by text,
+            undone_role text,
             undone_at timestamptz,
             CHECK ((action = 'reject') = (episode_id IS NULL)),
             CHECK ((undone_by IS NULL) = (undone_at IS NULL))
@@ -1105,7 +1108,8 @@ def _undo(definer: str) -> None:
                     to_char(taken.undone_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
                     USING ERRCODE = 'TC005';
             END IF;
-            UPDATE viewership.decisions d SET undone_by = actor, undone_at = now() WHERE d.decision_id = decision;
+            UPDATE viewership.decisions d SET undone_by = actor, undone_role = session_user, undone_at = now()
+            WHERE d.decision_id = decision;
             -- Keys that a later decision changed stay as that one left them.
             affected := ARRAY(
                 SELECT m.key_id FROM viewership.matches m WHERE m.decision_id = decision ORDER BY m.key_id

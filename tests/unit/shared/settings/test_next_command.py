@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+
+import pytest
 
 from jobs.gamedata.settings import ExtractSettings
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings, VerifySettings, next_step
 from shared.settings.command import parse
 from shared.settings.next_command import next_command
+from shared.text import one_line
 
 
 def typed(*argv: str) -> IngestSettings:
@@ -52,6 +56,42 @@ def test_a_value_that_starts_with_a_dash_is_not_read_as_a_flag() -> None:
     command = next_step(typed("--prefix=-x y"), "ingest")
     assert command == "telecine screenalytics ingest '--prefix=-x y'"
     assert parse(IngestSettings, "", "", shlex.split(command)[3:]).prefix == "-x y"
+
+
+@pytest.mark.parametrize("shape", ["{}", "--prefix={}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "q'\nrm -rf ~\n'.csv",
+        "a\tb\x1b[2Jc\x7f",
+        "a\u202egpj.csv",
+        "a\u3164b\u200dc",
+        "back\\slash' \u2028$(id)`id`!x",
+        "\x01f",
+        "\u00fcber\n\U000e0041",
+        "byte \udcff of a path",
+    ],
+    ids=["lines", "controls", "bidi", "invisible", "quotes", "hex digit", "letters", "byte"],
+)
+def test_words_that_are_not_printable_stay_on_one_line_and_reach_the_program(text: str, shape: str) -> None:
+    word, settings = shape.format(text), typed().with_typed({"bucket": f"./{text}"})
+    command = next_command("screenalytics replay", word, model=ReplaySettings, settings=settings)
+    assert one_line(command) == command
+    shell = command.replace("telecine screenalytics replay", "printf '%s\\0'", 1)
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, check=True)
+    assert done.stdout == b"".join(
+        each.encode("utf-8", "surrogateescape") + b"\0" for each in (word, "--bucket", f"./{text}")
+    )
+
+
+def test_a_value_that_looks_like_a_flag_is_a_value() -> None:
+    settings = typed("--bucket", "s3://bucket")
+    command = next_command("screenalytics replay", "--prefix", "--bucket", model=ReplaySettings, settings=settings)
+    assert command == "telecine screenalytics replay --prefix=--bucket --bucket s3://bucket"
+    command = next_command("screenalytics replay", "--bucket=-b", model=ReplaySettings, settings=settings)
+    assert command == "telecine screenalytics replay --bucket=-b"
+    command = next_command("screenalytics replay", "--all", "--bucket", "x", model=ReplaySettings, settings=settings)
+    assert command == "telecine screenalytics replay --all --bucket x"
 
 
 def test_variables_are_not_repeated(monkeypatch) -> None:

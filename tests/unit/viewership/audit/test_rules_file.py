@@ -32,7 +32,7 @@ PROBLEMS = {
     "name: mine\ncandidates: 0": "line 2: candidates '0' is not valid; expected a number of at least 1",
     "name: mine\nsimilar: 1": "line 2: similar '1' is not valid; expected true or false",
     "name: Mine Own": "line 1: name 'Mine Own' is not valid; expected text that matches",
-    "name: standard-1": "the name standard-1 belongs to rules of telecine; expected another name",
+    "name: standard-1": "the name standard-1 is used by shipped rules; expected another name",
     "name: mine\nbase: standard": "the base is unknown; expected standard-1 or exact-1; did you mean 'standard-1'?",
     "name: mine\ncut: 50": "proposed 55 is above cut 50; expected at most the cut",
     "name: mine\nname: yours": "line 2: the key 'name' is set twice; the first is in line 1",

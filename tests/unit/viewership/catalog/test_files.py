@@ -71,7 +71,10 @@ def test_a_line_is_where_its_record_begins():
         ("", "the file is empty"),
         ("a,b\n1,2\n", "columns a, b match no kind"),
         ("series,title,titel\nA,b,c\n", "column 'titel' is unknown; expected for episodes: ref_id"),
-        ("series,title,\nA,b,c\n", "a column has no name"),
+        ("series,title,titel,Year\nA,b,c,d\n", "columns 'titel', 'year' are unknown; expected for episodes: ref_id"),
+        ("series,title,\nA,b,c\n", "a column has no name; expected for episodes"),
+        ("series,titel,\nA,b,c\n", "column 'titel' is unknown, and a column has no name; expected for series"),
+        ("Day,Minutes Viewed\n1,2\n", "This looks like a platform's report; run: telecine viewership run FILE"),
         ("series,title,Title\nA,b,c\n", "column title appears twice"),
         ("series,title,title.1\nA,b,c\n", "column title appears twice"),
         ("series,title\nA\n", "a.csv line 2: the row has 1 cells; expected 2"),
@@ -135,3 +138,25 @@ def test_no_rows_break_the_reader(body):
     for row in read([("x", body)]).rows:
         assert set(row.values) == {"series", "season", "episode", "title"}
         assert all(value is None or value == " ".join(value.split()) for value in row.values.values())
+
+
+REPORT = "date,series,title,minutes,device\n2025-07-01,A,b,3,tv\n2025-07-02,A,b,4,tv\n"
+
+
+def test_unknown_columns_are_told_once_per_file_and_a_report_is_recognised():
+    (message,) = told(REPORT)
+    assert message.startswith("a.csv line 1: columns 'date', 'minutes', 'device' are unknown; expected for episodes: ")
+    assert message.endswith("This looks like a platform's report; run: telecine viewership run FILE")
+    lines = '{"series": "A", "day": "1"}\n{"series": "B", "day": "2"}\n{"series": "C", "hour": "2"}\n'
+    assert [(bad.line, bad.message.partition(";")[0]) for bad in one(lines).bad] == [
+        (1, "column 'day' is unknown"),
+        (3, "column 'hour' is unknown"),
+    ]
+    assert "report" not in "".join(told(lines))
+
+
+def test_many_unknown_columns_are_not_all_listed():
+    header = ",".join(f"x{number}" for number in range(30))
+    (message,) = told(f"series,title,{header}\n")
+    assert "'x19' and 10 more are unknown" in message
+    assert "'x20'" not in message

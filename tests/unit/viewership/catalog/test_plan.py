@@ -304,6 +304,14 @@ def test_an_alias_may_point_to_an_episode_without_an_id(state):
     assert "0 episodes of 'The Outpost' fit" in told(state, f"{head}episode,z,The Outpost,2,9,,\n")
 
 
+def test_what_the_files_lack_stays_and_is_counted(state):
+    found = imported(state, "ref_id,title\nHL-0101,Other\n")
+    assert len(found.missing) == 2
+    lines = describe(state, found, 20)
+    assert lines[0] == "episodes: 1 changed; 2 others stay"
+    assert not [line for line in lines if "removed" in line or line.startswith("  - ")]
+
+
 def test_numbers_are_added_and_missing_ones_removed(state):
     text = "ref_id,platform,season,episode\nHL-0101,Xumo,2,11\nHL-0101,,0,3\n"
     assert counts(imported(state, text)) == {"episode_changed": 1}

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from jobs.cli import run
-from jobs.viewership.errors import NeedsChoice
+from jobs.viewership.catalog.files import read as read_catalogue
+from jobs.viewership.errors import NeedsChoice, answers_to_all
 from jobs.viewership.settings.formats import FormatsCheckSettings, FormatsInferSettings
 from jobs.viewership.steps.formats import infer_file
 from jobs.viewership.steps.formats_check import check
@@ -195,6 +196,20 @@ def test_the_questions_of_several_formats_are_asked_at_once(tmp_path):
     assert "expected one of pluto-1, canonical-1; pass --format" in message
     assert message.count("2 columns are named 'Net Revenue'") == 1
     assert error.value.data["flags"] == ["--format", "--map"]
+    answers = error.value.answers
+    assert [answer[:2] for answer in answers] == [
+        ["--format", name] for name in ("pluto-1", "canonical-1") for _ in "12"
+    ]
+    for answer in answers:
+        assert check(FormatsCheckSettings(file=file, format=str(answer[1]), map=(str(answer[3]),), period="2025-07"))
+
+
+def test_several_questions_have_all_combinations_of_answers_or_flags_to_fill_in():
+    two, five = [["--a", "1"], ["--a", "2"]], [["--b", str(number)] for number in range(5)]
+    assert answers_to_all([two, [], [["--c", "3"]]]) == [["--a", "1", "--c", "3"], ["--a", "2", "--c", "3"]]
+    assert len(answers_to_all([two, five])) == 10
+    assert answers_to_all([two, five, two]) == [["--a", None, "--b", None]]
+    assert answers_to_all([]) == []
 
 
 def test_two_pairs_of_equal_columns_are_asked_about_at_once(tmp_path):
@@ -203,3 +218,46 @@ def test_two_pairs_of_equal_columns_are_asked_about_at_once(tmp_path):
         check(FormatsCheckSettings(file=file, format="canonical"))
     assert "named 'Title'" in str(error.value)
     assert "named 'Hours'" in str(error.value)
+
+
+def test_the_command_has_a_place_for_the_period(tmp_path):
+    file = _file(tmp_path, "Show,Ep #,Hrs\nA,1,2\nB,2,3\n")
+    words = _command(infer_file(FormatsInferSettings(file=file)))
+    assert words[-2:] == ["--period", "PERIOD"]
+    assert run([*words[:-1], "2025-07"]) == EXIT_OK
+    written = infer_file(FormatsInferSettings(file=file, output=str(tmp_path / "lantern-1.yaml")))
+    assert _command(written)[-2:] == ["--period", "PERIOD"]
+    assert "--period" not in _command(infer_file(FormatsInferSettings(file=_file(tmp_path, _PLAIN, "dated.csv"))))
+
+
+def test_a_written_format_tells_how_its_platform_gets_a_deal(tmp_path):
+    file = _file(tmp_path, _PLAIN)
+    lines = infer_file(FormatsInferSettings(file=file, output=str(tmp_path / "lantern-tv-1.yaml"))).splitlines()
+    at = next(place for place, line in enumerate(lines) if line.startswith("Rows of platform lantern-tv are held"))
+    deals = "\n".join(line.strip() for line in lines[at + 1 : at + 3]) + "\n"
+    read_ = read_catalogue([("deals.csv", deals.encode())])
+    assert not read_.bad
+    assert [(row.kind, row.values["platform"], row.values["deal_parent"]) for row in read_.rows] == [
+        ("deals", "lantern-tv", "DEAL")
+    ]
+    assert "held until" not in infer_file(FormatsInferSettings(file=file))
+
+
+@pytest.mark.parametrize(
+    ("header", "mapping", "asked"),
+    [
+        ("Country", (), ["territory=Country"]),
+        ("Country", ("territory=Country",), []),
+        ("Country", ("country=Country",), []),
+        ("Region", (), []),
+        ("Notes", (), []),
+    ],
+)
+def test_a_country_may_be_the_territory(tmp_path, header, mapping, asked):
+    file = _file(tmp_path, f"View Date,Show,Ep #,Hrs,{header}\n2025-07-01,A,1,2,US\n2025-07-02,B,2,3,CA\n")
+    document = json.loads(infer_file(FormatsInferSettings(file=file, json_=True, map=mapping)))
+    found = [one["options"] for one in document["questions"] if "territory" in one["message"]]
+    assert found == ([asked] if asked else [])
+    fields = {one["name"]: one["field"] for one in document["columns"]}
+    wanted = {"Country": mapping[0].partition("=")[0] if mapping else "country", "Region": "territory", "Notes": None}
+    assert fields[header] == wanted[header]

@@ -74,7 +74,9 @@ def test_the_users_choice_overrides_the_format():
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
-        ({"hour": "Hours"}, "'hour' is not a field; did you mean 'hours'?"),
+        ({"hour": "Hours"}, "'hour' is not a field; did you mean 'hours'? Fields: date, month, quarter, "),
+        ({"zzz": "Hours"}, "'zzz' is not a field; expected one of: date, month, quarter, "),
+        ({"Ssn No": "season"}, "'Ssn No' is not a field, but 'season' is one; write 'season=Ssn No'"),
         ({"hours": "Hour"}, "the file has no column 'Hour'; did you mean 'Hours'?"),
     ],
 )

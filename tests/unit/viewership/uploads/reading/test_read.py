@@ -118,8 +118,9 @@ def test_a_named_encoding_decides_and_a_mark_overrides_it():
         "1",
     )
     assert rows(TABLE.encode("utf-8-sig"), encoding="cp1252")[1][0] == "La señora Muñoz \u2013 parte 1"
-    with pytest.raises(NeedsChoice, match="'klingon' is not an encoding"):
+    with pytest.raises(NeedsChoice, match="'klingon' is not an encoding") as error:
         read(b"a,b\n", encoding="klingon")
+    assert error.value.answers == [["--encoding", None]]
 
 
 @settings(max_examples=300, deadline=None)
@@ -184,8 +185,12 @@ def test_delimiters_inside_cells_do_not_decide(text, delimiter, columns):
 
 def test_two_delimiters_that_fit_equally_need_a_choice():
     data = b"Show | Episode,Hours\nA | B,3\n"
-    with pytest.raises(NeedsChoice, match=r"comma \(2 columns\) and pipe \(2 columns\)"):
+    with pytest.raises(NeedsChoice, match=r"comma \(2 columns\) and pipe \(2 columns\)") as error:
         read(data)
+    assert sorted(error.value.answers) == [["--delimiter", ","], ["--delimiter", "|"]]
+    with pytest.raises(NeedsChoice) as error:
+        read(data.replace(b"|", b"\t"))
+    assert sorted(error.value.answers) == [["--delimiter", ","], ["--delimiter", "tab"]]
     assert rows(data, delimiter="|")[1] == ("A ", " B,3")
     with pytest.raises(NeedsChoice, match="not a delimiter"):
         read(data, delimiter="ab")

@@ -174,12 +174,14 @@ def test_hidden_sheets_are_not_read_and_are_named():
 
 def test_several_visible_sheets_with_data_need_a_choice():
     data = xlsx(ONE, "<row/>", ONE, names=[("Week 28", "visible"), ("Empty", "visible"), ("Week 29", "visible")])
-    with pytest.raises(NeedsChoice, match="several sheets hold data: 'Week 28', 'Week 29'; pass --sheet"):
+    with pytest.raises(NeedsChoice, match="several sheets hold data: 'Week 28', 'Week 29'; pass --sheet") as error:
         read(data)
+    assert error.value.answers == [["--sheet", "Week 28"], ["--sheet", "Week 29"]]
     assert read(data, sheet="Week 29").name == "Week 29"
     assert read(data, sheet=" week 29").name == "Week 29"
-    with pytest.raises(NeedsChoice, match="no sheet 'Week 30'; its sheets are 'Week 28', 'Empty', 'Week 29'"):
+    with pytest.raises(NeedsChoice, match="no sheet 'Week 30'; its sheets are 'Week 28', 'Empty', 'Week 29'") as error:
         read(data, sheet="Week 30")
+    assert error.value.answers == [["--sheet", "Week 28"], ["--sheet", "Empty"], ["--sheet", "Week 29"]]
 
 
 def test_the_only_sheet_with_data_is_read_without_a_choice():

@@ -1,0 +1,47 @@
+"""Platforms that a user names: one that does not exist is a typing error, which must not look like an empty answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jobs.viewership.uploads.formats.library import shipped_formats
+from jobs.viewership.uploads.formats.model import near_miss
+from shared.errors import UsageError
+from shared.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared.database.session import DatabaseSession
+
+__all__ = ["check_platforms", "shipped_platforms"]
+
+
+def check_platforms(session: DatabaseSession, names: Iterable[str], *, also: Iterable[str] = ()) -> None:
+    """Check that uploads have these platforms.
+
+    Args:
+        session: a transaction.
+        names: platforms that a user names.
+        also: platforms that are known without an upload.
+
+    Raises:
+        UsageError: one is unknown; the message has the nearest name.
+    """
+    wanted = list(names)
+    if not wanted:
+        return
+    known = {row.platform for row in session.rows("SELECT DISTINCT platform FROM viewership.scopes")} | set(also)
+    for name in wanted:
+        if name not in known:
+            near = near_miss(name, sorted(known))
+            listed = ", ".join(sorted(known)) or "none, since nothing was uploaded"
+            raise UsageError(
+                f"no upload is of platform {one_line(name)}{near}{' Platforms:' if near else '; expected one of:'}"
+                f" {listed}"
+            )
+
+
+def shipped_platforms() -> set[str]:
+    """Return the platforms of the shipped formats: known, also before the first upload."""
+    return {found.platform for found in shipped_formats().values()}

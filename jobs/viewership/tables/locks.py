@@ -1,0 +1,35 @@
+"""Transactions of the phases, which wait for the locks of others only for a limited time."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from shared.database.session import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.database.session import DatabaseSession
+    from shared.settings.database import DatabaseSettings
+
+__all__ = ["phase_transaction"]
+
+# A phase of a large upload holds its locks for minutes, and a step has an hour. Someone's open transaction at a console
+# would otherwise stop all loads until the step's deadline, without an error that names the lock.
+_LOCK_TIMEOUT: Final = "15min"
+
+
+@contextmanager
+def phase_transaction(settings: DatabaseSettings) -> Iterator[DatabaseSession]:
+    """Run one transaction of a phase, which fails if another one holds a lock that it needs for 15 minutes.
+
+    Args:
+        settings: where the database is.
+
+    Raises:
+        TransientError: a lock was not free in time, or as for :func:`shared.database.session.transaction`.
+    """
+    with transaction(settings) as session:
+        session.run(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+        yield session

@@ -1,0 +1,116 @@
+"""Rows of two files for the same place and time are never both final without a word, whatever form the time has."""
+
+# ruff: noqa: F811 - pytest hands fixtures in by their names
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from jobs.viewership.tables.uploads import hold, refuse_gone
+from shared.database.session import transaction
+from shared.errors import TransientError, UsageError
+from tests.postgres_server import database, postgres  # noqa: F401
+from tests.viewership_place import viewership  # noqa: F401
+
+pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
+
+HEAD = "Series,Season,Episode,Title,Date,Hours\n"
+STORM = "Calm River,1,1,The Storm,"
+
+
+def test_rows_of_a_quarter_without_days_overlap(viewership):
+    viewership.catalogue()
+    head = "Series,Season,Episode,Title,Year,Quarter,Revenue\n"
+    assert viewership.run(viewership.file("q3.csv", f"{head}{STORM}2025,q3,100\n")).exit_code == 0
+    other = viewership.file("q3-again.csv", f"{head}{STORM}2025,q3,101\n")
+    assert viewership.run(other).rejects == {"OVERLAP": 1}
+    assert viewership.run(viewership.file("q4.csv", f"{head}{STORM}2025,q4,7\n")).exit_code == 0
+    assert viewership.run(other, on_overlap="replace").exit_code == 0
+    assert viewership.rows("SELECT payment_amount FROM viewership.episode_details ORDER BY 1") == [(7,), (101,)]
+    assert viewership.is_due()
+
+
+def test_a_month_overlaps_with_its_days_and_they_with_it(viewership):
+    viewership.catalogue()
+    month = viewership.file("month.csv", f"Series,Season,Episode,Title,Year,Month,Hours\n{STORM}2025,7,31\n")
+    days = viewership.file("days.csv", HEAD + "".join(f"{STORM}2025-07-{day:02},1\n" for day in range(2, 32)))
+    assert viewership.run(month).exit_code == 0
+    assert viewership.run(days).rejects == {"OVERLAP": 1}
+    viewership.retract(1)
+    assert viewership.run(days).exit_code == 0
+    assert viewership.run(month).rejects == {"OVERLAP": 1}
+    assert viewership.final() == (30, 30)
+
+
+def test_replace_refuses_to_lose_revenue_that_the_new_file_has_no_column_for(viewership):
+    viewership.catalogue()
+    both = "Series,Season,Episode,Title,Date,Hours,Revenue\n"
+    viewership.run(viewership.file("both.csv", f"{both}{STORM}2025-07-01,10.5,3\n"))
+    report = viewership.run(viewership.file("hours.csv", f"{HEAD}{STORM}2025-07-01,11\n"), on_overlap="replace")
+    assert report.rejects == {"REPLACE_PARTIAL": 1}
+    assert viewership.rows("SELECT label, hours, payment_amount FROM viewership.episode_details ORDER BY label") == [
+        ("Revenue", None, 3),
+        ("Viewership", Decimal("10.5"), None),
+    ]
+
+
+def test_a_file_with_some_undated_rows_can_be_replaced_by_a_correction(viewership):
+    viewership.catalogue()
+    text = f"{HEAD}{STORM}2025-07-01,1\n{STORM},2\n"
+    viewership.run(viewership.file("a.csv", text))
+    assert viewership.run(viewership.file("b.csv", text.replace(",1\n", ",5\n")), on_overlap="replace").exit_code == 0
+    assert viewership.final() == (1, 5)
+
+
+def test_another_domain_hides_no_overlap(viewership):
+    viewership.catalogue()
+    viewership.run(viewership.file("a.csv", f"{HEAD}{STORM}2025-07-01,1\n"))
+    report = viewership.run(viewership.file("b.csv", f"{HEAD}{STORM}2025-07-01,2\n"), domain="Owned and Operated")
+    assert report.rejects == {"OVERLAP": 1}
+
+
+def test_files_without_rows_are_no_copies_of_each_other(viewership):
+    viewership.catalogue()
+    for number in (10, 11):
+        report = viewership.run(viewership.file(f"{number}.csv", f"{HEAD}Total,,,,,{number}\n"), max_rejected=1.0)
+        assert report.counts["upload.copy"] == 0
+
+
+def test_bytes_that_are_read_again_survive_the_retraction_of_the_first_reading(viewership):
+    viewership.catalogue()
+    file = viewership.file("month.csv", "Series,Season,Episode,Title,Hours\n" + STORM.rstrip(",") + ",3\n")
+    viewership.run(file)
+    viewership.upload(file, period="2025-07", on_overlap="replace")
+    viewership.retract(1)
+    # The second reading stands for the bytes now, and loads.
+    assert viewership.upload(file, period="2025-07").counts["linked"] == 1
+    assert viewership.run().exit_code == 0
+    assert [status for *_, status in viewership.statuses()] == ["retracted", "loaded"]
+    assert viewership.final() == (1, 3)
+    assert viewership.is_due()
+
+
+def test_an_upload_that_is_taken_back_while_it_is_read_stays_taken_back(viewership):
+    viewership.catalogue()
+    viewership.run(viewership.file("a.csv", f"{HEAD}{STORM}2025-07-01,1\n"))
+    viewership.retract(1)
+    with transaction(viewership.database.settings()) as session, pytest.raises(TransientError, match="retracted while"):
+        refuse_gone(hold(session, 1))
+
+
+@pytest.mark.parametrize(("name", "text"), [("ask.csv", "Title,Date,Hours\nX,01/02/2025,1\n"), ("empty.csv", HEAD)])
+def test_an_upload_without_rows_cannot_be_taken_back(viewership, name, text):
+    viewership.catalogue()
+    viewership.run(viewership.file(name, text))
+    with pytest.raises(UsageError, match="none of its rows are stored"):
+        viewership.retract(1)
+
+
+def test_rows_can_be_stored_under_a_platform_without_a_format(viewership):
+    viewership.catalogue()
+    viewership.run(viewership.file("a.csv", f"{HEAD}{STORM}2025-07-01,1\n"))
+    report = viewership.run(viewership.file("b.csv", f"{HEAD}{STORM}2025-07-01,2\n"), platform="orbit-tv")
+    assert report.exit_code == 0
+    assert viewership.fates(2) == {"held NO_DEAL": 1}
+    assert viewership.rows("SELECT platform FROM viewership.uploads ORDER BY 1") == [("canonical",), ("orbit-tv",)]
