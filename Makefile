@@ -75,7 +75,7 @@ demo-viewership: .venv/.viewership  ## platform reports -> PostgreSQL: catalogue
 		--bucket $(DEMO)/viewership --report-dir $(DEMO)/viewership-report
 	@echo "==> review: titles that wait, most hours first; accept one"
 	@$(V) review list --limit 5
-	@$(V) review accept 3f8bd339 --candidate 1 --yes
+	@$(V) review accept 71622474 --candidate 1 --yes
 	@echo "==> gaps: episodes that the platforms report and the catalogue lacks"
 	@$(V) catalog gaps --limit 5
 	@echo "==> catalogue again, complete; reprocess matches what the change affects"

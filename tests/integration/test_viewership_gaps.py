@@ -19,7 +19,7 @@ from jobs.viewership.steps.catalog_gaps import gaps
 from shared.database.session import transaction
 from shared.errors import UsageError
 from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_store import Store
+from tests.viewership_store import CATALOGUE, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,3 +169,72 @@ def test_platforms_are_chosen_and_retracted_uploads_do_not_count(store: Store):
 def test_a_suffix_that_is_none_of_the_three_is_refused(store: Store):
     with pytest.raises(UsageError, match=r"expected \.csv, \.jsonl or \.xlsx"):
         told(store, output="gaps.txt")
+
+
+# Titles that a catalogue has, with parts; and how a platform writes them, without season and episode.
+PARTS = {
+    "episodes.csv": (
+        "ref_id,series,series_code,status,season,episode,title\n"
+        'LD-0110,Late Desk,LD,active,1,10,"Signal at Midnight, Part 1"\n'
+        'LD-0111,Late Desk,LD,active,1,11,"No More Promises, Part 1"\n'
+        'LD-0112,Late Desk,LD,active,1,12,"No More Promises, Part 2"\n'
+        "LD-0113,Late Desk,LD,active,1,13,After the Letter\n"
+        "LD-0114,Late Desk,LD,active,1,14,Ledger of Snow\n"
+        "LD-0115,Late Desk,LD,active,1,15,Pilot\n"
+    ),
+}
+HELD = [
+    # The part is lost, so it is one of two.
+    "No More Promises",
+    # More than the title, at borders that no series is cut from.
+    "No More Promises, Part 1 | Late Night Desk",
+    "Late Night Desk: No More Promises, Part 2 (fan cut)",
+    # An error in a short word, which no bucket accepts.
+    "Ledger of Snwo",
+]
+MISSING = [
+    # The catalogue has the first part only, or a title that differs by a word that it knows.
+    "Signal at Midnight, Part 2",
+    "After the Ledger",
+    # A title of one common word, inside another one, proves nothing.
+    "The Pilot Who Never Came Home",
+]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_title_that_the_catalogue_may_have_is_for_review(database: Database, tmp_path: Path, given: bool):
+    store = Store(database, tmp_path)
+    store.catalogue(PARTS | {name: CATALOGUE[name] for name in ("deals.csv", "channels.csv", "territories.csv")})
+    series, end = ("Late Desk", "") if given else ("", " | Late Desk")
+    rows = [
+        f'2025-07-01,Acme,Harbour TV,US,{series},,,"{text}{end}",,{hours},'
+        for hours, text in enumerate((*HELD, *MISSING), 1)
+    ]
+    store.stored(rows)
+    found = document(store)
+    assert [each["title"] for each in found["gaps"]] == MISSING[::-1]
+    assert {each["series"] for each in found["gaps"]} == {"Late Desk"}
+    assert (found["reviews"]["keys"], Decimal(found["reviews"]["hours"])) == (len(HELD), 10)
+
+
+def test_rows_without_numbers_are_written_with_a_warning(store: Store, tmp_path: Path):
+    text = told(store, output=str(tmp_path / "gaps.csv"))
+    assert "warning: 1 row has no season or no episode" in text
+    assert "warning" not in told(store)
+
+
+def test_exact_titles_with_series_and_additions_are_final_and_no_gaps(database: Database, tmp_path: Path):
+    store = Store(database, tmp_path)
+    store.catalogue(PARTS | {name: CATALOGUE[name] for name in ("deals.csv", "channels.csv", "territories.csv")})
+    store.stored(
+        (
+            '2025-07-01,Acme,Harbour TV,US,,,,"No More Promises, Part 1 | Late Desk | Full Episode",,1,',
+            '2025-07-01,Acme,Harbour TV,US,,,,"Full Episode | Late Desk | No More Promises, Part 2",,2,',
+            '2025-07-01,Acme,Harbour TV,US,Late Desk,,,"Signal at Midnight (1) - Late Desk - Season 1",,4,',
+        )
+    )
+    found = database.rows(
+        "SELECT e.ref_id, m.bucket FROM viewership.matches m JOIN catalog.episodes e ON e.id = m.episode_id ORDER BY 1"
+    )
+    assert found == [("LD-0110", "SERIES_ONLY"), ("LD-0111", "SERIES_ONLY"), ("LD-0112", "SERIES_ONLY")]
+    assert document(store)["gaps"] == []

@@ -19,6 +19,7 @@ __all__ = [
     "Decorated",
     "SeriesForm",
     "TitleForm",
+    "is_noise",
     "joined",
     "numbers",
     "placeholder",
@@ -36,6 +37,7 @@ __all__ = [
 _KEY_BYTES: Final = 1000
 """Length of a key in bytes; beyond it, a digest replaces the end. An index row of PostgreSQL has at most 2,704."""
 
+_PLAIN: Final = re.compile(r"\w+")
 _BRACKET: Final = re.compile(r"\s*[(\[]([^()\[\]]{1,40})[)\]]\s*")
 _BAR: Final = re.compile(
     r"\s*[|]\s*([^|]{1,40})\s*$|\s+[-]\s+((?:full|complete|new)\s[^-|]{1,20}|dubbed|doblado)\s*$", re.IGNORECASE
@@ -103,7 +105,7 @@ class TitleForm(NamedTuple):
 
 def _addition(text: str) -> tuple[bool, str | None, bool]:
     """Return whether a text is an addition, its language, and whether it says dubbed."""
-    plain = " ".join(re.findall(r"\w+", folded(text)))
+    plain = " ".join(_PLAIN.findall(folded(text)))
     if plain in NOISE:
         return True, None, False
     words = plain.split()
@@ -111,6 +113,16 @@ def _addition(text: str) -> tuple[bool, str | None, bool]:
     dubbed = len(left.split()) < len(words)
     language = LANGUAGES.get(left)
     return (bool(words) and (not left or language is not None)), language, dubbed
+
+
+def is_noise(text: str) -> bool:
+    """Return whether a piece of a title is an addition that names nothing.
+
+    Example:
+        >>> [is_noise(text) for text in ("Full Episode", "HD", "Spanish", "The Storm")]
+        [True, True, False, False]
+    """
+    return " ".join(_PLAIN.findall(folded(text))) in NOISE
 
 
 def undecorated(text: str) -> Decorated:

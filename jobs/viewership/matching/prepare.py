@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jobs.viewership.keys.ids import id_parts
 from jobs.viewership.keys.numbering import season_episode, whole_number
 from jobs.viewership.keys.text import cleaned
-from jobs.viewership.keys.titles import TitleForm, joined, title_form, undecorated, without_article
+from jobs.viewership.keys.titles import TitleForm, is_noise, joined, title_form, tokens, undecorated, without_article
 from jobs.viewership.keys.words import wordset
 from jobs.viewership.matching.names import Source
 
@@ -213,18 +214,33 @@ def _series(
         return named.words
     words: set[tuple[str, ...]] = set()
     for text in texts:
-        rest = season_episode(undecorated(cleaned(text)).text).rest
+        pieces, rest = _pieces(text)
         borders = list(_BORDER.finditer(rest))
         heads = [rest[: border.start()] for border in borders]
         if borders:
             heads.append(rest[borders[-1].end() :])
         ids, source, found = names.inside(title_form(text).words, heads)
+        if source is not Source.TITLE:
+            # Neither the beginning nor the end is a name: "The Storm | Harbour Lights | Clip".
+            ids, source, found = names.inside(title_form(text).words, (*heads, *pieces[1:-1]))
         if found:
             words.add(found)
         for one in ids:
             made.series[one] = min(source, made.series.get(one, source))
     # Also sorted by their words: the order of a set differs between processes.
     return tuple(sorted(words, key=lambda name: (-len(name), name)))
+
+
+def _pieces(text: str) -> tuple[list[str], str]:
+    """Return the pieces of a title between colons, dashes and bars, and the whole, without additions and numbers."""
+    rest = season_episode(undecorated(cleaned(text)).text).rest
+    ends = [(0, 0), *(border.span() for border in _BORDER.finditer(rest)), (len(rest), len(rest))]
+    spans = [(one[1], other[0]) for one, other in pairwise(ends)]
+    kept = [span for span in spans if not is_noise(rest[slice(*span)])]
+    if len(kept) in {0, len(spans)}:
+        return [rest[slice(*span)] for span in spans], rest
+    pieces = [rest[slice(*span)] for span in kept]
+    return pieces, " | ".join(pieces)
 
 
 def _coded(made: Prepared, series: int | None, notes: list[str]) -> None:
@@ -265,9 +281,12 @@ def _numbers(made: Prepared, key: MatchKey, forms: Sequence[TitleForm], notes: l
 def _forms(made: Prepared, text: str, form: TitleForm, names: tuple[tuple[str, ...], ...]) -> None:
     words = form.words
     found = [(form.key, FORM, words)]
+    pieces, _ = _pieces(text) if names else ([], "")
     for name in names:
         length = len(name)
-        if (words[:length] == name and (rest := without_article(words[length:]))) or (
+        if (one := _without_piece(pieces, name)) is not None:
+            found.append((one.key, REST, one.words))
+        elif (words[:length] == name and (rest := without_article(words[length:]))) or (
             words[-length:] == name and (rest := words[:-length])
         ):
             found.append((joined(rest), REST, rest))
@@ -277,3 +296,15 @@ def _forms(made: Prepared, text: str, form: TitleForm, names: tuple[tuple[str, .
     if made.forms:
         found = [one for one in found if one not in made.forms]
     made.forms += found
+
+
+def _without_piece(pieces: Sequence[str], name: tuple[str, ...]) -> TitleForm | None:
+    """Return what is left of a title's pieces without the first that is a name; None if nothing is, or no title.
+
+    Tokens of the whole title cannot be cut there: the number of a part is their last, and an article inside stays.
+    """
+    for at, piece in enumerate(pieces):
+        if len(pieces) > 1 and tokens(piece) == name:
+            form = title_form(" | ".join((*pieces[:at], *pieces[at + 1 :])))
+            return None if form.placeholder else form
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.viewership.catalog.versions import current_version
 from jobs.viewership.keys.ids import id_key
 from jobs.viewership.keys.numbering import season_episode, whole_number
+from jobs.viewership.keys.numbers import is_number
 from jobs.viewership.keys.text import cleaned
-from jobs.viewership.keys.titles import series_form, title_form, undecorated
+from jobs.viewership.keys.titles import numbers, series_form, title_form, undecorated
+from jobs.viewership.matching.fuzzy import title_words
+from jobs.viewership.matching.guards import aligned
 from jobs.viewership.matching.known import series_names
 from jobs.viewership.matching.model import RULES
 from jobs.viewership.matching.names import Source
-from jobs.viewership.matching.prepare import MatchKey, prepare
+from jobs.viewership.matching.prepare import MatchKey, generic, prepare
 from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.match import DEFAULT_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import date
 
     from jobs.viewership.matching.prepare import Prepared
@@ -31,7 +34,9 @@ __all__ = ["Counted", "Gap", "Gaps", "find_gaps"]
 
 # Evidence for an episode that the catalogue has: a reviewer decides on the key, and no episode is missing.
 _HELD: Final = frozenset({"SEVERAL_EPISODES", "NUMBERS_TWICE", "ALIASES_DISAGREE", "INACTIVE"})
-_HEAD: Final = re.compile(r"\s*[:|]\s+|\s+-+\s+")
+_SIMILAR: Final = 82.0
+"""Similarity from which a title may be another spelling of one that the catalogue has; importing it would double it."""
+_BORDER: Final = re.compile(r"\s*[:|]\s+|\s+-+\s+")
 _MOST_CHARS: Final = 500
 
 
@@ -103,7 +108,7 @@ class Gaps:
         version: version of the catalogue.
         gaps: most hours first.
         placeholders: keys such as "Episode 4" or TBA, which name no episode.
-        reviews: keys for which the catalogue has at least one episode.
+        reviews: keys for which the catalogue has at least one episode, or may have it under a similar title.
     """
 
     version: int
@@ -143,21 +148,26 @@ def find_gaps(session: DatabaseSession, platforms: Sequence[str] = ()) -> Gaps:
     names = series_names(session, RULES[DEFAULT_RULES])
     keys = [MatchKey(*row[:8]) for row in rows]
     known = _series(session)
+    titles = _titles(session, rows)
+    words = _words(session, titles)
     groups: dict[tuple[Any, ...], list[Gap]] = defaultdict(list)
     for row, one in zip(rows, prepare(keys, names, ()), strict=True):
         if "PLACEHOLDER" in row.reasons and not _numbered(one):
             found.placeholders.add(row)
         elif _HELD.intersection(row.reasons) or any(
-            name != "FUZZY" for candidate in row.candidates for name in candidate.get("found_by", ())
+            any(name != "FUZZY" for name in candidate.get("found_by", ()))
+            or _same(one, candidate["score"], titles.get(candidate["episode_id"], ()), words)
+            for candidate in row.candidates
         ):
             found.reviews.add(row)
         else:
             gap, group = _gap(row, one, known)
             groups[group].append(gap)
     merged = [gap for members in groups.values() for gap in _merged(members)]
-    titles = _titles(session, [candidate for gap in merged if (candidate := gap.similar)])
     for gap in merged:
-        gap.similar = (titles[gap.similar[0]], gap.similar[1]) if gap.similar and gap.similar[0] in titles else None
+        gap.similar = (
+            (titles[gap.similar[0]][0][0], gap.similar[1]) if gap.similar and gap.similar[0] in titles else None
+        )
     found.gaps = sorted(merged, key=lambda gap: (-gap.hours, -gap.rows, gap.series or "", gap.title or "", gap.keys))
     return found
 
@@ -175,12 +185,68 @@ def _series(session: DatabaseSession) -> dict[int, tuple[str, str | None]]:
     return {row.id: (row.title, row.code) for row in rows}
 
 
-def _titles(session: DatabaseSession, candidates: Iterable[tuple[Any, float]]) -> dict[Any, str]:
+def _titles(session: DatabaseSession, keys: Iterable[Any]) -> dict[Any, list[tuple[str, tuple[str, ...]]]]:
+    """Return the titles of all candidates with their tokens, the main title of each first."""
+    found: dict[int, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
+    for row in session.rows(
+        "SELECT episode_id, title FROM catalog.episode_titles WHERE episode_id = ANY (CAST(:ids AS bigint[]))"
+        " ORDER BY episode_id, main DESC, language, position",
+        ids=list({candidate["episode_id"] for key in keys for candidate in key.candidates}),
+    ):
+        found[row.episode_id].append((row.title, title_form(row.title).words))
+    return found
+
+
+def _words(session: DatabaseSession, episodes: Iterable[int]) -> frozenset[str]:
+    """Return the words of all titles of the episodes' series."""
     rows = session.rows(
-        "SELECT episode_id, title FROM catalog.episode_titles WHERE main AND episode_id = ANY (CAST(:ids AS bigint[]))",
-        ids=[one[0] for one in candidates],
+        "SELECT t.title FROM catalog.episode_titles t JOIN catalog.episodes e ON e.id = t.episode_id"
+        " WHERE e.series_id IN (SELECT series_id FROM catalog.episodes WHERE id = ANY (CAST(:ids AS bigint[])))",
+        ids=list(episodes),
     )
-    return {row.episode_id: row.title for row in rows}
+    return frozenset(word for row in rows for word in title_words(row.title))
+
+
+def _same(one: Prepared, score: float, titles: Iterable[tuple[str, tuple[str, ...]]], known: Collection[str]) -> bool:
+    """Return whether a title may be that of a similar episode, written with an error, without its part, or with more.
+
+    A title with a number that the episode's lacks is another one: the catalogue may have the first part only.
+
+    Args:
+        one: the key.
+        score: similarity of the episode.
+        titles: its titles.
+        known: words of the catalogue; one of them is not a typing error of another.
+    """
+    for text, its in titles:
+        if score >= _SIMILAR and any(
+            form and _among(numbers(mine), numbers(its)) and _spelled(mine, its, known) for form, _, mine in one.forms
+        ):
+            return True
+        if not generic(title_form(text)) and any(_contains(form.words, its) for form in one.titles):
+            return True
+    return False
+
+
+def _spelled(mine: tuple[str, ...], its: tuple[str, ...], known: Collection[str]) -> bool:
+    """Return whether titles may be spellings of one: no word that only the first has is a word of the catalogue."""
+    return aligned(mine, its, known) or not any(word in known for word in mine if word not in its)
+
+
+def _among(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    return not Counter(some) - Counter(others)
+
+
+def _contains(words: tuple[str, ...], title: tuple[str, ...]) -> bool:
+    """Return whether tokens hold a title of several words; numbers of parts are last, wherever they were written."""
+    named = tuple(word for word in title if not is_number(word))
+    left = tuple(word for word in words if not is_number(word))
+    size = len(named)
+    return (
+        size > 1
+        and _among(numbers(title), numbers(words))
+        and any(left[at : at + size] == named for at in range(len(left) - size + 1))
+    )
 
 
 def _gap(row: Any, one: Prepared, known: dict[int, tuple[str, str | None]]) -> tuple[Gap, tuple[Any, ...]]:
@@ -224,16 +290,20 @@ def _number(value: int | None, text: str | None) -> str | None:
 
 
 def _title(texts: Iterable[str | None], series: str | None) -> str | None:
-    """Return the title of a key without additions, numbers and a leading series name."""
+    """Return the title of a key without additions, numbers and the series name at either end."""
     for text in texts:
         if not text or text.isspace() or title_form(text).placeholder:
             continue
         found = undecorated(cleaned(text)).text
         if (rest := season_episode(found).rest) and not title_form(rest).placeholder:
             found = rest
-        parts = _HEAD.split(found, maxsplit=1)
-        if series and len(parts) > 1 and series_form(parts[0]).base == series_form(series).base and parts[1].strip():
-            found = parts[1]
+        borders = list(_BORDER.finditer(found))
+        if series and borders:
+            name, first, last = series_form(series).base, borders[0], borders[-1]
+            if series_form(found[: first.start()]).base == name and found[first.end() :].strip():
+                found = found[first.end() :]
+            elif series_form(found[last.end() :]).base == name and found[: last.start()].strip():
+                found = undecorated(found[: last.start()]).text
         return found.strip()[:_MOST_CHARS] or None
     return None
 

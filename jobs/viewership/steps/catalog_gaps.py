@@ -153,8 +153,18 @@ def _told(found: Gaps, settings: CatalogGapsSettings, form: str | None) -> str:
         if each.keys:
             lines.append(f"not counted: {each.keys:,} {name} ({_plain(each.hours)} hours)")
     if form is not None and settings.output is not None:
+        lines += _warned(found)
         lines += _next(settings, settings.output, form, len(found.gaps))
     return "\n".join(lines)
+
+
+def _warned(found: Gaps) -> list[str]:
+    """Warn about rows that a title alone names: the catalogue may have the episode under another title."""
+    bare = sum(not (gap.season and gap.episode) for gap in found.gaps)
+    if not bare:
+        return []
+    have = f"{counted(bare, 'row has', 'rows have')} no season or no episode"
+    return [f"warning: {have}; look for the title in the catalogue before you import it as a new episode"]
 
 
 def _next(settings: CatalogGapsSettings, output: str, form: str, count: int) -> list[str]:

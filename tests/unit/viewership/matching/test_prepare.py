@@ -41,6 +41,44 @@ def test_a_title_loses_the_name_of_its_series():
     assert weak.series == {2: Source.WORDS}
 
 
+@pytest.mark.parametrize(
+    ("text", "series", "rest"),
+    [
+        # The number of a part is the last token of the whole title, so the name is not at its end there.
+        ("No More Promises, Part 1 | Harbour Lights | Full Episode", 1, "nomorepromises 1"),
+        ("The Calm - Part 2 - Harbour Lights", 1, "calm 2"),
+        # Tokens of the name alone have no article, those of the whole title do.
+        ("My Sister's Recipe | The Outpost | Full Episode", 4, "mysistersrecipe"),
+        ("Full Episode | Harbour Lights | The Calm (1)", 1, "calm 1"),
+        ("The Calm | Harbour Lights | Clip", 1, "calmclip"),
+        ("Harbour Lights | HD | Full Episode | The Calm | Official", 1, "calm"),
+        ("HD | The Calm, Part 1 | Season 2 | The Outpost", 4, "calm 1"),
+        ("Harbour Lights: Storm: The Calm", 1, "stormthecalm"),
+        ("Harbour Lights | Harbour Lights | Full Episode", 1, "harbourlights"),
+    ],
+)
+@pytest.mark.parametrize("given", [True, False])
+def test_a_name_between_borders_is_cut_off_exactly(text: str, series: int, rest: str, given: bool):
+    names = SeriesNames([SeriesName(1, "Harbour Lights"), SeriesName(4, "The Outpost")], [], RULES["standard-1"])
+    fields = {"content_name": text} | ({"series": {1: "Harbour Lights", 4: "The Outpost"}[series]} if given else {})
+    (key,) = prepare([MatchKey(1, "tubi", **fields)], names, ())
+    assert [form for form, kind, _ in key.forms if kind == REST] == [rest]
+    assert key.series == {series: Source.GIVEN if given else Source.TITLE}
+    assert key.season == (2 if "Season 2" in text else None)
+
+
+@pytest.mark.parametrize("text", ["Harbour Lights | Full Episode", "Harbour Lights | Episode 4 | HD"])
+def test_a_name_and_additions_leave_no_title(text: str):
+    key = made(content_name=text)
+    assert (key.titles, set(key.series)) == ([], {1, 3})
+
+
+def test_a_name_at_the_start_comes_before_one_between_others():
+    key = made(content_name="Harbour Lights | ER | The Calm")
+    assert set(key.series) == {1, 3}
+    assert made(content_name="The Calm | ER | Harbour Lights").series.keys() == {1, 3}
+
+
 def test_segments_only_propose():
     assert forms(made(content_name="The Calm / The Storm"))[1:] == [("calm", SEGMENT), ("storm", SEGMENT)]
 
