@@ -81,8 +81,8 @@ HELD: Final[dict[str, str]] = {
     "NO_TERRITORY": "neither the row nor its deal names a territory",
     "NO_HOURS": "the row has neither hours nor minutes",
     "NO_REVENUE": "the row has no revenue",
-    "NO_DATE": "the row has no date",
-    "NO_PERIOD": "the row has no year or quarter",
+    "NO_DATE": "the row has no date; read the file again with --period and --on-overlap replace",
+    "NO_PERIOD": "the row has no year or quarter; read the file again with --period and --on-overlap replace",
 }
 """Code of a unit that is held: the catalogue or deals must change, or a value is missing -> meaning."""
 
