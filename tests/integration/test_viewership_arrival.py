@@ -150,7 +150,7 @@ def test_an_event_of_an_object_that_is_stored_is_delivered_without_being_read(up
     uploads.announce({"key": A})
     assert uploads.poll(arrival="events") == [A], "other bytes were not stored"
     # One that asks for something is taken up, and so is one of an object that was not stored.
-    asks = uploads.announce({"key": A, "on_overlap": "replace"})
+    asks = uploads.announce({"key": A, "period": "2025-07"})
     assert uploads.poll("refused", code="WHY") == [A]
     again = uploads.announce({"key": A})
     assert uploads.poll() == [A]

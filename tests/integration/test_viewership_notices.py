@@ -131,7 +131,7 @@ def test_a_webhook_that_refuses_never_fails_the_run_and_is_tried_by_the_next_pol
     wait(uploads, "uploads/a.csv")
     hook.answers = [status]
     assert notify_waiting(uploads.settings(), "run-1", by_hook(hook)) == []
-    assert "the next poll tries again" in caplog.text
+    assert "the next poll retries" in caplog.text
     assert "hush-hush" not in caplog.text
     assert notify_waiting(uploads.settings(), "run-2", by_hook(hook)) == ["webhook"]
     assert len(hook.got) == 1

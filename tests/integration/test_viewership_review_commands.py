@@ -387,7 +387,7 @@ def test_the_same_decision_again_records_nothing(telecine, database):
     # A later upload with the key waits, so that accepting it again is a change.
     assert telecine("undo", "3", "2", "--yes")[0] == 0
     upload(database, [row(STORM, "3", series="Harbour Lights", season="1", episode="9", content_id="X-77")])
-    assert "1 row entered" in telecine(*words)[1]
+    assert "1 row added" in telecine(*words)[1]
     rejected = named(telecine, "Elsewhere")
     assert telecine("reject", rejected, "--reason", "a trailer", "--yes")[0] == 0
     assert "already rejected (decision" in telecine("reject", rejected, "--reason", "a trailer", "--yes")[1]

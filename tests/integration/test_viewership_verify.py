@@ -344,7 +344,7 @@ def test_only_the_chosen_uploads_are_verified(two):
     assert found(verified(two, upload=(1,))) == [("DETAIL", "upload 1, line 3, row 2, Viewership")]
     with pytest.raises(UsageError, match="upload 9 does not exist"):
         verified(two, upload=(9,))
-    with pytest.raises(UsageError, match="of platform canonical; expected one of roku"):
+    with pytest.raises(UsageError, match="of platform canonical; expected an upload of roku"):
         verified(two, upload=(1,), platform="roku")
 
 

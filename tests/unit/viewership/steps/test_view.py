@@ -25,7 +25,13 @@ def test_the_first_failures_are_listed_and_the_rest_counted():
 
 
 def test_files_are_listed_with_their_outcome():
-    files = Table("Files", ["upload", "file", "outcome", "rows", "rejected"], [[1, "a.csv", "stored", 3, 0]])
+    columns = ["upload", "file", "outcome", "rows", "rejected", "what to know"]
+    files = Table("Files", columns, [[1, "a.csv", "stored", 3, 0, None], [2, "b.csv", "linked", None, 0, "the same"]])
     text = shown(Report(headline="1 file: 1 stored", sections=[files]))
     assert "more" not in text
     assert text.splitlines()[1].split() == ["a.csv", "stored", "3", "0"]
+    # Only files with something to know are in the second table.
+    assert [line.split() for line in text.splitlines()[3:5]] == [
+        ["file", "what", "to", "know"],
+        ["b.csv", "the", "same"],
+    ]
