@@ -25,8 +25,12 @@ TARGET_S = 60
 
 @pytest.fixture(scope="module")
 def uploads(installation: Installation, opening: Opening, closing: Closing) -> Uploads:
-    """Submit once the long runs have ended: the seconds are those of a node with little else to do."""
+    """Submit once the long runs have ended: the seconds are those of a node with little else to do.
+
+    The branch of every media run lists all of uploads/, and would take these reports.
+    """
     opening.media.ended()
+    closing.bad_media.ended()
     return send(installation)
 
 
