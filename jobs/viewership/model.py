@@ -24,6 +24,8 @@ __all__ = [
     "Note",
     "Sheet",
     "exact_sum",
+    "grouped",
+    "plain",
 ]
 
 
@@ -41,6 +43,33 @@ def exact_sum(values: Iterable[Decimal]) -> Decimal:
     for value in values:
         total = _EXACT.add(total, value)
     return total
+
+
+def plain(value: Decimal) -> str:
+    """Return a decimal number without trailing zeros and without an exponent.
+
+    >>> plain(Decimal("12.5000000000")), plain(Decimal("0E-10")), plain(Decimal("-0")), plain(Decimal("-3"))
+    ('12.5', '0', '0', '-3')
+    """
+    return _short(f"{value:f}")
+
+
+def grouped(value: Decimal, *, sign: bool = False) -> str:
+    """Return a decimal number for people, with commas between groups of three digits.
+
+    Args:
+        value: the number.
+        sign: also write the sign of a positive number.
+
+    >>> grouped(Decimal("1200.50")), grouped(Decimal("1"), sign=True)
+    ('1,200.5', '+1')
+    """
+    return _short(f"{value:+,f}" if sign else f"{value:,f}")
+
+
+def _short(text: str) -> str:
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
 
 
 class CellKind(IntEnum):

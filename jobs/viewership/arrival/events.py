@@ -42,7 +42,7 @@ _CONTRACT: Final = Contract(
 _ID_CHARS: Final = 128
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-# What a producer may choose. Not the folder of formats: a payload never names a path of this machine.
+# The choices of a producer, without the folder of formats: a payload never names a path of this machine.
 _CHOICES: Final = tuple(
     name for name in InterpretationSettings.model_fields if name not in FormatsSettings.model_fields
 )

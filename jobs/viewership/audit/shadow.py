@@ -15,7 +15,7 @@ from jobs.viewership.catalog.cells import neutralised
 from jobs.viewership.catalog.versions import current_version
 from jobs.viewership.matching.model import Decision
 from jobs.viewership.matching.prepare import MatchKey
-from jobs.viewership.model import exact_sum
+from jobs.viewership.model import exact_sum, plain
 from shared.errors import TelecineError
 
 if TYPE_CHECKING:
@@ -207,10 +207,10 @@ def _groups(found: Iterable[tuple[Outcome, Any, _State, _State]]) -> list[Group]
             bucket=bucket,
             keys=each[0],
             rows=each[1],
-            hours=_plain(each[2]),
-            revenue=_plain(each[3]),
+            hours=plain(each[2]),
+            revenue=plain(each[3]),
             final_rows=each[4],
-            final_hours=_plain(each[5]),
+            final_hours=plain(each[5]),
         )
         for (outcome, platform, bucket), each in sorted(
             sums.items(), key=lambda item: (order.index(item[0][0]), item[0][1], item[0][2] or "")
@@ -248,16 +248,10 @@ def _changed(
         platform=row.platform,
         **{name: getattr(row, name) for name in FIELDS},
         rows=row.rows,
-        hours=_plain(row.hours),
-        revenue=_plain(row.revenue),
+        hours=plain(row.hours),
+        revenue=plain(row.revenue),
         final_rows=row.final_rows,
-        final_hours=_plain(row.final_hours),
+        final_hours=plain(row.final_hours),
         before=state(before),
         after=state(after),
     )
-
-
-def _plain(value: Decimal) -> str:
-    """Return a decimal number without trailing zeros and without an exponent."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.viewership.model import grouped
 from jobs.viewership.tables.uploads import copies, find, overlaps
 from shared.report.terminal import counted
 
@@ -145,7 +146,7 @@ def told(others: Sequence[Other]) -> str:
     said = [_one(other) for other in others[:_TOLD]]
     if rest := others[_TOLD:]:
         rows, hours = sum(other.units for other in rest), sum((other.hours for other in rest), Decimal(0))
-        said.append(f"and {counted(len(rest), 'more upload', 'more uploads')} ({rows:,} rows, {_plain(hours)} hours)")
+        said.append(f"and {counted(len(rest), 'more upload', 'more uploads')} ({rows:,} rows, {grouped(hours)} hours)")
     return "; ".join(said)
 
 
@@ -155,18 +156,14 @@ def _one(other: Other) -> str:
         return f"upload {other.upload_id} ('{other.filename}') has the same {other.units:,} rows{days}"
     more_rows, more_hours = other.own_units - other.units, other.own_hours - other.hours
     parts = [
-        f"upload {other.upload_id} ('{other.filename}') has {other.units:,} rows and {_plain(other.hours)} hours{days}",
-        f", this file {other.own_units:,} rows and {_plain(other.own_hours)} hours",
-        f" (difference {more_rows:+,} rows, {_plain(more_hours, sign=True)} hours",
+        f"upload {other.upload_id} ('{other.filename}') has {other.units:,} rows",
+        f" and {grouped(other.hours)} hours{days}",
+        f", this file {other.own_units:,} rows and {grouped(other.own_hours)} hours",
+        f" (difference {more_rows:+,} rows, {grouped(more_hours, sign=True)} hours",
     ]
     if other.revenue or other.own_revenue:
-        parts.append(f", {_plain(other.own_revenue - other.revenue, sign=True)} revenue")
+        parts.append(f", {grouped(other.own_revenue - other.revenue, sign=True)} revenue")
     parts.append(")")
     if other.outside:
         parts.append(f" and {other.outside:,} rows that this file lacks")
     return "".join(parts)
-
-
-def _plain(value: Decimal, *, sign: bool = False) -> str:
-    text = f"{value:+,f}" if sign else f"{value:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

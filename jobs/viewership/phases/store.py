@@ -160,7 +160,7 @@ def _waiting(others: Sequence[Other], on_overlap: str) -> tuple[str, str, str] |
             return None
         advice = "expected a file with all rows of the uploads that it replaces; retract those uploads, or append"
         return kind, "REPLACE_PARTIAL", clean_text(f"{advice}: {told(partial)}", _MESSAGE_CHARS)
-    # What to do comes first: notices and reports show the beginning.
+    # The advice comes first, since notices and reports cut the end off.
     advice = "expected an answer; pass --on-overlap skip, replace or append"
     return kind, kind.upper(), clean_text(f"{advice}: {told(others)}", _MESSAGE_CHARS)
 

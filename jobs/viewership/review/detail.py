@@ -8,6 +8,7 @@ from jobs.viewership.keys.ids import contains_at_token_borders, id_key
 from jobs.viewership.keys.numbering import whole_number
 from jobs.viewership.keys.text import cleaned
 from jobs.viewership.keys.titles import series_key, title_key
+from jobs.viewership.model import plain
 from jobs.viewership.review.documents import (
     CandidateShown,
     DecisionShown,
@@ -19,7 +20,6 @@ from jobs.viewership.review.documents import (
     Spelling,
     UndoneKey,
     UploadShown,
-    plain,
 )
 from jobs.viewership.review.episodes import episodes_of
 from jobs.viewership.review.names import names_of

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from decimal import Decimal
 
 __all__ = [
     "CandidateShown",
@@ -28,24 +27,11 @@ __all__ = [
     "Sums",
     "UndoShown",
     "UploadShown",
-    "plain",
     "review_schemas",
 ]
 
 Amount = Annotated[str, Field(description="A decimal number.")]
 Time = Annotated[str, Field(description="ISO 8601, UTC.")]
-
-
-def plain(value: Decimal) -> str:
-    """Return a decimal number without trailing zeros and without an exponent.
-
-    >>> from decimal import Decimal
-    >>> plain(Decimal("12.5000000000")), plain(Decimal("0E-10")), plain(Decimal("-3"))
-    ('12.5', '0', '-3')
-    """
-    text = f"{value:f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in ("-0", "") else text
 
 
 class _Closed(BaseModel):

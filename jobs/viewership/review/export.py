@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.catalog.cells import neutralised
+from jobs.viewership.model import plain
 from jobs.viewership.review.detail import moment
-from jobs.viewership.review.documents import plain
 from shared.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.viewership.model import grouped
 from jobs.viewership.phases.load import load
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.match import match
@@ -210,8 +211,8 @@ def phase_table(phases: dict[str, Sequence[PhaseResult]]) -> Table:
             name,
             result.expected[0],
             result.actual[0],
-            _plain(result.expected[1]),
-            _plain(result.actual[1]),
+            grouped(result.expected[1]),
+            grouped(result.actual[1]),
             round(result.seconds, 2),
         ]
         for name, results in phases.items()
@@ -219,8 +220,3 @@ def phase_table(phases: dict[str, Sequence[PhaseResult]]) -> Table:
     ]
     columns = ["upload", "file", "platform", "phase", "rows expected", "rows", "hours expected", "hours", "seconds"]
     return Table(PHASES_TABLE, columns, rows, note="A phase fails if it does not account for every row.")
-
-
-def _plain(value: Decimal) -> str:
-    text = f"{value:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.catalog.gap_files import gap_file
-from jobs.viewership.model import exact_sum
+from jobs.viewership.model import exact_sum, grouped
 from jobs.viewership.phases.gaps import find_gaps
 from jobs.viewership.settings.catalog import CatalogImportSettings
 from jobs.viewership.settings.reprocess import ReprocessSettings
@@ -143,15 +143,20 @@ def _told(found: Gaps, settings: CatalogGapsSettings, form: str | None) -> str:
         lines.append("")
     if unknown := _unknown(found):
         rows = [
-            [_plain(_hours(members)), f"{sum(gap.rows for gap in members):,}", str(len(members)), name or "(none)"]
+            [
+                grouped(_hours(members)),
+                f"{sum(gap.rows for gap in members):,}",
+                str(len(members)),
+                name or "(none)",
+            ]
             for name, members in unknown[: settings.limit]
         ]
         lines += [text_table(["hours", "rows", "episodes", "series that the catalogue lacks"], rows), ""]
-    total = f"{counted(len(found.gaps), 'episode', 'episodes')} missing: {_plain(_hours(found.gaps))} hours"
+    total = f"{counted(len(found.gaps), 'episode', 'episodes')} missing: {grouped(_hours(found.gaps))} hours"
     lines.append(f"version {found.version}: {total} in {counted(sum(gap.rows for gap in found.gaps), 'row', 'rows')}")
     for name, each in (("placeholders, such as Unknown or TBA", found.placeholders), ("keys to review", found.reviews)):
         if each.keys:
-            lines.append(f"not counted: {each.keys:,} {name} ({_plain(each.hours)} hours)")
+            lines.append(f"not counted: {each.keys:,} {name} ({grouped(each.hours)} hours)")
     if form is not None and settings.output is not None:
         lines += _warned(found)
         lines += _next(settings, settings.output, form, len(found.gaps))
@@ -185,7 +190,7 @@ def _shown(gap: Gap) -> list[str]:
     days = sorted({day.isoformat() for day in (gap.first, gap.last) if day is not None})
     title = gap.title or "-"
     return [
-        _plain(gap.hours),
+        grouped(gap.hours),
         f"{gap.rows:,}",
         f"{gap.series or '-'}{'' if gap.known else ' (new)'}",
         gap.season or "-",
@@ -194,8 +199,3 @@ def _shown(gap: Gap) -> list[str]:
         ", ".join(gap.platforms),
         " to ".join(days) or "-",
     ]
-
-
-def _plain(value: Decimal) -> str:
-    text = f"{value:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.keys.titles import title_key
+from jobs.viewership.model import grouped
 from jobs.viewership.phases.reprocess import Selection, reprocess
 from jobs.viewership.settings.reprocess import ReprocessSettings
 from jobs.viewership.steps._next import next_section, print_next
@@ -22,7 +23,6 @@ from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from decimal import Decimal
 
     from rich.console import Console
 
@@ -154,13 +154,8 @@ def _report(result: Reprocessed, *, dry_run: bool, held: Mapping[str, int]) -> R
 def _row(platform: str, each: PlatformResult) -> list[Any]:
     return [
         *(platform, each.looked_at, each.changed, each.entered, each.left, each.updated),
-        *map(_plain, (each.hours_entered, each.hours_left, each.revenue_entered, each.revenue_left)),
+        *map(grouped, (each.hours_entered, each.hours_left, each.revenue_entered, each.revenue_left)),
     ]
-
-
-def _plain(value: Decimal) -> str:
-    text = f"{value:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _headline(result: Reprocessed, *, dry_run: bool, held: Mapping[str, int]) -> str:
@@ -171,8 +166,8 @@ def _headline(result: Reprocessed, *, dry_run: bool, held: Mapping[str, int]) ->
     parts = [
         f"{'nothing was written: ' if dry_run else ''}version {result.version}: {looked}",
         f"{total.changed:,} changed",
-        f"{counted(total.entered, 'final row', 'final rows')} added ({_plain(total.hours_entered)} hours)",
-        f"{total.left:,} removed ({_plain(total.hours_left)} hours)",
+        f"{counted(total.entered, 'final row', 'final rows')} added ({grouped(total.hours_entered)} hours)",
+        f"{total.left:,} removed ({grouped(total.hours_left)} hours)",
     ]
     if held:
         count = sum(held.values())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from jobs.viewership.catalog.versions import lock
 from jobs.viewership.errors import ReviewChanged
+from jobs.viewership.model import plain
 from jobs.viewership.review.choose import Plan, Wanted, chosen, planned
 from jobs.viewership.review.decisions import decide, undo
 from jobs.viewership.review.detail import candidate_shown, decisions_shown, detail, episode_shown, moment, undone_keys
@@ -19,7 +20,6 @@ from jobs.viewership.review.documents import (
     Sums,
     UndoneKey,
     UndoShown,
-    plain,
 )
 from jobs.viewership.review.export import as_csv, as_workbook
 from jobs.viewership.review.names import find_key

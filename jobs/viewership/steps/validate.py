@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.viewership.model import Fate
+from jobs.viewership.model import Fate, plain
 from jobs.viewership.tables.fates import fates
 from jobs.viewership.tables.uploads import ACTIVE, find
 from shared.database.migrate import ready
@@ -14,8 +14,6 @@ from shared.errors import EXIT_DATA, EXIT_OK, UsageError
 from shared.text import as_json, one_line, text_table
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from jobs.viewership.settings.uploads import ValidateSettings
     from jobs.viewership.tables.fates import Fates
     from jobs.viewership.tables.uploads import Upload
@@ -82,18 +80,13 @@ def _upload(upload: Upload, found: Fates) -> dict[str, Any]:
                 "fate": each.fate,
                 "code": each.code,
                 "units": each.units,
-                "hours": _plain(each.hours),
-                "revenue": _plain(each.revenue),
+                "hours": plain(each.hours),
+                "revenue": plain(each.revenue),
             }
             for each in found.sums
         ],
-        "difference": {"units": units, "hours": _plain(hours), "revenue": _plain(revenue)},
+        "difference": {"units": units, "hours": plain(hours), "revenue": plain(revenue)},
     }
-
-
-def _plain(value: Decimal) -> str:
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _told(sums: list[tuple[Upload, Fates]]) -> str:
@@ -103,13 +96,13 @@ def _told(sums: list[tuple[Upload, Fates]]) -> str:
     for upload, found in sums:
         name = one_line(f"upload {upload.upload_id}: {upload.filename} ({upload.platform}, {upload.status})")
         rows = [
-            (each.fate, each.code or "", f"{each.units:,}", _plain(each.hours), _plain(each.revenue))
+            (each.fate, each.code or "", f"{each.units:,}", plain(each.hours), plain(each.revenue))
             for each in found.sums
         ]
-        rows.append(("file", "", f"{found.units:,}", _plain(found.hours), _plain(found.revenue)))
+        rows.append(("file", "", f"{found.units:,}", plain(found.hours), plain(found.revenue)))
         if upload.status in ACTIVE:
             units, hours, revenue = found.difference
-            rows.append(("difference", "", f"{units:,}", _plain(hours), _plain(revenue)))
+            rows.append(("difference", "", f"{units:,}", plain(hours), plain(revenue)))
         else:
             name += ": none of its rows count"
         lines += [name, text_table(("fate", "code", "rows", "hours", "revenue"), rows), ""]

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.viewership.model import Fate
+from jobs.viewership.model import Fate, plain
 from jobs.viewership.uploads.infer.unread import unread_measures
 from jobs.viewership.uploads.transform.units import CONTINUES, Sums
 from shared.text import cut
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from jobs.viewership.model import Sheet
     from jobs.viewership.uploads.formats.binding import Binding
     from jobs.viewership.uploads.formats.model import Rule
@@ -179,23 +177,13 @@ def _totals(units: Units) -> list[FateSums]:
         FateSums(
             fate=fate,
             units=found.rows,
-            hours=_plain(found.hours),
-            revenue=_plain(found.revenue),
+            hours=plain(found.hours),
+            revenue=plain(found.revenue),
             unparsable=found.unparsable,
         )
         for fate, found in named
         if found != Sums()
     ]
-
-
-def _plain(value: Decimal) -> str:
-    """Return a decimal number without trailing zeros and without an exponent.
-
-    >>> _plain(Decimal("1200.5000000000")), _plain(Decimal("1200"))
-    ('1200.5', '1200')
-    """
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _left_out(frame: pl.DataFrame) -> list[LeftOut]:

@@ -42,7 +42,7 @@ VIEWS = (
 )
 # The table that the pipeline's users read.
 FINAL = ("viewership.episode_details",)
-# What is kept for good: uploads, their rows, final and replaced rows, decisions (the evidence of `verify`), and
+# Kept for good: uploads, their rows, final and replaced rows, decisions (the evidence of `verify`), and
 # arrivals: an object of a retracted upload whose arrival is forgotten would be loaded again.
 EXPIRING = (
     Expiring("viewership.error_log", key="id", time="log_time", label="log entries of viewership"),
@@ -396,7 +396,7 @@ def _arrival() -> None:
     op.execute(
         "CREATE INDEX outbox_events_done ON viewership.outbox_events (delivered_at) WHERE delivered_at IS NOT NULL"
     )
-    # What became of each object below uploads/: one with the same ETag is not read again.
+    # The outcome of each object below uploads/: one with the same ETag is not read again.
     op.execute("""
         CREATE TABLE viewership.arrivals (
             uri text PRIMARY KEY CHECK (length(uri) BETWEEN 1 AND 2048),
@@ -830,7 +830,7 @@ def _review_functions(definer: str) -> None:
         END
         $body$
     """)
-    # What a reviewer sees of keys, as a hash: matches, candidates, and the uploads that have rows.
+    # A hash of what a reviewer sees of keys: matches, candidates, and the uploads that have rows.
     op.execute(f"""
         CREATE FUNCTION viewership.review_state(keys bigint[]) RETURNS text {definer} AS $body$
         DECLARE
