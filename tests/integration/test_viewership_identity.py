@@ -7,11 +7,15 @@ from decimal import Decimal
 
 import pytest
 
+from jobs.viewership.phases import load as loading
+from jobs.viewership.settings.reprocess import ReprocessSettings
+from jobs.viewership.steps import reprocess
+from jobs.viewership.tables.fates import lock_final
 from jobs.viewership.tables.uploads import hold, refuse_gone
 from shared.database.session import transaction
 from shared.errors import TransientError, UsageError
 from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_place import viewership  # noqa: F401
+from tests.viewership_place import CATALOGUE, viewership  # noqa: F401
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
@@ -114,3 +118,33 @@ def test_rows_can_be_stored_under_a_platform_without_a_format(viewership):
     assert report.exit_code == 0
     assert viewership.fates(2) == {"held NO_DEAL": 1}
     assert viewership.rows("SELECT platform FROM viewership.uploads ORDER BY 1") == [("canonical",), ("orbit-tv",)]
+
+
+def test_a_reading_for_another_platform_locks_the_final_rows_of_both(viewership, monkeypatch):
+    viewership.catalogue()
+    file = viewership.file("a.csv", f"{HEAD}{STORM}2025-07-01,1\n")
+    viewership.run(file)
+    viewership.upload(file, platform="philo", on_overlap="replace")
+    locked = []
+    monkeypatch.setattr(
+        loading, "lock_final", lambda session, names: locked.extend(names) or lock_final(session, names)
+    )
+    assert viewership.run().exit_code == 0
+    assert set(locked) == {"canonical", "philo"}
+    assert viewership.rows("SELECT platform FROM viewership.episode_details") == [("philo",)]
+
+
+def test_reprocess_refreshes_final_rows_where_every_key_is_decided(viewership):
+    viewership.catalogue()
+    viewership.run(viewership.file("a.csv", f"{HEAD}Calm River,,,Somewhere Else Entirely,2025-07-01,1\n"))
+    viewership.rows(
+        "SELECT d.decision FROM viewership.decide('accept', ARRAY(SELECT key_id FROM viewership.keys),"
+        " (SELECT id FROM catalog.episodes WHERE ref_id = 'CR-0101'), 'ann', NULL) d"
+    )
+    viewership.catalogue(episodes=CATALOGUE.replace("The Storm", "The Great Storm"))
+    settings = viewership.settings(ReprocessSettings)
+    assert reprocess.run(settings, viewership.stage("reprocess")).exit_code == 0
+    assert viewership.rows("SELECT ref_id, asset_title FROM viewership.episode_details") == [
+        ("CR-0101", "The Great Storm")
+    ]
+    assert viewership.is_due()
