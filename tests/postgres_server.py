@@ -62,7 +62,8 @@ class Database:
         return make_url(self.url).set(username=role, password=password or None).render_as_string(hide_password=False)
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+# Longer than the 20 s after which a supervisor stops waiting for its server's last checkpoint.
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for a condition; fail when it does not come."""
     deadline = time.monotonic() + seconds
     while not condition():
