@@ -237,7 +237,7 @@ def test_many_events_leave_a_poll_to_the_listing_and_the_next_poll_goes_on(uploa
     uploads.write(B)
     late = uploads.announce({"key": B, "choices": {"date_order": "mdy"}})
     assert uploads.poll(max_attempts=2) == ["UNKNOWN_EVENT"] * 3 + [A], "a later event still keeps its file"
-    assert "more than 3 events are pending; the next poll takes the others" in caplog.text
+    assert "more than 3 events are pending; the next poll takes the rest" in caplog.text
     assert uploads.event(late)[1] == 0
     assert uploads.poll(max_attempts=2) == ["UNKNOWN_EVENT"] * 3
     assert uploads.poll(max_attempts=2) == [B]
@@ -257,7 +257,7 @@ def test_a_poll_takes_so_many_files_and_the_next_one_the_others(uploads, monkeyp
     for key in keys:
         uploads.write(key)
     assert uploads.poll() == keys[:3]
-    assert "more than 3 files have arrived; the next poll takes the others" in caplog.text
+    assert "more than 3 files have arrived; the next poll takes the rest" in caplog.text
     caplog.clear()
     assert uploads.poll() == keys[3:]
     for key in keys[:3]:

@@ -1,4 +1,4 @@
-"""Rows of two files for the same place and time are never both final without a word, whatever form the time has."""
+"""Rows of two files for the same place and time never both become final silently, in whatever form the time is."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -107,7 +107,7 @@ def test_an_upload_that_is_taken_back_while_it_is_read_stays_taken_back(viewersh
 def test_an_upload_without_rows_cannot_be_taken_back(viewership, name, text):
     viewership.catalogue()
     viewership.run(viewership.file(name, text))
-    with pytest.raises(UsageError, match="none of its rows are stored"):
+    with pytest.raises(UsageError, match="has no stored rows"):
         viewership.retract(1)
 
 

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 CODE: Final = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-"""A platform: lower-case words with hyphens."""
+"""Pattern of a platform's name: lower-case words joined by hyphens."""
 _FORMATS: Final = Group("Formats", 20)
 # As CODE of a format's model; this module is imported for every command's flags, and the model costs more.
 _FILE: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*-[1-9][0-9]{0,3}\.yaml")
