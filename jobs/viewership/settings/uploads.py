@@ -119,7 +119,7 @@ class UploadSettings(ArrivalSettings, InterpretationSettings, pipeline="viewersh
         group=_STORED,
     )
     domain: Annotated[str, Field(min_length=1, max_length=200)] | None = setting(
-        None, default_text="that of the format", description="Store the rows under this domain.", group=_STORED
+        None, default_text="the format's", description="Store the rows under this domain.", group=_STORED
     )
 
 
