@@ -38,7 +38,7 @@ def test_the_first_overlaps_are_told_and_the_others_summed():
         ("skip", 0, "skipped: upload 1 "),
     ],
 )
-def test_a_message_about_overlaps_is_clean_and_short_and_begins_with_what_to_do(on_overlap, outside, begins):
+def test_a_message_about_overlaps_is_clean_and_short_and_begins_with_the_advice(on_overlap, outside, begins):
     others = [other(number, "a\0\x1b" + "x" * 1000, outside=outside) for number in range(1, 9)]
     waiting = _waiting(others, on_overlap)
     assert waiting is not None
