@@ -305,9 +305,9 @@ def _forms(made: Prepared, text: str, form: TitleForm, names: tuple[tuple[str, .
 
 
 def _without_piece(pieces: Sequence[str], name: tuple[str, ...]) -> TitleForm | None:
-    """Return what is left of a title's pieces without the first that is a name; None if nothing is, or no title.
+    """Return a title without its first piece that is the name; None if no piece is, or if no title is left.
 
-    Tokens of the whole title cannot be cut there: the number of a part is their last, and an article inside stays.
+    The tokens of the whole title cannot be cut instead: a part number moves to the end, and an inner article stays.
     """
     for at, piece in enumerate(pieces):
         if len(pieces) > 1 and tokens(piece) == name:

@@ -146,7 +146,7 @@ def store(
 
 
 def _with_replaced(session: DatabaseSession, others: Sequence[Other]) -> list[int]:
-    """Return the uploads that are replaced, and those that they have replaced: decisions on any of them carry over."""
+    """Return the uploads to replace, and those that they have replaced: decisions on any of them carry over."""
     found = find(session, upload_ids=[other.upload_id for other in others])
     return sorted({number for each in found for number in (each.upload_id, *each.replaces)})
 
@@ -163,7 +163,7 @@ def _waiting(others: Sequence[Other], on_overlap: str) -> tuple[str, str, str] |
     if on_overlap == "skip":
         return "skipped", kind.upper(), clean_text(f"skipped: {told(others)}", _MESSAGE_CHARS)
     if on_overlap == "replace":
-        # A file with hours alone must not take away the revenue of one with both.
+        # A file with only hours must not remove the revenue of one with both.
         partial = [
             other
             for other in others
@@ -171,10 +171,14 @@ def _waiting(others: Sequence[Other], on_overlap: str) -> tuple[str, str, str] |
         ]
         if not partial:
             return None
-        advice = "expected a file with all rows of the uploads that it replaces; retract those uploads, or append"
+        advice = (
+            "the file lacks rows or amounts of the uploads that it would replace; expected all of them; "
+            "retract those uploads, or pass --on-overlap append"
+        )
         return kind, "REPLACE_PARTIAL", clean_text(f"{advice}: {told(partial)}", _MESSAGE_CHARS)
-    # The advice comes first, since notices and reports cut the end off.
-    advice = "expected an answer; pass --on-overlap skip, replace or append"
+    # The advice comes first, since notices and reports cut off the end.
+    found = "the same rows" if kind == "copy" else "rows for the same days"
+    advice = f"{found} are already stored; pass --on-overlap skip, replace or append"
     return kind, kind.upper(), clean_text(f"{advice}: {told(others)}", _MESSAGE_CHARS)
 
 

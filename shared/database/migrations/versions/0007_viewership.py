@@ -271,7 +271,7 @@ def _keys() -> None:
 
 
 def _rows() -> None:
-    # Written once, by COPY; what the catalogue says about a row stands in scopes and matches. No foreign keys: three
+    # Written once, by COPY; what the catalogue says about a row is in scopes and matches. No foreign keys: three
     # of them take as long as all the rest. Uploads, scopes and keys are never deleted, and `verify` looks for each.
     # Numbers are taken a thousand at a time, and have gaps.
     op.execute(f"""
