@@ -286,7 +286,7 @@ def _taken(upload_id: int, kept: Kept, read: Interpretation, stored: Stored, *, 
             "unparsable": file.unparsable,
         },
         notes=tuple(note.message for note in read.notes),
-        detail={"format": read.format.full_name, "others": [other.as_json() for other in stored.others]},
+        detail={"format": read.format.full_name},
     )
     failures = _failures(kept, read)
     if stored.code is not None and stored.outcome != "skipped":

@@ -110,6 +110,7 @@ def _uploads() -> None:
             unparsable bigint NOT NULL DEFAULT 0 CHECK (unparsable >= 0),
             notes jsonb NOT NULL DEFAULT '[]',
             others jsonb NOT NULL DEFAULT '[]',
+            others_left_out integer NOT NULL DEFAULT 0 CHECK (others_left_out >= 0),
             first_date date,
             last_date date,
             replaces bigint[] NOT NULL DEFAULT '{{}}',
