@@ -32,8 +32,9 @@ _DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "po
 # Parameters of libpq in a URL that are secrets, or name a file with one.
 _SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword", "passfile"})
 _NO_RIGHTS = "42501"
+_LOCKED = "55P03"
 _NOT_THERE = frozenset({"42P01", "3F000", "42703"})
-_BUSY = frozenset({"40001", "40P01", "55P03", "57014", "53100", "53200", "25006"})
+_BUSY = frozenset({"40001", "40P01", _LOCKED, "57014", "53100", "53200", "25006"})
 _GONE = frozenset({"57P01", "57P02", "57P03", "53300"})
 # libpq reports no SQLSTATE when a connection is refused for one of these reasons, which need operator action.
 _REFUSED = re.compile(
@@ -225,7 +226,10 @@ def _known(settings: DatabaseSettings, error: BaseException) -> TelecineError | 
             f"the database schema is incomplete: {first}. Run: {database_command(settings, 'db upgrade')}"
         )
     if state in _BUSY:
-        return TransientError(f"PostgreSQL cannot do this right now: {first}", code="database_busy", sqlstate=state)
+        message = f"PostgreSQL cannot do this right now: {first}"
+        if state == _LOCKED:
+            message = f"another transaction holds a lock: {first}. Try again when it has ended"
+        return TransientError(message, code="database_busy", sqlstate=state)
     if isinstance(error, psycopg.OperationalError):
         if state is None and _REFUSED.search(str(error)):
             return ConfigurationError(

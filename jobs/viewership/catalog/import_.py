@@ -10,6 +10,7 @@ from jobs.viewership.catalog.files import read
 from jobs.viewership.catalog.plan import plan
 from jobs.viewership.catalog.store import apply
 from jobs.viewership.catalog.versions import current_version, lock, open_version, refresh_keys
+from jobs.viewership.tables.locks import limit_waits
 from shared.collector import no_collection
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def import_files(
     Imports wait for each other. A file with a bad row changes nothing either; ``plan.bad`` lists all bad rows.
 
     Args:
-        session: a transaction.
+        session: a transaction; it waits for locks as long as a phase does.
         files: names and contents.
         source: the name under which fields are filled.
         by: the author of the import.
@@ -66,6 +67,7 @@ def import_files(
     Raises:
         ConfigurationError: a newer telecine computed the catalogue's keys.
     """
+    limit_waits(session)
     lock(session)
     refresh_keys(session, by)
     found = _planned(session, files, source, overwrite=overwrite, remove_missing=remove_missing)
