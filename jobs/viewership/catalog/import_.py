@@ -12,6 +12,7 @@ from jobs.viewership.catalog.store import apply
 from jobs.viewership.catalog.versions import current_version, lock, open_version, refresh_keys
 from jobs.viewership.tables.locks import limit_waits
 from shared.collector import no_collection
+from shared.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,7 @@ def import_files(
         "import",
         by,
         source=source,
-        origin=", ".join(name for name, _ in files)[:1000],
+        origin=cut(", ".join(name for name, _ in files), 1000),
         counts=decided.counts(),
     )
     with no_collection():
