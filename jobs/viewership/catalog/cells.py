@@ -3,7 +3,8 @@
 A cell that begins with one of ``= + - @``, a tab or a carriage return is a formula to a spreadsheet, which may run a
 command or send data away (CWE-1236). Export writes an apostrophe before it, and before any such text that already
 begins with apostrophes; import removes one. So every text comes back as it was, and ``'Til Death`` is not touched.
-The same after a semicolon, bar or tab within a cell: a spreadsheet set to that delimiter begins a new cell there.
+The same after a semicolon, bar, tab or line break within a cell: a spreadsheet set to that delimiter begins a new cell
+there, or does not see the quotation marks around the line break.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 __all__ = ["neutralised", "restored"]
 
 # Quotation marks after a delimiter are those of a quoted cell to such a spreadsheet.
-_START: Final = r'(^|[;|\t]"*)'
+_START: Final = r'(^|[;|\t\r\n]"*)'
 _FORMULA: Final = re.compile(rf"{_START}(?='*[=+\-@\t\r\0])")
 _NEUTRAL: Final = re.compile(rf"{_START}'(?='*[=+\-@\t\r\0])")
 
