@@ -296,7 +296,7 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
         ),
         [("UPLOAD_TWICE", "upload 1")],
     ),
-    "a final row of an upload that was taken back": (
+    "a final row of an upload that was retracted": (
         ("UPDATE viewership.uploads SET status = 'retracted' WHERE upload_id = 2",),
         [
             ("DETAIL_REPLACED", "upload 2, line 2, row 8, Revenue"),
