@@ -14,10 +14,13 @@ from typing import Final
 
 __all__ = ["neutralised", "restored"]
 
-# Quotation marks after a delimiter are those of a quoted cell to such a spreadsheet.
-_START: Final = r'(^|[;|\t\r\n]"*)'
-_FORMULA: Final = re.compile(rf"{_START}(?='*[=+\-@\t\r\0])")
-_NEUTRAL: Final = re.compile(rf"{_START}'(?='*[=+\-@\t\r\0])")
+# A spreadsheet may drop a line break at the beginning. Quotation marks after a delimiter are those of a quoted cell to
+# a spreadsheet set to it.
+_FIRST: Final = r"(?='*[=+\-@\t\r\n\0])"
+_LATER: Final = r"(?='*[=+\-@\t\r\0])"
+_DELIMITER: Final = r'[;|\t\r\n]"*'
+_FORMULA: Final = re.compile(rf"(^){_FIRST}|({_DELIMITER}){_LATER}")
+_NEUTRAL: Final = re.compile(rf"^'{_FIRST}|({_DELIMITER})'{_LATER}")
 
 
 def neutralised(text: str) -> str:
@@ -26,7 +29,7 @@ def neutralised(text: str) -> str:
     >>> neutralised("=1+1"), neutralised("The Storm"), neutralised("'=1"), neutralised("Storm;=1")
     ("'=1+1", 'The Storm', "''=1", "Storm;'=1")
     """
-    return _FORMULA.sub(r"\1'", text)
+    return _FORMULA.sub(r"\1\2'", text)
 
 
 def restored(cell: str) -> str:

@@ -20,10 +20,10 @@ def test_every_text_comes_back(text):
 
 @given(TEXTS)
 def test_no_cell_begins_like_a_formula(text):
-    assert not neutralised(text).startswith(("=", "+", "-", "@", "\t", "\r", "\0"))
+    assert not neutralised(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\0"))
 
 
-@pytest.mark.parametrize("text", ["12", "1.5", "0101", "'Til Death", "The Storm", "", "I = You"])
+@pytest.mark.parametrize("text", ["12", "1.5", "0101", "'Til Death", "The Storm", "", "I = You", "One\r\nTwo\n\nThree"])
 def test_plain_text_and_numbers_are_not_touched(text):
     assert neutralised(text) == text
     assert restored(text) == text
