@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from jobs.viewership.phases import load as loading
+from jobs.viewership.phases import overlap
 from jobs.viewership.settings.reprocess import ReprocessSettings
 from jobs.viewership.steps import reprocess
 from jobs.viewership.tables.fates import lock_final
@@ -72,6 +73,17 @@ def test_another_domain_hides_no_overlap(viewership):
     viewership.run(viewership.file("a.csv", f"{HEAD}{STORM}2025-07-01,1\n"))
     report = viewership.run(viewership.file("b.csv", f"{HEAD}{STORM}2025-07-01,2\n"), domain="Owned and Operated")
     assert report.rejects == {"OVERLAP": 1}
+
+
+def test_the_list_of_overlaps_is_short_and_counts_what_it_leaves_out(viewership, monkeypatch):
+    monkeypatch.setattr(overlap, "_SHOWN", 2)
+    viewership.catalogue()
+    for number in range(1, 5):
+        rows = "".join(f"{STORM}2025-07-01,{number}{row}\n" for row in range(number))
+        viewership.run(viewership.file(f"{number}.csv", HEAD + rows), on_overlap="append")
+    stored = viewership.rows("SELECT others, others_left_out FROM viewership.uploads ORDER BY upload_id")
+    assert [left_out for _, left_out in stored] == [0, 0, 0, 1]
+    assert [each["upload_id"] for each in stored[-1][0]] == [2, 3]
 
 
 def test_files_without_rows_are_no_copies_of_each_other(viewership):

@@ -461,6 +461,10 @@ REREAD = {
         f"UPDATE viewership.set_aside_rows SET raw = '12' WHERE {row(9)}",
         ("upload 1, line 9, row set aside at position 0", "its raw is 12; the file has 12h?"),
     ),
+    "a long text, which is named whole or not at all": (
+        f"UPDATE viewership.set_aside_rows SET raw = repeat('secret', 20) WHERE {row(9)}",
+        ("upload 1, line 9, row set aside at position 0", "its raw is a text of 120 characters; the file has 12h?"),
+    ),
     "a reject that is another line": (
         f"UPDATE viewership.set_aside_rows SET line = 12 WHERE {row(9)}",
         ("upload 1, line 12, row set aside at position 0", "the file does not have it"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from jobs.viewership.uploads.reading.limits import ReadLimits, over
 from shared.errors import ObjectMissing, UsageError
 from shared.scrub import hide_known
-from shared.storage import holds_secrets, join_uri, open_store, resolved, split_uri
+from shared.storage import holds_secrets, join_uri, open_regular, open_store, resolved, split_uri
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _file_chunks(path: str) -> Iterator[bytes]:
     if holds_secrets(os.path.realpath(path)):
         raise secret
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             if holds_secrets(file.fileno()):
                 raise secret
             while chunk := file.read(_CHUNK):

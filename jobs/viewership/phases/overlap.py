@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from jobs.viewership.tables.uploads import Upload
     from shared.database.session import DatabaseSession
 
-__all__ = ["Other", "find_others", "told"]
+__all__ = ["Other", "find_others", "shown", "told"]
 
 _TOLD: Final = 5
+# A platform that reports each day overlaps with 365 uploads a year; one row of the table keeps no list of them all.
+_SHOWN: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,13 @@ def _undated(upload: Upload, rows: pl.DataFrame) -> Other:
         None,
         0,
     )
+
+
+def shown(others: Sequence[Other]) -> tuple[list[dict[str, Any]], int]:
+    """Return the uploads to store as JSON, copies and those with most rows, and the number of those left out."""
+    chosen = sorted(others, key=lambda other: (other.kind != "copy", -other.units, other.upload_id))[:_SHOWN]
+    chosen.sort(key=lambda other: other.upload_id)
+    return [other.as_json() for other in chosen], len(others) - len(chosen)
 
 
 def told(others: Sequence[Other]) -> str:

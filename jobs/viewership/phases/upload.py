@@ -15,7 +15,7 @@ from jobs.viewership.phases.reading import interpret
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.phases.store import facts, set_aside_rows, store
 from jobs.viewership.tables.fates import analyze
-from jobs.viewership.tables.locks import phase_transaction
+from jobs.viewership.tables.locks import limit_waits, phase_transaction
 from jobs.viewership.tables.rows import write_set_aside
 from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, refuse_gone, update
 from shared.database.session import retry_session
@@ -111,6 +111,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
 
             def reread(session: DatabaseSession) -> Upload:
                 # If it was retracted or replaced meanwhile, the bytes are new again.
+                limit_waits(session)
                 there = hold(session, first).status in ACTIVE
                 return claim(session, again if there else new, run_id).upload
 
@@ -286,7 +287,7 @@ def _taken(upload_id: int, kept: Kept, read: Interpretation, stored: Stored, *, 
             "unparsable": file.unparsable,
         },
         notes=tuple(note.message for note in read.notes),
-        detail={"format": read.format.full_name, "others": [other.as_json() for other in stored.others]},
+        detail={"format": read.format.full_name},
     )
     failures = _failures(kept, read)
     if stored.code is not None and stored.outcome != "skipped":

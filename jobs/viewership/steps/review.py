@@ -8,7 +8,7 @@ from jobs.viewership.catalog.versions import lock
 from jobs.viewership.errors import ReviewChanged
 from jobs.viewership.model import plain
 from jobs.viewership.review.choose import Plan, Wanted, chosen, planned
-from jobs.viewership.review.decisions import decide, undo
+from jobs.viewership.review.decisions import LOCK_LIMIT, decide, undo
 from jobs.viewership.review.detail import candidate_shown, decisions_shown, detail, episode_shown, moment, undone_keys
 from jobs.viewership.review.documents import (
     ChosenKey,
@@ -34,6 +34,7 @@ from jobs.viewership.settings.review import (
 )
 from jobs.viewership.steps._platforms import check_platforms, shipped_platforms
 from jobs.viewership.steps._review_text import decision_text, key_text, queue_text, undo_text
+from jobs.viewership.tables.locks import limit_waits
 from shared.database.migrate import ready
 from shared.database.session import retry_session, transaction
 from shared.errors import UsageError
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 __all__ = ["accept", "alias", "export_queue", "list_keys", "reject", "show_key", "undo_decisions"]
 
 S = TypeVar("S", bound="Settings")
-# A decision retries for this long after a restart of the database or a deadlock; it waits for loads without limit.
+# A decision retries for this long after a restart of the database, a deadlock, or a lock that is not free in time.
 _RETRY_S: Final = 30.0
 _SHOWN_COMMANDS: Final = 3
 
@@ -195,7 +196,7 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
             )
         if settings.yes and len(plan.groups) > 1:
             # Locks in the usual order: the catalogue, then final rows. Several decisions would take them alternately.
-            lock(session)
+            _lock_catalogue(session)
         made = []
         loaded = removed = 0
         for group in plan.groups if settings.yes else ():
@@ -247,6 +248,11 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
     return _json(shown) if settings.json_ else decision_text(shown, settings.by)
 
 
+def _lock_catalogue(session: DatabaseSession) -> None:
+    limit_waits(session, LOCK_LIMIT)
+    lock(session)
+
+
 def _command(settings: Settings, action: Action, *words: str) -> str:
     """Return the command of a decision on the same keys with the same flags, plus further words."""
     keys = tuple(getattr(settings, "keys"))  # noqa: B009 - only settings of decisions come here
@@ -275,7 +281,7 @@ def undo_decisions(settings: ReviewUndoSettings) -> str:
 
     def work(session: DatabaseSession) -> UndoShown:
         if len(numbers) > 1:
-            lock(session)
+            _lock_catalogue(session)
         before = _decisions(session, numbers)
         loaded = removed = 0
         keys: list[UndoneKey] = []

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.viewership.tables.locks import limit_waits
 from shared.errors import TransientError, UsageError
 
 if TYPE_CHECKING:
@@ -150,10 +151,11 @@ def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
     """Insert an upload, or return the one with the same bytes; of two concurrent calls, the second waits for the first.
 
     Args:
-        session: a transaction.
+        session: a transaction; from now on, it waits for locks as long as a phase does.
         new: the file.
         run_id: the run.
     """
+    limit_waits(session)
     inserted = session.rows(
         f"""
         INSERT INTO viewership.uploads (sha256, object_key, filename, size_bytes, choices, status, rereads,

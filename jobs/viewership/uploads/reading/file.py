@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.viewership.errors import NeedsChoice, refuse
@@ -15,7 +14,7 @@ from jobs.viewership.uploads.reading.records import split
 from jobs.viewership.uploads.reading.signature import OLE, ZIP, other_file, other_text
 from jobs.viewership.uploads.reading.workbook import read_workbook
 from shared.errors import UsageError
-from shared.storage import holds_secrets
+from shared.storage import holds_secrets, open_regular
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def read(
     secret = UsageError(f"'{name}' is in a folder of secrets or processes; expected another file")
     if holds_secrets(os.path.realpath(source)):
         raise secret
-    with Path(source).open("rb") as file:
+    with open_regular(source) as file:
         if holds_secrets(file.fileno()):
             raise secret
         _check_size(os.fstat(file.fileno()).st_size, limits)
@@ -80,7 +79,7 @@ def _check_size(size: int, limits: ReadLimits) -> None:
 
 
 def _whole(file: BinaryIO, limits: ReadLimits) -> bytes:
-    # A pipe has no size before it is read.
+    # The file may grow while it is read.
     data = file.read(limits.bytes + 1)
     _check_size(len(data), limits)
     return data

@@ -21,6 +21,7 @@ from jobs.viewership.uploads.formats.library import shipped_formats
 from jobs.viewership.uploads.formats.model import Format
 from jobs.viewership.uploads.layout.find import find_layout
 from jobs.viewership.uploads.reading import read
+from jobs.viewership.uploads.transform import source
 from jobs.viewership.uploads.transform.choices import Choices
 from jobs.viewership.uploads.transform.transform import transform
 from jobs.viewership.uploads.transform.units import CONTINUES, Sums, Units
@@ -215,6 +216,16 @@ def test_a_wide_sheet_has_a_unit_for_each_pair_with_a_value() -> None:
         (6, "2025-07-01 Hours", "E", date(2025, 7, 1), None, None, "DURATION"),
     ]
     assert found.file == Sums(9, D("7.5"), unparsable=2)
+
+
+def test_a_wide_sheet_of_too_many_units_is_refused_before_they_take_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert source._MOST_UNITS == 4_000_000
+    monkeypatch.setattr(source, "_MOST_UNITS", 6)
+    head = "Title,2025-07-01 Hours,2025-07-02 Hours,2025-07-03 Hours\n"
+    assert units(f"{head}A,1,2,3\nB,4,5,6\n").file.rows == 6
+    with pytest.raises(Refused, match="3 rows of 3 dates, which are 9 units; expected at most 6") as error:
+        units(f"{head}A,1,2,3\nB,4,5,6\nC,,,1\n")
+    assert error.value.code == "LIMIT"
 
 
 def test_dates_of_a_wide_header_share_their_order_and_may_be_rejected() -> None:
