@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jobs.viewership.keys.ids import id_parts
-from jobs.viewership.keys.numbering import season_episode, whole_number
+from jobs.viewership.keys.numbering import is_range, season_episode, whole_number
 from jobs.viewership.keys.text import cleaned
 from jobs.viewership.keys.titles import TitleForm, is_noise, joined, title_form, tokens, undecorated, without_article
 from jobs.viewership.keys.words import wordset
@@ -258,6 +258,10 @@ def _coded(made: Prepared, series: int | None, notes: list[str]) -> None:
 def _numbers(made: Prepared, key: MatchKey, forms: Sequence[TitleForm], notes: list[str]) -> None:
     season, episode = whole_number(key.season), whole_number(key.episode)
     made.columns = (season, episode)
+    if is_range(key.episode):
+        made.held = "SEVERAL_EPISODES"
+    elif _differ(season, made.season) or _differ(episode, made.episode):
+        made.held = "NUMBERS_TWICE"
     if season is None:
         season = made.season
     if episode is None:
@@ -276,6 +280,10 @@ def _numbers(made: Prepared, key: MatchKey, forms: Sequence[TitleForm], notes: l
     made.season, made.episode = season, episode
     if made.held:
         notes.append(made.held)
+
+
+def _differ(one: int | None, other: int | None) -> bool:
+    return one is not None and other is not None and one != other
 
 
 def _forms(made: Prepared, text: str, form: TitleForm, names: tuple[tuple[str, ...], ...]) -> None:
