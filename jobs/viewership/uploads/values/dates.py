@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_dates"]
 
+_MONTHS: Final = 12
 _FLAGS: Final = "--period or --date-order dmy or --date-order mdy"
 
 
@@ -58,6 +59,7 @@ def parse_dates(
     months = months_or_days == "months"
     orders, evidence = column.orders(order, months=months)
     base_1904 = column.counts_from_1904()
+    column.refuse_swapped(orders)
 
     values, found, grains = [], [], []
     for day, text in zip(days, texts, strict=True):
@@ -225,6 +227,36 @@ class _Column:
         return all(inside(text, base_1904=True) for text in serials) and not any(
             inside(text, base_1904=False) for text in serials
         )
+
+    def refuse_swapped(self, orders: dict[str, DateOrder]) -> None:
+        """Ask about a column whose dates a spreadsheet may have read with day and month swapped.
+
+        One that expects 7/13/2025 keeps 13/07/2025 as text and makes 7 January of 01/07/2025: then every text has a
+        day beyond 12, and no date has.
+        """
+        texts = [text for text in self._texts if text is not None and text.numbers is not None and text.numbers[2]]
+        dates = [
+            (place, text.fixed.first)
+            for place, text in enumerate(self._texts)
+            if text is not None and text.fixed is not None and text.fixed.grain == "day"
+        ]
+        if not texts or any(day.day > _MONTHS for _, day in dates):
+            return
+        readings = [text.read(orders.get(text.separator, "dmy")) for text in texts]
+        if any(reading is None or reading.first.day <= _MONTHS for reading in readings):
+            return
+        for place, day in dates:
+            other = day.replace(month=day.day, day=day.month)
+            if other != day and all(self._period is None or self._period.overlaps(one, one) for one in (day, other)):
+                cells = self._distinct.cells
+                raise NeedsChoice(
+                    f"{cells.named()} has dates, and texts with a day beyond 12, as a spreadsheet makes them that swaps "
+                    f"day and month: {self._named(place)} may be {other.isoformat()}; expected a file whose dates were "
+                    "not converted; if they are right, pass --period with the month of the file",
+                    column=cells.column,
+                    flags=["--period"],
+                    answers=[["--period", None]],
+                )
 
     def notes(self, *, base_1904: bool) -> list[Note]:
         """Warn of time zones, and of day numbers from 1904."""

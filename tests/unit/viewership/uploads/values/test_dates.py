@@ -303,3 +303,33 @@ def test_a_period_is_a_year_quarter_month_week_day_or_range(text: str, first: st
 def test_a_period_that_is_not_one_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a period"):
         Period.parse(text)
+
+
+def test_a_spreadsheet_that_swapped_day_and_month_is_asked_about():
+    # 01/07/2025 opened where months come first: 7 January. 13/07/2025 is no date there, and stays text.
+    swapped = ("2025-01-07", "2025-02-07", "13/07/2025", "14/07/2025")
+    for kinds in (None, [CellKind.DATE, CellKind.DATE, CellKind.TEXT, CellKind.TEXT]):
+        with pytest.raises(NeedsChoice, match="'2025-01-07' in line 2 may be 2025-07-01.*pass --period") as error:
+            parse_dates(cells(*swapped, kinds=kinds))
+        assert error.value.data["flags"] == ["--period"]
+    for period in ("2025", "2025-01-01..2025-07-31"):
+        with pytest.raises(NeedsChoice, match="may be 2025-07-01"):
+            read(*swapped, period=period)
+    # A period that holds one of the two only decides: the others are rejected, and nothing is read silently wrong.
+    assert read(*swapped, period="2025-07") == ["DATE_OUTSIDE", "DATE_OUTSIDE", "2025-07-13", "2025-07-14"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        # A date of the second half of a month was not swapped, and a text of the first half was not read as a date.
+        ("2025-07-07", "2025-07-13", "14/07/2025"),
+        ("2025-07-01", "02/07/2025", "14/07/2025"),
+        # 7 July is the same day either way.
+        ("2025-07-07", "13/07/2025"),
+        ("2025-07-01", "2025-07-02"),
+        ("13/07/2025", "14/07/2025"),
+    ],
+)
+def test_other_mixed_forms_are_read(texts: tuple[str, ...]):
+    assert all(day.startswith("2025-07-") for day in read(*texts))
