@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from jobs.viewership.errors import NOTES, REJECTS, NeedsChoice
 from jobs.viewership.model import CellKind
+from jobs.viewership.uploads.values import dates
 from jobs.viewership.uploads.values.column import Cells, State
 from jobs.viewership.uploads.values.dates import parse_dates
 from jobs.viewership.uploads.values.period import Period
@@ -309,7 +310,7 @@ def test_a_spreadsheet_that_swapped_day_and_month_is_asked_about():
     # 01/07/2025 opened where months come first: 7 January. 13/07/2025 is no date there, and stays text.
     swapped = ("2025-01-07", "2025-02-07", "13/07/2025", "14/07/2025")
     for kinds in (None, [CellKind.DATE, CellKind.DATE, CellKind.TEXT, CellKind.TEXT]):
-        with pytest.raises(NeedsChoice, match="'2025-01-07' in line 2 may be 2025-07-01.*pass --period") as error:
+        with pytest.raises(NeedsChoice, match=r"'2025-01-07' in line 2 may be 2025-07-01.*pass --period") as error:
             parse_dates(cells(*swapped, kinds=kinds))
         assert error.value.data["flags"] == ["--period"]
     for period in ("2025", "2025-01-01..2025-07-31"):
@@ -333,3 +334,37 @@ def test_a_spreadsheet_that_swapped_day_and_month_is_asked_about():
 )
 def test_other_mixed_forms_are_read(texts: tuple[str, ...]):
     assert all(day.startswith("2025-07-") for day in read(*texts))
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        # A report of one day, and of a month: years of two digits that come first.
+        ("25-07-01",),
+        ("25/07/01", "25/07/02"),
+        ("25.07.01", "25.07.02", "25.07.03"),
+        tuple(f"25.07.{day:02}" for day in range(1, 32)),
+        tuple(f"25-07-{day:02}" for day in range(1, 32)),
+    ],
+)
+def test_years_of_two_digits_that_may_come_first_are_asked_about(texts: tuple[str, ...]):
+    with pytest.raises(NeedsChoice, match=r"2001-07-25 \(dmy\) or 2025-07-01 \(ymd\).*or --date-order ymd") as error:
+        read(*texts)
+    assert ["--date-order", "ymd"] in error.value.data["answers"]
+    assert set(read(*texts, period="2025-07")) == set(read(*texts, order="ymd"))
+    assert read(*texts, order="ymd")[0] == "2025-07-01"
+
+
+@pytest.mark.parametrize("texts", [("31/07/25",), ("13/07/25", "14/07/25"), ("01.07.25",), ("01.07.09", "13.07.09")])
+def test_years_of_two_digits_that_come_last_are_read(texts: tuple[str, ...]):
+    day, month, year = texts[0].replace("/", ".").split(".")
+    assert read(*texts)[0] == f"20{year}-{month}-{day}"
+
+
+def test_a_year_of_two_digits_that_has_not_come_may_be_a_day(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(dates, "_this_year", lambda: 2026)
+    with pytest.raises(NeedsChoice, match="ymd"):
+        read("25/07/31")
+    assert read("31/07/25") == ["2025-07-31"]
+    monkeypatch.setattr(dates, "_this_year", lambda: 2031)
+    assert read("25/07/31") == ["2031-07-25"]
