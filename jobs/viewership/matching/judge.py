@@ -35,6 +35,8 @@ _BITS: Final = (
 _SCORES: Final = {ALIAS: 100.0, ID: 50.0, SERIES: 10.0, NUMBERS: 40.0, TITLE: 60.0, TITLE_ANYWHERE: 40.0}
 _EQUAL: Final = 100.0
 _AND: Final = "and"
+_AGAINST: Final = frozenset({"SEVERAL_EPISODES", "CONFLICT", "TITLE_NUMBERS_DIFFER"})
+"""Verdicts of a title with which its id and numbers are not enough."""
 _SAME_BUT_NUMBERS: Final = 85.0
 """Similarity of two titles without their numbers, from which differing numbers mean that they are siblings."""
 
@@ -146,15 +148,19 @@ class Judge:
         if not places:
             return self._accept(key, episode, bucket, reasons, CONFIDENCE[bucket])
         similar = self._finder(places).find(_whole(key))
-        if self._names_several(key, places[0]):
-            return self._review(key, ("SEVERAL_EPISODES", *reasons), [_Evidence(episode, mask, True, True)], similar.best)
-        if similar.accepted is not None and similar.accepted.episode_id != episode:
-            return self._review(key, ("CONFLICT", *reasons), [_Evidence(episode, mask, True, True)], similar.best)
-        verdict = self._compare(key, self._episodes[places[0]], episode)
-        if verdict == "TITLE_NUMBERS_DIFFER":
+        verdict = self._verdict(key, places[0], episode, similar)
+        if verdict in _AGAINST:
             return self._review(key, (verdict, *reasons), [_Evidence(episode, mask, True, True)], similar.best)
         lower = 0.0 if verdict == "TITLE_SIMILAR" else UNCONFIRMED
         return self._accept(key, episode, bucket, (*reasons, verdict), CONFIDENCE[bucket] - lower)
+
+    def _verdict(self, key: Prepared, series: int, episode: int, similar: Found) -> str:
+        """Say what the titles of a key mean for the episode that its id or numbers name."""
+        if self._names_several(key, series):
+            return "SEVERAL_EPISODES"
+        if similar.accepted is not None and similar.accepted.episode_id != episode:
+            return "CONFLICT"
+        return self._compare(key, self._episodes[series], episode)
 
     def _names_several(self, key: Prepared, series: int) -> bool:
         """Return whether a title joins those of several episodes, with a slash or "and": one airing of both."""

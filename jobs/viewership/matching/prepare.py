@@ -258,25 +258,14 @@ def _coded(made: Prepared, series: int | None, notes: list[str]) -> None:
 def _numbers(made: Prepared, key: MatchKey, forms: Sequence[TitleForm], notes: list[str]) -> None:
     season, episode = whole_number(key.season), whole_number(key.episode)
     made.columns = (season, episode)
-    if is_range(key.episode):
+    if is_range(key.episode) or any(form.several for form in forms):
         made.held = "SEVERAL_EPISODES"
-    elif _differ(season, made.season) or _differ(episode, made.episode):
-        made.held = "NUMBERS_TWICE"
-    if season is None:
-        season = made.season
-    if episode is None:
-        episode = made.episode
-    for form in forms:
-        if form.several:
-            made.held = "SEVERAL_EPISODES"
-        if season is None:
-            season = form.season
-        elif form.season is not None and form.season != season:
+    named = ((made.season, made.episode), *((form.season, form.episode) for form in forms))
+    for its_season, its_episode in named:
+        if _differ(season, its_season) or _differ(episode, its_episode):
             made.held = made.held or "NUMBERS_TWICE"
-        if episode is None:
-            episode = form.episode
-        elif form.episode is not None and form.episode != episode:
-            made.held = made.held or "NUMBERS_TWICE"
+        season = its_season if season is None else season
+        episode = its_episode if episode is None else episode
     made.season, made.episode = season, episode
     if made.held:
         notes.append(made.held)
