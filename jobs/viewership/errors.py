@@ -111,7 +111,7 @@ NOTES: Final[dict[str, str]] = {
     "MANGLED_ID": "ids were rounded by a spreadsheet; they are kept as text and not used to match",
     "NUMBER_AS_TEXT": "seasons or episodes are not whole numbers; they are kept as text and match no number",
     "TOTAL_MISMATCH": "a total of the file is not the sum of its rows",
-    "ROW_TOTAL": "a column of a wide sheet covers all dates of its row and is not read",
+    "ROW_TOTAL": "a column of a wide sheet covers all dates of its row, or several that have columns, and is not read",
     "NO_DATE": "the file has no date, and --period was not passed",
     "DAYS_FROM_1904": "the workbook uses the 1904 date system",
     "UNREAD_MEASURE": "a column seems to have hours or revenue that no other column has, and is not read",
