@@ -307,6 +307,12 @@ def copies(session: DatabaseSession, upload_id: int, canonical_sha256: str) -> l
     return [Upload(*row) for row in rows]
 
 
+_OTHERS: Final = """
+    SELECT upload_id FROM viewership.uploads WHERE platform = :platform AND upload_id <> :id AND status = ANY (:active)
+        AND (label = :label OR 'Both' IN (label, :label))
+"""
+
+
 def overlaps(
     session: DatabaseSession, upload_id: int, platform: str, label: str, spans: Iterable[Span]
 ) -> list[Overlap]:
@@ -322,6 +328,9 @@ def overlaps(
         label: its label; ``Both`` overlaps with either.
         spans: the scopes of its rows, with their days.
     """
+    values = {"id": upload_id, "platform": platform, "label": label, "active": list(ACTIVE)}
+    if not session.rows(f"{_OTHERS} LIMIT 1", **values):
+        return []
     own = list(spans)
     rows = session.rows(
         f"""
@@ -356,8 +365,7 @@ def overlaps(
                 AND m.first = date_trunc('month', p.day)::date
             WHERE p.day IS NULL OR d.day IS NOT NULL OR w.first IS NOT NULL OR m.first IS NOT NULL
         ), others AS (
-            SELECT upload_id FROM viewership.uploads WHERE platform = :platform AND upload_id <> :id
-                AND status = ANY (:active) AND (label = :label OR 'Both' IN (label, :label))
+            {_OTHERS}
         ), undated AS MATERIALIZED (
             SELECT f.place, f.topline, f.year, f.quarter,
                 f.year IS NULL OR min(o.begins) = f.first AND max(o.ends) = f.last AS whole
@@ -391,14 +399,11 @@ def overlaps(
             WHEN r.whole_week THEN a.same_week ELSE a.same_day END
         GROUP BY u.upload_id ORDER BY u.upload_id
         """,  # noqa: S608 - names of this module
-        id=upload_id,
-        platform=platform,
-        label=label,
         scopes=[span.scope_id for span in own],
         toplines=[span.topline for span in own],
         firsts=[span.first for span in own],
         lasts=[span.last for span in own],
-        active=list(ACTIVE),
+        **values,
     )
     return [Overlap(Upload(*row[:-7]), *row[-7:]) for row in rows]
 
