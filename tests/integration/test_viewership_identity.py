@@ -40,10 +40,17 @@ def test_a_month_overlaps_with_its_days_and_they_with_it(viewership):
     month = viewership.file("month.csv", f"Series,Season,Episode,Title,Year,Month,Hours\n{STORM}2025,7,31\n")
     days = viewership.file("days.csv", HEAD + "".join(f"{STORM}2025-07-{day:02},1\n" for day in range(2, 32)))
     assert viewership.run(month).exit_code == 0
-    assert viewership.run(days).rejects == {"OVERLAP": 1}
+    report = viewership.run(days)
+    assert report.rejects == {"OVERLAP": 1}
+    assert (
+        "upload 1 ('month.csv') has 1 rows and 31 hours for 2025-07-01 to 2025-07-31, this file 30 rows and 30 hours"
+        " (difference +29 rows, -1 hours)"
+    ) in report.failures[0].message
     viewership.retract(1)
     assert viewership.run(days).exit_code == 0
-    assert viewership.run(month).rejects == {"OVERLAP": 1}
+    report = viewership.run(month)
+    assert report.rejects == {"OVERLAP": 1}
+    assert "30 rows and 30 hours for 2025-07-02 to 2025-07-31, this file 1 rows and 31" in report.failures[0].message
     assert viewership.final() == (30, 30)
 
 

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from jobs.viewership.tables.uploads import Upload
+    from jobs.viewership.tables.uploads import Overlap, Upload
     from shared.database.session import DatabaseSession
 
 __all__ = ["Other", "find_others", "lock_spans", "told"]
 
 _TOLD: Final = 5
+_PLACE: Final = ("partner", "channel", "territory")
 _DAYS: Final = ("date", "whole_week", "whole_month", "year", "quarter")
 
 
@@ -85,8 +86,12 @@ def find_others(
 
     same = {each.upload_id: each for each in (copies(session, upload.upload_id, canonical) if rows.height else ())}
     found = []
-    for each in overlaps(session, upload.upload_id, platform, label, _spans(rows)):
-        own = rows.filter(pl.col("scope_id").is_in(each.scopes))
+    spans = _spans(rows)
+    place_of = {scope: tuple(place) for scope, *place in rows.select("scope_id", *_PLACE).unique().iter_rows()}
+    for each in overlaps(session, upload.upload_id, platform, label, spans):
+        places = set(map(tuple, each.places))
+        scopes = {span.scope_id for span in spans if place_of[span.scope_id] in places and _meets(span, each)}
+        own = rows.filter(pl.col("scope_id").is_in(list(scopes)))
         found.append(
             Other(
                 upload_id=each.upload.upload_id,
@@ -140,6 +145,13 @@ def _spans(rows: pl.DataFrame) -> list[Span]:
             first, last = date(year, begin, 1), month_end(date(year, end, 1))
         spans.append(Span(scope, topline, first, last))
     return spans
+
+
+def _meets(span: Span, other: Overlap) -> bool:
+    """Return whether rows are for some of the days of an overlap; those of which no year is known always may be."""
+    if None in (span.first, span.last, other.first, other.last):
+        return span.first is None
+    return span.first <= other.last and span.last >= other.first
 
 
 def _sum(values: pl.Series) -> Decimal:

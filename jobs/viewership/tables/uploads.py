@@ -124,8 +124,8 @@ class Overlap:
         revenue: their revenue.
         first: first day of the overlap.
         last: last day of the overlap.
-        outside: its other rows.
-        scopes: the scopes that both have.
+        outside: its other rows, and those for a longer time of which the new file lacks the beginning or the end.
+        places: partner, channel and territory of the overlap.
     """
 
     upload: Upload
@@ -135,7 +135,7 @@ class Overlap:
     first: date | None
     last: date | None
     outside: int
-    scopes: list[int]
+    places: list[list[str | None]]
 
 
 class Span(NamedTuple):
@@ -367,7 +367,7 @@ def overlaps(
         ), others AS (
             {_OTHERS}
         ), undated AS MATERIALIZED (
-            SELECT f.place, f.topline, f.year, f.quarter,
+            SELECT f.place, f.topline, f.year, f.quarter, f.first, f.last,
                 f.year IS NULL OR min(o.begins) = f.first AND max(o.ends) = f.last AS whole
             FROM (
                 SELECT DISTINCT a.place, a.topline, r.year, r.quarter,
@@ -385,10 +385,15 @@ def overlaps(
                 AND (f.year IS NULL AND o.begins IS NULL OR o.begins <= f.last AND o.ends >= f.first)
             GROUP BY f.place, f.topline, f.year, f.quarter, f.first, f.last
         )
-        SELECT {_QUALIFIED}, count(*), COALESCE(sum(r.tot_hov), 0), COALESCE(sum(r.revenue), 0), min(r.date),
-            max(r.date), (SELECT count(*) FROM viewership.platform_viewership a WHERE a.upload_id = u.upload_id)
+        SELECT {_QUALIFIED}, count(*), COALESCE(sum(r.tot_hov), 0), COALESCE(sum(r.revenue), 0),
+            min(COALESCE(n.first, r.date)),
+            max(CASE WHEN a.undated THEN n.last
+                WHEN r.whole_month THEN (r.date + interval '1 month -1 day')::date
+                WHEN r.whole_week THEN r.date + 6 ELSE r.date END),
+            (SELECT count(*) FROM viewership.platform_viewership a WHERE a.upload_id = u.upload_id)
                 - count(*) FILTER (WHERE CASE WHEN a.undated THEN n.whole WHEN r.whole_month THEN a.all_month
-                    WHEN r.whole_week THEN a.all_week ELSE true END), array_agg(DISTINCT r.scope_id)
+                    WHEN r.whole_week THEN a.all_week ELSE true END),
+            array_agg(DISTINCT a.place)
         FROM others
         JOIN viewership.uploads u USING (upload_id)
         JOIN viewership.platform_viewership r USING (upload_id)
