@@ -319,7 +319,7 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
         ),
         [("UPLOAD_TWICE", "upload 1")],
     ),
-    "a final row of an upload that was taken back": (
+    "a final row of an upload that was retracted": (
         ("UPDATE viewership.uploads SET status = 'retracted', retracted_by = 'x' WHERE upload_id = 2",),
         [
             ("DETAIL_REPLACED", "upload 2, line 2, row 8, Revenue"),
@@ -365,7 +365,7 @@ REPAIRED = {
     "hours of a final row": "DETAIL",
     "the title of a final row": "DETAIL",
     "a final row of a row that is held": "DETAIL_EXTRA",
-    "a final row of an upload that was taken back": "DETAIL_REPLACED",
+    "a final row of an upload that was retracted": "DETAIL_REPLACED",
 }
 
 

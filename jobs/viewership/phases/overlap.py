@@ -149,7 +149,7 @@ def _spans(rows: pl.DataFrame) -> list[Span]:
 
 def _meets(span: Span, other: Overlap) -> bool:
     """Return whether rows are for some of the days of an overlap; those of which no year is known always may be."""
-    if None in (span.first, span.last, other.first, other.last):
+    if span.first is None or span.last is None or other.first is None or other.last is None:
         return span.first is None
     return span.first <= other.last and span.last >= other.first
 
@@ -178,7 +178,7 @@ def _undated(upload: Upload, rows: pl.DataFrame) -> Other:
 
 
 def told(others: Sequence[Other]) -> str:
-    """Return one sentence per upload, for the first ones: the same days in both files, and the difference."""
+    """Describe the first uploads, one sentence each: the same days in both files, and the difference."""
     said = [_one(other) for other in others[:_TOLD]]
     if rest := others[_TOLD:]:
         rows, hours = sum(other.units for other in rest), sum((other.hours for other in rest), Decimal(0))

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.model import Fate, plain
-from jobs.viewership.tables.fates import fates
+from jobs.viewership.tables.fates import fates_of
 from jobs.viewership.tables.uploads import ACTIVE, find
 from shared.database.migrate import ready
 from shared.database.session import transaction
@@ -39,7 +39,8 @@ def validate(settings: ValidateSettings) -> tuple[str, int]:
         missing = set(settings.upload) - {upload.upload_id for upload in found}
         if missing:
             raise UsageError(f"upload {min(missing)} does not exist; expected one in `telecine viewership uploads`")
-        sums = [(upload, fates(session, upload.upload_id)) for upload in found]
+        counted = fates_of(session, [upload.upload_id for upload in found])
+        sums = [(upload, counted[upload.upload_id]) for upload in found]
     wrong = any(any(one.difference) for upload, one in sums if upload.status in ACTIVE)
     text = as_json(_document(sums), indent=2) if settings.json_ else _told(sums)
     return text, EXIT_DATA if wrong else EXIT_OK
