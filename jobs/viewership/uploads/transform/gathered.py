@@ -157,7 +157,7 @@ def _unread_numbers(source: Source, binding: Binding) -> list[Note]:
         texts = source.column(column).texts.drop_nulls()
         values = [text for text in texts.head(_SAMPLE).to_list() if not is_blank(text)]
         if not is_total(column.name) and values and sum(map(is_number, values)) > len(values) / 2:
-            message = f"column {column.name!r} is not read: it has numbers, but its header is no date that is known"
+            message = f"column {column.name!r} is not read: it has numbers, but its header is not a known date"
             notes.append(Note("UNREAD_MEASURE", message, column=column.name))
     return notes
 

@@ -45,7 +45,7 @@ def test_typing_errors_are_one_title(typed: str, title: str):
         ("My Sister's Secret", "My Sister"),
         ("His Son", "Her Son"),
         ("Karen v. Omar", "Karen v. Hank"),
-        # The catalogue has "brother" and "sister", so these are no typing errors either.
+        # The catalogue has "brother" and "sister", so these are other words too.
         ("My Brothers Lied", "My Mothers Lied"),
         ("My Misters Secret", "My Sisters Secret"),
         # Words for a family are never typing errors of each other, whatever the catalogue has.

@@ -307,7 +307,7 @@ def test_a_period_that_is_not_one_is_refused(text: str) -> None:
 
 
 def test_a_spreadsheet_that_swapped_day_and_month_is_asked_about():
-    # 01/07/2025 opened where months come first: 7 January. 13/07/2025 is no date there, and stays text.
+    # 01/07/2025 opened where months come first: 7 January. 13/07/2025 is not a date there, and stays text.
     swapped = ("2025-01-07", "2025-02-07", "13/07/2025", "14/07/2025")
     for kinds in (None, [CellKind.DATE, CellKind.DATE, CellKind.TEXT, CellKind.TEXT]):
         with pytest.raises(NeedsChoice, match=r"'2025-01-07' in line 2 may be 2025-07-01.*pass --period") as error:
