@@ -127,3 +127,26 @@ def test_no_phase_waits_forever_for_a_transaction_that_was_left_open(viewership,
             assert caught.value.code == "database_busy", name
         phase(viewership, file)
     assert viewership.statuses() == [(1, "july.csv", "retracted")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEAD}Calm River,1,1,The Storm,2025-W27,7\n",
+        "Series,Title,Year,Quarter,Revenue\nCalm River,The Storm,2025,q3,7\n",
+        "Series,Title,Year,Revenue\nCalm River,The Storm,2025,7\n",
+    ],
+    ids=["week", "quarter", "year"],
+)
+def test_a_file_for_a_longer_time_waits_for_others_of_any_of_its_months(viewership, monkeypatch, text):
+    monkeypatch.setattr(locks, "_LOCK_TIMEOUT", "200ms")
+    viewership.catalogue()
+    file = viewership.file("long.csv", text)
+    with viewership.database.connect() as console:
+        console.autocommit = False
+        console.execute("SET idle_in_transaction_session_timeout = '5s'")
+        console.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (MONTH,))
+        with pytest.raises(TransientError, match="lock timeout"):
+            PHASES["upload"](viewership, file)
+    PHASES["upload"](viewership, file)
+    assert viewership.statuses() == [(1, "long.csv", "read")]

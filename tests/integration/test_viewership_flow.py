@@ -13,6 +13,8 @@ import pytest
 from jobs.viewership.errors import NotReady
 from jobs.viewership.matching import cascade
 from jobs.viewership.matching.model import Bucket
+from jobs.viewership.phases.match import match
+from jobs.viewership.phases.normalize import normalize
 from jobs.viewership.settings.uploads import ValidateSettings
 from jobs.viewership.steps.validate import validate
 from shared.errors import UsageError
@@ -330,3 +332,20 @@ def test_what_a_file_is_named_is_only_text(viewership):
     assert status == "loaded"
     assert "\x1b" not in stored
     assert stored.startswith("=cmd|' ;$(NAME){{inputs}}<script>")
+
+
+@pytest.mark.parametrize("phase", ["normalize", "match"])
+def test_a_phase_misses_a_row_that_was_lost_before_it(viewership, phase):
+    viewership.catalogue()
+    viewership.upload(viewership.file("july.csv", "Series,Title,Date,Hours\nA,B,2025-07-01,1\nA,C,2025-07-02,2.5\n"))
+    phases = {"normalize": normalize, "match": match}
+    if phase == "match":
+        normalize(viewership.database.settings(), 1, "r", by="ann")
+    for statement in (
+        "ALTER TABLE viewership.platform_viewership DISABLE TRIGGER insert_only",
+        "DELETE FROM viewership.platform_viewership WHERE line = 3",
+        "ALTER TABLE viewership.platform_viewership ENABLE TRIGGER insert_only",
+    ):
+        viewership.rows(statement)
+    found = phases[phase](viewership.database.settings(), 1, "r", by="ann")
+    assert (found.expected, found.actual) == ((2, Decimal("3.5"), 0), (1, 1, 0))

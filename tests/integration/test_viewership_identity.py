@@ -41,11 +41,64 @@ def test_a_month_overlaps_with_its_days_and_they_with_it(viewership):
     month = viewership.file("month.csv", f"Series,Season,Episode,Title,Year,Month,Hours\n{STORM}2025,7,31\n")
     days = viewership.file("days.csv", HEAD + "".join(f"{STORM}2025-07-{day:02},1\n" for day in range(2, 32)))
     assert viewership.run(month).exit_code == 0
-    assert viewership.run(days).rejects == {"OVERLAP": 1}
+    report = viewership.run(days)
+    assert report.rejects == {"OVERLAP": 1}
+    assert (
+        "upload 1 ('month.csv') has 1 rows and 31 hours for 2025-07-01 to 2025-07-31, this file 30 rows and 30 hours"
+        " (difference +29 rows, -1 hours)"
+    ) in report.failures[0].message
     viewership.retract(1)
     assert viewership.run(days).exit_code == 0
-    assert viewership.run(month).rejects == {"OVERLAP": 1}
+    report = viewership.run(month)
+    assert report.rejects == {"OVERLAP": 1}
+    assert "30 rows and 30 hours for 2025-07-02 to 2025-07-31, this file 1 rows and 31" in report.failures[0].message
     assert viewership.final() == (30, 30)
+
+
+WEEK = f"{HEAD}{STORM}2025-W27,7\n"  # Monday 30 June to Sunday 6 July
+YEAR = "Series,Season,Episode,Title,Year,Quarter,Month,Date,Revenue\n"
+
+
+@pytest.mark.parametrize(
+    ("coarse", "fine", "other"),
+    [
+        (WEEK, f"{HEAD}{STORM}2025-07-02,1\n", f"{HEAD}{STORM}2025-07-07,1\n"),
+        (WEEK, f"{HEAD}{STORM}2025-07-06,1\n", f"{HEAD}{STORM}2025-06-29,1\n"),
+        (
+            f"{HEAD}{STORM}2025-06-29 - 2025-07-05,7\n",
+            f"{HEAD}{STORM}2025-07-05,1\n",
+            f"{HEAD}{STORM}2025-07-06,1\n{STORM}2025-06-28,1\n",
+        ),
+        (WEEK, f"Series,Season,Episode,Title,Year,Month,Hours\n{STORM}2025,7,31\n", f"{HEAD}{STORM}2025-W36,1\n"),
+        (f"{YEAR}{STORM}2025,q3,,,9\n", f"{YEAR}{STORM},,,2025-09-30,1\n", f"{YEAR}{STORM},,,2025-10-01,1\n"),
+        (f"{YEAR}{STORM}2025,q3,,,9\n", f"{YEAR}{STORM}2025,,7,,1\n", f"{YEAR}{STORM}2025,,6,,1\n"),
+        (f"{YEAR}{STORM}2025,,,,9\n", f"{YEAR}{STORM}2025,q2,,,1\n", f"{YEAR}{STORM}2024,q4,,,1\n"),
+    ],
+    ids=["week-day", "week-sunday", "week-from-sunday", "week-month", "quarter-day", "quarter-month", "year-quarter"],
+)
+def test_a_longer_time_overlaps_with_the_times_inside_it(viewership, coarse, fine, other):
+    viewership.catalogue()
+    coarse, fine, other = (
+        viewership.file(f"{name}.csv", text) for name, text in (("coarse", coarse), ("fine", fine), ("other", other))
+    )
+    assert viewership.run(coarse, max_rejected=1.0).exit_code == 0
+    assert viewership.run(fine).rejects == {"OVERLAP": 1}
+    assert viewership.run(other).rejects == {}
+    viewership.retract(1)
+    assert viewership.run(fine).rejects == {}
+    assert viewership.run(coarse).rejects == {"OVERLAP": 1}
+
+
+def test_a_few_days_do_not_replace_a_month(viewership):
+    viewership.catalogue()
+    month = f"Series,Season,Episode,Title,Year,Month,Hours\n{STORM}2025,7,31\n"
+    viewership.run(viewership.file("month.csv", month))
+    days = viewership.file("days.csv", HEAD + "".join(f"{STORM}2025-07-{day:02},1\n" for day in (1, 2, 3)))
+    assert viewership.run(days, on_overlap="replace").rejects == {"REPLACE_PARTIAL": 1}
+    assert viewership.final() == (1, 31)
+    days = viewership.file("all.csv", HEAD + "".join(f"{STORM}2025-07-{day:02},1\n" for day in range(1, 32)))
+    assert viewership.run(days, on_overlap="replace").exit_code == 0
+    assert viewership.final() == (31, 31)
 
 
 def test_replace_refuses_to_lose_revenue_that_the_new_file_has_no_column_for(viewership):

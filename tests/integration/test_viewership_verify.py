@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -152,6 +153,28 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
         (f"UPDATE viewership.platform_viewership SET week = '2025-06-29' WHERE {row(5)}",),
         [("DAYS", "upload 1, line 5, row 4")],
     ),
+    "the month of a row": (
+        (f"UPDATE viewership.platform_viewership SET year_month_day = '20250601' WHERE {row(5)}",),
+        [("DAYS", "upload 1, line 5, row 4")],
+    ),
+    "a load that is forgotten, with its final rows": (
+        (
+            "UPDATE viewership.uploads SET loaded_at = NULL WHERE upload_id = 1",
+            "DELETE FROM viewership.episode_details WHERE upload_id = 1",
+        ),
+        [("STATE", "upload 1")],
+    ),
+    "a replacement by nothing": (
+        (
+            "UPDATE viewership.uploads SET status = 'replaced' WHERE upload_id = 1",
+            "DELETE FROM viewership.episode_details WHERE upload_id = 1",
+        ),
+        [("STATE", "upload 1")],
+    ),
+    "a replacement by an upload that replaces nothing": (
+        ("UPDATE viewership.uploads SET replaced_by = 2 WHERE upload_id = 1",),
+        [("STATE", "upload 1")],
+    ),
     "the title of a row": (
         (f"UPDATE viewership.platform_viewership SET platform_content_name = 'Other' WHERE {row(5)}",),
         [("VALUES", "upload 1"), ("KEY_OF_ROW", "upload 1, line 5, row 4")],
@@ -297,7 +320,7 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
         [("UPLOAD_TWICE", "upload 1")],
     ),
     "a final row of an upload that was retracted": (
-        ("UPDATE viewership.uploads SET status = 'retracted' WHERE upload_id = 2",),
+        ("UPDATE viewership.uploads SET status = 'retracted', retracted_by = 'x' WHERE upload_id = 2",),
         [
             ("DETAIL_REPLACED", "upload 2, line 2, row 8, Revenue"),
             ("DETAIL_REPLACED", "upload 2, line 2, row 8, Viewership"),
@@ -327,6 +350,50 @@ def test_damage_is_named_with_its_place_and_nothing_else_is(two, name):
     assert report.status == ("partial" if stale else "failed")
     assert report.counts["stale" if stale else "wrong"] == len(expected)
     assert ("run: telecine viewership reprocess" in report.headline) == stale
+
+
+# Damage whose advice is a command that repairs it.
+REPAIRED = {
+    "a match of another episode": "MATCH",
+    "the reasons of a match": "MATCH",
+    "a match that is gone": "MATCH_MISSING",
+    "a match of rules that are gone": "MATCH_STALE",
+    "keys of older rules": "KEY_STALE",
+    "the code of a scope": "SCOPE",
+    "the parent of a deal, in a scope and its final rows": "SCOPE",
+    "a final row that is gone": "DETAIL_MISSING",
+    "hours of a final row": "DETAIL",
+    "the title of a final row": "DETAIL",
+    "a final row of a row that is held": "DETAIL_EXTRA",
+    "a final row of an upload that was retracted": "DETAIL_REPLACED",
+}
+
+
+@pytest.mark.parametrize("name", REPAIRED)
+def test_what_the_report_says_to_run_repairs_the_damage(two, name):
+    statements, _ = DAMAGE[name]
+    damage(two, *statements)
+    failure = verified(two).failures[0]
+    assert failure.code == REPAIRED[name]
+    repair(two, failure.message)
+    assert found(verified(two)) == []
+
+
+def repair(store: Store, message: str) -> None:
+    """Run the command at the end of a finding."""
+    words = shlex.split(message.rpartition("; run: telecine ")[2])
+    assert telecine([*words, "--database-url", store.database.url]) == 0
+
+
+def test_a_final_row_of_a_decided_key_is_repaired(two):
+    episode = two.database.rows("SELECT min(id) FROM catalog.episodes")[0][0]
+    [[key]] = two.database.rows("SELECT key_id FROM viewership.keys WHERE content_name = 'Unknown'")
+    two.database.rows("SELECT viewership.decide('accept', ARRAY[%s]::bigint[], %s, 'ann', '')", key, episode)
+    damage(two, f"DELETE FROM viewership.episode_details WHERE key_id = {key}")
+    report = verified(two)
+    assert found(report) == [("DETAIL_MISSING", "upload 1, line 5, row 4, Viewership")]
+    repair(two, report.failures[0].message)
+    assert found(verified(two)) == []
 
 
 def test_every_code_of_damage_is_tried():
@@ -415,6 +482,20 @@ def test_decisions_are_compared_with_their_effects(two, name):
     assert {code for code, _ in found(report)} >= {"DECISION"}
     assert {code for code, _ in found(report)} - {"DETAIL"} <= codes
     assert report.exit_code == 65
+
+
+@pytest.mark.parametrize(
+    ("action", "uploads"), [("accept", "NULL"), ("accept", "'{1,2}'"), ("alias", "'{1}'"), ("reject", None)]
+)
+def test_an_accepted_episode_counts_in_the_uploads_of_its_decision(two, action, uploads):
+    episode = two.database.rows("SELECT min(id) FROM catalog.episodes")[0][0]
+    [[key]] = two.database.rows("SELECT key_id FROM viewership.keys WHERE content_name = 'Unknown'")
+    chosen = None if action == "reject" else episode
+    two.database.rows(f"SELECT viewership.decide('{action}', ARRAY[%s]::bigint[], %s::bigint, 'ann', 'x')", key, chosen)
+    assert found(verified(two)) == []
+    if uploads is not None:
+        damage(two, f"UPDATE viewership.matches SET uploads = {uploads} WHERE decision_id = 1")
+        assert found(verified(two)) == [("DECISION", f"decision 1, key {key}")]
 
 
 def test_a_decision_that_was_undone_leaves_nothing(two):

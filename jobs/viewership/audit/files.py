@@ -31,6 +31,7 @@ _DERIVED: Final = {
     "week": "r.week",
     "day": "r.day",
     "year_month_day": "r.year_month_day",
+    "whole_week": "r.whole_week",
     "whole_month": "r.whole_month",
     "topline": "r.key_id IS NULL",
 }

@@ -11,10 +11,10 @@ import polars as pl
 
 from jobs.viewership.model import FIELDS, Fate
 from jobs.viewership.phases.canonical import canonical_sha256
-from jobs.viewership.phases.overlap import find_others, shown, told
+from jobs.viewership.phases.overlap import find_others, lock_spans, shown, told
 from jobs.viewership.tables.keys import distinct_keys
 from jobs.viewership.tables.rows import with_scopes, write_rows, write_set_aside
-from jobs.viewership.tables.uploads import ACTIVE, find, hold, lock_period, refuse_gone, update
+from jobs.viewership.tables.uploads import ACTIVE, find, hold, refuse_gone, update
 from shared.errors import IntegrityError
 from shared.text import clean_data, clean_text
 
@@ -63,6 +63,7 @@ def facts(read: Interpretation) -> pl.DataFrame:
     return frame.with_columns(
         _positions(frame["line"]),
         (pl.col("fate") == str(Fate.TOPLINE)).fill_null(value=False).alias("topline"),
+        (pl.col("date_grain") == "week").fill_null(value=False).alias("whole_week"),
         (pl.col("date_grain") == "month").fill_null(value=False).alias("whole_month"),
         pl.when(pl.col("year").is_not_null() & pl.col("month").is_not_null())
         .then(pl.format("{}{}01", pl.col("year"), pl.col("month").cast(pl.String).str.zfill(2)))
@@ -97,9 +98,7 @@ def store(
     chosen, units = read.format, facts(read)
     platform, label = read.platform, chosen.label
     first, last = cast("date | None", units["date"].min()), cast("date | None", units["date"].max())
-    if units["date"].null_count():
-        lock_period(session, platform, None, None)
-    lock_period(session, platform, first, last)
+    lock_spans(session, platform, units)
     upload = hold(session, upload_id)
     if upload.status in ACTIVE:
         return Stored("linked")

@@ -32,7 +32,8 @@ _SUMS: Final = "Sums: expected and actual"
 _SHOWN: Final = 200
 # Findings in the log; the report has more.
 _LOGGED: Final = 20
-# Code -> what to do; {reread} and {reprocess} are commands.
+# Code -> what to do; {reread}, {repair} and {reprocess} are commands. Without --all, reprocess looks only at what a
+# change of the catalogue affects.
 _ADVICE: Final[dict[str, str]] = {
     "SUMS": "find the lines with: {reread}",
     "UNITS": "find the lines with: {reread}",
@@ -40,13 +41,13 @@ _ADVICE: Final[dict[str, str]] = {
     "FILE_MISSING": "restore it from a backup of the bucket",
     "FILE_CHANGED": "restore it from a backup of the bucket",
     "FILE_READING": "the stored rows are kept; check how the file reads with: telecine viewership formats check",
-    "MATCH_MISSING": "run: {reprocess}",
-    "MATCH": "run: {reprocess}",
-    "SCOPE": "run: {reprocess}",
-    "DETAIL": "run: {reprocess}",
-    "DETAIL_MISSING": "run: {reprocess}",
-    "DETAIL_EXTRA": "run: {reprocess}",
-    "DETAIL_REPLACED": "run: {reprocess}",
+    "MATCH_MISSING": "run: {repair}",
+    "MATCH": "run: {repair}",
+    "SCOPE": "run: {repair}",
+    "DETAIL": "run: {repair}",
+    "DETAIL_MISSING": "run: {repair}",
+    "DETAIL_EXTRA": "run: {repair}",
+    "DETAIL_REPLACED": "run: {repair}",
     "KEY_STALE": "run: {reprocess}",
     "SCOPE_STALE": "run: {reprocess}",
     "MATCH_STALE": "run: {reprocess}",
@@ -148,6 +149,7 @@ def _advice(settings: VerifySettings, finding: Finding) -> str:
     number = () if finding.upload_id is None else ("--upload", str(finding.upload_id))
     return _ADVICE.get(finding.code, _OTHERWISE).format(
         reread=next_command("viewership verify", *number, "--reread", model=VerifySettings, settings=settings),
+        repair=_reprocess(settings, ("--all", *number)),
         reprocess=_reprocess(settings, number),
     )
 

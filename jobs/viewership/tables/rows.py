@@ -61,6 +61,7 @@ COLUMNS: Final[dict[str, str]] = {
     "quarter": "quarter",
     "year": "year",
     "year_month_day": "year_month_day",
+    "whole_week": "whole_week",
     "whole_month": "whole_month",
 }
 """Column of viewership.platform_viewership -> column of the units."""

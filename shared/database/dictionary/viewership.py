@@ -165,6 +165,7 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "country": "country, as in the file",
             **{f"device_{name}": f"{name} of the device, as in the file" for name in ("id", "name", "type")},
             **_DATES,
+            "whole_week": "true if `date` represents a whole week",
             "whole_month": "true if `date` represents a whole month",
         },
     ),

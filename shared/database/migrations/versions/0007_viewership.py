@@ -320,6 +320,7 @@ def _rows() -> None:
             quarter text,
             year smallint,
             year_month_day text,
+            whole_week boolean NOT NULL DEFAULT false,
             whole_month boolean NOT NULL DEFAULT false,
             PRIMARY KEY (id)
         )

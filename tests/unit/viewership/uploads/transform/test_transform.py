@@ -248,6 +248,27 @@ def test_a_column_for_all_dates_of_a_row_is_not_read_into_each_of_them() -> None
     assert column(found, "revenue") == [None, None]
 
 
+@pytest.mark.parametrize("total", ["Jul 2025", "2025-07", "2025-W27"])
+def test_a_column_for_days_that_have_columns_of_their_own_is_not_read_again(total: str) -> None:
+    found = units(f"Title,2025-07-01,2025-07-02,{total}\n,Hours,Hours,Hours\nA,1.5,2,3.5\nB,1,,1\n")
+    assert [(note.code, note.column) for note in found.notes] == [("ROW_TOTAL", f"{total} Hours")]
+    assert column(found, "date") == [date(2025, 7, 1), date(2025, 7, 2), date(2025, 7, 1)]
+    assert found.file == Sums(3, D("4.5"))
+
+
+def test_a_column_for_a_month_whose_days_have_no_columns_is_read() -> None:
+    found = units("Title,2025-06,2025-07-01,2025-W28\n,Hours,Hours,Hours\nA,9,2,3\n")
+    assert codes(found) == []
+    assert column(found, "date_grain") == ["month", "day", "week"]
+    assert found.file == Sums(3, D(14))
+
+
+def test_a_column_of_numbers_among_the_dates_that_is_no_date_is_named() -> None:
+    head = "Title,2025-07-01 Hours,2025-07-02 Hours,2025-07-O3 Hours,Total,Rating,Note,2025-07-04 Hours\n"
+    found = units(head + "A,1.5,2,3.5,7,PG,x,1\nB,1,,1,2,,,1\n")
+    assert [(note.code, note.column) for note in found.notes] == [("UNREAD_MEASURE", "2025-07-O3 Hours")]
+
+
 def test_a_row_with_more_cells_than_the_header_is_rejected() -> None:
     found = units("Title,Hours,Views\nA,1.5,2\nSmith, John,1,2\nB,2,3\n")
     assert column(found, "code") == [None, "RAGGED", None] or column(found, "code")[1] in REJECTS
