@@ -75,6 +75,11 @@ class Taken:
         """Return whether the upload waits for an answer."""
         return self.outcome in ("needs_choice", "copy", "overlap")
 
+    @property
+    def failed(self) -> bool:
+        """Return whether the message is that of the first failure."""
+        return self.waits or self.outcome == "refused"
+
 
 def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | None = None) -> Taken:
     """Store the rows of one file. The same bytes again are linked; a bad file is recorded without raising.

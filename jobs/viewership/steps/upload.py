@@ -194,7 +194,8 @@ def sections(settings: UploadSettings, uploads: Uploads) -> list[Section]:
     """
     numbers = list(dict.fromkeys(one.upload_id for one in uploads.taken if one.outcome != "linked"))
     with transaction(settings) as session:
-        return upload_sections(session, numbers, places=uploads.places, settings=settings)
+        names = {one.upload_id: one.filename for one in uploads.taken}
+        return upload_sections(session, numbers, places=uploads.places, names=names, settings=settings)
 
 
 def _told(one: Taken) -> None:
@@ -274,7 +275,9 @@ def _files(taken: Sequence[Taken]) -> Table:
             one.outcome,
             one.result.expected[0] if one.result else None,
             one.rejected,
-            "; ".join(filter(None, (one.message, *(one.result.notes if one.result else ())))) or None,
+            # The message of a failure is listed with the failures.
+            "; ".join(filter(None, ("" if one.failed else one.message, *(one.result.notes if one.result else ()))))
+            or None,
         ]
         for one in taken[:_SHOWN]
     ]
