@@ -158,10 +158,14 @@ def _waiting(others: Sequence[Other], on_overlap: str) -> tuple[str, str, str] |
         ]
         if not partial:
             return None
-        advice = "expected a file with all rows of the uploads that it replaces; retract those uploads, or append"
+        advice = (
+            "rows of other uploads would be lost; expected a file with all rows of the uploads that it replaces; run "
+            "`telecine viewership retract NUMBER --reason TEXT` for each first, or pass --on-overlap append"
+        )
         return kind, "REPLACE_PARTIAL", clean_text(f"{advice}: {told(partial)}", _MESSAGE_CHARS)
     # The advice comes first, since notices and reports cut the end off.
-    advice = "expected an answer; pass --on-overlap skip, replace or append"
+    found = "the same rows" if kind == "copy" else "rows for the same days"
+    advice = f"{found} are already stored; expected an answer; pass --on-overlap skip, replace or append"
     return kind, kind.upper(), clean_text(f"{advice}: {told(others)}", _MESSAGE_CHARS)
 
 

@@ -29,11 +29,17 @@ def test_the_first_overlaps_are_told_and_the_others_summed():
 @pytest.mark.parametrize(
     ("on_overlap", "outside", "begins"),
     [
-        ("ask", 0, "expected an answer; pass --on-overlap skip, replace or append: upload 1 "),
+        (
+            "ask",
+            0,
+            "rows for the same days are already stored; expected an answer; pass --on-overlap skip, replace or append: "
+            "upload 1 ",
+        ),
         (
             "replace",
             1,
-            "expected a file with all rows of the uploads that it replaces; retract those uploads, or append",
+            "rows of other uploads would be lost; expected a file with all rows of the uploads that it replaces; run "
+            "`telecine viewership retract NUMBER --reason TEXT` for each first, or pass --on-overlap append: upload 1 ",
         ),
         ("skip", 0, "skipped: upload 1 "),
     ],
