@@ -176,7 +176,7 @@ def test_a_bad_file_does_not_stop_the_others(viewership):
     assert report.rejects == {"TOO_MANY_REJECTED": 1, "EMPTY": 1, "NEEDS_CHOICE": 1, "usage": 1}
     messages = {failure.item.rpartition("/")[2]: failure.message for failure in report.failures}
     assert "line 2, column 'Hours': 'twelve?'" in messages["bad.csv"]
-    assert "cannot be read: no such file" in messages["absent.csv"]
+    assert "does not exist; expected delimited text or a workbook" in messages["absent.csv"]
     assert "--date-order" in messages["ask.csv"]
     assert viewership.rows("SELECT line, column_name, code, raw FROM viewership.set_aside_rows") == [
         (2, "Hours", "DURATION", "twelve?")
@@ -330,3 +330,30 @@ def test_what_a_file_is_named_is_only_text(viewership):
     assert status == "loaded"
     assert "\x1b" not in stored
     assert stored.startswith("=cmd|' ;$(NAME){{inputs}}<script>")
+
+
+def test_a_folder_is_answered_with_the_command_for_its_files(viewership):
+    folder = viewership.folder / "july"
+    folder.mkdir()
+    (folder / "roku.csv").touch()
+    for step in ("run", "upload"):
+        with pytest.raises(UsageError) as caught:
+            getattr(viewership, step)(str(folder))
+        assert caught.value.message == (
+            f"'{folder}' is a folder; expected delimited text or a workbook; "
+            f"run `telecine viewership {step} {folder}/*.csv`"
+        )
+
+
+def test_a_misspelt_file_is_answered_with_its_name_also_below_the_bucket(viewership):
+    for folder in ("viewership/uploads", "elsewhere"):
+        there = viewership.folder / folder / "roku-july.csv"
+        there.parent.mkdir(parents=True)
+        there.touch()
+        with pytest.raises(UsageError, match=f"did you mean '{there}'"):
+            viewership.run(str(there.with_name("roku-juli.csv")))
+
+
+def test_a_bucket_name_that_is_not_valid_is_a_usage_error(viewership):
+    with pytest.raises(UsageError, match="'x' is not a valid bucket name"):
+        viewership.run("s3://x/roku.csv")

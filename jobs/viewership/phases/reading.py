@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.viewership.errors import NeedsChoice
+from jobs.viewership.phases.keeping import EXPECTED, SUFFIXES
 from jobs.viewership.uploads.formats.binding import bind, parse_pairs
 from jobs.viewership.uploads.formats.library import find_format, load_formats
 from jobs.viewership.uploads.infer.fit import best_fit, rank_formats
@@ -17,6 +18,7 @@ from jobs.viewership.uploads.transform.choices import Choices
 from jobs.viewership.uploads.transform.transform import transform
 from jobs.viewership.uploads.values.period import Period
 from shared.errors import UsageError
+from shared.storage import misnamed
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -61,12 +63,13 @@ class Interpretation:
         return (*self.units.notes, *unread_measures(self.binding))
 
 
-def interpret(file: str | os.PathLike[str], settings: InterpretationSettings) -> Interpretation:
+def interpret(file: str | os.PathLike[str], settings: InterpretationSettings, *, command: str = "") -> Interpretation:
     """Read a file with the format that fits, or with the one that was chosen.
 
     Args:
         file: its path.
         settings: choices for what the file leaves open.
+        command: the command that reads a file, with its flags: a message about a folder proposes it.
 
     Raises:
         NeedsChoice: the file leaves a question open; the message names the flags.
@@ -76,7 +79,7 @@ def interpret(file: str | os.PathLike[str], settings: InterpretationSettings) ->
     formats = load_formats(settings.formats_dir)
     chosen = find_format(settings.format, formats) if settings.format is not None else None
     mapping, choices = parse_pairs(settings.map), _choices(settings)
-    sheet = read_upload(file, settings, chosen)
+    sheet = read_upload(file, settings, chosen, command=command)
     if chosen is None:
         chosen = _fitting(sheet, formats, settings.header_line)
     layout = find_layout(sheet, chosen, header_line=settings.header_line)
@@ -101,13 +104,16 @@ def check_choices(settings: InterpretationSettings) -> None:
     _choices(settings)
 
 
-def read_upload(file: str | os.PathLike[str], settings: ReadingSettings, chosen: Format | None = None) -> Sheet:
+def read_upload(
+    file: str | os.PathLike[str], settings: ReadingSettings, chosen: Format | None = None, *, command: str = ""
+) -> Sheet:
     """Return the table of a file.
 
     Args:
         file: its path.
         settings: flags, which override the format.
         chosen: a format, which may name the sheet and the encoding.
+        command: as :func:`interpret`.
 
     Raises:
         UsageError: the file cannot be opened.
@@ -121,10 +127,11 @@ def read_upload(file: str | os.PathLike[str], settings: ReadingSettings, chosen:
             delimiter=delimiter,
         )
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise UsageError(
-            f"'{one_line(os.fspath(file))}' cannot be read: {reason}; expected delimited text or a workbook"
-        ) from None
+        reason, name = (error.strerror or type(error).__name__).lower(), os.fspath(file)
+        if "://" in name:
+            reason = "it is not a path on this machine"
+        found = misnamed(name, expected=EXPECTED, suffixes=SUFFIXES, command=command) if "://" not in name else None
+        raise UsageError(found or f"'{one_line(name)}' cannot be read: {reason}; expected {EXPECTED}") from None
 
 
 def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | None) -> Format:

@@ -65,7 +65,7 @@ def waiting(
             `upload` proposes `upload`; everything else proposes `run`, which also loads the rows.
     """
     # Only here: settings import pydantic, which a report without waiting uploads does not need.
-    from jobs.viewership.settings.uploads import RunSettings, UploadSettings
+    from jobs.viewership.settings.uploads import RunSettings, UploadSettings, step_of
 
     rows = session.rows(
         """
@@ -85,8 +85,7 @@ def waiting(
     if not rows:
         return []
     bucket = resolved((settings or UploadSettings()).bucket)
-    only_stores = settings is not None and not isinstance(settings, RunSettings)
-    command, model = ("upload", UploadSettings) if only_stores else ("run", RunSettings)
+    step = step_of(settings)
     found = []
     for row in rows:
         place = (places or {}).get(row.upload_id) or row.uri or join_uri(bucket, row.object_key)
@@ -94,11 +93,11 @@ def waiting(
         answers = row.answers if asked else [["--on-overlap", word] for word in _ON_OVERLAP]
         commands = tuple(
             next_command(
-                f"viewership {command}",
+                f"viewership {step}",
                 _argument(place),
                 *_chosen(row.choices, answer),
                 *(word for pair in answer for word in pair),
-                model=model,
+                model=RunSettings if step == "run" else UploadSettings,
                 settings=settings,
             )
             for answer in map(_filled_in, answers or [[]])

@@ -24,6 +24,7 @@ __all__ = [
     "UploadSettings",
     "UploadsSettings",
     "ValidateSettings",
+    "step_of",
 ]
 
 _TABLE: Final = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
@@ -134,6 +135,11 @@ class RunSettings(UploadSettings, pipeline="viewership"):
         detail="normalize, match and load then run as separate steps.",
         group=LIMITS,
     )
+
+
+def step_of(settings: UploadSettings | None) -> str:
+    """Return the step that reads files with these settings: `upload`, or `run`, which also loads their rows."""
+    return "upload" if settings is not None and not isinstance(settings, RunSettings) else "run"
 
 
 class _PhaseSettings(StepSettings, pipeline="viewership"):

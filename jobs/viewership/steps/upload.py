@@ -16,6 +16,7 @@ from jobs.viewership.errors import Refused
 from jobs.viewership.phases.reading import check_choices
 from jobs.viewership.phases.upload import Taken, take
 from jobs.viewership.report.sections import upload_sections
+from jobs.viewership.settings.uploads import step_of
 from jobs.viewership.steps._stages import phase_counts, phase_table
 from shared.database.migrate import ready
 from shared.database.session import transaction
@@ -25,6 +26,8 @@ from shared.logs import in_pod
 from shared.report import Report, Table
 from shared.report.terminal import counted
 from shared.step import form
+from shared.storage import join_uri
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -229,7 +232,9 @@ def upload_report(settings: UploadSettings, uploads: Uploads) -> Report:
     return Report(
         status="failed" if code else "partial" if open_ or rejected else "success" if taken else "skipped",
         exit_code=code,
-        headline=_headline(outcomes, len(failed), sum(result.counts["rows"] for result in results), rejected),
+        headline=_headline(outcomes, len(failed), sum(result.counts["rows"] for result in results), rejected)
+        if taken or failed
+        else _nothing(settings),
         items=len(taken) + len(failed),
         counts={
             "files": len(taken) + len(failed),
@@ -258,12 +263,21 @@ def _headline(outcomes: Counter[str], failed: int, rows: int, rejected: int) -> 
     if failed:
         parts.append(f"{failed} that cannot be opened")
     files = sum(outcomes.values()) + failed
-    if not files:
-        return "nothing has arrived"
     parts.append(f"{counted(rows, 'row', 'rows')} stored")
     if rejected:
         parts.append(f"{rejected:,} rejected")
     return f"{counted(files, 'file', 'files')}: {', '.join(parts)}"
+
+
+def _nothing(settings: UploadSettings) -> str:
+    """Return where nothing has arrived, and how to name files instead."""
+    looked = []
+    if settings.arrival in ("both", "poll"):
+        looked.append(f"no new file below {one_line(join_uri(settings.bucket, settings.prefix))}")
+    if settings.arrival in ("both", "events"):
+        looked.append(f"no event in {settings.outbox_table}")
+    command = f"telecine viewership {step_of(settings)} FILE"
+    return f"nothing has arrived: {', '.join(looked)}; to take another file, run `{command}`"
 
 
 def _files(taken: Sequence[Taken]) -> Table:

@@ -32,14 +32,12 @@ def test_the_first_overlaps_are_told_and_the_others_summed():
         (
             "ask",
             0,
-            "rows for the same days are already stored; expected an answer; pass --on-overlap skip, replace or append: "
-            "upload 1 ",
+            "rows for the same days are already stored; expected an answer; pass --on-overlap skip, replace or append",
         ),
         (
             "replace",
             1,
-            "rows of other uploads would be lost; expected a file with all rows of the uploads that it replaces; run "
-            "`telecine viewership retract NUMBER --reason TEXT` for each first, or pass --on-overlap append: upload 1 ",
+            "rows of other uploads would be lost; expected a file with all rows of the uploads that it replaces; run ",
         ),
         ("skip", 0, "skipped: upload 1 "),
     ],
