@@ -13,11 +13,13 @@ import pytest
 from jobs.viewership.errors import NotReady
 from jobs.viewership.matching import cascade
 from jobs.viewership.matching.model import Bucket
-from jobs.viewership.settings.uploads import ValidateSettings
+from jobs.viewership.settings.uploads import LoadSettings, UploadsSettings, ValidateSettings
+from jobs.viewership.steps.phases import run_load
+from jobs.viewership.steps.uploads import list_uploads
 from jobs.viewership.steps.validate import validate
 from shared.errors import UsageError
 from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_place import CATALOGUE, viewership  # noqa: F401
+from tests.viewership_place import CATALOGUE, DEALS, viewership  # noqa: F401
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
@@ -140,7 +142,7 @@ def test_a_retracted_upload_leaves_the_final_table_and_may_come_again(viewership
     ]
     with pytest.raises(UsageError, match="upload 1 is already retracted"):
         viewership.retract(1)
-    with pytest.raises(UsageError, match="upload 7 does not exist; expected one in `telecine viewership uploads`"):
+    with pytest.raises(UsageError, match="upload 7 does not exist; expected a number up to 1, as in"):
         viewership.retract(7)
     assert viewership.run(file).exit_code == 0
     assert viewership.everything()["episode_details"] == before
@@ -357,3 +359,39 @@ def test_a_misspelt_file_is_answered_with_its_name_also_below_the_bucket(viewers
 def test_a_bucket_name_that_is_not_valid_is_a_usage_error(viewership):
     with pytest.raises(UsageError, match="'x' is not a valid bucket name"):
         viewership.run("s3://x/roku.csv")
+
+
+def test_a_misspelt_platform_stores_nothing(viewership):
+    viewership.catalogue(deals=f"{DEALS}Lantern,79,Main,US\n")
+    file = viewership.file("a.csv", JULY + ROWS)
+    for name, meant in (("filo", "philo"), ("rokuu", "roku"), ("lantren", "lantern")):
+        with pytest.raises(UsageError, match=f"--platform {name}: no format, deal or upload .* mean '{meant}'"):
+            viewership.run(file, format="canonical", platform=name)
+    assert viewership.statuses() == []
+    # A platform with a deal is known, and an unlike name is a new platform.
+    assert viewership.run(file, format="canonical", platform="lantern").exit_code == 0
+    august = viewership.file("b.csv", JULY + ROWS.replace("2025-07", "2025-08"))
+    assert viewership.run(august, format="canonical", platform="orbit-tv").exit_code == 0
+    assert viewership.rows("SELECT platform FROM viewership.uploads ORDER BY 1") == [("lantern",), ("orbit-tv",)]
+
+
+def test_a_field_that_does_not_exist_is_refused_before_a_file_is_read(viewership):
+    with pytest.raises(UsageError, match="'hour' is not a field; did you mean 'hours'"):
+        viewership.run(viewership.file("a.csv", JULY + ROWS), map=("hour=Hours",))
+    assert viewership.statuses() == []
+
+
+def test_a_phase_says_why_a_named_upload_is_skipped(viewership):
+    viewership.catalogue()
+    viewership.run(viewership.file("a.csv", JULY + ROWS))
+    report = run_load(viewership.settings(LoadSettings, upload=(1,)), viewership.stage("load"))
+    assert report.headline == "0 uploads loaded; skipped: upload 1 is loaded; load expects matched ones"
+    assert report.exit_code == 0
+
+
+def test_uploads_are_listed_with_their_platform(viewership):
+    viewership.catalogue(deals=f"{DEALS}orbit-tv,79,Main,US\n")
+    viewership.run(viewership.file("a.csv", JULY + ROWS), format="canonical", platform="orbit-tv")
+    head, row = list_uploads(viewership.settings(UploadsSettings)).splitlines()
+    assert head.split()[:5] == ["upload", "file", "platform", "format", "status"]
+    assert row.split()[:5] == ["1", "a.csv", "orbit-tv", "canonical-1", "loaded"]

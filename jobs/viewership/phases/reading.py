@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from jobs.viewership.errors import NeedsChoice
 from jobs.viewership.phases.keeping import EXPECTED, SUFFIXES
-from jobs.viewership.uploads.formats.binding import bind, parse_pairs
+from jobs.viewership.uploads.formats.binding import bind, check_field, parse_pairs
 from jobs.viewership.uploads.formats.library import find_format, load_formats
 from jobs.viewership.uploads.infer.fit import best_fit, rank_formats
 from jobs.viewership.uploads.infer.unread import unread_measures
 from jobs.viewership.uploads.layout.find import find_layout
-from jobs.viewership.uploads.reading import read
+from jobs.viewership.uploads.reading import DELIMITERS, read
 from jobs.viewership.uploads.transform.choices import Choices
 from jobs.viewership.uploads.transform.transform import transform
 from jobs.viewership.uploads.values.period import Period
@@ -100,7 +100,8 @@ def check_choices(settings: InterpretationSettings) -> None:
     formats = load_formats(settings.formats_dir)
     if settings.format is not None:
         find_format(settings.format, formats)
-    parse_pairs(settings.map)
+    for field, column in parse_pairs(settings.map).items():
+        check_field(field, column)
     _choices(settings)
 
 
@@ -118,7 +119,7 @@ def read_upload(
     Raises:
         UsageError: the file cannot be opened.
     """
-    delimiter = {"\\t": "\t", "tab": "\t"}.get(settings.delimiter or "", settings.delimiter)
+    delimiter = DELIMITERS.get(settings.delimiter or "", settings.delimiter)
     try:
         return read(
             file,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, PositiveInt, StringConstraints
+from pydantic import AfterValidator, PositiveInt
 
 from jobs.viewership.settings.common import READING, SHOWN
 from shared.settings import Settings, setting
@@ -24,9 +24,16 @@ __all__ = [
 
 CODE: Final = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 """A platform: lower-case words with hyphens."""
+_PLATFORM_CHARS: Final = 60
 _FORMATS: Final = Group("Formats", 20)
 # As CODE of a format's model; this module is imported for every command's flags, and the model costs more.
 _FILE: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*-[1-9][0-9]{0,3}\.yaml")
+
+
+def _platform(value: str) -> str:
+    if not re.fullmatch(CODE, value) or len(value) > _PLATFORM_CHARS:
+        raise ValueError("expected up to 60 lower-case letters, digits and hyphens, such as orbit-tv")
+    return value
 
 
 def _pairs(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -73,6 +80,7 @@ class ReadingSettings(FormatsSettings, pipeline="viewership"):
         None,
         default_text="decided from the lines",
         description="Split a text file at this character.",
+        detail="One character, or its name: comma, semicolon, tab, pipe.",
         group=READING,
     )
     header_line: PositiveInt | None = setting(
@@ -87,7 +95,7 @@ class ReadingSettings(FormatsSettings, pipeline="viewership"):
 class MappedSettings(ReadingSettings, pipeline="viewership"):
     """Choices for the columns of one upload, if the file leaves any."""
 
-    platform: Annotated[str, StringConstraints(pattern=rf"^{CODE}$", max_length=60)] | None = setting(
+    platform: Annotated[str, AfterValidator(_platform)] | None = setting(
         None,
         default_text="that of the format",
         description="Store the rows under this platform, such as orbit-tv.",

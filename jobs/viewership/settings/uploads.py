@@ -109,6 +109,7 @@ class UploadSettings(ArrivalSettings, InterpretationSettings, pipeline="viewersh
     max_rejected: Share = setting(
         0.01,
         description="Refuse a file if a larger share of its rows is rejected.",
+        detail="From 0 to 1: 0.05 is 5 %.",
         group=LIMITS,
     )
     event_overlap: Literal["ask", "follow"] = setting(

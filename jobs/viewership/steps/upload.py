@@ -17,6 +17,7 @@ from jobs.viewership.phases.reading import check_choices
 from jobs.viewership.phases.upload import Taken, take
 from jobs.viewership.report.sections import upload_sections
 from jobs.viewership.settings.uploads import step_of
+from jobs.viewership.steps._platforms import check_new_platform
 from jobs.viewership.steps._stages import phase_counts, phase_table
 from shared.database.migrate import ready
 from shared.database.session import transaction
@@ -105,6 +106,8 @@ def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
         form.check_names(pipeline="viewership")
     check_choices(settings)
     ready(settings)
+    with transaction(settings) as session:
+        check_new_platform(settings, session)
     uploads = Uploads()
     stage_run.progress.start(len(settings.files), "files")
     for found in _named(settings) if settings.files else arrivals(settings):

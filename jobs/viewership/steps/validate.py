@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.model import Fate, plain
 from jobs.viewership.tables.fates import fates
-from jobs.viewership.tables.uploads import ACTIVE, find
+from jobs.viewership.tables.uploads import ACTIVE, find, unknown
 from shared.database.migrate import ready
 from shared.database.session import transaction
-from shared.errors import EXIT_DATA, EXIT_OK, UsageError
+from shared.errors import EXIT_DATA, EXIT_OK
 from shared.text import as_json, one_line, text_table
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def validate(settings: ValidateSettings) -> tuple[str, int]:
         found = find(session, status=() if settings.upload else ACTIVE, upload_ids=settings.upload)
         missing = set(settings.upload) - {upload.upload_id for upload in found}
         if missing:
-            raise UsageError(f"upload {min(missing)} does not exist; expected one in `telecine viewership uploads`")
+            raise unknown(session, min(missing))
         sums = [(upload, fates(session, upload.upload_id)) for upload in found]
     wrong = any(any(one.difference) for upload, one in sums if upload.status in ACTIVE)
     text = as_json(_document(sums), indent=2) if settings.json_ else _told(sums)

@@ -29,6 +29,7 @@ __all__ = [
     "latest",
     "lock_period",
     "overlaps",
+    "unknown",
     "update",
 ]
 
@@ -218,6 +219,16 @@ def count(session: DatabaseSession) -> int:
     return int(session.rows("SELECT count(*) FROM viewership.uploads")[0][0])
 
 
+def unknown(session: DatabaseSession, upload_id: int) -> UsageError:
+    """Return the error for an upload that does not exist, with the numbers that do."""
+    last = session.rows("SELECT max(upload_id) FROM viewership.uploads")[0][0]
+    if last is None:
+        return UsageError(f"upload {upload_id} does not exist; expected a file first: `telecine viewership run FILE`")
+    return UsageError(
+        f"upload {upload_id} does not exist; expected a number up to {last}, as in `telecine viewership uploads`"
+    )
+
+
 def latest(session: DatabaseSession, limit: int) -> list[Upload]:
     """Return the latest uploads, latest first."""
     rows = session.rows(
@@ -242,7 +253,7 @@ def hold(session: DatabaseSession, upload_id: int) -> Upload:
     while True:
         found = find(session, upload_ids=[upload_id])
         if not found:
-            raise UsageError(f"upload {upload_id} does not exist; expected one in `telecine viewership uploads`")
+            raise unknown(session, upload_id)
         seen = found[0]
         if seen.platform is not None:
             lock_period(session, seen.platform, seen.first_date, seen.last_date)

@@ -119,6 +119,25 @@ def test_a_wrong_value_names_flag_value_and_what_is_valid():
     assert "--size-mb 0 is not valid; expected a value greater than or equal to 1" in refused("--size-mb", "0")
 
 
+class Written(Settings, pipeline="written"):
+    name: Annotated[str, Field(min_length=1, max_length=4)] = setting("a", description="A name.")
+    mark: Literal[".", ","] = setting(".", description="A mark.")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("--name", "", "--name '' is not valid; expected some text"),
+        ("--name", "abcde", "--name abcde is not valid; expected at most 4 characters"),
+        ("--mark", "x", "--mark x is not valid; expected one of '.', ','"),
+    ],
+)
+def test_a_text_that_is_too_short_or_long_and_a_mark_are_named_in_words(flag, value, said):
+    with pytest.raises(UsageError) as caught:
+        parse(Written, "telecine written", "", [flag, value])
+    assert caught.value.message == f"telecine written: {said}"
+
+
 def test_a_wrong_variable_is_named_itself(monkeypatch):
     monkeypatch.setenv("TELECINE_MINE_SIZE_MB", "x")
     assert "TELECINE_MINE_SIZE_MB=x is not valid" in refused()
