@@ -3,18 +3,24 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+import io
 import json
 from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
+from rich.console import Console
 
-from jobs.viewership.errors import NotReady
+from jobs.viewership.errors import HELD, NotReady
 from jobs.viewership.matching import cascade
 from jobs.viewership.matching.model import Bucket
+from jobs.viewership.settings.review import ReviewListSettings
 from jobs.viewership.settings.uploads import LoadSettings, UploadsSettings, ValidateSettings
+from jobs.viewership.steps._stages import HELD_TABLE
+from jobs.viewership.steps._view import show_uploads
 from jobs.viewership.steps.phases import run_load
+from jobs.viewership.steps.review import list_keys
 from jobs.viewership.steps.uploads import list_uploads
 from jobs.viewership.steps.validate import validate
 from shared.errors import UsageError
@@ -114,7 +120,7 @@ def test_replace_refuses_to_lose_rows_of_other_days(viewership):
     before = viewership.everything()
     report = viewership.run(viewership.file("week.csv", JULY + ROWS.replace(",1.5", ",9")), on_overlap="replace")
     assert (report.exit_code, report.rejects) == (65, {"REPLACE_PARTIAL": 1})
-    assert "1 rows that this file lacks" in report.failures[0].message
+    assert "1 row that this file lacks" in report.failures[0].message
     after = viewership.everything()
     assert {name: after[name] for name in after if name not in ("uploads", "scopes")} == {
         name: before[name] for name in before if name not in ("uploads", "scopes")
@@ -232,6 +238,7 @@ def test_nothing_loads_without_a_catalogue_or_deals_and_the_rows_wait(viewership
     with pytest.raises(NotReady) as raised:
         viewership.run(file)
     assert (raised.value.code, raised.value.exit_code) == (code, 65)
+    assert raised.value.message.endswith("then run `telecine viewership run`: the upload is stored")
     assert viewership.final() == (0, 0)
     assert viewership.rows("SELECT count(*) FROM viewership.platform_viewership") == [(4,)]
     viewership.catalogue()
@@ -395,3 +402,45 @@ def test_uploads_are_listed_with_their_platform(viewership):
     head, row = list_uploads(viewership.settings(UploadsSettings)).splitlines()
     assert head.split()[:5] == ["upload", "file", "platform", "format", "status"]
     assert row.split()[:5] == ["1", "a.csv", "orbit-tv", "canonical-1", "loaded"]
+
+
+def test_held_rows_are_listed_with_why_and_what_to_do(viewership):
+    viewership.catalogue()
+    orbit = viewership.file("orbit.csv", JULY + ROWS)
+    report = viewership.run(orbit, format="canonical", platform="orbit-tv")
+    (held,) = [section for section in report.sections if section.title == HELD_TABLE]
+    assert held.rows == [
+        [
+            "NO_DEAL",
+            "orbit-tv",
+            4,
+            f"{HELD['NO_DEAL']}; import a deal of the platform, then run `telecine viewership reprocess`",
+        ]
+    ]
+    console = Console(file=io.StringIO(), width=300, highlight=False)
+    show_uploads(report, console)
+    assert isinstance(console.file, io.StringIO)
+    assert "import a deal of the platform" in console.file.getvalue()
+    # A key without a row that counts would look empty.
+    text = list_keys(viewership.settings(ReviewListSettings))
+    assert text.endswith("revenue 0.00; 1 more row is held for a deal, channel or territory"), text
+    assert HELD_TABLE not in {
+        section.title for section in viewership.run(viewership.file("a.csv", JULY + ROWS)).sections
+    }
+
+
+def test_totals_are_part_of_the_headline(viewership):
+    viewership.catalogue()
+    total = "Total,,,,,3.5\n"
+    report = viewership.run(viewership.file("a.csv", JULY + "".join(ROWS.splitlines(keepends=True)[:2]) + total))
+    assert report.headline.startswith("1 file: 1 stored, 2 rows stored, 1 filtered; ")
+
+
+def test_one_row_is_not_several(viewership):
+    viewership.catalogue()
+    row = "Calm River,1,1,The Storm,2025-07-01,"
+    viewership.run(viewership.file("a.csv", f"{JULY}{row}1\n"))
+    (failure,) = viewership.run(viewership.file("b.csv", f"{JULY}{row}2\n")).failures
+    assert (
+        "('a.csv') has 1 row and 1 hours for 2025-07-01 to 2025-07-01, this file 1 row and 2 hours" in failure.message
+    )

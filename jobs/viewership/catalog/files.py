@@ -187,12 +187,18 @@ def _kind(name: str, line: int, names: Sequence[str], result: Read) -> Kind | No
         result.bad.append(Bad(name, line, None, message))
         return None
     unknown = list(dict.fromkeys(column for column in names if parse_column(kind, column) is None))
-    wrong = [_unknown(kind, unknown) + _report(unknown)] if unknown else []
+    wrong = [_unknown(_likeliest(kind, names), names) + _report(unknown)] if unknown else []
     wrong += [f"column {one_line(each)} appears twice" for each, count in Counter(names).items() if count > 1 and each]
     if len(names) > _MAX_COLUMNS:
         wrong = [f"{len(names)} columns; expected at most {_MAX_COLUMNS}"]
     result.bad += [Bad(name, line, None, message) for message in wrong]
     return None if wrong else kind
+
+
+def _likeliest(kind: Kind, names: Sequence[str]) -> Kind:
+    """Return the kind that has most of these columns: that of deals without deal_parent is not numbers."""
+    known = {each: sum(parse_column(each, column) is not None for column in names) for each in COLUMNS}
+    return max(COLUMNS, key=lambda each: (known[each], each == kind))
 
 
 def _report(unknown: Iterable[str]) -> str:
@@ -202,8 +208,9 @@ def _report(unknown: Iterable[str]) -> str:
     return ". This looks like a platform's report; run: telecine viewership run FILE"
 
 
-def _unknown(kind: Kind, unknown: Sequence[str]) -> str:
+def _unknown(kind: Kind, header: Sequence[str]) -> str:
     columns = COLUMNS[kind]
+    unknown = list(dict.fromkeys(column for column in header if parse_column(kind, column) is None))
     titled = columns.titled
     example = "" if titled is None else f", also {titled}{'-es, ' + titled + '-es' if columns.languages else ''}.2"
     names = [f"'{one_line(cut(column, _SHOWN))}'" for column in unknown if column]
@@ -213,6 +220,8 @@ def _unknown(kind: Kind, unknown: Sequence[str]) -> str:
         one = len(names) == 1
         listed = f"{', '.join(names[:_NAMED])}{rest}"
         parts.insert(0, f"{'column' if one else 'columns'} {listed} {'is' if one else 'are'} unknown")
+    if not any(parse_column(kind, column) in columns.marks for column in header):
+        parts.append(f"column {' or '.join(map(repr, columns.marks))} is missing")
     shown = ", and ".join(parts)
     return f"{shown}; expected for {kind}: {', '.join(columns.names())}{example}"
 

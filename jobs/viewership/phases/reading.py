@@ -80,6 +80,13 @@ def interpret(file: str | os.PathLike[str], settings: InterpretationSettings, *,
     chosen = find_format(settings.format, formats) if settings.format is not None else None
     mapping, choices = parse_pairs(settings.map), _choices(settings)
     sheet = read_upload(file, settings, chosen, command=command)
+    if chosen is None and settings.delimiter is not None and sheet.cells.width == 1:
+        raise NeedsChoice(
+            f"split at {sheet.delimiter!r}, the file has one column; expected several; "
+            "pass another --delimiter, or none",
+            flags=["--delimiter"],
+            answers=[["--delimiter", None]],
+        )
     if chosen is None:
         chosen = _fitting(sheet, formats, settings.header_line)
     layout = find_layout(sheet, chosen, header_line=settings.header_line)

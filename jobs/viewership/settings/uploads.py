@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, SecretStr
 
-from jobs.viewership.settings.common import SHOWN, Actor, by
+from jobs.viewership.settings.common import SHOWN, Actor, UploadId, by
 from jobs.viewership.settings.formats import InterpretationSettings
 from shared.settings import StepSettings, setting
 from shared.settings.base import LIMITS, WHERE, Group
@@ -34,7 +34,7 @@ _STORED: Final = Group("What is stored", 40)
 _CHOSEN: Final = Group("Uploads", 20)
 
 Share = Annotated[float, Field(ge=0, le=1)]
-UploadIds = Annotated[tuple[PositiveInt, ...], Field()]
+UploadIds = Annotated[tuple[UploadId, ...], Field()]
 
 
 def _table(value: str) -> str:
@@ -182,7 +182,7 @@ class UploadsSettings(StepSettings, pipeline="viewership"):
 class RetractSettings(StepSettings, pipeline="viewership"):
     """Settings of `retract`, which removes the rows of an upload from the final table."""
 
-    number: PositiveInt = setting(description="Retract the upload with this number.", argument=True)
+    number: UploadId = setting(description="Retract the upload with this number.", argument=True)
     reason: Annotated[str, Field(min_length=1, max_length=1000)] = setting(
         description="Record this reason.", group=_CHOSEN
     )

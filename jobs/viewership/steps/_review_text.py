@@ -61,6 +61,8 @@ def queue_text(queue: Queue, *, series: str | None = None, near: Sequence[str] =
         f" {_rounded(total.hours)} hours, revenue {_rounded(total.revenue)}"
     )
     shown = f"{len(queue.keys)} of {sums}" if len(queue.keys) < total.keys else sums
+    if held := sum(key.held for key in queue.keys):
+        shown += f"; {counted(held, 'more row is', 'more rows are')} held for a deal, channel or territory"
     return "\n".join([text_table(head, rows), "", shown])
 
 

@@ -33,6 +33,7 @@ from shared.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from jobs.viewership.phases.result import PhaseResult
     from jobs.viewership.settings.uploads import UploadSettings
     from shared.ledger import StageRun
     from shared.report import Section
@@ -235,9 +236,7 @@ def upload_report(settings: UploadSettings, uploads: Uploads) -> Report:
     return Report(
         status="failed" if code else "partial" if open_ or rejected else "success" if taken else "skipped",
         exit_code=code,
-        headline=_headline(outcomes, len(failed), sum(result.counts["rows"] for result in results), rejected)
-        if taken or failed
-        else _nothing(settings),
+        headline=_headline(outcomes, len(failed), results, rejected) if taken or failed else _nothing(settings),
         items=len(taken) + len(failed),
         counts={
             "files": len(taken) + len(failed),
@@ -261,14 +260,18 @@ def _rest(taken: Sequence[Taken]) -> list[Failure]:
     return [failure for one in taken for failure in one.failures[1:]]
 
 
-def _headline(outcomes: Counter[str], failed: int, rows: int, rejected: int) -> str:
+def _headline(outcomes: Counter[str], failed: int, results: Sequence[PhaseResult], rejected: int) -> str:
     parts = [f"{outcomes[name]:,} {name}" for name in _OUTCOMES if outcomes[name]]
     if failed:
         parts.append(f"{failed} that cannot be opened")
     files = sum(outcomes.values()) + failed
-    parts.append(f"{counted(rows, 'row', 'rows')} stored")
+    counts = phase_counts(results)
+    parts.append(f"{counted(counts.get('rows', 0), 'row', 'rows')} stored")
     if rejected:
         parts.append(f"{rejected:,} rejected")
+    # Without it, the rows of a file with totals do not add up.
+    if filtered := counts.get("filtered"):
+        parts.append(f"{filtered:,} filtered")
     return f"{counted(files, 'file', 'files')}: {', '.join(parts)}"
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import Field, SecretStr, ValidationError
 
 from jobs.screenalytics.settings import IngestSettings
+from jobs.viewership.settings.uploads import RetractSettings, ValidateSettings
 from shared.errors import UsageError
 from shared.settings import Settings, StepSettings, setting
 from shared.settings.base import Group, unknown_variables
@@ -357,3 +358,13 @@ def test_an_underscore_at_the_end_of_a_field_is_no_part_of_its_flag(monkeypatch)
     assert parse(Printed, "telecine", "", ["--json"]).json_ is True
     monkeypatch.setenv("TELECINE_MINE_JSON", "true")
     assert Printed().json_ is True
+
+
+def test_a_file_is_not_the_number_of_an_upload():
+    for model, argv in (
+        (RetractSettings, ["july.csv", "--reason", "x"]),
+        (ValidateSettings, ["--upload", "1,july.csv"]),
+    ):
+        with pytest.raises(UsageError, match="expected the number of an upload, as in `telecine viewership uploads`"):
+            parse(model, "telecine", "", argv)
+    assert parse(ValidateSettings, "telecine", "", ["--upload", "1,2"]).upload == (1, 2)

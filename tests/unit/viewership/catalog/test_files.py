@@ -160,3 +160,19 @@ def test_many_unknown_columns_are_not_all_listed():
     (message,) = told(f"series,title,{header}\n")
     assert "'x19' and 10 more are unknown" in message
     assert "'x20'" not in message
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (
+            "platform,deal,partner",
+            "column 'deal' is unknown, and column 'deal_parent' is missing; expected for deals",
+        ),
+        ("platform,partner,internal_partner", "column 'deal_parent' is missing; expected for deals: platform, "),
+        ("platform,season,episode,titel", "column 'titel' is unknown; expected for numbers: ref_id, "),
+    ],
+)
+def test_the_kind_that_has_most_columns_is_the_one_that_was_meant(header, words):
+    (message,) = told(f"{header}\nx,y,z\n")
+    assert message.startswith(f"a.csv line 1: {words}")

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.viewership.errors import NeedsChoice, Refused
-from jobs.viewership.phases.reading import read_upload
-from jobs.viewership.settings.formats import ReadingSettings
+from jobs.viewership.phases.reading import interpret, read_upload
+from jobs.viewership.settings.formats import InterpretationSettings, ReadingSettings
 from jobs.viewership.uploads.reading import ReadLimits, encoding, read
 from shared.errors import UsageError
 
@@ -307,3 +307,11 @@ def test_a_word_that_names_no_delimiter_is_answered_with_those_that_do(tmp_path)
     file.write_text("Series;Hours\nA;1\n")
     with pytest.raises(NeedsChoice, match=r"'semi' is not a delimiter; .*, or comma, semicolon, tab, pipe; pass"):
         read_upload(file, ReadingSettings(delimiter="semi"))
+
+
+def test_a_wrong_delimiter_is_named_and_not_the_formats(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("Series\tTitle\tHours\nA\tB\t1\n")
+    with pytest.raises(NeedsChoice, match=r"split at ';', the file has one column; .*; pass another --delimiter"):
+        interpret(file, InterpretationSettings(delimiter=";"))
+    assert interpret(file, InterpretationSettings(delimiter="tab")).sheet.cells.width == 3
