@@ -38,6 +38,8 @@ _ANY: Final = frozenset({"domain", "partner", "channel", "territory", "platform"
 # Counted in the first line, in this order: a tie is a comma.
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _MAX_COLUMNS: Final = 500
+# ZIP (.xlsx, .ods) and OLE (.xls).
+_WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _SHOWN: Final = 60
 _NAMED: Final = 20
 # Words in the names of columns that every report of a platform has, and no file of the catalogue.
@@ -116,6 +118,12 @@ def read(files: Iterable[tuple[str, bytes]]) -> Read:
     """
     result = Read()
     for name, body in files:
+        if body.startswith(_WORKBOOKS):
+            message = (
+                "the file is a workbook; expected CSV or JSON lines; save the sheet as 'CSV UTF-8', and import that"
+            )
+            result.bad.append(Bad(name, None, None, message))
+            continue
         try:
             text = body.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -181,7 +189,7 @@ def _records(name: str, text: str, result: Read) -> Iterator[tuple[int, list[str
 def _kind(name: str, line: int, names: Sequence[str], result: Read) -> Kind | None:
     kind = kind_of(names)
     if kind is None:
-        shown = ", ".join(one_line(cut(each, _SHOWN)) for each in names[:_NAMED])
+        shown = ", ".join(one_line(cut(each, _SHOWN)) for each in names[:_NAMED] if each.strip())
         lists = "; ".join(f"{kind}: {', '.join(columns.names())}" for kind, columns in COLUMNS.items())
         message = f"columns {shown} match no kind of file; expected the columns of one kind ({lists}){_report(names)}"
         result.bad.append(Bad(name, line, None, message))

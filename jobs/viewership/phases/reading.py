@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs.viewership.errors import NeedsChoice
+from jobs.viewership.catalog.columns import canonical, kind_of, parse_column
+from jobs.viewership.errors import NeedsChoice, refuse
 from jobs.viewership.phases.keeping import EXPECTED, SUFFIXES
 from jobs.viewership.uploads.formats.binding import bind, check_field, parse_pairs
 from jobs.viewership.uploads.formats.library import find_format, load_formats
@@ -162,12 +163,25 @@ def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | Non
                 for answer in (fit.question.answers if fit.question else None) or [[]]
             ],
         )
+    if _is_of_catalogue(sheet):
+        raise refuse(
+            "FORMAT",
+            "the file has the columns of the catalogue; expected a platform's report; "
+            "run `telecine viewership catalog import FILE`",
+        )
     raise NeedsChoice(
         "no format fits the file; expected one in `telecine viewership formats list`; pass --format canonical and "
         "--map, as proposed by `telecine viewership formats infer`",
         flags=["--format", "--map"],
         answers=[["--format", "canonical", "--map", None]],
     )
+
+
+def _is_of_catalogue(sheet: Sheet) -> bool:
+    """Return whether the first row has only columns of one kind of catalogue file."""
+    names = [canonical(str(name or "")) for name in sheet.cells.row(0)]
+    kind = kind_of(names)
+    return kind is not None and all(parse_column(kind, name) is not None for name in names)
 
 
 def _choices(settings: InterpretationSettings) -> Choices:

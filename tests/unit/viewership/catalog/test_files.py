@@ -176,3 +176,18 @@ def test_many_unknown_columns_are_not_all_listed():
 def test_the_kind_that_has_most_columns_is_the_one_that_was_meant(header, words):
     (message,) = told(f"{header}\nx,y,z\n")
     assert message.startswith(f"a.csv line 1: {words}")
+
+
+@pytest.mark.parametrize(
+    "body", [b"PK\x03\x04\x14\x00\x06\x00", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"], ids=["xlsx", "xls"]
+)
+def test_a_workbook_is_named_as_one(body):
+    (bad,) = read_files([("a.xlsx", body)]).bad
+    assert str(bad).startswith(
+        "a.xlsx: the file is a workbook; expected CSV or JSON lines; save the sheet as 'CSV UTF-8'"
+    )
+
+
+def test_blank_names_of_a_header_are_not_listed():
+    (message,) = told(",Partner report,,\na,b,c,d\n")
+    assert message.startswith("a.csv line 1: columns partner_report match no kind of file")
