@@ -213,6 +213,7 @@ def test_without_yes_nothing_changes_and_the_printed_command_does_it(telecine, d
     code, out = telecine("undo", "1", "--yes")
     assert code == 65
     assert "was undone by" in out
+    assert "expected a decision that applies" in out
     assert telecine("undo", "77", "--yes")[0] == 2
     reconciled(database)
 

@@ -119,9 +119,7 @@ def read(files: Iterable[tuple[str, bytes]]) -> Read:
     result = Read()
     for name, body in files:
         if body.startswith(_WORKBOOKS):
-            message = (
-                "the file is a workbook; expected CSV or JSON lines; save the sheet as 'CSV UTF-8', and import that"
-            )
+            message = "the file is a workbook; expected CSV or JSON lines; save the sheet as 'CSV UTF-8' and import it"
             result.bad.append(Bad(name, None, None, message))
             continue
         try:
