@@ -46,7 +46,7 @@ def test_a_misspelt_name_leads_to_the_nearest(folder: Path) -> None:
         f"'./my reports/philo-juli.csv' {begins}; did you mean './my reports/philo-july.csv'?"
     )
     assert said("my reports/roku.csv") == f"'my reports/roku.csv' {begins}; did you mean 'my reports/roku.XLSX'?"
-    # A suffix alone is no likeness.
+    # A common suffix alone does not make names similar.
     assert said("my reports/x.csv") == f"'my reports/x.csv' {begins}"
     assert said("nowhere/x.csv") == f"'nowhere/x.csv' {begins}; the folder 'nowhere' does not exist either"
 
