@@ -414,13 +414,13 @@ def test_held_rows_are_listed_with_why_and_what_to_do(viewership):
             "NO_DEAL",
             "orbit-tv",
             4,
-            f"{HELD['NO_DEAL']}; import a deal of the platform, then run `telecine viewership reprocess`",
+            f"{HELD['NO_DEAL']}; import a deal of platform orbit-tv, then run `telecine viewership reprocess`",
         ]
     ]
     console = Console(file=io.StringIO(), width=300, highlight=False)
     show_uploads(report, console)
     assert isinstance(console.file, io.StringIO)
-    assert "import a deal of the platform" in console.file.getvalue()
+    assert "import a deal of platform orbit-tv" in console.file.getvalue()
     # A key without a row that counts would look empty.
     text = list_keys(viewership.settings(ReviewListSettings))
     assert text.endswith("revenue 0.00; 1 more row is held for a deal, channel or territory"), text
@@ -444,3 +444,18 @@ def test_one_row_is_not_several(viewership):
     assert (
         "('a.csv') has 1 row and 1 hours for 2025-07-01 to 2025-07-01, this file 1 row and 2 hours" in failure.message
     )
+
+
+@pytest.mark.parametrize(
+    ("deal", "action"),
+    [
+        ("canonical,other", "import a deal that fits"),
+        ("canonicle,", "import a deal of platform canonical, or correct the one of 'canonicle'"),
+        ("roku,", "import a deal of platform canonical"),
+    ],
+)
+def test_a_deal_of_a_misspelt_platform_is_named(viewership, deal, action):
+    viewership.catalogue(deals=f"platform,channel,deal_parent,internal_channel,internal_territory\n{deal},77,Main,US\n")
+    report = viewership.run(viewership.file("a.csv", JULY + ROWS))
+    (held,) = [section for section in report.sections if section.title == HELD_TABLE]
+    assert [row[3] for row in held.rows] == [f"{HELD['NO_DEAL']}; {action}, then run `telecine viewership reprocess`"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,7 @@ from shared.failure import Failure
 from shared.report import Report, Table
 from shared.report.terminal import counted
 from shared.settings.next_command import next_command
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -67,7 +69,7 @@ HELD_TABLE: Final = "Held rows"
 """Title of the table of rows that wait for a deal or a value."""
 # Codes that an import into the catalogue settles -> what to import.
 _BY_CATALOG: Final = {
-    "NO_DEAL": "import a deal of the platform",
+    "NO_DEAL": "import a deal that fits",
     "DEAL_TIE": "deactivate one of them, or add a field that tells them apart",
     "NO_CHANNEL": "add internal_channel to the deal",
     "NO_TERRITORY": "add internal_territory to the deal",
@@ -133,10 +135,15 @@ def _held_table(settings: StepSettings, upload_ids: Sequence[int]) -> Table:
             """,
             ids=list(upload_ids),
         )
+        deals = {str(row.platform) for row in session.rows("SELECT DISTINCT platform FROM catalog.deals WHERE active")}
     command = next_command("viewership reprocess", model=ReprocessSettings, settings=settings)
     shown = []
     for row in rows:
         action = _BY_CATALOG.get(row.code)
+        if row.code == "NO_DEAL" and row.platform not in {name.casefold() for name in deals}:
+            close = difflib.get_close_matches(row.platform, sorted(deals), n=1)
+            similar = f", or correct the one of '{one_line(close[0])}'" if close else ""
+            action = f"import a deal of platform {row.platform}{similar}"
         why = HELD[row.code] if action is None else f"{HELD[row.code]}; {action}, then run `{command}`"
         shown.append([row.code, row.platform, row.rows, why])
     return Table(HELD_TABLE, ["held", "platform", "rows", "why"], shown)
