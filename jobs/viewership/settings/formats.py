@@ -79,8 +79,7 @@ class ReadingSettings(FormatsSettings, pipeline="viewership"):
     delimiter: str | None = setting(
         None,
         default_text="decided from the lines",
-        description="Split a text file at this character.",
-        detail="One character, or its name: comma, semicolon, tab, pipe.",
+        description="Split a text file at this character, or comma, semicolon, tab, pipe.",
         group=READING,
     )
     header_line: PositiveInt | None = setting(
