@@ -459,3 +459,27 @@ def test_a_deal_of_a_misspelt_platform_is_named(viewership, deal, action):
     report = viewership.run(viewership.file("a.csv", JULY + ROWS))
     (held,) = [section for section in report.sections if section.title == HELD_TABLE]
     assert [row[3] for row in held.rows] == [f"{HELD['NO_DEAL']}; {action}, then run `telecine viewership reprocess`"]
+
+
+def test_validate_says_why_no_row_of_an_upload_counts(viewership):
+    viewership.catalogue()
+    ask = viewership.file("ask.csv", "Title,Date,Hours\nThe Storm,01/02/2025,1\n")
+    empty = viewership.file("empty.csv", JULY)
+    viewership.run(ask, empty, viewership.file("a.csv", JULY + ROWS))
+    august = JULY + ROWS.replace("2025-07", "2025-08")
+    viewership.run(viewership.file("old.csv", august))
+    viewership.run(viewership.file("new.csv", august.replace("1.5", "1.25")), on_overlap="replace")
+    viewership.retract(3, reason="the wrong month")
+    text, code = validate(viewership.settings(ValidateSettings, upload=(1, 2, 3, 4)))
+    lines = text.splitlines()
+    assert code == 0
+    assert lines[0] == "upload 1: ask.csv (needs_choice): none of its rows count"
+    assert lines[1].startswith("column 'Date' has ambiguous dates")
+    assert lines[3].startswith("  telecine viewership run ")
+    assert lines[3].endswith(" --date-order dmy")
+    at = lines.index("upload 2: empty.csv (refused): none of its rows count")
+    assert lines[at + 1].startswith("the file has no row of data below its header")
+    at = lines.index("upload 3: a.csv (canonical, retracted): none of its rows count")
+    assert lines[at + 1] == "retracted by ann: the wrong month"
+    at = lines.index("upload 4: old.csv (canonical, replaced): none of its rows count")
+    assert lines[at + 1] == "replaced by upload 5"
