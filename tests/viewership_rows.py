@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from jobs.viewership.matching.matcher import match_keys
 from jobs.viewership.matching.model import reason
 from jobs.viewership.matching.prepare import MatchKey
 from jobs.viewership.tables.fates import fates, sync
+from jobs.viewership.tables.keys import distinct_keys
 from jobs.viewership.tables.matches import keys_of, write_matches
 from jobs.viewership.tables.rows import with_scopes, write_rows
 from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, find, update
@@ -105,7 +107,8 @@ def store(
     sha256 = hashlib.sha256(str(number).encode()).hexdigest()
     claimed = claim(session, NewUpload(sha256, f"raw/{sha256}", f"{platform}-{number}.csv", 10, {}), "run")
     upload_id = claimed.upload.upload_id
-    write_rows(session, upload_id, platform, with_scopes(session, platform, "Distribution Partners", frame))
+    rows = with_scopes(session, platform, "Distribution Partners", frame)
+    write_rows(session, upload_id, rows, distinct_keys(platform, rows.filter(~pl.col("topline"))))
     update(
         session,
         upload_id,
@@ -134,25 +137,27 @@ def match(session: DatabaseSession, upload_id: int) -> None:
     found = match_keys(session, [MatchKey(*key) for key in keys_of(session, [upload_id])])
     write_matches(
         session,
-        (
+        [
             {
                 "key_id": each.key,
                 "status": each.decision.value,
                 "bucket": each.bucket,
                 "episode_id": each.episode_id,
                 "confidence": each.confidence,
-                "candidates": [
-                    {"episode_id": one.episode_id, "score": one.score, "found_by": list(one.found_by)}
-                    for one in each.candidates
-                ],
+                "candidates": json.dumps(
+                    [
+                        {"episode_id": one.episode_id, "score": one.score, "found_by": one.found_by}
+                        for one in each.candidates
+                    ]
+                ),
                 "margin": each.margin,
-                "reasons": [reason(code) for code in each.reasons],
+                "reasons": json.dumps([reason(code) for code in each.reasons]),
                 "rule_version": found.rules,
                 "catalogue_version": found.catalog_version,
                 "pipeline_run_id": "run",
             }
             for each in found.matches
-        ),
+        ],
     )
     update(session, upload_id, status="matched")
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Answers = list[list[str | None]]
-"""Answers to a question: flags and values in turn; the value None is for the user to fill in."""
+"""Answers to a question, each of alternating flags and values; the user fills in a value that is None."""
 
 __all__ = [
     "ARRIVALS",
@@ -181,7 +181,7 @@ DECISIONS: Final[dict[str, str]] = {
 """Code of a review decision that is refused -> meaning."""
 
 
-# Commands to choose from, for several questions at once.
+# The most commands to choose from if several questions are open at once.
 _MOST_ANSWERS: Final = 12
 
 
@@ -200,23 +200,23 @@ class BadArrival(DataError):
 class NeedsChoice(DataError):
     """The file leaves a question open that the user must answer with a flag; it is never guessed or retried.
 
-    ``answers`` has the flags of each answer, with their values: ``[["--clock", "hh:mm"], ["--clock", "mm:ss"]]``. The
-    user fills in a value that is None.
+    ``answers`` lists the flags and values of each answer: ``[["--clock", "hh:mm"], ["--clock", "mm:ss"]]``. The user
+    fills in a value that is None.
     """
 
     default_code: ClassVar[str] = "NEEDS_CHOICE"
 
     @property
     def answers(self) -> Answers:
-        """Return the answers, each with flags and values in turn; empty if no flag answers the question."""
+        """Return the answers, each of alternating flags and values; empty if no flag answers the question."""
         return list(self.data.get("answers", ()))
 
 
 def answers_to_all(questions: Iterable[Answers]) -> Answers:
-    """Return answers to several questions at once: all combinations, or flags to fill in if those are too many.
+    """Combine the answers to several questions: all combinations, or flags to fill in if those are too many.
 
     Args:
-        questions: the answers to each.
+        questions: the answers to each question.
     """
     asked = [answers for answers in questions if answers]
     if math.prod(map(len, asked)) <= _MOST_ANSWERS:

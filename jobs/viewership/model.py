@@ -55,7 +55,7 @@ def plain(value: Decimal) -> str:
 
 
 def grouped(value: Decimal, *, sign: bool = False) -> str:
-    """Return a decimal number for people, with commas between groups of three digits.
+    """Return a decimal number for display, with commas between groups of three digits.
 
     Args:
         value: the number.

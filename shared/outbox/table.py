@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Outbox", "Row"]
 
 _PAGE: Final = 500
-# Time and id before all events.
+# A time and an id that precede those of all events.
 _START: Final = ("-infinity", "00000000-0000-0000-0000-000000000000")
 _COLUMNS: Final = (
     "event_id uuid, event_type text, aggregate_id text, payload_json jsonb, created_at timestamptz, delivered_at"
@@ -116,8 +116,8 @@ class Outbox:
         """Yield pages of events that failed ``max_attempts`` times.
 
         Args:
-            at_most: about how many events; if there are more, the first one is any of them, so that repeated calls
-                reach all. None yields all.
+            at_most: about how many events. If there are more, each call starts at a random one, so that repeated
+                calls reach all of them. None yields all.
 
         Raises:
             ConfigurationError: the table does not exist, or lacks a column.
@@ -130,7 +130,7 @@ class Outbox:
                 return
 
     def _any_dead(self, at_most: int) -> tuple[str, str]:
-        """Return the time and id of any event that was set aside, or the start if there are few."""
+        """Return the time and id of a random event that was set aside, or the start if there are few of them."""
         with self._open() as (session, table):
             rows = session.rows(_ANY_DEAD.replace("{outbox}", table), most=self.max_attempts)
         return (rows[0].at, rows[0].id) if rows and rows[0].count > at_most else _START

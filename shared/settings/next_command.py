@@ -48,7 +48,7 @@ def next_command(command: str, *words: str, model: type[Settings], settings: Set
 
 
 def _given(words: Sequence[str], valued: Collection[str]) -> tuple[set[str], list[str]]:
-    """Return the flags among some words, and the words as typed.
+    """Return the flags among some words, and the words quoted for a shell.
 
     Args:
         words: arguments and flags, unquoted.
@@ -95,6 +95,6 @@ def _is_visible(char: str) -> bool:
 
 
 def _bytes(char: str) -> str:
-    # A byte of a path that is not UTF-8 is a lone surrogate of this range.
+    # A byte of a path that is not UTF-8 is a lone surrogate in this range.
     errors = "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass"
     return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", errors))

@@ -229,7 +229,7 @@ def test_an_event_set_aside_is_delivered_once_its_object_was_taken(uploads):
     assert uploads.event(second)[:2] == (False, 1), "one that waits was not taken"
 
 
-def test_many_events_leave_a_poll_to_the_listing_and_the_next_poll_goes_on(uploads, monkeypatch, caplog):
+def test_a_poll_with_many_events_still_lists_and_the_next_poll_continues(uploads, monkeypatch, caplog):
     monkeypatch.setattr(search_module, "_MOST_EVENTS", 3)
     monkeypatch.setattr(search_module, "_MOST_NAMED", 2)
     bad = [uploads.announce({"key": f"uploads/{number}"}, event_type="x") for number in range(3)]
@@ -237,7 +237,7 @@ def test_many_events_leave_a_poll_to_the_listing_and_the_next_poll_goes_on(uploa
     uploads.write(B)
     late = uploads.announce({"key": B, "choices": {"date_order": "mdy"}})
     assert uploads.poll(max_attempts=2) == ["UNKNOWN_EVENT"] * 3 + [A], "a later event still keeps its file"
-    assert "more than 3 events are pending; the next poll takes the others" in caplog.text
+    assert "more than 3 events are pending; the next poll takes the rest" in caplog.text
     assert uploads.event(late)[1] == 0
     assert uploads.poll(max_attempts=2) == ["UNKNOWN_EVENT"] * 3
     assert uploads.poll(max_attempts=2) == [B]
@@ -250,14 +250,14 @@ def test_many_events_leave_a_poll_to_the_listing_and_the_next_poll_goes_on(uploa
     assert uploads.poll()[3:] == ["uploads/c.csv"], "a flood of events keeps no file waiting"
 
 
-def test_a_poll_takes_so_many_files_and_the_next_one_the_others(uploads, monkeypatch, caplog):
+def test_a_poll_takes_a_limited_number_of_files_and_the_next_one_the_rest(uploads, monkeypatch, caplog):
     monkeypatch.setattr(listing_module, "_MOST", 3)
     monkeypatch.setattr(listing_module, "_BATCH", 2)
     keys = [f"uploads/{number}.csv" for number in range(5)]
     for key in keys:
         uploads.write(key)
     assert uploads.poll() == keys[:3]
-    assert "more than 3 files have arrived; the next poll takes the others" in caplog.text
+    assert "more than 3 files have arrived; the next poll takes the rest" in caplog.text
     caplog.clear()
     assert uploads.poll() == keys[3:]
     for key in keys[:3]:
@@ -266,7 +266,7 @@ def test_a_poll_takes_so_many_files_and_the_next_one_the_others(uploads, monkeyp
     assert "more than" not in caplog.text
 
 
-def test_of_many_events_set_aside_each_poll_looks_at_some(uploads, monkeypatch):
+def test_each_poll_checks_some_of_many_events_that_were_set_aside(uploads, monkeypatch):
     monkeypatch.setattr(delivery_module, "_MOST_DEAD", 4)
     monkeypatch.setattr(table_module, "_PAGE", 2)
     for number in range(12):
@@ -285,7 +285,7 @@ def test_of_many_events_set_aside_each_poll_looks_at_some(uploads, monkeypatch):
     assert polls >= 3
 
 
-def test_failures_are_kept_as_many_as_a_report_shows(uploads, monkeypatch):
+def test_only_as_many_failures_are_kept_as_a_report_shows(uploads, monkeypatch):
     def fake(settings: Any, place: str, run_id: str, *, sha256: str | None = None) -> Taken:
         name = place.rpartition("/")[2]
         failures = tuple(Failure(f"{name}:{line}", "BAD_VALUE", "x", data={"line": line}) for line in range(40))

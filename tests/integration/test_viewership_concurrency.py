@@ -58,7 +58,7 @@ PHASES = {
 }
 
 
-def test_no_phase_waits_for_ever_for_a_transaction_that_is_left_open(viewership, monkeypatch):
+def test_no_phase_waits_forever_for_a_transaction_that_was_left_open(viewership, monkeypatch):
     monkeypatch.setattr(locks, "_LOCK_TIMEOUT", "200ms")
     viewership.catalogue()
     file = viewership.file("july.csv", HEAD + ROWS)

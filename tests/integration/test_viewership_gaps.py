@@ -165,7 +165,7 @@ def test_series_beyond_the_limit_are_counted(store: Store):
 
 def test_platforms_are_chosen_and_retracted_uploads_do_not_count(store: Store):
     assert document(store, platform=("roku",))["gaps"] == []
-    with pytest.raises(UsageError, match=r"no upload is of platform rokku; did you mean 'roku'\? Platforms: "):
+    with pytest.raises(UsageError, match=r"platform 'rokku' has no uploads; did you mean 'roku'\? Platforms: "):
         document(store, platform=("canonical", "rokku"))
     assert len(document(store, platform=("canonical",))["gaps"]) == 5
     store.database.rows("UPDATE viewership.uploads SET status = 'retracted' WHERE filename = 'report.csv'")
@@ -226,7 +226,7 @@ def test_a_title_that_the_catalogue_may_have_is_for_review(database: Database, t
 
 def test_rows_without_numbers_are_written_with_a_warning(store: Store, tmp_path: Path):
     text = told(store, output=str(tmp_path / "gaps.csv"))
-    assert "warning: 1 row has no season or no episode" in text
+    assert "warning: 1 row lacks a season or an episode number" in text
     assert "warning" not in told(store)
 
 

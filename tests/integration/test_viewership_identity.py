@@ -1,4 +1,4 @@
-"""Rows of two files for the same place and time are never both final without a word, whatever form the time has."""
+"""Rows of two files for the same place and time never both become final silently, in whatever form the time is."""
 
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
@@ -112,7 +112,7 @@ def test_numbers_of_uploads_have_no_gaps(viewership):
     ]
 
 
-def test_an_upload_that_is_taken_back_while_it_is_read_stays_taken_back(viewership):
+def test_an_upload_that_is_retracted_while_it_is_read_stays_retracted(viewership):
     viewership.catalogue()
     viewership.run(viewership.file("a.csv", f"{HEAD}{STORM}2025-07-01,1\n"))
     viewership.retract(1)
@@ -121,10 +121,10 @@ def test_an_upload_that_is_taken_back_while_it_is_read_stays_taken_back(viewersh
 
 
 @pytest.mark.parametrize(("name", "text"), [("ask.csv", "Title,Date,Hours\nX,01/02/2025,1\n"), ("empty.csv", HEAD)])
-def test_an_upload_without_rows_cannot_be_taken_back(viewership, name, text):
+def test_an_upload_without_rows_cannot_be_retracted(viewership, name, text):
     viewership.catalogue()
     viewership.run(viewership.file(name, text))
-    with pytest.raises(UsageError, match="none of its rows are stored"):
+    with pytest.raises(UsageError, match="has no stored rows"):
         viewership.retract(1)
 
 
@@ -151,7 +151,7 @@ def test_a_reading_for_another_platform_locks_the_final_rows_of_both(viewership,
     assert viewership.rows("SELECT platform FROM viewership.episode_details") == [("philo",)]
 
 
-def test_reprocess_refreshes_final_rows_where_every_key_is_decided(viewership):
+def test_reprocess_refreshes_final_rows_if_every_key_is_decided(viewership):
     viewership.catalogue()
     viewership.run(viewership.file("a.csv", f"{HEAD}Calm River,,,Somewhere Else Entirely,2025-07-01,1\n"))
     viewership.rows(

@@ -25,6 +25,8 @@ from jobs.viewership.report.unmatched import UNMATCHED
 from jobs.viewership.report.waiting import WAITING, waiting
 from jobs.viewership.settings.uploads import RunSettings, UploadSettings
 from jobs.viewership.steps.upload import Uploads, upload_report
+from jobs.viewership.tables.fates import fates_of
+from jobs.viewership.tables.uploads import find
 from shared.database.session import transaction
 from shared.report import Code, Report, Shares, Table
 from shared.report.page import render
@@ -105,8 +107,8 @@ def mixed(uploaded: Callable[..., int]) -> int:
 def test_match_rates_count_final_rows_among_those_that_wait_for_an_episode(database, uploaded):
     number = mixed(uploaded)
     with transaction(database.settings()) as session:
-        (rate,) = match_rates(session, [number])
-        assert match_rates(session, []) == []
+        (rate,) = match_rates(find(session, upload_ids=[number]), fates_of(session, [number]))
+    assert match_rates([], {}) == []
     assert (rate.platform, rate.uploads) == ("canonical", 1)
     assert {each.part: (each.units, each.hours) for each in rate.sums} == {
         "FULL_DATA": (1, Decimal("10.5")),

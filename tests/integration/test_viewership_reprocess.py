@@ -447,7 +447,7 @@ def test_what_does_not_exist_is_refused(store: Store, tmp_path: Path):
     store.stored(ROWS)
     with pytest.raises(UsageError, match="upload 99 does not exist"):
         run_step(store, upload=(99,))
-    with pytest.raises(UsageError, match=r"no upload is of platform rokku; expected one of: canonical"):
+    with pytest.raises(UsageError, match=r"platform 'rokku' has no uploads; expected one of: canonical"):
         run_step(store, platform=("rokku",))
     said = run_step(store, titles="The Lost Orchard of Umbria").headline
     assert said.endswith(

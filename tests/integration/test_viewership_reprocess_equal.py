@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ from jobs.viewership.matching.matcher import match_keys
 from jobs.viewership.matching.prepare import MatchKey
 from jobs.viewership.phases.match import _row, match_and_write
 from jobs.viewership.phases.reprocess import Selection, reprocess
-from jobs.viewership.tables.keys import KEY_FIELDS, key_ids
+from jobs.viewership.tables.keys import KEY_FIELDS, distinct_keys, key_ids
 from shared.database.session import transaction
 from tests.postgres_server import database, postgres  # noqa: F401
 
@@ -241,7 +243,8 @@ def insert_keys(database: StepSettings, keys: list[MatchKey]) -> None:
         for platform in sorted({key.platform for key in keys}):
             rows = [[getattr(key, name) for name in KEY_FIELDS] for key in keys if key.platform == platform]
             frame = pl.DataFrame(rows, schema=dict.fromkeys(KEY_FIELDS, pl.String), orient="row")
-            key_ids(session, platform, frame)
+            with ThreadPoolExecutor(1) as pool:
+                key_ids(session, distinct_keys(platform, frame), pool).write(session)
 
 
 _KEYS = (
@@ -255,7 +258,13 @@ def match_all(session: DatabaseSession, keys: list[Any]) -> dict[int, tuple[Any,
     rows = [_row(each, made.rules, made.catalog_version, "run") for each in made.matches]
     return {
         row["key_id"]: (
-            *(row["status"], row["bucket"], row["episode_id"], row["candidates"], row["reasons"]),
+            *(
+                row["status"],
+                row["bucket"],
+                row["episode_id"],
+                json.loads(row["candidates"]),
+                json.loads(row["reasons"]),
+            ),
             *(round(float(row["confidence"] or 0), 3), round(float(row["margin"]), 2)),
         )
         for row in rows

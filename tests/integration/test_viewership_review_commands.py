@@ -275,8 +275,8 @@ def test_a_series_is_rejected_as_a_whole_and_no_other(telecine, database):
         (("accept", "--series", "Harbour Lights", "--episode", "HL-0101"), "--series is combined with"),
         (("accept", "--series", "Nobody"), "no key of this series waits; expected"),
         (("accept", "--series", "Harbor Lights"), "no key of this series waits; did you mean 'Harbour Lights'?"),
-        (("list", "--platform", "youtub"), "no upload is of platform youtub; did you mean 'youtube'?"),
-        (("export", "keys.csv", "--platform", "youtub"), "no upload is of platform youtub; did you mean 'youtube'?"),
+        (("list", "--platform", "youtub"), "platform 'youtub' has no uploads; did you mean 'youtube'?"),
+        (("export", "keys.csv", "--platform", "youtub"), "platform 'youtub' has no uploads; did you mean 'youtube'?"),
         (("accept", "KEY", "--episode", "ZZZZZZZ"), "has no episode 'ZZZZZZZ'; expected"),
         (("accept", "KEY", "--episode", "hl0101"), "has no episode 'hl0101', but 'HL-0101'; expected"),
         (("undo", "7"), "decision 7 does not exist; expected a decision first; see"),
@@ -412,12 +412,12 @@ def test_an_undo_names_keys_and_episode_and_the_decision_that_keeps_them(telecin
     before = final(database)
     code, out = telecine("undo", "1")
     assert code == 0
-    assert "1 key is kept by decision 2" in out
+    assert "1 key keeps decision 2" in out
     assert "HL-0101" in out
     assert name in out
     assert f"Harbour Lights: {STORM}"[:40] in out
-    assert "kept by" not in telecine("undo", "2")[1]
-    assert "kept by" not in telecine("undo", "1", "2")[1]
+    assert "keeps decision" not in telecine("undo", "2")[1]
+    assert "keeps decision" not in telecine("undo", "1", "2")[1]
     undone = document(telecine, "undo", "1", "--yes", schema="review-undo-1.0")
     assert [(key["decision"], key["key"], key["kept_by"]) for key in undone["keys"]] == [(1, name, 2)]
     assert undone["decisions"][0]["ref_id"] == "HL-0101"

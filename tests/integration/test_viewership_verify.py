@@ -296,7 +296,7 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
         ),
         [("UPLOAD_TWICE", "upload 1")],
     ),
-    "a final row of an upload that was taken back": (
+    "a final row of an upload that was retracted": (
         ("UPDATE viewership.uploads SET status = 'retracted' WHERE upload_id = 2",),
         [
             ("DETAIL_REPLACED", "upload 2, line 2, row 8, Revenue"),
@@ -346,7 +346,7 @@ def test_only_the_chosen_uploads_are_verified(two):
         verified(two, upload=(9,))
     with pytest.raises(UsageError, match="of platform canonical; expected an upload of roku"):
         verified(two, upload=(1,), platform="roku")
-    with pytest.raises(UsageError, match="no upload is of platform canonicle; did you mean 'canonical'"):
+    with pytest.raises(UsageError, match="platform 'canonicle' has no uploads; did you mean 'canonical'"):
         verified(two, platform="canonicle")
 
 

@@ -55,8 +55,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- include "telecine.secret" (list . $key) -}}
 {{- end -}}
 
-{{/* Buckets that doctor writes to. That of viewership, if it is used and has neither keys nor a role of its own: doctor
-     has those of s3 and of the launcher. */}}
+{{/* Buckets that doctor writes to. The bucket of viewership is one of them if it is used and has no keys or role of its
+     own: doctor has the keys of s3 and the role of the launcher. */}}
 {{- define "telecine.doctorBuckets" -}}
 {{- $poll := index .Values.crons "viewership-poll" -}}
 {{- $own := or .Values.viewership.existingSecret .Values.viewership.accessKeyId .Values.serviceAccounts.upload.annotations -}}

@@ -31,9 +31,9 @@ _LOG: Final = logging.getLogger(__name__)
 _OWN: Final = "viewership.outbox_events"
 _VARIABLE: Final = "TELECINE_VIEWERSHIP_OUTBOX_URL"
 _CODE_CHARS: Final = 100
-# If an outcome is lost, the object is read once more, and linked.
+# If an outcome is lost, the object is read again and linked.
 _RETRY_S: Final = 10.0
-# A poll starts every minute, and reads so many in some seconds.
+# A poll starts every minute, and reads this many in a few seconds.
 _MOST_DEAD: Final = 10_000
 
 
@@ -143,9 +143,9 @@ def refuse_event(settings: ArrivalSettings, bad: BadEvent) -> bool:
 
 
 def deliver_dead(settings: ArrivalSettings) -> None:
-    """Mark events that were set aside as delivered if their object has been taken since, such as by the listing.
+    """Mark set-aside events as delivered if their object has been taken since, such as by the listing.
 
-    If there are more than 10,000, each call checks others.
+    If there are more than 10,000, each call starts at a random one.
     """
     box = outbox(settings)
     try:

@@ -42,7 +42,7 @@ _CONTRACT: Final = Contract(
 _ID_CHARS: Final = 128
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-# The choices of a producer, without the folder of formats: a payload never names a path of this machine.
+# The choices open to a producer. The folder of formats is not one: a payload never names a path on this machine.
 _CHOICES: Final = tuple(
     name for name in InterpretationSettings.model_fields if name not in FormatsSettings.model_fields
 )
@@ -184,7 +184,7 @@ def _validated(event: Event) -> dict[str, Any]:
     except (ValidationError, ValueError) as error:
         raise invalid(_CONTRACT, event, f"a payload that is not valid: {_first(error)}") from None
     values = model.model_dump(exclude_unset=True)
-    # Choices become words of commands that a person pastes. A tab is a delimiter, and nothing else.
+    # Choices end up in commands that users paste. A tab is valid only as the delimiter.
     for text in _texts(values):
         if _CONTROLS.search(text) and not (text == "\t" and text == values.get("choices", {}).get("delimiter")):
             raise invalid(_CONTRACT, event, "a payload with a control character")

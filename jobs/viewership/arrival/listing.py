@@ -24,7 +24,7 @@ __all__ = ["listed"]
 
 _LOG: Final = logging.getLogger(__name__)
 _BATCH: Final = 1000
-# A run reports on all of its files at its end: the rest is for the next poll.
+# A run reports all of its files at its end, so the rest is left to the next poll.
 _MOST: Final = 10_000
 # A file in a folder grows while it is copied; an object in S3 appears at once. A program that pauses for longer while
 # it writes must write under another name and rename the file.
@@ -37,7 +37,7 @@ _MARKERS: Final = ("/", "_$folder$")
 def listed(settings: ArrivalSettings, store: ObjectStore, named: AbstractSet[str]) -> Iterator[Arrival]:
     """Yield the objects below the prefix that need work, in key order; files that are new come last.
 
-    At most 10,000 are yielded; those that are settled by then are not listed by the next poll, which takes others.
+    At most 10,000 are yielded. The next poll skips those that are settled by then, and takes the rest.
 
     Args:
         settings: settings with the prefix and the number of attempts.
@@ -46,7 +46,7 @@ def listed(settings: ArrivalSettings, store: ObjectStore, named: AbstractSet[str
     """
     for count, arrival in enumerate(_all(settings, store, named)):
         if count == _MOST:
-            _LOG.warning("more than %s files have arrived; the next poll takes the others", f"{_MOST:,}")
+            _LOG.warning("more than %s files have arrived; the next poll takes the rest", f"{_MOST:,}")
             return
         yield arrival
 

@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 __all__ = ["arrivals", "named_arrival"]
 
 _LOG: Final = logging.getLogger(__name__)
-# A producer with a million bad events must not keep a poll from the files that are listed after them.
+# A million bad events of one producer must not keep a poll from the files that are listed after them.
 _MOST_EVENTS: Final = 5000
-# Files that later events name still wait for their events. With more events than this, they no longer do: a poll would
-# take minutes to read them, and 100 MB for their keys.
+# The listing skips files that later events name, so that they wait for their events; but only for this many events. To
+# read more, a poll would take minutes, and 100 MB for their keys.
 _MOST_NAMED: Final = 50_000
 
 
 def arrivals(settings: UploadSettings) -> Iterator[Arrival | BadEvent]:
-    """Yield what events announced, oldest first, then listed objects that no event named: 5,000 events, 10,000 objects.
+    """Yield what up to 5,000 events announced, oldest first, then up to 10,000 listed objects that no event named.
 
     Events of objects that are stored already are acknowledged; nothing else is written. If a producer's outbox does not
     answer, one :class:`BadEvent` without an event says so, and the listing continues.
@@ -108,7 +108,7 @@ def _announced(settings: UploadSettings, store: ObjectStore, named: set[str]) ->
             yield row
             return
         if count == _MOST_EVENTS:
-            _LOG.warning("more than %s events are pending; the next poll takes the others", f"{_MOST_EVENTS:,}")
+            _LOG.warning("more than %s events are pending; the next poll takes the rest", f"{_MOST_EVENTS:,}")
         if count >= _MOST_EVENTS + _MOST_NAMED:
             return
         found = parse_event(settings.bucket, row.event, row.text, too_large=row.too_large, formats=formats)
@@ -128,7 +128,7 @@ def _announced(settings: UploadSettings, store: ObjectStore, named: set[str]) ->
 
 
 def _pending(settings: UploadSettings, box: Outbox) -> Iterator[Row | BadEvent]:
-    """Yield the pending events; if a producer's outbox does not answer, that as the last one."""
+    """Yield the pending events; if a producer's outbox does not answer, end with a :class:`BadEvent` that says so."""
     rows = box.pending()
     while True:
         try:
@@ -145,7 +145,7 @@ def _pending(settings: UploadSettings, box: Outbox) -> Iterator[Row | BadEvent]:
 
 
 def _permitted(settings: UploadSettings, arrival: Arrival, event: Event) -> Arrival:
-    """Return the arrival without a choice that the operator does not leave to events."""
+    """Return the arrival, without its ``on_overlap`` unless the operator lets events decide."""
     if settings.event_overlap == "follow" or "on_overlap" not in arrival.overrides:
         return arrival
     _LOG.warning("%s: its on_overlap is ignored; pass --event-overlap follow to let events decide", event.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.audit.model import Check, Finding
 from jobs.viewership.model import FIELDS
@@ -57,7 +57,7 @@ def check_hashes(session: DatabaseSession, scope: Scope) -> Check:
     return check
 
 
-def _sorted(session: DatabaseSession, upload_id: int, used: list[str]) -> Iterator[list[Any]]:
+def _sorted(session: DatabaseSession, upload_id: int, used: list[str]) -> Iterator[str]:
     if not used:
         return
     joined = f" || '{FIELD}' || ".join(f"COALESCE({VALUES[name]}::text, '{NULL}')" for name in used)
@@ -66,5 +66,5 @@ def _sorted(session: DatabaseSession, upload_id: int, used: list[str]) -> Iterat
         upload=upload_id,
     )
     while rows := session.rows(f"FETCH {_PAGE} FROM audit_rows"):
-        yield [row[0] for row in rows]
+        yield "\n".join(row[0] for row in rows)
     session.run("CLOSE audit_rows")

@@ -73,7 +73,7 @@ def describe(state: State, plan: Plan, limit: int) -> list[str]:
 
 
 def _stay(missing: Sized) -> str:
-    """Return how many the files lack: without ``--remove-missing``, an import leaves them as they are."""
+    """Return how many entities the files lack: without ``--remove-missing``, an import leaves them as they are."""
     count = len(missing)
     return f"{count:,} {'other stays' if count == 1 else 'others stay'}" if count else ""
 

@@ -42,7 +42,7 @@ _MAX_COLUMNS: Final = 500
 _WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _SHOWN: Final = 60
 _NAMED: Final = 20
-# Words in the names of columns that every report of a platform has, and no file of the catalogue.
+# Words in column names: every platform's report has one of them, and no catalogue file does.
 _AMOUNTS: Final = frozenset(
     {"hours", "minutes", "seconds", "revenue", "earnings", "views", "plays", "sessions", "impressions"}
 )
@@ -208,7 +208,7 @@ def _likeliest(kind: Kind, names: Sequence[str]) -> Kind:
 
 
 def _report(unknown: Iterable[str]) -> str:
-    """Return what to do with a platform's report: unlike the catalogue's files, it has amounts."""
+    """Return a hint if columns are those of a platform's report: unlike catalogue files, it has amounts."""
     if not any(_AMOUNTS & set(re.split(r"[^a-z]+", column)) for column in unknown):
         return ""
     return ". This looks like a platform's report; run: telecine viewership run FILE"
@@ -246,7 +246,7 @@ def _read_json(name: str, text: str, result: Read) -> None:
             result.bad.append(Bad(name, line, None, "the line is not a JSON object; expected one per line"))
             continue
         cells = {canonical(key): value for key, value in entry.items()}
-        if tuple(cells) in refused:  # told once: a report has the same columns in every line
+        if tuple(cells) in refused:  # reported once: a report has the same columns in every line
             continue
         kind = _kind(name, line, list(cells), result)
         if kind is None:

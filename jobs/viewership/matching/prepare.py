@@ -30,6 +30,8 @@ SEGMENT: Final = 2
 """One of the segments that a slash joins: it proposes episodes, since the other segment may be of another one."""
 
 _BORDER: Final = re.compile(r"\s*[:|]\s+|\s+-+\s+|\s+-+$")
+# A border, or numbers, in whose place one comes.
+_MAY_BE_CUT: Final = re.compile(r"[:|-]|\d")
 _SLASH: Final = re.compile(r"\s+/\s+")
 # The most common words of episode titles: titles of them alone ("The Last Day") are in many series.
 _GENERIC: Final = wordset(
@@ -233,7 +235,11 @@ def _series(
 
 def _pieces(text: str) -> tuple[list[str], str]:
     """Return the pieces of a title between colons, dashes and bars, and the whole, without additions and numbers."""
-    rest = season_episode(undecorated(cleaned(text)).text).rest
+    text = cleaned(text)
+    if _MAY_BE_CUT.search(text) is None:  # most titles: a third of the time of all keys would go here
+        rest = undecorated(text).text
+        return [rest], rest
+    rest = season_episode(undecorated(text).text).rest
     ends = [(0, 0), *(border.span() for border in _BORDER.finditer(rest)), (len(rest), len(rest))]
     spans = [(one[1], other[0]) for one, other in pairwise(ends)]
     kept = [span for span in spans if not is_noise(rest[slice(*span)])]
@@ -299,9 +305,9 @@ def _forms(made: Prepared, text: str, form: TitleForm, names: tuple[tuple[str, .
 
 
 def _without_piece(pieces: Sequence[str], name: tuple[str, ...]) -> TitleForm | None:
-    """Return what is left of a title's pieces without the first that is a name; None if nothing is, or no title.
+    """Return a title without its first piece that is the name; None if no piece is, or if no title is left.
 
-    Tokens of the whole title cannot be cut there: the number of a part is their last, and an article inside stays.
+    The tokens of the whole title cannot be cut instead: a part number moves to the end, and an inner article stays.
     """
     for at, piece in enumerate(pieces):
         if len(pieces) > 1 and tokens(piece) == name:

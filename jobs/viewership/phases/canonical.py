@@ -34,21 +34,22 @@ def canonical_sha256(platform: str, label: str, units: pl.DataFrame, columns: tu
     if used:
         values = [pl.col(name).cast(pl.String).fill_null(NULL) for name in used]
         rows = units.select(pl.concat_str(values, separator=FIELD).alias("row"))["row"].sort()
-    blocks = (rows.slice(start, _BLOCK).to_list() for start in range(0, len(rows), _BLOCK))
+    blocks = (rows.slice(start, _BLOCK).str.join("\n").item() for start in range(0, len(rows), _BLOCK))
     return hash_rows(platform, label, used, blocks)
 
 
-def hash_rows(platform: str, label: str, columns: Sequence[str], blocks: Iterable[Sequence[str]]) -> str:
+def hash_rows(platform: str, label: str, columns: Sequence[str], blocks: Iterable[str]) -> str:
     """Return the SHA-256 of rows that are sorted already.
 
     Args:
         platform: the platform.
         label: the label.
         columns: columns with a value, in the order of their names.
-        blocks: rows, in the order of their UTF-8 bytes; each joins the columns with :data:`FIELD`, and has
-            :data:`NULL` for a value that is missing.
+        blocks: one or more rows each, joined by line feeds, in the order of their UTF-8 bytes. A row joins the columns
+            with :data:`FIELD`, and has :data:`NULL` for a missing value.
     """
     digest = hashlib.sha256(FIELD.join(("1", platform, label, *columns)).encode())
     for block in blocks:
-        digest.update("".join(f"{row}\n" for row in block).encode())
+        digest.update(block.encode())
+        digest.update(b"\n")
     return digest.hexdigest()

@@ -35,7 +35,7 @@ __all__ = ["Counted", "Gap", "Gaps", "find_gaps"]
 # Evidence for an episode that the catalogue has: a reviewer decides on the key, and no episode is missing.
 _HELD: Final = frozenset({"SEVERAL_EPISODES", "NUMBERS_TWICE", "ALIASES_DISAGREE", "INACTIVE"})
 _SIMILAR: Final = 82.0
-"""Similarity from which a title may be another spelling of one that the catalogue has; importing it would double it."""
+"""Similarity from which a title may be another spelling of one in the catalogue; importing it would duplicate that."""
 _BORDER: Final = re.compile(r"\s*[:|]\s+|\s+-+\s+")
 _MOST_CHARS: Final = 500
 
@@ -108,7 +108,7 @@ class Gaps:
         version: version of the catalogue.
         gaps: most hours first.
         placeholders: keys such as "Episode 4" or TBA, which name no episode.
-        reviews: keys for which the catalogue has at least one episode, or may have it under a similar title.
+        reviews: keys for which the catalogue has at least one episode, or may have one under a similar title.
     """
 
     version: int
@@ -186,7 +186,7 @@ def _series(session: DatabaseSession) -> dict[int, tuple[str, str | None]]:
 
 
 def _titles(session: DatabaseSession, keys: Iterable[Any]) -> dict[Any, list[tuple[str, tuple[str, ...]]]]:
-    """Return the titles of all candidates with their tokens, the main title of each first."""
+    """Return the titles of all candidates with their tokens, main titles first."""
     found: dict[int, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
     for row in session.rows(
         "SELECT episode_id, title FROM catalog.episode_titles WHERE episode_id = ANY (CAST(:ids AS bigint[]))"
@@ -198,7 +198,7 @@ def _titles(session: DatabaseSession, keys: Iterable[Any]) -> dict[Any, list[tup
 
 
 def _words(session: DatabaseSession, episodes: Iterable[int]) -> frozenset[str]:
-    """Return the words of all titles of the episodes' series."""
+    """Return the words of all titles in the series of these episodes."""
     rows = session.rows(
         "SELECT t.title FROM catalog.episode_titles t JOIN catalog.episodes e ON e.id = t.episode_id"
         " WHERE e.series_id IN (SELECT series_id FROM catalog.episodes WHERE id = ANY (CAST(:ids AS bigint[])))",
@@ -208,15 +208,15 @@ def _words(session: DatabaseSession, episodes: Iterable[int]) -> frozenset[str]:
 
 
 def _same(one: Prepared, score: float, titles: Iterable[tuple[str, tuple[str, ...]]], known: Collection[str]) -> bool:
-    """Return whether a title may be that of a similar episode, written with an error, without its part, or with more.
+    """Return whether a key may mean a similar episode: misspelled, without the part number, or with additions.
 
-    A title with a number that the episode's lacks is another one: the catalogue may have the first part only.
+    A title with a number that the episode's title lacks is another one: the catalogue may have only the first part.
 
     Args:
         one: the key.
         score: similarity of the episode.
-        titles: its titles.
-        known: words of the catalogue; one of them is not a typing error of another.
+        titles: titles of the episode, with their tokens.
+        known: words of the catalogue; one of them is not a typing error for another.
     """
     for text, its in titles:
         if score >= _SIMILAR and any(
@@ -229,7 +229,7 @@ def _same(one: Prepared, score: float, titles: Iterable[tuple[str, tuple[str, ..
 
 
 def _spelled(mine: tuple[str, ...], its: tuple[str, ...], known: Collection[str]) -> bool:
-    """Return whether titles may be spellings of one: no word that only the first has is a word of the catalogue."""
+    """Return whether two titles may be spellings of one: the catalogue knows no word that only the first one has."""
     return aligned(mine, its, known) or not any(word in known for word in mine if word not in its)
 
 
@@ -238,7 +238,7 @@ def _among(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
 
 
 def _contains(words: tuple[str, ...], title: tuple[str, ...]) -> bool:
-    """Return whether tokens hold a title of several words; numbers of parts are last, wherever they were written."""
+    """Return whether tokens contain a title of several words. Part numbers come last, wherever they were written."""
     named = tuple(word for word in title if not is_number(word))
     left = tuple(word for word in words if not is_number(word))
     size = len(named)

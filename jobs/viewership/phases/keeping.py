@@ -74,12 +74,12 @@ def fetched(
     Args:
         place: a path, ``file:///…`` or ``s3://bucket/key``.
         settings: how the store is reached.
-        bucket: URI of the bucket of uploads. Below a folder, links that point outside are refused.
+        bucket: URI of the bucket of uploads. If it is a folder, links that point outside are refused.
         limits: the largest file.
         command: the command that reads files, with its flags: a message about a folder proposes it.
 
     Raises:
-        AccessDenied: the file is below the bucket, and is a link that points outside.
+        AccessDenied: the file is a link inside the bucket that points outside.
         Refused: ``LIMIT``: the file is too large.
         UsageError: the file does not exist, or is in a folder of secrets.
     """
@@ -98,7 +98,7 @@ def fetched(
 
 
 def key_below(bucket: str, uri: str) -> str | None:
-    """Return the rest of a URI below a bucket, which may be named with or without the links of its path."""
+    """Return the key of a URI inside a bucket, whose path may be given with or without its links resolved."""
     for root in (bucket.rstrip("/"), resolved(bucket).rstrip("/")):
         if uri.startswith(f"{root}/"):
             return uri[len(root) + 1 :]
@@ -138,7 +138,7 @@ def _below(store: ObjectStore, key: str) -> str | None:
 
 
 def _key(path: str, bucket: str) -> str | None:
-    """Return the key of a file below the bucket's folder; None for another file."""
+    """Return the key of a file in the bucket's folder; None for any other file."""
     try:
         return key_below(bucket, join_uri(*split_uri(path)))
     except ValueError:
@@ -146,7 +146,7 @@ def _key(path: str, bucket: str) -> str | None:
 
 
 def _file_chunks(path: str, command: str) -> Iterator[bytes]:
-    # Messages and reports show what a file has.
+    # Messages and reports quote the contents of files.
     secret = UsageError(f"'{one_line(path)}' is in a folder of secrets or processes; expected another file")
     if holds_secrets(os.path.realpath(path)):
         raise secret
@@ -163,8 +163,8 @@ def _file_chunks(path: str, command: str) -> Iterator[bytes]:
 
 
 def _name(place: str) -> str:
-    """Return the name of a file, without folders; at most 255 characters, as file systems have it."""
-    # The end is kept, which has the suffix; half a secret would not be found later.
+    """Return the name of a file without folders, at most 255 characters long, as file systems require."""
+    # The end is kept for its suffix. Secrets are hidden first: half of one would not be recognised later.
     name = one_line(hide_known(place.removeprefix("file://").rstrip("/").rpartition("/")[2]))
     return name[-_NAME_CHARS:] or "file"
 

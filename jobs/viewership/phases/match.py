@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,7 @@ from jobs.viewership.tables.fates import analyze, lock_final, sync
 from jobs.viewership.tables.locks import phase_transaction
 from jobs.viewership.tables.matches import keys_of, write_matches
 from jobs.viewership.tables.uploads import hold, update
+from shared.collector import no_collection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,22 +151,23 @@ def match_and_write(
     if not keys:
         lock_final(session, platforms)
         return Matched([], (), (), 0.0)
-    found = match_keys(session, [MatchKey(*key) for key in keys], rules=rules)
-    lock_final(session, platforms)
-    rows = [
-        _row(each, found.rules, found.catalog_version, run_id)
-        for each in found.matches
-        # A key that a failed bucket could not look up is left unchanged.
-        if not (found.failed and ("BUCKET_FAILED" in each.reasons or (again and _is_after(each, found.failed))))
-    ]
-    changed = write_matches(session, rows)
+    with no_collection():
+        found = match_keys(session, [MatchKey(*key) for key in keys], rules=rules)
+        lock_final(session, platforms)
+        rows = [
+            _row(each, found.rules, found.catalog_version, run_id)
+            for each in found.matches
+            # A key that a failed bucket could not look up is left unchanged.
+            if not (found.failed and ("BUCKET_FAILED" in each.reasons or (again and _is_after(each, found.failed))))
+        ]
+        changed = write_matches(session, rows)
     return Matched(changed, found.steps, found.failed, time.monotonic() - began)
 
 
 # Few combinations of reasons are shared by all keys.
 @lru_cache(maxsize=4096)
-def _reasons(codes: tuple[str, ...]) -> list[dict[str, str]]:
-    return [reason(code) for code in codes]
+def _reasons(codes: tuple[str, ...]) -> str:
+    return json.dumps([reason(code) for code in codes])
 
 
 def _is_after(found: Match, failed: Sequence[str]) -> bool:
@@ -180,15 +183,17 @@ def _row(found: Match, rules: str, version: int, run_id: str) -> MatchRow:
         "bucket": found.bucket.value if found.bucket is not None and found.episode_id is not None else None,
         "episode_id": found.episode_id,
         "confidence": found.confidence if found.episode_id is not None else None,
-        "candidates": [
-            {
-                "episode_id": each.episode_id,
-                "ref_id": each.ref_id,
-                "score": round(each.score, 2),
-                "found_by": list(each.found_by),
-            }
-            for each in found.candidates
-        ],
+        "candidates": json.dumps(
+            [
+                {
+                    "episode_id": each.episode_id,
+                    "ref_id": each.ref_id,
+                    "score": round(each.score, 2),
+                    "found_by": each.found_by,
+                }
+                for each in found.candidates
+            ]
+        ),
         "margin": round(found.margin, 2),
         "reasons": _reasons(found.reasons),
         "rule_version": rules,

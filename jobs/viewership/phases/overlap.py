@@ -142,7 +142,7 @@ def _undated(upload: Upload, rows: pl.DataFrame) -> Other:
 
 
 def told(others: Sequence[Other]) -> str:
-    """Return one sentence per upload, for the first ones: the same days in both files, and the difference."""
+    """Describe the first uploads, one sentence each: the same days in both files, and the difference."""
     said = [_one(other) for other in others[:_TOLD]]
     if rest := others[_TOLD:]:
         rows, hours = sum(other.units for other in rest), sum((other.hours for other in rest), Decimal(0))

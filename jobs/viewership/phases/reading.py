@@ -97,7 +97,7 @@ def interpret(file: str | os.PathLike[str], settings: InterpretationSettings, *,
 
 
 def check_choices(settings: InterpretationSettings) -> None:
-    """Check the choices that need no file: formats, the map's form and the period.
+    """Check what can be checked without a file: the formats, the syntax of ``--map`` and the period.
 
     Args:
         settings: the choices.
@@ -151,7 +151,7 @@ def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | Non
     rivals = [fit for fit in fits if fit.fits]
     if rivals:
         names = ", ".join(fit.format.full_name for fit in rivals)
-        # Also name what each format leaves open, such as two columns of one name: ask everything at once.
+        # Also name what each format leaves open, such as two columns of the same name: ask everything at once.
         further = list(dict.fromkeys(str(fit.question) for fit in rivals if fit.question))
         raise NeedsChoice(
             f"{len(rivals)} formats fit the file about equally well; expected one of {names}; pass --format"

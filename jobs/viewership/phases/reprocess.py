@@ -390,7 +390,8 @@ class _Run:
         """Update final rows, and count the rows added and removed."""
         if not ids:
             return
-        column = f"{kind}_id"
+        own = f"SELECT id FROM viewership.platform_viewership WHERE {kind}_id = ANY (:ids)"  # noqa: S608 - a kind of sync
+        final = f"viewership_id IN ({own})"
         session.run(
             "CREATE TEMPORARY TABLE IF NOT EXISTS final_before (viewership_id bigint, label text, platform text,"
             " hours numeric, payment_amount numeric, loaded_at timestamptz) ON COMMIT DROP"
@@ -398,7 +399,7 @@ class _Run:
         session.run("TRUNCATE final_before")
         session.run(
             "INSERT INTO final_before SELECT viewership_id, label, platform, hours, payment_amount, loaded_at"  # noqa: S608
-            f" FROM viewership.episode_details WHERE {column} = ANY (CAST(:ids AS bigint[]))",
+            f" FROM viewership.episode_details WHERE {final}",
             ids=list(ids),
         )
         sync(session, kind, ids, actor=self._by, reason=f"run {self._run_id}")
@@ -406,7 +407,7 @@ class _Run:
             f"""
             WITH final_after AS (
                 SELECT viewership_id, label, platform, hours, payment_amount, loaded_at
-                FROM viewership.episode_details WHERE {column} = ANY (CAST(:ids AS bigint[]))
+                FROM viewership.episode_details WHERE {final}
             )
             SELECT COALESCE(a.platform, b.platform) AS platform,
                 count(*) FILTER (WHERE b.viewership_id IS NULL) AS entered,

@@ -28,7 +28,7 @@ def retract(settings: DatabaseSettings, upload_id: int, *, by: str, reason: str,
         run_id: the run.
 
     Raises:
-        UsageError: the upload does not exist, is already retracted or replaced, or none of its rows are stored.
+        UsageError: the upload does not exist, is already retracted or replaced, or has no stored rows.
     """
     began = time.monotonic()
     with phase_transaction(settings) as session:
@@ -37,8 +37,8 @@ def retract(settings: DatabaseSettings, upload_id: int, *, by: str, reason: str,
             raise UsageError(f"upload {upload_id} is already {upload.status}; expected an active one")
         if upload.status not in ACTIVE or upload.platform is None:
             raise UsageError(
-                f"upload {upload_id} ('{upload.filename}') is {upload.status}, and none of its rows are stored; "
-                "expected one whose rows are: see `telecine viewership uploads`"
+                f"upload {upload_id} ('{upload.filename}') has no stored rows (status {upload.status}); "
+                "expected one that has; see `telecine viewership uploads`"
             )
         lock_final(session, [upload.platform])
         update(session, upload_id, status="retracted", retracted_by=by, retracted_reason=reason)

@@ -118,7 +118,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
             first = upload.upload_id
 
             def reread(session: DatabaseSession) -> Upload:
-                # Unless it was taken back meanwhile: then the bytes are new again.
+                # If it was retracted or replaced meanwhile, the bytes are new again.
                 there = hold(session, first).status in ACTIVE
                 return claim(session, again if there else new, run_id).upload
 
@@ -240,7 +240,7 @@ def _unread(
 
 
 def _answers(error: NeedsChoice | Refused) -> list[list[str | None]]:
-    """Return the answers to a question; a value that cannot be shown as it is, such as a secret, is left to the user.
+    """Return the answers to a question; a value that cannot be shown as it is, such as a secret, becomes None.
 
     Args:
         error: why a file is not stored.

@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Final
 from jobs.viewership.errors import FILTERS, HELD, REJECTS, UNDECIDED
 from jobs.viewership.matching.model import REASONS
 from jobs.viewership.model import Fate
-from jobs.viewership.tables.fates import fates
-from jobs.viewership.tables.uploads import find
 from shared.report import Table
 from shared.text import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from jobs.viewership.tables.fates import Fates
     from jobs.viewership.tables.uploads import Upload
-    from shared.database.session import DatabaseSession
 
 __all__ = ["MATCHED", "UPLOADS", "fate_sections", "name"]
 
@@ -39,17 +36,15 @@ def name(upload_id: int, filename: str) -> str:
     return f"{upload_id}: {brief(filename, _NAME_CHARS)}"
 
 
-def fate_sections(session: DatabaseSession, upload_ids: Iterable[int]) -> list[Table]:
+def fate_sections(uploads: Sequence[Upload], counted: Mapping[int, Fates]) -> list[Table]:
     """Return a table of uploads, and a table of fates for each of the first ones.
 
     Args:
-        session: a transaction.
-        upload_ids: numbers of uploads.
+        uploads: the uploads, in order.
+        counted: the fates of those that are matched.
     """
-    uploads = find(session, upload_ids=upload_ids)
     if not uploads:
         return []
-    counted = {each.upload_id: fates(session, each.upload_id) for each in uploads[:_ROWS] if each.status in MATCHED}
     stored = [each for each in uploads if each.upload_id in counted]
     own = [each for each in stored if len(stored) == 1 or not _is_plain(counted[each.upload_id])]
     return [_all(uploads, counted), *(_one(each, counted[each.upload_id]) for each in own[:_OWN_TABLE])]
@@ -60,7 +55,7 @@ def _is_plain(found: Fates) -> bool:
     return found.units_of(Fate.FINAL) == found.units and not any(found.difference)
 
 
-def _all(uploads: Sequence[Upload], counted: dict[int, Fates]) -> Table:
+def _all(uploads: Sequence[Upload], counted: Mapping[int, Fates]) -> Table:
     shown = [fate for fate in Fate if fate is Fate.FINAL or any(each.units_of(fate) for each in counted.values())]
     rows: list[tuple[object, ...]] = []
     for each in uploads[:_ROWS]:

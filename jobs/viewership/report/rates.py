@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.matching.model import BUCKETS, Bucket
 from jobs.viewership.model import Fate, exact_sum
-from jobs.viewership.report.fates import MATCHED
+from jobs.viewership.tables.fates import BucketSum
 from shared.report import Part, Shares, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from shared.database.session import DatabaseSession
+    from jobs.viewership.tables.fates import Fates
+    from jobs.viewership.tables.uploads import Upload
     from shared.report import Section
 
-__all__ = ["DECISION", "ORDER", "BucketSum", "MatchRate", "match_rates", "percent", "rate_sections"]
+__all__ = ["DECISION", "ORDER", "MatchRate", "match_rates", "percent", "rate_sections"]
 
 DECISION: Final = "DECISION"
 """Bucket of matches that a reviewer set."""
@@ -36,30 +37,6 @@ _TONES: Final = (
 )
 _PARTS: Final = tuple(Part(name, tone) for name, tone in zip(ORDER, _TONES, strict=True))
 _OPEN: Final = (Fate.REVIEW, Fate.UNMATCHED)
-
-
-@dataclass(frozen=True, slots=True)
-class BucketSum:
-    """Units of one fate, and of one bucket if the fate is final.
-
-    Attributes:
-        fate: the fate.
-        bucket: the bucket of final units; None for all others.
-        units: their number.
-        hours: their hours.
-        revenue: their revenue.
-    """
-
-    fate: str
-    bucket: str | None
-    units: int
-    hours: Decimal
-    revenue: Decimal
-
-    @property
-    def part(self) -> str:
-        """Return the part of :data:`ORDER` that they belong to."""
-        return self.bucket or self.fate
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,35 +79,35 @@ def _rate(part: Decimal, whole: Decimal) -> Decimal | None:
     return part / whole if whole > 0 else None
 
 
-def match_rates(session: DatabaseSession, upload_ids: Iterable[int]) -> list[MatchRate]:
-    """Return the match rates of uploads, by platform; uploads that are not matched yet are not counted.
+def match_rates(uploads: Iterable[Upload], found: Mapping[int, Fates]) -> list[MatchRate]:
+    """Return the match rates of uploads, by platform.
 
     Args:
-        session: a transaction.
-        upload_ids: numbers of uploads.
+        uploads: some uploads.
+        found: the fates of those that count; uploads that are not matched yet do not.
     """
-    rows = session.rows(
-        """
-        SELECT platform, fate, bucket, sum(units)::bigint AS units, sum(hours) AS hours, sum(revenue) AS revenue,
-            max(uploads) AS uploads
-        FROM (
-            SELECT m.*, (SELECT count(DISTINCT o.upload_id) FROM viewership.uploads o
-                WHERE o.platform = m.platform AND o.upload_id = ANY (CAST(:ids AS bigint[]))
-                    AND o.status = ANY (:matched)) AS uploads
-            FROM viewership.match_rates m JOIN viewership.uploads u USING (upload_id)
-            WHERE m.upload_id = ANY (CAST(:ids AS bigint[])) AND u.status = ANY (:matched)
-        ) found
-        GROUP BY platform, fate, bucket ORDER BY platform, fate, bucket
-        """,
-        ids=list(upload_ids),
-        matched=list(MATCHED),
-    )
-    found = []
-    for platform, members in groupby(rows, key=lambda row: row.platform):
-        group = list(members)
-        sums = tuple(BucketSum(row.fate, row.bucket, row.units, row.hours, row.revenue) for row in group)
-        found.append(MatchRate(platform, group[0].uploads, sums))
-    return found
+    platforms = defaultdict(list)
+    for each in uploads:
+        if each.upload_id in found and found[each.upload_id].buckets:
+            platforms[each.platform or ""].append(found[each.upload_id])
+    rates = []
+    for platform, members in sorted(platforms.items()):
+        groups = defaultdict(list)
+        for one in members:
+            for part in one.buckets:
+                groups[part.fate, part.bucket].append(part)
+        sums = tuple(
+            BucketSum(
+                fate,
+                bucket,
+                sum(part.units for part in group),
+                exact_sum(part.hours for part in group),
+                exact_sum(part.revenue for part in group),
+            )
+            for (fate, bucket), group in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] or ""))
+        )
+        rates.append(MatchRate(platform, len(members), sums))
+    return rates
 
 
 def rate_sections(rates: Sequence[MatchRate]) -> list[Section]:

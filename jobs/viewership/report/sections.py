@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.viewership.report.fates import fate_sections
+from jobs.viewership.report.fates import MATCHED, fate_sections
 from jobs.viewership.report.rates import match_rates, rate_sections
 from jobs.viewership.report.rejected import rejected_table
 from jobs.viewership.report.unmatched import unmatched_table
 from jobs.viewership.report.waiting import waiting, waiting_table
+from jobs.viewership.tables.fates import fates_of
+from jobs.viewership.tables.uploads import find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,10 +40,12 @@ def upload_sections(
         settings: settings of the command, whose typed flags the commands repeat; None adds none.
     """
     asked = waiting_table(waiting(session, upload_ids, places=places, settings=settings), names)
+    uploads = find(session, upload_ids=upload_ids)
+    found = fates_of(session, [each.upload_id for each in uploads if each.status in MATCHED])
     further = (rejected_table(session, upload_ids), unmatched_table(session, upload_ids))
     return [
         *([asked] if asked else []),
-        *rate_sections(match_rates(session, upload_ids)),
-        *fate_sections(session, upload_ids),
+        *rate_sections(match_rates(uploads, found)),
+        *fate_sections(uploads, found),
         *(table for table in further if table),
     ]

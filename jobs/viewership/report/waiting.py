@@ -112,7 +112,7 @@ def _argument(place: str) -> str:
 
 
 def _filled_in(answer: Sequence[str | None]) -> list[tuple[str, str]]:
-    """Return the flags of an answer with their values; one that the user has to fill in is in capitals."""
+    """Return the flags and values of an answer; a value that the user has to fill in becomes a word in capitals."""
     pairs = []
     for flag, value in zip(map(str, answer[::2]), answer[1::2], strict=True):
         to_fill_in = _TO_FILL_IN.get(flag, flag.removeprefix("--").replace("-", "_").upper())
@@ -137,7 +137,7 @@ def _chosen(choices: Mapping[str, Any], answer: Sequence[tuple[str, str]]) -> li
 
 
 def _field(pair: str) -> str:
-    """Return the field of a value of ``--map``."""
+    """Return the field that a value of ``--map`` names."""
     return pair.partition("=")[0].strip()
 
 

@@ -160,7 +160,7 @@ _DONE: Final = {"accept": "accepted", "alias": "accepted with an alias", "reject
 
 
 def _unless_done(session: DatabaseSession, action: Action, choice: Choice) -> Choice:
-    """Return a choice, skipped if an earlier decision says the same about all of its spellings and none waits."""
+    """Return a choice, marked as skipped if all of its spellings already have the same decision and none waits."""
     rows = session.rows(
         """
         SELECT DISTINCT m.decision_id, d.action = :action AND m.episode_id IS NOT DISTINCT FROM CAST(:episode AS bigint)
@@ -172,7 +172,7 @@ def _unless_done(session: DatabaseSession, action: Action, choice: Choice) -> Ch
         episode=choice.episode.episode_id if choice.episode else None,
         keys=list(choice.keys),
     )
-    # A row of a later upload waits although its key is decided.
+    # Rows of a later upload may wait although their key is decided.
     if not rows or not all(row.same for row in rows) or waiting(session, digests=[choice.digest]):
         return choice
     numbers = sorted({row.decision_id for row in rows})

@@ -128,7 +128,7 @@ def decisions_shown(session: DatabaseSession, rows: Sequence[Any]) -> list[Decis
 
 
 def undone_keys(session: DatabaseSession, decision: int) -> list[UndoneKey]:
-    """Return the keys of a decision before its undo, each with the later decision that keeps its match.
+    """Return the keys of a decision before it is undone, each with the later decision that it keeps, if any.
 
     Args:
         session: a transaction.

@@ -183,7 +183,7 @@ class DecisionShown(_Closed):
     ref_id: Annotated[str | None, Field(description="Ref id of the episode.")]
     reason: str | None
     by: str
-    role: Annotated[str, Field(description="The role of the database; `by` is what its user says.")]
+    role: Annotated[str, Field(description="The database role; `by` is the name that the caller gave.")]
     at: Time
     undone_by: str | None
     undone_role: str | None
@@ -248,12 +248,12 @@ class DecisionMade(_Closed):
 
 
 class UndoneKey(_Closed):
-    """A key of a decision that is taken back."""
+    """A key of a decision that is undone."""
 
     decision: int
     key: str
     title: str
-    kept_by: Annotated[int | None, Field(description="A later decision that the key keeps.")]
+    kept_by: Annotated[int | None, Field(description="The later decision that the key keeps.")]
 
 
 class UndoShown(_Closed):

@@ -1,4 +1,4 @@
-"""Short names of review keys: a unique prefix of their digest."""
+"""Short names of review keys: unique prefixes of their digests."""
 
 from __future__ import annotations
 

@@ -120,18 +120,18 @@ _WHERE: Final = """
 
 
 def platform_form(text: str) -> str:
-    """Return a platform as it is stored."""
+    """Return the name of a platform in its stored form."""
     return cleaned(text).casefold()
 
 
 def near_series(session: DatabaseSession, series: str, *, platform: str | None, status: str | None) -> list[str]:
-    """Return series of keys that wait whose names are close to this one, nearest first.
+    """Return the series of waiting keys with names close to this one, nearest first.
 
     Args:
         session: a transaction.
         series: a name that no key has.
-        platform: as :func:`waiting`.
-        status: as :func:`waiting`.
+        platform: as for :func:`waiting`.
+        status: as for :func:`waiting`.
     """
     rows = session.rows(
         f"SELECT q.series_key, min(q.series) AS series FROM viewership.review_queue q {_WHERE}"  # noqa: S608

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 CODE: Final = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-"""A platform: lower-case words with hyphens."""
+"""Pattern of a platform's name: lower-case words joined by hyphens."""
 _PLATFORM_CHARS: Final = 60
 _FORMATS: Final = Group("Formats", 20)
 # As CODE of a format's model; this module is imported for every command's flags, and the model costs more.
@@ -96,7 +96,7 @@ class MappedSettings(ReadingSettings, pipeline="viewership"):
 
     platform: Annotated[str, AfterValidator(_platform)] | None = setting(
         None,
-        default_text="that of the format",
+        default_text="the format's",
         description="Store the rows under this platform, such as orbit-tv.",
         detail="For a file whose platform has no format of its own, read with --format canonical. Deals, overlaps "
         "and decisions are per platform.",
@@ -104,7 +104,7 @@ class MappedSettings(ReadingSettings, pipeline="viewership"):
     )
     map: Annotated[tuple[str, ...], AfterValidator(_pairs)] = setting(
         (),
-        default_text="those of the format",
+        default_text="the format's",
         description="Read a field from a column: FIELD=COLUMN, such as 'hours=Watch Time'.",
         detail="COLUMN is its name, `Hours (2)` for the second column of a name, or its letters, such as `Column D` "
         "(required if the name has a comma). `(dates)` means the date columns of a file with one column per date.",

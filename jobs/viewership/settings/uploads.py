@@ -114,14 +114,14 @@ class UploadSettings(ArrivalSettings, InterpretationSettings, pipeline="viewersh
     )
     event_overlap: Literal["ask", "follow"] = setting(
         "ask",
-        description="Whether an event may say what to do with an overlap.",
-        form="Whether an event may say what to do with a copy or an overlap: `ask` ignores its `on_overlap`.",
-        detail="`ask` ignores its `on_overlap`, and --on-overlap decides; `follow` lets everyone who announces files "
-        "replace stored rows, of any platform.",
+        description="Choose whether events may decide on copies and overlaps.",
+        form="Choose whether events may decide on copies and overlaps: `ask` ignores their `on_overlap`.",
+        detail="`ask` ignores their `on_overlap`, and --on-overlap decides; `follow` lets every program that announces "
+        "files replace stored rows of any platform.",
         group=_STORED,
     )
     domain: Annotated[str, Field(min_length=1, max_length=200)] | None = setting(
-        None, default_text="that of the format", description="Store the rows under this domain.", group=_STORED
+        None, default_text="the format's", description="Store the rows under this domain.", group=_STORED
     )
 
 

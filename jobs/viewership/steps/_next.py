@@ -1,4 +1,4 @@
-"""The next command of a report: the last section, and the last line on a terminal."""
+"""The next command of a report: its last section, and the last lines on a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TITLE: Final = "Next"
 
 
 def next_section(command: str) -> Table:
-    """Return the section that names a command, as :func:`shared.settings.next_command.next_command` returns it."""
+    """Return a section with a command that :func:`shared.settings.next_command.next_command` has built."""
     return Table(_TITLE, ("command",), [[command]])
 
 

@@ -1,4 +1,4 @@
-"""Platforms that a user names: one that does not exist is a typing error, which must not look like an empty answer."""
+"""Checks of the platforms that a user names: a misspelled one must not look like an empty result."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_new_platform(settings: InterpretationSettings, session: DatabaseSessio
 
 
 def check_platforms(session: DatabaseSession, names: Iterable[str], *, also: Iterable[str] = ()) -> None:
-    """Check that uploads have these platforms.
+    """Check that uploads of these platforms exist.
 
     Args:
         session: a transaction.
@@ -55,7 +55,7 @@ def check_platforms(session: DatabaseSession, names: Iterable[str], *, also: Ite
         also: platforms that are known without an upload.
 
     Raises:
-        UsageError: one is unknown; the message has the nearest name.
+        UsageError: one is unknown; the message suggests the nearest name.
     """
     wanted = list(names)
     if not wanted:
@@ -64,13 +64,13 @@ def check_platforms(session: DatabaseSession, names: Iterable[str], *, also: Ite
     for name in wanted:
         if name not in known:
             near = near_miss(name, sorted(known))
-            listed = ", ".join(sorted(known)) or "none, since nothing was uploaded"
+            listed = ", ".join(sorted(known)) or "none, because nothing has been uploaded"
             raise UsageError(
-                f"no upload is of platform {one_line(name)}{near}{' Platforms:' if near else '; expected one of:'}"
+                f"platform '{one_line(name)}' has no uploads{near}{' Platforms:' if near else '; expected one of:'}"
                 f" {listed}"
             )
 
 
 def shipped_platforms() -> set[str]:
-    """Return the platforms of the shipped formats: known, also before the first upload."""
+    """Return the platforms of the shipped formats, which are known even before the first upload."""
     return {found.platform for found in shipped_formats().values()}

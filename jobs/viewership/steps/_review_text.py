@@ -34,7 +34,7 @@ def queue_text(queue: Queue, *, series: str | None = None, near: Sequence[str] =
     Args:
         queue: the keys.
         series: the series that was asked for.
-        near: series of keys that wait, with names close to it.
+        near: series of waiting keys, with names close to it.
     """
     if not queue.keys and series is not None:
         return no_key_text(series, near)
@@ -205,7 +205,7 @@ def undo_text(shown: UndoShown) -> str:
 
 
 def _undone(shown: UndoShown) -> list[str]:
-    """Return the keys of decisions that are taken back, and which of them a later decision keeps."""
+    """Return lines with the keys of undone decisions, and how many of them keep a later decision."""
     if not shown.keys:
         return []
     rows = [(str(each.decision), each.key, _brief(each.title)) for each in shown.keys[:_MOST_KEYS]]
@@ -215,7 +215,7 @@ def _undone(shown: UndoShown) -> list[str]:
     lines.append("")
     kept = Counter(each.kept_by for each in shown.keys if each.kept_by is not None)
     for decision, count in sorted(kept.items()):
-        lines.append(f"{counted(count, 'key is', 'keys are')} kept by decision {decision}")
+        lines.append(f"{counted(count, 'key keeps', 'keys keep')} decision {decision}, which is later")
     return lines
 
 

@@ -167,12 +167,12 @@ def _told(found: Gaps, settings: CatalogGapsSettings, form: str | None) -> str:
 
 
 def _warned(found: Gaps) -> list[str]:
-    """Warn about rows that a title alone names: the catalogue may have the episode under another title."""
+    """Warn about rows that have only a title: the catalogue may have the episode under another title."""
     bare = sum(not (gap.season and gap.episode) for gap in found.gaps)
     if not bare:
         return []
-    have = f"{counted(bare, 'row has', 'rows have')} no season or no episode"
-    return [f"warning: {have}; look for the title in the catalogue before you import it as a new episode"]
+    lack = f"{counted(bare, 'row lacks', 'rows lack')} a season or an episode number"
+    return [f"warning: {lack}; look for the title in the catalogue before you import it as a new episode"]
 
 
 def _next(settings: CatalogGapsSettings, output: str, form: str, count: int) -> list[str]:

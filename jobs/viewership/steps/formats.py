@@ -145,9 +145,9 @@ def _next(proposal: Proposal, settings: FormatsInferSettings) -> list[str]:
 
 
 def _deal(platform: str) -> list[str]:
-    """Return how a platform gets its deal: without one, all of its rows are held."""
+    """Return lines on how to add a deal for a platform: without one, all of its rows are held."""
     return [
-        f"Rows of platform {platform} are held until it has a deal. If it has none, fill in and import deals.csv:",
+        f"Rows of platform {platform} are held until it has a deal. If it has none, complete and import deals.csv:",
         "  platform,deal_parent,internal_partner,internal_channel,internal_territory",
         f"  {platform},DEAL,PARTNER,CHANNEL,TERRITORY",
         "  telecine viewership catalog import deals.csv",

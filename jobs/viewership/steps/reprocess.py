@@ -77,7 +77,7 @@ def run(settings: ReprocessSettings, stage_run: StageRun) -> Report:
 
 
 def _held(settings: ReprocessSettings) -> dict[str, int]:
-    """Return code -> rows of the chosen platforms and uploads that are held, most first."""
+    """Count the held rows of the chosen platforms and uploads: code -> rows, most rows first."""
     with transaction(settings) as session:
         rows = session.rows(
             """

@@ -114,7 +114,7 @@ def merge(reports: dict[str, Report]) -> Report:
 
 
 def _joined(sections: Sequence[Section]) -> list[Section]:
-    """Return sections with one table of phases, the rows of an upload together."""
+    """Return the sections with all tables of phases merged into one, grouped by upload."""
     phases = [each for each in sections if isinstance(each, Table) and each.title == PHASES_TABLE]
     if not phases:
         return list(sections)

@@ -43,7 +43,7 @@ __all__ = ["Uploads", "run", "sections", "take_files", "upload_report"]
 _log = logging.getLogger(__name__)
 
 _SHOWN: Final = 200
-# A report shows the first of each file, then others, 50 in all.
+# A report shows the first failure of each file, then others, 50 in all.
 _FAILURES: Final = 50
 # Outcomes in the order of a headline.
 _OUTCOMES: Final = ("stored", "linked", "skipped", "needs_choice", "copy", "overlap", "refused")
@@ -75,7 +75,7 @@ class Uploads:
         failed: files that could not be opened, and events that name none.
         places: number of an upload -> path or URI that the user passed.
         set_aside: events and files that failed too often.
-        failures: failures of the files that were opened, as many as are kept.
+        failures: number of failures that are kept of the files that were opened.
     """
 
     taken: list[Taken] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Uploads:
     failures: int = 0
 
     def add(self, one: Taken, place: str) -> None:
-        """Add a file that was opened, with its first failure alone once there are enough for the report."""
+        """Add a file that was opened; once there are enough failures for the report, keep only its first one."""
         if self.failures >= _FAILURES:
             one = replace(one, failures=one.failures[:1])
         self.failures += len(one.failures)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.model import Fate, plain
 from jobs.viewership.report.waiting import waiting
-from jobs.viewership.tables.fates import fates
+from jobs.viewership.tables.fates import fates_of
 from jobs.viewership.tables.uploads import ACTIVE, find, unknown
 from shared.database.migrate import ready
 from shared.database.session import transaction
@@ -41,7 +41,8 @@ def validate(settings: ValidateSettings) -> tuple[str, int]:
         missing = set(settings.upload) - {upload.upload_id for upload in found}
         if missing:
             raise unknown(session, min(missing))
-        sums = [(upload, fates(session, upload.upload_id)) for upload in found]
+        counted = fates_of(session, [upload.upload_id for upload in found])
+        sums = [(upload, counted[upload.upload_id]) for upload in found]
         idle = [upload.upload_id for upload in found if upload.status not in ACTIVE]
         why = _why(session, idle) if idle and not settings.json_ else {}
     wrong = any(any(one.difference) for upload, one in sums if upload.status in ACTIVE)

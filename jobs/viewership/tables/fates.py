@@ -1,9 +1,10 @@
-"""The fates of all units: sums by fate, and whether they add up to the file's."""
+"""The fates of all units: sums by fate and bucket, and whether they add up to the file's."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.model import exact_sum
 from shared.database.session import transaction
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["FateSum", "Fates", "analyze", "fates", "lock_final", "sync"]
+__all__ = ["BucketSum", "FateSum", "Fates", "analyze", "fates", "fates_of", "lock_final", "sync"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +31,43 @@ class FateSum:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketSum:
+    """Units of one fate, and of one bucket if the fate is final.
+
+    Attributes:
+        fate: the fate.
+        bucket: the bucket of final units; None for all others.
+        units: their number.
+        hours: their hours.
+        revenue: their revenue.
+    """
+
+    fate: str
+    bucket: str | None
+    units: int
+    hours: Decimal
+    revenue: Decimal
+
+    @property
+    def part(self) -> str:
+        """Return the bucket of final units, or the fate."""
+        return self.bucket or self.fate
+
+
+@dataclass(frozen=True, slots=True)
 class Fates:
     """All fates of an upload, and what its file has.
 
     Attributes:
         sums: by fate and code.
+        buckets: by fate and bucket.
         units: units of the file.
         hours: hours of the file.
         revenue: revenue of the file.
     """
 
     sums: tuple[FateSum, ...]
+    buckets: tuple[BucketSum, ...]
     units: int
     hours: Decimal
     revenue: Decimal
@@ -65,17 +92,64 @@ class Fates:
 
 def fates(session: DatabaseSession, upload_id: int) -> Fates:
     """Return the fates of an upload's units."""
+    return fates_of(session, [upload_id])[upload_id]
+
+
+def fates_of(session: DatabaseSession, upload_ids: Iterable[int]) -> dict[int, Fates]:
+    """Return the fates of the units of some uploads, by upload; an upload without units has sums of 0.
+
+    Args:
+        session: the transaction.
+        upload_ids: numbers of uploads.
+    """
+    ids = list(upload_ids)
+    # One pass over the rows for all sums: each takes more than a second for a million.
     rows = session.rows(
-        "SELECT fate, code, units, hours, revenue FROM viewership.reconciliation WHERE upload_id = :id"
-        " ORDER BY fate, code NULLS FIRST",
-        id=upload_id,
+        """
+        SELECT upload_id, fate, code, CASE fate WHEN 'final' THEN bucket END AS bucket, count(*) AS units,
+            COALESCE(sum(hours), 0) AS hours, COALESCE(sum(revenue), 0) AS revenue
+        FROM viewership.row_fates WHERE upload_id = ANY (CAST(:ids AS bigint[])) GROUP BY 1, 2, 3, 4
+        UNION ALL
+        SELECT a.upload_id, a.fate, a.code, NULL, count(*), COALESCE(sum(a.hours), 0), COALESCE(sum(a.revenue), 0)
+        FROM viewership.set_aside_rows a JOIN viewership.uploads u USING (upload_id)
+        WHERE a.upload_id = ANY (CAST(:ids AS bigint[]))
+            AND u.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')
+        GROUP BY 1, 2, 3
+        """,
+        ids=ids,
     )
-    file = session.rows(
-        "SELECT COALESCE(units, 0), COALESCE(hours, 0), COALESCE(revenue, 0) FROM viewership.uploads"
-        " WHERE upload_id = :id",
-        id=upload_id,
-    )[0]
-    return Fates(tuple(FateSum(*row) for row in rows), *file)
+    files = session.rows(
+        "SELECT upload_id, COALESCE(units, 0), COALESCE(hours, 0), COALESCE(revenue, 0) FROM viewership.uploads"
+        " WHERE upload_id = ANY (CAST(:ids AS bigint[])) ORDER BY upload_id",
+        ids=ids,
+    )
+    members = defaultdict(list)
+    for row in rows:
+        members[row.upload_id].append(row)
+    return {
+        number: Fates(
+            tuple(FateSum(*group) for group in _grouped(members[number], "code")),
+            tuple(BucketSum(*group) for group in _grouped(members[number], "bucket")),
+            *file,
+        )
+        for number, *file in files
+    }
+
+
+def _grouped(rows: Iterable[Any], name: str) -> list[tuple[str, str | None, int, Decimal, Decimal]]:
+    """Return the sums of rows with the same fate and the same value of one more column, in their order."""
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row.fate, getattr(row, name)].append(row)
+    return [
+        (
+            *key,
+            sum(row.units for row in members),
+            exact_sum(row.hours for row in members),
+            exact_sum(row.revenue for row in members),
+        )
+        for key, members in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] or ""))
+    ]
 
 
 def sync(session: DatabaseSession, kind: str, ids: Sequence[int], *, actor: str, reason: str) -> tuple[int, int]:

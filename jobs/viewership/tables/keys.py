@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.keys.review import review_key
@@ -12,7 +13,8 @@ from jobs.viewership.keys.version import KEY_VERSION
 from shared.collector import no_collection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor, Future
 
     import polars as pl
 
@@ -23,6 +25,9 @@ __all__ = [
     "KEY_COLUMNS",
     "KEY_FIELDS",
     "SCOPE_FIELDS",
+    "DistinctKeys",
+    "Keys",
+    "distinct_keys",
     "key_ids",
     "key_row",
     "refresh_key_columns",
@@ -51,47 +56,133 @@ def _digest(values: Sequence[Any]) -> bytes:
     return hashlib.blake2b(_ENCODE(values).encode(), digest_size=16).digest()
 
 
-def key_ids(session: DatabaseSession, platform: str, units: pl.DataFrame) -> pl.DataFrame:
-    """Return the distinct keys of units with their numbers; new keys are inserted.
+@dataclass(frozen=True, slots=True)
+class DistinctKeys:
+    """The distinct keys of some units, before they are looked up.
+
+    Attributes:
+        platform: their platform.
+        frame: the distinct combinations of :data:`KEY_FIELDS`.
+        rows: the same, as tuples.
+        digests: the digest of each.
+    """
+
+    platform: str
+    frame: pl.DataFrame
+    rows: list[tuple[Any, ...]]
+    digests: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The distinct keys of some units.
+
+    Attributes:
+        numbers: the distinct combinations of :data:`KEY_FIELDS`, and ``key_id``.
+        new: CSV of the keys that are not in the table yet, which another thread computes; None if all are.
+    """
+
+    numbers: pl.DataFrame
+    new: Future[bytes] | None
+
+    def write(self, session: DatabaseSession) -> None:
+        """Write the new keys, in the transaction that has numbered them."""
+        if self.new is not None:
+            session.copy_bytes("viewership.keys", ("key_id", *KEY_COLUMNS), [self.new.result()])
+
+
+def distinct_keys(platform: str, units: pl.DataFrame) -> DistinctKeys:
+    """Return the distinct keys of units.
 
     Args:
-        session: the transaction.
         platform: the platform, which is part of a key.
         units: with the columns of :data:`KEY_FIELDS`.
+    """
+    # In the order of the file, so that numbers of keys and rows do not differ from run to run.
+    frame = units.select(KEY_FIELDS).unique(maintain_order=True)
+    with no_collection():
+        rows = frame.rows()
+        return DistinctKeys(platform, frame, rows, [_digest((platform, *row)) for row in rows])
 
-    Returns:
-        The distinct combinations of :data:`KEY_FIELDS`, and ``key_id``.
+
+def key_ids(session: DatabaseSession, distinct: DistinctKeys, pool: Executor) -> Keys:
+    """Number keys. The caller writes the new ones, after the rows that have them.
+
+    Args:
+        session: the transaction. If there are new keys, it has their platform's keys for itself from here on.
+        distinct: the keys.
+        pool: where the columns of the new keys are computed, meanwhile.
     """
     import polars as pl
 
-    distinct = units.select(KEY_FIELDS).unique()
-    rows = distinct.rows()
-    digests = [_digest((platform, *row)) for row in rows]
+    platform, digests = distinct.platform, distinct.digests
     known: dict[bytes, int] = {}
+    new: Future[bytes] | None = None
     if digests:
         session.run("CREATE TEMPORARY TABLE IF NOT EXISTS new_digests (digest bytea NOT NULL) ON COMMIT DROP")
         session.run("TRUNCATE new_digests")
         session.copy("new_digests", ("digest",), ((digest,) for digest in digests))
-        found = "SELECT k.digest, k.key_id FROM viewership.keys k JOIN new_digests USING (digest)"
-        known = {bytes(row.digest): row.key_id for row in session.rows(found)}
-        missing = [(digest, row) for digest, row in zip(digests, rows, strict=True) if digest not in known]
-        if missing:
-            # In the order of the digests: two transactions with the same new keys cannot deadlock.
-            missing.sort(key=lambda item: item[0])
-            session.run(
-                "CREATE TEMPORARY TABLE IF NOT EXISTS new_keys (LIKE viewership.keys INCLUDING DEFAULTS) ON COMMIT DROP"
+        known = _known(session)
+        if len(known) < len(digests):
+            # Numbered before they are written: nobody else may write a key of this platform meanwhile.
+            session.rows(
+                "SELECT pg_advisory_xact_lock(hashtextextended('telecine viewership keys ' || :platform, 0))",
+                platform=platform,
             )
-            session.run("ALTER TABLE new_keys ALTER key_id DROP NOT NULL")
-            session.run("TRUNCATE new_keys")
-            with no_collection():
-                session.copy("new_keys", KEY_COLUMNS, (_key(digest, platform, row) for digest, row in missing))
-            names = ", ".join(KEY_COLUMNS)
-            session.run(
-                f"INSERT INTO viewership.keys ({names}) SELECT {names} FROM new_keys ORDER BY digest"  # noqa: S608
-                " ON CONFLICT (digest) DO NOTHING"
+            known = _known(session)
+            missing = [(digest, row) for digest, row in zip(digests, distinct.rows, strict=True) if digest not in known]
+            [[numbers]] = session.rows(
+                "SELECT array_agg(nextval(own.name)) FROM generate_series(1, CAST(:count AS bigint)),"
+                " (SELECT CAST(pg_get_serial_sequence('viewership.keys', 'key_id') AS regclass) AS name OFFSET 0) own",
+                count=len(missing),
             )
-            known = {bytes(row.digest): row.key_id for row in session.rows(found)}
-    return distinct.with_columns(pl.Series("key_id", [known[digest] for digest in digests], dtype=pl.Int64))
+            drafts = [(number, *one) for number, one in zip(numbers or (), missing, strict=True)]
+            known.update((digest, number) for number, digest, _ in drafts)
+            new = pool.submit(_as_csv, platform, drafts) if drafts else None
+    numbered = distinct.frame.with_columns(pl.Series("key_id", [known[digest] for digest in digests], dtype=pl.Int64))
+    return Keys(numbered, new)
+
+
+def _known(session: DatabaseSession) -> dict[bytes, int]:
+    found = session.rows("SELECT k.digest, k.key_id FROM viewership.keys k JOIN new_digests USING (digest)")
+    return {bytes(row.digest): row.key_id for row in found}
+
+
+def _as_csv(platform: str, drafts: Sequence[tuple[int, bytes, Sequence[str | None]]]) -> bytes:
+    """Return number and columns of new keys as CSV for COPY."""
+    import polars as pl
+
+    with no_collection():
+        rows = [(number, *_key(digest, platform, row)) for number, digest, row in drafts]
+    frame = pl.DataFrame(
+        {
+            name: [_ENCODERS[name](value) for value in values] if name in _ENCODERS else values
+            for name, values in zip(("key_id", *KEY_COLUMNS), zip(*rows, strict=True), strict=True)
+        },
+        schema=dict.fromkeys(("key_id", *KEY_COLUMNS), pl.String) | {"key_id": pl.Int64, "key_version": pl.Int32},
+    )
+    return frame.write_csv(include_header=False).encode()
+
+
+def _array(texts: Sequence[str]) -> str:
+    r"""Return texts as PostgreSQL writes an array.
+
+    >>> print(_array(["", 'a "b"', "c, d\\"]))
+    {"","a \"b\"","c, d\\"}
+    """
+    escaped = (text.replace("\\", r"\\").replace('"', r"\"") for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in escaped) + "}"
+
+
+def _bytea(value: bytes) -> str:
+    return rf"\x{value.hex()}"
+
+
+_ENCODERS: Final[dict[str, Callable[[Any], str]]] = {
+    "digest": _bytea,
+    "review_digest": _bytea,
+    "review_key": _array,
+}
 
 
 def key_row(platform: str, fields: Mapping[str, str | None]) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Transactions of the phases, which wait for the locks of others only for a limited time."""
+"""Transactions of the phases, which wait only a limited time for locks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["phase_transaction"]
 
-# A phase of a large upload holds its locks for minutes, and a step has an hour. Someone's open transaction at a console
-# would otherwise stop all loads until the step's deadline, without an error that names the lock.
+# A phase of a large upload holds its locks for minutes, and a step has an hour. Otherwise, a transaction left open at a
+# console would stop all loads until the step's deadline, without an error that names the lock.
 _LOCK_TIMEOUT: Final = "15min"
 
 
 @contextmanager
 def phase_transaction(settings: DatabaseSettings) -> Iterator[DatabaseSession]:
-    """Run one transaction of a phase, which fails if another one holds a lock that it needs for 15 minutes.
+    """Run one transaction of a phase, which fails if it waits for a lock for more than 15 minutes.
 
     Args:
         settings: where the database is.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from shared.database.session import DatabaseSession
 
@@ -19,6 +18,10 @@ _COLUMNS: Final = (
     *("key_id", "status", "bucket", "episode_id", "confidence", "candidates", "margin", "reasons"),
     *("rule_version", "catalogue_version", "pipeline_run_id"),
 )
+
+
+_NUMBERS: Final = ("key_id", "episode_id", "catalogue_version")
+_DECIMALS: Final = ("confidence", "margin")
 
 
 def keys_of(session: DatabaseSession, upload_ids: Sequence[int], *, all_keys: bool = False) -> list[OpenKey]:
@@ -43,24 +46,32 @@ def keys_of(session: DatabaseSession, upload_ids: Sequence[int], *, all_keys: bo
     return [tuple(row) for row in rows]
 
 
-def write_matches(session: DatabaseSession, matches: Iterable[MatchRow]) -> list[int]:
+def write_matches(session: DatabaseSession, matches: Sequence[MatchRow]) -> list[int]:
     """Write matches, move those that they replace to the history, and return the keys whose match changed.
 
     A reviewer's decision is never replaced. An equal match only updates the versions that it was found with.
 
     Args:
-        session: the transaction.
-        matches: one per key, with the columns of viewership.matches.
+        session: the transaction, which holds the lock of the keys' platforms.
+        matches: one per key, with the columns of viewership.matches; candidates and reasons are JSON.
     """
+    import polars as pl
+
+    types = (
+        dict.fromkeys(_COLUMNS, pl.String) | dict.fromkeys(_NUMBERS, pl.Int64) | dict.fromkeys(_DECIMALS, pl.Float64)
+    )
+    frame = pl.DataFrame({name: pl.Series([row[name] for row in matches], dtype=types[name]) for name in _COLUMNS})
+    blocks = [frame.write_csv(include_header=False).encode()]
+    known = "SELECT FROM viewership.matches WHERE key_id = ANY (CAST(:keys AS bigint[])) LIMIT 1"
+    keys = frame["key_id"].sort().to_list()
+    if not session.rows(known, keys=keys):
+        session.copy_bytes("viewership.matches", _COLUMNS, blocks)
+        return keys
     session.run(
         "CREATE TEMPORARY TABLE IF NOT EXISTS new_matches (LIKE viewership.matches INCLUDING DEFAULTS) ON COMMIT DROP"
     )
     session.run("TRUNCATE new_matches")
-    rows = (
-        tuple(json.dumps(row[name]) if name in ("candidates", "reasons") else row[name] for name in _COLUMNS)
-        for row in matches
-    )
-    session.copy("new_matches", _COLUMNS, rows)
+    session.copy_bytes("new_matches", _COLUMNS, blocks)
     # Rows are locked in the order of the keys, as by the functions of the review.
     session.rows(
         "SELECT FROM viewership.matches m WHERE m.key_id IN (SELECT key_id FROM new_matches) ORDER BY key_id FOR UPDATE"

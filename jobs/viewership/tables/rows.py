@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.tables.keys import KEY_FIELDS, SCOPE_FIELDS, key_ids, scope_ids
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from jobs.viewership.tables.keys import DistinctKeys
     from shared.database.session import DatabaseSession
 
 __all__ = ["COLUMNS", "as_csv", "with_scopes", "write_rows", "write_set_aside"]
@@ -84,33 +86,43 @@ def with_scopes(session: DatabaseSession, platform: str, domain: str, units: pl.
     return units.join(scopes, on=SCOPE_FIELDS, how="left", nulls_equal=True, maintain_order="left")
 
 
-def write_rows(session: DatabaseSession, upload_id: int, platform: str, units: pl.DataFrame) -> int:
+def write_rows(session: DatabaseSession, upload_id: int, units: pl.DataFrame, distinct: DistinctKeys) -> int:
     """Write the units of an upload that continue or are topline, and return their number.
 
     Args:
         session: the transaction that holds the upload.
         upload_id: the upload.
-        platform: its platform.
         units: of :func:`with_scopes`, with the columns of :data:`COLUMNS` and ``topline``; absent ones are null.
+        distinct: the keys of those that are not topline.
     """
     import polars as pl
 
     if units.is_empty():
         return 0
-    keys = key_ids(session, platform, units.filter(~pl.col("topline")))
-    rows = units.join(keys, on=KEY_FIELDS, how="left", nulls_equal=True, maintain_order="left").with_columns(
-        pl.lit(upload_id).alias("upload_id"), pl.when(~pl.col("topline")).then("key_id").alias("key_id")
-    )
-    names = [column for column, field in COLUMNS.items() if field in rows.columns]
-    chosen = rows.select(pl.col(COLUMNS[name]).alias(name) for name in names)
-    return session.copy_bytes("viewership.platform_viewership", names, as_csv(chosen))
+    with ThreadPoolExecutor(1, thread_name_prefix="keys") as pool:
+        keys = key_ids(session, distinct, pool)
+        rows = units.join(
+            keys.numbers, on=KEY_FIELDS, how="left", nulls_equal=True, maintain_order="left"
+        ).with_columns(pl.lit(upload_id).alias("upload_id"), pl.when(~pl.col("topline")).then("key_id").alias("key_id"))
+        # A column without values costs a twentieth of a row's time; the index of the keys is built in their order.
+        names = [column for column, field in COLUMNS.items() if field in rows.columns and not _is_empty(rows[field])]
+        chosen = rows.sort("key_id", maintain_order=True).select(pl.col(COLUMNS[name]).alias(name) for name in names)
+        written = session.copy_bytes("viewership.platform_viewership", names, as_csv(chosen))
+        keys.write(session)
+    return written
+
+
+def _is_empty(values: pl.Series) -> bool:
+    return values.null_count() == len(values)
 
 
 def as_csv(frame: pl.DataFrame) -> Iterator[bytes]:
     """Yield the rows of a frame as CSV for COPY, some at a time; the next ones are encoded meanwhile."""
 
     def block(start: int) -> bytes:
-        return frame.slice(start, _BLOCK).write_csv(include_header=False).encode()
+        buffer = BytesIO()
+        frame.slice(start, _BLOCK).write_csv(buffer, include_header=False)
+        return buffer.getvalue()
 
     with ThreadPoolExecutor(1, thread_name_prefix="csv") as pool:
         following = pool.submit(block, 0)

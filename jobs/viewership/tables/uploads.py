@@ -159,7 +159,7 @@ def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
     found = _same_bytes(session, new)
     inserted = [] if found else _insert(session, new, run_id)
     found = found or inserted or _same_bytes(session, new)
-    if not found:  # it was retracted or replaced while this waited for it
+    if not found:  # it was retracted or replaced while this transaction waited
         return claim(session, new, run_id)
     upload = Upload(*found[0])
     session.run(
@@ -267,9 +267,11 @@ def hold(session: DatabaseSession, upload_id: int) -> Upload:
 
 
 def refuse_gone(upload: Upload) -> None:
-    """Raise TransientError if an upload was taken back while its file was read: a retry takes a new one."""
+    """Raise TransientError if an upload was retracted or replaced while its file was read: a retry claims a new one."""
     if upload.status in ("replaced", "retracted"):
-        raise TransientError(f"upload {upload.upload_id} was {upload.status} while its file was read; run it again")
+        raise TransientError(
+            f"upload {upload.upload_id} was {upload.status} while its file was read; retry the command"
+        )
 
 
 def update(session: DatabaseSession, upload_id: int, **values: Any) -> None:
@@ -293,7 +295,7 @@ def update(session: DatabaseSession, upload_id: int, **values: Any) -> None:
 
 
 def free_rereads(session: DatabaseSession, upload_ids: Iterable[int]) -> None:
-    """Let uploads stand for their bytes whose first reading was replaced or retracted."""
+    """Let uploads that re-read these take over their bytes, once these are replaced or retracted."""
     session.run(
         "UPDATE viewership.uploads SET rereads = NULL WHERE rereads = ANY (CAST(:ids AS bigint[]))"
         " AND status NOT IN ('replaced', 'retracted')",

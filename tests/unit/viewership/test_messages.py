@@ -1,4 +1,4 @@
-"""Messages about uploads: how long they are, and that half a secret is never left in one."""
+"""Messages about uploads: their length, and that they never keep half a secret."""
 
 from __future__ import annotations
 
@@ -29,20 +29,16 @@ def test_the_first_overlaps_are_told_and_the_others_summed():
 @pytest.mark.parametrize(
     ("on_overlap", "outside", "begins"),
     [
-        (
-            "ask",
-            0,
-            "rows for the same days are already stored; expected an answer; pass --on-overlap skip, replace or append",
-        ),
+        ("ask", 0, "rows for the same days are already stored; pass --on-overlap skip, replace or append: upload 1 "),
         (
             "replace",
             1,
-            "rows of other uploads would be lost; expected a file with all rows of the uploads that it replaces; run ",
+            "the file lacks rows or amounts of the uploads that it would replace; expected all of them; retract those",
         ),
         ("skip", 0, "skipped: upload 1 "),
     ],
 )
-def test_a_message_about_overlaps_is_clean_and_short_and_begins_with_what_to_do(on_overlap, outside, begins):
+def test_a_message_about_overlaps_is_clean_and_short_and_begins_with_the_advice(on_overlap, outside, begins):
     others = [other(number, "a\0\x1b" + "x" * 1000, outside=outside) for number in range(1, 9)]
     waiting = _waiting(others, on_overlap)
     assert waiting is not None

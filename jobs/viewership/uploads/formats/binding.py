@@ -176,7 +176,7 @@ def check_field(field: str, column: str) -> None:
         return
     refused = f"--map {field}={column}: '{field}' is not a field"
     if column in FIELDS:
-        # A shell command needs its quotes: the column may have a space.
+        # Quoted for the shell: the column may contain a space.
         raise UsageError(f"{refused}, but '{column}' is one; write {map_option(column, field)}")
     near = near_miss(field, FIELDS)
     raise UsageError(f"{refused}{near}{' Fields:' if near else '; expected one of:'} {', '.join(FIELDS)}")

@@ -77,7 +77,7 @@ def load_format_file(file: Path) -> Format:
         UsageError: the file cannot be read.
     """
     name = one_line(file)
-    # Messages show what a file has instead of a format.
+    # Messages quote what a file has instead of a format.
     secret = UsageError(f"{name} is in a folder of secrets or processes; expected a format's YAML file")
     if holds_secrets(os.path.realpath(file)):
         raise secret

@@ -105,12 +105,12 @@ def ask_contested(contested: Mapping[str, Sequence[str]], typed: Mapping[str, st
 
 
 def ask_territory(names: Sequence[str], typed: Mapping[str, str]) -> list[Question]:
-    """Return the question whether a column is the territory, if one may be and none is.
+    """Ask whether a column is the territory, if no column is read as it but some may be.
 
     A column named Country is read as the viewer's country, which no deal depends on.
 
     Args:
-        names: of the columns that may be the territory.
+        names: the columns that may be the territory.
         typed: name of a column -> how it is typed after ``--map``.
     """
     if not names:

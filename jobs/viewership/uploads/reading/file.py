@@ -62,7 +62,7 @@ def read(
         if source.startswith((ZIP, OLE)):
             return read_workbook(source, limits, sheet)
         return _text(source, limits, encoding, delimiter)
-    # Messages and previews show what a file has.
+    # Messages and previews quote the contents of files.
     name = one_line(os.fspath(source))
     secret = UsageError(f"'{name}' is in a folder of secrets or processes; expected another file")
     if holds_secrets(os.path.realpath(source)):

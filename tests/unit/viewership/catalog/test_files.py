@@ -143,7 +143,7 @@ def test_no_rows_break_the_reader(body):
 REPORT = "date,series,title,minutes,device\n2025-07-01,A,b,3,tv\n2025-07-02,A,b,4,tv\n"
 
 
-def test_unknown_columns_are_told_once_per_file_and_a_report_is_recognised():
+def test_unknown_columns_are_reported_once_per_file_and_a_platform_report_is_recognised():
     (message,) = told(REPORT)
     assert message.startswith("a.csv line 1: columns 'date', 'minutes', 'device' are unknown; expected for episodes: ")
     assert message.endswith("This looks like a platform's report; run: telecine viewership run FILE")

@@ -1,4 +1,4 @@
-"""Fetched files: neither a link out of the bucket nor one that is changed in time leads to another file."""
+"""Fetched files: neither a link out of the bucket nor one that is changed after its check leads to another file."""
 
 from __future__ import annotations
 
