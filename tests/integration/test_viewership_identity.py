@@ -160,6 +160,23 @@ def test_bytes_that_are_read_again_survive_the_retraction_of_the_first_reading(v
     assert viewership.is_due()
 
 
+def test_numbers_of_uploads_have_no_gaps(viewership):
+    viewership.catalogue()
+    first = viewership.file("first.csv", f"{HEAD}{STORM}2025-07-01,1\n")
+    asked = viewership.file("asked.csv", f"{HEAD}{STORM}01/02/2025,1\n")
+    empty = viewership.file("empty.csv", HEAD)
+    for _ in range(2):
+        viewership.run(first, asked, empty, viewership.file("again.csv", f"{HEAD}{STORM}2025-07-01,1\n"))
+    viewership.run(asked, period="2025-02")
+    viewership.run(viewership.file("last.csv", f"{HEAD}{STORM}2025-08-01,1\n"))
+    assert viewership.statuses() == [
+        (1, "first.csv", "loaded"),
+        (2, "asked.csv", "loaded"),
+        (3, "empty.csv", "refused"),
+        (4, "last.csv", "loaded"),
+    ]
+
+
 def test_an_upload_that_is_retracted_while_it_is_read_stays_retracted(viewership):
     viewership.catalogue()
     viewership.run(viewership.file("a.csv", f"{HEAD}{STORM}2025-07-01,1\n"))

@@ -480,6 +480,12 @@ def test_what_does_not_exist_is_refused(store: Store, tmp_path: Path):
         run_step(store, upload=(99,))
     with pytest.raises(UsageError, match=r"platform 'rokku' has no uploads; expected one of: canonical"):
         run_step(store, platform=("rokku",))
+    said = run_step(store, titles="The Lost Orchard of Umbria").headline
+    assert said.endswith(
+        "; no key has the title 'The Lost Orchard of Umbria'; did you mean 'The Last Orchard of Umbria'?"
+    ), said
+    assert "no key has" not in run_step(store, titles="the last orchard of umbria").headline
+    assert run_step(store, titles="Nothing Like It").headline.endswith("; no key has the title 'Nothing Like It'")
     empty = tmp_path / "empty.txt"
     empty.write_text("\n", encoding="utf-8")
     with pytest.raises(UsageError, match="has no title"):

@@ -413,6 +413,19 @@ def test_only_the_chosen_uploads_are_verified(two):
         verified(two, upload=(9,))
     with pytest.raises(UsageError, match="of platform canonical; expected an upload of roku"):
         verified(two, upload=(1,), platform="roku")
+    with pytest.raises(UsageError, match="platform 'canonicle' has no uploads; did you mean 'canonical'"):
+        verified(two, platform="canonicle")
+
+
+def test_a_run_that_does_not_exist_is_refused_and_one_without_uploads_is_not(two):
+    with pytest.raises(UsageError, match="run 'nope' does not exist; expected an id listed by `telecine runs list`"):
+        verified(two, of_run="nope")
+    two.database.rows(
+        "INSERT INTO pipeline.runs (run_id, pipeline, status, finished_at)"
+        " VALUES ('idle', 'viewership', 'success', now())"
+    )
+    report = verified(two, of_run="idle")
+    assert (report.exit_code, report.headline) == (0, "0 uploads: nothing to compare")
 
 
 def test_a_changed_catalogue_makes_matches_and_final_rows_stale(two):
@@ -649,7 +662,7 @@ def test_an_upload_that_was_taken_back_is_sound(two):
 def test_an_empty_database_is_sound(database, tmp_path):
     (tmp_path / "bucket").mkdir()
     report = verified(Store(database, tmp_path))
-    assert (found(report), report.headline) == ([], "0 uploads: all values match the raw rows")
+    assert (found(report), report.headline) == ([], "0 uploads: nothing to compare")
 
 
 def test_only_the_first_findings_are_named_but_all_are_counted(store):

@@ -73,7 +73,8 @@ def match(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -
         if not session.rows("SELECT FROM catalog.episodes LIMIT 1"):
             raise NotReady(
                 "the catalogue has no episode, so no row can be matched; expected at least one; import a file of "
-                "episodes with `telecine viewership catalog import`",
+                "episodes (ref_id, series, season, episode, title) with `telecine viewership catalog import FILE`, "
+                "then run `telecine viewership run`: the upload is stored",
                 code="NO_CATALOG",
             )
         upload = hold(session, upload_id)

@@ -198,17 +198,17 @@ def told(others: Sequence[Other]) -> str:
 def _one(other: Other) -> str:
     days = f" for {other.first} to {other.last}" if other.first else ""
     if other.kind == "copy":
-        return f"upload {other.upload_id} ('{other.filename}') has the same {other.units:,} rows{days}"
+        return f"upload {other.upload_id} ('{other.filename}') has the same {counted(other.units, 'row', 'rows')}{days}"
     more_rows, more_hours = other.own_units - other.units, other.own_hours - other.hours
     parts = [
-        f"upload {other.upload_id} ('{other.filename}') has {other.units:,} rows",
+        f"upload {other.upload_id} ('{other.filename}') has {counted(other.units, 'row', 'rows')}",
         f" and {grouped(other.hours)} hours{days}",
-        f", this file {other.own_units:,} rows and {grouped(other.own_hours)} hours",
+        f", this file {counted(other.own_units, 'row', 'rows')} and {grouped(other.own_hours)} hours",
         f" (difference {more_rows:+,} rows, {grouped(more_hours, sign=True)} hours",
     ]
     if other.revenue or other.own_revenue:
         parts.append(f", {grouped(other.own_revenue - other.revenue, sign=True)} revenue")
     parts.append(")")
     if other.outside:
-        parts.append(f" and {other.outside:,} rows that this file lacks")
+        parts.append(f" and {counted(other.outside, 'row', 'rows')} that this file lacks")
     return "".join(parts)

@@ -36,6 +36,7 @@ SQLSTATES: Final[dict[str, tuple[type[TelecineError], str]]] = {
 # The end of an error's message: what to do next.
 _NEXT: Final = {
     "TC004": "; expected one listed by `telecine viewership review show KEY`",
+    "TC005": "; expected a decision that applies, as in `telecine viewership review show KEY`",
     "TC006": "; run: telecine viewership review show KEY",
 }
 

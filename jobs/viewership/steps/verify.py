@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.viewership.audit.verify import verify
 from jobs.viewership.errors import AUDIT, STALE
 from jobs.viewership.settings.audit import VerifySettings
+from jobs.viewership.steps._platforms import check_platforms
 from shared.database.migrate import ready
+from shared.database.session import transaction
 from shared.errors import EXIT_DATA, EXIT_OK
 from shared.failure import Failure
 from shared.report import Report, Table
@@ -78,6 +80,9 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
         DatabaseNotMigrated: run ``telecine db upgrade``.
     """
     ready(settings)
+    if settings.platform is not None and not settings.upload:
+        with transaction(settings) as session:
+            check_platforms(session, [settings.platform])
     audit = verify(settings, stage_run.progress)
     stage_run.progress.finish()
     return _report(settings, audit)
@@ -160,7 +165,12 @@ def _reprocess(settings: VerifySettings, words: tuple[str, ...] = ()) -> str:
 
 def _headline(settings: VerifySettings, audit: Audit, wrong: int, stale: int) -> str:
     text = f"{counted(audit.uploads, 'upload', 'uploads')}: "
-    text += f"{wrong:,} wrong" if wrong else "all values match the raw rows"
+    if wrong:
+        text += f"{wrong:,} wrong"
+    elif audit.uploads:
+        text += "all values match the raw rows"
+    else:
+        text += "nothing to compare"
     return f"{text}; {stale:,} stale, run: {_reprocess(settings)}" if stale else text
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "latest",
     "lock_period",
     "overlaps",
+    "unknown",
     "update",
 ]
 
@@ -173,7 +174,27 @@ def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
         run_id: the run.
     """
     limit_waits(session)
-    inserted = session.rows(
+    # Looked up first, since an INSERT that conflicts takes a number of the sequence: the numbers would have gaps.
+    found = _same_bytes(session, new)
+    inserted = [] if found else _insert(session, new, run_id)
+    found = found or inserted or _same_bytes(session, new)
+    if not found:  # it was retracted or replaced while this transaction waited
+        return claim(session, new, run_id)
+    upload = Upload(*found[0])
+    session.run(
+        """
+        INSERT INTO viewership.upload_names AS n (upload_id, filename) VALUES (:id, :filename)
+        ON CONFLICT (upload_id, filename) DO UPDATE SET times = n.times + 1, last_seen = now()
+        """,
+        id=upload.upload_id,
+        filename=new.filename,
+    )
+    return Claim(upload, is_new=bool(inserted))
+
+
+def _insert(session: DatabaseSession, new: NewUpload, run_id: str) -> list[Any]:
+    """Insert an upload and return it; return nothing if another transaction has inserted these bytes."""
+    return session.rows(
         f"""
         INSERT INTO viewership.uploads (sha256, object_key, filename, size_bytes, choices, status, rereads,
             pipeline_run_id)
@@ -189,24 +210,16 @@ def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
         rereads=new.rereads,
         run=run_id,
     )
-    found = inserted or session.rows(
+
+
+def _same_bytes(session: DatabaseSession, new: NewUpload) -> list[Any]:
+    """Lock and return the upload with these bytes, if there is one."""
+    return session.rows(
         f"SELECT {_COLUMNS} FROM viewership.uploads WHERE sha256 = :sha256"  # noqa: S608
         " AND status NOT IN ('replaced', 'retracted') AND rereads IS NOT DISTINCT FROM :rereads FOR UPDATE",
         sha256=new.sha256,
         rereads=new.rereads,
     )
-    if not found:  # it was retracted or replaced while this transaction waited
-        return claim(session, new, run_id)
-    upload = Upload(*found[0])
-    session.run(
-        """
-        INSERT INTO viewership.upload_names AS n (upload_id, filename) VALUES (:id, :filename)
-        ON CONFLICT (upload_id, filename) DO UPDATE SET times = n.times + 1, last_seen = now()
-        """,
-        id=upload.upload_id,
-        filename=new.filename,
-    )
-    return Claim(upload, is_new=bool(inserted))
 
 
 def find(session: DatabaseSession, *, status: Iterable[str] = (), upload_ids: Iterable[int] = ()) -> list[Upload]:
@@ -223,6 +236,16 @@ def find(session: DatabaseSession, *, status: Iterable[str] = (), upload_ids: It
 def count(session: DatabaseSession) -> int:
     """Return the number of uploads."""
     return int(session.rows("SELECT count(*) FROM viewership.uploads")[0][0])
+
+
+def unknown(session: DatabaseSession, upload_id: int) -> UsageError:
+    """Return the error for an upload that does not exist, with the numbers that do."""
+    last = session.rows("SELECT max(upload_id) FROM viewership.uploads")[0][0]
+    if last is None:
+        return UsageError(f"upload {upload_id} does not exist; expected a file first: `telecine viewership run FILE`")
+    return UsageError(
+        f"upload {upload_id} does not exist; expected a number up to {last}, as in `telecine viewership uploads`"
+    )
 
 
 def latest(session: DatabaseSession, limit: int) -> list[Upload]:
@@ -249,7 +272,7 @@ def hold(session: DatabaseSession, upload_id: int) -> Upload:
     while True:
         found = find(session, upload_ids=[upload_id])
         if not found:
-            raise UsageError(f"upload {upload_id} does not exist; expected one in `telecine viewership uploads`")
+            raise unknown(session, upload_id)
         seen = found[0]
         if seen.platform is not None:
             lock_period(session, seen.platform, seen.first_date, seen.last_date)

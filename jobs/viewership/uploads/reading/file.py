@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.errors import NeedsChoice, refuse
 from jobs.viewership.model import Sheet
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["read"]
+__all__ = ["DELIMITERS", "read"]
+
+DELIMITERS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "\\t": "\t"}
+"""Names of delimiters: a shell takes most of the characters for itself."""
 
 _HEAD = 4096
 
@@ -92,7 +95,8 @@ def _text(data: bytes, limits: ReadLimits, encoding: str | None, delimiter: str 
         raise error
     if delimiter is not None and not (len(delimiter) == 1 and delimiter.isascii() and delimiter not in '"\r\n\0'):
         raise NeedsChoice(
-            f"{delimiter!r} is not a delimiter; expected one ASCII character; pass --delimiter",
+            f"{delimiter!r} is not a delimiter; expected one ASCII character, or "
+            f"{', '.join(name for name in DELIMITERS if name.isalpha())}; pass --delimiter",
             answers=[["--delimiter", None]],
         )
     decoded = decode(data, encoding)
