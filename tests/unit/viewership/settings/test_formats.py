@@ -23,7 +23,7 @@ from jobs.viewership.settings.uploads import UploadSettings
     ids=lambda choice: next(iter(choice)),
 )
 def test_a_choice_that_is_not_utf_8_is_refused_before_it_is_stored(choice: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match=r"UTF-8|unicode|pattern"):
+    with pytest.raises(ValidationError, match=r"UTF-8|unicode|lower-case letters"):
         UploadSettings(**choice)
 
 
