@@ -44,14 +44,14 @@ def test_a_month_overlaps_with_its_days_and_they_with_it(viewership):
     report = viewership.run(days)
     assert report.rejects == {"OVERLAP": 1}
     assert (
-        "upload 1 ('month.csv') has 1 rows and 31 hours for 2025-07-01 to 2025-07-31, this file 30 rows and 30 hours"
+        "upload 1 ('month.csv') has 1 row and 31 hours for 2025-07-01 to 2025-07-31, this file 30 rows and 30 hours"
         " (difference +29 rows, -1 hours)"
     ) in report.failures[0].message
     viewership.retract(1)
     assert viewership.run(days).exit_code == 0
     report = viewership.run(month)
     assert report.rejects == {"OVERLAP": 1}
-    assert "30 rows and 30 hours for 2025-07-02 to 2025-07-31, this file 1 rows and 31" in report.failures[0].message
+    assert "30 rows and 30 hours for 2025-07-02 to 2025-07-31, this file 1 row and 31" in report.failures[0].message
     assert viewership.final() == (30, 30)
 
 
