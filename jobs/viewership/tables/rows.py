@@ -66,7 +66,7 @@ COLUMNS: Final[dict[str, str]] = {
 }
 """Column of viewership.platform_viewership -> column of the units."""
 
-_DEFAULTS: Final = {"position": 0, "whole_month": False}
+_DEFAULTS: Final = {"position": 0, "whole_week": False, "whole_month": False}
 """Column of the units -> default of its column in the table; that of all others is null."""
 
 # Rows whose CSV is held in memory at a time: about 20 MB.
