@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from enum import IntEnum, StrEnum
@@ -17,6 +18,7 @@ __all__ = [
     "FIELDS",
     "MEASURES",
     "METRICS",
+    "SEP_LINE",
     "STATUSES",
     "CellKind",
     "Fate",
@@ -25,6 +27,7 @@ __all__ = [
     "Sheet",
     "exact_sum",
     "grouped",
+    "is_separator",
     "plain",
 ]
 
@@ -156,6 +159,7 @@ class Sheet:
         name: name of the workbook's sheet; None for a text file.
         encoding: encoding of a text file, such as ``utf-8`` or ``cp1252``.
         delimiter: delimiter of a text file.
+        is_1904: day numbers of the workbook count from 1904.
         merged: ranges of merged cells, as (first row, first column, last row, last column), positions in ``cells``.
         notes: warnings.
     """
@@ -168,6 +172,16 @@ class Sheet:
     delimiter: str | None = None
     merged: tuple[tuple[int, int, int, int], ...] = ()
     notes: tuple[Note, ...] = ()
+    is_1904: bool = False
+
+
+SEP_LINE: Final = re.compile(r"sep=(.)\r?(?:\n|\r|\Z)", re.IGNORECASE | re.DOTALL)
+"""A first line of delimited text that names its delimiter; Excel writes and reads it."""
+
+
+def is_separator(character: str) -> bool:
+    """Return whether a character can separate cells: ASCII, and neither a quotation mark nor the end of a line."""
+    return character.isascii() and character not in '"\r\n\0'
 
 
 class FieldKind(StrEnum):

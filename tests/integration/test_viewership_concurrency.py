@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
 
+from jobs.viewership.phases import load as load_phase
+from jobs.viewership.phases import retract as retract_phase
 from jobs.viewership.phases import upload as upload_phase
 from jobs.viewership.phases.load import load
 from jobs.viewership.phases.match import match
@@ -150,3 +154,52 @@ def test_a_file_for_a_longer_time_waits_for_others_of_any_of_its_months(viewersh
             PHASES["upload"](viewership, file)
     PHASES["upload"](viewership, file)
     assert viewership.statuses() == [(1, "long.csv", "read")]
+
+
+@pytest.mark.parametrize("first", ["load", "retract"])
+def test_a_reading_of_another_month_is_loaded_while_the_first_one_is_retracted(viewership, monkeypatch, first):
+    viewership.catalogue()
+    undated = viewership.file("undated.csv", "Series,Season,Episode,Title,Hours\nCalm River,1,1,The Storm,1.5\n")
+    viewership.run(undated, period="2025-07")
+    viewership.upload(undated, period="2025-08", on_overlap="replace")
+    database = viewership.database.settings()
+    normalize(database, 2, "r", by="ann")
+    match(database, 2, "r", by="ann")
+    assert viewership.statuses() == [(1, "undated.csv", "loaded"), (2, "undated.csv", "matched")]
+
+    # The first one stops where it has the final rows, until the other one has its uploads or waits for them.
+    modules = {"load": load_phase, "retract": retract_phase}
+    phases = {
+        "load": lambda: load(database, 2, "r", by="ann"),
+        "retract": lambda: retract(database, 1, by="ann", reason="wrong", run_id="r"),
+    }
+    [second] = modules.keys() - {first}
+    reached, held = threading.Event(), threading.Event()
+    locked, holds = modules[first].lock_final, modules[second].hold_related
+
+    def lock_and_wait(session, platforms):
+        locked(session, platforms)
+        reached.set()
+        held.wait(1)
+
+    def hold_and_tell(*args):
+        found = holds(*args)
+        held.set()
+        return found
+
+    monkeypatch.setattr(modules[first], "lock_final", lock_and_wait)
+    monkeypatch.setattr(modules[second], "hold_related", hold_and_tell)
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(phases[first])
+        assert reached.wait(30)
+        other = pool.submit(phases[second])
+        one.result(60)
+        if first == "load":
+            with pytest.raises(UsageError, match="upload 1 is already replaced"):
+                other.result(60)
+        else:
+            other.result(60)
+    assert viewership.statuses()[1] == (2, "undated.csv", "loaded")
+    assert viewership.statuses()[0][2] == {"load": "replaced", "retract": "retracted"}[first]
+    assert viewership.final() == (1, Decimal("1.5"))
+    assert viewership.is_due()

@@ -16,6 +16,7 @@ from jobs.viewership.catalog.cells import restored
 from jobs.viewership.catalog.columns import COLUMNS, MAX_CHARS, Kind, canonical, kind_of, parse_column
 from jobs.viewership.keys.ids import mangled_id
 from jobs.viewership.keys.numbering import whole_number
+from jobs.viewership.model import SEP_LINE, is_separator
 from shared.text import cut, one_line
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def read(files: Iterable[tuple[str, bytes]]) -> Read:
     """Read files; each one's kind follows from its columns.
 
     A file whose first character is ``{`` has one JSON object a line; any other is CSV in UTF-8, its delimiter a comma,
-    semicolon, tab or bar. All errors of all files are listed.
+    semicolon, tab or bar, or the one of a first line ``sep=;``. All errors of all files are listed.
 
     Args:
         files: names and contents.
@@ -140,7 +141,8 @@ def _read_csv(name: str, text: str, result: Read) -> None:
     records = _records(name, text, result)
     first = next(records, None)
     if first is None:
-        result.bad.append(Bad(name, None, None, "the file is empty; expected a header and rows"))
+        if not any(bad.file == name for bad in result.bad):
+            result.bad.append(Bad(name, None, None, "the file is empty; expected a header and rows"))
         return
     line, header = first
     names = [canonical(restored(cell)) for cell in header]
@@ -165,12 +167,15 @@ def _read_csv(name: str, text: str, result: Read) -> None:
 
 
 def _records(name: str, text: str, result: Read) -> Iterator[tuple[int, list[str]]]:
-    """Yield line and cells of each record that is not empty."""
-    first = text[: text.find("\n") % (len(text) + 1)]
-    delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    """Yield line and cells of each record that is not empty; a line such as ``sep=;`` names the delimiter."""
+    delimiter, skip = _delimiter(text)
+    if delimiter is None:
+        message = f"the line says {one_line(text[:skip].strip())}, which is not a delimiter; remove the line"
+        result.bad.append(Bad(name, 1, None, message))
+        return
+    reader = csv.reader(io.StringIO(text[skip:], newline=""), delimiter=delimiter, strict=True)
     while True:
-        line = reader.line_num + 1
+        line = reader.line_num + 1 + bool(skip)
         try:
             cells = next(reader)
         except StopIteration:
@@ -182,6 +187,14 @@ def _records(name: str, text: str, result: Read) -> Iterator[tuple[int, list[str
             return
         if any(cells):
             yield line, cells
+
+
+def _delimiter(text: str) -> tuple[str | None, int]:
+    """Return the delimiter, None if the line that names it has another character, and the length of that line."""
+    if match := SEP_LINE.match(text):
+        return (match[1] if is_separator(match[1]) else None), match.end()
+    first = text[: text.find("\n") % (len(text) + 1)]
+    return max(_DELIMITERS, key=first.count), 0
 
 
 def _kind(name: str, line: int, names: Sequence[str], result: Read) -> Kind | None:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.uploads.reading.limits import ReadLimits, over
-from shared.errors import ObjectMissing, TelecineError, UsageError
+from shared.errors import ObjectChanged, ObjectMissing, TelecineError, UsageError
 from shared.scrub import hide_known
 from shared.storage import holds_secrets, join_uri, misnamed, open_regular, open_store, resolved, split_uri
 from shared.text import one_line
@@ -170,18 +170,28 @@ def _name(place: str) -> str:
 
 
 def keep(kept: Kept, store: ObjectStore) -> str:
-    """Write the raw file to the store unless it is there, and return its key.
+    """Write the raw file to the store unless the same bytes are there, and return its key.
 
     Args:
         kept: the local copy.
         store: the bucket of uploads.
     """
     key = raw_key(kept.sha256)
-    try:
-        if store.stat(key).size == kept.size_bytes:
-            return key
-    except ObjectMissing:
-        pass
-    with kept.path.open("rb") as body:
-        store.put(key, body)
+    if not _is_kept(kept, store, key):
+        with kept.path.open("rb") as body:
+            store.put(key, body)
     return key
+
+
+def _is_kept(kept: Kept, store: ObjectStore, key: str) -> bool:
+    """Return whether an object has the bytes of a file; one of its size may be damaged, and is the only copy."""
+    digest = hashlib.sha256()
+    try:
+        info = store.stat(key)
+        if info.size != kept.size_bytes:
+            return False
+        for chunk in store.stream(key, chunk_size=_CHUNK, etag=info.etag):
+            digest.update(chunk)
+    except (ObjectMissing, ObjectChanged):  # expired, or written by another process meanwhile
+        return False
+    return digest.hexdigest() == kept.sha256

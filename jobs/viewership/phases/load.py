@@ -11,7 +11,7 @@ from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.tables.fates import fates, lock_final, sync
 from jobs.viewership.tables.locks import phase_transaction
-from jobs.viewership.tables.uploads import ACTIVE, find, free_rereads, hold, update
+from jobs.viewership.tables.uploads import ACTIVE, find, free_rereads, hold_related, update
 from shared.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def load(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) ->
     """
     began = time.monotonic()
     with phase_transaction(settings) as session:
-        upload = hold(session, upload_id)
+        upload = hold_related(session, upload_id)
         if upload.status != "matched" or upload.platform is None:
             return None
         # The same bytes may have been read as another platform's.

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.model import grouped
-from jobs.viewership.tables.uploads import Span, copies, find, lock_period, overlaps
+from jobs.viewership.tables.uploads import Span, copies, find, months_of, overlaps
 from jobs.viewership.uploads.values.period import month_end, month_of
 from shared.report.terminal import counted
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from jobs.viewership.tables.uploads import Overlap, Upload
+    from jobs.viewership.tables.uploads import Month, Overlap, Upload
     from shared.database.session import DatabaseSession
 
-__all__ = ["Other", "find_others", "lock_spans", "shown", "told"]
+__all__ = ["Other", "find_others", "shown", "span_months", "told"]
 
 _TOLD: Final = 5
 # A platform that reports each day overlaps with 365 uploads a year; one row of the table keeps no list of them all.
@@ -120,16 +120,14 @@ def find_others(
     return sorted(found, key=lambda other: other.upload_id)
 
 
-def lock_spans(session: DatabaseSession, platform: str, units: pl.DataFrame) -> None:
-    """Lock all months that units cover: of two files at once, the second must see the rows of the first."""
+def span_months(platform: str, units: pl.DataFrame) -> set[Month]:
+    """Return all months that units cover, to be locked: of two files at once, the second must see the first's rows."""
     import polars as pl
 
     spans = _spans(units.select(pl.lit(0).alias("scope_id"), "topline", *_DAYS))
-    if any(span.first is None for span in spans):
-        lock_period(session, platform, None, None)
+    months = months_of(platform, None, None) if any(span.first is None for span in spans) else set()
     firsts, lasts = [span.first for span in spans if span.first], [span.last for span in spans if span.last]
-    if firsts:
-        lock_period(session, platform, min(firsts), max(lasts))
+    return months | months_of(platform, min(firsts), max(lasts)) if firsts else months
 
 
 def _spans(rows: pl.DataFrame) -> list[Span]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jobs.viewership.phases.log import log
 from jobs.viewership.tables.fates import lock_final, sync
 from jobs.viewership.tables.locks import phase_transaction
-from jobs.viewership.tables.uploads import ACTIVE, free_rereads, hold, update
+from jobs.viewership.tables.uploads import ACTIVE, free_rereads, hold_related, update
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def retract(settings: DatabaseSettings, upload_id: int, *, by: str, reason: str,
     """
     began = time.monotonic()
     with phase_transaction(settings) as session:
-        upload = hold(session, upload_id)
+        upload = hold_related(session, upload_id)
         if upload.status in ("retracted", "replaced"):
             raise UsageError(f"upload {upload_id} is already {upload.status}; expected an active one")
         if upload.status not in ACTIVE or upload.platform is None:

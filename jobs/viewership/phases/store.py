@@ -11,7 +11,7 @@ import polars as pl
 
 from jobs.viewership.model import FIELDS, Fate
 from jobs.viewership.phases.canonical import canonical_sha256
-from jobs.viewership.phases.overlap import find_others, lock_spans, shown, told
+from jobs.viewership.phases.overlap import find_others, shown, span_months, told
 from jobs.viewership.tables.keys import distinct_keys
 from jobs.viewership.tables.rows import with_scopes, write_rows, write_set_aside
 from jobs.viewership.tables.uploads import ACTIVE, find, hold, refuse_gone, update
@@ -98,8 +98,7 @@ def store(
     chosen, units = read.format, facts(read)
     platform, label = read.platform, chosen.label
     first, last = cast("date | None", units["date"].min()), cast("date | None", units["date"].max())
-    lock_spans(session, platform, units)
-    upload = hold(session, upload_id)
+    upload = hold(session, upload_id, months=span_months(platform, units))
     if upload.status in ACTIVE:
         return Stored("linked")
     refuse_gone(upload)

@@ -1,4 +1,8 @@
-"""Transactions of the phases, which wait only a limited time for locks."""
+"""Transactions of the phases, which wait only a limited time for locks.
+
+Each takes those that it needs in this order: the catalogue's, months of platforms, rows of uploads, keys of a
+platform, matches and final rows of platforms.
+"""
 
 from __future__ import annotations
 

@@ -10,11 +10,15 @@ from jobs.viewership.tables.locks import limit_waits
 from shared.errors import TransientError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import date, datetime
     from decimal import Decimal
+    from typing import TypeAlias
 
     from shared.database.session import DatabaseSession
+
+    # A platform and one of its months, such as 2025-07, or "none".
+    Month: TypeAlias = tuple[str, str]
 
 __all__ = [
     "ACTIVE",
@@ -28,8 +32,9 @@ __all__ = [
     "count",
     "find",
     "hold",
+    "hold_related",
     "latest",
-    "lock_period",
+    "months_of",
     "overlaps",
     "unknown",
     "update",
@@ -257,32 +262,80 @@ def latest(session: DatabaseSession, limit: int) -> list[Upload]:
     return [Upload(*row) for row in rows]
 
 
-def hold(session: DatabaseSession, upload_id: int) -> Upload:
+def hold(session: DatabaseSession, upload_id: int, *, months: Iterable[Month] = ()) -> Upload:
     """Lock an upload and its platform's months until the end of the transaction, and return it as it is now.
 
-    Every transaction locks the months before the row, which avoids deadlocks.
-
     Args:
-        session: the transaction.
+        session: the transaction, which holds no lock of months or uploads yet.
         upload_id: the upload.
+        months: more months to lock.
 
     Raises:
         UsageError: there is no such upload.
     """
-    while True:
-        found = find(session, upload_ids=[upload_id])
-        if not found:
-            raise unknown(session, upload_id)
-        seen = found[0]
-        if seen.platform is not None:
-            lock_period(session, seen.platform, seen.first_date, seen.last_date)
-        rows = session.rows(
-            f"SELECT {_COLUMNS} FROM viewership.uploads WHERE upload_id = :id FOR UPDATE",  # noqa: S608
-            id=upload_id,
+    [upload] = _held(session, upload_id, lambda: find(session, upload_ids=[upload_id]), months)
+    return upload
+
+
+def hold_related(session: DatabaseSession, upload_id: int) -> Upload:
+    """Like :func:`hold`, and lock the uploads that change along with it: whoever loads or retracts it updates them.
+
+    These are the active ones that it replaces, and those that re-read it or one of these.
+
+    Raises:
+        UsageError: there is no such upload.
+    """
+    found = _held(session, upload_id, lambda: _related(session, upload_id), ())
+    return next(each for each in found if each.upload_id == upload_id)
+
+
+def _related(session: DatabaseSession, upload_id: int) -> list[Upload]:
+    rows = session.rows(
+        f"""
+        WITH own AS (
+            SELECT array_remove(array_append(replaces || upload_id, rereads), NULL) AS ids
+            FROM viewership.uploads WHERE upload_id = :id
         )
-        upload = Upload(*rows[0])
-        if (upload.platform, upload.first_date, upload.last_date) == (seen.platform, seen.first_date, seen.last_date):
-            return upload
+        SELECT {_QUALIFIED} FROM viewership.uploads u CROSS JOIN own
+        WHERE u.upload_id = :id OR u.status NOT IN ('replaced', 'retracted')
+            AND (u.upload_id = ANY (own.ids) OR u.rereads = ANY (own.ids))
+        ORDER BY u.upload_id
+        """,  # noqa: S608 - names of this module
+        id=upload_id,
+    )
+    return [Upload(*row) for row in rows]
+
+
+def _held(
+    session: DatabaseSession, upload_id: int, look: Callable[[], list[Upload]], months: Iterable[Month]
+) -> list[Upload]:
+    """Lock the months of uploads and then their rows, each in one order, which avoids deadlocks."""
+    while True:
+        seen = look()
+        if not seen:
+            raise unknown(session, upload_id)
+        wanted = set(months)
+        for each in seen:
+            if each.platform is not None:
+                wanted |= months_of(each.platform, each.first_date, each.last_date)
+        session.run("SAVEPOINT held")
+        for platform, month in sorted(wanted):
+            session.lock(f"telecine viewership {platform} {month}")
+        session.rows(
+            "SELECT FROM viewership.uploads WHERE upload_id = ANY (CAST(:ids AS bigint[])) ORDER BY upload_id"
+            " FOR UPDATE",
+            ids=[each.upload_id for each in seen],
+        )
+        found = look()
+        if [_place(each) for each in found] == [_place(each) for each in seen]:
+            session.run("RELEASE SAVEPOINT held")
+            return found
+        # They have changed meanwhile; locks that were taken already would break the order of the others.
+        session.run("ROLLBACK TO SAVEPOINT held")
+
+
+def _place(upload: Upload) -> tuple[object, ...]:
+    return (upload.upload_id, upload.platform, upload.first_date, upload.last_date)
 
 
 def refuse_gone(upload: Upload) -> None:
@@ -440,20 +493,17 @@ def overlaps(
     return [Overlap(Upload(*row[:-7]), *row[-7:]) for row in rows]
 
 
-def lock_period(session: DatabaseSession, platform: str, first: date | None, last: date | None) -> None:
-    """Lock the rows of this platform for these months against storing and loading.
+def months_of(platform: str, first: date | None, last: date | None) -> set[Month]:
+    """Return the months from a day to another, which :func:`hold` locks against storing and loading.
 
     Args:
-        session: the transaction; its end releases the locks.
         platform: the platform.
-        first: first day; None locks rows without a date.
+        first: first day; None is for rows without a date.
         last: last day.
     """
-    months = ["none"]
-    if first is not None and last is not None:
-        months = [
-            f"{month // 12}-{month % 12 + 1:02}"
-            for month in range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
-        ]
-    for month in months:
-        session.lock(f"telecine viewership {platform} {month}")
+    if first is None or last is None:
+        return {(platform, "none")}
+    return {
+        (platform, f"{month // 12}-{month % 12 + 1:02}")
+        for month in range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+    }

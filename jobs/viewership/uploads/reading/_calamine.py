@@ -42,10 +42,13 @@ class CalamineBook:
 
     Attributes:
         sheets: its worksheets, in their order.
+        is_1904: False; calamine reads the flag for cells with a date style, and does not tell it.
 
     Raises:
         Refused: ``FORMAT``.
     """
+
+    is_1904 = False
 
     def __init__(self, file: BinaryIO, limits: ReadLimits) -> None:
         self._limits = limits

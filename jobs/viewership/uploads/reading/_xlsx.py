@@ -88,6 +88,7 @@ class Xlsx:
 
     Attributes:
         sheets: its worksheets, in their order; charts and dialogs are left out.
+        is_1904: day numbers count from 1904.
 
     Raises:
         Refused: ``FORMAT``; ``LIMIT``.
@@ -101,7 +102,7 @@ class Xlsx:
         if self._book not in archive:
             raise damaged("it has no workbook part")
         self._relations = archive.related(self._book)
-        self._is_1904 = False
+        self.is_1904 = False
         self.sheets: list[SheetEntry] = []
         archive.parse(self._book, self._start_book)
         self._kinds = self._styles()
@@ -111,7 +112,7 @@ class Xlsx:
     def _start_book(self, element: str, attributes: dict[str, str]) -> None:
         name = local_name[element]
         if name == "workbookPr":
-            self._is_1904 = attributes.get("date1904", "0") in ("1", "true", "on")
+            self.is_1904 = attributes.get("date1904", "0") in ("1", "true", "on")
         elif name == "sheet":
             identifier = next((value for key, value in attributes.items() if key.endswith(":id")), "")
             kind, part = self._relations.get(identifier, ("", ""))
@@ -191,7 +192,7 @@ class Xlsx:
         """
         if sheet.part not in self._archive:
             raise damaged(f"sheet {sheet.name!r} is missing")
-        reader = _Rows(self._shared_strings(), self._kinds, self._limits, take, is_1904=self._is_1904)
+        reader = _Rows(self._shared_strings(), self._kinds, self._limits, take, is_1904=self.is_1904)
         self._archive.parse(sheet.part, reader.start, reader.end, reader.texts.append)
         return reader.content
 

@@ -103,6 +103,7 @@ def _read(file: BinaryIO, rows: BinaryIO, limits: ReadLimits, wanted: str | None
         "rows": writer.rows,
         "width": writer.width,
         "merged": content.merged,
+        "is_1904": book.is_1904,
         "notes": notes,
     }
 

@@ -167,7 +167,15 @@ def _sheet(reply: dict[str, Any], output: IO[bytes], limits: ReadLimits) -> Shee
         raise ValueError(f"{rows} rows of {width} columns")
     cells, lines, kinds = read_sheet(output, rows, width, limits)
     notes = tuple(_note(note) for note in reply["notes"])
-    return Sheet(cells, lines, kinds, name=str(reply["name"]), merged=_merged(reply["merged"], lines), notes=notes)
+    return Sheet(
+        cells,
+        lines,
+        kinds,
+        name=str(reply["name"]),
+        merged=_merged(reply["merged"], lines),
+        notes=notes,
+        is_1904=bool(reply["is_1904"]),
+    )
 
 
 def _note(note: dict[str, Any]) -> Note:

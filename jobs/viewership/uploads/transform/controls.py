@@ -10,23 +10,28 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from jobs.viewership.model import FIELDS, CellKind, FieldKind, Note
+from jobs.viewership.uploads.transform.subtotals import Subtotals, named_totals, tolerance
 from jobs.viewership.uploads.values.fold import fold, is_blank
+from shared.text import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jobs.viewership.uploads.formats.binding import Binding
     from jobs.viewership.uploads.transform.source import Source
+    from jobs.viewership.uploads.transform.subtotals import Candidate
 
 __all__ = ["Controls", "additive", "find_controls"]
 
 _LABEL: Final = (
-    r"(?i)^\s*(?:grand |overall |sub-?\s?)?totals?(?: general| general| geral)?\s*:?\s*$"
-    r"|^\s*(?:gesamt(?:summe)?|insgesamt|summe|suma|somma|totale|sum|total g[e\x{e9}]n[e\x{e9}]ral)\s*:?\s*$"
+    r"(?i)^\s*(?:grand |overall |sub-?\s?|sous-?\s?)?totals?(?: general| general| geral)?\s*:?\s*$"
+    r"|^\s*(?:gesamt(?:summe)?|zwischensumme|teilsumme|subtotale)\s*:?\s*$"
+    r"|^\s*(?:insgesamt|summe|suma|somma|totale|sum|total g[e\x{e9}]n[e\x{e9}]ral)\s*:?\s*$"
 )
-_SUBTOTAL: Final = re.compile(r"\s*sub", re.IGNORECASE)
+_SUBTOTAL: Final = re.compile(r"\s*(?:sub|sous|zwischen|teil)", re.IGNORECASE)
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 _HALF: Final = Decimal("0.5")
+_SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ def find_controls(source: Source, binding: Binding, sums: Mapping[str, pl.Series
 
     A total says so in its only cell with words ("Grand total"), or is the last row, names no content, and its numbers
     are the sums of the rows above, or about them and more than every row: rows without a title have hours that count.
+    A subtotal may also name its group ("Harbour Lights Total"), and its numbers are the sums of the group: an episode
+    may be called "Total Recall". Such a row that adds up nothing counts, and a note names it.
 
     Args:
         source: the rows.
@@ -65,11 +72,82 @@ def find_controls(source: Source, binding: Binding, sums: Mapping[str, pl.Series
     total = next((row for row, label in reversed(labelled) if not _SUBTOTAL.match(label)), None)
     if labelled:
         rows = rows.scatter([row for row, _ in labelled], True)
-    elif last > 0 and not _names(source, binding, last) and _is_sum(sums, last):
+    labels = {row for row, _ in labelled}
+    candidates = [
+        each
+        for each in named_totals(source.sheet.cells, _labels(binding, source), labels)
+        if _may_be(source, binding, each)
+    ]
+    search = Subtotals(
+        source.sheet.cells,
+        _headers(source, binding),
+        sums,
+        named=_named(binding),
+        totals=labels,
+        candidates=candidates,
+    )
+    named = search.find()
+    if named:
+        rows = rows.scatter(sorted(named), True)
+    if (
+        not labelled
+        and last > 0
+        and last not in named
+        and not _names(source, binding, last)
+        and _is_sum(sums, rows, last)
+    ):
         rows, total = rows.scatter([last], True), last
-    if total is None:
-        return Controls(rows)
-    return Controls(rows, _compare(source, sums, rows, total))
+    notes = _unsure(source, [each for each in candidates if each.row not in named])
+    notes += _wrong_subtotals(source, search, rows, [row for row, _ in labelled if row != total])
+    if total is not None:
+        notes += _compare(source, sums, rows, total)
+    return Controls(rows, tuple(notes))
+
+
+def _headers(source: Source, binding: Binding) -> dict[int, str]:
+    """Return the names of the columns that may name a group, by position: of names, dates, or not read."""
+    read = {bound.column.position for bound in binding.columns} - _named(binding)
+    places = set(_labels(binding, source)) - read
+    return {column.position: column.name for column in source.layout.columns if column.position in places}
+
+
+def _may_be(source: Source, binding: Binding, each: Candidate) -> bool:
+    """Return whether a row that names a total has neither an id nor the number of an episode, which content has."""
+    places = {bound.column.position for bound in binding.columns if bound.field in ("content_id", "episode")}
+    cells = source.sheet.cells
+    return all(is_blank(fold(cells.to_series(place)[each.row] or "")) for place in places - {each.place})
+
+
+def _unsure(source: Source, candidates: Sequence[Candidate]) -> list[Note]:
+    """Warn of rows that name a total and add up no group; they count."""
+    if not candidates:
+        return []
+    line = int(source.sheet.lines[candidates[0].row])
+    more = f" (and {len(candidates) - 1:,} more rows)" if len(candidates) > 1 else ""
+    message = (
+        f"line {line} is named {cut(candidates[0].label, _SHOWN)!r} and is not the sum of a group of rows{more}; it is "
+        "read as content and counts; if it is a total, remove it from the file, or filter it in a format"
+    )
+    return [Note("NAMED_TOTAL", message, line)]
+
+
+def _wrong_subtotals(source: Source, search: Subtotals, rows: pl.Series, subtotals: Sequence[int]) -> list[Note]:
+    """Warn of totals without a name, except the last one, that add up neither the rows above nor all of them."""
+    kept = (~rows).arg_true()
+    wrong = [
+        row
+        for row in subtotals
+        if not search.is_empty(row)
+        and not any(
+            search.fits(row, group) for group in (search.block(row), kept.filter(kept < row).to_list(), kept.to_list())
+        )
+    ]
+    if not wrong:
+        return []
+    line = int(source.sheet.lines[wrong[0]])
+    more = f" (and {len(wrong) - 1:,} more subtotals)" if len(wrong) > 1 else ""
+    message = f"the subtotal in line {line} is not the sum of the rows above it{more}; it is not counted"
+    return [Note("TOTAL_MISMATCH", message, line)]
 
 
 def _labels(binding: Binding, source: Source) -> list[int]:
@@ -90,11 +168,18 @@ def _labelled(source: Source, binding: Binding) -> list[tuple[int, str]]:
     return sorted((row, label) for row, label in found.items() if _names(source, binding, row) <= 1)
 
 
+def _named(binding: Binding) -> set[int]:
+    """Return the positions of columns of names or dates."""
+    return {
+        bound.column.position
+        for bound in binding.columns
+        if not additive(bound.field) and FIELDS[bound.field] not in _MEASURED
+    }
+
+
 def _names(source: Source, binding: Binding, row: int) -> int:
     """Return how many cells of a row hold a name: words anywhere, or any value in a column of names or dates."""
-    named = {bound.column.position for bound in binding.columns if not additive(bound.field)} - {
-        bound.column.position for bound in binding.columns if FIELDS[bound.field] in _MEASURED
-    }
+    named = _named(binding)
     count, kinds = 0, source.sheet.kinds
     for position in _labels(binding, source):
         text = fold(source.sheet.cells.to_series(position)[row] or "")
@@ -104,17 +189,20 @@ def _names(source: Source, binding: Binding, row: int) -> int:
     return count
 
 
-_MEASURED: Final = (FieldKind.DECIMAL, FieldKind.DURATION)
+# Besides the counts that can be added, of which a total has sums: viewers, of which it has another number.
+_MEASURED: Final = (FieldKind.DECIMAL, FieldKind.DURATION, FieldKind.COUNT)
 _FAILED: Final = (int(CellKind.ERROR), int(CellKind.FORMULA))
 
 
-def _is_sum(sums: Mapping[str, pl.Series], row: int) -> bool:
+def _is_sum(sums: Mapping[str, pl.Series], controls: pl.Series, row: int) -> bool:
     values = [(column, column[row]) for column in sums.values() if column[row] is not None]
     if not values:
         return False
-    others = [(column.slice(0, row).drop_nulls(), Decimal(value)) for column, value in values]
+    others = [
+        (column.slice(0, row).filter(~controls.slice(0, row)).drop_nulls(), Decimal(value)) for column, value in values
+    ]
     added = [(column, Decimal(column.sum() or 0), value) for column, value in others]
-    if all(abs(total - value) <= min(_tolerance(column, value), abs(value) / 100) for column, total, value in added):
+    if all(abs(total - value) <= min(tolerance(column, value), abs(value) / 100) for column, total, value in added):
         return True
     return all(
         len(column) > 1 and value > Decimal(str(column.max())) and _HALF * total <= value <= 2 * total
@@ -122,31 +210,17 @@ def _is_sum(sums: Mapping[str, pl.Series], row: int) -> bool:
     )
 
 
-def _tolerance(column: pl.Series, value: Decimal) -> Decimal:
-    """Return how far a total may be from the sum of rows that were rounded: four times the expected error."""
-    if column.dtype.is_integer():
-        return Decimal(0)
-    shares = [_digits(each) for each in column.tail(1000).to_list()]
-    step = Decimal(1).scaleb(-max(shares, default=0))
-    return _HALF.scaleb(-_digits(value)) + 4 * step * (Decimal(len(column)) / 12).sqrt()
-
-
-def _digits(value: Decimal) -> int:
-    exponent = value.normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
-
-
-def _compare(source: Source, sums: Mapping[str, pl.Series], rows: pl.Series, total: int) -> tuple[Note, ...]:
+def _compare(source: Source, sums: Mapping[str, pl.Series], rows: pl.Series, total: int) -> list[Note]:
     wrong: list[str] = []
     for field, column in sums.items():
         value = column[total]
         others = column.filter(~rows).drop_nulls()
-        if value is not None and abs(others.sum() - value) > _tolerance(others, Decimal(value)):
+        if value is not None and abs(others.sum() - value) > tolerance(others, Decimal(value)):
             wrong.append(f"{_plain(value)} {field}, but the rows add up to {_plain(others.sum())}")
     if not wrong:
-        return ()
+        return []
     line = int(source.sheet.lines[total])
-    return (Note("TOTAL_MISMATCH", f"the total in line {line} says {'; '.join(wrong)}", line),)
+    return [Note("TOTAL_MISMATCH", f"the total in line {line} says {'; '.join(wrong)}", line)]
 
 
 def _plain(value: object) -> str:

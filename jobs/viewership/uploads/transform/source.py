@@ -79,7 +79,8 @@ class Source:
     def column(self, column: Column) -> Cells:
         """Return the cells of a column, one per row."""
         kinds = None if self.sheet.kinds is None else self.sheet.kinds.to_series(column.position)
-        return Cells(self.sheet.cells.to_series(column.position), kinds, self.sheet.lines, column.name)
+        texts = self.sheet.cells.to_series(column.position)
+        return Cells(texts, kinds, self.sheet.lines, column.name, self.sheet.is_1904)
 
     def constant(self, field: str, text: str) -> Cells:
         """Return the same text for every row."""

@@ -73,12 +73,14 @@ class Cells:
         kinds: UInt8 values of :class:`~jobs.viewership.model.CellKind`; None if all are TEXT.
         lines: UInt32 line of each cell, from 1; None counts the cells from 1.
         column: name of the column in the file, for messages.
+        is_1904: day numbers of the workbook count from 1904.
     """
 
     texts: pl.Series
     kinds: pl.Series | None = None
     lines: pl.Series | None = None
     column: str = ""
+    is_1904: bool = False
 
     def line(self, row: int) -> int:
         """Return the line of a cell."""

@@ -219,18 +219,27 @@ class _Column:
         return settled.pop() if len(settled) == 1 else None
 
     def counts_from_1904(self) -> bool:
-        """Return True if day numbers are in the period counted from 1904, and none of them counted from 1900."""
-        serials = [text for text in self._texts if text is not None and text.serial is not None]
+        """Return whether day numbers count from 1904: as the workbook says, unless the period excludes that.
+
+        Then all numbers are in the period if they count from the other day, and none if they count from the first.
+        """
+        stated = self._distinct.cells.is_1904
+        serials = self._serials()
         if not serials or (period := self._period) is None:
-            return False
+            return stated
 
         def inside(text: DateText, *, base_1904: bool) -> bool:
             reading = text.read("dmy", base_1904=base_1904)
             return reading is not None and period.overlaps(reading.first, reading.first)
 
-        return all(inside(text, base_1904=True) for text in serials) and not any(
-            inside(text, base_1904=False) for text in serials
+        other = all(inside(text, base_1904=not stated) for _, text in serials) and not any(
+            inside(text, base_1904=stated) for _, text in serials
         )
+        return stated != other
+
+    def _serials(self) -> list[tuple[int, DateText]]:
+        """Return the day numbers, with their places."""
+        return [(place, text) for place, text in enumerate(self._texts) if text is not None and text.serial is not None]
 
     def refuse_swapped(self, orders: dict[str, DateOrder]) -> None:
         """Ask about a column whose dates a spreadsheet may have read with day and month swapped.
@@ -263,17 +272,32 @@ class _Column:
                 )
 
     def notes(self, *, base_1904: bool) -> list[Note]:
-        """Warn of time zones, and of day numbers from 1904."""
+        """Warn of time zones, and of day numbers."""
         cells, notes = self._distinct.cells, []
         zones = self._distinct.folded.str.extract(TIME, 0).str.extract(ZONE, 1).drop_nulls().unique(maintain_order=True)
         if len(zones):
             names = ", ".join(zones.head(5).to_list())
             text = f"{cells.named()} has times with a zone ({names}); each day is kept as it is written"
             notes.append(Note("TIME_ZONE", text, column=cells.column or None))
-        if base_1904:
-            text = f"{cells.named()} has day numbers that are in the period only if they count from 1904"
-            notes.append(Note("DAYS_FROM_1904", text, column=cells.column or None))
+        if serials := self._serials():
+            notes.append(self._day_numbers(*serials[0], base_1904=base_1904))
         return notes
+
+    def _day_numbers(self, place: int, text: DateText, *, base_1904: bool) -> Note:
+        """Warn of day numbers, which do not say from which day they count."""
+        cells = self._distinct.cells
+        reading = text.read("dmy", base_1904=base_1904)
+        shown = f" ({self._named(place)} is {reading.first.isoformat()})" if reading else ""
+        start = f"{cells.named()} has day numbers, which are read as days since {1904 if base_1904 else 1900}{shown}"
+        if base_1904 != cells.is_1904:
+            code, why = "DAYS_FROM_1904", ": only so they are in the period"
+            code = code if base_1904 else "DAY_NUMBERS"
+        elif base_1904:
+            code, why = "DAYS_FROM_1904", ", as the workbook says"
+        else:
+            code, why = "DAY_NUMBERS", "; pass --period with the days of the report if they count from 1904"
+            why = "" if self._period else why
+        return Note(code, f"{start}{why}", column=cells.column or None)
 
 
 def _possible(group: Sequence[tuple[int, DateText]]) -> list[DateOrder]:

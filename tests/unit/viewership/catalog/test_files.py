@@ -53,6 +53,22 @@ def test_other_numbers_stay_text(text):
     assert one(f"series,season,episode\nA,{text},2\n").rows[0].values["season"] == text
 
 
+@pytest.mark.parametrize("line", ["sep=;\r\n", "SEP=;\n", "\ufeffsep=;\n"])
+def test_a_first_line_may_name_the_delimiter(line):
+    found = one(f"{line}series;season;title\nA, B, C;one, two, three;x\nA;1\n")
+    assert [(row.line, row.values) for row in found.rows] == [
+        (3, {"series": "A, B, C", "season": "one, two, three", "title": "x"})
+    ]
+    assert [str(bad) for bad in found.bad] == ["a.csv line 4: the row has 2 cells; expected 3, as the header"]
+
+
+@pytest.mark.parametrize("character", ['"', "\N{SECTION SIGN}"])
+def test_a_first_line_that_names_no_delimiter_is_refused(character):
+    assert told(f"sep={character}\nseries,title\nA,x\n") == [
+        f"a.csv line 1: the line says sep={character}, which is not a delimiter; remove the line"
+    ]
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_delimiters(delimiter):
     text = "\ufeff" + delimiter.join(("series", "season", "title")) + "\r\n" + delimiter.join(("A", "1", "x")) + "\r\n"

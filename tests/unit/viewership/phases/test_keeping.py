@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.viewership.phases import keeping
-from jobs.viewership.phases.keeping import fetched
+from jobs.viewership.phases.keeping import fetched, keep
 from jobs.viewership.uploads.formats import library
 from jobs.viewership.uploads.reading import file as reading
 from shared.errors import AccessDenied, UsageError
 from shared.secrets import FOLDER_VARIABLE
 from shared.settings.storage import StorageSettings
-from shared.storage import holds_secrets
+from shared.storage import holds_secrets, open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,3 +76,18 @@ def test_a_link_that_is_changed_after_its_check_leads_to_no_secret(
     monkeypatch.setattr(module, "holds_secrets", check)
     with pytest.raises(UsageError, match="is in a folder of secrets or processes"):
         READERS[module](link, bucket)
+
+
+@pytest.mark.parametrize("there", [b"inside", b"insid3", b"in", None])
+def test_a_raw_object_with_other_bytes_is_written_again(bucket: Path, there: bytes | None) -> None:
+    (bucket / "uploads/a.csv").write_bytes(b"inside")
+    store = open_store(f"file://{bucket}", StorageSettings())
+    with fetched(str(bucket / "uploads/a.csv"), StorageSettings(), bucket=store.uri) as kept:
+        raw = bucket / keeping.raw_key(kept.sha256)
+        if there is not None:
+            raw.parent.mkdir(parents=True)
+            raw.write_bytes(there)
+        before = raw.stat().st_ino if there == b"inside" else None
+        assert bucket / keep(kept, store) == raw
+    assert raw.read_bytes() == b"inside"
+    assert before in (None, raw.stat().st_ino)

@@ -105,6 +105,12 @@ def test_dates_of_1904_count_from_another_day():
     assert read(xlsx(row, is_1904=True)).cells.rows() == [("2025-07-01", "1904-01-01", "36:00:00")]
 
 
+@pytest.mark.parametrize("is_1904", [True, False])
+def test_the_start_of_plain_day_numbers_is_that_of_the_workbook(is_1904):
+    sheet = read(xlsx("<row><c><v>44377</v></c></row>", is_1904=is_1904))
+    assert (sheet.cells.rows(), sheet.is_1904) == ([("44377",)], is_1904)
+
+
 def test_a_formula_with_an_empty_text_as_its_value_is_blank():
     sheet = read(xlsx('<row r="1"><c t="str"><f>IF(1,"")</f><v></v></c><c><v>1</v></c></row>'))
     assert sheet.cells.rows() == [(None, "1")]

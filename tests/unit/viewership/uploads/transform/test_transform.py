@@ -121,6 +121,15 @@ def test_dates_in_a_column_of_texts_are_named() -> None:
     assert column(found, "content_name") == ["2025-01-02", "B"]
 
 
+@pytest.mark.parametrize(("is_1904", "day"), [(True, date(2025, 7, 2)), (False, date(2021, 7, 1))])
+def test_day_numbers_without_a_style_count_from_the_day_of_the_workbook(is_1904: bool, day: date) -> None:
+    cells = pl.DataFrame({"0": ["Title", "A"], "1": ["Hours", "1"], "2": ["Date", "44378"]})
+    kinds = pl.DataFrame({"0": [0, 0], "1": [0, 1], "2": [0, 1]}, schema=dict.fromkeys("012", pl.UInt8))
+    found = units(Sheet(cells, pl.Series([1, 2], dtype=pl.UInt32), kinds, is_1904=is_1904))
+    assert column(found, "date") == [day]
+    assert codes(found) == ["DAYS_FROM_1904" if is_1904 else "DAY_NUMBERS"]
+
+
 @pytest.mark.parametrize(
     ("rows", "control", "notes"),
     [
@@ -139,8 +148,11 @@ def test_dates_in_a_column_of_texts_are_named() -> None:
         (["A,1.5,2", ",4.0,5", "B,2.5,3"], [], []),
         (["A,1.5,2", ",9.0,5"], [], []),
         (["A,1.5,2", ",2.0,3"], [], []),
-        # A title that begins with the word.
-        (["A,1.5,2", "B,2.5,3", "Total Recall,4.0,5"], [], []),
+        # A title that begins with the word: it may be a total, and no row is of its group.
+        (["A,1.5,2", "B,2.5,3", "Total Recall,4.0,5"], [], ["NAMED_TOTAL"]),
+        # A subtotal that is not the sum of the rows above it, or of all.
+        (["A,1.5,2", "Zwischensumme,1.7,2", "B,2.5,3", "Total,4,5"], [1, 3], ["TOTAL_MISMATCH"]),
+        (["A,1.5,2", "B,2.5,3", "Sous-total:,4,5", "C,1,1", "Total,5,6"], [2, 4], []),
     ],
 )
 def test_totals_are_controls_and_count_on_neither_side(rows: list[str], control: list[int], notes: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import polars as pl
@@ -214,11 +215,32 @@ def test_a_month_with_two_digits_is_read_only_if_its_column_or_the_period_settle
     assert read("Jul-25", period="2025-07-01..2025-07-09") == ["2025-07-01 month"]
 
 
-def test_day_numbers_count_from_1904_only_if_the_period_says_so() -> None:
-    assert read("44378", period="2025-07") == ["2025-07-02"]
-    assert read("44378") == ["2021-07-01"]
-    [note] = parse_dates(cells("44378"), period=Period.parse("2025-07")).notes
-    assert note.code == "DAYS_FROM_1904"
+@pytest.mark.parametrize(
+    ("is_1904", "period", "day", "code"),
+    [
+        (False, None, date(2021, 7, 1), "DAY_NUMBERS"),
+        (False, "2021-07", date(2021, 7, 1), "DAY_NUMBERS"),
+        (False, "2025-07", date(2025, 7, 2), "DAYS_FROM_1904"),
+        (True, None, date(2025, 7, 2), "DAYS_FROM_1904"),
+        (True, "2025-07", date(2025, 7, 2), "DAYS_FROM_1904"),
+        (True, "2021-07", date(2021, 7, 1), "DAY_NUMBERS"),
+    ],
+)
+def test_day_numbers_count_from_the_day_of_the_workbook_unless_only_the_other_is_in_the_period(
+    is_1904: bool, period: str | None, day: date, code: str
+) -> None:
+    column = replace(cells("44378", "44378", "-"), is_1904=is_1904, column="Day")
+    parsed = parse_dates(column, period=Period.parse(period) if period else None)
+    assert parsed.values.to_list() == [day, day, None]
+    [note] = parsed.notes
+    assert (note.code, note.column) == (code, "Day")
+    start = 1904 if code == "DAYS_FROM_1904" else 1900
+    assert f"read as days since {start} ('44378' in line 1 is {day})" in note.message
+    assert ("pass --period" in note.message) == (period is None and not is_1904)
+
+
+def test_dates_in_other_forms_are_no_day_numbers() -> None:
+    assert parse_dates(cells("20250701", "2025-07-02")).notes == ()
 
 
 def test_days_are_those_written_whatever_their_zone() -> None:
