@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from jobs.viewership.uploads.values.fold import fold, is_blank
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import polars as pl
 
@@ -164,9 +164,11 @@ class Subtotals:
         for name in each.names:
             for rows in index.get(name, ()):
                 at = bisect_left(rows, each.row)
-                yield _run(rows[:at][::-1], each.row, -1, excluded)
-                yield _run([row for row in rows[at:] if row != each.row], each.row, 1, excluded)
-                yield [row for row in rows if row != each.row]
+                own = at < len(rows) and rows[at] == each.row
+                # Most groups are long: none of them is copied as a whole unless it has the row itself.
+                yield _run((rows[place] for place in range(at - 1, -1, -1)), each.row, -1, excluded)
+                yield _run((rows[place] for place in range(at + own, len(rows))), each.row, 1, excluded)
+                yield rows[:at] + rows[at + 1 :] if own else rows
         block = self.block(each.row)
         # A heading above the block, or the titles, name the group.
         if self.fits(each.row, block) and any(
@@ -215,7 +217,7 @@ class Subtotals:
         return is_any
 
 
-def _run(rows: Sequence[int], start: int, step: int, excluded: Collection[int]) -> list[int]:
+def _run(rows: Iterable[int], start: int, step: int, excluded: Collection[int]) -> list[int]:
     """Return the first of some rows that have no other row between them and a start, except excluded ones."""
     found, cursor = [], start + step
     for row in rows:
