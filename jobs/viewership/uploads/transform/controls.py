@@ -12,6 +12,7 @@ import polars as pl
 from jobs.viewership.model import FIELDS, CellKind, FieldKind, Note
 from jobs.viewership.uploads.transform.subtotals import Subtotals, named_totals, tolerance
 from jobs.viewership.uploads.values.fold import fold, is_blank
+from shared.report.terminal import counted
 from shared.text import cut
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _unsure(source: Source, candidates: Sequence[Candidate]) -> list[Note]:
     if not candidates:
         return []
     line = int(source.sheet.lines[candidates[0].row])
-    more = f" (and {len(candidates) - 1:,} more rows)" if len(candidates) > 1 else ""
+    more = f" (and {counted(len(candidates) - 1, 'more row', 'more rows')})" if len(candidates) > 1 else ""
     message = (
         f"line {line} is named {cut(candidates[0].label, _SHOWN)!r} and is not the sum of a group of rows{more}; it is "
         "read as content and counts; if it is a total, remove it from the file, or filter it in a format"
@@ -150,7 +151,7 @@ def _wrong_subtotals(source: Source, search: Subtotals, rows: pl.Series, subtota
     if not wrong:
         return []
     line = int(source.sheet.lines[wrong[0]])
-    more = f" (and {len(wrong) - 1:,} more subtotals)" if len(wrong) > 1 else ""
+    more = f" (and {counted(len(wrong) - 1, 'more subtotal', 'more subtotals')})" if len(wrong) > 1 else ""
     message = f"the subtotal in line {line} is not the sum of the rows above it{more}; it is not counted"
     return [Note("TOTAL_MISMATCH", message, line)]
 

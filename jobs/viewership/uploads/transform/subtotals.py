@@ -120,6 +120,10 @@ class Subtotals:
             if candidates
         }
         self._rows = self._indexed(headers)
+        self._alike: dict[str, set[int]] = {}
+        for each in candidates:
+            for name in each.names:
+                self._alike.setdefault(name, set()).add(each.row)
 
     def _indexed(self, headers: Mapping[int, str]) -> dict[str, list[list[int]]]:
         """Return the rows whose cell of a column is a name, or is with the column's name before it ("Season 1")."""
@@ -162,12 +166,13 @@ class Subtotals:
     ) -> Iterator[list[int]]:
         """Yield the rows that a candidate may add up: of its name, those next to it or all; or the block above it."""
         for name in each.names:
+            alike = self._alike[name]
             for rows in index.get(name, ()):
                 at = bisect_left(rows, each.row)
                 own = at < len(rows) and rows[at] == each.row
                 # Most groups are long: none of them is copied as a whole unless it has the row itself.
-                yield _run((rows[place] for place in range(at - 1, -1, -1)), each.row, -1, excluded)
-                yield _run((rows[place] for place in range(at + own, len(rows))), each.row, 1, excluded)
+                yield _run((rows[place] for place in range(at - 1, -1, -1)), each.row, -1, excluded, alike)
+                yield _run((rows[place] for place in range(at + own, len(rows))), each.row, 1, excluded, alike)
                 yield rows[:at] + rows[at + 1 :] if own else rows
         block = self.block(each.row)
         # A heading above the block, or the titles, name the group.
@@ -217,11 +222,11 @@ class Subtotals:
         return is_any
 
 
-def _run(rows: Iterable[int], start: int, step: int, excluded: Collection[int]) -> list[int]:
-    """Return the first of some rows that have no other row between them and a start, except excluded ones."""
+def _run(rows: Iterable[int], start: int, step: int, excluded: Collection[int], alike: Collection[int]) -> list[int]:
+    """Return the first of some rows that have only excluded ones between them and a start, none of the same name."""
     found, cursor = [], start + step
     for row in rows:
-        while cursor != row and cursor in excluded:
+        while cursor != row and cursor in excluded and cursor not in alike:
             cursor += step
         if cursor != row:
             break
