@@ -120,6 +120,7 @@ class Subtotals:
             if candidates
         }
         self._rows = self._indexed(headers)
+        self._ends = set(self._bounds)
         self._alike: dict[str, set[int]] = {}
         for each in candidates:
             for name in each.names:
@@ -166,13 +167,14 @@ class Subtotals:
     ) -> Iterator[list[int]]:
         """Yield the rows that a candidate may add up: of its name, those next to it or all; or the block above it."""
         for name in each.names:
-            alike = self._alike[name]
             for rows in index.get(name, ()):
                 at = bisect_left(rows, each.row)
                 own = at < len(rows) and rows[at] == each.row
-                # Most groups are long: none of them is copied as a whole unless it has the row itself.
-                yield _run((rows[place] for place in range(at - 1, -1, -1)), each.row, -1, excluded, alike)
-                yield _run((rows[place] for place in range(at + own, len(rows))), each.row, 1, excluded, alike)
+                # Most groups are long: none of them is copied as a whole unless it has the row itself. Totals of parts
+                # may be among its rows, and the total of another group of the same name ends it.
+                for ends in (self._ends, self._alike[name]):
+                    yield _run((rows[place] for place in range(at - 1, -1, -1)), each.row, -1, excluded, ends)
+                    yield _run((rows[place] for place in range(at + own, len(rows))), each.row, 1, excluded, ends)
                 yield rows[:at] + rows[at + 1 :] if own else rows
         block = self.block(each.row)
         # A heading above the block, or the titles, name the group.
@@ -222,11 +224,11 @@ class Subtotals:
         return is_any
 
 
-def _run(rows: Iterable[int], start: int, step: int, excluded: Collection[int], alike: Collection[int]) -> list[int]:
-    """Return the first of some rows that have only excluded ones between them and a start, none of the same name."""
+def _run(rows: Iterable[int], start: int, step: int, excluded: Collection[int], ends: Collection[int]) -> list[int]:
+    """Return the first of some rows that have only excluded ones between them and a start, and none that ends them."""
     found, cursor = [], start + step
     for row in rows:
-        while cursor != row and cursor in excluded and cursor not in alike:
+        while cursor != row and cursor in excluded and cursor not in ends:
             cursor += step
         if cursor != row:
             break
