@@ -235,7 +235,7 @@ def test_day_numbers_count_from_the_day_of_the_workbook_unless_only_the_other_is
     [note] = parsed.notes
     assert (note.code, note.column) == (code, "Day")
     start = 1904 if code == "DAYS_FROM_1904" else 1900
-    assert f"read as days since {start} ('44378' in line 1 is {day})" in note.message
+    assert f"read as days since {start} ('44378' in line 2 is {day})" in note.message
     assert ("pass --period" in note.message) == (period is None and not is_1904)
 
 
