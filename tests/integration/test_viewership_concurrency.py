@@ -121,7 +121,7 @@ def test_no_phase_waits_forever_for_a_transaction_that_was_left_open(viewership,
     for name, phase in PHASES.items():
         with viewership.database.connect() as console:
             console.autocommit = False
-            console.execute("SET idle_in_transaction_session_timeout = '5s'")
+            console.execute("SET idle_in_transaction_session_timeout = '60s'")
             console.execute("SELECT viewership.lock_final(ARRAY['canonical'])")
             console.execute(
                 "SELECT pg_advisory_xact_lock(hashtextextended('telecine viewership canonical 2025-07', 0))"
@@ -148,7 +148,7 @@ def test_a_file_for_a_longer_time_waits_for_others_of_any_of_its_months(viewersh
     file = viewership.file("long.csv", text)
     with viewership.database.connect() as console:
         console.autocommit = False
-        console.execute("SET idle_in_transaction_session_timeout = '5s'")
+        console.execute("SET idle_in_transaction_session_timeout = '60s'")
         console.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (MONTH,))
         with pytest.raises(TransientError, match="lock timeout"):
             PHASES["upload"](viewership, file)
