@@ -310,7 +310,7 @@ class _Child:
         return self.reply
 
 
-DONE = {"kind": "done", "name": "S", "rows": 1, "width": 1, "merged": [], "notes": []}
+DONE = {"kind": "done", "name": "S", "rows": 1, "width": 1, "merged": [], "is_1904": False, "notes": []}
 
 
 @pytest.mark.parametrize(
