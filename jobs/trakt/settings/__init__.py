@@ -1,0 +1,7 @@
+"""Parameters of the trakt commands: flags, variables and docs are derived from these fields."""
+
+from __future__ import annotations
+
+from jobs.trakt.settings.replayer import ReplayerSettings
+
+__all__ = ["ReplayerSettings"]
