@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Clock:
         wall: the real clock, in seconds.
     """
 
-    def __init__(self, *, step: int = 20, speed: float = 0.0, wall: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, step: int = 200, speed: float = 0.0, wall: Callable[[], float] = time.monotonic) -> None:
         self.now = START
         self._step = step
         self._speed = speed
@@ -73,8 +74,15 @@ def iso(milliseconds: int) -> str:
     >>> iso(1_400_000_000_123)
     '2014-05-13T16:53:20.123Z'
     """
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % SECOND:03d}Z"
+    days, rest = divmod(milliseconds, DAY)
+    seconds, thousandths = divmod(rest, SECOND)
+    minutes, second = divmod(seconds, 60)
+    return f"{_date(days)}T{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}.{thousandths:03d}Z"
+
+
+@lru_cache(maxsize=10_000)
+def _date(days: int) -> str:
+    return (_EPOCH + timedelta(days=days)).date().isoformat()
 
 
 def parse_iso(text: str) -> int:

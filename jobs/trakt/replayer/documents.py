@@ -52,13 +52,15 @@ def comment(world: World, number: int) -> dict[str, Any]:
     bits = mix(world.seed + 42, number)
     text, spoiler, review = comment_text(world, number)
     rating, plays = world.rating(number), world.plays(number)
+    created, updated = world.created(number), world.updated(number)
+    written_at = iso(created)
     # The user is drawn by the thread in which the comment was first written: a move does not change the author.
     home = world.catalogue.thread_of(number)
     return {
         "id": comment_id(world.seed, number),
         "parent_id": 0,
-        "created_at": iso(world.created(number)),
-        "updated_at": iso(world.updated(number)),
+        "created_at": written_at,
+        "updated_at": written_at if updated == created else iso(updated),
         "comment": text,
         "spoiler": spoiler,
         "review": review,

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "drifted", "kind_of", "serialized"]
 
 _SHARE: Final = 10
+# json.dumps would make an encoder for every comment.
+_PLAIN: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_ESCAPED: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 _OLD: Final = ("updated_at", "language", "user_stats", "user_rating")
 
 
@@ -72,7 +75,7 @@ def drifted(kind: str, document: dict[str, Any]) -> dict[str, Any]:
 def serialized(kind: str, document: dict[str, Any]) -> bytes:
     """Return an item, bare or wrapped, as JSON with a kind of drift, or with none."""
     if not kind:
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        return _PLAIN.encode(document).encode()
     inner = document.get("comment")
     if isinstance(inner, dict):
         rest = {name: value for name, value in document.items() if name != "comment"}
@@ -80,7 +83,7 @@ def serialized(kind: str, document: dict[str, Any]) -> bytes:
     else:
         changed = drifted(kind, document)
     # Half a surrogate pair has no UTF-8: it can only be sent as an escape.
-    text = json.dumps(changed, ensure_ascii=kind == "half-surrogate", separators=(",", ":"))
+    text = (_ESCAPED if kind == "half-surrogate" else _PLAIN).encode(changed)
     if kind == "duplicate-key":
         text = text.replace('"spoiler":', '"likes":999999,"spoiler":', 1)
     return text.encode()

@@ -37,7 +37,7 @@ class Gaps:
         number = start
         while (then := start + bisect_right(self._removed, number)) != number:
             number = then
-        found = []
+        found: list[int] = []
         at = bisect_left(self._removed, number)
         while len(found) < stop - start:
             if at < len(self._removed) and self._removed[at] == number:

@@ -91,7 +91,7 @@ class Running:
 
 @contextmanager
 def running(
-    name: str, seed: int = 1, *, speed: float = 0.0, quota: int = 500, step: int = 20, idle_s: float = _IDLE_S
+    name: str, seed: int = 1, *, speed: float = 0.0, quota: int = 500, step: int = 200, idle_s: float = _IDLE_S
 ) -> Iterator[Running]:
     """Serve a scenario on a free port of 127.0.0.1 in a thread, until the block ends.
 

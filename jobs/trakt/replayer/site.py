@@ -69,7 +69,7 @@ class Site:
         *,
         speed: float = 0.0,
         quota: int = 500,
-        step: int = 20,
+        step: int = 200,
         wall: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name

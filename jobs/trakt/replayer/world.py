@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
@@ -104,7 +105,7 @@ class World:
         self._changes: dict[int, Change] = {}
         self._members: dict[int, list[int]] = {}
         self._deleted: list[int] = []
-        self._fresh: dict[int, None] = {}
+        self._fresh: list[tuple[int, int]] = []
         self._untouched = Gaps(habits.comments)
         self._blocks: OrderedDict[int, list[int]] = OrderedDict()
         self._next = 0
@@ -245,10 +246,9 @@ class World:
 
     def last_updated(self, start: int, stop: int) -> list[int]:
         """Return comments of all threads, the last written or edited first."""
-        fresh = list(reversed(self._fresh))
-        found = fresh[start:stop]
-        there = len(self._untouched)
-        first, last = max(start - len(fresh), 0), min(max(stop - len(fresh), 0), there)
+        fresh, there = len(self._fresh), len(self._untouched)
+        found = [number for _, number in reversed(self._fresh[max(fresh - stop, 0) : max(fresh - start, 0)])]
+        first, last = max(start - fresh, 0), min(max(stop - fresh, 0), there)
         if first < last:
             ranks = self._untouched.slice(there - last, there - first)
             found += [self._ranked(rank) for rank in reversed(ranks)]
@@ -336,9 +336,10 @@ class World:
     def _alter(self, kind: EventKind, number: int, bits: int, now: int) -> None:
         change = self._changes.setdefault(number, Change())
         if kind == "edit":
+            self._take_from_feed(number)
             change.edits += 1
             change.updated = now
-            self._touch(number)
+            self._fresh.append((now, number))
         elif kind == "delete":
             self._delete(number, change)
         elif kind == "like":
@@ -363,16 +364,13 @@ class World:
         self.born.append((thread, now))
         members.append(number)
         self.recent.size = self.total
-        self._fresh[number] = None
+        self._fresh.append((now, number))
 
     def _delete(self, number: int, change: Change) -> None:
         change.gone = True
         self._materialized(self.thread_of(number)).remove(number)
         self.recent.remove(number)
-        if number in self._fresh:
-            del self._fresh[number]
-        else:
-            self._untouched.remove(self._rank(number))
+        self._take_from_feed(number)
         self._deleted.append(number)
 
     def _restore(self, number: int) -> None:
@@ -383,8 +381,7 @@ class World:
         if change.updated is None and number < self.habits.comments:
             self._untouched.put_back(self._rank(number))
         else:
-            order = sorted([*self._fresh, number], key=lambda each: (self.updated(each), each))
-            self._fresh = dict.fromkeys(order)
+            insort(self._fresh, (self.updated(number), number))
 
     def _move(self, number: int, thread: int) -> None:
         if self.catalogue.threads[thread].title in self.merged:
@@ -411,12 +408,12 @@ class World:
         self.merged = {source: kept if there == lost else there for source, there in self.merged.items()}
         self.merged[lost] = kept
 
-    def _touch(self, number: int) -> None:
-        if number in self._fresh:
-            del self._fresh[number]
-        else:
+    def _take_from_feed(self, number: int) -> None:
+        """Take a comment out of the order of edits."""
+        if number < self.habits.comments and self.change_of(number).updated is None:
             self._untouched.remove(self._rank(number))
-        self._fresh[number] = None
+        else:
+            del self._fresh[bisect_left(self._fresh, (self.updated(number), number))]
 
     def _rank(self, number: int) -> int:
         block = number // _BLOCK

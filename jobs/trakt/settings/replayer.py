@@ -57,4 +57,6 @@ class ReplayerSettings(Settings, pipeline="trakt"):
         detail="The seconds are those of the site's clock.",
         group=LIMITS,
     )
-    log_level: LogLevel = setting("INFO", description="Log messages of at least this level.", group=RECORDS)
+    log_level: LogLevel = setting(
+        "INFO", description="Log messages of at least this level.", group=RECORDS, shared=True
+    )
