@@ -23,6 +23,7 @@ from jobs.gamedata.members.tar import CONTAINERS
 from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import FINDINGS, MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
+from jobs.trakt.model import SCENARIOS
 from jobs.viewership import errors as viewership_errors
 from jobs.viewership.audit.shadow_document import shadow_schema
 from jobs.viewership.matching.model import REASONS
@@ -340,6 +341,14 @@ def screenalytics() -> str:
     return _filled("docs/screenalytics.md", "findings", table_rows, page)
 
 
+def trakt_replayer() -> str:
+    """The page of the replayer, with its table of scenarios."""
+    rows = [f"| `{name}` | {text} |" for name, text in SCENARIOS.items()]
+    return _filled(
+        "docs/trakt-replayer.md", "scenarios", "\n".join(["| scenario | what happens |", "| --- | --- |", *rows])
+    )
+
+
 def viewership_formats() -> str:
     """The page on reading reports, with its table of formats."""
     head = ["| format | report | label | evidence |", "| --- | --- | --- | --- |"]
@@ -475,6 +484,7 @@ PAGES = {
     "docs/security.md": hostile,
     "docs/gamedata.md": gamedata,
     "docs/screenalytics.md": screenalytics,
+    "docs/trakt-replayer.md": trakt_replayer,
     "docs/configuration.md": configuration,
     "docs/schemas/notification.schema.json": notification_schema,
     "docs/schemas/report.schema.json": report_schema,

@@ -25,7 +25,7 @@ _REASONS: Final = {
 
 @dataclass(slots=True)
 class Answer:
-    """What the site answers.
+    """An answer of the site, and how it is sent.
 
     Attributes:
         status: of HTTP.

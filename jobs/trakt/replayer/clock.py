@@ -20,7 +20,7 @@ DAY: Final = 1_440 * MINUTE
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 START: Final = int((datetime(2026, 5, 4, tzinfo=UTC) - _EPOCH) / timedelta(milliseconds=1))
-"""When every world starts to live on; all comments made in advance are older."""
+"""The time at which every world starts to live on; all comments made in advance are older."""
 
 
 class Clock:

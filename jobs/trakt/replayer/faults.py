@@ -1,4 +1,4 @@
-"""What a scenario does to an answer: each fault is a function of the time and of the answer that would be right."""
+"""Faults: each is a function of the time and of the right answer."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _pages_high(_now: int, right: Answer) -> Answer:
 
 
 def _pages_low(_now: int, right: Answer) -> Answer:
-    # The page itself is always counted: a count below it would be no lie but nonsense.
+    # The page itself is always counted: a count below it would contradict itself.
     here = next((int(value) for name, value in right.headers if name == "X-Pagination-Page"), 1)
     return replace(right, headers=_set(right.headers, "X-Pagination-Page-Count", lambda count: max(count - 1, here)))
 

@@ -20,7 +20,7 @@ __all__ = ["KINDS", "Scenario", "scenario"]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What a named scenario consists of.
+    """A scenario: a world, and what is done to its answers.
 
     Attributes:
         habits: of its world.

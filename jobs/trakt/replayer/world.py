@@ -38,7 +38,7 @@ _FORTNIGHT: Final = 14 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How a world is built and how it lives on.
+    """The size of a world, and the pace and kinds of its events.
 
     Attributes:
         comments: made in advance.
@@ -61,7 +61,7 @@ class Habits:
 
 @dataclass(slots=True)
 class Change:
-    """What events did to one comment."""
+    """All that events did to one comment."""
 
     thread: int | None = None
     likes: int = 0
@@ -211,7 +211,7 @@ class World:
 
     @property
     def total(self) -> int:
-        """How many comments were ever written."""
+        """The number of comments that were ever written."""
         return self.habits.comments + len(self.born)
 
     def title_thread(self, title: int) -> int:
