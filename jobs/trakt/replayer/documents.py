@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.trakt.replayer.catalogue import title_document
 from jobs.trakt.replayer.clock import DAY, iso
 from jobs.trakt.replayer.draw import mix
+from jobs.trakt.replayer.state import comment_id
 from jobs.trakt.replayer.words import written
-from jobs.trakt.replayer.world import comment_id
 
 if TYPE_CHECKING:
     from jobs.trakt.replayer.world import World

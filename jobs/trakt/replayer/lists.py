@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Literal
 
 from jobs.trakt.replayer.documents import comment_text, reply_text
-from jobs.trakt.replayer.world import REPLIES_AT_MOST
+from jobs.trakt.replayer.state import REPLIES_AT_MOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable

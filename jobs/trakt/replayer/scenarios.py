@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 from jobs.trakt.model import SCENARIOS
 from jobs.trakt.replayer.clock import DAY, MINUTE, SECOND
 from jobs.trakt.replayer.faults import COUNTS
-from jobs.trakt.replayer.world import Habits
+from jobs.trakt.replayer.habits import Habits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jobs.trakt.replayer.world import EventKind
+    from jobs.trakt.replayer.habits import EventKind
 
 __all__ = ["KINDS", "Scenario", "scenario"]
 

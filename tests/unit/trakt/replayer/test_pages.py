@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.trakt.replayer import scenarios
+from jobs.trakt.replayer.habits import Habits
 from jobs.trakt.replayer.paging import SORTS
 from jobs.trakt.replayer.site import Site
-from jobs.trakt.replayer.world import Habits
 from tests.unit.trakt.replayer.client import ask, header, items, sweep
 
 KEYS = {
