@@ -29,6 +29,7 @@ async def listen(
     ready: Callable[[int], None],
     stop: asyncio.Event,
     idle_s: float = _IDLE_S,
+    hang_s: float = _IDLE_S,
 ) -> None:
     """Serve a site until ``stop`` is set.
 
@@ -39,6 +40,7 @@ async def listen(
         ready: called with the port.
         stop: ends it.
         idle_s: seconds after which a silent connection ends.
+        hang_s: seconds after which one whose answer hangs ends.
 
     Raises:
         OSError: the address is in use, or not of this machine.
@@ -56,10 +58,11 @@ async def listen(
     try:
         ready(server.sockets[0].getsockname()[1])
         while not stop.is_set():
-            for connection in [each for each in connections if loop.time() - each.active > idle_s]:
+            now = loop.time()
+            for connection in [each for each in connections if now - each.active > (hang_s if each.hangs else idle_s)]:
                 connection.close()
             try:
-                await asyncio.wait_for(stop.wait(), min(_SWEEP_S, idle_s))
+                await asyncio.wait_for(stop.wait(), min(_SWEEP_S, idle_s, hang_s))
             except TimeoutError:
                 continue
     finally:
@@ -91,7 +94,14 @@ class Running:
 
 @contextmanager
 def running(
-    name: str, seed: int = 1, *, speed: float = 0.0, quota: int = 500, step: int = 200, idle_s: float = _IDLE_S
+    name: str,
+    seed: int = 1,
+    *,
+    speed: float = 0.0,
+    quota: int = 500,
+    step: int = 200,
+    idle_s: float = _IDLE_S,
+    hang_s: float = _IDLE_S,
 ) -> Iterator[Running]:
     """Serve a scenario on a free port of 127.0.0.1 in a thread, until the block ends.
 
@@ -102,6 +112,7 @@ def running(
         quota: GETs per key in any 300 s; 0 lifts it.
         step: milliseconds that a request moves the clock.
         idle_s: seconds after which a silent connection ends.
+        hang_s: seconds after which one whose answer hangs ends.
     """
     site = Site(name, seed, speed=speed, quota=quota, step=step)
     started = threading.Event()
@@ -116,7 +127,7 @@ def running(
     async def serve() -> None:
         stop = asyncio.Event()
         loops.append((asyncio.get_running_loop(), stop))
-        await listen(site, "127.0.0.1", 0, ready=ready, stop=stop, idle_s=idle_s)
+        await listen(site, "127.0.0.1", 0, ready=ready, stop=stop, idle_s=idle_s, hang_s=hang_s)
 
     def work() -> None:
         try:

@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
         self._skip = 0
         self._loop = asyncio.get_running_loop()
         self.active = self._loop.time()
+        self.hangs = False
 
     # Callbacks of asyncio
 
@@ -167,7 +168,7 @@ class Connection(asyncio.Protocol):
             return
         if answer.manner == "hang":
             # The server's sweep ends it, if the client does not.
-            self._ended = True
+            self._ended = self.hangs = True
             return
         if answer.manner == "drop":
             self._ended = True

@@ -19,10 +19,10 @@ from tests.unit.trakt.replayer.client import Client, Received, ask, header, item
 FEED = "/comments/updates/all/all"
 
 
-def observe(name: str, requests: int, idle_s: float = 0.3) -> tuple[list[tuple[str, Received | str]], Site]:
+def observe(name: str, requests: int) -> tuple[list[tuple[str, Received | str]], Site]:
     """Read a list again and again over a socket; pair each entry of the journal with what arrived."""
     arrived: list[Received | str] = []
-    with running(name, 1, quota=0, idle_s=idle_s) as replayer, Client(replayer.port) as client:
+    with running(name, 1, quota=0, hang_s=0.2) as replayer, Client(replayer.port, 30) as client:
         for at in range(requests):
             try:
                 arrived.append(client.get(f"/movies/1001/comments/oldest?limit=50&page={at % 14 + 1}"))
@@ -256,3 +256,10 @@ def test_every_scenario_is_described_and_every_fault_is_used():
     assert set(FAULTS) <= used
     for name in SCENARIOS:
         assert scenarios.scenario(name)
+
+
+def test_where_there_is_no_count_there_is_no_lie():
+    site = Site("lies", 1, quota=0)
+    for _ in range(50):
+        ask(site, "/movies/1001/ratings")
+    assert not site.journal.faults

@@ -23,7 +23,7 @@ GET = b"GET /movies/1001 HTTP/1.1\r\n" + KEYED
 
 @pytest.fixture(scope="module")
 def replayer():
-    with running("calm", 1, quota=0, idle_s=2.0) as found:
+    with running("calm", 1, quota=0, idle_s=4.0) as found:
         yield found
 
 
@@ -164,14 +164,14 @@ def test_a_request_in_single_bytes_is_answered(replayer):
 
 
 def test_a_client_that_says_nothing_is_dropped_and_others_are_served(replayer):
-    with socket.create_connection(("127.0.0.1", replayer.port), timeout=10) as silent:
+    with socket.create_connection(("127.0.0.1", replayer.port), timeout=30) as silent:
         silent.sendall(GET)
         with Client(replayer.port) as client:
             assert client.get("/movies/1001").status == 200
         began = time.monotonic()
         with suppress(ConnectionResetError):
             assert silent.recv(1) == b""
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 25
 
 
 def test_a_client_that_never_reads_does_not_fill_the_memory(replayer):

@@ -81,3 +81,20 @@ def test_without_a_key_the_api_answers_403_and_counts_nothing(key):
     assert answer.status == 403
     assert header(answer, "x-request-id")
     assert [entry.admitted for entry in site.journal] == [False]
+
+
+def test_both_ends_of_a_window_are_inside_it():
+    quota = Quota(1)
+    assert quota.admit("key", START) == 0
+    assert quota.admit("key", START + WINDOW) == 1
+    assert quota.admit("key", START + WINDOW + 1) == 0
+
+
+def test_the_busiest_window_of_the_journal_is_counted_per_key():
+    site = Site("calm", 1, step=0)
+    for key, sleeps in (("a", (0, 100, 200, 1)), ("b", (0, 0))):
+        for seconds in sleeps:
+            site.clock.advance(seconds * 1_000)
+            ask(site, "/movies/1001", key=key)
+    # Of key a: 0 s, 100 s and 300 s are in one window, and so are 100 s, 300 s and 301 s, never all four.
+    assert site.journal.busiest(WINDOW) == 3

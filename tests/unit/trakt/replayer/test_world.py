@@ -200,3 +200,13 @@ def test_a_page_of_the_big_world_is_computed_without_the_others():
     assert 200 < len(items(last)) < 250
     assert len(site.world._blocks) <= 2
     assert not site.world._members
+
+
+def test_a_comment_older_than_two_weeks_with_replies_is_never_deleted():
+    world = World(3, scenario("deletes").habits)
+    before = {number: world.replies(number) for number in world.shown()}
+    world.advance_to(START + DAY // 4)
+    lost = [number for number in before if not world.visible(number)]
+    old = [number for number in lost if world.created(number) < START - 14 * DAY]
+    assert len(old) > 100
+    assert not any(before[number] for number in old)
