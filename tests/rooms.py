@@ -15,7 +15,7 @@ __all__ = ["OTHERS", "ROOMS", "ROOT", "about", "files", "summary"]
 ROOT = Path(__file__).parents[1]
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "jobs": ("cli", "closing", "media", "gamedata", "screenalytics", "viewership"),
+    "jobs": ("cli", "closing", "media", "gamedata", "screenalytics", "trakt", "viewership"),
     "jobs/gamedata": (
         *("steps", "sample", "manifest", "checks", "extraction", "session", "pt", "parts", "frames", "members"),
         *("ranges", "compute", "revision", "commands", "settings", "errors", "model"),
@@ -24,6 +24,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("steps", "sample", "verification", "intake", "reading", "arrival", "tables", "contract"),
         *("commands", "settings", "keys", "errors", "model"),
     ),
+    "jobs/trakt": ("steps", "contract", "commands", "settings", "errors"),
     "jobs/viewership": (
         *("steps", "arrival", "review", "audit", "phases", "report", "sample", "uploads", "matching", "catalog"),
         *("tables", "keys"),

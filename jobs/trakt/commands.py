@@ -1,0 +1,23 @@
+"""Commands of trakt. Importing this module is cheap; a command's own imports happen when it runs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.step.contract import Tool
+
+__all__ = ["HELP", "STEPS"]
+
+HELP: Final = "Turn Trakt comments and ratings into tables."
+
+_SETTINGS: Final = "jobs.trakt.settings"
+
+STEPS: Final = (
+    Tool(
+        "trakt",
+        "schema",
+        "Print the JSON Schema of an answer of the API, or of all.",
+        settings=f"{_SETTINGS}.schema:SchemaSettings",
+        call="jobs.trakt.steps.schema:show",
+    ),
+)
