@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.trakt.contract.document import DATE, is_wrapped
 from jobs.trakt.contract.pointer import ITEM, pointer
+from jobs.trakt.contract.resources import OBJECTS
 from shared.text import clean_text, cut
 
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator
 
-    from jobs.trakt.contract.resources import Resource
+    from jobs.trakt.contract.resources import Kind, Resource
 
 __all__ = ["first_problem", "shown"]
 
@@ -34,6 +35,16 @@ _EXPECTED: Final = {
 }
 _A_TIME: Final = "a time with a zone, such as 2026-05-02T18:04:11.000Z"
 _A_DATE: Final = "a date, such as 2026-05-02"
+_KINDS: Final[dict[Kind, str]] = {
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "text": "text",
+    "time": _A_TIME,
+    "date": _A_DATE,
+    "texts": "a list",
+    "object": "an object",
+}
 # In the order of a message.
 _NAMES: Final = {
     "integer": "an integer",
@@ -70,12 +81,26 @@ def _problem(error: Any, resource: Resource, item: dict[str, Any]) -> tuple[int,
         return 1, ITEM, "FIELD_MISSING", f"the item has none of {names}; expected at least one"
     code = _CODES.get(keyword, "FIELD_INVALID")
     if keyword == "required":
-        return 1, path, code, f"{path} is missing"
+        return (
+            1,
+            path,
+            code,
+            f"{path} is missing; expected {_kind_at(where, resource.wrapped if is_feeds else resource.object)}",
+        )
     value: Any = item
     for key in where:
         # The validator reports the key "10" as a number.
         value = value[str(key) if isinstance(value, dict) else key]
     return 1, path, code, f"{path} is {shown(value)}; expected {_expected(error.kind)}"
+
+
+def _kind_at(where: list[str], kind: str | None) -> str:
+    """Return the type of a field in words."""
+    field = None
+    for key in where:
+        field = next((each for each in OBJECTS[kind or ""] if each.name == key), None)
+        kind = field.object if field else None
+    return _KINDS[field.kind] if field else "a value"
 
 
 def _expected(kind: Any) -> str:

@@ -429,6 +429,12 @@ def test_an_item_of_50_megabytes_is_refused_wherever_its_text_is():
     assert len(found.bad[0].message) < 200
 
 
+def test_a_usual_item_that_grows_when_it_is_stored_is_refused():
+    # One byte as sent; as stored, a control character takes six.
+    assert verdict(comment(comment="\x7f" * 1_000_000)) is None
+    assert verdict(comment(comment="\x01" * 1_000_000)) == ("ITEM_TOO_LARGE", "/")
+
+
 def test_the_longest_comment_in_four_byte_characters_is_accepted():
     assert verdict(comment(comment="\U0001f600" * 1_000_000)) is None
 
@@ -444,6 +450,30 @@ def test_the_first_wrong_field_by_path_is_told_with_what_is_expected():
     assert [(bad.path, bad.message) for bad in found.bad] == [("/id", "/id is -5; expected at least 1")]
     found = one(comment(likes="many"))
     assert found.bad[0].message == "/likes is 'many'; expected an integer or null"
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (comment(user=DROP), "/user is missing; expected an object"),
+        (comment(user={}), "/user/username is missing; expected text"),
+        (comment(id=DROP), "/id is missing; expected an integer"),
+        (
+            comment(created_at=DROP),
+            "/created_at is missing; expected a time with a zone, such as 2026-05-02T18:04:11.000Z",
+        ),
+        (feed_item("movie", movie={"ids": {}}), "/movie/ids/trakt is missing; expected an integer"),
+        (feed_item("movie", comment=comment(review=DROP)), "/comment/review is missing; expected true or false"),
+    ],
+)
+def test_a_missing_field_is_told_with_its_type(item: dict[str, Any], message: str):
+    assert one(item).bad[0].message == message
+
+
+def test_what_only_looks_like_a_comment_has_no_times():
+    odd = {**example("title"), "comment": {"created_at": 5}, "created_at": []}
+    found = one(odd, "title")
+    assert (dict(found.unknown), found.notes) == ({"/comment": 1, "/created_at": 1}, {})
 
 
 def test_a_message_is_short_and_printable():
