@@ -219,7 +219,8 @@ def _listing(program: str, text: str, members: dict[str, str]) -> str:
 
 
 def _unknown(program: str, word: str, valid: Sequence[str]) -> int:
-    close = difflib.get_close_matches(word, valid, n=1)
+    # Of a command of two words, the first is to be corrected first.
+    close = difflib.get_close_matches(word, list(dict.fromkeys(each.split()[0] for each in valid)), n=1)
     guess = f"; did you mean {close[0]}?" if close else ""
     kind = "flag" if word.startswith("-") else "command"
     write_error(f"{program}: unknown {kind} '{one_line(word)}'{guess}\nExpected one of: {', '.join(valid)}")

@@ -23,17 +23,28 @@ from shared.text import clean_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import URL, Engine, ExceptionContext
 
 
-__all__ = ["database_command", "database_url", "dispose", "engine", "is_embedded", "is_global", "shown", "translated"]
+__all__ = [
+    "database_command",
+    "database_url",
+    "dispose",
+    "engine",
+    "hide_rows",
+    "is_embedded",
+    "is_global",
+    "shown",
+    "translated",
+]
 
 _DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 # Parameters of libpq in a URL that are secrets, or name a file with one.
 _SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword", "passfile"})
 _NO_RIGHTS = "42501"
+_LOCKED = "55P03"
 _NOT_THERE = frozenset({"42P01", "3F000", "42703"})
-_BUSY = frozenset({"40001", "40P01", "55P03", "57014", "53100", "53200", "25006"})
+_BUSY = frozenset({"40001", "40P01", _LOCKED, "57014", "53100", "53200", "25006"})
 _GONE = frozenset({"57P01", "57P02", "57P03", "53300"})
 # libpq reports no SQLSTATE when a connection is refused for one of these reasons, which need operator action.
 _REFUSED = re.compile(
@@ -103,14 +114,14 @@ def engine(settings: DatabaseSettings, *, migration: bool = False, pooled: bool 
 
 
 def _create(url: str, pooled: bool) -> Engine:
-    from sqlalchemy import NullPool, create_engine
+    from sqlalchemy import NullPool, create_engine, event
 
     pool: dict[str, Any] = (
         {"pool_size": 4, "max_overflow": 8, "pool_pre_ping": True} if pooled else {"poolclass": NullPool}
     )
-    return create_engine(
+    made = create_engine(
         url,
-        # An error's message must not contain a statement's rows.
+        # An error's message must not contain a statement's rows; PostgreSQL's own part: hide_rows.
         hide_parameters=True,
         connect_args={
             "connect_timeout": 10,
@@ -123,6 +134,26 @@ def _create(url: str, pooled: bool) -> Engine:
         },
         **pool,
     )
+    event.listen(made, "handle_error", _hide_rows_of)
+    return made
+
+
+def _hide_rows_of(context: ExceptionContext) -> None:
+    error = context.original_exception
+    if hide_rows(error) and context.sqlalchemy_exception is not None:
+        kind = type(error)
+        context.sqlalchemy_exception.args = (f"({kind.__module__}.{kind.__name__}) {error}",)
+
+
+def hide_rows(error: BaseException) -> bool:
+    """Leave PostgreSQL's first sentence as the message of its error, and return whether it had one.
+
+    The lines after it quote data: the whole failing row, the line of a COPY, or a key. Logs and reports show messages.
+    """
+    said = getattr(getattr(error, "diag", None), "message_primary", None)
+    if said:
+        error.args = (said,)
+    return bool(said)
 
 
 def dispose() -> None:
@@ -197,6 +228,7 @@ def translated(settings: DatabaseSettings) -> Iterator[None]:
             raise
         raise known from error
     except psycopg.Error as error:
+        hide_rows(error)
         known = _known(settings, error)
         if known is None:
             raise
@@ -225,7 +257,10 @@ def _known(settings: DatabaseSettings, error: BaseException) -> TelecineError | 
             f"the database schema is incomplete: {first}. Run: {database_command(settings, 'db upgrade')}"
         )
     if state in _BUSY:
-        return TransientError(f"PostgreSQL cannot do this right now: {first}", code="database_busy", sqlstate=state)
+        message = f"PostgreSQL cannot do this right now: {first}"
+        if state == _LOCKED:
+            message = f"another transaction holds a lock: {first}. Try again when it has ended"
+        return TransientError(message, code="database_busy", sqlstate=state)
     if isinstance(error, psycopg.OperationalError):
         if state is None and _REFUSED.search(str(error)):
             return ConfigurationError(

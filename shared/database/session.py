@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shared.database.connection import engine, is_global, translated
+from shared.database.connection import engine, hide_rows, is_global, translated
 from shared.errors import TelecineError, TransientError
 from shared.text import clean_text
 
@@ -112,6 +112,7 @@ class DatabaseSession:
                 yield
         except (DBAPIError, psycopg.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
+            hide_rows(error)
             state = getattr(cause, "sqlstate", None)
             if state is None or is_global(state):
                 raise

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
 
+    from shared.failure import Failure
     from shared.report.model import Report
 
 __all__ = ["render"]
@@ -46,11 +47,18 @@ def render(report: Report) -> str:
     """
     return _template().render(
         report=report,
+        failures=_unexplained(report),
         groups=[(kind, list(members)) for kind, members in groupby(report.sections, _kind)],
         blocks=blocks(report),
         first_failures=_FIRST_FAILURES,
         total_seconds=max([*report.durations.values(), 0.0]),
     )
+
+
+def _unexplained(report: Report) -> list[Failure]:
+    """Return the failures that no table explains."""
+    explained = {pair for section in report.sections if isinstance(section, Table) for pair in section.explains}
+    return [failure for failure in report.failures if (failure.item, failure.code) not in explained]
 
 
 @cache
@@ -82,6 +90,7 @@ def _template() -> Template:
     environment.tests.update(
         code=lambda value: isinstance(value, Code),
         link=lambda value: isinstance(value, Link),
+        with_commands=lambda table: any(isinstance(value, Code) for row in table.rows for value in row),
         safe_link=lambda value: _SAFE_HREF.match(value.href) is not None,
     )
     environment.globals["css"] = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")

@@ -31,9 +31,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A table cell with text to copy, such as a command, in letters of equal width."""
+    """A table cell with text to copy, in letters of equal width.
+
+    Attributes:
+        text: one command per line.
+        about: plain text above the commands, such as the question that they answer.
+    """
 
     text: str
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +53,14 @@ class Table:
             Decimals with all of theirs, tuples of words as labels in a row, a :class:`Link` as a link,
             :class:`Code` as a command to copy.
         note: a sentence below it.
+        explains: item and code of failures that this table explains; the page does not list them again.
     """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     note: str = ""
+    explains: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ _EXPECTED = {
     "int_parsing": "a whole number",
     "float_parsing": "a number",
     "bool_parsing": "true or false",
+    "string_too_short": "at least {min_length} characters",
+    "string_too_long": "at most {max_length} characters",
 }
 # Typer exports only this subclass of its usage errors.
 _USAGE: Any = typer.BadParameter.__base__
@@ -228,12 +230,18 @@ def _explain_one(model: type[Settings], flag: Flag, typed: dict[str, Any], detai
     raw = typed.get(flag.name, variable[1] if variable else None)
     value = ",".join(raw) if isinstance(raw, tuple) else raw
     value = value if value is None else one_line(value)
+    value = "''" if value == "" else value
     shown = "" if flag.secret or value is None else f" {value}" if variable is None else f"={value}"
     source = variable[0] if variable else flag.flag
     if flag.choices and detail["type"] == "literal_error":
         guess = did_you_mean(str(value), flag.choices)
-        return f"{source}{shown} is not valid; expected one of {', '.join(flag.choices)}{guess}"
+        return f"{source}{shown} is not valid; expected one of {', '.join(map(_choice, flag.choices))}{guess}"
     return f"{source}{shown} is not valid{_reason(detail)}"
+
+
+def _choice(word: str) -> str:
+    """Return a valid value; a comma or a point would be lost in a list."""
+    return word if any(map(str.isalnum, word)) else f"'{word}'"
 
 
 def _reason(detail: ErrorDetails) -> str:
@@ -243,7 +251,8 @@ def _reason(detail: ErrorDetails) -> str:
 
 def _message(detail: ErrorDetails) -> str:
     if expected := _EXPECTED.get(detail["type"]):
-        return f"expected {expected}"
+        # A minimum of one means "not empty".
+        return f"expected {expected.format(**detail.get('ctx', {})).replace('at least 1 characters', 'some text')}"
     text = one_line(detail["msg"].removeprefix("Value error, "))
     if not text.startswith(_SHOULD_BE):
         return text

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shared.settings.base import Settings
     from shared.settings.flags import Flag
 
-__all__ = ["next_command"]
+__all__ = ["next_command", "quoted"]
 
 # A dry run, a number of workers or a run id of one command does not apply to the next.
 _NOT_REPEATED: Final = (HOW_IT_RUNS, RECORDS)
@@ -61,7 +61,7 @@ def _given(words: Sequence[str], valued: Collection[str]) -> tuple[set[str], lis
         if word.startswith("--"):
             given.add(word.partition("=")[0])
         value = next(rest, None) if word in valued else None
-        shown.append(_quoted(word) if value is None else _valued(word, value))
+        shown.append(quoted(word) if value is None else _valued(word, value))
     return given, shown
 
 
@@ -75,13 +75,13 @@ def _flag(flag: Flag, value: str | None) -> str:
 
 def _valued(flag: str, value: str) -> str:
     # A value that starts with a dash would be read as a flag.
-    return _quoted(f"{flag}={value}") if value.startswith("-") else f"{flag} {_quoted(value)}"
+    return quoted(f"{flag}={value}") if value.startswith("-") else f"{flag} {quoted(value)}"
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
     r"""Return a word as typed in bash or zsh: on one line, and without characters that hide or reorder others.
 
-    >>> _quoted("a b"), _quoted("a\nb")
+    >>> quoted("a b"), quoted("a\nb")
     ("'a b'", "$'a\\x0ab'")
     """
     if all(map(_is_visible, word)):

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from shared.storage.file import FileStore
     from shared.storage.keys import FOLLOW_LINK, check_key
     from shared.storage.metrics import StoreMetrics
+    from shared.storage.near_names import misnamed
     from shared.storage.protocol import ObjectInfo, ObjectStore
     from shared.storage.refusals import is_readable
+    from shared.storage.regular import open_regular
     from shared.storage.s3 import S3Store
     from shared.storage.uris import (
         Bucket,
@@ -44,6 +46,8 @@ __all__ = [
     "is_readable",
     "join_uri",
     "leads_to_secrets",
+    "misnamed",
+    "open_regular",
     "open_store",
     "put_uri",
     "read_uri",
@@ -70,6 +74,8 @@ _HOME = {
     "is_readable": "refusals",
     "join_uri": "uris",
     "leads_to_secrets": "uris",
+    "misnamed": "near_names",
+    "open_regular": "regular",
     "open_store": "access",
     "put_uri": "access",
     "read_uri": "access",

@@ -24,6 +24,7 @@ from shared.errors import (
     StoreUnavailable,
     TelecineError,
 )
+from shared.storage._beneath import within
 from shared.storage.protocol import ObjectInfo
 
 if TYPE_CHECKING:
@@ -157,11 +158,6 @@ def subfolders(root: str, prefix: str) -> list[str]:
         # Sorted with the slash, like keys: "b-/" comes before "b/".
         names = sorted((f"{entry.name}/" for entry in entries if entry.is_dir()), key=os.fsencode)
     return [f"{prefix}{name}" for name in names if next(walk(root, f"{prefix}{name}"), None) is not None]
-
-
-def within(real_root: str, real_path: str) -> bool:
-    """Return whether a resolved path is located below a resolved root."""
-    return real_path == real_root or real_path.startswith(f"{real_root.rstrip('/')}/")
 
 
 def _walk(

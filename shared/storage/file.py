@@ -1,7 +1,7 @@
 """An object store in a folder."""
 
 # Paths stay str here: with a pathlib object per entry, listing 200,000 files takes several times longer.
-# ruff: noqa: PTH100, PTH103, PTH105, PTH108, PTH118, PTH120
+# ruff: noqa: PTH100, PTH103
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from shared.errors import AccessDenied, ObjectChanged
+from shared.storage._beneath import LeadsOutError, open_file, open_folder
 from shared.storage._folder import (
     TEMPORARY,
     describe,
@@ -20,7 +21,6 @@ from shared.storage._folder import (
     subfolders,
     temporary_name,
     walk,
-    within,
 )
 from shared.storage.keys import FOLLOW_LINK, check_key, check_range, key_error
 from shared.storage.metrics import StoreMetrics
@@ -41,8 +41,8 @@ _MOST_AT_ONCE: Final = 0x7FFF_F000  # Linux's limit for a single read or write
 class FileStore:
     """Files below one folder; keys are their paths relative to it, with slashes.
 
-    Symbolic links are followed only within the folder. A put writes a temporary file in the target's folder, then calls
-    ``fsync`` and ``rename``. The first put creates the folder.
+    Symbolic links are followed only within the folder, even if one is set while a file is opened. A put writes a
+    temporary file in the target's folder, then calls ``fsync`` and ``rename``. The first put creates the folder.
 
     Args:
         root: the folder, absolute or relative to the current one.
@@ -134,8 +134,8 @@ class FileStore:
             raise key_error(self.uri, key, f"names starting with {TEMPORARY} are reserved for temporary files")
         with self._metrics.call() as call, os_errors(self._root, key, "put", writing=True):
             os.makedirs(self._root, exist_ok=True)
-            path = self._resolve_parent(key)
-            info = _write(path, key, body)
+            with self._parent(key, make=True) as folder:
+                info = _write(folder, key, body)
             call.bytes_written = info.size
             return info
 
@@ -146,18 +146,16 @@ class FileStore:
             absent = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
             with os_errors(self._root, key, "delete"):
                 require_root(self._root)
-                with suppress(*absent):
-                    os.unlink(self._resolve_parent(key, make=False))
+                with suppress(*absent), self._parent(key) as folder:
+                    os.unlink(key.rpartition("/")[2], dir_fd=folder)
 
     @contextmanager
     def _open(self, key: str, etag: str | None = None) -> Iterator[int]:
         """Open for reading; the ETag is checked before and after the block, since files may be changed in place."""
         check_key(self.uri, key, as_path=True)
         with os_errors(self._root, key, "read"):
-            path = os.path.join(self._root, key)
-            self._check_within(key, path)
-            # Without O_NONBLOCK a FIFO in the folder would block for ever.
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            with self._refusing_links(key):
+                descriptor = open_file(self._root, key)
             try:
                 _refuse_odd_files(descriptor)
                 self._check_etag(key, descriptor, etag)
@@ -175,19 +173,20 @@ class FileStore:
             message = f"{uri} changed: its ETag is {found}, not {etag}; read it again"
             raise ObjectChanged(message, uri=uri, expected=etag, found=found)
 
-    def _check_within(self, key: str, path: str) -> None:
-        if not within(os.path.realpath(self._root), os.path.realpath(path)):
-            message = f"{self.uri}/{key} is a link that points outside {self._root}; replace it with the file itself"
-            raise AccessDenied(message, bucket=self.uri, action=FOLLOW_LINK, uri=f"{self.uri}/{key}")
+    @contextmanager
+    def _parent(self, key: str, *, make: bool = False) -> Iterator[int]:
+        """Yield the folder of a file to write or delete; if the file is a link, the link itself is replaced."""
+        with self._refusing_links(key), open_folder(self._root, key.rpartition("/")[0], make=make) as folder:
+            yield folder
 
-    def _resolve_parent(self, key: str, *, make: bool = True) -> str:
-        """Return the path to write; if its last part is a link, the link itself is replaced or deleted."""
-        path = os.path.join(self._root, key)
-        parent = os.path.dirname(path)
-        self._check_within(key, parent)
-        if make:
-            os.makedirs(parent, exist_ok=True)
-        return path
+    @contextmanager
+    def _refusing_links(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except LeadsOutError as error:
+            uri = f"{self.uri}/{key}"
+            message = f"{uri} is a link that points outside {self._root}; replace it with the file itself"
+            raise AccessDenied(message, bucket=self.uri, action=FOLLOW_LINK, uri=uri) from error
 
 
 def _refuse_odd_files(descriptor: int) -> None:
@@ -210,11 +209,11 @@ def _read(descriptor: int, offset: int, length: int | None) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _write(path: str, key: str, body: bytes | memoryview | BinaryIO) -> ObjectInfo:
-    folder = os.path.dirname(path)
-    temporary = os.path.join(folder, temporary_name())
+def _write(folder: int, key: str, body: bytes | memoryview | BinaryIO) -> ObjectInfo:
+    temporary = temporary_name()
     # Mode 0666 minus the umask, like any other program; mkstemp's 0600 would lock other users out.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, 0o666, dir_fd=folder)
     try:
         try:
             if isinstance(body, bytes | bytearray | memoryview):
@@ -226,10 +225,10 @@ def _write(path: str, key: str, body: bytes | memoryview | BinaryIO) -> ObjectIn
             info = describe(key, os.fstat(descriptor))
         finally:
             os.close(descriptor)
-        os.replace(temporary, path)
+        os.replace(temporary, key.rpartition("/")[2], src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with suppress(OSError):
-            os.unlink(temporary)
+            os.unlink(temporary, dir_fd=folder)
         raise
     _sync_folder(folder)
     return info
@@ -240,10 +239,10 @@ def _write_all(descriptor: int, data: memoryview) -> None:
         data = data[os.write(descriptor, data[:_MOST_AT_ONCE]) :]
 
 
-def _sync_folder(folder: str) -> None:
+def _sync_folder(folder: int) -> None:
     """Make the new name survive a power cut; some file systems cannot, but the content is safe anyway."""
     with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
         try:
             os.fsync(descriptor)
         finally:

@@ -46,11 +46,15 @@ _HELD_OUT: Final = 2000
 _KEYS: Final = 143_056
 
 
+SERVER: Final = {"shared_buffers": "1GB", "work_mem": "128MB", "wal_buffers": "64MB"}
+"""Settings of PostgreSQL for the benchmarks: those of a small server, and not of a laptop's embedded one."""
+
+
 @contextmanager
 def server() -> Iterator[StepSettings]:
     """A migrated server of its own."""
     with reachable_folder() as folder:
-        settings = StepSettings(database_url=embedded.ensure(folder, {"shared_buffers": "1GB", "work_mem": "128MB"}))
+        settings = StepSettings(database_url=embedded.ensure(folder, dict(SERVER)))
         try:
             upgrade(settings)
             yield settings

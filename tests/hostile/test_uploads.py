@@ -64,6 +64,24 @@ def sparse() -> bytes:
     return xlsx(tall + '<row r="300001"><c r="EZZ300001"><v>1</v></c></row>')
 
 
+def long_format() -> bytes:
+    """A format of a megabyte, which 5,000 styles name."""
+    code, cells = r"\a" * 400_000, '<xf numFmtId="200"/>' * 5000
+    styles = f'<numFmt numFmtId="200" formatCode="{code}"/><cellXfs>{cells}</cellXfs>'
+    return xlsx("<row/>", styles=f"<styleSheet>{styles}</styleSheet>")
+
+
+def one_part_of_many_sheets() -> bytes:
+    """A thousand sheets that are one part, without a value."""
+    names = "".join(f'<sheet name="s{number}" r:id="rId1"/>' for number in range(999))
+    return xlsx("<row/>" * 150_000, workbook=f'<workbook xmlns:r="x">{names}</workbook>')
+
+
+def many_empty_parts() -> bytes:
+    """A megabyte of rows without a value in each of 500 sheets: a minute of work in a file of a megabyte."""
+    return xlsx(*["<row/>" * 150_000] * 500)
+
+
 WORKBOOKS: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "a value in the last cell": (far_cell, "LIMIT", "cell XFD1048576 is in column 16,384; expected at most 4,096"),
     "a sheet of zeros": (
@@ -121,6 +139,12 @@ WORKBOOKS: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "a number of 400,000 digits": (
         lambda: xlsx(f"<row><c><v>{'9' * 400_000}</v></c></row>", compressed=False), "LIMIT", "400,000 characters",
     ),
+    "200,000 digits and a letter": (
+        lambda: xlsx(f"<row><c><v>{'1' * 200_000}x</v></c></row>"), "LIMIT", "200,001 characters",
+    ),
+    "a long format of many styles": (long_format, "EMPTY", "no visible sheet"),
+    "one part of many sheets": (one_part_of_many_sheets, "EMPTY", "no visible sheet"),
+    "many empty parts": (many_empty_parts, "LIMIT", "the parts of the workbook unzip to"),
     "a cell twice": (
         lambda: xlsx('<row><c r="B1"><v>1</v></c><c r="B1"><v>2</v></c></row>'), "FORMAT", "cell B1 appears twice",
     ),

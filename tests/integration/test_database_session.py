@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,32 @@ def test_a_lock_is_held_until_the_end(database: Database):
     thread.join(20)
     # The other one sees what was committed while it waited.
     assert order == ["end", 1]
+
+
+SECRET = "a title that no log may show"
+FAILING = {
+    "a constraint": lambda session: session.run("INSERT INTO public.narrow (id, name) VALUES (-1, :name)", name=SECRET),
+    "a key": lambda session: [session.run("INSERT INTO public.narrow VALUES (1, :name)", name=SECRET) for _ in "12"],
+    "COPY": lambda session: session.copy("public.narrow", ("id", "name"), [(1, "x"), (-1, SECRET)]),
+    "COPY of bytes": lambda session: session.copy_bytes(
+        "public.narrow", ("id", "name"), [f"1,x\n-1,{SECRET}\n".encode()]
+    ),
+    "JSON": lambda session: session.rows("SELECT CAST(:text AS jsonb)", text=f'{{"{SECRET}": "\\ud800"}}'),
+}
+
+
+def fail(database: Database, name: str, *, inside: bool) -> None:
+    with transaction(database.settings()) as session, session.savepoint() if inside else nullcontext():
+        FAILING[name](session)
+
+
+@pytest.mark.parametrize("name", FAILING)
+@pytest.mark.parametrize("inside", [False, True], ids=["in a transaction", "in a savepoint"])
+def test_no_error_quotes_a_row(database: Database, name: str, inside: bool):
+    database.rows("CREATE TABLE public.narrow (id integer PRIMARY KEY CHECK (id > 0), name text)")
+    with pytest.raises(Exception, match=r"violates|invalid input syntax for type json") as caught:
+        fail(database, name, inside=inside)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 def test_errors_are_ours(database: Database):

@@ -221,6 +221,13 @@ def test_six_rows_reach_the_six_buckets_in_order(database: Database):
         ({"content_name": "Blue Yard - S01E02"}, Bucket.SERIES_SEASON_EPISODE),
         ({"content_id": "HL-0101"}, Bucket.REF_ID_ONLY),
         ({"content_id": "HL-0101", "content_name": "Something Else Entirely"}, Bucket.REF_ID_ONLY),
+        *(
+            (
+                {"series": "Blue Yard", "season": "1", "episode": "1", "content_name": text},
+                Bucket.SERIES_SEASON_EPISODE,
+            )
+            for text in ("Borrowed Furniture / Nothing Else", "Borrowed Furniture and Borrowed Furniture")
+        ),
         (
             {"series": "Blue Yard", "season": "1", "episode": "1", "content_name": "Episode 1"},
             Bucket.SERIES_SEASON_EPISODE,
@@ -271,6 +278,18 @@ def test_a_miss_reaches_every_later_bucket_it_has_fields_for(
         ({"series": "Blue Yard", "content_name": "Episode 2"}, Decision.REVIEW, "PLACEHOLDER"),
         ({"series": "Blue Yard", "season": "2", "content_name": "S01E02"}, Decision.REVIEW, "NUMBERS_TWICE"),
         ({"series": "Blue Yard", "content_name": "S01E01-E02"}, Decision.REVIEW, "SEVERAL_EPISODES"),
+        *(
+            (
+                {"series": "Blue Yard", "season": "1", "episode": "1", "content_name": text},
+                Decision.REVIEW,
+                "SEVERAL_EPISODES",
+            )
+            for text in (
+                "Borrowed Furniture / A Clear Verdict",
+                "Borrowed Furniture & A Clear Verdict",
+                "Blue Yard: A Clear Verdict and Borrowed Furniture",
+            )
+        ),
         ({"series": "Elsewhere", "content_name": "Gathering Evidence"}, Decision.REVIEW, "SERIES_UNKNOWN"),
         ({"content_name": "Gathering Evidense"}, Decision.REVIEW, "NO_SERIES"),
     ],

@@ -3,19 +3,24 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from decimal import Decimal
 
 import pytest
 
+from jobs.viewership.phases import upload as upload_phase
 from jobs.viewership.phases.load import load
 from jobs.viewership.phases.match import match
 from jobs.viewership.phases.normalize import normalize
 from jobs.viewership.phases.reprocess import Selection, reprocess
 from jobs.viewership.phases.retract import retract
 from jobs.viewership.phases.upload import take
+from jobs.viewership.settings.review import ReviewUndoSettings
 from jobs.viewership.settings.uploads import UploadSettings
+from jobs.viewership.steps import review as review_step
 from jobs.viewership.tables import locks
-from shared.errors import TransientError
+from shared.errors import TransientError, UsageError
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.viewership_place import viewership  # noqa: F401
 
@@ -48,6 +53,53 @@ def test_a_decision_between_match_and_load_of_a_replacement_counts_no_hour_twice
 
 
 MONTH = "telecine viewership canonical 2025-07"
+
+
+def undo_two(place):
+    """Undo two decisions in one transaction, which takes the catalogue's lock first."""
+    settings = place.settings(ReviewUndoSettings, decisions=(1, 2), by="ann")
+    with contextlib.suppress(UsageError):  # there are none
+        review_step.undo_decisions(settings)
+
+
+WAITING = {
+    "claim": (
+        """
+        INSERT INTO viewership.uploads (sha256, object_key, filename, size_bytes, status, pipeline_run_id)
+        VALUES (%(sha256)s, 'x', 'x', 1, 'received', 'other')
+        """,
+        lambda place, file: take(place.settings(UploadSettings, bucket=place.bucket), file, "r"),
+    ),
+    "import": (
+        "SELECT pg_advisory_xact_lock(hashtextextended('telecine catalog', 0))",
+        lambda place, _: place.catalogue(),
+    ),
+    "undo": (
+        "SELECT pg_advisory_xact_lock(hashtextextended('telecine catalog', 0))",
+        lambda place, _: undo_two(place),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_no_command_waits_for_ever_for_a_transaction_that_is_left_open(viewership, monkeypatch, name):
+    monkeypatch.setattr(locks, "_LOCK_TIMEOUT", "200ms")
+    monkeypatch.setattr(upload_phase, "_RETRY_S", 0.0)
+    monkeypatch.setattr(review_step, "_RETRY_S", 0.0)
+    monkeypatch.setattr(review_step, "LOCK_LIMIT", "200ms")
+    statement, command = WAITING[name]
+    file = viewership.file("july.csv", HEAD + ROWS)
+    with viewership.database.connect() as console:
+        console.autocommit = False
+        console.execute("SET idle_in_transaction_session_timeout = '20s'")
+        console.execute(statement, {"sha256": hashlib.sha256((HEAD + ROWS).encode()).hexdigest()})
+        with pytest.raises(TransientError, match="another transaction holds a lock") as caught:
+            command(viewership, file)
+        assert (caught.value.code, caught.value.exit_code) == ("database_busy", 75)
+        console.rollback()
+    command(viewership, file)
+
+
 PHASES = {
     "upload": lambda place, file: take(place.settings(UploadSettings, bucket=place.bucket), file, "r"),
     "normalize": lambda place, _: normalize(place.database.settings(), 1, "r", by="ann"),
@@ -75,3 +127,26 @@ def test_no_phase_waits_forever_for_a_transaction_that_was_left_open(viewership,
             assert caught.value.code == "database_busy", name
         phase(viewership, file)
     assert viewership.statuses() == [(1, "july.csv", "retracted")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEAD}Calm River,1,1,The Storm,2025-W27,7\n",
+        "Series,Title,Year,Quarter,Revenue\nCalm River,The Storm,2025,q3,7\n",
+        "Series,Title,Year,Revenue\nCalm River,The Storm,2025,7\n",
+    ],
+    ids=["week", "quarter", "year"],
+)
+def test_a_file_for_a_longer_time_waits_for_others_of_any_of_its_months(viewership, monkeypatch, text):
+    monkeypatch.setattr(locks, "_LOCK_TIMEOUT", "200ms")
+    viewership.catalogue()
+    file = viewership.file("long.csv", text)
+    with viewership.database.connect() as console:
+        console.autocommit = False
+        console.execute("SET idle_in_transaction_session_timeout = '5s'")
+        console.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (MONTH,))
+        with pytest.raises(TransientError, match="lock timeout"):
+            PHASES["upload"](viewership, file)
+    PHASES["upload"](viewership, file)
+    assert viewership.statuses() == [(1, "long.csv", "read")]

@@ -3,21 +3,31 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+import io
 import json
 from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
+from rich.console import Console
 
-from jobs.viewership.errors import NotReady
+from jobs.viewership.errors import HELD, NotReady
 from jobs.viewership.matching import cascade
 from jobs.viewership.matching.model import Bucket
-from jobs.viewership.settings.uploads import ValidateSettings
+from jobs.viewership.phases.match import match
+from jobs.viewership.phases.normalize import normalize
+from jobs.viewership.settings.review import ReviewListSettings
+from jobs.viewership.settings.uploads import LoadSettings, UploadsSettings, ValidateSettings
+from jobs.viewership.steps._stages import HELD_TABLE
+from jobs.viewership.steps._view import show_uploads
+from jobs.viewership.steps.phases import run_load
+from jobs.viewership.steps.review import list_keys
+from jobs.viewership.steps.uploads import list_uploads
 from jobs.viewership.steps.validate import validate
 from shared.errors import UsageError
 from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_place import CATALOGUE, viewership  # noqa: F401
+from tests.viewership_place import CATALOGUE, DEALS, viewership  # noqa: F401
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
@@ -112,7 +122,7 @@ def test_replace_refuses_to_lose_rows_of_other_days(viewership):
     before = viewership.everything()
     report = viewership.run(viewership.file("week.csv", JULY + ROWS.replace(",1.5", ",9")), on_overlap="replace")
     assert (report.exit_code, report.rejects) == (65, {"REPLACE_PARTIAL": 1})
-    assert "1 rows that this file lacks" in report.failures[0].message
+    assert "1 row that this file lacks" in report.failures[0].message
     after = viewership.everything()
     assert {name: after[name] for name in after if name not in ("uploads", "scopes")} == {
         name: before[name] for name in before if name not in ("uploads", "scopes")
@@ -140,7 +150,7 @@ def test_a_retracted_upload_leaves_the_final_table_and_may_come_again(viewership
     ]
     with pytest.raises(UsageError, match="upload 1 is already retracted"):
         viewership.retract(1)
-    with pytest.raises(UsageError, match="upload 7 does not exist; expected one in `telecine viewership uploads`"):
+    with pytest.raises(UsageError, match="upload 7 does not exist; expected a number up to 1, as in"):
         viewership.retract(7)
     assert viewership.run(file).exit_code == 0
     assert viewership.everything()["episode_details"] == before
@@ -176,7 +186,7 @@ def test_a_bad_file_does_not_stop_the_others(viewership):
     assert report.rejects == {"TOO_MANY_REJECTED": 1, "EMPTY": 1, "NEEDS_CHOICE": 1, "usage": 1}
     messages = {failure.item.rpartition("/")[2]: failure.message for failure in report.failures}
     assert "line 2, column 'Hours': 'twelve?'" in messages["bad.csv"]
-    assert "cannot be read: no such file" in messages["absent.csv"]
+    assert "does not exist; expected delimited text or a workbook" in messages["absent.csv"]
     assert "--date-order" in messages["ask.csv"]
     assert viewership.rows("SELECT line, column_name, code, raw FROM viewership.set_aside_rows") == [
         (2, "Hours", "DURATION", "twelve?")
@@ -230,6 +240,7 @@ def test_nothing_loads_without_a_catalogue_or_deals_and_the_rows_wait(viewership
     with pytest.raises(NotReady) as raised:
         viewership.run(file)
     assert (raised.value.code, raised.value.exit_code) == (code, 65)
+    assert raised.value.message.endswith("then run `telecine viewership run`: the upload is stored")
     assert viewership.final() == (0, 0)
     assert viewership.rows("SELECT count(*) FROM viewership.platform_viewership") == [(4,)]
     viewership.catalogue()
@@ -330,3 +341,164 @@ def test_what_a_file_is_named_is_only_text(viewership):
     assert status == "loaded"
     assert "\x1b" not in stored
     assert stored.startswith("=cmd|' ;$(NAME){{inputs}}<script>")
+
+
+@pytest.mark.parametrize("phase", ["normalize", "match"])
+def test_a_phase_misses_a_row_that_was_lost_before_it(viewership, phase):
+    viewership.catalogue()
+    viewership.upload(viewership.file("july.csv", "Series,Title,Date,Hours\nA,B,2025-07-01,1\nA,C,2025-07-02,2.5\n"))
+    phases = {"normalize": normalize, "match": match}
+    if phase == "match":
+        normalize(viewership.database.settings(), 1, "r", by="ann")
+    for statement in (
+        "ALTER TABLE viewership.platform_viewership DISABLE TRIGGER insert_only",
+        "DELETE FROM viewership.platform_viewership WHERE line = 3",
+        "ALTER TABLE viewership.platform_viewership ENABLE TRIGGER insert_only",
+    ):
+        viewership.rows(statement)
+    found = phases[phase](viewership.database.settings(), 1, "r", by="ann")
+    assert (found.expected, found.actual) == ((2, Decimal("3.5"), 0), (1, 1, 0))
+
+
+def test_a_folder_is_answered_with_the_command_for_its_files(viewership):
+    folder = viewership.folder / "july"
+    folder.mkdir()
+    (folder / "roku.csv").touch()
+    for step in ("run", "upload"):
+        with pytest.raises(UsageError) as caught:
+            getattr(viewership, step)(str(folder))
+        assert caught.value.message == (
+            f"'{folder}' is a folder; expected delimited text or a workbook; "
+            f"run `telecine viewership {step} {folder}/*.csv`"
+        )
+
+
+def test_a_misspelt_file_is_answered_with_its_name_also_below_the_bucket(viewership):
+    for folder in ("viewership/uploads", "elsewhere"):
+        there = viewership.folder / folder / "roku-july.csv"
+        there.parent.mkdir(parents=True)
+        there.touch()
+        with pytest.raises(UsageError, match=f"did you mean '{there}'"):
+            viewership.run(str(there.with_name("roku-juli.csv")))
+
+
+def test_a_bucket_name_that_is_not_valid_is_a_usage_error(viewership):
+    with pytest.raises(UsageError, match="'x' is not a valid bucket name"):
+        viewership.run("s3://x/roku.csv")
+
+
+def test_a_misspelt_platform_stores_nothing(viewership):
+    viewership.catalogue(deals=f"{DEALS}Lantern,79,Main,US\n")
+    file = viewership.file("a.csv", JULY + ROWS)
+    for name, meant in (("filo", "philo"), ("rokuu", "roku"), ("lantren", "lantern")):
+        with pytest.raises(UsageError, match=f"--platform {name}: no format, deal or upload .* mean '{meant}'"):
+            viewership.run(file, format="canonical", platform=name)
+    assert viewership.statuses() == []
+    # A platform with a deal is known, and an unlike name is a new platform.
+    assert viewership.run(file, format="canonical", platform="lantern").exit_code == 0
+    august = viewership.file("b.csv", JULY + ROWS.replace("2025-07", "2025-08"))
+    assert viewership.run(august, format="canonical", platform="orbit-tv").exit_code == 0
+    assert viewership.rows("SELECT platform FROM viewership.uploads ORDER BY 1") == [("lantern",), ("orbit-tv",)]
+
+
+def test_a_field_that_does_not_exist_is_refused_before_a_file_is_read(viewership):
+    with pytest.raises(UsageError, match="'hour' is not a field; did you mean 'hours'"):
+        viewership.run(viewership.file("a.csv", JULY + ROWS), map=("hour=Hours",))
+    assert viewership.statuses() == []
+
+
+def test_a_phase_says_why_a_named_upload_is_skipped(viewership):
+    viewership.catalogue()
+    viewership.run(viewership.file("a.csv", JULY + ROWS))
+    report = run_load(viewership.settings(LoadSettings, upload=(1,)), viewership.stage("load"))
+    assert report.headline == "0 uploads loaded; skipped: upload 1 is loaded; load expects matched ones"
+    assert report.exit_code == 0
+
+
+def test_uploads_are_listed_with_their_platform(viewership):
+    viewership.catalogue(deals=f"{DEALS}orbit-tv,79,Main,US\n")
+    viewership.run(viewership.file("a.csv", JULY + ROWS), format="canonical", platform="orbit-tv")
+    head, row = list_uploads(viewership.settings(UploadsSettings)).splitlines()
+    assert head.split()[:5] == ["upload", "file", "platform", "format", "status"]
+    assert row.split()[:5] == ["1", "a.csv", "orbit-tv", "canonical-1", "loaded"]
+
+
+def test_held_rows_are_listed_with_why_and_what_to_do(viewership):
+    viewership.catalogue()
+    orbit = viewership.file("orbit.csv", JULY + ROWS)
+    report = viewership.run(orbit, format="canonical", platform="orbit-tv")
+    (held,) = [section for section in report.sections if section.title == HELD_TABLE]
+    assert held.rows == [
+        [
+            "NO_DEAL",
+            "orbit-tv",
+            4,
+            f"{HELD['NO_DEAL']}; import a deal of platform orbit-tv, then run `telecine viewership reprocess`",
+        ]
+    ]
+    console = Console(file=io.StringIO(), width=300, highlight=False)
+    show_uploads(report, console)
+    assert isinstance(console.file, io.StringIO)
+    assert "import a deal of platform orbit-tv" in console.file.getvalue()
+    # A key without a row that counts would look empty.
+    text = list_keys(viewership.settings(ReviewListSettings))
+    assert text.endswith("revenue 0.00; 1 more row is held for a deal, channel or territory"), text
+    assert HELD_TABLE not in {
+        section.title for section in viewership.run(viewership.file("a.csv", JULY + ROWS)).sections
+    }
+
+
+def test_totals_are_part_of_the_headline(viewership):
+    viewership.catalogue()
+    total = "Total,,,,,3.5\n"
+    report = viewership.run(viewership.file("a.csv", JULY + "".join(ROWS.splitlines(keepends=True)[:2]) + total))
+    assert report.headline.startswith("1 file: 1 stored, 2 rows stored, 1 filtered; ")
+
+
+def test_one_row_is_not_several(viewership):
+    viewership.catalogue()
+    row = "Calm River,1,1,The Storm,2025-07-01,"
+    viewership.run(viewership.file("a.csv", f"{JULY}{row}1\n"))
+    (failure,) = viewership.run(viewership.file("b.csv", f"{JULY}{row}2\n")).failures
+    assert (
+        "('a.csv') has 1 row and 1 hours for 2025-07-01 to 2025-07-01, this file 1 row and 2 hours" in failure.message
+    )
+
+
+@pytest.mark.parametrize(
+    ("deal", "action"),
+    [
+        ("canonical,other", "import a deal that fits"),
+        ("canonicle,", "import a deal of platform canonical, or correct the one of 'canonicle'"),
+        ("roku,", "import a deal of platform canonical"),
+    ],
+)
+def test_a_deal_of_a_misspelt_platform_is_named(viewership, deal, action):
+    viewership.catalogue(deals=f"platform,channel,deal_parent,internal_channel,internal_territory\n{deal},77,Main,US\n")
+    report = viewership.run(viewership.file("a.csv", JULY + ROWS))
+    (held,) = [section for section in report.sections if section.title == HELD_TABLE]
+    assert [row[3] for row in held.rows] == [f"{HELD['NO_DEAL']}; {action}, then run `telecine viewership reprocess`"]
+
+
+def test_validate_says_why_no_row_of_an_upload_counts(viewership):
+    viewership.catalogue()
+    ask = viewership.file("ask.csv", "Title,Date,Hours\nThe Storm,01/02/2025,1\n")
+    empty = viewership.file("empty.csv", JULY)
+    viewership.run(ask, empty, viewership.file("a.csv", JULY + ROWS))
+    august = JULY + ROWS.replace("2025-07", "2025-08")
+    viewership.run(viewership.file("old.csv", august))
+    viewership.run(viewership.file("new.csv", august.replace("1.5", "1.25")), on_overlap="replace")
+    viewership.retract(3, reason="the wrong month")
+    text, code = validate(viewership.settings(ValidateSettings, upload=(1, 2, 3, 4)))
+    lines = text.splitlines()
+    assert code == 0
+    assert lines[0] == "upload 1: ask.csv (needs_choice): none of its rows count"
+    assert lines[1].startswith("column 'Date' has ambiguous dates")
+    assert lines[3].startswith("  telecine viewership run ")
+    assert lines[3].endswith(" --date-order dmy")
+    at = lines.index("upload 2: empty.csv (refused): none of its rows count")
+    assert lines[at + 1].startswith("the file has no row of data below its header")
+    at = lines.index("upload 3: a.csv (canonical, retracted): none of its rows count")
+    assert lines[at + 1] == "retracted by ann: the wrong month"
+    at = lines.index("upload 4: old.csv (canonical, replaced): none of its rows count")
+    assert lines[at + 1] == "replaced by upload 5"

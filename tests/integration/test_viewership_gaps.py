@@ -156,6 +156,13 @@ def test_the_text_shows_the_most_hours_first_and_the_rest_as_a_count(store: Stor
     assert "not counted: 2 placeholders, such as Unknown or TBA (0.75 hours)" in text
 
 
+def test_series_beyond_the_limit_are_counted(store: Store):
+    series = told(store, limit=1).partition("series that the catalogue lacks\n")[2].splitlines()
+    everything = told(store, limit=50).partition("series that the catalogue lacks\n")[2].partition("\n\n")[0]
+    assert len(everything.splitlines()) > 1
+    assert series[1] == f"… and {len(everything.splitlines()) - 1} more"
+
+
 def test_platforms_are_chosen_and_retracted_uploads_do_not_count(store: Store):
     assert document(store, platform=("roku",))["gaps"] == []
     with pytest.raises(UsageError, match=r"platform 'rokku' has no uploads; did you mean 'roku'\? Platforms: "):

@@ -64,6 +64,24 @@ def test_an_event_and_a_new_file_become_final_rows_in_one_poll(viewership, uploa
     assert hook.got == []
 
 
+@pytest.mark.parametrize(
+    ("arrival", "looked"),
+    [
+        ("both", "no new file below {bucket}/in/, no event in viewership.outbox_events"),
+        ("poll", "no new file below {bucket}/in/"),
+        ("events", "no event in viewership.outbox_events"),
+    ],
+)
+def test_an_empty_poll_says_where_it_looked(viewership, uploads, arrival, looked):
+    Path(viewership.bucket.removeprefix("file://")).mkdir(exist_ok=True)
+    for step in ("run", "upload"):
+        report = getattr(viewership, step)(prefix="in/", arrival=arrival)
+        assert report.headline == (
+            f"nothing has arrived: {looked.format(bucket=viewership.bucket)}; to take another file, run "
+            f"`telecine viewership {step} FILE`"
+        )
+
+
 def test_a_question_is_asked_once_and_an_event_answers_it(viewership, uploads, hook):
     uploads.write("uploads/open.csv", OPEN.encode())
     first = viewership.run()

@@ -7,6 +7,7 @@ import re
 import shlex
 from decimal import Decimal
 from html import unescape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,7 @@ from jobs.viewership.report.rejected import REJECTED
 from jobs.viewership.report.sections import upload_sections
 from jobs.viewership.report.unmatched import UNMATCHED
 from jobs.viewership.report.waiting import WAITING, waiting
-from jobs.viewership.settings.uploads import UploadSettings
+from jobs.viewership.settings.uploads import RunSettings, UploadSettings
 from jobs.viewership.steps.upload import Uploads, upload_report
 from jobs.viewership.tables.fates import fates_of
 from jobs.viewership.tables.uploads import find
@@ -31,10 +32,10 @@ from shared.report import Code, Report, Shares, Table
 from shared.report.page import render
 from shared.settings.command import parse
 from tests.postgres_server import database, postgres  # noqa: F401
+from tests.viewership_place import viewership  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from shared.report import Section
     from tests.postgres_server import Database
@@ -211,21 +212,45 @@ def test_a_question_comes_with_the_commands_that_answer_it(database, uploaded):
         found = waiting(session, places={asked: "/data/day or month.csv", again: "/data/again.csv"})
         assert waiting(session, [first]) == []
     assert [(each.upload_id, each.code) for each in found] == [(asked, "NEEDS_CHOICE"), (again, "OVERLAP")]
-    given = "telecine viewership upload '/data/day or month.csv' --format canonical"
+    given = "telecine viewership run '/data/day or month.csv' --format canonical"
     assert found[0].commands == (f"{given} --period PERIOD", f"{given} --date-order dmy", f"{given} --date-order mdy")
     assert found[1].commands == tuple(
-        f"telecine viewership upload /data/again.csv --format canonical --on-overlap {word}"
+        f"telecine viewership run /data/again.csv --format canonical --on-overlap {word}"
         for word in ("skip", "replace", "append")
     )
     shown = table(sections(database, asked, again, places={again: "/data/again.csv"}), WAITING)
-    assert shown.rows[1][-1] == Code("\n".join(found[1].commands))
+    assert shown.rows[1][-1] == Code("\n".join(found[1].commands), about=found[1].question)
+
+
+def test_the_commands_are_those_of_the_step_that_asks(database, uploaded):
+    number = uploaded("x.csv", HEAD + "01/07/2025,,Harbour Lights,1,1,,1,US\n")
+    for model, step in ((UploadSettings, "upload"), (RunSettings, "run")):
+        with transaction(database.settings()) as session:
+            (found,) = waiting(session, [number], settings=model())
+        # Rows that only `upload` stores would wait for the next run.
+        assert all(command.startswith(f"telecine viewership {step} ") for command in found.commands)
+
+
+def test_a_page_asks_a_question_once(viewership):
+    viewership.catalogue()
+    asked = viewership.file("asked.csv", "Date,Series,Hours\n01/07/2025,Calm River,1\n")
+    empty = viewership.file("empty.csv", "Date,Series,Hours\n")
+    viewership.run(asked)
+    renamed = viewership.file("renamed.csv", Path(asked).read_bytes())
+    report = viewership.run(renamed, empty)
+    assert [failure.item for failure in report.failures] == ["renamed.csv", "empty.csv"]
+    html = render(report)
+    assert html.count("none that settles their order") == 1
+    assert html.count("has no row of data") == 1
+    assert html.count("--date-order dmy</code>") == 1
 
 
 def commands_of(database: Database, number: int, **values: Any) -> list[str]:
     """Return the commands for an upload that waits."""
+    step = "upload" if values else "run"
     with transaction(database.settings()) as session:
         (found,) = waiting(session, [number], places={number: "a.csv"}, **values)
-    return [command.removeprefix("telecine viewership upload a.csv ") for command in found.commands]
+    return [command.removeprefix(f"telecine viewership {step} a.csv ") for command in found.commands]
 
 
 def test_flags_in_the_text_of_a_file_are_not_proposed(database, uploaded):

@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from jobs.viewership.catalog import versions
+from jobs.viewership.catalog.import_ import import_files
 from jobs.viewership.matching import cascade as cascades
 from jobs.viewership.matching.model import Bucket
 from jobs.viewership.phases.reprocess import Reprocessed, Selection, reprocess
@@ -133,6 +134,36 @@ def test_an_episode_that_becomes_inactive_leaves_the_final_table_and_comes_back(
     assert again(store).total.hours_entered == Decimal(3)
     check(store, upload)
     assert hours(store) == before
+
+
+def test_a_ref_id_that_is_corrected_keeps_the_rows_of_its_episode(store: Store):
+    typed = "2025-07-02,Acme,Harbour TV,US,Harbour Lights,,,Homecomming at Midnight,,7.125,"
+    upload = store.stored((*ROWS, typed))
+    before = hours(store)
+    episodes = CATALOGUE["episodes.csv"].replace("HL-0102", "HL-0112").replace("HL-0103", "HL-0113")
+    with transaction(store.database.settings()) as session:
+        import_files(session, [("e.csv", episodes.encode())], source="test", by="ann", remove_missing=True)
+    inactive = store.database.rows("SELECT ref_id FROM catalog.episodes WHERE NOT active ORDER BY 1")
+    assert inactive == [("HL-0102",), ("HL-0103",)]
+    again(store)
+    check(store, upload)
+    assert hours(store) == before
+    found = store.database.rows("SELECT DISTINCT ref_id FROM viewership.episode_details ORDER BY 1")
+    assert found == [("HL-0101",), ("HL-0112",), ("HL-0113",)]
+
+
+def test_an_id_that_names_an_inactive_episode_is_left_to_a_reviewer(store: Store):
+    upload = store.stored(ROWS)
+    episodes = CATALOGUE["episodes.csv"].replace("HL-0101", "HL-0111")
+    with transaction(store.database.settings()) as session:
+        import_files(session, [("e.csv", episodes.encode())], source="test", by="ann", remove_missing=True)
+    assert again(store).total.hours_left == Decimal(3)
+    check(store, upload)
+    reasons = store.database.rows(
+        "SELECT m.reasons -> 0 ->> 'code' FROM viewership.matches m JOIN viewership.keys USING (key_id)"
+        " WHERE content_id = 'HL-0101'"
+    )
+    assert reasons == [("INACTIVE",)]
 
 
 def test_a_title_or_provider_that_changes_changes_the_final_rows(store: Store):
@@ -449,6 +480,12 @@ def test_what_does_not_exist_is_refused(store: Store, tmp_path: Path):
         run_step(store, upload=(99,))
     with pytest.raises(UsageError, match=r"platform 'rokku' has no uploads; expected one of: canonical"):
         run_step(store, platform=("rokku",))
+    said = run_step(store, titles="The Lost Orchard of Umbria").headline
+    assert said.endswith(
+        "; no key has the title 'The Lost Orchard of Umbria'; did you mean 'The Last Orchard of Umbria'?"
+    ), said
+    assert "no key has" not in run_step(store, titles="the last orchard of umbria").headline
+    assert run_step(store, titles="Nothing Like It").headline.endswith("; no key has the title 'Nothing Like It'")
     empty = tmp_path / "empty.txt"
     empty.write_text("\n", encoding="utf-8")
     with pytest.raises(UsageError, match="has no title"):

@@ -213,6 +213,7 @@ def test_without_yes_nothing_changes_and_the_printed_command_does_it(telecine, d
     code, out = telecine("undo", "1", "--yes")
     assert code == 65
     assert "was undone by" in out
+    assert "expected a decision that applies" in out
     assert telecine("undo", "77", "--yes")[0] == 2
     reconciled(database)
 
@@ -276,7 +277,9 @@ def test_a_series_is_rejected_as_a_whole_and_no_other(telecine, database):
         (("accept", "--series", "Harbor Lights"), "no key of this series waits; did you mean 'Harbour Lights'?"),
         (("list", "--platform", "youtub"), "platform 'youtub' has no uploads; did you mean 'youtube'?"),
         (("export", "keys.csv", "--platform", "youtub"), "platform 'youtub' has no uploads; did you mean 'youtube'?"),
-        (("accept", "KEY", "--episode", "HL-9999"), "has no episode 'HL-9999'"),
+        (("accept", "KEY", "--episode", "ZZZZZZZ"), "has no episode 'ZZZZZZZ'; expected"),
+        (("accept", "KEY", "--episode", "hl0101"), "has no episode 'hl0101', but 'HL-0101'; expected"),
+        (("undo", "7"), "decision 7 does not exist; expected a decision first; see"),
         (("accept", "KEY", "--episode", "id:999"), "expected id:N"),
         (("alias", "KEY", "--candidate", "99"), "has no candidate"),
         (("reject", "KEY"), "--reason is required"),
@@ -306,6 +309,14 @@ def test_an_episode_is_named_by_ref_id_or_number(telecine, database):
 
 
 HOSTILE = ("=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "x;=1", "http://example.com", "'=quoted", "007")
+
+
+def test_an_export_of_a_series_that_waits_nowhere_names_near_ones(telecine):
+    for name, meant in (("Harbor Lights", "; did you mean 'Harbour Lights'?"), ("Nobody", "")):
+        code, out = telecine("export", "queue.csv", "--series", name)
+        assert (code, out.strip()) == (0, f"queue.csv: 0 keys; no key of series '{name}' waits{meant}")
+    assert len(Path("queue.csv").read_text().splitlines()) == 1
+    assert telecine("export", "queue.csv", "--series", "Harbour Lights")[1].strip() == "queue.csv: 2 keys"
 
 
 def test_an_export_runs_nothing_and_keeps_numbers(database, telecine, tmp_path):

@@ -17,7 +17,7 @@ from jobs.viewership.review.decisions import SQLSTATES, decide, preview, undo
 from jobs.viewership.tables.fates import sync
 from jobs.viewership.tables.uploads import update
 from shared.database.session import transaction
-from shared.errors import ConfigurationError, UsageError
+from shared.errors import ConfigurationError, TransientError, UsageError
 from tests.postgres_server import Database, database, postgres, until  # noqa: F401
 from tests.viewership_rows import DETAILS, catalogue, match, reconciled, row, store, upload
 
@@ -367,7 +367,7 @@ def test_errors_have_an_sqlstate_and_a_type(loaded: Database):
         session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         with pytest.raises(ConfigurationError, match="read committed"):
             decide(session, "reject", good, None, by="ann", note="no")
-    assert set(SQLSTATES) == {f"TC00{number}" for number in range(1, 8)}
+    assert set(SQLSTATES) == {f"TC00{number}" for number in range(1, 9)}
 
 
 def test_a_key_without_title_series_and_id_can_be_accepted_but_not_aliased(database: Database):
@@ -532,6 +532,46 @@ def test_two_reviewers_of_one_key_decide_one_after_the_other(loaded: Database):
     assert [type(each) for each in results] == [ReviewChanged]
     assert loaded.rows("SELECT decided_by FROM viewership.decisions") == [("ann",)]
     reconciled(loaded)
+
+
+LOCKS = {
+    "final rows": "SELECT viewership.lock_final('{tubi}')",
+    "the catalogue": "SELECT pg_advisory_xact_lock(hashtextextended('telecine catalog', 0))",
+    "a match": "SELECT FROM viewership.matches FOR UPDATE",
+    "a table": "LOCK viewership.decisions IN SHARE MODE",
+}
+DECIDE = "viewership.decide(text, bigint[], bigint, text, text, text)"
+UNDO = "viewership.undo(bigint, text)"
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_console_waits_for_a_lock_only_for_a_limited_time(console: Database, name: str):
+    limits = "SELECT DISTINCT proconfig FROM pg_proc WHERE oid IN (%s::regprocedure, %s::regprocedure)"
+    assert console.rows(limits, DECIDE, UNDO) == [(["search_path=pg_catalog, pg_temp", "lock_timeout=10s"],)]
+    keys, wanted = [key_of(console, STORM)], episode(console, "HL-0101")
+    made = decided(console, "alias", keys, "HL-0101").decision
+    before = tables(console)
+    for function in (DECIDE, UNDO):
+        console.rows(f"ALTER FUNCTION {function} SET lock_timeout = '200ms'")
+    calls = {
+        "decide": ("SELECT viewership.decide('alias', %s, %s, 'ann', 'why')", (keys, wanted)),
+        "undo": ("SELECT viewership.undo(%s, 'ann')", (made,)),
+    }
+    with transaction(console.settings()) as session:
+        session.rows(LOCKS[name]) if "SELECT" in LOCKS[name] else session.run(LOCKS[name])
+        for statement, values in calls.values():
+            with as_role(console) as connection:
+                connection.execute("SET lock_timeout = 0")
+                with pytest.raises(psycopg.DatabaseError, match=r"such as a load.*more than 200ms.*try again") as error:
+                    connection.execute(statement, values)
+                assert error.value.sqlstate == "TC008"
+                assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+        for call in (lambda: decided(console, "alias", keys, "HL-0102"), lambda: undone(console, made)):
+            with pytest.raises(TransientError, match=r"try again when it has ended$") as typed:
+                call()
+            assert typed.value.exit_code == 75
+    assert tables(console) == before
+    assert undone(console, made).removed == 2
 
 
 def test_many_reviewers_at_once_lose_no_row(loaded: Database):

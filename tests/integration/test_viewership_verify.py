@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -152,6 +153,28 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
         (f"UPDATE viewership.platform_viewership SET week = '2025-06-29' WHERE {row(5)}",),
         [("DAYS", "upload 1, line 5, row 4")],
     ),
+    "the month of a row": (
+        (f"UPDATE viewership.platform_viewership SET year_month_day = '20250601' WHERE {row(5)}",),
+        [("DAYS", "upload 1, line 5, row 4")],
+    ),
+    "a load that is forgotten, with its final rows": (
+        (
+            "UPDATE viewership.uploads SET loaded_at = NULL WHERE upload_id = 1",
+            "DELETE FROM viewership.episode_details WHERE upload_id = 1",
+        ),
+        [("STATE", "upload 1")],
+    ),
+    "a replacement by nothing": (
+        (
+            "UPDATE viewership.uploads SET status = 'replaced' WHERE upload_id = 1",
+            "DELETE FROM viewership.episode_details WHERE upload_id = 1",
+        ),
+        [("STATE", "upload 1")],
+    ),
+    "a replacement by an upload that replaces nothing": (
+        ("UPDATE viewership.uploads SET replaced_by = 2 WHERE upload_id = 1",),
+        [("STATE", "upload 1")],
+    ),
     "the title of a row": (
         (f"UPDATE viewership.platform_viewership SET platform_content_name = 'Other' WHERE {row(5)}",),
         [("VALUES", "upload 1"), ("KEY_OF_ROW", "upload 1, line 5, row 4")],
@@ -297,7 +320,7 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
         [("UPLOAD_TWICE", "upload 1")],
     ),
     "a final row of an upload that was retracted": (
-        ("UPDATE viewership.uploads SET status = 'retracted' WHERE upload_id = 2",),
+        ("UPDATE viewership.uploads SET status = 'retracted', retracted_by = 'x' WHERE upload_id = 2",),
         [
             ("DETAIL_REPLACED", "upload 2, line 2, row 8, Revenue"),
             ("DETAIL_REPLACED", "upload 2, line 2, row 8, Viewership"),
@@ -329,6 +352,50 @@ def test_damage_is_named_with_its_place_and_nothing_else_is(two, name):
     assert ("run: telecine viewership reprocess" in report.headline) == stale
 
 
+# Damage whose advice is a command that repairs it.
+REPAIRED = {
+    "a match of another episode": "MATCH",
+    "the reasons of a match": "MATCH",
+    "a match that is gone": "MATCH_MISSING",
+    "a match of rules that are gone": "MATCH_STALE",
+    "keys of older rules": "KEY_STALE",
+    "the code of a scope": "SCOPE",
+    "the parent of a deal, in a scope and its final rows": "SCOPE",
+    "a final row that is gone": "DETAIL_MISSING",
+    "hours of a final row": "DETAIL",
+    "the title of a final row": "DETAIL",
+    "a final row of a row that is held": "DETAIL_EXTRA",
+    "a final row of an upload that was retracted": "DETAIL_REPLACED",
+}
+
+
+@pytest.mark.parametrize("name", REPAIRED)
+def test_what_the_report_says_to_run_repairs_the_damage(two, name):
+    statements, _ = DAMAGE[name]
+    damage(two, *statements)
+    failure = verified(two).failures[0]
+    assert failure.code == REPAIRED[name]
+    repair(two, failure.message)
+    assert found(verified(two)) == []
+
+
+def repair(store: Store, message: str) -> None:
+    """Run the command at the end of a finding."""
+    words = shlex.split(message.rpartition("; run: telecine ")[2])
+    assert telecine([*words, "--database-url", store.database.url]) == 0
+
+
+def test_a_final_row_of_a_decided_key_is_repaired(two):
+    episode = two.database.rows("SELECT min(id) FROM catalog.episodes")[0][0]
+    [[key]] = two.database.rows("SELECT key_id FROM viewership.keys WHERE content_name = 'Unknown'")
+    two.database.rows("SELECT viewership.decide('accept', ARRAY[%s]::bigint[], %s, 'ann', '')", key, episode)
+    damage(two, f"DELETE FROM viewership.episode_details WHERE key_id = {key}")
+    report = verified(two)
+    assert found(report) == [("DETAIL_MISSING", "upload 1, line 5, row 4, Viewership")]
+    repair(two, report.failures[0].message)
+    assert found(verified(two)) == []
+
+
 def test_every_code_of_damage_is_tried():
     tried = {code for _, places in DAMAGE.values() for code, _ in places}
     elsewhere = {
@@ -346,6 +413,19 @@ def test_only_the_chosen_uploads_are_verified(two):
         verified(two, upload=(9,))
     with pytest.raises(UsageError, match="of platform canonical; expected an upload of roku"):
         verified(two, upload=(1,), platform="roku")
+    with pytest.raises(UsageError, match="platform 'canonicle' has no uploads; did you mean 'canonical'"):
+        verified(two, platform="canonicle")
+
+
+def test_a_run_that_does_not_exist_is_refused_and_one_without_uploads_is_not(two):
+    with pytest.raises(UsageError, match="run 'nope' does not exist; expected an id listed by `telecine runs list`"):
+        verified(two, of_run="nope")
+    two.database.rows(
+        "INSERT INTO pipeline.runs (run_id, pipeline, status, finished_at)"
+        " VALUES ('idle', 'viewership', 'success', now())"
+    )
+    report = verified(two, of_run="idle")
+    assert (report.exit_code, report.headline) == (0, "0 uploads: nothing to compare")
 
 
 def test_a_changed_catalogue_makes_matches_and_final_rows_stale(two):
@@ -417,6 +497,20 @@ def test_decisions_are_compared_with_their_effects(two, name):
     assert report.exit_code == 65
 
 
+@pytest.mark.parametrize(
+    ("action", "uploads"), [("accept", "NULL"), ("accept", "'{1,2}'"), ("alias", "'{1}'"), ("reject", None)]
+)
+def test_an_accepted_episode_counts_in_the_uploads_of_its_decision(two, action, uploads):
+    episode = two.database.rows("SELECT min(id) FROM catalog.episodes")[0][0]
+    [[key]] = two.database.rows("SELECT key_id FROM viewership.keys WHERE content_name = 'Unknown'")
+    chosen = None if action == "reject" else episode
+    two.database.rows(f"SELECT viewership.decide('{action}', ARRAY[%s]::bigint[], %s::bigint, 'ann', 'x')", key, chosen)
+    assert found(verified(two)) == []
+    if uploads is not None:
+        damage(two, f"UPDATE viewership.matches SET uploads = {uploads} WHERE decision_id = 1")
+        assert found(verified(two)) == [("DECISION", f"decision 1, key {key}")]
+
+
 def test_a_decision_that_was_undone_leaves_nothing(two):
     episode = two.database.rows("SELECT min(id) FROM catalog.episodes")[0][0]
     [[key]] = two.database.rows("SELECT key_id FROM viewership.keys WHERE content_name = 'Unknown'")
@@ -460,6 +554,10 @@ REREAD = {
     "a reject's raw text": (
         f"UPDATE viewership.set_aside_rows SET raw = '12' WHERE {row(9)}",
         ("upload 1, line 9, row set aside at position 0", "its raw is 12; the file has 12h?"),
+    ),
+    "a long text, which is named whole or not at all": (
+        f"UPDATE viewership.set_aside_rows SET raw = repeat('secret', 20) WHERE {row(9)}",
+        ("upload 1, line 9, row set aside at position 0", "its raw is a text of 120 characters; the file has 12h?"),
     ),
     "a reject that is another line": (
         f"UPDATE viewership.set_aside_rows SET line = 12 WHERE {row(9)}",
@@ -564,7 +662,7 @@ def test_an_upload_that_was_taken_back_is_sound(two):
 def test_an_empty_database_is_sound(database, tmp_path):
     (tmp_path / "bucket").mkdir()
     report = verified(Store(database, tmp_path))
-    assert (found(report), report.headline) == ([], "0 uploads: all values match the raw rows")
+    assert (found(report), report.headline) == ([], "0 uploads: nothing to compare")
 
 
 def test_only_the_first_findings_are_named_but_all_are_counted(store):

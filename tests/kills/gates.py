@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import Engine, event
 
 from shared.database.session import DatabaseSession
+from shared.storage import _beneath
 from shared.storage import file as file_store
 
 if TYPE_CHECKING:
@@ -89,6 +90,11 @@ class Disk:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
 
+def _whole(path: str, folder: int | None) -> str:
+    """Return a path below an open folder as one from the root."""
+    return path if folder is None else str(Path(f"/proc/self/fd/{folder}").readlink() / path)
+
+
 class _Os:
     """A replacement for the module ``os`` in the file store."""
 
@@ -101,13 +107,14 @@ class _Os:
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
-    def open(self, path: str, flags: int, mode: int = 0o777) -> int:
+    def open(self, path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        target = _whole(path, dir_fd)
         if flags & os.O_CREAT:
-            self._announce("open", path)
+            self._announce("open", target)
         elif self._reads and not flags & os.O_DIRECTORY:
-            self._announce("read", path)
-        descriptor = os.open(path, flags, mode)
-        self._targets[descriptor] = path
+            self._announce("read", target)
+        descriptor = os.open(path, flags, mode, dir_fd=dir_fd)
+        self._targets[descriptor] = target
         return descriptor
 
     def write(self, descriptor: int, data: memoryview) -> int:
@@ -125,13 +132,15 @@ class _Os:
         name = "sync" if Path(self._targets[descriptor]).is_dir() else "fsync"
         self._announce(name, self._targets[descriptor])
 
-    def replace(self, source: str, target: str) -> None:
-        self._announce("replace", target)
-        os.replace(source, target)  # noqa: PTH105 - the store's own call
+    def replace(
+        self, source: str, target: str, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
+    ) -> None:
+        self._announce("replace", _whole(target, dst_dir_fd))
+        os.replace(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
-    def unlink(self, path: str) -> None:
-        self._announce("unlink", path)
-        os.unlink(path)  # noqa: PTH108
+    def unlink(self, path: str, *, dir_fd: int | None = None) -> None:
+        self._announce("unlink", _whole(path, dir_fd))
+        os.unlink(path, dir_fd=dir_fd)
 
 
 # Python's audit events during the start of an embedded server -> names of operations.
@@ -193,7 +202,7 @@ class InlineExecutor(Executor):
 
 def install(announce: Announcer, disk: Disk, *, reads: bool) -> None:
     """Install the gates in this process; ``reads`` also announces each listing and each file read."""
-    file_store.os = _Os(announce, disk, reads=reads)  # type: ignore[assignment]
+    file_store.os = _beneath.os = _Os(announce, disk, reads=reads)  # type: ignore[assignment]
     if reads:
         walk = file_store.walk
 

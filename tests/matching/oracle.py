@@ -11,6 +11,8 @@ from jobs.viewership.matching.names import Source
 from jobs.viewership.matching.prepare import FORM, REST
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobs.viewership.matching.prepare import Prepared
     from tests.matching.catalogue import Alias, Catalogue, Episode
 
@@ -46,6 +48,9 @@ class Oracle:
         by_numbers = self._numbers(key, strong)
         by_title = self._in_series(key)
         anywhere = self._anywhere(key)
+        kinds = (by_id, by_numbers, by_title, anywhere)
+        gone = {one for one in set().union(*kinds) - self._active if self._is_covered(one, kinds)}
+        by_id, by_numbers, by_title, anywhere = (kind - gone for kind in kinds)
         every = by_id | by_numbers | by_title | anywhere
         of_series = {one for one in every if self._episodes[one].series in strong}
         standing = {
@@ -78,6 +83,11 @@ class Oracle:
             if len(accepted) == 1 and accepted <= self._active:
                 return accepted.pop(), name
         return None
+
+    def _is_covered(self, episode: int, kinds: Sequence[set[int]]) -> bool:
+        """Return whether active episodes of its series have all evidence of an episode."""
+        mates = {one for one in self._active if self._episodes[one].series == self._episodes[episode].series}
+        return all(kind & mates for kind in kinds if episode in kind)
 
     def _numbers(self, key: Prepared, strong: set[int]) -> set[int]:
         if key.season is None or key.episode is None:

@@ -50,6 +50,7 @@ def test_version(capsys):
             ["unknown command 'zzz'", "Expected one of: " + ", ".join([*PIPELINES, *TOOLS, "--help", "--version"])],
         ),
         (["db", "upgrad"], ["telecine db", "did you mean upgrade?", "check, url"]),
+        (["viewership", "reviw", "list"], ["did you mean review?"]),
         (["gamedata", "extrakt"], ["telecine gamedata", "did you mean extract?", "manifest"]),
     ],
 )

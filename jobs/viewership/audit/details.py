@@ -195,6 +195,23 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
         "its match comes from decision {decision_id}, which {state}",
         **values,
     )
+    # An accepted episode counts in the uploads that had rows of the key then, an alias in all.
+    tell(
+        session,
+        check,
+        "DECISION",
+        f"""
+        SELECT {where}, 'decision ' || d.decision_id || ', key ' || k.key_id AS item, d.action,
+            COALESCE(k.uploads::text, 'all uploads') AS uploads
+        FROM viewership.matches k JOIN viewership.decisions d USING (decision_id)
+        WHERE {covered} AND ((k.uploads IS NULL) = (d.action = 'accept') OR EXISTS (
+            SELECT FROM unnest(k.uploads) AS u (upload_id) WHERE NOT EXISTS (
+                SELECT FROM viewership.platform_viewership r
+                WHERE r.key_id = k.key_id AND r.upload_id = u.upload_id)))
+        """,  # noqa: S608
+        "its match counts in {uploads}; expected the uploads that had rows of the key when {action} was decided",
+        **values,
+    )
     tell(
         session,
         check,

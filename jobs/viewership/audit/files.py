@@ -31,6 +31,7 @@ _DERIVED: Final = {
     "week": "r.week",
     "day": "r.day",
     "year_month_day": "r.year_month_day",
+    "whole_week": "r.whole_week",
     "whole_month": "r.whole_month",
     "topline": "r.key_id IS NULL",
 }
@@ -103,6 +104,8 @@ class _Files:
         session.copy_bytes("audit_units", names, as_csv(units))
         session.run("ANALYZE audit_units")
         fields = ", ".join(f"('{name}', h.{name}::text, n.{name}::text)" for name in names[2:])
+        # Whole or not at all: half a secret would not be found later.
+        shown = "CASE WHEN length({0}) > 100 THEN concat('a text of ', length({0}), ' characters') ELSE {0} END"
         self.check.checked += units.height
         tell(
             session,
@@ -113,8 +116,8 @@ class _Files:
                 :what || ' at position ' || COALESCE(h.position, n.position) AS item,
                 CASE WHEN h.line IS NULL THEN 'it is not stored; the file has it'
                     WHEN n.line IS NULL THEN 'the file does not have it'
-                    ELSE concat('its ', f.name, ' is ', COALESCE(left(f.stored, 100), 'none'), '; the file has ',
-                        COALESCE(left(f.read, 100), 'none')) END AS message
+                    ELSE concat('its ', f.name, ' is ', COALESCE({shown.format("f.stored")}, 'none'),
+                        '; the file has ', COALESCE({shown.format("f.read")}, 'none')) END AS message
             FROM ({stored} WHERE r.upload_id = :upload) h FULL JOIN audit_units n
                 ON (h.line, h.position) = (n.line, n.position)
             CROSS JOIN LATERAL (

@@ -89,7 +89,7 @@ def check_matches(session: DatabaseSession, scope: Scope) -> Check:
             AND u.status IN ('matched', 'loaded') AND u.code IS DISTINCT FROM 'BUCKET_FAILED'
         GROUP BY r.upload_id, r.key_id
         """,
-        "the key of {units} rows has no match; run `telecine viewership reprocess`",
+        "the key of {units} rows has no match",
         ids=ids,
     )
     return check

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, ValidationError, model_validator
@@ -12,6 +12,7 @@ from jobs.viewership.matching.model import RULES
 from jobs.viewership.uploads.formats.model import near_miss
 from jobs.viewership.uploads.formats.strict_yaml import EXPECTED, find_value, load_yaml
 from shared.errors import ConfigurationError, UsageError
+from shared.storage import holds_secrets, open_regular
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -89,9 +90,15 @@ def read_rules(place: str) -> MatchRules:
         RulesInvalid: each problem has a line of its own.
         UsageError: the file cannot be read.
     """
-    path, name = Path(place), one_line(place)
+    name = one_line(place)
+    # Messages show what a file has instead of rules.
+    secret = UsageError(f"'{name}' is in a folder of secrets or processes; expected a YAML file")
+    if holds_secrets(os.path.realpath(place)):
+        raise secret
     try:
-        with path.open("rb") as file:
+        with open_regular(place) as file:
+            if holds_secrets(file.fileno()):
+                raise secret
             body = file.read(_MOST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()

@@ -61,7 +61,8 @@ class Compared:
     def csv(self) -> bytes:
         """Return all changed keys as CSV. Cells that a spreadsheet would read as formulas are neutralised."""
         stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
+        # With both characters in the line end, csv quotes cells that have either.
+        writer = csv.writer(stream, lineterminator="\r\n")
         own = [name for name in ChangedKey.model_fields if name not in ("before", "after")]
         states = [f"{side}_{name}" for side in ("before", "after") for name in MatchState.model_fields]
         writer.writerow([*own, *states])

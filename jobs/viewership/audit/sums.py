@@ -101,6 +101,25 @@ def check_units(session: DatabaseSession, scope: Scope) -> Check:
     tell(
         session,
         check,
+        "STATE",
+        """
+        SELECT u.upload_id, NULL::integer AS line, NULL::text AS item, u.status,
+            CASE WHEN u.status = 'replaced' THEN 'an upload that replaces it'
+                WHEN u.status = 'retracted' THEN 'the name of a user'
+                WHEN u.replaced_by IS NOT NULL THEN 'no upload that replaces it'
+                ELSE 'the time of its load' END AS expected
+        FROM viewership.uploads u LEFT JOIN viewership.uploads b ON b.upload_id = u.replaced_by
+        WHERE u.upload_id = ANY (:ids) AND CASE u.status
+            WHEN 'replaced' THEN (u.upload_id = ANY (b.replaces)) IS NOT TRUE
+            WHEN 'retracted' THEN u.retracted_by IS NULL
+            ELSE u.replaced_by IS NOT NULL OR (u.status IN ('loaded', 'partial') AND u.loaded_at IS NULL) END
+        """,
+        "it is {status}; expected {expected}",
+        ids=ids,
+    )
+    tell(
+        session,
+        check,
         "UNIT_TWICE",
         """
         SELECT upload_id, line, position, count(*) AS times, NULL::text AS item FROM (
@@ -129,7 +148,7 @@ def check_units(session: DatabaseSession, scope: Scope) -> Check:
 
 
 def check_days(session: DatabaseSession, scope: Scope) -> Check:
-    """Compare the date of each row with the days of its upload, and its week and day with its date."""
+    """Compare the date of each row with the days of its upload, and what is derived from its date with it."""
     ids = list(scope.uploads)
     check = Check("days")
     [[check.checked]] = session.rows(
@@ -158,6 +177,19 @@ def check_days(session: DatabaseSession, scope: Scope) -> Check:
             AND (r.week, r.day) IS DISTINCT FROM (date_trunc('week', r.date)::date, extract(day FROM r.date)::smallint)
         """,
         "the row of {date} has week {week} and day {day}; expected those of its date",
+        ids=ids,
+    )
+    tell(
+        session,
+        check,
+        "DAYS",
+        """
+        SELECT r.upload_id, r.line, 'row ' || r.id AS item, r.year, r.month, r.year_month_day
+        FROM viewership.platform_viewership r
+        WHERE r.upload_id = ANY (:ids)
+            AND r.year_month_day IS DISTINCT FROM r.year || lpad(r.month::text, 2, '0') || '01'
+        """,
+        "the row of year {year} and month {month} has year_month_day {year_month_day}; expected their first day",
         ids=ids,
     )
     return check

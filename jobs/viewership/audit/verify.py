@@ -16,8 +16,10 @@ from jobs.viewership.audit.rows import check_hashes
 from jobs.viewership.audit.scopes import check_scopes
 from jobs.viewership.audit.sums import check_days, check_sums, check_units
 from jobs.viewership.tables.gauges import measure
+from jobs.viewership.tables.uploads import unknown
 from shared.database.session import transaction
 from shared.errors import UsageError
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -80,7 +82,7 @@ def choose(session: DatabaseSession, uploads: Sequence[int], platform: str | Non
         of_run: only those with a log entry of this run, possibly none; None for all.
 
     Raises:
-        UsageError: an upload does not exist, or is of another platform.
+        UsageError: an upload or the run does not exist, or an upload is of another platform.
     """
     if of_run is not None:
         processed = session.rows(
@@ -91,13 +93,16 @@ def choose(session: DatabaseSession, uploads: Sequence[int], platform: str | Non
             platform=platform,
         )
         found = tuple(row.upload_id for row in processed)
+        # A poll without files has processed nothing; an id that the ledger lacks is a typing error.
+        if not found and not session.rows("SELECT FROM pipeline.runs WHERE run_id = :run", run=of_run):
+            raise UsageError(f"run '{one_line(of_run)}' does not exist; expected an id listed by `telecine runs list`")
         return Scope(tuple(each for each in found if not uploads or each in uploads), whole=False)
     rows = session.rows("SELECT upload_id, platform FROM viewership.uploads ORDER BY upload_id")
     if uploads:
         known = {row.upload_id: row.platform for row in rows}
         for number in uploads:
             if number not in known:
-                raise UsageError(f"upload {number} does not exist; expected one in `telecine viewership uploads`")
+                raise unknown(session, number)
             if platform is not None and known[number] != platform:
                 raise UsageError(f"upload {number} is of platform {known[number]}; expected an upload of {platform}")
         return Scope(tuple(uploads), whole=False)

@@ -3,7 +3,8 @@
 A cell that begins with one of ``= + - @``, a tab or a carriage return is a formula to a spreadsheet, which may run a
 command or send data away (CWE-1236). Export writes an apostrophe before it, and before any such text that already
 begins with apostrophes; import removes one. So every text comes back as it was, and ``'Til Death`` is not touched.
-The same after a semicolon, bar or tab within a cell: a spreadsheet set to that delimiter begins a new cell there.
+The same after a semicolon, bar, tab or line break within a cell: a spreadsheet set to that delimiter begins a new cell
+there, or does not see the quotation marks around the line break.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import Final
 
 __all__ = ["neutralised", "restored"]
 
-# Quotation marks after a delimiter are those of a quoted cell to such a spreadsheet.
-_START: Final = r'(^|[;|\t]"*)'
-_FORMULA: Final = re.compile(rf"{_START}(?='*[=+\-@\t\r\0])")
-_NEUTRAL: Final = re.compile(rf"{_START}'(?='*[=+\-@\t\r\0])")
+# A spreadsheet may drop a line break at the beginning. Quotation marks after a delimiter are those of a quoted cell to
+# a spreadsheet set to it.
+_FIRST: Final = r"(?='*[=+\-@\t\r\n\0])"
+_LATER: Final = r"(?='*[=+\-@\t\r\0])"
+_DELIMITER: Final = r'[;|\t\r\n]"*'
+_FORMULA: Final = re.compile(rf"(^){_FIRST}|({_DELIMITER}){_LATER}")
+_NEUTRAL: Final = re.compile(rf"^'{_FIRST}|({_DELIMITER})'{_LATER}")
 
 
 def neutralised(text: str) -> str:
@@ -25,7 +29,7 @@ def neutralised(text: str) -> str:
     >>> neutralised("=1+1"), neutralised("The Storm"), neutralised("'=1"), neutralised("Storm;=1")
     ("'=1+1", 'The Storm', "''=1", "Storm;'=1")
     """
-    return _FORMULA.sub(r"\1'", text)
+    return _FORMULA.sub(r"\1\2'", text)
 
 
 def restored(cell: str) -> str:

@@ -38,6 +38,8 @@ _ANY: Final = frozenset({"domain", "partner", "channel", "territory", "platform"
 # Counted in the first line, in this order: a tie is a comma.
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _MAX_COLUMNS: Final = 500
+# ZIP (.xlsx, .ods) and OLE (.xls).
+_WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _SHOWN: Final = 60
 _NAMED: Final = 20
 # Words in column names: every platform's report has one of them, and no catalogue file does.
@@ -116,6 +118,10 @@ def read(files: Iterable[tuple[str, bytes]]) -> Read:
     """
     result = Read()
     for name, body in files:
+        if body.startswith(_WORKBOOKS):
+            message = "the file is a workbook; expected CSV or JSON lines; save the sheet as 'CSV UTF-8' and import it"
+            result.bad.append(Bad(name, None, None, message))
+            continue
         try:
             text = body.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -181,18 +187,24 @@ def _records(name: str, text: str, result: Read) -> Iterator[tuple[int, list[str
 def _kind(name: str, line: int, names: Sequence[str], result: Read) -> Kind | None:
     kind = kind_of(names)
     if kind is None:
-        shown = ", ".join(one_line(cut(each, _SHOWN)) for each in names[:_NAMED])
+        shown = ", ".join(one_line(cut(each, _SHOWN)) for each in names[:_NAMED] if each.strip())
         lists = "; ".join(f"{kind}: {', '.join(columns.names())}" for kind, columns in COLUMNS.items())
         message = f"columns {shown} match no kind of file; expected the columns of one kind ({lists}){_report(names)}"
         result.bad.append(Bad(name, line, None, message))
         return None
     unknown = list(dict.fromkeys(column for column in names if parse_column(kind, column) is None))
-    wrong = [_unknown(kind, unknown) + _report(unknown)] if unknown else []
+    wrong = [_unknown(_likeliest(kind, names), names) + _report(unknown)] if unknown else []
     wrong += [f"column {one_line(each)} appears twice" for each, count in Counter(names).items() if count > 1 and each]
     if len(names) > _MAX_COLUMNS:
         wrong = [f"{len(names)} columns; expected at most {_MAX_COLUMNS}"]
     result.bad += [Bad(name, line, None, message) for message in wrong]
     return None if wrong else kind
+
+
+def _likeliest(kind: Kind, names: Sequence[str]) -> Kind:
+    """Return the kind that has most of these columns: that of deals without deal_parent is not numbers."""
+    known = {each: sum(parse_column(each, column) is not None for column in names) for each in COLUMNS}
+    return max(COLUMNS, key=lambda each: (known[each], each == kind))
 
 
 def _report(unknown: Iterable[str]) -> str:
@@ -202,8 +214,9 @@ def _report(unknown: Iterable[str]) -> str:
     return ". This looks like a platform's report; run: telecine viewership run FILE"
 
 
-def _unknown(kind: Kind, unknown: Sequence[str]) -> str:
+def _unknown(kind: Kind, header: Sequence[str]) -> str:
     columns = COLUMNS[kind]
+    unknown = list(dict.fromkeys(column for column in header if parse_column(kind, column) is None))
     titled = columns.titled
     example = "" if titled is None else f", also {titled}{'-es, ' + titled + '-es' if columns.languages else ''}.2"
     names = [f"'{one_line(cut(column, _SHOWN))}'" for column in unknown if column]
@@ -213,6 +226,8 @@ def _unknown(kind: Kind, unknown: Sequence[str]) -> str:
         one = len(names) == 1
         listed = f"{', '.join(names[:_NAMED])}{rest}"
         parts.insert(0, f"{'column' if one else 'columns'} {listed} {'is' if one else 'are'} unknown")
+    if not any(parse_column(kind, column) in columns.marks for column in header):
+        parts.append(f"column {' or '.join(map(repr, columns.marks))} is missing")
     shown = ", and ".join(parts)
     return f"{shown}; expected for {kind}: {', '.join(columns.names())}{example}"
 

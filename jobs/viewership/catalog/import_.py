@@ -10,7 +10,9 @@ from jobs.viewership.catalog.files import read
 from jobs.viewership.catalog.plan import plan
 from jobs.viewership.catalog.store import apply
 from jobs.viewership.catalog.versions import current_version, lock, open_version, refresh_keys
+from jobs.viewership.tables.locks import limit_waits
 from shared.collector import no_collection
+from shared.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +58,7 @@ def import_files(
     Imports wait for each other. A file with a bad row changes nothing either; ``plan.bad`` lists all bad rows.
 
     Args:
-        session: a transaction.
+        session: a transaction; it waits for locks as long as a phase does.
         files: names and contents.
         source: the name under which fields are filled.
         by: the author of the import.
@@ -66,6 +68,7 @@ def import_files(
     Raises:
         ConfigurationError: a newer telecine computed the catalogue's keys.
     """
+    limit_waits(session)
     lock(session)
     refresh_keys(session, by)
     found = _planned(session, files, source, overwrite=overwrite, remove_missing=remove_missing)
@@ -77,7 +80,7 @@ def import_files(
         "import",
         by,
         source=source,
-        origin=", ".join(name for name, _ in files)[:1000],
+        origin=cut(", ".join(name for name, _ in files), 1000),
         counts=decided.counts(),
     )
     with no_collection():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["DUBBED", "LANGUAGES", "NOISE", "NUMBERED_WORDS", "PLACEHOLDERS", "values", "wordset"]
+__all__ = ["DUBBED", "KIN", "LANGUAGES", "NOISE", "NUMBERED_WORDS", "PLACEHOLDERS", "values", "wordset"]
 
 
 def wordset(text: str) -> frozenset[str]:
@@ -63,6 +63,12 @@ PLACEHOLDERS: Final = wordset(
     " show movie film paidprogram paidprogramming sintitulo desconocido sansnom sanstitre ohnetitel unbekannt"
 )
 """Titles that name no episode, their words joined."""
+
+KIN: Final = wordset(
+    "mother father brother sister stepmother stepfather stepbrother stepsister grandmother grandfather daughter husband"
+    " boyfriend girlfriend mister godmother godfather grandson granddaughter fiance fiancee niece nephew uncle cousin"
+)
+"""Words for a family. Two of them may be an edit or two apart, and name different people: mother, father, brother."""
 
 NUMBERED_WORDS: Final = wordset(
     "episode ep eps episodio folge capitulo season series temporada saison staffel video clip program segment item"

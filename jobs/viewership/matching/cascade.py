@@ -166,6 +166,8 @@ _EVIDENCE: Final = {
     FROM wanted w JOIN rare USING (title_key) JOIN catalog.episode_titles t USING (title_key)
     """,
 }
+# An inactive episode whose evidence an active one of its series has as well does not stand against it: where a ref id
+# was corrected in the catalogue, the episode with the old one is inactive.
 # Numbers agree unless one of them is known on both sides and differs; a platform's own numbering counts as well.
 _CANDIDATES: Final = f"""
     INSERT INTO match_candidates
@@ -177,21 +179,26 @@ _CANDIDATES: Final = f"""
         count(*) FILTER (WHERE mask & {TITLE_ANYWHERE} > 0) OVER one,
         count(*) FILTER (WHERE mask & {ALIAS} > 0) OVER one
     FROM (
-        SELECT v.key, v.episode_id, (v.mask | CASE WHEN m.series_id IS NULL THEN 0 ELSE {SERIES} END)::smallint AS mask,
-            e.active AND s.status = 'active' AS active,
-            coalesce(n.named, 0) AS named,
-            v.mask & {NUMBERS} > 0 OR (
-                (k.season IS NULL OR e.season_no IS NULL OR k.season = e.season_no)
-                AND (k.episode IS NULL OR e.episode_no IS NULL OR k.episode = e.episode_no)
-            ) AS agrees
-        FROM (SELECT key, episode_id, bit_or(mask) AS mask FROM match_evidence GROUP BY key, episode_id) AS v
-        JOIN match_keys k USING (key)
-        JOIN catalog.episodes e ON e.id = v.episode_id
-        JOIN catalog.series s ON s.id = e.series_id
-        LEFT JOIN match_series m ON m.key = v.key AND m.series_id = e.series_id AND m.source <= 1
-        LEFT JOIN (SELECT key, count(*) AS named FROM match_series WHERE source <= 1 GROUP BY key) AS n
-            ON n.key = v.key
+        SELECT p.*, bit_or(p.mask) FILTER (WHERE p.active) OVER (PARTITION BY p.key, p.series_id) AS live
+        FROM (
+            SELECT v.key, v.episode_id, e.series_id,
+                (v.mask | CASE WHEN m.series_id IS NULL THEN 0 ELSE {SERIES} END)::smallint AS mask,
+                e.active AND s.status = 'active' AS active,
+                coalesce(n.named, 0) AS named,
+                v.mask & {NUMBERS} > 0 OR (
+                    (k.season IS NULL OR e.season_no IS NULL OR k.season = e.season_no)
+                    AND (k.episode IS NULL OR e.episode_no IS NULL OR k.episode = e.episode_no)
+                ) AS agrees
+            FROM (SELECT key, episode_id, bit_or(mask) AS mask FROM match_evidence GROUP BY key, episode_id) AS v
+            JOIN match_keys k USING (key)
+            JOIN catalog.episodes e ON e.id = v.episode_id
+            JOIN catalog.series s ON s.id = e.series_id
+            LEFT JOIN match_series m ON m.key = v.key AND m.series_id = e.series_id AND m.source <= 1
+            LEFT JOIN (SELECT key, count(*) AS named FROM match_series WHERE source <= 1 GROUP BY key) AS n
+                ON n.key = v.key
+        ) AS p
     ) AS c
+    WHERE c.active OR c.mask & ~coalesce(c.live, 0::smallint) <> 0
     WINDOW one AS (PARTITION BY key)
 """
 

@@ -95,8 +95,11 @@ class SeriesTitles:
         self._texts: list[str] = []
         self._segments: set[int] = set()
         self._episodes: list[Episode] = []
-        for episode in episodes:
-            if not episode.title_key:
+        every = list(episodes)
+        live = {(one.series_id, one.title_key) for one in every if one.active}
+        for episode in every:
+            # An inactive episode does not stand against an active one with its title.
+            if not episode.title_key or (not episode.active and (episode.series_id, episode.title_key) in live):
                 continue
             segments = _SLASH.split(episode.title) if " / " in episode.title else ()
             for number, text in enumerate((episode.title, *segments)):

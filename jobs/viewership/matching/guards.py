@@ -6,12 +6,12 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.keys.titles import numbers
-from jobs.viewership.keys.words import wordset
+from jobs.viewership.keys.words import KIN, wordset
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
-__all__ = ["SMALL", "aligned", "same_numbers"]
+__all__ = ["SMALL", "aligned", "same_numbers", "with_plurals"]
 
 # Words that titles gain and lose without naming another episode. "not" and "no" are absent.
 SMALL: Final = wordset("the a an of and in on at to for with from by is are el la los las de del y le les du et")
@@ -75,11 +75,28 @@ def _fits(left: list[str], right: list[str], known: Collection[str]) -> bool:
     return all(_typed(mine, its, known) for mine, its in zip(left, right, strict=True))
 
 
+def _singular(word: str) -> str:
+    return word.removesuffix("s")
+
+
+def with_plurals(words: Iterable[str]) -> set[str]:
+    """Return words with their plurals and singulars: none of them is a typing error. "Mother's" is "mothers" here.
+
+    Example:
+        >>> sorted(with_plurals({"brother"}))
+        ['brother', 'brothers']
+    """
+    return {each for word in words for each in (word, f"{word}s", _singular(word)) if each}
+
+
 def _typed(one: str, other: str, known: Collection[str]) -> bool:
     """Return whether a word is another one with typing errors."""
     if one == other:
         return True
     if one in known:
+        return False
+    mine, its = _singular(one), _singular(other)
+    if mine != its and (mine in known or f"{mine}s" in known or {mine, its} <= KIN):
         return False
     from rapidfuzz.distance import OSA
 

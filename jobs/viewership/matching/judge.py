@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.keys.titles import numbers, title_form
+from jobs.viewership.keys.titles import joined, numbers, title_form, without_article
 from jobs.viewership.matching.cascade import ALIAS, ID, NUMBERS, SERIES, TITLE, TITLE_ANYWHERE
 from jobs.viewership.matching.fuzzy import Episode, Found, Proposals, SeriesTitles, Similar
 from jobs.viewership.matching.model import CONFIDENCE, UNCONFIRMED, Bucket, Candidate, Decision, Match
@@ -33,6 +34,9 @@ _BITS: Final = (
 )
 _SCORES: Final = {ALIAS: 100.0, ID: 50.0, SERIES: 10.0, NUMBERS: 40.0, TITLE: 60.0, TITLE_ANYWHERE: 40.0}
 _EQUAL: Final = 100.0
+_AND: Final = "and"
+_AGAINST: Final = frozenset({"SEVERAL_EPISODES", "CONFLICT", "TITLE_NUMBERS_DIFFER"})
+"""Verdicts of a title with which its id and numbers are not enough."""
 _SAME_BUT_NUMBERS: Final = 85.0
 """Similarity of two titles without their numbers, from which differing numbers mean that they are siblings."""
 
@@ -89,6 +93,7 @@ class Judge:
             self._refs[row.episode_id] = row.ref_id
             self._series[row.key] = row.series_id
         self._episodes: dict[int, list[Episode]] = defaultdict(list)
+        self._exact: dict[int, dict[str, set[int]]] = {}
         self._finders: dict[tuple[int, ...], SeriesTitles] = {}
         self._proposals: Proposals | None = None
         self._words: Collection[str] = ()
@@ -143,13 +148,40 @@ class Judge:
         if not places:
             return self._accept(key, episode, bucket, reasons, CONFIDENCE[bucket])
         similar = self._finder(places).find(_whole(key))
-        if similar.accepted is not None and similar.accepted.episode_id != episode:
-            return self._review(key, ("CONFLICT", *reasons), [_Evidence(episode, mask, True, True)], similar.best)
-        verdict = self._compare(key, self._episodes[places[0]], episode)
-        if verdict == "TITLE_NUMBERS_DIFFER":
+        verdict = self._verdict(key, places[0], episode, similar)
+        if verdict in _AGAINST:
             return self._review(key, (verdict, *reasons), [_Evidence(episode, mask, True, True)], similar.best)
         lower = 0.0 if verdict == "TITLE_SIMILAR" else UNCONFIRMED
         return self._accept(key, episode, bucket, (*reasons, verdict), CONFIDENCE[bucket] - lower)
+
+    def _verdict(self, key: Prepared, series: int, episode: int, similar: Found) -> str:
+        """Say what the titles of a key mean for the episode that its id or numbers name."""
+        if self._names_several(key, series):
+            return "SEVERAL_EPISODES"
+        if similar.accepted is not None and similar.accepted.episode_id != episode:
+            return "CONFLICT"
+        return self._compare(key, self._episodes[series], episode)
+
+    def _names_several(self, key: Prepared, series: int) -> bool:
+        """Return whether a title joins those of several episodes, with a slash or "and": one airing of both."""
+        segments = [form for form, kind, _ in key.forms if kind == SEGMENT]
+        groups = [segments] if len(segments) > 1 else []
+        groups += [
+            [joined(without_article(words[:at])), joined(without_article(words[at + 1 :]))]
+            for _, kind, words in key.forms
+            if kind != SEGMENT
+            for at, word in enumerate(words)
+            if word == _AND
+        ]
+        if not groups:
+            return False
+        known = self._exact.get(series)
+        if known is None:
+            known = self._exact[series] = defaultdict(set)
+            for one in self._episodes[series]:
+                known[one.title_key].add(one.episode_id)
+        named = ([known[form] for form in group if form in known] for group in groups)
+        return any(one.isdisjoint(other) for group in named for one, other in combinations(group, 2))
 
     def _compare(self, key: Prepared, titles: Sequence[Episode], episode: int) -> str:
         """Compare the titles of a key with those of the episode that its id or numbers name."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jobs.viewership.keys.ids import id_parts
-from jobs.viewership.keys.numbering import season_episode, whole_number
+from jobs.viewership.keys.numbering import is_range, season_episode, whole_number
 from jobs.viewership.keys.text import cleaned
 from jobs.viewership.keys.titles import TitleForm, is_noise, joined, title_form, tokens, undecorated, without_article
 from jobs.viewership.keys.words import wordset
@@ -264,24 +264,21 @@ def _coded(made: Prepared, series: int | None, notes: list[str]) -> None:
 def _numbers(made: Prepared, key: MatchKey, forms: Sequence[TitleForm], notes: list[str]) -> None:
     season, episode = whole_number(key.season), whole_number(key.episode)
     made.columns = (season, episode)
-    if season is None:
-        season = made.season
-    if episode is None:
-        episode = made.episode
-    for form in forms:
-        if form.several:
-            made.held = "SEVERAL_EPISODES"
-        if season is None:
-            season = form.season
-        elif form.season is not None and form.season != season:
+    if is_range(key.episode) or any(form.several for form in forms):
+        made.held = "SEVERAL_EPISODES"
+    named = ((made.season, made.episode), *((form.season, form.episode) for form in forms))
+    for its_season, its_episode in named:
+        if _differ(season, its_season) or _differ(episode, its_episode):
             made.held = made.held or "NUMBERS_TWICE"
-        if episode is None:
-            episode = form.episode
-        elif form.episode is not None and form.episode != episode:
-            made.held = made.held or "NUMBERS_TWICE"
+        season = its_season if season is None else season
+        episode = its_episode if episode is None else episode
     made.season, made.episode = season, episode
     if made.held:
         notes.append(made.held)
+
+
+def _differ(one: int | None, other: int | None) -> bool:
+    return one is not None and other is not None and one != other
 
 
 def _forms(made: Prepared, text: str, form: TitleForm, names: tuple[tuple[str, ...], ...]) -> None:

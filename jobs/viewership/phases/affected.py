@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.keys.ids import id_parts
 from jobs.viewership.keys.titles import series_form
+from jobs.viewership.matching.guards import with_plurals
 from jobs.viewership.matching.model import RULES
 from jobs.viewership.matching.names import SeriesNames, id_codes
 from jobs.viewership.matching.prepare import MatchKey, prepare
@@ -160,6 +161,7 @@ def _by_series(session: DatabaseSession, changes: Changes, rules: str) -> set[in
         )
     ]
     known = {row.series_base for row in session.rows("SELECT DISTINCT series_base FROM catalog.series_titles")}
+    name_words = with_plurals(changes.name_words)
     wanted: list[str] = []
     unknown: list[str] = []
     for text in texts:
@@ -167,7 +169,7 @@ def _by_series(session: DatabaseSession, changes: Changes, rules: str) -> set[in
         if form.base in bases or form.key in aliases:
             wanted.append(text)
         elif form.base not in known and len(form.base) >= _SHORTEST_SIMILAR:
-            if not changes.name_words.isdisjoint(word_runs(form.words)):
+            if not name_words.isdisjoint(word_runs(form.words)):
                 wanted.append(text)
             else:
                 unknown.append(text)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.uploads.reading.limits import ReadLimits, over
-from shared.errors import ObjectMissing, UsageError
+from shared.errors import ObjectMissing, TelecineError, UsageError
 from shared.scrub import hide_known
-from shared.storage import holds_secrets, join_uri, open_store, resolved, split_uri
+from shared.storage import holds_secrets, join_uri, misnamed, open_regular, open_store, resolved, split_uri
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from shared.settings.storage import StorageSettings
     from shared.storage import ObjectStore
 
-__all__ = ["FOLDER", "Kept", "fetched", "keep", "key_below", "raw_key"]
+__all__ = ["EXPECTED", "FOLDER", "SUFFIXES", "Kept", "fetched", "keep", "key_below", "raw_key"]
+
+EXPECTED: Final = "delimited text or a workbook"
+"""Files that can be uploaded."""
+SUFFIXES: Final = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+"""Usual suffixes of such files; none is required."""
 
 FOLDER: Final = "raw/"
 _CHUNK: Final = 1 << 20
@@ -59,7 +64,9 @@ def raw_key(sha256: str) -> str:
 
 
 @contextmanager
-def fetched(place: str, settings: StorageSettings, *, bucket: str, limits: ReadLimits | None = None) -> Iterator[Kept]:
+def fetched(
+    place: str, settings: StorageSettings, *, bucket: str, limits: ReadLimits | None = None, command: str = ""
+) -> Iterator[Kept]:
     """Copy a file to a temporary folder, hashing it on the way, and delete the copy at the end of the block.
 
     Only the copy is read afterwards: the bytes that are hashed are those that are read.
@@ -69,6 +76,7 @@ def fetched(place: str, settings: StorageSettings, *, bucket: str, limits: ReadL
         settings: how the store is reached.
         bucket: URI of the bucket of uploads. If it is a folder, links that point outside are refused.
         limits: the largest file.
+        command: the command that reads files, with its flags: a message about a folder proposes it.
 
     Raises:
         AccessDenied: the file is a link inside the bucket that points outside.
@@ -80,7 +88,7 @@ def fetched(place: str, settings: StorageSettings, *, bucket: str, limits: ReadL
         path = Path(folder) / "file"
         digest, size = hashlib.sha256(), 0
         with path.open("xb") as copy:
-            for chunk in _chunks(place, settings, bucket):
+            for chunk in _chunks(place, settings, bucket, command):
                 size += len(chunk)
                 if size > most:
                     raise over("the file has more than", f"{most:,} bytes", most, "split it by date", size=size)
@@ -97,16 +105,36 @@ def key_below(bucket: str, uri: str) -> str | None:
     return None
 
 
-def _chunks(place: str, settings: StorageSettings, bucket: str) -> Iterator[bytes]:
-    key = None if place.startswith("s3://") else _key(place, bucket)
-    if key is None and not place.startswith("s3://"):
-        yield from _file_chunks(place.removeprefix("file://"))
+def _chunks(place: str, settings: StorageSettings, bucket: str, command: str) -> Iterator[bytes]:
+    is_s3 = place.startswith("s3://")
+    key = None if is_s3 else _key(place, bucket)
+    if key is None and not is_s3:
+        yield from _file_chunks(place.removeprefix("file://"), command)
         return
-    root, key = (bucket, key) if key is not None else split_uri(place)
     try:
-        yield from open_store(root, settings).stream(key, chunk_size=_CHUNK)
+        root, key = (bucket, key) if key is not None else split_uri(place)
+    except ValueError as error:
+        raise UsageError(one_line(error)) from None
+    store = open_store(root, settings)
+    try:
+        yield from store.stream(key, chunk_size=_CHUNK)
     except ObjectMissing as error:
-        raise UsageError(f"{error.message}; expected an uploaded file") from None
+        found = _below(store, key) if is_s3 else _misnamed(place.removeprefix("file://"), command)
+        raise UsageError(found or f"{error.message}; expected an uploaded file") from None
+
+
+def _misnamed(path: str, command: str) -> str | None:
+    return misnamed(path, expected=EXPECTED, suffixes=SUFFIXES, command=command, several=True)
+
+
+def _below(store: ObjectStore, key: str) -> str | None:
+    """Return why a prefix is not an object; None without an object below it."""
+    with suppress(TelecineError):  # a role that may read objects may be unable to list them
+        first = next(iter(store.list(f"{key.rstrip('/')}/")), None)
+        if first is not None:
+            folder, file = (one_line(join_uri(store.uri, name)) for name in (key, first.key))
+            return f"'{folder}' is a folder; expected {EXPECTED}, such as '{file}'"
+    return None
 
 
 def _key(path: str, bucket: str) -> str | None:
@@ -117,22 +145,21 @@ def _key(path: str, bucket: str) -> str | None:
         return None
 
 
-def _file_chunks(path: str) -> Iterator[bytes]:
+def _file_chunks(path: str, command: str) -> Iterator[bytes]:
     # Messages and reports quote the contents of files.
     secret = UsageError(f"'{one_line(path)}' is in a folder of secrets or processes; expected another file")
     if holds_secrets(os.path.realpath(path)):
         raise secret
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             if holds_secrets(file.fileno()):
                 raise secret
             while chunk := file.read(_CHUNK):
                 yield chunk
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise UsageError(
-            f"'{one_line(path)}' cannot be read: {reason}; expected delimited text or a workbook"
-        ) from None
+        found = _misnamed(path, command)
+        raise UsageError(found or f"'{one_line(path)}' cannot be read: {reason}; expected {EXPECTED}") from None
 
 
 def _name(place: str) -> str:

@@ -16,7 +16,7 @@ from jobs.viewership.matching.prepare import MatchKey
 from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
-from jobs.viewership.tables.fates import analyze, lock_final, sync
+from jobs.viewership.tables.fates import analyze, file_sums, lock_final, sync
 from jobs.viewership.tables.locks import phase_transaction
 from jobs.viewership.tables.matches import keys_of, write_matches
 from jobs.viewership.tables.uploads import hold, update
@@ -73,7 +73,8 @@ def match(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -
         if not session.rows("SELECT FROM catalog.episodes LIMIT 1"):
             raise NotReady(
                 "the catalogue has no episode, so no row can be matched; expected at least one; import a file of "
-                "episodes with `telecine viewership catalog import`",
+                "episodes (ref_id, series, season, episode, title) with `telecine viewership catalog import FILE`, "
+                "then run `telecine viewership run`: the upload is stored",
                 code="NO_CATALOG",
             )
         upload = hold(session, upload_id)
@@ -93,11 +94,7 @@ def match(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -
             """,
             id=upload_id,
         )
-        expected = session.rows(
-            "SELECT count(*), COALESCE(sum(tot_hov), 0), COALESCE(sum(revenue), 0)"
-            " FROM viewership.platform_viewership WHERE upload_id = :id",
-            id=upload_id,
-        )[0]
+        expected = file_sums(session, upload_id)
         seconds = time.monotonic() - began
         _log_steps(session, matched, upload_id, upload.platform, run_id=run_id, seconds=seconds, keys=len(keys))
     analyze(settings, len(matched.changed))
@@ -106,7 +103,7 @@ def match(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -
         upload_id=upload_id,
         filename=upload.filename,
         platform=upload.platform,
-        expected=(expected[0], expected[1], expected[2]),
+        expected=expected,
         actual=(
             sum(row.units for row in found),
             exact_sum(row.hours for row in found),

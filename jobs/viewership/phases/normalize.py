@@ -14,13 +14,12 @@ from jobs.viewership.errors import HELD, NotReady
 from jobs.viewership.model import exact_sum
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.result import PhaseResult
-from jobs.viewership.tables.fates import lock_final, sync
+from jobs.viewership.tables.fates import file_sums, lock_final, sync
 from jobs.viewership.tables.locks import phase_transaction
 from jobs.viewership.tables.uploads import hold, update
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
 
     from jobs.viewership.catalog.deals import DealIndex, DealMatch
     from jobs.viewership.catalog.places import PlaceIndex
@@ -86,7 +85,8 @@ def normalize(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: st
         if not session.rows("SELECT FROM catalog.deals WHERE active LIMIT 1"):
             raise NotReady(
                 "the catalogue has no active deal, so every row would be held; expected at least one; import a file "
-                "of deals with `telecine viewership catalog import`",
+                "of deals (platform, deal_parent, internal_partner, internal_channel, internal_territory) with "
+                "`telecine viewership catalog import FILE`, then run `telecine viewership run`: the upload is stored",
                 code="NO_DEALS",
             )
         scopes = session.rows(
@@ -105,7 +105,7 @@ def normalize(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: st
             id=upload_id,
         )
         ties = _ties(session, upload_id)
-        expected = _rows_of(session, upload_id)
+        expected = file_sums(session, upload_id)
         update(session, upload_id, status="normalized")
         seconds = time.monotonic() - began
         held = sum(row.units for row in found if row.code)
@@ -134,15 +134,6 @@ def normalize(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: st
         counts={"held": held, "scopes": len(scopes)},
         notes=tuple(f"{row.units:,} rows are held: {row.code}: {HELD[row.code]}" for row in found if row.code) + ties,
     )
-
-
-def _rows_of(session: DatabaseSession, upload_id: int) -> tuple[int, Decimal, Decimal]:
-    row = session.rows(
-        "SELECT count(*), COALESCE(sum(tot_hov), 0), COALESCE(sum(revenue), 0) FROM viewership.platform_viewership"
-        " WHERE upload_id = :id",
-        id=upload_id,
-    )[0]
-    return (row[0], row[1], row[2])
 
 
 def _ties(session: DatabaseSession, upload_id: int) -> tuple[str, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.model import grouped
-from jobs.viewership.tables.uploads import copies, find, overlaps
+from jobs.viewership.tables.uploads import Span, copies, find, lock_period, overlaps
+from jobs.viewership.uploads.values.period import month_end, month_of
 from shared.report.terminal import counted
 
 if TYPE_CHECKING:
@@ -15,12 +17,16 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from jobs.viewership.tables.uploads import Upload
+    from jobs.viewership.tables.uploads import Overlap, Upload
     from shared.database.session import DatabaseSession
 
-__all__ = ["Other", "find_others", "told"]
+__all__ = ["Other", "find_others", "lock_spans", "shown", "told"]
 
 _TOLD: Final = 5
+# A platform that reports each day overlaps with 365 uploads a year; one row of the table keeps no list of them all.
+_SHOWN: Final = 50
+_PLACE: Final = ("partner", "channel", "territory")
+_DAYS: Final = ("date", "whole_week", "whole_month", "year", "quarter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,8 @@ class Other:
         own_revenue: their revenue.
         first: first day of the overlap, ISO 8601.
         last: last day of the overlap.
-        outside: its rows for other days, channels or territories, which the new file lacks.
+        outside: its rows for other days, channels or territories, which the new file lacks, and those for a week,
+            month, quarter or year of which the new file lacks the beginning or the end.
         has_hours: the new file has hours.
         has_revenue: the new file has revenue.
     """
@@ -75,23 +82,18 @@ def find_others(
         platform: its platform.
         label: its label.
         canonical: hash of its rows.
-        rows: its rows, with ``scope_id``, ``date``, ``hours`` and ``revenue``.
+        rows: its rows, with ``scope_id``, what is known of their days, ``hours`` and ``revenue``.
     """
     import polars as pl
 
     same = {each.upload_id: each for each in (copies(session, upload.upload_id, canonical) if rows.height else ())}
-    scopes = {
-        topline: rows.filter(pl.col("topline") == topline)["scope_id"].unique().to_list() for topline in (False, True)
-    }
     found = []
-    quarters = rows.filter(pl.col("date").is_null()).select(
-        pl.concat_str(pl.col("year", "quarter").cast(pl.String), separator=" ", ignore_nulls=True)
-    )
-    whole = rows.filter(pl.col("whole_month"))["scope_id"].unique().to_list()
-    for each in overlaps(
-        session, upload.upload_id, platform, label, scopes, whole=whole, undated=quarters.to_series().unique().to_list()
-    ):
-        own = rows.filter(pl.col("scope_id").is_in(each.scopes))
+    spans = _spans(rows)
+    place_of = {scope: tuple(place) for scope, *place in rows.select("scope_id", *_PLACE).unique().iter_rows()}
+    for each in overlaps(session, upload.upload_id, platform, label, spans):
+        places = set(map(tuple, each.places))
+        scopes = {span.scope_id for span in spans if place_of[span.scope_id] in places and _meets(span, each)}
+        own = rows.filter(pl.col("scope_id").is_in(list(scopes)))
         found.append(
             Other(
                 upload_id=each.upload.upload_id,
@@ -118,6 +120,42 @@ def find_others(
     return sorted(found, key=lambda other: other.upload_id)
 
 
+def lock_spans(session: DatabaseSession, platform: str, units: pl.DataFrame) -> None:
+    """Lock all months that units cover: of two files at once, the second must see the rows of the first."""
+    import polars as pl
+
+    spans = _spans(units.select(pl.lit(0).alias("scope_id"), "topline", *_DAYS))
+    if any(span.first is None for span in spans):
+        lock_period(session, platform, None, None)
+    firsts, lasts = [span.first for span in spans if span.first], [span.last for span in spans if span.last]
+    if firsts:
+        lock_period(session, platform, min(firsts), max(lasts))
+
+
+def _spans(rows: pl.DataFrame) -> list[Span]:
+    """Return the distinct spans of days of rows: a day, week, month, quarter or year; of some, nothing is known."""
+    spans = []
+    distinct = rows.select("scope_id", "topline", *_DAYS).unique()
+    for scope, topline, day, week, month, year, quarter in distinct.iter_rows():
+        first = last = day
+        if week:
+            last = day + timedelta(days=6)
+        elif month:
+            first, last = month_of(day), month_end(day)
+        elif day is None and year is not None:
+            begin, end = (1, 12) if quarter is None else (3 * int(quarter[1]) - 2, 3 * int(quarter[1]))
+            first, last = date(year, begin, 1), month_end(date(year, end, 1))
+        spans.append(Span(scope, topline, first, last))
+    return spans
+
+
+def _meets(span: Span, other: Overlap) -> bool:
+    """Return whether rows are for some of the days of an overlap; those of which no year is known always may be."""
+    if span.first is None or span.last is None or other.first is None or other.last is None:
+        return span.first is None
+    return span.first <= other.last and span.last >= other.first
+
+
 def _sum(values: pl.Series) -> Decimal:
     return Decimal(values.sum() or 0)
 
@@ -141,6 +179,13 @@ def _undated(upload: Upload, rows: pl.DataFrame) -> Other:
     )
 
 
+def shown(others: Sequence[Other]) -> tuple[list[dict[str, Any]], int]:
+    """Return the uploads to store as JSON, copies and those with most rows, and the number of those left out."""
+    chosen = sorted(others, key=lambda other: (other.kind != "copy", -other.units, other.upload_id))[:_SHOWN]
+    chosen.sort(key=lambda other: other.upload_id)
+    return [other.as_json() for other in chosen], len(others) - len(chosen)
+
+
 def told(others: Sequence[Other]) -> str:
     """Describe the first uploads, one sentence each: the same days in both files, and the difference."""
     said = [_one(other) for other in others[:_TOLD]]
@@ -153,17 +198,17 @@ def told(others: Sequence[Other]) -> str:
 def _one(other: Other) -> str:
     days = f" for {other.first} to {other.last}" if other.first else ""
     if other.kind == "copy":
-        return f"upload {other.upload_id} ('{other.filename}') has the same {other.units:,} rows{days}"
+        return f"upload {other.upload_id} ('{other.filename}') has the same {counted(other.units, 'row', 'rows')}{days}"
     more_rows, more_hours = other.own_units - other.units, other.own_hours - other.hours
     parts = [
-        f"upload {other.upload_id} ('{other.filename}') has {other.units:,} rows",
+        f"upload {other.upload_id} ('{other.filename}') has {counted(other.units, 'row', 'rows')}",
         f" and {grouped(other.hours)} hours{days}",
-        f", this file {other.own_units:,} rows and {grouped(other.own_hours)} hours",
+        f", this file {counted(other.own_units, 'row', 'rows')} and {grouped(other.own_hours)} hours",
         f" (difference {more_rows:+,} rows, {grouped(more_hours, sign=True)} hours",
     ]
     if other.revenue or other.own_revenue:
         parts.append(f", {grouped(other.own_revenue - other.revenue, sign=True)} revenue")
     parts.append(")")
     if other.outside:
-        parts.append(f" and {other.outside:,} rows that this file lacks")
+        parts.append(f" and {counted(other.outside, 'row', 'rows')} that this file lacks")
     return "".join(parts)

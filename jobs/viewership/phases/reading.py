@@ -6,17 +6,20 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs.viewership.errors import NeedsChoice
-from jobs.viewership.uploads.formats.binding import bind, parse_pairs
+from jobs.viewership.catalog.columns import canonical, kind_of, parse_column
+from jobs.viewership.errors import NeedsChoice, refuse
+from jobs.viewership.phases.keeping import EXPECTED, SUFFIXES
+from jobs.viewership.uploads.formats.binding import bind, check_field, parse_pairs
 from jobs.viewership.uploads.formats.library import find_format, load_formats
 from jobs.viewership.uploads.infer.fit import best_fit, rank_formats
 from jobs.viewership.uploads.infer.unread import unread_measures
 from jobs.viewership.uploads.layout.find import find_layout
-from jobs.viewership.uploads.reading import read
+from jobs.viewership.uploads.reading import DELIMITERS, read
 from jobs.viewership.uploads.transform.choices import Choices
 from jobs.viewership.uploads.transform.transform import transform
 from jobs.viewership.uploads.values.period import Period
 from shared.errors import UsageError
+from shared.storage import misnamed
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -61,12 +64,13 @@ class Interpretation:
         return (*self.units.notes, *unread_measures(self.binding))
 
 
-def interpret(file: str | os.PathLike[str], settings: InterpretationSettings) -> Interpretation:
+def interpret(file: str | os.PathLike[str], settings: InterpretationSettings, *, command: str = "") -> Interpretation:
     """Read a file with the format that fits, or with the one that was chosen.
 
     Args:
         file: its path.
         settings: choices for what the file leaves open.
+        command: the command that reads a file, with its flags: a message about a folder proposes it.
 
     Raises:
         NeedsChoice: the file leaves a question open; the message names the flags.
@@ -76,7 +80,14 @@ def interpret(file: str | os.PathLike[str], settings: InterpretationSettings) ->
     formats = load_formats(settings.formats_dir)
     chosen = find_format(settings.format, formats) if settings.format is not None else None
     mapping, choices = parse_pairs(settings.map), _choices(settings)
-    sheet = read_upload(file, settings, chosen)
+    sheet = read_upload(file, settings, chosen, command=command)
+    if chosen is None and settings.delimiter is not None and sheet.cells.width == 1:
+        raise NeedsChoice(
+            f"split at {sheet.delimiter!r}, the file has one column; expected several; "
+            "pass another --delimiter, or none",
+            flags=["--delimiter"],
+            answers=[["--delimiter", None]],
+        )
     if chosen is None:
         chosen = _fitting(sheet, formats, settings.header_line)
     layout = find_layout(sheet, chosen, header_line=settings.header_line)
@@ -97,22 +108,26 @@ def check_choices(settings: InterpretationSettings) -> None:
     formats = load_formats(settings.formats_dir)
     if settings.format is not None:
         find_format(settings.format, formats)
-    parse_pairs(settings.map)
+    for field, column in parse_pairs(settings.map).items():
+        check_field(field, column)
     _choices(settings)
 
 
-def read_upload(file: str | os.PathLike[str], settings: ReadingSettings, chosen: Format | None = None) -> Sheet:
+def read_upload(
+    file: str | os.PathLike[str], settings: ReadingSettings, chosen: Format | None = None, *, command: str = ""
+) -> Sheet:
     """Return the table of a file.
 
     Args:
         file: its path.
         settings: flags, which override the format.
         chosen: a format, which may name the sheet and the encoding.
+        command: as :func:`interpret`.
 
     Raises:
         UsageError: the file cannot be opened.
     """
-    delimiter = {"\\t": "\t", "tab": "\t"}.get(settings.delimiter or "", settings.delimiter)
+    delimiter = DELIMITERS.get(settings.delimiter or "", settings.delimiter)
     try:
         return read(
             file,
@@ -121,10 +136,11 @@ def read_upload(file: str | os.PathLike[str], settings: ReadingSettings, chosen:
             delimiter=delimiter,
         )
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise UsageError(
-            f"'{one_line(os.fspath(file))}' cannot be read: {reason}; expected delimited text or a workbook"
-        ) from None
+        reason, name = (error.strerror or type(error).__name__).lower(), os.fspath(file)
+        if "://" in name:
+            reason = "it is not a path on this machine"
+        found = misnamed(name, expected=EXPECTED, suffixes=SUFFIXES, command=command) if "://" not in name else None
+        raise UsageError(found or f"'{one_line(name)}' cannot be read: {reason}; expected {EXPECTED}") from None
 
 
 def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | None) -> Format:
@@ -147,12 +163,25 @@ def _fitting(sheet: Sheet, formats: Mapping[str, Format], header_line: int | Non
                 for answer in (fit.question.answers if fit.question else None) or [[]]
             ],
         )
+    if _is_of_catalogue(sheet):
+        raise refuse(
+            "FORMAT",
+            "the file has the columns of the catalogue; expected a platform's report; "
+            "run `telecine viewership catalog import FILE`",
+        )
     raise NeedsChoice(
         "no format fits the file; expected one in `telecine viewership formats list`; pass --format canonical and "
         "--map, as proposed by `telecine viewership formats infer`",
         flags=["--format", "--map"],
         answers=[["--format", "canonical", "--map", None]],
     )
+
+
+def _is_of_catalogue(sheet: Sheet) -> bool:
+    """Return whether the first row has only columns of one kind of catalogue file."""
+    names = [canonical(str(name or "")) for name in sheet.cells.row(0)]
+    kind = kind_of(names)
+    return kind is not None and all(parse_column(kind, name) is not None for name in names)
 
 
 def _choices(settings: InterpretationSettings) -> Choices:

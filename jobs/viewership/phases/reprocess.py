@@ -41,6 +41,15 @@ _MANY_SERIES: Final = 1000
 """If more series than this changed, all keys are matched without searching for affected ones."""
 
 
+# Keys `k` of the selection.
+_SELECTED: Final = """
+    (:any_platform OR k.platform = ANY (CAST(:platforms AS text[])))
+    AND (:any_upload OR k.key_id IN (SELECT r.key_id FROM viewership.platform_viewership r
+        WHERE r.upload_id = ANY (CAST(:uploads AS bigint[]))))
+    AND (:any_title OR k.title_key = ANY (CAST(:titles AS text[])) OR k.title_key_2 = ANY (CAST(:titles AS text[])))
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The keys to look at; empty fields select all.
@@ -49,7 +58,8 @@ class Selection:
         platforms: keys of these platforms.
         uploads: keys of rows of these uploads.
         titles: keys with a title of these, as :func:`jobs.viewership.keys.titles.title_key` writes them.
-        everything: match every selected key, even if no change affects it.
+        everything: match every selected key, even if no change affects it, and compare all final rows of the
+            selection with what is due: this repairs what ``verify`` finds.
     """
 
     platforms: tuple[str, ...] = ()
@@ -281,29 +291,47 @@ class _Run:
             return self._open_keys(session, None if every else ids)
 
     def _open_keys(self, session: DatabaseSession, ids: Collection[int] | None) -> list[OpenKey]:
-        chosen = self._selection
+        """Return keys that no reviewer has decided; of everything, also those of matched uploads that lack a match."""
         rows = session.rows(
-            """
+            f"""
             SELECT k.key_id, k.platform, k.content_name, k.content_name_2, k.series, k.season, k.episode, k.content_id
-            FROM viewership.keys k JOIN viewership.matches m USING (key_id)
+            FROM viewership.keys k LEFT JOIN viewership.matches m USING (key_id)
             WHERE m.decision_id IS NULL AND (:every OR k.key_id = ANY (CAST(:ids AS bigint[])))
-                AND (:any_platform OR k.platform = ANY (CAST(:platforms AS text[])))
-                AND (:any_upload OR k.key_id IN (SELECT r.key_id FROM viewership.platform_viewership r
-                    WHERE r.upload_id = ANY (CAST(:uploads AS bigint[]))))
-                AND (:any_title OR k.title_key = ANY (CAST(:titles AS text[]))
-                    OR k.title_key_2 = ANY (CAST(:titles AS text[])))
+                AND (m.key_id IS NOT NULL OR :everything AND EXISTS (
+                    SELECT FROM viewership.platform_viewership r JOIN viewership.uploads u USING (upload_id)
+                    WHERE r.key_id = k.key_id AND u.status IN ('matched', 'loaded', 'partial')))
+                AND {_SELECTED}
             ORDER BY k.platform, k.key_id
-            """,
+            """,  # noqa: S608 - a constant of this module
             every=ids is None,
             ids=list(ids or ()),
-            any_platform=not chosen.platforms,
-            platforms=list(chosen.platforms),
-            any_upload=not chosen.uploads,
-            uploads=list(chosen.uploads),
-            any_title=not chosen.titles,
-            titles=list(chosen.titles),
+            everything=self._selection.everything,
+            **self._selected(),
         )
         return [tuple(row) for row in rows]
+
+    def _selected(self) -> dict[str, Any]:
+        """Return the values of the condition ``_SELECTED``."""
+        chosen = self._selection
+        return {
+            "any_platform": not chosen.platforms,
+            "platforms": list(chosen.platforms),
+            "any_upload": not chosen.uploads,
+            "uploads": list(chosen.uploads),
+            "any_title": not chosen.titles,
+            "titles": list(chosen.titles),
+        }
+
+    def _decided(self, session: DatabaseSession) -> set[int]:
+        """Return the selected keys that a reviewer has decided, if everything is to be compared."""
+        if not self._selection.everything:
+            return set()
+        rows = session.rows(
+            f"SELECT k.key_id FROM viewership.keys k JOIN viewership.matches m USING (key_id)"  # noqa: S608
+            f" WHERE m.decision_id IS NOT NULL AND {_SELECTED}",
+            **self._selected(),
+        )
+        return {row.key_id for row in rows}
 
     def _match(self, keys: Sequence[OpenKey]) -> None:
         """Match keys in one transaction, and update their final rows."""
@@ -356,7 +384,7 @@ class _Run:
         chosen, result = self._selection, self._result
         with self._unit() as session:
             pin(session, self._by)
-            ids = sorted(self._renamed(session, None) - self._synced)
+            ids = sorted((self._renamed(session, None) | self._decided(session)) - self._synced)
             rows = session.rows(
                 "SELECT DISTINCT platform FROM viewership.keys WHERE key_id = ANY (CAST(:ids AS bigint[]))", ids=ids
             )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.keys.titles import title_form
 from jobs.viewership.matching.fuzzy import MOST_PER_WORD, RAREST, title_words
-from jobs.viewership.matching.guards import SMALL
+from jobs.viewership.matching.guards import SMALL, with_plurals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +52,7 @@ def similar_keys(session: DatabaseSession, changes: Changes) -> set[int]:
     for row in session.rows(_TITLES):
         counts.update(set(title_words(row.title)))
     bounds = {word: (counts[word] + least, counts[word] + most) for word, (least, most) in changes.drift.items()}
-    appeared = {word for word, (least, _) in bounds.items() if least <= 0}
+    appeared = with_plurals(word for word, (least, _) in bounds.items() if least <= 0)
     rare = {word for word, (least, _) in bounds.items() if least <= MOST_PER_WORD}
     few = len(rare) <= _FEW
     found: set[int] = set()

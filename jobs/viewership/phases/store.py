@@ -11,10 +11,10 @@ import polars as pl
 
 from jobs.viewership.model import FIELDS, Fate
 from jobs.viewership.phases.canonical import canonical_sha256
-from jobs.viewership.phases.overlap import find_others, told
+from jobs.viewership.phases.overlap import find_others, lock_spans, shown, told
 from jobs.viewership.tables.keys import distinct_keys
 from jobs.viewership.tables.rows import with_scopes, write_rows, write_set_aside
-from jobs.viewership.tables.uploads import ACTIVE, find, hold, lock_period, refuse_gone, update
+from jobs.viewership.tables.uploads import ACTIVE, find, hold, refuse_gone, update
 from shared.errors import IntegrityError
 from shared.text import clean_data, clean_text
 
@@ -44,7 +44,6 @@ class Stored:
         message: what was found, for such an outcome.
         written: rows written.
         set_aside: rows rejected or filtered.
-        others: uploads with the same rows or days.
     """
 
     outcome: str
@@ -52,7 +51,6 @@ class Stored:
     message: str = ""
     written: int = 0
     set_aside: int = 0
-    others: tuple[Other, ...] = ()
 
 
 def facts(read: Interpretation) -> pl.DataFrame:
@@ -65,6 +63,7 @@ def facts(read: Interpretation) -> pl.DataFrame:
     return frame.with_columns(
         _positions(frame["line"]),
         (pl.col("fate") == str(Fate.TOPLINE)).fill_null(value=False).alias("topline"),
+        (pl.col("date_grain") == "week").fill_null(value=False).alias("whole_week"),
         (pl.col("date_grain") == "month").fill_null(value=False).alias("whole_month"),
         pl.when(pl.col("year").is_not_null() & pl.col("month").is_not_null())
         .then(pl.format("{}{}01", pl.col("year"), pl.col("month").cast(pl.String).str.zfill(2)))
@@ -99,9 +98,7 @@ def store(
     chosen, units = read.format, facts(read)
     platform, label = read.platform, chosen.label
     first, last = cast("date | None", units["date"].min()), cast("date | None", units["date"].max())
-    if units["date"].null_count():
-        lock_period(session, platform, None, None)
-    lock_period(session, platform, first, last)
+    lock_spans(session, platform, units)
     upload = hold(session, upload_id)
     if upload.status in ACTIVE:
         return Stored("linked")
@@ -114,6 +111,7 @@ def store(
         keys = distinct_keys(platform, rows.filter(~pl.col("topline")))
         canonical = hashed.result()
     others = find_others(session, upload, platform, label, canonical, rows=rows)
+    listed, left_out = shown(others)
     file = read.units.file
     fields = {
         "answers": [],
@@ -127,7 +125,8 @@ def store(
         "revenue": file.revenue,
         "unparsable": file.unparsable,
         "notes": [_note(note) for note in read.notes],
-        "others": [other.as_json() for other in others],
+        "others": listed,
+        "others_left_out": left_out,
         "first_date": first,
         "last_date": last,
         "pipeline_run_id": run_id,
@@ -136,13 +135,13 @@ def store(
     if waiting is not None:
         status, code, message = waiting
         update(session, upload_id, status=status, code=code, message=message, **fields)
-        return Stored(status, code, message, others=tuple(others))
+        return Stored(status, code, message)
     replaces = _with_replaced(session, others) if on_overlap == "replace" else []
     set_aside = write_set_aside(session, upload_id, set_aside_rows(aside))
     written = write_rows(session, upload_id, rows, keys)
     update(session, upload_id, status="read", code=None, message=None, replaces=replaces, **fields)
     _check(session, upload_id, read)
-    return Stored("stored", written=written, set_aside=set_aside, others=tuple(others))
+    return Stored("stored", written=written, set_aside=set_aside)
 
 
 def _with_replaced(session: DatabaseSession, others: Sequence[Other]) -> list[int]:

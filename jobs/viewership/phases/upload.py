@@ -14,12 +14,14 @@ from jobs.viewership.phases.log import log
 from jobs.viewership.phases.reading import interpret
 from jobs.viewership.phases.result import PhaseResult
 from jobs.viewership.phases.store import facts, set_aside_rows, store
+from jobs.viewership.settings.uploads import step_of
 from jobs.viewership.tables.fates import analyze
-from jobs.viewership.tables.locks import phase_transaction
+from jobs.viewership.tables.locks import limit_waits, phase_transaction
 from jobs.viewership.tables.rows import write_set_aside
 from jobs.viewership.tables.uploads import ACTIVE, NewUpload, claim, hold, refuse_gone, update
 from shared.database.session import retry_session
 from shared.failure import Failure
+from shared.settings.next_command import next_command
 from shared.storage import open_store
 from shared.text import clean_text, cut, one_line
 
@@ -75,6 +77,11 @@ class Taken:
         """Return whether the upload waits for an answer."""
         return self.outcome in ("needs_choice", "copy", "overlap")
 
+    @property
+    def failed(self) -> bool:
+        """Return whether the message is that of the first failure."""
+        return self.waits or self.outcome == "refused"
+
 
 def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | None = None) -> Taken:
     """Store the rows of one file. The same bytes again are linked; a bad file is recorded without raising.
@@ -92,7 +99,8 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
         IntegrityError: what was stored does not add up; nothing was stored.
     """
     began = time.monotonic()
-    with fetched(place, settings, bucket=settings.bucket) as kept:
+    command = next_command(f"viewership {step_of(settings)}", model=type(settings), settings=settings)
+    with fetched(place, settings, bucket=settings.bucket, command=command) as kept:
         if sha256 not in (None, kept.sha256):
             raise bad_arrival(
                 "SHA256_MISMATCH",
@@ -111,6 +119,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
 
             def reread(session: DatabaseSession) -> Upload:
                 # If it was retracted or replaced meanwhile, the bytes are new again.
+                limit_waits(session)
                 there = hold(session, first).status in ACTIVE
                 return claim(session, again if there else new, run_id).upload
 
@@ -286,7 +295,7 @@ def _taken(upload_id: int, kept: Kept, read: Interpretation, stored: Stored, *, 
             "unparsable": file.unparsable,
         },
         notes=tuple(note.message for note in read.notes),
-        detail={"format": read.format.full_name, "others": [other.as_json() for other in stored.others]},
+        detail={"format": read.format.full_name},
     )
     failures = _failures(kept, read)
     if stored.code is not None and stored.outcome != "skipped":

@@ -27,6 +27,7 @@ def upload_sections(
     upload_ids: Sequence[int],
     *,
     places: Mapping[int, str] | None = None,
+    names: Mapping[int, str] | None = None,
     settings: UploadSettings | None = None,
 ) -> list[Section]:
     """Return the sections of the report on some uploads, without empty sections.
@@ -35,9 +36,10 @@ def upload_sections(
         session: a transaction.
         upload_ids: numbers of uploads.
         places: number of an upload -> path or URI that the user passed, for commands to paste.
+        names: number of an upload -> its file in this run, if it has another name than at first.
         settings: settings of the command, whose typed flags the commands repeat; None adds none.
     """
-    asked = waiting_table(waiting(session, upload_ids, places=places, settings=settings))
+    asked = waiting_table(waiting(session, upload_ids, places=places, settings=settings), names)
     uploads = find(session, upload_ids=upload_ids)
     found = fates_of(session, [each.upload_id for each in uploads if each.status in MATCHED])
     further = (rejected_table(session, upload_ids), unmatched_table(session, upload_ids))

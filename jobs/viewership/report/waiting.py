@@ -62,9 +62,10 @@ def waiting(
         places: number of an upload -> path or URI that the user passed. Others are named by the object that they
             arrived as, or by the raw file.
         settings: settings of the command that prints this, whose typed flags the commands repeat; None adds none.
+            `upload` proposes `upload`; everything else proposes `run`, which also loads the rows.
     """
     # Only here: settings import pydantic, which a report without waiting uploads does not need.
-    from jobs.viewership.settings.uploads import UploadSettings
+    from jobs.viewership.settings.uploads import RunSettings, UploadSettings, step_of
 
     rows = session.rows(
         """
@@ -84,6 +85,7 @@ def waiting(
     if not rows:
         return []
     bucket = resolved((settings or UploadSettings()).bucket)
+    step = step_of(settings)
     found = []
     for row in rows:
         place = (places or {}).get(row.upload_id) or row.uri or join_uri(bucket, row.object_key)
@@ -91,11 +93,11 @@ def waiting(
         answers = row.answers if asked else [["--on-overlap", word] for word in _ON_OVERLAP]
         commands = tuple(
             next_command(
-                "viewership upload",
+                f"viewership {step}",
                 _argument(place),
                 *_chosen(row.choices, answer),
                 *(word for pair in answer for word in pair),
-                model=UploadSettings,
+                model=RunSettings if step == "run" else UploadSettings,
                 settings=settings,
             )
             for answer in map(_filled_in, answers or [[]])
@@ -139,25 +141,27 @@ def _field(pair: str) -> str:
     return pair.partition("=")[0].strip()
 
 
-def waiting_table(found: Sequence[Waiting]) -> Table | None:
-    """Return the table of waiting uploads; None without any.
+def waiting_table(found: Sequence[Waiting], names: Mapping[int, str] | None = None) -> Table | None:
+    """Return the table of waiting uploads, which explains the failures of their files; None without any.
 
     Args:
         found: the uploads.
+        names: number of an upload -> its file in this run, if it has another name than at first.
     """
     if not found:
         return None
+    shown = found[:_ROWS]
     rows = [
         (
             name(each.upload_id, each.filename),
             each.code,
-            clean_text(each.question, _MESSAGE_CHARS),
-            Code("\n".join(each.commands)),
+            Code("\n".join(each.commands), about=clean_text(each.question, _MESSAGE_CHARS)),
         )
-        for each in found[:_ROWS]
+        for each in shown
     ]
     more = len(found) - _ROWS
     note = "Run one of the commands for each upload. Replace words in capitals."
     if more > 0:
         note += f" {more:,} more uploads wait; run: telecine viewership uploads"
-    return Table(WAITING, ("upload", "code", "question", "command"), rows, note)
+    explained = [((names or {}).get(each.upload_id, each.filename), each.code) for each in shown]
+    return Table(WAITING, ("upload", "code", "question and commands"), rows, note, explains=explained)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Episode", "episodes_of", "find_episode"]
 
+# difflib compares this many ids in a third of a second.
+_COMPARED: Final = 20_000
 _NUMBER: Final = re.compile(r"(?:id:)?([0-9]{1,18})")
 
 
@@ -81,6 +84,16 @@ def episodes_of(session: DatabaseSession, ids: Iterable[int]) -> dict[int, Episo
     }
 
 
+def _near(session: DatabaseSession, text: str) -> str:
+    """Return the ref id that is most like a text, as a question."""
+    rows = session.rows(
+        "SELECT ref_id FROM catalog.episodes WHERE ref_id IS NOT NULL ORDER BY ref_id LIMIT :most", most=_COMPARED
+    )
+    known = {str(row.ref_id).casefold(): str(row.ref_id) for row in rows}
+    close = difflib.get_close_matches(text.strip().casefold(), known, n=1)
+    return f", but '{one_line(cut(known[close[0]], 100))}'" if close else ""
+
+
 def find_episode(session: DatabaseSession, text: str) -> int:
     """Return the number of an episode that a user names by its ref id or as ``id:N``; a bare number may be either.
 
@@ -106,5 +119,6 @@ def find_episode(session: DatabaseSession, text: str) -> int:
             f" id:{by_ref[0].id} or id:{by_number[0].id}"
         )
     raise UsageError(
-        f"the catalogue has no episode '{shown}'; expected a ref id from `telecine viewership catalog export`, or id:N"
+        f"the catalogue has no episode '{shown}'{_near(session, text)}; expected a ref id from "
+        "`telecine viewership catalog export`, or id:N"
     )

@@ -58,8 +58,7 @@ def _text(cell: Cell) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
-        text = neutralised(cell)
-        return f"'{text}" if text.startswith("\n") else text
+        return neutralised(cell)
     return plain(cell) if isinstance(cell, Decimal) else f"{cell:.10g}" if isinstance(cell, float) else str(cell)
 
 

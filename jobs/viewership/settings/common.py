@@ -6,18 +6,28 @@ import getpass
 import os
 from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PositiveInt
 
 from shared.settings import setting
 from shared.settings.base import Group
 
-__all__ = ["READING", "SHOWN", "WRITTEN", "Actor", "by", "user"]
+__all__ = ["READING", "SHOWN", "WRITTEN", "Actor", "UploadId", "by", "user"]
 
 READING: Final = Group("How the file is read", 30)
 SHOWN: Final = Group("What is shown", 70)
 WRITTEN: Final = Group("What is written", 20)
 
 Actor = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _upload(value: Any) -> Any:
+    if isinstance(value, str) and not value.strip().lstrip("+-").isdigit():
+        raise ValueError("expected the number of an upload, as in `telecine viewership uploads`")
+    return value
+
+
+UploadId = Annotated[PositiveInt, BeforeValidator(_upload)]
+"""The number of an upload; a file's name is a common mistake."""
 
 
 def user() -> str:

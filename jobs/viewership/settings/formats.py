@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, PositiveInt, StringConstraints
+from pydantic import AfterValidator, PositiveInt
 
 from jobs.viewership.settings.common import READING, SHOWN
 from shared.settings import Settings, setting
@@ -24,13 +24,29 @@ __all__ = [
 
 CODE: Final = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 """Pattern of a platform's name: lower-case words joined by hyphens."""
+_PLATFORM_CHARS: Final = 60
 _FORMATS: Final = Group("Formats", 20)
 # As CODE of a format's model; this module is imported for every command's flags, and the model costs more.
 _FILE: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*-[1-9][0-9]{0,3}\.yaml")
 
 
+def _text(value: str) -> str:
+    """Refuse bytes that are not UTF-8: choices are stored with the upload."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("expected text in UTF-8") from None
+    return value
+
+
+def _platform(value: str) -> str:
+    if not re.fullmatch(CODE, value) or len(value) > _PLATFORM_CHARS:
+        raise ValueError("expected up to 60 lower-case letters, digits and hyphens, such as orbit-tv")
+    return value
+
+
 def _pairs(value: tuple[str, ...]) -> tuple[str, ...]:
-    for pair in value:
+    for pair in map(_text, value):
         field, equals, column = pair.partition("=")
         if not (field.strip() and equals and column.strip()):
             raise ValueError("expected FIELD=COLUMN, such as 'hours=Watch Time'")
@@ -57,22 +73,22 @@ class FormatsSettings(Settings, pipeline="viewership"):
 class ReadingSettings(FormatsSettings, pipeline="viewership"):
     """Choices about how one upload is read, if the file leaves any."""
 
-    sheet: str | None = setting(
+    sheet: Annotated[str, AfterValidator(_text)] | None = setting(
         None,
         default_text="the only visible sheet with data",
         description="Read this sheet of a workbook.",
         group=READING,
     )
-    encoding: str | None = setting(
+    encoding: Annotated[str, AfterValidator(_text)] | None = setting(
         None,
         default_text="decided from the bytes",
         description="Read a text file in this encoding, such as utf-8 or cp1252.",
         group=READING,
     )
-    delimiter: str | None = setting(
+    delimiter: Annotated[str, AfterValidator(_text)] | None = setting(
         None,
         default_text="decided from the lines",
-        description="Split a text file at this character.",
+        description="Split a text file at this character, or comma, semicolon, tab, pipe.",
         group=READING,
     )
     header_line: PositiveInt | None = setting(
@@ -87,7 +103,7 @@ class ReadingSettings(FormatsSettings, pipeline="viewership"):
 class MappedSettings(ReadingSettings, pipeline="viewership"):
     """Choices for the columns of one upload, if the file leaves any."""
 
-    platform: Annotated[str, StringConstraints(pattern=rf"^{CODE}$", max_length=60)] | None = setting(
+    platform: Annotated[str, AfterValidator(_platform)] | None = setting(
         None,
         default_text="the format's",
         description="Store the rows under this platform, such as orbit-tv.",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
-from jobs.viewership.settings.common import Actor, by
+from jobs.viewership.settings.common import Actor, UploadId, by
 from shared.settings import StepSettings, setting
 from shared.settings.base import HOW_IT_RUNS, Group
 
@@ -18,7 +18,7 @@ _CHOSEN: Final = Group("Keys", 20)
 class ReprocessSettings(StepSettings, pipeline="viewership"):
     """Settings of `reprocess`, which matches rows again after the catalogue has changed."""
 
-    upload: Annotated[tuple[PositiveInt, ...], Field()] = setting(
+    upload: Annotated[tuple[UploadId, ...], Field()] = setting(
         (),
         default_text="all uploads",
         description="Only keys of these uploads, by number.",

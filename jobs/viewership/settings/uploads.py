@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, SecretStr
 
-from jobs.viewership.settings.common import SHOWN, Actor, by
+from jobs.viewership.settings.common import SHOWN, Actor, UploadId, by
 from jobs.viewership.settings.formats import InterpretationSettings
 from shared.settings import StepSettings, setting
 from shared.settings.base import LIMITS, WHERE, Group
@@ -24,6 +24,7 @@ __all__ = [
     "UploadSettings",
     "UploadsSettings",
     "ValidateSettings",
+    "step_of",
 ]
 
 _TABLE: Final = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
@@ -33,7 +34,7 @@ _STORED: Final = Group("What is stored", 40)
 _CHOSEN: Final = Group("Uploads", 20)
 
 Share = Annotated[float, Field(ge=0, le=1)]
-UploadIds = Annotated[tuple[PositiveInt, ...], Field()]
+UploadIds = Annotated[tuple[UploadId, ...], Field()]
 
 
 def _table(value: str) -> str:
@@ -108,6 +109,7 @@ class UploadSettings(ArrivalSettings, InterpretationSettings, pipeline="viewersh
     max_rejected: Share = setting(
         0.01,
         description="Refuse a file if a larger share of its rows is rejected.",
+        detail="From 0 to 1: 0.05 is 5 %.",
         group=LIMITS,
     )
     event_overlap: Literal["ask", "follow"] = setting(
@@ -134,6 +136,11 @@ class RunSettings(UploadSettings, pipeline="viewership"):
         detail="normalize, match and load then run as separate steps.",
         group=LIMITS,
     )
+
+
+def step_of(settings: UploadSettings | None) -> str:
+    """Return the step that reads files with these settings: `upload`, or `run`, which also loads their rows."""
+    return "upload" if settings is not None and not isinstance(settings, RunSettings) else "run"
 
 
 class _PhaseSettings(StepSettings, pipeline="viewership"):
@@ -175,7 +182,7 @@ class UploadsSettings(StepSettings, pipeline="viewership"):
 class RetractSettings(StepSettings, pipeline="viewership"):
     """Settings of `retract`, which removes the rows of an upload from the final table."""
 
-    number: PositiveInt = setting(description="Retract the upload with this number.", argument=True)
+    number: UploadId = setting(description="Retract the upload with this number.", argument=True)
     reason: Annotated[str, Field(min_length=1, max_length=1000)] = setting(
         description="Record this reason.", group=_CHOSEN
     )

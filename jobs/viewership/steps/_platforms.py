@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.viewership.uploads.formats.library import shipped_formats
+from jobs.viewership.uploads.formats.library import load_formats, shipped_formats
 from jobs.viewership.uploads.formats.model import near_miss
 from shared.errors import UsageError
 from shared.text import one_line
@@ -12,9 +12,38 @@ from shared.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from jobs.viewership.settings.formats import InterpretationSettings
     from shared.database.session import DatabaseSession
 
-__all__ = ["check_platforms", "shipped_platforms"]
+__all__ = ["check_new_platform", "check_platforms", "shipped_platforms"]
+
+
+def check_new_platform(settings: InterpretationSettings, session: DatabaseSession) -> None:
+    """Check the platform under which rows would be stored: a misspelt one would hold all of them.
+
+    Args:
+        settings: the platform, and the folder of formats.
+        session: a transaction.
+
+    Raises:
+        UsageError: nothing has this platform, and one with a similar name exists.
+    """
+    if settings.platform is None:
+        return
+    known = {found.platform for found in load_formats(settings.formats_dir).values()}
+    known |= {
+        row.platform
+        for row in session.rows(
+            "SELECT lower(platform) AS platform FROM catalog.deals UNION SELECT platform FROM viewership.scopes"
+        )
+        if row.platform
+    }
+    near = near_miss(settings.platform, sorted(known)) if settings.platform not in known else ""
+    if near:
+        raise UsageError(
+            f"--platform {one_line(settings.platform)}: no format, deal or upload has this platform{near} For a new "
+            "platform, import its deals first: `telecine viewership catalog import FILE`"
+        )
 
 
 def check_platforms(session: DatabaseSession, names: Iterable[str], *, also: Iterable[str] = ()) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         UndoShown,
     )
 
-__all__ = ["decision_text", "key_text", "queue_text", "undo_text"]
+__all__ = ["decision_text", "key_text", "no_key_text", "queue_text", "undo_text"]
 
 _TITLE_CHARS = 48
 _MOST_KEYS = 20
@@ -37,8 +37,7 @@ def queue_text(queue: Queue, *, series: str | None = None, near: Sequence[str] =
         near: series of waiting keys, with names close to it.
     """
     if not queue.keys and series is not None:
-        names = ", ".join(f"'{_brief(name)}'" for name in near)
-        return one_line(f"no key of series '{_brief(series)}' waits{f'; did you mean {names}?' if names else ''}")
+        return no_key_text(series, near)
     if not queue.keys:
         return "no keys wait"
     rows = [
@@ -62,7 +61,15 @@ def queue_text(queue: Queue, *, series: str | None = None, near: Sequence[str] =
         f" {_rounded(total.hours)} hours, revenue {_rounded(total.revenue)}"
     )
     shown = f"{len(queue.keys)} of {sums}" if len(queue.keys) < total.keys else sums
+    if held := sum(key.held for key in queue.keys):
+        shown += f"; {counted(held, 'more row is', 'more rows are')} held for a deal, channel or territory"
     return "\n".join([text_table(head, rows), "", shown])
+
+
+def no_key_text(series: str, near: Sequence[str]) -> str:
+    """Return that no key of a series waits, with series of similar names."""
+    names = ", ".join(f"'{_brief(name)}'" for name in near)
+    return one_line(f"no key of series '{_brief(series)}' waits{f'; did you mean {names}?' if names else ''}")
 
 
 def key_text(key: KeyShown) -> str:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.viewership.errors import HELD
 from jobs.viewership.model import grouped
 from jobs.viewership.phases.load import load
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.match import match
 from jobs.viewership.phases.normalize import normalize
 from jobs.viewership.settings.common import user
+from jobs.viewership.settings.reprocess import ReprocessSettings
 from jobs.viewership.tables.uploads import find
 from shared.database.session import transaction
 from shared.errors import EXIT_OK, DataError, IntegrityError, TelecineError, TransientError, most_severe
 from shared.failure import Failure
 from shared.report import Report, Table
 from shared.report.terminal import counted
+from shared.settings.next_command import next_command
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
     from shared.ledger import StageRun
     from shared.settings import StepSettings
 
-__all__ = ["PHASES", "PHASES_TABLE", "Phase", "phase_table", "run_phase", "waiting"]
+__all__ = ["HELD_TABLE", "PHASES", "PHASES_TABLE", "Phase", "phase_table", "run_phase", "waiting"]
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +65,15 @@ PHASES: Final = {
     )
 }
 """The phases after the upload, in their order."""
+HELD_TABLE: Final = "Held rows"
+"""Title of the table of rows that wait for a deal or a value."""
+# Codes that an import into the catalogue settles -> what to import.
+_BY_CATALOG: Final = {
+    "NO_DEAL": "import a deal that fits",
+    "DEAL_TIE": "deactivate one of them, or add a field that tells them apart",
+    "NO_CHANNEL": "add internal_channel to the deal",
+    "NO_TERRITORY": "add internal_territory to the deal",
+}
 PHASES_TABLE: Final = "Phases"
 """Title of the table of what each phase had to account for."""
 
@@ -104,7 +118,35 @@ def run_phase(phase: Phase, settings: StepSettings, stage_run: StageRun, upload_
         stage_run.progress.advance(1)
     if errors and not results and len({error.code for error in errors}) == 1:
         raise errors[0]
-    return _report(phase, results, failures, exit_code=most_severe(EXIT_OK, *(error.exit_code for error in errors)))
+    report = _report(phase, results, failures, exit_code=most_severe(EXIT_OK, *(error.exit_code for error in errors)))
+    if phase.name == "load" and (held := [one.upload_id for one in results if one.counts.get("held")]):
+        report.sections.append(_held_table(settings, held))
+    return report
+
+
+def _held_table(settings: StepSettings, upload_ids: Sequence[int]) -> Table:
+    """Return why rows are held and what to do."""
+    with transaction(settings) as session:
+        rows = session.rows(
+            """
+            SELECT f.code, f.platform, count(*) AS rows FROM viewership.row_fates f
+            WHERE f.fate = 'held' AND f.upload_id = ANY (CAST(:ids AS bigint[]))
+            GROUP BY f.code, f.platform ORDER BY count(*) DESC, f.code, f.platform
+            """,
+            ids=list(upload_ids),
+        )
+        deals = {str(row.platform) for row in session.rows("SELECT DISTINCT platform FROM catalog.deals WHERE active")}
+    command = next_command("viewership reprocess", model=ReprocessSettings, settings=settings)
+    shown = []
+    for row in rows:
+        action = _BY_CATALOG.get(row.code)
+        if row.code == "NO_DEAL" and row.platform not in {name.casefold() for name in deals}:
+            close = difflib.get_close_matches(row.platform, sorted(deals), n=1)
+            similar = f", or correct the one of '{one_line(close[0])}'" if close else ""
+            action = f"import a deal of platform {row.platform}{similar}"
+        why = HELD[row.code] if action is None else f"{HELD[row.code]}; {action}, then run `{command}`"
+        shown.append([row.code, row.platform, row.rows, why])
+    return Table(HELD_TABLE, ["held", "platform", "rows", "why"], shown)
 
 
 def _check(phase: Phase, result: PhaseResult) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from jobs.viewership.steps._stages import HELD_TABLE
 from shared.report.terminal import counted, find_table, print_line, print_sample, print_table
 
 if TYPE_CHECKING:
@@ -63,4 +64,7 @@ def show_uploads(report: Report, console: Console) -> None:
             print_table(console, ["file", "what to know"], notes[:_FAILURES])
             if len(notes) > _FAILURES:
                 print_line(console, f"… and {len(notes) - _FAILURES:,} more; see the report")
+    held = find_table(report, HELD_TABLE)
+    if held is not None:
+        print_table(console, held.columns, held.rows[:_FAILURES], right=_NUMBERS)
     print_line(console, report.headline)

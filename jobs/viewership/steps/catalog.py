@@ -19,7 +19,7 @@ from shared.failure import Failure
 from shared.report import Report
 from shared.report.terminal import counted, print_line, print_rest, print_table
 from shared.settings.next_command import next_command
-from shared.storage import open_store, read_uri, stat_uri
+from shared.storage import misnamed, open_store, read_uri, stat_uri
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -200,7 +200,9 @@ def _files(place: str, settings: StepSettings) -> list[tuple[str, bytes]]:
     except ValueError as error:
         raise UsageError(str(error)) from error
     except ObjectMissing as error:
-        raise UsageError(f"{error.message}; expected a file or folder of the catalogue") from error
+        expected = "a file or folder of the catalogue"
+        found = misnamed(local, expected=expected) if "://" not in local else None
+        raise UsageError(found or f"{error.message}; expected {expected}") from error
     return [(place.rpartition("/")[2], body)]
 
 

@@ -151,7 +151,10 @@ def _told(found: Gaps, settings: CatalogGapsSettings, form: str | None) -> str:
             ]
             for name, members in unknown[: settings.limit]
         ]
-        lines += [text_table(["hours", "rows", "episodes", "series that the catalogue lacks"], rows), ""]
+        lines.append(text_table(["hours", "rows", "episodes", "series that the catalogue lacks"], rows))
+        if len(unknown) > settings.limit:
+            lines.append(f"… and {len(unknown) - settings.limit:,} more")
+        lines.append("")
     total = f"{counted(len(found.gaps), 'episode', 'episodes')} missing: {grouped(_hours(found.gaps))} hours"
     lines.append(f"version {found.version}: {total} in {counted(sum(gap.rows for gap in found.gaps), 'row', 'rows')}")
     for name, each in (("placeholders, such as Unknown or TBA", found.placeholders), ("keys to review", found.reviews)):

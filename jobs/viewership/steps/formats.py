@@ -66,7 +66,8 @@ def show_format(settings: FormatsShowSettings) -> str:
 def infer_file(settings: FormatsInferSettings) -> str:
     """Return a proposal for how a file is read, as text or as JSON."""
     formats = load_formats(settings.formats_dir)
-    sheet = read_upload(settings.file, settings)
+    command = next_command("viewership formats infer", model=FormatsInferSettings, settings=settings)
+    sheet = read_upload(settings.file, settings, command=command)
     proposal = infer(
         sheet,
         formats,

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.phases.reading import interpret
+from jobs.viewership.settings.formats import FormatsCheckSettings
 from jobs.viewership.uploads.formats.document import FormatInvalid
 from jobs.viewership.uploads.formats.library import load_format_file
 from jobs.viewership.uploads.preview import preview
 from shared.errors import EXIT_DATA
+from shared.settings.next_command import next_command
 from shared.text import as_json, one_line, text_table
 
 if TYPE_CHECKING:
-    from jobs.viewership.settings.formats import FormatsCheckSettings
     from jobs.viewership.uploads.preview import Preview
 
 __all__ = ["check"]
@@ -31,7 +32,8 @@ def check(settings: FormatsCheckSettings) -> str | tuple[str, int]:
     """
     if settings.file.endswith(_SUFFIXES):
         return _check_format(settings)
-    found = interpret(settings.file, settings)
+    command = next_command("viewership formats check", model=FormatsCheckSettings, settings=settings)
+    found = interpret(settings.file, settings, command=command)
     shown = preview(found.sheet, found.layout, found.binding, found.units, file=Path(settings.file).name)
     return as_json(shown.model_dump(mode="json"), indent=2) if settings.json_ else _told(shown)
 

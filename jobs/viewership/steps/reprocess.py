@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ from jobs.viewership.phases.reprocess import Selection, reprocess
 from jobs.viewership.settings.reprocess import ReprocessSettings
 from jobs.viewership.steps._next import next_section, print_next
 from jobs.viewership.steps._platforms import check_platforms
-from jobs.viewership.tables.uploads import find
+from jobs.viewership.tables.uploads import find, unknown
 from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import ObjectMissing, UsageError
@@ -19,7 +20,7 @@ from shared.report import Report, Table
 from shared.report.terminal import counted, find_table, print_line, print_table
 from shared.settings.next_command import next_command
 from shared.storage import read_uri
-from shared.text import one_line
+from shared.text import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,9 @@ _COLUMNS: Final = (
     *("hours added", "hours removed", "revenue added", "revenue removed"),
 )
 _TABLE: Final = "Platforms"
+# difflib compares this many titles in half a second.
+_COMPARED: Final = 5_000
+_TITLE_CHARS: Final = 100
 _MOST_TITLES: Final = 100_000
 
 
@@ -53,6 +57,7 @@ def run(settings: ReprocessSettings, stage_run: StageRun) -> Report:
     ready(settings)
     _check(settings)
     titles = _titles(settings)
+    unknown_title = _unknown_title(settings, titles)
     selection = Selection(tuple(settings.platform), tuple(settings.upload), titles, everything=settings.all_)
     result = reprocess(
         settings, selection, stage_run.run_id, by=settings.by, dry_run=settings.dry_run, progress=stage_run.progress
@@ -60,6 +65,7 @@ def run(settings: ReprocessSettings, stage_run: StageRun) -> Report:
     total = result.total
     is_changed = bool(total.changed or total.entered or total.left or total.updated)
     report = _report(result, dry_run=settings.dry_run, held={} if is_changed else _held(settings))
+    report.headline += unknown_title
     if settings.dry_run and is_changed:
         typed = settings.model_copy().with_typed(
             {name: text or "" for name, text in settings.typed.items() if name != "dry_run"}
@@ -94,7 +100,7 @@ def _check(settings: ReprocessSettings) -> None:
         if settings.upload:
             missing = set(settings.upload) - {each.upload_id for each in find(session, upload_ids=settings.upload)}
             if missing:
-                raise UsageError(f"upload {min(missing)} does not exist; expected one in `telecine viewership uploads`")
+                raise unknown(session, min(missing))
         check_platforms(session, settings.platform)
 
 
@@ -118,6 +124,30 @@ def _titles(settings: ReprocessSettings) -> tuple[str, ...]:
             f"--titles {one_line(place)} has {len(keys):,} titles; expected at most {_MOST_TITLES:,}; use --all"
         )
     return tuple(sorted(keys))
+
+
+def _unknown_title(settings: ReprocessSettings, titles: tuple[str, ...]) -> str:
+    """Return that no key has any of the titles, with the most similar title; empty if one has."""
+    if not titles:
+        return ""
+    with transaction(settings) as session:
+        if session.rows(
+            "SELECT FROM viewership.keys k WHERE k.title_key = ANY (:titles) OR k.title_key_2 = ANY (:titles) LIMIT 1",
+            titles=list(titles),
+        ):
+            return ""
+        # A misspelt title rarely differs at both ends.
+        rows = session.rows(
+            "SELECT DISTINCT title_key, content_name FROM viewership.keys WHERE content_name IS NOT NULL AND"
+            " (left(title_key, 3) = left(:title, 3) OR right(title_key, 3) = right(:title, 3)) LIMIT :most",
+            title=titles[0],
+            most=_COMPARED,
+        )
+    names = {str(row.title_key): str(row.content_name) for row in rows}
+    near = difflib.get_close_matches(titles[0], names, n=1)
+    shown = one_line(cut(settings.titles or "", _TITLE_CHARS))
+    guess = f"; did you mean '{one_line(cut(names[near[0]], _TITLE_CHARS))}'?" if near else ""
+    return f"; no key has the title '{shown}'{guess}" if len(titles) == 1 else f"; no key has a title of '{shown}'"
 
 
 def _is_file(place: str) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jobs.viewership.catalog.versions import lock
 from jobs.viewership.errors import ReviewChanged
 from jobs.viewership.model import plain
 from jobs.viewership.review.choose import Plan, Wanted, chosen, planned
-from jobs.viewership.review.decisions import decide, undo
+from jobs.viewership.review.decisions import LOCK_LIMIT, decide, undo
 from jobs.viewership.review.detail import candidate_shown, decisions_shown, detail, episode_shown, moment, undone_keys
 from jobs.viewership.review.documents import (
     ChosenKey,
@@ -33,14 +33,15 @@ from jobs.viewership.settings.review import (
     ReviewUndoSettings,
 )
 from jobs.viewership.steps._platforms import check_platforms, shipped_platforms
-from jobs.viewership.steps._review_text import decision_text, key_text, queue_text, undo_text
+from jobs.viewership.steps._review_text import decision_text, key_text, no_key_text, queue_text, undo_text
+from jobs.viewership.tables.locks import limit_waits
 from shared.database.migrate import ready
 from shared.database.session import retry_session, transaction
 from shared.errors import UsageError
 from shared.report.terminal import counted
 from shared.settings.next_command import next_command
 from shared.storage import put_uri
-from shared.text import as_json
+from shared.text import as_json, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 __all__ = ["accept", "alias", "export_queue", "list_keys", "reject", "show_key", "undo_decisions"]
 
 S = TypeVar("S", bound="Settings")
-# A decision retries for this long after a restart of the database or a deadlock; it waits for loads without limit.
+# A decision retries for this long after a restart of the database, a deadlock, or a lock that is not free in time.
 _RETRY_S: Final = 30.0
 _SHOWN_COMMANDS: Final = 3
 
@@ -68,7 +69,6 @@ def list_keys(settings: ReviewListSettings) -> str:
         UsageError: the platform is unknown.
     """
     ready(settings)
-    near: list[str] | None = None
     with transaction(settings) as session:
         _check_platform(session, settings.platform)
         keys = waiting(
@@ -79,13 +79,19 @@ def list_keys(settings: ReviewListSettings) -> str:
             limit=settings.limit,
         )
         sums = total(session, platform=settings.platform, series=settings.series, status=settings.status)
-        if not keys and settings.series is not None:
-            near = near_series(session, settings.series, platform=settings.platform, status=settings.status)
+        near = _near(session, settings) if not keys else []
     shown = Queue(
         total=Sums(keys=sums.keys, rows=sums.rows, hours=plain(sums.hours), revenue=plain(sums.revenue)),
         keys=[_queued(key) for key in keys],
     )
-    return _json(shown) if settings.json_ else queue_text(shown, series=settings.series, near=near or ())
+    return _json(shown) if settings.json_ else queue_text(shown, series=settings.series, near=near)
+
+
+def _near(session: DatabaseSession, settings: ReviewListSettings | ReviewExportSettings) -> list[str]:
+    """Return series of waiting keys with names close to the one that was asked for."""
+    if settings.series is None:
+        return []
+    return near_series(session, settings.series, platform=settings.platform, status=settings.status)
 
 
 def _check_platform(session: DatabaseSession, platform: str | None) -> None:
@@ -195,7 +201,7 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
             )
         if settings.yes and len(plan.groups) > 1:
             # Locks in the usual order: the catalogue, then final rows. Several decisions would take them alternately.
-            lock(session)
+            _lock_catalogue(session)
         made = []
         loaded = removed = 0
         for group in plan.groups if settings.yes else ():
@@ -247,6 +253,11 @@ def _decided(settings: ReviewAcceptSettings | ReviewAliasSettings | ReviewReject
     return _json(shown) if settings.json_ else decision_text(shown, settings.by)
 
 
+def _lock_catalogue(session: DatabaseSession) -> None:
+    limit_waits(session, LOCK_LIMIT)
+    lock(session)
+
+
 def _command(settings: Settings, action: Action, *words: str) -> str:
     """Return the command of a decision on the same keys with the same flags, plus further words."""
     keys = tuple(getattr(settings, "keys"))  # noqa: B009 - only settings of decisions come here
@@ -275,8 +286,9 @@ def undo_decisions(settings: ReviewUndoSettings) -> str:
 
     def work(session: DatabaseSession) -> UndoShown:
         if len(numbers) > 1:
-            lock(session)
+            _lock_catalogue(session)
         before = _decisions(session, numbers)
+        _check_decisions(session, numbers, before)
         loaded = removed = 0
         keys: list[UndoneKey] = []
         for number in numbers:
@@ -324,7 +336,17 @@ class _Shown(Exception):
         self.document = document
 
 
-def _decisions(session: DatabaseSession, numbers: Sequence[int]) -> list[object]:
+def _check_decisions(session: DatabaseSession, numbers: Sequence[int], found: Sequence[Any]) -> None:
+    missing = sorted(set(numbers) - {row.decision_id for row in found})
+    if missing:
+        last = session.rows("SELECT max(decision_id) FROM viewership.decisions")[0][0]
+        expected = f"a number up to {last}, as in" if last else "a decision first; see"
+        raise UsageError(
+            f"decision {missing[0]} does not exist; expected {expected} `telecine viewership review show KEY`"
+        )
+
+
+def _decisions(session: DatabaseSession, numbers: Sequence[int]) -> list[Any]:
     return session.rows(
         "SELECT * FROM viewership.decisions WHERE decision_id = ANY (CAST(:numbers AS bigint[]))"
         " ORDER BY decision_id DESC",
@@ -342,6 +364,7 @@ def export_queue(settings: ReviewExportSettings) -> str:
     with transaction(settings) as session:
         _check_platform(session, settings.platform)
         keys = waiting(session, platform=settings.platform, series=settings.series, status=settings.status)
+        near = _near(session, settings) if not keys else []
     body = as_csv(keys) if settings.file.lower().endswith(".csv") else as_workbook(keys)
     try:
         info = put_uri(settings.file, body, settings)
@@ -349,7 +372,9 @@ def export_queue(settings: ReviewExportSettings) -> str:
         raise UsageError(str(error)) from error
     if settings.json_:
         return as_json({"file": settings.file, "keys": len(keys), "bytes": info.size}, indent=2)
-    return f"{settings.file}: {counted(len(keys), 'key', 'keys')}"
+    # Terminals show it as text: a file's name can contain escapes.
+    written = f"{one_line(settings.file)}: {counted(len(keys), 'key', 'keys')}"
+    return written if keys or settings.series is None else f"{written}; {no_key_text(settings.series, near)}"
 
 
 def _json(document: BaseModel) -> str:

@@ -9,6 +9,7 @@ from jobs.viewership.audit.shadow import compare_rules
 from jobs.viewership.audit.shadow_document import OUTCOMES
 from jobs.viewership.audit.verify import choose, snapshot
 from jobs.viewership.matching.model import RULES
+from jobs.viewership.steps._platforms import check_platforms
 from shared.database.migrate import ready
 from shared.errors import UsageError
 from shared.report.terminal import counted
@@ -40,6 +41,8 @@ def shadow(settings: ShadowSettings) -> str:
     tried = _rules(settings)
     ready(settings)
     with snapshot(settings) as session:
+        if settings.platform is not None and not settings.upload:
+            check_platforms(session, [settings.platform])
         scope = choose(session, settings.upload, settings.platform)
         compared = compare_rules(session, scope, tried, RULES[_BASE], sample=settings.sample, top=settings.top)
     if settings.output is not None:

@@ -16,6 +16,8 @@ from jobs.viewership.errors import Refused
 from jobs.viewership.phases.reading import check_choices
 from jobs.viewership.phases.upload import Taken, take
 from jobs.viewership.report.sections import upload_sections
+from jobs.viewership.settings.uploads import step_of
+from jobs.viewership.steps._platforms import check_new_platform
 from jobs.viewership.steps._stages import phase_counts, phase_table
 from shared.database.migrate import ready
 from shared.database.session import transaction
@@ -25,10 +27,13 @@ from shared.logs import in_pod
 from shared.report import Report, Table
 from shared.report.terminal import counted
 from shared.step import form
+from shared.storage import join_uri
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from jobs.viewership.phases.result import PhaseResult
     from jobs.viewership.settings.uploads import UploadSettings
     from shared.ledger import StageRun
     from shared.report import Section
@@ -102,6 +107,8 @@ def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
         form.check_names(pipeline="viewership")
     check_choices(settings)
     ready(settings)
+    with transaction(settings) as session:
+        check_new_platform(settings, session)
     uploads = Uploads()
     stage_run.progress.start(len(settings.files), "files")
     for found in _named(settings) if settings.files else arrivals(settings):
@@ -194,7 +201,8 @@ def sections(settings: UploadSettings, uploads: Uploads) -> list[Section]:
     """
     numbers = list(dict.fromkeys(one.upload_id for one in uploads.taken if one.outcome != "linked"))
     with transaction(settings) as session:
-        return upload_sections(session, numbers, places=uploads.places, settings=settings)
+        names = {one.upload_id: one.filename for one in uploads.taken}
+        return upload_sections(session, numbers, places=uploads.places, names=names, settings=settings)
 
 
 def _told(one: Taken) -> None:
@@ -228,7 +236,7 @@ def upload_report(settings: UploadSettings, uploads: Uploads) -> Report:
     return Report(
         status="failed" if code else "partial" if open_ or rejected else "success" if taken else "skipped",
         exit_code=code,
-        headline=_headline(outcomes, len(failed), sum(result.counts["rows"] for result in results), rejected),
+        headline=_headline(outcomes, len(failed), results, rejected) if taken or failed else _nothing(settings),
         items=len(taken) + len(failed),
         counts={
             "files": len(taken) + len(failed),
@@ -252,17 +260,30 @@ def _rest(taken: Sequence[Taken]) -> list[Failure]:
     return [failure for one in taken for failure in one.failures[1:]]
 
 
-def _headline(outcomes: Counter[str], failed: int, rows: int, rejected: int) -> str:
+def _headline(outcomes: Counter[str], failed: int, results: Sequence[PhaseResult], rejected: int) -> str:
     parts = [f"{outcomes[name]:,} {name}" for name in _OUTCOMES if outcomes[name]]
     if failed:
         parts.append(f"{failed} that cannot be opened")
     files = sum(outcomes.values()) + failed
-    if not files:
-        return "nothing has arrived"
-    parts.append(f"{counted(rows, 'row', 'rows')} stored")
+    counts = phase_counts(results)
+    parts.append(f"{counted(counts.get('rows', 0), 'row', 'rows')} stored")
     if rejected:
         parts.append(f"{rejected:,} rejected")
+    # Without it, the rows of a file with totals do not add up.
+    if filtered := counts.get("filtered"):
+        parts.append(f"{filtered:,} filtered")
     return f"{counted(files, 'file', 'files')}: {', '.join(parts)}"
+
+
+def _nothing(settings: UploadSettings) -> str:
+    """Return where nothing has arrived, and how to name files instead."""
+    looked = []
+    if settings.arrival in ("both", "poll"):
+        looked.append(f"no new file below {one_line(join_uri(settings.bucket, settings.prefix))}")
+    if settings.arrival in ("both", "events"):
+        looked.append(f"no event in {settings.outbox_table}")
+    command = f"telecine viewership {step_of(settings)} FILE"
+    return f"nothing has arrived: {', '.join(looked)}; to take another file, run `{command}`"
 
 
 def _files(taken: Sequence[Taken]) -> Table:
@@ -274,7 +295,9 @@ def _files(taken: Sequence[Taken]) -> Table:
             one.outcome,
             one.result.expected[0] if one.result else None,
             one.rejected,
-            "; ".join(filter(None, (one.message, *(one.result.notes if one.result else ())))) or None,
+            # The message of a failure is listed with the failures.
+            "; ".join(filter(None, ("" if one.failed else one.message, *(one.result.notes if one.result else ()))))
+            or None,
         ]
         for one in taken[:_SHOWN]
     ]

@@ -32,6 +32,7 @@ def list_uploads(settings: UploadsSettings) -> str:
         (
             str(upload.upload_id),
             cut(one_line(upload.filename), _NAME_CHARS),
+            upload.platform or "",
             upload.format or "",
             upload.status,
             f"{upload.units:,}" if upload.units is not None else "",
@@ -40,7 +41,7 @@ def list_uploads(settings: UploadsSettings) -> str:
         )
         for upload in found
     ]
-    shown = text_table(("upload", "file", "format", "status", "rows", "days", "uploaded (UTC)"), rows)
+    shown = text_table(("upload", "file", "platform", "format", "status", "rows", "days", "uploaded (UTC)"), rows)
     return shown if len(found) == total else f"{shown}\n{len(found):,} of {total:,} uploads; --limit N shows more"
 
 

@@ -6,17 +6,19 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.model import Fate, plain
+from jobs.viewership.report.waiting import waiting
 from jobs.viewership.tables.fates import fates_of
-from jobs.viewership.tables.uploads import ACTIVE, find
+from jobs.viewership.tables.uploads import ACTIVE, find, unknown
 from shared.database.migrate import ready
 from shared.database.session import transaction
-from shared.errors import EXIT_DATA, EXIT_OK, UsageError
+from shared.errors import EXIT_DATA, EXIT_OK
 from shared.text import as_json, one_line, text_table
 
 if TYPE_CHECKING:
     from jobs.viewership.settings.uploads import ValidateSettings
     from jobs.viewership.tables.fates import Fates
     from jobs.viewership.tables.uploads import Upload
+    from shared.database.session import DatabaseSession
 
 __all__ = ["VALIDATION_VERSION", "validate"]
 
@@ -38,12 +40,34 @@ def validate(settings: ValidateSettings) -> tuple[str, int]:
         found = find(session, status=() if settings.upload else ACTIVE, upload_ids=settings.upload)
         missing = set(settings.upload) - {upload.upload_id for upload in found}
         if missing:
-            raise UsageError(f"upload {min(missing)} does not exist; expected one in `telecine viewership uploads`")
+            raise unknown(session, min(missing))
         counted = fates_of(session, [upload.upload_id for upload in found])
         sums = [(upload, counted[upload.upload_id]) for upload in found]
+        idle = [upload.upload_id for upload in found if upload.status not in ACTIVE]
+        why = _why(session, idle) if idle and not settings.json_ else {}
     wrong = any(any(one.difference) for upload, one in sums if upload.status in ACTIVE)
-    text = as_json(_document(sums), indent=2) if settings.json_ else _told(sums)
+    text = as_json(_document(sums), indent=2) if settings.json_ else _told(sums, why)
     return text, EXIT_DATA if wrong else EXIT_OK
+
+
+def _why(session: DatabaseSession, upload_ids: list[int]) -> dict[int, list[str]]:
+    """Return why none of the rows of uploads count, with the commands that answer a question."""
+    commands = {each.upload_id: each.commands for each in waiting(session, upload_ids)}
+    rows = session.rows(
+        """
+        SELECT u.upload_id, u.message, u.retracted_by, u.retracted_reason,
+            (SELECT max(o.upload_id) FROM viewership.uploads o WHERE u.upload_id = ANY (o.replaces)) AS replaced_by
+        FROM viewership.uploads u WHERE u.upload_id = ANY (CAST(:ids AS bigint[]))
+        """,
+        ids=upload_ids,
+    )
+    found = {}
+    for row in rows:
+        retracted = f"retracted by {row.retracted_by}: {row.retracted_reason}" if row.retracted_by else ""
+        replaced = f"replaced by upload {row.replaced_by}" if row.replaced_by is not None else ""
+        reasons = [one_line(text) for text in (row.message or "", retracted, replaced) if text]
+        found[row.upload_id] = [*reasons, *(f"  {command}" for command in commands.get(row.upload_id, ()))]
+    return found
 
 
 def _document(sums: list[tuple[Upload, Fates]]) -> dict[str, Any]:
@@ -90,12 +114,13 @@ def _upload(upload: Upload, found: Fates) -> dict[str, Any]:
     }
 
 
-def _told(sums: list[tuple[Upload, Fates]]) -> str:
+def _told(sums: list[tuple[Upload, Fates]], why: dict[int, list[str]]) -> str:
     if not sums:
         return "no upload is stored; expected files: run `telecine viewership run FILE`"
     lines: list[str] = []
     for upload, found in sums:
-        name = one_line(f"upload {upload.upload_id}: {upload.filename} ({upload.platform}, {upload.status})")
+        state = ", ".join(filter(None, (upload.platform, upload.status)))
+        name = one_line(f"upload {upload.upload_id}: {upload.filename} ({state})")
         rows = [
             (each.fate, each.code or "", f"{each.units:,}", plain(each.hours), plain(each.revenue))
             for each in found.sums
@@ -106,5 +131,10 @@ def _told(sums: list[tuple[Upload, Fates]]) -> str:
             rows.append(("difference", "", f"{units:,}", plain(hours), plain(revenue)))
         else:
             name += ": none of its rows count"
-        lines += [name, text_table(("fate", "code", "rows", "hours", "revenue"), rows), ""]
+        lines += [
+            name,
+            *why.get(upload.upload_id, ()),
+            text_table(("fate", "code", "rows", "hours", "revenue"), rows),
+            "",
+        ]
     return "\n".join(lines).rstrip()

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.viewership.audit.verify import verify
 from jobs.viewership.errors import AUDIT, STALE
 from jobs.viewership.settings.audit import VerifySettings
+from jobs.viewership.steps._platforms import check_platforms
 from shared.database.migrate import ready
+from shared.database.session import transaction
 from shared.errors import EXIT_DATA, EXIT_OK
 from shared.failure import Failure
 from shared.report import Report, Table
@@ -32,7 +34,8 @@ _SUMS: Final = "Sums: expected and actual"
 _SHOWN: Final = 200
 # Findings in the log; the report has more.
 _LOGGED: Final = 20
-# Code -> what to do; {reread} and {reprocess} are commands.
+# Code -> what to do; {reread}, {repair} and {reprocess} are commands. Without --all, reprocess looks only at what a
+# change of the catalogue affects.
 _ADVICE: Final[dict[str, str]] = {
     "SUMS": "find the lines with: {reread}",
     "UNITS": "find the lines with: {reread}",
@@ -40,13 +43,13 @@ _ADVICE: Final[dict[str, str]] = {
     "FILE_MISSING": "restore it from a backup of the bucket",
     "FILE_CHANGED": "restore it from a backup of the bucket",
     "FILE_READING": "the stored rows are kept; check how the file reads with: telecine viewership formats check",
-    "MATCH_MISSING": "run: {reprocess}",
-    "MATCH": "run: {reprocess}",
-    "SCOPE": "run: {reprocess}",
-    "DETAIL": "run: {reprocess}",
-    "DETAIL_MISSING": "run: {reprocess}",
-    "DETAIL_EXTRA": "run: {reprocess}",
-    "DETAIL_REPLACED": "run: {reprocess}",
+    "MATCH_MISSING": "run: {repair}",
+    "MATCH": "run: {repair}",
+    "SCOPE": "run: {repair}",
+    "DETAIL": "run: {repair}",
+    "DETAIL_MISSING": "run: {repair}",
+    "DETAIL_EXTRA": "run: {repair}",
+    "DETAIL_REPLACED": "run: {repair}",
     "KEY_STALE": "run: {reprocess}",
     "SCOPE_STALE": "run: {reprocess}",
     "MATCH_STALE": "run: {reprocess}",
@@ -77,6 +80,9 @@ def run(settings: VerifySettings, stage_run: StageRun) -> Report:
         DatabaseNotMigrated: run ``telecine db upgrade``.
     """
     ready(settings)
+    if settings.platform is not None and not settings.upload:
+        with transaction(settings) as session:
+            check_platforms(session, [settings.platform])
     audit = verify(settings, stage_run.progress)
     stage_run.progress.finish()
     return _report(settings, audit)
@@ -148,6 +154,7 @@ def _advice(settings: VerifySettings, finding: Finding) -> str:
     number = () if finding.upload_id is None else ("--upload", str(finding.upload_id))
     return _ADVICE.get(finding.code, _OTHERWISE).format(
         reread=next_command("viewership verify", *number, "--reread", model=VerifySettings, settings=settings),
+        repair=_reprocess(settings, ("--all", *number)),
         reprocess=_reprocess(settings, number),
     )
 
@@ -158,7 +165,12 @@ def _reprocess(settings: VerifySettings, words: tuple[str, ...] = ()) -> str:
 
 def _headline(settings: VerifySettings, audit: Audit, wrong: int, stale: int) -> str:
     text = f"{counted(audit.uploads, 'upload', 'uploads')}: "
-    text += f"{wrong:,} wrong" if wrong else "all values match the raw rows"
+    if wrong:
+        text += f"{wrong:,} wrong"
+    elif audit.uploads:
+        text += "all values match the raw rows"
+    else:
+        text += "nothing to compare"
     return f"{text}; {stale:,} stale, run: {_reprocess(settings)}" if stale else text
 
 

@@ -152,6 +152,25 @@ def _grouped(rows: Iterable[Any], name: str) -> list[tuple[str, str | None, int,
     ]
 
 
+def file_sums(session: DatabaseSession, upload_id: int) -> tuple[int, Decimal, Decimal]:
+    """Return rows, hours and revenue of an upload's file, minus those set aside: what its stored rows must add up to.
+
+    They come from the file's own sums, not from the rows that a phase reads: a lost row is missed.
+    """
+    row = session.rows(
+        """
+        SELECT u.units - a.units, COALESCE(u.hours, 0) - a.hours, COALESCE(u.revenue, 0) - a.revenue
+        FROM viewership.uploads u
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS units, COALESCE(sum(hours), 0) AS hours, COALESCE(sum(revenue), 0) AS revenue
+            FROM viewership.set_aside_rows WHERE upload_id = u.upload_id) a
+        WHERE u.upload_id = :id
+        """,
+        id=upload_id,
+    )[0]
+    return (row[0], row[1], row[2])
+
+
 def sync(session: DatabaseSession, kind: str, ids: Sequence[int], *, actor: str, reason: str) -> tuple[int, int]:
     """Update episode_details, and return the rows loaded and removed.
 

@@ -13,11 +13,21 @@ if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["phase_transaction"]
+__all__ = ["limit_waits", "phase_transaction"]
 
 # A phase of a large upload holds its locks for minutes, and a step has an hour. Otherwise, a transaction left open at a
 # console would stop all loads until the step's deadline, without an error that names the lock.
 _LOCK_TIMEOUT: Final = "15min"
+
+
+def limit_waits(session: DatabaseSession, limit: str | None = None) -> None:
+    """Let the statements of a transaction wait for a lock only for a limited time; after it, they fail.
+
+    Args:
+        session: the transaction.
+        limit: time with its unit; None for that of a phase, 15 minutes.
+    """
+    session.run(f"SET LOCAL lock_timeout = '{limit or _LOCK_TIMEOUT}'")
 
 
 @contextmanager
@@ -31,5 +41,5 @@ def phase_transaction(settings: DatabaseSettings) -> Iterator[DatabaseSession]:
         TransientError: a lock was not free in time, or as for :func:`shared.database.session.transaction`.
     """
     with transaction(settings) as session:
-        session.run(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+        limit_waits(session)
         yield session

@@ -61,9 +61,13 @@ COLUMNS: Final[dict[str, str]] = {
     "quarter": "quarter",
     "year": "year",
     "year_month_day": "year_month_day",
+    "whole_week": "whole_week",
     "whole_month": "whole_month",
 }
 """Column of viewership.platform_viewership -> column of the units."""
+
+_DEFAULTS: Final = {"position": 0, "whole_week": False, "whole_month": False}
+"""Column of the units -> default of its column in the table; that of all others is null."""
 
 # Rows whose CSV is held in memory at a time: about 20 MB.
 _BLOCK: Final = 100_000
@@ -104,15 +108,18 @@ def write_rows(session: DatabaseSession, upload_id: int, units: pl.DataFrame, di
         rows = units.join(
             keys.numbers, on=KEY_FIELDS, how="left", nulls_equal=True, maintain_order="left"
         ).with_columns(pl.lit(upload_id).alias("upload_id"), pl.when(~pl.col("topline")).then("key_id").alias("key_id"))
-        # A column without values costs a twentieth of a row's time; the index of the keys is built in their order.
-        names = [column for column, field in COLUMNS.items() if field in rows.columns and not _is_empty(rows[field])]
+        # A column costs a twentieth of a row's time; the index of the keys is built in their order.
+        names = [column for column, field in COLUMNS.items() if field in rows.columns and not _is_default(rows[field])]
         chosen = rows.sort("key_id", maintain_order=True).select(pl.col(COLUMNS[name]).alias(name) for name in names)
         written = session.copy_bytes("viewership.platform_viewership", names, as_csv(chosen))
         keys.write(session)
     return written
 
 
-def _is_empty(values: pl.Series) -> bool:
+def _is_default(values: pl.Series) -> bool:
+    """Return whether all values of a column are those that the table has by default."""
+    if values.name in _DEFAULTS:
+        return values.null_count() == 0 and bool((values == _DEFAULTS[values.name]).all())
     return values.null_count() == len(values)
 
 

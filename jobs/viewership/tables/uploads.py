@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from jobs.viewership.tables.locks import limit_waits
 from shared.errors import TransientError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import date, datetime
     from decimal import Decimal
 
@@ -20,6 +21,7 @@ __all__ = [
     "Claim",
     "NewUpload",
     "Overlap",
+    "Span",
     "Upload",
     "claim",
     "copies",
@@ -29,6 +31,7 @@ __all__ = [
     "latest",
     "lock_period",
     "overlaps",
+    "unknown",
     "update",
 ]
 
@@ -123,8 +126,8 @@ class Overlap:
         revenue: their revenue.
         first: first day of the overlap.
         last: last day of the overlap.
-        outside: its other rows.
-        scopes: the scopes that both have.
+        outside: its other rows, and those for a longer time of which the new file lacks the beginning or the end.
+        places: partner, channel and territory of the overlap.
     """
 
     upload: Upload
@@ -134,7 +137,23 @@ class Overlap:
     first: date | None
     last: date | None
     outside: int
-    scopes: list[int]
+    places: list[list[str | None]]
+
+
+class Span(NamedTuple):
+    """Days that rows of a scope are for.
+
+    Attributes:
+        scope_id: the scope.
+        topline: the rows are totals of a channel.
+        first: first day; None if not even a year is known.
+        last: last day.
+    """
+
+    scope_id: int
+    topline: bool
+    first: date | None
+    last: date | None
 
 
 _NAMES: Final = (
@@ -150,11 +169,32 @@ def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
     """Insert an upload, or return the one with the same bytes; of two concurrent calls, the second waits for the first.
 
     Args:
-        session: a transaction.
+        session: a transaction; from now on, it waits for locks as long as a phase does.
         new: the file.
         run_id: the run.
     """
-    inserted = session.rows(
+    limit_waits(session)
+    # Looked up first, since an INSERT that conflicts takes a number of the sequence: the numbers would have gaps.
+    found = _same_bytes(session, new)
+    inserted = [] if found else _insert(session, new, run_id)
+    found = found or inserted or _same_bytes(session, new)
+    if not found:  # it was retracted or replaced while this transaction waited
+        return claim(session, new, run_id)
+    upload = Upload(*found[0])
+    session.run(
+        """
+        INSERT INTO viewership.upload_names AS n (upload_id, filename) VALUES (:id, :filename)
+        ON CONFLICT (upload_id, filename) DO UPDATE SET times = n.times + 1, last_seen = now()
+        """,
+        id=upload.upload_id,
+        filename=new.filename,
+    )
+    return Claim(upload, is_new=bool(inserted))
+
+
+def _insert(session: DatabaseSession, new: NewUpload, run_id: str) -> list[Any]:
+    """Insert an upload and return it; return nothing if another transaction has inserted these bytes."""
+    return session.rows(
         f"""
         INSERT INTO viewership.uploads (sha256, object_key, filename, size_bytes, choices, status, rereads,
             pipeline_run_id)
@@ -170,24 +210,16 @@ def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
         rereads=new.rereads,
         run=run_id,
     )
-    found = inserted or session.rows(
+
+
+def _same_bytes(session: DatabaseSession, new: NewUpload) -> list[Any]:
+    """Lock and return the upload with these bytes, if there is one."""
+    return session.rows(
         f"SELECT {_COLUMNS} FROM viewership.uploads WHERE sha256 = :sha256"  # noqa: S608
         " AND status NOT IN ('replaced', 'retracted') AND rereads IS NOT DISTINCT FROM :rereads FOR UPDATE",
         sha256=new.sha256,
         rereads=new.rereads,
     )
-    if not found:  # it was retracted or replaced while this transaction waited
-        return claim(session, new, run_id)
-    upload = Upload(*found[0])
-    session.run(
-        """
-        INSERT INTO viewership.upload_names AS n (upload_id, filename) VALUES (:id, :filename)
-        ON CONFLICT (upload_id, filename) DO UPDATE SET times = n.times + 1, last_seen = now()
-        """,
-        id=upload.upload_id,
-        filename=new.filename,
-    )
-    return Claim(upload, is_new=bool(inserted))
 
 
 def find(session: DatabaseSession, *, status: Iterable[str] = (), upload_ids: Iterable[int] = ()) -> list[Upload]:
@@ -204,6 +236,16 @@ def find(session: DatabaseSession, *, status: Iterable[str] = (), upload_ids: It
 def count(session: DatabaseSession) -> int:
     """Return the number of uploads."""
     return int(session.rows("SELECT count(*) FROM viewership.uploads")[0][0])
+
+
+def unknown(session: DatabaseSession, upload_id: int) -> UsageError:
+    """Return the error for an upload that does not exist, with the numbers that do."""
+    last = session.rows("SELECT max(upload_id) FROM viewership.uploads")[0][0]
+    if last is None:
+        return UsageError(f"upload {upload_id} does not exist; expected a file first: `telecine viewership run FILE`")
+    return UsageError(
+        f"upload {upload_id} does not exist; expected a number up to {last}, as in `telecine viewership uploads`"
+    )
 
 
 def latest(session: DatabaseSession, limit: int) -> list[Upload]:
@@ -230,7 +272,7 @@ def hold(session: DatabaseSession, upload_id: int) -> Upload:
     while True:
         found = find(session, upload_ids=[upload_id])
         if not found:
-            raise UsageError(f"upload {upload_id} does not exist; expected one in `telecine viewership uploads`")
+            raise unknown(session, upload_id)
         seen = found[0]
         if seen.platform is not None:
             lock_period(session, seen.platform, seen.first_date, seen.last_date)
@@ -292,63 +334,108 @@ def copies(session: DatabaseSession, upload_id: int, canonical_sha256: str) -> l
     return [Upload(*row) for row in rows]
 
 
+_OTHERS: Final = """
+    SELECT upload_id FROM viewership.uploads WHERE platform = :platform AND upload_id <> :id AND status = ANY (:active)
+        AND (label = :label OR 'Both' IN (label, :label))
+"""
+
+
 def overlaps(
-    session: DatabaseSession,
-    upload_id: int,
-    platform: str,
-    label: str,
-    scopes: Mapping[bool, list[int]],
-    *,
-    whole: Iterable[int] = (),
-    undated: Iterable[str] = (),
+    session: DatabaseSession, upload_id: int, platform: str, label: str, spans: Iterable[Span]
 ) -> list[Overlap]:
     """Return other uploads with rows for the same platform, label, partner, channel, territory and days.
 
-    Totals of a channel overlap with totals only: they cover the same hours as the rows of its content.
+    A row for a week, month, quarter or year overlaps with each of its days. Totals of a channel overlap with totals
+    only: they cover the same hours as the rows of its content.
 
     Args:
         session: a transaction.
         upload_id: the upload that is left out.
         platform: its platform.
         label: its label; ``Both`` overlaps with either.
-        scopes: whether rows are totals of a channel -> the scopes of these rows.
-        whole: scopes of rows that stand for a whole month, which overlap with each of its days.
-        undated: year and quarter of the rows without a date, such as ``2025 q3``.
+        spans: the scopes of its rows, with their days.
     """
+    values = {"id": upload_id, "platform": platform, "label": label, "active": list(ACTIVE)}
+    if not session.rows(f"{_OTHERS} LIMIT 1", **values):
+        return []
+    own = list(spans)
     rows = session.rows(
         f"""
         WITH places AS (
-            SELECT scope_id, platform, COALESCE(date::text, '') AS day, jsonb_build_array(platform_partner_name,
-                platform_channel_name, platform_territory, to_char(date, 'YYYY-MM')) AS place
+            SELECT scope_id, date AS day, jsonb_build_array(platform_partner_name, platform_channel_name,
+                platform_territory) AS place
             FROM viewership.scopes WHERE platform = :platform
         ), own AS (
-            SELECT p.place, p.scope_id = ANY (CAST(:totals AS bigint[])) AS topline, array_agg(p.day) AS days,
-                bool_or(p.scope_id = ANY (CAST(:whole AS bigint[]))) AS whole
-            FROM places p WHERE p.scope_id = ANY (CAST(:scopes AS bigint[]) || CAST(:totals AS bigint[]))
-            GROUP BY 1, 2
+            SELECT DISTINCT p.place, o.topline, o.first, o.last
+            FROM unnest(CAST(:scopes AS bigint[]), CAST(:toplines AS boolean[]), CAST(:firsts AS date[]),
+                CAST(:lasts AS date[])) AS o (scope_id, topline, first, last)
+            JOIN places p USING (scope_id)
+        ), days AS MATERIALIZED (
+            SELECT DISTINCT o.place, o.topline, d::date AS day
+            FROM own o CROSS JOIN LATERAL generate_series(o.first, o.last, interval '1 day') d
+        ), weeks AS (  -- a week may begin on any day
+            SELECT place, topline, day - g AS first, min(day) AS begins, max(day) AS ends
+            FROM days CROSS JOIN generate_series(0, 6) g GROUP BY 1, 2, 3
+        ), months AS (
+            SELECT place, topline, date_trunc('month', day)::date AS first, min(day) AS begins, max(day) AS ends
+            FROM days GROUP BY 1, 2, 3
         ), alike AS MATERIALIZED (
-            SELECT o.topline, p.scope_id, o.whole OR p.day = ANY (o.days) AS same
-            FROM own o JOIN places p ON p.place = o.place
+            SELECT t.topline, p.scope_id, p.place, p.day IS NULL AS undated, d.day IS NOT NULL AS same_day,
+                w.first IS NOT NULL AS same_week, w.begins = w.first AND w.ends = w.first + 6 AS all_week,
+                m.first IS NOT NULL AS same_month,
+                m.begins = m.first AND m.ends = (m.first + interval '1 month -1 day')::date AS all_month
+            FROM (SELECT DISTINCT place, topline FROM own) t
+            JOIN places p USING (place)
+            LEFT JOIN days d ON d.place = p.place AND d.topline = t.topline AND d.day = p.day
+            LEFT JOIN weeks w ON w.place = p.place AND w.topline = t.topline AND w.first = p.day
+            LEFT JOIN months m ON m.place = p.place AND m.topline = t.topline
+                AND m.first = date_trunc('month', p.day)::date
+            WHERE p.day IS NULL OR d.day IS NOT NULL OR w.first IS NOT NULL OR m.first IS NOT NULL
+        ), others AS (
+            {_OTHERS}
+        ), undated AS MATERIALIZED (
+            SELECT f.place, f.topline, f.year, f.quarter, f.first, f.last,
+                f.year IS NULL OR min(o.begins) = f.first AND max(o.ends) = f.last AS whole
+            FROM (
+                SELECT DISTINCT a.place, a.topline, r.year, r.quarter,
+                    make_date(r.year, COALESCE(3 * right(r.quarter, 1)::int - 2, 1), 1) AS first,
+                    (make_date(r.year, COALESCE(3 * right(r.quarter, 1)::int, 12), 1) + interval '1 month -1 day')::date
+                        AS last
+                FROM viewership.platform_viewership r JOIN others USING (upload_id)
+                JOIN alike a ON a.scope_id = r.scope_id AND a.topline = (r.key_id IS NULL)
+                WHERE a.undated
+            ) f
+            JOIN (
+                SELECT place, topline, first AS begins, last AS ends FROM own WHERE first IS NULL
+                UNION ALL SELECT place, topline, begins, ends FROM months
+            ) o ON o.place = f.place AND o.topline = f.topline
+                AND (f.year IS NULL AND o.begins IS NULL OR o.begins <= f.last AND o.ends >= f.first)
+            GROUP BY f.place, f.topline, f.year, f.quarter, f.first, f.last
         )
-        SELECT {_QUALIFIED}, count(*), COALESCE(sum(r.tot_hov), 0), COALESCE(sum(r.revenue), 0), min(r.date),
-            max(r.date), (SELECT count(*) FROM viewership.platform_viewership a WHERE a.upload_id = u.upload_id)
-                - count(*), array_agg(DISTINCT r.scope_id)
-        FROM viewership.uploads u
+        SELECT {_QUALIFIED}, count(*), COALESCE(sum(r.tot_hov), 0), COALESCE(sum(r.revenue), 0),
+            min(COALESCE(n.first, r.date)),
+            max(CASE WHEN a.undated THEN n.last
+                WHEN r.whole_month THEN (r.date + interval '1 month -1 day')::date
+                WHEN r.whole_week THEN r.date + 6 ELSE r.date END),
+            (SELECT count(*) FROM viewership.platform_viewership a WHERE a.upload_id = u.upload_id)
+                - count(*) FILTER (WHERE CASE WHEN a.undated THEN n.whole WHEN r.whole_month THEN a.all_month
+                    WHEN r.whole_week THEN a.all_week ELSE true END),
+            array_agg(DISTINCT a.place)
+        FROM others
+        JOIN viewership.uploads u USING (upload_id)
         JOIN viewership.platform_viewership r USING (upload_id)
         JOIN alike a ON a.scope_id = r.scope_id AND a.topline = (r.key_id IS NULL)
-        WHERE u.platform = :platform AND u.upload_id <> :id AND u.status = ANY (:active)
-            AND (u.label = :label OR 'Both' IN (u.label, :label)) AND (a.same OR r.whole_month)
-            AND (r.date IS NOT NULL OR concat_ws(' ', r.year, r.quarter) = ANY (CAST(:undated AS text[])))
+        LEFT JOIN undated n ON a.undated AND n.place = a.place AND n.topline = a.topline
+            AND (n.year, n.quarter) IS NOT DISTINCT FROM (r.year, r.quarter)
+        WHERE CASE WHEN a.undated THEN n.place IS NOT NULL WHEN r.whole_month THEN a.same_month
+            WHEN r.whole_week THEN a.same_week ELSE a.same_day END
         GROUP BY u.upload_id ORDER BY u.upload_id
         """,  # noqa: S608 - names of this module
-        id=upload_id,
-        platform=platform,
-        label=label,
-        scopes=scopes.get(False, []),
-        totals=scopes.get(True, []),
-        whole=list(whole),
-        undated=list(undated),
-        active=list(ACTIVE),
+        scopes=[span.scope_id for span in own],
+        toplines=[span.topline for span in own],
+        firsts=[span.first for span in own],
+        lasts=[span.last for span in own],
+        **values,
     )
     return [Overlap(Upload(*row[:-7]), *row[-7:]) for row in rows]
 

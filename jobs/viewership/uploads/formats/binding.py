@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -191,19 +192,21 @@ def _date_columns(rule: Rule, layout: Layout) -> tuple[DateColumn, ...]:
     if not layout.is_wide or FIELDS[rule.field] not in METRICS:
         return ()
     if isinstance(rule, Metric) and not rule.sources:
-        return tuple(date for date in layout.dates if not date.key)
+        return _each_once(tuple(date for date in layout.dates if not date.key), "several columns")
     for source in rule.sources:
         found = tuple(date for date in layout.dates if date.key and date.key == header_key(source))
-        dates = [date.date_text for date in found]
-        twice = next((date for date in found if dates.count(date.date_text) > 1), None)
-        if twice is not None:
-            name = clean_header(source)
-            raise NeedsChoice(
-                f"{twice.date_text!r} has several columns {name!r}; expected one; rename the others", flags=[]
-            )
         if found:
-            return found
+            return _each_once(found, f"several columns {clean_header(source)!r}")
     return ()
+
+
+def _each_once(dates: tuple[DateColumn, ...], several: str) -> tuple[DateColumn, ...]:
+    """Return date columns; of two for one date, neither may be left out silently."""
+    texts = Counter(date.date_text for date in dates)
+    twice = next((date for date in dates if texts[date.date_text] > 1), None)
+    if twice is not None:
+        raise NeedsChoice(f"{twice.date_text!r} has {several}; expected one; rename the others", flags=[])
+    return dates
 
 
 def columns_named(name: str, layout: Layout) -> tuple[Column, ...]:

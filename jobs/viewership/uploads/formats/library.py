@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from jobs.viewership.uploads.formats.document import FormatInvalid, parse_format
 from jobs.viewership.uploads.formats.model import near_miss
 from shared.errors import UsageError
-from shared.storage import holds_secrets
+from shared.storage import holds_secrets, open_regular
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def load_format_file(file: Path) -> Format:
     if holds_secrets(os.path.realpath(file)):
         raise secret
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             if holds_secrets(stream.fileno()):
                 raise secret
             content = stream.read(_MOST_BYTES)

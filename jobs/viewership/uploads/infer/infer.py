@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 __all__ = ["infer"]
 
 _CLOSEST: Final = 3
+# The share of dates in a column of dates; the others may be notes or totals.
+_MOST_ARE_DATES: Final = 0.9
 _CANDIDATES: Final = 3
 _LEAST_CONFIDENCE: Final = 0.6
 _SAMPLE_CHARS: Final = 100
@@ -221,7 +223,12 @@ def _guessed_columns(
         questions += ask_territory([names[key] for key in places if key not in chosen_by_user], typed)
     fields = {column.field for column in columns if column.field} | ({"date"} if layout.is_wide else set())
     asked = {guess.field for guess in accepted.values() if guess.asks_unit}
-    questions += ask_missing(fields, {*open_fields, *asked})
+    dates = {
+        read.name: typed[read.name]
+        for read, column in zip(reads, columns, strict=True)
+        if column.field is None and profiles[read.key].dates >= _MOST_ARE_DATES
+    }
+    questions += ask_missing(fields, {*open_fields, *asked}, dates)
     for read, column in zip(reads, columns, strict=True):
         if column.field and (question := ask_values(column.field, _cells(sheet, layout, read), None)):
             questions.append(question)

@@ -138,12 +138,15 @@ def ask_unit(name: str, guess: Guess, typed: str) -> Question:
     )
 
 
-def ask_missing(fields: Collection[str], open_fields: Collection[str]) -> list[Question]:
+def ask_missing(
+    fields: Collection[str], open_fields: Collection[str], dates: Mapping[str, str] | None = None
+) -> list[Question]:
     """Return a question for each required item that no column holds.
 
     Args:
         fields: fields that are proposed or constant.
         open_fields: fields that other questions are about.
+        dates: name of a column that is not read although its values are dates -> how it is typed after ``--map``.
     """
     found = {*fields, *open_fields}
     questions = []
@@ -155,7 +158,11 @@ def ask_missing(fields: Collection[str], open_fields: Collection[str]) -> list[Q
         message = "no column holds hours, minutes or revenue; which one does?"
         options = ["hours=COLUMN", "minutes=COLUMN", "revenue=COLUMN"]
         questions.append(Question(code="MEASURE", message=message, columns=[], options=options, flags=["--map"]))
-    if not any(FIELDS[field] in _DATED for field in found):
+    if dates and not any(FIELDS[field] in _DATED for field in found):
+        message = f"no column is named as a date, but {' and '.join(map(repr, dates))} holds dates; is it the date?"
+        options = [map_option("date", typed) for typed in dates.values()]
+        questions.append(Question(code="FIELD", message=message, columns=list(dates), options=options, flags=["--map"]))
+    elif not any(FIELDS[field] in _DATED for field in found):
         message = "no column holds a date; which days or which month is the file about?"
         options = ["2025-07", "2025-07-01..2025-07-31"]
         questions.append(Question(code="PERIOD", message=message, columns=[], options=options, flags=["--period"]))

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jobs.viewership.uploads.reading.encoding import ENCODINGS
-    from jobs.viewership.uploads.reading.file import read
+    from jobs.viewership.uploads.reading.file import DELIMITERS, read
     from jobs.viewership.uploads.reading.limits import ReadLimits
 
-__all__ = ["ENCODINGS", "ReadLimits", "read"]
+__all__ = ["DELIMITERS", "ENCODINGS", "ReadLimits", "read"]
 
 
 def __getattr__(name: str) -> object:
@@ -18,6 +18,10 @@ def __getattr__(name: str) -> object:
         from jobs.viewership.uploads.reading.file import read
 
         return read
+    if name == "DELIMITERS":
+        from jobs.viewership.uploads.reading.file import DELIMITERS
+
+        return DELIMITERS
     if name == "ReadLimits":
         from jobs.viewership.uploads.reading.limits import ReadLimits
 

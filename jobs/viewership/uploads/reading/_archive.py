@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Archive", "Stop", "damaged", "local_name"]
 
 _CHUNK: Final = 1 << 18
-# Small parts may compress well.
+# Small parts may compress well, but not many of them.
 _FREE_BYTES: Final = 1 << 20
+_FREE_TOTAL: Final = 16 << 20
 _ENCRYPTED: Final = 1
 # Sheets nest 7 elements deep, drawings about 20; nothing else is read.
 _MAX_DEPTH: Final = 64
@@ -67,7 +68,7 @@ class Archive:
 
     def __init__(self, file: BinaryIO, limits: ReadLimits) -> None:
         self._limits = limits
-        self._total = 0
+        self._total = self._compressed = 0
         self._counted: set[str] = set()
         try:
             self._zip = zipfile.ZipFile(file)
@@ -104,16 +105,21 @@ class Archive:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise damaged(f"part {brief(name)} is compressed by method {info.compress_type}")
         self._total += info.file_size
+        self._compressed += info.compress_size
         if self._total > self._limits.unzipped_bytes:
             found = f"{self._total:,} bytes when unzipped"
             raise over("the workbook has", found, self._limits.unzipped_bytes, "save the sheet as CSV")
-        if info.file_size > _FREE_BYTES and info.file_size > self._limits.ratio * info.compress_size:
-            raise over(
-                f"part {brief(name)} of the workbook unzips to",
-                f"{info.file_size // max(1, info.compress_size):,} times its size",
-                self._limits.ratio,
-                "it is a decompression bomb, or repeats one value; save the sheet as CSV",
-            )
+        for what, its, size, compressed, free in (
+            (f"part {brief(name)} of the workbook unzips", "its", info.file_size, info.compress_size, _FREE_BYTES),
+            ("the parts of the workbook unzip", "their", self._total, self._compressed, _FREE_TOTAL),
+        ):
+            if size > free and size > self._limits.ratio * compressed:
+                raise over(
+                    f"{what} to",
+                    f"{size // max(1, compressed):,} times {its} size",
+                    self._limits.ratio,
+                    "it is a decompression bomb, or repeats one value; save the sheet as CSV",
+                )
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """Yield the content of a part.

@@ -17,6 +17,7 @@ from jobs.viewership.uploads.reading._archive import Stop, damaged
 from jobs.viewership.uploads.reading._cells import date_text, duration_text, number_text
 from jobs.viewership.uploads.reading._xlsx import Content, SheetEntry
 from jobs.viewership.uploads.reading.limits import over
+from shared.text import brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,7 @@ class CalamineBook:
         except python_calamine.PasswordError:
             raise refuse("FORMAT", "the workbook is encrypted; remove its password and upload it again") from None
         except (python_calamine.CalamineError, ValueError, OSError) as error:
-            raise damaged(str(error)[:200]) from None
+            raise damaged(brief(str(error), 200)) from None
         self.sheets = [
             SheetEntry(sheet.name, sheet.visible != python_calamine.SheetVisibleEnum.Visible, sheet.name)
             for sheet in self._book.sheets_metadata
@@ -85,7 +86,7 @@ class CalamineBook:
         try:
             return self._book.get_sheet_by_name(sheet.name)
         except (python_calamine.CalamineError, ValueError, OSError) as error:
-            raise damaged(str(error)[:200]) from None
+            raise damaged(brief(str(error), 200)) from None
 
     def _cell(self, value: Any) -> tuple[str, str]:
         if isinstance(value, str):

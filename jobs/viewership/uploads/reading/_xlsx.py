@@ -35,7 +35,9 @@ __all__ = ["Content", "SheetEntry", "Xlsx"]
 _ESCAPE: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _REFERENCE: Final = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _RANGE: Final = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,6})")
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# Excel's own limit for the code of a format.
+_MAX_CODE: Final = 255
 # Digits that a float holds exactly.
 _EXACT_DIGITS: Final = 15
 _MAX_SHEETS: Final = 1_000
@@ -104,6 +106,7 @@ class Xlsx:
         archive.parse(self._book, self._start_book)
         self._kinds = self._styles()
         self._strings: list[str] | None = None
+        self._filled: dict[str, bool] = {}
 
     def _start_book(self, element: str, attributes: dict[str, str]) -> None:
         name = local_name[element]
@@ -127,7 +130,7 @@ class Xlsx:
 
     def _styles(self) -> list[CellKind]:
         """Return the kind of number of each cell format."""
-        codes: dict[int, str] = {}
+        codes: dict[int, CellKind] = {}
         kinds: list[CellKind] = []
         is_inside = False
 
@@ -135,12 +138,13 @@ class Xlsx:
             nonlocal is_inside
             name = local_name[element]
             if name == "numFmt":
-                codes[_integer(attributes.get("numFmtId", ""))] = attributes.get("formatCode", "")
+                number = _integer(attributes.get("numFmtId", ""))
+                codes[number] = format_kind(number, attributes.get("formatCode", "")[:_MAX_CODE])
             elif name == "cellXfs":
                 is_inside = True
             elif name == "xf" and is_inside:
                 number = _integer(attributes.get("numFmtId", "0"))
-                kinds.append(format_kind(number, codes.get(number)))
+                kinds.append(codes[number] if number in codes else format_kind(number, None))
 
         def end(element: str) -> None:
             if local_name[element] == "cellXfs":
@@ -160,6 +164,9 @@ class Xlsx:
 
     def has_values(self, sheet: SheetEntry) -> bool:
         """Return whether a sheet has a cell with a value."""
+        # A thousand sheets may name one part: it is read once.
+        if (known := self._filled.get(sheet.part)) is not None:
+            return known
         found = False
 
         def take(*_: object) -> None:
@@ -168,6 +175,7 @@ class Xlsx:
             raise Stop
 
         self.read(sheet, take)
+        self._filled[sheet.part] = found
         return found
 
     def read(self, sheet: SheetEntry, take: Callable[[int, list[str], str], None]) -> Content:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.errors import NeedsChoice, refuse
 from jobs.viewership.model import Sheet
@@ -15,7 +14,7 @@ from jobs.viewership.uploads.reading.records import split
 from jobs.viewership.uploads.reading.signature import OLE, ZIP, other_file, other_text
 from jobs.viewership.uploads.reading.workbook import read_workbook
 from shared.errors import UsageError
-from shared.storage import holds_secrets
+from shared.storage import holds_secrets, open_regular
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -23,7 +22,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["read"]
+__all__ = ["DELIMITERS", "read"]
+
+DELIMITERS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "\\t": "\t"}
+"""Names of delimiters: a shell takes most of the characters for itself."""
 
 _HEAD = 4096
 
@@ -64,7 +66,7 @@ def read(
     secret = UsageError(f"'{name}' is in a folder of secrets or processes; expected another file")
     if holds_secrets(os.path.realpath(source)):
         raise secret
-    with Path(source).open("rb") as file:
+    with open_regular(source) as file:
         if holds_secrets(file.fileno()):
             raise secret
         _check_size(os.fstat(file.fileno()).st_size, limits)
@@ -80,7 +82,7 @@ def _check_size(size: int, limits: ReadLimits) -> None:
 
 
 def _whole(file: BinaryIO, limits: ReadLimits) -> bytes:
-    # A pipe has no size before it is read.
+    # The file may grow while it is read.
     data = file.read(limits.bytes + 1)
     _check_size(len(data), limits)
     return data
@@ -93,7 +95,8 @@ def _text(data: bytes, limits: ReadLimits, encoding: str | None, delimiter: str 
         raise error
     if delimiter is not None and not (len(delimiter) == 1 and delimiter.isascii() and delimiter not in '"\r\n\0'):
         raise NeedsChoice(
-            f"{delimiter!r} is not a delimiter; expected one ASCII character; pass --delimiter",
+            f"{delimiter!r} is not a delimiter; expected one ASCII character, or "
+            f"{', '.join(name for name in DELIMITERS if name.isalpha())}; pass --delimiter",
             answers=[["--delimiter", None]],
         )
     decoded = decode(data, encoding)

@@ -34,7 +34,7 @@ class ReadLimits:
         text_bytes: text of a workbook's sheet in UTF-8, or eight times the size of the file if that is more: one long
             shared string may be shown in a million cells.
         memory_mb: address space of the process that reads a workbook, of which Python takes about 25 MB.
-        seconds: wall-clock time of that process.
+        seconds: wall-clock time of that process; less for a small file.
     """
 
     bytes: int = 512 * 1024**2

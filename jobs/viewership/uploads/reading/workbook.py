@@ -39,6 +39,10 @@ _START_S: Final = 60.0
 _MAX_MESSAGE: Final = 4000
 _MAX_ANSWERS: Final = 20
 _TEXT_PER_BYTE: Final = 8
+# A quiet core reads about a million cells in 7 s. Excel stores so many in 3 MB or more, and in 1 MB if they repeat; a
+# small file that takes longer is made to.
+_FREE_S: Final = 8.0
+_S_PER_MB: Final = 20.0
 # Raised by replies that the child's own code did not write.
 _MALFORMED: Final = (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError)
 _log = logging.getLogger(__name__)
@@ -67,7 +71,8 @@ def read_workbook(source: IO[bytes] | bytes, limits: ReadLimits, sheet: str | No
 
 def _read(source: IO[bytes], limits: ReadLimits, sheet: str | None) -> Sheet:
     size = os.fstat(source.fileno()).st_size
-    limits = replace(limits, text_bytes=max(limits.text_bytes, _TEXT_PER_BYTE * size))
+    seconds = min(limits.seconds, _FREE_S + round(_S_PER_MB * size / 1024**2, 1))
+    limits = replace(limits, text_bytes=max(limits.text_bytes, _TEXT_PER_BYTE * size), seconds=seconds)
     with tempfile.TemporaryFile() as output:
         reply = _ask(source, output, limits, sheet)
         try:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from jobs.viewership.model import FIELDS, FieldKind, Note
 from jobs.viewership.uploads.formats.model import ColumnRule
+from jobs.viewership.uploads.layout.model import Column
+from jobs.viewership.uploads.layout.texts import is_blank, is_number, is_total
 from jobs.viewership.uploads.letters import column_letters
 from jobs.viewership.uploads.transform.controls import additive
 from jobs.viewership.uploads.transform.fields import parse_field
 from jobs.viewership.uploads.values.column import Cells, ParsedColumn, State
+from jobs.viewership.uploads.values.date_text import Reading
 from jobs.viewership.uploads.values.dates import parse_dates
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from jobs.viewership.uploads.transform.source import Source
 
 __all__ = ["Gathered", "GatheredField", "constant_rule", "gather"]
+
+# Rows in which an unread column is looked at.
+_SAMPLE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,9 @@ def gather(source: Source, binding: Binding, choices: Choices) -> Gathered:
         NeedsChoice: the values leave a question open.
     """
     notes: list[Note] = []
+    if source.dates:
+        source = _without_totals(source, binding, choices, notes)
+        notes += _unread_numbers(source, binding)
     fields = [*_row_fields(source, binding, choices, notes), *_pair_fields(source, binding, choices)]
     found = {field.field: field for field in fields}
     if not source.dates:
@@ -114,6 +123,43 @@ def gather(source: Source, binding: Binding, choices: Choices) -> Gathered:
         dates = _header_dates(source, binding, choices)
         found = {"date": dates, **found}
     return Gathered(source, found, units["row"], units["date"], tuple(notes))
+
+
+def _without_totals(source: Source, binding: Binding, choices: Choices, notes: list[Note]) -> Source:
+    """Leave out the date columns of weeks and months that have columns for their days: the days would count twice."""
+    parsed = _dates(source, binding, choices)
+    readings = [
+        None if first is None else Reading(first, grain)
+        for first, grain in zip(parsed.values, [] if parsed.detail is None else parsed.detail, strict=True)
+    ]
+    totals = {
+        text
+        for text, wide in zip(source.dates, readings, strict=True)
+        if wide is not None
+        and any(
+            one is not None and one != wide and wide.first <= one.first and one.last <= wide.last for one in readings
+        )
+    }
+    for column in source.layout.dates:
+        if column.date_text in totals:
+            message = f"column {column.name!r} is not read: it covers days that have columns of their own"
+            notes.append(Note("ROW_TOTAL", message, column=column.name))
+    return replace(source, dates=tuple(text for text in source.dates if text not in totals))
+
+
+def _unread_numbers(source: Source, binding: Binding) -> list[Note]:
+    """Warn of columns of numbers among the dates that are not read: a date that was typed wrong loses its hours."""
+    first = min(column.position for column in source.layout.dates)
+    notes = []
+    for column in binding.unread:
+        if not isinstance(column, Column) or column.position < first or not any(map(str.isdigit, column.name)):
+            continue
+        texts = source.column(column).texts.drop_nulls()
+        values = [text for text in texts.head(_SAMPLE).to_list() if not is_blank(text)]
+        if not is_total(column.name) and values and sum(map(is_number, values)) > len(values) / 2:
+            message = f"column {column.name!r} is not read: it has numbers, but its header is not a known date"
+            notes.append(Note("UNREAD_MEASURE", message, column=column.name))
+    return notes
 
 
 def _row_fields(source: Source, binding: Binding, choices: Choices, notes: list[Note]) -> list[GatheredField]:
@@ -153,12 +199,16 @@ def _pair_fields(source: Source, binding: Binding, choices: Choices) -> list[Gat
     return fields
 
 
-def _header_dates(source: Source, binding: Binding, choices: Choices) -> GatheredField:
-    """Read the dates of the header; each is the date of its pairs."""
+def _dates(source: Source, binding: Binding, choices: Choices) -> ParsedColumn:
     texts = pl.Series(source.dates, dtype=pl.String)
     lines = pl.repeat(source.layout.header_line, len(texts), dtype=pl.UInt32, eager=True)
     order = choices.date_order or binding.format.conventions.date_order
-    parsed = parse_dates(Cells(texts, None, lines, "header"), period=choices.period, order=order)
+    return parse_dates(Cells(texts, None, lines, "header"), period=choices.period, order=order)
+
+
+def _header_dates(source: Source, binding: Binding, choices: Choices) -> GatheredField:
+    """Read the dates of the header; each is the date of its pairs."""
+    texts, parsed = pl.Series(source.dates, dtype=pl.String), _dates(source, binding, choices)
     first = {column.date_text: column for column in reversed(source.layout.dates)}
     columns = [first[text] for text in source.dates]
     date = pl.select(pl.int_range(source.rows * len(texts), dtype=pl.UInt32) // source.rows).to_series()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from jobs.viewership.model import CellKind
+from jobs.viewership.uploads.reading.limits import ReadLimits, over
 from jobs.viewership.uploads.values.column import Cells
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Source"]
 
 _HAS_TEXT: Final = r"[^\s\x{0}\x{a0}\x{200b}-\x{200f}\x{2060}\x{feff}]"
+# As many as rows of a long file: a unit takes about 300 bytes, and a text of two bytes may be one.
+_MOST_UNITS: Final = ReadLimits().rows
 _FAILED: Final = (int(CellKind.ERROR), int(CellKind.FORMULA))
 
 
@@ -39,7 +42,11 @@ class Source:
 
     @classmethod
     def of(cls, sheet: Sheet, layout: Layout, binding: Binding) -> Source:
-        """Trim the sheet to its data."""
+        """Trim the sheet to its data.
+
+        Raises:
+            Refused: ``LIMIT``: a wide sheet has too many pairs of row and date.
+        """
         cells, lines = sheet.cells.slice(layout.first_row), sheet.lines.slice(layout.first_row)
         kinds = None if sheet.kinds is None else sheet.kinds.slice(layout.first_row)
         filled = pl.repeat(False, len(lines), dtype=pl.Boolean, eager=True)
@@ -55,6 +62,13 @@ class Source:
             cells, lines = cells.filter(filled), lines.filter(filled)
             kinds = None if kinds is None else kinds.filter(filled)
         dates = dict.fromkeys(column.date_text for bound in binding.metrics for column in bound.columns)
+        if (units := len(lines) * len(dates)) > _MOST_UNITS:
+            raise over(
+                f"the file has {len(lines):,} rows of {len(dates):,} dates, which are",
+                f"{units:,} units",
+                _MOST_UNITS,
+                "split it by date",
+            )
         return cls(replace(sheet, cells=cells, lines=lines, kinds=kinds), layout, empty, tuple(dates))
 
     @property

@@ -10,6 +10,7 @@ import polars as pl
 
 from jobs.viewership.model import CellKind, Note
 from jobs.viewership.uploads.values.fold import fold
+from shared.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -204,4 +205,4 @@ def fold_series(texts: pl.Series) -> pl.Series:
 
 def _shown(text: str) -> str:
     """Quote a value for a message, cut if it is long."""
-    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "\N{HORIZONTAL ELLIPSIS}")
+    return repr(text if len(text) <= _SHOWN else cut(text, _SHOWN - 1) + "\N{HORIZONTAL ELLIPSIS}")

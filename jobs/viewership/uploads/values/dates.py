@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_dates"]
 
-_FLAGS: Final = "--period or --date-order dmy or --date-order mdy"
+_MONTHS: Final = 12
+_FIRST_REPORTS: Final = 10
+"""Year of the century from which platforms report: 25-07-01 is hardly a day of 2001."""
 
 
 def parse_dates(
@@ -58,6 +61,7 @@ def parse_dates(
     months = months_or_days == "months"
     orders, evidence = column.orders(order, months=months)
     base_1904 = column.counts_from_1904()
+    column.refuse_swapped(orders)
 
     values, found, grains = [], [], []
     for day, text in zip(days, texts, strict=True):
@@ -161,14 +165,14 @@ class _Column:
         for place, text in group:
             readings = {order: reading for order in orders if (reading := text.read(order, period))}
             if len({reading.first for reading in readings.values() if reading.plausible}) > 1:
-                if text.separator == "." and "dmy" in orders:
+                if text.separator == "." and "dmy" in orders and "ymd" not in orders:
                     return "dmy", f"{self._named(place)} has dots, which only day-first dates have"
                 shown = " or ".join(f"{reading.first.isoformat()} ({order})" for order, reading in readings.items())
                 if period is not None:
                     fits = any(period.overlaps(reading.first, reading.last) for reading in readings.values())
                     shown += f", {'each' if fits else 'none'} in the period {period}"
                 raise self._undecided(
-                    f"has ambiguous dates, and none that settles their order: {self._named(place)} is {shown}"
+                    f"has ambiguous dates, and none that settles their order: {self._named(place)} is {shown}", orders
                 )
         return orders[0], None
 
@@ -189,16 +193,18 @@ class _Column:
         left = [order for order in orders if order not in against]
         if not left:
             places = list(dict.fromkeys(against.values()))[:2]
-            raise self._undecided("has dates in more than one order: " + " and ".join(map(self._named, places)))
+            raise self._undecided("has dates in more than one order: " + " and ".join(map(self._named, places)), orders)
         return left, next(iter(against.values()), 0)
 
-    def _undecided(self, problem: str) -> NeedsChoice:
+    def _undecided(self, problem: str, orders: Sequence[DateOrder]) -> NeedsChoice:
         cells = self._distinct.cells
+        offered = ["dmy", "mdy", *(["ymd"] if "ymd" in orders else [])]
+        flags = " or ".join(("--period", *(f"--date-order {order}" for order in offered)))
         return NeedsChoice(
-            f"{cells.named()} {problem}; expected one order; pass {'another ' if self._period else ''}{_FLAGS}",
+            f"{cells.named()} {problem}; expected one order; pass {'another ' if self._period else ''}{flags}",
             column=cells.column,
             flags=["--period", "--date-order"],
-            answers=[["--period", None], ["--date-order", "dmy"], ["--date-order", "mdy"]],
+            answers=[["--period", None], *(["--date-order", order] for order in offered)],
         )
 
     def months_or_days(self) -> str | None:
@@ -226,6 +232,36 @@ class _Column:
             inside(text, base_1904=False) for text in serials
         )
 
+    def refuse_swapped(self, orders: dict[str, DateOrder]) -> None:
+        """Ask about a column whose dates a spreadsheet may have read with day and month swapped.
+
+        One that expects 7/13/2025 keeps 13/07/2025 as text and makes 7 January of 01/07/2025: then every text has a
+        day beyond 12, and no date has.
+        """
+        texts = [text for text in self._texts if text is not None and text.numbers is not None and text.numbers[2]]
+        dates = [
+            (place, text.fixed.first)
+            for place, text in enumerate(self._texts)
+            if text is not None and text.fixed is not None and text.fixed.grain == "day"
+        ]
+        if not texts or any(day.day > _MONTHS for _, day in dates):
+            return
+        readings = [text.read(orders.get(text.separator, "dmy")) for text in texts]
+        if any(reading is None or reading.first.day <= _MONTHS for reading in readings):
+            return
+        for place, day in dates:
+            other = day.replace(month=day.day, day=day.month)
+            if other != day and all(self._period is None or self._period.overlaps(one, one) for one in (day, other)):
+                cells = self._distinct.cells
+                raise NeedsChoice(
+                    f"{cells.named()} has dates up to the 12th and texts for later days, as in a file opened by a "
+                    f"spreadsheet that expects the month first: {self._named(place)} may be {other.isoformat()}; "
+                    "expected dates in one form; export the file again, or pass --period with its month",
+                    column=cells.column,
+                    flags=["--period"],
+                    answers=[["--period", None]],
+                )
+
     def notes(self, *, base_1904: bool) -> list[Note]:
         """Warn of time zones, and of day numbers from 1904."""
         cells, notes = self._distinct.cells, []
@@ -243,10 +279,17 @@ class _Column:
 def _possible(group: Sequence[tuple[int, DateText]]) -> list[DateOrder]:
     """Return the orders to consider; year first only if years of two digits look like days, and first numbers do not.
 
-    31/07/25 and 25/07/31 are told apart by their spread: a file's years differ by one at most.
+    31/07/25 and 25/07/31 are told apart by their spread: a file's years differ by one at most. The spread of one day is
+    none: then a last number from 2000 to 2009, or of a year that has not come, may be the day.
     """
     short = [text.numbers for _, text in group if text.short_year and text.numbers is not None]
     firsts, lasts = {numbers[0] for numbers in short}, {numbers[2] or 0 for numbers in short}
-    if short and max(lasts) - min(lasts) > 1 and max(firsts) - min(firsts) <= 1:
-        return ["dmy", "mdy", "ymd"]
-    return ["dmy", "mdy"]
+    if not short or max(firsts) - min(firsts) > 1:
+        return ["dmy", "mdy"]
+    are_years = _FIRST_REPORTS <= min(firsts) <= _this_year() % 100 + 1
+    are_days = max(lasts) < _FIRST_REPORTS or min(lasts) > _this_year() % 100 + 1
+    return ["dmy", "mdy", "ymd"] if (are_years and are_days) or max(lasts) - min(lasts) > 1 else ["dmy", "mdy"]
+
+
+def _this_year() -> int:
+    return datetime.now(UTC).year

@@ -110,6 +110,7 @@ def _uploads() -> None:
             unparsable bigint NOT NULL DEFAULT 0 CHECK (unparsable >= 0),
             notes jsonb NOT NULL DEFAULT '[]',
             others jsonb NOT NULL DEFAULT '[]',
+            others_left_out integer NOT NULL DEFAULT 0 CHECK (others_left_out >= 0),
             first_date date,
             last_date date,
             replaces bigint[] NOT NULL DEFAULT '{{}}',
@@ -319,6 +320,7 @@ def _rows() -> None:
             quarter text,
             year smallint,
             year_month_day text,
+            whole_week boolean NOT NULL DEFAULT false,
             whole_month boolean NOT NULL DEFAULT false,
             PRIMARY KEY (id)
         )
@@ -802,7 +804,8 @@ def _functions() -> None:
 
 # Errors of the review, which jobs/viewership/review/decisions.py translates: TC001 an argument is not valid, TC002 a
 # key has no match, TC003 the episode is not in the catalogue, TC004 no such decision, TC005 it was undone, TC006 the
-# key has changed since it was shown, TC007 the transaction would not see what others have committed.
+# key has changed since it was shown, TC007 the transaction would not see what others have committed, TC008 another
+# transaction holds a lock.
 
 
 def _review_functions(definer: str) -> None:
@@ -975,6 +978,16 @@ _SEES_COMMITTED = """
 """
 
 
+# A console waits for a load or an import only so long; the caller's own limit stays as it is.
+_LIMIT = "SET lock_timeout = '10s'"
+_WAITED = """
+        EXCEPTION WHEN lock_not_available THEN
+            RAISE EXCEPTION 'another transaction, such as a load or an import, holds rows of these keys for more than'
+                ' %; nothing was changed; try again when it has ended', current_setting('lock_timeout')
+                USING ERRCODE = 'TC008';
+"""
+
+
 def _decide(definer: str) -> None:
     op.execute(f"""
         CREATE FUNCTION viewership.replace_matches(keys bigint[]) RETURNS void {definer} AS $body$
@@ -989,7 +1002,8 @@ def _decide(definer: str) -> None:
     """)
     op.execute(f"""
         CREATE FUNCTION viewership.decide(action text, keys bigint[], episode bigint, actor text, note text,
-            seen text DEFAULT NULL, OUT decision bigint, OUT loaded bigint, OUT removed bigint) {definer} AS $body$
+            seen text DEFAULT NULL, OUT decision bigint, OUT loaded bigint, OUT removed bigint) {definer} {_LIMIT}
+            AS $body$
             #variable_conflict use_variable
         DECLARE
             known bigint[];
@@ -1079,6 +1093,7 @@ def _decide(definer: str) -> None:
             effect := effect || jsonb_build_object('loaded', loaded, 'removed', removed);
             UPDATE viewership.decisions d SET effects = effect
             WHERE d.decision_id = decision;
+        {_WAITED}
         END
         $body$
     """)
@@ -1087,7 +1102,7 @@ def _decide(definer: str) -> None:
 def _undo(definer: str) -> None:
     op.execute(f"""
         CREATE FUNCTION viewership.undo(decision bigint, actor text, OUT loaded bigint, OUT removed bigint)
-            {definer} AS $body$
+            {definer} {_LIMIT} AS $body$
             #variable_conflict use_variable
         DECLARE
             taken viewership.decisions;
@@ -1163,6 +1178,7 @@ def _undo(definer: str) -> None:
             END IF;
             SELECT s.loaded, s.removed INTO loaded, removed
             FROM viewership.sync('key', affected, actor, 'undo of decision ' || decision) s;
+        {_WAITED}
         END
         $body$
     """)

@@ -62,6 +62,7 @@ def by_state(state: str) -> psycopg.Error:
         (by_state("42P01"), DatabaseNotMigrated, "database_not_migrated"),
         (by_state("3F000"), DatabaseNotMigrated, "database_not_migrated"),
         (by_state("40P01"), TransientError, "database_busy"),
+        (by_state("55P03"), TransientError, "database_busy"),
         (by_state("53100"), TransientError, "database_busy"),
         (by_state("25006"), TransientError, "database_busy"),
         (by_state("57P01"), DatabaseUnreachable, "database_unreachable"),

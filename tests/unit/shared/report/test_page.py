@@ -140,7 +140,7 @@ def test_what_items_are_called_is_only_text():
             Histogram(evil, evil, [0, 1], [1], note=evil),
             Figures(evil, [Figure(PNG, evil)]),
             Text(evil, evil),
-            Table(evil, [evil], [[Code(evil)]]),
+            Table(evil, [evil], [[Code(evil, evil)]]),
             Shares(evil, evil, [Part(evil, "red")], [(evil, [1])], evil),
         ],
     )
@@ -315,4 +315,29 @@ def test_decimals_keep_every_digit_and_stand_right():
 
 def test_a_command_keeps_its_lines():
     html = render(full(sections=[Table("Next", ["command"], [[Code("telecine a\ntelecine b 'c d'")]])]))
-    assert "<code>telecine a\ntelecine b &#39;c d&#39;</code>" in html
+    assert "<code>telecine a</code><code>telecine b &#39;c d&#39;</code>" in html
+
+
+def test_what_a_command_answers_is_above_it():
+    html = render(full(sections=[Table("Next", ["command"], [[Code("telecine a", about="<b> or <i>?")]])]))
+    assert "<p><bdi>&lt;b&gt; or &lt;i&gt;?</bdi></p><code>telecine a</code>" in html
+
+
+def test_a_failure_that_a_table_explains_is_listed_there_only():
+    failures = [Failure("a.csv", "WHICH", "one or two?"), Failure("b.csv", "WHICH", "left or right?")]
+    table = Table("Asked", ["question"], [["one or two?"]], explains=[("a.csv", "WHICH")])
+    report = full(failures=failures, rejects={"WHICH": 2}, sections=[table])
+    html = render(report)
+    assert (html.count("one or two?"), html.count("left or right?")) == (1, 1)
+    # The document for programs has both.
+    assert [failure.item for failure in report.failures] == ["a.csv", "b.csv"]
+
+
+def test_cells_of_a_narrow_row_with_commands_are_named():
+    rows = [["a.csv", 3, None, True, Code("telecine a")]]
+    html = render(full(sections=[Table("Next", ["file", "ro<ws", "note", "ok", "command"], rows)]))
+    table = html.partition(">Next<")[2]
+    assert re.findall(r'<td class="[^"]*" data-label="([^"]*)">|<td data-label="([^"]*)">', table) == [
+        ("file", ""), ("ro&lt;ws", ""), ("note", ""), ("", "ok"), ("command", ""),
+    ]  # fmt: skip
+    assert "data-label=" not in render(full(sections=[Table("Next", ["file"], [["a.csv"]])])).partition(">Next<")[2]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import Field, SecretStr, ValidationError
 
 from jobs.screenalytics.settings import IngestSettings
+from jobs.viewership.settings.uploads import RetractSettings, ValidateSettings
 from shared.errors import UsageError
 from shared.settings import Settings, StepSettings, setting
 from shared.settings.base import Group, unknown_variables
@@ -117,6 +118,25 @@ def test_a_wrong_value_names_flag_value_and_what_is_valid():
     assert refused("--level", "low") == "telecine mine go: --level low is not valid; expected one of LOW, HIGH"
     assert "--size-mb x is not valid; expected a whole number" in refused("--size-mb", "x")
     assert "--size-mb 0 is not valid; expected a value greater than or equal to 1" in refused("--size-mb", "0")
+
+
+class Written(Settings, pipeline="written"):
+    name: Annotated[str, Field(min_length=1, max_length=4)] = setting("a", description="A name.")
+    mark: Literal[".", ","] = setting(".", description="A mark.")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("--name", "", "--name '' is not valid; expected some text"),
+        ("--name", "abcde", "--name abcde is not valid; expected at most 4 characters"),
+        ("--mark", "x", "--mark x is not valid; expected one of '.', ','"),
+    ],
+)
+def test_a_text_that_is_too_short_or_long_and_a_mark_are_named_in_words(flag, value, said):
+    with pytest.raises(UsageError) as caught:
+        parse(Written, "telecine written", "", [flag, value])
+    assert caught.value.message == f"telecine written: {said}"
 
 
 def test_a_wrong_variable_is_named_itself(monkeypatch):
@@ -338,3 +358,13 @@ def test_an_underscore_at_the_end_of_a_field_is_no_part_of_its_flag(monkeypatch)
     assert parse(Printed, "telecine", "", ["--json"]).json_ is True
     monkeypatch.setenv("TELECINE_MINE_JSON", "true")
     assert Printed().json_ is True
+
+
+def test_a_file_is_not_the_number_of_an_upload():
+    for model, argv in (
+        (RetractSettings, ["july.csv", "--reason", "x"]),
+        (ValidateSettings, ["--upload", "1,july.csv"]),
+    ):
+        with pytest.raises(UsageError, match="expected the number of an upload, as in `telecine viewership uploads`"):
+            parse(model, "telecine", "", argv)
+    assert parse(ValidateSettings, "telecine", "", ["--upload", "1,2"]).upload == (1, 2)

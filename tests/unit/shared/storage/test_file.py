@@ -53,6 +53,82 @@ def test_links_are_followed_only_within_the_folder(tmp_path, caplog):
     assert store.read("file-out") == b"mine"
 
 
+SWAPPED = {
+    "a file, read": ("a/k", lambda store: store.read("a/k")),
+    "a file, its size": ("a/k", lambda store: store.stat("a/k")),
+    "a folder, read": ("a", lambda store: store.read("a/k")),
+    "a folder, written": ("a", lambda store: store.put("a/k", b"mine")),
+    "a folder, written below": ("a", lambda store: store.put("a/b/c", b"mine")),
+    "a folder, deleted": ("a", lambda store: store.delete("a/k")),
+}
+
+
+@pytest.mark.parametrize("name", SWAPPED)
+@pytest.mark.parametrize("times", [1, 100])
+def test_a_link_set_between_check_and_use_is_not_followed(tmp_path, monkeypatch, name, times):
+    part, act = SWAPPED[name]
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "a").mkdir(parents=True)
+    outside.mkdir()
+    (root / "a" / "k").write_bytes(b"inside")
+    (outside / "k").write_bytes(b"secret")
+    target = outside / "k" if part == "a/k" else outside
+    realpath = os.path.realpath
+    left = [times]
+
+    def resolve(path, **options):
+        """Resolve a path, then make a part of it a link, as another process would at the worst moment."""
+        found = realpath(path, **options)
+        if str(path).startswith(f"{root}/") and left[0]:
+            left[0] -= 1
+            (root / "old").mkdir(exist_ok=True)
+            (root / part).rename(root / "old" / str(left[0]))
+            (root / part).symlink_to(target)
+        return found
+
+    monkeypatch.setattr(os.path, "realpath", resolve)
+    with pytest.raises((AccessDenied, ObjectMissing, DataError)):
+        act(FileStore(root))
+    assert [path.name for path in outside.iterdir()] == ["k"]
+    assert (outside / "k").read_bytes() == b"secret"
+
+
+def test_a_link_replaced_by_another_one_within_the_folder_is_followed(tmp_path, monkeypatch):
+    for version in ("1", "2"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "k").write_bytes(version.encode())
+    (tmp_path / "now").symlink_to("1")
+    realpath = os.path.realpath
+    swapped = []
+
+    def resolve(path, **options):
+        found = realpath(path, **options)
+        if str(path).endswith("now/k") and not swapped:
+            # The resolved folder becomes a link, as a mounted ConfigMap's does.
+            swapped.append(path)
+            (tmp_path / "1").rename(tmp_path / "0")
+            (tmp_path / "1").symlink_to("2")
+        return found
+
+    monkeypatch.setattr(os.path, "realpath", resolve)
+    assert FileStore(tmp_path).read("now/k") == b"2"
+
+
+def test_opening_leaves_no_descriptor_behind(tmp_path):
+    store = FileStore(tmp_path)
+    store.put("a/b/c/k", b"x")
+    (tmp_path / "a" / "loop").symlink_to("loop")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        store.read("a/b/c/k")
+        store.put("a/b/d/k", b"y")
+        store.delete("a/b/d/k")
+        for key in ("a/b", "a/none/k", "a/loop/k", "a/loop", "a/b/c/k/x"):
+            with pytest.raises(ObjectMissing):
+                store.read(key)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_the_root_itself_may_be_a_link(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")

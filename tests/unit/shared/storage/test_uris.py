@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+import shared.settings.database  # noqa: F401 - registers its secrets
 from shared.errors import UsageError
 from shared.storage import Bucket, Place, default_bucket, is_inside, join_uri, open_store, read_uri, split_uri
 from tests.s3_server import fake_credentials

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from jobs.viewership.audit.rules_file import RulesInvalid, parse_rules, read_rules
@@ -78,3 +80,19 @@ def test_every_number_of_the_rules_can_be_tried():
     assert set(RulesFile.model_fields) == {*names, "base"}
     assert set(Rules.model_fields) == names
     assert all(name == rules.name for name, rules in RULES.items())
+
+
+def test_no_secret_and_no_pipe_is_read_as_rules(tmp_path, monkeypatch):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("name: sesame\nbase: open\n")
+    with pytest.raises(RulesInvalid):
+        read_rules(str(rules))
+    monkeypatch.setenv("PGPASSFILE", str(rules))
+    (tmp_path / "link.yaml").symlink_to(rules)
+    for place in (rules, tmp_path / "link.yaml", "/proc/self/environ"):
+        with pytest.raises(UsageError, match="in a folder of secrets or processes") as error:
+            read_rules(str(place))
+        assert "sesame" not in str(error.value)
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(UsageError, match="not a regular file"):
+        read_rules(str(tmp_path / "pipe.yaml"))

@@ -160,3 +160,32 @@ def test_many_unknown_columns_are_not_all_listed():
     (message,) = told(f"series,title,{header}\n")
     assert "'x19' and 10 more are unknown" in message
     assert "'x20'" not in message
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (
+            "platform,deal,partner",
+            "column 'deal' is unknown, and column 'deal_parent' is missing; expected for deals",
+        ),
+        ("platform,partner,internal_partner", "column 'deal_parent' is missing; expected for deals: platform, "),
+        ("platform,season,episode,titel", "column 'titel' is unknown; expected for numbers: ref_id, "),
+    ],
+)
+def test_the_kind_that_has_most_columns_is_the_one_that_was_meant(header, words):
+    (message,) = told(f"{header}\nx,y,z\n")
+    assert message.startswith(f"a.csv line 1: {words}")
+
+
+@pytest.mark.parametrize("body", [b"PK\x03\x04\x14\x00", b"\xd0\xcf\x11\xe0\xa1\xb1"], ids=["xlsx", "xls"])
+def test_a_workbook_is_named_as_one(body):
+    (message,) = told(body)
+    assert message == (
+        "a.csv: the file is a workbook; expected CSV or JSON lines; save the sheet as 'CSV UTF-8' and import it"
+    )
+
+
+def test_blank_names_of_a_header_are_not_listed():
+    (message,) = told(",Partner report,,\na,b,c,d\n")
+    assert message.startswith("a.csv line 1: columns partner_report match no kind of file")

@@ -10,7 +10,7 @@ from jobs.viewership.matching.fuzzy import Episode, Proposals, SeriesTitles
 from jobs.viewership.matching.guards import aligned, same_numbers
 from jobs.viewership.matching.model import RULES
 
-WORDS = wordset("last lost winter brother mother girls boys lie marked man men sister secret")
+WORDS = wordset("last lost winter brother mother girls boys lie marked man men sister mister secret")
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -27,6 +27,7 @@ def words(text: str) -> tuple[str, ...]:
         ("ThePerfect Storm", "The Perfect Storm"),
         ("Air BnB Secret", "AirBnB Secret"),
         ("Sis ter Act", "Sister Act"),
+        ("My Sisters Secret", "My Sister Secret"),
     ],
 )
 def test_typing_errors_are_one_title(typed: str, title: str):
@@ -44,6 +45,13 @@ def test_typing_errors_are_one_title(typed: str, title: str):
         ("My Sister's Secret", "My Sister"),
         ("His Son", "Her Son"),
         ("Karen v. Omar", "Karen v. Hank"),
+        # The catalogue has "brother" and "sister", so these are other words too.
+        ("My Brothers Lied", "My Mothers Lied"),
+        ("My Misters Secret", "My Sisters Secret"),
+        # Words for a family are never typing errors of each other, whatever the catalogue has.
+        ("My Stepfather Lied", "My Stepmother Lied"),
+        ("My Grandmother's Secret", "My Grandfather's Secret"),
+        ("Her Father's Secret", "Her Mother's Secret"),
     ],
 )
 def test_other_words_are_another_title(typed: str, title: str):

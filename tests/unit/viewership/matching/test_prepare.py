@@ -98,6 +98,11 @@ def test_the_name_of_the_series_is_no_title():
         ({"season": "1", "content_name": "S01E04 - Calm"}, 1, 4, None),
         ({"season": "1", "content_name": "S02E04 - Calm"}, 1, 4, "NUMBERS_TWICE"),
         ({"content_name": "S02E04-E05 - Calm"}, 2, None, "SEVERAL_EPISODES"),
+        ({"season": "2", "episode": "4-5", "content_name": "Calm"}, 2, None, "SEVERAL_EPISODES"),
+        ({"season": "2", "episode": "4", "content_name": "Episodes 4 & 5: Calm"}, 2, 4, "SEVERAL_EPISODES"),
+        ({"series": "Harbour Lights Season 2", "season": "2", "episode": "3"}, 2, 3, None),
+        ({"series": "Harbour Lights Season 2", "season": "1", "episode": "3"}, 1, 3, "NUMBERS_TWICE"),
+        ({"series": "Harbour Lights S2E4", "season": "2", "episode": "3"}, 2, 3, "NUMBERS_TWICE"),
         ({"season": "12A", "episode": ""}, None, None, None),
     ],
 )

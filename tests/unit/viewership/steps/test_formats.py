@@ -167,8 +167,13 @@ def test_a_wrong_flag_is_named(report, kwargs, message):
 
 
 def test_a_file_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(UsageError, match="no such file or directory"):
-        check(FormatsCheckSettings(file=str(tmp_path / "none.csv")))
+    (tmp_path / "july.csv").touch()
+    with pytest.raises(UsageError, match=rf"does not exist; .*; did you mean '{tmp_path}/july.csv'\?"):
+        check(FormatsCheckSettings(file=str(tmp_path / "juli.csv")))
+    with pytest.raises(UsageError, match=rf"is a folder; .*; run `telecine viewership formats check {tmp_path}/july"):
+        check(FormatsCheckSettings(file=str(tmp_path)))
+    with pytest.raises(UsageError, match=r"s3://a-bucket/july\.csv' cannot be read: it is not a path on this machine"):
+        check(FormatsCheckSettings(file="s3://a-bucket/july.csv"))
 
 
 def test_formats_that_fit_as_well_are_asked_about(tmp_path):

@@ -133,6 +133,11 @@ def test_a_date_with_two_columns_of_a_metric_is_asked_about():
         _bind("Title|2025-07-01||2025-07-02|\n|Hours|Hours|Hours|Hours\nA|1|2|3|4")
 
 
+def test_a_date_with_two_columns_and_no_metric_is_asked_about():
+    with pytest.raises(NeedsChoice, match=r"'2025-07-02' has several columns; expected one; rename the others"):
+        _bind("Title|2025-07-01|2025-07-02|2025-07-02\nA|1|2|3", mapping={"hours": "(dates)"})
+
+
 def test_a_format_may_ignore_a_column_without_a_name():
     xumo = shipped_formats()["xumo-1"]
     assert _bind("channel|title|total_time||revenue\nOne|A|1:00:00|1|$1", xumo).unread == ()

@@ -244,3 +244,10 @@ def test_a_proposal_is_valid_by_its_schema(number):
     Draft202012Validator.check_schema(schema)
     header, row, _ = LABELLED[number]
     Draft202012Validator(schema).validate(_infer(table(f"{header}\n{row}")).model_dump(mode="json"))
+
+
+def test_a_column_of_dates_with_an_unknown_name_is_asked_about():
+    found = _infer(table("Series|Titel|Datum|Hours\nA|B|2025-07-01|1\nA|C|2025-07-02|2"))
+    (question,) = [one for one in found.questions if "date" in one.message]
+    assert (question.code, question.columns, question.options) == ("FIELD", ["Datum"], ["date=Datum"])
+    assert "PERIOD" not in _codes(found)

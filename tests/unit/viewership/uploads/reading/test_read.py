@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.viewership.errors import NeedsChoice, Refused
+from jobs.viewership.phases.reading import interpret, read_upload
+from jobs.viewership.settings.formats import InterpretationSettings, ReadingSettings
 from jobs.viewership.uploads.reading import ReadLimits, encoding, read
 from shared.errors import UsageError
 
@@ -291,3 +293,33 @@ def test_no_half_of_a_secret_is_shown_around_a_byte(monkeypatch):
     assert secret[:20] in read(text).notes[0].message
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
     assert read(text).notes[0].message.startswith("the file is not UTF-8 and was read as cp1252; check line 2: ***; ")
+
+
+@pytest.mark.parametrize(("name", "delimiter"), [("semicolon", ";"), ("tab", "\t"), ("\\t", "\t"), ("pipe", "|")])
+def test_a_delimiter_may_be_named(tmp_path, name, delimiter):
+    file = tmp_path / "a.csv"
+    file.write_text(f"Series,Title{delimiter}Hours\nA,B{delimiter}1\n")
+    assert read_upload(file, ReadingSettings(delimiter=name)).cells.width == 2
+
+
+def test_a_word_that_names_no_delimiter_is_answered_with_those_that_do(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("Series;Hours\nA;1\n")
+    with pytest.raises(NeedsChoice, match=r"'semi' is not a delimiter; .*, or comma, semicolon, tab, pipe; pass"):
+        read_upload(file, ReadingSettings(delimiter="semi"))
+
+
+def test_a_wrong_delimiter_is_named_and_not_the_formats(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("Series\tTitle\tHours\nA\tB\t1\n")
+    with pytest.raises(NeedsChoice, match=r"split at ';', the file has one column; .*; pass another --delimiter"):
+        interpret(file, InterpretationSettings(delimiter=";"))
+    assert interpret(file, InterpretationSettings(delimiter="tab")).sheet.cells.width == 3
+
+
+@pytest.mark.parametrize("header", ["ref_id,series,season,episode,title", "platform,deal_parent,internal_channel"])
+def test_a_file_of_the_catalogue_is_no_report(tmp_path, header):
+    file = tmp_path / "a.csv"
+    file.write_text(f"{header}\n{','.join('abcde'[: header.count(',') + 1])}\n")
+    with pytest.raises(Refused, match=r"has the columns of the catalogue; .*; run `telecine viewership catalog import"):
+        interpret(file, InterpretationSettings())

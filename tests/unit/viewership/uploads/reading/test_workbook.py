@@ -270,6 +270,17 @@ def test_a_workbook_that_takes_too_long_is_refused():
     assert (error.code, "more than 0.1 s" in error.message) == ("LIMIT", True)
 
 
+def test_a_small_workbook_has_less_time_than_a_large_one(monkeypatch):
+    monkeypatch.setattr(workbook, "_FREE_S", 0.1)
+    rows = "".join(f"<row><c><v>{number}</v></c></row>" for number in range(200_000))
+    assert len(xlsx(rows)) < 1 << 20
+    monkeypatch.setattr(workbook, "_S_PER_MB", 0.0)
+    error = refused(xlsx(rows))
+    assert (error.code, "more than 0.1 s" in error.message) == ("LIMIT", True)
+    monkeypatch.setattr(workbook, "_S_PER_MB", 100.0)
+    assert read(xlsx(rows)).cells.height == 200_000
+
+
 def test_a_workbook_that_needs_too_much_memory_is_refused():
     strings = "".join(f"<si><t>{number}</t></si>" for number in range(1_000_000))
     error = refused(xlsx("<row><c t='s'><v>1</v></c></row>", strings=strings), limits=ReadLimits(memory_mb=80))

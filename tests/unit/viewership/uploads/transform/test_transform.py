@@ -21,6 +21,7 @@ from jobs.viewership.uploads.formats.library import shipped_formats
 from jobs.viewership.uploads.formats.model import Format
 from jobs.viewership.uploads.layout.find import find_layout
 from jobs.viewership.uploads.reading import read
+from jobs.viewership.uploads.transform import source
 from jobs.viewership.uploads.transform.choices import Choices
 from jobs.viewership.uploads.transform.transform import transform
 from jobs.viewership.uploads.transform.units import CONTINUES, Sums, Units
@@ -217,6 +218,16 @@ def test_a_wide_sheet_has_a_unit_for_each_pair_with_a_value() -> None:
     assert found.file == Sums(9, D("7.5"), unparsable=2)
 
 
+def test_a_wide_sheet_of_too_many_units_is_refused_before_they_take_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert source._MOST_UNITS == 4_000_000
+    monkeypatch.setattr(source, "_MOST_UNITS", 6)
+    head = "Title,2025-07-01 Hours,2025-07-02 Hours,2025-07-03 Hours\n"
+    assert units(f"{head}A,1,2,3\nB,4,5,6\n").file.rows == 6
+    with pytest.raises(Refused, match="3 rows of 3 dates, which are 9 units; expected at most 6") as error:
+        units(f"{head}A,1,2,3\nB,4,5,6\nC,,,1\n")
+    assert error.value.code == "LIMIT"
+
+
 def test_dates_of_a_wide_header_share_their_order_and_may_be_rejected() -> None:
     found = units("Title,03/07/2025 Hours,13/07/2025 Hours,14/08/2025 Hours\nA,1.5,2,3\n", period="2025-07")
     assert column(found, "date") == [date(2025, 7, 3), date(2025, 7, 13), None]
@@ -235,6 +246,27 @@ def test_a_column_for_all_dates_of_a_row_is_not_read_into_each_of_them() -> None
     found = units("Title,Revenue,2025-07-01 Hours,2025-07-02 Hours\nA,10.5,1.5,2\n")
     assert codes(found) == ["ROW_TOTAL"]
     assert column(found, "revenue") == [None, None]
+
+
+@pytest.mark.parametrize("total", ["Jul 2025", "2025-07", "2025-W27"])
+def test_a_column_for_days_that_have_columns_of_their_own_is_not_read_again(total: str) -> None:
+    found = units(f"Title,2025-07-01,2025-07-02,{total}\n,Hours,Hours,Hours\nA,1.5,2,3.5\nB,1,,1\n")
+    assert [(note.code, note.column) for note in found.notes] == [("ROW_TOTAL", f"{total} Hours")]
+    assert column(found, "date") == [date(2025, 7, 1), date(2025, 7, 2), date(2025, 7, 1)]
+    assert found.file == Sums(3, D("4.5"))
+
+
+def test_a_column_for_a_month_whose_days_have_no_columns_is_read() -> None:
+    found = units("Title,2025-06,2025-07-01,2025-W28\n,Hours,Hours,Hours\nA,9,2,3\n")
+    assert codes(found) == []
+    assert column(found, "date_grain") == ["month", "day", "week"]
+    assert found.file == Sums(3, D(14))
+
+
+def test_a_column_of_numbers_among_the_dates_that_is_no_date_is_named() -> None:
+    head = "Title,2025-07-01 Hours,2025-07-02 Hours,2025-07-O3 Hours,Total,Rating,Note,2025-07-04 Hours\n"
+    found = units(head + "A,1.5,2,3.5,7,PG,x,1\nB,1,,1,2,,,1\n")
+    assert [(note.code, note.column) for note in found.notes] == [("UNREAD_MEASURE", "2025-07-O3 Hours")]
 
 
 def test_a_row_with_more_cells_than_the_header_is_rejected() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from jobs.viewership.errors import NOTES, REJECTS, NeedsChoice
 from jobs.viewership.model import CellKind
+from jobs.viewership.uploads.values import dates
 from jobs.viewership.uploads.values.column import Cells, State
 from jobs.viewership.uploads.values.dates import parse_dates
 from jobs.viewership.uploads.values.period import Period
@@ -303,3 +304,67 @@ def test_a_period_is_a_year_quarter_month_week_day_or_range(text: str, first: st
 def test_a_period_that_is_not_one_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a period"):
         Period.parse(text)
+
+
+def test_a_spreadsheet_that_swapped_day_and_month_is_asked_about():
+    # 01/07/2025 opened where months come first: 7 January. 13/07/2025 is not a date there, and stays text.
+    swapped = ("2025-01-07", "2025-02-07", "13/07/2025", "14/07/2025")
+    for kinds in (None, [CellKind.DATE, CellKind.DATE, CellKind.TEXT, CellKind.TEXT]):
+        with pytest.raises(NeedsChoice, match=r"'2025-01-07' in line 2 may be 2025-07-01.*pass --period") as error:
+            parse_dates(cells(*swapped, kinds=kinds))
+        assert error.value.data["flags"] == ["--period"]
+    for period in ("2025", "2025-01-01..2025-07-31"):
+        with pytest.raises(NeedsChoice, match="may be 2025-07-01"):
+            read(*swapped, period=period)
+    # A period that holds one of the two only decides: the others are rejected, and nothing is read silently wrong.
+    assert read(*swapped, period="2025-07") == ["DATE_OUTSIDE", "DATE_OUTSIDE", "2025-07-13", "2025-07-14"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        # A date of the second half of a month was not swapped, and a text of the first half was not read as a date.
+        ("2025-07-07", "2025-07-13", "14/07/2025"),
+        ("2025-07-01", "02/07/2025", "14/07/2025"),
+        # 7 July is the same day either way.
+        ("2025-07-07", "13/07/2025"),
+        ("2025-07-01", "2025-07-02"),
+        ("13/07/2025", "14/07/2025"),
+    ],
+)
+def test_other_mixed_forms_are_read(texts: tuple[str, ...]):
+    assert all(day.startswith("2025-07-") for day in read(*texts))
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        # A report of one day, and of a month: years of two digits that come first.
+        ("25-07-01",),
+        ("25/07/01", "25/07/02"),
+        ("25.07.01", "25.07.02", "25.07.03"),
+        tuple(f"25.07.{day:02}" for day in range(1, 32)),
+        tuple(f"25-07-{day:02}" for day in range(1, 32)),
+    ],
+)
+def test_years_of_two_digits_that_may_come_first_are_asked_about(texts: tuple[str, ...]):
+    with pytest.raises(NeedsChoice, match=r"2001-07-25 \(dmy\) or 2025-07-01 \(ymd\).*or --date-order ymd") as error:
+        read(*texts)
+    assert ["--date-order", "ymd"] in error.value.data["answers"]
+    assert set(read(*texts, period="2025-07")) == set(read(*texts, order="ymd"))
+    assert read(*texts, order="ymd")[0] == "2025-07-01"
+
+
+@pytest.mark.parametrize("texts", [("31/07/25",), ("13/07/25", "14/07/25"), ("01.07.25",), ("01.07.09", "13.07.09")])
+def test_years_of_two_digits_that_come_last_are_read(texts: tuple[str, ...]):
+    day, month, year = texts[0].replace("/", ".").split(".")
+    assert read(*texts)[0] == f"20{year}-{month}-{day}"
+
+
+def test_a_year_of_two_digits_that_has_not_come_may_be_a_day(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(dates, "_this_year", lambda: 2026)
+    with pytest.raises(NeedsChoice, match="ymd"):
+        read("25/07/31")
+    assert read("31/07/25") == ["2025-07-31"]
+    monkeypatch.setattr(dates, "_this_year", lambda: 2031)
+    assert read("25/07/31") == ["2031-07-25"]
