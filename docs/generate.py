@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shlex
@@ -23,7 +24,9 @@ from jobs.gamedata.members.tar import CONTAINERS
 from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import FINDINGS, MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
+from jobs.trakt.contract.resources import RESOURCES
 from jobs.trakt.model import SCENARIOS
+from jobs.trakt.steps.schema import schema_text
 from jobs.viewership import errors as viewership_errors
 from jobs.viewership.audit.shadow_document import shadow_schema
 from jobs.viewership.matching.model import REASONS
@@ -388,6 +391,14 @@ def viewership_codes() -> str:
     return page or ""
 
 
+def trakt_schemas() -> dict[str, Callable[[], str]]:
+    """The JSON Schemas of the API's answers, as ``telecine trakt schema`` prints them."""
+    return {
+        f"docs/schemas/trakt-{name}.schema.json": functools.partial(lambda name: f"{schema_text(name)}\n", name)
+        for name in RESOURCES
+    }
+
+
 def viewership_schemas() -> dict[str, Callable[[], str]]:
     """The JSON Schemas of formats, proposals and previews."""
     schemas = {"format": format_schema, "proposal-1.0": proposal_schema, "preview-1.0": preview_schema}
@@ -489,6 +500,7 @@ PAGES = {
     "docs/schemas/notification.schema.json": notification_schema,
     "docs/schemas/report.schema.json": report_schema,
     "docs/schemas/run-manifest-1.0.schema.json": run_manifest_schema,
+    **trakt_schemas(),
     **viewership_schemas(),
     "docs/viewership-codes.md": viewership_codes,
     "docs/viewership-formats.md": viewership_formats,

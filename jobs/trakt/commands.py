@@ -20,4 +20,11 @@ STEPS: Final = (
         settings=f"{_SETTINGS}:ReplayerSettings",
         call="jobs.trakt.steps.replayer:serve",
     ),
+    Tool(
+        "trakt",
+        "schema",
+        "Print the JSON Schema of an answer of the API, or of all.",
+        settings=f"{_SETTINGS}:SchemaSettings",
+        call="jobs.trakt.steps.schema:show",
+    ),
 )

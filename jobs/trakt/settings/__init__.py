@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from jobs.trakt.settings.replayer import ReplayerSettings
+from jobs.trakt.settings.schema import SchemaSettings
 
-__all__ = ["ReplayerSettings"]
+__all__ = ["ReplayerSettings", "SchemaSettings"]

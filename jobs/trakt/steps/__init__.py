@@ -1,1 +1,1 @@
-"""One module per command."""
+"""The commands of the trakt pipeline, one module per command."""
