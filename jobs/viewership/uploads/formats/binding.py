@@ -201,7 +201,7 @@ def _date_columns(rule: Rule, layout: Layout) -> tuple[DateColumn, ...]:
 
 
 def _each_once(dates: tuple[DateColumn, ...], several: str) -> tuple[DateColumn, ...]:
-    """Return date columns; of two for one date, neither may be left out silently."""
+    """Return date columns, and refuse two for one date: neither may be left out silently."""
     texts = Counter(date.date_text for date in dates)
     twice = next((date for date in dates if texts[date.date_text] > 1), None)
     if twice is not None:

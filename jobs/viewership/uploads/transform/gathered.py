@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Gathered", "GatheredField", "constant_rule", "gather"]
 
-# Rows in which an unread column is looked at.
+# Rows of an unread column that are searched for numbers.
 _SAMPLE: Final = 1000
 
 
@@ -126,7 +126,7 @@ def gather(source: Source, binding: Binding, choices: Choices) -> Gathered:
 
 
 def _without_totals(source: Source, binding: Binding, choices: Choices, notes: list[Note]) -> Source:
-    """Leave out the date columns of weeks and months that have columns for their days: the days would count twice."""
+    """Leave out date columns of weeks and months whose days have columns of their own and would count twice."""
     parsed = _dates(source, binding, choices)
     readings = [
         None if first is None else Reading(first, grain)
@@ -148,7 +148,7 @@ def _without_totals(source: Source, binding: Binding, choices: Choices, notes: l
 
 
 def _unread_numbers(source: Source, binding: Binding) -> list[Note]:
-    """Warn of columns of numbers among the dates that are not read: a date that was typed wrong loses its hours."""
+    """Warn of unread columns of numbers among the dates: a mistyped date loses its hours."""
     first = min(column.position for column in source.layout.dates)
     notes = []
     for column in binding.unread:
