@@ -62,7 +62,6 @@ class Source:
             cells, lines = cells.filter(filled), lines.filter(filled)
             kinds = None if kinds is None else kinds.filter(filled)
         dates = dict.fromkeys(column.date_text for bound in binding.metrics for column in bound.columns)
-        empty += sheet.empty_rows
         if (units := len(lines) * len(dates)) > _MOST_UNITS:
             raise over(
                 f"the file has {len(lines):,} rows of {len(dates):,} dates, which are",
@@ -70,9 +69,8 @@ class Source:
                 _MOST_UNITS,
                 "split it by date",
             )
-        return cls(
-            replace(sheet, cells=cells, lines=lines, kinds=kinds), layout, empty + sheet.empty_rows, tuple(dates)
-        )
+        empty += sheet.empty_rows
+        return cls(replace(sheet, cells=cells, lines=lines, kinds=kinds), layout, empty, tuple(dates))
 
     @property
     def rows(self) -> int:
