@@ -158,6 +158,7 @@ class Sheet:
         delimiter: delimiter of a text file.
         merged: ranges of merged cells, as (first row, first column, last row, last column), positions in ``cells``.
         notes: warnings.
+        empty_rows: records without any value that are not in ``cells``.
     """
 
     cells: pl.DataFrame
@@ -168,6 +169,7 @@ class Sheet:
     delimiter: str | None = None
     merged: tuple[tuple[int, int, int, int], ...] = ()
     notes: tuple[Note, ...] = ()
+    empty_rows: int = 0
 
 
 class FieldKind(StrEnum):

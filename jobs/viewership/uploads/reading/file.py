@@ -115,6 +115,7 @@ def _text(data: bytes, limits: ReadLimits, encoding: str | None, delimiter: str 
         encoding=decoded.encoding,
         delimiter=dialect.delimiter,
         notes=(*decoded.notes, *records.notes),
+        empty_rows=records.empty_rows,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from jobs.viewership.model import FIELDS, CellKind, FieldKind, Note
-from jobs.viewership.uploads.values.fold import fold, is_blank
+from jobs.viewership.uploads.values.fold import MARKS, fold, is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +24,10 @@ _LABEL: Final = (
     r"(?i)^\s*(?:grand |overall |sub-?\s?)?totals?(?: general| general| geral)?\s*:?\s*$"
     r"|^\s*(?:gesamt(?:summe)?|insgesamt|summe|suma|somma|totale|sum|total g[e\x{e9}]n[e\x{e9}]ral)\s*:?\s*$"
 )
-_SUBTOTAL: Final = re.compile(r"\s*sub", re.IGNORECASE)
+_SUBTOTAL: Final = r"(?i)^\s*sub"
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
+# The marks of fold.is_blank.
+_NO_VALUE: Final = rf"(?i)^(?:{MARKS})$"
 _HALF: Final = Decimal("0.5")
 
 
@@ -62,10 +64,12 @@ def find_controls(source: Source, binding: Binding, sums: Mapping[str, pl.Series
     labelled = _labelled(source, binding)
     last = source.rows - 1
     rows = pl.repeat(False, source.rows, dtype=pl.Boolean, eager=True)
-    total = next((row for row, label in reversed(labelled) if not _SUBTOTAL.match(label)), None)
-    if labelled:
-        rows = rows.scatter([row for row, _ in labelled], True)
-    elif last > 0 and not _names(source, binding, last) and _is_sum(sums, last):
+    total: int | None = None
+    if len(labelled):
+        rows = rows.scatter(labelled["row"], True)
+        totals = labelled.filter(~pl.col("label").str.contains(_SUBTOTAL))["row"]
+        total = int(totals[-1]) if len(totals) else None
+    elif last > 0 and not _names(source, binding, pl.Series([last]))[0] and _is_sum(sums, last):
         rows, total = rows.scatter([last], True), last
     if total is None:
         return Controls(rows)
@@ -79,29 +83,52 @@ def _labels(binding: Binding, source: Source) -> list[int]:
     return [column.position for column in source.layout.columns if column.position not in read]
 
 
-def _labelled(source: Source, binding: Binding) -> list[tuple[int, str]]:
-    """Return the rows with the label of a total and no other word."""
+def _labelled(source: Source, binding: Binding) -> pl.DataFrame:
+    """Return the rows with the label of a total and no other word: ``row``, in order, and ``label``."""
     cells = source.sheet.cells
-    found: dict[int, str] = {}
+    labels = pl.repeat(None, source.rows, dtype=pl.String, eager=True)
     for position in _labels(binding, source):
         column = cells.to_series(position)
-        for row in column.str.contains(_LABEL).fill_null(value=False).arg_true().to_list():
-            found.setdefault(row, column[row])
-    return sorted((row, label) for row, label in found.items() if _names(source, binding, row) <= 1)
+        found = column.str.contains(_LABEL).fill_null(value=False) & labels.is_null()
+        if found.any():
+            labels = column.zip_with(found, labels)
+    rows = labels.is_not_null().arg_true()
+    alone = _names(source, binding, rows) <= 1
+    rows = rows.filter(alone)
+    return pl.DataFrame({"row": rows, "label": labels.gather(rows)})
 
 
-def _names(source: Source, binding: Binding, row: int) -> int:
-    """Return how many cells of a row hold a name: words anywhere, or any value in a column of names or dates."""
+def _names(source: Source, binding: Binding, rows: pl.Series) -> pl.Series:
+    """Return how many cells of each row hold a name: words anywhere, or any value in a column of names or dates.
+
+    Columns are read whole: a file may consist of a million totals.
+    """
     named = {bound.column.position for bound in binding.columns if not additive(bound.field)} - {
         bound.column.position for bound in binding.columns if FIELDS[bound.field] in _MEASURED
     }
-    count, kinds = 0, source.sheet.kinds
+    counts, kinds = pl.repeat(0, len(rows), dtype=pl.UInt32, eager=True), source.sheet.kinds
     for position in _labels(binding, source):
-        text = fold(source.sheet.cells.to_series(position)[row] or "")
-        if kinds is not None and kinds.to_series(position)[row] in _FAILED:
-            text = "#"
-        count += not is_blank(text) and (position in named or _LETTERS.search(text) is not None)
-    return count
+        texts = source.sheet.cells.to_series(position).gather(rows)
+        if kinds is not None:
+            failed = kinds.to_series(position).gather(rows).is_in(_FAILED)
+            texts = pl.repeat("#", len(rows), dtype=pl.String, eager=True).zip_with(failed, texts)
+        counts += _is_name(texts, any_value=position in named).cast(pl.UInt32)
+    return counts
+
+
+def _is_name(texts: pl.Series, *, any_value: bool) -> pl.Series:
+    """Return whether each text is a name; texts other than ASCII are folded one by one, each distinct one once."""
+    stripped = texts.str.strip_chars(" ").fill_null("")
+    names = stripped != "" if any_value else stripped.str.contains("[A-Za-z]{2}")
+    names &= ~stripped.str.contains(_NO_VALUE)
+    odd = stripped.str.contains(r"[^\x20-\x7e]")
+    if not odd.any():
+        return names
+    distinct = stripped.filter(odd).unique()
+    folded = [fold(text) for text in distinct]
+    found = [not is_blank(text) and (any_value or _LETTERS.search(text) is not None) for text in folded]
+    known = stripped.replace_strict(distinct, pl.Series(found, dtype=pl.Boolean), default=False)
+    return known.zip_with(odd, names)
 
 
 _MEASURED: Final = (FieldKind.DECIMAL, FieldKind.DURATION)

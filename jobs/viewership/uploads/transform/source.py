@@ -69,6 +69,7 @@ class Source:
                 _MOST_UNITS,
                 "split it by date",
             )
+        empty += sheet.empty_rows
         return cls(replace(sheet, cells=cells, lines=lines, kinds=kinds), layout, empty, tuple(dates))
 
     @property
